@@ -1,0 +1,43 @@
+"""Secrets at rest: AES-256-GCM under a named key, bound to the row and field they belong to."""
+
+import base64
+import hashlib
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+
+class SecretUnreadable(Exception):
+    """No key of this installation opens the stored secret, or it was moved from another row or field."""
+
+
+def key_id(key: bytes) -> str:
+    return hashlib.sha256(key).hexdigest()[:8]
+
+
+def encrypt(text: str, *, place: str) -> str:
+    """`key id:nonce and ciphertext`, readable only with the same `place` (row and field)."""
+    key = settings.ENCRYPTION_KEYS[0]
+    nonce = os.urandom(12)
+    sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), place.encode())
+    return f"{key_id(key)}:{base64.b64encode(sealed).decode()}"
+
+
+def decrypt(stored: str, *, place: str) -> str:
+    """The secret again. Raises SecretUnreadable, never returns what it could not open."""
+    name, _, body = stored.partition(":")
+    key = next((key for key in settings.ENCRYPTION_KEYS if key_id(key) == name), None)
+    if key is None:
+        raise SecretUnreadable(f"The key {name!r} that encrypted this secret is not among JOBSUI_ENCRYPTION_KEYS.")
+    sealed = base64.b64decode(body)
+    try:
+        return AESGCM(key).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
+    except InvalidTag:
+        raise SecretUnreadable("This secret was altered or belongs to another connection.") from None
+
+
+def is_current(stored: str) -> bool:
+    """Whether the newest key encrypted it."""
+    return stored.startswith(f"{key_id(settings.ENCRYPTION_KEYS[0])}:")

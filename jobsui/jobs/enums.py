@@ -1,0 +1,119 @@
+"""The words of the product (contract: actions, job states, row outcomes) and what follows from each."""
+
+from django.db.models import TextChoices
+
+
+class Action(TextChoices):
+    CREATE = "create", "Create"
+    UPDATE = "update", "Update"
+    UPSERT_BY_EXTERNAL_ID = "create_or_update_by_external_id", "Create or update by external ID"
+    UPSERT_BY_NAME = "create_or_update_by_name", "Create or update by name"
+    DELETE = "delete", "Delete"
+    DELETE_BY_EXTERNAL_ID = "delete_by_external_id", "Delete by external ID"
+
+    @property
+    def key(self) -> str:
+        """The item's member that says which record is meant: "id", "external_id", "name"; "" for create."""
+        return _KEYS[self]
+
+    @property
+    def deletes(self) -> bool:
+        return self in {Action.DELETE, Action.DELETE_BY_EXTERNAL_ID}
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Sending the same rows again leads to the same records. Only `create` makes new ones each time."""
+        return self is not Action.CREATE
+
+    @property
+    def outcome(self) -> "Outcome":
+        """What a row that succeeded has become. An upsert's answer does not tell which of the two (facts, quirk 3)."""
+        return _OUTCOMES[self]
+
+
+class Outcome(TextChoices):
+    PENDING = "pending", "Pending"
+    CREATED = "created", "Created"
+    UPDATED = "updated", "Updated"
+    CREATED_OR_UPDATED = "created_or_updated", "Created or updated"
+    DELETED = "deleted", "Deleted"
+    UNCHANGED = "unchanged", "Unchanged"
+    INVALID = "invalid", "Invalid"
+    FAILED = "failed", "Failed"
+    UNCERTAIN = "uncertain", "Uncertain"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+SUCCEEDED = (
+    Outcome.CREATED, Outcome.UPDATED, Outcome.CREATED_OR_UPDATED, Outcome.DELETED, Outcome.UNCHANGED,
+)  # fmt: skip
+SETTLED = (*SUCCEEDED, Outcome.INVALID, Outcome.FAILED, Outcome.UNCERTAIN, Outcome.CANCELLED)
+
+_KEYS = {
+    Action.CREATE: "",
+    Action.UPDATE: "id",
+    Action.UPSERT_BY_EXTERNAL_ID: "external_id",
+    Action.UPSERT_BY_NAME: "name",
+    Action.DELETE: "id",
+    Action.DELETE_BY_EXTERNAL_ID: "external_id",
+}
+_OUTCOMES = {
+    Action.CREATE: Outcome.CREATED,
+    Action.UPDATE: Outcome.UPDATED,
+    Action.UPSERT_BY_EXTERNAL_ID: Outcome.CREATED_OR_UPDATED,
+    Action.UPSERT_BY_NAME: Outcome.CREATED_OR_UPDATED,
+    Action.DELETE: Outcome.DELETED,
+    Action.DELETE_BY_EXTERNAL_ID: Outcome.DELETED,
+}
+
+
+class JobState(TextChoices):
+    DRAFT = "draft", "Draft"
+    CHECKING = "checking", "Checking"
+    READY = "ready", "Ready"
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    PAUSING = "pausing", "Pausing"
+    PAUSED = "paused", "Paused"
+    CANCELLING = "cancelling", "Cancelling"
+    CANCELLED = "cancelled", "Cancelled"
+    FAILED = "failed", "Failed"
+    NEEDS_DECISION = "needs_decision", "Needs a decision"
+    COMPLETED = "completed", "Completed"
+
+
+UNLAUNCHED = (JobState.DRAFT, JobState.CHECKING, JobState.READY)
+MOVING = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING)
+"""A driver or the planner has something to do for the job."""
+OVER = (JobState.COMPLETED, JobState.CANCELLED, JobState.FAILED)
+
+
+class FileState(TextChoices):
+    READING = "reading", "Reading"
+    READY = "ready", "Ready"
+    REJECTED = "rejected", "Rejected"
+
+
+class BatchState(TextChoices):
+    PLANNED = "planned", "Planned"
+    SENDING = "sending", "Sending"
+    UNSURE = "unsure", "In doubt"
+    ACCEPTED = "accepted", "Accepted"
+    DONE = "done", "Done"
+    UNCERTAIN = "uncertain", "Uncertain"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+IN_FLIGHT = (BatchState.SENDING, BatchState.UNSURE, BatchState.ACCEPTED)
+UNSETTLED = (BatchState.PLANNED, *IN_FLIGHT)
+
+
+class HeldBy(TextChoices):
+    """The one thing that keeps a job from going faster right now."""
+
+    NOTHING = "", ""
+    RATE = "rate", "the account's request rate"
+    WINDOW = "window", "Zendesk's job slots"
+    BLOCKED = "blocked", "Zendesk asked us to wait"
+    UNREACHABLE = "unreachable", "Zendesk cannot be reached"
+    WORKERS = "workers", "our workers"

@@ -1,0 +1,25 @@
+"""What the product refuses, in sentences for people."""
+
+
+class JobsError(Exception):
+    """`str()` of it is a sentence a person can act on."""
+
+
+class NotPossibleNow(JobsError):
+    """The job's state does not allow what was asked (already launched, already over, ...)."""
+
+
+class ChangedSinceCheck(JobsError):
+    """File, mapping, options or the object's fields are no longer what was checked; check again."""
+
+
+class MappingRefused(JobsError):
+    """The mapping cannot work; `problems` has one sentence each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = problems
+
+
+class UploadRefused(JobsError):
+    """Too large, empty, or not a file we read."""

@@ -1,0 +1,95 @@
+from django.db import models
+
+from jobsui.jobs.enums import UNSETTLED, BatchState
+from jobsui.jobs.models.job import Job
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def unsettled(self) -> "BatchQuerySet":
+        return self.filter(state__in=UNSETTLED)
+
+
+class Batch(models.Model):
+    """Up to 100 rows of a job, sent as one request. Hot: what the driver moves on; bodies lie in BatchBlob."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="batches")
+    # 1, 2, 3 ... in the order of the file; the rows of a later batch all come later in the file.
+    seq = models.PositiveIntegerField()
+    size = models.PositiveSmallIntegerField()
+    first_row = models.PositiveBigIntegerField()
+    last_row = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=10, choices=BatchState, default=BatchState.PLANNED)
+    # How often it was sent or about to be.
+    attempts_made = models.PositiveSmallIntegerField(default=0)
+    # The lease epoch under which `sending` was committed.
+    epoch = models.PositiveBigIntegerField(default=0)
+    # Zendesk's job status id of the attempt that was accepted; "" before.
+    status_id = models.CharField(max_length=64, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+    # While in doubt: when to look again, and how often we have.
+    look_at = models.DateTimeField(null=True, blank=True)
+    looks = models.PositiveSmallIntegerField(default=0)
+    # How many of its rows have which end.
+    succeeded = models.PositiveSmallIntegerField(default=0)
+    failed = models.PositiveSmallIntegerField(default=0)
+    uncertain = models.PositiveSmallIntegerField(default=0)
+    cancelled = models.PositiveSmallIntegerField(default=0)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("job", "seq")
+        constraints = (
+            models.UniqueConstraint(fields=["job", "seq"], name="one_batch_per_place"),
+            models.UniqueConstraint(
+                fields=["status_id"], condition=~models.Q(status_id=""), name="one_batch_per_job_status"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["job", "seq"],
+                condition=models.Q(state__in=[str(state) for state in UNSETTLED]),
+                name="batch_unsettled",
+            ),
+        )
+
+
+class BatchBlob(models.Model):
+    """The cold part of a batch, all zlib-compressed: written once at planning, once or twice as answers come.
+
+    payload   the items as sent, each one line of JSON
+    rows      JSON list: the file's row number of each item
+    outcomes  JSON list: of each item null (open) or [outcome, record id, error code, error]; empty bytes: all open
+    reply     the last job status Zendesk gave, as JSON; empty bytes: none
+    """
+
+    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="blob")
+    payload = models.BinaryField()
+    rows = models.BinaryField()
+    outcomes = models.BinaryField(default=bytes)
+    reply = models.BinaryField(default=bytes)
+
+
+class Attempt(models.Model):
+    """One sending of a batch, kept for good: nothing is sent twice silently."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    epoch = models.PositiveBigIntegerField()
+    at = models.DateTimeField()
+    # How many of the batch's items it carried: all that had no outcome by then.
+    items = models.PositiveSmallIntegerField()
+    # "" while on its way, then: accepted, not_sent, limited, refused, unsure; and how doubt ended.
+    result = models.CharField(max_length=12, blank=True)
+    note = models.TextField(blank=True)
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    elapsed_ms = models.PositiveIntegerField(null=True, blank=True)
+    # Only an allow-list of headers ever gets here; the secret never does.
+    answer_headers = models.JSONField(default=dict)
+    # zlib; the first 64 kB of it.
+    answer_body = models.BinaryField(default=bytes)
+
+    class Meta:
+        ordering = ("batch", "number")

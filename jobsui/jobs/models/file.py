@@ -1,0 +1,49 @@
+import uuid
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import models
+
+from jobsui.jobs.enums import FileState
+
+
+class File(models.Model):
+    """An uploaded file, kept exactly as it came, with what was detected about it."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=255)
+    # Names in the default storage, made by us from `code`; never from what the uploader called it.
+    stored_as = models.CharField(max_length=100)
+    # A workbook's chosen sheet as rows of text, so that check and planning need not unpack it again; "" for others.
+    staged_as = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=10, choices=FileState, default=FileState.READING)
+    size = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    # What the file was read as; people may correct encoding, delimiter and sheet and have it read again.
+    format = models.CharField(max_length=10, blank=True)
+    encoding = models.CharField(max_length=40, blank=True)
+    delimiter = models.CharField(max_length=1, blank=True)
+    sheet = models.CharField(max_length=255, blank=True)
+    sheets = models.JSONField(default=list)
+    columns = models.JSONField(default=list)
+    rows = models.PositiveBigIntegerField(null=True, blank=True)
+    rows_read = models.PositiveBigIntegerField(default=0)
+    # The first rows: [[row number, [cell, ...]], ...].
+    sample = models.JSONField(default=list)
+    # What looked odd but is no reason to refuse: sentences.
+    warnings = models.JSONField(default=list)
+    error = models.TextField(blank=True)
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def content_name(self) -> str:
+        """What check and planning read: the staged rows where there are some, else the file itself."""
+        return self.staged_as or self.stored_as
+
+    def delete_content(self) -> None:
+        for name in filter(None, (self.stored_as, self.staged_as)):
+            default_storage.delete(name)

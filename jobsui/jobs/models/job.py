@@ -1,0 +1,174 @@
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from jobsui.connections.models import Connection
+from jobsui.jobs.enums import MOVING, OVER, SETTLED, SUCCEEDED, UNLAUNCHED, Action, HeldBy, JobState, Outcome
+from jobsui.jobs.models.file import File
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def launched(self) -> "JobQuerySet":
+        return self.exclude(state__in=UNLAUNCHED)
+
+    def drafts(self) -> "JobQuerySet":
+        return self.filter(state__in=UNLAUNCHED)
+
+    def moving(self) -> "JobQuerySet":
+        return self.filter(state__in=MOVING)
+
+    def on_host(self, host: str) -> "JobQuerySet":
+        return self.filter(connection__host=host)
+
+    def change(self, job: "Job", *, expected: tuple[str, ...], **fields: Any) -> bool:
+        """Update one job only while its state is among `expected`; False when somebody else was first."""
+        changed = self.filter(pk=job.pk, state__in=expected).update(version=models.F("version") + 1, **fields)
+        if changed:
+            job.refresh_from_db()
+        return bool(changed)
+
+
+def _counter() -> "models.PositiveBigIntegerField[int, int]":
+    return models.PositiveBigIntegerField(default=0)
+
+
+class Job(models.Model):
+    """What a person launches: one file, one action, one object. It begins as a draft the wizard works on."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="jobs")
+    object_key = models.CharField(max_length=255)
+    action = models.CharField(max_length=40, choices=Action)
+    file = models.ForeignKey(File, on_delete=models.PROTECT, related_name="jobs")
+    # A retry's rows are the rows of its parent that failed.
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="retries")
+
+    # {column: target}; a target is "name", "external_id", "id" or "field:KEY" (engine/mapping.py). Columns left out
+    # are not sent.
+    mapping = models.JSONField(default=dict)
+    # {"blank": "skip" or "clear", "invalid": "stop" or "skip", "own_external_ids": bool} (engine/options.py).
+    options = models.JSONField(default=dict)
+
+    state = models.CharField(max_length=16, choices=JobState, default=JobState.DRAFT)
+    # Why the job stands still or failed, as a sentence; "" otherwise.
+    reason = models.TextField(blank=True)
+    held_by = models.CharField(max_length=12, choices=HeldBy, default=HeldBy.NOTHING, blank=True)
+
+    # What the check looked at: file, mapping, options and schema together (engine/checking.py); "" unchecked.
+    checked_fingerprint = models.CharField(max_length=64, blank=True)
+    rows_checked = _counter()
+    checked_at = models.DateTimeField(null=True, blank=True)
+
+    # Row counts. Pending is what is left (property), so the outcomes add up to the rows at every commit.
+    rows = _counter()
+    created = _counter()
+    updated = _counter()
+    created_or_updated = _counter()
+    deleted = _counter()
+    unchanged = _counter()
+    invalid = _counter()
+    failed = _counter()
+    uncertain = _counter()
+    cancelled = _counter()
+
+    batches_total = models.PositiveIntegerField(default=0)
+    batches_done = models.PositiveIntegerField(default=0)
+    # The last file row the planner has dealt with; planned_at None while there is more to plan.
+    planned_row = _counter()
+    planned_at = models.DateTimeField(null=True, blank=True)
+    # [[unix seconds, settled rows], ...] of the last minutes, oldest first: the rate and the time left.
+    pace = models.JSONField(default=list)
+
+    # Goes up with every change a page shows, so that a poll can answer "nothing new".
+    version = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at", "-pk")
+        indexes = (
+            models.Index(fields=["-created_at", "-id"], name="job_newest"),
+            models.Index(fields=["connection", "state"], name="job_of_account"),
+            models.Index(fields=["state"], condition=models.Q(state__in=[str(s) for s in MOVING]), name="job_moving"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} {self.object_key} from {self.file.name}"
+
+    @property
+    def settled(self) -> int:
+        return sum(self.count(outcome) for outcome in SETTLED)
+
+    @property
+    def succeeded(self) -> int:
+        return sum(self.count(outcome) for outcome in SUCCEEDED)
+
+    @property
+    def pending(self) -> int:
+        return self.rows - self.settled
+
+    def count(self, outcome: Outcome) -> int:
+        return self.pending if outcome is Outcome.PENDING else int(getattr(self, outcome.value))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The contract's `counts`: rows, then every outcome."""
+        return {"rows": self.rows} | {outcome.value: self.count(outcome) for outcome in Outcome}
+
+    @property
+    def is_draft(self) -> bool:
+        return self.state in UNLAUNCHED
+
+    @property
+    def is_moving(self) -> bool:
+        return self.state in MOVING
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+    def add_event(self, text: str, *, by: "User | None" = None) -> None:
+        JobEvent.objects.create(job=self, text=text, by=by)
+
+
+class JobEvent(models.Model):
+    """What happened to a job, for people: written on purpose, in whole sentences, never captured log lines."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    text = models.TextField()
+
+    class Meta:
+        ordering = ("-at", "-pk")
+
+
+class LeaseQuerySet(models.QuerySet["Lease"]):
+    def live(self) -> "LeaseQuerySet":
+        return self.filter(expires_at__gt=Now())
+
+
+class Lease(models.Model):
+    """Who may do a piece of work right now. Time is the database's; `epoch` grows with each taking, and whoever works
+    under a lease checks its epoch in every transaction, so an owner that slept too long changes nothing."""
+
+    TTL = timedelta(seconds=30)
+
+    # "account:HOST", "plan:JOB ID", "check:JOB ID", "read:FILE ID".
+    name = models.CharField(max_length=300, unique=True)
+    owner = models.CharField(max_length=100, blank=True)
+    epoch = models.PositiveBigIntegerField(default=0)
+    expires_at = models.DateTimeField()
+
+    objects = LeaseQuerySet.as_manager()

@@ -1,0 +1,9 @@
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+    """People are added by an administrator, never by themselves."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
