@@ -1,0 +1,33 @@
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import caches
+from django.utils.module_loading import import_string
+
+from jobsui.jobs import queueing
+
+
+class Doorbell(list[tuple[str, tuple[int, ...]]]):
+    """Stands in for RQ: rings are kept in order, `answer()` runs them in this process until none is left."""
+
+    def __call__(self, task: str, ids: tuple[int, ...]) -> None:
+        self.append((task, ids))
+
+    def answer(self) -> None:
+        while self:
+            task, ids = self.pop(0)
+            import_string(f"jobsui.jobs.tasks.{task}")(*ids)
+
+
+@pytest.fixture(autouse=True)
+def doorbell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Doorbell]:
+    bell = Doorbell()
+    monkeypatch.setattr(queueing, "bell", bell)
+    yield bell
+    queueing.stopping.clear()
+
+
+@pytest.fixture(autouse=True)
+def _empty_caches() -> None:
+    for cache in caches.all():
+        cache.clear()

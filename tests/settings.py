@@ -1,0 +1,21 @@
+"""The product's settings with a data directory of the test run's own."""
+
+import os
+import tempfile
+
+os.environ.setdefault("JOBSUI_DATA_DIR", tempfile.mkdtemp(prefix="jobsui-tests-"))
+for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JOBSUI_ENCRYPTION_KEYS", "CSRF_TRUSTED_ORIGINS", "DEBUG"):
+    os.environ.pop(name, None)
+os.environ["JOBSUI_API_HOSTS"] = "*.zendesk.com,127.0.0.1"
+
+from jobsui.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "process"},
+}
