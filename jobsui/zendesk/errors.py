@@ -1,22 +1,35 @@
-"""What can go wrong between us and Zendesk, cut where a caller must act differently (engine: not sent, unsure,
-limited, refused)."""
+"""What can go wrong between us and Zendesk, cut where a caller must act differently."""
+
+from typing import Any
+
+from jobsui.zendesk.payloads import Answer
 
 
 class ZendeskError(Exception):
     """A call that did not end in an answer we can use. `message` is a sentence for people; it never holds a secret."""
 
     def __init__(
-        self, message: str, *, status: int | None = None, code: str = "", details: str = "", request_id: str = ""
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str = "",
+        details: str = "",
+        request_id: str = "",
+        answer: Answer | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
         """HTTP status, None when there was no answer."""
         self.code = code
-        """Zendesk's own word for it ("RecordNotFound", "TooManyJobs", "invalid_token"), "" when it gave none."""
+        """Zendesk's own word for it ("RecordNotFound", "TooManyJobs", "invalid_token"), or ours for a transport
+        failure ("dns", "tls", "refused", "timeout", ...); "" when there is none."""
         self.details = details
-        """The first 200 characters of what else it said."""
+        """The first 200 characters of what Zendesk said."""
         self.request_id = request_id
+        self.answer = answer
+        """The answer itself, None when there was none."""
 
 
 class NotSent(ZendeskError):
@@ -30,8 +43,8 @@ class Unsure(ZendeskError):
 class Limited(ZendeskError):
     """429: not acted on; `retry_after` is in seconds, None when Zendesk named none."""
 
-    def __init__(self, message: str, *, retry_after: float | None, **rest: object) -> None:
-        super().__init__(message, **rest)  # type: ignore[arg-type]
+    def __init__(self, message: str, *, retry_after: float | None, **facts: Any) -> None:
+        super().__init__(message, **facts)
         self.retry_after = retry_after
 
 

@@ -60,7 +60,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class NameRules:
-    """How records of an object get their names. Autonumbering and uniqueness exclude each other (facts 4.2)."""
+    """How records of an object get their names. Autonumbering and uniqueness exclude each other (docs/zendesk.md)."""
 
     autonumbered: bool = False
     unique: bool = False
@@ -152,7 +152,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """What a job status says of one item (facts 3.3)."""
+    """What a job status says of one item (docs/zendesk.md)."""
 
     index: int | None
     verdict: Verdict
@@ -177,7 +177,7 @@ class JobStatus:
 
     @property
     def is_over(self) -> bool:
-        """Unknown words count as still running (facts 3.2)."""
+        """Unknown words count as still running (docs/zendesk.md)."""
         return self.status in {"completed", "failed", "killed", "aborted"}
 
 

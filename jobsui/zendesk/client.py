@@ -1,0 +1,269 @@
+"""HTTP to one Zendesk account. One request, one answer: no retry hides here, because only the caller knows whether
+sending again is harmless."""
+
+import json as jsonlib
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+
+from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, Refused, TooManyJobs, Unsure
+from jobsui.zendesk.payloads import Answer, Json
+
+CHUNK = 64 * 1024
+IDLE_SECONDS = 3.0
+"""A kept connection that lay idle longer is not used for a write: the server may have closed it meanwhile, and the
+reset would leave us in doubt about a request that was never read."""
+
+
+class Client:
+    """Calls to one account.
+
+    `authorization` gives the Authorization header's value for each request (it may renew a token first); None sends
+    none. Threads may share a client: each has a session of its own.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        authorization: Callable[[], str] | None,
+        *,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        max_body_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
+        self.base_url = base_url
+        self._authorization = authorization
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._max_body_bytes = max_body_bytes
+        self._local = threading.local()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        deadline: float = 35.0,
+    ) -> Answer:
+        """Send once and read the whole answer, whatever its status, within `deadline` seconds.
+
+        Raises NotSent when the request certainly did not go out, Unsure when it may have.
+        """
+        sent = {"Accept": "application/json"} | dict(headers or {})
+        if body is not None:
+            sent.setdefault("Content-Type", "application/json")
+        if self._authorization is not None:
+            sent["Authorization"] = self._signature(self._authorization)
+        begun = time.monotonic()
+        session = self._session(fresh=method != "GET")
+        try:
+            with session.request(
+                method,
+                self.base_url + path,
+                params=params,
+                data=body,
+                headers=sent,
+                timeout=(self._connect_timeout, min(self._read_timeout, deadline)),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                content = self._content(response, begun + deadline)
+        except requests.RequestException as error:
+            self._drop_session()
+            raise _translated(error, self.base_url) from None
+        self._local.used = time.monotonic()
+        return Answer(response.status_code, response.headers, content, time.monotonic() - begun)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Json = None,
+        body: bytes | None = None,
+        deadline: float = 35.0,
+    ) -> Json:
+        """`request`, with the answer's JSON decoded (None for an empty body).
+
+        Raises NotSent, Unsure, Limited (TooManyJobs), Refused (NotSignedIn, Forbidden, NotFound).
+        """
+        if json is not None:
+            body = jsonlib.dumps(json, ensure_ascii=False).encode()
+        answer = self.request(method, path, params=params, body=body, deadline=deadline)
+        return decoded(answer, what=f"{method} {path}")
+
+    @staticmethod
+    def _signature(authorization: Callable[[], str]) -> str:
+        try:
+            return authorization()
+        except Unsure as error:  # Renewing the token is in doubt, but the request itself never went out.
+            raise NotSent(error.message, status=error.status, code=error.code, details=error.details) from None
+
+    def _session(self, *, fresh: bool) -> requests.Session:
+        idle = time.monotonic() - getattr(self._local, "used", 0.0)
+        if fresh and idle > IDLE_SECONDS:
+            self._drop_session()
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.trust_env = False  # No proxy, no .netrc: the environment must not decide whom a secret goes to.
+            session.mount("https://", HTTPAdapter(pool_maxsize=1, max_retries=0))
+            session.mount("http://", HTTPAdapter(pool_maxsize=1, max_retries=0))
+        return session
+
+    def _drop_session(self) -> None:
+        if session := getattr(self._local, "session", None):
+            session.close()
+            self._local.session = None
+
+    def _content(self, response: requests.Response, ends: float) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        for part in response.iter_content(CHUNK):
+            size += len(part)
+            if size > self._max_body_bytes:
+                raise requests.exceptions.ContentDecodingError("larger than we read")
+            if time.monotonic() > ends:
+                raise requests.exceptions.ReadTimeout("not done in time")
+            parts.append(part)
+        return b"".join(parts)
+
+
+def decoded(answer: Answer, *, what: str) -> Json:
+    """The JSON of a good answer, None for an empty one. Raises like `raise_for`, and Unsure when it is not JSON."""
+    raise_for(answer, what=what)
+    if not answer.body:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        raise Unsure(
+            "Zendesk answered with something that is not JSON. Is the subdomain right?",
+            status=answer.status, details=_text(answer), answer=answer,
+        ) from None  # fmt: skip
+
+
+def raise_for(answer: Answer, *, what: str) -> None:
+    """Raise the error an answer stands for; return when it is a 2xx. `what` names the call in the message."""
+    status = answer.status
+    if 200 <= status < 300:
+        return
+    code, message, details = read_error(answer)
+    request_id = answer.headers.get("X-Zendesk-Request-Id") or answer.headers.get("X-Request-Id") or ""
+    facts: dict[str, Any] = {
+        "status": status,
+        "code": code,
+        "details": details,
+        "request_id": request_id,
+        "answer": answer,
+    }
+    if status == 429:
+        wait = retry_after(answer)
+        kind = TooManyJobs if code == "TooManyJobs" else Limited
+        raise kind(message or "Zendesk asks us to slow down.", retry_after=wait, **facts)
+    if status >= 500 or status < 400:
+        sentence = f"Zendesk answered {what} with {status}" + (f": {message}" if message else ".")
+        raise Unsure(sentence, **facts)
+    kinds: dict[int, type[Refused]] = {401: NotSignedIn, 403: Forbidden, 404: NotFound}
+    raise kinds.get(status, Refused)(message or f"Zendesk refused {what} with {status}.", **facts)
+
+
+def read_error(answer: Answer) -> tuple[str, str, str]:
+    """Zendesk's (code, message, details) out of any of the envelopes it uses; "" for what is missing."""
+    try:
+        data = answer.json()
+    except ValueError:
+        text = _text(answer)
+        return "", "" if text.lstrip().startswith("<") else text, text
+    if not isinstance(data, dict):
+        return "", _text(answer), _text(answer)
+    error = data.get("error")
+    if isinstance(error, dict):
+        return str(error.get("title") or ""), str(error.get("message") or error.get("title") or ""), _text(answer)
+    listed = data.get("errors")
+    if isinstance(listed, list) and listed and isinstance(listed[0], dict):
+        first = listed[0]
+        return str(first.get("code") or ""), str(first.get("detail") or first.get("title") or ""), _text(answer)
+    said = data.get("error_description") or data.get("description") or data.get("message") or error or ""
+    particulars = _particulars(data.get("details"))
+    return str(error or ""), f"{said}: {particulars}" if particulars else str(said), _text(answer)
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Seconds to wait by the answer's Retry-After, given as seconds or as a date; None when it has none."""
+    value = (answer.headers.get("Retry-After") or "").strip()
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+def _particulars(details: Json) -> str:
+    """ "name: already exists" of {"name": [{"description": "already exists"}]}."""
+    if not isinstance(details, dict):
+        return ""
+    found = []
+    for field, entries in details.items():
+        for entry in entries if isinstance(entries, list) else [entries]:
+            text = entry.get("description") if isinstance(entry, dict) else entry
+            found.append(str(text) if field == "base" else f"{field}: {text}")
+    return "; ".join(found)
+
+
+def _text(answer: Answer) -> str:
+    return answer.body[:800].decode("utf-8", "replace").strip()[:200]
+
+
+def _translated(error: requests.RequestException, base_url: str) -> NotSent | Unsure:
+    """Our error for a transport failure. The text of `error` stays out: it may hold what was sent."""
+    causes = list(_chain(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return NotSent(f"No safe connection to {base_url}: its certificate could not be verified.", code="tls")
+    if isinstance(error, requests.exceptions.SSLError):  # In the handshake or after it: nobody can tell.
+        return Unsure(f"The safe connection to {base_url} failed.", code="tls")
+    if any(isinstance(cause, NameResolutionError) for cause in causes):
+        return NotSent(f"There is no host of that name: {base_url}.", code="dns")
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return NotSent(f"{base_url} did not accept a connection in time.", code="connect_timeout")
+    if any(isinstance(cause, NewConnectionError) for cause in causes):
+        return NotSent(f"{base_url} refused the connection.", code="refused")
+    if isinstance(error, requests.exceptions.Timeout):
+        return Unsure(f"{base_url} did not answer in time.", code="timeout")
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return Unsure(f"The answer of {base_url} was too large or damaged.", code="body")
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
+        return NotSent(f"The request to {base_url} could not be formed.", code="invalid")
+    return Unsure(f"The connection to {base_url} broke before the answer was complete.", code="reset")
+
+
+def _chain(error: BaseException) -> "list[BaseException]":
+    found: list[BaseException] = []
+    pending: list[object] = [error]
+    while pending:
+        current = pending.pop()
+        if not isinstance(current, BaseException) or current in found:
+            continue
+        found.append(current)
+        pending += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+    return found
