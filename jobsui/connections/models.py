@@ -12,7 +12,7 @@ from jobsui.connections import encryption
 from jobsui.zendesk.payloads import Schema
 
 API_TOKENS_END = date(2027, 4, 30)
-"""Zendesk stops every API token on this day (facts: authentication, OAuth migration guide)."""
+"""Zendesk stops every API token on this day (docs/zendesk.md)."""
 
 
 class SignIn(models.TextChoices):
@@ -47,6 +47,8 @@ class Connection(models.Model):
     sealed_api_token = models.TextField(blank=True)
     # When the access token ends; None: not known, used until Zendesk refuses it.
     access_token_expires_at = models.DateTimeField(null=True, blank=True)
+    # While set and not past, a process is fetching a new access token (credentials.py).
+    renewing_until = models.DateTimeField(null=True, blank=True, editable=False)
     secret_set_at = models.DateTimeField(null=True, blank=True)
     secret_set_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

@@ -1,0 +1,47 @@
+"""What a connection refuses, and what Zendesk's errors mean for the person who sees them."""
+
+from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, TooManyJobs, Unsure, ZendeskError
+
+
+class ConnectionsError(Exception):
+    """`str()` of it is a sentence a person can act on."""
+
+
+class HostRefused(ConnectionsError):
+    """Not a subdomain, or a host that JOBSUI_API_HOSTS does not list."""
+
+
+class RequestRefused(ConnectionsError):
+    """A test request that we do not send: wrong path, method or body."""
+
+
+_TRANSPORT = {
+    "dns": "There is no Zendesk account of that subdomain. Check its spelling.",
+    "tls": "No safe connection could be made: the certificate is not trusted. Check the host, or a proxy in between.",
+    "connect_timeout": "The host did not answer. Check the network of this server.",
+    "refused": "The host refused the connection. Check the host and port, and the network of this server.",
+    "timeout": "Zendesk did not answer in time. Try again in a minute.",
+}
+
+
+def explain(error: ZendeskError) -> str:
+    """What happened and what to do about it, in a sentence or two. Holds no secret."""
+    if sentence := _TRANSPORT.get(error.code):
+        return sentence
+    said = error.message.rstrip(".")
+    match error:
+        case NotSignedIn():
+            return f"Zendesk does not accept the credentials ({said}). Replace the secret of this connection."
+        case Forbidden() if "scope" in f"{error.message} {error.details}".lower():
+            return f"The token lacks a scope ({said}). Give its OAuth client the scopes read and write."
+        case Forbidden():
+            return f"The credentials may not do this ({said}). Give their role access to custom objects."
+        case NotFound():
+            return f"Zendesk does not know this ({said}). Check the object key and that custom objects are on."
+        case TooManyJobs():
+            return "All job slots of the account are in use. Try again when some of its jobs have ended."
+        case Limited():
+            return "The account's request limit is used up for this minute. Try again shortly."
+        case NotSent() | Unsure():
+            return f"{said}. Try again; if it stays, check the host and Zendesk's status page."
+    return f"Zendesk refused: {said}."

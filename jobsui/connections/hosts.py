@@ -1,0 +1,62 @@
+"""Which hosts a connection may point at. A connection stores a host, never a URL, and the one parser here serves both
+the check and the use, so that nothing can be read one way and sent another."""
+
+import ipaddress
+import re
+
+from django.conf import settings
+
+from jobsui.connections.errors import HostRefused
+
+SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+HOST = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)(?::([0-9]{1,5}))?")
+ZENDESK = ".zendesk.com"
+
+
+def check_host(text: str) -> str:
+    """The host a person meant by a subdomain ("acme") or a listed host ("127.0.0.1:8010"), as it is stored.
+
+    Raises HostRefused with a sentence when it may not be used.
+    """
+    host = text.strip().lower()
+    if SUBDOMAIN.fullmatch(host) and host not in extra_hosts() and not _is_listed(host):
+        host += ZENDESK
+    if not HOST.fullmatch(host) or not _is_listed(host):
+        raise HostRefused(
+            f"{text!r} is not a Zendesk subdomain. Type only the part before .zendesk.com, such as acme. "
+            "Other hosts must be listed in JOBSUI_API_HOSTS by whoever runs this server."
+        )
+    return host
+
+
+def base_url(host: str) -> str:
+    """Where requests for a stored host go. Raises HostRefused when it is no longer allowed."""
+    if not HOST.fullmatch(host) or not _is_listed(host):
+        raise HostRefused(f"The host {host} is not listed in JOBSUI_API_HOSTS.")
+    return f"http://{host}" if is_loopback(host) else f"https://{host}"
+
+
+def is_loopback(host: str) -> bool:
+    name = host.partition(":")[0]
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def extra_hosts() -> list[str]:
+    """The listed hosts other than Zendesk's own, for a form to offer."""
+    return [entry for entry in settings.API_HOSTS if not entry.startswith("*.")]
+
+
+def _is_listed(host: str) -> bool:
+    return any(_matches(host, entry.lower()) for entry in settings.API_HOSTS)
+
+
+def _matches(host: str, entry: str) -> bool:
+    if entry.startswith("*."):
+        label = host.removesuffix(entry[1:])
+        return label != host and SUBDOMAIN.fullmatch(label) is not None
+    return host == entry or (":" not in entry and host.partition(":")[0] == entry)
