@@ -27,7 +27,7 @@ class Action(TextChoices):
 
     @property
     def outcome(self) -> "Outcome":
-        """What a row that succeeded has become. An upsert's answer does not tell which of the two (facts, quirk 3)."""
+        """What a row that succeeded has become. An upsert's answer does not tell which of the two (docs/zendesk.md)."""
         return _OUTCOMES[self]
 
 

@@ -1,7 +1,23 @@
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
 from django.db import models
 
 from jobsui.jobs.enums import UNSETTLED, BatchState
 from jobsui.jobs.models.job import Job
+
+End = list[str]
+"""How one item ended: [outcome, record id, error code, error]."""
+
+
+def pack(data: bytes) -> bytes:
+    return zlib.compress(data, 1)
+
+
+def unpack(data: bytes | memoryview) -> bytes:
+    return zlib.decompress(bytes(data)) if data else b""
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
@@ -70,6 +86,36 @@ class BatchBlob(models.Model):
     rows = models.BinaryField()
     outcomes = models.BinaryField(default=bytes)
     reply = models.BinaryField(default=bytes)
+
+    @staticmethod
+    def packed(lines: Sequence[str], rows: Sequence[int]) -> dict[str, bytes]:
+        """The values of `payload` and `rows` for these items."""
+        return {"payload": pack("\n".join(lines).encode()), "rows": pack(json.dumps(list(rows)).encode())}
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Each item as it is sent."""
+        return unpack(self.payload).split(b"\n")
+
+    @property
+    def items(self) -> list[Any]:
+        return [json.loads(line) for line in self.lines]
+
+    @property
+    def row_numbers(self) -> list[int]:
+        numbers: list[int] = json.loads(unpack(self.rows))
+        return numbers
+
+    @property
+    def ends(self) -> list[End | None]:
+        """How each item ended; None for those still open."""
+        if self.outcomes:
+            ends: list[End | None] = json.loads(unpack(self.outcomes))
+            return ends
+        return [None] * len(self.row_numbers)
+
+    def set_ends(self, ends: Sequence[End | None]) -> None:
+        self.outcomes = pack(json.dumps(ends).encode())
 
 
 class Attempt(models.Model):

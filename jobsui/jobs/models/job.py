@@ -64,6 +64,8 @@ class Job(models.Model):
     # What the check looked at: file, mapping, options and schema together (engine/checking.py); "" unchecked.
     checked_fingerprint = models.CharField(max_length=64, blank=True)
     rows_checked = _counter()
+    # How many rows the check found problems in.
+    rows_invalid = _counter()
     checked_at = models.DateTimeField(null=True, blank=True)
 
     # Row counts. Pending is what is left (property), so the outcomes add up to the rows at every commit.

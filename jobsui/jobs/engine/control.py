@@ -1,0 +1,195 @@
+"""What people ask of a job. Each is one conditional change of state; the driver does the rest."""
+
+from typing import TYPE_CHECKING
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from jobsui.connections import objects
+from jobsui.connections.errors import explain
+from jobsui.connections.models import Connection, CustomObject
+from jobsui.jobs.engine import checking, settling
+from jobsui.jobs.engine.options import Options
+from jobsui.jobs.enums import UNLAUNCHED, Action, BatchState, FileState, JobState
+from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
+from jobsui.jobs.models import Batch, File, Job
+from jobsui.jobs.queueing import ring
+from jobsui.zendesk.errors import ZendeskError
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+DECISIONS = {
+    "look": "Looking into the uncertain rows again.",
+    "resend": "Sending the uncertain rows again.",
+    "accept": "The uncertain rows stay as they are.",
+}
+
+
+def draft(connection: Connection, object_key: str, action: str, file: File, *, by: "User | None") -> Job:
+    """A new job to be mapped, checked and launched."""
+    job = Job(connection=connection, object_key=object_key, action=Action(action), file=file, created_by=by)
+    job.options = Options(prefix=job.code.hex[:12]).to_json()
+    job.save()
+    return job
+
+
+def set_mapping(job: Job, mapping: dict[str, str], options: Options) -> None:
+    """Save the mapping of a draft; what was checked before counts no more. Raises NotPossibleNow once launched."""
+    chosen = Options(options.blank, options.invalid, options.own_external_ids, Options.from_json(job.options).prefix)
+    changed = Job.objects.change(
+        job, expected=UNLAUNCHED, state=JobState.DRAFT, mapping=mapping, options=chosen.to_json(),
+        checked_fingerprint="", reason="",
+    )  # fmt: skip
+    if not changed:
+        raise NotPossibleNow("This job was launched; its mapping cannot change any more.")
+
+
+def set_target(job: Job, connection: Connection, object_key: str, action: str, file: File | None = None) -> None:
+    """Point a draft elsewhere: its mapping begins anew. Raises NotPossibleNow once launched."""
+    changed = Job.objects.change(
+        job, expected=UNLAUNCHED, state=JobState.DRAFT, connection=connection, object_key=object_key,
+        action=Action(action), file=file or job.file, mapping={}, checked_fingerprint="", reason="",
+    )  # fmt: skip
+    if not changed:
+        raise NotPossibleNow("This job was launched; it cannot be pointed elsewhere any more.")
+
+
+def set_invalid(job: Job, choice: str) -> None:
+    """Stop at problems or leave their rows out, chosen after the check; nothing needs to be checked again for it."""
+    options = Options.from_json(job.options).to_json() | {"invalid": "skip" if choice == "skip" else "stop"}
+    with transaction.atomic():
+        if not Job.objects.change(job, expected=(JobState.READY,), options=options):
+            raise NotPossibleNow("This job has to be checked first.")
+        Job.objects.filter(pk=job.pk).update(checked_fingerprint=checking.fingerprint(job))
+        job.refresh_from_db()
+
+
+def launch(job: Job, *, by: "User | None") -> None:
+    """Let a checked job go.
+
+    Raises NotPossibleNow (not checked, nothing to send, rows with problems and no leave to skip them, launched
+    already) and ChangedSinceCheck, after which the job is a draft to be checked again.
+    """
+    if job.state != JobState.READY:
+        raise NotPossibleNow("This job was launched already." if not job.is_draft else "Check this job first.")
+    _require_unchanged(job)
+    if job.rows_invalid and Options.from_json(job.options).invalid == "stop":
+        raise NotPossibleNow(f"{job.rows_invalid:,} rows have problems. Mend them, or choose to leave them out.")
+    if job.rows == job.rows_invalid:
+        raise NotPossibleNow("No row can be sent: all of them have problems.")
+    with transaction.atomic():
+        if not Job.objects.change(job, expected=(JobState.READY,), state=JobState.QUEUED, created_at=timezone.now()):
+            raise NotPossibleNow("This job was launched already.")
+        job.add_event("Launched.", by=by)
+        ring("plan_job", job.pk)
+
+
+def pause(job: Job, *, by: "User | None") -> None:
+    """Send nothing more; what is in flight is followed to its end. Raises NotPossibleNow."""
+    _change(job, "pause", (JobState.QUEUED, JobState.RUNNING), JobState.PAUSING, "Pause asked.", by)
+
+
+def resume(job: Job, *, by: "User | None") -> None:
+    """Go on. Raises NotPossibleNow."""
+    _change(job, "resume", (JobState.PAUSED, JobState.PAUSING), JobState.QUEUED, "Resumed.", by)
+
+
+def cancel(job: Job, *, by: "User | None") -> None:
+    """Send nothing more and end. Records already sent stay in Zendesk. Raises NotPossibleNow."""
+    moving = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED)
+    _change(job, "cancel", moving, JobState.CANCELLING, "Cancel asked.", by)
+
+
+def retry(job: Job, *, by: "User | None") -> Job:
+    """A new job of just the rows that failed, being checked already. Raises NotPossibleNow."""
+    if "retry" not in may(job):
+        raise NotPossibleNow("Only a job that has ended with failed rows can be retried.")
+    child = Job.objects.create(
+        connection=job.connection, object_key=job.object_key, action=job.action, file=job.file, parent=job,
+        mapping=job.mapping, options=job.options, created_by=by,
+    )  # fmt: skip
+    checking.start(child, by=by)
+    return child
+
+
+def resolve(job: Job, decision: str, *, by: "User | None") -> None:
+    """Deal with uncertain rows: "look" again, "resend" them, or "accept" that they stay uncertain.
+
+    Raises NotPossibleNow.
+    """
+    if decision not in DECISIONS or "resolve" not in may(job):
+        raise NotPossibleNow("There is nothing uncertain to decide.")
+    with transaction.atomic():
+        after = JobState.COMPLETED if decision == "accept" else JobState.RUNNING
+        if not Job.objects.change(job, expected=(JobState.NEEDS_DECISION,), state=after):
+            raise NotPossibleNow("Somebody else has just decided.")
+        job.add_event(DECISIONS[decision], by=by)
+        if decision != "accept":
+            _reopen(job, BatchState.UNSURE if decision == "look" else BatchState.PLANNED)
+            ring("drive")
+
+
+def discard(job: Job, *, by: "User | None") -> None:
+    """Throw a draft away, and its file when no other job has it. Raises NotPossibleNow once launched."""
+    with transaction.atomic():
+        if not Job.objects.filter(pk=job.pk, state__in=UNLAUNCHED).delete()[0]:
+            raise NotPossibleNow("This job was launched; it stays in the history.")
+        if not job.file.jobs.exists():
+            file = job.file
+            file.delete()
+            transaction.on_commit(file.delete_content)
+
+
+def may(job: Job) -> set[str]:
+    """What can be asked of the job now: launch, pause, resume, cancel, retry, resolve, discard."""
+    allowed = {
+        "launch": (JobState.READY,),
+        "discard": UNLAUNCHED,
+        "pause": (JobState.QUEUED, JobState.RUNNING),
+        "resume": (JobState.PAUSED, JobState.PAUSING),
+        "cancel": (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED),
+        "resolve": (JobState.NEEDS_DECISION,),
+    }
+    verbs = {verb for verb, states in allowed.items() if job.state in states}
+    if (job.is_over or job.state == JobState.NEEDS_DECISION) and job.failed:
+        verbs.add("retry")
+    return verbs
+
+
+def is_file_ready(job: Job) -> bool:
+    return job.file.state == FileState.READY
+
+
+def _change(job: Job, verb: str, expected: tuple[str, ...], state: JobState, event: str, by: "User | None") -> None:
+    with transaction.atomic():
+        if not Job.objects.change(job, expected=expected, state=state, reason=""):
+            raise NotPossibleNow(f"It is too late to {verb} this job: it is {job.get_state_display().lower()}.")
+        job.add_event(event, by=by)
+        if job.planned_at is None:
+            ring("plan_job", job.pk)
+        ring("drive")
+
+
+def _reopen(job: Job, state: BatchState) -> None:
+    ledger = settling.Ledger()
+    for batch in Batch.objects.filter(job=job, state=BatchState.UNCERTAIN):
+        settling.reopen_uncertain(batch, state, ledger)
+    ledger.write()
+
+
+def _require_unchanged(job: Job) -> None:
+    """Compare what was checked with file and fields as they are now, the fields freshly read from Zendesk."""
+    custom_object = CustomObject.objects.get(connection=job.connection, key=job.object_key)
+    try:
+        objects.refresh(custom_object)
+    except ZendeskError as error:
+        raise NotPossibleNow(f"The object's fields could not be read again before launch. {explain(error)}") from error
+    stored = default_storage.exists(job.file.stored_as) and default_storage.size(job.file.stored_as)
+    if checking.fingerprint(job) != job.checked_fingerprint or stored != job.file.size:
+        reason = "The file or the object's fields have changed since the check. Check again."
+        Job.objects.change(
+            job, expected=(JobState.READY,), state=JobState.DRAFT, checked_fingerprint="", reason=reason
+        )  # fmt: skip
+        raise ChangedSinceCheck(reason)

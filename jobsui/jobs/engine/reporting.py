@@ -1,0 +1,278 @@
+"""What people are told of a job: how far it is, what went wrong and why, what was sent and answered, and what became of
+every row."""
+
+import json
+import shlex
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, F, Max, Q
+from django.db.models.functions import Floor
+
+from jobsui.connections import hosts
+from jobsui.connections.models import SignIn
+from jobsui.files.safe import RESULT_COLUMNS, csv_line
+from jobsui.jobs.engine import checking, intake
+from jobsui.jobs.enums import IN_FLIGHT, BatchState, HeldBy, JobState, Outcome
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, RowError
+from jobsui.jobs.models.batch import End, unpack
+
+CELLS = 100
+RATE_SECONDS = 60
+BOM = "\ufeff"
+"""Without it spreadsheets read UTF-8 as something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A job at one moment. Seconds and rates are None while nothing can be said."""
+
+    percent: int
+    in_flight: int
+    waiting: int
+    records_per_second: float | None
+    eta_seconds: int | None
+    held_by: str
+    interval: int | None
+    """Seconds until a page should look again; None when it need not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A stretch of consecutive batches; `state` is the worst of them: failed, uncertain, moving, done, waiting."""
+
+    state: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    row: int
+    cells: list[str]
+    outcome: str
+    record_id: str
+    error_code: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A batch as it went over the wire, the secret masked."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str
+    curl: str
+    attempts: list[Attempt]
+    answer: str
+    """Body of the last answer to the POST, "" without one."""
+    reply: str
+    """The last job status, as JSON; "" before there is one."""
+    rows: list[OutcomeRow]
+
+
+def progress(job: Job) -> Progress:
+    flying = Batch.objects.filter(job=job, state__in=IN_FLIGHT).count() if job.is_moving else 0
+    rate = records_per_second(job) if job.state == JobState.RUNNING else None
+    return Progress(
+        percent=100 * job.settled // job.rows if job.rows else 0,
+        in_flight=flying,
+        waiting=max(0, job.batches_total - job.batches_done - flying),
+        records_per_second=rate,
+        eta_seconds=round(job.pending / rate) if rate else None,
+        held_by=HeldBy(job.held_by).label if job.state == JobState.RUNNING else "",
+        interval=_interval(job),
+    )
+
+
+def records_per_second(job: Job) -> float | None:
+    """Over the last minute; None until there are two samples a few seconds apart."""
+    now = time.time()
+    recent = [sample for sample in job.pace if now - sample[0] <= RATE_SECONDS] or job.pace[-2:]
+    if len(recent) < 2 or recent[-1][0] - recent[0][0] < 1:
+        return None
+    return float((recent[-1][1] - recent[0][1]) / (recent[-1][0] - recent[0][0])) or None
+
+
+def strip(job: Job) -> list[Cell]:
+    """The batches in at most 100 stretches, by one query."""
+    if not job.batches_total:
+        return []
+    width = max(1, -(-job.batches_total // CELLS))
+    place = Floor((F("seq") - 1) / float(width))
+    stretches = Batch.objects.filter(job=job).order_by().annotate(stretch=place).values("stretch").annotate(
+        count=Count("pk"), last=Max("seq"), failed=Count("pk", filter=Q(failed__gt=0)),
+        uncertain=Count("pk", filter=Q(state=BatchState.UNCERTAIN)),
+        moving=Count("pk", filter=Q(state__in=IN_FLIGHT)), done=Count("pk", filter=Q(done_at__isnull=False)),
+    ).order_by("stretch")  # fmt: skip
+    return [Cell(_worst(s), s["last"] - s["count"] + 1, s["last"]) for s in stretches]
+
+
+def causes(job: Job, phase: str = Cause.Phase.SEND, *, most: int | None = None) -> list[Cause]:
+    """Problems grouped, the most frequent first: of the check, or of the run."""
+    return list(Cause.objects.filter(job=job, phase=phase)[:most])
+
+
+def next_failed_batch(job: Job, after: int = 0) -> int | None:
+    """The number of the next batch with a row that failed or is uncertain."""
+    bad = Batch.objects.filter(Q(failed__gt=0) | Q(uncertain__gt=0), job=job, seq__gt=after).order_by("seq")
+    return bad.values_list("seq", flat=True).first()
+
+
+def exchange(batch: Batch) -> Exchange:
+    """The request of a batch with all its items, and everything that was answered."""
+    job, blob = batch.job, BatchBlob.objects.get(pk=batch.pk)
+    url = f"{hosts.base_url(job.connection.host)}/api/v2/custom_objects/{job.object_key}/jobs"
+    body = json.dumps({"job": {"action": job.action, "items": blob.items}}, ensure_ascii=False)
+    attempts = list(batch.attempts.all())
+    answer = next((unpack(entry.answer_body) for entry in reversed(attempts) if entry.answer_body), b"")
+    return Exchange(
+        method="POST",
+        url=url,
+        headers={"Authorization": f"{_scheme(job)} ********", "Content-Type": "application/json"},
+        body=_pretty(body.encode()),
+        curl=_curl(job, url, body),
+        attempts=attempts,
+        answer=_pretty(answer),
+        reply=_pretty(unpack(blob.reply)),
+        rows=[_row(row, [_pretty(line)], end, _open_outcome(job, batch))
+              for row, line, end in zip(blob.row_numbers, blob.lines, blob.ends, strict=True)],
+    )  # fmt: skip
+
+
+def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
+    """Every row of the job in the file's order with what became of it, or only those of one outcome; in constant
+    memory. Raises FileRefused when the stored file can no longer be read."""
+    ends = _ends_by_row(job)
+    row, end = next(ends, (0, None))
+    with intake.open_rows(job.file) as table:
+        for number, cells in checking.rows_of(job, table):
+            while row and row < number:
+                row, end = next(ends, (0, None))
+            found = end if row == number else None
+            told = _row(number, cells[: len(table.columns)], found, _unplanned_outcome(job))
+            if not outcome or told.outcome == outcome:
+                yield told
+
+
+def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[bytes]:
+    """The file's own columns and what became of each row, as CSV in UTF-8, piece by piece. Cells that a spreadsheet
+    would run as formulas are made harmless unless `raw`."""
+    yield (BOM + csv_line([*job.file.columns, *RESULT_COLUMNS], raw=raw)).encode()
+    lines = (
+        csv_line([*told.cells, str(told.row), told.outcome, told.record_id, told.error_code, told.error], raw=raw)
+        for told in outcome_rows(job, outcome)
+    )
+    yield from _in_pieces(lines)
+
+
+def problems_csv(job: Job) -> Iterator[bytes]:
+    """Every problem the check finds, one a line: row, column, value, code, message, cure."""
+    yield (BOM + csv_line(["row", "column", "value", "code", "problem", "cure"])).encode()
+    yield from _in_pieces(_problem_lines(job))
+
+
+def _problem_lines(job: Job) -> Iterator[str]:
+    with intake.open_rows(job.file) as table:
+        for _, judged in checking.judged_rows(job, table):
+            for p in judged if isinstance(judged, list) else ():
+                yield csv_line([str(p.row), p.column, p.value, p.code, p.message, p.cure])
+
+
+def _in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
+    """Few large writes instead of many small ones."""
+    held, size = [], 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size > 32_768:
+            yield "".join(held).encode()
+            held, size = [], 0
+    yield "".join(held).encode()
+
+
+def _ends_by_row(job: Job) -> Iterator[tuple[int, End]]:
+    """(row, end) in the order of rows: batches and invalid rows, each in order already, merged."""
+    batched, invalid = _ends_of_batches(job), _ends_of_invalid(job)
+    left, right = next(batched, None), next(invalid, None)
+    while left or right:
+        if right is None or (left is not None and left[0] < right[0]):
+            assert left is not None  # noqa: S101  # for the type checker: one of both is there
+            yield left
+            left = next(batched, None)
+        else:
+            yield right
+            right = next(invalid, None)
+
+
+def _ends_of_batches(job: Job) -> Iterator[tuple[int, End]]:
+    blobs = BatchBlob.objects.filter(batch__job=job).select_related("batch").order_by("batch__seq")
+    for blob in blobs.defer("payload", "reply").iterator(chunk_size=50):
+        still_open = [_open_outcome(job, blob.batch), "", "", ""]
+        for row, end in zip(blob.row_numbers, blob.ends, strict=True):
+            yield row, end or still_open
+
+
+def _ends_of_invalid(job: Job) -> Iterator[tuple[int, End]]:
+    invalid = RowError.objects.filter(job=job, outcome=Outcome.INVALID).order_by("row")
+    for row, code, message in invalid.values_list("row", "code", "message").iterator(chunk_size=2000):
+        yield row, [Outcome.INVALID.value, "", code, message]
+
+
+def _open_outcome(job: Job, batch: Batch) -> str:
+    return Outcome.CANCELLED.value if batch.state == BatchState.CANCELLED else Outcome.PENDING.value
+
+
+def _unplanned_outcome(job: Job) -> str:
+    ended = job.state in {JobState.CANCELLED, JobState.FAILED}
+    return Outcome.CANCELLED.value if ended else Outcome.PENDING.value
+
+
+def _row(number: int, cells: list[str], end: End | None, otherwise: str) -> OutcomeRow:
+    outcome, record_id, code, error = end or [otherwise, "", "", ""]
+    return OutcomeRow(number, cells, outcome, record_id, code, error)
+
+
+def _worst(stretch: Mapping[str, Any]) -> str:
+    for state in ("uncertain", "failed", "moving"):
+        if stretch[state]:
+            return state
+    return "done" if stretch["done"] == stretch["count"] else "waiting"
+
+
+def _interval(job: Job) -> int | None:
+    """Quick at first, slower when nothing changes (the server sets the pace of all open pages)."""
+    if job.state == JobState.PAUSED:
+        return 30
+    if not job.is_moving and job.state != JobState.CHECKING:
+        return None
+    age = time.time() - (job.started_at or job.created_at).timestamp()
+    quiet = time.time() - job.pace[-1][0] if job.pace else 0.0
+    return 1 if age < 10 else 5 if quiet > 60 else 2
+
+
+def _scheme(job: Job) -> str:
+    return "Basic" if job.connection.sign_in == SignIn.API_TOKEN else "Bearer"
+
+
+def _curl(job: Job, url: str, body: str) -> str:
+    """The same request for a shell, the secret left as a variable."""
+    sign_in = (
+        '-u "$ZENDESK_EMAIL/token:$ZENDESK_TOKEN"' if _scheme(job) == "Basic"
+        else '-H "Authorization: Bearer $ZENDESK_TOKEN"'
+    )  # fmt: skip
+    quoted = shlex.quote(body)
+    return (
+        f"curl -X POST {shlex.quote(url)} \\\n  {sign_in} \\\n  -H 'Content-Type: application/json' \\\n  -d {quoted}"
+    )
+
+
+def _pretty(data: bytes) -> str:
+    try:
+        return json.dumps(json.loads(data), indent=2, ensure_ascii=False)
+    except ValueError:
+        return data.decode("utf-8", "replace")

@@ -1,0 +1,130 @@
+"""One batch on its way: the request made of it, what came back, and how its answer reads. Nothing here touches the
+database, so it may run in any thread."""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from jobsui.jobs.enums import Action, Outcome
+from jobsui.jobs.models.batch import End
+from jobsui.zendesk import custom_objects
+from jobsui.zendesk.client import Client
+from jobsui.zendesk.errors import ZendeskError
+from jobsui.zendesk.payloads import Answer, ItemResult, JobStatus, Verdict
+
+KEPT_HEADERS = ("content-type", "date", "retry-after", "x-request-id", "x-zendesk-request-id")
+KEPT_PREFIXES = ("x-rate-limit", "ratelimit-", "zendesk-ratelimit-")
+KEPT_BODY = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """The open items of a batch, ready to go or gone."""
+
+    batch_id: int
+    job_id: int
+    attempt_id: int
+    action: Action
+    object_key: str
+    client: Client
+    connection_id: int
+    items: tuple[tuple[int, bytes], ...]
+    """(place in the batch, the item as it is sent)."""
+    first_sent_at: datetime
+    """When the batch was first sent: records older than that are not of its making."""
+    resent: bool = False
+    """An earlier attempt may have reached Zendesk."""
+
+    @property
+    def body(self) -> bytes:
+        lines = b",".join(line for _, line in self.items)
+        return b'{"job":{"action":"%s","items":[%s]}}' % (self.action.value.encode(), lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of one POST: a job status, or the error instead of it."""
+
+    shipment: Shipment
+    status: JobStatus | None = None
+    error: ZendeskError | None = None
+    answer: Answer | None = field(default=None, repr=False)
+
+
+def send(shipment: Shipment) -> Posted:
+    """Send it, once."""
+    try:
+        status, answer = custom_objects.post_job(shipment.client, shipment.object_key, shipment.body)
+    except ZendeskError as error:
+        return Posted(shipment, error=error, answer=error.answer)
+    return Posted(shipment, status=status, answer=answer)
+
+
+def kept_answer(answer: Answer | None) -> dict[str, Any]:
+    """What an Attempt keeps of an answer: an allow-list of its headers and the beginning of its body."""
+    if answer is None:
+        return {}
+    headers = {
+        name: value
+        for name, value in answer.headers.items()
+        if name.lower() in KEPT_HEADERS or name.lower().startswith(KEPT_PREFIXES)
+    }
+    return {
+        "http_status": answer.status,
+        "elapsed_ms": round(answer.elapsed * 1000),
+        "answer_headers": headers,
+        "answer_body": zlib.compress(answer.body[:KEPT_BODY], 1),
+    }
+
+
+def ends_of(shipment: Shipment, status: JobStatus) -> dict[int, End]:
+    """How the shipment's items ended by a finished job status, by their place in the batch. Items it does not tell of,
+    or not clearly, are left out.
+
+    A result belongs to the item of its index; without one to the item with its external or record id; without any, to
+    the item at its position, if there is one result for each item (docs/zendesk.md: order is not promised).
+    """
+    results = status.results or ()
+    places = _places(shipment, results)
+    ends = {}
+    for result, place in zip(results, places, strict=True):
+        if place is not None and result.verdict is not Verdict.UNKNOWN:
+            ends[place] = _end(shipment, result)
+    return ends
+
+
+def _places(shipment: Shipment, results: Sequence[ItemResult]) -> list[int | None]:
+    places = [place for place, _ in shipment.items]
+    if all(result.index is not None for result in results):
+        indexes = [result.index or 0 for result in results]
+        return [places[i] if 0 <= i < len(places) and indexes.count(i) == 1 else None for i in indexes]
+    by_key = _places_by_key(shipment)
+    found = [by_key.get(result.external_id or result.record_id) for result in results]
+    if any(place is not None for place in found):
+        return found
+    return list(places) if len(results) == len(places) else [None] * len(results)
+
+
+def _places_by_key(shipment: Shipment) -> Mapping[str, int]:
+    return {key: place for place, key in keys(shipment).items() if key}
+
+
+def keys(shipment: Shipment) -> dict[int, str]:
+    """The external or record id of each item, by its place; "" when it has none."""
+    found = {}
+    for place, line in shipment.items:
+        item = json.loads(line)
+        found[place] = item if isinstance(item, str) else str(item.get("external_id") or item.get("id") or "")
+    return found
+
+
+def _end(shipment: Shipment, result: ItemResult) -> End:
+    action = shipment.action
+    if result.verdict is Verdict.SUCCEEDED:
+        return [action.outcome.value, result.record_id, "", ""]
+    if shipment.resent and action.deletes and "not found" in f"{result.error_code} {result.error}".lower():
+        return [Outcome.DELETED.value, result.record_id, "", ""]  # The first sending had already deleted it.
+    return [Outcome.FAILED.value, result.record_id, result.error_code, result.error or "Zendesk gave no reason."]
