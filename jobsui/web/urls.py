@@ -1,1 +1,73 @@
-urlpatterns: list = []
+from django.urls import include, path
+
+from jobsui.web.views import batches, connections, home, jobs, objects, people, requests, wizard
+
+connection_urls = [
+    path("", connections.connection_list, name="list"),
+    path("add/", connections.add, name="add"),
+    path("<uuid:code>/", connections.detail, name="detail"),
+    path("<uuid:code>/edit/", connections.edit, name="edit"),
+    path("<uuid:code>/test/", connections.test, name="test"),
+    path("<uuid:code>/fetch-objects/", connections.fetch_objects, name="fetch_objects"),
+    path("<uuid:code>/remove/", connections.remove, name="remove"),
+]
+
+object_urls = [
+    path("", objects.object_list, name="list"),
+    path("add/", objects.add, name="add"),
+    path("<int:pk>/", objects.detail, name="detail"),
+    path("<int:pk>/refresh/", objects.refresh, name="refresh"),
+    path("<int:pk>/template.csv", objects.template, name="template"),
+    path("<int:pk>/request/", requests.prepare, name="request"),
+    path("<int:pk>/request/send/", requests.send, name="send_request"),
+    path("<int:pk>/request/status/<str:status_id>/", requests.status, name="request_status"),
+]
+
+people_urls = [
+    path("", people.people_list, name="list"),
+    path("add/", people.add, name="add"),
+    path("<int:pk>/", people.edit, name="edit"),
+    path("<int:pk>/password/", people.new_password, name="new_password"),
+]
+
+wizard_urls = [
+    path("", wizard.new, name="new"),
+    path("<uuid:code>/", wizard.upload, name="upload"),
+    path("<uuid:code>/file/", wizard.file_progress, name="file_progress"),
+    path("<uuid:code>/layout/", wizard.layout, name="layout"),
+    path("<uuid:code>/map/", wizard.map_columns, name="map"),
+    path("<uuid:code>/check/", wizard.check, name="check"),
+    path("<uuid:code>/check/progress/", wizard.check_progress, name="check_progress"),
+    path("<uuid:code>/check/again/", wizard.check_again, name="check_again"),
+    path("<uuid:code>/review/", wizard.review, name="review"),
+    path("<uuid:code>/launch/", wizard.launch, name="launch"),
+    path("<uuid:code>/discard/", wizard.discard, name="discard"),
+]
+
+job_urls = [
+    path("", jobs.job_list, name="list"),
+    path("new/", include(wizard_urls)),
+    path("<uuid:code>/", jobs.detail, name="detail"),
+    path("<uuid:code>/progress/", jobs.progress, name="progress"),
+    path("<uuid:code>/rows/", jobs.rows, name="rows"),
+    path("<uuid:code>/events/", jobs.events, name="events"),
+    path("<uuid:code>/results.csv", jobs.results, name="results"),
+    path("<uuid:code>/problems.csv", jobs.problems, name="problems"),
+    path("<uuid:code>/batches/", batches.batch_list, name="batches"),
+    path("<uuid:code>/batches/<int:seq>/", batches.detail, name="batch"),
+    path("<uuid:code>/pause/", jobs.pause, name="pause"),
+    path("<uuid:code>/resume/", jobs.resume, name="resume"),
+    path("<uuid:code>/cancel/", jobs.cancel, name="cancel"),
+    path("<uuid:code>/retry/", jobs.retry, name="retry"),
+    path("<uuid:code>/resolve/", jobs.resolve, name="resolve"),
+]
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("first-run/", home.first_run, name="first_run"),
+    path("accounts/", include("allauth.urls")),
+    path("connections/", include((connection_urls, "connections"))),
+    path("objects/", include((object_urls, "objects"))),
+    path("people/", include((people_urls, "people"))),
+    path("jobs/", include((job_urls, "jobs"))),
+]

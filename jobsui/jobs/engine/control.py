@@ -11,7 +11,7 @@ from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.engine import checking, settling
 from jobsui.jobs.engine.options import Options
-from jobsui.jobs.enums import UNLAUNCHED, Action, BatchState, FileState, JobState
+from jobsui.jobs.enums import OVER, UNLAUNCHED, Action, BatchState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
 from jobsui.jobs.models import Batch, File, Job
 from jobsui.jobs.queueing import ring
@@ -158,8 +158,9 @@ def may(job: Job) -> set[str]:
     return verbs
 
 
-def is_file_ready(job: Job) -> bool:
-    return job.file.state == FileState.READY
+def has_open_jobs(connection: Connection) -> bool:
+    """Whether launched jobs of the connection are not over yet."""
+    return Job.objects.filter(connection=connection).launched().exclude(state__in=OVER).exists()
 
 
 def _change(job: Job, verb: str, expected: tuple[str, ...], state: JobState, event: str, by: "User | None") -> None:

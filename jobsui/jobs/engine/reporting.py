@@ -14,10 +14,11 @@ from django.db.models.functions import Floor
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
-from jobsui.jobs.engine import checking, intake
-from jobsui.jobs.enums import IN_FLIGHT, BatchState, HeldBy, JobState, Outcome
+from jobsui.jobs.engine import checking, intake, mapping
+from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, HeldBy, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, RowError
 from jobsui.jobs.models.batch import End, unpack
+from jobsui.zendesk.payloads import Schema
 
 CELLS = 100
 RATE_SECONDS = 60
@@ -168,6 +169,12 @@ def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[b
         for told in outcome_rows(job, outcome)
     )
     yield from _in_pieces(lines)
+
+
+def template_csv(schema: Schema) -> bytes:
+    """A file to fill in for this object: a header whose columns map themselves."""
+    offered = mapping.targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
+    return (BOM + csv_line([target.key.removeprefix(mapping.FIELD) for target in offered])).encode()
 
 
 def problems_csv(job: Job) -> Iterator[bytes]:

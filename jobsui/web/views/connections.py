@@ -1,0 +1,109 @@
+from uuid import UUID
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Count, ProtectedError
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from jobsui.connections import credentials, health, objects
+from jobsui.connections.errors import ConnectionsError, explain
+from jobsui.connections.models import API_TOKENS_END, SignIn
+from jobsui.jobs.engine import control
+from jobsui.web import access
+from jobsui.web.access import HtmxRequest, admin_required
+from jobsui.web.forms.connections import ConnectionForm
+
+
+@require_safe
+def connection_list(request: HtmxRequest) -> HttpResponse:
+    known = access.connections(request.user).annotate(
+        job_count=Count("jobs", distinct=True), object_count=Count("objects_known", distinct=True)
+    )
+    return render(request, "connections/list.html", {"connections": known})
+
+
+@require_safe
+def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
+    connection = access.connection(request.user, code)
+    page = {
+        "connection": connection,
+        "has_secret": credentials.has_secret(connection),
+        "is_legacy": connection.sign_in == SignIn.API_TOKEN,
+        "legacy_end": API_TOKENS_END,
+        "objects": connection.objects_known.all(),
+    }
+    return render(request, "connections/detail.html", page)
+
+
+@require_http_methods(["GET", "POST"])
+@admin_required
+def add(request: HtmxRequest) -> HttpResponse:
+    form = ConnectionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return _save(request, form)
+    return render(request, "connections/form.html", {"form": form, "legacy_end": API_TOKENS_END})
+
+
+@require_http_methods(["GET", "POST"])
+@admin_required
+def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
+    connection = access.connection(request.user, code)
+    form = ConnectionForm(request.POST or None, connection=connection)
+    if request.method == "POST" and form.is_valid():
+        if form.moves and control.has_open_jobs(connection):
+            form.add_error(None, "Jobs of this connection are running. Wait for their end before moving it.")
+        else:
+            return _save(request, form)
+    page = {"form": form, "connection": access.connection(request.user, code), "legacy_end": API_TOKENS_END}
+    return render(request, "connections/form.html", page)
+
+
+@require_POST
+def test(request: HtmxRequest, code: UUID) -> HttpResponse:
+    connection = access.connection(request.user, code)
+    health.test(connection)
+    if request.htmx:
+        return render(request, "connections/detail.html#test_result", {"connection": connection})
+    return redirect("connections:detail", code)
+
+
+@require_POST
+def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
+    connection = access.connection(request.user, code)
+    try:
+        found = objects.fetch_all(connection)
+    except ConnectionsError as error:
+        messages.error(request, str(error))
+    except objects.ZendeskError as error:
+        messages.error(request, explain(error))
+    else:
+        messages.success(request, f"{len(found)} objects read from {connection}.")
+    return redirect("connections:detail", code)
+
+
+@require_POST
+@admin_required
+def remove(request: HtmxRequest, code: UUID) -> HttpResponse:
+    connection = access.connection(request.user, code)
+    try:
+        connection.delete()
+    except ProtectedError:
+        messages.error(request, f"{connection} has jobs, whose history would be lost. It stays.")
+        return redirect("connections:detail", code)
+    messages.success(request, f"{connection} and its secrets are removed.")
+    return redirect("connections:list")
+
+
+def _save(request: HtmxRequest, form: ConnectionForm) -> HttpResponse:
+    moves = form.moves
+    connection, secrets = form.apply()
+    with transaction.atomic():
+        connection.save()
+        if moves:
+            credentials.forget_secrets(connection)
+        if secrets:
+            credentials.save_secrets(connection, secrets, by=request.user)
+    messages.success(request, f"{connection} is saved. Test it, then fetch its objects.")
+    return redirect("connections:detail", connection.code)

@@ -1,0 +1,62 @@
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from jobsui.connections import objects
+from jobsui.connections.errors import ConnectionsError, explain
+from jobsui.jobs.engine import reporting
+from jobsui.web import access
+from jobsui.web.access import HtmxRequest
+from jobsui.web.forms.objects import ObjectKeyForm
+
+
+@require_safe
+def object_list(request: HtmxRequest) -> HttpResponse:
+    known = access.objects(request.user).order_by("connection__name", "key")
+    if wanted := request.GET.get("q", "").strip():
+        known = known.filter(key__icontains=wanted)
+    page = {"objects": known, "q": wanted, "has_connection": access.connections(request.user).exists()}
+    return render(request, "objects/list.html", page)
+
+
+@require_safe
+def detail(request: HtmxRequest, pk: int) -> HttpResponse:
+    custom_object = access.custom_object(request.user, pk)
+    return render(request, "objects/detail.html", {"object": custom_object, "schema": custom_object.schema})
+
+
+@require_http_methods(["GET", "POST"])
+def add(request: HtmxRequest) -> HttpResponse:
+    form = ObjectKeyForm(request.POST or None, connections=access.connections(request.user))
+    if request.method == "POST" and form.is_valid():
+        try:
+            added = objects.add_by_key(form.cleaned_data["connection"], form.cleaned_data["key"])
+        except ConnectionsError as error:
+            form.add_error("key", str(error))
+        else:
+            return redirect("objects:detail", added.pk)
+    return render(request, "objects/add.html", {"form": form})
+
+
+@require_POST
+def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
+    custom_object = access.custom_object(request.user, pk)
+    try:
+        objects.refresh(custom_object)
+    except ConnectionsError as error:
+        messages.error(request, str(error))
+    except objects.ZendeskError as error:
+        messages.error(request, explain(error))
+    else:
+        messages.success(request, f"{custom_object.key} is read again.")
+    return redirect("objects:detail", pk)
+
+
+@require_safe
+def template(request: HtmxRequest, pk: int) -> HttpResponse:
+    """A CSV to fill in: a header that maps itself, and one sample row."""
+    custom_object = access.custom_object(request.user, pk)
+    response = HttpResponse(reporting.template_csv(custom_object.schema), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{custom_object.key}-template.csv"'
+    return response
