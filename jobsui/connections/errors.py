@@ -2,6 +2,8 @@
 
 from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, TooManyJobs, Unsure, ZendeskError
 
+__all__ = ["ConnectionsError", "HostRefused", "RequestRefused", "ZendeskError", "explain"]
+
 
 class ConnectionsError(Exception):
     """`str()` of it is a sentence a person can act on."""

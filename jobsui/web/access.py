@@ -23,7 +23,7 @@ from jobsui.jobs.models import Batch, Job
 
 class HtmxRequest(HttpRequest):
     htmx: HtmxDetails
-    user: User  # type: ignore[assignment]  # Nobody else gets past LoginRequiredMiddleware.
+    user: User  # Nobody else gets past LoginRequiredMiddleware.
 
 
 def admin_required[**P](

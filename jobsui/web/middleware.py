@@ -10,10 +10,12 @@ class SignInRequired(LoginRequiredMiddleware):
     """Every page needs a log-in. A poll of somebody whose session has ended is answered with a fragment that says so
     and polls no more; a redirect would put the log-in page into the middle of theirs."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]) -> HttpResponse:
+    def handle_no_permission(  # type: ignore[override]
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+    ) -> HttpResponse:
         if request.headers.get("HX-Request"):
             return render(request, "includes/signed_out.html")
-        return super().handle_no_permission(request, view_func)  # type: ignore[return-value]
+        return super().handle_no_permission(request, view_func)
 
 
 def no_store(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

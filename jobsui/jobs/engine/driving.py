@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 
 from django.db import OperationalError, close_old_connections, connection, transaction
-from django.db.models import Min
+from django.db.models import F, Min
 from django.utils import timezone
 
 from jobsui.connections import credentials
@@ -350,7 +350,7 @@ class Driver:
             holds = HeldBy.RATE
         if holds != self.held_by:
             self.held_by = holds
-            Job.objects.filter(pk__in=self.jobs).update(held_by=holds)
+            Job.objects.filter(pk__in=self.jobs).update(held_by=holds, version=F("version") + 1)
 
     def _has_planned(self) -> bool:
         return Batch.objects.filter(job__in=self.jobs, state=BatchState.PLANNED).exists()

@@ -15,6 +15,8 @@ from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
 from jobsui.jobs.engine import checking, intake, mapping
+from jobsui.jobs.engine.pacing import Durations
+from jobsui.jobs.engine.planning import BATCH_SIZE
 from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, HeldBy, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, RowError
 from jobsui.jobs.models.batch import End, unpack
@@ -74,6 +76,25 @@ class Exchange:
     reply: str
     """The last job status, as JSON; "" before there is one."""
     rows: list[OutcomeRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What launching a checked job would do."""
+
+    sent: int
+    left_out: int
+    batches: int
+    seconds: float
+    """At the account's limits alone, with jobs of ten seconds; others using it make it longer."""
+
+
+def preview(job: Job) -> Preview:
+    left_out = job.rows_invalid
+    batches = -(-(job.rows - left_out) // BATCH_SIZE)
+    limits = job.connection
+    per_second = min(limits.max_running_jobs / Durations.FIRST_GUESS, limits.requests_per_minute / 60)
+    return Preview(job.rows - left_out, left_out, batches, batches / per_second + Durations.FIRST_GUESS)
 
 
 def progress(job: Job) -> Progress:

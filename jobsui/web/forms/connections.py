@@ -65,7 +65,7 @@ class ConnectionForm(DressedForm):
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
-        taken = Connection.objects.filter(name=name).exclude(pk=self.connection.pk if self.connection else None)
+        taken = Connection.objects.filter(name=name).exclude(pk=self.connection.pk if self.connection else 0)
         if taken.exists():
             raise forms.ValidationError("There is a connection of that name already.")
         return name

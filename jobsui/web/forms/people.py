@@ -21,7 +21,7 @@ class PersonForm(DressedForm):
 
     def clean_username(self) -> str:
         name: str = self.cleaned_data["username"]
-        if User.objects.filter(username__iexact=name).exclude(pk=self.person.pk if self.person else None).exists():
+        if User.objects.filter(username__iexact=name).exclude(pk=self.person.pk if self.person else 0).exists():
             raise forms.ValidationError("Somebody has that name already.")
         return name
 

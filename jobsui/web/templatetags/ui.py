@@ -10,7 +10,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from jobsui.connections.models import Connection
 from jobsui.jobs.enums import BatchState, JobState, Outcome
+from jobsui.jobs.models import Job
 
 register = template.Library()
 
@@ -61,12 +63,12 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
-def job_badge(job: object) -> SafeString:
+def job_badge(job: Job) -> SafeString:
     """State in word, icon and colour; completed with failed rows says so."""
-    state = JobState(getattr(job, "state"))  # noqa: B009
+    state = JobState(job.state)
     colour, name = JOB[state]
     word = state.label
-    if state == JobState.COMPLETED and (getattr(job, "failed", 0) or getattr(job, "invalid", 0)):
+    if state == JobState.COMPLETED and (job.failed or job.invalid):
         colour, name, word = "orange", "alert-triangle", "Completed with failures"
     return _badge(colour, name, word)
 
@@ -82,9 +84,9 @@ def outcome_badge(outcome: str) -> SafeString:
 
 
 @register.simple_tag
-def prod_badge(connection: object) -> SafeString:
+def prod_badge(connection: Connection) -> SafeString:
     """Marks a production account wherever its name stands."""
-    if not getattr(connection, "production", False):
+    if not connection.production:
         return SafeString("")
     return format_html('<span class="badge bg-red-lt prod" title="Production account">{}</span>', "PROD")
 
@@ -124,11 +126,11 @@ def moment(at: datetime | None) -> SafeString:
 
 
 @register.filter
-def filesize(size: int) -> str:
+def filesize(size: float) -> str:
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:,.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:,.1f} {unit}"
-        size = size / 1000  # type: ignore[assignment]
+        size /= 1000
     return f"{size:,.1f} GB"
 
 

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobsui.connections import credentials, health, objects
-from jobsui.connections.errors import ConnectionsError, explain
+from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.connections.models import API_TOKENS_END, SignIn
 from jobsui.jobs.engine import control
 from jobsui.web import access
@@ -76,7 +76,7 @@ def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
         found = objects.fetch_all(connection)
     except ConnectionsError as error:
         messages.error(request, str(error))
-    except objects.ZendeskError as error:
+    except ZendeskError as error:
         messages.error(request, explain(error))
     else:
         messages.success(request, f"{len(found)} objects read from {connection}.")

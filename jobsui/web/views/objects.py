@@ -4,7 +4,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobsui.connections import objects
-from jobsui.connections.errors import ConnectionsError, explain
+from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.jobs.engine import reporting
 from jobsui.web import access
 from jobsui.web.access import HtmxRequest
@@ -46,7 +46,7 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
         objects.refresh(custom_object)
     except ConnectionsError as error:
         messages.error(request, str(error))
-    except objects.ZendeskError as error:
+    except ZendeskError as error:
         messages.error(request, explain(error))
     else:
         messages.success(request, f"{custom_object.key} is read again.")

@@ -1,0 +1,59 @@
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+
+from jobsui.connections.models import Connection
+from jobsui.jobs.enums import UNLAUNCHED, Action, JobState
+from jobsui.jobs.models import Job
+from jobsui.web.forms.fields import DressedForm
+
+LAUNCHED = [(state.value, state.label) for state in JobState if state not in UNLAUNCHED]
+COLUMNS = {
+    "connection": "connection",
+    "object": "object_key__icontains",
+    "action": "action",
+    "by": "created_by",
+    "since": "created_at__date__gte",
+    "until": "created_at__date__lte",
+    "q": "file__name__icontains",
+}
+
+
+class HistoryForm(DressedForm):
+    """Filters of the history; every one narrows, all of them live in the address."""
+
+    state = forms.ChoiceField(
+        choices=[("", "any"), ("failures", "With failures"), *LAUNCHED],
+        required=False,
+    )  # fmt: skip
+    connection = forms.ModelChoiceField(
+        Connection.objects.none(), to_field_name="code", required=False, empty_label="any"
+    )
+    object = forms.CharField(required=False, max_length=255)
+    action = forms.ChoiceField(choices=[("", "any"), *Action.choices], required=False)
+    by = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="anybody")
+    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    q = forms.CharField(label="File name", required=False, max_length=255)
+
+    def __init__(self, *args: Any, connections: QuerySet[Connection], people: QuerySet[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["connection"].queryset = connections  # type: ignore[attr-defined]
+        self.fields["by"].queryset = people  # type: ignore[attr-defined]
+
+    def narrowed(self, jobs: QuerySet[Job]) -> QuerySet[Job]:
+        """The jobs that match; what is not a sensible value narrows nothing."""
+        self.full_clean()
+        data = {name: value for name, value in self.cleaned_data.items() if value}
+        state = data.pop("state", "")
+        if state == "failures":
+            jobs = jobs.filter(Q(failed__gt=0) | Q(invalid__gt=0) | Q(uncertain__gt=0))
+        elif state:
+            jobs = jobs.filter(state=state)
+        return jobs.filter(**{COLUMNS[name]: value for name, value in data.items()})
+
+    @property
+    def is_narrowing(self) -> bool:
+        return any(self.data.get(name) for name in self.fields)

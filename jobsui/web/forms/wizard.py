@@ -1,0 +1,127 @@
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from jobsui.connections.models import CustomObject
+from jobsui.jobs.engine.mapping import Target
+from jobsui.jobs.engine.options import Options
+from jobsui.jobs.enums import Action
+from jobsui.web.forms.fields import DressedForm
+
+HELP = {
+    Action.CREATE: "Makes a new record of each row.",
+    Action.UPDATE: "Changes the records named by their Zendesk ID.",
+    Action.UPSERT_BY_EXTERNAL_ID: "Changes the record with that external ID, or makes it. Safe to repeat.",
+    Action.UPSERT_BY_NAME: "Changes the record of that name, or makes it. Only where names are unique.",
+    Action.DELETE: "Deletes the records named by their Zendesk ID.",
+    Action.DELETE_BY_EXTERNAL_ID: "Deletes the records named by their external ID.",
+}
+ENCODINGS = {
+    "": "as detected", "utf-8-sig": "UTF-8", "cp1252": "Windows-1252 (Western Europe)", "iso-8859-1": "ISO 8859-1",
+    "iso-8859-15": "ISO 8859-15", "cp1250": "Windows-1250 (Central Europe)", "cp1251": "Windows-1251 (Cyrillic)",
+    "mac-roman": "Mac Roman", "shift_jis": "Shift JIS", "gb18030": "GB 18030", "utf-16": "UTF-16",
+}  # fmt: skip
+DELIMITERS = {"": "as detected", ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+
+class _ObjectChoice(forms.ModelChoiceField[CustomObject]):
+    def label_from_instance(self, obj: Any) -> str:
+        mark = " (PROD)" if obj.connection.production else ""
+        return f"{obj.connection}{mark} · {obj.key}"
+
+
+class JobForm(DressedForm):
+    """What a job does, to which object, from which file."""
+
+    object = _ObjectChoice(CustomObject.objects.none(), empty_label="Choose an object")
+    action = forms.ChoiceField(choices=Action.choices, initial=Action.UPSERT_BY_EXTERNAL_ID)
+    file = forms.FileField(
+        help_text="CSV, XLSX, JSON or JSON Lines.",
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.json,.jsonl,.ndjson"}),
+    )
+
+    def __init__(self, *args: Any, objects: QuerySet[CustomObject], needs_file: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["object"].queryset = objects.order_by("connection__name", "key")  # type: ignore[attr-defined]
+        self.fields["file"].required = needs_file
+
+
+class LayoutForm(DressedForm):
+    """How to read a file, where what was detected is wrong."""
+
+    encoding = forms.ChoiceField(choices=list(ENCODINGS.items()), required=False)
+    delimiter = forms.ChoiceField(choices=list(DELIMITERS.items()), required=False)
+    sheet = forms.CharField(required=False, max_length=255)
+
+    def __init__(self, *args: Any, sheets: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if sheets:
+            self.fields["sheet"] = forms.ChoiceField(
+                choices=[(name, name) for name in sheets], widget=forms.Select(attrs={"class": "form-select"})
+            )
+            del self.fields["encoding"], self.fields["delimiter"]
+        else:
+            del self.fields["sheet"]
+
+
+class MappingForm(DressedForm):
+    """One select for each column of the file, and the rules of the job."""
+
+    blank = forms.ChoiceField(
+        label="An empty cell", choices=[("skip", "leaves the field as it is"), ("clear", "empties the field")]
+    )
+    own_external_ids = forms.BooleanField(
+        label="Give rows without an external ID one of this job's making", required=False,
+        help_text="With it, a row whose answer got lost can be found again instead of staying uncertain or being "
+        "created twice.",
+    )  # fmt: skip
+
+    def __init__(
+        self, *args: Any, columns: list[str], targets: list[Target], creates: bool, sample: list[Any], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.columns, self._sample = columns, sample
+        choices = [("", "not sent"), *((target.key, _label(target)) for target in targets)]
+        for place, column in enumerate(columns):
+            select = forms.Select(attrs={"class": "form-select", "aria-label": f"{column} goes to"})
+            self.fields[f"column_{place}"] = forms.ChoiceField(choices=choices, required=False, widget=select)
+        if not creates:
+            del self.fields["own_external_ids"]
+
+    def rows(self) -> list[tuple[str, list[str], forms.BoundField]]:
+        """(column, a few sample values, its select)."""
+        return [
+            (column, [row[1][place] for row in self._sample if row[1][place]][:3], self[f"column_{place}"])
+            for place, column in enumerate(self.columns)
+        ]
+
+    def mapping(self) -> dict[str, str]:
+        chosen = ((column, self.cleaned_data[f"column_{place}"]) for place, column in enumerate(self.columns))
+        return {column: target for column, target in chosen if target}
+
+    def options(self) -> Options:
+        data = self.cleaned_data
+        return Options(blank=data["blank"], own_external_ids=bool(data.get("own_external_ids")))
+
+
+class LaunchForm(forms.Form):
+    """Deletes are launched by typing how many."""
+
+    confirm = forms.CharField(required=False)
+
+    def __init__(self, *args: Any, number: int, deletes: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._number, self._deletes = number, deletes
+
+    def clean_confirm(self) -> str:
+        typed = self.cleaned_data["confirm"].replace(",", "").strip()
+        if self._deletes and typed != str(self._number):
+            raise forms.ValidationError(f"Type {self._number} to delete {self._number:,} records.")
+        return str(typed)
+
+
+def _label(target: Target) -> str:
+    key = target.key.removeprefix("field:")
+    name = f"{target.label} ({key})" if target.label != key else key
+    return f"{name}, {target.type}{', required' if target.required else ''}"

@@ -1,0 +1,38 @@
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from jobsui.jobs.engine import reporting
+from jobsui.jobs.enums import BatchState
+from jobsui.web import access, paging
+from jobsui.web.access import HtmxRequest
+
+
+@require_safe
+def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
+    job = access.job(request.user, code)
+    found = job.batches.all()
+    state = request.GET.get("state", "")
+    if state == "failed":
+        found = found.filter(failed__gt=0)
+    elif state in {s.value for s in BatchState}:
+        found = found.filter(state=state)
+    page = {"job": job, "tab": "batches", "state": state, "states": BatchState.choices,
+            "page": paging.by_number(found, "seq", request.GET.get("after", ""))}  # fmt: skip
+    return render(request, "jobs/batches.html", page)
+
+
+@require_safe
+def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
+    """One batch: the exact request and answer, its attempts, and what became of each row."""
+    batch = access.batch(request.user, code, seq)
+    page = {
+        "job": batch.job,
+        "batch": batch,
+        "exchange": reporting.exchange(batch),
+        "next_failed": reporting.next_failed_batch(batch.job, after=seq),
+        "is_last": seq >= batch.job.batches_total,
+    }
+    return render(request, "jobs/batch.html", page)

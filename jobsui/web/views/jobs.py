@@ -1,0 +1,166 @@
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_POST, require_safe
+
+from jobsui.jobs.engine import control, reporting
+from jobsui.jobs.enums import Outcome
+from jobsui.jobs.errors import JobsError
+from jobsui.jobs.models import Job
+from jobsui.web import access, paging
+from jobsui.web.access import HtmxRequest
+from jobsui.web.forms.jobs import HistoryForm
+
+SHOWN_CAUSES = 5
+
+
+@require_safe
+def job_list(request: HtmxRequest) -> HttpResponse:
+    """The history; the filter form swaps the table alone."""
+    everything = access.jobs(request.user)
+    form = HistoryForm(
+        request.GET, connections=access.connections(request.user), people=access.people(request.user)
+    )  # fmt: skip
+    found = form.narrowed(everything)
+    kept = request.GET.copy()
+    kept.pop("cursor", None)
+    page = {
+        "form": form,
+        "page": paging.by_time(found, request.GET.get("cursor", "")),
+        "count": paging.capped_count(found),
+        "kept": kept.urlencode(),
+    }
+    response = render(request, "jobs/list.html#table" if request.htmx else "jobs/list.html", page)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@require_safe
+def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
+    job = access.draft_or_job(request.user, code)
+    if job.is_draft:
+        return redirect("jobs:upload", code)
+    page = _live(job) | {"may": control.may(job), "tab": "detail", "retries": job.retries.launched()}
+    return render(request, "jobs/detail.html", page)
+
+
+@require_safe
+def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """The live section: 204 when nothing is new; when other buttons have come to apply, the page is loaded anew."""
+    job = access.job(request.user, code)
+    if request.GET.get("state", job.state) != job.state:
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    if request.GET.get("v") == str(job.version):
+        return HttpResponse(status=204)
+    return render(request, "jobs/detail.html#progress", _live(job))
+
+
+@require_safe
+def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """Rows that did not succeed, by cause and outcome."""
+    job = access.job(request.user, code)
+    found = job.row_errors.select_related("batch")
+    cause, outcome = request.GET.get("cause", ""), request.GET.get("outcome", "")
+    if cause.isdecimal():
+        found = found.filter(cause=int(cause))
+    if outcome in {o.value for o in Outcome}:
+        found = found.filter(outcome=outcome)
+    page = {
+        "job": job, "tab": "rows", "page": paging.by_number(found, "row", request.GET.get("after", "")),
+        "cause": job.causes.filter(pk=int(cause)).first() if cause.isdecimal() else None, "outcome": outcome,
+    }  # fmt: skip
+    return render(request, "jobs/rows.html", page)
+
+
+@require_safe
+def events(request: HtmxRequest, code: UUID) -> HttpResponse:
+    job = access.job(request.user, code)
+    page = {"job": job, "tab": "events", "events": job.events.select_related("by")[:200], "options": job.options}
+    return render(request, "jobs/events.html", page)
+
+
+@require_safe
+def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
+    job = access.job(request.user, code)
+    outcome = request.GET.get("outcome", "")
+    lines = reporting.results_csv(job, outcome=outcome, raw=request.GET.get("raw") == "1")
+    return _download(lines, f"{_stem(job)}-{outcome or 'results'}.csv")
+
+
+@require_safe
+def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
+    job = access.draft_or_job(request.user, code)
+    return _download(reporting.problems_csv(job), f"{_stem(job)}-problems.csv")
+
+
+@require_POST
+def pause(request: HtmxRequest, code: UUID) -> HttpResponse:
+    return _ask(request, code, control.pause, "Pausing. What is in flight is followed to its end.")
+
+
+@require_POST
+def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
+    return _ask(request, code, control.resume, "Going on.")
+
+
+@require_POST
+def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
+    return _ask(request, code, control.cancel, "Cancelling. Records already sent stay in Zendesk.")
+
+
+@require_POST
+def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
+    job = access.job(request.user, code)
+    try:
+        child = control.retry(job, by=request.user)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:detail", code)
+    messages.success(request, f"A new job of the {job.failed:,} failed rows. They are checked again first.")
+    return redirect("jobs:check", child.code)
+
+
+@require_POST
+def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
+    decision = request.POST.get("decision", "")
+
+    def decide(job: Job, *, by: User) -> None:
+        control.resolve(job, decision, by=by)
+
+    return _ask(request, code, decide, control.DECISIONS.get(decision, ""))
+
+
+def _ask(request: HtmxRequest, code: UUID, act: Callable[..., None], done: str) -> HttpResponse:
+    job = access.job(request.user, code)
+    try:
+        act(job, by=request.user)
+    except JobsError as refusal:
+        messages.info(request, str(refusal))
+    else:
+        messages.success(request, done)
+    return redirect("jobs:detail", code)
+
+
+def _live(job: Job) -> dict[str, object]:
+    return {
+        "job": job,
+        "now": reporting.progress(job),
+        "strip": reporting.strip(job),
+        "causes": reporting.causes(job, most=SHOWN_CAUSES) if job.failed or job.invalid or job.uncertain else [],
+    }
+
+
+def _download(lines: Iterator[bytes], name: str) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or "attachment"
+    return response
+
+
+def _stem(job: Job) -> str:
+    return job.file.name.rpartition(".")[0] or job.file.name

@@ -1,0 +1,229 @@
+"""Making a job: upload, map, check, review. Each step is a page of its own on a draft kept by the server, so going
+back, reloading and sending the link to a colleague all work."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from jobsui.jobs.engine import checking, control, intake, mapping, reporting
+from jobsui.jobs.engine.options import Options
+from jobsui.jobs.enums import Action, FileState, JobState
+from jobsui.jobs.errors import ChangedSinceCheck, JobsError, MappingRefused, NotPossibleNow
+from jobsui.jobs.models import Cause, Job
+from jobsui.web import access
+from jobsui.web.access import HtmxRequest
+from jobsui.web.forms.wizard import HELP, JobForm, LaunchForm, LayoutForm, MappingForm
+
+DraftView = Callable[[HtmxRequest, Job], HttpResponse]
+
+
+def on_draft(view: DraftView) -> Callable[[HtmxRequest, UUID], HttpResponse]:
+    """Find the draft; of a job that was launched meanwhile, show its page instead."""
+
+    @wraps(view)
+    def found(request: HtmxRequest, code: UUID) -> HttpResponse:
+        job = access.draft_or_job(request.user, code)
+        if not job.is_draft:
+            return redirect("jobs:detail", code)
+        return view(request, job)
+
+    return found
+
+
+def with_file(view: DraftView) -> DraftView:
+    """Steps that need the file to have been read."""
+
+    @wraps(view)
+    def ready(request: HtmxRequest, job: Job) -> HttpResponse:
+        if job.file.state != FileState.READY:
+            return redirect("jobs:upload", job.code)
+        return view(request, job)
+
+    return ready
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: HtmxRequest) -> HttpResponse:
+    objects = access.objects(request.user)
+    initial = {"object": request.GET.get("object"), "action": Action.UPSERT_BY_EXTERNAL_ID}
+    form = JobForm(request.POST or None, request.FILES or None, objects=objects, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            file = intake.receive(form.cleaned_data["file"].chunks(), form.cleaned_data["file"].name, by=request.user)
+        except JobsError as refusal:
+            form.add_error("file", str(refusal))
+        else:
+            chosen = form.cleaned_data["object"]
+            job = control.draft(chosen.connection, chosen.key, form.cleaned_data["action"], file, by=request.user)
+            return redirect("jobs:upload", job.code)
+    return render(request, "jobs/new.html", {"form": form, "help": HELP, "has_objects": objects.exists()})
+
+
+@require_http_methods(["GET", "POST"])
+@on_draft
+def upload(request: HtmxRequest, job: Job) -> HttpResponse:
+    """The first step again: change object, action or file of a draft."""
+    objects = access.objects(request.user)
+    chosen = objects.filter(connection=job.connection, key=job.object_key).first()
+    initial = {"object": chosen, "action": job.action}
+    form = JobForm(request.POST or None, request.FILES or None, objects=objects, needs_file=False, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            _repoint(request, job, form.cleaned_data)
+        except JobsError as refusal:
+            form.add_error("file", str(refusal))
+        else:
+            return redirect("jobs:upload", job.code)
+    return render(request, "jobs/upload.html", _file_page(job) | {"form": form, "help": HELP})
+
+
+@require_safe
+@on_draft
+def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
+    return render(request, "jobs/upload.html#file", _file_page(job))
+
+
+@require_POST
+@on_draft
+def layout(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Have the file read as the person says."""
+    form = LayoutForm(request.POST, sheets=job.file.sheets)
+    if form.is_valid():
+        control.set_target(job, job.connection, job.object_key, job.action)
+        intake.reread(job.file, **form.cleaned_data)
+    return redirect("jobs:upload", job.code)
+
+
+@require_http_methods(["GET", "POST"])
+@on_draft
+@with_file
+def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
+    offered = mapping.targets(checking.schema_of(job), Action(job.action))
+    form = MappingForm(
+        request.POST or None, columns=job.file.columns, targets=offered, sample=job.file.sample,
+        creates=job.action == Action.CREATE, initial=_mapping_initial(job, offered),
+    )  # fmt: skip
+    problems: list[str] = []
+    if request.method == "POST" and form.is_valid():
+        try:
+            control.set_mapping(job, form.mapping(), form.options())
+            checking.start(job, by=request.user)
+        except MappingRefused as refusal:
+            problems = refusal.problems
+        except NotPossibleNow as refusal:
+            problems = [str(refusal)]
+        else:
+            return redirect("jobs:check", job.code)
+    return render(request, "jobs/map.html", {"job": job, "form": form, "problems": problems, "targets": offered})
+
+
+@require_http_methods(["GET", "POST"])
+@on_draft
+@with_file
+def check(request: HtmxRequest, job: Job) -> HttpResponse:
+    """What the check found; a POST says what becomes of rows with problems."""
+    if request.method == "POST":
+        try:
+            control.set_invalid(job, request.POST.get("invalid", "stop"))
+        except NotPossibleNow as refusal:
+            messages.error(request, str(refusal))
+            return redirect("jobs:check", job.code)
+        return redirect("jobs:review", job.code)
+    return render(request, "jobs/check.html", _check_page(job))
+
+
+@require_safe
+@on_draft
+def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
+    return render(request, "jobs/check.html#checked", _check_page(job))
+
+
+@require_POST
+@on_draft
+def check_again(request: HtmxRequest, job: Job) -> HttpResponse:
+    try:
+        checking.start(job, by=request.user)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("jobs:check", job.code)
+
+
+@require_safe
+@on_draft
+@with_file
+def review(request: HtmxRequest, job: Job) -> HttpResponse:
+    if job.state != JobState.READY:
+        return redirect("jobs:check", job.code)
+    return _review(request, job)
+
+
+@require_POST
+@on_draft
+def launch(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Let it go. A second click finds a launched job and lands on its page."""
+    form = LaunchForm(request.POST, number=reporting.preview(job).sent, deletes=Action(job.action).deletes)
+    if not form.is_valid():
+        return _review(request, job, form)
+    try:
+        control.launch(job, by=request.user)
+    except ChangedSinceCheck as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:check", job.code)
+    except NotPossibleNow as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:review", job.code)
+    return redirect("jobs:detail", job.code)
+
+
+@require_POST
+@on_draft
+def discard(request: HtmxRequest, job: Job) -> HttpResponse:
+    control.discard(job, by=request.user)
+    messages.success(request, "The draft is thrown away.")
+    return redirect("jobs:list")
+
+
+def _repoint(request: HtmxRequest, job: Job, data: dict[str, Any]) -> None:
+    uploaded = data["file"]
+    file = intake.receive(uploaded.chunks(), uploaded.name, by=request.user) if uploaded else None
+    control.set_target(job, data["object"].connection, data["object"].key, data["action"], file)
+
+
+def _file_page(job: Job) -> dict[str, Any]:
+    file = job.file
+    found = {"encoding": "", "delimiter": "", "sheet": file.sheet}
+    return {"job": job, "file": file, "layout_form": LayoutForm(sheets=file.sheets, initial=found)}
+
+
+def _mapping_initial(job: Job, offered: list[mapping.Target]) -> dict[str, Any]:
+    columns: list[str] = job.file.columns
+    chosen = job.mapping or mapping.suggest(columns, offered)
+    options = Options.from_json(job.options).to_json()
+    return options | {f"column_{place}": chosen.get(column, "") for place, column in enumerate(columns)}
+
+
+def _check_page(job: Job) -> dict[str, Any]:
+    is_ready = job.state == JobState.READY
+    found = reporting.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
+    return {"job": job, "causes": found, "invalid": Options.from_json(job.options).invalid,
+            "good": job.rows - job.rows_invalid}  # fmt: skip
+
+
+def _review(request: HtmxRequest, job: Job, form: LaunchForm | None = None) -> HttpResponse:
+    action = Action(job.action)
+    page = {
+        "job": job,
+        "form": form,
+        "preview": reporting.preview(job),
+        "options": Options.from_json(job.options),
+        "mapped": list(job.mapping.items()),
+        "repeatable": action.is_repeatable,
+        "deletes": action.deletes,
+    }
+    return render(request, "jobs/review.html", page)
