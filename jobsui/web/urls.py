@@ -1,4 +1,4 @@
-from django.urls import include, path
+from django.urls import URLPattern, include, path
 
 from jobsui.web.views import batches, connections, home, jobs, objects, people, requests, wizard
 
@@ -30,7 +30,7 @@ people_urls = [
     path("<int:pk>/password/", people.new_password, name="new_password"),
 ]
 
-wizard_urls = [
+wizard_urls: list[URLPattern] = [
     path("", wizard.new, name="new"),
     path("<uuid:code>/", wizard.upload, name="upload"),
     path("<uuid:code>/file/", wizard.file_progress, name="file_progress"),

@@ -25,7 +25,7 @@ ENCODINGS = {
 DELIMITERS = {"": "as detected", ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
-class _ObjectChoice(forms.ModelChoiceField[CustomObject]):
+class _ObjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when it runs
     def label_from_instance(self, obj: Any) -> str:
         mark = " (PROD)" if obj.connection.production else ""
         return f"{obj.connection}{mark} · {obj.key}"
