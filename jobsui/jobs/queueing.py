@@ -83,10 +83,12 @@ class Worker(SimpleWorker):
 
     def handle_warm_shutdown_request(self) -> None:
         stopping.set()
-        super().handle_warm_shutdown_request()
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
 
 
 def work(*queues: str) -> None:
     """Be a worker of these queues until asked to stop."""
-    worker = get_worker(*queues, job_class=Task, worker_class=Worker, serializer="rq.serializers.JSONSerializer")
+    worker = get_worker(
+        *queues, job_class=Task, worker_class=Worker, serializer="rq.serializers.JSONSerializer"  # type: ignore[arg-type]
+    )  # fmt: skip
     worker.work(logging_level="WARNING")

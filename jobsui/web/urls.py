@@ -1,4 +1,4 @@
-from django.urls import URLPattern, include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from jobsui.web.views import batches, connections, home, jobs, objects, people, requests, wizard
 
@@ -30,7 +30,7 @@ people_urls = [
     path("<int:pk>/password/", people.new_password, name="new_password"),
 ]
 
-wizard_urls: list[URLPattern] = [
+wizard_urls: list[URLPattern | URLResolver] = [
     path("", wizard.new, name="new"),
     path("<uuid:code>/", wizard.upload, name="upload"),
     path("<uuid:code>/file/", wizard.file_progress, name="file_progress"),
@@ -44,7 +44,7 @@ wizard_urls: list[URLPattern] = [
     path("<uuid:code>/discard/", wizard.discard, name="discard"),
 ]
 
-job_urls = [
+job_urls: list[URLPattern | URLResolver] = [
     path("", jobs.job_list, name="list"),
     path("new/", include(wizard_urls)),
     path("<uuid:code>/", jobs.detail, name="detail"),

@@ -1,0 +1,28 @@
+import logging
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections
+
+from jobsui.jobs.engine import sweeping
+
+logger = logging.getLogger(__name__)
+SECONDS = 15
+
+
+class Command(BaseCommand):
+    help = "Ring again, every 15 seconds, for work that nobody does."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopping = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopping.set())
+        while not stopping.is_set():
+            try:
+                close_old_connections()
+                sweeping.sweep()
+            except DatabaseError as error:
+                logger.warning("The database cannot be reached, the next sweep tries again: %s", error)
+            stopping.wait(SECONDS)

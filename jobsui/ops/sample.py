@@ -1,0 +1,68 @@
+"""The demo's file: two thousand assets as a company would export them, a few of them with honest mistakes."""
+
+import csv
+import io
+import random
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+ROWS = 2000
+HEADER = ["Asset no", "Name", "Serial number", "Model", "Status", "Features", "Purchased on", "Warranty in months",
+          "Weight in kg", "Price", "Insured", "Notes"]  # fmt: skip
+KINDS = (
+    ("Laptop", ("ThinkPad T14", "Latitude 7450", "MacBook Air"), "battery;wifi"),
+    ("Tablet", ("Surface Go", "Galaxy Tab"), "touch;wifi"),
+    ("Drill", ("DDF485", "GSR 18V"), "battery;rugged"),
+    ("Scanner", ("DS9308", "Granit 1991"), "rugged"),
+    ("Tracker", ("GL300", "TK905"), "gps;battery"),
+)
+STATUSES = ("In use", "In use", "In use", "In stock", "In repair", "Retired")
+MISTAKES: dict[int, tuple[str, str]] = {
+    18: ("Purchased on", "03/08/2025"),
+    97: ("Status", "broken"),
+    212: ("Serial number", "AB-12345"),
+    340: ("Price", "1.250,00"),
+    341: ("Price", "1.250,00"),
+    512: ("Warranty in months", "two years"),
+    733: ("Name", ""),
+    801: ("Insured", "maybe"),
+    1002: ("Purchased on", "31.02.2024"),
+    1190: ("Features", "wifi;bluetooth"),
+    1404: ("Status", "lost"),
+    1850: ("Asset no", "A-10017"),
+}
+"""Row in the file: (column, what somebody typed there)."""
+
+
+def sample_csv() -> bytes:
+    """The same file every time."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=";")
+    writer.writerow(HEADER)
+    for row, cells in enumerate(_assets(), 2):
+        if mistake := MISTAKES.get(row):
+            cells[mistake[0]] = mistake[1]
+        writer.writerow(cells.values())
+    return out.getvalue().encode()
+
+
+def _assets() -> Iterator[dict[str, str]]:
+    chance = random.Random(2026)  # noqa: S311
+    for number in range(ROWS):
+        kind, models, features = chance.choice(KINDS)
+        bought = date(2021, 1, 1) + timedelta(days=chance.randrange(1900))
+        cells = [
+            f"A-{10000 + number}",
+            f"{kind} {number + 1:04}",
+            f"{kind[:2].upper()}-{number:06}",
+            chance.choice(models),
+            chance.choice(STATUSES),
+            features,
+            bought.isoformat(),
+            str(chance.choice((12, 24, 36))),
+            f"{chance.uniform(0.2, 6):.2f}",
+            f"{chance.uniform(60, 2400):.2f}",
+            chance.choice(("yes", "no")),
+            "Zürich office" if number % 40 == 0 else "",
+        ]
+        yield dict(zip(HEADER, cells, strict=True))

@@ -1,0 +1,129 @@
+"""Keeping a handful of processes alive, and ending all of them together."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+STOP_SECONDS = 8.0
+MOST_LOG_BYTES = 10 * 1024 * 1024
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Part:
+    """One process of the product."""
+
+    name: str
+    command: list[str]
+    once: bool = False
+    """It is meant to end by itself; it speaks to the console and is not started again."""
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    due_at: float = field(default=0.0)
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+class Supervisor:
+    """Starts parts in order, starts again what dies (waiting longer each time), and stops all in reverse order."""
+
+    def __init__(self, logs: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+        self._logs, self._environment, self._say = logs, dict(environment), say
+        self._parts: list[Part] = []
+        self._asked = False
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        return self._asked
+
+    def listen(self) -> None:
+        """Let SIGINT and SIGTERM ask for the end."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: setattr(self, "_asked", True))
+
+    def start(self, part: Part) -> None:
+        self._parts.append(part)
+        self._launch(part)
+
+    def watch(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Keep all parts alive until asked to stop, or until `until` says so."""
+        while not self._asked and not until():
+            for part in self._parts:
+                self._look_after(part)
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End everything within STOP_SECONDS; what does not listen is killed, with all it started."""
+        ends = time.monotonic() + STOP_SECONDS
+        for part in reversed(self._parts):
+            if part.process is not None and part.is_alive:
+                part.process.send_signal(signal.SIGTERM)
+        for part in reversed(self._parts):
+            self._end(part, ends)
+
+    def _end(self, part: Part, ends: float) -> None:
+        if part.process is None:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            part.process.wait(max(0.0, ends - time.monotonic()))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(part.process.pid, signal.SIGKILL)
+        part.process.wait()
+
+    def _look_after(self, part: Part) -> None:
+        if part.is_alive or part.once:
+            return
+        now = time.monotonic()
+        if part.process is not None:
+            code, part.process = part.process.returncode, None
+            part.failures = 0 if now - part.started_at > 60 else part.failures + 1
+            wait = min(30.0, 2.0 ** (part.failures - 1)) if part.failures > 1 else 0.0
+            part.due_at = now + wait
+            self._say(f"{part.name} ended ({_ending(code)}) and is started again{f' in {wait:.0f} s' if wait else ''}.")
+        if now >= part.due_at:
+            self._launch(part)
+
+    def _launch(self, part: Part) -> None:
+        part.started_at = time.monotonic()
+        with self._log(part) as log:
+            part.process = subprocess.Popen(  # noqa: S603  # our own commands
+                part.command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=None if part.once else log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    @contextlib.contextmanager
+    def _log(self, part: Part) -> Iterator[int]:
+        path = self._logs / f"{part.name}.log"
+        if path.exists() and path.stat().st_size > MOST_LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+
+
+def _die_with_parent() -> None:
+    """On Linux: when the supervisor is killed outright, its parts get SIGTERM from the kernel."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _ending(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
