@@ -6,6 +6,8 @@ from django.utils.module_loading import import_string
 
 from jobsui.jobs import queueing
 
+pytest_plugins = ["tests.sandbox_server"]
+
 
 class Doorbell(list[tuple[str, tuple[int, ...]]]):
     """Stands in for RQ: rings are kept in order, `answer()` runs them in this process until none is left."""

@@ -1,0 +1,159 @@
+"""Endpoints of objects, their fields, limits and permissions."""
+
+from jobsui.sandbox import schema
+from jobsui.sandbox.calls import Call, no_content
+from jobsui.sandbox.errors import custom_objects_off, invalid_because, invalid_parameter, not_found
+from jobsui.sandbox.protocol import Answer, Json, json_answer
+from jobsui.sandbox.schema import CustomObject, Field
+
+WHERE = "api/v2/custom_objects"
+OBJECT_LIMIT = 50
+RECORD_LIMIT = 50_000_000
+
+
+def index(call: Call) -> Answer:
+    if not call.account.settings.custom_objects:
+        raise custom_objects_off()
+    shown = [schema.shown_object(each, call.origin) for each in call.account.objects.values()]
+    return json_answer(200, {"custom_objects": shown})
+
+
+def show(call: Call, key: str) -> Answer:
+    return one(call, call.custom_object(key))
+
+
+def one(call: Call, custom_object: CustomObject, status: int = 200) -> Answer:
+    return json_answer(status, {"custom_object": schema.shown_object(custom_object, call.origin)})
+
+
+def create(call: Call) -> Answer:
+    call.only_for_admins()
+    return one(call, call.account.add_object(call.part("custom_object", f"{WHERE}/create")), 201)
+
+
+def update(call: Call, key: str) -> Answer:
+    call.only_for_admins()
+    custom_object = call.custom_object(key)
+    schema.change_object(custom_object, call.part("custom_object", f"{WHERE}/update"))
+    call.account.journal.keep_object(custom_object)
+    return one(call, custom_object)
+
+
+def delete(call: Call, key: str) -> Answer:
+    call.only_for_admins()
+    call.account.remove_object(call.custom_object(key))
+    return no_content()
+
+
+def fields(call: Call, key: str) -> Answer:
+    custom_object = call.custom_object(key)
+    own = list(custom_object.fields.values())
+    if call.query.get("include_standard_fields") == "true":
+        own = schema.standard_fields(custom_object) + own
+    shown = [schema.shown_field(custom_object, field, call.origin) for field in own]
+    return json_answer(200, {"custom_object_fields": shown})
+
+
+def show_field(call: Call, key: str, field: str) -> Answer:
+    custom_object = call.custom_object(key)
+    return one_field(call, custom_object, find_field(custom_object, field))
+
+
+def find_field(custom_object: CustomObject, key_or_id: str) -> Field:
+    every = [*schema.standard_fields(custom_object), *custom_object.fields.values()]
+    for field in every:
+        if key_or_id in {field.key, str(field.id)}:
+            return field
+    raise not_found()
+
+
+def one_field(call: Call, custom_object: CustomObject, field: Field, status: int = 200) -> Answer:
+    return json_answer(status, {"custom_object_field": schema.shown_field(custom_object, field, call.origin)})
+
+
+def create_field(call: Call, key: str) -> Answer:
+    call.only_for_admins()
+    custom_object = call.custom_object(key)
+    field = call.account.add_field(custom_object, call.part("custom_object_field", f"{WHERE}/fields/create"))
+    return one_field(call, custom_object, field, 201)
+
+
+def update_field(call: Call, key: str, field_key: str) -> Answer:
+    call.only_for_admins()
+    custom_object = call.custom_object(key)
+    field = find_field(custom_object, field_key)
+    data = call.part("custom_object_field", f"{WHERE}/fields/update")
+    if field.key == "standard::name":
+        schema.change_name_rules(custom_object, data.get("properties") or {})
+        custom_object.name_title = str(data.get("title") or custom_object.name_title)
+    elif field.key in custom_object.fields:
+        schema.change_field(field, data)
+    call.account.journal.keep_object(custom_object)
+    return one_field(call, custom_object, find_field(custom_object, field.key))
+
+
+def delete_field(call: Call, key: str, field_key: str) -> Answer:
+    call.only_for_admins()
+    custom_object = call.custom_object(key)
+    field = find_field(custom_object, field_key)
+    if field.key not in custom_object.fields:
+        raise invalid_because("Standard fields can't be deleted")
+    del custom_object.fields[field.key]
+    call.account.journal.keep_object(custom_object)
+    return no_content()
+
+
+def reorder_fields(call: Call, key: str) -> Answer:
+    call.only_for_admins()
+    custom_object = call.custom_object(key)
+    order = call.body().get("custom_object_field_ids")
+    if not isinstance(order, list):
+        raise invalid_parameter("custom_object_field_ids", "must be an array", f"{WHERE}/fields/reorder")
+    places = {field_id: place for place, field_id in enumerate(order)}
+    in_order = sorted(custom_object.fields.values(), key=lambda field: places.get(field.id, len(places)))
+    for place, field in enumerate(in_order):
+        field.position = place
+    custom_object.fields = {field.key: field for field in in_order}
+    call.account.journal.keep_object(custom_object)
+    return json_answer(200, "")
+
+
+def object_limit(call: Call) -> Answer:
+    call.only_for_admins()
+    return json_answer(200, {"count": len(call.account.objects), "limit": OBJECT_LIMIT})
+
+
+def record_limit(call: Call) -> Answer:
+    total = sum(each.table.size for each in call.account.objects.values())
+    return json_answer(200, {"count": total, "limit": RECORD_LIMIT})
+
+
+def field_limit(call: Call, key: str) -> Answer:
+    return json_answer(200, {"count": len(call.custom_object(key).fields), "limit": schema.FIELDS_PER_OBJECT})
+
+
+def policy(policy_id: str, role_name: str, *, allowed: bool) -> dict[str, Json]:
+    actions = {action: {"allowed": allowed, "rule_id": None} for action in ("create", "read", "update", "delete")}
+    return {"id": policy_id, "role_name": role_name, "records": actions}
+
+
+POLICIES = [policy("custom-role-1", "Agent", allowed=True), policy("end-user", "End user", allowed=False)]
+
+
+def policies(call: Call, key: str) -> Answer:
+    call.custom_object(key)
+    return json_answer(200, {"policies": POLICIES})
+
+
+def show_policy(call: Call, key: str, policy_id: str) -> Answer:
+    call.custom_object(key)
+    for each in POLICIES:
+        if each["id"] == policy_id:
+            return json_answer(200, {"policy": each})
+    raise not_found()
+
+
+def access_rules(call: Call, key: str) -> Answer:
+    call.only_for_admins()
+    call.custom_object(key)
+    return json_answer(200, {"access_rules": []})

@@ -1,0 +1,56 @@
+"""What a handler gets: the account, the request, and ways to read it."""
+
+import json
+from dataclasses import dataclass
+
+from jobsui.sandbox.account import Account
+from jobsui.sandbox.errors import invalid_parameter, role_may_not, unreadable_json
+from jobsui.sandbox.protocol import Answer, Json, Request
+from jobsui.sandbox.schema import CustomObject
+from jobsui.sandbox.tokens import Token
+
+
+@dataclass(slots=True)
+class Call:
+    account: Account
+    request: Request
+    token: Token | None = None
+    """The access token used; None with an API token."""
+    signed_in: bool = True
+
+    @property
+    def query(self) -> dict[str, str]:
+        return self.request.query
+
+    @property
+    def origin(self) -> str:
+        return self.request.origin
+
+    def custom_object(self, key: str) -> CustomObject:
+        """Raises Refused when there is none."""
+        return self.account.custom_object(key)
+
+    def body(self) -> dict[str, Json]:
+        """The JSON object sent; raises Refused."""
+        try:
+            data = json.loads(self.request.body or b"{}")
+        except ValueError:
+            raise unreadable_json() from None
+        if not isinstance(data, dict):
+            raise unreadable_json()
+        return data
+
+    def part(self, name: str, where: str) -> dict[str, Json]:
+        """The object under one name of the body; raises Refused."""
+        data = self.body().get(name)
+        if not isinstance(data, dict):
+            raise invalid_parameter(name, "is missing" if data is None else "must be an object", where)
+        return data
+
+    def only_for_admins(self) -> None:
+        if self.account.settings.role != "admin":
+            raise role_may_not()
+
+
+def no_content() -> Answer:
+    return Answer(204)

@@ -1,0 +1,67 @@
+"""What can be set at the start and changed while it runs."""
+
+from dataclasses import asdict, dataclass, fields
+
+from jobsui.sandbox.protocol import Json
+
+
+class BadSetting(Exception):
+    """Says which name or value is wrong."""
+
+
+@dataclass(slots=True)
+class Settings:
+    job_seconds: float = 3.0
+    """How long a job takes from the request to its end."""
+    job_spread: float = 0.0
+    """Sigma of a log-normal spread around it; 0: all take the same time."""
+    max_running_jobs: int = 30
+    other_jobs: int = 0
+    """Places of the job window that others hold."""
+    requests_per_minute: int = 700
+    exports_per_minute: int = 10
+    window_seconds: float = 60.0
+    """How long the "minute" of the rate limits is."""
+    latency_ms: float = 0.0
+    slow_seconds: float = 10.0
+    """How long the fault "slow" holds an answer back, and how much longer a job of the fault "slow-job" takes."""
+    fresh_seconds: float = 2.0
+    """How long the fault "fresh-404" hides a new job status."""
+    retry_after: int = 1
+    """The Retry-After of the faults that send one."""
+    status_seconds: float = 86_400.0
+    """How long a job status can be read after the job's creation."""
+    token_seconds: float = 0.0
+    """Life of the access tokens it gives out; 0: what the request asks for, else 1,800."""
+    role: str = "admin"
+    """Role of everyone who signs in: "admin", "agent" or "end-user"."""
+    api_tokens: bool = True
+    """Off: API tokens are refused, as they will be for everyone after 30 April 2027."""
+    custom_objects: bool = True
+    """Off: every call about custom objects is answered as on an account without them."""
+    next_on_last_page: bool = False
+    """`links.next` is set on the last page too."""
+    dates_with_time: bool = False
+    """Dates come back as 2026-01-31T00:00:00+00:00."""
+
+    def change(self, changes: dict[str, Json]) -> None:
+        """All of them or, raising BadSetting, none."""
+        known = {each.name: each.type for each in fields(self)}
+        for name, value in changes.items():
+            if name not in known:
+                raise BadSetting(f"There is no setting {name}. There are: {', '.join(known)}.")
+            self._check(name, value)
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def _check(self, name: str, value: Json) -> None:
+        present = getattr(self, name)
+        number = isinstance(present, int | float) and not isinstance(present, bool)
+        fits = (
+            isinstance(value, int | float) and not isinstance(value, bool) if number else type(value) is type(present)
+        )
+        if not fits or (number and value < 0):
+            raise BadSetting(f"{name} can't be {value!r}.")
+
+    def shown(self) -> dict[str, Json]:
+        return asdict(self)

@@ -1,0 +1,94 @@
+"""The records of one object, kept small: a million of them fit in memory."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from jobsui.sandbox import ids
+
+
+class Record:
+    """One record. Its id follows from its row and its time of creation."""
+
+    __slots__ = ("applied", "created", "deleted", "external_id", "fields", "name", "row", "updated")
+
+    def __init__(self, row: int, name: str, external_id: str | None, fields: bytes, created: int) -> None:
+        self.row = row
+        self.name = name
+        self.external_id = external_id
+        self.fields = fields
+        """Its field values as JSON."""
+        self.created = created
+        self.updated = created
+        """Milliseconds."""
+        self.applied = 0
+        """How many job items were applied to it."""
+        self.deleted = False
+
+
+class Table:
+    """Rows in the order of creation, which is the order of their ids, with the indexes that keep keys unique."""
+
+    def __init__(self, number: int, *, unique_names: bool = False) -> None:
+        self.number = number
+        self.rows: list[Record | None] = []
+        self.by_external_id: dict[str, int] = {}
+        self.by_name: dict[str, int] | None = {} if unique_names else None
+        self.children: dict[str, set[int]] = {}
+        """Rows by the id of their parent record."""
+        self.applied_to_deleted: Counter[str] = Counter()
+        self.size = 0
+
+    def id_of(self, record: Record) -> str:
+        return ids.record_id(self.number, record.row, record.created)
+
+    def get(self, record_id: str) -> Record | None:
+        row = ids.row_of(record_id)
+        if row is None or row >= len(self.rows):
+            return None
+        record = self.rows[row]
+        return record if record and not record.deleted and self.id_of(record) == record_id else None
+
+    def with_external_id(self, external_id: str) -> Record | None:
+        row = self.by_external_id.get(external_id)
+        return None if row is None else self.rows[row]
+
+    def with_name(self, name: str) -> Record | None:
+        """Only for tables with unique names."""
+        row = self.by_name.get(name) if self.by_name is not None else None
+        return None if row is None else self.rows[row]
+
+    def alive(self) -> Iterator[Record]:
+        return (record for record in self.rows if record and not record.deleted)
+
+    def put(self, record: Record) -> None:
+        """Add a record at its row; rows are never given twice."""
+        self.rows.extend([None] * (record.row + 1 - len(self.rows)))
+        self.rows[record.row] = record
+        self.size += 1
+        self.index(record)
+
+    def index(self, record: Record) -> None:
+        if record.external_id is not None:
+            self.by_external_id[record.external_id] = record.row
+        if self.by_name is not None:
+            self.by_name[record.name] = record.row
+
+    def forget_keys(self, record: Record) -> None:
+        if record.external_id is not None:
+            del self.by_external_id[record.external_id]
+        if self.by_name is not None:
+            del self.by_name[record.name]
+
+    def remove(self, record: Record, now: int) -> None:
+        """Delete a record. What remains of it is for the incremental export."""
+        self.forget_keys(record)
+        self.applied_to_deleted[record.external_id or record.name] += record.applied
+        record.deleted, record.updated, record.fields = True, now, b"{}"
+        self.size -= 1
+
+    def applied(self) -> Counter[str]:
+        """How many job items were applied, by external id or else by name; deleted records count too."""
+        times = Counter(self.applied_to_deleted)
+        for record in self.alive():
+            times[record.external_id or record.name] += record.applied
+        return times

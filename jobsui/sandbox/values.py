@@ -1,0 +1,128 @@
+"""What a field takes: each type's check, from the value sent to the value kept."""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import cache
+
+from jobsui.sandbox.protocol import Json
+from jobsui.sandbox.schema import Field
+
+
+class Invalid(Exception):
+    """A value its field does not take; the message goes behind the field's title."""
+
+
+type Find = Callable[[Field, str], str | None]
+"""Finds the id a reference means; None when there is no such record."""
+
+
+def is_blank(value: Json) -> bool:
+    return value is None or value == "" or value == []
+
+
+def kept_value(field: Field, value: Json, find: Find) -> Json:
+    """The value as it is stored; None for a blank one. Raises Invalid."""
+    if field.is_rollup:
+        raise Invalid("is read-only")
+    if is_blank(value):
+        return None
+    if field.type in {"lookup", "parent"}:
+        return reference(field, value, find)
+    return CHECKS[field.type](field, value)
+
+
+def text(field: Field, value: Json) -> str:
+    if not isinstance(value, str):
+        raise Invalid("must be a string")
+    return value
+
+
+def matching_text(field: Field, value: Json) -> str:
+    if not pattern(field.regexp or "").search(text(field, value)):
+        raise Invalid("is invalid")
+    return str(value)
+
+
+@cache
+def pattern(regexp: str) -> re.Pattern[str]:
+    return re.compile(regexp)
+
+
+def integer(field: Field, value: Json) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value, re.ASCII):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Invalid("must be an integer")
+    return value
+
+
+def decimal(field: Field, value: Json) -> float:
+    if isinstance(value, str):
+        value = number_in(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Invalid("must be a number")
+    return value
+
+
+def number_in(value: str) -> int | float:
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise Invalid("must be a number") from None
+    return int(number) if re.fullmatch(r"-?\d+", value, re.ASCII) else float(number)
+
+
+def checkbox(field: Field, value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise Invalid("must be true or false")
+    return value
+
+
+def day(field: Field, value: Json) -> str:
+    """A date; a time part after it is taken and dropped."""
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d{2}-\d{2}(T|$)", value, re.ASCII):
+        raise Invalid("must be a date in the form YYYY-MM-DD")
+    try:
+        return date.fromisoformat(value[:10]).isoformat()
+    except ValueError:
+        raise Invalid(f"{value} is not a date") from None
+
+
+def choice(field: Field, value: Json) -> str:
+    if not isinstance(value, str) or value not in field.option_values:
+        raise Invalid(f"{value} is not an option")
+    return value
+
+
+def choices(field: Field, value: Json) -> list[str]:
+    if not isinstance(value, list):
+        raise Invalid("must be an array of option values")
+    return list(dict.fromkeys(choice(field, each) for each in value))
+
+
+def reference(field: Field, value: Json, find: Find) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise Invalid("must be an id")
+    found = find(field, value)
+    if found is None:
+        raise Invalid(f"{value} does not exist")
+    return found
+
+
+CHECKS: dict[str, Callable[[Field, Json], Json]] = {
+    "text": text,
+    "textarea": text,
+    "regexp": matching_text,
+    "integer": integer,
+    "decimal": decimal,
+    "currency": decimal,
+    "checkbox": checkbox,
+    "date": day,
+    "dropdown": choice,
+    "multiselect": choices,
+}

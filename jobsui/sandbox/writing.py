@@ -1,0 +1,204 @@
+"""Creating, changing and deleting records, with every rule that can refuse it."""
+
+import json
+from collections.abc import Callable
+
+from jobsui.sandbox.journal import Journal, Objects, link, unlink
+from jobsui.sandbox.protocol import Json, to_json
+from jobsui.sandbox.schema import CustomObject, Field, now
+from jobsui.sandbox.table import Record
+from jobsui.sandbox.values import Invalid, is_blank, kept_value
+
+MAX_RECORD = 32 * 1024
+IGNORED_KEYS = {"name", "external_id"}
+"""Stock clients repeat these among the field values; they are passed over there."""
+
+type Problems = list[tuple[str, str]]
+"""Field key, or "base" for the record as a whole, and what is wrong."""
+
+
+class RecordInvalid(Exception):
+    def __init__(self, problems: Problems) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+
+class RecordMissing(Exception):
+    """There is no such record."""
+
+
+class Writer:
+    """All writes to records go through here."""
+
+    def __init__(self, objects: Objects, journal: Journal, clock: Callable[[], int] = now) -> None:
+        self.objects = objects
+        self.journal = journal
+        self.clock = clock
+
+    def create(self, custom_object: CustomObject, data: dict[str, Json], *, applied: int = 1) -> Record:
+        """`applied` is 0 for what is put there without the API."""
+        problems: Problems = []
+        name = checked_name(custom_object, data, None, problems)
+        external_id = checked_external_id(custom_object, data, None, problems)
+        fields = self._checked_fields(custom_object, {}, data, problems)
+        body = to_json(fields)
+        refuse(problems, len(name) + len(body))
+        if custom_object.autonumbered:
+            name = custom_object.next_name()
+        record = Record(len(custom_object.table.rows), name, external_id, body, self.clock())
+        record.applied = applied
+        custom_object.table.put(record)
+        link(custom_object, record)
+        self.journal.keep_record(custom_object, record)
+        if custom_object.autonumbered:
+            self.journal.keep_number(custom_object)
+        return record
+
+    def update(self, custom_object: CustomObject, record: Record, data: dict[str, Json]) -> Record:
+        """Changes what is sent and nothing else."""
+        problems: Problems = []
+        name = checked_name(custom_object, data, record, problems)
+        external_id = checked_external_id(custom_object, data, record, problems)
+        fields = self._checked_fields(custom_object, json.loads(record.fields), data, problems)
+        body = to_json(fields)
+        refuse(problems, len(name) + len(body))
+        unlink(custom_object, record)
+        custom_object.table.forget_keys(record)
+        record.name, record.external_id, record.fields = name, external_id, body
+        record.updated = self.clock()
+        record.applied += 1
+        custom_object.table.index(record)
+        link(custom_object, record)
+        self.journal.keep_record(custom_object, record)
+        return record
+
+    def upsert_by_external_id(self, custom_object: CustomObject, data: dict[str, Json]) -> Record:
+        external_id = data.get("external_id")
+        if not isinstance(external_id, str) or not external_id:
+            raise RecordInvalid([("base", "External ID: cannot be blank")])
+        record = custom_object.table.with_external_id(external_id)
+        return self.update(custom_object, record, data) if record else self.create(custom_object, data)
+
+    def upsert_by_name(self, custom_object: CustomObject, data: dict[str, Json]) -> Record:
+        if not custom_object.names_are_unique:
+            raise RecordInvalid([("base", "Name: is not unique for this object, records can't be found by it")])
+        name = data.get("name")
+        if not isinstance(name, str) or not name.strip():
+            raise RecordInvalid([("base", "Name: cannot be blank")])
+        record = custom_object.table.with_name(name)
+        return self.update(custom_object, record, data) if record else self.create(custom_object, data)
+
+    def delete(self, custom_object: CustomObject, record: Record) -> None:
+        """Deletes its children with it."""
+        record.applied += 1
+        self._delete(custom_object, record)
+
+    def _delete(self, custom_object: CustomObject, record: Record) -> None:
+        record_id = custom_object.table.id_of(record)
+        unlink(custom_object, record)
+        custom_object.table.remove(record, self.clock())
+        self.journal.drop_record(custom_object, record)
+        for other in self.objects.values():
+            for row in other.table.children.pop(record_id, set()):
+                child = other.table.rows[row]
+                if child and not child.deleted:
+                    self._delete(other, child)
+
+    def _checked_fields(
+        self, custom_object: CustomObject, before: dict[str, Json], data: dict[str, Json], problems: Problems
+    ) -> dict[str, Json]:
+        sent = data.get("custom_object_fields")
+        if sent is None:
+            sent = {}
+        if not isinstance(sent, dict):
+            problems.append(("base", "custom_object_fields: must be an object"))
+            return before
+        fields = dict(before)
+        for key, value in sent.items():
+            self._check_value(custom_object, key, value, fields, problems)
+        named = {key for key, _ in problems}
+        for field in custom_object.fields.values():
+            if field.required and field.active and field.key not in fields and field.key not in named:
+                problems.append((field.key, f"{field.title}: cannot be blank"))
+        return fields
+
+    def _check_value(
+        self, custom_object: CustomObject, key: str, value: Json, fields: dict[str, Json], problems: Problems
+    ) -> None:
+        field = custom_object.fields.get(key)
+        if field is None or not field.active:
+            if key not in IGNORED_KEYS:
+                problems.append((key, f"{key}: is not a field of {custom_object.key}"))
+            return
+        try:
+            kept = kept_value(field, value, self.find)
+        except Invalid as problem:
+            problems.append((key, f"{field.title}: {problem}"))
+            return
+        if kept is None:
+            fields.pop(key, None)
+        else:
+            fields[key] = kept
+
+    def find(self, field: Field, value: str) -> str | None:
+        """The id a reference means. Of users, tickets and the like the sandbox has none: any number will do."""
+        if not field.target_object:
+            return value if value.isascii() and value.isdigit() else None
+        target = self.objects.get(field.target_object)
+        if target is None:
+            return None
+        record = referenced(target, value)
+        return target.table.id_of(record) if record else None
+
+
+def referenced(target: CustomObject, value: str) -> Record | None:
+    if value.startswith("external_id:"):
+        return target.table.with_external_id(value.removeprefix("external_id:"))
+    if not value.startswith("name:"):
+        return target.table.get(value)
+    name = value.removeprefix("name:")
+    if target.names_are_unique:
+        return target.table.with_name(name)
+    return next((record for record in target.table.alive() if record.name == name), None)
+
+
+def checked_name(custom_object: CustomObject, data: dict[str, Json], record: Record | None, problems: Problems) -> str:
+    name = data.get("name")
+    if custom_object.autonumbered:
+        if name is not None:
+            problems.append(("base", "Name: can't be set, it is numbered automatically"))
+        return record.name if record else ""
+    if record and "name" not in data:
+        return record.name
+    if is_blank(name) or not isinstance(name, str) or not name.strip():
+        problems.append(("base", "Name: cannot be blank"))
+        return ""
+    other = custom_object.table.with_name(name)
+    if other and other is not record:
+        problems.append(("base", "Name already exists. Try another one."))
+    return name
+
+
+def checked_external_id(
+    custom_object: CustomObject, data: dict[str, Json], record: Record | None, problems: Problems
+) -> str | None:
+    if record and "external_id" not in data:
+        return record.external_id
+    external_id = data.get("external_id")
+    if is_blank(external_id):
+        return None
+    if not isinstance(external_id, str):
+        problems.append(("base", "External ID: must be a string"))
+        return None
+    other = custom_object.table.with_external_id(external_id)
+    if other and other is not record:
+        problems.append(("base", "External ID already exists. Try another one."))
+    return external_id
+
+
+def refuse(problems: Problems, size: int) -> None:
+    """Raises RecordInvalid if there is a reason to."""
+    if size > MAX_RECORD:
+        problems.append(("base", "The record is larger than 32 KB"))
+    if problems:
+        raise RecordInvalid(problems)

@@ -1,0 +1,70 @@
+import pytest
+import requests
+
+from tests.sandbox.conftest import Api
+
+
+def test_log_tells_what_was_asked_and_answered(api: Api) -> None:
+    api.call("GET", "/api/v2/custom_objects/nothing", params={"a": "b"})
+
+    [entry] = api.sandbox.log()
+
+    del entry["time"]
+    assert entry == {
+        "method": "GET", "path": "/api/v2/custom_objects/nothing", "query": {"a": "b"}, "status": 404, "faults": [],
+    }  # fmt: skip
+
+
+def test_jobs_are_told_with_their_results_when_asked_for(api: Api) -> None:
+    results = api.run_job("thing", "create", [{"name": "One"}, {}])
+
+    [job] = api.sandbox.jobs()
+
+    assert (job["object"], job["action"], job["status"], job["total"], job["failed_items"]) == (
+        "thing", "create", "completed", 2, 1,
+    )  # fmt: skip
+    assert api.sandbox.seen("jobs", results="true")["jobs"][0]["results"] == results
+
+
+def test_seeded_records_are_not_counted_as_applied(api: Api) -> None:
+    api.sandbox.add_records("thing", [{"name": "One", "external_id": "1"}])
+    api.run_job("thing", "create_or_update_by_external_id", [{"external_id": "1", "name": "Uno"}] * 2)
+
+    assert api.sandbox.applied("thing") == {"1": 2}
+
+
+def test_reset_leaves_nothing(api: Api) -> None:
+    api.run_job("thing", "create", [{"name": "One"}])
+    api.sandbox.settings(job_seconds=5)
+    api.sandbox.faults(slow=1)
+
+    api.sandbox.reset()
+
+    assert api.sandbox.seen("settings")["job_seconds"] == 0.05
+    assert (api.sandbox.seen("faults")["faults"], api.sandbox.jobs(), api.sandbox.log()) == ({}, [], [])
+    assert api.get("/api/v2/custom_objects")["custom_objects"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "complaint"),
+    [
+        ("settings", {"speed": 1}, "There is no setting speed."),
+        ("settings", {"job_seconds": "fast"}, "job_seconds can't be 'fast'."),
+        ("settings", {"job_seconds": -1}, "job_seconds can't be -1."),
+        ("settings", {"custom_objects": 1}, "custom_objects can't be 1."),
+        ("faults", {"rain": 1}, "There is no fault rain."),
+        ("records", {"object": "nothing", "records": []}, "There is no object nothing."),
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(api: Api, path: str, body: dict[str, object], complaint: str) -> None:
+    answer = requests.post(f"{api.sandbox.url}/sandbox/{path}", json=body, timeout=10)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(complaint)
+
+
+def test_unknown_control_is_answered_with_the_known_ones(api: Api) -> None:
+    answer = requests.get(f"{api.sandbox.url}/sandbox/nothing", timeout=10)
+
+    assert answer.status_code == 404
+    assert "POST /sandbox/faults" in answer.json()["error"]

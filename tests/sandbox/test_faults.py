@@ -1,0 +1,224 @@
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from tests.sandbox.conftest import Api
+
+ITEMS = [{"name": f"Thing {number}", "external_id": str(number)} for number in range(4)]
+
+
+def ended(api: Api, items: list[Any] = ITEMS) -> dict[str, Any]:
+    return api.ended(api.post_job("thing", "create", items).json()["job_status"]["id"])
+
+
+@pytest.mark.parametrize(("fault", "applied"), [("drop_before_accept", 0), ("drop_after_accept", 4)])
+def test_dropped_connection_gives_no_answer(api: Api, fault: str, applied: int) -> None:
+    api.sandbox.faults(**{fault: 1})
+
+    with pytest.raises(requests.ConnectionError):
+        api.post_job("thing", "create", ITEMS)
+
+    time.sleep(0.2)
+    assert sum(api.sandbox.applied("thing").values()) == applied
+    assert api.sandbox.log()[-1]["status"] == 0
+
+
+def test_502_after_accept_hides_an_accepted_job(api: Api) -> None:
+    api.sandbox.faults(**{"502-after-accept": 1})
+
+    answer = api.post_job("thing", "create", ITEMS)
+
+    time.sleep(0.2)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
+    assert len(api.sandbox.records("thing")) == 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "text", "retry_after"),
+    [
+        ("rate-429", 429, "Number of allowed API requests per minute exceeded", "7"),
+        ("503", 503, "Service Unavailable", None),
+        ("503-retry-after", 503, "Database collision", "7"),
+        ("409", 409, "Conflict", None),
+        ("html-502", 502, "<h1>502 Bad Gateway</h1>", None),
+        ("html-200", 200, "Sign in to Zendesk", None),
+        ("missing-scope", 403, "missing the following required scopes: write", None),
+        ("too-many-jobs", 429, "TooManyJobs", None),
+    ],
+)
+def test_refusing_faults_do_nothing_but_refuse(
+    api: Api, fault: str, status: int, text: str, retry_after: str | None
+) -> None:
+    api.sandbox.settings(retry_after=7)
+    api.sandbox.faults(**{fault: 1})
+
+    answer = api.post_job("thing", "create", ITEMS)
+
+    assert answer.status_code == status
+    assert text in answer.text
+    assert answer.headers.get("Retry-After") == retry_after
+    assert api.sandbox.jobs() == []
+
+
+def test_fault_can_be_bound_to_times_method_and_path(api: Api) -> None:
+    api.sandbox.faults(**{"503": {"rate": 1, "times": 2, "method": "GET", "path": "/job_statuses"}})
+
+    statuses = [
+        api.call("GET", "/api/v2/users/me").status_code,
+        api.post_job("thing", "create", ITEMS).status_code,
+        *(api.call("GET", "/api/v2/job_statuses").status_code for _ in range(3)),
+    ]
+
+    assert statuses == [200, 201, 503, 503, 200]
+    assert api.sandbox.seen("faults")["struck"] == {"503": 2}
+
+
+def test_slow_answer_is_held_back(api: Api) -> None:
+    api.sandbox.settings(slow_seconds=0.3)
+    api.sandbox.faults(slow=1)
+
+    started = time.monotonic()
+    assert api.call("GET", "/api/v2/users/me").status_code == 200
+    assert time.monotonic() - started >= 0.3
+
+
+def test_expired_bearer_stays_expired_until_refreshed(api: Api) -> None:
+    api.session.auth = None
+    api.session.headers["Authorization"] = f"Bearer {api.sandbox.bearer}"
+    api.sandbox.faults(**{"bearer-expired": {"rate": 1, "times": 1}})
+
+    answers = [api.call("GET", "/api/v2/custom_objects") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert answers[0].json()["error"] == "invalid_token"
+    renewed = api.call(
+        "POST",
+        "/oauth/tokens",
+        {"grant_type": "refresh_token", "refresh_token": api.sandbox.refresh_token, "client_id": "sandbox-client"},
+    ).json()
+    api.session.headers["Authorization"] = f"Bearer {renewed['access_token']}"
+    assert api.call("GET", "/api/v2/custom_objects").status_code == 200
+
+
+def test_fresh_status_is_hidden_but_listed(api: Api) -> None:
+    api.sandbox.settings(fresh_seconds=0.3)
+    api.sandbox.faults(fresh_404=1)
+    job_id = api.post_job("thing", "create", ITEMS).json()["job_status"]["id"]
+
+    assert api.call("GET", f"/api/v2/job_statuses/{job_id}").status_code == 404
+    assert [each["id"] for each in api.get("/api/v2/job_statuses")["job_statuses"]] == [job_id]
+    assert api.ended(job_id)["status"] == "completed"
+
+
+def test_expired_status_cannot_be_read_though_the_job_was_done(api: Api) -> None:
+    api.sandbox.faults(status_expired=1)
+    job_id = api.post_job("thing", "create", ITEMS).json()["job_status"]["id"]
+    time.sleep(0.2)
+
+    assert api.call("GET", f"/api/v2/job_statuses/{job_id}").status_code == 404
+    assert api.get("/api/v2/job_statuses/show_many", ids=job_id)["job_statuses"] == []
+    assert api.get("/api/v2/job_statuses")["job_statuses"] == []
+    assert len(api.sandbox.records("thing")) == 4
+
+
+def test_killed_job_has_done_half_and_tells_nothing(api: Api) -> None:
+    api.sandbox.faults(killed=1)
+
+    status = ended(api)
+
+    assert (status["status"], status["results"]) == ("killed", None)
+    assert len(api.sandbox.records("thing")) == 2
+
+
+def test_failed_job_tells_what_it_had_done(api: Api) -> None:
+    api.sandbox.faults(failed_partial=1)
+
+    status = ended(api)
+
+    assert status["status"] == "failed"
+    assert [result["status"] for result in status["results"]] == ["Created", "Created", "Failed"]
+    assert [each["external_id"] for each in api.sandbox.records("thing")] == ["0", "1"]
+
+
+def test_results_can_be_an_object(api: Api) -> None:
+    api.sandbox.faults(results_object=1)
+
+    status = ended(api)
+
+    assert (status["status"], status["results"]) == ("completed", {"success": True})
+    assert len(api.sandbox.records("thing")) == 4
+
+
+@pytest.mark.parametrize(("fault", "missing"), [("no_id", "id"), ("no_index", "index")])
+def test_results_can_lack_a_key(api: Api, fault: str, missing: str) -> None:
+    api.sandbox.faults(**{fault: 1})
+
+    results = ended(api)["results"]
+
+    assert [sorted({"external_id", "id", "index", "status"} - result.keys()) for result in results] == [[missing]] * 4
+
+
+def test_results_can_be_shuffled(api: Api) -> None:
+    api.sandbox.faults(shuffled=1)
+
+    indexes = [result["index"] for result in ended(api, [{"name": str(number)} for number in range(50)])["results"]]
+
+    assert indexes != sorted(indexes)
+    assert sorted(indexes) == list(range(50))
+
+
+def test_results_can_have_the_generic_form(api: Api) -> None:
+    api.sandbox.faults(generic_results=1)
+    [record_id] = api.sandbox.add_records("thing", [{"name": "One"}])
+
+    results = api.run_job("thing", "update", [{"id": record_id, "name": "Uno"}, {"id": "none", "name": "Dos"}])
+
+    assert results == [
+        {"id": record_id, "index": 0, "action": "update", "success": True, "status": "Updated"},
+        {"index": 1, "action": "update", "success": False, "id": "none", "error": "CustomObjectRecordUpdateFailed",
+         "details": "Record not found"},
+    ]  # fmt: skip
+
+
+def test_chance_is_repeatable(api: Api) -> None:
+    api.sandbox.faults(**{"503": 0.5})
+    first = [api.call("GET", "/api/v2/users/me").status_code for _ in range(20)]
+    api.sandbox.reset()
+    api.sandbox.faults(**{"503": 0.5})
+
+    assert [api.call("GET", "/api/v2/users/me").status_code for _ in range(20)] == first
+    assert set(first) == {200, 503}
+
+
+@pytest.mark.parametrize(
+    ("faults", "complaint"),
+    [
+        ({"503": 1.5}, "The rate of 503 must be a number from 0 to 1."),
+        ({"503": {"rate": 1, "often": 2}}, "503 takes rate, times, method and path."),
+    ],
+)
+def test_nonsense_fault_is_refused_and_changes_nothing(api: Api, faults: dict[str, Any], complaint: str) -> None:
+    api.sandbox.faults(slow=0)
+
+    answer = requests.post(f"{api.sandbox.url}/sandbox/faults", json=faults, timeout=10)
+
+    assert (answer.status_code, answer.json()) == (400, {"error": complaint})
+    assert list(api.sandbox.seen("faults")["faults"]) == ["slow"]
+
+
+def test_results_can_be_too_few(api: Api) -> None:
+    api.sandbox.faults(short_results=1)
+
+    assert [result["index"] for result in ended(api)["results"]] == [0, 1, 2]
+    assert len(api.sandbox.records("thing")) == 4
+
+
+def test_show_many_can_leave_statuses_out(api: Api) -> None:
+    ids = [api.post_job("thing", "create", [{"name": "a"}]).json()["job_status"]["id"] for _ in range(4)]
+    api.sandbox.faults(partial_list=1)
+
+    shown = api.get("/api/v2/job_statuses/show_many", ids=",".join(ids))["job_statuses"]
+
+    assert [each["id"] for each in shown] == ids[2:]
