@@ -11,13 +11,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ReadTimeoutError
 
 from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, Refused, TooManyJobs, Unsure
 from jobsui.zendesk.payloads import Answer, Json
+from jobsui.zendesk.transport import Adapter, exchange
 
 CHUNK = 64 * 1024
+MOST_SAID = 200
+"""Characters of an answer that go into an error."""
 IDLE_SECONDS = 3.0
 """A kept connection that lay idle longer is not used for a write: the server may have closed it meanwhile, and the
 reset would leave us in doubt about a request that was never read."""
@@ -66,24 +68,13 @@ class Client:
         if self._authorization is not None:
             sent["Authorization"] = self._signature(self._authorization)
         begun = time.monotonic()
-        session = self._session(fresh=method != "GET")
         try:
-            with session.request(
-                method,
-                self.base_url + path,
-                params=params,
-                data=body,
-                headers=sent,
-                timeout=(self._connect_timeout, min(self._read_timeout, deadline)),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = self._content(response, begun + deadline)
-        except requests.RequestException as error:
+            status, answered, content = self._exchange(method, path, params, body, sent, deadline)
+        except (requests.RequestException, UnicodeError) as error:
             self._drop_session()
-            raise _translated(error, self.base_url) from None
+            raise _translated(error, self.base_url, sent=exchange.begun) from None
         self._local.used = time.monotonic()
-        return Answer(response.status_code, response.headers, content, time.monotonic() - begun)
+        return Answer(status, answered, content, self._local.used - begun)
 
     def call(
         self,
@@ -111,6 +102,29 @@ class Client:
         except Unsure as error:  # Renewing the token is in doubt, but the request itself never went out.
             raise NotSent(error.message, status=error.status, code=error.code, details=error.details) from None
 
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        deadline: float,
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        session = self._session(fresh=method != "GET")
+        exchange.begin(deadline)
+        with session.request(
+            method,
+            self.base_url + path,
+            params=params,
+            data=body,
+            headers=headers,
+            timeout=(min(self._connect_timeout, deadline), min(self._read_timeout, deadline)),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            return response.status_code, response.headers, self._content(response)
+
     def _session(self, *, fresh: bool) -> requests.Session:
         idle = time.monotonic() - getattr(self._local, "used", 0.0)
         if fresh and idle > IDLE_SECONDS:
@@ -119,8 +133,8 @@ class Client:
         if session is None:
             session = self._local.session = requests.Session()
             session.trust_env = False  # No proxy, no .netrc: the environment must not decide whom a secret goes to.
-            session.mount("https://", HTTPAdapter(pool_maxsize=1, max_retries=0))
-            session.mount("http://", HTTPAdapter(pool_maxsize=1, max_retries=0))
+            session.mount("https://", Adapter())
+            session.mount("http://", Adapter())
         return session
 
     def _drop_session(self) -> None:
@@ -128,15 +142,13 @@ class Client:
             session.close()
             self._local.session = None
 
-    def _content(self, response: requests.Response, ends: float) -> bytes:
+    def _content(self, response: requests.Response) -> bytes:
         parts: list[bytes] = []
         size = 0
         for part in response.iter_content(CHUNK):
             size += len(part)
             if size > self._max_body_bytes:
                 raise requests.exceptions.ContentDecodingError("larger than we read")
-            if time.monotonic() > ends:
-                raise requests.exceptions.ReadTimeout("not done in time")
             parts.append(part)
         return b"".join(parts)
 
@@ -181,24 +193,30 @@ def raise_for(answer: Answer, *, what: str) -> None:
 
 
 def read_error(answer: Answer) -> tuple[str, str, str]:
-    """Zendesk's (code, message, details) out of any of the envelopes it uses; "" for what is missing."""
+    """Zendesk's (code, message, details) out of any of the envelopes it uses; "" for what is missing, and never more of
+    the body than people can take in."""
+    code, message = _said(answer)
+    return code[:80], message[:MOST_SAID], _text(answer)
+
+
+def _said(answer: Answer) -> tuple[str, str]:
     try:
         data = answer.json()
     except ValueError:
         text = _text(answer)
-        return "", "" if text.lstrip().startswith("<") else text, text
+        return "", "" if text.startswith("<") else text
     if not isinstance(data, dict):
-        return "", _text(answer), _text(answer)
+        return "", _text(answer)
     error = data.get("error")
     if isinstance(error, dict):
-        return str(error.get("title") or ""), str(error.get("message") or error.get("title") or ""), _text(answer)
+        return str(error.get("title") or ""), str(error.get("message") or error.get("title") or "")
     listed = data.get("errors")
-    if isinstance(listed, list) and listed and isinstance(listed[0], dict):
-        first = listed[0]
-        return str(first.get("code") or ""), str(first.get("detail") or first.get("title") or ""), _text(answer)
+    if isinstance(listed, list) and listed:
+        first = listed[0] if isinstance(listed[0], dict) else {"title": listed[0]}
+        return str(first.get("code") or ""), str(first.get("detail") or first.get("title") or "")
     said = data.get("error_description") or data.get("description") or data.get("message") or error or ""
     particulars = _particulars(data.get("details"))
-    return str(error or ""), f"{said}: {particulars}" if particulars else str(said), _text(answer)
+    return str(error or ""), f"{said}: {particulars}" if particulars else str(said)
 
 
 def retry_after(answer: Answer) -> float | None:
@@ -206,13 +224,11 @@ def retry_after(answer: Answer) -> float | None:
     value = (answer.headers.get("Retry-After") or "").strip()
     if not value:
         return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
+    if value.replace(".", "", 1).isdecimal():
+        return float(value)
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
@@ -232,29 +248,34 @@ def _particulars(details: Json) -> str:
 
 
 def _text(answer: Answer) -> str:
-    return answer.body[:800].decode("utf-8", "replace").strip()[:200]
+    return answer.body[:800].decode("utf-8", "replace").strip()[:MOST_SAID]
 
 
-def _translated(error: requests.RequestException, base_url: str) -> NotSent | Unsure:
+def _translated(error: Exception, base_url: str, *, sent: bool) -> NotSent | Unsure:
     """Our error for a transport failure. The text of `error` stays out: it may hold what was sent."""
-    causes = list(_chain(error))
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return NotSent(f"No safe connection to {base_url}: its certificate could not be verified.", code="tls")
-    if isinstance(error, requests.exceptions.SSLError):  # In the handshake or after it: nobody can tell.
-        return Unsure(f"The safe connection to {base_url} failed.", code="tls")
-    if any(isinstance(cause, NameResolutionError) for cause in causes):
-        return NotSent(f"There is no host of that name: {base_url}.", code="dns")
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return NotSent(f"{base_url} did not accept a connection in time.", code="connect_timeout")
-    if any(isinstance(cause, NewConnectionError) for cause in causes):
-        return NotSent(f"{base_url} refused the connection.", code="refused")
-    if isinstance(error, requests.exceptions.Timeout):
-        return Unsure(f"{base_url} did not answer in time.", code="timeout")
-    if isinstance(error, requests.exceptions.ContentDecodingError):
-        return Unsure(f"The answer of {base_url} was too large or damaged.", code="body")
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
-        return NotSent(f"The request to {base_url} could not be formed.", code="invalid")
-    return Unsure(f"The connection to {base_url} broke before the answer was complete.", code="reset")
+    code, sentence = _failure(error)
+    return (Unsure if sent else NotSent)(sentence.format(base_url), code=code)
+
+
+_FAILURES: tuple[tuple[str, str, tuple[type[BaseException], ...]], ...] = (
+    ("tls", "No safe connection to {}: its certificate could not be verified.", (ssl.SSLCertVerificationError,)),
+    ("tls", "The safe connection to {} failed.", (ssl.SSLError, requests.exceptions.SSLError)),
+    ("dns", "There is no host of that name: {}.", (NameResolutionError, requests.exceptions.InvalidURL)),
+    ("refused", "{} refused the connection.", (NewConnectionError,)),
+    ("connect_timeout", "{} did not accept a connection in time.", (ConnectTimeoutError,)),
+    ("timeout", "{} did not answer in time.", (TimeoutError, ReadTimeoutError)),
+    ("body", "The answer of {} was too large or damaged.", (requests.exceptions.ContentDecodingError,)),
+    ("invalid", "The request to {} could not be formed.", (requests.exceptions.InvalidHeader, UnicodeError)),
+)
+"""Code and sentence by what is found among an error's causes; the first that fits."""
+
+
+def _failure(error: BaseException) -> tuple[str, str]:
+    causes = _chain(error)
+    for code, sentence, kinds in _FAILURES:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return code, sentence
+    return "reset", "The connection to {} broke before the answer was complete."
 
 
 def _chain(error: BaseException) -> "list[BaseException]":

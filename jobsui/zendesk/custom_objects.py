@@ -1,6 +1,6 @@
 """The calls the product makes, each in Zendesk's words. All raise the errors of `Client.call`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from jobsui.zendesk.client import Client, decoded
@@ -9,6 +9,8 @@ from jobsui.zendesk.payloads import Answer, ItemResult, JobStatus, Json, ObjectI
 
 API = "/api/v2"
 PAGE = 100
+MOST_LISTED = 4_000
+"""Characters of ids in one address. Zendesk publishes no limit; common servers stop at 8,000 for the whole."""
 SUCCESS_WORDS = frozenset({"created", "updated", "createorupdate", "upserted", "deleted"})
 FAILURE_WORDS = frozenset({"failed", "error"})
 
@@ -40,14 +42,16 @@ def list_fields(client: Client, key: str) -> list[dict[str, Json]]:
 
 def count_records(client: Client, key: str) -> int:
     """Zendesk's own, cached count."""
-    return int(_part(client.call("GET", f"{_object_path(key)}/records/count"), "count").get("value") or 0)
+    return _int(_part(client.call("GET", f"{_object_path(key)}/records/count"), "count").get("value")) or 0
 
 
 def post_job(client: Client, key: str, body: bytes) -> tuple[JobStatus, Answer]:
     """Queue one batch. An error that had an answer carries it as `.answer`."""
     path = f"{_object_path(key)}/jobs"
     answer = client.request("POST", path, body=body)
-    status = read_job_status(_part(decoded(answer, what=f"POST {path}"), "job_status"))
+    data = decoded(answer, what=f"POST {path}")
+    told = data.get("job_status") if isinstance(data, dict) else None
+    status = read_job_status(told if isinstance(told, dict) else {})
     if not status.id:
         raise Unsure("Zendesk took the batch but named no job status.", status=answer.status, answer=answer)
     return status, answer
@@ -73,9 +77,10 @@ def recent_job_statuses(client: Client) -> list[JobStatus]:
 def records_by_external_ids(client: Client, key: str, external_ids: Sequence[str]) -> list[Record]:
     """The records that exist among up to 100 external ids (case-sensitive). An id with a comma cannot be listed and is
     searched for by itself; the search index may lag by seconds (assumed)."""
-    listed = [value for value in external_ids if "," not in value]
-    records = _records(client, key, {"filter[external_ids]": ",".join(listed)}) if listed else []
-    for value in external_ids:
+    records = _records_listed(
+        client, key, "filter[external_ids]", [value for value in external_ids if "," not in value]
+    )
+    for value in dict.fromkeys(external_ids):
         if "," in value:
             records += _search(client, key, {"external_id": {"$eq": value}})
     return records
@@ -83,7 +88,7 @@ def records_by_external_ids(client: Client, key: str, external_ids: Sequence[str
 
 def records_by_ids(client: Client, key: str, ids: Sequence[str]) -> list[Record]:
     """The records that exist among up to 100 record ids."""
-    return _records(client, key, {"filter[ids]": ",".join(ids)}) if ids else []
+    return _records_listed(client, key, "filter[ids]", ids)
 
 
 def records_by_name(client: Client, key: str, name: str) -> list[Record]:
@@ -116,7 +121,7 @@ def _item(data: Mapping[str, Json]) -> ItemResult:
     record_id = str(data.get("id") or "")
     return ItemResult(
         index=_int(data.get("index")),
-        verdict=_verdict(data, status.lower(), record_id, failed=bool(code or error)),
+        verdict=_verdict(data, status.lower(), record_id, failed=bool(data.get("errors") or data.get("error"))),
         status=status,
         record_id=record_id,
         external_id=str(data.get("external_id") or ""),
@@ -147,9 +152,28 @@ def _object_path(key: str) -> str:
     return f"{API}/custom_objects/{quote(key, safe='')}"
 
 
-def _records(client: Client, key: str, params: Mapping[str, str]) -> list[Record]:
-    data = client.call("GET", f"{_object_path(key)}/records", params={**params, "page[size]": str(PAGE)})
-    return [_record(entry) for entry in _list(data, "custom_object_records")]
+def _records_listed(client: Client, key: str, listing: str, values: Iterable[str]) -> list[Record]:
+    records: list[Record] = []
+    for text in _listings(values):
+        params = {listing: text, "page[size]": str(PAGE)}
+        data = client.call("GET", f"{_object_path(key)}/records", params=params)
+        records += [_record(entry) for entry in _list(data, "custom_object_records")]
+    return records
+
+
+def _listings(values: Iterable[str]) -> Iterator[str]:
+    """The values, each once, in lists with commas between, none too long for the address of a request."""
+    listing: list[str] = []
+    length = 0
+    for value in filter(None, dict.fromkeys(values)):
+        size = len(quote(value)) + len("%2C")
+        if listing and length + size > MOST_LISTED:
+            yield ",".join(listing)
+            listing, length = [], 0
+        listing.append(value)
+        length += size
+    if listing:
+        yield ",".join(listing)
 
 
 def _search(client: Client, key: str, condition: Mapping[str, Json]) -> list[Record]:

@@ -138,8 +138,8 @@ class User:
 class Token:
     """An answer of /oauth/tokens. Seconds are from now; None: Zendesk did not say."""
 
-    access_token: str
-    refresh_token: str
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
     expires_in: int | None
     scope: str = ""
 
@@ -188,10 +188,13 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     """Case-insensitive."""
-    body: bytes
+    body: bytes = field(repr=False)
     elapsed: float
     """Seconds from sending to the last byte."""
 
     def json(self) -> Json:
-        """Raises ValueError when the body is not JSON."""
-        return json.loads(self.body)
+        """Raises ValueError when the body is not JSON, or is nested beyond reason."""
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None

@@ -1,0 +1,78 @@
+import pytest
+
+from jobsui.zendesk import oauth
+from jobsui.zendesk.errors import Limited, NotSignedIn, Unsure, ZendeskError
+from jobsui.zendesk.payloads import Token
+from tests.sandbox_server import Sandbox
+from tests.zendesk.raw_server import says, serving
+
+SECRET = "canary-41aa"
+
+
+def test_client_gets_a_token(sandbox: Sandbox) -> None:
+    token = oauth.client_credentials(sandbox.url, sandbox.client_id, sandbox.client_secret)
+
+    assert (bool(token.access_token), token.refresh_token, token.expires_in, token.scope) == (
+        True,
+        "",
+        1800,
+        "read write",
+    )
+
+
+def test_refresh_gives_a_new_pair_and_ends_the_old_one(sandbox: Sandbox) -> None:
+    token = oauth.refresh(sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token)
+
+    assert {token.access_token, token.refresh_token} & {"", sandbox.bearer, sandbox.refresh_token} == set()
+    with pytest.raises(NotSignedIn) as caught:
+        oauth.refresh(sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token)
+    assert caught.value.code == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("client_id", "secret", "scope", "code"),
+    [
+        ("nobody", "x", "read", "invalid_client"),
+        ("sandbox-client", "wrong", "read", "invalid_client"),
+        ("sandbox-client", "sandbox-client-secret", "everything", "invalid_scope"),
+    ],
+)
+def test_refused_client_is_not_signed_in(sandbox: Sandbox, client_id: str, secret: str, scope: str, code: str) -> None:
+    with pytest.raises(NotSignedIn) as caught:
+        oauth.client_credentials(sandbox.url, client_id, secret, scope)
+
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        (f'{{"error": "{SECRET}", "error_description": "{SECRET}"}}', "400 Bad Request", NotSignedIn),
+        (f"<html>{SECRET}</html>", "404 Not Found", NotSignedIn),
+        (f"{SECRET}", "429 Too Many Requests", Limited),
+        (f"{SECRET}", "500 Oops", Unsure),
+        (f'{{"access_token": "{SECRET}', "200 OK", Unsure),
+        (f'{{"token": "{SECRET}"}}', "200 OK", Unsure),
+    ],
+)
+def test_error_never_repeats_what_was_answered(body: str, status: str, kind: type[ZendeskError]) -> None:
+    with serving(says(body.encode(), status)) as server, pytest.raises(ZendeskError) as caught:
+        oauth.refresh(server.url, "client", SECRET, SECRET)
+
+    error = caught.value
+    assert type(error) is kind
+    assert SECRET not in f"{error} {error!r} {vars(error)}"
+    assert (error.__cause__, error.answer) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "seconds"),
+    [("1800", 1800), ('"300"', 300), ("300.9", 300), ("null", None), ("-5", None), ("true", None)],
+)
+def test_lifetime_is_read_tolerantly(lifetime: str, seconds: int | None) -> None:
+    with serving(says(f'{{"access_token": "a", "expires_in": {lifetime}}}'.encode())) as server:
+        assert oauth.refresh(server.url, "client", "", "r").expires_in == seconds
+
+
+def test_token_does_not_show_itself() -> None:
+    assert SECRET not in repr(Token(SECRET, SECRET, 5))
