@@ -7,15 +7,16 @@ renews, under a claim in the database, and the new pair is stored before anybody
 import base64
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobsui.connections import hosts
+from jobsui.connections.encryption import SecretUnreadable, is_current
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import oauth
 from jobsui.zendesk.client import Client
@@ -36,24 +37,48 @@ NEEDS = {
     SignIn.OAUTH_TOKEN: ("access_token",),
     SignIn.API_TOKEN: ("api_token",),
 }
+BASIS = ("host", "sign_in", "client_id", "sealed_client_secret", "sealed_refresh_token")
+"""What a token is fetched with."""
 
 
 def client_for(connection: Connection) -> Client:
-    """A client that signs in as this connection. Its calls raise NotSignedIn when a token cannot be renewed."""
-    pk = connection.pk
-    return Client(hosts.base_url(connection.host), lambda: authorization(Connection.objects.get(pk=pk)))
+    """A client that signs in as this connection, with the secrets of the moment. Its calls raise NotSignedIn when a
+    token cannot be renewed, and NotSent when the connection has moved: its secrets are for the new host only."""
+    pk, host = connection.pk, connection.host
+
+    def sign() -> str:
+        current = Connection.objects.filter(pk=pk, host=host).first()
+        if current is None:
+            raise NotSent("The connection was changed or removed meanwhile. Try again.")
+        return authorization(current)
+
+    return Client(hosts.base_url(host), sign)
+
+
+def signed_in[T](connection: Connection, call: Callable[[Client], T]) -> T:
+    """`call` with a client; once more with a new token when Zendesk refuses the old one: a refused call did nothing.
+
+    Raises what `call` raises, NotSignedIn when there is nothing to renew with or Zendesk does not renew.
+    """
+    client, spent = client_for(connection), access_token(connection.pk)
+    try:
+        return call(client)
+    except NotSignedIn as error:
+        current = Connection.objects.get(pk=connection.pk)
+        if error.status != 401 or not spent or not can_renew(current):
+            raise
+        renew(current, spent=spent)
+    return call(client)
 
 
 def authorization(connection: Connection) -> str:
     """The Authorization header's value, with a token renewed first when it is due."""
     if connection.sign_in == SignIn.API_TOKEN:
-        pair = f"{connection.email}/token:{connection.secret('api_token')}"
+        pair = f"{connection.email}/token:{_opened(connection, 'api_token')}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
-    token = connection.secret("access_token")
-    ends = connection.access_token_expires_at
-    if not token or (ends is not None and ends - timezone.now() < MARGIN and can_renew(connection)):
-        token = renew(connection, spent=token)
-    return f"Bearer {token}"
+    if _is_due(connection):
+        return f"Bearer {renew(connection, spent=connection.sealed_access_token)}"
+    return f"Bearer {_opened(connection, 'access_token')}"
 
 
 def can_renew(connection: Connection) -> bool:
@@ -64,26 +89,29 @@ def can_renew(connection: Connection) -> bool:
 
 
 def renew(connection: Connection, *, spent: str) -> str:
-    """A new access token in place of `spent`, or the one another process has just fetched.
-
-    Raises NotSignedIn when Zendesk refuses, or nothing is there to renew with.
-    """
+    """A new access token in place of the one whose stored form is `spent`, or the one that another process has just
+    fetched. Raises NotSignedIn when Zendesk refuses, or nothing is there to renew with."""
     if not can_renew(connection):
         raise NotSignedIn("The access token is no longer valid and there is none to renew it with.", status=401)
-    ends = time.monotonic() + CLAIM.total_seconds()
-    while time.monotonic() < ends:
-        connection.refresh_from_db()
-        if (current := connection.secret("access_token")) and current != spent:
-            return current
-        if _claim(connection):
-            return _renew_claimed(connection)
+    gives_up = time.monotonic() + CLAIM.total_seconds()
+    while time.monotonic() < gives_up:
+        claimed = _claim(connection)
+        connection.refresh_from_db()  # After the claim: nobody else changes the pair from here on.
+        try:
+            if connection.sealed_access_token not in {"", spent}:
+                return _opened(connection, "access_token")
+            if claimed:
+                return _fetched(connection)
+        finally:
+            if claimed:
+                _release(connection)
         time.sleep(0.2)
     raise NotSent("Another process is renewing the access token and does not come back. Try again.")
 
 
 def access_token(connection_id: int) -> str:
-    """The stored access token, "" when there is none: to say later which one was `spent`."""
-    return Connection.objects.get(pk=connection_id).secret("access_token")
+    """The stored access token in its sealed form, "" when there is none: to say later which one was `spent`."""
+    return Connection.objects.get(pk=connection_id).sealed_access_token
 
 
 def renewed(connection_id: int, spent: str) -> bool:
@@ -97,15 +125,18 @@ def renewed(connection_id: int, spent: str) -> bool:
 
 
 def save_secrets(connection: Connection, secrets: Mapping[str, str], *, by: "User | None") -> None:
-    """Replace secrets of a saved connection and forget what was derived from the old ones."""
-    for name, value in secrets.items():
-        connection.set_secret(name, value)
+    """Replace secrets of a saved connection and forget what belonged to the old ones."""
+    replaced = dict(secrets)
     if connection.sign_in == SignIn.OAUTH_CLIENT:
-        connection.set_secret("access_token", "")
-    connection.access_token_expires_at = None
+        replaced["access_token"] = ""
+    elif "access_token" in replaced:
+        replaced.setdefault("refresh_token", "")  # The stored one belongs to the old pair.
+    for name, value in replaced.items():
+        connection.set_secret(name, value)
+    connection.access_token_expires_at = connection.tested_at = None
     connection.secret_set_at, connection.secret_set_by = timezone.now(), by
-    connection.tested_at = None
-    connection.save()
+    sealed = [f"sealed_{name}" for name in replaced]
+    connection.save(update_fields=[*sealed, "access_token_expires_at", "tested_at", "secret_set_at", "secret_set_by"])
 
 
 def forget_secrets(connection: Connection) -> None:
@@ -118,35 +149,90 @@ def has_secret(connection: Connection) -> bool:
     return all(getattr(connection, f"sealed_{name}") for name in NEEDS[SignIn(connection.sign_in)])
 
 
+def reseal(connection: Connection) -> int:
+    """Encrypt the connection's secrets again that are not under the newest key; how many there were.
+
+    A secret that was replaced meanwhile is left as it is: it is under the newest key already. While another process
+    renews the token, waits for it to end. Raises SecretUnreadable, NotSent when the other does not come back.
+    """
+    _wait_for_claim(connection)
+    try:
+        return sum(_reseal(connection, name) for name in Connection.SECRETS)
+    finally:
+        _release(connection)
+
+
+def _reseal(connection: Connection, name: str) -> int:
+    column = f"sealed_{name}"
+    old = getattr(connection, column)
+    if not old or is_current(old):
+        return 0
+    connection.set_secret(name, connection.secret(name))
+    unchanged = Connection.objects.filter(pk=connection.pk, **{column: old})
+    return unchanged.update(**{column: getattr(connection, column)})
+
+
+def _wait_for_claim(connection: Connection) -> None:
+    """Take the claim and read the connection as it is under it. Raises NotSent when another process keeps it."""
+    gives_up = time.monotonic() + 2 * CLAIM.total_seconds()
+    while not _claim(connection):
+        if time.monotonic() > gives_up:
+            raise NotSent(f"Another process is renewing the access token of {connection} and does not come back.")
+        time.sleep(0.2)
+    connection.refresh_from_db()
+
+
+def _is_due(connection: Connection) -> bool:
+    ends = connection.access_token_expires_at
+    ending = ends is not None and ends - timezone.now() < MARGIN and can_renew(connection)
+    return ending or not connection.sealed_access_token
+
+
+def _opened(connection: Connection, name: str) -> str:
+    try:
+        return connection.secret(name)
+    except SecretUnreadable as error:
+        raise NotSignedIn(f"The stored secret cannot be read: {error}", code="unreadable") from None
+
+
 def _claim(connection: Connection) -> bool:
     free = Q(renewing_until=None) | Q(renewing_until__lt=Now())
     return bool(Connection.objects.filter(free, pk=connection.pk).update(renewing_until=Now() + CLAIM))
 
 
-def _renew_claimed(connection: Connection) -> str:
-    try:
-        token = _fetch(connection)
-        _store(connection, token)
-    finally:
-        Connection.objects.filter(pk=connection.pk).update(renewing_until=None)
+def _release(connection: Connection) -> None:
+    """Our claim, as it was read after it was taken; not that of a process that found ours too old."""
+    mine = Connection.objects.filter(pk=connection.pk, renewing_until=connection.renewing_until)
+    mine.update(renewing_until=None)
+
+
+def _fetched(connection: Connection) -> str:
+    """A new access token, stored before it is used. Raises NotSent when the credentials were replaced meanwhile: what
+    was fetched with the old ones may not go where the new ones do."""
+    basis = {name: getattr(connection, name) for name in BASIS}
+    token = _fetch(connection)
+    fields = _with_token(connection, token)
+    if not Connection.objects.filter(pk=connection.pk, **basis).update(**fields):
+        raise NotSent("The credentials were replaced while a token was fetched. Try again.")
     return token.access_token
 
 
 def _fetch(connection: Connection) -> Token:
     url = hosts.base_url(connection.host)
+    secret = _opened(connection, "client_secret")
     if connection.sign_in == SignIn.OAUTH_CLIENT:
-        return oauth.client_credentials(url, connection.client_id, connection.secret("client_secret"))
-    return oauth.refresh(
-        url, connection.client_id, connection.secret("client_secret"), connection.secret("refresh_token")
-    )
+        return oauth.client_credentials(url, connection.client_id, secret)
+    return oauth.refresh(url, connection.client_id, secret, _opened(connection, "refresh_token"))
 
 
-def _store(connection: Connection, token: Token) -> None:
+def _with_token(connection: Connection, token: Token) -> dict[str, Any]:
     connection.set_secret("access_token", token.access_token)
-    fields = ["sealed_access_token", "access_token_expires_at"]
+    lifetime = token.expires_in
+    fields: dict[str, Any] = {
+        "sealed_access_token": connection.sealed_access_token,
+        "access_token_expires_at": None if lifetime is None else timezone.now() + timedelta(seconds=lifetime),
+    }
     if connection.sign_in == SignIn.OAUTH_TOKEN and token.refresh_token:
         connection.set_secret("refresh_token", token.refresh_token)
-        fields.append("sealed_refresh_token")
-    lifetime = token.expires_in
-    connection.access_token_expires_at = None if lifetime is None else timezone.now() + timedelta(seconds=lifetime)
-    connection.save(update_fields=fields)
+        fields["sealed_refresh_token"] = connection.sealed_refresh_token
+    return fields

@@ -31,10 +31,10 @@ def decrypt(stored: str, *, place: str) -> str:
     key = next((key for key in settings.ENCRYPTION_KEYS if key_id(key) == name), None)
     if key is None:
         raise SecretUnreadable(f"The key {name!r} that encrypted this secret is not among JOBSUI_ENCRYPTION_KEYS.")
-    sealed = base64.b64decode(body)
     try:
+        sealed = base64.b64decode(body, validate=True)
         return AESGCM(key).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise SecretUnreadable("This secret was altered or belongs to another connection.") from None
 
 

@@ -1,5 +1,6 @@
 """What a connection refuses, and what Zendesk's errors mean for the person who sees them."""
 
+from jobsui.zendesk import oauth
 from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, TooManyJobs, Unsure, ZendeskError
 
 __all__ = ["ConnectionsError", "HostRefused", "RequestRefused", "ZendeskError", "explain"]
@@ -17,18 +18,25 @@ class RequestRefused(ConnectionsError):
     """A test request that we do not send: wrong path, method or body."""
 
 
-_TRANSPORT = {
-    "dns": "There is no Zendesk account of that subdomain. Check its spelling.",
+NO_ACCOUNT = "There is no Zendesk account of that subdomain. Check its spelling."
+RECONNECT = "Reconnect: make a new token in Zendesk and put it into this connection."
+_BY_CODE = {
+    "dns": NO_ACCOUNT,
+    oauth.NO_ACCOUNT: NO_ACCOUNT,
     "tls": "No safe connection could be made: the certificate is not trusted. Check the host, or a proxy in between.",
     "connect_timeout": "The host did not answer. Check the network of this server.",
     "refused": "The host refused the connection. Check the host and port, and the network of this server.",
     "timeout": "Zendesk did not answer in time. Try again in a minute.",
+    "invalid_grant": f"{oauth.REASONS['invalid_grant']} {RECONNECT}",
+    "invalid_token": f"The access token has expired or was revoked. {RECONNECT}",
+    "invalid_client": f"{oauth.REASONS['invalid_client']} Check the client ID, and replace the secret.",
+    "invalid_scope": f"{oauth.REASONS['invalid_scope']} Give it these scopes in Zendesk.",
 }
 
 
 def explain(error: ZendeskError) -> str:
     """What happened and what to do about it, in a sentence or two. Holds no secret."""
-    if sentence := _TRANSPORT.get(error.code):
+    if sentence := _BY_CODE.get(error.code):
         return sentence
     said = error.message.rstrip(".")
     match error:

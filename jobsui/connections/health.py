@@ -1,18 +1,16 @@
 """*Test*: harmless reads that say whether a connection works, as whom, and if not, why and what to do."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 from django.utils import timezone
 
 from jobsui.connections import credentials
-from jobsui.connections.encryption import SecretUnreadable
-from jobsui.connections.errors import HostRefused, explain
+from jobsui.connections.errors import NO_ACCOUNT, HostRefused, explain
 from jobsui.connections.models import Connection
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client, decoded
 from jobsui.zendesk.errors import Forbidden, NotFound, Unsure, ZendeskError
-from jobsui.zendesk.payloads import Answer
+from jobsui.zendesk.payloads import Answer, User
 
 DEADLINE = 8.0
 STAFF = {"admin", "agent"}
@@ -49,42 +47,51 @@ def _test(connection: Connection) -> TestResult:
     if not credentials.has_secret(connection):
         return TestResult(ok=False, error="No secret is stored for this connection. Enter it first.")
     try:
-        client = credentials.client_for(connection)
-        answer = client.request("GET", f"{custom_objects.API}/users/me", deadline=DEADLINE)
-        return _judge(client, answer)
-    except (HostRefused, SecretUnreadable) as error:
+        return credentials.signed_in(connection, _look)
+    except HostRefused as error:
         return TestResult(ok=False, error=str(error))
     except ZendeskError as error:
-        return TestResult(ok=False, status=error.status, error=_sentence(error))
+        latency = round(error.answer.elapsed * 1000) if error.answer else None
+        return TestResult(ok=False, status=error.status, latency_ms=latency, error=_sentence(error))
 
 
-def _judge(client: Client, answer: Answer) -> TestResult:
+def _look(client: Client) -> TestResult:
+    answer = client.request("GET", f"{custom_objects.API}/users/me", deadline=DEADLINE)
     user = custom_objects.read_user(decoded(answer, what="GET users/me"))
-    facts: dict[str, Any] = {
-        "status": answer.status,
-        "latency_ms": round(answer.elapsed * 1000),
-        "user": user.name or user.email,
-        "role": user.role,
-        "requests_per_minute": _limit(answer),
-    }
+    result = TestResult(
+        ok=False,
+        status=answer.status,
+        latency_ms=round(answer.elapsed * 1000),
+        user=user.name or user.email,
+        role=user.role,
+        requests_per_minute=_limit(answer),
+    )
+    error = _who_may_not(user) or _custom_objects_missing(client)
+    return replace(result, ok=not error, error=error)
+
+
+def _who_may_not(user: User) -> str:
     if user.id is None:
-        return TestResult(**facts, ok=False, error="Zendesk answers, but as to a stranger: the credentials are wrong.")
+        return "Zendesk answers, but as to a stranger: the credentials are wrong. Replace the secret."
     if user.role not in STAFF:
-        error = f"{user.name} is signed in as {user.role or 'nobody'}. Jobs need an agent or administrator."
-        return TestResult(**facts, ok=False, error=error)
+        who = user.name or user.email or "The user"
+        return f"{who} is signed in as {user.role or 'nobody'}. Jobs need the credentials of an agent or administrator."
+    return ""
+
+
+def _custom_objects_missing(client: Client) -> str:
     try:
         custom_objects.list_objects(client)
     except NotFound:
-        error = "Custom objects are off in this account, or not in its plan. An administrator of it can turn them on."
-        return TestResult(**facts, ok=False, error=error)
+        return "Custom objects are off in this account, or not in its plan. An administrator of it can turn them on."
     except Forbidden as refusal:
-        return TestResult(**facts, ok=False, error=explain(refusal))
-    return TestResult(**facts, ok=True)
+        return explain(refusal)
+    return ""
 
 
 def _sentence(error: ZendeskError) -> str:
     if isinstance(error, NotFound):
-        return "There is no Zendesk account of that subdomain. Check its spelling."
+        return NO_ACCOUNT
     if isinstance(error, Unsure) and error.status is not None and error.status < 500:
         return "The host answers with a web page instead of Zendesk's API. Is the subdomain right?"
     return explain(error)

@@ -9,7 +9,7 @@ from django.conf import settings
 from jobsui.connections.errors import HostRefused
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-HOST = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)(?::([0-9]{1,5}))?")
+HOST = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)(?::([1-9][0-9]{0,4}))?")
 ZENDESK = ".zendesk.com"
 
 
@@ -21,7 +21,7 @@ def check_host(text: str) -> str:
     host = text.strip().lower()
     if SUBDOMAIN.fullmatch(host) and host not in extra_hosts() and not _is_listed(host):
         host += ZENDESK
-    if not HOST.fullmatch(host) or not _is_listed(host):
+    if not _is_allowed(host):
         raise HostRefused(
             f"{text!r} is not a Zendesk subdomain. Type only the part before .zendesk.com, such as acme. "
             "Other hosts must be listed in JOBSUI_API_HOSTS by whoever runs this server."
@@ -31,7 +31,7 @@ def check_host(text: str) -> str:
 
 def base_url(host: str) -> str:
     """Where requests for a stored host go. Raises HostRefused when it is no longer allowed."""
-    if not HOST.fullmatch(host) or not _is_listed(host):
+    if not _is_allowed(host):
         raise HostRefused(f"The host {host} is not listed in JOBSUI_API_HOSTS.")
     return f"http://{host}" if is_loopback(host) else f"https://{host}"
 
@@ -49,6 +49,11 @@ def is_loopback(host: str) -> bool:
 def extra_hosts() -> list[str]:
     """The listed hosts other than Zendesk's own, for a form to offer."""
     return [entry for entry in settings.API_HOSTS if not entry.startswith("*.")]
+
+
+def _is_allowed(host: str) -> bool:
+    parts = HOST.fullmatch(host)
+    return parts is not None and int(parts[3] or 443) <= 65535 and _is_listed(host)
 
 
 def _is_listed(host: str) -> bool:

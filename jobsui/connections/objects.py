@@ -1,6 +1,7 @@
 """The custom objects of an account: which there are, their fields, name rules and record counts, as last read."""
 
 import re
+from dataclasses import dataclass
 
 from django.utils import timezone
 
@@ -9,10 +10,19 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
-from jobsui.zendesk.errors import NotFound, ZendeskError
-from jobsui.zendesk.payloads import ObjectInfo
+from jobsui.zendesk.errors import Forbidden, NotFound, Refused, ZendeskError
+from jobsui.zendesk.payloads import Json, ObjectInfo
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An object as Zendesk shows it."""
+
+    info: ObjectInfo
+    fields: list[dict[str, Json]]
+    record_count: int | None
 
 
 class ObjectRefused(ConnectionsError):
@@ -24,48 +34,70 @@ def fetch_all(connection: Connection) -> list[CustomObject]:
 
     Raises ZendeskError; what was read before stays as it was.
     """
+    found = credentials.signed_in(connection, custom_objects.list_objects)
     client = credentials.client_for(connection)
-    found = custom_objects.list_objects(client)
     for info in found:
-        known, _ = CustomObject.objects.get_or_create(connection=connection, key=info.key)
-        _read(known, client, info)
-    keys = [info.key for info in found]
-    connection.objects_known.exclude(key__in=keys).update(gone=True)
+        _keep(connection, _read(client, info))
+    connection.objects_known.exclude(key__in=[info.key for info in found]).update(gone=True)
     return list(connection.objects_known.all())
 
 
 def refresh(custom_object: CustomObject) -> CustomObject:
     """Read one object again. Raises ZendeskError; an object that Zendesk no longer knows is marked gone first."""
-    client = credentials.client_for(custom_object.connection)
     try:
-        info = custom_objects.get_object(client, custom_object.key)
+        reading = credentials.signed_in(custom_object.connection, lambda client: _look_up(client, custom_object.key))
     except NotFound:
         custom_object.gone = True
         custom_object.save(update_fields=["gone"])
         raise
-    _read(custom_object, client, info)
+    _keep(custom_object.connection, reading)
+    custom_object.refresh_from_db()
     return custom_object
 
 
 def add_by_key(connection: Connection, key: str) -> CustomObject:
-    """An object by its key typed by hand, read at once. Raises ObjectRefused when it cannot be read."""
+    """An object by its key typed by hand, read at once; kept unread when Zendesk cannot be asked just now.
+
+    Raises ObjectRefused when it is no key, known already, or Zendesk says there is no such object.
+    """
     if not KEY.fullmatch(key):
         raise ObjectRefused(f"{key!r} is not an object key: letters, digits, - and _ only.")
     if connection.objects_known.filter(key=key).exists():
         raise ObjectRefused(f"{key} is already here.")
     try:
-        info = custom_objects.get_object(credentials.client_for(connection), key)
-    except ZendeskError as error:
+        reading = credentials.signed_in(connection, lambda client: _look_up(client, key))
+    except Refused as error:
         raise ObjectRefused(f"{key} could not be read. {explain(error)}") from error
-    custom_object = CustomObject.objects.create(connection=connection, key=key)
-    _read(custom_object, credentials.client_for(connection), info)
-    return custom_object
+    except ZendeskError:
+        return CustomObject.objects.create(connection=connection, key=key)
+    return _keep(connection, reading)
 
 
-def _read(custom_object: CustomObject, client: Client, info: ObjectInfo) -> None:
-    custom_object.fields = custom_objects.list_fields(client, info.key)
-    custom_object.record_count = custom_objects.count_records(client, info.key)
-    custom_object.title, custom_object.title_pluralized = info.title, info.title_pluralized
-    custom_object.description, custom_object.gone = info.description, False
-    custom_object.read_at = timezone.now()
-    custom_object.save()
+def _look_up(client: Client, key: str) -> Reading:
+    return _read(client, custom_objects.get_object(client, key))
+
+
+def _read(client: Client, info: ObjectInfo) -> Reading:
+    return Reading(info, custom_objects.list_fields(client, info.key), _count(client, info.key))
+
+
+def _count(client: Client, key: str) -> int | None:
+    """None where the count is forbidden: of children of a cascading parent, to all but administrators."""
+    try:
+        return custom_objects.count_records(client, key)
+    except Forbidden:
+        return None
+
+
+def _keep(connection: Connection, reading: Reading) -> CustomObject:
+    info = reading.info
+    values = {
+        "title": info.title,
+        "title_pluralized": info.title_pluralized,
+        "description": info.description,
+        "fields": reading.fields,
+        "record_count": reading.record_count,
+        "read_at": timezone.now(),
+        "gone": False,
+    }
+    return CustomObject.objects.update_or_create(connection=connection, key=info.key, defaults=values)[0]

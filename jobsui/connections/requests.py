@@ -1,19 +1,26 @@
 """The test request: the endpoint's reference for one object, a request prepared from it, and sending it once."""
 
 import json
+import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import unquote
 
 from jobsui.connections import credentials
 from jobsui.connections.errors import RequestRefused, explain
 from jobsui.connections.models import Connection, CustomObject, SignIn
+from jobsui.zendesk.client import Client, raise_for
 from jobsui.zendesk.errors import ZendeskError
-from jobsui.zendesk.payloads import Field, Schema
+from jobsui.zendesk.payloads import Answer, Field, Json, Schema
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 MOST_BODY = 1024 * 1024
 MOST_SHOWN = 256 * 1024
+MOST_LAID_OUT = 4 * 1024 * 1024
+PATH = re.compile(r"/api/v2(/[A-Za-z0-9_.~:-]+)+")
+QUERY = re.compile(r"[A-Za-z0-9/_.~!$&'()*+,;=:%?@\[\]-]*")
+STATUS_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 HIDDEN_HEADERS = {"set-cookie", "authorization"}
 ACTIONS = {
     "create": "Makes new records. external_id is optional and unique in the object.",
@@ -113,51 +120,90 @@ def is_write(method: str) -> bool:
 def send(connection: Connection, method: str, path: str, body: str = "") -> Answered:
     """Send one request to the connection's own host. Raises RequestRefused for what we do not send at all."""
     method = method.upper()
-    _check(method, path, body)
+    check_path(path)
+    content = _checked_body(method, body)
+
+    def call(client: Client) -> Answer:
+        answer = client.request(method, path, body=content)
+        if answer.status == 401:
+            raise_for(answer, what=f"{method} {path}")
+        return answer
+
     begun = time.monotonic()
     try:
-        client = credentials.client_for(connection)
-        answer = client.request(method, path, body=body.encode() if body.strip() else None)
+        return _answered(credentials.signed_in(connection, call))
     except ZendeskError as error:
+        if error.answer is not None:
+            return _answered(error.answer)
         return Answered(elapsed_ms=round((time.monotonic() - begun) * 1000), error=explain(error))
-    headers = {name: value for name, value in answer.headers.items() if name.lower() not in HIDDEN_HEADERS}
-    data, text = _read(answer.body)
-    status = data.get("job_status") if isinstance(data, dict) else None
-    status = status if isinstance(status, dict) else {}
-    over = status.get("status") in {"completed", "failed", "killed", "aborted"}
-    return Answered(
-        answer.status, headers, text, round(answer.elapsed * 1000), "", str(status.get("id") or ""), over
-    )  # fmt: skip
 
 
 def follow(connection: Connection, status_id: str) -> Answered:
     """The present state of a job status a test request queued."""
-    if not status_id.replace("-", "").isalnum():
+    if not STATUS_ID.fullmatch(status_id):
         raise RequestRefused("That is not a job status id.")
-    return send(connection, "GET", f"/api/v2/job_statuses/{status_id}")
+    answered = send(connection, "GET", f"/api/v2/job_statuses/{status_id}")
+    return replace(answered, is_over=answered.is_over or answered.status in {401, 403})
 
 
-def _check(method: str, path: str, body: str) -> None:
+def check_path(path: str) -> None:
+    """Raises RequestRefused unless it is a plain path of the API. It is put behind the connection's host as it is, so
+    nothing in it may be read in two ways: no dot segments, however they are written, no other host, no fragment."""
+    plain, _, query = path.partition("?")
+    plain = unquote(plain)
+    if not PATH.fullmatch(plain) or not QUERY.fullmatch(query) or {".", ".."} & set(plain.split("/")):
+        raise RequestRefused("The address must be a path that begins with /api/v2/, such as /api/v2/users/me.")
+    if plain.split("/")[3].startswith("oauth"):
+        raise RequestRefused("Tokens and OAuth clients are not handled here: their answers hold secrets.")
+
+
+def _checked_body(method: str, body: str) -> bytes | None:
+    """The body as it is sent; a GET has none."""
     if method not in METHODS:
         raise RequestRefused(f"The method must be one of {', '.join(METHODS)}.")
-    plain = path.isascii() and path.isprintable() and not set(" \\#@") & set(path)
-    if not plain or not path.startswith("/api/v2/") or ".." in path or "//" in path or "%2e" in path.lower():
-        raise RequestRefused("The address must be a path that begins with /api/v2/, such as /api/v2/users/me.")
-    if len(body) > MOST_BODY:
+    if method == "GET" or not body.strip():
+        return None
+    content = body.encode("utf-8", "replace")
+    if len(content) > MOST_BODY:
         raise RequestRefused("The body is larger than 1 MB. Send large files as a job.")
-    if body.strip():
-        try:
-            json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise RequestRefused(f"The body is not JSON: {error}.") from None
+    try:
+        json.loads(body, parse_constant=_no_json)
+    except (ValueError, RecursionError) as error:
+        raise RequestRefused(f"The body is not JSON: {error}.") from None
+    return content
 
 
-def _read(body: bytes) -> tuple[Any, str]:
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is no value of JSON")
+
+
+def _answered(answer: Answer) -> Answered:
+    data, text = _read(answer.body)
+    status = data.get("job_status") if isinstance(data, dict) else None
+    status = status if isinstance(status, dict) else {}
+    return Answered(
+        status=answer.status,
+        headers={name: value for name, value in answer.headers.items() if name.lower() not in HIDDEN_HEADERS},
+        body=text,
+        elapsed_ms=round(answer.elapsed * 1000),
+        status_id=_status_id(status.get("id")),
+        is_over=status.get("status") in {"completed", "failed", "killed", "aborted"},
+    )
+
+
+def _status_id(value: Json) -> str:
+    return value if isinstance(value, str) and STATUS_ID.fullmatch(value) else ""
+
+
+def _read(body: bytes) -> tuple[Json, str]:
+    """The decoded body, None when it is no JSON or too large to be laid out, and its text as it is shown."""
+    if len(body) > MOST_LAID_OUT:
+        return None, body[:MOST_SHOWN].decode("utf-8", "replace")
     try:
         data = json.loads(body)
-    except ValueError:
+        return data, json.dumps(data, indent=2, ensure_ascii=False)[:MOST_SHOWN]
+    except (ValueError, RecursionError):
         return None, body[:MOST_SHOWN].decode("utf-8", "replace")
-    return data, json.dumps(data, indent=2, ensure_ascii=False)[:MOST_SHOWN]
 
 
 def _jobs_path(custom_object: CustomObject) -> str:

@@ -24,6 +24,9 @@ def _secret(label: str) -> forms.CharField:
 class ConnectionForm(DressedForm):
     """A connection as a person types it. Secrets are only ever written: left empty, what is stored stays."""
 
+    COLUMNS = ("name", "host", "production", "sign_in", "client_id", "email", "requests_per_minute", "max_running_jobs")
+    """What `apply` sets."""
+
     name = forms.CharField(max_length=80, help_text="What your team calls this account.")
     host = forms.CharField(
         label="Subdomain", max_length=255, help_text="acme, if you sign in to Zendesk at acme.zendesk.com."
@@ -91,10 +94,9 @@ class ConnectionForm(DressedForm):
         """The connection with everything but secrets set (not saved), and the secrets to set."""
         data = self.cleaned_data
         connection = self.connection or Connection()
-        for name in ("name", "host", "production", "sign_in", "email", "requests_per_minute", "max_running_jobs"):
-            setattr(connection, name, data[name])
         refreshed = data["sign_in"] == SignIn.OAUTH_TOKEN
-        connection.client_id = data["token_client_id"] if refreshed else data["client_id"]
+        for name in self.COLUMNS:
+            setattr(connection, name, data["token_client_id" if refreshed and name == "client_id" else name])
         return connection, self.secrets()
 
     @property

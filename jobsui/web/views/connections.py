@@ -100,7 +100,8 @@ def _save(request: HtmxRequest, form: ConnectionForm) -> HttpResponse:
     moves = form.moves
     connection, secrets = form.apply()
     with transaction.atomic():
-        connection.save()
+        # Of a stored one no secret is written back: a worker may have renewed the token since it was read.
+        connection.save(update_fields=form.COLUMNS if connection.pk else None)
         if moves:
             credentials.forget_secrets(connection)
         if secrets:

@@ -1,0 +1,97 @@
+from io import StringIO
+
+import pytest
+from django.conf import LazySettings
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from jobsui.connections import credentials, encryption
+from jobsui.connections.credentials import CLAIM
+from jobsui.connections.encryption import SecretUnreadable
+from jobsui.connections.models import Connection
+from tests.factories import make_connection
+
+OLD, NEW = b"o" * 32, b"n" * 32
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _rotated(settings: LazySettings) -> None:
+    """Two connections with three secrets under the old key, and a new key in front of it."""
+    settings.ENCRYPTION_KEYS = [OLD]
+    make_connection(name="A")
+    both = make_connection(name="B")
+    both.set_secret("access_token", "access-of-b")
+    both.save()
+    settings.ENCRYPTION_KEYS = [NEW, OLD]
+
+
+def rotated() -> str:
+    out = StringIO()
+    call_command("rotatekeys", stdout=out)
+    return out.getvalue()
+
+
+def test_every_secret_is_readable_without_the_old_key(settings: LazySettings) -> None:
+    assert rotated() == "3 secrets encrypted again under the newest key.\n"
+
+    settings.ENCRYPTION_KEYS = [NEW]
+    assert [connection.secret("api_token") for connection in Connection.objects.all()] == ["token-of-acme"] * 2
+    assert Connection.objects.get(name="B").secret("access_token") == "access-of-b"
+    assert Connection.objects.filter(renewing_until=None).count() == 2
+
+
+def test_second_run_has_nothing_to_do() -> None:
+    rotated()
+
+    assert rotated() == "0 secrets encrypted again under the newest key.\n"
+
+
+def test_stopped_run_goes_on() -> None:
+    credentials.reseal(Connection.objects.get(name="A"))
+
+    assert rotated() == "2 secrets encrypted again under the newest key.\n"
+
+
+def test_secret_replaced_meanwhile_stays_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = encryption.decrypt
+
+    def replace_meanwhile(stored: str, *, place: str) -> str:
+        fresh = Connection.objects.get(name="A")
+        fresh.set_secret("api_token", "newer")
+        fresh.save()
+        return real(stored, place=place)
+
+    monkeypatch.setattr(encryption, "decrypt", replace_meanwhile)
+    assert credentials.reseal(Connection.objects.get(name="A")) == 0
+    monkeypatch.undo()
+    assert Connection.objects.get(name="A").secret("api_token") == "newer"
+
+
+def test_unreadable_secret_is_told_and_the_others_are_done(settings: LazySettings) -> None:
+    settings.ENCRYPTION_KEYS = [b"?" * 32]
+    lost = make_connection(name="Aa lost")
+    settings.ENCRYPTION_KEYS = [NEW, OLD]
+    out = StringIO()
+
+    with pytest.raises(CommandError, match=r"Keep the old keys\.\nAa lost: "):
+        call_command("rotatekeys", stdout=out)
+
+    assert out.getvalue() == "3 secrets encrypted again under the newest key.\n"
+    with pytest.raises(SecretUnreadable):
+        lost.secret("api_token")
+
+
+def test_renewal_in_progress_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    Connection.objects.filter(name="A").update(renewing_until=timezone.now() + CLAIM)
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        Connection.objects.filter(name="A").update(renewing_until=None)
+
+    monkeypatch.setattr("jobsui.connections.credentials.time.sleep", nap)
+
+    assert rotated() == "3 secrets encrypted again under the newest key.\n"
+    assert len(naps) == 1
