@@ -9,7 +9,9 @@ from typing import Any, BinaryIO
 import ijson
 from ijson.common import JSONError
 
+from jobsui.files.encoding import UTF8, utf8_of
 from jobsui.files.errors import FileRefused
+from jobsui.files.jsonguard import refuse_bombs
 
 NESTED = "custom_object_fields"
 LISTS = ("job.items", "items", "custom_object_records", "records")
@@ -17,11 +19,14 @@ LISTS = ("job.items", "items", "custom_object_records", "records")
 ONLY = "value"
 """The column of a list of plain values, such as ids to delete."""
 MOST_LINE = 4 * 1024 * 1024
+NOT_JSON = (JSONError, ValueError, ArithmeticError, RecursionError)
+MOST_DIGITS = 400
+"""A number with more is left as 1E+999: written out, a few bytes could fill the memory."""
 
 
 def kind(text: str, suffix: str) -> str:
     """ "json" or "jsonl" for a file that begins with this text."""
-    if suffix in {"jsonl", "ndjson"}:
+    if suffix in {"jsonl", "ndjson"} and not text.startswith("["):
         return "jsonl"
     first, _, rest = text.partition("\n")
     if text.startswith("{") and rest.lstrip().startswith("{"):
@@ -33,32 +38,61 @@ def kind(text: str, suffix: str) -> str:
     return "json"
 
 
-def read_document(stream: BinaryIO) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+def read_document(
+    stream: BinaryIO, encoding: str = UTF8, *, most_columns: int
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """An array, or an object with an array in it (LISTS). A row's number is its place in the array, from 1."""
-    prefix = _prefix(stream)
-    return _read(lambda: enumerate(_items(stream, prefix), 1))
+    refuse_bombs(utf8_of(stream, encoding))
+    prefix = _prefix(utf8_of(stream, encoding))
+    return _read(lambda: enumerate(_items(utf8_of(stream, encoding), prefix), 1), most_columns)
 
 
-def read_lines(stream: BinaryIO) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+def read_lines(
+    stream: BinaryIO, encoding: str = UTF8, *, most_columns: int
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """One value a line. A row's number is its line's."""
-    return _read(lambda: _lines(stream))
+    return _read(lambda: _lines(utf8_of(stream, encoding)), most_columns)
 
 
-def _read(values: Callable[[], Iterable[tuple[int, Any]]]) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+def _read(
+    values: Callable[[], Iterable[tuple[int, Any]]], most_columns: int
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Two passes, as any row may bring a column: the first for the columns, the second gives the rows."""
     columns: dict[str, None] = {}
     for number, value in values():
         columns.update(dict.fromkeys(_flat(value, number)))
+        if len(columns) > most_columns:
+            raise FileRefused(f"The rows up to row {number:,} have more than {most_columns:,} columns. Remove some.")
     if not columns:
         raise FileRefused("The file has no rows.")
-    names = list(columns)
-    return names, ((n, [cells.get(name, "") for name in names]) for n, v in values() if (cells := _flat(v, n)))
+    return list(columns), _rows(values(), list(columns))
+
+
+def _rows(values: Iterable[tuple[int, Any]], columns: list[str]) -> Iterator[tuple[int, list[str]]]:
+    for number, value in values:
+        members = _flat(value, number)
+        cells = [members.get(column, "") for column in columns]
+        if any(cells):
+            yield number, cells
 
 
 def _flat(value: Any, number: int) -> dict[str, str]:
+    try:
+        cells = _cells(value, number)
+    except RecursionError:
+        raise FileRefused(
+            f"Row {number:,} is nested too deeply. Write its values as texts, numbers or lists."
+        ) from None
+    if any("\x00" in cell for cell in cells.values()):
+        raise FileRefused(f"Row {number:,} holds a zero character, which no field can take. Remove it.")
+    return cells
+
+
+def _cells(value: Any, number: int) -> dict[str, str]:
     if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
         return {ONLY: _text(value)}
     if not isinstance(value, dict):
-        raise FileRefused(f'Row {number} is not an object. Each row must be one, such as {{"name": "Drill"}}.')
+        raise FileRefused(f'Row {number:,} is not an object. Each row must be one, such as {{"name": "Drill"}}.')
     cells: dict[str, str] = {}
     for key, member in value.items():
         if key == NESTED and isinstance(member, dict):
@@ -69,48 +103,57 @@ def _flat(value: Any, number: int) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, int):
+    match value:
+        case None:
+            return ""
+        case str():
+            return value if value.isascii() else value.encode(errors="replace").decode()  # halves of characters: ?
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return _number(value)
+        case int():
+            return str(value)
+    return json.dumps(value, ensure_ascii=False, default=_plain_number)
+
+
+def _number(value: Decimal) -> str:
+    """As people write it: without an exponent, and 12.0 is 12."""
+    if abs(value.adjusted()) > MOST_DIGITS:
         return str(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return format(value.to_integral_value() if value == value.to_integral_value() else value, "f")
+
+
+def _plain_number(value: Decimal) -> int | float:
+    """A number inside a list or an object."""
+    return int(value) if abs(value.adjusted()) <= MOST_DIGITS and value == value.to_integral_value() else float(value)
 
 
 def _prefix(stream: BinaryIO) -> str:
     """Where in the document the rows are, as ijson names it."""
-    stream.seek(0)
     try:
         for prefix, event, _ in ijson.parse(stream):
             if event == "start_array" and (prefix == "" or prefix in LISTS):
                 return f"{prefix}.item" if prefix else "item"
-    except JSONError as error:
+    except NOT_JSON as error:
         raise FileRefused(_trouble(error)) from None
     raise FileRefused('The file has no list of rows. It must be an array, or an object with an array "items".')
 
 
 def _items(stream: BinaryIO, prefix: str) -> Iterator[Any]:
-    stream.seek(0)
     try:
         yield from ijson.items(stream, prefix)
-    except (JSONError, RecursionError) as error:
+    except NOT_JSON as error:
         raise FileRefused(_trouble(error)) from None
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
-    stream.seek(0)
     number = 0
     while line := stream.readline(MOST_LINE):
         number += 1
         if len(line) == MOST_LINE:
-            raise FileRefused(f"Line {number} is longer than 4 MB. Each line must be one record.")
-        text = line.removeprefix(b"\xef\xbb\xbf").strip()
-        if text:
+            raise FileRefused(f"Line {number:,} is longer than 4 MB. Each line must be one record.")
+        if text := line.strip():
             yield number, _loads(text, number)
 
 
@@ -118,7 +161,7 @@ def _loads(text: bytes, number: int) -> Any:
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise FileRefused(f"Line {number} is not JSON: {error}.") from None
+        raise FileRefused(f"Line {number:,} is not JSON: {error}.") from None
 
 
 def _no_constant(name: str) -> None:

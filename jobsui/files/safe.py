@@ -8,8 +8,9 @@ from collections.abc import Iterable
 RESULT_COLUMNS = ("_row", "_outcome", "_record_id", "_error_code", "_error")
 """What a results file adds behind the file's own columns; left out when it is uploaded again."""
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the full-width forms of the first, which East Asian spreadsheets take for the same."""
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def safe_cell(text: str) -> str:

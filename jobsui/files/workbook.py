@@ -1,97 +1,110 @@
-"""XLSX, read as a stream by openpyxl on defusedxml, after a look at what it would unpack to."""
+"""XLSX, read as a stream by openpyxl on defusedxml, after a look at what it would unpack to (workbookguard)."""
 
 import datetime as dt
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, BinaryIO
+from xml.parsers.expat import ExpatError
 
 import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
 
+from jobsui.files import workbookguard
 from jobsui.files.errors import FileRefused
 
-MOST_MEMBERS = 2000
-MOST_UNPACKED = 4 * 1024**3
-MOST_STRINGS = 256 * 1024**2
-"""Of shared strings: openpyxl keeps all of them in memory."""
+TROUBLE = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError,
+           ValueError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+"""What openpyxl and zipfile raise at files that are damaged or made up."""
+EXACT = 10**15
+"""From here on a spreadsheet's numbers are rounded."""
 
 if not openpyxl.DEFUSEDXML:
     raise ImportError("openpyxl runs without defusedxml: workbooks could hold XML bombs.")
 
 
-def sheets(stream: BinaryIO) -> tuple[str, ...]:
-    """The names of a workbook's sheets. Raises FileRefused for what is no workbook or would not fit into memory."""
-    book = _open(stream)
+def sheets(stream: BinaryIO) -> dict[str, list[str]]:
+    """The names of a workbook's sheets, visible ones first, each with what looks odd about it, as sentences.
+
+    Raises FileRefused for what is no workbook or would not fit into memory.
+    """
     try:
-        names = tuple(sheet.title for sheet in book.worksheets)
-    finally:
-        book.close()
-    if not names:
+        with zipfile.ZipFile(stream) as archive:
+            seen = workbookguard.look(archive)
+    except (*TROUBLE, ExpatError) as error:
+        raise _damaged(error) from None
+    book = _open(stream)
+    visible_first = sorted(book.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
+    parts = {sheet.title: getattr(sheet, "_worksheet_path", "") for sheet in visible_first}
+    book.close()
+    if not parts:
         raise FileRefused("The workbook has no sheet with cells.")
-    return names
+    return {title: _oddities(seen.get(part, workbookguard.Seen())) for title, part in parts.items()}
 
 
 def read(stream: BinaryIO, sheet: str, most_columns: int) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header (the first row that is not blank) and the rows behind it, by their numbers in the sheet."""
+    """The header (the first row that is not blank) and the rows behind it, by their numbers in the sheet. Only for a
+    stream that `sheets` has accepted."""
     rows = _rows(stream, sheet, most_columns)
     header = next(rows, None)
     if header is None:
-        raise FileRefused("The sheet is empty. Choose another one.")
+        raise FileRefused(f"The sheet {sheet!r} is empty. Choose another one.")
     return header[1], rows
 
 
 def _rows(stream: BinaryIO, sheet: str, most_columns: int) -> Iterator[tuple[int, list[str]]]:
     book = _open(stream)
     try:
-        values = book[sheet].iter_rows(values_only=True, max_col=most_columns)
-        for number, row in enumerate(values, 1):
+        for number, row in enumerate(_values(book, sheet), 1):
+            if number > workbookguard.MOST_ROWS:
+                raise FileRefused("The sheet has rows behind the last one a sheet may have. Save it again, or as CSV.")
             cells = [_text(value) for value in row]
             while cells and not cells[-1]:
                 cells.pop()
+            if len(cells) > most_columns:
+                raise FileRefused(
+                    f"Row {number:,} has {len(cells):,} cells; {most_columns:,} are the most. Remove some."
+                )
             if cells:
                 yield number, cells
-    except (ValueError, KeyError, SyntaxError) as error:
+    except TROUBLE as error:
         raise FileRefused(f"The sheet cannot be read: {error}. Save the workbook again, or as CSV.") from None
     finally:
         book.close()
 
 
+def _values(book: openpyxl.Workbook, title: str) -> Iterator[tuple[Any, ...]]:
+    sheet: Any = book[title]
+    # The size a sheet says it has is often wrong: too small would cut rows off, too large would pad them all.
+    sheet.reset_dimensions()
+    yield from sheet.iter_rows(values_only=True)
+
+
 def _open(stream: BinaryIO) -> openpyxl.Workbook:
     stream.seek(0)
     try:
-        with zipfile.ZipFile(stream) as archive:
-            _refuse_bombs(archive)
-        stream.seek(0)
-        return openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, SyntaxError, OSError):
-        raise FileRefused("The workbook is damaged or protected. Save it again as .xlsx or CSV.") from None
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="openpyxl")  # about styles and other things not read here
+            return openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
+    except TROUBLE as error:
+        raise _damaged(error) from None
 
 
-def _refuse_bombs(archive: zipfile.ZipFile) -> None:
-    """Sizes are counted by unpacking, in constant memory, because a zip's own figures may lie."""
-    members = archive.infolist()
-    names = {member.filename for member in members}
-    if "xl/workbook.xml" not in names:
-        what = "an OpenDocument file" if "mimetype" in names else "a zip archive"
-        raise FileRefused(f"This is {what}, not a workbook. Save it as .xlsx or CSV.")
-    if len(members) > MOST_MEMBERS:
-        raise FileRefused("The workbook holds too many parts. Save the sheet as CSV.")
-    total = 0
-    for member in members:
-        if not member.filename.endswith(".xml"):
-            continue
-        limit = MOST_STRINGS if member.filename == "xl/sharedStrings.xml" else MOST_UNPACKED - total
-        total += _unpacked(archive, member, limit)
+def _damaged(error: Exception) -> FileRefused:
+    return FileRefused(f"The workbook is damaged or protected ({type(error).__name__}). Save it again as .xlsx or CSV.")
 
 
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> int:
-    size = 0
-    with archive.open(member) as part:
-        while chunk := part.read(1 << 20):
-            size += len(chunk)
-            if size > limit:
-                raise FileRefused("The workbook is too large to be unpacked safely. Save the sheet as CSV.")
-    return size
+def _oddities(seen: workbookguard.Seen) -> list[str]:
+    sentences = []
+    if seen.unanswered:
+        sentences.append(
+            f"{seen.unanswered:,} cells hold a formula without its result and read as blank. Open the workbook in a "
+            "spreadsheet program, save it, and upload it again."
+        )
+    if seen.hidden:
+        sentences.append(f"{seen.hidden:,} hidden rows are read like all others.")
+    return sentences
 
 
 def _text(value: Any) -> str:
@@ -100,10 +113,17 @@ def _text(value: Any) -> str:
             return ""
         case bool():
             return "true" if value else "false"
-        case float() if value.is_integer() and abs(value) < 2**53:
-            return str(int(value))
+        case float():
+            return _number(value)
         case dt.datetime() if value.time() == dt.time():
             return value.date().isoformat()
         case dt.date() | dt.time():
             return value.isoformat()
     return str(value)
+
+
+def _number(value: float) -> str:
+    """With the 15 digits a spreadsheet shows. Larger ones keep their exponent, so that nobody takes what was rounded
+    for an id."""
+    digits = f"{value:.15G}"
+    return digits if abs(value) >= EXACT else format(Decimal(digits), "f")
