@@ -6,7 +6,7 @@ from django.utils.module_loading import import_string
 
 from jobsui.jobs import queueing
 
-pytest_plugins = ["tests.sandbox_server"]
+pytest_plugins = ["tests.sandbox_server", "tests.world"]
 
 
 class Doorbell(list[tuple[str, tuple[int, ...]]]):

@@ -1,10 +1,19 @@
 """Plain functions that make what a test needs, with no surprises."""
 
+import csv
+import hashlib
+import io
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 
 from jobsui.connections.models import Connection, CustomObject, SignIn
+from jobsui.jobs.engine import checking, control, mapping
+from jobsui.jobs.engine.options import Options
+from jobsui.jobs.enums import Action, FileState
+from jobsui.jobs.models import File, Job
 
 
 def make_user(username: str = "ana", *, admin: bool = False, password: str = "correct-horse-battery") -> User:
@@ -23,3 +32,23 @@ def make_connection(**fields: Any) -> Connection:
 
 def make_object(connection: Connection, key: str = "asset", **fields: Any) -> CustomObject:
     return CustomObject.objects.create(connection=connection, key=key, **fields)
+
+
+def make_file(content: str, **fields: Any) -> File:
+    """A CSV file in UTF-8 with commas, as if it had been uploaded and read."""
+    body = content.encode()
+    rows = list(csv.reader(io.StringIO(content)))
+    values = {
+        "name": "rows.csv", "stored_as": default_storage.save("uploads/test", ContentFile(body)), "size": len(body),
+        "sha256": hashlib.sha256(body).hexdigest(), "state": FileState.READY, "format": "csv", "encoding": "utf-8-sig",
+        "delimiter": ",", "columns": rows[0], "rows": len(rows) - 1,
+    }  # fmt: skip
+    return File.objects.create(**values | fields)
+
+
+def make_job(content: str, action: Action = Action.UPSERT_BY_EXTERNAL_ID, *, to: CustomObject, **options: Any) -> Job:
+    """A draft of this CSV whose columns are mapped by their names."""
+    job = control.draft(to.connection, to.key, action, make_file(content), by=None)
+    offered = mapping.targets(checking.schema_of(job), action)
+    control.set_mapping(job, mapping.suggest(job.file.columns, offered), Options(**options))
+    return job

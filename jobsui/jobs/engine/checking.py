@@ -17,9 +17,9 @@ from django.utils import timezone
 from jobsui.connections.models import CustomObject
 from jobsui.files.errors import FileRefused
 from jobsui.files.table import Row, Table
-from jobsui.jobs.engine import intake, leases, settling
+from jobsui.jobs.engine import intake, leases, settling, values
 from jobsui.jobs.engine.intake import Stopped
-from jobsui.jobs.engine.mapping import Item, Problem, RowReader, check_mapping
+from jobsui.jobs.engine.mapping import Item, Problem, RowReader, check_mapping, shown
 from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
@@ -60,8 +60,10 @@ def check(job: Job, *, stopping: threading.Event) -> None:
             _check(job, lease, stopping)
         except (FileRefused, MappingRefused) as refusal:
             Job.objects.change(job, expected=(JobState.CHECKING,), state=JobState.DRAFT, reason=str(refusal))
-        except Stopped:
+        except (Stopped, leases.LeaseLost):
             pass
+    if not stopping.is_set() and Job.objects.filter(pk=job.pk, state=JobState.CHECKING).exists():
+        ring("check_job", job.pk)  # What was checked has changed meanwhile: once more, as it is now.
 
 
 def schema_of(job: Job) -> Schema:
@@ -76,16 +78,18 @@ def require_mapping(job: Job) -> None:
 
 
 def fingerprint(job: Job) -> str:
-    """Changes when anything a check depends on does: the file and how it is read, mapping, options, fields, rows."""
+    """Changes when anything a check depends on does: the file and how it is read, mapping, options, fields, rows. What
+    becomes of rows with problems is chosen after the check and no part of it."""
     file = job.file
-    facts = [file.sha256, file.format, file.encoding, file.delimiter, file.sheet, job.action, job.object_key,
-             job.mapping, job.options, schema_of(job).fingerprint, job.parent_id]  # fmt: skip
+    options = {name: value for name, value in job.options.items() if name != "invalid"}
+    facts = [file.sha256, file.format, file.encoding, file.delimiter, file.sheet, job.connection_id, job.object_key,
+             job.action, job.mapping, options, schema_of(job).fingerprint, job.parent_id]  # fmt: skip
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def judged_rows(job: Job, table: Table, *, after: int = 0) -> Iterator[tuple[Row, Item | list[Problem]]]:
-    """Each row of the job behind row `after`, with the item it becomes or its problems, duplicates within the file
-    among them. Check and planning both read rows through here, so they cannot disagree."""
+def judged_rows(job: Job, table: Table) -> Iterator[tuple[Row, Item | list[Problem]]]:
+    """Each row of the job with the item it becomes or its problems, duplicates within the file among them. Check and
+    planning both read rows through here, so they cannot disagree."""
     reader = RowReader(schema_of(job), Action(job.action), job.mapping, table.columns, Options.from_json(job.options))
     columns = {target: column for column, target in job.mapping.items()}
     with _SeenKeys(columns) as seen:
@@ -93,8 +97,7 @@ def judged_rows(job: Job, table: Table, *, after: int = 0) -> Iterator[tuple[Row
             judged = reader.read(row)
             if isinstance(judged, Item) and judged.keys:
                 judged = seen.doubles(judged) or judged
-            if row[0] > after:
-                yield row, judged
+            yield row, judged
 
 
 def rows_of(job: Job, table: Table) -> Iterator[Row]:
@@ -131,21 +134,28 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
                 invalid += 1
                 causes.add(judged)
             if rows % SAY_EVERY == 0:
-                _go_on(job, rows, lease, stopping)
+                _go_on(job, before, rows, lease, stopping)
     with transaction.atomic():
         leases.fence(lease)
-        causes.save()
-        Job.objects.change(
+        _require_same(job, before)
+        if Job.objects.change(
             job, expected=(JobState.CHECKING,), state=JobState.READY, rows=rows, rows_checked=rows,
             rows_invalid=invalid, checked_fingerprint=before, checked_at=timezone.now(), reason="",
-        )  # fmt: skip
+        ):  # fmt: skip
+            causes.save()
 
 
-def _go_on(job: Job, rows: int, lease: leases.Held, stopping: threading.Event) -> None:
+def _go_on(job: Job, before: str, rows: int, lease: leases.Held, stopping: threading.Event) -> None:
     if stopping.is_set() or not lease.renew():
         raise Stopped
-    checking = Job.objects.filter(pk=job.pk, state=JobState.CHECKING)
-    if not checking.update(rows_checked=rows, version=F("version") + 1):
+    _require_same(job, before)
+    Job.objects.filter(pk=job.pk).update(rows_checked=rows, version=F("version") + 1)
+
+
+def _require_same(job: Job, before: str) -> None:
+    """Raise Stopped when the job was thrown away meanwhile, or is no longer what is being checked."""
+    now = Job.objects.filter(pk=job.pk, state=JobState.CHECKING).first()
+    if now is None or fingerprint(now) != before:
         raise Stopped
 
 
@@ -162,7 +172,7 @@ class _Causes:
             cause.count += 1
             if len(cause.sample_rows) < SAMPLES:
                 cause.sample_rows.append(problem.row)
-            if len(cause.sample_values) < 5 and problem.value not in cause.sample_values:
+            if problem.value and len(cause.sample_values) < 5 and problem.value not in cause.sample_values:
                 cause.sample_values.append(problem.value)
 
     def save(self) -> None:
@@ -170,20 +180,14 @@ class _Causes:
         Cause.objects.bulk_create(self._found.values())
 
     def _new(self, problem: Problem) -> Cause:
-        key = (problem.code, problem.column)
-        words = {"code": problem.code, "column": problem.column, "message": problem.message, "cure": problem.cure}
+        key, said, cure = (problem.code, problem.column), problem.general, problem.cure
         if len(self._found) >= MOST_CAUSES:
-            key = ("other", "")
-            words = {
-                "code": "other",
-                "column": "",
-                "message": "Problems of further kinds.",
-                "cure": "Mend these first.",
-            }
-        signature = settling.signature(*key, "")
-        return self._found.setdefault(
-            key, Cause(job=self._job, phase=Cause.Phase.CHECK, signature=signature, **words)
+            key, said, cure = ("other", ""), "Problems of further kinds.", "Mend the others first."
+        new = Cause(
+            job=self._job, phase=Cause.Phase.CHECK, signature=settling.signature(*key, ""), code=key[0],
+            column=key[1][:255], message=said, cure=cure,
         )  # fmt: skip
+        return self._found.setdefault(key, new)
 
 
 class _SeenKeys:
@@ -219,6 +223,8 @@ class _SeenKeys:
         return first
 
     def _problem(self, item: Item, name: str, value: str, first: int) -> Problem:
-        message = f"“{value}” is already the {KEY_WORDS[name]} of row {first:,}."
         cure = "Keep one of the rows: the order in which Zendesk would apply them is not certain."
-        return Problem(item.row, self._columns.get(name, ""), value[:200], f"duplicate_{name}", message, cure)
+        what = f"is already the {KEY_WORDS[name]} of"
+        found = values.problem(f"duplicate_{name}", value, f"{what} row {first}", cure)
+        kind = f"The value {what} an earlier row, for example “{shown(value)}”."
+        return Problem(item.row, self._columns.get(name, ""), shown(value), found.code, found.message, cure, kind)

@@ -1,6 +1,6 @@
 """What people ask of a job. Each is one conditional change of state; the driver does the rest."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -12,8 +12,8 @@ from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.engine import checking, settling
 from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import OVER, UNLAUNCHED, Action, BatchState, JobState
-from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
-from jobsui.jobs.models import Batch, File, Job
+from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow
+from jobsui.jobs.models import Batch, File, Job, Lease
 from jobsui.jobs.queueing import ring
 from jobsui.zendesk.errors import ZendeskError
 
@@ -24,6 +24,11 @@ DECISIONS = {
     "look": "Looking into the uncertain rows again.",
     "resend": "Sending the uncertain rows again.",
     "accept": "The uncertain rows stay as they are.",
+}
+AFTER: dict[str, dict[str, Any]] = {
+    "look": {"state": JobState.RUNNING, "finished_at": None},
+    "resend": {"state": JobState.RUNNING, "finished_at": None},
+    "accept": {"state": JobState.COMPLETED},
 }
 
 
@@ -47,23 +52,23 @@ def set_mapping(job: Job, mapping: dict[str, str], options: Options) -> None:
 
 
 def set_target(job: Job, connection: Connection, object_key: str, action: str, file: File | None = None) -> None:
-    """Point a draft elsewhere: its mapping begins anew. Raises NotPossibleNow once launched."""
+    """Point a draft elsewhere: its mapping begins anew, and a file it had before goes. Raises NotPossibleNow once
+    launched."""
+    before = job.file
     changed = Job.objects.change(
         job, expected=UNLAUNCHED, state=JobState.DRAFT, connection=connection, object_key=object_key,
         action=Action(action), file=file or job.file, mapping={}, checked_fingerprint="", reason="",
     )  # fmt: skip
     if not changed:
         raise NotPossibleNow("This job was launched; it cannot be pointed elsewhere any more.")
+    _forget_unused(before)
 
 
 def set_invalid(job: Job, choice: str) -> None:
     """Stop at problems or leave their rows out, chosen after the check; nothing needs to be checked again for it."""
     options = Options.from_json(job.options).to_json() | {"invalid": "skip" if choice == "skip" else "stop"}
-    with transaction.atomic():
-        if not Job.objects.change(job, expected=(JobState.READY,), options=options):
-            raise NotPossibleNow("This job has to be checked first.")
-        Job.objects.filter(pk=job.pk).update(checked_fingerprint=checking.fingerprint(job))
-        job.refresh_from_db()
+    if not Job.objects.change(job, expected=(JobState.READY,), options=options):
+        raise NotPossibleNow("This job has to be checked first.")
 
 
 def launch(job: Job, *, by: "User | None") -> None:
@@ -80,8 +85,9 @@ def launch(job: Job, *, by: "User | None") -> None:
     if job.rows == job.rows_invalid:
         raise NotPossibleNow("No row can be sent: all of them have problems.")
     with transaction.atomic():
-        if not Job.objects.change(job, expected=(JobState.READY,), state=JobState.QUEUED, created_at=timezone.now()):
-            raise NotPossibleNow("This job was launched already.")
+        checked = Job.objects.filter(checked_fingerprint=job.checked_fingerprint)
+        if not checked.change(job, expected=(JobState.READY,), state=JobState.QUEUED, created_at=timezone.now()):
+            raise NotPossibleNow("This job was launched or changed by somebody else just now.")
         job.add_event("Launched.", by=by)
         ring("plan_job", job.pk)
 
@@ -93,7 +99,8 @@ def pause(job: Job, *, by: "User | None") -> None:
 
 def resume(job: Job, *, by: "User | None") -> None:
     """Go on. Raises NotPossibleNow."""
-    _change(job, "resume", (JobState.PAUSED, JobState.PAUSING), JobState.QUEUED, "Resumed.", by)
+    state = JobState.RUNNING if job.started_at else JobState.QUEUED
+    _change(job, "resume", (JobState.PAUSED, JobState.PAUSING), state, "Resumed.", by)
 
 
 def cancel(job: Job, *, by: "User | None") -> None:
@@ -103,14 +110,25 @@ def cancel(job: Job, *, by: "User | None") -> None:
 
 
 def retry(job: Job, *, by: "User | None") -> Job:
-    """A new job of just the rows that failed, being checked already. Raises NotPossibleNow."""
-    if "retry" not in may(job):
-        raise NotPossibleNow("Only a job that has ended with failed rows can be retried.")
-    child = Job.objects.create(
-        connection=job.connection, object_key=job.object_key, action=job.action, file=job.file, parent=job,
-        mapping=job.mapping, options=job.options, created_by=by,
-    )  # fmt: skip
-    checking.start(child, by=by)
+    """A new job of just the rows that failed, being checked already; asked again, the same one until it is launched.
+
+    Raises NotPossibleNow.
+    """
+    with transaction.atomic():
+        # Locked, so that two clicks at once find each other.
+        Job.objects.select_for_update().get(pk=job.pk)
+        if "retry" not in may(job):
+            raise NotPossibleNow("Only a job that is over, has failed rows and was not retried yet can be retried.")
+        if begun := job.retries.drafts().first():
+            return begun
+        child = Job.objects.create(
+            connection=job.connection, object_key=job.object_key, action=job.action, file=job.file, parent=job,
+            mapping=job.mapping, options=job.options, created_by=by,
+        )  # fmt: skip
+    try:
+        checking.start(child, by=by)
+    except MappingRefused as refusal:
+        Job.objects.change(child, expected=(JobState.DRAFT,), reason=str(refusal))
     return child
 
 
@@ -122,8 +140,7 @@ def resolve(job: Job, decision: str, *, by: "User | None") -> None:
     if decision not in DECISIONS or "resolve" not in may(job):
         raise NotPossibleNow("There is nothing uncertain to decide.")
     with transaction.atomic():
-        after = JobState.COMPLETED if decision == "accept" else JobState.RUNNING
-        if not Job.objects.change(job, expected=(JobState.NEEDS_DECISION,), state=after):
+        if not Job.objects.change(job, expected=(JobState.NEEDS_DECISION,), **AFTER[decision]):
             raise NotPossibleNow("Somebody else has just decided.")
         job.add_event(DECISIONS[decision], by=by)
         if decision != "accept":
@@ -136,10 +153,7 @@ def discard(job: Job, *, by: "User | None") -> None:
     with transaction.atomic():
         if not Job.objects.filter(pk=job.pk, state__in=UNLAUNCHED).delete()[0]:
             raise NotPossibleNow("This job was launched; it stays in the history.")
-        if not job.file.jobs.exists():
-            file = job.file
-            file.delete()
-            transaction.on_commit(file.delete_content)
+        _forget_unused(job.file)
 
 
 def may(job: Job) -> set[str]:
@@ -153,7 +167,8 @@ def may(job: Job) -> set[str]:
         "resolve": (JobState.NEEDS_DECISION,),
     }
     verbs = {verb for verb, states in allowed.items() if job.state in states}
-    if (job.is_over or job.state == JobState.NEEDS_DECISION) and job.failed:
+    # Once: what a retry has sent is its own to retry, and the rows that failed are certain only when all is over.
+    if job.is_over and job.failed and not job.retries.launched().exists():
         verbs.add("retry")
     return verbs
 
@@ -170,7 +185,16 @@ def _change(job: Job, verb: str, expected: tuple[str, ...], state: JobState, eve
         job.add_event(event, by=by)
         if job.planned_at is None:
             ring("plan_job", job.pk)
+        if not Lease.objects.live().filter(name=f"account:{job.connection.host}").exists():
+            settling.finish_if_over(job.pk)  # No driver is there that could have something in the air.
+            job.refresh_from_db()
         ring("drive")
+
+
+def _forget_unused(file: File) -> None:
+    if not file.jobs.exists():
+        file.delete()
+        transaction.on_commit(file.delete_content)
 
 
 def _reopen(job: Job, state: BatchState) -> None:

@@ -57,7 +57,7 @@ def drive_accounts(*, stopping: threading.Event) -> None:
                 threads[host].start()
         if not threads:
             break
-        stopping.wait(1.0)
+        next(iter(threads.values())).join(1.0)
     for thread in threads.values():
         thread.join()
 
@@ -189,6 +189,8 @@ class Driver:
         for shipment in shipments:
             self.sending[shipment.batch_id] = shipment
             self.pool.submit(self._go_send, shipment)
+        if after and not (self.flights or self.sending or self.unwritten):
+            self.refreshed_at = 0.0  # Probably all is done: see at once whether there is more.
         self._poll_if_due()
         self._look_if_due()
 
@@ -459,7 +461,7 @@ class Driver:
 
     def _poll_if_due(self) -> None:
         rate, size = self.budget.rate, self.window.size
-        due = self.polled_at + pacing.poll_interval(self.durations.typical, size, rate)
+        due = self.polled_at + pacing.poll_interval(self.durations.shown, size, rate)
         if self.polling or not self.flights or time.monotonic() < due or not self.budget.take():
             return
         self.polling, self.polled_at = True, time.monotonic()

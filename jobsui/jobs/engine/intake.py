@@ -97,7 +97,11 @@ def read_file(file: File, *, stopping: threading.Event) -> None:
 @contextmanager
 def open_rows(file: File) -> Iterator[Table]:
     """The table of a file that was read, for as long as the block lasts. Raises FileRefused."""
-    with default_storage.open(file.content_name) as content:
+    try:
+        content = default_storage.open(file.content_name)
+    except FileNotFoundError:
+        raise FileRefused("The stored file is gone. Upload it again.") from None
+    with content:
         layout = Layout("rows") if file.staged_as else layout_of(file)
         yield open_table(cast(BinaryIO, content.file), layout)
 

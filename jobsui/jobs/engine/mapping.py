@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,13 @@ class Problem:
     code: str
     message: str
     cure: str
+    kind: str = ""
+    """The message without the row's particulars, "" when it has none."""
+
+    @property
+    def general(self) -> str:
+        """What is said of all problems of this kind together."""
+        return self.kind or self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +81,15 @@ def targets(schema: Schema, action: Action) -> list[Target]:
 
 
 def suggest(columns: Sequence[str], offered: Iterable[Target]) -> dict[str, str]:
-    """Columns matched to targets by name: the key first, then labels and what people usually write. No target twice."""
-    by_name: dict[str, str] = {}
-    for target in offered:
-        for name in _names(target):
-            by_name.setdefault(name, target.key)
+    """Columns matched to targets by name: exact keys first, then exact labels, then what people write differently. No
+    target twice."""
     found: dict[str, str] = {}
-    for column in columns:
-        key = by_name.get(_plain(column))
-        if key and key not in found.values():
-            found[column] = key
-    return found
+    for read, by_name in _ways_to_name(list(offered)):
+        for column in columns:
+            key = by_name.get(read(column))
+            if key and column not in found and key not in found.values():
+                found[column] = key
+    return {column: found[column] for column in columns if column in found}
 
 
 def check_mapping(
@@ -100,7 +105,8 @@ def check_mapping(
         )
     used = list(mapping.values())
     problems += [f"The file has no column {column!r}." for column in mapping if column not in columns]
-    problems += [f"{key.removeprefix(FIELD)} cannot be filled by this action." for key in set(used) - set(offered)]
+    unknown = sorted(set(used) - set(offered))
+    problems += [f"{key.removeprefix(FIELD)} cannot be filled by this action." for key in unknown]
     problems += [
         f"Two columns fill {offered[key].label}: {', '.join(c for c, k in mapping.items() if k == key)}. Keep one."
         for key in offered
@@ -137,15 +143,16 @@ class RowReader:
     def read(self, row: Row) -> Item | list[Problem]:
         number, cells = row
         problems: list[Problem] = []
-        if len(cells) > self._width:
-            problems.append(_too_wide(number, len(cells), self._width))
+        if len(cells) > self._width and any(cell.strip() for cell in cells[self._width :]):
+            problems.append(_too_wide(number, cells[self._width :], self._width))
         top: dict[str, Any] = {}
         fields: dict[str, Any] = {}
         for cell in self._cells:
             try:
                 cell.place_in(fields if cell.field else top, cells[cell.place])
             except ValueProblem as p:
-                problems.append(Problem(number, cell.column, cells[cell.place][:200], p.code, p.message, p.cure))
+                value = shown(cells[cell.place])
+                problems.append(Problem(number, cell.column, value, p.code, p.message, p.cure, p.kind))
         if problems:
             return problems
         return self._item(number, top, fields)
@@ -188,7 +195,9 @@ class _Cell:
 def _name(schema: Schema, action: Action) -> Target:
     unique = schema.name_rules.unique
     help_text = "Unique in this object." if unique else ""
-    required = action in {Action.CREATE, Action.UPSERT_BY_NAME, Action.UPSERT_BY_EXTERNAL_ID}
+    if action is Action.UPSERT_BY_EXTERNAL_ID:
+        help_text = f"Records that do not exist yet need one. {help_text}".strip()
+    required = action in {Action.CREATE, Action.UPSERT_BY_NAME}
     return Target("name", "Name", "text", required=required, help=help_text)
 
 
@@ -206,21 +215,38 @@ def _unique_targets(schema: Schema, action: Action) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
-def _names(target: Target) -> Iterable[str]:
-    key = target.key.removeprefix(FIELD)
-    yield _plain(key)
-    yield _plain(target.label)
-    yield from SYNONYMS.get(target.key, ())
+def _ways_to_name(offered: Sequence[Target]) -> Iterator[tuple[Callable[[str], str], dict[str, str]]]:
+    """How to read a column's name, and {name: target key}; the surest way first."""
+    keys = [(target.key.removeprefix(FIELD), target) for target in offered]
+    yield str, {name: target.key for name, target in reversed(keys)}
+    yield str, _told_apart((target.label, target) for target in offered)
+    yield _plain, _told_apart((_plain(name), target) for name, target in keys)
+    yield _plain, _told_apart((_plain(target.label), target) for target in offered)
+    yield _plain, {name: target.key for target in offered for name in SYNONYMS.get(target.key, ())}
+
+
+def _told_apart(named: Iterable[tuple[str, Target]]) -> dict[str, str]:
+    """Of these names, those of one target only."""
+    found: dict[str, set[str]] = {}
+    for name, target in named:
+        found.setdefault(name, set()).add(target.key)
+    return {name: keys.pop() for name, keys in found.items() if name and len(keys) == 1}
 
 
 def _plain(name: str) -> str:
     """A name without what people write differently: case, spaces, signs, Zendesk's prefix."""
-    return re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("custom_object_fields."))
+    return re.sub(r"[\W_]", "", name.casefold().removeprefix("custom_object_fields."))
 
 
-def _too_wide(number: int, found: int, width: int) -> Problem:
+def shown(value: str) -> str:
+    """A cell's text as it is kept beside its problem: its beginning, fit for any database."""
+    return value[:200].replace("\x00", "\ufffd")
+
+
+def _too_wide(number: int, extra: list[str], width: int) -> Problem:
     message = f"The row has more cells than the header has columns ({width})."
-    return Problem(number, "", str(found), "too_many_cells", message, "Quote cells that hold the delimiter.")
+    value = shown(", ".join(cell for cell in extra if cell.strip()))
+    return Problem(number, "", value, "too_many_cells", message, "Quote cells that hold the delimiter.")
 
 
 def _too_large(number: int, size: int) -> Problem:

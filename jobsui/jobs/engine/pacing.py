@@ -114,6 +114,12 @@ class Durations:
         return median(self._seen) if self._seen else self.FIRST_GUESS
 
     @property
+    def shown(self) -> float:
+        """What the account has shown so far, little while it has shown nothing: so that the first jobs are watched
+        closely and tell."""
+        return median(self._seen) if self._seen else self.FIRST_GUESS / 4
+
+    @property
     def long(self) -> float:
         """95 of 100 took no longer."""
         return quantiles(self._seen, n=20)[-1] if len(self._seen) > 1 else max(self.FIRST_GUESS, self.typical)

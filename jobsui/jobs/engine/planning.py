@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobsui.files.errors import FileRefused
-from jobsui.files.table import Row
+from jobsui.files.table import Row, Table
 from jobsui.jobs.engine import checking, intake, leases, settling
 from jobsui.jobs.engine.intake import Stopped
 from jobsui.jobs.engine.mapping import Item, Problem
@@ -22,6 +22,10 @@ from jobsui.jobs.queueing import ring
 BATCH_SIZE = 100
 """The most records Zendesk takes in one request."""
 BATCHES_A_COMMIT = 20
+ROWS_A_COMMIT = 5_000
+"""At most, when many of them have problems."""
+BREATH = 10_000
+"""Rows read between two looks at the lease where nothing is committed."""
 PLANNABLE = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED)
 
 Judged = tuple[Row, Item | list[Problem]]
@@ -35,8 +39,11 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
         if lease is None or job.planned_at is not None or job.is_draft or job.is_over:
             return
         try:
-            _plan(job, lease, stopping)
-        except Stopped:
+            if job.state in PLANNABLE:
+                _require_unchanged(job)
+                _plan(job, lease, stopping)
+            Job.objects.filter(pk=job.pk).update(planned_at=timezone.now(), version=F("version") + 1)
+        except (Stopped, leases.LeaseLost):
             return
         except FileRefused as refusal:
             _fail(job, lease, str(refusal))
@@ -45,29 +52,42 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
 
 
 def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
-    if job.state in PLANNABLE and not job.planned_row and not _is_unchanged(job):
-        raise FileRefused("The stored file is no longer what was checked, so nothing was sent. Upload it again.")
-    if job.state in PLANNABLE:
-        with intake.open_rows(job.file) as table:
-            judged = checking.judged_rows(job, table, after=job.planned_row)
-            for chunk in _chunks(judged):
-                _commit(job, lease, chunk)
-                if stopping.is_set():
-                    raise Stopped
-                if job.state == JobState.CANCELLING:
-                    break
-    Job.objects.filter(pk=job.pk).update(planned_at=timezone.now(), version=F("version") + 1)
+    """To the end of the file, or until the job is cancelled."""
+    with intake.open_rows(job.file) as table:
+        for chunk in _chunks(_unplanned(job, table, lease, stopping)):
+            _commit(job, lease, chunk)
+            if stopping.is_set():
+                raise Stopped
+            if job.state == JobState.CANCELLING:
+                return
 
 
-def _chunks(judged: Iterator[Judged]) -> Iterator[tuple[Judged, ...]]:
-    """The first one small, so that sending begins at once."""
-    first = tuple(next(batched(judged, BATCH_SIZE), ()))
-    if first:
-        yield first
-    yield from batched(judged, BATCH_SIZE * BATCHES_A_COMMIT)
+def _unplanned(job: Job, table: Table, lease: leases.Held, stopping: threading.Event) -> Iterator[Judged]:
+    """The rows behind the last one planned. Those before are read too, for their keys must not come again."""
+    done = job.planned_row
+    for number, (row, judged) in enumerate(checking.judged_rows(job, table)):
+        if row[0] > done:
+            yield row, judged
+        elif number % BREATH == 0 and (stopping.is_set() or not lease.renew()):
+            raise Stopped
 
 
-def _commit(job: Job, lease: leases.Held, chunk: tuple[Judged, ...]) -> None:
+def _chunks(judged: Iterator[Judged]) -> Iterator[list[Judged]]:
+    """What is committed at once: rows whose items fill whole batches, the first time one, so that sending begins at
+    once."""
+    chunk: list[Judged] = []
+    items, wanted = 0, BATCH_SIZE
+    for entry in judged:
+        chunk.append(entry)
+        items += isinstance(entry[1], Item)
+        if items == wanted or len(chunk) == ROWS_A_COMMIT:
+            yield chunk
+            chunk, items, wanted = [], 0, BATCH_SIZE * BATCHES_A_COMMIT
+    if chunk:
+        yield chunk
+
+
+def _commit(job: Job, lease: leases.Held, chunk: list[Judged]) -> None:
     """One transaction: these rows are planned or invalid, and the job remembers how far it got."""
     items = [judged for _, judged in chunk if isinstance(judged, Item)]
     invalid = [judged for _, judged in chunk if not isinstance(judged, Item)]
@@ -75,7 +95,7 @@ def _commit(job: Job, lease: leases.Held, chunk: tuple[Judged, ...]) -> None:
         if not lease.renew():
             raise Stopped
         made = _write_batches(job, items)
-        settling.record_errors(job.pk, map(_row_error, [job.pk] * len(invalid), invalid))
+        settling.record_errors(job.pk, [_row_error(job.pk, problems) for problems in invalid])
         Job.objects.filter(pk=job.pk).update(
             planned_row=chunk[-1][0][0], batches_total=F("batches_total") + made, invalid=F("invalid") + len(invalid),
             version=F("version") + 1,
@@ -98,24 +118,30 @@ def _write_batches(job: Job, items: list[Item]) -> int:
     return len(batches)
 
 
-def _row_error(job_id: int, problems: list[Problem]) -> tuple[RowError, str, str]:
+def _row_error(job_id: int, problems: list[Problem]) -> tuple[RowError, settling.Words, str]:
     """One row, one end: its first problem names column and value, its message tells all of them."""
     first = problems[0]
-    message = " ".join(f"{problem.column}: {problem.message}" if problem.column else problem.message
-                       for problem in problems)  # fmt: skip
+    more = [f"{problem.column}: {problem.message}" if problem.column else problem.message for problem in problems[1:]]
     error = RowError(
-        job_id=job_id, row=first.row, outcome=Outcome.INVALID, code=first.code, column=first.column,
-        value=first.value, message=message,
+        job_id=job_id, row=first.row, outcome=Outcome.INVALID, code=first.code, column=first.column[:255],
+        value=first.value, message=" ".join([first.message, *more]),
     )  # fmt: skip
-    return error, first.cure, settling.signature(first.code, first.column, "")
+    return error, (first.general, first.cure), settling.signature(first.code, first.column, "")
 
 
-def _is_unchanged(job: Job) -> bool:
+def _require_unchanged(job: Job) -> None:
+    """Raise FileRefused unless the file is, to the byte, what was checked, and at the beginning the fields too."""
     digest = hashlib.sha256()
-    with default_storage.open(job.file.stored_as) as content:
-        while chunk := content.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest() == job.file.sha256 and checking.fingerprint(job) == job.checked_fingerprint
+    try:
+        with default_storage.open(job.file.stored_as) as content:
+            for chunk in content.chunks(1 << 20):
+                digest.update(chunk)
+    except FileNotFoundError:
+        raise FileRefused("The stored file is gone. Upload it again.") from None
+    if digest.hexdigest() != job.file.sha256:
+        raise FileRefused("The stored file is no longer what was checked. Upload it again.")
+    if not job.planned_row and checking.fingerprint(job) != job.checked_fingerprint:
+        raise FileRefused("The object's fields have changed since the check. Check and launch again.")
 
 
 def _fail(job: Job, lease: leases.Held, reason: str) -> None:

@@ -103,7 +103,7 @@ def progress(job: Job) -> Progress:
     return Progress(
         percent=100 * job.settled // job.rows if job.rows else 0,
         in_flight=flying,
-        waiting=max(0, job.batches_total - job.batches_done - flying),
+        waiting=0 if job.is_over else max(0, job.batches_total - job.batches_done - flying),
         records_per_second=rate,
         eta_seconds=round(job.pending / rate) if rate else None,
         held_by=HeldBy(job.held_by).label if job.state == JobState.RUNNING else "",
@@ -112,12 +112,12 @@ def progress(job: Job) -> Progress:
 
 
 def records_per_second(job: Job) -> float | None:
-    """Over the last minute; None until there are two samples a few seconds apart."""
+    """Over the last minute up to now; None while there is nothing to tell it by, and when nothing has come of it."""
     now = time.time()
-    recent = [sample for sample in job.pace if now - sample[0] <= RATE_SECONDS] or job.pace[-2:]
-    if len(recent) < 2 or recent[-1][0] - recent[0][0] < 1:
+    since = next((sample for sample in job.pace if now - sample[0] <= RATE_SECONDS), None)
+    if since is None or now - since[0] < 1:
         return None
-    return float((recent[-1][1] - recent[0][1]) / (recent[-1][0] - recent[0][0])) or None
+    return float(job.settled - job.invalid - since[1]) / (now - since[0]) or None
 
 
 def strip(job: Job) -> list[Cell]:
@@ -129,7 +129,7 @@ def strip(job: Job) -> list[Cell]:
     stretches = Batch.objects.filter(job=job).order_by().annotate(stretch=place).values("stretch").annotate(
         count=Count("pk"), last=Max("seq"), failed=Count("pk", filter=Q(failed__gt=0)),
         uncertain=Count("pk", filter=Q(state=BatchState.UNCERTAIN)),
-        moving=Count("pk", filter=Q(state__in=IN_FLIGHT)), done=Count("pk", filter=Q(done_at__isnull=False)),
+        moving=Count("pk", filter=Q(state__in=IN_FLIGHT)), done=Count("pk", filter=Q(state=BatchState.DONE)),
     ).order_by("stretch")  # fmt: skip
     return [Cell(_worst(s), s["last"] - s["count"] + 1, s["last"]) for s in stretches]
 
@@ -293,9 +293,10 @@ def _curl(job: Job, url: str, body: str) -> str:
         '-u "$ZENDESK_EMAIL/token:$ZENDESK_TOKEN"' if _scheme(job) == "Basic"
         else '-H "Authorization: Bearer $ZENDESK_TOKEN"'
     )  # fmt: skip
-    quoted = shlex.quote(body)
+    # By way of standard input: a hundred records are more than an argument may hold.
     return (
-        f"curl -X POST {shlex.quote(url)} \\\n  {sign_in} \\\n  -H 'Content-Type: application/json' \\\n  -d {quoted}"
+        f"curl -X POST {shlex.quote(url)} \\\n  {sign_in} \\\n  -H 'Content-Type: application/json' \\\n"
+        f"  --data-binary @- <<'JSON'\n{body}\nJSON"
     )
 
 

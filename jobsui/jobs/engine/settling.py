@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -100,11 +101,15 @@ def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
     )  # fmt: skip
 
 
-def record_errors(job_id: int, errors: Iterable[tuple[RowError, str, str]]) -> None:
-    """Store rows that did not succeed, each with the cure and the signature of its cause, and count the causes."""
-    by_cause: defaultdict[str, list[tuple[RowError, str]]] = defaultdict(list)
-    for error, cure, signature in errors:
-        by_cause[signature].append((error, cure))
+Words = tuple[str, str]
+"""What a cause says: message and cure."""
+
+
+def record_errors(job_id: int, errors: Iterable[tuple[RowError, Words, str]]) -> None:
+    """Store rows that did not succeed, each with the words and the signature of its cause, and count the causes."""
+    by_cause: defaultdict[str, list[tuple[RowError, Words]]] = defaultdict(list)
+    for error, words, signature in errors:
+        by_cause[signature].append((error, words))
     for signature, entries in by_cause.items():
         cause = _cause(job_id, signature, *entries[0])
         for error, _ in entries:
@@ -126,16 +131,23 @@ def signature(code: str, column: str, message: str) -> str:
 def finish_if_over(job_id: int) -> None:
     """Move a job on when nothing of it is left to do in its present state: paused once nothing is in flight, over once
     every row has its end. Whoever settled its last batch, or planned its last row, calls this."""
-    job = Job.objects.get(pk=job_id)
-    unsettled = Batch.objects.filter(job=job).unsettled()
+    with transaction.atomic():
+        # Locked before its batches are looked at: counters read here cannot grow old before they are used.
+        job = Job.objects.select_for_update().get(pk=job_id)
+        if job.state == JobState.CANCELLING:
+            _cancel_planned(job)
+        unsettled = Batch.objects.filter(job=job).unsettled()
+        if job.planned_at is not None and not unsettled.exists():
+            _end(job)
+        elif job.state == JobState.PAUSING and not unsettled.exclude(state=BatchState.PLANNED).exists():
+            _become(job, JobState.PAUSED, "Paused. Nothing is in flight.")
+
+
+def _end(job: Job) -> None:
     if job.state == JobState.CANCELLING:
-        _cancel_planned(job)
-    if job.state == JobState.PAUSING and not unsettled.exclude(state=BatchState.PLANNED).exists():
-        _become(job, JobState.PAUSED, "Paused. Nothing is in flight.")
-    elif job.planned_at is None or unsettled.exists():
-        return
-    elif job.state == JobState.CANCELLING:
-        _become(job, JobState.CANCELLED, "Cancelled.", cancelled=F("cancelled") + job.pending)
+        # A reason is there only when the planner could not go on; a person's cancel has none.
+        state, event = (JobState.FAILED, "Failed.") if job.reason else (JobState.CANCELLED, "Cancelled.")
+        _become(job, state, event, cancelled=F("cancelled") + job.pending, reason=job.reason)
     elif job.state in {JobState.QUEUED, JobState.RUNNING, JobState.PAUSING}:
         over = JobState.NEEDS_DECISION if job.uncertain else JobState.COMPLETED
         _become(job, over, "Completed." if not job.uncertain else f"{job.uncertain} rows are uncertain: please decide.")
@@ -143,7 +155,7 @@ def finish_if_over(job_id: int) -> None:
 
 def _become(job: Job, state: JobState, event: str, **fields: Any) -> None:
     if state is not JobState.PAUSED:
-        fields |= {"finished_at": Now(), "reason": ""}
+        fields = {"finished_at": Now(), "reason": ""} | fields
     if Job.objects.change(job, expected=(job.state,), state=state, held_by="", **fields):
         JobEvent.objects.create(job=job, text=event)
 
@@ -178,10 +190,10 @@ def _note_errors(batch: Batch, blob: BatchBlob, ends: Mapping[int, End]) -> None
     record_errors(batch.job_id, [_row_error(batch, rows[index], entry) for index, entry in bad.items()])
 
 
-def _row_error(batch: Batch, row: int, entry: End) -> tuple[RowError, str, str]:
+def _row_error(batch: Batch, row: int, entry: End) -> tuple[RowError, Words, str]:
     outcome, _, code, message = entry
     error = RowError(job_id=batch.job_id, batch=batch, row=row, outcome=outcome, code=code[:80], message=message)
-    return error, "", signature(code, "", message)
+    return error, (message, ""), signature(code, "", message)
 
 
 def _forget_errors(batch: Batch) -> None:
@@ -192,8 +204,8 @@ def _forget_errors(batch: Batch) -> None:
     Cause.objects.filter(job=batch.job_id, phase=Cause.Phase.SEND, count=0).delete()
 
 
-def _cause(job_id: int, signature: str, example: RowError, cure: str) -> Cause:
-    words = {"code": example.code, "column": example.column, "message": example.message, "cure": cure}
+def _cause(job_id: int, signature: str, example: RowError, said: Words) -> Cause:
+    words = {"code": example.code, "column": example.column, "message": said[0], "cure": said[1]}
     return Cause.objects.get_or_create(
         job_id=job_id, phase=Cause.Phase.SEND, signature=signature, defaults=words
     )[0]  # fmt: skip
@@ -208,4 +220,4 @@ def _next_pace(job_id: int, counts: Mapping[str, int]) -> list[list[float]] | No
     now = time.time()
     if job.pace and now - job.pace[-1][0] < PACE_SECONDS:
         return None
-    return [*job.pace, [now, job.settled + gained]][-PACE_SAMPLES:]
+    return [*job.pace, [now, job.settled - job.invalid + gained]][-PACE_SAMPLES:]

@@ -85,7 +85,7 @@ class Job(models.Model):
     # The last file row the planner has dealt with; planned_at None while there is more to plan.
     planned_row = _counter()
     planned_at = models.DateTimeField(null=True, blank=True)
-    # [[unix seconds, settled rows], ...] of the last minutes, oldest first: the rate and the time left.
+    # [[unix seconds, settled rows but invalid ones], ...] of the last minutes, oldest first: the rate, the time left.
     pace = models.JSONField(default=list)
 
     # Goes up with every change a page shows, so that a poll can answer "nothing new".

@@ -1,0 +1,390 @@
+import threading
+from typing import Any
+
+import pytest
+from django.core.files.storage import default_storage
+
+from jobsui.connections import objects
+from jobsui.connections.models import Connection, CustomObject
+from jobsui.jobs.engine import checking, control, leases, planning, settling
+from jobsui.jobs.engine.options import Options
+from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
+from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
+from jobsui.jobs.models import Batch, BatchBlob, Cause, File, Job, RowError
+from tests.factories import make_connection, make_file, make_job, make_object, make_user
+from tests.sandbox_server import Sandbox
+from tests.world import GADGET
+
+pytestmark = pytest.mark.django_db
+ROWS = "external_id,price\ng-1,1\ng-2,2\ng-3,x\n"
+
+
+@pytest.fixture
+def gadget(sandbox: Sandbox) -> CustomObject:
+    """An object of a sandbox that is running, so that launch can read its fields again."""
+    sandbox.settings(api_tokens=True)
+    sandbox.make_object("gadget", fields=GADGET)
+    connection = make_connection(host=sandbox.host, email=sandbox.email)
+    connection.set_secret("api_token", sandbox.api_token)
+    connection.save()
+    return objects.refresh(make_object(connection, "gadget"))
+
+
+def checked(to: CustomObject, content: str = ROWS, **options: Any) -> Job:
+    job = make_job(content, to=to, **{"invalid": "skip"} | options)
+    checking.start(job, by=None)
+    checking.check(job, stopping=threading.Event())
+    job.refresh_from_db()
+    return job
+
+
+def planned(to: CustomObject, content: str = ROWS) -> Job:
+    job = checked(to, content)
+    control.launch(job, by=None)
+    planning.plan(job, stopping=threading.Event())
+    job.refresh_from_db()
+    return job
+
+
+def in_state(state: JobState, connection: Connection, **fields: Any) -> Job:
+    job = control.draft(connection, "gadget", Action.CREATE, make_file(ROWS), by=None)
+    Job.objects.filter(pk=job.pk).update(state=state, **fields)
+    job.refresh_from_db()
+    return job
+
+
+def settled(job: Job, *ends: list[str]) -> Batch:
+    """The job's only batch with these ends, and the job as its driver leaves it."""
+    batch = Batch.objects.get(job=job)
+    ledger = settling.Ledger()
+    Batch.objects.filter(pk=batch.pk).update(state=BatchState.ACCEPTED)
+    settling.settle(batch, dict(enumerate(ends)), ledger)
+    ledger.write()
+    Job.objects.filter(pk=job.pk).update(state=JobState.RUNNING)
+    settling.finish_if_over(job.pk)
+    job.refresh_from_db()
+    batch.refresh_from_db()
+    return batch
+
+
+def end(outcome: Outcome) -> list[str]:
+    return settling.end(outcome, code="C", error="Because.")
+
+
+def test_draft_has_a_prefix_of_its_own_for_external_ids(gadget: CustomObject) -> None:
+    first, second = (
+        control.draft(gadget.connection, "gadget", "create", make_file(ROWS), by=make_user(name))
+        for name in ("ana", "leo")
+    )  # fmt: skip
+
+    assert (first.state, first.action, first.created_by) == (JobState.DRAFT, "create", first.created_by)
+    assert first.options["prefix"] == first.code.hex[:12]
+    assert first.options["prefix"] != second.options["prefix"]
+
+
+def test_new_mapping_makes_the_check_void_and_keeps_the_prefix(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    prefix = job.options["prefix"]
+
+    control.set_mapping(job, {"external_id": "external_id"}, Options(blank="clear", prefix="forged"))
+
+    assert (job.state, job.checked_fingerprint, job.mapping) == (JobState.DRAFT, "", {"external_id": "external_id"})
+    assert (job.options["blank"], job.options["prefix"]) == ("clear", prefix)
+
+
+def test_launched_job_cannot_be_mapped_pointed_elsewhere_or_thrown_away(gadget: CustomObject) -> None:
+    job = planned(gadget)
+
+    with pytest.raises(NotPossibleNow):
+        control.set_mapping(job, {}, Options())
+    with pytest.raises(NotPossibleNow):
+        control.set_target(job, job.connection, "gadget", "create")
+    with pytest.raises(NotPossibleNow):
+        control.discard(job, by=None)
+    with pytest.raises(NotPossibleNow):
+        checking.start(job, by=None)
+    job.refresh_from_db()
+    assert (job.state, job.action) == (JobState.QUEUED, Action.UPSERT_BY_EXTERNAL_ID)
+
+
+def test_new_file_takes_the_place_of_the_old_one(
+    gadget: CustomObject, django_capture_on_commit_callbacks: Any
+) -> None:  # fmt: skip
+    job = checked(gadget)
+    old, new = job.file, make_file("id\n1\n")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        control.set_target(job, job.connection, "gadget", "delete", new)
+
+    assert (job.file, job.action, job.mapping, job.state) == (new, "delete", {}, JobState.DRAFT)
+    assert not File.objects.filter(pk=old.pk).exists()
+    assert not default_storage.exists(old.stored_as)
+    assert default_storage.exists(new.stored_as)
+
+
+def test_discard_takes_the_file_along_unless_another_job_has_it(
+    gadget: CustomObject, django_capture_on_commit_callbacks: Any
+) -> None:  # fmt: skip
+    job = checked(gadget)
+    other = control.draft(gadget.connection, "gadget", "create", job.file, by=None)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        control.discard(job, by=None)
+    assert default_storage.exists(other.file.stored_as)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        control.discard(other, by=None)
+    assert not default_storage.exists(other.file.stored_as)
+    assert (Job.objects.count(), File.objects.count()) == (0, 0)
+
+
+def test_launch_queues_once(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    twin = Job.objects.get(pk=job.pk)
+
+    control.launch(job, by=None)
+    with pytest.raises(NotPossibleNow):
+        control.launch(twin, by=None)
+    with pytest.raises(NotPossibleNow):
+        control.launch(job, by=None)
+
+    assert (job.state, job.rows, job.pending) == (JobState.QUEUED, 3, 3)
+    assert [event.text for event in job.events.all()] == ["Launched."]
+
+
+def test_job_not_checked_is_not_launched(gadget: CustomObject) -> None:
+    job = make_job(ROWS, to=gadget)
+
+    with pytest.raises(NotPossibleNow, match="Check this job first"):
+        control.launch(job, by=None)
+
+
+def test_job_with_problems_is_launched_only_with_leave_to_skip_them(gadget: CustomObject) -> None:
+    job = checked(gadget, invalid="stop")
+    with pytest.raises(NotPossibleNow, match="1 rows have problems"):
+        control.launch(job, by=None)
+
+    control.set_invalid(job, "skip")
+    control.launch(job, by=None)
+
+    assert job.state == JobState.QUEUED
+
+
+def test_job_whose_rows_all_have_problems_is_not_launched(gadget: CustomObject) -> None:
+    job = checked(gadget, "external_id,price\ng-1,x\n")
+
+    with pytest.raises(NotPossibleNow, match="all of them have problems"):
+        control.launch(job, by=None)
+
+
+def test_fields_changed_in_zendesk_send_the_job_back(gadget: CustomObject, sandbox: Sandbox) -> None:
+    job = checked(gadget)
+    sandbox.make_object("gadget", fields=GADGET[:3])
+
+    with pytest.raises(ChangedSinceCheck):
+        control.launch(job, by=None)
+
+    assert (job.state, job.checked_fingerprint) == (JobState.DRAFT, "")
+
+
+def test_changed_fields_are_not_blessed_by_choosing_to_skip_problems(gadget: CustomObject, sandbox: Sandbox) -> None:
+    job = checked(gadget, invalid="stop")
+    sandbox.make_object("gadget", fields=GADGET[:3])
+    objects.refresh(gadget)
+
+    control.set_invalid(job, "skip")
+
+    with pytest.raises(ChangedSinceCheck):
+        control.launch(job, by=None)
+
+
+def test_file_that_is_gone_sends_the_job_back(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    job.file.delete_content()
+
+    with pytest.raises(ChangedSinceCheck):
+        control.launch(job, by=None)
+
+
+def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    Connection.objects.update(host="127.0.0.1:1")
+    job = Job.objects.get(pk=job.pk)
+
+    with pytest.raises(NotPossibleNow, match="could not be read again before launch"):
+        control.launch(job, by=None)
+
+    job.refresh_from_db()
+    assert job.state == JobState.READY
+
+
+@pytest.mark.parametrize(
+    ("state", "verbs"),
+    [
+        (JobState.DRAFT, {"discard"}), (JobState.CHECKING, {"discard"}), (JobState.READY, {"discard", "launch"}),
+        (JobState.QUEUED, {"pause", "cancel"}), (JobState.RUNNING, {"pause", "cancel"}),
+        (JobState.PAUSING, {"resume", "cancel"}), (JobState.PAUSED, {"resume", "cancel"}),
+        (JobState.CANCELLING, set()), (JobState.CANCELLED, set()), (JobState.FAILED, set()),
+        (JobState.NEEDS_DECISION, {"resolve"}), (JobState.COMPLETED, set()),
+    ],
+)  # fmt: skip
+def test_may_says_what_can_be_asked_and_nothing_else_is_done(state: JobState, verbs: set[str]) -> None:
+    job = in_state(state, make_connection())
+    asked = {
+        "pause": control.pause, "resume": control.resume, "cancel": control.cancel, "retry": control.retry,
+    }  # fmt: skip
+
+    assert control.may(job) == verbs
+    for verb in set(asked) - verbs:
+        with pytest.raises(NotPossibleNow):
+            asked[verb](job, by=None)
+    job.refresh_from_db()
+    assert job.state == state
+
+
+def test_pause_with_nothing_in_flight_and_no_driver_pauses_at_once(gadget: CustomObject) -> None:
+    job = planned(gadget)
+
+    control.pause(job, by=None)
+
+    assert job.state == JobState.PAUSED
+
+
+def test_pause_under_a_driver_leaves_the_rest_to_it(gadget: CustomObject) -> None:
+    job = planned(gadget)
+
+    with leases.held(f"account:{job.connection.host}"):
+        control.pause(job, by=None)
+
+    assert job.state == JobState.PAUSING
+
+
+def test_pause_waits_for_what_is_in_flight(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
+
+    control.pause(job, by=None)
+
+    assert job.state == JobState.PAUSING
+
+
+def test_resume_goes_on_where_the_job_was(gadget: CustomObject) -> None:
+    queued = in_state(JobState.PAUSED, gadget.connection)
+    begun = in_state(JobState.PAUSED, gadget.connection, started_at=gadget.read_at, reason="Zendesk refused: no.")
+
+    control.resume(queued, by=None)
+    control.resume(begun, by=None)
+
+    assert (queued.state, begun.state, begun.reason) == (JobState.QUEUED, JobState.RUNNING, "")
+
+
+def test_cancel_tells_every_row_that_was_not_sent(gadget: CustomObject) -> None:
+    job = planned(gadget)
+
+    control.cancel(job, by=None)
+
+    assert (job.state, job.counts["cancelled"], job.invalid, job.pending) == (JobState.CANCELLED, 2, 1, 0)
+    assert list(Batch.objects.values_list("state", "cancelled")) == [("cancelled", 2)]
+
+
+def test_cancel_of_a_job_not_planned_ends_with_its_planner(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    control.launch(job, by=None)
+
+    control.cancel(job, by=None)
+    assert job.state == JobState.CANCELLING
+    planning.plan(job, stopping=threading.Event())
+
+    job.refresh_from_db()
+    assert (job.state, job.counts["cancelled"], job.pending) == (JobState.CANCELLED, 3, 0)
+
+
+def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    assert control.may(job) == {"retry"}
+
+    child = control.retry(job, by=None)
+
+    assert (child.parent, child.state, child.file) == (job, JobState.CHECKING, job.file)
+    assert (child.mapping, child.options) == (job.mapping, job.options)
+
+
+def test_retry_asked_twice_is_one_child_and_once_launched_no_other(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+
+    child = control.retry(job, by=None)
+    assert control.retry(job, by=None) == child
+    checking.check(child, stopping=threading.Event())
+    child.refresh_from_db()
+    control.launch(child, by=None)
+
+    assert control.may(job) == set()
+    with pytest.raises(NotPossibleNow):
+        control.retry(job, by=None)
+
+
+def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    CustomObject.objects.update(fields=GADGET[:2])
+
+    child = control.retry(job, by=None)
+
+    assert (child.state, child.reason) == (JobState.DRAFT, "price cannot be filled by this action.")
+
+
+def test_uncertain_rows_wait_for_a_decision_and_may_be_accepted(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
+    assert (job.state, control.may(job), batch.state) == (JobState.NEEDS_DECISION, {"resolve"}, BatchState.UNCERTAIN)
+
+    control.resolve(job, "accept", by=None)
+
+    assert (job.state, job.uncertain, job.pending) == (JobState.COMPLETED, 1, 0)
+    assert RowError.objects.filter(job=job, outcome=Outcome.UNCERTAIN).count() == 1
+
+
+@pytest.mark.parametrize(("decision", "state"), [("look", BatchState.UNSURE), ("resend", BatchState.PLANNED)])
+def test_uncertain_rows_are_opened_again(gadget: CustomObject, decision: str, state: BatchState) -> None:
+    job = planned(gadget)
+    batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
+
+    control.resolve(job, decision, by=None)
+
+    batch.refresh_from_db()
+    assert (batch.state, batch.uncertain, batch.succeeded, batch.done_at) == (state, 0, 1, None)
+    assert [entry and entry[0] for entry in BatchBlob.objects.get(batch=batch).ends] == [None, "created_or_updated"]
+    job.refresh_from_db()
+    assert (job.state, job.uncertain, job.pending, job.batches_done) == (JobState.RUNNING, 0, 1, 0)
+    assert job.finished_at is None
+    assert not RowError.objects.filter(job=job, outcome=Outcome.UNCERTAIN).exists()
+    assert list(Cause.objects.filter(job=job, phase=Cause.Phase.SEND).values_list("code", flat=True)) == [
+        "not_a_number"
+    ]
+
+
+def test_decision_is_taken_once_and_must_be_one_of_the_three(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    settled(job, end(Outcome.UNCERTAIN), end(Outcome.UNCERTAIN))
+    twin = Job.objects.get(pk=job.pk)
+
+    with pytest.raises(NotPossibleNow):
+        control.resolve(job, "forget", by=None)
+    control.resolve(job, "accept", by=None)
+    with pytest.raises(NotPossibleNow):
+        control.resolve(twin, "resend", by=None)
+
+    assert list(Batch.objects.values_list("state", flat=True)) == [BatchState.UNCERTAIN]
+
+
+def test_open_jobs_keep_a_connection_in_use() -> None:
+    connection = make_connection()
+    job = in_state(JobState.READY, connection)
+    assert not control.has_open_jobs(connection)
+
+    Job.objects.filter(pk=job.pk).update(state=JobState.PAUSED)
+    assert control.has_open_jobs(connection)
+    Job.objects.filter(pk=job.pk).update(state=JobState.FAILED)
+    assert not control.has_open_jobs(connection)
