@@ -1,0 +1,136 @@
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests import sandbox_server
+from tests.acceptance import product as products
+from tests.acceptance.person import LONG, PASSWORD, Person
+from tests.acceptance.product import Product
+from tests.sandbox_server import Sandbox
+from tests.world import GADGET
+from tools import browser as browsers
+
+CONNECTION = "Sandbox"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.timeout(300))
+            if "browser" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.browser)
+
+
+def required_browser() -> str:
+    """The path of a browser. Without one the test is skipped, or fails where JOBSUI_REQUIRE_BROWSER is 1."""
+    if path := browsers.found():
+        return path
+    without = pytest.fail if os.environ.get("JOBSUI_REQUIRE_BROWSER") == "1" else pytest.skip
+    without("There is no browser. tools/browser.py looks for one and installs one where it may.")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = required_browser()
+    # Playwright leaves an event loop in this thread, which Django would take for a reason to refuse the database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def zendesk(browser: Browser) -> Iterator[Sandbox]:
+    """The sandbox of these tests, with the three sample objects."""
+    running = sandbox_server.start(
+        port=products.free_port(), samples=True, job_seconds=0.3, requests_per_minute=100_000, seed=1
+    )
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def product(zendesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One installation for all tests of a run (of each of its processes), with an administrator."""
+    with starting():
+        running = products.start(tmp_path_factory.mktemp("product"), JOBSUI_API_HOSTS=zendesk.host)
+    running.manage("createsuperuser", "--noinput", DJANGO_SUPERUSER_USERNAME="admin",
+                   DJANGO_SUPERUSER_EMAIL="admin@example.com", DJANGO_SUPERUSER_PASSWORD=PASSWORD)  # fmt: skip
+    yield running
+    assert running.stop() == 0
+    assert running.lines[-1] == "Stopped.\n"
+
+
+class starting:  # noqa: N801  # reads as a statement
+    """One product starts at a time: all of them collect their static files into the same place."""
+
+    def __enter__(self) -> None:
+        self._lock = (Path(tempfile.gettempdir()) / f"jobsui-starting-{os.getuid()}").open("a")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.close()
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, product: Product, zendesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cookies of the administrator, who has connected the sandbox and read its objects."""
+    context = browser.new_context()
+    person = Person(context.new_page(), product)
+    person.sign_in()
+    person.add_connection(CONNECTION, zendesk)
+    person.press("Fetch objects")
+    person.sees("objects read")
+    path = tmp_path_factory.mktemp("cookies") / "admin.json"
+    context.storage_state(path=path)
+    context.close()
+    return path
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of somebody who is not signed in. Whatever the browser complains about fails the test."""
+    yield from _page(browser, None)
+
+
+@pytest.fixture
+def person(browser: Browser, product: Product, signed_in: Path) -> Iterator[Person]:
+    """The administrator, signed in."""
+    for page in _page(browser, signed_in):
+        yield Person(page, product)
+
+
+def _page(browser: Browser, cookies: Path | None) -> Iterator[Page]:
+    context = browser.new_context(storage_state=cookies, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(LONG)
+    page = context.new_page()
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(f"{page.url}: {message.text}")
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def gadget(request: pytest.FixtureRequest, person: Person, zendesk: Sandbox) -> Iterator[str]:
+    """The key of a made-up object of this test's own, known to the connection."""
+    key = f"gadget_{abs(hash(request.node.nodeid)) % 10**9}"
+    zendesk.make_object(key, fields=GADGET)
+    person.add_object(CONNECTION, key)
+    yield key
+    zendesk.faults()
+    zendesk.settings(job_seconds=0.3)

@@ -1,0 +1,136 @@
+"""What a person does in the browser, in the words of the pages."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.acceptance.product import Product
+from tests.sandbox_server import Sandbox
+
+PASSWORD = "correct horse battery"
+LONG = 60_000
+"""Milliseconds that a job, or a step of it, may take on a busy machine."""
+
+
+class Person:
+    def __init__(self, page: Page, product: Product) -> None:
+        self.page, self.product = page, product
+
+    def open(self, path: str) -> None:
+        self.page.goto(path if path.startswith("http") else self.product.url + path)
+
+    def sees(self, text: str | re.Pattern[str]) -> None:
+        expect(self.page.locator("body")).to_contain_text(text, timeout=LONG)
+
+    def heading(self, name: str) -> Locator:
+        return self.page.get_by_role("heading", name=name)
+
+    def press(self, name: str | re.Pattern[str]) -> None:
+        """A button or a link that looks like one, of the page itself."""
+        main = self.page.locator("main")
+        main.get_by_role("button", name=name).or_(main.get_by_role("link", name=name)).first.click()
+
+    def sign_in(self, name: str = "admin", password: str = PASSWORD) -> None:
+        self.open("/accounts/login/")
+        self.page.get_by_label("User name").fill(name)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.heading("Home")).to_be_visible()
+
+    def sign_out(self) -> None:
+        self.page.locator("details.menu summary").click()
+        self.page.get_by_role("button", name="Sign out").click()
+        expect(self.heading("Sign in")).to_be_visible()
+
+    def add_connection(self, name: str, sandbox: Sandbox, *, secret: str = "") -> None:
+        self.open("/connections/add/")
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Subdomain").fill(sandbox.host)
+        self.page.get_by_label("Sign in with").select_option("oauth_client")
+        self.page.get_by_label("Client ID (unique identifier)").fill(sandbox.client_id)
+        self.page.get_by_label("Client secret", exact=True).fill(secret or sandbox.client_secret)
+        self.page.get_by_label("Requests per minute").fill("100000")
+        self.press("Save connection")
+        self.sees(f"{name} is saved.")
+
+    def add_object(self, connection: str, key: str) -> None:
+        self.open("/objects/add/")
+        self.page.get_by_label("Connection").select_option(label=connection)
+        self.page.get_by_label("Object key").fill(key)
+        self.press("Add and read it")
+        expect(self.heading(key)).to_be_visible()
+
+    def upload(self, target: str, action: str, file: Path | tuple[str, bytes]) -> None:
+        """Choose object ("Connection · key"), action and file, and wait until the file is read."""
+        self.open("/jobs/new/")
+        self.page.get_by_label("Object").select_option(label=target)
+        self.page.get_by_label("Action").select_option(action)
+        self.choose_file(file)
+        self.press("Upload")
+        expect(self.page.locator("#file")).not_to_contain_text("Reading", timeout=LONG)
+
+    def choose_file(self, file: Path | tuple[str, bytes]) -> None:
+        if isinstance(file, Path):
+            self.page.locator("input[type=file]").set_input_files(file)
+        else:
+            name, content = file
+            kind = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+            self.page.locator("input[type=file]").set_input_files(kind)  # type: ignore[arg-type]
+
+    def map(self, corrections: Mapping[str, str] | None = None, **rules: str) -> None:
+        """Take what was matched by name, but for `corrections` {column: target key}, and wait for the check's end."""
+        self.press("Map its columns")
+        for column, target in (corrections or {}).items():
+            self.page.get_by_label(f"{column} goes to", exact=True).select_option(target)
+        for name, value in rules.items():
+            self.page.locator(f"[name={name}]").select_option(value)
+        self.page.get_by_role("button", name=re.compile("^Check")).click()
+        expect(self.page.locator("#checked")).not_to_contain_text("Checking every row", timeout=LONG)
+
+    def matched(self) -> dict[str, str]:
+        """What each column goes to, on the map page."""
+        selects = self.page.locator("select[name^=column_]").all()
+        return {(select.get_attribute("aria-label") or "").removesuffix(" goes to"): select.input_value()
+                for select in selects}  # fmt: skip
+
+    def review(self, *, leave_out: bool = False) -> None:
+        if leave_out:
+            self.page.get_by_label(re.compile("leave these out")).check()
+        self.press("Review")
+        expect(self.page.get_by_role("heading", name=re.compile("you are about to"))).to_be_visible()
+
+    def launch(self) -> str:
+        """Launch what is reviewed; the job's address."""
+        confirm = self.page.locator("#confirm")
+        if confirm.count():
+            confirm.fill(re.sub(r"\D", "", self.page.locator("label[for=confirm]").inner_text()))
+        self.page.get_by_role("button", name=re.compile("^(Launch|Delete) ")).click()
+        self.page.wait_for_url(re.compile(r"/jobs/[0-9a-f-]{36}/$"))
+        return self.page.url
+
+    def send(self, target: str, action: str, file: Path | tuple[str, bytes], **more: Any) -> str:
+        """From the file to the launched job."""
+        self.upload(target, action, file)
+        self.map(**more)
+        self.review()
+        return self.launch()
+
+    def watch(self, state: str = "Completed") -> None:
+        """Until the job's badge says so; nobody reloads."""
+        expect(self.page.locator("h1 .badge.state")).to_have_text(state, timeout=LONG)
+
+    def download(self, name: str | re.Pattern[str]) -> tuple[str, str]:
+        """File name and text of what a link gives."""
+        with self.page.expect_download() as download:
+            self.press(name)
+        path = download.value.path()
+        return download.value.suggested_filename, path.read_text(encoding="utf-8-sig")
+
+    def results(self) -> list[dict[str, str]]:
+        _, text = self.download("All rows, cells unchanged")
+        return list(csv.DictReader(io.StringIO(text)))

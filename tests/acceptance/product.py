@@ -1,0 +1,98 @@
+"""The product as people run it: `manage.py up` with real processes, on ports and in a data directory of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120
+STOP_SECONDS = 30
+NOT_OURS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JOBSUI_ENCRYPTION_KEYS", "CSRF_TRUSTED_ORIGINS", "DEBUG",
+            "ALLOWED_HOSTS", "DJANGO_ALLOW_ASYNC_UNSAFE")  # fmt: skip
+
+
+def free_port() -> int:
+    """A port of the range kept for these tests; test processes side by side begin at different ends of it."""
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+    first = 8400 + 25 * worker % 100
+    for port in range(first, 8500):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if trial.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("No port from 8400 to 8499 is free.")
+
+
+@dataclass
+class Product:
+    data: Path
+    port: int
+    process: subprocess.Popen[str]
+    environment: Mapping[str, str]
+    lines: list[str] = field(default_factory=list)
+    """What the console has printed."""
+    _said: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def console(self, pattern: str) -> re.Match[str]:
+        """The first match in a line of the console, waited for."""
+        with self._said:
+            found = self._said.wait_for(lambda: self._match(pattern), START_SECONDS)
+        assert isinstance(found, re.Match), f"The console never said {pattern}:\n{''.join(self.lines)}"
+        return found
+
+    def manage(self, *words: str, **environment: str) -> None:
+        """Another command of manage.py on the same installation."""
+        command = [sys.executable, str(ROOT / "manage.py"), *words]
+        subprocess.run(command, check=True, env={**self.environment, **environment}, capture_output=True)
+
+    def stop(self) -> int:
+        """Ctrl-C; how it ended."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(STOP_SECONDS)
+
+    def listen(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            with self._said:
+                self.lines.append(line)
+                self._said.notify_all()
+        self.process.stdout.close()
+        with self._said:
+            self._said.notify_all()
+
+    def _match(self, pattern: str) -> re.Match[str] | bool | None:
+        """The match, or True when there will be no more lines."""
+        found = next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
+        return found or (self.process.poll() is not None and bool(self.process.stdout and self.process.stdout.closed))
+
+
+def start(data: Path, *words: str, **settings: str) -> Product:
+    """`manage.py up WORDS`, waited for until it says where it is."""
+    data.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
+    environment = kept | {"DJANGO_SETTINGS_MODULE": "jobsui.settings", "JOBSUI_DATA_DIR": str(data)} | settings
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port), *words],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    product = Product(data, port, process, environment)
+    threading.Thread(target=product.listen, daemon=True).start()
+    try:
+        product.console("Jobs UI is running at")
+    except AssertionError:
+        product.stop()
+        raise
+    return product
