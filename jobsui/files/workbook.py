@@ -13,6 +13,7 @@ import openpyxl
 
 from jobsui.files import workbookguard
 from jobsui.files.errors import FileRefused
+from jobsui.words import counted
 
 TROUBLE = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError,
            ValueError, zipfile.BadZipFile, zlib.error)  # fmt: skip
@@ -99,11 +100,11 @@ def _oddities(seen: workbookguard.Seen) -> list[str]:
     sentences = []
     if seen.unanswered:
         sentences.append(
-            f"{seen.unanswered:,} cells hold a formula without its result and read as blank. Open the workbook in a "
+            f"{counted(seen.unanswered, 'formula')} without a stored result, read as blank. Open the workbook in a "
             "spreadsheet program, save it, and upload it again."
         )
     if seen.hidden:
-        sentences.append(f"{seen.hidden:,} hidden rows are read like all others.")
+        sentences.append(f"{counted(seen.hidden, 'hidden row')}, read like all others.")
     return sentences
 
 

@@ -42,18 +42,20 @@ document.body.addEventListener("htmx:beforeRequest", (event) => {
 document.body.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.elt.matches("[data-live]") && event.detail.successful) heard = Date.now();
 });
-setInterval(() => {
+const showStale = () => {
   const section = document.querySelector("[data-live][hx-get]");
   const late = section && !document.hidden && !paused && Date.now() - heard > 3000 * Number(section.dataset.live || 5);
   const stale = document.getElementById("stale");
   if (stale) stale.hidden = !late;
-}, 2000);
+};
+setInterval(showStale, 2000);
 
 // Say what changed, in whole sentences and not too often; and keep the title true.
 const announcer = document.getElementById("announcer");
 let said = "";
 let saidAt = 0;
 document.body.addEventListener("htmx:afterSettle", () => {
+  showStale();
   const section = document.querySelector("[data-say]");
   if (!section) return;
   if (section.dataset.title) document.title = section.dataset.title;

@@ -103,9 +103,9 @@ def test_workbook_tells_of_formulas_without_results_and_hidden_rows() -> None:
     sheet.row_dimensions[3].hidden = True
 
     assert detect(io.BytesIO(saved(book)), "rows.xlsx").warnings == (
-        "2 cells hold a formula without its result and read as blank. Open the workbook in a spreadsheet program, "
-        "save it, and upload it again.",
-        "1 hidden rows are read like all others.",
+        "2 formulas without a stored result, read as blank. Open the workbook in a spreadsheet program, save it, "
+        "and upload it again.",
+        "1 hidden row, read like all others.",
     )
 
 

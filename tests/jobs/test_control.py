@@ -161,7 +161,7 @@ def test_job_not_checked_is_not_launched(gadget: CustomObject) -> None:
 
 def test_job_with_problems_is_launched_only_with_leave_to_skip_them(gadget: CustomObject) -> None:
     job = checked(gadget, invalid="stop")
-    with pytest.raises(NotPossibleNow, match="1 rows have problems"):
+    with pytest.raises(NotPossibleNow, match="1 row with problems"):
         control.launch(job, by=None)
 
     control.set_invalid(job, "skip")

@@ -15,6 +15,7 @@ from jobsui.jobs.enums import OVER, UNLAUNCHED, Action, BatchState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow
 from jobsui.jobs.models import Batch, File, Job, Lease
 from jobsui.jobs.queueing import ring
+from jobsui.words import counted
 from jobsui.zendesk.errors import ZendeskError
 
 if TYPE_CHECKING:
@@ -80,16 +81,24 @@ def launch(job: Job, *, by: "User | None") -> None:
     if job.state != JobState.READY:
         raise NotPossibleNow("This job was launched already." if not job.is_draft else "Check this job first.")
     _require_unchanged(job)
-    if job.rows_invalid and Options.from_json(job.options).invalid == "stop":
-        raise NotPossibleNow(f"{job.rows_invalid:,} rows have problems. Mend them, or choose to leave them out.")
-    if job.rows == job.rows_invalid:
-        raise NotPossibleNow("No row can be sent: all of them have problems.")
+    if obstacle := launch_obstacle(job):
+        raise NotPossibleNow(obstacle)
     with transaction.atomic():
         checked = Job.objects.filter(checked_fingerprint=job.checked_fingerprint)
         if not checked.change(job, expected=(JobState.READY,), state=JobState.QUEUED, created_at=timezone.now()):
             raise NotPossibleNow("This job was launched or changed by somebody else just now.")
         job.add_event("Launched.", by=by)
         ring("plan_job", job.pk)
+
+
+def launch_obstacle(job: Job) -> str:
+    """Why a checked job cannot be launched as it is, as a sentence; "" when nothing is in the way."""
+    if job.rows == job.rows_invalid:
+        return "No row can be sent: all of them have problems. Mend the file and upload it again."
+    if job.rows_invalid and Options.from_json(job.options).invalid == "stop":
+        bad = counted(job.rows_invalid, "row")
+        return f"{bad} with problems: mend the file and upload it again, or go back and leave them out."
+    return ""
 
 
 def pause(job: Job, *, by: "User | None") -> None:

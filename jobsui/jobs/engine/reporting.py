@@ -97,6 +97,12 @@ def preview(job: Job) -> Preview:
     return Preview(job.rows - left_out, left_out, batches, batches / per_second + Durations.FIRST_GUESS)
 
 
+def mapped(job: Job) -> list[tuple[str, str]]:
+    """(column, what it fills), in the words of the wizard."""
+    labels = {target.key: target.label for target in mapping.targets(checking.schema_of(job), Action(job.action))}
+    return [(column, labels.get(key, key.removeprefix(mapping.FIELD))) for column, key in job.mapping.items()]
+
+
 def progress(job: Job) -> Progress:
     flying = Batch.objects.filter(job=job, state__in=IN_FLIGHT).count() if job.is_moving else 0
     rate = records_per_second(job) if job.state == JobState.RUNNING else None

@@ -8,6 +8,7 @@ from jobsui.jobs.engine.mapping import Target
 from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import Action
 from jobsui.web.forms.fields import DressedForm
+from jobsui.words import counted
 
 HELP = {
     Action.CREATE: "Makes a new record of each row.",
@@ -92,7 +93,11 @@ class MappingForm(DressedForm):
     def rows(self) -> list[tuple[str, list[str], forms.BoundField]]:
         """(column, a few sample values, its select)."""
         return [
-            (column, [row[1][place] for row in self._sample if row[1][place]][:3], self[f"column_{place}"])
+            (
+                column,
+                list(dict.fromkeys(filter(None, (row[1][place] for row in self._sample))))[:3],
+                self[f"column_{place}"],
+            )
             for place, column in enumerate(self.columns)
         ]
 
@@ -117,7 +122,7 @@ class LaunchForm(forms.Form):
     def clean_confirm(self) -> str:
         typed = self.cleaned_data["confirm"].replace(",", "").strip()
         if self._deletes and typed != str(self._number):
-            raise forms.ValidationError(f"Type {self._number} to delete {self._number:,} records.")
+            raise forms.ValidationError(f"Type {self._number} to delete {counted(self._number, 'record')}.")
         return str(typed)
 
 

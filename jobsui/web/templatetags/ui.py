@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import BatchState, JobState, Outcome
 from jobsui.jobs.models import Job
+from jobsui.words import counted as in_words
 
 register = template.Library()
 
@@ -99,6 +100,12 @@ def number(value: int | float | None) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
     return f"{value:,}"
+
+
+@register.filter
+def counted(value: int | None, thing: str) -> str:
+    """ "1 row", "12,000 rows"; a dash for None."""
+    return "–" if value is None else in_words(value, thing)
 
 
 @register.filter

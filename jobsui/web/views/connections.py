@@ -14,6 +14,7 @@ from jobsui.jobs.engine import control
 from jobsui.web import access
 from jobsui.web.access import HtmxRequest, admin_required
 from jobsui.web.forms.connections import ConnectionForm
+from jobsui.words import counted
 
 
 @require_safe
@@ -79,7 +80,7 @@ def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
     except ZendeskError as error:
         messages.error(request, explain(error))
     else:
-        messages.success(request, f"{len(found)} objects read from {connection}.")
+        messages.success(request, f"{counted(len(found), 'object')} read from {connection}.")
     return redirect("connections:detail", code)
 
 

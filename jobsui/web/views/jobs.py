@@ -12,10 +12,11 @@ from django.views.decorators.http import require_POST, require_safe
 from jobsui.jobs.engine import control, reporting
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import Job, RowError
 from jobsui.web import access, paging
 from jobsui.web.access import HtmxRequest
 from jobsui.web.forms.jobs import HistoryForm
+from jobsui.words import counted
 
 SHOWN_CAUSES = 5
 
@@ -73,6 +74,7 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
         found = found.filter(outcome=outcome)
     page = {
         "job": job, "tab": "rows", "page": paging.by_number(found, "row", request.GET.get("after", "")),
+        "causes": reporting.causes(job, most=50), "outcomes": [(o.value, o.label) for o in RowError.OUTCOMES],
         "cause": job.causes.filter(pk=int(cause)).first() if cause.isdecimal() else None, "outcome": outcome,
     }  # fmt: skip
     return render(request, "jobs/rows.html", page)
@@ -81,7 +83,13 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_safe
 def events(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = access.job(request.user, code)
-    page = {"job": job, "tab": "events", "events": job.events.select_related("by")[:200], "options": job.options}
+    page = {
+        "job": job,
+        "tab": "events",
+        "events": job.events.select_related("by")[:200],
+        "options": job.options,
+        "mapped": reporting.mapped(job),
+    }
     return render(request, "jobs/events.html", page)
 
 
@@ -122,7 +130,7 @@ def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
-    messages.success(request, f"A new job of the {job.failed:,} failed rows. They are checked again first.")
+    messages.success(request, f"A new job of the {counted(job.failed, 'failed row')}, checked again first.")
     return redirect("jobs:check", child.code)
 
 

@@ -18,7 +18,7 @@ from jobsui.jobs.errors import ChangedSinceCheck, JobsError, MappingRefused, Not
 from jobsui.jobs.models import Cause, Job
 from jobsui.web import access
 from jobsui.web.access import HtmxRequest
-from jobsui.web.forms.wizard import HELP, JobForm, LaunchForm, LayoutForm, MappingForm
+from jobsui.web.forms.wizard import ENCODINGS, HELP, JobForm, LaunchForm, LayoutForm, MappingForm
 
 DraftView = Callable[[HtmxRequest, Job], HttpResponse]
 
@@ -198,7 +198,12 @@ def _repoint(request: HtmxRequest, job: Job, data: dict[str, Any]) -> None:
 def _file_page(job: Job) -> dict[str, Any]:
     file = job.file
     found = {"encoding": "", "delimiter": "", "sheet": file.sheet}
-    return {"job": job, "file": file, "layout_form": LayoutForm(sheets=file.sheets, initial=found)}
+    return {
+        "job": job,
+        "file": file,
+        "encoding": ENCODINGS.get(file.encoding, file.encoding),
+        "layout_form": LayoutForm(sheets=file.sheets, initial=found),
+    }
 
 
 def _mapping_initial(job: Job, offered: list[mapping.Target]) -> dict[str, Any]:
@@ -222,7 +227,8 @@ def _review(request: HtmxRequest, job: Job, form: LaunchForm | None = None) -> H
         "form": form,
         "preview": reporting.preview(job),
         "options": Options.from_json(job.options),
-        "mapped": list(job.mapping.items()),
+        "mapped": reporting.mapped(job),
+        "obstacle": control.launch_obstacle(job),
         "repeatable": action.is_repeatable,
         "deletes": action.deletes,
     }
