@@ -92,14 +92,10 @@ class MappingForm(DressedForm):
 
     def rows(self) -> list[tuple[str, list[str], forms.BoundField]]:
         """(column, a few sample values, its select)."""
-        return [
-            (
-                column,
-                list(dict.fromkeys(filter(None, (row[1][place] for row in self._sample))))[:3],
-                self[f"column_{place}"],
-            )
-            for place, column in enumerate(self.columns)
-        ]
+        return [(column, self._samples(place), self[f"column_{place}"]) for place, column in enumerate(self.columns)]
+
+    def _samples(self, place: int) -> list[str]:
+        return list(dict.fromkeys(cells[place] for _, cells in self._sample if cells[place]))[:3]
 
     def mapping(self) -> dict[str, str]:
         chosen = ((column, self.cleaned_data[f"column_{place}"]) for place, column in enumerate(self.columns))
