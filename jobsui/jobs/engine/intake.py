@@ -166,6 +166,7 @@ def _note(file: File, found: Detected) -> None:
     layout = found.layout
     file.format, file.encoding, file.delimiter = layout.format, layout.encoding, layout.delimiter
     file.sheet, file.sheets, file.state, file.error = layout.sheet, list(found.sheets), FileState.READY, ""
+    file.warnings = [*found.warnings, *file.warnings]
     file.save()
 
 
