@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db import DatabaseError
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -20,7 +21,7 @@ from jobsui.connections.encryption import SecretUnreadable, is_current
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import oauth
 from jobsui.zendesk.client import Client
-from jobsui.zendesk.errors import NotSent, NotSignedIn, ZendeskError
+from jobsui.zendesk.errors import NotSent, NotSignedIn
 from jobsui.zendesk.payloads import Token
 
 if TYPE_CHECKING:
@@ -41,16 +42,25 @@ BASIS = ("host", "sign_in", "client_id", "sealed_client_secret", "sealed_refresh
 """What a token is fetched with."""
 
 
-def client_for(connection: Connection) -> Client:
+def client_for(connection: Connection, *, may_call: Callable[[], bool] = lambda: True) -> Client:
     """A client that signs in as this connection, with the secrets of the moment. Its calls raise NotSignedIn when a
-    token cannot be renewed, and NotSent when the connection has moved: its secrets are for the new host only."""
+    token cannot be renewed, and NotSent when the connection has moved: its secrets are for the new host only.
+
+    `may_call` is asked last of all before each request; False raises NotSent.
+    """
     pk, host = connection.pk, connection.host
 
     def sign() -> str:
-        current = Connection.objects.filter(pk=pk, host=host).first()
-        if current is None:
-            raise NotSent("The connection was changed or removed meanwhile. Try again.")
-        return authorization(current)
+        try:
+            current = Connection.objects.filter(pk=pk, host=host).first()
+            if current is None:
+                raise NotSent("The connection was changed or removed meanwhile. Try again.")
+            value = authorization(current)
+        except DatabaseError:
+            raise NotSent("The credentials could not be read from the database. Try again.", code="database") from None
+        if not may_call():
+            raise NotSent("Not sent: the worker was stopping, or held up for too long.", code="withheld")
+        return value
 
     return Client(hosts.base_url(host), sign)
 
@@ -112,16 +122,6 @@ def renew(connection: Connection, *, spent: str) -> str:
 def access_token(connection_id: int) -> str:
     """The stored access token in its sealed form, "" when there is none: to say later which one was `spent`."""
     return Connection.objects.get(pk=connection_id).sealed_access_token
-
-
-def renewed(connection_id: int, spent: str) -> bool:
-    """After a 401: whether a token newer than `spent` is there now. False: a person must sign in again, or Zendesk
-    could not be asked."""
-    try:
-        return bool(renew(Connection.objects.get(pk=connection_id), spent=spent))
-    except ZendeskError as error:
-        logger.warning("Connection %s: its access token cannot be renewed: %s", connection_id, error)
-        return False
 
 
 def save_secrets(connection: Connection, secrets: Mapping[str, str], *, by: "User | None") -> None:

@@ -19,7 +19,7 @@ class Budget:
         self._clock = clock
         self._limit = requests_per_minute
         self.rate = requests_per_minute * SHARE / 60
-        self._capacity = max(1.0, self.rate * 2)
+        self._capacity = max(2.0, self.rate * 2)  # Two at least: one to keep in reserve, one to spend.
         self._tokens = self._capacity
         self._filled_at = clock()
         self._blocked_until = 0.0
@@ -55,7 +55,7 @@ class Budget:
         if limit and limit < self._limit:
             self._limit = limit
             self.rate = limit * SHARE / 60
-            self._capacity = max(1.0, self.rate * 2)
+            self._capacity = max(2.0, self.rate * 2)
         if remaining is not None and remaining < self._limit * 0.02:
             reset = _whole(headers.get("ratelimit-reset"))
             self._tokens = min(self._tokens, float(remaining))
@@ -95,6 +95,36 @@ class Window:
 
     def free(self, in_flight: int) -> int:
         return max(0, int(self.size) - in_flight)
+
+
+class Backoff:
+    """How long to rest after calls that failed for no fault of theirs: twice as long each time, until one goes well."""
+
+    LONGEST = 30.0
+
+    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._until = 0.0
+        self.failures = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds to rest still."""
+        return max(0.0, self._until - self._clock())
+
+    def failed(self, wait: float | None = None) -> None:
+        """`wait` is what Zendesk asked for. Failures during a rest were under way before it: they count once."""
+        if not self.left:
+            self.failures += 1
+            self.rest(min(self.LONGEST, 0.125 * 2**self.failures))
+        self.rest(wait or 0.0)
+
+    def succeeded(self) -> None:
+        self.failures = 0
+
+    def rest(self, seconds: float) -> None:
+        """Rest at least this long, for another reason than a failure."""
+        self._until = max(self._until, self._clock() + seconds)
 
 
 class Durations:

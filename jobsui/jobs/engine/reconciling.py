@@ -1,4 +1,5 @@
-"""Batches in doubt: sent, perhaps, and no answer came or its job status was lost. Nothing here touches the database.
+"""Batches in doubt: sent, perhaps, and no answer came or its job status was lost. Here Zendesk is read; what
+follows is written down elsewhere (recording.py).
 
 - update, upserts and deletes lead to the same records when repeated, so they are sent again once nothing of the first
   sending can still be running. Reading records back would prove less: an upserted record may have been there before.
@@ -21,10 +22,10 @@ from jobsui.zendesk import custom_objects
 from jobsui.zendesk.payloads import JobStatus, Json, Record
 
 QUIET = 10.0
-"""Seconds after sending before a record's absence proves anything; twice the duration of a long job, if more."""
+"""Seconds before a record's absence proves anything; twice the duration of a long job, if more."""
+PATIENCE = 4
+"""For so many quiet times we wait for an unknown running job of the same size that may be ours."""
 CLOCKS_APART = timedelta(seconds=60)
-PATIENCE = 8
-"""How often we wait for an unknown running job of the same size that may be ours."""
 MOST_UNSURE = 5
 """Sendings without an answer after which a batch is left to a person."""
 
@@ -34,13 +35,28 @@ class Doubt:
     """A batch in doubt, with what is needed to look into it."""
 
     shipment: Shipment
-    sent_at: datetime
     looks: int
     unsure_attempts: int
-    quiet: float
-    """Seconds after `sent_at` before absence proves anything."""
+    waited: float
+    """Seconds since nothing of the sending can have been on its way any more."""
+    long_job: float
+    """How many seconds a long job of the account takes."""
     ours: Callable[[list[str]], set[str]]
     """Which of these job status ids belong to batches we know."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """What is absent may still appear."""
+        return self.waited < self._quiet
+
+    @property
+    def is_stale(self) -> bool:
+        """Whatever still runs, we wait no longer for it."""
+        return self.waited >= PATIENCE * self._quiet
+
+    @property
+    def _quiet(self) -> float:
+        return max(QUIET, 2 * self.long_job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,8 @@ class Finding:
     rest: str = "settled"
     """"settled", "again" (look later), "resend", or "uncertain"."""
     note: str = ""
+    status_id: str = ""
+    """The job status that turned out to be the batch's own."""
 
 
 def look(doubt: Doubt) -> Finding:
@@ -74,7 +92,7 @@ def verify(shipment: Shipment, ends: Mapping[int, End]) -> dict[int, End]:
 
 
 def _repeat(doubt: Doubt) -> Finding:
-    if _too_early(doubt) or _may_be_running(doubt):
+    if doubt.is_fresh or _may_be_running(doubt):
         return Finding(rest="again", note="Waiting until nothing of it can still be running.")
     return _resend(doubt, "Repeating it leads to the same records, so it is sent again.")
 
@@ -84,7 +102,7 @@ def _read_back(doubt: Doubt, keyed: Mapping[int, str]) -> Finding:
     ends = {place: _created(doubt.shipment, record) for place, record in records.items()}
     if len(ends) == len(keyed):
         return Finding(ends, note=f"All {len(ends)} records were found by their external ids.")
-    if _too_early(doubt) or _may_be_running(doubt) or (ends and doubt.looks == 0):
+    if doubt.is_fresh or _may_be_running(doubt) or (ends and doubt.looks == 0):
         return Finding(rest="again", note=f"{len(ends)} of {len(keyed)} records found so far.")
     missing = len(keyed) - len(ends)
     rest = _resend(doubt, f"{missing} of {len(keyed)} records do not exist, so these are sent again.")
@@ -93,11 +111,12 @@ def _read_back(doubt: Doubt, keyed: Mapping[int, str]) -> Finding:
 
 def _match_job(doubt: Doubt) -> Finding:
     unknown = [status for status in _unknown_jobs(doubt) if status.total in {len(doubt.shipment.items), None}]
-    matching = [ends for status in unknown if (ends := _ends_if_ours(doubt.shipment, status))]
+    matching = [(status.id, ends) for status in unknown if (ends := _ends_if_ours(doubt.shipment, status))]
     if len(matching) == 1:
-        return Finding(matching[0], rest="uncertain" if len(matching[0]) < len(doubt.shipment.items) else "settled",
-                       note="Its job was found in the account; the records are what was sent.")  # fmt: skip
-    if _too_early(doubt) or (doubt.looks < PATIENCE and any(not status.is_over for status in unknown)):
+        status_id, ends = matching[0]
+        rest = "settled" if len(ends) == len(doubt.shipment.items) else "uncertain"
+        return Finding(ends, rest, "Its job was found in the account; the records are what was sent.", status_id)
+    if doubt.is_fresh or (not doubt.is_stale and any(not status.is_over for status in unknown)):
         return Finding(rest="again", note="Looking for its job in the account.")
     return Finding(
         rest="uncertain",
@@ -112,12 +131,8 @@ def _resend(doubt: Doubt, note: str) -> Finding:
     return Finding(rest="resend", note=note)
 
 
-def _too_early(doubt: Doubt) -> bool:
-    return (datetime.now(UTC) - doubt.sent_at).total_seconds() < doubt.quiet
-
-
 def _may_be_running(doubt: Doubt) -> bool:
-    if doubt.looks >= PATIENCE:
+    if doubt.is_stale:
         return False
     return any(
         not status.is_over and status.total in {len(doubt.shipment.items), None} for status in _unknown_jobs(doubt)
@@ -137,11 +152,16 @@ def _records(shipment: Shipment, keyed: Mapping[int, str]) -> dict[int, Record]:
 
 
 def _created(shipment: Shipment, record: Record) -> End:
-    made = _time(record.created_at)
-    if made is not None and made < shipment.first_sent_at - CLOCKS_APART:
+    if _is_older(shipment, record):
         reason = f"A record with the external ID {record.external_id} existed before this job."
         return [Outcome.FAILED.value, record.id, "ExternalIdTaken", reason]
     return [Outcome.CREATED.value, record.id, "", ""]
+
+
+def _is_older(shipment: Shipment, record: Record) -> bool:
+    """Whether the record was there before we first sent anything."""
+    made = _time(record.created_at)
+    return made is not None and made < shipment.first_sent_at - CLOCKS_APART
 
 
 def _ends_if_ours(shipment: Shipment, status: JobStatus) -> dict[int, End]:
@@ -152,9 +172,12 @@ def _ends_if_ours(shipment: Shipment, status: JobStatus) -> dict[int, End]:
     ids = [entry[1] for entry in ends.values() if entry[0] == Outcome.CREATED and entry[1]]
     records = {r.id: r for r in custom_objects.records_by_ids(shipment.client, shipment.object_key, ids)}
     items = {place: json.loads(line) for place, line in shipment.items}
-    made = {place: entry[1] for place, entry in ends.items() if entry[0] == Outcome.CREATED}
-    same = all(record_id in records and _is_of(records[record_id], items[place]) for place, record_id in made.items())
-    return ends if made and same else {}
+    made = {place: records.get(entry[1]) for place, entry in ends.items() if entry[0] == Outcome.CREATED}
+    return ends if made and all(_is_ours(shipment, items[place], record) for place, record in made.items()) else {}
+
+
+def _is_ours(shipment: Shipment, item: Mapping[str, Json], record: Record | None) -> bool:
+    return record is not None and not _is_older(shipment, record) and _is_of(record, item)
 
 
 def _is_of(record: Record, item: Mapping[str, Json]) -> bool:

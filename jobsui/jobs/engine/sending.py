@@ -2,7 +2,9 @@
 database, so it may run in any thread."""
 
 import json
+import logging
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,8 +14,10 @@ from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.models.batch import End
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
-from jobsui.zendesk.errors import ZendeskError
+from jobsui.zendesk.errors import Unsure, ZendeskError
 from jobsui.zendesk.payloads import Answer, ItemResult, JobStatus, Verdict
+
+logger = logging.getLogger(__name__)
 
 KEPT_HEADERS = ("content-type", "date", "retry-after", "x-request-id", "x-zendesk-request-id")
 KEPT_PREFIXES = ("x-rate-limit", "ratelimit-", "zendesk-ratelimit-")
@@ -55,11 +59,14 @@ class Posted:
 
 
 def send(shipment: Shipment) -> Posted:
-    """Send it, once."""
+    """Send it, once. Raises ZendeskError; Unsure also when we ourselves failed on the way: some of it may have left."""
     try:
         status, answer = custom_objects.post_job(shipment.client, shipment.object_key, shipment.body)
-    except ZendeskError as error:
-        return Posted(shipment, error=error, answer=error.answer)
+    except ZendeskError:
+        raise
+    except Exception as error:
+        logger.exception("Sending batch %s failed.", shipment.batch_id)
+        raise Unsure("Something went wrong inside Jobs UI while this was being sent; the log tells what.") from error
     return Posted(shipment, status=status, answer=answer)
 
 
@@ -98,14 +105,19 @@ def ends_of(shipment: Shipment, status: JobStatus) -> dict[int, End]:
 
 def _places(shipment: Shipment, results: Sequence[ItemResult]) -> list[int | None]:
     places = [place for place, _ in shipment.items]
-    if all(result.index is not None for result in results):
-        indexes = [result.index or 0 for result in results]
-        return [places[i] if 0 <= i < len(places) and indexes.count(i) == 1 else None for i in indexes]
     by_key = _places_by_key(shipment)
-    found = [by_key.get(result.external_id or result.record_id) for result in results]
-    if any(place is not None for place in found):
-        return found
-    return list(places) if len(results) == len(places) else [None] * len(results)
+    found = [_place(result, places, by_key) for result in results]
+    if results and all(place is None for place in found):
+        told = any(result.index is not None or result.external_id for result in results)
+        return found if told or len(results) != len(places) else list(places)
+    times = Counter(found)
+    return [place if times[place] == 1 else None for place in found]
+
+
+def _place(result: ItemResult, places: Sequence[int], by_key: Mapping[str, int]) -> int | None:
+    if result.index is not None:
+        return places[result.index] if 0 <= result.index < len(places) else None
+    return by_key.get(result.external_id, by_key.get(result.record_id))
 
 
 def _places_by_key(shipment: Shipment) -> Mapping[str, int]:

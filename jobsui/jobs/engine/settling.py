@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobsui.jobs.enums import SETTLED, BatchState, JobState, Outcome
-from jobsui.jobs.models import Batch, BatchBlob, Cause, Job, JobEvent, RowError
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, JobEvent, RowError
 from jobsui.jobs.models.batch import End, pack
 
 SAMPLES = 20
@@ -45,6 +45,12 @@ class Ledger:
     def touched(self) -> set[int]:
         return self._touched
 
+    def include(self, other: "Ledger") -> None:
+        """Add what another has."""
+        for job_id, counts in other._counts.items():
+            self._counts[job_id].update(counts)
+        self._touched |= other._touched
+
     def write(self) -> None:
         """One UPDATE a job; counters go up by what was added, whatever others add at the same time."""
         for job_id in sorted(self._touched):
@@ -58,7 +64,10 @@ class Ledger:
 
 
 def settle(batch: Batch, ends: Mapping[int, End], ledger: Ledger, *, reply: Mapping[str, Any] | None = None) -> bool:
-    """Give items their end. True when the whole batch is done with that; what already had an end keeps it."""
+    """Give items their end. True when the whole batch is done with that; what already had an end keeps it, and a batch
+    that is over stays as it is, so that doing it twice changes nothing."""
+    if not Batch.objects.filter(pk=batch.pk).unsettled().exists():
+        return True
     blob = BatchBlob.objects.get(pk=batch.pk)
     known = blob.ends
     fresh = {index: entry for index, entry in ends.items() if 0 <= index < len(known) and known[index] is None}
@@ -136,6 +145,7 @@ def finish_if_over(job_id: int) -> None:
         job = Job.objects.select_for_update().get(pk=job_id)
         if job.state == JobState.CANCELLING:
             _cancel_planned(job)
+            job.refresh_from_db()
         unsettled = Batch.objects.filter(job=job).unsettled()
         if job.planned_at is not None and not unsettled.exists():
             _end(job)
@@ -161,8 +171,13 @@ def _become(job: Job, state: JobState, event: str, **fields: Any) -> None:
 
 
 def _cancel_planned(job: Job) -> None:
-    """Batches never sent are cancelled; items of theirs that already have an end keep it."""
+    """Batches never sent are cancelled; items of theirs that already have an end keep it. A batch that was to be sent
+    again because it may not have arrived is uncertain: nobody can say that it was never sent."""
     planned = Batch.objects.filter(job=job, state=BatchState.PLANNED)
+    ledger = Ledger()
+    for batch in planned.filter(attempts__result__in=Attempt.IN_DOUBT).distinct():
+        give_up(batch, "The job was cancelled before it could be established whether this had arrived.", ledger)
+    ledger.write()
     planned.update(
         state=BatchState.CANCELLED, done_at=Now(),
         cancelled=F("size") - F("succeeded") - F("failed") - F("uncertain"),

@@ -1,12 +1,15 @@
 """Ringing again for work that nobody does: what was lost with a worker, a queue or a host goes on within a sweep."""
 
+import contextlib
 from collections.abc import Iterable
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from jobsui.jobs.engine import control
 from jobsui.jobs.enums import MOVING, FileState, JobState
+from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, Lease
 from jobsui.jobs.queueing import ring
 
@@ -24,8 +27,15 @@ def sweep() -> None:
     hosts = set(Job.objects.moving().values_list("connection__host", flat=True))
     if any(f"account:{host}" not in held for host in hosts):
         ring("drive")
-    for draft in Job.objects.drafts().filter(created_at__lt=timezone.now() - timedelta(days=DRAFT_DAYS)):
-        control.discard(draft, by=None)
+    for draft in _forgotten_drafts():
+        with contextlib.suppress(NotPossibleNow):  # Launched this very moment.
+            control.discard(draft, by=None)
+
+
+def _forgotten_drafts() -> QuerySet[Job]:
+    long_ago = timezone.now() - timedelta(days=DRAFT_DAYS)
+    old = Job.objects.drafts().filter(created_at__lt=long_ago)
+    return old.exclude(state=JobState.CHECKING).exclude(checked_at__gte=long_ago)
 
 
 def _ring_for(task: str, lease: str, ids: Iterable[int], held: set[str]) -> None:

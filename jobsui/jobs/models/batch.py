@@ -1,7 +1,7 @@
 import json
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -121,13 +121,16 @@ class BatchBlob(models.Model):
 class Attempt(models.Model):
     """One sending of a batch, kept for good: nothing is sent twice silently."""
 
+    # Results of attempts that may have reached Zendesk without our knowing what came of them.
+    IN_DOUBT: ClassVar = ("unsure", "lost")
+
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveSmallIntegerField()
     epoch = models.PositiveBigIntegerField()
     at = models.DateTimeField()
     # How many of the batch's items it carried: all that had no outcome by then.
     items = models.PositiveSmallIntegerField()
-    # "" while on its way, then: accepted, not_sent, limited, refused, unsure; and how doubt ended.
+    # "" while on its way, then: accepted, not_sent, limited, refused, unsure; lost: its job status vanished.
     result = models.CharField(max_length=12, blank=True)
     note = models.TextField(blank=True)
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
