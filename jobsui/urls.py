@@ -1,6 +1,3 @@
 from django.urls import include, path
 
-urlpatterns = [
-    path("", include("jobsui.ops.urls")),
-    path("", include("jobsui.web.urls")),
-]
+urlpatterns = [path("", include("jobsui.web.urls"))]

@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-STOP_SECONDS = 8.0
+STOP_SECONDS = 7.0
+BASE_STOP_SECONDS = 1.5
+"""What the others stand on needs no more once they are gone."""
+STEADY_SECONDS = 60.0
+MOST_WAIT = 30.0
 MOST_LOG_BYTES = 10 * 1024 * 1024
 PR_SET_PDEATHSIG = 1
 
@@ -24,10 +28,12 @@ class Part:
     command: list[str]
     once: bool = False
     """It is meant to end by itself; it speaks to the console and is not started again."""
+    base: bool = False
+    """Others need it until they have ended, so it ends after them."""
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     failures: int = 0
-    due_at: float = field(default=0.0)
+    due_at: float = 0.0
 
     @property
     def is_alive(self) -> bool:
@@ -35,7 +41,7 @@ class Part:
 
 
 class Supervisor:
-    """Starts parts in order, starts again what dies (waiting longer each time), and stops all in reverse order."""
+    """Starts parts in order, starts again what dies (waiting longer each time), and stops all of them."""
 
     def __init__(self, logs: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
         self._logs, self._environment, self._say = logs, dict(environment), say
@@ -48,13 +54,15 @@ class Supervisor:
         return self._asked
 
     def listen(self) -> None:
-        """Let SIGINT and SIGTERM ask for the end."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Let Ctrl-C, SIGTERM and the end of the terminal ask for the end."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: setattr(self, "_asked", True))
 
     def start(self, part: Part) -> None:
-        self._parts.append(part)
-        self._launch(part)
+        """Start it, unless we are to stop."""
+        if not self._asked:
+            self._parts.append(part)
+            self._launch(part)
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
         """Keep all parts alive until asked to stop, or until `until` says so."""
@@ -64,31 +72,19 @@ class Supervisor:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End everything within STOP_SECONDS; what does not listen is killed, with all it started."""
-        ends = time.monotonic() + STOP_SECONDS
-        for part in reversed(self._parts):
-            if part.process is not None and part.is_alive:
-                part.process.send_signal(signal.SIGTERM)
-        for part in reversed(self._parts):
-            self._end(part, ends)
-
-    def _end(self, part: Part, ends: float) -> None:
-        if part.process is None:
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            part.process.wait(max(0.0, ends - time.monotonic()))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(part.process.pid, signal.SIGKILL)
-        part.process.wait()
+        """End everything within STOP_SECONDS + BASE_STOP_SECONDS; what does not listen is killed."""
+        _end([part for part in self._parts if not part.base], STOP_SECONDS)
+        _end([part for part in self._parts if part.base], BASE_STOP_SECONDS)
 
     def _look_after(self, part: Part) -> None:
         if part.is_alive or part.once:
             return
         now = time.monotonic()
         if part.process is not None:
+            _kill_group(part.process)  # What it had started must not work on beside what comes after it.
             code, part.process = part.process.returncode, None
-            part.failures = 0 if now - part.started_at > 60 else part.failures + 1
-            wait = min(30.0, 2.0 ** (part.failures - 1)) if part.failures > 1 else 0.0
+            part.failures = 1 if now - part.started_at > STEADY_SECONDS else part.failures + 1
+            wait = min(MOST_WAIT, 2.0 ** (part.failures - 1)) if part.failures > 1 else 0.0
             part.due_at = now + wait
             self._say(f"{part.name} ended ({_ending(code)}) and is started again{f' in {wait:.0f} s' if wait else ''}.")
         if now >= part.due_at:
@@ -117,6 +113,25 @@ class Supervisor:
             yield handle
         finally:
             os.close(handle)
+
+
+def _end(parts: Iterable[Part], seconds: float) -> None:
+    """Ask all of them at once, the last one started first, then kill what is left after so many seconds, with all it
+    started."""
+    ends = time.monotonic() + seconds
+    running = [part.process for part in reversed(list(parts)) if part.process is not None]
+    for process in running:
+        process.terminate()
+    for process in running:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, ends - time.monotonic()))
+        _kill_group(process)
+        process.wait()
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of the dead alone
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _die_with_parent() -> None:

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import os
 import socket
@@ -12,15 +13,17 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobsui.jobs import queueing
-from jobsui.ops import valkey
+from jobsui.ops import statics, valkey
 from jobsui.ops.supervisor import Part, Supervisor
 from jobsui.web import first_run
 
 START_SECONDS = 60
+EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104  # a host people may choose
 
 
 class Command(BaseCommand):
     help = "Run the whole product on this machine, every part of it watched. Ctrl-C stops all of it."
+    requires_system_checks: list[str] = []  # noqa: RUF012  # They make the database, so `handle` has them run.
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--demo", action="store_true", help="with a sandbox, sample data and a first job")
@@ -29,14 +32,16 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1, help="how many read, check and plan files")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        os.umask(0o077)  # Whatever we or a part of us writes is for our own eyes.
+        self.check()
         lock = self._only_one()
         host, port = options["host"], options["port"]
         _require_free(host, port)
         sandbox_port = _free_port(port + 100) if options["demo"] else None
-        self._prepare()
-        supervisor = Supervisor(Path(settings.DATA_DIR) / "logs", _environment(sandbox_port), self._say)
+        supervisor = Supervisor(Path(settings.DATA_DIR) / "logs", _environment(host, sandbox_port), self._say)
         supervisor.listen()
         try:
+            self._prepare()
             self._start(supervisor, host, port, options["workers"], sandbox_port)
             supervisor.watch()
         finally:
@@ -47,8 +52,7 @@ class Command(BaseCommand):
 
     def _only_one(self) -> Any:
         """Hold the data directory for as long as we run."""
-        path = Path(settings.DATA_DIR) / "up.lock"
-        lock = path.open("a+")
+        lock = (Path(settings.DATA_DIR) / "up.lock").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -64,30 +68,34 @@ class Command(BaseCommand):
     def _prepare(self) -> None:
         call_command("migrate", verbosity=0)
         call_command("createcachetable", verbosity=0)
-        call_command("collectstatic", verbosity=0, interactive=False)
+        statics.collect()
 
     def _start(self, supervisor: Supervisor, host: str, port: int, workers: int, sandbox_port: int | None) -> None:
         if valkey.is_embedded():
-            supervisor.start(Part("valkey", valkey.command()))
+            supervisor.start(Part("valkey", valkey.command(), base=True))
         if sandbox_port is not None:
-            supervisor.start(Part("sandbox", _sandbox(sandbox_port)))
+            supervisor.start(Part("sandbox", _sandbox(sandbox_port), base=True))
         supervisor.watch(until=_deadline(queueing.answers, "The queue does not answer."))
         supervisor.start(Part("web", _web(host, port)))
         supervisor.start(Part("worker-drive", _manage("work", "drive")))
         for number in range(1, workers + 1):
             supervisor.start(Part(f"worker-{number}", _manage("work", "work")))
         supervisor.start(Part("sweep", _manage("sweep")))
-        url = f"http://{_shown(host)}:{port}"
+        url = _url(host, port)
         supervisor.watch(until=_deadline(lambda: _is_healthy(url), f"The web server does not answer at {url}."))
         if supervisor.is_asked_to_stop:
             return
         self._greet(url)
-        if sandbox_port is not None:
+        if sandbox_port is None:
+            self._tell_token(url)
+        else:
             supervisor.start(Part("demo", _manage("demo", url, f"127.0.0.1:{sandbox_port}"), once=True))
 
     def _greet(self, url: str) -> None:
         self._say(f"Jobs UI is running at {url}  (Ctrl-C stops it; logs are in {settings.DATA_DIR / 'logs'})")
-        if first_run.is_due() and "--demo" not in sys.argv:
+
+    def _tell_token(self, url: str) -> None:
+        if first_run.is_due():
             self._say(f"Make the first administrator at {url}/first-run/ with the token {first_run.make_token()}")
 
     def _say(self, text: str) -> None:
@@ -95,8 +103,10 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _environment(sandbox_port: int | None) -> dict[str, str]:
+def _environment(host: str, sandbox_port: int | None) -> dict[str, str]:
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "JOBSUI_DATA_DIR": str(settings.DATA_DIR)}
+    if host not in EVERYWHERE:
+        environment["ALLOWED_HOSTS"] = ",".join([*settings.ALLOWED_HOSTS, _bracketed(host)])
     if sandbox_port is not None:
         environment["JOBSUI_API_HOSTS"] = ",".join([*settings.API_HOSTS, f"127.0.0.1:{sandbox_port}"])
     return environment
@@ -113,32 +123,42 @@ def _sandbox(port: int) -> list[str]:
 
 def _web(host: str, port: int) -> list[str]:
     return [
-        sys.executable, "-m", "gunicorn", "jobsui.wsgi", "--bind", f"{host}:{port}", "--workers", "2", "--threads", "8",
-        "--preload", "--graceful-timeout", "6", "--timeout", "120", "--no-control-socket", "--log-level", "warning",
+        sys.executable, "-m", "gunicorn", "jobsui.wsgi", "--bind", f"{_bracketed(host)}:{port}",
+        "--workers", "2", "--threads", "8", "--preload", "--graceful-timeout", "6", "--timeout", "120",
+        "--no-control-socket", "--log-level", "warning",
     ]  # fmt: skip
 
 
-def _shown(host: str) -> str:
-    return "127.0.0.1" if host in {"0.0.0.0", ""} else host  # noqa: S104
+def _url(host: str, port: int) -> str:
+    return f"http://{'127.0.0.1' if host in EVERYWHERE else _bracketed(host)}:{port}"
+
+
+def _bracketed(host: str) -> str:
+    """As an address has it: IPv6 between brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _require_free(host: str, port: int) -> None:
-    if not _is_free(host, port):
-        raise CommandError(f"Port {port} of {host} is taken by another program. Choose one with --port.")
+    if trouble := _trouble(host, port):
+        raise CommandError(
+            f"Port {port} of {host} cannot be used: {trouble}. Choose another one: manage.py up --port {port + 1} (or "
+            f'make up ARGS="--port {port + 1}").'
+        )
 
 
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as trial:
+def _trouble(host: str, port: int) -> str:
+    """Why nobody could be served there; "" when all is well."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return "another program has it" if error.errno == errno.EADDRINUSE else str(error.strerror)
+    return ""
 
 
 def _free_port(first: int) -> int:
-    return next(port for port in range(first, first + 100) if _is_free("127.0.0.1", port))
+    return next(port for port in range(first, first + 100) if not _trouble("127.0.0.1", port))
 
 
 def _is_healthy(url: str) -> bool:
