@@ -1,16 +1,24 @@
 # The door to Jobs UI. Each target sets up what is missing first, in .venv, and touches nothing outside the checkout.
+# What `manage.py up` is to be told besides: make demo ARGS="--port 8001"
 
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Only errors: what else pip says is of no use here.
+INSTALL := $(RUN) -m pip install --quiet --quiet --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo up test check format lock
 
+# An install that was interrupted, or whose Python is gone, is begun anew: half of a package can look like all of it.
+ifneq ($(wildcard $(VENV)/.installing)$(shell $(RUN) -c "" 2>/dev/null || echo broken),)
+$(shell rm -f $(VENV)/.python)
+endif
+
 demo: $(VENV)/.runtime ## everything, with a sandbox, sample data and a first job
-	@exec $(RUN) manage.py up --demo
+	@exec $(RUN) manage.py up --demo $(ARGS)
 
 up: $(VENV)/.runtime ## everything, for real accounts
-	@exec $(RUN) manage.py up
+	@exec $(RUN) manage.py up $(ARGS)
 
 test: $(VENV)/.dev ## every test, the browser's among them
 	@$(RUN) tools/browser.py
@@ -42,10 +50,14 @@ $(VENV)/.python:
 
 $(VENV)/.runtime: $(VENV)/.python requirements.lock
 	@echo "Installing what Jobs UI needs into $(VENV) ..."
-	@$(RUN) -m pip install --quiet --require-hashes -r requirements.lock
+	@touch $(VENV)/.installing
+	@$(INSTALL) -r requirements.lock
+	@rm $(VENV)/.installing
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@echo "Installing the tools for tests into $(VENV) ..."
-	@$(RUN) -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $(VENV)/.installing
+	@$(INSTALL) -r requirements-dev.lock
+	@rm $(VENV)/.installing
 	@touch $@

@@ -1,20 +1,26 @@
 #!/bin/sh
-# Makes a virtual environment at $1 with the first Python of at least 3.12 that really runs, else with uv.
+# Makes a virtual environment at $1, in place of what is there, with the first Python of at least 3.12 that really runs,
+# else with uv.
 set -eu
 
 new_enough='import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 15))'
+crippled=
 for python in python3.13 python3.12 python3.14 python3; do
   if command -v "$python" >/dev/null 2>&1 && "$python" -c "$new_enough" >/dev/null 2>&1; then
-    if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
-      echo "$python lacks its venv module. On Debian and Ubuntu: apt install $python-venv" >&2
-      exit 1
+    if "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+      exec "$python" -m venv --clear "$1"
     fi
-    exec "$python" -m venv "$1"
+    crippled=${crippled:-$python}
   fi
 done
 if command -v uv >/dev/null 2>&1; then
+  rm -rf "$1"
   exec uv venv --quiet --seed --python 3.12 "$1"
 fi
+if [ "$crippled" ]; then
+  echo "$crippled lacks its venv module. On Debian and Ubuntu: apt install $crippled-venv" >&2
+  exit 1
+fi
 found=$(python3 --version 2>/dev/null || echo "no Python")
-echo "Jobs UI needs Python 3.12 or newer, and this machine has $found. Install it, or uv, and try again." >&2
+echo "Jobs UI needs Python 3.12, 3.13 or 3.14, and this machine has $found. Install one, or uv, and try again." >&2
 exit 1
