@@ -1,0 +1,87 @@
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.db.models.functions import Now
+
+from jobsui.jobs.engine import leases
+from jobsui.jobs.models import Lease
+
+pytestmark = pytest.mark.django_db
+
+
+def run_out(name: str) -> None:
+    Lease.objects.filter(name=name).update(expires_at=Now() - timedelta(seconds=1))
+
+
+def test_only_one_takes_a_lease() -> None:
+    first = leases.acquire("account:a", owner="one")
+
+    second = leases.acquire("account:a", owner="two")
+
+    assert (first is not None, second) == (True, None)
+    assert leases.acquire("account:b", owner="two") is not None
+
+
+def test_a_lease_that_ran_out_is_taken_with_a_new_epoch() -> None:
+    first = leases.acquire("account:a", owner="one")
+    run_out("account:a")
+
+    second = leases.acquire("account:a", owner="two")
+
+    assert first
+    assert second
+    assert second.epoch == first.epoch + 1
+    assert (first.renew(), second.renew()) == (False, True)
+
+
+def test_an_owner_that_slept_is_fenced() -> None:
+    slept = leases.acquire("account:a", owner="one")
+    run_out("account:a")
+    owner = leases.acquire("account:a", owner="two")
+    assert slept
+    assert owner
+
+    with transaction.atomic():
+        leases.fence(owner)
+    with pytest.raises(leases.LeaseLost), transaction.atomic():
+        leases.fence(slept)
+
+
+def test_an_owner_that_slept_releases_nothing() -> None:
+    slept = leases.acquire("account:a", owner="one")
+    run_out("account:a")
+    leases.acquire("account:a", owner="two")
+
+    assert slept
+    slept.release()
+
+    assert leases.acquire("account:a", owner="three") is None
+
+
+def test_the_same_owner_later_is_not_the_same_lease() -> None:
+    first = leases.acquire("account:a", owner="one")
+    run_out("account:a")
+    leases.acquire("account:a", owner="one")
+
+    assert first
+    assert not first.renew()
+
+
+def test_renewing_starts_its_age_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = leases.acquire("account:a")
+    assert lease
+    lease.renewed -= 20
+
+    renewed = lease.renew()
+
+    assert renewed
+    assert lease.age < 20
+
+
+def test_held_releases_also_after_an_error() -> None:
+    with pytest.raises(RuntimeError, match="no more"), leases.held("account:a"):
+        raise RuntimeError("no more")
+
+    with leases.held("account:a") as again:
+        assert again is not None
