@@ -199,9 +199,10 @@ class _SeenKeys:
     def __enter__(self) -> Self:
         self._stack = contextlib.ExitStack()
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-        self._db = sqlite3.connect(Path(folder) / "keys", isolation_level=None)
-        self._stack.callback(self._db.close)
-        self._db.executescript(
+        db = sqlite3.connect(Path(folder) / "keys", isolation_level=None)
+        self._stack.callback(db.close)
+        self._seen = db.cursor()
+        self._seen.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; BEGIN;"
             "CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER) WITHOUT ROWID"
         )
@@ -217,9 +218,9 @@ class _SeenKeys:
 
     def _first(self, name: str, value: str, row: int) -> int | None:
         digest = hashlib.blake2b(f"{name}\x00{value}".encode(), digest_size=16).digest()
-        if self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, row)).rowcount:
+        if self._seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, row)).rowcount:
             return None
-        first: int = self._db.execute("SELECT row FROM seen WHERE key = ?", (digest,)).fetchone()[0]
+        first: int = self._seen.execute("SELECT row FROM seen WHERE key = ?", (digest,)).fetchone()[0]
         return first
 
     def _problem(self, item: Item, name: str, value: str, first: int) -> Problem:

@@ -148,11 +148,16 @@ class RowReader:
         top: dict[str, Any] = {}
         fields: dict[str, Any] = {}
         for cell in self._cells:
+            text = cells[cell.place]
             try:
-                cell.place_in(fields if cell.field else top, cells[cell.place])
+                if text and not text.isspace():
+                    (fields if cell.is_field else top)[cell.key] = cell.parse(text)
+                elif cell.required:
+                    raise ValueProblem("empty", f"{cell.label} is empty.", "Fill it in, or leave the row out.")
+                elif cell.is_cleared:
+                    fields[cell.key] = None
             except ValueProblem as p:
-                value = shown(cells[cell.place])
-                problems.append(Problem(number, cell.column, value, p.code, p.message, p.cure, p.kind))
+                problems.append(Problem(number, cell.column, shown(text), p.code, p.message, p.cure, p.kind))
         if problems:
             return problems
         return self._item(number, top, fields)
@@ -170,26 +175,18 @@ class RowReader:
 
 
 class _Cell:
-    """A mapped column: finds its cell, reads it, places the value in the item."""
+    """A mapped column: where its cell is, how to read it, where the value goes."""
 
-    __slots__ = ("_blank", "_parse", "_target", "column", "field", "key", "place")
+    __slots__ = ("column", "is_cleared", "is_field", "key", "label", "parse", "place", "required")
 
     def __init__(self, place: int, column: str, target: Target, schema: Schema, options: Options) -> None:
-        self.place, self.column, self._target = place, column, target
-        self.field = target.key.startswith(FIELD)
+        self.place, self.column, self.label, self.required = place, column, target.label, target.required
+        self.is_field = target.key.startswith(FIELD)
         self.key = target.key.removeprefix(FIELD)
-        own = schema.field(self.key) if self.field else None
-        self._parse: Callable[[str], Any] = values.parser(own) if own else str.strip
-        self._blank = options.blank
-
-    def place_in(self, values: dict[str, Any], text: str) -> None:
-        if text and not text.isspace():
-            values[self.key] = self._parse(text)
-        elif self._target.required:
-            message = f"{self._target.label} is empty."
-            raise ValueProblem("empty", message, "Fill it in, or leave the row out.")
-        elif self._blank == "clear" and self.key not in {"id", "external_id", "name"}:
-            values[self.key] = None
+        own = schema.field(self.key) if self.is_field else None
+        self.parse: Callable[[str], Any] = values.parser(own) if own else str.strip
+        self.is_cleared = self.is_field and options.blank == "clear"
+        """Whether a blank cell empties the field."""
 
 
 def _name(schema: Schema, action: Action) -> Target:

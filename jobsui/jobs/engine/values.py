@@ -24,6 +24,7 @@ MOST_DIGITS = 18
 MOST_MATCHED = 1000
 """Longer texts are not held against a pattern: with some patterns the time grows with the square of the length."""
 SHOWN = 80
+REMEMBERED = 1000
 
 
 class ValueProblem(Exception):
@@ -39,25 +40,31 @@ Parser = Callable[[str], Any]
 
 
 def parser(field: Field) -> Parser:
-    """A function that turns the text of a cell that is not blank into the field's value, or raises ValueProblem."""
+    """A function that turns the text of a cell that is not blank into the field's value, or raises ValueProblem. Its
+    values may be shared between cells and are not to be changed."""
     match field.type:
         case "integer":
-            return _integer
+            return _remembering(_integer)
         case "decimal" | "currency":
             return _decimal
         case "checkbox":
-            return _checkbox
+            return _remembering(_checkbox)
         case "date":
-            return _date
+            return _remembering(_date)
         case "dropdown":
-            return _choice(field)
+            return _remembering(_choice(field))
         case "multiselect":
-            return _choices(field)
+            return _remembering(_choices(field))
         case "regexp":
             return _pattern(field)
         case "lookup" | "parent":
             return _reference
     return str
+
+
+def _remembering(read: Parser) -> Parser:
+    """What comes again and again in a column is read once."""
+    return lru_cache(maxsize=REMEMBERED)(read)
 
 
 def parse(field: Field, text: str) -> Any:
