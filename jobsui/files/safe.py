@@ -10,12 +10,15 @@ RESULT_COLUMNS = ("_row", "_outcome", "_record_id", "_error_code", "_error")
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the full-width forms of the first, which East Asian spreadsheets take for the same."""
+SUSPECT = {"'", *DANGEROUS}
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def safe_cell(text: str) -> str:
     """The cell with a leading ' where a spreadsheet would take it for a formula. A plain number is left alone; a cell
     that already looks escaped gets one more ', so that taking one away always gives back what was there."""
+    if text[:1] not in SUSPECT:
+        return text
     escaped = text.lstrip("'")
     if escaped.startswith(DANGEROUS) and (text != escaped or not NUMBER.fullmatch(text)):
         return f"'{text}"
