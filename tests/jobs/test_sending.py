@@ -7,6 +7,7 @@ import pytest
 from jobsui.jobs.engine import sending
 from jobsui.jobs.engine.sending import Shipment
 from jobsui.jobs.enums import Action
+from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import read_job_status
 from jobsui.zendesk.errors import Unsure
@@ -134,7 +135,7 @@ def test_our_own_fault_while_sending_leaves_doubt(monkeypatch: pytest.MonkeyPatc
     def broken(*_: Any) -> Any:
         raise RuntimeError("half way")
 
-    monkeypatch.setattr(sending.custom_objects, "post_job", broken)
+    monkeypatch.setattr(custom_objects, "post_job", broken)
 
     with pytest.raises(Unsure):
         sending.send(shipment(KEYED))

@@ -9,7 +9,7 @@ from django.utils import timezone
 from jobsui.connections import objects
 from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.engine import checking, settling
+from jobsui.jobs.engine import checking, intake, settling
 from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import OVER, UNLAUNCHED, Action, BatchState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow
@@ -59,10 +59,20 @@ def set_target(job: Job, connection: Connection, object_key: str, action: str, f
     changed = Job.objects.change(
         job, expected=UNLAUNCHED, state=JobState.DRAFT, connection=connection, object_key=object_key,
         action=Action(action), file=file or job.file, mapping={}, checked_fingerprint="", reason="",
+        parent=None if file else job.parent,  # The failed rows of another file are none of this one.
     )  # fmt: skip
     if not changed:
         raise NotPossibleNow("This job was launched; it cannot be pointed elsewhere any more.")
     _forget_unused(before)
+
+
+def set_layout(job: Job, **layout: str) -> None:
+    """Have the file of a draft read as a person says (encoding, delimiter, sheet). Raises NotPossibleNow once launched,
+    and for a retry, whose file is that of the job before it."""
+    if job.file.jobs.exclude(pk=job.pk).exists():
+        raise NotPossibleNow("Another job has this file too. Upload it again to have it read in another way.")
+    set_target(job, job.connection, job.object_key, job.action)
+    intake.reread(job.file, **layout)
 
 
 def set_invalid(job: Job, choice: str) -> None:

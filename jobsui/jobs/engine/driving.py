@@ -30,6 +30,8 @@ from jobsui.zendesk.payloads import JobStatus
 logger = logging.getLogger(__name__)
 
 MOST_ACCOUNTS = 8
+STOCK_SECONDS = 1.0
+"""How often the database is asked which jobs move, and which batches are in doubt."""
 RENEW_SECONDS = 5.0
 STALE_SECONDS = 15.0
 """Without a renewal for this long nothing more is sent: the lease may soon be somebody else's."""
@@ -40,6 +42,7 @@ STOP_SECONDS = 25.0
 ABSENT_SECONDS = 5.0
 """A fresh job's status may be missing under load although the job runs, so absence must last."""
 CRASH_SECONDS = 10.0
+AWAY_SECONDS = 1.0
 SENDABLE = (JobState.QUEUED, JobState.RUNNING)
 DEFAULT_WAIT = 30.0
 
@@ -146,7 +149,7 @@ class Driver:
             logger.warning("The database cannot be used, trying again: %s", error)
             self.is_torn, self.held_by = True, None
             connection.close()
-            time.sleep(1.0)
+            time.sleep(AWAY_SECONDS)
 
     def _collect(self) -> None:
         pause = 0.0 if self.unwritten or self.is_new else 0.1 if self.flights or self.sending else 0.2
@@ -182,7 +185,7 @@ class Driver:
         if self.is_torn:
             self._mend()
             self.is_torn = False
-        if time.monotonic() - self.refreshed_at > 1.0:
+        if time.monotonic() - self.refreshed_at > STOCK_SECONDS:
             self._refresh()
 
     def _batches(self, state: BatchState) -> QuerySet[Batch]:
@@ -357,7 +360,7 @@ class Driver:
         self.calls.poll(flights)
 
     def _look_if_due(self) -> None:
-        if time.monotonic() - self.looked_at < 1.0:
+        if time.monotonic() - self.looked_at < STOCK_SECONDS:
             return
         self.looked_at = time.monotonic()
         unsure = self._batches(BatchState.UNSURE)

@@ -1,6 +1,7 @@
 """What people are told of a job: how far it is, what went wrong and why, what was sent and answered, and what became of
 every row."""
 
+import itertools
 import json
 import shlex
 import time
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.files.storage import default_storage
 from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Floor
 
@@ -17,7 +19,8 @@ from jobsui.files.safe import RESULT_COLUMNS, csv_line
 from jobsui.jobs.engine import checking, intake, mapping
 from jobsui.jobs.engine.pacing import Durations
 from jobsui.jobs.engine.planning import BATCH_SIZE
-from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, HeldBy, JobState, Outcome
+from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, FileState, HeldBy, JobState, Outcome
+from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, RowError
 from jobsui.jobs.models.batch import End, unpack
 from jobsui.zendesk.payloads import Schema
@@ -107,7 +110,7 @@ def progress(job: Job) -> Progress:
     flying = Batch.objects.filter(job=job, state__in=IN_FLIGHT).count() if job.is_moving else 0
     rate = records_per_second(job) if job.state == JobState.RUNNING else None
     return Progress(
-        percent=100 * job.settled // job.rows if job.rows else 0,
+        percent=percent(job),
         in_flight=flying,
         waiting=0 if job.is_over else max(0, job.batches_total - job.batches_done - flying),
         records_per_second=rate,
@@ -115,6 +118,17 @@ def progress(job: Job) -> Progress:
         held_by=HeldBy(job.held_by).label if job.state == JobState.RUNNING else "",
         interval=_interval(job),
     )
+
+
+def percent(job: Job) -> int:
+    """How many of the rows have an outcome."""
+    return 100 * job.settled // job.rows if job.rows else 0
+
+
+def seconds_left(job: Job) -> int | None:
+    """At the present rate; None while nothing can be said."""
+    rate = records_per_second(job) if job.state == JobState.RUNNING else None
+    return round(job.pending / rate) if rate else None
 
 
 def records_per_second(job: Job) -> float | None:
@@ -189,13 +203,14 @@ def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
 
 def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[bytes]:
     """The file's own columns and what became of each row, as CSV in UTF-8, piece by piece. Cells that a spreadsheet
-    would run as formulas are made harmless unless `raw`."""
-    yield (BOM + csv_line([*job.file.columns, *RESULT_COLUMNS], raw=raw)).encode()
+    would run as formulas are made harmless unless `raw`. Raises NotPossibleNow at once when the stored file is gone."""
+    _require_content(job)
+    header = csv_line([*job.file.columns, *RESULT_COLUMNS], raw=raw)
     lines = (
         csv_line([*told.cells, str(told.row), told.outcome, told.record_id, told.error_code, told.error], raw=raw)
         for told in outcome_rows(job, outcome)
     )
-    yield from _in_pieces(lines)
+    return _in_pieces(itertools.chain([BOM + header], lines))
 
 
 def template_csv(schema: Schema) -> bytes:
@@ -205,9 +220,20 @@ def template_csv(schema: Schema) -> bytes:
 
 
 def problems_csv(job: Job) -> Iterator[bytes]:
-    """Every problem the check finds, one a line: row, column, value, code, message, cure."""
-    yield (BOM + csv_line(["row", "column", "value", "code", "problem", "cure"])).encode()
-    yield from _in_pieces(_problem_lines(job))
+    """Every problem the check finds, one a line: row, column, value, code, message, cure. Raises NotPossibleNow or
+    MappingRefused at once when the job cannot be checked."""
+    _require_content(job)
+    checking.require_mapping(job)
+    header = csv_line(["row", "column", "value", "code", "problem", "cure"])
+    return _in_pieces(itertools.chain([BOM + header], _problem_lines(job)))
+
+
+def _require_content(job: Job) -> None:
+    """A download that has begun can no longer say what is wrong."""
+    if job.file.state != FileState.READY:
+        raise NotPossibleNow("The file of this job is not read yet, or cannot be.")
+    if not default_storage.exists(job.file.content_name):
+        raise NotPossibleNow("The stored file of this job is gone, so its rows cannot be told any more.")
 
 
 def _problem_lines(job: Job) -> Iterator[str]:

@@ -1,0 +1,585 @@
+"""The driver in this process, against a sandbox with faults switched on."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.db import OperationalError, transaction
+
+from jobsui.connections import credentials
+from jobsui.connections.models import Connection, SignIn
+from jobsui.jobs.engine import calling, control, driving, leases, pacing, planning, recording, sending, settling
+from jobsui.jobs.enums import Action, BatchState, JobState
+from jobsui.jobs.models import Attempt, Batch, Job, JobEvent, Lease
+from jobsui.zendesk import custom_objects
+from jobsui.zendesk.errors import NotSent, Refused
+from tests.world import World, gadgets
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever waits for time waits less."""
+    monkeypatch.setattr(Lease, "TTL", timedelta(seconds=5))
+    monkeypatch.setattr(driving, "STOCK_SECONDS", 0.1)
+    monkeypatch.setattr(driving, "STALE_SECONDS", 2.5)
+    monkeypatch.setattr(driving, "RENEW_SECONDS", 0.3)
+    monkeypatch.setattr(driving, "CALL_SECONDS", 3.0)
+    monkeypatch.setattr(driving, "ABSENT_SECONDS", 0.2)
+    monkeypatch.setattr(driving, "CRASH_SECONDS", 0.1)
+    monkeypatch.setattr(driving, "AWAY_SECONDS", 0.01)
+    monkeypatch.setattr(pacing, "poll_interval", lambda *_: 0.04)
+    monkeypatch.setattr(driving, "DEFAULT_WAIT", 0.3)
+    monkeypatch.setattr(pacing.Durations, "FIRST_GUESS", 0.1)
+    monkeypatch.setattr(pacing.Backoff, "LONGEST", 0.5)
+    monkeypatch.setattr(recording, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("jobsui.jobs.engine.reconciling.QUIET", 0.2)
+
+
+def planned(world: World, rows: Any, action: Action = Action.CREATE, **options: Any) -> Job:
+    """A launched and planned job that nobody drives yet."""
+    job = world.checked(rows, action, **options)
+    control.launch(job, by=None)
+    world.doorbell.clear()
+    planning.plan(job, stopping=threading.Event())
+    world.doorbell.clear()
+    job.refresh_from_db()
+    return job
+
+
+def plain(count: int) -> list[dict[str, Any]]:
+    """Rows without external ids."""
+    return [{"name": f"Gadget {n}", "serial": f"AB-{n:06}"} for n in range(count)]
+
+
+def drive(world: World, job: Job) -> Job:
+    driving.drive(world.connection.host, stopping=threading.Event())
+    job.refresh_from_db()
+    return job
+
+
+@contextmanager
+def driving_of(world: World) -> Iterator[threading.Event]:
+    """A driver in a thread of its own, asked to stop at the end."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=driving._drive_in_thread, args=(world.connection.host, stopping))
+    thread.start()
+    try:
+        yield stopping
+    finally:
+        stopping.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def wait_until(claim: Callable[[], bool], seconds: float = 20) -> None:
+    ends = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def state_of(job: Job) -> str:
+    return Job.objects.values_list("state", flat=True).get(pk=job.pk)
+
+
+def posts(world: World) -> int:
+    return sum(entry["method"] == "POST" and entry["path"].endswith("/jobs") for entry in world.sandbox.log())
+
+
+def assert_sums(job: Job) -> None:
+    """Counters are the sums over batches, and every row has its end."""
+    tallies = Batch.objects.filter(job=job).values_list("succeeded", "failed", "uncertain", "cancelled")
+    sums = [sum(each) for each in zip(*tallies, strict=True)]
+    assert sums == [job.succeeded, job.failed, job.uncertain, job.cancelled]
+    assert job.pending == 0
+
+
+REQUEST_FAULTS = (
+    "drop-before-accept", "drop-after-accept", "502-after-accept", "503", "503-retry-after", "html-502", "html-200",
+    "409", "rate-429", "too-many-jobs", "partial-list",
+)  # fmt: skip
+JOB_FAULTS = (
+    "fresh-404", "killed", "failed-partial", "results-object", "no-index", "no-id", "shuffled", "short-results",
+    "generic-results", "status-expired",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", [*REQUEST_FAULTS, *JOB_FAULTS])
+def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(world: World, fault: str) -> None:
+    world.object()
+    world.sandbox.settings(retry_after=0, fresh_seconds=0.3)
+    job = planned(world, gadgets(300))
+    path = "/jobs" if fault in REQUEST_FAULTS and fault != "partial-list" else ""
+    world.sandbox.faults(**{fault: {"rate": 0.6, "times": 2, "path": path}})
+
+    drive(world, job)
+
+    # A job that was stopped names the item it stopped at as failed, and that one is not in Zendesk.
+    assert job.failed == (world.sandbox.seen("faults")["struck"]["failed-partial"] if fault == "failed-partial" else 0)
+    assert (job.state, job.created) == (JobState.COMPLETED, 300 - job.failed)
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+    assert len(world.records()) == job.created
+    assert_sums(job)
+
+
+@pytest.mark.parametrize(
+    ("action", "fault"),
+    [
+        (Action.UPSERT_BY_EXTERNAL_ID, "drop-after-accept"), (Action.UPSERT_BY_EXTERNAL_ID, "killed"),
+        (Action.UPDATE, "status-expired"), (Action.UPDATE, "short-results"),
+    ],
+)  # fmt: skip
+def test_repeatable_actions_end_well_whatever_goes_wrong(world: World, action: Action, fault: str) -> None:
+    world.object()
+    ids = world.sandbox.add_records("gadget", records(200))
+    rows = [{"external_id": f"g-{n}", "id": ids[n], "price": "7"} for n in range(200)]
+    kept = "id" if action is Action.UPDATE else "external_id"
+    job = planned(world, [{kept: row[kept], "price": "7"} for row in rows], action)
+    world.sandbox.faults(**{fault: {"rate": 0.6, "times": 2}})
+
+    drive(world, job)
+
+    assert (job.state, job.succeeded) == (JobState.COMPLETED, 200)
+    assert {record["custom_object_fields"]["price"] for record in world.records().values()} == {7}
+    assert_sums(job)
+
+
+def test_create_without_external_ids_is_never_sent_twice(world: World) -> None:
+    world.object()
+    job = planned(world, plain(900), own_external_ids=False)
+    world.sandbox.faults(drop_after_accept={"rate": 0.4, "times": 2}, drop_before_accept={"rate": 0.4, "times": 2})
+
+    drive(world, job)
+
+    applied = world.sandbox.applied("gadget")
+    assert (job.state, set(applied.values())) == (JobState.NEEDS_DECISION, {1})
+    assert (job.created, job.uncertain) == (len(applied), 900 - len(applied))
+    assert not Batch.objects.filter(job=job, attempts_made__gt=1).exists()
+    assert_sums(job)
+
+
+@pytest.mark.parametrize("action", [Action.DELETE, Action.DELETE_BY_EXTERNAL_ID])
+def test_a_repeated_delete_counts_what_the_first_sending_deleted(world: World, action: Action) -> None:
+    world.object()
+    ids = world.sandbox.add_records("gadget", records(50))
+    rows = [{"id": i} for i in ids] if action is Action.DELETE else [{"external_id": f"g-{n}"} for n in range(50)]
+    lost = planned(world, rows, action)
+    world.sandbox.faults(**{"502-after-accept": {"rate": 1, "times": 1}})
+
+    drive(world, lost)
+    answered = drive(world, planned(world, rows, action))
+
+    assert (lost.deleted, lost.failed) == (50, 0)
+    assert (answered.deleted, answered.failed) == (0, 50)
+    assert list(Attempt.objects.filter(batch__job=lost).values_list("result", flat=True)) == ["unsure", "accepted"]
+
+
+# Our own faults
+
+
+def test_a_database_away_before_sending_leaves_the_batch_unsent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    world.object()
+    job = planned(world, gadgets(150))
+    fails_first(monkeypatch, credentials, "access_token", OperationalError("gone"), times=3)
+
+    drive(world, job)
+
+    assert (job.state, job.created, posts(world)) == (JobState.COMPLETED, 150, 2)
+    assert set(Attempt.objects.filter(batch__job=job).values_list("result", flat=True)) == {"not_sent", "accepted"}
+
+
+def test_a_fault_of_ours_after_sending_leaves_doubt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+    job = planned(world, gadgets(150))
+    fails_first(monkeypatch, custom_objects, "post_job", RuntimeError("half way"), times=1, after=True)
+
+    drive(world, job)
+
+    assert (job.state, job.created, posts(world)) == (JobState.COMPLETED, 150, 2)
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+
+
+@pytest.mark.parametrize("name", ["job_statuses", "recent_job_statuses", "records_by_external_ids"])
+def test_a_fault_of_ours_while_asking_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    world.object()
+    job = planned(world, gadgets(150))
+    world.sandbox.faults(drop_after_accept={"rate": 1, "times": 1}, drop_before_accept={"rate": 1, "times": 1})
+    fails_first(monkeypatch, custom_objects, name, RuntimeError("oops"), times=2)
+
+    drive(world, job)
+
+    assert (job.state, job.created) == (JobState.COMPLETED, 150)
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+
+
+def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.object()
+    first = planned(world, gadgets(100))
+    second = planned(world, gadgets(100, first=101))
+    fails_first(monkeypatch, settling, "settle", ValueError("cannot be stored"), times=1)
+
+    drive(world, second)
+
+    first.refresh_from_db()
+    told = JobEvent.objects.filter(text__contains="inside Jobs UI")
+    assert (first.created, second.created) == (100, 100)
+    assert (first.state, second.state) == (JobState.COMPLETED, JobState.COMPLETED)
+    assert told.count() == 1
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+
+
+def test_what_was_heard_is_kept_while_the_database_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+    job = planned(world, gadgets(300))
+    fails_first(monkeypatch, recording, "write", OperationalError("gone"), times=2, after=True)
+
+    drive(world, job)
+
+    assert (job.state, job.created, posts(world)) == (JobState.COMPLETED, 300, 3)
+    assert_sums(job)
+
+
+def test_a_commit_whose_answer_was_lost_sends_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+    job = planned(world, gadgets(300))
+    claim, lost = driving.Driver._claim, iter([True, True, False, True])
+
+    def claim_and_lose(driver: driving.Driver) -> list[Any]:
+        shipments = claim(driver)
+        if (shipments or driver.unwritten) and next(lost, False):
+            transaction.on_commit(lose)
+        return shipments
+
+    def lose() -> None:
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(driving.Driver, "_claim", claim_and_lose)
+
+    drive(world, job)
+
+    assert (job.state, job.created, posts(world)) == (JobState.COMPLETED, 300, 3)
+    results = list(Attempt.objects.filter(batch__job=job).values_list("result", flat=True))
+    assert (results.count("accepted"), set(results)) == (3, {"accepted", "not_sent"})
+    assert_sums(job)
+
+
+# Owners
+
+
+def test_an_owned_account_is_left_alone(world: World) -> None:
+    world.object()
+    job = planned(world, gadgets(10))
+
+    with leases.held(f"account:{world.connection.host}"):
+        drive(world, job)
+
+    assert (job.state, posts(world), driving._hosts_to_drive()) == (JobState.QUEUED, 0, [world.connection.host])
+
+
+def test_two_drivers_at_once_are_one(world: World) -> None:
+    world.object()
+    job = planned(world, gadgets(400))
+
+    with driving_of(world), driving_of(world):
+        wait_until(lambda: state_of(job) == JobState.COMPLETED)
+
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+    assert Attempt.objects.filter(batch__job=job).values("epoch").distinct().count() == 1
+
+
+def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(world: World) -> None:
+    world.object()
+    world.sandbox.settings(job_seconds=1, max_running_jobs=2)
+    world.connection.max_running_jobs = 2
+    world.connection.save()
+    job = planned(world, gadgets(500))
+
+    with driving_of(world):
+        wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).count() == 2)
+        Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=99, owner="another")
+    job.refresh_from_db()
+
+    assert (posts(world), job.created) == (2, 0)
+    assert Lease.objects.get(name=f"account:{world.connection.host}").owner == "another"
+
+
+def test_a_driver_that_slept_withholds_its_posts(world: World) -> None:
+    world.object()
+    job = planned(world, gadgets(10))
+
+    with leases.held(f"account:{world.connection.host}") as lease:
+        assert lease
+        driver = driving.Driver(world.connection.host, lease, threading.Event())
+        driver._refresh()
+        shipments = driver._commit()
+        lease.renewed -= 60
+        driver._send(shipments)
+        posted = driver.calls.heard.get(timeout=10)
+        driver.calls.close(wait=True)
+
+    assert (len(shipments), posts(world)) == (1, 0)
+    assert isinstance(posted, sending.Posted)
+    assert isinstance(posted.error, NotSent)
+    assert Batch.objects.get(job=job).state == BatchState.SENDING
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_what_a_dead_driver_was_sending_is_settled_by_the_next(world: World, arrived: bool) -> None:
+    world.object()
+    job = planned(world, gadgets(250))
+    with leases.held(f"account:{world.connection.host}") as lease:
+        assert lease
+        dead = driving.Driver(world.connection.host, lease, threading.Event())
+        dead._refresh()
+        for shipment in dead._commit():
+            if arrived:
+                sending.send(shipment)
+        dead.calls.close(wait=True)
+
+    drive(world, job)
+
+    assert (job.state, job.created) == (JobState.COMPLETED, 250)
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+    assert Attempt.objects.filter(batch__job=job).count() == (3 if arrived else 6)
+
+
+def test_asked_to_stop_it_sends_no_more_and_lets_go(world: World) -> None:
+    world.object()
+    world.sandbox.settings(latency_ms=100, job_seconds=0.5)
+    job = planned(world, gadgets(1500))
+
+    with driving_of(world) as stopping:
+        wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists())
+        stopping.set()
+        sent = posts(world)
+    after = posts(world)
+
+    assert after <= sent + calling.POSTERS
+    assert not Lease.objects.live().exists()
+    assert not Batch.objects.filter(job=job, state=BatchState.SENDING).exists()
+    world.sandbox.settings(latency_ms=0)
+    drive(world, job)
+    assert (job.state, job.created) == (JobState.COMPLETED, 1500)
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+
+
+# People
+
+
+@pytest.mark.parametrize("verb", [control.pause, control.cancel])
+def test_pause_and_cancel_come_before_the_next_claim(world: World, verb: Callable[..., None]) -> None:
+    world.object()
+    job = planned(world, gadgets(10))
+
+    with leases.held(f"account:{world.connection.host}") as lease:
+        assert lease
+        driver = driving.Driver(world.connection.host, lease, threading.Event())
+        driver._refresh()
+        verb(job, by=None)
+        shipments = driver._commit()
+        driver.calls.close(wait=True)
+
+    assert shipments == []
+    assert Batch.objects.get(job=job).attempts_made == 0
+
+
+def test_cancel_in_mid_flight_finishes_what_was_sent_and_adds_up(world: World) -> None:
+    world.object()
+    world.sandbox.settings(job_seconds=0.5)
+    job = planned(world, gadgets(4500))
+
+    with driving_of(world):
+        wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists())
+        job.refresh_from_db()
+        control.cancel(job, by=None)
+        wait_until(lambda: state_of(job) == JobState.CANCELLED)
+    job.refresh_from_db()
+
+    assert job.created == len(world.records()) > 0
+    assert job.created + job.cancelled == 4500
+    assert_sums(job)
+
+
+def test_pause_in_mid_flight_finishes_what_was_sent_and_resumes(world: World) -> None:
+    world.object()
+    world.sandbox.settings(job_seconds=0.5)
+    job = planned(world, gadgets(4500))
+
+    with driving_of(world):
+        wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists())
+        job.refresh_from_db()
+        control.pause(job, by=None)
+        wait_until(lambda: state_of(job) == JobState.PAUSED)
+    job.refresh_from_db()
+    half = (job.created, len(world.records()))
+    world.sandbox.settings(job_seconds=0.05)
+    control.resume(job, by=None)
+    drive(world, job)
+
+    assert half[0] == half[1] < 4500
+    assert (job.state, job.created) == (JobState.COMPLETED, 4500)
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+
+
+# What Zendesk refuses
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_batch_refused_as_a_whole_fails_with_its_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    world.object()
+    job = planned(world, gadgets(150))
+    refusal = Refused("Items are wrong.", status=status, code="Invalid attribute")
+    fails_first(monkeypatch, custom_objects, "post_job", refusal, times=1)
+
+    drive(world, job)
+
+    assert (job.state, job.created + job.failed, posts(world)) == (JobState.COMPLETED, 150, 1)
+    errors = set(job.row_errors.values_list("code", "message"))
+    assert errors == {("Invalid attribute", "Items are wrong.")}
+    assert_sums(job)
+
+
+@pytest.mark.parametrize("fault", ["missing-scope", "gone", "api-tokens-off"])
+def test_a_refused_account_or_object_pauses_and_leaves_the_rows_alone(world: World, fault: str) -> None:
+    world.object()
+    job = planned(world, gadgets(150))
+    if fault == "gone":
+        auth = (f"{world.sandbox.email}/token", world.sandbox.api_token)
+        requests.delete(f"{world.sandbox.url}/api/v2/custom_objects/gadget", auth=auth, timeout=10).raise_for_status()
+    elif fault == "missing-scope":
+        world.sandbox.faults(missing_scope={"rate": 1, "path": "/jobs"})
+    else:
+        world.sandbox.settings(api_tokens=False)
+
+    drive(world, job)
+
+    assert (job.state, job.pending, job.failed) == (JobState.PAUSED, 150, 0)
+    assert job.reason.startswith("Zendesk refused: ")
+    assert set(Batch.objects.filter(job=job).values_list("state", flat=True)) == {BatchState.PLANNED}
+    if fault != "gone":
+        world.sandbox.faults()
+        world.sandbox.settings(api_tokens=True)
+        control.resume(job, by=None)
+        assert drive(world, job).created == 150
+
+
+def with_oauth(world: World, **secrets: str) -> None:
+    connection = Connection.objects.get(pk=world.connection.pk)
+    connection.sign_in, connection.client_id = SignIn.OAUTH_TOKEN, world.sandbox.client_id
+    connection.save()
+    credentials.save_secrets(connection, secrets, by=None)
+
+
+def test_a_token_that_ends_in_mid_run_is_renewed_and_nothing_is_lost(world: World) -> None:
+    world.object()
+    job = planned(world, gadgets(900))
+    sandbox = world.sandbox
+    with_oauth(world, access_token=sandbox.bearer, refresh_token=sandbox.refresh_token,
+               client_secret=sandbox.client_secret)  # fmt: skip
+    sandbox.faults(bearer_expired={"rate": 0.5, "times": 2})
+
+    drive(world, job)
+
+    assert (job.state, job.created) == (JobState.COMPLETED, 900)
+    assert set(sandbox.applied("gadget").values()) == {1}
+    assert {entry["status"] for entry in sandbox.log()} >= {401, 201}
+
+
+def test_a_token_that_ends_without_renewal_pauses_with_a_reason(world: World) -> None:
+    world.object()
+    job = planned(world, gadgets(900))
+    with_oauth(world, access_token=world.sandbox.bearer)
+    world.sandbox.faults(bearer_expired={"rate": 1, "times": 1, "method": "POST"})
+
+    drive(world, job)
+
+    assert (job.state, job.failed) == (JobState.PAUSED, 0)
+    assert job.reason.startswith("Zendesk refused: ")
+
+
+def test_an_unreachable_zendesk_fails_nothing(world: World) -> None:
+    world.object()
+    job = planned(world, gadgets(150))
+    Connection.objects.filter(pk=world.connection.pk).update(host="127.0.0.1:9")
+    world.connection.refresh_from_db()
+
+    with driving_of(world):
+        wait_until(lambda: Job.objects.get(pk=job.pk).held_by == "unreachable")
+    job.refresh_from_db()
+
+    assert (job.state, job.pending, job.failed) == (JobState.RUNNING, 150, 0)
+    assert set(Attempt.objects.filter(batch__job=job).values_list("result", flat=True)) == {"not_sent"}
+    assert set(Batch.objects.filter(job=job).values_list("state", flat=True)) == {BatchState.PLANNED}
+
+
+def test_a_host_no_longer_listed_pauses_with_a_reason(world: World, settings: Any) -> None:
+    world.object()
+    job = planned(world, gadgets(10))
+    settings.API_HOSTS = ["*.zendesk.com"]
+
+    drive(world, job)
+
+    assert (job.state, posts(world)) == (JobState.PAUSED, 0)
+    assert "JOBSUI_API_HOSTS" in job.reason
+
+
+def test_batches_in_doubt_count_towards_the_window(world: World) -> None:
+    with leases.held("account:a") as lease:
+        assert lease
+        driver = driving.Driver("a", lease, threading.Event())
+        driver.window = pacing.Window(30)
+        driver.doubts = dict.fromkeys(range(28), 0.0)
+        room = driver._room()
+        driver.calls.close(wait=True)
+
+    assert room == 2
+
+
+def test_others_in_the_window_are_made_room_for(world: World) -> None:
+    world.object()
+    world.sandbox.settings(other_jobs=26, job_seconds=0.2)
+    job = planned(world, gadgets(1000))
+
+    drive(world, job)
+
+    assert (job.state, job.created) == (JobState.COMPLETED, 1000)
+    assert Attempt.objects.filter(batch__job=job, result="limited").exists()
+
+
+# Helpers
+
+
+def records(count: int) -> list[dict[str, Any]]:
+    return [
+        {"external_id": f"g-{n}", "name": f"G{n}", "custom_object_fields": {"serial": f"AB-{n:06}"}}
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def fails_first(
+    monkeypatch: pytest.MonkeyPatch, place: Any, name: str, error: Exception, *, times: int, after: bool = False
+) -> None:
+    """Let a function fail so many times, before or after it has done its work."""
+    works, left = getattr(place, name), threading.Semaphore(times)
+
+    def failing(*args: Any, **more: Any) -> Any:
+        fails = left.acquire(blocking=False)
+        if fails and not after:
+            raise error
+        answer = works(*args, **more)
+        if fails:
+            raise error
+        return answer
+
+    monkeypatch.setattr(place, name, failing)

@@ -1,0 +1,92 @@
+import json
+from typing import Any
+
+import pytest
+from django.db import transaction
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisDown
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+
+from jobsui.jobs import queueing, tasks
+from jobsui.jobs.queueing import Task
+from tests.conftest import Doorbell
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ring_waits_for_the_commit(doorbell: Doorbell) -> None:
+    with transaction.atomic():
+        queueing.ring("plan_job", 7)
+        before = list(doorbell)
+
+    assert (before, list(doorbell)) == ([], [("plan_job", (7,))])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ring_of_a_transaction_that_failed_is_never_heard(doorbell: Doorbell) -> None:
+    with transaction.atomic():
+        queueing.ring("drive")
+        transaction.set_rollback(True)
+
+    assert doorbell == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ring_without_a_queue_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(task: str, ids: tuple[int, ...]) -> None:
+        raise RedisDown("refused")
+
+    monkeypatch.setattr(queueing, "bell", nobody)
+
+    assert queueing.ring("drive") is None  # type: ignore[func-returns-value]
+
+
+def test_every_task_has_a_function_and_a_queue() -> None:
+    assert all(callable(getattr(tasks, task)) for task in queueing.TASKS)
+    assert set(queueing.TASKS.values()) == set(queueing.QUEUES)
+
+
+def stored(call: list[Any], **more: str) -> dict[bytes, bytes]:
+    """A task as it lies in Redis, written by whoever can write there."""
+    fields = {"data": json.dumps(call), "created_at": "2026-01-01T00:00:00.000000Z", "status": "queued"} | more
+    return {name.encode(): value.encode() for name, value in fields.items()}
+
+
+def restored(raw: dict[bytes, bytes]) -> Task:
+    task = Task("t", connection=Redis(), serializer=JSONSerializer)
+    task.restore(raw)
+    return task
+
+
+@pytest.mark.parametrize("name", ["os.system", "jobsui.jobs.tasks.os.system", "jobsui.jobs.control.cancel"])
+def test_whoever_writes_to_redis_can_run_nothing_else(name: str) -> None:
+    task = restored(stored([name, None, ["true"], {}]))
+
+    with pytest.raises(PermissionError):
+        task._execute()
+
+
+def test_callbacks_and_webhooks_from_redis_are_forgotten() -> None:
+    callbacks = dict.fromkeys([f"{when}_callback_name" for when in ("success", "failure", "stopped")], "os.system")
+
+    task = restored(stored(["jobsui.jobs.tasks.drive", None, [], {}], **callbacks))
+
+    names = (task._success_callback_name, task._failure_callback_name, task._stopped_callback_name)
+    assert (names, task.webhooks) == ((None, None, None), [])
+
+
+def test_our_own_tasks_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(tasks, "plan_job", lambda *ids: ran.append(ids))
+
+    restored(stored(["jobsui.jobs.tasks.plan_job", None, [7], {}]))._execute()
+
+    assert ran == [(7,)]
+
+
+def test_asking_a_worker_to_end_reaches_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SimpleWorker, "handle_warm_shutdown_request", lambda worker: None)
+
+    queueing.Worker.handle_warm_shutdown_request(object.__new__(queueing.Worker))
+
+    assert queueing.stopping.is_set()
