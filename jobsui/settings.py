@@ -45,10 +45,13 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "jobsui.web.middleware.no_store",
+    "jobsui.web.middleware.gone",
+    # Before the CSRF check, which reads the body for its token: strangers upload nothing, and nobody too much.
     "jobsui.web.middleware.SignInRequired",
+    "jobsui.web.middleware.BodyLimit",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -103,6 +106,10 @@ MEDIA_ROOT = DATA_DIR / "files"
 MAX_UPLOAD_BYTES = env_int("JOBSUI_MAX_UPLOAD_MB", default=2048) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600
+# A form without its file: the body of a test request is up to 1 MB and grows on its way in a form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+# One for each column of a file, and a few.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100
 
 # Hosts a connection may point at (connections/hosts.py).
 API_HOSTS = env_list("JOBSUI_API_HOSTS", ("*.zendesk.com",))

@@ -6,19 +6,25 @@ keep connections, their secrets, and people.
 """
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Concatenate
+from functools import reduce, wraps
+from operator import or_
+from typing import Any, Concatenate
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.enums import UNLAUNCHED
+from jobsui.jobs.enums import MOVING, UNLAUNCHED, JobState
 from jobsui.jobs.models import Batch, Job
+
+ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
+"""A person has to do something."""
 
 
 class HtmxRequest(HttpRequest):
@@ -38,6 +44,17 @@ def admin_required[**P](
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def go(request: HtmxRequest, to: str, *args: Any) -> HttpResponse:
+    """A redirect; htmx, which would put the other page into a part of this one, is told to load it whole."""
+    return HttpResponseClientRedirect(reverse(to, args=args)) if request.htmx else redirect(to, *args)
+
+
+def takes_files[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+    """Marks a view whose requests may be as large as an upload (middleware.BodyLimit)."""
+    view.takes_files = True  # type: ignore[attr-defined]
+    return view
 
 
 def connections(user: User) -> QuerySet[Connection]:
@@ -61,8 +78,18 @@ def jobs(user: User) -> QuerySet[Job]:
     return Job.objects.launched().select_related("connection", "file", "created_by").defer("pace", "mapping")
 
 
-def drafts(user: User) -> QuerySet[Job]:
-    return Job.objects.drafts().filter(created_by=user).select_related("connection", "file")
+def overview(user: User) -> list[Job]:
+    """By one query, newest first: at least the latest launched jobs, those that move or wait for a person, and the
+    user's own drafts."""
+    launched = Job.objects.launched()
+    few = (
+        launched.filter(state__in=MOVING)[:10],
+        launched.filter(state__in=ATTENTION)[:10],
+        launched.exclude(state__in=MOVING)[:10],
+        Job.objects.drafts().filter(created_by=user)[:5],
+    )
+    shown = reduce(or_, (Q(pk__in=jobs.values("pk")) for jobs in few))
+    return list(Job.objects.filter(shown).select_related("connection", "file").defer("mapping"))
 
 
 def job(user: User, code: UUID) -> Job:

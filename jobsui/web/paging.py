@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 
 SIZE = 50
 MOST_COUNTED = 1000
+LARGEST = 2**63 - 1
+"""What a database takes for a whole number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +25,22 @@ class Page[T]:
 def by_time[T: Model](found: QuerySet[T], cursor: str) -> Page[T]:
     """Newest first, by (created_at, id). A cursor is "<" or ">", the time and the id; nonsense begins at the top."""
     way, at, pk = _parse(cursor)
-    if way == ">":
-        entries = list(found.filter(_beyond("gt", at, pk)).order_by("created_at", "pk")[: SIZE + 1])
-        more_newer, entries = len(entries) > SIZE, entries[:SIZE][::-1]
-        return Page(
-            entries, _cursor("<", entries[-1]) if entries else "", _cursor(">", entries[0]) if more_newer else ""
-        )
-    if way == "<":
-        found = found.filter(_beyond("lt", at, pk))
-    entries = list(found.order_by("-created_at", "-pk")[: SIZE + 1])
+    side, order = ("gt", ("created_at", "pk")) if way == ">" else ("lt", ("-created_at", "-pk"))
+    beyond = found.filter(_beyond(side, at, pk)) if way else found
+    entries = list(beyond.order_by(*order)[: SIZE + 1])
+    if way and not entries:
+        return by_time(found, "")  # What was beyond is gone.
     more, entries = len(entries) > SIZE, entries[:SIZE]
-    newer = _cursor(">", entries[0]) if way and entries else ""
-    return Page(entries, _cursor("<", entries[-1]) if more else "", newer)
+    if way == ">":
+        entries.reverse()
+        return Page(entries, _cursor("<", entries[-1]), _cursor(">", entries[0]) if more else "")
+    return Page(entries, _cursor("<", entries[-1]) if more else "", _cursor(">", entries[0]) if way else "")
 
 
 def by_number[T: Model](found: QuerySet[T], name: str, after: str) -> Page[T]:
     """Upwards by a whole-number column; `older` carries on behind the last number of this page."""
-    if after.isdecimal():
-        found = found.filter(**{f"{name}__gt": int(after)})
+    if (number := whole(after)) is not None:
+        found = found.filter(**{f"{name}__gt": number})
     entries = list(found.order_by(name)[: SIZE + 1])
     return Page(entries[:SIZE], str(getattr(entries[SIZE - 1], name)) if len(entries) > SIZE else "", "")
 
@@ -49,6 +49,14 @@ def capped_count(found: QuerySet[Any]) -> str:
     """ "37", or "1,000+" where counting on would only cost."""
     count = found.order_by()[: MOST_COUNTED + 1].count()
     return f"{count:,}" if count <= MOST_COUNTED else f"{MOST_COUNTED:,}+"
+
+
+def whole(text: str) -> int | None:
+    """The number in an address; None for nonsense and for what no database holds."""
+    if not text.isdecimal() or len(text) > 19:
+        return None
+    number = int(text)
+    return number if number <= LARGEST else None
 
 
 def _beyond(side: str, at: datetime, pk: int) -> Q:
@@ -61,10 +69,11 @@ def _cursor(way: str, entry: Any) -> str:
 
 def _parse(cursor: str) -> tuple[str, datetime, int]:
     at, _, pk = cursor[1:].rpartition("_")
+    way, number = cursor[:1], whole(pk)
     try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
+        moment = datetime.fromisoformat(at).astimezone(UTC)
+    except (ValueError, OverflowError):
         return "", datetime.min, 0  # noqa: DTZ901  # never used: no way to go
-    if cursor[:1] not in {"<", ">"} or not pk.isdecimal() or moment.tzinfo is None:
+    if way not in {"<", ">"} or number is None:
         return "", moment, 0
-    return cursor[0], moment, int(pk)
+    return way, moment, number

@@ -1,5 +1,6 @@
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from jobsui.web import accounts
 from jobsui.web.views import batches, connections, home, jobs, objects, people, requests, wizard
 
 connection_urls = [
@@ -62,10 +63,18 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/resolve/", jobs.resolve, name="resolve"),
 ]
 
+# Allauth's own come last, so that second factors and single sign-on need only be switched on.
+account_urls: list[URLPattern | URLResolver] = [
+    path("login/", accounts.log_in),
+    re_path(r"^(?:signup|email|confirm-email|password/(?:set|reset)|login/code)/", accounts.closed),
+    path("", include("allauth.urls")),
+]
+
 urlpatterns = [
     path("", home.home, name="home"),
+    path("live/", home.live, name="home_live"),
     path("first-run/", home.first_run, name="first_run"),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include(account_urls)),
     path("connections/", include((connection_urls, "connections"))),
     path("objects/", include((object_urls, "objects"))),
     path("people/", include((people_urls, "people"))),

@@ -56,6 +56,8 @@ class ConnectionForm(DressedForm):
 
     def __init__(self, *args: Any, connection: Connection | None = None, **kwargs: Any) -> None:
         self.connection = connection
+        # As stored: `apply` changes the connection.
+        self._stored = (connection.host, connection.sign_in) if connection else None
         if connection is not None:
             kwargs["initial"] = {
                 name: getattr(connection, name)
@@ -102,11 +104,7 @@ class ConnectionForm(DressedForm):
     @property
     def moves(self) -> bool:
         """Another host or another way to sign in: what is stored must not be used there."""
-        old = self.connection
-        return old is not None and (
-            self.initial["host"] not in {self.cleaned_data["host"], self.cleaned_data["host"].partition(".")[0]}
-            or self.initial["sign_in"] != self.cleaned_data["sign_in"]
-        )
+        return self._stored is not None and self._stored != (self.cleaned_data["host"], self.cleaned_data["sign_in"])
 
     def _require_sign_in(self, data: dict[str, Any]) -> None:
         way = SignIn(data["sign_in"])

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.models import QuerySet
 
 from jobsui.connections.models import CustomObject
@@ -46,6 +47,7 @@ class JobForm(DressedForm):
         super().__init__(*args, **kwargs)
         self.fields["object"].queryset = objects.order_by("connection__name", "key")  # type: ignore[attr-defined]
         self.fields["file"].required = needs_file
+        self.fields["file"].help_text += f" Up to {settings.MAX_UPLOAD_BYTES // 1024**2:,} MB."
 
 
 class LayoutForm(DressedForm):

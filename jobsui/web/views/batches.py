@@ -17,8 +17,10 @@ def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
     state = request.GET.get("state", "")
     if state == "failed":
         found = found.filter(failed__gt=0)
-    elif state in {s.value for s in BatchState}:
+    elif state in BatchState:
         found = found.filter(state=state)
+    else:
+        state = ""
     page = {"job": job, "tab": "batches", "state": state, "states": BatchState.choices,
             "page": paging.by_number(found, "seq", request.GET.get("after", ""))}  # fmt: skip
     return render(request, "jobs/batches.html", page)

@@ -1,32 +1,24 @@
+import zlib
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.jobs.engine import reporting
-from jobsui.jobs.enums import MOVING, JobState
 from jobsui.web import access
 from jobsui.web import first_run as first
 from jobsui.web.access import HtmxRequest
 from jobsui.web.forms.people import FirstRunForm
 
-ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
 
-
+@require_safe
 def home(request: HtmxRequest) -> HttpResponse:
-    jobs = access.jobs(request.user)
-    running = [(job, reporting.progress(job)) for job in jobs.filter(state__in=MOVING)[:10]]
-    page = {
-        "attention": jobs.filter(state__in=ATTENTION)[:10],
-        "running": running,
-        "drafts": access.drafts(request.user)[:5],
-        "latest": jobs.exclude(state__in=MOVING)[:8],
-        "interval": 3 if running else 30,
-    }
-    if request.htmx:
-        return render(request, "home.html#live", page)
-    if not jobs.exists():
+    page = _live(request.user)
+    if not page["latest"] and not page["running"]:
         page |= {
             "has_connection": access.connections(request.user).exists(),
             "has_object": access.objects(request.user).exists(),
@@ -35,7 +27,17 @@ def home(request: HtmxRequest) -> HttpResponse:
     return render(request, "home.html", page)
 
 
+@require_safe
+def live(request: HtmxRequest) -> HttpResponse:
+    """The live section: 204 when nothing is new."""
+    page = _live(request.user)
+    if request.GET.get("v") == page["version"]:
+        return HttpResponse(status=204)
+    return render(request, "home.html#live", page)
+
+
 @login_not_required
+@require_http_methods(["GET", "POST"])
 def first_run(request: HttpRequest) -> HttpResponse:
     """Make the first administrator; the page exists only until there is one."""
     if not first.is_due():
@@ -49,3 +51,16 @@ def first_run(request: HttpRequest) -> HttpResponse:
             return redirect("account_login")
         form.add_error("token", "That is not the token the console printed.")
     return render(request, "first_run.html", {"form": form})
+
+
+def _live(user: User) -> dict[str, Any]:
+    jobs = access.overview(user)
+    running = [job for job in jobs if job.is_moving]
+    return {
+        "attention": [job for job in jobs if job.state in access.ATTENTION][:10],
+        "running": [(job, reporting.percent(job), reporting.seconds_left(job)) for job in running[:10]],
+        "drafts": [job for job in jobs if job.is_draft],
+        "latest": [job for job in jobs if not job.is_moving and not job.is_draft][:8],
+        "interval": 3 if running else 30,
+        "version": str(zlib.crc32(repr([(job.pk, job.version, job.file.rows) for job in jobs]).encode())),
+    }

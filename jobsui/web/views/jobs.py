@@ -3,7 +3,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header
@@ -67,15 +67,18 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Rows that did not succeed, by cause and outcome."""
     job = access.job(request.user, code)
     found = job.row_errors.select_related("batch")
-    cause, outcome = request.GET.get("cause", ""), request.GET.get("outcome", "")
-    if cause.isdecimal():
-        found = found.filter(cause=int(cause))
-    if outcome in {o.value for o in Outcome}:
+    cause = job.causes.filter(pk=paging.whole(request.GET.get("cause", "")) or 0).first()
+    outcome = request.GET.get("outcome", "")
+    if cause:
+        found = found.filter(cause=cause)
+    if outcome in RowError.OUTCOMES:
         found = found.filter(outcome=outcome)
+    else:
+        outcome = ""
     page = {
         "job": job, "tab": "rows", "page": paging.by_number(found, "row", request.GET.get("after", "")),
         "causes": reporting.causes(job, most=50), "outcomes": [(o.value, o.label) for o in RowError.OUTCOMES],
-        "cause": job.causes.filter(pk=int(cause)).first() if cause.isdecimal() else None, "outcome": outcome,
+        "cause": cause, "outcome": outcome,
     }  # fmt: skip
     return render(request, "jobs/rows.html", page)
 
@@ -97,14 +100,25 @@ def events(request: HtmxRequest, code: UUID) -> HttpResponse:
 def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     job = access.job(request.user, code)
     outcome = request.GET.get("outcome", "")
-    lines = reporting.results_csv(job, outcome=outcome, raw=request.GET.get("raw") == "1")
+    if outcome and outcome not in Outcome:
+        raise Http404
+    try:
+        lines = reporting.results_csv(job, outcome=outcome, raw=request.GET.get("raw") == "1")
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:detail", code)
     return _download(lines, f"{_stem(job)}-{outcome or 'results'}.csv")
 
 
 @require_safe
 def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     job = access.draft_or_job(request.user, code)
-    return _download(reporting.problems_csv(job), f"{_stem(job)}-problems.csv")
+    try:
+        lines = reporting.problems_csv(job)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:detail", code)
+    return _download(lines, f"{_stem(job)}-problems.csv")
 
 
 @require_POST

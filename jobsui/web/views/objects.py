@@ -1,6 +1,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobsui.connections import objects
@@ -14,7 +15,7 @@ from jobsui.web.forms.objects import ObjectKeyForm
 @require_safe
 def object_list(request: HtmxRequest) -> HttpResponse:
     known = access.objects(request.user).order_by("connection__name", "key")
-    if wanted := request.GET.get("q", "").strip():
+    if wanted := request.GET.get("q", "").replace("\x00", "").strip():
         known = known.filter(key__icontains=wanted)
     page = {"objects": known, "q": wanted, "has_connection": access.connections(request.user).exists()}
     return render(request, "objects/list.html", page)
@@ -28,7 +29,8 @@ def detail(request: HtmxRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def add(request: HtmxRequest) -> HttpResponse:
-    form = ObjectKeyForm(request.POST or None, connections=access.connections(request.user))
+    initial = {"connection": request.GET.get("connection")}
+    form = ObjectKeyForm(request.POST or None, connections=access.connections(request.user), initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             added = objects.add_by_key(form.cleaned_data["connection"], form.cleaned_data["key"])
@@ -55,8 +57,9 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def template(request: HtmxRequest, pk: int) -> HttpResponse:
-    """A CSV to fill in: a header that maps itself, and one sample row."""
+    """A CSV to fill in: a header that maps itself."""
     custom_object = access.custom_object(request.user, pk)
     response = HttpResponse(reporting.template_csv(custom_object.schema), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{custom_object.key}-template.csv"'
+    name = content_disposition_header(as_attachment=True, filename=f"{custom_object.key}-template.csv")
+    response["Content-Disposition"] = name or "attachment"
     return response

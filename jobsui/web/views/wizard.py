@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobsui.jobs.engine import checking, control, intake, mapping, reporting
@@ -30,7 +31,7 @@ def on_draft(view: DraftView) -> Callable[[HtmxRequest, UUID], HttpResponse]:
     def found(request: HtmxRequest, code: UUID) -> HttpResponse:
         job = access.draft_or_job(request.user, code)
         if not job.is_draft:
-            return redirect("jobs:detail", code)
+            return access.go(request, "jobs:detail", code)
         return view(request, job)
 
     return found
@@ -42,12 +43,13 @@ def with_file(view: DraftView) -> DraftView:
     @wraps(view)
     def ready(request: HtmxRequest, job: Job) -> HttpResponse:
         if job.file.state != FileState.READY:
-            return redirect("jobs:upload", job.code)
+            return access.go(request, "jobs:upload", job.code)
         return view(request, job)
 
     return ready
 
 
+@access.takes_files
 @require_http_methods(["GET", "POST"])
 def new(request: HtmxRequest) -> HttpResponse:
     objects = access.objects(request.user)
@@ -61,10 +63,14 @@ def new(request: HtmxRequest) -> HttpResponse:
         else:
             chosen = form.cleaned_data["object"]
             job = control.draft(chosen.connection, chosen.key, form.cleaned_data["action"], file, by=request.user)
-            return redirect("jobs:upload", job.code)
-    return render(request, "jobs/new.html", {"form": form, "help": HELP, "has_objects": objects.exists()})
+            return access.go(request, "jobs:upload", job.code)
+    page = {"form": form, "help": HELP, "has_objects": objects.exists()}
+    response = render(request, "jobs/new.html#form" if request.htmx else "jobs/new.html", page)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
+@access.takes_files
 @require_http_methods(["GET", "POST"])
 @on_draft
 def upload(request: HtmxRequest, job: Job) -> HttpResponse:
@@ -86,6 +92,9 @@ def upload(request: HtmxRequest, job: Job) -> HttpResponse:
 @require_safe
 @on_draft
 def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
+    """The live section: 204 when nothing is new."""
+    if request.GET.get("v") == f"{job.file.state}-{job.file.rows_read}":
+        return HttpResponse(status=204)
     return render(request, "jobs/upload.html#file", _file_page(job))
 
 
@@ -94,9 +103,13 @@ def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
 def layout(request: HtmxRequest, job: Job) -> HttpResponse:
     """Have the file read as the person says."""
     form = LayoutForm(request.POST, sheets=job.file.sheets)
-    if form.is_valid():
-        control.set_target(job, job.connection, job.object_key, job.action)
-        intake.reread(job.file, **form.cleaned_data)
+    if not form.is_valid():
+        messages.error(request, "Choose from what is offered.")
+        return redirect("jobs:upload", job.code)
+    try:
+        control.set_layout(job, **form.cleaned_data)
+    except NotPossibleNow as refusal:
+        messages.error(request, str(refusal))
     return redirect("jobs:upload", job.code)
 
 
@@ -141,6 +154,9 @@ def check(request: HtmxRequest, job: Job) -> HttpResponse:
 @require_safe
 @on_draft
 def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
+    """The live section: 204 when nothing is new."""
+    if request.GET.get("v") == str(job.version):
+        return HttpResponse(status=204)
     return render(request, "jobs/check.html#checked", _check_page(job))
 
 
@@ -184,7 +200,11 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
 @require_POST
 @on_draft
 def discard(request: HtmxRequest, job: Job) -> HttpResponse:
-    control.discard(job, by=request.user)
+    try:
+        control.discard(job, by=request.user)
+    except NotPossibleNow as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:detail", job.code)
     messages.success(request, "The draft is thrown away.")
     return redirect("jobs:list")
 
