@@ -163,6 +163,20 @@ def test_create_without_external_ids_is_never_sent_twice(world: World) -> None:
     assert_sums(job)
 
 
+def test_a_first_sending_that_comes_late_is_no_failure_of_the_second(world: World) -> None:
+    world.object()
+    world.sandbox.settings(slow_seconds=1.5)
+    job = planned(world, gadgets(20))
+    world.sandbox.faults(drop_after_accept={"rate": 1, "times": 1}, slow_job=1)
+
+    drive(world, job)
+
+    results = list(Attempt.objects.filter(batch__job=job).values_list("result", flat=True))
+    refused = [sandbox_job["failed_items"] for sandbox_job in world.sandbox.jobs()]
+    assert (results, sorted(refused)) == (["unsure", "accepted"], [0, 20])
+    assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 20, 0)
+
+
 @pytest.mark.parametrize("action", [Action.DELETE, Action.DELETE_BY_EXTERNAL_ID])
 def test_a_repeated_delete_counts_what_the_first_sending_deleted(world: World, action: Action) -> None:
     world.object()
@@ -296,7 +310,12 @@ def test_two_drivers_at_once_are_one(world: World) -> None:
     assert Attempt.objects.filter(batch__job=job).values("epoch").distinct().count() == 1
 
 
-def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(world: World) -> None:
+@pytest.mark.parametrize("renews_every", [0.1, 100])
+def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch, renews_every: float
+) -> None:
+    monkeypatch.setattr(driving, "RENEW_SECONDS", renews_every)
+    monkeypatch.setattr(driving, "STALE_SECONDS", 1000)
     world.object()
     world.sandbox.settings(job_seconds=1, max_running_jobs=2)
     world.connection.max_running_jobs = 2
