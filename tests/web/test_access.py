@@ -1,0 +1,239 @@
+"""Who may do what: every route against everybody. A route that is new stands in no row, and fails."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.test import Client
+
+from tests.web.conftest import signed_in
+from tests.web.routes import Furnished, furnish, routes
+
+ADMINISTRATORS, EVERYBODY = "administrators", "everybody"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What somebody who may is answered to a GET and to an empty POST."""
+
+    get: int
+    post: int
+    who: str = "operators"
+
+
+PAGE, ACT, FORM = Row(200, 405), Row(405, 302), Row(200, 200)
+MATRIX = {
+    "": PAGE,
+    "live/": PAGE,
+    "first-run/": Row(404, 404, EVERYBODY),
+    "accounts/login/": Row(200, 200, EVERYBODY),
+    "accounts/logout/": Row(200, 302, EVERYBODY),
+    "accounts/inactive/": Row(200, 405, EVERYBODY),
+    "accounts/reauthenticate/": FORM,
+    "accounts/password/change/": FORM,
+    "connections/": PAGE,
+    "connections/add/": Row(200, 200, ADMINISTRATORS),
+    "connections/<uuid:code>/": PAGE,
+    "connections/<uuid:code>/edit/": Row(200, 200, ADMINISTRATORS),
+    "connections/<uuid:code>/test/": ACT,
+    "connections/<uuid:code>/fetch-objects/": ACT,
+    "connections/<uuid:code>/remove/": Row(405, 302, ADMINISTRATORS),
+    "objects/": PAGE,
+    "objects/add/": FORM,
+    "objects/<int:pk>/": PAGE,
+    "objects/<int:pk>/refresh/": ACT,
+    "objects/<int:pk>/template.csv": PAGE,
+    "objects/<int:pk>/request/": PAGE,
+    "objects/<int:pk>/request/send/": Row(405, 200),
+    "objects/<int:pk>/request/status/<str:status_id>/": PAGE,
+    "people/": Row(200, 405, ADMINISTRATORS),
+    "people/add/": Row(200, 200, ADMINISTRATORS),
+    "people/<int:pk>/": Row(200, 200, ADMINISTRATORS),
+    "people/<int:pk>/password/": Row(405, 200, ADMINISTRATORS),
+    "jobs/": PAGE,
+    "jobs/new/": FORM,
+    "jobs/new/<uuid:code>/": FORM,
+    "jobs/new/<uuid:code>/file/": PAGE,
+    "jobs/new/<uuid:code>/layout/": ACT,
+    "jobs/new/<uuid:code>/map/": FORM,
+    "jobs/new/<uuid:code>/check/": Row(200, 302),
+    "jobs/new/<uuid:code>/check/progress/": PAGE,
+    "jobs/new/<uuid:code>/check/again/": ACT,
+    "jobs/new/<uuid:code>/review/": PAGE,
+    "jobs/new/<uuid:code>/launch/": ACT,
+    "jobs/new/<uuid:code>/discard/": ACT,
+    "jobs/<uuid:code>/": PAGE,
+    "jobs/<uuid:code>/progress/": PAGE,
+    "jobs/<uuid:code>/rows/": PAGE,
+    "jobs/<uuid:code>/events/": PAGE,
+    "jobs/<uuid:code>/results.csv": PAGE,
+    "jobs/<uuid:code>/problems.csv": PAGE,
+    "jobs/<uuid:code>/batches/": PAGE,
+    "jobs/<uuid:code>/batches/<int:seq>/": PAGE,
+    "jobs/<uuid:code>/pause/": ACT,
+    "jobs/<uuid:code>/resume/": ACT,
+    "jobs/<uuid:code>/cancel/": ACT,
+    "jobs/<uuid:code>/retry/": ACT,
+    "jobs/<uuid:code>/resolve/": ACT,
+}
+CLOSED = (
+    "accounts/signup/", "accounts/email/", "accounts/confirm-email/", "accounts/confirm-email/some-key/",
+    "accounts/password/set/", "accounts/password/reset/", "accounts/password/reset/done/",
+    "accounts/password/reset/key/1-set-password/", "accounts/password/reset/key/done/", "accounts/login/code/confirm/",
+    "accounts/3rdparty/", "accounts/2fa/", "accounts/sessions/",
+)  # fmt: skip
+"""What allauth has besides, none of it for us."""
+OURS = [route for route, row in MATRIX.items() if row.who != EVERYBODY]
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+WALL = "accounts/^(?:signup|email|confirm-email|password/(?:set|reset)|login/code)/"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world(db: None) -> Furnished:
+    return furnish()
+
+
+def everything() -> dict[str, list[Any]]:
+    """All that the database holds."""
+    return {model._meta.label: list(model._default_manager.order_by("pk").values_list()) for model in apps.get_models()}
+
+
+def statuses(client: Client, path: str) -> list[int]:
+    """Of a GET and of an empty POST, after which all is as it was."""
+    found, cookies = [], client.cookies.output()
+    for send in (client.get, client.post):
+        with transaction.atomic():
+            found.append(send(path).status_code)
+            transaction.set_rollback(True)
+        client.cookies.load(cookies.replace("Set-Cookie: ", ""))  # A log-out takes them.
+    return found
+
+
+def nowhere(route: str) -> str:
+    """An address of the route, of nothing that is there."""
+    for written, value in {"<uuid:code>": UNKNOWN, "<int:pk>": "1", "<int:seq>": "1", "<str:status_id>": "x"}.items():
+        route = route.replace(written, value)
+    return f"/{route}"
+
+
+def test_every_route_has_a_row() -> None:
+    closed = [route for route in routes() if route.startswith("accounts/") and route not in MATRIX]
+
+    assert [route for route in routes() if route not in closed] == list(MATRIX)
+    assert closed[0] == WALL
+    assert all(any(name in route for name in ("signup", "email", "password/", "login/code")) for route in closed)
+
+
+def test_stranger_is_led_to_the_log_in(client: Client, world: Furnished) -> None:
+    paths = [world.path(route) for route in OURS]
+    before = everything()
+
+    answers = {path: [client.get(path), client.post(path)] for path in paths}
+
+    led = {path: [(a.status_code, a["Location"]) for a in both] for path, both in answers.items()}
+    assert led == {path: [(302, f"/accounts/login/?next={path}")] * 2 for path in paths}
+    assert everything() == before
+
+
+@pytest.mark.parametrize("route", OURS)
+def test_stranger_who_polls_gets_a_last_fragment(client: Client, route: str) -> None:
+    answer = client.get(nowhere(route), headers={"HX-Request": "true"})
+
+    assert answer.status_code == 200
+    assert "You are signed out." in answer.text
+    assert "hx-" not in answer.text
+    assert "<html" not in answer.text
+
+
+def test_operator_may_do_what_operators_do(operator: Client, world: Furnished) -> None:
+    done = {route: statuses(operator, world.path(route)) for route in MATRIX}
+
+    allowed = {route: [row.get, row.post] for route, row in MATRIX.items()}
+    hidden = {route: [404 if status != 405 else 405 for status in allowed[route]]
+              for route, row in MATRIX.items() if row.who == ADMINISTRATORS}  # fmt: skip
+    assert done == allowed | hidden | {"accounts/login/": [302, 302]}
+
+
+def test_administrator_may_do_everything(administrator: Client, world: Furnished) -> None:
+    done = {route: statuses(administrator, world.path(route)) for route in MATRIX}
+
+    assert done == {route: [row.get, row.post] for route, row in MATRIX.items()} | {"accounts/login/": [302, 302]}
+
+
+def test_stranger_may_only_sign_in(client: Client, world: Furnished) -> None:
+    opened = {route: row for route, row in MATRIX.items() if row.who == EVERYBODY}
+
+    done = {route: statuses(client, world.path(route)) for route in opened}
+
+    assert done == {route: [row.get, row.post] for route, row in opened.items()} | {"accounts/logout/": [302, 302]}
+
+
+@pytest.mark.parametrize("path", CLOSED)
+def test_pages_of_allauth_we_do_not_use_are_not_there(client: Client, operator: Client, path: str) -> None:
+    assert [client.get(f"/{path}").status_code, client.post(f"/{path}").status_code] == [404, 404]
+    assert [operator.get(f"/{path}").status_code, operator.post(f"/{path}").status_code] == [404, 404]
+
+
+def test_looking_changes_nothing(administrator: Client, world: Furnished) -> None:
+    before = everything()
+
+    for route in MATRIX:
+        answer = administrator.get(world.path(route))
+        if answer.streaming:
+            answer.getvalue()
+
+        assert (route, everything()) == (route, before)
+
+
+def test_posting_without_a_token_is_refused(boss: User, world: Furnished) -> None:
+    strict = signed_in(boss, enforce_csrf_checks=True)
+    before = everything()
+
+    answers = {route: strict.post(world.path(route), {"confirm": "2"}) for route in MATRIX}
+
+    assert {route: answer.status_code for route, answer in answers.items()} == dict.fromkeys(MATRIX, 403)
+    assert ["This is not open to you" in answer.text for answer in answers.values()] == [True] * len(MATRIX)
+    assert everything() == before
+
+
+def test_person_who_is_shut_out_is_out_at_once(operator: Client, ana: User) -> None:
+    before = operator.get("/jobs/").status_code
+    ana.is_active = False
+    ana.save()
+
+    assert (before, operator.get("/jobs/").status_code) == (200, 302)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["connections/{}/", "connections/{}/edit/", "jobs/{}/", "jobs/{}/progress/", "jobs/{}/results.csv", "jobs/new/{}/",
+     "jobs/{}/batches/1/"],
+)  # fmt: skip
+def test_unknown_code_is_not_found(administrator: Client, path: str) -> None:
+    assert administrator.get("/" + path.format(UNKNOWN)).status_code == 404
+
+
+@pytest.mark.parametrize("number", ["0", "9223372036854775807", "9" * 30, "9" * 5000])
+@pytest.mark.parametrize("path", ["objects/{}/", "people/{}/", "objects/{}/request/"])
+def test_unknown_number_is_not_found_however_large(administrator: Client, path: str, number: str) -> None:
+    assert administrator.get("/" + path.format(number)).status_code == 404
+
+
+def test_batch_of_a_number_beyond_all_is_not_found(operator: Client, world: Furnished) -> None:
+    assert operator.get(f"/jobs/{world.job.code}/batches/{'9' * 30}/").status_code == 404
+
+
+def test_poll_of_what_is_gone_gets_a_last_fragment(operator: Client, world: Furnished) -> None:
+    path = world.path("jobs/new/<uuid:code>/check/progress/")
+    operator.post(world.path("jobs/new/<uuid:code>/discard/"))
+
+    answer = operator.get(path, headers={"HX-Request": "true"})
+
+    assert (answer.status_code, "hx-" in answer.text) == (200, False)
+    assert "This is no longer here." in answer.text
+    assert operator.get(path).status_code == 404
