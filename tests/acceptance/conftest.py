@@ -3,6 +3,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
@@ -126,9 +127,9 @@ def _page(browser: Browser, cookies: Path | None) -> Iterator[Page]:
 
 
 @pytest.fixture
-def gadget(request: pytest.FixtureRequest, person: Person, zendesk: Sandbox) -> Iterator[str]:
+def gadget(person: Person, zendesk: Sandbox) -> Iterator[str]:
     """The key of a made-up object of this test's own, known to the connection."""
-    key = f"gadget_{abs(hash(request.node.nodeid)) % 10**9}"
+    key = f"gadget_{uuid4().hex[:8]}"
     zendesk.make_object(key, fields=GADGET)
     person.add_object(CONNECTION, key)
     yield key
