@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 from jobsui.connections import credentials
 from jobsui.connections.models import Connection, SignIn
@@ -322,9 +323,13 @@ def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(
     world.connection.save()
     job = planned(world, gadgets(500))
 
-    with driving_of(world):
+    with ThreadPoolExecutor(1) as thread:
+        driver = thread.submit(driving.drive, world.connection.host, stopping=threading.Event())
         wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).count() == 2)
         Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=99, owner="another")
+        with pytest.raises(leases.LeaseLost):
+            driver.result(timeout=20)
+        thread.submit(connection.close)
     job.refresh_from_db()
 
     assert (posts(world), job.created) == (2, 0)
