@@ -57,7 +57,7 @@ MISTAKES: list[tuple[int, str, str, str, str, str]] = [
     (1002, "Insured", "2", "not_a_checkbox", *CHECKBOX),
     (1234, "Status", "broken", "unknown_option", *STATUS),
     (1235, "Status", "In  use", "unknown_option", *STATUS),
-    (2000, "Tags", "wifi;bluetooth", "unknown_option", *TAGS),
+    (2000, "Tags", "wifi;bluetooth", "unknown_option", f"“bluetooth” {TAGS[0]}.", TAGS[1]),
     (2001, "Tags", "5g", "unknown_option", *TAGS),
     (2500, "Serial", "ab-000001", "no_match", *SERIAL),
     (2501, "Serial", "AB-12345", "no_match", *SERIAL),
