@@ -127,6 +127,8 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 
+# In the session, not in a cookie of their own: they name connections and people.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "jobsui_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "jobsui_csrf"
