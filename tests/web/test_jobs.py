@@ -1,0 +1,496 @@
+import csv
+import gzip
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from jobsui.jobs.enums import Action, BatchState, FileState, HeldBy, JobState, Outcome
+from jobsui.jobs.models import Batch, Cause, File, Job
+from tests.conftest import Doorbell
+from tests.factories import make_connection, make_user
+from tests.web import stages
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def listed(answer: Any) -> list[int]:
+    """The jobs of a history page, as their ids."""
+    codes = re.findall(r'<td class="wrap"><a href="/jobs/([0-9a-f-]{36})/">', answer.text)
+    ids = {str(code): pk for code, pk in Job.objects.values_list("code", "pk")}
+    return [ids[code] for code in codes]
+
+
+def table(answer: Any) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
+
+
+def path(job: Job, rest: str = "") -> str:
+    return f"/jobs/{job.code}/{rest}"
+
+
+def said(client: Client, answer: Any) -> str:
+    """The page an answer leads to."""
+    return client.get(answer["Location"]).text
+
+
+@pytest.fixture
+def history(ana: User) -> dict[str, Job]:
+    """Four jobs that differ in everything, a day apart, oldest first; and a draft, which is none of the history."""
+    leo = make_user("leo")
+    acme = stages.gadget()
+    made = {
+        "plain": stages.settled(created_by=ana),
+        "failed": stages.settled(stages.ROWS, stages.failed(), created_by=leo, rows_invalid=0, invalid=0),
+        "invalid": stages.settled(created_by=leo, action=Action.UPDATE, object_key="vendor"),
+        "running": stages.planned("external_id\ng-1\n", state=JobState.RUNNING, created_by=ana),
+    }
+    beta = make_connection(name="Beta", host="beta.zendesk.com", production=True)
+    stages.draft(to=acme, created_by=ana)
+    stages.changed(made["plain"], invalid=0)
+    stages.changed(made["running"], connection=beta)
+    for name, job in made.items():
+        File.objects.filter(pk=job.file_id).update(name=f"{name} Ä.csv")
+    for days, job in enumerate(made.values()):
+        stages.changed(job, created_at=NOON + timedelta(days=days))
+    return {name: Job.objects.get(pk=job.pk) for name, job in made.items()}
+
+
+FILTERS: list[tuple[dict[str, str], str]] = [
+    ({}, "running invalid failed plain"),
+    ({"state": "running"}, "running"),
+    ({"state": "completed"}, "invalid failed plain"),
+    ({"state": "failures"}, "invalid failed"),
+    ({"state": "cancelled"}, ""),
+    ({"object": "VEND"}, "invalid"),
+    ({"action": "update"}, "invalid"),
+    ({"q": "fail"}, "failed"),
+    ({"q": "%"}, ""),
+    ({"since": "2026-11-26"}, "running invalid"),
+    ({"until": "2026-11-25"}, "failed plain"),
+    ({"since": "2026-11-25", "until": "2026-11-25"}, "failed"),
+    ({"since": "2026-11-25", "state": "failures", "action": "create_or_update_by_external_id"}, "failed"),
+    ({"object": "gadget", "state": "running", "q": "plain"}, ""),
+    # What is not a sensible value narrows nothing.
+    ({"state": "nonsense"}, "running invalid failed plain"),
+    ({"state": "draft"}, "running invalid failed plain"),
+    ({"action": "drop table", "q": "fail"}, "failed"),
+    ({"since": "yesterday", "until": "2026-13-45"}, "running invalid failed plain"),
+    ({"since": "0001-01-01", "until": "9999-12-31"}, "running invalid failed plain"),
+    ({"connection": "x", "by": "x"}, "running invalid failed plain"),
+    ({"connection": "00000000-0000-4000-8000-000000000000"}, "running invalid failed plain"),
+    ({"by": "9" * 30}, "running invalid failed plain"),
+    ({"by": "9" * 5000}, "running invalid failed plain"),
+    ({"q": "\x00"}, "running invalid failed plain"),
+    ({"q": "x" * 300}, "running invalid failed plain"),
+    ({"_connector": "OR", "failed__gt": "0", "created_by__password": "x"}, "running invalid failed plain"),
+]
+
+
+@pytest.mark.parametrize(("filters", "names"), FILTERS)
+def test_history_shows_what_matches_newest_first(
+    operator: Client, history: dict[str, Job], filters: dict[str, str], names: str
+) -> None:
+    expected = [history[name].pk for name in names.split()]
+
+    assert listed(operator.get("/jobs/", filters)) == expected
+    assert listed(operator.get("/jobs/", filters, headers=HTMX)) == expected
+
+
+def test_history_narrows_by_person_and_connection(operator: Client, history: dict[str, Job], ana: User) -> None:
+    beta, leo = history["running"].connection, User.objects.get(username="leo")
+
+    by_ana = listed(operator.get("/jobs/", {"by": str(ana.pk)}))
+    at_beta = listed(operator.get("/jobs/", {"connection": str(beta.code)}))
+    both = listed(operator.get("/jobs/", {"connection": str(beta.code), "by": str(leo.pk)}))
+
+    assert by_ana == [history["running"].pk, history["plain"].pk]
+    assert (at_beta, both) == ([history["running"].pk], [])
+
+
+def test_history_is_a_page_or_its_table(operator: Client, history: dict[str, Job]) -> None:
+    page, fragment = operator.get("/jobs/?q=fail"), operator.get("/jobs/?q=fail", headers=HTMX)
+
+    assert (page.text.startswith("<!DOCTYPE html>"), 'name="q" value="fail"' in page.text) == (True, True)
+    assert fragment.text.lstrip().startswith('<section class="card mt-3" id="table">')
+    assert "HX-Request" in page["Vary"]
+    assert "HX-Request" in fragment["Vary"]
+
+
+def test_history_tells_empty_from_nothing_that_matches(operator: Client) -> None:
+    empty = operator.get("/jobs/").text
+    narrowed = operator.get("/jobs/?q=x").text
+
+    assert ["No job was launched yet" in empty, "No job matches" in empty] == [True, False]
+    assert ["No job was launched yet" in narrowed, "No job matches" in narrowed] == [False, True]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_history_asks_as_often_for_many_as_for_one(
+    operator: Client, ana: User, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(count):
+        stages.settled(created_by=ana)
+
+    with django_assert_num_queries(6):  # session, user, connections, people, jobs, count
+        operator.get("/jobs/")
+
+
+def test_history_of_fifty_stays_small(operator: Client, ana: User) -> None:
+    pattern = stages.settled(stages.ROWS, stages.failed(), created_by=ana)
+    Job.objects.bulk_create(
+        Job(connection=pattern.connection, file=pattern.file, object_key="gadget", action=pattern.action, rows=1000000,
+            state=pattern.state, created_by=ana, failed=100000, created_or_updated=900000) for _ in range(59)
+    )  # fmt: skip
+
+    page = operator.get("/jobs/")
+
+    assert len(listed(page)) == 50
+    assert len(page.content) <= 56_000
+    assert len(gzip.compress(page.content)) <= 5_000
+
+
+def test_job_page_shows_where_the_job_stands(operator: Client) -> None:
+    job = stages.settled(stages.ROWS, stages.failed("Zendesk says no.", "RecordInvalid"))
+
+    text = operator.get(path(job)).text
+
+    counters = re.findall(r'<div class="counter"><b[^>]*>([^<]+)</b><span>([^<]+)</span>', text)
+    assert counters == [
+        ("100 %", "of 3 rows"),
+        ("1", "created or updated"),
+        ("1 + 1", "failed + invalid"),
+        ("0", "pending"),
+    ]
+    assert "Zendesk says no." in text
+
+
+def test_job_page_of_a_draft_is_the_wizard(operator: Client) -> None:
+    job = stages.draft()
+
+    assert operator.get(path(job))["Location"] == f"/jobs/new/{job.code}/"
+    assert operator.get(path(job, "rows/")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("state", "verbs"),
+    [
+        (JobState.QUEUED, ["pause", "cancel"]),
+        (JobState.RUNNING, ["pause", "cancel"]),
+        (JobState.PAUSING, ["resume", "cancel"]),
+        (JobState.PAUSED, ["resume", "cancel"]),
+        (JobState.CANCELLING, []),
+        (JobState.CANCELLED, []),
+        (JobState.FAILED, []),
+        (JobState.COMPLETED, []),
+        (JobState.NEEDS_DECISION, ["resolve"]),
+    ],
+)
+def test_job_page_offers_what_can_be_asked(operator: Client, state: JobState, verbs: list[str]) -> None:
+    job = stages.planned(state=state)
+
+    offered = re.findall(rf'action="/jobs/{job.code}/([a-z]+)/"', operator.get(path(job)).text)
+
+    assert offered == verbs
+
+
+def test_progress_says_nothing_when_nothing_is_new(
+    operator: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    job = stages.planned(state=JobState.RUNNING)
+
+    with django_assert_num_queries(3):  # session, user, job
+        answer = operator.get(path(job, f"progress/?v={job.version}&state=running"), headers=HTMX)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "HX-Refresh" not in answer.headers
+
+
+def test_progress_tells_what_is_new(operator: Client, django_assert_max_num_queries: Any) -> None:
+    job = stages.planned(state=JobState.RUNNING, created_or_updated=1)
+    Cause.objects.create(job=job, phase="send", signature="x", code="C", message="Because.", count=1)
+    stages.changed(job, failed=1)
+
+    with django_assert_max_num_queries(6):
+        answer = operator.get(path(job, f"progress/?v={job.version - 1}&state=running"), headers=HTMX)
+
+    assert answer.status_code == 200
+    assert answer.text.lstrip().startswith('<section id="progress"')
+    assert "Because." in answer.text
+    assert f'hx-get="/jobs/{job.code}/progress/?v={job.version}&amp;state=running"' in answer.text
+    assert len(answer.content) <= 6_000
+
+
+def test_progress_of_a_million_rows_stays_small(operator: Client) -> None:
+    job = stages.planned(state=JobState.RUNNING)
+    batch = Batch.objects.get(job=job)
+    Batch.objects.bulk_create(
+        Batch(
+            job=job, seq=seq, size=100, first_row=seq, last_row=seq, state=BatchState.DONE if seq % 2 else batch.state
+        )
+        for seq in range(2, 1001)
+    )
+    stages.changed(job, batches_total=1000)
+
+    answer = operator.get(path(job, "progress/"), headers=HTMX)
+
+    assert answer.text.count("<rect") == 100
+    assert len(answer.content) <= 10_000
+
+
+@pytest.mark.parametrize("state", [JobState.PAUSED, JobState.COMPLETED, JobState.NEEDS_DECISION])
+def test_progress_loads_the_page_anew_when_other_buttons_apply(operator: Client, state: JobState) -> None:
+    job = stages.planned(state=state)
+
+    answer = operator.get(path(job, f"progress/?v={job.version}&state=running"), headers=HTMX)
+
+    assert (answer.status_code, answer["HX-Refresh"], answer.content) == (204, "true", b"")
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "trigger"),
+    [
+        (JobState.RUNNING, {"started_at": 5}, 'hx-trigger="every 1s"'),
+        (JobState.RUNNING, {"started_at": 60}, 'hx-trigger="every 2s"'),
+        (JobState.RUNNING, {"started_at": 600, "quiet": 120}, 'hx-trigger="every 5s"'),
+        (JobState.PAUSED, {"started_at": 60}, 'hx-trigger="every 30s"'),
+        (JobState.COMPLETED, {"started_at": 60}, ""),
+        (JobState.CANCELLED, {"started_at": 60}, ""),
+        (JobState.FAILED, {"started_at": 60}, ""),
+        (JobState.NEEDS_DECISION, {"started_at": 60}, ""),
+    ],
+)
+def test_progress_carries_its_own_pace(operator: Client, state: JobState, fields: dict[str, int], trigger: str) -> None:
+    now = datetime.now(UTC)
+    started = now - timedelta(seconds=fields["started_at"])
+    pace = [[now.timestamp() - fields["quiet"], 0]] if "quiet" in fields else []
+    job = stages.planned(state=state, started_at=started, pace=pace)
+
+    text = operator.get(path(job, "progress/"), headers=HTMX).text
+
+    assert re.findall(r'hx-trigger="[^"]*"', text) == ([trigger] if trigger else [])
+    assert ("hx-get" in text) is bool(trigger)
+
+
+def test_progress_tells_what_holds_the_job_back(operator: Client) -> None:
+    job = stages.planned(state=JobState.RUNNING, held_by=HeldBy.WINDOW)
+
+    assert "Held back by Zendesk&#x27;s job slots" in operator.get(path(job, "progress/"), headers=HTMX).text
+
+
+def test_rows_show_what_did_not_succeed(operator: Client) -> None:
+    job = stages.settled(stages.ROWS, stages.failed("No.", "C1"))
+    by_outcome = [
+        operator.get(path(job, f"rows/?outcome={o}")).context["page"].entries
+        for o in ("failed", "invalid", "uncertain")
+    ]
+
+    text = operator.get(path(job, "rows/")).text
+
+    assert re.findall(r'data-label="Row">([0-9,]+)<', text) == ["2", "4"]
+    assert [[error.row for error in entries] for entries in by_outcome] == [[2], [4], []]
+    assert f'href="/jobs/{job.code}/batches/1/"' in text
+
+
+def test_rows_of_one_cause(operator: Client) -> None:
+    job = stages.settled("external_id,price\ng-1,1\ng-2,2\n", stages.failed("No.", "C1"), stages.failed("Never.", "C2"))
+    other = stages.settled(stages.ROWS, stages.failed())
+    cause = job.causes.get(code="C2")
+
+    own = operator.get(path(job, f"rows/?cause={cause.pk}"))
+    foreign = operator.get(path(other, f"rows/?cause={cause.pk}"))
+
+    assert [error.row for error in own.context["page"].entries] == [3]
+    assert [error.row for error in foreign.context["page"].entries] == [2, 4]
+
+
+@pytest.mark.parametrize("query", ["cause=x", "cause=" + "9" * 30, "cause=" + "9" * 5000, "outcome=a%26b", "after=x"])
+def test_rows_take_nonsense_for_nothing(operator: Client, query: str) -> None:
+    job = stages.settled(stages.ROWS, stages.failed())
+
+    answer = operator.get(path(job, f"rows/?{query}"))
+
+    assert [error.row for error in answer.context["page"].entries] == [2, 4]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_rows_ask_as_often_for_many_as_for_one(
+    operator: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    content = "external_id,price\n" + "".join(f"g-{n},1\n" for n in range(count))
+    job = stages.settled(content, *[stages.failed(code=f"C{n}") for n in range(count)])
+
+    with django_assert_num_queries(6):  # session, user, job, cause, rows, causes
+        operator.get(path(job, "rows/"))
+
+
+def test_events_tell_what_happened_and_how_the_job_is_set_up(operator: Client, ana: User) -> None:
+    job = stages.settled()
+    job.add_event("Launched.", by=ana)
+
+    text = operator.get(path(job, "events/")).text
+
+    assert re.search(r"Launched\.</td>\s*<td>ana<", text)
+    assert (job.file.sha256 in text, "External ID" in text) == (True, True)
+
+
+def test_results_have_every_row_and_are_harmless_unless_raw(operator: Client) -> None:
+    job = stages.settled('external_id,notes\ng-1,=1+1\n-g,"@x"\n', stages.failed("=cmd|' /C calc'!A0", "C"))
+
+    safe, raw = table(operator.get(path(job, "results.csv"))), table(operator.get(path(job, "results.csv?raw=1")))
+
+    assert raw == [
+        ["external_id", "notes", "_row", "_outcome", "_record_id", "_error_code", "_error"],
+        ["g-1", "=1+1", "2", "failed", "", "C", "=cmd|' /C calc'!A0"],
+        ["-g", "@x", "3", "created_or_updated", "01REC", "", ""],
+    ]
+    assert safe == [
+        raw[0],
+        ["g-1", "'=1+1", "2", "failed", "", "C", "'=cmd|' /C calc'!A0"],
+        ["'-g", "'@x", "3", "created_or_updated", "01REC", "", ""],
+    ]
+
+
+@pytest.mark.parametrize(("outcome", "ids"), [("failed", ["g-1"]), ("invalid", ["g-3"]), ("uncertain", [])])
+def test_results_of_one_outcome(operator: Client, outcome: str, ids: list[str]) -> None:
+    job = stages.settled(stages.ROWS, stages.failed())
+
+    answer = operator.get(path(job, f"results.csv?outcome={outcome}"))
+
+    assert [row[0] for row in table(answer)[1:]] == ids
+    assert answer["Content-Disposition"] == f'attachment; filename="rows-{outcome}.csv"'
+
+
+def test_results_of_an_outcome_there_is_not_are_not_found(operator: Client) -> None:
+    assert operator.get(path(stages.settled(), "results.csv?outcome=fialed")).status_code == 404
+
+
+def test_results_come_in_pieces(operator: Client) -> None:
+    job = stages.settled("external_id,price\n" + "".join(f"g-{n},{n}\n" for n in range(3000)))
+
+    answer = operator.get(path(job, "results.csv"))
+    pieces = list(answer.streaming_content)  # type: ignore[attr-defined]
+
+    assert answer.streaming
+    assert len(pieces) > 2
+    assert max(map(len, pieces)) < 40_000
+
+
+def test_problems_are_listed_and_harmless(operator: Client) -> None:
+    job = stages.checked("external_id,price\ng-1,=1+1\n")
+
+    answer = operator.get(path(job, "problems.csv"))
+
+    assert answer.streaming
+    assert [row[:4] for row in table(answer)] == [
+        ["row", "column", "value", "code"], ["2", "price", "'=1+1", "not_a_number"]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.csv?outcome=failed", "problems.csv"])
+def test_download_of_a_file_that_is_gone_says_so_on_a_page(operator: Client, name: str) -> None:
+    job = stages.settled()
+    default_storage.delete(job.file.stored_as)
+
+    answer = operator.get(path(job, name))
+
+    assert (answer.status_code, answer["Location"]) == (302, path(job))
+    assert "The stored file of this job is gone" in said(operator, answer)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"state": FileState.READING}, "The file of this job is not read yet, or cannot be."),
+        ({"state": FileState.REJECTED}, "The file of this job is not read yet, or cannot be."),
+        ({"columns": ["other"]}, "The file has no column"),
+    ],
+)
+def test_problems_of_a_draft_that_cannot_be_checked_say_so_on_a_page(
+    operator: Client, change: dict[str, Any], says: str
+) -> None:
+    job = stages.draft()
+    File.objects.filter(pk=job.file_id).update(**change)
+
+    answer = operator.get(path(job, "problems.csv"), follow=True)
+
+    assert (answer.status_code, says in answer.text) == (200, True)
+    assert answer.request["PATH_INFO"] == f"/jobs/new/{job.code}/"
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "after", "rung"),
+    [
+        ("pause", JobState.RUNNING, JobState.PAUSING, "drive"),
+        ("resume", JobState.PAUSED, JobState.QUEUED, "drive"),
+        ("cancel", JobState.PAUSED, JobState.CANCELLING, "drive"),
+    ],
+)
+def test_asking_changes_the_state_once(
+    operator: Client, ana: User, doorbell: Doorbell, django_capture_on_commit_callbacks: Any,
+    verb: str, before: JobState, after: JobState, rung: str,
+) -> None:  # fmt: skip
+    job = stages.planned(state=before)
+    Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = operator.post(path(job, f"{verb}/"))
+    again = operator.post(path(job, f"{verb}/"))
+
+    assert (answer.status_code, answer["Location"]) == (302, path(job))
+    assert Job.objects.get(pk=job.pk).state == after
+    assert job.events.get().by == ana
+    assert [task for task, _ in doorbell] == [rung]
+    assert f"It is too late to {verb} this job" in said(operator, again)
+
+
+def test_retry_makes_one_job_of_the_failed_rows(operator: Client) -> None:
+    job = stages.settled(stages.ROWS, stages.failed())
+
+    first, second = operator.post(path(job, "retry/")), operator.post(path(job, "retry/"))
+
+    child = Job.objects.get(parent=job)
+    assert [answer["Location"] for answer in (first, second)] == [f"/jobs/new/{child.code}/check/"] * 2
+    assert "A new job of the 1 failed row, checked again first." in said(operator, first)
+    assert child.state == JobState.CHECKING
+
+
+def test_retry_of_what_did_not_fail_is_refused(operator: Client) -> None:
+    job = stages.settled()
+
+    answer = operator.post(path(job, "retry/"))
+
+    assert "Only a job that is over, has failed rows" in said(operator, answer)
+    assert Job.objects.filter(parent=job).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("decision", "state", "batch"),
+    [
+        ("accept", JobState.COMPLETED, BatchState.UNCERTAIN),
+        ("look", JobState.RUNNING, BatchState.UNSURE),
+        ("resend", JobState.RUNNING, BatchState.PLANNED),
+        ("nonsense", JobState.NEEDS_DECISION, BatchState.UNCERTAIN),
+        ("", JobState.NEEDS_DECISION, BatchState.UNCERTAIN),
+    ],
+)
+def test_uncertain_rows_are_decided_by_a_person(
+    operator: Client, decision: str, state: JobState, batch: BatchState
+) -> None:
+    uncertain = [Outcome.UNCERTAIN.value, "", "lost", "No answer."]
+    job = stages.settled("external_id\ng-1\n", uncertain)
+    before = job.state
+    Batch.objects.filter(job=job).update(state=BatchState.UNCERTAIN)
+
+    answer = operator.post(path(job, "resolve/"), {"decision": decision})
+
+    assert (before, answer["Location"]) == (JobState.NEEDS_DECISION, path(job))
+    assert (Job.objects.get(pk=job.pk).state, Batch.objects.get(job=job).state) == (state, batch)
