@@ -24,7 +24,7 @@ from jobsui.jobs.engine.sending import Posted, Shipment
 from jobsui.jobs.enums import Action, BatchState, HeldBy, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from jobsui.zendesk.client import retry_after
-from jobsui.zendesk.errors import Forbidden, Limited, NotSignedIn, Refused, TooManyJobs, ZendeskError
+from jobsui.zendesk.errors import Forbidden, Limited, NotSent, NotSignedIn, Refused, TooManyJobs, ZendeskError
 from jobsui.zendesk.payloads import JobStatus
 
 logger = logging.getLogger(__name__)
@@ -398,6 +398,8 @@ class Driver:
             self.budget.learn(posted.answer.headers)
         if posted.status is not None:
             self.flights[posted.shipment.batch_id] = Flight(posted.shipment, posted.status.id, time.monotonic())
+        elif not isinstance(posted.error, Limited | NotSent | Refused):
+            self.doubts[posted.shipment.batch_id] = time.monotonic()
         self._pace(self.posts, posted.error)
         self.unwritten.append(posted)
 
