@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-STOP_SECONDS = 7.0
-BASE_STOP_SECONDS = 1.5
+STOP_SECONDS = 6.5
+BASE_STOP_SECONDS = 1.0
 """What the others stand on needs no more once they are gone."""
 STEADY_SECONDS = 60.0
 MOST_WAIT = 30.0

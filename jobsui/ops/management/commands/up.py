@@ -124,7 +124,7 @@ def _sandbox(port: int) -> list[str]:
 def _web(host: str, port: int) -> list[str]:
     return [
         sys.executable, "-m", "gunicorn", "jobsui.wsgi", "--bind", f"{_bracketed(host)}:{port}",
-        "--workers", "2", "--threads", "8", "--preload", "--graceful-timeout", "6", "--timeout", "120",
+        "--workers", "2", "--threads", "8", "--preload", "--graceful-timeout", "5", "--timeout", "120",
         "--no-control-socket", "--log-level", "warning",
     ]  # fmt: skip
 
