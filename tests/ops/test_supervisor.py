@@ -56,6 +56,12 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def wait_until_gone(pids: list[int]) -> None:
+    ends = time.monotonic() + 10
+    while any(map(is_running, pids)) and time.monotonic() < ends:
+        time.sleep(0.01)
+
+
 def test_part_that_is_killed_is_started_again_and_said_so(kept: Kept) -> None:
     part = kept.run("steady", FOREVER)
     first = pid_of(part)
@@ -103,6 +109,7 @@ def test_what_a_dead_part_had_started_is_ended_before_it_begins_anew(kept: Kept)
     kept.until(lambda: len(kept.noted()) == 2)
 
     child, next_child = map(int, kept.noted())
+    wait_until_gone([child])
     assert (is_running(child), is_running(next_child)) == (False, True)
 
 
@@ -122,8 +129,10 @@ def test_stop_kills_what_does_not_listen_with_all_it_started(kept: Kept, monkeyp
     kept.until(lambda: len(kept.noted()) == 1)
 
     kept.stop()
+    left = [pid_of(part), int(kept.noted()[0])]
+    wait_until_gone(left)  # The kernel may take a moment for what is not our own child.
 
-    assert [is_running(pid) for pid in (pid_of(part), int(kept.noted()[0]))] == [False, False]
+    assert [is_running(pid) for pid in left] == [False, False]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
