@@ -1,0 +1,106 @@
+import re
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from jobsui.jobs.enums import BatchState, JobState
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
+from jobsui.jobs.models.batch import pack
+from tests.web import stages
+
+pytestmark = pytest.mark.django_db
+MANY = "external_id,price\n" + "".join(f"g-{n},{n}\n" for n in range(1, 251))
+
+
+def listed(client: Client, job: Job, query: str = "") -> list[int]:
+    text = client.get(f"/jobs/{job.code}/batches/{query}").text
+    return [int(seq) for seq in re.findall(rf'href="/jobs/{job.code}/batches/([0-9]+)/"', text)]
+
+
+def test_batches_are_listed_in_the_order_of_the_file(operator: Client) -> None:
+    job = stages.settled(MANY, *[stages.failed()] * 101)
+    Batch.objects.filter(job=job, seq=3).update(state=BatchState.PLANNED)
+
+    everything = listed(operator, job)
+    narrowed = [listed(operator, job, f"?state={state}") for state in ("failed", "done", "planned", "uncertain")]
+
+    assert everything == [1, 2, 3]
+    assert narrowed == [[1, 2], [1, 2], [3], []]
+
+
+@pytest.mark.parametrize("query", ["?state=nonsense", "?state=a%26b", "?after=x", "?after=" + "9" * 5000])
+def test_batches_take_nonsense_for_nothing(operator: Client, query: str) -> None:
+    assert listed(operator, stages.settled(MANY), query) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("rows", [100, 300])
+def test_batches_ask_as_often_for_many_as_for_one(
+    operator: Client, rows: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    job = stages.settled("external_id\n" + "".join(f"g-{n}\n" for n in range(rows)))
+
+    with django_assert_num_queries(4):  # session, user, job, batches
+        operator.get(f"/jobs/{job.code}/batches/")
+
+
+def test_batches_that_are_many_come_page_by_page(operator: Client) -> None:
+    job = stages.settled()
+    Batch.objects.bulk_create(Batch(job=job, seq=n, size=1, first_row=n, last_row=n) for n in range(2, 121))
+
+    pages = [listed(operator, job, query) for query in ("", "?after=50", "?after=100")]
+
+    assert pages == [list(range(1, 51)), list(range(51, 101)), list(range(101, 121))]
+    assert "?after=50&amp;state=planned" not in operator.get(f"/jobs/{job.code}/batches/").text
+    assert "?after=51&amp;state=planned" in operator.get(f"/jobs/{job.code}/batches/?state=planned").text
+
+
+def test_batch_shows_request_and_answer_as_they_went(operator: Client) -> None:
+    job = stages.settled(stages.ROWS, stages.failed("Because.", "C"))
+    batch = Batch.objects.get(job=job)
+    Attempt.objects.create(
+        batch=batch, number=1, epoch=1, at=timezone.now(), items=2, result="accepted", http_status=200, elapsed_ms=70,
+        answer_body=pack(b'{"job_status": {"id": "01S"}}'),
+    )  # fmt: skip
+    BatchBlob.objects.filter(batch=batch).update(reply=pack(b'{"job_status": {"status": "completed"}}'))
+
+    answer = operator.get(f"/jobs/{job.code}/batches/1/")
+
+    exchange = answer.context["exchange"]
+    assert exchange.url == f"http://{stages.NOWHERE}/api/v2/custom_objects/gadget/jobs"
+    assert [(row.row, row.outcome, row.record_id, row.error) for row in exchange.rows] == [
+        (2, "failed", "", "Because."), (3, "created_or_updated", "01REC", ""),
+    ]  # fmt: skip
+    for shown in ("Basic ********", "200 in 70 ms", "&quot;id&quot;: &quot;01S&quot;", "C: Because.", "$ZENDESK_TOKEN"):
+        assert shown in answer.text
+    assert "token-of-acme" not in answer.text
+
+
+def test_batch_leads_to_its_neighbours_and_the_next_failure(operator: Client) -> None:
+    job = stages.settled(MANY)
+    Batch.objects.filter(job=job, seq=3).update(failed=1)
+    actions = {}
+
+    for seq in (1, 2, 3):
+        text = operator.get(f"/jobs/{job.code}/batches/{seq}/").text
+        actions[seq] = re.findall(rf'class="btn" href="/jobs/{job.code}/batches/([0-9]+)/"', text)
+
+    assert actions == {1: ["2", "3"], 2: ["1", "3", "3"], 3: ["2"]}
+
+
+def test_batch_that_was_not_sent_yet_says_so(operator: Client) -> None:
+    job = stages.planned(state=JobState.RUNNING)
+
+    answer = operator.get(f"/jobs/{job.code}/batches/1/")
+
+    assert "No answer yet." in answer.text
+    assert [row.outcome for row in answer.context["exchange"].rows] == ["pending", "pending"]
+
+
+def test_batch_there_is_not_is_not_found(operator: Client) -> None:
+    job, draft = stages.settled(), stages.draft()
+
+    paths = [f"/jobs/{job.code}/batches/{seq}/" for seq in (0, 2, 10**30)] + [f"/jobs/{draft.code}/batches/1/"]
+
+    assert [operator.get(path).status_code for path in paths] == [404] * 4

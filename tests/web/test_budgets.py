@@ -1,0 +1,29 @@
+"""What a page may cost, whatever it shows."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.web.routes import furnish
+from tests.web.test_access import MATRIX
+
+pytestmark = pytest.mark.django_db
+
+
+def test_no_page_asks_the_database_more_than_twelve_times(administrator: Client) -> None:
+    world = furnish()
+    counts = {}
+
+    for route, row in MATRIX.items():
+        if row.get == 200:
+            with CaptureQueriesContext(
+                connection,
+            ) as asked:
+                answer = administrator.get(world.path(route))
+                if answer.streaming:
+                    answer.getvalue()
+            counts[route] = len(asked)
+
+    assert len(counts) > 30
+    assert {route: count for route, count in counts.items() if count > 12} == {}
