@@ -80,7 +80,8 @@ def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
     except ZendeskError as error:
         messages.error(request, explain(error))
     else:
-        messages.success(request, f"{counted(len(found), 'object')} read from {connection}.")
+        read = sum(not known.gone for known in found)
+        messages.success(request, f"{counted(read, 'object')} read from {connection}.")
     return redirect("connections:detail", code)
 
 

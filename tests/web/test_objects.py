@@ -1,0 +1,124 @@
+import re
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from jobsui.connections.models import CustomObject
+from tests.factories import make_connection, make_object
+from tests.web import stages
+from tests.world import GADGET, World
+
+pytestmark = pytest.mark.django_db
+
+
+def keys(client: Client, query: str = "") -> list[str]:
+    return re.findall(r'href="/objects/[0-9]+/">([^<]+)<', client.get(f"/objects/{query}").text)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_objects_are_listed_by_as_many_queries(
+    operator: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(count):
+        make_object(make_connection(name=f"C{number}", host=f"c{number}.zendesk.com"), f"o{number}")
+
+    with django_assert_num_queries(4):  # session, user, objects, whether there is a connection
+        listed = keys(operator)
+
+    assert listed == [f"o{number}" for number in range(count)]
+
+
+def test_objects_are_found_by_a_part_of_their_key(operator: Client) -> None:
+    connection = make_connection()
+    for key in ("asset", "vendor", "set_top"):
+        make_object(connection, key)
+
+    found = [keys(operator, query) for query in ("?q=set", "?q=SET ", "?q=x", "?q=%25", "?q=%00", "?q=")]
+
+    assert found == [["asset", "set_top"], ["asset", "set_top"], [], [], ["asset", "set_top", "vendor"],
+                     ["asset", "set_top", "vendor"]]  # fmt: skip
+    assert "No object key contains what you typed" in operator.get("/objects/?q=x").text
+
+
+def test_object_shows_its_fields(operator: Client) -> None:
+    thing = stages.gadget()
+
+    text = operator.get(f"/objects/{thing.pk}/").text
+
+    fields = re.findall(r"<td><code>([a-z]+)</code></td>", text)
+    assert fields == ["serial", "status", "tags", "price", "seats", "insured", "bought", "notes"]
+    assert f'href="/jobs/new/?object={thing.pk}"' in text
+
+
+def test_object_that_is_gone_says_so(operator: Client) -> None:
+    thing = make_object(make_connection(), gone=True)
+
+    assert "Zendesk no longer knows this object." in operator.get(f"/objects/{thing.pk}/").text
+
+
+def test_template_maps_itself(operator: Client) -> None:
+    answer = operator.get(f"/objects/{stages.gadget().pk}/template.csv")
+
+    assert answer.content.decode("utf-8-sig").splitlines()[0] == (
+        "external_id,name,serial,status,tags,price,seats,insured,bought,notes"
+    )
+
+
+def test_template_of_an_odd_key_has_a_sound_header(operator: Client) -> None:
+    thing = make_object(make_connection(), 'a"\r\nX: 1')
+
+    answer = operator.get(f"/objects/{thing.pk}/template.csv")
+
+    assert answer["Content-Disposition"] == "attachment; filename*=utf-8''a%22%0D%0AX%3A%201-template.csv"
+
+
+def test_object_is_added_by_its_key_and_read(operator: Client, world: World) -> None:
+    world.sandbox.make_object("vendor", fields=GADGET)
+
+    answer = operator.post("/objects/add/", {"connection": str(world.connection.code), "key": "vendor"})
+
+    added = CustomObject.objects.get(key="vendor")
+    assert answer["Location"] == f"/objects/{added.pk}/"
+    assert (len(added.schema.fields), added.read_at is None) == (8, False)
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [("nothing", "nothing could not be read."), ("a b", "is not an object key"), ("", "This field is required.")],
+)
+def test_object_that_is_none_is_not_added(operator: Client, world: World, key: str, says: str) -> None:
+    answer = operator.post("/objects/add/", {"connection": str(world.connection.code), "key": key})
+
+    assert (answer.status_code, says in answer.text) == (200, True)
+    assert CustomObject.objects.count() == 0
+
+
+def test_object_of_no_connection_is_not_added(operator: Client) -> None:
+    answer = operator.post("/objects/add/", {"connection": "x", "key": "asset"})
+
+    assert list(answer.context["form"].errors) == ["connection"]
+
+
+def test_form_knows_which_connection_one_came_from(operator: Client) -> None:
+    connection = make_connection()
+
+    text = operator.get(f"/objects/add/?connection={connection.code}").text
+
+    assert f'<option value="{connection.code}" selected>Acme</option>' in text
+
+
+def test_refresh_reads_the_fields_again(operator: Client, world: World) -> None:
+    thing = world.object()
+    world.sandbox.make_object("gadget", fields=GADGET[:2])
+
+    page = operator.post(f"/objects/{thing.pk}/refresh/", follow=True)
+
+    assert "gadget is read again." in page.text
+    assert len(CustomObject.objects.get(pk=thing.pk).schema.fields) == 2
+
+
+def test_refresh_that_fails_says_why(operator: Client) -> None:
+    page = operator.post(f"/objects/{stages.gadget().pk}/refresh/", follow=True)
+
+    assert "The host refused the connection." in page.text
