@@ -99,17 +99,18 @@ def signed_in(browser: Browser, product: Product, zendesk: Sandbox, tmp_path_fac
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page of somebody who is not signed in. Whatever the browser complains about fails the test."""
-    yield from _page(browser, None)
+    yield from watched_page(browser)
 
 
 @pytest.fixture
 def person(browser: Browser, product: Product, signed_in: Path) -> Iterator[Person]:
     """The administrator, signed in."""
-    for page in _page(browser, signed_in):
+    for page in watched_page(browser, signed_in):
         yield Person(page, product)
 
 
-def _page(browser: Browser, cookies: Path | None) -> Iterator[Page]:
+def watched_page(browser: Browser, cookies: Path | None = None) -> Iterator[Page]:
+    """A page whose complaints are an error in the end."""
     context = browser.new_context(storage_state=cookies, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(LONG)
     page = context.new_page()

@@ -1,0 +1,90 @@
+"""Every page of the product, found by its name in the URLconf."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+from playwright.sync_api import Page
+
+VIEWPORTS = {"wide": (1280, 900), "narrow": (390, 844)}
+THEMES = ("light", "dark")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A named address with what is put into it; `about` tells one filling from another."""
+
+    name: str
+    path: str
+    about: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.about}".strip()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the pages of an installation are about: {what it is: its id}, codes but for objects and people."""
+
+    connections: Mapping[str, str]
+    objects: Mapping[str, str]
+    drafts: Mapping[str, str]
+    jobs: Mapping[str, str]
+    people: Mapping[str, str]
+
+
+def addresses(known: Known) -> Iterator[Address]:
+    """All that can be put together; which of them are pages shows when they are asked for."""
+    for name, route in named_routes(get_resolver("jobsui.urls")):
+        for about, arguments in _fillings(route, known):
+            path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found, given=arguments: str(given[found[1]]), route)
+            yield Address(name, f"/{path}", about)
+
+
+def pages(page: Page, url: str, known: Known) -> Iterator[Address]:
+    """The addresses that answer a GET with a whole page, not with a download, a fragment or a redirect elsewhere."""
+    for address in addresses(known):
+        answer = page.request.get(url + address.path, max_redirects=0)
+        assert answer.status in {200, 204, 302, 404, 405}, f"{address}: {answer.status}"
+        if answer.status == 200 and "html" in answer.headers["content-type"] and "<html" in answer.text():
+            yield address
+
+
+def look(page: Page, url: str, address: Address, *, theme: str, size: str) -> None:
+    """Show the page in that theme and size."""
+    dress(page, theme=theme, size=size)
+    page.goto(url + address.path)
+
+
+def dress(page: Page, *, theme: str, size: str) -> None:
+    width, height = VIEWPORTS[size]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+
+
+def named_routes(resolver: URLResolver, before: str = "", space: str = "") -> Iterator[tuple[str, str]]:
+    """(name, route) of all addresses, such as ("jobs:detail", "jobs/<uuid:code>/")."""
+    for entry in resolver.url_patterns:
+        route = before + _route(entry)
+        if isinstance(entry, URLResolver):
+            inner = f"{space}{entry.namespace}:" if entry.namespace else space
+            yield from named_routes(entry, route, inner)
+        elif entry.name:
+            yield f"{space}{entry.name}", route
+
+
+def _route(entry: URLPattern | URLResolver) -> str:
+    """As with path(); of a regular expression its plain beginning."""
+    return re.sub(r"^\^|\$$|\\Z$", "", str(entry.pattern))
+
+
+def _fillings(route: str, known: Known) -> Sequence[tuple[str, dict[str, Any]]]:
+    if "<" not in route:
+        return [("", {})]
+    if "(?P<" in route:
+        return []  # Only in addresses that come by mail.
+    place = "drafts" if route.startswith("jobs/new/") else route.partition("/")[0]
+    things: Mapping[str, str] = getattr(known, place, {})
+    return [(about, {"code": key, "pk": key, "seq": 1, "status_id": "none"}) for about, key in things.items()]

@@ -1,0 +1,74 @@
+"""An installation with something of everything: what works, what is broken, what waits."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.acceptance.pages import Known
+from tests.acceptance.person import Person
+from tests.sandbox_server import Sandbox
+from tests.world import GADGET, gadgets, to_csv
+
+
+def last_id(path: str) -> str:
+    """The code or number in an address."""
+    return re.findall(r"/([0-9a-f-]{36}|\d+)(?=/|$)", path)[-1]
+
+
+def set_stage(person: Person, zendesk: Sandbox) -> Known:
+    """Make connections, drafts and jobs in all states that stay, by the pages themselves."""
+    zendesk.make_object("stage", fields=GADGET)
+    person.add_connection("Stage", zendesk)
+    person.press("Test")
+    person.sees("The connection works.")
+    connections = {"works": last_id(person.page.url)}
+    person.add_object("Stage", "stage")
+    objects = {"known": last_id(person.page.url)}
+    person.add_connection("Broken", zendesk, secret="wrong")
+    person.press("Test")
+    expect(person.page.locator("#test .bad")).to_be_visible()
+    connections["failed test"] = last_id(person.page.url)
+    drafts = _drafts(person)
+    jobs = _jobs(person, zendesk)
+    person.open("/people/add/")
+    person.page.get_by_label("User name").fill("colleague")
+    person.page.locator("main button[type=submit]").click()
+    person.open("/people/")
+    edit = person.page.get_by_role("link", name="colleague").get_attribute("href") or ""
+    return Known(connections, objects, drafts, jobs, {"colleague": last_id(edit)})
+
+
+def _drafts(person: Person) -> dict[str, str]:
+    drafts = {}
+    person.upload("Stage · stage", "create", ("broken.xlsx", b"PK\x03\x04 this is no workbook"))
+    person.sees("cannot be read")
+    drafts["rejected file"] = last_id(person.page.url)
+    person.upload("Stage · stage", "create", ("fresh.csv", to_csv(gadgets(20))))
+    drafts["unmapped"] = last_id(person.page.url)
+    wrong = [row | {"price": "much"} if place % 3 else row for place, row in enumerate(gadgets(20))]
+    person.upload("Stage · stage", "create", ("wrong.csv", to_csv(wrong)))
+    person.map()
+    drafts["with problems"] = last_id(person.page.url)
+    person.upload("Stage · stage", "delete_by_external_id", ("gone.csv", b"external_id\ng-1\ng-2\n"))
+    person.map()
+    drafts["deletes"] = last_id(person.page.url)
+    return drafts
+
+
+def _jobs(person: Person, zendesk: Sandbox) -> dict[str, str]:
+    jobs = {"completed": last_id(person.send("Stage · stage", "create", ("good.csv", to_csv(gadgets(120)))))}
+    person.watch()
+    jobs["with failures"] = last_id(person.send("Stage · stage", "create", ("again.csv", to_csv(gadgets(150)))))
+    person.watch("Completed with failures")
+    # Without a key nobody can tell whether a request that was lost had arrived.
+    rows = [{name: row[name] for name in ("name", "serial")} for row in gadgets(30, first=1000)]
+    person.upload("Stage · stage", "create", ("lost.csv", to_csv(rows)))
+    person.press("Map its columns")
+    person.page.get_by_label(re.compile("Give rows without an external ID")).uncheck()
+    person.page.get_by_role("button", name=re.compile("^Check")).click()
+    person.review()
+    zendesk.faults(**{"drop-before-accept": {"rate": 1, "method": "POST", "path": "/jobs", "times": 1}})
+    jobs["needs a decision"] = last_id(person.launch())
+    person.watch("Needs a decision")
+    zendesk.faults()
+    return jobs
