@@ -1,0 +1,508 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from jobsui.jobs.engine import control
+from jobsui.jobs.enums import Action, FileState, JobState
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.models import File, Job
+from tests.conftest import Doorbell
+from tests.factories import make_object
+from tests.web import stages
+from tests.web.conftest import signed_in
+from tests.world import World, gadgets
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+CSV = b"external_id;price\ng-1;1,5\n"
+
+
+def upload(content: bytes = CSV, name: str = "rows.csv") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content)
+
+
+def form(thing: Any, **fields: Any) -> dict[str, Any]:
+    return {"object": thing.pk, "action": "create", "file": upload()} | fields
+
+
+def path(job: Job, step: str = "") -> str:
+    return f"/jobs/new/{job.code}/{step}"
+
+
+def launched_meanwhile(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Somebody else launches the draft between the view's look at it and what it asks the engine for."""
+    asked: Callable[..., Any] = getattr(control, name)
+
+    def late(job: Job, *args: Any, **options: Any) -> Any:
+        Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
+        return asked(job, *args, **options)
+
+    monkeypatch.setattr(control, name, late)
+
+
+# Upload
+
+
+def test_first_step_without_an_object_says_what_to_do(operator: Client) -> None:
+    assert "There is no object to send to yet" in operator.get("/jobs/new/").text
+
+
+def test_first_step_offers_the_object_one_came_from(operator: Client) -> None:
+    thing = stages.gadget()
+
+    text = operator.get(f"/jobs/new/?object={thing.pk}").text
+    odd = operator.get(f"/jobs/new/?object={'9' * 30}").text
+
+    assert f'<option value="{thing.pk}" selected>' in text
+    assert f'<option value="{thing.pk}">' in odd
+
+
+def test_upload_makes_a_draft_whose_file_is_read(
+    operator: Client, ana: User, doorbell: Doorbell, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = operator.post("/jobs/new/", form(stages.gadget()))
+
+    job = Job.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, path(job))
+    assert (job.state, job.action, job.object_key, job.created_by) == ("draft", "create", "gadget", ana)
+    assert (job.file.name, job.file.state, job.file.uploaded_by) == ("rows.csv", FileState.READING, ana)
+    assert Path(default_storage.path(job.file.stored_as)).read_bytes() == CSV
+    assert doorbell == [("read_file", (job.file.pk,))]
+
+
+def test_upload_by_htmx_leads_to_the_whole_page_of_the_draft(operator: Client) -> None:
+    answer = operator.post("/jobs/new/", form(stages.gadget()), headers=HTMX)
+
+    assert (answer.status_code, answer["HX-Redirect"]) == (200, path(Job.objects.get()))
+    assert answer.content == b""
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"object": "x"}, "object"),
+        ({"object": ""}, "object"),
+        ({"action": "explode"}, "action"),
+        ({"file": ""}, "file"),
+    ],
+)
+def test_upload_by_htmx_that_is_wrong_shows_the_form_again(
+    operator: Client, fields: dict[str, Any], wrong: str
+) -> None:
+    answer = operator.post("/jobs/new/", form(stages.gadget(), **fields), headers=HTMX)
+    page = operator.post("/jobs/new/", form(stages.gadget(), **fields))
+
+    assert list(answer.context["form"].errors) == [wrong]
+    assert answer.text.lstrip().startswith("<form")
+    assert page.text.startswith("<!DOCTYPE html>")
+    assert (Job.objects.count(), File.objects.count()) == (0, 0)
+
+
+def test_empty_upload_is_refused(operator: Client) -> None:
+    answer = operator.post("/jobs/new/", form(stages.gadget(), file=upload(b"")))
+
+    assert (answer.status_code, "The submitted file is empty." in answer.text) == (200, True)
+
+
+def test_colleague_opens_the_draft(operator: Client, administrator: Client, ana: User) -> None:
+    job = stages.draft(created_by=ana)
+
+    assert administrator.get(path(job)).status_code == 200
+    assert f'id="d{job.pk}"' in operator.get("/").text
+    assert f'id="d{job.pk}"' not in administrator.get("/").text
+
+
+def test_file_is_shown_as_it_was_read(operator: Client) -> None:
+    job = stages.draft()
+
+    text = " ".join(operator.get(path(job)).text.split())
+
+    assert "3 rows</strong>, 2 columns, 36 bytes, CSV, UTF-8, separated by commas" in text
+    assert f'href="{path(job, "map/")}"' in text
+
+
+def test_file_that_cannot_be_read_says_why(operator: Client) -> None:
+    job = stages.draft()
+    File.objects.update(state=FileState.REJECTED, error="This is a picture.")
+
+    text = operator.get(path(job)).text
+
+    assert ("This is a picture." in text, path(job, "map/") in text) == (True, False)
+
+
+def test_reading_says_nothing_when_nothing_is_new_and_ends(operator: Client) -> None:
+    job = stages.draft()
+    File.objects.update(state=FileState.READING, rows_read=0)
+    page = operator.get(path(job)).text
+    address = re.findall(r'hx-get="([^"]+)"', page)
+
+    unchanged = operator.get(address[0], headers=HTMX)
+    File.objects.update(rows_read=20_000)
+    further = operator.get(address[0], headers=HTMX)
+    File.objects.update(state=FileState.READY)
+    over = operator.get(address[0], headers=HTMX)
+
+    assert address == [path(job, "file/?v=reading-0")]
+    assert [unchanged.status_code, further.status_code, over.status_code] == [204, 200, 200]
+    assert re.findall(r'hx-trigger="([^"]+)"', further.text) == ["every 1s"]
+    assert ("20,000 rows so far" in further.text, "hx-" in over.text) == (True, False)
+
+
+@pytest.mark.parametrize("step", ["map/", "check/", "review/"])
+def test_steps_wait_for_the_file(operator: Client, step: str) -> None:
+    job = stages.draft()
+    File.objects.update(state=FileState.READING)
+
+    assert operator.get(path(job, step))["Location"] == path(job)
+
+
+def test_file_is_read_in_another_way(operator: Client) -> None:
+    job = stages.checked()
+
+    answer = operator.post(path(job, "layout/"), {"encoding": "cp1252", "delimiter": ";"})
+
+    job.refresh_from_db()
+    assert (answer["Location"], job.state, job.mapping, job.checked_fingerprint) == (path(job), "draft", {}, "")
+    assert (job.file.state, job.file.encoding, job.file.delimiter) == (FileState.READING, "cp1252", ";")
+
+
+def test_file_is_read_in_no_way_that_was_not_offered(operator: Client) -> None:
+    job = stages.draft()
+
+    page = operator.post(path(job, "layout/"), {"encoding": "rot13"}, follow=True)
+
+    assert "Choose from what is offered." in page.text
+    assert Job.objects.get().file.state == FileState.READY
+
+
+def test_file_of_another_job_stays_as_it_is_read(operator: Client) -> None:
+    parent = stages.settled(stages.ROWS, stages.failed())
+    operator.post(f"/jobs/{parent.code}/retry/")
+    child = stages.changed(Job.objects.get(parent=parent), state=JobState.DRAFT)
+
+    page = operator.post(path(child, "layout/"), {"delimiter": ";"}, follow=True)
+
+    assert "Another job has this file too." in page.text
+    assert (child.file.state, File.objects.get().delimiter) == (FileState.READY, ",")
+
+
+def test_retry_with_another_file_is_no_retry_any_more(operator: Client) -> None:
+    parent = stages.settled(stages.ROWS, stages.failed())
+    operator.post(f"/jobs/{parent.code}/retry/")
+    child = stages.changed(Job.objects.get(parent=parent), state=JobState.DRAFT)
+
+    operator.post(path(child), form(stages.gadget()))
+
+    child.refresh_from_db()
+    assert (child.parent, child.file == parent.file) == (None, False)
+    assert default_storage.exists(parent.file.stored_as)
+
+
+def test_draft_is_pointed_elsewhere_and_keeps_its_file(operator: Client) -> None:
+    job = stages.checked()
+    vendor = make_object(job.connection, "vendor")
+
+    answer = operator.post(path(job), {"object": vendor.pk, "action": "update"})
+
+    before = job.file
+    job.refresh_from_db()
+    assert answer["Location"] == path(job)
+    assert (job.object_key, job.action, job.mapping, job.state, job.file) == ("vendor", "update", {}, "draft", before)
+
+
+def test_draft_gets_another_file_and_the_old_one_goes(
+    operator: Client, django_capture_on_commit_callbacks: Any
+) -> None:
+    job = stages.checked()
+    old = job.file.stored_as
+
+    with django_capture_on_commit_callbacks(execute=True):
+        operator.post(path(job), form(stages.gadget(), file=upload(b"name\na\n", "other.csv")))
+
+    job.refresh_from_db()
+    assert (job.file.name, File.objects.count(), default_storage.exists(old)) == ("other.csv", 1, False)
+
+
+def test_draft_is_thrown_away_with_its_file(operator: Client, django_capture_on_commit_callbacks: Any) -> None:
+    job = stages.draft()
+    stored_as = job.file.stored_as
+
+    with django_capture_on_commit_callbacks(execute=True):
+        page = operator.post(path(job, "discard/"), follow=True)
+
+    assert "The draft is thrown away." in page.text
+    assert (Job.objects.count(), File.objects.count(), default_storage.exists(stored_as)) == (0, 0, False)
+
+
+# Map
+
+
+def test_columns_are_matched_by_name(operator: Client) -> None:
+    job = stages.changed(stages.draft("external_id,Price,colour\ng-1,1,red\n"), mapping={})
+
+    answer = operator.get(path(job, "map/"))
+
+    chosen = {column: select.value() for column, _, select in answer.context["form"].rows()}
+    assert chosen == {"external_id": "external_id", "Price": "field:price", "colour": ""}
+
+
+def test_mapping_is_saved_and_checked(
+    operator: Client, doorbell: Doorbell, django_capture_on_commit_callbacks: Any
+) -> None:
+    job = stages.draft()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = operator.post(
+            path(job, "map/"), {"column_0": "external_id", "column_1": "field:seats", "blank": "clear"}
+        )
+
+    job.refresh_from_db()
+    assert (answer["Location"], job.state) == (path(job, "check/"), JobState.CHECKING)
+    assert job.mapping == {"external_id": "external_id", "price": "field:seats"}
+    assert job.options["blank"] == "clear"
+    assert doorbell == [("check_job", (job.pk,))]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"column_0": "", "column_1": ""}, "External ID must be filled. Choose its column."),
+        ({"column_0": "external_id", "column_1": "external_id"}, "Two columns fill External ID"),
+        ({"column_0": "external_id", "column_1": "field:nothing"}, "Select a valid choice."),
+    ],
+)
+def test_mapping_that_cannot_work_says_why(operator: Client, fields: dict[str, str], says: str) -> None:
+    job = stages.draft()
+
+    answer = operator.post(path(job, "map/"), fields | {"blank": "skip"})
+
+    assert (answer.status_code, says in answer.text) == (200, True)
+    assert Job.objects.get(pk=job.pk).state == JobState.DRAFT
+
+
+def test_mapping_of_a_job_being_checked_is_not_checked_twice(operator: Client) -> None:
+    job = stages.draft()
+    fields = {"column_0": "external_id", "column_1": "", "blank": "skip"}
+
+    locations = [operator.post(path(job, "map/"), fields)["Location"] for _ in range(2)]
+
+    assert locations == [path(job, "check/")] * 2
+    assert Job.objects.get(pk=job.pk).state == JobState.CHECKING
+
+
+# Check
+
+
+def test_check_says_nothing_when_nothing_is_new_and_ends(operator: Client) -> None:
+    job = stages.draft()
+    stages.changed(job, state=JobState.CHECKING, version=7)
+    address = re.findall(r'hx-get="([^"]+)"', operator.get(path(job, "check/")).text)
+
+    unchanged = operator.get(address[0], headers=HTMX)
+    stages.changed(job, version=8, rows_checked=2)
+    further = operator.get(address[0], headers=HTMX)
+    stages.changed(job, version=9, state=JobState.READY, rows=3)
+    over = operator.get(address[0], headers=HTMX)
+
+    assert address == [path(job, "check/progress/?v=7")]
+    assert [unchanged.status_code, further.status_code, over.status_code] == [204, 200, 200]
+    assert re.findall(r'hx-trigger="([^"]+)"', further.text) == ["every 1s"]
+    assert ("2 of 3 rows." in further.text, "hx-" in over.text) == (True, False)
+
+
+def test_poll_of_a_draft_that_was_launched_leads_to_the_job(operator: Client) -> None:
+    job = stages.planned()
+
+    polls = [operator.get(path(job, step), headers=HTMX) for step in ("file/", "check/progress/")]
+
+    assert [(poll.status_code, poll["HX-Redirect"]) for poll in polls] == [(200, f"/jobs/{job.code}/")] * 2
+    assert operator.get(path(job, "check/"))["Location"] == f"/jobs/{job.code}/"
+
+
+def test_check_shows_problems_by_cause(operator: Client) -> None:
+    job = stages.checked()
+
+    answer = operator.get(path(job, "check/"))
+
+    causes = answer.context["causes"]
+    assert [(cause.column, cause.count, cause.sample_rows) for cause in causes] == [("price", 1, [4])]
+    assert "Problems in 1 of 3 rows" in answer.text
+    assert f'href="/jobs/{job.code}/problems.csv"' in answer.text
+
+
+@pytest.mark.parametrize(("choice", "kept"), [("skip", "skip"), ("stop", "stop"), ("nonsense", "stop"), ("", "stop")])
+def test_person_decides_about_rows_with_problems(operator: Client, choice: str, kept: str) -> None:
+    job = stages.checked()
+
+    answer = operator.post(path(job, "check/"), {"invalid": choice})
+
+    assert (answer["Location"], Job.objects.get().options["invalid"]) == (path(job, "review/"), kept)
+
+
+def test_decision_before_the_check_is_refused(operator: Client) -> None:
+    page = operator.post(path(stages.draft(), "check/"), {"invalid": "skip"}, follow=True)
+
+    assert "This job has to be checked first." in page.text
+
+
+def test_check_begins_again(operator: Client) -> None:
+    job = stages.draft(reason="The fields have changed.")
+    before = operator.get(path(job, "check/")).text
+
+    again = operator.post(path(job, "check/again/"))
+
+    assert "The fields have changed." in before
+    assert (again["Location"], Job.objects.get().state) == (path(job, "check/"), JobState.CHECKING)
+    assert "being checked already" in operator.post(path(job, "check/again/"), follow=True).text
+
+
+# Review and launch
+
+
+def test_review_says_what_will_be_done(operator: Client) -> None:
+    text = operator.get(path(stages.checked(), "review/")).text
+
+    assert "create or update by external id 2 gadget records</strong> in 1 batch" in text
+    assert "leave out 1 row with problems" in text
+    assert "Launch 2 rows" in text
+
+
+def test_review_before_the_check_leads_back(operator: Client) -> None:
+    job = stages.draft()
+
+    assert operator.get(path(job, "review/"))["Location"] == path(job, "check/")
+
+
+def test_review_offers_no_launch_while_problems_stop_it(operator: Client) -> None:
+    job = stages.checked()
+    control.set_invalid(job, "stop")
+
+    text = operator.get(path(job, "review/")).text
+
+    assert ("1 row with problems: mend the file" in text, "data-once" in text) == (True, False)
+
+
+def test_launching_twice_makes_one_job(ana: User, world: World) -> None:
+    operator = signed_in(ana)
+    world.object()
+    job = world.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
+
+    first, second = operator.post(path(job, "launch/")), operator.post(path(job, "launch/"))
+    world.doorbell.answer()
+
+    job.refresh_from_db()
+    assert [answer["Location"] for answer in (first, second)] == [f"/jobs/{job.code}/"] * 2
+    assert (job.state, job.created_or_updated, Job.objects.count()) == (JobState.COMPLETED, 3, 1)
+    assert world.sandbox.applied("gadget") == {"g-1": 1, "g-2": 1, "g-3": 1}
+    assert [event.text for event in job.events.all()].count("Launched.") == 1
+
+
+def test_delete_asks_for_the_number(ana: User, world: World) -> None:
+    operator = signed_in(ana)
+    world.object()
+    rows = gadgets(3)
+    world.sandbox.add_records(
+        "gadget", [{"external_id": row["external_id"], "name": row["name"],
+                    "custom_object_fields": {"serial": row["serial"]}} for row in rows]
+    )  # fmt: skip
+    ids = [{"external_id": row["external_id"]} for row in rows]
+    job = world.checked(ids, Action.DELETE_BY_EXTERNAL_ID)
+
+    refused = [operator.post(path(job, "launch/"), {"confirm": typed}) for typed in ("", "2", "30", "three", "3.0")]
+    untouched = (Job.objects.get().state, len(world.records()))
+    launched = operator.post(path(job, "launch/"), {"confirm": " 3 "})
+    world.doorbell.answer()
+
+    assert ["Type 3 to delete 3 records." in answer.text for answer in refused] == [True] * 5
+    assert untouched == (JobState.READY, 3)
+    assert launched["Location"] == f"/jobs/{job.code}/"
+    assert world.records() == {}
+
+
+def test_launch_after_the_fields_changed_goes_back_to_the_check(ana: User, world: World) -> None:
+    operator = signed_in(ana)
+    thing = world.object()
+    job = world.checked(gadgets(1), Action.UPSERT_BY_EXTERNAL_ID)
+    world.sandbox.make_object(thing.key, fields=[{"key": "serial", "title": "Serial", "type": "integer"}])
+
+    answer = operator.post(path(job, "launch/"))
+
+    job.refresh_from_db()
+    assert (answer["Location"], job.state, world.sandbox.jobs()) == (path(job, "check/"), JobState.DRAFT, [])
+    assert "have changed since the check. Check again." in operator.get(path(job, "check/")).text
+
+
+def test_launch_that_cannot_reach_zendesk_says_so(operator: Client) -> None:
+    job = stages.checked()
+
+    page = operator.post(path(job, "launch/"), follow=True)
+
+    assert "The object&#x27;s fields could not be read again before launch." in page.text
+    assert Job.objects.get().state == JobState.READY
+
+
+def test_launch_without_a_check_is_refused(operator: Client) -> None:
+    page = operator.post(path(stages.draft(), "launch/"), follow=True)
+
+    assert "Check this job first." in page.text
+    assert Job.objects.get().state == JobState.DRAFT
+
+
+# Somebody else was first
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "fields"),
+    [
+        ("set_target", "layout/", {"delimiter": ";"}),
+        ("discard", "discard/", {}),
+        ("set_target", "", {"action": "update"}),
+    ],
+)
+def test_draft_that_is_launched_meanwhile_is_left_alone(
+    operator: Client, monkeypatch: pytest.MonkeyPatch, name: str, step: str, fields: dict[str, str]
+) -> None:
+    job = stages.checked()
+    launched_meanwhile(monkeypatch, name)
+
+    answer = operator.post(path(job, step), fields | {"object": stages.gadget().pk}, follow=True)
+
+    after = Job.objects.get(pk=job.pk)
+    assert (answer.status_code, "This job was launched; it" in answer.text) == (200, True)
+    assert (after.state, after.mapping, after.file.state) == (JobState.QUEUED, job.mapping, FileState.READY)
+
+
+def test_mapping_that_comes_too_late_is_refused(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = stages.checked()
+    launched_meanwhile(monkeypatch, "set_mapping")
+
+    answer = operator.post(path(job, "map/"), {"column_0": "external_id", "column_1": "", "blank": "skip"})
+
+    assert "its mapping cannot change any more." in answer.text
+    assert Job.objects.get().mapping == job.mapping
+
+
+@pytest.mark.parametrize(
+    "step", ["", "layout/", "map/", "check/", "check/again/", "launch/", "discard/", "review/"]
+)  # fmt: skip
+def test_draft_that_was_launched_is_a_job(operator: Client, step: str) -> None:
+    job = stages.planned()
+
+    send = operator.get if step == "review/" else operator.post
+    answer = send(path(job, step))
+
+    assert (answer.status_code, answer["Location"]) == (302, f"/jobs/{job.code}/")
+    assert Job.objects.get().state == JobState.QUEUED
+
+
+def test_layout_says_why_in_the_engine_too() -> None:
+    with pytest.raises(NotPossibleNow, match="launched"):
+        control.set_layout(stages.planned(), delimiter=";")
