@@ -140,7 +140,7 @@ def test_history_asks_as_often_for_many_as_for_one(
     for _ in range(count):
         stages.settled(created_by=ana)
 
-    with django_assert_num_queries(6):  # session, user, connections, people, jobs, count
+    with django_assert_num_queries(5):  # session, user, connections, people, jobs
         operator.get("/jobs/")
 
 

@@ -1,8 +1,11 @@
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import UNLAUNCHED, Action, JobState
@@ -15,10 +18,12 @@ COLUMNS = {
     "object": "object_key__icontains",
     "action": "action",
     "by": "created_by",
-    "since": "created_at__date__gte",
-    "until": "created_at__date__lte",
+    "since": "created_at__gte",
+    "until": "created_at__lt",
     "q": "file__name__icontains",
 }
+
+SENSIBLE = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
 
 
 class HistoryForm(DressedForm):
@@ -34,14 +39,22 @@ class HistoryForm(DressedForm):
     object = forms.CharField(required=False, max_length=255)
     action = forms.ChoiceField(choices=[("", "any"), *Action.choices], required=False)
     by = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="anybody")
-    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}), validators=SENSIBLE)
+    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}), validators=SENSIBLE)
     q = forms.CharField(label="File name", required=False, max_length=255)
 
     def __init__(self, *args: Any, connections: QuerySet[Connection], people: QuerySet[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["connection"].queryset = connections  # type: ignore[attr-defined]
         self.fields["by"].queryset = people  # type: ignore[attr-defined]
+
+    def clean_since(self) -> datetime | None:
+        return _midnight(self.cleaned_data["since"])
+
+    def clean_until(self) -> datetime | None:
+        """The day itself is in."""
+        day = self.cleaned_data["until"]
+        return _midnight(day and day + timedelta(days=1))
 
     def narrowed(self, jobs: QuerySet[Job]) -> QuerySet[Job]:
         """The jobs that match; what is not a sensible value narrows nothing."""
@@ -57,3 +70,8 @@ class HistoryForm(DressedForm):
     @property
     def is_narrowing(self) -> bool:
         return any(self.data.get(name) for name in self.fields)
+
+
+def _midnight(day: date | None) -> datetime | None:
+    """When a day begins here: compared as it is, so that the index on the time serves."""
+    return timezone.make_aware(datetime.combine(day, time.min)) if day else None

@@ -1,8 +1,10 @@
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import Count, ProtectedError
+from django.db.models import Count, OuterRef, ProtectedError, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,8 +21,9 @@ from jobsui.words import counted
 
 @require_safe
 def connection_list(request: HtmxRequest) -> HttpResponse:
+    # Each counted for itself: joined, every job would meet every object.
     known = access.connections(request.user).annotate(
-        job_count=Count("jobs", distinct=True), object_count=Count("objects_known", distinct=True)
+        job_count=_counted(access.jobs(request.user)), object_count=_counted(access.objects(request.user))
     )
     return render(request, "connections/list.html", {"connections": known})
 
@@ -96,6 +99,12 @@ def remove(request: HtmxRequest, code: UUID) -> HttpResponse:
         return redirect("connections:detail", code)
     messages.success(request, f"{connection} and its secrets are removed.")
     return redirect("connections:list")
+
+
+def _counted(things: QuerySet[Any]) -> Coalesce:
+    """How many of these the connection has, as a column."""
+    of_connection = things.filter(connection=OuterRef("pk")).order_by().values("connection")
+    return Coalesce(Subquery(of_connection.annotate(count=Count("pk")).values("count")), 0)
 
 
 def _save(request: HtmxRequest, form: ConnectionForm) -> HttpResponse:

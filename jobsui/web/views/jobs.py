@@ -31,12 +31,10 @@ def job_list(request: HtmxRequest) -> HttpResponse:
     found = form.narrowed(everything)
     kept = request.GET.copy()
     kept.pop("cursor", None)
-    page = {
-        "form": form,
-        "page": paging.by_time(found, request.GET.get("cursor", "")),
-        "count": paging.capped_count(found),
-        "kept": kept.urlencode(),
-    }
+    shown = paging.by_time(found, request.GET.get("cursor", ""))
+    # What is all on this page need not be counted.
+    count = paging.capped_count(found) if shown.older or shown.newer else str(len(shown.entries))
+    page = {"form": form, "page": shown, "count": count, "kept": kept.urlencode()}
     response = render(request, "jobs/list.html#table" if request.htmx else "jobs/list.html", page)
     patch_vary_headers(response, ["HX-Request"])
     return response
