@@ -54,10 +54,10 @@ def client_for(connection: Connection, *, may_call: Callable[[], bool] = lambda:
         try:
             current = Connection.objects.filter(pk=pk, host=host).first()
             if current is None:
-                raise NotSent("The connection was changed or removed meanwhile. Try again.")
+                raise NotSent("The connection was changed or removed meanwhile.")
             value = authorization(current)
         except DatabaseError:
-            raise NotSent("The credentials could not be read from the database. Try again.", code="database") from None
+            raise NotSent("The credentials could not be read from the database.", code="database") from None
         if not may_call():
             raise NotSent("Not sent: the worker was stopping, or held up for too long.", code="withheld")
         return value
@@ -103,11 +103,14 @@ def renew(connection: Connection, *, spent: str) -> str:
     fetched. Raises NotSignedIn when Zendesk refuses, or nothing is there to renew with."""
     if not can_renew(connection):
         raise NotSignedIn("The access token is no longer valid and there is none to renew it with.", status=401)
+    host = connection.host
     gives_up = time.monotonic() + CLAIM.total_seconds()
     while time.monotonic() < gives_up:
         claimed = _claim(connection)
         connection.refresh_from_db()  # After the claim: nobody else changes the pair from here on.
         try:
+            if connection.host != host:  # Whoever asked would take the new host's token to the old one.
+                raise NotSent("The connection was moved meanwhile.")
             if connection.sealed_access_token not in {"", spent}:
                 return _opened(connection, "access_token")
             if claimed:
@@ -116,7 +119,7 @@ def renew(connection: Connection, *, spent: str) -> str:
             if claimed:
                 _release(connection)
         time.sleep(0.2)
-    raise NotSent("Another process is renewing the access token and does not come back. Try again.")
+    raise NotSent("Another process is renewing the access token and does not come back.")
 
 
 def access_token(connection_id: int) -> str:
@@ -213,7 +216,7 @@ def _fetched(connection: Connection) -> str:
     token = _fetch(connection)
     fields = _with_token(connection, token)
     if not Connection.objects.filter(pk=connection.pk, **basis).update(**fields):
-        raise NotSent("The credentials were replaced while a token was fetched. Try again.")
+        raise NotSent("The credentials were replaced while a token was fetched.")
     return token.access_token
 
 

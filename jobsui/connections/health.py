@@ -99,4 +99,4 @@ def _sentence(error: ZendeskError) -> str:
 
 def _limit(answer: Answer) -> int | None:
     text = answer.headers.get("X-Rate-Limit") or answer.headers.get("ratelimit-limit") or ""
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) < 10 else None

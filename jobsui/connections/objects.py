@@ -13,6 +13,7 @@ from jobsui.zendesk.client import Client
 from jobsui.zendesk.errors import Forbidden, NotFound, Refused, ZendeskError
 from jobsui.zendesk.payloads import Json, ObjectInfo
 
+MOST_TITLE = 255
 KEY = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
@@ -92,8 +93,8 @@ def _count(client: Client, key: str) -> int | None:
 def _keep(connection: Connection, reading: Reading) -> CustomObject:
     info = reading.info
     values = {
-        "title": info.title,
-        "title_pluralized": info.title_pluralized,
+        "title": info.title[:MOST_TITLE],
+        "title_pluralized": info.title_pluralized[:MOST_TITLE],
         "description": info.description,
         "fields": reading.fields,
         "record_count": reading.record_count,

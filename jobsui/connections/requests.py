@@ -20,6 +20,7 @@ MOST_SHOWN = 256 * 1024
 MOST_LAID_OUT = 4 * 1024 * 1024
 PATH = re.compile(r"/api/v2(/[A-Za-z0-9_.~:-]+)+")
 QUERY = re.compile(r"[A-Za-z0-9/_.~!$&'()*+,;=:%?@\[\]-]*")
+TELLS_SECRETS = re.compile(r"/oauth|/api_tokens|/signing_secret", re.IGNORECASE)
 STATUS_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 HIDDEN_HEADERS = {"set-cookie", "authorization"}
 ACTIONS = {
@@ -153,8 +154,8 @@ def check_path(path: str) -> None:
     plain = unquote(plain)
     if not PATH.fullmatch(plain) or not QUERY.fullmatch(query) or {".", ".."} & set(plain.split("/")):
         raise RequestRefused("The address must be a path that begins with /api/v2/, such as /api/v2/users/me.")
-    if plain.split("/")[3].startswith("oauth"):
-        raise RequestRefused("Tokens and OAuth clients are not handled here: their answers hold secrets.")
+    if TELLS_SECRETS.search(plain):
+        raise RequestRefused("Tokens, OAuth clients and signing secrets are not handled here: answers would show them.")
 
 
 def _checked_body(method: str, body: str) -> bytes | None:
@@ -178,7 +179,7 @@ def _no_json(word: str) -> None:
 
 
 def _answered(answer: Answer) -> Answered:
-    data, text = _read(answer.body)
+    data, text = _read(answer)
     status = data.get("job_status") if isinstance(data, dict) else None
     status = status if isinstance(status, dict) else {}
     return Answered(
@@ -195,15 +196,16 @@ def _status_id(value: Json) -> str:
     return value if isinstance(value, str) and STATUS_ID.fullmatch(value) else ""
 
 
-def _read(body: bytes) -> tuple[Json, str]:
+def _read(answer: Answer) -> tuple[Json, str]:
     """The decoded body, None when it is no JSON or too large to be laid out, and its text as it is shown."""
-    if len(body) > MOST_LAID_OUT:
-        return None, body[:MOST_SHOWN].decode("utf-8", "replace")
+    plain = answer.body[:MOST_SHOWN].decode("utf-8", "replace")
+    if len(answer.body) > MOST_LAID_OUT:
+        return None, plain
     try:
-        data = json.loads(body)
+        data = answer.json()
         return data, json.dumps(data, indent=2, ensure_ascii=False)[:MOST_SHOWN]
     except (ValueError, RecursionError):
-        return None, body[:MOST_SHOWN].decode("utf-8", "replace")
+        return None, plain
 
 
 def _jobs_path(custom_object: CustomObject) -> str:

@@ -20,6 +20,8 @@ from jobsui.zendesk.transport import Adapter, exchange
 CHUNK = 64 * 1024
 MOST_SAID = 200
 """Characters of an answer that go into an error."""
+LONGEST_WAIT = 3600.0
+"""Seconds. A Retry-After beyond that is not believed: one odd header must not stop an account for days."""
 IDLE_SECONDS = 3.0
 """A kept connection that lay idle longer is not used for a write: the server may have closed it meanwhile, and the
 reset would leave us in doubt about a request that was never read."""
@@ -220,19 +222,19 @@ def _said(answer: Answer) -> tuple[str, str]:
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Seconds to wait by the answer's Retry-After, given as seconds or as a date; None when it has none."""
+    """Seconds to wait by the answer's Retry-After, given as seconds or as a date; None when it has none we can read."""
     value = (answer.headers.get("Retry-After") or "").strip()
     if not value:
         return None
     if value.replace(".", "", 1).isdecimal():
-        return float(value)
+        return min(float(value), LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, (until - datetime.now(UTC)).total_seconds()), LONGEST_WAIT)
 
 
 def _particulars(details: Json) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +11,8 @@ from typing import Any
 Json = Any
 """A decoded JSON value."""
 
+HALVES = re.compile(rb"\\u(0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]")
+"""In JSON, what may be text that no database keeps: NUL, or half of a character beyond the first 65,536."""
 READ_ONLY_TYPES = frozenset({"rollup", "roll_up", "rollup_summary", "roll_up_summary"})
 
 
@@ -193,8 +196,23 @@ class Answer:
     """Seconds from sending to the last byte."""
 
     def json(self) -> Json:
-        """Raises ValueError when the body is not JSON, or is nested beyond reason."""
+        """Its text can be stored: half a character, as where an error text was cut, becomes the replacement sign.
+
+        Raises ValueError when the body is not JSON, or is nested beyond reason.
+        """
         try:
-            return json.loads(self.body)
+            data = json.loads(self.body)
+            return _whole(data) if HALVES.search(self.body) else data
         except RecursionError:
             raise ValueError("nested too deeply") from None
+
+
+def _whole(value: Json) -> Json:
+    if isinstance(value, str):
+        text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(each) for name, each in value.items()}
+    return value

@@ -326,6 +326,7 @@ def test_error_holds_little_of_a_long_body(body: object) -> None:
     [
         ("7", 7.0), (" 2.5 ", 2.5), ("0", 0.0), ("", None), ("soon", None), ("inf", None), ("nan", None), ("-3", None),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("Mon, 99 Foo 2026 00:00:00 GMT", None),
+        ("86400", 3600.0), ("9" * 400, 3600.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
     ],
 )  # fmt: skip
 def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:

@@ -67,8 +67,9 @@ def test_error_never_repeats_what_was_answered(body: str, status: str, kind: typ
 
 @pytest.mark.parametrize(
     ("lifetime", "seconds"),
-    [("1800", 1800), ('"300"', 300), ("300.9", 300), ("null", None), ("-5", None), ("true", None)],
-)
+    [("1800", 1800), ('"300"', 300), ("300.9", 300), ("null", None), ("-5", None), ("true", None),
+     ("1e400", None), (f'"{"9" * 5000}"', 31_622_400)],
+)  # fmt: skip
 def test_lifetime_is_read_tolerantly(lifetime: str, seconds: int | None) -> None:
     with serving(says(f'{{"access_token": "a", "expires_in": {lifetime}}}'.encode())) as server:
         assert oauth.refresh(server.url, "client", "", "r").expires_in == seconds

@@ -69,3 +69,14 @@ def test_answer_does_not_show_its_body() -> None:
 def test_answer_that_is_no_json_says_so(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"^"):
         Answer(200, {}, body, 0.1).json()
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (rb'"cut \ud83d"', "cut \ufffd"), (rb'"\uDE00z"', "\ufffdz"), (b'"\xed\xa0\xbd"', "\ufffd"),
+        (rb'"a\u0000b"', "a\ufffdb"), (rb'"\ud83d\ude00"', "\U0001f600"), (rb'"\\u0000"', r"\u0000"),
+    ],
+)  # fmt: skip
+def test_answer_gives_only_text_that_can_be_stored(body: bytes, text: str) -> None:
+    assert Answer(200, {}, b'{"k": [%s]}' % body, 0.1).json() == {"k": [text]}

@@ -1,0 +1,291 @@
+import socket
+import ssl
+from dataclasses import asdict
+
+import pytest
+from django.conf import LazySettings
+
+from jobsui.connections import credentials, health
+from jobsui.connections.health import TestResult
+from jobsui.connections.models import Connection, SignIn
+from jobsui.zendesk.client import Client
+from tests.connections.conftest import made
+from tests.factories import make_connection
+from tests.sandbox_server import Sandbox
+from tests.zendesk.raw_server import Play, answer, hangs_up, read_request, says, serving
+
+ADMIN = b'{"user": {"id": 1, "name": "Ana", "email": "ana@acme.example", "role": "admin"}, "custom_objects": []}'
+"""Good for both calls of a test."""
+FORBIDDEN = b'{"error": {"title": "Forbidden", "message": "You do not have access to this page."}}'
+
+
+def at(host: str) -> Connection:
+    """An API-token connection to this host."""
+    return make_connection(name=host, host=host)
+
+
+def answered(*plays: Play) -> TestResult:
+    """What *Test* says of a host that answers like this."""
+    with serving(*plays) as server:
+        return health.test(at(server.url.removeprefix("http://")))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "DEADLINE", 0.3)
+
+
+@pytest.mark.parametrize("way", ["api_token", "oauth_client", "oauth_token"])
+def test_success_shows_who_and_how_fast(request: pytest.FixtureRequest, sandbox: Sandbox, way: str) -> None:
+    sandbox.settings(requests_per_minute=700)
+    connection: Connection = request.getfixturevalue(way)
+    result = health.test(connection)
+
+    assert (result.ok, result.status, result.error) == (True, 200, "")
+    assert (result.user, result.role, result.requests_per_minute) == ("Sandbox Admin", "admin", 700)
+    assert result.latency_ms is not None
+    assert 0 <= result.latency_ms < 8000
+    connection.refresh_from_db()
+    assert (connection.test_passed, connection.test_result) == (True, asdict(result))
+    assert connection.tested_at is not None
+
+
+def test_agent_is_enough(api_token: Connection, sandbox: Sandbox) -> None:
+    sandbox.settings(role="agent")
+
+    assert (health.test(api_token).ok, health.test(api_token).role) == (True, "agent")
+
+
+def test_failure_is_kept_too(api_token: Connection, sandbox: Sandbox) -> None:
+    health.test(api_token)
+    sandbox.settings(api_tokens=False)
+    result = health.test(api_token)
+
+    api_token.refresh_from_db()
+    assert (api_token.test_passed, api_token.test_result) == (False, asdict(result))
+
+
+def test_no_secret_asks_for_one(db: None, sandbox: Sandbox) -> None:
+    result = health.test(made(sandbox.host, SignIn.OAUTH_CLIENT, client_id="c"))
+
+    assert result == TestResult(ok=False, error="No secret is stored for this connection. Enter it first.")
+    assert sandbox.log() == []
+
+
+def test_host_listed_no_more_says_who_can_help(api_token: Connection, settings: LazySettings) -> None:
+    settings.API_HOSTS = ["*.zendesk.com"]
+
+    assert health.test(api_token).error == f"The host {api_token.host} is not listed in JOBSUI_API_HOSTS."
+
+
+NO_ACCOUNT = "There is no Zendesk account of that subdomain. Check its spelling."
+
+
+def test_unknown_host_is_a_subdomain_misspelt(db: None, settings: LazySettings) -> None:
+    settings.API_HOSTS = ["nobody.invalid"]
+
+    assert health.test(at("nobody.invalid")).error == NO_ACCOUNT
+
+
+def test_host_without_the_api_is_no_account(db: None) -> None:
+    assert answered(says(b"<html>No help desk here</html>", "404 Not Found")).error == NO_ACCOUNT
+
+
+def test_host_without_a_token_endpoint_is_no_account(db: None) -> None:
+    with serving(says(b"<html>No help desk here</html>", "404 Not Found")) as server:
+        connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c")
+        credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
+        assert health.test(connection).error == NO_ACCOUNT
+
+
+def test_refused_connection_has_its_sentence(db: None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    assert health.test(at(f"127.0.0.1:{port}")).error == (
+        "The host refused the connection. Check the host and port, and the network of this server."
+    )
+
+
+@pytest.mark.usefixtures("quick")
+def test_silence_has_its_sentence(db: None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        result = health.test(at(f"127.0.0.1:{silent.getsockname()[1]}"))
+
+    assert result.error == "Zendesk did not answer in time. Try again in a minute."
+
+
+def test_untrusted_certificate_has_its_sentence(
+    db: None, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def distrust(*args: object, **kwargs: object) -> None:
+        raise ssl.SSLCertVerificationError("self-signed certificate")
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", distrust)
+    with serving(hangs_up) as server:
+        host = server.url.removeprefix("http://")
+        monkeypatch.setattr(credentials, "client_for", lambda conn: Client(f"https://{host}", None))
+        result = health.test(at(host))
+
+    assert result.error == (
+        "No safe connection could be made: the certificate is not trusted. Check the host, or a proxy in between."
+    )
+
+
+def test_broken_connection_has_its_sentence(db: None) -> None:
+    error = answered(hangs_up).error
+
+    assert error.startswith("The connection to http://127.0.0.1:")
+    assert error.endswith(
+        "broke before the answer was complete. Try again; if it stays, check the host and Zendesk's status page."
+    )
+
+
+def test_wrong_api_token_has_its_sentence(api_token: Connection) -> None:
+    credentials.save_secrets(api_token, {"api_token": "wrong"}, by=None)
+    result = health.test(api_token)
+
+    assert (result.ok, result.status) == (False, 401)
+    assert result.error == (
+        "Zendesk does not accept the credentials (Couldn't authenticate you). Replace the secret of this connection."
+    )
+
+
+def test_wrong_client_secret_has_its_sentence(oauth_client: Connection) -> None:
+    credentials.save_secrets(oauth_client, {"client_secret": "wrong"}, by=None)
+    result = health.test(oauth_client)
+
+    assert result.error == (
+        "Zendesk does not know the OAuth client, or its secret is wrong. Check the client ID, and replace the secret."
+    )
+
+
+def test_ended_token_without_another_has_its_sentence(oauth_token: Connection) -> None:
+    credentials.save_secrets(oauth_token, {"access_token": "ended"}, by=None)
+
+    assert health.test(oauth_token).error == (
+        "The access token has expired or was revoked. "
+        "Reconnect: make a new token in Zendesk and put it into this connection."
+    )
+
+
+def test_spent_refresh_token_has_its_sentence(oauth_token: Connection) -> None:
+    credentials.save_secrets(oauth_token, {"access_token": "ended", "refresh_token": "spent"}, by=None)
+
+    assert health.test(oauth_token).error.startswith(
+        "The refresh token has expired, was revoked or was used already. Reconnect:"
+    )
+
+
+def test_client_without_the_scopes_has_its_sentence(db: None) -> None:
+    with serving(says(b'{"error": "invalid_scope"}', "400 Bad Request")) as server:
+        connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c")
+        credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
+        assert health.test(connection).error == (
+            "The OAuth client may not have the scopes read and write. Give it these scopes in Zendesk."
+        )
+
+
+def test_missing_scope_has_its_sentence(db: None) -> None:
+    told = b'{"error": "Forbidden", "description": "You are missing the following required scopes: read"}'
+
+    assert answered(says(told, "403 Forbidden")).error == (
+        "The token lacks a scope (You are missing the following required scopes: read). "
+        "Give its OAuth client the scopes read and write."
+    )
+
+
+def then(first: bytes, *second: bytes | str) -> Play:
+    """One answer, and another for the next request on the same connection."""
+
+    def play(peer: socket.socket) -> None:
+        peer.sendall(answer(first))
+        read_request(peer)
+        peer.sendall(answer(*second))  # type: ignore[arg-type]
+
+    return play
+
+
+@pytest.mark.parametrize("play", [says(FORBIDDEN, "403 Forbidden"), then(ADMIN, FORBIDDEN, "403 Forbidden")])
+def test_role_without_the_right_has_its_sentence(db: None, play: Play) -> None:
+    assert answered(play).error == (
+        "The credentials may not do this (You do not have access to this page). "
+        "Give their role access to custom objects."
+    )
+
+
+def test_end_user_is_not_staff(api_token: Connection, sandbox: Sandbox) -> None:
+    sandbox.settings(role="end-user")
+    result = health.test(api_token)
+
+    assert (result.ok, result.role) == (False, "end-user")
+    assert result.error == (
+        "Sandbox Admin is signed in as end-user. Jobs need the credentials of an agent or administrator."
+    )
+
+
+def test_stranger_means_wrong_credentials(db: None) -> None:
+    result = answered(says(b'{"user": {"id": null, "name": "Anonymous user", "role": "end-user"}}'))
+
+    assert (result.ok, result.status) == (False, 200)
+    assert result.error == ("Zendesk answers, but as to a stranger: the credentials are wrong. Replace the secret.")
+
+
+def test_custom_objects_switched_off_have_their_sentence(api_token: Connection, sandbox: Sandbox) -> None:
+    sandbox.settings(custom_objects=False)
+    result = health.test(api_token)
+
+    assert (result.ok, result.user, result.role) == (False, "Sandbox Admin", "admin")
+    assert result.error == (
+        "Custom objects are off in this account, or not in its plan. An administrator of it can turn them on."
+    )
+
+
+def test_used_up_minute_has_its_sentence(api_token: Connection, sandbox: Sandbox) -> None:
+    sandbox.faults(rate_429=1)
+    result = health.test(api_token)
+
+    assert (result.status, result.error) == (
+        429, "The account's request limit is used up for this minute. Try again shortly.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", ["503", "html-502"])
+def test_fault_of_zendesk_has_its_sentence(api_token: Connection, sandbox: Sandbox, fault: str) -> None:
+    sandbox.faults(**{fault: 1})
+    result = health.test(api_token)
+
+    assert result.status in {502, 503}
+    assert result.error.startswith(f"Zendesk answered GET users/me with {result.status}")
+    assert result.error.endswith("Try again; if it stays, check the host and Zendesk's status page.")
+    assert "<" not in result.error
+
+
+@pytest.mark.parametrize(
+    "told",
+    [answer(b"<html>Sign in</html>"), answer(b"[]"), answer(b"{}"), answer(b"", "302 Found", "Location: https://x/")],
+)
+def test_web_page_has_its_sentence(db: None, told: bytes) -> None:
+    assert answered(lambda peer: peer.sendall(told)).error == (
+        "The host answers with a web page instead of Zendesk's API. Is the subdomain right?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "limit"),
+    [("X-Rate-Limit: 400", 400), ("ratelimit-limit: 200", 200), ("x-rate-limit: many", None), ("X-Other: 1", None),
+     (f"X-Rate-Limit: {'9' * 5000}", None)],
+)  # fmt: skip
+def test_requests_a_minute_are_as_zendesk_says(db: None, header: str, limit: int | None) -> None:
+    assert answered(says(ADMIN, "200 OK", header)).requests_per_minute == limit
+
+
+@pytest.mark.parametrize("fault", ["rate-429", "503", "html-200", "bearer-expired"])
+def test_no_secret_is_in_a_result(oauth_client: Connection, sandbox: Sandbox, fault: str) -> None:
+    health.test(oauth_client)
+    token = Connection.objects.get().secret("access_token")
+    sandbox.faults(**{fault: 1})
+    result = health.test(oauth_client)
+
+    assert not result.ok
+    assert (token in str(result), sandbox.client_secret in str(result)) == (False, False)
