@@ -102,7 +102,8 @@ class Job(models.Model):
         indexes = (
             models.Index(fields=["-created_at", "-id"], name="job_newest"),
             models.Index(fields=["connection", "state"], name="job_of_account"),
-            models.Index(fields=["state"], condition=models.Q(state__in=[str(s) for s in MOVING]), name="job_moving"),
+            # For the first page and the sweep, which look for the few of a hundred thousand that need something.
+            models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
         )
 
     def __str__(self) -> str:
