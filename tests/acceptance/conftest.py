@@ -30,10 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def required_browser() -> str:
     """The path of a browser. Without one the test is skipped, or fails where JOBSUI_REQUIRE_BROWSER is 1."""
-    if path := browsers.found():
-        return path
-    without = pytest.fail if os.environ.get("JOBSUI_REQUIRE_BROWSER") == "1" else pytest.skip
-    without("There is no browser. tools/browser.py looks for one and installs one where it may.")
+    path = browsers.found()
+    if not path:
+        without = pytest.fail if os.environ.get("JOBSUI_REQUIRE_BROWSER") == "1" else pytest.skip
+        without("There is no browser. tools/browser.py looks for one and installs one where it may.")
+    return path
 
 
 @pytest.fixture(scope="session")
