@@ -1,7 +1,8 @@
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.models import Session
-from django.test import Client
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
 
 from tests.factories import make_user
 
@@ -130,3 +131,11 @@ def test_browser_tabs_of_someone_signed_in_skip_the_log_in(operator: Client) -> 
     answer = operator.get("/accounts/login/")
 
     assert (answer.status_code, answer["Location"]) == (302, "/")
+
+
+@pytest.mark.parametrize("template", ["account/verified_email_required.html", "account/password_reset_done.html"])
+def test_what_is_switched_on_later_wears_our_dress_too(template: str) -> None:
+    request = RequestFactory().get("/")
+    request.user = AnonymousUser()
+
+    assert 'class="bare-card"' in render_to_string(template, request=request)

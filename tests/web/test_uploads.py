@@ -1,5 +1,7 @@
 """How large a request may be, and what is left of one that was refused."""
 
+import json
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -141,3 +143,12 @@ def test_mapping_of_a_thousand_columns_fits_into_a_form(operator: Client, thing:
     answer = operator.post(f"/jobs/new/{job.code}/map/", fields | {"csrfmiddlewaretoken": "x"})
 
     assert answer["Location"] == f"/jobs/new/{job.code}/check/"
+
+
+def test_page_shows_what_a_refused_upload_is_answered(operator: Client) -> None:
+    config = re.search(r"name=\"htmx-config\"\s+content='([^']+)'", operator.get("/").text)
+    assert config
+
+    rules = {rule["code"]: rule["swap"] for rule in json.loads(config[1])["responseHandling"]}
+
+    assert rules == {"204": False, "[23]..": True, "413": True, "[45]..": False}
