@@ -5,14 +5,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import django
 from playwright.sync_api import Page, sync_playwright
 
 from jobsui.ops.sample import sample_csv
 from tests.acceptance import product as products
-from tests.acceptance.pages import THEMES, VIEWPORTS, Known, look, pages
+from tests.acceptance.pages import THEMES, VIEWPORTS, Known, last_id, look, pages
 from tests.acceptance.person import Person
 from tests.acceptance.product import Product
-from tests.acceptance.stages import last_id
 from tools import browser
 
 OBJECT = "Sandbox · asset"
@@ -47,6 +47,8 @@ def photograph(product: Product, page: Page, folder: Path) -> None:
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="jobsui-screenshots-") as data, sync_playwright() as playwright:
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "jobsui.settings", "JOBSUI_DATA_DIR": data}
+        django.setup()
         product = products.start(Path(data), "--demo")
         try:
             chromium = playwright.chromium.launch(

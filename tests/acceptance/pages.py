@@ -39,8 +39,7 @@ def addresses(known: Known) -> Iterator[Address]:
     """All that can be put together; which of them are pages shows when they are asked for."""
     for name, route in named_routes(get_resolver("jobsui.urls")):
         for about, arguments in _fillings(route, known):
-            path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found, given=arguments: str(given[found[1]]), route)
-            yield Address(name, f"/{path}", about)
+            yield Address(name, "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route).format(**arguments), about)
 
 
 def pages(page: Page, url: str, known: Known) -> Iterator[Address]:
@@ -73,6 +72,12 @@ def named_routes(resolver: URLResolver, before: str = "", space: str = "") -> It
             yield from named_routes(entry, route, inner)
         elif entry.name:
             yield f"{space}{entry.name}", route
+
+
+def last_id(path: str) -> str:
+    """The code or number in an address."""
+    found: list[str] = re.findall(r"/([0-9a-f-]{36}|\d+)(?=/|$)", path)
+    return found[-1]
 
 
 def _route(entry: URLPattern | URLResolver) -> str:

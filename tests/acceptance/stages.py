@@ -4,15 +4,10 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.acceptance.pages import Known
+from tests.acceptance.pages import Known, last_id
 from tests.acceptance.person import LONG, Person
 from tests.sandbox_server import Sandbox
 from tests.world import GADGET, gadgets, to_csv
-
-
-def last_id(path: str) -> str:
-    """The code or number in an address."""
-    return re.findall(r"/([0-9a-f-]{36}|\d+)(?=/|$)", path)[-1]
 
 
 def set_stage(person: Person, zendesk: Sandbox) -> Known:

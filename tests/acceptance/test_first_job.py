@@ -29,8 +29,10 @@ DATE = ("is not a date",
 CHECKBOX = ("is neither yes nor no", "Write true or false, yes or no, 1 or 0.")
 STATUS = ("is not an option of Status",
           "Its options are in_use, retired. Or add it in Zendesk, refresh the object and check again.")  # fmt: skip
-TAGS = ("is not an option of Tags",
-        "Its options are wifi, gps. Write ; between several. Or add it in Zendesk, refresh the object and check again.")
+TAGS = (
+    "is not an option of Tags",
+    "Its options are wifi, gps. Write ; between several. Or add it in Zendesk, refresh the object and check again.",
+)
 SERIAL = ("does not match the pattern of Serial", "It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$")
 EMPTY = "Fill it in, or leave the row out."
 DOUBLE = "Keep one of the rows: the order in which Zendesk would apply them is not certain."

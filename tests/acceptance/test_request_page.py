@@ -38,9 +38,7 @@ def test_request_is_prepared_confirmed_and_followed(
 ) -> None:  # fmt: skip
     page = person.page
     zendesk.make_object(gadget, fields=GADGET, name={"is_unique": True})
-    [known] = zendesk.add_records(
-        gadget, [{"external_id": "g-1", "name": "Gadget one", "custom_object_fields": GOOD}]
-    )
+    [known] = zendesk.add_records(gadget, [{"external_id": "g-1", "name": "Gadget one", "custom_object_fields": GOOD}])
     person.press("Refresh")
     person.sees("is read again")
     before = len(zendesk.jobs())
@@ -55,7 +53,7 @@ def test_request_is_prepared_confirmed_and_followed(
     assert len(zendesk.jobs()) == before
     person.press("Send it for real")
 
-    person.sees(re.compile(r"200\s+in \d+ ms"))
+    person.sees(re.compile(r"201\s+in \d+ ms"))
     page.get_by_text("Headers", exact=True).click()
     person.sees(re.compile("content-type", re.IGNORECASE))
     expect(page.locator("pre.code").first).to_contain_text('"job_status"')
