@@ -13,6 +13,7 @@ from jobsui.zendesk.errors import Forbidden, NotFound, Unsure, ZendeskError
 from jobsui.zendesk.payloads import Answer, User
 
 DEADLINE = 8.0
+"""Seconds for each read: somebody is waiting at the page."""
 STAFF = {"admin", "agent"}
 
 
@@ -81,7 +82,7 @@ def _who_may_not(user: User) -> str:
 
 def _custom_objects_missing(client: Client) -> str:
     try:
-        custom_objects.list_objects(client)
+        custom_objects.list_objects(client, deadline=DEADLINE)
     except NotFound:
         return "Custom objects are off in this account, or not in its plan. An administrator of it can turn them on."
     except Forbidden as refusal:

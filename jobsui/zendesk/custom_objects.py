@@ -25,8 +25,8 @@ def read_user(data: Json) -> User:
     return User(user.get("id"), str(user.get("name") or ""), str(user.get("email") or ""), str(user.get("role") or ""))
 
 
-def list_objects(client: Client) -> list[ObjectInfo]:
-    data = client.call("GET", f"{API}/custom_objects")
+def list_objects(client: Client, *, deadline: float = 35.0) -> list[ObjectInfo]:
+    data = client.call("GET", f"{API}/custom_objects", deadline=deadline)
     return [_object(entry) for entry in _list(data, "custom_objects")]
 
 
