@@ -91,11 +91,6 @@ def records_by_ids(client: Client, key: str, ids: Sequence[str]) -> list[Record]
     return _records_listed(client, key, "filter[ids]", ids)
 
 
-def records_by_name(client: Client, key: str, name: str) -> list[Record]:
-    """Records of exactly this name; the search index may lag by seconds (assumed)."""
-    return [record for record in _search(client, key, {"name": {"$contains": name}}) if record.name == name]
-
-
 def read_job_status(data: Mapping[str, Json]) -> JobStatus:
     return JobStatus(
         id=str(data.get("id") or ""),

@@ -191,7 +191,8 @@ def test_next_failed_batch_skips_good_ones() -> None:
 def test_exchange_shows_what_was_sent_and_answered_without_the_secret() -> None:
     job = planned(host="acme.zendesk.com")
     batch = Batch.objects.select_related("job__connection", "job__file").get(job=job, seq=3)
-    Attempt.objects.create(batch=batch, number=1, epoch=1, at=timezone.now(), items=50, answer_body=pack(b'{"a":1}'))
+    answer = b'{"a":"\\ud83d"}'
+    Attempt.objects.create(batch=batch, number=1, epoch=1, at=timezone.now(), items=50, answer_body=pack(answer))
     settle(job, 3)
 
     shown = reporting.exchange(batch)
@@ -201,7 +202,7 @@ def test_exchange_shows_what_was_sent_and_answered_without_the_secret() -> None:
     sent = json.loads(shown.body)["job"]
     assert (sent["action"], len(sent["items"])) == ("create_or_update_by_external_id", 50)
     assert sent["items"][0] == {"external_id": "g-201", "custom_object_fields": {"price": 201}}
-    assert shown.answer == '{\n  "a": 1\n}'
+    assert shown.answer == '{\n  "a": "?"\n}'
     assert "$ZENDESK_TOKEN" in shown.curl
     assert json.loads(shown.curl.split("<<'JSON'\n")[1].removesuffix("\nJSON")) == {"job": sent}
     assert [row.outcome for row in shown.rows] == ["created_or_updated"] * 50

@@ -97,7 +97,7 @@ def test_job_without_a_status_leaves_us_unsure(told: bytes) -> None:
     assert error.answer.body == told
 
 
-def test_records_are_found_by_ids_and_name(client: Client, sandbox: Sandbox) -> None:
+def test_records_are_found_by_ids(client: Client, sandbox: Sandbox) -> None:
     external_ids = ["a-1", "A-1", "with,comma", "späce +&%", "x" * 250]
     ids = sandbox.add_records(
         "asset",
@@ -108,8 +108,6 @@ def test_records_are_found_by_ids_and_name(client: Client, sandbox: Sandbox) -> 
     found = custom_objects.records_by_external_ids(client, "asset", [*external_ids, "gone", "", "a-1"])
     assert sorted(record.external_id for record in found) == sorted(external_ids)
     assert [record.id for record in custom_objects.records_by_ids(client, "asset", [ids[1]])] == [ids[1]]
-    assert [record.id for record in custom_objects.records_by_name(client, "asset", "Thing 2")] == [ids[2]]
-    assert custom_objects.records_by_name(client, "asset", "Thing") == []
     assert custom_objects.records_by_ids(client, "asset", []) == []
 
 

@@ -7,6 +7,8 @@ from statistics import median, quantiles
 
 Clock = Callable[[], float]
 
+MINUTE = 60
+"""Seconds after which a used-up rate is whole again, whatever a header says."""
 SHARE = 0.95
 """Of the account's requests per minute that we use; the rest is left to people pressing *Test*."""
 
@@ -60,7 +62,7 @@ class Budget:
             reset = _whole(headers.get("ratelimit-reset"))
             self._tokens = min(self._tokens, float(remaining))
             if remaining == 0 and reset:
-                self.block(reset)
+                self.block(min(reset, MINUTE))
 
     def _fill(self) -> None:
         now = self._clock()

@@ -334,6 +334,7 @@ def _curl(job: Job, url: str, body: str) -> str:
 
 def _pretty(data: bytes) -> str:
     try:
-        return json.dumps(json.loads(data), indent=2, ensure_ascii=False)
+        # Half a character, as where a text was cut, can be written in JSON but not on a page.
+        return json.dumps(json.loads(data), indent=2, ensure_ascii=False).encode(errors="replace").decode()
     except ValueError:
         return data.decode("utf-8", "replace")
