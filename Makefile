@@ -22,7 +22,7 @@ up: $(VENV)/.runtime ## everything, for real accounts
 
 test: $(VENV)/.dev ## every test, the browser's among them
 	@$(RUN) tools/browser.py
-	$(RUN) -m pytest -n 2 $(TESTS)
+	$(RUN) -m pytest -n 2 --dist loadgroup $(TESTS)
 
 check: $(VENV)/.dev ## what CI checks beside the tests
 	$(RUN) -m ruff check .

@@ -26,6 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))
             if "browser" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.browser)
+                item.add_marker(pytest.mark.xdist_group("browser"))  # One product for all of them.
 
 
 def required_browser() -> str:
@@ -52,9 +53,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def zendesk(browser: Browser) -> Iterator[Sandbox]:
     """The sandbox of these tests, with the three sample objects."""
-    running = sandbox_server.start(
-        port=products.free_port(), samples=True, job_seconds=0.3, requests_per_minute=100_000, seed=1
-    )
+    running = sandbox_server.start(samples=True, job_seconds=0.3, requests_per_minute=100_000, seed=1)
     yield running
     running.stop()
 

@@ -5,7 +5,6 @@ JOBSUI_KILL_ROWS, JOBSUI_KILLS and JOBSUI_KILL_SEED make bigger and other runs o
 """
 
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -102,7 +101,7 @@ class Processes:
 @pytest.fixture
 def product(tmp_path: Path) -> Iterator[Processes]:
     sandbox = sandbox_server.start(
-        port=free_port(), job_seconds=1.5, job_spread=0.3, requests_per_minute=100_000, seed=SEED
+        job_seconds=1.5, job_spread=0.3, requests_per_minute=100_000, seed=SEED
     )  # fmt: skip
     sandbox.settings(api_tokens=True)
     sandbox.make_object("gadget", fields=GADGET)
@@ -117,14 +116,6 @@ def product(tmp_path: Path) -> Iterator[Processes]:
     finally:
         product.stop()
         sandbox.stop()
-
-
-def free_port() -> int:
-    for port in range(8500, 8600):
-        with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("No port from 8500 to 8599 is free.")
 
 
 def drive_and_kill(product: Processes, job: int) -> list[float]:
