@@ -118,7 +118,9 @@ def _manage(*words: str) -> list[str]:
 
 def _sandbox(port: int) -> list[str]:
     data = str(Path(settings.DATA_DIR) / "sandbox.jsonl")
-    return _manage("sandbox", "--port", str(port), "--samples", "--data", data, "--job-seconds", "2")
+    return _manage(
+        "sandbox", "--port", str(port), "--samples", "--data", data, "--job-seconds", "2", "--job-spread", "0.4"
+    )
 
 
 def _web(host: str, port: int) -> list[str]:
