@@ -1,9 +1,13 @@
 """The product's settings with a data directory of the test run's own."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
-os.environ.setdefault("JOBSUI_DATA_DIR", tempfile.mkdtemp(prefix="jobsui-tests-"))
+if "JOBSUI_DATA_DIR" not in os.environ:  # Test processes beside this one, and those it starts, share it.
+    os.environ["JOBSUI_DATA_DIR"] = tempfile.mkdtemp(prefix="jobsui-tests-")
+    atexit.register(shutil.rmtree, os.environ["JOBSUI_DATA_DIR"], ignore_errors=True)
 for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JOBSUI_ENCRYPTION_KEYS", "CSRF_TRUSTED_ORIGINS", "DEBUG"):
     os.environ.pop(name, None)
 os.environ["JOBSUI_API_HOSTS"] = "*.zendesk.com,127.0.0.1"
