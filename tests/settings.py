@@ -14,13 +14,16 @@ os.environ["JOBSUI_API_HOSTS"] = "*.zendesk.com,127.0.0.1"
 
 from jobsui.settings import *  # noqa: E402, F403
 
+# Each test process has a folder of its own: tests count what is stored, and there is one first-run token.
+DATA_DIR = DATA_DIR / os.environ.get("PYTEST_XDIST_WORKER", "alone")  # noqa: F405
+DATA_DIR.mkdir(exist_ok=True)
+MEDIA_ROOT = DATA_DIR / "files"
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
+
 # A file, because threads of a driver share it; its safety against power cuts is not what tests wait for.
 DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # noqa: F405
 DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"  # type: ignore[index]  # noqa: F405
-# Of each test process its own: some tests count what is stored.
-MEDIA_ROOT = DATA_DIR / "files" / os.environ.get("PYTEST_XDIST_WORKER", "alone")  # noqa: F405
-STATIC_ROOT = DATA_DIR / "static"  # noqa: F405
-STATIC_ROOT.mkdir(exist_ok=True)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
