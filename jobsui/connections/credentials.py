@@ -20,7 +20,7 @@ from jobsui.connections import hosts
 from jobsui.connections.encryption import SecretUnreadable, is_current
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import oauth
-from jobsui.zendesk.client import Client
+from jobsui.zendesk.client import Client, sending_nothing
 from jobsui.zendesk.errors import NotSent, NotSignedIn
 from jobsui.zendesk.payloads import Token
 
@@ -38,6 +38,8 @@ NEEDS = {
     SignIn.OAUTH_TOKEN: ("access_token",),
     SignIn.API_TOKEN: ("api_token",),
 }
+RENEWALS = 2
+"""How often one call is repeated with a new token: the second may have ended as well by the time it is used."""
 BASIS = ("host", "sign_in", "client_id", "sealed_client_secret", "sealed_refresh_token")
 """What a token is fetched with."""
 
@@ -66,19 +68,28 @@ def client_for(connection: Connection, *, may_call: Callable[[], bool] = lambda:
 
 
 def signed_in[T](connection: Connection, call: Callable[[Client], T]) -> T:
-    """`call` with a client; once more with a new token when Zendesk refuses the old one: a refused call did nothing.
+    """`renewing` with a client of this connection."""
+    client = client_for(connection)
+    return renewing(connection.pk, lambda: call(client))
 
-    Raises what `call` raises, NotSignedIn when there is nothing to renew with or Zendesk does not renew.
+
+def renewing[T](connection_id: int, call: Callable[[], T]) -> T:
+    """`call`; again with a new token when Zendesk refuses the old one, for a refused call did nothing.
+
+    Raises what `call` raises, NotSignedIn when there is nothing to renew with or Zendesk does not renew, NotSent and
+    Limited when no new token can be had just now.
     """
-    client, spent = client_for(connection), access_token(connection.pk)
-    try:
-        return call(client)
-    except NotSignedIn as error:
-        current = Connection.objects.get(pk=connection.pk)
-        if error.status != 401 or not spent or not can_renew(current):
-            raise
-        renew(current, spent=spent)
-    return call(client)
+    for _ in range(RENEWALS):
+        spent = _stored_token(connection_id)
+        try:
+            return call()
+        except NotSignedIn as error:
+            current = Connection.objects.filter(pk=connection_id).first()
+            if error.status != 401 or not spent or current is None or not can_renew(current):
+                raise
+        with sending_nothing():
+            renew(current, spent=spent)
+    return call()
 
 
 def authorization(connection: Connection) -> str:
@@ -120,11 +131,6 @@ def renew(connection: Connection, *, spent: str) -> str:
                 _release(connection)
         time.sleep(0.2)
     raise NotSent("Another process is renewing the access token and does not come back.")
-
-
-def access_token(connection_id: int) -> str:
-    """The stored access token in its sealed form, "" when there is none: to say later which one was `spent`."""
-    return Connection.objects.get(pk=connection_id).sealed_access_token
 
 
 def save_secrets(connection: Connection, secrets: Mapping[str, str], *, by: "User | None") -> None:
@@ -183,6 +189,12 @@ def _wait_for_claim(connection: Connection) -> None:
             raise NotSent(f"Another process is renewing the access token of {connection} and does not come back.")
         time.sleep(0.2)
     connection.refresh_from_db()
+
+
+def _stored_token(connection_id: int) -> str:
+    """In its sealed form, "" when there is none: to say later which one was `spent`."""
+    stored = Connection.objects.filter(pk=connection_id).values_list("sealed_access_token", flat=True)
+    return stored.first() or ""
 
 
 def _is_due(connection: Connection) -> bool:

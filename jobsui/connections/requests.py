@@ -11,6 +11,7 @@ from jobsui.connections import credentials
 from jobsui.connections.errors import RequestRefused, explain
 from jobsui.connections.models import Connection, CustomObject, SignIn
 from jobsui.zendesk.client import Client, raise_for
+from jobsui.zendesk.custom_objects import job_status_in
 from jobsui.zendesk.errors import ZendeskError
 from jobsui.zendesk.payloads import Answer, Field, Json, Schema
 
@@ -180,15 +181,14 @@ def _no_json(word: str) -> None:
 
 def _answered(answer: Answer) -> Answered:
     data, text = _read(answer)
-    status = data.get("job_status") if isinstance(data, dict) else None
-    status = status if isinstance(status, dict) else {}
+    status = job_status_in(data)
     return Answered(
         status=answer.status,
         headers={name: value for name, value in answer.headers.items() if name.lower() not in HIDDEN_HEADERS},
         body=text,
         elapsed_ms=round(answer.elapsed * 1000),
-        status_id=_status_id(status.get("id")),
-        is_over=status.get("status") in {"completed", "failed", "killed", "aborted"},
+        status_id=_status_id(status.raw.get("id")),
+        is_over=status.is_over,
     )
 
 

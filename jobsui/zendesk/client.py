@@ -5,7 +5,8 @@ import json as jsonlib
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -68,7 +69,8 @@ class Client:
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
         if self._authorization is not None:
-            sent["Authorization"] = self._signature(self._authorization)
+            with sending_nothing():
+                sent["Authorization"] = self._authorization()
         begun = time.monotonic()
         try:
             status, answered, content = self._exchange(method, path, params, body, sent, deadline)
@@ -96,13 +98,6 @@ class Client:
             body = jsonlib.dumps(json, ensure_ascii=False).encode()
         answer = self.request(method, path, params=params, body=body, deadline=deadline)
         return decoded(answer, what=f"{method} {path}")
-
-    @staticmethod
-    def _signature(authorization: Callable[[], str]) -> str:
-        try:
-            return authorization()
-        except Unsure as error:  # Renewing the token is in doubt, but the request itself never went out.
-            raise NotSent(error.message, status=error.status, code=error.code, details=error.details) from None
 
     def _exchange(
         self,
@@ -153,6 +148,15 @@ class Client:
                 raise requests.exceptions.ContentDecodingError("larger than we read")
             parts.append(part)
         return b"".join(parts)
+
+
+@contextmanager
+def sending_nothing() -> Iterator[None]:
+    """Round what comes before a request: whatever is in doubt there, the request itself never went out."""
+    try:
+        yield
+    except Unsure as error:
+        raise NotSent(error.message, status=error.status, code=error.code, details=error.details) from None
 
 
 def decoded(answer: Answer, *, what: str) -> Json:

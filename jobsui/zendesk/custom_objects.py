@@ -49,17 +49,10 @@ def post_job(client: Client, key: str, body: bytes) -> tuple[JobStatus, Answer]:
     """Queue one batch. An error that had an answer carries it as `.answer`."""
     path = f"{_object_path(key)}/jobs"
     answer = client.request("POST", path, body=body)
-    data = decoded(answer, what=f"POST {path}")
-    told = data.get("job_status") if isinstance(data, dict) else None
-    status = read_job_status(told if isinstance(told, dict) else {})
+    status = job_status_in(decoded(answer, what=f"POST {path}"))
     if not status.id:
         raise Unsure("Zendesk took the batch but named no job status.", status=answer.status, answer=answer)
     return status, answer
-
-
-def job_status(client: Client, status_id: str) -> JobStatus:
-    data = client.call("GET", f"{API}/job_statuses/{quote(status_id, safe='')}")
-    return read_job_status(_part(data, "job_status"))
 
 
 def job_statuses(client: Client, ids: Sequence[str]) -> list[JobStatus]:
@@ -89,6 +82,12 @@ def records_by_external_ids(client: Client, key: str, external_ids: Sequence[str
 def records_by_ids(client: Client, key: str, ids: Sequence[str]) -> list[Record]:
     """The records that exist among up to 100 record ids."""
     return _records_listed(client, key, "filter[ids]", ids)
+
+
+def job_status_in(data: Json) -> JobStatus:
+    """The job status that an answer holds; one without an id when it holds none."""
+    told = data.get("job_status") if isinstance(data, dict) else None
+    return read_job_status(told if isinstance(told, dict) else {})
 
 
 def read_job_status(data: Mapping[str, Json]) -> JobStatus:

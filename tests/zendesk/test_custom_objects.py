@@ -32,7 +32,7 @@ def body(action: str, items: list[Any]) -> bytes:
 
 def ended(client: Client, status_id: str) -> JobStatus:
     for _ in range(200):
-        status = custom_objects.job_status(client, status_id)
+        [status] = custom_objects.job_statuses(client, [status_id])
         if status.is_over:
             return status
         time.sleep(0.02)

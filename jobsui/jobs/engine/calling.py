@@ -26,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 POSTERS = 6
 LOOKERS = 3
-RENEWALS = 2
-"""How often one call is repeated with a new token: the second may have ended as well by the time it is used."""
 
 
 @dataclass(slots=True)
@@ -109,7 +107,7 @@ class Calls:
     def _go(self, shipment: Shipment, call: Callable[[], Heard], failed: Callable[[ZendeskError], Heard]) -> None:
         """In a thread."""
         try:
-            heard = _signed_in(shipment.connection_id, call)
+            heard = credentials.renewing(shipment.connection_id, call)
         except ZendeskError as error:
             heard = failed(error)
         except Exception:  # The promise of this module; `sending.send` itself never ends like this.
@@ -117,30 +115,6 @@ class Calls:
             heard = failed(NotSent("Something went wrong inside Jobs UI before this was sent; the log tells what."))
         self.heard.put(heard)
         connection.close()
-
-
-def _signed_in[T](connection_id: int, call: Callable[[], T]) -> T:
-    """`call`; again with a new token when Zendesk refuses the old one, for a refused call did nothing. Raises NotSent
-    when no new token can be had just now."""
-    for _ in range(RENEWALS):
-        spent = credentials.access_token(connection_id)
-        try:
-            return call()
-        except NotSignedIn as error:
-            current = Connection.objects.get(pk=connection_id)
-            if error.status != 401 or not spent or not credentials.can_renew(current):
-                raise
-        _renew(current, spent)
-    return call()
-
-
-def _renew(current: Connection, spent: str) -> None:
-    try:
-        credentials.renew(current, spent=spent)
-    except NotSignedIn:
-        raise
-    except ZendeskError as error:
-        raise NotSent(f"The access token has ended and cannot be renewed now: {error.message}") from error
 
 
 def _poll(flights: tuple[Flight, ...]) -> Polled:
