@@ -34,7 +34,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.humanize",
     "django.contrib.staticfiles",
 ]
 
@@ -79,11 +78,7 @@ DATABASES = {"default": database_from_url(env_text("DATABASE_URL", f"sqlite:///{
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Log-in throttling counts here, in the one place all web processes share and that needs no Redis to be up.
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
-    # What a process may remember by itself for a second: the live section of a job page.
-    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
 
 
 def _run_dir() -> Path:

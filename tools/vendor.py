@@ -11,11 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 MODULES, VENDOR = ROOT / "node_modules", ROOT / "static" / "vendor"
 ICONS = (
-    "alert-triangle", "arrow-left", "arrow-right", "ban", "check", "chevron-right", "circle-check", "circle-dashed",
-    "clipboard-list", "clock", "copy", "database", "dots", "download", "external-link", "eye", "file-spreadsheet",
-    "filter", "help-circle", "home", "hourglass", "key", "list-details", "loader-2", "lock", "logout", "menu-2", "moon",
-    "pencil", "player-pause", "player-play", "plug-connected", "plus", "refresh", "rocket", "search", "send",
-    "shield-lock", "sun", "sun-moon", "trash", "upload", "user", "users", "x", "circle-x",
+    "alert-triangle", "arrow-left", "arrow-right", "ban", "check", "circle-check", "circle-dashed", "clock", "copy",
+    "database", "download", "filter", "help-circle", "home", "hourglass", "key", "list-details", "loader-2", "lock",
+    "logout", "menu-2", "pencil", "player-pause", "player-play", "plug-connected", "plus", "refresh", "rocket",
+    "search", "send", "shield-lock", "sun-moon", "trash", "upload", "user", "users", "circle-x",
 )  # fmt: skip
 
 

@@ -91,7 +91,6 @@ class CustomObject(models.Model):
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="objects_known")
     key = models.CharField(max_length=255)
     title = models.CharField(max_length=255, blank=True)
-    title_pluralized = models.CharField(max_length=255, blank=True)
     description = models.TextField(blank=True)
     # Zendesk's field list as answered, standard fields included; [] until read.
     fields = models.JSONField(default=list)

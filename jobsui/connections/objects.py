@@ -94,7 +94,6 @@ def _keep(connection: Connection, reading: Reading) -> CustomObject:
     info = reading.info
     values = {
         "title": info.title[:MOST_TITLE],
-        "title_pluralized": info.title_pluralized[:MOST_TITLE],
         "description": info.description,
         "fields": reading.fields,
         "record_count": reading.record_count,

@@ -116,4 +116,3 @@ class HeldBy(TextChoices):
     WINDOW = "window", "Zendesk's job slots"
     BLOCKED = "blocked", "Zendesk asked us to wait"
     UNREACHABLE = "unreachable", "Zendesk cannot be reached"
-    WORKERS = "workers", "our workers"

@@ -182,7 +182,6 @@ def _record(data: Mapping[str, Json]) -> Record:
         external_id=str(data.get("external_id") or ""),
         fields=data.get("custom_object_fields") or {},
         created_at=str(data.get("created_at") or ""),
-        updated_at=str(data.get("updated_at") or ""),
     )
 
 
@@ -190,7 +189,6 @@ def _object(data: Mapping[str, Json]) -> ObjectInfo:
     return ObjectInfo(
         key=str(data.get("key") or ""),
         title=str(data.get("title") or data.get("raw_title") or ""),
-        title_pluralized=str(data.get("title_pluralized") or data.get("raw_title_pluralized") or ""),
         description=str(data.get("description") or ""),
     )
 

@@ -112,7 +112,6 @@ class Schema:
 class ObjectInfo:
     key: str
     title: str = ""
-    title_pluralized: str = ""
     description: str = ""
 
 
@@ -124,7 +123,6 @@ class Record:
     fields: Mapping[str, Json]
     created_at: str
     """ISO 8601 text as sent, "" when absent."""
-    updated_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

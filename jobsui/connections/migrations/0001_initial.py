@@ -78,7 +78,6 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("key", models.CharField(max_length=255)),
                 ("title", models.CharField(blank=True, max_length=255)),
-                ("title_pluralized", models.CharField(blank=True, max_length=255)),
                 ("description", models.TextField(blank=True)),
                 ("fields", models.JSONField(default=list)),
                 ("record_count", models.BigIntegerField(blank=True, null=True)),

@@ -206,7 +206,6 @@ class Migration(migrations.Migration):
                             ("window", "Zendesk's job slots"),
                             ("blocked", "Zendesk asked us to wait"),
                             ("unreachable", "Zendesk cannot be reached"),
-                            ("workers", "our workers"),
                         ],
                         default="",
                         max_length=12,
@@ -388,11 +387,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="job",
-            index=models.Index(
-                condition=models.Q(("state__in", ["queued", "running", "pausing", "cancelling"])),
-                fields=["state"],
-                name="job_moving",
-            ),
+            index=models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
         ),
         migrations.AddConstraint(
             model_name="cause",

@@ -77,7 +77,7 @@ class Command(BaseCommand):
 def _password(name: str, *, admin: bool) -> str:
     """A new random password at each start: there is no default one."""
     user, _ = User.objects.get_or_create(username=name)
-    user.is_superuser = user.is_staff = admin
+    user.is_superuser = admin
     password = secrets.token_urlsafe(9)
     user.set_password(password)
     user.save()
