@@ -83,7 +83,9 @@ class JobState(TextChoices):
 
 
 UNLAUNCHED = (JobState.DRAFT, JobState.CHECKING, JobState.READY)
-MOVING = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING)
+SENDABLE = (JobState.QUEUED, JobState.RUNNING)
+"""Its batches may be sent."""
+MOVING = (*SENDABLE, JobState.PAUSING, JobState.CANCELLING)
 """A driver or the planner has something to do for the job."""
 OVER = (JobState.COMPLETED, JobState.CANCELLED, JobState.FAILED)
 

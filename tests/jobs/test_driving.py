@@ -202,7 +202,7 @@ def test_a_database_away_before_sending_leaves_the_batch_unsent(
 ) -> None:  # fmt: skip
     world.object()
     job = planned(world, gadgets(150))
-    fails_first(monkeypatch, credentials, "access_token", OperationalError("gone"), times=3)
+    fails_first(monkeypatch, credentials, "_stored_token", OperationalError("gone"), times=3)
 
     drive(world, job)
 

@@ -11,7 +11,7 @@ from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.engine import checking, intake, settling
 from jobsui.jobs.engine.options import Options
-from jobsui.jobs.enums import OVER, UNLAUNCHED, Action, BatchState, JobState
+from jobsui.jobs.enums import OVER, SENDABLE, UNLAUNCHED, Action, BatchState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow
 from jobsui.jobs.models import Batch, File, Job, Lease
 from jobsui.jobs.queueing import ring
@@ -21,6 +21,15 @@ from jobsui.zendesk.errors import ZendeskError
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+IN_STATES: dict[str, tuple[JobState, ...]] = {
+    "launch": (JobState.READY,),
+    "discard": UNLAUNCHED,
+    "pause": SENDABLE,
+    "resume": (JobState.PAUSED, JobState.PAUSING),
+    "cancel": (*SENDABLE, JobState.PAUSING, JobState.PAUSED),
+    "resolve": (JobState.NEEDS_DECISION,),
+}
+"""In which states of a job what can be asked of it."""
 DECISIONS = {
     "look": "Looking into the uncertain rows again.",
     "resend": "Sending the uncertain rows again.",
@@ -113,19 +122,18 @@ def launch_obstacle(job: Job) -> str:
 
 def pause(job: Job, *, by: "User | None") -> None:
     """Send nothing more; what is in flight is followed to its end. Raises NotPossibleNow."""
-    _change(job, "pause", (JobState.QUEUED, JobState.RUNNING), JobState.PAUSING, "Pause asked.", by)
+    _change(job, "pause", JobState.PAUSING, "Pause asked.", by)
 
 
 def resume(job: Job, *, by: "User | None") -> None:
     """Go on. Raises NotPossibleNow."""
     state = JobState.RUNNING if job.started_at else JobState.QUEUED
-    _change(job, "resume", (JobState.PAUSED, JobState.PAUSING), state, "Resumed.", by)
+    _change(job, "resume", state, "Resumed.", by)
 
 
 def cancel(job: Job, *, by: "User | None") -> None:
     """Send nothing more and end. Records already sent stay in Zendesk. Raises NotPossibleNow."""
-    moving = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED)
-    _change(job, "cancel", moving, JobState.CANCELLING, "Cancel asked.", by)
+    _change(job, "cancel", JobState.CANCELLING, "Cancel asked.", by)
 
 
 def retry(job: Job, *, by: "User | None") -> Job:
@@ -177,15 +185,7 @@ def discard(job: Job, *, by: "User | None") -> None:
 
 def may(job: Job) -> set[str]:
     """What can be asked of the job now: launch, pause, resume, cancel, retry, resolve, discard."""
-    allowed = {
-        "launch": (JobState.READY,),
-        "discard": UNLAUNCHED,
-        "pause": (JobState.QUEUED, JobState.RUNNING),
-        "resume": (JobState.PAUSED, JobState.PAUSING),
-        "cancel": (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED),
-        "resolve": (JobState.NEEDS_DECISION,),
-    }
-    verbs = {verb for verb, states in allowed.items() if job.state in states}
+    verbs = {verb for verb, states in IN_STATES.items() if job.state in states}
     # Once: what a retry has sent is its own to retry, and the rows that failed are certain only when all is over.
     if job.is_over and job.failed and not job.retries.launched().exists():
         verbs.add("retry")
@@ -197,9 +197,9 @@ def has_open_jobs(connection: Connection) -> bool:
     return Job.objects.filter(connection=connection).launched().exclude(state__in=OVER).exists()
 
 
-def _change(job: Job, verb: str, expected: tuple[str, ...], state: JobState, event: str, by: "User | None") -> None:
+def _change(job: Job, verb: str, state: JobState, event: str, by: "User | None") -> None:
     with transaction.atomic():
-        if not Job.objects.change(job, expected=expected, state=state, reason=""):
+        if not Job.objects.change(job, expected=IN_STATES[verb], state=state, reason=""):
             raise NotPossibleNow(f"It is too late to {verb} this job: it is {job.get_state_display().lower()}.")
         job.add_event(event, by=by)
         if job.planned_at is None:

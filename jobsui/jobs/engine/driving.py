@@ -14,14 +14,13 @@ from queue import Empty
 from django.db import close_old_connections, connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
-from jobsui.jobs.engine import leases, pacing, recording, sending, settling
+from jobsui.jobs.engine import claiming, leases, pacing, recording, sending, settling
 from jobsui.jobs.engine.calling import LOOKERS, POSTERS, Calls, Flight, Heard, Polled, Verified
 from jobsui.jobs.engine.reconciling import Doubt
 from jobsui.jobs.engine.recording import DATABASE_AWAY, Ended, Halted, Looked, Lost
 from jobsui.jobs.engine.sending import Posted, Shipment
-from jobsui.jobs.enums import Action, BatchState, HeldBy, JobState, Outcome
+from jobsui.jobs.enums import SENDABLE, Action, BatchState, HeldBy, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from jobsui.zendesk.client import retry_after
 from jobsui.zendesk.errors import Forbidden, Limited, NotSent, NotSignedIn, Refused, TooManyJobs, ZendeskError
@@ -43,7 +42,6 @@ ABSENT_SECONDS = 5.0
 """A fresh job's status may be missing under load although the job runs, so absence must last."""
 CRASH_SECONDS = 10.0
 AWAY_SECONDS = 1.0
-SENDABLE = (JobState.QUEUED, JobState.RUNNING)
 DEFAULT_WAIT = 30.0
 
 
@@ -254,7 +252,8 @@ class Driver:
             return []
         self.window.grow(self.durations.typical)
         wanted = self._fair_share(0 if self.posts.left else self._room())
-        shipments = [shipment for pk, number in wanted.items() for shipment in self._take(pk, number)]
+        claimed = [claiming.claim(pk, number, epoch=self.lease.epoch) for pk, number in wanted.items()]
+        shipments = [self._shipment(batch) for batches in claimed for batch in batches]
         self._say_what_holds(bool(wanted) or not self._has_planned())
         return shipments
 
@@ -265,8 +264,7 @@ class Driver:
 
     def _fair_share(self, room: int) -> Counter[int]:
         """How many batches of which job to send now: always of the job served least so far."""
-        planned = Batch.objects.filter(job__in=self.jobs, job__state__in=SENDABLE, state=BatchState.PLANNED)
-        waiting = set(planned.values_list("job", flat=True).distinct()) if room > 0 else set()
+        waiting = claiming.waiting_jobs(self.jobs) if room > 0 else set()
         served, wanted = self.served.copy(), Counter[int]()
         while room > 0 and waiting and self.budget.take(reserve=1.0):
             chosen = min(waiting, key=lambda pk: (served[pk], pk))
@@ -275,47 +273,8 @@ class Driver:
             room -= 1
         return wanted
 
-    def _take(self, job_id: int, number: int) -> list[Shipment]:
-        # Locked: a pause or cancel comes before this claim or after its commit, never in between.
-        lockable = Job.objects.select_related("connection").select_for_update(of=("self",))
-        job = lockable.filter(pk=job_id, state__in=SENDABLE).first()
-        if job is None:
-            return []
-        planned = Batch.objects.filter(job=job, state=BatchState.PLANNED).select_related("blob").order_by("seq")
-        shipments = [self._intend(job, batch) for batch in planned[:number]]
-        if job.state == JobState.QUEUED:
-            Job.objects.change(job, expected=(JobState.QUEUED,), state=JobState.RUNNING, started_at=Now(), reason="")
-        return shipments
-
-    def _intend(self, job: Job, batch: Batch) -> Shipment:
-        batch.job, now = job, timezone.now()
-        batch.attempts_made += 1
-        Batch.objects.filter(pk=batch.pk).update(
-            state=BatchState.SENDING, attempts_made=batch.attempts_made, epoch=self.lease.epoch, sent_at=now,
-            look_at=None, looks=0,
-        )  # fmt: skip
-        Attempt.objects.create(
-            batch=batch, number=batch.attempts_made, epoch=self.lease.epoch, at=now, items=batch.blob.ends.count(None)
-        )
-        return self._shipment(batch)
-
     def _shipment(self, batch: Batch) -> Shipment:
-        """The open items of a batch, as its last attempt sends or has sent them."""
-        job = batch.job
-        attempts = list(Attempt.objects.filter(batch=batch).order_by("number").values_list("pk", "at", "result"))
-        ends = batch.blob.ends
-        return Shipment(
-            batch_id=batch.pk,
-            job_id=job.pk,
-            attempt_id=attempts[-1][0],
-            action=Action(job.action),
-            object_key=job.object_key,
-            client=self.calls.client(job.connection),
-            connection_id=job.connection_id,
-            items=tuple((i, line) for i, line in enumerate(batch.blob.lines) if ends[i] is None),
-            first_sent_at=attempts[0][1],
-            resent=any(result in Attempt.IN_DOUBT for _, _, result in attempts),
-        )
+        return claiming.shipment_of(batch, self.calls.client(batch.job.connection))
 
     def _may_call(self) -> bool:
         """In any thread, just before a request goes out."""

@@ -15,7 +15,7 @@ from jobsui.files.table import Row, Table
 from jobsui.jobs.engine import checking, intake, leases, settling
 from jobsui.jobs.engine.intake import Stopped
 from jobsui.jobs.engine.mapping import Item, Problem
-from jobsui.jobs.enums import JobState, Outcome
+from jobsui.jobs.enums import SENDABLE, JobState, Outcome
 from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
 from jobsui.jobs.queueing import ring
 
@@ -26,7 +26,7 @@ ROWS_A_COMMIT = 5_000
 """At most, when many of them have problems."""
 BREATH = 10_000
 """Rows read between two looks at the lease where nothing is committed."""
-PLANNABLE = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED)
+PLANNABLE = (*SENDABLE, JobState.PAUSING, JobState.PAUSED)
 
 Judged = tuple[Row, Item | list[Problem]]
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from jobsui.jobs.engine import sending, settling
 from jobsui.jobs.engine.reconciling import Doubt, Finding
 from jobsui.jobs.engine.sending import Posted, Shipment
-from jobsui.jobs.enums import IN_FLIGHT, BatchState, JobState, Outcome
+from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.models.batch import End
 from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, Refused, ZendeskError
@@ -100,7 +100,7 @@ def put_back(batch: Batch) -> None:
 
 def stop_jobs(shipment: Shipment, error: Refused) -> None:
     """The account or the object refuses: no fault of the rows. The jobs concerned wait for a person."""
-    jobs = Job.objects.filter(connection_id=shipment.connection_id, state__in=[JobState.QUEUED, JobState.RUNNING])
+    jobs = Job.objects.filter(connection_id=shipment.connection_id, state__in=SENDABLE)
     if isinstance(error, NotFound):
         jobs = jobs.filter(object_key=shipment.object_key)
     _pause(jobs, f"Zendesk refused: {error.message}")
@@ -210,7 +210,7 @@ def _set_aside(shipment: Shipment) -> None:
         state=BatchState.UNSURE, status_id="", look_at=_in(LOOK_SECONDS)
     )  # fmt: skip
     Attempt.objects.filter(pk=shipment.attempt_id).update(result="unsure")
-    jobs = Job.objects.filter(pk=shipment.job_id, state__in=[JobState.QUEUED, JobState.RUNNING])
+    jobs = Job.objects.filter(pk=shipment.job_id, state__in=SENDABLE)
     _pause(jobs, "Something went wrong inside Jobs UI while an answer was written down; the log tells what.")
 
 

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobsui.jobs.enums import SETTLED, BatchState, JobState, Outcome
+from jobsui.jobs.enums import SENDABLE, SETTLED, BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, JobEvent, RowError
 from jobsui.jobs.models.batch import End, pack
 
@@ -158,7 +158,7 @@ def _end(job: Job) -> None:
         # A reason is there only when the planner could not go on; a person's cancel has none.
         state, event = (JobState.FAILED, "Failed.") if job.reason else (JobState.CANCELLED, "Cancelled.")
         _become(job, state, event, cancelled=F("cancelled") + job.pending, reason=job.reason)
-    elif job.state in {JobState.QUEUED, JobState.RUNNING, JobState.PAUSING}:
+    elif job.state in {*SENDABLE, JobState.PAUSING}:
         over = JobState.NEEDS_DECISION if job.uncertain else JobState.COMPLETED
         _become(job, over, "Completed." if not job.uncertain else f"{job.uncertain} rows are uncertain: please decide.")
 
