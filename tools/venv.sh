@@ -4,21 +4,21 @@
 set -eu
 
 new_enough='import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 15))'
-crippled=
+incomplete=
 for python in python3.13 python3.12 python3.14 python3; do
   if command -v "$python" >/dev/null 2>&1 && "$python" -c "$new_enough" >/dev/null 2>&1; then
     if "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
       exec "$python" -m venv --clear "$1"
     fi
-    crippled=${crippled:-$python}
+    incomplete=${incomplete:-$python}
   fi
 done
 if command -v uv >/dev/null 2>&1; then
   rm -rf "$1"
   exec uv venv --quiet --seed --python 3.12 "$1"
 fi
-if [ "$crippled" ]; then
-  echo "$crippled lacks its venv module. On Debian and Ubuntu: apt install $crippled-venv" >&2
+if [ "$incomplete" ]; then
+  echo "$incomplete lacks its venv module. On Debian and Ubuntu: apt install $incomplete-venv" >&2
   exit 1
 fi
 found=$(python3 --version 2>/dev/null || echo "no Python")

@@ -194,15 +194,21 @@ class Answer:
     """Seconds from sending to the last byte."""
 
     def json(self) -> Json:
-        """Its text can be stored: half a character, as where an error text was cut, becomes the replacement sign.
+        """Raises as `parsed`."""
+        return parsed(self.body)
 
-        Raises ValueError when the body is not JSON, or is nested beyond reason.
-        """
-        try:
-            data = json.loads(self.body)
-            return _whole(data) if HALVES.search(self.body) else data
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+
+def parsed(body: bytes) -> Json:
+    """The JSON of a body. Its text can be stored: half a character, as where an error text was cut, becomes the
+    replacement sign.
+
+    Raises ValueError when it is not JSON, or is nested beyond reason.
+    """
+    try:
+        data = json.loads(body)
+        return _whole(data) if HALVES.search(body) else data
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _whole(value: Json) -> Json:

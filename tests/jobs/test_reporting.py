@@ -149,11 +149,14 @@ def test_interval_follows_what_the_job_does(state: JobState, age: int, quiet: in
 
 def test_rate_is_of_the_last_minute_and_unknown_without_news() -> None:
     now = time.time()
-    job = Job(created=900, rows=2000, pace=[[now - 300, 0], [now - 30, 600], [now - 10, 800]])
+    job = Job(state=JobState.RUNNING, created=900, rows=2000, pace=[[now - 300, 0], [now - 30, 600], [now - 10, 800]])
+    old = Job(state=JobState.RUNNING, created=900, rows=2000, pace=[[now - 300, 0]])
 
     assert reporting.records_per_second(job) == pytest.approx(10, rel=0.01)
-    assert reporting.records_per_second(Job(created=900, rows=2000, pace=[[now - 300, 0]])) is None
-    assert reporting.records_per_second(Job(rows=2000)) is None
+    assert reporting.records_per_second(old) is None
+    assert reporting.records_per_second(Job(state=JobState.RUNNING, rows=2000)) is None
+    job.state = JobState.PAUSED
+    assert reporting.records_per_second(job) is None
 
 
 def test_strip_shows_the_worst_of_each_stretch() -> None:
@@ -202,7 +205,7 @@ def test_exchange_shows_what_was_sent_and_answered_without_the_secret() -> None:
     sent = json.loads(shown.body)["job"]
     assert (sent["action"], len(sent["items"])) == ("create_or_update_by_external_id", 50)
     assert sent["items"][0] == {"external_id": "g-201", "custom_object_fields": {"price": 201}}
-    assert shown.answer == '{\n  "a": "?"\n}'
+    assert shown.answer == '{\n  "a": "\N{REPLACEMENT CHARACTER}"\n}'
     assert "$ZENDESK_TOKEN" in shown.curl
     assert json.loads(shown.curl.split("<<'JSON'\n")[1].removesuffix("\nJSON")) == {"job": sent}
     assert [row.outcome for row in shown.rows] == ["created_or_updated"] * 50

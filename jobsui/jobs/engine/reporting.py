@@ -23,7 +23,7 @@ from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, FileState, HeldBy, 
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, RowError
 from jobsui.jobs.models.batch import End, unpack
-from jobsui.zendesk.payloads import Schema
+from jobsui.zendesk.payloads import Schema, parsed
 
 CELLS = 100
 RATE_SECONDS = 60
@@ -108,13 +108,13 @@ def mapped(job: Job) -> list[tuple[str, str]]:
 
 def progress(job: Job) -> Progress:
     flying = Batch.objects.filter(job=job, state__in=IN_FLIGHT).count() if job.is_moving else 0
-    rate = records_per_second(job) if job.state == JobState.RUNNING else None
+    rate = records_per_second(job)
     return Progress(
         percent=percent(job),
         in_flight=flying,
         waiting=0 if job.is_over else max(0, job.batches_total - job.batches_done - flying),
         records_per_second=rate,
-        eta_seconds=round(job.pending / rate) if rate else None,
+        eta_seconds=_left(job, rate),
         held_by=HeldBy(job.held_by).label if job.state == JobState.RUNNING else "",
         interval=_interval(job),
     )
@@ -127,12 +127,14 @@ def percent(job: Job) -> int:
 
 def seconds_left(job: Job) -> int | None:
     """At the present rate; None while nothing can be said."""
-    rate = records_per_second(job) if job.state == JobState.RUNNING else None
-    return round(job.pending / rate) if rate else None
+    return _left(job, records_per_second(job))
 
 
 def records_per_second(job: Job) -> float | None:
-    """Over the last minute up to now; None while there is nothing to tell it by, and when nothing has come of it."""
+    """Over the last minute up to now; None unless the job runs, while there is nothing to tell it by, and when nothing
+    has come of it."""
+    if job.state != JobState.RUNNING:
+        return None
     now = time.time()
     since = next((sample for sample in job.pace if now - sample[0] <= RATE_SECONDS), None)
     if since is None or now - since[0] < 1:
@@ -304,6 +306,10 @@ def _worst(stretch: Mapping[str, Any]) -> str:
     return "done" if stretch["done"] == stretch["count"] else "waiting"
 
 
+def _left(job: Job, rate: float | None) -> int | None:
+    return round(job.pending / rate) if rate else None
+
+
 def _interval(job: Job) -> int | None:
     """Quick at first, slower when nothing changes (the server sets the pace of all open pages)."""
     if job.state == JobState.PAUSED:
@@ -334,7 +340,6 @@ def _curl(job: Job, url: str, body: str) -> str:
 
 def _pretty(data: bytes) -> str:
     try:
-        # Half a character, as where a text was cut, can be written in JSON but not on a page.
-        return json.dumps(json.loads(data), indent=2, ensure_ascii=False).encode(errors="replace").decode()
+        return json.dumps(parsed(data), indent=2, ensure_ascii=False)
     except ValueError:
         return data.decode("utf-8", "replace")

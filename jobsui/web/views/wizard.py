@@ -133,7 +133,8 @@ def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
             problems = [str(refusal)]
         else:
             return redirect("jobs:check", job.code)
-    return render(request, "jobs/map.html", {"job": job, "form": form, "problems": problems, "targets": offered})
+    needed = [target.label for target in offered if target.required]
+    return render(request, "jobs/map.html", {"job": job, "form": form, "problems": problems, "needed": needed})
 
 
 @require_http_methods(["GET", "POST"])
