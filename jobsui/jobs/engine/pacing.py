@@ -19,9 +19,7 @@ class Budget:
 
     def __init__(self, requests_per_minute: int, *, clock: Clock = time.monotonic) -> None:
         self._clock = clock
-        self._limit = requests_per_minute
-        self.rate = requests_per_minute * SHARE / 60
-        self._capacity = max(2.0, self.rate * 2)  # Two at least: one to keep in reserve, one to spend.
+        self._allow(requests_per_minute)
         self._tokens = self._capacity
         self._filled_at = clock()
         self._blocked_until = 0.0
@@ -55,14 +53,17 @@ class Budget:
         limit = _whole(headers.get("X-Rate-Limit") or headers.get("ratelimit-limit"))
         remaining = _whole(headers.get("X-Rate-Limit-Remaining") or headers.get("ratelimit-remaining"))
         if limit and limit < self._limit:
-            self._limit = limit
-            self.rate = limit * SHARE / 60
-            self._capacity = max(2.0, self.rate * 2)
+            self._allow(limit)
         if remaining is not None and remaining < self._limit * 0.02:
             reset = _whole(headers.get("ratelimit-reset"))
             self._tokens = min(self._tokens, float(remaining))
             if remaining == 0 and reset:
                 self.block(min(reset, MINUTE))
+
+    def _allow(self, requests_per_minute: int) -> None:
+        self._limit = requests_per_minute
+        self.rate = requests_per_minute * SHARE / 60
+        self._capacity = max(2.0, self.rate * 2)  # Two at least: one to keep in reserve, one to spend.
 
     def _fill(self) -> None:
         now = self._clock()
