@@ -42,11 +42,6 @@ class Budget:
         self._tokens -= 1.0
         return True
 
-    def wait(self, *, reserve: float = 0.0) -> float:
-        """Seconds until `take` can succeed."""
-        self._fill()
-        return max(self.blocked_for, (1.0 + reserve - self._tokens) / self.rate, 0.0)
-
     def learn(self, headers: Mapping[str, str]) -> None:
         """Read the rate headers of an answer: a plan's limit below ours replaces it, and when the minute's rest is
         nearly used up (by others, too) the tokens are cut to it."""
