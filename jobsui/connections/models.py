@@ -5,7 +5,7 @@ from datetime import date
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from jobsui.connections import encryption
@@ -37,6 +37,10 @@ class Connection(models.Model):
     production = models.BooleanField(default=False)
     requests_per_minute = models.PositiveIntegerField(default=400, validators=[MinValueValidator(1)])
     max_running_jobs = models.PositiveIntegerField(default=30, validators=[MinValueValidator(1)])
+    # Percent of the requests per minute that Jobs UI uses; the rest is left to people and other integrations.
+    share = models.PositiveSmallIntegerField(default=80, validators=[MinValueValidator(1), MaxValueValidator(100)])
+    # Send a batch a moment before a job slot is known to be free, when slots are what limits the account.
+    posts_ahead = models.BooleanField(default=True)
 
     sign_in = models.CharField(max_length=20, choices=SignIn, default=SignIn.OAUTH_CLIENT)
     client_id = models.CharField(max_length=255, blank=True)

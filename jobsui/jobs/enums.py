@@ -1,6 +1,6 @@
 """The words of the product (contract: actions, job states, row outcomes) and what follows from each."""
 
-from django.db.models import TextChoices
+from django.db.models import IntegerChoices, TextChoices
 
 
 class Action(TextChoices):
@@ -116,5 +116,18 @@ class HeldBy(TextChoices):
     NOTHING = "", ""
     RATE = "rate", "the account's request rate"
     WINDOW = "window", "Zendesk's job slots"
-    BLOCKED = "blocked", "Zendesk asked us to wait"
+    OTHERS = "others", "other integrations, which use the account's job slots or requests"
+    BLOCKED = "blocked", "Zendesk, which asked us to wait"
     UNREACHABLE = "unreachable", "Zendesk cannot be reached"
+    DOUBT = "doubt", "rows in doubt with the same keys"
+    WORKERS = "workers", "our workers"
+    PAUSED = "paused", "a pause"
+    APPROVAL = "approval", "your approval of the first batch"
+
+
+class Weight(IntegerChoices):
+    """A job's share of its account beside other jobs."""
+
+    LOW = 1, "Low: a quarter of a normal job's share"
+    NORMAL = 4, "Normal"
+    HIGH = 16, "High: four times a normal job's share"

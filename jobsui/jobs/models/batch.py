@@ -44,6 +44,9 @@ class Batch(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
+    # At most so many of its open items go in the next request; None: all. Halved when Zendesk refuses the request as a
+    # whole, until the bad item stands alone.
+    portion = models.PositiveSmallIntegerField(null=True, blank=True)
     # While in doubt: when to look again, and how often we have.
     look_at = models.DateTimeField(null=True, blank=True)
     looks = models.PositiveSmallIntegerField(default=0)

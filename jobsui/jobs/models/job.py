@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.enums import MOVING, OVER, SETTLED, SUCCEEDED, UNLAUNCHED, Action, HeldBy, JobState, Outcome
+from jobsui.jobs.enums import MOVING, OVER, SETTLED, SUCCEEDED, UNLAUNCHED, Action, HeldBy, JobState, Outcome, Weight
 from jobsui.jobs.models.file import File
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Job(models.Model):
     file = models.ForeignKey(File, on_delete=models.PROTECT, related_name="jobs")
     # A retry's rows are the rows of its parent that failed.
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="retries")
+    # ... of this cause only; None: all of them.
+    cause = models.ForeignKey("Cause", on_delete=models.PROTECT, null=True, blank=True, related_name="retries")
 
     # {column: target}; a target is "name", "external_id", "id" or "field:KEY" (engine/mapping.py). Columns left out
     # are not sent.
@@ -60,6 +62,23 @@ class Job(models.Model):
     # Why the job stands still or failed, as a sentence; "" otherwise.
     reason = models.TextField(blank=True)
     held_by = models.CharField(max_length=12, choices=HeldBy, default=HeldBy.NOTHING, blank=True)
+    # {HeldBy: seconds}: how long the job was held back by what, up to the last change of held_by.
+    held_seconds = models.JSONField(default=dict)
+    # Since when held_by is what it is.
+    held_at = models.DateTimeField(null=True, blank=True)
+
+    # Beside other jobs of the account, each gets its weight's share.
+    weight = models.PositiveSmallIntegerField(choices=Weight, default=Weight.NORMAL)
+    # Only the first batch is sent until a person has seen how it went and lets the job go on.
+    canary = models.BooleanField(default=False)
+    # The job pauses by itself when this many percent of its last `stop_rows` rows failed, or when Zendesk refuses
+    # `stop_refusals` requests in a row as a whole; None: it never does.
+    stop_percent = models.PositiveSmallIntegerField(null=True, blank=True, default=50)
+    stop_rows = models.PositiveIntegerField(default=1000)
+    stop_refusals = models.PositiveSmallIntegerField(null=True, blank=True, default=10)
+    # What those rules look at: [[rows, failed rows], ...] of the last batches, newest last; refusals in a row.
+    recent = models.JSONField(default=list)
+    refusals = models.PositiveSmallIntegerField(default=0)
 
     # What the check looked at: file, mapping, options and schema together (engine/checking.py); "" unchecked.
     checked_fingerprint = models.CharField(max_length=64, blank=True)
