@@ -131,8 +131,10 @@ class Attempt(models.Model):
     number = models.PositiveSmallIntegerField()
     epoch = models.PositiveBigIntegerField()
     at = models.DateTimeField()
-    # How many of the batch's items it carried: all that had no outcome by then.
+    # How many of the batch's items it carried: those that had no outcome by then, in their order.
     items = models.PositiveSmallIntegerField()
+    # The place in the batch of the last of them.
+    last_item = models.PositiveSmallIntegerField(default=99)
     # "" while on its way, then: accepted, not_sent, limited, refused, unsure; lost: its job status vanished.
     result = models.CharField(max_length=12, blank=True)
     note = models.TextField(blank=True)

@@ -76,9 +76,6 @@ class Job(models.Model):
     stop_percent = models.PositiveSmallIntegerField(null=True, blank=True, default=50)
     stop_rows = models.PositiveIntegerField(default=1000)
     stop_refusals = models.PositiveSmallIntegerField(null=True, blank=True, default=10)
-    # What those rules look at: [[rows, failed rows], ...] of the last batches, newest last; refusals in a row.
-    recent = models.JSONField(default=list)
-    refusals = models.PositiveSmallIntegerField(default=0)
 
     # What the check looked at: file, mapping, options and schema together (engine/checking.py); "" unchecked.
     checked_fingerprint = models.CharField(max_length=64, blank=True)
