@@ -1,0 +1,57 @@
+"""Several jobs on one account: who gets how much of it, and how long a small one has to wait."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench import runs
+from bench.cells import Cell
+from bench.outcome import Figures
+from bench.runs import Setup, Wanted
+
+SMALL_ROWS = 1_000
+"""Of the job beside a big one: ten batches."""
+
+
+def measure(cell: Cell, setup: Setup, *, big_rows: int) -> list[Figures]:
+    """Three jobs of the cell's rows, three of weights 1, 4 and 16 that are as large as their weights, and a small job
+    alone and beside a big one."""
+    return [
+        _shares("three jobs, equal weights", cell, setup, [(4, cell.rows)] * 3),
+        _shares("three jobs, weights 1, 4, 16", cell, setup, [(w, cell.rows * w // 700 * 100) for w in (1, 4, 16)]),
+        _small(cell, setup, big_rows),
+    ]  # fmt: skip
+
+
+def _shares(name: str, cell: Cell, setup: Setup, jobs: Sequence[tuple[int, int]]) -> Figures:
+    wanted, first = [], 0
+    for weight, rows in jobs:
+        wanted.append(Wanted(rows, weight=weight, first=first))
+        first += rows
+    figures = runs.ours(cell, setup, wanted)
+    return {"name": name, "shares": shares(figures["jobs"]), "run": figures}
+
+
+def shares(jobs: Sequence[Mapping[str, Any]]) -> list[Figures]:
+    """Of the batches that were done while all the jobs were running, and what their weights make due."""
+    begin, end = max(job["done"][0][0] for job in jobs), min(job["done"][-1][0] for job in jobs)
+    done = [sum(begin <= at <= end for at, _ in job["done"]) for job in jobs]
+    weights = sum(job["weight"] for job in jobs)
+    return [
+        {"weight": job["weight"], "batches": number, "share": number / sum(done), "due": job["weight"] / weights}
+        for job, number in zip(jobs, done, strict=True)
+    ]
+
+
+def _small(cell: Cell, setup: Setup, big_rows: int) -> Figures:
+    small = Wanted(SMALL_ROWS)
+    # When the big one has filled its window and some of its jobs have ended.
+    after = 3 * cell.scaled.job_seconds + 2
+    beside = [Wanted(big_rows, first=SMALL_ROWS), Wanted(SMALL_ROWS, after=after)]
+    alone = runs.ours(cell, setup, [small])
+    both = runs.ours(cell, setup, beside, until=1)
+    return {
+        "name": f"{SMALL_ROWS // 100} batches beside {big_rows // 100:,}",
+        "alone_seconds": alone["jobs"][0]["seconds"],
+        "beside_seconds": both["jobs"][1]["seconds"],
+        "runs": [alone, both],
+    }
