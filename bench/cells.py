@@ -1,13 +1,15 @@
 """What is measured: one cell of the table is one account, or several alike, and so many rows for each."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
 STEADY_SECONDS, STEADY_BATCHES = 40, 300
 """A cell of the grid is long enough when its steady part has one of them."""
+JOB_SECONDS, REQUESTS_PER_MINUTE, LATENCIES_MS = (1.0, 2.0, 5.0, 10.0), (200, 700, 2500), (20.0, 150.0)
+"""The grid's."""
 TENTH = 0.1
 
 
@@ -39,7 +41,7 @@ class Cell:
 
     @property
     def slots(self) -> int:
-        """Job slots that others leave, once they hold some only for good."""
+        """Job slots that others leave; all, once others let go of all."""
         return self.window - self.others if self.others < self.window else self.window
 
     @property
@@ -71,11 +73,13 @@ class Cell:
         return asdict(self) | {"name": self.name, "limit": self.limit, "bound": self.bound}
 
 
-def grid(like: Cell) -> Iterator[Cell]:
-    """Every cell the table has, each as long as it needs to be."""
-    for seconds, rate, latency in product((1.0, 2.0, 5.0, 10.0), (200, 700, 2500), (20.0, 150.0)):
-        cell = replace(like, job_seconds=seconds, requests_per_minute=rate, latency_ms=latency)
-        yield replace(cell, rows=_batches(cell) * 100)
+def grid(
+    like: Cell, seconds: Sequence[float], rates: Sequence[int], latencies: Sequence[float], *, rows: int | None = None
+) -> Iterator[Cell]:
+    """Every combination; without `rows` each cell is as long as it needs to be."""
+    for each_seconds, rate, latency in product(seconds, rates, latencies):
+        cell = replace(like, job_seconds=each_seconds, requests_per_minute=rate, latency_ms=latency)
+        yield replace(cell, rows=rows or _batches(cell) * 100)
 
 
 def _batches(cell: Cell) -> int:

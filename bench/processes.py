@@ -107,6 +107,12 @@ class Program:
         heard: dict[str, Any] = json.loads(line)
         return heard
 
+    def go(self) -> None:
+        """Let it begin to send."""
+        assert self.process.stdin
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
 
 @contextmanager
 def program(*words: str, environment: Mapping[str, str] | None = None) -> Iterator[Program]:
@@ -122,6 +128,16 @@ def say(**words: Any) -> None:
     print(json.dumps(words), flush=True)
 
 
+def wait_for_go() -> None:
+    """In a program: until all that run at once have read their rows."""
+    say(said="read")
+    sys.stdin.readline()
+
+
+def wait_to_be_let_go() -> None:
+    sys.stdin.read()
+
+
 @contextmanager
 def _running(
     *words: str, environment: Mapping[str, str] | None = None, stdin: int | None = None
@@ -129,13 +145,17 @@ def _running(
     process = subprocess.Popen(
         [sys.executable, *words], stdin=stdin, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         env=os.environ | (environment or {}),
+        start_new_session=True,  # Ctrl-C is for us; we stop them in their order.
     )  # fmt: skip
     try:
         yield process
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.wait(60)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _word_after(process: subprocess.Popen[str], words: str) -> str:

