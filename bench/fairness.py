@@ -1,6 +1,6 @@
 """Several jobs on one account: who gets how much of it, and how long a small one has to wait."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench import runs
@@ -12,14 +12,13 @@ SMALL_ROWS = 1_000
 """Of the job beside a big one: ten batches."""
 
 
-def measure(cell: Cell, setup: Setup, *, big_rows: int) -> list[Figures]:
+def measure(cell: Cell, setup: Setup, *, big_rows: int) -> Iterator[Figures]:
     """Three jobs of the cell's rows, three of weights 1, 4 and 16 that are as large as their weights, and a small job
     alone and beside a big one."""
-    return [
-        _shares("three jobs, equal weights", cell, setup, [(4, cell.rows)] * 3),
-        _shares("three jobs, weights 1, 4, 16", cell, setup, [(w, cell.rows * w // 700 * 100) for w in (1, 4, 16)]),
-        _small(cell, setup, big_rows),
-    ]  # fmt: skip
+    by_weight = [(weight, cell.rows * weight // 700 * 100) for weight in (1, 4, 16)]
+    yield _shares("three jobs, equal weights", cell, setup, [(4, cell.rows)] * 3)
+    yield _shares("three jobs, weights 1, 4, 16", cell, setup, by_weight)
+    yield _small(cell, setup, big_rows)
 
 
 def _shares(name: str, cell: Cell, setup: Setup, jobs: Sequence[tuple[int, int]]) -> Figures:
@@ -32,10 +31,13 @@ def _shares(name: str, cell: Cell, setup: Setup, jobs: Sequence[tuple[int, int]]
 
 
 def shares(jobs: Sequence[Mapping[str, Any]]) -> list[Figures]:
-    """Of the batches that were done while all the jobs were running, and what their weights make due."""
+    """Of the batches that were done while all the jobs were running, and what their weights make due; none when they
+    never all ran."""
     begin, end = max(job["done"][0][0] for job in jobs), min(job["done"][-1][0] for job in jobs)
     done = [sum(begin <= at <= end for at, _ in job["done"]) for job in jobs]
     weights = sum(job["weight"] for job in jobs)
+    if not sum(done):
+        return []
     return [
         {"weight": job["weight"], "batches": number, "share": number / sum(done), "due": job["weight"] / weights}
         for job, number in zip(jobs, done, strict=True)

@@ -28,7 +28,9 @@ def main() -> None:
     results: list[Figures] = []
     try:
         if options.fair:
-            results = fairness.measure(measured[0], setup, big_rows=options.big_rows)
+            for figures in fairness.measure(measured[0], setup, big_rows=options.big_rows):
+                results.append(figures)
+                print(f"{figures['name']}: done.", flush=True)
         else:
             for figures in _runs(measured, setup, options.rivals):
                 results.append(figures)

@@ -38,7 +38,9 @@ def fair(results: Sequence[Figures]) -> Iterator[str]:
     for result in results:
         yield ""
         yield result["name"]
-        if "shares" in result:
+        if result.get("shares") == []:
+            yield "  They never all ran at once: more rows are needed."
+        elif "shares" in result:
             lines = [["  weight", "batches", "share", "due", "off by"]]
             lines += [
                 [str(s["weight"]), f"{s['batches']}", f"{s['share']:.3f}", f"{s['due']:.3f}",

@@ -62,3 +62,10 @@ def test_shares_count_while_all_jobs_run() -> None:
         {"weight": 16, "batches": 17, "share": 17 / 22, "due": 0.8},
         {"weight": 4, "batches": 5, "share": 5 / 22, "due": 0.2},
     ]
+
+
+def test_jobs_that_never_all_ran_have_no_shares() -> None:
+    early = {"weight": 4, "done": [(1.0, 100), (2.0, 100)]}
+    late = {"weight": 4, "done": [(3.0, 100), (4.0, 100)]}
+
+    assert shares([early, late]) == []
