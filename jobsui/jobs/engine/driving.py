@@ -343,6 +343,7 @@ class Driver:
         for pk, job in self.jobs.items():
             if reason := self.tripwires[pk].reason(job):
                 recording.stop_job(pk, reason)
+                self.tripwires[pk] = Tripwire()
 
     def _say_what_holds(self) -> None:
         """Of what held us back since the last time, the most; it holds back every job that could be sent."""
@@ -406,9 +407,8 @@ class Driver:
 
     def _posted(self, posted: Posted) -> None:
         shipment = posted.shipment
-        in_flight = len(self.flights) + len(self.sending)
+        self.allowance.heard_of_post(posted.error, posted.answer, len(self.flights), len(self.sending))
         del self.sending[shipment.batch_id]
-        self.allowance.heard_of_post(posted.error, posted.answer, in_flight)
         if posted.status is not None:
             self.flights[shipment.batch_id] = Flight(shipment, posted.status.id, posted.at, posted.at)
             self._tripwire(shipment).accepted()
