@@ -39,7 +39,7 @@ def fair(results: Sequence[Figures]) -> Iterator[str]:
         yield ""
         yield result["name"]
         if result.get("shares") == []:
-            yield "  They never all ran at once: more rows are needed."
+            yield "  They never all had batches to send at once: more rows are needed."
         elif "shares" in result:
             lines = [["  weight", "batches", "share", "due", "off by"]]
             lines += [

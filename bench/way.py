@@ -135,11 +135,11 @@ def _follow(jobs: Sequence[Job], until: int | None, user: User) -> None:
 def _told(job: Job) -> dict[str, Any]:
     """How it went; `seconds` are from its launch to its last row."""
     assert job.finished_at
-    done = Batch.objects.filter(job=job, done_at__isnull=False).order_by("done_at").values_list("done_at", "size")
+    sent = Batch.objects.filter(job=job, sent_at__isnull=False).order_by("sent_at").values_list("sent_at", flat=True)
     return {
         "state": job.state, "weight": job.weight, "counts": job.counts,
         "seconds": (job.finished_at - job.created_at).total_seconds(),
-        "done": [(at.timestamp(), size) for at, size in done if at],
+        "sent": [at.timestamp() for at in sent if at],
     }  # fmt: skip
 
 

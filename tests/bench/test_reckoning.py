@@ -54,9 +54,9 @@ def test_steady_part_is_unknown_of_a_run_that_is_all_ends() -> None:
     assert steady(jobs) is None
 
 
-def test_shares_count_while_all_jobs_run() -> None:
-    long = {"weight": 16, "done": [(at / 4, 100) for at in range(1, 41)]}
-    short = {"weight": 4, "done": [(float(at), 100) for at in range(1, 6)]}
+def test_shares_count_while_all_jobs_have_batches_to_send() -> None:
+    long = {"weight": 16, "sent": [at / 4 for at in range(1, 41)]}
+    short = {"weight": 4, "sent": [float(at) for at in range(1, 6)]}
 
     assert shares([long, short]) == [
         {"weight": 16, "batches": 17, "share": 17 / 22, "due": 0.8},
@@ -64,8 +64,8 @@ def test_shares_count_while_all_jobs_run() -> None:
     ]
 
 
-def test_jobs_that_never_all_ran_have_no_shares() -> None:
-    early = {"weight": 4, "done": [(1.0, 100), (2.0, 100)]}
-    late = {"weight": 4, "done": [(3.0, 100), (4.0, 100)]}
+def test_jobs_that_were_sent_one_after_another_have_no_shares() -> None:
+    early = {"weight": 4, "sent": [1.0, 2.0]}
+    late = {"weight": 4, "sent": [3.0, 4.0]}
 
     assert shares([early, late]) == []
