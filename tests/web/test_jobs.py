@@ -625,7 +625,7 @@ def test_chain_of_retries_tells_what_is_left(operator: Client) -> None:
         in parent_page
     )
     assert "<strong>1 failed row</strong> of this job in no retry yet" in parent_page
-    assert f'sends 2 rows that failed in <a href="{path(job)}">' in child_page
+    assert f'A retry of 2 rows that failed in <a href="{path(job)}">' in child_page
     assert "</a>: No.</div>" in child_page
 
 
