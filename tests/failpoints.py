@@ -21,7 +21,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import FrameType
 from typing import Any, NoReturn
@@ -42,6 +42,8 @@ class Edge:
     name: str
     request: str = ""
     """ "POST /api/v2/..." at an http edge."""
+    body: bytes = field(default=b"", repr=False)
+    """The request's, before and after it is written."""
 
 
 Hook = Callable[[Edge], None]
@@ -119,8 +121,8 @@ def _is_below(function: str) -> bool:
     return False
 
 
-def _pass(name: str, request: str = "") -> None:
-    edge = Edge(name, request)
+def _pass(name: str, request: str = "", body: bytes = b"") -> None:
+    edge = Edge(name, request, body)
     for hook in tuple(_hooks):
         hook(edge)
 
@@ -154,10 +156,12 @@ def _executing(works: Callable[..., Any], cursor: CursorWrapper, sql: str, *args
     return _committing(works, cursor, sql, *args)
 
 
-def _writing(works: Callable[..., Any], conn: Any, method: str, url: str, *args: Any, **more: Any) -> Any:
-    _pass("http:before-write", f"{method} {url}")
-    answer = works(conn, method, url, *args, **more)
-    _pass("http:after-write", f"{method} {url}")
+def _writing(
+    works: Callable[..., Any], conn: Any, method: str, url: str, body: bytes | None = None, **more: Any
+) -> Any:  # fmt: skip
+    _pass("http:before-write", f"{method} {url}", body or b"")
+    answer = works(conn, method, url, body=body, **more)
+    _pass("http:after-write", f"{method} {url}", body or b"")
     return answer
 
 
