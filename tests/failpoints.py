@@ -66,9 +66,14 @@ def watching(hook: Hook) -> Iterator[None]:
         _hooks.remove(hook)
 
 
-def arm(failpoint: str) -> None:
-    """Let this process end at a failpoint: at once, nothing written or flushed, exit status 77."""
-    watch(_Failpoint.parsed(failpoint))
+def end() -> NoReturn:
+    """At once, nothing written or flushed."""
+    os._exit(EXIT_STATUS)
+
+
+def arm(failpoint: str, then: Callable[[], None] = end) -> None:
+    """Let this process end at a failpoint, or do something else there."""
+    watch(_Failpoint.parsed(failpoint, then))
 
 
 def arm_from_environment() -> None:
@@ -78,38 +83,35 @@ def arm_from_environment() -> None:
 
 
 class _Failpoint:
-    """A hook that ends the process when as many passages have matched as there are to be."""
+    """A hook that acts when as many passages have matched as there are to be."""
 
-    def __init__(self, edge: str, where: str, number: int) -> None:
-        self._edge, self._where, self._left = edge, where, number
+    def __init__(self, edge: str, where: str, number: int, then: Callable[[], None]) -> None:
+        self._edge, self._where, self._left, self._then = edge, where, number, then
         self._lock = threading.Lock()
 
     @classmethod
-    def parsed(cls, text: str) -> "_Failpoint":
+    def parsed(cls, text: str, then: Callable[[], None]) -> "_Failpoint":
         edge = re.fullmatch(
             r"(commit:(?:before|after)|http:(?:before-write|after-write|after-read))(?::(.+))?:([1-9]\d*)", text
         )
         if edge is None:
             raise ValueError(f"This is no failpoint: {text}")
-        return cls(edge[1], edge[2] or "", int(edge[3]))
+        return cls(edge[1], edge[2] or "", int(edge[3]), then)
 
     def __call__(self, edge: Edge) -> None:
         if edge.name != self._edge or not self._matches(edge):
             return
         with self._lock:
             self._left -= 1
-            if self._left == 0:
-                _end()
+            is_last = self._left == 0
+        if is_last:
+            self._then()
 
     def _matches(self, edge: Edge) -> bool:
         if not edge.request:
             return not self._where or _is_below(self._where)
         method, _, path = self._where.rpartition(" ")
         return edge.request.startswith(method) and path in edge.request
-
-
-def _end() -> NoReturn:
-    os._exit(EXIT_STATUS)
 
 
 def _is_below(function: str) -> bool:

@@ -144,6 +144,10 @@ def none_is_received_twice_silently(now: Snapshot, applied: Mapping[str, int], k
             allowed[key] += 1 + doubts[batch.pk]
     beyond = {key: times for key, times in applied.items() if times > allowed[key]}
     assert not beyond, f"2: applied more often than sent: {_some(beyond)}"
+    on_their_way = {batch.pk: batch.attempts_made for batch in now.batches if batch.state == BatchState.SENDING}
+    for attempt in now.attempts:
+        told = attempt.result or on_their_way.get(attempt.batch_id) == attempt.number
+        assert told, f"2: nothing tells what became of attempt {attempt.number} of batch {attempt.batch_id}"
 
 
 def rate_is_kept(log: Iterable[Mapping[str, Any]], per_minute: int, drivers: int) -> None:

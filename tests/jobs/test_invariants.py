@@ -7,7 +7,7 @@ JOBSUI_STATE_EXAMPLES makes longer runs, each of other examples, and prints thei
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -39,9 +38,9 @@ from tests.world import World
 EXAMPLES = int(os.environ.get("JOBSUI_STATE_EXAMPLES", "0"))
 FEW = 4
 VERBOSITY = Verbosity.debug if EXAMPLES else Verbosity.normal
-STEPS = 20
+STEPS = 8
 SECONDS_AN_EXAMPLE = 60
-MOST_LAUNCHES = 5
+MOST_MOVING = 3
 ONE_DAY = 86_400
 END_SECONDS = 45
 
@@ -55,14 +54,6 @@ FAULTS = (
     "409", "rate-429", "too-many-jobs", "partial-list", "slow", "fresh-404", "killed", "failed-partial",
     "results-object", "no-index", "no-id", "shuffled", "short-results", "generic-results", "status-expired", "slow-job",
 )  # fmt: skip
-failpoints = st.builds("{}:{}".format, st.sampled_from(EDGES), st.integers(1, 12))
-faults = st.dictionaries(
-    st.sampled_from(FAULTS),
-    st.fixed_dictionaries({"rate": st.sampled_from((0.3, 1)), "times": st.integers(1, 4)}),
-    min_size=1, max_size=3,
-)  # fmt: skip
-numbers = st.integers(0, 11)
-whiles = st.sampled_from((0.02, 0.1, 0.3, 0.8))
 
 
 @dataclass(frozen=True)
@@ -75,14 +66,67 @@ class Launch:
     """Some that Zendesk will refuse, and one that we do."""
 
 
+@dataclass(frozen=True)
+class Ask:
+    """Pause, resume, cancel, retry or resolve a job, whatever can be asked."""
+
+    number: int
+    decision: Literal["look", "resend", "accept"]
+
+
+@dataclass(frozen=True)
+class Weather:
+    faults: dict[str, Any]
+    others: int
+    """Places in the window that others take."""
+    lasting: float
+    """Seconds after which job statuses expire."""
+
+
+@dataclass(frozen=True)
+class Drive:
+    """One more driver, unless there are two."""
+
+    failpoint: str
+    seconds: float
+    then_kill: bool
+    launch: Launch
+    """When there is nothing to drive."""
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """A driver stands still, from a failpoint on or from any moment, until another has taken over, and goes on."""
+
+    failpoint: str
+    seconds: float
+    launch: Launch
+
+
+whiles = st.sampled_from((0.05, 0.2, 0.4, 0.8))
 launches = st.builds(
     Launch, st.sampled_from(Action), st.sampled_from((700, 400, 250, 101, 100, 99, 3, 1)),
     st.sampled_from(("none", "ours", "theirs")), st.booleans(),
 )  # fmt: skip
+faults = st.dictionaries(
+    st.sampled_from(FAULTS),
+    st.fixed_dictionaries({"rate": st.sampled_from((0.3, 1)), "times": st.integers(1, 4)}),
+    min_size=1, max_size=3,
+)  # fmt: skip
+failpoints = st.builds("{}:{}".format, st.sampled_from(EDGES), st.sampled_from((1, 2, 3, 4, 5, 6, 8, 11)))
+events = st.one_of(
+    st.builds(Drive, failpoints, st.just(3.0), st.booleans(), launches),
+    st.builds(Drive, st.just(""), whiles, st.booleans(), launches),
+    st.builds(Freeze, st.builds("commit:after:{}".format, st.integers(3, 9)), whiles, launches),
+    st.builds(Freeze, st.just(""), whiles, launches),
+    st.builds(Ask, st.integers(0, 11), st.sampled_from(("look", "resend", "accept"))),
+    st.builds(Weather, faults, st.sampled_from((0, 0, 1, 4, 30)), st.sampled_from((ONE_DAY, ONE_DAY, 0.2))),
+    launches,
+)
 
 
 class Engine(RuleBasedStateMachine):
-    """Steps are separate things that happen; whatever drives goes on meanwhile."""
+    """One rule for all events: Hypothesis likes to leave rules out, and then little happens."""
 
     world: ClassVar[World]
     reports: ClassVar[Path]
@@ -91,16 +135,15 @@ class Engine(RuleBasedStateMachine):
         super().__init__()
         self.sandbox = self.world.sandbox
         self.drivers: list[Driver] = []
-        self.launches = self.rows = 0
+        self.rows = 0
         self.keys: dict[str, str] = {}
         """By what the sandbox counts records that are known by their id."""
         self.before = Snapshot.taken()
 
     @initialize(
-        window=st.sampled_from((2, 5, 30)), rate=st.sampled_from((1_200, 60_000)), seconds=st.sampled_from((0.1, 0.4)),
-        first=launches,
+        window=st.sampled_from((2, 5, 30)), rate=st.sampled_from((1_200, 60_000)), seconds=st.sampled_from((0.1, 0.4))
     )  # fmt: skip
-    def account(self, window: int, rate: int, seconds: float, first: Launch) -> None:
+    def account(self, window: int, rate: int, seconds: float) -> None:
         self.sandbox.reset()
         self.sandbox.settings(
             api_tokens=True, max_running_jobs=window, job_seconds=seconds, job_spread=0.5, retry_after=0,
@@ -110,93 +153,83 @@ class Engine(RuleBasedStateMachine):
         self.world.connection.save()
         self.world.object("gadget")
         self.world.object("label", is_unique=True)
-        self.launch(first)
 
-    # People
+    @rule(event=events)
+    def happens(self, event: Launch | Ask | Weather | Drive | Freeze) -> None:
+        match event:
+            case Launch():
+                self._launch(event)
+            case Ask():
+                self._ask(event)
+            case Weather():
+                self.sandbox.faults(**event.faults)
+                self.sandbox.settings(other_jobs=event.others, status_seconds=event.lasting)
+            case Drive():
+                self._drive(event)
+            case Freeze():
+                self._freeze(event)
 
-    @precondition(lambda self: self.launches < MOST_LAUNCHES)
-    @rule(what=launches)
-    def launch(self, what: Launch) -> None:
-        self.launches += 1
+    def _launch(self, what: Launch) -> None:
+        if Job.objects.moving().count() >= MOST_MOVING:
+            return
         target = "gadget" if what.action is Action.CREATE and what.ids == "none" else "label"
         with self._good_weather():
             rows = self._rows(what, target)
-            job = self.world.checked(
-                rows, what.action, key=target, invalid="skip", own_external_ids=what.ids != "none"
-            )  # fmt: skip
-            self._launch(job)
+            self._let_go(
+                self.world.checked(rows, what.action, key=target, invalid="skip", own_external_ids=what.ids != "none")
+            )
 
-    @rule(number=numbers, decision=st.sampled_from(("look", "resend", "accept")))
-    def ask(self, number: int, decision: str) -> None:
-        """Pause, resume, cancel, retry or resolve a job."""
+    def _ask(self, what: Ask) -> None:
         jobs = Job.objects.launched().order_by("pk")
-        asked = one_of([(verb, job) for job in jobs for verb in sorted(control.may(job))], number)
-        if asked is None:
+        asked = [(verb, job) for job in jobs for verb in sorted(control.may(job))]
+        if not asked:
             return
-        verb, job = asked
+        verb, job = asked[what.number % len(asked)]
         try:
             if verb == "retry":
                 self._retry(job)
             elif verb == "resolve":
-                control.resolve(job, decision, by=None)
+                control.resolve(job, what.decision, by=None)
             else:
                 getattr(control, verb)(job, by=None)
         except NotPossibleNow:
-            assert self.living(), f"{verb} was offered, and nobody has changed the job since."
+            assert self.living, f"{verb} was offered, and nobody has changed the job since."
 
-    # Zendesk
+    def _drive(self, how: Drive) -> None:
+        if not self.is_moving:
+            self._launch(how.launch)
+        if len(self.living) < 2:
+            self.drivers.append(Driver(self.reports, how.failpoint))
+        self.drivers[-1].wait(how.seconds)
+        if how.then_kill:
+            self.drivers[-1].kill()
 
-    @rule(
-        faults=faults,
-        places=st.sampled_from((0, 0, 1, 4, 30)),
-        lasting=st.sampled_from((ONE_DAY, ONE_DAY, 0.2)),
-        seconds=whiles,
-    )
-    def bad_weather(self, faults: dict[str, Any], places: int, lasting: float, seconds: float) -> None:
-        """Faults; others that take places in the window; job statuses that soon expire."""
-        self.sandbox.faults(**faults)
-        self.sandbox.settings(other_jobs=places, status_seconds=lasting)
-        self._go_on(seconds)
+    def _freeze(self, how: Freeze) -> None:
+        if not self.is_moving:
+            self._launch(how.launch)
+        frozen = Driver(self.reports, how.failpoint, then_stop=True)
+        other = Driver(self.reports)
+        self.drivers += [frozen, other]
+        other.wait(how.seconds)
+        frozen.freeze()
+        before = self._epoch()
+        other.wait(how.seconds)
+        ends = time.monotonic() + drivers.TTL + 0.5
+        while other.is_alive and self._epoch() == before and time.monotonic() < ends:
+            time.sleep(0.01)
+        frozen.thaw()
+        other.wait(how.seconds)
+        frozen.kill()
 
-    # Drivers
-
-    @rule(failpoint=failpoints | st.none(), seconds=whiles)
-    def start_driver(self, failpoint: str | None, seconds: float) -> None:
-        if len(self.living()) < 2 and self.is_moving():
-            self.drivers.append(Driver(self.reports, failpoint or ""))
-            self._go_on(seconds)
-
-    @rule(number=numbers)
-    def kill_driver(self, number: int) -> None:
-        if driver := one_of(self.living(), number):
-            driver.kill()
-
-    @rule(number=numbers)
-    def freeze_driver(self, number: int) -> None:
-        if driver := one_of([driver for driver in self.living() if not driver.is_frozen], number):
-            driver.freeze()
-
-    @rule(seconds=whiles)
-    def thaw_after_longer_than_a_lease(self, seconds: float) -> None:
-        if frozen := [driver for driver in self.living() if driver.is_frozen]:
-            time.sleep(drivers.TTL + 0.5)
-            for driver in frozen:
-                driver.thaw()
-            self._go_on(seconds)
-
-    @rule()
-    def drive_to_the_end(self) -> None:
+    def _drive_to_the_end(self) -> None:
         self.sandbox.faults()
         self.sandbox.settings(other_jobs=0, status_seconds=ONE_DAY)
-        for driver in self.living():
-            driver.thaw()
         ends = time.monotonic() + END_SECONDS
-        while self.is_moving():
-            if not self.living():
+        while self.is_moving:
+            if not self.living:
                 self.drivers.append(Driver(self.reports))
             assert time.monotonic() < ends, f"9: it never ends.\n{Snapshot.taken()}"
             time.sleep(0.05)
-        invariants.all_is_over_or_visibly_stands(Snapshot.taken())
 
     # What holds
 
@@ -229,12 +262,13 @@ class Engine(RuleBasedStateMachine):
             self._clean_up()
 
     def _end(self) -> None:
-        self.drive_to_the_end()
+        self._drive_to_the_end()
         self.holds()
         while self.sandbox.seen("jobs")["running"]:
             time.sleep(0.05)
         now = Snapshot.taken()
         try:
+            invariants.all_is_over_or_visibly_stands(now)
             invariants.what_was_received_was_sent(now, self.sandbox.log())
             invariants.told_is_true(now, self._applied(), self.keys)
         except AssertionError as error:
@@ -243,17 +277,18 @@ class Engine(RuleBasedStateMachine):
 
     # Helpers
 
-    @staticmethod
-    def is_moving() -> bool:
+    @property
+    def is_moving(self) -> bool:
         return Job.objects.moving().exists()
 
-    def _go_on(self, seconds: float) -> None:
-        """Let whoever drives go on for a while."""
-        if self.living():
-            self.living()[-1].wait(seconds)
-
+    @property
     def living(self) -> list[Driver]:
         return [driver for driver in self.drivers if driver.is_alive]
+
+    @staticmethod
+    def _epoch() -> int:
+        """How often the account was taken over."""
+        return max(Lease.objects.filter(name__startswith="account:").values_list("epoch", flat=True), default=0)
 
     def _rows(self, what: Launch, target: str) -> list[dict[str, Any]]:
         """Rows of keys that no other job has."""
@@ -287,7 +322,7 @@ class Engine(RuleBasedStateMachine):
         self.keys |= {i: f"g-{n}" for i, n in zip(ids, numbers, strict=True)}
         return dict(zip(numbers, ids, strict=True))
 
-    def _launch(self, job: Job) -> None:
+    def _let_go(self, job: Job) -> None:
         if control.launch_obstacle(job):
             return
         control.launch(job, by=None)
@@ -301,7 +336,7 @@ class Engine(RuleBasedStateMachine):
             self.world.doorbell.answer()
             again.refresh_from_db()
             if again.state == JobState.READY:
-                self._launch(again)
+                self._let_go(again)
 
     @contextmanager
     def _good_weather(self) -> Iterator[None]:
@@ -326,11 +361,6 @@ class Engine(RuleBasedStateMachine):
 
 def serial(number: int) -> str:
     return f"AB-{number:06}"
-
-
-def one_of[T](things: Sequence[T], number: int) -> T | None:
-    """Drawn beforehand: what is there to choose from depends on the time, and what is drawn must not."""
-    return things[number % len(things)] if things else None
 
 
 @pytest.mark.slow
