@@ -26,7 +26,7 @@ if not apps.ready:  # In the process that drivers are forked from.
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import queueing
-from jobsui.jobs.engine import driving, pacing, reconciling, recording
+from jobsui.jobs.engine import allowance, driving, pacing, reconciling, recording
 from jobsui.jobs.enums import Action, BatchState
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from tests import failpoints
@@ -43,7 +43,8 @@ HURRIED: tuple[tuple[Any, str, Any], ...] = (
     (driving, "ABSENT_SECONDS", 0.2),
     (driving, "CRASH_SECONDS", 0.1),
     (driving, "AWAY_SECONDS", 0.01),
-    (driving, "DEFAULT_WAIT", 0.3),
+    (allowance, "DEFAULT_WAIT", 0.3),
+    (allowance, "RECKON_SECONDS", 0.0),
     (pacing, "poll_interval", lambda *_: 0.04),
     (pacing.Durations, "FIRST_GUESS", 0.2),
     (pacing.Backoff, "LONGEST", 0.5),
@@ -203,7 +204,8 @@ class _Watch(logging.Handler):
         ended = Q(job__action=Action.CREATE, attempts__result__in=Attempt.IN_DOUBT, state=BatchState.ACCEPTED)
         in_flight = Batch.objects.filter(state__in=(BatchState.SENDING, BatchState.ACCEPTED))
         running = in_flight.exclude(pk__in=Batch.objects.filter(ended).values("pk")).count()
-        window = Connection.objects.get().max_running_jobs
+        account = Connection.objects.get()
+        window = account.max_running_jobs * (2 if account.posts_ahead else 1)
         return f"4: {running} in flight where {window} may be." if running > window else ""
 
     def _report(self, text: str) -> None:

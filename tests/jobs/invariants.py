@@ -15,10 +15,10 @@ from jobsui.jobs.models import Attempt, Batch, Cause, Job, Lease, RowError
 from jobsui.jobs.models.batch import End
 
 ARRIVED = ("accepted", "lost")
-BURST_SECONDS = 2.0
-"""So much of its rate a driver may spend at once (pacing.Budget)."""
+BURST_SECONDS, FIRST = 5.0, 2
+"""So much of its rate a driver may gather and spend at once, and with so many requests it begins (pacing.Budget)."""
 UNPACED = 20
-"""Requests that spend no token, or are spent late: those of threads, look-ups in pages, people's."""
+"""Requests that spend no token, or spend it early: those that wait for a thread, look-ups in pages, people's."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,9 @@ def none_is_received_twice_silently(now: Snapshot, applied: Mapping[str, int], k
 
 
 def rate_is_kept(log: Iterable[Mapping[str, Any]], per_minute: int, drivers: int) -> None:
-    """8: what the account received stays below its rate, but for the burst with which each driver begins."""
+    """8: what the account received keeps to its rate, but for what may gather."""
     rate = per_minute / 60
-    most = (rate * BURST_SECONDS) * max(1, drivers) + UNPACED
+    most = rate * BURST_SECONDS + FIRST * drivers + UNPACED
     level, last = 0.0, 0.0
     for entry in log:
         level, last = max(0.0, level - (entry["time"] - last) * rate) + 1, entry["time"]

@@ -36,7 +36,7 @@ from tests.jobs.invariants import Snapshot
 from tests.world import World
 
 EXAMPLES = int(os.environ.get("JOBSUI_STATE_EXAMPLES", "0"))
-FEW = 4
+FEW = 3
 VERBOSITY = Verbosity.debug if EXAMPLES else Verbosity.normal
 STEPS = 8
 SECONDS_AN_EXAMPLE = 60
@@ -141,15 +141,17 @@ class Engine(RuleBasedStateMachine):
         self.before = Snapshot.taken()
 
     @initialize(
-        window=st.sampled_from((2, 5, 30)), rate=st.sampled_from((1_200, 60_000)), seconds=st.sampled_from((0.1, 0.4))
+        window=st.sampled_from((2, 5, 30)), rate=st.sampled_from((1_200, 60_000)), seconds=st.sampled_from((0.1, 0.4)),
+        ahead=st.booleans(),
     )  # fmt: skip
-    def account(self, window: int, rate: int, seconds: float) -> None:
+    def account(self, window: int, rate: int, seconds: float, ahead: bool) -> None:
         self.sandbox.reset()
         self.sandbox.settings(
             api_tokens=True, max_running_jobs=window, job_seconds=seconds, job_spread=0.5, retry_after=0,
             fresh_seconds=0.4, slow_seconds=0.6, other_jobs=0, status_seconds=ONE_DAY, requests_per_minute=rate,
         )  # fmt: skip
         self.world.connection.max_running_jobs, self.world.connection.requests_per_minute = window, rate
+        self.world.connection.posts_ahead = ahead
         self.world.connection.save()
         self.world.object("gadget")
         self.world.object("label", is_unique=True)
