@@ -4,6 +4,7 @@ look at the world from it.
 The product has no hooks for this; its database commits and its requests are wrapped from outside. Edges are
 
     commit:before, commit:after       a transaction's COMMIT, or a single writing statement outside a transaction
+    http:before-connect               a request is about to be made: nobody keeps it back any more
     http:before-write                 nothing of a request has left
     http:after-write                  all of it has left, nothing of the answer was read
     http:after-read                   the answer was read to its end
@@ -34,6 +35,10 @@ from jobsui.zendesk.client import Client
 
 VARIABLE = "JOBSUI_FAILPOINT"
 EXIT_STATUS = 77
+_FAILPOINT = re.compile(
+    r"(commit:before|commit:after|http:before-connect|http:before-write|http:after-write|http:after-read)"
+    r"(?::(.+))?:([1-9]\d*)"
+)
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 
 
@@ -91,9 +96,7 @@ class _Failpoint:
 
     @classmethod
     def parsed(cls, text: str, then: Callable[[], None]) -> "_Failpoint":
-        edge = re.fullmatch(
-            r"(commit:(?:before|after)|http:(?:before-write|after-write|after-read))(?::(.+))?:([1-9]\d*)", text
-        )
+        edge = _FAILPOINT.fullmatch(text)
         if edge is None:
             raise ValueError(f"This is no failpoint: {text}")
         return cls(edge[1], edge[2] or "", int(edge[3]), then)
@@ -168,6 +171,7 @@ def _writing(
 
 
 def _reading(works: Callable[..., Any], client: Client, method: str, path: str, *args: Any) -> Any:
+    _pass("http:before-connect", f"{method} {path}")
     answer = works(client, method, path, *args)
     _pass("http:after-read", f"{method} {path}")
     return answer

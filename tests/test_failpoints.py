@@ -58,6 +58,7 @@ def test_a_request_passes_its_edges_in_order(sandbox: Sandbox) -> None:
 
     request = f"POST {path}"
     assert passed == [
+        Edge("http:before-connect", request),
         Edge("http:before-write", request, b"{}"),
         Edge("http:after-write", request, b"{}"),
         Edge("http:after-read", request),

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -51,8 +51,9 @@ HURRIED: tuple[tuple[Any, str, Any], ...] = (
     (recording, "LOOK_SECONDS", 0.1),
     (reconciling, "QUIET", 0.5),
 )
-JUST_THAWED = 0.5
-"""Seconds. Nothing can keep back a request that was frozen between the last look at the lease and its first byte."""
+AT_ONCE = 0.3
+"""Seconds. Nothing can keep back a request whose thread was frozen between the last look at the lease and its first
+byte, so one that took longer on that way is not judged."""
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
@@ -67,7 +68,6 @@ class Driver:
         told = (database, str(reports), failpoint, then_stop)
         self._process: BaseProcess = _context.Process(target=_run, args=told)
         self._process.start()
-        self._thawed_at = float("-inf")
 
     @property
     def pid(self) -> int:
@@ -104,23 +104,13 @@ class Driver:
             time.sleep(0.003)
 
     def thaw(self) -> None:
-        self._thawed_at = time.monotonic()
         if self.is_alive:
             os.kill(self.pid, signal.SIGCONT)
 
-    def was_thawed_just_before(self, moment: float) -> bool:
-        return self._thawed_at <= moment <= self._thawed_at + JUST_THAWED
 
-
-def reported(reports: Path, drivers: Sequence[Driver]) -> list[str]:
+def reported(reports: Path) -> list[str]:
     """What drivers saw that must not be."""
-    entries = [json.loads(line) for line in reports.read_text().splitlines()] if reports.exists() else []
-    thawed = {driver.pid: driver for driver in drivers}
-    return [
-        entry["text"]
-        for entry in entries
-        if not (entry["pid"] in thawed and thawed[entry["pid"]].was_thawed_just_before(entry["at"]))
-    ]
+    return reports.read_text().splitlines() if reports.exists() else []
 
 
 def _is_locked() -> bool:
@@ -174,16 +164,22 @@ class _Watch(logging.Handler):
 
     def __init__(self, reports: Path) -> None:
         super().__init__(logging.ERROR)
+        self._thread = threading.local()
         self._reports = os.open(reports, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def emit(self, record: logging.LogRecord) -> None:
         self._report(f"An error was logged: {self.format(record)}")
 
     def look(self, edge: Edge) -> None:
-        if edge.name == "http:before-write" and edge.request.startswith("POST ") and edge.request.endswith("/jobs"):
-            for broken in (self._sent_without_intent(edge.body), self._beyond_the_window()):
-                if broken:
-                    self._report(broken)
+        if not (edge.request.startswith("POST ") and edge.request.endswith("/jobs")):
+            return
+        if edge.name == "http:before-connect":
+            self._thread.begun = time.monotonic()
+        elif edge.name == "http:before-write":
+            broken = [self._sent_without_intent(edge.body), self._beyond_the_window()]
+            if time.monotonic() - self._thread.begun < AT_ONCE:
+                for text in filter(None, broken):
+                    self._report(text)
 
     def _sent_without_intent(self, body: bytes) -> str:
         """Invariant 3: no POST without a committed `sending` batch of the current epoch. This thread has a database
@@ -209,8 +205,7 @@ class _Watch(logging.Handler):
         return f"4: {running} in flight where {window} may be." if running > window else ""
 
     def _report(self, text: str) -> None:
-        entry = {"pid": os.getpid(), "at": time.monotonic(), "text": text}
-        os.write(self._reports, json.dumps(entry).encode() + b"\n")
+        os.write(self._reports, text.replace("\n", " ").encode() + b"\n")
 
 
 def _are_among(some: list[Any], every: list[Any]) -> bool:

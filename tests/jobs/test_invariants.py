@@ -240,7 +240,7 @@ class Engine(RuleBasedStateMachine):
         applied = self._applied()  # First: what is applied by now was written down before.
         now = Snapshot.taken()
         try:
-            assert not drivers.reported(self.reports, self.drivers)
+            assert not drivers.reported(self.reports)
             assert {driver.exit_status for driver in self.drivers} <= {None, 0, 77, -9}, "A driver broke down."
             invariants.rows_add_up(now)
             invariants.counters_are_sums(now)
