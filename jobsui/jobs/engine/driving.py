@@ -46,9 +46,9 @@ ABSENT_SECONDS = 5.0
 """A fresh job's status may be missing under load although the job runs, so absence must last."""
 CRASH_SECONDS = 10.0
 AWAY_SECONDS = 1.0
-TOGETHER_SECONDS = 0.02
-"""Answers of so short a while are written down in one commit."""
-TICK_SECONDS = 0.05
+TOGETHER_SECONDS = 0.1
+"""Answers of so short a while are written down in one commit, unless one of them tells that slots are free."""
+TICK_SECONDS = 0.1
 """How long a driver sleeps that waits for room or for a request to spend."""
 NAP_SECONDS = 0.2
 
@@ -164,11 +164,15 @@ class Driver:
             time.sleep(AWAY_SECONDS)
 
     def _collect(self) -> None:
+        ends, pause = float("inf"), self._nap()
         try:
-            heard = self.calls.heard.get(timeout=self._nap())
-            self._hear(heard)
-            if not isinstance(heard, Polled):  # A look tells of many batches at once.
-                time.sleep(TOGETHER_SECONDS)
+            while pause >= 0:
+                heard = self.calls.heard.get(timeout=pause)
+                self._hear(heard)
+                if isinstance(heard, Polled):
+                    break
+                ends = min(ends, time.monotonic() + TOGETHER_SECONDS)
+                pause = ends - time.monotonic()
             while True:
                 self._hear(self.calls.heard.get_nowait())
         except Empty:
