@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import databases
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 STOP_SECONDS = 30
@@ -78,7 +80,8 @@ def start(data: Path, *words: str, **settings: str) -> Product:
     """`manage.py up WORDS`, waited for until it says where it is."""
     data.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
-    environment = kept | {"DJANGO_SETTINGS_MODULE": "jobsui.settings", "JOBSUI_DATA_DIR": str(data)} | settings
+    environment = kept | {"DJANGO_SETTINGS_MODULE": "jobsui.settings", "JOBSUI_DATA_DIR": str(data)}
+    environment |= databases.environment(data) | settings
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port), *words],

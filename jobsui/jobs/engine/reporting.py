@@ -101,9 +101,10 @@ def preview(job: Job) -> Preview:
 
 
 def mapped(job: Job) -> list[tuple[str, str]]:
-    """(column, what it fills), in the words of the wizard."""
+    """(column, what it fills), in the words of the wizard and the order of the file: PostgreSQL keeps none in JSON."""
     labels = {target.key: target.label for target in mapping.targets(checking.schema_of(job), Action(job.action))}
-    return [(column, labels.get(key, key.removeprefix(mapping.FIELD))) for column, key in job.mapping.items()]
+    chosen = [(column, job.mapping[column]) for column in job.file.columns if column in job.mapping]
+    return [(column, labels.get(key, key.removeprefix(mapping.FIELD))) for column, key in chosen]
 
 
 def progress(job: Job) -> Progress:
