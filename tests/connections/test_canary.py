@@ -25,7 +25,7 @@ from jobsui.connections import credentials, health, objects
 from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs import queueing
-from jobsui.jobs.engine import control, driving, pacing, reconciling, recording
+from jobsui.jobs.engine import allowance, control, pacing, reconciling, recording
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Job, Lease
 from jobsui.ops import valkey
@@ -47,7 +47,7 @@ KNOWN = "connection-seen-everywhere"
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lease, "TTL", timedelta(seconds=5))
-    monkeypatch.setattr(driving, "DEFAULT_WAIT", 0.1)
+    monkeypatch.setattr(allowance, "DEFAULT_WAIT", 0.1)
     monkeypatch.setattr(reconciling, "QUIET", 0.2)
     monkeypatch.setattr(recording, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(pacing, "poll_interval", lambda *_: 0.04)

@@ -84,7 +84,7 @@ def test_refused_again_after_a_renewal_is_not_tried_for_ever(oauth_client: Conne
     sandbox.faults(bearer_expired=1)
 
     assert type(failure(lambda: me(oauth_client))) is NotSignedIn
-    assert grants(sandbox) == 1
+    assert grants(sandbox) == 1 + credentials.RENEWALS
 
 
 def test_refresh_stores_the_new_pair_before_it_is_used(

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,8 +14,19 @@ from django.db import OperationalError, connection, transaction
 
 from jobsui.connections import credentials
 from jobsui.connections.models import Connection, SignIn
-from jobsui.jobs.engine import calling, control, driving, leases, pacing, planning, recording, sending, settling
-from jobsui.jobs.enums import Action, BatchState, JobState
+from jobsui.jobs.engine import (
+    allowance,
+    calling,
+    control,
+    driving,
+    leases,
+    pacing,
+    planning,
+    recording,
+    sending,
+    settling,
+)
+from jobsui.jobs.enums import Action, BatchState, HeldBy, JobState, Weight
 from jobsui.jobs.models import Attempt, Batch, Job, JobEvent, Lease
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import NotSent, Refused
@@ -34,7 +45,8 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driving, "CRASH_SECONDS", 0.1)
     monkeypatch.setattr(driving, "AWAY_SECONDS", 0.01)
     monkeypatch.setattr(pacing, "poll_interval", lambda *_: 0.04)
-    monkeypatch.setattr(driving, "DEFAULT_WAIT", 0.3)
+    monkeypatch.setattr(allowance, "RECKON_SECONDS", 0.0)
+    monkeypatch.setattr(allowance, "DEFAULT_WAIT", 0.3)
     monkeypatch.setattr(pacing.Durations, "FIRST_GUESS", 0.1)
     monkeypatch.setattr(pacing.Backoff, "LONGEST", 0.5)
     monkeypatch.setattr(recording, "LOOK_SECONDS", 0.1)
@@ -202,7 +214,7 @@ def test_a_database_away_before_sending_leaves_the_batch_unsent(
 ) -> None:  # fmt: skip
     world.object()
     job = planned(world, gadgets(150))
-    fails_first(monkeypatch, credentials, "_stored_token", OperationalError("gone"), times=3)
+    fails_first(monkeypatch, credentials, "authorization", OperationalError("gone"), times=3)
 
     drive(world, job)
 
@@ -240,7 +252,7 @@ def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
     world.object()
     first = planned(world, gadgets(100))
     second = planned(world, gadgets(100, first=101))
-    fails_first(monkeypatch, settling, "settle", ValueError("cannot be stored"), times=1)
+    fails_first(monkeypatch, settling, "settle_all", ValueError("cannot be stored"), times=2)  # All, then one alone.
 
     drive(world, second)
 
@@ -268,8 +280,8 @@ def test_a_commit_whose_answer_was_lost_sends_nothing_twice(world: World, monkey
     job = planned(world, gadgets(300))
     claim, lost = driving.Driver._claim, iter([True, True, False, True])
 
-    def claim_and_lose(driver: driving.Driver) -> list[Any]:
-        shipments = claim(driver)
+    def claim_and_lose(driver: driving.Driver, wanted: Any) -> list[Any]:
+        shipments = claim(driver, wanted)
         if (shipments or driver.unwritten) and next(lost, False):
             transaction.on_commit(lose)
         return shipments
@@ -458,20 +470,144 @@ def test_pause_in_mid_flight_finishes_what_was_sent_and_resumes(world: World) ->
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_batch_refused_as_a_whole_fails_with_its_reason(
+def test_of_a_batch_refused_as_a_whole_only_the_bad_row_fails(
     world: World, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     world.object()
     job = planned(world, gadgets(150))
-    refusal = Refused("Items are wrong.", status=status, code="Invalid attribute")
-    fails_first(monkeypatch, custom_objects, "post_job", refusal, times=1)
+    refuses(monkeypatch, Refused("Items are wrong.", status=status, code="Invalid attribute"), "g-38")
 
     drive(world, job)
 
-    assert (job.state, job.created + job.failed, posts(world)) == (JobState.COMPLETED, 150, 1)
-    errors = set(job.row_errors.values_list("code", "message"))
-    assert errors == {("Invalid attribute", "Items are wrong.")}
+    errors = list(job.row_errors.values_list("row", "code", "message"))
+    assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 149, 1)
+    assert errors == [(39, "Invalid attribute", "Items are wrong.")]
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+    assert set(world.records()) == {f"g-{n}" for n in range(1, 151)} - {"g-38"}
+    sent = list(Attempt.objects.filter(batch__job=job, batch__seq=1).values_list("items", "result"))
+    assert sent == [
+        (100, "refused"), (50, "refused"), (25, "accepted"), (25, "refused"), (13, "refused"), (7, "accepted"),
+        (7, "refused"), (4, "accepted"), (4, "refused"), (2, "refused"), (1, "accepted"), (1, "refused"),
+        (62, "accepted"),
+    ]  # fmt: skip
     assert_sums(job)
+
+
+@pytest.mark.parametrize("fault", ["drop-after-accept", "drop-before-accept", "status-expired", "short-results"])
+def test_a_batch_that_is_sent_in_parts_survives_doubt(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    world.object()
+    job = planned(world, gadgets(100))
+    refuses(monkeypatch, Refused("Items are wrong.", status=422), "g-38")
+    world.sandbox.faults(**{fault: {"rate": 0.5, "times": 3}})
+
+    drive(world, job)
+
+    assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 99, 1)
+    assert set(world.sandbox.applied("gadget").values()) == {1}
+    assert_sums(job)
+
+
+def test_without_external_ids_a_lost_part_leaves_only_its_own_rows_uncertain(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.object()
+    job = planned(world, plain(100), own_external_ids=False)
+    refuses(monkeypatch, Refused("Items are wrong.", status=422), "AB-000010")
+    world.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
+
+    drive(world, job)
+
+    assert (job.state, job.created, job.failed, job.uncertain) == (JobState.NEEDS_DECISION, 92, 1, 7)
+    assert_sums(job)
+
+
+def test_a_job_of_which_every_request_is_refused_stops_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+    job = planned(world, gadgets(500))
+    Job.objects.filter(pk=job.pk).update(stop_refusals=4)
+    refuses(monkeypatch, Refused("A field is missing.", status=422), "items")
+
+    drive(world, job)
+
+    assert (job.state, job.pending, job.failed) == (JobState.PAUSED, 500, 0)
+    assert job.reason.startswith("Stopped by itself: Zendesk refused ")
+
+
+def test_a_job_of_which_too_many_rows_fail_stops_by_itself(world: World) -> None:
+    world.object(is_unique=True)
+    world.sandbox.add_records("gadget", records(1000))
+    world.connection.max_running_jobs = 2
+    world.connection.save()
+    job = planned(world, [{**row, "name": f"G{n}"} for n, row in enumerate(gadgets(1000))])
+    Job.objects.filter(pk=job.pk).update(stop_rows=300, stop_percent=60)
+
+    drive(world, job)
+
+    assert (job.state, job.created) == (JobState.PAUSED, 0)
+    assert 300 <= job.failed <= 500
+    assert job.reason == "Stopped by itself: 300 of the last 300 rows failed."
+    control.resume(job, by=None)
+    Job.objects.filter(pk=job.pk).update(stop_percent=None)
+    drive(world, job)
+    assert (job.state, job.failed) == (JobState.COMPLETED, 1000)
+
+
+def test_of_a_canary_only_the_first_batch_is_sent_until_a_person_approves(world: World) -> None:
+    world.object()
+    job = planned(world, gadgets(250))
+    Job.objects.filter(pk=job.pk).update(canary=True)
+
+    drive(world, job)
+    first = (job.state, job.held_by, job.created, posts(world))
+    Job.objects.filter(pk=job.pk).update(canary=False)
+    control.resume(job, by=None)
+    drive(world, job)
+
+    assert first == (JobState.PAUSED, HeldBy.APPROVAL, 100, 1)
+    assert (job.state, job.created, job.held_by) == (JobState.COMPLETED, 250, HeldBy.NOTHING)
+    assert set(job.held_seconds) >= {HeldBy.APPROVAL}
+
+
+def test_a_canary_of_one_batch_just_ends(world: World) -> None:
+    world.object()
+    job = planned(world, gadgets(50))
+    Job.objects.filter(pk=job.pk).update(canary=True)
+
+    assert drive(world, job).state == JobState.COMPLETED
+
+
+def test_jobs_share_the_account_by_their_weight(world: World) -> None:
+    world.object()
+    jobs = [planned(world, gadgets(3000, first=1 + 3000 * n)) for n in range(2)]
+    Job.objects.filter(pk=jobs[0].pk).update(weight=Weight.LOW)
+    Connection.objects.update(max_running_jobs=5)
+
+    with driving_of(world):
+        wait_until(lambda: Attempt.objects.count() >= 30)
+        sent = Attempt.objects.order_by("pk").values_list("batch__job", flat=True)[:30]
+        counts = [list(sent).count(job.pk) for job in jobs]
+
+    assert counts == [6, 24]
+
+
+def test_records_in_doubt_are_not_touched_by_another_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobsui.jobs.engine.reconciling.QUIET", 2.0)
+    world.object()
+    older = planned(world, priced(range(50), 1), Action.UPSERT_BY_EXTERNAL_ID)
+    world.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
+
+    with driving_of(world):
+        wait_until(lambda: Batch.objects.filter(job=older, state=BatchState.UNSURE).exists())
+        newer = planned(world, priced(range(40, 60), 2), Action.UPSERT_BY_EXTERNAL_ID)
+        apart = planned(world, gadgets(10, first=900), Action.UPSERT_BY_EXTERNAL_ID)
+        wait_until(lambda: {state_of(job) for job in (older, newer, apart)} == {JobState.COMPLETED})
+
+    prices = {key: record["custom_object_fields"]["price"] for key, record in world.records().items()}
+    assert [prices[f"g-{n}"] for n in (0, 39, 40, 49, 59)] == [1, 1, 2, 2, 2]
+    order = list(Attempt.objects.order_by("pk").values_list("batch__job", flat=True))
+    assert order == [older.pk, apart.pk, older.pk, newer.pk]
 
 
 @pytest.mark.parametrize("fault", ["missing-scope", "gone", "api-tokens-off"])
@@ -562,7 +698,7 @@ def test_batches_in_doubt_count_towards_the_window(world: World) -> None:
     with leases.held("account:a") as lease:
         assert lease
         driver = driving.Driver("a", lease, threading.Event())
-        driver.window = pacing.Window(30)
+        driver.allowance.window = pacing.Window(30)
         driver.doubts = dict.fromkeys(range(28), 0.0)
         room = driver._room()
         driver.calls.close(wait=True)
@@ -589,6 +725,22 @@ def records(count: int) -> list[dict[str, Any]]:
         {"external_id": f"g-{n}", "name": f"G{n}", "custom_object_fields": {"serial": f"AB-{n:06}"}}
         for n in range(count)
     ]  # fmt: skip
+
+
+def priced(numbers: Iterable[int], price: int) -> list[dict[str, Any]]:
+    return [{"external_id": f"g-{n}", "name": f"G{n}", "serial": f"AB-{n:06}", "price": price} for n in numbers]
+
+
+def refuses(monkeypatch: pytest.MonkeyPatch, refusal: Refused, word: str) -> None:
+    """Let Zendesk refuse, as a whole, every batch in which the word is."""
+    post = custom_objects.post_job
+
+    def refusing(client: Any, key: str, body: bytes) -> Any:
+        if f'"{word}"'.encode() in body:
+            raise refusal
+        return post(client, key, body)
+
+    monkeypatch.setattr(custom_objects, "post_job", refusing)
 
 
 def fails_first(

@@ -148,4 +148,9 @@ def test_kept_answer_keeps_harmless_headers_only() -> None:
 
     assert kept["answer_headers"] == {"Retry-After": "3", "X-Rate-Limit": "700", "X-Request-Id": "q"}
     assert (kept["http_status"], kept["elapsed_ms"]) == (429, 250)
-    assert sending.kept_answer(None) == {}
+    assert sending.kept_answer(None) == {
+        "http_status": None,
+        "elapsed_ms": None,
+        "answer_headers": {},
+        "answer_body": b"",
+    }

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import MOVING, OVER, SETTLED, SUCCEEDED, UNLAUNCHED, Action, HeldBy, JobState, Outcome, Weight
@@ -29,10 +30,21 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def change(self, job: "Job", *, expected: tuple[str, ...], **fields: Any) -> bool:
         """Update one job only while its state is among `expected`; False when somebody else was first."""
+        if "state" in fields:
+            waits = HeldBy.APPROVAL if job.canary else HeldBy.PAUSED
+            fields |= job.held_from_now(waits if fields["state"] == JobState.PAUSED else HeldBy.NOTHING)
         changed = self.filter(pk=job.pk, state__in=expected).update(version=models.F("version") + 1, **fields)
         if changed:
             job.refresh_from_db()
         return bool(changed)
+
+    def hold(self, job: "Job", held_by: HeldBy) -> None:
+        """Say what holds a job back from now on."""
+        if held_by != job.held_by:
+            fields = job.held_from_now(held_by)
+            self.filter(pk=job.pk).update(version=models.F("version") + 1, **fields)
+            for name, value in fields.items():
+                setattr(job, name, value)
 
 
 def _counter() -> "models.PositiveBigIntegerField[int, int]":
@@ -156,6 +168,14 @@ class Job(models.Model):
     @property
     def is_over(self) -> bool:
         return self.state in OVER
+
+    def held_from_now(self, held_by: HeldBy) -> dict[str, Any]:
+        """The fields that say so, with the seconds of what held the job back before added up."""
+        now = timezone.now()
+        seconds = dict(self.held_seconds)
+        if self.held_by and self.held_at:
+            seconds[self.held_by] = round(seconds.get(self.held_by, 0.0) + (now - self.held_at).total_seconds(), 3)
+        return {"held_by": held_by, "held_at": now, "held_seconds": seconds}
 
     def add_event(self, text: str, *, by: "User | None" = None) -> None:
         JobEvent.objects.create(job=self, text=text, by=by)
