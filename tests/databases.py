@@ -16,6 +16,7 @@ from redis import Redis
 
 DATABASE_SERVER = os.environ.get("JOBSUI_TEST_DATABASE_URL", "")
 REDIS_SERVER = os.environ.get("JOBSUI_TEST_REDIS_URL", "")
+ARE_SHARED = bool(DATABASE_SERVER and REDIS_SERVER)
 
 Rows = list[tuple[Any, ...]]
 
