@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,12 @@ def doorbell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Doorbell]:
     monkeypatch.setattr(queueing, "bell", bell)
     yield bell
     queueing.stopping.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_past() -> None:
+    """The database begins anew with each test, which would look like a restored backup (engine/restoring.py)."""
+    shutil.rmtree(settings.DATA_DIR / "epochs", ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -408,6 +408,17 @@ def test_asked_to_stop_it_sends_no_more_and_lets_go(world: World) -> None:
     assert set(world.sandbox.applied("gadget").values()) == {1}
 
 
+def test_asked_to_stop_it_calls_for_another_to_go_on(world: World) -> None:
+    world.object()
+    planned(world, gadgets(10))
+    stopping = threading.Event()
+    stopping.set()
+
+    driving.drive_accounts(stopping=stopping)
+
+    assert list(world.doorbell) == [("drive", ())]
+
+
 # People
 
 

@@ -306,7 +306,7 @@ def test_posting_ahead_only_where_it_pays(hinders: str) -> None:
 def test_a_post_ahead_that_is_refused_is_no_sign_of_others() -> None:
     told = account()
 
-    told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 31)
+    told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 27, 4)
 
     assert (told.window.size, told.posts.left) == (30, 0)
     assert told.room(running(*[2.0] * 30), 0) == 0  # For a moment.
@@ -315,7 +315,7 @@ def test_a_post_ahead_that_is_refused_is_no_sign_of_others() -> None:
 def test_others_in_the_window_are_learned_and_named() -> None:
     told = account(posts_ahead=False)
 
-    told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 21)
+    told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 20, 4)
 
     assert (told.window.size, told.holds(20)) == (20, HeldBy.OTHERS)
     assert told.room(running(*[0.1] * 15), 0) == 0  # It rests a moment, then:
@@ -335,6 +335,6 @@ def test_others_in_the_window_are_learned_and_named() -> None:
 def test_what_holds_back_is_known(error: ZendeskError | None, held_by: HeldBy) -> None:
     told = account()
 
-    told.heard_of_post(error, None, 1)
+    told.heard_of_post(error, None, 0, 1)
 
     assert (told.holds(5), account().holds(30)) == (held_by, HeldBy.WINDOW)

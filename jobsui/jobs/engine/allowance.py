@@ -91,20 +91,19 @@ class Allowance:
             ), now  # fmt: skip
         return self._interval
 
-    def heard_of_post(self, error: ZendeskError | None, answer: Answer | None, in_flight: int) -> None:
-        """A batch was accepted or not; with it `in_flight` of ours were known to be on their way or running."""
+    def heard_of_post(self, error: ZendeskError | None, answer: Answer | None, running: int, on_the_way: int) -> None:
+        """A batch was accepted or not, while so many of ours were known to run, and so many, with it, on their way."""
         if answer is not None:
             self.budget.learn(answer.headers)
             self.trips.add(answer.elapsed)
         if not isinstance(error, TooManyJobs):
             self._margin = max(0.0, self._margin - ACCEPTED)
             self._pace(self.posts, error)
-        elif in_flight > self.window.size:  # One of those posted ahead: no sign of others.
+        elif running + on_the_way > self.window.size:  # One of those posted ahead: no sign of others.
             self._margin = min(4.0, self._margin + REFUSED)
             self._ahead_from = time.monotonic() + 1.5 * self.durations.typical / self.window.size
         else:
-            self.window.refuse(in_flight - 1, self.durations.typical)
-            running = in_flight > 1
+            self.window.refuse(running, self.durations.typical)
             self.posts.rest(1.5 * self.durations.typical / self.window.cap if running else self.durations.typical)
 
     def heard_of_look(self, error: ZendeskError | None) -> None:

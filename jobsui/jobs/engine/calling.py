@@ -128,8 +128,9 @@ class Calls:
         except Exception:  # The promise of this module; `sending.send` itself never ends like this.
             logger.exception("A call about batch %s failed before it was made.", shipment.batch_id)
             heard = failed(NotSent("Something went wrong inside Jobs UI before this was sent; the log tells what."))
+        finally:
+            connection.close()
         self.heard.put(heard)
-        connection.close()
 
 
 Task = Callable[[], None]

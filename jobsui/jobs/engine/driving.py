@@ -15,7 +15,7 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from jobsui.jobs.engine import claiming, leases, recording, sending, settling
+from jobsui.jobs.engine import claiming, leases, recording, restoring, sending, settling
 from jobsui.jobs.engine.allowance import Allowance
 from jobsui.jobs.engine.calling import LOOKERS, POSTERS, Calls, Flight, Heard, Polled, Verified
 from jobsui.jobs.engine.claiming import Taboo
@@ -25,6 +25,7 @@ from jobsui.jobs.engine.sending import Posted, Shipment
 from jobsui.jobs.engine.tripwire import Tripwire
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, HeldBy, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
+from jobsui.jobs.queueing import ring
 from jobsui.zendesk.errors import Forbidden, Limited, NotSent, NotSignedIn, Refused
 from jobsui.zendesk.payloads import JobStatus
 
@@ -65,12 +66,15 @@ def drive_accounts(*, stopping: threading.Event) -> None:
         next(iter(threads.values())).join(1.0)
     for thread in threads.values():
         thread.join()
+    if stopping.is_set() and _hosts_to_drive():
+        ring("drive")  # Another worker goes on at once.
 
 
 def drive(host: str, *, stopping: threading.Event) -> None:
     """Own one account until none of its jobs moves any more or `stopping` is set; return at once if it is owned."""
     with leases.held(f"account:{host}") as lease:
         if lease is not None:
+            restoring.pause_if_restored(lease, host)
             Driver(host, lease, stopping).run()
 
 
@@ -339,6 +343,7 @@ class Driver:
         for pk, job in self.jobs.items():
             if reason := self.tripwires[pk].reason(job):
                 recording.stop_job(pk, reason)
+                self.tripwires[pk] = Tripwire()
 
     def _say_what_holds(self) -> None:
         """Of what held us back since the last time, the most; it holds back every job that could be sent."""
@@ -402,9 +407,8 @@ class Driver:
 
     def _posted(self, posted: Posted) -> None:
         shipment = posted.shipment
-        in_flight = len(self.flights) + len(self.sending)
+        self.allowance.heard_of_post(posted.error, posted.answer, len(self.flights), len(self.sending))
         del self.sending[shipment.batch_id]
-        self.allowance.heard_of_post(posted.error, posted.answer, in_flight)
         if posted.status is not None:
             self.flights[shipment.batch_id] = Flight(shipment, posted.status.id, posted.at, posted.at)
             self._tripwire(shipment).accepted()

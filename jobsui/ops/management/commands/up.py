@@ -23,6 +23,10 @@ from jobsui.web import first_run
 START_SECONDS = 60
 PREPARING = 0x6A6F6273
 """A number for the lock that nobody else will choose."""
+BASE_PATIENCE = 1.0
+"""What the others stand on needs no more once they are gone."""
+DRIVER_PATIENCE = 28.0
+"""A driver waits for the answers to what it has sent (driving.STOP_SECONDS)."""
 EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104  # a host people may choose
 
 
@@ -78,12 +82,12 @@ class Command(BaseCommand):
 
     def _start(self, supervisor: Supervisor, host: str, port: int, workers: int, sandbox_port: int | None) -> None:
         if valkey.is_embedded():
-            supervisor.start(Part("valkey", valkey.command(), base=True))
+            supervisor.start(Part("valkey", valkey.command(), base=True, patience=BASE_PATIENCE))
         if sandbox_port is not None:
-            supervisor.start(Part("sandbox", _sandbox(sandbox_port), base=True))
+            supervisor.start(Part("sandbox", _sandbox(sandbox_port), base=True, patience=BASE_PATIENCE))
         supervisor.watch(until=_deadline(queueing.answers, "The queue does not answer."))
         supervisor.start(Part("web", _web(host, port)))
-        supervisor.start(Part("worker-drive", _manage("work", "drive")))
+        supervisor.start(Part("worker-drive", _manage("work", "drive"), patience=DRIVER_PATIENCE))
         for number in range(1, workers + 1):
             supervisor.start(Part(f"worker-{number}", _manage("work", "work")))
         supervisor.start(Part("sweep", _manage("sweep")))

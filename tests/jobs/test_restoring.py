@@ -1,0 +1,42 @@
+"""A database that has gone back in time."""
+
+import threading
+
+from jobsui.jobs.engine import control, driving, restoring
+from jobsui.jobs.enums import JobState
+from jobsui.jobs.models import Lease
+from tests.jobs.test_driving import planned
+from tests.world import World, gadgets
+
+
+def drive(world: World) -> None:
+    driving.drive(world.connection.host, stopping=threading.Event())
+
+
+def test_jobs_of_a_restored_backup_wait_for_a_person(world: World) -> None:
+    world.object()
+    for first in (1, 2):
+        planned(world, gadgets(1, first=first))
+        drive(world)
+    job = planned(world, gadgets(1, first=3))
+    Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=1)  # As it was before the second job.
+
+    drive(world)
+    job.refresh_from_db()
+    waits = (job.state, job.reason, job.created)
+    control.resume(job, by=None)
+    drive(world)
+    job.refresh_from_db()
+
+    assert waits == (JobState.PAUSED, restoring.RESTORED, 0)
+    assert (job.state, job.created) == (JobState.COMPLETED, 1)
+
+
+def test_a_new_data_directory_is_no_restored_backup(world: World) -> None:
+    world.object()
+    job = planned(world, gadgets(1))
+
+    drive(world)
+
+    job.refresh_from_db()
+    assert job.state == JobState.COMPLETED
