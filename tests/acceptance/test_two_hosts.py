@@ -77,18 +77,29 @@ def found(host: Product, sql: str, *values: Any) -> Any:
     return databases.query(host.environment["DATABASE_URL"], sql, *values)[0][0]
 
 
-def await_(claim: Callable[[], bool], what: str) -> float:
+def await_(host: Product, claim: Callable[[], bool], what: str) -> float:
     """How many seconds it took to become true."""
     begun = time.monotonic()
     while not claim():
-        assert time.monotonic() - begun < PATIENCE, f"In vain: {what}."
-        time.sleep(0.02)
+        assert time.monotonic() - begun < PATIENCE, f"In vain: {what}. {state(host)}"
+        time.sleep(0.05)
     return time.monotonic() - begun
+
+
+def state(host: Product) -> str:
+    """What to look at when nothing happens."""
+    asked = (
+        "SELECT state, reason, planned_at, batches_total, batches_done FROM jobs_job",
+        "SELECT state, count(*) FROM jobs_batch GROUP BY state",
+        "SELECT name, owner, epoch, expires_at FROM jobs_lease",
+    )
+    logs = [path.read_text()[-1000:] for path in sorted((host.data / "logs").iterdir())]
+    return "\n".join([*(str(databases.query(host.environment["DATABASE_URL"], sql)) for sql in asked), *logs])
 
 
 def await_end(host: Product, job: int) -> None:
     over = ("completed", "needs_decision", "failed", "paused")
-    await_(lambda: found(host, "SELECT state FROM jobs_job WHERE id = ?", job) in over, "the end of the job")
+    await_(host, lambda: found(host, "SELECT state FROM jobs_job WHERE id = ?", job) in over, "the end of the job")
     assert found(host, "SELECT state || ' ' || reason FROM jobs_job WHERE id = ?", job) == "completed "
 
 
@@ -109,8 +120,11 @@ def test_files_are_read_and_planned_where_they_are_and_the_other_host_sends_on(
     # Its driver sleeps, so that the first host drives what the second reads, checks and plans.
     (sleeper,) = workers(second, "work drive")
     os.kill(sleeper, signal.SIGSTOP)
+    sandbox.settings(max_running_jobs=2)  # So that most of it is still to be sent when the first host is lost.
     job = launch(second, sandbox)
-    await_(lambda: bool(found(first, "SELECT batches_done FROM jobs_job WHERE id = ?", job)), "the first batches")
+    await_(
+        first, lambda: bool(found(first, "SELECT batches_done FROM jobs_job WHERE id = ?", job)), "the first batches"
+    )
     assert sending(first) in workers(first, "work drive")
     assert found(first, "SELECT kept_at FROM jobs_file") == (second.data / "files" / "storage_id").read_text()
 
@@ -119,7 +133,10 @@ def test_files_are_read_and_planned_where_they_are_and_the_other_host_sends_on(
     planned = found(second, "SELECT batches_total FROM jobs_job WHERE id = ?", job)
     done = found(second, "SELECT batches_done FROM jobs_job WHERE id = ?", job)
     first.kill()
-    waited = await_(lambda: found(second, "SELECT max(epoch) FROM jobs_attempt") > known, "a post of the other host")
+    sandbox.settings(max_running_jobs=30)
+    waited = await_(
+        second, lambda: found(second, "SELECT max(epoch) FROM jobs_attempt") > known, "a post of the other host"
+    )
 
     assert sending(second) == sleeper
     await_end(second, job)
