@@ -2,7 +2,7 @@
 
 import threading
 
-from jobsui.jobs.engine import control, driving, restoring
+from jobsui.jobs.engine import control, driving, restoring, sweeping
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import Lease
 from tests.jobs.test_driving import planned
@@ -30,6 +30,21 @@ def test_jobs_of_a_restored_backup_wait_for_a_person(world: World) -> None:
 
     assert waits == (JobState.PAUSED, restoring.RESTORED, 0)
     assert (job.state, job.created) == (JobState.COMPLETED, 1)
+
+
+def test_what_another_host_did_counts_as_well(world: World) -> None:
+    world.object()
+    planned(world, gadgets(1))
+    drive(world)
+    Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=7)  # By another host.
+    sweeping.sweep()
+    job = planned(world, gadgets(1, first=2))
+    Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=3)
+
+    drive(world)
+
+    job.refresh_from_db()
+    assert (job.state, job.created) == (JobState.PAUSED, 0)
 
 
 def test_a_new_data_directory_is_no_restored_backup(world: World) -> None:

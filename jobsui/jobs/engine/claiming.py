@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
-from jobsui.jobs.engine import sending
+from jobsui.jobs.engine import sending, statements
 from jobsui.jobs.engine.sending import Item, Shipment
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, JobState
-from jobsui.jobs.models import Attempt, Batch, Job
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
 
 ClientOf = Callable[[Connection], SignedClient]
 
@@ -61,15 +60,14 @@ def claim(
     """The next batches of these jobs, at most so many of each, marked as being sent and with an attempt of their own;
     none of a job that was paused or cancelled, and none that the taboo of another batch forbids."""
     # Locked: a pause or cancel comes before this claim or after its commit, never in between.
-    lockable = Job.objects.filter(pk__in=wanted, state__in=SENDABLE).select_for_update()
     claimed: list[Batch] = []
-    for pk, state, canary in lockable.order_by("pk").values_list("pk", "state", "canary"):
+    for pk, state, canary in statements.locked_jobs(wanted):
         job = jobs[pk]
-        planned = Batch.objects.filter(job=pk, state=BatchState.PLANNED).select_related("blob").order_by("seq")
-        candidates = planned.filter(seq=1) if canary else planned
-        chosen = list(islice(_allowed(job, candidates[: wanted[pk] + LOOKED_AHEAD * bool(taboos)], taboos), wanted[pk]))
-        for batch in chosen:
-            batch.job = job
+        candidates = statements.next_planned(pk, wanted[pk] + LOOKED_AHEAD * bool(taboos), first_only=canary)
+        blobs = statements.by_id(BatchBlob, [batch.pk for batch in candidates])
+        for batch in candidates:
+            batch.job, batch.blob = job, blobs[batch.pk]
+        chosen = list(islice(_allowed(candidates, taboos), wanted[pk]))
         if chosen and state == JobState.QUEUED:
             Job.objects.change(job, expected=(JobState.QUEUED,), state=JobState.RUNNING, started_at=Now(), reason="")
         claimed += chosen
@@ -89,10 +87,10 @@ Past = tuple[int, datetime, str, int]
 """An attempt's id, time, result, and the place of the last item it carried."""
 
 
-def _allowed(job: Job, batches: Iterable[Batch], taboos: Taboos) -> Iterator[Batch]:
+def _allowed(batches: Iterable[Batch], taboos: Taboos) -> Iterator[Batch]:
     for batch in batches:
         # One that was in doubt itself goes first: two of them would wait for each other for ever.
-        if not taboos or batch.pk in taboos or not _is_forbidden(Taboo.of(job, batch.blob.open_items), taboos):
+        if not taboos or batch.pk in taboos or not _is_forbidden(Taboo.of(batch.job, batch.blob.open_items), taboos):
             yield batch
 
 
@@ -102,20 +100,22 @@ def _is_forbidden(wanted: Taboo, taboos: Taboos) -> bool:
 
 def _marked(batches: Sequence[Batch], client_of: ClientOf, epoch: int) -> list[Shipment]:
     now = timezone.now()
-    Batch.objects.filter(pk__in=[batch.pk for batch in batches]).update(
-        state=BatchState.SENDING, attempts_made=F("attempts_made") + 1, epoch=epoch, sent_at=now, look_at=None, looks=0
-    )  # fmt: skip
     earlier = _attempts_of([batch for batch in batches if batch.attempts_made])
+    marks = [(batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0) for batch in batches]
+    statements.update_rows(
+        Batch, ("state", "attempts_made", "epoch", "sent_at", "look_at", "looks"), marks
+    )  # fmt: skip
     portions = [batch.blob.open_items[: batch.portion] for batch in batches]
-    attempts = Attempt.objects.bulk_create(
+    attempts = [
         Attempt(
             batch=batch, number=batch.attempts_made + 1, epoch=epoch, at=now, items=len(items), last_item=items[-1][0]
         )
         for batch, items in zip(batches, portions, strict=True)
-    )
+    ]
+    ids = statements.insert_rows(attempts)
     return [
-        _shipment(batch, client_of, [*earlier[batch.pk], (attempt.pk, now, "", attempt.last_item)])
-        for batch, attempt in zip(batches, attempts, strict=True)
+        _shipment(batch, client_of, [*earlier[batch.pk], (attempt_id, now, "", attempt.last_item)])
+        for batch, attempt, attempt_id in zip(batches, attempts, ids, strict=True)
     ]
 
 

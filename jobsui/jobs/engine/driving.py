@@ -22,6 +22,7 @@ from jobsui.jobs.engine.claiming import Taboo
 from jobsui.jobs.engine.reconciling import Doubt
 from jobsui.jobs.engine.recording import DATABASE_AWAY, Ended, Halted, Looked, Lost
 from jobsui.jobs.engine.sending import Posted, Shipment
+from jobsui.jobs.engine.statements import known_status_ids
 from jobsui.jobs.engine.tripwire import Tripwire
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, HeldBy, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
@@ -387,7 +388,7 @@ class Driver:
     def _doubt_of(self, batch: Batch, shipment: Shipment) -> Doubt:
         unsure = Attempt.objects.filter(batch=batch, result__in=Attempt.IN_DOUBT).count()
         waited = time.monotonic() - self.doubts[batch.pk]
-        return Doubt(shipment, batch.looks, unsure, waited, self.allowance.durations.long, _known_status_ids)
+        return Doubt(shipment, batch.looks, unsure, waited, self.allowance.durations.long, known_status_ids)
 
     # Hearing
 
@@ -475,7 +476,3 @@ def _brings_more(event: recording.Event) -> bool:
             return len(event.ends) == len(event.shipment.items) < 100
         case _:
             return True
-
-
-def _known_status_ids(ids: list[str]) -> set[str]:
-    return set(Batch.objects.filter(status_id__in=ids).values_list("status_id", flat=True))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from jobsui.jobs.engine import sending, settling
 from jobsui.jobs.engine.reconciling import Doubt, Finding
 from jobsui.jobs.engine.sending import Posted, Shipment
-from jobsui.jobs.engine.statements import update_rows
+from jobsui.jobs.engine.statements import by_id, known_status_ids, update_rows
 from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.models.batch import End
@@ -137,7 +137,7 @@ def _written_alone(event: Event) -> settling.Ledger:
 
 
 def _write(events: Sequence[Event], ledger: settling.Ledger) -> None:
-    batches = Batch.objects.in_bulk([event.shipment.batch_id for event in events])
+    batches = by_id(Batch, {event.shipment.batch_id for event in events})
     for event in events:
         ledger.touch(event.shipment.job_id)
     # In the order in which they can follow each other for one batch.
@@ -156,8 +156,7 @@ def _write(events: Sequence[Event], ledger: settling.Ledger) -> None:
 
 def _write_posted(events: Sequence[Posted], batches: Mapping[int, Batch], ledger: settling.Ledger) -> None:
     accepted, attempts = [], []
-    ids = [posted.status.id for posted in events if posted.status]
-    taken = set(Batch.objects.filter(status_id__in=ids).values_list("status_id", flat=True)) if ids else set()
+    taken = known_status_ids([posted.status.id for posted in events if posted.status])
     for posted in events:
         batch = batches[posted.shipment.batch_id]
         if batch.state != BatchState.SENDING:

@@ -15,7 +15,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobsui.jobs.engine.statements import update_rows
+from jobsui.jobs.engine.statements import add_up, by_id, update_rows
 from jobsui.jobs.enums import SENDABLE, UNSETTLED, BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, JobEvent, RowError
 from jobsui.jobs.models.batch import End, pack
@@ -57,8 +57,7 @@ class Ledger:
     def write(self) -> None:
         """One UPDATE a job; counters go up by what was added, whatever others add at the same time."""
         for job_id in sorted(self._touched):
-            changes = {name: F(name) + number for name, number in self._counts[job_id].items() if number}
-            Job.objects.filter(pk=job_id).update(version=F("version") + 1, **changes)
+            add_up(job_id, self._counts[job_id])
         self._counts.clear()
 
 
@@ -83,7 +82,7 @@ def settle_all(endings: Sequence[Ending], ledger: Ledger) -> None:
     and a batch that is over stays as it is, so that doing it twice changes nothing."""
     endings = [each for each in endings if each.batch.state in UNSETTLED]
     looked_up = [each.batch.pk for each in endings if _has_ends(each.batch) or _bad(each.ends)]
-    blobs = BatchBlob.objects.only("rows", "outcomes").in_bulk(looked_up) if looked_up else {}
+    blobs = by_id(BatchBlob, looked_up)
     now = timezone.now()
     outcomes, replies, batches = [], [], []
     errors: defaultdict[int, list[tuple[RowError, Words, str]]] = defaultdict(list)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from jobsui.jobs.engine import control
+from jobsui.jobs.engine import control, restoring
 from jobsui.jobs.enums import MOVING, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, Lease
@@ -21,6 +21,7 @@ def sweep() -> None:
     """Ring for every file unread, job unchecked or unplanned, and account with open work, that nobody holds a lease
     for; throw away drafts nobody touched for a week, and files kept here that no job has. Any number of sweeps at once
     does no harm."""
+    restoring.remember()
     held = set(Lease.objects.live().values_list("name", flat=True))
     _ring_for("read_file", "read", File.objects.filter(state=FileState.READING).values_list("pk", flat=True), held)
     _ring_for("check_job", "check", Job.objects.filter(state=JobState.CHECKING).values_list("pk", flat=True), held)
