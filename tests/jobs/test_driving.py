@@ -565,6 +565,17 @@ def test_a_job_of_which_too_many_rows_fail_stops_by_itself(world: World) -> None
     assert (job.state, job.failed) == (JobState.COMPLETED, 1000)
 
 
+def test_a_job_with_nothing_left_to_send_does_not_stop(world: World) -> None:
+    world.object(is_unique=True)
+    world.sandbox.add_records("gadget", records(3))
+    job = planned(world, [{**row, "name": f"G{n}"} for n, row in enumerate(gadgets(3))])
+
+    drive(world, job)
+
+    assert (job.state, job.failed) == (JobState.COMPLETED, 3)
+    assert not job.events.filter(text__contains="Stopped").exists()
+
+
 def test_of_a_canary_only_the_first_batch_is_sent_until_a_person_approves(world: World) -> None:
     world.object()
     job = planned(world, gadgets(250))

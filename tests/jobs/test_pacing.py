@@ -137,13 +137,23 @@ def test_window_shrinks_to_what_was_let_through_and_grows_back() -> None:
     window.refuse(12, 10)  # The same moment.
     assert (int(window.size), window.free(18)) == (20, 2)
 
-    for _ in range(3):
+    sizes = []
+    for _ in range(4):
         clock.now += 10
         window.grow(window.size, 10)
-    assert (int(window.size), window.free(40)) == (23, 0)
+        sizes.append(window.size)
+    assert (sizes, window.free(40)) == ([21, 23, 27, 30], 0)
+
+
+def test_window_grows_only_when_it_is_full() -> None:
+    clock = Clock()
+    window = Window(30, clock=clock)
+    window.refuse(20, 10)
     clock.now += 10
-    window.grow(5, 10)  # It is not full: whether there is more room, nobody can tell.
-    assert window.size == 23
+
+    window.grow(5, 10)  # Whether there is more room, nobody can tell.
+
+    assert window.size == 20
 
 
 def test_window_keeps_one_place_to_try() -> None:

@@ -340,9 +340,10 @@ class Driver:
             self.calls.post(shipment)
 
     def _trip(self) -> None:
-        """Stop jobs in which too much fails."""
+        """Stop jobs in which too much fails, those that have more to send."""
         for pk, job in self.jobs.items():
-            if reason := self.tripwires[pk].reason(job):
+            has_more = not job.planned_at or self.waiting is None or pk in self.waiting
+            if has_more and (reason := self.tripwires[pk].reason(job)):
                 recording.stop_job(pk, reason)
                 self.tripwires[pk] = Tripwire()
 

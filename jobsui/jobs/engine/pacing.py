@@ -108,13 +108,15 @@ class Budget:
 
 class Window:
     """How many of our jobs may run at once. Zendesk counts every integration's jobs, so the window shrinks to what it
-    let through when it says TooManyJobs, and while it is full grows by one for each job duration without complaint."""
+    let through when it says TooManyJobs. While it is full it grows again with each job duration without complaint: by
+    one, then two, then four. So what others give back is soon found, and a complaint costs one request."""
 
     def __init__(self, cap: int, *, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self.cap = cap
         self.size = cap
         self._shrunk_at = self._grown_at = clock()
+        self._step = 1
 
     def refuse(self, in_flight: int, duration: float) -> None:
         """TooManyJobs while `in_flight` of ours were running. Refusals of one moment count once."""
@@ -123,15 +125,17 @@ class Window:
             return
         self.size = max(1, min(in_flight, self.size))
         self._shrunk_at = self._grown_at = now
+        self._step = 1
 
     def grow(self, in_flight: int, duration: float) -> None:
-        """Call now and then: one more for each `duration` gone by, when there is use for it."""
+        """Call now and then: more for each `duration` gone by, when there is use for it."""
         now = self._clock()
         if in_flight < self.size:
             return
         if self.size < self.cap and now - self._grown_at >= duration:
-            self.size += 1
+            self.size = min(self.cap, self.size + self._step)
             self._grown_at = now
+            self._step *= 2
 
     def free(self, in_flight: int) -> int:
         return max(0, self.size - in_flight)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.db.models import Count, F, Max, Q
-from django.db.models.functions import Floor
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce, Floor
 
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
@@ -37,10 +37,12 @@ class Progress:
 
     percent: int
     in_flight: int
+    rows_in_flight: int
     waiting: int
     records_per_second: float | None
     eta_seconds: int | None
-    held_by: str
+    held: list[tuple[str, float]]
+    """(what held it back so far, for how many seconds), the longest first."""
     interval: int | None
     """Seconds until a page should look again; None when it need not."""
 
@@ -79,6 +81,8 @@ class Exchange:
     reply: str
     """The last job status, as JSON; "" before there is one."""
     rows: list[OutcomeRow]
+    parts: dict[int, int]
+    """{number of an attempt that left items for a later one: the row of the last item it carried}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ def preview(job: Job) -> Preview:
     left_out = job.rows_invalid
     batches = -(-(job.rows - left_out) // BATCH_SIZE)
     limits = job.connection
-    per_second = min(limits.max_running_jobs / Durations.FIRST_GUESS, limits.requests_per_minute / 60)
+    own_rate = limits.requests_per_minute * limits.share / 100
+    per_second = min(limits.max_running_jobs / Durations.FIRST_GUESS, own_rate / 60)
     return Preview(job.rows - left_out, left_out, batches, batches / per_second + Durations.FIRST_GUESS)
 
 
@@ -108,17 +113,36 @@ def mapped(job: Job) -> list[tuple[str, str]]:
 
 
 def progress(job: Job) -> Progress:
-    flying = Batch.objects.filter(job=job, state__in=IN_FLIGHT).count() if job.is_moving else 0
+    flying, rows = _in_flight(job) if job.is_moving else (0, 0)
     rate = records_per_second(job)
     return Progress(
         percent=percent(job),
         in_flight=flying,
+        rows_in_flight=rows,
         waiting=0 if job.is_over else max(0, job.batches_total - job.batches_done - flying),
         records_per_second=rate,
         eta_seconds=_left(job, rate),
-        held_by=HeldBy(job.held_by).label if job.state == JobState.RUNNING else "",
+        held=held_seconds(job),
         interval=_interval(job),
     )
+
+
+def held_seconds(job: Job) -> list[tuple[str, float]]:
+    """What held the job back so far, in words, and for how many seconds: the longest first, up to now."""
+    seconds = {HeldBy(key): float(spent) for key, spent in job.held_seconds.items() if key}
+    if job.held_by and job.held_at and not job.is_over:
+        now = HeldBy(job.held_by)
+        seconds[now] = seconds.get(now, 0) + max(0, time.time() - job.held_at.timestamp())
+    told = [(str(by.label), spent) for by, spent in seconds.items() if spent >= 1]
+    return sorted(told, key=lambda entry: -entry[1])
+
+
+def retries(job: Job) -> list[Job]:
+    """The launched retries of a job, oldest first, each with `left`: its failed rows that no retry of its own took."""
+    taken = Job.objects.launched().filter(parent=OuterRef("pk")).order_by().values("parent")
+    left = F("failed") - Coalesce(Subquery(taken.annotate(sum=Sum("rows")).values("sum")), 0)
+    launched = job.retries.launched().select_related("cause").annotate(left=left)
+    return list(launched.order_by("created_at", "pk"))
 
 
 def percent(job: Job) -> int:
@@ -186,6 +210,8 @@ def exchange(batch: Batch) -> Exchange:
         reply=_pretty(unpack(blob.reply)),
         rows=[_row(row, [_pretty(line)], end, _open_outcome(job, batch))
               for row, line, end in zip(blob.row_numbers, blob.lines, blob.ends, strict=True)],
+        parts={attempt.number: blob.row_numbers[attempt.last_item]
+               for attempt in attempts if attempt.last_item < batch.size - 1},
     )  # fmt: skip
 
 
@@ -301,6 +327,13 @@ def _unplanned_outcome(job: Job) -> str:
 def _row(number: int, cells: list[str], end: End | None, otherwise: str) -> OutcomeRow:
     outcome, record_id, code, error = end or [otherwise, "", "", ""]
     return OutcomeRow(number, cells, outcome, record_id, code, error)
+
+
+def _in_flight(job: Job) -> tuple[int, int]:
+    """How many batches, and how many rows of theirs are open."""
+    is_open = F("size") - F("succeeded") - F("failed") - F("uncertain")
+    flying = Batch.objects.filter(job=job, state__in=IN_FLIGHT).aggregate(count=Count("pk"), rows=Sum(is_open))
+    return flying["count"], flying["rows"] or 0
 
 
 def _worst(stretch: Mapping[str, Any]) -> str:

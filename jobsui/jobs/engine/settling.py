@@ -184,7 +184,7 @@ def finish_if_over(job_id: int) -> None:
         elif job.state == JobState.PAUSING and not unsettled.exclude(state=BatchState.PLANNED).exists():
             _become(job, JobState.PAUSED, "Paused. Nothing is in flight.")
         elif job.state in SENDABLE and job.canary and _is_first_batch_over(job):
-            _become(job, JobState.PAUSED, APPROVAL, reason=APPROVAL)
+            _become(job, JobState.PAUSED, "Paused after the first batch, for a person to look.", reason=APPROVAL)
 
 
 def _end(job: Job) -> None:

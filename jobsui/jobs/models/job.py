@@ -4,11 +4,25 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models.functions import Concat, Now
 from django.utils import timezone
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.enums import MOVING, OVER, SETTLED, SUCCEEDED, UNLAUNCHED, Action, HeldBy, JobState, Outcome, Weight
+from jobsui.jobs.enums import (
+    MOVING,
+    OVER,
+    SENDABLE,
+    SETTLED,
+    SUCCEEDED,
+    UNLAUNCHED,
+    Action,
+    BatchState,
+    HeldBy,
+    JobState,
+    Outcome,
+    Weight,
+)
 from jobsui.jobs.models.file import File
 
 if TYPE_CHECKING:
@@ -28,10 +42,26 @@ class JobQuerySet(models.QuerySet["Job"]):
     def on_host(self, host: str) -> "JobQuerySet":
         return self.filter(connection__host=host)
 
+    def with_holder(self) -> "JobQuerySet":
+        """Each with `held_back_by`: what truly keeps it from going faster now, also when nobody is there to write it
+        down."""
+        driven = Exists(Lease.objects.live().filter(name=Concat(Value("account:"), OuterRef("connection__host"))))
+        stocked = Exists(Job.objects.filter(pk=OuterRef("pk"), batches__state=BatchState.PLANNED))
+        holder = Case(
+            When(state=JobState.PAUSED, canary=True, batches_done__gt=0, then=Value(HeldBy.APPROVAL.value)),
+            When(state=JobState.PAUSED, then=Value(HeldBy.PAUSED.value)),
+            When(Q(state__in=MOVING) & ~driven, then=Value(HeldBy.WORKERS.value)),
+            When(state=JobState.PAUSING, then=Value(HeldBy.PAUSED.value)),
+            When(Q(state__in=SENDABLE, planned_at=None) & ~stocked, then=Value(HeldBy.WORKERS.value)),
+            When(state__in=SENDABLE, then=F("held_by")),
+            default=Value(HeldBy.NOTHING.value),
+        )
+        return self.annotate(held_back_by=holder)
+
     def change(self, job: "Job", *, expected: tuple[str, ...], **fields: Any) -> bool:
         """Update one job only while its state is among `expected`; False when somebody else was first."""
         if "state" in fields:
-            waits = HeldBy.APPROVAL if job.canary else HeldBy.PAUSED
+            waits = HeldBy.APPROVAL if job.canary and job.batches_done else HeldBy.PAUSED
             fields |= job.held_from_now(waits if fields["state"] == JobState.PAUSED else HeldBy.NOTHING)
         changed = self.filter(pk=job.pk, state__in=expected).update(version=models.F("version") + 1, **fields)
         if changed:
@@ -156,6 +186,21 @@ class Job(models.Model):
     def counts(self) -> dict[str, int]:
         """The contract's `counts`: rows, then every outcome."""
         return {"rows": self.rows} | {outcome.value: self.count(outcome) for outcome in Outcome}
+
+    @property
+    def to_send(self) -> int:
+        """How many rows are neither settled nor known to have problems."""
+        return self.pending - max(0, self.rows_invalid - self.invalid)
+
+    @property
+    def holder(self) -> HeldBy:
+        """What keeps it from going faster now, of a job that comes from with_holder()."""
+        return HeldBy(vars(self)["held_back_by"])
+
+    @property
+    def awaits_approval(self) -> bool:
+        """Its first batch is over, and a person is to say whether the others follow."""
+        return self.state == JobState.PAUSED and self.canary and self.batches_done > 0
 
     @property
     def is_draft(self) -> bool:
