@@ -1,14 +1,17 @@
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.utils import timezone
+from pytest_django import Settings
 
 from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.engine import checking, control, intake, leases, planning, settling
+from jobsui.jobs.engine import checking, control, intake, leases, planning, settling, sweeping
 from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome, Weight
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
@@ -206,6 +209,34 @@ def test_file_that_is_gone_sends_the_job_back(gadget: CustomObject) -> None:
 
     with pytest.raises(ChangedSinceCheck):
         control.launch(job, by=None)
+
+
+def test_launch_from_another_host_leaves_the_file_to_planning(gadget: CustomObject, settings: Settings) -> None:
+    job = checked(gadget)
+    job.file.delete_content()
+    settings.STORAGE_ID = "web2-2c3d"
+
+    control.launch(job, by=None)
+
+    assert job.state == JobState.QUEUED
+
+
+def test_file_of_a_draft_discarded_elsewhere_waits_for_the_sweep_of_its_host(
+    gadget: CustomObject, settings: Settings, django_capture_on_commit_callbacks: Any
+) -> None:
+    job = checked(gadget)
+    here, settings.STORAGE_ID = settings.STORAGE_ID, "web2-2c3d"
+    control.discard(job, by=None)
+    File.objects.update(created_at=timezone.now() - timedelta(days=8))
+    sweeping.sweep()
+    left = File.objects.filter(pk=job.file.pk).exists(), default_storage.exists(job.file.stored_as)
+
+    settings.STORAGE_ID = here
+    with django_capture_on_commit_callbacks(execute=True):
+        sweeping.sweep()
+
+    assert left == (True, True)
+    assert (File.objects.count(), default_storage.exists(job.file.stored_as)) == (0, False)
 
 
 def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(gadget: CustomObject) -> None:

@@ -512,6 +512,17 @@ def test_problems_are_listed_and_harmless(operator: Client) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["results.csv", "problems.csv"])
+def test_download_of_a_file_kept_elsewhere_says_where(operator: Client, name: str) -> None:
+    job = stages.settled()
+    File.objects.update(kept_at="web1-0a1b")
+
+    answer = operator.get(path(job, name))
+
+    assert (answer.status_code, answer["Location"]) == (302, path(job))
+    assert "The file of this job is kept on another host, web1-0a1b. Download it there." in said(operator, answer)
+
+
 @pytest.mark.parametrize("name", ["results.csv", "results.csv?outcome=failed", "problems.csv"])
 def test_download_of_a_file_that_is_gone_says_so_on_a_page(operator: Client, name: str) -> None:
     job = stages.settled()

@@ -75,7 +75,7 @@ def set_target(job: Job, connection: Connection, object_key: str, action: str, f
     )  # fmt: skip
     if not changed:
         raise NotPossibleNow("This job was launched; it cannot be pointed elsewhere any more.")
-    _forget_unused(before)
+    forget_unused(before)
 
 
 def set_layout(job: Job, **layout: str) -> None:
@@ -202,7 +202,14 @@ def discard(job: Job, *, by: "User | None") -> None:
     with transaction.atomic():
         if not Job.objects.filter(pk=job.pk, state__in=UNLAUNCHED).delete()[0]:
             raise NotPossibleNow("This job was launched; it stays in the history.")
-        _forget_unused(job.file)
+        forget_unused(job.file)
+
+
+def forget_unused(file: File) -> None:
+    """Delete a file that no job has, if it is kept here; elsewhere the sweep of its own host does it (sweeping.py)."""
+    if file.is_here and not file.jobs.exists():
+        file.delete()
+        transaction.on_commit(file.delete_content)
 
 
 def may(job: Job) -> dict[str, int]:
@@ -258,12 +265,6 @@ def _change(job: Job, verb: str, state: JobState, event: str, by: "User | None",
         ring("drive")
 
 
-def _forget_unused(file: File) -> None:
-    if not file.jobs.exists():
-        file.delete()
-        transaction.on_commit(file.delete_content)
-
-
 def _reopen(job: Job, state: BatchState) -> None:
     ledger = settling.Ledger()
     for batch in Batch.objects.filter(job=job, state=BatchState.UNCERTAIN):
@@ -278,11 +279,17 @@ def _require_unchanged(job: Job) -> None:
         objects.refresh(custom_object)
     except ZendeskError as error:
         raise NotPossibleNow(f"The object's fields could not be read again before launch. {explain(error)}") from error
-    stored = default_storage.exists(job.file.stored_as) and default_storage.size(job.file.stored_as)
-    if checking.fingerprint(job) != job.checked_fingerprint or stored != job.file.size:
+    if checking.fingerprint(job) != job.checked_fingerprint or not _is_stored(job.file):
         rows = "rows left to retry, the " if job.parent_id else ""
         reason = f"The {rows}file or the object's fields have changed since the check. Check again."
         Job.objects.change(
             job, expected=(JobState.READY,), state=JobState.DRAFT, checked_fingerprint="", reason=reason
         )  # fmt: skip
         raise ChangedSinceCheck(reason)
+
+
+def _is_stored(file: File) -> bool:
+    """Whether the file is there as it came. Of one kept elsewhere, planning will find that out where it is."""
+    if not file.is_here:
+        return True
+    return default_storage.exists(file.stored_as) and default_storage.size(file.stored_as) == file.size

@@ -106,9 +106,10 @@ def preview(job: Job) -> Preview:
 
 
 def mapped(job: Job) -> list[tuple[str, str]]:
-    """(column, what it fills), in the words of the wizard."""
+    """(column, what it fills), in the words of the wizard and the order of the file: PostgreSQL keeps none in JSON."""
     labels = {target.key: target.label for target in mapping.targets(checking.schema_of(job), Action(job.action))}
-    return [(column, labels.get(key, key.removeprefix(mapping.FIELD))) for column, key in job.mapping.items()]
+    chosen = [(column, job.mapping[column]) for column in job.file.columns if column in job.mapping]
+    return [(column, labels.get(key, key.removeprefix(mapping.FIELD))) for column, key in chosen]
 
 
 def progress(job: Job) -> Progress:
@@ -231,7 +232,8 @@ def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
 
 def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[bytes]:
     """The file's own columns and what became of each row, as CSV in UTF-8, piece by piece. Cells that a spreadsheet
-    would run as formulas are made harmless unless `raw`. Raises NotPossibleNow at once when the stored file is gone."""
+    would run as formulas are made harmless unless `raw`. Raises NotPossibleNow at once when the stored file is gone
+    or kept elsewhere."""
     _require_content(job)
     header = csv_line([*job.file.columns, *RESULT_COLUMNS], raw=raw)
     lines = (
@@ -260,6 +262,8 @@ def _require_content(job: Job) -> None:
     """A download that has begun can no longer say what is wrong."""
     if job.file.state != FileState.READY:
         raise NotPossibleNow("The file of this job is not read yet, or cannot be.")
+    if not job.file.is_here:
+        raise NotPossibleNow(f"The file of this job is kept on another host, {job.file.kept_at}. Download it there.")
     if not default_storage.exists(job.file.content_name):
         raise NotPossibleNow("The stored file of this job is gone, so its rows cannot be told any more.")
 

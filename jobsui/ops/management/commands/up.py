@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import fcntl
 import os
@@ -5,12 +6,14 @@ import socket
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from jobsui.jobs import queueing
 from jobsui.ops import statics, valkey
@@ -18,6 +21,8 @@ from jobsui.ops.supervisor import Part, Supervisor
 from jobsui.web import first_run
 
 START_SECONDS = 60
+PREPARING = 0x6A6F6273
+"""A number for the lock that nobody else will choose."""
 BASE_PATIENCE = 1.0
 """What the others stand on needs no more once they are gone."""
 DRIVER_PATIENCE = 28.0
@@ -70,8 +75,9 @@ class Command(BaseCommand):
         return lock
 
     def _prepare(self) -> None:
-        call_command("migrate", verbosity=0)
-        call_command("createcachetable", verbosity=0)
+        with _one_host_at_a_time():
+            call_command("migrate", verbosity=0)
+            call_command("createcachetable", verbosity=0)
         statics.collect()
 
     def _start(self, supervisor: Supervisor, host: str, port: int, workers: int, sandbox_port: int | None) -> None:
@@ -105,6 +111,20 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+@contextlib.contextmanager
+def _one_host_at_a_time() -> Iterator[None]:
+    """Hosts that are started together would all make the same tables. SQLite has one host, which `up.lock` guards."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARING])
 
 
 def _environment(host: str, sandbox_port: int | None) -> dict[str, str]:
