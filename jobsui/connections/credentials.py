@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from jobsui.connections import hosts
 from jobsui.connections.encryption import SecretUnreadable, is_current
+from jobsui.connections.errors import HostRefused
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import oauth
 from jobsui.zendesk.client import Client, sending_nothing
@@ -48,10 +49,17 @@ BASIS = ("host", "sign_in", "client_id", "sealed_client_secret", "sealed_refresh
 
 class SignedClient(Client):
     """A client that signs in as a connection, with the secrets of the moment. Its calls raise NotSignedIn when a token
-    cannot be renewed, and NotSent when the connection has moved: its secrets are for the new host only."""
+    cannot be renewed or the host may no longer be called, and NotSent when the connection has moved: its secrets are
+    for the new host only.
 
-    def __init__(self, connection: Connection, *, may_call: Callable[[], bool], keeps: float) -> None:
-        super().__init__(hosts.base_url(connection.host), self._sign)
+    `may_call` is asked last of all before each request; False raises NotSent. `keeps`: for so many seconds secrets
+    that were read are used again.
+    """
+
+    def __init__(
+        self, connection: Connection, *, may_call: Callable[[], bool] = lambda: True, keeps: float = 0.0
+    ) -> None:  # fmt: skip
+        super().__init__(hosts.address(connection.host), self._sign)
         self._pk, self._host = connection.pk, connection.host
         self._may_call, self._keeps = may_call, keeps
         self._lock = threading.Lock()
@@ -96,26 +104,15 @@ class SignedClient(Client):
 
     def _read(self) -> "Signature":
         try:
+            hosts.require_allowed(self._host)
             current = Connection.objects.filter(pk=self._pk, host=self._host).first()
             if current is None:
                 raise NotSent("The connection was changed or removed meanwhile.")
             return Signature(authorization(current), current.sealed_access_token)
+        except HostRefused as refused:
+            raise NotSignedIn(str(refused), code="host") from None
         except DatabaseError:
             raise NotSent("The credentials could not be read from the database.", code="database") from None
-
-
-class BarredClient(SignedClient):
-    """In place of the client of a host that may not be called any more: its calls raise NotSignedIn with the reason."""
-
-    def __init__(self, connection: Connection, reason: str) -> None:
-        Client.__init__(self, f"https://{connection.host}", self._refuse)
-        self._reason = reason
-
-    def renewing[T](self, call: Callable[[], T]) -> T:
-        return call()
-
-    def _refuse(self) -> str:
-        raise NotSignedIn(self._reason, code="host")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +123,10 @@ class Signature:
     token: str = field(repr=False)
 
 
-def client_for(
-    connection: Connection, *, may_call: Callable[[], bool] = lambda: True, keeps: float = 0.0
-) -> SignedClient:  # fmt: skip
-    """A client that signs in as this connection.
-
-    `may_call` is asked last of all before each request; False raises NotSent. `keeps`: for so many seconds secrets
-    that were read are used again. Raises HostRefused.
-    """
-    return SignedClient(connection, may_call=may_call, keeps=keeps)
+def client_for(connection: Connection) -> SignedClient:
+    """A client that signs in as this connection. Raises HostRefused."""
+    hosts.require_allowed(connection.host)
+    return SignedClient(connection)
 
 
 def signed_in[T](connection: Connection, call: Callable[[Client], T]) -> T:

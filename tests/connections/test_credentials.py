@@ -241,7 +241,7 @@ def test_client_of_a_moved_connection_sends_nothing(api_token: Connection, sandb
 
 
 def test_client_that_may_not_call_sends_nothing(api_token: Connection, sandbox: Sandbox) -> None:
-    client = credentials.client_for(api_token, may_call=lambda: False)
+    client = credentials.SignedClient(api_token, may_call=lambda: False)
 
     assert failure(lambda: custom_objects.me(client)).code == "withheld"
     assert sandbox.log() == []

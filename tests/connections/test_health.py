@@ -131,7 +131,7 @@ def test_untrusted_certificate_has_its_sentence(
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", distrust)
     with serving(hangs_up) as server:
         host = server.url.removeprefix("http://")
-        monkeypatch.setattr(hosts, "base_url", lambda _: f"https://{host}")
+        monkeypatch.setattr(hosts, "address", lambda _: f"https://{host}")
         result = health.test(at(host))
 
     assert result.error == (

@@ -10,8 +10,7 @@ from threading import Thread
 
 from django.db import connection
 
-from jobsui.connections import credentials
-from jobsui.connections.errors import HostRefused
+from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
 from jobsui.jobs.engine import reconciling, sending
 from jobsui.jobs.engine.reconciling import Doubt
@@ -72,7 +71,7 @@ class Calls:
         """`may_call` is asked in the thread, last of all before each request."""
         self.heard: SimpleQueue[Heard] = SimpleQueue()
         self._may_call = may_call
-        self._clients: dict[int, credentials.SignedClient] = {}
+        self._clients: dict[int, SignedClient] = {}
         self._posts: SimpleQueue[Task | None] = SimpleQueue()
         self._asks: SimpleQueue[Task | None] = SimpleQueue()
         # Of those who ask one more than there are looks, so that the poll never waits for one.
@@ -90,14 +89,9 @@ class Calls:
         for thread in self._threads if wait else ():
             thread.join()
 
-    def client(self, conn: Connection) -> credentials.SignedClient:
-        """A connection's client; of a host that may not be called any more, one that is refused everything."""
+    def client(self, conn: Connection) -> SignedClient:
         if conn.pk not in self._clients:
-            try:
-                client = credentials.client_for(conn, may_call=self._may_call, keeps=KEEPS_SECONDS)
-            except HostRefused as refused:
-                client = credentials.BarredClient(conn, str(refused))
-            self._clients[conn.pk] = client
+            self._clients[conn.pk] = SignedClient(conn, may_call=self._may_call, keeps=KEEPS_SECONDS)
         return self._clients[conn.pk]
 
     def post(self, shipment: Shipment) -> None:
