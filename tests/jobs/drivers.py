@@ -26,7 +26,7 @@ if not apps.ready:  # In the process that drivers are forked from.
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import queueing
-from jobsui.jobs.engine import allowance, driving, pacing, reconciling, recording
+from jobsui.jobs.engine import allowance, driving, hosting, pacing, reconciling, recording
 from jobsui.jobs.enums import Action, BatchState
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from tests import failpoints
@@ -41,7 +41,7 @@ HURRIED: tuple[tuple[Any, str, Any], ...] = (
     (driving, "STALE_SECONDS", 0.8),
     (driving, "CALL_SECONDS", 1.2),
     (driving, "ABSENT_SECONDS", 0.2),
-    (driving, "CRASH_SECONDS", 0.1),
+    (hosting, "CRASH_SECONDS", 0.1),
     (driving, "AWAY_SECONDS", 0.01),
     (allowance, "DEFAULT_WAIT", 0.3),
     (allowance, "RECKON_SECONDS", 0.0),
@@ -155,7 +155,7 @@ def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
     if failpoint:
         failpoints.arm(failpoint, partial(os.kill, os.getpid(), signal.SIGSTOP) if then_stop else failpoints.end)
     while Job.objects.moving().exists():
-        driving.drive_accounts(stopping=threading.Event())
+        hosting.drive_accounts(stopping=threading.Event())
         time.sleep(0.05)
 
 

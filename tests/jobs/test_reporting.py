@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from jobsui.files.errors import FileRefused
-from jobsui.jobs.engine import checking, leases, planning, reporting, settling
+from jobsui.jobs.engine import checking, leases, outcomes, planning, reporting, settling
 from jobsui.jobs.enums import Action, BatchState, HeldBy, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.models.batch import pack
@@ -51,7 +51,7 @@ def test_results_have_every_row_once_in_the_order_of_the_file() -> None:
     job = planned()
     settle(job, 2, settling.end(Outcome.FAILED, code="C", error="Because."))
 
-    rows = table(reporting.results_csv(job, raw=True))
+    rows = table(outcomes.results_csv(job, raw=True))
 
     assert rows[0] == ["external_id", "price", "extra", "_row", "_outcome", "_record_id", "_error_code", "_error"]
     assert [int(row[3]) for row in rows[1:]] == list(range(2, 253))
@@ -64,16 +64,16 @@ def test_results_have_every_row_once_in_the_order_of_the_file() -> None:
 def test_results_are_harmless_to_spreadsheets_unless_raw() -> None:
     job = planned()
 
-    assert table(reporting.results_csv(job))[1][2] == "'=1+1"
-    assert table(reporting.results_csv(job, raw=True))[1][2] == "=1+1"
+    assert table(outcomes.results_csv(job))[1][2] == "'=1+1"
+    assert table(outcomes.results_csv(job, raw=True))[1][2] == "=1+1"
 
 
 def test_results_of_one_outcome() -> None:
     job = planned()
     settle(job, 1, *[settling.end(Outcome.FAILED, code="C", error="No.")] * 2)
 
-    assert [row[0] for row in table(reporting.results_csv(job, outcome="failed"))[1:]] == ["g-1", "g-2"]
-    assert [row[0] for row in table(reporting.results_csv(job, outcome="invalid"))[1:]] == ["g-251"]
+    assert [row[0] for row in table(outcomes.results_csv(job, outcome="failed"))[1:]] == ["g-1", "g-2"]
+    assert [row[0] for row in table(outcomes.results_csv(job, outcome="invalid"))[1:]] == ["g-251"]
 
 
 def test_rows_of_a_cancelled_job_are_cancelled_planned_or_not() -> None:
@@ -84,9 +84,9 @@ def test_rows_of_a_cancelled_job_are_cancelled_planned_or_not() -> None:
     Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLED)
     job.refresh_from_db()
 
-    outcomes = [row[4] for row in table(reporting.results_csv(job))[1:]]
+    found = [row[4] for row in table(outcomes.results_csv(job))[1:]]
 
-    assert outcomes == ["created_or_updated"] * 100 + ["cancelled"] * 150 + ["invalid"]
+    assert found == ["created_or_updated"] * 100 + ["cancelled"] * 150 + ["invalid"]
 
 
 def test_retry_reports_only_its_own_rows() -> None:
@@ -97,11 +97,11 @@ def test_retry_reports_only_its_own_rows() -> None:
         mapping=parent.mapping, options=parent.options, rows=2,
     )  # fmt: skip
 
-    assert [row[0] for row in table(reporting.results_csv(child))[1:]] == ["g-1", "g-2"]
+    assert [row[0] for row in table(outcomes.results_csv(child))[1:]] == ["g-1", "g-2"]
 
 
 def test_problems_name_row_column_value_and_cure() -> None:
-    rows = table(reporting.problems_csv(planned()))
+    rows = table(outcomes.problems_csv(planned()))
 
     assert rows[0] == ["row", "column", "value", "code", "problem", "cure"]
     assert rows[1] == [
@@ -113,7 +113,7 @@ def test_problems_name_row_column_value_and_cure() -> None:
 def test_template_has_columns_that_map_themselves() -> None:
     schema = make_object(make_connection(), "gadget", fields=GADGET).schema
 
-    header = table([reporting.template_csv(schema)])[0]
+    header = table([outcomes.template_csv(schema)])[0]
 
     assert header == ["external_id", "name", *[field["key"] for field in GADGET]]
 
@@ -330,4 +330,4 @@ def test_file_that_is_gone_is_told_before_the_first_line() -> None:
     job.file = gone
 
     with pytest.raises(FileRefused, match="Upload it again"):
-        list(reporting.outcome_rows(job))
+        list(outcomes.outcome_rows(job))

@@ -2,23 +2,22 @@
 
 import threading
 
-from jobsui.jobs.engine import control, driving, restoring, sweeping
+from jobsui.jobs.engine import control, hosting, restoring, sweeping
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import Lease
-from tests.jobs.test_driving import planned
 from tests.world import World, gadgets
 
 
 def drive(world: World) -> None:
-    driving.drive(world.connection.host, stopping=threading.Event())
+    hosting.drive(world.connection.host, stopping=threading.Event())
 
 
 def test_jobs_of_a_restored_backup_wait_for_a_person(world: World) -> None:
     world.object()
     for first in (1, 2):
-        planned(world, gadgets(1, first=first))
+        world.planned(gadgets(1, first=first))
         drive(world)
-    job = planned(world, gadgets(1, first=3))
+    job = world.planned(gadgets(1, first=3))
     Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=1)  # As it was before the second job.
 
     drive(world)
@@ -34,11 +33,11 @@ def test_jobs_of_a_restored_backup_wait_for_a_person(world: World) -> None:
 
 def test_what_another_host_did_counts_as_well(world: World) -> None:
     world.object()
-    planned(world, gadgets(1))
+    world.planned(gadgets(1))
     drive(world)
     Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=7)  # By another host.
     sweeping.sweep()
-    job = planned(world, gadgets(1, first=2))
+    job = world.planned(gadgets(1, first=2))
     Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=3)
 
     drive(world)
@@ -49,7 +48,7 @@ def test_what_another_host_did_counts_as_well(world: World) -> None:
 
 def test_a_new_data_directory_is_no_restored_backup(world: World) -> None:
     world.object()
-    job = planned(world, gadgets(1))
+    job = world.planned(gadgets(1))
 
     drive(world)
 

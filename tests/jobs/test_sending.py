@@ -29,7 +29,7 @@ def shipment(
     return Shipment(
         batch_id=1, job_id=1, attempt_id=1, action=action, object_key="gadget", client=client,
         connection_id=1, items=tuple(zip(places or range(len(lines)), lines, strict=True)),
-        first_sent_at=datetime(2026, 1, 1, tzinfo=UTC), **more,
+        is_part=False, first_sent_at=datetime(2026, 1, 1, tzinfo=UTC), **more,
     )  # fmt: skip
 
 

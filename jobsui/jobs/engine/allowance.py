@@ -19,7 +19,7 @@ KEEP = 0.25
 """Posting ahead only spends what the budget has beyond this part of it."""
 RECKON_SECONDS = 0.5
 REFUSED, ACCEPTED = 0.3, 0.02
-"""How the margin of posting ahead moves, so that about one such post in fifteen is refused."""
+"""How the margin of posting ahead moves with each post, so that at most about one in fifteen is refused."""
 
 
 class Running(Protocol):

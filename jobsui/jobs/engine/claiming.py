@@ -9,14 +9,17 @@ from itertools import islice
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
 from jobsui.jobs.engine import sending, statements
 from jobsui.jobs.engine.sending import Item, Shipment
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, JobState
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
+from jobsui.zendesk.client import Client
 
-ClientOf = Callable[[Connection], SignedClient]
+ClientOf = Callable[[Connection], Client]
+
+LOOKED_AHEAD = 50
+"""So many batches are looked at for one that no taboo forbids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,8 @@ def claim(
 ) -> list[Shipment]:
     """The next batches of these jobs, at most so many of each, marked as being sent and with an attempt of their own;
     none of a job that was paused or cancelled, and none that the taboo of another batch forbids."""
-    # Locked: a pause or cancel comes before this claim or after its commit, never in between.
     claimed: list[Batch] = []
+    # Locked: a pause or cancel comes before this claim or after its commit, never in between.
     for pk, state, canary in statements.locked_jobs(wanted):
         job = jobs[pk]
         candidates = statements.next_planned(pk, wanted[pk] + LOOKED_AHEAD * bool(taboos), first_only=canary)
@@ -80,9 +83,6 @@ def shipments_of(batches: Sequence[Batch], client_of: ClientOf) -> list[Shipment
     return [_shipment(batch, client_of, attempts[batch.pk]) for batch in batches]
 
 
-LOOKED_AHEAD = 50
-"""So many batches are looked at for one that no taboo forbids."""
-
 Past = tuple[int, datetime, str, int]
 """An attempt's id, time, result, and the place of the last item it carried."""
 
@@ -101,10 +101,11 @@ def _is_forbidden(wanted: Taboo, taboos: Taboos) -> bool:
 def _marked(batches: Sequence[Batch], client_of: ClientOf, epoch: int) -> list[Shipment]:
     now = timezone.now()
     earlier = _attempts_of([batch for batch in batches if batch.attempts_made])
-    marks = [(batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0) for batch in batches]
     statements.update_rows(
-        Batch, ("state", "attempts_made", "epoch", "sent_at", "look_at", "looks"), marks
-    )  # fmt: skip
+        Batch,
+        ("state", "attempts_made", "epoch", "sent_at", "look_at", "looks"),
+        [(batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0) for batch in batches],
+    )
     portions = [batch.blob.open_items[: batch.portion] for batch in batches]
     attempts = [
         Attempt(
@@ -132,6 +133,8 @@ def _attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[Past]]:
 def _shipment(batch: Batch, client_of: ClientOf, attempts: Sequence[Past]) -> Shipment:
     job = batch.job
     attempt_id, _, _, last_item = attempts[-1]
+    open_items = batch.blob.open_items
+    items = tuple(item for item in open_items if item[0] <= last_item)
     return Shipment(
         batch_id=batch.pk,
         job_id=job.pk,
@@ -140,7 +143,8 @@ def _shipment(batch: Batch, client_of: ClientOf, attempts: Sequence[Past]) -> Sh
         object_key=job.object_key,
         client=client_of(job.connection),
         connection_id=job.connection_id,
-        items=tuple(item for item in batch.blob.open_items if item[0] <= last_item),
+        items=items,
+        is_part=len(items) < len(open_items),
         first_sent_at=attempts[0][1],
         resent=any(result in Attempt.IN_DOUBT for _, _, result, _ in attempts),
     )

@@ -11,11 +11,11 @@ import time
 from collections import Counter
 from queue import Empty
 
-from django.db import close_old_connections, connection, transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from jobsui.jobs.engine import claiming, leases, recording, restoring, sending, settling
+from jobsui.jobs.engine import claiming, leases, recording, sending, settling
 from jobsui.jobs.engine.allowance import Allowance
 from jobsui.jobs.engine.calling import LOOKERS, POSTERS, Calls, Flight, Heard, Polled, Verified
 from jobsui.jobs.engine.claiming import Taboo
@@ -26,13 +26,11 @@ from jobsui.jobs.engine.statements import known_status_ids
 from jobsui.jobs.engine.tripwire import Tripwire
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, HeldBy, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
-from jobsui.jobs.queueing import ring
 from jobsui.zendesk.errors import Forbidden, Limited, NotSent, NotSignedIn, Refused
 from jobsui.zendesk.payloads import JobStatus
 
 logger = logging.getLogger(__name__)
 
-MOST_ACCOUNTS = 8
 STOCK_SECONDS = 1.0
 """How often the database is asked which jobs move, and which batches are in doubt."""
 RENEW_SECONDS = 5.0
@@ -44,63 +42,12 @@ STOP_SECONDS = 25.0
 """How long a driver asked to stop waits for the answers to what is in the air."""
 ABSENT_SECONDS = 5.0
 """A fresh job's status may be missing under load although the job runs, so absence must last."""
-CRASH_SECONDS = 10.0
 AWAY_SECONDS = 1.0
 TOGETHER_SECONDS = 0.1
 """Answers of so short a while are written down in one commit, unless one of them tells that slots are free."""
 TICK_SECONDS = 0.1
 """How long a driver sleeps that waits for room or for a request to spend."""
 NAP_SECONDS = 0.2
-
-
-def drive_accounts(*, stopping: threading.Event) -> None:
-    """Drive every account that has open work and no driver, each in a thread, until there is nothing left to drive."""
-    threads: dict[str, threading.Thread] = {}
-    while not stopping.is_set():
-        threads = {host: thread for host, thread in threads.items() if thread.is_alive()}
-        for host in _hosts_to_drive():
-            if host not in threads and len(threads) < MOST_ACCOUNTS:
-                threads[host] = threading.Thread(target=_drive_in_thread, args=(host, stopping), name=f"driver {host}")
-                threads[host].start()
-        if not threads:
-            break
-        next(iter(threads.values())).join(1.0)
-    for thread in threads.values():
-        thread.join()
-    if stopping.is_set() and _hosts_to_drive():
-        ring("drive")  # Another worker goes on at once.
-
-
-def drive(host: str, *, stopping: threading.Event) -> None:
-    """Own one account until none of its jobs moves any more or `stopping` is set; return at once if it is owned."""
-    with leases.held(f"account:{host}") as lease:
-        if lease is not None:
-            restoring.pause_if_restored(lease, host)
-            Driver(host, lease, stopping).run()
-
-
-def _drive_in_thread(host: str, stopping: threading.Event) -> None:
-    try:
-        drive(host, stopping=stopping)
-    except leases.LeaseLost:
-        logger.warning("Another driver took %s over.", host)
-    except Exception:
-        logger.exception("The driver of %s stopped; another is started soon.", host)
-        stopping.wait(CRASH_SECONDS)
-    finally:
-        connection.close()
-
-
-def _hosts_to_drive() -> list[str]:
-    """Accounts with open work that nobody drives; none while the database is away."""
-    try:
-        close_old_connections()
-        hosts = set(Job.objects.moving().values_list("connection__host", flat=True))
-        owned = set(Lease.objects.live().values_list("name", flat=True))
-    except DATABASE_AWAY as error:
-        logger.warning("The database cannot be read, trying again: %s", error)
-        return []
-    return sorted(host for host in hosts if f"account:{host}" not in owned)
 
 
 class Driver:
@@ -192,16 +139,17 @@ class Driver:
             raise leases.LeaseLost(self.lease.name)
 
     def _commit(self) -> list[Shipment]:
-        """The one transaction of a round, when there is something to write down or to send. Nothing of what it does is
-        kept in memory before it is committed."""
+        """The one transaction of a round, when there is something to write down or to send. Nothing of what it writes
+        is relied on before it is committed."""
         wanted = self._wanted()
         if not (wanted or self.unwritten):
             return []
         with transaction.atomic():
             leases.fence(self.lease)
             recording.write(self.unwritten)
-            self._trip()
+            tripped = self._trip()
             shipments = self._claim(wanted)
+        self.tripwires |= {pk: Tripwire() for pk in tripped}
         if self.unwritten and not (self.flights or self.sending or shipments):
             self.refreshed_at = 0.0  # Probably all is done: see at once whether there is more.
         if any(map(_brings_more, self.unwritten)):
@@ -343,13 +291,15 @@ class Driver:
             self.sending[shipment.batch_id] = shipment
             self.calls.post(shipment)
 
-    def _trip(self) -> None:
+    def _trip(self) -> list[int]:
         """Stop jobs in which too much fails, those that have more to send."""
+        tripped = []
         for pk, job in self.jobs.items():
             has_more = not job.planned_at or self.waiting is None or pk in self.waiting
             if has_more and (reason := self.tripwires[pk].reason(job)):
                 recording.stop_job(pk, reason)
-                self.tripwires[pk] = Tripwire()
+                tripped.append(pk)
+        return tripped
 
     def _say_what_holds(self) -> None:
         """Of what held us back since the last time, the most; it holds back every job that could be sent."""
@@ -478,6 +428,6 @@ def _brings_more(event: recording.Event) -> bool:
         case Posted():
             return event.error is not None
         case Ended():
-            return len(event.ends) == len(event.shipment.items) < 100
+            return event.shipment.is_part
         case _:
             return True

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 Clock = Callable[[], float]
-
+FIRST_TOKENS = 2.0
+"""What a bucket begins with: a driver that takes over does not know what the one before it has just spent."""
 MINUTE = 60
 """Seconds after which a used-up rate is whole again, whatever a header says."""
 BURST = (1.0, 5.0)
@@ -29,7 +30,7 @@ class Budget:
         """`share` in percent."""
         self._clock, self._share = clock, share
         self._allow(requests_per_minute)
-        self._tokens = 2.0
+        self._tokens = FIRST_TOKENS
         self._filled_at = clock()
         self._blocked_until = self._slow_until = 0.0
         self._slow_rate = 0.0
@@ -57,15 +58,11 @@ class Budget:
 
     def take(self, *, reserve: float = 0.0) -> bool:
         """One request, if there is one to spend beyond `reserve`."""
-        if self.missing(reserve=reserve):
+        self._fill()
+        if self.blocked_for or self._tokens < 1.0 + reserve:
             return False
         self._tokens -= 1.0
         return True
-
-    def missing(self, *, reserve: float = 0.0) -> float:
-        """Seconds until a request can be taken."""
-        self._fill()
-        return max(self.blocked_for, (1.0 + reserve - self._tokens) / self.rate, 0.0)
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Read the rate headers of an answer: a plan's limit below ours replaces it; when the minute's rest is nearly
@@ -206,11 +203,9 @@ class Durations:
     @property
     def long(self) -> float:
         """95 of 100 took no longer."""
-        return (
-            self._sorted[int(0.95 * len(self._sorted))]
-            if len(self._sorted) > 1
-            else max(self.FIRST_GUESS, self.typical)
-        )
+        if len(self._sorted) < 2:
+            return max(self.FIRST_GUESS, self.typical)
+        return self._sorted[int(0.95 * len(self._sorted))]
 
     def still_running(self, ran: float, by: float) -> float:
         """The probability that a job which was running after `ran` seconds still is after `by`. One that has run longer

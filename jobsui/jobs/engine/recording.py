@@ -197,8 +197,9 @@ def _moved(batch: Batch, posted: Posted, taken: Collection[str], ledger: settlin
             put_back(batch)
         case Refused() as error:
             refused = settling.end(Outcome.FAILED, code=error.code or str(error.status), error=error.message)
-            _settle_part(batch, {shipment.items[0][0]: refused}, ledger)
             Batch.objects.filter(pk=batch.pk).update(portion=None)
+            if not settling.settle(batch, {shipment.items[0][0]: refused}, ledger):
+                put_back(batch)  # What else the batch has is to be sent yet.
         case _:
             doubt(batch, "")
             return "unsure"
@@ -218,16 +219,10 @@ def _write_ended(events: Iterable[Ended], batches: Mapping[int, Batch], ledger: 
             doubt(ending.batch, f"Its job {event.status.status} without telling of every row.")
 
 
-def _settle_part(batch: Batch, ends: Mapping[int, End], ledger: settling.Ledger) -> None:
-    """Settle what was sent of a batch; what else it has is to be sent yet."""
-    if not settling.settle(batch, ends, ledger):
-        put_back(batch)
-
-
 def _give_up(batch: Batch, shipment: Shipment, reason: str, ledger: settling.Ledger) -> None:
-    """Nothing established what became of what was sent: a person decides."""
-    uncertain = settling.end(Outcome.UNCERTAIN, code="Uncertain", error=reason)
-    _settle_part(batch, {place: uncertain for place, _ in shipment.items}, ledger)
+    """Of what was sent; what else the batch has is to be sent yet."""
+    if not settling.give_up(batch, [place for place, _ in shipment.items], reason, ledger):
+        put_back(batch)
 
 
 def _looked(batch: Batch, looked: Looked, ledger: settling.Ledger) -> None:
@@ -236,10 +231,10 @@ def _looked(batch: Batch, looked: Looked, ledger: settling.Ledger) -> None:
         _not_looked(batch, looked, ledger)
         return
     Attempt.objects.filter(pk=looked.shipment.attempt_id).update(note=finding.note)
-    if finding.status_id and _is_taken(finding.status_id, batch):
-        _look_later(batch, looked)  # Two batches of the same content: the other was first.
-        return
     if finding.status_id:
+        if known_status_ids([finding.status_id]):
+            _look_later(batch, looked)  # Two batches of the same content: the other was first.
+            return
         Batch.objects.filter(pk=batch.pk).update(status_id=finding.status_id)
     if settling.settle(batch, finding.ends, ledger):
         return
@@ -265,19 +260,15 @@ def _look_later(batch: Batch, looked: Looked) -> None:
     Batch.objects.filter(pk=batch.pk).update(look_at=_in(looked.next_look), looks=batch.looks + 1)
 
 
-def _is_taken(status_id: str, batch: Batch) -> bool:
-    """Whether a job status is known as another batch's."""
-    return Batch.objects.filter(status_id=status_id).exclude(pk=batch.pk).exists()
-
-
 def _set_aside(shipment: Shipment) -> None:
     """Our own fault. The batch counts as in doubt, which loses and repeats nothing, and its job waits for a person."""
     Batch.objects.filter(pk=shipment.batch_id, state__in=IN_FLIGHT).update(
         state=BatchState.UNSURE, status_id="", look_at=_in(LOOK_SECONDS)
     )  # fmt: skip
     Attempt.objects.filter(pk=shipment.attempt_id).update(result="unsure")
-    jobs = Job.objects.filter(pk=shipment.job_id, state__in=SENDABLE)
-    _pause(jobs, "Something went wrong inside Jobs UI while an answer was written down; the log tells what.")
+    stop_job(
+        shipment.job_id, "Something went wrong inside Jobs UI while an answer was written down; the log tells what."
+    )
 
 
 def _pause(jobs: Iterable[Job], reason: str) -> None:

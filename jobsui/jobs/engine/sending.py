@@ -31,7 +31,7 @@ KEPT_BODY = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """The open items of a batch, ready to go or gone."""
+    """Open items of a batch, ready to go or gone."""
 
     batch_id: int
     job_id: int
@@ -41,6 +41,8 @@ class Shipment:
     client: Client
     connection_id: int
     items: tuple[Item, ...]
+    is_part: bool
+    """The batch has more open items, to be sent later."""
     first_sent_at: datetime
     """When the batch was first sent: records older than that are not of its making."""
     resent: bool = False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -43,10 +43,6 @@ class Ledger:
     def touch(self, job_id: int) -> None:
         """The job's page has something new to show."""
         self._touched.add(job_id)
-
-    @property
-    def touched(self) -> set[int]:
-        return self._touched
 
     def include(self, other: "Ledger") -> None:
         """Add what another has."""
@@ -81,48 +77,38 @@ def settle_all(endings: Sequence[Ending], ledger: Ledger) -> None:
     """Give items their ends, and batches whose items all have one their final state. What already had an end keeps it,
     and a batch that is over stays as it is, so that doing it twice changes nothing."""
     endings = [each for each in endings if each.batch.state in UNSETTLED]
-    looked_up = [each.batch.pk for each in endings if _has_ends(each.batch) or _bad(each.ends)]
-    blobs = by_id(BatchBlob, looked_up)
-    now = timezone.now()
-    outcomes, replies, batches = [], [], []
-    errors: defaultdict[int, list[tuple[RowError, Words, str]]] = defaultdict(list)
+    # The blob of a batch in which nothing has an end yet, and nothing fails now, tells nothing we need.
+    blobs = by_id(BatchBlob, [each.batch.pk for each in endings if _has_ends(each.batch) or _bad(each.ends)])
+    told, told_with_reply, errors = [], [], []
     for ending in endings:
         batch, blob = ending.batch, blobs.get(ending.batch.pk)
-        known: list[End | None] = blob.ends if blob and blob.outcomes else [None] * batch.size
+        known: list[End | None] = blob.ends if blob else [None] * batch.size
         fresh = {place: entry for place, entry in ending.ends.items() if known[place : place + 1] == [None]}
         for place, entry in fresh.items():
             known[place] = entry
             ledger.add(batch.job_id, entry[0])
-        packed = pack(json.dumps(known).encode())
         if ending.reply is None:
-            outcomes.append((batch.pk, packed))
+            told.append((batch.pk, _packed(known)))
         else:
-            replies.append((batch.pk, packed, pack(json.dumps(ending.reply).encode())))
-        if blob and (bad := _bad(fresh)):
-            rows = blob.row_numbers
-            errors[batch.job_id] += [_row_error(batch, rows[place], entry) for place, entry in bad.items()]
-        _tally_up(batch, known)
-        if None not in known:
-            batch.state = BatchState.UNCERTAIN if batch.uncertain else BatchState.DONE
-            batch.done_at, batch.look_at = now, None
-            ledger.add(batch.job_id, "batches_done")
-        batches.append([batch.pk, *(getattr(batch, name) for name in SETTLES)])
-    update_rows(BatchBlob, ("outcomes",), outcomes)
-    update_rows(BatchBlob, ("outcomes", "reply"), replies)
-    update_rows(Batch, SETTLES, batches)
-    for job_id, its in errors.items():
-        record_errors(job_id, its)
+            told_with_reply.append((batch.pk, _packed(known), _packed(ending.reply)))
+        if blob:
+            errors += [_row_error(batch, blob.row_numbers[place], entry) for place, entry in _bad(fresh).items()]
+        _close_if_over(batch, known, ledger)
+    update_rows(BatchBlob, ("outcomes",), told)
+    update_rows(BatchBlob, ("outcomes", "reply"), told_with_reply)
+    update_rows(Batch, SETTLES, [[e.batch.pk, *(getattr(e.batch, name) for name in SETTLES)] for e in endings])
+    record_errors(errors)
 
 
 SETTLES = ("state", "done_at", "look_at", "succeeded", "failed", "uncertain")
 """What settling changes of a batch."""
 
 
-def give_up(batch: Batch, reason: str, ledger: Ledger) -> None:
-    """Nothing established what became of the open items: they are uncertain, and a person decides."""
-    ends = BatchBlob.objects.get(pk=batch.pk).ends
-    lost = {i: end(Outcome.UNCERTAIN, code="Uncertain", error=reason) for i, entry in enumerate(ends) if entry is None}
-    settle(batch, lost, ledger)
+def give_up(batch: Batch, places: Iterable[int], reason: str, ledger: Ledger) -> bool:
+    """Nothing established what became of the open ones of these items: they are uncertain, and a person decides. True
+    when the whole batch is done with that."""
+    uncertain = end(Outcome.UNCERTAIN, code="Uncertain", error=reason)
+    return settle(batch, dict.fromkeys(places, uncertain), ledger)
 
 
 def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
@@ -146,12 +132,12 @@ Words = tuple[str, str]
 """What a cause says: message and cure."""
 
 
-def record_errors(job_id: int, errors: Iterable[tuple[RowError, Words, str]]) -> None:
+def record_errors(errors: Iterable[tuple[RowError, Words, str]]) -> None:
     """Store rows that did not succeed, each with the words and the signature of its cause, and count the causes."""
-    by_cause: defaultdict[str, list[tuple[RowError, Words]]] = defaultdict(list)
+    by_cause: defaultdict[tuple[int, str], list[tuple[RowError, Words]]] = defaultdict(list)
     for error, words, signature in errors:
-        by_cause[signature].append((error, words))
-    for signature, entries in by_cause.items():
+        by_cause[error.job_id, signature].append((error, words))
+    for (job_id, signature), entries in by_cause.items():
         cause = _cause(job_id, signature, *entries[0])
         for error, _ in entries:
             error.cause = cause
@@ -210,12 +196,15 @@ def _become(job: Job, state: JobState, event: str, **fields: Any) -> None:
 
 
 def _cancel_planned(job: Job) -> None:
-    """Batches never sent are cancelled; items of theirs that already have an end keep it. A batch that was to be sent
-    again because it may not have arrived is uncertain: nobody can say that it was never sent."""
+    """Batches never sent are cancelled; items of theirs that already have an end keep it. What was to be sent again
+    because it may not have arrived is uncertain: nobody can say that it was never sent."""
     planned = Batch.objects.filter(job=job, state=BatchState.PLANNED)
     ledger = Ledger()
-    for batch in planned.filter(attempts__result__in=Attempt.IN_DOUBT).distinct():
-        give_up(batch, "The job was cancelled before it could be established whether this had arrived.", ledger)
+    doubtful = planned.filter(attempts__result__in=Attempt.IN_DOUBT).order_by()
+    last_sent = dict(doubtful.annotate(last=Max("attempts__last_item")).values_list("pk", "last"))
+    for pk, batch in by_id(Batch, last_sent).items():
+        sent = range(last_sent[pk] + 1)
+        give_up(batch, sent, "The job was cancelled before it could be established whether this had arrived.", ledger)
     ledger.write()
     planned.update(
         state=BatchState.CANCELLED, done_at=Now(),
@@ -232,6 +221,18 @@ def _tally(ends: Iterable[End | None]) -> dict[str, int]:
     counts = Counter(entry[0] for entry in ends if entry is not None)
     apart = {"failed": counts.pop(Outcome.FAILED, 0), "uncertain": counts.pop(Outcome.UNCERTAIN, 0)}
     return {"succeeded": counts.total(), **apart}
+
+
+def _close_if_over(batch: Batch, ends: Sequence[End | None], ledger: Ledger) -> None:
+    _tally_up(batch, ends)
+    if None not in ends:
+        batch.state = BatchState.UNCERTAIN if batch.uncertain else BatchState.DONE
+        batch.done_at, batch.look_at = timezone.now(), None
+        ledger.add(batch.job_id, "batches_done")
+
+
+def _packed(value: Any) -> bytes:
+    return pack(json.dumps(value).encode())
 
 
 def _tally_up(batch: Batch, ends: Iterable[End | None]) -> None:

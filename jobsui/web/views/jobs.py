@@ -9,7 +9,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobsui.jobs.engine import control, reporting
+from jobsui.jobs.engine import control, outcomes, reporting
 from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
@@ -106,7 +106,7 @@ def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     if outcome and outcome not in Outcome:
         raise Http404
     try:
-        lines = reporting.results_csv(job, outcome=outcome, raw=request.GET.get("raw") == "1")
+        lines = outcomes.results_csv(job, outcome=outcome, raw=request.GET.get("raw") == "1")
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
@@ -117,7 +117,7 @@ def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
 def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     job = access.draft_or_job(request.user, code)
     try:
-        lines = reporting.problems_csv(job)
+        lines = outcomes.problems_csv(job)
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
