@@ -15,8 +15,8 @@ from jobsui.zendesk.payloads import Answer
 
 DEFAULT_WAIT = 30.0
 """Seconds to wait after a 429 that does not say."""
-KEEP = 0.25
-"""Posting ahead only spends what the budget has beyond this part of it."""
+KEEP = 2.0
+"""Requests that posting ahead leaves in the budget, so that it never delays a look."""
 RECKON_SECONDS = 0.5
 REFUSED, ACCEPTED = 0.3, 0.02
 """How the margin of posting ahead moves with each post, so that at most about one in fifteen is refused."""
@@ -127,7 +127,7 @@ class Allowance:
             self._posts_ahead
             and self.durations.can_foretell
             and not self.asks.failures
-            and self.budget.level > KEEP
+            and self.budget.tokens > KEEP
             and time.monotonic() >= self._ahead_from
         )
 

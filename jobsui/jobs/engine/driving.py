@@ -48,6 +48,8 @@ TOGETHER_SECONDS = 0.1
 TICK_SECONDS = 0.1
 """How long a driver sleeps that waits for room or for a request to spend."""
 NAP_SECONDS = 0.2
+TAIL_SECONDS = 1.0
+"""Between two looks when no batch waits to be sent: people wait for the end."""
 
 
 class Driver:
@@ -131,7 +133,7 @@ class Driver:
             return 0.0
         if not self.flights or self.is_polling:
             return TICK_SECONDS if self.waiting else NAP_SECONDS
-        look = self.polled_at + self.allowance.poll_interval - time.monotonic()
+        look = self._next_look - time.monotonic()
         return min(max(look, 0.0), TICK_SECONDS if self.waiting else NAP_SECONDS)
 
     def _keep_lease(self) -> None:
@@ -312,9 +314,14 @@ class Driver:
 
     # Asking
 
+    @property
+    def _next_look(self) -> float:
+        """time.monotonic() of the next look at what is running: soon, when there is nothing else to spend on."""
+        interval = self.allowance.poll_interval
+        return self.polled_at + (interval if self.waiting else min(interval, TAIL_SECONDS))
+
     def _poll_if_due(self) -> None:
-        due = self.polled_at + self.allowance.poll_interval
-        if self.is_polling or not self.flights or time.monotonic() < due or self.allowance.asks.left:
+        if self.is_polling or not self.flights or time.monotonic() < self._next_look or self.allowance.asks.left:
             return
         if not self.allowance.budget.take():
             return

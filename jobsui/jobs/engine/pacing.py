@@ -46,10 +46,10 @@ class Budget:
         return self._clock() < self._slow_until
 
     @property
-    def level(self) -> float:
-        """How full the bucket is, from 0 to 1."""
+    def tokens(self) -> float:
+        """Requests that may be spent now."""
         self._fill()
-        return 0.0 if self.blocked_for else self._tokens / self.burst
+        return 0.0 if self.blocked_for else self._tokens
 
     def block(self, seconds: float) -> None:
         """Zendesk told us to wait."""
