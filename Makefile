@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --quiet --quiet --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo up test check format lock
+.PHONY: demo up test test-postgres check format lock
 
 # An install that was interrupted, or whose Python is gone, is begun anew: half of a package can look like all of it.
 ifneq ($(wildcard $(VENV)/.installing)$(shell $(RUN) -c "" 2>/dev/null || echo broken),)
@@ -23,6 +23,11 @@ up: $(VENV)/.runtime ## everything, for real accounts
 test: $(VENV)/.dev ## every test, the browser's among them
 	@$(RUN) tools/browser.py
 	$(RUN) -m pytest -n 2 --dist loadgroup $(TESTS)
+
+test-postgres: $(VENV)/.dev ## engine, pages and real processes, on PostgreSQL and Redis
+	$(RUN) tools/servers.py -- $(RUN) -m pytest -n 2 --dist loadgroup $(or $(TESTS),$(ON_SERVERS))
+
+ON_SERVERS := tests/jobs tests/connections tests/web tests/acceptance/test_kills.py tests/acceptance/test_two_hosts.py
 
 check: $(VENV)/.dev ## what CI checks beside the tests
 	$(RUN) -m ruff check .

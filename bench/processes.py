@@ -1,75 +1,185 @@
-"""The product's own processes as people run them, and what they cost by the figures of /proc."""
+"""The processes that are measured, and what they cost by the figures of /proc."""
 
+import json
 import os
+import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
-KINDS = {"gunicorn": "web", "work drive": "worker drive", "work work": "worker work", "manage.py sweep": "sweep",
-         "valkey-server": "valkey", "manage.py up": "up", "jobsui.sandbox": "sandbox"}  # fmt: skip
+START_SECONDS = 120
+KINDS = {
+    "gunicorn": "web", "work drive": "driver", "work work": "worker", "manage.py sweep": "sweep",
+    "valkey-server": "valkey", "manage.py up": "up", "jobsui.sandbox": "sandbox", "bench.rivals worker": "rq worker",
+    "bench.rivals": "script", "postgres": "postgres",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU since the process began, its ended children's included; the most memory it ever held."""
+    """CPU since the processes began, their ended children's included; the most memory the largest of them ever held,
+    and all of them at their own worst moments together."""
 
-    cpu_seconds: float
-    peak_mb: float
+    cpu_seconds: float = 0.0
+    peak_mb: float = 0.0
+    all_mb: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.cpu_seconds + other.cpu_seconds, max(self.peak_mb, other.peak_mb), self.all_mb + other.all_mb
+        )  # fmt: skip
 
 
-class Processes:
-    """A sandbox, and `manage.py up` beside it."""
+def costs(roots: Sequence[int]) -> dict[str, Cost]:
+    """Of these processes and all below them, by kind."""
+    found: dict[str, Cost] = {}
+    for pid in _with_descendants(roots):
+        try:
+            kind, cost = _kind(pid), _cost(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # It has ended; its CPU stands with its parent.
+        if kind and cost:
+            found[kind] = found.get(kind, Cost()) + cost
+    return found
 
-    def __init__(self, data: Path, port: int, sandbox_options: Mapping[str, object], workers: int) -> None:
-        words = [f"--{name.replace('_', '-')}={value}" for name, value in sandbox_options.items()]
-        self._sandbox = _started("-m", "jobsui.sandbox", "--port", str(port + 1), "--samples", *words)
-        self.sandbox = _waited(self._sandbox, " at ").split(" at ")[1].split()[0]
-        os.environ |= {
-            "JOBSUI_DATA_DIR": str(data),
-            "JOBSUI_API_HOSTS": self.sandbox.removeprefix("http://"),
-            "DJANGO_SETTINGS_MODULE": "jobsui.settings",
-        }
-        self._up = _started(str(ROOT / "manage.py"), "up", "--port", str(port), "--workers", str(workers))
-        self.url = _waited(self._up, "is running at ").split("is running at ")[1].split()[0]
 
-    def costs(self) -> dict[str, Cost]:
-        """By kind of process: CPU added up, memory of the largest."""
-        found: dict[str, Cost] = {}
-        for pid in [self._sandbox.pid, self._up.pid, *_descendants(self._up.pid)]:
-            if (kind := _kind(pid)) and (cost := _cost(pid)):
-                before = found.get(kind, Cost(0.0, 0.0))
-                found[kind] = Cost(before.cpu_seconds + cost.cpu_seconds, max(before.peak_mb, cost.peak_mb))
-        return found
+class Sandbox:
+    """One Zendesk account."""
 
-    def stop(self) -> None:
-        for process in (self._up, self._sandbox):
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process, self.url = process, url
+
+    def ask(self, name: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Its own endpoints, behind the scenes: GET, or POST with a body."""
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/sandbox/{name}", data), timeout=120) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def sandbox(settings: Mapping[str, Any], *, seed: int, others: int) -> Iterator[Sandbox]:
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    with _running("-m", "jobsui.sandbox", "--port", "0", "--samples", f"--seed={seed}", *words) as process:
+        started = Sandbox(process, _word_after(process, " at "))
+        started.ask("settings", {"other_jobs": others})
+        yield started
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    pid: int
+    url: str
+
+
+@contextmanager
+def product(port: int, workers: int, environment: Mapping[str, str]) -> Iterator[Product]:
+    """`manage.py up`, as people run it."""
+    words = [str(ROOT / "manage.py"), "up", "--port", str(port), "--workers", str(workers)]
+    with _running(*words, environment=environment) as process:
+        yield Product(process.pid, _word_after(process, "is running at "))
+
+
+class Program:
+    """A module that says in lines of JSON how it gets on, and lives until it is let go, for /proc to know it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def said(self) -> dict[str, Any]:
+        """Its next line."""
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.process.args!r} ended before it was done.")
+        heard: dict[str, Any] = json.loads(line)
+        return heard
+
+    def go(self) -> None:
+        """Let it begin to send."""
+        assert self.process.stdin
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
+
+@contextmanager
+def program(*words: str, environment: Mapping[str, str] | None = None) -> Iterator[Program]:
+    with _running("-m", *words, environment=environment or {}, stdin=subprocess.PIPE) as process:
+        yield Program(process)
+        assert process.stdin
+        process.stdin.close()
+        process.wait(30)
+
+
+def say(**words: Any) -> None:
+    """A program's line to the bench that started it."""
+    print(json.dumps(words), flush=True)
+
+
+def wait_for_go() -> None:
+    """In a program: until all that run at once have read their rows."""
+    say(said="read")
+    sys.stdin.readline()
+
+
+def wait_to_be_let_go() -> None:
+    sys.stdin.read()
+
+
+@contextmanager
+def _running(
+    *words: str, environment: Mapping[str, str] | None = None, stdin: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, *words], stdin=stdin, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        env=os.environ | (environment or {}),
+        start_new_session=True,  # Ctrl-C is for us; we stop them in their order.
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        for process in (self._up, self._sandbox):
-            process.wait(30)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
-def _started(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-
-def _waited(process: subprocess.Popen[str], words: str) -> str:
+def _word_after(process: subprocess.Popen[str], words: str) -> str:
     assert process.stdout
-    line = next((line for line in process.stdout if words in line), None)
-    if line is None:
-        raise SystemExit(f"{process.args!r} ended before it said “{words}”.")
-    return line
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends:
+        if select.select([process.stdout], [], [], 1.0)[0]:
+            line = process.stdout.readline()
+            if words in line:
+                return line.split(words)[1].split()[0]
+            if not line:
+                break
+    raise SystemExit(f"{process.args!r} did not say “{words}”.")
 
 
-def _descendants(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from _descendants(int(child))
+def _with_descendants(roots: Sequence[int]) -> Iterator[int]:
+    for pid in roots:
+        yield pid
+        try:
+            tasks = list(Path(f"/proc/{pid}/task").iterdir())
+            children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        yield from _with_descendants(children)
 
 
 def _kind(pid: int) -> str:
@@ -84,4 +194,4 @@ def _cost(pid: int) -> Cost | None:
         return None
     # Behind the name in brackets: utime, stime, cutime and cstime are fields 14 to 17.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return Cost(sum(map(int, fields[11:15])) / TICKS, int(peak) / 1024)
+    return Cost(sum(map(int, fields[11:15])) / TICKS, int(peak) / 1024, int(peak) / 1024)

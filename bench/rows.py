@@ -16,9 +16,9 @@ FORMATS = ("csv", "xlsx", "json", "jsonl")
 NOTES = ("", "", "", "Zürich office", "Returned by the holder, to be cleaned, “urgent”", "See ticket; cable missing")
 
 
-def write(path: Path, rows: int) -> None:
-    """A file of the format its name ends in."""
-    made = _rows(rows)
+def write(path: Path, rows: int, *, first: int = 0) -> None:
+    """A file of the format its name ends in; `first` sets its external ids apart from those of another file."""
+    made = _rows(first, rows)
     match path.suffix:
         case ".csv":
             with path.open("w", encoding="utf-8", newline="") as out:
@@ -42,9 +42,9 @@ def write(path: Path, rows: int) -> None:
                 )
 
 
-def _rows(rows: int) -> Iterator[list[str]]:
+def _rows(first: int, rows: int) -> Iterator[list[str]]:
     chance = random.Random(7)
-    for number in range(rows):
+    for number in range(first, first + rows):
         bought = date(2021, 1, 1) + timedelta(days=chance.randrange(1900))
         yield [
             f"A-{number:08}",

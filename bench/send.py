@@ -1,187 +1,134 @@
-"""From an uploaded file to the last result, through the whole product as people run it, in figures.
+"""From an uploaded file to the last result, through the whole product as people run it, in figures; on demand beside
+programs people write instead.
 
-    python -m bench.send --rows 100000 --job-seconds 1 --requests-per-minute 2500
+    python -m bench.send --rows 100000 --job-seconds 1 --requests-per-minute 2500 --rivals
 
-Starts a sandbox and `manage.py up` in a new data directory, takes a file the way of the pages (the same functions of
-the engine), prints a table and, with --json, writes the figures to a file. Linux only: it reads /proc.
+Starts sandboxes and `manage.py up` in a new data directory, takes files the way of the pages (the same functions of
+the engine), and prints a table; docs/performance.md tells how to read it. Linux only: it reads /proc.
 """
 
 import argparse
 import json
-import shutil
-import tempfile
-import time
-import urllib.request
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import django
-
-from bench import rows
-from bench.processes import Cost, Processes
-
-Figures = dict[str, Any]
+from bench import cells, fairness, rows, runs, tables
+from bench.cells import Cell
+from bench.outcome import Figures
 
 
 def main() -> None:
+    # As Ctrl-C does it: what was started is stopped, what was measured is told.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     options = _options()
-    folder = Path(tempfile.mkdtemp(prefix="jobsui-bench-"))
-    file = options.file or folder / f"rows.{options.format}"
-    if not options.file:
-        rows.write(file, options.rows)
-    sandbox = {
-        "job_seconds": options.job_seconds, "job_spread": options.job_spread, "latency_ms": options.latency_ms,
-        "requests_per_minute": options.requests_per_minute, "max_running_jobs": options.window, "seed": options.seed,
-    }  # fmt: skip
-    processes = Processes(folder / "data", options.port, sandbox, options.workers)
+    measured, setup = _cells(options), _setup(options)
+    results: list[Figures] = []
     try:
-        django.setup()
-        figures = _measured(processes, file, options)
+        if options.fair:
+            for figures in fairness.measure(measured[0], setup, big_rows=options.big_rows):
+                results.append(figures)
+                print(f"{figures['name']}: done.", flush=True)
+        else:
+            for figures in _runs(measured, setup, options.rivals):
+                results.append(figures)
+                print(f"{figures['cell']['name']}: {figures['who']} done.", flush=True)
     finally:
-        processes.stop()
-        if not options.keep:
-            shutil.rmtree(folder)
-    _show(figures)
-    if options.json:
-        options.json.write_text(json.dumps({"options": _plain(options), **figures}, indent=2) + "\n")
+        # What was measured so far is told when a long run is broken off.
+        print("\n".join(tables.fair(results) if options.fair else tables.sending(results)))
+        if options.json:
+            options.json.write_text(json.dumps({"options": _plain(options), "results": results}, indent=2) + "\n")
+    if options.chart:
+        from bench import chart  # noqa: PLC0415  # draws with a library only developers have
+
+        chart.draw(results, options.chart)
+
+
+def _cells(options: argparse.Namespace) -> list[Cell]:
+    seconds = options.job_seconds or (cells.JOB_SECONDS if options.grid else [1.0])
+    rates = options.requests_per_minute or (cells.REQUESTS_PER_MINUTE if options.grid else [2500])
+    latencies = options.latency_ms or (cells.LATENCIES_MS if options.grid else [20.0])
+    rows = options.rows or (None if options.grid else 100_000)
+    like = Cell(
+        0, 0.0, options.job_spread, 0.0, 0, options.window, options.accounts, options.others, options.others_seconds,
+        options.time_scale, options.seed,
+    )  # fmt: skip
+    return list(cells.grid(like, seconds, rates, latencies, rows=rows))
+
+
+def _runs(measured: Sequence[Cell], setup: runs.Setup, rivals: Sequence[str]) -> Iterator[Figures]:
+    for cell in measured:
+        yield runs.ours(cell, setup)
+        yield from (runs.rival(name, cell, setup) for name in rivals)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="From an uploaded file to the last result, in figures.")
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--format", choices=rows.FORMATS, default="csv")
-    parser.add_argument("--file", type=Path, help="a file for the sandbox's asset, instead of one made for this")
-    parser.add_argument("--job-seconds", type=float, default=1.0)
-    parser.add_argument("--job-spread", type=float, default=0.5, help="sigma of the log-normal job times")
-    parser.add_argument("--latency-ms", type=float, default=20.0)
-    parser.add_argument("--requests-per-minute", type=int, default=2500)
-    parser.add_argument("--window", type=int, default=30, help="jobs the account runs at once")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--port", type=int, default=8600)
-    parser.add_argument("--check-only", action="store_true", help="read and check, send nothing")
-    parser.add_argument("--json", type=Path, help="also write the figures there")
-    parser.add_argument("--keep", action="store_true", help="leave the data directory behind")
-    return parser.parse_args()
+    cell = parser.add_argument_group("what is measured")
+    cell.add_argument(
+        "--rows", type=int, help="for each account, in --fair for each job; 100,000, or in --grid as many as it takes"
+    )
+    cell.add_argument("--job-seconds", type=float, nargs="+", help="1, or in --grid 1 2 5 10")
+    cell.add_argument("--job-spread", type=float, default=0.5, help="sigma of the log-normal job times; 0: all alike")
+    cell.add_argument("--latency-ms", type=float, nargs="+", help="of each round trip: 20, or in --grid 20 150")
+    cell.add_argument("--requests-per-minute", type=int, nargs="+", help="2500, or in --grid 200 700 2500")
+    cell.add_argument("--window", type=int, default=30, help="jobs the account runs at once")
+    cell.add_argument("--accounts", type=int, default=1, help="so many sandboxes, one job on each at once")
+    cell.add_argument("--others", type=int, default=0, metavar="N", help="job slots that others hold")
+    cell.add_argument(
+        "--others-seconds", type=float, default=30.0, help="how long, when they leave none (others as many as window)"
+    )
+    cell.add_argument("--time-scale", type=float, default=1.0, metavar="K", help="divide all of Zendesk's times by K")
+    cell.add_argument("--seed", type=int, default=1)
+    product = parser.add_argument_group("the product")
+    product.add_argument("--format", choices=rows.FORMATS, default="csv")
+    product.add_argument("--file", type=Path, help="a file for the sandbox's asset, instead of one made for this")
+    product.add_argument("--share", type=int, default=100, help="percent of the rate the connection may use")
+    product.add_argument("--posts-ahead", action=argparse.BooleanOptionalAction, default=True)
+    product.add_argument("--workers", type=int, default=1)
+    product.add_argument("--port", type=int, default=8600)
+    product.add_argument(
+        "--database", default=os.environ.get("DATABASE_URL", ""), metavar="URL",
+        help="postgres://...: a database of its own is made and dropped there; SQLite otherwise. Default: DATABASE_URL",
+    )  # fmt: skip
+    mode = parser.add_argument_group("modes").add_mutually_exclusive_group()
+    mode.add_argument(
+        "--grid", action="store_true", help="a table of job times, rates and round trips, each for as long as needed"
+    )
+    mode.add_argument("--fair", action="store_true", help="several jobs on one account")
+    mode.add_argument("--check-only", action="store_true", help="read and check, send nothing")
+    parser.add_argument("--big-rows", type=int, default=500_000, help="of the big job in --fair")
+    parser.add_argument(
+        "--rivals", nargs="*", choices=runs.RIVALS, metavar="NAME", help=f"also {'; '.join(runs.RIVALS)}; no name: all"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="also draw the shares of the limit there")
+    parser.add_argument("--keep", action="store_true", help="leave the data directories behind")
+    options = parser.parse_args()
+    if options.rivals == []:
+        options.rivals = list(runs.RIVALS)
+    if options.rivals and (options.fair or options.check_only or options.file):
+        parser.error("Rivals only send, each the rows made for this.")
+    if options.chart and (options.fair or options.check_only):
+        parser.error("There is a chart of sending only.")
+    options.rivals = options.rivals or []
+    return options
 
 
-def _measured(processes: Processes, file: Path, options: argparse.Namespace) -> Figures:
-    from bench import way  # noqa: PLC0415  # models exist only after setup
-
-    before = processes.costs()
-    seconds: dict[str, float] = {}
-    journey = way.Way(processes.sandbox, options.requests_per_minute, options.window)
-    calls = Calls(processes.sandbox)
-    with _timed(seconds, "upload"):
-        journey.upload(file)
-    with _timed(seconds, "read"):
-        journey.wait_for_reading()
-    with _timed(seconds, "check"):
-        journey.check()
-    figures: Figures = {"rows": journey.job.rows, "file_mb": file.stat().st_size / 1e6, "seconds": seconds}
-    if not options.check_only:
-        with _timed(seconds, "send"):
-            journey.launch_and_follow(calls.look)
-        seconds["plan"] = journey.planned_after
-        limit = min(options.window / options.job_seconds, options.requests_per_minute / 60) * 100
-        figures |= _sending(journey, seconds["send"], limit, calls)
-        figures["results_csv"] = _download(processes.url, journey)
-    costs = processes.costs()
-    figures["processes"] = {kind: _cost(cost, before.get(kind), figures["rows"]) for kind, cost in costs.items()}
-    figures["database_mb"] = journey.database_bytes / 1e6
-    figures["load_average"] = float(Path("/proc/loadavg").read_text().split()[0])
-    return figures
-
-
-def _sending(journey: Any, seconds: float, limit: float, calls: "Calls") -> Figures:
-    job = journey.job
-    sent = job.rows - job.invalid
-    return {
-        "state": job.state,
-        "counts": job.counts,
-        "limit": limit,
-        "records_per_second": sent / seconds,
-        "share": sent / seconds / limit,
-        "steady_records_per_second": journey.steady,
-        "steady_share": journey.steady / limit,
-        "calls_per_1000_records": {kind: number * 1000 / sent for kind, number in calls.counted.items()},
-    }
-
-
-class Calls:
-    """The sandbox's log, read often enough that nothing drops out of it."""
-
-    def __init__(self, sandbox: str) -> None:
-        self.counted: Counter[str] = Counter()
-        self._url, self._seen, self._looked = f"{sandbox}/sandbox/log", time.time(), time.monotonic()
-
-    def look(self, *, last: bool = False) -> None:
-        if not last and time.monotonic() - self._looked < 20:
-            return
-        self._looked = time.monotonic()
-        with urllib.request.urlopen(self._url, timeout=60) as answer:
-            requests = json.load(answer)["requests"]
-        fresh = [entry for entry in requests if entry["time"] > self._seen]
-        self._seen = max((entry["time"] for entry in fresh), default=self._seen)
-        for entry in fresh:
-            path = entry["path"].removesuffix(".json").rpartition("/")[2]
-            refused = f" {entry['status']}" if entry["status"] >= 400 or not entry["status"] else ""
-            self.counted[f"{entry['method']} {path}{refused}"] += 1
-
-
-def _download(url: str, journey: Any) -> Figures:
-    request = urllib.request.Request(f"{url}{journey.results_path}", headers={"Cookie": journey.cookie})
-    begun = time.monotonic()
-    with urllib.request.urlopen(request, timeout=600) as answer:
-        size = len(answer.read(1))
-        first = time.monotonic() - begun
-        while piece := answer.read(1 << 16):
-            size += len(piece)
-    return {"first_byte_seconds": first, "seconds": time.monotonic() - begun, "mb": size / 1e6}
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    begun = time.monotonic()
-    yield
-    seconds[name] = time.monotonic() - begun
-
-
-def _cost(cost: Cost, before: Cost | None, rows: int) -> Figures:
-    spent = cost.cpu_seconds - (before.cpu_seconds if before else 0.0)
-    return {"cpu_seconds_per_100000": spent * 100_000 / rows, "peak_mb": cost.peak_mb}
+def _setup(options: argparse.Namespace) -> runs.Setup:
+    return runs.Setup(
+        port=options.port, workers=max(3, options.workers) if options.fair else options.workers,
+        database=options.database, share=options.share, posts_ahead=options.posts_ahead, format=options.format,
+        file=options.file, check_only=options.check_only, keep=options.keep,
+    )  # fmt: skip
 
 
 def _plain(options: argparse.Namespace) -> Figures:
-    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-
-
-def _show(figures: Figures) -> None:
-    say: Callable[[str, str], None] = lambda name, value: print(f"{name:<34}{value:>14}")  # noqa: E731
-    say("rows", f"{figures['rows']:,}")
-    say("file", f"{figures['file_mb']:.1f} MB")
-    for name in ("upload", "read", "check", "plan", "send"):
-        if name in figures["seconds"]:
-            say(name, f"{figures['seconds'][name]:.2f} s")
-    if "limit" in figures:
-        say("limit of the account", f"{figures['limit']:,.0f} records/s")
-        say("whole", f"{figures['records_per_second']:,.0f} records/s")
-        say("share of the limit", f"{figures['share']:.3f}")
-        say("steady (10 to 90 % of batches)", f"{figures['steady_records_per_second']:,.0f} records/s")
-        say("share of the limit, steady", f"{figures['steady_share']:.3f}")
-        for kind, number in sorted(figures["calls_per_1000_records"].items()):
-            say(f"{kind}, per 1,000 records", f"{number:.2f}")
-        results = figures["results_csv"]
-        say("results.csv, first byte", f"{results['first_byte_seconds']:.2f} s")
-        say("results.csv, all of it", f"{results['seconds']:.2f} s")
-    for kind, cost in figures["processes"].items():
-        say(f"{kind}: CPU per 100,000 rows", f"{cost['cpu_seconds_per_100000']:.2f} s")
-        say(f"{kind}: most memory", f"{cost['peak_mb']:.0f} MB")
-    say("database", f"{figures['database_mb']:.1f} MB")
-    say("load average of the machine", f"{figures['load_average']:.2f}")
+    """Without the database's address, which may hold a password."""
+    named = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    return named | {"database": options.database.partition(":")[0]}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""The keys of an installation: from the environment, else made once and kept in the data directory."""
+"""The keys of an installation: from the environment, else made once and kept in the data directory; and the name of a
+place for files, kept beside them."""
 
 import base64
 import os
 import secrets
+import socket
 from pathlib import Path
 
 from jobsui.environment import env_secret
@@ -24,6 +26,11 @@ def encryption_keys(data_dir: Path) -> list[bytes]:
 
 def new_encryption_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def storage_id(folder: Path) -> str:
+    """The name of this place for files: hosts that share the folder share the name, all others differ."""
+    return _kept(folder / "storage_id", f"{socket.gethostname()[:60]}-{secrets.token_hex(4)}")
 
 
 def _kept(path: Path, fresh: str) -> str:

@@ -93,11 +93,17 @@ def _run_dir() -> Path:
 RUN_DIR = _run_dir()
 REDIS_URL = env_text("REDIS_URL", f"unix://{RUN_DIR / 'valkey.sock'}")
 
-# Ids in JSON, only our own tasks, never a pickle (jobs/queueing.py).
-RQ_QUEUES = {name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"} for name in ("work", "drive")}
+MEDIA_ROOT = DATA_DIR / "files"
+# Which of several hosts keeps a file, and so can read it (File.kept_at).
+STORAGE_ID = keys.storage_id(MEDIA_ROOT)
+
+# Ids in JSON, only our own tasks, never a pickle. Whoever works here reads the files that are kept here
+# (jobs/queueing.py).
+RQ_QUEUES = {
+    name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"} for name in (f"work:{STORAGE_ID}", "drive")
+}
 RQ = {"JOB_CLASS": "jobsui.jobs.queueing.Task"}
 
-MEDIA_ROOT = DATA_DIR / "files"
 MAX_UPLOAD_BYTES = env_int("JOBSUI_MAX_UPLOAD_MB", default=2048) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600

@@ -4,6 +4,7 @@ look at the world from it.
 The product has no hooks for this; its database commits and its requests are wrapped from outside. Edges are
 
     commit:before, commit:after       a transaction's COMMIT, or a single writing statement outside a transaction
+    http:before-connect               a request is about to be made: nobody keeps it back any more
     http:before-write                 nothing of a request has left
     http:after-write                  all of it has left, nothing of the answer was read
     http:after-read                   the answer was read to its end
@@ -21,7 +22,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import FrameType
 from typing import Any, NoReturn
@@ -34,6 +35,10 @@ from jobsui.zendesk.client import Client
 
 VARIABLE = "JOBSUI_FAILPOINT"
 EXIT_STATUS = 77
+_FAILPOINT = re.compile(
+    r"(commit:before|commit:after|http:before-connect|http:before-write|http:after-write|http:after-read)"
+    r"(?::(.+))?:([1-9]\d*)"
+)
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 
 
@@ -42,6 +47,8 @@ class Edge:
     name: str
     request: str = ""
     """ "POST /api/v2/..." at an http edge."""
+    body: bytes = field(default=b"", repr=False)
+    """The request's, before and after it is written."""
 
 
 Hook = Callable[[Edge], None]
@@ -64,9 +71,14 @@ def watching(hook: Hook) -> Iterator[None]:
         _hooks.remove(hook)
 
 
-def arm(failpoint: str) -> None:
-    """Let this process end at a failpoint: at once, nothing written or flushed, exit status 77."""
-    watch(_Failpoint.parsed(failpoint))
+def end() -> NoReturn:
+    """At once, nothing written or flushed."""
+    os._exit(EXIT_STATUS)
+
+
+def arm(failpoint: str, then: Callable[[], None] = end) -> None:
+    """Let this process end at a failpoint, or do something else there."""
+    watch(_Failpoint.parsed(failpoint, then))
 
 
 def arm_from_environment() -> None:
@@ -76,38 +88,33 @@ def arm_from_environment() -> None:
 
 
 class _Failpoint:
-    """A hook that ends the process when as many passages have matched as there are to be."""
+    """A hook that acts when as many passages have matched as there are to be."""
 
-    def __init__(self, edge: str, where: str, number: int) -> None:
-        self._edge, self._where, self._left = edge, where, number
+    def __init__(self, edge: str, where: str, number: int, then: Callable[[], None]) -> None:
+        self._edge, self._where, self._left, self._then = edge, where, number, then
         self._lock = threading.Lock()
 
     @classmethod
-    def parsed(cls, text: str) -> "_Failpoint":
-        edge = re.fullmatch(
-            r"(commit:(?:before|after)|http:(?:before-write|after-write|after-read))(?::(.+))?:([1-9]\d*)", text
-        )
+    def parsed(cls, text: str, then: Callable[[], None]) -> "_Failpoint":
+        edge = _FAILPOINT.fullmatch(text)
         if edge is None:
             raise ValueError(f"This is no failpoint: {text}")
-        return cls(edge[1], edge[2] or "", int(edge[3]))
+        return cls(edge[1], edge[2] or "", int(edge[3]), then)
 
     def __call__(self, edge: Edge) -> None:
         if edge.name != self._edge or not self._matches(edge):
             return
         with self._lock:
             self._left -= 1
-            if self._left == 0:
-                _end()
+            is_last = self._left == 0
+        if is_last:
+            self._then()
 
     def _matches(self, edge: Edge) -> bool:
         if not edge.request:
             return not self._where or _is_below(self._where)
         method, _, path = self._where.rpartition(" ")
         return edge.request.startswith(method) and path in edge.request
-
-
-def _end() -> NoReturn:
-    os._exit(EXIT_STATUS)
 
 
 def _is_below(function: str) -> bool:
@@ -119,8 +126,8 @@ def _is_below(function: str) -> bool:
     return False
 
 
-def _pass(name: str, request: str = "") -> None:
-    edge = Edge(name, request)
+def _pass(name: str, request: str = "", body: bytes = b"") -> None:
+    edge = Edge(name, request, body)
     for hook in tuple(_hooks):
         hook(edge)
 
@@ -154,14 +161,17 @@ def _executing(works: Callable[..., Any], cursor: CursorWrapper, sql: str, *args
     return _committing(works, cursor, sql, *args)
 
 
-def _writing(works: Callable[..., Any], conn: Any, method: str, url: str, *args: Any, **more: Any) -> Any:
-    _pass("http:before-write", f"{method} {url}")
-    answer = works(conn, method, url, *args, **more)
-    _pass("http:after-write", f"{method} {url}")
+def _writing(
+    works: Callable[..., Any], conn: Any, method: str, url: str, body: bytes | None = None, **more: Any
+) -> Any:  # fmt: skip
+    _pass("http:before-write", f"{method} {url}", body or b"")
+    answer = works(conn, method, url, body=body, **more)
+    _pass("http:after-write", f"{method} {url}", body or b"")
     return answer
 
 
 def _reading(works: Callable[..., Any], client: Client, method: str, path: str, *args: Any) -> Any:
+    _pass("http:before-connect", f"{method} {path}")
     answer = works(client, method, path, *args)
     _pass("http:after-read", f"{method} {path}")
     return answer

@@ -56,8 +56,13 @@ def test_a_request_passes_its_edges_in_order(sandbox: Sandbox) -> None:
     with failpoints.watching(passed.append):
         Client(sandbox.url, None).request("POST", path, body=b"{}")
 
-    edges = ("http:before-write", "http:after-write", "http:after-read")
-    assert passed == [Edge(name, f"POST {path}") for name in edges]
+    request = f"POST {path}"
+    assert passed == [
+        Edge("http:before-connect", request),
+        Edge("http:before-write", request, b"{}"),
+        Edge("http:after-write", request, b"{}"),
+        Edge("http:after-read", request),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.engine import checking, control, intake, mapping, reporting
+from jobsui.jobs.engine import checking, control, intake, mapping, outcomes, planning
 from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Job
@@ -78,6 +79,16 @@ class World:
         job.refresh_from_db()
         return job
 
+    def planned(self, content: bytes | list[dict[str, Any]], action: Action = Action.CREATE, **options: Any) -> Job:
+        """A launched and planned job that nobody drives yet."""
+        job = self.checked(content, action, **options)
+        control.launch(job, by=None)
+        self.doorbell.clear()
+        planning.plan(job, stopping=threading.Event())
+        self.doorbell.clear()
+        job.refresh_from_db()
+        return job
+
     def run(self, content: bytes | list[dict[str, Any]], action: Action, **options: Any) -> Job:
         """The whole way, to the end of the job."""
         job = self.checked(content, action, **options)
@@ -87,7 +98,7 @@ class World:
         return job
 
     def results(self, job: Job) -> list[dict[str, str]]:
-        text = b"".join(reporting.results_csv(job, raw=True)).decode("utf-8-sig")
+        text = b"".join(outcomes.results_csv(job, raw=True)).decode("utf-8-sig")
         return list(csv.DictReader(io.StringIO(text)))
 
     def records(self, key: str = "gadget") -> dict[str, dict[str, Any]]:

@@ -22,7 +22,7 @@ def _playwrights_own() -> str:
 
 
 def _succeeds(*command: str) -> bool:
-    return subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0  # noqa: S603
+    return subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         _succeeds("apt-get", "update")
         _succeeds("apt-get", "install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core")
     if not found():
-        print("No browser was found or could be installed: the browser tests will be skipped.")  # noqa: T201
+        print("No browser was found or could be installed: the browser tests will be skipped.")
 
 
 if __name__ == "__main__":

@@ -11,4 +11,4 @@ with tempfile.TemporaryDirectory() as data:
         "DEBUG": "off",
     }  # fmt: skip
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    sys.exit(subprocess.run(command, check=False, env=os.environ | production).returncode)  # noqa: S603
+    sys.exit(subprocess.run(command, check=False, env=os.environ | production).returncode)

@@ -6,8 +6,10 @@ renews, under a claim in the database, and the new pair is stored before anybody
 
 import base64
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from django.utils import timezone
 
 from jobsui.connections import hosts
 from jobsui.connections.encryption import SecretUnreadable, is_current
+from jobsui.connections.errors import HostRefused
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import oauth
 from jobsui.zendesk.client import Client, sending_nothing
@@ -44,52 +47,92 @@ BASIS = ("host", "sign_in", "client_id", "sealed_client_secret", "sealed_refresh
 """What a token is fetched with."""
 
 
-def client_for(connection: Connection, *, may_call: Callable[[], bool] = lambda: True) -> Client:
-    """A client that signs in as this connection, with the secrets of the moment. Its calls raise NotSignedIn when a
-    token cannot be renewed, and NotSent when the connection has moved: its secrets are for the new host only.
+class SignedClient(Client):
+    """A client that signs in as a connection, with the secrets of the moment. Its calls raise NotSignedIn when a token
+    cannot be renewed or the host may no longer be called, and NotSent when the connection has moved: its secrets are
+    for the new host only.
 
-    `may_call` is asked last of all before each request; False raises NotSent.
+    `may_call` is asked last of all before each request; False raises NotSent. `keeps`: for so many seconds secrets
+    that were read are used again.
     """
-    pk, host = connection.pk, connection.host
 
-    def sign() -> str:
+    def __init__(
+        self, connection: Connection, *, may_call: Callable[[], bool] = lambda: True, keeps: float = 0.0
+    ) -> None:  # fmt: skip
+        super().__init__(hosts.address(connection.host), self._sign)
+        self._pk, self._host = connection.pk, connection.host
+        self._may_call, self._keeps = may_call, keeps
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._signature = Signature("", "")
+        self._sent = threading.local()
+
+    def renewing[T](self, call: Callable[[], T]) -> T:
+        """`call`, which uses this client; again with a new token when Zendesk refuses the old one, for a refused call
+        did nothing.
+
+        Raises what `call` raises, NotSignedIn when there is nothing to renew with or Zendesk does not renew, NotSent
+        and Limited when no new token can be had just now.
+        """
+        for _ in range(RENEWALS):
+            self._sent.token = ""
+            try:
+                return call()
+            except NotSignedIn as error:
+                spent: str = self._sent.token
+                current = Connection.objects.filter(pk=self._pk).first()
+                if error.status != 401 or not spent or current is None or not can_renew(current):
+                    raise
+            with sending_nothing():
+                renew(current, spent=spent)
+            self._read_at = float("-inf")
+        return call()
+
+    def _sign(self) -> str:
+        signature = self._fresh()
+        self._sent.token = signature.token
+        if not self._may_call():
+            raise NotSent("Not sent: the worker was stopping, or held up for too long.", code="withheld")
+        return signature.header
+
+    def _fresh(self) -> "Signature":
+        with self._lock:
+            if time.monotonic() - self._read_at >= self._keeps:
+                self._signature = self._read()
+                self._read_at = time.monotonic()
+            return self._signature
+
+    def _read(self) -> "Signature":
         try:
-            current = Connection.objects.filter(pk=pk, host=host).first()
+            hosts.require_allowed(self._host)
+            current = Connection.objects.filter(pk=self._pk, host=self._host).first()
             if current is None:
                 raise NotSent("The connection was changed or removed meanwhile.")
-            value = authorization(current)
+            return Signature(authorization(current), current.sealed_access_token)
+        except HostRefused as refused:
+            raise NotSignedIn(str(refused), code="host") from None
         except DatabaseError:
             raise NotSent("The credentials could not be read from the database.", code="database") from None
-        if not may_call():
-            raise NotSent("Not sent: the worker was stopping, or held up for too long.", code="withheld")
-        return value
 
-    return Client(hosts.base_url(host), sign)
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An Authorization header's value, and the stored form of the access token in it; "" for other sign-ins."""
+
+    header: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+def client_for(connection: Connection) -> SignedClient:
+    """A client that signs in as this connection. Raises HostRefused."""
+    hosts.require_allowed(connection.host)
+    return SignedClient(connection)
 
 
 def signed_in[T](connection: Connection, call: Callable[[Client], T]) -> T:
-    """`renewing` with a client of this connection."""
+    """`call` with a client of this connection; see SignedClient.renewing."""
     client = client_for(connection)
-    return renewing(connection.pk, lambda: call(client))
-
-
-def renewing[T](connection_id: int, call: Callable[[], T]) -> T:
-    """`call`; again with a new token when Zendesk refuses the old one, for a refused call did nothing.
-
-    Raises what `call` raises, NotSignedIn when there is nothing to renew with or Zendesk does not renew, NotSent and
-    Limited when no new token can be had just now.
-    """
-    for _ in range(RENEWALS):
-        spent = _stored_token(connection_id)
-        try:
-            return call()
-        except NotSignedIn as error:
-            current = Connection.objects.filter(pk=connection_id).first()
-            if error.status != 401 or not spent or current is None or not can_renew(current):
-                raise
-        with sending_nothing():
-            renew(current, spent=spent)
-    return call()
+    return client.renewing(lambda: call(client))
 
 
 def authorization(connection: Connection) -> str:
@@ -189,12 +232,6 @@ def _wait_for_claim(connection: Connection) -> None:
             raise NotSent(f"Another process is renewing the access token of {connection} and does not come back.")
         time.sleep(0.2)
     connection.refresh_from_db()
-
-
-def _stored_token(connection_id: int) -> str:
-    """In its sealed form, "" when there is none: to say later which one was `spent`."""
-    stored = Connection.objects.filter(pk=connection_id).values_list("sealed_access_token", flat=True)
-    return stored.first() or ""
 
 
 def _is_due(connection: Connection) -> bool:

@@ -31,8 +31,18 @@ def check_host(text: str) -> str:
 
 def base_url(host: str) -> str:
     """Where requests for a stored host go. Raises HostRefused when it is no longer allowed."""
+    require_allowed(host)
+    return address(host)
+
+
+def require_allowed(host: str) -> None:
+    """Raise HostRefused unless requests may still go to a stored host."""
     if not _is_allowed(host):
         raise HostRefused(f"The host {host} is not listed in JOBSUI_API_HOSTS.")
+
+
+def address(host: str) -> str:
+    """Where requests for a host would go."""
     return f"http://{host}" if is_loopback(host) else f"https://{host}"
 
 

@@ -8,18 +8,23 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django_rq import get_queue, get_worker
 from redis import Redis
 from redis.exceptions import RedisError
 from rq.job import Job as RqJob
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
+
+from jobsui.jobs.models import File
 
 logger = logging.getLogger(__name__)
 
 WORK, DRIVE = "work", "drive"
 QUEUES = (WORK, DRIVE)
-# Drivers stay for minutes; they have a queue, and so a worker, of their own.
+# Drivers stay for minutes; they have a queue, and so a worker, of their own. Work on files has a queue for each place
+# where files are kept, which only the workers of that place come to.
 TASKS = {"read_file": WORK, "check_job": WORK, "plan_job": WORK, "drive": DRIVE}
 
 stopping = threading.Event()
@@ -29,11 +34,28 @@ Bell = Callable[[str, tuple[int, ...]], None]
 
 
 def _ring_rq(task: str, ids: tuple[int, ...]) -> None:
-    queue = get_queue(TASKS[task])
+    queue = queue_of(task, ids)
     name = "-".join([task, *map(str, ids)])
-    if name in queue.get_job_ids():
+    if queue is None or name in queue.get_job_ids():
         return  # Rung already, and nobody has come to the door yet.
     queue.enqueue(f"jobsui.jobs.tasks.{task}", *ids, job_id=name, job_timeout=-1, result_ttl=0, failure_ttl=86400)
+
+
+def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:
+    """Where the task belongs: about a file, with the workers of the place it is kept in. None when it is deleted."""
+    drive = get_queue(DRIVE)
+    if TASKS[task] == DRIVE:
+        return drive
+    files = File.objects.filter(pk__in=ids) if task == "read_file" else File.objects.filter(jobs__in=ids)
+    kept_at = files.values_list("kept_at", flat=True).first()
+    if kept_at is None:
+        return None
+    # django-rq makes only the queues of the settings, which know no place but ours.
+    return Queue(_work_at(kept_at), connection=drive.connection, job_class=Task, serializer=JSONSerializer)
+
+
+def _work_at(storage_id: str) -> str:
+    return f"{WORK}:{storage_id}"
 
 
 bell: Bell = _ring_rq
@@ -49,7 +71,7 @@ def ring(task: str, *ids: int) -> None:
 def _ring(task: str, ids: tuple[int, ...]) -> None:
     try:
         bell(task, ids)
-    except RedisError as error:
+    except (RedisError, DatabaseError) as error:
         logger.warning("The queue cannot be reached, %s%s waits for the sweep: %s", task, ids, error)
 
 
@@ -87,8 +109,9 @@ class Worker(SimpleWorker):
 
 
 def work(*queues: str) -> None:
-    """Be a worker of these queues until asked to stop."""
+    """Be a worker of these queues (WORK: of the files kept here) until asked to stop."""
+    names = [_work_at(settings.STORAGE_ID) if queue == WORK else queue for queue in queues]
     worker = get_worker(
-        *queues, job_class=Task, worker_class=Worker, serializer="rq.serializers.JSONSerializer"  # type: ignore[arg-type]
+        *names, job_class=Task, worker_class=Worker, serializer="rq.serializers.JSONSerializer"  # type: ignore[arg-type]
     )  # fmt: skip
     worker.work(logging_level="WARNING")

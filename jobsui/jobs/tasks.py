@@ -1,6 +1,6 @@
 """What workers are called for. Each takes ids, finds the row, calls one engine function; twice does no harm."""
 
-from jobsui.jobs.engine import checking, driving, intake, planning
+from jobsui.jobs.engine import checking, hosting, intake, planning
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.queueing import stopping
 
@@ -25,4 +25,4 @@ def plan_job(job_id: int) -> None:
 
 def drive() -> None:
     """Own the accounts that have open work and no driver, and move their jobs on until there is none left."""
-    driving.drive_accounts(stopping=stopping)
+    hosting.drive_accounts(stopping=stopping)

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STOP_SECONDS = 6.5
-BASE_STOP_SECONDS = 1.0
-"""What the others stand on needs no more once they are gone."""
 STEADY_SECONDS = 60.0
 MOST_WAIT = 30.0
 MOST_LOG_BYTES = 10 * 1024 * 1024
@@ -30,6 +28,8 @@ class Part:
     """It is meant to end by itself; it speaks to the console and is not started again."""
     base: bool = False
     """Others need it until they have ended, so it ends after them."""
+    patience: float = STOP_SECONDS
+    """How many seconds it has to end by itself."""
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     failures: int = 0
@@ -72,9 +72,9 @@ class Supervisor:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End everything within STOP_SECONDS + BASE_STOP_SECONDS; what does not listen is killed."""
-        _end([part for part in self._parts if not part.base], STOP_SECONDS)
-        _end([part for part in self._parts if part.base], BASE_STOP_SECONDS)
+        """End everything, each part within its patience; what does not listen is killed."""
+        _end(part for part in self._parts if not part.base)
+        _end(part for part in self._parts if part.base)
 
     def _look_after(self, part: Part) -> None:
         if part.is_alive or part.once:
@@ -115,16 +115,16 @@ class Supervisor:
             os.close(handle)
 
 
-def _end(parts: Iterable[Part], seconds: float) -> None:
-    """Ask all of them at once, the last one started first, then kill what is left after so many seconds, with all it
-    started."""
-    ends = time.monotonic() + seconds
-    running = [part.process for part in reversed(list(parts)) if part.process is not None]
-    for process in running:
+def _end(parts: Iterable[Part]) -> None:
+    """Ask all of them at once, the last one started first, then kill what is left when its patience is over, with all
+    it started."""
+    asked = time.monotonic()
+    running = [(part.process, part.patience) for part in reversed(list(parts)) if part.process is not None]
+    for process, _ in running:
         process.terminate()
-    for process in running:
+    for process, patience in sorted(running, key=lambda each: each[1]):
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, ends - time.monotonic()))
+            process.wait(max(0.0, asked + patience - time.monotonic()))
         _kill_group(process)
         process.wait()
 

@@ -100,7 +100,8 @@ def applied(account: Account, request: Request, body: dict[str, Json]) -> Json:
 
 
 def log(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    return {"requests": list(account.log)}
+    since = float(request.query.get("since", 0))
+    return {"requests": [entry for entry in account.log if entry["time"] > since]}
 
 
 def list_jobs(account: Account, request: Request, body: dict[str, Json]) -> Json:
@@ -123,7 +124,13 @@ def shown_job(job: jobs.Job) -> dict[str, Json]:
         "total": job.total,
         "failed_items": job.failed_items,
         "faults": sorted(job.faults),
+        "accepted_at": unix_time(job.accepted),
+        "ended_at": None if job.ended is None else unix_time(job.ended),
     }
+
+
+def unix_time(monotonic: float) -> float:
+    return time.time() - (time.monotonic() - monotonic)
 
 
 CONTROLS: dict[tuple[str, str], Control] = {

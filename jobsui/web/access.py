@@ -20,7 +20,8 @@ from django_htmx.middleware import HtmxDetails
 
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import MOVING, UNLAUNCHED, JobState
-from jobsui.jobs.models import Batch, Job
+from jobsui.jobs.models import Batch, Cause, Job
+from jobsui.jobs.models.job import JobQuerySet
 
 ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
 """A person has to do something."""
@@ -74,7 +75,8 @@ def custom_object(user: User, pk: int) -> CustomObject:
 
 def jobs(user: User) -> QuerySet[Job]:
     """Launched jobs, without their heavy columns."""
-    return Job.objects.launched().select_related("connection", "file", "created_by").defer("pace", "mapping")
+    launched = Job.objects.launched().with_holder()
+    return launched.select_related("connection", "file", "created_by").defer("pace", "mapping", "held_seconds")
 
 
 def overview(user: User) -> list[Job]:
@@ -90,12 +92,12 @@ def overview(user: User) -> list[Job]:
     # A union, each part by key: an OR of them would be asked of every job there is. SQLite unites no slices as such.
     first, *others = (Job.objects.order_by().filter(pk__in=jobs.values("pk")).values("pk") for jobs in few)
     shown = Job.objects.filter(pk__in=first.union(*others))
-    return list(shown.select_related("connection", "file").defer("mapping"))
+    return list(shown.with_holder().select_related("connection", "file").defer("mapping"))
 
 
 def job(user: User, code: UUID) -> Job:
     """A launched job."""
-    return get_object_or_404(Job.objects.launched().select_related("connection", "file", "parent"), code=code)
+    return get_object_or_404(_shown(Job.objects.launched()), code=code)
 
 
 def draft(user: User, code: UUID) -> Job:
@@ -104,13 +106,21 @@ def draft(user: User, code: UUID) -> Job:
 
 
 def draft_or_job(user: User, code: UUID) -> Job:
-    return get_object_or_404(Job.objects.select_related("connection", "file"), code=code)
+    return get_object_or_404(_shown(Job.objects.all()), code=code)
+
+
+def cause(user: User, code: UUID, pk: int) -> Cause:
+    return get_object_or_404(Cause, job__code=code, pk=pk)
 
 
 def batch(user: User, code: UUID, seq: int) -> Batch:
     return get_object_or_404(
         Batch.objects.select_related("job__connection", "job__file"), job=job(user, code), seq=seq
     )  # fmt: skip
+
+
+def _shown(jobs: JobQuerySet) -> JobQuerySet:
+    return jobs.with_holder().select_related("connection", "file", "parent", "cause", "created_by")
 
 
 def people(user: User) -> QuerySet[User]:

@@ -59,6 +59,7 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/pause/", jobs.pause, name="pause"),
     path("<uuid:code>/resume/", jobs.resume, name="resume"),
     path("<uuid:code>/cancel/", jobs.cancel, name="cancel"),
+    path("<uuid:code>/rules/", jobs.rules, name="rules"),
     path("<uuid:code>/retry/", jobs.retry, name="retry"),
     path("<uuid:code>/resolve/", jobs.resolve, name="resolve"),
 ]

@@ -110,24 +110,18 @@ def read_results(results: Json) -> tuple[ItemResult, ...] | None:
 
 
 def _item(data: Mapping[str, Json]) -> ItemResult:
-    code, error = _item_error(data)
-    status = str(data.get("status") or "")
-    record_id = str(data.get("id") or "")
-    return ItemResult(
-        index=_int(data.get("index")),
-        verdict=_verdict(data, status.lower(), record_id, failed=bool(data.get("errors") or data.get("error"))),
-        status=status,
-        record_id=record_id,
-        external_id=str(data.get("external_id") or ""),
-        error_code=code,
-        error=error,
-    )
+    said = data.get
+    status, record_id = str(said("status") or ""), str(said("id") or "")
+    failed = bool(said("errors") or said("error"))
+    code, error = _item_error(data) if failed or said("details") else ("", "")
+    verdict = _verdict(said("success"), status.lower(), record_id, failed=failed)
+    return ItemResult(_int(said("index")), verdict, status, record_id, str(said("external_id") or ""), code, error)
 
 
-def _verdict(data: Mapping[str, Json], status: str, record_id: str, *, failed: bool) -> Verdict:
-    if data.get("success") is False or status in FAILURE_WORDS or failed:
+def _verdict(success: Json, status: str, record_id: str, *, failed: bool) -> Verdict:
+    if success is False or status in FAILURE_WORDS or failed:
         return Verdict.FAILED
-    if data.get("success") is True or status in SUCCESS_WORDS or record_id:
+    if success is True or status in SUCCESS_WORDS or record_id:
         return Verdict.SUCCEEDED
     return Verdict.UNKNOWN
 

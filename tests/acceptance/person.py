@@ -104,6 +104,9 @@ class Person:
         self.press("Review")
         expect(self.page.get_by_role("heading", name=re.compile("you are about to"))).to_be_visible()
 
+    def start_with_first_batch(self) -> None:
+        self.page.get_by_label("the first batch, then wait for me to look").check()
+
     def launch(self) -> str:
         """Launch what is reviewed; the job's address."""
         confirm = self.page.locator("#confirm")

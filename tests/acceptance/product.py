@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import databases
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 STOP_SECONDS = 30
@@ -24,6 +26,20 @@ def free_port() -> int:
         trial.bind(("127.0.0.1", 0))
         port: int = trial.getsockname()[1]
         return port
+
+
+def processes(data: Path) -> dict[int, str]:
+    """Every process that was started for this data directory, whoever is its parent now: {pid: command}. Valkey writes
+    its own title over its environment, the socket in it."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if f"JOBSUI_DATA_DIR={data}\0".encode() in (folder / "environ").read_bytes() or f"{data}/run" in command:
+                found[int(folder.name)] = command
+        except OSError:
+            continue
+    return found
 
 
 @dataclass
@@ -58,6 +74,15 @@ class Product:
             self.process.send_signal(signal.SIGINT)
         return self.process.wait(STOP_SECONDS)
 
+    def kill(self) -> None:
+        """kill -9 for all of it, as when the host loses its power: nobody starts anything again or says goodbye."""
+        self.process.send_signal(signal.SIGSTOP)
+        for pid in sorted(processes(self.data), reverse=True):
+            if pid != self.process.pid:
+                os.kill(pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+
     def listen(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
@@ -78,7 +103,10 @@ def start(data: Path, *words: str, **settings: str) -> Product:
     """`manage.py up WORDS`, waited for until it says where it is."""
     data.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
-    environment = kept | {"DJANGO_SETTINGS_MODULE": "jobsui.settings", "JOBSUI_DATA_DIR": str(data)} | settings
+    environment = kept | {"DJANGO_SETTINGS_MODULE": "jobsui.settings", "JOBSUI_DATA_DIR": str(data)}
+    if "DATABASE_URL" not in settings:
+        environment |= databases.environment(data)
+    environment |= settings
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port), *words],

@@ -56,6 +56,12 @@ def _jobs(person: Person, lost: str) -> dict[str, str]:
     person.watch()
     jobs["with failures"] = last_id(person.send("Stage · stage", "create", ("again.csv", to_csv(gadgets(150)))))
     person.watch("Completed with failures")
+    person.upload("Stage · stage", "create", ("looked-at.csv", to_csv(gadgets(120, first=5000))))
+    person.map()
+    person.review()
+    person.start_with_first_batch()
+    jobs["waits for approval"] = last_id(person.launch())
+    person.watch("Paused")
     person.open(lost)
     person.watch("Needs a decision")
     return jobs | {"needs a decision": last_id(lost)}

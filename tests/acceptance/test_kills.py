@@ -5,7 +5,6 @@ JOBSUI_KILL_ROWS, JOBSUI_KILLS and JOBSUI_KILL_SEED make bigger and other runs o
 """
 
 import os
-import sqlite3
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from tests import sandbox_server
+from tests import databases, sandbox_server
 from tests.sandbox_server import Sandbox
 from tests.world import GADGET, to_csv
 
@@ -44,6 +43,7 @@ class Processes:
         return os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.acceptance.hurried_settings", "JOBSUI_DATA_DIR": str(self.data),
             "JOBSUI_API_HOSTS": self.sandbox.host, "PYTHONPATH": str(settings.BASE_DIR),
+            **databases.environment(self.data),
         }  # fmt: skip
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
@@ -76,11 +76,7 @@ class Processes:
         return subprocess.run([sys.executable, "-c", code], env=self.environment, cwd=settings.BASE_DIR).returncode == 0
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        database = sqlite3.connect(self.data / "jobsui.sqlite3", timeout=20)
-        try:
-            return database.execute(sql, values).fetchall()
-        finally:
-            database.close()
+        return databases.query(databases.fresh_database(self.data), sql, *values)
 
     def number(self, sql: str, *values: Any) -> int:
         return int(self.query(sql, *values)[0][0] or 0)
@@ -108,7 +104,8 @@ def product(tmp_path: Path) -> Iterator[Processes]:
     product = Processes(tmp_path, sandbox)
     try:
         assert product.manage("migrate", "--verbosity", "0").wait(timeout=60) == 0, (tmp_path / "log").read_text()
-        product.start("-m", "tests.acceptance.launching", "valkey")
+        if not databases.REDIS_SERVER:
+            product.start("-m", "tests.acceptance.launching", "valkey")
         product.await_(product.answers, "the queue")
         product.manage("work", "work")
         product.manage("sweep")

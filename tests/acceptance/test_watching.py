@@ -66,6 +66,28 @@ def test_pause_holds_the_rest_until_resume(person: Person, zendesk: Sandbox, gad
     assert zendesk.applied(gadget) == {f"g-{number}": 1 for number in range(1, MANY + 1)}
 
 
+def test_first_batch_waits_for_a_person_to_look(person: Person, zendesk: Sandbox, gadget: str) -> None:
+    taken(zendesk, gadget)
+    person.upload(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(350))))
+    person.map()
+    person.review()
+
+    person.start_with_first_batch()
+    job = person.launch()
+    person.watch("Paused")
+    person.sees("97 rows succeeded, 3 failed.")
+    person.sees("Held back by: your approval of the first batch")
+    held = len(zendesk.records(gadget))
+    person.press("See each row of it")
+    expect(person.page.locator("table").last.get_by_text("Failed")).to_have_count(3)
+    person.open(job)
+    person.press("Go on with the other 250 rows")
+    person.watch("Completed with failures")
+
+    assert held == 100
+    assert zendesk.applied(gadget) == {f"g-{number}": int(number > 3) for number in range(1, 351)}
+
+
 def test_cancel_leaves_the_rest_unsent(person: Person, zendesk: Sandbox, gadget: str) -> None:
     zendesk.settings(job_seconds=3)
     person.send(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(MANY))))

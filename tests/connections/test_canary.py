@@ -25,7 +25,7 @@ from jobsui.connections import credentials, health, objects
 from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs import queueing
-from jobsui.jobs.engine import control, driving, pacing, reconciling, recording
+from jobsui.jobs.engine import allowance, control, pacing, reconciling, recording
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Job, Lease
 from jobsui.ops import valkey
@@ -41,13 +41,13 @@ from tests.world import World, gadgets
 from tests.zendesk.raw_server import says, serving
 
 KNOWN = "connection-seen-everywhere"
-"""No secret: shows that the search finds what is there."""
+"""No secret: with a request's path and a cell of the file it shows that the search finds what is there."""
 
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lease, "TTL", timedelta(seconds=5))
-    monkeypatch.setattr(driving, "DEFAULT_WAIT", 0.1)
+    monkeypatch.setattr(allowance, "DEFAULT_WAIT", 0.1)
     monkeypatch.setattr(reconciling, "QUIET", 0.2)
     monkeypatch.setattr(recording, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(pacing, "poll_interval", lambda *_: 0.04)
@@ -102,7 +102,7 @@ def unpacked(value: bytes) -> bytes:
 
 
 def files_below(folder: Path) -> Iterator[bytes]:
-    """Database, write-ahead log, uploads: as they lie on the disk."""
+    """Uploads, and SQLite's database with its write-ahead log: as they lie on the disk."""
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
             yield path.read_bytes()
@@ -161,7 +161,7 @@ def test_secrets_stay_inside(
         "pages": shown,
         "log": [caplog.text],
     }
-    known = {name for name, texts in places.items() if found({KNOWN, "users/me"}, *texts)}
+    known = {name for name, texts in places.items() if found({KNOWN, "users/me", "Gadget 250"}, *texts)}
     told = {name for name, texts in places.items() if found(secrets, *texts)}
     assert (known, told) == (set(places), set())
     assert found(secrets, out, err, str(refused)) == []

@@ -84,7 +84,7 @@ def test_refused_again_after_a_renewal_is_not_tried_for_ever(oauth_client: Conne
     sandbox.faults(bearer_expired=1)
 
     assert type(failure(lambda: me(oauth_client))) is NotSignedIn
-    assert grants(sandbox) == 1
+    assert grants(sandbox) == 1 + credentials.RENEWALS
 
 
 def test_refresh_stores_the_new_pair_before_it_is_used(
@@ -241,7 +241,7 @@ def test_client_of_a_moved_connection_sends_nothing(api_token: Connection, sandb
 
 
 def test_client_that_may_not_call_sends_nothing(api_token: Connection, sandbox: Sandbox) -> None:
-    client = credentials.client_for(api_token, may_call=lambda: False)
+    client = credentials.SignedClient(api_token, may_call=lambda: False)
 
     assert failure(lambda: custom_objects.me(client)).code == "withheld"
     assert sandbox.log() == []

@@ -5,10 +5,9 @@ from dataclasses import asdict
 import pytest
 from django.conf import LazySettings
 
-from jobsui.connections import credentials, health
+from jobsui.connections import credentials, health, hosts
 from jobsui.connections.health import TestResult
 from jobsui.connections.models import Connection, SignIn
-from jobsui.zendesk.client import Client
 from tests.connections.conftest import made
 from tests.factories import make_connection
 from tests.sandbox_server import Sandbox
@@ -132,7 +131,7 @@ def test_untrusted_certificate_has_its_sentence(
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", distrust)
     with serving(hangs_up) as server:
         host = server.url.removeprefix("http://")
-        monkeypatch.setattr(credentials, "client_for", lambda conn: Client(f"https://{host}", None))
+        monkeypatch.setattr(hosts, "address", lambda _: f"https://{host}")
         result = health.test(at(host))
 
     assert result.error == (

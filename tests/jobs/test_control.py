@@ -1,14 +1,19 @@
 import threading
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.utils import timezone
+from pytest_django import Settings
 
 from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.engine import checking, control, leases, planning, settling
-from jobsui.jobs.engine.options import Options
-from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
+from jobsui.jobs.engine import checking, control, intake, leases, planning, settling, sweeping
+from jobsui.jobs.engine.options import Options, Rules
+from jobsui.jobs.enums import Action, BatchState, JobState, Outcome, Weight
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
 from jobsui.jobs.models import Batch, BatchBlob, Cause, File, Job, RowError
 from tests.factories import make_connection, make_file, make_job, make_object, make_user
@@ -206,6 +211,34 @@ def test_file_that_is_gone_sends_the_job_back(gadget: CustomObject) -> None:
         control.launch(job, by=None)
 
 
+def test_launch_from_another_host_leaves_the_file_to_planning(gadget: CustomObject, settings: Settings) -> None:
+    job = checked(gadget)
+    job.file.delete_content()
+    settings.STORAGE_ID = "web2-2c3d"
+
+    control.launch(job, by=None)
+
+    assert job.state == JobState.QUEUED
+
+
+def test_file_of_a_draft_discarded_elsewhere_waits_for_the_sweep_of_its_host(
+    gadget: CustomObject, settings: Settings, django_capture_on_commit_callbacks: Any
+) -> None:
+    job = checked(gadget)
+    here, settings.STORAGE_ID = settings.STORAGE_ID, "web2-2c3d"
+    control.discard(job, by=None)
+    File.objects.update(created_at=timezone.now() - timedelta(days=8))
+    sweeping.sweep()
+    left = File.objects.filter(pk=job.file.pk).exists(), default_storage.exists(job.file.stored_as)
+
+    settings.STORAGE_ID = here
+    with django_capture_on_commit_callbacks(execute=True):
+        sweeping.sweep()
+
+    assert left == (True, True)
+    assert (File.objects.count(), default_storage.exists(job.file.stored_as)) == (0, False)
+
+
 def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(gadget: CustomObject) -> None:
     job = checked(gadget)
     Connection.objects.update(host="127.0.0.1:1")
@@ -222,24 +255,111 @@ def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(gadget: Custom
     ("state", "verbs"),
     [
         (JobState.DRAFT, {"discard"}), (JobState.CHECKING, {"discard"}), (JobState.READY, {"discard", "launch"}),
-        (JobState.QUEUED, {"pause", "cancel"}), (JobState.RUNNING, {"pause", "cancel"}),
-        (JobState.PAUSING, {"resume", "cancel"}), (JobState.PAUSED, {"resume", "cancel"}),
+        (JobState.QUEUED, {"adjust", "pause", "cancel"}), (JobState.RUNNING, {"adjust", "pause", "cancel"}),
+        (JobState.PAUSING, {"adjust", "resume", "cancel"}), (JobState.PAUSED, {"adjust", "resume", "cancel"}),
         (JobState.CANCELLING, set()), (JobState.CANCELLED, set()), (JobState.FAILED, set()),
         (JobState.NEEDS_DECISION, {"resolve"}), (JobState.COMPLETED, set()),
     ],
 )  # fmt: skip
 def test_may_says_what_can_be_asked_and_nothing_else_is_done(state: JobState, verbs: set[str]) -> None:
     job = in_state(state, make_connection())
-    asked = {
+    asked: dict[str, Callable[..., object]] = {
         "pause": control.pause, "resume": control.resume, "cancel": control.cancel, "retry": control.retry,
+        "adjust": partial(control.set_rules, rules=Rules(weight=Weight.HIGH)),
     }  # fmt: skip
 
-    assert control.may(job) == verbs
+    assert set(control.may(job)) == verbs
     for verb in set(asked) - verbs:
         with pytest.raises(NotPossibleNow):
             asked[verb](job, by=None)
     job.refresh_from_db()
-    assert job.state == state
+    assert (job.state, job.weight) == (state, Weight.NORMAL)
+
+
+def test_may_says_how_many_rows_it_is_about(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    assert control.may(job) == {"launch": 2, "discard": 2}
+
+    control.launch(job, by=None)
+    assert control.may(job) == {"adjust": 2, "pause": 2, "cancel": 2}
+    planning.plan(job, stopping=threading.Event())
+    job.refresh_from_db()
+    assert control.may(job) == {"adjust": 2, "pause": 2, "cancel": 2}
+    settled(job, end(Outcome.FAILED), end(Outcome.UNCERTAIN))
+    assert control.may(job) == {"resolve": 1}
+    control.resolve(job, "accept", by=None)
+    assert control.may(job) == {"retry": 1}
+
+
+def test_launch_keeps_how_the_job_is_to_run(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    rules = Rules(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=None)
+
+    control.launch(job, by=None, canary=True, rules=rules)
+
+    job.refresh_from_db()
+    assert (job.canary, Rules.of(job)) == (True, rules)
+    assert [event.text for event in job.events.all()] == ["Launched, the first batch alone."]
+
+
+def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -> None:
+    job, ana = planned(gadget), make_user("ana")
+    rules = Rules(Weight.HIGH, stop_percent=5, stop_rows=500, stop_refusals=3)
+
+    control.set_rules(job, rules, by=ana)
+    control.set_rules(job, rules, by=ana)
+
+    job.refresh_from_db()
+    assert Rules.of(job) == rules
+    assert [(event.text, event.by) for event in job.events.exclude(text="Launched.")] == [
+        ("Weight high; pauses by itself when 5 % of its last 500 rows fail or Zendesk refuses 3 requests in a row as a "
+         "whole.", ana)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (Rules(), "Weight normal; never pauses by itself."),
+        (Rules(Weight.LOW, stop_percent=5, stop_rows=99),
+         "Weight low; pauses by itself when 5 % of its last 99 rows fail."),
+        (Rules(stop_refusals=1),
+         "Weight normal; pauses by itself when Zendesk refuses 1 request in a row as a whole."),
+    ],
+)  # fmt: skip
+def test_rules_are_told_in_words(rules: Rules, words: str) -> None:
+    assert str(rules) == words
+
+
+def awaiting_approval(to: CustomObject) -> Job:
+    """A job of three rows as its driver leaves it when its first batch of two is over."""
+    job = planned(to, "external_id\ng-1\ng-2\ng-3\n")
+    Job.objects.filter(pk=job.pk).update(
+        state=JobState.PAUSED, canary=True, batches_done=1, created_or_updated=2, started_at=to.read_at, reason="Look."
+    )
+    job.refresh_from_db()
+    return job
+
+
+def test_resume_of_a_job_that_waits_for_approval_approves_of_the_rest(gadget: CustomObject) -> None:
+    job = awaiting_approval(gadget)
+    assert control.may(job) == {"adjust": 1, "resume": 1, "cancel": 1}
+
+    control.resume(job, by=None)
+
+    assert (job.state, job.canary, job.reason) == (JobState.RUNNING, False, "")
+    assert job.events.latest("pk").text == "Approved: 1 row more to send."
+
+
+def test_resume_before_the_first_batch_is_over_approves_of_nothing(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    control.launch(job, by=None, canary=True)
+    control.pause(job, by=None)
+
+    control.resume(job, by=None)
+
+    assert (job.state, job.canary) == (JobState.QUEUED, True)
+    assert job.events.latest("pk").text == "Resumed."
 
 
 def test_pause_with_nothing_in_flight_and_no_driver_pauses_at_once(gadget: CustomObject) -> None:
@@ -301,13 +421,14 @@ def test_cancel_of_a_job_not_planned_ends_with_its_planner(gadget: CustomObject)
 
 def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(gadget: CustomObject) -> None:
     job = planned(gadget)
+    control.set_rules(job, Rules(Weight.LOW, stop_percent=7), by=None)
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
-    assert control.may(job) == {"retry"}
+    assert control.may(job) == {"retry": 1}
 
     child = control.retry(job, by=None)
 
-    assert (child.parent, child.state, child.file) == (job, JobState.CHECKING, job.file)
-    assert (child.mapping, child.options) == (job.mapping, job.options)
+    assert (child.parent, child.cause, child.state, child.file) == (job, None, JobState.CHECKING, job.file)
+    assert (child.mapping, child.options, Rules.of(child)) == (job.mapping, job.options, Rules.of(job))
 
 
 def test_retry_asked_twice_is_one_child_and_once_launched_no_other(gadget: CustomObject) -> None:
@@ -320,9 +441,125 @@ def test_retry_asked_twice_is_one_child_and_once_launched_no_other(gadget: Custo
     child.refresh_from_db()
     control.launch(child, by=None)
 
-    assert control.may(job) == set()
+    assert control.may(job) == {}
     with pytest.raises(NotPossibleNow):
         control.retry(job, by=None)
+
+
+def failed_of_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
+    """A job of six rows: three failed for A, one for B, one for C; and its causes."""
+    job = planned(to, "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 7)))
+    codes = ("A", "B", "A", "C", "A")
+    settled(
+        job, *(settling.end(Outcome.FAILED, code=code, error=f"{code}!") for code in codes),
+        end(Outcome.CREATED_OR_UPDATED),
+    )  # fmt: skip
+    return job, {cause.code: cause for cause in job.causes.all()}
+
+
+def rows_of(retry: Job) -> list[int]:
+    with intake.open_rows(retry.file) as table:
+        return [number for number, _ in checking.rows_of(retry, table)]
+
+
+def checked_retry(job: Job, cause: Cause | None = None) -> Job:
+    child = control.retry(job, by=None, cause=cause)
+    checking.check(child, stopping=threading.Event())
+    child.refresh_from_db()
+    return child
+
+
+def launched_retry(job: Job, cause: Cause | None = None) -> Job:
+    child = checked_retry(job, cause)
+    control.launch(child, by=None)
+    return child
+
+
+def test_retry_of_one_cause_has_its_rows_alone(gadget: CustomObject) -> None:
+    job, causes = failed_of_three_causes(gadget)
+
+    child = checked_retry(job, causes["A"])
+
+    assert (child.cause, child.rows, rows_of(child)) == (causes["A"], 3, [2, 4, 6])
+    assert control.retry(job, by=None, cause=causes["A"]) == child
+    assert control.retry(job, by=None, cause=causes["B"]) != child
+
+
+def test_what_is_left_to_retry_shrinks(gadget: CustomObject) -> None:
+    job, causes = failed_of_three_causes(gadget)
+    a, b, c = (causes[code].pk for code in "ABC")
+    assert (control.may(job), control.retriable_causes(job)) == ({"retry": 5}, {a: 3, b: 1, c: 1})
+
+    draft = checked_retry(job, causes["A"])
+    assert control.may(job) == {"retry": 5}
+    control.launch(draft, by=None)
+    assert (control.may(job), control.retriable_causes(job)) == ({"retry": 2}, {b: 1, c: 1})
+
+    rest = launched_retry(job)
+    assert (control.may(job), control.retriable_causes(job)) == ({}, {})
+    assert (rest.cause, rest.rows, rows_of(rest), rows_of(draft)) == (None, 2, [3, 5], [2, 4, 6])
+
+
+def test_rows_that_a_retry_has_taken_are_in_no_other(gadget: CustomObject) -> None:
+    job, causes = failed_of_three_causes(gadget)
+    everything, same = checked_retry(job), checked_retry(job, causes["A"])
+    launched_retry(job, causes["B"])
+
+    with pytest.raises(ChangedSinceCheck, match="rows left to retry"):
+        control.launch(everything, by=None)
+    checking.start(everything, by=None)
+    checking.check(everything, stopping=threading.Event())
+    everything.refresh_from_db()
+    control.launch(everything, by=None)
+
+    assert rows_of(everything) == [2, 4, 5, 6]
+    with pytest.raises(NotPossibleNow, match="Another retry sends these rows already"):
+        control.launch(same, by=None)
+    with pytest.raises(NotPossibleNow):
+        control.retry(job, by=None, cause=causes["C"])
+    same.refresh_from_db()
+    assert same.state == JobState.READY
+
+
+def test_retry_launched_by_two_at_once_is_launched_by_one(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, causes = failed_of_three_causes(gadget)
+    everything, some = checked_retry(job), checked_retry(job, causes["A"])
+    refresh = objects.refresh
+
+    def meanwhile(custom_object: CustomObject) -> CustomObject:
+        """While the fields are read again for the one, the other is launched."""
+        monkeypatch.setattr(objects, "refresh", refresh)
+        control.launch(some, by=None)
+        return refresh(custom_object)
+
+    monkeypatch.setattr(objects, "refresh", meanwhile)
+    with pytest.raises(ChangedSinceCheck):
+        control.launch(everything, by=None)
+
+    assert list(job.retries.launched()) == [some]
+
+
+def test_cause_that_is_not_of_failed_rows_is_not_retried(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    invalid = job.causes.get(phase=Cause.Phase.SEND, code="not_a_number")
+    other, _ = failed_of_three_causes(gadget)
+
+    with pytest.raises(NotPossibleNow):
+        control.retry(job, by=None, cause=invalid)
+    with pytest.raises(NotPossibleNow):
+        control.retry(other, by=None, cause=job.causes.get(code="C"))
+
+
+def test_retry_with_another_file_is_of_no_cause(gadget: CustomObject) -> None:
+    job, causes = failed_of_three_causes(gadget)
+    child = checked_retry(job, causes["A"])
+
+    control.set_target(child, child.connection, "gadget", "create", make_file("external_id\n1\n"))
+
+    assert (child.parent, child.cause) == (None, None)
 
 
 def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(gadget: CustomObject) -> None:
@@ -338,7 +575,7 @@ def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(gadget: Cu
 def test_uncertain_rows_wait_for_a_decision_and_may_be_accepted(gadget: CustomObject) -> None:
     job = planned(gadget)
     batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
-    assert (job.state, control.may(job), batch.state) == (JobState.NEEDS_DECISION, {"resolve"}, BatchState.UNCERTAIN)
+    assert (job.state, control.may(job), batch.state) == (JobState.NEEDS_DECISION, {"resolve": 1}, BatchState.UNCERTAIN)
 
     control.resolve(job, "accept", by=None)
 

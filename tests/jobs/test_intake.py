@@ -136,3 +136,18 @@ def test_rows_of_a_file_whose_content_is_gone_are_refused() -> None:
 
     with pytest.raises(FileRefused, match="The stored file is gone"), intake.open_rows(file):
         pass
+
+
+def test_read_again_it_leaves_no_staged_rows_of_before() -> None:
+    file = received(b'[{"a": 1}]', "rows.json")
+    before = stored()
+    staged = file.staged_as
+
+    intake.reread(file, sheet=file.sheet)
+    intake.read_file(file, stopping=threading.Event())
+
+    file.refresh_from_db()
+    assert file.state == FileState.READY
+    assert len(stored()) == len(before)
+    assert default_storage.exists(file.staged_as)
+    assert not default_storage.exists(staged)

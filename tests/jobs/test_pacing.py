@@ -1,9 +1,16 @@
+import time
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from jobsui.connections.models import Connection
 from jobsui.jobs.engine import pacing
-from jobsui.jobs.engine.pacing import Backoff, Budget, Durations, Window
+from jobsui.jobs.engine.allowance import Allowance
+from jobsui.jobs.engine.calling import Flight
+from jobsui.jobs.engine.pacing import Backoff, Budget, Durations, Trips, Window
+from jobsui.jobs.enums import HeldBy
+from jobsui.zendesk.errors import Limited, NotSent, TooManyJobs, Unsure, ZendeskError
 
 
 @dataclass
@@ -22,17 +29,36 @@ def spent(budget: Budget, **how: float) -> int:
     return count
 
 
+@pytest.mark.parametrize("share", [100, 80, 50])
 @pytest.mark.parametrize("per_minute", [10, 60, 200, 700, 2500])
-def test_budget_spends_a_minute_and_never_more(per_minute: int) -> None:
+def test_budget_spends_its_share_of_a_minute_and_never_more_than_the_minute(per_minute: int, share: int) -> None:
     clock = Clock()
-    budget = Budget(per_minute, clock=clock)
+    budget = Budget(per_minute, share, clock=clock)
 
-    total = 0
-    for _ in range(600):
-        total += spent(budget, reserve=1.0)
+    minutes = []
+    for _ in range(3):
+        total = 0
+        for _ in range(600):
+            total += spent(budget, reserve=1.0)
+            clock.now += 0.1
+        minutes.append(total)
+
+    wanted = per_minute * share / 100
+    assert max(minutes) <= per_minute
+    assert min(0.97 * wanted, wanted - 6) <= minutes[-1] <= wanted + 1
+
+
+def test_what_gathered_is_part_of_the_minutes_limit() -> None:
+    clock = Clock()
+    budget = Budget(700, clock=clock)
+    clock.now += 60
+    gathered = spent(budget)
+
+    for _ in range(599):
         clock.now += 0.1
+        gathered += spent(budget)
 
-    assert 0.85 * per_minute <= total <= per_minute + 2
+    assert 680 < gathered <= 700
 
 
 def test_budget_lets_posts_leave_one_request_to_the_poll() -> None:
@@ -57,20 +83,41 @@ def test_budget_waits_as_long_as_zendesk_says() -> None:
 @pytest.mark.parametrize(
     ("headers", "spendable"),
     [
-        ({}, 19),
-        ({"X-Rate-Limit": "700", "X-Rate-Limit-Remaining": "500"}, 19),
+        ({}, 10),
+        ({"X-Rate-Limit": "700", "X-Rate-Limit-Remaining": "500"}, 10),
         ({"X-Rate-Limit": "60", "X-Rate-Limit-Remaining": "50"}, 2),
         ({"X-Rate-Limit-Remaining": "3"}, 3),
         ({"ratelimit-remaining": "0", "ratelimit-reset": "20"}, 0),
-        ({"X-Rate-Limit-Remaining": "soon"}, 19),
+        ({"X-Rate-Limit-Remaining": "soon"}, 10),
+        ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=0; resets=41"}, 0),
+        ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=1; resets=41"}, 10),
+        ({"zendesk-ratelimit-inflight-jobs": "total=30; remaining=0; resets=60"}, 10),  # counted elsewhere
     ],
 )
 def test_budget_believes_headers_before_itself(headers: dict[str, str], spendable: int) -> None:
-    budget = Budget(600, clock=Clock())
+    clock = Clock()
+    budget = Budget(600, clock=clock)
+    clock.now += 60
 
     budget.learn(headers)
 
     assert spent(budget) == spendable
+
+
+def test_what_others_leave_of_a_minute_is_spread_over_its_rest() -> None:
+    clock = Clock()
+    budget = Budget(600, clock=clock)
+    budget.learn({"X-Rate-Limit-Remaining": "40", "ratelimit-reset": "20"})
+    slowed = budget.is_slowed
+
+    used = spent(budget)
+    for _ in range(19):
+        clock.now += 1
+        used += spent(budget)
+
+    assert (slowed, used) == (True, 40)
+    clock.now += 2
+    assert not budget.is_slowed
 
 
 def test_budget_takes_over_the_lower_limit_of_a_plan() -> None:
@@ -79,10 +126,7 @@ def test_budget_takes_over_the_lower_limit_of_a_plan() -> None:
 
     budget.learn({"X-Rate-Limit": "60"})
 
-    spent(budget)
-    clock.now += 10
-    assert spent(budget) == 2  # Two seconds' worth, never less than two.
-    assert budget.rate == 0.95
+    assert (budget.burst, round(budget.rate, 3)) == (2, 0.967)
 
 
 def test_window_shrinks_to_what_was_let_through_and_grows_back() -> None:
@@ -93,10 +137,23 @@ def test_window_shrinks_to_what_was_let_through_and_grows_back() -> None:
     window.refuse(12, 10)  # The same moment.
     assert (int(window.size), window.free(18)) == (20, 2)
 
-    for _ in range(3):
+    sizes = []
+    for _ in range(4):
         clock.now += 10
-        window.grow(10)
-    assert (int(window.size), window.free(40)) == (23, 0)
+        window.grow(window.size, 10)
+        sizes.append(window.size)
+    assert (sizes, window.free(40)) == ([21, 23, 27, 30], 0)
+
+
+def test_window_grows_only_when_it_is_full() -> None:
+    clock = Clock()
+    window = Window(30, clock=clock)
+    window.refuse(20, 10)
+    clock.now += 10
+
+    window.grow(5, 10)  # Whether there is more room, nobody can tell.
+
+    assert window.size == 20
 
 
 def test_window_keeps_one_place_to_try() -> None:
@@ -135,28 +192,159 @@ def test_backoff_rests_as_long_as_was_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "typical", "shown", "long"),
-    [([], 10, 2.5, 10), ([4], 4, 4, 10), ([1] * 99 + [50], 1, 1, 1), ([1] * 50 + [9] * 50, 5, 5, 9)],
+    ("seen", "typical", "mean", "long"),
+    [([], 10, 2.5, 10), ([4], 4, 4, 10), ([1] * 99 + [51], 1, 1.5, 1), ([1] * 50 + [9] * 50, 5, 5, 9)],
 )
-def test_durations(seen: list[float], typical: float, shown: float, long: float) -> None:
+def test_durations(seen: list[float], typical: float, mean: float, long: float) -> None:
     durations = Durations()
 
     for seconds in seen:
         durations.add(seconds)
 
-    assert (durations.typical, durations.shown, durations.long) == (typical, shown, long)
+    assert (durations.typical, durations.mean, durations.long) == (typical, mean, long)
+
+
+def test_durations_are_those_of_the_last_300_jobs() -> None:
+    durations = Durations()
+
+    for seconds in [7.0] * 300 + [1.0] * 200:
+        durations.add(seconds)
+
+    assert (durations.mean, durations.still_running(0, 5)) == (3.0, 1 / 3)
 
 
 @pytest.mark.parametrize(
-    ("duration", "window", "rate", "seconds"),
+    ("ran", "by", "probability"),
     [
-        (1, 30, 100, 0.25),  # never more often, out of courtesy
-        (10, 30, 11, 1.0),  # window-bound: a tenth of a job
-        (5, 30, 3.3, 2.045),  # rate-bound: half the time until the window would fill
-        (1, 30, 3.3, 4.045),
-        (1, 30, 0.5, 5.0),  # never less often: statuses may be pushed off the list
-        (600, 30, 3.3, 5.0),
+        (0, 0.5, 1),  # none was as quick
+        (0, 2, 0.5),  # 3 and 4 took longer
+        (2, 3, 0.5),  # of those that ran for more than 2 seconds
+        (2, 9, 0),
+        (5, 9, 1),  # longer than all others: who knows
     ],
 )
-def test_poll_interval(duration: float, window: float, rate: float, seconds: float) -> None:
-    assert round(pacing.poll_interval(duration, window, rate), 3) == seconds
+def test_durations_foretell_which_jobs_still_run(ran: float, by: float, probability: float) -> None:
+    durations = Durations()
+    for seconds in (1, 2, 3, 4):
+        durations.add(seconds)
+
+    assert durations.still_running(ran, by) == probability
+
+
+def test_trips_are_told_by_the_last_answers() -> None:
+    trips = Trips()
+    for _ in range(60):
+        trips.add(0.02)
+
+    assert trips.typical == 0.02
+
+
+@pytest.mark.parametrize(
+    ("duration", "rate", "trip", "ahead", "least", "most"),
+    [
+        (1, 41, 0.02, False, 0.25, 0.3),  # window-bound: as often as courtesy allows
+        (10, 41, 0.02, False, 1.3, 1.8),  # ... but a look tells of four batches at least
+        (10, 3.3, 0.15, False, 1.3, 2.5),
+        (1, 11.5, 0.02, False, 1.5, 3),  # rate-bound: while the window has room a late look costs nothing
+        (1, 3.3, 0.15, False, 6, 10),
+        (5, 3.3, 0.15, True, 8, 10),  # who posts ahead need not know that slots are free
+        (1, 41, 0.02, True, 0.25, 0.4),
+        (600, 3.3, 0.15, False, 10, 10),  # never less often: people want to see progress
+    ],
+)
+def test_poll_interval(duration: float, rate: float, trip: float, ahead: bool, least: float, most: float) -> None:
+    interval = pacing.poll_interval(duration, 30, rate, rate, trip, ahead)
+
+    assert least <= interval <= most
+
+
+# What the instruments say together
+
+
+def account(**limits: Any) -> Allowance:
+    """An account of 600 requests a minute and 30 jobs of which 100 took a second each."""
+    told = Allowance()
+    told.agree([Connection(**{"requests_per_minute": 600, "share": 100, "max_running_jobs": 30, **limits})])
+    for _ in range(100):
+        told.durations.add(1.0)
+    told.budget._tokens = told.budget.burst
+    return told
+
+
+def running(*ages: float) -> list[Flight]:
+    """Batches accepted so many seconds ago, and seen running half a second after."""
+    now = time.monotonic()
+    shipment: Any = None
+    return [Flight(shipment, "", now - age, now - age + min(age, 0.5)) for age in ages]
+
+
+def test_the_smallest_limits_of_connections_on_one_account_count() -> None:
+    told = Allowance()
+
+    told.agree([Connection(requests_per_minute=700, max_running_jobs=10, share=50),
+                Connection(requests_per_minute=400, max_running_jobs=30, share=80)])  # fmt: skip
+
+    assert (told.window.cap, round(told.budget.rate * 60)) == (10, 200)
+
+
+def test_batches_in_doubt_and_on_their_way_take_room() -> None:
+    assert account(posts_ahead=False).room(running(*[0.1] * 20), 5) == 5
+
+
+def test_posting_ahead_counts_jobs_that_must_be_over() -> None:
+    told = account()
+
+    assert told.room(running(*[0.5] * 10, *[2.0] * 20), 0) == 20
+    assert told.room(running(*[0.5] * 30), 0) == 0
+
+
+def test_posting_ahead_never_sends_more_than_twice_the_window() -> None:
+    assert account().room(running(*[2.0] * 55), 0) == 5
+
+
+@pytest.mark.parametrize("hinders", ["setting", "look failed", "nothing left over"])
+def test_posting_ahead_only_where_it_pays(hinders: str) -> None:
+    told = account(posts_ahead=hinders != "setting")
+    if hinders == "look failed":
+        told.asks.failed()
+    if hinders == "nothing left over":
+        told.budget._tokens = 1.0
+
+    assert told.room(running(*[2.0] * 30), 0) == 0
+
+
+def test_a_post_ahead_that_is_refused_is_no_sign_of_others() -> None:
+    told = account()
+
+    told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 27, 4)
+
+    assert (told.window.size, told.posts.left) == (30, 0)
+    assert told.room(running(*[2.0] * 30), 0) == 0  # For a moment.
+
+
+def test_others_in_the_window_are_learned_and_named() -> None:
+    told = account(posts_ahead=False)
+
+    told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 20, 4)
+
+    assert (told.window.size, told.holds(20)) == (20, HeldBy.OTHERS)
+    assert told.room(running(*[0.1] * 15), 0) == 0  # It rests a moment, then:
+    told.posts = pacing.Backoff()
+    assert told.room(running(*[0.1] * 15), 0) == 5
+
+
+@pytest.mark.parametrize(
+    ("error", "held_by"),
+    [
+        (Limited("Slow down", retry_after=5), HeldBy.BLOCKED),
+        (NotSent("refused"), HeldBy.UNREACHABLE),
+        (Unsure("timeout"), HeldBy.UNREACHABLE),
+        (None, HeldBy.RATE),
+    ],
+)
+def test_what_holds_back_is_known(error: ZendeskError | None, held_by: HeldBy) -> None:
+    told = account()
+
+    told.heard_of_post(error, None, 0, 1)
+
+    assert (told.holds(5), account().holds(30)) == (held_by, HeldBy.WINDOW)

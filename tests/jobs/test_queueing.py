@@ -3,14 +3,17 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from pytest_django import Settings
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisDown
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from jobsui.jobs import queueing, tasks
+from jobsui.jobs.models import File
 from jobsui.jobs.queueing import Task
 from tests.conftest import Doorbell
+from tests.factories import make_connection, make_job, make_object
 
 
 @pytest.mark.django_db(transaction=True)
@@ -90,3 +93,23 @@ def test_asking_a_worker_to_end_reaches_the_task(monkeypatch: pytest.MonkeyPatch
     queueing.Worker.handle_warm_shutdown_request(object.__new__(queueing.Worker))
 
     assert queueing.stopping.is_set()
+
+
+@pytest.mark.django_db
+def test_work_on_a_file_goes_to_where_it_is_kept(settings: Settings) -> None:
+    settings.STORAGE_ID = "web1-0a1b"
+    job = make_job("external_id\ng-1\n", to=make_object(make_connection(), "gadget"))
+    settings.STORAGE_ID = "web2-2c3d"
+    tasks_and_ids = {"read_file": (job.file.pk,), "check_job": (job.pk,), "plan_job": (job.pk,), "drive": ()}
+
+    queues = {task: queueing.queue_of(task, ids) for task, ids in tasks_and_ids.items()}
+
+    assert {task: queue and queue.name for task, queue in queues.items()} == {
+        "read_file": "work:web1-0a1b", "check_job": "work:web1-0a1b", "plan_job": "work:web1-0a1b", "drive": "drive",
+    }  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_work_on_what_was_deleted_goes_nowhere() -> None:
+    assert File.objects.count() == 0
+    assert [queueing.queue_of(task, (1,)) for task in ("read_file", "check_job", "plan_job")] == [None, None, None]

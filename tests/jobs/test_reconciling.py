@@ -58,7 +58,7 @@ def doubt(
 ) -> Doubt:  # fmt: skip
     shipment = Shipment(
         batch_id=1, job_id=1, attempt_id=1, action=action, object_key="gadget",
-        client=Client("http://127.0.0.1:9", None), connection_id=1, first_sent_at=SENT_AT,
+        client=Client("http://127.0.0.1:9", None), connection_id=1, is_part=False, first_sent_at=SENT_AT,
         items=tuple((place, json.dumps(item).encode()) for place, item in enumerate(items)),
     )  # fmt: skip
     return Doubt(shipment, looks, unsure, waited, 10.0, lambda ids: set(known) & set(ids))

@@ -4,12 +4,13 @@ import json
 import threading
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from jobsui.files.errors import FileRefused
-from jobsui.jobs.engine import checking, planning, reporting, settling
+from jobsui.jobs.engine import checking, leases, outcomes, planning, reporting, settling
 from jobsui.jobs.enums import Action, BatchState, HeldBy, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.models.batch import pack
@@ -50,7 +51,7 @@ def test_results_have_every_row_once_in_the_order_of_the_file() -> None:
     job = planned()
     settle(job, 2, settling.end(Outcome.FAILED, code="C", error="Because."))
 
-    rows = table(reporting.results_csv(job, raw=True))
+    rows = table(outcomes.results_csv(job, raw=True))
 
     assert rows[0] == ["external_id", "price", "extra", "_row", "_outcome", "_record_id", "_error_code", "_error"]
     assert [int(row[3]) for row in rows[1:]] == list(range(2, 253))
@@ -63,16 +64,16 @@ def test_results_have_every_row_once_in_the_order_of_the_file() -> None:
 def test_results_are_harmless_to_spreadsheets_unless_raw() -> None:
     job = planned()
 
-    assert table(reporting.results_csv(job))[1][2] == "'=1+1"
-    assert table(reporting.results_csv(job, raw=True))[1][2] == "=1+1"
+    assert table(outcomes.results_csv(job))[1][2] == "'=1+1"
+    assert table(outcomes.results_csv(job, raw=True))[1][2] == "=1+1"
 
 
 def test_results_of_one_outcome() -> None:
     job = planned()
     settle(job, 1, *[settling.end(Outcome.FAILED, code="C", error="No.")] * 2)
 
-    assert [row[0] for row in table(reporting.results_csv(job, outcome="failed"))[1:]] == ["g-1", "g-2"]
-    assert [row[0] for row in table(reporting.results_csv(job, outcome="invalid"))[1:]] == ["g-251"]
+    assert [row[0] for row in table(outcomes.results_csv(job, outcome="failed"))[1:]] == ["g-1", "g-2"]
+    assert [row[0] for row in table(outcomes.results_csv(job, outcome="invalid"))[1:]] == ["g-251"]
 
 
 def test_rows_of_a_cancelled_job_are_cancelled_planned_or_not() -> None:
@@ -83,9 +84,9 @@ def test_rows_of_a_cancelled_job_are_cancelled_planned_or_not() -> None:
     Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLED)
     job.refresh_from_db()
 
-    outcomes = [row[4] for row in table(reporting.results_csv(job))[1:]]
+    found = [row[4] for row in table(outcomes.results_csv(job))[1:]]
 
-    assert outcomes == ["created_or_updated"] * 100 + ["cancelled"] * 150 + ["invalid"]
+    assert found == ["created_or_updated"] * 100 + ["cancelled"] * 150 + ["invalid"]
 
 
 def test_retry_reports_only_its_own_rows() -> None:
@@ -96,11 +97,11 @@ def test_retry_reports_only_its_own_rows() -> None:
         mapping=parent.mapping, options=parent.options, rows=2,
     )  # fmt: skip
 
-    assert [row[0] for row in table(reporting.results_csv(child))[1:]] == ["g-1", "g-2"]
+    assert [row[0] for row in table(outcomes.results_csv(child))[1:]] == ["g-1", "g-2"]
 
 
 def test_problems_name_row_column_value_and_cure() -> None:
-    rows = table(reporting.problems_csv(planned()))
+    rows = table(outcomes.problems_csv(planned()))
 
     assert rows[0] == ["row", "column", "value", "code", "problem", "cure"]
     assert rows[1] == [
@@ -112,7 +113,7 @@ def test_problems_name_row_column_value_and_cure() -> None:
 def test_template_has_columns_that_map_themselves() -> None:
     schema = make_object(make_connection(), "gadget", fields=GADGET).schema
 
-    header = table([reporting.template_csv(schema)])[0]
+    header = table([outcomes.template_csv(schema)])[0]
 
     assert header == ["external_id", "name", *[field["key"] for field in GADGET]]
 
@@ -122,14 +123,98 @@ def test_progress_tells_how_far_and_how_fast() -> None:
     settle(job, 1)
     now = time.time()
     Job.objects.filter(pk=job.pk).update(
-        state=JobState.RUNNING, held_by=HeldBy.WINDOW, pace=[[now - 50, 0]], started_at=timezone.now()
+        state=JobState.RUNNING, pace=[[now - 50, 0]], started_at=timezone.now()
     )  # fmt: skip
     job.refresh_from_db()
 
     told = reporting.progress(job)
 
-    assert (told.percent, told.in_flight, told.waiting, told.held_by) == (40, 0, 2, "Zendesk's job slots")
+    assert (told.percent, told.in_flight, told.waiting) == (40, 0, 2)
     assert (round(told.records_per_second or 0), told.eta_seconds) == (2, round(job.pending / told.records_per_second))  # type: ignore[operator]
+
+
+def test_progress_counts_what_is_in_flight_in_batches_and_open_rows() -> None:
+    job = planned()
+    Batch.objects.filter(job=job, seq=1).update(state=BatchState.ACCEPTED)
+    Batch.objects.filter(job=job, seq=3).update(state=BatchState.UNSURE, succeeded=20, failed=5)
+    Job.objects.filter(pk=job.pk).update(state=JobState.PAUSING)
+    job.refresh_from_db()
+
+    told = reporting.progress(job)
+
+    assert (told.in_flight, told.rows_in_flight, told.waiting) == (2, 125, 1)
+
+
+APPROVAL = {"state": JobState.PAUSED, "canary": True, "batches_done": 1}
+IS_PLANNED = timezone.now()
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_driven", "is_stocked", "holder"),
+    [
+        ({"state": JobState.RUNNING}, True, True, HeldBy.WINDOW),
+        ({"state": JobState.QUEUED}, True, True, HeldBy.WINDOW),
+        ({"state": JobState.RUNNING, "held_by": ""}, True, True, HeldBy.NOTHING),
+        # Whatever was written down last: nobody is at it.
+        ({"state": JobState.RUNNING}, False, True, HeldBy.WORKERS),
+        ({"state": JobState.PAUSING}, False, True, HeldBy.WORKERS),
+        ({"state": JobState.CANCELLING}, False, True, HeldBy.WORKERS),
+        # The planner is behind, or there is nothing left to plan.
+        ({"state": JobState.RUNNING}, True, False, HeldBy.WORKERS),
+        ({"state": JobState.RUNNING, "planned_at": IS_PLANNED}, True, False, HeldBy.WINDOW),
+        ({"state": JobState.PAUSING}, True, True, HeldBy.PAUSED),
+        ({"state": JobState.CANCELLING}, True, True, HeldBy.NOTHING),
+        ({"state": JobState.PAUSED}, False, True, HeldBy.PAUSED),
+        (APPROVAL, False, True, HeldBy.APPROVAL),
+        (APPROVAL | {"batches_done": 0}, False, True, HeldBy.PAUSED),
+        (APPROVAL | {"canary": False}, False, True, HeldBy.PAUSED),
+        ({"state": JobState.COMPLETED}, True, True, HeldBy.NOTHING),
+        ({"state": JobState.NEEDS_DECISION}, True, True, HeldBy.NOTHING),
+    ],
+)
+def test_holder_is_what_is_true_now(
+    fields: dict[str, Any], is_driven: bool, is_stocked: bool, holder: HeldBy
+) -> None:  # fmt: skip
+    job = planned()
+    if not is_stocked:
+        Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
+    Job.objects.filter(pk=job.pk).update(**{"held_by": HeldBy.WINDOW, "planned_at": None} | fields)
+
+    with leases.held(f"account:{job.connection.host}" if is_driven else "account:other.zendesk.com"):
+        assert Job.objects.with_holder().get(pk=job.pk).holder == holder
+
+
+def test_held_seconds_tell_the_longest_first_and_count_on() -> None:
+    since = timezone.now() - timedelta(seconds=100)
+    job = Job(
+        state=JobState.RUNNING, held_by=HeldBy.RATE, held_at=since,
+        held_seconds={"": 500, "rate": 20.5, "window": 300, "paused": 0.4},
+    )  # fmt: skip
+
+    told = reporting.held_seconds(job)
+    job.state = JobState.COMPLETED
+    over = reporting.held_seconds(job)
+
+    assert [(by, round(seconds)) for by, seconds in told] == [
+        ("Zendesk's job slots", 300), ("the account's request rate", pytest.approx(120, abs=2)),
+    ]  # fmt: skip
+    assert over == [("Zendesk's job slots", 300.0), ("the account's request rate", 20.5)]
+
+
+def test_retries_tell_what_is_left_of_them() -> None:
+    job = planned()
+    common: dict[str, Any] = {
+        "connection": job.connection, "object_key": "gadget", "action": job.action, "file": job.file,
+        "state": JobState.COMPLETED,
+    }  # fmt: skip
+    first = Job.objects.create(parent=job, rows=9, failed=5, **common)
+    second = Job.objects.create(parent=job, rows=4, failed=2, **common)
+    for rows in (2, 1):
+        Job.objects.create(parent=first, rows=rows, **common)
+    Job.objects.create(parent=second, rows=2, **common | {"state": JobState.DRAFT})
+    Job.objects.create(parent=job, rows=7, **common | {"state": JobState.CHECKING})
+
+    assert [(retry, vars(retry)["left"]) for retry in reporting.retries(job)] == [(first, 2), (second, 2)]
 
 
 @pytest.mark.parametrize(
@@ -200,6 +285,7 @@ def test_exchange_shows_what_was_sent_and_answered_without_the_secret() -> None:
 
     shown = reporting.exchange(batch)
 
+    assert shown.parts == {}
     assert (shown.method, shown.url) == ("POST", "https://acme.zendesk.com/api/v2/custom_objects/gadget/jobs")
     assert shown.headers["Authorization"].endswith(" ********")
     sent = json.loads(shown.body)["job"]
@@ -209,6 +295,17 @@ def test_exchange_shows_what_was_sent_and_answered_without_the_secret() -> None:
     assert "$ZENDESK_TOKEN" in shown.curl
     assert json.loads(shown.curl.split("<<'JSON'\n")[1].removesuffix("\nJSON")) == {"job": sent}
     assert [row.outcome for row in shown.rows] == ["created_or_updated"] * 50
+
+
+def test_exchange_tells_which_attempts_left_items_for_later() -> None:
+    job = planned()
+    batch = Batch.objects.select_related("job__connection", "job__file").get(job=job, seq=3)
+    for number, (items, last_item) in enumerate([(50, 99), (25, 24), (12, 11), (38, 49)], 1):
+        Attempt.objects.create(
+            batch=batch, number=number, epoch=1, at=timezone.now(), items=items, last_item=last_item
+        )  # fmt: skip
+
+    assert reporting.exchange(batch).parts == {2: 226, 3: 213}
 
 
 def test_mapping_is_told_in_the_words_of_the_wizard() -> None:
@@ -223,7 +320,7 @@ def test_preview_counts_rows_batches_and_the_least_time() -> None:
 
     told = reporting.preview(job)
 
-    assert (told.sent, told.left_out, told.batches, told.seconds) == (250, 1, 3, 13.0)
+    assert (told.sent, told.left_out, told.batches, told.seconds) == (250, 1, 3, 13.75)
 
 
 def test_file_that_is_gone_is_told_before_the_first_line() -> None:
@@ -233,4 +330,4 @@ def test_file_that_is_gone_is_told_before_the_first_line() -> None:
     job.file = gone
 
     with pytest.raises(FileRefused, match="Upload it again"):
-        list(reporting.outcome_rows(job))
+        list(outcomes.outcome_rows(job))

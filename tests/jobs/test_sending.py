@@ -29,7 +29,7 @@ def shipment(
     return Shipment(
         batch_id=1, job_id=1, attempt_id=1, action=action, object_key="gadget", client=client,
         connection_id=1, items=tuple(zip(places or range(len(lines)), lines, strict=True)),
-        first_sent_at=datetime(2026, 1, 1, tzinfo=UTC), **more,
+        is_part=False, first_sent_at=datetime(2026, 1, 1, tzinfo=UTC), **more,
     )  # fmt: skip
 
 
@@ -148,4 +148,9 @@ def test_kept_answer_keeps_harmless_headers_only() -> None:
 
     assert kept["answer_headers"] == {"Retry-After": "3", "X-Rate-Limit": "700", "X-Request-Id": "q"}
     assert (kept["http_status"], kept["elapsed_ms"]) == (429, 250)
-    assert sending.kept_answer(None) == {}
+    assert sending.kept_answer(None) == {
+        "http_status": None,
+        "elapsed_ms": None,
+        "answer_headers": {},
+        "answer_body": b"",
+    }

@@ -76,7 +76,7 @@ def test_sums_stay_right_whatever_comes_in_whatever_order(
         ends = {place: settling.end(outcome, code="C", error="Why.") for place, outcome in outcomes.items()}
         if give_up == 4:
             ledger = settling.Ledger()
-            settling.give_up(batch, "Nobody knows.", ledger)
+            settling.give_up(batch, range(SIZE), "Nobody knows.", ledger)
             ledger.write()
             settling.finish_if_over(job.pk)
         else:
@@ -156,7 +156,7 @@ def test_reopened_rows_are_counted_once_they_are_settled_again() -> None:
     job = make_planned(1)
     batch = Batch.objects.get(job=job)
     ledger = settling.Ledger()
-    settling.give_up(batch, "Nobody knows.", ledger)
+    settling.give_up(batch, range(SIZE), "Nobody knows.", ledger)
     settling.reopen_uncertain(batch, BatchState.UNSURE, ledger)
     ledger.write()
     between = (counters(job)["uncertain"], job.batches_done, RowError.objects.filter(job=job).count())

@@ -15,7 +15,7 @@ import pytest
 
 from jobsui.ops import valkey
 from tests.acceptance import product as products
-from tests.acceptance.product import Product
+from tests.acceptance.product import Product, processes
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,20 +31,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     running = products.start(tmp_path_factory.mktemp("up") / "data")
     yield running
     running.stop()
-
-
-def processes(data: Path) -> dict[int, str]:
-    """Every process that was started for this data directory, whoever is its parent now: {pid: command}. Valkey writes
-    its own title over its environment, the socket in it."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if f"JOBSUI_DATA_DIR={data}\0".encode() in (folder / "environ").read_bytes() or f"{data}/run" in command:
-                found[int(folder.name)] = command
-        except OSError:
-            continue
-    return found
 
 
 def first_pid(data: Path, part: str) -> int:
@@ -196,5 +182,5 @@ def test_queue_and_database_that_were_named_are_used(tmp_path: Path) -> None:
     server.wait()
 
     assert [command for command in commands if PARTS["valkey"] in command] == []
-    assert sorted(path.name for path in running.data.iterdir()) == ["first_run_token", "logs", "up.lock"]
+    assert sorted(path.name for path in running.data.iterdir()) == ["files", "first_run_token", "logs", "up.lock"]
     assert (tmp_path / "own.sqlite3").exists()

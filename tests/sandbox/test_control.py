@@ -1,3 +1,5 @@
+import time
+
 import pytest
 import requests
 
@@ -13,6 +15,25 @@ def test_log_tells_what_was_asked_and_answered(api: Api) -> None:
     assert entry == {
         "method": "GET", "path": "/api/v2/custom_objects/nothing", "query": {"a": "b"}, "status": 404, "faults": [],
     }  # fmt: skip
+
+
+def test_log_since_a_time_leaves_out_what_was_before(api: Api) -> None:
+    api.call("GET", "/api/v2/custom_objects/early")
+    [early] = api.sandbox.log()
+    api.call("GET", "/api/v2/custom_objects/late")
+
+    later = api.sandbox.seen("log", since=str(early["time"]))["requests"]
+
+    assert [entry["path"] for entry in later] == ["/api/v2/custom_objects/late"]
+
+
+def test_jobs_tell_when_they_were_accepted_and_ended(api: Api) -> None:
+    begun = time.time()
+    api.run_job("thing", "create", [{"name": "One"}])
+
+    [job] = api.sandbox.jobs()
+
+    assert begun <= job["accepted_at"] < job["ended_at"] <= time.time()
 
 
 def test_jobs_are_told_with_their_results_when_asked_for(api: Api) -> None:

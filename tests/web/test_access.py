@@ -76,6 +76,7 @@ MATRIX = {
     "jobs/<uuid:code>/pause/": ACT,
     "jobs/<uuid:code>/resume/": ACT,
     "jobs/<uuid:code>/cancel/": ACT,
+    "jobs/<uuid:code>/rules/": Row(302, 302),
     "jobs/<uuid:code>/retry/": ACT,
     "jobs/<uuid:code>/resolve/": ACT,
 }

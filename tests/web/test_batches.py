@@ -77,6 +77,22 @@ def test_batch_shows_request_and_answer_as_they_went(operator: Client) -> None:
     assert "token-of-acme" not in answer.text
 
 
+def test_batch_that_was_split_says_which_rows_each_attempt_carried(operator: Client) -> None:
+    job = stages.settled(MANY)
+    batch = Batch.objects.get(job=job, seq=1)
+    parts = [(100, 99, "refused"), (50, 49, "accepted"), (50, 99, "accepted")]
+    for number, (items, last_item, result) in enumerate(parts, 1):
+        Attempt.objects.create(
+            batch=batch, number=number, epoch=1, at=timezone.now(), items=items, last_item=last_item, result=result
+        )  # fmt: skip
+
+    split, whole = (operator.get(f"/jobs/{job.code}/batches/{seq}/").text for seq in (1, 2))
+
+    assert re.findall(r'data-label="Items">([^<]+)<', split) == ["100", "50, up to row 51", "50"]
+    assert ["until the row at fault stands alone" in text for text in (split, whole)] == [True, False]
+    assert ("all 100 items: each attempt carried a part" in split, "Body, 100 items<" in whole) == (True, True)
+
+
 def test_batch_leads_to_its_neighbours_and_the_next_failure(operator: Client) -> None:
     job = stages.settled(MANY)
     Batch.objects.filter(job=job, seq=3).update(failed=1)

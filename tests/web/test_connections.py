@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 CANARIES = {name: f"canary-{name}-7f2c" for name in Connection.SECRETS}
 FORM = {
     "name": "Acme", "host": "acme", "sign_in": "oauth_client", "client_id": "our-client", "requests_per_minute": "400",
-    "max_running_jobs": "30",
+    "share": "80", "max_running_jobs": "30", "posts_ahead": "on",
 }  # fmt: skip
 
 
@@ -111,8 +111,10 @@ def test_connection_keeps_the_secrets_of_its_way_to_sign_in(
         ({"host": "https://evil.example/", "client_secret": "s"}, ["host"]),
         ({"host": "evil.example\\@acme", "client_secret": "s"}, ["host"]),
         ({"host": "", "client_secret": "s"}, ["host"]),
-        ({"max_running_jobs": "31", "requests_per_minute": "0", "client_secret": "s"},
-         ["max_running_jobs", "requests_per_minute"]),
+        ({"max_running_jobs": "31", "requests_per_minute": "0", "share": "101", "client_secret": "s"},
+         ["max_running_jobs", "requests_per_minute", "share"]),
+        ({"share": "0", "client_secret": "s"}, ["share"]),
+        ({"share": "", "client_secret": "s"}, ["share"]),
     ],
 )  # fmt: skip
 def test_connection_that_cannot_work_is_not_added(
@@ -137,6 +139,34 @@ def test_editing_without_a_secret_keeps_it(administrator: Client, acme: Connecti
     assert answer["Location"] == f"/connections/{acme.code}/"
     assert (acme.name, acme.requests_per_minute, acme.tested_at is None) == ("Acme renamed", 700, False)
     assert secrets_of(acme) == CANARIES
+
+
+def test_share_and_sending_ahead_are_chosen_and_told(administrator: Client, acme: Connection) -> None:
+    before = " ".join(administrator.get(f"/connections/{acme.code}/").text.split())
+    form = administrator.get(f"/connections/{acme.code}/edit/").context["form"]
+
+    edit(administrator, acme, share="100", posts_ahead="")
+
+    acme.refresh_from_db()
+    after = " ".join(administrator.get(f"/connections/{acme.code}/").text.split())
+    assert (form["share"].value(), form["posts_ahead"].value()) == (80, True)
+    assert (acme.share, acme.posts_ahead) == (100, False)
+    told = "400. Jobs UI uses at most 80 % of these, the rest is left to people and other integrations"
+    assert (told in before, "refused (429) and sent again" in before) == (True, True)
+    assert "400. Jobs UI uses at most 100 % of these</dd>" in after
+    assert "A batch is sent only when a slot is known to be free" in after
+
+
+def test_connections_of_one_host_know_of_each_other(operator: Client, acme: Connection) -> None:
+    alone = operator.get(f"/connections/{acme.code}/")
+    make_connection(name="Elsewhere", host="other.zendesk.com")
+    sibling = make_connection(name="Acme too")
+
+    page = operator.get(f"/connections/{acme.code}/")
+
+    assert [list(answer.context["siblings"]) for answer in (alone, page)] == [[], [sibling]]
+    assert "the smallest values of all count" in page.text
+    assert "the smallest values of all count" not in alone.text
 
 
 def test_editing_with_a_secret_replaces_it_and_what_came_of_it(administrator: Client, acme: Connection) -> None:

@@ -3,6 +3,7 @@ import gzip
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from jobsui.jobs.enums import Action, BatchState, FileState, HeldBy, JobState, Outcome
+from jobsui.jobs.engine import leases, settling
+from jobsui.jobs.engine.options import Rules
+from jobsui.jobs.enums import Action, BatchState, FileState, HeldBy, JobState, Outcome, Weight
 from jobsui.jobs.models import Batch, Cause, File, Job
 from tests.conftest import Doorbell
 from tests.factories import make_connection, make_user
@@ -206,12 +209,26 @@ def test_progress_says_nothing_when_nothing_is_new(
     operator: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     job = stages.planned(state=JobState.RUNNING)
+    page = operator.get(path(job)).text
+    (address,) = re.findall(r'hx-get="([^"]+)"', page)
 
     with django_assert_num_queries(3):  # session, user, job
-        answer = operator.get(path(job, f"progress/?v={job.version}&state=running"), headers=HTMX)
+        answer = operator.get(unescape(address), headers=HTMX)
 
     assert (answer.status_code, answer.content) == (204, b"")
     assert "HX-Refresh" not in answer.headers
+
+
+def test_progress_tells_of_workers_that_are_gone(operator: Client) -> None:
+    job = stages.planned(state=JobState.RUNNING, held_by=HeldBy.WINDOW)
+    with leases.held(f"account:{job.connection.host}"):
+        page = operator.get(path(job)).text
+    (address,) = re.findall(r'hx-get="([^"]+)"', page)
+
+    answer = operator.get(unescape(address), headers=HTMX)
+
+    held = r"Held back by: <b>([^<]+)<"
+    assert re.findall(held, page) + re.findall(held, answer.text) == ["Zendesk&#x27;s job slots", "our workers"]
 
 
 def test_progress_tells_what_is_new(operator: Client, django_assert_max_num_queries: Any) -> None:
@@ -225,7 +242,7 @@ def test_progress_tells_what_is_new(operator: Client, django_assert_max_num_quer
     assert answer.status_code == 200
     assert answer.text.lstrip().startswith('<section id="progress"')
     assert "Because." in answer.text
-    assert f'hx-get="/jobs/{job.code}/progress/?v={job.version}&amp;state=running"' in answer.text
+    assert f'hx-get="/jobs/{job.code}/progress/?v={job.version}-workers&amp;state=running"' in answer.text
     assert len(answer.content) <= 6_000
 
 
@@ -280,10 +297,110 @@ def test_progress_carries_its_own_pace(operator: Client, state: JobState, fields
     assert ("hx-get" in text) is bool(trigger)
 
 
-def test_progress_tells_what_holds_the_job_back(operator: Client) -> None:
-    job = stages.planned(state=JobState.RUNNING, held_by=HeldBy.WINDOW)
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"state": JobState.RUNNING, "held_by": HeldBy.OTHERS},
+         ["other integrations, which use the account&#x27;s job slots or requests"]),
+        ({"state": JobState.RUNNING}, ["nothing"]),
+        ({"state": JobState.PAUSED}, ["a pause"]),
+        ({"state": JobState.PAUSED, "canary": True, "batches_done": 1}, ["your approval of the first batch"]),
+        ({"state": JobState.COMPLETED, "held_by": HeldBy.RATE}, []),
+    ],
+)  # fmt: skip
+def test_what_holds_a_job_back_is_told_wherever_it_stands(
+    operator: Client, fields: dict[str, Any], told: list[str]
+) -> None:
+    job = stages.planned(**fields)
 
-    assert "Held back by Zendesk&#x27;s job slots" in operator.get(path(job, "progress/"), headers=HTMX).text
+    with leases.held(f"account:{job.connection.host}"):
+        page, rows = operator.get(path(job)).text, operator.get("/jobs/").text
+
+    assert re.findall(r"Held back by: <b>([^<]+)<", page) == told
+    assert re.findall(r"Held back by: ([^<]+)<", rows) == told
+
+
+def test_job_page_tells_what_held_it_back_and_how_long_also_when_over(operator: Client) -> None:
+    job = stages.settled(held_seconds={"window": 120, "rate": 30, "": 60})
+
+    text = operator.get(path(job)).text
+
+    assert re.findall(r"<dt>([^<]+)</dt><dd>.*?</progress>([^<]+)</dd>", text) == [
+        ("Zendesk&#x27;s job slots", "about 2 min"), ("the account&#x27;s request rate", "about 30 s")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (JobState.PAUSING, "Pausing: 3 batches (250 rows) are still with Zendesk and are followed to their end."),
+        (
+            JobState.CANCELLING,
+            "Cancelling: 3 batches (250 rows) are with Zendesk already and are followed to their end.",
+        ),
+        (JobState.RUNNING, ""),
+    ],
+)
+def test_what_is_in_flight_is_told_in_words(operator: Client, state: JobState, says: str) -> None:
+    job = stages.planned("external_id\n" + "".join(f"g-{n}\n" for n in range(250)), state=state)
+    Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
+
+    text = operator.get(path(job)).text
+
+    assert re.findall(r"<p>((?:Pausing|Cancelling): [^<]+)</p>", text) == ([says] if says else [])
+
+
+def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> None:
+    content = "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 251))
+    job = stages.planned(content, state=JobState.RUNNING, canary=True)
+    first = Batch.objects.get(job=job, seq=1)
+    ledger = settling.Ledger()
+    done = settling.end(Outcome.CREATED_OR_UPDATED, "01REC")
+    settling.settle(first, {i: stages.failed("Because.") if i < 3 else done for i in range(100)}, ledger)
+    ledger.write()
+    stages.changed(job, state=JobState.PAUSED, started_at=NOON)
+
+    page = operator.get(path(job)).text
+    answer = operator.post(path(job, "resume/"))
+
+    assert "Go on with the other 150 rows</button>" in page
+    assert '97 rows succeeded, <span class="bad">3 failed</span>.' in page
+    assert "Because." in page
+    assert f'href="/jobs/{job.code}/batches/1/"' in page
+    job.refresh_from_db()
+    assert (answer["Location"], job.state, job.canary) == (path(job), JobState.RUNNING, False)
+
+
+def test_rules_are_changed_while_the_job_runs(operator: Client, ana: User) -> None:
+    job = stages.planned(state=JobState.RUNNING)
+    fields = {"weight": "16", "stop_percent": "5", "stop_rows": "500", "stop_refusals": ""}
+    form = operator.get(path(job, "rules/")).context["form"]
+
+    answer = operator.post(path(job, "rules/"), fields)
+
+    job.refresh_from_db()
+    assert [form[name].value() for name in fields] == [Weight.NORMAL, 50, 1000, 10]
+    assert (answer["Location"], Rules.of(job)) == (path(job), Rules(Weight.HIGH, stop_percent=5, stop_rows=500))
+    assert job.events.get().by == ana
+    assert "Weight high; pauses by itself when 5 % of its last 500 rows fail." in operator.get(path(job)).text
+
+
+def test_rules_that_make_no_sense_are_asked_again(operator: Client) -> None:
+    job = stages.planned(state=JobState.RUNNING)
+
+    answer = operator.post(path(job, "rules/"), {"stop_percent": "200"})
+
+    assert (answer.status_code, list(answer.context["form"].errors)) == (200, ["stop_percent"])
+    assert Job.objects.get(pk=job.pk).stop_percent == 50
+
+
+def test_rules_of_a_job_that_is_over_stay(operator: Client) -> None:
+    job = stages.settled()
+
+    answers = [operator.get(path(job, "rules/")), operator.post(path(job, "rules/"), {"weight": "16"})]
+
+    assert [answer["Location"] for answer in answers] == [path(job)] * 2
+    assert Job.objects.get(pk=job.pk).weight == Weight.NORMAL
 
 
 def test_rows_show_what_did_not_succeed(operator: Client) -> None:
@@ -395,6 +512,17 @@ def test_problems_are_listed_and_harmless(operator: Client) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["results.csv", "problems.csv"])
+def test_download_of_a_file_kept_elsewhere_says_where(operator: Client, name: str) -> None:
+    job = stages.settled()
+    File.objects.update(kept_at="web1-0a1b")
+
+    answer = operator.get(path(job, name))
+
+    assert (answer.status_code, answer["Location"]) == (302, path(job))
+    assert "The file of this job is kept on another host, web1-0a1b. Download it there." in said(operator, answer)
+
+
 @pytest.mark.parametrize("name", ["results.csv", "results.csv?outcome=failed", "problems.csv"])
 def test_download_of_a_file_that_is_gone_says_so_on_a_page(operator: Client, name: str) -> None:
     job = stages.settled()
@@ -459,8 +587,85 @@ def test_retry_makes_one_job_of_the_failed_rows(operator: Client) -> None:
 
     child = Job.objects.get(parent=job)
     assert [answer["Location"] for answer in (first, second)] == [f"/jobs/new/{child.code}/check/"] * 2
-    assert "A new job of the 1 failed row, checked again first." in said(operator, first)
+    assert "A new job of 1 failed row, checked again first." in said(operator, first)
     assert child.state == JobState.CHECKING
+
+
+TWO_CAUSES = [stages.failed("No.", "C1"), stages.failed("Never.", "C2"), stages.failed("No.", "C1")]
+FOUR = "external_id\ng-1\ng-2\ng-3\ng-4\n"
+
+
+def buttons(text: str) -> list[str]:
+    """What the retry buttons of a page say."""
+    return re.findall(r"(Retry [^<]+)</button>", text)
+
+
+def test_each_cause_is_retried_by_itself(operator: Client) -> None:
+    job = stages.settled(FOUR, *TWO_CAUSES)
+    cause = job.causes.get(code="C1")
+    page, rows = operator.get(path(job)).text, operator.get(path(job, f"rows/?cause={cause.pk}")).text
+
+    answer = operator.post(path(job, "retry/"), {"cause": str(cause.pk)})
+
+    child = Job.objects.get(parent=job)
+    assert buttons(page) == ["Retry 3 failed", "Retry these 2", "Retry this row"]
+    assert buttons(rows) == ["Retry these 2"]
+    assert (child.cause, child.created_by) == (cause, User.objects.get(username="ana"))
+    assert "A new job of 2 failed rows, checked again first." in said(operator, answer)
+
+
+def test_cause_of_another_job_is_not_found(operator: Client) -> None:
+    job, other = stages.settled(FOUR, *TWO_CAUSES), stages.settled(FOUR, *TWO_CAUSES)
+
+    answer = operator.post(path(job, "retry/"), {"cause": str(other.causes.first().pk)})  # type: ignore[union-attr]
+
+    assert (answer.status_code, Job.objects.filter(parent__isnull=False).count()) == (404, 0)
+
+
+def test_chain_of_retries_tells_what_is_left(operator: Client) -> None:
+    job = stages.settled(FOUR, *TWO_CAUSES)
+    cause = job.causes.get(code="C1")
+    operator.post(path(job, "retry/"), {"cause": str(cause.pk)})
+    child = stages.changed(Job.objects.get(parent=job), state=JobState.COMPLETED, rows=2, failed=1)
+
+    parent_page, child_page = operator.get(path(job)).text, operator.get(path(child)).text
+
+    assert buttons(parent_page) == ["Retry 1 failed", "Retry this row"]
+    assert (
+        f'<a href="{path(child)}">A job of 2 rows</a>, completed: <span class="bad">1 still failed</span>'
+        in parent_page
+    )
+    assert "<strong>1 failed row</strong> of this job in no retry yet" in parent_page
+    assert f'A retry of 2 rows that failed in <a href="{path(job)}">' in child_page
+    assert "</a>: No.</div>" in child_page
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_job_page_asks_as_often_for_many_retries_as_for_one(
+    operator: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    job = stages.settled(FOUR, *[stages.failed("No.", f"C{n}") for n in range(4)])
+    for cause in job.causes.all()[:count]:
+        operator.post(path(job, "retry/"), {"cause": str(cause.pk)})
+    Job.objects.filter(parent=job).update(state=JobState.COMPLETED, rows=1, failed=1)
+    operator.get(path(job))  # What the buttons were answered is said, and forgotten.
+
+    # session, user, job, strip, causes, rows taken, retries, whole retries, free causes
+    with django_assert_num_queries(9):
+        operator.get(path(job))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_running_jobs_are_listed_by_as_many_queries(
+    operator: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(count):
+        stages.planned(state=JobState.RUNNING)
+
+    with django_assert_num_queries(5):  # session, user, connections, people, jobs
+        text = operator.get("/jobs/").text
+
+    assert re.findall(r"Held back by: ([^<]+)<", text) == ["our workers"] * count
 
 
 def test_retry_of_what_did_not_fail_is_refused(operator: Client) -> None:
@@ -468,7 +673,7 @@ def test_retry_of_what_did_not_fail_is_refused(operator: Client) -> None:
 
     answer = operator.post(path(job, "retry/"))
 
-    assert "Only a job that is over, has failed rows" in said(operator, answer)
+    assert "Only a job that is over can be retried" in said(operator, answer)
     assert Job.objects.filter(parent=job).count() == 0
 
 

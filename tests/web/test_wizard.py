@@ -10,7 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from jobsui.jobs.engine import control
-from jobsui.jobs.enums import Action, FileState, JobState
+from jobsui.jobs.engine.options import Rules
+from jobsui.jobs.enums import Action, FileState, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job
 from tests.conftest import Doorbell
@@ -373,6 +374,68 @@ def test_review_says_what_will_be_done(operator: Client) -> None:
     assert "create or update by external id 2 gadget records</strong> in 1 batch" in text
     assert "leave out 1 row with problems" in text
     assert "Launch 2 rows" in text
+
+
+MANY = "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 202))
+
+
+def test_review_asks_how_to_start_where_there_is_more_than_one_batch(operator: Client) -> None:
+    pages = [operator.get(path(stages.checked(content), "review/")).text for content in (stages.ROWS, MANY)]
+
+    starts = [re.findall(r'<input type="radio" name="start" value="(\w+)"[^>]*?( checked)?>', page) for page in pages]
+    assert starts == [[], [("all", " checked"), ("canary", "")]]
+
+
+def test_review_offers_the_rules_as_they_stand(operator: Client) -> None:
+    job = stages.checked(weight=Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=None)
+
+    form = operator.get(path(job, "review/")).context["form"]
+
+    rules = {name: form[name].value() for name in ("weight", "stop_percent", "stop_rows", "stop_refusals")}
+    assert rules == {"weight": Weight.LOW, "stop_percent": 5, "stop_rows": 500, "stop_refusals": None}
+
+
+@pytest.mark.parametrize(
+    ("fields", "canary", "rules"),
+    [
+        ({}, False, Rules()),
+        ({"start": "all", "weight": "16", "stop_percent": "", "stop_rows": "", "stop_refusals": ""},
+         False, Rules(Weight.HIGH)),
+        ({"start": "canary", "weight": "1", "stop_percent": "5", "stop_rows": "500", "stop_refusals": "3"},
+         True, Rules(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=3)),
+    ],
+)  # fmt: skip
+def test_job_is_launched_as_it_is_to_run(
+    ana: User, world: World, fields: dict[str, str], canary: bool, rules: Rules
+) -> None:
+    world.object()
+    job = world.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
+
+    signed_in(ana).post(path(job, "launch/"), fields)
+
+    job.refresh_from_db()
+    assert (job.state, job.canary, Rules.of(job)) == (JobState.QUEUED, canary, rules)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"stop_percent": "0"}, ["stop_percent"]),
+        ({"stop_percent": "101", "stop_rows": "-1"}, ["stop_percent", "stop_rows"]),
+        ({"stop_refusals": "many"}, ["stop_refusals"]),
+        ({"weight": "5"}, ["weight"]),
+        ({"start": "never"}, ["start"]),
+    ],
+)
+def test_launch_by_rules_that_make_no_sense_is_asked_again(
+    operator: Client, fields: dict[str, str], wrong: list[str]
+) -> None:
+    job = stages.checked(MANY)
+
+    answer = operator.post(path(job, "launch/"), fields)
+
+    assert (answer.status_code, sorted(answer.context["form"].errors)) == (200, wrong)
+    assert Job.objects.get(pk=job.pk).state == JobState.READY
 
 
 def test_review_before_the_check_leads_back(operator: Client) -> None:

@@ -1,41 +1,43 @@
 """Calls to Zendesk, made in threads beside the driver. Whatever happens to a call, exactly one thing is heard of it."""
 
 import logging
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
+from threading import Thread
 
 from django.db import connection
 
-from jobsui.connections import credentials
-from jobsui.connections.errors import HostRefused
+from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
 from jobsui.jobs.engine import reconciling, sending
 from jobsui.jobs.engine.reconciling import Doubt
 from jobsui.jobs.engine.recording import Ended, Looked
 from jobsui.jobs.engine.sending import Posted, Shipment
 from jobsui.zendesk import custom_objects
-from jobsui.zendesk.client import Client
-from jobsui.zendesk.errors import NotFound, NotSent, NotSignedIn, ZendeskError
+from jobsui.zendesk.errors import NotFound, NotSent, ZendeskError
 from jobsui.zendesk.payloads import JobStatus
 
 logger = logging.getLogger(__name__)
 
-POSTERS = 6
+POSTERS = 8
 LOOKERS = 3
+KEEPS_SECONDS = 1.0
+"""For so long a secret that was read is used again: thirty calls a second need not read it each."""
 
 
 @dataclass(slots=True)
 class Flight:
-    """A batch Zendesk has accepted and not finished, as far as we know."""
+    """A batch Zendesk has accepted and not finished, as far as we know. All times are of time.monotonic()."""
 
     shipment: Shipment
     status_id: str
-    accepted_at: float | None
-    """time.monotonic(); None for batches found at the start: how long they took would tell nothing."""
+    started: float | None
+    """None for batches found at the start: how long they took would tell nothing."""
+    seen: float = 0.0
+    """When it was last seen running."""
     asked_at: float = 0.0
     absent_since: float | None = None
 
@@ -45,6 +47,8 @@ class Polled:
     flights: tuple[Flight, ...]
     statuses: tuple[JobStatus, ...] = ()
     error: ZendeskError | None = None
+    at: float = field(default_factory=time.monotonic)
+    """When the answer came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +64,38 @@ Heard = Posted | Polled | Verified | Looked
 
 
 class Calls:
-    """The threads of one driver, and what they have heard."""
+    """The threads of one driver, and what they have heard. They are no reason for a process to stay: a call that is
+    still on its way when it ends leaves a batch in doubt, as a crash would."""
 
     def __init__(self, host: str, may_call: Callable[[], bool]) -> None:
         """`may_call` is asked in the thread, last of all before each request."""
         self.heard: SimpleQueue[Heard] = SimpleQueue()
         self._may_call = may_call
-        self._clients: dict[tuple[int, datetime | None], Client] = {}
-        self._posters = ThreadPoolExecutor(POSTERS, thread_name_prefix=f"posts {host}")
-        # One more than there are looks, so that the poll never waits for one.
-        self._askers = ThreadPoolExecutor(LOOKERS + 1, thread_name_prefix=f"asks {host}")
+        self._clients: dict[int, SignedClient] = {}
+        self._posts: SimpleQueue[Task | None] = SimpleQueue()
+        self._asks: SimpleQueue[Task | None] = SimpleQueue()
+        # Of those who ask one more than there are looks, so that the poll never waits for one.
+        workers = [(f"posts {host}", self._posts)] * POSTERS + [(f"asks {host}", self._asks)] * (LOOKERS + 1)
+        self._threads = [Thread(target=_work, args=(tasks,), name=name, daemon=True) for name, tasks in workers]
+        for thread in self._threads:
+            thread.start()
 
     def close(self, *, wait: bool) -> None:
-        for pool in (self._posters, self._askers):
-            pool.shutdown(wait=wait)
+        """Let the threads end with what they are doing."""
+        for _ in range(POSTERS):
+            self._posts.put(None)
+        for _ in range(LOOKERS + 1):
+            self._asks.put(None)
+        for thread in self._threads if wait else ():
+            thread.join()
 
-    def client(self, conn: Connection) -> Client:
-        """A connection's client; of a host that may not be called any more, one that is refused everything."""
-        key = (conn.pk, conn.secret_set_at)
-        if key not in self._clients:
-            try:
-                self._clients[key] = credentials.client_for(conn, may_call=self._may_call)
-            except HostRefused as refused:
-                self._clients[key] = Client(f"https://{conn.host}", partial(_refuse, str(refused)))
-        return self._clients[key]
+    def client(self, conn: Connection) -> SignedClient:
+        if conn.pk not in self._clients:
+            self._clients[conn.pk] = SignedClient(conn, may_call=self._may_call, keeps=KEEPS_SECONDS)
+        return self._clients[conn.pk]
 
     def post(self, shipment: Shipment) -> None:
-        self._posters.submit(self._go, shipment, partial(sending.send, shipment), partial(_not_posted, shipment))
+        self._posts.put(partial(self._go, shipment, partial(sending.send, shipment), partial(_not_posted, shipment)))
 
     def poll(self, flights: tuple[Flight, ...]) -> None:
         """Of one connection, at most 100."""
@@ -102,19 +111,28 @@ class Calls:
     def _ask(
         self, shipment: Shipment, call: Callable[[], Heard], failed: Callable[[ZendeskError], Heard]
     ) -> None:  # fmt: skip
-        self._askers.submit(self._go, shipment, call, failed)
+        self._asks.put(partial(self._go, shipment, call, failed))
 
     def _go(self, shipment: Shipment, call: Callable[[], Heard], failed: Callable[[ZendeskError], Heard]) -> None:
         """In a thread."""
         try:
-            heard = credentials.renewing(shipment.connection_id, call)
+            heard = self._clients[shipment.connection_id].renewing(call)
         except ZendeskError as error:
             heard = failed(error)
         except Exception:  # The promise of this module; `sending.send` itself never ends like this.
             logger.exception("A call about batch %s failed before it was made.", shipment.batch_id)
             heard = failed(NotSent("Something went wrong inside Jobs UI before this was sent; the log tells what."))
+        finally:
+            connection.close()
         self.heard.put(heard)
-        connection.close()
+
+
+Task = Callable[[], None]
+
+
+def _work(tasks: "SimpleQueue[Task | None]") -> None:
+    while task := tasks.get():
+        task()
 
 
 def _poll(flights: tuple[Flight, ...]) -> Polled:
@@ -132,7 +150,3 @@ def _verify(flight: Flight, ended: Ended) -> Verified:
 
 def _not_posted(shipment: Shipment, error: ZendeskError) -> Posted:
     return Posted(shipment, error=error, answer=error.answer)
-
-
-def _refuse(reason: str) -> str:
-    raise NotSignedIn(reason, code="host")

@@ -83,7 +83,8 @@ def fingerprint(job: Job) -> str:
     file = job.file
     options = {name: value for name, value in job.options.items() if name != "invalid"}
     facts = [file.sha256, file.format, file.encoding, file.delimiter, file.sheet, job.connection_id, job.object_key,
-             job.action, job.mapping, options, schema_of(job).fingerprint, job.parent_id]  # fmt: skip
+             job.action, job.mapping, options, schema_of(job).fingerprint, job.parent_id, job.cause_id,
+             sorted(_taken_before(job))]  # fmt: skip
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -101,15 +102,28 @@ def judged_rows(job: Job, table: Table) -> Iterator[tuple[Row, Item | list[Probl
 
 
 def rows_of(job: Job, table: Table) -> Iterator[Row]:
-    """The rows a job is about: all of its file, or for a retry those that failed before."""
+    """The rows a job is about: all of its file, or for a retry those that failed before and are its own to send."""
     if job.parent_id is None:
         return table.rows
-    return _chosen(table.rows, _failed_rows(job.parent_id))
+    return _chosen(table.rows, _failed_rows(job))
 
 
-def _failed_rows(job_id: int) -> Iterator[int]:
-    failed = RowError.objects.filter(job_id=job_id, outcome=Outcome.FAILED).order_by("row")
+def _failed_rows(retry: Job) -> Iterator[int]:
+    failed = RowError.objects.filter(job=retry.parent, outcome=Outcome.FAILED).order_by("row")
+    if retry.cause_id:
+        failed = failed.filter(cause_id=retry.cause_id)
+    else:
+        failed = failed.exclude(cause__in=_taken_before(retry))
     return failed.values_list("row", flat=True).iterator(chunk_size=2000)
+
+
+def _taken_before(retry: Job) -> list[int]:
+    """The causes whose rows a retry of all failed rows leaves to others. Nothing is launched beside it after it was
+    launched itself (control.launch), so this does not change any more then."""
+    if retry.parent_id is None or retry.cause_id:
+        return []
+    beside = Job.objects.launched().filter(parent_id=retry.parent_id, cause__isnull=False)
+    return list(beside.values_list("cause_id", flat=True))
 
 
 def _chosen(rows: Iterator[Row], numbers: Iterator[int]) -> Iterator[Row]:

@@ -1,63 +1,150 @@
 """Writing down what is about to be sent, inside the caller's transaction: only after its commit may anything go out."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobsui.jobs.engine.sending import Shipment
+from jobsui.connections.models import Connection
+from jobsui.jobs.engine import sending, statements
+from jobsui.jobs.engine.sending import Item, Shipment
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, JobState
-from jobsui.jobs.models import Attempt, Batch, Job
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
 from jobsui.zendesk.client import Client
+
+ClientOf = Callable[[Connection], Client]
+
+LOOKED_AHEAD = 50
+"""So many batches are looked at for one that no taboo forbids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taboo:
+    """The records that a batch in doubt may still change. What others want with them must wait, or an old value could
+    come after a newer one."""
+
+    job_id: int
+    object_key: str
+    key: str
+    """How they are named: Action.key, "external_id" for create."""
+    values: frozenset[str]
+
+    @classmethod
+    def of(cls, job: Job, items: Iterable[Item]) -> "Taboo":
+        named_by = Action(job.action).key or "external_id"
+        return cls(job.pk, job.object_key, named_by, frozenset(sending.keys(items, named_by).values()) - {""})
+
+    def forbids(self, other: "Taboo") -> bool:
+        """Whether `other` may mean one of these records; those named in another way may be the same."""
+        if self.job_id == other.job_id or self.object_key != other.object_key:
+            return False  # Within a job no key comes twice (checking.py).
+        if self.key != other.key:
+            return bool(self.values and other.values)
+        return not self.values.isdisjoint(other.values)
+
+
+Taboos = Mapping[int, Taboo]
+"""By the batch that is or was in doubt."""
 
 
 def waiting_jobs(jobs: Iterable[int]) -> set[int]:
     """Those of these jobs that have batches to send, as things stand in the database."""
     planned = Batch.objects.filter(job__in=jobs, job__state__in=SENDABLE, state=BatchState.PLANNED)
-    return set(planned.values_list("job", flat=True).distinct())
+    return set(planned.exclude(job__canary=True, seq__gt=1).values_list("job", flat=True).distinct())
 
 
-def claim(job_id: int, number: int, *, epoch: int) -> list[Batch]:
-    """The next batches of a job, at most so many, each marked as being sent and with an attempt of its own. None once
-    the job is paused or cancelled."""
+def claim(
+    wanted: Mapping[int, int], jobs: Mapping[int, Job], client_of: ClientOf, *, epoch: int, taboos: Taboos
+) -> list[Shipment]:
+    """The next batches of these jobs, at most so many of each, marked as being sent and with an attempt of their own;
+    none of a job that was paused or cancelled, and none that the taboo of another batch forbids."""
+    claimed: list[Batch] = []
     # Locked: a pause or cancel comes before this claim or after its commit, never in between.
-    lockable = Job.objects.select_related("connection").select_for_update(of=("self",))
-    job = lockable.filter(pk=job_id, state__in=SENDABLE).first()
-    if job is None:
-        return []
-    planned = Batch.objects.filter(job=job, state=BatchState.PLANNED).select_related("blob").order_by("seq")
-    claimed = [_mark(job, batch, epoch) for batch in planned[:number]]
-    if job.state == JobState.QUEUED:
-        Job.objects.change(job, expected=(JobState.QUEUED,), state=JobState.RUNNING, started_at=Now(), reason="")
-    return claimed
+    for pk, state, canary in statements.locked_jobs(wanted):
+        job = jobs[pk]
+        candidates = statements.next_planned(pk, wanted[pk] + LOOKED_AHEAD * bool(taboos), first_only=canary)
+        blobs = statements.by_id(BatchBlob, [batch.pk for batch in candidates])
+        for batch in candidates:
+            batch.job, batch.blob = job, blobs[batch.pk]
+        chosen = list(islice(_allowed(candidates, taboos), wanted[pk]))
+        if chosen and state == JobState.QUEUED:
+            Job.objects.change(job, expected=(JobState.QUEUED,), state=JobState.RUNNING, started_at=Now(), reason="")
+        claimed += chosen
+    return _marked(claimed, client_of, epoch) if claimed else []
 
 
-def shipment_of(batch: Batch, client: Client) -> Shipment:
-    """The open items of a batch, as its last attempt sends or has sent them."""
+def shipments_of(batches: Sequence[Batch], client_of: ClientOf) -> list[Shipment]:
+    """What the last attempts of these batches, read with job, connection and blob, sent or were about to send."""
+    attempts = _attempts_of(batches)
+    return [_shipment(batch, client_of, attempts[batch.pk]) for batch in batches]
+
+
+Past = tuple[int, datetime, str, int]
+"""An attempt's id, time, result, and the place of the last item it carried."""
+
+
+def _allowed(batches: Iterable[Batch], taboos: Taboos) -> Iterator[Batch]:
+    for batch in batches:
+        # One that was in doubt itself goes first: two of them would wait for each other for ever.
+        if not taboos or batch.pk in taboos or not _is_forbidden(Taboo.of(batch.job, batch.blob.open_items), taboos):
+            yield batch
+
+
+def _is_forbidden(wanted: Taboo, taboos: Taboos) -> bool:
+    return any(taboo.forbids(wanted) for taboo in taboos.values())
+
+
+def _marked(batches: Sequence[Batch], client_of: ClientOf, epoch: int) -> list[Shipment]:
+    now = timezone.now()
+    earlier = _attempts_of([batch for batch in batches if batch.attempts_made])
+    statements.update_rows(
+        Batch,
+        ("state", "attempts_made", "epoch", "sent_at", "look_at", "looks"),
+        [(batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0) for batch in batches],
+    )
+    portions = [batch.blob.open_items[: batch.portion] for batch in batches]
+    attempts = [
+        Attempt(
+            batch=batch, number=batch.attempts_made + 1, epoch=epoch, at=now, items=len(items), last_item=items[-1][0]
+        )
+        for batch, items in zip(batches, portions, strict=True)
+    ]
+    ids = statements.insert_rows(attempts)
+    return [
+        _shipment(batch, client_of, [*earlier[batch.pk], (attempt_id, now, "", attempt.last_item)])
+        for batch, attempt, attempt_id in zip(batches, attempts, ids, strict=True)
+    ]
+
+
+def _attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[Past]]:
+    """Oldest first."""
+    found: defaultdict[int, list[Past]] = defaultdict(list)
+    if batches:
+        attempts = Attempt.objects.filter(batch__in=[batch.pk for batch in batches]).order_by("batch", "number")
+        for batch_id, pk, at, result, last_item in attempts.values_list("batch", "pk", "at", "result", "last_item"):
+            found[batch_id].append((pk, at, result, last_item))
+    return found
+
+
+def _shipment(batch: Batch, client_of: ClientOf, attempts: Sequence[Past]) -> Shipment:
     job = batch.job
-    attempts = list(Attempt.objects.filter(batch=batch).order_by("number").values_list("pk", "at", "result"))
-    ends = batch.blob.ends
+    attempt_id, _, _, last_item = attempts[-1]
+    open_items = batch.blob.open_items
+    items = tuple(item for item in open_items if item[0] <= last_item)
     return Shipment(
         batch_id=batch.pk,
         job_id=job.pk,
-        attempt_id=attempts[-1][0],
+        attempt_id=attempt_id,
         action=Action(job.action),
         object_key=job.object_key,
-        client=client,
+        client=client_of(job.connection),
         connection_id=job.connection_id,
-        items=tuple((i, line) for i, line in enumerate(batch.blob.lines) if ends[i] is None),
+        items=items,
+        is_part=len(items) < len(open_items),
         first_sent_at=attempts[0][1],
-        resent=any(result in Attempt.IN_DOUBT for _, _, result in attempts),
+        resent=any(result in Attempt.IN_DOUBT for _, _, result, _ in attempts),
     )
-
-
-def _mark(job: Job, batch: Batch, epoch: int) -> Batch:
-    batch.job, now = job, timezone.now()
-    batch.attempts_made += 1
-    Batch.objects.filter(pk=batch.pk).update(
-        state=BatchState.SENDING, attempts_made=batch.attempts_made, epoch=epoch, sent_at=now, look_at=None, looks=0
-    )  # fmt: skip
-    Attempt.objects.create(
-        batch=batch, number=batch.attempts_made, epoch=epoch, at=now, items=batch.blob.ends.count(None)
-    )  # fmt: skip
-    return batch

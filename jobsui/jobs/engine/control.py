@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from jobsui.connections import objects
 from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.engine import checking, intake, settling
-from jobsui.jobs.engine.options import Options
+from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import OVER, SENDABLE, UNLAUNCHED, Action, BatchState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow
-from jobsui.jobs.models import Batch, File, Job, Lease
+from jobsui.jobs.models import Batch, Cause, File, Job, Lease
 from jobsui.jobs.queueing import ring
 from jobsui.words import counted
 from jobsui.zendesk.errors import ZendeskError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 IN_STATES: dict[str, tuple[JobState, ...]] = {
     "launch": (JobState.READY,),
     "discard": UNLAUNCHED,
+    "adjust": (*SENDABLE, JobState.PAUSING, JobState.PAUSED),
     "pause": SENDABLE,
     "resume": (JobState.PAUSED, JobState.PAUSING),
     "cancel": (*SENDABLE, JobState.PAUSING, JobState.PAUSED),
@@ -68,11 +70,12 @@ def set_target(job: Job, connection: Connection, object_key: str, action: str, f
     changed = Job.objects.change(
         job, expected=UNLAUNCHED, state=JobState.DRAFT, connection=connection, object_key=object_key,
         action=Action(action), file=file or job.file, mapping={}, checked_fingerprint="", reason="",
-        parent=None if file else job.parent,  # The failed rows of another file are none of this one.
+        # The failed rows of another file are none of this one.
+        parent=None if file else job.parent, cause=None if file else job.cause,
     )  # fmt: skip
     if not changed:
         raise NotPossibleNow("This job was launched; it cannot be pointed elsewhere any more.")
-    _forget_unused(before)
+    forget_unused(before)
 
 
 def set_layout(job: Job, **layout: str) -> None:
@@ -91,27 +94,44 @@ def set_invalid(job: Job, choice: str) -> None:
         raise NotPossibleNow("This job has to be checked first.")
 
 
-def launch(job: Job, *, by: "User | None") -> None:
-    """Let a checked job go.
+def set_rules(job: Job, rules: Rules, *, by: "User | None") -> None:
+    """Change how a launched job runs. Raises NotPossibleNow once it is over."""
+    before = Rules.of(job)
+    with transaction.atomic():
+        if not Job.objects.change(job, expected=IN_STATES["adjust"], **rules.columns):
+            raise NotPossibleNow(_too_late(job, "adjust"))
+        if rules != before:
+            job.add_event(str(rules), by=by)
+
+
+def launch(job: Job, *, by: "User | None", canary: bool = False, rules: Rules | None = None) -> None:
+    """Let a checked job go; with `canary` only its first batch, until resume() approves of it. `rules` None: as they
+    stand on the job.
 
     Raises NotPossibleNow (not checked, nothing to send, rows with problems and no leave to skip them, launched
-    already) and ChangedSinceCheck, after which the job is a draft to be checked again.
+    already, its rows sent by another retry) and ChangedSinceCheck, after which the job is a draft to be checked again.
     """
     if job.state != JobState.READY:
         raise NotPossibleNow("This job was launched already." if not job.is_draft else "Check this job first.")
     _require_unchanged(job)
-    if obstacle := launch_obstacle(job):
-        raise NotPossibleNow(obstacle)
     with transaction.atomic():
-        checked = Job.objects.filter(checked_fingerprint=job.checked_fingerprint)
-        if not checked.change(job, expected=(JobState.READY,), state=JobState.QUEUED, created_at=timezone.now()):
+        if job.parent_id:
+            # Locked: of two retries launched at once, the second sees which rows the first has taken.
+            Job.objects.select_for_update().get(pk=job.parent_id)
+        if obstacle := launch_obstacle(job):
+            raise NotPossibleNow(obstacle)
+        checked = Job.objects.filter(checked_fingerprint=checking.fingerprint(job))
+        changes = {"state": JobState.QUEUED, "created_at": timezone.now(), "canary": canary}
+        if not checked.change(job, expected=(JobState.READY,), **changes | (rules or Rules.of(job)).columns):
             raise NotPossibleNow("This job was launched or changed by somebody else just now.")
-        job.add_event("Launched.", by=by)
+        job.add_event("Launched, the first batch alone." if canary else "Launched.", by=by)
         ring("plan_job", job.pk)
 
 
 def launch_obstacle(job: Job) -> str:
     """Why a checked job cannot be launched as it is, as a sentence; "" when nothing is in the way."""
+    if job.parent and not _retriable(job.parent, job.cause):
+        return "Another retry sends these rows already."
     if job.rows == job.rows_invalid:
         return "No row can be sent: all of them have problems. Mend the file and upload it again."
     if job.rows_invalid and Options.from_json(job.options).invalid == "stop":
@@ -126,9 +146,12 @@ def pause(job: Job, *, by: "User | None") -> None:
 
 
 def resume(job: Job, *, by: "User | None") -> None:
-    """Go on. Raises NotPossibleNow."""
+    """Go on; a job that waits for approval is approved. Raises NotPossibleNow."""
     state = JobState.RUNNING if job.started_at else JobState.QUEUED
-    _change(job, "resume", state, "Resumed.", by)
+    if job.awaits_approval:
+        _change(job, "resume", state, f"Approved: {counted(job.to_send, 'row')} more to send.", by, canary=False)
+    else:
+        _change(job, "resume", state, "Resumed.", by)
 
 
 def cancel(job: Job, *, by: "User | None") -> None:
@@ -136,21 +159,20 @@ def cancel(job: Job, *, by: "User | None") -> None:
     _change(job, "cancel", JobState.CANCELLING, "Cancel asked.", by)
 
 
-def retry(job: Job, *, by: "User | None") -> Job:
-    """A new job of just the rows that failed, being checked already; asked again, the same one until it is launched.
-
-    Raises NotPossibleNow.
+def retry(job: Job, *, by: "User | None", cause: Cause | None = None) -> Job:
+    """A new job of just the rows that failed, being checked already: all that no launched retry has taken, or those of
+    one cause. Asked again, the same one until it is launched. Raises NotPossibleNow.
     """
     with transaction.atomic():
         # Locked, so that two clicks at once find each other.
         Job.objects.select_for_update().get(pk=job.pk)
-        if "retry" not in may(job):
-            raise NotPossibleNow("Only a job that is over, has failed rows and was not retried yet can be retried.")
-        if begun := job.retries.drafts().first():
+        if not _retriable(job, cause):
+            raise NotPossibleNow("Only a job that is over can be retried, with failed rows that no retry has taken.")
+        if begun := job.retries.drafts().filter(cause=cause).first():
             return begun
         child = Job.objects.create(
             connection=job.connection, object_key=job.object_key, action=job.action, file=job.file, parent=job,
-            mapping=job.mapping, options=job.options, created_by=by,
+            cause=cause, mapping=job.mapping, options=job.options, created_by=by, **Rules.of(job).columns,
         )  # fmt: skip
     try:
         checking.start(child, by=by)
@@ -180,16 +202,41 @@ def discard(job: Job, *, by: "User | None") -> None:
     with transaction.atomic():
         if not Job.objects.filter(pk=job.pk, state__in=UNLAUNCHED).delete()[0]:
             raise NotPossibleNow("This job was launched; it stays in the history.")
-        _forget_unused(job.file)
+        forget_unused(job.file)
 
 
-def may(job: Job) -> set[str]:
-    """What can be asked of the job now: launch, pause, resume, cancel, retry, resolve, discard."""
-    verbs = {verb for verb, states in IN_STATES.items() if job.state in states}
-    # Once: what a retry has sent is its own to retry, and the rows that failed are certain only when all is over.
-    if job.is_over and job.failed and not job.retries.launched().exists():
-        verbs.add("retry")
+def forget_unused(file: File) -> None:
+    """Delete a file that no job has, if it is kept here; elsewhere the sweep of its own host does it (sweeping.py)."""
+    if file.is_here and not file.jobs.exists():
+        file.delete()
+        transaction.on_commit(file.delete_content)
+
+
+def may(job: Job) -> dict[str, int]:
+    """What can be asked of the job now, with the number of rows it concerns: launch, adjust, pause, resume, cancel,
+    retry, resolve, discard."""
+    concerned = job.uncertain if job.state == JobState.NEEDS_DECISION else job.to_send
+    verbs = {verb: concerned for verb, states in IN_STATES.items() if job.state in states}
+    if left := left_to_retry(job):
+        verbs["retry"] = left
     return verbs
+
+
+def left_to_retry(job: Job) -> int:
+    """How many of the failed rows no launched retry has taken: what a retry has sent is its own to retry. 0 before the
+    job is over, when it is not certain yet which rows failed."""
+    if not job.is_over or not job.failed:
+        return 0
+    taken: int | None = job.retries.launched().aggregate(rows=Sum("rows"))["rows"]
+    return job.failed - (taken or 0)
+
+
+def retriable_causes(job: Job) -> dict[int, int]:
+    """{id of a cause: its failed rows, none of which a launched retry has taken}."""
+    if not job.is_over or not job.failed or job.retries.launched().filter(cause=None).exists():
+        return {}
+    free = Cause.objects.filter(job=job, phase=Cause.Phase.SEND).failed()
+    return dict(free.exclude(retries__in=job.retries.launched()).values_list("pk", "count"))
 
 
 def has_open_jobs(connection: Connection) -> bool:
@@ -197,10 +244,18 @@ def has_open_jobs(connection: Connection) -> bool:
     return Job.objects.filter(connection=connection).launched().exclude(state__in=OVER).exists()
 
 
-def _change(job: Job, verb: str, state: JobState, event: str, by: "User | None") -> None:
+def _retriable(job: Job, cause: Cause | None) -> int:
+    return left_to_retry(job) if cause is None else retriable_causes(job).get(cause.pk, 0)
+
+
+def _too_late(job: Job, verb: str) -> str:
+    return f"It is too late to {verb} this job: it is {job.get_state_display().lower()}."
+
+
+def _change(job: Job, verb: str, state: JobState, event: str, by: "User | None", **fields: Any) -> None:
     with transaction.atomic():
-        if not Job.objects.change(job, expected=IN_STATES[verb], state=state, reason=""):
-            raise NotPossibleNow(f"It is too late to {verb} this job: it is {job.get_state_display().lower()}.")
+        if not Job.objects.change(job, expected=IN_STATES[verb], state=state, reason="", **fields):
+            raise NotPossibleNow(_too_late(job, verb))
         job.add_event(event, by=by)
         if job.planned_at is None:
             ring("plan_job", job.pk)
@@ -208,12 +263,6 @@ def _change(job: Job, verb: str, state: JobState, event: str, by: "User | None")
             settling.finish_if_over(job.pk)  # No driver is there that could have something in the air.
             job.refresh_from_db()
         ring("drive")
-
-
-def _forget_unused(file: File) -> None:
-    if not file.jobs.exists():
-        file.delete()
-        transaction.on_commit(file.delete_content)
 
 
 def _reopen(job: Job, state: BatchState) -> None:
@@ -230,10 +279,17 @@ def _require_unchanged(job: Job) -> None:
         objects.refresh(custom_object)
     except ZendeskError as error:
         raise NotPossibleNow(f"The object's fields could not be read again before launch. {explain(error)}") from error
-    stored = default_storage.exists(job.file.stored_as) and default_storage.size(job.file.stored_as)
-    if checking.fingerprint(job) != job.checked_fingerprint or stored != job.file.size:
-        reason = "The file or the object's fields have changed since the check. Check again."
+    if checking.fingerprint(job) != job.checked_fingerprint or not _is_stored(job.file):
+        rows = "rows left to retry, the " if job.parent_id else ""
+        reason = f"The {rows}file or the object's fields have changed since the check. Check again."
         Job.objects.change(
             job, expected=(JobState.READY,), state=JobState.DRAFT, checked_fingerprint="", reason=reason
         )  # fmt: skip
         raise ChangedSinceCheck(reason)
+
+
+def _is_stored(file: File) -> bool:
+    """Whether the file is there as it came. Of one kept elsewhere, planning will find that out where it is."""
+    if not file.is_here:
+        return True
+    return default_storage.exists(file.stored_as) and default_storage.size(file.stored_as) == file.size

@@ -11,24 +11,26 @@ import time
 from collections import Counter
 from queue import Empty
 
-from django.db import close_old_connections, connection, transaction
-from django.db.models import F, QuerySet
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from jobsui.jobs.engine import claiming, leases, pacing, recording, sending, settling
+from jobsui.jobs.engine import claiming, leases, recording, sending, settling
+from jobsui.jobs.engine.allowance import Allowance
 from jobsui.jobs.engine.calling import LOOKERS, POSTERS, Calls, Flight, Heard, Polled, Verified
+from jobsui.jobs.engine.claiming import Taboo
 from jobsui.jobs.engine.reconciling import Doubt
 from jobsui.jobs.engine.recording import DATABASE_AWAY, Ended, Halted, Looked, Lost
 from jobsui.jobs.engine.sending import Posted, Shipment
+from jobsui.jobs.engine.statements import known_status_ids
+from jobsui.jobs.engine.tripwire import Tripwire
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, HeldBy, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
-from jobsui.zendesk.client import retry_after
-from jobsui.zendesk.errors import Forbidden, Limited, NotSent, NotSignedIn, Refused, TooManyJobs, ZendeskError
+from jobsui.zendesk.errors import Forbidden, Limited, NotSent, NotSignedIn, Refused
 from jobsui.zendesk.payloads import JobStatus
 
 logger = logging.getLogger(__name__)
 
-MOST_ACCOUNTS = 8
 STOCK_SECONDS = 1.0
 """How often the database is asked which jobs move, and which batches are in doubt."""
 RENEW_SECONDS = 5.0
@@ -40,56 +42,14 @@ STOP_SECONDS = 25.0
 """How long a driver asked to stop waits for the answers to what is in the air."""
 ABSENT_SECONDS = 5.0
 """A fresh job's status may be missing under load although the job runs, so absence must last."""
-CRASH_SECONDS = 10.0
 AWAY_SECONDS = 1.0
-DEFAULT_WAIT = 30.0
-
-
-def drive_accounts(*, stopping: threading.Event) -> None:
-    """Drive every account that has open work and no driver, each in a thread, until there is nothing left to drive."""
-    threads: dict[str, threading.Thread] = {}
-    while not stopping.is_set():
-        threads = {host: thread for host, thread in threads.items() if thread.is_alive()}
-        for host in _hosts_to_drive():
-            if host not in threads and len(threads) < MOST_ACCOUNTS:
-                threads[host] = threading.Thread(target=_drive_in_thread, args=(host, stopping), name=f"driver {host}")
-                threads[host].start()
-        if not threads:
-            break
-        next(iter(threads.values())).join(1.0)
-    for thread in threads.values():
-        thread.join()
-
-
-def drive(host: str, *, stopping: threading.Event) -> None:
-    """Own one account until none of its jobs moves any more or `stopping` is set; return at once if it is owned."""
-    with leases.held(f"account:{host}") as lease:
-        if lease is not None:
-            Driver(host, lease, stopping).run()
-
-
-def _drive_in_thread(host: str, stopping: threading.Event) -> None:
-    try:
-        drive(host, stopping=stopping)
-    except leases.LeaseLost:
-        logger.warning("Another driver took %s over.", host)
-    except Exception:
-        logger.exception("The driver of %s stopped; another is started soon.", host)
-        stopping.wait(CRASH_SECONDS)
-    finally:
-        connection.close()
-
-
-def _hosts_to_drive() -> list[str]:
-    """Accounts with open work that nobody drives; none while the database is away."""
-    try:
-        close_old_connections()
-        hosts = set(Job.objects.moving().values_list("connection__host", flat=True))
-        owned = set(Lease.objects.live().values_list("name", flat=True))
-    except DATABASE_AWAY as error:
-        logger.warning("The database cannot be read, trying again: %s", error)
-        return []
-    return sorted(host for host in hosts if f"account:{host}" not in owned)
+TOGETHER_SECONDS = 0.1
+"""Answers of so short a while are written down in one commit, unless one of them tells that slots are free."""
+TICK_SECONDS = 0.1
+"""How long a driver sleeps that waits for room or for a request to spend."""
+NAP_SECONDS = 0.2
+TAIL_SECONDS = 1.0
+"""Between two looks when no batch waits to be sent: people wait for the end."""
 
 
 class Driver:
@@ -98,20 +58,23 @@ class Driver:
     def __init__(self, host: str, lease: leases.Held, stopping: threading.Event) -> None:
         self.host, self.lease, self.stopping = host, lease, stopping
         self.calls = Calls(host, self._may_call)
+        self.allowance = Allowance()
         self.unwritten: list[recording.Event] = []
         self.jobs: dict[int, Job] = {}
+        self.tripwires: dict[int, Tripwire] = {}
         self.sending: dict[int, Shipment] = {}
         self.flights: dict[int, Flight] = {}
         self.doubts: dict[int, float] = {}
         """Batches in doubt, and time.monotonic() since when nothing of them can have been on its way any more."""
+        self.taboos: dict[int, Taboo] = {}
+        """Of batches that are in doubt, or were and have no end yet."""
         self.looking: set[int] = set()
-        self.served: Counter[int] = Counter()
-        self.durations = pacing.Durations()
-        self.budget = pacing.Budget(1)
-        self.window = pacing.Window(1)
-        self.limits = (0, 0)
-        self.posts, self.asks = pacing.Backoff(), pacing.Backoff()
-        self.held_by: HeldBy | None = None
+        self.waiting: set[int] | None = None
+        """Jobs with batches to send; None: to be asked."""
+        self.served: dict[int, float] = {}
+        """Batches sent of each job, divided by its weight."""
+        self.held = Counter[HeldBy]()
+        """How many rounds since the last stock what held us back."""
         self.is_new, self.is_torn, self.is_polling = True, False, False
         self.polled_at = self.refreshed_at = self.looked_at = 0.0
 
@@ -145,32 +108,54 @@ class Driver:
             # What was not committed is not sent; what we heard is written when the database is back, if we still own
             # the account then. A commit whose answer was lost may have succeeded all the same: see _mend.
             logger.warning("The database cannot be used, trying again: %s", error)
-            self.is_torn, self.held_by = True, None
+            self.is_torn = True
             connection.close()
             time.sleep(AWAY_SECONDS)
 
     def _collect(self) -> None:
-        pause = 0.0 if self.unwritten or self.is_new else 0.1 if self.flights or self.sending else 0.2
+        ends, pause = float("inf"), self._nap()
         try:
-            self._hear(self.calls.heard.get(timeout=pause))
-            time.sleep(0.02)  # Let what belongs together come together: one commit for all of it.
+            while pause >= 0:
+                heard = self.calls.heard.get(timeout=pause)
+                self._hear(heard)
+                if isinstance(heard, Polled):
+                    break
+                ends = min(ends, time.monotonic() + TOGETHER_SECONDS)
+                pause = ends - time.monotonic()
             while True:
                 self._hear(self.calls.heard.get_nowait())
         except Empty:
             pass
+
+    def _nap(self) -> float:
+        """How long there is nothing to do, unless something is heard."""
+        if self.unwritten or self.is_new:
+            return 0.0
+        if not self.flights or self.is_polling:
+            return TICK_SECONDS if self.waiting else NAP_SECONDS
+        look = self._next_look - time.monotonic()
+        return min(max(look, 0.0), TICK_SECONDS if self.waiting else NAP_SECONDS)
 
     def _keep_lease(self) -> None:
         if self.lease.age > RENEW_SECONDS and not self.lease.renew():
             raise leases.LeaseLost(self.lease.name)
 
     def _commit(self) -> list[Shipment]:
-        """The one transaction of a round. Nothing of what it does is kept in memory before it is committed."""
+        """The one transaction of a round, when there is something to write down or to send. Nothing of what it writes
+        is relied on before it is committed."""
+        wanted = self._wanted()
+        if not (wanted or self.unwritten):
+            return []
         with transaction.atomic():
             leases.fence(self.lease)
             recording.write(self.unwritten)
-            shipments = self._claim()
+            tripped = self._trip()
+            shipments = self._claim(wanted)
+        self.tripwires |= {pk: Tripwire() for pk in tripped}
         if self.unwritten and not (self.flights or self.sending or shipments):
             self.refreshed_at = 0.0  # Probably all is done: see at once whether there is more.
+        if any(map(_brings_more, self.unwritten)):
+            self.waiting = None
         self.unwritten.clear()
         return shipments
 
@@ -199,8 +184,10 @@ class Driver:
             for batch in self._batches(BatchState.SENDING):
                 recording.doubt(batch, "The driver ended while this was being sent.")
                 self.doubts[batch.pk] = landed
-            for batch in self._batches(BatchState.ACCEPTED).select_related("job__connection", "blob"):
-                self.flights[batch.pk] = Flight(self._shipment(batch), batch.status_id, None)
+            accepted = list(self._batches(BatchState.ACCEPTED).select_related("job__connection", "blob"))
+            for batch, shipment in zip(accepted, claiming.shipments_of(accepted, self.calls.client), strict=True):
+                self.flights[batch.pk] = Flight(shipment, batch.status_id, None)
+            self._forbid(self._batches(BatchState.PLANNED).filter(attempts__result__in=Attempt.IN_DOUBT).distinct())
 
     def _mend(self) -> None:
         """After trouble with the database: batches that were claimed without our learning of it were not sent."""
@@ -215,23 +202,22 @@ class Driver:
                 recording.put_back(attempt.batch)
                 note = "Not sent: the database did not tell whether this had been written down."
                 Attempt.objects.filter(pk=attempt.pk).update(result="not_sent", note=note)
+        self.waiting = None
 
     def _refresh(self) -> None:
         """Read again which jobs move and what the account allows."""
         jobs = {job.pk: job for job in Job.objects.on_host(self.host).moving().select_related("connection")}
-        if jobs.keys() != self.jobs.keys():
-            self.held_by = None
-        self.jobs, self.refreshed_at = jobs, time.monotonic()
-        least = min(self.served.values(), default=0)
-        self.served = Counter({pk: self.served.get(pk, least) for pk in jobs})
-        connections = [job.connection for job in jobs.values()]
-        limits = (
-            min((c.requests_per_minute for c in connections), default=self.limits[0]),
-            min((c.max_running_jobs for c in connections), default=self.limits[1]),
-        )
-        if limits != self.limits:
-            self.limits = limits
-            self.budget, self.window = pacing.Budget(limits[0]), pacing.Window(limits[1])
+        self.jobs, self.refreshed_at, self.waiting = jobs, time.monotonic(), None
+        least = min(self.served.values(), default=0.0)
+        self.served = {pk: self.served.get(pk, least) for pk in jobs}
+        self.tripwires = {pk: self.tripwires.get(pk, Tripwire()) for pk in jobs}
+        self.allowance.agree([job.connection for job in jobs.values()])
+        if self.taboos:
+            open_still = Batch.objects.filter(pk__in=self.taboos, job__in=jobs).unsettled()
+            self.taboos = {pk: self.taboos[pk] for pk in open_still.values_list("pk", flat=True)}
+        for job in jobs.values():
+            settling.sample_pace(job)
+        self._say_what_holds()
         self._settle_idle_jobs()
 
     def _settle_idle_jobs(self) -> None:
@@ -239,42 +225,63 @@ class Driver:
         flying = {flight.shipment.job_id for flight in self.flights.values()}
         flying |= {shipment.job_id for shipment in self.sending.values()}
         for job in self.jobs.values():
-            if job.pk not in flying and (job.state not in SENDABLE or job.planned_at):
+            if job.pk not in flying and (job.state not in SENDABLE or job.planned_at or job.canary):
                 with transaction.atomic():
                     leases.fence(self.lease)
                     settling.finish_if_over(job.pk)
 
     # Sending
 
-    def _claim(self) -> list[Shipment]:
-        """Commit the intent to send the next batches, as many as window, rate and posters have room for."""
-        if self.stopping.is_set():
-            return []
-        self.window.grow(self.durations.typical)
-        wanted = self._fair_share(0 if self.posts.left else self._room())
-        claimed = [claiming.claim(pk, number, epoch=self.lease.epoch) for pk, number in wanted.items()]
-        shipments = [self._shipment(batch) for batches in claimed for batch in batches]
-        self._say_what_holds(bool(wanted) or not self._has_planned())
-        return shipments
+    def _wanted(self) -> Counter[int]:
+        """How many batches of which job to send now, as window, rate and posters have room for: always of the job that
+        was served least for its weight."""
+        wanted = Counter[int]()
+        if self.stopping.is_set() or not self.jobs:
+            return wanted
+        if self.waiting is None:
+            self.waiting = claiming.waiting_jobs(self.jobs)
+        room = self._room() if self.waiting else 0
+        served = self.served.copy()
+        while room > 0 and self.waiting and self.allowance.budget.take(reserve=1.0):
+            chosen = min(self.waiting, key=lambda pk: (served[pk], pk))
+            served[chosen] += 1 / self.jobs[chosen].weight
+            wanted[chosen] += 1
+            room -= 1
+        if self.waiting and not wanted:
+            self.held[self._holds()] += 1
+        return wanted
 
     def _room(self) -> int:
         # Those in doubt may be running as well; and so there are never more in doubt than the window is wide.
-        in_flight = len(self.flights) + len(self.sending) + len(self.doubts)
-        return min(self.window.free(in_flight), 2 * POSTERS - len(self.sending))
+        room = self.allowance.room(self.flights.values(), len(self.sending) + len(self.doubts))
+        return min(room, 2 * POSTERS - len(self.sending))
 
-    def _fair_share(self, room: int) -> Counter[int]:
-        """How many batches of which job to send now: always of the job served least so far."""
-        waiting = claiming.waiting_jobs(self.jobs) if room > 0 else set()
-        served, wanted = self.served.copy(), Counter[int]()
-        while room > 0 and waiting and self.budget.take(reserve=1.0):
-            chosen = min(waiting, key=lambda pk: (served[pk], pk))
-            served[chosen] += 1
-            wanted[chosen] += 1
-            room -= 1
-        return wanted
+    def _holds(self) -> HeldBy:
+        if len(self.sending) >= 2 * POSTERS:
+            return HeldBy.WORKERS
+        return self.allowance.holds(len(self.flights) + len(self.sending) + len(self.doubts))
 
-    def _shipment(self, batch: Batch) -> Shipment:
-        return claiming.shipment_of(batch, self.calls.client(batch.job.connection))
+    def _claim(self, wanted: Counter[int]) -> list[Shipment]:
+        """Commit the intent to send these batches."""
+        if not wanted:
+            return []
+        taboos = self._taboos() if len(self.jobs) > 1 else {}
+        shipments = claiming.claim(wanted, self.jobs, self.calls.client, epoch=self.lease.epoch, taboos=taboos)
+        if self.waiting is not None:
+            self.waiting -= {pk for pk in wanted if wanted[pk] > sum(each.job_id == pk for each in shipments)}
+        if taboos and not shipments:
+            self.held[HeldBy.DOUBT] += 1
+        return shipments
+
+    def _taboos(self) -> claiming.Taboos:
+        """What may not be touched by other jobs."""
+        if fresh := self.doubts.keys() - self.taboos.keys():
+            self._forbid(Batch.objects.filter(pk__in=fresh))
+        return self.taboos
+
+    def _forbid(self, batches: QuerySet[Batch]) -> None:
+        for batch in batches.select_related("job", "blob"):
+            self.taboos[batch.pk] = Taboo.of(batch.job, batch.blob.open_items)
 
     def _may_call(self) -> bool:
         """In any thread, just before a request goes out."""
@@ -282,33 +289,41 @@ class Driver:
 
     def _send(self, shipments: list[Shipment]) -> None:
         for shipment in shipments:
-            self.served[shipment.job_id] += 1
+            self.served[shipment.job_id] += 1 / self.jobs[shipment.job_id].weight
             self.sending[shipment.batch_id] = shipment
             self.calls.post(shipment)
 
-    def _say_what_holds(self, nothing: bool) -> None:
-        if nothing:
-            holds = HeldBy.NOTHING
-        elif self.posts.failures or self.asks.failures:
-            holds = HeldBy.UNREACHABLE
-        elif self.budget.blocked_for:
-            holds = HeldBy.BLOCKED
-        elif self.posts.left or self._room() <= 0:
-            holds = HeldBy.WINDOW
-        else:
-            holds = HeldBy.RATE
-        if holds != self.held_by:
-            self.held_by = holds
-            Job.objects.filter(pk__in=self.jobs).update(held_by=holds, version=F("version") + 1)
+    def _trip(self) -> list[int]:
+        """Stop jobs in which too much fails, those that have more to send."""
+        tripped = []
+        for pk, job in self.jobs.items():
+            has_more = not job.planned_at or self.waiting is None or pk in self.waiting
+            if has_more and (reason := self.tripwires[pk].reason(job)):
+                recording.stop_job(pk, reason)
+                tripped.append(pk)
+        return tripped
 
-    def _has_planned(self) -> bool:
-        return Batch.objects.filter(job__in=self.jobs, state=BatchState.PLANNED).exists()
+    def _say_what_holds(self) -> None:
+        """Of what held us back since the last time, the most; it holds back every job that could be sent."""
+        most = self.held.most_common(1)
+        held_by = most[0][0] if most else HeldBy.NOTHING
+        self.held.clear()
+        for job in self.jobs.values():
+            if job.state in SENDABLE:
+                Job.objects.hold(job, held_by)
 
     # Asking
 
+    @property
+    def _next_look(self) -> float:
+        """time.monotonic() of the next look at what is running: soon, when there is nothing else to spend on."""
+        interval = self.allowance.poll_interval
+        return self.polled_at + (interval if self.waiting else min(interval, TAIL_SECONDS))
+
     def _poll_if_due(self) -> None:
-        due = self.polled_at + pacing.poll_interval(self.durations.shown, self.window.size, self.budget.rate)
-        if self.is_polling or not self.flights or time.monotonic() < due or self.asks.left or not self.budget.take():
+        if self.is_polling or not self.flights or time.monotonic() < self._next_look or self.allowance.asks.left:
+            return
+        if not self.allowance.budget.take():
             return
         self.is_polling, self.polled_at = True, time.monotonic()
         by_age = sorted(self.flights.values(), key=lambda flight: flight.asked_at)
@@ -325,15 +340,17 @@ class Driver:
         unsure = self._batches(BatchState.UNSURE)
         self.doubts = {pk: self.doubts.get(pk, self.looked_at) for pk in unsure.values_list("pk", flat=True)}
         due = unsure.filter(look_at__lte=Now()).exclude(pk__in=self.looking).select_related("job__connection", "blob")
-        for batch in due[: max(0, LOOKERS - len(self.looking))]:
-            if not self.asks.left and self.budget.take(reserve=1.0):
+        batches = list(due[: max(0, LOOKERS - len(self.looking))]) if self.doubts else []
+        for batch, shipment in zip(batches, claiming.shipments_of(batches, self.calls.client), strict=True):
+            if not self.allowance.asks.left and self.allowance.budget.take(reserve=1.0):
                 self.looking.add(batch.pk)
-                self.calls.look(self._doubt_of(batch), next_look=max(recording.LOOK_SECONDS, self.durations.typical))
+                next_look = max(recording.LOOK_SECONDS, self.allowance.durations.typical)
+                self.calls.look(self._doubt_of(batch, shipment), next_look=next_look)
 
-    def _doubt_of(self, batch: Batch) -> Doubt:
+    def _doubt_of(self, batch: Batch, shipment: Shipment) -> Doubt:
         unsure = Attempt.objects.filter(batch=batch, result__in=Attempt.IN_DOUBT).count()
         waited = time.monotonic() - self.doubts[batch.pk]
-        return Doubt(self._shipment(batch), batch.looks, unsure, waited, self.durations.long, _known_status_ids)
+        return Doubt(shipment, batch.looks, unsure, waited, self.allowance.durations.long, known_status_ids)
 
     # Hearing
 
@@ -348,76 +365,76 @@ class Driver:
                 self._verified(heard)
             case Looked():
                 self.looking.discard(heard.shipment.batch_id)
-                self._pace(self.asks, heard.error)
+                self.allowance.heard_of_look(heard.error)
                 self.unwritten.append(heard)
 
     def _posted(self, posted: Posted) -> None:
-        del self.sending[posted.shipment.batch_id]
-        if posted.answer is not None:
-            self.budget.learn(posted.answer.headers)
+        shipment = posted.shipment
+        self.allowance.heard_of_post(posted.error, posted.answer, len(self.flights), len(self.sending))
+        del self.sending[shipment.batch_id]
         if posted.status is not None:
-            self.flights[posted.shipment.batch_id] = Flight(posted.shipment, posted.status.id, time.monotonic())
+            self.flights[shipment.batch_id] = Flight(shipment, posted.status.id, posted.at, posted.at)
+            self._tripwire(shipment).accepted()
         elif not isinstance(posted.error, Limited | NotSent | Refused):
-            self.doubts[posted.shipment.batch_id] = time.monotonic()
-        self._pace(self.posts, posted.error)
+            self.doubts[shipment.batch_id] = time.monotonic()
+        elif isinstance(posted.error, Refused) and recording.blames_items(posted.error):
+            self._tripwire(shipment).refused()
         self.unwritten.append(posted)
 
     def _polled(self, polled: Polled) -> None:
         self.is_polling = False
-        self._pace(self.asks, polled.error)
+        self.allowance.heard_of_look(polled.error)
         if isinstance(polled.error, NotSignedIn | Forbidden):
             self.unwritten.append(Halted(polled.flights[0].shipment, polled.error))
         elif polled.error is None:
             statuses = {status.id: status for status in polled.statuses}
             for flight in polled.flights:
-                self._follow(flight, statuses.get(flight.status_id))
+                self._follow(flight, statuses.get(flight.status_id), polled.at)
 
-    def _follow(self, flight: Flight, status: JobStatus | None) -> None:
-        now = time.monotonic()
+    def _follow(self, flight: Flight, status: JobStatus | None, at: float) -> None:
         if status is not None:
             flight.absent_since = None
             if status.is_over:
-                self._finish(flight, status)
+                self._finish(flight, status, at)
+            else:
+                flight.seen = at
         elif flight.absent_since is None:
-            flight.absent_since = now
-        elif now - flight.absent_since >= ABSENT_SECONDS:
+            flight.absent_since = at
+        elif at - flight.absent_since >= ABSENT_SECONDS:
             del self.flights[flight.shipment.batch_id]
             self.unwritten.append(Lost(flight.shipment))
 
-    def _finish(self, flight: Flight, status: JobStatus) -> None:
+    def _finish(self, flight: Flight, status: JobStatus, at: float) -> None:
         shipment = flight.shipment
         del self.flights[shipment.batch_id]
-        if flight.accepted_at is not None:
-            self.durations.add(time.monotonic() - flight.accepted_at)
+        if flight.started is not None:  # It ended somewhere between two looks.
+            self.allowance.durations.add((flight.seen + at) / 2 - flight.started)
         ended = Ended(shipment, status, sending.ends_of(shipment, status))
-        failed = any(entry[0] == Outcome.FAILED for entry in ended.ends.values())
+        failed = sum(entry[0] == Outcome.FAILED for entry in ended.ends.values())
+        self._tripwire(shipment).ended(len(ended.ends), failed)
         if failed and shipment.resent and shipment.action is Action.CREATE:
             self.calls.verify(flight, ended)
         else:
             self.unwritten.append(ended)
 
     def _verified(self, verified: Verified) -> None:
-        self._pace(self.asks, verified.error)
+        self.allowance.heard_of_look(verified.error)
         if verified.error is None:
             self.unwritten.append(verified.ended)
         else:
             self.flights[verified.flight.shipment.batch_id] = verified.flight  # It is polled, and verified, once more.
 
-    def _pace(self, calls: pacing.Backoff, error: ZendeskError | None) -> None:
-        """Hold back as the error asks, or go on at full pace after a call that was answered."""
-        match error:
-            case TooManyJobs():
-                self.window.refuse(len(self.flights), self.durations.typical)
-                calls.rest(1.5 * self.durations.typical / self.window.cap if self.flights else self.durations.typical)
-            case Limited():
-                self.budget.block(DEFAULT_WAIT if error.retry_after is None else error.retry_after)
-            case None:
-                calls.succeeded()
-            case Refused(status=status) if status in {400, 413, 422}:
-                calls.succeeded()
-            case _:
-                calls.failed(retry_after(error.answer) if error.answer else None)
+    def _tripwire(self, shipment: Shipment) -> Tripwire:
+        """Of the shipment's job; one that nobody looks at when the job moves no more."""
+        return self.tripwires.get(shipment.job_id) or Tripwire()
 
 
-def _known_status_ids(ids: list[str]) -> set[str]:
-    return set(Batch.objects.filter(status_id__in=ids).values_list("status_id", flat=True))
+def _brings_more(event: recording.Event) -> bool:
+    """Whether something of its batch may be to be sent yet."""
+    match event:
+        case Posted():
+            return event.error is not None
+        case Ended():
+            return event.shipment.is_part
+        case _:
+            return True

@@ -64,14 +64,11 @@ def receive(chunks: Iterable[bytes], name: str, *, by: "User | None") -> File:
 
 def reread(file: File, *, encoding: str = "", delimiter: str = "", sheet: str = "") -> None:
     """Read a file again as a person says it is to be read."""
-    if file.staged_as:
-        default_storage.delete(file.staged_as)
     File.objects.filter(pk=file.pk).update(
         state=FileState.READING,
         encoding=encoding,
         delimiter=delimiter,
         sheet=sheet,
-        staged_as="",
         rows_read=0,
         error="",
     )
@@ -89,7 +86,7 @@ def read_file(file: File, *, stopping: threading.Event) -> None:
             _read(file, lease, stopping)
         except FileRefused as refusal:
             file.state, file.error = FileState.REJECTED, str(refusal)
-            file.save(update_fields=["state", "error"])
+            file.save(update_fields=["state", "error", "staged_as"])
         except Stopped:
             pass
 
@@ -111,6 +108,9 @@ def layout_of(file: File) -> Layout:
 
 
 def _read(file: File, lease: leases.Held, stopping: threading.Event) -> None:
+    if file.staged_as:  # Of an earlier reading, perhaps of another sheet.
+        default_storage.delete(file.staged_as)
+        file.staged_as = ""
     with default_storage.open(file.stored_as) as content:
         stream = cast(BinaryIO, content.file)
         found = detect(stream, file.name, encoding=file.encoding, delimiter=file.delimiter, sheet=file.sheet)

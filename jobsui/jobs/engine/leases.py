@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from django.db.models import F
 from django.db.models.functions import Now
 
+from jobsui.jobs.engine import statements
 from jobsui.jobs.models import Lease
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,7 +72,7 @@ def acquire(name: str, *, owner: str | None = None) -> Held | None:
 def fence(held: Held) -> None:
     """Inside a transaction, before writing: raise LeaseLost unless the lease is still ours. The row stays locked to
     the end of the transaction, so nobody takes over between this check and the commit."""
-    if not Lease.objects.filter(name=held.name, epoch=held.epoch, owner=held.owner).update(epoch=F("epoch")):
+    if not statements.is_held(held.name, held.epoch, held.owner):
         raise LeaseLost(held.name)
 
 

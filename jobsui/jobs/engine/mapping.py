@@ -108,7 +108,7 @@ def check_mapping(
     unknown = sorted(set(used) - set(offered))
     problems += [f"{key.removeprefix(FIELD)} cannot be filled by this action." for key in unknown]
     problems += [
-        f"Two columns fill {offered[key].label}: {', '.join(c for c, k in mapping.items() if k == key)}. Keep one."
+        f"Two columns fill {offered[key].label}: {', '.join(c for c in columns if mapping.get(c) == key)}. Keep one."
         for key in offered
         if used.count(key) > 1
     ]

@@ -1,33 +1,55 @@
-"""How fast an account may be used: its request rate, its job window, and how long its jobs take."""
+"""The instruments by which an account's limits are kept: its request rate, its job window, rests after failures, how
+long its jobs and its answers take. What they say together is told in allowance.py."""
 
+import re
 import time
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Mapping
-from statistics import median, quantiles
+from statistics import median
 
 Clock = Callable[[], float]
-
+FIRST_TOKENS = 2.0
+"""What a bucket begins with: a driver that takes over does not know what the one before it has just spent."""
 MINUTE = 60
 """Seconds after which a used-up rate is whole again, whatever a header says."""
-SHARE = 0.95
-"""Of the account's requests per minute that we use; the rest is left to people pressing *Test*."""
+BURST = (1.0, 5.0)
+"""How many seconds' worth of requests may gather: at least, and at most."""
+NEARLY = 0.2
+"""Below this part of the minute's requests what is left is spread over the rest of the minute."""
+CONDITIONAL = re.compile(r"remaining=(\d+);\s*resets?=(\d+)")
+"""The value of a `zendesk-ratelimit-NAME` header: a limit of its own beside the account's."""
 
 
 class Budget:
-    """A token bucket of the account's requests. It fills evenly and holds two seconds' worth, so that a minute never
-    sees more than its limit; what Zendesk says in its headers overrules what we believe."""
+    """A token bucket of the account's requests, of which we use a share. It fills evenly, and what gathers in it is
+    part of the minute's limit, so that no minute sees more; what Zendesk says in its headers overrules what we
+    believe."""
 
-    def __init__(self, requests_per_minute: int, *, clock: Clock = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, requests_per_minute: int, share: int = 100, *, clock: Clock = time.monotonic) -> None:
+        """`share` in percent."""
+        self._clock, self._share = clock, share
         self._allow(requests_per_minute)
-        self._tokens = self._capacity
+        self._tokens = FIRST_TOKENS
         self._filled_at = clock()
-        self._blocked_until = 0.0
+        self._blocked_until = self._slow_until = 0.0
+        self._slow_rate = 0.0
 
     @property
     def blocked_for(self) -> float:
         """Seconds until Zendesk lets us call again; 0 when it does."""
         return max(0.0, self._blocked_until - self._clock())
+
+    @property
+    def is_slowed(self) -> bool:
+        """Others use so much of the account's rate that less than our share is left."""
+        return self._clock() < self._slow_until
+
+    @property
+    def tokens(self) -> float:
+        """Requests that may be spent now."""
+        self._fill()
+        return 0.0 if self.blocked_for else self._tokens
 
     def block(self, seconds: float) -> None:
         """Zendesk told us to wait."""
@@ -43,56 +65,77 @@ class Budget:
         return True
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Read the rate headers of an answer: a plan's limit below ours replaces it, and when the minute's rest is
-        nearly used up (by others, too) the tokens are cut to it."""
+        """Read the rate headers of an answer: a plan's limit below ours replaces it; when the minute's rest is nearly
+        used up (by others, too) no more than it is spent; a conditional limit that is used up is waited for."""
         limit = _whole(headers.get("X-Rate-Limit") or headers.get("ratelimit-limit"))
         remaining = _whole(headers.get("X-Rate-Limit-Remaining") or headers.get("ratelimit-remaining"))
+        reset = _whole(headers.get("ratelimit-reset"))
+        self._fill()
         if limit and limit < self._limit:
             self._allow(limit)
-        if remaining is not None and remaining < self._limit * 0.02:
-            reset = _whole(headers.get("ratelimit-reset"))
+        if remaining is not None and remaining < self._limit * NEARLY:
             self._tokens = min(self._tokens, float(remaining))
             if remaining == 0 and reset:
                 self.block(min(reset, MINUTE))
+            elif reset and remaining / reset < self.rate:
+                self._slow_rate, self._slow_until = remaining / reset, self._clock() + min(reset, MINUTE)
+        for name, value in headers.items():
+            if name.lower().startswith("zendesk-ratelimit-") and not name.lower().endswith("-inflight-jobs"):
+                self._learn_conditional(value)
+
+    def _learn_conditional(self, value: str) -> None:
+        told = CONDITIONAL.search(value)
+        if told and int(told[1]) == 0:
+            self.block(min(int(told[2]), MINUTE))
 
     def _allow(self, requests_per_minute: int) -> None:
         self._limit = requests_per_minute
-        self.rate = requests_per_minute * SHARE / 60
-        self._capacity = max(2.0, self.rate * 2)  # Two at least: one to keep in reserve, one to spend.
+        wanted = requests_per_minute * self._share / 100 / MINUTE
+        left_over = requests_per_minute - wanted * MINUTE
+        # Two at least: one to keep in reserve, one to spend.
+        self.burst = max(2.0, min(max(wanted * BURST[0], left_over), wanted * BURST[1]))
+        self.rate = max(min(wanted, (requests_per_minute - self.burst) / MINUTE), wanted / 2)
 
     def _fill(self) -> None:
         now = self._clock()
-        self._tokens = min(self._capacity, self._tokens + (now - self._filled_at) * self.rate)
+        rate = min(self.rate, self._slow_rate) if now < self._slow_until else self.rate
+        self._tokens = min(self.burst, self._tokens + (now - self._filled_at) * rate)
         self._filled_at = now
 
 
 class Window:
     """How many of our jobs may run at once. Zendesk counts every integration's jobs, so the window shrinks to what it
-    let through when it says TooManyJobs, and grows by one for each job duration without complaint."""
+    let through when it says TooManyJobs. While it is full it grows again with each job duration without complaint: by
+    one, then two, then four. So what others give back is soon found, and a complaint costs one request."""
 
     def __init__(self, cap: int, *, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self.cap = cap
-        self.size = float(cap)
+        self.size = cap
         self._shrunk_at = self._grown_at = clock()
+        self._step = 1
 
     def refuse(self, in_flight: int, duration: float) -> None:
         """TooManyJobs while `in_flight` of ours were running. Refusals of one moment count once."""
         now = self._clock()
         if now - self._shrunk_at < duration / 2 and self.size < self.cap:
             return
-        self.size = float(max(1, min(in_flight, self.cap)))
+        self.size = max(1, min(in_flight, self.size))
         self._shrunk_at = self._grown_at = now
+        self._step = 1
 
-    def grow(self, duration: float) -> None:
-        """Call now and then: one more for each `duration` gone by."""
+    def grow(self, in_flight: int, duration: float) -> None:
+        """Call now and then: more for each `duration` gone by, when there is use for it."""
         now = self._clock()
+        if in_flight < self.size:
+            return
         if self.size < self.cap and now - self._grown_at >= duration:
-            self.size = min(float(self.cap), self.size + 1)
+            self.size = min(self.cap, self.size + self._step)
             self._grown_at = now
+            self._step *= 2
 
     def free(self, in_flight: int) -> int:
-        return max(0, int(self.size) - in_flight)
+        return max(0, self.size - in_flight)
 
 
 class Backoff:
@@ -130,41 +173,94 @@ class Durations:
 
     FIRST_GUESS = 10.0
     """Before anything is known: about what small jobs are reported to take."""
+    ENOUGH = 20
+    """From so many on they can foretell."""
 
     def __init__(self) -> None:
-        self._seen: deque[float] = deque(maxlen=300)
+        self._seen: deque[float] = deque()
+        self._sorted: list[float] = []
 
     def add(self, seconds: float) -> None:
-        self._seen.append(max(0.0, seconds))
+        seconds = max(0.0, seconds)
+        self._seen.append(seconds)
+        insort(self._sorted, seconds)
+        if len(self._seen) > 300:
+            del self._sorted[bisect_right(self._sorted, self._seen.popleft()) - 1]
+
+    @property
+    def can_foretell(self) -> bool:
+        return len(self._seen) >= self.ENOUGH
 
     @property
     def typical(self) -> float:
-        return median(self._seen) if self._seen else self.FIRST_GUESS
+        return median(self._sorted) if self._sorted else self.FIRST_GUESS
 
     @property
-    def shown(self) -> float:
-        """What the account has shown so far, little while it has shown nothing: so that the first jobs are watched
-        closely and tell."""
-        return median(self._seen) if self._seen else self.FIRST_GUESS / 4
+    def mean(self) -> float:
+        """What throughput follows; little while nothing is known, so that the first jobs are watched closely."""
+        return sum(self._sorted) / len(self._sorted) if self._sorted else self.FIRST_GUESS / 4
 
     @property
     def long(self) -> float:
         """95 of 100 took no longer."""
-        return quantiles(self._seen, n=20)[-1] if len(self._seen) > 1 else max(self.FIRST_GUESS, self.typical)
+        if len(self._sorted) < 2:
+            return max(self.FIRST_GUESS, self.typical)
+        return self._sorted[int(0.95 * len(self._sorted))]
+
+    def still_running(self, ran: float, by: float) -> float:
+        """The probability that a job which was running after `ran` seconds still is after `by`. One that has run longer
+        than all others did is taken to run on."""
+        longer = len(self._sorted) - bisect_right(self._sorted, ran)
+        return (len(self._sorted) - bisect_right(self._sorted, by)) / longer if longer else 1.0
 
 
-def poll_interval(duration: float, window: float, rate: float) -> float:
-    """Seconds between two looks at the running jobs.
+class Trips:
+    """How long the account's answers took lately, in seconds."""
 
-    While the window limits us each look frees slots, so look often; while the request rate does, the window is not
-    full and a look only costs a request, so look just before it would fill. Never less than 0.25 s out of courtesy,
-    never more than 5 s because other integrations may push our statuses off the list.
+    def __init__(self) -> None:
+        self._seen: deque[float] = deque([0.1], maxlen=50)
+
+    def add(self, seconds: float) -> None:
+        self._seen.append(seconds)
+
+    @property
+    def typical(self) -> float:
+        return median(self._seen)
+
+
+OFTENEST, RAREST = 0.25, 10.0
+"""Seconds between two looks: out of courtesy, and so that people see progress."""
+BATCHES_A_LOOK = 4
+"""On the average a look tells of at least so many batches: looks must not eat the rate."""
+GAP = 0.03
+"""Seconds from hearing of a free slot to filling it: a commit."""
+
+
+def poll_interval(duration: float, window: float, rate: float, burst: float, trip: float, ahead: bool) -> float:
+    """Seconds between two looks at the running jobs: of those that hardly cost speed, the longest.
+
+    A look costs a request. Between looks a slot that became free lies idle, half an interval on the average; and no
+    more can be sent than the window and the gathered requests hold. When batches are posted ahead of knowing, slots
+    hardly lie idle, but at most twice the window is sent without a look.
     """
     duration = max(duration, 0.01)
-    often = 0.1 * duration
-    if rate < window / duration:
-        often = max(often, window / rate - duration) / 2
-    return min(5.0, max(0.25, often))
+
+    def speed(interval: float) -> float:
+        if ahead:
+            by_window = window / (duration + interval / 4 + trip)
+            by_look = 2 * window / (duration + interval + 2 * trip + GAP)
+        else:
+            by_window = window / (duration + interval / 2 + 2 * trip + GAP)
+            by_look = (window + burst) / (duration + interval + 2 * trip + GAP)
+        return min(rate - 1 / interval, by_window, by_look)
+
+    interval = max(OFTENEST, min(RAREST, BATCHES_A_LOOK / min(rate, window / duration)))
+    tried = {}
+    while interval <= RAREST:
+        tried[interval] = speed(interval)
+        interval *= 1.1
+    best = max(tried.values())
+    return max(each for each, its in tried.items() if its >= best - 0.01 * abs(best))
 
 
 def _whole(text: str | None) -> int | None:

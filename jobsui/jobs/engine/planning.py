@@ -95,7 +95,7 @@ def _commit(job: Job, lease: leases.Held, chunk: list[Judged]) -> None:
         if not lease.renew():
             raise Stopped
         made = _write_batches(job, items)
-        settling.record_errors(job.pk, [_row_error(job.pk, problems) for problems in invalid])
+        settling.record_errors([_row_error(job.pk, problems) for problems in invalid])
         Job.objects.filter(pk=job.pk).update(
             planned_row=chunk[-1][0][0], batches_total=F("batches_total") + made, invalid=F("invalid") + len(invalid),
             version=F("version") + 1,

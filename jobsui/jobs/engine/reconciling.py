@@ -77,7 +77,7 @@ def look(doubt: Doubt) -> Finding:
         return Finding()
     if doubt.shipment.action is not Action.CREATE:
         return _repeat(doubt)
-    keyed = {place: key for place, key in sending.keys(doubt.shipment).items() if key}
+    keyed = {place: key for place, key in doubt.shipment.keys.items() if key}
     if len(keyed) == len(doubt.shipment.items):
         return _read_back(doubt, keyed)
     return _match_job(doubt)
@@ -85,7 +85,7 @@ def look(doubt: Doubt) -> Finding:
 
 def verify(shipment: Shipment, ends: Mapping[int, End]) -> dict[int, End]:
     """Failures of a repeated `create`, looked into: "already taken" may mean that the first sending arrived late."""
-    keys = sending.keys(shipment)
+    keys = shipment.keys
     failed = {place: keys[place] for place, entry in ends.items() if entry[0] == Outcome.FAILED and keys[place]}
     records = _records(shipment, failed) if failed else {}
     return dict(ends) | {place: _created(shipment, record) for place, record in records.items()}

@@ -2,17 +2,19 @@
 it; all of it happens inside the caller's transaction, and writing an event a second time changes nothing."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from jobsui.jobs.engine import sending, settling
 from jobsui.jobs.engine.reconciling import Doubt, Finding
 from jobsui.jobs.engine.sending import Posted, Shipment
+from jobsui.jobs.engine.statements import by_id, known_status_ids, update_rows
 from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.models.batch import End
@@ -69,33 +71,46 @@ class Halted:
 Event = Posted | Ended | Lost | Looked | Halted
 
 
-def write(events: Iterable[Event]) -> None:
-    """Write all of them, and move on the jobs they concern. One that cannot be written does not hold up the others."""
+def write(events: Sequence[Event]) -> None:
+    """Write all of them, and move on the batches they concern. One that cannot be written does not hold up the
+    others."""
+    if not events:
+        return
     ledger = settling.Ledger()
-    for event in events:
-        try:
-            with transaction.atomic():
-                ledger.include(_write(event))
-        except DATABASE_AWAY:
-            raise
-        except Exception:
-            logger.exception("What came back of batch %s cannot be written down.", event.shipment.batch_id)
-            _set_aside(event.shipment)
-            ledger.touch(event.shipment.job_id)
+    try:
+        with transaction.atomic():
+            _write(events, ledger)
+    except DATABASE_AWAY:
+        raise
+    except Exception:
+        logger.exception("What came back cannot be written down at once; it is written one by one.")
+        ledger = settling.Ledger()
+        for event in events:
+            ledger.include(_written_alone(event))
     ledger.write()
-    for job_id in sorted(ledger.touched):
-        settling.finish_if_over(job_id)
+
+
+def blames_items(error: Refused) -> bool:
+    """Whether a request was refused for what was in it, not for who sent it or when."""
+    return not isinstance(error, NotSignedIn | Forbidden | NotFound) and error.status not in BUSY
 
 
 def doubt(batch: Batch, note: str, *, result: str = "unsure") -> None:
     """Nobody knows what became of what was sent: it is looked into soon."""
-    Batch.objects.filter(pk=batch.pk).update(state=BatchState.UNSURE, status_id="", look_at=_in(LOOK_SECONDS), looks=0)
+    batch.state = BatchState.UNSURE
+    Batch.objects.filter(pk=batch.pk).update(state=batch.state, status_id="", look_at=_in(LOOK_SECONDS), looks=0)
     Attempt.objects.filter(batch=batch, number=batch.attempts_made).update(result=result, note=note)
 
 
 def put_back(batch: Batch) -> None:
     """It is to be sent, again or after all."""
+    batch.state = BatchState.PLANNED
     Batch.objects.filter(pk=batch.pk, state__in=IN_FLIGHT).update(state=BatchState.PLANNED, look_at=None)
+
+
+def stop_job(job_id: int, reason: str) -> None:
+    """The job waits for a person, with this reason."""
+    _pause(Job.objects.filter(pk=job_id, state__in=SENDABLE), reason)
 
 
 def stop_jobs(shipment: Shipment, error: Refused) -> None:
@@ -106,43 +121,64 @@ def stop_jobs(shipment: Shipment, error: Refused) -> None:
     _pause(jobs, f"Zendesk refused: {error.message}")
 
 
-def _write(event: Event) -> settling.Ledger:
+def _written_alone(event: Event) -> settling.Ledger:
     ledger = settling.Ledger()
-    ledger.touch(event.shipment.job_id)
-    batch = Batch.objects.get(pk=event.shipment.batch_id)
-    match event:
-        case Posted():
-            _posted(batch, event, ledger)
-        case Ended() if batch.state == BatchState.ACCEPTED:
-            if not settling.settle(batch, event.ends, ledger, reply=event.status.raw):
-                doubt(batch, f"Its job {event.status.status} without telling of every row.")
-        case Lost() if batch.state == BatchState.ACCEPTED:
-            doubt(batch, "Zendesk no longer knows its job status.", result="lost")
-        case Looked() if batch.state == BatchState.UNSURE:
-            _looked(batch, event, ledger)
-        case Halted():
-            stop_jobs(event.shipment, event.error)
+    try:
+        with transaction.atomic():
+            _write([event], ledger)
+    except DATABASE_AWAY:
+        raise
+    except Exception:
+        logger.exception("What came back of batch %s cannot be written down.", event.shipment.batch_id)
+        ledger = settling.Ledger()
+        ledger.touch(event.shipment.job_id)
+        _set_aside(event.shipment)
     return ledger
 
 
-def _posted(batch: Batch, posted: Posted, ledger: settling.Ledger) -> None:
-    if batch.state != BatchState.SENDING:
-        return
-    note = posted.error.message if posted.error else ""
-    result = _moved(batch, posted, ledger)
-    Attempt.objects.filter(pk=posted.shipment.attempt_id).update(
-        result=result, note=note, **sending.kept_answer(posted.answer)
-    )  # fmt: skip
+def _write(events: Sequence[Event], ledger: settling.Ledger) -> None:
+    batches = by_id(Batch, {event.shipment.batch_id for event in events})
+    for event in events:
+        ledger.touch(event.shipment.job_id)
+    # In the order in which they can follow each other for one batch.
+    _write_posted([event for event in events if isinstance(event, Posted)], batches, ledger)
+    _write_ended([event for event in events if isinstance(event, Ended)], batches, ledger)
+    for event in events:
+        batch = batches[event.shipment.batch_id]
+        match event:
+            case Lost() if batch.state == BatchState.ACCEPTED:
+                doubt(batch, "Zendesk no longer knows its job status.", result="lost")
+            case Looked() if batch.state == BatchState.UNSURE:
+                _looked(batch, event, ledger)
+            case Halted():
+                stop_jobs(event.shipment, event.error)
 
 
-def _moved(batch: Batch, posted: Posted, ledger: settling.Ledger) -> str:
-    """Move a batch that was being sent on as its answer says; the attempt's result."""
+def _write_posted(events: Sequence[Posted], batches: Mapping[int, Batch], ledger: settling.Ledger) -> None:
+    accepted, attempts = [], []
+    taken = known_status_ids([posted.status.id for posted in events if posted.status])
+    for posted in events:
+        batch = batches[posted.shipment.batch_id]
+        if batch.state != BatchState.SENDING:
+            continue
+        result = _moved(batch, posted, taken, ledger)
+        if posted.status and result == "accepted":
+            taken.add(posted.status.id)
+            batch.state, batch.status_id = BatchState.ACCEPTED, posted.status.id
+            accepted.append((batch.pk, batch.state, batch.status_id, timezone.now()))
+        kept = sending.kept_answer(posted.answer)
+        note = posted.error.message if posted.error else ""
+        attempts.append([posted.shipment.attempt_id, result, note, *(kept[name] for name in sending.KEPT)])
+    update_rows(Batch, ("state", "status_id", "accepted_at"), accepted)
+    update_rows(Attempt, ("result", "note", *sending.KEPT), attempts)
+
+
+def _moved(batch: Batch, posted: Posted, taken: Collection[str], ledger: settling.Ledger) -> str:
+    """Move a batch that was being sent on as its answer says, unless it was accepted; the attempt's result. `taken`
+    are job statuses known as other batches'."""
     shipment = posted.shipment
     match posted.error:
-        case None if posted.status and not _is_taken(posted.status.id, batch):
-            Batch.objects.filter(pk=batch.pk).update(
-                state=BatchState.ACCEPTED, status_id=posted.status.id, accepted_at=Now()
-            )  # fmt: skip
+        case None if posted.status and posted.status.id not in taken:
             return "accepted"
         case Limited():
             put_back(batch)
@@ -153,15 +189,40 @@ def _moved(batch: Batch, posted: Posted, ledger: settling.Ledger) -> str:
         case NotSignedIn() | Forbidden() | NotFound() as error:
             put_back(batch)
             stop_jobs(shipment, error)
-        case Refused(status=status) if status in BUSY:
+        case Refused() as error if not blames_items(error):
+            put_back(batch)
+        case Refused() if len(shipment.items) > 1:
+            # Some item is to blame. The half of them is tried next, until the bad one stands alone.
+            Batch.objects.filter(pk=batch.pk).update(portion=(len(shipment.items) + 1) // 2)
             put_back(batch)
         case Refused() as error:
             refused = settling.end(Outcome.FAILED, code=error.code or str(error.status), error=error.message)
-            settling.settle(batch, {place: refused for place, _ in shipment.items}, ledger)
+            Batch.objects.filter(pk=batch.pk).update(portion=None)
+            if not settling.settle(batch, {shipment.items[0][0]: refused}, ledger):
+                put_back(batch)  # What else the batch has is to be sent yet.
         case _:
             doubt(batch, "")
             return "unsure"
     return "refused"
+
+
+def _write_ended(events: Iterable[Ended], batches: Mapping[int, Batch], ledger: settling.Ledger) -> None:
+    running = [event for event in events if batches[event.shipment.batch_id].state == BatchState.ACCEPTED]
+    endings = [settling.Ending(batches[e.shipment.batch_id], e.ends, e.status.raw) for e in running]
+    settling.settle_all(endings, ledger)
+    for event, ending in zip(running, endings, strict=True):
+        if ending.batch.state != BatchState.ACCEPTED:
+            continue
+        if len(event.ends) == len(event.shipment.items):
+            put_back(ending.batch)  # What else the batch has is to be sent yet.
+        else:
+            doubt(ending.batch, f"Its job {event.status.status} without telling of every row.")
+
+
+def _give_up(batch: Batch, shipment: Shipment, reason: str, ledger: settling.Ledger) -> None:
+    """Of what was sent; what else the batch has is to be sent yet."""
+    if not settling.give_up(batch, [place for place, _ in shipment.items], reason, ledger):
+        put_back(batch)
 
 
 def _looked(batch: Batch, looked: Looked, ledger: settling.Ledger) -> None:
@@ -170,25 +231,25 @@ def _looked(batch: Batch, looked: Looked, ledger: settling.Ledger) -> None:
         _not_looked(batch, looked, ledger)
         return
     Attempt.objects.filter(pk=looked.shipment.attempt_id).update(note=finding.note)
-    if finding.status_id and _is_taken(finding.status_id, batch):
-        _look_later(batch, looked)  # Two batches of the same content: the other was first.
-        return
     if finding.status_id:
+        if known_status_ids([finding.status_id]):
+            _look_later(batch, looked)  # Two batches of the same content: the other was first.
+            return
         Batch.objects.filter(pk=batch.pk).update(status_id=finding.status_id)
     if settling.settle(batch, finding.ends, ledger):
         return
     match finding.rest:
-        case "resend":
+        case "resend" | "settled":  # Of a batch that was sent in parts there may be more to send.
             put_back(batch)
         case "uncertain":
-            settling.give_up(batch, finding.note, ledger)
+            _give_up(batch, looked.shipment, finding.note, ledger)
         case _:
             _look_later(batch, looked)
 
 
 def _not_looked(batch: Batch, looked: Looked, ledger: settling.Ledger) -> None:
     if isinstance(looked.error, NotFound):
-        settling.give_up(batch, f"The object cannot be read any more: {looked.error.message}", ledger)
+        _give_up(batch, looked.shipment, f"The object cannot be read any more: {looked.error.message}", ledger)
     else:
         Batch.objects.filter(pk=batch.pk).update(look_at=_in(looked.next_look))
     if isinstance(looked.error, NotSignedIn | Forbidden | NotFound):
@@ -199,19 +260,15 @@ def _look_later(batch: Batch, looked: Looked) -> None:
     Batch.objects.filter(pk=batch.pk).update(look_at=_in(looked.next_look), looks=batch.looks + 1)
 
 
-def _is_taken(status_id: str, batch: Batch) -> bool:
-    """Whether a job status is known as another batch's."""
-    return Batch.objects.filter(status_id=status_id).exclude(pk=batch.pk).exists()
-
-
 def _set_aside(shipment: Shipment) -> None:
     """Our own fault. The batch counts as in doubt, which loses and repeats nothing, and its job waits for a person."""
     Batch.objects.filter(pk=shipment.batch_id, state__in=IN_FLIGHT).update(
         state=BatchState.UNSURE, status_id="", look_at=_in(LOOK_SECONDS)
     )  # fmt: skip
     Attempt.objects.filter(pk=shipment.attempt_id).update(result="unsure")
-    jobs = Job.objects.filter(pk=shipment.job_id, state__in=SENDABLE)
-    _pause(jobs, "Something went wrong inside Jobs UI while an answer was written down; the log tells what.")
+    stop_job(
+        shipment.job_id, "Something went wrong inside Jobs UI while an answer was written down; the log tells what."
+    )
 
 
 def _pause(jobs: Iterable[Job], reason: str) -> None:

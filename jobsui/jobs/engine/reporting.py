@@ -1,34 +1,28 @@
-"""What people are told of a job: how far it is, what went wrong and why, what was sent and answered, and what became of
-every row."""
+"""What people are told of a job: how far it is, what went wrong and why, what was sent and answered. What became
+of every row is told in outcomes.py."""
 
-import itertools
 import json
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.files.storage import default_storage
-from django.db.models import Count, F, Max, Q
-from django.db.models.functions import Floor
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce, Floor
 
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
-from jobsui.files.safe import RESULT_COLUMNS, csv_line
-from jobsui.jobs.engine import checking, intake, mapping
+from jobsui.jobs.engine import checking, mapping, outcomes
 from jobsui.jobs.engine.pacing import Durations
 from jobsui.jobs.engine.planning import BATCH_SIZE
-from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, FileState, HeldBy, JobState, Outcome
-from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, RowError
-from jobsui.jobs.models.batch import End, unpack
-from jobsui.zendesk.payloads import Schema, parsed
+from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, HeldBy, JobState
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job
+from jobsui.jobs.models.batch import unpack
+from jobsui.zendesk.payloads import parsed
 
 CELLS = 100
 RATE_SECONDS = 60
-BOM = "\ufeff"
-"""Without it spreadsheets read UTF-8 as something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +31,12 @@ class Progress:
 
     percent: int
     in_flight: int
+    rows_in_flight: int
     waiting: int
     records_per_second: float | None
     eta_seconds: int | None
-    held_by: str
+    held: list[tuple[str, float]]
+    """(what held it back so far, for how many seconds), the longest first."""
     interval: int | None
     """Seconds until a page should look again; None when it need not."""
 
@@ -52,16 +48,6 @@ class Cell:
     state: str
     first: int
     last: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeRow:
-    row: int
-    cells: list[str]
-    outcome: str
-    record_id: str
-    error_code: str
-    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +64,9 @@ class Exchange:
     """Body of the last answer to the POST, "" without one."""
     reply: str
     """The last job status, as JSON; "" before there is one."""
-    rows: list[OutcomeRow]
+    rows: list[outcomes.OutcomeRow]
+    parts: dict[int, int]
+    """{number of an attempt that left items for a later one: the row of the last item it carried}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,28 +84,49 @@ def preview(job: Job) -> Preview:
     left_out = job.rows_invalid
     batches = -(-(job.rows - left_out) // BATCH_SIZE)
     limits = job.connection
-    per_second = min(limits.max_running_jobs / Durations.FIRST_GUESS, limits.requests_per_minute / 60)
+    own_rate = limits.requests_per_minute * limits.share / 100
+    per_second = min(limits.max_running_jobs / Durations.FIRST_GUESS, own_rate / 60)
     return Preview(job.rows - left_out, left_out, batches, batches / per_second + Durations.FIRST_GUESS)
 
 
 def mapped(job: Job) -> list[tuple[str, str]]:
-    """(column, what it fills), in the words of the wizard."""
+    """(column, what it fills), in the words of the wizard and the order of the file: PostgreSQL keeps none in JSON."""
     labels = {target.key: target.label for target in mapping.targets(checking.schema_of(job), Action(job.action))}
-    return [(column, labels.get(key, key.removeprefix(mapping.FIELD))) for column, key in job.mapping.items()]
+    chosen = [(column, job.mapping[column]) for column in job.file.columns if column in job.mapping]
+    return [(column, labels.get(key, key.removeprefix(mapping.FIELD))) for column, key in chosen]
 
 
 def progress(job: Job) -> Progress:
-    flying = Batch.objects.filter(job=job, state__in=IN_FLIGHT).count() if job.is_moving else 0
+    flying, rows = _in_flight(job) if job.is_moving else (0, 0)
     rate = records_per_second(job)
     return Progress(
         percent=percent(job),
         in_flight=flying,
+        rows_in_flight=rows,
         waiting=0 if job.is_over else max(0, job.batches_total - job.batches_done - flying),
         records_per_second=rate,
         eta_seconds=_left(job, rate),
-        held_by=HeldBy(job.held_by).label if job.state == JobState.RUNNING else "",
+        held=held_seconds(job),
         interval=_interval(job),
     )
+
+
+def held_seconds(job: Job) -> list[tuple[str, float]]:
+    """What held the job back so far, in words, and for how many seconds: the longest first, up to now."""
+    seconds = {HeldBy(key): float(spent) for key, spent in job.held_seconds.items() if key}
+    if job.held_by and job.held_at and not job.is_over:
+        now = HeldBy(job.held_by)
+        seconds[now] = seconds.get(now, 0) + max(0, time.time() - job.held_at.timestamp())
+    told = [(str(by.label), spent) for by, spent in seconds.items() if spent >= 1]
+    return sorted(told, key=lambda entry: -entry[1])
+
+
+def retries(job: Job) -> list[Job]:
+    """The launched retries of a job, oldest first, each with `left`: its failed rows that no retry of its own took."""
+    taken = Job.objects.launched().filter(parent=OuterRef("pk")).order_by().values("parent")
+    left = F("failed") - Coalesce(Subquery(taken.annotate(sum=Sum("rows")).values("sum")), 0)
+    launched = job.retries.launched().select_related("cause").annotate(left=left)
+    return list(launched.order_by("created_at", "pk"))
 
 
 def percent(job: Job) -> int:
@@ -183,120 +192,18 @@ def exchange(batch: Batch) -> Exchange:
         attempts=attempts,
         answer=_pretty(answer),
         reply=_pretty(unpack(blob.reply)),
-        rows=[_row(row, [_pretty(line)], end, _open_outcome(job, batch))
+        rows=[outcomes.outcome_row(row, [_pretty(line)], end, outcomes.open_outcome(job, batch))
               for row, line, end in zip(blob.row_numbers, blob.lines, blob.ends, strict=True)],
+        parts={attempt.number: blob.row_numbers[attempt.last_item]
+               for attempt in attempts if attempt.last_item < batch.size - 1},
     )  # fmt: skip
 
 
-def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
-    """Every row of the job in the file's order with what became of it, or only those of one outcome; in constant
-    memory. Raises FileRefused when the stored file can no longer be read."""
-    ends = _ends_by_row(job)
-    row, end = next(ends, (0, None))
-    with intake.open_rows(job.file) as table:
-        for number, cells in checking.rows_of(job, table):
-            while row and row < number:
-                row, end = next(ends, (0, None))
-            found = end if row == number else None
-            told = _row(number, cells[: len(table.columns)], found, _unplanned_outcome(job))
-            if not outcome or told.outcome == outcome:
-                yield told
-
-
-def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[bytes]:
-    """The file's own columns and what became of each row, as CSV in UTF-8, piece by piece. Cells that a spreadsheet
-    would run as formulas are made harmless unless `raw`. Raises NotPossibleNow at once when the stored file is gone."""
-    _require_content(job)
-    header = csv_line([*job.file.columns, *RESULT_COLUMNS], raw=raw)
-    lines = (
-        csv_line([*told.cells, str(told.row), told.outcome, told.record_id, told.error_code, told.error], raw=raw)
-        for told in outcome_rows(job, outcome)
-    )
-    return _in_pieces(itertools.chain([BOM + header], lines))
-
-
-def template_csv(schema: Schema) -> bytes:
-    """A file to fill in for this object: a header whose columns map themselves."""
-    offered = mapping.targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
-    return (BOM + csv_line([target.key.removeprefix(mapping.FIELD) for target in offered])).encode()
-
-
-def problems_csv(job: Job) -> Iterator[bytes]:
-    """Every problem the check finds, one a line: row, column, value, code, message, cure. Raises NotPossibleNow or
-    MappingRefused at once when the job cannot be checked."""
-    _require_content(job)
-    checking.require_mapping(job)
-    header = csv_line(["row", "column", "value", "code", "problem", "cure"])
-    return _in_pieces(itertools.chain([BOM + header], _problem_lines(job)))
-
-
-def _require_content(job: Job) -> None:
-    """A download that has begun can no longer say what is wrong."""
-    if job.file.state != FileState.READY:
-        raise NotPossibleNow("The file of this job is not read yet, or cannot be.")
-    if not default_storage.exists(job.file.content_name):
-        raise NotPossibleNow("The stored file of this job is gone, so its rows cannot be told any more.")
-
-
-def _problem_lines(job: Job) -> Iterator[str]:
-    with intake.open_rows(job.file) as table:
-        for _, judged in checking.judged_rows(job, table):
-            for p in judged if isinstance(judged, list) else ():
-                yield csv_line([str(p.row), p.column, p.value, p.code, p.message, p.cure])
-
-
-def _in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
-    """Few large writes instead of many small ones."""
-    held, size = [], 0
-    for line in lines:
-        held.append(line)
-        size += len(line)
-        if size > 32_768:
-            yield "".join(held).encode()
-            held, size = [], 0
-    yield "".join(held).encode()
-
-
-def _ends_by_row(job: Job) -> Iterator[tuple[int, End]]:
-    """(row, end) in the order of rows: batches and invalid rows, each in order already, merged."""
-    batched, invalid = _ends_of_batches(job), _ends_of_invalid(job)
-    left, right = next(batched, None), next(invalid, None)
-    while left or right:
-        if right is None or (left is not None and left[0] < right[0]):
-            assert left is not None  # noqa: S101  # for the type checker: one of both is there
-            yield left
-            left = next(batched, None)
-        else:
-            yield right
-            right = next(invalid, None)
-
-
-def _ends_of_batches(job: Job) -> Iterator[tuple[int, End]]:
-    blobs = BatchBlob.objects.filter(batch__job=job).select_related("batch").order_by("batch__seq")
-    for blob in blobs.defer("payload", "reply").iterator(chunk_size=50):
-        still_open = [_open_outcome(job, blob.batch), "", "", ""]
-        for row, end in zip(blob.row_numbers, blob.ends, strict=True):
-            yield row, end or still_open
-
-
-def _ends_of_invalid(job: Job) -> Iterator[tuple[int, End]]:
-    invalid = RowError.objects.filter(job=job, outcome=Outcome.INVALID).order_by("row")
-    for row, code, message in invalid.values_list("row", "code", "message").iterator(chunk_size=2000):
-        yield row, [Outcome.INVALID.value, "", code, message]
-
-
-def _open_outcome(job: Job, batch: Batch) -> str:
-    return Outcome.CANCELLED.value if batch.state == BatchState.CANCELLED else Outcome.PENDING.value
-
-
-def _unplanned_outcome(job: Job) -> str:
-    ended = job.state in {JobState.CANCELLED, JobState.FAILED}
-    return Outcome.CANCELLED.value if ended else Outcome.PENDING.value
-
-
-def _row(number: int, cells: list[str], end: End | None, otherwise: str) -> OutcomeRow:
-    outcome, record_id, code, error = end or [otherwise, "", "", ""]
-    return OutcomeRow(number, cells, outcome, record_id, code, error)
+def _in_flight(job: Job) -> tuple[int, int]:
+    """How many batches, and how many rows of theirs are open."""
+    is_open = F("size") - F("succeeded") - F("failed") - F("uncertain")
+    flying = Batch.objects.filter(job=job, state__in=IN_FLIGHT).aggregate(count=Count("pk"), rows=Sum(is_open))
+    return flying["count"], flying["rows"] or 0
 
 
 def _worst(stretch: Mapping[str, Any]) -> str:

@@ -3,9 +3,10 @@ database, so it may run in any thread."""
 
 import json
 import logging
+import time
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,10 @@ from jobsui.zendesk.payloads import Answer, ItemResult, JobStatus, Verdict
 
 logger = logging.getLogger(__name__)
 
+Item = tuple[int, bytes]
+"""Place in the batch, and the item as it is sent."""
+
+KEPT = ("http_status", "elapsed_ms", "answer_headers", "answer_body")
 KEPT_HEADERS = ("content-type", "date", "retry-after", "x-request-id", "x-zendesk-request-id")
 KEPT_PREFIXES = ("x-rate-limit", "ratelimit-", "zendesk-ratelimit-")
 KEPT_BODY = 64 * 1024
@@ -26,7 +31,7 @@ KEPT_BODY = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """The open items of a batch, ready to go or gone."""
+    """Open items of a batch, ready to go or gone."""
 
     batch_id: int
     job_id: int
@@ -35,12 +40,18 @@ class Shipment:
     object_key: str
     client: Client
     connection_id: int
-    items: tuple[tuple[int, bytes], ...]
-    """(place in the batch, the item as it is sent)."""
+    items: tuple[Item, ...]
+    is_part: bool
+    """The batch has more open items, to be sent later."""
     first_sent_at: datetime
     """When the batch was first sent: records older than that are not of its making."""
     resent: bool = False
     """An earlier attempt may have reached Zendesk."""
+
+    @property
+    def keys(self) -> dict[int, str]:
+        """The external or record id of each item, by its place; "" when it has none."""
+        return keys(self.items)
 
     @property
     def body(self) -> bytes:
@@ -56,6 +67,8 @@ class Posted:
     status: JobStatus | None = None
     error: ZendeskError | None = None
     answer: Answer | None = field(default=None, repr=False)
+    at: float = field(default_factory=time.monotonic)
+    """time.monotonic()."""
 
 
 def send(shipment: Shipment) -> Posted:
@@ -71,20 +84,16 @@ def send(shipment: Shipment) -> Posted:
 
 
 def kept_answer(answer: Answer | None) -> dict[str, Any]:
-    """What an Attempt keeps of an answer: an allow-list of its headers and the beginning of its body."""
+    """What an Attempt keeps of an answer (KEPT): an allow-list of its headers and the beginning of its body."""
     if answer is None:
-        return {}
+        return dict(zip(KEPT, (None, None, {}, b""), strict=True))
     headers = {
         name: value
         for name, value in answer.headers.items()
         if name.lower() in KEPT_HEADERS or name.lower().startswith(KEPT_PREFIXES)
     }
-    return {
-        "http_status": answer.status,
-        "elapsed_ms": round(answer.elapsed * 1000),
-        "answer_headers": headers,
-        "answer_body": zlib.compress(answer.body[:KEPT_BODY], 1),
-    }
+    body = zlib.compress(answer.body[:KEPT_BODY], 1)
+    return dict(zip(KEPT, (answer.status, round(answer.elapsed * 1000), headers, body), strict=True))
 
 
 def ends_of(shipment: Shipment, status: JobStatus) -> dict[int, End]:
@@ -95,9 +104,8 @@ def ends_of(shipment: Shipment, status: JobStatus) -> dict[int, End]:
     the item at its position, if there is one result for each item (docs/zendesk.md: order is not promised).
     """
     results = status.results or ()
-    places = _places(shipment, results)
     ends = {}
-    for result, place in zip(results, places, strict=True):
+    for result, place in zip(results, _places(shipment, results), strict=True):
         if place is not None and result.verdict is not Verdict.UNKNOWN:
             ends[place] = _end(shipment, result)
     return ends
@@ -105,7 +113,7 @@ def ends_of(shipment: Shipment, status: JobStatus) -> dict[int, End]:
 
 def _places(shipment: Shipment, results: Sequence[ItemResult]) -> list[int | None]:
     places = [place for place, _ in shipment.items]
-    by_key = _places_by_key(shipment)
+    by_key = {} if all(result.index is not None for result in results) else _places_by_key(shipment)
     found = [_place(result, places, by_key) for result in results]
     if results and all(place is None for place in found):
         told = any(result.index is not None or result.external_id for result in results)
@@ -121,15 +129,18 @@ def _place(result: ItemResult, places: Sequence[int], by_key: Mapping[str, int])
 
 
 def _places_by_key(shipment: Shipment) -> Mapping[str, int]:
-    return {key: place for place, key in keys(shipment).items() if key}
+    return {key: place for place, key in shipment.keys.items() if key}
 
 
-def keys(shipment: Shipment) -> dict[int, str]:
-    """The external or record id of each item, by its place; "" when it has none."""
+def keys(items: Iterable[Item], named_by: str = "") -> dict[int, str]:
+    """What each item calls its record, by its place: external or record id, or its member `named_by`; "" for none."""
     found = {}
-    for place, line in shipment.items:
+    for place, line in items:
         item = json.loads(line)
-        found[place] = item if isinstance(item, str) else str(item.get("external_id") or item.get("id") or "")
+        if isinstance(item, str):
+            found[place] = item
+        else:
+            found[place] = str((item.get(named_by) if named_by else item.get("external_id") or item.get("id")) or "")
     return found
 
 

@@ -6,20 +6,23 @@ import json
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobsui.jobs.enums import SENDABLE, SETTLED, BatchState, JobState, Outcome
+from jobsui.jobs.engine.statements import add_up, by_id, update_rows
+from jobsui.jobs.enums import SENDABLE, UNSETTLED, BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, JobEvent, RowError
 from jobsui.jobs.models.batch import End, pack
 
 SAMPLES = 20
 PACE_SECONDS, PACE_SAMPLES = 5, 60
+APPROVAL = "The first batch is through. Look at what became of its rows, then let the job go on or cancel it."
 
 
 def end(outcome: Outcome, record_id: str = "", code: str = "", error: str = "") -> End:
@@ -41,10 +44,6 @@ class Ledger:
         """The job's page has something new to show."""
         self._touched.add(job_id)
 
-    @property
-    def touched(self) -> set[int]:
-        return self._touched
-
     def include(self, other: "Ledger") -> None:
         """Add what another has."""
         for job_id, counts in other._counts.items():
@@ -54,43 +53,62 @@ class Ledger:
     def write(self) -> None:
         """One UPDATE a job; counters go up by what was added, whatever others add at the same time."""
         for job_id in sorted(self._touched):
-            changes: dict[str, Any] = {
-                name: F(name) + number for name, number in self._counts[job_id].items() if number
-            }
-            if pace := _next_pace(job_id, self._counts[job_id]):
-                changes["pace"] = pace
-            Job.objects.filter(pk=job_id).update(version=F("version") + 1, **changes)
+            add_up(job_id, self._counts[job_id])
         self._counts.clear()
 
 
-def settle(batch: Batch, ends: Mapping[int, End], ledger: Ledger, *, reply: Mapping[str, Any] | None = None) -> bool:
-    """Give items their end. True when the whole batch is done with that; what already had an end keeps it, and a batch
-    that is over stays as it is, so that doing it twice changes nothing."""
-    if not Batch.objects.filter(pk=batch.pk).unsettled().exists():
-        return True
-    blob = BatchBlob.objects.get(pk=batch.pk)
-    known = blob.ends
-    fresh = {index: entry for index, entry in ends.items() if 0 <= index < len(known) and known[index] is None}
-    for index, entry in fresh.items():
-        known[index] = entry
-        ledger.add(batch.job_id, entry[0])
-    blob.set_ends(known)
-    if reply is not None:
-        blob.reply = pack(json.dumps(reply).encode())
-    blob.save(update_fields=["outcomes", "reply"])
-    _note_errors(batch, blob, fresh)
-    if None in known:
-        Batch.objects.filter(pk=batch.pk).update(**_tally(known))
-        return False
-    _close(batch, known, ledger)
-    return True
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How items of a batch ended, by their place in it, and the job status that told so."""
+
+    batch: Batch
+    """As read in this transaction."""
+    ends: Mapping[int, End]
+    reply: Mapping[str, Any] | None = None
 
 
-def give_up(batch: Batch, reason: str, ledger: Ledger) -> None:
-    """Nothing established what became of the open items: they are uncertain, and a person decides."""
-    ends = BatchBlob.objects.get(pk=batch.pk).ends
-    lost = {i: end(Outcome.UNCERTAIN, code="Uncertain", error=reason) for i, entry in enumerate(ends) if entry is None}
-    settle(batch, lost, ledger)
+def settle(batch: Batch, ends: Mapping[int, End], ledger: Ledger) -> bool:
+    """`settle_all` of one batch: whether it is done with that."""
+    settle_all([Ending(batch, ends)], ledger)
+    return batch.state not in UNSETTLED
+
+
+def settle_all(endings: Sequence[Ending], ledger: Ledger) -> None:
+    """Give items their ends, and batches whose items all have one their final state. What already had an end keeps it,
+    and a batch that is over stays as it is, so that doing it twice changes nothing."""
+    endings = [each for each in endings if each.batch.state in UNSETTLED]
+    # The blob of a batch in which nothing has an end yet, and nothing fails now, tells nothing we need.
+    blobs = by_id(BatchBlob, [each.batch.pk for each in endings if _has_ends(each.batch) or _bad(each.ends)])
+    told, told_with_reply, errors = [], [], []
+    for ending in endings:
+        batch, blob = ending.batch, blobs.get(ending.batch.pk)
+        known: list[End | None] = blob.ends if blob else [None] * batch.size
+        fresh = {place: entry for place, entry in ending.ends.items() if known[place : place + 1] == [None]}
+        for place, entry in fresh.items():
+            known[place] = entry
+            ledger.add(batch.job_id, entry[0])
+        if ending.reply is None:
+            told.append((batch.pk, _packed(known)))
+        else:
+            told_with_reply.append((batch.pk, _packed(known), _packed(ending.reply)))
+        if blob:
+            errors += [_row_error(batch, blob.row_numbers[place], entry) for place, entry in _bad(fresh).items()]
+        _close_if_over(batch, known, ledger)
+    update_rows(BatchBlob, ("outcomes",), told)
+    update_rows(BatchBlob, ("outcomes", "reply"), told_with_reply)
+    update_rows(Batch, SETTLES, [[e.batch.pk, *(getattr(e.batch, name) for name in SETTLES)] for e in endings])
+    record_errors(errors)
+
+
+SETTLES = ("state", "done_at", "look_at", "succeeded", "failed", "uncertain")
+"""What settling changes of a batch."""
+
+
+def give_up(batch: Batch, places: Iterable[int], reason: str, ledger: Ledger) -> bool:
+    """Nothing established what became of the open ones of these items: they are uncertain, and a person decides. True
+    when the whole batch is done with that."""
+    uncertain = end(Outcome.UNCERTAIN, code="Uncertain", error=reason)
+    return settle(batch, dict.fromkeys(places, uncertain), ledger)
 
 
 def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
@@ -105,21 +123,21 @@ def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
     ledger.add(batch.job_id, Outcome.UNCERTAIN.value, -len(open_again))
     ledger.add(batch.job_id, "batches_done", -1)
     _forget_errors(batch)
-    Batch.objects.filter(pk=batch.pk).update(
-        state=state, done_at=None, look_at=timezone.now(), looks=0, **_tally(ends)
-    )  # fmt: skip
+    _tally_up(batch, ends)
+    batch.state, batch.done_at, batch.look_at, batch.looks = state, None, timezone.now(), 0
+    batch.save(update_fields=[*SETTLES, "looks"])
 
 
 Words = tuple[str, str]
 """What a cause says: message and cure."""
 
 
-def record_errors(job_id: int, errors: Iterable[tuple[RowError, Words, str]]) -> None:
+def record_errors(errors: Iterable[tuple[RowError, Words, str]]) -> None:
     """Store rows that did not succeed, each with the words and the signature of its cause, and count the causes."""
-    by_cause: defaultdict[str, list[tuple[RowError, Words]]] = defaultdict(list)
+    by_cause: defaultdict[tuple[int, str], list[tuple[RowError, Words]]] = defaultdict(list)
     for error, words, signature in errors:
-        by_cause[signature].append((error, words))
-    for signature, entries in by_cause.items():
+        by_cause[error.job_id, signature].append((error, words))
+    for (job_id, signature), entries in by_cause.items():
         cause = _cause(job_id, signature, *entries[0])
         for error, _ in entries:
             error.cause = cause
@@ -151,6 +169,8 @@ def finish_if_over(job_id: int) -> None:
             _end(job)
         elif job.state == JobState.PAUSING and not unsettled.exclude(state=BatchState.PLANNED).exists():
             _become(job, JobState.PAUSED, "Paused. Nothing is in flight.")
+        elif job.state in SENDABLE and job.canary and _is_first_batch_over(job):
+            _become(job, JobState.PAUSED, "Paused after the first batch, for a person to look.", reason=APPROVAL)
 
 
 def _end(job: Job) -> None:
@@ -163,20 +183,28 @@ def _end(job: Job) -> None:
         _become(job, over, "Completed." if not job.uncertain else f"{job.uncertain} rows are uncertain: please decide.")
 
 
+def _is_first_batch_over(job: Job) -> bool:
+    first = Batch.objects.filter(job=job, seq=1).first()
+    return first is not None and first.state not in UNSETTLED
+
+
 def _become(job: Job, state: JobState, event: str, **fields: Any) -> None:
     if state is not JobState.PAUSED:
         fields = {"finished_at": Now(), "reason": ""} | fields
-    if Job.objects.change(job, expected=(job.state,), state=state, held_by="", **fields):
+    if Job.objects.change(job, expected=(job.state,), state=state, **fields):
         JobEvent.objects.create(job=job, text=event)
 
 
 def _cancel_planned(job: Job) -> None:
-    """Batches never sent are cancelled; items of theirs that already have an end keep it. A batch that was to be sent
-    again because it may not have arrived is uncertain: nobody can say that it was never sent."""
+    """Batches never sent are cancelled; items of theirs that already have an end keep it. What was to be sent again
+    because it may not have arrived is uncertain: nobody can say that it was never sent."""
     planned = Batch.objects.filter(job=job, state=BatchState.PLANNED)
     ledger = Ledger()
-    for batch in planned.filter(attempts__result__in=Attempt.IN_DOUBT).distinct():
-        give_up(batch, "The job was cancelled before it could be established whether this had arrived.", ledger)
+    doubtful = planned.filter(attempts__result__in=Attempt.IN_DOUBT).order_by()
+    last_sent = dict(doubtful.annotate(last=Max("attempts__last_item")).values_list("pk", "last"))
+    for pk, batch in by_id(Batch, last_sent).items():
+        sent = range(last_sent[pk] + 1)
+        give_up(batch, sent, "The job was cancelled before it could be established whether this had arrived.", ledger)
     ledger.write()
     planned.update(
         state=BatchState.CANCELLED, done_at=Now(),
@@ -184,11 +212,9 @@ def _cancel_planned(job: Job) -> None:
     )  # fmt: skip
 
 
-def _close(batch: Batch, ends: list[End | None], ledger: Ledger) -> None:
-    tally = _tally(ends)
-    state = BatchState.UNCERTAIN if tally["uncertain"] else BatchState.DONE
-    Batch.objects.filter(pk=batch.pk).update(state=state, done_at=timezone.now(), look_at=None, **tally)
-    ledger.add(batch.job_id, "batches_done")
+def _has_ends(batch: Batch) -> bool:
+    """Whether some of its items may have an end already."""
+    return bool(batch.succeeded or batch.failed or batch.uncertain)
 
 
 def _tally(ends: Iterable[End | None]) -> dict[str, int]:
@@ -197,12 +223,25 @@ def _tally(ends: Iterable[End | None]) -> dict[str, int]:
     return {"succeeded": counts.total(), **apart}
 
 
-def _note_errors(batch: Batch, blob: BatchBlob, ends: Mapping[int, End]) -> None:
-    bad = {i: entry for i, entry in ends.items() if entry[0] in {Outcome.FAILED, Outcome.UNCERTAIN}}
-    if not bad:
-        return
-    rows = blob.row_numbers
-    record_errors(batch.job_id, [_row_error(batch, rows[index], entry) for index, entry in bad.items()])
+def _close_if_over(batch: Batch, ends: Sequence[End | None], ledger: Ledger) -> None:
+    _tally_up(batch, ends)
+    if None not in ends:
+        batch.state = BatchState.UNCERTAIN if batch.uncertain else BatchState.DONE
+        batch.done_at, batch.look_at = timezone.now(), None
+        ledger.add(batch.job_id, "batches_done")
+
+
+def _packed(value: Any) -> bytes:
+    return pack(json.dumps(value).encode())
+
+
+def _tally_up(batch: Batch, ends: Iterable[End | None]) -> None:
+    for name, number in _tally(ends).items():
+        setattr(batch, name, number)
+
+
+def _bad(ends: Mapping[int, End]) -> dict[int, End]:
+    return {place: entry for place, entry in ends.items() if entry[0] in {Outcome.FAILED, Outcome.UNCERTAIN}}
 
 
 def _row_error(batch: Batch, row: int, entry: End) -> tuple[RowError, Words, str]:
@@ -226,13 +265,11 @@ def _cause(job_id: int, signature: str, example: RowError, said: Words) -> Cause
     )[0]  # fmt: skip
 
 
-def _next_pace(job_id: int, counts: Mapping[str, int]) -> list[list[float]] | None:
-    """The job's pace with a new sample, None when the last one is recent."""
-    gained = sum(number for name, number in counts.items() if name in {outcome.value for outcome in SETTLED})
-    if not gained:
-        return None
-    job = Job.objects.get(pk=job_id)
-    now = time.time()
-    if job.pace and now - job.pace[-1][0] < PACE_SECONDS:
-        return None
-    return [*job.pace, [now, job.settled - job.invalid + gained]][-PACE_SAMPLES:]
+def sample_pace(job: Job) -> None:
+    """Note how far a job is, as just read, unless the last note is recent or nothing has changed since."""
+    now, done = time.time(), job.settled - job.invalid
+    if job.pace and (now - job.pace[-1][0] < PACE_SECONDS or job.pace[-1][1] == done):
+        return
+    if job.pace or done:
+        job.pace = [*job.pace, [now, done]][-PACE_SAMPLES:]
+        Job.objects.filter(pk=job.pk).update(pace=job.pace)

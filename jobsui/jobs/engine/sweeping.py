@@ -2,15 +2,16 @@
 
 import contextlib
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from jobsui.jobs.engine import control
+from jobsui.jobs.engine import control, restoring
 from jobsui.jobs.enums import MOVING, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, Lease
+from jobsui.jobs.models.file import this_storage
 from jobsui.jobs.queueing import ring
 
 DRAFT_DAYS = 7
@@ -18,7 +19,9 @@ DRAFT_DAYS = 7
 
 def sweep() -> None:
     """Ring for every file unread, job unchecked or unplanned, and account with open work, that nobody holds a lease
-    for; throw away drafts nobody touched for a week. Any number of sweeps at once does no harm."""
+    for; throw away drafts nobody touched for a week, and files kept here that no job has. Any number of sweeps at once
+    does no harm."""
+    restoring.remember()
     held = set(Lease.objects.live().values_list("name", flat=True))
     _ring_for("read_file", "read", File.objects.filter(state=FileState.READING).values_list("pk", flat=True), held)
     _ring_for("check_job", "check", Job.objects.filter(state=JobState.CHECKING).values_list("pk", flat=True), held)
@@ -30,12 +33,22 @@ def sweep() -> None:
     for draft in _forgotten_drafts():
         with contextlib.suppress(NotPossibleNow):  # Launched this very moment.
             control.discard(draft, by=None)
+    for file in _forgotten_files():
+        control.forget_unused(file)
 
 
 def _forgotten_drafts() -> QuerySet[Job]:
-    long_ago = timezone.now() - timedelta(days=DRAFT_DAYS)
-    old = Job.objects.drafts().filter(created_at__lt=long_ago)
-    return old.exclude(state=JobState.CHECKING).exclude(checked_at__gte=long_ago)
+    old = Job.objects.drafts().filter(created_at__lt=_long_ago())
+    return old.exclude(state=JobState.CHECKING).exclude(checked_at__gte=_long_ago())
+
+
+def _forgotten_files() -> QuerySet[File]:
+    """Of drafts that were thrown away on another host, which could not delete them."""
+    return File.objects.filter(kept_at=this_storage(), jobs=None, created_at__lt=_long_ago())
+
+
+def _long_ago() -> datetime:
+    return timezone.now() - timedelta(days=DRAFT_DAYS)
 
 
 def _ring_for(task: str, lease: str, ids: Iterable[int], held: set[str]) -> None:

@@ -101,6 +101,13 @@ class BatchBlob(models.Model):
         return unpack(self.payload).split(b"\n")
 
     @property
+    def open_items(self) -> list[tuple[int, bytes]]:
+        """Place in the batch and line of each item that has no end yet."""
+        if not self.outcomes:
+            return list(enumerate(self.lines))
+        return [(place, line) for place, (line, end) in enumerate(zip(self.lines, self.ends, strict=True)) if not end]
+
+    @property
     def items(self) -> list[Any]:
         return [json.loads(line) for line in self.lines]
 

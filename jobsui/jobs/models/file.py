@@ -7,6 +7,11 @@ from django.db import models
 from jobsui.jobs.enums import FileState
 
 
+def this_storage() -> str:
+    """The name of the place where this host keeps files."""
+    return str(settings.STORAGE_ID)
+
+
 class File(models.Model):
     """An uploaded file, kept exactly as it came, with what was detected about it."""
 
@@ -16,6 +21,8 @@ class File(models.Model):
     stored_as = models.CharField(max_length=100)
     # A workbook's chosen sheet as rows of text, so that check and planning need not unpack it again; "" for others.
     staged_as = models.CharField(max_length=100, blank=True)
+    # The place it lies in: only hosts that share it can read the file, so only their workers are asked to.
+    kept_at = models.CharField(max_length=100, default=this_storage)
     state = models.CharField(max_length=10, choices=FileState, default=FileState.READING)
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
@@ -38,6 +45,11 @@ class File(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this host can read it."""
+        return self.kept_at == this_storage()
 
     @property
     def content_name(self) -> str:

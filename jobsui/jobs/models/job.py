@@ -4,10 +4,25 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models.functions import Concat, Now
+from django.utils import timezone
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.enums import MOVING, OVER, SETTLED, SUCCEEDED, UNLAUNCHED, Action, HeldBy, JobState, Outcome, Weight
+from jobsui.jobs.enums import (
+    MOVING,
+    OVER,
+    SENDABLE,
+    SETTLED,
+    SUCCEEDED,
+    UNLAUNCHED,
+    Action,
+    BatchState,
+    HeldBy,
+    JobState,
+    Outcome,
+    Weight,
+)
 from jobsui.jobs.models.file import File
 
 if TYPE_CHECKING:
@@ -27,12 +42,39 @@ class JobQuerySet(models.QuerySet["Job"]):
     def on_host(self, host: str) -> "JobQuerySet":
         return self.filter(connection__host=host)
 
+    def with_holder(self) -> "JobQuerySet":
+        """Each with `held_back_by`: what truly keeps it from going faster now, also when nobody is there to write it
+        down."""
+        driven = Exists(Lease.objects.live().filter(name=Concat(Value("account:"), OuterRef("connection__host"))))
+        stocked = Exists(Job.objects.filter(pk=OuterRef("pk"), batches__state=BatchState.PLANNED))
+        holder = Case(
+            When(state=JobState.PAUSED, canary=True, batches_done__gt=0, then=Value(HeldBy.APPROVAL.value)),
+            When(state=JobState.PAUSED, then=Value(HeldBy.PAUSED.value)),
+            When(Q(state__in=MOVING) & ~driven, then=Value(HeldBy.WORKERS.value)),
+            When(state=JobState.PAUSING, then=Value(HeldBy.PAUSED.value)),
+            When(Q(state__in=SENDABLE, planned_at=None) & ~stocked, then=Value(HeldBy.WORKERS.value)),
+            When(state__in=SENDABLE, then=F("held_by")),
+            default=Value(HeldBy.NOTHING.value),
+        )
+        return self.annotate(held_back_by=holder)
+
     def change(self, job: "Job", *, expected: tuple[str, ...], **fields: Any) -> bool:
         """Update one job only while its state is among `expected`; False when somebody else was first."""
+        if "state" in fields:
+            waits = HeldBy.APPROVAL if job.canary and job.batches_done else HeldBy.PAUSED
+            fields |= job.held_from_now(waits if fields["state"] == JobState.PAUSED else HeldBy.NOTHING)
         changed = self.filter(pk=job.pk, state__in=expected).update(version=models.F("version") + 1, **fields)
         if changed:
             job.refresh_from_db()
         return bool(changed)
+
+    def hold(self, job: "Job", held_by: HeldBy) -> None:
+        """Say what holds a job back from now on."""
+        if held_by != job.held_by:
+            fields = job.held_from_now(held_by)
+            self.filter(pk=job.pk).update(version=models.F("version") + 1, **fields)
+            for name, value in fields.items():
+                setattr(job, name, value)
 
 
 def _counter() -> "models.PositiveBigIntegerField[int, int]":
@@ -146,6 +188,21 @@ class Job(models.Model):
         return {"rows": self.rows} | {outcome.value: self.count(outcome) for outcome in Outcome}
 
     @property
+    def to_send(self) -> int:
+        """How many rows are neither settled nor known to have problems."""
+        return self.pending - max(0, self.rows_invalid - self.invalid)
+
+    @property
+    def holder(self) -> HeldBy:
+        """What keeps it from going faster now, of a job that comes from with_holder()."""
+        return HeldBy(vars(self)["held_back_by"])
+
+    @property
+    def awaits_approval(self) -> bool:
+        """Its first batch is over, and a person is to say whether the others follow."""
+        return self.state == JobState.PAUSED and self.canary and self.batches_done > 0
+
+    @property
     def is_draft(self) -> bool:
         return self.state in UNLAUNCHED
 
@@ -156,6 +213,14 @@ class Job(models.Model):
     @property
     def is_over(self) -> bool:
         return self.state in OVER
+
+    def held_from_now(self, held_by: HeldBy) -> dict[str, Any]:
+        """The fields that say so, with the seconds of what held the job back before added up."""
+        now = timezone.now()
+        seconds = dict(self.held_seconds)
+        if self.held_by and self.held_at:
+            seconds[self.held_by] = round(seconds.get(self.held_by, 0.0) + (now - self.held_at).total_seconds(), 3)
+        return {"held_by": held_by, "held_at": now, "held_seconds": seconds}
 
     def add_event(self, text: str, *, by: "User | None" = None) -> None:
         JobEvent.objects.create(job=self, text=text, by=by)

@@ -7,6 +7,13 @@ from jobsui.jobs.models.batch import Batch
 from jobsui.jobs.models.job import Job
 
 
+class CauseQuerySet(models.QuerySet["Cause"]):
+    def failed(self) -> "CauseQuerySet":
+        """Those of rows that Zendesk refused. All rows of a cause have the same outcome, so one of them tells."""
+        first = RowError.objects.filter(cause=models.OuterRef("pk")).order_by("row").values("outcome")[:1]
+        return self.alias(outcome=models.Subquery(first)).filter(outcome=Outcome.FAILED)
+
+
 class Cause(models.Model):
     """Problems of one kind in one job, counted: what people read first. Found by the check, or told by Zendesk."""
 
@@ -27,6 +34,8 @@ class Cause(models.Model):
     # The first rows and a few different values.
     sample_rows = models.JSONField(default=list)
     sample_values = models.JSONField(default=list)
+
+    objects = CauseQuerySet.as_manager()
 
     class Meta:
         ordering = ("-count", "pk")

@@ -24,7 +24,10 @@ def _secret(label: str) -> forms.CharField:
 class ConnectionForm(DressedForm):
     """A connection as a person types it. Secrets are only ever written: left empty, what is stored stays."""
 
-    COLUMNS = ("name", "host", "production", "sign_in", "client_id", "email", "requests_per_minute", "max_running_jobs")
+    COLUMNS = (
+        "name", "host", "production", "sign_in", "client_id", "email", "requests_per_minute", "share",
+        "max_running_jobs", "posts_ahead",
+    )  # fmt: skip
     """What `apply` sets."""
 
     name = forms.CharField(max_length=80, help_text="What your team calls this account.")
@@ -49,9 +52,18 @@ class ConnectionForm(DressedForm):
         min_value=1, max_value=100_000, initial=400,
         help_text="By the plan: Team 200, Growth and Professional 400, Enterprise 700, Enterprise Plus 2,500.",
     )  # fmt: skip
+    share = forms.IntegerField(
+        label="Of these, Jobs UI uses at most (percent)", min_value=1, max_value=100, initial=80,
+        help_text="The rest is left to people and other integrations.",
+    )  # fmt: skip
     max_running_jobs = forms.IntegerField(
         label="Job window", min_value=1, max_value=30, initial=30,
         help_text="Zendesk runs 30 jobs at once. Take fewer to leave room for other integrations.",
+    )  # fmt: skip
+    posts_ahead = forms.BooleanField(
+        label="Send a batch a moment before a slot is known to be free", required=False, initial=True,
+        help_text="No slot stays empty until the next look. A request that comes a moment too early is refused (429) "
+        "and sent again, which does no harm. Done only while slots are what limits the account.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, connection: Connection | None = None, **kwargs: Any) -> None:
@@ -61,8 +73,7 @@ class ConnectionForm(DressedForm):
         if connection is not None:
             kwargs["initial"] = {
                 name: getattr(connection, name)
-                for name in ("name", "production", "sign_in", "client_id", "email", "requests_per_minute",
-                             "max_running_jobs")
+                for name in self.COLUMNS
             } | {"host": connection.subdomain or connection.host, "token_client_id": connection.client_id}  # fmt: skip
         super().__init__(*args, **kwargs)
         if extra := hosts.extra_hosts():

@@ -6,7 +6,7 @@ from django import forms
 
 CLASSES = {
     "checkbox": "form-check-input",
-    "radioselect": "form-check-input",
+    "radio": "form-check-input",
     "select": "form-select",
 }
 

@@ -8,7 +8,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.enums import UNLAUNCHED, Action, JobState
+from jobsui.jobs.engine.options import Rules
+from jobsui.jobs.enums import UNLAUNCHED, Action, JobState, Weight
 from jobsui.jobs.models import Job
 from jobsui.web.forms.fields import DressedForm
 
@@ -70,6 +71,28 @@ class HistoryForm(DressedForm):
     @property
     def is_narrowing(self) -> bool:
         return any(self.data.get(name) for name in self.fields)
+
+
+def _limit(label: str, most: int) -> forms.IntegerField:
+    """A number within a sentence, so that its label is for those who do not see the sentence."""
+    widget = forms.NumberInput(attrs={"aria-label": label})
+    return forms.IntegerField(label=label, min_value=1, max_value=most, required=False, widget=widget)
+
+
+class RulesForm(DressedForm):
+    """How a launched job runs. A limit left empty never stops it."""
+
+    weight = forms.TypedChoiceField(
+        label="Share of the account", choices=Weight.choices, coerce=lambda value: Weight(int(value)), required=False,
+        empty_value=None, help_text="Beside other jobs of this account. Alone, a job takes all there is.",
+    )  # fmt: skip
+    stop_percent = _limit("Percent of rows that fail", 100)
+    stop_rows = _limit("Of so many last rows", 1_000_000)
+    stop_refusals = _limit("Refused requests in a row", 1000)
+
+    def rules(self) -> Rules:
+        data = {name: value for name, value in self.cleaned_data.items() if value and name in Rules.__slots__}
+        return Rules(**data)
 
 
 def _midnight(day: date | None) -> datetime | None:

@@ -9,6 +9,7 @@ from jobsui.jobs.engine.mapping import Target
 from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import Action
 from jobsui.web.forms.fields import DressedForm
+from jobsui.web.forms.jobs import RulesForm
 from jobsui.words import counted
 
 HELP = {
@@ -108,9 +109,13 @@ class MappingForm(DressedForm):
         return Options(blank=data["blank"], own_external_ids=bool(data.get("own_external_ids")))
 
 
-class LaunchForm(forms.Form):
-    """Deletes are launched by typing how many."""
+class LaunchForm(RulesForm):
+    """How a job begins and runs. Deletes are launched by typing how many."""
 
+    start = forms.ChoiceField(
+        choices=[("all", "all at once"), ("canary", "the first batch, then wait for me to look")], initial="all",
+        required=False, widget=forms.RadioSelect,
+    )  # fmt: skip
     confirm = forms.CharField(required=False)
 
     def __init__(self, *args: Any, number: int, deletes: bool, **kwargs: Any) -> None:

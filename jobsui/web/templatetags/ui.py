@@ -1,8 +1,10 @@
 """How things look: icons, state badges, numbers, times."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from django import template
 from django.conf import settings
@@ -147,7 +149,7 @@ def filesize(size: float) -> str:
 
 
 @register.filter
-def lookup(mapping: dict[str, str], key: str) -> str:
+def lookup[K](mapping: Mapping[K, Any], key: K) -> Any:
     """A dictionary's value for a key that is only known in the template; "" when absent."""
     return mapping.get(key, "")
 

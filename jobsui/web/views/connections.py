@@ -37,6 +37,7 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
         "is_legacy": connection.sign_in == SignIn.API_TOKEN,
         "legacy_end": API_TOKENS_END,
         "objects": connection.objects_known.all(),
+        "siblings": access.connections(request.user).filter(host=connection.host).exclude(pk=connection.pk),
     }
     return render(request, "connections/detail.html", page)
 

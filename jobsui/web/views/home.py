@@ -62,5 +62,5 @@ def _live(user: User) -> dict[str, Any]:
         "drafts": [job for job in jobs if job.is_draft],
         "latest": [job for job in jobs if not job.is_moving and not job.is_draft][:8],
         "interval": 3 if running else 30,
-        "version": str(zlib.crc32(repr([(job.pk, job.version, job.file.rows) for job in jobs]).encode())),
+        "version": str(zlib.crc32(repr([(job.pk, job.version, job.holder, job.file.rows) for job in jobs]).encode())),
     }

@@ -7,15 +7,16 @@ from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpRe
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobsui.jobs.engine import control, reporting
+from jobsui.jobs.engine import control, outcomes, reporting
+from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.models import Job, RowError
 from jobsui.web import access, paging
 from jobsui.web.access import HtmxRequest
-from jobsui.web.forms.jobs import HistoryForm
+from jobsui.web.forms.jobs import HistoryForm, RulesForm
 from jobsui.words import counted
 
 SHOWN_CAUSES = 5
@@ -45,7 +46,10 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = access.draft_or_job(request.user, code)
     if job.is_draft:
         return redirect("jobs:upload", code)
-    page = _live(job) | {"may": control.may(job), "tab": "detail", "retries": job.retries.launched()}
+    page = _live(job) | {
+        "may": control.may(job), "tab": "detail", "rules": Rules.of(job), "retries": reporting.retries(job),
+        "retriable": control.retriable_causes(job),
+    }  # fmt: skip
     return render(request, "jobs/detail.html", page)
 
 
@@ -55,7 +59,7 @@ def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = access.job(request.user, code)
     if request.GET.get("state", job.state) != job.state:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
-    if request.GET.get("v") == str(job.version):
+    if request.GET.get("v") == _seen(job):
         return HttpResponse(status=204)
     return render(request, "jobs/detail.html#progress", _live(job))
 
@@ -76,7 +80,7 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     page = {
         "job": job, "tab": "rows", "page": paging.by_number(found, "row", request.GET.get("after", "")),
         "causes": reporting.causes(job, most=50), "outcomes": [(o.value, o.label) for o in RowError.OUTCOMES],
-        "cause": cause, "outcome": outcome,
+        "cause": cause, "outcome": outcome, "retriable": control.retriable_causes(job) if cause else {},
     }  # fmt: skip
     return render(request, "jobs/rows.html", page)
 
@@ -89,6 +93,7 @@ def events(request: HtmxRequest, code: UUID) -> HttpResponse:
         "tab": "events",
         "events": job.events.select_related("by")[:200],
         "options": job.options,
+        "rules": Rules.of(job),
         "mapped": reporting.mapped(job),
     }
     return render(request, "jobs/events.html", page)
@@ -101,7 +106,7 @@ def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     if outcome and outcome not in Outcome:
         raise Http404
     try:
-        lines = reporting.results_csv(job, outcome=outcome, raw=request.GET.get("raw") == "1")
+        lines = outcomes.results_csv(job, outcome=outcome, raw=request.GET.get("raw") == "1")
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
@@ -112,7 +117,7 @@ def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
 def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     job = access.draft_or_job(request.user, code)
     try:
-        lines = reporting.problems_csv(job)
+        lines = outcomes.problems_csv(job)
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
@@ -129,6 +134,22 @@ def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
     return _ask(request, code, control.resume, "Going on.")
 
 
+@require_http_methods(["GET", "POST"])
+def rules(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """Change how a job runs that is not over."""
+    job = access.job(request.user, code)
+    if "adjust" not in control.may(job):
+        return redirect("jobs:detail", code)
+    form = RulesForm(request.POST or None, initial=Rules.of(job).columns)
+    if request.method == "POST" and form.is_valid():
+
+        def change(job: Job, *, by: User) -> None:
+            control.set_rules(job, form.rules(), by=by)
+
+        return _ask(request, code, change, "The job runs by these rules from now on.")
+    return render(request, "jobs/rules.html", {"job": job, "form": form})
+
+
 @require_POST
 def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
     return _ask(request, code, control.cancel, "Cancelling. Records already sent stay in Zendesk.")
@@ -136,13 +157,17 @@ def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_POST
 def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """A new job of all failed rows, or of those of one cause."""
     job = access.job(request.user, code)
+    chosen = paging.whole(request.POST.get("cause", ""))
+    cause = access.cause(request.user, code, chosen) if chosen else None
+    number = control.retriable_causes(job).get(cause.pk, 0) if cause else control.left_to_retry(job)
     try:
-        child = control.retry(job, by=request.user)
+        child = control.retry(job, by=request.user, cause=cause)
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
-    messages.success(request, f"A new job of the {counted(job.failed, 'failed row')}, checked again first.")
+    messages.success(request, f"A new job of {counted(number, 'failed row')}, checked again first.")
     return redirect("jobs:check", child.code)
 
 
@@ -170,10 +195,17 @@ def _ask(request: HtmxRequest, code: UUID, act: Callable[..., None], done: str) 
 def _live(job: Job) -> dict[str, object]:
     return {
         "job": job,
+        "seen": _seen(job),
         "now": reporting.progress(job),
         "strip": reporting.strip(job),
+        "retriable": {},  # Buttons have no place in what is replaced every second.
         "causes": reporting.causes(job, most=SHOWN_CAUSES) if job.failed or job.invalid or job.uncertain else [],
     }
+
+
+def _seen(job: Job) -> str:
+    """Another one when the live section has something new to show: workers that are gone change no job."""
+    return f"{job.version}-{job.holder}"
 
 
 def _download(lines: Iterator[bytes], name: str) -> StreamingHttpResponse:

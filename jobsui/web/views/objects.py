@@ -6,7 +6,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
-from jobsui.jobs.engine import reporting
+from jobsui.jobs.engine import outcomes
 from jobsui.web import access
 from jobsui.web.access import HtmxRequest
 from jobsui.web.forms.objects import ObjectKeyForm
@@ -59,7 +59,7 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
 def template(request: HtmxRequest, pk: int) -> HttpResponse:
     """A CSV to fill in: a header that maps itself."""
     custom_object = access.custom_object(request.user, pk)
-    response = HttpResponse(reporting.template_csv(custom_object.schema), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(outcomes.template_csv(custom_object.schema), content_type="text/csv; charset=utf-8")
     name = content_disposition_header(as_attachment=True, filename=f"{custom_object.key}-template.csv")
     response["Content-Disposition"] = name or "attachment"
     return response

@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobsui.jobs.engine import checking, control, intake, mapping, reporting
-from jobsui.jobs.engine.options import Options
+from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, MappingRefused, NotPossibleNow
 from jobsui.jobs.models import Cause, Job
@@ -184,11 +184,12 @@ def review(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     """Let it go. A second click finds a launched job and lands on its page."""
-    form = LaunchForm(request.POST, number=reporting.preview(job).sent, deletes=Action(job.action).deletes)
+    form = _launch_form(job, request.POST)
     if not form.is_valid():
         return _review(request, job, form)
     try:
-        control.launch(job, by=request.user)
+        canary = form.cleaned_data["start"] == "canary"
+        control.launch(job, by=request.user, canary=canary, rules=form.rules())
     except ChangedSinceCheck as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:check", job.code)
@@ -241,11 +242,17 @@ def _check_page(job: Job) -> dict[str, Any]:
             "good": job.rows - job.rows_invalid}  # fmt: skip
 
 
+def _launch_form(job: Job, data: QueryDict | None = None) -> LaunchForm:
+    initial = Rules.of(job).columns
+    number = reporting.preview(job).sent
+    return LaunchForm(data, initial=initial, number=number, deletes=Action(job.action).deletes)
+
+
 def _review(request: HtmxRequest, job: Job, form: LaunchForm | None = None) -> HttpResponse:
     action = Action(job.action)
     page = {
         "job": job,
-        "form": form,
+        "form": form or _launch_form(job),
         "preview": reporting.preview(job),
         "options": Options.from_json(job.options),
         "mapped": reporting.mapped(job),

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import fcntl
 import os
@@ -5,12 +6,14 @@ import socket
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from jobsui.jobs import queueing
 from jobsui.ops import statics, valkey
@@ -18,6 +21,12 @@ from jobsui.ops.supervisor import Part, Supervisor
 from jobsui.web import first_run
 
 START_SECONDS = 60
+PREPARING = 0x6A6F6273
+"""A number for the lock that nobody else will choose."""
+BASE_PATIENCE = 1.0
+"""What the others stand on needs no more once they are gone."""
+DRIVER_PATIENCE = 28.0
+"""A driver waits for the answers to what it has sent (driving.STOP_SECONDS)."""
 EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104  # a host people may choose
 
 
@@ -66,18 +75,19 @@ class Command(BaseCommand):
         return lock
 
     def _prepare(self) -> None:
-        call_command("migrate", verbosity=0)
-        call_command("createcachetable", verbosity=0)
+        with _one_host_at_a_time():
+            call_command("migrate", verbosity=0)
+            call_command("createcachetable", verbosity=0)
         statics.collect()
 
     def _start(self, supervisor: Supervisor, host: str, port: int, workers: int, sandbox_port: int | None) -> None:
         if valkey.is_embedded():
-            supervisor.start(Part("valkey", valkey.command(), base=True))
+            supervisor.start(Part("valkey", valkey.command(), base=True, patience=BASE_PATIENCE))
         if sandbox_port is not None:
-            supervisor.start(Part("sandbox", _sandbox(sandbox_port), base=True))
+            supervisor.start(Part("sandbox", _sandbox(sandbox_port), base=True, patience=BASE_PATIENCE))
         supervisor.watch(until=_deadline(queueing.answers, "The queue does not answer."))
         supervisor.start(Part("web", _web(host, port)))
-        supervisor.start(Part("worker-drive", _manage("work", "drive")))
+        supervisor.start(Part("worker-drive", _manage("work", "drive"), patience=DRIVER_PATIENCE))
         for number in range(1, workers + 1):
             supervisor.start(Part(f"worker-{number}", _manage("work", "work")))
         supervisor.start(Part("sweep", _manage("sweep")))
@@ -101,6 +111,20 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+@contextlib.contextmanager
+def _one_host_at_a_time() -> Iterator[None]:
+    """Hosts that are started together would all make the same tables. SQLite has one host, which `up.lock` guards."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARING])
 
 
 def _environment(host: str, sandbox_port: int | None) -> dict[str, str]:

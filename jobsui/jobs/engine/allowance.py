@@ -1,0 +1,145 @@
+"""What one account allows right now, learned while running: how many batches may go, when to look at those that run,
+and what holds us back."""
+
+import time
+from collections.abc import Collection, Iterable
+from math import sqrt
+from typing import Protocol
+
+from jobsui.connections.models import Connection
+from jobsui.jobs.engine import pacing
+from jobsui.jobs.enums import HeldBy
+from jobsui.zendesk.client import retry_after
+from jobsui.zendesk.errors import Limited, Refused, TooManyJobs, ZendeskError
+from jobsui.zendesk.payloads import Answer
+
+DEFAULT_WAIT = 30.0
+"""Seconds to wait after a 429 that does not say."""
+KEEP = 2.0
+"""Requests that posting ahead leaves in the budget, so that it never delays a look."""
+RECKON_SECONDS = 0.5
+REFUSED, ACCEPTED = 0.3, 0.02
+"""How the margin of posting ahead moves with each post, so that at most about one in fifteen is refused."""
+
+
+class Running(Protocol):
+    """A batch Zendesk works at."""
+
+    started: float | None
+    """time.monotonic() when it was accepted; None: before our time."""
+    seen: float
+    """time.monotonic() when it was last seen running."""
+
+
+class Allowance:
+    """Of one account. All times are of time.monotonic()."""
+
+    def __init__(self) -> None:
+        self.budget, self.window = pacing.Budget(1), pacing.Window(1)
+        self.durations, self.trips = pacing.Durations(), pacing.Trips()
+        self.posts, self.asks = pacing.Backoff(), pacing.Backoff()
+        self._limits: tuple[int, int, int] = (0, 0, 0)
+        self._posts_ahead = False
+        self._margin, self._ahead_from = 1.0, 0.0
+        self._interval, self._reckoned_at = 0.0, 0.0
+
+    def agree(self, connections: Collection[Connection]) -> None:
+        """Keep to the smallest values of these connections, which share the account."""
+        if not connections:
+            return
+        self._posts_ahead = all(each.posts_ahead for each in connections)
+        limits = (
+            min(each.requests_per_minute for each in connections),
+            min(each.share for each in connections),
+            min(each.max_running_jobs for each in connections),
+        )
+        if limits != self._limits:
+            self._limits = limits
+            self.budget, self.window = pacing.Budget(*limits[:2]), pacing.Window(limits[2])
+
+    def room(self, running: Collection[Running], uncertain: int) -> int:
+        """How many batches more may be sent. `uncertain` counts those that may be running as well: on their way, or in
+        doubt."""
+        if self.posts.left:
+            return 0
+        known = len(running) + uncertain
+        self.window.grow(known, self.durations.typical)
+        free = self.window.free(known)
+        if self._may_post_ahead():
+            most = 2 * self.window.size - known
+            free = max(free, min(most, int(self._expected_free(running) - uncertain)))
+        return free
+
+    def holds(self, running: int) -> HeldBy:
+        """What keeps us from sending more, `running` jobs being known or suspected in the window."""
+        if self.posts.failures or self.asks.failures:
+            return HeldBy.UNREACHABLE
+        if self.budget.blocked_for:
+            return HeldBy.BLOCKED
+        if self.posts.left or not self.window.free(running):
+            return HeldBy.WINDOW if self.window.size == self.window.cap else HeldBy.OTHERS
+        return HeldBy.OTHERS if self.budget.is_slowed else HeldBy.RATE
+
+    @property
+    def poll_interval(self) -> float:
+        """Seconds between two looks at what is running."""
+        now, budget = time.monotonic(), self.budget
+        if now - self._reckoned_at > RECKON_SECONDS:
+            ahead = self._posts_ahead and self.durations.can_foretell
+            self._interval, self._reckoned_at = pacing.poll_interval(
+                self.durations.mean, self.window.size, budget.rate, budget.burst, self.trips.typical, ahead
+            ), now  # fmt: skip
+        return self._interval
+
+    def heard_of_post(self, error: ZendeskError | None, answer: Answer | None, running: int, on_the_way: int) -> None:
+        """A batch was accepted or not, while so many of ours were known to run, and so many, with it, on their way."""
+        if answer is not None:
+            self.budget.learn(answer.headers)
+            self.trips.add(answer.elapsed)
+        if not isinstance(error, TooManyJobs):
+            self._margin = max(0.0, self._margin - ACCEPTED)
+            self._pace(self.posts, error)
+        elif running + on_the_way > self.window.size:  # One of those posted ahead: no sign of others.
+            self._margin = min(4.0, self._margin + REFUSED)
+            self._ahead_from = time.monotonic() + 1.5 * self.durations.typical / self.window.size
+        else:
+            self.window.refuse(running, self.durations.typical)
+            self.posts.rest(1.5 * self.durations.typical / self.window.cap if running else self.durations.typical)
+
+    def heard_of_look(self, error: ZendeskError | None) -> None:
+        """We asked about something, and were answered or not."""
+        self._pace(self.asks, error)
+
+    def _pace(self, calls: pacing.Backoff, error: ZendeskError | None) -> None:
+        """Hold back as the error asks, or go on at full pace after a call that was answered."""
+        match error:
+            case Limited():
+                self.budget.block(DEFAULT_WAIT if error.retry_after is None else error.retry_after)
+            case None:
+                calls.succeeded()
+            case Refused(status=status) if status in {400, 413, 422}:
+                calls.succeeded()
+            case _:
+                calls.failed(retry_after(error.answer) if error.answer else None)
+
+    def _may_post_ahead(self) -> bool:
+        return (
+            self._posts_ahead
+            and self.durations.can_foretell
+            and not self.asks.failures
+            and self.budget.tokens > KEEP
+            and time.monotonic() >= self._ahead_from
+        )
+
+    def _expected_free(self, running: Iterable[Running]) -> float:
+        """Slots that will be free when a post sent now arrives, with a margin for chance."""
+        arrives = time.monotonic() + self.trips.typical / 2
+        occupied = spread = 0.0
+        for each in running:
+            if each.started is None:
+                occupied += 1
+                continue
+            runs = self.durations.still_running(each.seen - each.started, arrives - each.started)
+            occupied += runs
+            spread += runs * (1 - runs)
+        return self.window.size - occupied - self._margin * sqrt(spread)

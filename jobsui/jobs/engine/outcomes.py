@@ -1,0 +1,144 @@
+"""What became of every row of a job: one by one in constant memory, and as files for people."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.core.files.storage import default_storage
+
+from jobsui.files.safe import RESULT_COLUMNS, csv_line
+from jobsui.jobs.engine import checking, intake, mapping
+from jobsui.jobs.enums import Action, BatchState, FileState, JobState, Outcome
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
+from jobsui.jobs.models.batch import End
+from jobsui.zendesk.payloads import Schema
+
+BOM = "\ufeff"
+"""Without it spreadsheets read UTF-8 as something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    row: int
+    cells: list[str]
+    outcome: str
+    record_id: str
+    error_code: str
+    error: str
+
+
+def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
+    """Every row of the job in the file's order with what became of it, or only those of one outcome; in constant
+    memory. Raises FileRefused when the stored file can no longer be read."""
+    ends = _ends_by_row(job)
+    row, end = next(ends, (0, None))
+    with intake.open_rows(job.file) as table:
+        for number, cells in checking.rows_of(job, table):
+            while row and row < number:
+                row, end = next(ends, (0, None))
+            found = end if row == number else None
+            one = outcome_row(number, cells[: len(table.columns)], found, _unplanned_outcome(job))
+            if not outcome or one.outcome == outcome:
+                yield one
+
+
+def outcome_row(number: int, cells: list[str], end: End | None, otherwise: str) -> OutcomeRow:
+    """A row with its end, or, without one, as `otherwise` says."""
+    outcome, record_id, code, error = end or [otherwise, "", "", ""]
+    return OutcomeRow(number, cells, outcome, record_id, code, error)
+
+
+def open_outcome(job: Job, batch: Batch) -> str:
+    """Of the rows of a batch that have no end."""
+    return Outcome.CANCELLED.value if batch.state == BatchState.CANCELLED else Outcome.PENDING.value
+
+
+def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[bytes]:
+    """The file's own columns and what became of each row, as CSV in UTF-8, piece by piece. Cells that a spreadsheet
+    would run as formulas are made harmless unless `raw`. Raises NotPossibleNow at once when the stored file is gone
+    or kept elsewhere."""
+    _require_content(job)
+    header = csv_line([*job.file.columns, *RESULT_COLUMNS], raw=raw)
+    lines = (
+        csv_line([*one.cells, str(one.row), one.outcome, one.record_id, one.error_code, one.error], raw=raw)
+        for one in outcome_rows(job, outcome)
+    )
+    return _in_pieces(itertools.chain([BOM + header], lines))
+
+
+def template_csv(schema: Schema) -> bytes:
+    """A file to fill in for this object: a header whose columns map themselves."""
+    offered = mapping.targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
+    return (BOM + csv_line([target.key.removeprefix(mapping.FIELD) for target in offered])).encode()
+
+
+def problems_csv(job: Job) -> Iterator[bytes]:
+    """Every problem the check finds, one a line: row, column, value, code, message, cure. Raises NotPossibleNow or
+    MappingRefused at once when the job cannot be checked."""
+    _require_content(job)
+    checking.require_mapping(job)
+    header = csv_line(["row", "column", "value", "code", "problem", "cure"])
+    return _in_pieces(itertools.chain([BOM + header], _problem_lines(job)))
+
+
+def _require_content(job: Job) -> None:
+    """A download that has begun can no longer say what is wrong."""
+    if job.file.state != FileState.READY:
+        raise NotPossibleNow("The file of this job is not read yet, or cannot be.")
+    if not job.file.is_here:
+        raise NotPossibleNow(f"The file of this job is kept on another host, {job.file.kept_at}. Download it there.")
+    if not default_storage.exists(job.file.content_name):
+        raise NotPossibleNow("The stored file of this job is gone, so its rows cannot be told any more.")
+
+
+def _problem_lines(job: Job) -> Iterator[str]:
+    with intake.open_rows(job.file) as table:
+        for _, judged in checking.judged_rows(job, table):
+            for p in judged if isinstance(judged, list) else ():
+                yield csv_line([str(p.row), p.column, p.value, p.code, p.message, p.cure])
+
+
+def _in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
+    """Few large writes instead of many small ones."""
+    held, size = [], 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size > 32_768:
+            yield "".join(held).encode()
+            held, size = [], 0
+    yield "".join(held).encode()
+
+
+def _ends_by_row(job: Job) -> Iterator[tuple[int, End]]:
+    """(row, end) in the order of rows: batches and invalid rows, each in order already, merged."""
+    batched, invalid = _ends_of_batches(job), _ends_of_invalid(job)
+    left, right = next(batched, None), next(invalid, None)
+    while left or right:
+        if right is None or (left is not None and left[0] < right[0]):
+            assert left is not None  # noqa: S101  # for the type checker: one of both is there
+            yield left
+            left = next(batched, None)
+        else:
+            yield right
+            right = next(invalid, None)
+
+
+def _ends_of_batches(job: Job) -> Iterator[tuple[int, End]]:
+    blobs = BatchBlob.objects.filter(batch__job=job).select_related("batch").order_by("batch__seq")
+    for blob in blobs.defer("payload", "reply").iterator(chunk_size=50):
+        still_open = [open_outcome(job, blob.batch), "", "", ""]
+        for row, end in zip(blob.row_numbers, blob.ends, strict=True):
+            yield row, end or still_open
+
+
+def _ends_of_invalid(job: Job) -> Iterator[tuple[int, End]]:
+    invalid = RowError.objects.filter(job=job, outcome=Outcome.INVALID).order_by("row")
+    for row, code, message in invalid.values_list("row", "code", "message").iterator(chunk_size=2000):
+        yield row, [Outcome.INVALID.value, "", code, message]
+
+
+def _unplanned_outcome(job: Job) -> str:
+    ended = job.state in {JobState.CANCELLED, JobState.FAILED}
+    return Outcome.CANCELLED.value if ended else Outcome.PENDING.value

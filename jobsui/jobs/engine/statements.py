@@ -1,0 +1,118 @@
+"""What the driver says to the database thirty times a second, as SQL: Django composes each query anew, which costs more
+than running it. Everything here is an ordinary query of the models; what is asked rarely stands where it is asked."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
+
+from django.db import connection
+from django.db.models import Field, Model
+
+from jobsui.jobs.enums import SENDABLE, BatchState
+from jobsui.jobs.models import Batch, Job, Lease
+
+
+def is_held(name: str, epoch: int, owner: str) -> bool:
+    """Whether the lease is still this owner's. Its row stays locked to the end of the transaction."""
+    sql = f"UPDATE {_table(Lease)} SET epoch = epoch WHERE name = %s AND epoch = %s AND owner = %s"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [name, epoch, owner])
+        return bool(cursor.rowcount)
+
+
+def locked_jobs(ids: Collection[int]) -> list[tuple[int, str, bool]]:
+    """Id, state and canary of those of these jobs whose batches may be sent, locked."""
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    sql = (
+        f"SELECT id, state, canary FROM {_table(Job)} "  # noqa: S608
+        f"WHERE id IN ({_marks(ids)}) AND state IN ({_marks(SENDABLE)}) ORDER BY id{lock}"
+    )
+    return [(pk, state, bool(canary)) for pk, state, canary in _rows(sql, [*ids, *map(str, SENDABLE)])]
+
+
+def next_planned(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
+    """A job's next batches to be sent, at most so many, in the order of the file."""
+    sql = (
+        f"SELECT id FROM {_table(Batch)} WHERE job_id = %s AND state = '{BatchState.PLANNED}' "  # noqa: S608
+        f"{'AND seq = 1 ' if first_only else ''}ORDER BY seq LIMIT %s"
+    )
+    batches = by_id(Batch, [pk for (pk,) in _rows(sql, [job_id, number])])
+    return sorted(batches.values(), key=lambda batch: batch.seq)
+
+
+def known_status_ids(ids: Collection[str]) -> set[str]:
+    """Which of these job status ids belong to batches we know."""
+    if not ids:
+        return set()
+    sql = f"SELECT status_id FROM {_table(Batch)} WHERE status_id IN ({_marks(ids)})"  # noqa: S608
+    return {status_id for (status_id,) in _rows(sql, list(ids))}
+
+
+def add_up(job_id: int, counts: Mapping[str, int]) -> None:
+    """Let counters of a job grow, by whatever others add at the same time, and its version with them."""
+    names = ["version", *(name for name, number in counts.items() if number)]
+    sums = ", ".join(f"{name} = {name} + %s" for name in names)
+    with connection.cursor() as cursor:
+        numbers = [1, *(counts[name] for name in names[1:])]
+        cursor.execute(f"UPDATE {_table(Job)} SET {sums} WHERE id = %s", [*numbers, job_id])  # noqa: S608
+
+
+def by_id[M: Model](model: type[M], ids: Collection[int]) -> dict[int, M]:
+    """The rows with these primary keys."""
+    if not ids:
+        return {}
+    key = _column(_field(model, "pk"))
+    rows = model._default_manager.raw(f"SELECT * FROM {_table(model)} WHERE {key} IN ({_marks(ids)})", list(ids))  # noqa: S608
+    return {row.pk: row for row in rows}
+
+
+def insert_rows(rows: Sequence[Model]) -> list[int]:
+    """Save new rows of one model; their primary keys, in their order."""
+    model = type(rows[0])
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    one = f"({_marks(fields)})"
+    sql = (
+        f"INSERT INTO {_table(model)} ({', '.join(map(_column, fields))}) "  # noqa: S608
+        f"VALUES {', '.join([one] * len(rows))} RETURNING {_column(_field(model, 'pk'))}"
+    )
+    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for row in rows for field in fields]
+    return [pk for (pk,) in _rows(sql, values)]
+
+
+def update_rows(model: type[Model], columns: Sequence[str], rows: Collection[Sequence[Any]]) -> None:
+    """Set `columns` (names of fields) of the rows with these primary keys; each of `rows` is (primary key, value,
+    value, ...)."""
+    if not rows:
+        return
+    fields = [_field(model, name) for name in columns]
+    assignments = ", ".join(f"{_column(field)} = %s" for field in fields)
+    sql = f"UPDATE {_table(model)} SET {assignments} WHERE {_column(_field(model, 'pk'))} = %s"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql,
+            [
+                [*(field.get_db_prep_save(value, connection) for field, value in zip(fields, values, strict=True)), pk]
+                for pk, *values in rows
+            ],
+        )
+
+
+def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return list(cursor.fetchall())
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def _table(model: type[Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
+
+
+def _field(model: type[Model], name: str) -> "Field[Any, Any]":
+    return cast("Field[Any, Any]", model._meta.pk if name == "pk" else model._meta.get_field(name))
+
+
+def _column(field: "Field[Any, Any]") -> str:
+    return connection.ops.quote_name(str(field.column))

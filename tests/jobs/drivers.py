@@ -1,0 +1,214 @@
+"""Drivers in processes of their own, which tests kill, freeze and thaw. Whatever waits for time waits less in them, and
+at each request that leaves they look whether it may."""
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import django
+from django.apps import apps
+from django.db import OperationalError, connection, transaction
+from django.db.models import F, Q
+
+if not apps.ready:  # In the process that drivers are forked from.
+    django.setup()
+
+from jobsui.connections.models import Connection
+from jobsui.jobs import queueing
+from jobsui.jobs.engine import allowance, driving, hosting, pacing, reconciling, recording
+from jobsui.jobs.enums import Action, BatchState
+from jobsui.jobs.models import Attempt, Batch, Job, Lease
+from tests import failpoints
+from tests.failpoints import Edge
+
+TTL = 1.5
+"""Seconds after which a driver that was killed or frozen is replaced."""
+HURRIED: tuple[tuple[Any, str, Any], ...] = (
+    (Lease, "TTL", timedelta(seconds=TTL)),
+    (driving, "STOCK_SECONDS", 0.1),
+    (driving, "RENEW_SECONDS", 0.2),
+    (driving, "STALE_SECONDS", 0.8),
+    (driving, "CALL_SECONDS", 1.2),
+    (driving, "ABSENT_SECONDS", 0.2),
+    (hosting, "CRASH_SECONDS", 0.1),
+    (driving, "AWAY_SECONDS", 0.01),
+    (allowance, "DEFAULT_WAIT", 0.3),
+    (allowance, "RECKON_SECONDS", 0.0),
+    (pacing, "poll_interval", lambda *_: 0.04),
+    (pacing.Durations, "FIRST_GUESS", 0.2),
+    (pacing.Backoff, "LONGEST", 0.5),
+    (recording, "LOOK_SECONDS", 0.1),
+    (reconciling, "QUIET", 0.5),
+)
+AT_ONCE = 0.3
+"""Seconds. Nothing can keep back a request whose thread was frozen between the last look at the lease and its first
+byte, so one that took longer on that way is not judged."""
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload([__name__])
+
+
+class Driver:
+    """A process that drives every account, as a worker does, until no job moves any more."""
+
+    def __init__(self, reports: Path, failpoint: str = "", *, then_stop: bool = False) -> None:
+        """`reports`: where it says what it saw that must not be. At the failpoint it ends, or stops as by SIGSTOP."""
+        database = str(connection.settings_dict["NAME"])
+        told = (database, str(reports), failpoint, then_stop)
+        self._process: BaseProcess = _context.Process(target=_run, args=told)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ended by itself within that time."""
+        self._process.join(seconds)
+        return not self._process.is_alive()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def freeze(self) -> None:
+        """SIGSTOP, at a moment when it holds no lock: a stopped transaction would stop everybody."""
+        ends = time.monotonic() + 10
+        while self.is_alive:
+            os.kill(self.pid, signal.SIGSTOP)
+            time.sleep(0.02)  # What runs on another core stops a moment later.
+            if not _is_locked():
+                return
+            os.kill(self.pid, signal.SIGCONT)
+            assert time.monotonic() < ends, "It is never without a lock."
+            time.sleep(0.003)
+
+    def thaw(self) -> None:
+        if self.is_alive:
+            os.kill(self.pid, signal.SIGCONT)
+
+
+def reported(reports: Path) -> list[str]:
+    """What drivers saw that must not be."""
+    return reports.read_text().splitlines() if reports.exists() else []
+
+
+def _is_locked() -> bool:
+    """Whether somebody is in the middle of a transaction that keeps others from theirs."""
+    with _little_patience():
+        try:
+            with transaction.atomic():
+                Lease.objects.update(epoch=F("epoch"))
+        except OperationalError:
+            return True
+    return False
+
+
+@contextmanager
+def _little_patience() -> Iterator[None]:
+    few, usual = (
+        ("PRAGMA busy_timeout = 50", "PRAGMA busy_timeout = 20000")
+        if connection.vendor == "sqlite"
+        else ("SET lock_timeout = '50ms'", "SET lock_timeout = 0")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(few)
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(usual)
+
+
+# In the driver's process
+
+
+def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
+    connection.settings_dict["NAME"] = database
+    queueing.bell = lambda task, ids: None
+    for place, name, value in HURRIED:
+        getattr(place, name)  # A name that is gone would hurry nothing.
+        setattr(place, name, value)
+    watch = _Watch(Path(reports))
+    logging.getLogger("jobsui").addHandler(watch)
+    failpoints.watch(watch.look)
+    if failpoint:
+        failpoints.arm(failpoint, partial(os.kill, os.getpid(), signal.SIGSTOP) if then_stop else failpoints.end)
+    while Job.objects.moving().exists():
+        hosting.drive_accounts(stopping=threading.Event())
+        time.sleep(0.05)
+
+
+class _Watch(logging.Handler):
+    """Reports requests that must not leave, and what the product itself takes for an error."""
+
+    def __init__(self, reports: Path) -> None:
+        super().__init__(logging.ERROR)
+        self._thread = threading.local()
+        self._reports = os.open(reports, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._report(f"An error was logged: {self.format(record)}")
+
+    def look(self, edge: Edge) -> None:
+        if not (edge.request.startswith("POST ") and edge.request.endswith("/jobs")):
+            return
+        if edge.name == "http:before-connect":
+            self._thread.begun = time.monotonic()
+        elif edge.name == "http:before-write":
+            broken = [self._sent_without_intent(edge.body), self._beyond_the_window()]
+            if time.monotonic() - self._thread.begun < AT_ONCE:
+                for text in filter(None, broken):
+                    self._report(text)
+
+    def _sent_without_intent(self, body: bytes) -> str:
+        """Invariant 3: no POST without a committed `sending` batch of the current epoch. This thread has a database
+        connection of its own, so it sees nothing but what is committed."""
+        items = json.loads(body)["job"]["items"]
+        sending = Batch.objects.filter(state=BatchState.SENDING).select_related("blob", "job__connection")
+        epochs = dict(Lease.objects.values_list("name", "epoch"))
+        for batch in sending:
+            current = epochs.get(f"account:{batch.job.connection.host}")
+            if batch.epoch == current and _are_among(items, batch.blob.items):
+                return ""
+        present = [(batch.pk, batch.epoch) for batch in sending]
+        return f"3: {len(items)} items from {items[0]} left without intent. Sending are {present}, epochs {epochs}."
+
+    def _beyond_the_window(self) -> str:
+        """Invariant 4."""
+        # The failures of a `create` sent once more are looked into when Zendesk has ended it: no place is taken then.
+        ended = Q(job__action=Action.CREATE, attempts__result__in=Attempt.IN_DOUBT, state=BatchState.ACCEPTED)
+        in_flight = Batch.objects.filter(state__in=(BatchState.SENDING, BatchState.ACCEPTED))
+        running = in_flight.exclude(pk__in=Batch.objects.filter(ended).values("pk")).count()
+        account = Connection.objects.get()
+        window = account.max_running_jobs * (2 if account.posts_ahead else 1)
+        return f"4: {running} in flight where {window} may be." if running > window else ""
+
+    def _report(self, text: str) -> None:
+        os.write(self._reports, text.replace("\n", " ").encode() + b"\n")
+
+
+def _are_among(some: list[Any], every: list[Any]) -> bool:
+    """In the same order."""
+    rest = iter(every)
+    return all(any(item == other for other in rest) for item in some)

@@ -1,0 +1,380 @@
+"""The engine as a machine that people, Zendesk and crashes push about in any order: jobs are launched, paused and
+cancelled, answers are lost, drivers killed at chosen instants, frozen and doubled. After each step the invariants hold.
+
+JOBSUI_STATE_EXAMPLES makes longer runs, each of other examples, and prints their steps.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from sys import exception
+from typing import Any, ClassVar, Literal
+
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jobsui.connections.models import CustomObject
+from jobsui.jobs.engine import control, planning
+from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.models import File, Job, Lease
+from tests.jobs import drivers, invariants
+from tests.jobs.drivers import Driver
+from tests.jobs.invariants import Snapshot
+from tests.world import World
+
+EXAMPLES = int(os.environ.get("JOBSUI_STATE_EXAMPLES", "0"))
+FEW = 3
+VERBOSITY = Verbosity.debug if EXAMPLES else Verbosity.normal
+STEPS = 8
+SECONDS_AN_EXAMPLE = 60
+MOST_MOVING = 3
+ONE_DAY = 86_400
+END_SECONDS = 45
+
+EDGES = (
+    "http:after-write:POST /jobs", "http:before-write:POST /jobs", "http:after-read:POST /jobs",
+    "commit:before", "commit:after",
+    "http:before-write:GET show_many", "http:after-read:GET show_many", "http:after-read:GET /records",
+)  # fmt: skip
+FAULTS = (
+    "drop-before-accept", "drop-after-accept", "502-after-accept", "503", "503-retry-after", "html-502", "html-200",
+    "409", "rate-429", "too-many-jobs", "partial-list", "slow", "fresh-404", "killed", "failed-partial",
+    "results-object", "no-index", "no-id", "shuffled", "short-results", "generic-results", "status-expired", "slow-job",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Launch:
+    action: Action
+    size: int
+    ids: Literal["none", "ours", "theirs"]
+    """Whose the external ids are, where the action leaves a choice."""
+    has_bad_rows: bool
+    """Some that Zendesk will refuse, and one that we do."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Pause, resume, cancel, retry or resolve a job, whatever can be asked."""
+
+    number: int
+    decision: Literal["look", "resend", "accept"]
+
+
+@dataclass(frozen=True)
+class Weather:
+    faults: dict[str, Any]
+    others: int
+    """Places in the window that others take."""
+    lasting: float
+    """Seconds after which job statuses expire."""
+
+
+@dataclass(frozen=True)
+class Drive:
+    """One more driver, unless there are two."""
+
+    failpoint: str
+    seconds: float
+    then_kill: bool
+    launch: Launch
+    """When there is nothing to drive."""
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """A driver stands still, from a failpoint on or from any moment, until another has taken over, and goes on."""
+
+    failpoint: str
+    seconds: float
+    launch: Launch
+
+
+whiles = st.sampled_from((0.05, 0.2, 0.4, 0.8))
+launches = st.builds(
+    Launch, st.sampled_from(Action), st.sampled_from((700, 400, 250, 101, 100, 99, 3, 1)),
+    st.sampled_from(("none", "ours", "theirs")), st.booleans(),
+)  # fmt: skip
+faults = st.dictionaries(
+    st.sampled_from(FAULTS),
+    st.fixed_dictionaries({"rate": st.sampled_from((0.3, 1)), "times": st.integers(1, 4)}),
+    min_size=1, max_size=3,
+)  # fmt: skip
+failpoints = st.builds("{}:{}".format, st.sampled_from(EDGES), st.sampled_from((2, 1, 3, 4, 5, 6, 8, 11)))
+events = st.one_of(
+    st.builds(Drive, failpoints, st.just(3.0), st.booleans(), launches),
+    st.builds(Drive, st.just(""), whiles, st.booleans(), launches),
+    st.builds(Freeze, st.builds("commit:after:{}".format, st.integers(3, 9)), whiles, launches),
+    st.builds(Freeze, st.just(""), whiles, launches),
+    st.builds(Ask, st.integers(0, 11), st.sampled_from(("look", "resend", "accept"))),
+    st.builds(Weather, faults, st.sampled_from((0, 0, 1, 4, 30)), st.sampled_from((ONE_DAY, ONE_DAY, 0.2))),
+    launches,
+)
+
+
+class Engine(RuleBasedStateMachine):
+    """One rule for all events: Hypothesis likes to leave rules out, and then little happens."""
+
+    world: ClassVar[World]
+    reports: ClassVar[Path]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sandbox = self.world.sandbox
+        self.drivers: list[Driver] = []
+        self.rows = 0
+        self.keys: dict[str, str] = {}
+        """By what the sandbox counts records that are known by their id."""
+        self.before = Snapshot.taken()
+
+    @initialize(
+        window=st.sampled_from((2, 5, 30)), rate=st.sampled_from((1_200, 60_000)), seconds=st.sampled_from((0.1, 0.4)),
+        ahead=st.booleans(),
+    )  # fmt: skip
+    def account(self, window: int, rate: int, seconds: float, ahead: bool) -> None:
+        self.sandbox.reset()
+        self.sandbox.settings(
+            api_tokens=True, max_running_jobs=window, job_seconds=seconds, job_spread=0.5, retry_after=0,
+            fresh_seconds=0.4, slow_seconds=0.6, other_jobs=0, status_seconds=ONE_DAY, requests_per_minute=rate,
+        )  # fmt: skip
+        self.world.connection.max_running_jobs, self.world.connection.requests_per_minute = window, rate
+        self.world.connection.posts_ahead = ahead
+        self.world.connection.save()
+        self.world.object("gadget")
+        self.world.object("label", is_unique=True)
+
+    @rule(event=events)
+    def happens(self, event: Launch | Ask | Weather | Drive | Freeze) -> None:
+        match event:
+            case Launch():
+                self._launch(event)
+            case Ask():
+                self._ask(event)
+            case Weather():
+                self.sandbox.faults(**event.faults)
+                self.sandbox.settings(other_jobs=event.others, status_seconds=event.lasting)
+            case Drive():
+                self._drive(event)
+            case Freeze():
+                self._freeze(event)
+
+    def _launch(self, what: Launch) -> None:
+        if Job.objects.moving().count() >= MOST_MOVING:
+            return
+        target = "gadget" if what.action is Action.CREATE and what.ids == "none" else "label"
+        with self._good_weather():
+            rows = self._rows(what, target)
+            self._let_go(
+                self.world.checked(rows, what.action, key=target, invalid="skip", own_external_ids=what.ids != "none")
+            )
+
+    def _ask(self, what: Ask) -> None:
+        jobs = Job.objects.launched().order_by("pk")
+        asked = [(verb, job) for job in jobs for verb in sorted(control.may(job))]
+        if not asked:
+            return
+        verb, job = asked[what.number % len(asked)]
+        try:
+            if verb == "retry":
+                self._retry(job)
+            elif verb == "resolve":
+                control.resolve(job, what.decision, by=None)
+            else:
+                getattr(control, verb)(job, by=None)
+        except NotPossibleNow:
+            assert self.living, f"{verb} was offered, and nobody has changed the job since."
+
+    def _drive(self, how: Drive) -> None:
+        if not self.is_moving:
+            self._launch(how.launch)
+        if len(self.living) < 2:
+            self.drivers.append(Driver(self.reports, how.failpoint))
+        driver = self.drivers[-1]
+        driver.wait(how.seconds)
+        if how.then_kill:
+            driver.kill()
+
+    def _freeze(self, how: Freeze) -> None:
+        if not self.is_moving:
+            self._launch(how.launch)
+        frozen = Driver(self.reports, how.failpoint, then_stop=True)
+        frozen.wait(how.seconds)
+        frozen.freeze()
+        before = self._epoch()
+        other = Driver(self.reports)
+        self.drivers += [frozen, other]
+        ends = time.monotonic() + drivers.TTL + 0.5
+        while other.is_alive and self._epoch() == before and time.monotonic() < ends:
+            time.sleep(0.01)
+        frozen.thaw()
+        other.wait(how.seconds)
+        frozen.kill()
+
+    def _drive_to_the_end(self) -> None:
+        self.sandbox.faults()
+        self.sandbox.settings(other_jobs=0, status_seconds=ONE_DAY)
+        ends = time.monotonic() + END_SECONDS
+        while self.is_moving:
+            if not self.living:
+                self.drivers.append(Driver(self.reports))
+            assert time.monotonic() < ends, f"9: it never ends.\n{Snapshot.taken()}"
+            time.sleep(0.05)
+
+    # What holds
+
+    @invariant()
+    def holds(self) -> None:
+        applied = self._applied()  # First: what is applied by now was written down before.
+        now = Snapshot.taken()
+        try:
+            assert not drivers.reported(self.reports)
+            assert {driver.exit_status for driver in self.drivers} <= {None, 0, 77, -9}, "A driver broke down."
+            invariants.rows_add_up(now)
+            invariants.counters_are_sums(now)
+            invariants.epochs_follow_each_other(now)
+            invariants.done_stays_done(self.before, now)
+            invariants.none_is_received_twice_silently(now, applied, self.keys)
+            rate = self.world.connection.requests_per_minute
+            invariants.rate_is_kept(self.sandbox.log(), rate, len(self.drivers))
+        except AssertionError as error:
+            error.add_note(str(now))
+            raise
+        self.before = now
+
+    def teardown(self) -> None:
+        try:
+            if exception() is None:
+                self._end()
+        finally:
+            for driver in self.drivers:
+                driver.kill()
+            self._clean_up()
+
+    def _end(self) -> None:
+        self._drive_to_the_end()
+        self.holds()
+        while self.sandbox.seen("jobs")["running"]:
+            time.sleep(0.05)
+        now = Snapshot.taken()
+        try:
+            invariants.all_is_over_or_visibly_stands(now)
+            invariants.what_was_received_was_sent(now, self.sandbox.log())
+            invariants.told_is_true(now, self._applied(), self.keys)
+        except AssertionError as error:
+            error.add_note(str(now))
+            raise
+
+    # Helpers
+
+    @property
+    def is_moving(self) -> bool:
+        return Job.objects.moving().exists()
+
+    @property
+    def living(self) -> list[Driver]:
+        return [driver for driver in self.drivers if driver.is_alive]
+
+    @staticmethod
+    def _epoch() -> int:
+        """How often the account was taken over."""
+        return max(Lease.objects.filter(name__startswith="account:").values_list("epoch", flat=True), default=0)
+
+    def _rows(self, what: Launch, target: str) -> list[dict[str, Any]]:
+        """Rows of keys that no other job has."""
+        numbers = range(self.rows, self.rows + what.size)
+        self.rows += what.size
+        refused = {n for n in numbers if what.has_bad_rows and n % 40 == 3}
+        if what.action.deletes or what.action is Action.UPDATE:
+            ids = self._records(target, [n for n in numbers if n not in refused])
+            if what.action is Action.DELETE_BY_EXTERNAL_ID:
+                return [{"external_id": f"g-{n}"} for n in numbers]
+            more = {"price": "7"} if what.action is Action.UPDATE else {}
+            return [{"id": ids.get(n, f"missing-{n}")} | more for n in numbers]
+        if what.action is Action.UPSERT_BY_NAME or target == "gadget":
+            refused = set()  # There a name that is taken is no reason to refuse.
+        taken = [{"name": f"Taken {n}", "custom_object_fields": {"serial": serial(n)}} for n in refused]
+        if taken:
+            self.sandbox.add_records(target, taken)
+        rows = [{"name": f"{'Taken' if n in refused else 'G'} {n}", "serial": serial(n)} for n in numbers]
+        if what.has_bad_rows:
+            rows[0]["serial"] = "none"
+        if what.action is Action.UPSERT_BY_EXTERNAL_ID or (what.action is Action.CREATE and what.ids == "theirs"):
+            return [{"external_id": f"g-{n}"} | row for n, row in zip(numbers, rows, strict=True)]
+        return rows
+
+    def _records(self, target: str, numbers: list[int]) -> dict[int, str]:
+        """Their ids."""
+        records = [
+            {"external_id": f"g-{n}", "name": f"G {n}", "custom_object_fields": {"serial": serial(n)}} for n in numbers
+        ]
+        ids = self.sandbox.add_records(target, records) if records else []
+        self.keys |= {i: f"g-{n}" for i, n in zip(ids, numbers, strict=True)}
+        return dict(zip(numbers, ids, strict=True))
+
+    def _let_go(self, job: Job) -> None:
+        if control.launch_obstacle(job):
+            return
+        control.launch(job, by=None)
+        planning.plan(job, stopping=threading.Event())
+        self.world.doorbell.clear()
+
+    def _retry(self, job: Job) -> None:
+        with self._good_weather():
+            again = control.retry(job, by=None)
+            self.world.doorbell[:] = [ring for ring in self.world.doorbell if ring[0] != "drive"]
+            self.world.doorbell.answer()
+            again.refresh_from_db()
+            if again.state == JobState.READY:
+                self._let_go(again)
+
+    @contextmanager
+    def _good_weather(self) -> Iterator[None]:
+        """For what a person waits."""
+        present = self.sandbox.seen("faults")["faults"]
+        self.sandbox.faults()
+        yield
+        self.sandbox.faults(**present)
+
+    def _applied(self) -> dict[str, int]:
+        both = self.sandbox.applied("gadget") | self.sandbox.applied("label")
+        return {key: times for key, times in both.items() if times}
+
+    def _clean_up(self) -> None:
+        for job in Job.objects.order_by("-pk"):
+            job.delete()
+        for model in (File, Lease, CustomObject):
+            model.objects.all().delete()
+        self.world.doorbell.clear()
+        self.reports.unlink(missing_ok=True)
+
+
+def serial(number: int) -> str:
+    return f"AB-{number:06}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 + (EXAMPLES or FEW) * SECONDS_AN_EXAMPLE)
+def test_invariants_hold_whatever_happens_in_whatever_order(world: World, tmp_path: Path) -> None:
+    Engine.world, Engine.reports = world, tmp_path / "reports"
+
+    # What happens depends on the time as well, so a failure can seldom be had again, let alone be made smaller.
+    run_state_machine_as_test(
+        Engine,
+        settings=settings(
+            max_examples=EXAMPLES or FEW, derandomize=not EXAMPLES, stateful_step_count=STEPS, deadline=None,
+            database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), verbosity=VERBOSITY,
+        ),
+    )  # fmt: skip

@@ -1,0 +1,56 @@
+"""A database that has gone back in time."""
+
+import threading
+
+from jobsui.jobs.engine import control, hosting, restoring, sweeping
+from jobsui.jobs.enums import JobState
+from jobsui.jobs.models import Lease
+from tests.world import World, gadgets
+
+
+def drive(world: World) -> None:
+    hosting.drive(world.connection.host, stopping=threading.Event())
+
+
+def test_jobs_of_a_restored_backup_wait_for_a_person(world: World) -> None:
+    world.object()
+    for first in (1, 2):
+        world.planned(gadgets(1, first=first))
+        drive(world)
+    job = world.planned(gadgets(1, first=3))
+    Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=1)  # As it was before the second job.
+
+    drive(world)
+    job.refresh_from_db()
+    waits = (job.state, job.reason, job.created)
+    control.resume(job, by=None)
+    drive(world)
+    job.refresh_from_db()
+
+    assert waits == (JobState.PAUSED, restoring.RESTORED, 0)
+    assert (job.state, job.created) == (JobState.COMPLETED, 1)
+
+
+def test_what_another_host_did_counts_as_well(world: World) -> None:
+    world.object()
+    world.planned(gadgets(1))
+    drive(world)
+    Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=7)  # By another host.
+    sweeping.sweep()
+    job = world.planned(gadgets(1, first=2))
+    Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=3)
+
+    drive(world)
+
+    job.refresh_from_db()
+    assert (job.state, job.created) == (JobState.PAUSED, 0)
+
+
+def test_a_new_data_directory_is_no_restored_backup(world: World) -> None:
+    world.object()
+    job = world.planned(gadgets(1))
+
+    drive(world)
+
+    job.refresh_from_db()
+    assert job.state == JobState.COMPLETED
