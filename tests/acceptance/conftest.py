@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from jobsui.jobs.enums import JobState
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import Job, Lease
 from tests import sandbox_server
 from tests.acceptance import product as products
 from tests.acceptance.person import LONG, PASSWORD, Person
@@ -157,6 +157,8 @@ def processes(installation: Processes, transactional_db: None) -> Iterator[Proce
     before = set(installation.running)
     yield installation
     installation.kill(*(set(installation.running) - before - {installation.queue}))
+    living = "|".join(str(process.pid) for process in installation.running)
+    Lease.objects.exclude(owner__regex=f":({living}):").delete()  # Nobody waits until those of the dead run out.
     Job.objects.moving().update(state=JobState.CANCELLED)
     wait_until(lambda: not is_owned(), "an end of all driving")
 

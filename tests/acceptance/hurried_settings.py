@@ -4,6 +4,7 @@ environment says what is to go wrong inside them.
 JOBSUI_FAILPOINT        where the process ends (tests/failpoints.py)
 JOBSUI_LAST_COMMIT      SQL: the process ends just before the first commit at which this finds a row
 JOBSUI_CLOCK            a file with seconds by which the wall clock of this process, and of an SQLite it uses, is wrong
+JOBSUI_TABLES_ARE_MADE  the database is that of a test, whose tables were made without migrations
 """
 
 import os
@@ -17,7 +18,7 @@ from django.apps import AppConfig
 
 from jobsui.settings import *  # noqa: F403
 
-HURRIED = {
+HURRIED: dict[str, dict[str, Any]] = {
     "jobsui.jobs.models.Lease": {"TTL": timedelta(seconds=2)},
     "jobsui.jobs.engine.driving": {
         "STOCK_SECONDS": 0.2, "RENEW_SECONDS": 0.3, "STALE_SECONDS": 1.0, "CALL_SECONDS": 2.0, "STOP_SECONDS": 5.0,
@@ -37,6 +38,9 @@ REQUEST_SECONDS = 1.5
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.acceptance.hurried_settings.Hurried"]  # noqa: F405
 if "sqlite3" in DATABASES["default"]["ENGINE"]:  # type: ignore[operator]  # noqa: F405
     DATABASES["default"]["OPTIONS"]["timeout"] = 1.5  # type: ignore[index]  # noqa: F405
+if os.environ.get("JOBSUI_TABLES_ARE_MADE"):
+    MIGRATION_MODULES = {app.rpartition(".")[2]: None for app in INSTALLED_APPS}
+    STATIC_ROOT = DATA_DIR / "collected"  # noqa: F405  # Several are collected at once.
 
 
 class Hurried(AppConfig):
@@ -55,16 +59,15 @@ class Hurried(AppConfig):
         failpoints.arm_from_environment()
         if sql := os.environ.get("JOBSUI_LAST_COMMIT"):
             failpoints.watch(lambda edge: _end_before_commit(edge, sql))
-        if path := os.environ.get("JOBSUI_CLOCK"):
-            _wrong_clock(Path(path))
+        if clock := os.environ.get("JOBSUI_CLOCK"):
+            _wrong_clock(Path(clock))
 
 
 def _hurry_requests() -> None:
     from jobsui.zendesk.client import Client  # noqa: PLC0415
 
-    Client.__init__.__kwdefaults__["read_timeout"] = REQUEST_SECONDS
-    for name in ("request", "call"):
-        getattr(Client, name).__kwdefaults__["deadline"] = REQUEST_SECONDS
+    for name, option in (("__init__", "read_timeout"), ("request", "deadline"), ("call", "deadline")):
+        getattr(Client, name).__kwdefaults__[option] = REQUEST_SECONDS
 
 
 def _end_before_commit(edge: Any, sql: str) -> None:

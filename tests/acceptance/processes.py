@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from rq.serializers import JSONSerializer
 
 from jobsui.jobs.models import Lease
 from jobsui.ops import valkey
+from tests.acceptance import product
 
 PATIENCE = 60.0
 """Seconds for anything to come about."""
@@ -45,11 +46,12 @@ class Processes:
 
     @property
     def environment(self) -> dict[str, str]:
+        keys = (base64.urlsafe_b64encode(key).decode() for key in settings.ENCRYPTION_KEYS)
         return os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.acceptance.hurried_settings", "PYTHONPATH": str(settings.BASE_DIR),
             "JOBSUI_DATA_DIR": str(settings.DATA_DIR), "DATABASE_URL": database_url(), "REDIS_URL": self.queue_url,
             "SECRET_KEY": settings.SECRET_KEY, "JOBSUI_API_HOSTS": "127.0.0.1,*.invalid",
-            "JOBSUI_ENCRYPTION_KEYS": ",".join(base64.urlsafe_b64encode(key).decode() for key in settings.ENCRYPTION_KEYS),
+            "JOBSUI_ENCRYPTION_KEYS": ",".join(keys), "JOBSUI_TABLES_ARE_MADE": "1",
             "RES_OPTIONS": "timeout:1 attempts:1",
         }  # fmt: skip
 
@@ -66,6 +68,10 @@ class Processes:
 
     def worker(self, queue: str = "drive", **environment: str) -> Process:
         return self.manage("work", queue, **environment)
+
+    def up(self) -> Process:
+        """The whole product, but for its queue."""
+        return self.manage("up", "--port", str(product.free_port()))
 
     def start_sweep(self) -> Process:
         self._sweep = self.manage("sweep")
@@ -111,12 +117,16 @@ class Processes:
             redis.flushall()
 
     def kill(self, *processes: Process) -> None:
-        """kill -9, also of what is frozen."""
+        """kill -9, also of what is frozen, and of whatever they have started."""
+        for process in processes:
+            self.running.remove(process)
+            freeze(process)
+        for pid in product.processes(Path(settings.DATA_DIR)).keys() - {process.pid for process in self.running}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for process in processes:
             process.kill()
-        for process in processes:
             process.wait(timeout=20)
-            self.running.remove(process)
 
     def kill_all(self) -> None:
         self.kill(*self.running)
