@@ -4,6 +4,7 @@ process drives a job. Nothing may be lost or applied twice, and the job must end
 import resource
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -100,7 +101,7 @@ def test_a_worker_killed_with_30_batches_in_flight_has_them_followed_to_their_en
 def test_job_statuses_that_ran_out_while_no_worker_was_there_are_looked_up_in_the_records(
     world: World, processes: Processes, own_external_ids: bool, told: Fate
 ) -> None:
-    world.sandbox.settings(job_seconds=2)
+    world.sandbox.settings(job_seconds=1.5)
     worker = processes.worker()
     job = planned(world, without_ids(300), own_external_ids=own_external_ids)
     wait_until(lambda: in_flight(job) == 3, "3 batches in flight")
@@ -123,7 +124,7 @@ def test_a_worker_frozen_beyond_its_lease_writes_and_sends_nothing_when_it_wakes
     world.sandbox.settings(job_seconds=0.5)
     Connection.objects.filter(pk=world.connection.pk).update(max_running_jobs=4)
     workers = processes.worker(), processes.worker()
-    job = planned(world, gadgets(2400))
+    job = planned(world, gadgets(2000))
     wait_until(lambda: in_flight(job) == 4, "4 batches in flight")
     frozen, first = driver_of(*workers), Lease.objects.get(name__startswith="account:").epoch
     freeze_between_transactions(frozen)
@@ -133,7 +134,7 @@ def test_a_worker_frozen_beyond_its_lease_writes_and_sends_nothing_when_it_wakes
     thaw(frozen)
 
     wait_until(lambda: processes.said("Another driver took"), "a driver that gives up")
-    assert ended(world, job) == Fate("completed", created=2400)
+    assert ended(world, job) == Fate("completed", created=2000)
     assert Attempt.objects.filter(epoch=first, at__gt=taken_over_at).count() == 0
     assert posts(world) == Attempt.objects.filter(result__in=("accepted", "unsure")).count()
 
@@ -155,7 +156,7 @@ def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_o
 ) -> None:
     world.sandbox.settings(job_seconds=1, latency_ms=300)
     workers = processes.worker(), processes.worker()
-    job = planned(world, gadgets(6000))
+    job = planned(world, gadgets(4500))
     wait_until(lambda: in_flight(job) > 10, "batches in flight")
     ending, first = driver_of(*workers), Lease.objects.get(name__startswith="account:").epoch
 
@@ -167,21 +168,23 @@ def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_o
 
     by_first = Attempt.objects.filter(epoch=first).count()
     assert status == 0
-    assert told == Fate("completed", created=6000)
+    assert told == Fate("completed", created=4500)
     assert set(attempts(job)) <= {"accepted", "not_sent"}  # Claimed, but withheld when it was asked to end.
-    assert attempts(job)["accepted"] == posts(world) == 60
+    assert attempts(job)["accepted"] == posts(world) == 45
     assert sent <= by_first <= sent + 2 * POSTERS  # What one round may claim.
 
 
 # The queue
 
 
-@pytest.mark.parametrize("loss", ["emptied", "restarted", "restarted empty"])
+@pytest.mark.parametrize("loss", ["emptied", "restarted"])
 def test_a_queue_that_forgets_delays_a_job_until_the_next_sweep(world: World, processes: Processes, loss: str) -> None:
-    processes.worker("work")  # Not the queue of drivers.
     job = planned(world, gadgets(300))
     processes.ring()
-    lose(processes, loss)
+    if loss == "emptied":
+        processes.empty_queue()
+    else:
+        processes.restart_queue(empty=True)
 
     processes.worker()
 
@@ -189,28 +192,20 @@ def test_a_queue_that_forgets_delays_a_job_until_the_next_sweep(world: World, pr
     assert (attempts(job), sweep.SECONDS) == ({"accepted": 3}, 15)
 
 
-@pytest.mark.parametrize("loss", ["emptied", "restarted", "restarted empty"])
 def test_a_queue_that_goes_away_under_a_driver_stops_neither_this_job_nor_the_next(
-    world: World, processes: Processes, loss: str
+    world: World, processes: Processes
 ) -> None:
     world.sandbox.settings(job_seconds=1)
     processes.worker()
     job = planned(world, gadgets(3000))
     wait_until(lambda: in_flight(job) > 0, "batches in flight")
 
-    lose(processes, loss)
+    processes.restart_queue(empty=True)
 
     assert ended(world, job) == Fate("completed", created=3000)
     assert attempts(job) == {"accepted": 30}
     after = planned(world, gadgets(100, first=3001))
     wait_until(lambda: state_of(after) == "completed", "the end of the next job")
-
-
-def lose(processes: Processes, loss: str) -> None:
-    if loss == "emptied":
-        processes.empty_queue()
-    else:
-        processes.restart_queue(empty=loss == "restarted empty")
 
 
 # The database
@@ -221,7 +216,7 @@ def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_ans
 ) -> None:
     world.sandbox.settings(job_seconds=1)
     processes.worker()
-    job = planned(world, gadgets(6000))
+    job = planned(world, gadgets(4500))
     wait_until(lambda: in_flight(job) >= 10, "batches in flight")
 
     with database_away():
@@ -230,16 +225,17 @@ def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_ans
         sent, intended = posts(world), Attempt.objects.count()
 
     assert sent <= intended
-    assert ended(world, job) == Fate("completed", created=6000)
+    assert ended(world, job) == Fate("completed", created=4500)
     assert set(attempts(job)) <= {"accepted", "not_sent"}
-    assert attempts(job)["accepted"] == posts(world) == 60
+    assert attempts(job)["accepted"] == posts(world) == 45
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="The disk of a database server is not ours to fill.")
+@pytest.mark.skipif(sys.platform != "linux", reason="Nobody else can limit what another process writes.")
 def test_a_full_disk_holds_the_job_up_and_loses_no_answer(world: World, processes: Processes) -> None:
     world.sandbox.settings(job_seconds=1)
     worker = processes.worker()
-    job = planned(world, gadgets(6000))
+    job = planned(world, gadgets(4500))
     wait_until(lambda: in_flight(job) >= 10, "batches in flight")
 
     with nothing_more_to_disk(worker):
@@ -251,9 +247,9 @@ def test_a_full_disk_holds_the_job_up_and_loses_no_answer(world: World, processe
 
     assert after == before
     assert sent <= after[0]
-    assert ended(world, job) == Fate("completed", created=6000)
+    assert ended(world, job) == Fate("completed", created=4500)
     assert set(attempts(job)) <= {"accepted", "not_sent"}
-    assert attempts(job)["accepted"] == posts(world) == 60
+    assert attempts(job)["accepted"] == posts(world) == 45
 
 
 # The clock
@@ -267,14 +263,14 @@ def test_a_clock_that_jumps_changes_nothing(world: World, processes: Processes, 
     world.sandbox.faults(drop_after_accept={"rate": 0.2, "times": 3})
     Connection.objects.filter(pk=world.connection.pk).update(max_running_jobs=5)
     processes.worker(JOBSUI_CLOCK=str(clock))
-    job = planned(world, gadgets(3000))
+    job = planned(world, gadgets(2000))
     wait_until(lambda: attempts(job).get("unsure", 0) > 0, "a batch in doubt")
     set_clock(clock, hours=hours)
     world.sandbox.faults(drop_after_accept={"rate": 1, "times": 2})
 
-    assert ended(world, job) == Fate("completed", created=3000)
+    assert ended(world, job) == Fate("completed", created=2000)
     assert set(attempts(job)) == {"accepted", "unsure"}
-    assert posts(world) == 30
+    assert posts(world) == 20
     wait_until(lambda: not is_owned(), "a lease given back")
 
 

@@ -272,12 +272,12 @@ def test_while_others_hold_all_job_slots_there_is_a_probe_now_and_then_and_no_st
     world.sandbox.settings(other_jobs=30)
     job = planned(world, gadgets(1000))
     wait_until(lambda: posts(world) > 0, "a first probe")
-    time.sleep(3)
+    time.sleep(2)
     probes = posts(world)
     world.sandbox.settings(other_jobs=0)
 
     assert ended(world, job) == Fate("completed", created=1000)
-    assert 3 <= probes <= 3 / FIRST_GUESS + BURST
+    assert 2 <= probes <= 2 / FIRST_GUESS + BURST
 
 
 def test_three_jobs_of_one_account_share_it_within_a_tenth(world: World) -> None:
