@@ -15,6 +15,7 @@ for name in ("DATABASE_URL", "REDIS_URL"):
     os.environ[name] = os.environ.get(f"JOBSUI_TEST_{name}", "")
 os.environ["JOBSUI_API_HOSTS"] = "*.zendesk.com,127.0.0.1"
 
+from jobsui import keys  # noqa: E402
 from jobsui.settings import *  # noqa: E402, F403
 
 for name in ("DATABASE_URL", "REDIS_URL"):  # Not for processes that tests start: those have their own (databases.py).
@@ -24,6 +25,7 @@ for name in ("DATABASE_URL", "REDIS_URL"):  # Not for processes that tests start
 DATA_DIR = DATA_DIR / os.environ.get("PYTEST_XDIST_WORKER", "alone")  # noqa: F405
 DATA_DIR.mkdir(exist_ok=True)
 MEDIA_ROOT = DATA_DIR / "files"
+STORAGE_ID = keys.storage_id(MEDIA_ROOT)
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 

@@ -92,6 +92,7 @@ class App:
             ("409", writes, json_answer(409, {"error": "Conflict", "description": "The resource is being changed."})),
             ("missing-scope", writes, missing_scope("write").answer),
             ("drop-before-accept", posts_job, Answer(0, dropped=True)),
+            ("no-answer", posts_job, Answer(0, dropped=True, delay=self.account.settings.slow_seconds)),
         ]
         for name, concerns, answer in faults:
             if concerns and self._strikes(name, call, struck):

@@ -50,6 +50,8 @@ class Client:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._max_body_bytes = max_body_bytes
+        self.clock_ahead = 0.0
+        """By how many seconds our clock is ahead of the account's, as its last answer told."""
         self._local = threading.local()
 
     def request(
@@ -79,6 +81,7 @@ class Client:
             self._drop_adapter()
             raise _translated(error, self.base_url, sent=exchange.begun) from None
         self._local.used = time.monotonic()
+        self.clock_ahead = _clock_ahead(answered)
         return Answer(status, answered, content, self._local.used - begun)
 
     def call(
@@ -232,6 +235,14 @@ def retry_after(answer: Answer) -> float | None:
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
     return min(max(0.0, (until - datetime.now(UTC)).total_seconds()), LONGEST_WAIT)
+
+
+def _clock_ahead(headers: Mapping[str, str]) -> float:
+    """0 when they do not say."""
+    try:
+        return time.time() - parsedate_to_datetime(headers.get("Date") or "").timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _particulars(details: Json) -> str:

@@ -8,9 +8,12 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from jobsui.jobs.enums import JobState
+from jobsui.jobs.models import Job, Lease
 from tests import sandbox_server
 from tests.acceptance import product as products
 from tests.acceptance.person import LONG, PASSWORD, Person
+from tests.acceptance.processes import Process, Processes, is_owned, wait_until
 from tests.acceptance.product import Product
 from tests.sandbox_server import Sandbox
 from tests.world import GADGET
@@ -23,7 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.timeout(300))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(300))
             if "browser" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.browser)
                 item.add_marker(pytest.mark.xdist_group("browser"))  # One product for all of them.
@@ -136,3 +140,31 @@ def gadget(person: Person, zendesk: Sandbox) -> Iterator[str]:
     yield key
     zendesk.faults()
     zendesk.settings(job_seconds=0.3)
+
+
+@pytest.fixture(scope="module")
+def installation(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """A queue and a sweep on the tests' database."""
+    running = Processes(tmp_path_factory.mktemp("installation"))
+    running.start_queue()
+    running.start_sweep()
+    yield running
+    running.kill_all()
+
+
+@pytest.fixture
+def processes(installation: Processes, transactional_db: None) -> Iterator[Processes]:
+    """The installation; what a test starts in it ends with the test, and what it left undone is dropped."""
+    before = set(installation.running)
+    yield installation
+    installation.kill(*(set(installation.running) - before - {installation.queue}))
+    living = "|".join(str(process.pid) for process in installation.running)
+    Lease.objects.exclude(owner__regex=f":({living}):").delete()  # Nobody waits until those of the dead run out.
+    Job.objects.moving().update(state=JobState.CANCELLED)
+    wait_until(lambda: not is_owned(), "an end of all driving")
+
+
+@pytest.fixture(scope="module")
+def worker(installation: Processes) -> Process:
+    """One driving worker for all tests of a module that do it no harm."""
+    return installation.worker()

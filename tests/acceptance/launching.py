@@ -1,7 +1,6 @@
-"""Run beside the product's processes, under their settings: `valkey` becomes the queue; `job HOST FILE yes|no` makes a
-`create` job of the file, with or without external ids of its own, launches it, and prints its id."""
+"""Run beside the product's processes, under their settings: `python -m tests.acceptance.launching HOST FILE` makes a
+`create` job of the file, launches it, and prints its id."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -9,23 +8,8 @@ from pathlib import Path
 import django
 
 
-def main() -> None:
+def launch(host: str, path: str) -> None:
     django.setup()
-    what, *rest = sys.argv[1:]
-    if what == "valkey":
-        become_valkey()
-    else:
-        launch(*rest)
-
-
-def become_valkey() -> None:
-    from jobsui.ops import valkey  # noqa: PLC0415
-
-    command = valkey.command()
-    os.execv(command[0], command)
-
-
-def launch(host: str, path: str, own_external_ids: str) -> None:
     from jobsui.connections import objects  # noqa: PLC0415
     from jobsui.jobs.engine import checking, control, intake, mapping  # noqa: PLC0415
     from jobsui.jobs.engine.options import Options  # noqa: PLC0415
@@ -42,9 +26,7 @@ def launch(host: str, path: str, own_external_ids: str) -> None:
         file.refresh_from_db()
     job = control.draft(connection, "gadget", Action.CREATE, file, by=None)
     offered = mapping.targets(checking.schema_of(job), Action.CREATE)
-    control.set_mapping(
-        job, mapping.suggest(file.columns, offered), Options(own_external_ids=own_external_ids == "yes")
-    )
+    control.set_mapping(job, mapping.suggest(file.columns, offered), Options())
     checking.start(job, by=None)
     while job.state != JobState.READY:
         time.sleep(0.1)
@@ -54,4 +36,4 @@ def launch(host: str, path: str, own_external_ids: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    launch(*sys.argv[1:])

@@ -66,7 +66,7 @@ def launch(host: Product, sandbox: Sandbox) -> int:
     path = host.data / "rows.csv"
     path.write_bytes(to_csv(rows))
     said = subprocess.run(
-        [sys.executable, "-m", "tests.acceptance.launching", "job", sandbox.host, str(path), "yes"],
+        [sys.executable, "-m", "tests.acceptance.launching", sandbox.host, str(path)],
         env=host.environment, check=True, stdout=subprocess.PIPE, text=True, cwd=products.ROOT, timeout=PATIENCE,
     )  # fmt: skip
     return int(said.stdout)

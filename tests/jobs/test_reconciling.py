@@ -88,6 +88,15 @@ def test_create_that_found_an_older_record_failed(zendesk: Zendesk) -> None:
     assert finding.ends[1][2] == "ExternalIdTaken"
 
 
+def test_create_is_settled_while_our_clock_is_ahead(zendesk: Zendesk) -> None:
+    for number, item in enumerate(KEYED):
+        zendesk.add(item, number, made=SENT_AT - timedelta(hours=1))
+    hurried = doubt(KEYED)
+    hurried.shipment.client.clock_ahead = 3600.0
+
+    assert told(reconciling.look(hurried)) == ({0: "created", 1: "created", 2: "created"}, "settled")
+
+
 @pytest.mark.parametrize(
     ("found", "waited", "looks", "rest"),
     [

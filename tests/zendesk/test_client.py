@@ -59,6 +59,18 @@ def test_answer_is_read_whole() -> None:
     assert "Content-Type: application/json" in head
 
 
+@pytest.mark.parametrize(
+    ("date", "ahead"),
+    [(lambda: format_datetime(datetime.now(UTC) - timedelta(hours=1)), 3600), (lambda: "soon", 0), (lambda: "", 0)],
+)
+def test_a_client_knows_by_how_much_our_clock_is_ahead(date: Callable[[], str], ahead: float) -> None:
+    with serving(says(b"", "200 OK", f"Date: {date()}")) as server:
+        client = made(server)
+        client.request("GET", "/a")
+
+    assert client.clock_ahead == pytest.approx(ahead, abs=5)
+
+
 def test_call_decodes_json_and_takes_empty_as_none() -> None:
     with serving(says(b'{"name": "\xc3\xa9"}'), says(b"", "204 No Content")) as server:
         assert made(server).call("GET", "/a") == {"name": "é"}

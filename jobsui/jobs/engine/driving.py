@@ -9,10 +9,11 @@ import logging
 import threading
 import time
 from collections import Counter
+from datetime import timedelta
 from queue import Empty
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from jobsui.jobs.engine import claiming, leases, recording, sending, settling
@@ -339,12 +340,14 @@ class Driver:
         self.looked_at = time.monotonic()
         unsure = self._batches(BatchState.UNSURE)
         self.doubts = {pk: self.doubts.get(pk, self.looked_at) for pk in unsure.values_list("pk", flat=True)}
-        due = unsure.filter(look_at__lte=Now()).exclude(pk__in=self.looking).select_related("job__connection", "blob")
+        next_look = max(recording.LOOK_SECONDS, self.allowance.durations.typical)
+        # None is put off for longer: what seems to be was, before the clock was set back.
+        put_off = Q(look_at__gt=Now(), look_at__lte=Now() + timedelta(seconds=next_look))
+        due = unsure.exclude(put_off | Q(pk__in=self.looking)).select_related("job__connection", "blob")
         batches = list(due[: max(0, LOOKERS - len(self.looking))]) if self.doubts else []
         for batch, shipment in zip(batches, claiming.shipments_of(batches, self.calls.client), strict=True):
             if not self.allowance.asks.left and self.allowance.budget.take(reserve=1.0):
                 self.looking.add(batch.pk)
-                next_look = max(recording.LOOK_SECONDS, self.allowance.durations.typical)
                 self.calls.look(self._doubt_of(batch, shipment), next_look=next_look)
 
     def _doubt_of(self, batch: Batch, shipment: Shipment) -> Doubt:

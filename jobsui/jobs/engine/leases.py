@@ -53,8 +53,9 @@ class Held:
         return True
 
     def release(self) -> None:
-        """Let the next one take it at once."""
-        Lease.objects.filter(name=self.name, epoch=self.epoch, owner=self.owner).update(expires_at=Now(), owner="")
+        """Let the next one take it at once, also when the database's clock is set back."""
+        mine = Lease.objects.filter(name=self.name, epoch=self.epoch, owner=self.owner)
+        mine.update(expires_at=_EPOCH_START, owner="")
 
 
 def acquire(name: str, *, owner: str | None = None) -> Held | None:

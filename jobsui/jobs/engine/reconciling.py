@@ -159,9 +159,10 @@ def _created(shipment: Shipment, record: Record) -> End:
 
 
 def _is_older(shipment: Shipment, record: Record) -> bool:
-    """Whether the record was there before we first sent anything."""
+    """Whether the record was there before we first sent anything, even if our clock was as far ahead as it is now."""
     made = _time(record.created_at)
-    return made is not None and made < shipment.first_sent_at - CLOCKS_APART
+    ahead = timedelta(seconds=max(0.0, shipment.client.clock_ahead))
+    return made is not None and made < shipment.first_sent_at - ahead - CLOCKS_APART
 
 
 def _ends_if_ours(shipment: Shipment, status: JobStatus) -> dict[int, End]:

@@ -1,0 +1,172 @@
+"""The product's processes on the database of the test itself, which can so look and act through the models and the
+engine's own functions while they run, are killed, frozen and started again."""
+
+import base64
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import connection
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from jobsui.jobs.models import Lease
+from jobsui.ops import valkey
+from tests.acceptance import product
+
+PATIENCE = 60.0
+"""Seconds for anything to come about."""
+
+Process = subprocess.Popen[bytes]
+
+
+@dataclass
+class Processes:
+    """Those of one installation. `folder` holds their log and the queue's files."""
+
+    folder: Path
+    running: list[Process] = field(default_factory=list)
+    queue: Process | None = None
+    _sweep: Process | None = None
+
+    @property
+    def queue_url(self) -> str:
+        return f"unix://{self.folder / 'queue.sock'}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        keys = (base64.urlsafe_b64encode(key).decode() for key in settings.ENCRYPTION_KEYS)
+        return os.environ | {
+            "DJANGO_SETTINGS_MODULE": "tests.acceptance.hurried_settings", "PYTHONPATH": str(settings.BASE_DIR),
+            "JOBSUI_DATA_DIR": str(settings.DATA_DIR), "DATABASE_URL": database_url(), "REDIS_URL": self.queue_url,
+            "SECRET_KEY": settings.SECRET_KEY, "JOBSUI_API_HOSTS": "127.0.0.1,*.invalid",
+            "JOBSUI_ENCRYPTION_KEYS": ",".join(keys), "JOBSUI_TABLES_ARE_MADE": "1",
+            "RES_OPTIONS": "timeout:1 attempts:1",
+        }  # fmt: skip
+
+    def start(self, *command: str, **environment: str) -> Process:
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                command, env=self.environment | environment, stdout=log, stderr=log, cwd=settings.BASE_DIR
+            )
+        self.running.append(process)
+        return process
+
+    def manage(self, *words: str, **environment: str) -> Process:
+        return self.start(sys.executable, "manage.py", *words, **environment)
+
+    def worker(self, queue: str = "drive", **environment: str) -> Process:
+        return self.manage("work", queue, **environment)
+
+    def up(self) -> Process:
+        """The whole product, but for its queue."""
+        return self.manage("up", "--port", str(product.free_port()))
+
+    def start_sweep(self) -> Process:
+        self._sweep = self.manage("sweep")
+        return self._sweep
+
+    @contextmanager
+    def no_sweep(self) -> Iterator[None]:
+        assert self._sweep
+        freeze(self._sweep)
+        yield
+        thaw(self._sweep)
+
+    def start_queue(self, *, empty: bool = False) -> Process:
+        """With what its last life has kept, or empty. It answers on return."""
+        kept = self.folder / "queue"
+        if empty:
+            shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(exist_ok=True)
+        binary = shutil.which("redis-server") if os.environ.get("JOBSUI_TEST_REDIS_URL") else None
+        process = self.start(
+            binary or valkey.command()[0], "--port", "0", "--unixsocket", str(self.folder / "queue.sock"),
+            "--dir", str(kept), "--appendonly", "yes", "--save", "",
+        )  # fmt: skip
+        wait_until(self._queue_answers, "the queue")
+        self.queue = process
+        return process
+
+    def restart_queue(self, *, empty: bool) -> None:
+        """Killed, and started again."""
+        assert self.queue
+        self.kill(self.queue)
+        self.start_queue(empty=empty)
+
+    def ring(self, times: int = 1) -> None:
+        """Ask for drivers, as the product does, or more often than it ever would."""
+        with Redis.from_url(self.queue_url) as redis:
+            queue = Queue("drive", connection=redis, serializer=JSONSerializer)
+            for _ in range(times):
+                queue.enqueue("jobsui.jobs.tasks.drive", job_timeout=-1, result_ttl=0)
+
+    def empty_queue(self) -> None:
+        with Redis.from_url(self.queue_url) as redis:
+            redis.flushall()
+
+    def kill(self, *processes: Process) -> None:
+        """kill -9, also of what is frozen, and of whatever they have started."""
+        for process in processes:
+            self.running.remove(process)
+            freeze(process)
+        for pid in product.processes(Path(settings.DATA_DIR)).keys() - {process.pid for process in self.running}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in processes:
+            process.kill()
+            process.wait(timeout=20)
+
+    def kill_all(self) -> None:
+        self.kill(*self.running)
+
+    def said(self, words: str) -> bool:
+        """Whether a log has these words."""
+        return words in (self.folder / "log").read_text(errors="replace")
+
+    def _queue_answers(self) -> bool:
+        try:
+            with Redis.from_url(self.queue_url) as redis:
+                return bool(redis.ping())
+        except RedisError:
+            return False
+
+
+def database_url() -> str:
+    """The test's own database, as DATABASE_URL names one."""
+    chosen = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{chosen['NAME']}"
+    user, password = (quote(str(chosen[name]), safe="") for name in ("USER", "PASSWORD"))
+    return f"postgres://{user}:{password}@{chosen['HOST']}:{chosen['PORT']}/{chosen['NAME']}"
+
+
+def wait_until(claim: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    ends = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < ends, f"In vain: {what}."
+        time.sleep(0.02)
+
+
+def freeze(process: Process) -> None:
+    process.send_signal(signal.SIGSTOP)
+
+
+def thaw(process: Process) -> None:
+    process.send_signal(signal.SIGCONT)
+
+
+def is_owned() -> bool:
+    """Whether an account has a driver now."""
+    return Lease.objects.live().filter(name__startswith="account:").exists()

@@ -1,0 +1,347 @@
+"""The fault matrix, second half: what happens to our own processes, queue, database and clock while a real worker
+process drives a job. Nothing may be lost or applied twice, and the job must end by itself."""
+
+import resource
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from jobsui.connections.models import Connection
+from jobsui.jobs.engine.calling import POSTERS
+from jobsui.jobs.enums import BatchState
+from jobsui.jobs.models import Attempt, Batch, Job, Lease
+from jobsui.ops.management.commands import sweep
+from tests.acceptance.jobs import (
+    Fate,
+    attempts,
+    ended,
+    fate,
+    in_flight,
+    planned,
+    posts,
+    state_of,
+    undriven,
+    without_ids,
+)
+from tests.acceptance.processes import Process, Processes, database_url, freeze, is_owned, thaw, wait_until
+from tests.world import World, gadgets
+
+FAILPOINT = 77
+"""The exit status of a process that ended where it was told to."""
+RESULT = "SELECT 1 FROM jobs_batch WHERE state = 'done'"
+INTENT = "SELECT 1 FROM jobs_attempt"
+
+
+@pytest.fixture
+def world(world: World, processes: Processes) -> World:
+    world.object()
+    world.sandbox.settings(job_seconds=0.2)
+    return world
+
+
+# kill -9
+
+
+@pytest.mark.parametrize(
+    ("moment", "sent", "sendings"),
+    [
+        ({"JOBSUI_LAST_COMMIT": INTENT}, 0, {"accepted": 1}),
+        ({"JOBSUI_FAILPOINT": "http:before-write:POST /jobs:1"}, 0, {"unsure": 1, "accepted": 1}),
+        ({"JOBSUI_FAILPOINT": "http:after-write:POST /jobs:1"}, 1, {"unsure": 1}),
+        ({"JOBSUI_FAILPOINT": "http:after-read:POST /jobs:1"}, 1, {"unsure": 1}),
+        ({"JOBSUI_LAST_COMMIT": RESULT}, 1, {"accepted": 1}),
+    ],
+    ids=[
+        "before the intent is committed", "after the intent, before the request", "after the request",
+        "after the answer, before it is committed", "while the result is committed",
+    ],
+)  # fmt: skip
+def test_a_worker_killed_at_any_step_of_a_batch_loses_and_repeats_nothing(
+    world: World, processes: Processes, moment: dict[str, str], sent: int, sendings: dict[str, int]
+) -> None:
+    dies = processes.worker(**moment)
+    job = planned(world, gadgets(100))
+    assert dies.wait(timeout=60) == FAILPOINT
+    wait_until(lambda: posts(world) == sent, "what it had sent")
+    before = fate(world, job)
+
+    processes.worker()
+
+    assert before.created == 0
+    assert ended(world, job) == Fate("completed", created=100)
+    assert (attempts(job), posts(world)) == (sendings, sendings.get("accepted", 0) or 1)
+
+
+def test_a_worker_killed_with_30_batches_in_flight_has_them_followed_to_their_end(
+    world: World, processes: Processes
+) -> None:
+    world.sandbox.settings(job_seconds=3)
+    worker, standby = processes.worker(), processes.worker()
+    job = planned(world, gadgets(3000))
+    wait_until(lambda: in_flight(job) == 30, "30 batches in flight")
+
+    processes.kill(driver_of(worker, standby))
+
+    assert ended(world, job) == Fate("completed", created=3000)
+    assert (attempts(job), posts(world)) == ({"accepted": 30}, 30)
+
+
+@pytest.mark.parametrize(
+    ("own_external_ids", "told"),
+    [(True, Fate("completed", created=300)), (False, Fate("needs_decision", created=0, uncertain=300))],
+)
+def test_job_statuses_that_ran_out_while_no_worker_was_there_are_looked_up_in_the_records(
+    world: World, processes: Processes, own_external_ids: bool, told: Fate
+) -> None:
+    world.sandbox.settings(job_seconds=1.5)
+    worker = processes.worker()
+    job = planned(world, without_ids(300), own_external_ids=own_external_ids)
+    wait_until(lambda: in_flight(job) == 3, "3 batches in flight")
+    processes.kill(worker)
+    world.sandbox.settings(status_seconds=0)
+    wait_until(lambda: not world.sandbox.jobs(), "job statuses that are forgotten")
+
+    processes.worker()
+
+    assert ended(world, job) == told
+    assert (attempts(job), posts(world)) == ({"lost": 3}, 3)
+
+
+# Several workers
+
+
+def test_a_worker_frozen_beyond_its_lease_writes_and_sends_nothing_when_it_wakes(
+    world: World, processes: Processes
+) -> None:
+    world.sandbox.settings(job_seconds=0.5)
+    Connection.objects.filter(pk=world.connection.pk).update(max_running_jobs=4)
+    workers = processes.worker(), processes.worker()
+    job = planned(world, gadgets(2000))
+    wait_until(lambda: in_flight(job) == 4, "4 batches in flight")
+    frozen, first = driver_of(*workers), Lease.objects.get(name__startswith="account:").epoch
+    freeze_between_transactions(frozen)
+    wait_until(lambda: Attempt.objects.filter(epoch__gt=first).exists(), "another driver that sends")
+    taken_over_at = Attempt.objects.filter(epoch__gt=first).earliest("at").at
+
+    thaw(frozen)
+
+    wait_until(lambda: processes.said("Another driver took"), "a driver that gives up")
+    assert ended(world, job) == Fate("completed", created=2000)
+    assert Attempt.objects.filter(epoch=first, at__gt=taken_over_at).count() == 0
+    assert posts(world) == Attempt.objects.filter(result__in=("accepted", "unsure")).count()
+
+
+def test_two_workers_called_at_once_and_over_again_are_one_driver(world: World, processes: Processes) -> None:
+    processes.worker()
+    processes.worker()
+    with undriven(world):
+        job = planned(world, gadgets(2000))
+    processes.ring(times=6)
+
+    assert ended(world, job) == Fate("completed", created=2000)
+    assert (attempts(job), posts(world)) == ({"accepted": 20}, 20)
+    assert Attempt.objects.values("epoch").distinct().count() == 1
+
+
+def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_over_at_once(
+    world: World, processes: Processes
+) -> None:
+    world.sandbox.settings(job_seconds=1, latency_ms=300)
+    workers = processes.worker(), processes.worker()
+    job = planned(world, gadgets(4500))
+    wait_until(lambda: in_flight(job) > 10, "batches in flight")
+    ending, first = driver_of(*workers), Lease.objects.get(name__startswith="account:").epoch
+
+    with processes.no_sweep():  # Whoever goes on was called by the one that ended.
+        sent = Attempt.objects.count()
+        ending.send_signal(signal.SIGTERM)
+        status = ending.wait(timeout=30)
+        told = ended(world, job)
+
+    by_first = Attempt.objects.filter(epoch=first).count()
+    assert status == 0
+    assert told == Fate("completed", created=4500)
+    assert set(attempts(job)) <= {"accepted", "not_sent"}  # Claimed, but withheld when it was asked to end.
+    assert attempts(job)["accepted"] == posts(world) == 45
+    assert sent <= by_first <= sent + 2 * POSTERS  # What one round may claim.
+
+
+# The queue
+
+
+@pytest.mark.parametrize("loss", ["emptied", "restarted"])
+def test_a_queue_that_forgets_delays_a_job_until_the_next_sweep(world: World, processes: Processes, loss: str) -> None:
+    job = planned(world, gadgets(300))
+    processes.ring()
+    if loss == "emptied":
+        processes.empty_queue()
+    else:
+        processes.restart_queue(empty=True)
+
+    processes.worker()
+
+    assert ended(world, job) == Fate("completed", created=300)
+    assert (attempts(job), sweep.SECONDS) == ({"accepted": 3}, 15)
+
+
+def test_a_queue_that_goes_away_under_a_driver_stops_neither_this_job_nor_the_next(
+    world: World, processes: Processes
+) -> None:
+    world.sandbox.settings(job_seconds=1)
+    processes.worker()
+    job = planned(world, gadgets(3000))
+    wait_until(lambda: in_flight(job) > 0, "batches in flight")
+
+    processes.restart_queue(empty=True)
+
+    assert ended(world, job) == Fate("completed", created=3000)
+    assert attempts(job) == {"accepted": 30}
+    after = planned(world, gadgets(100, first=3001))
+    wait_until(lambda: state_of(after) == "completed", "the end of the next job")
+
+
+# The database
+
+
+def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_answer(
+    world: World, processes: Processes
+) -> None:
+    world.sandbox.settings(job_seconds=1)
+    processes.worker()
+    job = planned(world, gadgets(4500))
+    wait_until(lambda: in_flight(job) >= 10, "batches in flight")
+
+    with database_away():
+        wait_until(lambda: processes.said("database cannot be used"), "a driver that noticed")
+        time.sleep(1)
+        sent, intended = posts(world), Attempt.objects.count()
+
+    assert sent <= intended
+    assert ended(world, job) == Fate("completed", created=4500)
+    assert set(attempts(job)) <= {"accepted", "not_sent"}
+    assert attempts(job)["accepted"] == posts(world) == 45
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="The disk of a database server is not ours to fill.")
+@pytest.mark.skipif(sys.platform != "linux", reason="Nobody else can limit what another process writes.")
+def test_a_full_disk_holds_the_job_up_and_loses_no_answer(world: World, processes: Processes) -> None:
+    world.sandbox.settings(job_seconds=1)
+    worker = processes.worker()
+    job = planned(world, gadgets(4500))
+    wait_until(lambda: in_flight(job) >= 10, "batches in flight")
+
+    with nothing_more_to_disk(worker):
+        time.sleep(0.5)
+        before = Attempt.objects.count(), Batch.objects.filter(state=BatchState.DONE).count()
+        time.sleep(1.5)
+        after = Attempt.objects.count(), Batch.objects.filter(state=BatchState.DONE).count()
+        sent = posts(world)
+
+    assert after == before
+    assert sent <= after[0]
+    assert ended(world, job) == Fate("completed", created=4500)
+    assert set(attempts(job)) <= {"accepted", "not_sent"}
+    assert attempts(job)["accepted"] == posts(world) == 45
+
+
+# The clock
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_jumps_changes_nothing(world: World, processes: Processes, tmp_path: Path, hours: int) -> None:
+    clock = tmp_path / "clock"
+    set_clock(clock, hours=0)
+    world.sandbox.settings(job_seconds=0.5)
+    world.sandbox.faults(drop_after_accept={"rate": 0.2, "times": 3})
+    Connection.objects.filter(pk=world.connection.pk).update(max_running_jobs=5)
+    processes.worker(JOBSUI_CLOCK=str(clock))
+    job = planned(world, gadgets(2000))
+    wait_until(lambda: attempts(job).get("unsure", 0) > 0, "a batch in doubt")
+    set_clock(clock, hours=hours)
+    world.sandbox.faults(drop_after_accept={"rate": 1, "times": 2})
+
+    assert ended(world, job) == Fate("completed", created=2000)
+    assert set(attempts(job)) == {"accepted", "unsure"}
+    assert posts(world) == 20
+    wait_until(lambda: not is_owned(), "a lease given back")
+
+
+def set_clock(path: Path, *, hours: int) -> None:
+    draft = path.with_suffix(".new")
+    draft.write_text(str(3600 * hours))
+    draft.replace(path)
+
+
+# Helpers
+
+
+def driver_of(*workers: Process) -> Process:
+    """The one of them that drives."""
+    owner = Lease.objects.live().get(name__startswith="account:").owner
+    return next(worker for worker in workers if f":{worker.pid}:" in owner)
+
+
+def freeze_between_transactions(process: Process) -> None:
+    """Frozen in one it would hold its locks, and nobody could take over before it wakes."""
+    freeze(process)
+    while not is_writable():
+        thaw(process)
+        time.sleep(0.05)
+        freeze(process)
+
+
+def is_writable() -> bool:
+    """Whether no transaction of others holds us up."""
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.5)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            return True
+    try:
+        with transaction.atomic():
+            return all(len(rows.select_for_update(nowait=True)) for rows in (Lease.objects.all(), Job.objects.all()))
+    except OperationalError:
+        return False
+
+
+@contextmanager
+def database_away() -> Iterator[None]:
+    """SQLite is locked for longer than anybody waits; PostgreSQL ends all connections but ours and takes no new one."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(name, timeout=20, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            yield
+            database.execute("ROLLBACK")
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (ours,) = cursor.fetchone()
+    server = database_url().rpartition("/")[0]
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as others:
+        others.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        try:
+            ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
+            others.execute(ends, [name, ours])
+            yield
+        finally:
+            others.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+@contextmanager
+def nothing_more_to_disk(process: Process) -> Iterator[None]:
+    """Every write of the process to any file fails."""
+    most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, most[1]))
+    yield
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, most)
