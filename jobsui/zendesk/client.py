@@ -18,6 +18,7 @@ from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSign
 from jobsui.zendesk.payloads import Answer, Json
 from jobsui.zendesk.transport import Adapter, exchange
 
+STANDING_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "Jobs UI"}
 CHUNK = 64 * 1024
 MOST_SAID = 200
 """Characters of an answer that go into an error."""
@@ -32,7 +33,7 @@ class Client:
     """Calls to one account.
 
     `authorization` gives the Authorization header's value for each request (it may renew a token first); None sends
-    none. Threads may share a client: each has a session of its own.
+    none. Threads may share a client: each has a connection of its own.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Client:
 
         Raises NotSent when the request certainly did not go out, Unsure when it may have.
         """
-        sent = {"Accept": "application/json"} | dict(headers or {})
+        sent = STANDING_HEADERS | dict(headers or {})
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
         if self._authorization is not None:
@@ -77,7 +78,7 @@ class Client:
         try:
             status, answered, content = self._exchange(method, path, params, body, sent, deadline)
         except (requests.RequestException, UnicodeError) as error:
-            self._drop_session()
+            self._drop_adapter()
             raise _translated(error, self.base_url, sent=exchange.begun) from None
         self._local.used = time.monotonic()
         self.clock_ahead = _clock_ahead(answered)
@@ -111,36 +112,28 @@ class Client:
         headers: Mapping[str, str],
         deadline: float,
     ) -> tuple[int, Mapping[str, str], bytes]:
-        session = self._session(fresh=method != "GET")
+        # By an adapter, not a requests.Session: proxies and .netrc of the environment must not decide whom a secret
+        # goes to, no cookie of one answer belongs to the next request, and it costs less.
+        request = requests.Request(method, self.base_url + path, headers, data=body, params=params).prepare()
+        adapter = self._adapter(fresh=method != "GET")
         exchange.begin(deadline)
-        with session.request(
-            method,
-            self.base_url + path,
-            params=params,
-            data=body,
-            headers=headers,
-            timeout=(min(self._connect_timeout, deadline), min(self._read_timeout, deadline)),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
+        timeout = (min(self._connect_timeout, deadline), min(self._read_timeout, deadline))
+        with adapter.send(request, stream=True, timeout=timeout) as response:
             return response.status_code, response.headers, self._content(response)
 
-    def _session(self, *, fresh: bool) -> requests.Session:
+    def _adapter(self, *, fresh: bool) -> Adapter:
         idle = time.monotonic() - getattr(self._local, "used", 0.0)
         if fresh and idle > IDLE_SECONDS:
-            self._drop_session()
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            session.trust_env = False  # No proxy, no .netrc: the environment must not decide whom a secret goes to.
-            session.mount("https://", Adapter())
-            session.mount("http://", Adapter())
-        return session
+            self._drop_adapter()
+        adapter: Adapter | None = getattr(self._local, "adapter", None)
+        if adapter is None:
+            adapter = self._local.adapter = Adapter()
+        return adapter
 
-    def _drop_session(self) -> None:
-        if session := getattr(self._local, "session", None):
-            session.close()
-            self._local.session = None
+    def _drop_adapter(self) -> None:
+        if adapter := getattr(self._local, "adapter", None):
+            adapter.close()
+            self._local.adapter = None
 
     def _content(self, response: requests.Response) -> bytes:
         parts: list[bytes] = []

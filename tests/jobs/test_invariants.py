@@ -27,7 +27,8 @@ from hypothesis.stateful import (
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.engine import control, planning
-from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.engine.options import Rules
+from jobsui.jobs.enums import Action, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, Lease
 from tests.jobs import drivers, invariants
@@ -64,14 +65,17 @@ class Launch:
     """Whose the external ids are, where the action leaves a choice."""
     has_bad_rows: bool
     """Some that Zendesk will refuse, and one that we do."""
+    canary: bool
+    rules: Rules
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Pause, resume, cancel, retry or resolve a job, whatever can be asked."""
+    """Pause, resume, cancel, adjust, retry or resolve a job, whatever can be asked."""
 
     number: int
     decision: Literal["look", "resend", "accept"]
+    rules: Rules
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,13 @@ class Freeze:
 
 
 whiles = st.sampled_from((0.05, 0.2, 0.4, 0.8))
+all_rules = st.builds(
+    Rules, st.sampled_from(Weight), stop_percent=st.sampled_from((None, 2)), stop_rows=st.just(100),
+    stop_refusals=st.sampled_from((None, 2)),
+)  # fmt: skip
 launches = st.builds(
     Launch, st.sampled_from(Action), st.sampled_from((700, 400, 250, 101, 100, 99, 3, 1)),
-    st.sampled_from(("none", "ours", "theirs")), st.booleans(),
+    st.sampled_from(("none", "ours", "theirs")), st.booleans(), st.sampled_from((False, False, False, True)), all_rules,
 )  # fmt: skip
 faults = st.dictionaries(
     st.sampled_from(FAULTS),
@@ -119,7 +127,7 @@ events = st.one_of(
     st.builds(Drive, st.just(""), whiles, st.booleans(), launches),
     st.builds(Freeze, st.builds("commit:after:{}".format, st.integers(3, 9)), whiles, launches),
     st.builds(Freeze, st.just(""), whiles, launches),
-    st.builds(Ask, st.integers(0, 11), st.sampled_from(("look", "resend", "accept"))),
+    st.builds(Ask, st.integers(0, 11), st.sampled_from(("look", "resend", "accept")), all_rules),
     st.builds(Weather, faults, st.sampled_from((0, 0, 1, 4, 30)), st.sampled_from((ONE_DAY, ONE_DAY, 0.2))),
     launches,
 )
@@ -177,9 +185,8 @@ class Engine(RuleBasedStateMachine):
         target = "gadget" if what.action is Action.CREATE and what.ids == "none" else "label"
         with self._good_weather():
             rows = self._rows(what, target)
-            self._let_go(
-                self.world.checked(rows, what.action, key=target, invalid="skip", own_external_ids=what.ids != "none")
-            )
+            job = self.world.checked(rows, what.action, key=target, invalid="skip", own_external_ids=what.ids != "none")
+            self._let_go(job, canary=what.canary, rules=what.rules)
 
     def _ask(self, what: Ask) -> None:
         jobs = Job.objects.launched().order_by("pk")
@@ -192,6 +199,8 @@ class Engine(RuleBasedStateMachine):
                 self._retry(job)
             elif verb == "resolve":
                 control.resolve(job, what.decision, by=None)
+            elif verb == "adjust":
+                control.set_rules(job, what.rules, by=None)
             else:
                 getattr(control, verb)(job, by=None)
         except NotPossibleNow:
@@ -324,10 +333,10 @@ class Engine(RuleBasedStateMachine):
         self.keys |= {i: f"g-{n}" for i, n in zip(ids, numbers, strict=True)}
         return dict(zip(numbers, ids, strict=True))
 
-    def _let_go(self, job: Job) -> None:
+    def _let_go(self, job: Job, **how: Any) -> None:
         if control.launch_obstacle(job):
             return
-        control.launch(job, by=None)
+        control.launch(job, by=None, **how)
         planning.plan(job, stopping=threading.Event())
         self.world.doorbell.clear()
 

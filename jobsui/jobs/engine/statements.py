@@ -1,10 +1,11 @@
 """What the driver says to the database thirty times a second, as SQL: Django composes each query anew, which costs more
 than running it. Everything here is an ordinary query of the models; what is asked rarely stands where it is asked."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, cast
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Model
 
 from jobsui.jobs.enums import SENDABLE, BatchState
@@ -60,9 +61,15 @@ def by_id[M: Model](model: type[M], ids: Collection[int]) -> dict[int, M]:
     """The rows with these primary keys."""
     if not ids:
         return {}
-    key = _column(_field(model, "pk"))
-    rows = model._default_manager.raw(f"SELECT * FROM {_table(model)} WHERE {key} IN ({_marks(ids)})", list(ids))  # noqa: S608
-    return {row.pk: row for row in rows}
+    names, sql, converters = _reading(model)
+    found = {}
+    for row in _rows(f"{sql} ({_marks(ids)})", list(ids)):
+        values = list(row)
+        for place, convert in converters:
+            values[place] = convert(values[place])
+        instance = model.from_db(DEFAULT_DB_ALIAS, names, values)
+        found[cast("int", instance.pk)] = instance
+    return found
 
 
 def insert_rows(rows: Sequence[Model]) -> list[int]:
@@ -74,7 +81,7 @@ def insert_rows(rows: Sequence[Model]) -> list[int]:
         f"INSERT INTO {_table(model)} ({', '.join(map(_column, fields))}) "  # noqa: S608
         f"VALUES {', '.join([one] * len(rows))} RETURNING {_column(_field(model, 'pk'))}"
     )
-    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for row in rows for field in fields]
+    values = [value for row in rows for value in _stored(fields, [field.pre_save(row, True) for field in fields])]
     return [pk for (pk,) in _rows(sql, values)]
 
 
@@ -87,13 +94,45 @@ def update_rows(model: type[Model], columns: Sequence[str], rows: Collection[Seq
     assignments = ", ".join(f"{_column(field)} = %s" for field in fields)
     sql = f"UPDATE {_table(model)} SET {assignments} WHERE {_column(_field(model, 'pk'))} = %s"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.executemany(
-            sql,
-            [
-                [*(field.get_db_prep_save(value, connection) for field, value in zip(fields, values, strict=True)), pk]
-                for pk, *values in rows
-            ],
-        )
+        cursor.executemany(sql, [[*_stored(fields, values), pk] for pk, *values in rows])
+
+
+Converter = Callable[[Any], Any]
+
+
+@cache
+def _reading(model: type[Model]) -> tuple[list[str], str, list[tuple[int, Converter]]]:
+    """What all rows of a model are read with: names of attributes, the query up to its list of keys, and what makes a
+    value of the database one of the model, by its place. A process has one kind of database."""
+    fields = model._meta.concrete_fields
+    here = connections[DEFAULT_DB_ALIAS]
+    converters: list[tuple[int, Converter]] = []
+    for place, field in enumerate(fields):
+        column = field.get_col(model._meta.db_table)
+        for convert in here.ops.get_db_converters(column) + field.get_db_converters(here):
+            converters.append((place, partial(_converted, convert, column)))
+    sql = (
+        f"SELECT {', '.join(map(_column, fields))} FROM {_table(model)} "  # noqa: S608
+        f"WHERE {_column(_field(model, 'pk'))} IN"
+    )
+    return [field.attname for field in fields], sql, converters
+
+
+def _converted(convert: Callable[[Any, Any, Any], Any], column: Any, value: Any) -> Any:
+    return convert(value, column, connection)
+
+
+def _stored(fields: "Sequence[Field[Any, Any]]", values: Sequence[Any]) -> list[Any]:
+    """The values as the database takes them."""
+    here = connections[DEFAULT_DB_ALIAS]
+    return [
+        value if type(value) in AS_IT_IS else field.get_db_prep_save(value, here)
+        for field, value in zip(fields, values, strict=True)
+    ]
+
+
+AS_IT_IS = frozenset({int, str, bytes, bool, type(None)})
+"""What both databases take as Python has it. Only a JSONField would not, and ours hold dicts and lists."""
 
 
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
