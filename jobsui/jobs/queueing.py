@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from secrets import token_hex
 from typing import Any
 
 from django.conf import settings
@@ -36,9 +37,13 @@ Bell = Callable[[str, tuple[int, ...]], None]
 def _ring_rq(task: str, ids: tuple[int, ...]) -> None:
     queue = queue_of(task, ids)
     name = "-".join([task, *map(str, ids)])
-    if queue is None or name in queue.get_job_ids():
+    if queue is None or name in {rung.rpartition("-")[0] for rung in queue.get_job_ids()}:
         return  # Rung already, and nobody has come to the door yet.
-    queue.enqueue(f"jobsui.jobs.tasks.{task}", *ids, job_id=name, job_timeout=-1, result_ttl=0, failure_ttl=86400)
+    # An id of its own: RQ deletes what a worker has ended by its id, which would silence what that worker rang last.
+    queue.enqueue(
+        f"jobsui.jobs.tasks.{task}", *ids, job_id=f"{name}-{token_hex(4)}", job_timeout=-1, result_ttl=0,
+        failure_ttl=86400,
+    )  # fmt: skip
 
 
 def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:

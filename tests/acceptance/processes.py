@@ -81,8 +81,10 @@ class Processes:
     def no_sweep(self) -> Iterator[None]:
         assert self._sweep
         freeze(self._sweep)
-        yield
-        thaw(self._sweep)
+        try:
+            yield
+        finally:
+            thaw(self._sweep)
 
     def start_queue(self, *, empty: bool = False) -> Process:
         """With what its last life has kept, or empty. It answers on return."""
@@ -117,7 +119,7 @@ class Processes:
             redis.flushall()
 
     def kill(self, *processes: Process) -> None:
-        """kill -9, also of what is frozen, and of whatever they have started."""
+        """kill -9, also of what is frozen, and of all that is not in `running`: what an `up` among them has started."""
         for process in processes:
             self.running.remove(process)
             freeze(process)

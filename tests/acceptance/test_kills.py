@@ -25,8 +25,6 @@ from tests.factories import make_user
 from tests.world import World, gadgets
 
 SEED = int(os.environ.get("JOBSUI_KILL_SEED", "1"))
-PATIENCE = 120
-"""Seconds for a start, and for the end when the last kill is over."""
 JOB_SECONDS = 1.5
 ROWS_PER_SECOND = 30 * 100 / JOB_SECONDS
 WINDOW_ROWS = 30 * 100
@@ -49,6 +47,11 @@ class Run:
         send for each of them."""
         return max(0.1, (self.rows / self.kills - WINDOW_ROWS) / ROWS_PER_SECOND)
 
+    @property
+    def patience(self) -> float:
+        """Seconds for a start, and for the end when the last kill is over."""
+        return 120 + self.rows / 1000
+
     def begin(self, processes: Processes) -> Process:
         return processes.worker() if self.kind == "worker" else processes.up()
 
@@ -66,7 +69,7 @@ def run_of(kind: str, kills: int) -> Run:
 RUNS = [run_of("worker", kills=5), run_of("tree", kills=2), run_of("host", kills=2)]
 
 pytestmark = [
-    pytest.mark.timeout(3 * PATIENCE + 20 * max(run.kills for run in RUNS)),
+    pytest.mark.timeout(max(2 * run.patience + 20 * run.kills for run in RUNS)),
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 
@@ -92,7 +95,7 @@ def test_what_is_killed_loses_and_repeats_nothing(world: World, processes: Proce
         with processes.no_sweep():  # Each tree has one.
             kill_again_and_again(job, processes, run, chance)
 
-    told = ended(world, job, seconds=PATIENCE)
+    told = ended(world, job, seconds=run.patience)
     print(f"\n{line(run, ids, told, job, time.monotonic() - begun)}")  # noqa: T201
     created, uncertain = run.rows - told.uncertain, told.uncertain
     assert told == Fate("needs_decision" if uncertain else "completed", created=created, uncertain=uncertain)
@@ -118,7 +121,7 @@ def kill_again_and_again(job: Job, processes: Processes, run: Run, chance: Rando
     for _ in range(run.kills):
         known = last_epoch()
         running = run.begin(processes)
-        wait_until(lambda: last_epoch() > known, "a driver that sends", PATIENCE)  # noqa: B023
+        wait_until(lambda: last_epoch() > known, "a driver that sends", run.patience)  # noqa: B023
         time.sleep(chance.uniform(0, run.longest_while))
         run.kill(processes, running, chance)
     run.begin(processes)
