@@ -2,7 +2,9 @@
 
 import threading
 
-from jobsui.jobs.engine import control, hosting, restoring, sweeping
+import pytest
+
+from jobsui.jobs.engine import control, hosting, leases, restoring, sweeping
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import Lease
 from tests.world import World, gadgets
@@ -44,6 +46,26 @@ def test_what_another_host_did_counts_as_well(world: World) -> None:
 
     job.refresh_from_db()
     assert (job.state, job.created) == (JobState.PAUSED, 0)
+
+
+def test_a_sweep_at_the_moment_of_taking_over_is_no_restored_backup(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.object()
+    job = world.planned(gadgets(1))
+    take = leases.acquire
+
+    def take_and_sweep(name: str, **more: str | None) -> leases.Held | None:
+        lease = take(name, **more)
+        sweeping.sweep()
+        return lease
+
+    monkeypatch.setattr(leases, "acquire", take_and_sweep)
+
+    drive(world)
+
+    job.refresh_from_db()
+    assert (job.state, job.reason) == (JobState.COMPLETED, "")
 
 
 def test_a_new_data_directory_is_no_restored_backup(world: World) -> None:

@@ -37,9 +37,11 @@ def drive_accounts(*, stopping: threading.Event) -> None:
 
 def drive(host: str, *, stopping: threading.Event) -> None:
     """Own one account until none of its jobs moves any more or `stopping` is set; return at once if it is owned."""
-    with leases.held(f"account:{host}") as lease:
+    name = f"account:{host}"
+    last_epoch = restoring.last_epoch(name)
+    with leases.held(name) as lease:
         if lease is not None:
-            restoring.pause_if_restored(lease, host)
+            restoring.pause_if_restored(lease, host, last_epoch)
             Driver(host, lease, stopping).run()
 
 

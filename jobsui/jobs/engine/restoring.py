@@ -18,9 +18,10 @@ RESTORED = (
 )
 
 
-def pause_if_restored(lease: Held, host: str) -> None:
-    """Under a fresh lease of the account: have its jobs wait for a person if the lease's epoch was seen before."""
-    if lease.epoch <= _last_epoch(lease.name):
+def pause_if_restored(lease: Held, host: str, last_epoch: int) -> None:
+    """Under a fresh lease of the account: have its jobs wait for a person if the lease's epoch was seen before, with
+    what was known as the last one before the lease was taken: a sweep may note this one at once."""
+    if lease.epoch <= last_epoch:
         for job in Job.objects.on_host(host).filter(state__in=SENDABLE):
             recording.stop_job(job.pk, RESTORED)
     _remember(lease.name, lease.epoch)
@@ -29,7 +30,7 @@ def pause_if_restored(lease: Held, host: str) -> None:
 def remember() -> None:
     """Note how far the leases are, those that other hosts hold too."""
     for name, epoch in Lease.objects.filter(name__startswith="account:").values_list("name", "epoch"):
-        if epoch > _last_epoch(name):
+        if epoch > last_epoch(name):
             _remember(name, epoch)
 
 
@@ -38,8 +39,8 @@ def _remember(name: str, epoch: int) -> None:
     _place(name).write_text(str(epoch))
 
 
-def _last_epoch(name: str) -> int:
-    """0 when none is known."""
+def last_epoch(name: str) -> int:
+    """The last one of this lease that is known here, 0 when none is."""
     with suppress(FileNotFoundError, ValueError):
         return int(_place(name).read_text())
     return 0
