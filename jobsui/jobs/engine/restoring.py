@@ -2,6 +2,8 @@
 it takes for unsent may be in Zendesk already: a person looks before anything goes on."""
 
 import hashlib
+import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,8 +37,12 @@ def remember() -> None:
 
 
 def _remember(name: str, epoch: int) -> None:
-    _place(name).parent.mkdir(mode=0o700, exist_ok=True)
-    _place(name).write_text(str(epoch))
+    place = _place(name)
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    # Whole or not at all, for whoever reads at this moment, or after a kill at it.
+    draft = place.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    draft.write_text(str(epoch))
+    draft.replace(place)
 
 
 def last_epoch(name: str) -> int:
