@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-STEADY_SECONDS, STEADY_BATCHES = 40, 300
-"""A cell of the grid is long enough when its steady part has one of them."""
+STEADY_SECONDS, STEADY_BATCHES, STEADY_WINDOWS = 40, 300, 8
+"""A cell of the grid is long enough when its steady part has one of the first two, and fills the window so often."""
 JOB_SECONDS, REQUESTS_PER_MINUTE, LATENCIES_MS = (1.0, 2.0, 5.0, 10.0), (200, 700, 2500), (20.0, 150.0)
 """The grid's."""
 TENTH = 0.1
@@ -84,5 +84,6 @@ def grid(
 
 def _batches(cell: Cell) -> int:
     """An account's; the steady part leaves out a tenth, and at least a window full, at either end (outcome.py)."""
-    steady = min(STEADY_BATCHES, math.ceil(STEADY_SECONDS * cell.limit / cell.accounts / 100))
+    long_enough = math.ceil(STEADY_SECONDS * cell.limit / cell.accounts / 100)
+    steady = min(STEADY_BATCHES, max(STEADY_WINDOWS * cell.window, long_enough))
     return max(math.ceil(steady / (1 - 2 * TENTH)), steady + 2 * cell.window)

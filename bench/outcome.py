@@ -68,6 +68,7 @@ def reckon(cell: Cell, watch: Watch, over: float, jobs: Sequence[Mapping[str, An
         "records": records, "seconds": seconds,
         "records_per_second": whole, "share": whole / cell.limit,
         "steady_records_per_second": middle, "steady_share": middle and middle / cell.limit,
+        "busy": busy(jobs, cell.slots * cell.accounts),
         "requests_per_1000": {kind: number * 1000 / records for kind, number in sorted(watch.counted.items())},
         "all_requests_per_1000": watch.counted.total() * 1000 / records,
         "refused_per_1000": (watch.refusals() - watch.refused_before) * 1000 / records,
@@ -98,13 +99,27 @@ def spent(before: Costs, after: Costs, at_the_end: Costs, rows: int) -> Figures:
 
 
 def steady(jobs: Sequence[Mapping[str, Any]]) -> float | None:
-    """Records a second, without the first and the last tenth of the jobs and at least as many as ever ran at once: the
-    window fills and empties then. None when that leaves too little."""
+    """Records a second in the steady part; None when that is too short."""
+    ended = _steady_part(jobs)
+    return sum(total for _, total in ended[1:]) / (ended[-1][0] - ended[0][0]) if ended else None
+
+
+def busy(jobs: Sequence[Mapping[str, Any]], slots: int) -> float | None:
+    """What part of the job slots was taken in the steady part. A limit reckons with the time jobs take on average; this
+    does not depend on how long they happened to take."""
+    if not (ended := _steady_part(jobs)):
+        return None
+    begins, ends = ended[0][0], ended[-1][0]
+    taken = sum(max(0.0, min(job["ended_at"], ends) - max(job["accepted_at"], begins)) for job in jobs)
+    return float(taken / (ends - begins) / slots)
+
+
+def _steady_part(jobs: Sequence[Mapping[str, Any]]) -> list[Ended]:
+    """Without the first and the last tenth of the jobs and at least as many as ever ran at once: the window fills and
+    empties then. Empty when that leaves too little."""
     edge = max(int(len(jobs) * TENTH), _most_running(jobs))
     ended = sorted((job["ended_at"], job["total"]) for job in jobs)[edge : len(jobs) - edge]
-    if len(ended) < 10:
-        return None
-    return float(sum(total for _, total in ended[1:]) / (ended[-1][0] - ended[0][0]))
+    return ended if len(ended) >= 10 else []
 
 
 def _most_running(jobs: Sequence[Mapping[str, Any]]) -> int:

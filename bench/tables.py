@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from bench.outcome import Figures
 
 HEADINGS = [
-    "", "limit", "whole", "share", "steady", "share", "requests", "429s", "CPU s", "MB", "sandbox", "load",
+    "", "limit", "whole", "share", "steady", "share", "busy", "requests", "429s", "CPU s", "MB", "sandbox", "load",
 ]  # fmt: skip
 LEGEND = """\
-limit, whole, steady: records a second, and their share of the limit. requests, 429s: for each 1,000 records.
+limit, whole, steady: records a second, and their share of the limit. busy: part of the job slots taken while steady.
+requests, 429s: for each 1,000 records.
 CPU s: of all its processes, for each 100,000 rows, from reading the file on. MB: the most each process held, added up.
 sandbox: how busy one core was with the sandbox, which near 100 % is what was measured. load: average of the machine."""
 SCALED = "All of Zendesk's times were divided by the time scale; the rates are those of that faster world."
@@ -68,6 +69,7 @@ def _rows(results: Sequence[Figures]) -> Iterator[list[str]]:
             f"{figures['share']:.3f}",
             f"{steady:,.0f}" if steady else "-",
             f"{figures['steady_share']:.3f}" if steady else "-",
+            f"{figures['busy']:.3f}" if steady else "-",
             f"{figures['all_requests_per_1000']:.1f}",
             f"{figures['refused_per_1000']:.2f}",
             f"{sum(cost['cpu_seconds_per_100000'] for cost in costs):.1f}",
