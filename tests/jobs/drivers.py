@@ -45,7 +45,7 @@ HURRIED: tuple[tuple[Any, str, Any], ...] = (
     (driving, "AWAY_SECONDS", 0.01),
     (allowance, "DEFAULT_WAIT", 0.3),
     (allowance, "RECKON_SECONDS", 0.0),
-    (pacing, "poll_interval", lambda *_: 0.04),
+    (pacing, "poll_interval", lambda *_, **__: 0.04),
     (pacing.Durations, "FIRST_GUESS", 0.2),
     (pacing.Backoff, "LONGEST", 0.5),
     (recording, "LOOK_SECONDS", 0.1),

@@ -45,7 +45,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driving, "ABSENT_SECONDS", 0.2)
     monkeypatch.setattr(hosting, "CRASH_SECONDS", 0.1)
     monkeypatch.setattr(driving, "AWAY_SECONDS", 0.01)
-    monkeypatch.setattr(pacing, "poll_interval", lambda *_: 0.04)
+    monkeypatch.setattr(pacing, "poll_interval", lambda *_, **__: 0.04)
     monkeypatch.setattr(allowance, "RECKON_SECONDS", 0.0)
     monkeypatch.setattr(allowance, "DEFAULT_WAIT", 0.3)
     monkeypatch.setattr(pacing.Durations, "FIRST_GUESS", 0.1)

@@ -11,6 +11,7 @@ from jobsui.jobs.engine.calling import Flight
 from jobsui.jobs.engine.pacing import Backoff, Budget, Durations, Trips, Window
 from jobsui.jobs.enums import HeldBy
 from jobsui.zendesk.errors import Limited, NotSent, TooManyJobs, Unsure, ZendeskError
+from jobsui.zendesk.payloads import Answer
 
 
 @dataclass
@@ -21,10 +22,10 @@ class Clock:
         return self.now
 
 
-def spent(budget: Budget, **how: float) -> int:
+def spent(budget: Budget) -> int:
     """How many requests it lets through right now."""
     count = 0
-    while budget.take(**how):
+    while budget.take():
         count += 1
     return count
 
@@ -39,7 +40,7 @@ def test_budget_spends_its_share_of_a_minute_and_never_more_than_the_minute(per_
     for _ in range(3):
         total = 0
         for _ in range(600):
-            total += spent(budget, reserve=1.0)
+            total += spent(budget)
             clock.now += 0.1
         minutes.append(total)
 
@@ -61,14 +62,6 @@ def test_what_gathered_is_part_of_the_minutes_limit() -> None:
     assert 680 < gathered <= 700
 
 
-def test_budget_lets_posts_leave_one_request_to_the_poll() -> None:
-    budget = Budget(60, clock=Clock())
-
-    posts = spent(budget, reserve=1.0)
-
-    assert (posts, budget.take(), budget.take()) == (1, True, False)
-
-
 def test_budget_waits_as_long_as_zendesk_says() -> None:
     clock = Clock()
     budget = Budget(600, clock=clock)
@@ -83,15 +76,15 @@ def test_budget_waits_as_long_as_zendesk_says() -> None:
 @pytest.mark.parametrize(
     ("headers", "spendable"),
     [
-        ({}, 10),
-        ({"X-Rate-Limit": "700", "X-Rate-Limit-Remaining": "500"}, 10),
+        ({}, 5),
+        ({"X-Rate-Limit": "700", "X-Rate-Limit-Remaining": "500"}, 5),
         ({"X-Rate-Limit": "60", "X-Rate-Limit-Remaining": "50"}, 2),
         ({"X-Rate-Limit-Remaining": "3"}, 3),
         ({"ratelimit-remaining": "0", "ratelimit-reset": "20"}, 0),
-        ({"X-Rate-Limit-Remaining": "soon"}, 10),
+        ({"X-Rate-Limit-Remaining": "soon"}, 5),
         ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=0; resets=41"}, 0),
-        ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=1; resets=41"}, 10),
-        ({"zendesk-ratelimit-inflight-jobs": "total=30; remaining=0; resets=60"}, 10),  # counted elsewhere
+        ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=1; resets=41"}, 5),
+        ({"zendesk-ratelimit-inflight-jobs": "total=30; remaining=0; resets=60"}, 5),  # of job slots, not of requests
     ],
 )
 def test_budget_believes_headers_before_itself(headers: dict[str, str], spendable: int) -> None:
@@ -210,25 +203,26 @@ def test_durations_are_those_of_the_last_300_jobs() -> None:
     for seconds in [7.0] * 300 + [1.0] * 200:
         durations.add(seconds)
 
-    assert (durations.mean, durations.still_running(0, 5)) == (3.0, 1 / 3)
+    assert (durations.mean, durations.ending(0, 0, 5)) == (3.0, 2 / 3)
 
 
 @pytest.mark.parametrize(
-    ("ran", "by", "probability"),
+    ("ran", "since", "by", "probability"),
     [
-        (0, 0.5, 1),  # none was as quick
-        (0, 2, 0.5),  # 3 and 4 took longer
-        (2, 3, 0.5),  # of those that ran for more than 2 seconds
-        (2, 9, 0),
-        (5, 9, 1),  # longer than all others: who knows
+        (0, 0, 0.5, 0),  # none was as quick
+        (0, 0, 2, 0.5),  # 1 and 2 were
+        (0, 1.5, 2, 0.25),
+        (2, 2, 3, 0.5),  # of those that ran for more than 2 seconds
+        (2, 3, 9, 0.5),
+        (5, 5, 9, 0),  # longer than all others: who knows
     ],
 )
-def test_durations_foretell_which_jobs_still_run(ran: float, by: float, probability: float) -> None:
+def test_durations_foretell_which_jobs_end(ran: float, since: float, by: float, probability: float) -> None:
     durations = Durations()
     for seconds in (1, 2, 3, 4):
         durations.add(seconds)
 
-    assert durations.still_running(ran, by) == probability
+    assert durations.ending(ran, since, by) == probability
 
 
 def test_trips_are_told_by_the_last_answers() -> None:
@@ -240,20 +234,22 @@ def test_trips_are_told_by_the_last_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("duration", "rate", "trip", "ahead", "least", "most"),
+    ("duration", "rate", "trip", "how", "least", "most"),
     [
-        (1, 41, 0.02, False, 0.25, 0.3),  # window-bound: as often as courtesy allows
-        (10, 41, 0.02, False, 1.3, 1.8),  # ... but a look tells of four batches at least
-        (10, 3.3, 0.15, False, 1.3, 2.5),
-        (1, 11.5, 0.02, False, 1.5, 3),  # rate-bound: while the window has room a late look costs nothing
-        (1, 3.3, 0.15, False, 6, 10),
-        (5, 3.3, 0.15, True, 8, 10),  # who posts ahead need not know that slots are free
-        (1, 41, 0.02, True, 0.25, 0.4),
-        (600, 3.3, 0.15, False, 10, 10),  # never less often: people want to see progress
+        (1, 41, 0.02, "known", 0.25, 0.3),  # window-bound: as often as courtesy allows
+        (10, 41, 0.02, "known", 1.3, 1.8),  # ... but a look tells of four batches at least
+        (10, 3.3, 0.15, "known", 1.3, 2.5),
+        (1, 11.5, 0.02, "known", 1.5, 3),  # rate-bound: while the window has room a late look costs nothing
+        (1, 3.3, 0.15, "known", 6, 10),
+        (5, 3.3, 0.15, "ahead", 8, 10),  # who posts ahead need not know that slots are free
+        (1, 41, 0.02, "ahead", 0.25, 0.4),
+        (1, 41, 0.02, "told", 0.4, 0.8),  # and looks only for what became of the batches when told of the slots
+        (10, 41, 0.02, "told", 5, 8),
+        (600, 3.3, 0.15, "known", 10, 10),  # never less often: people want to see progress
     ],
 )
-def test_poll_interval(duration: float, rate: float, trip: float, ahead: bool, least: float, most: float) -> None:
-    interval = pacing.poll_interval(duration, 30, rate, rate, trip, ahead)
+def test_poll_interval(duration: float, rate: float, trip: float, how: str, least: float, most: float) -> None:
+    interval = pacing.poll_interval(duration, 30, rate, rate, trip, ahead=how != "known", told=how == "told")
 
     assert least <= interval <= most
 
@@ -308,7 +304,7 @@ def test_posting_ahead_only_where_it_pays(hinders: str) -> None:
     if hinders == "look failed":
         told.asks.failed()
     if hinders == "nothing left over":
-        told.budget._tokens = 1.0
+        told.budget._tokens = 0.0
 
     assert told.room(running(*[2.0] * 30), 0) == 0
 
@@ -319,7 +315,70 @@ def test_a_post_ahead_that_is_refused_is_no_sign_of_others() -> None:
     told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 27, 4)
 
     assert (told.window.size, told.posts.left) == (30, 0)
-    assert told.room(running(*[2.0] * 30), 0) == 0  # For a moment.
+
+
+def says(free: int, total: int = 30) -> Answer:
+    """An answer that tells of job slots."""
+    slots = f"total={total}; remaining={free}; resets=60"
+    return Answer(201, {"zendesk-ratelimit-inflight-jobs": slots}, b"", elapsed=0.0)
+
+
+def test_job_slots_that_zendesk_tells_of_are_used_and_no_others() -> None:
+    told = account()
+    looked_at = running(*[0.1] * 20)
+
+    told.heard_of_post(None, says(free=4), 20, 0)
+
+    assert (told.room(looked_at, 0), told.room(looked_at, 3)) == (4, 1)
+    assert told.holds(20) == HeldBy.RATE
+    told.heard_of_post(None, says(free=0), 20, 0)
+    assert (told.room(looked_at, 0), told.holds(20)) == (0, HeldBy.OTHERS)
+
+
+def test_jobs_that_ended_since_zendesk_told_of_its_slots_have_left_theirs() -> None:
+    told = account(posts_ahead=False)
+    now = time.monotonic()
+    one, another = running(*[3.0] * 2)
+    one.seen = another.seen = now - 1
+    told.heard_of_post(None, says(free=0), 30, 0)
+
+    told.heard_of_end(one, now + 1)  # Half of that time had gone by when Zendesk told.
+    first = told.room([], 0)
+    told.heard_of_end(another, now + 1.1)
+
+    assert (first, told.room([], 0)) == (0, 1)
+
+
+def test_what_was_said_of_job_slots_grows_old() -> None:
+    told = account(posts_ahead=False)
+    told.heard_of_post(None, says(free=0), 0, 0)
+
+    told.slots.at -= 2  # Twice as long as jobs take.
+
+    assert told.room([], 0) == 30
+
+
+def test_slots_that_zendesk_tells_of_and_does_not_have_are_not_believed() -> None:
+    told = account(posts_ahead=False)
+    none: list[Flight] = []
+
+    for _ in range(2):
+        told.heard_of_post(None, says(free=20), 0, 0)
+        told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 10, 1)
+    told.posts = pacing.Backoff()
+
+    assert (told.window.size, told.room(none, 0)) == (10, 10)
+    for _ in range(20):
+        told.heard_of_post(None, says(free=20), 0, 0)
+    assert told.room(none, 0) == 20
+
+
+def test_a_smaller_window_of_ours_is_kept_to_whatever_zendesk_tells() -> None:
+    told = account(max_running_jobs=5)
+
+    told.heard_of_post(None, says(free=25), 5, 0)
+
+    assert told.room(running(*[0.1] * 5), 0) == 0
 
 
 def test_others_in_the_window_are_learned_and_named() -> None:

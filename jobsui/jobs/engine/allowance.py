@@ -15,11 +15,11 @@ from jobsui.zendesk.payloads import Answer
 
 DEFAULT_WAIT = 30.0
 """Seconds to wait after a 429 that does not say."""
-KEEP = 2.0
+KEEP = 1.0
 """Requests that posting ahead leaves in the budget, so that it never delays a look."""
 RECKON_SECONDS = 0.5
-REFUSED, ACCEPTED = 0.3, 0.02
-"""How the margin of posting ahead moves with each post, so that at most about one in fifteen is refused."""
+REFUSED, ACCEPTED = 0.3, 0.03
+"""How the margin of posting ahead moves with each post, so that at most about one in ten is refused."""
 
 
 class Running(Protocol):
@@ -36,11 +36,11 @@ class Allowance:
 
     def __init__(self) -> None:
         self.budget, self.window = pacing.Budget(1), pacing.Window(1)
-        self.durations, self.trips = pacing.Durations(), pacing.Trips()
+        self.slots, self.durations, self.trips = pacing.Slots(), pacing.Durations(), pacing.Trips()
         self.posts, self.asks = pacing.Backoff(), pacing.Backoff()
         self._limits: tuple[int, int, int] = (0, 0, 0)
         self._posts_ahead = False
-        self._margin, self._ahead_from = 1.0, 0.0
+        self._margin = 1.0
         self._interval, self._reckoned_at = 0.0, 0.0
 
     def agree(self, connections: Collection[Connection]) -> None:
@@ -64,11 +64,12 @@ class Allowance:
             return 0
         known = len(running) + uncertain
         self.window.grow(known, self.durations.typical)
-        free = self.window.free(known)
+        told = self._is_told
+        free = self.slots.free if told else self.window.size - len(running)
         if self._may_post_ahead():
-            most = 2 * self.window.size - known
-            free = max(free, min(most, int(self._expected_free(running) - uncertain)))
-        return free
+            free += self._expected_to_end(running, self.slots.at if told else 0.0)
+        window = self.window.cap if told else self.window.size
+        return min(window * (2 if self._posts_ahead else 1) - known, int(free - uncertain))
 
     def holds(self, running: int) -> HeldBy:
         """What keeps us from sending more, `running` jobs being known or suspected in the window."""
@@ -76,8 +77,8 @@ class Allowance:
             return HeldBy.UNREACHABLE
         if self.budget.blocked_for:
             return HeldBy.BLOCKED
-        if self.posts.left or not self.window.free(running):
-            return HeldBy.WINDOW if self.window.size == self.window.cap else HeldBy.OTHERS
+        if self.posts.left or not (self.slots.free >= 1 if self._is_told else self.window.free(running)):
+            return HeldBy.OTHERS if self._others_run(running) else HeldBy.WINDOW
         return HeldBy.OTHERS if self.budget.is_slowed else HeldBy.RATE
 
     @property
@@ -87,24 +88,35 @@ class Allowance:
         if now - self._reckoned_at > RECKON_SECONDS:
             ahead = self._posts_ahead and self.durations.can_foretell
             self._interval, self._reckoned_at = pacing.poll_interval(
-                self.durations.mean, self.window.size, budget.rate, budget.burst, self.trips.typical, ahead
+                self.durations.mean, self.window.size, budget.rate, budget.burst, self.trips.typical,
+                ahead=ahead, told=self._is_told,
             ), now  # fmt: skip
         return self._interval
 
     def heard_of_post(self, error: ZendeskError | None, answer: Answer | None, running: int, on_the_way: int) -> None:
         """A batch was accepted or not, while so many of ours were known to run, and so many, with it, on their way."""
+        if isinstance(error, TooManyJobs):
+            self.slots.refused(on_the_way)
+        elif error is None:
+            self.slots.accepted()
         if answer is not None:
             self.budget.learn(answer.headers)
+            self.slots.learn(answer.headers, time.monotonic() - answer.elapsed / 2)
             self.trips.add(answer.elapsed)
         if not isinstance(error, TooManyJobs):
             self._margin = max(0.0, self._margin - ACCEPTED)
             self._pace(self.posts, error)
         elif running + on_the_way > self.window.size:  # One of those posted ahead: no sign of others.
             self._margin = min(4.0, self._margin + REFUSED)
-            self._ahead_from = time.monotonic() + 1.5 * self.durations.typical / self.window.size
         else:
             self.window.refuse(running, self.durations.typical)
             self.posts.rest(1.5 * self.durations.typical / self.window.cap if running else self.durations.typical)
+
+    def heard_of_end(self, job: Running, at: float) -> None:
+        """A look that was answered then found this one over: it ended somewhere since it was last seen running."""
+        self.slots.ended(job.seen, at)
+        if job.started is not None:
+            self.durations.add((job.seen + at) / 2 - job.started)
 
     def heard_of_look(self, error: ZendeskError | None) -> None:
         """We asked about something, and were answered or not."""
@@ -124,22 +136,31 @@ class Allowance:
 
     def _may_post_ahead(self) -> bool:
         return (
-            self._posts_ahead
-            and self.durations.can_foretell
-            and not self.asks.failures
-            and self.budget.tokens > KEEP
-            and time.monotonic() >= self._ahead_from
+            self._posts_ahead and self.durations.can_foretell and not self.asks.failures and self.budget.tokens > KEEP
         )
 
-    def _expected_free(self, running: Iterable[Running]) -> float:
-        """Slots that will be free when a post sent now arrives, with a margin for chance."""
+    @property
+    def _is_told(self) -> bool:
+        """Whether what Zendesk said of its job slots is to go by. A smaller window of ours it knows not, and in time it
+        grows old."""
+        is_new = time.monotonic() - self.slots.at < self.durations.typical
+        return is_new and self.slots.are_believed and self.slots.total <= self.window.cap
+
+    def _others_run(self, running: int) -> bool:
+        """Whether others use job slots, `running` being ours."""
+        if self._is_told:
+            return self.slots.total - self.slots.free - running >= 1
+        return self.window.size < self.window.cap
+
+    def _expected_to_end(self, running: Iterable[Running], since: float) -> float:
+        """How many of them will have ended between then, or when they were last seen, and the arrival of a post sent
+        now; with a margin for chance."""
         arrives = time.monotonic() + self.trips.typical / 2
-        occupied = spread = 0.0
+        expected = spread = 0.0
         for each in running:
-            if each.started is None:
-                occupied += 1
-                continue
-            runs = self.durations.still_running(each.seen - each.started, arrives - each.started)
-            occupied += runs
-            spread += runs * (1 - runs)
-        return self.window.size - occupied - self._margin * sqrt(spread)
+            if each.started is not None:
+                ran, ran_then = each.seen - each.started, max(each.seen, since) - each.started
+                ends = self.durations.ending(ran, ran_then, arrives - each.started)
+                expected += ends
+                spread += ends * (1 - ends)
+        return max(0.0, expected - self._margin * sqrt(spread))

@@ -100,11 +100,10 @@ class Driver:
         try:
             self._keep_lease()
             self._take_stock()
-            shipments = self._commit()
-            self._send(shipments)
-            if not self.stopping.is_set():
+            if not self.stopping.is_set():  # First, or posts would leave nothing of the rate to them.
                 self._poll_if_due()
                 self._look_if_due()
+            self._send(self._commit())
         except DATABASE_AWAY as error:
             # What was not committed is not sent; what we heard is written when the database is back, if we still own
             # the account then. A commit whose answer was lost may have succeeded all the same: see _mend.
@@ -187,7 +186,7 @@ class Driver:
                 self.doubts[batch.pk] = landed
             accepted = list(self._batches(BatchState.ACCEPTED).select_related("job__connection", "blob"))
             for batch, shipment in zip(accepted, claiming.shipments_of(accepted, self.calls.client), strict=True):
-                self.flights[batch.pk] = Flight(shipment, batch.status_id, None)
+                self.flights[batch.pk] = Flight(shipment, batch.status_id, None, time.monotonic())
             self._forbid(self._batches(BatchState.PLANNED).filter(attempts__result__in=Attempt.IN_DOUBT).distinct())
 
     def _mend(self) -> None:
@@ -243,7 +242,7 @@ class Driver:
             self.waiting = claiming.waiting_jobs(self.jobs)
         room = self._room() if self.waiting else 0
         served = self.served.copy()
-        while room > 0 and self.waiting and self.allowance.budget.take(reserve=1.0):
+        while room > 0 and self.waiting and self.allowance.budget.take():
             chosen = min(self.waiting, key=lambda pk: (served[pk], pk))
             served[chosen] += 1 / self.jobs[chosen].weight
             wanted[chosen] += 1
@@ -346,7 +345,7 @@ class Driver:
         due = unsure.exclude(put_off | Q(pk__in=self.looking)).select_related("job__connection", "blob")
         batches = list(due[: max(0, LOOKERS - len(self.looking))]) if self.doubts else []
         for batch, shipment in zip(batches, claiming.shipments_of(batches, self.calls.client), strict=True):
-            if not self.allowance.asks.left and self.allowance.budget.take(reserve=1.0):
+            if not self.allowance.asks.left and self.allowance.budget.take():
                 self.looking.add(batch.pk)
                 self.calls.look(self._doubt_of(batch, shipment), next_look=next_look)
 
@@ -410,8 +409,7 @@ class Driver:
     def _finish(self, flight: Flight, status: JobStatus, at: float) -> None:
         shipment = flight.shipment
         del self.flights[shipment.batch_id]
-        if flight.started is not None:  # It ended somewhere between two looks.
-            self.allowance.durations.add((flight.seen + at) / 2 - flight.started)
+        self.allowance.heard_of_end(flight, at)
         ended = Ended(shipment, status, sending.ends_of(shipment, status))
         failed = sum(entry[0] == Outcome.FAILED for entry in ended.ends.values())
         self._tripwire(shipment).ended(len(ended.ends), failed)

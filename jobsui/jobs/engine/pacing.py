@@ -13,12 +13,15 @@ FIRST_TOKENS = 2.0
 """What a bucket begins with: a driver that takes over does not know what the one before it has just spent."""
 MINUTE = 60
 """Seconds after which a used-up rate is whole again, whatever a header says."""
-BURST = (1.0, 5.0)
+BURST = (0.5, 5.0)
 """How many seconds' worth of requests may gather: at least, and at most."""
 NEARLY = 0.2
 """Below this part of the minute's requests what is left is spread over the rest of the minute."""
 CONDITIONAL = re.compile(r"remaining=(\d+);\s*resets?=(\d+)")
 """The value of a `zendesk-ratelimit-NAME` header: a limit of its own beside the account's."""
+INFLIGHT = "zendesk-ratelimit-inflight-jobs"
+SLOTS = re.compile(r"total=(\d+);\s*remaining=(\d+)")
+"""Its value (docs/zendesk.md)."""
 
 
 class Budget:
@@ -56,10 +59,10 @@ class Budget:
         self._blocked_until = max(self._blocked_until, self._clock() + seconds)
         self._tokens = 0.0
 
-    def take(self, *, reserve: float = 0.0) -> bool:
-        """One request, if there is one to spend beyond `reserve`."""
+    def take(self) -> bool:
+        """One request, if there is one to spend."""
         self._fill()
-        if self.blocked_for or self._tokens < 1.0 + reserve:
+        if self.blocked_for or self._tokens < 1.0:
             return False
         self._tokens -= 1.0
         return True
@@ -80,7 +83,7 @@ class Budget:
             elif reset and remaining / reset < self.rate:
                 self._slow_rate, self._slow_until = remaining / reset, self._clock() + min(reset, MINUTE)
         for name, value in headers.items():
-            if name.lower().startswith("zendesk-ratelimit-") and not name.lower().endswith("-inflight-jobs"):
+            if name.lower().startswith("zendesk-ratelimit-") and name.lower() != INFLIGHT:
                 self._learn_conditional(value)
 
     def _learn_conditional(self, value: str) -> None:
@@ -92,7 +95,7 @@ class Budget:
         self._limit = requests_per_minute
         wanted = requests_per_minute * self._share / 100 / MINUTE
         left_over = requests_per_minute - wanted * MINUTE
-        # Two at least: one to keep in reserve, one to spend.
+        # Two at least: a look and a post at once.
         self.burst = max(2.0, min(max(wanted * BURST[0], left_over), wanted * BURST[1]))
         self.rate = max(min(wanted, (requests_per_minute - self.burst) / MINUTE), wanted / 2)
 
@@ -136,6 +139,46 @@ class Window:
 
     def free(self, in_flight: int) -> int:
         return max(0, self.size - in_flight)
+
+
+class Slots:
+    """What Zendesk said last of the account's job slots, whoever uses them. It says so with each answer to a batch, so
+    as long as we send this is the surest and newest there is. It is not believed when batches are refused that it said
+    there was room for."""
+
+    BELIEVED = 1.5
+    CONTRADICTED, CONFIRMED = 1.0, 0.03
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.free = 0.0
+        """Then, and those of which we have learned since that their jobs were over."""
+        self.at = float("-inf")
+        """When that was."""
+        self._contradictions = 0.0
+
+    @property
+    def are_believed(self) -> bool:
+        return self._contradictions < self.BELIEVED
+
+    def learn(self, headers: Mapping[str, str], at: float) -> None:
+        """Read an answer that left Zendesk at this time."""
+        if told := SLOTS.search(headers.get(INFLIGHT) or ""):
+            self.total, self.free, self.at = int(told[1]), float(told[2]), at
+
+    def accepted(self) -> None:
+        self._contradictions = max(0.0, self._contradictions - self.CONFIRMED)
+
+    def refused(self, on_the_way: int) -> None:
+        """TooManyJobs, while so many batches were on their way with that one."""
+        if self.free >= on_the_way:
+            self._contradictions = min(2 * self.BELIEVED, self._contradictions + self.CONTRADICTED)
+        self.free = 0.0
+
+    def ended(self, after: float, before: float) -> None:
+        """A job of ours ended between these times."""
+        if before > self.at:
+            self.free = min(self.total, self.free + (before - max(after, self.at)) / (before - after))
 
 
 class Backoff:
@@ -207,11 +250,11 @@ class Durations:
             return max(self.FIRST_GUESS, self.typical)
         return self._sorted[int(0.95 * len(self._sorted))]
 
-    def still_running(self, ran: float, by: float) -> float:
-        """The probability that a job which was running after `ran` seconds still is after `by`. One that has run longer
-        than all others did is taken to run on."""
+    def ending(self, ran: float, since: float, by: float) -> float:
+        """The probability that a job which was running after `ran` seconds ends between `since` and `by`. One that has
+        run longer than all others did is taken to run on."""
         longer = len(self._sorted) - bisect_right(self._sorted, ran)
-        return (len(self._sorted) - bisect_right(self._sorted, by)) / longer if longer else 1.0
+        return (bisect_right(self._sorted, by) - bisect_right(self._sorted, since)) / longer if longer else 0.0
 
 
 class Trips:
@@ -231,30 +274,35 @@ class Trips:
 OFTENEST, RAREST = 0.25, 10.0
 """Seconds between two looks: out of courtesy, and so that people see progress."""
 BATCHES_A_LOOK = 4
-"""On the average a look tells of at least so many batches: looks must not eat the rate."""
+"""On the average a look tells of at least so many batches: looks must not eat the rate. Of twice as many when Zendesk
+tells of its slots with each answer: then a look tells only what became of them."""
 GAP = 0.03
 """Seconds from hearing of a free slot to filling it: a commit."""
 
 
-def poll_interval(duration: float, window: float, rate: float, burst: float, trip: float, ahead: bool) -> float:
+def poll_interval(
+    duration: float, window: float, rate: float, burst: float, trip: float, *, ahead: bool, told: bool
+) -> float:
     """Seconds between two looks at the running jobs: of those that hardly cost speed, the longest.
 
     A look costs a request. Between looks a slot that became free lies idle, half an interval on the average; and no
     more can be sent than the window and the gathered requests hold. When batches are posted ahead of knowing, slots
-    hardly lie idle, but at most twice the window is sent without a look.
+    hardly lie idle, but at most twice the window is sent without a look; when Zendesk tells of its slots as well, rare
+    looks only make it a little harder to foretell which will be free.
     """
     duration = max(duration, 0.01)
 
     def speed(interval: float) -> float:
         if ahead:
-            by_window = window / (duration + interval / 4 + trip)
+            by_window = window / (duration + interval / (40 if told else 4) + trip)
             by_look = 2 * window / (duration + interval + 2 * trip + GAP)
         else:
             by_window = window / (duration + interval / 2 + 2 * trip + GAP)
             by_look = (window + burst) / (duration + interval + 2 * trip + GAP)
         return min(rate - 1 / interval, by_window, by_look)
 
-    interval = max(OFTENEST, min(RAREST, BATCHES_A_LOOK / min(rate, window / duration)))
+    batches = BATCHES_A_LOOK * (2 if ahead and told else 1)
+    interval = max(OFTENEST, min(RAREST, batches / min(rate, window / duration)))
     tried = {}
     while interval <= RAREST:
         tried[interval] = speed(interval)
