@@ -239,11 +239,13 @@ def test_pause_and_cancel_with_30_in_flight_send_nothing_more_and_follow_those(
     verb(job, by=None)
 
     asked_at = JobEvent.objects.filter(job=job).latest("at").at
-    sent = Attempt.objects.filter(batch__job=job).count()
-    left = {"cancelled": 4000 - 100 * sent} if over == "cancelled" else {"pending": 4000 - 100 * sent}
-    assert ended(world, job) == Fate(over, created=100 * sent, **left)
+    told, results = ended(world, job), attempts(job)
+    accepted = results["accepted"]
+    left = {"cancelled": 4000 - 100 * accepted} if over == "cancelled" else {"pending": 4000 - 100 * accepted}
+    assert told == Fate(over, created=100 * accepted, **left)
     assert Attempt.objects.filter(batch__job=job, at__gt=asked_at).count() == 0
-    assert (attempts(job), posts(world)) == ({"accepted": sent}, sent)
+    assert results.keys() <= {"accepted", "limited"}  # A few may have come too early.
+    assert 30 <= accepted < 40
 
 
 def test_duplicate_external_ids_are_found_before_anything_is_sent(world: World) -> None:

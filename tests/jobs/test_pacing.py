@@ -9,6 +9,7 @@ from jobsui.jobs.engine import pacing
 from jobsui.jobs.engine.allowance import Allowance
 from jobsui.jobs.engine.calling import Flight
 from jobsui.jobs.engine.pacing import Backoff, Budget, Durations, Trips, Window
+from jobsui.jobs.engine.sending import Posted
 from jobsui.jobs.enums import HeldBy
 from jobsui.zendesk.errors import Limited, NotSent, TooManyJobs, Unsure, ZendeskError
 from jobsui.zendesk.payloads import Answer
@@ -274,6 +275,14 @@ def running(*ages: float) -> list[Flight]:
     return [Flight(shipment, "", now - age, now - age + min(age, 0.5)) for age in ages]
 
 
+def hear(
+    told: Allowance, error: ZendeskError | None, answer: Answer | None, *, running: int, on_the_way: int
+) -> None:  # fmt: skip
+    """What became of a post, just now."""
+    shipment: Any = None
+    told.heard_of_post(Posted(shipment, error=error, answer=answer), running, on_the_way)
+
+
 def test_the_smallest_limits_of_connections_on_one_account_count() -> None:
     told = Allowance()
 
@@ -312,7 +321,7 @@ def test_posting_ahead_only_where_it_pays(hinders: str) -> None:
 def test_a_post_ahead_that_is_refused_is_no_sign_of_others() -> None:
     told = account()
 
-    told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 27, 4)
+    hear(told, TooManyJobs("Too many", retry_after=None), None, running=27, on_the_way=4)
 
     assert (told.window.size, told.posts.left) == (30, 0)
 
@@ -327,11 +336,11 @@ def test_job_slots_that_zendesk_tells_of_are_used_and_no_others() -> None:
     told = account()
     looked_at = running(*[0.1] * 20)
 
-    told.heard_of_post(None, says(free=4), 20, 0)
+    hear(told, None, says(free=4), running=20, on_the_way=0)
 
     assert (told.room(looked_at, 0), told.room(looked_at, 3)) == (4, 1)
     assert told.holds(20) == HeldBy.RATE
-    told.heard_of_post(None, says(free=0), 20, 0)
+    hear(told, None, says(free=0), running=20, on_the_way=0)
     assert (told.room(looked_at, 0), told.holds(20)) == (0, HeldBy.OTHERS)
 
 
@@ -340,7 +349,7 @@ def test_jobs_that_ended_since_zendesk_told_of_its_slots_have_left_theirs() -> N
     now = time.monotonic()
     one, another = running(*[3.0] * 2)
     one.seen = another.seen = now - 1
-    told.heard_of_post(None, says(free=0), 30, 0)
+    hear(told, None, says(free=0), running=30, on_the_way=0)
 
     told.heard_of_end(one, now + 1)  # Half of that time had gone by when Zendesk told.
     first = told.room([], 0)
@@ -351,11 +360,22 @@ def test_jobs_that_ended_since_zendesk_told_of_its_slots_have_left_theirs() -> N
 
 def test_what_was_said_of_job_slots_grows_old() -> None:
     told = account(posts_ahead=False)
-    told.heard_of_post(None, says(free=0), 0, 0)
+    hear(told, None, says(free=0), running=0, on_the_way=0)
 
     told.slots.at -= 2  # Twice as long as jobs take.
 
     assert told.room([], 0) == 30
+
+
+def test_of_two_answers_the_one_that_left_zendesk_last_counts() -> None:
+    told = account()
+    shipment: Any = None
+    overtaken = Posted(shipment, answer=says(free=5), at=time.monotonic() - 0.2)
+
+    hear(told, None, says(free=4), running=20, on_the_way=2)
+    told.heard_of_post(overtaken, 21, 1)
+
+    assert told.slots.free == 4
 
 
 def test_slots_that_zendesk_tells_of_and_does_not_have_are_not_believed() -> None:
@@ -363,20 +383,20 @@ def test_slots_that_zendesk_tells_of_and_does_not_have_are_not_believed() -> Non
     none: list[Flight] = []
 
     for _ in range(2):
-        told.heard_of_post(None, says(free=20), 0, 0)
-        told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 10, 1)
+        hear(told, None, says(free=20), running=0, on_the_way=0)
+        hear(told, TooManyJobs("Too many", retry_after=None), None, running=10, on_the_way=1)
     told.posts = pacing.Backoff()
 
     assert (told.window.size, told.room(none, 0)) == (10, 10)
     for _ in range(20):
-        told.heard_of_post(None, says(free=20), 0, 0)
+        hear(told, None, says(free=20), running=0, on_the_way=0)
     assert told.room(none, 0) == 20
 
 
 def test_a_smaller_window_of_ours_is_kept_to_whatever_zendesk_tells() -> None:
     told = account(max_running_jobs=5)
 
-    told.heard_of_post(None, says(free=25), 5, 0)
+    hear(told, None, says(free=25), running=5, on_the_way=0)
 
     assert told.room(running(*[0.1] * 5), 0) == 0
 
@@ -384,7 +404,7 @@ def test_a_smaller_window_of_ours_is_kept_to_whatever_zendesk_tells() -> None:
 def test_others_in_the_window_are_learned_and_named() -> None:
     told = account(posts_ahead=False)
 
-    told.heard_of_post(TooManyJobs("Too many", retry_after=None), None, 20, 4)
+    hear(told, TooManyJobs("Too many", retry_after=None), None, running=20, on_the_way=4)
 
     assert (told.window.size, told.holds(20)) == (20, HeldBy.OTHERS)
     assert told.room(running(*[0.1] * 15), 0) == 0  # It rests a moment, then:
@@ -404,6 +424,6 @@ def test_others_in_the_window_are_learned_and_named() -> None:
 def test_what_holds_back_is_known(error: ZendeskError | None, held_by: HeldBy) -> None:
     told = account()
 
-    told.heard_of_post(error, None, 0, 1)
+    hear(told, error, None, running=0, on_the_way=1)
 
     assert (told.holds(5), account().holds(30)) == (held_by, HeldBy.WINDOW)

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.engine import pacing
+from jobsui.jobs.engine.sending import Posted
 from jobsui.jobs.enums import HeldBy
 from jobsui.zendesk.client import retry_after
 from jobsui.zendesk.errors import Limited, Refused, TooManyJobs, ZendeskError
-from jobsui.zendesk.payloads import Answer
 
 DEFAULT_WAIT = 30.0
 """Seconds to wait after a 429 that does not say."""
@@ -93,15 +93,16 @@ class Allowance:
             ), now  # fmt: skip
         return self._interval
 
-    def heard_of_post(self, error: ZendeskError | None, answer: Answer | None, running: int, on_the_way: int) -> None:
+    def heard_of_post(self, posted: Posted, running: int, on_the_way: int) -> None:
         """A batch was accepted or not, while so many of ours were known to run, and so many, with it, on their way."""
+        error, answer = posted.error, posted.answer
         if isinstance(error, TooManyJobs):
             self.slots.refused(on_the_way)
         elif error is None:
             self.slots.accepted()
         if answer is not None:
             self.budget.learn(answer.headers)
-            self.slots.learn(answer.headers, time.monotonic() - answer.elapsed / 2)
+            self.slots.learn(answer.headers, posted.at - answer.elapsed / 2)
             self.trips.add(answer.elapsed)
         if not isinstance(error, TooManyJobs):
             self._margin = max(0.0, self._margin - ACCEPTED)

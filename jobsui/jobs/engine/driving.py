@@ -372,7 +372,7 @@ class Driver:
 
     def _posted(self, posted: Posted) -> None:
         shipment = posted.shipment
-        self.allowance.heard_of_post(posted.error, posted.answer, len(self.flights), len(self.sending))
+        self.allowance.heard_of_post(posted, len(self.flights), len(self.sending))
         del self.sending[shipment.batch_id]
         if posted.status is not None:
             self.flights[shipment.batch_id] = Flight(shipment, posted.status.id, posted.at, posted.at)

@@ -162,8 +162,9 @@ class Slots:
         return self._contradictions < self.BELIEVED
 
     def learn(self, headers: Mapping[str, str], at: float) -> None:
-        """Read an answer that left Zendesk at this time."""
-        if told := SLOTS.search(headers.get(INFLIGHT) or ""):
+        """Read an answer that left Zendesk at this time. One that was overtaken by a newer one tells nothing."""
+        told = SLOTS.search(headers.get(INFLIGHT) or "")
+        if told and at > self.at:
             self.total, self.free, self.at = int(told[1]), float(told[2]), at
 
     def accepted(self) -> None:
