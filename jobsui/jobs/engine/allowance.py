@@ -58,8 +58,8 @@ class Allowance:
             self.budget, self.window = pacing.Budget(*limits[:2]), pacing.Window(limits[2])
 
     def room(self, running: Collection[Running], uncertain: int) -> int:
-        """How many batches more may be sent. `uncertain` counts those that may be running as well: on their way, or in
-        doubt."""
+        """How many batches more may be sent, 0 or less for none. `uncertain` counts those that may be running as well:
+        on their way, or in doubt."""
         if self.posts.left:
             return 0
         known = len(running) + uncertain
@@ -77,7 +77,7 @@ class Allowance:
             return HeldBy.UNREACHABLE
         if self.budget.blocked_for:
             return HeldBy.BLOCKED
-        if self.posts.left or not (self.slots.free >= 1 if self._is_told else self.window.free(running)):
+        if self.posts.left or self._is_full(running):
             return HeldBy.OTHERS if self._others_run(running) else HeldBy.WINDOW
         return HeldBy.OTHERS if self.budget.is_slowed else HeldBy.RATE
 
@@ -146,6 +146,10 @@ class Allowance:
         grows old."""
         is_new = time.monotonic() - self.slots.at < self.durations.typical
         return is_new and self.slots.are_believed and self.slots.total <= self.window.cap
+
+    def _is_full(self, running: int) -> bool:
+        """Whether there is no job slot left beside these of ours."""
+        return self.slots.free < 1 if self._is_told else not self.window.free(running)
 
     def _others_run(self, running: int) -> bool:
         """Whether others use job slots, `running` being ours."""
