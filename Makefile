@@ -27,7 +27,7 @@ test: $(VENV)/.dev ## every test, the browser's among them
 test-postgres: $(VENV)/.dev ## engine, pages and real processes, on PostgreSQL and Redis
 	$(RUN) tools/servers.py -- $(RUN) -m pytest -n 2 --dist loadgroup $(or $(TESTS),$(ON_SERVERS))
 
-ON_SERVERS := tests/jobs tests/web \
+ON_SERVERS := tests/jobs tests/connections tests/web \
 	$(addprefix tests/acceptance/test_,two_hosts.py faults_of_ours.py)
 
 check: $(VENV)/.dev ## what CI checks beside the tests
