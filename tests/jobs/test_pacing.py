@@ -354,8 +354,10 @@ def test_jobs_that_ended_since_zendesk_told_of_its_slots_have_left_theirs() -> N
     told.heard_of_end(one, now + 1)  # Half of that time had gone by when Zendesk told.
     first = told.room([], 0)
     told.heard_of_end(another, now + 1.1)
+    both = told.room([], 0)
+    told.heard_of_end(another, another.seen)  # Seen and over at one moment, before Zendesk told.
 
-    assert (first, told.room([], 0)) == (0, 1)
+    assert (first, both, told.room([], 0)) == (0, 1, 1)
 
 
 def test_what_was_said_of_job_slots_grows_old() -> None:

@@ -178,8 +178,9 @@ class Slots:
 
     def ended(self, after: float, before: float) -> None:
         """A job of ours ended between these times."""
-        if before > self.at:
-            self.free = min(self.total, self.free + (before - max(after, self.at)) / (before - after))
+        since = max(after, self.at)
+        if before > since:
+            self.free = min(self.total, self.free + (before - since) / (before - after))
 
 
 class Backoff:
