@@ -82,6 +82,11 @@ class Allowance:
         return HeldBy.OTHERS if self.budget.is_slowed else HeldBy.RATE
 
     @property
+    def gap(self) -> float:
+        """Seconds from one batch to the next at full speed."""
+        return max(self.durations.mean / self.window.size, 1 / self.budget.rate)
+
+    @property
     def poll_interval(self) -> float:
         """Seconds between two looks at what is running."""
         now, budget = time.monotonic(), self.budget

@@ -46,9 +46,8 @@ ABSENT_SECONDS = 5.0
 AWAY_SECONDS = 1.0
 TOGETHER_SECONDS = 0.1
 """Answers of so short a while are written down in one commit, unless one of them tells that slots are free."""
-TICK_SECONDS = 0.1
-"""How long a driver sleeps that waits for room or for a request to spend."""
-NAP_SECONDS = 0.2
+TICK_SECONDS, NAP_SECONDS = 0.1, 0.2
+"""How long a driver sleeps at least that waits for room or for a request to spend, and how long at most."""
 TAIL_SECONDS = 1.0
 """Between two looks when no batch waits to be sent: people wait for the end."""
 
@@ -131,10 +130,9 @@ class Driver:
         """How long there is nothing to do, unless something is heard."""
         if self.unwritten or self.is_new:
             return 0.0
-        if not self.flights or self.is_polling:
-            return TICK_SECONDS if self.waiting else NAP_SECONDS
-        look = self._next_look - time.monotonic()
-        return min(max(look, 0.0), TICK_SECONDS if self.waiting else NAP_SECONDS)
+        nap = max(TICK_SECONDS, min(self.allowance.gap / 2, NAP_SECONDS)) if self.waiting else NAP_SECONDS
+        look = self._next_look - time.monotonic() if self.flights and not self.is_polling else nap
+        return min(look, nap) if look > 0 else nap  # A look that is due waits for a request to spend.
 
     def _keep_lease(self) -> None:
         if self.lease.age > RENEW_SECONDS and not self.lease.renew():
@@ -207,7 +205,9 @@ class Driver:
     def _refresh(self) -> None:
         """Read again which jobs move and what the account allows."""
         jobs = {job.pk: job for job in Job.objects.on_host(self.host).moving().select_related("connection")}
-        self.jobs, self.refreshed_at, self.waiting = jobs, time.monotonic(), None
+        self.jobs, self.refreshed_at = jobs, time.monotonic()
+        if self.waiting != jobs.keys():  # Those that had none may have some now.
+            self.waiting = None
         least = min(self.served.values(), default=0.0)
         self.served = {pk: self.served.get(pk, least) for pk in jobs}
         self.tripwires = {pk: self.tripwires.get(pk, Tripwire()) for pk in jobs}
