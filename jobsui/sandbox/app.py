@@ -85,6 +85,7 @@ class App:
         posts_job = method == "POST" and call.request.path.removesuffix(".json").endswith("/jobs")
         faults: list[tuple[str, bool, Answer]] = [
             ("rate-429", True, rate_limited(retry_after)),
+            ("500", True, json_answer(500, {"error": "InternalError"})),
             ("503", True, Answer(503, b"Service Unavailable\n", {"Content-Type": "text/plain"})),
             ("503-retry-after", True, Answer(503, b"Database collision\n", {"Retry-After": str(retry_after)})),
             ("html-502", True, html(502, HTML_502)),

@@ -6,8 +6,8 @@ from random import Random
 from jobsui.sandbox.protocol import Json
 
 REQUEST_FAULTS = {
-    "drop-before-accept", "drop-after-accept", "502-after-accept", "rate-429", "too-many-jobs", "503",
-    "503-retry-after", "409", "html-502", "html-200", "partial-list", "bearer-expired", "missing-scope", "slow",
+    "drop-before-accept", "drop-after-accept", "502-after-accept", "rate-429", "too-many-jobs", "500",
+    "503", "503-retry-after", "409", "html-502", "html-200", "partial-list", "bearer-expired", "missing-scope", "slow",
     "no-answer",
 }  # fmt: skip
 JOB_FAULTS = {

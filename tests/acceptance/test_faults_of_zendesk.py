@@ -57,11 +57,21 @@ def world(world: World, processes: Processes) -> World:
         ({"drop-after-accept": POST}, {"unsure": 1}),
         ({"no-answer": POST}, {"unsure": 1, "accepted": 1}),
         ({"slow": POST}, {"unsure": 1}),
+        ({"500": POST}, {"unsure": 1, "accepted": 1}),
         ({"503": POST}, {"unsure": 1, "accepted": 1}),
         ({"html-502": POST}, {"unsure": 1, "accepted": 1}),
         ({"502-after-accept": POST}, {"unsure": 1}),
     ],
-    ids=["reset, not queued", "reset, queued", "time-out, not queued", "time-out, queued", "503", "502", "502, queued"],
+    ids=[
+        "reset, not queued",
+        "reset, queued",
+        "time-out, not queued",
+        "time-out, queued",
+        "500",
+        "503",
+        "502",
+        "502, queued",
+    ],
 )
 def test_a_request_without_a_clear_answer_is_sent_again_only_if_it_never_arrived(
     world: World, faults: dict[str, Any], sendings: dict[str, int]

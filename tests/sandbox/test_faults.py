@@ -39,6 +39,7 @@ def test_502_after_accept_hides_an_accepted_job(api: Api) -> None:
     ("fault", "status", "text", "retry_after"),
     [
         ("rate-429", 429, "Number of allowed API requests per minute exceeded", "7"),
+        ("500", 500, "InternalError", None),
         ("503", 503, "Service Unavailable", None),
         ("503-retry-after", 503, "Database collision", "7"),
         ("409", 409, "Conflict", None),
