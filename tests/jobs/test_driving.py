@@ -24,6 +24,7 @@ from jobsui.jobs.engine import (
     leases,
     pacing,
     recording,
+    restoring,
     sending,
     settling,
 )
@@ -362,6 +363,7 @@ def test_a_driver_that_slept_withholds_its_posts(world: World) -> None:
 def test_what_a_dead_driver_was_sending_is_settled_by_the_next(world: World, arrived: bool) -> None:
     world.object()
     job = world.planned(gadgets(250))
+    restoring.past_of(f"account:{world.connection.host}")  # As hosting.drive begins.
     with leases.held(f"account:{world.connection.host}") as lease:
         assert lease
         dead = driving.Driver(world.connection.host, lease, threading.Event())

@@ -1,12 +1,15 @@
 """A database that has gone back in time."""
 
+import shutil
 import threading
 
 import pytest
+from django.conf import settings
 
 from jobsui.jobs.engine import control, hosting, leases, restoring, sweeping
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import Lease
+from tests.databases import ARE_SHARED
 from tests.world import World, gadgets
 
 
@@ -66,6 +69,32 @@ def test_a_sweep_at_the_moment_of_taking_over_is_no_restored_backup(
 
     job.refresh_from_db()
     assert (job.state, job.reason) == (JobState.COMPLETED, "")
+
+
+@pytest.mark.skipif(ARE_SHARED, reason="A server's database is no file.")
+@pytest.mark.parametrize("forgets", [False, True], ids=["with the data directory", "alone"])
+def test_jobs_in_a_copy_of_the_database_wait_for_a_person(
+    world: World, monkeypatch: pytest.MonkeyPatch, forgets: bool
+) -> None:
+    world.object()
+    world.planned(gadgets(1))
+    drive(world)
+    job = world.planned(gadgets(1, first=2))
+    if forgets:
+        shutil.rmtree(settings.DATA_DIR / "epochs")
+    else:
+        monkeypatch.setattr(restoring, "_database_file", lambda: 1)  # A copy would be another file.
+    sweeping.sweep()
+
+    drive(world)
+    job.refresh_from_db()
+    waits = (job.state, job.reason, job.created)
+    control.resume(job, by=None)
+    drive(world)
+    job.refresh_from_db()
+
+    assert waits == (JobState.PAUSED, restoring.RESTORED, 0)
+    assert (job.state, job.created) == (JobState.COMPLETED, 1)
 
 
 def test_a_new_data_directory_is_no_restored_backup(world: World) -> None:

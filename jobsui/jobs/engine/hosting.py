@@ -38,10 +38,10 @@ def drive_accounts(*, stopping: threading.Event) -> None:
 def drive(host: str, *, stopping: threading.Event) -> None:
     """Own one account until none of its jobs moves any more or `stopping` is set; return at once if it is owned."""
     name = f"account:{host}"
-    last_epoch = restoring.last_epoch(name)
+    past = restoring.past_of(name)
     with leases.held(name) as lease:
         if lease is not None:
-            restoring.pause_if_restored(lease, host, last_epoch)
+            restoring.pause_if_restored(lease, host, past)
             Driver(host, lease, stopping).run()
 
 
