@@ -42,6 +42,7 @@ def known(browser: Browser, product: Product, zendesk: Sandbox, signed_in: Path)
     return stage
 
 
+@pytest.mark.timeout(600)  # Fifty pages, several looks at each.
 def test_full_and_broken_pages_are_sound(person: Person, product: Product, known: Known) -> None:
     found = list(pages(person.page, product.url, known))
 
