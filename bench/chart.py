@@ -13,7 +13,8 @@ BAR = 0.8
 
 def draw(results: Sequence[Figures], file: Path) -> None:
     """Of every cell a group of bars, one for each program; light: the whole run, dark: its steady part."""
-    mpl.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none"})  # The same figures make the same, small file.
+    # The same figures make the same file, and a small one.
+    mpl.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none"})
     names = list(dict.fromkeys(each["cell"]["name"] for each in results))
     programs = list(dict.fromkeys(each["who"] for each in results))
     height = BAR / len(programs)
