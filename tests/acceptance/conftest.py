@@ -22,6 +22,7 @@ from tools import browser as browsers
 CONNECTION = "Sandbox"
 
 
+@pytest.hookimpl(tryfirst=True)  # Before xdist looks for groups.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
