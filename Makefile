@@ -22,10 +22,10 @@ up: $(VENV)/.runtime ## everything, for real accounts
 
 test: $(VENV)/.dev ## every test, the browser's among them
 	@$(RUN) tools/browser.py
-	$(RUN) -m pytest -n 3 --dist loadgroup $(TESTS)
+	$(RUN) -m pytest -n 3 $(TESTS)
 
 test-postgres: $(VENV)/.dev ## engine, pages and real processes, on PostgreSQL and Redis
-	$(RUN) tools/servers.py -- $(RUN) -m pytest -n 3 --dist loadgroup $(or $(TESTS),$(ON_SERVERS))
+	$(RUN) tools/servers.py -- $(RUN) -m pytest -n 3 $(or $(TESTS),$(ON_SERVERS))
 
 ON_SERVERS := tests/jobs tests/connections tests/web \
 	$(addprefix tests/acceptance/test_,two_hosts.py faults_of_ours.py faults_of_zendesk.py kills.py)

@@ -1,11 +1,13 @@
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.cache import caches
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils.module_loading import import_string
+from xdist.scheduler import LoadScopeScheduling
 
 from jobsui.jobs import queueing
 
@@ -14,6 +16,21 @@ if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DatabaseOperations.sql_flush = lambda self, style, tables, **_: [  # type: ignore[method-assign]
         f"DELETE FROM {self.quote_name(table)};" for table in tables
     ]
+
+BROWSER_TESTS = "tests/acceptance/browser/"
+
+
+class BrowserTogether(LoadScopeScheduling):
+    """Tests in a browser run in one process, which has one product and one browser for all of them; any other test runs
+    wherever there is room."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROWSER_TESTS if nodeid.startswith(BROWSER_TESTS) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserTogether:
+    return BrowserTogether(config, log)
+
 
 pytest_plugins = ["tests.sandbox_server", "tests.world"]
 

@@ -22,16 +22,14 @@ from tools import browser as browsers
 CONNECTION = "Sandbox"
 
 
-@pytest.hookimpl(tryfirst=True)  # Before xdist looks for groups.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent == Path(__file__).parent:
+        if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(300))
             if "browser" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.browser)
-                item.add_marker(pytest.mark.xdist_group("browser"))  # One product for all of them.
 
 
 def required_browser() -> str:
