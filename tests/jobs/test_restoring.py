@@ -8,13 +8,25 @@ from django.conf import settings
 
 from jobsui.jobs.engine import control, hosting, leases, restoring, sweeping
 from jobsui.jobs.enums import JobState
-from jobsui.jobs.models import Lease
+from jobsui.jobs.models import Job, Lease
 from tests.databases import ARE_SHARED
 from tests.world import World, gadgets
 
 
 def drive(world: World) -> None:
     hosting.drive(world.connection.host, stopping=threading.Event())
+
+
+def assert_waits_for_a_person(world: World, job: Job) -> None:
+    drive(world)
+    job.refresh_from_db()
+    waits = (job.state, job.reason, job.created)
+    control.resume(job, by=None)
+    drive(world)
+    job.refresh_from_db()
+
+    assert waits == (JobState.PAUSED, restoring.RESTORED, 0)
+    assert (job.state, job.created) == (JobState.COMPLETED, 1)
 
 
 def test_jobs_of_a_restored_backup_wait_for_a_person(world: World) -> None:
@@ -25,15 +37,7 @@ def test_jobs_of_a_restored_backup_wait_for_a_person(world: World) -> None:
     job = world.planned(gadgets(1, first=3))
     Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=1)  # As it was before the second job.
 
-    drive(world)
-    job.refresh_from_db()
-    waits = (job.state, job.reason, job.created)
-    control.resume(job, by=None)
-    drive(world)
-    job.refresh_from_db()
-
-    assert waits == (JobState.PAUSED, restoring.RESTORED, 0)
-    assert (job.state, job.created) == (JobState.COMPLETED, 1)
+    assert_waits_for_a_person(world, job)
 
 
 def test_what_another_host_did_counts_as_well(world: World) -> None:
@@ -86,15 +90,7 @@ def test_jobs_in_a_copy_of_the_database_wait_for_a_person(
         monkeypatch.setattr(restoring, "_database_file", lambda: 1)  # A copy would be another file.
     sweeping.sweep()
 
-    drive(world)
-    job.refresh_from_db()
-    waits = (job.state, job.reason, job.created)
-    control.resume(job, by=None)
-    drive(world)
-    job.refresh_from_db()
-
-    assert waits == (JobState.PAUSED, restoring.RESTORED, 0)
-    assert (job.state, job.created) == (JobState.COMPLETED, 1)
+    assert_waits_for_a_person(world, job)
 
 
 def test_a_new_data_directory_is_no_restored_backup(world: World) -> None:
