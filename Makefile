@@ -28,7 +28,7 @@ test-postgres: $(VENV)/.dev ## engine, pages and real processes, on PostgreSQL a
 	$(RUN) tools/servers.py -- $(RUN) -m pytest -n 3 $(or $(TESTS),$(ON_SERVERS))
 
 ON_SERVERS := tests/jobs tests/connections tests/web \
-	$(addprefix tests/acceptance/test_,two_hosts.py faults_of_ours.py)
+	$(addprefix tests/acceptance/test_,two_hosts.py faults_of_ours.py faults_of_zendesk.py)
 
 check: $(VENV)/.dev ## what CI checks beside the tests
 	$(RUN) -m ruff check .
