@@ -25,6 +25,7 @@ HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 INSTALLED_APPS = [
     "jobsui.ops",
     "jobsui.web",
+    "jobsui.access",
     "jobsui.jobs",
     "jobsui.connections",
     "allauth",

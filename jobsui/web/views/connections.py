@@ -9,35 +9,35 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from jobsui.access import finding
 from jobsui.connections import credentials, health, objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.connections.models import API_TOKENS_END, SignIn
 from jobsui.jobs.engine import control
-from jobsui.web import access
-from jobsui.web.access import HtmxRequest, admin_required
 from jobsui.web.forms.connections import ConnectionForm
+from jobsui.web.http import HtmxRequest, admin_required
 from jobsui.words import counted
 
 
 @require_safe
 def connection_list(request: HtmxRequest) -> HttpResponse:
     # Each counted for itself: joined, every job would meet every object.
-    known = access.connections(request.user).annotate(
-        job_count=_counted(access.jobs(request.user)), object_count=_counted(access.objects(request.user))
+    known = finding.connections(request.user).annotate(
+        job_count=_counted(finding.jobs(request.user)), object_count=_counted(finding.objects(request.user))
     )
     return render(request, "connections/list.html", {"connections": known})
 
 
 @require_safe
 def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     page = {
         "connection": connection,
         "has_secret": credentials.has_secret(connection),
         "is_legacy": connection.sign_in == SignIn.API_TOKEN,
         "legacy_end": API_TOKENS_END,
         "objects": connection.objects_known.all(),
-        "siblings": access.connections(request.user).filter(host=connection.host).exclude(pk=connection.pk),
+        "siblings": finding.connections(request.user).filter(host=connection.host).exclude(pk=connection.pk),
     }
     return render(request, "connections/detail.html", page)
 
@@ -54,20 +54,20 @@ def add(request: HtmxRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @admin_required
 def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     form = ConnectionForm(request.POST or None, connection=connection)
     if request.method == "POST" and form.is_valid():
         if form.moves and control.has_open_jobs(connection):
             form.add_error(None, "Jobs of this connection are running. Wait for their end before moving it.")
         else:
             return _save(request, form)
-    page = {"form": form, "connection": access.connection(request.user, code), "legacy_end": API_TOKENS_END}
+    page = {"form": form, "connection": finding.connection(request.user, code), "legacy_end": API_TOKENS_END}
     return render(request, "connections/form.html", page)
 
 
 @require_POST
 def test(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     health.test(connection)
     if request.htmx:
         return render(request, "connections/detail.html#test_result", {"connection": connection})
@@ -76,7 +76,7 @@ def test(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_POST
 def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     try:
         found = objects.fetch_all(connection)
     except ConnectionsError as error:
@@ -92,7 +92,7 @@ def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_POST
 @admin_required
 def remove(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     try:
         connection.delete()
     except ProtectedError:
