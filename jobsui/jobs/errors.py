@@ -9,6 +9,10 @@ class NotPossibleNow(JobsError):
     """The job's state does not allow what was asked (already launched, already over, ...)."""
 
 
+class UnreachableNow(NotPossibleNow):
+    """Zendesk could not be asked just now; later it may be possible."""
+
+
 class ChangedSinceCheck(JobsError):
     """File, mapping, options or the object's fields are no longer what was checked; check again."""
 

@@ -132,7 +132,7 @@ class RowReader:
         self, schema: Schema, action: Action, mapping: Mapping[str, str], columns: Sequence[str], options: Options
     ) -> None:
         self._action, self._options, self._width = action, options, len(columns)
-        self._unique = _unique_targets(schema, action)
+        self._unique = unique_targets(schema, action)
         offered = {target.key: target for target in targets(schema, action)}
         self._cells = [
             _Cell(place, column, offered[mapping[column]], schema, options)
@@ -169,7 +169,7 @@ class RowReader:
             top["custom_object_fields"] = fields
         line = _dump(top[self._action.key] if self._action.deletes else top)
         if len(line) > MOST_BYTES // 4 and len(line.encode()) > MOST_BYTES:
-            return [_too_large(number, len(line.encode()))]
+            return [too_large(number, len(line.encode()))]
         keys = tuple((key, str(top[key])) for key in self._unique if top.get(key))
         return Item(number, line, keys)
 
@@ -203,7 +203,8 @@ def _field(field: Field, action: Action) -> Target:
     return Target(f"{FIELD}{field.key}", field.title or field.key, field.type, required, field.description)
 
 
-def _unique_targets(schema: Schema, action: Action) -> tuple[str, ...]:
+def unique_targets(schema: Schema, action: Action) -> tuple[str, ...]:
+    """The targets whose values may stand only once in a file."""
     keys = [action.key] if action.key else []
     if not action.deletes:
         keys.append("external_id")
@@ -246,6 +247,6 @@ def _too_wide(number: int, extra: list[str], width: int) -> Problem:
     return Problem(number, "", value, "too_many_cells", message, "Quote cells that hold the delimiter.")
 
 
-def _too_large(number: int, size: int) -> Problem:
+def too_large(number: int, size: int) -> Problem:
     message = "The record would be larger than the 32 KB Zendesk allows."
     return Problem(number, "", f"{size:,} bytes", "too_large", message, "Shorten its longest texts.")
