@@ -25,6 +25,8 @@ HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 INSTALLED_APPS = [
     "jobsui.ops",
     "jobsui.web",
+    "jobsui.api",
+    "ninja",
     "jobsui.access",
     "jobsui.jobs",
     "jobsui.connections",

@@ -4,10 +4,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from jobsui import paging
 from jobsui.access import finding
 from jobsui.jobs.engine import reporting
 from jobsui.jobs.enums import BatchState
-from jobsui.web import paging
 from jobsui.web.http import HtmxRequest
 
 

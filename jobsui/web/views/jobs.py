@@ -9,13 +9,13 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from jobsui import paging
 from jobsui.access import finding
 from jobsui.jobs.engine import control, outcomes, reporting
 from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.models import Job, RowError
-from jobsui.web import paging
 from jobsui.web.forms.jobs import HistoryForm, RulesForm
 from jobsui.web.http import HtmxRequest
 from jobsui.words import counted

@@ -1,0 +1,56 @@
+"""Its assembly: reading bodies, describing itself, and its parts."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+from ninja.parser import Parser
+
+from jobsui.api import problems
+from jobsui.api.door import READ
+from jobsui.api.problems import Problem
+
+DESCRIPTION = """\
+Everything the pages of Jobs UI do, for programs. Sign in with an API token (`Authorization: Bearer TOKEN`), made at
+`/tokens/` or by `manage.py createtoken`; its scope says what it may: `read`, `run`, or `admin`.
+
+Refusals are problem details (RFC 9457): `detail` tells what is wrong and what to do. Lists come in pages: follow `next`
+until it is null. A `POST` that makes something may be repeated with the same `Idempotency-Key` for 24 hours without
+making it twice.
+"""
+
+
+class StrictParser(Parser):
+    """JSON as it is defined: no NaN, no Infinity, not nested without end."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        try:
+            return json.loads(request.body, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise Problem(400, "not_json", f"The body is not JSON: {said}. Send it as UTF-8.") from None
+
+
+class Api(NinjaAPI):
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """With refusals under their own content type, which the library has no place for."""
+        schema = super().get_openapi_schema(**options)
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                for status, answer in operation["responses"].items():
+                    if int(status) >= 400 and "application/json" in answer.get("content", {}):
+                        answer["content"][problems.CONTENT_TYPE] = answer["content"].pop("application/json")
+        return schema
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+api = Api(
+    title="Jobs UI", version="1", description=DESCRIPTION, urls_namespace="api-v1", auth=READ, parser=StrictParser(),
+    openapi_url="/openapi.json", docs_url="/docs",
+)  # fmt: skip
+problems.install(api)
