@@ -79,7 +79,16 @@ def problems_csv(job: Job) -> Iterator[bytes]:
     _require_content(job)
     checking.require_mapping(job)
     header = csv_line(["row", "column", "value", "code", "problem", "cure"])
-    return _in_pieces(itertools.chain([BOM + header], _problem_lines(job)))
+    lines = (csv_line([str(p.row), p.column, p.value, p.code, p.message, p.cure]) for p in problems(job))
+    return _in_pieces(itertools.chain([BOM + header], lines))
+
+
+def problems(job: Job) -> Iterator[mapping.Problem]:
+    """Every problem the check finds in the job's rows, in constant memory. Raises FileRefused when the stored file can
+    no longer be read."""
+    with intake.open_rows(job.file) as table:
+        for _, judged in checking.judged_rows(job, table):
+            yield from judged if isinstance(judged, list) else ()
 
 
 def _require_content(job: Job) -> None:
@@ -90,13 +99,6 @@ def _require_content(job: Job) -> None:
         raise NotPossibleNow(f"The file of this job is kept on another host, {job.file.kept_at}. Download it there.")
     if not default_storage.exists(job.file.content_name):
         raise NotPossibleNow("The stored file of this job is gone, so its rows cannot be told any more.")
-
-
-def _problem_lines(job: Job) -> Iterator[str]:
-    with intake.open_rows(job.file) as table:
-        for _, judged in checking.judged_rows(job, table):
-            for p in judged if isinstance(judged, list) else ():
-                yield csv_line([str(p.row), p.column, p.value, p.code, p.message, p.cure])
 
 
 def _in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
