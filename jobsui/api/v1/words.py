@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
@@ -25,6 +26,8 @@ def _plain(text: str) -> str:
 Text = Annotated[str, AfterValidator(_plain)]
 """Any text that can be stored."""
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
+Code = Annotated[UUID, Field(strict=False)]
+"""A UUID in a body, where it comes as a text."""
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 Limit = Annotated[int, Field(ge=1, le=MOST)]
 
