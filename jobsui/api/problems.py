@@ -13,7 +13,7 @@ from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from jobsui.access.errors import TokenRefused
-from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
+from jobsui.connections.errors import ConnectionInUse, ConnectionRefused, ConnectionsError, ZendeskError, explain
 from jobsui.files.errors import FileRefused
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, MappingRefused, NotPossibleNow, UnreachableNow
 
@@ -98,6 +98,10 @@ def problem_of(error: Exception) -> Problem:
             return Problem(409, "changed_since_check", str(error))
         case NotPossibleNow():
             return Problem(409, "not_possible_now", str(error))
+        case ConnectionInUse():
+            return Problem(409, "not_possible_now", str(error))
+        case ConnectionRefused():
+            return Problem(422, "refused", str(error), [{"where": error.member, "message": str(error)}])
         case JobsError() | ConnectionsError() | FileRefused():
             return Problem(422, "refused", str(error))
         case TokenRefused():

@@ -23,15 +23,23 @@ making it twice.
 """
 
 
+DEEPEST = 100
+"""Levels of a body. What comes in goes on to databases, Zendesk and answers, none of which takes any number."""
+
+
 class StrictParser(Parser):
     """JSON as it is defined: no NaN, no Infinity, not nested without end."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         try:
-            return json.loads(request.body, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise Problem(400, "not_json", f"The body is not JSON: {said}. Send it as UTF-8.") from None
+            body = json.loads(request.body, parse_constant=_no_constant)
+            if _is_deeper(body, DEEPEST):
+                raise RecursionError
+        except RecursionError:
+            raise Problem(400, "not_json", f"The body is nested more than {DEEPEST} levels deep.") from None
+        except ValueError as error:
+            raise Problem(400, "not_json", f"The body is not JSON: {error}. Send it as UTF-8.") from None
+        return body
 
 
 class Api(NinjaAPI):
@@ -44,6 +52,14 @@ class Api(NinjaAPI):
                     if int(status) >= 400 and "application/json" in answer.get("content", {}):
                         answer["content"][problems.CONTENT_TYPE] = answer["content"].pop("application/json")
         return schema
+
+
+def _is_deeper(body: Any, levels: int) -> bool:
+    level = [body] if isinstance(body, dict | list) else []
+    for _ in range(levels):
+        members = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [inner for each in members for inner in each if isinstance(inner, dict | list)]
+    return bool(level)
 
 
 def _no_constant(name: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
@@ -32,6 +33,8 @@ def _storable(moment: datetime) -> datetime:
 Text = Annotated[str, AfterValidator(_plain)]
 """Any text that can be stored."""
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
+Code = Annotated[UUID, Field(strict=False)]
+"""A UUID in a body, where it comes as a text."""
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 Moment = Annotated[datetime, AfterValidator(_storable)]
 """A time; UTC where it does not say."""
