@@ -90,7 +90,7 @@ def problem_of(error: Exception) -> Problem:
         case ValidationError():
             return _invalid(error)
         case MappingRefused():
-            errors = [{"where": "mapping", "message": each} for each in error.problems]
+            errors = [{"where": "body.mapping", "message": each} for each in error.problems]
             return Problem(422, "mapping_refused", str(error), errors)
         case UnreachableNow():
             return Problem(503, "zendesk_unreachable", str(error), retry_after=30)
@@ -140,7 +140,7 @@ def _invalid(error: ValidationError) -> Problem:
 def _where(loc: tuple[Any, ...]) -> str:
     """ "body.options.blank" for where the parser found it; without the name of our own parameter."""
     place, *path = [str(part) for part in loc]
-    named = path[1:] if place == "body" and len(path) > 1 else path
+    named = path[1:] if place == "body" else path
     return ".".join([place, *named])
 
 

@@ -33,7 +33,7 @@ class CauseOut(Schema):
 
     id: int
     phase: Cause.Phase
-    """Found by the check, or told by Zendesk."""
+    """check: of a draft; send: of a launched job, rows left out of it among them."""
     code: str
     column: str | None
     message: str
@@ -75,10 +75,10 @@ def results(
     response=answers(200, Listed[CauseOut], 404),
 )  # fmt: skip
 def errors(request: ApiRequest, code: UUID) -> Any:
-    """Those the check found, then those Zendesk told, the most frequent first."""
+    """The most frequent first. Of a draft, what the check found; once launched, what came of the rows."""
     job = finding.draft_or_job(request.auth, code)
-    phases = (Cause.Phase.CHECK, Cause.Phase.SEND)
-    return whole_list([_cause(cause) for phase in phases for cause in reporting.causes(job, phase)])
+    phase = Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
+    return whole_list([_cause(cause) for cause in reporting.causes(job, phase)])
 
 
 def _row(one: OutcomeRow) -> RowOut:
