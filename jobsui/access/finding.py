@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from jobsui.access.models import ApiToken
@@ -34,6 +35,15 @@ def connection(who: Visitor, code: UUID) -> Connection:
     return get_object_or_404(connections(who), code=code)
 
 
+def connection_called(who: Visitor, text: str) -> Connection:
+    """By its name or its code."""
+    found = connections(who).filter(name=text).first()
+    try:
+        return found or connection(who, UUID(text))
+    except ValueError:
+        raise Http404 from None
+
+
 def objects(who: Visitor) -> QuerySet[CustomObject]:
     known = CustomObject.objects.select_related("connection")
     bound = _bound_to(who)
@@ -42,6 +52,10 @@ def objects(who: Visitor) -> QuerySet[CustomObject]:
 
 def custom_object(who: Visitor, pk: int) -> CustomObject:
     return get_object_or_404(objects(who), pk=pk)
+
+
+def object_of_key(who: Visitor, connection: Connection, key: str) -> CustomObject:
+    return get_object_or_404(objects(who), connection=connection, key=key)
 
 
 def jobs(who: Visitor) -> QuerySet[Job]:

@@ -1,6 +1,8 @@
 """Refusals of the API as problem details (RFC 9457): `detail` says what is wrong and what to do about it."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -61,6 +63,17 @@ class Problem(Exception):
         if self.retry_after is not None:
             response["Retry-After"] = str(self.retry_after)
         return response
+
+
+@contextmanager
+def named_in_body(member: str) -> Iterator[None]:
+    """What `member` of the body names and is not found is a fault of the body, not of the address."""
+    try:
+        yield
+    except Http404:
+        said = "is not known, or this token does not see it"
+        errors = [{"where": f"body.{member}", "message": said}]
+        raise Problem(422, f"unknown_{member}", f"The {member} {said}. Check its id.", errors) from None
 
 
 def problem_of(error: Exception) -> Problem:
@@ -125,7 +138,7 @@ def _invalid(error: ValidationError) -> Problem:
 def _where(loc: tuple[Any, ...]) -> str:
     """ "body.options.blank" for where the parser found it; without the name of our own parameter."""
     place, *path = [str(part) for part in loc]
-    named = path[1:] if place == "body" and len(path) > 1 else path
+    named = path[1:] if place == "body" else path
     return ".".join([place, *named])
 
 

@@ -11,6 +11,7 @@ from ninja.parser import Parser
 from jobsui.api import problems
 from jobsui.api.door import READ
 from jobsui.api.problems import Problem
+from jobsui.api.v1 import connections, objects, requests
 
 DESCRIPTION = """\
 Everything the pages of Jobs UI do, for programs. Sign in with an API token (`Authorization: Bearer TOKEN`), made at
@@ -70,3 +71,6 @@ api = Api(
     openapi_url="/openapi.json", docs_url="/docs",
 )  # fmt: skip
 problems.install(api)
+api.add_router("/connections", connections.router, tags=["Connections"])
+api.add_router("/connections", objects.router, tags=["Objects"])
+api.add_router("/requests", requests.router, tags=["Test requests"])

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
@@ -23,11 +22,10 @@ def _plain(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_plain)]
+PLAIN = AfterValidator(_plain)
+Text = Annotated[str, PLAIN]
 """Any text that can be stored."""
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
-Code = Annotated[UUID, Field(strict=False)]
-"""A UUID in a body, where it comes as a text."""
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 Limit = Annotated[int, Field(ge=1, le=MOST)]
 
