@@ -25,7 +25,7 @@ def list_connections(request: ApiRequest) -> dict[str, Any]:
 
 
 @router.post(
-    "", auth=ADMIN, operation_id="make_connection", summary="Add a connection",
+    "", auth=ADMIN, operation_id="create_connection", summary="Add a connection",
     response=answers(201, ConnectionOut, 400, 409, 413), openapi_extra=idempotency.PARAMETER,
 )  # fmt: skip
 def make(request: ApiRequest, body: ConnectionIn) -> HttpResponse:
@@ -61,7 +61,7 @@ def change(request: ApiRequest, code: UUID, body: ConnectionChange) -> Connectio
 
 
 @router.delete(
-    "/{uuid:code}", auth=ADMIN, operation_id="remove_connection", summary="Remove a connection",
+    "/{uuid:code}", auth=ADMIN, operation_id="delete_connection", summary="Remove a connection",
     response=answers(204, None, 404, 409),
 )  # fmt: skip
 def remove(request: ApiRequest, code: UUID) -> HttpResponse:

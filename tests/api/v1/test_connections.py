@@ -95,7 +95,7 @@ def test_connection_is_made_by_its_base_url(program: Programs, url: str, host: s
          "The base URL of that host is https://acme.zendesk.com. Send it like this"),
         ({"subdomain": None, "base_url": "http://acme.zendesk.com"},
          "The base URL of that host is https://acme.zendesk.com. Send it like this"),
-        ({"subdomain": None, "base_url": "https://me:pw@acme.zendesk.com"}, "is not a Zendesk subdomain."),
+        ({"subdomain": None, "base_url": "https://me:pw@acme.zendesk.com"}, "A base URL is https:// and a host"),
         ({"name": " "}, "body.name: string should have at least 1 character."),
         ({"name": "x" * 81}, "body.name: string should have at most 80 characters."),
         ({"auth": {"client_id": "c"}}, "body.auth.oauth_client.client_secret: field required."),
