@@ -107,10 +107,14 @@ def test_address_that_is_none_is_a_problem(program: Programs) -> None:
 
 
 def test_method_that_is_not_taken_is_a_problem(program: Programs) -> None:
-    answer = program("admin").call("PUT", "/requests")
+    answer = program("admin").call("PUT", "/connections")
 
-    assert (answer.status_code, answer["Allow"], answer["Content-Type"]) == (405, "POST", "application/problem+json")
-    assert answer.json()["detail"] == "This address takes POST."
+    assert (answer.status_code, answer["Allow"], answer["Content-Type"]) == (
+        405,
+        "GET, POST",
+        "application/problem+json",
+    )
+    assert answer.json()["detail"] == "This address takes GET, POST."
 
 
 def test_description_is_open_and_its_page_is_for_people(client: Client, boss: User) -> None:
