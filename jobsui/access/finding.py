@@ -35,7 +35,7 @@ def connection(who: Visitor, code: UUID) -> Connection:
 
 
 def connections_called(who: Visitor, text: str) -> QuerySet[Connection]:
-    """The one of this name or code, if there is one."""
+    """Those of this name or code."""
     try:
         called = Q(name=text) | Q(code=UUID(text))
     except ValueError:
@@ -44,7 +44,9 @@ def connections_called(who: Visitor, text: str) -> QuerySet[Connection]:
 
 
 def connection_called(who: Visitor, text: str) -> Connection:
-    return get_object_or_404(connections_called(who, text))
+    """The one of this name, else of this code."""
+    called = connections_called(who, text)
+    return called.filter(name=text).first() or get_object_or_404(called)
 
 
 def objects(who: Visitor) -> QuerySet[CustomObject]:
@@ -55,6 +57,10 @@ def objects(who: Visitor) -> QuerySet[CustomObject]:
 
 def custom_object(who: Visitor, pk: int) -> CustomObject:
     return get_object_or_404(objects(who), pk=pk)
+
+
+def object_of_key(who: Visitor, connection: Connection, key: str) -> CustomObject:
+    return get_object_or_404(objects(who), connection=connection, key=key)
 
 
 def jobs(who: Visitor) -> QuerySet[Job]:

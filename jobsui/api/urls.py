@@ -44,7 +44,7 @@ def _told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         response = view(request, *args, **kwargs)
         if response.status_code != 405:
             return response
-        allowed = response["Allow"]
+        allowed = ", ".join(sorted(response["Allow"].split(", ")))
         told = Problem(405, "wrong_method", f"This address takes {allowed}.").response()
         told["Allow"] = allowed
         return told

@@ -17,13 +17,13 @@ class Program:
 
     def __init__(self, token: str) -> None:
         self.token = token
-        self._client = Client(headers={"Authorization": f"Bearer {token}"} if token else {})
+        self.client = Client(headers={"Authorization": f"Bearer {token}"} if token else {})
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """The answer of /api/v1 to this body, a text as it is, anything else as JSON."""
         text = body if isinstance(body, str | bytes) else "" if body is None else json.dumps(body)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._client.generic(method, f"/api/v1{path}", text, "application/json", headers=named)  # type: ignore[arg-type]
+        return self.client.generic(method, f"/api/v1{path}", text, "application/json", headers=named)
 
 
 Programs = Callable[..., Program]

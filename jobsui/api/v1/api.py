@@ -11,7 +11,7 @@ from ninja.parser import Parser
 from jobsui.api import problems
 from jobsui.api.door import READ
 from jobsui.api.problems import Problem
-from jobsui.api.v1 import batches, files, jobs, rows, steering
+from jobsui.api.v1 import batches, connections, files, jobs, objects, requests, rows, steering
 
 DESCRIPTION = """\
 Everything the pages of Jobs UI do, for programs. Sign in with an API token (`Authorization: Bearer TOKEN`), made at
@@ -71,9 +71,12 @@ api = Api(
     openapi_url="/openapi.json", docs_url="/docs",
 )  # fmt: skip
 problems.install(api)
+api.add_router("/connections", connections.router, tags=["Connections"])
+api.add_router("/connections", objects.router, tags=["Objects"])
 api.add_router("/files", files.router, tags=["Files"])
 api.add_router("/jobs", jobs.router, tags=["Jobs"])
 api.add_router("/jobs", steering.router, tags=["Jobs"])
 api.add_router("/jobs", rows.router, tags=["Results"])
 api.add_router("/jobs", batches.of_job, tags=["Batches"])
 api.add_router("/batches", batches.router, tags=["Batches"])
+api.add_router("/requests", requests.router, tags=["Test requests"])

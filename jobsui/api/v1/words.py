@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
@@ -30,11 +29,10 @@ def _storable(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-Text = Annotated[str, AfterValidator(_plain)]
+PLAIN = AfterValidator(_plain)
+Text = Annotated[str, PLAIN]
 """Any text that can be stored."""
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
-Code = Annotated[UUID, Field(strict=False)]
-"""A UUID in a body, where it comes as a text."""
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 Moment = Annotated[datetime, AfterValidator(_storable)]
 """A time; UTC where it does not say."""
