@@ -18,7 +18,7 @@ class Command(TerminalCommand):
 
     def act(self, options: dict[str, Any]) -> Exit:
         is_open = Count("jobs", filter=~Q(jobs__state__in=(*OVER, *UNLAUNCHED)))
-        found = list(Connection.objects.annotate(open_jobs=is_open))
+        found = list(Connection.objects.annotate(open_jobs=is_open).order_by("name"))
         if options["json"]:
             for connection in found:
                 self.put_json(_facts(connection))
