@@ -1,11 +1,13 @@
 from typing import Any
 
 import pytest
+from django.db import OperationalError, ProgrammingError
 from django.utils import timezone
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Cause, Job
+from jobsui.ops import following, named
 from tests.factories import make_connection, make_job, make_object, make_user
 from tests.ops.commands import run
 
@@ -168,6 +170,44 @@ def test_wait_for_a_draft_is_refused(target: CustomObject) -> None:
 
     assert (ran.status, ran.err) == (
         2, f"This job is a draft, not launched. Two columns fill Name. Its page: /jobs/new/{CODE}/\n"
+    )  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wait_outlasts_a_database_that_is_away_for_a_moment(
+    target: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make(target, code=CODE, state=JobState.RUNNING)
+    naps = iter((1, 2))
+
+    def nap(_: float) -> None:
+        if next(naps) == 1:
+            monkeypatch.setattr(named, "jobs", away)
+        else:
+            monkeypatch.undo()
+            Job.objects.filter(pk=job.pk).update(state=JobState.COMPLETED, created=2)
+
+    def away() -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(following, "sleep", nap)
+
+    ran = run("jobs", "wait", CODE)
+
+    assert (ran.status, ran.err, ran.lines[:1]) == (0, "", ["Completed: 2 created of 2 rows."])
+
+
+def test_database_that_cannot_be_used_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def jobs() -> None:
+        raise ProgrammingError('relation "jobs_job" does not exist\nLINE 1: SELECT ...')
+
+    monkeypatch.setattr(named, "jobs", jobs)
+
+    ran = run("jobs", "list")
+
+    assert (ran.status, ran.out, ran.err) == (
+        2, "", 'The database cannot be used: relation "jobs_job" does not exist. If it was never set up, run manage.py '
+        "migrate.\n",
     )  # fmt: skip
 
 
