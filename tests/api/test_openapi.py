@@ -19,11 +19,11 @@ from schemathesis.specs.openapi.checks import (
 
 from jobsui.access.models import Scope
 from jobsui.api import waiting
-from jobsui.connections.models import CustomObject
 from jobsui.jobs.models import Batch
 from jobsui.wsgi import application
 from tests.api.conftest import Programs
 from tests.web import stages
+from tests.world import World
 
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
@@ -33,7 +33,7 @@ EXAMPLES = {Scope.READ: 1, Scope.RUN: 2, Scope.ADMIN: 4}
 
 
 @pytest.fixture
-def _one_connection(db: None) -> Iterator[None]:
+def _one_connection() -> Iterator[None]:
     """Requests that come past the test client would close the connection to the database."""
     signals = (request_started, request_finished)
     for signal in signals:
@@ -44,10 +44,10 @@ def _one_connection(db: None) -> Iterator[None]:
 
 
 @pytest.fixture
-def there(_one_connection: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+def there(world: World, _one_connection: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """What is there: {beginning of a path: its parameters}."""
+    known = world.object()
     job = stages.settled(stages.ROWS, stages.failed())
-    known = CustomObject.objects.get()
     monkeypatch.setattr(waiting.places, "acquire", lambda blocking: False)
     return {
         "/api/v1/connections": {"code": known.connection.code, "key": known.key},
@@ -64,7 +64,7 @@ def test_every_call_answers_as_it_is_described(
     program: Programs, there: dict[str, dict[str, Any]], scope: Scope
 ) -> None:
     headers = {"Authorization": f"Bearer {program(scope.value).token}"}
-    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
+    schema: Any = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
     tried = []
 
     for found in schema.get_all_operations():

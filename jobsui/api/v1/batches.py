@@ -39,7 +39,7 @@ class BatchOut(Schema):
     done_at: datetime | None
 
 
-class RequestOut(Schema):
+class SentOut(Schema):
     method: str
     url: str
     headers: dict[str, str]
@@ -61,7 +61,7 @@ class AttemptOut(Schema):
 
 class BatchDetail(BatchOut):
     job: UUID
-    request: RequestOut
+    request: SentOut
     answer: Any
     """Body of the last answer to the request; text where it is no JSON, null without one."""
     reply: Any
@@ -87,7 +87,7 @@ def detail(request: ApiRequest, pk: Annotated[Id, Path(alias="id")]) -> Any:
     """The request as it was sent, all its items in it, and what was answered."""
     batch = finding.batch_by_id(request.auth, pk)
     told = reporting.exchange(batch)
-    sent = RequestOut(method=told.method, url=told.url, headers=told.headers, body=json.loads(told.body))
+    sent = SentOut(method=told.method, url=told.url, headers=told.headers, body=json.loads(told.body))
     return BatchDetail(
         **_facts(batch), job=batch.job.code, request=sent, answer=_parsed(told.answer), reply=_parsed(told.reply),
         tries=[_attempt(one) for one in told.attempts],
