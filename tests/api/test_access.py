@@ -10,6 +10,7 @@ from django.db import transaction
 from jobsui.access import tokens
 from jobsui.access.models import Scope
 from jobsui.api.v1.api import api
+from jobsui.jobs.models import Batch
 from tests.api.conftest import Program, Programs
 from tests.factories import make_connection, make_user
 from tests.web.routes import Furnished, furnish
@@ -17,6 +18,7 @@ from tests.web.routes import Furnished, furnish
 pytestmark = pytest.mark.django_db
 
 CLIENT = {"client_id": "c", "client_secret": "s"}
+JOB = {"connection": "Acme", "object": "gadget", "action": "create", "items": [{"name": "One"}]}
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,24 @@ MATRIX = {
     "add_object": Row("run", 200, 404, {"key": "gadget"}),
     "sync_objects": Row("run", 502, 404),  # Its host cannot be reached.
     "get_object": Row("read", 200, 404),
+    "upload_file": Row("run", 422, 422),  # No file is in it.
+    "get_file": Row("read", 200, 404),
+    "create_job": Row("run", 502, 422, JOB),  # As sync_objects.
+    "list_jobs": Row("read", 200, 200),
+    "get_job": Row("read", 200, 404),
+    "change_job": Row("run", 409, 404, {"rules": {}}),  # It is over, here and below.
+    "delete_job": Row("run", 409, 404),
+    "launch_job": Row("run", 409, 404),
+    "pause_job": Row("run", 409, 404),
+    "resume_job": Row("run", 409, 404),
+    "cancel_job": Row("run", 409, 404),
+    "retry_job": Row("run", 201, 404),
+    "resolve_job": Row("run", 409, 404, {"uncertain": "accept"}),
+    "list_rows": Row("read", 200, 404),
+    "get_results": Row("read", 200, 404),
+    "list_errors": Row("read", 200, 404),
+    "list_batches": Row("read", 200, 404),
+    "get_batch": Row("read", 200, 404),
     "test_request": Row("read", 200, 422, {"connection": "Acme", "object": "gadget"}),
 }
 SCOPES = [scope.value for scope in Scope]
@@ -60,7 +80,8 @@ def operations() -> dict[str, tuple[str, str]]:
 def address(path: str, world: Furnished) -> str:
     """Of something that is there."""
     codes = {"connections": world.connection.code, "jobs": world.job.code, "files": world.job.file.code}
-    values = {"{code}": codes.get(path.split("/")[3]), "{key}": world.object.key}
+    values = {"{code}": codes.get(path.split("/")[3]), "{key}": world.object.key,
+              "{id}": Batch.objects.filter(job=world.job).values_list("pk", flat=True).first()}  # fmt: skip
     for written, value in values.items():
         path = path.replace(written, str(value))
     return path.removeprefix("/api/v1")
@@ -104,9 +125,9 @@ def test_program_does_what_its_scope_allows(program: Programs, world: Furnished,
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_program_bound_to_the_connection_does_the_same_there(program: Programs, world: Furnished, scope: str) -> None:
-    makes_no_other = {"create_connection": 403}
+    but = {"create_connection": 403, "get_file": 404}  # The file is nobody's, and files belong to no connection.
 
-    assert statuses(program(scope, world.connection), world) == allowed(scope) | makes_no_other
+    assert statuses(program(scope, world.connection), world) == allowed(scope) | but
 
 
 def test_program_bound_elsewhere_sees_nothing(program: Programs, world: Furnished) -> None:
