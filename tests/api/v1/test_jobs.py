@@ -85,11 +85,10 @@ def test_job_waits_ready_until_it_is_launched(world: World, program: Programs) -
 
     launched = runner.call("POST", f"/jobs/{ready['id']}/launch")
     again = runner.call("POST", f"/jobs/{ready['id']}/launch")
-    world.doorbell.answer()
 
     job = Job.objects.get()
     assert (ready["state"], launched.status_code, again.status_code) == ("ready", 200, 409)
-    assert (job.state, job.weight, job.stop_percent, job.stop_rows) == (JobState.COMPLETED, 1, None, 1000)
+    assert (job.state, job.weight, job.stop_percent, job.stop_rows) == (JobState.QUEUED, 1, None, 1000)
 
 
 def test_job_that_is_still_read_is_launched_once_it_is_ready(world: World, program: Programs) -> None:
@@ -100,11 +99,10 @@ def test_job_that_is_still_read_is_launched_once_it_is_ready(world: World, progr
     runner.call("POST", f"/jobs/{made['id']}/launch", {"canary": True, "rules": {"stop_refusals": 3}})
     world.doorbell.answer()
     waits = now(runner, made)
-    runner.call("POST", f"/jobs/{made['id']}/resume")
-    world.doorbell.answer()
+    approved = runner.call("POST", f"/jobs/{made['id']}/resume").json()
 
     assert (waits["state"], waits["counts"]["created"], waits["held_by"]) == ("paused", 100, "approval")
-    assert now(runner, made)["counts"]["created"] == 101
+    assert (approved["state"], approved["counts"]["pending"]) == ("running", 1)
     assert Job.objects.get().stop_refusals == 3
 
 
