@@ -107,6 +107,9 @@ RQ_QUEUES = {
 }
 RQ = {"JOB_CLASS": "jobsui.jobs.queueing.Task"}
 
+# Of each web process (ops up.py). Half of them may wait for a job at once (api/waiting.py).
+WEB_THREADS = 8
+
 MAX_UPLOAD_BYTES = env_int("JOBSUI_MAX_UPLOAD_MB", default=2048) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600

@@ -9,7 +9,7 @@ belongs to the one connection the token is bound to.
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 
 from jobsui.access.models import ApiToken
@@ -34,6 +34,21 @@ def connection(who: Visitor, code: UUID) -> Connection:
     return get_object_or_404(connections(who), code=code)
 
 
+def connections_called(who: Visitor, text: str) -> QuerySet[Connection]:
+    """Those of this name or code."""
+    try:
+        called = Q(name=text) | Q(code=UUID(text))
+    except ValueError:
+        called = Q(name=text)
+    return connections(who).filter(called)
+
+
+def connection_called(who: Visitor, text: str) -> Connection:
+    """The one of this name, else of this code."""
+    called = connections_called(who, text)
+    return called.filter(name=text).first() or get_object_or_404(called)
+
+
 def objects(who: Visitor) -> QuerySet[CustomObject]:
     known = CustomObject.objects.select_related("connection")
     bound = _bound_to(who)
@@ -44,10 +59,21 @@ def custom_object(who: Visitor, pk: int) -> CustomObject:
     return get_object_or_404(objects(who), pk=pk)
 
 
+def object_of_key(who: Visitor, connection: Connection, key: str) -> CustomObject:
+    return get_object_or_404(objects(who), connection=connection, key=key)
+
+
 def jobs(who: Visitor) -> QuerySet[Job]:
     """Launched jobs, without their heavy columns."""
     launched = _all_jobs(who).launched().with_holder()
     return launched.select_related("connection", "file", "created_by").defer("pace", "mapping", "held_seconds")
+
+
+def drafts_and_jobs(who: Visitor) -> QuerySet[Job]:
+    """Drafts too, with what programs are told of a job."""
+    shown = _all_jobs(who).with_holder().select_related("connection", "file", "parent", "created_by")
+    heavy = ("mapping", "file__columns", "file__sample", "parent__mapping", "parent__pace", "parent__held_seconds")
+    return shown.defer(*heavy, "held_seconds")
 
 
 def overview(user: User) -> list[Job]:
@@ -88,6 +114,11 @@ def batch(who: Visitor, code: UUID, seq: int) -> Batch:
     return get_object_or_404(
         Batch.objects.select_related("job__connection", "job__file"), job=job(who, code), seq=seq
     )  # fmt: skip
+
+
+def batch_by_id(who: Visitor, pk: int) -> Batch:
+    batches = Batch.objects.select_related("job__connection", "job__file").filter(job__in=_all_jobs(who).order_by())
+    return get_object_or_404(batches, pk=pk)
 
 
 def file(who: Visitor, code: UUID) -> File:

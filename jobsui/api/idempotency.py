@@ -5,15 +5,35 @@ import hashlib
 from collections.abc import Callable
 
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from ninja import Schema
 
 from jobsui.api.door import ApiRequest
 from jobsui.api.models import Replay
 from jobsui.api.problems import Problem
+from jobsui.connections.errors import ConnectionsError
+from jobsui.jobs.errors import JobsError
 
 HEADER = "Idempotency-Key"
+PARAMETER = {
+    "parameters": [
+        {"in": "header", "name": HEADER, "required": False, "schema": {"type": "string", "maxLength": 255},
+         "description": "Sent again within 24 hours with the same key, the request is answered as before and makes "
+         "nothing twice."}
+    ]
+}  # fmt: skip
+"""For the description of an operation that honours it."""
+REFUSALS = (Problem, Http404, JobsError, ConnectionsError)
+PARAMETER = {
+    "parameters": [
+        {"in": "header", "name": HEADER, "required": False, "schema": {"type": "string", "maxLength": 255},
+         "description": "Sent again within 24 hours with the same key, the request is answered as before and makes "
+         "nothing twice."}
+    ]
+}  # fmt: skip
+"""For the description of an operation that honours it."""
 Made = tuple[int, Schema]
 """HTTP status and body of an answer."""
 
@@ -40,7 +60,7 @@ def once(request: ApiRequest, make: Callable[[], Made], *, fingerprint: str = ""
 
 def at_most_once(request: ApiRequest, act: Callable[[], Made]) -> HttpResponse:
     """The same for `act` that calls Zendesk. When nobody knows what came of an earlier request, a person has to
-    look."""
+    look. What `act` refuses, it must refuse before it has done anything."""
     key = _key(request)
     if not key:
         return _answer(*act())
@@ -50,7 +70,7 @@ def at_most_once(request: ApiRequest, act: Callable[[], Made]) -> HttpResponse:
         return _again(replay)
     try:
         response = _answer(*act())
-    except Problem:  # Refused before anything was sent.
+    except REFUSALS:
         replay.delete()
         raise
     _remember(replay, response)
@@ -66,7 +86,8 @@ def _key(request: ApiRequest) -> str:
 
 def _begin(request: ApiRequest, key: str, fingerprint: str) -> tuple[Replay, bool]:
     facts = [request.method or "", request.get_full_path(), fingerprint or hashlib.sha256(request.body).hexdigest()]
-    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    # Keyed: a body may hold secrets, and what is stored must not help to guess them.
+    digest = salted_hmac("jobsui.api.idempotency", "\n".join(facts), algorithm="sha256").hexdigest()
     replay, is_new = Replay.objects.get_or_create(
         user=request.auth.user, key=key, defaults={"fingerprint": digest}
     )  # fmt: skip

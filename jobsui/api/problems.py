@@ -1,16 +1,20 @@
 """Refusals of the API as problem details (RFC 9457): `detail` says what is wrong and what to do about it."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from jobsui.access.errors import TokenRefused
-from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
+from jobsui.connections.errors import ConnectionInUse, ConnectionRefused, ConnectionsError, ZendeskError, explain
+from jobsui.files.errors import FileRefused
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, MappingRefused, NotPossibleNow, UnreachableNow
 
 logger = logging.getLogger(__name__)
@@ -63,6 +67,17 @@ class Problem(Exception):
         return response
 
 
+@contextmanager
+def named_in_body(member: str) -> Iterator[None]:
+    """What `member` of the body names and is not found is a fault of the body, not of the address."""
+    try:
+        yield
+    except Http404:
+        said = "is not known, or this token does not see it"
+        errors = [{"where": f"body.{member}", "message": said}]
+        raise Problem(422, f"unknown_{member}", f"The {member} {said}. Check its id.", errors) from None
+
+
 def problem_of(error: Exception) -> Problem:
     """What an error means for the one who asked."""
     match error:
@@ -75,7 +90,7 @@ def problem_of(error: Exception) -> Problem:
         case ValidationError():
             return _invalid(error)
         case MappingRefused():
-            errors = [{"where": "mapping", "message": each} for each in error.problems]
+            errors = [{"where": "body.mapping", "message": each} for each in error.problems]
             return Problem(422, "mapping_refused", str(error), errors)
         case UnreachableNow():
             return Problem(503, "zendesk_unreachable", str(error), retry_after=30)
@@ -83,7 +98,11 @@ def problem_of(error: Exception) -> Problem:
             return Problem(409, "changed_since_check", str(error))
         case NotPossibleNow():
             return Problem(409, "not_possible_now", str(error))
-        case JobsError() | ConnectionsError():
+        case ConnectionInUse():
+            return Problem(409, "not_possible_now", str(error))
+        case ConnectionRefused():
+            return Problem(422, "refused", str(error), [{"where": error.member, "message": str(error)}])
+        case JobsError() | ConnectionsError() | FileRefused():
             return Problem(422, "refused", str(error))
         case TokenRefused():
             return Problem(403, "not_allowed", str(error))
@@ -94,7 +113,7 @@ def problem_of(error: Exception) -> Problem:
         case HttpError():
             cause = error.__cause__
             return cause if isinstance(cause, Problem) else Problem(error.status_code, "bad_request", str(error))
-        case SuspiciousOperation():
+        case SuspiciousOperation() | MultiPartParserError() | UnreadablePostError():
             return Problem(400, "bad_request", "The request cannot be read. Check how its body is built.")
     logger.error("A request to the API failed.", exc_info=error)
     return Problem(500, "unexpected", UNEXPECTED)
@@ -121,7 +140,7 @@ def _invalid(error: ValidationError) -> Problem:
 def _where(loc: tuple[Any, ...]) -> str:
     """ "body.options.blank" for where the parser found it; without the name of our own parameter."""
     place, *path = [str(part) for part in loc]
-    named = path[1:] if place == "body" and len(path) > 1 else path
+    named = path[1:] if place == "body" else path
     return ".".join([place, *named])
 
 

@@ -1,5 +1,9 @@
 """Addresses below /api/. None of them asks for a log-in: programs bring a token, which each view looks at itself."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path, re_path
@@ -28,7 +32,24 @@ def _opened(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:
     if str(pattern.pattern) in TAKES_FILES:
         pattern.callback.takes_files = True  # type: ignore[attr-defined]
     pattern.callback.too_large = _too_large  # type: ignore[attr-defined]
+    pattern.callback = _told(pattern.callback)
     return pattern
+
+
+def _told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """`view`, which tells a wrong method as a problem too."""
+
+    @wraps(view)
+    def telling(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        if response.status_code != 405:
+            return response
+        allowed = ", ".join(sorted(response["Allow"].split(", ")))
+        told = Problem(405, "wrong_method", f"This address takes {allowed}.").response()
+        told["Allow"] = allowed
+        return told
+
+    return telling
 
 
 def _too_large(megabytes: int) -> HttpResponse:

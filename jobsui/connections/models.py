@@ -13,6 +13,10 @@ from jobsui.zendesk.payloads import Schema
 
 API_TOKENS_END = date(2027, 4, 30)
 """Zendesk stops every API token on this day (docs/zendesk.md)."""
+WINDOW = 30
+"""So many jobs of an account Zendesk runs or queues at once."""
+MOST_REQUESTS = 100_000
+"""Requests per minute beyond any plan's: a slip of the hand."""
 
 
 class SignIn(models.TextChoices):

@@ -56,22 +56,35 @@ def refresh(custom_object: CustomObject) -> CustomObject:
     return custom_object
 
 
+def read_once(connection: Connection, key: str) -> CustomObject:
+    """The object of this key as last read; read now if it never was.
+
+    Raises ObjectRefused when it is no key or Zendesk knows no such object, and ZendeskError when it cannot be asked.
+    """
+    known = connection.objects_known.filter(key=key).exclude(read_at=None).first()
+    return known or _keep(connection, _found(connection, key))
+
+
 def add_by_key(connection: Connection, key: str) -> CustomObject:
     """An object by its key typed by hand, read at once; kept unread when Zendesk cannot be asked just now.
 
     Raises ObjectRefused when it is no key, known already, or Zendesk says there is no such object.
     """
-    if not KEY.fullmatch(key):
-        raise ObjectRefused(f"{key!r} is not an object key: letters, digits, - and _ only.")
     if connection.objects_known.filter(key=key).exists():
         raise ObjectRefused(f"{key} is already here.")
     try:
-        reading = credentials.signed_in(connection, lambda client: _look_up(client, key))
-    except Refused as error:
-        raise ObjectRefused(f"{key} could not be read. {explain(error)}") from error
+        return _keep(connection, _found(connection, key))
     except ZendeskError:
         return CustomObject.objects.create(connection=connection, key=key)
-    return _keep(connection, reading)
+
+
+def _found(connection: Connection, key: str) -> Reading:
+    if not KEY.fullmatch(key):
+        raise ObjectRefused(f"{key!r} is not an object key: letters, digits, - and _ only.")
+    try:
+        return credentials.signed_in(connection, lambda client: _look_up(client, key))
+    except Refused as error:
+        raise ObjectRefused(f"{key} could not be read. {explain(error)}") from error
 
 
 def _look_up(client: Client, key: str) -> Reading:

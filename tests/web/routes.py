@@ -1,4 +1,4 @@
-"""Every route of the product, and a world in which each of them has something to show."""
+"""Every route of the pages, and a world in which each of them has something to show."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,13 @@ from tests.web import stages
 
 
 def routes(patterns: list[URLPattern | URLResolver] | None = None, prefix: str = "") -> list[str]:
-    """All of them as they are written down, such as "jobs/<uuid:code>/pause/"."""
+    """All of them as they are written down, such as "jobs/<uuid:code>/pause/"; not those of programs, which have a
+    matrix of their own (tests/api/test_access.py)."""
     found = []
     for entry in get_resolver().url_patterns if patterns is None else patterns:
         written = prefix + str(entry.pattern)
+        if written == "api/":
+            continue
         found += routes(entry.url_patterns, written) if isinstance(entry, URLResolver) else [written]
     return list(dict.fromkeys(found))
 

@@ -1,6 +1,7 @@
 """What requests and answers are made of."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -22,10 +23,19 @@ def _plain(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_plain)]
+def _storable(moment: datetime) -> datetime:
+    if not 1900 <= moment.year <= 9000:
+        raise ValueError("must lie between the years 1900 and 9000")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+PLAIN = AfterValidator(_plain)
+Text = Annotated[str, PLAIN]
 """Any text that can be stored."""
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
+Moment = Annotated[datetime, AfterValidator(_storable)]
+"""A time; UTC where it does not say."""
 Limit = Annotated[int, Field(ge=1, le=MOST)]
 
 

@@ -87,6 +87,17 @@ def store(chunks: Iterable[bytes], name: str) -> Stored:
     return Stored(_plain_name(name), stored_as, size, digest.hexdigest())
 
 
+@contextmanager
+def storing(chunks: Iterable[bytes], name: str) -> Iterator[Stored]:
+    """Keep an upload for as long as the block lasts, and on if the block made a File of it. Raises UploadRefused."""
+    stored = store(chunks, name)
+    try:
+        yield stored
+    finally:
+        if not File.objects.filter(stored_as=stored.stored_as).exists():
+            stored.delete()
+
+
 def reread(file: File, *, encoding: str = "", delimiter: str = "", sheet: str = "") -> None:
     """Read a file again as a person says it is to be read."""
     File.objects.filter(pk=file.pk).update(

@@ -92,6 +92,18 @@ def suggest(columns: Sequence[str], offered: Iterable[Target]) -> dict[str, str]
     return {column: found[column] for column in columns if column in found}
 
 
+def target_key(text: str, offered: Iterable[Target]) -> str:
+    """The key of the target that programs call `text`: "name", "external_id", "id", or a field's key. Raises
+    MappingRefused when it is not offered."""
+    by_name: dict[str, str] = {}
+    for target in offered:  # Where a field's key is also the name of a member, the member is meant; it comes first.
+        by_name.setdefault(target.key.removeprefix(FIELD), target.key)
+    if text not in by_name:
+        can = ", ".join(by_name) or "nothing"
+        raise MappingRefused([f"{text!r} is no field that this action can fill. It can fill: {can}."])
+    return by_name[text]
+
+
 def check_mapping(
     mapping: Mapping[str, str], columns: Sequence[str], action: Action, schema: Schema, options: Options
 ) -> None:  # fmt: skip

@@ -3,18 +3,29 @@ rows are checked, and the job is launched if that is what it aims at. Where a pe
 that says why."""
 
 from jobsui.jobs.engine import checking, control, leases, mapping
-from jobsui.jobs.engine.options import Options
+from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import UNLAUNCHED, Action, FileState, JobState
-from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow, UnreachableNow
+from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow, UnreachableNow, UploadRefused
 from jobsui.jobs.models import Job
 from jobsui.jobs.queueing import ring
 
 
-def aim(job: Job, state: JobState) -> None:
-    """Let a draft go on by itself until it is READY, or QUEUED: launched. Raises NotPossibleNow once it is launched."""
-    if not Job.objects.change(job, expected=UNLAUNCHED, aims_at=state, reason=""):
+def aim(job: Job, state: JobState, *, canary: bool | None = None, rules: Rules | None = None) -> None:
+    """Let a draft go on by itself until it is READY, or QUEUED: launched, with `canary` its first batch alone, to run
+    by `rules` (None: as both stand on it). Raises NotPossibleNow once it is launched."""
+    fields = (rules or Rules.of(job)).columns | {"canary": job.canary if canary is None else canary}
+    if not Job.objects.change(job, expected=UNLAUNCHED, aims_at=state, reason="", **fields):
         raise NotPossibleNow("This job was launched already.")
     ring("advance_job", job.pk)
+
+
+def require_way(job: Job) -> None:
+    """Raise UploadRefused or MappingRefused where it is plain already that a draft would get nowhere by itself."""
+    if job.file.state == FileState.REJECTED:
+        raise UploadRefused(f"{job.file.name} cannot be read. {job.file.error}")
+    if job.file.state == FileState.READY:
+        _map(job)
+        checking.require_mapping(job)
 
 
 def advance(job: Job) -> None:
@@ -45,14 +56,19 @@ def _advance(job: Job) -> None:
 
 
 def _check(job: Job) -> None:
+    _map(job)
+    checking.start(job, by=job.created_by)
+
+
+def _map(job: Job) -> None:
+    """Where no columns were chosen, those named like fields."""
     if not job.mapping and not job.file.is_verbatim:
         offered = mapping.targets(checking.schema_of(job), Action(job.action))
         control.set_mapping(job, mapping.suggest(job.file.columns, offered), Options.from_json(job.options))
-    checking.start(job, by=job.created_by)
 
 
 def _launch(job: Job) -> None:
     try:
-        control.launch(job, by=job.created_by)
+        control.launch(job, by=job.created_by, canary=job.canary)
     except ChangedSinceCheck:  # A draft again, to be checked as it is now.
         _check(job)

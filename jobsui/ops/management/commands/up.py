@@ -150,8 +150,8 @@ def _sandbox(port: int) -> list[str]:
 def _web(host: str, port: int) -> list[str]:
     return [
         sys.executable, "-m", "gunicorn", "jobsui.wsgi", "--bind", f"{_bracketed(host)}:{port}",
-        "--workers", "2", "--threads", "8", "--preload", "--graceful-timeout", "5", "--timeout", "120",
-        "--no-control-socket", "--log-level", "warning",
+        "--workers", "2", "--threads", str(settings.WEB_THREADS), "--preload", "--graceful-timeout", "5",
+        "--timeout", "120", "--no-control-socket", "--log-level", "warning",
     ]  # fmt: skip
 
 
