@@ -129,9 +129,9 @@ def cause_facts(cause: Cause) -> dict[str, Any]:
 
 
 def _rows(cause: Cause) -> str:
-    named = ", ".join(map(str, cause.sample_rows[:FEW]))
-    more = cause.count - len(cause.sample_rows[:FEW])
-    return f"row {named}" if cause.count == 1 else f"rows {named} and {more:,} more" if more > 0 else f"rows {named}"
+    few = cause.sample_rows[:FEW]
+    more = f" and {cause.count - len(few):,} more" if cause.count > len(few) else ""
+    return f"row{'s' if cause.count > 1 else ''} {', '.join(map(str, few))}{more}"
 
 
 def _moment(at: datetime | None) -> str | None:
