@@ -1,7 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from jobsui.web import accounts
-from jobsui.web.views import batches, connections, home, jobs, objects, people, requests, wizard
+from jobsui.web.views import batches, connections, home, jobs, objects, people, requests, tokens, wizard
 
 connection_urls = [
     path("", connections.connection_list, name="list"),
@@ -29,6 +29,12 @@ people_urls = [
     path("add/", people.add, name="add"),
     path("<int:pk>/", people.edit, name="edit"),
     path("<int:pk>/password/", people.new_password, name="new_password"),
+]
+
+token_urls = [
+    path("", tokens.token_list, name="list"),
+    path("add/", tokens.add, name="add"),
+    path("<int:pk>/revoke/", tokens.revoke, name="revoke"),
 ]
 
 wizard_urls: list[URLPattern | URLResolver] = [
@@ -79,5 +85,6 @@ urlpatterns = [
     path("connections/", include((connection_urls, "connections"))),
     path("objects/", include((object_urls, "objects"))),
     path("people/", include((people_urls, "people"))),
+    path("tokens/", include((token_urls, "tokens"))),
     path("jobs/", include((job_urls, "jobs"))),
 ]
