@@ -58,6 +58,7 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/progress/", jobs.progress, name="progress"),
     path("<uuid:code>/rows/", jobs.rows, name="rows"),
     path("<uuid:code>/events/", jobs.events, name="events"),
+    path("<uuid:code>/api/", jobs.api, name="api"),
     path("<uuid:code>/results.csv", jobs.results, name="results"),
     path("<uuid:code>/problems.csv", jobs.problems, name="problems"),
     path("<uuid:code>/batches/", batches.batch_list, name="batches"),

@@ -72,6 +72,7 @@ MATRIX = {
     "jobs/<uuid:code>/progress/": PAGE,
     "jobs/<uuid:code>/rows/": PAGE,
     "jobs/<uuid:code>/events/": PAGE,
+    "jobs/<uuid:code>/api/": PAGE,
     "jobs/<uuid:code>/results.csv": PAGE,
     "jobs/<uuid:code>/problems.csv": PAGE,
     "jobs/<uuid:code>/batches/": PAGE,
