@@ -26,13 +26,14 @@ class Address:
 
 @dataclass(frozen=True)
 class Known:
-    """What the pages of an installation are about: {what it is: its id}, codes but for objects and people."""
+    """What the pages of an installation are about: {what it is: its id}, codes but for objects, people and tokens."""
 
     connections: Mapping[str, str]
     objects: Mapping[str, str]
     drafts: Mapping[str, str]
     jobs: Mapping[str, str]
     people: Mapping[str, str]
+    tokens: Mapping[str, str]
 
 
 def addresses(known: Known) -> Iterator[Address]:

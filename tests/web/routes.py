@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from django.contrib.auth.models import User
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from jobsui.access import tokens
+from jobsui.access.models import ApiToken
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.models import Job
 from tests.factories import make_user
@@ -30,6 +32,8 @@ class Furnished:
     job: Job
     draft: Job
     person: User
+    token: ApiToken
+    """Of the person."""
 
     def path(self, route: str) -> str:
         """An address of the route, of something that is there."""
@@ -37,7 +41,8 @@ class Furnished:
             code = self.connection.code
         else:
             code = (self.draft if route.startswith("jobs/new/") else self.job).code
-        pk = self.person.pk if route.startswith("people/") else self.object.pk
+        things = {"people": self.person, "tokens": self.token}
+        pk = things.get(route.partition("/")[0], self.object).pk
         values = {"<uuid:code>": code, "<int:pk>": pk, "<int:seq>": 1, "<str:status_id>": "01STATUS"}
         for written, value in values.items():
             route = route.replace(written, str(value))
@@ -48,4 +53,6 @@ def furnish() -> Furnished:
     """One of each, and one more person."""
     thing = stages.gadget()
     job = stages.settled(stages.ROWS, stages.failed())
-    return Furnished(thing.connection, thing, job, stages.checked(), make_user("somebody"))
+    person = make_user("somebody")
+    token, _ = tokens.make(person, "nightly import")
+    return Furnished(thing.connection, thing, job, stages.checked(), person, token)

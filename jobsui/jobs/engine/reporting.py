@@ -2,7 +2,6 @@
 of every row is told in outcomes.py."""
 
 import json
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from django.db.models.functions import Coalesce, Floor
 
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
-from jobsui.jobs.engine import checking, mapping, outcomes
+from jobsui.jobs.engine import checking, mapping, outcomes, recipes
 from jobsui.jobs.engine.pacing import Durations
 from jobsui.jobs.engine.planning import BATCH_SIZE
 from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, HeldBy, JobState
@@ -249,11 +248,7 @@ def _curl(job: Job, url: str, body: str) -> str:
         '-u "$ZENDESK_EMAIL/token:$ZENDESK_TOKEN"' if _scheme(job) == "Basic"
         else '-H "Authorization: Bearer $ZENDESK_TOKEN"'
     )  # fmt: skip
-    # By way of standard input: a hundred records are more than an argument may hold.
-    return (
-        f"curl -X POST {shlex.quote(url)} \\\n  {sign_in} \\\n  -H 'Content-Type: application/json' \\\n"
-        f"  --data-binary @- <<'JSON'\n{body}\nJSON"
-    )
+    return recipes.post(url, sign_in, body)
 
 
 def _pretty(data: bytes) -> str:

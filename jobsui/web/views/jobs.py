@@ -5,13 +5,14 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobsui import paging
 from jobsui.access import finding
-from jobsui.jobs.engine import control, outcomes, reporting
+from jobsui.jobs.engine import control, outcomes, recipes, reporting
 from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
@@ -98,6 +99,14 @@ def events(request: HtmxRequest, code: UUID) -> HttpResponse:
         "mapped": reporting.mapped(job),
     }
     return render(request, "jobs/events.html", page)
+
+
+@require_safe
+def api(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """How a program asks for the same job."""
+    job = finding.job(request.user, code)
+    shown = recipes.recipes(job, request.build_absolute_uri(reverse("home")))
+    return render(request, "jobs/api.html", {"job": job, "tab": "api", "recipes": shown})
 
 
 @require_safe
