@@ -16,6 +16,7 @@ from jobsui.access.models import ApiToken
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import MOVING, UNLAUNCHED, JobState
 from jobsui.jobs.models import Batch, Cause, File, Job
+from jobsui.jobs.models.file import ITEMS
 from jobsui.jobs.models.job import JobQuerySet
 
 ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
@@ -48,6 +49,12 @@ def jobs(who: Visitor) -> QuerySet[Job]:
     """Launched jobs, without their heavy columns."""
     launched = _all_jobs(who).launched().with_holder()
     return launched.select_related("connection", "file", "created_by").defer("pace", "mapping", "held_seconds")
+
+
+def requested_jobs(who: Visitor) -> QuerySet[Job]:
+    """Jobs of items that came as Zendesk takes them, launched or on the way there, without their heavy columns."""
+    requested = _all_jobs(who).filter(file__format=ITEMS)
+    return requested.select_related("connection", "file").defer("pace", "mapping", "held_seconds")
 
 
 def overview(user: User) -> list[Job]:

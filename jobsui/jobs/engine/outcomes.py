@@ -2,15 +2,17 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.core.files.storage import default_storage
 
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
+from jobsui.files.table import Table
 from jobsui.jobs.engine import checking, intake, mapping
 from jobsui.jobs.enums import Action, BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
+from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError
 from jobsui.jobs.models.batch import End
 from jobsui.zendesk.payloads import Schema
 
@@ -33,7 +35,7 @@ def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
     memory. Raises FileRefused when the stored file can no longer be read."""
     ends = _ends_by_row(job)
     row, end = next(ends, (0, None))
-    with intake.open_rows(job.file) as table:
+    with _open_rows(job.file) as table:
         for number, cells in checking.rows_of(job, table):
             while row and row < number:
                 row, end = next(ends, (0, None))
@@ -64,7 +66,7 @@ def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[b
         csv_line([*one.cells, str(one.row), one.outcome, one.record_id, one.error_code, one.error], raw=raw)
         for one in outcome_rows(job, outcome)
     )
-    return _in_pieces(itertools.chain([BOM + header], lines))
+    return in_pieces(itertools.chain([BOM + header], lines))
 
 
 def template_csv(schema: Schema) -> bytes:
@@ -79,7 +81,30 @@ def problems_csv(job: Job) -> Iterator[bytes]:
     _require_content(job)
     checking.require_mapping(job)
     header = csv_line(["row", "column", "value", "code", "problem", "cure"])
-    return _in_pieces(itertools.chain([BOM + header], _problem_lines(job)))
+    return in_pieces(itertools.chain([BOM + header], _problem_lines(job)))
+
+
+def in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
+    """Few large writes instead of many small ones."""
+    held, size = [], 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size > 32_768:
+            yield "".join(held).encode()
+            held, size = [], 0
+    yield "".join(held).encode()
+
+
+@contextmanager
+def _open_rows(file: File) -> Iterator[Table]:
+    """Its rows; of items that lie on another host, or are gone, their numbers alone with empty cells, so that what
+    became of them can be told everywhere and for good."""
+    if file.is_verbatim and not (file.is_here and default_storage.exists(file.content_name)):
+        yield Table(file.columns, ((number, [""]) for number in range(1, (file.rows or 0) + 1)))
+    else:
+        with intake.open_rows(file) as table:
+            yield table
 
 
 def _require_content(job: Job) -> None:
@@ -97,18 +122,6 @@ def _problem_lines(job: Job) -> Iterator[str]:
         for _, judged in checking.judged_rows(job, table):
             for p in judged if isinstance(judged, list) else ():
                 yield csv_line([str(p.row), p.column, p.value, p.code, p.message, p.cure])
-
-
-def _in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
-    """Few large writes instead of many small ones."""
-    held, size = [], 0
-    for line in lines:
-        held.append(line)
-        size += len(line)
-        if size > 32_768:
-            yield "".join(held).encode()
-            held, size = [], 0
-    yield "".join(held).encode()
 
 
 def _ends_by_row(job: Job) -> Iterator[tuple[int, End]]:
