@@ -1,3 +1,3 @@
 from django.urls import include, path
 
-urlpatterns = [path("", include("jobsui.web.urls"))]
+urlpatterns = [path("api/v2/", include("jobsui.api.dropin.urls")), path("", include("jobsui.web.urls"))]

@@ -1,4 +1,4 @@
-"""Every route of the product, and a world in which each of them has something to show."""
+"""Every route of the pages, and a world in which each of them has something to show."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from tests.web import stages
 def routes(patterns: list[URLPattern | URLResolver] | None = None, prefix: str = "") -> list[str]:
     """All of them as they are written down, such as "jobs/<uuid:code>/pause/"."""
     found = []
-    for entry in get_resolver().url_patterns if patterns is None else patterns:
+    for entry in get_resolver("jobsui.web.urls").url_patterns if patterns is None else patterns:
         written = prefix + str(entry.pattern)
         found += routes(entry.url_patterns, written) if isinstance(entry, URLResolver) else [written]
     return list(dict.fromkeys(found))
