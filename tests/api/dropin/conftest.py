@@ -66,7 +66,8 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drivers look at once whether something is over."""
     monkeypatch.setattr(pacing, "poll_interval", lambda *_, **__: 0.04)
     monkeypatch.setattr(allowance, "RECKON_SECONDS", 0.0)
-    monkeypatch.setattr(driving, "STOCK_SECONDS", 0.1)
+    for name in ("STOCK_SECONDS", "TICK_SECONDS", "NAP_SECONDS", "TOGETHER_SECONDS"):
+        monkeypatch.setattr(driving, name, 0.02)
 
 
 @pytest.fixture
