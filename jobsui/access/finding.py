@@ -16,6 +16,7 @@ from jobsui.access.models import ApiToken
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import MOVING, UNLAUNCHED, JobState
 from jobsui.jobs.models import Batch, Cause, File, Job
+from jobsui.jobs.models.file import ITEMS
 from jobsui.jobs.models.job import JobQuerySet
 
 ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
@@ -74,6 +75,12 @@ def drafts_and_jobs(who: Visitor) -> QuerySet[Job]:
     shown = _all_jobs(who).with_holder().select_related("connection", "file", "parent", "created_by")
     heavy = ("mapping", "file__columns", "file__sample", "parent__mapping", "parent__pace", "parent__held_seconds")
     return shown.defer(*heavy, "held_seconds")
+
+
+def requested_jobs(who: Visitor) -> QuerySet[Job]:
+    """Jobs of items that came as Zendesk takes them, launched or on the way there, without their heavy columns."""
+    requested = _all_jobs(who).filter(file__format=ITEMS)
+    return requested.select_related("connection", "file").defer("pace", "mapping", "held_seconds")
 
 
 def overview(user: User) -> list[Job]:

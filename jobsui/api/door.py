@@ -1,16 +1,12 @@
 """Who is calling, and whether they may."""
 
-from django.core.cache import cache
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
 from jobsui.access import tokens
 from jobsui.access.models import ApiToken, Scope
 from jobsui.api.problems import Problem
-
-WRONG_TOKENS = 30
-"""So many from one address in a minute; then they are told to wait. A valid token is let in all the same."""
-MINUTE = 60
+from jobsui.api.throttle import wrong_token
 
 
 class ApiRequest(HttpRequest):
@@ -27,7 +23,7 @@ class Bearer(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
         known = tokens.recognise(token)
         if known is None:
-            if wait := refused_for(request):
+            if wait := wrong_token(request):
                 raise Problem(429, "too_many_wrong_tokens", f"Too many wrong tokens. Wait {wait} seconds.",
                               retry_after=wait)  # fmt: skip
             return None
@@ -43,14 +39,3 @@ def require(token: ApiToken, scope: Scope) -> None:
     if not token.may.includes(scope):
         raise Problem(403, "scope_missing", f"This needs a token of the scope {scope.value}; yours may only "
                       f"{token.may.value}. Make another at /tokens/.")  # fmt: skip
-
-
-def refused_for(request: HttpRequest) -> int:
-    """Count a wrong token; for how many seconds its address is told to wait, 0: not yet."""
-    name = f"wrong-token:{request.META.get('REMOTE_ADDR', '')}"
-    cache.add(name, 0, MINUTE)
-    try:
-        seen = cache.incr(name)
-    except ValueError:  # It ran out this very moment.
-        return 0
-    return MINUTE if seen > WRONG_TOKENS else 0

@@ -14,8 +14,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from jobsui.access.errors import TokenRefused
 from jobsui.connections.errors import ConnectionInUse, ConnectionRefused, ConnectionsError, ZendeskError, explain
-from jobsui.files.errors import FileRefused
-from jobsui.jobs.errors import ChangedSinceCheck, JobsError, MappingRefused, NotPossibleNow, UnreachableNow
+from jobsui.jobs.errors import ChangedSinceCheck, FileRefused, JobsError, MappingRefused, NotPossibleNow, UnreachableNow
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, URLResolver, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from jobsui.api.problems import BODY_TOO_LARGE, NOT_FOUND, Problem
@@ -62,4 +62,4 @@ def _v1() -> tuple[list[URLPattern | URLResolver], str, str]:
     return [*map(_opened, patterns), re_path("", nowhere)], app, namespace
 
 
-urlpatterns = [path("v1/", _v1())]
+urlpatterns = [path("v1/", _v1()), path("v2/", include("jobsui.api.dropin.urls"))]

@@ -4,8 +4,8 @@ from jobsui.zendesk import oauth
 from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, TooManyJobs, Unsure, ZendeskError
 
 __all__ = [
-    "ConnectionInUse", "ConnectionRefused", "ConnectionsError", "HostRefused", "RequestRefused", "ZendeskError",
-    "explain",
+    "ConnectionInUse", "ConnectionRefused", "ConnectionsError", "HostRefused", "Limited", "NotFound", "NotSent",
+    "RequestRefused", "Unsure", "ZendeskError", "explain",
 ]  # fmt: skip
 
 

@@ -118,3 +118,11 @@ class CustomObject(models.Model):
     @property
     def schema(self) -> Schema:
         return Schema.from_api(self.key, self.fields)
+
+
+class ReadPace(models.Model):
+    """How far ahead the turns of reads passed on for programs are given away, by account (reads.py)."""
+
+    host = models.CharField(max_length=255, unique=True)
+    # When the next read may go, if none is to gather.
+    next_at = models.DateTimeField()

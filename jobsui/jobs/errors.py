@@ -1,5 +1,12 @@
 """What the product refuses, in sentences for people."""
 
+from jobsui.files.errors import FileRefused
+
+__all__ = [
+    "ChangedSinceCheck", "FileRefused", "JobsError", "MappingRefused", "NotPossibleNow", "UnreachableNow",
+    "UploadRefused",
+]  # fmt: skip
+
 
 class JobsError(Exception):
     """`str()` of it is a sentence a person can act on."""

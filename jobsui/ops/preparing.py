@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from django.core.management.base import CommandParser
 from django.db import connection as database
 
-from jobsui.files.encoding import ENCODINGS
 from jobsui.jobs.engine import checking, control, intake, mapping
 from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import Action, FileState, JobState
@@ -49,7 +48,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--blank", choices=["skip", "clear"], default="skip",
         help="an empty cell leaves the field as it is (skip, the default) or empties it (clear)",
     )  # fmt: skip
-    encodings = ["utf-8", *ENCODINGS[1:]]
+    encodings = intake.ENCODINGS
     parser.add_argument(
         "--encoding", default="", choices=encodings, metavar="E", help=f"{', '.join(encodings)}; detected if not said"
     )

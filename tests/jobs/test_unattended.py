@@ -148,6 +148,17 @@ def test_items_are_sent_as_they_came(world: World) -> None:
     assert world.results(job)[0]["item"] == json.dumps(item, ensure_ascii=False, separators=(",", ":"))
 
 
+def test_items_are_launched_without_reading_the_fields_again(world: World) -> None:
+    world.object()
+    before = [entry["path"] for entry in world.sandbox.log()]
+
+    items_job(world, [{"external_id": "g-1", "name": "One", "custom_object_fields": {"serial": "AB-000001"}}],
+              Action.CREATE)  # fmt: skip
+
+    asked = {entry["path"] for entry in world.sandbox.log()[len(before) :]}
+    assert asked == {"/api/v2/custom_objects/gadget/jobs", "/api/v2/job_statuses/show_many"}
+
+
 def test_items_that_mean_no_record_or_one_twice_are_not_sent(world: World) -> None:
     world.object()
     good = {"external_id": "g-1", "name": "One", "custom_object_fields": {"serial": "AB-000001"}}
@@ -183,4 +194,11 @@ def test_request_is_read_for_what_it_is(body: bytes, found: tuple[Any, ...]) -> 
     received = verbatim.receive([body], "API request")
 
     assert (received.action, received.items, received.count) == found
+    received.delete()
+
+
+def test_request_with_too_many_items_is_kept_with_one_too_many() -> None:
+    received = verbatim.receive([b'{"job": {"items": [1, 2, 3, 4, 5]}}'], "API request", most=3)
+
+    assert received.count == 4
     received.delete()

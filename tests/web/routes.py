@@ -17,7 +17,7 @@ def routes(patterns: list[URLPattern | URLResolver] | None = None, prefix: str =
     """All of them as they are written down, such as "jobs/<uuid:code>/pause/"; not those of programs, which have a
     matrix of their own (tests/api/test_access.py)."""
     found = []
-    for entry in get_resolver().url_patterns if patterns is None else patterns:
+    for entry in get_resolver("jobsui.web.urls").url_patterns if patterns is None else patterns:
         written = prefix + str(entry.pattern)
         if written == "api/":
             continue

@@ -13,13 +13,12 @@ from jobsui.api import idempotency
 from jobsui.api.door import RUN, ApiRequest
 from jobsui.api.problems import Problem
 from jobsui.api.v1.words import Text, answers
-from jobsui.files.encoding import ENCODINGS
 from jobsui.jobs.engine import intake
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File as StoredFile
 
 router = Router()
-CHOICES = ["", "utf-8", *ENCODINGS[1:]]
+CHOICES = ["", *intake.ENCODINGS]
 ONE_FILE = "Send one file, as the part “file” of multipart/form-data: curl -F file=@rows.csv"
 
 

@@ -286,12 +286,8 @@ def _reopen(job: Job, state: BatchState) -> None:
 
 def _require_unchanged(job: Job) -> None:
     """Compare what was checked with file and fields as they are now, the fields freshly read from Zendesk."""
-    custom_object = CustomObject.objects.get(connection=job.connection, key=job.object_key)
-    try:
-        objects.refresh(custom_object)
-    except ZendeskError as error:
-        refusal = UnreachableNow if isinstance(error, NotSent | Unsure | Limited) else NotPossibleNow
-        raise refusal(f"The object's fields could not be read again before launch. {explain(error)}") from error
+    if not job.file.is_verbatim:  # What the fields of items hold is for Zendesk to judge.
+        _read_fields(job)
     if checking.fingerprint(job) != job.checked_fingerprint or not _is_stored(job.file):
         rows = "rows left to retry, the " if job.parent_id else ""
         reason = f"The {rows}file or the object's fields have changed since the check. Check again."
@@ -299,6 +295,15 @@ def _require_unchanged(job: Job) -> None:
             job, expected=(JobState.READY,), state=JobState.DRAFT, checked_fingerprint="", reason=reason
         )  # fmt: skip
         raise ChangedSinceCheck(reason)
+
+
+def _read_fields(job: Job) -> None:
+    custom_object = CustomObject.objects.get(connection=job.connection, key=job.object_key)
+    try:
+        objects.refresh(custom_object)
+    except ZendeskError as error:
+        refusal = UnreachableNow if isinstance(error, NotSent | Unsure | Limited) else NotPossibleNow
+        raise refusal(f"The object's fields could not be read again before launch. {explain(error)}") from error
 
 
 def _is_stored(file: File) -> bool:

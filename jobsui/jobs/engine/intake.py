@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.files import File as Content
 from django.core.files.storage import default_storage
 
+from jobsui.files.encoding import ENCODINGS as KNOWN
 from jobsui.files.errors import FileRefused
 from jobsui.files.table import Detected, Layout, Table, detect, open_table, stage
 from jobsui.jobs.engine import leases
@@ -24,6 +25,8 @@ from jobsui.jobs.queueing import ring
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+ENCODINGS = ("utf-8", *KNOWN[1:])
+"""What a file may be said to be in, by the names people write."""
 SAMPLE_ROWS = 20
 SAY_EVERY = 20_000
 STAGED_FORMATS = {"xlsx", "json", "jsonl"}

@@ -3,6 +3,7 @@
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,11 @@ from django.core.files.storage import default_storage
 
 from jobsui import paging
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
+from jobsui.files.table import Table
 from jobsui.jobs.engine import checking, intake, mapping
 from jobsui.jobs.enums import UNSETTLED, Action, BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
+from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError
 from jobsui.jobs.models.batch import End
 from jobsui.paging import Page
 from jobsui.zendesk.payloads import Schema
@@ -46,7 +48,7 @@ def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
     memory. Raises FileRefused when the stored file can no longer be read."""
     ends = _ends_by_row(job)
     row, end = next(ends, (0, None))
-    with intake.open_rows(job.file) as table:
+    with _open_rows(job.file) as table:
         for number, cells in checking.rows_of(job, table):
             while row and row < number:
                 row, end = next(ends, (0, None))
@@ -95,7 +97,7 @@ def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[b
         csv_line([*one.cells, str(one.row), one.outcome, one.record_id, one.error_code, one.error], raw=raw)
         for one in outcome_rows(job, outcome)
     )
-    return _in_pieces(itertools.chain([BOM + header], lines))
+    return in_pieces(itertools.chain([BOM + header], lines))
 
 
 def template_csv(schema: Schema) -> bytes:
@@ -111,7 +113,7 @@ def problems_csv(job: Job) -> Iterator[bytes]:
     checking.require_mapping(job)
     header = csv_line(["row", "column", "value", "code", "problem", "cure"])
     lines = (csv_line([str(p.row), p.column, p.value, p.code, p.message, p.cure]) for p in problems(job))
-    return _in_pieces(itertools.chain([BOM + header], lines))
+    return in_pieces(itertools.chain([BOM + header], lines))
 
 
 def problems(job: Job) -> Iterator[mapping.Problem]:
@@ -122,17 +124,7 @@ def problems(job: Job) -> Iterator[mapping.Problem]:
             yield from judged if isinstance(judged, list) else ()
 
 
-def _require_content(job: Job) -> None:
-    """A download that has begun can no longer say what is wrong."""
-    if job.file.state != FileState.READY:
-        raise NotPossibleNow("The file of this job is not read yet, or cannot be.")
-    if not job.file.is_here:
-        raise NotPossibleNow(f"The file of this job is kept on another host, {job.file.kept_at}. Download it there.")
-    if not default_storage.exists(job.file.content_name):
-        raise NotPossibleNow("The stored file of this job is gone, so its rows cannot be told any more.")
-
-
-def _in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
+def in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
     """Few large writes instead of many small ones."""
     held, size = [], 0
     for line in lines:
@@ -142,6 +134,27 @@ def _in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
             yield "".join(held).encode()
             held, size = [], 0
     yield "".join(held).encode()
+
+
+@contextmanager
+def _open_rows(file: File) -> Iterator[Table]:
+    """Its rows; of items that lie on another host, or are gone, their numbers alone with empty cells, so that what
+    became of them can be told everywhere and for good."""
+    if file.is_verbatim and not (file.is_here and default_storage.exists(file.content_name)):
+        yield Table(file.columns, ((number, [""]) for number in range(1, (file.rows or 0) + 1)))
+    else:
+        with intake.open_rows(file) as table:
+            yield table
+
+
+def _require_content(job: Job) -> None:
+    """A download that has begun can no longer say what is wrong."""
+    if job.file.state != FileState.READY:
+        raise NotPossibleNow("The file of this job is not read yet, or cannot be.")
+    if not job.file.is_here:
+        raise NotPossibleNow(f"The file of this job is kept on another host, {job.file.kept_at}. Download it there.")
+    if not default_storage.exists(job.file.content_name):
+        raise NotPossibleNow("The stored file of this job is gone, so its rows cannot be told any more.")
 
 
 def _ends_by_row(job: Job) -> Iterator[tuple[int, End]]:

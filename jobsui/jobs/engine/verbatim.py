@@ -1,6 +1,7 @@
 """Items that a program gave as Zendesk takes them: sent as they came. What their fields hold is for Zendesk to judge;
 we look at what is ours to know: which record is meant, that no record is meant twice, and that it is not too large."""
 
+import itertools
 import json
 import tempfile
 import uuid
@@ -53,15 +54,16 @@ class Received:
         default_storage.delete(self.staged_as)
 
 
-def receive(chunks: Iterable[bytes], name: str) -> Received:
-    """Keep a request as it comes, and its items as rows, in constant memory. Raises UploadRefused, and FileRefused when
-    it is no JSON; nothing is left behind then."""
+def receive(chunks: Iterable[bytes], name: str, *, most: int | None = None) -> Received:
+    """Keep a request as it comes, and its items as rows, in constant memory. Of more than `most` items one too many is
+    kept, by which the caller knows. Raises UploadRefused, and FileRefused when it is no JSON; nothing is left behind
+    then."""
     stored = intake.store(chunks, name)
     try:
         with default_storage.open(stored.stored_as) as content:
             stream = cast(BinaryIO, content.file)
             found = jsonfile.members(stream, "job")
-            count, staged_as = _staged(stream)
+            count, staged_as = _staged(stream, None if most is None else most + 1)
     except BaseException:
         stored.delete()
         raise
@@ -104,13 +106,13 @@ def _is_key(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip() != ""
 
 
-def _staged(stream: BinaryIO) -> tuple[int, str]:
-    """How many items there are, and under which name they lie as rows."""
+def _staged(stream: BinaryIO, most: int | None) -> tuple[int, str]:
+    """How many items there are, at most so many, and under which name they lie as rows."""
     count = 0
 
     def counted() -> Iterable[Row]:
         nonlocal count
-        for row in jsonfile.read_items(stream, "job.items"):
+        for row in itertools.islice(jsonfile.read_items(stream, "job.items"), most):
             count += 1
             yield row
 

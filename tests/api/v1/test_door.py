@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from jobsui.access import tokens
 from jobsui.access.models import ApiToken, Scope
-from jobsui.api import door
+from jobsui.api import throttle
 from jobsui.api.models import Replay
 from jobsui.connections.models import Connection
 from tests.api.conftest import Program, Programs
@@ -86,7 +86,7 @@ def test_what_a_token_does_not_see_is_as_if_it_were_not_there(program: Programs)
 
 
 def test_too_many_wrong_tokens_are_told_to_wait(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "WRONG_TOKENS", 3)
+    monkeypatch.setattr(throttle, "WRONG_TOKENS", 3)
 
     answers = [Program(WRONG).call("GET", "/connections") for _ in range(5)]
     valid = program("read").call("GET", "/connections")
