@@ -68,13 +68,15 @@ def posted(job: Job, **more: Any) -> dict[str, Any]:
     return {"connection": str(job.connection.code), "object": "gadget", "action": job.action, "launch": True} | more
 
 
-def items_job(count: int = 3) -> Job:
+def items_job(action: Action = Action.UPSERT_BY_EXTERNAL_ID, count: int = 3) -> Job:
     """A launched job of items as a program gave them."""
-    items = [{"external_id": f"g-{n}", "custom_object_fields": {"price": n}} for n in range(count)]
-    order = {"job": {"action": "create_or_update_by_external_id", "items": items}}
+    items: list[Any] = [{"external_id": f"g-{n}", "custom_object_fields": {"price": n}} for n in range(count)]
+    if action.deletes:
+        items = [f"g-{n}" for n in range(count)]
+    order = {"job": {"action": action.value, "items": items}}
     file = verbatim.receive([json.dumps(order).encode()], "items").register(by=None)
     thing = stages.gadget()
-    job = control.draft(thing.connection, "gadget", Action.UPSERT_BY_EXTERNAL_ID, file, by=None)
+    job = control.draft(thing.connection, "gadget", action, file, by=None)
     checking.start(job, by=None)
     checking.check(job, stopping=threading.Event())
     planning.plan(stages.changed(job, state=JobState.QUEUED), stopping=threading.Event())
@@ -195,6 +197,16 @@ def test_job_of_items_is_asked_for_by_its_items(operator: Client, run: Run) -> N
     assert json.loads(body or "") == posted(job, items=items)
     assert set(texts) == {"rest", "drop-in"}
     assert "This job has items that came ready to be sent." in operator.get(f"/jobs/{job.code}/api/").text
+
+
+def test_ids_to_delete_are_items_with_a_name_in_the_rest_api(operator: Client, run: Run) -> None:
+    job = items_job(Action.DELETE_BY_EXTERNAL_ID)
+
+    texts = shown(operator, job)
+    [(_, rest)], [(_, drop_in)] = run(texts["rest"]), run(texts["drop-in"])
+
+    assert json.loads(rest or "") == posted(job, items=[{"external_id": "g-0"}, {"external_id": "g-1"}])
+    assert json.loads(drop_in or "")["job"]["items"] == ["g-0", "g-1"]
 
 
 def test_retry_is_asked_for_of_the_job_before_it(operator: Client, run: Run) -> None:

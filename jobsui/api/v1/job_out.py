@@ -53,7 +53,7 @@ class JobOut(Schema):
     started_at: datetime | None
     finished_at: datetime | None
     error: str | None
-    """Why it stands still or failed, and what to do."""
+    """Why it stands still or failed, and what to do; null while it goes on by itself."""
     counts: Counts
     batches: BatchCounts
     records_per_second: float | None
@@ -90,7 +90,8 @@ def _shown(request: ApiRequest, job: Job, in_flight: int) -> JobOut:
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
-        error=job.reason or None,
+        # A draft that Zendesk cannot be asked about just now has a reason, but goes on by itself.
+        error=None if job.goes_on else job.reason or None,
         counts=Counts(**job.counts),
         batches=BatchCounts(
             total=job.batches_total,

@@ -66,7 +66,8 @@ def _rest(job: Job, base: str, sample: list[Any]) -> str:
         return f"curl -X POST {word(f'{base}api/v1/jobs/{job.parent.code}/retry')}{NEXT}{BEARER}"
     url, order = f"{base}api/v1/jobs", _order(job)
     if job.file.is_verbatim:
-        return post(url, BEARER, _json(order | {"items": sample, "launch": True}))
+        items = [item if isinstance(item, dict) else {Action(job.action).key: item} for item in sample]
+        return post(url, BEARER, _json(order | {"items": items, "launch": True}))
     chosen = {"mapping": dict(_fields(job)), "options": _options(job), "launch": True}
     body = '{\n  "file": "$FILE",' + _unexpanded(_json(order | chosen)).removeprefix("{")
     return f"{_upload(job.file, base)}\n{post(url, BEARER, body, expands=True)}"
