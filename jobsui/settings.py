@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from django.utils.csp import CSP
+from whitenoise.compress import Compressor
 
 from jobsui import keys
 from jobsui.environment import database_from_url, env_bool, env_int, env_list, env_text
@@ -23,7 +24,7 @@ CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
-    "jobsui.ops",
+    "jobsui.ops.apps.OpsConfig",
     "jobsui.web",
     "jobsui.api",
     "ninja",
@@ -37,7 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "jobsui.ops.apps.StaticFiles",
 ]
 
 MIDDLEWARE = [
@@ -167,6 +168,8 @@ USE_TZ = True
 TIME_ZONE = env_text("TZ", "UTC")
 
 STATIC_URL = "/static/"
+# Beside what is compressed already: only developers' tools ask for source maps.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {

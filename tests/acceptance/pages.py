@@ -38,7 +38,7 @@ class Known:
 
 def addresses(known: Known) -> Iterator[Address]:
     """All that can be put together; which of them are pages shows when they are asked for."""
-    for name, route in named_routes(get_resolver("jobsui.urls")):
+    for name, route in named_routes(get_resolver("jobsui.web.urls")):
         for about, arguments in _fillings(route, known):
             yield Address(name, "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route).format(**arguments), about)
 
