@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from django.utils.csp import CSP
+from whitenoise.compress import Compressor
 
 from jobsui import keys
 from jobsui.environment import database_from_url, env_bool, env_int, env_list, env_text
@@ -23,8 +24,11 @@ CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
-    "jobsui.ops",
+    "jobsui.ops.apps.OpsConfig",
     "jobsui.web",
+    "jobsui.api",
+    "ninja",
+    "jobsui.access",
     "jobsui.jobs",
     "jobsui.connections",
     "allauth",
@@ -34,7 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "jobsui.ops.apps.StaticFiles",
 ]
 
 MIDDLEWARE = [
@@ -104,6 +108,9 @@ RQ_QUEUES = {
 }
 RQ = {"JOB_CLASS": "jobsui.jobs.queueing.Task"}
 
+# Of each web process (ops up.py). Half of them may wait for a job at once (api/waiting.py).
+WEB_THREADS = 8
+
 MAX_UPLOAD_BYTES = env_int("JOBSUI_MAX_UPLOAD_MB", default=2048) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600
@@ -161,6 +168,8 @@ USE_TZ = True
 TIME_ZONE = env_text("TZ", "UTC")
 
 STATIC_URL = "/static/"
+# Beside what is compressed already: only developers' tools ask for source maps.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {

@@ -24,7 +24,9 @@ def known(person: Person) -> Known:
     person.upload(OBJECT, "create_or_update_by_external_id", ("assets.csv", sample_csv()))
     person.map({"Asset no": "external_id"})
     draft = last_id(person.page.url)
-    return Known(drafts={"demo": draft}, people={"demo": _first(person.page, person.product, "people")}, **found)
+    person.make_token("Nightly import", "Sandbox")
+    people, token = (_first(person.page, person.product, place) for place in ("people", "tokens"))
+    return Known(drafts={"demo": draft}, people={"demo": people}, tokens={"demo": token}, **found)
 
 
 def _first(page: Page, product: Product, place: str) -> str:

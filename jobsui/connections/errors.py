@@ -3,7 +3,10 @@
 from jobsui.zendesk import oauth
 from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, TooManyJobs, Unsure, ZendeskError
 
-__all__ = ["ConnectionsError", "HostRefused", "RequestRefused", "ZendeskError", "explain"]
+__all__ = [
+    "ConnectionInUse", "ConnectionRefused", "ConnectionsError", "HostRefused", "Limited", "NotFound", "NotSent",
+    "RequestRefused", "Unsure", "ZendeskError", "explain",
+]  # fmt: skip
 
 
 class ConnectionsError(Exception):
@@ -12,6 +15,18 @@ class ConnectionsError(Exception):
 
 class HostRefused(ConnectionsError):
     """Not a subdomain, or a host that JOBSUI_API_HOSTS does not list."""
+
+
+class ConnectionRefused(ConnectionsError):
+    """Values or secrets a connection cannot have. `member` names the column or secret that is wrong."""
+
+    def __init__(self, member: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.member = member
+
+
+class ConnectionInUse(ConnectionsError):
+    """Its jobs keep it where it is."""
 
 
 class RequestRefused(ConnectionsError):

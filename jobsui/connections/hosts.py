@@ -29,6 +29,18 @@ def check_host(text: str) -> str:
     return host
 
 
+def host_of(url: str) -> str:
+    """The host of a base URL ("https://acme.zendesk.com"), as it is stored. Raises HostRefused when requests would go
+    elsewhere, or may not go there."""
+    scheme, _, name = url.strip().lower().removesuffix("/").partition("://")
+    if "@" in name:  # A password may stand before it: it is not said again.
+        raise HostRefused("A base URL is https:// and a host, such as https://acme.zendesk.com. Leave out the rest.")
+    host = check_host(name)
+    if address(host) != f"{scheme}://{name}":
+        raise HostRefused(f"The base URL of that host is {address(host)}. Send it like this, or the subdomain instead.")
+    return host
+
+
 def base_url(host: str) -> str:
     """Where requests for a stored host go. Raises HostRefused when it is no longer allowed."""
     require_allowed(host)

@@ -13,6 +13,10 @@ from jobsui.zendesk.payloads import Schema
 
 API_TOKENS_END = date(2027, 4, 30)
 """Zendesk stops every API token on this day (docs/zendesk.md)."""
+WINDOW = 30
+"""So many jobs of an account Zendesk runs or queues at once."""
+MOST_REQUESTS = 100_000
+"""Requests per minute beyond any plan's: a slip of the hand."""
 
 
 class SignIn(models.TextChoices):
@@ -114,3 +118,11 @@ class CustomObject(models.Model):
     @property
     def schema(self) -> Schema:
         return Schema.from_api(self.key, self.fields)
+
+
+class ReadPace(models.Model):
+    """How far ahead the turns of reads passed on for programs are given away, by account (reads.py)."""
+
+    host = models.CharField(max_length=255, unique=True)
+    # When the next read may go, if none is to gather.
+    next_at = models.DateTimeField()

@@ -46,7 +46,7 @@ def fetch_all(connection: Connection) -> list[CustomObject]:
 def refresh(custom_object: CustomObject) -> CustomObject:
     """Read one object again. Raises ZendeskError; an object that Zendesk no longer knows is marked gone first."""
     try:
-        reading = credentials.signed_in(custom_object.connection, lambda client: _look_up(client, custom_object.key))
+        reading = _fetch(custom_object.connection, custom_object.key)
     except NotFound:
         custom_object.gone = True
         custom_object.save(update_fields=["gone"])
@@ -56,22 +56,38 @@ def refresh(custom_object: CustomObject) -> CustomObject:
     return custom_object
 
 
+def find(connection: Connection, key: str) -> CustomObject:
+    """The object of this key as last read; read now if it never was. Raises ObjectRefused when it is no key, and
+    ZendeskError: NotFound when there is no such object."""
+    if not KEY.fullmatch(key):
+        raise ObjectRefused(f"{key!r} is not an object key: letters, digits, - and _ only.")
+    known = connection.objects_known.filter(key=key, gone=False).exclude(read_at=None).first()
+    return known or _keep(connection, _fetch(connection, key))
+
+
+def read_once(connection: Connection, key: str) -> CustomObject:
+    """`find` for people: raises ObjectRefused also when Zendesk refuses, and ZendeskError when it cannot be asked."""
+    try:
+        return find(connection, key)
+    except Refused as error:
+        raise ObjectRefused(f"{key} could not be read. {explain(error)}") from error
+
+
 def add_by_key(connection: Connection, key: str) -> CustomObject:
     """An object by its key typed by hand, read at once; kept unread when Zendesk cannot be asked just now.
 
     Raises ObjectRefused when it is no key, known already, or Zendesk says there is no such object.
     """
-    if not KEY.fullmatch(key):
-        raise ObjectRefused(f"{key!r} is not an object key: letters, digits, - and _ only.")
     if connection.objects_known.filter(key=key).exists():
         raise ObjectRefused(f"{key} is already here.")
     try:
-        reading = credentials.signed_in(connection, lambda client: _look_up(client, key))
-    except Refused as error:
-        raise ObjectRefused(f"{key} could not be read. {explain(error)}") from error
+        return read_once(connection, key)
     except ZendeskError:
         return CustomObject.objects.create(connection=connection, key=key)
-    return _keep(connection, reading)
+
+
+def _fetch(connection: Connection, key: str) -> Reading:
+    return credentials.signed_in(connection, lambda client: _look_up(client, key))
 
 
 def _look_up(client: Client, key: str) -> Reading:

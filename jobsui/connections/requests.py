@@ -106,13 +106,16 @@ def reference(custom_object: CustomObject) -> Reference:
     return Reference(_jobs_path(custom_object), ACTIONS, MEMBERS, LIMITS, custom_object.schema)
 
 
-def prepare(custom_object: CustomObject, action: str) -> Prepared:
-    """A request for `action` (any of ACTIONS, else create) with a sample item made of the object's own fields."""
+def prepare(custom_object: CustomObject, action: str, body: Json = None) -> Prepared:
+    """A request with this body; None: one for `action` (any of ACTIONS, else create) with a sample item made of the
+    object's own fields. Raises RequestRefused for a body that we do not send."""
     chosen = action if action in ACTIONS else "create"
-    body = json.dumps({"job": {"action": chosen, "items": [_sample_item(chosen, custom_object.schema)]}}, indent=2)
+    sample = {"job": {"action": chosen, "items": [_sample_item(chosen, custom_object.schema)]}}
+    text = json.dumps(sample, indent=2) if body is None else json.dumps(body, ensure_ascii=False)
+    _checked_body("POST", text)
     scheme = "Basic" if custom_object.connection.sign_in == SignIn.API_TOKEN else "Bearer"
     headers = {"Authorization": f"{scheme} ********", "Content-Type": "application/json", "Accept": "application/json"}
-    return Prepared("POST", _jobs_path(custom_object), headers, body)
+    return Prepared("POST", _jobs_path(custom_object), headers, text)
 
 
 def is_write(method: str) -> bool:

@@ -37,6 +37,8 @@ def check(stream: BinaryIO, encoding: str, *, lines: bool) -> None:
             text = decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
             raise FileRefused(_does_not_fit(error, encoding, line, chunk)) from None
+        except UnicodeError:  # Python says so, without a place, when the byte order mark is missing.
+            raise FileRefused("The file is not UTF-16: it has no byte order mark. Choose another encoding.") from None
         if "\x00" in text:
             raise FileRefused("The file holds zero bytes, so it is no text file. Export it again as CSV (UTF-8).")
         if not chunk:

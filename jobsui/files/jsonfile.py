@@ -54,6 +54,39 @@ def read_lines(
     return _read(lambda: _lines(utf8_of(stream, encoding)), most_columns)
 
 
+def read_items(stream: BinaryIO, prefix: str) -> Iterator[tuple[int, list[str]]]:
+    """The values of the array at `prefix` ("job.items"), each as JSON in its one cell, numbered from 1. Raises
+    FileRefused, also while rows are read."""
+    stream.seek(0)
+    try:
+        for number, value in enumerate(ijson.items(stream, f"{prefix}.item"), 1):
+            yield number, [_whole_characters(_item(value))]
+    except NOT_JSON as error:
+        raise FileRefused(_trouble(error)) from None
+
+
+def members(stream: BinaryIO, prefix: str) -> dict[str, Any]:
+    """What the object at `prefix` holds: its plain values, and for each array or object of it the word "array" or
+    "object". One pass over the whole stream, which shows that it is JSON; raises FileRefused when it is not."""
+    refuse_bombs(_rewound(stream))
+    found: dict[str, Any] = {}
+    name = ""
+    try:
+        for at, event, value in ijson.parse(_rewound(stream)):
+            if at == prefix and event == "map_key":
+                name = value
+            elif name and at == f"{prefix}.{name}" and event not in {"map_key", "end_map", "end_array"}:
+                found[name] = {"start_array": "array", "start_map": "object"}.get(event, value)
+    except NOT_JSON as error:
+        raise FileRefused(_trouble(error)) from None
+    return found
+
+
+def _rewound(stream: BinaryIO) -> BinaryIO:
+    stream.seek(0)
+    return stream
+
+
 def _read(
     values: Callable[[], Iterable[tuple[int, Any]]], most_columns: int
 ) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -107,7 +140,7 @@ def _text(value: Any) -> str:
         case None:
             return ""
         case str():
-            return value if value.isascii() else value.encode(errors="replace").decode()  # halves of characters: ?
+            return _whole_characters(value)
         case bool():
             return "true" if value else "false"
         case Decimal():
@@ -127,6 +160,14 @@ def _number(value: Decimal) -> str:
 def _plain_number(value: Decimal) -> int | float:
     """A number inside a list or an object."""
     return int(value) if abs(value.adjusted()) <= MOST_DIGITS and value == value.to_integral_value() else float(value)
+
+
+_item = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain_number).encode
+
+
+def _whole_characters(text: str) -> str:
+    """Halves of characters, which JSON can write and UTF-8 cannot, become question marks."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _prefix(stream: BinaryIO) -> str:

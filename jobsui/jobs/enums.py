@@ -83,6 +83,8 @@ class JobState(TextChoices):
 
 
 UNLAUNCHED = (JobState.DRAFT, JobState.CHECKING, JobState.READY)
+AIMS = (JobState.READY, JobState.QUEUED)
+"""How far a draft can go on by itself."""
 SENDABLE = (JobState.QUEUED, JobState.RUNNING)
 """Its batches may be sent."""
 MOVING = (*SENDABLE, JobState.PAUSING, JobState.CANCELLING)

@@ -1,5 +1,12 @@
 """What the product refuses, in sentences for people."""
 
+from jobsui.files.errors import FileRefused
+
+__all__ = [
+    "ChangedSinceCheck", "FileRefused", "JobsError", "MappingRefused", "NotPossibleNow", "UnreachableNow",
+    "UploadRefused",
+]  # fmt: skip
+
 
 class JobsError(Exception):
     """`str()` of it is a sentence a person can act on."""
@@ -7,6 +14,10 @@ class JobsError(Exception):
 
 class NotPossibleNow(JobsError):
     """The job's state does not allow what was asked (already launched, already over, ...)."""
+
+
+class UnreachableNow(NotPossibleNow):
+    """Zendesk could not be asked just now; later it may be possible."""
 
 
 class ChangedSinceCheck(JobsError):

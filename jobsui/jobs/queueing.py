@@ -26,7 +26,7 @@ WORK, DRIVE = "work", "drive"
 QUEUES = (WORK, DRIVE)
 # Drivers stay for minutes; they have a queue, and so a worker, of their own. Work on files has a queue for each place
 # where files are kept, which only the workers of that place come to.
-TASKS = {"read_file": WORK, "check_job": WORK, "plan_job": WORK, "drive": DRIVE}
+TASKS = {"read_file": WORK, "check_job": WORK, "advance_job": WORK, "plan_job": WORK, "drive": DRIVE}
 
 stopping = threading.Event()
 """Set in a worker process when it was asked to end: long tasks look at it between two steps."""

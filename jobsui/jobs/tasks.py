@@ -1,6 +1,6 @@
 """What workers are called for. Each takes ids, finds the row, calls one engine function; twice does no harm."""
 
-from jobsui.jobs.engine import checking, hosting, intake, planning
+from jobsui.jobs.engine import checking, hosting, intake, planning, unattended
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.queueing import stopping
 
@@ -15,6 +15,12 @@ def check_job(job_id: int) -> None:
     """Check every row of a draft."""
     if job := Job.objects.filter(pk=job_id).first():
         checking.check(job, stopping=stopping)
+
+
+def advance_job(job_id: int) -> None:
+    """Take the next step of a draft that goes on by itself."""
+    if job := Job.objects.filter(pk=job_id).first():
+        unattended.advance(job)
 
 
 def plan_job(job_id: int) -> None:

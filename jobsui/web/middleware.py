@@ -41,16 +41,19 @@ class BodyLimit:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if int(length) <= files + settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return None
+        if too_large := getattr(view, "too_large", None):  # Programs read no pages.
+            answer: HttpResponse = too_large(files // 1024**2)
+            return answer
         page = "413.html#said" if request.headers.get("HX-Request") else "413.html"
         return render(request, page, {"megabytes": files // 1024**2}, status=413)
 
 
 def no_store(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """What was shown to a signed-in person stays in no cache."""
+    """What was shown to a signed-in person or a program stays in no cache."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if request.user.is_authenticated:
+        if request.user.is_authenticated or request.path.startswith("/api/"):
             patch_cache_control(response, no_store=True, private=True)
         return response
 

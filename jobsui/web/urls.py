@@ -1,7 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from jobsui.web import accounts
-from jobsui.web.views import batches, connections, home, jobs, objects, people, requests, wizard
+from jobsui.web.views import batches, connections, home, jobs, objects, people, requests, tokens, wizard
 
 connection_urls = [
     path("", connections.connection_list, name="list"),
@@ -31,6 +31,12 @@ people_urls = [
     path("<int:pk>/password/", people.new_password, name="new_password"),
 ]
 
+token_urls = [
+    path("", tokens.token_list, name="list"),
+    path("add/", tokens.add, name="add"),
+    path("<int:pk>/revoke/", tokens.revoke, name="revoke"),
+]
+
 wizard_urls: list[URLPattern | URLResolver] = [
     path("", wizard.new, name="new"),
     path("<uuid:code>/", wizard.upload, name="upload"),
@@ -52,6 +58,7 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/progress/", jobs.progress, name="progress"),
     path("<uuid:code>/rows/", jobs.rows, name="rows"),
     path("<uuid:code>/events/", jobs.events, name="events"),
+    path("<uuid:code>/api/", jobs.api, name="api"),
     path("<uuid:code>/results.csv", jobs.results, name="results"),
     path("<uuid:code>/problems.csv", jobs.problems, name="problems"),
     path("<uuid:code>/batches/", batches.batch_list, name="batches"),
@@ -79,5 +86,6 @@ urlpatterns = [
     path("connections/", include((connection_urls, "connections"))),
     path("objects/", include((object_urls, "objects"))),
     path("people/", include((people_urls, "people"))),
+    path("tokens/", include((token_urls, "tokens"))),
     path("jobs/", include((job_urls, "jobs"))),
 ]

@@ -40,7 +40,9 @@ if "sqlite3" in DATABASES["default"]["ENGINE"]:  # type: ignore[operator]  # noq
     DATABASES["default"]["OPTIONS"]["timeout"] = 1.5  # type: ignore[index]  # noqa: F405
 if os.environ.get("JOBSUI_TABLES_ARE_MADE"):
     MIGRATION_MODULES = {app.rpartition(".")[2]: None for app in INSTALLED_APPS}
-    STATIC_ROOT = DATA_DIR / "collected"  # noqa: F405  # Several are collected at once.
+    # Several are collected at once, and nobody waits for them to be compressed.
+    STATIC_ROOT = DATA_DIR / "collected"  # noqa: F405
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 
 
 class Hurried(AppConfig):

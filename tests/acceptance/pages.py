@@ -26,18 +26,19 @@ class Address:
 
 @dataclass(frozen=True)
 class Known:
-    """What the pages of an installation are about: {what it is: its id}, codes but for objects and people."""
+    """What the pages of an installation are about: {what it is: its id}, codes but for objects, people and tokens."""
 
     connections: Mapping[str, str]
     objects: Mapping[str, str]
     drafts: Mapping[str, str]
     jobs: Mapping[str, str]
     people: Mapping[str, str]
+    tokens: Mapping[str, str]
 
 
 def addresses(known: Known) -> Iterator[Address]:
     """All that can be put together; which of them are pages shows when they are asked for."""
-    for name, route in named_routes(get_resolver("jobsui.urls")):
+    for name, route in named_routes(get_resolver("jobsui.web.urls")):
         for about, arguments in _fillings(route, known):
             yield Address(name, "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route).format(**arguments), about)
 

@@ -65,6 +65,15 @@ class Person:
         self.press("Add and read it")
         expect(self.heading(key)).to_be_visible()
 
+    def make_token(self, name: str, connection: str) -> str:
+        """A token of the scope run, as the page shows it once."""
+        self.open("/tokens/add/")
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Connection").select_option(label=connection)
+        self.press("Make the token")
+        expect(self.heading(name)).to_be_visible()
+        return self.page.locator("#token").inner_text()
+
     def upload(self, target: str, action: str, file: Path | tuple[str, bytes]) -> None:
         """Choose object ("Connection · key"), action and file, and wait until the file is read."""
         self.open("/jobs/new/")

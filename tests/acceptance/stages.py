@@ -31,7 +31,10 @@ def set_stage(person: Person, zendesk: Sandbox) -> Known:
     person.page.locator("main button[type=submit]").click()
     person.open("/people/")
     edit = person.page.get_by_role("link", name="colleague").get_attribute("href") or ""
-    return Known(connections, objects, drafts, jobs, {"colleague": last_id(edit)})
+    person.make_token("nightly import", "Stage")
+    person.open("/tokens/")
+    revoke = person.page.get_by_role("link", name="Revoke nightly import").get_attribute("href") or ""
+    return Known(connections, objects, drafts, jobs, {"colleague": last_id(edit)}, {"nightly": last_id(revoke)})
 
 
 def _drafts(person: Person) -> dict[str, str]:

@@ -117,7 +117,7 @@ def pages(world: World, job: Job) -> Iterator[str]:
         "/", "/connections/", connection, f"{connection}edit/", "/objects/", f"/objects/{thing.pk}/",
         f"/objects/{thing.pk}/request/", "/jobs/", f"/jobs/{job.code}/", f"/jobs/{job.code}/rows/",
         f"/jobs/{job.code}/events/", f"/jobs/{job.code}/batches/", f"/jobs/{job.code}/results.csv",
-        f"/jobs/{job.code}/problems.csv",
+        f"/jobs/{job.code}/problems.csv", f"/jobs/{job.code}/api/",
     ]  # fmt: skip
     reads += [f"/jobs/{job.code}/batches/{seq}/" for seq in job.batches.values_list("seq", flat=True)]
     for path in reads:

@@ -95,6 +95,9 @@ def test_encoding_is_right_across_the_edges_of_what_is_read_at_once(place: int) 
 def test_encoding_that_does_not_fit_the_choice_is_refused() -> None:
     assert refusal(b"name\n\x81\n", encoding="cp1252").startswith("The file is not cp1252: line 2 has a byte (0x81)")
     assert refusal(b"name\nx\n", encoding="rot13").startswith("The encoding 'rot13' is not known.")
+    assert refusal(b"name\nx\n", encoding="utf-16") == (
+        "The file is not UTF-16: it has no byte order mark. Choose another encoding."
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jobsui.jobs.engine.mapping import Item, Problem, RowReader, check_mapping, suggest, targets
+from jobsui.jobs.engine.mapping import Item, Problem, RowReader, check_mapping, suggest, target_key, targets
 from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import MappingRefused
@@ -203,6 +203,24 @@ def test_blank_cell_is_left_out_or_empties_the_field() -> None:
         "external_id": "A-1",
         "custom_object_fields": {"serial_no": None, "price": None},
     }
+
+
+def test_target_is_called_by_its_plain_name() -> None:
+    field_called_name = Schema("asset", (*FIELDS, Field("name", "Other name", "text")))
+    offered = targets(field_called_name, Action.CREATE)
+
+    found = [target_key(text, offered) for text in ("name", "external_id", "price")]
+
+    assert found == ["name", "external_id", "field:price"]
+
+
+def test_target_that_is_not_offered_is_refused_with_those_that_are() -> None:
+    with pytest.raises(MappingRefused) as refusal:
+        target_key("total", targets(SCHEMA, Action.CREATE))
+
+    assert str(refusal.value) == (
+        "'total' is no field that this action can fill. It can fill: name, external_id, serial_no, price."
+    )
 
 
 def test_blank_required_cells_are_problems_named_one_by_one() -> None:

@@ -53,6 +53,9 @@ MATRIX = {
     "people/add/": Row(200, 200, ADMINISTRATORS),
     "people/<int:pk>/": Row(200, 200, ADMINISTRATORS),
     "people/<int:pk>/password/": Row(405, 200, ADMINISTRATORS),
+    "tokens/": PAGE,
+    "tokens/add/": FORM,
+    "tokens/<int:pk>/revoke/": Row(200, 302, ADMINISTRATORS),  # And who made it (test_tokens.py).
     "jobs/": PAGE,
     "jobs/new/": FORM,
     "jobs/new/<uuid:code>/": FORM,
@@ -69,6 +72,7 @@ MATRIX = {
     "jobs/<uuid:code>/progress/": PAGE,
     "jobs/<uuid:code>/rows/": PAGE,
     "jobs/<uuid:code>/events/": PAGE,
+    "jobs/<uuid:code>/api/": PAGE,
     "jobs/<uuid:code>/results.csv": PAGE,
     "jobs/<uuid:code>/problems.csv": PAGE,
     "jobs/<uuid:code>/batches/": PAGE,
@@ -220,7 +224,7 @@ def test_unknown_code_is_not_found(administrator: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "9223372036854775807", "9" * 30, "9" * 5000])
-@pytest.mark.parametrize("path", ["objects/{}/", "people/{}/", "objects/{}/request/"])
+@pytest.mark.parametrize("path", ["objects/{}/", "people/{}/", "objects/{}/request/", "tokens/{}/revoke/"])
 def test_unknown_number_is_not_found_however_large(administrator: Client, path: str, number: str) -> None:
     assert administrator.get("/" + path.format(number)).status_code == 404
 

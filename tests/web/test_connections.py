@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from jobsui.jobs.enums import JobState
 from tests.factories import make_connection, make_object
 from tests.sandbox_server import Sandbox
 from tests.web import stages
-from tests.web.routes import Furnished, furnish
+from tests.web.routes import furnish
 from tests.web.test_access import MATRIX
 from tests.world import GADGET
 
@@ -224,7 +225,7 @@ def test_no_page_has_a_secret(administrator: Client, acme: Connection) -> None:
     world = furnish()
     for job in (world.job, world.draft):
         stages.changed(job, connection=acme)
-    acme_world = Furnished(acme, thing, world.job, world.draft, world.person)
+    acme_world = replace(world, connection=acme, object=thing)
     paths = [acme_world.path(route) for route, row in MATRIX.items() if row.get == 200]
 
     pages = {path: administrator.get(path) for path in paths}

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from jobsui.access import tokens
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, File, Job
@@ -51,7 +52,8 @@ def evil(boss: User) -> Furnished:
     File.objects.update(name=EVIL, warnings=[EVIL], sample=[[2, [EVIL, EVIL]]], sheet=EVIL)
     Job.objects.update(reason=EVIL)
     User.objects.filter(pk=boss.pk).update(username=EVIL)
-    return Furnished(thing.connection, thing, Job.objects.get(pk=job.pk), draft, boss)
+    token, _ = tokens.make(boss, EVIL, connection=thing.connection)
+    return Furnished(thing.connection, thing, Job.objects.get(pk=job.pk), draft, boss, token)
 
 
 def test_every_page_shows_markup_as_text(administrator: Client, evil: Furnished) -> None:
@@ -83,11 +85,13 @@ def test_what_was_typed_comes_back_as_text(administrator: Client, evil: Furnishe
         administrator.get("/objects/add/", {"connection": EVIL}),
         administrator.post("/objects/add/", {"key": EVIL, "connection": str(evil.connection.code)}),
         administrator.post("/people/add/", {"username": EVIL}),
+        administrator.post("/tokens/add/", {"name": EVIL, "scope": EVIL}),
+        administrator.post("/tokens/add/", {"name": EVIL, "scope": "run"}),
         administrator.post("/connections/add/", {"name": EVIL, "host": EVIL, "client_id": EVIL}),
         administrator.post(evil.path("objects/<int:pk>/request/send/"), {"method": "POST", "path": EVIL, "body": EVIL}),
     ]
 
-    assert [(answer.status_code, "<img src=x" in answer.text) for answer in answers] == [(200, False)] * 9
+    assert [(answer.status_code, "<img src=x" in answer.text) for answer in answers] == [(200, False)] * 11
 
 
 def test_messages_show_markup_as_text(administrator: Client, evil: Furnished) -> None:

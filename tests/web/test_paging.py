@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
+from jobsui import paging
 from jobsui.jobs.models import Job
-from jobsui.web import paging
 from tests.web import stages
 
 pytestmark = pytest.mark.django_db

@@ -21,6 +21,7 @@ from jobsui.jobs.engine import intake, leases, settling, values
 from jobsui.jobs.engine.intake import Stopped
 from jobsui.jobs.engine.mapping import Item, Problem, RowReader, check_mapping, shown
 from jobsui.jobs.engine.options import Options
+from jobsui.jobs.engine.verbatim import ItemReader
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.models import Cause, Job, RowError
@@ -59,11 +60,15 @@ def check(job: Job, *, stopping: threading.Event) -> None:
         try:
             _check(job, lease, stopping)
         except (FileRefused, MappingRefused) as refusal:
-            Job.objects.change(job, expected=(JobState.CHECKING,), state=JobState.DRAFT, reason=str(refusal))
+            Job.objects.change(
+                job, expected=(JobState.CHECKING,), state=JobState.DRAFT, reason=str(refusal), aims_at=""
+            )  # fmt: skip
         except (Stopped, leases.LeaseLost):
             pass
     if not stopping.is_set() and Job.objects.filter(pk=job.pk, state=JobState.CHECKING).exists():
         ring("check_job", job.pk)  # What was checked has changed meanwhile: once more, as it is now.
+    elif job.aims_at:
+        ring("advance_job", job.pk)
 
 
 def schema_of(job: Job) -> Schema:
@@ -72,7 +77,9 @@ def schema_of(job: Job) -> Schema:
 
 
 def require_mapping(job: Job) -> None:
-    """Raise MappingRefused unless the job's mapping can work."""
+    """Raise MappingRefused unless the job's mapping can work; items sent as they came need none."""
+    if job.file.is_verbatim:
+        return
     options = Options.from_json(job.options)
     check_mapping(job.mapping, job.file.columns, Action(job.action), schema_of(job), options)
 
@@ -91,7 +98,7 @@ def fingerprint(job: Job) -> str:
 def judged_rows(job: Job, table: Table) -> Iterator[tuple[Row, Item | list[Problem]]]:
     """Each row of the job with the item it becomes or its problems, duplicates within the file among them. Check and
     planning both read rows through here, so they cannot disagree."""
-    reader = RowReader(schema_of(job), Action(job.action), job.mapping, table.columns, Options.from_json(job.options))
+    reader = _reader(job, table.columns)
     columns = {target: column for column, target in job.mapping.items()}
     with _SeenKeys(columns) as seen:
         for row in rows_of(job, table):
@@ -99,6 +106,13 @@ def judged_rows(job: Job, table: Table) -> Iterator[tuple[Row, Item | list[Probl
             if isinstance(judged, Item) and judged.keys:
                 judged = seen.doubles(judged) or judged
             yield row, judged
+
+
+def _reader(job: Job, columns: list[str]) -> RowReader | ItemReader:
+    schema, action = schema_of(job), Action(job.action)
+    if job.file.is_verbatim:
+        return ItemReader(schema, action)
+    return RowReader(schema, action, job.mapping, columns, Options.from_json(job.options))
 
 
 def rows_of(job: Job, table: Table) -> Iterator[Row]:

@@ -1,5 +1,7 @@
 """What people ask of a job. Each is one conditional change of state; the driver does the rest."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
@@ -13,11 +15,11 @@ from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.engine import checking, intake, settling
 from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import OVER, SENDABLE, UNLAUNCHED, Action, BatchState, JobState
-from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow
+from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow, UnreachableNow
 from jobsui.jobs.models import Batch, Cause, File, Job, Lease
 from jobsui.jobs.queueing import ring
 from jobsui.words import counted
-from jobsui.zendesk.errors import ZendeskError
+from jobsui.zendesk.errors import Limited, NotSent, Unsure, ZendeskError
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -44,17 +46,21 @@ AFTER: dict[str, dict[str, Any]] = {
 }
 
 
-def draft(connection: Connection, object_key: str, action: str, file: File, *, by: "User | None") -> Job:
-    """A new job to be mapped, checked and launched."""
+def draft(
+    connection: Connection, object_key: str, action: str, file: File, *, by: "User | None",
+    mapping: Mapping[str, str] | None = None, options: Options | None = None,
+) -> Job:  # fmt: skip
+    """A new job to be mapped, checked and launched. `mapping`: {column: target}, None: not chosen yet."""
     job = Job(connection=connection, object_key=object_key, action=Action(action), file=file, created_by=by)
-    job.options = Options(prefix=job.code.hex[:12]).to_json()
+    job.mapping = dict(mapping or {})
+    job.options = replace(options or Options(), prefix=job.code.hex[:12]).to_json()
     job.save()
     return job
 
 
 def set_mapping(job: Job, mapping: dict[str, str], options: Options) -> None:
     """Save the mapping of a draft; what was checked before counts no more. Raises NotPossibleNow once launched."""
-    chosen = Options(options.blank, options.invalid, options.own_external_ids, Options.from_json(job.options).prefix)
+    chosen = replace(options, prefix=Options.from_json(job.options).prefix)
     changed = Job.objects.change(
         job, expected=UNLAUNCHED, state=JobState.DRAFT, mapping=mapping, options=chosen.to_json(),
         checked_fingerprint="", reason="",
@@ -121,7 +127,13 @@ def launch(job: Job, *, by: "User | None", canary: bool = False, rules: Rules | 
         if obstacle := launch_obstacle(job):
             raise NotPossibleNow(obstacle)
         checked = Job.objects.filter(checked_fingerprint=checking.fingerprint(job))
-        changes = {"state": JobState.QUEUED, "created_at": timezone.now(), "canary": canary}
+        changes = {
+            "state": JobState.QUEUED,
+            "created_at": timezone.now(),
+            "canary": canary,
+            "aims_at": "",
+            "reason": "",
+        }
         if not checked.change(job, expected=(JobState.READY,), **changes | (rules or Rules.of(job)).columns):
             raise NotPossibleNow("This job was launched or changed by somebody else just now.")
         job.add_event("Launched, the first batch alone." if canary else "Launched.", by=by)
@@ -132,7 +144,7 @@ def launch_obstacle(job: Job) -> str:
     """Why a checked job cannot be launched as it is, as a sentence; "" when nothing is in the way."""
     if job.parent and not _retriable(job.parent, job.cause):
         return "Another retry sends these rows already."
-    if job.rows == job.rows_invalid:
+    if job.rows == job.rows_invalid and not job.aims_at:
         return "No row can be sent: all of them have problems. Mend the file and upload it again."
     if job.rows_invalid and Options.from_json(job.options).invalid == "stop":
         bad = counted(job.rows_invalid, "row")
@@ -274,11 +286,8 @@ def _reopen(job: Job, state: BatchState) -> None:
 
 def _require_unchanged(job: Job) -> None:
     """Compare what was checked with file and fields as they are now, the fields freshly read from Zendesk."""
-    custom_object = CustomObject.objects.get(connection=job.connection, key=job.object_key)
-    try:
-        objects.refresh(custom_object)
-    except ZendeskError as error:
-        raise NotPossibleNow(f"The object's fields could not be read again before launch. {explain(error)}") from error
+    if not job.file.is_verbatim:  # What the fields of items hold is for Zendesk to judge.
+        _read_fields(job)
     if checking.fingerprint(job) != job.checked_fingerprint or not _is_stored(job.file):
         rows = "rows left to retry, the " if job.parent_id else ""
         reason = f"The {rows}file or the object's fields have changed since the check. Check again."
@@ -286,6 +295,15 @@ def _require_unchanged(job: Job) -> None:
             job, expected=(JobState.READY,), state=JobState.DRAFT, checked_fingerprint="", reason=reason
         )  # fmt: skip
         raise ChangedSinceCheck(reason)
+
+
+def _read_fields(job: Job) -> None:
+    custom_object = CustomObject.objects.get(connection=job.connection, key=job.object_key)
+    try:
+        objects.refresh(custom_object)
+    except ZendeskError as error:
+        refusal = UnreachableNow if isinstance(error, NotSent | Unsure | Limited) else NotPossibleNow
+        raise refusal(f"The object's fields could not be read again before launch. {explain(error)}") from error
 
 
 def _is_stored(file: File) -> bool:

@@ -35,6 +35,11 @@ def drive_accounts(*, stopping: threading.Event) -> None:
         ring("drive")  # Another worker goes on at once.
 
 
+def is_driven(host: str) -> bool:
+    """Whether a driver owns the account now."""
+    return Lease.objects.live().filter(name=f"account:{host}").exists()
+
+
 def drive(host: str, *, stopping: threading.Event) -> None:
     """Own one account until none of its jobs moves any more or `stopping` is set; return at once if it is owned."""
     name = f"account:{host}"

@@ -6,12 +6,14 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.conf import settings
 from django.core.files import File as Content
 from django.core.files.storage import default_storage
 
+from jobsui.files.encoding import ENCODINGS as KNOWN
 from jobsui.files.errors import FileRefused
 from jobsui.files.table import Detected, Layout, Table, detect, open_table, stage
 from jobsui.jobs.engine import leases
@@ -23,6 +25,8 @@ from jobsui.jobs.queueing import ring
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+ENCODINGS = ("utf-8", *KNOWN[1:])
+"""What a file may be said to be in, by the names people write."""
 SAMPLE_ROWS = 20
 SAY_EVERY = 20_000
 STAGED_FORMATS = {"xlsx", "json", "jsonl"}
@@ -33,8 +37,36 @@ class Stopped(Exception):
     """The worker was asked to end; the work stays to be done."""
 
 
-def receive(chunks: Iterable[bytes], name: str, *, by: "User | None") -> File:
-    """Keep an upload exactly as it comes and have it read. Raises UploadRefused; nothing is left behind then."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An upload as it lies in storage, known to no File yet."""
+
+    name: str
+    stored_as: str
+    size: int
+    sha256: str
+
+    def delete(self) -> None:
+        default_storage.delete(self.stored_as)
+
+
+def receive(chunks: Iterable[bytes], name: str, *, by: "User | None", **layout: str) -> File:
+    """Keep an upload exactly as it comes and have it read, as `layout` says (encoding, delimiter, sheet; detected where
+    left out). Raises UploadRefused; nothing is left behind then."""
+    return register(store(chunks, name), by=by, **layout)
+
+
+def register(stored: Stored, *, by: "User | None", **layout: str) -> File:
+    """The File of a stored upload, which will be read."""
+    file = File.objects.create(
+        name=stored.name, stored_as=stored.stored_as, size=stored.size, sha256=stored.sha256, uploaded_by=by, **layout
+    )
+    ring("read_file", file.pk)
+    return file
+
+
+def store(chunks: Iterable[bytes], name: str) -> Stored:
+    """Keep an upload exactly as it comes. Raises UploadRefused; nothing is left behind then."""
     stored_as = f"uploads/{uuid.uuid4()}"
     digest, size = hashlib.sha256(), 0
 
@@ -48,18 +80,25 @@ def receive(chunks: Iterable[bytes], name: str, *, by: "User | None") -> File:
                 raise UploadRefused(f"The file is larger than {limit:,} MB. Split it, or raise JOBSUI_MAX_UPLOAD_MB.")
             yield chunk
 
-    with tempfile.TemporaryFile(dir=_upload_dir()) as kept:
+    with tempfile.TemporaryFile(dir=upload_dir()) as kept:
         for chunk in measured():
             kept.write(chunk)
         if not size:
             raise UploadRefused("The file is empty.")
         kept.seek(0)
         stored_as = default_storage.save(stored_as, Content(kept))
-    file = File.objects.create(
-        name=_plain_name(name), stored_as=stored_as, size=size, sha256=digest.hexdigest(), uploaded_by=by
-    )
-    ring("read_file", file.pk)
-    return file
+    return Stored(_plain_name(name), stored_as, size, digest.hexdigest())
+
+
+@contextmanager
+def storing(chunks: Iterable[bytes], name: str) -> Iterator[Stored]:
+    """Keep an upload for as long as the block lasts, and on if the block made a File of it. Raises UploadRefused."""
+    stored = store(chunks, name)
+    try:
+        yield stored
+    finally:
+        if not File.objects.filter(stored_as=stored.stored_as).exists():
+            stored.delete()
 
 
 def reread(file: File, *, encoding: str = "", delimiter: str = "", sheet: str = "") -> None:
@@ -88,7 +127,9 @@ def read_file(file: File, *, stopping: threading.Event) -> None:
             file.state, file.error = FileState.REJECTED, str(refusal)
             file.save(update_fields=["state", "error", "staged_as"])
         except Stopped:
-            pass
+            return
+    for job in file.jobs.exclude(aims_at=""):
+        ring("advance_job", job.pk)
 
 
 @contextmanager
@@ -125,7 +166,7 @@ def _read(file: File, lease: leases.Held, stopping: threading.Event) -> None:
 
 
 def _staged(table: Table, file: File, lease: leases.Held, stopping: threading.Event) -> str:
-    with tempfile.TemporaryFile(dir=_upload_dir()) as out:
+    with tempfile.TemporaryFile(dir=upload_dir()) as out:
         watched = _Watched(table, lambda number: _go_on(file, number, lease, stopping))
         stage(cast(Table, watched), cast(BinaryIO, out))
         out.seek(0)
@@ -208,7 +249,7 @@ def _is_rounded(cell: str) -> bool:
     return power.isdecimal() and digits.replace(".", "", 1).replace("-", "", 1).isdecimal()
 
 
-def _upload_dir() -> str:
+def upload_dir() -> str:
     """Large temporary files belong where the uploads go, not on a small /tmp."""
     settings.MEDIA_ROOT.mkdir(mode=0o700, parents=True, exist_ok=True)
     return str(settings.MEDIA_ROOT)

@@ -92,6 +92,18 @@ def suggest(columns: Sequence[str], offered: Iterable[Target]) -> dict[str, str]
     return {column: found[column] for column in columns if column in found}
 
 
+def target_key(text: str, offered: Iterable[Target]) -> str:
+    """The key of the target that programs call `text`: "name", "external_id", "id", or a field's key. Raises
+    MappingRefused when it is not offered."""
+    by_name: dict[str, str] = {}
+    for target in offered:  # Where a field's key is also the name of a member, the member is meant; it comes first.
+        by_name.setdefault(target.key.removeprefix(FIELD), target.key)
+    if text not in by_name:
+        can = ", ".join(by_name) or "nothing"
+        raise MappingRefused([f"{text!r} is no field that this action can fill. It can fill: {can}."])
+    return by_name[text]
+
+
 def check_mapping(
     mapping: Mapping[str, str], columns: Sequence[str], action: Action, schema: Schema, options: Options
 ) -> None:  # fmt: skip
@@ -132,7 +144,7 @@ class RowReader:
         self, schema: Schema, action: Action, mapping: Mapping[str, str], columns: Sequence[str], options: Options
     ) -> None:
         self._action, self._options, self._width = action, options, len(columns)
-        self._unique = _unique_targets(schema, action)
+        self._unique = unique_targets(schema, action)
         offered = {target.key: target for target in targets(schema, action)}
         self._cells = [
             _Cell(place, column, offered[mapping[column]], schema, options)
@@ -169,7 +181,7 @@ class RowReader:
             top["custom_object_fields"] = fields
         line = _dump(top[self._action.key] if self._action.deletes else top)
         if len(line) > MOST_BYTES // 4 and len(line.encode()) > MOST_BYTES:
-            return [_too_large(number, len(line.encode()))]
+            return [too_large(number, len(line.encode()))]
         keys = tuple((key, str(top[key])) for key in self._unique if top.get(key))
         return Item(number, line, keys)
 
@@ -203,7 +215,8 @@ def _field(field: Field, action: Action) -> Target:
     return Target(f"{FIELD}{field.key}", field.title or field.key, field.type, required, field.description)
 
 
-def _unique_targets(schema: Schema, action: Action) -> tuple[str, ...]:
+def unique_targets(schema: Schema, action: Action) -> tuple[str, ...]:
+    """The targets whose values may stand only once in a file."""
     keys = [action.key] if action.key else []
     if not action.deletes:
         keys.append("external_id")
@@ -246,6 +259,6 @@ def _too_wide(number: int, extra: list[str], width: int) -> Problem:
     return Problem(number, "", value, "too_many_cells", message, "Quote cells that hold the delimiter.")
 
 
-def _too_large(number: int, size: int) -> Problem:
+def too_large(number: int, size: int) -> Problem:
     message = "The record would be larger than the 32 KB Zendesk allows."
     return Problem(number, "", f"{size:,} bytes", "too_large", message, "Shorten its longest texts.")

@@ -1,21 +1,36 @@
 """What became of every row of a job: one by one in constant memory, and as files for people."""
 
+import heapq
 import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.files.storage import default_storage
 
+from jobsui import paging
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
+from jobsui.files.table import Table
 from jobsui.jobs.engine import checking, intake, mapping
-from jobsui.jobs.enums import Action, BatchState, FileState, JobState, Outcome
+from jobsui.jobs.enums import UNSETTLED, Action, BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
+from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError
 from jobsui.jobs.models.batch import End
+from jobsui.paging import Page
 from jobsui.zendesk.payloads import Schema
 
 BOM = "\ufeff"
 """Without it spreadsheets read UTF-8 as something else."""
+MOST_BATCHES = 200
+"""That a page of rows is looked for in."""
+HOLDING: dict[Outcome, dict[str, Any]] = {
+    Outcome.FAILED: {"failed__gt": 0},
+    Outcome.UNCERTAIN: {"uncertain__gt": 0},
+    Outcome.CANCELLED: {"cancelled__gt": 0},
+    Outcome.PENDING: {"state__in": UNSETTLED},
+}
+"""Which batches may hold a row of the outcome; of others those with rows that succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +48,7 @@ def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
     memory. Raises FileRefused when the stored file can no longer be read."""
     ends = _ends_by_row(job)
     row, end = next(ends, (0, None))
-    with intake.open_rows(job.file) as table:
+    with _open_rows(job.file) as table:
         for number, cells in checking.rows_of(job, table):
             while row and row < number:
                 row, end = next(ends, (0, None))
@@ -47,6 +62,24 @@ def outcome_row(number: int, cells: list[str], end: End | None, otherwise: str) 
     """A row with its end, or, without one, as `otherwise` says."""
     outcome, record_id, code, error = end or [otherwise, "", "", ""]
     return OutcomeRow(number, cells, outcome, record_id, code, error)
+
+
+def page(job: Job, *, outcome: str = "", after: int = 0, size: int = paging.SIZE) -> Page[OutcomeRow]:
+    """Rows behind row `after` that are planned or invalid, without their cells; `older` is the last row looked at.
+
+    Nothing is read but what lies in a bounded number of batches: where few rows have the outcome, a page may hold fewer
+    rows than `size`, even none, and not be the last.
+    """
+    holding = {} if not outcome else HOLDING.get(Outcome(outcome), {"succeeded__gt": 0})
+    batches = job.batches.filter(last_row__gt=after, **holding).order_by("seq")[:MOST_BATCHES]
+    window = [] if outcome == Outcome.INVALID else list(batches)
+    is_cut = len(window) == MOST_BATCHES
+    last = window[-1].last_row if is_cut else paging.LARGEST
+    rows = heapq.merge(_planned_after(job, after, window), _invalid_after(job, after, last), key=lambda one: one.row)
+    entries = list(itertools.islice((one for one in rows if not outcome or one.outcome == outcome), size + 1))
+    if len(entries) > size:
+        return Page(entries[:size], str(entries[size - 1].row), "")
+    return Page(entries, str(last) if is_cut else "", "")
 
 
 def open_outcome(job: Job, batch: Batch) -> str:
@@ -64,7 +97,7 @@ def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[b
         csv_line([*one.cells, str(one.row), one.outcome, one.record_id, one.error_code, one.error], raw=raw)
         for one in outcome_rows(job, outcome)
     )
-    return _in_pieces(itertools.chain([BOM + header], lines))
+    return in_pieces(itertools.chain([BOM + header], lines))
 
 
 def template_csv(schema: Schema) -> bytes:
@@ -79,7 +112,39 @@ def problems_csv(job: Job) -> Iterator[bytes]:
     _require_content(job)
     checking.require_mapping(job)
     header = csv_line(["row", "column", "value", "code", "problem", "cure"])
-    return _in_pieces(itertools.chain([BOM + header], _problem_lines(job)))
+    lines = (csv_line([str(p.row), p.column, p.value, p.code, p.message, p.cure]) for p in problems(job))
+    return in_pieces(itertools.chain([BOM + header], lines))
+
+
+def problems(job: Job) -> Iterator[mapping.Problem]:
+    """Every problem the check finds in the job's rows, in constant memory. Raises FileRefused when the stored file can
+    no longer be read."""
+    with intake.open_rows(job.file) as table:
+        for _, judged in checking.judged_rows(job, table):
+            yield from judged if isinstance(judged, list) else ()
+
+
+def in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
+    """Few large writes instead of many small ones."""
+    held, size = [], 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size > 32_768:
+            yield "".join(held).encode()
+            held, size = [], 0
+    yield "".join(held).encode()
+
+
+@contextmanager
+def _open_rows(file: File) -> Iterator[Table]:
+    """Its rows; of items that lie on another host, or are gone, their numbers alone with empty cells, so that what
+    became of them can be told everywhere and for good."""
+    if file.is_verbatim and not (file.is_here and default_storage.exists(file.content_name)):
+        yield Table(file.columns, ((number, [""]) for number in range(1, (file.rows or 0) + 1)))
+    else:
+        with intake.open_rows(file) as table:
+            yield table
 
 
 def _require_content(job: Job) -> None:
@@ -90,25 +155,6 @@ def _require_content(job: Job) -> None:
         raise NotPossibleNow(f"The file of this job is kept on another host, {job.file.kept_at}. Download it there.")
     if not default_storage.exists(job.file.content_name):
         raise NotPossibleNow("The stored file of this job is gone, so its rows cannot be told any more.")
-
-
-def _problem_lines(job: Job) -> Iterator[str]:
-    with intake.open_rows(job.file) as table:
-        for _, judged in checking.judged_rows(job, table):
-            for p in judged if isinstance(judged, list) else ():
-                yield csv_line([str(p.row), p.column, p.value, p.code, p.message, p.cure])
-
-
-def _in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
-    """Few large writes instead of many small ones."""
-    held, size = [], 0
-    for line in lines:
-        held.append(line)
-        size += len(line)
-        if size > 32_768:
-            yield "".join(held).encode()
-            held, size = [], 0
-    yield "".join(held).encode()
 
 
 def _ends_by_row(job: Job) -> Iterator[tuple[int, End]]:
@@ -123,6 +169,20 @@ def _ends_by_row(job: Job) -> Iterator[tuple[int, End]]:
         else:
             yield right
             right = next(invalid, None)
+
+
+def _planned_after(job: Job, after: int, batches: Iterable[Batch]) -> Iterator[OutcomeRow]:
+    for batch in batches:
+        blob = BatchBlob.objects.defer("payload", "reply").get(pk=batch.pk)
+        for row, end in zip(blob.row_numbers, blob.ends, strict=True):
+            if row > after:
+                yield outcome_row(row, [], end, open_outcome(job, batch))
+
+
+def _invalid_after(job: Job, after: int, last: int) -> Iterator[OutcomeRow]:
+    invalid = RowError.objects.filter(job=job, outcome=Outcome.INVALID, row__gt=after, row__lte=last).order_by("row")
+    for row, code, message in invalid.values_list("row", "code", "message").iterator(chunk_size=paging.SIZE):
+        yield OutcomeRow(row, [], Outcome.INVALID.value, "", code, message)
 
 
 def _ends_of_batches(job: Job) -> Iterator[tuple[int, End]]:

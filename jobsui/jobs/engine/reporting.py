@@ -2,9 +2,8 @@
 of every row is told in outcomes.py."""
 
 import json
-import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from django.db.models.functions import Coalesce, Floor
 
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
-from jobsui.jobs.engine import checking, mapping, outcomes
+from jobsui.jobs.engine import checking, mapping, outcomes, recipes
 from jobsui.jobs.engine.pacing import Durations
 from jobsui.jobs.engine.planning import BATCH_SIZE
 from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, HeldBy, JobState
@@ -103,12 +102,23 @@ def progress(job: Job) -> Progress:
         percent=percent(job),
         in_flight=flying,
         rows_in_flight=rows,
-        waiting=0 if job.is_over else max(0, job.batches_total - job.batches_done - flying),
+        waiting=waiting(job, flying),
         records_per_second=rate,
         eta_seconds=_left(job, rate),
         held=held_seconds(job),
         interval=_interval(job),
     )
+
+
+def in_flight(jobs: Sequence[Job]) -> dict[int, int]:
+    """{id of a job: how many of its batches are in flight}, by one query."""
+    flying = Batch.objects.filter(job__in=[job.pk for job in jobs if job.is_moving], state__in=IN_FLIGHT).order_by()
+    return dict(flying.values_list("job").annotate(count=Count("pk")))
+
+
+def waiting(job: Job, in_flight: int) -> int:
+    """How many of its batches are planned and not sent yet."""
+    return 0 if job.is_over else max(0, job.batches_total - job.batches_done - in_flight)
 
 
 def held_seconds(job: Job) -> list[tuple[str, float]]:
@@ -238,11 +248,7 @@ def _curl(job: Job, url: str, body: str) -> str:
         '-u "$ZENDESK_EMAIL/token:$ZENDESK_TOKEN"' if _scheme(job) == "Basic"
         else '-H "Authorization: Bearer $ZENDESK_TOKEN"'
     )  # fmt: skip
-    # By way of standard input: a hundred records are more than an argument may hold.
-    return (
-        f"curl -X POST {shlex.quote(url)} \\\n  {sign_in} \\\n  -H 'Content-Type: application/json' \\\n"
-        f"  --data-binary @- <<'JSON'\n{body}\nJSON"
-    )
+    return recipes.post(url, sign_in, body)
 
 
 def _pretty(data: bytes) -> str:

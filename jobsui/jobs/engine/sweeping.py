@@ -18,13 +18,16 @@ DRAFT_DAYS = 7
 
 
 def sweep() -> None:
-    """Ring for every file unread, job unchecked or unplanned, and account with open work, that nobody holds a lease
-    for; throw away drafts nobody touched for a week, and files kept here that no job has. Any number of sweeps at once
-    does no harm."""
+    """Ring for every file unread, job unchecked, unplanned or going on by itself, and account with open work, that
+    nobody holds a lease for; throw away drafts nobody touched for a week, and files kept here that no job has. Any
+    number of sweeps at once does no harm."""
     restoring.remember()
     held = set(Lease.objects.live().values_list("name", flat=True))
     _ring_for("read_file", "read", File.objects.filter(state=FileState.READING).values_list("pk", flat=True), held)
     _ring_for("check_job", "check", Job.objects.filter(state=JobState.CHECKING).values_list("pk", flat=True), held)
+    aiming = Job.objects.drafts().exclude(aims_at="").exclude(state=JobState.CHECKING)
+    ready_files = aiming.exclude(file__state=FileState.READING)
+    _ring_for("advance_job", "advance", ready_files.values_list("pk", flat=True), held)
     unplanned = Job.objects.filter(state__in=[*MOVING, JobState.PAUSED], planned_at=None)
     _ring_for("plan_job", "plan", unplanned.values_list("pk", flat=True), held)
     hosts = set(Job.objects.moving().values_list("connection__host", flat=True))

@@ -12,6 +12,10 @@ def this_storage() -> str:
     return str(settings.STORAGE_ID)
 
 
+ITEMS = "items"
+"""Format of a file that holds items ready to be sent, one column of JSON (engine/verbatim.py)."""
+
+
 class File(models.Model):
     """An uploaded file, kept exactly as it came, with what was detected about it."""
 
@@ -50,6 +54,11 @@ class File(models.Model):
     def is_here(self) -> bool:
         """Whether this host can read it."""
         return self.kept_at == this_storage()
+
+    @property
+    def is_verbatim(self) -> bool:
+        """Its rows are sent as they are, without a mapping."""
+        return self.format == ITEMS
 
     @property
     def content_name(self) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import (
+    AIMS,
     MOVING,
     OVER,
     SENDABLE,
@@ -101,6 +102,9 @@ class Job(models.Model):
     options = models.JSONField(default=dict)
 
     state = models.CharField(max_length=16, choices=JobState, default=JobState.DRAFT)
+    # A draft that goes on by itself, as a program asked, until it is ready, or until it is launched (queued); "" for
+    # others, and once it is there or needs a person (engine/unattended.py).
+    aims_at = models.CharField(max_length=6, choices=[(s.value, s.label) for s in AIMS], blank=True)
     # Why the job stands still or failed, as a sentence; "" otherwise.
     reason = models.TextField(blank=True)
     held_by = models.CharField(max_length=12, choices=HeldBy, default=HeldBy.NOTHING, blank=True)
@@ -209,6 +213,11 @@ class Job(models.Model):
     @property
     def is_moving(self) -> bool:
         return self.state in MOVING
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its state will change without a person doing anything."""
+        return self.is_moving or self.state == JobState.CHECKING or (self.is_draft and self.aims_at != "")
 
     @property
     def is_over(self) -> bool:

@@ -13,7 +13,12 @@ class PersonForm(DressedForm):
     is_superuser = forms.BooleanField(
         label="Administrator", required=False, help_text="May also keep connections, their secrets, and people."
     )
-    is_active = forms.BooleanField(label="May sign in", required=False, initial=True)
+    is_active = forms.BooleanField(
+        label="May sign in",
+        required=False,
+        initial=True,
+        help_text="Without it they are out at once, and their API tokens with them.",
+    )
 
     def __init__(self, *args: Any, person: User | None = None, by: User, **kwargs: Any) -> None:
         self.person, self.by = person, by

@@ -4,15 +4,16 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from jobsui import paging
+from jobsui.access import finding
 from jobsui.jobs.engine import reporting
 from jobsui.jobs.enums import BatchState
-from jobsui.web import access, paging
-from jobsui.web.access import HtmxRequest
+from jobsui.web.http import HtmxRequest
 
 
 @require_safe
 def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
-    job = access.job(request.user, code)
+    job = finding.job(request.user, code)
     found = job.batches.all()
     state = request.GET.get("state", "")
     if state == "failed":
@@ -29,7 +30,7 @@ def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_safe
 def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
     """One batch: the exact request and answer, its attempts, and what became of each row."""
-    batch = access.batch(request.user, code, seq)
+    batch = finding.batch(request.user, code, seq)
     page = {
         "job": batch.job,
         "batch": batch,

@@ -2,42 +2,41 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db import transaction
-from django.db.models import Count, OuterRef, ProtectedError, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobsui.connections import credentials, health, objects
+from jobsui.access import finding
+from jobsui.connections import credentials, health, keeping, objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
-from jobsui.connections.models import API_TOKENS_END, SignIn
+from jobsui.connections.models import API_TOKENS_END, Connection, SignIn
 from jobsui.jobs.engine import control
-from jobsui.web import access
-from jobsui.web.access import HtmxRequest, admin_required
 from jobsui.web.forms.connections import ConnectionForm
+from jobsui.web.http import HtmxRequest, admin_required
 from jobsui.words import counted
 
 
 @require_safe
 def connection_list(request: HtmxRequest) -> HttpResponse:
     # Each counted for itself: joined, every job would meet every object.
-    known = access.connections(request.user).annotate(
-        job_count=_counted(access.jobs(request.user)), object_count=_counted(access.objects(request.user))
+    known = finding.connections(request.user).annotate(
+        job_count=_counted(finding.jobs(request.user)), object_count=_counted(finding.objects(request.user))
     )
     return render(request, "connections/list.html", {"connections": known})
 
 
 @require_safe
 def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     page = {
         "connection": connection,
         "has_secret": credentials.has_secret(connection),
         "is_legacy": connection.sign_in == SignIn.API_TOKEN,
         "legacy_end": API_TOKENS_END,
         "objects": connection.objects_known.all(),
-        "siblings": access.connections(request.user).filter(host=connection.host).exclude(pk=connection.pk),
+        "siblings": finding.connections(request.user).filter(host=connection.host).exclude(pk=connection.pk),
     }
     return render(request, "connections/detail.html", page)
 
@@ -47,27 +46,35 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
 def add(request: HtmxRequest) -> HttpResponse:
     form = ConnectionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        return _save(request, form)
+        try:
+            made = keeping.make(form.values(), form.secrets(), by=request.user)
+        except ConnectionsError as error:
+            form.refuse(error)
+        else:
+            return _saved(request, made)
     return render(request, "connections/form.html", {"form": form, "legacy_end": API_TOKENS_END})
 
 
 @require_http_methods(["GET", "POST"])
 @admin_required
 def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     form = ConnectionForm(request.POST or None, connection=connection)
     if request.method == "POST" and form.is_valid():
-        if form.moves and control.has_open_jobs(connection):
-            form.add_error(None, "Jobs of this connection are running. Wait for their end before moving it.")
+        is_busy = control.has_open_jobs(connection)
+        try:
+            keeping.change(connection, form.values(), form.secrets(), is_busy=is_busy, by=request.user)
+        except ConnectionsError as error:
+            form.refuse(error)
         else:
-            return _save(request, form)
-    page = {"form": form, "connection": access.connection(request.user, code), "legacy_end": API_TOKENS_END}
+            return _saved(request, connection)
+    page = {"form": form, "connection": finding.connection(request.user, code), "legacy_end": API_TOKENS_END}
     return render(request, "connections/form.html", page)
 
 
 @require_POST
 def test(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     health.test(connection)
     if request.htmx:
         return render(request, "connections/detail.html#test_result", {"connection": connection})
@@ -76,7 +83,7 @@ def test(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_POST
 def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     try:
         found = objects.fetch_all(connection)
     except ConnectionsError as error:
@@ -92,11 +99,11 @@ def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_POST
 @admin_required
 def remove(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = access.connection(request.user, code)
+    connection = finding.connection(request.user, code)
     try:
-        connection.delete()
-    except ProtectedError:
-        messages.error(request, f"{connection} has jobs, whose history would be lost. It stays.")
+        keeping.remove(connection)
+    except ConnectionsError as error:
+        messages.error(request, str(error))
         return redirect("connections:detail", code)
     messages.success(request, f"{connection} and its secrets are removed.")
     return redirect("connections:list")
@@ -108,15 +115,6 @@ def _counted(things: QuerySet[Any]) -> Coalesce:
     return Coalesce(Subquery(of_connection.annotate(count=Count("pk")).values("count")), 0)
 
 
-def _save(request: HtmxRequest, form: ConnectionForm) -> HttpResponse:
-    moves = form.moves
-    connection, secrets = form.apply()
-    with transaction.atomic():
-        # Of a stored one no secret is written back: a worker may have renewed the token since it was read.
-        connection.save(update_fields=form.COLUMNS if connection.pk else None)
-        if moves:
-            credentials.forget_secrets(connection)
-        if secrets:
-            credentials.save_secrets(connection, secrets, by=request.user)
+def _saved(request: HtmxRequest, connection: Connection) -> HttpResponse:
     messages.success(request, f"{connection} is saved. Test it, then fetch its objects.")
     return redirect("connections:detail", connection.code)

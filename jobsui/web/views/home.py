@@ -8,11 +8,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from jobsui.access import finding
 from jobsui.jobs.engine import reporting
-from jobsui.web import access
 from jobsui.web import first_run as first
-from jobsui.web.access import HtmxRequest
 from jobsui.web.forms.people import FirstRunForm
+from jobsui.web.http import HtmxRequest
 
 
 @require_safe
@@ -20,8 +20,8 @@ def home(request: HtmxRequest) -> HttpResponse:
     page = _live(request.user)
     if not page["latest"] and not page["running"]:
         page |= {
-            "has_connection": access.connections(request.user).exists(),
-            "has_object": access.objects(request.user).exists(),
+            "has_connection": finding.connections(request.user).exists(),
+            "has_object": finding.objects(request.user).exists(),
             "is_new": True,
         }
     return render(request, "home.html", page)
@@ -54,10 +54,10 @@ def first_run(request: HttpRequest) -> HttpResponse:
 
 
 def _live(user: User) -> dict[str, Any]:
-    jobs = access.overview(user)
+    jobs = finding.overview(user)
     running = [job for job in jobs if job.is_moving]
     return {
-        "attention": [job for job in jobs if job.state in access.ATTENTION][:10],
+        "attention": [job for job in jobs if job.state in finding.ATTENTION][:10],
         "running": [(job, reporting.percent(job), reporting.seconds_left(job)) for job in running[:10]],
         "drafts": [job for job in jobs if job.is_draft],
         "latest": [job for job in jobs if not job.is_moving and not job.is_draft][:8],

@@ -5,18 +5,20 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobsui.jobs.engine import control, outcomes, reporting
+from jobsui import paging
+from jobsui.access import finding
+from jobsui.jobs.engine import control, outcomes, recipes, reporting
 from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.models import Job, RowError
-from jobsui.web import access, paging
-from jobsui.web.access import HtmxRequest
 from jobsui.web.forms.jobs import HistoryForm, RulesForm
+from jobsui.web.http import HtmxRequest
 from jobsui.words import counted
 
 SHOWN_CAUSES = 5
@@ -25,9 +27,9 @@ SHOWN_CAUSES = 5
 @require_safe
 def job_list(request: HtmxRequest) -> HttpResponse:
     """The history; the filter form swaps the table alone."""
-    everything = access.jobs(request.user)
+    everything = finding.jobs(request.user)
     form = HistoryForm(
-        request.GET, connections=access.connections(request.user), people=access.people(request.user)
+        request.GET, connections=finding.connections(request.user), people=finding.people(request.user)
     )  # fmt: skip
     found = form.narrowed(everything)
     kept = request.GET.copy()
@@ -43,7 +45,7 @@ def job_list(request: HtmxRequest) -> HttpResponse:
 
 @require_safe
 def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
-    job = access.draft_or_job(request.user, code)
+    job = finding.draft_or_job(request.user, code)
     if job.is_draft:
         return redirect("jobs:upload", code)
     page = _live(job) | {
@@ -56,7 +58,7 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_safe
 def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
     """The live section: 204 when nothing is new; when other buttons have come to apply, the page is loaded anew."""
-    job = access.job(request.user, code)
+    job = finding.job(request.user, code)
     if request.GET.get("state", job.state) != job.state:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     if request.GET.get("v") == _seen(job):
@@ -67,7 +69,7 @@ def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_safe
 def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Rows that did not succeed, by cause and outcome."""
-    job = access.job(request.user, code)
+    job = finding.job(request.user, code)
     found = job.row_errors.select_related("batch")
     cause = job.causes.filter(pk=paging.whole(request.GET.get("cause", "")) or 0).first()
     outcome = request.GET.get("outcome", "")
@@ -87,7 +89,7 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_safe
 def events(request: HtmxRequest, code: UUID) -> HttpResponse:
-    job = access.job(request.user, code)
+    job = finding.job(request.user, code)
     page = {
         "job": job,
         "tab": "events",
@@ -100,8 +102,16 @@ def events(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @require_safe
+def api(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """How a program asks for the same job."""
+    job = finding.job(request.user, code)
+    shown = recipes.recipes(job, request.build_absolute_uri(reverse("home")))
+    return render(request, "jobs/api.html", {"job": job, "tab": "api", "recipes": shown})
+
+
+@require_safe
 def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
-    job = access.job(request.user, code)
+    job = finding.job(request.user, code)
     outcome = request.GET.get("outcome", "")
     if outcome and outcome not in Outcome:
         raise Http404
@@ -115,7 +125,7 @@ def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
 
 @require_safe
 def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
-    job = access.draft_or_job(request.user, code)
+    job = finding.draft_or_job(request.user, code)
     try:
         lines = outcomes.problems_csv(job)
     except JobsError as refusal:
@@ -137,7 +147,7 @@ def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def rules(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Change how a job runs that is not over."""
-    job = access.job(request.user, code)
+    job = finding.job(request.user, code)
     if "adjust" not in control.may(job):
         return redirect("jobs:detail", code)
     form = RulesForm(request.POST or None, initial=Rules.of(job).columns)
@@ -158,9 +168,9 @@ def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_POST
 def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     """A new job of all failed rows, or of those of one cause."""
-    job = access.job(request.user, code)
+    job = finding.job(request.user, code)
     chosen = paging.whole(request.POST.get("cause", ""))
-    cause = access.cause(request.user, code, chosen) if chosen else None
+    cause = finding.cause(request.user, code, chosen) if chosen else None
     number = control.retriable_causes(job).get(cause.pk, 0) if cause else control.left_to_retry(job)
     try:
         child = control.retry(job, by=request.user, cause=cause)
@@ -182,7 +192,7 @@ def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 def _ask(request: HtmxRequest, code: UUID, act: Callable[..., None], done: str) -> HttpResponse:
-    job = access.job(request.user, code)
+    job = finding.job(request.user, code)
     try:
         act(job, by=request.user)
     except JobsError as refusal:

@@ -4,33 +4,33 @@ from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from jobsui.access import finding
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.jobs.engine import outcomes
-from jobsui.web import access
-from jobsui.web.access import HtmxRequest
 from jobsui.web.forms.objects import ObjectKeyForm
+from jobsui.web.http import HtmxRequest
 
 
 @require_safe
 def object_list(request: HtmxRequest) -> HttpResponse:
-    known = access.objects(request.user).order_by("connection__name", "key")
+    known = finding.objects(request.user).order_by("connection__name", "key")
     if wanted := request.GET.get("q", "").replace("\x00", "").strip():
         known = known.filter(key__icontains=wanted)
-    page = {"objects": known, "q": wanted, "has_connection": access.connections(request.user).exists()}
+    page = {"objects": known, "q": wanted, "has_connection": finding.connections(request.user).exists()}
     return render(request, "objects/list.html", page)
 
 
 @require_safe
 def detail(request: HtmxRequest, pk: int) -> HttpResponse:
-    custom_object = access.custom_object(request.user, pk)
+    custom_object = finding.custom_object(request.user, pk)
     return render(request, "objects/detail.html", {"object": custom_object, "schema": custom_object.schema})
 
 
 @require_http_methods(["GET", "POST"])
 def add(request: HtmxRequest) -> HttpResponse:
     initial = {"connection": request.GET.get("connection")}
-    form = ObjectKeyForm(request.POST or None, connections=access.connections(request.user), initial=initial)
+    form = ObjectKeyForm(request.POST or None, connections=finding.connections(request.user), initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             added = objects.add_by_key(form.cleaned_data["connection"], form.cleaned_data["key"])
@@ -43,7 +43,7 @@ def add(request: HtmxRequest) -> HttpResponse:
 
 @require_POST
 def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
-    custom_object = access.custom_object(request.user, pk)
+    custom_object = finding.custom_object(request.user, pk)
     try:
         objects.refresh(custom_object)
     except ConnectionsError as error:
@@ -58,7 +58,7 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
 @require_safe
 def template(request: HtmxRequest, pk: int) -> HttpResponse:
     """A CSV to fill in: a header that maps itself."""
-    custom_object = access.custom_object(request.user, pk)
+    custom_object = finding.custom_object(request.user, pk)
     response = HttpResponse(outcomes.template_csv(custom_object.schema), content_type="text/csv; charset=utf-8")
     name = content_disposition_header(as_attachment=True, filename=f"{custom_object.key}-template.csv")
     response["Content-Disposition"] = name or "attachment"

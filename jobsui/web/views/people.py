@@ -6,15 +6,15 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobsui.web import access
-from jobsui.web.access import HtmxRequest, admin_required
+from jobsui.access import finding
 from jobsui.web.forms.people import PersonForm
+from jobsui.web.http import HtmxRequest, admin_required
 
 
 @require_safe
 @admin_required
 def people_list(request: HtmxRequest) -> HttpResponse:
-    return render(request, "people/list.html", {"people": access.people(request.user)})
+    return render(request, "people/list.html", {"people": finding.people(request.user)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -30,7 +30,7 @@ def add(request: HtmxRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @admin_required
 def edit(request: HtmxRequest, pk: int) -> HttpResponse:
-    person = access.person(request.user, pk)
+    person = finding.person(request.user, pk)
     initial = {name: getattr(person, name) for name in ("username", "is_superuser", "is_active")}
     form = PersonForm(request.POST or None, initial=initial, person=person, by=request.user)
     if request.method == "POST" and form.is_valid():
@@ -45,7 +45,7 @@ def edit(request: HtmxRequest, pk: int) -> HttpResponse:
 @require_POST
 @admin_required
 def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
-    return _with_new_password(request, access.person(request.user, pk))
+    return _with_new_password(request, finding.person(request.user, pk))
 
 
 def _with_new_password(request: HtmxRequest, person: User) -> HttpResponse:

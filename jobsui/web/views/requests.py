@@ -4,17 +4,17 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
+from jobsui.access import finding
 from jobsui.connections import requests
 from jobsui.connections.errors import ConnectionsError
 from jobsui.connections.models import CustomObject
-from jobsui.web import access
-from jobsui.web.access import HtmxRequest
 from jobsui.web.forms.objects import TestRequestForm
+from jobsui.web.http import HtmxRequest
 
 
 @require_safe
 def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
-    custom_object = access.custom_object(request.user, pk)
+    custom_object = finding.custom_object(request.user, pk)
     prepared = requests.prepare(custom_object, request.GET.get("action", "create"))
     form = TestRequestForm(initial={"method": prepared.method, "path": prepared.path, "body": prepared.body})
     return _page(request, custom_object, form)
@@ -23,7 +23,7 @@ def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
 @require_POST
 def send(request: HtmxRequest, pk: int) -> HttpResponse:
     """Send what is in the form; anything that writes only after it was confirmed."""
-    custom_object = access.custom_object(request.user, pk)
+    custom_object = finding.custom_object(request.user, pk)
     form = TestRequestForm(request.POST)
     if not form.is_valid():
         return _page(request, custom_object, form)
@@ -41,7 +41,7 @@ def send(request: HtmxRequest, pk: int) -> HttpResponse:
 @require_safe
 def status(request: HtmxRequest, pk: int, status_id: str) -> HttpResponse:
     """The job status a test request queued: a fragment that asks again until it is over."""
-    custom_object = access.custom_object(request.user, pk)
+    custom_object = finding.custom_object(request.user, pk)
     try:
         answered = requests.follow(custom_object.connection, status_id)
     except ConnectionsError as error:

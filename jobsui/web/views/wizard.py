@@ -12,14 +12,15 @@ from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from jobsui.access import finding
 from jobsui.jobs.engine import checking, control, intake, mapping, reporting
 from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, MappingRefused, NotPossibleNow
 from jobsui.jobs.models import Cause, Job
-from jobsui.web import access
-from jobsui.web.access import HtmxRequest
+from jobsui.web import http
 from jobsui.web.forms.wizard import ENCODINGS, HELP, JobForm, LaunchForm, LayoutForm, MappingForm
+from jobsui.web.http import HtmxRequest
 
 DraftView = Callable[[HtmxRequest, Job], HttpResponse]
 
@@ -29,9 +30,9 @@ def on_draft(view: DraftView) -> Callable[[HtmxRequest, UUID], HttpResponse]:
 
     @wraps(view)
     def found(request: HtmxRequest, code: UUID) -> HttpResponse:
-        job = access.draft_or_job(request.user, code)
+        job = finding.draft_or_job(request.user, code)
         if not job.is_draft:
-            return access.go(request, "jobs:detail", code)
+            return http.go(request, "jobs:detail", code)
         return view(request, job)
 
     return found
@@ -43,16 +44,16 @@ def with_file(view: DraftView) -> DraftView:
     @wraps(view)
     def ready(request: HtmxRequest, job: Job) -> HttpResponse:
         if job.file.state != FileState.READY:
-            return access.go(request, "jobs:upload", job.code)
+            return http.go(request, "jobs:upload", job.code)
         return view(request, job)
 
     return ready
 
 
-@access.takes_files
+@http.takes_files
 @require_http_methods(["GET", "POST"])
 def new(request: HtmxRequest) -> HttpResponse:
-    objects = access.objects(request.user)
+    objects = finding.objects(request.user)
     initial = {"object": request.GET.get("object"), "action": Action.UPSERT_BY_EXTERNAL_ID}
     form = JobForm(request.POST or None, request.FILES or None, objects=objects, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -63,19 +64,19 @@ def new(request: HtmxRequest) -> HttpResponse:
         else:
             chosen = form.cleaned_data["object"]
             job = control.draft(chosen.connection, chosen.key, form.cleaned_data["action"], file, by=request.user)
-            return access.go(request, "jobs:upload", job.code)
+            return http.go(request, "jobs:upload", job.code)
     page = {"form": form, "help": HELP, "has_objects": objects.exists()}
     response = render(request, "jobs/new.html#form" if request.htmx else "jobs/new.html", page)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
-@access.takes_files
+@http.takes_files
 @require_http_methods(["GET", "POST"])
 @on_draft
 def upload(request: HtmxRequest, job: Job) -> HttpResponse:
     """The first step again: change object, action or file of a draft."""
-    objects = access.objects(request.user)
+    objects = finding.objects(request.user)
     chosen = objects.filter(connection=job.connection, key=job.object_key).first()
     initial = {"object": chosen, "action": job.action}
     form = JobForm(request.POST or None, request.FILES or None, objects=objects, needs_file=False, initial=initial)

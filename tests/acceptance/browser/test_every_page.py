@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.acceptance import product as products
-from tests.acceptance.conftest import starting, watched_page
+from tests.acceptance.conftest import CONNECTION, starting, watched_page
 from tests.acceptance.pages import THEMES, VIEWPORTS, Address, Known, dress, look, pages
 from tests.acceptance.person import PASSWORD, Person
 from tests.acceptance.product import Product
@@ -52,8 +52,23 @@ def test_full_and_broken_pages_are_sound(person: Person, product: Product, known
     assert len(found) > 40
 
 
+def test_page_of_a_new_token_is_sound_and_gives_it_away(person: Person) -> None:
+    person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    token = person.make_token("deployment", CONNECTION)
+
+    faults = [
+        *_keyboard_faults(person.page),
+        *_sight_faults(person.page, Address("tokens:add", "/tokens/add/", "made")),
+    ]
+    person.press("Copy")
+    person.sees("Copied")
+
+    assert_none(faults)
+    assert person.page.evaluate("navigator.clipboard.readText()") == token
+
+
 def test_pages_for_strangers_are_sound(page: Page, product: Product) -> None:
-    nothing = Known({}, {}, {}, {}, {})
+    nothing = Known({}, {}, {}, {}, {}, {})
     found = list(pages(page, product.url, nothing))
 
     faults = list(faults_of(page, product.url, found))
@@ -72,7 +87,7 @@ def test_empty_pages_are_sound(browser: Browser, tmp_path: Path) -> None:
                            DJANGO_SUPERUSER_EMAIL="a@example.com", DJANGO_SUPERUSER_PASSWORD=PASSWORD)  # fmt: skip
             Person(page, product).sign_in()
 
-            found = list(pages(page, product.url, Known({}, {}, {}, {}, {"admin": "1"})))
+            found = list(pages(page, product.url, Known({}, {}, {}, {}, {"admin": "1"}, {})))
             faults += list(faults_of(page, product.url, found))
 
             assert_none(faults)

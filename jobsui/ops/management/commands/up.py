@@ -150,8 +150,9 @@ def _sandbox(port: int) -> list[str]:
 def _web(host: str, port: int) -> list[str]:
     return [
         sys.executable, "-m", "gunicorn", "jobsui.wsgi", "--bind", f"{_bracketed(host)}:{port}",
-        "--workers", "2", "--threads", "8", "--preload", "--graceful-timeout", "5", "--timeout", "120",
-        "--no-control-socket", "--log-level", "warning",
+        "--workers", "2", "--threads", str(settings.WEB_THREADS), "--preload", "--graceful-timeout", "5",
+        # Programs that poll keep their connection; one that is closed just as they ask again is an error to them.
+        "--timeout", "120", "--keep-alive", "75", "--no-control-socket", "--log-level", "warning",
     ]  # fmt: skip
 
 

@@ -22,27 +22,27 @@ class Page[T]:
     """Cursor of the page before, "" on the first."""
 
 
-def by_time[T: Model](found: QuerySet[T], cursor: str) -> Page[T]:
+def by_time[T: Model](found: QuerySet[T], cursor: str, size: int = SIZE) -> Page[T]:
     """Newest first, by (created_at, id). A cursor is "<" or ">", the time and the id; nonsense begins at the top."""
     way, at, pk = _parse(cursor)
     side, order = ("gt", ("created_at", "pk")) if way == ">" else ("lt", ("-created_at", "-pk"))
     beyond = found.filter(_beyond(side, at, pk)) if way else found
-    entries = list(beyond.order_by(*order)[: SIZE + 1])
+    entries = list(beyond.order_by(*order)[: size + 1])
     if way and not entries:
-        return by_time(found, "")  # What was beyond is gone.
-    more, entries = len(entries) > SIZE, entries[:SIZE]
+        return by_time(found, "", size)  # What was beyond is gone.
+    more, entries = len(entries) > size, entries[:size]
     if way == ">":
         entries.reverse()
         return Page(entries, _cursor("<", entries[-1]), _cursor(">", entries[0]) if more else "")
     return Page(entries, _cursor("<", entries[-1]) if more else "", _cursor(">", entries[0]) if way else "")
 
 
-def by_number[T: Model](found: QuerySet[T], name: str, after: str) -> Page[T]:
+def by_number[T: Model](found: QuerySet[T], name: str, after: str, size: int = SIZE) -> Page[T]:
     """Upwards by a whole-number column; `older` carries on behind the last number of this page."""
     if (number := whole(after)) is not None:
         found = found.filter(**{f"{name}__gt": number})
-    entries = list(found.order_by(name)[: SIZE + 1])
-    return Page(entries[:SIZE], str(getattr(entries[SIZE - 1], name)) if len(entries) > SIZE else "", "")
+    entries = list(found.order_by(name)[: size + 1])
+    return Page(entries[:size], str(getattr(entries[size - 1], name)) if len(entries) > size else "", "")
 
 
 def capped_count(found: QuerySet[Any]) -> str:

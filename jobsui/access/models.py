@@ -1,0 +1,64 @@
+"""Programs at the door: API tokens."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from jobsui.connections.models import Connection
+
+
+class Scope(models.TextChoices):
+    """What a token may do, each more than the one before; never more than its owner may."""
+
+    READ = "read", "Read: look at connections, jobs and results"
+    RUN = "run", "Run: also upload files and run jobs"
+    ADMIN = "admin", "Admin: also change connections and their secrets"
+
+    def includes(self, other: "Scope") -> bool:
+        order = list(Scope)
+        return order.index(self) >= order.index(other)
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def valid(self) -> "ApiTokenQuerySet":
+        """Neither revoked nor expired, of people who may still sign in."""
+        unexpired = Q(expires_at=None) | Q(expires_at__gt=Now())
+        return self.filter(unexpired, revoked_at=None, user__is_active=True)
+
+
+class ApiToken(models.Model):
+    """A program's key to the API. Shown once when it is made (tokens.py); kept is only a keyed digest of it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    # The first characters of the token, by which people and lookups tell it.
+    prefix = models.CharField(max_length=16, unique=True)
+    digest = models.CharField(max_length=64)
+    scope = models.CharField(max_length=5, choices=Scope, default=Scope.RUN)
+    # The only connection it may use; the drop-in endpoint needs one. None: all.
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    # To the minute; None: never used.
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = (F("revoked_at").asc(nulls_first=True), "-created_at", "-pk")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def may(self) -> Scope:
+        """What it may do now: its scope, but nothing of an administrator once its owner is none."""
+        scope = Scope(self.scope)
+        return Scope.RUN if scope is Scope.ADMIN and not self.user.is_superuser else scope

@@ -1,0 +1,99 @@
+"""What programs ask of a job."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from ninja import Router
+
+from jobsui.access import finding
+from jobsui.api import idempotency
+from jobsui.api.door import RUN, ApiRequest
+from jobsui.api.problems import named_in_body
+from jobsui.api.v1 import job_out
+from jobsui.api.v1.job_in import LaunchIn, ResolveIn, RetryIn
+from jobsui.api.v1.job_out import JobOut
+from jobsui.api.v1.words import answers
+from jobsui.jobs.engine import control, unattended
+from jobsui.jobs.engine.options import Rules
+from jobsui.jobs.enums import JobState
+
+router = Router(auth=RUN)
+
+
+@router.post(
+    "/{uuid:code}/launch", operation_id="launch_job", summary="Launch a job",
+    response=answers(200, JobOut, 400, 404, 409, 413, 503),
+)  # fmt: skip
+def launch(request: ApiRequest, code: UUID, body: LaunchIn | None = None) -> Any:
+    """A job that is ready goes at once; one that is still being read or checked goes as soon as it is ready."""
+    job = finding.draft_or_job(request.auth, code)
+    wanted = body or LaunchIn()
+    canary = job.canary if wanted.canary is None else wanted.canary
+    rules = wanted.rules.on(Rules.of(job))
+    if job.state == JobState.READY:
+        control.launch(job, by=request.auth.user, canary=canary, rules=rules)
+    else:
+        unattended.aim(job, JobState.QUEUED, canary=canary, rules=rules)
+    return job_out.found(request, code)
+
+
+@router.post(
+    "/{uuid:code}/pause", operation_id="pause_job", summary="Pause a job", response=answers(200, JobOut, 404, 409)
+)  # fmt: skip
+def pause(request: ApiRequest, code: UUID) -> Any:
+    """Nothing more is sent; what is in flight is followed to its end."""
+    return _asked(request, code, control.pause)
+
+
+@router.post(
+    "/{uuid:code}/resume", operation_id="resume_job", summary="Resume a job", response=answers(200, JobOut, 404, 409)
+)  # fmt: skip
+def resume(request: ApiRequest, code: UUID) -> Any:
+    """Also approves of a first batch that was sent alone."""
+    return _asked(request, code, control.resume)
+
+
+@router.post(
+    "/{uuid:code}/cancel", operation_id="cancel_job", summary="Cancel a job", response=answers(200, JobOut, 404, 409)
+)  # fmt: skip
+def cancel(request: ApiRequest, code: UUID) -> Any:
+    """Nothing more is sent. Records already sent stay in Zendesk."""
+    return _asked(request, code, control.cancel)
+
+
+@router.post(
+    "/{uuid:code}/retry", operation_id="retry_job", summary="Retry the rows that failed",
+    response=answers(201, JobOut, 400, 404, 409, 413), openapi_extra=idempotency.PARAMETER,
+)  # fmt: skip
+def retry(request: ApiRequest, code: UUID, body: RetryIn | None = None) -> HttpResponse:
+    """A new job of just the rows that failed, all of them or those of one cause, checked again first. Asked again
+    before it is launched, the same one."""
+    wanted = body or RetryIn()
+
+    def make() -> idempotency.Made:
+        job = finding.job(request.auth, code)
+        with named_in_body("cause"):
+            cause = finding.cause(request.auth, code, wanted.cause) if wanted.cause else None
+        child = control.retry(job, by=request.auth.user, cause=cause)
+        if wanted.launch:
+            unattended.aim(child, JobState.QUEUED)
+        return 201, job_out.found(request, child.code)
+
+    return idempotency.once(request, make)
+
+
+@router.post(
+    "/{uuid:code}/resolve", operation_id="resolve_job", summary="Decide about uncertain rows",
+    response=answers(200, JobOut, 400, 404, 409, 413),
+)  # fmt: skip
+def resolve(request: ApiRequest, code: UUID, body: ResolveIn) -> Any:
+    """Of a job that needs a decision."""
+    control.resolve(finding.job(request.auth, code), body.uncertain, by=request.auth.user)
+    return job_out.found(request, code)
+
+
+def _asked(request: ApiRequest, code: UUID, act: Callable[..., None]) -> JobOut:
+    act(finding.draft_or_job(request.auth, code), by=request.auth.user)
+    return job_out.found(request, code)

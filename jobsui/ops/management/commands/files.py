@@ -1,0 +1,39 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from jobsui.jobs.engine import outcomes, reporting
+from jobsui.jobs.models import Cause, Job
+from jobsui.ops import preparing, telling
+from jobsui.ops.terminal import Exit, TerminalCommand
+from jobsui.words import counted
+
+
+class Command(TerminalCommand):
+    help = "Files before they become jobs. `files check FILE` prints what is wrong with it and sends nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="check")
+        check = verbs.add_parser(
+            "check", help="check every row; exit status 0: no problems, 1: some, 2: could not be checked"
+        )  # fmt: skip
+        preparing.add_arguments(check)
+        check.add_argument("--json", action="store_true", help="a line of JSON for each problem")
+
+    def act(self, options: dict[str, Any]) -> Exit:
+        with preparing.checked(self, options) as job:
+            if options["json"]:
+                self._put_every_problem(job)
+            else:
+                self._put_causes(job)
+            return Exit.SOME_DID_NOT if job.rows_invalid else Exit.ALL_SUCCEEDED
+
+    def _put_every_problem(self, job: Job) -> None:
+        for p in outcomes.problems(job):
+            self.put_json({"row": p.row, "column": p.column, "value": p.value, "code": p.code, "message": p.message,
+                           "cure": p.cure})  # fmt: skip
+
+    def _put_causes(self, job: Job) -> None:
+        self.put(f"{counted(job.rows, 'row')}, {counted(job.rows_invalid, 'row')} with problems.")
+        for line in telling.causes(reporting.causes(job, Cause.Phase.CHECK)):
+            self.put(line)

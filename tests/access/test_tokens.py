@@ -1,0 +1,157 @@
+"""API tokens: made once, recognised by their digest, ended by time, revocation, or with their owner."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import Http404
+from django.utils import timezone
+
+from jobsui.access import finding, tokens
+from jobsui.access.errors import TokenRefused
+from jobsui.access.models import ApiToken, Scope
+from tests.factories import make_connection, make_file, make_user
+from tests.web import stages
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ana() -> User:
+    return make_user("ana")
+
+
+def test_token_opens_the_door_and_only_its_digest_is_kept(ana: User) -> None:
+    token, text = tokens.make(ana, "nightly")
+
+    assert tokens.recognise(text) == token
+    assert text.startswith(f"{token.prefix}_")
+    assert text.removeprefix(f"{token.prefix}_") not in str(ApiToken.objects.values().get())
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "jobsui_", "{}x", "x{}", "{}" + "x" * 100, "\x00{}", "{}\x00"])
+def test_anything_else_does_not(ana: User, wrong: str) -> None:
+    _, text = tokens.make(ana, "nightly")
+
+    assert tokens.recognise(wrong.format(text)) is None
+
+
+def test_secret_of_another_token_does_not(ana: User) -> None:
+    (one, _), (_, other) = tokens.make(ana, "one"), tokens.make(ana, "other")
+
+    assert tokens.recognise(one.prefix + other[len(one.prefix) :]) is None
+
+
+def test_token_ends_when_it_expires(ana: User) -> None:
+    token, text = tokens.make(ana, "nightly", days=30)
+    assert token.expires_at is not None
+    lasts = token.expires_at - timezone.now()
+    before = tokens.recognise(text)
+
+    ApiToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert (before, tokens.recognise(text)) == (token, None)
+    assert timedelta(days=29, hours=23) < lasts <= timedelta(days=30)
+
+
+def test_token_ends_when_it_is_revoked(ana: User) -> None:
+    token, text = tokens.make(ana, "nightly")
+
+    tokens.revoke(token)
+
+    assert tokens.recognise(text) is None
+
+
+def test_token_ends_with_its_owner(ana: User) -> None:
+    _, text = tokens.make(ana, "nightly")
+
+    User.objects.update(is_active=False)
+
+    assert tokens.recognise(text) is None
+
+
+def test_new_secret_key_ends_all_tokens(ana: User, settings: Any) -> None:
+    _, text = tokens.make(ana, "nightly")
+
+    settings.SECRET_KEY = "another" * 10
+
+    assert tokens.recognise(text) is None
+
+
+def test_last_use_is_kept_to_the_minute(ana: User) -> None:
+    token, text = tokens.make(ana, "nightly")
+    tokens.recognise(text)
+    first = ApiToken.objects.get().last_used_at
+
+    tokens.recognise(text)
+    again = ApiToken.objects.get().last_used_at
+    ApiToken.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
+    tokens.recognise(text)
+
+    token.refresh_from_db()
+    assert first == again
+    assert token.last_used_at is not None
+    assert timezone.now() - token.last_used_at < timedelta(seconds=30)
+
+
+def test_only_administrators_make_tokens_that_administrate(ana: User) -> None:
+    with pytest.raises(TokenRefused):
+        tokens.make(ana, "nightly", scope=Scope.ADMIN)
+
+    assert not ApiToken.objects.exists()
+
+
+def test_token_administrates_no_longer_than_its_owner() -> None:
+    boss = make_user("boss", admin=True)
+    token, _ = tokens.make(boss, "nightly", scope=Scope.ADMIN)
+    before = token.may
+
+    boss.is_superuser = False
+    boss.save()
+    token = ApiToken.objects.get()
+
+    assert (before, token.may) == (Scope.ADMIN, Scope.RUN)
+
+
+def test_scopes_include_the_smaller_ones() -> None:
+    included = {scope.value: [each.value for each in Scope if scope.includes(each)] for scope in Scope}
+
+    assert included == {"read": ["read"], "run": ["read", "run"], "admin": ["read", "run", "admin"]}
+
+
+def test_bound_token_sees_its_connection_alone(ana: User) -> None:
+    thing = stages.gadget()
+    job = stages.settled(stages.ROWS, stages.failed())
+    elsewhere = make_connection(name="Elsewhere")
+    bound, _ = tokens.make(ana, "nightly", connection=elsewhere)
+    free, _ = tokens.make(ana, "daily")
+
+    seen = [list(look(bound)) for look in (finding.connections, finding.objects, finding.jobs)]
+
+    assert seen == [[elsewhere], [], []]
+    assert list(finding.jobs(free)) == [job]
+    assert set(finding.connections(free)) == {elsewhere, thing.connection}
+    for look in (finding.job, finding.draft_or_job):
+        with pytest.raises(Http404):
+            look(bound, job.code)
+
+
+def test_bound_token_sees_files_of_its_owner_alone(ana: User) -> None:
+    mine = make_file("name\nx\n", uploaded_by=ana)
+    others = make_file("name\nx\n", uploaded_by=make_user("ben"))
+    bound, _ = tokens.make(ana, "nightly", connection=make_connection())
+
+    assert finding.file(bound, mine.code) == mine
+    assert finding.file(ana, others.code) == others
+    with pytest.raises(Http404):
+        finding.file(bound, others.code)
+
+
+def test_people_see_their_own_tokens_and_administrators_all(ana: User) -> None:
+    boss = make_user("boss", admin=True)
+    mine, _ = tokens.make(ana, "mine")
+    theirs, _ = tokens.make(boss, "theirs")
+
+    assert list(finding.tokens(ana)) == [mine]
+    assert set(finding.tokens(boss)) == {mine, theirs}

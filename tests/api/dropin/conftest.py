@@ -1,0 +1,82 @@
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from jobsui.access import tokens
+from jobsui.access.models import Scope
+from jobsui.connections.models import Connection
+from jobsui.jobs.engine import allowance, driving, pacing
+from tests.factories import make_user
+from tests.world import World
+
+
+def make_token(user: User, connection: Connection | None, scope: Scope = Scope.RUN) -> str:
+    return tokens.make(user, "Importer", scope=scope, connection=connection)[1]
+
+
+def basic(token: str, user: str = "ops@acme.example/token") -> str:
+    return "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode()
+
+
+@dataclass
+class Program:
+    """Speaks to the drop-in endpoint as a client of Zendesk would, without a network between."""
+
+    token: str
+    client: Client = field(default_factory=Client)
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.client.get(f"/api/v2/{path}", query, headers={"Authorization": basic(self.token)})
+
+    def post(self, path: str, body: Any, **headers: Any) -> Any:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signed = {"Authorization": basic(self.token)} | headers
+        return self.client.post(f"/api/v2/{path}", content, content_type="application/json", headers=signed)
+
+    def post_job(self, action: str, items: Any, key: str = "gadget") -> dict[str, Any]:
+        """The job status it is answered with."""
+        answer = self.post(f"custom_objects/{key}/jobs", {"job": {"action": action, "items": items}})
+        assert answer.status_code == 201, read(answer)
+        status: dict[str, Any] = read(answer)["job_status"]
+        return status
+
+    def status(self, status_id: str) -> dict[str, Any]:
+        status: dict[str, Any] = read(self.get(f"job_statuses/{status_id}.json"))["job_status"]
+        return status
+
+
+def read(answer: Any) -> Any:
+    """The JSON of an answer, streamed or not."""
+    return json.loads(answer.getvalue())
+
+
+def item(number: int, **fields: Any) -> dict[str, Any]:
+    """A gadget as Zendesk takes it."""
+    values = {"serial": f"AB-{number:06}"} | fields
+    return {"external_id": f"g-{number}", "name": f"Gadget {number}", "custom_object_fields": values}
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drivers look at once whether something is over."""
+    monkeypatch.setattr(pacing, "poll_interval", lambda *_, **__: 0.04)
+    monkeypatch.setattr(allowance, "RECKON_SECONDS", 0.0)
+    for name in ("STOCK_SECONDS", "TICK_SECONDS", "NAP_SECONDS", "TOGETHER_SECONDS"):
+        monkeypatch.setattr(driving, name, 0.02)
+
+
+@pytest.fixture
+def ana(db: None) -> User:
+    return make_user("ana")
+
+
+@pytest.fixture
+def program(world: World, ana: User) -> Program:
+    """With a token for the connection to the sandbox, where there are gadgets."""
+    world.object()
+    return Program(make_token(ana, world.connection))

@@ -1,0 +1,145 @@
+"""Who may do what: every operation against programs of every kind. One that is new stands in no row, and fails."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from jobsui.access import tokens
+from jobsui.access.models import Scope
+from jobsui.api.v1.api import api
+from jobsui.jobs.models import Batch
+from tests.api.conftest import Program, Programs
+from tests.factories import make_connection, make_user
+from tests.web.routes import Furnished, furnish
+
+pytestmark = pytest.mark.django_db
+
+CLIENT = {"client_id": "c", "client_secret": "s"}
+JOB = {"connection": "Acme", "object": "gadget", "action": "create", "items": [{"name": "One"}]}
+
+
+@dataclass(frozen=True)
+class Row:
+    """How the operation is called, what the least scope that may is answered, and what an administrator's program that
+    is bound to another connection is."""
+
+    least: str
+    status: int
+    elsewhere: int
+    body: Any = None
+
+
+MATRIX = {
+    "list_connections": Row("read", 200, 200),
+    "create_connection": Row("admin", 201, 403, {"name": "New", "subdomain": "new", "auth": CLIENT}),
+    "get_connection": Row("read", 200, 404),
+    "change_connection": Row("admin", 200, 404, {"name": "Renamed"}),
+    "delete_connection": Row("admin", 409, 404),  # It has jobs.
+    "test_connection": Row("run", 200, 404),
+    "list_objects": Row("read", 200, 404),
+    "add_object": Row("run", 200, 404, {"key": "gadget"}),
+    "sync_objects": Row("run", 502, 404),  # Its host cannot be reached.
+    "get_object": Row("read", 200, 404),
+    "upload_file": Row("run", 422, 422),  # No file is in it.
+    "get_file": Row("read", 200, 404),
+    "create_job": Row("run", 502, 422, JOB),  # As sync_objects.
+    "list_jobs": Row("read", 200, 200),
+    "get_job": Row("read", 200, 404),
+    "change_job": Row("run", 409, 404, {"rules": {}}),  # It is over, here and below.
+    "delete_job": Row("run", 409, 404),
+    "launch_job": Row("run", 409, 404),
+    "pause_job": Row("run", 409, 404),
+    "resume_job": Row("run", 409, 404),
+    "cancel_job": Row("run", 409, 404),
+    "retry_job": Row("run", 201, 404),
+    "resolve_job": Row("run", 409, 404, {"uncertain": "accept"}),
+    "list_rows": Row("read", 200, 404),
+    "get_results": Row("read", 200, 404),
+    "list_errors": Row("read", 200, 404),
+    "list_batches": Row("read", 200, 404),
+    "get_batch": Row("read", 200, 404),
+    "test_request": Row("read", 200, 422, {"connection": "Acme", "object": "gadget"}),
+}
+SCOPES = [scope.value for scope in Scope]
+
+
+@pytest.fixture
+def world(db: None) -> Furnished:
+    return furnish()
+
+
+def operations() -> dict[str, tuple[str, str]]:
+    """Method and path of each, by its name."""
+    paths = api.get_openapi_schema()["paths"].items()
+    return {told["operationId"]: (method.upper(), path) for path, methods in paths for method, told in methods.items()}
+
+
+def address(path: str, world: Furnished) -> str:
+    """Of something that is there."""
+    codes = {"connections": world.connection.code, "jobs": world.job.code, "files": world.job.file.code}
+    values = {"{code}": codes.get(path.split("/")[3]), "{key}": world.object.key,
+              "{id}": Batch.objects.filter(job=world.job).values_list("pk", flat=True).first()}  # fmt: skip
+    for written, value in values.items():
+        path = path.replace(written, str(value))
+    return path.removeprefix("/api/v1")
+
+
+def statuses(program: Program, world: Furnished) -> dict[str, int]:
+    """What each operation answers; afterwards all is as it was."""
+    found, known = {}, operations()
+    for name, row in MATRIX.items():
+        method, path = known[name]
+        with transaction.atomic():
+            found[name] = program.call(method, address(path, world), row.body).status_code
+            transaction.set_rollback(True)
+    return found
+
+
+def allowed(scope: str) -> dict[str, int]:
+    may = SCOPES[: SCOPES.index(scope) + 1]
+    return {name: row.status if row.least in may else 403 for name, row in MATRIX.items()}
+
+
+def test_every_operation_has_a_row() -> None:
+    assert set(operations()) == set(MATRIX)
+
+
+def test_stranger_may_do_nothing(world: Furnished) -> None:
+    assert statuses(Program(""), world) == dict.fromkeys(MATRIX, 401)
+
+
+def test_person_who_is_signed_in_is_no_program(world: Furnished) -> None:
+    stranger = Program("")
+    stranger.client.force_login(make_user("ana", admin=True))
+
+    assert statuses(stranger, world) == dict.fromkeys(MATRIX, 401)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_program_does_what_its_scope_allows(program: Programs, world: Furnished, scope: str) -> None:
+    assert statuses(program(scope), world) == allowed(scope)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_program_bound_to_the_connection_does_the_same_there(program: Programs, world: Furnished, scope: str) -> None:
+    but = {"create_connection": 403, "get_file": 404}  # The file is nobody's, and files belong to no connection.
+
+    assert statuses(program(scope, world.connection), world) == allowed(scope) | but
+
+
+def test_program_bound_elsewhere_sees_nothing(program: Programs, world: Furnished) -> None:
+    other = make_connection(name="Other", host="other.zendesk.com")
+
+    done = statuses(program("admin", other), world)
+
+    assert done == {name: row.elsewhere for name, row in MATRIX.items()}
+
+
+def test_program_may_no_more_than_its_owner(boss: User, world: Furnished) -> None:
+    made = Program(tokens.make(boss, "Nightly", scope=Scope.ADMIN)[1])
+    User.objects.filter(pk=boss.pk).update(is_superuser=False)
+
+    assert statuses(made, world) == allowed("run")

@@ -1,0 +1,92 @@
+"""Whatever a program sends, the API answers as its description says, and never with a fault of its own. Deep tries by
+hand: docs/api.md."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, transaction
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from jobsui.access.models import Scope
+from jobsui.api import waiting
+from jobsui.jobs.models import Batch
+from jobsui.wsgi import application
+from tests.api.conftest import Programs
+from tests.web import stages
+from tests.world import World
+
+CHECKS = [
+    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
+    response_schema_conformance,
+]  # fmt: skip
+EXAMPLES = {Scope.READ: 1, Scope.RUN: 2, Scope.ADMIN: 4}
+
+
+@pytest.fixture
+def _one_connection() -> Iterator[None]:
+    """Requests that come past the test client would close the connection to the database."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def there(world: World, _one_connection: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+    """What is there: {beginning of a path: its parameters}."""
+    known = world.object()
+    job = stages.settled(stages.ROWS, stages.failed())
+    monkeypatch.setattr(waiting.places, "acquire", lambda blocking: False)
+    return {
+        "/api/v1/connections": {"code": known.connection.code, "key": known.key},
+        "/api/v1/files": {"code": job.file.code},
+        "/api/v1/jobs": {"code": job.code},
+        "/api/v1/batches": {"id": Batch.objects.get().pk},
+    }
+
+
+# schemathesis leaves the answers to uploads open, and with them the files.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("scope", Scope)
+def test_every_call_answers_as_it_is_described(
+    program: Programs, there: dict[str, dict[str, Any]], scope: Scope
+) -> None:
+    headers = {"Authorization": f"Bearer {program(scope.value).token}"}
+    schema: Any = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
+    tried = []
+
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        ids = next((ids for path, ids in there.items() if operation.path.startswith(path)), {})
+        _try(operation, ids, headers, EXAMPLES[scope])
+        tried.append(operation.label)
+
+    assert len(tried) > 15
+
+
+def _try(operation: Any, ids: dict[str, Any], headers: dict[str, str], examples: int) -> None:
+    """Every example begins with what is there, and leaves it so."""
+
+    @given(case=operation.as_strategy())
+    @settings(max_examples=examples, derandomize=True, deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    def answers_as_described(case: Any) -> None:
+        for name in case.path_parameters or {}:
+            case.path_parameters[name] = str(ids[name])
+        with transaction.atomic():
+            case.call_and_validate(headers=headers, checks=CHECKS)
+            transaction.set_rollback(True)
+
+    answers_as_described()

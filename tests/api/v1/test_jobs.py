@@ -1,0 +1,384 @@
+import threading
+import time
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
+
+from jobsui.api import waiting
+from jobsui.jobs.enums import Action, JobState, Outcome
+from jobsui.jobs.models import File, Job
+from tests.api.conftest import Program, Programs
+from tests.api.v1.uploading import kept, upload
+from tests.factories import make_connection, make_file, make_object, make_user
+from tests.web import stages
+from tests.world import GADGET, World, gadgets, to_csv
+
+CREATE = {"connection": "Sandbox", "object": "gadget", "action": "create"}
+CSV = "external_id,price\ng-1,1\n"
+
+
+def given(world: World, program: Program, **body: Any) -> dict[str, Any]:
+    """The job made of this body, as it is once the workers have done what they can."""
+    answer = program.call("POST", "/jobs", CREATE | body)
+    assert answer.status_code == 201, answer.content
+    world.doorbell.answer()
+    return now(program, answer.json())
+
+
+def now(program: Program, job: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = program.call("GET", f"/jobs/{job['id']}").json()
+    return told
+
+
+def test_job_of_a_file_is_launched_and_told(world: World, program: Programs) -> None:
+    world.sandbox.make_object("gadget", fields=GADGET)
+    runner = program("run")
+    file = upload(runner, to_csv(gadgets(250))).json()["id"]
+
+    told = given(world, runner, file=file, launch=True)
+
+    job = Job.objects.get()
+    assert told == {
+        "id": str(job.code), "url": f"http://testserver/jobs/{job.code}/", "state": "completed",
+        "connection": str(world.connection.code), "object": "gadget", "action": "create", "file": file,
+        "parent": None, "created_by": "boss", "created_at": told["created_at"], "started_at": told["started_at"],
+        "finished_at": told["finished_at"], "error": None,
+        "counts": {"rows": 250, "created": 250} | dict.fromkeys(
+            ["pending", "updated", "created_or_updated", "deleted", "unchanged", "invalid", "failed", "uncertain",
+             "cancelled"], 0),
+        "batches": {"total": 3, "waiting": 0, "in_flight": 0, "done": 3}, "records_per_second": None,
+        "eta_seconds": None, "held_by": None,
+    }  # fmt: skip
+    assert len(world.records()) == 250
+
+
+def test_job_of_items_is_launched(world: World, program: Programs) -> None:
+    world.object()
+    item = {"external_id": "g-1", "name": "Größe", "custom_object_fields": {"serial": "AB-000001", "insured": True}}
+
+    told = given(world, program("run"), items=[item], launch=True)
+
+    fields = world.records()["g-1"]["custom_object_fields"]
+    assert (told["state"], told["counts"]["created"]) == ("completed", 1)
+    assert (fields["serial"], fields["insured"]) == ("AB-000001", True)
+
+
+def test_columns_fill_what_the_mapping_says(world: World, program: Programs) -> None:
+    world.object()
+    runner = program("run")
+    file = upload(runner, b"a,b,c\nOne,AB-000001,x\n").json()["id"]
+
+    told = given(world, runner, file=file, mapping={"a": "name", "b": "serial"})
+
+    assert told["state"] == "ready"
+    assert Job.objects.get().mapping == {"a": "name", "b": "field:serial"}
+
+
+def test_job_waits_ready_until_it_is_launched(world: World, program: Programs) -> None:
+    world.object()
+    runner = program("run")
+    ready = given(world, runner, items=gadgets(2), rules={"weight": "low", "stop_percent": None})
+
+    launched = runner.call("POST", f"/jobs/{ready['id']}/launch")
+    again = runner.call("POST", f"/jobs/{ready['id']}/launch")
+
+    job = Job.objects.get()
+    assert (ready["state"], launched.status_code, again.status_code) == ("ready", 200, 409)
+    assert (job.state, job.weight, job.stop_percent, job.stop_rows) == (JobState.QUEUED, 1, None, 1000)
+
+
+def test_job_that_is_still_read_is_launched_once_it_is_ready(world: World, program: Programs) -> None:
+    world.object()
+    runner = program("run")
+    made = runner.call("POST", "/jobs", CREATE | {"items": gadgets(101)}).json()
+
+    runner.call("POST", f"/jobs/{made['id']}/launch", {"canary": True, "rules": {"stop_refusals": 3}})
+    world.doorbell.answer()
+    waits = now(runner, made)
+    approved = runner.call("POST", f"/jobs/{made['id']}/resume").json()
+
+    assert (waits["state"], waits["counts"]["created"], waits["held_by"]) == ("paused", 100, "approval")
+    assert (approved["state"], approved["counts"]["pending"]) == ("running", 1)
+    assert Job.objects.get().stop_refusals == 3
+
+
+def test_draft_that_needs_a_person_says_why(world: World, program: Programs) -> None:
+    world.object()
+
+    told = given(world, program("run"), items=[{"name": "One", "serial": "x"}], launch=True)
+
+    assert (told["state"], told["error"]) == (
+        "ready", "1 row with problems: mend the file and upload it again, or go back and leave them out."
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        ({}, 422, "body: give either file, the id of an uploaded file, or items."),
+        ({"file": "{file}", "items": [{"a": 1}]}, 422, "body: give either file, the id of an uploaded file, or items."),
+        ({"items": []}, 422, "body.items: list should have at least 1 item"),
+        ({"items": ["g-1"]}, 422, "body.items.0: input should be a valid dictionary."),
+        ({"file": "{file}", "connection": "Nope"}, 422, "The connection is not known, or this token does not see it."),
+        ({"file": "00000000-0000-0000-0000-000000000000"}, 422, "The file is not known"),
+        ({"file": "{rejected}"}, 422, "rows.csv cannot be read. It is a picture."),
+        ({"file": "{file}", "object": "nope"}, 422, "nope could not be read. Zendesk does not know this"),
+        ({"file": "{file}", "object": "a/b"}, 422, "'a/b' is not an object key"),
+        ({"file": "{file}", "action": "upsert"}, 422, "body.action: input should be 'create', 'update',"),
+        ({"file": "{file}", "mapping": {"name": "colour"}}, 422, "'colour' is no field that this action can fill."),
+        ({"file": "{file}", "mapping": {"nom": "name", "serial": "serial"}}, 422, "The file has no column 'nom'."),
+        ({"file": "{file}", "mapping": {"name": "name"}}, 422, "Serial must be filled. Choose its column."),
+        ({"file": "{file}", "action": "delete"}, 422, "Zendesk ID must be filled. Choose its column."),
+        ({"file": "{file}", "options": {"compare": True}}, 422, "body.options.compare: extra inputs"),
+        ({"file": "{file}", "rules": {"stop_percent": 101}}, 422, "body.rules.stop_percent"),
+        ({"items": [{"a": 1}], "mapping": {"a": "na\x00me"}}, 422, "body.mapping.a: holds characters"),
+    ],
+)  # fmt: skip
+def test_job_that_cannot_work_is_refused_and_leaves_nothing(
+    world: World, program: Programs, body: dict[str, Any], status: int, detail: str
+) -> None:
+    world.object()
+    file = make_file("name,serial\nOne,AB-000001\n")
+    rejected = make_file("a\n1\n", state="rejected", error="It is a picture.")
+    if "file" in body:
+        body = body | {"file": body["file"].format(file=file.code, rejected=rejected.code)}
+    before = kept()
+
+    answer = program("run").call("POST", "/jobs", CREATE | body)
+
+    assert (answer.status_code, answer.json()["detail"][: len(detail)]) == (status, detail)
+    assert (Job.objects.count(), kept()) == (0, before)
+
+
+@pytest.mark.django_db
+def test_new_object_cannot_be_looked_up_where_zendesk_is_not_there(program: Programs) -> None:
+    to = stages.gadget()
+    body = {"connection": str(to.connection.code), "object": "other", "action": "create", "items": [{"a": 1}]}
+
+    answer = program("run").call("POST", "/jobs", body)
+
+    assert (answer.status_code, answer.json()["code"], Job.objects.count()) == (502, "zendesk", 0)
+
+
+def test_draft_is_changed_and_checked_again(world: World, program: Programs) -> None:
+    world.object()
+    runner = program("run")
+    made = given(world, runner, items=[{"a": "One", "serial": "AB-000001"}])
+
+    answer = runner.call("PATCH", f"/jobs/{made['id']}", {
+        "mapping": {"a": "name", "serial": "serial"}, "options": {"blank": "clear"}, "rules": {"stop_rows": 5},
+    })  # fmt: skip
+    world.doorbell.answer()
+
+    job = Job.objects.get()
+    assert (made["state"], made["error"]) == ("draft", "Name must be filled. Choose its column.")
+    assert (answer.status_code, answer.json()["error"]) == (200, None)
+    assert (job.state, job.mapping, job.stop_rows) == (JobState.READY, {"a": "name", "serial": "field:serial"}, 5)
+    assert (job.options["blank"], job.options["own_external_ids"]) == ("clear", True)
+
+
+@pytest.mark.django_db
+def test_change_that_cannot_work_changes_nothing(program: Programs) -> None:
+    job = stages.checked()
+
+    answer = program("run").call("PATCH", f"/jobs/{job.code}", {"mapping": {"price": "price"}})
+
+    job.refresh_from_db()
+    assert (answer.status_code, answer.json()["detail"]) == (422, "External ID must be filled. Choose its column.")
+    assert (job.state, len(job.mapping)) == (JobState.READY, 2)
+
+
+@pytest.mark.django_db
+def test_launched_job_takes_rules_and_no_mapping(program: Programs) -> None:
+    job = stages.planned()
+    runner = program("run")
+
+    ruled = runner.call("PATCH", f"/jobs/{job.code}", {"rules": {"weight": "high"}})
+    mapped = runner.call("PATCH", f"/jobs/{job.code}", {"mapping": {}, "rules": {"weight": "low"}})
+
+    job.refresh_from_db()
+    assert (ruled.status_code, mapped.status_code, job.weight) == (200, 409, 16)
+
+
+@pytest.mark.django_db
+def test_draft_is_thrown_away_and_a_launched_job_is_not(program: Programs) -> None:
+    runner = program("run")
+    draft, launched = stages.checked(), stages.planned()
+
+    statuses = [runner.call("DELETE", f"/jobs/{job.code}").status_code for job in (draft, launched)]
+
+    assert (statuses, list(Job.objects.all()), File.objects.count()) == ([204, 409], [launched], 1)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [("", ["new", "old", "draft"]), ("state=draft", ["draft"]), ("state=completed", ["old"]),
+     ("connection=Acme", ["new", "draft"]), ("connection={other}", ["old"]), ("connection=Nope", []),
+     ("object=asset", ["old"]), ("object=ass", []), ("action=delete", []), ("action=create", ["new"]),
+     ("created_by=ana", ["new"]), ("q=LD.c", ["old"]), ("created_after=2026-01-02T00:00:00Z", ["new", "old"]),
+     ("created_before=2026-01-03", ["draft"]), ("created_after=0001-01-01", None), ("state=done", None),
+     ("limit=0", None), ("q=%00", None), ("cursor=nonsense", ["new", "old", "draft"])],
+)  # fmt: skip
+def test_jobs_are_found_by_what_they_are(program: Programs, query: str, names: list[str] | None) -> None:
+    to = stages.gadget(make_connection(host=stages.NOWHERE))
+    other = make_object(make_connection(name="Other"), "asset", fields=GADGET)
+    facts: dict[str, dict[str, Any]] = {
+        "draft": {"created_at": "2026-01-01T12:00Z"},
+        "old": {"created_at": "2026-01-03T12:00Z", "state": JobState.COMPLETED},
+        "new": {"created_at": "2026-01-04T12:00Z", "state": JobState.RUNNING, "action": Action.CREATE,
+                "created_by": make_user("ana")},
+    }  # fmt: skip
+    for name, fields in facts.items():
+        job = stages.draft(CSV, to=other if name == "old" else to, **fields)
+        File.objects.filter(pk=job.file_id).update(name=f"{name}.csv")
+
+    answer = program("read").call("GET", f"/jobs?{query.format(other=other.connection.code)}")
+
+    if names is None:
+        assert answer.status_code == 422
+    else:
+        found = [Job.objects.get(code=told["id"]).file.name for told in answer.json()["items"]]
+        assert found == [f"{name}.csv" for name in names]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_list_of_jobs_takes_the_same_queries_however_long(
+    program: Programs, django_assert_num_queries: DjangoAssertNumQueries, jobs: int
+) -> None:
+    reader = program("read")
+    parent = stages.settled(CSV, stages.failed())
+    for _ in range(jobs):
+        stages.planned(parent=parent, created_by=make_user(f"ana-{Job.objects.count()}"), pace=[[time.time() - 9, 0]])
+    reader.call("GET", "/jobs?limit=1")
+
+    with django_assert_num_queries(3):  # The token, the jobs, their batches in flight.
+        answer = reader.call("GET", "/jobs?state=queued")
+
+    assert len(answer.json()["items"]) == jobs
+
+
+@pytest.mark.django_db
+def test_list_of_jobs_is_followed_page_by_page(program: Programs) -> None:
+    reader = program("read")
+    codes = [str(stages.draft().code) for _ in range(3)]
+
+    first = reader.call("GET", "/jobs?limit=2&state=draft").json()
+    second = reader.call("GET", first["next"].rpartition("/api/v1")[2]).json()
+
+    pages = [[job["id"] for job in page["items"]] for page in (first, second)]
+    assert (pages, second["next"]) == ([[codes[2], codes[1]], [codes[0]]], None)
+    assert quote("state=draft", safe="=") in first["next"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wait_is_over_when_the_job_is(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.02)
+    job, reader = stages.planned(), program("read")
+    finish = threading.Timer(0.2, _complete, [job])
+
+    finish.start()
+    begin = time.monotonic()
+    answer = reader.call("GET", f"/jobs/{job.code}?wait=30")
+    took = time.monotonic() - begin
+    finish.join()
+
+    assert (answer.json()["state"], 0.15 < took < 10) == ("completed", True)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("made", [stages.checked, stages.settled, stages.draft])
+def test_wait_ends_at_once_where_a_person_is_next(program: Programs, made: Any) -> None:
+    job = made()
+    begin = time.monotonic()
+
+    answer = program("read").call("GET", f"/jobs/{job.code}?wait=60")
+
+    assert (answer.status_code, time.monotonic() - begin < 5) == (200, True)
+
+
+@pytest.mark.django_db
+def test_only_so_many_wait_at_once(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "places", threading.BoundedSemaphore(1))
+    job, reader = stages.planned(), program("read")
+    waiting.places.acquire()
+    begin = time.monotonic()
+
+    answer = reader.call("GET", f"/jobs/{job.code}?wait=60")
+
+    assert (answer.json()["state"], time.monotonic() - begin < 5) == ("queued", True)
+
+
+@pytest.mark.django_db
+def test_wait_looks_and_then_tells_the_job_as_it_is(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.3)
+    job, reader = stages.planned(), program("read")
+
+    with CaptureQueriesContext(database) as asked:
+        answer = reader.call("GET", f"/jobs/{job.code}?wait=1")
+
+    looks = [query["sql"] for query in asked if query["sql"].startswith('SELECT "jobs_job"."id", "jobs_job"."state"')]
+    assert (answer.json()["state"], 3 <= len(looks) <= 6) == ("queued", True)
+
+
+@pytest.mark.django_db
+def test_job_is_paused_resumed_and_cancelled(program: Programs) -> None:
+    job, runner = stages.planned(), program("run")
+
+    told = [runner.call("POST", f"/jobs/{job.code}/{verb}") for verb in ("pause", "resume", "cancel", "pause")]
+
+    assert [answer.status_code for answer in told] == [200, 200, 200, 409]
+    assert [answer.json().get("state") for answer in told] == ["paused", "queued", "cancelled", None]
+    assert told[3].json()["detail"] == "It is too late to pause this job: it is cancelled."
+
+
+@pytest.mark.django_db
+def test_failed_rows_are_retried_once_by_cause(program: Programs) -> None:
+    job = stages.settled("external_id,price\ng-1,1\ng-2,2\ng-3,3\n", stages.failed(), stages.failed("Other."))
+    runner = program("run")
+    cause = runner.call("GET", f"/jobs/{job.code}/errors").json()["items"][0]["id"]
+
+    first = runner.call("POST", f"/jobs/{job.code}/retry", {"cause": cause}, Idempotency_Key="r-1")
+    again = runner.call("POST", f"/jobs/{job.code}/retry", {"cause": cause}, Idempotency_Key="r-1")
+    rest = runner.call("POST", f"/jobs/{job.code}/retry")
+    none = runner.call("POST", f"/jobs/{job.code}/retry", {"cause": 10**15})
+
+    children = list(Job.objects.filter(parent=job).order_by("pk"))
+    assert [answer.status_code for answer in (first, again, rest, none)] == [201, 201, 201, 422]
+    assert (again.content, first.json()["parent"]) == (first.content, str(job.code))
+    assert [child.cause_id for child in children] == [cause, None]
+
+
+@pytest.mark.django_db
+def test_uncertain_rows_are_decided_about(program: Programs) -> None:
+    job = stages.settled(CSV, [Outcome.UNCERTAIN.value, "", "", "Lost."])
+    runner = program("run")
+
+    wrong = runner.call("POST", f"/jobs/{job.code}/resolve", {"uncertain": "shrug"})
+    accepted = runner.call("POST", f"/jobs/{job.code}/resolve", {"uncertain": "accept"})
+    again = runner.call("POST", f"/jobs/{job.code}/resolve", {"uncertain": "accept"})
+
+    assert [answer.status_code for answer in (wrong, accepted, again)] == [422, 200, 409]
+    assert accepted.json()["state"] == "completed"
+
+
+@pytest.mark.django_db
+def test_program_of_another_connection_finds_no_job(program: Programs) -> None:
+    job = stages.planned()
+    bound = program("run", make_connection(name="Other"))
+    asked = [("GET", ""), ("GET", "/rows"), ("GET", "/errors"), ("GET", "/results.csv"), ("PATCH", ""), ("DELETE", ""),
+             ("POST", "/launch"), ("POST", "/pause"), ("POST", "/cancel"), ("POST", "/retry")]  # fmt: skip
+
+    statuses = {bound.call(verb, f"/jobs/{job.code}{path}", {}).status_code for verb, path in asked}
+
+    assert (statuses, bound.call("GET", "/jobs").json()["items"]) == ({404}, [])
+
+
+def _complete(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(state=JobState.COMPLETED)
+    database.close()

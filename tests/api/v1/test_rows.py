@@ -1,0 +1,132 @@
+import csv
+import io
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jobsui.jobs.engine import outcomes
+from jobsui.jobs.models import Job
+from tests.api.conftest import Program, Programs
+from tests.web import stages
+
+pytestmark = pytest.mark.django_db
+MIXED = "external_id,price\n" + "".join(f"g-{n},{'x' if n % 100 == 0 else n}\n" for n in range(1, 351))
+"""350 rows in rows 2 to 351, of which the 100th, 200th and 300th cannot be sent."""
+
+
+def pages(program: Program, address: str) -> list[list[dict[str, Any]]]:
+    """All pages of a list, followed to the last."""
+    found = []
+    following: str | None = address
+    while following:
+        page = program.call("GET", following.rpartition("/api/v1")[2]).json()
+        found.append(page["items"])
+        following = page["next"]
+    return found
+
+
+def mixed() -> Job:
+    return stages.settled(MIXED, stages.failed(), stages.failed("Other."))
+
+
+def test_rows_are_told_in_the_order_of_the_file(program: Programs) -> None:
+    job = stages.settled("external_id,price\ng-1,1\ng-2,x\ng-3,3\n", stages.failed("Because.", "Code"))
+
+    told = pages(program("read"), f"/jobs/{job.code}/rows")
+
+    assert told == [[
+        {"row": 2, "outcome": "failed", "record_id": None, "error_code": "Code", "error": "Because."},
+        {"row": 3, "outcome": "invalid", "record_id": None, "error_code": "not_a_number",
+         "error": "“x” is not a number."},
+        {"row": 4, "outcome": "created_or_updated", "record_id": "01REC", "error_code": None, "error": None},
+    ]]  # fmt: skip
+
+
+@pytest.mark.parametrize("most_batches", [1, 200])
+def test_pages_of_rows_hold_each_row_once(
+    program: Programs, monkeypatch: pytest.MonkeyPatch, most_batches: int
+) -> None:
+    monkeypatch.setattr(outcomes, "MOST_BATCHES", most_batches)
+    job = mixed()
+
+    told = pages(program("read"), f"/jobs/{job.code}/rows?limit=40")
+
+    rows = [row for page in told for row in page]
+    assert [row["row"] for row in rows] == list(range(2, 352))
+    assert [row["outcome"] for row in rows] == [row.outcome for row in outcomes.outcome_rows(job)]
+
+
+@pytest.mark.parametrize("most_batches", [1, 200])
+@pytest.mark.parametrize(
+    ("outcome", "rows"),
+    [("failed", [2, 3]), ("invalid", [101, 201, 301]), ("uncertain", []), ("pending", []), ("cancelled", []),
+     ("created_or_updated", [n for n in range(4, 352) if n not in {101, 201, 301}])],
+)  # fmt: skip
+def test_rows_of_one_outcome(
+    program: Programs, monkeypatch: pytest.MonkeyPatch, most_batches: int, outcome: str, rows: list[int]
+) -> None:
+    monkeypatch.setattr(outcomes, "MOST_BATCHES", most_batches)
+    job = mixed()
+
+    told = pages(program("read"), f"/jobs/{job.code}/rows?limit=200&outcome={outcome}")
+
+    assert [row["row"] for page in told for row in page] == rows
+
+
+def test_rows_not_sent_yet_are_pending(program: Programs) -> None:
+    job = stages.planned("external_id,price\ng-1,1\ng-2,2\n")
+
+    told = pages(program("read"), f"/jobs/{job.code}/rows?outcome=pending")
+
+    assert [(row["row"], row["outcome"]) for row in told[0]] == [(2, "pending"), (3, "pending")]
+
+
+def test_page_deep_in_a_job_looks_into_few_batches(program: Programs) -> None:
+    job, reader = mixed(), program("read")
+
+    with CaptureQueriesContext(connection) as asked:
+        told = reader.call("GET", f"/jobs/{job.code}/rows?limit=10&cursor=340").json()
+
+    opened = [query["sql"] for query in asked if "jobs_batchblob" in query["sql"]]
+    assert ([row["row"] for row in told["items"]], len(opened)) == (list(range(341, 351)), 1)
+
+
+def test_results_are_the_file_with_its_outcomes(program: Programs) -> None:
+    job, reader = mixed(), program("read")
+
+    whole = reader.call("GET", f"/jobs/{job.code}/results.csv")
+    failed = reader.call("GET", f"/jobs/{job.code}/results.csv?outcome=failed&raw=true")
+
+    content = b"".join(whole.streaming_content)
+    rows = list(csv.DictReader(io.StringIO(b"".join(failed.streaming_content).decode("utf-8-sig"))))
+    assert (whole["Content-Type"], content) == ("text/csv; charset=utf-8", b"".join(outcomes.results_csv(job)))
+    assert [(row["external_id"], row["_row"], row["_error"]) for row in rows] == [
+        ("g-1", "2", "Because."), ("g-2", "3", "Other.")
+    ]  # fmt: skip
+
+
+def test_results_of_a_file_that_is_gone_are_refused(program: Programs) -> None:
+    job = mixed()
+    job.file.delete_content()
+
+    answer = program("read").call("GET", f"/jobs/{job.code}/results.csv")
+
+    assert (answer.status_code, answer.json()["detail"]) == (
+        409, "The stored file of this job is gone, so its rows cannot be told any more."
+    )  # fmt: skip
+
+
+def test_errors_are_grouped_by_cause(program: Programs) -> None:
+    jobs = [stages.checked(MIXED), mixed()]
+
+    told = [program("read").call("GET", f"/jobs/{job.code}/errors").json()["items"] for job in jobs]
+
+    found = [[(cause["phase"], cause["column"], cause["count"], cause["sample_rows"]) for cause in causes]
+             for causes in told]  # fmt: skip
+    assert found == [
+        [("check", "price", 3, [101, 201, 301])],
+        [("send", "price", 3, [101, 201, 301]), ("send", None, 1, [2]), ("send", None, 1, [3])],
+    ]
+    assert [cause["message"] for cause in told[1][1:]] == ["Because.", "Other."]

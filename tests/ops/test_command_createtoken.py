@@ -1,0 +1,80 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobsui.access import tokens
+from jobsui.access.models import ApiToken, Scope
+from tests.factories import make_connection, make_user
+from tests.ops.commands import run
+
+pytestmark = pytest.mark.django_db
+
+
+def test_token_stands_alone_on_standard_output() -> None:
+    owner = make_user("ana")
+
+    ran = run("createtoken", "ana")
+
+    token = tokens.recognise(ran.out.removesuffix("\n"))
+    assert token is not None
+    assert (ran.status, token.user, token.scope, token.connection, token.expires_at) == (0, owner, "run", None, None)
+    assert ran.err == (
+        "A token of ana, 'Made on the command line', for every connection, scope run, without an end. It is not shown "
+        "again:\n"
+    )
+
+
+def test_token_is_as_it_was_asked_for() -> None:
+    make_user("root", admin=True)
+    connection = make_connection(name="Acme")
+
+    ran = run("createtoken", "root", "--name", "Nightly", "--scope", "admin", "--connection", "Acme", "--expires", "30")
+
+    token = ApiToken.objects.get()
+    assert ran.status == 0
+    assert (token.name, token.scope, token.connection) == ("Nightly", Scope.ADMIN, connection)
+    assert token.expires_at is not None
+    assert timedelta(days=29) < token.expires_at - timezone.now() <= timedelta(days=30)
+
+
+def test_connection_may_be_named_by_its_code() -> None:
+    make_user("ana")
+    connection = make_connection(name="Acme")
+
+    run("createtoken", "ana", "--connection", str(connection.code))
+
+    assert ApiToken.objects.get().connection == connection
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["zoe"], "There is nobody called 'zoe'. An administrator makes log-ins on the page People."),
+        (["left"], "left may not sign in any more. An administrator can change that on the page People."),
+        (["ana", "--scope", "admin"], "Only administrators can make tokens of the scope admin. Choose run."),
+        (["ana", "--connection", "Nix"], "There is no connection 'Nix'. There are: Acme."),
+        (["ana", "--name", "x" * 81], "Give the token a name of up to 80 characters."),
+    ],
+)
+def test_token_that_cannot_be_made_is_refused(words: list[str], sentence: str) -> None:
+    make_user("ana")
+    left = make_user("left")
+    left.is_active = False
+    left.save()
+    make_connection(name="Acme")
+
+    ran = run("createtoken", *words)
+
+    assert (ran.status, ran.out, ran.err) == (2, "", f"{sentence}\n")
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "soon", "1" * 20])
+def test_token_expires_after_a_number_of_days(days: str) -> None:
+    make_user("ana")
+
+    ran = run("createtoken", "ana", f"--expires={days}")
+
+    assert f"{days!r} is no number of days between 1 and 36,500." in ran.err
+    assert not ApiToken.objects.exists()

@@ -1,0 +1,358 @@
+import io
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from jobsui.jobs import queueing, tasks
+from jobsui.jobs.engine import control, intake
+from jobsui.jobs.enums import JobState, Weight
+from jobsui.jobs.models import File, Job
+from jobsui.ops import following, preparing
+from tests.acceptance.processes import PATIENCE, Processes, wait_until
+from tests.factories import make_user
+from tests.ops.commands import Ran, Terminal, run
+from tests.world import World, gadgets, to_csv
+
+
+@pytest.fixture(autouse=True)
+def _workers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers do what was rung for whenever the command waits."""
+    monkeypatch.setattr(following, "sleep", lambda _: world.doorbell.answer())
+    monkeypatch.setattr(queueing, "answers", lambda: True)
+
+
+@pytest.fixture(autouse=True)
+def _empty_storage() -> None:
+    for folder in ("uploads", "staged"):
+        shutil.rmtree(settings.MEDIA_ROOT / folder, ignore_errors=True)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[[bytes | list[dict[str, object]]], str]:
+    def write(content: bytes | list[dict[str, object]]) -> str:
+        path = tmp_path / "rows.csv"
+        path.write_bytes(to_csv(content) if isinstance(content, list) else content)
+        return str(path)
+
+    return write
+
+
+Write = Callable[[bytes | list[dict[str, object]]], str]
+
+
+def runjob(path: str, *words: str, action: str = "create", key: str = "gadget", err: io.StringIO | None = None) -> Ran:
+    return run("runjob", path, "--connection", "Sandbox", "--object", key, "--action", action, *words, err=err)
+
+
+def nothing_is_left() -> bool:
+    stored = [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file() and path.name != "storage_id"]
+    return not (Job.objects.exists() or File.objects.exists() or stored)
+
+
+def test_job_is_followed_until_every_row_succeeded(world: World, file: Write) -> None:
+    world.object()
+
+    ran = runjob(file(gadgets(250)), "--wait")
+
+    job = Job.objects.get()
+    page = f"/jobs/{job.code}/"
+    assert (ran.status, ran.lines) == (0, [
+        "Completed: 250 created of 250 rows.",
+        f"Its page: {page}   Row by row: manage.py jobs results {str(job.code)[:8]}",
+    ])  # fmt: skip
+    assert ran.err.splitlines() == [
+        "Columns: external_id=external_id, name=name, serial=serial, price=price.",
+        f"Launched {str(job.code)[:8]}, {page}",
+    ]
+    assert len(world.records()) == 250
+
+
+def test_job_that_is_not_waited_for_is_launched(world: World, file: Write) -> None:
+    world.object()
+    ana = make_user("ana")
+
+    ran = runjob(file(gadgets(2)), "--user", "ana", "--weight", "low", "--blank", "clear")
+
+    job = Job.objects.get()
+    assert (ran.status, ran.out) == (0, f"{job.code} /jobs/{job.code}/\n")
+    assert (job.state, job.created_by, job.weight, job.options["blank"]) == (JobState.QUEUED, ana, Weight.LOW, "clear")
+    assert (job.events.get().text, job.events.get().by, job.file.uploaded_by) == ("Launched.", ana, ana)
+
+
+def test_rows_that_zendesk_refuses_are_told_by_cause_and_status(world: World, file: Write) -> None:
+    world.object()
+    world.sandbox.add_records(
+        "gadget", [{"external_id": "g-1", "name": "Gadget", "custom_object_fields": {"serial": "AB-000001"}}]
+    )
+
+    ran = runjob(file(gadgets(3)), "--wait")
+
+    assert (ran.status, ran.lines[0]) == (1, "Completed: 2 created, 1 failed of 3 rows.")
+    assert ran.lines[1].startswith("      1 x ")
+    assert ran.lines[1].endswith("(row 2)")
+
+
+def test_problems_stop_the_job_before_anything_is_sent(world: World, file: Write) -> None:
+    world.object()
+    rows = gadgets(9)
+    for row in rows[:7]:
+        row["price"] = "1,5"
+    rows[8]["serial"] = "nonsense"
+
+    ran = runjob(file(rows))
+
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.splitlines()[1:] == [
+        "      7 x price: The value is not a number, for example “1,5”. (rows 2, 3, 4, 5, 6 and 2 more)",
+        "          Write digits with a point, such as 1250.50. A comma could mean thousands or decimals, so it is not "
+        "guessed.",
+        "      1 x serial: The value does not match the pattern of Serial, for example “nonsense”. (row 10)",
+        "          It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$",
+        "8 rows with problems, so nothing was sent. Mend the file, or add --invalid skip.",
+    ]
+    assert (world.sandbox.jobs(), nothing_is_left()) == ([], True)
+
+
+def test_only_columns_named_by_map_are_sent(world: World, file: Write) -> None:
+    world.object()
+    path = file(b"no=1,what,serial,price\nA-1,Drill,AB-000001,9.5\n")
+
+    ran = runjob(path, "--map", "no=1=external_id", "--map", "what=name", "--map", "serial=serial")
+
+    assert Job.objects.get().mapping == {"no=1": "external_id", "what": "name", "serial": "field:serial"}
+    assert ran.err.splitlines() == ["Columns: no=1=external_id, what=name, serial=serial.", "Not sent: price."]
+
+
+def test_other_columns_map_themselves_where_that_was_said(world: World, file: Write) -> None:
+    world.object()
+    path = file(b"name,what,serial,price\nA-1,Drill,AB-000001,9.5\n")
+
+    runjob(path, "--map", "what=name", "--map-others")
+
+    assert Job.objects.get().mapping == {"what": "name", "serial": "field:serial", "price": "field:price"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--map", "name=colour"], "'colour' is no field that this action can fill. It can fill: name, external_id, "),
+        (["--map", "nix=name"], "The file has no column 'nix'. Serial must be filled. Choose its column. Use --map "),
+        (["--map", "name=name", "--map", "name=notes"], "--map names name twice. A column fills one field."),
+        (["--map", "name=name"], "Serial must be filled. Choose its column. Use --map COLUMN=FIELD. Columns: name, s."),
+        (["--user", "zoe"], "There is nobody called 'zoe'."),
+    ],
+)
+def test_job_that_cannot_work_is_refused_and_nothing_left(
+    world: World, file: Write, words: list[str], sentence: str
+) -> None:
+    world.object()
+
+    ran = runjob(file(b"name,s\nDrill,AB-000001\n"), *words)
+
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(sentence)
+    assert nothing_is_left()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "The file is empty."),
+        (b"\x89PNG\r\n\x1a\n", "rows.csv: This is a picture. Upload CSV, XLSX, JSON or JSON Lines."),
+        (b"name\n", "rows.csv: The file has a header but no rows."),
+    ],
+)
+def test_file_that_is_no_table_is_refused(world: World, file: Write, content: bytes, sentence: str) -> None:
+    world.object()
+
+    ran = runjob(file(content))
+
+    assert (ran.status, ran.out, ran.err) == (2, "", f"{sentence}\n")
+    assert nothing_is_left()
+
+
+def test_file_that_is_not_there_is_told(world: World) -> None:
+    world.object()
+
+    assert runjob("/nowhere/rows.csv").err == "No such file or directory: /nowhere/rows.csv.\n"
+
+
+def test_object_not_known_yet_is_looked_up(world: World, file: Write) -> None:
+    world.object()
+    world.connection.objects_known.all().delete()
+
+    assert runjob(file(gadgets(1))).status == 0
+    assert runjob(file(gadgets(1)), key="nix").err == (
+        "nix could not be read. Zendesk does not know this (Not found). Check the object key and that custom objects "
+        "are on.\n"
+    )
+
+
+def test_fields_are_those_of_now(world: World, file: Write) -> None:
+    known = world.object()
+    known.fields = []
+    known.save()
+
+    assert runjob(file(gadgets(1))).status == 0
+
+
+def test_credentials_that_zendesk_refuses_are_told(world: World, file: Write) -> None:
+    world.object()
+    world.connection.set_secret("api_token", "wrong-secret")
+    world.connection.save()
+
+    ran = runjob(file(gadgets(1)))
+
+    assert (ran.status, nothing_is_left()) == (2, True)
+    assert ran.err.startswith("Zendesk does not accept the credentials (")
+    assert "wrong-secret" not in ran.err
+
+
+def test_standard_input_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'[{"name": "Drill", "serial": "AB-000001"}]')))
+
+    ran = runjob("-")
+
+    assert ran.status == 0
+    assert (Job.objects.get().file.name, Job.objects.get().file.format) == ("stdin", "json")
+
+
+def test_lines_of_json_follow_a_job_without_its_rows_with_problems(world: World, file: Write) -> None:
+    world.object()
+    rows = gadgets(3)
+    rows[1]["price"] = "1,5"
+
+    ran = runjob(file(rows), "--wait", "--json", "--invalid", "skip")
+
+    job = Job.objects.get()
+    problem, first, last = ran.data
+    assert (ran.status, sorted(world.records())) == (1, ["g-1", "g-3"])
+    assert (problem["count"], problem["column"], problem["code"], problem["rows"], problem["values"]) == (
+        1, "price", "not_a_number", [3], ["1,5"]
+    )  # fmt: skip
+    assert (first["id"], first["state"], first["held_by"]) == (str(job.code), "queued", "workers")
+    assert (last["state"], last["counts"]["created"], last["counts"]["invalid"]) == ("completed", 2, 1)
+    assert last["batches"] == {"total": 1, "waiting": 0, "in_flight": 0, "done": 1}
+    assert (last["file_name"], last["connection_name"], last["url"]) == ("rows.csv", "Sandbox", f"/jobs/{job.code}/")
+
+
+def test_bar_moves_on_a_terminal(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+    monkeypatch.setattr(following, "sleep", lambda _: control.pause(Job.objects.get(), by=None))
+    monkeypatch.setenv("COLUMNS", "80")
+
+    ran = runjob(file(gadgets(2)), "--wait", err=Terminal())
+
+    shown = [line.strip() for line in ran.err.replace("\n", "\r").split("\r") if line.strip()]
+    assert shown[-3:] == [
+        f"[{'#' * 24}] 100 %  Checking 2 of 2 rows",
+        f"Launched {str(Job.objects.get().code)[:8]}, /jobs/{Job.objects.get().code}/",
+        f"[{'.' * 24}]   0 %  queued, 0 of 2 rows, held back by our workers",
+    ]
+
+
+def test_interrupted_wait_leaves_the_job_going(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+
+    def ctrl_c(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "sleep", ctrl_c)
+
+    ran = runjob(file(gadgets(1)), "--wait")
+
+    job = Job.objects.get()
+    name = str(job.code)[:8]
+    assert (ran.status, ran.out, job.state) == (130, "", JobState.QUEUED)
+    assert ran.err.splitlines()[-1] == (
+        f"The job goes on. Wait again: manage.py jobs wait {name}   Stop it: manage.py jobs cancel {name}"
+    )
+
+
+def test_interrupted_before_the_launch_leaves_nothing(
+    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.object()
+
+    def ctrl_c(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(control, "launch", ctrl_c)
+
+    ran = runjob(file(gadgets(1)))
+
+    assert (ran.status, ran.err.splitlines()[-1], nothing_is_left()) == (130, "Interrupted.", True)
+
+
+def test_worker_that_is_quicker_is_watched(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+    own_read = intake.read_file
+    monkeypatch.setattr(intake, "read_file", lambda *_, **__: None)  # As when somebody else has the lease.
+
+    def worker(_: float) -> None:
+        own_read(File.objects.get(), stopping=queueing.stopping)
+
+    monkeypatch.setattr(preparing, "sleep", worker)
+
+    assert runjob(file(gadgets(1))).status == 0
+
+
+def test_wait_ends_when_the_job_needs_a_person(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+    monkeypatch.setattr(following, "sleep", lambda _: control.pause(Job.objects.get(), by=None))
+
+    ran = runjob(file(gadgets(1)), "--wait")
+
+    assert (ran.status, ran.lines[0]) == (1, "Paused: 1 pending of 1 row.")
+
+
+def test_queue_that_does_not_answer_is_told(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.object()
+    monkeypatch.setattr(queueing, "answers", lambda: False)
+
+    ran = runjob(file(gadgets(1)))
+
+    assert (ran.status, ran.err.splitlines()[-1]) == (
+        0, "The queue does not answer. The job begins once Jobs UI runs: manage.py up."
+    )  # fmt: skip
+
+
+def test_exit_status_of_real_processes(world: World, file: Write, tmp_path: Path) -> None:
+    world.object()
+    bad = tmp_path / "bad.csv"
+    bad.write_text("name,serial\nDrill,nonsense\n")
+    environment = Processes(tmp_path).environment | {"DJANGO_SETTINGS_MODULE": "jobsui.settings"}
+    job = ["--connection", "Sandbox", "--object", "gadget", "--action", "create"]
+    commands = {
+        0: ["runjob", file(gadgets(1)), *job, "--wait"],
+        1: ["files", "check", str(bad), *job],
+        2: ["files", "check", "nowhere.csv", *job],
+    }
+    processes = {
+        status: subprocess.Popen(
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), *words],
+            cwd=tmp_path,
+            text=True,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for status, words in commands.items()
+    }
+
+    wait_until(Job.objects.filter(state=JobState.QUEUED).exists, "the launch")
+    tasks.plan_job(Job.objects.get(state=JobState.QUEUED).pk)
+    tasks.drive()
+
+    said = {status: process.communicate(timeout=PATIENCE) for status, process in processes.items()}
+    assert {status: process.returncode for status, process in processes.items()} == {0: 0, 1: 1, 2: 2}
+    assert said[0][0].startswith("Completed: 1 created of 1 row.\n")
+    assert said[1][0].startswith("1 row, 1 row with problems.\n      1 x serial: ")
+    assert said[2] == ("", "CommandError: No such file or directory: nowhere.csv.\n")
