@@ -26,14 +26,6 @@ PARAMETER = {
 }  # fmt: skip
 """For the description of an operation that honours it."""
 REFUSALS = (Problem, Http404, JobsError, ConnectionsError)
-PARAMETER = {
-    "parameters": [
-        {"in": "header", "name": HEADER, "required": False, "schema": {"type": "string", "maxLength": 255},
-         "description": "Sent again within 24 hours with the same key, the request is answered as before and makes "
-         "nothing twice."}
-    ]
-}  # fmt: skip
-"""For the description of an operation that honours it."""
 Made = tuple[int, Schema]
 """HTTP status and body of an answer."""
 

@@ -32,7 +32,7 @@ def _storable(moment: datetime) -> datetime:
 PLAIN = AfterValidator(_plain)
 Text = Annotated[str, PLAIN]
 """Any text that can be stored."""
-Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
+Name = Annotated[str, Field(min_length=1, max_length=255), PLAIN]
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 Moment = Annotated[datetime, AfterValidator(_storable)]
 """A time; UTC where it does not say."""

@@ -5,9 +5,11 @@ import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 
 from jobsui import paging
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
@@ -46,7 +48,7 @@ class OutcomeRow:
 def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
     """Every row of the job in the file's order with what became of it, or only those of one outcome; in constant
     memory. Raises FileRefused when the stored file can no longer be read."""
-    ends = _ends_by_row(job)
+    ends = _ends_by_row(BatchBlob.objects.filter(batch__job=job), job.row_errors.all())
     row, end = next(ends, (0, None))
     with _open_rows(job.file) as table:
         for number, cells in checking.rows_of(job, table):
@@ -75,14 +77,16 @@ def page(job: Job, *, outcome: str = "", after: int = 0, size: int = paging.SIZE
     window = [] if outcome == Outcome.INVALID else list(batches)
     is_cut = len(window) == MOST_BATCHES
     last = window[-1].last_row if is_cut else paging.LARGEST
-    rows = heapq.merge(_planned_after(job, after, window), _invalid_after(job, after, last), key=lambda one: one.row)
-    entries = list(itertools.islice((one for one in rows if not outcome or one.outcome == outcome), size + 1))
+    blobs = BatchBlob.objects.filter(batch__in=window)
+    ends = _ends_by_row(blobs, job.row_errors.filter(row__gt=after, row__lte=last))
+    wanted = (outcome_row(row, [], end, "") for row, end in ends if row > after and outcome in {"", end[0]})
+    entries = list(itertools.islice(wanted, size + 1))
     if len(entries) > size:
         return Page(entries[:size], str(entries[size - 1].row), "")
     return Page(entries, str(last) if is_cut else "", "")
 
 
-def open_outcome(job: Job, batch: Batch) -> str:
+def open_outcome(batch: Batch) -> str:
     """Of the rows of a batch that have no end."""
     return Outcome.CANCELLED.value if batch.state == BatchState.CANCELLED else Outcome.PENDING.value
 
@@ -157,45 +161,22 @@ def _require_content(job: Job) -> None:
         raise NotPossibleNow("The stored file of this job is gone, so its rows cannot be told any more.")
 
 
-def _ends_by_row(job: Job) -> Iterator[tuple[int, End]]:
-    """(row, end) in the order of rows: batches and invalid rows, each in order already, merged."""
-    batched, invalid = _ends_of_batches(job), _ends_of_invalid(job)
-    left, right = next(batched, None), next(invalid, None)
-    while left or right:
-        if right is None or (left is not None and left[0] < right[0]):
-            assert left is not None  # noqa: S101  # for the type checker: one of both is there
-            yield left
-            left = next(batched, None)
-        else:
-            yield right
-            right = next(invalid, None)
+def _ends_by_row(blobs: QuerySet[BatchBlob], invalid: QuerySet[RowError]) -> Iterator[tuple[int, End]]:
+    """(row, end) in the order of rows: those of these batches and invalid ones, each in order already, merged."""
+    return heapq.merge(_ends_of_batches(blobs), _ends_of_invalid(invalid), key=itemgetter(0))
 
 
-def _planned_after(job: Job, after: int, batches: Iterable[Batch]) -> Iterator[OutcomeRow]:
-    for batch in batches:
-        blob = BatchBlob.objects.defer("payload", "reply").get(pk=batch.pk)
-        for row, end in zip(blob.row_numbers, blob.ends, strict=True):
-            if row > after:
-                yield outcome_row(row, [], end, open_outcome(job, batch))
-
-
-def _invalid_after(job: Job, after: int, last: int) -> Iterator[OutcomeRow]:
-    invalid = RowError.objects.filter(job=job, outcome=Outcome.INVALID, row__gt=after, row__lte=last).order_by("row")
-    for row, code, message in invalid.values_list("row", "code", "message").iterator(chunk_size=paging.SIZE):
-        yield OutcomeRow(row, [], Outcome.INVALID.value, "", code, message)
-
-
-def _ends_of_batches(job: Job) -> Iterator[tuple[int, End]]:
-    blobs = BatchBlob.objects.filter(batch__job=job).select_related("batch").order_by("batch__seq")
-    for blob in blobs.defer("payload", "reply").iterator(chunk_size=50):
-        still_open = [open_outcome(job, blob.batch), "", "", ""]
+def _ends_of_batches(blobs: QuerySet[BatchBlob]) -> Iterator[tuple[int, End]]:
+    found = blobs.select_related("batch").order_by("batch__seq").defer("payload", "reply")
+    for blob in found.iterator(chunk_size=50):
+        still_open = [open_outcome(blob.batch), "", "", ""]
         for row, end in zip(blob.row_numbers, blob.ends, strict=True):
             yield row, end or still_open
 
 
-def _ends_of_invalid(job: Job) -> Iterator[tuple[int, End]]:
-    invalid = RowError.objects.filter(job=job, outcome=Outcome.INVALID).order_by("row")
-    for row, code, message in invalid.values_list("row", "code", "message").iterator(chunk_size=2000):
+def _ends_of_invalid(errors: QuerySet[RowError]) -> Iterator[tuple[int, End]]:
+    invalid = errors.filter(outcome=Outcome.INVALID).order_by("row").values_list("row", "code", "message")
+    for row, code, message in invalid.iterator(chunk_size=2000):
         yield row, [Outcome.INVALID.value, "", code, message]
 
 

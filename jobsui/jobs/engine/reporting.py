@@ -202,7 +202,7 @@ def exchange(batch: Batch) -> Exchange:
         attempts=attempts,
         answer=_pretty(answer),
         reply=_pretty(unpack(blob.reply)),
-        rows=[outcomes.outcome_row(row, [_pretty(line)], end, outcomes.open_outcome(job, batch))
+        rows=[outcomes.outcome_row(row, [_pretty(line)], end, outcomes.open_outcome(batch))
               for row, line, end in zip(blob.row_numbers, blob.lines, blob.ends, strict=True)],
         parts={attempt.number: blob.row_numbers[attempt.last_item]
                for attempt in attempts if attempt.last_item < batch.size - 1},
