@@ -111,19 +111,21 @@ def test_process_has_few_reads_under_way_at_once(acme: Connection, monkeypatch: 
     all_in, over = threading.Barrier(reads.UNDER_WAY + 1), threading.Event()
 
     def held(*_: Any) -> Answer:
-        all_in.wait(10)
-        over.wait(10)
+        all_in.wait(60)
+        over.wait(60)
         return Answer(200, {}, b"{}", 0.0)
 
     def begin() -> None:
-        read(acme)
-        database.close()
+        try:
+            read(acme)
+        finally:
+            database.close()
 
     monkeypatch.setattr(reads, "_sent", held)
     threads = [threading.Thread(target=begin) for _ in range(reads.UNDER_WAY)]
     for thread in threads:
         thread.start()
-    all_in.wait(10)
+    all_in.wait(60)
 
     with pytest.raises(reads.Busy) as busy:
         read(acme)
