@@ -22,27 +22,45 @@ class Page[T]:
     """Cursor of the page before, "" on the first."""
 
 
+class BadCursor(ValueError):
+    """A cursor that no page ever had."""
+
+
 def by_time[T: Model](found: QuerySet[T], cursor: str, size: int = SIZE) -> Page[T]:
-    """Newest first, by (created_at, id). A cursor is "<" or ">", the time and the id; nonsense begins at the top."""
+    """Newest first, by (created_at, id). A cursor is "<" or ">" and the `place` of an entry. Raises BadCursor."""
+    if not cursor:
+        entries = list(found.order_by("-created_at", "-pk")[: size + 1])
+        return Page(entries[:size], f"<{place(entries[size - 1])}" if len(entries) > size else "", "")
     way, at, pk = _parse(cursor)
     side, order = ("gt", ("created_at", "pk")) if way == ">" else ("lt", ("-created_at", "-pk"))
-    beyond = found.filter(_beyond(side, at, pk)) if way else found
-    entries = list(beyond.order_by(*order)[: size + 1])
-    if way and not entries:
-        return by_time(found, "", size)  # What was beyond is gone.
+    entries = list(found.filter(_beyond(side, at, pk)).order_by(*order)[: size + 1])
     more, entries = len(entries) > size, entries[:size]
+    if not entries:
+        return Page([], "", "")
     if way == ">":
         entries.reverse()
-        return Page(entries, _cursor("<", entries[-1]), _cursor(">", entries[0]) if more else "")
-    return Page(entries, _cursor("<", entries[-1]) if more else "", _cursor(">", entries[0]) if way else "")
+        return Page(entries, f"<{place(entries[-1])}", f">{place(entries[0])}" if more else "")
+    return Page(entries, f"<{place(entries[-1])}" if more else "", f">{place(entries[0])}")
 
 
-def by_number[T: Model](found: QuerySet[T], name: str, after: str, size: int = SIZE) -> Page[T]:
-    """Upwards by a whole-number column; `older` carries on behind the last number of this page."""
-    if (number := whole(after)) is not None:
-        found = found.filter(**{f"{name}__gt": number})
+def by_number[T: Model](found: QuerySet[T], name: str, cursor: str, size: int = SIZE) -> Page[T]:
+    """Upwards by a whole-number column; a cursor is the last number of the page before. Raises BadCursor."""
+    if cursor:
+        found = found.filter(**{f"{name}__gt": number(cursor)})
     entries = list(found.order_by(name)[: size + 1])
     return Page(entries[:size], str(getattr(entries[size - 1], name)) if len(entries) > size else "", "")
+
+
+def place(entry: Any) -> str:
+    """Where it stands among others by time."""
+    return f"{entry.created_at.isoformat()}_{entry.pk}"
+
+
+def number(cursor: str) -> int:
+    """That of a cursor by number. Raises BadCursor."""
+    if (told := whole(cursor)) is None:
+        raise BadCursor(cursor)
+    return told
 
 
 def capped_count(found: QuerySet[Any]) -> str:
@@ -55,25 +73,20 @@ def whole(text: str) -> int | None:
     """The number in an address; None for nonsense and for what no database holds."""
     if not text.isdecimal() or len(text) > 19:
         return None
-    number = int(text)
-    return number if number <= LARGEST else None
+    value = int(text)
+    return value if value <= LARGEST else None
 
 
 def _beyond(side: str, at: datetime, pk: int) -> Q:
     return Q(**{f"created_at__{side}": at}) | Q(created_at=at, **{f"pk__{side}": pk})
 
 
-def _cursor(way: str, entry: Any) -> str:
-    return f"{way}{entry.created_at.isoformat()}_{entry.pk}"
-
-
 def _parse(cursor: str) -> tuple[str, datetime, int]:
     at, _, pk = cursor[1:].rpartition("_")
-    way, number = cursor[:1], whole(pk)
     try:
         moment = datetime.fromisoformat(at).astimezone(UTC)
     except (ValueError, OverflowError):
-        return "", datetime.min, 0  # noqa: DTZ901  # never used: no way to go
-    if way not in {"<", ">"} or number is None:
-        return "", moment, 0
-    return way, moment, number
+        raise BadCursor(cursor) from None
+    if cursor[0] not in "<>":
+        raise BadCursor(cursor)
+    return cursor[0], moment, number(pk)

@@ -15,6 +15,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from jobsui.access.errors import TokenRefused
 from jobsui.connections.errors import ConnectionInUse, ConnectionRefused, ConnectionsError, ZendeskError, explain
 from jobsui.jobs.errors import ChangedSinceCheck, FileRefused, JobsError, MappingRefused, NotPossibleNow, UnreachableNow
+from jobsui.paging import BadCursor
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ NOT_SIGNED_IN = (
     "Send a valid API token in the header Authorization: Bearer TOKEN. Make one at /tokens/, or by manage.py "
     "createtoken."
 )
+BAD_CURSOR = "is none of a page of this list; follow next of a page, or leave it out"
 BODY_TOO_LARGE = "The body is larger than 10 MB. Send rows as a file: POST /api/v1/files."
 UNEXPECTED = "Something went wrong on our side; the server's log has it. Try again."
 
@@ -88,6 +90,9 @@ def problem_of(error: Exception) -> Problem:
             return Problem(401, "not_signed_in", NOT_SIGNED_IN)
         case ValidationError():
             return _invalid(error)
+        case BadCursor():
+            errors = [{"where": "query.cursor", "message": BAD_CURSOR}]
+            return Problem(422, "bad_cursor", f"query.cursor: {BAD_CURSOR}.", errors)
         case MappingRefused():
             errors = [{"where": "body.mapping", "message": each} for each in error.problems]
             return Problem(422, "mapping_refused", str(error), errors)

@@ -11,6 +11,8 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from jobsui.paging import BadCursor, Page
+
 
 class HtmxRequest(HttpRequest):
     htmx: HtmxDetails
@@ -40,3 +42,12 @@ def takes_files[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpRespons
     """Marks a view whose requests may be as large as an upload (middleware.BodyLimit)."""
     view.takes_files = True  # type: ignore[attr-defined]
     return view
+
+
+def page_at[T](page: Callable[[str], Page[T]], cursor: str) -> Page[T]:
+    """The page an address asks for; the first where that leads nowhere, or not any more."""
+    try:
+        found = page(cursor)
+    except BadCursor:
+        return page("")
+    return found if found.entries else page("")

@@ -1,10 +1,12 @@
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from django.test import Client
 
 from jobsui import paging
 from jobsui.jobs.models import Job
+from jobsui.web import http
 from tests.web import stages
 
 pytestmark = pytest.mark.django_db
@@ -57,15 +59,22 @@ def test_page_stays_where_it_is_when_jobs_come(jobs: list[int]) -> None:
      "<0001-01-01T00:00:00+14:00_1", ">9999-12-31T23:59:59-14:00_1", "<2026-11-24T12:00:00+00:00_" + "9" * 40,
      "<2026-11-24T12:00:00+00:00_" + "9" * 5000, "\x00", "<2026-11-24T12:00:00+00:00_²"],
 )  # fmt: skip
-def test_nonsense_begins_at_the_top(jobs: list[int], cursor: str) -> None:
-    page = paging.by_time(Job.objects.all(), cursor)
+def test_nonsense_is_refused_and_begins_at_the_top_for_people(jobs: list[int], cursor: str) -> None:
+    found = partial(paging.by_time, Job.objects.all())
+
+    with pytest.raises(paging.BadCursor):
+        found(cursor)
+    page = http.page_at(found, cursor)
 
     assert (shown(page), page.newer) == (jobs[:50], "")
 
 
 @pytest.mark.parametrize("cursor", ["<2000-01-01T00:00:00+00:00_1", ">2100-01-01T00:00:00+00:00_1"])
-def test_cursor_with_nothing_behind_it_begins_at_the_top(jobs: list[int], cursor: str) -> None:
-    assert shown(paging.by_time(Job.objects.all(), cursor)) == jobs[:50]
+def test_cursor_with_nothing_behind_it_begins_at_the_top_for_people_alone(jobs: list[int], cursor: str) -> None:
+    found = partial(paging.by_time, Job.objects.all())
+
+    assert found(cursor) == paging.Page([], "", "")  # A program that follows pages would begin again and again.
+    assert shown(http.page_at(found, cursor)) == jobs[:50]
 
 
 def test_list_page_links_to_its_neighbours_with_its_filters(operator: Client, jobs: list[int]) -> None:
@@ -87,11 +96,13 @@ def test_nothing_at_all_has_no_neighbours() -> None:
     assert page == paging.Page([], "", "")
 
 
-@pytest.mark.parametrize("after", ["", "x", "-1", "²", "9" * 40, "9" * 5000])
-def test_numbers_that_are_none_begin_at_the_beginning(after: str) -> None:
-    job = stages.settled()
+@pytest.mark.parametrize("after", ["x", "-1", "²", "9" * 40, "9" * 5000])
+def test_numbers_that_are_none_are_refused_and_begin_at_the_beginning_for_people(after: str) -> None:
+    found = partial(paging.by_number, stages.settled().row_errors.all(), "row")
 
-    page = paging.by_number(job.row_errors.all(), "row", after)
+    with pytest.raises(paging.BadCursor):
+        found(after)
+    page = http.page_at(found, after)
 
     assert [error.row for error in page.entries] == [4]
 

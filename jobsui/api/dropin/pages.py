@@ -1,7 +1,8 @@
-"""Cursor pagination as Zendesk has it: by key and never by offset, so that any page costs what the first does."""
+"""Cursor pagination as Zendesk has it, over our own."""
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -9,18 +10,17 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from jobsui.api.dropin.refusals import invalid_parameter
+from jobsui import paging
+from jobsui.api.dropin.refusals import Refused, invalid_parameter
 from jobsui.jobs.models import Job
 
 MOST = 100
 SIZE, AFTER, BEFORE = "page[size]", "page[after]", "page[before]"
-LARGEST = 2**63 - 1
-"""What a database takes for a whole number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    jobs: list[Job]
+    jobs: Sequence[Job]
     ends: dict[str, Any]
     """The `meta` and `links` that go with it."""
 
@@ -29,28 +29,23 @@ def page(request: HttpRequest, jobs: QuerySet[Job], where: str) -> Page:
     """The page that is asked for, newest first. Raises Refused when that makes no sense; `where` names the action."""
     size = _size(request, where)
     after, before = _cursor(request, AFTER, where), _cursor(request, BEFORE, where)
-    if after is not None and before is not None:
+    if after and before:
         raise invalid_parameter("page", "must not have both after and before", where)
-    if before is not None:
-        found = list(jobs.filter(pk__gt=before).order_by("pk")[: size + 1])
-        shown = found[:size][::-1]
-        older, newer = bool(shown), len(found) > size
-    else:
-        found = list((jobs if after is None else jobs.filter(pk__lt=after)).order_by("-pk")[: size + 1])
-        shown = found[:size]
-        older, newer = len(found) > size, bool(shown) and after is not None
-    return Page(shown, _ends(request, shown, size, older=older, newer=newer, has_more=len(found) > size))
+    try:
+        found = paging.by_time(jobs, f"<{after}" if after else f">{before}" if before else "", size)
+    except paging.BadCursor:
+        raise _no_cursor(AFTER if after else BEFORE, where) from None
+    return Page(found.entries, _ends(request, found, size, has_more=bool(found.newer if before else found.older)))
 
 
-def _ends(
-    request: HttpRequest, shown: list[Job], size: int, *, older: bool, newer: bool, has_more: bool
-) -> dict[str, Any]:
-    last, first = (_encoded(shown[-1].pk), _encoded(shown[0].pk)) if shown else (None, None)
+def _ends(request: HttpRequest, page: paging.Page[Job], size: int, *, has_more: bool) -> dict[str, Any]:
+    shown = page.entries
+    last, first = (_encoded(paging.place(shown[-1])), _encoded(paging.place(shown[0]))) if shown else (None, None)
     return {
         "meta": {"has_more": has_more, "after_cursor": last, "before_cursor": first},
         "links": {
-            "next": _link(request, AFTER, last, size) if older else None,
-            "prev": _link(request, BEFORE, first, size) if newer else None,
+            "next": _link(request, AFTER, last, size) if page.older else None,
+            "prev": _link(request, BEFORE, first, size) if page.newer else None,
         },
     }
 
@@ -61,25 +56,23 @@ def _link(request: HttpRequest, way: str, cursor: str | None, size: int) -> str:
 
 
 def _size(request: HttpRequest, where: str) -> int:
-    text = request.GET.get(SIZE, str(MOST))
-    if not (text.isdecimal() and len(text) < 4 and 1 <= int(text) <= MOST):
+    size = paging.whole(request.GET.get(SIZE, str(MOST)))
+    if size is None or not 1 <= size <= MOST:
         raise invalid_parameter(SIZE, f"must be an integer from 1 to {MOST}", where)
-    return int(text)
+    return size
 
 
-def _encoded(pk: int) -> str:
-    return base64.urlsafe_b64encode(str(pk).encode()).decode()
+def _encoded(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode()
 
 
-def _cursor(request: HttpRequest, way: str, where: str) -> int | None:
-    """The key of the job it points at; None when there is no such cursor."""
-    text = request.GET.get(way)
-    if not text:
-        return None
+def _cursor(request: HttpRequest, way: str, where: str) -> str:
+    """The place it points at; "" when there is none."""
     try:
-        pk = int(base64.urlsafe_b64decode(text))
+        return base64.urlsafe_b64decode(request.GET.get(way, "")).decode()
     except (binascii.Error, ValueError):
-        pk = -1
-    if not 0 <= pk <= LARGEST:
-        raise invalid_parameter(way, "is no cursor of ours", where)
-    return pk
+        raise _no_cursor(way, where) from None
+
+
+def _no_cursor(way: str, where: str) -> Refused:
+    return invalid_parameter(way, "is no cursor of ours", where)

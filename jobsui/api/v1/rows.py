@@ -53,7 +53,7 @@ def row_list(
     """In the order of the file, as far as the rows are planned (soon after the launch). With `outcome`, a page may hold
     fewer rows than `limit`, even none, and not be the last: follow `next` until it is null."""
     job = finding.draft_or_job(request.auth, code)
-    page = outcomes.page(job, outcome=outcome or "", after=paging.whole(cursor) or 0, size=limit)
+    page = outcomes.page(job, outcome=outcome or "", after=paging.number(cursor or "0"), size=limit)
     return listed(request, page, _row)
 
 
@@ -78,19 +78,19 @@ def errors(request: ApiRequest, code: UUID) -> Any:
     """The most frequent first. Of a draft, what the check found; once launched, what came of the rows."""
     job = finding.draft_or_job(request.auth, code)
     phase = Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
-    return whole_list([_cause(cause) for cause in reporting.causes(job, phase)])
+    return whole_list([shown(cause) for cause in reporting.causes(job, phase)])
+
+
+def shown(cause: Cause) -> CauseOut:
+    return CauseOut(
+        id=cause.pk, phase=Cause.Phase(cause.phase), code=cause.code, column=cause.column or None,
+        message=cause.message, cure=cause.cure or None, count=cause.count, sample_rows=cause.sample_rows,
+        sample_values=cause.sample_values,
+    )  # fmt: skip
 
 
 def _row(one: OutcomeRow) -> RowOut:
     return RowOut(
         row=one.row, outcome=Outcome(one.outcome), record_id=one.record_id or None, error_code=one.error_code or None,
         error=one.error or None,
-    )  # fmt: skip
-
-
-def _cause(cause: Cause) -> CauseOut:
-    return CauseOut(
-        id=cause.pk, phase=Cause.Phase(cause.phase), code=cause.code, column=cause.column or None,
-        message=cause.message, cure=cause.cure or None, count=cause.count, sample_rows=cause.sample_rows,
-        sample_values=cause.sample_values,
     )  # fmt: skip

@@ -1,3 +1,4 @@
+from functools import partial
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -8,6 +9,7 @@ from jobsui import paging
 from jobsui.access import finding
 from jobsui.jobs.engine import reporting
 from jobsui.jobs.enums import BatchState
+from jobsui.web import http
 from jobsui.web.http import HtmxRequest
 
 
@@ -23,7 +25,7 @@ def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
     else:
         state = ""
     page = {"job": job, "tab": "batches", "state": state, "states": BatchState.choices,
-            "page": paging.by_number(found, "seq", request.GET.get("after", ""))}  # fmt: skip
+            "page": http.page_at(partial(paging.by_number, found, "seq"), request.GET.get("after", ""))}  # fmt: skip
     return render(request, "jobs/batches.html", page)
 
 

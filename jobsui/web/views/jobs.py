@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,6 +18,7 @@ from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.models import Job, RowError
+from jobsui.web import http
 from jobsui.web.forms.jobs import HistoryForm, RulesForm
 from jobsui.web.http import HtmxRequest
 from jobsui.words import counted
@@ -34,7 +36,7 @@ def job_list(request: HtmxRequest) -> HttpResponse:
     found = form.narrowed(everything)
     kept = request.GET.copy()
     kept.pop("cursor", None)
-    shown = paging.by_time(found, request.GET.get("cursor", ""))
+    shown = http.page_at(partial(paging.by_time, found), request.GET.get("cursor", ""))
     # What is all on this page need not be counted.
     count = paging.capped_count(found) if shown.older or shown.newer else str(len(shown.entries))
     page = {"form": form, "page": shown, "count": count, "kept": kept.urlencode()}
@@ -80,7 +82,8 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     else:
         outcome = ""
     page = {
-        "job": job, "tab": "rows", "page": paging.by_number(found, "row", request.GET.get("after", "")),
+        "job": job, "tab": "rows",
+        "page": http.page_at(partial(paging.by_number, found, "row"), request.GET.get("after", "")),
         "causes": reporting.causes(job, most=50), "outcomes": [(o.value, o.label) for o in RowError.OUTCOMES],
         "cause": cause, "outcome": outcome, "retriable": control.retriable_causes(job) if cause else {},
     }  # fmt: skip

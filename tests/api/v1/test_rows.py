@@ -93,6 +93,18 @@ def test_page_deep_in_a_job_looks_into_few_batches(program: Programs) -> None:
     assert ([row["row"] for row in told["items"]], len(opened)) == (list(range(341, 351)), 1)
 
 
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/{job}/rows", "/jobs/{job}/batches"])
+def test_cursor_of_no_page_is_refused(program: Programs, path: str) -> None:
+    job = stages.settled()
+
+    answer = program("read").call("GET", f"{path.format(job=job.code)}?cursor=nonsense")
+
+    said = "is none of a page of this list; follow next of a page, or leave it out"
+    assert (answer.status_code, answer.json()["code"], answer.json()["errors"]) == (
+        422, "bad_cursor", [{"where": "query.cursor", "message": said}]
+    )  # fmt: skip
+
+
 def test_results_are_the_file_with_its_outcomes(program: Programs) -> None:
     job, reader = mixed(), program("read")
 
