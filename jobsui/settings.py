@@ -113,6 +113,9 @@ WEB_THREADS = 8
 
 MAX_UPLOAD_BYTES = env_int("JOBSUI_MAX_UPLOAD_MB", default=2048) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+# Where uploads are kept, so that one that is whole need only be renamed; /tmp may be small, or memory.
+FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
+FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o600
 # A form without its file: the body of a test request is up to 1 MB and grows on its way in a form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024

@@ -26,6 +26,8 @@ DATA_DIR = DATA_DIR / os.environ.get("PYTEST_XDIST_WORKER", "alone")  # noqa: F4
 DATA_DIR.mkdir(exist_ok=True)
 MEDIA_ROOT = DATA_DIR / "files"
 STORAGE_ID = keys.storage_id(MEDIA_ROOT)
+FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 

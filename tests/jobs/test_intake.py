@@ -101,7 +101,7 @@ def test_workbook_tells_of_what_its_cells_do_not() -> None:
 
     assert file.staged_as
     assert [warning.partition(" ")[2][:30] for warning in file.warnings] == [
-        "formula without a stored resul", "values in id look like 1.23E+1",
+        "formula without a stored resul", "value in id like 1.23E+12: a s",
     ]  # fmt: skip
 
 

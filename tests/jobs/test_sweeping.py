@@ -1,4 +1,7 @@
+import os
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,3 +106,16 @@ def test_a_draft_launched_this_moment_stays(gadget: CustomObject, monkeypatch: p
     sweeping.sweep()
 
     assert Job.objects.filter(pk=job.pk).exists()
+
+
+def test_what_a_killed_process_left_of_an_upload_goes_after_a_day(settings: Any) -> None:
+    incoming = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    left, under_way = incoming / "left.upload", incoming / "under-way.upload"
+    for path in (left, under_way):
+        path.write_bytes(b"half of a fi")
+    os.utime(left, (time.time() - 25 * 3600,) * 2)
+
+    sweeping.sweep()
+
+    assert [path.exists() for path in (left, under_way)] == [False, True]
+    under_way.unlink()

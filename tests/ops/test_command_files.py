@@ -72,7 +72,7 @@ def test_what_is_odd_about_a_file_is_told(world: World, path: Path) -> None:
     ran = check(path)
 
     assert ran.err.splitlines()[0] == (
-        "1 values in name look garbled (such as Ã¤ for ä). Was the file saved in another encoding?"
+        "1 value in name with garbled letters (such as Ã¤ for ä). Was the file saved in another encoding?"
     )
 
 

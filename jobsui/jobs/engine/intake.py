@@ -1,7 +1,6 @@
 """Files coming in: streamed to storage as they are, then read in the background to find out what they are."""
 
 import hashlib
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -10,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.conf import settings
-from django.core.files import File as Content
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import TemporaryUploadedFile
 
 from jobsui.files.encoding import ENCODINGS as KNOWN
 from jobsui.files.errors import FileRefused
@@ -21,6 +20,7 @@ from jobsui.jobs.enums import FileState
 from jobsui.jobs.errors import UploadRefused
 from jobsui.jobs.models import File
 from jobsui.jobs.queueing import ring
+from jobsui.words import counted
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -67,7 +67,6 @@ def register(stored: Stored, *, by: "User | None", **layout: str) -> File:
 
 def store(chunks: Iterable[bytes], name: str) -> Stored:
     """Keep an upload exactly as it comes. Raises UploadRefused; nothing is left behind then."""
-    stored_as = f"uploads/{uuid.uuid4()}"
     digest, size = hashlib.sha256(), 0
 
     def measured() -> Iterator[bytes]:
@@ -80,14 +79,26 @@ def store(chunks: Iterable[bytes], name: str) -> Stored:
                 raise UploadRefused(f"The file is larger than {limit:,} MB. Split it, or raise JOBSUI_MAX_UPLOAD_MB.")
             yield chunk
 
-    with tempfile.TemporaryFile(dir=upload_dir()) as kept:
+    with incoming() as content:
         for chunk in measured():
-            kept.write(chunk)
+            content.write(chunk)
         if not size:
             raise UploadRefused("The file is empty.")
-        kept.seek(0)
-        stored_as = default_storage.save(stored_as, Content(kept))
+        stored_as = keep(content, "uploads")
     return Stored(_plain_name(name), stored_as, size, digest.hexdigest())
+
+
+@contextmanager
+def incoming() -> Iterator[TemporaryUploadedFile]:
+    """An empty file to be filled where uploads arrive; gone after the block unless `keep` took it."""
+    with TemporaryUploadedFile("incoming", "", 0, None) as content:
+        yield content
+
+
+def keep(content: TemporaryUploadedFile, folder: str) -> str:
+    """Move a filled file into this folder of the storage; its name there."""
+    content.flush()
+    return default_storage.save(f"{folder}/{uuid.uuid4()}", content)
 
 
 @contextmanager
@@ -166,11 +177,10 @@ def _read(file: File, lease: leases.Held, stopping: threading.Event) -> None:
 
 
 def _staged(table: Table, file: File, lease: leases.Held, stopping: threading.Event) -> str:
-    with tempfile.TemporaryFile(dir=upload_dir()) as out:
+    with incoming() as out:
         watched = _Watched(table, lambda number: _go_on(file, number, lease, stopping))
         stage(cast(Table, watched), cast(BinaryIO, out))
-        out.seek(0)
-        return default_storage.save(f"staged/{uuid.uuid4()}", Content(out))
+        return keep(out, "staged")
 
 
 class _Watched:
@@ -234,10 +244,10 @@ class _Oddities:
                 self._garbled[place] = self._garbled.get(place, 0) + 1
 
     def sentences(self) -> list[str]:
-        rounded = "values in {column} look like 1.23E+12: a spreadsheet has rounded them. Export that column as text."
-        garbled = "values in {column} look garbled (such as Ã¤ for ä). Was the file saved in another encoding?"
+        rounded = "in {column} like 1.23E+12: a spreadsheet has rounded them. Export that column as text."
+        garbled = "in {column} with garbled letters (such as Ã¤ for ä). Was the file saved in another encoding?"
         return [
-            f"{count:,} {sentence.format(column=self._columns[place])}"
+            f"{counted(count, 'value')} {sentence.format(column=self._columns[place])}"
             for sentence, seen in ((rounded, self._rounded), (garbled, self._garbled))
             for place, count in seen.items()
             if place < len(self._columns)
@@ -247,12 +257,6 @@ class _Oddities:
 def _is_rounded(cell: str) -> bool:
     digits, _, power = cell.partition("E+")
     return power.isdecimal() and digits.replace(".", "", 1).replace("-", "", 1).isdecimal()
-
-
-def upload_dir() -> str:
-    """Large temporary files belong where the uploads go, not on a small /tmp."""
-    settings.MEDIA_ROOT.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return str(settings.MEDIA_ROOT)
 
 
 def _plain_name(name: str) -> str:

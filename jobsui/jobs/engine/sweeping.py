@@ -1,9 +1,12 @@
 """Ringing again for work that nobody does: what was lost with a worker, a queue or a host goes on within a sweep."""
 
 import contextlib
+import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -15,12 +18,14 @@ from jobsui.jobs.models.file import this_storage
 from jobsui.jobs.queueing import ring
 
 DRAFT_DAYS = 7
+LEFT_SECONDS = 24 * 3600
+"""An upload nothing was added to for so long has nobody who fills it."""
 
 
 def sweep() -> None:
     """Ring for every file unread, job unchecked, unplanned or going on by itself, and account with open work, that
-    nobody holds a lease for; throw away drafts nobody touched for a week, and files kept here that no job has. Any
-    number of sweeps at once does no harm."""
+    nobody holds a lease for; throw away drafts nobody touched for a week, files kept here that no job has, and what
+    killed processes left of uploads. Any number of sweeps at once does no harm."""
     restoring.remember()
     held = set(Lease.objects.live().values_list("name", flat=True))
     _ring_for("read_file", "read", File.objects.filter(state=FileState.READING).values_list("pk", flat=True), held)
@@ -38,6 +43,10 @@ def sweep() -> None:
             control.discard(draft, by=None)
     for file in _forgotten_files():
         control.forget_unused(file)
+    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
+        with contextlib.suppress(FileNotFoundError):  # It arrived this very moment.
+            if path.stat().st_mtime < time.time() - LEFT_SECONDS:
+                path.unlink()
 
 
 def _forgotten_drafts() -> QuerySet[Job]:

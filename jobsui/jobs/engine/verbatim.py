@@ -3,13 +3,10 @@ we look at what is ours to know: which record is meant, that no record is meant 
 
 import itertools
 import json
-import tempfile
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from django.core.files import File as Content
 from django.core.files.storage import default_storage
 
 from jobsui.files import jsonfile
@@ -116,8 +113,7 @@ def _staged(stream: BinaryIO, most: int | None) -> tuple[int, str]:
             count += 1
             yield row
 
-    with tempfile.TemporaryFile(dir=intake.upload_dir()) as out:
+    with intake.incoming() as out:
         stage(Table([COLUMN], iter(counted())), cast(BinaryIO, out))
-        out.seek(0)
-        staged_as = default_storage.save(f"staged/{uuid.uuid4()}", Content(out))
+        staged_as = intake.keep(out, "staged")
     return count, staged_as
