@@ -48,6 +48,10 @@ def add_arguments(parser: CommandParser) -> None:
         "--blank", choices=["skip", "clear"], default="skip",
         help="an empty cell leaves the field as it is (skip, the default) or empties it (clear)",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-own-external-ids", action="store_false", dest="own_external_ids",
+        help="rows to create without an external id get none; those whose answer is lost may stay uncertain",
+    )  # fmt: skip
     encodings = intake.ENCODINGS
     parser.add_argument(
         "--encoding", default="", choices=encodings, metavar="E", help=f"{', '.join(encodings)}; detected if not said"
@@ -64,7 +68,8 @@ def checked(
     afterwards. Raises CommandError, and what the engine refuses."""
     target = named.custom_object(named.connection(options["connection"]), options["object"])
     file = _received(options, by)
-    chosen = Options.from_json({"blank": options["blank"], "invalid": invalid})
+    said = {name: options[name] for name in ("blank", "own_external_ids")}
+    chosen = Options.from_json(said | {"invalid": invalid})
     job = control.draft(target.connection, target.key, options["action"], file, by=by, options=chosen)
     meter = Meter(command.stderr)
     try:

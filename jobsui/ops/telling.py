@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from jobsui.api.v1 import job_out, rows
+from jobsui.api.v1.job_out import page as page
 from jobsui.jobs.engine import reporting
 from jobsui.jobs.enums import JobState, Outcome
 from jobsui.jobs.models import Cause, Job
@@ -24,37 +26,11 @@ def short(job: Job) -> str:
     return str(job.code)[:8]
 
 
-def page(job: Job) -> str:
-    """The path of its page."""
-    return f"/jobs/new/{job.code}/" if job.is_draft else f"/jobs/{job.code}/"
-
-
 def facts(job: Job) -> dict[str, Any]:
-    """A job with its holder as data, in the words of the REST API."""
-    now = reporting.progress(job)
-    return {
-        "id": job.code,
-        "url": page(job),
-        "state": job.state,
-        "connection": job.connection.code,
-        "connection_name": job.connection.name,
-        "object": job.object_key,
-        "action": job.action,
-        "file": job.file.code,
-        "file_name": job.file.name,
-        "parent": job.parent and job.parent.code,
-        "created_by": job.created_by and job.created_by.get_username(),
-        "created_at": _moment(job.created_at),
-        "started_at": _moment(job.started_at),
-        "finished_at": _moment(job.finished_at),
-        "error": job.reason,
-        "held_by": job.holder.value,
-        "counts": job.counts,
-        "batches": {"total": job.batches_total, "waiting": now.waiting, "in_flight": now.in_flight,
-                    "done": job.batches_done},
-        "records_per_second": now.records_per_second,
-        "eta_seconds": now.eta_seconds,
-    }  # fmt: skip
+    """A job with its holder as the REST API tells it, and the names of what it only has the ids of."""
+    in_flight = reporting.in_flight([job]).get(job.pk, 0)
+    names = {"connection_name": job.connection.name, "file_name": job.file.name}
+    return job_out.shown(job, page(job), in_flight).model_dump(mode="json") | names
 
 
 def progress(job: Job) -> str:
@@ -117,25 +93,14 @@ def causes(found: Iterable[Cause]) -> list[str]:
 
 
 def cause_facts(cause: Cause) -> dict[str, Any]:
-    return {
-        "count": cause.count,
-        "column": cause.column,
-        "code": cause.code,
-        "message": cause.message,
-        "cure": cause.cure,
-        "rows": cause.sample_rows,
-        "values": cause.sample_values,
-    }
+    """A cause as the REST API tells it."""
+    return rows.shown(cause).model_dump(mode="json")
 
 
 def _rows(cause: Cause) -> str:
     few = cause.sample_rows[:FEW]
     more = f" and {cause.count - len(few):,} more" if cause.count > len(few) else ""
     return f"row{'s' if cause.count > 1 else ''} {', '.join(map(str, few))}{more}"
-
-
-def _moment(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
 
 
 def _when(at: datetime | None, by: "User | None" = None) -> str:

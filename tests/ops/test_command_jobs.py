@@ -72,9 +72,7 @@ def test_list_is_narrowed(target: CustomObject, words: list[str]) -> None:
 def test_drafts_are_listed_by_their_state(target: CustomObject) -> None:
     draft = make(target, state=JobState.DRAFT)
 
-    assert [job["url"] for job in run("jobs", "list", "--json", "--state", "draft").data] == [
-        f"/jobs/new/{draft.code}/"
-    ]
+    assert [job["url"] for job in run("jobs", "list", "--json", "--state", "draft").data] == [f"/jobs/{draft.code}/"]
     assert run("jobs", "list").err == "There are no such jobs.\n"
 
 
@@ -108,7 +106,7 @@ def test_job_is_shown_as_the_api_tells_it(target: CustomObject) -> None:
         "id": CODE, "url": f"/jobs/{CODE}/", "state": "running", "connection": str(target.connection.code),
         "connection_name": "Acme", "object": "asset", "action": "create_or_update_by_external_id",
         "file": str(job.file.code), "file_name": "rows.csv", "parent": None, "created_by": None,
-        "created_at": "2026-07-01T12:30:00+00:00", "started_at": None, "finished_at": None, "error": "",
+        "created_at": "2026-07-01T12:30:00Z", "started_at": None, "finished_at": None, "error": None,
         "held_by": "workers",
         "counts": {"rows": 2, "pending": 2, "created": 0, "updated": 0, "created_or_updated": 0, "deleted": 0,
                    "unchanged": 0, "invalid": 0, "failed": 0, "uncertain": 0, "cancelled": 0},
@@ -169,7 +167,7 @@ def test_wait_for_a_draft_is_refused(target: CustomObject) -> None:
     ran = run("jobs", "wait", CODE)
 
     assert (ran.status, ran.err) == (
-        2, f"This job is a draft, not launched. Two columns fill Name. Its page: /jobs/new/{CODE}/\n"
+        2, f"This job is a draft, not launched. Two columns fill Name. Its page: /jobs/{CODE}/\n"
     )  # fmt: skip
 
 
@@ -226,7 +224,7 @@ def test_cancel_stops_a_job(target: CustomObject) -> None:
     ("state", "sentence"),
     [
         (JobState.COMPLETED, "It is too late to cancel this job: it is completed."),
-        (JobState.DRAFT, f"This job is a draft, never launched. Throw it away on its page: /jobs/new/{CODE}/"),
+        (JobState.DRAFT, f"This job is a draft, never launched. Throw it away on its page: /jobs/{CODE}/"),
     ],
 )
 def test_cancel_of_what_does_not_run_is_refused(target: CustomObject, state: JobState, sentence: str) -> None:

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from jobsui.jobs import queueing, tasks
 from jobsui.jobs.engine import control, intake
+from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import JobState, Weight
 from jobsui.jobs.models import File, Job
 from jobsui.ops import following, preparing
@@ -234,13 +235,26 @@ def test_lines_of_json_follow_a_job_without_its_rows_with_problems(world: World,
     job = Job.objects.get()
     problem, first, last = ran.data
     assert (ran.status, sorted(world.records())) == (1, ["g-1", "g-3"])
-    assert (problem["count"], problem["column"], problem["code"], problem["rows"], problem["values"]) == (
+    assert (problem["count"], problem["column"], problem["code"], problem["sample_rows"], problem["sample_values"]) == (
         1, "price", "not_a_number", [3], ["1,5"]
     )  # fmt: skip
     assert (first["id"], first["state"], first["held_by"]) == (str(job.code), "queued", "workers")
     assert (last["state"], last["counts"]["created"], last["counts"]["invalid"]) == ("completed", 2, 1)
     assert last["batches"] == {"total": 1, "waiting": 0, "in_flight": 0, "done": 1}
     assert (last["file_name"], last["connection_name"], last["url"]) == ("rows.csv", "Sandbox", f"/jobs/{job.code}/")
+
+
+def test_job_runs_by_the_usual_rules_unless_others_are_said(world: World, file: Write) -> None:
+    world.object()
+    path = file(gadgets(1))
+
+    usual, other = runjob(path), runjob(path, "--weight", "low", "--canary", "--no-own-external-ids")
+
+    made = list(Job.objects.order_by("pk"))
+    assert (usual.status, other.status) == (0, 0)
+    assert [Rules.of(job) for job in made] == [Rules(stop_percent=50, stop_refusals=10),
+                                               Rules(Weight.LOW, stop_percent=50, stop_refusals=10)]  # fmt: skip
+    assert [(job.canary, job.options["own_external_ids"]) for job in made] == [(False, True), (True, False)]
 
 
 def test_bar_moves_on_a_terminal(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,13 +73,18 @@ def found(request: ApiRequest, code: UUID) -> JobOut:
 def shower(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobOut]:
     """How each of these jobs is told, which come with their holder and all they point at: one query for all."""
     in_flight = reporting.in_flight(jobs)
-    return lambda job: _shown(request, job, in_flight.get(job.pk, 0))
+    return lambda job: shown(job, request.build_absolute_uri(page(job)), in_flight.get(job.pk, 0))
 
 
-def _shown(request: ApiRequest, job: Job, in_flight: int) -> JobOut:
+def page(job: Job) -> str:
+    """The path of its page."""
+    return reverse("jobs:detail", args=[job.code])
+
+
+def shown(job: Job, url: str, in_flight: int) -> JobOut:
     return JobOut(
         id=job.code,
-        url=request.build_absolute_uri(reverse("jobs:detail", args=[job.code])),
+        url=url,
         state=JobState(job.state),
         connection=job.connection.code,
         object=job.object_key,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -29,6 +30,9 @@ class Command(TerminalCommand):
             "--weight", choices=[weight.name.lower() for weight in Weight], default="normal",
             help="the job's share of the account beside other jobs; normal if not said",
         )  # fmt: skip
+        parser.add_argument(
+            "--canary", action="store_true", help="only the first batch, until somebody resumes the job on its page"
+        )
         parser.add_argument("--user", metavar="USERNAME", help="in whose name it is launched")
         parser.add_argument("--wait", action="store_true", help="until it is over or needs a person")
         parser.add_argument("--json", action="store_true", help="lines of JSON instead of words")
@@ -40,7 +44,8 @@ class Command(TerminalCommand):
             if draft.rows_invalid and options["invalid"] == "stop":
                 bad = counted(draft.rows_invalid, "row")
                 raise could_not(f"{bad} with problems, so nothing was sent. Mend the file, or add --invalid skip.")
-            control.launch(draft, by=by, rules=Rules(weight=Weight[options["weight"].upper()]))
+            rules = replace(Rules.of(draft), weight=Weight[options["weight"].upper()])
+            control.launch(draft, by=by, canary=options["canary"], rules=rules)
         job = named.job(str(draft.code))
         if not queueing.answers():
             self.tell("The queue does not answer. The job begins once Jobs UI runs: manage.py up.")
