@@ -13,7 +13,7 @@ from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, NotFound, ZendeskError
 from jobsui.connections.objects import ObjectRefused
 from jobsui.jobs.engine import control, unattended, verbatim
-from jobsui.jobs.engine.options import Options
+from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.engine.verbatim import Received
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import FileRefused, UploadRefused
@@ -24,6 +24,8 @@ CREATE = "api/v2/custom_objects/jobs/create"
 PIECE = 64 * 1024
 # Items go out as they came: one that cannot be sent fails alone, and nothing is added to the others.
 OPTIONS = Options(invalid="skip", own_external_ids=False)
+# A program that asks until the job is completed knows no job that waits for a person.
+RULES = Rules(stop_percent=None, stop_refusals=None)
 
 
 def create(request: HttpRequest, caller: Caller, key: str) -> HttpResponseBase:
@@ -69,7 +71,7 @@ def _queue(received: Received, caller: Caller, key: str) -> Job:
     by = caller.token.user
     with transaction.atomic():
         job = control.draft(caller.connection, key, action, received.register(by=by), by=by, options=OPTIONS)
-        unattended.aim(job, JobState.QUEUED)
+        unattended.aim(job, JobState.QUEUED, rules=RULES)
     return job
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings as configured
 
 from jobsui.connections.models import CustomObject
+from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import File, Job
 from tests.api.dropin.conftest import Program, item, read
@@ -60,6 +61,12 @@ def test_object_is_read_from_zendesk_at_most_once(world: World, program: Program
     looks = [entry["path"] for entry in world.sandbox.log() if entry["path"] == "/api/v2/custom_objects/gadget"]
     assert len(looks) == 2  # The first was world.object()'s.
     assert CustomObject.objects.get().read_at is not None
+
+
+def test_job_waits_for_no_person_however_much_fails(program: Program) -> None:
+    program.post_job("create", [item(1)])
+
+    assert Rules.of(Job.objects.get()).stops == "never pauses by itself"
 
 
 @pytest.mark.parametrize("key", ["nothing", "not%20a%20key"])
