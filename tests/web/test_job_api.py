@@ -18,7 +18,7 @@ from pytest_django import DjangoAssertNumQueries
 from jobsui.connections.models import Connection
 from jobsui.jobs.engine import checking, control, planning, verbatim
 from jobsui.jobs.enums import Action, JobState
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.models import Cause, File, Job
 from tests.web import stages
 
 pytestmark = pytest.mark.django_db
@@ -214,11 +214,35 @@ def test_retry_is_asked_for_of_the_job_before_it(operator: Client, run: Run) -> 
     child = stages.changed(control.retry(parent, by=None), state=JobState.QUEUED)
 
     texts = shown(operator, child)
-    calls = run(texts["rest"])
+    [(arguments, body)] = run(texts["rest"])
 
-    assert calls == [(["-X", "POST", f"{V1}jobs/{parent.code}/retry", *BEARER], None)]
+    assert arguments == ["-X", "POST", f"{V1}jobs/{parent.code}/retry", *BEARER, *AS_JSON]
+    assert json.loads(body or "") == {"launch": True}
     assert set(texts) == {"rest", "drop-in"}
     assert "only the rows that failed in the one before it" in operator.get(f"/jobs/{child.code}/api/").text
+
+
+def test_retry_of_one_cause_names_it(operator: Client, run: Run) -> None:
+    parent = stages.settled(stages.ROWS, stages.failed())
+    cause = parent.causes.filter(phase=Cause.Phase.SEND).failed().get()
+    child = stages.changed(control.retry(parent, by=None, cause=cause), state=JobState.QUEUED)
+
+    [(_, body)] = run(shown(operator, child)["rest"])
+
+    assert json.loads(body or "") == {"cause": cause.pk, "launch": True}
+
+
+def test_job_without_external_ids_of_ours_is_asked_for_without_them(operator: Client, run: Run) -> None:
+    job = stages.settled()
+    Job.objects.update(options=job.options | {"own_external_ids": False})
+
+    texts = shown(operator, job)
+    calls = {name: run(texts[name]) for name in ("rest", "command")}
+
+    assert json.loads(calls["rest"][1][1] or "")["options"] == {
+        "blank": "skip", "invalid": "skip", "own_external_ids": False
+    }  # fmt: skip
+    assert "--no-own-external-ids" in calls["command"][0][0]
 
 
 def test_addresses_are_those_of_this_server(client: Client, operator: Client, settings: Any) -> None:

@@ -63,7 +63,8 @@ def word(text: str) -> str:
 
 def _rest(job: Job, base: str, sample: list[Any]) -> str:
     if job.parent:
-        return f"curl -X POST {word(f'{base}api/v1/jobs/{job.parent.code}/retry')}{NEXT}{BEARER}"
+        retry = f"{base}api/v1/jobs/{job.parent.code}/retry"
+        return post(retry, BEARER, _json(({"cause": job.cause_id} if job.cause_id else {}) | {"launch": True}))
     url, order = f"{base}api/v1/jobs", _order(job)
     if job.file.is_verbatim:
         items = [item if isinstance(item, dict) else {Action(job.action).key: item} for item in sample]
@@ -90,6 +91,7 @@ def _runjob(job: Job) -> str:
     words = [f".venv/bin/python manage.py runjob {word(f'./{name}' if name.startswith('-') else name)}"]
     # What begins with "-" would be taken for an option.
     words += [f"--{option}{'=' if value.startswith('-') else ' '}{word(value)}" for option, value in _told(job)]
+    words += [] if _options(job).get("own_external_ids", True) else ["--no-own-external-ids"]
     return NEXT.join([*words, "--wait"])
 
 
@@ -99,7 +101,8 @@ def _told(job: Job) -> Iterator[tuple[str, str]]:
     for name, value in _layout(job.file).items():
         yield name, DELIMITERS.get(value, value) if name == "delimiter" else value
     usual = Options().to_json()
-    yield from ((name, value) for name, value in _options(job).items() if value != usual[name])
+    chosen = _options(job)
+    yield from ((name, chosen[name]) for name in ("blank", "invalid") if chosen[name] != usual[name])
     offered = mapping.targets(checking.schema_of(job), Action(job.action))
     if job.mapping != mapping.suggest(job.file.columns, offered):
         yield from (("map", f"{column}={field}") for column, field in _fields(job))
@@ -126,9 +129,11 @@ def _layout(file: File) -> dict[str, str]:
     return {name: value for name, value in found.items() if value not in {"", UTF8, ","}}
 
 
-def _options(job: Job) -> dict[str, str]:
+def _options(job: Job) -> dict[str, Any]:
+    """As the REST API takes them."""
     options = Options.from_json(job.options)
-    return {"blank": options.blank, "invalid": options.invalid}
+    own = {} if options.own_external_ids else {"own_external_ids": False}
+    return {"blank": options.blank, "invalid": options.invalid} | own
 
 
 def _fields(job: Job) -> Iterator[tuple[str, str]]:
