@@ -18,14 +18,15 @@ if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     ]
 
 BROWSER_TESTS = "tests/acceptance/browser/"
+EVERY_PAGE = f"{BROWSER_TESTS}test_every_page.py"
 
 
 class BrowserTogether(LoadScopeScheduling):
-    """Tests in a browser run in one process, which has one product and one browser for all of them; any other test runs
-    wherever there is room."""
+    """Tests in a browser run in two processes, each with one product and one browser for all its tests: looking at
+    every page takes as long as all else that is done there. Any other test runs wherever there is room."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return BROWSER_TESTS if nodeid.startswith(BROWSER_TESTS) else nodeid
+        return next((tests for tests in (EVERY_PAGE, BROWSER_TESTS) if nodeid.startswith(tests)), nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserTogether:

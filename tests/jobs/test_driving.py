@@ -169,7 +169,7 @@ def test_create_without_external_ids_is_never_sent_twice(world: World) -> None:
 
 def test_a_first_sending_that_comes_late_is_no_failure_of_the_second(world: World) -> None:
     world.object()
-    world.sandbox.settings(slow_seconds=1.5)
+    world.sandbox.settings(slow_seconds=5)
     job = world.planned(gadgets(20))
     world.sandbox.faults(drop_after_accept={"rate": 1, "times": 1}, slow_job=1)
 

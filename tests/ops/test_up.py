@@ -23,7 +23,8 @@ pytestmark = [
 ]
 PARTS = {"valkey": "valkey-server", "web": "gunicorn", "worker-drive": "work drive", "worker-1": "work work",
          "sweep": "manage.py sweep"}  # fmt: skip
-STOP_SECONDS = 10
+STOP_SECONDS = 30
+"""What the process that sends may need to end in order."""
 
 
 @pytest.fixture(scope="module")
