@@ -17,20 +17,19 @@ if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
         f"DELETE FROM {self.quote_name(table)};" for table in tables
     ]
 
-BROWSER_TESTS = "tests/acceptance/browser/"
-EVERY_PAGE = f"{BROWSER_TESTS}test_every_page.py"
+TOGETHER = ("tests/acceptance/browser/", "tests/ops/test_up.py")
+"""Each of these in one process, which has one product (and one browser) for all its tests."""
 
 
-class BrowserTogether(LoadScopeScheduling):
-    """Tests in a browser run in two processes, each with one product and one browser for all its tests: looking at
-    every page takes as long as all else that is done there. Any other test runs wherever there is room."""
+class Together(LoadScopeScheduling):
+    """Any other test runs wherever there is room."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((tests for tests in (EVERY_PAGE, BROWSER_TESTS) if nodeid.startswith(tests)), nodeid)
+        return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserTogether:
-    return BrowserTogether(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 pytest_plugins = ["tests.sandbox_server", "tests.world"]

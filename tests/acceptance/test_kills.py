@@ -66,7 +66,7 @@ def run_of(kind: str, kills: int) -> Run:
     return Run(kind, kills, int(os.environ.get("JOBSUI_KILL_ROWS", 4000 * kills)))
 
 
-RUNS = [run_of("worker", kills=3), run_of("tree", kills=1), run_of("host", kills=1)]
+RUNS = [run_of("worker", kills=2), run_of("tree", kills=1), run_of("host", kills=1)]
 
 pytestmark = [
     pytest.mark.timeout(max(2 * run.patience + 20 * run.kills for run in RUNS)),
