@@ -79,9 +79,9 @@ def operations() -> dict[str, tuple[str, str]]:
 
 def address(path: str, world: Furnished) -> str:
     """Of something that is there."""
-    codes = {"connections": world.connection.code, "jobs": world.job.code, "files": world.job.file.code}
-    values = {"{code}": codes.get(path.split("/")[3]), "{key}": world.object.key,
-              "{id}": Batch.objects.filter(job=world.job).values_list("pk", flat=True).first()}  # fmt: skip
+    batch = Batch.objects.filter(job=world.job).values_list("pk", flat=True).first()
+    ids = {"connections": world.connection.code, "jobs": world.job.code, "files": world.job.file.code, "batches": batch}
+    values = {"{id}": ids.get(path.split("/")[3]), "{key}": world.object.key}
     for written, value in values.items():
         path = path.replace(written, str(value))
     return path.removeprefix("/api/v1")

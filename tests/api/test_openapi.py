@@ -50,9 +50,9 @@ def there(world: World, _one_connection: None, monkeypatch: pytest.MonkeyPatch) 
     job = stages.settled(stages.ROWS, stages.failed())
     monkeypatch.setattr(waiting.places, "acquire", lambda blocking: False)
     return {
-        "/api/v1/connections": {"code": known.connection.code, "key": known.key},
-        "/api/v1/files": {"code": job.file.code},
-        "/api/v1/jobs": {"code": job.code},
+        "/api/v1/connections": {"id": known.connection.code, "key": known.key},
+        "/api/v1/files": {"id": job.file.code},
+        "/api/v1/jobs": {"id": job.code},
         "/api/v1/batches": {"id": Batch.objects.get().pk},
     }
 

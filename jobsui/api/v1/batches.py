@@ -10,7 +10,7 @@ from ninja import Path, Router, Schema
 from jobsui import paging
 from jobsui.access import finding
 from jobsui.api.door import ApiRequest
-from jobsui.api.v1.words import Id, Limit, Listed, Text, answers, listed
+from jobsui.api.v1.words import Code, Id, Limit, Listed, Text, answers, listed
 from jobsui.jobs.engine import reporting
 from jobsui.jobs.enums import BatchState
 from jobsui.jobs.models import Attempt, Batch
@@ -70,11 +70,11 @@ class BatchDetail(BatchOut):
 
 
 @of_job.get(
-    "/{uuid:code}/batches", operation_id="list_batches", summary="The batches of a job",
+    "/{uuid:id}/batches", operation_id="list_batches", summary="The batches of a job",
     response=answers(200, Listed[BatchOut], 404),
 )  # fmt: skip
 def batch_list(
-    request: ApiRequest, code: UUID, state: BatchState | None = None, cursor: Text = "", limit: Limit = paging.SIZE
+    request: ApiRequest, code: Code, state: BatchState | None = None, cursor: Text = "", limit: Limit = paging.SIZE
 ) -> Any:
     """In the order of the file."""
     batches = finding.draft_or_job(request.auth, code).batches.all()

@@ -1,7 +1,6 @@
 """Connections: whose Zendesk. No answer holds a secret."""
 
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpResponse
 from ninja import Router
@@ -11,7 +10,7 @@ from jobsui.api import idempotency
 from jobsui.api.door import ADMIN, RUN, ApiRequest
 from jobsui.api.problems import Problem
 from jobsui.api.v1.connection_schemas import ConnectionChange, ConnectionIn, ConnectionOut, TestOut, shown
-from jobsui.api.v1.words import Listed, answers, whole_list
+from jobsui.api.v1.words import Code, Listed, answers, whole_list
 from jobsui.connections import health, keeping
 from jobsui.jobs.engine import control
 
@@ -40,18 +39,18 @@ def make(request: ApiRequest, body: ConnectionIn) -> HttpResponse:
 
 
 @router.get(
-    "/{uuid:code}", operation_id="get_connection", summary="A connection", response=answers(200, ConnectionOut, 404)
+    "/{uuid:id}", operation_id="get_connection", summary="A connection", response=answers(200, ConnectionOut, 404)
 )  # fmt: skip
-def detail(request: ApiRequest, code: UUID) -> ConnectionOut:
+def detail(request: ApiRequest, code: Code) -> ConnectionOut:
     """With the result of its last test."""
     return shown(finding.connection(request.auth, code))
 
 
 @router.patch(
-    "/{uuid:code}", auth=ADMIN, operation_id="change_connection", summary="Change a connection",
+    "/{uuid:id}", auth=ADMIN, operation_id="change_connection", summary="Change a connection",
     response=answers(200, ConnectionOut, 400, 404, 409, 413),
 )  # fmt: skip
-def change(request: ApiRequest, code: UUID, body: ConnectionChange) -> ConnectionOut:
+def change(request: ApiRequest, code: Code, body: ConnectionChange) -> ConnectionOut:
     """Members left out, or null, stay as they are; `auth` replaces the sign-in as a whole. Another host needs `auth`
     again: a stored secret is never sent to another place. With jobs under way a connection does not move."""
     connection = finding.connection(request.auth, code)
@@ -61,19 +60,19 @@ def change(request: ApiRequest, code: UUID, body: ConnectionChange) -> Connectio
 
 
 @router.delete(
-    "/{uuid:code}", auth=ADMIN, operation_id="delete_connection", summary="Remove a connection",
+    "/{uuid:id}", auth=ADMIN, operation_id="delete_connection", summary="Remove a connection",
     response=answers(204, None, 404, 409),
 )  # fmt: skip
-def remove(request: ApiRequest, code: UUID) -> HttpResponse:
+def remove(request: ApiRequest, code: Code) -> HttpResponse:
     """With its secrets, its objects and the tokens bound to it. One with jobs stays: their history would be lost."""
     keeping.remove(finding.connection(request.auth, code))
     return HttpResponse(status=204)
 
 
 @router.post(
-    "/{uuid:code}/test", auth=RUN, operation_id="test_connection", summary="Test a connection",
+    "/{uuid:id}/test", auth=RUN, operation_id="test_connection", summary="Test a connection",
     response=answers(200, TestOut, 404),
 )  # fmt: skip
-def test(request: ApiRequest, code: UUID) -> TestOut:
+def test(request: ApiRequest, code: Code) -> TestOut:
     """Harmless reads that tell whether it works, as whom, and if not, in `error`, why and what to do."""
     return TestOut.from_orm(health.test(finding.connection(request.auth, code)))

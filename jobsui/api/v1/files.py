@@ -12,7 +12,7 @@ from jobsui.access import finding
 from jobsui.api import idempotency
 from jobsui.api.door import RUN, ApiRequest
 from jobsui.api.problems import Problem
-from jobsui.api.v1.words import Text, answers
+from jobsui.api.v1.words import Code, Text, answers
 from jobsui.jobs.engine import intake
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File as StoredFile
@@ -81,8 +81,8 @@ def upload(request: ApiRequest, layout: Form[LayoutIn], file: File[UploadedFile]
         return idempotency.once(request, make, fingerprint="\n".join(facts))
 
 
-@router.get("/{uuid:code}", operation_id="get_file", summary="A file", response=answers(200, FileOut, 404))
-def detail(request: ApiRequest, code: UUID) -> Any:
+@router.get("/{uuid:id}", operation_id="get_file", summary="A file", response=answers(200, FileOut, 404))
+def detail(request: ApiRequest, code: Code) -> Any:
     """What was detected about it, and its first rows."""
     return shown(finding.file(request.auth, code))
 

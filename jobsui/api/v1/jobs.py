@@ -18,7 +18,7 @@ from jobsui.api.problems import named_in_body
 from jobsui.api.v1 import job_in, job_out
 from jobsui.api.v1.job_in import JobChange, JobIn
 from jobsui.api.v1.job_out import JobOut
-from jobsui.api.v1.words import Limit, Listed, Moment, Text, answers, listed
+from jobsui.api.v1.words import Code, Limit, Listed, Moment, Text, answers, listed
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.engine import control, intake, unattended
@@ -86,8 +86,8 @@ def job_list(request: ApiRequest, wanted: Query[JobFilter]) -> Any:
     return listed(request, page, job_out.shower(request, page.entries))
 
 
-@router.get("/{uuid:code}", operation_id="get_job", summary="A job", response=answers(200, JobOut, 404))
-def detail(request: ApiRequest, code: UUID, wait: Annotated[int, Field(ge=0, le=60)] = 0) -> Any:
+@router.get("/{uuid:id}", operation_id="get_job", summary="A job", response=answers(200, JobOut, 404))
+def detail(request: ApiRequest, code: Code, wait: Annotated[int, Field(ge=0, le=60)] = 0) -> Any:
     """As it is now. With `wait`, the answer comes as soon as the job is over or needs a person (a draft that is ready
     does), or after so many seconds; when many wait already, at once: then ask again a second later."""
     job = finding.draft_or_job(request.auth, code)
@@ -97,10 +97,10 @@ def detail(request: ApiRequest, code: UUID, wait: Annotated[int, Field(ge=0, le=
 
 
 @router.patch(
-    "/{uuid:code}", auth=RUN, operation_id="change_job", summary="Change a job",
+    "/{uuid:id}", auth=RUN, operation_id="change_job", summary="Change a job",
     response=answers(200, JobOut, 400, 404, 409, 413),
 )  # fmt: skip
-def change(request: ApiRequest, code: UUID, body: JobChange) -> Any:
+def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
     """A draft is mapped and read anew, and checked again. Once launched, its rules can be changed until it is over."""
     job = finding.draft_or_job(request.auth, code)
     with transaction.atomic():
@@ -115,10 +115,10 @@ def change(request: ApiRequest, code: UUID, body: JobChange) -> Any:
 
 
 @router.delete(
-    "/{uuid:code}", auth=RUN, operation_id="delete_job", summary="Throw a draft away",
+    "/{uuid:id}", auth=RUN, operation_id="delete_job", summary="Throw a draft away",
     response=answers(204, None, 404, 409),
 )  # fmt: skip
-def delete(request: ApiRequest, code: UUID) -> Any:
+def delete(request: ApiRequest, code: Code) -> Any:
     """With its file, unless another job has it. Launched jobs stay in the history."""
     control.discard(finding.draft_or_job(request.auth, code), by=request.auth.user)
     return Status(204, None)

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpResponse
 from ninja import Router, Schema
@@ -11,7 +10,7 @@ from jobsui.access import finding
 from jobsui.access.models import Scope
 from jobsui.api import idempotency
 from jobsui.api.door import RUN, ApiRequest, require
-from jobsui.api.v1.words import Body, Listed, Name, answers, whole_list
+from jobsui.api.v1.words import Body, Code, Listed, Name, answers, whole_list
 from jobsui.connections import objects
 from jobsui.connections.models import WINDOW, CustomObject
 from jobsui.jobs.engine.mapping import MOST_BYTES
@@ -81,20 +80,20 @@ class ObjectOut(Schema):
 
 
 @router.get(
-    "/{uuid:code}/objects", operation_id="list_objects", summary="Objects",
+    "/{uuid:id}/objects", operation_id="list_objects", summary="Objects",
     response=answers(200, Listed[ObjectOut], 404),
 )  # fmt: skip
-def list_objects(request: ApiRequest, code: UUID) -> dict[str, Any]:
+def list_objects(request: ApiRequest, code: Code) -> dict[str, Any]:
     """As known here, by key, on one page; sync reads them from Zendesk."""
     connection = finding.connection(request.auth, code)
     return whole_list([shown(each) for each in connection.objects_known.all()])
 
 
 @router.post(
-    "/{uuid:code}/objects", auth=RUN, operation_id="add_object", summary="Add an object by its key",
+    "/{uuid:id}/objects", auth=RUN, operation_id="add_object", summary="Add an object by its key",
     response=answers(200, ObjectOut, 400, 404, 409, 413, 502) | {201: ObjectOut}, openapi_extra=idempotency.PARAMETER,
 )  # fmt: skip
-def add(request: ApiRequest, code: UUID, body: ObjectIn) -> HttpResponse:
+def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
     """Read from Zendesk at once, or kept unread while Zendesk cannot be asked. One that is known already is answered as
     it is known, with 200."""
     connection = finding.connection(request.auth, code)
@@ -107,20 +106,20 @@ def add(request: ApiRequest, code: UUID, body: ObjectIn) -> HttpResponse:
 
 
 @router.post(
-    "/{uuid:code}/objects/sync", auth=RUN, operation_id="sync_objects", summary="Read all objects",
+    "/{uuid:id}/objects/sync", auth=RUN, operation_id="sync_objects", summary="Read all objects",
     response=answers(200, Listed[ObjectOut], 404, 502),
 )  # fmt: skip
-def sync(request: ApiRequest, code: UUID) -> dict[str, Any]:
+def sync(request: ApiRequest, code: Code) -> dict[str, Any]:
     """Every custom object the credentials can see, with its fields. Known ones that are no longer there are `gone`."""
     found = objects.fetch_all(finding.connection(request.auth, code))
     return whole_list([shown(each) for each in found])
 
 
 @router.get(
-    "/{uuid:code}/objects/{key}", operation_id="get_object", summary="An object",
+    "/{uuid:id}/objects/{key}", operation_id="get_object", summary="An object",
     response=answers(200, ObjectOut, 404, 502),
 )  # fmt: skip
-def detail(request: ApiRequest, code: UUID, key: Name, refresh: bool = False) -> ObjectOut:
+def detail(request: ApiRequest, code: Code, key: Name, refresh: bool = False) -> ObjectOut:
     """With its fields, limits and name rules, as last read; with `refresh=true`, which needs the scope run, read
     again now."""
     custom_object = finding.object_of_key(request.auth, finding.connection(request.auth, code), key)

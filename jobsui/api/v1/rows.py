@@ -1,7 +1,6 @@
 """What became of the rows of a job."""
 
 from typing import Any
-from uuid import UUID
 
 from django.http import StreamingHttpResponse
 from ninja import Router, Schema
@@ -9,7 +8,7 @@ from ninja import Router, Schema
 from jobsui import paging
 from jobsui.access import finding
 from jobsui.api.door import ApiRequest
-from jobsui.api.v1.words import Limit, Listed, Text, answers, listed, whole_list
+from jobsui.api.v1.words import Code, Limit, Listed, Text, answers, listed, whole_list
 from jobsui.jobs.engine import outcomes, reporting
 from jobsui.jobs.engine.outcomes import OutcomeRow
 from jobsui.jobs.enums import Outcome
@@ -44,11 +43,11 @@ class CauseOut(Schema):
 
 
 @router.get(
-    "/{uuid:code}/rows", operation_id="list_rows", summary="Rows with their outcomes",
+    "/{uuid:id}/rows", operation_id="list_rows", summary="Rows with their outcomes",
     response=answers(200, Listed[RowOut], 404),
 )  # fmt: skip
 def row_list(
-    request: ApiRequest, code: UUID, outcome: Outcome | None = None, cursor: Text = "", limit: Limit = paging.SIZE
+    request: ApiRequest, code: Code, outcome: Outcome | None = None, cursor: Text = "", limit: Limit = paging.SIZE
 ) -> Any:
     """In the order of the file, as far as the rows are planned (soon after the launch). With `outcome`, a page may hold
     fewer rows than `limit`, even none, and not be the last: follow `next` until it is null."""
@@ -58,11 +57,11 @@ def row_list(
 
 
 @router.get(
-    "/{uuid:code}/results.csv", operation_id="get_results", summary="The results as a file",
+    "/{uuid:id}/results.csv", operation_id="get_results", summary="The results as a file",
     response=answers(200, None, 404, 409), openapi_extra=CSV,
 )  # fmt: skip
 def results(
-    request: ApiRequest, code: UUID, outcome: Outcome | None = None, raw: bool = False
+    request: ApiRequest, code: Code, outcome: Outcome | None = None, raw: bool = False
 ) -> StreamingHttpResponse:
     """The file's own columns, then `_row`, `_outcome`, `_record_id`, `_error_code`, `_error`. Cells that a spreadsheet
     would run as formulas are made harmless unless `raw`. Corrected, it can be uploaded again."""
@@ -71,10 +70,10 @@ def results(
 
 
 @router.get(
-    "/{uuid:code}/errors", operation_id="list_errors", summary="Problems by cause",
+    "/{uuid:id}/errors", operation_id="list_errors", summary="Problems by cause",
     response=answers(200, Listed[CauseOut], 404),
 )  # fmt: skip
-def errors(request: ApiRequest, code: UUID) -> Any:
+def errors(request: ApiRequest, code: Code) -> Any:
     """The most frequent first. Of a draft, what the check found; once launched, what came of the rows."""
     job = finding.draft_or_job(request.auth, code)
     phase = Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND

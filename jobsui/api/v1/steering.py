@@ -14,7 +14,7 @@ from jobsui.api.problems import named_in_body
 from jobsui.api.v1 import job_out
 from jobsui.api.v1.job_in import LaunchIn, ResolveIn, RetryIn
 from jobsui.api.v1.job_out import JobOut
-from jobsui.api.v1.words import answers
+from jobsui.api.v1.words import Code, answers
 from jobsui.jobs.engine import control, unattended
 from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import JobState
@@ -23,10 +23,10 @@ router = Router(auth=RUN)
 
 
 @router.post(
-    "/{uuid:code}/launch", operation_id="launch_job", summary="Launch a job",
+    "/{uuid:id}/launch", operation_id="launch_job", summary="Launch a job",
     response=answers(200, JobOut, 400, 404, 409, 413, 503),
 )  # fmt: skip
-def launch(request: ApiRequest, code: UUID, body: LaunchIn | None = None) -> Any:
+def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any:
     """A job that is ready goes at once; one that is still being read or checked goes as soon as it is ready."""
     job = finding.draft_or_job(request.auth, code)
     wanted = body or LaunchIn()
@@ -40,34 +40,34 @@ def launch(request: ApiRequest, code: UUID, body: LaunchIn | None = None) -> Any
 
 
 @router.post(
-    "/{uuid:code}/pause", operation_id="pause_job", summary="Pause a job", response=answers(200, JobOut, 404, 409)
+    "/{uuid:id}/pause", operation_id="pause_job", summary="Pause a job", response=answers(200, JobOut, 404, 409)
 )  # fmt: skip
-def pause(request: ApiRequest, code: UUID) -> Any:
+def pause(request: ApiRequest, code: Code) -> Any:
     """Nothing more is sent; what is in flight is followed to its end."""
     return _asked(request, code, control.pause)
 
 
 @router.post(
-    "/{uuid:code}/resume", operation_id="resume_job", summary="Resume a job", response=answers(200, JobOut, 404, 409)
+    "/{uuid:id}/resume", operation_id="resume_job", summary="Resume a job", response=answers(200, JobOut, 404, 409)
 )  # fmt: skip
-def resume(request: ApiRequest, code: UUID) -> Any:
+def resume(request: ApiRequest, code: Code) -> Any:
     """Also approves of a first batch that was sent alone."""
     return _asked(request, code, control.resume)
 
 
 @router.post(
-    "/{uuid:code}/cancel", operation_id="cancel_job", summary="Cancel a job", response=answers(200, JobOut, 404, 409)
+    "/{uuid:id}/cancel", operation_id="cancel_job", summary="Cancel a job", response=answers(200, JobOut, 404, 409)
 )  # fmt: skip
-def cancel(request: ApiRequest, code: UUID) -> Any:
+def cancel(request: ApiRequest, code: Code) -> Any:
     """Nothing more is sent. Records already sent stay in Zendesk."""
     return _asked(request, code, control.cancel)
 
 
 @router.post(
-    "/{uuid:code}/retry", operation_id="retry_job", summary="Retry the rows that failed",
+    "/{uuid:id}/retry", operation_id="retry_job", summary="Retry the rows that failed",
     response=answers(201, JobOut, 400, 404, 409, 413), openapi_extra=idempotency.PARAMETER,
 )  # fmt: skip
-def retry(request: ApiRequest, code: UUID, body: RetryIn | None = None) -> HttpResponse:
+def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpResponse:
     """A new job of just the rows that failed, all of them or those of one cause, checked again first. Asked again
     before it is launched, the same one."""
     wanted = body or RetryIn()
@@ -85,10 +85,10 @@ def retry(request: ApiRequest, code: UUID, body: RetryIn | None = None) -> HttpR
 
 
 @router.post(
-    "/{uuid:code}/resolve", operation_id="resolve_job", summary="Decide about uncertain rows",
+    "/{uuid:id}/resolve", operation_id="resolve_job", summary="Decide about uncertain rows",
     response=answers(200, JobOut, 400, 404, 409, 413),
 )  # fmt: skip
-def resolve(request: ApiRequest, code: UUID, body: ResolveIn) -> Any:
+def resolve(request: ApiRequest, code: Code, body: ResolveIn) -> Any:
     """Of a job that needs a decision."""
     control.resolve(finding.job(request.auth, code), body.uncertain, by=request.auth.user)
     return job_out.found(request, code)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
-from ninja import Schema
+from ninja import Path, Schema
 from pydantic import AfterValidator, ConfigDict, Field
 
 from jobsui.api.door import ApiRequest
@@ -34,6 +35,8 @@ Text = Annotated[str, PLAIN]
 """Any text that can be stored."""
 Name = Annotated[str, Field(min_length=1, max_length=255), PLAIN]
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
+Code = Annotated[UUID, Path(alias="id")]
+"""By which the address tells a thing; members call it `id`, too."""
 Moment = Annotated[datetime, AfterValidator(_storable)]
 """A time; UTC where it does not say."""
 Limit = Annotated[int, Field(ge=1, le=MOST)]
