@@ -1,6 +1,7 @@
 """Refusals of the API as problem details (RFC 9457): `detail` says what is wrong and what to do about it."""
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -13,13 +14,23 @@ from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from jobsui.access.errors import TokenRefused
-from jobsui.connections.errors import ConnectionInUse, ConnectionRefused, ConnectionsError, ZendeskError, explain
+from jobsui.connections.errors import (
+    ConnectionInUse,
+    ConnectionRefused,
+    ConnectionsError,
+    Limited,
+    Refused,
+    ZendeskError,
+    explain,
+)
 from jobsui.jobs.errors import ChangedSinceCheck, FileRefused, JobsError, MappingRefused, NotPossibleNow, UnreachableNow
 from jobsui.paging import BadCursor
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+AGAIN_SECONDS = 30
+"""After which Zendesk may answer again, where nobody says."""
 NOT_FOUND = "There is no such thing, or this token does not see it. Check the id, and the connection of the token."
 NOT_SIGNED_IN = (
     "Send a valid API token in the header Authorization: Bearer TOKEN. Make one at /tokens/, or by manage.py "
@@ -97,7 +108,7 @@ def problem_of(error: Exception) -> Problem:
             errors = [{"where": "body.mapping", "message": each} for each in error.problems]
             return Problem(422, "mapping_refused", str(error), errors)
         case UnreachableNow():
-            return Problem(503, "zendesk_unreachable", str(error), retry_after=30)
+            return Problem(503, "zendesk_unreachable", str(error), retry_after=AGAIN_SECONDS)
         case ChangedSinceCheck():
             return Problem(409, "changed_since_check", str(error))
         case NotPossibleNow():
@@ -110,8 +121,13 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, "refused", str(error))
         case TokenRefused():
             return Problem(403, "not_allowed", str(error))
+        case Refused():
+            return Problem(422, "zendesk_refused", explain(error))
+        case Limited():
+            wait = AGAIN_SECONDS if error.retry_after is None else math.ceil(error.retry_after)
+            return Problem(503, "zendesk_limited", explain(error), retry_after=wait)
         case ZendeskError():
-            return Problem(502, "zendesk", explain(error))
+            return Problem(502, "zendesk_unreachable", explain(error))
         case RequestDataTooBig():
             return Problem(413, "too_large", BODY_TOO_LARGE)
         case HttpError():

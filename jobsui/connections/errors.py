@@ -1,11 +1,21 @@
 """What a connection refuses, and what Zendesk's errors mean for the person who sees them."""
 
 from jobsui.zendesk import oauth
-from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, TooManyJobs, Unsure, ZendeskError
+from jobsui.zendesk.errors import (
+    Forbidden,
+    Limited,
+    NotFound,
+    NotSent,
+    NotSignedIn,
+    Refused,
+    TooManyJobs,
+    Unsure,
+    ZendeskError,
+)
 
 __all__ = [
     "ConnectionInUse", "ConnectionRefused", "ConnectionsError", "HostRefused", "Limited", "NotFound", "NotSent",
-    "RequestRefused", "Unsure", "ZendeskError", "explain",
+    "Refused", "RequestRefused", "Unsure", "ZendeskError", "explain",
 ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ NONE = UUID(int=0)
 
 @router.post(
     "", auth=RUN, operation_id="create_job", summary="Make a job",
-    response=answers(201, JobOut, 400, 409, 413, 502), openapi_extra=idempotency.PARAMETER,
+    response=answers(201, JobOut, 400, 409, 413, 502, 503), openapi_extra=idempotency.PARAMETER,
 )  # fmt: skip
 def create(request: ApiRequest, body: JobIn) -> HttpResponse:
     """Of an uploaded file or a list of items. It is read and checked in the background; then it waits, `ready`, or is

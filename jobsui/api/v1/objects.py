@@ -91,7 +91,8 @@ def list_objects(request: ApiRequest, code: Code) -> dict[str, Any]:
 
 @router.post(
     "/{uuid:id}/objects", auth=RUN, operation_id="add_object", summary="Add an object by its key",
-    response=answers(200, ObjectOut, 400, 404, 409, 413, 502) | {201: ObjectOut}, openapi_extra=idempotency.PARAMETER,
+    response=answers(200, ObjectOut, 400, 404, 409, 413, 502, 503) | {201: ObjectOut},
+    openapi_extra=idempotency.PARAMETER,
 )  # fmt: skip
 def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
     """Read from Zendesk at once, or kept unread while Zendesk cannot be asked. One that is known already is answered as
@@ -107,7 +108,7 @@ def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
 
 @router.post(
     "/{uuid:id}/objects/sync", auth=RUN, operation_id="sync_objects", summary="Read all objects",
-    response=answers(200, Listed[ObjectOut], 404, 502),
+    response=answers(200, Listed[ObjectOut], 404, 502, 503),
 )  # fmt: skip
 def sync(request: ApiRequest, code: Code) -> dict[str, Any]:
     """Every custom object the credentials can see, with its fields. Known ones that are no longer there are `gone`."""
@@ -117,7 +118,7 @@ def sync(request: ApiRequest, code: Code) -> dict[str, Any]:
 
 @router.get(
     "/{uuid:id}/objects/{key}", operation_id="get_object", summary="An object",
-    response=answers(200, ObjectOut, 404, 502),
+    response=answers(200, ObjectOut, 404, 502, 503),
 )  # fmt: skip
 def detail(request: ApiRequest, code: Code, key: Name, refresh: bool = False) -> ObjectOut:
     """With its fields, limits and name rules, as last read; with `refresh=true`, which needs the scope run, read

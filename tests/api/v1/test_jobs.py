@@ -161,7 +161,7 @@ def test_new_object_cannot_be_looked_up_where_zendesk_is_not_there(program: Prog
 
     answer = program("run").call("POST", "/jobs", body)
 
-    assert (answer.status_code, answer.json()["code"], Job.objects.count()) == (502, "zendesk", 0)
+    assert (answer.status_code, answer.json()["code"], Job.objects.count()) == (502, "zendesk_unreachable", 0)
 
 
 def test_draft_is_changed_and_checked_again(world: World, program: Programs) -> None:

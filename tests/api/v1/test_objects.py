@@ -103,8 +103,17 @@ def test_sync_that_fails_says_why(program: Programs) -> None:
 
     answer = program("run").call("POST", f"/connections/{connection.code}/objects/sync")
 
-    assert (answer.status_code, answer.json()["code"]) == (502, "zendesk")
+    assert (answer.status_code, answer.json()["code"]) == (502, "zendesk_unreachable")
     assert answer.json()["detail"].startswith("The host refused the connection.")
+
+
+def test_zendesk_that_is_asked_too_often_may_be_asked_later(program: Programs, world: World) -> None:
+    world.sandbox.faults(rate_429=1)
+
+    answer = program("run").call("POST", f"/connections/{world.connection.code}/objects/sync")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "zendesk_limited")
+    assert int(answer["Retry-After"]) > 0
 
 
 def test_object_is_read_again_by_whom_may_run(program: Programs, world: World) -> None:
@@ -127,7 +136,7 @@ def test_object_that_zendesk_lost_is_told_as_gone(program: Programs, world: Worl
     answer = program("run").call("GET", f"{path}?refresh=true")
     after = program("run").call("GET", path).json()
 
-    assert (answer.status_code, after["gone"]) == (502, True)
+    assert (answer.status_code, answer.json()["code"], after["gone"]) == (422, "zendesk_refused", True)
     assert answer.json()["detail"].startswith("Zendesk does not know this")
 
 
