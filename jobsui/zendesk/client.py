@@ -114,9 +114,9 @@ class Client:
     ) -> tuple[int, Mapping[str, str], bytes]:
         # By an adapter, not a requests.Session: proxies and .netrc of the environment must not decide whom a secret
         # goes to, no cookie of one answer belongs to the next request, and it costs less.
+        exchange.begin(deadline)  # before all that can fail, or the thread's last request would tell whether this left
         request = requests.Request(method, self.base_url + path, headers, data=body, params=params).prepare()
         adapter = self._adapter(fresh=method != "GET")
-        exchange.begin(deadline)
         timeout = (min(self._connect_timeout, deadline), min(self._read_timeout, deadline))
         with adapter.send(request, stream=True, timeout=timeout) as response:
             return response.status_code, response.headers, self._content(response)
