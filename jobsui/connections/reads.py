@@ -81,17 +81,20 @@ def _interval(connection: Connection, *, beside_driver: bool) -> timedelta:
 def _turn(host: str, interval: timedelta) -> float:
     """Take a turn; the seconds until it comes. Raises Busy when that is too long."""
     pace, gathered = ReadPace.objects.filter(host=host), _gathered(interval)
-    with transaction.atomic():
-        soon = pace.filter(next_at__lte=Now() + gathered + PATIENCE)
-        taken = bool(soon.update(next_at=Greatest("next_at", Now()) + interval))
-        found = pace.values_list("next_at", Now()).first()
-    if found is None:
-        ReadPace.objects.bulk_create([ReadPace(host=host, next_at=LONG_AGO)], ignore_conflicts=True)
-        return _turn(host, interval)
-    ahead: timedelta = found[0] - found[1] - gathered
-    if not taken:
-        raise Busy(max(1, math.ceil((ahead - PATIENCE).total_seconds())))
-    return max(0.0, (ahead - interval).total_seconds())
+    while True:
+        with transaction.atomic():
+            soon = pace.filter(next_at__lte=Now() + gathered + PATIENCE)
+            taken = bool(soon.update(next_at=Greatest("next_at", Now()) + interval))
+            found = pace.values_list("next_at", Now()).first()
+        if found is None:
+            ReadPace.objects.bulk_create([ReadPace(host=host, next_at=LONG_AGO)], ignore_conflicts=True)
+            continue
+        ahead: timedelta = found[0] - found[1] - gathered
+        if taken:
+            return max(0.0, (ahead - interval).total_seconds())
+        if ahead > PATIENCE:
+            raise Busy(math.ceil((ahead - PATIENCE).total_seconds()))
+        # Another read has made the row, or the turn came near, after ours had looked.
 
 
 def _rest(host: str, interval: timedelta, wait: timedelta) -> None:

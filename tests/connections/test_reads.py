@@ -1,6 +1,7 @@
 """Reads passed on for programs, each in its turn."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -82,6 +83,26 @@ def test_read_whose_turn_is_far_is_told_to_come_back(
 
     assert busy.value.retry_after in {19, 20}
     assert waits == []
+
+
+def test_first_reads_of_an_account_do_not_stand_in_each_others_way(
+    acme: Connection, waits: list[float], zendesk: list[Answer]
+) -> None:
+    """Between our look for a pace to take a turn of and our look at that pace, another read makes it."""
+    looks: list[str] = []
+
+    def another_read_makes_it(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        done = execute(sql, *rest)
+        if sql.startswith("UPDATE"):
+            looks.append(sql)
+            if len(looks) == 1:
+                ReadPace.objects.create(host=acme.host, next_at=reads.LONG_AGO)
+        return done
+
+    with database.execute_wrapper(another_read_makes_it):
+        answer = read(acme)
+
+    assert (answer.status, waits, len(looks)) == (200, [0], 2)
 
 
 def test_accounts_do_not_wait_for_each_other(acme: Connection, waits: list[float], zendesk: list[Answer]) -> None:
