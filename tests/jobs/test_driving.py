@@ -741,6 +741,35 @@ def test_batches_in_doubt_count_towards_the_window(world: World) -> None:
     assert room == 2
 
 
+@pytest.mark.parametrize(
+    ("rows", "requests_left", "slots", "sent", "held"),
+    [
+        (1000, 2, 30, 2, {HeldBy.RATE: 1}),
+        (1000, 5, 3, 3, {HeldBy.WINDOW: 1}),
+        (200, 2, 30, 2, {HeldBy.RATE: 1}),  # Whether there is more, it asks when it may send more.
+        (200, 5, 30, 2, {}),
+    ],
+)
+def test_a_round_that_sends_something_tells_what_kept_it_from_sending_more(
+    world: World, rows: int, requests_left: int, slots: int, sent: int, held: dict[HeldBy, int]
+) -> None:
+    world.object()
+    world.planned(gadgets(rows))
+    Connection.objects.update(max_running_jobs=slots)
+
+    with leases.held(f"account:{world.connection.host}") as lease:
+        assert lease
+        driver = driving.Driver(world.connection.host, lease, threading.Event())
+        driver._refresh()
+        driver.allowance.budget = pacing.Budget(600, clock=lambda: 0.0)
+        driver.allowance.budget._tokens = requests_left
+        driver._round()
+        told = (len(driver.sending), driver.allowance.budget.tokens, dict(driver.held))
+        driver.calls.close(wait=True)
+
+    assert told == (sent, requests_left - sent, held)
+
+
 def test_others_in_the_window_are_made_room_for(world: World) -> None:
     world.object()
     world.sandbox.settings(other_jobs=26, job_seconds=0.2)

@@ -50,6 +50,15 @@ def test_budget_spends_its_share_of_a_minute_and_never_more_than_the_minute(per_
     assert min(0.97 * wanted, wanted - 6) <= minutes[-1] <= wanted + 1
 
 
+def test_requests_that_were_not_made_are_had_again() -> None:
+    budget = Budget(600, clock=Clock())
+    gathered = spent(budget)
+
+    budget.give_back(1)
+
+    assert (gathered > 0, spent(budget)) == (True, 1)
+
+
 def test_what_gathered_is_part_of_the_minutes_limit() -> None:
     clock = Clock()
     budget = Budget(700, clock=clock)
@@ -129,14 +138,14 @@ def test_window_shrinks_to_what_was_let_through_and_grows_back() -> None:
 
     window.refuse(20, 10)
     window.refuse(12, 10)  # The same moment.
-    assert (int(window.size), window.free(18)) == (20, 2)
+    assert window.size == 20
 
     sizes = []
     for _ in range(4):
         clock.now += 10
         window.grow(window.size, 10)
         sizes.append(window.size)
-    assert (sizes, window.free(40)) == ([21, 23, 27, 30], 0)
+    assert sizes == [21, 23, 27, 30]
 
 
 def test_window_grows_only_when_it_is_full() -> None:
@@ -155,7 +164,7 @@ def test_window_keeps_one_place_to_try() -> None:
 
     window.refuse(0, 10)
 
-    assert window.free(0) == 1
+    assert window.size == 1
 
 
 def test_backoff_doubles_and_counts_failures_of_one_moment_once() -> None:
@@ -339,9 +348,9 @@ def test_job_slots_that_zendesk_tells_of_are_used_and_no_others() -> None:
     hear(told, None, says(free=4), running=20, on_the_way=0)
 
     assert (told.room(looked_at, 0), told.room(looked_at, 3)) == (4, 1)
-    assert told.holds(20) == HeldBy.RATE
+    assert told.holds(20, has_room=True) == HeldBy.RATE
     hear(told, None, says(free=0), running=20, on_the_way=0)
-    assert (told.room(looked_at, 0), told.holds(20)) == (0, HeldBy.OTHERS)
+    assert (told.room(looked_at, 0), told.holds(20, has_room=False)) == (0, HeldBy.OTHERS)
 
 
 def test_jobs_that_ended_since_zendesk_told_of_its_slots_have_left_theirs() -> None:
@@ -408,7 +417,7 @@ def test_others_in_the_window_are_learned_and_named() -> None:
 
     hear(told, TooManyJobs("Too many", retry_after=None), None, running=20, on_the_way=4)
 
-    assert (told.window.size, told.holds(20)) == (20, HeldBy.OTHERS)
+    assert (told.window.size, told.holds(20, has_room=False)) == (20, HeldBy.OTHERS)
     assert told.room(running(*[0.1] * 15), 0) == 0  # It rests a moment, then:
     told.posts = pacing.Backoff()
     assert told.room(running(*[0.1] * 15), 0) == 5
@@ -428,4 +437,8 @@ def test_what_holds_back_is_known(error: ZendeskError | None, held_by: HeldBy) -
 
     hear(told, error, None, running=0, on_the_way=1)
 
-    assert (told.holds(5), account().holds(30)) == (held_by, HeldBy.WINDOW)
+    assert told.holds(5, has_room=True) == held_by
+
+
+def test_job_slots_of_ours_alone_hold_back() -> None:
+    assert account().holds(30, has_room=False) == HeldBy.WINDOW

@@ -71,13 +71,14 @@ class Allowance:
         window = self.window.cap if told else self.window.size
         return min(window * (2 if self._posts_ahead else 1) - known, int(free - uncertain))
 
-    def holds(self, running: int) -> HeldBy:
-        """What keeps us from sending more, `running` jobs being known or suspected in the window."""
+    def holds(self, running: int, *, has_room: bool) -> HeldBy:
+        """What keeps us from sending more, `running` jobs of ours being known or suspected to run, and room for more
+        or not."""
         if self.posts.failures or self.asks.failures:
             return HeldBy.UNREACHABLE
         if self.budget.blocked_for:
             return HeldBy.BLOCKED
-        if self.posts.left or self._is_full(running):
+        if not has_room:
             return HeldBy.OTHERS if self._others_run(running) else HeldBy.WINDOW
         return HeldBy.OTHERS if self.budget.is_slowed else HeldBy.RATE
 
@@ -151,10 +152,6 @@ class Allowance:
         grows old."""
         is_new = time.monotonic() - self.slots.at < self.durations.typical
         return is_new and self.slots.are_believed and self.slots.total <= self.window.cap
-
-    def _is_full(self, running: int) -> bool:
-        """Whether there is no job slot left beside these of ours."""
-        return self.slots.free < 1 if self._is_told else not self.window.free(running)
 
     def _others_run(self, running: int) -> bool:
         """Whether others use job slots, `running` being ours."""

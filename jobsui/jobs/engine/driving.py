@@ -74,7 +74,7 @@ class Driver:
         self.served: dict[int, float] = {}
         """Batches sent of each job, divided by its weight."""
         self.held = Counter[HeldBy]()
-        """How many rounds since the last stock what held us back."""
+        """How many rounds since the last stock what kept from sending more."""
         self.is_new, self.is_torn, self.is_polling = True, False, False
         self.polled_at = self.refreshed_at = self.looked_at = 0.0
 
@@ -103,6 +103,8 @@ class Driver:
                 self._poll_if_due()
                 self._look_if_due()
             self._send(self._commit())
+            if self.waiting:
+                self.held[self._holds()] += 1
         except DATABASE_AWAY as error:
             # What was not committed is not sent; what we heard is written when the database is back, if we still own
             # the account then. A commit whose answer was lost may have succeeded all the same: see _mend.
@@ -247,8 +249,6 @@ class Driver:
             served[chosen] += 1 / self.jobs[chosen].weight
             wanted[chosen] += 1
             room -= 1
-        if self.waiting and not wanted:
-            self.held[self._holds()] += 1
         return wanted
 
     def _room(self) -> int:
@@ -257,9 +257,11 @@ class Driver:
         return min(room, 2 * POSTERS - len(self.sending))
 
     def _holds(self) -> HeldBy:
+        """Why no more was sent, although more waits."""
         if len(self.sending) >= 2 * POSTERS:
             return HeldBy.WORKERS
-        return self.allowance.holds(len(self.flights) + len(self.sending) + len(self.doubts))
+        running = len(self.flights) + len(self.sending) + len(self.doubts)
+        return self.allowance.holds(running, has_room=self._room() > 0)
 
     def _claim(self, wanted: Counter[int]) -> list[Shipment]:
         """Commit the intent to send these batches."""
@@ -267,6 +269,7 @@ class Driver:
             return []
         taboos = self._taboos() if len(self.jobs) > 1 else {}
         shipments = claiming.claim(wanted, self.jobs, self.calls.client, epoch=self.lease.epoch, taboos=taboos)
+        self.allowance.budget.give_back(wanted.total() - len(shipments))
         if self.waiting is not None:
             self.waiting -= {pk for pk in wanted if wanted[pk] > sum(each.job_id == pk for each in shipments)}
         if taboos and not shipments:

@@ -67,6 +67,10 @@ class Budget:
         self._tokens -= 1.0
         return True
 
+    def give_back(self, requests: int) -> None:
+        """So many that were taken are not made."""
+        self._tokens = min(self.burst, self._tokens + requests)
+
     def learn(self, headers: Mapping[str, str]) -> None:
         """Read the rate headers of an answer: a plan's limit below ours replaces it; when the minute's rest is nearly
         used up (by others, too) no more than it is spent; a conditional limit that is used up is waited for."""
@@ -136,9 +140,6 @@ class Window:
             self.size = min(self.cap, self.size + self._step)
             self._grown_at = now
             self._step *= 2
-
-    def free(self, in_flight: int) -> int:
-        return max(0, self.size - in_flight)
 
 
 class Slots:
