@@ -5,11 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+from django.db.models.functions import Now
 
 from jobsui.jobs.engine import control, leases, planning
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
-from jobsui.jobs.models import Attempt, Batch, Job
+from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from tests.acceptance.processes import PATIENCE, wait_until
 from tests.world import World, gadgets
 
@@ -47,6 +50,7 @@ def undriven(world: World) -> Iterator[None]:
     """No driver may have the account meanwhile."""
     with leases.held(f"account:{world.connection.host}") as lease:
         assert lease
+        Lease.objects.filter(name=lease.name).update(expires_at=Now() + timedelta(hours=1))  # Nobody renews it.
         yield
 
 
