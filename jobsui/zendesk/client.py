@@ -112,9 +112,10 @@ class Client:
         headers: Mapping[str, str],
         deadline: float,
     ) -> tuple[int, Mapping[str, str], bytes]:
+        # Before all that can fail: else the thread's last request would tell whether any of this one left.
+        exchange.begin(deadline)
         # By an adapter, not a requests.Session: proxies and .netrc of the environment must not decide whom a secret
         # goes to, no cookie of one answer belongs to the next request, and it costs less.
-        exchange.begin(deadline)  # before all that can fail, or the thread's last request would tell whether this left
         request = requests.Request(method, self.base_url + path, headers, data=body, params=params).prepare()
         adapter = self._adapter(fresh=method != "GET")
         timeout = (min(self._connect_timeout, deadline), min(self._read_timeout, deadline))

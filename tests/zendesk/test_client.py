@@ -181,7 +181,7 @@ def test_token_that_no_header_can_hold_is_not_sent(token: str) -> None:
     tokens = ["good", token]
     with serving(says(b"{}")) as server:
         client = Client(server.url, lambda: f"Bearer {tokens.pop(0)}")
-        client.request("POST", "/x")  # what the thread sent before says nothing of what it sends now
+        client.request("POST", "/x")  # What the thread sent before says nothing of what it sends now.
         error = failure(lambda: client.request("POST", "/x"))
 
     assert type(error) is NotSent

@@ -72,8 +72,8 @@ class Allowance:
         return min(window * (2 if self._posts_ahead else 1) - known, int(free - uncertain))
 
     def holds(self, running: int, *, has_room: bool) -> HeldBy:
-        """What keeps us from sending more, `running` jobs of ours being known or suspected to run, and room for more
-        or not."""
+        """What keeps us from sending more. `running` jobs of ours are known or suspected to run, and room() left some
+        (`has_room`) or none."""
         if self.posts.failures or self.asks.failures:
             return HeldBy.UNREACHABLE
         if self.budget.blocked_for:

@@ -74,7 +74,7 @@ class Driver:
         self.served: dict[int, float] = {}
         """Batches sent of each job, divided by its weight."""
         self.held = Counter[HeldBy]()
-        """How many rounds since the last stock what kept from sending more."""
+        """In how many rounds since the last stock more could have been sent but for this."""
         self.is_new, self.is_torn, self.is_polling = True, False, False
         self.polled_at = self.refreshed_at = self.looked_at = 0.0
 

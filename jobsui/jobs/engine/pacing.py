@@ -68,7 +68,7 @@ class Budget:
         return True
 
     def give_back(self, requests: int) -> None:
-        """So many that were taken are not made."""
+        """So many were taken that are not made after all."""
         self._tokens = min(self.burst, self._tokens + requests)
 
     def learn(self, headers: Mapping[str, str]) -> None:
