@@ -1,6 +1,7 @@
 """The only file that knows RQ. RQ is a doorbell: it carries the name of a task and ids, never data, and a ring that is
 lost, doubled or late changes nothing but the delay, because the sweep rings again for all work the database knows."""
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -119,4 +120,8 @@ def work(*queues: str) -> None:
     worker = get_worker(
         *names, job_class=Task, worker_class=Worker, serializer="rq.serializers.JSONSerializer"  # type: ignore[arg-type]
     )  # fmt: skip
+    # Django and all that is imported stays as long as the process: looking through it for garbage again and again would
+    # be a tenth of what sending costs.
+    gc.collect()
+    gc.freeze()
     worker.work(logging_level="WARNING")

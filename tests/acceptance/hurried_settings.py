@@ -22,10 +22,10 @@ HURRIED: dict[str, dict[str, Any]] = {
     "jobsui.jobs.models.Lease": {"TTL": timedelta(seconds=2)},
     "jobsui.jobs.engine.driving": {
         "STOCK_SECONDS": 0.2, "RENEW_SECONDS": 0.3, "STALE_SECONDS": 1.0, "CALL_SECONDS": 2.0, "STOP_SECONDS": 5.0,
-        "ABSENT_SECONDS": 0.5, "AWAY_SECONDS": 0.2, "TAIL_SECONDS": 0.2,
+        "ABSENT_SECONDS": 0.5, "AWAY_SECONDS": 0.2,
     },
     "jobsui.jobs.engine.hosting": {"CRASH_SECONDS": 0.5},
-    "jobsui.jobs.engine.allowance": {"DEFAULT_WAIT": 0.5},
+    "jobsui.jobs.engine.allowance": {"DEFAULT_WAIT": 0.5, "TAIL_SECONDS": (0.2, 0.2)},
     "jobsui.jobs.engine.recording": {"LOOK_SECONDS": 0.3},
     "jobsui.jobs.engine.reconciling": {"QUIET": 0.7},
     "jobsui.jobs.engine.pacing.Durations": {"FIRST_GUESS": 0.3},

@@ -15,7 +15,7 @@ from jobsui.jobs.models import Attempt, Batch, Cause, Job, Lease, RowError
 from jobsui.jobs.models.batch import End
 
 ARRIVED = ("accepted", "lost")
-BURST_SECONDS, FIRST = 5.0, 2
+BURST_SECONDS, FIRST = 2.0, 2
 """So much of its rate a driver may gather and spend at once, and with so many requests it begins (pacing.Budget)."""
 UNPACED = 20
 """Requests that spend no token, or spend it early: those that wait for a thread, look-ups in pages, people's."""

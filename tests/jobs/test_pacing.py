@@ -86,15 +86,15 @@ def test_budget_waits_as_long_as_zendesk_says() -> None:
 @pytest.mark.parametrize(
     ("headers", "spendable"),
     [
-        ({}, 5),
-        ({"X-Rate-Limit": "700", "X-Rate-Limit-Remaining": "500"}, 5),
+        ({}, 20),
+        ({"X-Rate-Limit": "700", "X-Rate-Limit-Remaining": "500"}, 20),
         ({"X-Rate-Limit": "60", "X-Rate-Limit-Remaining": "50"}, 2),
         ({"X-Rate-Limit-Remaining": "3"}, 3),
         ({"ratelimit-remaining": "0", "ratelimit-reset": "20"}, 0),
-        ({"X-Rate-Limit-Remaining": "soon"}, 5),
+        ({"X-Rate-Limit-Remaining": "soon"}, 20),
         ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=0; resets=41"}, 0),
-        ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=1; resets=41"}, 5),
-        ({"zendesk-ratelimit-inflight-jobs": "total=30; remaining=0; resets=60"}, 5),  # of job slots, not of requests
+        ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=1; resets=41"}, 20),
+        ({"zendesk-ratelimit-inflight-jobs": "total=30; remaining=0; resets=60"}, 20),  # of job slots, not of requests
     ],
 )
 def test_budget_believes_headers_before_itself(headers: dict[str, str], spendable: int) -> None:
@@ -129,7 +129,7 @@ def test_budget_takes_over_the_lower_limit_of_a_plan() -> None:
 
     budget.learn({"X-Rate-Limit": "60"})
 
-    assert (budget.burst, round(budget.rate, 3)) == (2, 0.967)
+    assert (budget.burst, round(budget.rate, 3)) == (2, 0.99)
 
 
 def test_window_shrinks_to_what_was_let_through_and_grows_back() -> None:
@@ -339,6 +339,16 @@ def says(free: int, total: int = 30) -> Answer:
     """An answer that tells of job slots."""
     slots = f"total={total}; remaining={free}; resets=60"
     return Answer(201, {"zendesk-ratelimit-inflight-jobs": slots}, b"", elapsed=0.0)
+
+
+@pytest.mark.parametrize(("seconds", "interval"), [(3.0, 1.0), (10.0, 2.0), (40.0, 8.0)])
+def test_the_last_jobs_are_looked_at_sooner(seconds: float, interval: float) -> None:
+    told = account()
+    for _ in range(300):
+        told.durations.add(seconds)
+    hear(told, None, says(free=0), running=30, on_the_way=0)
+
+    assert round(told.tail_interval, 3) == interval < told.poll_interval
 
 
 def test_job_slots_that_zendesk_tells_of_are_used_and_no_others() -> None:

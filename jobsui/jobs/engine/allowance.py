@@ -18,8 +18,11 @@ DEFAULT_WAIT = 30.0
 KEEP = 1.0
 """Requests that posting ahead leaves in the budget, so that it never delays a look."""
 RECKON_SECONDS = 0.5
-REFUSED, ACCEPTED = 0.3, 0.03
-"""How the margin of posting ahead moves with each post, so that at most about one in ten is refused."""
+REFUSED, ACCEPTED = 0.1, 0.015
+"""How the margin of posting ahead moves with each post, so that at most about one in eight is refused."""
+TAIL_SECONDS = 1.0, 0.2
+"""Between two looks when no batch waits to be sent, at least, and as a part of a job's duration: people wait for the
+end."""
 
 
 class Running(Protocol):
@@ -98,6 +101,12 @@ class Allowance:
                 ahead=ahead, told=self._is_told,
             ), now  # fmt: skip
         return self._interval
+
+    @property
+    def tail_interval(self) -> float:
+        """The same when no batch waits to be sent."""
+        least, part = TAIL_SECONDS
+        return min(self.poll_interval, max(least, part * self.durations.mean))
 
     def heard_of_post(self, posted: Posted, running: int, on_the_way: int) -> None:
         """A batch was accepted or not, while so many of ours were known to run, and so many, with it, on their way."""

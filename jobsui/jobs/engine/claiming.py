@@ -80,7 +80,7 @@ def claim(
 def shipments_of(batches: Sequence[Batch], client_of: ClientOf) -> list[Shipment]:
     """What the last attempts of these batches, read with job, connection and blob, sent or were about to send."""
     attempts = _attempts_of(batches)
-    return [_shipment(batch, client_of, attempts[batch.pk]) for batch in batches]
+    return [_shipment(batch, batch.blob.open_items, client_of, attempts[batch.pk]) for batch in batches]
 
 
 Past = tuple[int, datetime, str, int]
@@ -106,7 +106,8 @@ def _marked(batches: Sequence[Batch], client_of: ClientOf, epoch: int) -> list[S
         ("state", "attempts_made", "epoch", "sent_at", "look_at", "looks"),
         [(batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0) for batch in batches],
     )
-    portions = [batch.blob.open_items[: batch.portion] for batch in batches]
+    open_items = [batch.blob.open_items for batch in batches]
+    portions = [items[: batch.portion] for batch, items in zip(batches, open_items, strict=True)]
     attempts = [
         Attempt(
             batch=batch, number=batch.attempts_made + 1, epoch=epoch, at=now, items=len(items), last_item=items[-1][0]
@@ -115,8 +116,8 @@ def _marked(batches: Sequence[Batch], client_of: ClientOf, epoch: int) -> list[S
     ]
     ids = statements.insert_rows(attempts)
     return [
-        _shipment(batch, client_of, [*earlier[batch.pk], (attempt_id, now, "", attempt.last_item)])
-        for batch, attempt, attempt_id in zip(batches, attempts, ids, strict=True)
+        _shipment(batch, items, client_of, [*earlier[batch.pk], (attempt_id, now, "", attempt.last_item)])
+        for batch, items, attempt, attempt_id in zip(batches, open_items, attempts, ids, strict=True)
     ]
 
 
@@ -130,10 +131,9 @@ def _attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[Past]]:
     return found
 
 
-def _shipment(batch: Batch, client_of: ClientOf, attempts: Sequence[Past]) -> Shipment:
+def _shipment(batch: Batch, open_items: Sequence[Item], client_of: ClientOf, attempts: Sequence[Past]) -> Shipment:
     job = batch.job
     attempt_id, _, _, last_item = attempts[-1]
-    open_items = batch.blob.open_items
     items = tuple(item for item in open_items if item[0] <= last_item)
     return Shipment(
         batch_id=batch.pk,

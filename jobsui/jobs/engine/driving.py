@@ -48,8 +48,6 @@ TOGETHER_SECONDS = 0.1
 """Answers of so short a while are written down in one commit, unless one of them tells that slots are free."""
 TICK_SECONDS, NAP_SECONDS = 0.1, 0.2
 """How long a driver sleeps at least that waits for room or for a request to spend, and how long at most."""
-TAIL_SECONDS = 1.0
-"""Between two looks when no batch waits to be sent: people wait for the end."""
 
 
 class Driver:
@@ -319,9 +317,8 @@ class Driver:
 
     @property
     def _next_look(self) -> float:
-        """time.monotonic() of the next look at what is running: soon, when there is nothing else to spend on."""
-        interval = self.allowance.poll_interval
-        return self.polled_at + (interval if self.waiting else min(interval, TAIL_SECONDS))
+        """time.monotonic() of the next look at what is running."""
+        return self.polled_at + (self.allowance.poll_interval if self.waiting else self.allowance.tail_interval)
 
     def _poll_if_due(self) -> None:
         if self.is_polling or not self.flights or time.monotonic() < self._next_look or self.allowance.asks.left:

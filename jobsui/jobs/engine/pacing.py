@@ -13,8 +13,10 @@ FIRST_TOKENS = 2.0
 """What a bucket begins with: a driver that takes over does not know what the one before it has just spent."""
 MINUTE = 60
 """Seconds after which a used-up rate is whole again, whatever a header says."""
-BURST = (0.5, 5.0)
-"""How many seconds' worth of requests may gather: at least, and at most."""
+LONG_MINUTE = 1.01 * MINUTE
+"""No such time sees more requests than a minute may: on their way some are slower than others."""
+BURST_SECONDS = 2.0
+"""How many seconds' worth of requests may gather: jobs end when they like, not at even distances."""
 NEARLY = 0.2
 """Below this part of the minute's requests what is left is spread over the rest of the minute."""
 CONDITIONAL = re.compile(r"remaining=(\d+);\s*resets?=(\d+)")
@@ -25,15 +27,16 @@ SLOTS = re.compile(r"total=(\d+);\s*remaining=(\d+)")
 
 
 class Budget:
-    """A token bucket of the account's requests, of which we use a share. It fills evenly, and what gathers in it is
-    part of the minute's limit, so that no minute sees more; what Zendesk says in its headers overrules what we
-    believe."""
+    """A token bucket of the account's requests, of which we use a share. It fills evenly, and no minute sees more than
+    the limit, however much gathers in it; what Zendesk says in its headers overrules what we believe."""
 
     def __init__(self, requests_per_minute: int, share: int = 100, *, clock: Clock = time.monotonic) -> None:
         """`share` in percent."""
         self._clock, self._share = clock, share
         self._allow(requests_per_minute)
         self._tokens = FIRST_TOKENS
+        self._spent: deque[float] = deque()
+        """When each request of the last minute was."""
         self._filled_at = clock()
         self._blocked_until = self._slow_until = 0.0
         self._slow_rate = 0.0
@@ -52,7 +55,7 @@ class Budget:
     def tokens(self) -> float:
         """Requests that may be spent now."""
         self._fill()
-        return 0.0 if self.blocked_for else self._tokens
+        return 0.0 if self.blocked_for else min(self._tokens, float(self._limit - len(self._spent)))
 
     def block(self, seconds: float) -> None:
         """Zendesk told us to wait."""
@@ -61,15 +64,17 @@ class Budget:
 
     def take(self) -> bool:
         """One request, if there is one to spend."""
-        self._fill()
-        if self.blocked_for or self._tokens < 1.0:
+        if self.tokens < 1.0:
             return False
         self._tokens -= 1.0
+        self._spent.append(self._clock())
         return True
 
     def give_back(self, requests: int) -> None:
-        """So many were taken that are not made after all."""
+        """So many of those taken last are not made after all."""
         self._tokens = min(self.burst, self._tokens + requests)
+        for _ in range(requests):
+            self._spent.pop()
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Read the rate headers of an answer: a plan's limit below ours replaces it; when the minute's rest is nearly
@@ -84,7 +89,7 @@ class Budget:
             self._tokens = min(self._tokens, float(remaining))
             if remaining == 0 and reset:
                 self.block(min(reset, MINUTE))
-            elif reset and remaining / reset < self.rate:
+            elif reset and remaining < (reset - 1) * self.rate:  # Seconds are told whole, perhaps rounded up.
                 self._slow_rate, self._slow_until = remaining / reset, self._clock() + min(reset, MINUTE)
         for name, value in headers.items():
             if name.lower().startswith("zendesk-ratelimit-") and name.lower() != INFLIGHT:
@@ -98,16 +103,16 @@ class Budget:
     def _allow(self, requests_per_minute: int) -> None:
         self._limit = requests_per_minute
         wanted = requests_per_minute * self._share / 100 / MINUTE
-        left_over = requests_per_minute - wanted * MINUTE
-        # Two at least: a look and a post at once.
-        self.burst = max(2.0, min(max(wanted * BURST[0], left_over), wanted * BURST[1]))
-        self.rate = max(min(wanted, (requests_per_minute - self.burst) / MINUTE), wanted / 2)
+        self.burst = max(2.0, wanted * BURST_SECONDS)  # Two at least: a look and a post at once.
+        self.rate = min(wanted, requests_per_minute / LONG_MINUTE)
 
     def _fill(self) -> None:
         now = self._clock()
         rate = min(self.rate, self._slow_rate) if now < self._slow_until else self.rate
         self._tokens = min(self.burst, self._tokens + (now - self._filled_at) * rate)
         self._filled_at = now
+        while self._spent and self._spent[0] <= now - LONG_MINUTE:
+            self._spent.popleft()
 
 
 class Window:
