@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-STEADY_SECONDS, STEADY_BATCHES, STEADY_WINDOWS = 40, 300, 8
+STEADY_SECONDS, STEADY_BATCHES, STEADY_WINDOWS = 40, 600, 16
 """A cell of the grid is long enough when its steady part has one of the first two, and fills the window so often."""
 JOB_SECONDS, REQUESTS_PER_MINUTE, LATENCIES_MS = (1.0, 2.0, 5.0, 10.0), (200, 700, 2500), (20.0, 150.0)
 """The grid's."""

@@ -24,7 +24,7 @@ def sending(results: Sequence[Figures]) -> Iterator[str]:
     if not sent:
         return
     yield ""
-    yield from _aligned([HEADINGS, *_rows(sent)])
+    yield from aligned([HEADINGS, *_rows(sent)])
     yield ""
     yield LEGEND
     if any(figures["cell"]["time_scale"] != 1 for figures in sent):
@@ -48,7 +48,7 @@ def fair(results: Sequence[Figures]) -> Iterator[str]:
                  f"{(s['share'] / s['due'] - 1) * 100:+.1f} %"]
                 for s in result["shares"]
             ]  # fmt: skip
-            yield from _aligned(lines)
+            yield from aligned(lines)
         else:
             alone, beside = result["alone_seconds"], result["beside_seconds"]
             yield f"  alone {alone:.1f} s, beside {beside:.1f} s: {beside / alone:.2f} times as long"
@@ -128,7 +128,7 @@ def _processes(results: Sequence[Figures]) -> Iterator[str]:
         yield f"  {figures['cell']['name']}, {figures['who']}: {told}"
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+def aligned(lines: Sequence[Sequence[str]]) -> Iterator[str]:
     """The first column to the left, the others to the right; a cell's name may reach over them."""
     widths = [max(len(line[column]) for line in lines if line[1]) for column in range(len(lines[0]))]
     for line in lines:

@@ -37,7 +37,7 @@ def test_grid_has_a_long_steady_part_in_each_of_its_cells() -> None:
     for cell in measured:
         batches = cell.rows // 100
         left = min(batches * 0.8, batches - 2 * cell.window)
-        assert left >= 300 or (left * 100 / cell.limit >= 39.9 and left >= 8 * cell.window)
+        assert left >= 600 or (left * 100 / cell.limit >= 39.9 and left >= 16 * cell.window)
 
 
 def test_steady_part_leaves_out_where_the_window_fills_and_empties() -> None:

@@ -284,6 +284,8 @@ OFTENEST, RAREST = 0.25, 10.0
 BATCHES_A_LOOK = 4
 """On the average a look tells of at least so many batches: looks must not eat the rate. Of twice as many when Zendesk
 tells of its slots with each answer: then a look tells only what became of them."""
+TAKEN_AHEAD = 0.95
+"""Of what is posted ahead of knowing about so much is accepted, where requests are scarce."""
 GAP = 0.03
 """Seconds from hearing of a free slot to filling it: a commit."""
 
@@ -304,10 +306,12 @@ def poll_interval(
         if ahead:
             by_window = window / (duration + interval / (40 if told else 4) + trip)
             by_look = 2 * window / (duration + interval + 2 * trip + GAP)
+            by_rate = (rate - 1 / interval) * TAKEN_AHEAD
         else:
             by_window = window / (duration + interval / 2 + 2 * trip + GAP)
             by_look = (window + burst) / (duration + interval + 2 * trip + GAP)
-        return min(rate - 1 / interval, by_window, by_look)
+            by_rate = rate - 1 / interval
+        return min(by_rate, by_window, by_look)
 
     batches = BATCHES_A_LOOK * (2 if ahead and told else 1)
     interval = max(OFTENEST, min(RAREST, batches / min(rate, window / duration)))
