@@ -17,7 +17,6 @@ from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.engine import (
     allowance,
     calling,
-    claiming,
     control,
     driving,
     hosting,
@@ -27,6 +26,7 @@ from jobsui.jobs.engine import (
     restoring,
     sending,
     settling,
+    statements,
 )
 from jobsui.jobs.enums import Action, BatchState, HeldBy, JobState, Weight
 from jobsui.jobs.models import Attempt, Batch, Job, JobEvent, Lease
@@ -520,7 +520,7 @@ def test_cancelled_in_doubt_only_what_was_sent_of_a_batch_is_uncertain(
     job = world.planned(gadgets(100))
     refuses(monkeypatch, Refused("Items are wrong.", status=422), "g-38")
     world.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
-    monkeypatch.setattr(claiming, "waiting_jobs", lambda jobs: waiting_unless_in_doubt(set(jobs)))
+    sends_nothing_again(monkeypatch)
 
     with driving_of(world):
         wait_until(lambda: Attempt.objects.filter(batch__job=job, result="unsure").exists())
@@ -795,10 +795,15 @@ def priced(numbers: Iterable[int], price: int) -> list[dict[str, Any]]:
     return [{"external_id": f"g-{n}", "name": f"G{n}", "serial": f"AB-{n:06}", "price": price} for n in numbers]
 
 
-def waiting_unless_in_doubt(jobs: set[int]) -> set[int]:
-    """Jobs with batches to send, as if nobody came to those that are to be sent again."""
-    planned = Batch.objects.filter(job__in=jobs, state=BatchState.PLANNED)
-    return set(planned.exclude(attempts__result__in=Attempt.IN_DOUBT).values_list("job", flat=True))
+def sends_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if nobody came to batches that are to be sent again after doubt."""
+    next_planned = statements.next_planned
+
+    def never_in_doubt(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
+        planned = next_planned(job_id, number, first_only=first_only)
+        return [batch for batch in planned if not batch.attempts.filter(result__in=Attempt.IN_DOUBT).exists()]
+
+    monkeypatch.setattr(statements, "next_planned", never_in_doubt)
 
 
 def refuses(monkeypatch: pytest.MonkeyPatch, refusal: Refused, word: str) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from jobsui.jobs.engine import sending, settling
 from jobsui.jobs.engine.reconciling import Doubt, Finding
 from jobsui.jobs.engine.sending import Posted, Shipment
-from jobsui.jobs.engine.statements import by_id, known_status_ids, update_rows
+from jobsui.jobs.engine.statements import by_id, known_status_ids, plan_again, update_rows
 from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.models.batch import End
@@ -105,7 +105,7 @@ def doubt(batch: Batch, note: str, *, result: str = "unsure") -> None:
 def put_back(batch: Batch) -> None:
     """It is to be sent, again or after all."""
     batch.state = BatchState.PLANNED
-    Batch.objects.filter(pk=batch.pk, state__in=IN_FLIGHT).update(state=BatchState.PLANNED, look_at=None)
+    plan_again(batch.pk)
 
 
 def stop_job(job_id: int, reason: str) -> None:

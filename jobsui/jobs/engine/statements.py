@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Model
 
-from jobsui.jobs.enums import SENDABLE, BatchState
+from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState
 from jobsui.jobs.models import Batch, Job, Lease
 
 
@@ -38,6 +38,16 @@ def next_planned(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
     )
     batches = by_id(Batch, [pk for (pk,) in _rows(sql, [job_id, number])])
     return sorted(batches.values(), key=lambda batch: batch.seq)
+
+
+def plan_again(batch_id: int) -> None:
+    """Let a batch in flight be one that is to be sent."""
+    sql = (
+        f"UPDATE {_table(Batch)} SET state = '{BatchState.PLANNED}', look_at = NULL "  # noqa: S608
+        f"WHERE id = %s AND state IN ({_marks(IN_FLIGHT)})"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [batch_id, *map(str, IN_FLIGHT)])
 
 
 def known_status_ids(ids: Collection[str]) -> set[str]:
