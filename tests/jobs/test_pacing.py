@@ -399,17 +399,44 @@ def test_of_two_answers_the_one_that_left_zendesk_last_counts() -> None:
     assert told.slots.free == 4
 
 
+def test_of_answers_at_one_moment_the_one_that_tells_of_the_fewest_was_the_last() -> None:
+    told = account()
+    shipment: Any = None
+    now = time.monotonic()
+
+    for free, at in [(2, now), (0, now + 0.001), (1, now + 0.002)]:
+        told.heard_of_post(Posted(shipment, answer=says(free=free), at=at), 29, 1)
+    at_once = told.slots.free
+    told.heard_of_post(Posted(shipment, answer=says(free=3), at=now + 0.1), 29, 1)
+
+    assert (at_once, told.slots.free) == (0, 3)
+
+
+def test_slots_whose_jobs_seem_over_are_no_word_of_zendesk() -> None:
+    told = account(posts_ahead=False)
+    one = running(3.0)[0]
+
+    for _ in range(3):
+        hear(told, None, says(free=0), running=30, on_the_way=0)
+        told.heard_of_end(one, time.monotonic() + 100)
+        hear(told, TooManyJobs("Too many", retry_after=None), None, running=29, on_the_way=1)
+
+    assert told.slots.are_believed
+
+
 def test_slots_that_zendesk_tells_of_and_does_not_have_are_not_believed() -> None:
     told = account(posts_ahead=False)
     none: list[Flight] = []
 
     for _ in range(2):
+        told.slots.at -= 1  # A second later.
         hear(told, None, says(free=20), running=0, on_the_way=0)
         hear(told, TooManyJobs("Too many", retry_after=None), None, running=10, on_the_way=1)
     told.posts = pacing.Backoff()
 
     assert (told.window.size, told.room(none, 0)) == (10, 10)
     for _ in range(20):
+        told.slots.at -= 1
         hear(told, None, says(free=20), running=0, on_the_way=0)
     assert told.room(none, 0) == 20
 

@@ -154,6 +154,9 @@ class Slots:
 
     BELIEVED = 1.5
     CONTRADICTED, CONFIRMED = 1.0, 0.03
+    APART = 0.02
+    """Seconds. Of answers closer to each other nobody can tell which left first; each took a slot, so the one that
+    tells of the fewest was the last."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -161,6 +164,8 @@ class Slots:
         """Then, and those of which we have learned since that their jobs were over."""
         self.at = float("-inf")
         """When that was."""
+        self._said = 0
+        """How many were free then, by its word alone."""
         self._contradictions = 0.0
 
     @property
@@ -168,19 +173,21 @@ class Slots:
         return self._contradictions < self.BELIEVED
 
     def learn(self, headers: Mapping[str, str], at: float) -> None:
-        """Read an answer that left Zendesk at this time. One that was overtaken by a newer one tells nothing."""
+        """Read an answer that left Zendesk at about this time. One that was overtaken by a newer one tells nothing."""
         told = SLOTS.search(headers.get(INFLIGHT) or "")
-        if told and at > self.at:
-            self.total, self.free, self.at = int(told[1]), float(told[2]), at
+        if told and at > self.at - self.APART:
+            follows = at >= self.at + self.APART
+            self.total, self._said = int(told[1]), int(told[2]) if follows else min(int(told[2]), self._said)
+            self.free, self.at = float(self._said), max(at, self.at)
 
     def accepted(self) -> None:
         self._contradictions = max(0.0, self._contradictions - self.CONFIRMED)
 
     def refused(self, on_the_way: int) -> None:
         """TooManyJobs, while so many batches were on their way with that one."""
-        if self.free >= on_the_way:
+        if self._said >= on_the_way:
             self._contradictions = min(2 * self.BELIEVED, self._contradictions + self.CONTRADICTED)
-        self.free = 0.0
+        self._said, self.free = 0, 0.0
 
     def ended(self, after: float, before: float) -> None:
         """A job of ours ended between these times."""
