@@ -152,9 +152,8 @@ class Driver:
         self.tripwires |= {pk: Tripwire() for pk in tripped}
         if self.unwritten and not (self.flights or self.sending or shipments):
             self.refreshed_at = 0.0  # Probably all is done: see at once whether there is more.
-        if self.waiting is not None:
-            more = {event.shipment.job_id for event in self.unwritten if _brings_more(event)}
-            self.waiting |= more & self.jobs.keys()
+        if any(map(_brings_more, self.unwritten)):
+            self.waiting = None
         self.unwritten.clear()
         return shipments
 
