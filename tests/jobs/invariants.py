@@ -110,7 +110,7 @@ def counters_are_sums(now: Snapshot) -> None:
             "uncertain": ends["uncertain"],
         }
         assert told == counted, f"6: batch {batch.pk}"
-        if batch.state in {BatchState.DONE, BatchState.UNCERTAIN, BatchState.CANCELLED}:
+        if batch.state not in UNSETTLED:
             assert ends["open"] == batch.cancelled, f"6: batch {batch.pk} is closed"
 
 

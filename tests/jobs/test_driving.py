@@ -131,6 +131,30 @@ def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(world: World, fa
     assert_sums(job)
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads small tables whole, whatever the indexes.")
+def test_batches_of_the_past_are_not_read_again_and_again(world: World) -> None:
+    """However many there are: whatever is asked finds its few batches by an index that does not grow with them."""
+    world.object()
+    job = world.planned(gadgets(300))
+    world.sandbox.faults(**{"drop-after-accept": {"rate": 0.6, "times": 1}, "too-many-jobs": {"rate": 0.3, "times": 1}})
+    plans: list[tuple[str, str]] = []
+
+    def explained(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if '"jobs_batch"' in sql and sql.startswith(("SELECT", "UPDATE")):
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params[0] if many else params)
+                plans.extend((step, sql) for *_, step in cursor.fetchall() if "jobs_batch " in step)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explained):
+        drive(world, job)
+
+    assert job.created == 300
+    quick = ("PRIMARY KEY", "batch_unsettled", "one_batch_per_job_status", "job_id=? AND seq=?")
+    assert [each for each in plans if not any(way in each[0] for way in quick)] == []
+    assert {way for way in quick[:3] for step, _ in plans if way in step} == set(quick[:3])
+
+
 @pytest.mark.parametrize(
     ("action", "fault"),
     [

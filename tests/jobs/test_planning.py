@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db.models.functions import Now
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.engine import checking, leases, planning, settling
@@ -177,7 +178,7 @@ def test_file_changed_half_way_ends_the_job_as_failed_after_what_was_sent(launch
 
     assert plan(job).state == JobState.CANCELLING
 
-    Batch.objects.filter(job=job).update(state=BatchState.DONE, succeeded=100)
+    Batch.objects.filter(job=job).update(state=BatchState.DONE, done_at=Now(), succeeded=100)
     Job.objects.filter(pk=job.pk).update(created_or_updated=100)
     settling.finish_if_over(job.pk)
     job.refresh_from_db()

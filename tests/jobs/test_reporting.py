@@ -79,7 +79,7 @@ def test_results_of_one_outcome() -> None:
 def test_rows_of_a_cancelled_job_are_cancelled_planned_or_not() -> None:
     job = planned()
     settle(job, 1)
-    Batch.objects.filter(job=job, seq=2).update(state=BatchState.CANCELLED)
+    Batch.objects.filter(job=job, seq=2).update(state=BatchState.CANCELLED, done_at=timezone.now())
     Batch.objects.filter(job=job, seq=3).delete()
     Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLED)
     job.refresh_from_db()
@@ -256,8 +256,8 @@ def test_strip_shows_the_worst_of_each_stretch() -> None:
 
 def test_strip_of_many_batches_has_at_most_a_hundred_stretches() -> None:
     job = make_job("external_id\n1\n", to=make_object(make_connection(), "gadget", fields=GADGET))
-    batches = [Batch(job=job, seq=n, size=1, first_row=n, last_row=n, state=BatchState.DONE) for n in range(1, 251)]
-    Batch.objects.bulk_create(batches)
+    ended = {"state": BatchState.DONE, "done_at": timezone.now()}
+    Batch.objects.bulk_create(Batch(job=job, seq=n, size=1, first_row=n, last_row=n, **ended) for n in range(1, 251))
     Batch.objects.filter(job=job, seq=250).update(state=BatchState.UNCERTAIN)
     job.batches_total = 250
 

@@ -21,7 +21,7 @@ def listed(client: Client, job: Job, query: str = "") -> list[int]:
 
 def test_batches_are_listed_in_the_order_of_the_file(operator: Client) -> None:
     job = stages.settled(MANY, *[stages.failed()] * 101)
-    Batch.objects.filter(job=job, seq=3).update(state=BatchState.PLANNED)
+    Batch.objects.filter(job=job, seq=3).update(state=BatchState.PLANNED, done_at=None)
 
     everything = listed(operator, job)
     narrowed = [listed(operator, job, f"?state={state}") for state in ("failed", "done", "planned", "uncertain")]

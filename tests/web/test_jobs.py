@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobsui.jobs.engine import leases, settling
@@ -249,10 +250,9 @@ def test_progress_tells_what_is_new(operator: Client, django_assert_max_num_quer
 def test_progress_of_a_million_rows_stays_small(operator: Client) -> None:
     job = stages.planned(state=JobState.RUNNING)
     batch = Batch.objects.get(job=job)
+    ended = {"state": BatchState.DONE, "done_at": timezone.now()}
     Batch.objects.bulk_create(
-        Batch(
-            job=job, seq=seq, size=100, first_row=seq, last_row=seq, state=BatchState.DONE if seq % 2 else batch.state
-        )
+        Batch(job=job, seq=seq, size=100, first_row=seq, last_row=seq, **(ended if seq % 2 else {"state": batch.state}))
         for seq in range(2, 1001)
     )
     stages.changed(job, batches_total=1000)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from jobsui.connections.models import Connection
 from jobsui.jobs.engine import sending, statements
 from jobsui.jobs.engine.sending import Item, Shipment
-from jobsui.jobs.enums import SENDABLE, Action, BatchState, JobState
+from jobsui.jobs.enums import Action, BatchState, JobState
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
 from jobsui.zendesk.client import Client
 
@@ -49,12 +49,6 @@ class Taboo:
 
 Taboos = Mapping[int, Taboo]
 """By the batch that is or was in doubt."""
-
-
-def waiting_jobs(jobs: Iterable[int]) -> set[int]:
-    """Those of these jobs that have batches to send, as things stand in the database."""
-    planned = Batch.objects.filter(job__in=jobs, job__state__in=SENDABLE, state=BatchState.PLANNED)
-    return set(planned.exclude(job__canary=True, seq__gt=1).values_list("job", flat=True).distinct())
 
 
 def claim(

@@ -23,7 +23,7 @@ from jobsui.jobs.engine.claiming import Taboo
 from jobsui.jobs.engine.reconciling import Doubt
 from jobsui.jobs.engine.recording import DATABASE_AWAY, Ended, Halted, Looked, Lost
 from jobsui.jobs.engine.sending import Posted, Shipment
-from jobsui.jobs.engine.statements import known_status_ids
+from jobsui.jobs.engine.statements import known_status_ids, waiting_jobs
 from jobsui.jobs.engine.tripwire import Tripwire
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, HeldBy, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
@@ -170,7 +170,9 @@ class Driver:
             self._refresh()
 
     def _batches(self, state: BatchState) -> QuerySet[Batch]:
-        return Batch.objects.filter(job__connection__host=self.host, state=state)
+        """Unsettled ones of jobs that move: of others none is in flight."""
+        jobs = Job.objects.on_host(self.host).moving().order_by()
+        return Batch.objects.unsettled().filter(job__in=jobs, state=state)
 
     def _recover(self) -> None:
         """Take over what an earlier driver left: accepted batches are polled on, those being sent are in doubt."""
@@ -239,7 +241,7 @@ class Driver:
         if self.stopping.is_set() or not self.jobs:
             return wanted
         if self.waiting is None:
-            self.waiting = claiming.waiting_jobs(self.jobs)
+            self.waiting = waiting_jobs(self.jobs)
         room = self._room() if self.waiting else 0
         served = self.served.copy()
         while room > 0 and self.waiting and self.allowance.budget.take():

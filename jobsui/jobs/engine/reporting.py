@@ -112,7 +112,8 @@ def progress(job: Job) -> Progress:
 
 def in_flight(jobs: Sequence[Job]) -> dict[int, int]:
     """{id of a job: how many of its batches are in flight}, by one query."""
-    flying = Batch.objects.filter(job__in=[job.pk for job in jobs if job.is_moving], state__in=IN_FLIGHT).order_by()
+    moving = [job.pk for job in jobs if job.is_moving]
+    flying = Batch.objects.unsettled().filter(job__in=moving, state__in=IN_FLIGHT).order_by()
     return dict(flying.values_list("job").annotate(count=Count("pk")))
 
 
@@ -212,7 +213,8 @@ def exchange(batch: Batch) -> Exchange:
 def _in_flight(job: Job) -> tuple[int, int]:
     """How many batches, and how many rows of theirs are open."""
     is_open = F("size") - F("succeeded") - F("failed") - F("uncertain")
-    flying = Batch.objects.filter(job=job, state__in=IN_FLIGHT).aggregate(count=Count("pk"), rows=Sum(is_open))
+    batches = Batch.objects.unsettled().filter(job=job, state__in=IN_FLIGHT)
+    flying = batches.aggregate(count=Count("pk"), rows=Sum(is_open))
     return flying["count"], flying["rows"] or 0
 
 

@@ -11,6 +11,9 @@ from django.db.models import Field, Model
 from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState
 from jobsui.jobs.models import Batch, Job, Lease
 
+PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
+"""Of a batch that is to be sent, in the words by which SQLite finds the index of those not settled."""
+
 
 def is_held(name: str, epoch: int, owner: str) -> bool:
     """Whether the lease is still this owner's. Its row stays locked to the end of the transaction."""
@@ -30,10 +33,22 @@ def locked_jobs(ids: Collection[int]) -> list[tuple[int, str, bool]]:
     return [(pk, state, bool(canary)) for pk, state, canary in _rows(sql, [*ids, *map(str, SENDABLE)])]
 
 
+def waiting_jobs(ids: Collection[int]) -> set[int]:
+    """Those of these jobs that have batches to send, as things stand in the database."""
+    if not ids:
+        return set()
+    sql = (
+        f"SELECT id FROM {_table(Job)} AS job WHERE id IN ({_marks(ids)}) AND state IN ({_marks(SENDABLE)}) "  # noqa: S608
+        f"AND EXISTS (SELECT 1 FROM {_table(Batch)} WHERE job_id = job.id AND {PLANNED} "
+        "AND (seq = 1 OR NOT job.canary))"
+    )
+    return {pk for (pk,) in _rows(sql, [*ids, *map(str, SENDABLE)])}
+
+
 def next_planned(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
     """A job's next batches to be sent, at most so many, in the order of the file."""
     sql = (
-        f"SELECT id FROM {_table(Batch)} WHERE job_id = %s AND state = '{BatchState.PLANNED}' "  # noqa: S608
+        f"SELECT id FROM {_table(Batch)} WHERE job_id = %s AND {PLANNED} "  # noqa: S608
         f"{'AND seq = 1 ' if first_only else ''}ORDER BY seq LIMIT %s"
     )
     batches = by_id(Batch, [pk for (pk,) in _rows(sql, [job_id, number])])
@@ -54,7 +69,8 @@ def known_status_ids(ids: Collection[str]) -> set[str]:
     """Which of these job status ids belong to batches we know."""
     if not ids:
         return set()
-    sql = f"SELECT status_id FROM {_table(Batch)} WHERE status_id IN ({_marks(ids)})"  # noqa: S608
+    # The second condition is the index's: SQLite does not use it without.
+    sql = f"SELECT status_id FROM {_table(Batch)} WHERE status_id IN ({_marks(ids)}) AND NOT (status_id = '')"  # noqa: S608
     return {status_id for (status_id,) in _rows(sql, list(ids))}
 
 

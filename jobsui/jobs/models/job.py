@@ -47,7 +47,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Each with `held_back_by`: what truly keeps it from going faster now, also when nobody is there to write it
         down."""
         driven = Exists(Lease.objects.live().filter(name=Concat(Value("account:"), OuterRef("connection__host"))))
-        stocked = Exists(Job.objects.filter(pk=OuterRef("pk"), batches__state=BatchState.PLANNED))
+        planned = {"batches__state": BatchState.PLANNED, "batches__done_at": None}
+        stocked = Exists(Job.objects.filter(pk=OuterRef("pk"), **planned))
         holder = Case(
             When(state=JobState.PAUSED, canary=True, batches_done__gt=0, then=Value(HeldBy.APPROVAL.value)),
             When(state=JobState.PAUSED, then=Value(HeldBy.PAUSED.value)),

@@ -1,4 +1,5 @@
 import pytest
+from django.utils import timezone
 
 from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Batch
@@ -33,7 +34,7 @@ def test_batch_is_told_as_it_was_sent_and_answered(world: World, program: Progra
 def test_batches_come_in_pages_and_by_state(program: Programs) -> None:
     rows = "".join(f"g-{n},{n}\n" for n in range(250))
     job, reader = stages.planned(f"external_id,price\n{rows}"), program("read")
-    Batch.objects.filter(job=job, seq=2).update(state="done")
+    Batch.objects.filter(job=job, seq=2).update(state="done", done_at=timezone.now())
 
     first = reader.call("GET", f"/jobs/{job.code}/batches?limit=2").json()
     second = reader.call("GET", first["next"].rpartition("/api/v1")[2]).json()
