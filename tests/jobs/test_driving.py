@@ -651,6 +651,22 @@ def test_jobs_share_the_account_by_their_weight(world: World) -> None:
     assert counts[0] in range(5, 8)  # A fifth of thirty, but for what was on its way when they were counted.
 
 
+def test_batches_the_account_had_no_room_for_are_not_counted_as_sent(world: World) -> None:
+    """Else those of the job that is chosen last, which are refused the most, would be the fewest."""
+    jobs = []
+    for key in ("gadget", "widget"):
+        world.object(key)
+        jobs.append(world.planned(gadgets(3000), key=key))
+    world.sandbox.faults(**{"too-many-jobs": {"rate": 0.5, "path": "widget"}})
+
+    with driving_of(world):
+        wait_until(lambda: Attempt.objects.filter(result="accepted").count() >= 30)
+        sent = Attempt.objects.filter(result="accepted").order_by("pk").values_list("batch__job", flat=True)[:30]
+        counts = [list(sent).count(job.pk) for job in jobs]
+
+    assert 13 <= counts[1] <= 17  # A half, but for what was on its way when they were counted.
+
+
 def test_records_in_doubt_are_not_touched_by_another_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobsui.jobs.engine.reconciling.QUIET", 2.0)
     world.object()

@@ -27,7 +27,7 @@ from jobsui.jobs.engine.statements import known_status_ids, waiting_jobs
 from jobsui.jobs.engine.tripwire import Tripwire
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, HeldBy, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
-from jobsui.zendesk.errors import Forbidden, Limited, NotSent, NotSignedIn, Refused
+from jobsui.zendesk.errors import Forbidden, Limited, NotSent, NotSignedIn, Refused, TooManyJobs
 from jobsui.zendesk.payloads import JobStatus
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Driver:
         self.waiting: set[int] | None = None
         """Jobs with batches to send; None: to be asked."""
         self.served: dict[int, float] = {}
-        """Batches sent of each job, divided by its weight."""
+        """Batches sent of each job, but those the account had no room for, divided by its weight."""
         self.held = Counter[HeldBy]()
         """In how many rounds since the last stock more could have been sent but for this."""
         self.is_new, self.is_torn, self.is_polling = True, False, False
@@ -379,6 +379,9 @@ class Driver:
         if posted.status is not None:
             self.flights[shipment.batch_id] = Flight(shipment, posted.status.id, posted.at, posted.at)
             self._tripwire(shipment).accepted()
+        elif isinstance(posted.error, TooManyJobs):
+            if shipment.job_id in self.served:
+                self.served[shipment.job_id] -= 1 / self.jobs[shipment.job_id].weight
         elif not isinstance(posted.error, Limited | NotSent | Refused):
             self.doubts[shipment.batch_id] = time.monotonic()
         elif isinstance(posted.error, Refused) and recording.blames_items(posted.error):
