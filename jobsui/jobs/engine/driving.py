@@ -71,6 +71,8 @@ class Driver:
         """Jobs with batches to send; None: to be asked."""
         self.served: dict[int, float] = {}
         """Batches sent of each job, but those the account had no room for, divided by its weight."""
+        self.has_room = False
+        """Whether window and posters had room for more than what was sent last."""
         self.held = Counter[HeldBy]()
         """In how many rounds since the last stock more could have been sent but for this."""
         self.is_new, self.is_torn, self.is_polling = True, False, False
@@ -249,6 +251,7 @@ class Driver:
             served[chosen] += 1 / self.jobs[chosen].weight
             wanted[chosen] += 1
             room -= 1
+        self.has_room = room > 0
         return wanted
 
     def _room(self) -> int:
@@ -261,7 +264,7 @@ class Driver:
         if len(self.sending) >= 2 * POSTERS:
             return HeldBy.WORKERS
         running = len(self.flights) + len(self.sending) + len(self.doubts)
-        return self.allowance.holds(running, has_room=self._room() > 0)
+        return self.allowance.holds(running, has_room=self.has_room)
 
     def _claim(self, wanted: Counter[int]) -> list[Shipment]:
         """Commit the intent to send these batches."""

@@ -100,15 +100,9 @@ def by_id[M: Model](model: type[M], ids: Collection[int]) -> dict[int, M]:
 
 def insert_rows(rows: Sequence[Model]) -> list[int]:
     """Save new rows of one model; their primary keys, in their order."""
-    model = type(rows[0])
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    one = f"({_marks(fields)})"
-    sql = (
-        f"INSERT INTO {_table(model)} ({', '.join(map(_column, fields))}) "  # noqa: S608
-        f"VALUES {', '.join([one] * len(rows))} RETURNING {_column(_field(model, 'pk'))}"
-    )
+    fields, sql, one, returning = _inserting(type(rows[0]))
     values = [value for row in rows for value in _stored(fields, [field.pre_save(row, True) for field in fields])]
-    return [pk for (pk,) in _rows(sql, values)]
+    return [pk for (pk,) in _rows(f"{sql} {', '.join([one] * len(rows))} {returning}", values)]
 
 
 def update_rows(model: type[Model], columns: Sequence[str], rows: Collection[Sequence[Any]]) -> None:
@@ -116,9 +110,7 @@ def update_rows(model: type[Model], columns: Sequence[str], rows: Collection[Seq
     value, ...)."""
     if not rows:
         return
-    fields = [_field(model, name) for name in columns]
-    assignments = ", ".join(f"{_column(field)} = %s" for field in fields)
-    sql = f"UPDATE {_table(model)} SET {assignments} WHERE {_column(_field(model, 'pk'))} = %s"  # noqa: S608
+    fields, sql = _updating(model, tuple(columns))
     with connection.cursor() as cursor:
         cursor.executemany(sql, [[*_stored(fields, values), pk] for pk, *values in rows])
 
@@ -142,6 +134,23 @@ def _reading(model: type[Model]) -> tuple[list[str], str, list[tuple[int, Conver
         f"WHERE {_column(_field(model, 'pk'))} IN"
     )
     return [field.attname for field in fields], sql, converters
+
+
+@cache
+def _inserting(model: type[Model]) -> "tuple[list[Field[Any, Any]], str, str, str]":
+    """The fields that new rows are saved with, and the statement: what comes before the values, one row's marks for
+    them, and what comes after."""
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    sql = f"INSERT INTO {_table(model)} ({', '.join(map(_column, fields))}) VALUES"
+    return fields, sql, f"({_marks(fields)})", f"RETURNING {_column(_field(model, 'pk'))}"
+
+
+@cache
+def _updating(model: type[Model], columns: tuple[str, ...]) -> "tuple[list[Field[Any, Any]], str]":
+    """These fields, and the statement that sets them."""
+    fields = [_field(model, name) for name in columns]
+    assignments = ", ".join(f"{_column(field)} = %s" for field in fields)
+    return fields, f"UPDATE {_table(model)} SET {assignments} WHERE {_column(_field(model, 'pk'))} = %s"  # noqa: S608
 
 
 def _converted(convert: Callable[[Any, Any, Any], Any], column: Any, value: Any) -> Any:
