@@ -15,7 +15,7 @@ from jobsui import paging
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
 from jobsui.files.table import Table
 from jobsui.jobs.engine import checking, intake, mapping
-from jobsui.jobs.enums import UNSETTLED, Action, BatchState, FileState, JobState, Outcome
+from jobsui.jobs.enums import Action, BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError
 from jobsui.jobs.models.batch import End
@@ -30,7 +30,7 @@ HOLDING: dict[Outcome, dict[str, Any]] = {
     Outcome.FAILED: {"failed__gt": 0},
     Outcome.UNCERTAIN: {"uncertain__gt": 0},
     Outcome.CANCELLED: {"cancelled__gt": 0},
-    Outcome.PENDING: {"state__in": UNSETTLED},
+    Outcome.PENDING: {"done_at": None},
 }
 """Which batches may hold a row of the outcome; of others those with rows that succeeded."""
 

@@ -20,6 +20,9 @@ def unpack(data: bytes | memoryview) -> bytes:
     return zlib.decompress(bytes(data)) if data else b""
 
 
+IS_UNSETTLED = models.Q(state__in=[str(state) for state in UNSETTLED])
+
+
 class BatchQuerySet(models.QuerySet["Batch"]):
     def unsettled(self) -> "BatchQuerySet":
         """Those in states of UNSETTLED."""
@@ -68,8 +71,7 @@ class Batch(models.Model):
                 fields=["status_id"], condition=~models.Q(status_id=""), name="one_batch_per_job_status"
             ),
             models.CheckConstraint(
-                condition=models.Q(done_at=None, state__in=[str(state) for state in UNSETTLED])
-                | ~models.Q(done_at=None) & ~models.Q(state__in=[str(state) for state in UNSETTLED]),
+                condition=models.Q(done_at=None) & IS_UNSETTLED | ~models.Q(done_at=None) & ~IS_UNSETTLED,
                 name="batch_done_once_settled",
             ),
         )
