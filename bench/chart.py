@@ -12,18 +12,31 @@ BAR = 0.8
 
 
 def draw(results: Sequence[Figures], file: Path) -> None:
-    """Of every cell a group of bars, one for each program; light: the whole run, dark: its steady part."""
+    """Of every cell a group of bars, one for each program; light: the whole run, dark:
+    its steady part."""
     # The same figures make the same file, and a small one.
     mpl.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none"})
     names = list(dict.fromkeys(each["cell"]["name"] for each in results))
     programs = list(dict.fromkeys(each["who"] for each in results))
     height = BAR / len(programs)
-    figure = Figure(figsize=(9, 1.2 + 0.28 * len(names) * (len(programs) + 0.6)), layout="constrained")
+    figure = Figure(
+        figsize=(9, 1.2 + 0.28 * len(names) * (len(programs) + 0.6)),
+        layout="constrained",
+    )
     axes = figure.subplots()
     for number, program in enumerate(programs):
         mine = [each for each in results if each["who"] == program]
-        places = [names.index(each["cell"]["name"]) + (number + 0.5) * height - BAR / 2 for each in mine]
-        axes.barh(places, [each["share"] for each in mine], height, color=f"C{number}", alpha=0.35)
+        places = [
+            names.index(each["cell"]["name"]) + (number + 0.5) * height - BAR / 2
+            for each in mine
+        ]
+        axes.barh(
+            places,
+            [each["share"] for each in mine],
+            height,
+            color=f"C{number}",
+            alpha=0.35,
+        )
         steady = [each["steady_share"] or 0.0 for each in mine]
         axes.barh(places, steady, height * 0.6, color=f"C{number}", label=program)
     axes.axvline(1.0, color="black", linewidth=0.8)

@@ -1,4 +1,5 @@
-"""Several jobs on one account: who gets how much of it, and how long a small one has to wait."""
+"""Several jobs on one account: who gets how much of it, and how long a small one has to
+wait."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,16 +14,19 @@ SMALL_ROWS = 1_000
 
 
 def measure(cell: Cell, setup: Setup, *, big_rows: int) -> Iterator[Figures]:
-    """Three jobs of the cell's rows, three of weights 16, 4 and 1 that are as large as their weights, and a small job
-    alone and beside a big one."""
-    # The light one comes last: alone at the beginning, it would be sent before the others are there.
+    """Three jobs of the cell's rows, three of weights 16, 4 and 1 that are as large as
+    their weights, and a small job alone and beside a big one."""
+    # The light one comes last: alone at the beginning, it would be sent before the
+    # others are there.
     by_weight = [(weight, cell.rows * weight // 700 * 100) for weight in (16, 4, 1)]
     yield _shares("three jobs, equal weights", cell, setup, [(4, cell.rows)] * 3)
     yield _shares("three jobs, weights 16, 4, 1", cell, setup, by_weight)
     yield _small(cell, setup, big_rows)
 
 
-def _shares(name: str, cell: Cell, setup: Setup, jobs: Sequence[tuple[int, int]]) -> Figures:
+def _shares(
+    name: str, cell: Cell, setup: Setup, jobs: Sequence[tuple[int, int]]
+) -> Figures:
     wanted, first = [], 0
     for weight, rows in jobs:
         wanted.append(Wanted(rows, weight=weight, first=first))
@@ -32,15 +36,23 @@ def _shares(name: str, cell: Cell, setup: Setup, jobs: Sequence[tuple[int, int]]
 
 
 def shares(jobs: Sequence[Mapping[str, Any]]) -> list[Figures]:
-    """Of the batches that were sent while all the jobs had some to send, and what their weights make due; none when
-    they never all had."""
-    begin, end = max(job["sent"][0] for job in jobs), min(job["sent"][-1] for job in jobs)
+    """Of the batches that were sent while all the jobs had some to send, and what their
+    weights make due; none when they never all had."""
+    begin, end = (
+        max(job["sent"][0] for job in jobs),
+        min(job["sent"][-1] for job in jobs),
+    )
     sent = [sum(begin <= at <= end for at in job["sent"]) for job in jobs]
     weights = sum(job["weight"] for job in jobs)
     if not sum(sent):
         return []
     return [
-        {"weight": job["weight"], "batches": number, "share": number / sum(sent), "due": job["weight"] / weights}
+        {
+            "weight": job["weight"],
+            "batches": number,
+            "share": number / sum(sent),
+            "due": job["weight"] / weights,
+        }
         for job, number in zip(jobs, sent, strict=True)
     ]
 

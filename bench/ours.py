@@ -1,4 +1,5 @@
-"""The product's part of the bench: a program that does what people do on the pages (way.py).
+"""The product's part of the bench: a program that does what people do on the pages
+(way.py).
 
 python -m bench.ours PLAN      the plan as JSON, the product's settings in the environment
 """

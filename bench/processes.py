@@ -18,16 +18,24 @@ ROOT = Path(__file__).resolve().parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 120
 KINDS = {
-    "gunicorn": "web", "work drive": "driver", "work work": "worker", "manage.py sweep": "sweep",
-    "valkey-server": "valkey", "manage.py up": "up", "jobsui.sandbox": "sandbox", "bench.rivals worker": "rq worker",
-    "bench.rivals": "script", "postgres": "postgres",
-}  # fmt: skip
+    "gunicorn": "web",
+    "work drive": "driver",
+    "work work": "worker",
+    "manage.py sweep": "sweep",
+    "valkey-server": "valkey",
+    "manage.py up": "up",
+    "jobsui.sandbox": "sandbox",
+    "bench.rivals worker": "rq worker",
+    "bench.rivals": "script",
+    "postgres": "postgres",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU since the processes began, their ended children's included; the most memory the largest of them ever held,
-    and all of them at their own worst moments together."""
+    """CPU since the processes began, their ended children's included; the most memory
+    the largest of them ever held, and all of them at their own worst moments
+    together."""
 
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
@@ -35,8 +43,10 @@ class Cost:
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
-            self.cpu_seconds + other.cpu_seconds, max(self.peak_mb, other.peak_mb), self.all_mb + other.all_mb
-        )  # fmt: skip
+            self.cpu_seconds + other.cpu_seconds,
+            max(self.peak_mb, other.peak_mb),
+            self.all_mb + other.all_mb,
+        )
 
 
 def costs(roots: Sequence[int]) -> dict[str, Cost]:
@@ -61,14 +71,20 @@ class Sandbox:
     def ask(self, name: str, body: Mapping[str, Any] | None = None) -> Any:
         """Its own endpoints, behind the scenes: GET, or POST with a body."""
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/sandbox/{name}", data), timeout=120) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/sandbox/{name}", data), timeout=120
+        ) as answer:
             return json.load(answer)
 
 
 @contextmanager
-def sandbox(settings: Mapping[str, Any], *, seed: int, others: int) -> Iterator[Sandbox]:
+def sandbox(
+    settings: Mapping[str, Any], *, seed: int, others: int
+) -> Iterator[Sandbox]:
     words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-    with _running("-m", "jobsui.sandbox", "--port", "0", "--samples", f"--seed={seed}", *words) as process:
+    with _running(
+        "-m", "jobsui.sandbox", "--port", "0", "--samples", f"--seed={seed}", *words
+    ) as process:
         started = Sandbox(process, _word_after(process, " at "))
         started.ask("settings", {"other_jobs": others})
         yield started
@@ -81,15 +97,25 @@ class Product:
 
 
 @contextmanager
-def product(port: int, workers: int, environment: Mapping[str, str]) -> Iterator[Product]:
+def product(
+    port: int, workers: int, environment: Mapping[str, str]
+) -> Iterator[Product]:
     """`manage.py up`, as people run it."""
-    words = [str(ROOT / "manage.py"), "up", "--port", str(port), "--workers", str(workers)]
+    words = [
+        str(ROOT / "manage.py"),
+        "up",
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+    ]
     with _running(*words, environment=environment) as process:
         yield Product(process.pid, _word_after(process, "is running at "))
 
 
 class Program:
-    """A module that says in lines of JSON how it gets on, and lives until it is let go, for /proc to know it."""
+    """A module that says in lines of JSON how it gets on, and lives until it is let go,
+    for /proc to know it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -115,8 +141,12 @@ class Program:
 
 
 @contextmanager
-def program(*words: str, environment: Mapping[str, str] | None = None) -> Iterator[Program]:
-    with _running("-m", *words, environment=environment or {}, stdin=subprocess.PIPE) as process:
+def program(
+    *words: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Program]:
+    with _running(
+        "-m", *words, environment=environment or {}, stdin=subprocess.PIPE
+    ) as process:
         yield Program(process)
         assert process.stdin
         process.stdin.close()
@@ -143,10 +173,14 @@ def _running(
     *words: str, environment: Mapping[str, str] | None = None, stdin: int | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, *words], stdin=stdin, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        [sys.executable, *words],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
         env=os.environ | (environment or {}),
         start_new_session=True,  # Ctrl-C is for us; we stop them in their order.
-    )  # fmt: skip
+    )
     try:
         yield process
     finally:
@@ -176,7 +210,11 @@ def _with_descendants(roots: Sequence[int]) -> Iterator[int]:
         yield pid
         try:
             tasks = list(Path(f"/proc/{pid}/task").iterdir())
-            children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+            children = [
+                int(child)
+                for task in tasks
+                for child in (task / "children").read_text().split()
+            ]
         except (FileNotFoundError, ProcessLookupError):
             continue
         yield from _with_descendants(children)
@@ -189,9 +227,14 @@ def _kind(pid: int) -> str:
 
 def _cost(pid: int) -> Cost | None:
     status = Path(f"/proc/{pid}/status").read_text()
-    peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), None)
+    peak = next(
+        (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")),
+        None,
+    )
     if peak is None:
         return None
     # Behind the name in brackets: utime, stime, cutime and cstime are fields 14 to 17.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return Cost(sum(map(int, fields[11:15])) / TICKS, int(peak) / 1024, int(peak) / 1024)
+    return Cost(
+        sum(map(int, fields[11:15])) / TICKS, int(peak) / 1024, int(peak) / 1024
+    )

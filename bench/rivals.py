@@ -1,4 +1,5 @@
-"""Three programs people write instead, each as a competent person would, and each without a database behind it.
+"""Three programs people write instead, each as a competent person would, and each
+without a database behind it.
 
     python -m bench.rivals script|threads|rq SANDBOX FILE ROWS WINDOW POLL_SECONDS
 
@@ -7,8 +8,8 @@ threads   a thread for each job slot, with a session of its own; each sends a ba
 rq        a task for each batch on four workers; a semaphore in the queue's server keeps the window, and a task that
           has to look again puts itself back into the queue
 
-All hold the rows in memory, wait as long as a 429 says, and count what became of every record.
-"""
+All hold the rows in memory, wait as long as a 429 says, and count what became of every
+record."""
 
 import contextlib
 import csv
@@ -37,7 +38,8 @@ from jobsui.sandbox.tokens import BEARER
 
 WORKERS = 4
 NO_SLOT_SECONDS = 0.2
-"""How long an RQ task that found the window full keeps its worker from trying the next one."""
+"""How long an RQ task that found the window full keeps its worker from trying the next
+one."""
 
 Items = list[dict[str, Any]]
 Send = Callable[[list[Items]], Counter[str]]
@@ -50,7 +52,10 @@ def main() -> None:
         case [name, sandbox, file, rows, window, poll_seconds]:
             with RIVALS[name](sandbox, int(window), float(poll_seconds)) as send:
                 say(said="ready")
-                batches = [list(batch) for batch in batched(islice(items_in(Path(file)), int(rows)), 100)]
+                batches = [
+                    list(batch)
+                    for batch in batched(islice(items_in(Path(file)), int(rows)), 100)
+                ]
                 wait_for_go()
                 counted = send(batches)
                 say(said="over", at=time.time())
@@ -73,7 +78,11 @@ def items_in(file: Path) -> Iterator[dict[str, Any]]:
                 "insured": row["insured"] == "yes",
                 "notes": row["notes"],
             }
-            yield {"external_id": row["external_id"], "name": row["name"], "custom_object_fields": fields}
+            yield {
+                "external_id": row["external_id"],
+                "name": row["name"],
+                "custom_object_fields": fields,
+            }
 
 
 class Api:
@@ -95,7 +104,10 @@ class Api:
         status = self._call("GET", f"job_statuses/{job_id}")["job_status"]
         if status["status"] not in {"completed", "failed", "killed"}:
             return None
-        return Counter("failed" if result["status"] == "Failed" else "succeeded" for result in status["results"] or [])
+        return Counter(
+            "failed" if result["status"] == "Failed" else "succeeded"
+            for result in status["results"] or []
+        )
 
     def follow(self, items: Items, poll_seconds: float) -> Counter[str]:
         job_id = self.send(items)
@@ -105,7 +117,9 @@ class Api:
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         while True:
-            answer = self._session.request(method, f"{self._url}/{path}", timeout=60, **request)
+            answer = self._session.request(
+                method, f"{self._url}/{path}", timeout=60, **request
+            )
             if answer.status_code != 429:
                 answer.raise_for_status()
                 return answer.json()
@@ -115,7 +129,9 @@ class Api:
 @contextlib.contextmanager
 def script(sandbox: str, window: int, poll_seconds: float) -> Iterator[Send]:
     api = Api(sandbox)
-    yield lambda batches: sum((api.follow(batch, poll_seconds) for batch in batches), Counter())
+    yield lambda batches: sum(
+        (api.follow(batch, poll_seconds) for batch in batches), Counter()
+    )
 
 
 @contextlib.contextmanager
@@ -126,27 +142,57 @@ def threads(sandbox: str, window: int, poll_seconds: float) -> Iterator[Send]:
         mine.api = Api(sandbox)
 
     with ThreadPoolExecutor(window, initializer=begin) as pool:
-        yield lambda batches: sum(pool.map(lambda batch: mine.api.follow(batch, poll_seconds), batches), Counter())
+        yield lambda batches: sum(
+            pool.map(lambda batch: mine.api.follow(batch, poll_seconds), batches),
+            Counter(),
+        )
 
 
 @contextlib.contextmanager
 def rq(sandbox: str, window: int, poll_seconds: float) -> Iterator[Send]:
-    with tempfile.TemporaryDirectory(prefix="rq-") as folder, contextlib.ExitStack() as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="rq-") as folder,
+        contextlib.ExitStack() as running,
+    ):
         socket = f"{folder}/valkey.sock"
-        valkey = [str(get_binary_path()), "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder]
+        valkey = [
+            str(get_binary_path()),
+            "--port",
+            "0",
+            "--unixsocket",
+            socket,
+            "--save",
+            "",
+            "--dir",
+            folder,
+        ]
         running.enter_context(_process(valkey))
         redis = Redis(unix_socket_path=socket)
         _wait(lambda: _answers(redis))
         for _ in range(WORKERS):
-            running.enter_context(_process([sys.executable, "-m", "bench.rivals", "worker", socket]))
+            running.enter_context(
+                _process([sys.executable, "-m", "bench.rivals", "worker", socket])
+            )
         _wait(lambda: Worker.count(connection=redis) == WORKERS)
 
         def send(batches: list[Items]) -> Counter[str]:
             sends = Queue("send", connection=redis)
             for batch in batches:
-                sends.enqueue("bench.rivals.send_batch", sandbox, batch, window, poll_seconds, result_ttl=0)
+                sends.enqueue(
+                    "bench.rivals.send_batch",
+                    sandbox,
+                    batch,
+                    window,
+                    poll_seconds,
+                    result_ttl=0,
+                )
             _wait(lambda: int(redis.get("ended") or 0) == len(batches))
-            return Counter({name: int(redis.hget("outcome", name) or 0) for name in ("succeeded", "failed")})
+            return Counter(
+                {
+                    name: int(redis.hget("outcome", name) or 0)
+                    for name in ("succeeded", "failed")
+                }
+            )
 
         yield send
 
@@ -157,7 +203,13 @@ def send_batch(sandbox: str, items: Items, window: int, poll_seconds: float) -> 
         redis.decr("running")
         time.sleep(NO_SLOT_SECONDS)
         Queue("send", connection=redis).enqueue(
-            send_batch, sandbox, items, window, poll_seconds, at_front=True, result_ttl=0
+            send_batch,
+            sandbox,
+            items,
+            window,
+            poll_seconds,
+            at_front=True,
+            result_ttl=0,
         )
         return
     _look_later(sandbox, _api(sandbox).send(items), poll_seconds)
@@ -180,12 +232,21 @@ def work(socket: str) -> None:
     """Be a worker: first of the looks, which free slots, then of the sends."""
     redis = Redis(unix_socket_path=socket)
     queues = [Queue(name, connection=redis) for name in ("look", "send")]
-    SimpleWorker(queues, connection=redis).work(logging_level="WARNING", with_scheduler=True)
+    SimpleWorker(queues, connection=redis).work(
+        logging_level="WARNING", with_scheduler=True
+    )
 
 
 def _look_later(sandbox: str, job_id: str, poll_seconds: float) -> None:
     looks = Queue("look", connection=_redis())
-    looks.enqueue_in(timedelta(seconds=poll_seconds), look_at_batch, sandbox, job_id, poll_seconds, result_ttl=0)
+    looks.enqueue_in(
+        timedelta(seconds=poll_seconds),
+        look_at_batch,
+        sandbox,
+        job_id,
+        poll_seconds,
+        result_ttl=0,
+    )
 
 
 def _redis() -> "Redis":

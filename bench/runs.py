@@ -18,9 +18,13 @@ from bench.processes import Product, Program, Sandbox
 
 OURS = "Jobs UI"
 RIVALS = {
-    "script": ("script", 1.0), "threads, 1 s": ("threads", 1.0), "threads, 0.2 s": ("threads", 0.2), "RQ": ("rq", 1.0),
-}  # fmt: skip
-"""By the name in the table: the program (rivals.py), and how long it waits between two looks."""
+    "script": ("script", 1.0),
+    "threads, 1 s": ("threads", 1.0),
+    "threads, 0.2 s": ("threads", 0.2),
+    "RQ": ("rq", 1.0),
+}
+"""By the name in the table: the program (rivals.py), and how long it waits between two
+looks."""
 SCRIPT_BATCHES = 10
 """One after another they take so long that more would tell nothing."""
 
@@ -32,7 +36,8 @@ class Setup:
     port: int
     workers: int
     database: str
-    """A DATABASE_URL; "" for SQLite in the data directory. On PostgreSQL a database of our own is made and dropped."""
+    """A DATABASE_URL; "" for SQLite in the data directory. On PostgreSQL a database of
+    our own is made and dropped."""
     share: int
     posts_ahead: bool
     format: str
@@ -53,21 +58,32 @@ class Wanted:
     """Where its external ids begin."""
 
 
-def ours(cell: Cell, setup: Setup, jobs: Sequence[Wanted] = (), *, until: int | None = None) -> Figures:
-    """The product; without `jobs`, one of the cell's rows on each account, all at once."""
+def ours(
+    cell: Cell, setup: Setup, jobs: Sequence[Wanted] = (), *, until: int | None = None
+) -> Figures:
+    """The product; without `jobs`, one of the cell's rows on each account, all at
+    once."""
     wanted = jobs or [Wanted(cell.rows, account) for account in range(cell.accounts)]
-    with _folder(keep=setup.keep) as folder, _sandboxes(cell) as sandboxes, _database(setup.database) as base:
+    with (
+        _folder(keep=setup.keep) as folder,
+        _sandboxes(cell) as sandboxes,
+        _database(setup.database) as base,
+    ):
         url, server = base
         hosts = [urlsplit(each.url).netloc for each in sandboxes]
         environment = {
-            "JOBSUI_DATA_DIR": str(folder / "data"), "JOBSUI_API_HOSTS": ",".join(hosts),
-            "DJANGO_SETTINGS_MODULE": "jobsui.settings", "DATABASE_URL": url,
-        }  # fmt: skip
+            "JOBSUI_DATA_DIR": str(folder / "data"),
+            "JOBSUI_API_HOSTS": ",".join(hosts),
+            "DJANGO_SETTINGS_MODULE": "jobsui.settings",
+            "DATABASE_URL": url,
+        }
         with processes.product(setup.port, setup.workers, environment) as product:
             plan = _plan(cell, setup, product, hosts, wanted, folder)
             if until is not None:
                 plan["until"] = until
-            with processes.program("bench.ours", json.dumps(plan), environment=environment) as program:
+            with processes.program(
+                "bench.ours", json.dumps(plan), environment=environment
+            ) as program:
                 figures = _measured(cell, sandboxes, [program], [product.pid, *server])
     return {"who": OURS, "database": "PostgreSQL" if url else "SQLite"} | figures
 
@@ -75,17 +91,34 @@ def ours(cell: Cell, setup: Setup, jobs: Sequence[Wanted] = (), *, until: int | 
 def rival(name: str, cell: Cell, setup: Setup) -> Figures:
     program, poll_seconds = RIVALS[name]
     number = min(cell.rows, SCRIPT_BATCHES * 100) if program == "script" else cell.rows
-    with _folder(keep=setup.keep) as folder, _sandboxes(cell) as sandboxes, ExitStack() as stack:
+    with (
+        _folder(keep=setup.keep) as folder,
+        _sandboxes(cell) as sandboxes,
+        ExitStack() as stack,
+    ):
         file = _file(folder, Wanted(number), "csv", None)
-        options = [str(file), str(number), str(cell.window), str(poll_seconds / cell.time_scale)]
+        options = [
+            str(file),
+            str(number),
+            str(cell.window),
+            str(poll_seconds / cell.time_scale),
+        ]
         programs = [
-            stack.enter_context(processes.program("bench.rivals", program, each.url, *options)) for each in sandboxes
+            stack.enter_context(
+                processes.program("bench.rivals", program, each.url, *options)
+            )
+            for each in sandboxes
         ]
         figures = _measured(cell, sandboxes, programs, [each.pid for each in programs])
     return {"who": name} | figures
 
 
-def _measured(cell: Cell, sandboxes: Sequence[Sandbox], programs: Sequence[Program], roots: Sequence[int]) -> Figures:
+def _measured(
+    cell: Cell,
+    sandboxes: Sequence[Sandbox],
+    programs: Sequence[Program],
+    roots: Sequence[int],
+) -> Figures:
     """Follows programs from "ready" over "read" and "over" to their report."""
     _all_say(programs, "ready")
     before = processes.costs(roots)
@@ -101,17 +134,29 @@ def _measured(cell: Cell, sandboxes: Sequence[Sandbox], programs: Sequence[Progr
         watch.end()
     after, boxes_after = processes.costs(roots), processes.costs(boxes)["sandbox"]
     reports = _all_say(programs, "report")
-    figures: Figures = {"cell": cell.to_json(), "load_average": float(Path("/proc/loadavg").read_text().split()[0])}
+    figures: Figures = {
+        "cell": cell.to_json(),
+        "load_average": float(Path("/proc/loadavg").read_text().split()[0]),
+    }
     for report in reports:
         figures |= report
     figures["rows"] = sum(report["rows"] for report in reports)
     ended = [job for each in sandboxes for job in each.ask("jobs")["jobs"]]
     if ended:
         figures |= outcome.reckon(cell, watch, over, ended)
-        figures |= {name: sum(report[name] for report in reports) for name in ("succeeded", "failed")}
-        busy = (boxes_after.cpu_seconds - boxes_before.cpu_seconds) / (over - watch.begun) / len(sandboxes)
+        figures |= {
+            name: sum(report[name] for report in reports)
+            for name in ("succeeded", "failed")
+        }
+        busy = (
+            (boxes_after.cpu_seconds - boxes_before.cpu_seconds)
+            / (over - watch.begun)
+            / len(sandboxes)
+        )
         figures["sandbox_busy"] = busy
-    figures["processes"] = outcome.spent(before, after, processes.costs(roots), figures["rows"])
+    figures["processes"] = outcome.spent(
+        before, after, processes.costs(roots), figures["rows"]
+    )
     return figures
 
 
@@ -123,22 +168,33 @@ def _all_say(programs: Sequence[Program], word: str) -> list[dict[str, Any]]:
 
 
 def _plan(
-    cell: Cell, setup: Setup, product: Product, hosts: Sequence[str], jobs: Sequence[Wanted], folder: Path
+    cell: Cell,
+    setup: Setup,
+    product: Product,
+    hosts: Sequence[str],
+    jobs: Sequence[Wanted],
+    folder: Path,
 ) -> dict[str, Any]:
     account = {
-        "requests_per_minute": cell.scaled.requests_per_minute, "max_running_jobs": cell.window,
-        "share": setup.share, "posts_ahead": setup.posts_ahead,
-    }  # fmt: skip
+        "requests_per_minute": cell.scaled.requests_per_minute,
+        "max_running_jobs": cell.window,
+        "share": setup.share,
+        "posts_ahead": setup.posts_ahead,
+    }
     return {
         "url": product.url,
         "accounts": [{"host": host} | account for host in hosts],
         "jobs": [
-            {"account": job.account, "weight": job.weight, "after": job.after,
-             "file": str(_file(folder, job, setup.format, setup.file))}
+            {
+                "account": job.account,
+                "weight": job.weight,
+                "after": job.after,
+                "file": str(_file(folder, job, setup.format, setup.file)),
+            }
             for job in jobs
         ],
         "check_only": setup.check_only,
-    }  # fmt: skip
+    }
 
 
 def _file(folder: Path, job: Wanted, kind: str, given: Path | None) -> Path:
@@ -167,15 +223,18 @@ def _sandboxes(cell: Cell) -> Iterator[list[Sandbox]]:
     with ExitStack() as stack:
         yield [
             stack.enter_context(
-                processes.sandbox(cell.sandbox_settings, seed=cell.seed + number, others=cell.others)
+                processes.sandbox(
+                    cell.sandbox_settings, seed=cell.seed + number, others=cell.others
+                )
             )
             for number in range(cell.accounts)
-        ]  # fmt: skip
+        ]
 
 
 @contextmanager
 def _database(url: str) -> Iterator[tuple[str, list[int]]]:
-    """Address of an empty database, and the server's process when it runs here; "" when that is SQLite's business."""
+    """Address of an empty database, and the server's process when it runs here; "" when
+    that is SQLite's business."""
     if not url.startswith("postgres"):
         yield "", []
         return
@@ -185,7 +244,10 @@ def _database(url: str) -> Iterator[tuple[str, list[int]]]:
     with psycopg.connect(url, autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
         try:
-            yield urlsplit(url)._replace(path=f"/{name}").geturl(), _server_of(server.info.backend_pid)
+            yield (
+                urlsplit(url)._replace(path=f"/{name}").geturl(),
+                _server_of(server.info.backend_pid),
+            )
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -5,8 +5,20 @@ from collections.abc import Iterator, Sequence
 from bench.outcome import Figures
 
 HEADINGS = [
-    "", "limit", "whole", "share", "steady", "share", "busy", "requests", "429s", "CPU s", "MB", "sandbox", "load",
-]  # fmt: skip
+    "",
+    "limit",
+    "whole",
+    "share",
+    "steady",
+    "share",
+    "busy",
+    "requests",
+    "429s",
+    "CPU s",
+    "MB",
+    "sandbox",
+    "load",
+]
 LEGEND = """\
 limit, whole, steady: records a second, and their share of the limit. busy: part of the job slots taken while steady.
 requests, 429s: for each 1,000 records.
@@ -44,10 +56,15 @@ def fair(results: Sequence[Figures]) -> Iterator[str]:
         elif "shares" in result:
             lines = [["  weight", "batches", "share", "due", "off by"]]
             lines += [
-                [str(s["weight"]), f"{s['batches']}", f"{s['share']:.3f}", f"{s['due']:.3f}",
-                 f"{(s['share'] / s['due'] - 1) * 100:+.1f} %"]
+                [
+                    str(s["weight"]),
+                    f"{s['batches']}",
+                    f"{s['share']:.3f}",
+                    f"{s['due']:.3f}",
+                    f"{(s['share'] / s['due'] - 1) * 100:+.1f} %",
+                ]
                 for s in result["shares"]
-            ]  # fmt: skip
+            ]
             yield from aligned(lines)
         else:
             alone, beside = result["alone_seconds"], result["beside_seconds"]
@@ -100,7 +117,10 @@ def _requests(results: Sequence[Figures]) -> Iterator[str]:
     yield ""
     yield "Requests for each 1,000 records:"
     for figures in results:
-        counted = ", ".join(f"{kind} {number:.2f}" for kind, number in figures["requests_per_1000"].items())
+        counted = ", ".join(
+            f"{kind} {number:.2f}"
+            for kind, number in figures["requests_per_1000"].items()
+        )
         yield f"  {figures['cell']['name']}, {figures['who']}: {counted}"
 
 
@@ -129,11 +149,18 @@ def _processes(results: Sequence[Figures]) -> Iterator[str]:
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The first column to the left, the others to the right; a cell's name may reach over them."""
-    widths = [max(len(line[column]) for line in lines if line[1]) for column in range(len(lines[0]))]
+    """The first column to the left, the others to the right; a cell's name may reach
+    over them."""
+    widths = [
+        max(len(line[column]) for line in lines if line[1])
+        for column in range(len(lines[0]))
+    ]
     for line in lines:
         if not any(line[1:]):
             yield line[0]
         else:
-            rest = "".join(f"{text:>{width + 2}}" for text, width in zip(line[1:], widths[1:], strict=True))
+            rest = "".join(
+                f"{text:>{width + 2}}"
+                for text, width in zip(line[1:], widths[1:], strict=True)
+            )
             yield f"{line[0]:<{widths[0]}}{rest}"

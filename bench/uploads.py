@@ -1,7 +1,8 @@
-"""What a large upload through the API costs, and how a page answers meanwhile. Beside a `manage.py up`:
+"""What a large upload through the API costs, and how a page answers meanwhile. Beside a
+`manage.py up`:
 
-python -m bench.uploads --url http://127.0.0.1:8000 --token TOKEN --password THAT OF admin --page /jobs/CODE/ --pid PID
-"""
+python -m bench.uploads --url http://127.0.0.1:8000 --token TOKEN --password THAT OF
+admin --page /jobs/CODE/ --pid PID"""
 
 import argparse
 import hashlib
@@ -29,14 +30,22 @@ def main() -> None:
     with tempfile.NamedTemporaryFile(suffix=".csv", dir=given.folder) as file:
         digest = _fill(file, given.megabytes)
         ends = time.monotonic() + ALONE_SECONDS
-        alone = _answers(browser, given.url + given.page, lambda: time.monotonic() < ends)
+        alone = _answers(
+            browser, given.url + given.page, lambda: time.monotonic() < ends
+        )
         begin = time.monotonic()
-        with subprocess.Popen(_curl(given, file.name), stdout=subprocess.PIPE, text=True) as upload:
-            during = _answers(browser, given.url + given.page, lambda: upload.poll() is None)
+        with subprocess.Popen(
+            _curl(given, file.name), stdout=subprocess.PIPE, text=True
+        ) as upload:
+            during = _answers(
+                browser, given.url + given.page, lambda: upload.poll() is None
+            )
             seconds = time.monotonic() - begin
             said = json.loads(upload.stdout.read() if upload.stdout else "")
     web = processes.costs([given.pid])["web"]
-    print(f"{given.megabytes:,} MB in {seconds:.1f} s; the same on both sides: {said.get('sha256') == digest}")
+    print(
+        f"{given.megabytes:,} MB in {seconds:.1f} s; the same on both sides: {said.get('sha256') == digest}"
+    )
     print(f"The page alone: {_told(alone)}; during the upload: {_told(during)}")
     print(f"Most memory of a web process: {web.peak_mb:.0f} MB")
 
@@ -54,9 +63,13 @@ def _arguments() -> Any:
 def _signed_in(url: str, password: str) -> requests.Session:
     browser = requests.Session()
     browser.get(f"{url}/accounts/login/")
-    token = next(cookie.value for cookie in browser.cookies if cookie.name.endswith("csrf"))
+    token = next(
+        cookie.value for cookie in browser.cookies if cookie.name.endswith("csrf")
+    )
     form = {"login": "admin", "password": password, "csrfmiddlewaretoken": token}
-    browser.post(f"{url}/accounts/login/", form, headers={"Referer": url}).raise_for_status()
+    browser.post(
+        f"{url}/accounts/login/", form, headers={"Referer": url}
+    ).raise_for_status()
     return browser
 
 
@@ -65,7 +78,10 @@ def _fill(file: "IO[bytes]", megabytes: int) -> str:
     digest = hashlib.sha256()
     number = 0
     while file.tell() < megabytes * MEGABYTE:
-        lines = b"".join(b"g-%09d,Gadget,AB-%06d,%080d\n" % (n, n % 10**6, n) for n in range(number, number + 10_000))
+        lines = b"".join(
+            b"g-%09d,Gadget,AB-%06d,%080d\n" % (n, n % 10**6, n)
+            for n in range(number, number + 10_000)
+        )
         lines = lines if number else b"external_id,name,serial,notes\n" + lines
         number += 10_000
         digest.update(lines)
@@ -75,11 +91,20 @@ def _fill(file: "IO[bytes]", megabytes: int) -> str:
 
 
 def _curl(given: Any, name: str) -> list[str]:
-    return ["curl", "-sS", f"{given.url}/api/v1/files", "-H", f"Authorization: Bearer {given.token}",
-            "-F", f"file=@{name}"]  # fmt: skip
+    return [
+        "curl",
+        "-sS",
+        f"{given.url}/api/v1/files",
+        "-H",
+        f"Authorization: Bearer {given.token}",
+        "-F",
+        f"file=@{name}",
+    ]
 
 
-def _answers(browser: requests.Session, url: str, go_on: Callable[[], bool]) -> list[float]:
+def _answers(
+    browser: requests.Session, url: str, go_on: Callable[[], bool]
+) -> list[float]:
     """Seconds the page took, again and again."""
     took = []
     while go_on():

@@ -1,11 +1,11 @@
-"""The driver's decisions on a virtual clock: what it makes of window and rate, on the average of many runs, in minutes
-instead of hours.
+"""The driver's decisions on a virtual clock: what it makes of window and rate, on the
+average of many runs, in minutes instead of hours.
 
     python -m bench.virtual --runs 30
 
-The product's own Driver decides what is sent and looked at, and when; its clock, its threads, the database and Zendesk
-are stood in for. So this tells nothing of CPU or memory, and of time only what waiting makes of it.
-"""
+The product's own Driver decides what is sent and looked at, and when; its clock, its
+threads, the database and Zendesk are stood in for. So this tells nothing of CPU or
+memory, and of time only what waiting makes of it."""
 
 import argparse
 import heapq
@@ -44,32 +44,45 @@ from jobsui.zendesk.errors import Limited, TooManyJobs  # noqa: E402
 from jobsui.zendesk.payloads import Answer, JobStatus  # noqa: E402
 
 COMMIT_SECONDS, TURN_SECONDS, JITTER_SECONDS = 0.006, 0.0015, 0.002
-"""As measured: of a round's transaction; from one post to the next; by which answers vary on the average."""
+"""As measured: of a round's transaction; from one post to the next; by which answers
+vary on the average."""
 JOB_ID = 1
 BEGINS = 1000.0
 
 
 class Account:
-    """Zendesk, as the sandbox knows it: slots, a rate counted in whole minutes, headers that tell of both."""
+    """Zendesk, as the sandbox knows it: slots, a rate counted in whole minutes, headers
+    that tell of both."""
 
     def __init__(self, cell: Cell, seed: int) -> None:
-        # Runs come in pairs, what is short in one being long in the other: on the average jobs take what they should.
-        self.cell, self._random, self._sign = cell, random.Random(seed // 2), 1 - 2 * (seed % 2)
+        # Runs come in pairs, what is short in one being long in the other: on the
+        # average jobs take what they should.
+        self.cell, self._random, self._sign = (
+            cell,
+            random.Random(seed // 2),
+            1 - 2 * (seed % 2),
+        )
         self.jobs: list[dict[str, Any]] = []
         self.requests = self.refused = 0
         self._minute, self._used = BEGINS, 0
 
     def post(self, at: float) -> tuple[Answer, JobStatus | None]:
         if not self._counts(at):
-            return self._answer(429, at, {"Retry-After": str(self._resets_in(at))}), None
+            return self._answer(
+                429, at, {"Retry-After": str(self._resets_in(at))}
+            ), None
         free = self.cell.window - sum(job["ended_at"] > at for job in self.jobs)
         if not free:
             self.refused += 1
             return self._answer(429, at, self._slots(0)), None
         sigma = self.cell.job_spread
-        seconds = self.cell.job_seconds * math.exp(sigma * self._sign * self._random.gauss() - sigma * sigma / 2)
+        seconds = self.cell.job_seconds * math.exp(
+            sigma * self._sign * self._random.gauss() - sigma * sigma / 2
+        )
         self.jobs.append({"accepted_at": at, "ended_at": at + seconds, "total": 100})
-        return self._answer(201, at, self._slots(free - 1)), JobStatus(str(len(self.jobs) - 1), "queued")
+        return self._answer(201, at, self._slots(free - 1)), JobStatus(
+            str(len(self.jobs) - 1), "queued"
+        )
 
     def look(self, ids: Sequence[str], at: float) -> tuple[JobStatus, ...] | None:
         """None when the rate is used up."""
@@ -78,7 +91,10 @@ class Account:
         return tuple(self._status(each, at) for each in ids)
 
     def _status(self, status_id: str, at: float) -> JobStatus:
-        return JobStatus(status_id, "completed" if self.jobs[int(status_id)]["ended_at"] <= at else "working")
+        return JobStatus(
+            status_id,
+            "completed" if self.jobs[int(status_id)]["ended_at"] <= at else "working",
+        )
 
     def _counts(self, at: float) -> bool:
         self.requests += 1
@@ -94,7 +110,9 @@ class Account:
         return max(1, math.ceil(self._minute + pacing.MINUTE - at))
 
     def _slots(self, free: int) -> dict[str, str]:
-        return {pacing.INFLIGHT: f"total={self.cell.window}; remaining={free}; resets=60"}
+        return {
+            pacing.INFLIGHT: f"total={self.cell.window}; remaining={free}; resets=60"
+        }
 
     def _answer(self, status: int, at: float, headers: dict[str, str]) -> Answer:
         rate = {
@@ -105,11 +123,14 @@ class Account:
 
 
 class Wire:
-    """The driver's calls, and the queue of what is heard of them: waiting for it is what moves the clock."""
+    """The driver's calls, and the queue of what is heard of them: waiting for it is
+    what moves the clock."""
 
     def __init__(self, account: Account) -> None:
         self.heard, self._account = self, account
-        self._random = random.Random(0)  # Of its own: the jobs' times are the same, whatever is sent when.
+        self._random = random.Random(
+            0
+        )  # Of its own: the jobs' times are the same, whatever is sent when.
         self._arriving: list[tuple[float, int, Heard]] = []
         self._numbers = count()
         self._free = [0.0] * POSTERS
@@ -137,22 +158,30 @@ class Wire:
     def post(self, shipment: Shipment) -> None:
         thread = self._free.index(min(self._free))
         self._sent = max(now, self._free[thread], self._sent + TURN_SECONDS)
-        self._arrived = max(self._sent + self._half_trip(), self._arrived + TURN_SECONDS / 2)
+        self._arrived = max(
+            self._sent + self._half_trip(), self._arrived + TURN_SECONDS / 2
+        )
         answer, status = self._account.post(self._arrived)
         at = self._free[thread] = self._arrived + self._half_trip()
         answer = replace(answer, elapsed=at - self._sent)
         error = None if status else _refusal(answer)
-        self._hear(at, Posted(shipment, status=status, error=error, answer=answer, at=at))
+        self._hear(
+            at, Posted(shipment, status=status, error=error, answer=answer, at=at)
+        )
 
     def poll(self, flights: tuple[Flight, ...]) -> None:
         arrives = now + self._half_trip()
         statuses = self._account.look([flight.status_id for flight in flights], arrives)
         at = arrives + self._half_trip()
-        error = None if statuses is not None else Limited("Slow down.", retry_after=None)
+        error = (
+            None if statuses is not None else Limited("Slow down.", retry_after=None)
+        )
         self._hear(at, Polled(flights, statuses or (), error, at))
 
     def _half_trip(self) -> float:
-        return self._account.cell.latency_ms / 2000 + self._random.expovariate(1 / JITTER_SECONDS)
+        return self._account.cell.latency_ms / 2000 + self._random.expovariate(
+            1 / JITTER_SECONDS
+        )
 
     def _hear(self, at: float, heard: Heard) -> None:
         heapq.heappush(self._arriving, (at, next(self._numbers), heard))
@@ -161,7 +190,9 @@ class Wire:
 def _refusal(answer: Answer) -> Limited:
     if pacing.INFLIGHT in answer.headers:
         return TooManyJobs("Too many jobs.", retry_after=None, answer=answer)
-    return Limited("Slow down.", retry_after=float(answer.headers["Retry-After"]), answer=answer)
+    return Limited(
+        "Slow down.", retry_after=float(answer.headers["Retry-After"]), answer=answer
+    )
 
 
 class Driver(driving.Driver):
@@ -173,10 +204,15 @@ class Driver(driving.Driver):
         self.calls = cast("Calls", Wire(account))
         cell = account.cell
         connection = Connection(
-            requests_per_minute=cell.requests_per_minute, share=100, max_running_jobs=cell.window, posts_ahead=True
+            requests_per_minute=cell.requests_per_minute,
+            share=100,
+            max_running_jobs=cell.window,
+            posts_ahead=True,
         )
         self.allowance.agree([connection])
-        self.jobs = {JOB_ID: Job(pk=JOB_ID, state=JobState.RUNNING, connection=connection)}
+        self.jobs = {
+            JOB_ID: Job(pk=JOB_ID, state=JobState.RUNNING, connection=connection)
+        }
         self.served, self.is_new = {JOB_ID: 0.0}, False
         self.left, self._numbers = batches, count()
 
@@ -207,14 +243,22 @@ class Driver(driving.Driver):
         now += COMMIT_SECONDS
         number = min(wanted, self.left)
         self.allowance.budget.give_back(wanted - number)
-        self.left += sum(isinstance(event, Posted) and event.error is not None for event in self.unwritten) - number
+        self.left += (
+            sum(
+                isinstance(event, Posted) and event.error is not None
+                for event in self.unwritten
+            )
+            - number
+        )
         self.unwritten.clear()
         return [_shipment(next(self._numbers)) for _ in range(number)]
 
 
 def _shipment(number: int) -> Shipment:
     nothing: Any = None
-    return Shipment(number, JOB_ID, number, Action.CREATE, "virtual", nothing, 1, (), False, nothing)
+    return Shipment(
+        number, JOB_ID, number, Action.CREATE, "virtual", nothing, 1, (), False, nothing
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +270,8 @@ class Run:
 
 
 def run(cell: Cell, seed: int) -> Run:
-    """One run of a cell, its batches sent to the last: shares, and requests for each 1,000 records."""
+    """One run of a cell, its batches sent to the last: shares, and requests for each
+    1,000 records."""
     global now
     now = BEGINS
     account = Account(cell, seed)
@@ -235,19 +280,34 @@ def run(cell: Cell, seed: int) -> Run:
     if steady is None or busy is None:
         raise SystemExit(f"{cell.name}: too few rows for a steady part.")
     thousands = cell.rows / 1000
-    return Run(steady / cell.limit, busy, account.requests / thousands, account.refused / thousands)
+    return Run(
+        steady / cell.limit,
+        busy,
+        account.requests / thousands,
+        account.refused / thousands,
+    )
 
 
 def main() -> None:
     options = _options()
     logging.disable()
     like = Cell(0, 0.0, options.job_spread, 0.0, 0, options.window)
-    chosen = cells.grid(like, options.job_seconds, options.requests_per_minute, options.latency_ms, rows=options.rows)
+    chosen = cells.grid(
+        like,
+        options.job_seconds,
+        options.requests_per_minute,
+        options.latency_ms,
+        rows=options.rows,
+    )
     lines = [["", "limit", "steady", "±", "busy", "requests", "429s"]]
     for cell in chosen:
-        lines.append(list(_line(cell, [run(cell, seed) for seed in range(options.runs)])))
+        lines.append(
+            list(_line(cell, [run(cell, seed) for seed in range(options.runs)]))
+        )
     print("\n".join(tables.aligned(lines)))
-    print(f"\nMeans of {options.runs} runs; ±: the standard error of steady's. requests, 429s: for each 1,000 records.")
+    print(
+        f"\nMeans of {options.runs} runs; ±: the standard error of steady's. requests, 429s: for each 1,000 records."
+    )
 
 
 def _line(cell: Cell, runs: Sequence[Run]) -> Iterator[str]:
@@ -262,13 +322,31 @@ def _line(cell: Cell, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="The driver's decisions on a virtual clock.")
-    parser.add_argument("--runs", type=int, default=30, help="of each cell, each with other chances; 2 at least")
+    parser = argparse.ArgumentParser(
+        description="The driver's decisions on a virtual clock."
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=30,
+        help="of each cell, each with other chances; 2 at least",
+    )
     parser.add_argument("--rows", type=int, default=60_000)
-    parser.add_argument("--job-seconds", type=float, nargs="+", default=cells.JOB_SECONDS)
-    parser.add_argument("--job-spread", type=float, default=0.5, help="sigma of the log-normal job times; 0: all alike")
-    parser.add_argument("--latency-ms", type=float, nargs="+", default=cells.LATENCIES_MS)
-    parser.add_argument("--requests-per-minute", type=int, nargs="+", default=cells.REQUESTS_PER_MINUTE)
+    parser.add_argument(
+        "--job-seconds", type=float, nargs="+", default=cells.JOB_SECONDS
+    )
+    parser.add_argument(
+        "--job-spread",
+        type=float,
+        default=0.5,
+        help="sigma of the log-normal job times; 0: all alike",
+    )
+    parser.add_argument(
+        "--latency-ms", type=float, nargs="+", default=cells.LATENCIES_MS
+    )
+    parser.add_argument(
+        "--requests-per-minute", type=int, nargs="+", default=cells.REQUESTS_PER_MINUTE
+    )
     parser.add_argument("--window", type=int, default=30)
     return parser.parse_args()
 

@@ -1,4 +1,5 @@
-"""Files' way through the product: the functions the pages call, in the order a person goes."""
+"""Files' way through the product: the functions the pages call, in the order a person
+goes."""
 
 import importlib
 import time
@@ -35,7 +36,8 @@ class Plan:
     accounts: list[dict[str, Any]]
     """What a Connection is told, but its credentials."""
     jobs: list[dict[str, Any]]
-    """Of each: "account" (place in `accounts`), "file"; maybe "weight" and "after" (seconds from the first launch)."""
+    """Of each: "account" (place in `accounts`), "file"; maybe "weight" and "after"
+    (seconds from the first launch)."""
     until: int | None = None
     """The job at whose end the others are cancelled; None: all go to their end."""
     check_only: bool = False
@@ -47,11 +49,17 @@ def go(plan: Plan) -> None:
     seconds: dict[str, float] = {}
     say(said="ready")
     with _timed(seconds, "upload"):
-        files = {name: _upload(Path(name), user) for name in dict.fromkeys(job["file"] for job in plan.jobs)}
+        files = {
+            name: _upload(Path(name), user)
+            for name in dict.fromkeys(job["file"] for job in plan.jobs)
+        }
     with _timed(seconds, "read"):
         _wait_for_reading(files.values())
     with _timed(seconds, "check"):
-        jobs = [_draft(accounts[job["account"]], files[job["file"]], job, user) for job in plan.jobs]
+        jobs = [
+            _draft(accounts[job["account"]], files[job["file"]], job, user)
+            for job in plan.jobs
+        ]
         _check(jobs, user)
     report: dict[str, Any] = {"rows": sum(job.rows for job in jobs), "way": seconds}
     wait_for_go()
@@ -59,7 +67,9 @@ def go(plan: Plan) -> None:
         begun = time.time()
         _launch(jobs, [job.get("after", 0.0) for job in plan.jobs], user)
         _follow(jobs, plan.until, user)
-        seconds["plan"] = max(job.planned_at.timestamp() for job in jobs if job.planned_at) - begun
+        seconds["plan"] = (
+            max(job.planned_at.timestamp() for job in jobs if job.planned_at) - begun
+        )
         report |= {
             "jobs": [_told(job) for job in jobs],
             "succeeded": sum(job.succeeded for job in jobs),
@@ -74,17 +84,25 @@ def go(plan: Plan) -> None:
 
 def _connection(host: str, **fields: Any) -> Connection:
     connection = Connection(
-        name=f"Sandbox {host}", host=host, sign_in=SignIn.OAUTH_CLIENT, client_id="sandbox-client", **fields
+        name=f"Sandbox {host}",
+        host=host,
+        sign_in=SignIn.OAUTH_CLIENT,
+        client_id="sandbox-client",
+        **fields,
     )
     connection.save()
-    credentials.save_secrets(connection, {"client_secret": "sandbox-client-secret"}, by=None)
+    credentials.save_secrets(
+        connection, {"client_secret": "sandbox-client-secret"}, by=None
+    )
     objects.fetch_all(connection)
     return connection
 
 
 def _upload(path: Path, user: User) -> File:
     with path.open("rb") as content:
-        return intake.receive(iter(lambda: content.read(1 << 16), b""), path.name, by=user)
+        return intake.receive(
+            iter(lambda: content.read(1 << 16), b""), path.name, by=user
+        )
 
 
 def _wait_for_reading(files: Iterable[File]) -> None:
@@ -94,12 +112,16 @@ def _wait_for_reading(files: Iterable[File]) -> None:
             raise SystemExit(f"The file was refused: {file.error}")
 
 
-def _draft(connection: Connection, file: File, wanted: dict[str, Any], user: User) -> Job:
+def _draft(
+    connection: Connection, file: File, wanted: dict[str, Any], user: User
+) -> Job:
     job = control.draft(connection, OBJECT, ACTION, file, by=user)
     job.weight = Weight(wanted.get("weight", Weight.NORMAL))
     job.save(update_fields=["weight"])
     offered = mapping.targets(checking.schema_of(job), ACTION)
-    control.set_mapping(job, mapping.suggest(file.columns, offered), Options(invalid="skip"))
+    control.set_mapping(
+        job, mapping.suggest(file.columns, offered), Options(invalid="skip")
+    )
     return job
 
 
@@ -135,12 +157,18 @@ def _follow(jobs: Sequence[Job], until: int | None, user: User) -> None:
 def _told(job: Job) -> dict[str, Any]:
     """How it went; `seconds` are from its launch to its last row."""
     assert job.finished_at
-    sent = Batch.objects.filter(job=job, sent_at__isnull=False).order_by("sent_at").values_list("sent_at", flat=True)
+    sent = (
+        Batch.objects.filter(job=job, sent_at__isnull=False)
+        .order_by("sent_at")
+        .values_list("sent_at", flat=True)
+    )
     return {
-        "state": job.state, "weight": job.weight, "counts": job.counts,
+        "state": job.state,
+        "weight": job.weight,
+        "counts": job.counts,
         "seconds": (job.finished_at - job.created_at).total_seconds(),
         "sent": [at.timestamp() for at in sent if at],
-    }  # fmt: skip
+    }
 
 
 def _download(url: str, job: Job, user: User) -> dict[str, float]:
@@ -152,7 +180,11 @@ def _download(url: str, job: Job, user: User) -> dict[str, float]:
         first = time.monotonic() - begun
         while piece := answer.read(1 << 16):
             size += len(piece)
-    return {"first_byte_seconds": first, "seconds": time.monotonic() - begun, "mb": size / 1e6}
+    return {
+        "first_byte_seconds": first,
+        "seconds": time.monotonic() - begun,
+        "mb": size / 1e6,
+    }
 
 
 def _cookie(user: User) -> str:

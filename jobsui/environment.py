@@ -1,4 +1,5 @@
-"""Reading settings from the environment: nonsense is refused with the variable's name, never guessed at."""
+"""Reading settings from the environment: nonsense is refused with the variable's name,
+never guessed at."""
 
 import os
 from pathlib import Path
@@ -29,22 +30,28 @@ def env_int(name: str, *, default: int, least: int = 1) -> int:
     if not text:
         return default
     if not text.isdecimal() or int(text) < least:
-        raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}, not {text!r}.")
+        raise ImproperlyConfigured(
+            f"{name} must be a whole number of at least {least}, not {text!r}."
+        )
     return int(text)
 
 
 def env_list(name: str, default: tuple[str, ...] = ()) -> list[str]:
-    return [part.strip() for part in env_text(name).split(",") if part.strip()] or list(default)
+    return [part.strip() for part in env_text(name).split(",") if part.strip()] or list(
+        default
+    )
 
 
 def env_secret(name: str) -> str:
-    """The variable itself, or the content of the file that NAME_FILE points at; "" when neither is set."""
+    """The variable itself, or the content of the file that NAME_FILE points at; "" when
+    neither is set."""
     path = env_text(f"{name}_FILE")
     return Path(path).read_text(encoding="utf-8").strip() if path else env_text(name)
 
 
 def database_from_url(url: str) -> Database:
-    """Django's DATABASES entry for a sqlite:///path or postgres://user:password@host:port/name address."""
+    """Django's DATABASES entry for a sqlite:///path or
+    postgres://user:password@host:port/name address."""
     parts = urlsplit(url)
     match parts.scheme:
         case "sqlite":
@@ -52,7 +59,8 @@ def database_from_url(url: str) -> Database:
                 "ENGINE": "django.db.backends.sqlite3",
                 "NAME": unquote(parts.path.removeprefix("/")),
                 "OPTIONS": {
-                    # Writers queue at BEGIN instead of failing half way; a committed intent survives a power cut.
+                    # Writers queue at BEGIN instead of failing half way; a committed
+                    # intent survives a power cut.
                     "transaction_mode": "IMMEDIATE",
                     "timeout": 20,
                     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",

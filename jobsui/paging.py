@@ -1,4 +1,5 @@
-"""Long lists page by page, by key and never by offset: page one thousand costs what page one does."""
+"""Long lists page by page, by key and never by offset: page one thousand costs what
+page one does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,28 +28,46 @@ class BadCursor(ValueError):
 
 
 def by_time[T: Model](found: QuerySet[T], cursor: str, size: int = SIZE) -> Page[T]:
-    """Newest first, by (created_at, id). A cursor is "<" or ">" and the `place` of an entry. Raises BadCursor."""
+    """Newest first, by (created_at, id). A cursor is "<" or ">" and the `place` of an
+    entry. Raises BadCursor."""
     if not cursor:
         entries = list(found.order_by("-created_at", "-pk")[: size + 1])
-        return Page(entries[:size], f"<{place(entries[size - 1])}" if len(entries) > size else "", "")
+        return Page(
+            entries[:size],
+            f"<{place(entries[size - 1])}" if len(entries) > size else "",
+            "",
+        )
     way, at, pk = _parse(cursor)
-    side, order = ("gt", ("created_at", "pk")) if way == ">" else ("lt", ("-created_at", "-pk"))
+    side, order = (
+        ("gt", ("created_at", "pk")) if way == ">" else ("lt", ("-created_at", "-pk"))
+    )
     entries = list(found.filter(_beyond(side, at, pk)).order_by(*order)[: size + 1])
     more, entries = len(entries) > size, entries[:size]
     if not entries:
         return Page([], "", "")
     if way == ">":
         entries.reverse()
-        return Page(entries, f"<{place(entries[-1])}", f">{place(entries[0])}" if more else "")
-    return Page(entries, f"<{place(entries[-1])}" if more else "", f">{place(entries[0])}")
+        return Page(
+            entries, f"<{place(entries[-1])}", f">{place(entries[0])}" if more else ""
+        )
+    return Page(
+        entries, f"<{place(entries[-1])}" if more else "", f">{place(entries[0])}"
+    )
 
 
-def by_number[T: Model](found: QuerySet[T], name: str, cursor: str, size: int = SIZE) -> Page[T]:
-    """Upwards by a whole-number column; a cursor is the last number of the page before. Raises BadCursor."""
+def by_number[T: Model](
+    found: QuerySet[T], name: str, cursor: str, size: int = SIZE
+) -> Page[T]:
+    """Upwards by a whole-number column; a cursor is the last number of the page before.
+    Raises BadCursor."""
     if cursor:
         found = found.filter(**{f"{name}__gt": number(cursor)})
     entries = list(found.order_by(name)[: size + 1])
-    return Page(entries[:size], str(getattr(entries[size - 1], name)) if len(entries) > size else "", "")
+    return Page(
+        entries[:size],
+        str(getattr(entries[size - 1], name)) if len(entries) > size else "",
+        "",
+    )
 
 
 def place(entry: Any) -> str:

@@ -1,4 +1,5 @@
-"""Every setting of Jobs UI. What people may change comes from the environment (README, "Settings")."""
+"""Every setting of Jobs UI. What people may change comes from the environment (README,
+"Settings")."""
 
 import hashlib
 import os
@@ -20,7 +21,8 @@ SECRET_KEY = keys.secret_key(DATA_DIR)
 ENCRYPTION_KEYS = keys.encryption_keys(DATA_DIR)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
-# A proxy that speaks TLS must be named there anyway; without one the product serves plain http on loopback.
+# A proxy that speaks TLS must be named there anyway; without one the product serves
+# plain http on loopback.
 HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
@@ -51,7 +53,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "jobsui.web.middleware.no_store",
     "jobsui.web.middleware.gone",
-    # Before the CSRF check, which reads the body for its token: strangers upload nothing, and nobody too much.
+    # Before the CSRF check, which reads the body for its token: strangers upload
+    # nothing, and nobody too much.
     "jobsui.web.middleware.SignInRequired",
     "jobsui.web.middleware.BodyLimit",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -78,15 +81,26 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": database_from_url(env_text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'jobsui.sqlite3'}"))}
+DATABASES = {
+    "default": database_from_url(
+        env_text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'jobsui.sqlite3'}")
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Log-in throttling counts here, in the one place all web processes share and that needs no Redis to be up.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# Log-in throttling counts here, in the one place all web processes share and that needs
+# no Redis to be up.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+    }
+}
 
 
 def _run_dir() -> Path:
-    """Where the embedded Valkey's socket lives: a socket's path may not be longer than about 100 characters."""
+    """Where the embedded Valkey's socket lives: a socket's path may not be longer than
+    about 100 characters."""
     inside = DATA_DIR / "run"
     if len(str(inside)) <= 80:
         return inside
@@ -101,23 +115,27 @@ MEDIA_ROOT = DATA_DIR / "files"
 # Which of several hosts keeps a file, and so can read it (File.kept_at).
 STORAGE_ID = keys.storage_id(MEDIA_ROOT)
 
-# Ids in JSON, only our own tasks, never a pickle. Whoever works here reads the files that are kept here
-# (jobs/queueing.py).
+# Ids in JSON, only our own tasks, never a pickle. Whoever works here reads the files
+# that are kept here (jobs/queueing.py).
 RQ_QUEUES = {
-    name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"} for name in (f"work:{STORAGE_ID}", "drive")
+    name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"}
+    for name in (f"work:{STORAGE_ID}", "drive")
 }
 RQ = {"JOB_CLASS": "jobsui.jobs.queueing.Task"}
 
-# Of each web process (ops up.py). Half of them may wait for a job at once (api/waiting.py).
+# Of each web process (ops up.py). Half of them may wait for a job at once
+# (api/waiting.py).
 WEB_THREADS = 8
 
 MAX_UPLOAD_BYTES = env_int("JOBSUI_MAX_UPLOAD_MB", default=2048) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
-# Where uploads are kept, so that one that is whole need only be renamed; /tmp may be small, or memory.
+# Where uploads are kept, so that one that is whole need only be renamed; /tmp may be
+# small, or memory.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o600
-# A form without its file: the body of a test request is up to 1 MB and grows on its way in a form.
+# A form without its file: the body of a test request is up to 1 MB and grows on its way
+# in a form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 # One for each column of a file, and a few.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100
@@ -127,8 +145,13 @@ API_HOSTS = env_list("JOBSUI_API_HOSTS", ("*.zendesk.com",))
 
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"
+    },
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 ACCOUNT_ADAPTER = "jobsui.web.accounts.AccountAdapter"
@@ -177,13 +200,17 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
 }
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_text("LOG_LEVEL", "INFO")},
 }

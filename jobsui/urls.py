@@ -1,3 +1,6 @@
 from django.urls import include, path
 
-urlpatterns = [path("api/", include("jobsui.api.urls")), path("", include("jobsui.web.urls"))]
+urlpatterns = [
+    path("api/", include("jobsui.api.urls")),
+    path("", include("jobsui.web.urls")),
+]

@@ -12,13 +12,15 @@ from xdist.scheduler import LoadScopeScheduling
 from jobsui.jobs import queueing
 
 if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    # Between two tests a few rows are to go: TRUNCATE makes new files for every table and waits until they are on disk.
+    # Between two tests a few rows are to go: TRUNCATE makes new files for every table
+    # and waits until they are on disk.
     DatabaseOperations.sql_flush = lambda self, style, tables, **_: [  # type: ignore[method-assign]
         f"DELETE FROM {self.quote_name(table)};" for table in tables
     ]
 
 TOGETHER = ("tests/acceptance/browser/", "tests/ops/test_up.py")
-"""Each of these in one process, which has one product (and one browser) for all its tests."""
+"""Each of these in one process, which has one product (and one browser) for all its
+tests."""
 
 
 class Together(LoadScopeScheduling):
@@ -36,7 +38,8 @@ pytest_plugins = ["tests.sandbox_server", "tests.world"]
 
 
 class Doorbell(list[tuple[str, tuple[int, ...]]]):
-    """Stands in for RQ: rings are kept in order, `answer()` runs them in this process until none is left."""
+    """Stands in for RQ: rings are kept in order, `answer()` runs them in this process
+    until none is left."""
 
     def __call__(self, task: str, ids: tuple[int, ...]) -> None:
         self.append((task, ids))
@@ -57,7 +60,8 @@ def doorbell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Doorbell]:
 
 @pytest.fixture(autouse=True)
 def _no_past() -> None:
-    """The database begins anew with each test, which would look like a restored backup (engine/restoring.py)."""
+    """The database begins anew with each test, which would look like a restored backup
+    (engine/restoring.py)."""
     shutil.rmtree(settings.DATA_DIR / "epochs", ignore_errors=True)
 
 

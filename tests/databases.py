@@ -1,6 +1,7 @@
-"""Databases and queues for processes that tests start. Without JOBSUI_TEST_DATABASE_URL and JOBSUI_TEST_REDIS_URL a
-product has its own SQLite and Valkey in its data directory; with them, a database and a queue of its own on those
-servers, gone when the tests are over."""
+"""Databases and queues for processes that tests start. Without JOBSUI_TEST_DATABASE_URL
+and JOBSUI_TEST_REDIS_URL a product has its own SQLite and Valkey in its data directory;
+with them, a database and a queue of its own on those servers, gone when the tests are
+over."""
 
 import atexit
 import hashlib
@@ -22,7 +23,8 @@ Rows = list[tuple[Any, ...]]
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What tells a product with this data directory where its database and its queue are; the same each time."""
+    """What tells a product with this data directory where its database and its queue
+    are; the same each time."""
     found = {"DATABASE_URL": fresh_database(folder)}
     return found | ({"REDIS_URL": fresh_queue(folder)} if REDIS_SERVER else {})
 
@@ -51,15 +53,22 @@ def fresh_queue(folder: Path) -> str:
 
 
 def query(url: str, sql: str, *values: Any) -> Rows:
-    """What one statement finds, with a question mark for each value, whichever kind of database it is."""
+    """What one statement finds, with a question mark for each value, whichever kind of
+    database it is."""
     if urlsplit(url).scheme == "sqlite":
-        database = sqlite3.connect(unquote(urlsplit(url).path.removeprefix("/")), timeout=20, isolation_level=None)
+        database = sqlite3.connect(
+            unquote(urlsplit(url).path.removeprefix("/")),
+            timeout=20,
+            isolation_level=None,
+        )
         try:
             return database.execute(sql, values).fetchall()
         finally:
             database.close()
     with psycopg.connect(url, autocommit=True) as connection:
-        found = connection.execute(sql.replace("%", "%%").replace("?", "%s").encode(), values)
+        found = connection.execute(
+            sql.replace("%", "%%").replace("?", "%s").encode(), values
+        )
         return found.fetchall() if found.description else []
 
 

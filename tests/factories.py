@@ -16,21 +16,33 @@ from jobsui.jobs.enums import Action, FileState
 from jobsui.jobs.models import File, Job
 
 
-def make_user(username: str = "ana", *, admin: bool = False, password: str = "correct-horse-battery") -> User:
+def make_user(
+    username: str = "ana",
+    *,
+    admin: bool = False,
+    password: str = "correct-horse-battery",
+) -> User:
     create = User.objects.create_superuser if admin else User.objects.create_user
     return create(username, password=password)
 
 
 def make_connection(**fields: Any) -> Connection:
     """An API-token connection to acme.zendesk.com unless said otherwise."""
-    values = {"name": "Acme", "host": "acme.zendesk.com", "sign_in": SignIn.API_TOKEN, "email": "ops@acme.example"}
+    values = {
+        "name": "Acme",
+        "host": "acme.zendesk.com",
+        "sign_in": SignIn.API_TOKEN,
+        "email": "ops@acme.example",
+    }
     connection = Connection(**values | fields)
     connection.set_secret("api_token", "token-of-acme")
     connection.save()
     return connection
 
 
-def make_object(connection: Connection, key: str = "asset", **fields: Any) -> CustomObject:
+def make_object(
+    connection: Connection, key: str = "asset", **fields: Any
+) -> CustomObject:
     return CustomObject.objects.create(connection=connection, key=key, **fields)
 
 
@@ -39,16 +51,31 @@ def make_file(content: str, **fields: Any) -> File:
     body = content.encode()
     rows = list(csv.reader(io.StringIO(content)))
     values = {
-        "name": "rows.csv", "stored_as": default_storage.save("uploads/test", ContentFile(body)), "size": len(body),
-        "sha256": hashlib.sha256(body).hexdigest(), "state": FileState.READY, "format": "csv", "encoding": "utf-8-sig",
-        "delimiter": ",", "columns": rows[0], "rows": len(rows) - 1,
-    }  # fmt: skip
+        "name": "rows.csv",
+        "stored_as": default_storage.save("uploads/test", ContentFile(body)),
+        "size": len(body),
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "state": FileState.READY,
+        "format": "csv",
+        "encoding": "utf-8-sig",
+        "delimiter": ",",
+        "columns": rows[0],
+        "rows": len(rows) - 1,
+    }
     return File.objects.create(**values | fields)
 
 
-def make_job(content: str, action: Action = Action.UPSERT_BY_EXTERNAL_ID, *, to: CustomObject, **options: Any) -> Job:
+def make_job(
+    content: str,
+    action: Action = Action.UPSERT_BY_EXTERNAL_ID,
+    *,
+    to: CustomObject,
+    **options: Any,
+) -> Job:
     """A draft of this CSV whose columns are mapped by their names."""
     job = control.draft(to.connection, to.key, action, make_file(content), by=None)
     offered = mapping.targets(checking.schema_of(job), action)
-    control.set_mapping(job, mapping.suggest(job.file.columns, offered), Options(**options))
+    control.set_mapping(
+        job, mapping.suggest(job.file.columns, offered), Options(**options)
+    )
     return job

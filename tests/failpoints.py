@@ -1,7 +1,8 @@
-"""Edges of a process where a crash matters, and ways to be there: to end the process at the n-th passage of one, or to
-look at the world from it.
+"""Edges of a process where a crash matters, and ways to be there: to end the process at
+the n-th passage of one, or to look at the world from it.
 
-The product has no hooks for this; its database commits and its requests are wrapped from outside. Edges are
+The product has no hooks for this; its database commits and its requests are wrapped
+from outside. Edges are
 
     commit:before, commit:after       a transaction's COMMIT, or a single writing statement outside a transaction
     http:before-connect               a request is about to be made: nobody keeps it back any more
@@ -9,7 +10,8 @@ The product has no hooks for this; its database commits and its requests are wra
     http:after-write                  all of it has left, nothing of the answer was read
     http:after-read                   the answer was read to its end
 
-A failpoint names an edge, perhaps which of its passages count, and the how-manieth of these is the last:
+A failpoint names an edge, perhaps which of its passages count, and the how-manieth of
+these is the last:
 
     commit:before:17
     commit:after:Driver._commit:2     only below a function (the end of its dotted name)
@@ -56,7 +58,8 @@ _hooks: list[Hook] = []
 
 
 def watch(hook: Hook) -> None:
-    """Call the hook at every passage of every edge of this process from now on, in the thread that passes it."""
+    """Call the hook at every passage of every edge of this process from now on, in the
+    thread that passes it."""
     _wrap_product()
     _hooks.append(hook)
 
@@ -90,7 +93,9 @@ def arm_from_environment() -> None:
 class _Failpoint:
     """A hook that acts when as many passages have matched as there are to be."""
 
-    def __init__(self, edge: str, where: str, number: int, then: Callable[[], None]) -> None:
+    def __init__(
+        self, edge: str, where: str, number: int, then: Callable[[], None]
+    ) -> None:
         self._edge, self._where, self._left, self._then = edge, where, number, then
         self._lock = threading.Lock()
 
@@ -120,7 +125,9 @@ class _Failpoint:
 def _is_below(function: str) -> bool:
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        if f".{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}".endswith(f".{function}"):
+        if f".{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}".endswith(
+            f".{function}"
+        ):
             return True
         frame = frame.f_back
     return False
@@ -145,7 +152,9 @@ def _wrap_product() -> None:
 
 def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
     works = getattr(owner, name)
-    setattr(owner, name, lambda self, *args, **more: wrapper(works, self, *args, **more))
+    setattr(
+        owner, name, lambda self, *args, **more: wrapper(works, self, *args, **more)
+    )
 
 
 def _committing(works: Callable[..., Any], *args: Any) -> Any:
@@ -155,22 +164,31 @@ def _committing(works: Callable[..., Any], *args: Any) -> Any:
     return answer
 
 
-def _executing(works: Callable[..., Any], cursor: CursorWrapper, sql: str, *args: Any) -> Any:
+def _executing(
+    works: Callable[..., Any], cursor: CursorWrapper, sql: str, *args: Any
+) -> Any:
     if cursor.db.in_atomic_block or not _WRITES.match(sql):
         return works(cursor, sql, *args)
     return _committing(works, cursor, sql, *args)
 
 
 def _writing(
-    works: Callable[..., Any], conn: Any, method: str, url: str, body: bytes | None = None, **more: Any
-) -> Any:  # fmt: skip
+    works: Callable[..., Any],
+    conn: Any,
+    method: str,
+    url: str,
+    body: bytes | None = None,
+    **more: Any,
+) -> Any:
     _pass("http:before-write", f"{method} {url}", body or b"")
     answer = works(conn, method, url, body=body, **more)
     _pass("http:after-write", f"{method} {url}", body or b"")
     return answer
 
 
-def _reading(works: Callable[..., Any], client: Client, method: str, path: str, *args: Any) -> Any:
+def _reading(
+    works: Callable[..., Any], client: Client, method: str, path: str, *args: Any
+) -> Any:
     _pass("http:before-connect", f"{method} {path}")
     answer = works(client, method, path, *args)
     _pass("http:after-read", f"{method} {path}")

@@ -1,4 +1,5 @@
-"""A running sandbox for tests: `start()` by hand, or the fixtures `sandbox_process` and `sandbox`."""
+"""A running sandbox for tests: `start()` by hand, or the fixtures `sandbox_process` and
+`sandbox`."""
 
 import subprocess
 import sys
@@ -29,11 +30,15 @@ class Sandbox:
 
     def control(self, path: str, **body: Any) -> Any:
         """POST to /sandbox/PATH."""
-        return self._said(requests.post(f"{self.url}/sandbox/{path}", json=body, timeout=60))
+        return self._said(
+            requests.post(f"{self.url}/sandbox/{path}", json=body, timeout=60)
+        )
 
     def seen(self, path: str, **query: str) -> Any:
         """GET /sandbox/PATH."""
-        return self._said(requests.get(f"{self.url}/sandbox/{path}", params=query, timeout=60))
+        return self._said(
+            requests.get(f"{self.url}/sandbox/{path}", params=query, timeout=60)
+        )
 
     @staticmethod
     def _said(answer: requests.Response) -> Any:
@@ -41,8 +46,11 @@ class Sandbox:
         return answer.json()
 
     def faults(self, **rates: float | Mapping[str, Any]) -> None:
-        """Set exactly these; underscores stand for dashes: faults(drop_after_accept=0.5), faults(**{"503": 1})."""
-        self.control("faults", **{name.replace("_", "-"): rate for name, rate in rates.items()})
+        """Set exactly these; underscores stand for dashes:
+        faults(drop_after_accept=0.5), faults(**{"503": 1})."""
+        self.control(
+            "faults", **{name.replace("_", "-"): rate for name, rate in rates.items()}
+        )
 
     def settings(self, **changes: Any) -> None:
         self.control("settings", **changes)
@@ -51,18 +59,28 @@ class Sandbox:
         self.control("reset")
 
     def make_object(
-        self, key: str, *, fields: list[dict[str, Any]] | None = None, name: dict[str, Any] | None = None, **more: Any
+        self,
+        key: str,
+        *,
+        fields: list[dict[str, Any]] | None = None,
+        name: dict[str, Any] | None = None,
+        **more: Any,
     ) -> None:
-        """An object with these fields (as the API takes them) and rules of the name, in place of one of that key."""
+        """An object with these fields (as the API takes them) and rules of the name, in
+        place of one of that key."""
         self.control("objects", key=key, fields=fields or [], name=name or {}, **more)
 
     def add_records(self, object_key: str, records: list[dict[str, Any]]) -> list[str]:
         """Put records there without the API; their ids."""
-        ids: list[str] = self.control("records", object=object_key, records=records)["ids"]
+        ids: list[str] = self.control("records", object=object_key, records=records)[
+            "ids"
+        ]
         return ids
 
     def records(self, object_key: str) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = self.seen("records", object=object_key)["records"]
+        records: list[dict[str, Any]] = self.seen("records", object=object_key)[
+            "records"
+        ]
         return records
 
     def applied(self, object_key: str) -> dict[str, int]:
@@ -71,7 +89,8 @@ class Sandbox:
         return applied
 
     def log(self) -> list[dict[str, Any]]:
-        """The API requests it got, oldest first: method, path, query, status (0: no answer given), faults."""
+        """The API requests it got, oldest first: method, path, query, status (0: no
+        answer given), faults."""
         requests_got: list[dict[str, Any]] = self.seen("log")["requests"]
         return requests_got
 
@@ -86,11 +105,26 @@ class Sandbox:
             self.process.stdout.close()
 
 
-def start(*, fault: Mapping[str, float] | None = None, samples: bool = False, port: int = 0, **options: Any) -> Sandbox:
-    """Start one on a free port; options are those of the command line: job_seconds=0.2, seed=1, data=path."""
+def start(
+    *,
+    fault: Mapping[str, float] | None = None,
+    samples: bool = False,
+    port: int = 0,
+    **options: Any,
+) -> Sandbox:
+    """Start one on a free port; options are those of the command line: job_seconds=0.2,
+    seed=1, data=path."""
     command = [sys.executable, "-m", "jobsui.sandbox", "--port", str(port)]
-    command += [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    command += [word for name, rate in (fault or {}).items() for word in ("--fault", f"{name}={rate}")]
+    command += [
+        word
+        for name, value in options.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    command += [
+        word
+        for name, rate in (fault or {}).items()
+        for word in ("--fault", f"{name}={rate}")
+    ]
     command += ["--samples"] if samples else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout

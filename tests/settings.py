@@ -1,15 +1,25 @@
-"""The product's settings with a data directory of the test run's own. Tests run on SQLite, or on the database and
-queue that JOBSUI_TEST_DATABASE_URL and JOBSUI_TEST_REDIS_URL name (tools/servers.py)."""
+"""The product's settings with a data directory of the test run's own. Tests run on
+SQLite, or on the database and queue that JOBSUI_TEST_DATABASE_URL and
+JOBSUI_TEST_REDIS_URL name (tools/servers.py)."""
 
 import atexit
 import os
 import shutil
 import tempfile
 
-if "JOBSUI_DATA_DIR" not in os.environ:  # Test processes beside this one, and those it starts, share it.
+if (
+    "JOBSUI_DATA_DIR" not in os.environ
+):  # Test processes beside this one, and those it starts, share it.
     os.environ["JOBSUI_DATA_DIR"] = tempfile.mkdtemp(prefix="jobsui-tests-")
     atexit.register(shutil.rmtree, os.environ["JOBSUI_DATA_DIR"], ignore_errors=True)
-for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JOBSUI_ENCRYPTION_KEYS", "CSRF_TRUSTED_ORIGINS", "DEBUG"):
+for name in (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "JOBSUI_ENCRYPTION_KEYS",
+    "CSRF_TRUSTED_ORIGINS",
+    "DEBUG",
+):
     os.environ.pop(name, None)
 for name in ("DATABASE_URL", "REDIS_URL"):
     os.environ[name] = os.environ.get(f"JOBSUI_TEST_{name}", "")
@@ -18,10 +28,14 @@ os.environ["JOBSUI_API_HOSTS"] = "*.zendesk.com,127.0.0.1"
 from jobsui import keys  # noqa: E402
 from jobsui.settings import *  # noqa: E402, F403
 
-for name in ("DATABASE_URL", "REDIS_URL"):  # Not for processes that tests start: those have their own (databases.py).
+for name in (
+    "DATABASE_URL",
+    "REDIS_URL",
+):  # Not for processes that tests start: those have their own (databases.py).
     del os.environ[name]
 
-# Each test process has a folder of its own: tests count what is stored, and there is one first-run token.
+# Each test process has a folder of its own: tests count what is stored, and there is
+# one first-run token.
 DATA_DIR = DATA_DIR / os.environ.get("PYTEST_XDIST_WORKER", "alone")  # noqa: F405
 DATA_DIR.mkdir(exist_ok=True)
 MEDIA_ROOT = DATA_DIR / "files"
@@ -32,9 +46,12 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
-    # A file, because threads of a driver share it; its safety against power cuts is not what tests wait for.
+    # A file, because threads of a driver share it; its safety against power cuts is not
+    # what tests wait for.
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # noqa: F405
-    DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"  # type: ignore[index]  # noqa: F405
+    DATABASES["default"]["OPTIONS"]["init_command"] = (  # type: ignore[index]  # noqa: F405
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    )
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -1,4 +1,5 @@
-"""Failpoints themselves: that their edges are where they say, and that a process really ends there."""
+"""Failpoints themselves: that their edges are where they say, and that a process really
+ends there."""
 
 import os
 import sqlite3
@@ -76,20 +77,32 @@ def test_a_request_passes_its_edges_in_order(sandbox: Sandbox) -> None:
         ("commit:after:elsewhere:1", 0, [1, 2, 3]),
     ],
 )
-def test_a_process_ends_at_its_failpoint(tmp_path: Path, failpoint: str, status: int, rows: list[int]) -> None:
+def test_a_process_ends_at_its_failpoint(
+    tmp_path: Path, failpoint: str, status: int, rows: list[int]
+) -> None:
     environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.acceptance.hurried_settings", "JOBSUI_DATA_DIR": str(tmp_path),
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'things.sqlite3'}", failpoints.VARIABLE: failpoint,
-    }  # fmt: skip
+        "DJANGO_SETTINGS_MODULE": "tests.acceptance.hurried_settings",
+        "JOBSUI_DATA_DIR": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'things.sqlite3'}",
+        failpoints.VARIABLE: failpoint,
+    }
 
     ended = subprocess.run(
-        [sys.executable, "-c", TWO_TRANSACTIONS], env=environment, capture_output=True, text=True, cwd=settings.BASE_DIR
+        [sys.executable, "-c", TWO_TRANSACTIONS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=settings.BASE_DIR,
     )
 
     with sqlite3.connect(tmp_path / "things.sqlite3") as database:
         stored = [number for (number,) in database.execute("SELECT n FROM thing")]
     database.close()
-    assert (ended.returncode, ended.stdout, stored) == (status, "" if status else "done", rows), ended.stderr
+    assert (ended.returncode, ended.stdout, stored) == (
+        status,
+        "" if status else "done",
+        rows,
+    ), ended.stderr
 
 
 def test_what_is_no_failpoint_is_refused() -> None:

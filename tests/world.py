@@ -1,4 +1,5 @@
-"""A connection to a running sandbox, and the way of a job through the engine's own functions."""
+"""A connection to a running sandbox, and the way of a job through the engine's own
+functions."""
 
 import csv
 import io
@@ -20,18 +21,37 @@ from tests.factories import make_connection, make_object
 from tests.sandbox_server import Sandbox
 
 GADGET: list[dict[str, Any]] = [
-    {"key": "serial", "title": "Serial", "type": "regexp", "required": True,
-     "regexp_for_validation": "^[A-Z]{2}-[0-9]{6}$"},
-    {"key": "status", "title": "Status", "type": "dropdown",
-     "custom_field_options": [{"value": "in_use", "name": "In use"}, {"value": "retired", "name": "Retired"}]},
-    {"key": "tags", "title": "Tags", "type": "multiselect",
-     "custom_field_options": [{"value": "wifi", "name": "Wi-Fi"}, {"value": "gps", "name": "GPS"}]},
+    {
+        "key": "serial",
+        "title": "Serial",
+        "type": "regexp",
+        "required": True,
+        "regexp_for_validation": "^[A-Z]{2}-[0-9]{6}$",
+    },
+    {
+        "key": "status",
+        "title": "Status",
+        "type": "dropdown",
+        "custom_field_options": [
+            {"value": "in_use", "name": "In use"},
+            {"value": "retired", "name": "Retired"},
+        ],
+    },
+    {
+        "key": "tags",
+        "title": "Tags",
+        "type": "multiselect",
+        "custom_field_options": [
+            {"value": "wifi", "name": "Wi-Fi"},
+            {"value": "gps", "name": "GPS"},
+        ],
+    },
     {"key": "price", "title": "Price", "type": "decimal"},
     {"key": "seats", "title": "Seats", "type": "integer"},
     {"key": "insured", "title": "Insured", "type": "checkbox", "tag": "insured_gadget"},
     {"key": "bought", "title": "Bought", "type": "date"},
     {"key": "notes", "title": "Notes", "type": "textarea"},
-]  # fmt: skip
+]
 """Fields of a made-up object with the common types."""
 
 
@@ -45,8 +65,15 @@ def to_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def gadgets(count: int, first: int = 1) -> list[dict[str, Any]]:
-    return [{"external_id": f"g-{n}", "name": f"Gadget {n}", "serial": f"AB-{n:06}", "price": f"{n}.5"}
-            for n in range(first, first + count)]  # fmt: skip
+    return [
+        {
+            "external_id": f"g-{n}",
+            "name": f"Gadget {n}",
+            "serial": f"AB-{n:06}",
+            "price": f"{n}.5",
+        }
+        for n in range(first, first + count)
+    ]
 
 
 @dataclass
@@ -63,9 +90,14 @@ class World:
         return objects.refresh(make_object(self.connection, key))
 
     def checked(
-        self, content: bytes | list[dict[str, Any]], action: Action, *,
-        key: str = "gadget", name: str = "rows.csv", **options: Any,
-    ) -> Job:  # fmt: skip
+        self,
+        content: bytes | list[dict[str, Any]],
+        action: Action,
+        *,
+        key: str = "gadget",
+        name: str = "rows.csv",
+        **options: Any,
+    ) -> Job:
         """A job of this file, checked."""
         body = to_csv(content) if isinstance(content, list) else content
         file = intake.receive([body], name, by=None)
@@ -73,13 +105,20 @@ class World:
         file.refresh_from_db()
         job = control.draft(self.connection, key, action, file, by=None)
         offered = mapping.targets(checking.schema_of(job), action)
-        control.set_mapping(job, mapping.suggest(file.columns, offered), Options(**options))
+        control.set_mapping(
+            job, mapping.suggest(file.columns, offered), Options(**options)
+        )
         checking.start(job, by=None)
         self.doorbell.answer()
         job.refresh_from_db()
         return job
 
-    def planned(self, content: bytes | list[dict[str, Any]], action: Action = Action.CREATE, **options: Any) -> Job:
+    def planned(
+        self,
+        content: bytes | list[dict[str, Any]],
+        action: Action = Action.CREATE,
+        **options: Any,
+    ) -> Job:
         """A launched and planned job that nobody drives yet."""
         job = self.checked(content, action, **options)
         control.launch(job, by=None)
@@ -89,7 +128,9 @@ class World:
         job.refresh_from_db()
         return job
 
-    def run(self, content: bytes | list[dict[str, Any]], action: Action, **options: Any) -> Job:
+    def run(
+        self, content: bytes | list[dict[str, Any]], action: Action, **options: Any
+    ) -> Job:
         """The whole way, to the end of the job."""
         job = self.checked(content, action, **options)
         control.launch(job, by=None)
@@ -103,14 +144,21 @@ class World:
 
     def records(self, key: str = "gadget") -> dict[str, dict[str, Any]]:
         """The sandbox's records by external id (or name)."""
-        return {record["external_id"] or record["name"]: record for record in self.sandbox.records(key)}
+        return {
+            record["external_id"] or record["name"]: record
+            for record in self.sandbox.records(key)
+        }
 
 
 @pytest.fixture
 def world(transactional_db: None, sandbox: Sandbox, doorbell: Doorbell) -> World:
     sandbox.settings(api_tokens=True)
     connection = make_connection(
-        name="Sandbox", host=sandbox.host, email=sandbox.email, requests_per_minute=60_000, max_running_jobs=30
+        name="Sandbox",
+        host=sandbox.host,
+        email=sandbox.email,
+        requests_per_minute=60_000,
+        max_running_jobs=30,
     )
     connection.set_secret("api_token", sandbox.api_token)
     connection.save()

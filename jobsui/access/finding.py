@@ -1,10 +1,10 @@
-"""Finding things for somebody, and whether they may see them. No view looks anything up by itself; what is not there,
-or not for them, is a 404.
+"""Finding things for somebody, and whether they may see them. No view looks anything up
+by itself; what is not there, or not for them, is a 404.
 
-Everybody who is signed in is an operator: they use connections and run jobs. Administrators (Django's superusers) also
-keep connections, their secrets, and people. A program sees what the owner of its token sees, or of that only what
-belongs to the one connection the token is bound to.
-"""
+Everybody who is signed in is an operator: they use connections and run jobs.
+Administrators (Django's superusers) also keep connections, their secrets, and people. A
+program sees what the owner of its token sees, or of that only what belongs to the one
+connection the token is bound to."""
 
 from uuid import UUID
 
@@ -28,7 +28,11 @@ Visitor = User | ApiToken
 
 def connections(who: Visitor) -> QuerySet[Connection]:
     bound = _bound_to(who)
-    return Connection.objects.all() if bound is None else Connection.objects.filter(pk=bound)
+    return (
+        Connection.objects.all()
+        if bound is None
+        else Connection.objects.filter(pk=bound)
+    )
 
 
 def connection(who: Visitor, code: UUID) -> Connection:
@@ -67,25 +71,41 @@ def object_of_key(who: Visitor, connection: Connection, key: str) -> CustomObjec
 def jobs(who: Visitor) -> QuerySet[Job]:
     """Launched jobs, without their heavy columns."""
     launched = _all_jobs(who).launched().with_holder()
-    return launched.select_related("connection", "file", "created_by").defer("pace", "mapping", "held_seconds")
+    return launched.select_related("connection", "file", "created_by").defer(
+        "pace", "mapping", "held_seconds"
+    )
 
 
 def drafts_and_jobs(who: Visitor) -> QuerySet[Job]:
     """Drafts too, with what programs are told of a job."""
-    shown = _all_jobs(who).with_holder().select_related("connection", "file", "parent", "created_by")
-    heavy = ("mapping", "file__columns", "file__sample", "parent__mapping", "parent__pace", "parent__held_seconds")
+    shown = (
+        _all_jobs(who)
+        .with_holder()
+        .select_related("connection", "file", "parent", "created_by")
+    )
+    heavy = (
+        "mapping",
+        "file__columns",
+        "file__sample",
+        "parent__mapping",
+        "parent__pace",
+        "parent__held_seconds",
+    )
     return shown.defer(*heavy, "held_seconds")
 
 
 def requested_jobs(who: Visitor) -> QuerySet[Job]:
-    """Jobs of items that came as Zendesk takes them, launched or on the way there, without their heavy columns."""
+    """Jobs of items that came as Zendesk takes them, launched or on the way there,
+    without their heavy columns."""
     requested = _all_jobs(who).filter(file__format=ITEMS)
-    return requested.select_related("connection", "file").defer("pace", "mapping", "held_seconds")
+    return requested.select_related("connection", "file").defer(
+        "pace", "mapping", "held_seconds"
+    )
 
 
 def overview(user: User) -> list[Job]:
-    """By one query, newest first: at least the latest launched jobs, those that move or wait for a person, and the
-    user's own drafts."""
+    """By one query, newest first: at least the latest launched jobs, those that move or
+    wait for a person, and the user's own drafts."""
     launched = Job.objects.launched()
     few = (
         launched.filter(state__in=MOVING)[:10],
@@ -93,10 +113,16 @@ def overview(user: User) -> list[Job]:
         launched.exclude(state__in=MOVING)[:10],
         Job.objects.drafts().filter(created_by=user)[:5],
     )
-    # A union, each part by key: an OR of them would be asked of every job there is. SQLite unites no slices as such.
-    first, *others = (Job.objects.order_by().filter(pk__in=jobs.values("pk")).values("pk") for jobs in few)
+    # A union, each part by key: an OR of them would be asked of every job there is.
+    # SQLite unites no slices as such.
+    first, *others = (
+        Job.objects.order_by().filter(pk__in=jobs.values("pk")).values("pk")
+        for jobs in few
+    )
     shown = Job.objects.filter(pk__in=first.union(*others))
-    return list(shown.with_holder().select_related("connection", "file").defer("mapping"))
+    return list(
+        shown.with_holder().select_related("connection", "file").defer("mapping")
+    )
 
 
 def job(who: Visitor, code: UUID) -> Job:
@@ -106,7 +132,11 @@ def job(who: Visitor, code: UUID) -> Job:
 
 def draft(who: Visitor, code: UUID) -> Job:
     """A draft; the team shares them, so that a colleague can open the link."""
-    return get_object_or_404(_all_jobs(who).select_related("connection", "file"), code=code, state__in=UNLAUNCHED)
+    return get_object_or_404(
+        _all_jobs(who).select_related("connection", "file"),
+        code=code,
+        state__in=UNLAUNCHED,
+    )
 
 
 def draft_or_job(who: Visitor, code: UUID) -> Job:
@@ -114,23 +144,34 @@ def draft_or_job(who: Visitor, code: UUID) -> Job:
 
 
 def cause(who: Visitor, code: UUID, pk: int) -> Cause:
-    return get_object_or_404(Cause.objects.filter(job__in=_all_jobs(who).order_by()), job__code=code, pk=pk)
+    return get_object_or_404(
+        Cause.objects.filter(job__in=_all_jobs(who).order_by()), job__code=code, pk=pk
+    )
 
 
 def batch(who: Visitor, code: UUID, seq: int) -> Batch:
     return get_object_or_404(
-        Batch.objects.select_related("job__connection", "job__file"), job=job(who, code), seq=seq
-    )  # fmt: skip
+        Batch.objects.select_related("job__connection", "job__file"),
+        job=job(who, code),
+        seq=seq,
+    )
 
 
 def batch_by_id(who: Visitor, pk: int) -> Batch:
-    batches = Batch.objects.select_related("job__connection", "job__file").filter(job__in=_all_jobs(who).order_by())
+    batches = Batch.objects.select_related("job__connection", "job__file").filter(
+        job__in=_all_jobs(who).order_by()
+    )
     return get_object_or_404(batches, pk=pk)
 
 
 def file(who: Visitor, code: UUID) -> File:
-    """An uploaded file. Files belong to no connection, so a bound token sees those of its owner only."""
-    files = File.objects.all() if _bound_to(who) is None else File.objects.filter(uploaded_by=_person(who))
+    """An uploaded file. Files belong to no connection, so a bound token sees those of
+    its owner only."""
+    files = (
+        File.objects.all()
+        if _bound_to(who) is None
+        else File.objects.filter(uploaded_by=_person(who))
+    )
     return get_object_or_404(files, code=code)
 
 
@@ -158,7 +199,9 @@ def _all_jobs(who: Visitor) -> JobQuerySet:
 
 
 def _shown(jobs: JobQuerySet) -> JobQuerySet:
-    return jobs.with_holder().select_related("connection", "file", "parent", "cause", "created_by")
+    return jobs.with_holder().select_related(
+        "connection", "file", "parent", "cause", "created_by"
+    )
 
 
 def _bound_to(who: Visitor) -> int | None:

@@ -10,7 +10,8 @@ from jobsui.connections.models import Connection
 
 
 class Scope(models.TextChoices):
-    """What a token may do, each more than the one before; never more than its owner may."""
+    """What a token may do, each more than the one before; never more than its owner
+    may."""
 
     READ = "read", "Read: look at connections, jobs and results"
     RUN = "run", "Run: also upload files and run jobs"
@@ -29,16 +30,21 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
 
 
 class ApiToken(models.Model):
-    """A program's key to the API. Shown once when it is made (tokens.py); kept is only a keyed digest of it."""
+    """A program's key to the API. Shown once when it is made (tokens.py); kept is only
+    a keyed digest of it."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
+    )
     name = models.CharField(max_length=80)
     # The first characters of the token, by which people and lookups tell it.
     prefix = models.CharField(max_length=16, unique=True)
     digest = models.CharField(max_length=64)
     scope = models.CharField(max_length=5, choices=Scope, default=Scope.RUN)
     # The only connection it may use; the drop-in endpoint needs one. None: all.
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     # To the minute; None: never used.
@@ -59,6 +65,9 @@ class ApiToken(models.Model):
 
     @property
     def may(self) -> Scope:
-        """What it may do now: its scope, but nothing of an administrator once its owner is none."""
+        """What it may do now: its scope, but nothing of an administrator once its owner
+        is none."""
         scope = Scope(self.scope)
-        return Scope.RUN if scope is Scope.ADMIN and not self.user.is_superuser else scope
+        return (
+            Scope.RUN if scope is Scope.ADMIN and not self.user.is_superuser else scope
+        )

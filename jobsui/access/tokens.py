@@ -1,9 +1,9 @@
 """API tokens: made, recognised, revoked.
 
-A token is "jobsui_", eight characters by which it is found, "_" and 256 random bits. What is stored is a digest of
-those bits under a key that is derived from SECRET_KEY: a stolen database opens nothing, and a new SECRET_KEY ends all
-tokens as it ends all sessions.
-"""
+A token is "jobsui_", eight characters by which it is found, "_" and 256 random bits.
+What is stored is a digest of those bits under a key that is derived from SECRET_KEY: a
+stolen database opens nothing, and a new SECRET_KEY ends all tokens as it ends all
+sessions."""
 
 import secrets
 from datetime import timedelta
@@ -34,30 +34,53 @@ def scopes(user: "User") -> list[Scope]:
 
 
 def make(
-    user: "User", name: str, *, scope: Scope = Scope.RUN, connection: Connection | None = None, days: int | None = None
-) -> tuple[ApiToken, str]:  # fmt: skip
-    """A new token of this person and its text, which nobody can be told again. `days` None: it does not expire.
+    user: "User",
+    name: str,
+    *,
+    scope: Scope = Scope.RUN,
+    connection: Connection | None = None,
+    days: int | None = None,
+) -> tuple[ApiToken, str]:
+    """A new token of this person and its text, which nobody can be told again. `days`
+    None: it does not expire.
 
     Raises TokenRefused when the person may not do what the token is for.
     """
     if scope not in scopes(user):
-        raise TokenRefused("Only administrators can make tokens of the scope admin. Choose run.")
+        raise TokenRefused(
+            "Only administrators can make tokens of the scope admin. Choose run."
+        )
     prefix = KIND + "".join(secrets.choice(ALPHABET) for _ in range(LOOKUP))
     secret = secrets.token_urlsafe(32)
     expires_at = None if days is None else timezone.now() + timedelta(days=days)
     token = ApiToken.objects.create(
-        user=user, name=name, prefix=prefix, digest=_digest(secret), scope=scope, connection=connection,
+        user=user,
+        name=name,
+        prefix=prefix,
+        digest=_digest(secret),
+        scope=scope,
+        connection=connection,
         expires_at=expires_at,
-    )  # fmt: skip
+    )
     return token, f"{prefix}_{secret}"
 
 
 def recognise(text: str) -> ApiToken | None:
     """The valid token of this text, its last use noted; None: there is none."""
     prefix, secret = text[:PREFIX], text[PREFIX + 1 :]
-    if len(text) > LONGEST or not text.startswith(KIND) or text[PREFIX : PREFIX + 1] != "_" or "\x00" in text:
+    if (
+        len(text) > LONGEST
+        or not text.startswith(KIND)
+        or text[PREFIX : PREFIX + 1] != "_"
+        or "\x00" in text
+    ):
         return None
-    token = ApiToken.objects.valid().select_related("user", "connection").filter(prefix=prefix).first()
+    token = (
+        ApiToken.objects.valid()
+        .select_related("user", "connection")
+        .filter(prefix=prefix)
+        .first()
+    )
     if token is None or not constant_time_compare(token.digest, _digest(secret)):
         return None
     _note_use(token)
@@ -66,7 +89,9 @@ def recognise(text: str) -> ApiToken | None:
 
 def revoke(token: ApiToken) -> None:
     """For good; it stays in the list."""
-    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(
+        revoked_at=timezone.now()
+    )
 
 
 def _digest(secret: str) -> str:

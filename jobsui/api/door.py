@@ -24,8 +24,12 @@ class Bearer(HttpBearer):
         known = tokens.recognise(token)
         if known is None:
             if wait := wrong_token(request):
-                raise Problem(429, "too_many_wrong_tokens", f"Too many wrong tokens. Wait {wait} seconds.",
-                              retry_after=wait)  # fmt: skip
+                raise Problem(
+                    429,
+                    "too_many_wrong_tokens",
+                    f"Too many wrong tokens. Wait {wait} seconds.",
+                    retry_after=wait,
+                )
             return None
         require(known, self._scope)
         return known
@@ -37,5 +41,9 @@ READ, RUN, ADMIN = Bearer(Scope.READ), Bearer(Scope.RUN), Bearer(Scope.ADMIN)
 def require(token: ApiToken, scope: Scope) -> None:
     """Raise Problem unless the token may do what needs this scope."""
     if not token.may.includes(scope):
-        raise Problem(403, "scope_missing", f"This needs a token of the scope {scope.value}; yours may only "
-                      f"{token.may.value}. Make another at /tokens/.")  # fmt: skip
+        raise Problem(
+            403,
+            "scope_missing",
+            f"This needs a token of the scope {scope.value}; yours may only "
+            f"{token.may.value}. Make another at /tokens/.",
+        )

@@ -1,5 +1,6 @@
-"""A POST that makes something may be sent again with the same Idempotency-Key: it is answered as the first time, and
-nothing is made twice. Keys belong to a person, and are kept for a day."""
+"""A POST that makes something may be sent again with the same Idempotency-Key: it is
+answered as the first time, and nothing is made twice. Keys belong to a person, and are
+kept for a day."""
 
 import hashlib
 from collections.abc import Callable
@@ -19,20 +20,28 @@ from jobsui.jobs.errors import JobsError
 HEADER = "Idempotency-Key"
 PARAMETER = {
     "parameters": [
-        {"in": "header", "name": HEADER, "required": False, "schema": {"type": "string", "maxLength": 255},
-         "description": "Sent again within 24 hours with the same key, the request is answered as before and makes "
-         "nothing twice."}
+        {
+            "in": "header",
+            "name": HEADER,
+            "required": False,
+            "schema": {"type": "string", "maxLength": 255},
+            "description": "Sent again within 24 hours with the same key, the request is answered as before and makes "
+            "nothing twice.",
+        }
     ]
-}  # fmt: skip
+}
 """For the description of an operation that honours it."""
 REFUSALS = (Problem, Http404, JobsError, ConnectionsError)
 Made = tuple[int, Schema]
 """HTTP status and body of an answer."""
 
 
-def once(request: ApiRequest, make: Callable[[], Made], *, fingerprint: str = "") -> HttpResponse:
-    """The answer `make` gives, or the one it gave to an earlier request with this key. All that `make` writes is in one
-    transaction with the memory of it, so it must not call Zendesk. `fingerprint` of the body; "": it is worked out.
+def once(
+    request: ApiRequest, make: Callable[[], Made], *, fingerprint: str = ""
+) -> HttpResponse:
+    """The answer `make` gives, or the one it gave to an earlier request with this key.
+    All that `make` writes is in one transaction with the memory of it, so it must not
+    call Zendesk. `fingerprint` of the body; "": it is worked out.
 
     Raises Problem for a key that came with another request before.
     """
@@ -51,8 +60,9 @@ def once(request: ApiRequest, make: Callable[[], Made], *, fingerprint: str = ""
 
 
 def at_most_once(request: ApiRequest, act: Callable[[], Made]) -> HttpResponse:
-    """The same for `act` that calls Zendesk. When nobody knows what came of an earlier request, a person has to
-    look. What `act` refuses, it must refuse before it has done anything."""
+    """The same for `act` that calls Zendesk. When nobody knows what came of an earlier
+    request, a person has to look. What `act` refuses, it must refuse before it has done
+    anything."""
     key = _key(request)
     if not key:
         return _answer(*act())
@@ -72,33 +82,47 @@ def at_most_once(request: ApiRequest, act: Callable[[], Made]) -> HttpResponse:
 def _key(request: ApiRequest) -> str:
     key: str = request.headers.get(HEADER, "")
     if len(key) > 255 or not key.isprintable():
-        raise Problem(400, "bad_idempotency_key", f"{HEADER} must be at most 255 printable characters.")
+        raise Problem(
+            400,
+            "bad_idempotency_key",
+            f"{HEADER} must be at most 255 printable characters.",
+        )
     return key
 
 
 def _begin(request: ApiRequest, key: str, fingerprint: str) -> tuple[Replay, bool]:
-    facts = [request.method or "", request.get_full_path(), fingerprint or hashlib.sha256(request.body).hexdigest()]
+    facts = [
+        request.method or "",
+        request.get_full_path(),
+        fingerprint or hashlib.sha256(request.body).hexdigest(),
+    ]
     # Keyed: a body may hold secrets, and what is stored must not help to guess them.
-    digest = salted_hmac("jobsui.api.idempotency", "\n".join(facts), algorithm="sha256").hexdigest()
+    digest = salted_hmac(
+        "jobsui.api.idempotency", "\n".join(facts), algorithm="sha256"
+    ).hexdigest()
     replay, is_new = Replay.objects.get_or_create(
         user=request.auth.user, key=key, defaults={"fingerprint": digest}
-    )  # fmt: skip
+    )
     if replay.fingerprint != digest:
         raise Problem(
-            409, "idempotency_key_reused",
+            409,
+            "idempotency_key_reused",
             f"Another request came with this {HEADER} already. Use a new key for a new request.",
-        )  # fmt: skip
+        )
     return replay, is_new
 
 
 def _again(replay: Replay) -> HttpResponse:
     if replay.status is None:
         raise Problem(
-            409, "outcome_unknown",
+            409,
+            "outcome_unknown",
             "A request with this key is under way, or ended without an answer. Look at what it was to do before you "
             "send it again with a new key.",
-        )  # fmt: skip
-    response = HttpResponse(replay.body, status=replay.status, content_type="application/json")
+        )
+    response = HttpResponse(
+        replay.body, status=replay.status, content_type="application/json"
+    )
     response["Idempotency-Replayed"] = "true"
     return response
 
@@ -113,4 +137,6 @@ def _forget_old() -> None:
 
 
 def _answer(status: int, body: Schema) -> HttpResponse:
-    return HttpResponse(body.model_dump_json(), status=status, content_type="application/json")
+    return HttpResponse(
+        body.model_dump_json(), status=status, content_type="application/json"
+    )

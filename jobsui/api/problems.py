@@ -1,4 +1,5 @@
-"""Refusals of the API as problem details (RFC 9457): `detail` says what is wrong and what to do about it."""
+"""Refusals of the API as problem details (RFC 9457): `detail` says what is wrong and
+what to do about it."""
 
 import logging
 import math
@@ -8,7 +9,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+    UnreadablePostError,
+)
 from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -23,7 +30,14 @@ from jobsui.connections.errors import (
     ZendeskError,
     explain,
 )
-from jobsui.jobs.errors import ChangedSinceCheck, FileRefused, JobsError, MappingRefused, NotPossibleNow, UnreachableNow
+from jobsui.jobs.errors import (
+    ChangedSinceCheck,
+    FileRefused,
+    JobsError,
+    MappingRefused,
+    NotPossibleNow,
+    UnreachableNow,
+)
 from jobsui.paging import BadCursor
 
 logger = logging.getLogger(__name__)
@@ -37,7 +51,9 @@ NOT_SIGNED_IN = (
     "createtoken."
 )
 BAD_CURSOR = "is none of a page of this list; follow next of a page, or leave it out"
-BODY_TOO_LARGE = "The body is larger than 10 MB. Send rows as a file: POST /api/v1/files."
+BODY_TOO_LARGE = (
+    "The body is larger than 10 MB. Send rows as a file: POST /api/v1/files."
+)
 UNEXPECTED = "Something went wrong on our side; the server's log has it. Try again."
 
 
@@ -57,8 +73,14 @@ class ProblemOut(Schema):
 class Problem(Exception):
     """Ends a request with this refusal."""
 
-    def __init__(self, status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None,
-                 retry_after: int | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: list[dict[str, str]] | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail, self.errors = status, code, detail, errors
         self.retry_after = retry_after
@@ -66,9 +88,12 @@ class Problem(Exception):
 
     def response(self) -> HttpResponse:
         body: dict[str, Any] = {
-            "type": "about:blank", "title": HTTPStatus(self.status).phrase, "status": self.status,
-            "detail": self.detail, "code": self.code,
-        }  # fmt: skip
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
         if self.errors is not None:
             body["errors"] = self.errors
         response = JsonResponse(body, status=self.status, content_type=CONTENT_TYPE)
@@ -81,13 +106,16 @@ class Problem(Exception):
 
 @contextmanager
 def named_in_body(member: str) -> Iterator[None]:
-    """What `member` of the body names and is not found is a fault of the body, not of the address."""
+    """What `member` of the body names and is not found is a fault of the body, not of
+    the address."""
     try:
         yield
     except Http404:
         said = "is not known, or this token does not see it"
         errors = [{"where": f"body.{member}", "message": said}]
-        raise Problem(422, f"unknown_{member}", f"The {member} {said}. Check its id.", errors) from None
+        raise Problem(
+            422, f"unknown_{member}", f"The {member} {said}. Check its id.", errors
+        ) from None
 
 
 def problem_of(error: Exception) -> Problem:
@@ -105,10 +133,14 @@ def problem_of(error: Exception) -> Problem:
             errors = [{"where": "query.cursor", "message": BAD_CURSOR}]
             return Problem(422, "bad_cursor", f"query.cursor: {BAD_CURSOR}.", errors)
         case MappingRefused():
-            errors = [{"where": "body.mapping", "message": each} for each in error.problems]
+            errors = [
+                {"where": "body.mapping", "message": each} for each in error.problems
+            ]
             return Problem(422, "mapping_refused", str(error), errors)
         case UnreachableNow():
-            return Problem(503, "zendesk_unreachable", str(error), retry_after=AGAIN_SECONDS)
+            return Problem(
+                503, "zendesk_unreachable", str(error), retry_after=AGAIN_SECONDS
+            )
         case ChangedSinceCheck():
             return Problem(409, "changed_since_check", str(error))
         case NotPossibleNow():
@@ -116,7 +148,12 @@ def problem_of(error: Exception) -> Problem:
         case ConnectionInUse():
             return Problem(409, "not_possible_now", str(error))
         case ConnectionRefused():
-            return Problem(422, "refused", str(error), [{"where": error.member, "message": str(error)}])
+            return Problem(
+                422,
+                "refused",
+                str(error),
+                [{"where": error.member, "message": str(error)}],
+            )
         case JobsError() | ConnectionsError() | FileRefused():
             return Problem(422, "refused", str(error))
         case TokenRefused():
@@ -124,7 +161,11 @@ def problem_of(error: Exception) -> Problem:
         case Refused():
             return Problem(422, "zendesk_refused", explain(error))
         case Limited():
-            wait = AGAIN_SECONDS if error.retry_after is None else math.ceil(error.retry_after)
+            wait = (
+                AGAIN_SECONDS
+                if error.retry_after is None
+                else math.ceil(error.retry_after)
+            )
             return Problem(503, "zendesk_limited", explain(error), retry_after=wait)
         case ZendeskError():
             return Problem(502, "zendesk_unreachable", explain(error))
@@ -132,9 +173,17 @@ def problem_of(error: Exception) -> Problem:
             return Problem(413, "too_large", BODY_TOO_LARGE)
         case HttpError():
             cause = error.__cause__
-            return cause if isinstance(cause, Problem) else Problem(error.status_code, "bad_request", str(error))
+            return (
+                cause
+                if isinstance(cause, Problem)
+                else Problem(error.status_code, "bad_request", str(error))
+            )
         case SuspiciousOperation() | MultiPartParserError() | UnreadablePostError():
-            return Problem(400, "bad_request", "The request cannot be read. Check how its body is built.")
+            return Problem(
+                400,
+                "bad_request",
+                "The request cannot be read. Check how its body is built.",
+            )
     logger.error("A request to the API failed.", exc_info=error)
     return Problem(500, "unexpected", UNEXPECTED)
 
@@ -142,7 +191,9 @@ def problem_of(error: Exception) -> Problem:
 def install(api: NinjaAPI) -> None:
     """Have every error of `api` answered as a problem."""
 
-    def answer(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
+    def answer(
+        request: HttpRequest, error: Exception | type[Exception]
+    ) -> HttpResponse:
         return problem_of(error if isinstance(error, Exception) else error()).response()
 
     handled: list[type[Exception]] = [Exception, Http404, HttpError, ValidationError]
@@ -151,14 +202,20 @@ def install(api: NinjaAPI) -> None:
 
 
 def _invalid(error: ValidationError) -> Problem:
-    errors = [{"where": _where(each["loc"]), "message": _message(each)} for each in error.errors]
+    errors = [
+        {"where": _where(each["loc"]), "message": _message(each)}
+        for each in error.errors
+    ]
     first = errors[0]
     more = f" And {len(errors) - 1} more, in errors." if len(errors) > 1 else ""
-    return Problem(422, "invalid", f"{first['where']}: {first['message']}.{more}", errors)
+    return Problem(
+        422, "invalid", f"{first['where']}: {first['message']}.{more}", errors
+    )
 
 
 def _where(loc: tuple[Any, ...]) -> str:
-    """ "body.options.blank" for where the parser found it; without the name of our own parameter."""
+    """ "body.options.blank" for where the parser found it; without the name of our own
+    parameter."""
     place, *path = [str(part) for part in loc]
     named = path[1:] if place == "body" else path
     return ".".join([place, *named])

@@ -4,7 +4,8 @@ from django.core.cache import cache
 from django.http import HttpRequest
 
 WRONG_TOKENS = 30
-"""So many from one address in a minute; then they are told to wait. A valid token is let in all the same."""
+"""So many from one address in a minute; then they are told to wait. A valid token is
+let in all the same."""
 MINUTE = 60
 
 

@@ -1,4 +1,5 @@
-"""Addresses below /api/. None of them asks for a log-in: programs bring a token, which each view looks at itself."""
+"""Addresses below /api/. None of them asks for a log-in: programs bring a token, which
+each view looks at itself."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -21,7 +22,9 @@ TAKES_FILES = ("files",)
 @login_not_required
 def nowhere(request: HttpRequest) -> HttpResponse:
     """Whatever is asked for below /api/v1/ that does not exist."""
-    return Problem(404, "not_found", f"{NOT_FOUND} All calls are listed at /api/v1/docs.").response()
+    return Problem(
+        404, "not_found", f"{NOT_FOUND} All calls are listed at /api/v1/docs."
+    ).response()
 
 
 def _opened(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:

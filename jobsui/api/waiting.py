@@ -13,8 +13,9 @@ places = threading.BoundedSemaphore(settings.WEB_THREADS // 2)
 
 
 def until_at_rest(job: Job, seconds: float) -> None:
-    """Return once the job waits for a person or is over, after so many seconds, or at once when too many wait already.
-    Between two looks nothing is held but the thread."""
+    """Return once the job waits for a person or is over, after so many seconds, or at
+    once when too many wait already. Between two looks nothing is held but the
+    thread."""
     if not places.acquire(blocking=False):
         return
     try:

@@ -1,4 +1,5 @@
-"""Secrets at rest: AES-256-GCM under a named key, bound to the row and field they belong to."""
+"""Secrets at rest: AES-256-GCM under a named key, bound to the row and field they
+belong to."""
 
 import base64
 import hashlib
@@ -10,7 +11,8 @@ from django.conf import settings
 
 
 class SecretUnreadable(Exception):
-    """No key of this installation opens the stored secret, or it was moved from another row or field."""
+    """No key of this installation opens the stored secret, or it was moved from another
+    row or field."""
 
 
 def key_id(key: bytes) -> str:
@@ -18,7 +20,8 @@ def key_id(key: bytes) -> str:
 
 
 def encrypt(text: str, *, place: str) -> str:
-    """`key id:nonce and ciphertext`, readable only with the same `place` (row and field)."""
+    """`key id:nonce and ciphertext`, readable only with the same `place` (row and
+    field)."""
     key = settings.ENCRYPTION_KEYS[0]
     nonce = os.urandom(12)
     sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), place.encode())
@@ -26,16 +29,21 @@ def encrypt(text: str, *, place: str) -> str:
 
 
 def decrypt(stored: str, *, place: str) -> str:
-    """The secret again. Raises SecretUnreadable, never returns what it could not open."""
+    """The secret again. Raises SecretUnreadable, never returns what it could not
+    open."""
     name, _, body = stored.partition(":")
     key = next((key for key in settings.ENCRYPTION_KEYS if key_id(key) == name), None)
     if key is None:
-        raise SecretUnreadable(f"The key {name!r} that encrypted this secret is not among JOBSUI_ENCRYPTION_KEYS.")
+        raise SecretUnreadable(
+            f"The key {name!r} that encrypted this secret is not among JOBSUI_ENCRYPTION_KEYS."
+        )
     try:
         sealed = base64.b64decode(body, validate=True)
         return AESGCM(key).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
     except (InvalidTag, ValueError):
-        raise SecretUnreadable("This secret was altered or belongs to another connection.") from None
+        raise SecretUnreadable(
+            "This secret was altered or belongs to another connection."
+        ) from None
 
 
 def is_current(stored: str) -> bool:

@@ -1,4 +1,5 @@
-"""What a connection refuses, and what Zendesk's errors mean for the person who sees them."""
+"""What a connection refuses, and what Zendesk's errors mean for the person who sees
+them."""
 
 from jobsui.zendesk import oauth
 from jobsui.zendesk.errors import (
@@ -14,9 +15,19 @@ from jobsui.zendesk.errors import (
 )
 
 __all__ = [
-    "ConnectionInUse", "ConnectionRefused", "ConnectionsError", "HostRefused", "Limited", "NotFound", "NotSent",
-    "Refused", "RequestRefused", "Unsure", "ZendeskError", "explain",
-]  # fmt: skip
+    "ConnectionInUse",
+    "ConnectionRefused",
+    "ConnectionsError",
+    "HostRefused",
+    "Limited",
+    "NotFound",
+    "NotSent",
+    "Refused",
+    "RequestRefused",
+    "Unsure",
+    "ZendeskError",
+    "explain",
+]
 
 
 class ConnectionsError(Exception):
@@ -28,7 +39,8 @@ class HostRefused(ConnectionsError):
 
 
 class ConnectionRefused(ConnectionsError):
-    """Values or secrets a connection cannot have. `member` names the column or secret that is wrong."""
+    """Values or secrets a connection cannot have. `member` names the column or secret
+    that is wrong."""
 
     def __init__(self, member: str, sentence: str) -> None:
         super().__init__(sentence)

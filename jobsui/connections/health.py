@@ -1,4 +1,5 @@
-"""*Test*: harmless reads that say whether a connection works, as whom, and if not, why and what to do."""
+"""*Test*: harmless reads that say whether a connection works, as whom, and if not, why
+and what to do."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -19,7 +20,8 @@ STAFF = {"admin", "agent"}
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """`error` is "" when all is well; `requests_per_minute` None when Zendesk did not say."""
+    """`error` is "" when all is well; `requests_per_minute` None when Zendesk did not
+    say."""
 
     __test__ = False  # It is no test of pytest's.
 
@@ -33,7 +35,8 @@ class TestResult:
 
 
 def test(connection: Connection) -> TestResult:
-    """Read who we are and whether custom objects can be listed. The result is kept with the connection."""
+    """Read who we are and whether custom objects can be listed. The result is kept with
+    the connection."""
     result = _test(connection)
     connection.tested_at, connection.test_passed = timezone.now(), result.ok
     connection.test_result = asdict(result)
@@ -46,14 +49,18 @@ test.__test__ = False  # type: ignore[attr-defined]
 
 def _test(connection: Connection) -> TestResult:
     if not credentials.has_secret(connection):
-        return TestResult(ok=False, error="No secret is stored for this connection. Enter it first.")
+        return TestResult(
+            ok=False, error="No secret is stored for this connection. Enter it first."
+        )
     try:
         return credentials.signed_in(connection, _look)
     except HostRefused as error:
         return TestResult(ok=False, error=str(error))
     except ZendeskError as error:
         latency = round(error.answer.elapsed * 1000) if error.answer else None
-        return TestResult(ok=False, status=error.status, latency_ms=latency, error=_sentence(error))
+        return TestResult(
+            ok=False, status=error.status, latency_ms=latency, error=_sentence(error)
+        )
 
 
 def _look(client: Client) -> TestResult:
@@ -99,5 +106,9 @@ def _sentence(error: ZendeskError) -> str:
 
 
 def _limit(answer: Answer) -> int | None:
-    text = answer.headers.get("X-Rate-Limit") or answer.headers.get("ratelimit-limit") or ""
+    text = (
+        answer.headers.get("X-Rate-Limit")
+        or answer.headers.get("ratelimit-limit")
+        or ""
+    )
     return int(text) if text.isdecimal() and len(text) < 10 else None

@@ -1,5 +1,6 @@
-"""Which hosts a connection may point at. A connection stores a host, never a URL, and the one parser here serves both
-the check and the use, so that nothing can be read one way and sent another."""
+"""Which hosts a connection may point at. A connection stores a host, never a URL, and
+the one parser here serves both the check and the use, so that nothing can be read one
+way and sent another."""
 
 import ipaddress
 import re
@@ -14,7 +15,8 @@ ZENDESK = ".zendesk.com"
 
 
 def check_host(text: str) -> str:
-    """The host a person meant by a subdomain ("acme") or a listed host ("127.0.0.1:8010"), as it is stored.
+    """The host a person meant by a subdomain ("acme") or a listed host
+    ("127.0.0.1:8010"), as it is stored.
 
     Raises HostRefused with a sentence when it may not be used.
     """
@@ -30,19 +32,24 @@ def check_host(text: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host of a base URL ("https://acme.zendesk.com"), as it is stored. Raises HostRefused when requests would go
-    elsewhere, or may not go there."""
+    """The host of a base URL ("https://acme.zendesk.com"), as it is stored. Raises
+    HostRefused when requests would go elsewhere, or may not go there."""
     scheme, _, name = url.strip().lower().removesuffix("/").partition("://")
     if "@" in name:  # A password may stand before it: it is not said again.
-        raise HostRefused("A base URL is https:// and a host, such as https://acme.zendesk.com. Leave out the rest.")
+        raise HostRefused(
+            "A base URL is https:// and a host, such as https://acme.zendesk.com. Leave out the rest."
+        )
     host = check_host(name)
     if address(host) != f"{scheme}://{name}":
-        raise HostRefused(f"The base URL of that host is {address(host)}. Send it like this, or the subdomain instead.")
+        raise HostRefused(
+            f"The base URL of that host is {address(host)}. Send it like this, or the subdomain instead."
+        )
     return host
 
 
 def base_url(host: str) -> str:
-    """Where requests for a stored host go. Raises HostRefused when it is no longer allowed."""
+    """Where requests for a stored host go. Raises HostRefused when it is no longer
+    allowed."""
     require_allowed(host)
     return address(host)
 

@@ -1,4 +1,5 @@
-"""Whose Zendesk: accounts with their credentials, and the custom objects seen in them."""
+"""Whose Zendesk: accounts with their credentials, and the custom objects seen in
+them."""
 
 import uuid
 from datetime import date
@@ -28,25 +29,36 @@ class SignIn(models.TextChoices):
 class Connection(models.Model):
     """One Zendesk account and the credentials to work in it.
 
-    Secrets live encrypted in the `sealed_*` columns and are set and read with `set_secret` and `secret` only; nothing
-    else in the project touches those columns.
+    Secrets live encrypted in the `sealed_*` columns and are set and read with
+    `set_secret` and `secret` only; nothing else in the project touches those columns.
     """
 
     SECRETS: ClassVar = ("client_secret", "access_token", "refresh_token", "api_token")
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=80, unique=True)
-    # "acme.zendesk.com", or a "host" or "host:port" that JOBSUI_API_HOSTS lists. Never a URL (hosts.py).
+    # "acme.zendesk.com", or a "host" or "host:port" that JOBSUI_API_HOSTS lists. Never
+    # a URL (hosts.py).
     host = models.CharField(max_length=255)
     production = models.BooleanField(default=False)
-    requests_per_minute = models.PositiveIntegerField(default=400, validators=[MinValueValidator(1)])
-    max_running_jobs = models.PositiveIntegerField(default=30, validators=[MinValueValidator(1)])
-    # Percent of the requests per minute that Jobs UI uses; the rest is left to people and other integrations.
-    share = models.PositiveSmallIntegerField(default=80, validators=[MinValueValidator(1), MaxValueValidator(100)])
-    # Send a batch a moment before a job slot is known to be free, when slots are what limits the account.
+    requests_per_minute = models.PositiveIntegerField(
+        default=400, validators=[MinValueValidator(1)]
+    )
+    max_running_jobs = models.PositiveIntegerField(
+        default=30, validators=[MinValueValidator(1)]
+    )
+    # Percent of the requests per minute that Jobs UI uses; the rest is left to people
+    # and other integrations.
+    share = models.PositiveSmallIntegerField(
+        default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    # Send a batch a moment before a job slot is known to be free, when slots are what
+    # limits the account.
     posts_ahead = models.BooleanField(default=True)
 
-    sign_in = models.CharField(max_length=20, choices=SignIn, default=SignIn.OAUTH_CLIENT)
+    sign_in = models.CharField(
+        max_length=20, choices=SignIn, default=SignIn.OAUTH_CLIENT
+    )
     client_id = models.CharField(max_length=255, blank=True)
     email = models.EmailField(blank=True)
     sealed_client_secret = models.TextField(blank=True)
@@ -59,10 +71,15 @@ class Connection(models.Model):
     renewing_until = models.DateTimeField(null=True, blank=True, editable=False)
     secret_set_at = models.DateTimeField(null=True, blank=True)
     secret_set_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
 
-    # What the last test said; tested_at None: never tested since the credentials or the host changed.
+    # What the last test said; tested_at None: never tested since the credentials or the
+    # host changed.
     tested_at = models.DateTimeField(null=True, blank=True)
     test_passed = models.BooleanField(default=False)
     test_result = models.JSONField(default=dict)
@@ -78,25 +95,38 @@ class Connection(models.Model):
     @property
     def subdomain(self) -> str:
         """ "acme" of "acme.zendesk.com"; "" for any other host."""
-        return self.host.removesuffix(".zendesk.com") if self.host.endswith(".zendesk.com") else ""
+        return (
+            self.host.removesuffix(".zendesk.com")
+            if self.host.endswith(".zendesk.com")
+            else ""
+        )
 
     def secret(self, name: str) -> str:
-        """The secret called `name` (one of SECRETS), "" when none is stored. Raises SecretUnreadable."""
+        """The secret called `name` (one of SECRETS), "" when none is stored. Raises
+        SecretUnreadable."""
         stored: str = getattr(self, f"sealed_{name}")
         return encryption.decrypt(stored, place=self._place(name)) if stored else ""
 
     def set_secret(self, name: str, value: str) -> None:
-        """Seal `value` into its column ("" removes it). The caller saves `sealed_<name>`."""
-        setattr(self, f"sealed_{name}", encryption.encrypt(value, place=self._place(name)) if value else "")
+        """Seal `value` into its column ("" removes it). The caller saves
+        `sealed_<name>`."""
+        setattr(
+            self,
+            f"sealed_{name}",
+            encryption.encrypt(value, place=self._place(name)) if value else "",
+        )
 
     def _place(self, name: str) -> str:
         return f"connection:{self.code}:{name}"
 
 
 class CustomObject(models.Model):
-    """A custom object of one connection, as last read from Zendesk or typed by hand and not read yet."""
+    """A custom object of one connection, as last read from Zendesk or typed by hand and
+    not read yet."""
 
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="objects_known")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="objects_known"
+    )
     key = models.CharField(max_length=255)
     title = models.CharField(max_length=255, blank=True)
     description = models.TextField(blank=True)
@@ -110,7 +140,11 @@ class CustomObject(models.Model):
 
     class Meta:
         ordering = ("key",)
-        constraints = (models.UniqueConstraint(fields=["connection", "key"], name="one_object_per_key"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["connection", "key"], name="one_object_per_key"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.title or self.key
@@ -121,7 +155,8 @@ class CustomObject(models.Model):
 
 
 class ReadPace(models.Model):
-    """How far ahead the turns of reads passed on for programs are given away, by account (reads.py)."""
+    """How far ahead the turns of reads passed on for programs are given away, by
+    account (reads.py)."""
 
     host = models.CharField(max_length=255, unique=True)
     # When the next read may go, if none is to gather.

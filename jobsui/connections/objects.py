@@ -1,4 +1,5 @@
-"""The custom objects of an account: which there are, their fields, name rules and record counts, as last read."""
+"""The custom objects of an account: which there are, their fields, name rules and
+record counts, as last read."""
 
 import re
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class ObjectRefused(ConnectionsError):
 
 
 def fetch_all(connection: Connection) -> list[CustomObject]:
-    """Read every custom object the credentials can see; known ones that are no longer there are marked gone.
+    """Read every custom object the credentials can see; known ones that are no longer
+    there are marked gone.
 
     Raises ZendeskError; what was read before stays as it was.
     """
@@ -39,12 +41,15 @@ def fetch_all(connection: Connection) -> list[CustomObject]:
     client = credentials.client_for(connection)
     for info in found:
         _keep(connection, _read(client, info))
-    connection.objects_known.exclude(key__in=[info.key for info in found]).update(gone=True)
+    connection.objects_known.exclude(key__in=[info.key for info in found]).update(
+        gone=True
+    )
     return list(connection.objects_known.all())
 
 
 def refresh(custom_object: CustomObject) -> CustomObject:
-    """Read one object again. Raises ZendeskError; an object that Zendesk no longer knows is marked gone first."""
+    """Read one object again. Raises ZendeskError; an object that Zendesk no longer
+    knows is marked gone first."""
     try:
         reading = _fetch(custom_object.connection, custom_object.key)
     except NotFound:
@@ -57,16 +62,24 @@ def refresh(custom_object: CustomObject) -> CustomObject:
 
 
 def find(connection: Connection, key: str) -> CustomObject:
-    """The object of this key as last read; read now if it never was. Raises ObjectRefused when it is no key, and
-    ZendeskError: NotFound when there is no such object."""
+    """The object of this key as last read; read now if it never was. Raises
+    ObjectRefused when it is no key, and ZendeskError: NotFound when there is no such
+    object."""
     if not KEY.fullmatch(key):
-        raise ObjectRefused(f"{key!r} is not an object key: letters, digits, - and _ only.")
-    known = connection.objects_known.filter(key=key, gone=False).exclude(read_at=None).first()
+        raise ObjectRefused(
+            f"{key!r} is not an object key: letters, digits, - and _ only."
+        )
+    known = (
+        connection.objects_known.filter(key=key, gone=False)
+        .exclude(read_at=None)
+        .first()
+    )
     return known or _keep(connection, _fetch(connection, key))
 
 
 def read_once(connection: Connection, key: str) -> CustomObject:
-    """`find` for people: raises ObjectRefused also when Zendesk refuses, and ZendeskError when it cannot be asked."""
+    """`find` for people: raises ObjectRefused also when Zendesk refuses, and
+    ZendeskError when it cannot be asked."""
     try:
         return find(connection, key)
     except Refused as error:
@@ -74,10 +87,11 @@ def read_once(connection: Connection, key: str) -> CustomObject:
 
 
 def add_by_key(connection: Connection, key: str) -> CustomObject:
-    """An object by its key typed by hand, read at once; kept unread when Zendesk cannot be asked just now.
+    """An object by its key typed by hand, read at once; kept unread when Zendesk cannot
+    be asked just now.
 
-    Raises ObjectRefused when it is no key, known already, or Zendesk says there is no such object.
-    """
+    Raises ObjectRefused when it is no key, known already, or Zendesk says there is no
+    such object."""
     if connection.objects_known.filter(key=key).exists():
         raise ObjectRefused(f"{key} is already here.")
     try:
@@ -95,11 +109,14 @@ def _look_up(client: Client, key: str) -> Reading:
 
 
 def _read(client: Client, info: ObjectInfo) -> Reading:
-    return Reading(info, custom_objects.list_fields(client, info.key), _count(client, info.key))
+    return Reading(
+        info, custom_objects.list_fields(client, info.key), _count(client, info.key)
+    )
 
 
 def _count(client: Client, key: str) -> int | None:
-    """None where the count is forbidden: of children of a cascading parent, to all but administrators."""
+    """None where the count is forbidden: of children of a cascading parent, to all but
+    administrators."""
     try:
         return custom_objects.count_records(client, key)
     except Forbidden:
@@ -116,4 +133,6 @@ def _keep(connection: Connection, reading: Reading) -> CustomObject:
         "read_at": timezone.now(),
         "gone": False,
     }
-    return CustomObject.objects.update_or_create(connection=connection, key=info.key, defaults=values)[0]
+    return CustomObject.objects.update_or_create(
+        connection=connection, key=info.key, defaults=values
+    )[0]

@@ -1,9 +1,9 @@
-"""Reads that are passed on to Zendesk for programs, each in its turn, so that jobs and people keep their share.
+"""Reads that are passed on to Zendesk for programs, each in its turn, so that jobs and
+people keep their share.
 
-The turns of an account are in the database, where all processes share them: `next_at` is when the next read may go,
-and each that takes a turn moves it on by one interval (GCRA, a token bucket kept as one moment). Time is that of the
-database.
-"""
+The turns of an account are in the database, where all processes share them: `next_at`
+is when the next read may go, and each that takes a turn moves it on by one interval
+(GCRA, a token bucket kept as one moment). Time is that of the database."""
 
 import math
 import threading
@@ -22,11 +22,13 @@ from jobsui.zendesk.payloads import Answer as Answer
 GATHER = 5
 """So many reads may go at once after a rest."""
 LEAST_SHARE = 10
-"""Percent of the account's requests that reads have beside a driver, whatever its share."""
+"""Percent of the account's requests that reads have beside a driver, whatever its
+share."""
 PATIENCE = timedelta(seconds=5)
 """A read waits so long for its turn."""
 UNDER_WAY = 4
-"""So many reads a process has waiting or at Zendesk: its few threads serve people, too."""
+"""So many reads a process has waiting or at Zendesk: its few threads serve people,
+too."""
 READ_SECONDS = 20.0
 REST_SECONDS = 30.0
 """After a 429 that does not say."""
@@ -44,10 +46,16 @@ class Busy(ConnectionsError):
 
 
 def read(
-    connection: Connection, path: str, *, method: str = "GET", body: bytes | None = None, beside_driver: bool
-) -> Answer:  # fmt: skip
-    """Zendesk's answer to one read, whatever its status, but for a 401: that is about our credentials, and raised.
-    `beside_driver`: jobs of the account are being driven, and reads get what they leave.
+    connection: Connection,
+    path: str,
+    *,
+    method: str = "GET",
+    body: bytes | None = None,
+    beside_driver: bool,
+) -> Answer:
+    """Zendesk's answer to one read, whatever its status, but for a 401: that is about
+    our credentials, and raised. `beside_driver`: jobs of the account are being driven,
+    and reads get what they leave.
 
     Raises Busy, HostRefused and ZendeskError.
     """
@@ -56,12 +64,18 @@ def read(
     interval = _interval(connection, beside_driver=beside_driver)
     try:
         time.sleep(_turn(connection.host, interval))
-        answer = credentials.signed_in(connection, lambda client: _sent(client, method, path, body))
+        answer = credentials.signed_in(
+            connection, lambda client: _sent(client, method, path, body)
+        )
     finally:
         _under_way.release()
     if answer.status == 429:
         told = retry_after(answer)
-        _rest(connection.host, interval, timedelta(seconds=REST_SECONDS if told is None else told))
+        _rest(
+            connection.host,
+            interval,
+            timedelta(seconds=REST_SECONDS if told is None else told),
+        )
     return answer
 
 
@@ -74,7 +88,9 @@ def _sent(client: Client, method: str, path: str, body: bytes | None) -> Answer:
 
 def _interval(connection: Connection, *, beside_driver: bool) -> timedelta:
     """From one read to the next."""
-    share = max(LEAST_SHARE, 100 - connection.share) if beside_driver else connection.share
+    share = (
+        max(LEAST_SHARE, 100 - connection.share) if beside_driver else connection.share
+    )
     return timedelta(minutes=1) / (connection.requests_per_minute * share / 100)
 
 
@@ -87,7 +103,9 @@ def _turn(host: str, interval: timedelta) -> float:
             taken = bool(soon.update(next_at=Greatest("next_at", Now()) + interval))
             found = pace.values_list("next_at", Now()).first()
         if found is None:
-            ReadPace.objects.bulk_create([ReadPace(host=host, next_at=LONG_AGO)], ignore_conflicts=True)
+            ReadPace.objects.bulk_create(
+                [ReadPace(host=host, next_at=LONG_AGO)], ignore_conflicts=True
+            )
             continue
         ahead: timedelta = found[0] - found[1] - gathered
         if taken:

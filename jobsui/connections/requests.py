@@ -1,4 +1,5 @@
-"""The test request: the endpoint's reference for one object, a request prepared from it, and sending it once."""
+"""The test request: the endpoint's reference for one object, a request prepared from
+it, and sending it once."""
 
 import json
 import re
@@ -53,21 +54,59 @@ class Member:
 
 MEMBERS = (
     Member("job.action", "string", True, True, "One of the six actions."),
-    Member("job.items[]", "array", True, True, "Record objects; for the delete actions, strings."),
     Member(
-        "job.items[].id", "string", True, False, "The record's Zendesk id: needed to update, never given to create."
+        "job.items[]",
+        "array",
+        True,
+        True,
+        "Record objects; for the delete actions, strings.",
     ),
-    Member("job.items[].external_id", "string", True, False, "Your own id, unique in the object."),
     Member(
-        "job.items[].name", "string", True, True, "What people see. Not allowed where names are numbered by Zendesk."
+        "job.items[].id",
+        "string",
+        True,
+        False,
+        "The record's Zendesk id: needed to update, never given to create.",
     ),
-    Member("job.items[].custom_object_fields", "object", True, False, "The object's own fields by their keys."),
-    Member("job.items[].custom_object_key", "string", False, False, "The object; it comes from the address."),
+    Member(
+        "job.items[].external_id",
+        "string",
+        True,
+        False,
+        "Your own id, unique in the object.",
+    ),
+    Member(
+        "job.items[].name",
+        "string",
+        True,
+        True,
+        "What people see. Not allowed where names are numbered by Zendesk.",
+    ),
+    Member(
+        "job.items[].custom_object_fields",
+        "object",
+        True,
+        False,
+        "The object's own fields by their keys.",
+    ),
+    Member(
+        "job.items[].custom_object_key",
+        "string",
+        False,
+        False,
+        "The object; it comes from the address.",
+    ),
     Member("job.items[].url", "string", False, False, "Direct link to the record."),
-    Member("job.items[].created_at", "string", False, False, "When the record was made."),
-    Member("job.items[].updated_at", "string", False, False, "When it was last changed."),
+    Member(
+        "job.items[].created_at", "string", False, False, "When the record was made."
+    ),
+    Member(
+        "job.items[].updated_at", "string", False, False, "When it was last changed."
+    ),
     Member("job.items[].created_by_user_id", "string", False, False, "Who made it."),
-    Member("job.items[].updated_by_user_id", "string", False, False, "Who changed it last."),
+    Member(
+        "job.items[].updated_by_user_id", "string", False, False, "Who changed it last."
+    ),
 )
 
 
@@ -91,7 +130,8 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came back, or in `error` why nothing did. `status_id` names the job status the request queued, if any."""
+    """What came back, or in `error` why nothing did. `status_id` names the job status
+    the request queued, if any."""
 
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -103,18 +143,33 @@ class Answered:
 
 
 def reference(custom_object: CustomObject) -> Reference:
-    return Reference(_jobs_path(custom_object), ACTIONS, MEMBERS, LIMITS, custom_object.schema)
+    return Reference(
+        _jobs_path(custom_object), ACTIONS, MEMBERS, LIMITS, custom_object.schema
+    )
 
 
 def prepare(custom_object: CustomObject, action: str, body: Json = None) -> Prepared:
-    """A request with this body; None: one for `action` (any of ACTIONS, else create) with a sample item made of the
-    object's own fields. Raises RequestRefused for a body that we do not send."""
+    """A request with this body; None: one for `action` (any of ACTIONS, else create)
+    with a sample item made of the object's own fields. Raises RequestRefused for a body
+    that we do not send."""
     chosen = action if action in ACTIONS else "create"
-    sample = {"job": {"action": chosen, "items": [_sample_item(chosen, custom_object.schema)]}}
-    text = json.dumps(sample, indent=2) if body is None else json.dumps(body, ensure_ascii=False)
+    sample = {
+        "job": {"action": chosen, "items": [_sample_item(chosen, custom_object.schema)]}
+    }
+    text = (
+        json.dumps(sample, indent=2)
+        if body is None
+        else json.dumps(body, ensure_ascii=False)
+    )
     _checked_body("POST", text)
-    scheme = "Basic" if custom_object.connection.sign_in == SignIn.API_TOKEN else "Bearer"
-    headers = {"Authorization": f"{scheme} ********", "Content-Type": "application/json", "Accept": "application/json"}
+    scheme = (
+        "Basic" if custom_object.connection.sign_in == SignIn.API_TOKEN else "Bearer"
+    )
+    headers = {
+        "Authorization": f"{scheme} ********",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+    }
     return Prepared("POST", _jobs_path(custom_object), headers, text)
 
 
@@ -123,7 +178,8 @@ def is_write(method: str) -> bool:
 
 
 def send(connection: Connection, method: str, path: str, body: str = "") -> Answered:
-    """Send one request to the connection's own host. Raises RequestRefused for what we do not send at all."""
+    """Send one request to the connection's own host. Raises RequestRefused for what we
+    do not send at all."""
     method = method.upper()
     check_path(path)
     content = _checked_body(method, body)
@@ -140,7 +196,9 @@ def send(connection: Connection, method: str, path: str, body: str = "") -> Answ
     except ZendeskError as error:
         if error.answer is not None:
             return _answered(error.answer)
-        return Answered(elapsed_ms=round((time.monotonic() - begun) * 1000), error=explain(error))
+        return Answered(
+            elapsed_ms=round((time.monotonic() - begun) * 1000), error=explain(error)
+        )
 
 
 def follow(connection: Connection, status_id: str) -> Answered:
@@ -152,14 +210,23 @@ def follow(connection: Connection, status_id: str) -> Answered:
 
 
 def check_path(path: str) -> None:
-    """Raises RequestRefused unless it is a plain path of the API. It is put behind the connection's host as it is, so
-    nothing in it may be read in two ways: no dot segments, however they are written, no other host, no fragment."""
+    """Raises RequestRefused unless it is a plain path of the API. It is put behind the
+    connection's host as it is, so nothing in it may be read in two ways: no dot
+    segments, however they are written, no other host, no fragment."""
     plain, _, query = path.partition("?")
     plain = unquote(plain)
-    if not PATH.fullmatch(plain) or not QUERY.fullmatch(query) or {".", ".."} & set(plain.split("/")):
-        raise RequestRefused("The address must be a path that begins with /api/v2/, such as /api/v2/users/me.")
+    if (
+        not PATH.fullmatch(plain)
+        or not QUERY.fullmatch(query)
+        or {".", ".."} & set(plain.split("/"))
+    ):
+        raise RequestRefused(
+            "The address must be a path that begins with /api/v2/, such as /api/v2/users/me."
+        )
     if TELLS_SECRETS.search(plain):
-        raise RequestRefused("Tokens, OAuth clients and signing secrets are not handled here: answers would show them.")
+        raise RequestRefused(
+            "Tokens, OAuth clients and signing secrets are not handled here: answers would show them."
+        )
 
 
 def _checked_body(method: str, body: str) -> bytes | None:
@@ -187,7 +254,11 @@ def _answered(answer: Answer) -> Answered:
     status = job_status_in(data)
     return Answered(
         status=answer.status,
-        headers={name: value for name, value in answer.headers.items() if name.lower() not in HIDDEN_HEADERS},
+        headers={
+            name: value
+            for name, value in answer.headers.items()
+            if name.lower() not in HIDDEN_HEADERS
+        },
         body=text,
         elapsed_ms=round(answer.elapsed * 1000),
         status_id=_status_id(status.raw.get("id")),
@@ -200,7 +271,8 @@ def _status_id(value: Json) -> str:
 
 
 def _read(answer: Answer) -> tuple[Json, str]:
-    """The decoded body, None when it is no JSON or too large to be laid out, and its text as it is shown."""
+    """The decoded body, None when it is no JSON or too large to be laid out, and its
+    text as it is shown."""
     plain = answer.body[:MOST_SHOWN].decode("utf-8", "replace")
     if len(answer.body) > MOST_LAID_OUT:
         return None, plain
@@ -227,14 +299,23 @@ def _sample_item(action: str, schema: Schema) -> Any:
         item["external_id"] = "sample-1"
     if not schema.name_rules.autonumbered and action != "update":
         item["name"] = "Sample"
-    item["custom_object_fields"] = {entry.key: _sample(entry) for entry in schema.fields if not entry.readonly}
+    item["custom_object_fields"] = {
+        entry.key: _sample(entry) for entry in schema.fields if not entry.readonly
+    }
     return item
 
 
 def _sample(entry: Field) -> Any:
     option = entry.options[0].value if entry.options else None
     samples: dict[str, Any] = {
-        "integer": 1, "decimal": 1.5, "currency": 9.99, "checkbox": True, "date": "2026-01-31", "dropdown": option,
-        "multiselect": [option] if option else [], "lookup": "external_id:sample", "parent": "external_id:sample",
-    }  # fmt: skip
+        "integer": 1,
+        "decimal": 1.5,
+        "currency": 9.99,
+        "checkbox": True,
+        "date": "2026-01-31",
+        "dropdown": option,
+        "multiselect": [option] if option else [],
+        "lookup": "external_id:sample",
+        "parent": "external_id:sample",
+    }
     return samples.get(entry.type, "text")

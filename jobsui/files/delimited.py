@@ -1,4 +1,5 @@
-"""CSV and its kin. The delimiter is found by a vote of the first lines, and people may overrule it."""
+"""CSV and its kin. The delimiter is found by a vote of the first lines, and people may
+overrule it."""
 
 import csv
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ csv.field_size_limit(MOST_CELL)
 
 
 def vote(text: str, *, whole: bool = False) -> str:
-    """The delimiter of a text's first lines: the one that cuts most of them into the same number of cells. Unless the
-    text is `whole`, its last line may be cut short and has no vote."""
+    """The delimiter of a text's first lines: the one that cuts most of them into the
+    same number of cells. Unless the text is `whole`, its last line may be cut short and
+    has no vote."""
     if text.startswith(HINT) and text[len(HINT) : len(HINT) + 1] in DELIMITERS:
         return text[len(HINT)]
     lines = text.splitlines()
@@ -26,9 +28,14 @@ def vote(text: str, *, whole: bool = False) -> str:
     return best if _score(voters, best) > (0, 0) else ","
 
 
-def read(stream: BinaryIO, encoding: str, delimiter: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header and the rows behind it. A row's number counts records as a spreadsheet does, blank ones included."""
-    records = _records(csv.reader(text_of(stream, encoding), delimiter=delimiter, strict=True))
+def read(
+    stream: BinaryIO, encoding: str, delimiter: str
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The header and the rows behind it. A row's number counts records as a spreadsheet
+    does, blank ones included."""
+    records = _records(
+        csv.reader(text_of(stream, encoding), delimiter=delimiter, strict=True)
+    )
     header = next(records, None)
     if header is not None and header[1] == [HINT, ""]:
         header = next(records, None)
@@ -48,7 +55,9 @@ def _records(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             raise FileRefused(_csv_trouble(str(error), number)) from None
         except UnicodeDecodeError:
-            raise FileRefused(f"Row {number:,} does not fit the file's encoding. Upload the file again.") from None
+            raise FileRefused(
+                f"Row {number:,} does not fit the file's encoding. Upload the file again."
+            ) from None
         if any(cells):
             yield number, cells
 
@@ -56,7 +65,8 @@ def _records(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
 def _csv_trouble(error: str, number: int) -> str:
     if "field larger" in error:
         return (
-            f"Row {number:,} has a cell of more than {MOST_CELL:,} characters. Is a quotation mark missing before it?"
+            f"Row {number:,} has a cell of more than {MOST_CELL:,} characters. "
+            "Is a quotation mark missing before it?"
         )
     if "unexpected end" in error:
         return f"Row {number:,} begins a quoted cell that never ends. Close its quotation mark."

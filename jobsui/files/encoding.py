@@ -1,4 +1,5 @@
-"""Bytes to text. The encoding is found by rules that can be explained, not by guessing at statistics."""
+"""Bytes to text. The encoding is found by rules that can be explained, not by guessing
+at statistics."""
 
 import codecs
 import io
@@ -8,26 +9,44 @@ from jobsui.files.errors import FileRefused
 
 UTF8 = "utf-8-sig"
 """UTF-8, with or without a byte order mark."""
-ENCODINGS = (UTF8, "cp1252", "iso-8859-1", "iso-8859-2", "iso-8859-15", "cp1250", "cp1251", "mac-roman", "shift_jis",
-             "gb18030", "utf-16")  # fmt: skip
+ENCODINGS = (
+    UTF8,
+    "cp1252",
+    "iso-8859-1",
+    "iso-8859-2",
+    "iso-8859-15",
+    "cp1250",
+    "cp1251",
+    "mac-roman",
+    "shift_jis",
+    "gb18030",
+    "utf-16",
+)
 """What people may choose for a file that is not UTF-8."""
 CHUNK = 1 << 20
 MOST_CHUNKS_A_LINE = 16
 
 
 def choose(head: bytes, chosen: str = "") -> str:
-    """The chosen encoding, else UTF-16 by its byte order mark, else UTF-8. Raises FileRefused for an unknown choice."""
+    """The chosen encoding, else UTF-16 by its byte order mark, else UTF-8. Raises
+    FileRefused for an unknown choice."""
     if chosen:
         name = UTF8 if chosen.lower() in {"utf-8", "utf8"} else chosen.lower()
         if name not in ENCODINGS:
-            raise FileRefused(f"The encoding {chosen!r} is not known. Choose one of: {', '.join(ENCODINGS)}.")
+            raise FileRefused(
+                f"The encoding {chosen!r} is not known. Choose one of: {', '.join(ENCODINGS)}."
+            )
         return name
-    return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else UTF8
+    return (
+        "utf-16"
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        else UTF8
+    )
 
 
 def check(stream: BinaryIO, encoding: str, *, lines: bool) -> None:
-    """Read the whole stream and raise FileRefused unless all of it is text in this encoding, in lines of a sane
-    length if it is to be read by `lines`."""
+    """Read the whole stream and raise FileRefused unless all of it is text in this
+    encoding, in lines of a sane length if it is to be read by `lines`."""
     decoder = codecs.getincrementaldecoder(encoding)()
     stream.seek(0)
     line, without_end = 1, 0
@@ -37,22 +56,33 @@ def check(stream: BinaryIO, encoding: str, *, lines: bool) -> None:
             text = decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
             raise FileRefused(_does_not_fit(error, encoding, line, chunk)) from None
-        except UnicodeError:  # Python says so, without a place, when the byte order mark is missing.
-            raise FileRefused("The file is not UTF-16: it has no byte order mark. Choose another encoding.") from None
+        except (
+            UnicodeError
+        ):  # Python says so, without a place, when the byte order mark is missing.
+            raise FileRefused(
+                "The file is not UTF-16: it has no byte order mark. Choose another encoding."
+            ) from None
         if "\x00" in text:
-            raise FileRefused("The file holds zero bytes, so it is no text file. Export it again as CSV (UTF-8).")
+            raise FileRefused(
+                "The file holds zero bytes, so it is no text file. Export it again as CSV (UTF-8)."
+            )
         if not chunk:
             return
         line += chunk.count(b"\n")
         without_end = 0 if b"\n" in chunk or b"\r" in chunk else without_end + 1
         if lines and without_end == MOST_CHUNKS_A_LINE:
-            raise FileRefused(f"Line {line:,} is longer than 16 MB, so this is no table. Export the file again as CSV.")
+            raise FileRefused(
+                f"Line {line:,} is longer than 16 MB, so this is no table. Export the file again as CSV."
+            )
 
 
 def text_of(stream: BinaryIO, encoding: str) -> io.TextIOWrapper:
-    """The stream as text from its beginning, line ends as they are. Its owner still has to close it."""
+    """The stream as text from its beginning, line ends as they are. Its owner still has
+    to close it."""
     stream.seek(0)
-    return io.TextIOWrapper(io.BufferedReader(_Raw(stream), 1 << 16), encoding=encoding, newline="")
+    return io.TextIOWrapper(
+        io.BufferedReader(_Raw(stream), 1 << 16), encoding=encoding, newline=""
+    )
 
 
 def utf8_of(stream: BinaryIO, encoding: str) -> BinaryIO:
@@ -65,7 +95,9 @@ def utf8_of(stream: BinaryIO, encoding: str) -> BinaryIO:
     return stream
 
 
-def _does_not_fit(error: UnicodeDecodeError, encoding: str, line: int, chunk: bytes) -> str:
+def _does_not_fit(
+    error: UnicodeDecodeError, encoding: str, line: int, chunk: bytes
+) -> str:
     name = {UTF8: "UTF-8", "utf-16": "UTF-16"}.get(encoding, encoding)
     # The decoder may have kept the begun character of the chunk before.
     line += chunk.count(b"\n", 0, max(0, error.start - len(error.object) + len(chunk)))

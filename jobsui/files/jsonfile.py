@@ -1,5 +1,6 @@
-"""JSON arrays and JSON Lines: each object a row, its members the columns. Zendesk's own item form is read, too:
-`custom_object_fields` becomes one column for each of its members."""
+"""JSON arrays and JSON Lines: each object a row, its members the columns. Zendesk's own
+item form is read, too: `custom_object_fields` becomes one column for each of its
+members."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +22,8 @@ ONLY = "value"
 MOST_LINE = 4 * 1024 * 1024
 NOT_JSON = (JSONError, ValueError, ArithmeticError, RecursionError)
 MOST_DIGITS = 400
-"""A number with more is left as 1E+999: written out, a few bytes could fill the memory."""
+"""A number with more is left as 1E+999: written out, a few bytes could fill the
+memory."""
 
 
 def kind(text: str, suffix: str) -> str:
@@ -41,10 +43,13 @@ def kind(text: str, suffix: str) -> str:
 def read_document(
     stream: BinaryIO, encoding: str = UTF8, *, most_columns: int
 ) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """An array, or an object with an array in it (LISTS). A row's number is its place in the array, from 1."""
+    """An array, or an object with an array in it (LISTS). A row's number is its place
+    in the array, from 1."""
     refuse_bombs(utf8_of(stream, encoding))
     prefix = _prefix(utf8_of(stream, encoding))
-    return _read(lambda: enumerate(_items(utf8_of(stream, encoding), prefix), 1), most_columns)
+    return _read(
+        lambda: enumerate(_items(utf8_of(stream, encoding), prefix), 1), most_columns
+    )
 
 
 def read_lines(
@@ -55,8 +60,8 @@ def read_lines(
 
 
 def read_items(stream: BinaryIO, prefix: str) -> Iterator[tuple[int, list[str]]]:
-    """The values of the array at `prefix` ("job.items"), each as JSON in its one cell, numbered from 1. Raises
-    FileRefused, also while rows are read."""
+    """The values of the array at `prefix` ("job.items"), each as JSON in its one cell,
+    numbered from 1. Raises FileRefused, also while rows are read."""
     stream.seek(0)
     try:
         for number, value in enumerate(ijson.items(stream, f"{prefix}.item"), 1):
@@ -66,8 +71,9 @@ def read_items(stream: BinaryIO, prefix: str) -> Iterator[tuple[int, list[str]]]
 
 
 def members(stream: BinaryIO, prefix: str) -> dict[str, Any]:
-    """What the object at `prefix` holds: its plain values, and for each array or object of it the word "array" or
-    "object". One pass over the whole stream, which shows that it is JSON; raises FileRefused when it is not."""
+    """What the object at `prefix` holds: its plain values, and for each array or object
+    of it the word "array" or "object". One pass over the whole stream, which shows that
+    it is JSON; raises FileRefused when it is not."""
     refuse_bombs(_rewound(stream))
     found: dict[str, Any] = {}
     name = ""
@@ -75,8 +81,14 @@ def members(stream: BinaryIO, prefix: str) -> dict[str, Any]:
         for at, event, value in ijson.parse(_rewound(stream)):
             if at == prefix and event == "map_key":
                 name = value
-            elif name and at == f"{prefix}.{name}" and event not in {"map_key", "end_map", "end_array"}:
-                found[name] = {"start_array": "array", "start_map": "object"}.get(event, value)
+            elif (
+                name
+                and at == f"{prefix}.{name}"
+                and event not in {"map_key", "end_map", "end_array"}
+            ):
+                found[name] = {"start_array": "array", "start_map": "object"}.get(
+                    event, value
+                )
     except NOT_JSON as error:
         raise FileRefused(_trouble(error)) from None
     return found
@@ -90,18 +102,23 @@ def _rewound(stream: BinaryIO) -> BinaryIO:
 def _read(
     values: Callable[[], Iterable[tuple[int, Any]]], most_columns: int
 ) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Two passes, as any row may bring a column: the first for the columns, the second gives the rows."""
+    """Two passes, as any row may bring a column: the first for the columns, the second
+    gives the rows."""
     columns: dict[str, None] = {}
     for number, value in values():
         columns.update(dict.fromkeys(_flat(value, number)))
         if len(columns) > most_columns:
-            raise FileRefused(f"The rows up to row {number:,} have more than {most_columns:,} columns. Remove some.")
+            raise FileRefused(
+                f"The rows up to row {number:,} have more than {most_columns:,} columns. Remove some."
+            )
     if not columns:
         raise FileRefused("The file has no rows.")
     return list(columns), _rows(values(), list(columns))
 
 
-def _rows(values: Iterable[tuple[int, Any]], columns: list[str]) -> Iterator[tuple[int, list[str]]]:
+def _rows(
+    values: Iterable[tuple[int, Any]], columns: list[str]
+) -> Iterator[tuple[int, list[str]]]:
     for number, value in values:
         members = _flat(value, number)
         cells = [members.get(column, "") for column in columns]
@@ -117,7 +134,9 @@ def _flat(value: Any, number: int) -> dict[str, str]:
             f"Row {number:,} is nested too deeply. Write its values as texts, numbers or lists."
         ) from None
     if any("\x00" in cell for cell in cells.values()):
-        raise FileRefused(f"Row {number:,} holds a zero character, which no field can take. Remove it.")
+        raise FileRefused(
+            f"Row {number:,} holds a zero character, which no field can take. Remove it."
+        )
     return cells
 
 
@@ -125,11 +144,15 @@ def _cells(value: Any, number: int) -> dict[str, str]:
     if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
         return {ONLY: _text(value)}
     if not isinstance(value, dict):
-        raise FileRefused(f'Row {number:,} is not an object. Each row must be one, such as {{"name": "Drill"}}.')
+        raise FileRefused(
+            f'Row {number:,} is not an object. Each row must be one, such as {{"name": "Drill"}}.'
+        )
     cells: dict[str, str] = {}
     for key, member in value.items():
         if key == NESTED and isinstance(member, dict):
-            cells |= {f"{NESTED}.{name}": _text(inner) for name, inner in member.items()}
+            cells |= {
+                f"{NESTED}.{name}": _text(inner) for name, inner in member.items()
+            }
         else:
             cells[key] = _text(member)
     return cells
@@ -154,19 +177,28 @@ def _number(value: Decimal) -> str:
     """As people write it: without an exponent, and 12.0 is 12."""
     if abs(value.adjusted()) > MOST_DIGITS:
         return str(value)
-    return format(value.to_integral_value() if value == value.to_integral_value() else value, "f")
+    return format(
+        value.to_integral_value() if value == value.to_integral_value() else value, "f"
+    )
 
 
 def _plain_number(value: Decimal) -> int | float:
     """A number inside a list or an object."""
-    return int(value) if abs(value.adjusted()) <= MOST_DIGITS and value == value.to_integral_value() else float(value)
+    return (
+        int(value)
+        if abs(value.adjusted()) <= MOST_DIGITS and value == value.to_integral_value()
+        else float(value)
+    )
 
 
-_item = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain_number).encode
+_item = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain_number
+).encode
 
 
 def _whole_characters(text: str) -> str:
-    """Halves of characters, which JSON can write and UTF-8 cannot, become question marks."""
+    """Halves of characters, which JSON can write and UTF-8 cannot, become question
+    marks."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
@@ -178,7 +210,9 @@ def _prefix(stream: BinaryIO) -> str:
                 return f"{prefix}.item" if prefix else "item"
     except NOT_JSON as error:
         raise FileRefused(_trouble(error)) from None
-    raise FileRefused('The file has no list of rows. It must be an array, or an object with an array "items".')
+    raise FileRefused(
+        'The file has no list of rows. It must be an array, or an object with an array "items".'
+    )
 
 
 def _items(stream: BinaryIO, prefix: str) -> Iterator[Any]:
@@ -193,7 +227,9 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
     while line := stream.readline(MOST_LINE):
         number += 1
         if len(line) == MOST_LINE:
-            raise FileRefused(f"Line {number:,} is longer than 4 MB. Each line must be one record.")
+            raise FileRefused(
+                f"Line {number:,} is longer than 4 MB. Each line must be one record."
+            )
         if text := line.strip():
             yield number, _loads(text, number)
 

@@ -1,5 +1,5 @@
-"""A look at what a workbook would unpack to, in constant memory, before openpyxl sees it. A zip's own figures may lie,
-so everything is counted by unpacking it."""
+"""A look at what a workbook would unpack to, in constant memory, before openpyxl sees
+it. A zip's own figures may lie, so everything is counted by unpacking it."""
 
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +17,8 @@ MOST_PART = 16 * 1024**2
 MOST_ROWS = 1_048_576
 MOST_BETWEEN_ROWS = 16 * 1024**2
 MOST_ELEMENTS = 500_000
-"""From one row to the next, or behind the last one: openpyxl keeps them until the next row begins."""
+"""From one row to the next, or behind the last one: openpyxl keeps them until the next
+row begins."""
 CHUNK = 1 << 20
 
 SHEETS = "xl/worksheets/"
@@ -37,8 +38,8 @@ class Seen:
 
 
 def look(archive: zipfile.ZipFile) -> dict[str, Seen]:
-    """What was seen, by the name of the sheet's part. Raises FileRefused for what is no workbook or would not fit
-    into memory."""
+    """What was seen, by the name of the sheet's part. Raises FileRefused for what is no
+    workbook or would not fit into memory."""
     members = archive.infolist()
     _refuse_strangers({member.filename for member in members})
     if len(members) > MOST_MEMBERS:
@@ -65,13 +66,22 @@ def _refuse_strangers(names: set[str]) -> None:
 
 
 def _refuse_disguises(archive: zipfile.ZipFile) -> None:
-    """The limits go by the names of parts, openpyxl goes by their declared types: the two must agree."""
+    """The limits go by the names of parts, openpyxl goes by their declared types: the
+    two must agree."""
 
     def agree(_: str, attributes: dict[str, str]) -> None:
         part = attributes.get("PartName", "").removeprefix("/")
-        expected = ".worksheet+xml" if _is_sheet(part) else ".sharedStrings+xml" if part == STRINGS else ""
+        expected = (
+            ".worksheet+xml"
+            if _is_sheet(part)
+            else ".sharedStrings+xml"
+            if part == STRINGS
+            else ""
+        )
         if not attributes.get("ContentType", "").endswith(expected):
-            raise FileRefused("The workbook's parts have misleading names. Save it again as .xlsx or CSV.")
+            raise FileRefused(
+                "The workbook's parts have misleading names. Save it again as .xlsx or CSV."
+            )
 
     parser = _parser()
     parser.StartElementHandler = agree
@@ -90,7 +100,9 @@ def _limit(name: str) -> int:
     return MOST_STRINGS if name == STRINGS else MOST_PART
 
 
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> Iterator[bytes]:
+def _unpacked(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int
+) -> Iterator[bytes]:
     size = 0
     with archive.open(member) as part:
         while chunk := part.read(CHUNK):
@@ -107,12 +119,15 @@ def _parser() -> expat.XMLParserType:
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise FileRefused("The workbook declares its own XML entities, as no spreadsheet does. Save it again as .xlsx.")
+    raise FileRefused(
+        "The workbook declares its own XML entities, as no spreadsheet does. Save it again as .xlsx."
+    )
 
 
 @dataclass(slots=True)
 class _SheetScan:
-    """Goes through a sheet's XML and refuses one that would fill the memory between two rows."""
+    """Goes through a sheet's XML and refuses one that would fill the memory between two
+    rows."""
 
     seen: Seen = field(default_factory=Seen)
     parser: expat.XMLParserType = field(default_factory=_parser)

@@ -1,4 +1,5 @@
-"""The words of the product (contract: actions, job states, row outcomes) and what follows from each."""
+"""The words of the product (contract: actions, job states, row outcomes) and what
+follows from each."""
 
 from django.db.models import IntegerChoices, TextChoices
 
@@ -6,14 +7,18 @@ from django.db.models import IntegerChoices, TextChoices
 class Action(TextChoices):
     CREATE = "create", "Create"
     UPDATE = "update", "Update"
-    UPSERT_BY_EXTERNAL_ID = "create_or_update_by_external_id", "Create or update by external ID"
+    UPSERT_BY_EXTERNAL_ID = (
+        "create_or_update_by_external_id",
+        "Create or update by external ID",
+    )
     UPSERT_BY_NAME = "create_or_update_by_name", "Create or update by name"
     DELETE = "delete", "Delete"
     DELETE_BY_EXTERNAL_ID = "delete_by_external_id", "Delete by external ID"
 
     @property
     def key(self) -> str:
-        """The item's member that says which record is meant: "id", "external_id", "name"; "" for create."""
+        """The item's member that says which record is meant: "id", "external_id",
+        "name"; "" for create."""
         return _KEYS[self]
 
     @property
@@ -22,12 +27,14 @@ class Action(TextChoices):
 
     @property
     def is_repeatable(self) -> bool:
-        """Sending the same rows again leads to the same records. Only `create` makes new ones each time."""
+        """Sending the same rows again leads to the same records. Only `create` makes
+        new ones each time."""
         return self is not Action.CREATE
 
     @property
     def outcome(self) -> "Outcome":
-        """What a row that succeeded has become. An upsert's answer does not tell which of the two (docs/zendesk.md)."""
+        """What a row that succeeded has become. An upsert's answer does not tell which
+        of the two (docs/zendesk.md)."""
         return _OUTCOMES[self]
 
 
@@ -45,9 +52,19 @@ class Outcome(TextChoices):
 
 
 SUCCEEDED = (
-    Outcome.CREATED, Outcome.UPDATED, Outcome.CREATED_OR_UPDATED, Outcome.DELETED, Outcome.UNCHANGED,
-)  # fmt: skip
-SETTLED = (*SUCCEEDED, Outcome.INVALID, Outcome.FAILED, Outcome.UNCERTAIN, Outcome.CANCELLED)
+    Outcome.CREATED,
+    Outcome.UPDATED,
+    Outcome.CREATED_OR_UPDATED,
+    Outcome.DELETED,
+    Outcome.UNCHANGED,
+)
+SETTLED = (
+    *SUCCEEDED,
+    Outcome.INVALID,
+    Outcome.FAILED,
+    Outcome.UNCERTAIN,
+    Outcome.CANCELLED,
+)
 
 _KEYS = {
     Action.CREATE: "",
@@ -118,7 +135,10 @@ class HeldBy(TextChoices):
     NOTHING = "", ""
     RATE = "rate", "the account's request rate"
     WINDOW = "window", "Zendesk's job slots"
-    OTHERS = "others", "other integrations, which use the account's job slots or requests"
+    OTHERS = (
+        "others",
+        "other integrations, which use the account's job slots or requests",
+    )
     BLOCKED = "blocked", "Zendesk, which asked us to wait"
     UNREACHABLE = "unreachable", "Zendesk cannot be reached"
     DOUBT = "doubt", "rows in doubt with the same keys"

@@ -3,9 +3,14 @@
 from jobsui.files.errors import FileRefused
 
 __all__ = [
-    "ChangedSinceCheck", "FileRefused", "JobsError", "MappingRefused", "NotPossibleNow", "UnreachableNow",
+    "ChangedSinceCheck",
+    "FileRefused",
+    "JobsError",
+    "MappingRefused",
+    "NotPossibleNow",
+    "UnreachableNow",
     "UploadRefused",
-]  # fmt: skip
+]
 
 
 class JobsError(Exception):
@@ -13,7 +18,8 @@ class JobsError(Exception):
 
 
 class NotPossibleNow(JobsError):
-    """The job's state does not allow what was asked (already launched, already over, ...)."""
+    """The job's state does not allow what was asked (already launched, already over,
+    ...)."""
 
 
 class UnreachableNow(NotPossibleNow):
@@ -21,7 +27,8 @@ class UnreachableNow(NotPossibleNow):
 
 
 class ChangedSinceCheck(JobsError):
-    """File, mapping, options or the object's fields are no longer what was checked; check again."""
+    """File, mapping, options or the object's fields are no longer what was checked;
+    check again."""
 
 
 class MappingRefused(JobsError):

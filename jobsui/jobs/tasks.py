@@ -1,4 +1,5 @@
-"""What workers are called for. Each takes ids, finds the row, calls one engine function; twice does no harm."""
+"""What workers are called for. Each takes ids, finds the row, calls one engine
+function; twice does no harm."""
 
 from jobsui.jobs.engine import checking, hosting, intake, planning, unattended
 from jobsui.jobs.models import File, Job
@@ -30,5 +31,6 @@ def plan_job(job_id: int) -> None:
 
 
 def drive() -> None:
-    """Own the accounts that have open work and no driver, and move their jobs on until there is none left."""
+    """Own the accounts that have open work and no driver, and move their jobs on until
+    there is none left."""
     hosting.drive_accounts(stopping=stopping)

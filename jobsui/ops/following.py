@@ -19,16 +19,21 @@ DATABASE_SECONDS = 120
 
 
 def wait(command: TerminalCommand, job: Job, *, as_json: bool) -> Exit:
-    """Follow a job until it is over or needs a person; tell how it stands then. The exit status says whether all rows
-    succeeded. Raises CommandError for a draft that is not launched by itself."""
+    """Follow a job until it is over or needs a person; tell how it stands then. The
+    exit status says whether all rows succeeded. Raises CommandError for a draft that is
+    not launched by itself."""
     try:
         job = _follow(command, job, as_json=as_json)
     except KeyboardInterrupt:
         name = telling.short(job)
-        command.tell(f"The job goes on. Wait again: manage.py jobs wait {name}   Stop it: manage.py jobs cancel {name}")
+        command.tell(
+            f"The job goes on. Wait again: manage.py jobs wait {name}   Stop it: manage.py jobs cancel {name}"
+        )
         return Exit.INTERRUPTED
     if job.is_draft:
-        raise could_not(f"This job is a draft, not launched. {job.reason} Its page: {telling.page(job)}")
+        raise could_not(
+            f"This job is a draft, not launched. {job.reason} Its page: {telling.page(job)}"
+        )
     if as_json:
         command.put_json(telling.facts(job))
     else:

@@ -12,9 +12,11 @@ from jobsui.jobs import queueing
 PATH = "/healthz"
 
 
-def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Answers before anything else looks at the request: who asks comes by a bare address instead of an allowed host
-    name, without TLS and without a log-in."""
+def middleware(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Answers before anything else looks at the request: who asks comes by a bare
+    address instead of an allowed host name, without TLS and without a log-in."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         return healthz(request) if request.path_info == PATH else get_response(request)
@@ -24,7 +26,8 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
 
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 once database and queue answer and migrations are done, else 503; says nothing more to strangers."""
+    """200 once database and queue answer and migrations are done, else 503; says
+    nothing more to strangers."""
     return HttpResponse(status=200 if _is_migrated() and queueing.answers() else 503)
 
 

@@ -1,5 +1,5 @@
-"""From a file on the command line to a checked draft, in this process: problems are told at once, and no worker is
-needed for it."""
+"""From a file on the command line to a checked draft, in this process: problems are
+told at once, and no worker is needed for it."""
 
 import argparse
 import sys
@@ -34,43 +34,89 @@ LOOK_SECONDS = 0.2
 
 def add_arguments(parser: CommandParser) -> None:
     """What a job is made of."""
-    parser.add_argument("file", metavar="FILE", help="CSV, XLSX, JSON or JSON Lines; - reads standard input")
-    parser.add_argument("--connection", required=True, metavar="C", help="name or code of a connection")
-    parser.add_argument("--object", required=True, metavar="KEY", help="key of the custom object")
-    parser.add_argument("--action", required=True, choices=Action.values, metavar="A", help=", ".join(Action.values))
     parser.add_argument(
-        "--map", action="append", default=[], type=_pair, metavar="COLUMN=FIELD",
+        "file",
+        metavar="FILE",
+        help="CSV, XLSX, JSON or JSON Lines; - reads standard input",
+    )
+    parser.add_argument(
+        "--connection", required=True, metavar="C", help="name or code of a connection"
+    )
+    parser.add_argument(
+        "--object", required=True, metavar="KEY", help="key of the custom object"
+    )
+    parser.add_argument(
+        "--action",
+        required=True,
+        choices=Action.values,
+        metavar="A",
+        help=", ".join(Action.values),
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="COLUMN=FIELD",
         help="which column fills which field (name, external_id, id, or a field's key); only those named are sent. "
         "Without it, columns named like fields map themselves",
-    )  # fmt: skip
-    parser.add_argument("--map-others", action="store_true", help="columns not named by --map map themselves too")
+    )
     parser.add_argument(
-        "--blank", choices=["skip", "clear"], default="skip",
+        "--map-others",
+        action="store_true",
+        help="columns not named by --map map themselves too",
+    )
+    parser.add_argument(
+        "--blank",
+        choices=["skip", "clear"],
+        default="skip",
         help="an empty cell leaves the field as it is (skip, the default) or empties it (clear)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--no-own-external-ids", action="store_false", dest="own_external_ids",
+        "--no-own-external-ids",
+        action="store_false",
+        dest="own_external_ids",
         help="rows to create without an external id get none; those whose answer is lost may stay uncertain",
-    )  # fmt: skip
+    )
     encodings = intake.ENCODINGS
     parser.add_argument(
-        "--encoding", default="", choices=encodings, metavar="E", help=f"{', '.join(encodings)}; detected if not said"
+        "--encoding",
+        default="",
+        choices=encodings,
+        metavar="E",
+        help=f"{', '.join(encodings)}; detected if not said",
     )
-    parser.add_argument("--delimiter", default="", choices=list(DELIMITERS), help="of a CSV; detected if not said")
-    parser.add_argument("--sheet", default="", help="of a workbook; the first if not said")
+    parser.add_argument(
+        "--delimiter",
+        default="",
+        choices=list(DELIMITERS),
+        help="of a CSV; detected if not said",
+    )
+    parser.add_argument(
+        "--sheet", default="", help="of a workbook; the first if not said"
+    )
 
 
 @contextmanager
 def checked(
-    command: TerminalCommand, options: dict[str, Any], *, by: "User | None" = None, invalid: str = "stop"
+    command: TerminalCommand,
+    options: dict[str, Any],
+    *,
+    by: "User | None" = None,
+    invalid: str = "stop",
 ) -> Iterator[Job]:
-    """The file as a draft whose rows were all checked. Unless it is launched within the block, nothing is left of it
-    afterwards. Raises CommandError, and what the engine refuses."""
-    target = named.custom_object(named.connection(options["connection"]), options["object"])
+    """The file as a draft whose rows were all checked. Unless it is launched within the
+    block, nothing is left of it afterwards. Raises CommandError, and what the engine
+    refuses."""
+    target = named.custom_object(
+        named.connection(options["connection"]), options["object"]
+    )
     file = _received(options, by)
     said = {name: options[name] for name in ("blank", "own_external_ids")}
     chosen = Options.from_json(said | {"invalid": invalid})
-    job = control.draft(target.connection, target.key, options["action"], file, by=by, options=chosen)
+    job = control.draft(
+        target.connection, target.key, options["action"], file, by=by, options=chosen
+    )
     meter = Meter(command.stderr)
     try:
         _read(job, meter)
@@ -87,8 +133,11 @@ def checked(
 
 
 def _received(options: dict[str, Any], by: "User | None") -> File:
-    layout = {"encoding": options["encoding"], "delimiter": DELIMITERS.get(options["delimiter"], ""),
-              "sheet": options["sheet"]}  # fmt: skip
+    layout = {
+        "encoding": options["encoding"],
+        "delimiter": DELIMITERS.get(options["delimiter"], ""),
+        "sheet": options["sheet"],
+    }
     if options["file"] == "-":
         return intake.receive(_pieces(sys.stdin.buffer), "stdin", by=by, **layout)
     path = Path(options["file"])
@@ -108,7 +157,12 @@ def _read(job: Job, meter: Meter) -> None:
         meter.show(f"Reading {file.name}: {counted(file.rows_read, 'row')}")
         return file.state != FileState.READING
 
-    _until(is_read, lambda stopping: intake.read_file(File.objects.get(pk=file.pk), stopping=stopping))
+    _until(
+        is_read,
+        lambda stopping: intake.read_file(
+            File.objects.get(pk=file.pk), stopping=stopping
+        ),
+    )
     meter.clear()
     if file.state == FileState.REJECTED:
         raise could_not(f"{file.name}: {file.error}")
@@ -116,29 +170,45 @@ def _read(job: Job, meter: Meter) -> None:
 
 def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:
     offered = mapping.targets(checking.schema_of(job), Action(job.action))
-    chosen = {column: mapping.target_key(field, offered) for column, field in _told_once(pairs).items()}
+    chosen = {
+        column: mapping.target_key(field, offered)
+        for column, field in _told_once(pairs).items()
+    }
     if others or not chosen:
         free = [target for target in offered if target.key not in chosen.values()]
-        chosen |= mapping.suggest([column for column in job.file.columns if column not in chosen], free)
+        chosen |= mapping.suggest(
+            [column for column in job.file.columns if column not in chosen], free
+        )
     control.set_mapping(job, chosen, Options.from_json(job.options))
     try:
         checking.require_mapping(job)
     except MappingRefused as refusal:
-        columns, fields = ", ".join(job.file.columns), ", ".join(t.key.removeprefix(mapping.FIELD) for t in offered)
-        raise could_not(f"{refusal} Use --map COLUMN=FIELD. Columns: {columns}. Fields: {fields}.") from refusal
+        columns, fields = (
+            ", ".join(job.file.columns),
+            ", ".join(t.key.removeprefix(mapping.FIELD) for t in offered),
+        )
+        raise could_not(
+            f"{refusal} Use --map COLUMN=FIELD. Columns: {columns}. Fields: {fields}."
+        ) from refusal
 
 
 def _told_once(pairs: list[tuple[str, str]]) -> dict[str, str]:
     columns = [column for column, _ in pairs]
     if doubles := sorted({column for column in columns if columns.count(column) > 1}):
-        raise could_not(f"--map names {', '.join(doubles)} twice. A column fills one field.")
+        raise could_not(
+            f"--map names {', '.join(doubles)} twice. A column fills one field."
+        )
     return dict(pairs)
 
 
 def _findings(job: Job) -> list[str]:
-    """What people should know before they see the problems: what was odd about the file, and what is sent of it."""
+    """What people should know before they see the problems: what was odd about the
+    file, and what is sent of it."""
     columns: list[str] = job.file.columns
-    filled = {column: target.removeprefix(mapping.FIELD) for column, target in job.mapping.items()}
+    filled = {
+        column: target.removeprefix(mapping.FIELD)
+        for column, target in job.mapping.items()
+    }
     sent = [f"{column}={filled[column]}" for column in columns if column in filled]
     left = [column for column in columns if column not in filled]
     lines = [*job.file.warnings, f"Columns: {', '.join(sent)}."]
@@ -154,14 +224,18 @@ def _check(job: Job, meter: Meter) -> None:
         meter.show(f"Checking {done:,} of {counted(rows, 'row')}", 100 * done // rows)
         return job.state != JobState.CHECKING
 
-    _until(is_checked, lambda stopping: checking.check(Job.objects.get(pk=job.pk), stopping=stopping))
+    _until(
+        is_checked,
+        lambda stopping: checking.check(Job.objects.get(pk=job.pk), stopping=stopping),
+    )
     meter.clear()
     if job.state != JobState.READY:
         raise could_not(job.reason)
 
 
 def _until(is_done: Callable[[], bool], work: Callable[[Event], None]) -> None:
-    """Work in a thread and look in between. Where a worker was quicker, there is only to look."""
+    """Work in a thread and look in between. Where a worker was quicker, there is only
+    to look."""
     stopping = Event()
     with ThreadPoolExecutor(1) as pool:
         try:

@@ -1,4 +1,5 @@
-"""The demo's file: two thousand assets as a company would export them, a few of them with honest mistakes."""
+"""The demo's file: two thousand assets as a company would export them, a few of them
+with honest mistakes."""
 
 import csv
 import io
@@ -7,8 +8,20 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 ROWS = 2000
-HEADER = ["Asset no", "Name", "Serial number", "Model", "Status", "Features", "Purchased on", "Warranty in months",
-          "Weight in kg", "Price", "Insured", "Notes"]  # fmt: skip
+HEADER = [
+    "Asset no",
+    "Name",
+    "Serial number",
+    "Model",
+    "Status",
+    "Features",
+    "Purchased on",
+    "Warranty in months",
+    "Weight in kg",
+    "Price",
+    "Insured",
+    "Notes",
+]
 KINDS = (
     ("Laptop", ("ThinkPad T14", "Latitude 7450", "MacBook Air"), "battery;wifi"),
     ("Tablet", ("Surface Go", "Galaxy Tab"), "touch;wifi"),

@@ -1,4 +1,5 @@
-"""Collecting the static files, which costs seconds of compressing, only when they have changed."""
+"""Collecting the static files, which costs seconds of compressing, only when they have
+changed."""
 
 import hashlib
 import os
@@ -24,5 +25,7 @@ def _fingerprint() -> str:
     for finder in get_finders():
         for path, storage in finder.list([]):
             seen = os.stat(storage.path(path))  # noqa: PTH116
-            digest.update(f"{storage.path(path)}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode())
+            digest.update(
+                f"{storage.path(path)}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode()
+            )
     return digest.hexdigest()

@@ -25,7 +25,8 @@ class Part:
     name: str
     command: list[str]
     once: bool = False
-    """It is meant to end by itself; it speaks to the console and is not started again."""
+    """It is meant to end by itself; it speaks to the console and is not started
+    again."""
     base: bool = False
     """Others need it until they have ended, so it ends after them."""
     patience: float = STOP_SECONDS
@@ -41,9 +42,12 @@ class Part:
 
 
 class Supervisor:
-    """Starts parts in order, starts again what dies (waiting longer each time), and stops all of them."""
+    """Starts parts in order, starts again what dies (waiting longer each time), and
+    stops all of them."""
 
-    def __init__(self, logs: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, logs: Path, environment: Mapping[str, str], say: Callable[[str], None]
+    ) -> None:
         self._logs, self._environment, self._say = logs, dict(environment), say
         self._parts: list[Part] = []
         self._asked = False
@@ -72,7 +76,8 @@ class Supervisor:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End everything, each part within its patience; what does not listen is killed."""
+        """End everything, each part within its patience; what does not listen is
+        killed."""
         _end(part for part in self._parts if not part.base)
         _end(part for part in self._parts if part.base)
 
@@ -81,12 +86,20 @@ class Supervisor:
             return
         now = time.monotonic()
         if part.process is not None:
-            _kill_group(part.process)  # What it had started must not work on beside what comes after it.
+            _kill_group(
+                part.process
+            )  # What it had started must not work on beside what comes after it.
             code, part.process = part.process.returncode, None
-            part.failures = 1 if now - part.started_at > STEADY_SECONDS else part.failures + 1
-            wait = min(MOST_WAIT, 2.0 ** (part.failures - 1)) if part.failures > 1 else 0.0
+            part.failures = (
+                1 if now - part.started_at > STEADY_SECONDS else part.failures + 1
+            )
+            wait = (
+                min(MOST_WAIT, 2.0 ** (part.failures - 1)) if part.failures > 1 else 0.0
+            )
             part.due_at = now + wait
-            self._say(f"{part.name} ended ({_ending(code)}) and is started again{f' in {wait:.0f} s' if wait else ''}.")
+            self._say(
+                f"{part.name} ended ({_ending(code)}) and is started again{f' in {wait:.0f} s' if wait else ''}."
+            )
         if now >= part.due_at:
             self._launch(part)
 
@@ -116,10 +129,14 @@ class Supervisor:
 
 
 def _end(parts: Iterable[Part]) -> None:
-    """Ask all of them at once, the last one started first, then kill what is left when its patience is over, with all
-    it started."""
+    """Ask all of them at once, the last one started first, then kill what is left when
+    its patience is over, with all it started."""
     asked = time.monotonic()
-    running = [(part.process, part.patience) for part in reversed(list(parts)) if part.process is not None]
+    running = [
+        (part.process, part.patience)
+        for part in reversed(list(parts))
+        if part.process is not None
+    ]
     for process, _ in running:
         process.terminate()
     for process, patience in sorted(running, key=lambda each: each[1]):
@@ -130,12 +147,15 @@ def _end(parts: Iterable[Part]) -> None:
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of the dead alone
+    with contextlib.suppress(
+        ProcessLookupError, PermissionError
+    ):  # macOS: a group of the dead alone
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def _die_with_parent() -> None:
-    """On Linux: when the supervisor is killed outright, its parts get SIGTERM from the kernel."""
+    """On Linux: when the supervisor is killed outright, its parts get SIGTERM from the
+    kernel."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -27,7 +27,8 @@ def short(job: Job) -> str:
 
 
 def facts(job: Job) -> dict[str, Any]:
-    """A job with its holder as the REST API tells it, and the names of what it only has the ids of."""
+    """A job with its holder as the REST API tells it, and the names of what it only has
+    the ids of."""
     in_flight = reporting.in_flight([job]).get(job.pk, 0)
     names = {"connection_name": job.connection.name, "file_name": job.file.name}
     return job_out.shown(job, page(job), in_flight).model_dump(mode="json") | names
@@ -40,7 +41,9 @@ def progress(job: Job) -> str:
     if job.state != JobState.RUNNING:
         words.insert(0, job.get_state_display().lower())
     if now.records_per_second and now.eta_seconds is not None:
-        words.append(f"{now.records_per_second:,.0f} a second, {duration(now.eta_seconds)} left")
+        words.append(
+            f"{now.records_per_second:,.0f} a second, {duration(now.eta_seconds)} left"
+        )
     if job.holder:
         words.append(f"held back by {job.holder.label}")
     return ", ".join(words)
@@ -56,7 +59,9 @@ def summary(job: Job) -> list[tuple[str, str]]:
         "Does": f"{job.action} {job.object_key} in {job.connection}",
         "File": job.file.name,
         "Rows": counts(job),
-        "Batches": f"{job.batches_done:,} of {job.batches_total:,} done" if job.batches_total else "",
+        "Batches": f"{job.batches_done:,} of {job.batches_total:,} done"
+        if job.batches_total
+        else "",
         "Now": progress(job) if job.goes_on else "",
         "Created": _when(job.created_at, job.created_by),
         "Started": _when(job.started_at),
@@ -68,22 +73,30 @@ def summary(job: Job) -> list[tuple[str, str]]:
 
 def counts(job: Job) -> str:
     """What became of its rows."""
-    told = [f"{number:,} {outcome.label.lower()}" for outcome in Outcome if (number := job.count(outcome))]
+    told = [
+        f"{number:,} {outcome.label.lower()}"
+        for outcome in Outcome
+        if (number := job.count(outcome))
+    ]
     return f"{', '.join(told) or 'none'} of {counted(job.rows, 'row')}"
 
 
 def ending(job: Job) -> list[str]:
-    """How it stands now that it goes on no more, why, and where people see more of it."""
+    """How it stands now that it goes on no more, why, and where people see more of
+    it."""
     lines = [f"{job.get_state_display()}: {counts(job)}."]
     if job.reason:
         lines.append(job.reason)
     lines += causes(Cause.objects.filter(job=job, phase=Cause.Phase.SEND).failed())
-    lines.append(f"Its page: {page(job)}   Row by row: manage.py jobs results {short(job)}")
+    lines.append(
+        f"Its page: {page(job)}   Row by row: manage.py jobs results {short(job)}"
+    )
     return lines
 
 
 def causes(found: Iterable[Cause]) -> list[str]:
-    """For each: how many rows, which column, what is wrong, where; and a line that says what to do."""
+    """For each: how many rows, which column, what is wrong, where; and a line that says
+    what to do."""
     lines = []
     for cause in found:
         where = f"{cause.column}: " if cause.column else ""

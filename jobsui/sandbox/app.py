@@ -5,7 +5,14 @@ import time
 from jobsui.sandbox import api_jobs, control, routes
 from jobsui.sandbox.account import Account
 from jobsui.sandbox.calls import Call
-from jobsui.sandbox.errors import Refused, bad_bearer, missing_scope, not_authenticated, role_may_not, unknown_route
+from jobsui.sandbox.errors import (
+    Refused,
+    bad_bearer,
+    missing_scope,
+    not_authenticated,
+    role_may_not,
+    unknown_route,
+)
 from jobsui.sandbox.protocol import Answer, Request, json_answer
 
 OPEN_PATHS = ("/oauth/", "/api/v2/users/me")
@@ -22,7 +29,9 @@ class App:
     def __call__(self, request: Request) -> Answer:
         self.account.settle()
         controls = request.path.startswith("/sandbox/")
-        answer = control.handle(self.account, request) if controls else self._api(request)
+        answer = (
+            control.handle(self.account, request) if controls else self._api(request)
+        )
         self.account.journal.flush()
         return answer
 
@@ -33,7 +42,9 @@ class App:
         except Refused as refusal:
             answer = refusal.answer
         settings = self.account.settings
-        answer.headers |= self.account.requests.headers(settings.requests_per_minute, settings.window_seconds)
+        answer.headers |= self.account.requests.headers(
+            settings.requests_per_minute, settings.window_seconds
+        )
         answer.delay += settings.latency_ms / 1000
         self.answered += 1
         answer.headers["X-Zendesk-Request-Id"] = f"sandbox-{self.answered:08d}"
@@ -65,16 +76,23 @@ class App:
     def _signed_in(self, request: Request) -> Call:
         authorization = request.headers.get("authorization")
         if authorization and not request.path.startswith("/oauth/"):
-            if not self.account.settings.api_tokens and authorization.lower().startswith("basic "):
+            if (
+                not self.account.settings.api_tokens
+                and authorization.lower().startswith("basic ")
+            ):
                 raise not_authenticated()
-            return Call(self.account, request, self.account.tokens.signed_in(authorization))
+            return Call(
+                self.account, request, self.account.tokens.signed_in(authorization)
+            )
         if not request.path.startswith(OPEN_PATHS):
             raise not_authenticated()
         return Call(self.account, request, signed_in=False)
 
     def _over_limit(self) -> Answer | None:
         settings = self.account.settings
-        if self.account.requests.take(settings.requests_per_minute, settings.window_seconds):
+        if self.account.requests.take(
+            settings.requests_per_minute, settings.window_seconds
+        ):
             return None
         return rate_limited(self.account.requests.reset_in(settings.window_seconds))
 
@@ -82,18 +100,42 @@ class App:
         """The answer of a fault that strikes before anything is done."""
         retry_after = self.account.settings.retry_after
         method, writes = call.request.method, is_write(call.request)
-        posts_job = method == "POST" and call.request.path.removesuffix(".json").endswith("/jobs")
+        posts_job = method == "POST" and call.request.path.removesuffix(
+            ".json"
+        ).endswith("/jobs")
         faults: list[tuple[str, bool, Answer]] = [
             ("rate-429", True, rate_limited(retry_after)),
             ("500", True, json_answer(500, {"error": "InternalError"})),
-            ("503", True, Answer(503, b"Service Unavailable\n", {"Content-Type": "text/plain"})),
-            ("503-retry-after", True, Answer(503, b"Database collision\n", {"Retry-After": str(retry_after)})),
+            (
+                "503",
+                True,
+                Answer(503, b"Service Unavailable\n", {"Content-Type": "text/plain"}),
+            ),
+            (
+                "503-retry-after",
+                True,
+                Answer(503, b"Database collision\n", {"Retry-After": str(retry_after)}),
+            ),
             ("html-502", True, html(502, HTML_502)),
             ("html-200", True, html(200, HTML_LOGIN)),
-            ("409", writes, json_answer(409, {"error": "Conflict", "description": "The resource is being changed."})),
+            (
+                "409",
+                writes,
+                json_answer(
+                    409,
+                    {
+                        "error": "Conflict",
+                        "description": "The resource is being changed.",
+                    },
+                ),
+            ),
             ("missing-scope", writes, missing_scope("write").answer),
             ("drop-before-accept", posts_job, Answer(0, dropped=True)),
-            ("no-answer", posts_job, Answer(0, dropped=True, delay=self.account.settings.slow_seconds)),
+            (
+                "no-answer",
+                posts_job,
+                Answer(0, dropped=True, delay=self.account.settings.slow_seconds),
+            ),
         ]
         for name, concerns, answer in faults:
             if concerns and self._strikes(name, call, struck):
@@ -108,11 +150,15 @@ class App:
         self.account.tokens.expire(call.token)
         raise bad_bearer()
 
-    def _spoiled_by_fault(self, call: Call, answer: Answer, struck: list[str]) -> Answer:
+    def _spoiled_by_fault(
+        self, call: Call, answer: Answer, struck: list[str]
+    ) -> Answer:
         """Faults that strike when the work is done."""
         if self._strikes("slow", call, struck):
             answer.delay += self.account.settings.slow_seconds
-        if answer.status == 201 and call.request.path.removesuffix(".json").endswith("/jobs"):
+        if answer.status == 201 and call.request.path.removesuffix(".json").endswith(
+            "/jobs"
+        ):
             if self._strikes("drop-after-accept", call, struck):
                 return Answer(0, delay=answer.delay, dropped=True)
             if self._strikes("502-after-accept", call, struck):
@@ -120,7 +166,9 @@ class App:
         return answer
 
     def _strikes(self, name: str, call: Call, struck: list[str]) -> bool:
-        if not self.account.faults.strikes(name, call.request.method, call.request.path):
+        if not self.account.faults.strikes(
+            name, call.request.method, call.request.path
+        ):
             return False
         struck.append(name)
         return True
@@ -128,7 +176,11 @@ class App:
 
 def is_write(request: Request) -> bool:
     searches = request.path.removesuffix(".json").endswith("/search")
-    return request.method != "GET" and not searches and not request.path.startswith("/oauth/")
+    return (
+        request.method != "GET"
+        and not searches
+        and not request.path.startswith("/oauth/")
+    )
 
 
 def check_rights(call: Call) -> None:
@@ -137,7 +189,10 @@ def check_rights(call: Call) -> None:
         scope = "write" if is_write(call.request) else "read"
         if scope not in call.token.scopes:
             raise missing_scope(scope)
-    if call.account.settings.role == "end-user" and "custom_objects" in call.request.path:
+    if (
+        call.account.settings.role == "end-user"
+        and "custom_objects" in call.request.path
+    ):
         raise role_may_not()
 
 

@@ -44,7 +44,9 @@ class Call:
         """The object under one name of the body; raises Refused."""
         data = self.body().get(name)
         if not isinstance(data, dict):
-            raise invalid_parameter(name, "is missing" if data is None else "must be an object", where)
+            raise invalid_parameter(
+                name, "is missing" if data is None else "must be an object", where
+            )
         return data
 
     def only_for_admins(self) -> None:

@@ -1,4 +1,5 @@
-"""The sandbox's own endpoints, outside the API it pretends to be: for tests, which look behind the scenes here."""
+"""The sandbox's own endpoints, outside the API it pretends to be: for tests, which look
+behind the scenes here."""
 
 import json
 import time
@@ -23,7 +24,9 @@ def handle(account: Account, request: Request) -> Answer:
         known = ", ".join(f"{method} /sandbox/{name}" for method, name in CONTROLS)
         return json_answer(404, {"error": f"There are: {known}"})
     try:
-        return json_answer(200, control(account, request, json.loads(request.body or b"{}")))
+        return json_answer(
+            200, control(account, request, json.loads(request.body or b"{}"))
+        )
     except (BadFault, BadSetting, RecordInvalid, ValueError) as problem:
         return json_answer(400, {"error": str(problem)})
     except Refused as refusal:
@@ -32,7 +35,12 @@ def handle(account: Account, request: Request) -> Answer:
 
 def show_faults(account: Account, request: Request, body: dict[str, Json]) -> Json:
     present = {
-        name: {"rate": fault.rate, "times": fault.times, "method": fault.method, "path": fault.path}
+        name: {
+            "rate": fault.rate,
+            "times": fault.times,
+            "method": fault.method,
+            "path": fault.path,
+        }
         for name, fault in account.faults.set.items()
     }
     return {"faults": present, "struck": account.faults.struck}
@@ -66,7 +74,8 @@ def reset(account: Account, request: Request, body: dict[str, Json]) -> Json:
 
 
 def make_object(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    """{"key", "title"?, "fields": [...], "name": {name rules}}; an object of that key makes way."""
+    """{"key", "title"?, "fields": [...], "name": {name rules}}; an object of that key
+    makes way."""
     key = body.get("key")
     if key in account.objects:
         account.remove_object(account.objects[key])
@@ -78,7 +87,10 @@ def make_object(account: Account, request: Request, body: dict[str, Json]) -> Js
 def add_records(account: Account, request: Request, body: dict[str, Json]) -> Json:
     """{"object", "records": [...]}: put there at once, as if they had always been."""
     custom_object = present(account, body.get("object"))
-    made = [account.writer.create(custom_object, data, applied=0) for data in body["records"]]
+    made = [
+        account.writer.create(custom_object, data, applied=0)
+        for data in body["records"]
+    ]
     return {"ids": [custom_object.table.id_of(record) for record in made]}
 
 
@@ -91,11 +103,17 @@ def present(account: Account, key: Json) -> CustomObject:
 def records(account: Account, request: Request, body: dict[str, Json]) -> Json:
     custom_object = present(account, request.query.get("object"))
     every = custom_object.table.alive()
-    return {"records": [shown_record(account, custom_object, record, request.origin) for record in every]}
+    return {
+        "records": [
+            shown_record(account, custom_object, record, request.origin)
+            for record in every
+        ]
+    }
 
 
 def applied(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    """How often each record was written, by external id or else by name; deletions count, seeded records don't."""
+    """How often each record was written, by external id or else by name; deletions
+    count, seeded records don't."""
     return {"applied": present(account, request.query.get("object")).table.applied()}
 
 
@@ -105,7 +123,8 @@ def log(account: Account, request: Request, body: dict[str, Json]) -> Json:
 
 
 def list_jobs(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    """All jobs, oldest first, with their results as Zendesk would tell them when asked for: ?results=true."""
+    """All jobs, oldest first, with their results as Zendesk would tell them when asked
+    for: ?results=true."""
     shown = [shown_job(job) for job in account.jobs.all.values()]
     if request.query.get("results") == "true":
         for each, job in zip(shown, account.jobs.all.values(), strict=True):

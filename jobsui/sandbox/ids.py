@@ -15,7 +15,9 @@ PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 
 def base32(number: int, length: int) -> str:
-    return "".join([PAIRS[number >> shift & 1023] for shift in range(5 * length - 10, -1, -10)])
+    return "".join(
+        [PAIRS[number >> shift & 1023] for shift in range(5 * length - 10, -1, -10)]
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -24,13 +26,17 @@ def time_part(milliseconds: int) -> str:
 
 
 def record_id(object_number: int, row: int, created: int) -> str:
-    """The ULID of a row: milliseconds, row, then what looks random. It grows with the row and need not be stored."""
-    noise = (zlib.crc32(b"%d/%d" % (object_number, row)) * 2654435761 + created) & MASK_40
+    """The ULID of a row: milliseconds, row, then what looks random. It grows with the
+    row and need not be stored."""
+    noise = (
+        zlib.crc32(b"%d/%d" % (object_number, row)) * 2654435761 + created
+    ) & MASK_40
     return time_part(created) + base32(row << 40 | noise, 16)
 
 
 def row_of(record: str) -> int | None:
-    """The row an id speaks of; None when it is no id of ours. The id must still be compared with that row's."""
+    """The row an id speaks of; None when it is no id of ours. The id must still be
+    compared with that row's."""
     if len(record) != 26:
         return None
     row = 0
@@ -48,4 +54,6 @@ def job_id(random: Random) -> str:
 
 @lru_cache(maxsize=1024)
 def timestamp(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime(
+        "%Y-%m-%dT%H:%M:%SZ"
+    )

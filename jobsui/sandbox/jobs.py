@@ -1,4 +1,5 @@
-"""Bulk jobs: waiting, running for their time, then applied item by item, in order, when their time has come."""
+"""Bulk jobs: waiting, running for their time, then applied item by item, in order, when
+their time has come."""
 
 import heapq
 import json
@@ -97,11 +98,26 @@ class Jobs:
         others = [f"V3-{number:032x}" for number in range(self.settings.other_jobs)]
         return [job.id for _, _, job in sorted(self.due)] + others
 
-    def accept(self, custom_object: CustomObject, action: str, items: list[Json]) -> Job:
+    def accept(
+        self, custom_object: CustomObject, action: str, items: list[Json]
+    ) -> Job:
         now = time.monotonic()
-        faults = frozenset(name for name in sorted(JOB_FAULTS & self.faults.set.keys()) if self.faults.strikes(name))
+        faults = frozenset(
+            name
+            for name in sorted(JOB_FAULTS & self.faults.set.keys())
+            if self.faults.strikes(name)
+        )
         seconds = self._seconds(slow="slow-job" in faults)
-        job = Job(ids.job_id(self.faults.random), custom_object, action, items, len(items), now, now + seconds, faults)
+        job = Job(
+            ids.job_id(self.faults.random),
+            custom_object,
+            action,
+            items,
+            len(items),
+            now,
+            now + seconds,
+            faults,
+        )
         self.all[job.id] = job
         self.accepted += 1
         heapq.heappush(self.due, (job.due, self.accepted, job))
@@ -110,8 +126,14 @@ class Jobs:
 
     def _seconds(self, *, slow: bool) -> float:
         sigma = self.settings.job_spread
-        spread = math.exp(sigma * self.faults.random.gauss() - sigma * sigma / 2) if sigma else 1.0
-        return self.settings.job_seconds * spread + (self.settings.slow_seconds if slow else 0)
+        spread = (
+            math.exp(sigma * self.faults.random.gauss() - sigma * sigma / 2)
+            if sigma
+            else 1.0
+        )
+        return self.settings.job_seconds * spread + (
+            self.settings.slow_seconds if slow else 0
+        )
 
     def advance(self) -> None:
         """End every job whose time has come, and forget statuses that are too old."""
@@ -120,7 +142,11 @@ class Jobs:
             _, _, job = heapq.heappop(self.due)
             self._end(job, now)
         oldest = now - self.settings.status_seconds
-        while self.all and (first := next(iter(self.all.values()))).accepted < oldest and first.ended is not None:
+        while (
+            self.all
+            and (first := next(iter(self.all.values()))).accepted < oldest
+            and first.ended is not None
+        ):
             del self.all[first.id]
 
     def find(self, job_id: str) -> Job | None:
@@ -135,27 +161,53 @@ class Jobs:
         return "fresh-404" in job.faults and time.monotonic() - job.accepted < fresh_for
 
     def newest_first(self) -> list[Job]:
-        """By completion, then by creation; those still running come first. A fresh job is listed even if hidden."""
-        listed = [job for job in self.all.values() if not ("status-expired" in job.faults and job.ended is not None)]
-        return sorted(listed, key=lambda job: (job.ended or math.inf, job.accepted), reverse=True)
+        """By completion, then by creation; those still running come first. A fresh job
+        is listed even if hidden."""
+        listed = [
+            job
+            for job in self.all.values()
+            if not ("status-expired" in job.faults and job.ended is not None)
+        ]
+        return sorted(
+            listed, key=lambda job: (job.ended or math.inf, job.accepted), reverse=True
+        )
 
     def _end(self, job: Job, now: float) -> None:
         items = self._items_done(job)
         results = [self._apply(job, index, item) for index, item in enumerate(items)]
-        job.status = "killed" if "killed" in job.faults else "completed" if len(items) == job.total else "failed"
-        job.message = f"{job.status.title()} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S +0000}"
+        job.status = (
+            "killed"
+            if "killed" in job.faults
+            else "completed"
+            if len(items) == job.total
+            else "failed"
+        )
+        job.message = (
+            f"{job.status.title()} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S +0000}"
+        )
         if "failed-partial" in job.faults:
-            results.append(self._failure(job, len(items), {"title": "The job was stopped", "detail": "Internal error"}))
+            results.append(
+                self._failure(
+                    job,
+                    len(items),
+                    {"title": "The job was stopped", "detail": "Internal error"},
+                )
+            )
         job.failed_items = sum(result["status"] == "Failed" for result in results)
         if job.status != "killed":
             job.results = zlib.compress(to_json(self._disguised(job, results)), 1)
         job.items, job.done, job.ended = [], len(items), now
 
     def _items_done(self, job: Job) -> list[Json]:
-        """How far it gets: nowhere if the object was deleted meanwhile, half of the way with some faults."""
+        """How far it gets: nowhere if the object was deleted meanwhile, half of the way
+        with some faults."""
         if self.writer.objects.get(job.custom_object.key) is not job.custom_object:
             return []
-        return job.items[: job.total // 2] if job.faults & {"killed", "failed-partial"} else job.items
+        return (
+            job.items[: job.total // 2]
+            if job.faults & {"killed", "failed-partial"}
+            else job.items
+        )
 
     def _disguised(self, job: Job, results: list[dict[str, Json]]) -> Json:
         """The results in the form the job's faults give them."""
@@ -165,7 +217,10 @@ class Jobs:
             results = [generic(job, result) for result in results]
         for fault, key in (("no-id", "id"), ("no-index", "index")):
             if fault in job.faults:
-                results = [{name: value for name, value in result.items() if name != key} for result in results]
+                results = [
+                    {name: value for name, value in result.items() if name != key}
+                    for result in results
+                ]
         if "short-results" in job.faults:
             results = results[:-1]
         if "shuffled" in job.faults:
@@ -176,20 +231,34 @@ class Jobs:
         try:
             record_id, external_id = self._write(job, item)
         except RecordMissing:
-            return self._failure(job, index, {"code": FAILURE_CODE[job.action], "title": "Record not found"})
+            return self._failure(
+                job,
+                index,
+                {"code": FAILURE_CODE[job.action], "title": "Record not found"},
+            )
         except RecordInvalid as refusal:
-            errors = [{"title": "Record validation errors", "detail": text} for _, text in refusal.problems]
+            errors = [
+                {"title": "Record validation errors", "detail": text}
+                for _, text in refusal.problems
+            ]
             return self._failure(job, index, *errors)
-        return with_external_id({"id": record_id, "index": index, "status": SUCCESS[job.action]}, external_id)
+        return with_external_id(
+            {"id": record_id, "index": index, "status": SUCCESS[job.action]},
+            external_id,
+        )
 
-    def _failure(self, job: Job, index: int, *errors: dict[str, str]) -> dict[str, Json]:
+    def _failure(
+        self, job: Job, index: int, *errors: dict[str, str]
+    ) -> dict[str, Json]:
         item = job.items[index] if index < len(job.items) else None
         result = {"index": index, "status": "Failed", "errors": list(errors)}
         if isinstance(item, dict):
             if isinstance(item.get("id"), str):
                 result["id"] = item["id"]
             return with_external_id(result, item.get("external_id"))
-        return with_external_id(result, item if job.action == "delete_by_external_id" else None)
+        return with_external_id(
+            result, item if job.action == "delete_by_external_id" else None
+        )
 
     def _write(self, job: Job, item: Json) -> tuple[str, str | None]:
         """Do one item; the record's id and external id."""
@@ -218,28 +287,46 @@ class Jobs:
             return self.writer.upsert_by_external_id(job.custom_object, item)
         if job.action == "create_or_update_by_name":
             return self.writer.upsert_by_name(job.custom_object, item)
-        record = job.custom_object.table.get(item["id"]) if isinstance(item.get("id"), str) else None
+        record = (
+            job.custom_object.table.get(item["id"])
+            if isinstance(item.get("id"), str)
+            else None
+        )
         if record is None:
             raise RecordMissing
         return self.writer.update(job.custom_object, record, item)
 
 
 def with_external_id(result: dict[str, Json], external_id: Json) -> dict[str, Json]:
-    return result | {"external_id": external_id} if isinstance(external_id, str) else result
+    return (
+        result | {"external_id": external_id}
+        if isinstance(external_id, str)
+        else result
+    )
 
 
 def generic(job: Job, result: dict[str, Json]) -> dict[str, Json]:
     """The form the documentation of job statuses describes for all jobs alike."""
     if result["status"] == "Failed":
-        details = "; ".join(error.get("detail") or error["title"] for error in result["errors"])
+        details = "; ".join(
+            error.get("detail") or error["title"] for error in result["errors"]
+        )
         failed = {"index": result["index"], "action": job.action, "success": False}
-        return failed | {"id": result.get("id"), "error": FAILURE_CODE[job.action], "details": details}
+        return failed | {
+            "id": result.get("id"),
+            "error": FAILURE_CODE[job.action],
+            "details": details,
+        }
     if job.action == "create":
         return {"id": result["id"], "index": result["index"]}
     action = "delete" if job.action.startswith("delete") else "update"
     return {
-        "id": result["id"], "index": result["index"], "action": action, "success": True, "status": f"{action.title()}d"
-    }  # fmt: skip
+        "id": result["id"],
+        "index": result["index"],
+        "action": action,
+        "success": True,
+        "status": f"{action.title()}d",
+    }
 
 
 def shown(job: Job, origin: str) -> bytes:

@@ -1,7 +1,8 @@
-"""Keeps objects and records in a file: a line for each change, written anew at each start.
+"""Keeps objects and records in a file: a line for each change, written anew at each
+start.
 
-A line is a JSON array; behind a record's stand, after a tab, its field values as they are kept in memory.
-"""
+A line is a JSON array; behind a record's stand, after a tab, its field values as they
+are kept in memory."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +25,8 @@ class Journal:
         self.file: BinaryIO | None = None
 
     def open(self, objects: Objects) -> None:
-        """Read what the file holds into `objects`, write it anew without what is out of date, go on from there."""
+        """Read what the file holds into `objects`, write it anew without what is out of
+        date, go on from there."""
         if self.path is None:
             return
         if self.path.exists():
@@ -34,7 +36,9 @@ class Journal:
         self.file = shorter.open("wb")
         for custom_object in objects.values():
             self.keep_object(custom_object)
-            self._write("applied", custom_object.key, custom_object.table.applied_to_deleted)
+            self._write(
+                "applied", custom_object.key, custom_object.table.applied_to_deleted
+            )
             for record in custom_object.table.alive():
                 self.keep_record(custom_object, record)
         self.flush()
@@ -49,18 +53,34 @@ class Journal:
     def keep_record(self, custom_object: CustomObject, record: Record) -> None:
         if self.file:
             times = [record.created, record.updated, record.applied]
-            row = to_json(["record", custom_object.key, record.row, record.name, record.external_id, *times])
+            row = to_json(
+                [
+                    "record",
+                    custom_object.key,
+                    record.row,
+                    record.name,
+                    record.external_id,
+                    *times,
+                ]
+            )
             self.file.write(row + b"\t" + record.fields + b"\n")
 
     def keep_number(self, custom_object: CustomObject) -> None:
         """The number the next name will have."""
-        self._write("number", custom_object.key, custom_object.name_rules["autoincrement_next_sequence"])
+        self._write(
+            "number",
+            custom_object.key,
+            custom_object.name_rules["autoincrement_next_sequence"],
+        )
 
     def drop_record(self, custom_object: CustomObject, record: Record) -> None:
-        self._write("no record", custom_object.key, record.row, record.updated, record.applied)
+        self._write(
+            "no record", custom_object.key, record.row, record.updated, record.applied
+        )
 
     def flush(self) -> None:
-        """Hand it to the operating system: from here on it survives the end of this process, however sudden."""
+        """Hand it to the operating system: from here on it survives the end of this
+        process, however sudden."""
         if self.file:
             self.file.flush()
 
@@ -92,9 +112,14 @@ def entries(path: Path) -> Iterator[tuple[list[Json], bytes]]:
 
 
 def definition(custom_object: CustomObject) -> dict[str, Json]:
-    own = {each.name: getattr(custom_object, each.name) for each in dataclass_fields(custom_object)}
+    own = {
+        each.name: getattr(custom_object, each.name)
+        for each in dataclass_fields(custom_object)
+    }
     del own["table"]
-    return own | {"fields": [field_definition(field) for field in custom_object.fields.values()]}
+    return own | {
+        "fields": [field_definition(field) for field in custom_object.fields.values()]
+    }
 
 
 def field_definition(field: Field) -> dict[str, Json]:
@@ -119,7 +144,10 @@ def replay(objects: Objects, entry: list[Json], values: bytes) -> None:
 
 
 def replay_object(objects: Objects, data: dict[str, Json]) -> None:
-    fields = [Field(**field | {"option_values": frozenset(field["option_values"])}) for field in data.pop("fields")]
+    fields = [
+        Field(**field | {"option_values": frozenset(field["option_values"])})
+        for field in data.pop("fields")
+    ]
     custom_object = CustomObject(**data, fields={field.key: field for field in fields})
     known = objects.get(custom_object.key)
     custom_object.table = known.table if known else Table(custom_object.number)
@@ -147,7 +175,9 @@ def forget_old(custom_object: CustomObject, row: int) -> None:
         table.size -= 1
 
 
-def replay_deletion(custom_object: CustomObject, row: int, at: int, applied: int) -> None:
+def replay_deletion(
+    custom_object: CustomObject, row: int, at: int, applied: int
+) -> None:
     record = custom_object.table.rows[row]
     if record:
         record.applied = applied

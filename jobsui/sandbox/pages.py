@@ -45,10 +45,13 @@ class Page[T]:
 
 
 def asked_page(request: Request, where: str) -> Asked:
-    """Raises Refused when size or cursor make no sense; `where` names the action in the message."""
+    """Raises Refused when size or cursor make no sense; `where` names the action in the
+    message."""
     size = request.query.get("page[size]", str(MAX_SIZE))
     if not size.isdigit() or not 1 <= int(size) <= MAX_SIZE:
-        raise invalid_parameter("page[size]", f"must be an integer from 1 to {MAX_SIZE}", where)
+        raise invalid_parameter(
+            "page[size]", f"must be an integer from 1 to {MAX_SIZE}", where
+        )
     after, before = request.query.get("page[after]"), request.query.get("page[before]")
     if after and before:
         raise invalid_parameter("page", "must not have both after and before", where)
@@ -66,7 +69,9 @@ def decoded(cursor: str | None, where: str) -> list[Json] | None:
         values = json.loads(base64.urlsafe_b64decode(cursor))
     except (binascii.Error, ValueError):
         values = None
-    if not isinstance(values, list) or not all(isinstance(value, int) for value in values):
+    if not isinstance(values, list) or not all(
+        isinstance(value, int) for value in values
+    ):
         raise invalid_parameter("page", "cursor is invalid", where)
     return values
 
@@ -79,18 +84,28 @@ def rows_page(table: Table, asked: Asked, *, descending: bool) -> Page[Record]:
         rows = range(0 if edge is None else edge + 1, len(table.rows))
     else:
         rows = range(len(table.rows) - 1 if edge is None else edge - 1, -1, -1)
-    found = (record for row in rows if (record := table.rows[row]) and not record.deleted)
+    found = (
+        record for row in rows if (record := table.rows[row]) and not record.deleted
+    )
     return cut(list(islice(found, asked.size + 1)), asked, lambda record: (record.row,))
 
 
 def sorted_page(
-    records: Iterable[Record], asked: Asked, key: Callable[[Record], Key], *, descending: bool
+    records: Iterable[Record],
+    asked: Asked,
+    key: Callable[[Record], Key],
+    *,
+    descending: bool,
 ) -> Page[Record]:
     """Records by any key that tells them apart."""
     forward = descending == asked.backwards
     if asked.cursor is not None:
         edge = tuple(asked.cursor)
-        records = (record for record in records if (key(record) > edge if forward else key(record) < edge))
+        records = (
+            record
+            for record in records
+            if (key(record) > edge if forward else key(record) < edge)
+        )
     choose = nsmallest if forward else nlargest
     return cut(choose(asked.size + 1, records, key=key), asked, key)
 
@@ -103,10 +118,14 @@ def listed_page[T](items: Sequence[T], asked: Asked) -> Page[T]:
         return Page(list(items[start:end]), start > 0, [start], [end - 1])
     start = asked.after[0] + 1 if asked.after else 0
     chosen = list(items[start : start + asked.size])
-    return Page(chosen, start + asked.size < len(items), [start], [start + len(chosen) - 1])
+    return Page(
+        chosen, start + asked.size < len(items), [start], [start + len(chosen) - 1]
+    )
 
 
-def cut(found: list[Record], asked: Asked, key: Callable[[Record], Key]) -> Page[Record]:
+def cut(
+    found: list[Record], asked: Asked, key: Callable[[Record], Key]
+) -> Page[Record]:
     has_more, found = len(found) > asked.size, found[: asked.size]
     if asked.backwards:
         found.reverse()
@@ -115,16 +134,28 @@ def cut(found: list[Record], asked: Asked, key: Callable[[Record], Key]) -> Page
     return Page(found, has_more, list(key(found[0])), list(key(found[-1])))
 
 
-def envelope[T](request: Request, page: Page[T], asked: Asked, *, next_on_last_page: bool) -> dict[str, Json]:
+def envelope[T](
+    request: Request, page: Page[T], asked: Asked, *, next_on_last_page: bool
+) -> dict[str, Json]:
     """The meta and links that go with a page."""
-    after, before = (encoded(page.last), encoded(page.first)) if page.items else (None, None)
+    after, before = (
+        (encoded(page.last), encoded(page.first)) if page.items else (None, None)
+    )
     more_after = asked.backwards or page.has_more
     more_before = page.has_more if asked.backwards else asked.after is not None
     return {
-        "meta": {"has_more": page.has_more, "after_cursor": after, "before_cursor": before},
+        "meta": {
+            "has_more": page.has_more,
+            "after_cursor": after,
+            "before_cursor": before,
+        },
         "links": {
-            "next": link(request, "after", after, asked.size) if more_after or next_on_last_page else None,
-            "prev": link(request, "before", before, asked.size) if more_before else None,
+            "next": link(request, "after", after, asked.size)
+            if more_after or next_on_last_page
+            else None,
+            "prev": link(request, "before", before, asked.size)
+            if more_before
+            else None,
         },
     }
 
@@ -132,6 +163,10 @@ def envelope[T](request: Request, page: Page[T], asked: Asked, *, next_on_last_p
 def link(request: Request, direction: str, cursor: str | None, size: int) -> str | None:
     if cursor is None:
         return None
-    query = {name: value for name, value in request.query.items() if name not in {"page[after]", "page[before]"}}
+    query = {
+        name: value
+        for name, value in request.query.items()
+        if name not in {"page[after]", "page[before]"}
+    }
     query |= {f"page[{direction}]": cursor, "page[size]": str(size)}
     return f"{request.origin}{request.path}?{urlencode(query)}"

@@ -1,4 +1,5 @@
-"""A small HTTP/1.1 server: keep-alive, bodies of known length, limits on both. Knows nothing of Zendesk."""
+"""A small HTTP/1.1 server: keep-alive, bodies of known length, limits on both. Knows
+nothing of Zendesk."""
 
 import asyncio
 import json
@@ -57,7 +58,9 @@ def to_json(data: Json) -> bytes:
 
 
 def json_answer(status: int, data: Json) -> Answer:
-    return Answer(status, to_json(data), {"Content-Type": "application/json; charset=utf-8"})
+    return Answer(
+        status, to_json(data), {"Content-Type": "application/json; charset=utf-8"}
+    )
 
 
 class Malformed(Exception):
@@ -105,12 +108,16 @@ class Connection(asyncio.Protocol):
             return self.handle(request)
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
-            return Answer(500, b"The sandbox has a fault of its own; its console says more.\n")
+            return Answer(
+                500, b"The sandbox has a fault of its own; its console says more.\n"
+            )
 
     def _answer(self, request: Request, answer: Answer) -> None:
         close = request.headers.get("connection", "").lower() == "close"
         if answer.delay > 0:
-            self.waiting = asyncio.get_running_loop().call_later(answer.delay, self._late, answer, close)
+            self.waiting = asyncio.get_running_loop().call_later(
+                answer.delay, self._late, answer, close
+            )
         else:
             self._send(answer, close=close)
 
@@ -148,7 +155,10 @@ class Connection(asyncio.Protocol):
 
 
 def head_of(answer: Answer, *, close: bool) -> bytes:
-    lines = [f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Unknown')}", f"Date: {formatdate(usegmt=True)}"]
+    lines = [
+        f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Unknown')}",
+        f"Date: {formatdate(usegmt=True)}",
+    ]
     lines += [f"{name}: {value}" for name, value in answer.headers.items()]
     if answer.status != 204:
         lines.append(f"Content-Length: {len(answer.body)}")
@@ -161,13 +171,18 @@ def parse_head(head: bytes) -> Request:
     first, *lines = head.decode("latin-1").split("\r\n")
     try:
         method, target, version = first.split(" ")
-        headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
+        headers = {
+            name.lower(): value.strip()
+            for name, value in (line.split(":", 1) for line in lines)
+        }
     except ValueError:
         raise Malformed(400) from None
     if version not in {"HTTP/1.1", "HTTP/1.0"} or not target.startswith("/"):
         raise Malformed(400)
     path, _, query = target.partition("?")
-    return Request(method, unquote(path), dict(parse_qsl(query, keep_blank_values=True)), headers)
+    return Request(
+        method, unquote(path), dict(parse_qsl(query, keep_blank_values=True)), headers
+    )
 
 
 def body_length(headers: Mapping[str, str]) -> int:

@@ -10,7 +10,9 @@ from jobsui.sandbox.schema import ADMIN_ID, CustomObject, Field
 from jobsui.sandbox.table import Record
 
 
-def shown_record(account: Account, custom_object: CustomObject, record: Record, origin: str) -> dict[str, Json]:
+def shown_record(
+    account: Account, custom_object: CustomObject, record: Record, origin: str
+) -> dict[str, Json]:
     record_id = custom_object.table.id_of(record)
     return {
         "id": record_id,
@@ -27,14 +29,24 @@ def shown_record(account: Account, custom_object: CustomObject, record: Record, 
     }
 
 
-def shown_fields(account: Account, custom_object: CustomObject, record: Record, record_id: str) -> dict[str, Json]:
+def shown_fields(
+    account: Account, custom_object: CustomObject, record: Record, record_id: str
+) -> dict[str, Json]:
     values = json.loads(record.fields)
     shown: dict[str, Json] = {}
     for field in custom_object.fields.values():
         if not field.active:
             continue
-        value = rolled_up(account, field, record_id) if field.is_rollup else values.get(field.key)
-        if value is not None and field.type == "date" and account.settings.dates_with_time:
+        value = (
+            rolled_up(account, field, record_id)
+            if field.is_rollup
+            else values.get(field.key)
+        )
+        if (
+            value is not None
+            and field.type == "date"
+            and account.settings.dates_with_time
+        ):
             value += "T00:00:00+00:00"
         shown[field.key] = value
     return shown
@@ -42,12 +54,18 @@ def shown_fields(account: Account, custom_object: CustomObject, record: Record, 
 
 def rolled_up(account: Account, field: Field, record_id: str) -> Json:
     """What a roll-up field makes of the children of this record."""
-    child = account.objects.get(str(field.properties.get("rollup_child_object")).removeprefix("zen:custom_object:"))
+    child = account.objects.get(
+        str(field.properties.get("rollup_child_object")).removeprefix(
+            "zen:custom_object:"
+        )
+    )
     rows = child.table.children.get(record_id, ()) if child else ()
     kind = field.properties["rollup_aggregation_type"]
     if kind == "COUNT" or child is None:
         return len(rows)
-    values = list(child_values(child, rows, str(field.properties.get("rollup_aggregated_field"))))
+    values = list(
+        child_values(child, rows, str(field.properties.get("rollup_aggregated_field")))
+    )
     if kind == "SUM":
         return sum(values)
     return {"MIN": min, "MAX": max}[kind](values, default=None)

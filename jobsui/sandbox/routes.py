@@ -66,7 +66,8 @@ class Match:
 
 
 def table() -> dict[tuple[str, int], list[tuple[list[str], Handler]]]:
-    """Endpoints by method and number of path segments; those without parameters come first, as listed above."""
+    """Endpoints by method and number of path segments; those without parameters come
+    first, as listed above."""
     routes: dict[tuple[str, int], list[tuple[list[str], Handler]]] = {}
     for method, path, handler in ENDPOINTS:
         segments = path.split("/")
@@ -81,6 +82,16 @@ def match(method: str, path: str) -> Match | None:
     """With or without ".json" at the end."""
     segments = path.removesuffix(".json").split("/")
     for pattern, handler in ROUTES.get((method, len(segments)), ()):
-        if all(wanted in {"{}", given} for wanted, given in zip(pattern, segments, strict=True)):
-            return Match(handler, [given for wanted, given in zip(pattern, segments, strict=True) if wanted == "{}"])
+        if all(
+            wanted in {"{}", given}
+            for wanted, given in zip(pattern, segments, strict=True)
+        ):
+            return Match(
+                handler,
+                [
+                    given
+                    for wanted, given in zip(pattern, segments, strict=True)
+                    if wanted == "{}"
+                ],
+            )
     return None

@@ -1,4 +1,5 @@
-"""Three objects as an operations team has them. Between them they have every type of field."""
+"""Three objects as an operations team has them. Between them they have every type of
+field."""
 
 from jobsui.sandbox.protocol import Json
 
@@ -12,23 +13,51 @@ CONTRACT: dict[str, Json] = {
     "title": "Contract",
     "title_pluralized": "Contracts",
     "description": "Service and leasing contracts",
-    "name": {"autoincrement_enabled": True, "autoincrement_prefix": "CON-", "autoincrement_padding": 5},
+    "name": {
+        "autoincrement_enabled": True,
+        "autoincrement_prefix": "CON-",
+        "autoincrement_padding": 5,
+    },
     "fields": [
         {"key": "supplier", "title": "Supplier", "type": "text", "required": True},
-        {"key": "kind", "title": "Kind", "type": "dropdown", "required": True,
-         "custom_field_options": options(lease="Lease", maintenance="Maintenance", insurance="Insurance")},
+        {
+            "key": "kind",
+            "title": "Kind",
+            "type": "dropdown",
+            "required": True,
+            "custom_field_options": options(
+                lease="Lease", maintenance="Maintenance", insurance="Insurance"
+            ),
+        },
         {"key": "starts_on", "title": "Starts on", "type": "date", "required": True},
         {"key": "ends_on", "title": "Ends on", "type": "date"},
-        {"key": "yearly_cost", "title": "Yearly cost", "type": "currency",
-         "properties": {"allowed_currencies": ["EUR"]}},
-        {"key": "renews", "title": "Renews by itself", "type": "checkbox", "tag": "contract_renews"},
+        {
+            "key": "yearly_cost",
+            "title": "Yearly cost",
+            "type": "currency",
+            "properties": {"allowed_currencies": ["EUR"]},
+        },
+        {
+            "key": "renews",
+            "title": "Renews by itself",
+            "type": "checkbox",
+            "tag": "contract_renews",
+        },
         {"key": "notice_days", "title": "Notice period in days", "type": "integer"},
         {"key": "terms", "title": "Terms", "type": "textarea"},
-        {"key": "vehicle_count", "title": "Vehicles", "type": "integer", "properties": {
-            "rollup_aggregation_type": "COUNT", "rollup_child_object": "zen:custom_object:vehicle",
-            "rollup_aggregated_field": None, "rollup_filter_criteria": None}},
+        {
+            "key": "vehicle_count",
+            "title": "Vehicles",
+            "type": "integer",
+            "properties": {
+                "rollup_aggregation_type": "COUNT",
+                "rollup_child_object": "zen:custom_object:vehicle",
+                "rollup_aggregated_field": None,
+                "rollup_filter_criteria": None,
+            },
+        },
     ],
-}  # fmt: skip
+}
 
 ASSET: dict[str, Json] = {
     "key": "asset",
@@ -37,24 +66,69 @@ ASSET: dict[str, Json] = {
     "description": "Equipment we own, where it is and who has it",
     "name": {},
     "fields": [
-        {"key": "serial_number", "title": "Serial number", "type": "regexp", "required": True,
-         "regexp_for_validation": "^[A-Z]{2}-[0-9]{6}$", "description": "Two letters, a dash, six digits"},
+        {
+            "key": "serial_number",
+            "title": "Serial number",
+            "type": "regexp",
+            "required": True,
+            "regexp_for_validation": "^[A-Z]{2}-[0-9]{6}$",
+            "description": "Two letters, a dash, six digits",
+        },
         {"key": "model", "title": "Model", "type": "text"},
         {"key": "notes", "title": "Notes", "type": "textarea"},
-        {"key": "status", "title": "Status", "type": "dropdown", "required": True, "custom_field_options": options(
-            in_use="In use", in_stock="In stock", in_repair="In repair", retired="Retired")},
-        {"key": "features", "title": "Features", "type": "multiselect", "custom_field_options": options(
-            wifi="Wi-Fi", touch="Touch screen", battery="Battery", gps="GPS", rugged="Rugged case")},
+        {
+            "key": "status",
+            "title": "Status",
+            "type": "dropdown",
+            "required": True,
+            "custom_field_options": options(
+                in_use="In use",
+                in_stock="In stock",
+                in_repair="In repair",
+                retired="Retired",
+            ),
+        },
+        {
+            "key": "features",
+            "title": "Features",
+            "type": "multiselect",
+            "custom_field_options": options(
+                wifi="Wi-Fi",
+                touch="Touch screen",
+                battery="Battery",
+                gps="GPS",
+                rugged="Rugged case",
+            ),
+        },
         {"key": "purchased_on", "title": "Purchased on", "type": "date"},
         {"key": "warranty_months", "title": "Warranty in months", "type": "integer"},
         {"key": "weight_kg", "title": "Weight in kg", "type": "decimal"},
-        {"key": "price", "title": "Price", "type": "currency", "properties": {"allowed_currencies": ["EUR"]}},
-        {"key": "insured", "title": "Insured", "type": "checkbox", "tag": "asset_insured"},
-        {"key": "contract", "title": "Contract", "type": "lookup",
-         "relationship_target_type": "zen:custom_object:contract"},
-        {"key": "holder", "title": "Holder", "type": "lookup", "relationship_target_type": "zen:user"},
+        {
+            "key": "price",
+            "title": "Price",
+            "type": "currency",
+            "properties": {"allowed_currencies": ["EUR"]},
+        },
+        {
+            "key": "insured",
+            "title": "Insured",
+            "type": "checkbox",
+            "tag": "asset_insured",
+        },
+        {
+            "key": "contract",
+            "title": "Contract",
+            "type": "lookup",
+            "relationship_target_type": "zen:custom_object:contract",
+        },
+        {
+            "key": "holder",
+            "title": "Holder",
+            "type": "lookup",
+            "relationship_target_type": "zen:user",
+        },
     ],
-}  # fmt: skip
+}
 
 VEHICLE: dict[str, Json] = {
     "key": "vehicle",
@@ -63,27 +137,59 @@ VEHICLE: dict[str, Json] = {
     "description": "The fleet, by registration plate",
     "name": {"is_unique": True},
     "fields": [
-        {"key": "contract", "title": "Contract", "type": "parent",
-         "relationship_target_type": "zen:custom_object:contract"},
+        {
+            "key": "contract",
+            "title": "Contract",
+            "type": "parent",
+            "relationship_target_type": "zen:custom_object:contract",
+        },
         {"key": "make", "title": "Make", "type": "text", "required": True},
-        {"key": "vin", "title": "VIN", "type": "regexp", "regexp_for_validation": "^[A-HJ-NPR-Z0-9]{17}$"},
-        {"key": "fuel", "title": "Fuel", "type": "dropdown", "custom_field_options": options(
-            electric="Electric", diesel="Diesel", petrol="Petrol", hybrid="Hybrid")},
+        {
+            "key": "vin",
+            "title": "VIN",
+            "type": "regexp",
+            "regexp_for_validation": "^[A-HJ-NPR-Z0-9]{17}$",
+        },
+        {
+            "key": "fuel",
+            "title": "Fuel",
+            "type": "dropdown",
+            "custom_field_options": options(
+                electric="Electric", diesel="Diesel", petrol="Petrol", hybrid="Hybrid"
+            ),
+        },
         {"key": "seats", "title": "Seats", "type": "integer"},
         {"key": "mileage_km", "title": "Mileage in km", "type": "decimal"},
         {"key": "inspected_on", "title": "Inspected on", "type": "date"},
-        {"key": "equipment", "title": "Equipment", "type": "multiselect", "custom_field_options": options(
-            tow_bar="Tow bar", roof_rack="Roof rack", winter_tyres="Winter tyres", dash_cam="Dash cam")},
+        {
+            "key": "equipment",
+            "title": "Equipment",
+            "type": "multiselect",
+            "custom_field_options": options(
+                tow_bar="Tow bar",
+                roof_rack="Roof rack",
+                winter_tyres="Winter tyres",
+                dash_cam="Dash cam",
+            ),
+        },
         {"key": "pool", "title": "Pool car", "type": "checkbox", "tag": "pool_car"},
         {"key": "remarks", "title": "Remarks", "type": "textarea"},
     ],
-}  # fmt: skip
+}
 
 SAMPLES = [CONTRACT, ASSET, VEHICLE]
 
 
-def contract(external_id: str, supplier: str, kind: str, starts_on: str, yearly_cost: float) -> dict[str, Json]:
-    fields = {"supplier": supplier, "kind": kind, "starts_on": starts_on, "yearly_cost": yearly_cost, "renews": True}
+def contract(
+    external_id: str, supplier: str, kind: str, starts_on: str, yearly_cost: float
+) -> dict[str, Json]:
+    fields = {
+        "supplier": supplier,
+        "kind": kind,
+        "starts_on": starts_on,
+        "yearly_cost": yearly_cost,
+        "renews": True,
+    }
     return {"external_id": external_id, "custom_object_fields": fields}
 
 
@@ -95,9 +201,26 @@ SAMPLE_RECORDS: dict[str, list[dict[str, Json]]] = {
     ],
     "asset": [],
     "vehicle": [
-        {"name": "B-JU 100", "external_id": "V-1", "custom_object_fields": {
-            "contract": "external_id:C-1001", "make": "Volvo", "fuel": "electric", "seats": 5, "mileage_km": 18_250.4}},
-        {"name": "B-JU 101", "external_id": "V-2", "custom_object_fields": {
-            "contract": "external_id:C-1001", "make": "Renault", "fuel": "diesel", "equipment": ["tow_bar"]}},
+        {
+            "name": "B-JU 100",
+            "external_id": "V-1",
+            "custom_object_fields": {
+                "contract": "external_id:C-1001",
+                "make": "Volvo",
+                "fuel": "electric",
+                "seats": 5,
+                "mileage_km": 18_250.4,
+            },
+        },
+        {
+            "name": "B-JU 101",
+            "external_id": "V-2",
+            "custom_object_fields": {
+                "contract": "external_id:C-1001",
+                "make": "Renault",
+                "fuel": "diesel",
+                "equipment": ["tow_bar"],
+            },
+        },
     ],
-}  # fmt: skip
+}

@@ -12,9 +12,19 @@ from jobsui.sandbox.protocol import Json
 from jobsui.sandbox.table import Table
 
 TYPES = {
-    "text", "textarea", "regexp", "integer", "decimal", "checkbox", "date", "dropdown", "multiselect", "lookup",
-    "parent", "currency",
-}  # fmt: skip
+    "text",
+    "textarea",
+    "regexp",
+    "integer",
+    "decimal",
+    "checkbox",
+    "date",
+    "dropdown",
+    "multiselect",
+    "lookup",
+    "parent",
+    "currency",
+}
 CHOICES = {"dropdown", "multiselect"}
 REFERENCES = {"lookup", "parent"}
 KEY = re.compile(r"[a-z0-9_]{1,80}", re.IGNORECASE)
@@ -55,9 +65,12 @@ class Field:
 
     @property
     def target_object(self) -> str:
-        """The key of the custom object a reference points at; "" when it points at something else."""
+        """The key of the custom object a reference points at; "" when it points at
+        something else."""
         prefix = "zen:custom_object:"
-        return self.target.removeprefix(prefix) if self.target.startswith(prefix) else ""
+        return (
+            self.target.removeprefix(prefix) if self.target.startswith(prefix) else ""
+        )
 
 
 @dataclass(slots=True)
@@ -72,7 +85,9 @@ class CustomObject:
     allows_attachments: bool = False
     created: int = 0
     updated: int = 0
-    name_rules: dict[str, Json] = dataclass_field(default_factory=lambda: dict(NAME_RULES))
+    name_rules: dict[str, Json] = dataclass_field(
+        default_factory=lambda: dict(NAME_RULES)
+    )
     name_title: str = "Name"
     fields: dict[str, Field] = dataclass_field(default_factory=dict)
     table: Table = dataclass_field(default_factory=lambda: Table(0))
@@ -102,13 +117,20 @@ def now() -> int:
 
 
 def new_object(data: dict[str, Json], number: int) -> CustomObject:
-    """An object without fields from the body of a request to create one; raises Refused."""
+    """An object without fields from the body of a request to create one; raises
+    Refused."""
     key, title = data.get("key"), data.get("title")
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise invalid_because("Key: may only have letters, digits and underscores")
     if not isinstance(title, str) or not title.strip():
         raise invalid_because("Title: cannot be blank")
-    custom_object = CustomObject(key, number, title, str(data.get("title_pluralized") or f"{title}s"), created=now())
+    custom_object = CustomObject(
+        key,
+        number,
+        title,
+        str(data.get("title_pluralized") or f"{title}s"),
+        created=now(),
+    )
     custom_object.table = Table(number)
     change_object(custom_object, data)
     return custom_object
@@ -126,22 +148,39 @@ def change_object(custom_object: CustomObject, data: dict[str, Json]) -> None:
 
 def change_name_rules(custom_object: CustomObject, properties: dict[str, Json]) -> None:
     """Autonumbering and uniqueness of the name; refused once the object has records."""
-    rules = custom_object.name_rules | {name: value for name, value in properties.items() if name in NAME_RULES}
+    rules = custom_object.name_rules | {
+        name: value for name, value in properties.items() if name in NAME_RULES
+    }
     if rules["autoincrement_enabled"] and rules["is_unique"]:
         raise invalid_because("Autonumbering and uniqueness can't be used together")
-    if len(str(rules["autoincrement_prefix"])) > 30 or rules["autoincrement_padding"] not in range(10):
-        raise invalid_because("The prefix takes up to 30 characters, the padding 0 to 9 digits")
-    if not isinstance(rules["autoincrement_next_sequence"], int) or rules["autoincrement_next_sequence"] < 0:
+    if len(str(rules["autoincrement_prefix"])) > 30 or rules[
+        "autoincrement_padding"
+    ] not in range(10):
+        raise invalid_because(
+            "The prefix takes up to 30 characters, the padding 0 to 9 digits"
+        )
+    if (
+        not isinstance(rules["autoincrement_next_sequence"], int)
+        or rules["autoincrement_next_sequence"] < 0
+    ):
         raise invalid_because("The next number can't be negative")
-    if custom_object.table.size and rules["is_unique"] != custom_object.name_rules["is_unique"]:
-        raise invalid_because("Uniqueness of the name can't be changed once there are records")
+    if (
+        custom_object.table.size
+        and rules["is_unique"] != custom_object.name_rules["is_unique"]
+    ):
+        raise invalid_because(
+            "Uniqueness of the name can't be changed once there are records"
+        )
     custom_object.name_rules = rules
     if not custom_object.table.size:
         custom_object.table.by_name = {} if rules["is_unique"] else None
 
 
-def new_field(custom_object: CustomObject, data: dict[str, Json], field_id: int) -> Field:
-    """A field from the body of a request to create one; raises Refused. It is not added to the object yet."""
+def new_field(
+    custom_object: CustomObject, data: dict[str, Json], field_id: int
+) -> Field:
+    """A field from the body of a request to create one; raises Refused. It is not added
+    to the object yet."""
     key, title, kind = data.get("key"), data.get("title"), data.get("type") or "text"
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise invalid_because("Key: may only have letters, digits and underscores")
@@ -151,7 +190,14 @@ def new_field(custom_object: CustomObject, data: dict[str, Json], field_id: int)
         raise invalid_because(f"Type: {kind} is not included in the list")
     if len(custom_object.fields) >= FIELDS_PER_OBJECT:
         raise invalid_because(f"An object can have up to {FIELDS_PER_OBJECT} fields")
-    field = Field(field_id, key, kind, str(title or key), created=now(), position=len(custom_object.fields))
+    field = Field(
+        field_id,
+        key,
+        kind,
+        str(title or key),
+        created=now(),
+        position=len(custom_object.fields),
+    )
     field.target = str(data.get("relationship_target_type") or "")
     change_field(field, data)
     check_definition(custom_object, field)
@@ -167,7 +213,10 @@ def change_field(field: Field, data: dict[str, Json]) -> None:
     field.filter = data.get("relationship_filter", field.filter)
     field.properties = field.properties | (data.get("properties") or {})
     if data.get("custom_field_options") is not None:
-        field.options = [option_of(field, index, option) for index, option in enumerate(data["custom_field_options"])]
+        field.options = [
+            option_of(field, index, option)
+            for index, option in enumerate(data["custom_field_options"])
+        ]
         field.option_values = frozenset(option["value"] for option in field.options)
     if field.type == "parent":
         field.required = True
@@ -177,7 +226,12 @@ def change_field(field: Field, data: dict[str, Json]) -> None:
 def option_of(field: Field, index: int, option: dict[str, Json]) -> dict[str, Json]:
     name = str(option.get("name") or option.get("value"))
     value = str(option.get("value") or option.get("name"))
-    return {"id": option.get("id") or field.id * 1000 + index, "name": name, "raw_name": name, "value": value}
+    return {
+        "id": option.get("id") or field.id * 1000 + index,
+        "name": name,
+        "raw_name": name,
+        "value": value,
+    }
 
 
 def check_definition(custom_object: CustomObject, field: Field) -> None:
@@ -187,17 +241,26 @@ def check_definition(custom_object: CustomObject, field: Field) -> None:
         raise invalid_because(f"{field.title}: relationship_target_type is needed")
     if field.type == "regexp":
         check_regexp(field)
-    if field.type == "currency" and len(field.properties.get("allowed_currencies") or ()) != 1:
-        raise invalid_because(f"{field.title}: allowed_currencies takes exactly one currency")
+    if (
+        field.type == "currency"
+        and len(field.properties.get("allowed_currencies") or ()) != 1
+    ):
+        raise invalid_because(
+            f"{field.title}: allowed_currencies takes exactly one currency"
+        )
     if field.type == "parent" and custom_object.table.size:
-        raise invalid_because(f"{field.title}: a parent field can't be added once there are records")
+        raise invalid_because(
+            f"{field.title}: a parent field can't be added once there are records"
+        )
 
 
 def check_regexp(field: Field) -> None:
     try:
         re.compile(field.regexp or "")
     except re.error as problem:
-        raise invalid_because(f"{field.title}: the regular expression is invalid: {problem}") from None
+        raise invalid_because(
+            f"{field.title}: the regular expression is invalid: {problem}"
+        ) from None
     if not field.regexp:
         raise invalid_because(f"{field.title}: regexp_for_validation is needed")
 
@@ -223,17 +286,24 @@ def shown_object(custom_object: CustomObject, origin: str) -> dict[str, Json]:
 
 
 def standard_fields(custom_object: CustomObject) -> list[Field]:
-    """The two fields every object has, with the name's rules among the properties of the first."""
+    """The two fields every object has, with the name's rules among the properties of
+    the first."""
     base = custom_object.number * 10_000_000
-    name = Field(base + 1, "standard::name", "text", custom_object.name_title, required=True)
+    name = Field(
+        base + 1, "standard::name", "text", custom_object.name_title, required=True
+    )
     name.properties = custom_object.name_rules
-    external_id = Field(base + 2, "standard::external_id", "text", "External ID", position=1)
+    external_id = Field(
+        base + 2, "standard::external_id", "text", "External ID", position=1
+    )
     for field in (name, external_id):
         field.created, field.updated = custom_object.created, custom_object.updated
     return [name, external_id]
 
 
-def shown_field(custom_object: CustomObject, field: Field, origin: str) -> dict[str, Json]:
+def shown_field(
+    custom_object: CustomObject, field: Field, origin: str
+) -> dict[str, Json]:
     shown: dict[str, Any] = {
         "id": field.id,
         "key": field.key,

@@ -43,15 +43,21 @@ type Test = Callable[[Record, Values], bool]
 
 
 def filtered(custom_object: CustomObject, wanted: Json) -> Iterator[Record]:
-    """The records a filter lets through, oldest first; raises Refused when the filter makes no sense."""
+    """The records a filter lets through, oldest first; raises Refused when the filter
+    makes no sense."""
     test = compiled(custom_object, wanted)
     records = candidates(custom_object, wanted)
     return (record for record in records if test(record, json.loads(record.fields)))
 
 
 def candidates(custom_object: CustomObject, wanted: Json) -> Iterator[Record]:
-    """All records, or just the one an external id names: that way a lookup costs nothing."""
-    external_id = wanted.get("external_id", {}).get("$eq") if isinstance(wanted.get("external_id"), dict) else None
+    """All records, or just the one an external id names: that way a lookup costs
+    nothing."""
+    external_id = (
+        wanted.get("external_id", {}).get("$eq")
+        if isinstance(wanted.get("external_id"), dict)
+        else None
+    )
     if not isinstance(external_id, str):
         return custom_object.table.alive()
     record = custom_object.table.with_external_id(external_id)
@@ -74,13 +80,21 @@ def condition(custom_object: CustomObject, name: str, value: Json) -> Test:
         join = all if name == "$and" else any
         return lambda record, values: join(test(record, values) for test in tests)
     if not isinstance(value, dict) or not value:
-        raise invalid_parameter(f"filter.{name}", "must be an object with an operator", WHERE)
+        raise invalid_parameter(
+            f"filter.{name}", "must be an object with an operator", WHERE
+        )
     kind, read = attribute(custom_object, name)
-    comparisons = [comparison(name, kind, operator, operand) for operator, operand in value.items()]
-    return lambda record, values: all(compare(read(record, values)) for compare in comparisons)
+    comparisons = [
+        comparison(name, kind, operator, operand) for operator, operand in value.items()
+    ]
+    return lambda record, values: all(
+        compare(read(record, values)) for compare in comparisons
+    )
 
 
-def attribute(custom_object: CustomObject, name: str) -> tuple[str, Callable[[Record, Values], Json]]:
+def attribute(
+    custom_object: CustomObject, name: str
+) -> tuple[str, Callable[[Record, Values], Json]]:
     """The kind of an attribute, and how to read it from a record."""
     standard: dict[str, Callable[[Record, Values], Json]] = {
         "created_at": lambda record, _: record.created // 1000,
@@ -95,18 +109,29 @@ def attribute(custom_object: CustomObject, name: str) -> tuple[str, Callable[[Re
     key = name.removeprefix("custom_object_fields.")
     field = custom_object.fields.get(key)
     if key == name or field is None:
-        raise invalid_parameter(f"filter.{name}", "is not an attribute of the object", WHERE)
+        raise invalid_parameter(
+            f"filter.{name}", "is not an attribute of the object", WHERE
+        )
     return field.type, lambda _, values: values.get(key)
 
 
-def comparison(name: str, kind: str, operator: str, operand: Json) -> Callable[[Json], bool]:
+def comparison(
+    name: str, kind: str, operator: str, operand: Json
+) -> Callable[[Json], bool]:
     if operator not in (STANDARD_OPERATORS.get(kind) or OPERATORS[kind]):
-        raise invalid_parameter(f"filter.{name}", f"does not take the operator {operator}", WHERE)
+        raise invalid_parameter(
+            f"filter.{name}", f"does not take the operator {operator}", WHERE
+        )
     if operator in {"$in", "$notin"}:
         if not isinstance(operand, list):
-            raise invalid_parameter(f"filter.{name}.{operator}", "must be an array", WHERE)
+            raise invalid_parameter(
+                f"filter.{name}.{operator}", "must be an array", WHERE
+            )
         allowed = [comparable(name, kind, each) for each in operand]
-        inside: Callable[[Json], bool] = lambda value: any(same(value, each) for each in allowed)  # noqa: E731
+
+        def inside(value: Json) -> bool:
+            return any(same(value, each) for each in allowed)
+
         return inside if operator == "$in" else lambda value: not inside(value)
     if operator == "$exists":
         exists = operand not in (False, "false")
@@ -126,7 +151,9 @@ def comparable(name: str, kind: str, operand: Json) -> Json:
         if kind == "checkbox":
             return operand in (True, "true")
     except (TypeError, ValueError):
-        raise invalid_parameter(f"filter.{name}", "has an invalid value", WHERE) from None
+        raise invalid_parameter(
+            f"filter.{name}", "has an invalid value", WHERE
+        ) from None
     return operand if kind in NUMBERS else str(operand)
 
 
@@ -134,7 +161,9 @@ def same(value: Json, operand: Json) -> bool:
     """A multiselect equals what it contains; a checkbox nobody touched is false."""
     if isinstance(value, list):
         return operand in value
-    return bool(value) == operand if isinstance(operand, bool) else bool(value == operand)
+    return (
+        bool(value) == operand if isinstance(operand, bool) else bool(value == operand)
+    )
 
 
 def contains(value: Json, operand: Json) -> bool:
@@ -156,21 +185,38 @@ TESTS: dict[str, Callable[[Json], Callable[[Json], bool]]] = {
 
 
 def with_words(custom_object: CustomObject, query: str) -> Iterator[Record]:
-    """Records whose name or text fields have a word that begins with a word of the query."""
+    """Records whose name or text fields have a word that begins with a word of the
+    query."""
     words = re.findall(r"\w+", query.lower())
     if not words:
         return custom_object.table.alive()
     begins = re.compile("|".join(rf"\b{re.escape(word)}" for word in words))
-    keys = [field.key for field in custom_object.fields.values() if field.type in {"text", "textarea", "regexp"}]
-    return (record for record in custom_object.table.alive() if begins.search(text_of(record, keys)))
+    keys = [
+        field.key
+        for field in custom_object.fields.values()
+        if field.type in {"text", "textarea", "regexp"}
+    ]
+    return (
+        record
+        for record in custom_object.table.alive()
+        if begins.search(text_of(record, keys))
+    )
 
 
 def text_of(record: Record, keys: list[str]) -> str:
     values = json.loads(record.fields)
-    return " ".join([record.name, record.external_id or "", *(values.get(key) or "" for key in keys)]).lower()
+    return " ".join(
+        [
+            record.name,
+            record.external_id or "",
+            *(values.get(key) or "" for key in keys),
+        ]
+    ).lower()
 
 
 def named(custom_object: CustomObject, part: str) -> Iterator[Record]:
     """Records with this part of a name."""
     part = part.lower()
-    return (record for record in custom_object.table.alive() if part in record.name.lower())
+    return (
+        record for record in custom_object.table.alive() if part in record.name.lower()
+    )

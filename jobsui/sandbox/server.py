@@ -30,7 +30,8 @@ async def serve(host: str, port: int, options: Options) -> None:
     await stopped.wait()
     server.close()
     account.journal.close()
-    # Taking a million records apart one by one takes longer than people wait for a process to end.
+    # Taking a million records apart one by one takes longer than people wait for a
+    # process to end.
     sys.stdout.flush()
     os._exit(0)
 

@@ -24,7 +24,8 @@ class Settings:
     """How long the "minute" of the rate limits is."""
     latency_ms: float = 0.0
     slow_seconds: float = 10.0
-    """How long the fault "slow" holds an answer back, and how much longer a job of the fault "slow-job" takes."""
+    """How long the fault "slow" holds an answer back, and how much longer a job of the
+    fault "slow-job" takes."""
     fresh_seconds: float = 2.0
     """How long the fault "fresh-404" hides a new job status."""
     retry_after: int = 1
@@ -32,13 +33,15 @@ class Settings:
     status_seconds: float = 86_400.0
     """How long a job status can be read after the job's creation."""
     token_seconds: float = 0.0
-    """Life of the access tokens it gives out; 0: what the request asks for, else 1,800."""
+    """Life of the access tokens it gives out; 0: what the request asks for, else
+    1,800."""
     role: str = "admin"
     """Role of everyone who signs in: "admin", "agent" or "end-user"."""
     api_tokens: bool = True
     """Off: API tokens are refused, as they will be for everyone after 30 April 2027."""
     custom_objects: bool = True
-    """Off: every call about custom objects is answered as on an account without them."""
+    """Off: every call about custom objects is answered as on an account without
+    them."""
     next_on_last_page: bool = False
     """`links.next` is set on the last page too."""
     dates_with_time: bool = False
@@ -49,7 +52,9 @@ class Settings:
         known = {each.name: each.type for each in fields(self)}
         for name, value in changes.items():
             if name not in known:
-                raise BadSetting(f"There is no setting {name}. There are: {', '.join(known)}.")
+                raise BadSetting(
+                    f"There is no setting {name}. There are: {', '.join(known)}."
+                )
             self._check(name, value)
         for name, value in changes.items():
             setattr(self, name, value)
@@ -58,7 +63,9 @@ class Settings:
         present = getattr(self, name)
         number = isinstance(present, int | float) and not isinstance(present, bool)
         fits = (
-            isinstance(value, int | float) and not isinstance(value, bool) if number else type(value) is type(present)
+            isinstance(value, int | float) and not isinstance(value, bool)
+            if number
+            else type(value) is type(present)
         )
         if not fits or (number and value < 0):
             raise BadSetting(f"{name} can't be {value!r}.")

@@ -9,9 +9,20 @@ from jobsui.sandbox import ids
 class Record:
     """One record. Its id follows from its row and its time of creation."""
 
-    __slots__ = ("applied", "created", "deleted", "external_id", "fields", "name", "row", "updated")
+    __slots__ = (
+        "applied",
+        "created",
+        "deleted",
+        "external_id",
+        "fields",
+        "name",
+        "row",
+        "updated",
+    )
 
-    def __init__(self, row: int, name: str, external_id: str | None, fields: bytes, created: int) -> None:
+    def __init__(
+        self, row: int, name: str, external_id: str | None, fields: bytes, created: int
+    ) -> None:
         self.row = row
         self.name = name
         self.external_id = external_id
@@ -26,7 +37,8 @@ class Record:
 
 
 class Table:
-    """Rows in the order of creation, which is the order of their ids, with the indexes that keep keys unique."""
+    """Rows in the order of creation, which is the order of their ids, with the indexes
+    that keep keys unique."""
 
     def __init__(self, number: int, *, unique_names: bool = False) -> None:
         self.number = number
@@ -46,7 +58,11 @@ class Table:
         if row is None or row >= len(self.rows):
             return None
         record = self.rows[row]
-        return record if record and not record.deleted and self.id_of(record) == record_id else None
+        return (
+            record
+            if record and not record.deleted and self.id_of(record) == record_id
+            else None
+        )
 
     def with_external_id(self, external_id: str) -> Record | None:
         row = self.by_external_id.get(external_id)
@@ -87,7 +103,8 @@ class Table:
         self.size -= 1
 
     def applied(self) -> Counter[str]:
-        """How many job items were applied, by external id or else by name; deleted records count too."""
+        """How many job items were applied, by external id or else by name; deleted
+        records count too."""
         times = Counter(self.applied_to_deleted)
         for record in self.alive():
             times[record.external_id or record.name] += record.applied

@@ -62,7 +62,11 @@ def integer(field: Field, value: Json) -> int:
 def decimal(field: Field, value: Json) -> float:
     if isinstance(value, str):
         value = number_in(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+    ):
         raise Invalid("must be a number")
     return value
 
@@ -83,7 +87,9 @@ def checkbox(field: Field, value: Json) -> bool:
 
 def day(field: Field, value: Json) -> str:
     """A date; a time part after it is taken and dropped."""
-    if not isinstance(value, str) or not re.match(r"\d{4}-\d{2}-\d{2}(T|$)", value, re.ASCII):
+    if not isinstance(value, str) or not re.match(
+        r"\d{4}-\d{2}-\d{2}(T|$)", value, re.ASCII
+    ):
         raise Invalid("must be a date in the form YYYY-MM-DD")
     try:
         return date.fromisoformat(value[:10]).isoformat()

@@ -30,12 +30,16 @@ class RecordMissing(Exception):
 class Writer:
     """All writes to records go through here."""
 
-    def __init__(self, objects: Objects, journal: Journal, clock: Callable[[], int] = now) -> None:
+    def __init__(
+        self, objects: Objects, journal: Journal, clock: Callable[[], int] = now
+    ) -> None:
         self.objects = objects
         self.journal = journal
         self.clock = clock
 
-    def create(self, custom_object: CustomObject, data: dict[str, Json], *, applied: int = 1) -> Record:
+    def create(
+        self, custom_object: CustomObject, data: dict[str, Json], *, applied: int = 1
+    ) -> Record:
         """`applied` is 0 for what is put there without the API."""
         problems: Problems = []
         name = checked_name(custom_object, data, None, problems)
@@ -45,7 +49,9 @@ class Writer:
         refuse(problems, len(name) + len(body))
         if custom_object.autonumbered:
             name = custom_object.next_name()
-        record = Record(len(custom_object.table.rows), name, external_id, body, self.clock())
+        record = Record(
+            len(custom_object.table.rows), name, external_id, body, self.clock()
+        )
         record.applied = applied
         custom_object.table.put(record)
         link(custom_object, record)
@@ -54,12 +60,16 @@ class Writer:
             self.journal.keep_number(custom_object)
         return record
 
-    def update(self, custom_object: CustomObject, record: Record, data: dict[str, Json]) -> Record:
+    def update(
+        self, custom_object: CustomObject, record: Record, data: dict[str, Json]
+    ) -> Record:
         """Changes what is sent and nothing else."""
         problems: Problems = []
         name = checked_name(custom_object, data, record, problems)
         external_id = checked_external_id(custom_object, data, record, problems)
-        fields = self._checked_fields(custom_object, json.loads(record.fields), data, problems)
+        fields = self._checked_fields(
+            custom_object, json.loads(record.fields), data, problems
+        )
         body = to_json(fields)
         refuse(problems, len(name) + len(body))
         unlink(custom_object, record)
@@ -72,21 +82,40 @@ class Writer:
         self.journal.keep_record(custom_object, record)
         return record
 
-    def upsert_by_external_id(self, custom_object: CustomObject, data: dict[str, Json]) -> Record:
+    def upsert_by_external_id(
+        self, custom_object: CustomObject, data: dict[str, Json]
+    ) -> Record:
         external_id = data.get("external_id")
         if not isinstance(external_id, str) or not external_id:
             raise RecordInvalid([("base", "External ID: cannot be blank")])
         record = custom_object.table.with_external_id(external_id)
-        return self.update(custom_object, record, data) if record else self.create(custom_object, data)
+        return (
+            self.update(custom_object, record, data)
+            if record
+            else self.create(custom_object, data)
+        )
 
-    def upsert_by_name(self, custom_object: CustomObject, data: dict[str, Json]) -> Record:
+    def upsert_by_name(
+        self, custom_object: CustomObject, data: dict[str, Json]
+    ) -> Record:
         if not custom_object.names_are_unique:
-            raise RecordInvalid([("base", "Name: is not unique for this object, records can't be found by it")])
+            raise RecordInvalid(
+                [
+                    (
+                        "base",
+                        "Name: is not unique for this object, records can't be found by it",
+                    )
+                ]
+            )
         name = data.get("name")
         if not isinstance(name, str) or not name.strip():
             raise RecordInvalid([("base", "Name: cannot be blank")])
         record = custom_object.table.with_name(name)
-        return self.update(custom_object, record, data) if record else self.create(custom_object, data)
+        return (
+            self.update(custom_object, record, data)
+            if record
+            else self.create(custom_object, data)
+        )
 
     def delete(self, custom_object: CustomObject, record: Record) -> None:
         """Deletes its children with it."""
@@ -105,7 +134,11 @@ class Writer:
                     self._delete(other, child)
 
     def _checked_fields(
-        self, custom_object: CustomObject, before: dict[str, Json], data: dict[str, Json], problems: Problems
+        self,
+        custom_object: CustomObject,
+        before: dict[str, Json],
+        data: dict[str, Json],
+        problems: Problems,
     ) -> dict[str, Json]:
         sent = data.get("custom_object_fields")
         if sent is None:
@@ -118,12 +151,22 @@ class Writer:
             self._check_value(custom_object, key, value, fields, problems)
         named = {key for key, _ in problems}
         for field in custom_object.fields.values():
-            if field.required and field.active and field.key not in fields and field.key not in named:
+            if (
+                field.required
+                and field.active
+                and field.key not in fields
+                and field.key not in named
+            ):
                 problems.append((field.key, f"{field.title}: cannot be blank"))
         return fields
 
     def _check_value(
-        self, custom_object: CustomObject, key: str, value: Json, fields: dict[str, Json], problems: Problems
+        self,
+        custom_object: CustomObject,
+        key: str,
+        value: Json,
+        fields: dict[str, Json],
+        problems: Problems,
     ) -> None:
         field = custom_object.fields.get(key)
         if field is None or not field.active:
@@ -141,7 +184,8 @@ class Writer:
             fields[key] = kept
 
     def find(self, field: Field, value: str) -> str | None:
-        """The id a reference means. Of users, tickets and the like the sandbox has none: any number will do."""
+        """The id a reference means. Of users, tickets and the like the sandbox has
+        none: any number will do."""
         if not field.target_object:
             return value if value.isascii() and value.isdigit() else None
         target = self.objects.get(field.target_object)
@@ -159,14 +203,23 @@ def referenced(target: CustomObject, value: str) -> Record | None:
     name = value.removeprefix("name:")
     if target.names_are_unique:
         return target.table.with_name(name)
-    return next((record for record in target.table.alive() if record.name == name), None)
+    return next(
+        (record for record in target.table.alive() if record.name == name), None
+    )
 
 
-def checked_name(custom_object: CustomObject, data: dict[str, Json], record: Record | None, problems: Problems) -> str:
+def checked_name(
+    custom_object: CustomObject,
+    data: dict[str, Json],
+    record: Record | None,
+    problems: Problems,
+) -> str:
     name = data.get("name")
     if custom_object.autonumbered:
         if name is not None:
-            problems.append(("base", "Name: can't be set, it is numbered automatically"))
+            problems.append(
+                ("base", "Name: can't be set, it is numbered automatically")
+            )
         return record.name if record else ""
     if record and "name" not in data:
         return record.name
@@ -180,7 +233,10 @@ def checked_name(custom_object: CustomObject, data: dict[str, Json], record: Rec
 
 
 def checked_external_id(
-    custom_object: CustomObject, data: dict[str, Json], record: Record | None, problems: Problems
+    custom_object: CustomObject,
+    data: dict[str, Json],
+    record: Record | None,
+    problems: Problems,
 ) -> str | None:
     if record and "external_id" not in data:
         return record.external_id

@@ -25,5 +25,6 @@ def log_in(request: HttpRequest) -> HttpResponseBase:
 
 @login_not_required
 def closed(request: HttpRequest) -> HttpResponseBase:
-    """Allauth's pages for people who register themselves and get mail, neither of which we have."""
+    """Allauth's pages for people who register themselves and get mail, neither of which
+    we have."""
     raise Http404

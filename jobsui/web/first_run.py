@@ -1,4 +1,5 @@
-"""Making the first administrator: whoever can read the server's console may, nobody else."""
+"""Making the first administrator: whoever can read the server's console may, nobody
+else."""
 
 import os
 import secrets

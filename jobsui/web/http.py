@@ -25,7 +25,9 @@ def admin_required[**P](
     """Pages for administrators do not exist for others."""
 
     @wraps(view)
-    def guarded(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(
+        request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs
+    ) -> HttpResponse:
         if not request.user.is_superuser:
             raise Http404
         return view(request, *args, **kwargs)
@@ -34,18 +36,25 @@ def admin_required[**P](
 
 
 def go(request: HtmxRequest, to: str, *args: Any) -> HttpResponse:
-    """A redirect; htmx, which would put the other page into a part of this one, is told to load it whole."""
-    return HttpResponseClientRedirect(reverse(to, args=args)) if request.htmx else redirect(to, *args)
+    """A redirect; htmx, which would put the other page into a part of this one, is told
+    to load it whole."""
+    return (
+        HttpResponseClientRedirect(reverse(to, args=args))
+        if request.htmx
+        else redirect(to, *args)
+    )
 
 
 def takes_files[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
-    """Marks a view whose requests may be as large as an upload (middleware.BodyLimit)."""
+    """Marks a view whose requests may be as large as an upload
+    (middleware.BodyLimit)."""
     view.takes_files = True  # type: ignore[attr-defined]
     return view
 
 
 def page_at[T](page: Callable[[str], Page[T]], cursor: str) -> Page[T]:
-    """The page an address asks for; the first where that leads nowhere, or not any more."""
+    """The page an address asks for; the first where that leads nowhere, or not any
+    more."""
     try:
         found = page(cursor)
     except BadCursor:

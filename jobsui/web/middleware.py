@@ -11,8 +11,9 @@ from jobsui.web import first_run
 
 
 class SignInRequired(LoginRequiredMiddleware):
-    """Every page needs a log-in. A poll of somebody whose session has ended is answered with a fragment that says so
-    and polls no more; a redirect would put the log-in page into the middle of theirs."""
+    """Every page needs a log-in. A poll of somebody whose session has ended is answered
+    with a fragment that says so and polls no more; a redirect would put the log-in page
+    into the middle of theirs."""
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
@@ -25,8 +26,9 @@ class SignInRequired(LoginRequiredMiddleware):
 
 
 class BodyLimit:
-    """Refuses what is too large by its own account before any of it is read. More than that account is never read:
-    the request's stream ends there. Stands before all that looks into a form."""
+    """Refuses what is too large by its own account before any of it is read. More than
+    that account is never read: the request's stream ends there. Stands before all that
+    looks into a form."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -35,7 +37,11 @@ class BodyLimit:
         return self._get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., HttpResponseBase], args: Any, kwargs: Any
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        args: Any,
+        kwargs: Any,
     ) -> HttpResponse | None:
         files = settings.MAX_UPLOAD_BYTES if getattr(view, "takes_files", False) else 0
         length = request.META.get("CONTENT_LENGTH") or "0"
@@ -48,7 +54,9 @@ class BodyLimit:
         return render(request, page, {"megabytes": files // 1024**2}, status=413)
 
 
-def no_store(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def no_store(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
     """What was shown to a signed-in person or a program stays in no cache."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -60,13 +68,19 @@ def no_store(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[H
     return middleware
 
 
-def gone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """A poll of what is no longer there is answered with a fragment that says so and polls no more: htmx would ignore
-    an error page and ask again for ever."""
+def gone(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """A poll of what is no longer there is answered with a fragment that says so and
+    polls no more: htmx would ignore an error page and ask again for ever."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if response.status_code == 404 and request.method == "GET" and request.headers.get("HX-Request"):
+        if (
+            response.status_code == 404
+            and request.method == "GET"
+            and request.headers.get("HX-Request")
+        ):
             return render(request, "includes/gone.html")
         return response
 

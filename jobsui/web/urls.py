@@ -1,7 +1,17 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from jobsui.web import accounts
-from jobsui.web.views import batches, connections, home, jobs, objects, people, requests, tokens, wizard
+from jobsui.web.views import (
+    batches,
+    connections,
+    home,
+    jobs,
+    objects,
+    people,
+    requests,
+    tokens,
+    wizard,
+)
 
 connection_urls = [
     path("", connections.connection_list, name="list"),
@@ -21,7 +31,11 @@ object_urls = [
     path("<int:pk>/template.csv", objects.template, name="template"),
     path("<int:pk>/request/", requests.prepare, name="request"),
     path("<int:pk>/request/send/", requests.send, name="send_request"),
-    path("<int:pk>/request/status/<str:status_id>/", requests.status, name="request_status"),
+    path(
+        "<int:pk>/request/status/<str:status_id>/",
+        requests.status,
+        name="request_status",
+    ),
 ]
 
 people_urls = [
@@ -71,10 +85,14 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/resolve/", jobs.resolve, name="resolve"),
 ]
 
-# Allauth's own come last, so that second factors and single sign-on need only be switched on.
+# Allauth's own come last, so that second factors and single sign-on need only be
+# switched on.
 account_urls: list[URLPattern | URLResolver] = [
     path("login/", accounts.log_in),
-    re_path(r"^(?:signup|email|confirm-email|password/(?:set|reset)|login/code)/", accounts.closed),
+    re_path(
+        r"^(?:signup|email|confirm-email|password/(?:set|reset)|login/code)/",
+        accounts.closed,
+    ),
     path("", include("allauth.urls")),
 ]
 

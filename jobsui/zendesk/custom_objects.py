@@ -1,17 +1,30 @@
-"""The calls the product makes, each in Zendesk's words. All raise the errors of `Client.call`."""
+"""The calls the product makes, each in Zendesk's words. All raise the errors of
+`Client.call`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from jobsui.zendesk.client import Client, decoded
 from jobsui.zendesk.errors import Unsure
-from jobsui.zendesk.payloads import Answer, ItemResult, JobStatus, Json, ObjectInfo, Record, User, Verdict
+from jobsui.zendesk.payloads import (
+    Answer,
+    ItemResult,
+    JobStatus,
+    Json,
+    ObjectInfo,
+    Record,
+    User,
+    Verdict,
+)
 
 API = "/api/v2"
 PAGE = 100
 MOST_LISTED = 4_000
-"""Characters of ids in one address. Zendesk publishes no limit; common servers stop at 8,000 for the whole."""
-SUCCESS_WORDS = frozenset({"created", "updated", "createorupdate", "upserted", "deleted"})
+"""Characters of ids in one address. Zendesk publishes no limit; common servers stop at
+8,000 for the whole."""
+SUCCESS_WORDS = frozenset(
+    {"created", "updated", "createorupdate", "upserted", "deleted"}
+)
 FAILURE_WORDS = frozenset({"failed", "error"})
 
 
@@ -22,7 +35,12 @@ def me(client: Client) -> User:
 
 def read_user(data: Json) -> User:
     user = _part(data, "user")
-    return User(user.get("id"), str(user.get("name") or ""), str(user.get("email") or ""), str(user.get("role") or ""))
+    return User(
+        user.get("id"),
+        str(user.get("name") or ""),
+        str(user.get("email") or ""),
+        str(user.get("role") or ""),
+    )
 
 
 def list_objects(client: Client, *, deadline: float = 35.0) -> list[ObjectInfo]:
@@ -35,14 +53,24 @@ def get_object(client: Client, key: str) -> ObjectInfo:
 
 
 def list_fields(client: Client, key: str) -> list[dict[str, Json]]:
-    """Field dicts as Zendesk gives them, the standard ones (name, external id) included."""
-    data = client.call("GET", f"{_object_path(key)}/fields", params={"include_standard_fields": "true"})
+    """Field dicts as Zendesk gives them, the standard ones (name, external id)
+    included."""
+    data = client.call(
+        "GET", f"{_object_path(key)}/fields", params={"include_standard_fields": "true"}
+    )
     return [dict(entry) for entry in _list(data, "custom_object_fields")]
 
 
 def count_records(client: Client, key: str) -> int:
     """Zendesk's own, cached count."""
-    return _int(_part(client.call("GET", f"{_object_path(key)}/records/count"), "count").get("value")) or 0
+    return (
+        _int(
+            _part(
+                client.call("GET", f"{_object_path(key)}/records/count"), "count"
+            ).get("value")
+        )
+        or 0
+    )
 
 
 def post_job(client: Client, key: str, body: bytes) -> tuple[JobStatus, Answer]:
@@ -51,13 +79,20 @@ def post_job(client: Client, key: str, body: bytes) -> tuple[JobStatus, Answer]:
     answer = client.request("POST", path, body=body)
     status = job_status_in(decoded(answer, what=f"POST {path}"))
     if not status.id:
-        raise Unsure("Zendesk took the batch but named no job status.", status=answer.status, answer=answer)
+        raise Unsure(
+            "Zendesk took the batch but named no job status.",
+            status=answer.status,
+            answer=answer,
+        )
     return status, answer
 
 
 def job_statuses(client: Client, ids: Sequence[str]) -> list[JobStatus]:
-    """Up to 100 job statuses in one call; ids Zendesk no longer knows are left out (assumed)."""
-    data = client.call("GET", f"{API}/job_statuses/show_many", params={"ids": ",".join(ids)})
+    """Up to 100 job statuses in one call; ids Zendesk no longer knows are left out
+    (assumed)."""
+    data = client.call(
+        "GET", f"{API}/job_statuses/show_many", params={"ids": ",".join(ids)}
+    )
     return [read_job_status(entry) for entry in _list(data, "job_statuses")]
 
 
@@ -67,11 +102,17 @@ def recent_job_statuses(client: Client) -> list[JobStatus]:
     return [read_job_status(entry) for entry in _list(data, "job_statuses")]
 
 
-def records_by_external_ids(client: Client, key: str, external_ids: Sequence[str]) -> list[Record]:
-    """The records that exist among up to 100 external ids (case-sensitive). An id with a comma cannot be listed and is
-    searched for by itself; the search index may lag by seconds (assumed)."""
+def records_by_external_ids(
+    client: Client, key: str, external_ids: Sequence[str]
+) -> list[Record]:
+    """The records that exist among up to 100 external ids (case-sensitive). An id with
+    a comma cannot be listed and is searched for by itself; the search index may lag by
+    seconds (assumed)."""
     records = _records_listed(
-        client, key, "filter[external_ids]", [value for value in external_ids if "," not in value]
+        client,
+        key,
+        "filter[external_ids]",
+        [value for value in external_ids if "," not in value],
     )
     for value in dict.fromkeys(external_ids):
         if "," in value:
@@ -103,7 +144,8 @@ def read_job_status(data: Mapping[str, Json]) -> JobStatus:
 
 
 def read_results(results: Json) -> tuple[ItemResult, ...] | None:
-    """Item results in any of the forms seen (docs/zendesk.md); None when they are no list."""
+    """Item results in any of the forms seen (docs/zendesk.md); None when they are no
+    list."""
     if not isinstance(results, list):
         return None
     return tuple(_item(entry) for entry in results if isinstance(entry, dict))
@@ -115,7 +157,15 @@ def _item(data: Mapping[str, Json]) -> ItemResult:
     failed = bool(said("errors") or said("error"))
     code, error = _item_error(data) if failed or said("details") else ("", "")
     verdict = _verdict(said("success"), status.lower(), record_id, failed=failed)
-    return ItemResult(_int(said("index")), verdict, status, record_id, str(said("external_id") or ""), code, error)
+    return ItemResult(
+        _int(said("index")),
+        verdict,
+        status,
+        record_id,
+        str(said("external_id") or ""),
+        code,
+        error,
+    )
 
 
 def _verdict(success: Json, status: str, record_id: str, *, failed: bool) -> Verdict:
@@ -132,7 +182,10 @@ def _item_error(data: Mapping[str, Json]) -> tuple[str, str]:
     if isinstance(first, dict):
         title, detail = str(first.get("title") or ""), str(first.get("detail") or "")
         return str(first.get("code") or title), ": ".join(filter(None, (title, detail)))
-    error, details = str(first or data.get("error") or ""), str(data.get("details") or "")
+    error, details = (
+        str(first or data.get("error") or ""),
+        str(data.get("details") or ""),
+    )
     return error, ": ".join(filter(None, (error, details)))
 
 
@@ -140,7 +193,9 @@ def _object_path(key: str) -> str:
     return f"{API}/custom_objects/{quote(key, safe='')}"
 
 
-def _records_listed(client: Client, key: str, listing: str, values: Iterable[str]) -> list[Record]:
+def _records_listed(
+    client: Client, key: str, listing: str, values: Iterable[str]
+) -> list[Record]:
     records: list[Record] = []
     for text in _listings(values):
         params = {listing: text, "page[size]": str(PAGE)}
@@ -150,7 +205,8 @@ def _records_listed(client: Client, key: str, listing: str, values: Iterable[str
 
 
 def _listings(values: Iterable[str]) -> Iterator[str]:
-    """The values, each once, in lists with commas between, none too long for the address of a request."""
+    """The values, each once, in lists with commas between, none too long for the
+    address of a request."""
     listing: list[str] = []
     length = 0
     for value in filter(None, dict.fromkeys(values)):
@@ -165,7 +221,9 @@ def _listings(values: Iterable[str]) -> Iterator[str]:
 
 
 def _search(client: Client, key: str, condition: Mapping[str, Json]) -> list[Record]:
-    data = client.call("POST", f"{_object_path(key)}/records/search", json={"filter": condition})
+    data = client.call(
+        "POST", f"{_object_path(key)}/records/search", json={"filter": condition}
+    )
     return [_record(entry) for entry in _list(data, "custom_object_records")]
 
 

@@ -6,7 +6,8 @@ from jobsui.zendesk.payloads import Answer
 
 
 class ZendeskError(Exception):
-    """A call that did not end in an answer we can use. `message` is a sentence for people; it never holds a secret."""
+    """A call that did not end in an answer we can use. `message` is a sentence for
+    people; it never holds a secret."""
 
     def __init__(
         self,
@@ -23,8 +24,9 @@ class ZendeskError(Exception):
         self.status = status
         """HTTP status, None when there was no answer."""
         self.code = code
-        """Zendesk's own word for it ("RecordNotFound", "TooManyJobs", "invalid_token"), or ours for a transport
-        failure ("dns", "tls", "refused", "timeout", ...); "" when there is none."""
+        """Zendesk's own word for it ("RecordNotFound", "TooManyJobs", "invalid_token"),
+        or ours for a transport failure ("dns", "tls", "refused", "timeout", ...); ""
+        when there is none."""
         self.details = details
         """The first 200 characters of what Zendesk said."""
         self.request_id = request_id
@@ -33,23 +35,28 @@ class ZendeskError(Exception):
 
 
 class NotSent(ZendeskError):
-    """The request certainly never reached Zendesk: no such host, refused connection, TLS failure before sending."""
+    """The request certainly never reached Zendesk: no such host, refused connection,
+    TLS failure before sending."""
 
 
 class Unsure(ZendeskError):
-    """The request may or may not have been acted on: time-out or reset after sending, 5xx, an unreadable answer."""
+    """The request may or may not have been acted on: time-out or reset after sending,
+    5xx, an unreadable answer."""
 
 
 class Limited(ZendeskError):
     """429: not acted on; `retry_after` is in seconds, None when Zendesk named none."""
 
-    def __init__(self, message: str, *, retry_after: float | None, **facts: Any) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None, **facts: Any
+    ) -> None:
         super().__init__(message, **facts)
         self.retry_after = retry_after
 
 
 class TooManyJobs(Limited):
-    """429 of the job window: 30 jobs are queued or running on the account (ours or other integrations')."""
+    """429 of the job window: 30 jobs are queued or running on the account (ours or
+    other integrations')."""
 
 
 class Refused(ZendeskError):
@@ -57,7 +64,8 @@ class Refused(ZendeskError):
 
 
 class NotSignedIn(Refused):
-    """401: the credentials are wrong, expired or revoked; or a token refresh was refused."""
+    """401: the credentials are wrong, expired or revoked; or a token refresh was
+    refused."""
 
 
 class Forbidden(Refused):

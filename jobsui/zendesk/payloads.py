@@ -1,4 +1,5 @@
-"""What Zendesk says, as frozen values. Reading is tolerant: what is missing is None or "", what is unknown is kept."""
+"""What Zendesk says, as frozen values. Reading is tolerant: what is missing is None or
+"", what is unknown is kept."""
 
 import hashlib
 import json
@@ -12,13 +13,15 @@ Json = Any
 """A decoded JSON value."""
 
 HALVES = re.compile(rb"\\u(0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]")
-"""In JSON, what may be text that no database keeps: NUL, or half of a character beyond the first 65,536."""
+"""In JSON, what may be text that no database keeps: NUL, or half of a character beyond
+the first 65,536."""
 READ_ONLY_TYPES = frozenset({"rollup", "roll_up", "rollup_summary", "roll_up_summary"})
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A choice of a dropdown or multiselect field: `value` is the tag that is sent, `name` the label people see."""
+    """A choice of a dropdown or multiselect field: `value` is the tag that is sent,
+    `name` the label people see."""
 
     value: str
     name: str
@@ -36,7 +39,8 @@ class Field:
     regexp: str = ""
     options: tuple[Option, ...] = ()
     target_type: str = ""
-    """What a lookup or parent points at: "zen:user", "zen:custom_object:KEY", ...; "" for other types."""
+    """What a lookup or parent points at: "zen:user", "zen:custom_object:KEY", ...; ""
+    for other types."""
     currencies: tuple[str, ...] = ()
 
     @classmethod
@@ -45,7 +49,9 @@ class Field:
         kind = str(data.get("type") or "text")
         return cls(
             key=str(data.get("key") or ""),
-            title=str(data.get("title") or data.get("raw_title") or data.get("key") or ""),
+            title=str(
+                data.get("title") or data.get("raw_title") or data.get("key") or ""
+            ),
             type=kind,
             required=bool(data.get("required")),
             active=data.get("active") is not False,
@@ -53,7 +59,10 @@ class Field:
             description=str(data.get("description") or ""),
             regexp=str(data.get("regexp_for_validation") or ""),
             options=tuple(
-                Option(str(option.get("value") or ""), str(option.get("name") or option.get("value") or ""))
+                Option(
+                    str(option.get("value") or ""),
+                    str(option.get("name") or option.get("value") or ""),
+                )
                 for option in data.get("custom_field_options") or ()
             ),
             target_type=str(data.get("relationship_target_type") or ""),
@@ -63,7 +72,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class NameRules:
-    """How records of an object get their names. Autonumbering and uniqueness exclude each other (docs/zendesk.md)."""
+    """How records of an object get their names. Autonumbering and uniqueness exclude
+    each other (docs/zendesk.md)."""
 
     autonumbered: bool = False
     unique: bool = False
@@ -73,7 +83,8 @@ class NameRules:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """An object's own fields (inactive ones left out, standard ones apart) and its name rules."""
+    """An object's own fields (inactive ones left out, standard ones apart) and its name
+    rules."""
 
     object_key: str
     fields: tuple[Field, ...] = ()
@@ -82,7 +93,9 @@ class Schema:
     """Changes exactly when something a row is checked against changes."""
 
     @classmethod
-    def from_api(cls, object_key: str, fields: Iterable[Mapping[str, Json]]) -> "Schema":
+    def from_api(
+        cls, object_key: str, fields: Iterable[Mapping[str, Json]]
+    ) -> "Schema":
         """From the answer of `GET .../fields?include_standard_fields=true`."""
         own: list[Field] = []
         rules = NameRules()
@@ -99,8 +112,19 @@ class Schema:
             elif key and not key.startswith("standard::"):
                 own.append(Field.from_api(data))
         active = tuple(entry for entry in own if entry.active)
-        facts = [(entry.key, entry.type, entry.required, entry.readonly, entry.regexp, entry.target_type,
-                  [option.value for option in entry.options], entry.currencies) for entry in active]  # fmt: skip
+        facts = [
+            (
+                entry.key,
+                entry.type,
+                entry.required,
+                entry.readonly,
+                entry.regexp,
+                entry.target_type,
+                [option.value for option in entry.options],
+                entry.currencies,
+            )
+            for entry in active
+        ]
         text = json.dumps([facts, rules.autonumbered, rules.unique])
         return cls(object_key, active, rules, hashlib.sha256(text.encode()).hexdigest())
 
@@ -127,7 +151,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who the credentials act as. `id` is None for the anonymous user an unauthenticated call may get (assumed)."""
+    """Who the credentials act as. `id` is None for the anonymous user an
+    unauthenticated call may get (assumed)."""
 
     id: int | None
     name: str
@@ -151,14 +176,17 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(slots=True)  # Not frozen, which costs three times as much: there is one for every row.
+@dataclass(
+    slots=True
+)  # Not frozen, which costs three times as much: there is one for every row.
 class ItemResult:
     """What a job status says of one item (docs/zendesk.md)."""
 
     index: int | None
     verdict: Verdict
     status: str = ""
-    """Zendesk's word: "Created", "Updated", "CreateOrUpdate", "Deleted", "Failed", or ""."""
+    """Zendesk's word: "Created", "Updated", "CreateOrUpdate", "Deleted", "Failed", or
+    ""."""
     record_id: str = ""
     external_id: str = ""
     error_code: str = ""
@@ -199,8 +227,8 @@ class Answer:
 
 
 def parsed(body: bytes) -> Json:
-    """The JSON of a body. Its text can be stored: half a character, as where an error text was cut, becomes the
-    replacement sign.
+    """The JSON of a body. Its text can be stored: half a character, as where an error
+    text was cut, becomes the replacement sign.
 
     Raises ValueError when it is not JSON, or is nested beyond reason.
     """

@@ -1,9 +1,10 @@
-"""What requests does not know of itself: when a whole exchange must be over, and whether any of a request went out.
+"""What requests does not know of itself: when a whole exchange must be over, and
+whether any of a request went out.
 
-A read timeout starts anew with every byte, so a server that drips its answer could hold us for hours. Here each socket
-operation gets no more time than the exchange has left. And an error alone does not tell whether it struck while
-connecting or after the request had left, which decides whether sending again is safe; so the connection notes it.
-"""
+A read timeout starts anew with every byte, so a server that drips its answer could hold
+us for hours. Here each socket operation gets no more time than the exchange has left.
+And an error alone does not tell whether it struck while connecting or after the request
+had left, which decides whether sending again is safe; so the connection notes it."""
 
 import io
 import socket
@@ -31,7 +32,8 @@ class Exchange(threading.local):
         self.ends, self.begun = time.monotonic() + deadline, False
 
     def hurry(self, sock: socket.socket) -> None:
-        """Give the socket's next operation what is left of the time. Raises TimeoutError when nothing is."""
+        """Give the socket's next operation what is left of the time. Raises
+        TimeoutError when nothing is."""
         left = self.ends - time.monotonic()
         if left <= 0:
             raise TimeoutError("The deadline is over.")

@@ -33,22 +33,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def required_browser() -> str:
-    """The path of a browser. Without one the test is skipped, or fails where JOBSUI_REQUIRE_BROWSER is 1."""
+    """The path of a browser. Without one the test is skipped, or fails where
+    JOBSUI_REQUIRE_BROWSER is 1."""
     path = browsers.found()
     if not path:
-        without = pytest.fail if os.environ.get("JOBSUI_REQUIRE_BROWSER") == "1" else pytest.skip
-        without("There is no browser. tools/browser.py looks for one and installs one where it may.")
+        without = (
+            pytest.fail
+            if os.environ.get("JOBSUI_REQUIRE_BROWSER") == "1"
+            else pytest.skip
+        )
+        without(
+            "There is no browser. tools/browser.py looks for one and installs one where it may."
+        )
     return path
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = required_browser()
-    # Playwright leaves an event loop in this thread, which Django would take for a reason to refuse the database.
+    # Playwright leaves an event loop in this thread, which Django would take for a
+    # reason to refuse the database.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        started = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
         yield started
         started.close()
 
@@ -56,28 +66,43 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def zendesk(browser: Browser) -> Iterator[Sandbox]:
     """The sandbox of these tests, with the three sample objects."""
-    running = sandbox_server.start(samples=True, job_seconds=0.3, requests_per_minute=100_000, seed=1)
+    running = sandbox_server.start(
+        samples=True, job_seconds=0.3, requests_per_minute=100_000, seed=1
+    )
     yield running
     running.stop()
 
 
 @pytest.fixture(scope="session")
-def product(zendesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """One installation for all tests of a run (of each of its processes), with an administrator."""
+def product(
+    zendesk: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Product]:
+    """One installation for all tests of a run (of each of its processes), with an
+    administrator."""
     with starting():
-        running = products.start(tmp_path_factory.mktemp("product"), JOBSUI_API_HOSTS=zendesk.host)
-    running.manage("createsuperuser", "--noinput", DJANGO_SUPERUSER_USERNAME="admin",
-                   DJANGO_SUPERUSER_EMAIL="admin@example.com", DJANGO_SUPERUSER_PASSWORD=PASSWORD)  # fmt: skip
+        running = products.start(
+            tmp_path_factory.mktemp("product"), JOBSUI_API_HOSTS=zendesk.host
+        )
+    running.manage(
+        "createsuperuser",
+        "--noinput",
+        DJANGO_SUPERUSER_USERNAME="admin",
+        DJANGO_SUPERUSER_EMAIL="admin@example.com",
+        DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+    )
     yield running
     assert running.stop() == 0
     assert running.lines[-1] == "Stopped.\n"
 
 
 class starting:  # noqa: N801  # reads as a statement
-    """One product starts at a time: all of them collect their static files into the same place."""
+    """One product starts at a time: all of them collect their static files into the
+    same place."""
 
     def __enter__(self) -> None:
-        self._lock = (Path(tempfile.gettempdir()) / f"jobsui-starting-{os.getuid()}").open("a")
+        self._lock = (
+            Path(tempfile.gettempdir()) / f"jobsui-starting-{os.getuid()}"
+        ).open("a")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def __exit__(self, *exc: object) -> None:
@@ -85,8 +110,14 @@ class starting:  # noqa: N801  # reads as a statement
 
 
 @pytest.fixture(scope="session")
-def signed_in(browser: Browser, product: Product, zendesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Cookies of the administrator, who has connected the sandbox and read its objects."""
+def signed_in(
+    browser: Browser,
+    product: Product,
+    zendesk: Sandbox,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Cookies of the administrator, who has connected the sandbox and read its
+    objects."""
     context = browser.new_context()
     person = Person(context.new_page(), product)
     person.sign_in()
@@ -101,7 +132,8 @@ def signed_in(browser: Browser, product: Product, zendesk: Sandbox, tmp_path_fac
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page of somebody who is not signed in. Whatever the browser complains about fails the test."""
+    """A page of somebody who is not signed in. Whatever the browser complains about
+    fails the test."""
     yield from watched_page(browser)
 
 
@@ -114,7 +146,9 @@ def person(browser: Browser, product: Product, signed_in: Path) -> Iterator[Pers
 
 def watched_page(browser: Browser, cookies: Path | None = None) -> Iterator[Page]:
     """A page whose complaints are an error in the end."""
-    context = browser.new_context(storage_state=cookies, viewport={"width": 1280, "height": 900})
+    context = browser.new_context(
+        storage_state=cookies, viewport={"width": 1280, "height": 900}
+    )
     context.set_default_timeout(LONG)
     page = context.new_page()
     complaints: list[str] = []
@@ -142,7 +176,9 @@ def gadget(person: Person, zendesk: Sandbox) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def installation(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+def installation(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Processes]:
     """A queue and a sweep on the tests' database."""
     running = Processes(tmp_path_factory.mktemp("installation"))
     running.start_queue()
@@ -153,12 +189,15 @@ def installation(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def processes(installation: Processes, transactional_db: None) -> Iterator[Processes]:
-    """The installation; what a test starts in it ends with the test, and what it left undone is dropped."""
+    """The installation; what a test starts in it ends with the test, and what it left
+    undone is dropped."""
     before = set(installation.running)
     yield installation
     installation.kill(*(set(installation.running) - before - {installation.queue}))
     living = "|".join(str(process.pid) for process in installation.running)
-    Lease.objects.exclude(owner__regex=f":({living}):").delete()  # Nobody waits until those of the dead run out.
+    Lease.objects.exclude(
+        owner__regex=f":({living}):"
+    ).delete()  # Nobody waits until those of the dead run out.
     Job.objects.moving().update(state=JobState.CANCELLED)
     wait_until(lambda: not is_owned(), "an end of all driving")
 

@@ -1,5 +1,5 @@
-"""The product's settings for processes that meet trouble on purpose: whatever waits for time waits less, and the
-environment says what is to go wrong inside them.
+"""The product's settings for processes that meet trouble on purpose: whatever waits for
+time waits less, and the environment says what is to go wrong inside them.
 
 JOBSUI_FAILPOINT        where the process ends (tests/failpoints.py)
 JOBSUI_LAST_COMMIT      SQL: the process ends just before the first commit at which this finds a row
@@ -21,8 +21,13 @@ from jobsui.settings import *  # noqa: F403
 HURRIED: dict[str, dict[str, Any]] = {
     "jobsui.jobs.models.Lease": {"TTL": timedelta(seconds=2)},
     "jobsui.jobs.engine.driving": {
-        "STOCK_SECONDS": 0.2, "RENEW_SECONDS": 0.3, "STALE_SECONDS": 1.0, "CALL_SECONDS": 2.0, "STOP_SECONDS": 5.0,
-        "ABSENT_SECONDS": 0.5, "AWAY_SECONDS": 0.2,
+        "STOCK_SECONDS": 0.2,
+        "RENEW_SECONDS": 0.3,
+        "STALE_SECONDS": 1.0,
+        "CALL_SECONDS": 2.0,
+        "STOP_SECONDS": 5.0,
+        "ABSENT_SECONDS": 0.5,
+        "AWAY_SECONDS": 0.2,
     },
     "jobsui.jobs.engine.hosting": {"CRASH_SECONDS": 0.5},
     "jobsui.jobs.engine.allowance": {"DEFAULT_WAIT": 0.5, "TAIL_SECONDS": (0.2, 0.2)},
@@ -31,7 +36,7 @@ HURRIED: dict[str, dict[str, Any]] = {
     "jobsui.jobs.engine.pacing.Durations": {"FIRST_GUESS": 0.3},
     "jobsui.jobs.engine.pacing.Backoff": {"LONGEST": 1.0},
     "jobsui.ops.management.commands.sweep": {"SECONDS": 0.5},
-}  # fmt: skip
+}
 REQUEST_SECONDS = 1.5
 """How long a request may take; less than CALL_SECONDS."""
 
@@ -42,7 +47,9 @@ if os.environ.get("JOBSUI_TABLES_ARE_MADE"):
     MIGRATION_MODULES = {app.rpartition(".")[2]: None for app in INSTALLED_APPS}
     # Several are collected at once, and nobody waits for them to be compressed.
     STATIC_ROOT = DATA_DIR / "collected"  # noqa: F405
-    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+    STORAGES["staticfiles"] = {  # noqa: F405
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+    }
 
 
 class Hurried(AppConfig):
@@ -68,7 +75,11 @@ class Hurried(AppConfig):
 def _hurry_requests() -> None:
     from jobsui.zendesk.client import Client  # noqa: PLC0415
 
-    for name, option in (("__init__", "read_timeout"), ("request", "deadline"), ("call", "deadline")):
+    for name, option in (
+        ("__init__", "read_timeout"),
+        ("request", "deadline"),
+        ("call", "deadline"),
+    ):
         getattr(Client, name).__kwdefaults__[option] = REQUEST_SECONDS
 
 

@@ -16,12 +16,19 @@ from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from tests.acceptance.processes import PATIENCE, wait_until
 from tests.world import World, gadgets
 
-STANDING = (JobState.COMPLETED, JobState.NEEDS_DECISION, JobState.CANCELLED, JobState.FAILED, JobState.PAUSED)
+STANDING = (
+    JobState.COMPLETED,
+    JobState.NEEDS_DECISION,
+    JobState.CANCELLED,
+    JobState.FAILED,
+    JobState.PAUSED,
+)
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of the rows of a `create` job: by its own account, and by Zendesk's."""
+    """What became of the rows of a `create` job: by its own account, and by
+    Zendesk's."""
 
     state: str
     created: int
@@ -30,12 +37,18 @@ class Fate:
     cancelled: int = 0
     pending: int = 0
     lost: int = 0
-    """Rows said to be created that Zendesk does not have, and rows it has that are said to be something else."""
+    """Rows said to be created that Zendesk does not have, and rows it has that are said
+    to be something else."""
     twice: int = 0
     """Rows Zendesk has written more than once."""
 
 
-def planned(world: World, rows: Sequence[dict[str, Any]], action: Action = Action.CREATE, **options: Any) -> Job:
+def planned(
+    world: World,
+    rows: Sequence[dict[str, Any]],
+    action: Action = Action.CREATE,
+    **options: Any,
+) -> Job:
     """A launched and planned job."""
     job = world.checked(list(rows), action, **options)
     control.launch(job, by=None)
@@ -50,7 +63,9 @@ def undriven(world: World) -> Iterator[None]:
     """No driver may have the account meanwhile."""
     with leases.held(f"account:{world.connection.host}") as lease:
         assert lease
-        Lease.objects.filter(name=lease.name).update(expires_at=Now() + timedelta(hours=1))  # Nobody renews it.
+        Lease.objects.filter(name=lease.name).update(
+            expires_at=Now() + timedelta(hours=1)
+        )  # Nobody renews it.
         yield
 
 
@@ -62,8 +77,13 @@ def fate(world: World, job: Job) -> Fate:
     """As it is now. The job's object holds no other records."""
     job.refresh_from_db()
     applied = world.sandbox.applied(job.object_key)
-    counts = {name: job.count(Outcome(name)) for name in ("failed", "uncertain", "cancelled", "pending")}
-    lost = max(0, job.created - len(applied)) + max(0, len(applied) - job.created - job.uncertain)
+    counts = {
+        name: job.count(Outcome(name))
+        for name in ("failed", "uncertain", "cancelled", "pending")
+    }
+    lost = max(0, job.created - len(applied)) + max(
+        0, len(applied) - job.created - job.uncertain
+    )
     twice = sum(times > 1 for times in applied.values())
     return Fate(job.state, job.created, **counts, lost=lost, twice=twice)
 
@@ -80,7 +100,9 @@ def state_of(job: Job) -> str:
 
 def attempts(job: Job) -> dict[str, int]:
     """How many sendings came to what."""
-    return dict(Counter(Attempt.objects.filter(batch__job=job).values_list("result", flat=True)))
+    return dict(
+        Counter(Attempt.objects.filter(batch__job=job).values_list("result", flat=True))
+    )
 
 
 def batches(job: Job) -> dict[str, int]:
@@ -94,4 +116,7 @@ def in_flight(job: Job) -> int:
 
 def posts(world: World) -> int:
     """Requests to queue a job that reached Zendesk."""
-    return sum(entry["method"] == "POST" and entry["path"].endswith("/jobs") for entry in world.sandbox.log())
+    return sum(
+        entry["method"] == "POST" and entry["path"].endswith("/jobs")
+        for entry in world.sandbox.log()
+    )

@@ -1,5 +1,6 @@
-"""Run beside the product's processes, under their settings: `python -m tests.acceptance.launching HOST FILE` makes a
-`create` job of the file, launches it, and prints its id."""
+"""Run beside the product's processes, under their settings: `python -m
+tests.acceptance.launching HOST FILE` makes a `create` job of the file, launches it, and
+prints its id."""
 
 import sys
 import time
@@ -16,7 +17,9 @@ def launch(host: str, path: str) -> None:
     from jobsui.jobs.enums import Action, FileState, JobState  # noqa: PLC0415
     from tests.factories import make_connection, make_object  # noqa: PLC0415
 
-    connection = make_connection(host=host, email="admin@sandbox.example", requests_per_minute=60_000)
+    connection = make_connection(
+        host=host, email="admin@sandbox.example", requests_per_minute=60_000
+    )
     connection.set_secret("api_token", "sandbox-api-token")
     connection.save()
     objects.refresh(make_object(connection, "gadget"))

@@ -14,7 +14,8 @@ THEMES = ("light", "dark")
 
 @dataclass(frozen=True)
 class Address:
-    """A named address with what is put into it; `about` tells one filling from another."""
+    """A named address with what is put into it; `about` tells one filling from
+    another."""
 
     name: str
     path: str
@@ -26,7 +27,8 @@ class Address:
 
 @dataclass(frozen=True)
 class Known:
-    """What the pages of an installation are about: {what it is: its id}, codes but for objects, people and tokens."""
+    """What the pages of an installation are about: {what it is: its id}, codes but for
+    objects, people and tokens."""
 
     connections: Mapping[str, str]
     objects: Mapping[str, str]
@@ -37,18 +39,28 @@ class Known:
 
 
 def addresses(known: Known) -> Iterator[Address]:
-    """All that can be put together; which of them are pages shows when they are asked for."""
+    """All that can be put together; which of them are pages shows when they are asked
+    for."""
     for name, route in named_routes(get_resolver("jobsui.web.urls")):
         for about, arguments in _fillings(route, known):
-            yield Address(name, "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route).format(**arguments), about)
+            yield Address(
+                name,
+                "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route).format(**arguments),
+                about,
+            )
 
 
 def pages(page: Page, url: str, known: Known) -> Iterator[Address]:
-    """The addresses that answer a GET with a whole page, not with a download, a fragment or a redirect elsewhere."""
+    """The addresses that answer a GET with a whole page, not with a download, a
+    fragment or a redirect elsewhere."""
     for address in addresses(known):
         answer = page.request.get(url + address.path, max_redirects=0)
         assert answer.status in {200, 204, 302, 404, 405}, f"{address}: {answer.status}"
-        if answer.status == 200 and "html" in answer.headers["content-type"] and "<html" in answer.text():
+        if (
+            answer.status == 200
+            and "html" in answer.headers["content-type"]
+            and "<html" in answer.text()
+        ):
             yield address
 
 
@@ -61,10 +73,14 @@ def look(page: Page, url: str, address: Address, *, theme: str, size: str) -> No
 def dress(page: Page, *, theme: str, size: str) -> None:
     width, height = VIEWPORTS[size]
     page.set_viewport_size({"width": width, "height": height})
-    page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+    page.emulate_media(
+        color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
+    )
 
 
-def named_routes(resolver: URLResolver, before: str = "", space: str = "") -> Iterator[tuple[str, str]]:
+def named_routes(
+    resolver: URLResolver, before: str = "", space: str = ""
+) -> Iterator[tuple[str, str]]:
     """(name, route) of all addresses, such as ("jobs:detail", "jobs/<uuid:code>/")."""
     for entry in resolver.url_patterns:
         route = before + _route(entry)
@@ -93,4 +109,7 @@ def _fillings(route: str, known: Known) -> Sequence[tuple[str, dict[str, Any]]]:
         return []  # Only in addresses that come by mail.
     place = "drafts" if route.startswith("jobs/new/") else route.partition("/")[0]
     things: Mapping[str, str] = getattr(known, place, {})
-    return [(about, {"code": key, "pk": key, "seq": 1, "status_id": "none"}) for about, key in things.items()]
+    return [
+        (about, {"code": key, "pk": key, "seq": 1, "status_id": "none"})
+        for about, key in things.items()
+    ]

@@ -33,7 +33,9 @@ class Person:
     def press(self, name: str | re.Pattern[str]) -> None:
         """A button or a link that looks like one, of the page itself."""
         main = self.page.locator("main")
-        main.get_by_role("button", name=name).or_(main.get_by_role("link", name=name)).first.click()
+        main.get_by_role("button", name=name).or_(
+            main.get_by_role("link", name=name)
+        ).first.click()
 
     def sign_in(self, name: str = "admin", password: str = PASSWORD) -> None:
         self.open("/accounts/login/")
@@ -53,7 +55,9 @@ class Person:
         self.page.get_by_label("Subdomain").fill(sandbox.host)
         self.page.get_by_label("Sign in with").select_option("oauth_client")
         self.page.get_by_label("Client ID (unique identifier)").fill(sandbox.client_id)
-        self.page.get_by_label("Client secret", exact=True).fill(secret or sandbox.client_secret)
+        self.page.get_by_label("Client secret", exact=True).fill(
+            secret or sandbox.client_secret
+        )
         self.page.get_by_label("Requests per minute").fill("100000")
         self.press("Save connection")
         self.sees(f"{name} is saved.")
@@ -75,7 +79,8 @@ class Person:
         return self.page.locator("#token").inner_text()
 
     def upload(self, target: str, action: str, file: Path | tuple[str, bytes]) -> None:
-        """Choose object ("Connection · key"), action and file, and wait until the file is read."""
+        """Choose object ("Connection · key"), action and file, and wait until the file
+        is read."""
         self.open("/jobs/new/")
         self.page.get_by_label("Object").select_option(label=target)
         self.page.get_by_label("Action").select_option(action)
@@ -88,30 +93,45 @@ class Person:
             self.page.locator("input[type=file]").set_input_files(file)
         else:
             name, content = file
-            kind = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+            kind = {
+                "name": name,
+                "mimeType": "application/octet-stream",
+                "buffer": content,
+            }
             self.page.locator("input[type=file]").set_input_files(kind)  # type: ignore[arg-type]
 
     def map(self, corrections: Mapping[str, str] | None = None, **rules: str) -> None:
-        """Take what was matched by name, but for `corrections` {column: target key}, and wait for the check's end."""
+        """Take what was matched by name, but for `corrections` {column: target key},
+        and wait for the check's end."""
         self.press("Map its columns")
         for column, target in (corrections or {}).items():
-            self.page.get_by_label(f"{column} goes to", exact=True).select_option(target)
+            self.page.get_by_label(f"{column} goes to", exact=True).select_option(
+                target
+            )
         for name, value in rules.items():
             self.page.locator(f"[name={name}]").select_option(value)
         self.page.get_by_role("button", name=re.compile("^Check")).click()
-        expect(self.page.locator("#checked")).not_to_contain_text("Checking every row", timeout=LONG)
+        expect(self.page.locator("#checked")).not_to_contain_text(
+            "Checking every row", timeout=LONG
+        )
 
     def matched(self) -> dict[str, str]:
         """What each column goes to, on the map page."""
         selects = self.page.locator("select[name^=column_]").all()
-        return {(select.get_attribute("aria-label") or "").removesuffix(" goes to"): select.input_value()
-                for select in selects}  # fmt: skip
+        return {
+            (select.get_attribute("aria-label") or "").removesuffix(
+                " goes to"
+            ): select.input_value()
+            for select in selects
+        }
 
     def review(self, *, leave_out: bool = False) -> None:
         if leave_out:
             self.page.get_by_label(re.compile("leave these out")).check()
         self.press("Review")
-        expect(self.page.get_by_role("heading", name=re.compile("you are about to"))).to_be_visible()
+        expect(
+            self.page.get_by_role("heading", name=re.compile("you are about to"))
+        ).to_be_visible()
 
     def start_with_first_batch(self) -> None:
         self.page.get_by_label("the first batch, then wait for me to look").check()
@@ -120,12 +140,16 @@ class Person:
         """Launch what is reviewed; the job's address."""
         confirm = self.page.locator("#confirm")
         if confirm.count():
-            confirm.fill(self.page.locator("label[for=confirm]").inner_text().split()[1])
+            confirm.fill(
+                self.page.locator("label[for=confirm]").inner_text().split()[1]
+            )
         self.page.get_by_role("button", name=re.compile("^(Launch|Delete) ")).click()
         self.page.wait_for_url(re.compile(r"/jobs/[0-9a-f-]{36}/$"))
         return self.page.url
 
-    def send(self, target: str, action: str, file: Path | tuple[str, bytes], **more: Any) -> str:
+    def send(
+        self, target: str, action: str, file: Path | tuple[str, bytes], **more: Any
+    ) -> str:
         """From the file to the launched job."""
         self.upload(target, action, file)
         self.map(**more)

@@ -1,5 +1,6 @@
-"""The product's processes on the database of the test itself, which can so look and act through the models and the
-engine's own functions while they run, are killed, frozen and started again."""
+"""The product's processes on the database of the test itself, which can so look and act
+through the models and the engine's own functions while they run, are killed, frozen and
+started again."""
 
 import base64
 import os
@@ -46,19 +47,30 @@ class Processes:
 
     @property
     def environment(self) -> dict[str, str]:
-        keys = (base64.urlsafe_b64encode(key).decode() for key in settings.ENCRYPTION_KEYS)
+        keys = (
+            base64.urlsafe_b64encode(key).decode() for key in settings.ENCRYPTION_KEYS
+        )
         return os.environ | {
-            "DJANGO_SETTINGS_MODULE": "tests.acceptance.hurried_settings", "PYTHONPATH": str(settings.BASE_DIR),
-            "JOBSUI_DATA_DIR": str(settings.DATA_DIR), "DATABASE_URL": database_url(), "REDIS_URL": self.queue_url,
-            "SECRET_KEY": settings.SECRET_KEY, "JOBSUI_API_HOSTS": "127.0.0.1,*.invalid",
-            "JOBSUI_ENCRYPTION_KEYS": ",".join(keys), "JOBSUI_TABLES_ARE_MADE": "1",
+            "DJANGO_SETTINGS_MODULE": "tests.acceptance.hurried_settings",
+            "PYTHONPATH": str(settings.BASE_DIR),
+            "JOBSUI_DATA_DIR": str(settings.DATA_DIR),
+            "DATABASE_URL": database_url(),
+            "REDIS_URL": self.queue_url,
+            "SECRET_KEY": settings.SECRET_KEY,
+            "JOBSUI_API_HOSTS": "127.0.0.1,*.invalid",
+            "JOBSUI_ENCRYPTION_KEYS": ",".join(keys),
+            "JOBSUI_TABLES_ARE_MADE": "1",
             "RES_OPTIONS": "timeout:1 attempts:1",
-        }  # fmt: skip
+        }
 
     def start(self, *command: str, **environment: str) -> Process:
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                command, env=self.environment | environment, stdout=log, stderr=log, cwd=settings.BASE_DIR
+                command,
+                env=self.environment | environment,
+                stdout=log,
+                stderr=log,
+                cwd=settings.BASE_DIR,
             )
         self.running.append(process)
         return process
@@ -92,11 +104,24 @@ class Processes:
         if empty:
             shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir(exist_ok=True)
-        binary = shutil.which("redis-server") if os.environ.get("JOBSUI_TEST_REDIS_URL") else None
+        binary = (
+            shutil.which("redis-server")
+            if os.environ.get("JOBSUI_TEST_REDIS_URL")
+            else None
+        )
         process = self.start(
-            binary or valkey.command()[0], "--port", "0", "--unixsocket", str(self.folder / "queue.sock"),
-            "--dir", str(kept), "--appendonly", "yes", "--save", "",
-        )  # fmt: skip
+            binary or valkey.command()[0],
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self.folder / "queue.sock"),
+            "--dir",
+            str(kept),
+            "--appendonly",
+            "yes",
+            "--save",
+            "",
+        )
         wait_until(self._queue_answers, "the queue")
         self.queue = process
         return process
@@ -119,11 +144,14 @@ class Processes:
             redis.flushall()
 
     def kill(self, *processes: Process) -> None:
-        """kill -9, also of what is frozen, and of all that is not in `running`: what an `up` among them has started."""
+        """kill -9, also of what is frozen, and of all that is not in `running`: what an
+        `up` among them has started."""
         for process in processes:
             self.running.remove(process)
             freeze(process)
-        for pid in product.processes(Path(settings.DATA_DIR)).keys() - {process.pid for process in self.running}:
+        for pid in product.processes(Path(settings.DATA_DIR)).keys() - {
+            process.pid for process in self.running
+        }:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for process in processes:
@@ -150,11 +178,15 @@ def database_url() -> str:
     chosen = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{chosen['NAME']}"
-    user, password = (quote(str(chosen[name]), safe="") for name in ("USER", "PASSWORD"))
+    user, password = (
+        quote(str(chosen[name]), safe="") for name in ("USER", "PASSWORD")
+    )
     return f"postgres://{user}:{password}@{chosen['HOST']}:{chosen['PORT']}/{chosen['NAME']}"
 
 
-def wait_until(claim: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+def wait_until(
+    claim: Callable[[], object], what: str, seconds: float = PATIENCE
+) -> None:
     ends = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < ends, f"In vain: {what}."

@@ -1,4 +1,5 @@
-"""An installation with something of everything: what works, what is broken, what waits."""
+"""An installation with something of everything: what works, what is broken, what
+waits."""
 
 import re
 
@@ -11,7 +12,8 @@ from tests.world import GADGET, gadgets, to_csv
 
 
 def set_stage(person: Person, zendesk: Sandbox) -> Known:
-    """Make connections, drafts and jobs in all states that stay, by the pages themselves."""
+    """Make connections, drafts and jobs in all states that stay, by the pages
+    themselves."""
     zendesk.make_object("stage", fields=GADGET)
     person.add_connection("Stage", zendesk)
     person.press("Test")
@@ -33,33 +35,62 @@ def set_stage(person: Person, zendesk: Sandbox) -> Known:
     edit = person.page.get_by_role("link", name="colleague").get_attribute("href") or ""
     person.make_token("nightly import", "Stage")
     person.open("/tokens/")
-    revoke = person.page.get_by_role("link", name="Revoke nightly import").get_attribute("href") or ""
-    return Known(connections, objects, drafts, jobs, {"colleague": last_id(edit)}, {"nightly": last_id(revoke)})
+    revoke = (
+        person.page.get_by_role("link", name="Revoke nightly import").get_attribute(
+            "href"
+        )
+        or ""
+    )
+    return Known(
+        connections,
+        objects,
+        drafts,
+        jobs,
+        {"colleague": last_id(edit)},
+        {"nightly": last_id(revoke)},
+    )
 
 
 def _drafts(person: Person) -> dict[str, str]:
     drafts = {}
-    person.upload("Stage · stage", "create", ("broken.xlsx", b"PK\x03\x04 this is no workbook"))
+    person.upload(
+        "Stage · stage", "create", ("broken.xlsx", b"PK\x03\x04 this is no workbook")
+    )
     person.sees("cannot be read")
     drafts["rejected file"] = last_id(person.page.url)
     person.upload("Stage · stage", "create", ("fresh.csv", to_csv(gadgets(20))))
     drafts["unmapped"] = last_id(person.page.url)
-    wrong = [row | {"price": "much"} if place % 3 else row for place, row in enumerate(gadgets(20))]
+    wrong = [
+        row | {"price": "much"} if place % 3 else row
+        for place, row in enumerate(gadgets(20))
+    ]
     person.upload("Stage · stage", "create", ("wrong.csv", to_csv(wrong)))
     person.map()
     drafts["with problems"] = last_id(person.page.url)
-    person.upload("Stage · stage", "delete_by_external_id", ("gone.csv", b"external_id\ng-1\ng-2\n"))
+    person.upload(
+        "Stage · stage",
+        "delete_by_external_id",
+        ("gone.csv", b"external_id\ng-1\ng-2\n"),
+    )
     person.map()
     drafts["deletes"] = last_id(person.page.url)
     return drafts
 
 
 def _jobs(person: Person, lost: str) -> dict[str, str]:
-    jobs = {"completed": last_id(person.send("Stage · stage", "create", ("good.csv", to_csv(gadgets(120)))))}
+    jobs = {
+        "completed": last_id(
+            person.send("Stage · stage", "create", ("good.csv", to_csv(gadgets(120))))
+        )
+    }
     person.watch()
-    jobs["with failures"] = last_id(person.send("Stage · stage", "create", ("again.csv", to_csv(gadgets(150)))))
+    jobs["with failures"] = last_id(
+        person.send("Stage · stage", "create", ("again.csv", to_csv(gadgets(150))))
+    )
     person.watch("Completed with failures")
-    person.upload("Stage · stage", "create", ("looked-at.csv", to_csv(gadgets(120, first=5000))))
+    person.upload(
+        "Stage · stage", "create", ("looked-at.csv", to_csv(gadgets(120, first=5000)))
+    )
     person.map()
     person.review()
     person.start_with_first_batch()
@@ -71,15 +102,30 @@ def _jobs(person: Person, lost: str) -> dict[str, str]:
 
 
 def _lost(person: Person, zendesk: Sandbox) -> str:
-    """A job whose one request gets lost: without a key in its rows nobody can tell whether it had arrived."""
-    rows = [{name: row[name] for name in ("name", "serial")} for row in gadgets(30, first=1000)]
+    """A job whose one request gets lost: without a key in its rows nobody can tell
+    whether it had arrived."""
+    rows = [
+        {name: row[name] for name in ("name", "serial")}
+        for row in gadgets(30, first=1000)
+    ]
     person.upload("Stage · stage", "create", ("lost.csv", to_csv(rows)))
     person.press("Map its columns")
     person.page.get_by_label(re.compile("Give rows without an external ID")).uncheck()
     person.page.get_by_role("button", name=re.compile("^Check")).click()
     person.review()
-    zendesk.faults(**{"drop-before-accept": {"rate": 1, "method": "POST", "path": "/jobs", "times": 1}})
+    zendesk.faults(
+        **{
+            "drop-before-accept": {
+                "rate": 1,
+                "method": "POST",
+                "path": "/jobs",
+                "times": 1,
+            }
+        }
+    )
     job = person.launch()
-    expect(person.page.locator("#progress")).to_contain_text("1 in flight", timeout=LONG)
+    expect(person.page.locator("#progress")).to_contain_text(
+        "1 in flight", timeout=LONG
+    )
     zendesk.faults()
     return job

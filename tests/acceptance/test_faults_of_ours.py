@@ -1,5 +1,6 @@
-"""The fault matrix, second half: what happens to our own processes, queue, database and clock while a real worker
-process drives a job. Nothing may be lost or applied twice, and the job must end by itself."""
+"""The fault matrix, second half: what happens to our own processes, queue, database and
+clock while a real worker process drives a job. Nothing may be lost or applied twice,
+and the job must end by itself."""
 
 import resource
 import signal
@@ -31,7 +32,15 @@ from tests.acceptance.jobs import (
     undriven,
     without_ids,
 )
-from tests.acceptance.processes import Process, Processes, database_url, freeze, is_owned, thaw, wait_until
+from tests.acceptance.processes import (
+    Process,
+    Processes,
+    database_url,
+    freeze,
+    is_owned,
+    thaw,
+    wait_until,
+)
 from tests.world import World, gadgets
 
 FAILPOINT = 77
@@ -42,7 +51,8 @@ INTENT = "SELECT 1 FROM jobs_attempt"
 
 @pytest.fixture
 def world(world: World, processes: Processes) -> World:
-    # A batch that comes too early is no fault of ours, and would blur what is counted here.
+    # A batch that comes too early is no fault of ours, and would blur what is counted
+    # here.
     Connection.objects.filter(pk=world.connection.pk).update(posts_ahead=False)
     world.object()
     world.sandbox.settings(job_seconds=0.2)
@@ -56,18 +66,29 @@ def world(world: World, processes: Processes) -> World:
     ("moment", "sent", "sendings"),
     [
         ({"JOBSUI_LAST_COMMIT": INTENT}, 0, {"accepted": 1}),
-        ({"JOBSUI_FAILPOINT": "http:before-write:POST /jobs:1"}, 0, {"unsure": 1, "accepted": 1}),
+        (
+            {"JOBSUI_FAILPOINT": "http:before-write:POST /jobs:1"},
+            0,
+            {"unsure": 1, "accepted": 1},
+        ),
         ({"JOBSUI_FAILPOINT": "http:after-write:POST /jobs:1"}, 1, {"unsure": 1}),
         ({"JOBSUI_FAILPOINT": "http:after-read:POST /jobs:1"}, 1, {"unsure": 1}),
         ({"JOBSUI_LAST_COMMIT": RESULT}, 1, {"accepted": 1}),
     ],
     ids=[
-        "before the intent is committed", "after the intent, before the request", "after the request",
-        "after the answer, before it is committed", "while the result is committed",
+        "before the intent is committed",
+        "after the intent, before the request",
+        "after the request",
+        "after the answer, before it is committed",
+        "while the result is committed",
     ],
-)  # fmt: skip
+)
 def test_a_worker_killed_at_any_step_of_a_batch_loses_and_repeats_nothing(
-    world: World, processes: Processes, moment: dict[str, str], sent: int, sendings: dict[str, int]
+    world: World,
+    processes: Processes,
+    moment: dict[str, str],
+    sent: int,
+    sendings: dict[str, int],
 ) -> None:
     dies = processes.worker(**moment)
     job = planned(world, gadgets(100))
@@ -98,7 +119,10 @@ def test_a_worker_killed_with_30_batches_in_flight_has_them_followed_to_their_en
 
 @pytest.mark.parametrize(
     ("own_external_ids", "told"),
-    [(True, Fate("completed", created=300)), (False, Fate("needs_decision", created=0, uncertain=300))],
+    [
+        (True, Fate("completed", created=300)),
+        (False, Fate("needs_decision", created=0, uncertain=300)),
+    ],
 )
 def test_job_statuses_that_ran_out_while_no_worker_was_there_are_looked_up_in_the_records(
     world: World, processes: Processes, own_external_ids: bool, told: Fate
@@ -128,9 +152,15 @@ def test_a_worker_frozen_beyond_its_lease_writes_and_sends_nothing_when_it_wakes
     workers = processes.worker(), processes.worker()
     job = planned(world, gadgets(2000))
     wait_until(lambda: in_flight(job) == 4, "4 batches in flight")
-    frozen, first = driver_of(*workers), Lease.objects.get(name__startswith="account:").epoch
+    frozen, first = (
+        driver_of(*workers),
+        Lease.objects.get(name__startswith="account:").epoch,
+    )
     freeze_between_transactions(frozen)
-    wait_until(lambda: Attempt.objects.filter(epoch__gt=first).exists(), "another driver that sends")
+    wait_until(
+        lambda: Attempt.objects.filter(epoch__gt=first).exists(),
+        "another driver that sends",
+    )
     taken_over_at = Attempt.objects.filter(epoch__gt=first).earliest("at").at
 
     thaw(frozen)
@@ -138,10 +168,15 @@ def test_a_worker_frozen_beyond_its_lease_writes_and_sends_nothing_when_it_wakes
     wait_until(lambda: processes.said("Another driver took"), "a driver that gives up")
     assert ended(world, job) == Fate("completed", created=2000)
     assert Attempt.objects.filter(epoch=first, at__gt=taken_over_at).count() == 0
-    assert posts(world) == Attempt.objects.filter(result__in=("accepted", "unsure")).count()
+    assert (
+        posts(world)
+        == Attempt.objects.filter(result__in=("accepted", "unsure")).count()
+    )
 
 
-def test_two_workers_called_at_once_and_over_again_are_one_driver(world: World, processes: Processes) -> None:
+def test_two_workers_called_at_once_and_over_again_are_one_driver(
+    world: World, processes: Processes
+) -> None:
     processes.worker()
     processes.worker()
     with undriven(world):
@@ -160,7 +195,10 @@ def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_o
     workers = processes.worker(), processes.worker()
     job = planned(world, gadgets(4500))
     wait_until(lambda: in_flight(job) > 10, "batches in flight")
-    ending, first = driver_of(*workers), Lease.objects.get(name__startswith="account:").epoch
+    ending, first = (
+        driver_of(*workers),
+        Lease.objects.get(name__startswith="account:").epoch,
+    )
 
     (next_one,) = set(workers) - {ending}
 
@@ -175,7 +213,10 @@ def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_o
     by_first = Attempt.objects.filter(epoch=first).count()
     assert status == 0
     assert told == Fate("completed", created=4500)
-    assert set(attempts(job)) <= {"accepted", "not_sent"}  # Claimed, but withheld when it was asked to end.
+    assert set(attempts(job)) <= {
+        "accepted",
+        "not_sent",
+    }  # Claimed, but withheld when it was asked to end.
     assert attempts(job)["accepted"] == posts(world) == 45
     assert sent <= by_first <= sent + 2 * POSTERS  # What one round may claim.
 
@@ -184,7 +225,9 @@ def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_o
 
 
 @pytest.mark.parametrize("loss", ["emptied", "restarted"])
-def test_a_queue_that_forgets_delays_a_job_until_the_next_sweep(world: World, processes: Processes, loss: str) -> None:
+def test_a_queue_that_forgets_delays_a_job_until_the_next_sweep(
+    world: World, processes: Processes, loss: str
+) -> None:
     job = planned(world, gadgets(300))
     processes.ring()
     if loss == "emptied":
@@ -226,7 +269,9 @@ def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_ans
     wait_until(lambda: in_flight(job) >= 10, "batches in flight")
 
     with database_away():
-        wait_until(lambda: processes.said("database cannot be used"), "a driver that noticed")
+        wait_until(
+            lambda: processes.said("database cannot be used"), "a driver that noticed"
+        )
         time.sleep(1)
         sent, intended = posts(world), Attempt.objects.count()
 
@@ -236,9 +281,16 @@ def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_ans
     assert attempts(job)["accepted"] == posts(world) == 45
 
 
-@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="The disk of a database server is not ours to fill.")
-@pytest.mark.skipif(sys.platform != "linux", reason="Nobody else can limit what another process writes.")
-def test_a_full_disk_holds_the_job_up_and_loses_no_answer(world: World, processes: Processes) -> None:
+@pytest.mark.skipif(
+    "connection.vendor != 'sqlite'",
+    reason="The disk of a database server is not ours to fill.",
+)
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="Nobody else can limit what another process writes."
+)
+def test_a_full_disk_holds_the_job_up_and_loses_no_answer(
+    world: World, processes: Processes
+) -> None:
     world.sandbox.settings(job_seconds=1)
     worker = processes.worker()
     job = planned(world, gadgets(4500))
@@ -246,9 +298,15 @@ def test_a_full_disk_holds_the_job_up_and_loses_no_answer(world: World, processe
 
     with nothing_more_to_disk(worker):
         time.sleep(0.5)
-        before = Attempt.objects.count(), Batch.objects.filter(state=BatchState.DONE).count()
+        before = (
+            Attempt.objects.count(),
+            Batch.objects.filter(state=BatchState.DONE).count(),
+        )
         time.sleep(1.5)
-        after = Attempt.objects.count(), Batch.objects.filter(state=BatchState.DONE).count()
+        after = (
+            Attempt.objects.count(),
+            Batch.objects.filter(state=BatchState.DONE).count(),
+        )
         sent = posts(world)
 
     assert after == before
@@ -262,7 +320,9 @@ def test_a_full_disk_holds_the_job_up_and_loses_no_answer(world: World, processe
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_a_clock_that_jumps_changes_nothing(world: World, processes: Processes, tmp_path: Path, hours: int) -> None:
+def test_a_clock_that_jumps_changes_nothing(
+    world: World, processes: Processes, tmp_path: Path, hours: int
+) -> None:
     clock = tmp_path / "clock"
     set_clock(clock, hours=0)
     world.sandbox.settings(job_seconds=0.5)
@@ -296,7 +356,8 @@ def driver_of(*workers: Process) -> Process:
 
 
 def freeze_between_transactions(process: Process) -> None:
-    """Frozen in one it would hold its locks, and nobody could take over before it wakes."""
+    """Frozen in one it would hold its locks, and nobody could take over before it
+    wakes."""
     freeze(process)
     while not is_writable():
         thaw(process)
@@ -307,7 +368,9 @@ def freeze_between_transactions(process: Process) -> None:
 def is_writable() -> bool:
     """Whether no transaction of others holds us up."""
     if connection.vendor == "sqlite":
-        with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.5)) as database:
+        with closing(
+            sqlite3.connect(connection.settings_dict["NAME"], timeout=0.5)
+        ) as database:
             try:
                 database.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
@@ -315,17 +378,23 @@ def is_writable() -> bool:
             return True
     try:
         with transaction.atomic():
-            return all(len(rows.select_for_update(nowait=True)) for rows in (Lease.objects.all(), Job.objects.all()))
+            return all(
+                len(rows.select_for_update(nowait=True))
+                for rows in (Lease.objects.all(), Job.objects.all())
+            )
     except OperationalError:
         return False
 
 
 @contextmanager
 def database_away() -> Iterator[None]:
-    """SQLite is locked for longer than anybody waits; PostgreSQL ends all connections but ours and takes no new one."""
+    """SQLite is locked for longer than anybody waits; PostgreSQL ends all connections
+    but ours and takes no new one."""
     name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite":
-        with closing(sqlite3.connect(name, timeout=20, isolation_level=None)) as database:
+        with closing(
+            sqlite3.connect(name, timeout=20, isolation_level=None)
+        ) as database:
             database.execute("BEGIN IMMEDIATE")
             yield
             database.execute("ROLLBACK")

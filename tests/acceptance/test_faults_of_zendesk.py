@@ -1,5 +1,6 @@
-"""The fault matrix, first half: what Zendesk, the way to it and other integrations do to a job that a real worker
-process drives. Nothing may be lost or applied twice, and a job's end must say what happened."""
+"""The fault matrix, first half: what Zendesk, the way to it and other integrations do
+to a job that a real worker process drives. Nothing may be lost or applied twice, and a
+job's end must say what happened."""
 
 import time
 from collections import Counter
@@ -92,8 +93,14 @@ def test_a_zendesk_that_refuses_connections_is_waited_for(world: World) -> None:
     with undriven(world):
         job = planned(world, gadgets(100))
         before.stop()
-    wait_until(lambda: held_by(job) == "unreachable" and attempts(job), "an account that cannot be reached")
-    wait_until(lambda: batches(job) == {BatchState.PLANNED: 1}, "a batch that is to be sent yet")
+    wait_until(
+        lambda: held_by(job) == "unreachable" and attempts(job),
+        "an account that cannot be reached",
+    )
+    wait_until(
+        lambda: batches(job) == {BatchState.PLANNED: 1},
+        "a batch that is to be sent yet",
+    )
     world.sandbox = start_zendesk(port)
     try:
         told = ended(world, job)
@@ -101,7 +108,10 @@ def test_a_zendesk_that_refuses_connections_is_waited_for(world: World) -> None:
         world.sandbox.stop()
 
     assert told == Fate("completed", created=100)
-    assert (set(attempts(job)), attempts(job)["accepted"]) == ({"not_sent", "accepted"}, 1)
+    assert (set(attempts(job)), attempts(job)["accepted"]) == (
+        {"not_sent", "accepted"},
+        1,
+    )
 
 
 def test_a_host_name_that_nobody_knows_is_waited_for(world: World) -> None:
@@ -121,8 +131,12 @@ def test_a_host_name_that_nobody_knows_is_waited_for(world: World) -> None:
     assert (sent, set(attempts(job)), posts(world)) == (0, {"not_sent", "accepted"}, 1)
 
 
-def test_full_job_slots_and_a_spent_rate_are_waited_for_however_often(world: World) -> None:
-    world.sandbox.faults(**{"too-many-jobs": POST | {"times": 6}, "rate-429": POST | {"times": 1}})
+def test_full_job_slots_and_a_spent_rate_are_waited_for_however_often(
+    world: World,
+) -> None:
+    world.sandbox.faults(
+        **{"too-many-jobs": POST | {"times": 6}, "rate-429": POST | {"times": 1}}
+    )
     job = planned(world, gadgets(100))
 
     assert ended(world, job) == Fate("completed", created=100)
@@ -140,14 +154,21 @@ def test_nothing_is_asked_of_zendesk_before_the_time_it_named(world: World) -> N
     assert [entry for entry in log if refused < entry["time"] < refused + 1.9] == []
 
 
-@pytest.mark.parametrize("refusal", ["credentials refused", "not permitted", "secret removed", "object deleted"])
-def test_an_account_that_refuses_pauses_the_job_with_the_reason_and_fails_nothing(world: World, refusal: str) -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    ["credentials refused", "not permitted", "secret removed", "object deleted"],
+)
+def test_an_account_that_refuses_pauses_the_job_with_the_reason_and_fails_nothing(
+    world: World, refusal: str
+) -> None:
     with undriven(world):
         job = planned(world, gadgets(300))
         refuse(world, refusal)
     wait_until(lambda: state_of(job) == "paused", "a pause")
     if refusal == "object deleted":
-        world.sandbox.make_object("gadget", fields=GADGET)  # Empty; to be asked below what it has.
+        world.sandbox.make_object(
+            "gadget", fields=GADGET
+        )  # Empty; to be asked below what it has.
 
     assert ended(world, job) == Fate("paused", created=0, pending=300)
     assert (batches(job), set(attempts(job))) == ({BatchState.PLANNED: 3}, {"refused"})
@@ -182,7 +203,14 @@ def refuse(world: World, refusal: str) -> None:
         ({"fresh-404": 1}, {"lost": 4}),
         ({"status-expired": 1}, {"lost": 4}),
     ],
-    ids=["503", "502", "time-out", "once left out of the list", "never known", "forgotten when over"],
+    ids=[
+        "503",
+        "502",
+        "time-out",
+        "once left out of the list",
+        "never known",
+        "forgotten when over",
+    ],
 )
 def test_a_job_status_that_cannot_be_read_is_asked_for_again_then_looked_up_in_the_records(
     world: World, faults: dict[str, Any], sendings: dict[str, int]
@@ -195,7 +223,9 @@ def test_a_job_status_that_cannot_be_read_is_asked_for_again_then_looked_up_in_t
     assert (attempts(job), posts(world)) == (sendings, 4)
 
 
-def test_without_a_job_status_and_external_ids_the_rows_are_uncertain(world: World) -> None:
+def test_without_a_job_status_and_external_ids_the_rows_are_uncertain(
+    world: World,
+) -> None:
     world.sandbox.faults(status_expired=1)
     job = planned(world, without_ids(100), own_external_ids=False)
 
@@ -216,7 +246,9 @@ def test_without_a_job_status_and_external_ids_the_rows_are_uncertain(world: Wor
         ("killed", {"unsure": 1, "accepted": 1}),
     ],
 )
-def test_odd_results_give_every_row_its_own_end(world: World, fault: str, sendings: dict[str, int]) -> None:
+def test_odd_results_give_every_row_its_own_end(
+    world: World, fault: str, sendings: dict[str, int]
+) -> None:
     world.sandbox.faults(**{fault: {"rate": 1, "times": 1}})
     job = planned(world, gadgets(100))
 
@@ -227,7 +259,9 @@ def test_odd_results_give_every_row_its_own_end(world: World, fault: str, sendin
     assert told == (dict.fromkeys(real, "") if fault == "no-id" else real)
 
 
-def test_a_job_that_stopped_half_way_names_the_row_it_stopped_at_and_the_rest_is_sent_again(world: World) -> None:
+def test_a_job_that_stopped_half_way_names_the_row_it_stopped_at_and_the_rest_is_sent_again(
+    world: World,
+) -> None:
     world.sandbox.faults(failed_partial={"rate": 1, "times": 1})
     job = planned(world, gadgets(100))
 
@@ -238,7 +272,9 @@ def test_a_job_that_stopped_half_way_names_the_row_it_stopped_at_and_the_rest_is
 # People
 
 
-@pytest.mark.parametrize(("verb", "over"), [(control.pause, "paused"), (control.cancel, "cancelled")])
+@pytest.mark.parametrize(
+    ("verb", "over"), [(control.pause, "paused"), (control.cancel, "cancelled")]
+)
 def test_pause_and_cancel_with_30_in_flight_send_nothing_more_and_follow_those(
     world: World, verb: Callable[..., None], over: str
 ) -> None:
@@ -251,7 +287,11 @@ def test_pause_and_cancel_with_30_in_flight_send_nothing_more_and_follow_those(
     asked_at = JobEvent.objects.filter(job=job).latest("at").at
     told, results = ended(world, job), attempts(job)
     accepted = results["accepted"]
-    left = {"cancelled": 4000 - 100 * accepted} if over == "cancelled" else {"pending": 4000 - 100 * accepted}
+    left = (
+        {"cancelled": 4000 - 100 * accepted}
+        if over == "cancelled"
+        else {"pending": 4000 - 100 * accepted}
+    )
     assert told == Fate(over, created=100 * accepted, **left)
     assert Attempt.objects.filter(batch__job=job, at__gt=asked_at).count() == 0
     assert results.keys() <= {"accepted", "limited"}  # A few may have come too early.
@@ -280,7 +320,9 @@ def test_job_slots_that_others_hold_are_left_to_them(world: World) -> None:
     assert attempts(job).get("limited", 0) <= a_probe_each(1.5, job)
 
 
-def test_while_others_hold_all_job_slots_there_is_a_probe_now_and_then_and_no_storm(world: World) -> None:
+def test_while_others_hold_all_job_slots_there_is_a_probe_now_and_then_and_no_storm(
+    world: World,
+) -> None:
     world.sandbox.settings(other_jobs=30)
     job = planned(world, gadgets(1000))
     wait_until(lambda: posts(world) > 0, "a first probe")
@@ -301,10 +343,16 @@ def test_three_jobs_of_one_account_share_it_within_a_tenth(world: World) -> None
     for job in jobs:
         assert ended(world, job).state == "completed"
 
-    sent = Attempt.objects.exclude(result="limited").order_by("pk").values_list("batch__job", flat=True)
+    sent = (
+        Attempt.objects.exclude(result="limited")
+        .order_by("pk")
+        .values_list("batch__job", flat=True)
+    )
     shares = Counter(sent[:30])
     assert all(9 <= shares[job.pk] <= 11 for job in jobs), shares
-    assert sum(job.created for job in jobs) == len(world.sandbox.applied("gadget")) == 3600
+    assert (
+        sum(job.created for job in jobs) == len(world.sandbox.applied("gadget")) == 3600
+    )
 
 
 # Helpers
@@ -316,7 +364,8 @@ BURST = 2 * POSTERS
 
 
 def a_probe_each(seconds: float, job: Job) -> float:
-    """How many refusals are no storm: one for each job duration, and those that were on their way at the beginning."""
+    """How many refusals are no storm: one for each job duration, and those that were on
+    their way at the beginning."""
     assert job.started_at
     assert job.finished_at
     return BURST + (job.finished_at - job.started_at).total_seconds() / seconds
@@ -324,7 +373,9 @@ def a_probe_each(seconds: float, job: Job) -> float:
 
 def start_zendesk(port: int) -> Sandbox:
     """One that can go away."""
-    zendesk = sandbox_server.start(job_seconds=0.2, requests_per_minute=100_000, port=port)
+    zendesk = sandbox_server.start(
+        job_seconds=0.2, requests_per_minute=100_000, port=port
+    )
     zendesk.make_object("gadget", fields=GADGET)
     return zendesk
 

@@ -1,10 +1,12 @@
-"""Promise number one, with real processes: what sends is killed outright again and again while Zendesk loses answers,
-and still every row has exactly one end, and none is applied twice.
+"""Promise number one, with real processes: what sends is killed outright again and
+again while Zendesk loses answers, and still every row has exactly one end, and none is
+applied twice.
 
-JOBSUI_KILLS, JOBSUI_KILL_ROWS and JOBSUI_KILL_SEED make bigger and other runs of the same; each run prints a line. A
-hundred kills and some:
+JOBSUI_KILLS, JOBSUI_KILL_ROWS and JOBSUI_KILL_SEED make bigger and other runs of the
+same; each run prints a line. A hundred kills and some:
 
-    JOBSUI_KILLS=17 JOBSUI_KILL_ROWS=85000 python -m pytest -s tests/acceptance/test_kills.py
+    JOBSUI_KILLS=17 JOBSUI_KILL_ROWS=85000 python -m pytest -s
+    tests/acceptance/test_kills.py
 """
 
 import os
@@ -34,8 +36,8 @@ IDS, NO_IDS = "external ids", "no external ids"
 
 @dataclass(frozen=True)
 class Run:
-    """`worker`: the driving worker is killed. `tree`: all that `manage.py up` has started. `host`: the queue too, and
-    half of the times it keeps nothing."""
+    """`worker`: the driving worker is killed. `tree`: all that `manage.py up` has
+    started. `host`: the queue too, and half of the times it keeps nothing."""
 
     kind: str
     kills: int
@@ -43,8 +45,8 @@ class Run:
 
     @property
     def longest_while(self) -> float:
-        """So many seconds after it began to send a driver is killed at the latest. With that there is something to
-        send for each of them."""
+        """So many seconds after it began to send a driver is killed at the latest. With
+        that there is something to send for each of them."""
         return max(0.1, (self.rows / self.kills - WINDOW_ROWS) / ROWS_PER_SECOND)
 
     @property
@@ -93,7 +95,9 @@ def world(world: World) -> World:
     ],
     ids=lambda value: getattr(value, "kind", value),
 )
-def test_what_is_killed_loses_and_repeats_nothing(world: World, processes: Processes, run: Run, ids: str) -> None:
+def test_what_is_killed_loses_and_repeats_nothing(
+    world: World, processes: Processes, run: Run, ids: str
+) -> None:
     begun, chance = time.monotonic(), Random(SEED)
     job = world.checked(rows(run.rows, ids), Action.CREATE, own_external_ids=ids == IDS)
     world.sandbox.faults(drop_after_accept=0.02, drop_before_accept=0.01)
@@ -107,25 +111,39 @@ def test_what_is_killed_loses_and_repeats_nothing(world: World, processes: Proce
     told = ended(world, job, seconds=run.patience)
     print(f"\n{line(run, ids, told, job, time.monotonic() - begun)}")  # noqa: T201
     created, uncertain = run.rows - told.uncertain, told.uncertain
-    assert told == Fate("needs_decision" if uncertain else "completed", created=created, uncertain=uncertain)
+    assert told == Fate(
+        "needs_decision" if uncertain else "completed",
+        created=created,
+        uncertain=uncertain,
+    )
     assert sums_over_batches(job) == (created, uncertain)
     if ids == IDS:
         assert uncertain == 0
     else:
         assert sent_again(job) == 0
-        listed = RowError.objects.filter(job=job, outcome="uncertain").values_list("row", flat=True)
+        listed = RowError.objects.filter(job=job, outcome="uncertain").values_list(
+            "row", flat=True
+        )
         doubtful = {f"Gadget {row - 1}" for row in listed}
         assert len(doubtful) == uncertain
-        assert {f"Gadget {n}" for n in range(1, run.rows + 1)} - doubtful <= set(world.sandbox.applied("gadget"))
+        assert {f"Gadget {n}" for n in range(1, run.rows + 1)} - doubtful <= set(
+            world.sandbox.applied("gadget")
+        )
 
 
 def rows(count: int, ids: str) -> list[dict[str, str]]:
     """Without external ids of their own: those that the job makes count, or none."""
-    return [{name: row[name] for name in ("name", "serial", "price")} for row in gadgets(count)]
+    return [
+        {name: row[name] for name in ("name", "serial", "price")}
+        for row in gadgets(count)
+    ]
 
 
-def kill_again_and_again(job: Job, processes: Processes, run: Run, chance: Random) -> None:
-    """Launch it, and kill what drives it, each time a while after it began to send; the last one lives."""
+def kill_again_and_again(
+    job: Job, processes: Processes, run: Run, chance: Random
+) -> None:
+    """Launch it, and kill what drives it, each time a while after it began to send; the
+    last one lives."""
     control.launch(job, by=None)
     for _ in range(run.kills):
         known = last_epoch()

@@ -1,5 +1,6 @@
-"""Two installations that share one PostgreSQL, one Redis and the keys, and nothing else: work on a file is done where
-the file is, and when the host that sends loses its power, the other goes on.
+"""Two installations that share one PostgreSQL, one Redis and the keys, and nothing
+else: work on a file is done where the file is, and when the host that sends loses its
+power, the other goes on.
 
 JOBSUI_UNHURRIED=1 leaves leases and sweeps the times they have in earnest.
 """
@@ -26,17 +27,26 @@ from tests.world import GADGET, to_csv
 
 ROWS = 6000
 PATIENCE = 150
-SETTINGS = "jobsui.settings" if os.environ.get("JOBSUI_UNHURRIED") == "1" else "tests.acceptance.hurried_settings"
+SETTINGS = (
+    "jobsui.settings"
+    if os.environ.get("JOBSUI_UNHURRIED") == "1"
+    else "tests.acceptance.hurried_settings"
+)
 
 pytestmark = [
-    pytest.mark.skipif(not databases.ARE_SHARED, reason="hosts share a PostgreSQL and a Redis (make test-postgres)"),
+    pytest.mark.skipif(
+        not databases.ARE_SHARED,
+        reason="hosts share a PostgreSQL and a Redis (make test-postgres)",
+    ),
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    running = sandbox_server.start(job_seconds=1.5, job_spread=0.3, requests_per_minute=100_000, seed=1)
+    running = sandbox_server.start(
+        job_seconds=1.5, job_spread=0.3, requests_per_minute=100_000, seed=1
+    )
     running.settings(api_tokens=True)
     running.make_object("gadget", fields=GADGET)
     yield running
@@ -46,9 +56,11 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def hosts(tmp_path: Path, sandbox: Sandbox) -> Iterator[tuple[Product, Product]]:
     shared = databases.environment(tmp_path) | {
-        "DJANGO_SETTINGS_MODULE": SETTINGS, "JOBSUI_API_HOSTS": sandbox.host, "SECRET_KEY": "s" * 50,
+        "DJANGO_SETTINGS_MODULE": SETTINGS,
+        "JOBSUI_API_HOSTS": sandbox.host,
+        "SECRET_KEY": "s" * 50,
         "JOBSUI_ENCRYPTION_KEYS": keys.new_encryption_key(),
-    }  # fmt: skip
+    }
     started: list[Product] = []
     try:
         for name in ("first", "second"):
@@ -61,14 +73,23 @@ def hosts(tmp_path: Path, sandbox: Sandbox) -> Iterator[tuple[Product, Product]]
 
 
 def launch(host: Product, sandbox: Sandbox) -> int:
-    """A `create` job of a file that this host receives, checked and launched; its id."""
-    rows = [{"name": f"Gadget {n}", "serial": f"AB-{n:06}", "price": f"{n}.5"} for n in range(ROWS)]
+    """A `create` job of a file that this host receives, checked and launched; its
+    id."""
+    rows = [
+        {"name": f"Gadget {n}", "serial": f"AB-{n:06}", "price": f"{n}.5"}
+        for n in range(ROWS)
+    ]
     path = host.data / "rows.csv"
     path.write_bytes(to_csv(rows))
     said = subprocess.run(
         [sys.executable, "-m", "tests.acceptance.launching", sandbox.host, str(path)],
-        env=host.environment, check=True, stdout=subprocess.PIPE, text=True, cwd=products.ROOT, timeout=PATIENCE,
-    )  # fmt: skip
+        env=host.environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=products.ROOT,
+        timeout=PATIENCE,
+    )
     return int(said.stdout)
 
 
@@ -94,13 +115,28 @@ def state(host: Product) -> str:
         "SELECT name, owner, epoch, expires_at FROM jobs_lease",
     )
     logs = [path.read_text()[-1000:] for path in sorted((host.data / "logs").iterdir())]
-    return "\n".join([*(str(databases.query(host.environment["DATABASE_URL"], sql)) for sql in asked), *logs])
+    return "\n".join(
+        [
+            *(
+                str(databases.query(host.environment["DATABASE_URL"], sql))
+                for sql in asked
+            ),
+            *logs,
+        ]
+    )
 
 
 def await_end(host: Product, job: int) -> None:
     over = ("completed", "needs_decision", "failed", "paused")
-    await_(host, lambda: found(host, "SELECT state FROM jobs_job WHERE id = ?", job) in over, "the end of the job")
-    assert found(host, "SELECT state || ' ' || reason FROM jobs_job WHERE id = ?", job) == "completed "
+    await_(
+        host,
+        lambda: found(host, "SELECT state FROM jobs_job WHERE id = ?", job) in over,
+        "the end of the job",
+    )
+    assert (
+        found(host, "SELECT state || ' ' || reason FROM jobs_job WHERE id = ?", job)
+        == "completed "
+    )
 
 
 def workers(host: Product, words: str) -> list[int]:
@@ -109,7 +145,10 @@ def workers(host: Product, words: str) -> list[int]:
 
 def sending(host: Product) -> int:
     """The process that drives the account now, 0 if none does."""
-    owner = found(host, "SELECT coalesce(max(owner), '') FROM jobs_lease WHERE name LIKE 'account:_%'")
+    owner = found(
+        host,
+        "SELECT coalesce(max(owner), '') FROM jobs_lease WHERE name LIKE 'account:_%'",
+    )
     return int(owner.split(":")[1]) if owner else 0
 
 
@@ -117,16 +156,26 @@ def test_files_are_read_and_planned_where_they_are_and_the_other_host_sends_on(
     hosts: tuple[Product, Product], sandbox: Sandbox
 ) -> None:
     first, second = hosts
-    # Its driver sleeps, so that the first host drives what the second reads, checks and plans.
+    # Its driver sleeps, so that the first host drives what the second reads, checks and
+    # plans.
     (sleeper,) = workers(second, "work drive")
     os.kill(sleeper, signal.SIGSTOP)
-    sandbox.settings(max_running_jobs=2)  # So that most of it is still to be sent when the first host is lost.
+    sandbox.settings(
+        max_running_jobs=2
+    )  # So that most of it is still to be sent when the first host is lost.
     job = launch(second, sandbox)
     await_(
-        first, lambda: bool(found(first, "SELECT batches_done FROM jobs_job WHERE id = ?", job)), "the first batches"
+        first,
+        lambda: bool(
+            found(first, "SELECT batches_done FROM jobs_job WHERE id = ?", job)
+        ),
+        "the first batches",
     )
     assert sending(first) in workers(first, "work drive")
-    assert found(first, "SELECT kept_at FROM jobs_file") == (second.data / "files" / "storage_id").read_text()
+    assert (
+        found(first, "SELECT kept_at FROM jobs_file")
+        == (second.data / "files" / "storage_id").read_text()
+    )
 
     os.kill(sleeper, signal.SIGCONT)
     known = found(second, "SELECT max(epoch) FROM jobs_attempt")
@@ -135,12 +184,17 @@ def test_files_are_read_and_planned_where_they_are_and_the_other_host_sends_on(
     first.kill()
     sandbox.settings(max_running_jobs=30)
     waited = await_(
-        second, lambda: found(second, "SELECT max(epoch) FROM jobs_attempt") > known, "a post of the other host"
+        second,
+        lambda: found(second, "SELECT max(epoch) FROM jobs_attempt") > known,
+        "a post of the other host",
     )
 
     assert sending(second) == sleeper
     await_end(second, job)
     applied = sandbox.applied("gadget")
-    print(f"\nkilled with {done} of {planned} batches done, {ROWS // 100} in all: first post after {waited:.1f} s")  # noqa: T201
+    print(  # noqa: T201
+        f"\nkilled with {done} of {planned} batches done, {ROWS // 100} in all: "
+        f"first post after {waited:.1f} s"
+    )
     assert found(second, "SELECT created FROM jobs_job WHERE id = ?", job) == ROWS
     assert (len(applied), Counter(applied.values())) == (ROWS, {1: ROWS})

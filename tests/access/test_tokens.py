@@ -1,4 +1,5 @@
-"""API tokens: made once, recognised by their digest, ended by time, revocation, or with their owner."""
+"""API tokens: made once, recognised by their digest, ended by time, revocation, or with
+their owner."""
 
 from datetime import timedelta
 from typing import Any
@@ -27,10 +28,14 @@ def test_token_opens_the_door_and_only_its_digest_is_kept(ana: User) -> None:
 
     assert tokens.recognise(text) == token
     assert text.startswith(f"{token.prefix}_")
-    assert text.removeprefix(f"{token.prefix}_") not in str(ApiToken.objects.values().get())
+    assert text.removeprefix(f"{token.prefix}_") not in str(
+        ApiToken.objects.values().get()
+    )
 
 
-@pytest.mark.parametrize("wrong", ["", "x", "jobsui_", "{}x", "x{}", "{}" + "x" * 100, "\x00{}", "{}\x00"])
+@pytest.mark.parametrize(
+    "wrong", ["", "x", "jobsui_", "{}x", "x{}", "{}" + "x" * 100, "\x00{}", "{}\x00"]
+)
 def test_anything_else_does_not(ana: User, wrong: str) -> None:
     _, text = tokens.make(ana, "nightly")
 
@@ -115,9 +120,16 @@ def test_token_administrates_no_longer_than_its_owner() -> None:
 
 
 def test_scopes_include_the_smaller_ones() -> None:
-    included = {scope.value: [each.value for each in Scope if scope.includes(each)] for scope in Scope}
+    included = {
+        scope.value: [each.value for each in Scope if scope.includes(each)]
+        for scope in Scope
+    }
 
-    assert included == {"read": ["read"], "run": ["read", "run"], "admin": ["read", "run", "admin"]}
+    assert included == {
+        "read": ["read"],
+        "run": ["read", "run"],
+        "admin": ["read", "run", "admin"],
+    }
 
 
 def test_bound_token_sees_its_connection_alone(ana: User) -> None:
@@ -127,7 +139,10 @@ def test_bound_token_sees_its_connection_alone(ana: User) -> None:
     bound, _ = tokens.make(ana, "nightly", connection=elsewhere)
     free, _ = tokens.make(ana, "daily")
 
-    seen = [list(look(bound)) for look in (finding.connections, finding.objects, finding.jobs)]
+    seen = [
+        list(look(bound))
+        for look in (finding.connections, finding.objects, finding.jobs)
+    ]
 
     assert seen == [[elsewhere], [], []]
     assert list(finding.jobs(free)) == [job]

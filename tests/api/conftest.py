@@ -17,13 +17,24 @@ class Program:
 
     def __init__(self, token: str) -> None:
         self.token = token
-        self.client = Client(headers={"Authorization": f"Bearer {token}"} if token else {})
+        self.client = Client(
+            headers={"Authorization": f"Bearer {token}"} if token else {}
+        )
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """The answer of /api/v1 to this body, a text as it is, anything else as JSON."""
-        text = body if isinstance(body, str | bytes) else "" if body is None else json.dumps(body)
+        """The answer of /api/v1 to this body, a text as it is, anything else as
+        JSON."""
+        text = (
+            body
+            if isinstance(body, str | bytes)
+            else ""
+            if body is None
+            else json.dumps(body)
+        )
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.generic(method, f"/api/v1{path}", text, "application/json", headers=named)
+        return self.client.generic(
+            method, f"/api/v1{path}", text, "application/json", headers=named
+        )
 
 
 Programs = Callable[..., Program]
@@ -37,9 +48,12 @@ def boss(db: None) -> User:
 
 @pytest.fixture
 def program(boss: User) -> Programs:
-    """A program of the administrator, with a token of this scope, bound to a connection or to none."""
+    """A program of the administrator, with a token of this scope, bound to a connection
+    or to none."""
 
     def made(scope: str, connection: Connection | None = None) -> Program:
-        return Program(tokens.make(boss, "Nightly", scope=Scope(scope), connection=connection)[1])
+        return Program(
+            tokens.make(boss, "Nightly", scope=Scope(scope), connection=connection)[1]
+        )
 
     return made

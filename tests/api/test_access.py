@@ -1,4 +1,5 @@
-"""Who may do what: every operation against programs of every kind. One that is new stands in no row, and fails."""
+"""Who may do what: every operation against programs of every kind. One that is new
+stands in no row, and fails."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +19,18 @@ from tests.web.routes import Furnished, furnish
 pytestmark = pytest.mark.django_db
 
 CLIENT = {"client_id": "c", "client_secret": "s"}
-JOB = {"connection": "Acme", "object": "gadget", "action": "create", "items": [{"name": "One"}]}
+JOB = {
+    "connection": "Acme",
+    "object": "gadget",
+    "action": "create",
+    "items": [{"name": "One"}],
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """How the operation is called, what the least scope that may is answered, and what an administrator's program that
-    is bound to another connection is."""
+    """How the operation is called, what the least scope that may is answered, and what
+    an administrator's program that is bound to another connection is."""
 
     least: str
     status: int
@@ -34,7 +40,9 @@ class Row:
 
 MATRIX = {
     "list_connections": Row("read", 200, 200),
-    "create_connection": Row("admin", 201, 403, {"name": "New", "subdomain": "new", "auth": CLIENT}),
+    "create_connection": Row(
+        "admin", 201, 403, {"name": "New", "subdomain": "new", "auth": CLIENT}
+    ),
     "get_connection": Row("read", 200, 404),
     "change_connection": Row("admin", 200, 404, {"name": "Renamed"}),
     "delete_connection": Row("admin", 409, 404),  # It has jobs.
@@ -74,13 +82,22 @@ def world(db: None) -> Furnished:
 def operations() -> dict[str, tuple[str, str]]:
     """Method and path of each, by its name."""
     paths = api.get_openapi_schema()["paths"].items()
-    return {told["operationId"]: (method.upper(), path) for path, methods in paths for method, told in methods.items()}
+    return {
+        told["operationId"]: (method.upper(), path)
+        for path, methods in paths
+        for method, told in methods.items()
+    }
 
 
 def address(path: str, world: Furnished) -> str:
     """Of something that is there."""
     batch = Batch.objects.filter(job=world.job).values_list("pk", flat=True).first()
-    ids = {"connections": world.connection.code, "jobs": world.job.code, "files": world.job.file.code, "batches": batch}
+    ids = {
+        "connections": world.connection.code,
+        "jobs": world.job.code,
+        "files": world.job.file.code,
+        "batches": batch,
+    }
     values = {"{id}": ids.get(path.split("/")[3]), "{key}": world.object.key}
     for written, value in values.items():
         path = path.replace(written, str(value))
@@ -93,14 +110,18 @@ def statuses(program: Program, world: Furnished) -> dict[str, int]:
     for name, row in MATRIX.items():
         method, path = known[name]
         with transaction.atomic():
-            found[name] = program.call(method, address(path, world), row.body).status_code
+            found[name] = program.call(
+                method, address(path, world), row.body
+            ).status_code
             transaction.set_rollback(True)
     return found
 
 
 def allowed(scope: str) -> dict[str, int]:
     may = SCOPES[: SCOPES.index(scope) + 1]
-    return {name: row.status if row.least in may else 403 for name, row in MATRIX.items()}
+    return {
+        name: row.status if row.least in may else 403 for name, row in MATRIX.items()
+    }
 
 
 def test_every_operation_has_a_row() -> None:
@@ -119,18 +140,27 @@ def test_person_who_is_signed_in_is_no_program(world: Furnished) -> None:
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_program_does_what_its_scope_allows(program: Programs, world: Furnished, scope: str) -> None:
+def test_program_does_what_its_scope_allows(
+    program: Programs, world: Furnished, scope: str
+) -> None:
     assert statuses(program(scope), world) == allowed(scope)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_program_bound_to_the_connection_does_the_same_there(program: Programs, world: Furnished, scope: str) -> None:
-    but = {"create_connection": 403, "get_file": 404}  # The file is nobody's, and files belong to no connection.
+def test_program_bound_to_the_connection_does_the_same_there(
+    program: Programs, world: Furnished, scope: str
+) -> None:
+    but = {
+        "create_connection": 403,
+        "get_file": 404,
+    }  # The file is nobody's, and files belong to no connection.
 
     assert statuses(program(scope, world.connection), world) == allowed(scope) | but
 
 
-def test_program_bound_elsewhere_sees_nothing(program: Programs, world: Furnished) -> None:
+def test_program_bound_elsewhere_sees_nothing(
+    program: Programs, world: Furnished
+) -> None:
     other = make_connection(name="Other", host="other.zendesk.com")
 
     done = statuses(program("admin", other), world)

@@ -28,21 +28,33 @@ def test_script_of_the_guide_leads_from_nothing_to_results(
 ) -> None:
     world.sandbox.make_object("gadget", fields=GADGET)
     world.connection.delete()
-    rows = [[f"g-{n}", f"Gadget {n}", f"AB-{n:06}", "much" if n == 7 else str(n)] for n in range(1, ROWS + 1)]
+    rows = [
+        [f"g-{n}", f"Gadget {n}", f"AB-{n:06}", "much" if n == 7 else str(n)]
+        for n in range(1, ROWS + 1)
+    ]
     with (tmp_path / "gadgets.csv").open("w", newline="") as out:
         csv.writer(out).writerows([["number", "label", "serial", "cost"], *rows])
     environment = {
-        "JOBSUI": live_server.url, "TOKEN": program("admin").token, "ZENDESK": world.sandbox.url,
-        "CLIENT_ID": world.sandbox.client_id, "CLIENT_SECRET": world.sandbox.client_secret,
-    }  # fmt: skip
+        "JOBSUI": live_server.url,
+        "TOKEN": program("admin").token,
+        "ZENDESK": world.sandbox.url,
+        "CLIENT_ID": world.sandbox.client_id,
+        "CLIENT_SECRET": world.sandbox.client_secret,
+    }
     script = SCRIPT.findall((settings.BASE_DIR / "docs" / "api.md").read_text())[0]
 
     with subprocess.Popen(
-        ["sh", "-c", script], cwd=tmp_path, env=os.environ | environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    ) as shell:  # fmt: skip
+        ["sh", "-c", script],
+        cwd=tmp_path,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as shell:
         while shell.poll() is None:
-            Connection.objects.update(requests_per_minute=60_000)  # What the sandbox takes.
+            Connection.objects.update(
+                requests_per_minute=60_000
+            )  # What the sandbox takes.
             world.doorbell.answer()
             time.sleep(0.02)
         said = shell.stdout.read() if shell.stdout else ""
@@ -52,7 +64,8 @@ def test_script_of_the_guide_leads_from_nothing_to_results(
         told = list(csv.reader(results))
     ends = ["invalid" if row[3] == "much" else "created_or_updated" for row in rows]
     assert [line[:6] for line in told[1:]] == [
-        [*row, str(number), end] for number, (row, end) in enumerate(zip(rows, ends, strict=True), 2)
+        [*row, str(number), end]
+        for number, (row, end) in enumerate(zip(rows, ends, strict=True), 2)
     ]
     assert len(world.records()) == ROWS - 1
     assert '"sample_rows": [8]' in said

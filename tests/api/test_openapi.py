@@ -1,5 +1,5 @@
-"""Whatever a program sends, the API answers as its description says, and never with a fault of its own. Deep tries by
-hand: docs/api.md."""
+"""Whatever a program sends, the API answers as its description says, and never with a
+fault of its own. Deep tries by hand: docs/api.md."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,15 +26,19 @@ from tests.web import stages
 from tests.world import World
 
 CHECKS = [
-    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
     response_schema_conformance,
-]  # fmt: skip
+]
 EXAMPLES = {Scope.READ: 1, Scope.RUN: 2, Scope.ADMIN: 4}
 
 
 @pytest.fixture
 def _one_connection() -> Iterator[None]:
-    """Requests that come past the test client would close the connection to the database."""
+    """Requests that come past the test client would close the connection to the
+    database."""
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
@@ -44,7 +48,9 @@ def _one_connection() -> Iterator[None]:
 
 
 @pytest.fixture
-def there(world: World, _one_connection: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+def there(
+    world: World, _one_connection: None, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, dict[str, Any]]:
     """What is there: {beginning of a path: its parameters}."""
     known = world.object()
     job = stages.settled(stages.ROWS, stages.failed())
@@ -67,7 +73,9 @@ def test_every_call_answers_as_it_is_described(
 
     for found in schema.get_all_operations():
         operation = found.ok()
-        ids = next((ids for path, ids in there.items() if operation.path.startswith(path)), {})
+        ids = next(
+            (ids for path, ids in there.items() if operation.path.startswith(path)), {}
+        )
         _try(operation, ids, headers, EXAMPLES[scope])
         tried.append(operation.label)
 
@@ -75,7 +83,8 @@ def test_every_call_answers_as_it_is_described(
 
 
 def answered_whole(environ: Any, start_response: Any) -> list[bytes]:
-    """The application; schemathesis leaves answers open, and with them the files that were uploaded."""
+    """The application; schemathesis leaves answers open, and with them the files that
+    were uploaded."""
     answer = application(environ, start_response)
     try:
         return [b"".join(answer)]
@@ -83,12 +92,19 @@ def answered_whole(environ: Any, start_response: Any) -> list[bytes]:
         answer.close()
 
 
-def _try(operation: Any, ids: dict[str, Any], headers: dict[str, str], examples: int) -> None:
+def _try(
+    operation: Any, ids: dict[str, Any], headers: dict[str, str], examples: int
+) -> None:
     """Every example begins with what is there, and leaves it so."""
 
     @given(case=operation.as_strategy())
-    @settings(max_examples=examples, derandomize=True, deadline=None, database=None,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @settings(
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     def answers_as_described(case: Any) -> None:
         for name in case.path_parameters or {}:
             case.path_parameters[name] = str(ids[name])

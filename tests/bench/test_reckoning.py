@@ -10,7 +10,14 @@ from bench.cells import Cell
 from bench.fairness import shares
 from bench.outcome import busy, steady
 
-CELL = Cell(10_000, job_seconds=2.0, job_spread=0.0, latency_ms=20.0, requests_per_minute=700, window=30)
+CELL = Cell(
+    10_000,
+    job_seconds=2.0,
+    job_spread=0.0,
+    latency_ms=20.0,
+    requests_per_minute=700,
+    window=30,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,18 +33,26 @@ CELL = Cell(10_000, job_seconds=2.0, job_spread=0.0, latency_ms=20.0, requests_p
         ({"others": 30, "requests_per_minute": 2500}, 30 / 2 * 100),
     ],
 )
-def test_limit_is_that_of_what_is_left_as_it_is_run(changes: dict[str, Any], limit: float) -> None:
+def test_limit_is_that_of_what_is_left_as_it_is_run(
+    changes: dict[str, Any], limit: float
+) -> None:
     assert replace(CELL, **changes).limit == pytest.approx(limit)
 
 
 def test_grid_has_a_long_steady_part_in_each_of_its_cells() -> None:
-    measured = list(cells.grid(CELL, cells.JOB_SECONDS, cells.REQUESTS_PER_MINUTE, cells.LATENCIES_MS))
+    measured = list(
+        cells.grid(
+            CELL, cells.JOB_SECONDS, cells.REQUESTS_PER_MINUTE, cells.LATENCIES_MS
+        )
+    )
 
     assert len(measured) == 24
     for cell in measured:
         batches = cell.rows // 100
         left = min(batches * 0.8, batches - 2 * cell.window)
-        assert left >= 600 or (left * 100 / cell.limit >= 39.9 and left >= 16 * cell.window)
+        assert left >= 600 or (
+            left * 100 / cell.limit >= 39.9 and left >= 16 * cell.window
+        )
 
 
 def test_steady_part_leaves_out_where_the_window_fills_and_empties() -> None:
@@ -51,7 +66,10 @@ def test_steady_part_leaves_out_where_the_window_fills_and_empties() -> None:
 
 
 def test_steady_part_is_unknown_of_a_run_that_is_all_ends() -> None:
-    jobs = [{"accepted_at": 0.0, "ended_at": 1.0 + number, "total": 100} for number in range(20)]
+    jobs = [
+        {"accepted_at": 0.0, "ended_at": 1.0 + number, "total": 100}
+        for number in range(20)
+    ]
 
     assert steady(jobs) is None
 

@@ -15,12 +15,30 @@ import pytest
     ],
 )
 def test_the_driver_keeps_the_account_busy_within_its_rate(
-    seconds: str, per_minute: str, bound: str, least_steady: float, most_requests: float, most_refused: float
+    seconds: str,
+    per_minute: str,
+    bound: str,
+    least_steady: float,
+    most_requests: float,
+    most_refused: float,
 ) -> None:
-    chosen = ["--job-seconds", seconds, "--requests-per-minute", per_minute, "--latency-ms", "20", "--runs", "4"]
+    chosen = [
+        "--job-seconds",
+        seconds,
+        "--requests-per-minute",
+        per_minute,
+        "--latency-ms",
+        "20",
+        "--runs",
+        "4",
+    ]
 
     ran = subprocess.run(
-        [sys.executable, "-m", "bench.virtual", *chosen], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-m", "bench.virtual", *chosen],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
 
     name, _, figures = ran.stdout.splitlines()[1].partition(")")

@@ -11,7 +11,9 @@ from tests.sandbox_server import Sandbox
 def oauth_client(db: None, sandbox: Sandbox) -> Connection:
     """To the sandbox, by client credentials."""
     connection = made(sandbox.host, SignIn.OAUTH_CLIENT, client_id=sandbox.client_id)
-    credentials.save_secrets(connection, {"client_secret": sandbox.client_secret}, by=None)
+    credentials.save_secrets(
+        connection, {"client_secret": sandbox.client_secret}, by=None
+    )
     return connection
 
 
@@ -37,4 +39,6 @@ def api_token(db: None, sandbox: Sandbox) -> Connection:
 
 
 def made(host: str, sign_in: SignIn, **fields: Any) -> Connection:
-    return Connection.objects.create(name="Sandbox", host=host, sign_in=sign_in, **fields)
+    return Connection.objects.create(
+        name="Sandbox", host=host, sign_in=sign_in, **fields
+    )

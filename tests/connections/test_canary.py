@@ -1,4 +1,5 @@
-"""Every secret is a string found nowhere else. Whatever a connection goes through, it turns up nowhere outside."""
+"""Every secret is a string found nowhere else. Whatever a connection goes through, it
+turns up nowhere outside."""
 
 import base64
 import contextlib
@@ -41,7 +42,8 @@ from tests.world import World, gadgets
 from tests.zendesk.raw_server import says, serving
 
 KNOWN = "connection-seen-everywhere"
-"""No secret: with a request's path and a cell of the file it shows that the search finds what is there."""
+"""No secret: with a request's path and a cell of the file it shows that the search
+finds what is there."""
 
 
 @pytest.fixture(autouse=True)
@@ -57,12 +59,20 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Every secret that was ever stored while the test ran, tokens that were fetched among them."""
+    """Every secret that was ever stored while the test ran, tokens that were fetched
+    among them."""
     seen: set[str] = set()
     store = Connection.set_secret
 
     def noted(connection: Connection, name: str, value: str) -> None:
-        seen.update({value, base64.b64encode(f"{connection.email}/token:{value}".encode()).decode()} if value else ())
+        seen.update(
+            {
+                value,
+                base64.b64encode(f"{connection.email}/token:{value}".encode()).decode(),
+            }
+            if value
+            else ()
+        )
         store(connection, name, value)
 
     monkeypatch.setattr(Connection, "set_secret", noted)
@@ -70,20 +80,31 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.fixture
-def world(transactional_db: None, sandbox: Sandbox, doorbell: Doorbell, secrets: set[str]) -> World:
+def world(
+    transactional_db: None, sandbox: Sandbox, doorbell: Doorbell, secrets: set[str]
+) -> World:
     """Signed in by a pair that can be refreshed."""
-    connection = made(sandbox.host, SignIn.OAUTH_TOKEN, client_id=sandbox.client_id, requests_per_minute=60_000)
+    connection = made(
+        sandbox.host,
+        SignIn.OAUTH_TOKEN,
+        client_id=sandbox.client_id,
+        requests_per_minute=60_000,
+    )
     Connection.objects.filter(pk=connection.pk).update(name=KNOWN)
     connection.refresh_from_db()
     pair = {"access_token": sandbox.bearer, "refresh_token": sandbox.refresh_token}
-    credentials.save_secrets(connection, pair | {"client_secret": sandbox.client_secret}, by=None)
+    credentials.save_secrets(
+        connection, pair | {"client_secret": sandbox.client_secret}, by=None
+    )
     return World(sandbox, connection, doorbell)
 
 
 def found(secrets: set[str], *places: str | bytes) -> list[str]:
     """The secrets that are in one of the places."""
     texts = [place.encode() if isinstance(place, str) else place for place in places]
-    return sorted(secret for secret in secrets if any(secret.encode() in text for text in texts))
+    return sorted(
+        secret for secret in secrets if any(secret.encode() in text for text in texts)
+    )
 
 
 def database_values() -> Iterator[bytes]:
@@ -91,7 +112,11 @@ def database_values() -> Iterator[bytes]:
     for model in apps.get_models():
         for row in model._default_manager.values_list():
             for value in row:
-                yield unpacked(bytes(value)) if isinstance(value, bytes | memoryview) else str(value).encode()
+                yield (
+                    unpacked(bytes(value))
+                    if isinstance(value, bytes | memoryview)
+                    else str(value).encode()
+                )
 
 
 def unpacked(value: bytes) -> bytes:
@@ -102,7 +127,8 @@ def unpacked(value: bytes) -> bytes:
 
 
 def files_below(folder: Path) -> Iterator[bytes]:
-    """Uploads, and SQLite's database with its write-ahead log: as they lie on the disk."""
+    """Uploads, and SQLite's database with its write-ahead log: as they lie on the
+    disk."""
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
             yield path.read_bytes()
@@ -114,12 +140,26 @@ def pages(world: World, job: Job) -> Iterator[str]:
     thing = world.connection.objects_known.get()
     connection = f"/connections/{world.connection.code}/"
     reads = [
-        "/", "/connections/", connection, f"{connection}edit/", "/objects/", f"/objects/{thing.pk}/",
-        f"/objects/{thing.pk}/request/", "/jobs/", f"/jobs/{job.code}/", f"/jobs/{job.code}/rows/",
-        f"/jobs/{job.code}/events/", f"/jobs/{job.code}/batches/", f"/jobs/{job.code}/results.csv",
-        f"/jobs/{job.code}/problems.csv", f"/jobs/{job.code}/api/",
-    ]  # fmt: skip
-    reads += [f"/jobs/{job.code}/batches/{seq}/" for seq in job.batches.values_list("seq", flat=True)]
+        "/",
+        "/connections/",
+        connection,
+        f"{connection}edit/",
+        "/objects/",
+        f"/objects/{thing.pk}/",
+        f"/objects/{thing.pk}/request/",
+        "/jobs/",
+        f"/jobs/{job.code}/",
+        f"/jobs/{job.code}/rows/",
+        f"/jobs/{job.code}/events/",
+        f"/jobs/{job.code}/batches/",
+        f"/jobs/{job.code}/results.csv",
+        f"/jobs/{job.code}/problems.csv",
+        f"/jobs/{job.code}/api/",
+    ]
+    reads += [
+        f"/jobs/{job.code}/batches/{seq}/"
+        for seq in job.batches.values_list("seq", flat=True)
+    ]
     for path in reads:
         answer = client.get(path)
         assert answer.status_code == 200, path
@@ -131,16 +171,27 @@ def pages(world: World, job: Job) -> Iterator[str]:
 
 
 def run_with_failures(world: World) -> Job:
-    """Tokens that end, 5xx, limits, a lost answer; and at last a refresh that is refused."""
+    """Tokens that end, 5xx, limits, a lost answer; and at last a refresh that is
+    refused."""
     world.object()
     once = {"rate": 1, "times": 1, "method": "POST", "path": "/jobs"}
     ended = {"rate": 1, "times": 2, "path": "/job_statuses"}
-    world.sandbox.faults(**{"bearer-expired": ended, "503": once, "rate-429": once, "drop-after-accept": once})
+    world.sandbox.faults(
+        **{
+            "bearer-expired": ended,
+            "503": once,
+            "rate-429": once,
+            "drop-after-accept": once,
+        }
+    )
     return world.run(gadgets(250), Action.UPSERT_BY_EXTERNAL_ID)
 
 
 def test_secrets_stay_inside(
-    world: World, secrets: set[str], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    world: World,
+    secrets: set[str],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
     assert health.test(world.connection).ok
@@ -151,9 +202,14 @@ def test_secrets_stay_inside(
     Connection.objects.update(access_token_expires_at=timezone.now())
     refused = health.test(Connection.objects.get(pk=world.connection.pk))
 
-    assert (job.state, job.updated + job.created + job.created_or_updated) == (JobState.COMPLETED, 250)
+    assert (job.state, job.updated + job.created + job.created_or_updated) == (
+        JobState.COMPLETED,
+        250,
+    )
     assert refused.error.startswith("The refresh token has expired")
-    assert len(secrets) >= 6  # Three to begin with, and two pairs that were fetched, at least.
+    assert (
+        len(secrets) >= 6
+    )  # Three to begin with, and two pairs that were fetched, at least.
     out, err = capfd.readouterr()
     places: dict[str, Sequence[str | bytes]] = {
         "tables": [*database_values()],
@@ -161,7 +217,11 @@ def test_secrets_stay_inside(
         "pages": shown,
         "log": [caplog.text],
     }
-    known = {name for name, texts in places.items() if found({KNOWN, "users/me", "Gadget 250"}, *texts)}
+    known = {
+        name
+        for name, texts in places.items()
+        if found({KNOWN, "users/me", "Gadget 250"}, *texts)
+    }
     told = {name for name, texts in places.items() if found(secrets, *texts)}
     assert (known, told) == (set(places), set())
     assert found(secrets, out, err, str(refused)) == []
@@ -171,20 +231,35 @@ def test_refused_form_shows_no_secret_again(world: World, secrets: set[str]) -> 
     client = Client()
     client.force_login(make_user("boss", admin=True))
     typed = {
-        "name": KNOWN, "host": "not a host", "sign_in": "oauth_client", "client_id": "typed-client",
-        "client_secret": "typed-client-secret", "access_token": "typed-access", "refresh_token": "typed-refresh",
-        "token_client_secret": "typed-other", "api_token": "typed-api-token", "requests_per_minute": 1,
+        "name": KNOWN,
+        "host": "not a host",
+        "sign_in": "oauth_client",
+        "client_id": "typed-client",
+        "client_secret": "typed-client-secret",
+        "access_token": "typed-access",
+        "refresh_token": "typed-refresh",
+        "token_client_secret": "typed-other",
+        "api_token": "typed-api-token",
+        "requests_per_minute": 1,
         "max_running_jobs": 1,
-    }  # fmt: skip
+    }
     answer = client.post("/connections/add/", typed)
 
     assert answer.status_code == 200
-    assert found(set(map(str, typed.values())), answer.text) == ["1", KNOWN, "not a host", "oauth_client",
-                                                                "typed-client"]  # fmt: skip
+    assert found(set(map(str, typed.values())), answer.text) == [
+        "1",
+        KNOWN,
+        "not a host",
+        "oauth_client",
+        "typed-client",
+    ]
 
 
 def test_failing_page_tells_no_secret(
-    world: World, secrets: set[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    world: World,
+    secrets: set[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fails(connection: Connection) -> None:
         value = credentials.authorization(connection)
@@ -201,10 +276,16 @@ def test_failing_page_tells_no_secret(
     assert "went wrong" not in answer.text
 
 
-@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "429 Slow", "500 Oops", "302 Found"])
-def test_errors_and_what_holds_secrets_do_not_show_them(db: None, secrets: set[str], status: str) -> None:
+@pytest.mark.parametrize(
+    "status", ["401 Unauthorized", "403 Forbidden", "429 Slow", "500 Oops", "302 Found"]
+)
+def test_errors_and_what_holds_secrets_do_not_show_them(
+    db: None, secrets: set[str], status: str
+) -> None:
     with serving(says(b'{"error": "no"}', status)) as server:
-        connection = made(server.url.removeprefix("http://"), SignIn.API_TOKEN, email="a@b.example")
+        connection = made(
+            server.url.removeprefix("http://"), SignIn.API_TOKEN, email="a@b.example"
+        )
         credentials.save_secrets(connection, {"api_token": "canary-api-token"}, by=None)
         client = credentials.client_for(connection)
         with pytest.raises(ZendeskError) as caught:
@@ -219,14 +300,18 @@ def test_errors_and_what_holds_secrets_do_not_show_them(db: None, secrets: set[s
 
 
 def test_token_and_client_do_not_show_themselves() -> None:
-    token, client = Token("canary-access", "canary-refresh", 5), Speaker("http://127.0.0.1:1", lambda: "Bearer canary")
+    token, client = (
+        Token("canary-access", "canary-refresh", 5),
+        Speaker("http://127.0.0.1:1", lambda: "Bearer canary"),
+    )
 
     assert "canary" not in f"{token!r} {token} {client!r} {client} {vars(client)}"
 
 
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
-    """An embedded Valkey of the test's own, behind a socket whose path is short enough."""
+    """An embedded Valkey of the test's own, behind a socket whose path is short
+    enough."""
     folder = Path(tempfile.mkdtemp(prefix="jobsui-valkey-"))
     url = f"unix://{folder / 'valkey.sock'}"
     monkeypatch.setattr(django_settings, "RUN_DIR", folder)
@@ -250,12 +335,16 @@ def test_queue_holds_names_and_ids_only(
 ) -> None:
     world.object()
     job = world.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
-    monkeypatch.setattr(queueing, "get_queue", lambda name: rq_queue(name, connection=queue))
+    monkeypatch.setattr(
+        queueing, "get_queue", lambda name: rq_queue(name, connection=queue)
+    )
     monkeypatch.setattr(queueing, "bell", queueing._ring_rq)
     control.launch(job, by=None)
 
     keys = sorted(key.decode() for key in queue.scan_iter())
     held = b"".join(queue.dump(key) or b"" for key in queue.scan_iter())
-    assert [key.rpartition("-")[0] for key in keys if key.startswith("rq:job:")] == [f"rq:job:plan_job-{job.pk}"]
+    assert [key.rpartition("-")[0] for key in keys if key.startswith("rq:job:")] == [
+        f"rq:job:plan_job-{job.pk}"
+    ]
     assert found({"plan_job"}, held, *keys) == ["plan_job"]
     assert found(secrets, held, *keys) == []

@@ -28,7 +28,10 @@ def me(connection: Connection) -> str:
 
 def grants(sandbox: Sandbox) -> int:
     """How often the sandbox gave tokens since it began anew."""
-    return sum(entry["path"] == "/oauth/tokens" and entry["status"] == 201 for entry in sandbox.log())
+    return sum(
+        entry["path"] == "/oauth/tokens" and entry["status"] == 201
+        for entry in sandbox.log()
+    )
 
 
 def stored(connection: Connection) -> Connection:
@@ -44,26 +47,41 @@ def failure(act: Callable[[], object]) -> ZendeskError:
 def test_api_token_signs_in_by_basic(api_token: Connection, sandbox: Sandbox) -> None:
     scheme, _, pair = credentials.authorization(api_token).partition(" ")
 
-    assert (scheme, base64.b64decode(pair).decode()) == ("Basic", f"{sandbox.email}/token:{sandbox.api_token}")
+    assert (scheme, base64.b64decode(pair).decode()) == (
+        "Basic",
+        f"{sandbox.email}/token:{sandbox.api_token}",
+    )
     assert me(api_token) == sandbox.email
 
 
-def test_client_credentials_are_fetched_once_and_kept(oauth_client: Connection, sandbox: Sandbox) -> None:
+def test_client_credentials_are_fetched_once_and_kept(
+    oauth_client: Connection, sandbox: Sandbox
+) -> None:
     assert [me(oauth_client) for _ in range(3)] == [sandbox.email] * 3
 
     kept = stored(oauth_client)
     assert grants(sandbox) == 1
     assert kept.access_token_expires_at is not None
-    assert 1700 < (kept.access_token_expires_at - timezone.now()).total_seconds() <= 1800
-    assert (bool(kept.secret("access_token")), kept.secret("refresh_token"), kept.renewing_until) == (True, "", None)
+    assert (
+        1700 < (kept.access_token_expires_at - timezone.now()).total_seconds() <= 1800
+    )
+    assert (
+        bool(kept.secret("access_token")),
+        kept.secret("refresh_token"),
+        kept.renewing_until,
+    ) == (True, "", None)
 
 
-def test_token_is_renewed_before_it_ends(oauth_client: Connection, sandbox: Sandbox) -> None:
+def test_token_is_renewed_before_it_ends(
+    oauth_client: Connection, sandbox: Sandbox
+) -> None:
     me(oauth_client)
     first = stored(oauth_client).secret("access_token")
     for left, expected in ((61, 1), (59, 2)):
         ends = timezone.now() + timedelta(seconds=left)
-        Connection.objects.filter(pk=oauth_client.pk).update(access_token_expires_at=ends)
+        Connection.objects.filter(pk=oauth_client.pk).update(
+            access_token_expires_at=ends
+        )
         me(oauth_client)
         assert grants(sandbox) == expected
 
@@ -80,7 +98,9 @@ def test_token_that_zendesk_ended_early_is_renewed_and_the_call_repeated(
     assert grants(sandbox) == 2
 
 
-def test_refused_again_after_a_renewal_is_not_tried_for_ever(oauth_client: Connection, sandbox: Sandbox) -> None:
+def test_refused_again_after_a_renewal_is_not_tried_for_ever(
+    oauth_client: Connection, sandbox: Sandbox
+) -> None:
     sandbox.faults(bearer_expired=1)
 
     assert type(failure(lambda: me(oauth_client))) is NotSignedIn
@@ -107,7 +127,9 @@ def test_refresh_stores_the_new_pair_before_it_is_used(
     assert used[0] != used[1]
     assert kept.secret("refresh_token") not in {"", sandbox.refresh_token}
     sandbox.faults(bearer_expired={"rate": 1, "times": 1})
-    assert me(oauth_token) == sandbox.email  # By the new refresh token: the old one is worth nothing.
+    assert (
+        me(oauth_token) == sandbox.email
+    )  # By the new refresh token: the old one is worth nothing.
 
 
 def test_pair_is_given_up_when_it_cannot_be_stored(
@@ -117,7 +139,9 @@ def test_pair_is_given_up_when_it_cannot_be_stored(
         raise DatabaseError("disk full")
 
     monkeypatch.setattr(credentials, "_with_token", lost)
-    Connection.objects.filter(pk=oauth_token.pk).update(access_token_expires_at=timezone.now())
+    Connection.objects.filter(pk=oauth_token.pk).update(
+        access_token_expires_at=timezone.now()
+    )
     error = failure(lambda: me(oauth_token))
 
     assert (type(error), error.code) == (NotSent, "database")
@@ -128,18 +152,27 @@ def test_pair_is_given_up_when_it_cannot_be_stored(
 def test_refresh_token_without_a_new_one_stays(db: None) -> None:
     with serving(says(b'{"access_token": "next", "expires_in": 300}')) as server:
         connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_TOKEN)
-        credentials.save_secrets(connection, {"access_token": "first", "refresh_token": "only"}, by=None)
-        assert credentials.renew(connection, spent=connection.sealed_access_token) == "next"
+        credentials.save_secrets(
+            connection, {"access_token": "first", "refresh_token": "only"}, by=None
+        )
+        assert (
+            credentials.renew(connection, spent=connection.sealed_access_token)
+            == "next"
+        )
 
     assert stored(connection).secret("refresh_token") == "only"
 
 
-@pytest.mark.parametrize("told", ["null", "1e400", f'"{"9" * 5000}"', "99999999999999999999"])
+@pytest.mark.parametrize(
+    "told", ["null", "1e400", f'"{"9" * 5000}"', "99999999999999999999"]
+)
 def test_odd_lifetime_does_not_lose_the_pair(db: None, told: str) -> None:
     body = f'{{"access_token": "next", "refresh_token": "r2", "expires_in": {told}}}'
     with serving(says(body.encode())) as server:
         connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_TOKEN)
-        credentials.save_secrets(connection, {"access_token": "first", "refresh_token": "r1"}, by=None)
+        credentials.save_secrets(
+            connection, {"access_token": "first", "refresh_token": "r1"}, by=None
+        )
         credentials.renew(connection, spent=connection.sealed_access_token)
 
     kept = stored(connection)
@@ -147,7 +180,9 @@ def test_odd_lifetime_does_not_lose_the_pair(db: None, told: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_threads_renew_once(transactional_db: None, oauth_token: Connection, sandbox: Sandbox) -> None:
+def test_many_threads_renew_once(
+    transactional_db: None, oauth_token: Connection, sandbox: Sandbox
+) -> None:
     sandbox.settings(latency_ms=50)
     spent = oauth_token.sealed_access_token
     together = threading.Barrier(8)
@@ -169,8 +204,12 @@ def test_many_threads_renew_once(transactional_db: None, oauth_token: Connection
     assert tokens == [stored(oauth_token).secret("access_token")] * 8
 
 
-def test_spent_refresh_token_says_reconnect(oauth_token: Connection, sandbox: Sandbox) -> None:
-    oauth.refresh(sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token)
+def test_spent_refresh_token_says_reconnect(
+    oauth_token: Connection, sandbox: Sandbox
+) -> None:
+    oauth.refresh(
+        sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token
+    )
     error = failure(lambda: me(oauth_token))
 
     assert (type(error), error.code) == (NotSignedIn, "invalid_grant")
@@ -180,26 +219,39 @@ def test_spent_refresh_token_says_reconnect(oauth_token: Connection, sandbox: Sa
     )
 
 
-def test_process_that_died_between_fetch_and_save_is_survived(oauth_token: Connection, sandbox: Sandbox) -> None:
-    """Its claim runs out, and as the pair is lost with it, a person must reconnect. Nobody waits for ever."""
-    oauth.refresh(sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token)
-    Connection.objects.filter(pk=oauth_token.pk).update(renewing_until=timezone.now() - timedelta(seconds=1))
+def test_process_that_died_between_fetch_and_save_is_survived(
+    oauth_token: Connection, sandbox: Sandbox
+) -> None:
+    """Its claim runs out, and as the pair is lost with it, a person must reconnect.
+    Nobody waits for ever."""
+    oauth.refresh(
+        sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token
+    )
+    Connection.objects.filter(pk=oauth_token.pk).update(
+        renewing_until=timezone.now() - timedelta(seconds=1)
+    )
 
     assert failure(lambda: me(oauth_token)).code == "invalid_grant"
     assert stored(oauth_token).renewing_until is None
 
-    credentials.save_secrets(stored(oauth_token), {"access_token": fresh(sandbox)}, by=None)
+    credentials.save_secrets(
+        stored(oauth_token), {"access_token": fresh(sandbox)}, by=None
+    )
     assert me(oauth_token) == sandbox.email
 
 
 def fresh(sandbox: Sandbox) -> str:
-    return oauth.client_credentials(sandbox.url, sandbox.client_id, sandbox.client_secret).access_token
+    return oauth.client_credentials(
+        sandbox.url, sandbox.client_id, sandbox.client_secret
+    ).access_token
 
 
 def test_renewal_that_never_comes_back_is_not_waited_for_long(
     oauth_client: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Connection.objects.filter(pk=oauth_client.pk).update(renewing_until=timezone.now() + timedelta(seconds=60))
+    Connection.objects.filter(pk=oauth_client.pk).update(
+        renewing_until=timezone.now() + timedelta(seconds=60)
+    )
     monkeypatch.setattr(credentials, "CLAIM", timedelta(seconds=0.3))
 
     assert type(failure(lambda: me(oauth_client))) is NotSent
@@ -212,7 +264,9 @@ def test_token_fetched_with_replaced_credentials_is_thrown_away(
 
     def overtaken(*args: str) -> Token:
         token = fetch(*args)
-        credentials.save_secrets(stored(oauth_client), {"client_secret": "of another client"}, by=None)
+        credentials.save_secrets(
+            stored(oauth_client), {"client_secret": "of another client"}, by=None
+        )
         return token
 
     monkeypatch.setattr(oauth, "client_credentials", overtaken)
@@ -220,19 +274,31 @@ def test_token_fetched_with_replaced_credentials_is_thrown_away(
 
     kept = stored(oauth_client)
     assert type(error) is NotSent
-    assert (kept.sealed_access_token, kept.secret("client_secret")) == ("", "of another client")
+    assert (kept.sealed_access_token, kept.secret("client_secret")) == (
+        "",
+        "of another client",
+    )
     assert [entry["path"] for entry in sandbox.log()] == ["/oauth/tokens"]
 
 
-def test_token_of_a_new_host_never_goes_to_the_old_one(oauth_token: Connection, sandbox: Sandbox) -> None:
+def test_token_of_a_new_host_never_goes_to_the_old_one(
+    oauth_token: Connection, sandbox: Sandbox
+) -> None:
     stale = stored(oauth_token)
-    Connection.objects.filter(pk=oauth_token.pk).update(host="acme.zendesk.com", sealed_access_token="of the new host")
+    Connection.objects.filter(pk=oauth_token.pk).update(
+        host="acme.zendesk.com", sealed_access_token="of the new host"
+    )
 
-    assert type(failure(lambda: credentials.renew(stale, spent=stale.sealed_access_token))) is NotSent
+    assert (
+        type(failure(lambda: credentials.renew(stale, spent=stale.sealed_access_token)))
+        is NotSent
+    )
     assert sandbox.log() == []
 
 
-def test_client_of_a_moved_connection_sends_nothing(api_token: Connection, sandbox: Sandbox) -> None:
+def test_client_of_a_moved_connection_sends_nothing(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     client = credentials.client_for(api_token)
     Connection.objects.filter(pk=api_token.pk).update(host="acme.zendesk.com")
 
@@ -240,33 +306,45 @@ def test_client_of_a_moved_connection_sends_nothing(api_token: Connection, sandb
     assert sandbox.log() == []
 
 
-def test_client_that_may_not_call_sends_nothing(api_token: Connection, sandbox: Sandbox) -> None:
+def test_client_that_may_not_call_sends_nothing(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     client = credentials.SignedClient(api_token, may_call=lambda: False)
 
     assert failure(lambda: custom_objects.me(client)).code == "withheld"
     assert sandbox.log() == []
 
 
-def test_client_uses_the_secrets_of_the_moment(api_token: Connection, sandbox: Sandbox) -> None:
+def test_client_uses_the_secrets_of_the_moment(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     client = credentials.client_for(api_token)
     credentials.save_secrets(stored(api_token), {"api_token": "wrong"}, by=None)
     assert type(failure(lambda: custom_objects.me(client))) is NotSignedIn
-    credentials.save_secrets(stored(api_token), {"api_token": sandbox.api_token}, by=None)
+    credentials.save_secrets(
+        stored(api_token), {"api_token": sandbox.api_token}, by=None
+    )
 
     assert custom_objects.me(client).email == sandbox.email
 
 
-def test_token_with_nothing_to_renew_it_is_refused_with_a_sentence(db: None, sandbox: Sandbox) -> None:
+def test_token_with_nothing_to_renew_it_is_refused_with_a_sentence(
+    db: None, sandbox: Sandbox
+) -> None:
     connection = made(sandbox.host, SignIn.OAUTH_TOKEN)
     credentials.save_secrets(connection, {"access_token": "revoked"}, by=None)
     error = failure(lambda: me(connection))
 
     assert (error.status, credentials.can_renew(connection)) == (401, False)
-    assert errors.explain(error).startswith("The access token has expired or was revoked. Reconnect")
+    assert errors.explain(error).startswith(
+        "The access token has expired or was revoked. Reconnect"
+    )
     assert grants(sandbox) == 0
 
 
-def test_unreadable_secret_asks_for_it_again(api_token: Connection, settings: LazySettings, sandbox: Sandbox) -> None:
+def test_unreadable_secret_asks_for_it_again(
+    api_token: Connection, settings: LazySettings, sandbox: Sandbox
+) -> None:
     settings.ENCRYPTION_KEYS = [b"x" * 32]
     error = failure(lambda: me(api_token))
 
@@ -277,7 +355,9 @@ def test_unreadable_secret_asks_for_it_again(api_token: Connection, settings: La
 
 def test_doubtful_renewal_leaves_the_request_unsent(db: None) -> None:
     with serving(says(b"<html>", "502 Bad Gateway")) as server:
-        connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c")
+        connection = made(
+            server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
+        )
         credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
         error = failure(lambda: me(connection))
 
@@ -291,33 +371,46 @@ def test_secret_goes_into_the_body_of_the_token_request_alone(db: None) -> None:
         read_request(peer)
 
     with serving(play, says(b'{"user": {"id": 1, "email": "a@b.example"}}')) as server:
-        connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c")
+        connection = made(
+            server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
+        )
         credentials.save_secrets(connection, {"client_secret": "hush"}, by=None)
         me(connection)
 
     head, _, body = server.heard[0].partition(b"\r\n\r\n")
     assert json.loads(body) == {
-        "grant_type": "client_credentials", "client_id": "c", "client_secret": "hush", "scope": "read write",
-    }  # fmt: skip
+        "grant_type": "client_credentials",
+        "client_id": "c",
+        "client_secret": "hush",
+        "scope": "read write",
+    }
     assert b"hush" not in head
     assert b"hush" not in server.heard[1]
     assert b"Authorization: Bearer given" in server.heard[1]
 
 
-def test_new_secrets_forget_what_belonged_to_the_old(oauth_client: Connection, oauth_pair: Connection) -> None:
+def test_new_secrets_forget_what_belonged_to_the_old(
+    oauth_client: Connection, oauth_pair: Connection
+) -> None:
     me(oauth_client)
     credentials.save_secrets(stored(oauth_client), {"client_secret": "new"}, by=None)
     credentials.save_secrets(oauth_pair, {"access_token": "new"}, by=None)
 
     kept, pair = stored(oauth_client), stored(oauth_pair)
-    assert (kept.sealed_access_token, kept.access_token_expires_at, kept.tested_at) == ("", None, None)
+    assert (kept.sealed_access_token, kept.access_token_expires_at, kept.tested_at) == (
+        "",
+        None,
+        None,
+    )
     assert (pair.secret("access_token"), pair.sealed_refresh_token) == ("new", "")
 
 
 @pytest.fixture
 def oauth_pair(db: None) -> Connection:
     connection = make_connection(name="Pair", sign_in=SignIn.OAUTH_TOKEN)
-    credentials.save_secrets(connection, {"access_token": "a", "refresh_token": "r"}, by=None)
+    credentials.save_secrets(
+        connection, {"access_token": "a", "refresh_token": "r"}, by=None
+    )
     return connection
 
 
@@ -329,9 +422,13 @@ def test_forgotten_secrets_are_gone_from_the_row(oauth_pair: Connection) -> None
     assert (credentials.has_secret(kept), kept.secret_set_at) == (False, None)
 
 
-def test_sealed_secret_of_another_connection_is_never_sent(api_token: Connection, sandbox: Sandbox) -> None:
+def test_sealed_secret_of_another_connection_is_never_sent(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     other = make_connection(name="Other")
-    Connection.objects.filter(pk=api_token.pk).update(sealed_api_token=other.sealed_api_token)
+    Connection.objects.filter(pk=api_token.pk).update(
+        sealed_api_token=other.sealed_api_token
+    )
 
     assert failure(lambda: me(api_token)).code == "unreadable"
     assert sandbox.log() == []

@@ -12,16 +12,24 @@ SECRET = "canary-c0ffee"
 
 
 def test_secret_comes_back() -> None:
-    assert encryption.decrypt(encryption.encrypt("ä\n" * 999, place="a"), place="a") == "ä\n" * 999
+    assert (
+        encryption.decrypt(encryption.encrypt("ä\n" * 999, place="a"), place="a")
+        == "ä\n" * 999
+    )
 
 
 def test_same_secret_never_looks_the_same() -> None:
-    assert encryption.encrypt(SECRET, place="a") != encryption.encrypt(SECRET, place="a")
+    assert encryption.encrypt(SECRET, place="a") != encryption.encrypt(
+        SECRET, place="a"
+    )
 
 
 def test_secret_opens_in_its_place_only() -> None:
     with pytest.raises(SecretUnreadable):
-        encryption.decrypt(encryption.encrypt(SECRET, place="connection:1:api_token"), place="connection:2:api_token")
+        encryption.decrypt(
+            encryption.encrypt(SECRET, place="connection:1:api_token"),
+            place="connection:2:api_token",
+        )
 
 
 def test_old_key_opens_and_new_key_seals(settings: LazySettings) -> None:
@@ -43,7 +51,10 @@ def test_missing_key_is_said_loudly(settings: LazySettings) -> None:
         encryption.decrypt(sealed, place="a")
 
 
-@pytest.mark.parametrize("damage", [lambda s: s[:-8], lambda s: s[:9], lambda s: s[:9] + "!!!", lambda s: s + "AAAA"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda s: s[:-8], lambda s: s[:9], lambda s: s[:9] + "!!!", lambda s: s + "AAAA"],
+)
 def test_damaged_secret_is_never_returned(damage: object) -> None:
     sealed = encryption.encrypt(SECRET, place="a")
 
@@ -68,7 +79,9 @@ def test_database_never_holds_a_secret_in_plain(db: None) -> None:
 
     assert SECRET not in str(row)
     stored = Connection.objects.get()
-    assert [stored.secret(name) for name in Connection.SECRETS] == [f"{SECRET}-{name}" for name in Connection.SECRETS]
+    assert [stored.secret(name) for name in Connection.SECRETS] == [
+        f"{SECRET}-{name}" for name in Connection.SECRETS
+    ]
     assert SECRET not in f"{stored} {stored!r} {vars(stored)}"
 
 

@@ -35,13 +35,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("way", ["api_token", "oauth_client", "oauth_token"])
-def test_success_shows_who_and_how_fast(request: pytest.FixtureRequest, sandbox: Sandbox, way: str) -> None:
+def test_success_shows_who_and_how_fast(
+    request: pytest.FixtureRequest, sandbox: Sandbox, way: str
+) -> None:
     sandbox.settings(requests_per_minute=700)
     connection: Connection = request.getfixturevalue(way)
     result = health.test(connection)
 
     assert (result.ok, result.status, result.error) == (True, 200, "")
-    assert (result.user, result.role, result.requests_per_minute) == ("Sandbox Admin", "admin", 700)
+    assert (result.user, result.role, result.requests_per_minute) == (
+        "Sandbox Admin",
+        "admin",
+        700,
+    )
     assert result.latency_ms is not None
     assert 0 <= result.latency_ms < 8000
     connection.refresh_from_db()
@@ -67,14 +73,21 @@ def test_failure_is_kept_too(api_token: Connection, sandbox: Sandbox) -> None:
 def test_no_secret_asks_for_one(db: None, sandbox: Sandbox) -> None:
     result = health.test(made(sandbox.host, SignIn.OAUTH_CLIENT, client_id="c"))
 
-    assert result == TestResult(ok=False, error="No secret is stored for this connection. Enter it first.")
+    assert result == TestResult(
+        ok=False, error="No secret is stored for this connection. Enter it first."
+    )
     assert sandbox.log() == []
 
 
-def test_host_listed_no_more_says_who_can_help(api_token: Connection, settings: LazySettings) -> None:
+def test_host_listed_no_more_says_who_can_help(
+    api_token: Connection, settings: LazySettings
+) -> None:
     settings.API_HOSTS = ["*.zendesk.com"]
 
-    assert health.test(api_token).error == f"The host {api_token.host} is not listed in JOBSUI_API_HOSTS."
+    assert (
+        health.test(api_token).error
+        == f"The host {api_token.host} is not listed in JOBSUI_API_HOSTS."
+    )
 
 
 NO_ACCOUNT = "There is no Zendesk account of that subdomain. Check its spelling."
@@ -87,12 +100,17 @@ def test_unknown_host_is_a_subdomain_misspelt(db: None, settings: LazySettings) 
 
 
 def test_host_without_the_api_is_no_account(db: None) -> None:
-    assert answered(says(b"<html>No help desk here</html>", "404 Not Found")).error == NO_ACCOUNT
+    assert (
+        answered(says(b"<html>No help desk here</html>", "404 Not Found")).error
+        == NO_ACCOUNT
+    )
 
 
 def test_host_without_a_token_endpoint_is_no_account(db: None) -> None:
     with serving(says(b"<html>No help desk here</html>", "404 Not Found")) as server:
-        connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c")
+        connection = made(
+            server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
+        )
         credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
         assert health.test(connection).error == NO_ACCOUNT
 
@@ -119,7 +137,9 @@ def goes_silent(peer: socket.socket) -> None:
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("play", [says_nothing, goes_silent])
 def test_silence_has_its_sentence(db: None, play: Play) -> None:
-    assert answered(play).error == "Zendesk did not answer in time. Try again in a minute."
+    assert (
+        answered(play).error == "Zendesk did not answer in time. Try again in a minute."
+    )
 
 
 def test_untrusted_certificate_has_its_sentence(
@@ -177,7 +197,9 @@ def test_ended_token_without_another_has_its_sentence(oauth_token: Connection) -
 
 
 def test_spent_refresh_token_has_its_sentence(oauth_token: Connection) -> None:
-    credentials.save_secrets(oauth_token, {"access_token": "ended", "refresh_token": "spent"}, by=None)
+    credentials.save_secrets(
+        oauth_token, {"access_token": "ended", "refresh_token": "spent"}, by=None
+    )
 
     assert health.test(oauth_token).error.startswith(
         "The refresh token has expired, was revoked or was used already. Reconnect:"
@@ -186,7 +208,9 @@ def test_spent_refresh_token_has_its_sentence(oauth_token: Connection) -> None:
 
 def test_client_without_the_scopes_has_its_sentence(db: None) -> None:
     with serving(says(b'{"error": "invalid_scope"}', "400 Bad Request")) as server:
-        connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c")
+        connection = made(
+            server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
+        )
         credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
         assert health.test(connection).error == (
             "The OAuth client may not have the scopes read and write. Give it these scopes in Zendesk."
@@ -213,7 +237,9 @@ def then(first: bytes, *second: bytes | str) -> Play:
     return play
 
 
-@pytest.mark.parametrize("play", [says(FORBIDDEN, "403 Forbidden"), then(ADMIN, FORBIDDEN, "403 Forbidden")])
+@pytest.mark.parametrize(
+    "play", [says(FORBIDDEN, "403 Forbidden"), then(ADMIN, FORBIDDEN, "403 Forbidden")]
+)
 def test_role_without_the_right_has_its_sentence(db: None, play: Play) -> None:
     assert answered(play).error == (
         "The credentials may not do this (You do not have access to this page). "
@@ -232,13 +258,19 @@ def test_end_user_is_not_staff(api_token: Connection, sandbox: Sandbox) -> None:
 
 
 def test_stranger_means_wrong_credentials(db: None) -> None:
-    result = answered(says(b'{"user": {"id": null, "name": "Anonymous user", "role": "end-user"}}'))
+    result = answered(
+        says(b'{"user": {"id": null, "name": "Anonymous user", "role": "end-user"}}')
+    )
 
     assert (result.ok, result.status) == (False, 200)
-    assert result.error == ("Zendesk answers, but as to a stranger: the credentials are wrong. Replace the secret.")
+    assert result.error == (
+        "Zendesk answers, but as to a stranger: the credentials are wrong. Replace the secret."
+    )
 
 
-def test_custom_objects_switched_off_have_their_sentence(api_token: Connection, sandbox: Sandbox) -> None:
+def test_custom_objects_switched_off_have_their_sentence(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     sandbox.settings(custom_objects=False)
     result = health.test(api_token)
 
@@ -248,29 +280,43 @@ def test_custom_objects_switched_off_have_their_sentence(api_token: Connection, 
     )
 
 
-def test_used_up_minute_has_its_sentence(api_token: Connection, sandbox: Sandbox) -> None:
+def test_used_up_minute_has_its_sentence(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     sandbox.faults(rate_429=1)
     result = health.test(api_token)
 
     assert (result.status, result.error) == (
-        429, "The account's request limit is used up for this minute. Try again shortly.",
-    )  # fmt: skip
+        429,
+        "The account's request limit is used up for this minute. Try again shortly.",
+    )
 
 
 @pytest.mark.parametrize("fault", ["503", "html-502"])
-def test_fault_of_zendesk_has_its_sentence(api_token: Connection, sandbox: Sandbox, fault: str) -> None:
+def test_fault_of_zendesk_has_its_sentence(
+    api_token: Connection, sandbox: Sandbox, fault: str
+) -> None:
     sandbox.faults(**{fault: 1})
     result = health.test(api_token)
 
     assert result.status in {502, 503}
-    assert result.error.startswith(f"Zendesk answered GET users/me with {result.status}")
-    assert result.error.endswith("Try again; if it stays, check the host and Zendesk's status page.")
+    assert result.error.startswith(
+        f"Zendesk answered GET users/me with {result.status}"
+    )
+    assert result.error.endswith(
+        "Try again; if it stays, check the host and Zendesk's status page."
+    )
     assert "<" not in result.error
 
 
 @pytest.mark.parametrize(
     "told",
-    [answer(b"<html>Sign in</html>"), answer(b"[]"), answer(b"{}"), answer(b"", "302 Found", "Location: https://x/")],
+    [
+        answer(b"<html>Sign in</html>"),
+        answer(b"[]"),
+        answer(b"{}"),
+        answer(b"", "302 Found", "Location: https://x/"),
+    ],
 )
 def test_web_page_has_its_sentence(db: None, told: bytes) -> None:
     assert answered(lambda peer: peer.sendall(told)).error == (
@@ -280,19 +326,31 @@ def test_web_page_has_its_sentence(db: None, told: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("header", "limit"),
-    [("X-Rate-Limit: 400", 400), ("ratelimit-limit: 200", 200), ("x-rate-limit: many", None), ("X-Other: 1", None),
-     (f"X-Rate-Limit: {'9' * 5000}", None)],
-)  # fmt: skip
-def test_requests_a_minute_are_as_zendesk_says(db: None, header: str, limit: int | None) -> None:
+    [
+        ("X-Rate-Limit: 400", 400),
+        ("ratelimit-limit: 200", 200),
+        ("x-rate-limit: many", None),
+        ("X-Other: 1", None),
+        (f"X-Rate-Limit: {'9' * 5000}", None),
+    ],
+)
+def test_requests_a_minute_are_as_zendesk_says(
+    db: None, header: str, limit: int | None
+) -> None:
     assert answered(says(ADMIN, "200 OK", header)).requests_per_minute == limit
 
 
 @pytest.mark.parametrize("fault", ["rate-429", "503", "html-200", "bearer-expired"])
-def test_no_secret_is_in_a_result(oauth_client: Connection, sandbox: Sandbox, fault: str) -> None:
+def test_no_secret_is_in_a_result(
+    oauth_client: Connection, sandbox: Sandbox, fault: str
+) -> None:
     health.test(oauth_client)
     token = Connection.objects.get().secret("access_token")
     sandbox.faults(**{fault: 1})
     result = health.test(oauth_client)
 
     assert not result.ok
-    assert (token in str(result), sandbox.client_secret in str(result)) == (False, False)
+    assert (token in str(result), sandbox.client_secret in str(result)) == (
+        False,
+        False,
+    )

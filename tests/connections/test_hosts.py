@@ -9,7 +9,13 @@ from jobsui.connections.errors import HostRefused
 
 @pytest.fixture(autouse=True)
 def _listed(settings: LazySettings) -> None:
-    settings.API_HOSTS = ["*.zendesk.com", "127.0.0.1", "localhost:8010", "sandbox.example", "Gate.Example:8443"]
+    settings.API_HOSTS = [
+        "*.zendesk.com",
+        "127.0.0.1",
+        "localhost:8010",
+        "sandbox.example",
+        "Gate.Example:8443",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -35,17 +41,61 @@ def test_host_is_stored_and_used(typed: str, host: str, url: str) -> None:
 
 
 EVIL = [
-    "", "", "-acme", "acme-", "a" * 64, "ac me", "acme\nevil", "acme\x00", "acme.evil.test",
-    "acme.zendesk.com.evil.test", "evil.test/acme.zendesk.com", "evil.test#.zendesk.com", "evil.test?.zendesk.com",
-    "evil.test\\@acme.zendesk.com", "a@b", "user:pw@acme.zendesk.com", "https://acme.zendesk.com",
-    "//acme.zendesk.com", "acme.zendesk.com/", ".zendesk.com", "a.b.zendesk.com", "-.zendesk.com", "zendesk.com",
-    "evilzendesk.com", "acme.zendesk.com:8443", "acme.zendesk.com:", "acme.zendesk.com.", "acme..zendesk.com",
-    "acme%2ezendesk.com", "acme\uff0ezendesk\uff0ecom", "\u0430cme", "127.1", "0x7f.0.0.1", "2130706433.",
-    "0177.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:80:90",
-    "127.0.0.1@evil.test", "127.0.0.2", "10.0.0.1", "169.254.169.254", "[::1]", "::1", "[::ffff:127.0.0.1]",
-    "localhost:8011", "gate.example", "gate.example:443", "sandbox.example.evil.test", "xsandbox.example",
-    "*.zendesk.com", "*",
-]  # fmt: skip
+    "",
+    "",
+    "-acme",
+    "acme-",
+    "a" * 64,
+    "ac me",
+    "acme\nevil",
+    "acme\x00",
+    "acme.evil.test",
+    "acme.zendesk.com.evil.test",
+    "evil.test/acme.zendesk.com",
+    "evil.test#.zendesk.com",
+    "evil.test?.zendesk.com",
+    "evil.test\\@acme.zendesk.com",
+    "a@b",
+    "user:pw@acme.zendesk.com",
+    "https://acme.zendesk.com",
+    "//acme.zendesk.com",
+    "acme.zendesk.com/",
+    ".zendesk.com",
+    "a.b.zendesk.com",
+    "-.zendesk.com",
+    "zendesk.com",
+    "evilzendesk.com",
+    "acme.zendesk.com:8443",
+    "acme.zendesk.com:",
+    "acme.zendesk.com.",
+    "acme..zendesk.com",
+    "acme%2ezendesk.com",
+    "acme\uff0ezendesk\uff0ecom",
+    "\u0430cme",
+    "127.1",
+    "0x7f.0.0.1",
+    "2130706433.",
+    "0177.0.0.1",
+    "127.0.0.1:0",
+    "127.0.0.1:99999",
+    "127.0.0.1:65536",
+    "127.0.0.1:-1",
+    "127.0.0.1:80:90",
+    "127.0.0.1@evil.test",
+    "127.0.0.2",
+    "10.0.0.1",
+    "169.254.169.254",
+    "[::1]",
+    "::1",
+    "[::ffff:127.0.0.1]",
+    "localhost:8011",
+    "gate.example",
+    "gate.example:443",
+    "sandbox.example.evil.test",
+    "xsandbox.example",
+    "*.zendesk.com",
+    "*",
+]
 
 
 @pytest.mark.parametrize("typed", EVIL)
@@ -56,7 +106,9 @@ def test_anything_else_is_refused(typed: str) -> None:
         hosts.base_url(typed)
 
 
-@pytest.mark.parametrize("stored", ["acme.zendesk.com\n", "acme", "ACME.zendesk.com", "localhost"])
+@pytest.mark.parametrize(
+    "stored", ["acme.zendesk.com\n", "acme", "ACME.zendesk.com", "localhost"]
+)
 def test_only_what_check_host_gives_is_used(stored: str) -> None:
     with pytest.raises(HostRefused):
         hosts.base_url(stored)
@@ -66,13 +118,20 @@ def test_host_that_is_listed_no_more_is_refused(settings: LazySettings) -> None:
     host = hosts.check_host("sandbox.example")
     settings.API_HOSTS = ["*.zendesk.com"]
 
-    with pytest.raises(HostRefused, match=r"sandbox\.example is not listed in JOBSUI_API_HOSTS"):
+    with pytest.raises(
+        HostRefused, match=r"sandbox\.example is not listed in JOBSUI_API_HOSTS"
+    ):
         hosts.base_url(host)
 
 
 def test_wildcard_is_for_one_label_only() -> None:
     assert parse_url(hosts.base_url("acme.zendesk.com")).host == "acme.zendesk.com"
-    assert hosts.extra_hosts() == ["127.0.0.1", "localhost:8010", "sandbox.example", "Gate.Example:8443"]
+    assert hosts.extra_hosts() == [
+        "127.0.0.1",
+        "localhost:8010",
+        "sandbox.example",
+        "Gate.Example:8443",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,59 +14,107 @@ from tests.zendesk.raw_server import RawServer, answer, read_request, serving
 OPTIONS = [{"value": "red", "name": "Red"}, {"value": "blue", "name": "Blue"}]
 TYPES: list[dict[str, Any]] = [
     {"key": "note", "title": "Note", "type": "text", "required": True},
-    {"key": "serial", "title": "Serial", "type": "regexp", "regexp_for_validation": "^[0-9]+$"},
-    {"key": "colour", "title": "Colour", "type": "dropdown", "custom_field_options": OPTIONS},
-    {"key": "shades", "title": "Shades", "type": "multiselect", "custom_field_options": OPTIONS},
+    {
+        "key": "serial",
+        "title": "Serial",
+        "type": "regexp",
+        "regexp_for_validation": "^[0-9]+$",
+    },
+    {
+        "key": "colour",
+        "title": "Colour",
+        "type": "dropdown",
+        "custom_field_options": OPTIONS,
+    },
+    {
+        "key": "shades",
+        "title": "Shades",
+        "type": "multiselect",
+        "custom_field_options": OPTIONS,
+    },
     {"key": "price", "title": "Price", "type": "decimal"},
     {"key": "insured", "title": "Insured", "type": "checkbox", "tag": "insured"},
     {"key": "bought", "title": "Bought", "type": "date"},
-    {"key": "owner", "title": "Owner", "type": "lookup", "relationship_target_type": "zen:user"},
+    {
+        "key": "owner",
+        "title": "Owner",
+        "type": "lookup",
+        "relationship_target_type": "zen:user",
+    },
 ]
 
 
-def test_all_objects_are_read_with_fields_rules_and_counts(api_token: Connection, sandbox: Sandbox) -> None:
+def test_all_objects_are_read_with_fields_rules_and_counts(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     sandbox.make_object("asset", fields=TYPES, name={"is_unique": True})
-    sandbox.make_object("contract", name={"autoincrement_enabled": True, "autoincrement_prefix": "C-"})
+    sandbox.make_object(
+        "contract", name={"autoincrement_enabled": True, "autoincrement_prefix": "C-"}
+    )
     sandbox.add_records("contract", [{}, {}])
 
     asset, contract = objects.fetch_all(api_token)
 
-    assert (asset.key, asset.title, asset.record_count, asset.gone) == ("asset", "Asset", 0, False)
+    assert (asset.key, asset.title, asset.record_count, asset.gone) == (
+        "asset",
+        "Asset",
+        0,
+        False,
+    )
     assert (contract.record_count, contract.schema.fields) == (2, ())
     assert contract.schema.name_rules == NameRules(autonumbered=True, prefix="C-")
     schema = asset.schema
     assert schema.name_rules == NameRules(unique=True)
-    assert [(field.key, field.type) for field in schema.fields] == [(entry["key"], entry["type"]) for entry in TYPES]
+    assert [(field.key, field.type) for field in schema.fields] == [
+        (entry["key"], entry["type"]) for entry in TYPES
+    ]
     assert [field.key for field in schema.fields if field.required] == ["note"]
     by_key = {field.key: field for field in schema.fields}
     assert by_key["serial"].regexp == "^[0-9]+$"
-    assert [(option.value, option.name) for option in by_key["shades"].options] == [("red", "Red"), ("blue", "Blue")]
+    assert [(option.value, option.name) for option in by_key["shades"].options] == [
+        ("red", "Red"),
+        ("blue", "Blue"),
+    ]
     assert by_key["owner"].target_type == "zen:user"
     assert asset.read_at is not None
 
 
-def test_reading_again_changes_and_marks_what_is_gone(api_token: Connection, sandbox: Sandbox) -> None:
+def test_reading_again_changes_and_marks_what_is_gone(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     sandbox.make_object("asset", fields=TYPES)
     make_object(api_token, "ghost")
-    before = {known.key: (known.pk, known.gone) for known in objects.fetch_all(api_token)}
-    sandbox.make_object("asset", fields=[{"key": "new", "title": "New", "type": "integer"}])
+    before = {
+        known.key: (known.pk, known.gone) for known in objects.fetch_all(api_token)
+    }
+    sandbox.make_object(
+        "asset", fields=[{"key": "new", "title": "New", "type": "integer"}]
+    )
     sandbox.add_records("asset", [{"name": "One"}])
 
     asset, ghost = objects.fetch_all(api_token)
 
     assert before == {"asset": (asset.pk, False), "ghost": (ghost.pk, True)}
-    assert [(field.key, field.type) for field in asset.schema.fields] == [("new", "integer")]
+    assert [(field.key, field.type) for field in asset.schema.fields] == [
+        ("new", "integer")
+    ]
     assert asset.record_count == 1
 
 
-def test_what_is_back_is_no_longer_gone(api_token: Connection, sandbox: Sandbox) -> None:
+def test_what_is_back_is_no_longer_gone(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     ghost = make_object(api_token, "ghost", gone=True)
     sandbox.make_object("ghost")
 
-    assert [(known.pk, known.gone) for known in objects.fetch_all(api_token)] == [(ghost.pk, False)]
+    assert [(known.pk, known.gone) for known in objects.fetch_all(api_token)] == [
+        (ghost.pk, False)
+    ]
 
 
-def test_other_connections_are_left_alone(api_token: Connection, sandbox: Sandbox) -> None:
+def test_other_connections_are_left_alone(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     elsewhere = make_object(make_connection(name="Other"), "asset")
     objects.fetch_all(api_token)
 
@@ -78,7 +126,9 @@ def test_account_without_objects_is_read_as_such(api_token: Connection) -> None:
     assert objects.fetch_all(api_token) == []
 
 
-def test_failed_reading_leaves_everything_as_it_was(api_token: Connection, sandbox: Sandbox) -> None:
+def test_failed_reading_leaves_everything_as_it_was(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     sandbox.make_object("asset", fields=TYPES)
     [before] = objects.fetch_all(api_token)
     sandbox.faults(**{"503": 1})
@@ -86,10 +136,16 @@ def test_failed_reading_leaves_everything_as_it_was(api_token: Connection, sandb
         objects.fetch_all(api_token)
 
     [after] = CustomObject.objects.all()
-    assert (after.fields, after.read_at, after.gone) == (before.fields, before.read_at, False)
+    assert (after.fields, after.read_at, after.gone) == (
+        before.fields,
+        before.read_at,
+        False,
+    )
 
 
-def test_ended_token_is_renewed_for_the_reading(oauth_client: Connection, sandbox: Sandbox) -> None:
+def test_ended_token_is_renewed_for_the_reading(
+    oauth_client: Connection, sandbox: Sandbox
+) -> None:
     sandbox.make_object("asset")
     objects.fetch_all(oauth_client)
     sandbox.faults(bearer_expired={"rate": 1, "times": 1})
@@ -109,24 +165,37 @@ def test_one_object_is_read_again(api_token: Connection, sandbox: Sandbox) -> No
     assert again.schema.fingerprint != before
 
 
-def test_object_that_is_gone_says_so_and_keeps_its_fields(api_token: Connection, sandbox: Sandbox) -> None:
+def test_object_that_is_gone_says_so_and_keeps_its_fields(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     asset = make_object(api_token, "asset", fields=[{"key": "note", "type": "text"}])
     with pytest.raises(NotFound):
         objects.refresh(asset)
 
     asset.refresh_from_db()
-    assert (asset.gone, [field.key for field in asset.schema.fields]) == (True, ["note"])
+    assert (asset.gone, [field.key for field in asset.schema.fields]) == (
+        True,
+        ["note"],
+    )
 
 
 def test_object_by_key_is_read_at_once(api_token: Connection, sandbox: Sandbox) -> None:
     sandbox.make_object("asset", fields=TYPES)
     asset = objects.add_by_key(api_token, "asset")
 
-    assert (asset.title, len(asset.schema.fields), asset.read_at is None) == ("Asset", len(TYPES), False)
+    assert (asset.title, len(asset.schema.fields), asset.read_at is None) == (
+        "Asset",
+        len(TYPES),
+        False,
+    )
 
 
-@pytest.mark.parametrize("key", ["", "a b", "a/../b", "a\n", "ä", "a" * 256, "a?b", "a%2fb", "."])
-def test_what_is_no_key_is_refused_unasked(api_token: Connection, sandbox: Sandbox, key: str) -> None:
+@pytest.mark.parametrize(
+    "key", ["", "a b", "a/../b", "a\n", "ä", "a" * 256, "a?b", "a%2fb", "."]
+)
+def test_what_is_no_key_is_refused_unasked(
+    api_token: Connection, sandbox: Sandbox, key: str
+) -> None:
     with pytest.raises(ObjectRefused, match="is not an object key"):
         objects.add_by_key(api_token, key)
 
@@ -138,19 +207,30 @@ def test_known_and_unknown_keys_are_refused(api_token: Connection) -> None:
 
     with pytest.raises(ObjectRefused, match=r"asset is already here\."):
         objects.add_by_key(api_token, "asset")
-    with pytest.raises(ObjectRefused, match=r"nothing could not be read\. Zendesk does not know this"):
+    with pytest.raises(
+        ObjectRefused, match=r"nothing could not be read\. Zendesk does not know this"
+    ):
         objects.add_by_key(api_token, "nothing")
     assert CustomObject.objects.count() == 1
 
 
-def test_key_is_kept_when_zendesk_cannot_be_asked(api_token: Connection, sandbox: Sandbox) -> None:
+def test_key_is_kept_when_zendesk_cannot_be_asked(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     sandbox.faults(**{"html-502": 1})
     asset = objects.add_by_key(api_token, "asset")
 
-    assert (asset.key, asset.fields, asset.read_at, asset.record_count) == ("asset", [], None, None)
+    assert (asset.key, asset.fields, asset.read_at, asset.record_count) == (
+        "asset",
+        [],
+        None,
+        None,
+    )
 
 
-def test_wrong_credentials_add_nothing(oauth_token: Connection, sandbox: Sandbox) -> None:
+def test_wrong_credentials_add_nothing(
+    oauth_token: Connection, sandbox: Sandbox
+) -> None:
     sandbox.faults(bearer_expired=1)
     with pytest.raises(ObjectRefused) as caught:
         objects.add_by_key(oauth_token, "asset")
@@ -164,7 +244,8 @@ FIELDS = b'{"custom_object_fields": [{"key": "note", "type": "text"}]}'
 
 
 def account(server_title: bytes, *count: bytes | str) -> Any:
-    """Plays an account whose only object is `asset`, and whose count is answered like this."""
+    """Plays an account whose only object is `asset`, and whose count is answered like
+    this."""
 
     def play(peer: Any) -> None:
         told = answer(ASSET % server_title)
@@ -183,17 +264,30 @@ def to(server: RawServer) -> Connection:
 
 @pytest.mark.parametrize(
     ("count", "known"),
-    [((b'{"error": "Forbidden"}', "403 Forbidden"), None), ((b'{"count": {"value": 7, "refreshed_at": null}}',), 7)],
+    [
+        ((b'{"error": "Forbidden"}', "403 Forbidden"), None),
+        ((b'{"count": {"value": 7, "refreshed_at": null}}',), 7),
+    ],
 )
-def test_forbidden_count_is_unknown(db: None, count: tuple[bytes | str, ...], known: int | None) -> None:
+def test_forbidden_count_is_unknown(
+    db: None, count: tuple[bytes | str, ...], known: int | None
+) -> None:
     with serving(account(b"Asset", *count)) as server:
         asset = objects.add_by_key(to(server), "asset")
 
-    assert (asset.record_count, [field.key for field in asset.schema.fields]) == (known, ["note"])
+    assert (asset.record_count, [field.key for field in asset.schema.fields]) == (
+        known,
+        ["note"],
+    )
 
 
 @pytest.mark.parametrize(
-    ("title", "kept"), [(b"T" * 300, "T" * 255), (rb"cut \ud83d", "cut \ufffd"), (rb"nul \u0000", "nul \ufffd")]
+    ("title", "kept"),
+    [
+        (b"T" * 300, "T" * 255),
+        (rb"cut \ud83d", "cut \ufffd"),
+        (rb"nul \u0000", "nul \ufffd"),
+    ],
 )
 def test_odd_title_is_kept_as_far_as_it_goes(db: None, title: bytes, kept: str) -> None:
     with serving(account(title, b'{"count": {"value": 1}}')) as server:
@@ -204,5 +298,8 @@ def test_odd_title_is_kept_as_far_as_it_goes(db: None, title: bytes, kept: str) 
 
 
 def test_refusal_to_count_for_another_reason_is_an_error(db: None) -> None:
-    with serving(account(b"Asset", b"slow down", "429 Too Many Requests")) as server, pytest.raises(ZendeskError):
+    with (
+        serving(account(b"Asset", b"slow down", "429 Too Many Requests")) as server,
+        pytest.raises(ZendeskError),
+    ):
         objects.refresh(make_object(to(server), "asset"))

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def acme(db: None) -> Connection:
-    """Sixty reads a minute, forty of them while jobs are driven; no burst but the usual one."""
+    """Sixty reads a minute, forty of them while jobs are driven; no burst but the usual
+    one."""
     return make_connection(requests_per_minute=100, share=60)
 
 
@@ -35,7 +36,11 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def zendesk(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
     """What it answers next, "{}" when nothing is said."""
     answers: list[Answer] = []
-    monkeypatch.setattr(reads, "_sent", lambda *_: answers.pop() if answers else Answer(200, {}, b"{}", 0.0))
+    monkeypatch.setattr(
+        reads,
+        "_sent",
+        lambda *_: answers.pop() if answers else Answer(200, {}, b"{}", 0.0),
+    )
     return answers
 
 
@@ -52,7 +57,9 @@ def test_few_reads_go_at_once_and_others_in_their_turn(
     assert waits == pytest.approx([0, 0, 0, 0, 0, 1, 2, 3], abs=0.5)
 
 
-def test_reads_beside_a_driver_have_what_it_leaves(acme: Connection, waits: list[float], zendesk: list[Answer]) -> None:
+def test_reads_beside_a_driver_have_what_it_leaves(
+    acme: Connection, waits: list[float], zendesk: list[Answer]
+) -> None:
     for _ in range(7):
         read(acme, beside_driver=True)
 
@@ -69,7 +76,10 @@ def test_reads_have_a_tenth_beside_a_driver_that_takes_all(
     with pytest.raises(reads.Busy) as busy:
         read(acme, beside_driver=True)
 
-    assert (waits, busy.value.retry_after) == ([0] * 5, 1)  # A turn in six seconds, of which five would be waited for.
+    assert (waits, busy.value.retry_after) == (
+        [0] * 5,
+        1,
+    )  # A turn in six seconds, of which five would be waited for.
 
 
 def test_read_whose_turn_is_far_is_told_to_come_back(
@@ -88,7 +98,8 @@ def test_read_whose_turn_is_far_is_told_to_come_back(
 def test_first_reads_of_an_account_do_not_stand_in_each_others_way(
     acme: Connection, waits: list[float], zendesk: list[Answer]
 ) -> None:
-    """Between our look for a pace to take a turn of and our look at that pace, another read makes it."""
+    """Between our look for a pace to take a turn of and our look at that pace, another
+    read makes it."""
     looks: list[str] = []
 
     def another_read_makes_it(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
@@ -105,7 +116,9 @@ def test_first_reads_of_an_account_do_not_stand_in_each_others_way(
     assert (answer.status, waits, len(looks)) == (200, [0], 2)
 
 
-def test_accounts_do_not_wait_for_each_other(acme: Connection, waits: list[float], zendesk: list[Answer]) -> None:
+def test_accounts_do_not_wait_for_each_other(
+    acme: Connection, waits: list[float], zendesk: list[Answer]
+) -> None:
     for _ in range(8):
         read(acme)
 
@@ -116,7 +129,11 @@ def test_accounts_do_not_wait_for_each_other(acme: Connection, waits: list[float
 
 @pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "40"}, 35), ({}, 25)])
 def test_zendesk_that_asks_for_a_rest_gets_it(
-    acme: Connection, waits: list[float], zendesk: list[Answer], headers: dict[str, str], wait: int
+    acme: Connection,
+    waits: list[float],
+    zendesk: list[Answer],
+    headers: dict[str, str],
+    wait: int,
 ) -> None:
     zendesk.append(Answer(429, headers, b"", 0.0))
 
@@ -128,7 +145,9 @@ def test_zendesk_that_asks_for_a_rest_gets_it(
     assert busy.value.retry_after in {wait - 1, wait}
 
 
-def test_process_has_few_reads_under_way_at_once(acme: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_has_few_reads_under_way_at_once(
+    acme: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     all_in, over = threading.Barrier(reads.UNDER_WAY + 1), threading.Event()
 
     def held(*_: Any) -> Answer:

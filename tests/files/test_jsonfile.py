@@ -10,24 +10,44 @@ from tests.files.test_table import read, refusal
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("name", ["rows.json", "rows.jsonl"])
 def test_json_is_read_in_unicode_encodings(encoding: str, name: str) -> None:
-    text = '{"näme": "漢", "n": 1}\n{"n": 2}\n' if name == "rows.jsonl" else '[{"näme": "漢", "n": 1}, {"n": 2}]'
+    text = (
+        '{"näme": "漢", "n": 1}\n{"n": 2}\n'
+        if name == "rows.jsonl"
+        else '[{"näme": "漢", "n": 1}, {"n": 2}]'
+    )
 
-    assert read(text.encode(encoding), name) == (["näme", "n"], [(1, ["漢", "1"]), (2, ["", "2"])])
+    assert read(text.encode(encoding), name) == (
+        ["näme", "n"],
+        [(1, ["漢", "1"]), (2, ["", "2"])],
+    )
 
 
 def test_json_in_a_chosen_encoding_is_read() -> None:
-    assert read('[{"a": "ü"}]'.encode("cp1252"), "rows.json", encoding="cp1252")[1] == [(1, ["ü"])]
+    assert read('[{"a": "ü"}]'.encode("cp1252"), "rows.json", encoding="cp1252")[1] == [
+        (1, ["ü"])
+    ]
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("null", ""), ("true", "true"), ("false", "false"), ("12", "12"), ("12.0", "12"), ("1.50", "1.50"),
-        ("1e3", "1000"), ("0.0", "0"), ("-0.5", "-0.5"), ("9007199254740993", "9007199254740993"), ('"007"', "007"),
-        ('["a","ü"]', '["a", "ü"]'), ('{"b":[1,2.0,0.5]}', '{"b": [1, 2, 0.5]}'), ("1e99999", "1E+99999"),
+        ("null", ""),
+        ("true", "true"),
+        ("false", "false"),
+        ("12", "12"),
+        ("12.0", "12"),
+        ("1.50", "1.50"),
+        ("1e3", "1000"),
+        ("0.0", "0"),
+        ("-0.5", "-0.5"),
+        ("9007199254740993", "9007199254740993"),
+        ('"007"', "007"),
+        ('["a","ü"]', '["a", "ü"]'),
+        ('{"b":[1,2.0,0.5]}', '{"b": [1, 2, 0.5]}'),
+        ("1e99999", "1E+99999"),
         ('"2024-01-02T03:04:05Z"', "2024-01-02T03:04:05Z"),
     ],
-)  # fmt: skip
+)
 def test_json_values_become_text(value: str, text: str) -> None:
     row = f'{{"x": "-", "a": {value}}}'.encode()
 
@@ -36,11 +56,25 @@ def test_json_values_become_text(value: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrapped", ["%s", '{"items": %s}', '{"job": {"action": "create", "items": %s}}', '{"custom_object_records": %s}']
+    "wrapped",
+    [
+        "%s",
+        '{"items": %s}',
+        '{"job": {"action": "create", "items": %s}}',
+        '{"custom_object_records": %s}',
+    ],
 )
 def test_json_rows_are_found_where_zendesk_has_them(wrapped: str) -> None:
-    items = [{"name": "Drill", "custom_object_fields": {"serial": "AB-1", "tags": ["x"]}}, {"external_id": "7"}]
-    columns = ["name", "custom_object_fields.serial", "custom_object_fields.tags", "external_id"]
+    items = [
+        {"name": "Drill", "custom_object_fields": {"serial": "AB-1", "tags": ["x"]}},
+        {"external_id": "7"},
+    ]
+    columns = [
+        "name",
+        "custom_object_fields.serial",
+        "custom_object_fields.tags",
+        "external_id",
+    ]
 
     rows = [(1, ["Drill", "AB-1", '["x"]', ""]), (2, ["", "", "", "7"])]
     assert read((wrapped % json.dumps(items)).encode(), "rows.json") == (columns, rows)
@@ -51,7 +85,10 @@ def test_json_list_of_plain_values_has_one_column() -> None:
 
 
 def test_json_lines_are_numbered_as_lines_and_blank_ones_left_out() -> None:
-    assert read(b'{"a":1}\n\n{"a":null}\n{"a":2}', "rows.jsonl")[1] == [(1, ["1"]), (4, ["2"])]
+    assert read(b'{"a":1}\n\n{"a":null}\n{"a":2}', "rows.jsonl")[1] == [
+        (1, ["1"]),
+        (4, ["2"]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +101,9 @@ def test_json_lines_are_numbered_as_lines_and_blank_ones_left_out() -> None:
         (b"[a],b\n1,2\n", "rows.csv", "csv"),
     ],
 )
-def test_json_kind_is_told_by_what_is_in_it(content: bytes, name: str, form: str) -> None:
+def test_json_kind_is_told_by_what_is_in_it(
+    content: bytes, name: str, form: str
+) -> None:
     assert detect(io.BytesIO(content), name).layout.format == form
 
 
@@ -73,22 +112,51 @@ def test_json_kind_is_told_by_what_is_in_it(content: bytes, name: str, form: str
     [
         (b"[]", "The file has no rows."),
         (b"[{}]", "The file has no rows."),
-        (b'{"a": 1}', 'The file has no list of rows. It must be an array, or an object with an array "items".'),
-        (b"[1, [2]]", 'Row 2 is not an object. Each row must be one, such as {"name": "Drill"}.'),
-        (b"[true]", 'Row 1 is not an object. Each row must be one, such as {"name": "Drill"}.'),
-        (b'[{"a": "\\u0000"}]', "Row 1 holds a zero character, which no field can take. Remove it."),
-        (b'[{"a": ' + b"[" * 200_000, "The file is nested more than 100 levels deep. Its rows must be plain objects."),
-        (b"[" + b"9" * 5000 + b"]",
-         "The file has a number of more than 1,000 digits. Write it as text, in quotation marks."),
-        (b'["' + b"x" * 5_000_000 + b'"]', "The file has a value of more than 4 MB. Shorten it."),
+        (
+            b'{"a": 1}',
+            'The file has no list of rows. It must be an array, or an object with an array "items".',
+        ),
+        (
+            b"[1, [2]]",
+            'Row 2 is not an object. Each row must be one, such as {"name": "Drill"}.',
+        ),
+        (
+            b"[true]",
+            'Row 1 is not an object. Each row must be one, such as {"name": "Drill"}.',
+        ),
+        (
+            b'[{"a": "\\u0000"}]',
+            "Row 1 holds a zero character, which no field can take. Remove it.",
+        ),
+        (
+            b'[{"a": ' + b"[" * 200_000,
+            "The file is nested more than 100 levels deep. Its rows must be plain objects.",
+        ),
+        (
+            b"[" + b"9" * 5000 + b"]",
+            "The file has a number of more than 1,000 digits. Write it as text, in quotation marks.",
+        ),
+        (
+            b'["' + b"x" * 5_000_000 + b'"]',
+            "The file has a value of more than 4 MB. Shorten it.",
+        ),
     ],
-)  # fmt: skip
-def test_json_that_cannot_be_rows_is_refused_with_its_own_sentence(content: bytes, sentence: str) -> None:
+)
+def test_json_that_cannot_be_rows_is_refused_with_its_own_sentence(
+    content: bytes, sentence: str
+) -> None:
     assert refusal(content, "rows.json") == sentence
 
 
 @pytest.mark.parametrize(
-    "content", [b'[{"a": 1}', b'[{"a": NaN}]', b"[{'a': 1}]", b"[1] x", b"[1e99999999999999999999]"]
+    "content",
+    [
+        b'[{"a": 1}',
+        b'[{"a": NaN}]',
+        b"[{'a': 1}]",
+        b"[1] x",
+        b"[1e99999999999999999999]",
+    ],
 )
 def test_json_that_is_broken_is_refused(content: bytes) -> None:
     assert refusal(content, "rows.json").startswith("The file is not JSON: ")
@@ -96,22 +164,40 @@ def test_json_that_is_broken_is_refused(content: bytes) -> None:
 
 def test_json_line_that_is_broken_is_refused_with_its_number() -> None:
     assert refusal(b'{"a":1}\n{"a":', "rows.jsonl").startswith("Line 2 is not JSON: ")
-    assert refusal(b'{"a":' + b"[" * 100_000 + b"\n", "rows.jsonl").startswith("Line 1 is not JSON: ")
-    assert refusal(b'{"a":NaN}', "rows.jsonl") == "Line 1 is not JSON: NaN is no JSON number."
-    assert refusal(b'{"a":"' + b"x" * 5_000_000 + b'"}', "rows.jsonl").startswith("Line 1 is longer than 4 MB.")
+    assert refusal(b'{"a":' + b"[" * 100_000 + b"\n", "rows.jsonl").startswith(
+        "Line 1 is not JSON: "
+    )
+    assert (
+        refusal(b'{"a":NaN}', "rows.jsonl")
+        == "Line 1 is not JSON: NaN is no JSON number."
+    )
+    assert refusal(b'{"a":"' + b"x" * 5_000_000 + b'"}', "rows.jsonl").startswith(
+        "Line 1 is longer than 4 MB."
+    )
 
 
 def test_json_with_too_many_columns_is_refused_before_they_fill_the_memory() -> None:
     rows = [{f"column {number}": "x"} for number in range(1200)]
 
-    assert refusal(json.dumps(rows).encode(), "rows.json").startswith("The rows up to row 1,001 have more than 1,000")
+    assert refusal(json.dumps(rows).encode(), "rows.json").startswith(
+        "The rows up to row 1,001 have more than 1,000"
+    )
 
 
 def test_json_strings_may_hold_brackets_quotes_and_backslashes_anywhere() -> None:
-    texts = ['[{"' * 50, "\\", '\\"', "]" * 300, "x" * 65_530 + '\\"', "\\" * 65_536 + "["]
+    texts = [
+        '[{"' * 50,
+        "\\",
+        '\\"',
+        "]" * 300,
+        "x" * 65_530 + '\\"',
+        "\\" * 65_536 + "[",
+    ]
     content = json.dumps([{"a": text} for text in texts]).encode()
 
-    assert [cells for _, cells in read(content, "rows.json")[1]] == [[text] for text in texts]
+    assert [cells for _, cells in read(content, "rows.json")[1]] == [
+        [text] for text in texts
+    ]
 
 
 def test_json_half_a_character_becomes_a_question_mark() -> None:

@@ -53,7 +53,9 @@ def test_safe_cell_never_begins_like_a_formula_unless_it_is_a_number(text: str) 
 
 
 @settings(max_examples=100)
-@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=6), min_size=1, max_size=4))
+@given(
+    st.lists(st.text(st.characters(codec="utf-8"), max_size=6), min_size=1, max_size=4)
+)
 def test_csv_line_holds_the_cells(cells: list[str]) -> None:
     line = io.StringIO(csv_line(cells, raw=True), newline="")
 

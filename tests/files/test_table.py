@@ -11,7 +11,9 @@ from jobsui.files.safe import RESULT_COLUMNS, csv_line
 from jobsui.files.table import Layout, Table, detect, open_table, stage
 
 
-def read(content: bytes, name: str = "rows.csv", **chosen: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def read(
+    content: bytes, name: str = "rows.csv", **chosen: str
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
     stream = io.BytesIO(content)
     table = open_table(stream, detect(stream, name, **chosen).layout)
     return table.columns, list(table.rows)
@@ -26,22 +28,38 @@ def refusal(content: bytes, name: str = "rows.csv", **chosen: str) -> str:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_csv_is_read_by_any_delimiter_encoding_and_line_end(delimiter: str, encoding: str, end: str) -> None:
-    text = end.join(delimiter.join(cells) for cells in (["id", "näme"], ["007", "Žluť 漢"], ["8", ""])) + end
+def test_csv_is_read_by_any_delimiter_encoding_and_line_end(
+    delimiter: str, encoding: str, end: str
+) -> None:
+    text = (
+        end.join(
+            delimiter.join(cells)
+            for cells in (["id", "näme"], ["007", "Žluť 漢"], ["8", ""])
+        )
+        + end
+    )
 
-    assert read(text.encode(encoding)) == (["id", "näme"], [(2, ["007", "Žluť 漢"]), (3, ["8", ""])])
+    assert read(text.encode(encoding)) == (
+        ["id", "näme"],
+        [(2, ["007", "Žluť 漢"]), (3, ["8", ""])],
+    )
 
 
 def test_csv_keeps_cells_as_they_are_written() -> None:
     content = b'id,note\n007,"a ""b"", c\nd"\n12345678901234567890, x \n1.10,=1+1\n'
 
     assert read(content)[1] == [
-        (2, ["007", 'a "b", c\nd']), (3, ["12345678901234567890", " x "]), (4, ["1.10", "=1+1"]),
-    ]  # fmt: skip
+        (2, ["007", 'a "b", c\nd']),
+        (3, ["12345678901234567890", " x "]),
+        (4, ["1.10", "=1+1"]),
+    ]
 
 
 def test_csv_counts_blank_rows_and_leaves_them_out() -> None:
-    assert read(b"a,b\n\n1,2\n,\n3,4\n\n") == (["a", "b"], [(3, ["1", "2"]), (5, ["3", "4"])])
+    assert read(b"a,b\n\n1,2\n,\n3,4\n\n") == (
+        ["a", "b"],
+        [(3, ["1", "2"]), (5, ["3", "4"])],
+    )
 
 
 def test_csv_fills_up_short_rows_and_shows_long_ones_whole() -> None:
@@ -59,8 +77,12 @@ def test_csv_fills_up_short_rows_and_shows_long_ones_whole() -> None:
         (b"a\tb c, d\n1\t2\n", "\t"),
     ],
 )
-def test_delimiter_is_the_one_that_cuts_lines_alike(content: bytes, delimiter: str) -> None:
-    assert detect(io.BytesIO(content), "rows.csv").layout == Layout("csv", "utf-8-sig", delimiter)
+def test_delimiter_is_the_one_that_cuts_lines_alike(
+    content: bytes, delimiter: str
+) -> None:
+    assert detect(io.BytesIO(content), "rows.csv").layout == Layout(
+        "csv", "utf-8-sig", delimiter
+    )
 
 
 def test_delimiter_that_was_chosen_is_used() -> None:
@@ -72,7 +94,10 @@ def test_first_line_that_tells_excel_the_delimiter_is_no_header() -> None:
 
 
 def test_encoding_that_was_chosen_is_used() -> None:
-    assert read("näme\nŠkoda\n".encode("cp1250"), encoding="cp1250") == (["näme"], [(2, ["Škoda"])])
+    assert read("näme\nŠkoda\n".encode("cp1250"), encoding="cp1250") == (
+        ["näme"],
+        [(2, ["Škoda"])],
+    )
 
 
 def test_encoding_is_checked_to_the_last_byte() -> None:
@@ -89,12 +114,18 @@ def test_encoding_is_right_across_the_edges_of_what_is_read_at_once(place: int) 
     content = head + lines + b"y" * (place - len(head) - len(lines)) + "漢\n".encode()
 
     assert read(content)[1][-1][1][0].endswith("漢")
-    assert f"line {content.count(b'\n')}".replace(",", "") in refusal(content[:-2]).replace(",", "")
+    assert f"line {content.count(b'\n')}".replace(",", "") in refusal(
+        content[:-2]
+    ).replace(",", "")
 
 
 def test_encoding_that_does_not_fit_the_choice_is_refused() -> None:
-    assert refusal(b"name\n\x81\n", encoding="cp1252").startswith("The file is not cp1252: line 2 has a byte (0x81)")
-    assert refusal(b"name\nx\n", encoding="rot13").startswith("The encoding 'rot13' is not known.")
+    assert refusal(b"name\n\x81\n", encoding="cp1252").startswith(
+        "The file is not cp1252: line 2 has a byte (0x81)"
+    )
+    assert refusal(b"name\nx\n", encoding="rot13").startswith(
+        "The encoding 'rot13' is not known."
+    )
     assert refusal(b"name\nx\n", encoding="utf-16") == (
         "The file is not UTF-16: it has no byte order mark. Choose another encoding."
     )
@@ -107,21 +138,46 @@ def test_encoding_that_does_not_fit_the_choice_is_refused() -> None:
         (b" \r\n\n", "The file is empty."),
         (b"\xef\xbb\xbf", "The file has no rows."),
         (b",,\n", "The file has no rows."),
-        (b"\x89PNG\r\n\x1a\nxxx", "This is a picture. Upload CSV, XLSX, JSON or JSON Lines."),
-        (b"\x1f\x8b\x08xxx", "This is a compressed file; unpack it first. Upload CSV, XLSX, JSON or JSON Lines."),
-        (b"<!DOCTYPE html><table>", "This is a web page or XML, no table. Export it as CSV, XLSX or JSON."),
-        (b"a,b\n1,\x00\n", "The file holds zero bytes, so it is no text file. Export it again as CSV (UTF-8)."),
-        (b"a,b,a \n", "Two columns have the same name: a. Rename one, so they can be told apart."),
-        (b"a,b\n1,2\n3,\"4\n", "Row 3 begins a quoted cell that never ends. Close its quotation mark."),
-        (b"x," * 1000 + b"y\n", "The file has 1001 columns; 1000 are the most. Remove some."),
+        (
+            b"\x89PNG\r\n\x1a\nxxx",
+            "This is a picture. Upload CSV, XLSX, JSON or JSON Lines.",
+        ),
+        (
+            b"\x1f\x8b\x08xxx",
+            "This is a compressed file; unpack it first. Upload CSV, XLSX, JSON or JSON Lines.",
+        ),
+        (
+            b"<!DOCTYPE html><table>",
+            "This is a web page or XML, no table. Export it as CSV, XLSX or JSON.",
+        ),
+        (
+            b"a,b\n1,\x00\n",
+            "The file holds zero bytes, so it is no text file. Export it again as CSV (UTF-8).",
+        ),
+        (
+            b"a,b,a \n",
+            "Two columns have the same name: a. Rename one, so they can be told apart.",
+        ),
+        (
+            b'a,b\n1,2\n3,"4\n',
+            "Row 3 begins a quoted cell that never ends. Close its quotation mark.",
+        ),
+        (
+            b"x," * 1000 + b"y\n",
+            "The file has 1001 columns; 1000 are the most. Remove some.",
+        ),
     ],
-)  # fmt: skip
-def test_file_that_is_no_table_is_refused_with_its_own_sentence(content: bytes, sentence: str) -> None:
+)
+def test_file_that_is_no_table_is_refused_with_its_own_sentence(
+    content: bytes, sentence: str
+) -> None:
     assert refusal(content) == sentence
 
 
 def test_old_excel_file_is_refused_with_the_cure() -> None:
-    assert "save it as .xlsx or CSV" in refusal(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "rows.xls")
+    assert "save it as .xlsx or CSV" in refusal(
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "rows.xls"
+    )
 
 
 def test_quote_in_the_wrong_place_is_refused_with_the_row() -> None:
@@ -131,11 +187,15 @@ def test_quote_in_the_wrong_place_is_refused_with_the_row() -> None:
 def test_cell_that_never_ends_is_refused_with_the_row() -> None:
     content = b'a,b\n1,"' + b"x\n" * 100_000 + b'"\n'
 
-    assert refusal(content).startswith("Row 2 has a cell of more than 131,072 characters.")
+    assert refusal(content).startswith(
+        "Row 2 has a cell of more than 131,072 characters."
+    )
 
 
 def test_line_that_never_ends_is_refused_before_it_is_in_memory() -> None:
-    assert refusal(b"a,b\n" + b"1," * 10_000_000).startswith("Line 2 is longer than 16 MB")
+    assert refusal(b"a,b\n" + b"1," * 10_000_000).startswith(
+        "Line 2 is longer than 16 MB"
+    )
 
 
 def test_header_without_a_name_is_named_by_its_letters() -> None:
@@ -145,10 +205,16 @@ def test_header_without_a_name_is_named_by_its_letters() -> None:
 
 def test_results_file_is_read_without_what_it_added() -> None:
     columns = ["id", "note", *RESULT_COLUMNS]
-    rows = [["7", "=1+1", "2", "failed", "", "x", "+bad"], ["8", "'quoted", "3", "created", "9", "", ""]]
+    rows = [
+        ["7", "=1+1", "2", "failed", "", "x", "+bad"],
+        ["8", "'quoted", "3", "created", "9", "", ""],
+    ]
     content = "".join(map(csv_line, [columns, *rows])).encode("utf-8-sig")
 
-    assert read(content) == (["id", "note"], [(2, ["7", "=1+1"]), (3, ["8", "'quoted"])])
+    assert read(content) == (
+        ["id", "note"],
+        [(2, ["7", "=1+1"]), (3, ["8", "'quoted"])],
+    )
 
 
 def test_rows_are_staged_and_read_again_the_same() -> None:
@@ -162,7 +228,9 @@ def test_rows_are_staged_and_read_again_the_same() -> None:
 
 
 def test_staged_results_file_is_not_unescaped_twice() -> None:
-    content = csv_line(["note", *RESULT_COLUMNS]) + csv_line(["'=x", "2", "failed", "", "", ""])
+    content = csv_line(["note", *RESULT_COLUMNS]) + csv_line(
+        ["'=x", "2", "failed", "", "", ""]
+    )
     out = io.BytesIO()
     stage(table_of(content.encode()), out)
 
@@ -179,21 +247,36 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_siz
 
 @settings(max_examples=100, deadline=None)
 @given(
-    rows=st.lists(st.lists(CELLS, min_size=2, max_size=2).filter(any), min_size=1, max_size=5),
+    rows=st.lists(
+        st.lists(CELLS, min_size=2, max_size=2).filter(any), min_size=1, max_size=5
+    ),
     delimiter=st.sampled_from(",;\t|"),
     encoding=st.sampled_from(["utf-8-sig", "utf-16"]),
-)  # fmt: skip
+)
 def test_csv_round_trip(rows: list[list[str]], delimiter: str, encoding: str) -> None:
     lines = [["a", "b"], *rows]
-    quoted = (delimiter.join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n" for cells in lines)
+    quoted = (
+        delimiter.join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n"
+        for cells in lines
+    )
 
-    assert read("".join(quoted).encode(encoding), delimiter=delimiter)[1] == list(enumerate(rows, 2))
+    assert read("".join(quoted).encode(encoding), delimiter=delimiter)[1] == list(
+        enumerate(rows, 2)
+    )
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=st.lists(st.lists(CELLS, min_size=2, max_size=2).filter(any), min_size=1, max_size=5))
+@given(
+    rows=st.lists(
+        st.lists(CELLS, min_size=2, max_size=2).filter(any), min_size=1, max_size=5
+    )
+)
 def test_json_round_trip(rows: list[list[str]]) -> None:
     objects = [dict(zip("ab", cells, strict=True)) for cells in rows]
 
-    assert read(json.dumps(objects).encode(), "rows.json")[1] == list(enumerate(rows, 1))
-    assert read("\n".join(map(json.dumps, objects)).encode(), "rows.jsonl")[1] == list(enumerate(rows, 1))
+    assert read(json.dumps(objects).encode(), "rows.json")[1] == list(
+        enumerate(rows, 1)
+    )
+    assert read("\n".join(map(json.dumps, objects)).encode(), "rows.jsonl")[1] == list(
+        enumerate(rows, 1)
+    )

@@ -28,10 +28,17 @@ def of_rows(*rows: list[Any]) -> bytes:
 
 
 def changed(content: bytes, **parts: bytes) -> bytes:
-    """The workbook with parts replaced or added; `__` in a name stands for / and `_dot_` for a dot."""
-    new = {name.replace("__", "/").replace("_dot_", "."): part for name, part in parts.items()}
+    """The workbook with parts replaced or added; `__` in a name stands for / and
+    `_dot_` for a dot."""
+    new = {
+        name.replace("__", "/").replace("_dot_", "."): part
+        for name, part in parts.items()
+    }
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for name in old.namelist():
             if name not in new:
                 archive.writestr(name, old.read(name))
@@ -48,13 +55,24 @@ def with_sheet(data: str) -> bytes:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, ""), (12, "12"), (12.0, "12"), (0.1 + 0.2, "0.3"), (1e-7, "0.0000001"), (True, "true"), (False, "false"),
-        ("007", "007"), ("12345678901234567890", "12345678901234567890"), (8523014587265, "8523014587265"),
-        (1.2345678901234567e17, "1.23456789012346E+17"), (dt.date(2024, 1, 2), "2024-01-02"),
-        (MOMENT, "2024-01-02T03:04:05"), (dt.time(3, 4), "03:04:00"), ("#N/A", "#N/A"),
+        (None, ""),
+        (12, "12"),
+        (12.0, "12"),
+        (0.1 + 0.2, "0.3"),
+        (1e-7, "0.0000001"),
+        (True, "true"),
+        (False, "false"),
+        ("007", "007"),
+        ("12345678901234567890", "12345678901234567890"),
+        (8523014587265, "8523014587265"),
+        (1.2345678901234567e17, "1.23456789012346E+17"),
+        (dt.date(2024, 1, 2), "2024-01-02"),
+        (MOMENT, "2024-01-02T03:04:05"),
+        (dt.time(3, 4), "03:04:00"),
+        ("#N/A", "#N/A"),
         ("a\nb", "a\nb"),
     ],
-)  # fmt: skip
+)
 def test_workbook_cells_become_text(value: Any, text: str) -> None:
     assert read(of_rows(["x", "a"], ["-", value]), "rows.xlsx")[1] == [(2, ["-", text])]
 
@@ -62,7 +80,10 @@ def test_workbook_cells_become_text(value: Any, text: str) -> None:
 def test_workbook_rows_keep_their_numbers_and_blank_ones_are_left_out() -> None:
     content = of_rows([], ["id", None, "name"], [], [7, 8, "x"], ["", None], [9])
 
-    assert read(content, "rows.xlsx") == (["id", "Column B", "name"], [(4, ["7", "8", "x"]), (6, ["9", "", ""])])
+    assert read(content, "rows.xlsx") == (
+        ["id", "Column B", "name"],
+        [(4, ["7", "8", "x"]), (6, ["9", "", ""])],
+    )
 
 
 def test_workbook_is_told_by_its_content_not_its_name() -> None:
@@ -81,8 +102,14 @@ def test_workbook_sheet_is_the_first_visible_one_unless_chosen() -> None:
     assert detect(io.BytesIO(content), "rows.xlsx").sheets == ("One", "Two", "Sheet")
     assert read(content, "rows.xlsx")[0] == ["One"]
     assert read(content, "rows.xlsx", sheet="Two")[0] == ["Two"]
-    assert refusal(content, sheet="Six") == "There is no sheet 'Six'. The workbook has: One, Two, Sheet."
-    assert refusal(content, sheet="Sheet") == "The sheet 'Sheet' is empty. Choose another one."
+    assert (
+        refusal(content, sheet="Six")
+        == "There is no sheet 'Six'. The workbook has: One, Two, Sheet."
+    )
+    assert (
+        refusal(content, sheet="Sheet")
+        == "The sheet 'Sheet' is empty. Choose another one."
+    )
 
 
 def test_workbook_size_that_a_sheet_claims_is_not_believed() -> None:
@@ -119,15 +146,21 @@ def test_workbook_formula_is_read_as_its_result() -> None:
 
 def test_workbook_with_two_cells_at_its_corners_is_refused_quickly() -> None:
     header = '<row r="1"><c r="A1" t="str"><v>a</v></c></row>'
-    far = '<sheetData>%s<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    far = (
+        '<sheetData>%s<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    )
 
-    assert refusal(with_sheet(far % header)).startswith("Row 1,048,576 has 16,384 cells; 1,000 are the most.")
+    assert refusal(with_sheet(far % header)).startswith(
+        "Row 1,048,576 has 16,384 cells; 1,000 are the most."
+    )
 
 
 def test_workbook_with_rows_beyond_the_end_is_refused() -> None:
     far = '<sheetData><row r="1"><c t="str"><v>a</v></c></row><row r="99999999999"><c><v>1</v></c></row></sheetData>'
 
-    assert refusal(with_sheet(far)).startswith("The sheet has rows behind the last one a sheet may have.")
+    assert refusal(with_sheet(far)).startswith(
+        "The sheet has rows behind the last one a sheet may have."
+    )
 
 
 def test_workbook_row_of_endless_cells_is_refused_before_it_is_in_memory() -> None:
@@ -137,25 +170,39 @@ def test_workbook_row_of_endless_cells_is_refused_before_it_is_in_memory() -> No
 
 
 def test_workbook_endless_cell_is_refused_before_it_is_in_memory() -> None:
-    data = '<sheetData><row r="1"><c t="inlineStr"><is><t>' + "x" * 20_000_000 + "</t></is></c></row></sheetData>"
+    data = (
+        '<sheetData><row r="1"><c t="inlineStr"><is><t>'
+        + "x" * 20_000_000
+        + "</t></is></c></row></sheetData>"
+    )
 
     assert refusal(with_sheet(data)) == workbookguard.TOO_LARGE
 
 
-def test_workbook_shared_strings_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workbook_shared_strings_bomb_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(workbookguard, "MOST_STRINGS", 1000)
     strings = f"<sst {NAMESPACE}><si><t>{'x' * 2000}</t></si></sst>".encode()
 
-    assert refusal(changed(of_rows(["a"], ["b"]), xl__sharedStrings_dot_xml=strings)) == workbookguard.TOO_LARGE
+    assert (
+        refusal(changed(of_rows(["a"], ["b"]), xl__sharedStrings_dot_xml=strings))
+        == workbookguard.TOO_LARGE
+    )
 
 
 def test_workbook_large_part_that_is_no_sheet_is_refused() -> None:
     styles = b"<styleSheet>" + b" " * 17_000_000 + b"</styleSheet>"
 
-    assert refusal(changed(of_rows(["a"], ["b"]), xl__styles_dot_xml=styles)) == workbookguard.TOO_LARGE
+    assert (
+        refusal(changed(of_rows(["a"], ["b"]), xl__styles_dot_xml=styles))
+        == workbookguard.TOO_LARGE
+    )
 
 
-def test_workbook_total_of_all_parts_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workbook_total_of_all_parts_is_limited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(workbookguard, "MOST_UNPACKED", 1500)
 
     assert refusal(of_rows(["a"], ["b"])) == workbookguard.TOO_LARGE
@@ -165,36 +212,50 @@ def test_workbook_strings_disguised_as_a_sheet_are_refused() -> None:
     content = of_rows(["a"], ["b"])
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         types = archive.read(workbookguard.TYPES)
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    kind = (
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    )
     strings = f'<Override PartName="/xl/worksheets/strings.xml" ContentType="{kind}"/></Types>'
     parts = {
         "xl__worksheets__strings_dot_xml": b"<sst/>",
         "[Content_Types]_dot_xml": types.replace(b"</Types>", strings.encode()),
     }
 
-    assert refusal(changed(content, **parts)).startswith("The workbook's parts have misleading names.")
+    assert refusal(changed(content, **parts)).startswith(
+        "The workbook's parts have misleading names."
+    )
 
 
 def test_workbook_with_xml_entities_is_refused() -> None:
     xml = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aa">]><worksheet {NAMESPACE}><sheetData/></worksheet>'
-    content = changed(of_rows(["a"], ["b"]), xl__worksheets__sheet1_dot_xml=xml.encode())
+    content = changed(
+        of_rows(["a"], ["b"]), xl__worksheets__sheet1_dot_xml=xml.encode()
+    )
 
     assert refusal(content).startswith("The workbook declares its own XML entities")
 
 
-@pytest.mark.parametrize("spoil", [lambda c: c[:200], lambda c: c[: len(c) // 2], lambda c: c[:-30]])
+@pytest.mark.parametrize(
+    "spoil", [lambda c: c[:200], lambda c: c[: len(c) // 2], lambda c: c[:-30]]
+)
 def test_workbook_that_is_cut_off_is_refused(spoil: Any) -> None:
-    assert refusal(spoil(of_rows(["a"], ["b"]))).startswith("The workbook is damaged or protected")
+    assert refusal(spoil(of_rows(["a"], ["b"]))).startswith(
+        "The workbook is damaged or protected"
+    )
 
 
 def test_workbook_with_a_broken_sheet_is_refused() -> None:
-    content = changed(of_rows(["a"], ["b"]), xl__worksheets__sheet1_dot_xml=b"<worksheet><sheetData>")
+    content = changed(
+        of_rows(["a"], ["b"]), xl__worksheets__sheet1_dot_xml=b"<worksheet><sheetData>"
+    )
 
     assert refusal(content).startswith("The workbook is damaged or protected")
 
 
 def test_workbook_with_a_string_that_is_not_there_is_refused() -> None:
-    content = with_sheet('<sheetData><row r="1"><c t="s"><v>99</v></c></row></sheetData>')
+    content = with_sheet(
+        '<sheetData><row r="1"><c t="s"><v>99</v></c></row></sheetData>'
+    )
 
     assert refusal(content).startswith("The sheet cannot be read: ")
 
@@ -202,14 +263,27 @@ def test_workbook_with_a_string_that_is_not_there_is_refused() -> None:
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        (["mimetype", "content.xml"], "This is an OpenDocument file, not a workbook. Save it as .xlsx or CSV."),
-        (["rows.csv"], "This is a zip archive, not a workbook. Save it as .xlsx or CSV."),
-        (["xl/workbook.bin"], "This is a binary workbook (.xlsb). Save it as .xlsx or CSV."),
-        (["xl/workbook.xml", workbookguard.TYPES, *map(str, range(2000))],
-         "The workbook holds too many parts. Save the sheet as CSV."),
+        (
+            ["mimetype", "content.xml"],
+            "This is an OpenDocument file, not a workbook. Save it as .xlsx or CSV.",
+        ),
+        (
+            ["rows.csv"],
+            "This is a zip archive, not a workbook. Save it as .xlsx or CSV.",
+        ),
+        (
+            ["xl/workbook.bin"],
+            "This is a binary workbook (.xlsb). Save it as .xlsx or CSV.",
+        ),
+        (
+            ["xl/workbook.xml", workbookguard.TYPES, *map(str, range(2000))],
+            "The workbook holds too many parts. Save the sheet as CSV.",
+        ),
     ],
-)  # fmt: skip
-def test_zip_that_is_no_workbook_is_refused_with_its_own_sentence(names: list[str], sentence: str) -> None:
+)
+def test_zip_that_is_no_workbook_is_refused_with_its_own_sentence(
+    names: list[str], sentence: str
+) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name in names:

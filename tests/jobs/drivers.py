@@ -1,5 +1,6 @@
-"""Drivers in processes of their own, which tests kill, freeze and thaw. Whatever waits for time waits less in them, and
-at each request that leaves they look whether it may."""
+"""Drivers in processes of their own, which tests kill, freeze and thaw. Whatever waits
+for time waits less in them, and at each request that leaves they look whether it
+may."""
 
 import json
 import logging
@@ -26,7 +27,14 @@ if not apps.ready:  # In the process that drivers are forked from.
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import queueing
-from jobsui.jobs.engine import allowance, driving, hosting, pacing, reconciling, recording
+from jobsui.jobs.engine import (
+    allowance,
+    driving,
+    hosting,
+    pacing,
+    reconciling,
+    recording,
+)
 from jobsui.jobs.enums import Action, BatchState
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from tests import failpoints
@@ -52,18 +60,23 @@ HURRIED: tuple[tuple[Any, str, Any], ...] = (
     (reconciling, "QUIET", 0.5),
 )
 AT_ONCE = 0.3
-"""Seconds. Nothing can keep back a request whose thread was frozen between the last look at the lease and its first
-byte, so one that took longer on that way is not judged."""
+"""Seconds. Nothing can keep back a request whose thread was frozen between the last
+look at the lease and its first byte, so one that took longer on that way is not
+judged."""
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
 
 
 class Driver:
-    """A process that drives every account, as a worker does, until no job moves any more."""
+    """A process that drives every account, as a worker does, until no job moves any
+    more."""
 
-    def __init__(self, reports: Path, failpoint: str = "", *, then_stop: bool = False) -> None:
-        """`reports`: where it says what it saw that must not be. At the failpoint it ends, or stops as by SIGSTOP."""
+    def __init__(
+        self, reports: Path, failpoint: str = "", *, then_stop: bool = False
+    ) -> None:
+        """`reports`: where it says what it saw that must not be. At the failpoint it
+        ends, or stops as by SIGSTOP."""
         database = str(connection.settings_dict["NAME"])
         told = (database, str(reports), failpoint, then_stop)
         self._process: BaseProcess = _context.Process(target=_run, args=told)
@@ -92,7 +105,8 @@ class Driver:
         self._process.join()
 
     def freeze(self) -> None:
-        """SIGSTOP, at a moment when it holds no lock: a stopped transaction would stop everybody."""
+        """SIGSTOP, at a moment when it holds no lock: a stopped transaction would stop
+        everybody."""
         ends = time.monotonic() + 10
         while self.is_alive:
             os.kill(self.pid, signal.SIGSTOP)
@@ -114,7 +128,8 @@ def reported(reports: Path) -> list[str]:
 
 
 def _is_locked() -> bool:
-    """Whether somebody is in the middle of a transaction that keeps others from theirs."""
+    """Whether somebody is in the middle of a transaction that keeps others from
+    theirs."""
     with _little_patience():
         try:
             with transaction.atomic():
@@ -153,14 +168,20 @@ def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
     logging.getLogger("jobsui").addHandler(watch)
     failpoints.watch(watch.look)
     if failpoint:
-        failpoints.arm(failpoint, partial(os.kill, os.getpid(), signal.SIGSTOP) if then_stop else failpoints.end)
+        failpoints.arm(
+            failpoint,
+            partial(os.kill, os.getpid(), signal.SIGSTOP)
+            if then_stop
+            else failpoints.end,
+        )
     while Job.objects.moving().exists():
         hosting.drive_accounts(stopping=threading.Event())
         time.sleep(0.05)
 
 
 class _Watch(logging.Handler):
-    """Reports requests that must not leave, and what the product itself takes for an error."""
+    """Reports requests that must not leave, and what the product itself takes for an
+    error."""
 
     def __init__(self, reports: Path) -> None:
         super().__init__(logging.ERROR)
@@ -182,10 +203,13 @@ class _Watch(logging.Handler):
                     self._report(text)
 
     def _sent_without_intent(self, body: bytes) -> str:
-        """Invariant 3: no POST without a committed `sending` batch of the current epoch. This thread has a database
-        connection of its own, so it sees nothing but what is committed."""
+        """Invariant 3: no POST without a committed `sending` batch of the current
+        epoch. This thread has a database connection of its own, so it sees nothing but
+        what is committed."""
         items = json.loads(body)["job"]["items"]
-        sending = Batch.objects.filter(state=BatchState.SENDING).select_related("blob", "job__connection")
+        sending = Batch.objects.filter(state=BatchState.SENDING).select_related(
+            "blob", "job__connection"
+        )
         epochs = dict(Lease.objects.values_list("name", "epoch"))
         for batch in sending:
             current = epochs.get(f"account:{batch.job.connection.host}")
@@ -196,13 +220,24 @@ class _Watch(logging.Handler):
 
     def _beyond_the_window(self) -> str:
         """Invariant 4."""
-        # The failures of a `create` sent once more are looked into when Zendesk has ended it: no place is taken then.
-        ended = Q(job__action=Action.CREATE, attempts__result__in=Attempt.IN_DOUBT, state=BatchState.ACCEPTED)
-        in_flight = Batch.objects.filter(state__in=(BatchState.SENDING, BatchState.ACCEPTED))
-        running = in_flight.exclude(pk__in=Batch.objects.filter(ended).values("pk")).count()
+        # The failures of a `create` sent once more are looked into when Zendesk has
+        # ended it: no place is taken then.
+        ended = Q(
+            job__action=Action.CREATE,
+            attempts__result__in=Attempt.IN_DOUBT,
+            state=BatchState.ACCEPTED,
+        )
+        in_flight = Batch.objects.filter(
+            state__in=(BatchState.SENDING, BatchState.ACCEPTED)
+        )
+        running = in_flight.exclude(
+            pk__in=Batch.objects.filter(ended).values("pk")
+        ).count()
         account = Connection.objects.get()
         window = account.max_running_jobs * (2 if account.posts_ahead else 1)
-        return f"4: {running} in flight where {window} may be." if running > window else ""
+        return (
+            f"4: {running} in flight where {window} may be." if running > window else ""
+        )
 
     def _report(self, text: str) -> None:
         os.write(self._reports, text.replace("\n", " ").encode() + b"\n")

@@ -24,7 +24,10 @@ def gadget() -> CustomObject:
 @pytest.fixture
 def ring_now(monkeypatch: pytest.MonkeyPatch, doorbell: Doorbell) -> Doorbell:
     """Rings count at once, although the test's own transaction never ends."""
-    monkeypatch.setattr("django.db.transaction.on_commit", lambda function, using=None, robust=False: function())
+    monkeypatch.setattr(
+        "django.db.transaction.on_commit",
+        lambda function, using=None, robust=False: function(),
+    )
     return doorbell
 
 
@@ -41,19 +44,33 @@ def lines(header: str, rows: Iterable[str]) -> str:
 
 def found(job: Job) -> list[tuple[str, str, int, list[int], list[str]]]:
     causes = Cause.objects.filter(job=job, phase=Cause.Phase.CHECK)
-    return [(cause.code, cause.column, cause.count, cause.sample_rows, cause.sample_values) for cause in causes]
+    return [
+        (cause.code, cause.column, cause.count, cause.sample_rows, cause.sample_values)
+        for cause in causes
+    ]
 
 
 def test_good_rows_make_the_job_ready(gadget: CustomObject) -> None:
-    job = check(make_job(lines("external_id,price", (f"g-{n},{n}.5" for n in range(250))), to=gadget))
+    job = check(
+        make_job(
+            lines("external_id,price", (f"g-{n},{n}.5" for n in range(250))), to=gadget
+        )
+    )
 
-    assert (job.state, job.rows, job.rows_checked, job.rows_invalid) == (JobState.READY, 250, 250, 0)
+    assert (job.state, job.rows, job.rows_checked, job.rows_invalid) == (
+        JobState.READY,
+        250,
+        250,
+        0,
+    )
     assert job.checked_fingerprint == checking.fingerprint(job)
     assert job.checked_at is not None
     assert found(job) == []
 
 
-def test_problems_are_grouped_by_cause_with_count_rows_and_values(gadget: CustomObject) -> None:
+def test_problems_are_grouped_by_cause_with_count_rows_and_values(
+    gadget: CustomObject,
+) -> None:
     rows = ["g-1,x,4", "g-2,1,four", ",1,4", "g-4,x,4", "g-5,y,five", "g-6,7,8"]
 
     job = check(make_job(lines("external_id,price,seats", rows), to=gadget))
@@ -65,60 +82,113 @@ def test_problems_are_grouped_by_cause_with_count_rows_and_values(gadget: Custom
         ("empty", "external_id", 1, [4], []),
     ]
     said = Cause.objects.filter(job=job).values_list("message", "cure").first()
-    assert said == ("The value is not a number, for example “x”.", "Write digits with a point, such as 1250.50.")
+    assert said == (
+        "The value is not a number, for example “x”.",
+        "Write digits with a point, such as 1250.50.",
+    )
 
 
 def test_samples_of_a_cause_are_few(gadget: CustomObject) -> None:
-    job = check(make_job(lines("external_id,price", (f"g-{n},x{n}" for n in range(100))), to=gadget))
+    job = check(
+        make_job(
+            lines("external_id,price", (f"g-{n},x{n}" for n in range(100))), to=gadget
+        )
+    )
 
     [(_, _, count, rows, values)] = found(job)
-    assert (count, rows, values) == (100, list(range(2, 22)), ["x0", "x1", "x2", "x3", "x4"])
+    assert (count, rows, values) == (
+        100,
+        list(range(2, 22)),
+        ["x0", "x1", "x2", "x3", "x4"],
+    )
 
 
 def test_rows_are_numbered_as_a_spreadsheet_does(gadget: CustomObject) -> None:
     content = 'external_id,price,notes\ng-1,1,"two\nlines"\n,,\ng-3,x,\n'
 
-    assert found(check(make_job(content, to=gadget))) == [("not_a_number", "price", 1, [4], ["x"])]
+    assert found(check(make_job(content, to=gadget))) == [
+        ("not_a_number", "price", 1, [4], ["x"])
+    ]
 
 
-def test_duplicate_key_is_reported_at_the_later_row_with_the_first(gadget: CustomObject) -> None:
-    job = check(make_job(lines("external_id,price", ["A,1", "a,2", "B,3", "A,4", " A ,5"]), to=gadget))
+def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
+    gadget: CustomObject,
+) -> None:
+    job = check(
+        make_job(
+            lines("external_id,price", ["A,1", "a,2", "B,3", "A,4", " A ,5"]), to=gadget
+        )
+    )
 
     cause = Cause.objects.get(job=job)
-    assert (cause.code, cause.column, cause.sample_rows) == ("duplicate_external_id", "external_id", [5, 6])
-    assert cause.message == "The value is already the External ID of an earlier row, for example “A”."
+    assert (cause.code, cause.column, cause.sample_rows) == (
+        "duplicate_external_id",
+        "external_id",
+        [5, 6],
+    )
+    assert (
+        cause.message
+        == "The value is already the External ID of an earlier row, for example “A”."
+    )
     with intake.open_rows(job.file) as table:
-        told = [judged[0].message for _, judged in checking.judged_rows(job, table) if isinstance(judged, list)]
+        told = [
+            judged[0].message
+            for _, judged in checking.judged_rows(job, table)
+            if isinstance(judged, list)
+        ]
     assert told == ["“A” is already the External ID of row 2."] * 2
 
 
-def test_name_and_external_id_of_a_file_to_create_stand_once(gadget: CustomObject) -> None:
+def test_name_and_external_id_of_a_file_to_create_stand_once(
+    gadget: CustomObject,
+) -> None:
     unique = [{"key": "standard::name", "properties": {"is_unique": True}}, *GADGET]
     CustomObject.objects.update(fields=unique)
     rows = ["A,Drill,AB-000001", "B,Drill,AB-000001", "A,Saw,AB-000002"]
 
-    job = check(make_job(lines("external_id,name,serial", rows), Action.CREATE, to=gadget))
+    job = check(
+        make_job(lines("external_id,name,serial", rows), Action.CREATE, to=gadget)
+    )
 
     assert found(job) == [
-        ("duplicate_name", "name", 1, [3], ["Drill"]), ("duplicate_external_id", "external_id", 1, [4], ["A"]),
-    ]  # fmt: skip
+        ("duplicate_name", "name", 1, [3], ["Drill"]),
+        ("duplicate_external_id", "external_id", 1, [4], ["A"]),
+    ]
 
 
-def test_external_id_in_the_file_that_is_one_of_ours_is_a_duplicate(gadget: CustomObject) -> None:
-    job = make_job("external_id,name,serial\n,Drill,AB-000001\n", Action.CREATE, to=gadget)
+def test_external_id_in_the_file_that_is_one_of_ours_is_a_duplicate(
+    gadget: CustomObject,
+) -> None:
+    job = make_job(
+        "external_id,name,serial\n,Drill,AB-000001\n", Action.CREATE, to=gadget
+    )
     prefix = Options.from_json(job.options).prefix
-    job.file = make_file(f"external_id,name,serial\n,Drill,AB-000001\n{prefix}-2,Saw,AB-000002\n")
+    job.file = make_file(
+        f"external_id,name,serial\n,Drill,AB-000001\n{prefix}-2,Saw,AB-000002\n"
+    )
     job.save()
 
-    assert found(check(job)) == [("duplicate_external_id", "external_id", 1, [3], [f"{prefix}-2"])]
+    assert found(check(job)) == [
+        ("duplicate_external_id", "external_id", 1, [3], [f"{prefix}-2"])
+    ]
 
 
-def test_kinds_beyond_the_most_share_a_last_cause(gadget: CustomObject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kinds_beyond_the_most_share_a_last_cause(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checking, "MOST_CAUSES", 1)
 
-    job = check(make_job(lines("external_id,price,seats", ["g-1,x,y", "g-2,x,", "g-3,1,y"]), to=gadget))
+    job = check(
+        make_job(
+            lines("external_id,price,seats", ["g-1,x,y", "g-2,x,", "g-3,1,y"]),
+            to=gadget,
+        )
+    )
 
-    assert [(code, count) for code, _, count, _, _ in found(job)] == [("not_a_number", 2), ("other", 2)]
+    assert [(code, count) for code, _, count, _, _ in found(job)] == [
+        ("not_a_number", 2),
+        ("other", 2),
+    ]
 
 
 def test_checking_again_forgets_what_was_found_before(gadget: CustomObject) -> None:
@@ -130,7 +200,9 @@ def test_checking_again_forgets_what_was_found_before(gadget: CustomObject) -> N
     assert (found(job), job.rows_invalid, job.state) == ([], 0, JobState.READY)
 
 
-def test_start_is_refused_while_checking_and_for_a_mapping_that_cannot_work(gadget: CustomObject) -> None:
+def test_start_is_refused_while_checking_and_for_a_mapping_that_cannot_work(
+    gadget: CustomObject,
+) -> None:
     job = make_job("external_id,price\ng-1,1\n", to=gadget)
     checking.start(job, by=None)
     with pytest.raises(NotPossibleNow):
@@ -143,7 +215,9 @@ def test_start_is_refused_while_checking_and_for_a_mapping_that_cannot_work(gadg
     assert other.state == JobState.DRAFT
 
 
-def test_check_of_a_draft_and_a_second_one_beside_the_first_do_nothing(gadget: CustomObject) -> None:
+def test_check_of_a_draft_and_a_second_one_beside_the_first_do_nothing(
+    gadget: CustomObject,
+) -> None:
     job = make_job("external_id,price\ng-1,1\n", to=gadget)
     checking.check(job, stopping=threading.Event())
     assert job.state == JobState.DRAFT
@@ -154,14 +228,19 @@ def test_check_of_a_draft_and_a_second_one_beside_the_first_do_nothing(gadget: C
     assert job.state == JobState.CHECKING
 
 
-def test_file_that_cannot_be_read_sends_the_job_back_with_the_reason(gadget: CustomObject) -> None:
+def test_file_that_cannot_be_read_sends_the_job_back_with_the_reason(
+    gadget: CustomObject,
+) -> None:
     broken = check(make_job('external_id,price\ng-1,"1\n', to=gadget))
     assert (broken.state, broken.reason[:6]) == (JobState.DRAFT, "Row 2 ")
 
     gone = make_job("external_id,price\ng-1,1\n", to=gadget)
     gone.file.delete_content()
     check(gone)
-    assert (gone.state, gone.reason) == (JobState.DRAFT, "The stored file is gone. Upload it again.")
+    assert (gone.state, gone.reason) == (
+        JobState.DRAFT,
+        "The stored file is gone. Upload it again.",
+    )
 
 
 def test_check_that_is_asked_to_stop_stays_to_be_done(
@@ -199,7 +278,10 @@ def test_mapping_changed_during_the_check_is_checked_anew(
     checking.start(job, by=None)
     checking.check(job, stopping=threading.Event())
     job.refresh_from_db()
-    assert (job.state, list(ring_now)) == (JobState.CHECKING, [("check_job", (job.pk,))])
+    assert (job.state, list(ring_now)) == (
+        JobState.CHECKING,
+        [("check_job", (job.pk,))],
+    )
 
     ring_now.answer()
 
@@ -208,7 +290,9 @@ def test_mapping_changed_during_the_check_is_checked_anew(
     assert job.checked_fingerprint == checking.fingerprint(job)
 
 
-def test_draft_thrown_away_during_the_check_ends_it(gadget: CustomObject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draft_thrown_away_during_the_check_ends_it(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checking, "SAY_EVERY", 1)
     job = make_job("external_id,price\ng-1,x\ng-2,x\n", to=gadget)
     judged = checking.judged_rows
@@ -245,16 +329,37 @@ def test_fingerprint_changes_with_all_that_the_check_saw_but_not_with_what_becom
     assert len(seen) == 6
 
 
-def test_retry_is_checked_over_the_failed_rows_of_its_parent_alone(gadget: CustomObject) -> None:
-    parent = make_job(lines("external_id,price", (f"g-{n},x" for n in range(6))), to=gadget)
-    cause = Cause.objects.create(job=parent, phase=Cause.Phase.SEND, signature="s", code="c", message="m")
-    for row, outcome in ((3, Outcome.FAILED), (4, Outcome.UNCERTAIN), (5, Outcome.INVALID), (7, Outcome.FAILED)):
-        RowError.objects.create(job=parent, cause=cause, row=row, outcome=outcome, code="c", message="m")
+def test_retry_is_checked_over_the_failed_rows_of_its_parent_alone(
+    gadget: CustomObject,
+) -> None:
+    parent = make_job(
+        lines("external_id,price", (f"g-{n},x" for n in range(6))), to=gadget
+    )
+    cause = Cause.objects.create(
+        job=parent, phase=Cause.Phase.SEND, signature="s", code="c", message="m"
+    )
+    for row, outcome in (
+        (3, Outcome.FAILED),
+        (4, Outcome.UNCERTAIN),
+        (5, Outcome.INVALID),
+        (7, Outcome.FAILED),
+    ):
+        RowError.objects.create(
+            job=parent, cause=cause, row=row, outcome=outcome, code="c", message="m"
+        )
     child = Job.objects.create(
-        connection=parent.connection, object_key=parent.object_key, action=parent.action, file=parent.file,
-        parent=parent, mapping=parent.mapping, options=parent.options,
-    )  # fmt: skip
+        connection=parent.connection,
+        object_key=parent.object_key,
+        action=parent.action,
+        file=parent.file,
+        parent=parent,
+        mapping=parent.mapping,
+        options=parent.options,
+    )
 
     check(child)
 
-    assert (child.rows, found(child)) == (2, [("not_a_number", "price", 2, [3, 7], ["x"])])
+    assert (child.rows, found(child)) == (
+        2,
+        [("not_a_number", "price", 2, [3, 7], ["x"])],
+    )

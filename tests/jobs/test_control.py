@@ -11,7 +11,15 @@ from pytest_django import Settings
 
 from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.engine import checking, control, intake, leases, planning, settling, sweeping
+from jobsui.jobs.engine import (
+    checking,
+    control,
+    intake,
+    leases,
+    planning,
+    settling,
+    sweeping,
+)
 from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome, Weight
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
@@ -26,7 +34,8 @@ ROWS = "external_id,price\ng-1,1\ng-2,2\ng-3,x\n"
 
 @pytest.fixture
 def gadget(sandbox: Sandbox) -> CustomObject:
-    """An object of a sandbox that is running, so that launch can read its fields again."""
+    """An object of a sandbox that is running, so that launch can read its fields
+    again."""
     sandbox.settings(api_tokens=True)
     sandbox.make_object("gadget", fields=GADGET)
     connection = make_connection(host=sandbox.host, email=sandbox.email)
@@ -78,26 +87,42 @@ def end(outcome: Outcome) -> list[str]:
 
 def test_draft_has_a_prefix_of_its_own_for_external_ids(gadget: CustomObject) -> None:
     first, second = (
-        control.draft(gadget.connection, "gadget", "create", make_file(ROWS), by=make_user(name))
+        control.draft(
+            gadget.connection, "gadget", "create", make_file(ROWS), by=make_user(name)
+        )
         for name in ("ana", "leo")
-    )  # fmt: skip
+    )
 
-    assert (first.state, first.action, first.created_by) == (JobState.DRAFT, "create", first.created_by)
+    assert (first.state, first.action, first.created_by) == (
+        JobState.DRAFT,
+        "create",
+        first.created_by,
+    )
     assert first.options["prefix"] == first.code.hex[:12]
     assert first.options["prefix"] != second.options["prefix"]
 
 
-def test_new_mapping_makes_the_check_void_and_keeps_the_prefix(gadget: CustomObject) -> None:
+def test_new_mapping_makes_the_check_void_and_keeps_the_prefix(
+    gadget: CustomObject,
+) -> None:
     job = checked(gadget)
     prefix = job.options["prefix"]
 
-    control.set_mapping(job, {"external_id": "external_id"}, Options(blank="clear", prefix="forged"))
+    control.set_mapping(
+        job, {"external_id": "external_id"}, Options(blank="clear", prefix="forged")
+    )
 
-    assert (job.state, job.checked_fingerprint, job.mapping) == (JobState.DRAFT, "", {"external_id": "external_id"})
+    assert (job.state, job.checked_fingerprint, job.mapping) == (
+        JobState.DRAFT,
+        "",
+        {"external_id": "external_id"},
+    )
     assert (job.options["blank"], job.options["prefix"]) == ("clear", prefix)
 
 
-def test_launched_job_cannot_be_mapped_pointed_elsewhere_or_thrown_away(gadget: CustomObject) -> None:
+def test_launched_job_cannot_be_mapped_pointed_elsewhere_or_thrown_away(
+    gadget: CustomObject,
+) -> None:
     job = planned(gadget)
 
     with pytest.raises(NotPossibleNow):
@@ -114,14 +139,19 @@ def test_launched_job_cannot_be_mapped_pointed_elsewhere_or_thrown_away(gadget: 
 
 def test_new_file_takes_the_place_of_the_old_one(
     gadget: CustomObject, django_capture_on_commit_callbacks: Any
-) -> None:  # fmt: skip
+) -> None:
     job = checked(gadget)
     old, new = job.file, make_file("id\n1\n")
 
     with django_capture_on_commit_callbacks(execute=True):
         control.set_target(job, job.connection, "gadget", "delete", new)
 
-    assert (job.file, job.action, job.mapping, job.state) == (new, "delete", {}, JobState.DRAFT)
+    assert (job.file, job.action, job.mapping, job.state) == (
+        new,
+        "delete",
+        {},
+        JobState.DRAFT,
+    )
     assert not File.objects.filter(pk=old.pk).exists()
     assert not default_storage.exists(old.stored_as)
     assert default_storage.exists(new.stored_as)
@@ -129,7 +159,7 @@ def test_new_file_takes_the_place_of_the_old_one(
 
 def test_discard_takes_the_file_along_unless_another_job_has_it(
     gadget: CustomObject, django_capture_on_commit_callbacks: Any
-) -> None:  # fmt: skip
+) -> None:
     job = checked(gadget)
     other = control.draft(gadget.connection, "gadget", "create", job.file, by=None)
 
@@ -164,7 +194,9 @@ def test_job_not_checked_is_not_launched(gadget: CustomObject) -> None:
         control.launch(job, by=None)
 
 
-def test_job_with_problems_is_launched_only_with_leave_to_skip_them(gadget: CustomObject) -> None:
+def test_job_with_problems_is_launched_only_with_leave_to_skip_them(
+    gadget: CustomObject,
+) -> None:
     job = checked(gadget, invalid="stop")
     with pytest.raises(NotPossibleNow, match="1 row with problems"):
         control.launch(job, by=None)
@@ -182,7 +214,9 @@ def test_job_whose_rows_all_have_problems_is_not_launched(gadget: CustomObject) 
         control.launch(job, by=None)
 
 
-def test_fields_changed_in_zendesk_send_the_job_back(gadget: CustomObject, sandbox: Sandbox) -> None:
+def test_fields_changed_in_zendesk_send_the_job_back(
+    gadget: CustomObject, sandbox: Sandbox
+) -> None:
     job = checked(gadget)
     sandbox.make_object("gadget", fields=GADGET[:3])
 
@@ -192,7 +226,9 @@ def test_fields_changed_in_zendesk_send_the_job_back(gadget: CustomObject, sandb
     assert (job.state, job.checked_fingerprint) == (JobState.DRAFT, "")
 
 
-def test_changed_fields_are_not_blessed_by_choosing_to_skip_problems(gadget: CustomObject, sandbox: Sandbox) -> None:
+def test_changed_fields_are_not_blessed_by_choosing_to_skip_problems(
+    gadget: CustomObject, sandbox: Sandbox
+) -> None:
     job = checked(gadget, invalid="stop")
     sandbox.make_object("gadget", fields=GADGET[:3])
     objects.refresh(gadget)
@@ -211,7 +247,9 @@ def test_file_that_is_gone_sends_the_job_back(gadget: CustomObject) -> None:
         control.launch(job, by=None)
 
 
-def test_launch_from_another_host_leaves_the_file_to_planning(gadget: CustomObject, settings: Settings) -> None:
+def test_launch_from_another_host_leaves_the_file_to_planning(
+    gadget: CustomObject, settings: Settings
+) -> None:
     job = checked(gadget)
     job.file.delete_content()
     settings.STORAGE_ID = "web2-2c3d"
@@ -229,17 +267,25 @@ def test_file_of_a_draft_discarded_elsewhere_waits_for_the_sweep_of_its_host(
     control.discard(job, by=None)
     File.objects.update(created_at=timezone.now() - timedelta(days=8))
     sweeping.sweep()
-    left = File.objects.filter(pk=job.file.pk).exists(), default_storage.exists(job.file.stored_as)
+    left = (
+        File.objects.filter(pk=job.file.pk).exists(),
+        default_storage.exists(job.file.stored_as),
+    )
 
     settings.STORAGE_ID = here
     with django_capture_on_commit_callbacks(execute=True):
         sweeping.sweep()
 
     assert left == (True, True)
-    assert (File.objects.count(), default_storage.exists(job.file.stored_as)) == (0, False)
+    assert (File.objects.count(), default_storage.exists(job.file.stored_as)) == (
+        0,
+        False,
+    )
 
 
-def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(gadget: CustomObject) -> None:
+def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(
+    gadget: CustomObject,
+) -> None:
     job = checked(gadget)
     Connection.objects.update(host="127.0.0.1:1")
     job = Job.objects.get(pk=job.pk)
@@ -254,19 +300,31 @@ def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(gadget: Custom
 @pytest.mark.parametrize(
     ("state", "verbs"),
     [
-        (JobState.DRAFT, {"discard"}), (JobState.CHECKING, {"discard"}), (JobState.READY, {"discard", "launch"}),
-        (JobState.QUEUED, {"adjust", "pause", "cancel"}), (JobState.RUNNING, {"adjust", "pause", "cancel"}),
-        (JobState.PAUSING, {"adjust", "resume", "cancel"}), (JobState.PAUSED, {"adjust", "resume", "cancel"}),
-        (JobState.CANCELLING, set()), (JobState.CANCELLED, set()), (JobState.FAILED, set()),
-        (JobState.NEEDS_DECISION, {"resolve"}), (JobState.COMPLETED, set()),
+        (JobState.DRAFT, {"discard"}),
+        (JobState.CHECKING, {"discard"}),
+        (JobState.READY, {"discard", "launch"}),
+        (JobState.QUEUED, {"adjust", "pause", "cancel"}),
+        (JobState.RUNNING, {"adjust", "pause", "cancel"}),
+        (JobState.PAUSING, {"adjust", "resume", "cancel"}),
+        (JobState.PAUSED, {"adjust", "resume", "cancel"}),
+        (JobState.CANCELLING, set()),
+        (JobState.CANCELLED, set()),
+        (JobState.FAILED, set()),
+        (JobState.NEEDS_DECISION, {"resolve"}),
+        (JobState.COMPLETED, set()),
     ],
-)  # fmt: skip
-def test_may_says_what_can_be_asked_and_nothing_else_is_done(state: JobState, verbs: set[str]) -> None:
+)
+def test_may_says_what_can_be_asked_and_nothing_else_is_done(
+    state: JobState, verbs: set[str]
+) -> None:
     job = in_state(state, make_connection())
     asked: dict[str, Callable[..., object]] = {
-        "pause": control.pause, "resume": control.resume, "cancel": control.cancel, "retry": control.retry,
+        "pause": control.pause,
+        "resume": control.resume,
+        "cancel": control.cancel,
+        "retry": control.retry,
         "adjust": partial(control.set_rules, rules=Rules(weight=Weight.HIGH)),
-    }  # fmt: skip
+    }
 
     assert set(control.may(job)) == verbs
     for verb in set(asked) - verbs:
@@ -299,7 +357,9 @@ def test_launch_keeps_how_the_job_is_to_run(gadget: CustomObject) -> None:
 
     job.refresh_from_db()
     assert (job.canary, Rules.of(job)) == (True, rules)
-    assert [event.text for event in job.events.all()] == ["Launched, the first batch alone."]
+    assert [event.text for event in job.events.all()] == [
+        "Launched, the first batch alone."
+    ]
 
 
 def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -> None:
@@ -311,37 +371,54 @@ def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -
 
     job.refresh_from_db()
     assert Rules.of(job) == rules
-    assert [(event.text, event.by) for event in job.events.exclude(text="Launched.")] == [
-        ("Weight high; pauses by itself when 5 % of its last 500 rows fail or Zendesk refuses 3 requests in a row as a "
-         "whole.", ana)
-    ]  # fmt: skip
+    assert [
+        (event.text, event.by) for event in job.events.exclude(text="Launched.")
+    ] == [
+        (
+            "Weight high; pauses by itself when 5 % of its last 500 rows fail "
+            "or Zendesk refuses 3 requests in a row as a whole.",
+            ana,
+        )
+    ]
 
 
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
         (Rules(), "Weight normal; never pauses by itself."),
-        (Rules(Weight.LOW, stop_percent=5, stop_rows=99),
-         "Weight low; pauses by itself when 5 % of its last 99 rows fail."),
-        (Rules(stop_refusals=1),
-         "Weight normal; pauses by itself when Zendesk refuses 1 request in a row as a whole."),
+        (
+            Rules(Weight.LOW, stop_percent=5, stop_rows=99),
+            "Weight low; pauses by itself when 5 % of its last 99 rows fail.",
+        ),
+        (
+            Rules(stop_refusals=1),
+            "Weight normal; pauses by itself when Zendesk refuses 1 request in a row as a whole.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_rules_are_told_in_words(rules: Rules, words: str) -> None:
     assert str(rules) == words
 
 
 def awaiting_approval(to: CustomObject) -> Job:
-    """A job of three rows as its driver leaves it when its first batch of two is over."""
+    """A job of three rows as its driver leaves it when its first batch of two is
+    over."""
     job = planned(to, "external_id\ng-1\ng-2\ng-3\n")
     Job.objects.filter(pk=job.pk).update(
-        state=JobState.PAUSED, canary=True, batches_done=1, created_or_updated=2, started_at=to.read_at, reason="Look."
+        state=JobState.PAUSED,
+        canary=True,
+        batches_done=1,
+        created_or_updated=2,
+        started_at=to.read_at,
+        reason="Look.",
     )
     job.refresh_from_db()
     return job
 
 
-def test_resume_of_a_job_that_waits_for_approval_approves_of_the_rest(gadget: CustomObject) -> None:
+def test_resume_of_a_job_that_waits_for_approval_approves_of_the_rest(
+    gadget: CustomObject,
+) -> None:
     job = awaiting_approval(gadget)
     assert control.may(job) == {"adjust": 1, "resume": 1, "cancel": 1}
 
@@ -351,7 +428,9 @@ def test_resume_of_a_job_that_waits_for_approval_approves_of_the_rest(gadget: Cu
     assert job.events.latest("pk").text == "Approved: 1 row more to send."
 
 
-def test_resume_before_the_first_batch_is_over_approves_of_nothing(gadget: CustomObject) -> None:
+def test_resume_before_the_first_batch_is_over_approves_of_nothing(
+    gadget: CustomObject,
+) -> None:
     job = checked(gadget)
     control.launch(job, by=None, canary=True)
     control.pause(job, by=None)
@@ -362,7 +441,9 @@ def test_resume_before_the_first_batch_is_over_approves_of_nothing(gadget: Custo
     assert job.events.latest("pk").text == "Resumed."
 
 
-def test_pause_with_nothing_in_flight_and_no_driver_pauses_at_once(gadget: CustomObject) -> None:
+def test_pause_with_nothing_in_flight_and_no_driver_pauses_at_once(
+    gadget: CustomObject,
+) -> None:
     job = planned(gadget)
 
     control.pause(job, by=None)
@@ -390,12 +471,21 @@ def test_pause_waits_for_what_is_in_flight(gadget: CustomObject) -> None:
 
 def test_resume_goes_on_where_the_job_was(gadget: CustomObject) -> None:
     queued = in_state(JobState.PAUSED, gadget.connection)
-    begun = in_state(JobState.PAUSED, gadget.connection, started_at=gadget.read_at, reason="Zendesk refused: no.")
+    begun = in_state(
+        JobState.PAUSED,
+        gadget.connection,
+        started_at=gadget.read_at,
+        reason="Zendesk refused: no.",
+    )
 
     control.resume(queued, by=None)
     control.resume(begun, by=None)
 
-    assert (queued.state, begun.state, begun.reason) == (JobState.QUEUED, JobState.RUNNING, "")
+    assert (queued.state, begun.state, begun.reason) == (
+        JobState.QUEUED,
+        JobState.RUNNING,
+        "",
+    )
 
 
 def test_cancel_tells_every_row_that_was_not_sent(gadget: CustomObject) -> None:
@@ -403,11 +493,18 @@ def test_cancel_tells_every_row_that_was_not_sent(gadget: CustomObject) -> None:
 
     control.cancel(job, by=None)
 
-    assert (job.state, job.counts["cancelled"], job.invalid, job.pending) == (JobState.CANCELLED, 2, 1, 0)
+    assert (job.state, job.counts["cancelled"], job.invalid, job.pending) == (
+        JobState.CANCELLED,
+        2,
+        1,
+        0,
+    )
     assert list(Batch.objects.values_list("state", "cancelled")) == [("cancelled", 2)]
 
 
-def test_cancel_of_a_job_not_planned_ends_with_its_planner(gadget: CustomObject) -> None:
+def test_cancel_of_a_job_not_planned_ends_with_its_planner(
+    gadget: CustomObject,
+) -> None:
     job = checked(gadget)
     control.launch(job, by=None)
 
@@ -416,10 +513,16 @@ def test_cancel_of_a_job_not_planned_ends_with_its_planner(gadget: CustomObject)
     planning.plan(job, stopping=threading.Event())
 
     job.refresh_from_db()
-    assert (job.state, job.counts["cancelled"], job.pending) == (JobState.CANCELLED, 3, 0)
+    assert (job.state, job.counts["cancelled"], job.pending) == (
+        JobState.CANCELLED,
+        3,
+        0,
+    )
 
 
-def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(gadget: CustomObject) -> None:
+def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(
+    gadget: CustomObject,
+) -> None:
     job = planned(gadget)
     control.set_rules(job, Rules(Weight.LOW, stop_percent=7), by=None)
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
@@ -427,11 +530,22 @@ def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(gadget:
 
     child = control.retry(job, by=None)
 
-    assert (child.parent, child.cause, child.state, child.file) == (job, None, JobState.CHECKING, job.file)
-    assert (child.mapping, child.options, Rules.of(child)) == (job.mapping, job.options, Rules.of(job))
+    assert (child.parent, child.cause, child.state, child.file) == (
+        job,
+        None,
+        JobState.CHECKING,
+        job.file,
+    )
+    assert (child.mapping, child.options, Rules.of(child)) == (
+        job.mapping,
+        job.options,
+        Rules.of(job),
+    )
 
 
-def test_retry_asked_twice_is_one_child_and_once_launched_no_other(gadget: CustomObject) -> None:
+def test_retry_asked_twice_is_one_child_and_once_launched_no_other(
+    gadget: CustomObject,
+) -> None:
     job = planned(gadget)
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
 
@@ -451,9 +565,10 @@ def failed_of_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
     job = planned(to, "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 7)))
     codes = ("A", "B", "A", "C", "A")
     settled(
-        job, *(settling.end(Outcome.FAILED, code=code, error=f"{code}!") for code in codes),
+        job,
+        *(settling.end(Outcome.FAILED, code=code, error=f"{code}!") for code in codes),
         end(Outcome.CREATED_OR_UPDATED),
-    )  # fmt: skip
+    )
     return job, {cause.code: cause for cause in job.causes.all()}
 
 
@@ -488,16 +603,27 @@ def test_retry_of_one_cause_has_its_rows_alone(gadget: CustomObject) -> None:
 def test_what_is_left_to_retry_shrinks(gadget: CustomObject) -> None:
     job, causes = failed_of_three_causes(gadget)
     a, b, c = (causes[code].pk for code in "ABC")
-    assert (control.may(job), control.retriable_causes(job)) == ({"retry": 5}, {a: 3, b: 1, c: 1})
+    assert (control.may(job), control.retriable_causes(job)) == (
+        {"retry": 5},
+        {a: 3, b: 1, c: 1},
+    )
 
     draft = checked_retry(job, causes["A"])
     assert control.may(job) == {"retry": 5}
     control.launch(draft, by=None)
-    assert (control.may(job), control.retriable_causes(job)) == ({"retry": 2}, {b: 1, c: 1})
+    assert (control.may(job), control.retriable_causes(job)) == (
+        {"retry": 2},
+        {b: 1, c: 1},
+    )
 
     rest = launched_retry(job)
     assert (control.may(job), control.retriable_causes(job)) == ({}, {})
-    assert (rest.cause, rest.rows, rows_of(rest), rows_of(draft)) == (None, 2, [3, 5], [2, 4, 6])
+    assert (rest.cause, rest.rows, rows_of(rest), rows_of(draft)) == (
+        None,
+        2,
+        [3, 5],
+        [2, 4, 6],
+    )
 
 
 def test_rows_that_a_retry_has_taken_are_in_no_other(gadget: CustomObject) -> None:
@@ -557,25 +683,38 @@ def test_retry_with_another_file_is_of_no_cause(gadget: CustomObject) -> None:
     job, causes = failed_of_three_causes(gadget)
     child = checked_retry(job, causes["A"])
 
-    control.set_target(child, child.connection, "gadget", "create", make_file("external_id\n1\n"))
+    control.set_target(
+        child, child.connection, "gadget", "create", make_file("external_id\n1\n")
+    )
 
     assert (child.parent, child.cause) == (None, None)
 
 
-def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(gadget: CustomObject) -> None:
+def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(
+    gadget: CustomObject,
+) -> None:
     job = planned(gadget)
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
     CustomObject.objects.update(fields=GADGET[:2])
 
     child = control.retry(job, by=None)
 
-    assert (child.state, child.reason) == (JobState.DRAFT, "price cannot be filled by this action.")
+    assert (child.state, child.reason) == (
+        JobState.DRAFT,
+        "price cannot be filled by this action.",
+    )
 
 
-def test_uncertain_rows_wait_for_a_decision_and_may_be_accepted(gadget: CustomObject) -> None:
+def test_uncertain_rows_wait_for_a_decision_and_may_be_accepted(
+    gadget: CustomObject,
+) -> None:
     job = planned(gadget)
     batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
-    assert (job.state, control.may(job), batch.state) == (JobState.NEEDS_DECISION, {"resolve": 1}, BatchState.UNCERTAIN)
+    assert (job.state, control.may(job), batch.state) == (
+        JobState.NEEDS_DECISION,
+        {"resolve": 1},
+        BatchState.UNCERTAIN,
+    )
 
     control.resolve(job, "accept", by=None)
 
@@ -583,26 +722,46 @@ def test_uncertain_rows_wait_for_a_decision_and_may_be_accepted(gadget: CustomOb
     assert RowError.objects.filter(job=job, outcome=Outcome.UNCERTAIN).count() == 1
 
 
-@pytest.mark.parametrize(("decision", "state"), [("look", BatchState.UNSURE), ("resend", BatchState.PLANNED)])
-def test_uncertain_rows_are_opened_again(gadget: CustomObject, decision: str, state: BatchState) -> None:
+@pytest.mark.parametrize(
+    ("decision", "state"), [("look", BatchState.UNSURE), ("resend", BatchState.PLANNED)]
+)
+def test_uncertain_rows_are_opened_again(
+    gadget: CustomObject, decision: str, state: BatchState
+) -> None:
     job = planned(gadget)
     batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
 
     control.resolve(job, decision, by=None)
 
     batch.refresh_from_db()
-    assert (batch.state, batch.uncertain, batch.succeeded, batch.done_at) == (state, 0, 1, None)
-    assert [entry and entry[0] for entry in BatchBlob.objects.get(batch=batch).ends] == [None, "created_or_updated"]
+    assert (batch.state, batch.uncertain, batch.succeeded, batch.done_at) == (
+        state,
+        0,
+        1,
+        None,
+    )
+    assert [
+        entry and entry[0] for entry in BatchBlob.objects.get(batch=batch).ends
+    ] == [None, "created_or_updated"]
     job.refresh_from_db()
-    assert (job.state, job.uncertain, job.pending, job.batches_done) == (JobState.RUNNING, 0, 1, 0)
+    assert (job.state, job.uncertain, job.pending, job.batches_done) == (
+        JobState.RUNNING,
+        0,
+        1,
+        0,
+    )
     assert job.finished_at is None
     assert not RowError.objects.filter(job=job, outcome=Outcome.UNCERTAIN).exists()
-    assert list(Cause.objects.filter(job=job, phase=Cause.Phase.SEND).values_list("code", flat=True)) == [
-        "not_a_number"
-    ]
+    assert list(
+        Cause.objects.filter(job=job, phase=Cause.Phase.SEND).values_list(
+            "code", flat=True
+        )
+    ) == ["not_a_number"]
 
 
-def test_decision_is_taken_once_and_must_be_one_of_the_three(gadget: CustomObject) -> None:
+def test_decision_is_taken_once_and_must_be_one_of_the_three(
+    gadget: CustomObject,
+) -> None:
     job = planned(gadget)
     settled(job, end(Outcome.UNCERTAIN), end(Outcome.UNCERTAIN))
     twin = Job.objects.get(pk=job.pk)

@@ -70,7 +70,9 @@ def drive(world: World, job: Job) -> Job:
 def driving_of(world: World) -> Iterator[threading.Event]:
     """A driver in a thread of its own, asked to stop at the end."""
     stopping = threading.Event()
-    thread = threading.Thread(target=hosting._drive_in_thread, args=(world.connection.host, stopping))
+    thread = threading.Thread(
+        target=hosting._drive_in_thread, args=(world.connection.host, stopping)
+    )
     thread.start()
     try:
         yield stopping
@@ -92,29 +94,53 @@ def state_of(job: Job) -> str:
 
 
 def posts(world: World) -> int:
-    return sum(entry["method"] == "POST" and entry["path"].endswith("/jobs") for entry in world.sandbox.log())
+    return sum(
+        entry["method"] == "POST" and entry["path"].endswith("/jobs")
+        for entry in world.sandbox.log()
+    )
 
 
 def assert_sums(job: Job) -> None:
     """Counters are the sums over batches, and every row has its end."""
-    tallies = Batch.objects.filter(job=job).values_list("succeeded", "failed", "uncertain", "cancelled")
+    tallies = Batch.objects.filter(job=job).values_list(
+        "succeeded", "failed", "uncertain", "cancelled"
+    )
     sums = [sum(each) for each in zip(*tallies, strict=True)]
     assert sums == [job.succeeded, job.failed, job.uncertain, job.cancelled]
     assert job.pending == 0
 
 
 REQUEST_FAULTS = (
-    "drop-before-accept", "drop-after-accept", "502-after-accept", "503", "503-retry-after", "html-502", "html-200",
-    "409", "rate-429", "too-many-jobs", "partial-list",
-)  # fmt: skip
+    "drop-before-accept",
+    "drop-after-accept",
+    "502-after-accept",
+    "503",
+    "503-retry-after",
+    "html-502",
+    "html-200",
+    "409",
+    "rate-429",
+    "too-many-jobs",
+    "partial-list",
+)
 JOB_FAULTS = (
-    "fresh-404", "killed", "failed-partial", "results-object", "no-index", "no-id", "shuffled", "short-results",
-    "generic-results", "status-expired",
-)  # fmt: skip
+    "fresh-404",
+    "killed",
+    "failed-partial",
+    "results-object",
+    "no-index",
+    "no-id",
+    "shuffled",
+    "short-results",
+    "generic-results",
+    "status-expired",
+)
 
 
 @pytest.mark.parametrize("fault", [*REQUEST_FAULTS, *JOB_FAULTS])
-def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(world: World, fault: str) -> None:
+def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(
+    world: World, fault: str
+) -> None:
     world.object()
     world.sandbox.settings(retry_after=0, fresh_seconds=0.3)
     job = world.planned(gadgets(300))
@@ -123,46 +149,79 @@ def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(world: World, fa
 
     drive(world, job)
 
-    # A job that was stopped names the item it stopped at as failed, and that one is not in Zendesk.
-    assert job.failed == (world.sandbox.seen("faults")["struck"]["failed-partial"] if fault == "failed-partial" else 0)
+    # A job that was stopped names the item it stopped at as failed, and that one is not
+    # in Zendesk.
+    assert job.failed == (
+        world.sandbox.seen("faults")["struck"]["failed-partial"]
+        if fault == "failed-partial"
+        else 0
+    )
     assert (job.state, job.created) == (JobState.COMPLETED, 300 - job.failed)
     assert set(world.sandbox.applied("gadget").values()) == {1}
     assert len(world.records()) == job.created
     assert_sums(job)
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads small tables whole, whatever the indexes.")
+@pytest.mark.skipif(
+    connection.vendor != "sqlite",
+    reason="PostgreSQL reads small tables whole, whatever the indexes.",
+)
 def test_batches_of_the_past_are_not_read_again_and_again(world: World) -> None:
-    """However many there are: whatever is asked finds its few batches by an index that does not grow with them."""
+    """However many there are: whatever is asked finds its few batches by an index that
+    does not grow with them."""
     world.object()
     job = world.planned(gadgets(300))
-    world.sandbox.faults(**{"drop-after-accept": {"rate": 0.6, "times": 1}, "too-many-jobs": {"rate": 0.3, "times": 1}})
+    world.sandbox.faults(
+        **{
+            "drop-after-accept": {"rate": 0.6, "times": 1},
+            "too-many-jobs": {"rate": 0.3, "times": 1},
+        }
+    )
     plans: list[tuple[str, str]] = []
 
-    def explained(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    def explained(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
         if '"jobs_batch"' in sql and sql.startswith(("SELECT", "UPDATE")):
             with connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params[0] if many else params)
-                plans.extend((step, sql) for *_, step in cursor.fetchall() if "jobs_batch " in step)
+                cursor.execute(
+                    f"EXPLAIN QUERY PLAN {sql}", params[0] if many else params
+                )
+                plans.extend(
+                    (step, sql)
+                    for *_, step in cursor.fetchall()
+                    if "jobs_batch " in step
+                )
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(explained):
         drive(world, job)
 
     assert job.created == 300
-    quick = ("PRIMARY KEY", "batch_unsettled", "one_batch_per_job_status", "job_id=? AND seq=?")
+    quick = (
+        "PRIMARY KEY",
+        "batch_unsettled",
+        "one_batch_per_job_status",
+        "job_id=? AND seq=?",
+    )
     assert [each for each in plans if not any(way in each[0] for way in quick)] == []
-    assert {way for way in quick[:3] for step, _ in plans if way in step} == set(quick[:3])
+    assert {way for way in quick[:3] for step, _ in plans if way in step} == set(
+        quick[:3]
+    )
 
 
 @pytest.mark.parametrize(
     ("action", "fault"),
     [
-        (Action.UPSERT_BY_EXTERNAL_ID, "drop-after-accept"), (Action.UPSERT_BY_EXTERNAL_ID, "killed"),
-        (Action.UPDATE, "status-expired"), (Action.UPDATE, "short-results"),
+        (Action.UPSERT_BY_EXTERNAL_ID, "drop-after-accept"),
+        (Action.UPSERT_BY_EXTERNAL_ID, "killed"),
+        (Action.UPDATE, "status-expired"),
+        (Action.UPDATE, "short-results"),
     ],
-)  # fmt: skip
-def test_repeatable_actions_end_well_whatever_goes_wrong(world: World, action: Action, fault: str) -> None:
+)
+def test_repeatable_actions_end_well_whatever_goes_wrong(
+    world: World, action: Action, fault: str
+) -> None:
     world.object()
     ids = world.sandbox.add_records("gadget", records(200))
     rows = [{"external_id": f"g-{n}", "id": ids[n], "price": "7"} for n in range(200)]
@@ -173,14 +232,19 @@ def test_repeatable_actions_end_well_whatever_goes_wrong(world: World, action: A
     drive(world, job)
 
     assert (job.state, job.succeeded) == (JobState.COMPLETED, 200)
-    assert {record["custom_object_fields"]["price"] for record in world.records().values()} == {7}
+    assert {
+        record["custom_object_fields"]["price"] for record in world.records().values()
+    } == {7}
     assert_sums(job)
 
 
 def test_create_without_external_ids_is_never_sent_twice(world: World) -> None:
     world.object()
     job = world.planned(plain(900), own_external_ids=False)
-    world.sandbox.faults(drop_after_accept={"rate": 0.4, "times": 2}, drop_before_accept={"rate": 0.4, "times": 2})
+    world.sandbox.faults(
+        drop_after_accept={"rate": 0.4, "times": 2},
+        drop_before_accept={"rate": 0.4, "times": 2},
+    )
 
     drive(world, job)
 
@@ -191,7 +255,9 @@ def test_create_without_external_ids_is_never_sent_twice(world: World) -> None:
     assert_sums(job)
 
 
-def test_a_first_sending_that_comes_late_is_no_failure_of_the_second(world: World) -> None:
+def test_a_first_sending_that_comes_late_is_no_failure_of_the_second(
+    world: World,
+) -> None:
     world.object()
     world.sandbox.settings(slow_seconds=5)
     job = world.planned(gadgets(20))
@@ -199,17 +265,25 @@ def test_a_first_sending_that_comes_late_is_no_failure_of_the_second(world: Worl
 
     drive(world, job)
 
-    results = list(Attempt.objects.filter(batch__job=job).values_list("result", flat=True))
+    results = list(
+        Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
+    )
     refused = [sandbox_job["failed_items"] for sandbox_job in world.sandbox.jobs()]
     assert (results, sorted(refused)) == (["unsure", "accepted"], [0, 20])
     assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 20, 0)
 
 
 @pytest.mark.parametrize("action", [Action.DELETE, Action.DELETE_BY_EXTERNAL_ID])
-def test_a_repeated_delete_counts_what_the_first_sending_deleted(world: World, action: Action) -> None:
+def test_a_repeated_delete_counts_what_the_first_sending_deleted(
+    world: World, action: Action
+) -> None:
     world.object()
     ids = world.sandbox.add_records("gadget", records(50))
-    rows = [{"id": i} for i in ids] if action is Action.DELETE else [{"external_id": f"g-{n}"} for n in range(50)]
+    rows = (
+        [{"id": i} for i in ids]
+        if action is Action.DELETE
+        else [{"external_id": f"g-{n}"} for n in range(50)]
+    )
     lost = world.planned(rows, action)
     world.sandbox.faults(**{"502-after-accept": {"rate": 1, "times": 1}})
 
@@ -218,7 +292,9 @@ def test_a_repeated_delete_counts_what_the_first_sending_deleted(world: World, a
 
     assert (lost.deleted, lost.failed) == (50, 0)
     assert (answered.deleted, answered.failed) == (0, 50)
-    assert list(Attempt.objects.filter(batch__job=lost).values_list("result", flat=True)) == ["unsure", "accepted"]
+    assert list(
+        Attempt.objects.filter(batch__job=lost).values_list("result", flat=True)
+    ) == ["unsure", "accepted"]
 
 
 # Our own faults
@@ -226,21 +302,34 @@ def test_a_repeated_delete_counts_what_the_first_sending_deleted(world: World, a
 
 def test_a_database_away_before_sending_leaves_the_batch_unsent(
     world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     world.object()
     job = world.planned(gadgets(150))
-    fails_first(monkeypatch, credentials, "authorization", OperationalError("gone"), times=3)
+    fails_first(
+        monkeypatch, credentials, "authorization", OperationalError("gone"), times=3
+    )
 
     drive(world, job)
 
     assert (job.state, job.created, posts(world)) == (JobState.COMPLETED, 150, 2)
-    assert set(Attempt.objects.filter(batch__job=job).values_list("result", flat=True)) == {"not_sent", "accepted"}
+    assert set(
+        Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
+    ) == {"not_sent", "accepted"}
 
 
-def test_a_fault_of_ours_after_sending_leaves_doubt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_after_sending_leaves_doubt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.object()
     job = world.planned(gadgets(150))
-    fails_first(monkeypatch, custom_objects, "post_job", RuntimeError("half way"), times=1, after=True)
+    fails_first(
+        monkeypatch,
+        custom_objects,
+        "post_job",
+        RuntimeError("half way"),
+        times=1,
+        after=True,
+    )
 
     drive(world, job)
 
@@ -248,11 +337,18 @@ def test_a_fault_of_ours_after_sending_leaves_doubt(world: World, monkeypatch: p
     assert set(world.sandbox.applied("gadget").values()) == {1}
 
 
-@pytest.mark.parametrize("name", ["job_statuses", "recent_job_statuses", "records_by_external_ids"])
-def test_a_fault_of_ours_while_asking_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["job_statuses", "recent_job_statuses", "records_by_external_ids"]
+)
+def test_a_fault_of_ours_while_asking_stops_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     world.object()
     job = world.planned(gadgets(150))
-    world.sandbox.faults(drop_after_accept={"rate": 1, "times": 1}, drop_before_accept={"rate": 1, "times": 1})
+    world.sandbox.faults(
+        drop_after_accept={"rate": 1, "times": 1},
+        drop_before_accept={"rate": 1, "times": 1},
+    )
     fails_first(monkeypatch, custom_objects, name, RuntimeError("oops"), times=2)
 
     drive(world, job)
@@ -267,7 +363,9 @@ def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
     world.object()
     first = world.planned(gadgets(100))
     second = world.planned(gadgets(100, first=101))
-    fails_first(monkeypatch, settling, "settle_all", ValueError("cannot be stored"), times=2)  # All, then one alone.
+    fails_first(
+        monkeypatch, settling, "settle_all", ValueError("cannot be stored"), times=2
+    )  # All, then one alone.
 
     drive(world, second)
 
@@ -279,10 +377,14 @@ def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
     assert set(world.sandbox.applied("gadget").values()) == {1}
 
 
-def test_what_was_heard_is_kept_while_the_database_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_heard_is_kept_while_the_database_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.object()
     job = world.planned(gadgets(300))
-    fails_first(monkeypatch, recording, "write", OperationalError("gone"), times=2, after=True)
+    fails_first(
+        monkeypatch, recording, "write", OperationalError("gone"), times=2, after=True
+    )
 
     drive(world, job)
 
@@ -290,7 +392,9 @@ def test_what_was_heard_is_kept_while_the_database_is_away(world: World, monkeyp
     assert_sums(job)
 
 
-def test_a_commit_whose_answer_was_lost_sends_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_whose_answer_was_lost_sends_nothing_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.object()
     job = world.planned(gadgets(300))
     claim, lost = driving.Driver._claim, iter([True, True, False, True])
@@ -309,7 +413,9 @@ def test_a_commit_whose_answer_was_lost_sends_nothing_twice(world: World, monkey
     drive(world, job)
 
     assert (job.state, job.created, posts(world)) == (JobState.COMPLETED, 300, 3)
-    results = list(Attempt.objects.filter(batch__job=job).values_list("result", flat=True))
+    results = list(
+        Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
+    )
     assert (results.count("accepted"), set(results)) == (3, {"accepted", "not_sent"})
     assert_sums(job)
 
@@ -324,7 +430,11 @@ def test_an_owned_account_is_left_alone(world: World) -> None:
     with leases.held(f"account:{world.connection.host}"):
         drive(world, job)
 
-    assert (job.state, posts(world), hosting._hosts_to_drive()) == (JobState.QUEUED, 0, [world.connection.host])
+    assert (job.state, posts(world), hosting._hosts_to_drive()) == (
+        JobState.QUEUED,
+        0,
+        [world.connection.host],
+    )
 
 
 def test_two_drivers_at_once_are_one(world: World) -> None:
@@ -335,7 +445,9 @@ def test_two_drivers_at_once_are_one(world: World) -> None:
         wait_until(lambda: state_of(job) == JobState.COMPLETED)
 
     assert set(world.sandbox.applied("gadget").values()) == {1}
-    assert Attempt.objects.filter(batch__job=job).values("epoch").distinct().count() == 1
+    assert (
+        Attempt.objects.filter(batch__job=job).values("epoch").distinct().count() == 1
+    )
 
 
 @pytest.mark.parametrize("renews_every", [0.1, 100])
@@ -351,12 +463,22 @@ def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(
     job = world.planned(gadgets(500))
 
     with ThreadPoolExecutor(1) as thread:
-        driver = thread.submit(hosting.drive, world.connection.host, stopping=threading.Event())
-        wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).count() == 2)
-        Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=99, owner="another")
+        driver = thread.submit(
+            hosting.drive, world.connection.host, stopping=threading.Event()
+        )
+        wait_until(
+            lambda: (
+                Batch.objects.filter(job=job, state=BatchState.ACCEPTED).count() == 2
+            )
+        )
+        Lease.objects.filter(name=f"account:{world.connection.host}").update(
+            epoch=99, owner="another"
+        )
         with pytest.raises(leases.LeaseLost):
             driver.result(timeout=20)
-        thread.submit(lambda: connection.close())  # The proxy finds the connection of the thread that asks.
+        thread.submit(
+            lambda: connection.close()
+        )  # The proxy finds the connection of the thread that asks.
     job.refresh_from_db()
 
     assert (posts(world), job.created) == (2, 0)
@@ -384,7 +506,9 @@ def test_a_driver_that_slept_withholds_its_posts(world: World) -> None:
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_what_a_dead_driver_was_sending_is_settled_by_the_next(world: World, arrived: bool) -> None:
+def test_what_a_dead_driver_was_sending_is_settled_by_the_next(
+    world: World, arrived: bool
+) -> None:
     world.object()
     job = world.planned(gadgets(250))
     restoring.past_of(f"account:{world.connection.host}")  # As hosting.drive begins.
@@ -402,7 +526,9 @@ def test_what_a_dead_driver_was_sending_is_settled_by_the_next(world: World, arr
 
     assert (job.state, job.created) == (JobState.COMPLETED, 250)
     assert set(world.sandbox.applied("gadget").values()) == {1}
-    assert Attempt.objects.filter(batch__job=job).count() == 3 + (0 if arrived else len(begun))
+    assert Attempt.objects.filter(batch__job=job).count() == 3 + (
+        0 if arrived else len(begun)
+    )
 
 
 def test_asked_to_stop_it_sends_no_more_and_lets_go(world: World) -> None:
@@ -411,7 +537,9 @@ def test_asked_to_stop_it_sends_no_more_and_lets_go(world: World) -> None:
     job = world.planned(gadgets(1500))
 
     with driving_of(world) as stopping:
-        wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists())
+        wait_until(
+            lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists()
+        )
         stopping.set()
         sent = posts(world)
     after = posts(world)
@@ -440,7 +568,9 @@ def test_asked_to_stop_it_calls_for_another_to_go_on(world: World) -> None:
 
 
 @pytest.mark.parametrize("verb", [control.pause, control.cancel])
-def test_pause_and_cancel_come_before_the_next_claim(world: World, verb: Callable[..., None]) -> None:
+def test_pause_and_cancel_come_before_the_next_claim(
+    world: World, verb: Callable[..., None]
+) -> None:
     world.object()
     job = world.planned(gadgets(10))
 
@@ -462,7 +592,9 @@ def test_cancel_in_mid_flight_finishes_what_was_sent_and_adds_up(world: World) -
     job = world.planned(gadgets(4500))
 
     with driving_of(world):
-        wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists())
+        wait_until(
+            lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists()
+        )
         job.refresh_from_db()
         control.cancel(job, by=None)
         wait_until(lambda: state_of(job) == JobState.CANCELLED)
@@ -479,7 +611,9 @@ def test_pause_in_mid_flight_finishes_what_was_sent_and_resumes(world: World) ->
     job = world.planned(gadgets(4500))
 
     with driving_of(world):
-        wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists())
+        wait_until(
+            lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists()
+        )
         job.refresh_from_db()
         control.pause(job, by=None)
         wait_until(lambda: state_of(job) == JobState.PAUSED)
@@ -503,7 +637,11 @@ def test_of_a_batch_refused_as_a_whole_only_the_bad_row_fails(
 ) -> None:
     world.object()
     job = world.planned(gadgets(150))
-    refuses(monkeypatch, Refused("Items are wrong.", status=status, code="Invalid attribute"), "g-38")
+    refuses(
+        monkeypatch,
+        Refused("Items are wrong.", status=status, code="Invalid attribute"),
+        "g-38",
+    )
 
     drive(world, job)
 
@@ -512,16 +650,33 @@ def test_of_a_batch_refused_as_a_whole_only_the_bad_row_fails(
     assert errors == [(39, "Invalid attribute", "Items are wrong.")]
     assert set(world.sandbox.applied("gadget").values()) == {1}
     assert set(world.records()) == {f"g-{n}" for n in range(1, 151)} - {"g-38"}
-    sent = list(Attempt.objects.filter(batch__job=job, batch__seq=1).values_list("items", "result"))
+    sent = list(
+        Attempt.objects.filter(batch__job=job, batch__seq=1).values_list(
+            "items", "result"
+        )
+    )
     assert sent == [
-        (100, "refused"), (50, "refused"), (25, "accepted"), (25, "refused"), (13, "refused"), (7, "accepted"),
-        (7, "refused"), (4, "accepted"), (4, "refused"), (2, "refused"), (1, "accepted"), (1, "refused"),
+        (100, "refused"),
+        (50, "refused"),
+        (25, "accepted"),
+        (25, "refused"),
+        (13, "refused"),
+        (7, "accepted"),
+        (7, "refused"),
+        (4, "accepted"),
+        (4, "refused"),
+        (2, "refused"),
+        (1, "accepted"),
+        (1, "refused"),
         (62, "accepted"),
-    ]  # fmt: skip
+    ]
     assert_sums(job)
 
 
-@pytest.mark.parametrize("fault", ["drop-after-accept", "drop-before-accept", "status-expired", "short-results"])
+@pytest.mark.parametrize(
+    "fault",
+    ["drop-after-accept", "drop-before-accept", "status-expired", "short-results"],
+)
 def test_a_batch_that_is_sent_in_parts_survives_doubt(
     world: World, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
@@ -547,8 +702,12 @@ def test_cancelled_in_doubt_only_what_was_sent_of_a_batch_is_uncertain(
     sends_nothing_again(monkeypatch)
 
     with driving_of(world):
-        wait_until(lambda: Attempt.objects.filter(batch__job=job, result="unsure").exists())
-        wait_until(lambda: Batch.objects.filter(job=job, state=BatchState.PLANNED).exists())
+        wait_until(
+            lambda: Attempt.objects.filter(batch__job=job, result="unsure").exists()
+        )
+        wait_until(
+            lambda: Batch.objects.filter(job=job, state=BatchState.PLANNED).exists()
+        )
         control.cancel(job, by=None)
         wait_until(lambda: state_of(job) == JobState.CANCELLED)
     job.refresh_from_db()
@@ -567,11 +726,18 @@ def test_without_external_ids_a_lost_part_leaves_only_its_own_rows_uncertain(
 
     drive(world, job)
 
-    assert (job.state, job.created, job.failed, job.uncertain) == (JobState.NEEDS_DECISION, 92, 1, 7)
+    assert (job.state, job.created, job.failed, job.uncertain) == (
+        JobState.NEEDS_DECISION,
+        92,
+        1,
+        7,
+    )
     assert_sums(job)
 
 
-def test_a_job_of_which_every_request_is_refused_stops_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_of_which_every_request_is_refused_stops_by_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.object()
     job = world.planned(gadgets(500))
     Job.objects.filter(pk=job.pk).update(stop_refusals=4)
@@ -588,7 +754,9 @@ def test_a_job_of_which_too_many_rows_fail_stops_by_itself(world: World) -> None
     world.sandbox.add_records("gadget", records(1000))
     world.connection.max_running_jobs = 2
     world.connection.save()
-    job = world.planned([{**row, "name": f"G{n}"} for n, row in enumerate(gadgets(1000))])
+    job = world.planned(
+        [{**row, "name": f"G{n}"} for n, row in enumerate(gadgets(1000))]
+    )
     Job.objects.filter(pk=job.pk).update(stop_rows=300, stop_percent=60)
 
     drive(world, job)
@@ -613,7 +781,9 @@ def test_a_job_with_nothing_left_to_send_does_not_stop(world: World) -> None:
     assert not job.events.filter(text__contains="Stopped").exists()
 
 
-def test_of_a_canary_only_the_first_batch_is_sent_until_a_person_approves(world: World) -> None:
+def test_of_a_canary_only_the_first_batch_is_sent_until_a_person_approves(
+    world: World,
+) -> None:
     world.object()
     job = world.planned(gadgets(250))
     Job.objects.filter(pk=job.pk).update(canary=True)
@@ -625,7 +795,11 @@ def test_of_a_canary_only_the_first_batch_is_sent_until_a_person_approves(world:
     drive(world, job)
 
     assert first == (JobState.PAUSED, HeldBy.APPROVAL, 100, 1)
-    assert (job.state, job.created, job.held_by) == (JobState.COMPLETED, 250, HeldBy.NOTHING)
+    assert (job.state, job.created, job.held_by) == (
+        JobState.COMPLETED,
+        250,
+        HeldBy.NOTHING,
+    )
     assert set(job.held_seconds) >= {HeldBy.APPROVAL}
 
 
@@ -648,11 +822,16 @@ def test_jobs_share_the_account_by_their_weight(world: World) -> None:
         sent = Attempt.objects.order_by("pk").values_list("batch__job", flat=True)[:30]
         counts = [list(sent).count(job.pk) for job in jobs]
 
-    assert counts[0] in range(5, 8)  # A fifth of thirty, but for what was on its way when they were counted.
+    assert counts[0] in range(
+        5, 8
+    )  # A fifth of thirty, but for what was on its way when they were counted.
 
 
-def test_batches_the_account_had_no_room_for_are_not_counted_as_sent(world: World) -> None:
-    """Else those of the job that is chosen last, which are refused the most, would be the fewest."""
+def test_batches_the_account_had_no_room_for_are_not_counted_as_sent(
+    world: World,
+) -> None:
+    """Else those of the job that is chosen last, which are refused the most, would be
+    the fewest."""
     jobs = []
     for key in ("gadget", "widget"):
         world.object(key)
@@ -661,37 +840,58 @@ def test_batches_the_account_had_no_room_for_are_not_counted_as_sent(world: Worl
 
     with driving_of(world):
         wait_until(lambda: Attempt.objects.filter(result="accepted").count() >= 30)
-        sent = Attempt.objects.filter(result="accepted").order_by("pk").values_list("batch__job", flat=True)[:30]
+        sent = (
+            Attempt.objects.filter(result="accepted")
+            .order_by("pk")
+            .values_list("batch__job", flat=True)[:30]
+        )
         counts = [list(sent).count(job.pk) for job in jobs]
 
-    assert 13 <= counts[1] <= 17  # A half, but for what was on its way when they were counted.
+    assert (
+        13 <= counts[1] <= 17
+    )  # A half, but for what was on its way when they were counted.
 
 
-def test_records_in_doubt_are_not_touched_by_another_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_in_doubt_are_not_touched_by_another_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("jobsui.jobs.engine.reconciling.QUIET", 2.0)
     world.object()
     older = world.planned(priced(range(50), 1), Action.UPSERT_BY_EXTERNAL_ID)
     world.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
 
     with driving_of(world):
-        wait_until(lambda: Batch.objects.filter(job=older, state=BatchState.UNSURE).exists())
+        wait_until(
+            lambda: Batch.objects.filter(job=older, state=BatchState.UNSURE).exists()
+        )
         newer = world.planned(priced(range(40, 60), 2), Action.UPSERT_BY_EXTERNAL_ID)
         apart = world.planned(gadgets(10, first=900), Action.UPSERT_BY_EXTERNAL_ID)
-        wait_until(lambda: {state_of(job) for job in (older, newer, apart)} == {JobState.COMPLETED})
+        wait_until(
+            lambda: (
+                {state_of(job) for job in (older, newer, apart)} == {JobState.COMPLETED}
+            )
+        )
 
-    prices = {key: record["custom_object_fields"]["price"] for key, record in world.records().items()}
+    prices = {
+        key: record["custom_object_fields"]["price"]
+        for key, record in world.records().items()
+    }
     assert [prices[f"g-{n}"] for n in (0, 39, 40, 49, 59)] == [1, 1, 2, 2, 2]
     order = list(Attempt.objects.order_by("pk").values_list("batch__job", flat=True))
     assert order == [older.pk, apart.pk, older.pk, newer.pk]
 
 
 @pytest.mark.parametrize("fault", ["missing-scope", "gone", "api-tokens-off"])
-def test_a_refused_account_or_object_pauses_and_leaves_the_rows_alone(world: World, fault: str) -> None:
+def test_a_refused_account_or_object_pauses_and_leaves_the_rows_alone(
+    world: World, fault: str
+) -> None:
     world.object()
     job = world.planned(gadgets(150))
     if fault == "gone":
         auth = (f"{world.sandbox.email}/token", world.sandbox.api_token)
-        requests.delete(f"{world.sandbox.url}/api/v2/custom_objects/gadget", auth=auth, timeout=10).raise_for_status()
+        requests.delete(
+            f"{world.sandbox.url}/api/v2/custom_objects/gadget", auth=auth, timeout=10
+        ).raise_for_status()
     elif fault == "missing-scope":
         world.sandbox.faults(missing_scope={"rate": 1, "path": "/jobs"})
     else:
@@ -701,7 +901,9 @@ def test_a_refused_account_or_object_pauses_and_leaves_the_rows_alone(world: Wor
 
     assert (job.state, job.pending, job.failed) == (JobState.PAUSED, 150, 0)
     assert job.reason.startswith("Zendesk refused: ")
-    assert set(Batch.objects.filter(job=job).values_list("state", flat=True)) == {BatchState.PLANNED}
+    assert set(Batch.objects.filter(job=job).values_list("state", flat=True)) == {
+        BatchState.PLANNED
+    }
     if fault != "gone":
         world.sandbox.faults()
         world.sandbox.settings(api_tokens=True)
@@ -711,17 +913,26 @@ def test_a_refused_account_or_object_pauses_and_leaves_the_rows_alone(world: Wor
 
 def with_oauth(world: World, **secrets: str) -> None:
     connection = Connection.objects.get(pk=world.connection.pk)
-    connection.sign_in, connection.client_id = SignIn.OAUTH_TOKEN, world.sandbox.client_id
+    connection.sign_in, connection.client_id = (
+        SignIn.OAUTH_TOKEN,
+        world.sandbox.client_id,
+    )
     connection.save()
     credentials.save_secrets(connection, secrets, by=None)
 
 
-def test_a_token_that_ends_in_mid_run_is_renewed_and_nothing_is_lost(world: World) -> None:
+def test_a_token_that_ends_in_mid_run_is_renewed_and_nothing_is_lost(
+    world: World,
+) -> None:
     world.object()
     job = world.planned(gadgets(900))
     sandbox = world.sandbox
-    with_oauth(world, access_token=sandbox.bearer, refresh_token=sandbox.refresh_token,
-               client_secret=sandbox.client_secret)  # fmt: skip
+    with_oauth(
+        world,
+        access_token=sandbox.bearer,
+        refresh_token=sandbox.refresh_token,
+        client_secret=sandbox.client_secret,
+    )
     sandbox.faults(bearer_expired={"rate": 0.5, "times": 2})
 
     drive(world, job)
@@ -754,11 +965,17 @@ def test_an_unreachable_zendesk_fails_nothing(world: World) -> None:
     job.refresh_from_db()
 
     assert (job.state, job.pending, job.failed) == (JobState.RUNNING, 150, 0)
-    assert set(Attempt.objects.filter(batch__job=job).values_list("result", flat=True)) == {"not_sent"}
-    assert set(Batch.objects.filter(job=job).values_list("state", flat=True)) == {BatchState.PLANNED}
+    assert set(
+        Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
+    ) == {"not_sent"}
+    assert set(Batch.objects.filter(job=job).values_list("state", flat=True)) == {
+        BatchState.PLANNED
+    }
 
 
-def test_a_host_no_longer_listed_pauses_with_a_reason(world: World, settings: Any) -> None:
+def test_a_host_no_longer_listed_pauses_with_a_reason(
+    world: World, settings: Any
+) -> None:
     world.object()
     job = world.planned(gadgets(10))
     settings.API_HOSTS = ["*.zendesk.com"]
@@ -786,12 +1003,23 @@ def test_batches_in_doubt_count_towards_the_window(world: World) -> None:
     [
         (1000, 2, 30, 2, {HeldBy.RATE: 1}),
         (1000, 5, 3, 3, {HeldBy.WINDOW: 1}),
-        (200, 2, 30, 2, {HeldBy.RATE: 1}),  # Whether there is more, it asks when it may send more.
+        (
+            200,
+            2,
+            30,
+            2,
+            {HeldBy.RATE: 1},
+        ),  # Whether there is more, it asks when it may send more.
         (200, 5, 30, 2, {}),
     ],
 )
 def test_a_round_that_sends_something_tells_what_kept_it_from_sending_more(
-    world: World, rows: int, requests_left: int, slots: int, sent: int, held: dict[HeldBy, int]
+    world: World,
+    rows: int,
+    requests_left: int,
+    slots: int,
+    sent: int,
+    held: dict[HeldBy, int],
 ) -> None:
     world.object()
     world.planned(gadgets(rows))
@@ -826,13 +1054,25 @@ def test_others_in_the_window_are_made_room_for(world: World) -> None:
 
 def records(count: int) -> list[dict[str, Any]]:
     return [
-        {"external_id": f"g-{n}", "name": f"G{n}", "custom_object_fields": {"serial": f"AB-{n:06}"}}
+        {
+            "external_id": f"g-{n}",
+            "name": f"G{n}",
+            "custom_object_fields": {"serial": f"AB-{n:06}"},
+        }
         for n in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def priced(numbers: Iterable[int], price: int) -> list[dict[str, Any]]:
-    return [{"external_id": f"g-{n}", "name": f"G{n}", "serial": f"AB-{n:06}", "price": price} for n in numbers]
+    return [
+        {
+            "external_id": f"g-{n}",
+            "name": f"G{n}",
+            "serial": f"AB-{n:06}",
+            "price": price,
+        }
+        for n in numbers
+    ]
 
 
 def sends_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -841,7 +1081,11 @@ def sends_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def never_in_doubt(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
         planned = next_planned(job_id, number, first_only=first_only)
-        return [batch for batch in planned if not batch.attempts.filter(result__in=Attempt.IN_DOUBT).exists()]
+        return [
+            batch
+            for batch in planned
+            if not batch.attempts.filter(result__in=Attempt.IN_DOUBT).exists()
+        ]
 
     monkeypatch.setattr(statements, "next_planned", never_in_doubt)
 
@@ -859,7 +1103,13 @@ def refuses(monkeypatch: pytest.MonkeyPatch, refusal: Refused, word: str) -> Non
 
 
 def fails_first(
-    monkeypatch: pytest.MonkeyPatch, place: Any, name: str, error: Exception, *, times: int, after: bool = False
+    monkeypatch: pytest.MonkeyPatch,
+    place: Any,
+    name: str,
+    error: Exception,
+    *,
+    times: int,
+    after: bool = False,
 ) -> None:
     """Let a function fail so many times, before or after it has done its work."""
     works, left = getattr(place, name), threading.Semaphore(times)

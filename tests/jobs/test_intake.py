@@ -29,11 +29,14 @@ def received(content: bytes, name: str = "rows.csv") -> File:
 
 def stored() -> list[str]:
     folder = Path(project.MEDIA_ROOT)
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def test_upload_is_kept_byte_by_byte_and_rung_for(
-    doorbell: Doorbell, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    doorbell: Doorbell,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     ana = make_user()
 
@@ -42,7 +45,12 @@ def test_upload_is_kept_byte_by_byte_and_rung_for(
 
     with default_storage.open(file.stored_as) as content:
         assert content.read() == b"a,b\n1,2\n"
-    assert (file.name, file.size, file.state, file.uploaded_by) == ("rows.csv", 8, FileState.READING, ana)
+    assert (file.name, file.size, file.state, file.uploaded_by) == (
+        "rows.csv",
+        8,
+        FileState.READING,
+        ana,
+    )
     assert doorbell == [("read_file", (file.pk,))]
 
 
@@ -66,7 +74,12 @@ def test_empty_upload_is_refused() -> None:
 def test_reading_finds_out_what_a_file_is() -> None:
     file = received("\ufeffname;price\nDrill;1,5\n\nSäge;2\n".encode())
 
-    assert (file.state, file.format, file.encoding, file.delimiter) == (FileState.READY, "csv", "utf-8-sig", ";")
+    assert (file.state, file.format, file.encoding, file.delimiter) == (
+        FileState.READY,
+        "csv",
+        "utf-8-sig",
+        ";",
+    )
     assert (file.columns, file.rows) == (["name", "price"], 2)
     assert file.sample == [[2, ["Drill", "1,5"]], [4, ["Säge", "2"]]]
 
@@ -75,8 +88,9 @@ def test_file_that_cannot_be_read_says_why() -> None:
     file = received(b"\x89PNG\r\n\x1a\n" + b"x" * 100)
 
     assert (file.state, file.error) == (
-        FileState.REJECTED, "This is a picture. Upload CSV, XLSX, JSON or JSON Lines.",
-    )  # fmt: skip
+        FileState.REJECTED,
+        "This is a picture. Upload CSV, XLSX, JSON or JSON Lines.",
+    )
 
 
 def test_file_read_in_another_way_on_request(doorbell: Doorbell) -> None:
@@ -87,7 +101,11 @@ def test_file_read_in_another_way_on_request(doorbell: Doorbell) -> None:
     intake.read_file(file, stopping=threading.Event())
     file.refresh_from_db()
 
-    assert (file.state, file.error, file.sample) == (FileState.READY, "", [[2, ["Säge"]]])
+    assert (file.state, file.error, file.sample) == (
+        FileState.READY,
+        "",
+        [[2, ["Säge"]]],
+    )
 
 
 def test_workbook_tells_of_what_its_cells_do_not() -> None:
@@ -101,11 +119,14 @@ def test_workbook_tells_of_what_its_cells_do_not() -> None:
 
     assert file.staged_as
     assert [warning.partition(" ")[2][:30] for warning in file.warnings] == [
-        "formula without a stored resul", "value in id like 1.23E+12: a s",
-    ]  # fmt: skip
+        "formula without a stored resul",
+        "value in id like 1.23E+12: a s",
+    ]
 
 
-def test_reading_that_was_interrupted_goes_on_with_the_next_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_that_was_interrupted_goes_on_with_the_next_ring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(intake, "SAY_EVERY", 2)
     file = intake.receive([b"a\n1\n2\n3\n"], "rows.csv", by=None)
     stopping = threading.Event()
@@ -134,7 +155,10 @@ def test_rows_of_a_file_whose_content_is_gone_are_refused() -> None:
     file = received(b"a\n1\n")
     file.delete_content()
 
-    with pytest.raises(FileRefused, match="The stored file is gone"), intake.open_rows(file):
+    with (
+        pytest.raises(FileRefused, match="The stored file is gone"),
+        intake.open_rows(file),
+    ):
         pass
 
 

@@ -1,5 +1,6 @@
-"""The engine as a machine that people, Zendesk and crashes push about in any order: jobs are launched, paused and
-cancelled, answers are lost, drivers killed at chosen instants, frozen and doubled. After each step the invariants hold.
+"""The engine as a machine that people, Zendesk and crashes push about in any order:
+jobs are launched, paused and cancelled, answers are lost, drivers killed at chosen
+instants, frozen and doubled. After each step the invariants hold.
 
 JOBSUI_STATE_EXAMPLES makes longer runs, each of other examples, and prints their steps.
 """
@@ -46,15 +47,40 @@ ONE_DAY = 86_400
 END_SECONDS = 45
 
 EDGES = (
-    "http:after-write:POST /jobs", "http:before-write:POST /jobs", "http:after-read:POST /jobs",
-    "commit:before", "commit:after",
-    "http:before-write:GET show_many", "http:after-read:GET show_many", "http:after-read:GET /records",
-)  # fmt: skip
+    "http:after-write:POST /jobs",
+    "http:before-write:POST /jobs",
+    "http:after-read:POST /jobs",
+    "commit:before",
+    "commit:after",
+    "http:before-write:GET show_many",
+    "http:after-read:GET show_many",
+    "http:after-read:GET /records",
+)
 FAULTS = (
-    "drop-before-accept", "drop-after-accept", "502-after-accept", "503", "503-retry-after", "html-502", "html-200",
-    "409", "rate-429", "too-many-jobs", "partial-list", "slow", "fresh-404", "killed", "failed-partial",
-    "results-object", "no-index", "no-id", "shuffled", "short-results", "generic-results", "status-expired", "slow-job",
-)  # fmt: skip
+    "drop-before-accept",
+    "drop-after-accept",
+    "502-after-accept",
+    "503",
+    "503-retry-after",
+    "html-502",
+    "html-200",
+    "409",
+    "rate-429",
+    "too-many-jobs",
+    "partial-list",
+    "slow",
+    "fresh-404",
+    "killed",
+    "failed-partial",
+    "results-object",
+    "no-index",
+    "no-id",
+    "shuffled",
+    "short-results",
+    "generic-results",
+    "status-expired",
+    "slow-job",
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +126,8 @@ class Drive:
 
 @dataclass(frozen=True)
 class Freeze:
-    """A driver stands still, from a failpoint on or from any moment, until another has taken over, and goes on."""
+    """A driver stands still, from a failpoint on or from any moment, until another has
+    taken over, and goes on."""
 
     failpoint: str
     seconds: float
@@ -109,32 +136,58 @@ class Freeze:
 
 whiles = st.sampled_from((0.05, 0.2, 0.4, 0.8))
 all_rules = st.builds(
-    Rules, st.sampled_from(Weight), stop_percent=st.sampled_from((None, 2)), stop_rows=st.just(100),
+    Rules,
+    st.sampled_from(Weight),
+    stop_percent=st.sampled_from((None, 2)),
+    stop_rows=st.just(100),
     stop_refusals=st.sampled_from((None, 2)),
-)  # fmt: skip
+)
 launches = st.builds(
-    Launch, st.sampled_from(Action), st.sampled_from((700, 400, 250, 101, 100, 99, 3, 1)),
-    st.sampled_from(("none", "ours", "theirs")), st.booleans(), st.sampled_from((False, False, False, True)), all_rules,
-)  # fmt: skip
+    Launch,
+    st.sampled_from(Action),
+    st.sampled_from((700, 400, 250, 101, 100, 99, 3, 1)),
+    st.sampled_from(("none", "ours", "theirs")),
+    st.booleans(),
+    st.sampled_from((False, False, False, True)),
+    all_rules,
+)
 faults = st.dictionaries(
     st.sampled_from(FAULTS),
-    st.fixed_dictionaries({"rate": st.sampled_from((0.3, 1)), "times": st.integers(1, 4)}),
-    min_size=1, max_size=3,
-)  # fmt: skip
-failpoints = st.builds("{}:{}".format, st.sampled_from(EDGES), st.sampled_from((2, 1, 3, 4, 5, 6, 8, 11)))
+    st.fixed_dictionaries(
+        {"rate": st.sampled_from((0.3, 1)), "times": st.integers(1, 4)}
+    ),
+    min_size=1,
+    max_size=3,
+)
+failpoints = st.builds(
+    "{}:{}".format, st.sampled_from(EDGES), st.sampled_from((2, 1, 3, 4, 5, 6, 8, 11))
+)
 events = st.one_of(
     st.builds(Drive, failpoints, st.just(3.0), st.booleans(), launches),
     st.builds(Drive, st.just(""), whiles, st.booleans(), launches),
-    st.builds(Freeze, st.builds("commit:after:{}".format, st.integers(3, 9)), whiles, launches),
+    st.builds(
+        Freeze, st.builds("commit:after:{}".format, st.integers(3, 9)), whiles, launches
+    ),
     st.builds(Freeze, st.just(""), whiles, launches),
-    st.builds(Ask, st.integers(0, 11), st.sampled_from(("look", "resend", "accept")), all_rules),
-    st.builds(Weather, faults, st.sampled_from((0, 0, 1, 4, 30)), st.sampled_from((ONE_DAY, ONE_DAY, 0.2))),
+    st.builds(
+        Ask,
+        st.integers(0, 11),
+        st.sampled_from(("look", "resend", "accept")),
+        all_rules,
+    ),
+    st.builds(
+        Weather,
+        faults,
+        st.sampled_from((0, 0, 1, 4, 30)),
+        st.sampled_from((ONE_DAY, ONE_DAY, 0.2)),
+    ),
     launches,
 )
 
 
 class Engine(RuleBasedStateMachine):
-    """One rule for all events: Hypothesis likes to leave rules out, and then little happens."""
+    """One rule for all events: Hypothesis likes to leave rules out, and then little
+    happens."""
 
     world: ClassVar[World]
     reports: ClassVar[Path]
@@ -149,16 +202,29 @@ class Engine(RuleBasedStateMachine):
         self.before = Snapshot.taken()
 
     @initialize(
-        window=st.sampled_from((2, 5, 30)), rate=st.sampled_from((1_200, 60_000)), seconds=st.sampled_from((0.1, 0.4)),
+        window=st.sampled_from((2, 5, 30)),
+        rate=st.sampled_from((1_200, 60_000)),
+        seconds=st.sampled_from((0.1, 0.4)),
         ahead=st.booleans(),
-    )  # fmt: skip
+    )
     def account(self, window: int, rate: int, seconds: float, ahead: bool) -> None:
         self.sandbox.reset()
         self.sandbox.settings(
-            api_tokens=True, max_running_jobs=window, job_seconds=seconds, job_spread=0.5, retry_after=0,
-            fresh_seconds=0.4, slow_seconds=0.6, other_jobs=0, status_seconds=ONE_DAY, requests_per_minute=rate,
-        )  # fmt: skip
-        self.world.connection.max_running_jobs, self.world.connection.requests_per_minute = window, rate
+            api_tokens=True,
+            max_running_jobs=window,
+            job_seconds=seconds,
+            job_spread=0.5,
+            retry_after=0,
+            fresh_seconds=0.4,
+            slow_seconds=0.6,
+            other_jobs=0,
+            status_seconds=ONE_DAY,
+            requests_per_minute=rate,
+        )
+        (
+            self.world.connection.max_running_jobs,
+            self.world.connection.requests_per_minute,
+        ) = window, rate
         self.world.connection.posts_ahead = ahead
         self.world.connection.save()
         self.world.object("gadget")
@@ -173,7 +239,9 @@ class Engine(RuleBasedStateMachine):
                 self._ask(event)
             case Weather():
                 self.sandbox.faults(**event.faults)
-                self.sandbox.settings(other_jobs=event.others, status_seconds=event.lasting)
+                self.sandbox.settings(
+                    other_jobs=event.others, status_seconds=event.lasting
+                )
             case Drive():
                 self._drive(event)
             case Freeze():
@@ -182,10 +250,18 @@ class Engine(RuleBasedStateMachine):
     def _launch(self, what: Launch) -> None:
         if Job.objects.moving().count() >= MOST_MOVING:
             return
-        target = "gadget" if what.action is Action.CREATE and what.ids == "none" else "label"
+        target = (
+            "gadget" if what.action is Action.CREATE and what.ids == "none" else "label"
+        )
         with self._good_weather():
             rows = self._rows(what, target)
-            job = self.world.checked(rows, what.action, key=target, invalid="skip", own_external_ids=what.ids != "none")
+            job = self.world.checked(
+                rows,
+                what.action,
+                key=target,
+                invalid="skip",
+                own_external_ids=what.ids != "none",
+            )
             self._let_go(job, canary=what.canary, rules=what.rules)
 
     def _ask(self, what: Ask) -> None:
@@ -204,7 +280,9 @@ class Engine(RuleBasedStateMachine):
             else:
                 getattr(control, verb)(job, by=None)
         except NotPossibleNow:
-            assert self.living, f"{verb} was offered, and nobody has changed the job since."
+            assert self.living, (
+                f"{verb} was offered, and nobody has changed the job since."
+            )
 
     def _drive(self, how: Drive) -> None:
         if not self.is_moving:
@@ -246,11 +324,18 @@ class Engine(RuleBasedStateMachine):
 
     @invariant()
     def holds(self) -> None:
-        applied = self._applied()  # First: what is applied by now was written down before.
+        applied = (
+            self._applied()
+        )  # First: what is applied by now was written down before.
         now = Snapshot.taken()
         try:
             assert not drivers.reported(self.reports)
-            assert {driver.exit_status for driver in self.drivers} <= {None, 0, 77, -9}, "A driver broke down."
+            assert {driver.exit_status for driver in self.drivers} <= {
+                None,
+                0,
+                77,
+                -9,
+            }, "A driver broke down."
             invariants.rows_add_up(now)
             invariants.counters_are_sums(now)
             invariants.epochs_follow_each_other(now)
@@ -299,7 +384,12 @@ class Engine(RuleBasedStateMachine):
     @staticmethod
     def _epoch() -> int:
         """How often the account was taken over."""
-        return max(Lease.objects.filter(name__startswith="account:").values_list("epoch", flat=True), default=0)
+        return max(
+            Lease.objects.filter(name__startswith="account:").values_list(
+                "epoch", flat=True
+            ),
+            default=0,
+        )
 
     def _rows(self, what: Launch, target: str) -> list[dict[str, Any]]:
         """Rows of keys that no other job has."""
@@ -314,20 +404,36 @@ class Engine(RuleBasedStateMachine):
             return [{"id": ids.get(n, f"missing-{n}")} | more for n in numbers]
         if what.action is Action.UPSERT_BY_NAME or target == "gadget":
             refused = set()  # There a name that is taken is no reason to refuse.
-        taken = [{"name": f"Taken {n}", "custom_object_fields": {"serial": serial(n)}} for n in refused]
+        taken = [
+            {"name": f"Taken {n}", "custom_object_fields": {"serial": serial(n)}}
+            for n in refused
+        ]
         if taken:
             self.sandbox.add_records(target, taken)
-        rows = [{"name": f"{'Taken' if n in refused else 'G'} {n}", "serial": serial(n)} for n in numbers]
+        rows = [
+            {"name": f"{'Taken' if n in refused else 'G'} {n}", "serial": serial(n)}
+            for n in numbers
+        ]
         if what.has_bad_rows:
             rows[0]["serial"] = "none"
-        if what.action is Action.UPSERT_BY_EXTERNAL_ID or (what.action is Action.CREATE and what.ids == "theirs"):
-            return [{"external_id": f"g-{n}"} | row for n, row in zip(numbers, rows, strict=True)]
+        if what.action is Action.UPSERT_BY_EXTERNAL_ID or (
+            what.action is Action.CREATE and what.ids == "theirs"
+        ):
+            return [
+                {"external_id": f"g-{n}"} | row
+                for n, row in zip(numbers, rows, strict=True)
+            ]
         return rows
 
     def _records(self, target: str, numbers: list[int]) -> dict[int, str]:
         """Their ids."""
         records = [
-            {"external_id": f"g-{n}", "name": f"G {n}", "custom_object_fields": {"serial": serial(n)}} for n in numbers
+            {
+                "external_id": f"g-{n}",
+                "name": f"G {n}",
+                "custom_object_fields": {"serial": serial(n)},
+            }
+            for n in numbers
         ]
         ids = self.sandbox.add_records(target, records) if records else []
         self.keys |= {i: f"g-{n}" for i, n in zip(ids, numbers, strict=True)}
@@ -343,7 +449,9 @@ class Engine(RuleBasedStateMachine):
     def _retry(self, job: Job) -> None:
         with self._good_weather():
             again = control.retry(job, by=None)
-            self.world.doorbell[:] = [ring for ring in self.world.doorbell if ring[0] != "drive"]
+            self.world.doorbell[:] = [
+                ring for ring in self.world.doorbell if ring[0] != "drive"
+            ]
             self.world.doorbell.answer()
             again.refresh_from_db()
             if again.state == JobState.READY:
@@ -376,14 +484,23 @@ def serial(number: int) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(60 + (EXAMPLES or FEW) * SECONDS_AN_EXAMPLE)
-def test_invariants_hold_whatever_happens_in_whatever_order(world: World, tmp_path: Path) -> None:
+def test_invariants_hold_whatever_happens_in_whatever_order(
+    world: World, tmp_path: Path
+) -> None:
     Engine.world, Engine.reports = world, tmp_path / "reports"
 
-    # What happens depends on the time as well, so a failure can seldom be had again, let alone be made smaller.
+    # What happens depends on the time as well, so a failure can seldom be had again,
+    # let alone be made smaller.
     run_state_machine_as_test(
         Engine,
         settings=settings(
-            max_examples=EXAMPLES or FEW, derandomize=not EXAMPLES, stateful_step_count=STEPS, deadline=None,
-            database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), verbosity=VERBOSITY,
+            max_examples=EXAMPLES or FEW,
+            derandomize=not EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            verbosity=VERBOSITY,
         ),
-    )  # fmt: skip
+    )

@@ -35,7 +35,9 @@ def test_a_lease_that_ran_out_is_taken_with_a_new_epoch() -> None:
     assert (first.renew(), second.renew()) == (False, True)
 
 
-def test_a_lease_given_back_is_free_even_if_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_given_back_is_free_even_if_the_clock_is_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     first = leases.acquire("account:a", owner="one")
     assert first
     first.release()

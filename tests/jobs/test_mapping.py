@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from jobsui.jobs.engine.mapping import Item, Problem, RowReader, check_mapping, suggest, target_key, targets
+from jobsui.jobs.engine.mapping import (
+    Item,
+    Problem,
+    RowReader,
+    check_mapping,
+    suggest,
+    target_key,
+    targets,
+)
 from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import MappingRefused
@@ -16,7 +24,12 @@ FIELDS = (
     Field("total", "Total", "rollup", readonly=True),
 )
 SCHEMA = Schema("asset", FIELDS)
-ALL = {"External": "external_id", "Name": "name", "Serial": "field:serial_no", "Price": "field:price"}
+ALL = {
+    "External": "external_id",
+    "Name": "name",
+    "Serial": "field:serial_no",
+    "Price": "field:price",
+}
 
 
 def schema(**rules: Any) -> Schema:
@@ -36,7 +49,9 @@ def read(
     **options: Any,
 ) -> Item | list[Problem]:
     columns = list(mapping)
-    return RowReader(of, action, mapping, columns, Options(prefix="job", **options)).read((7, cells))
+    return RowReader(
+        of, action, mapping, columns, Options(prefix="job", **options)
+    ).read((7, cells))
 
 
 def item(cells: list[str], action: Action = Action.CREATE, **more: Any) -> Any:
@@ -45,7 +60,9 @@ def item(cells: list[str], action: Action = Action.CREATE, **more: Any) -> Any:
     return json.loads(found.json)
 
 
-def problems(cells: list[str], action: Action = Action.CREATE, **more: Any) -> list[tuple[str, str, str]]:
+def problems(
+    cells: list[str], action: Action = Action.CREATE, **more: Any
+) -> list[tuple[str, str, str]]:
     found = read(cells, action, **more)
     assert isinstance(found, list)
     return [(problem.column, problem.value, problem.code) for problem in found]
@@ -69,7 +86,11 @@ def test_autonumbered_name_is_no_target() -> None:
 
 def test_required_are_key_name_and_required_fields_where_records_are_made() -> None:
     def required(action: Action) -> list[str]:
-        return [target.key for target in targets(schema(unique=True), action) if target.required]
+        return [
+            target.key
+            for target in targets(schema(unique=True), action)
+            if target.required
+        ]
 
     assert required(Action.CREATE) == ["name", "field:serial_no"]
     assert required(Action.UPDATE) == ["id"]
@@ -81,50 +102,90 @@ def test_required_are_key_name_and_required_fields_where_records_are_made() -> N
 @pytest.mark.parametrize(
     ("column", "target"),
     [
-        ("serial_no", "field:serial_no"), ("Serial number", "field:serial_no"), ("SERIAL-NO", "field:serial_no"),
-        ("serialNumber", "field:serial_no"), ("custom_object_fields.serial_no", "field:serial_no"),
-        ("External ID", "external_id"), ("externalid", "external_id"), ("Ext ID", "external_id"),
-        ("standard::external_id", "external_id"), ("NAME", "name"), ("id", None), ("total", None), ("Asset No", None),
-        ("日本", None), ("", None), ("!!!", None),
+        ("serial_no", "field:serial_no"),
+        ("Serial number", "field:serial_no"),
+        ("SERIAL-NO", "field:serial_no"),
+        ("serialNumber", "field:serial_no"),
+        ("custom_object_fields.serial_no", "field:serial_no"),
+        ("External ID", "external_id"),
+        ("externalid", "external_id"),
+        ("Ext ID", "external_id"),
+        ("standard::external_id", "external_id"),
+        ("NAME", "name"),
+        ("id", None),
+        ("total", None),
+        ("Asset No", None),
+        ("日本", None),
+        ("", None),
+        ("!!!", None),
     ],
-)  # fmt: skip
-def test_column_is_matched_by_what_people_call_it(column: str, target: str | None) -> None:
+)
+def test_column_is_matched_by_what_people_call_it(
+    column: str, target: str | None
+) -> None:
     assert suggest([column], targets(SCHEMA, Action.CREATE)).get(column) == target
 
 
 def test_exact_name_beats_a_similar_one_wherever_it_stands() -> None:
-    offered = targets(Schema("a", (Field("x", "State", "text"), Field("state", "Region", "text"))), Action.CREATE)
+    offered = targets(
+        Schema("a", (Field("x", "State", "text"), Field("state", "Region", "text"))),
+        Action.CREATE,
+    )
 
-    assert suggest(["STATE", "state", "State"], offered) == {"state": "field:state", "State": "field:x"}
+    assert suggest(["STATE", "state", "State"], offered) == {
+        "state": "field:state",
+        "State": "field:x",
+    }
 
 
 def test_names_in_other_scripts_are_told_apart() -> None:
-    offered = targets(Schema("a", (Field("a1", "Größe", "text"), Field("a2", "重さ", "text"))), Action.CREATE)
+    offered = targets(
+        Schema("a", (Field("a1", "Größe", "text"), Field("a2", "重さ", "text"))),
+        Action.CREATE,
+    )
 
-    assert suggest(["重さ", "GRÖSSE", "高さ"], offered) == {"重さ": "field:a2", "GRÖSSE": "field:a1"}
+    assert suggest(["重さ", "GRÖSSE", "高さ"], offered) == {
+        "重さ": "field:a2",
+        "GRÖSSE": "field:a1",
+    }
 
 
 def test_label_of_two_fields_is_not_guessed() -> None:
-    offered = targets(Schema("a", (Field("f1", "Date", "text"), Field("f2", "Date", "text"))), Action.CREATE)
+    offered = targets(
+        Schema("a", (Field("f1", "Date", "text"), Field("f2", "Date", "text"))),
+        Action.CREATE,
+    )
 
     assert suggest(["Date"], offered) == {}
 
 
 def test_no_target_is_suggested_twice() -> None:
-    assert suggest(["Price", "price", "PRICE"], targets(SCHEMA, Action.CREATE)) == {"price": "field:price"}
+    assert suggest(["Price", "price", "PRICE"], targets(SCHEMA, Action.CREATE)) == {
+        "price": "field:price"
+    }
 
 
 @pytest.mark.parametrize(
     ("action", "mapping", "rules", "said"),
     [
-        (Action.CREATE, {"A": "name"}, {}, ["Serial number must be filled. Choose its column."]),
+        (
+            Action.CREATE,
+            {"A": "name"},
+            {},
+            ["Serial number must be filled. Choose its column."],
+        ),
         (
             Action.CREATE,
             {"A": "name", "B": "name", "C": "field:serial_no"},
             {},
             ["Two columns fill Name: A, B. Keep one."],
         ),
-        (Action.CREATE, {"A": "name", "Z": "field:serial_no"}, {}, ["The file has no column 'Z'."]),
+        (
+            Action.CREATE,
+            {"A": "name", "Z": "field:serial_no"},
+            {},
+            ["The file has no column 'Z'."],
+        ),
         (
             Action.CREATE,
             {"A": "name", "B": "field:serial_no", "C": "field:total"},
@@ -137,15 +198,32 @@ def test_no_target_is_suggested_twice() -> None:
             {"autonumbered": True},
             ["name cannot be filled by this action."],
         ),
-        (Action.UPDATE, {"A": "name"}, {}, ["Zendesk ID must be filled. Choose its column."]),
+        (
+            Action.UPDATE,
+            {"A": "name"},
+            {},
+            ["Zendesk ID must be filled. Choose its column."],
+        ),
         (
             Action.UPDATE,
             {"A": "id"},
             {},
-            ["Nothing but the ID is chosen, so nothing would change. Choose a column to write."],
+            [
+                "Nothing but the ID is chosen, so nothing would change. Choose a column to write."
+            ],
         ),
-        (Action.DELETE, {"A": "id", "B": "name"}, {}, ["name cannot be filled by this action."]),
-        (Action.DELETE_BY_EXTERNAL_ID, {}, {}, ["External ID must be filled. Choose its column."]),
+        (
+            Action.DELETE,
+            {"A": "id", "B": "name"},
+            {},
+            ["name cannot be filled by this action."],
+        ),
+        (
+            Action.DELETE_BY_EXTERNAL_ID,
+            {},
+            {},
+            ["External ID must be filled. Choose its column."],
+        ),
         (
             Action.UPSERT_BY_NAME,
             {"A": "name"},
@@ -168,7 +246,13 @@ def test_mapping_that_cannot_work_is_refused_with_every_reason(
 
 def test_mapping_that_can_work_is_not_refused() -> None:
     check_mapping(ALL, list(ALL), Action.CREATE, SCHEMA, Options())
-    check_mapping({"A": "external_id", "B": "field:price"}, ["A", "B"], Action.UPSERT_BY_EXTERNAL_ID, SCHEMA, Options())
+    check_mapping(
+        {"A": "external_id", "B": "field:price"},
+        ["A", "B"],
+        Action.UPSERT_BY_EXTERNAL_ID,
+        SCHEMA,
+        Options(),
+    )
     check_mapping({"A": "id"}, ["A", "B"], Action.DELETE, SCHEMA, Options())
 
 
@@ -188,7 +272,9 @@ def test_row_becomes_an_item_with_fields_in_their_place() -> None:
         (Action.UPDATE, {"A": "id", "B": "name"}, '{"id":"01HZ","name":"Ä \\" \\n b"}'),
     ],
 )
-def test_item_is_one_line_of_json(action: Action, mapping: dict[str, str], line: str) -> None:
+def test_item_is_one_line_of_json(
+    action: Action, mapping: dict[str, str], line: str
+) -> None:
     found = read(["01HZ", 'Ä " \n b'][: len(mapping)], action, mapping=mapping)
 
     assert isinstance(found, Item)
@@ -225,9 +311,13 @@ def test_target_that_is_not_offered_is_refused_with_those_that_are() -> None:
 
 def test_blank_required_cells_are_problems_named_one_by_one() -> None:
     assert problems(["A-1", " ", "", "x"]) == [
-        ("Name", " ", "empty"), ("Serial", "", "empty"), ("Price", "x", "not_a_number"),
-    ]  # fmt: skip
-    assert problems(["", "Drill", "", ""], Action.UPSERT_BY_EXTERNAL_ID) == [("External", "", "empty")]
+        ("Name", " ", "empty"),
+        ("Serial", "", "empty"),
+        ("Price", "x", "not_a_number"),
+    ]
+    assert problems(["", "Drill", "", ""], Action.UPSERT_BY_EXTERNAL_ID) == [
+        ("External", "", "empty")
+    ]
 
 
 def test_created_record_without_external_id_gets_one_of_its_row() -> None:
@@ -237,31 +327,47 @@ def test_created_record_without_external_id_gets_one_of_its_row() -> None:
 
 
 def test_only_create_gets_external_ids_of_ours() -> None:
-    assert item(["01HZ", "Drill"], Action.UPDATE, mapping={"A": "id", "B": "name"}) == {"id": "01HZ", "name": "Drill"}
+    assert item(["01HZ", "Drill"], Action.UPDATE, mapping={"A": "id", "B": "name"}) == {
+        "id": "01HZ",
+        "name": "Drill",
+    }
 
 
 def test_keys_of_an_item_are_what_may_stand_once() -> None:
-    def keys_of(action: Action, cells: list[str], mapping: dict[str, str], **rules: Any) -> object:
+    def keys_of(
+        action: Action, cells: list[str], mapping: dict[str, str], **rules: Any
+    ) -> object:
         found = read(cells, action, mapping=mapping, of=schema(**rules))
         assert isinstance(found, Item)
         return found.keys
 
     named = {"E": "external_id", "N": "name", "S": "field:serial_no"}
     assert keys_of(Action.CREATE, ["A", "B", "1"], named) == (("external_id", "A"),)
-    assert keys_of(Action.CREATE, ["A", "B", "1"], named, unique=True) == (("external_id", "A"), ("name", "B"))
-    assert keys_of(Action.UPDATE, ["1", ""], {"I": "id", "E": "external_id"}) == (("id", "1"),)
+    assert keys_of(Action.CREATE, ["A", "B", "1"], named, unique=True) == (
+        ("external_id", "A"),
+        ("name", "B"),
+    )
+    assert keys_of(Action.UPDATE, ["1", ""], {"I": "id", "E": "external_id"}) == (
+        ("id", "1"),
+    )
     assert keys_of(Action.DELETE, ["1"], {"I": "id"}) == (("id", "1"),)
 
 
-def test_row_wider_than_the_header_is_a_problem_unless_what_is_beyond_is_blank() -> None:
+def test_row_wider_than_the_header_is_a_problem_unless_what_is_beyond_is_blank() -> (
+    None
+):
     assert problems(["A", "B", "1", "", "", "lost"]) == [("", "lost", "too_many_cells")]
     assert item(["A", "B", "1", "", "", " "])["name"] == "B"
 
 
-@pytest.mark.parametrize(("letter", "fits"), [("a", 32_000), ("ä", 16_000), ("𝄞", 8_000)])
+@pytest.mark.parametrize(
+    ("letter", "fits"), [("a", 32_000), ("ä", 16_000), ("𝄞", 8_000)]
+)
 def test_record_of_more_than_32_kb_is_a_problem(letter: str, fits: int) -> None:
     assert len(item(["A", letter * fits, "1", ""])["name"]) == fits
-    assert [code for _, _, code in problems(["A", letter * (fits + 800), "1", ""])] == ["too_large"]
+    assert [code for _, _, code in problems(["A", letter * (fits + 800), "1", ""])] == [
+        "too_large"
+    ]
 
 
 def test_problem_keeps_the_beginning_of_the_value_and_no_zero_bytes() -> None:

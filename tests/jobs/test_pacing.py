@@ -33,7 +33,9 @@ def spent(budget: Budget) -> int:
 
 @pytest.mark.parametrize("share", [100, 80, 50])
 @pytest.mark.parametrize("per_minute", [10, 60, 200, 700, 2500])
-def test_budget_spends_its_share_of_a_minute_and_never_more_than_the_minute(per_minute: int, share: int) -> None:
+def test_budget_spends_its_share_of_a_minute_and_never_more_than_the_minute(
+    per_minute: int, share: int
+) -> None:
     clock = Clock()
     budget = Budget(per_minute, share, clock=clock)
 
@@ -94,10 +96,15 @@ def test_budget_waits_as_long_as_zendesk_says() -> None:
         ({"X-Rate-Limit-Remaining": "soon"}, 20),
         ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=0; resets=41"}, 0),
         ({"Zendesk-RateLimit-custom-objects": "total=100; remaining=1; resets=41"}, 20),
-        ({"zendesk-ratelimit-inflight-jobs": "total=30; remaining=0; resets=60"}, 20),  # of job slots, not of requests
+        (
+            {"zendesk-ratelimit-inflight-jobs": "total=30; remaining=0; resets=60"},
+            20,
+        ),  # of job slots, not of requests
     ],
 )
-def test_budget_believes_headers_before_itself(headers: dict[str, str], spendable: int) -> None:
+def test_budget_believes_headers_before_itself(
+    headers: dict[str, str], spendable: int
+) -> None:
     clock = Clock()
     budget = Budget(600, clock=clock)
     clock.now += 60
@@ -196,7 +203,12 @@ def test_backoff_rests_as_long_as_was_asked() -> None:
 
 @pytest.mark.parametrize(
     ("seen", "typical", "mean", "long"),
-    [([], 10, 2.5, 10), ([4], 4, 4, 10), ([1] * 99 + [51], 1, 1.5, 1), ([1] * 50 + [9] * 50, 5, 5, 9)],
+    [
+        ([], 10, 2.5, 10),
+        ([4], 4, 4, 10),
+        ([1] * 99 + [51], 1, 1.5, 1),
+        ([1] * 50 + [9] * 50, 5, 5, 9),
+    ],
 )
 def test_durations(seen: list[float], typical: float, mean: float, long: float) -> None:
     durations = Durations()
@@ -227,7 +239,9 @@ def test_durations_are_those_of_the_last_300_jobs() -> None:
         (5, 5, 9, 0),  # longer than all others: who knows
     ],
 )
-def test_durations_foretell_which_jobs_end(ran: float, since: float, by: float, probability: float) -> None:
+def test_durations_foretell_which_jobs_end(
+    ran: float, since: float, by: float, probability: float
+) -> None:
     durations = Durations()
     for seconds in (1, 2, 3, 4):
         durations.add(seconds)
@@ -247,19 +261,58 @@ def test_trips_are_told_by_the_last_answers() -> None:
     ("duration", "rate", "trip", "how", "least", "most"),
     [
         (1, 41, 0.02, "known", 0.25, 0.3),  # window-bound: as often as courtesy allows
-        (10, 41, 0.02, "known", 1.3, 1.8),  # ... but a look tells of four batches at least
+        (
+            10,
+            41,
+            0.02,
+            "known",
+            1.3,
+            1.8,
+        ),  # ... but a look tells of four batches at least
         (10, 3.3, 0.15, "known", 1.3, 2.5),
-        (1, 11.5, 0.02, "known", 1.5, 3),  # rate-bound: while the window has room a late look costs nothing
+        (
+            1,
+            11.5,
+            0.02,
+            "known",
+            1.5,
+            3,
+        ),  # rate-bound: while the window has room a late look costs nothing
         (1, 3.3, 0.15, "known", 6, 10),
-        (5, 3.3, 0.15, "ahead", 8, 10),  # who posts ahead need not know that slots are free
+        (
+            5,
+            3.3,
+            0.15,
+            "ahead",
+            8,
+            10,
+        ),  # who posts ahead need not know that slots are free
         (1, 41, 0.02, "ahead", 0.25, 0.4),
-        (1, 41, 0.02, "told", 0.4, 0.8),  # and looks only for what became of the batches when told of the slots
+        (
+            1,
+            41,
+            0.02,
+            "told",
+            0.4,
+            0.8,
+        ),  # and looks only for what became of the batches when told of the slots
         (10, 41, 0.02, "told", 5, 8),
-        (600, 3.3, 0.15, "known", 10, 10),  # never less often: people want to see progress
+        (
+            600,
+            3.3,
+            0.15,
+            "known",
+            10,
+            10,
+        ),  # never less often: people want to see progress
     ],
 )
-def test_poll_interval(duration: float, rate: float, trip: float, how: str, least: float, most: float) -> None:
-    interval = pacing.poll_interval(duration, 30, rate, rate, trip, ahead=how != "known", told=how == "told")
+def test_poll_interval(
+    duration: float, rate: float, trip: float, how: str, least: float, most: float
+) -> None:
+    interval = pacing.poll_interval(
+        duration, 30, rate, rate, trip, ahead=how != "known", told=how == "told"
+    )
 
     assert least <= interval <= most
 
@@ -268,9 +321,21 @@ def test_poll_interval(duration: float, rate: float, trip: float, how: str, leas
 
 
 def account(**limits: Any) -> Allowance:
-    """An account of 600 requests a minute and 30 jobs of which 100 took a second each."""
+    """An account of 600 requests a minute and 30 jobs of which 100 took a second
+    each."""
     told = Allowance()
-    told.agree([Connection(**{"requests_per_minute": 600, "share": 100, "max_running_jobs": 30, **limits})])
+    told.agree(
+        [
+            Connection(
+                **{
+                    "requests_per_minute": 600,
+                    "share": 100,
+                    "max_running_jobs": 30,
+                    **limits,
+                }
+            )
+        ]
+    )
     for _ in range(100):
         told.durations.add(1.0)
     told.budget._tokens = told.budget.burst
@@ -285,18 +350,29 @@ def running(*ages: float) -> list[Flight]:
 
 
 def hear(
-    told: Allowance, error: ZendeskError | None, answer: Answer | None, *, running: int, on_the_way: int
-) -> None:  # fmt: skip
+    told: Allowance,
+    error: ZendeskError | None,
+    answer: Answer | None,
+    *,
+    running: int,
+    on_the_way: int,
+) -> None:
     """What became of a post, just now."""
     shipment: Any = None
-    told.heard_of_post(Posted(shipment, error=error, answer=answer), running, on_the_way)
+    told.heard_of_post(
+        Posted(shipment, error=error, answer=answer), running, on_the_way
+    )
 
 
 def test_the_smallest_limits_of_connections_on_one_account_count() -> None:
     told = Allowance()
 
-    told.agree([Connection(requests_per_minute=700, max_running_jobs=10, share=50),
-                Connection(requests_per_minute=400, max_running_jobs=30, share=80)])  # fmt: skip
+    told.agree(
+        [
+            Connection(requests_per_minute=700, max_running_jobs=10, share=50),
+            Connection(requests_per_minute=400, max_running_jobs=30, share=80),
+        ]
+    )
 
     assert (told.window.cap, round(told.budget.rate * 60)) == (10, 200)
 
@@ -330,7 +406,9 @@ def test_posting_ahead_only_where_it_pays(hinders: str) -> None:
 def test_a_post_ahead_that_is_refused_is_no_sign_of_others() -> None:
     told = account()
 
-    hear(told, TooManyJobs("Too many", retry_after=None), None, running=27, on_the_way=4)
+    hear(
+        told, TooManyJobs("Too many", retry_after=None), None, running=27, on_the_way=4
+    )
 
     assert (told.window.size, told.posts.left) == (30, 0)
 
@@ -341,7 +419,9 @@ def says(free: int, total: int = 30) -> Answer:
     return Answer(201, {"zendesk-ratelimit-inflight-jobs": slots}, b"", elapsed=0.0)
 
 
-@pytest.mark.parametrize(("seconds", "interval"), [(3.0, 1.0), (10.0, 2.0), (40.0, 8.0)])
+@pytest.mark.parametrize(
+    ("seconds", "interval"), [(3.0, 1.0), (10.0, 2.0), (40.0, 8.0)]
+)
 def test_the_last_jobs_are_looked_at_sooner(seconds: float, interval: float) -> None:
     told = account()
     for _ in range(300):
@@ -360,7 +440,10 @@ def test_job_slots_that_zendesk_tells_of_are_used_and_no_others() -> None:
     assert (told.room(looked_at, 0), told.room(looked_at, 3)) == (4, 1)
     assert told.holds(20, has_room=True) == HeldBy.RATE
     hear(told, None, says(free=0), running=20, on_the_way=0)
-    assert (told.room(looked_at, 0), told.holds(20, has_room=False)) == (0, HeldBy.OTHERS)
+    assert (told.room(looked_at, 0), told.holds(20, has_room=False)) == (
+        0,
+        HeldBy.OTHERS,
+    )
 
 
 def test_jobs_that_ended_since_zendesk_told_of_its_slots_have_left_theirs() -> None:
@@ -374,7 +457,9 @@ def test_jobs_that_ended_since_zendesk_told_of_its_slots_have_left_theirs() -> N
     first = told.room([], 0)
     told.heard_of_end(another, now + 1.1)
     both = told.room([], 0)
-    told.heard_of_end(another, another.seen)  # Seen and over at one moment, before Zendesk told.
+    told.heard_of_end(
+        another, another.seen
+    )  # Seen and over at one moment, before Zendesk told.
 
     assert (first, both, told.room([], 0)) == (0, 1, 1)
 
@@ -399,7 +484,9 @@ def test_of_two_answers_the_one_that_left_zendesk_last_counts() -> None:
     assert told.slots.free == 4
 
 
-def test_of_answers_at_one_moment_the_one_that_tells_of_the_fewest_was_the_last() -> None:
+def test_of_answers_at_one_moment_the_one_that_tells_of_the_fewest_was_the_last() -> (
+    None
+):
     told = account()
     shipment: Any = None
     now = time.monotonic()
@@ -419,7 +506,13 @@ def test_slots_whose_jobs_seem_over_are_no_word_of_zendesk() -> None:
     for _ in range(3):
         hear(told, None, says(free=0), running=30, on_the_way=0)
         told.heard_of_end(one, time.monotonic() + 100)
-        hear(told, TooManyJobs("Too many", retry_after=None), None, running=29, on_the_way=1)
+        hear(
+            told,
+            TooManyJobs("Too many", retry_after=None),
+            None,
+            running=29,
+            on_the_way=1,
+        )
 
     assert told.slots.are_believed
 
@@ -431,7 +524,13 @@ def test_slots_that_zendesk_tells_of_and_does_not_have_are_not_believed() -> Non
     for _ in range(2):
         told.slots.at -= 1  # A second later.
         hear(told, None, says(free=20), running=0, on_the_way=0)
-        hear(told, TooManyJobs("Too many", retry_after=None), None, running=10, on_the_way=1)
+        hear(
+            told,
+            TooManyJobs("Too many", retry_after=None),
+            None,
+            running=10,
+            on_the_way=1,
+        )
     told.posts = pacing.Backoff()
 
     assert (told.window.size, told.room(none, 0)) == (10, 10)
@@ -452,7 +551,9 @@ def test_a_smaller_window_of_ours_is_kept_to_whatever_zendesk_tells() -> None:
 def test_others_in_the_window_are_learned_and_named() -> None:
     told = account(posts_ahead=False)
 
-    hear(told, TooManyJobs("Too many", retry_after=None), None, running=20, on_the_way=4)
+    hear(
+        told, TooManyJobs("Too many", retry_after=None), None, running=20, on_the_way=4
+    )
 
     assert (told.window.size, told.holds(20, has_room=False)) == (20, HeldBy.OTHERS)
     assert told.room(running(*[0.1] * 15), 0) == 0  # It rests a moment, then:

@@ -26,7 +26,9 @@ class Zendesk:
     records: list[Record] = field(default_factory=list)
     statuses: list[JobStatus] = field(default_factory=list)
 
-    def records_by_external_ids(self, client: Client, key: str, external_ids: list[str]) -> list[Record]:
+    def records_by_external_ids(
+        self, client: Client, key: str, external_ids: list[str]
+    ) -> list[Record]:
         return [record for record in self.records if record.external_id in external_ids]
 
     def records_by_ids(self, client: Client, key: str, ids: list[str]) -> list[Record]:
@@ -35,14 +37,28 @@ class Zendesk:
     def recent_job_statuses(self, client: Client) -> list[JobStatus]:
         return self.statuses
 
-    def add(self, item: dict[str, Any], number: int, *, made: datetime = SENT_AT) -> None:
+    def add(
+        self, item: dict[str, Any], number: int, *, made: datetime = SENT_AT
+    ) -> None:
         fields = item.get("custom_object_fields", {})
         self.records.append(
-            Record(f"r{number}", item.get("name", ""), item.get("external_id", ""), fields, made.isoformat())
+            Record(
+                f"r{number}",
+                item.get("name", ""),
+                item.get("external_id", ""),
+                fields,
+                made.isoformat(),
+            )
         )
 
-    def queue(self, status_id: str, status: str, total: int | None, results: Any = None) -> None:
-        self.statuses.append(read_job_status({"id": status_id, "status": status, "total": total, "results": results}))
+    def queue(
+        self, status_id: str, status: str, total: int | None, results: Any = None
+    ) -> None:
+        self.statuses.append(
+            read_job_status(
+                {"id": status_id, "status": status, "total": total, "results": results}
+            )
+        )
 
 
 @pytest.fixture
@@ -53,15 +69,31 @@ def zendesk(monkeypatch: pytest.MonkeyPatch) -> Zendesk:
 
 
 def doubt(
-    items: list[Any], action: Action = Action.CREATE, *, waited: float = QUIET, looks: int = 1, unsure: int = 1,
+    items: list[Any],
+    action: Action = Action.CREATE,
+    *,
+    waited: float = QUIET,
+    looks: int = 1,
+    unsure: int = 1,
     known: tuple[str, ...] = (),
-) -> Doubt:  # fmt: skip
+) -> Doubt:
     shipment = Shipment(
-        batch_id=1, job_id=1, attempt_id=1, action=action, object_key="gadget",
-        client=Client("http://127.0.0.1:9", None), connection_id=1, is_part=False, first_sent_at=SENT_AT,
-        items=tuple((place, json.dumps(item).encode()) for place, item in enumerate(items)),
-    )  # fmt: skip
-    return Doubt(shipment, looks, unsure, waited, 10.0, lambda ids: set(known) & set(ids))
+        batch_id=1,
+        job_id=1,
+        attempt_id=1,
+        action=action,
+        object_key="gadget",
+        client=Client("http://127.0.0.1:9", None),
+        connection_id=1,
+        is_part=False,
+        first_sent_at=SENT_AT,
+        items=tuple(
+            (place, json.dumps(item).encode()) for place, item in enumerate(items)
+        ),
+    )
+    return Doubt(
+        shipment, looks, unsure, waited, 10.0, lambda ids: set(known) & set(ids)
+    )
 
 
 def told(finding: Finding) -> tuple[dict[int, str], str]:
@@ -94,7 +126,10 @@ def test_create_is_settled_while_our_clock_is_ahead(zendesk: Zendesk) -> None:
     hurried = doubt(KEYED)
     hurried.shipment.client.clock_ahead = 3600.0
 
-    assert told(reconciling.look(hurried)) == ({0: "created", 1: "created", 2: "created"}, "settled")
+    assert told(reconciling.look(hurried)) == (
+        {0: "created", 1: "created", 2: "created"},
+        "settled",
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,40 +167,70 @@ def test_create_is_sent_again_only_when_absence_proves_something(
 )
 @pytest.mark.parametrize("action", [Action.CREATE, Action.UPSERT_BY_EXTERNAL_ID])
 def test_an_unknown_running_job_of_the_same_size_is_waited_for(
-    zendesk: Zendesk, action: Action, status: str, total: int | None, known: bool, waited: float, rest: str
+    zendesk: Zendesk,
+    action: Action,
+    status: str,
+    total: int | None,
+    known: bool,
+    waited: float,
+    rest: str,
 ) -> None:
     zendesk.queue("V3-1", status, total)
 
-    finding = reconciling.look(doubt(KEYED, action, waited=waited, known=("V3-1",) if known else ()))
+    finding = reconciling.look(
+        doubt(KEYED, action, waited=waited, known=("V3-1",) if known else ())
+    )
 
     assert finding.rest == rest
 
 
-@pytest.mark.parametrize("action", [action for action in Action if action is not Action.CREATE])
-def test_what_may_be_repeated_is_sent_again_after_the_quiet_time(zendesk: Zendesk, action: Action) -> None:
+@pytest.mark.parametrize(
+    "action", [action for action in Action if action is not Action.CREATE]
+)
+def test_what_may_be_repeated_is_sent_again_after_the_quiet_time(
+    zendesk: Zendesk, action: Action
+) -> None:
     early = reconciling.look(doubt(KEYED, action, waited=FRESH))
     late = reconciling.look(doubt(KEYED, action, waited=QUIET))
 
     assert (told(early), told(late)) == (({}, "again"), ({}, "resend"))
 
 
-def test_a_batch_without_an_answer_five_times_is_left_to_a_person(zendesk: Zendesk) -> None:
-    rests = [reconciling.look(doubt(KEYED, Action.UPDATE, unsure=unsure)).rest for unsure in (4, 5)]
+def test_a_batch_without_an_answer_five_times_is_left_to_a_person(
+    zendesk: Zendesk,
+) -> None:
+    rests = [
+        reconciling.look(doubt(KEYED, Action.UPDATE, unsure=unsure)).rest
+        for unsure in (4, 5)
+    ]
 
     assert rests == ["resend", "uncertain"]
 
 
-def matching(zendesk: Zendesk, status_id: str = "V3-1", *, first: int = 0, made: datetime = SENT_AT) -> None:
+def matching(
+    zendesk: Zendesk,
+    status_id: str = "V3-1",
+    *,
+    first: int = 0,
+    made: datetime = SENT_AT,
+) -> None:
     """A finished job that made the records of NAMED."""
     for number, item in enumerate(NAMED, first):
         zendesk.add(item, number, made=made)
-    results = [{"index": n, "id": f"r{first + n}", "status": "Created"} for n in range(len(NAMED))]
+    results = [
+        {"index": n, "id": f"r{first + n}", "status": "Created"}
+        for n in range(len(NAMED))
+    ]
     zendesk.queue(status_id, "completed", len(NAMED), results)
 
 
-def test_create_without_external_ids_is_settled_by_the_one_matching_job(zendesk: Zendesk) -> None:
+def test_create_without_external_ids_is_settled_by_the_one_matching_job(
+    zendesk: Zendesk,
+) -> None:
     matching(zendesk)
-    zendesk.queue("V3-2", "completed", 3, [{"index": 0, "id": "other", "status": "Created"}])
+    zendesk.queue(
+        "V3-2", "completed", 3, [{"index": 0, "id": "other", "status": "Created"}]
+    )
 
     finding = reconciling.look(doubt(NAMED))
 
@@ -199,8 +264,12 @@ def test_records_of_other_content_are_not_ours(zendesk: Zendesk) -> None:
     assert told(reconciling.look(doubt(other))) == ({}, "uncertain")
 
 
-@pytest.mark.parametrize(("waited", "rest"), [(FRESH, "again"), (QUIET, "uncertain"), (STALE, "uncertain")])
-def test_create_without_external_ids_is_never_sent_again_silently(zendesk: Zendesk, waited: float, rest: str) -> None:
+@pytest.mark.parametrize(
+    ("waited", "rest"), [(FRESH, "again"), (QUIET, "uncertain"), (STALE, "uncertain")]
+)
+def test_create_without_external_ids_is_never_sent_again_silently(
+    zendesk: Zendesk, waited: float, rest: str
+) -> None:
     assert told(reconciling.look(doubt(NAMED, waited=waited))) == ({}, rest)
 
 
@@ -221,16 +290,26 @@ def test_failures_of_a_repeated_create_are_read_back(zendesk: Zendesk) -> None:
     verified = reconciling.verify(doubt(KEYED).shipment, ends)
 
     assert [(end[0], end[2]) for end in verified.values()] == [
-        ("created", ""), ("failed", "ExternalIdTaken"), ("failed", "X"),
-    ]  # fmt: skip
+        ("created", ""),
+        ("failed", "ExternalIdTaken"),
+        ("failed", "X"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        ("5", 5, True), (5, 5.0, True), ("2026-01-31", "2026-01-31T00:00:00+00:00", True), (None, "", True),
-        (["b", "a"], ["a", "b"], True), (True, True, True), (5, 6, False), ("a", "b", False),
+        ("5", 5, True),
+        (5, 5.0, True),
+        ("2026-01-31", "2026-01-31T00:00:00+00:00", True),
+        (None, "", True),
+        (["b", "a"], ["a", "b"], True),
+        (True, True, True),
+        (5, 6, False),
+        ("a", "b", False),
     ],
-)  # fmt: skip
-def test_values_are_the_same_in_any_of_their_forms(one: Any, other: Any, same: bool) -> None:
+)
+def test_values_are_the_same_in_any_of_their_forms(
+    one: Any, other: Any, same: bool
+) -> None:
     assert (reconciling._plain(one) == reconciling._plain(other)) is same

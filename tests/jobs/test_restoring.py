@@ -35,7 +35,9 @@ def test_jobs_of_a_restored_backup_wait_for_a_person(world: World) -> None:
         world.planned(gadgets(1, first=first))
         drive(world)
     job = world.planned(gadgets(1, first=3))
-    Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=1)  # As it was before the second job.
+    Lease.objects.filter(name=f"account:{world.connection.host}").update(
+        epoch=1
+    )  # As it was before the second job.
 
     assert_waits_for_a_person(world, job)
 
@@ -44,7 +46,9 @@ def test_what_another_host_did_counts_as_well(world: World) -> None:
     world.object()
     world.planned(gadgets(1))
     drive(world)
-    Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=7)  # By another host.
+    Lease.objects.filter(name=f"account:{world.connection.host}").update(
+        epoch=7
+    )  # By another host.
     sweeping.sweep()
     job = world.planned(gadgets(1, first=2))
     Lease.objects.filter(name=f"account:{world.connection.host}").update(epoch=3)
@@ -76,7 +80,9 @@ def test_a_sweep_at_the_moment_of_taking_over_is_no_restored_backup(
 
 
 @pytest.mark.skipif(ARE_SHARED, reason="A server's database is no file.")
-@pytest.mark.parametrize("forgets", [False, True], ids=["with the data directory", "alone"])
+@pytest.mark.parametrize(
+    "forgets", [False, True], ids=["with the data directory", "alone"]
+)
 def test_jobs_in_a_copy_of_the_database_wait_for_a_person(
     world: World, monkeypatch: pytest.MonkeyPatch, forgets: bool
 ) -> None:
@@ -87,7 +93,9 @@ def test_jobs_in_a_copy_of_the_database_wait_for_a_person(
     if forgets:
         shutil.rmtree(settings.DATA_DIR / "epochs")
     else:
-        monkeypatch.setattr(restoring, "_database_file", lambda: 1)  # A copy would be another file.
+        monkeypatch.setattr(
+            restoring, "_database_file", lambda: 1
+        )  # A copy would be another file.
     sweeping.sweep()
 
     assert_waits_for_a_person(world, job)

@@ -17,81 +17,158 @@ KEYED = [{"external_id": f"e{n}", "name": f"n{n}"} for n in range(3)]
 NAMED = [{"name": f"n{n}"} for n in range(3)]
 FAILED = {"status": "Failed", "errors": [{"code": "X", "title": "Bad"}]}
 NOT_FOUND = {
-    "index": 0, "status": "Failed", "errors": [{"code": "CustomObjectRecordDeleteFailed", "title": "Record not found"}]
-}  # fmt: skip
+    "index": 0,
+    "status": "Failed",
+    "errors": [{"code": "CustomObjectRecordDeleteFailed", "title": "Record not found"}],
+}
 
 
 def shipment(
-    items: list[Any], action: Action = Action.CREATE, *, places: list[int] | None = None, **more: Any
+    items: list[Any],
+    action: Action = Action.CREATE,
+    *,
+    places: list[int] | None = None,
+    **more: Any,
 ) -> Shipment:
     client = Client("http://127.0.0.1:9", None)
     lines = [json.dumps(item).encode() for item in items]
     return Shipment(
-        batch_id=1, job_id=1, attempt_id=1, action=action, object_key="gadget", client=client,
-        connection_id=1, items=tuple(zip(places or range(len(lines)), lines, strict=True)),
-        is_part=False, first_sent_at=datetime(2026, 1, 1, tzinfo=UTC), **more,
-    )  # fmt: skip
+        batch_id=1,
+        job_id=1,
+        attempt_id=1,
+        action=action,
+        object_key="gadget",
+        client=client,
+        connection_id=1,
+        items=tuple(zip(places or range(len(lines)), lines, strict=True)),
+        is_part=False,
+        first_sent_at=datetime(2026, 1, 1, tzinfo=UTC),
+        **more,
+    )
 
 
-def ends(shipped: Shipment, results: Any, status: str = "completed") -> dict[int, tuple[str, str]]:
+def ends(
+    shipped: Shipment, results: Any, status: str = "completed"
+) -> dict[int, tuple[str, str]]:
     """{place: (outcome, record id)}."""
-    told = read_job_status({"id": "V3-1", "status": status, "total": len(shipped.items), "results": results})
-    return {place: (end[0], end[1]) for place, end in sending.ends_of(shipped, told).items()}
+    told = read_job_status(
+        {
+            "id": "V3-1",
+            "status": status,
+            "total": len(shipped.items),
+            "results": results,
+        }
+    )
+    return {
+        place: (end[0], end[1]) for place, end in sending.ends_of(shipped, told).items()
+    }
 
 
 @pytest.mark.parametrize(
     ("items", "results", "expected"),
     [
         pytest.param(
-            KEYED, [{"index": n, "id": f"r{n}", "status": "Created"} for n in range(3)],
-            {n: ("created", f"r{n}") for n in range(3)}, id="by index",
+            KEYED,
+            [{"index": n, "id": f"r{n}", "status": "Created"} for n in range(3)],
+            {n: ("created", f"r{n}") for n in range(3)},
+            id="by index",
         ),
         pytest.param(
-            KEYED, [{"index": n, "id": f"r{n}", "status": "Created"} for n in (2, 0, 1)],
-            {n: ("created", f"r{n}") for n in range(3)}, id="in any order",
+            KEYED,
+            [{"index": n, "id": f"r{n}", "status": "Created"} for n in (2, 0, 1)],
+            {n: ("created", f"r{n}") for n in range(3)},
+            id="in any order",
         ),
         pytest.param(
-            KEYED, [{"external_id": f"e{n}", "id": f"r{n}", "status": "Created"} for n in (2, 0, 1)],
-            {n: ("created", f"r{n}") for n in range(3)}, id="by external id",
+            KEYED,
+            [
+                {"external_id": f"e{n}", "id": f"r{n}", "status": "Created"}
+                for n in (2, 0, 1)
+            ],
+            {n: ("created", f"r{n}") for n in range(3)},
+            id="by external id",
         ),
         pytest.param(
-            KEYED, [{"external_id": "e2", "status": "Created"}, {"index": 0, "status": "Created"}],
-            {2: ("created", ""), 0: ("created", "")}, id="some with and some without index",
+            KEYED,
+            [
+                {"external_id": "e2", "status": "Created"},
+                {"index": 0, "status": "Created"},
+            ],
+            {2: ("created", ""), 0: ("created", "")},
+            id="some with and some without index",
         ),
         pytest.param(
-            NAMED, [{"id": "r0", "status": "Created"}, FAILED, {"id": "r2", "status": "Created"}],
-            {0: ("created", "r0"), 1: ("failed", ""), 2: ("created", "r2")}, id="by position when nothing else tells",
-        ),
-        pytest.param(NAMED, [{"id": "r0", "status": "Created"}], {}, id="not by position when some are missing"),
-        pytest.param(
-            KEYED, [{"external_id": "x", "status": "Created"}] * 3, {}, id="not by position when they name others",
-        ),
-        pytest.param(
-            KEYED, [{"index": 0, "id": "r0", "status": "Created"}, {"index": 1, "id": "r1", "status": "Created"}],
-            {0: ("created", "r0"), 1: ("created", "r1")}, id="shorter than sent",
+            NAMED,
+            [
+                {"id": "r0", "status": "Created"},
+                FAILED,
+                {"id": "r2", "status": "Created"},
+            ],
+            {0: ("created", "r0"), 1: ("failed", ""), 2: ("created", "r2")},
+            id="by position when nothing else tells",
         ),
         pytest.param(
-            KEYED, [{"index": 0, "status": "Created"}, {"index": 0, **FAILED}, {"index": 1, "status": "Created"}],
-            {1: ("created", "")}, id="two for one item",
+            NAMED,
+            [{"id": "r0", "status": "Created"}],
+            {},
+            id="not by position when some are missing",
+        ),
+        pytest.param(
+            KEYED,
+            [{"external_id": "x", "status": "Created"}] * 3,
+            {},
+            id="not by position when they name others",
+        ),
+        pytest.param(
+            KEYED,
+            [
+                {"index": 0, "id": "r0", "status": "Created"},
+                {"index": 1, "id": "r1", "status": "Created"},
+            ],
+            {0: ("created", "r0"), 1: ("created", "r1")},
+            id="shorter than sent",
+        ),
+        pytest.param(
+            KEYED,
+            [
+                {"index": 0, "status": "Created"},
+                {"index": 0, **FAILED},
+                {"index": 1, "status": "Created"},
+            ],
+            {1: ("created", "")},
+            id="two for one item",
         ),
         pytest.param(KEYED, [{"index": 7, "status": "Created"}], {}, id="of no item"),
-        pytest.param(KEYED, [{"index": 0, "status": "Odd"}], {}, id="of no clear meaning"),
+        pytest.param(
+            KEYED, [{"index": 0, "status": "Odd"}], {}, id="of no clear meaning"
+        ),
         pytest.param(KEYED, {"success": True}, {}, id="an object"),
         pytest.param(KEYED, None, {}, id="none"),
         pytest.param(KEYED, [], {}, id="empty"),
-        pytest.param(KEYED, [{"id": 244, "index": 1}], {1: ("created", "244")}, id="the documented form of create"),
+        pytest.param(
+            KEYED,
+            [{"id": 244, "index": 1}],
+            {1: ("created", "244")},
+            id="the documented form of create",
+        ),
     ],
-)  # fmt: skip
+)
 def test_results_find_their_items(
     items: list[Any], results: Any, expected: dict[int, tuple[str, str]]
-) -> None:  # fmt: skip
+) -> None:
     assert ends(shipment(items), results) == expected
 
 
 def test_documented_form_of_update_is_read_by_record_id() -> None:
     sent = shipment([{"id": "7"}, {"id": "8"}], Action.UPDATE)
     results = [
-        {"id": 8, "action": "update", "success": False, "error": "Invalid", "details": "no"},
+        {
+            "id": 8,
+            "action": "update",
+            "success": False,
+            "error": "Invalid",
+            "details": "no",
+        },
         {"id": 7, "action": "update", "success": True, "status": "Updated"},
     ]
 
@@ -101,23 +178,30 @@ def test_documented_form_of_update_is_read_by_record_id() -> None:
 def test_indexes_count_the_items_sent_not_those_of_the_batch() -> None:
     sent = shipment(KEYED[:2], places=[40, 77])
 
-    assert ends(sent, [{"index": 1, "id": "r", "status": "Created"}]) == {77: ("created", "r")}
+    assert ends(sent, [{"index": 1, "id": "r", "status": "Created"}]) == {
+        77: ("created", "r")
+    }
 
 
 @pytest.mark.parametrize("status", ["failed", "killed"])
 def test_a_job_that_failed_still_tells_of_some(status: str) -> None:
     results = [{"index": 0, "id": "r0", "status": "Created"}, {"index": 1, **FAILED}]
 
-    assert ends(shipment(KEYED), results, status) == {0: ("created", "r0"), 1: ("failed", "")}
+    assert ends(shipment(KEYED), results, status) == {
+        0: ("created", "r0"),
+        1: ("failed", ""),
+    }
 
 
 @pytest.mark.parametrize(
     ("action", "resent", "outcome"),
     [
-        (Action.DELETE, False, "failed"), (Action.DELETE, True, "deleted"),
-        (Action.DELETE_BY_EXTERNAL_ID, True, "deleted"), (Action.UPDATE, True, "failed"),
+        (Action.DELETE, False, "failed"),
+        (Action.DELETE, True, "deleted"),
+        (Action.DELETE_BY_EXTERNAL_ID, True, "deleted"),
+        (Action.UPDATE, True, "failed"),
     ],
-)  # fmt: skip
+)
 def test_a_record_not_found_was_deleted_before_only_by_an_earlier_sending(
     action: Action, resent: bool, outcome: str
 ) -> None:
@@ -127,11 +211,17 @@ def test_a_record_not_found_was_deleted_before_only_by_an_earlier_sending(
 
 
 def test_body_is_what_the_api_documents() -> None:
-    assert json.loads(shipment(KEYED).body) == {"job": {"action": "create", "items": KEYED}}
-    assert json.loads(shipment(["a"], Action.DELETE).body) == {"job": {"action": "delete", "items": ["a"]}}
+    assert json.loads(shipment(KEYED).body) == {
+        "job": {"action": "create", "items": KEYED}
+    }
+    assert json.loads(shipment(["a"], Action.DELETE).body) == {
+        "job": {"action": "delete", "items": ["a"]}
+    }
 
 
-def test_our_own_fault_while_sending_leaves_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_fault_while_sending_leaves_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def broken(*_: Any) -> Any:
         raise RuntimeError("half way")
 
@@ -142,11 +232,20 @@ def test_our_own_fault_while_sending_leaves_doubt(monkeypatch: pytest.MonkeyPatc
 
 
 def test_kept_answer_keeps_harmless_headers_only() -> None:
-    headers = {"Set-Cookie": "secret", "Retry-After": "3", "X-Rate-Limit": "700", "X-Request-Id": "q"}
+    headers = {
+        "Set-Cookie": "secret",
+        "Retry-After": "3",
+        "X-Rate-Limit": "700",
+        "X-Request-Id": "q",
+    }
 
     kept = sending.kept_answer(Answer(429, headers, b"slow down", 0.25))
 
-    assert kept["answer_headers"] == {"Retry-After": "3", "X-Rate-Limit": "700", "X-Request-Id": "q"}
+    assert kept["answer_headers"] == {
+        "Retry-After": "3",
+        "X-Rate-Limit": "700",
+        "X-Request-Id": "q",
+    }
     assert (kept["http_status"], kept["elapsed_ms"]) == (429, 250)
     assert sending.kept_answer(None) == {
         "http_status": None,

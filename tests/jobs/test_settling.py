@@ -25,12 +25,20 @@ def make_planned(batches: int = 1, state: JobState = JobState.RUNNING) -> Job:
         first = 2 + (seq - 1) * SIZE
         rows = list(range(first, first + SIZE))
         batch = Batch.objects.create(
-            job=job, seq=seq, size=SIZE, first_row=rows[0], last_row=rows[-1], state=BatchState.ACCEPTED
+            job=job,
+            seq=seq,
+            size=SIZE,
+            first_row=rows[0],
+            last_row=rows[-1],
+            state=BatchState.ACCEPTED,
         )
         BatchBlob.objects.create(batch=batch, **BatchBlob.packed(["{}"] * SIZE, rows))
     Job.objects.filter(pk=job.pk).update(
-        state=state, rows=batches * SIZE, batches_total=batches, planned_at=job.created_at
-    )  # fmt: skip
+        state=state,
+        rows=batches * SIZE,
+        batches_total=batches,
+        planned_at=job.created_at,
+    )
     job.refresh_from_db()
     return job
 
@@ -59,10 +67,20 @@ def counters(job: Job) -> dict[str, int]:
 OUTCOMES = st.sampled_from([Outcome.CREATED, Outcome.UPDATED, Outcome.FAILED])
 Step = tuple[int, dict[int, Outcome], int]
 """Which batch, what its items ended as, and 4 for giving it up."""
-STEPS = st.lists(st.tuples(st.integers(0, 2), st.dictionaries(st.integers(0, SIZE), OUTCOMES), st.integers(0, 4)))
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.dictionaries(st.integers(0, SIZE), OUTCOMES),
+        st.integers(0, 4),
+    )
+)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(steps=STEPS)
 def test_sums_stay_right_whatever_comes_in_whatever_order(
     db: None, steps: list[tuple[int, dict[int, Outcome], int]]
@@ -73,7 +91,10 @@ def test_sums_stay_right_whatever_comes_in_whatever_order(
 
     for number, outcomes, give_up in steps:
         batch = batches[number]
-        ends = {place: settling.end(outcome, code="C", error="Why.") for place, outcome in outcomes.items()}
+        ends = {
+            place: settling.end(outcome, code="C", error="Why.")
+            for place, outcome in outcomes.items()
+        }
         if give_up == 4:
             ledger = settling.Ledger()
             settling.give_up(batch, range(SIZE), "Nobody knows.", ledger)
@@ -82,17 +103,33 @@ def test_sums_stay_right_whatever_comes_in_whatever_order(
         else:
             settle(batch, ends)
 
-        over = {b.pk for b in Batch.objects.filter(job=job, state__in=[BatchState.DONE, BatchState.UNCERTAIN])}
+        over = {
+            b.pk
+            for b in Batch.objects.filter(
+                job=job, state__in=[BatchState.DONE, BatchState.UNCERTAIN]
+            )
+        }
         assert counters(job) == sums(job)
         assert (done <= over, job.batches_done) == (True, len(over))
         assert RowError.objects.filter(job=job).count() == job.failed + job.uncertain
-        assert sum(Cause.objects.filter(job=job).values_list("count", flat=True)) == job.failed + job.uncertain
-        tallies = [(b.succeeded, b.failed, b.uncertain) for b in Batch.objects.filter(job=job)]
-        assert [sum(each) for each in zip(*tallies, strict=True)] == [job.succeeded, job.failed, job.uncertain]
+        assert (
+            sum(Cause.objects.filter(job=job).values_list("count", flat=True))
+            == job.failed + job.uncertain
+        )
+        tallies = [
+            (b.succeeded, b.failed, b.uncertain) for b in Batch.objects.filter(job=job)
+        ]
+        assert [sum(each) for each in zip(*tallies, strict=True)] == [
+            job.succeeded,
+            job.failed,
+            job.uncertain,
+        ]
         done = over
 
     if len(done) == 3:
-        assert job.state == (JobState.NEEDS_DECISION if job.uncertain else JobState.COMPLETED)
+        assert job.state == (
+            JobState.NEEDS_DECISION if job.uncertain else JobState.COMPLETED
+        )
     else:
         assert job.state == JobState.RUNNING
 
@@ -116,7 +153,11 @@ def test_a_cancelled_batch_stays_cancelled() -> None:
 
     settle(Batch.objects.get(job=job), {0: settling.end(Outcome.CREATED)})
 
-    assert (Batch.objects.get(job=job).state, counters(job)["created"], job.cancelled) == (
+    assert (
+        Batch.objects.get(job=job).state,
+        counters(job)["created"],
+        job.cancelled,
+    ) == (
         BatchState.CANCELLED,
         0,
         SIZE,
@@ -129,13 +170,24 @@ def test_cancelling_leaves_what_may_have_arrived_uncertain() -> None:
     Batch.objects.filter(job=job).update(state=BatchState.PLANNED, attempts_made=1)
     tried, refused = Batch.objects.filter(job=job)
     now = job.created_at
-    Attempt.objects.create(batch=tried, number=1, epoch=1, at=now, items=SIZE, result="unsure")
-    Attempt.objects.create(batch=refused, number=1, epoch=1, at=now, items=SIZE, result="limited")
+    Attempt.objects.create(
+        batch=tried, number=1, epoch=1, at=now, items=SIZE, result="unsure"
+    )
+    Attempt.objects.create(
+        batch=refused, number=1, epoch=1, at=now, items=SIZE, result="limited"
+    )
 
     settling.finish_if_over(job.pk)
 
-    assert (counters(job)["uncertain"], job.cancelled, job.state) == (SIZE, SIZE, JobState.CANCELLED)
-    assert [b.state for b in Batch.objects.filter(job=job)] == [BatchState.UNCERTAIN, BatchState.CANCELLED]
+    assert (counters(job)["uncertain"], job.cancelled, job.state) == (
+        SIZE,
+        SIZE,
+        JobState.CANCELLED,
+    )
+    assert [b.state for b in Batch.objects.filter(job=job)] == [
+        BatchState.UNCERTAIN,
+        BatchState.CANCELLED,
+    ]
 
 
 def test_pausing_waits_for_what_is_in_flight() -> None:
@@ -159,7 +211,11 @@ def test_reopened_rows_are_counted_once_they_are_settled_again() -> None:
     settling.give_up(batch, range(SIZE), "Nobody knows.", ledger)
     settling.reopen_uncertain(batch, BatchState.UNSURE, ledger)
     ledger.write()
-    between = (counters(job)["uncertain"], job.batches_done, RowError.objects.filter(job=job).count())
+    between = (
+        counters(job)["uncertain"],
+        job.batches_done,
+        RowError.objects.filter(job=job).count(),
+    )
 
     settle(batch, {n: settling.end(Outcome.CREATED) for n in range(SIZE)})
 
@@ -172,12 +228,20 @@ def test_reopened_rows_are_counted_once_they_are_settled_again() -> None:
     [
         ("Name 'a' is taken", "Name 'b' is taken", True),
         ("Line 1", "Line 22", True),
-        ("Record 01GDXYD7ZTWYP542BA8MDDTE36 is gone", "Record 01GDXYD7ZTWYP542BA8MDDTE37 is gone", True),
+        (
+            "Record 01GDXYD7ZTWYP542BA8MDDTE36 is gone",
+            "Record 01GDXYD7ZTWYP542BA8MDDTE37 is gone",
+            True,
+        ),
         ("Name is taken", "Name is too long", False),
     ],
 )
-def test_causes_are_one_when_messages_differ_in_particulars(one: str, other: str, same: bool) -> None:
-    assert (settling.signature("C", "", one) == settling.signature("C", "", other)) is same
+def test_causes_are_one_when_messages_differ_in_particulars(
+    one: str, other: str, same: bool
+) -> None:
+    assert (
+        settling.signature("C", "", one) == settling.signature("C", "", other)
+    ) is same
 
 
 def test_codes_tell_causes_apart() -> None:

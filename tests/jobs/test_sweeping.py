@@ -54,7 +54,11 @@ def swept(doorbell: Doorbell) -> Rings:
 )
 @pytest.mark.django_db(transaction=True)
 def test_sweep_rings_for_what_nobody_does(
-    gadget: CustomObject, doorbell: Doorbell, state: JobState, is_planned: bool, tasks: list[str]
+    gadget: CustomObject,
+    doorbell: Doorbell,
+    state: JobState,
+    is_planned: bool,
+    tasks: list[str],
 ) -> None:
     make(gadget, state, planned_at=timezone.now() if is_planned else None)
 
@@ -62,9 +66,19 @@ def test_sweep_rings_for_what_nobody_does(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sweep_leaves_alone_what_somebody_does(gadget: CustomObject, doorbell: Doorbell) -> None:
+def test_sweep_leaves_alone_what_somebody_does(
+    gadget: CustomObject, doorbell: Doorbell
+) -> None:
     job = make(gadget, JobState.QUEUED)
-    file = File.objects.create(**{"name": "f", "stored_as": "f", "size": 1, "sha256": "", "state": FileState.READING})
+    file = File.objects.create(
+        **{
+            "name": "f",
+            "stored_as": "f",
+            "size": 1,
+            "sha256": "",
+            "state": FileState.READING,
+        }
+    )
     before = swept(doorbell)
 
     taken = [f"account:{job.connection.host}", f"plan:{job.pk}", f"read:{file.pk}"]
@@ -89,14 +103,22 @@ def test_sweep_leaves_alone_what_somebody_does(gadget: CustomObject, doorbell: D
 def test_sweep_throws_away_forgotten_drafts(
     gadget: CustomObject, state: JobState, fields: dict[str, int], stays: bool
 ) -> None:
-    job = make(gadget, state, **{name: timezone.now() - timedelta(days=days) for name, days in fields.items()})
+    job = make(
+        gadget,
+        state,
+        **{
+            name: timezone.now() - timedelta(days=days) for name, days in fields.items()
+        },
+    )
 
     sweeping.sweep()
 
     assert Job.objects.filter(pk=job.pk).exists() is stays
 
 
-def test_a_draft_launched_this_moment_stays(gadget: CustomObject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_draft_launched_this_moment_stays(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = make(gadget, JobState.READY, created_at=timezone.now() - timedelta(days=8))
     forgotten = sweeping._forgotten_drafts()
     monkeypatch.setattr(sweeping, "_forgotten_drafts", lambda: list(forgotten))
@@ -108,7 +130,9 @@ def test_a_draft_launched_this_moment_stays(gadget: CustomObject, monkeypatch: p
     assert Job.objects.filter(pk=job.pk).exists()
 
 
-def test_what_a_killed_process_left_of_an_upload_goes_after_a_day(settings: Any) -> None:
+def test_what_a_killed_process_left_of_an_upload_goes_after_a_day(
+    settings: Any,
+) -> None:
     incoming = Path(settings.FILE_UPLOAD_TEMP_DIR)
     left, under_way = incoming / "left.upload", incoming / "under-way.upload"
     for path in (left, under_way):

@@ -11,8 +11,12 @@ from jobsui.jobs.engine.values import ValueProblem, parse
 from jobsui.zendesk.payloads import Field, Option
 
 COLOURS = (
-    Option("red_1", "Red"), Option("blue", "Blue"), Option("dark", "Red, dark"), Option("n", "Nil"), Option("o", "nil"),
-)  # fmt: skip
+    Option("red_1", "Red"),
+    Option("blue", "Blue"),
+    Option("dark", "Red, dark"),
+    Option("n", "Nil"),
+    Option("o", "nil"),
+)
 
 
 def field(kind: str, **more: Any) -> Field:
@@ -33,18 +37,33 @@ def test_text_is_kept_as_it_is(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        ("integer", "42", 42), ("integer", " -7 ", -7), ("integer", "42.0", 42), ("integer", "007", 7),
-        ("integer", "999999999999999999", 999999999999999999), ("integer", "000000000000000000000001", 1),
-        ("decimal", "1250.50", 1250.5), ("decimal", ".5", 0.5), ("decimal", "-3", -3), ("decimal", "1e3", 1000),
-        ("decimal", "0.30000000000000004", 0.30000000000000004), ("currency", "12.30", 12.3),
-        ("checkbox", "TRUE", True), ("checkbox", "yes", True), ("checkbox", "1", True),
-        ("checkbox", " No ", False), ("checkbox", "0", False),
-        ("date", "2026-08-03", "2026-08-03"), ("date", "2026-08-03 00:00:00", "2026-08-03"),
-        ("date", "2026-08-03T00:00:00Z", "2026-08-03"), ("date", "2024-02-29", "2024-02-29"),
-        ("lookup", " 01HZX8 ", "01HZX8"), ("lookup", "external_id:v 1", "external_id:v 1"),
-        ("parent", "name:Head Office", "name:Head Office"), ("lookup", "900123456", "900123456"),
+        ("integer", "42", 42),
+        ("integer", " -7 ", -7),
+        ("integer", "42.0", 42),
+        ("integer", "007", 7),
+        ("integer", "999999999999999999", 999999999999999999),
+        ("integer", "000000000000000000000001", 1),
+        ("decimal", "1250.50", 1250.5),
+        ("decimal", ".5", 0.5),
+        ("decimal", "-3", -3),
+        ("decimal", "1e3", 1000),
+        ("decimal", "0.30000000000000004", 0.30000000000000004),
+        ("currency", "12.30", 12.3),
+        ("checkbox", "TRUE", True),
+        ("checkbox", "yes", True),
+        ("checkbox", "1", True),
+        ("checkbox", " No ", False),
+        ("checkbox", "0", False),
+        ("date", "2026-08-03", "2026-08-03"),
+        ("date", "2026-08-03 00:00:00", "2026-08-03"),
+        ("date", "2026-08-03T00:00:00Z", "2026-08-03"),
+        ("date", "2024-02-29", "2024-02-29"),
+        ("lookup", " 01HZX8 ", "01HZX8"),
+        ("lookup", "external_id:v 1", "external_id:v 1"),
+        ("parent", "name:Head Office", "name:Head Office"),
+        ("lookup", "900123456", "900123456"),
     ],
-)  # fmt: skip
+)
 def test_value_is_read_by_type(kind: str, text: str, value: object) -> None:
     read = parse(field(kind), text)
 
@@ -54,23 +73,37 @@ def test_value_is_read_by_type(kind: str, text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "code"),
     [
-        ("integer", "1 000", "not_an_integer"), ("integer", "42.5", "not_an_integer"),
-        ("integer", "1,000", "not_an_integer"), ("integer", "1e3", "not_an_integer"),
-        ("integer", "٤٢", "not_an_integer"), ("integer", "9" * 19, "too_many_digits"),
+        ("integer", "1 000", "not_an_integer"),
+        ("integer", "42.5", "not_an_integer"),
+        ("integer", "1,000", "not_an_integer"),
+        ("integer", "1e3", "not_an_integer"),
+        ("integer", "٤٢", "not_an_integer"),
+        ("integer", "9" * 19, "too_many_digits"),
         ("integer", "9" * 9000, "too_many_digits"),
-        ("decimal", "1,5", "not_a_number"), ("decimal", "NaN", "not_a_number"), ("decimal", "inf", "not_a_number"),
-        ("decimal", "0x10", "not_a_number"), ("decimal", "1_000", "not_a_number"),
-        ("decimal", "1e999", "too_many_digits"), ("decimal", "1e-999", "too_many_digits"),
-        ("decimal", "12345678901234567890.12", "too_many_digits"), ("decimal", "1" * 9000, "too_many_digits"),
-        ("checkbox", "x", "not_a_checkbox"), ("checkbox", "2", "not_a_checkbox"),
-        ("date", "03/08/2026", "not_a_date"), ("date", "2026-02-30", "not_a_date"),
-        ("date", "2026-08-03T10:00:00", "not_a_date"), ("date", "2026-W32-1", "not_a_date"),
-        ("date", "20260803", "not_a_date"), ("date", "2026-8-3", "not_a_date"), ("date", "45123", "not_a_date"),
+        ("decimal", "1,5", "not_a_number"),
+        ("decimal", "NaN", "not_a_number"),
+        ("decimal", "inf", "not_a_number"),
+        ("decimal", "0x10", "not_a_number"),
+        ("decimal", "1_000", "not_a_number"),
+        ("decimal", "1e999", "too_many_digits"),
+        ("decimal", "1e-999", "too_many_digits"),
+        ("decimal", "12345678901234567890.12", "too_many_digits"),
+        ("decimal", "1" * 9000, "too_many_digits"),
+        ("checkbox", "x", "not_a_checkbox"),
+        ("checkbox", "2", "not_a_checkbox"),
+        ("date", "03/08/2026", "not_a_date"),
+        ("date", "2026-02-30", "not_a_date"),
+        ("date", "2026-08-03T10:00:00", "not_a_date"),
+        ("date", "2026-W32-1", "not_a_date"),
+        ("date", "20260803", "not_a_date"),
+        ("date", "2026-8-3", "not_a_date"),
+        ("date", "45123", "not_a_date"),
         ("date", "2026-08-03T00:00:00.5", "not_a_date"),
-        ("lookup", "Ana Smith", "not_a_reference"), ("lookup", "external_id:", "not_a_reference"),
+        ("lookup", "Ana Smith", "not_a_reference"),
+        ("lookup", "external_id:", "not_a_reference"),
         ("parent", "name: ", "not_a_reference"),
     ],
-)  # fmt: skip
+)
 def test_value_of_another_kind_is_a_problem(kind: str, text: str, code: str) -> None:
     assert problem_of(kind, text).code == code
 
@@ -84,7 +117,10 @@ def test_problem_names_value_and_cure_and_its_kind() -> None:
 
 
 def test_long_value_is_cut_in_messages() -> None:
-    assert problem_of("integer", "x" * 100_000).message == f"“{'x' * 80}…” is not a whole number."
+    assert (
+        problem_of("integer", "x" * 100_000).message
+        == f"“{'x' * 80}…” is not a whole number."
+    )
 
 
 @given(st.text(max_size=30) | st.from_regex(r"[+-]?[0-9.,eE+ -]{1,20}", fullmatch=True))
@@ -99,7 +135,14 @@ def test_number_is_exactly_what_was_written_or_a_problem(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "tag"), [("red_1", "red_1"), ("Red", "red_1"), ("RED", "red_1"), (" blue ", "blue"), ("BLUE", "blue")]
+    ("text", "tag"),
+    [
+        ("red_1", "red_1"),
+        ("Red", "red_1"),
+        ("RED", "red_1"),
+        (" blue ", "blue"),
+        ("BLUE", "blue"),
+    ],
 )
 def test_option_is_found_by_tag_or_label(text: str, tag: str) -> None:
     assert parse(field("dropdown", options=COLOURS), text) == tag
@@ -108,33 +151,52 @@ def test_option_is_found_by_tag_or_label(text: str, tag: str) -> None:
 def test_unknown_option_lists_the_options() -> None:
     problem = problem_of("dropdown", "green", options=COLOURS)
 
-    assert (problem.code, problem.message) == ("unknown_option", "“green” is not an option of Colour.")
-    assert problem.cure.startswith("Its options are red_1, blue, dark, n, o. Or add it in Zendesk")
+    assert (problem.code, problem.message) == (
+        "unknown_option",
+        "“green” is not an option of Colour.",
+    )
+    assert problem.cure.startswith(
+        "Its options are red_1, blue, dark, n, o. Or add it in Zendesk"
+    )
 
 
 def test_label_of_two_options_is_a_problem_that_names_their_tags() -> None:
     problem = problem_of("dropdown", "NIL", options=COLOURS)
 
-    assert (problem.code, problem.cure) == ("ambiguous_option", "Write the tag: n or o.")
+    assert (problem.code, problem.cure) == (
+        "ambiguous_option",
+        "Write the tag: n or o.",
+    )
 
 
 def test_field_without_options_says_so() -> None:
-    assert problem_of("dropdown", "green").cure.startswith("The field has no options yet.")
+    assert problem_of("dropdown", "green").cure.startswith(
+        "The field has no options yet."
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "tags"),
     [
-        ("red_1", ["red_1"]), ("Red; Blue", ["red_1", "blue"]), ("Blue,Red", ["blue", "red_1"]),
-        ("Red, dark", ["dark"]), ("Red, dark;Blue", ["dark", "blue"]), ('["Blue", "Red, dark"]', ["blue", "dark"]),
-        ("Blue;;blue;", ["blue"]), ("[]", []),
+        ("red_1", ["red_1"]),
+        ("Red; Blue", ["red_1", "blue"]),
+        ("Blue,Red", ["blue", "red_1"]),
+        ("Red, dark", ["dark"]),
+        ("Red, dark;Blue", ["dark", "blue"]),
+        ('["Blue", "Red, dark"]', ["blue", "dark"]),
+        ("Blue;;blue;", ["blue"]),
+        ("[]", []),
     ],
-)  # fmt: skip
-def test_multiselect_is_a_list_or_parts_or_one_label_with_a_comma(text: str, tags: list[str]) -> None:
+)
+def test_multiselect_is_a_list_or_parts_or_one_label_with_a_comma(
+    text: str, tags: list[str]
+) -> None:
     assert parse(field("multiselect", options=COLOURS), text) == tags
 
 
-@pytest.mark.parametrize("text", ["Red;green", ";", ",", '["green"]', "[Red", "[1, null]"])
+@pytest.mark.parametrize(
+    "text", ["Red;green", ";", ",", '["green"]', "[Red", "[1, null]"]
+)
 def test_multiselect_with_anything_unknown_is_a_problem(text: str) -> None:
     assert problem_of("multiselect", text, options=COLOURS).code == "unknown_option"
 
@@ -142,19 +204,28 @@ def test_multiselect_with_anything_unknown_is_a_problem(text: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "text", "fits"),
     [
-        (r"^[A-Z]{2}-\d{6}$", "AB-123456", True), (r"^[A-Z]{2}-\d{6}$", "AB-1234567", False),
-        (r"\A\d+\z", "42", True), (r"\A\d+\z", "42x", False), ("", "anything", True),
-        (r"(?<year>\d+", "anything", True), (r"\p{Lu}+", "anything", True), (r"[[:digit:]]", "anything", True),
+        (r"^[A-Z]{2}-\d{6}$", "AB-123456", True),
+        (r"^[A-Z]{2}-\d{6}$", "AB-1234567", False),
+        (r"\A\d+\z", "42", True),
+        (r"\A\d+\z", "42x", False),
+        ("", "anything", True),
+        (r"(?<year>\d+", "anything", True),
+        (r"\p{Lu}+", "anything", True),
+        (r"[[:digit:]]", "anything", True),
     ],
-)  # fmt: skip
-def test_pattern_is_held_against_the_text_when_it_can_be_read(pattern: str, text: str, fits: bool) -> None:
+)
+def test_pattern_is_held_against_the_text_when_it_can_be_read(
+    pattern: str, text: str, fits: bool
+) -> None:
     if fits:
         assert parse(field("regexp", regexp=pattern), text) == text
     else:
         assert problem_of("regexp", text, regexp=pattern).code == "no_match"
 
 
-@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", r"^(\w+\s?)*$", "^((a+)b?)*$", "^(a?a?){5,}$"])
+@pytest.mark.parametrize(
+    "pattern", ["^(a+)+$", "^(a|a)*$", r"^(\w+\s?)*$", "^((a+)b?)*$", "^(a?a?){5,}$"]
+)
 def test_pattern_that_could_run_for_hours_is_left_to_zendesk(pattern: str) -> None:
     began = time.monotonic()
 

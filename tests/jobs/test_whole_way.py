@@ -11,7 +11,11 @@ def test_create_makes_every_record_field_by_field(world: World) -> None:
 
     job = world.run(gadgets(250), Action.CREATE)
 
-    assert (job.state, job.counts["created"], job.pending) == (JobState.COMPLETED, 250, 0)
+    assert (job.state, job.counts["created"], job.pending) == (
+        JobState.COMPLETED,
+        250,
+        0,
+    )
     records = world.records()
     assert len(records) == 250
     assert records["g-7"]["name"] == "Gadget 7"
@@ -68,7 +72,9 @@ def test_delete_by_id_and_by_external_id(world: World) -> None:
     first = world.records()["g-1"]["id"]
 
     by_id = world.run([{"id": first}], Action.DELETE)
-    by_key = world.run([{"external_id": "g-2"}, {"external_id": "g-99"}], Action.DELETE_BY_EXTERNAL_ID)
+    by_key = world.run(
+        [{"external_id": "g-2"}, {"external_id": "g-99"}], Action.DELETE_BY_EXTERNAL_ID
+    )
 
     assert by_id.counts["deleted"] == 1
     assert (by_key.counts["deleted"], by_key.counts["failed"]) == (1, 1)
@@ -83,7 +89,10 @@ def test_blank_cells_clear_fields_only_when_asked_to(world: World) -> None:
     world.run(blanked[:1], Action.UPSERT_BY_EXTERNAL_ID)
     world.run(blanked[1:], Action.UPSERT_BY_EXTERNAL_ID, blank="clear")
 
-    assert [r["custom_object_fields"]["price"] for r in world.records().values()] == [1.5, None]
+    assert [r["custom_object_fields"]["price"] for r in world.records().values()] == [
+        1.5,
+        None,
+    ]
 
 
 def test_rows_zendesk_refuses_are_named_with_their_reason(world: World) -> None:
@@ -95,7 +104,9 @@ def test_rows_zendesk_refuses_are_named_with_their_reason(world: World) -> None:
     assert (job.counts["created"], job.counts["failed"]) == (2, 1)
     error = RowError.objects.get(job=job)
     assert (error.row, error.outcome) == (2, "failed")
-    told = {line["_row"]: (line["_outcome"], line["_error"]) for line in world.results(job)}
+    told = {
+        line["_row"]: (line["_outcome"], line["_error"]) for line in world.results(job)
+    }
     assert told["2"][0] == "failed"
     assert told["2"][1] == error.message
     assert told["3"] == ("created", "")
@@ -110,11 +121,17 @@ def test_invalid_rows_are_left_out_and_told(world: World) -> None:
     job = world.run(rows, Action.CREATE, invalid="skip")
 
     assert (job.counts["created"], job.counts["invalid"]) == (3, 2)
-    told = {line["external_id"]: (line["_outcome"], line["_error_code"]) for line in world.results(job)}
+    told = {
+        line["external_id"]: (line["_outcome"], line["_error_code"])
+        for line in world.results(job)
+    }
     assert told == {
-        "g-1": ("created", ""), "g-2": ("invalid", "not_a_number"), "g-3": ("created", ""),
-        "g-4": ("invalid", "no_match"), "g-5": ("created", ""),
-    }  # fmt: skip
+        "g-1": ("created", ""),
+        "g-2": ("invalid", "not_a_number"),
+        "g-3": ("created", ""),
+        "g-4": ("invalid", "no_match"),
+        "g-5": ("created", ""),
+    }
 
 
 def test_retry_sends_only_failed_rows_as_a_linked_job(world: World) -> None:
@@ -143,7 +160,9 @@ def test_outcomes_and_batches_add_up(world: World) -> None:
     job = world.run(gadgets(333), Action.CREATE)
 
     assert sum(job.counts.values()) - job.counts["rows"] == 333
-    sizes = list(Batch.objects.filter(job=job).values_list("size", "succeeded", "state"))
+    sizes = list(
+        Batch.objects.filter(job=job).values_list("size", "succeeded", "state")
+    )
     assert sizes == [(100, 100, "done")] * 3 + [(33, 33, "done")]
     assert (job.batches_total, job.batches_done) == (4, 4)
     assert Attempt.objects.filter(batch__job=job).count() == 4

@@ -10,19 +10,31 @@ pytestmark = pytest.mark.django_db
 
 
 def test_connections_are_listed_with_their_open_jobs() -> None:
-    acme = make_connection(production=True, test_passed=True, tested_at=timezone.now().replace(2026, 7, 1))
+    acme = make_connection(
+        production=True, test_passed=True, tested_at=timezone.now().replace(2026, 7, 1)
+    )
     make_connection(name="Trial", host="trial.zendesk.com")
     target = make_object(acme)
-    for state in (JobState.DRAFT, JobState.RUNNING, JobState.PAUSED, JobState.COMPLETED):
-        Job.objects.filter(pk=make_job("external_id\nA\n", to=target).pk).update(state=state)
+    for state in (
+        JobState.DRAFT,
+        JobState.RUNNING,
+        JobState.PAUSED,
+        JobState.COMPLETED,
+    ):
+        Job.objects.filter(pk=make_job("external_id\nA\n", to=target).pk).update(
+            state=state
+        )
 
     ran = run("connections")
 
-    assert (ran.status, ran.lines) == (0, [
-        "NAME   HOST               PRODUCTION  SIGN-IN             TESTED             OPEN JOBS",
-        "Acme   acme.zendesk.com   yes         API token (legacy)  passed 2026-07-01          2",
-        "Trial  trial.zendesk.com  no          API token (legacy)  never                      0",
-    ])  # fmt: skip
+    assert (ran.status, ran.lines) == (
+        0,
+        [
+            "NAME   HOST               PRODUCTION  SIGN-IN             TESTED             OPEN JOBS",
+            "Acme   acme.zendesk.com   yes         API token (legacy)  passed 2026-07-01          2",
+            "Trial  trial.zendesk.com  no          API token (legacy)  never                      0",
+        ],
+    )
 
 
 def test_connections_as_json_hold_no_secret() -> None:
@@ -30,15 +42,25 @@ def test_connections_as_json_hold_no_secret() -> None:
 
     ran = run("connections", "--json")
 
-    assert ran.data == [{
-        "id": str(acme.code), "name": "Acme", "host": "acme.zendesk.com", "production": False, "sign_in": "api_token",
-        "tested_at": None, "test_passed": False, "open_jobs": 0,
-    }]  # fmt: skip
+    assert ran.data == [
+        {
+            "id": str(acme.code),
+            "name": "Acme",
+            "host": "acme.zendesk.com",
+            "production": False,
+            "sign_in": "api_token",
+            "tested_at": None,
+            "test_passed": False,
+            "open_jobs": 0,
+        }
+    ]
 
 
 def test_no_connections_are_told_apart_from_results() -> None:
     ran = run("connections")
 
     assert (ran.status, ran.out, ran.err) == (
-        0, "", "There are no connections yet. Add one on the page /connections/.\n"
-    )  # fmt: skip
+        0,
+        "",
+        "There are no connections yet. Add one on the page /connections/.\n",
+    )

@@ -18,7 +18,13 @@ def test_token_stands_alone_on_standard_output() -> None:
 
     token = tokens.recognise(ran.out.removesuffix("\n"))
     assert token is not None
-    assert (ran.status, token.user, token.scope, token.connection, token.expires_at) == (0, owner, "run", None, None)
+    assert (
+        ran.status,
+        token.user,
+        token.scope,
+        token.connection,
+        token.expires_at,
+    ) == (0, owner, "run", None, None)
     assert ran.err == (
         "A token of ana, 'Made on the command line', for every connection, scope run, without an end. It is not shown "
         "again:\n"
@@ -29,11 +35,26 @@ def test_token_is_as_it_was_asked_for() -> None:
     make_user("root", admin=True)
     connection = make_connection(name="Acme")
 
-    ran = run("createtoken", "root", "--name", "Nightly", "--scope", "admin", "--connection", "Acme", "--expires", "30")
+    ran = run(
+        "createtoken",
+        "root",
+        "--name",
+        "Nightly",
+        "--scope",
+        "admin",
+        "--connection",
+        "Acme",
+        "--expires",
+        "30",
+    )
 
     token = ApiToken.objects.get()
     assert ran.status == 0
-    assert (token.name, token.scope, token.connection) == ("Nightly", Scope.ADMIN, connection)
+    assert (token.name, token.scope, token.connection) == (
+        "Nightly",
+        Scope.ADMIN,
+        connection,
+    )
     assert token.expires_at is not None
     assert timedelta(days=29) < token.expires_at - timezone.now() <= timedelta(days=30)
 
@@ -50,10 +71,22 @@ def test_connection_may_be_named_by_its_code() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["zoe"], "There is nobody called 'zoe'. An administrator makes log-ins on the page People."),
-        (["left"], "left may not sign in any more. An administrator can change that on the page People."),
-        (["ana", "--scope", "admin"], "Only administrators can make tokens of the scope admin. Choose run."),
-        (["ana", "--connection", "Nix"], "There is no connection 'Nix'. There are: Acme."),
+        (
+            ["zoe"],
+            "There is nobody called 'zoe'. An administrator makes log-ins on the page People.",
+        ),
+        (
+            ["left"],
+            "left may not sign in any more. An administrator can change that on the page People.",
+        ),
+        (
+            ["ana", "--scope", "admin"],
+            "Only administrators can make tokens of the scope admin. Choose run.",
+        ),
+        (
+            ["ana", "--connection", "Nix"],
+            "There is no connection 'Nix'. There are: Acme.",
+        ),
         (["ana", "--name", "x" * 81], "Give the token a name of up to 80 characters."),
     ],
 )

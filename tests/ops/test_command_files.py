@@ -8,7 +8,15 @@ from tests.world import World, gadgets, to_csv
 
 
 def check(path: Path, *words: str) -> Ran:
-    words = ("--connection", "Sandbox", "--object", "gadget", "--action", "create", *words)
+    words = (
+        "--connection",
+        "Sandbox",
+        "--object",
+        "gadget",
+        "--action",
+        "create",
+        *words,
+    )
     return run("files", "check", str(path), *words)
 
 
@@ -24,7 +32,11 @@ def test_file_without_problems_passes_and_is_not_kept(world: World, path: Path) 
     ran = check(path)
 
     assert (ran.status, ran.out) == (0, "3 rows, 0 rows with problems.\n")
-    assert (Job.objects.count(), File.objects.count(), world.sandbox.jobs()) == (0, 0, [])
+    assert (Job.objects.count(), File.objects.count(), world.sandbox.jobs()) == (
+        0,
+        0,
+        [],
+    )
 
 
 def test_problems_are_told_by_cause(world: World, path: Path) -> None:
@@ -33,11 +45,14 @@ def test_problems_are_told_by_cause(world: World, path: Path) -> None:
 
     ran = check(path)
 
-    assert (ran.status, ran.lines) == (1, [
-        "3 rows, 1 row with problems.",
-        "      1 x external_id: The value is already the External ID of an earlier row, for example “g-1”. (row 4)",
-        "          Keep one of the rows: the order in which Zendesk would apply them is not certain.",
-    ])  # fmt: skip
+    assert (ran.status, ran.lines) == (
+        1,
+        [
+            "3 rows, 1 row with problems.",
+            "      1 x external_id: The value is already the External ID of an earlier row, for example “g-1”. (row 4)",
+            "          Keep one of the rows: the order in which Zendesk would apply them is not certain.",
+        ],
+    )
     assert (Job.objects.count(), File.objects.count()) == (0, 0)
 
 
@@ -50,7 +65,9 @@ def test_every_problem_is_a_line_of_json(world: World, path: Path) -> None:
     ran = check(path, "--json")
 
     assert ran.status == 1
-    assert [(p["row"], p["column"], p["value"], p["code"], p["message"]) for p in ran.data] == [
+    assert [
+        (p["row"], p["column"], p["value"], p["code"], p["message"]) for p in ran.data
+    ] == [
         (2, "price", "1,5", "not_a_number", "“1,5” is not a number."),
         (4, "price", "x", "not_a_number", "“x” is not a number."),
     ]
@@ -58,11 +75,16 @@ def test_every_problem_is_a_line_of_json(world: World, path: Path) -> None:
 
 def test_layout_is_taken_at_its_word(world: World, path: Path) -> None:
     world.object()
-    path.write_bytes("name|serial|notes\nDrill|AB-000001|Zürich, Genève\n".encode("cp1252"))
+    path.write_bytes(
+        "name|serial|notes\nDrill|AB-000001|Zürich, Genève\n".encode("cp1252")
+    )
 
     ran = check(path, "--encoding", "cp1252", "--delimiter", "bar")
 
-    assert (ran.status, ran.err) == (0, "Columns: name=name, serial=serial, notes=notes.\n")
+    assert (ran.status, ran.err) == (
+        0,
+        "Columns: name=name, serial=serial, notes=notes.\n",
+    )
 
 
 def test_what_is_odd_about_a_file_is_told(world: World, path: Path) -> None:
@@ -76,11 +98,15 @@ def test_what_is_odd_about_a_file_is_told(world: World, path: Path) -> None:
     )
 
 
-def test_file_that_cannot_be_checked_is_neither_good_nor_bad(world: World, path: Path) -> None:
+def test_file_that_cannot_be_checked_is_neither_good_nor_bad(
+    world: World, path: Path
+) -> None:
     world.object()
     path.write_text("what\nDrill\n")
 
     ran = check(path)
 
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err.startswith("Name must be filled. Choose its column. Serial must be filled. Choose its column. Use ")
+    assert ran.err.startswith(
+        "Name must be filled. Choose its column. Serial must be filled. Choose its column. Use "
+    )

@@ -22,7 +22,12 @@ def target() -> CustomObject:
     return make_object(make_connection())
 
 
-def make(target: CustomObject, *, action: Action = Action.UPSERT_BY_EXTERNAL_ID, **fields: Any) -> Job:
+def make(
+    target: CustomObject,
+    *,
+    action: Action = Action.UPSERT_BY_EXTERNAL_ID,
+    **fields: Any,
+) -> Job:
     """A job of two rows, completed unless said otherwise."""
     job = make_job("external_id,note\nA,=1+1\nB,\n", action, to=target)
     values = {"state": JobState.COMPLETED, "rows": 2, "created_at": AT} | fields
@@ -40,12 +45,15 @@ def test_launched_jobs_are_listed_newest_first(target: CustomObject) -> None:
 
     name = str(newest.code)[:8]
     key = "create_or_update_by_external_id"
-    assert (ran.status, ran.lines) == (0, [
-        "CODE      CREATED           STATE      ACTION                           OBJECT  CONNECTION  FILE      ROWS  "
-        "SUCCEEDED  PENDING",
-        f"{name}  2026-07-01 13:30  running    {key}  asset   Acme        rows.csv     2          0        2",
-        f"11111111  2026-07-01 12:30  completed  {key}  asset   Acme        rows.csv     2          1        0",
-    ])  # fmt: skip
+    assert (ran.status, ran.lines) == (
+        0,
+        [
+            "CODE      CREATED           STATE      ACTION                           OBJECT  "
+            "CONNECTION  FILE      ROWS  SUCCEEDED  PENDING",
+            f"{name}  2026-07-01 13:30  running    {key}  asset   Acme        rows.csv     2          0        2",
+            f"11111111  2026-07-01 12:30  completed  {key}  asset   Acme        rows.csv     2          1        0",
+        ],
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +70,12 @@ def test_list_is_narrowed(target: CustomObject, words: list[str]) -> None:
     trial = make_connection(name="Trial", host="trial.zendesk.com")
     make(target)
     late = AT.replace(year=2027)
-    wanted = make(make_object(trial, "car"), action=Action.CREATE, state=JobState.PAUSED, created_at=late)
+    wanted = make(
+        make_object(trial, "car"),
+        action=Action.CREATE,
+        state=JobState.PAUSED,
+        created_at=late,
+    )
 
     ran = run("jobs", "list", "--json", *words)
 
@@ -72,60 +85,117 @@ def test_list_is_narrowed(target: CustomObject, words: list[str]) -> None:
 def test_drafts_are_listed_by_their_state(target: CustomObject) -> None:
     draft = make(target, state=JobState.DRAFT)
 
-    assert [job["url"] for job in run("jobs", "list", "--json", "--state", "draft").data] == [f"/jobs/{draft.code}/"]
+    assert [
+        job["url"] for job in run("jobs", "list", "--json", "--state", "draft").data
+    ] == [f"/jobs/{draft.code}/"]
     assert run("jobs", "list").err == "There are no such jobs.\n"
 
 
 def test_job_is_shown_with_what_went_wrong(target: CustomObject) -> None:
-    job = make(target, code=CODE, created_by=make_user("ana"), created_or_updated=1, failed=1, finished_at=AT)
-    Cause.objects.create(job=job, phase="send", signature="s", column="note", message="Too long.", cure="Shorten it.",
-                         count=1, sample_rows=[3])  # fmt: skip
+    job = make(
+        target,
+        code=CODE,
+        created_by=make_user("ana"),
+        created_or_updated=1,
+        failed=1,
+        finished_at=AT,
+    )
+    Cause.objects.create(
+        job=job,
+        phase="send",
+        signature="s",
+        column="note",
+        message="Too long.",
+        cure="Shorten it.",
+        count=1,
+        sample_rows=[3],
+    )
 
     ran = run("jobs", "show", "11111111")
 
-    assert (ran.status, ran.lines) == (0, [
-        f"Job       {CODE}",
-        f"Page      /jobs/{CODE}/",
-        "State     Completed",
-        "Does      create_or_update_by_external_id asset in Acme",
-        "File      rows.csv",
-        "Rows      1 created or updated, 1 failed of 2 rows",
-        "Created   2026-07-01 12:30:00 UTC by ana",
-        "Finished  2026-07-01 12:30:00 UTC",
-        "      1 x note: Too long. (row 3)",
-        "          Shorten it.",
-    ])  # fmt: skip
+    assert (ran.status, ran.lines) == (
+        0,
+        [
+            f"Job       {CODE}",
+            f"Page      /jobs/{CODE}/",
+            "State     Completed",
+            "Does      create_or_update_by_external_id asset in Acme",
+            "File      rows.csv",
+            "Rows      1 created or updated, 1 failed of 2 rows",
+            "Created   2026-07-01 12:30:00 UTC by ana",
+            "Finished  2026-07-01 12:30:00 UTC",
+            "      1 x note: Too long. (row 3)",
+            "          Shorten it.",
+        ],
+    )
 
 
 def test_job_is_shown_as_the_api_tells_it(target: CustomObject) -> None:
-    job = make(target, code=CODE, state=JobState.RUNNING, held_by="window", batches_total=1)
+    job = make(
+        target, code=CODE, state=JobState.RUNNING, held_by="window", batches_total=1
+    )
 
     shown = run("jobs", "show", CODE, "--json").data[0]
 
     assert shown == {
-        "id": CODE, "url": f"/jobs/{CODE}/", "state": "running", "connection": str(target.connection.code),
-        "connection_name": "Acme", "object": "asset", "action": "create_or_update_by_external_id",
-        "file": str(job.file.code), "file_name": "rows.csv", "parent": None, "created_by": None,
-        "created_at": "2026-07-01T12:30:00Z", "started_at": None, "finished_at": None, "error": None,
+        "id": CODE,
+        "url": f"/jobs/{CODE}/",
+        "state": "running",
+        "connection": str(target.connection.code),
+        "connection_name": "Acme",
+        "object": "asset",
+        "action": "create_or_update_by_external_id",
+        "file": str(job.file.code),
+        "file_name": "rows.csv",
+        "parent": None,
+        "created_by": None,
+        "created_at": "2026-07-01T12:30:00Z",
+        "started_at": None,
+        "finished_at": None,
+        "error": None,
         "held_by": "workers",
-        "counts": {"rows": 2, "pending": 2, "created": 0, "updated": 0, "created_or_updated": 0, "deleted": 0,
-                   "unchanged": 0, "invalid": 0, "failed": 0, "uncertain": 0, "cancelled": 0},
+        "counts": {
+            "rows": 2,
+            "pending": 2,
+            "created": 0,
+            "updated": 0,
+            "created_or_updated": 0,
+            "deleted": 0,
+            "unchanged": 0,
+            "invalid": 0,
+            "failed": 0,
+            "uncertain": 0,
+            "cancelled": 0,
+        },
         "batches": {"total": 1, "waiting": 1, "in_flight": 0, "done": 0},
-        "records_per_second": None, "eta_seconds": None, "errors": [],
-    }  # fmt: skip
+        "records_per_second": None,
+        "eta_seconds": None,
+        "errors": [],
+    }
 
 
 @pytest.mark.parametrize("verb", ["show", "wait", "cancel", "results"])
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
-        ("1111111", "'1111111' is no code of a job. Give at least the first 8 characters, see jobs list."),
-        ("1111%111", "'1111%111' is no code of a job. Give at least the first 8 characters, see jobs list."),
-        ("11111111", "Several jobs begin with 11111111. Give more characters of the code."),
+        (
+            "1111111",
+            "'1111111' is no code of a job. Give at least the first 8 characters, see jobs list.",
+        ),
+        (
+            "1111%111",
+            "'1111%111' is no code of a job. Give at least the first 8 characters, see jobs list.",
+        ),
+        (
+            "11111111",
+            "Several jobs begin with 11111111. Give more characters of the code.",
+        ),
         ("99999999", "There is no job 99999999. See jobs list."),
     ],
 )
-def test_code_that_tells_no_job_is_refused(target: CustomObject, verb: str, code: str, sentence: str) -> None:
+def test_code_that_tells_no_job_is_refused(
+    target: CustomObject, verb: str, code: str, sentence: str
+) -> None:
     make(target, code=CODE)
     make(target, code=CODE.replace("2", "3"))
 
@@ -138,16 +208,32 @@ def test_code_that_tells_no_job_is_refused(target: CustomObject, verb: str, code
     ("fields", "status", "first"),
     [
         ({"created": 2}, 0, "Completed: 2 created of 2 rows."),
-        ({"created": 1, "unchanged": 1}, 0, "Completed: 1 created, 1 unchanged of 2 rows."),
+        (
+            {"created": 1, "unchanged": 1},
+            0,
+            "Completed: 1 created, 1 unchanged of 2 rows.",
+        ),
         ({"created": 1, "failed": 1}, 1, "Completed: 1 created, 1 failed of 2 rows."),
         (
             {"state": JobState.CANCELLED, "created": 1, "cancelled": 1},
             1,
             "Cancelled: 1 created, 1 cancelled of 2 rows.",
         ),
-        ({"state": JobState.NEEDS_DECISION, "uncertain": 2}, 1, "Needs a decision: 2 uncertain of 2 rows."),
-        ({"state": JobState.PAUSED, "reason": "Too many fail."}, 1, "Paused: 2 pending of 2 rows."),
-        ({"state": JobState.FAILED, "cancelled": 2}, 1, "Failed: 2 cancelled of 2 rows."),
+        (
+            {"state": JobState.NEEDS_DECISION, "uncertain": 2},
+            1,
+            "Needs a decision: 2 uncertain of 2 rows.",
+        ),
+        (
+            {"state": JobState.PAUSED, "reason": "Too many fail."},
+            1,
+            "Paused: 2 pending of 2 rows.",
+        ),
+        (
+            {"state": JobState.FAILED, "cancelled": 2},
+            1,
+            "Failed: 2 cancelled of 2 rows.",
+        ),
     ],
 )
 def test_wait_tells_how_a_job_stands_by_its_status(
@@ -167,8 +253,9 @@ def test_wait_for_a_draft_is_refused(target: CustomObject) -> None:
     ran = run("jobs", "wait", CODE)
 
     assert (ran.status, ran.err) == (
-        2, f"This job is a draft, not launched. Two columns fill Name. Its page: /jobs/{CODE}/\n"
-    )  # fmt: skip
+        2,
+        f"This job is a draft, not launched. Two columns fill Name. Its page: /jobs/{CODE}/\n",
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -192,10 +279,16 @@ def test_wait_outlasts_a_database_that_is_away_for_a_moment(
 
     ran = run("jobs", "wait", CODE)
 
-    assert (ran.status, ran.err, ran.lines[:1]) == (0, "", ["Completed: 2 created of 2 rows."])
+    assert (ran.status, ran.err, ran.lines[:1]) == (
+        0,
+        "",
+        ["Completed: 2 created of 2 rows."],
+    )
 
 
-def test_database_that_cannot_be_used_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_that_cannot_be_used_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def jobs() -> None:
         raise ProgrammingError('relation "jobs_job" does not exist\nLINE 1: SELECT ...')
 
@@ -204,9 +297,11 @@ def test_database_that_cannot_be_used_is_told_in_a_sentence(monkeypatch: pytest.
     ran = run("jobs", "list")
 
     assert (ran.status, ran.out, ran.err) == (
-        2, "", 'The database cannot be used: relation "jobs_job" does not exist. If it was never set up, run manage.py '
+        2,
+        "",
+        'The database cannot be used: relation "jobs_job" does not exist. If it was never set up, run manage.py '
         "migrate.\n",
-    )  # fmt: skip
+    )
 
 
 def test_cancel_stops_a_job(target: CustomObject) -> None:
@@ -215,7 +310,10 @@ def test_cancel_stops_a_job(target: CustomObject) -> None:
     ran = run("jobs", "cancel", "11111111")
 
     job.refresh_from_db()
-    assert (ran.status, ran.err) == (0, "Cancelling. Records already sent stay in Zendesk.\n")
+    assert (ran.status, ran.err) == (
+        0,
+        "Cancelling. Records already sent stay in Zendesk.\n",
+    )
     assert job.state in {JobState.CANCELLING, JobState.CANCELLED}
     assert job.events.last().text == "Cancel asked."  # type: ignore[union-attr]
 
@@ -224,10 +322,15 @@ def test_cancel_stops_a_job(target: CustomObject) -> None:
     ("state", "sentence"),
     [
         (JobState.COMPLETED, "It is too late to cancel this job: it is completed."),
-        (JobState.DRAFT, f"This job is a draft, never launched. Throw it away on its page: /jobs/{CODE}/"),
+        (
+            JobState.DRAFT,
+            f"This job is a draft, never launched. Throw it away on its page: /jobs/{CODE}/",
+        ),
     ],
 )
-def test_cancel_of_what_does_not_run_is_refused(target: CustomObject, state: JobState, sentence: str) -> None:
+def test_cancel_of_what_does_not_run_is_refused(
+    target: CustomObject, state: JobState, sentence: str
+) -> None:
     job = make(target, code=CODE, state=state)
 
     ran = run("jobs", "cancel", CODE)
@@ -254,9 +357,11 @@ def test_results_whose_file_is_elsewhere_are_told(target: CustomObject) -> None:
 
     assert run("jobs", "results", CODE).err == (
         "The file of this job is kept on another host, host-b. Download it there.\n"
-    )  # fmt: skip
+    )
 
 
-@pytest.mark.parametrize("words", [["list", "--limit", "0"], ["list", "--state", "asleep"], ["show"], []])
+@pytest.mark.parametrize(
+    "words", [["list", "--limit", "0"], ["list", "--state", "asleep"], ["show"], []]
+)
 def test_words_that_make_no_sense_are_refused(words: list[str]) -> None:
     assert run("jobs", *words).status != 0

@@ -47,12 +47,33 @@ def file(tmp_path: Path) -> Callable[[bytes | list[dict[str, object]]], str]:
 Write = Callable[[bytes | list[dict[str, object]]], str]
 
 
-def runjob(path: str, *words: str, action: str = "create", key: str = "gadget", err: io.StringIO | None = None) -> Ran:
-    return run("runjob", path, "--connection", "Sandbox", "--object", key, "--action", action, *words, err=err)
+def runjob(
+    path: str,
+    *words: str,
+    action: str = "create",
+    key: str = "gadget",
+    err: io.StringIO | None = None,
+) -> Ran:
+    return run(
+        "runjob",
+        path,
+        "--connection",
+        "Sandbox",
+        "--object",
+        key,
+        "--action",
+        action,
+        *words,
+        err=err,
+    )
 
 
 def nothing_is_left() -> bool:
-    stored = [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file() and path.name != "storage_id"]
+    stored = [
+        path
+        for path in settings.MEDIA_ROOT.rglob("*")
+        if path.is_file() and path.name != "storage_id"
+    ]
     return not (Job.objects.exists() or File.objects.exists() or stored)
 
 
@@ -63,10 +84,13 @@ def test_job_is_followed_until_every_row_succeeded(world: World, file: Write) ->
 
     job = Job.objects.get()
     page = f"/jobs/{job.code}/"
-    assert (ran.status, ran.lines) == (0, [
-        "Completed: 250 created of 250 rows.",
-        f"Its page: {page}   Row by row: manage.py jobs results {str(job.code)[:8]}",
-    ])  # fmt: skip
+    assert (ran.status, ran.lines) == (
+        0,
+        [
+            "Completed: 250 created of 250 rows.",
+            f"Its page: {page}   Row by row: manage.py jobs results {str(job.code)[:8]}",
+        ],
+    )
     assert ran.err.splitlines() == [
         "Columns: external_id=external_id, name=name, serial=serial, price=price.",
         f"Launched {str(job.code)[:8]}, {page}",
@@ -78,28 +102,53 @@ def test_job_that_is_not_waited_for_is_launched(world: World, file: Write) -> No
     world.object()
     ana = make_user("ana")
 
-    ran = runjob(file(gadgets(2)), "--user", "ana", "--weight", "low", "--blank", "clear")
+    ran = runjob(
+        file(gadgets(2)), "--user", "ana", "--weight", "low", "--blank", "clear"
+    )
 
     job = Job.objects.get()
     assert (ran.status, ran.out) == (0, f"{job.code} /jobs/{job.code}/\n")
-    assert (job.state, job.created_by, job.weight, job.options["blank"]) == (JobState.QUEUED, ana, Weight.LOW, "clear")
-    assert (job.events.get().text, job.events.get().by, job.file.uploaded_by) == ("Launched.", ana, ana)
+    assert (job.state, job.created_by, job.weight, job.options["blank"]) == (
+        JobState.QUEUED,
+        ana,
+        Weight.LOW,
+        "clear",
+    )
+    assert (job.events.get().text, job.events.get().by, job.file.uploaded_by) == (
+        "Launched.",
+        ana,
+        ana,
+    )
 
 
-def test_rows_that_zendesk_refuses_are_told_by_cause_and_status(world: World, file: Write) -> None:
+def test_rows_that_zendesk_refuses_are_told_by_cause_and_status(
+    world: World, file: Write
+) -> None:
     world.object()
     world.sandbox.add_records(
-        "gadget", [{"external_id": "g-1", "name": "Gadget", "custom_object_fields": {"serial": "AB-000001"}}]
+        "gadget",
+        [
+            {
+                "external_id": "g-1",
+                "name": "Gadget",
+                "custom_object_fields": {"serial": "AB-000001"},
+            }
+        ],
     )
 
     ran = runjob(file(gadgets(3)), "--wait")
 
-    assert (ran.status, ran.lines[0]) == (1, "Completed: 2 created, 1 failed of 3 rows.")
+    assert (ran.status, ran.lines[0]) == (
+        1,
+        "Completed: 2 created, 1 failed of 3 rows.",
+    )
     assert ran.lines[1].startswith("      1 x ")
     assert ran.lines[1].endswith("(row 2)")
 
 
-def test_problems_stop_the_job_before_anything_is_sent(world: World, file: Write) -> None:
+def test_problems_stop_the_job_before_anything_is_sent(
+    world: World, file: Write
+) -> None:
     world.object()
     rows = gadgets(9)
     for row in rows[:7]:
@@ -124,28 +173,61 @@ def test_only_columns_named_by_map_are_sent(world: World, file: Write) -> None:
     world.object()
     path = file(b"no=1,what,serial,price\nA-1,Drill,AB-000001,9.5\n")
 
-    ran = runjob(path, "--map", "no=1=external_id", "--map", "what=name", "--map", "serial=serial")
+    ran = runjob(
+        path,
+        "--map",
+        "no=1=external_id",
+        "--map",
+        "what=name",
+        "--map",
+        "serial=serial",
+    )
 
-    assert Job.objects.get().mapping == {"no=1": "external_id", "what": "name", "serial": "field:serial"}
-    assert ran.err.splitlines() == ["Columns: no=1=external_id, what=name, serial=serial.", "Not sent: price."]
+    assert Job.objects.get().mapping == {
+        "no=1": "external_id",
+        "what": "name",
+        "serial": "field:serial",
+    }
+    assert ran.err.splitlines() == [
+        "Columns: no=1=external_id, what=name, serial=serial.",
+        "Not sent: price.",
+    ]
 
 
-def test_other_columns_map_themselves_where_that_was_said(world: World, file: Write) -> None:
+def test_other_columns_map_themselves_where_that_was_said(
+    world: World, file: Write
+) -> None:
     world.object()
     path = file(b"name,what,serial,price\nA-1,Drill,AB-000001,9.5\n")
 
     runjob(path, "--map", "what=name", "--map-others")
 
-    assert Job.objects.get().mapping == {"what": "name", "serial": "field:serial", "price": "field:price"}
+    assert Job.objects.get().mapping == {
+        "what": "name",
+        "serial": "field:serial",
+        "price": "field:price",
+    }
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--map", "name=colour"], "'colour' is no field that this action can fill. It can fill: name, external_id, "),
-        (["--map", "nix=name"], "The file has no column 'nix'. Serial must be filled. Choose its column. Use --map "),
-        (["--map", "name=name", "--map", "name=notes"], "--map names name twice. A column fills one field."),
-        (["--map", "name=name"], "Serial must be filled. Choose its column. Use --map COLUMN=FIELD. Columns: name, s."),
+        (
+            ["--map", "name=colour"],
+            "'colour' is no field that this action can fill. It can fill: name, external_id, ",
+        ),
+        (
+            ["--map", "nix=name"],
+            "The file has no column 'nix'. Serial must be filled. Choose its column. Use --map ",
+        ),
+        (
+            ["--map", "name=name", "--map", "name=notes"],
+            "--map names name twice. A column fills one field.",
+        ),
+        (
+            ["--map", "name=name"],
+            "Serial must be filled. Choose its column. Use --map COLUMN=FIELD. Columns: name, s.",
+        ),
         (["--user", "zoe"], "There is nobody called 'zoe'."),
     ],
 )
@@ -165,11 +247,16 @@ def test_job_that_cannot_work_is_refused_and_nothing_left(
     ("content", "sentence"),
     [
         (b"", "The file is empty."),
-        (b"\x89PNG\r\n\x1a\n", "rows.csv: This is a picture. Upload CSV, XLSX, JSON or JSON Lines."),
+        (
+            b"\x89PNG\r\n\x1a\n",
+            "rows.csv: This is a picture. Upload CSV, XLSX, JSON or JSON Lines.",
+        ),
         (b"name\n", "rows.csv: The file has a header but no rows."),
     ],
 )
-def test_file_that_is_no_table_is_refused(world: World, file: Write, content: bytes, sentence: str) -> None:
+def test_file_that_is_no_table_is_refused(
+    world: World, file: Write, content: bytes, sentence: str
+) -> None:
     world.object()
 
     ran = runjob(file(content))
@@ -181,7 +268,10 @@ def test_file_that_is_no_table_is_refused(world: World, file: Write, content: by
 def test_file_that_is_not_there_is_told(world: World) -> None:
     world.object()
 
-    assert runjob("/nowhere/rows.csv").err == "No such file or directory: /nowhere/rows.csv.\n"
+    assert (
+        runjob("/nowhere/rows.csv").err
+        == "No such file or directory: /nowhere/rows.csv.\n"
+    )
 
 
 def test_object_not_known_yet_is_looked_up(world: World, file: Write) -> None:
@@ -217,15 +307,24 @@ def test_credentials_that_zendesk_refuses_are_told(world: World, file: Write) ->
 
 def test_standard_input_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.object()
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'[{"name": "Drill", "serial": "AB-000001"}]')))
+    monkeypatch.setattr(
+        sys,
+        "stdin",
+        io.TextIOWrapper(io.BytesIO(b'[{"name": "Drill", "serial": "AB-000001"}]')),
+    )
 
     ran = runjob("-")
 
     assert ran.status == 0
-    assert (Job.objects.get().file.name, Job.objects.get().file.format) == ("stdin", "json")
+    assert (Job.objects.get().file.name, Job.objects.get().file.format) == (
+        "stdin",
+        "json",
+    )
 
 
-def test_lines_of_json_follow_a_job_without_its_rows_with_problems(world: World, file: Write) -> None:
+def test_lines_of_json_follow_a_job_without_its_rows_with_problems(
+    world: World, file: Write
+) -> None:
     world.object()
     rows = gadgets(3)
     rows[1]["price"] = "1,5"
@@ -235,36 +334,68 @@ def test_lines_of_json_follow_a_job_without_its_rows_with_problems(world: World,
     job = Job.objects.get()
     problem, first, last = ran.data
     assert (ran.status, sorted(world.records())) == (1, ["g-1", "g-3"])
-    assert (problem["count"], problem["column"], problem["code"], problem["sample_rows"], problem["sample_values"]) == (
-        1, "price", "not_a_number", [3], ["1,5"]
-    )  # fmt: skip
-    assert (first["id"], first["state"], first["held_by"]) == (str(job.code), "queued", "workers")
-    assert (last["state"], last["counts"]["created"], last["counts"]["invalid"]) == ("completed", 2, 1)
+    assert (
+        problem["count"],
+        problem["column"],
+        problem["code"],
+        problem["sample_rows"],
+        problem["sample_values"],
+    ) == (1, "price", "not_a_number", [3], ["1,5"])
+    assert (first["id"], first["state"], first["held_by"]) == (
+        str(job.code),
+        "queued",
+        "workers",
+    )
+    assert (last["state"], last["counts"]["created"], last["counts"]["invalid"]) == (
+        "completed",
+        2,
+        1,
+    )
     assert last["batches"] == {"total": 1, "waiting": 0, "in_flight": 0, "done": 1}
-    assert (last["file_name"], last["connection_name"], last["url"]) == ("rows.csv", "Sandbox", f"/jobs/{job.code}/")
+    assert (last["file_name"], last["connection_name"], last["url"]) == (
+        "rows.csv",
+        "Sandbox",
+        f"/jobs/{job.code}/",
+    )
 
 
-def test_job_runs_by_the_usual_rules_unless_others_are_said(world: World, file: Write) -> None:
+def test_job_runs_by_the_usual_rules_unless_others_are_said(
+    world: World, file: Write
+) -> None:
     world.object()
     path = file(gadgets(1))
 
-    usual, other = runjob(path), runjob(path, "--weight", "low", "--canary", "--no-own-external-ids")
+    usual, other = (
+        runjob(path),
+        runjob(path, "--weight", "low", "--canary", "--no-own-external-ids"),
+    )
 
     made = list(Job.objects.order_by("pk"))
     assert (usual.status, other.status) == (0, 0)
-    assert [Rules.of(job) for job in made] == [Rules(stop_percent=50, stop_refusals=10),
-                                               Rules(Weight.LOW, stop_percent=50, stop_refusals=10)]  # fmt: skip
-    assert [(job.canary, job.options["own_external_ids"]) for job in made] == [(False, True), (True, False)]
+    assert [Rules.of(job) for job in made] == [
+        Rules(stop_percent=50, stop_refusals=10),
+        Rules(Weight.LOW, stop_percent=50, stop_refusals=10),
+    ]
+    assert [(job.canary, job.options["own_external_ids"]) for job in made] == [
+        (False, True),
+        (True, False),
+    ]
 
 
-def test_bar_moves_on_a_terminal(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_moves_on_a_terminal(
+    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.object()
-    monkeypatch.setattr(following, "sleep", lambda _: control.pause(Job.objects.get(), by=None))
+    monkeypatch.setattr(
+        following, "sleep", lambda _: control.pause(Job.objects.get(), by=None)
+    )
     monkeypatch.setenv("COLUMNS", "80")
 
     ran = runjob(file(gadgets(2)), "--wait", err=Terminal())
 
-    shown = [line.strip() for line in ran.err.replace("\n", "\r").split("\r") if line.strip()]
+    shown = [
+        line.strip() for line in ran.err.replace("\n", "\r").split("\r") if line.strip()
+    ]
     assert shown[-3:] == [
         f"[{'#' * 24}] 100 %  Checking 2 of 2 rows",
         f"Launched {str(Job.objects.get().code)[:8]}, /jobs/{Job.objects.get().code}/",
@@ -272,7 +403,9 @@ def test_bar_moves_on_a_terminal(world: World, file: Write, monkeypatch: pytest.
     ]
 
 
-def test_interrupted_wait_leaves_the_job_going(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_wait_leaves_the_job_going(
+    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.object()
 
     def ctrl_c(_: float) -> None:
@@ -302,13 +435,21 @@ def test_interrupted_before_the_launch_leaves_nothing(
 
     ran = runjob(file(gadgets(1)))
 
-    assert (ran.status, ran.err.splitlines()[-1], nothing_is_left()) == (130, "Interrupted.", True)
+    assert (ran.status, ran.err.splitlines()[-1], nothing_is_left()) == (
+        130,
+        "Interrupted.",
+        True,
+    )
 
 
-def test_worker_that_is_quicker_is_watched(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_that_is_quicker_is_watched(
+    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.object()
     own_read = intake.read_file
-    monkeypatch.setattr(intake, "read_file", lambda *_, **__: None)  # As when somebody else has the lease.
+    monkeypatch.setattr(
+        intake, "read_file", lambda *_, **__: None
+    )  # As when somebody else has the lease.
 
     def worker(_: float) -> None:
         own_read(File.objects.get(), stopping=queueing.stopping)
@@ -318,31 +459,42 @@ def test_worker_that_is_quicker_is_watched(world: World, file: Write, monkeypatc
     assert runjob(file(gadgets(1))).status == 0
 
 
-def test_wait_ends_when_the_job_needs_a_person(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_ends_when_the_job_needs_a_person(
+    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.object()
-    monkeypatch.setattr(following, "sleep", lambda _: control.pause(Job.objects.get(), by=None))
+    monkeypatch.setattr(
+        following, "sleep", lambda _: control.pause(Job.objects.get(), by=None)
+    )
 
     ran = runjob(file(gadgets(1)), "--wait")
 
     assert (ran.status, ran.lines[0]) == (1, "Paused: 1 pending of 1 row.")
 
 
-def test_queue_that_does_not_answer_is_told(world: World, file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queue_that_does_not_answer_is_told(
+    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.object()
     monkeypatch.setattr(queueing, "answers", lambda: False)
 
     ran = runjob(file(gadgets(1)))
 
     assert (ran.status, ran.err.splitlines()[-1]) == (
-        0, "The queue does not answer. The job begins once Jobs UI runs: manage.py up."
-    )  # fmt: skip
+        0,
+        "The queue does not answer. The job begins once Jobs UI runs: manage.py up.",
+    )
 
 
-def test_exit_status_of_real_processes(world: World, file: Write, tmp_path: Path) -> None:
+def test_exit_status_of_real_processes(
+    world: World, file: Write, tmp_path: Path
+) -> None:
     world.object()
     bad = tmp_path / "bad.csv"
     bad.write_text("name,serial\nDrill,nonsense\n")
-    environment = Processes(tmp_path).environment | {"DJANGO_SETTINGS_MODULE": "jobsui.settings"}
+    environment = Processes(tmp_path).environment | {
+        "DJANGO_SETTINGS_MODULE": "jobsui.settings"
+    }
     job = ["--connection", "Sandbox", "--object", "gadget", "--action", "create"]
     commands = {
         0: ["runjob", file(gadgets(1)), *job, "--wait"],
@@ -365,8 +517,15 @@ def test_exit_status_of_real_processes(world: World, file: Write, tmp_path: Path
     tasks.plan_job(Job.objects.get(state=JobState.QUEUED).pk)
     tasks.drive()
 
-    said = {status: process.communicate(timeout=PATIENCE) for status, process in processes.items()}
-    assert {status: process.returncode for status, process in processes.items()} == {0: 0, 1: 1, 2: 2}
+    said = {
+        status: process.communicate(timeout=PATIENCE)
+        for status, process in processes.items()
+    }
+    assert {status: process.returncode for status, process in processes.items()} == {
+        0: 0,
+        1: 1,
+        2: 2,
+    }
     assert said[0][0].startswith("Completed: 1 created of 1 row.\n")
     assert said[1][0].startswith("1 row, 1 row with problems.\n      1 x serial: ")
     assert said[2] == ("", "CommandError: No such file or directory: nowhere.csv.\n")

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue that answers, and a database in which every migration is noted as done (tests make it without)."""
+    """A queue that answers, and a database in which every migration is noted as done
+    (tests make it without)."""
     monkeypatch.setattr(queueing, "answers", lambda: True)
     monkeypatch.setattr("jobsui.ops.health.MigrationExecutor", Migrated)
 
@@ -37,7 +38,9 @@ def test_healthz_says_yes_and_nothing_else(client: Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"host": "10.0.0.7:8000"}, {"host": ""}])
-def test_healthz_answers_whoever_comes_by_address(client: Client, headers: dict[str, str]) -> None:
+def test_healthz_answers_whoever_comes_by_address(
+    client: Client, headers: dict[str, str]
+) -> None:
     assert client.get("/healthz", headers=headers).status_code == 200
 
 
@@ -47,13 +50,17 @@ def test_healthz_needs_no_tls(client: Client, settings: LazySettings) -> None:
     assert client.get("/healthz").status_code == 200
 
 
-def test_healthz_says_no_without_the_queue(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_healthz_says_no_without_the_queue(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(queueing, "answers", lambda: False)
 
     assert client.get("/healthz").status_code == 503
 
 
-def test_healthz_says_no_before_migrations(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_healthz_says_no_before_migrations(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Migrated, "plan", ("one to do",))
 
     assert client.get("/healthz").status_code == 503
@@ -61,11 +68,13 @@ def test_healthz_says_no_before_migrations(client: Client, monkeypatch: pytest.M
 
 def test_healthz_says_no_without_the_database(
     client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(queueing, "answers", lambda: True)
     connection.close()
-    monkeypatch.setitem(connection.settings_dict, "NAME", tmp_path / "gone" / "jobsui.sqlite3")
+    monkeypatch.setitem(
+        connection.settings_dict, "NAME", tmp_path / "gone" / "jobsui.sqlite3"
+    )
 
     status = client.get("/healthz").status_code
 

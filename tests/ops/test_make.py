@@ -1,4 +1,5 @@
-"""The way from a clone to an environment that is whole, with Pythons that only write down what they were asked for."""
+"""The way from a clone to an environment that is whole, with Pythons that only write
+down what they were asked for."""
 
 import os
 import shutil
@@ -9,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = """#!/bin/sh
-# A Python whose name, version, venv module and pip are as $FAKE says: "python3.12=good python3=old".
+# A Python whose name, version, venv module and pip are as $FAKE says: "python3.12=good
+# python3=old".
 me=${0##*/}
 case " $FAKE " in *" $me=good "*) state=good;; *" $me=crippled "*) state=crippled;; *" $me=old "*) state=old;; esac
 case "$*" in
@@ -31,17 +33,27 @@ echo "uv $*" >> "$ASKED"
 
 class Clone:
     def __init__(self, folder: Path) -> None:
-        self.folder, self.programs, self._asked = folder / "clone", folder / "programs", folder / "asked"
+        self.folder, self.programs, self._asked = (
+            folder / "clone",
+            folder / "programs",
+            folder / "asked",
+        )
         (self.folder / "tools").mkdir(parents=True)
         self.programs.mkdir()
-        for name in ("Makefile", "tools/venv.sh", "requirements.lock", "requirements-dev.lock"):
+        for name in (
+            "Makefile",
+            "tools/venv.sh",
+            "requirements.lock",
+            "requirements-dev.lock",
+        ):
             shutil.copy(ROOT / name, self.folder / name)
         for name in ("sh", "make", "mkdir", "cp", "rm", "touch", "echo"):
             self._program(name, f'#!/bin/sh\nexec {shutil.which(name)} "$@"\n')
         self.pythons: dict[str, str] = {}
 
     def has(self, **pythons: str) -> None:
-        """Pythons by their names, with _ for the point: good, old, or crippled (without its venv module)."""
+        """Pythons by their names, with _ for the point: good, old, or crippled (without
+        its venv module)."""
         for name, state in pythons.items():
             self.pythons[name.replace("_", ".")] = state
             self._program(name.replace("_", "."), PYTHON)
@@ -49,7 +61,9 @@ class Clone:
     def has_uv(self) -> None:
         self._program("uv", UV)
 
-    def make(self, target: str = ".venv/.runtime") -> "subprocess.CompletedProcess[str]":
+    def make(
+        self, target: str = ".venv/.runtime"
+    ) -> "subprocess.CompletedProcess[str]":
         return self._run("make", target)
 
     def venv(self) -> "subprocess.CompletedProcess[str]":
@@ -64,9 +78,17 @@ class Clone:
     def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         fake = " ".join(f"{name}={state}" for name, state in self.pythons.items())
         return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False,
-            env={"PATH": str(self.programs), "ASKED": str(self._asked), "FAKE": f"{fake} python=good"},
-        )  # fmt: skip
+            command,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                "PATH": str(self.programs),
+                "ASKED": str(self._asked),
+                "FAKE": f"{fake} python=good",
+            },
+        )
 
     def _program(self, name: str, script: str) -> None:
         path = self.programs / name
@@ -93,14 +115,18 @@ PIP = "python -m pip install --quiet --quiet --require-hashes -r requirements.lo
         ({"python3_13": "crippled", "python3_12": "good"}, "python3.12"),
     ],
 )
-def test_first_python_that_serves_is_taken(clone: Clone, pythons: dict[str, str], chosen: str) -> None:
+def test_first_python_that_serves_is_taken(
+    clone: Clone, pythons: dict[str, str], chosen: str
+) -> None:
     clone.has(**pythons)
 
     assert clone.venv().returncode == 0
     assert clone.asked() == [f"{chosen} {VENV}"]
 
 
-@pytest.mark.parametrize("pythons", [{}, {"python3": "old"}, {"python3_13": "crippled"}])
+@pytest.mark.parametrize(
+    "pythons", [{}, {"python3": "old"}, {"python3_13": "crippled"}]
+)
 def test_uv_serves_where_no_python_does(clone: Clone, pythons: dict[str, str]) -> None:
     clone.has(**pythons)
     clone.has_uv()
@@ -128,7 +154,9 @@ def test_uv_serves_where_no_python_does(clone: Clone, pythons: dict[str, str]) -
         ),
     ],
 )
-def test_what_is_missing_is_said_in_one_sentence(clone: Clone, pythons: dict[str, str], said: str) -> None:
+def test_what_is_missing_is_said_in_one_sentence(
+    clone: Clone, pythons: dict[str, str], said: str
+) -> None:
     clone.has(**pythons)
 
     ended = clone.venv()

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _rotated(settings: LazySettings) -> None:
-    """Two connections with three secrets under the old key, and a new key in front of it."""
+    """Two connections with three secrets under the old key, and a new key in front of
+    it."""
     settings.ENCRYPTION_KEYS = [OLD]
     make_connection(name="A")
     both = make_connection(name="B")
@@ -37,7 +38,9 @@ def test_every_secret_is_readable_without_the_old_key(settings: LazySettings) ->
     assert rotated() == "3 secrets encrypted again under the newest key.\n"
 
     settings.ENCRYPTION_KEYS = [NEW]
-    assert [connection.secret("api_token") for connection in Connection.objects.all()] == ["token-of-acme"] * 2
+    assert [
+        connection.secret("api_token") for connection in Connection.objects.all()
+    ] == ["token-of-acme"] * 2
     assert Connection.objects.get(name="B").secret("access_token") == "access-of-b"
     assert Connection.objects.filter(renewing_until=None).count() == 2
 
@@ -54,7 +57,9 @@ def test_stopped_run_goes_on() -> None:
     assert rotated() == "2 secrets encrypted again under the newest key.\n"
 
 
-def test_secret_replaced_meanwhile_stays_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_replaced_meanwhile_stays_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     real = encryption.decrypt
 
     def replace_meanwhile(stored: str, *, place: str) -> str:
@@ -69,7 +74,9 @@ def test_secret_replaced_meanwhile_stays_replaced(monkeypatch: pytest.MonkeyPatc
     assert Connection.objects.get(name="A").secret("api_token") == "newer"
 
 
-def test_unreadable_secret_is_told_and_the_others_are_done(settings: LazySettings) -> None:
+def test_unreadable_secret_is_told_and_the_others_are_done(
+    settings: LazySettings,
+) -> None:
     settings.ENCRYPTION_KEYS = [b"?" * 32]
     lost = make_connection(name="Aa lost")
     settings.ENCRYPTION_KEYS = [NEW, OLD]

@@ -8,7 +8,9 @@ from jobsui.ops import statics
 
 
 @pytest.fixture
-def collected(settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def collected(
+    settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
     """Each time files are collected, which."""
     source = tmp_path / "static"
     source.mkdir()
@@ -44,7 +46,9 @@ def test_new_file_is_collected(collected: list[str], tmp_path: Path) -> None:
     assert collected == ["collectstatic"] * 2
 
 
-def test_files_are_collected_again_when_they_are_gone(collected: list[str], tmp_path: Path) -> None:
+def test_files_are_collected_again_when_they_are_gone(
+    collected: list[str], tmp_path: Path
+) -> None:
     statics.collect()
     (tmp_path / "root" / ".collected").unlink()
     statics.collect()

@@ -21,9 +21,15 @@ class Kept(Supervisor):
     def __init__(self, folder: Path) -> None:
         self.said: list[str] = []
         self.notes = folder / "notes"
-        super().__init__(folder / "logs", {"PATH": os.environ["PATH"], "NOTES": str(self.notes)}, self.said.append)
+        super().__init__(
+            folder / "logs",
+            {"PATH": os.environ["PATH"], "NOTES": str(self.notes)},
+            self.said.append,
+        )
 
-    def run(self, name: str, script: str, *, once: bool = False, base: bool = False) -> Part:
+    def run(
+        self, name: str, script: str, *, once: bool = False, base: bool = False
+    ) -> Part:
         part = Part(name, ["/bin/sh", "-c", script], once=once, base=base)
         self.start(part)
         return part
@@ -51,7 +57,9 @@ def pid_of(part: Part) -> int:
 
 def is_running(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
     except FileNotFoundError:
         return False
 
@@ -72,8 +80,13 @@ def test_part_that_is_killed_is_started_again_and_said_so(kept: Kept) -> None:
     assert kept.said == ["steady ended (signal SIGKILL) and is started again."]
 
 
-@pytest.mark.parametrize(("failures", "words"), [(1, " in 2 s"), (2, " in 4 s"), (3, " in 8 s"), (9, " in 30 s")])
-def test_wait_before_the_next_start_doubles_up_to_half_a_minute(kept: Kept, failures: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("failures", "words"),
+    [(1, " in 2 s"), (2, " in 4 s"), (3, " in 8 s"), (9, " in 30 s")],
+)
+def test_wait_before_the_next_start_doubles_up_to_half_a_minute(
+    kept: Kept, failures: int, words: str
+) -> None:
     part = kept.run("hasty", "exit 0")
     part.failures = failures
 
@@ -101,7 +114,9 @@ def test_part_that_ends_by_itself_is_let_go(kept: Kept) -> None:
     assert kept.said == []
 
 
-def test_what_a_dead_part_had_started_is_ended_before_it_begins_anew(kept: Kept) -> None:
+def test_what_a_dead_part_had_started_is_ended_before_it_begins_anew(
+    kept: Kept,
+) -> None:
     part = kept.run("parent", f"({FOREVER}) & echo $! >> $NOTES; {FOREVER}")
     kept.until(lambda: len(kept.noted()) == 1)
 
@@ -115,7 +130,11 @@ def test_what_a_dead_part_had_started_is_ended_before_it_begins_anew(kept: Kept)
 
 def test_stop_ends_the_base_after_all_others(kept: Kept) -> None:
     for name, base in (("base", True), ("web", False)):
-        kept.run(name, f"trap 'sleep 0.1; echo {name} >> $NOTES; exit 0' TERM; echo up >> $NOTES; {FOREVER}", base=base)
+        kept.run(
+            name,
+            f"trap 'sleep 0.1; echo {name} >> $NOTES; exit 0' TERM; echo up >> $NOTES; {FOREVER}",
+            base=base,
+        )
     kept.until(lambda: len(kept.noted()) == 2)
 
     kept.stop()
@@ -136,8 +155,13 @@ def test_stop_kills_what_does_not_listen_with_all_it_started(kept: Kept) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_ends_the_watch_and_nothing_more_is_started(kept: Kept, number: signal.Signals) -> None:
-    before = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+def test_signal_ends_the_watch_and_nothing_more_is_started(
+    kept: Kept, number: signal.Signals
+) -> None:
+    before = {
+        which: signal.getsignal(which)
+        for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     kept.listen()
     threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
 
@@ -149,11 +173,16 @@ def test_signal_ends_the_watch_and_nothing_more_is_started(kept: Kept, number: s
     assert (kept.is_asked_to_stop, late.process) == (True, None)
 
 
-def test_log_is_for_its_owner_and_starts_anew_when_it_is_large(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_is_for_its_owner_and_starts_anew_when_it_is_large(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MOST_LOG_BYTES", 3)
     part = kept.run("talker", "echo hello; sleep 0.1")
     log = kept.notes.parent / "logs" / "talker.log"
 
     kept.until(lambda: part.failures == 1)
 
-    assert (log.stat().st_mode & 0o777, log.with_suffix(".log.1").read_text()) == (0o600, "hello\n")
+    assert (log.stat().st_mode & 0o777, log.with_suffix(".log.1").read_text()) == (
+        0o600,
+        "hello\n",
+    )

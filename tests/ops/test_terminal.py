@@ -14,13 +14,15 @@ def _forty_wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_table_has_words_to_the_left_and_numbers_to_the_right() -> None:
-    lines = aligned(["NAME", "ROWS", "FILE"], [["a", 12_000, "x.csv"], ["longer", 3, "y.csv"]])
+    lines = aligned(
+        ["NAME", "ROWS", "FILE"], [["a", 12_000, "x.csv"], ["longer", 3, "y.csv"]]
+    )
 
     assert lines == [
         "NAME      ROWS  FILE",
         "a       12,000  x.csv",
         "longer       3  y.csv",
-    ]  # fmt: skip
+    ]
 
 
 def test_table_without_rows_is_its_header() -> None:
@@ -48,7 +50,9 @@ def test_bar_takes_the_room_that_its_words_leave() -> None:
     ]
 
 
-def test_line_now_and_then_where_no_bar_can_move(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_now_and_then_where_no_bar_can_move(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = time.monotonic()
     monkeypatch.setattr("jobsui.ops.terminal.time.monotonic", lambda: now)
     err = io.StringIO()
@@ -59,4 +63,11 @@ def test_line_now_and_then_where_no_bar_can_move(monkeypatch: pytest.MonkeyPatch
         meter.show("some rows", percent)
     meter.clear()
 
-    assert [line[:5] for line in err.getvalue().splitlines()] == [" 14 %", " 29 %", " 44 %", " 59 %", " 74 %", " 89 %"]
+    assert [line[:5] for line in err.getvalue().splitlines()] == [
+        " 14 %",
+        " 29 %",
+        " 44 %",
+        " 59 %",
+        " 74 %",
+        " 89 %",
+    ]

@@ -1,4 +1,5 @@
-"""`manage.py up` with its real processes: what it starts, watches, refuses, and that nothing of it is left."""
+"""`manage.py up` with its real processes: what it starts, watches, refuses, and that
+nothing of it is left."""
 
 import os
 import signal
@@ -21,8 +22,13 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
-PARTS = {"valkey": "valkey-server", "web": "gunicorn", "worker-drive": "work drive", "worker-1": "work work",
-         "sweep": "manage.py sweep"}  # fmt: skip
+PARTS = {
+    "valkey": "valkey-server",
+    "web": "gunicorn",
+    "worker-drive": "work drive",
+    "worker-1": "work work",
+    "sweep": "manage.py sweep",
+}
 STOP_SECONDS = 30
 """What the process that sends may need to end in order."""
 
@@ -36,7 +42,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 def first_pid(data: Path, part: str) -> int:
     """Of the part itself: what it starts comes later."""
-    return min(pid for pid, command in processes(data).items() if PARTS[part] in command)
+    return min(
+        pid for pid, command in processes(data).items() if PARTS[part] in command
+    )
 
 
 def wait_for(is_so: Callable[[], bool], seconds: float = 60) -> None:
@@ -58,21 +66,41 @@ def status(url: str) -> int:
 
 def up(data: Path, port: int, **settings: str) -> tuple[int, str]:
     """How an `up` that cannot start ends, and what it says."""
-    kept = {name: value for name, value in os.environ.items() if name not in products.NOT_OURS}
-    environment = kept | {"DJANGO_SETTINGS_MODULE": "jobsui.settings", "JOBSUI_DATA_DIR": str(data)} | settings
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in products.NOT_OURS
+    }
+    environment = (
+        kept
+        | {"DJANGO_SETTINGS_MODULE": "jobsui.settings", "JOBSUI_DATA_DIR": str(data)}
+        | settings
+    )
     ended = subprocess.run(
         [sys.executable, str(products.ROOT / "manage.py"), "up", "--port", str(port)],
-        env=environment, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     return ended.returncode, ended.stdout + ended.stderr
 
 
 def test_what_it_keeps_is_for_its_owner_alone(product: Product) -> None:
     product.console("first-run/ with the token")
-    kept = ["secret_key", "encryption_keys", "first_run_token", "jobsui.sqlite3", "logs/web.log", "up.lock"]
+    kept = [
+        "secret_key",
+        "encryption_keys",
+        "first_run_token",
+        "jobsui.sqlite3",
+        "logs/web.log",
+        "up.lock",
+    ]
 
     modes = {name: stat.S_IMODE((product.data / name).stat().st_mode) for name in kept}
-    open_to_others = [path for path in product.data.rglob("*") if path.stat().st_mode & 0o077]
+    open_to_others = [
+        path for path in product.data.rglob("*") if path.stat().st_mode & 0o077
+    ]
 
     assert modes == dict.fromkeys(kept, 0o600)
     assert open_to_others == []
@@ -82,8 +110,9 @@ def test_second_one_on_the_same_data_says_so_and_stops(product: Product) -> None
     code, said = up(product.data, products.free_port())
 
     assert (code, said) == (
-        1, f"CommandError: Jobs UI already runs on {product.data} (process {product.process.pid}).\n"
-    )  # fmt: skip
+        1,
+        f"CommandError: Jobs UI already runs on {product.data} (process {product.process.pid}).\n",
+    )
     assert status(f"{product.url}/healthz") == 200
 
 
@@ -97,7 +126,9 @@ def test_taken_port_is_named(product: Product, tmp_path: Path) -> None:
     assert processes(tmp_path / "other") == {}
 
 
-def test_data_directory_it_makes_is_for_its_owner_alone(product: Product, tmp_path: Path) -> None:
+def test_data_directory_it_makes_is_for_its_owner_alone(
+    product: Product, tmp_path: Path
+) -> None:
     up(tmp_path / "new", product.port)
 
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
@@ -131,9 +162,12 @@ def test_administrator_made_by_command_ends_the_first_run(product: Product) -> N
     before = status(f"{product.url}/first-run/")
 
     product.manage(
-        "createsuperuser", "--noinput", DJANGO_SUPERUSER_USERNAME="root", DJANGO_SUPERUSER_EMAIL="root@acme.example",
+        "createsuperuser",
+        "--noinput",
+        DJANGO_SUPERUSER_USERNAME="root",
+        DJANGO_SUPERUSER_EMAIL="root@acme.example",
         DJANGO_SUPERUSER_PASSWORD="correct-horse-battery",
-    )  # fmt: skip
+    )
 
     assert (before, status(f"{product.url}/first-run/")) == (200, 404)
 
@@ -155,7 +189,10 @@ def test_demo_leaves_nothing_behind_and_can_be_started_again(tmp_path: Path) -> 
 
     second = products.start(first.data, "--demo")
     second.console("A first job of 2,000 rows is running")
-    passwords = [running.console(r"admin +password (\S+)").group(1) for running in (first, second)]
+    passwords = [
+        running.console(r"admin +password (\S+)").group(1)
+        for running in (first, second)
+    ]
     begun = time.monotonic()
     second.process.send_signal(signal.SIGTERM)
     code = second.process.wait(products.STOP_SECONDS)
@@ -169,13 +206,18 @@ def test_queue_and_database_that_were_named_are_used(tmp_path: Path) -> None:
     socket = tmp_path / "own.sock"
     server = subprocess.Popen(
         [valkey.command()[0], "--port", "0", "--unixsocket", str(socket), "--save", ""],
-        cwd=tmp_path, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
     wait_for(socket.exists)
     running = products.start(
-        tmp_path / "data", REDIS_URL=f"unix://{socket}", DATABASE_URL=f"sqlite:///{tmp_path / 'own.sqlite3'}",
-        SECRET_KEY="s" * 50, JOBSUI_ENCRYPTION_KEYS="a" * 43 + "=", ALLOWED_HOSTS="jobs.acme.example",
-    )  # fmt: skip
+        tmp_path / "data",
+        REDIS_URL=f"unix://{socket}",
+        DATABASE_URL=f"sqlite:///{tmp_path / 'own.sqlite3'}",
+        SECRET_KEY="s" * 50,
+        JOBSUI_ENCRYPTION_KEYS="a" * 43 + "=",
+        ALLOWED_HOSTS="jobs.acme.example",
+    )
 
     commands = processes(running.data).values()
     running.stop()
@@ -183,5 +225,10 @@ def test_queue_and_database_that_were_named_are_used(tmp_path: Path) -> None:
     server.wait()
 
     assert [command for command in commands if PARTS["valkey"] in command] == []
-    assert sorted(path.name for path in running.data.iterdir()) == ["files", "first_run_token", "logs", "up.lock"]
+    assert sorted(path.name for path in running.data.iterdir()) == [
+        "files",
+        "first_run_token",
+        "logs",
+        "up.lock",
+    ]
     assert (tmp_path / "own.sqlite3").exists()

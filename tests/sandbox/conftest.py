@@ -11,7 +11,12 @@ OPTIONS = [{"value": "red", "name": "Red"}, {"value": "blue", "name": "Blue"}]
 FIELDS: list[dict[str, Any]] = [
     {"key": "note", "title": "Note", "type": "text"},
     {"key": "count", "title": "Count", "type": "integer"},
-    {"key": "colour", "title": "Colour", "type": "dropdown", "custom_field_options": OPTIONS},
+    {
+        "key": "colour",
+        "title": "Colour",
+        "type": "dropdown",
+        "custom_field_options": OPTIONS,
+    },
 ]
 
 
@@ -24,8 +29,12 @@ class Api:
         self.session.trust_env = False
         self.session.auth = (f"{sandbox.email}/token", sandbox.api_token)
 
-    def call(self, method: str, path: str, json: Any = None, **options: Any) -> requests.Response:
-        return self.session.request(method, self.sandbox.url + path, json=json, timeout=30, **options)
+    def call(
+        self, method: str, path: str, json: Any = None, **options: Any
+    ) -> requests.Response:
+        return self.session.request(
+            method, self.sandbox.url + path, json=json, timeout=30, **options
+        )
 
     def get(self, path: str, **params: Any) -> Any:
         answer = self.call("GET", path, params=params)
@@ -33,19 +42,28 @@ class Api:
         return answer.json()
 
     def post_job(self, key: str, action: str, items: list[Any]) -> requests.Response:
-        return self.call("POST", f"/api/v2/custom_objects/{key}/jobs", {"job": {"action": action, "items": items}})
+        return self.call(
+            "POST",
+            f"/api/v2/custom_objects/{key}/jobs",
+            {"job": {"action": action, "items": items}},
+        )
 
     def run_job(self, key: str, action: str, items: list[Any]) -> list[dict[str, Any]]:
         """Post a job, wait for its end, give its results."""
         answer = self.post_job(key, action, items)
         assert answer.status_code == 201, answer.text
-        results: list[dict[str, Any]] = self.ended(answer.json()["job_status"]["id"])["results"]
+        results: list[dict[str, Any]] = self.ended(answer.json()["job_status"]["id"])[
+            "results"
+        ]
         return results
 
     def ended(self, job_id: str) -> dict[str, Any]:
         for _ in range(500):
             answer = self.call("GET", f"/api/v2/job_statuses/{job_id}")
-            if answer.ok and answer.json()["job_status"]["status"] not in {"queued", "working"}:
+            if answer.ok and answer.json()["job_status"]["status"] not in {
+                "queued",
+                "working",
+            }:
                 status: dict[str, Any] = answer.json()["job_status"]
                 return status
             time.sleep(0.01)

@@ -1,5 +1,6 @@
-"""The shapes of answers as this project relies on them, in the form of an OpenAPI document: what programs cannot do
-without. Zendesk's own document says more (test_openapi.py)."""
+"""The shapes of answers as this project relies on them, in the form of an OpenAPI
+document: what programs cannot do without. Zendesk's own document says more
+(test_openapi.py)."""
 
 from typing import Any
 
@@ -23,28 +24,86 @@ TEXT, WHOLE, YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean
 TIME = TEXT | {"format": "date-time"}
 ANYTHING: Schema = {"nullable": True}
 
-OBJECT = holds(key=TEXT, title=TEXT, title_pluralized=TEXT, raw_title=TEXT, raw_title_pluralized=TEXT,
-               description=or_null(TEXT), include_in_list_view=YES_NO, allows_photos=YES_NO,
-               allows_attachments=YES_NO, created_at=TIME, updated_at=TIME, created_by_user_id=TEXT,
-               updated_by_user_id=TEXT, url=TEXT)  # fmt: skip
-FIELD = holds(id=WHOLE, key=TEXT, type=TEXT, title=TEXT, raw_title=TEXT, active=YES_NO, required=YES_NO, system=YES_NO,
-              position=WHOLE, created_at=TIME, updated_at=TIME, url=TEXT)  # fmt: skip
-RECORD = holds(id=TEXT, custom_object_key=TEXT, name=TEXT, external_id=or_null(TEXT),
-               custom_object_fields={"type": "object"}, created_at=TIME, updated_at=TIME, created_by_user_id=TEXT,
-               updated_by_user_id=TEXT, url=TEXT)  # fmt: skip
-STATUS = holds(id=TEXT, url=TEXT, total=or_null(WHOLE), progress=or_null(WHOLE), message=or_null(TEXT),
-               results=ANYTHING,
-               status=TEXT | {"enum": ["queued", "working", "failed", "completed", "killed"]})  # fmt: skip
-POLICY = holds(id=TEXT, records=holds(create=holds(allowed=YES_NO), read=holds(allowed=YES_NO),
-                                      update=holds(allowed=YES_NO), delete=holds(allowed=YES_NO)))  # fmt: skip
-TOKEN = holds(id=WHOLE, client_id=WHOLE, user_id=WHOLE, scopes=many(TEXT), created_at=TIME, url=TEXT)
+OBJECT = holds(
+    key=TEXT,
+    title=TEXT,
+    title_pluralized=TEXT,
+    raw_title=TEXT,
+    raw_title_pluralized=TEXT,
+    description=or_null(TEXT),
+    include_in_list_view=YES_NO,
+    allows_photos=YES_NO,
+    allows_attachments=YES_NO,
+    created_at=TIME,
+    updated_at=TIME,
+    created_by_user_id=TEXT,
+    updated_by_user_id=TEXT,
+    url=TEXT,
+)
+FIELD = holds(
+    id=WHOLE,
+    key=TEXT,
+    type=TEXT,
+    title=TEXT,
+    raw_title=TEXT,
+    active=YES_NO,
+    required=YES_NO,
+    system=YES_NO,
+    position=WHOLE,
+    created_at=TIME,
+    updated_at=TIME,
+    url=TEXT,
+)
+RECORD = holds(
+    id=TEXT,
+    custom_object_key=TEXT,
+    name=TEXT,
+    external_id=or_null(TEXT),
+    custom_object_fields={"type": "object"},
+    created_at=TIME,
+    updated_at=TIME,
+    created_by_user_id=TEXT,
+    updated_by_user_id=TEXT,
+    url=TEXT,
+)
+STATUS = holds(
+    id=TEXT,
+    url=TEXT,
+    total=or_null(WHOLE),
+    progress=or_null(WHOLE),
+    message=or_null(TEXT),
+    results=ANYTHING,
+    status=TEXT | {"enum": ["queued", "working", "failed", "completed", "killed"]},
+)
+POLICY = holds(
+    id=TEXT,
+    records=holds(
+        create=holds(allowed=YES_NO),
+        read=holds(allowed=YES_NO),
+        update=holds(allowed=YES_NO),
+        delete=holds(allowed=YES_NO),
+    ),
+)
+TOKEN = holds(
+    id=WHOLE,
+    client_id=WHOLE,
+    user_id=WHOLE,
+    scopes=many(TEXT),
+    created_at=TIME,
+    url=TEXT,
+)
 LIMIT = holds(count=WHOLE, limit=WHOLE)
 CURSORS = {
-    "meta": holds(has_more=YES_NO, after_cursor=or_null(TEXT), before_cursor=or_null(TEXT)),
+    "meta": holds(
+        has_more=YES_NO, after_cursor=or_null(TEXT), before_cursor=or_null(TEXT)
+    ),
     "links": holds(next=or_null(TEXT), prev=or_null(TEXT)),
 }
 ONE_OBJECT, ONE_FIELD = holds(custom_object=OBJECT), holds(custom_object_field=FIELD)
-ONE_RECORD, RECORDS = holds(custom_object_record=RECORD), holds(custom_object_records=many(RECORD), **CURSORS)
+ONE_RECORD, RECORDS = (
+    holds(custom_object_record=RECORD),
+    holds(custom_object_records=many(RECORD), **CURSORS),
+)
 ONE_STATUS = holds(job_status=STATUS)
 
 OBJECTS = "/api/v2/custom_objects"
@@ -77,30 +136,44 @@ ANSWERS: dict[tuple[str, str, int], Schema | None] = {
     ("GET", RECORD_PATH, 200): ONE_RECORD,
     ("PATCH", RECORD_PATH, 200): ONE_RECORD,
     ("DELETE", RECORD_PATH, 204): None,
-    ("GET", KEY + "/records/count", 200): holds(count=holds(value=WHOLE, refreshed_at=TIME)),
+    ("GET", KEY + "/records/count", 200): holds(
+        count=holds(value=WHOLE, refreshed_at=TIME)
+    ),
     ("GET", KEY + "/records/search", 200): RECORDS,
     ("POST", KEY + "/records/search", 200): RECORDS,
     ("GET", KEY + "/records/autocomplete", 200): RECORDS,
     ("GET", KEY + "/records/{record_id}/attachments", 400): holds(error=TEXT),
-    ("GET", EXPORT, 200): holds(custom_object_records=many(RECORD), after_cursor=TEXT, end_of_stream=YES_NO),
+    ("GET", EXPORT, 200): holds(
+        custom_object_records=many(RECORD), after_cursor=TEXT, end_of_stream=YES_NO
+    ),
     ("GET", EXPORT, 400): holds(errors=many(holds(code=TEXT, status=TEXT, title=TEXT))),
     ("GET", "/api/v2/job_statuses", 200): holds(job_statuses=many(STATUS), **CURSORS),
     ("GET", "/api/v2/job_statuses/show_many", 200): holds(job_statuses=many(STATUS)),
     ("GET", "/api/v2/job_statuses/{job_status_id}", 200): ONE_STATUS,
-    ("GET", "/api/v2/users/me", 200): holds(user=holds(id=WHOLE, name=TEXT, email=TEXT, role=TEXT)),
+    ("GET", "/api/v2/users/me", 200): holds(
+        user=holds(id=WHOLE, name=TEXT, email=TEXT, role=TEXT)
+    ),
     ("GET", "/api/v2/account/settings", 200): holds(settings={"type": "object"}),
     ("GET", "/api/v2/oauth/tokens", 200): holds(tokens=many(TOKEN)),
     ("GET", "/api/v2/oauth/tokens/{oauth_token_id}", 200): holds(token=TOKEN),
     ("GET", "/api/v2/oauth/tokens/current", 200): holds(token=TOKEN),
     ("DELETE", "/api/v2/oauth/tokens/{oauth_token_id}", 204): None,
-    ("POST", "/oauth/tokens", 201): holds(access_token=TEXT, token_type=TEXT, scope=TEXT, expires_in=or_null(WHOLE)),
+    ("POST", "/oauth/tokens", 201): holds(
+        access_token=TEXT, token_type=TEXT, scope=TEXT, expires_in=or_null(WHOLE)
+    ),
 }
 
 
 def document() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for (method, path, status), schema in ANSWERS.items():
-        content = {"content": {"application/json": {"schema": schema}}} if schema is not None else {}
-        answers = paths.setdefault(path, {}).setdefault(method.lower(), {"responses": {}})
+        content = (
+            {"content": {"application/json": {"schema": schema}}}
+            if schema is not None
+            else {}
+        )
+        answers = paths.setdefault(path, {}).setdefault(
+            method.lower(), {"responses": {}}
+        )
         answers["responses"][str(status)] = content
     return {"paths": paths, "components": {"schemas": {}}}

@@ -21,7 +21,8 @@ from zenpy import Zenpy
 
 from tests.sandbox.conftest import Api
 
-# python-zendesk's JSONPath library asks for parts of the standard library that are on their way out.
+# python-zendesk's JSONPath library asks for parts of the standard library that are on
+# their way out.
 pytestmark = pytest.mark.filterwarnings("ignore:ast.*:DeprecationWarning")
 
 NODE = Path(__file__).parent / "node"
@@ -35,7 +36,11 @@ ACTIONS: list[tuple[str, list[Any]]] = [
 
 @pytest.fixture
 def libzapi(api: Api) -> CustomData:
-    return CustomData(base_url=api.sandbox.url, email=api.sandbox.email, api_token=api.sandbox.api_token)
+    return CustomData(
+        base_url=api.sandbox.url,
+        email=api.sandbox.email,
+        api_token=api.sandbox.api_token,
+    )
 
 
 def test_libzapi_runs_all_six_actions(api: Api, libzapi: Any) -> None:
@@ -46,10 +51,16 @@ def test_libzapi_runs_all_six_actions(api: Api, libzapi: Any) -> None:
         assert api.ended(job.id)["status"] == "completed"
     ids = {record.external_id: record.id for record in records.list_all("plate")}
 
-    api.ended(records.bulk_job("plate", action="update", items=[{"id": ids["1"], "name": "B 9"}]).id)
+    api.ended(
+        records.bulk_job(
+            "plate", action="update", items=[{"id": ids["1"], "name": "B 9"}]
+        ).id
+    )
     api.ended(records.bulk_job("plate", action="delete", items=[ids["2"]]).id)
 
-    assert [(record.external_id, record.name) for record in records.list_all("plate")] == [("1", "B 9")]
+    assert [
+        (record.external_id, record.name) for record in records.list_all("plate")
+    ] == [("1", "B 9")]
 
 
 def test_libzapi_writes_and_finds_single_records(api: Api, libzapi: Any) -> None:
@@ -65,7 +76,9 @@ def test_libzapi_writes_and_finds_single_records(api: Api, libzapi: Any) -> None
     wanted = {"custom_object_fields.count": {"$eq": 2}}
     assert [each.name for each in records.filtered_search("thing", wanted)] == ["Two"]
     assert [each.name for each in records.autocomplete("thing", "tw")] == ["Two"]
-    assert [each.name for each in records.list_all("thing", external_ids=["2"])] == ["Two"]
+    assert [each.name for each in records.list_all("thing", external_ids=["2"])] == [
+        "Two"
+    ]
     records.delete("thing", made.id)
     records.delete_by_external_id("thing", "2")
     assert api.sandbox.records("thing") == []
@@ -108,13 +121,20 @@ def test_mercury_orm_makes_an_object_and_works_with_its_records(mercury: Api) ->
     first.save()
     with pytest.raises(UniqueConstraintError):
         Gadget(name="One").save()
-    [answer] = objects.bulk.create([Gadget(name="Two", count=2), Gadget(name="Three", count=3)])
+    [answer] = objects.bulk.create(
+        [Gadget(name="Two", count=2), Gadget(name="Three", count=3)]
+    )
 
     assert answer["job_status"]["status"] == "completed"
-    assert [result["status"] for result in answer["job_status"]["results"]] == ["Created", "Created"]
+    assert [result["status"] for result in answer["job_status"]["results"]] == [
+        "Created",
+        "Created",
+    ]
     assert objects.get(id=first.id).note == "changed"
     assert [each.name for each in objects.all()] == ["One", "Two", "Three"]
-    assert [each.name for each in objects.find({"custom_object_fields.count": {"$gt": 1}})] == ["Two", "Three"]
+    assert [
+        each.name for each in objects.find({"custom_object_fields.count": {"$gt": 1}})
+    ] == ["Two", "Three"]
     assert objects.all_paginated(page_size=2)["count"] == 3
     assert [each.name for each in objects.search("Thr")] == ["Three"]
     assert objects.delete(first.id) == {"status_code": 204}
@@ -123,21 +143,38 @@ def test_mercury_orm_makes_an_object_and_works_with_its_records(mercury: Api) ->
 
 @pytest.fixture
 def speakeasy(api: Api) -> zendesk.Zendesk:
-    security = models.Security(username=f"{api.sandbox.email}/token", password=api.sandbox.api_token)
+    security = models.Security(
+        username=f"{api.sandbox.email}/token", password=api.sandbox.api_token
+    )
     return zendesk.Zendesk(server_url=api.sandbox.url, security=security)
 
 
-def test_python_zendesk_reads_objects_fields_and_records(api: Api, speakeasy: Any) -> None:
-    ids = api.sandbox.add_records("thing", [{"name": str(number), "external_id": str(number)} for number in range(5)])
+def test_python_zendesk_reads_objects_fields_and_records(
+    api: Api, speakeasy: Any
+) -> None:
+    ids = api.sandbox.add_records(
+        "thing",
+        [{"name": str(number), "external_id": str(number)} for number in range(5)],
+    )
 
-    assert [each.key for each in speakeasy.custom_objects.list_custom_objects().custom_objects] == ["thing"]
+    assert [
+        each.key
+        for each in speakeasy.custom_objects.list_custom_objects().custom_objects
+    ] == ["thing"]
     listed = speakeasy.custom_object_fields.list_custom_object_fields(
         custom_object_key="thing", include_standard_fields=True
     )
     assert [each.key for each in listed.result.custom_object_fields][:3] == [
-        "standard::name", "standard::external_id", "note",
-    ]  # fmt: skip
-    pages, page = [], speakeasy.custom_object_records.list_custom_object_records(custom_object_key="thing", page_size=2)
+        "standard::name",
+        "standard::external_id",
+        "note",
+    ]
+    pages, page = (
+        [],
+        speakeasy.custom_object_records.list_custom_object_records(
+            custom_object_key="thing", page_size=2
+        ),
+    )
     while page:
         pages.append([record.id for record in page.result.custom_object_records])
         page = page.next()
@@ -150,18 +187,31 @@ def test_python_zendesk_reads_objects_fields_and_records(api: Api, speakeasy: An
 
 
 def test_python_zendesk_queues_a_job_and_follows_it(api: Api, speakeasy: Any) -> None:
-    """It can't send names, so the object numbers its records; it can't read ids that are strings, so there are none."""
-    api.sandbox.make_object("numbered", fields=[{"key": "note"}], name={"autoincrement_enabled": True})
+    """It can't send names, so the object numbers its records; it can't read ids that
+    are strings, so there are none."""
+    api.sandbox.make_object(
+        "numbered", fields=[{"key": "note"}], name={"autoincrement_enabled": True}
+    )
     api.sandbox.faults(no_id=1, results_object=1)
-    items = [models.CustomObjectRecordInput(external_id="1", custom_object_fields={"note": "x"})]
+    items = [
+        models.CustomObjectRecordInput(
+            external_id="1", custom_object_fields={"note": "x"}
+        )
+    ]
 
     answer = speakeasy.custom_object_records.custom_object_record_bulk_jobs(
-        custom_object_key="numbered", job=models.CustomObjectRecordsBulkCreateRequestJob(action="create", items=items)
+        custom_object_key="numbered",
+        job=models.CustomObjectRecordsBulkCreateRequestJob(
+            action="create", items=items
+        ),
     )
     job_id = answer.job_status.id
     api.ended(job_id)
 
-    assert speakeasy.job_statuses.show_job_status(job_status_id=job_id).job_status.status == "completed"
+    assert (
+        speakeasy.job_statuses.show_job_status(job_status_id=job_id).job_status.status
+        == "completed"
+    )
     many = speakeasy.job_statuses.show_many_job_statuses(ids=job_id)
     assert [each.id for each in many.job_statuses] == [job_id]
     listed = speakeasy.job_statuses.list_job_statuses()
@@ -169,37 +219,73 @@ def test_python_zendesk_queues_a_job_and_follows_it(api: Api, speakeasy: Any) ->
     assert [each["name"] for each in api.sandbox.records("numbered")] == ["1"]
 
 
-def test_zenpy_reads_job_statuses_in_its_three_ways(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zenpy_reads_job_statuses_in_its_three_ways(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ZENPY_FORCE_SCHEME", "http")
     monkeypatch.setenv("ZENPY_FORCE_NETLOC", api.sandbox.host)
-    client = Zenpy(subdomain="acme", email=api.sandbox.email, token=api.sandbox.api_token)
-    ids = [api.post_job("thing", "create", [{"name": name}]).json()["job_status"]["id"] for name in "ab"]
+    client = Zenpy(
+        subdomain="acme", email=api.sandbox.email, token=api.sandbox.api_token
+    )
+    ids = [
+        api.post_job("thing", "create", [{"name": name}]).json()["job_status"]["id"]
+        for name in "ab"
+    ]
     ended = [api.ended(job_id) for job_id in ids]
 
     one = client.job_status(id=ids[0])
     many = client.job_status(ids=ids)["job_statuses"]
     listed = client.job_status()["job_statuses"]
 
-    assert (one.status, one.results[0].id) == ("completed", ended[0]["results"][0]["id"])
+    assert (one.status, one.results[0].id) == (
+        "completed",
+        ended[0]["results"][0]["id"],
+    )
     assert [each.id for each in many] == ids
     assert [each.id for each in listed] == ids[::-1]
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed: node-zendesk is not tried")
+@pytest.mark.skipif(
+    shutil.which("npm") is None,
+    reason="npm is not installed: node-zendesk is not tried",
+)
 def test_node_zendesk_watches_and_reads_job_statuses(api: Api, tmp_path: Path) -> None:
-    shutil.copytree(NODE, tmp_path / "node", ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copytree(
+        NODE, tmp_path / "node", ignore=shutil.ignore_patterns("node_modules")
+    )
     npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    installed = subprocess.run(npm, cwd=tmp_path / "node", capture_output=True, text=True, check=False)
+    installed = subprocess.run(
+        npm, cwd=tmp_path / "node", capture_output=True, text=True, check=False
+    )
     assert installed.returncode == 0, installed.stderr
     api.sandbox.settings(job_seconds=0.3)
-    ids = [api.post_job("thing", "create", [{"name": name}]).json()["job_status"]["id"] for name in "ab"]
+    ids = [
+        api.post_job("thing", "create", [{"name": name}]).json()["job_status"]["id"]
+        for name in "ab"
+    ]
 
-    words = ["node", "jobstatuses.js", api.sandbox.url, api.sandbox.api_token, api.sandbox.email, *ids]
-    ran = subprocess.run(words, cwd=tmp_path / "node", capture_output=True, text=True, check=False, env=os.environ)
+    words = [
+        "node",
+        "jobstatuses.js",
+        api.sandbox.url,
+        api.sandbox.api_token,
+        api.sandbox.email,
+        *ids,
+    ]
+    ran = subprocess.run(
+        words,
+        cwd=tmp_path / "node",
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
+    )
 
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
     assert said["watched"]["status"] == "completed"
     assert said["shown"]["result"]["job_status"]["id"] == ids[0]
     assert [each["id"] for each in said["many"]["result"]["job_statuses"]] == ids
-    assert sorted(each["id"] for each in said["listed"]["result"]["job_statuses"]) == sorted(ids)
+    assert sorted(
+        each["id"] for each in said["listed"]["result"]["job_statuses"]
+    ) == sorted(ids)

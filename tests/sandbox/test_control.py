@@ -13,8 +13,12 @@ def test_log_tells_what_was_asked_and_answered(api: Api) -> None:
 
     del entry["time"]
     assert entry == {
-        "method": "GET", "path": "/api/v2/custom_objects/nothing", "query": {"a": "b"}, "status": 404, "faults": [],
-    }  # fmt: skip
+        "method": "GET",
+        "path": "/api/v2/custom_objects/nothing",
+        "query": {"a": "b"},
+        "status": 404,
+        "faults": [],
+    }
 
 
 def test_log_since_a_time_leaves_out_what_was_before(api: Api) -> None:
@@ -41,15 +45,29 @@ def test_jobs_are_told_with_their_results_when_asked_for(api: Api) -> None:
 
     [job] = api.sandbox.jobs()
 
-    assert (job["object"], job["action"], job["status"], job["total"], job["failed_items"]) == (
-        "thing", "create", "completed", 2, 1,
-    )  # fmt: skip
+    assert (
+        job["object"],
+        job["action"],
+        job["status"],
+        job["total"],
+        job["failed_items"],
+    ) == (
+        "thing",
+        "create",
+        "completed",
+        2,
+        1,
+    )
     assert api.sandbox.seen("jobs", results="true")["jobs"][0]["results"] == results
 
 
 def test_seeded_records_are_not_counted_as_applied(api: Api) -> None:
     api.sandbox.add_records("thing", [{"name": "One", "external_id": "1"}])
-    api.run_job("thing", "create_or_update_by_external_id", [{"external_id": "1", "name": "Uno"}] * 2)
+    api.run_job(
+        "thing",
+        "create_or_update_by_external_id",
+        [{"external_id": "1", "name": "Uno"}] * 2,
+    )
 
     assert api.sandbox.applied("thing") == {"1": 2}
 
@@ -62,7 +80,11 @@ def test_reset_leaves_nothing(api: Api) -> None:
     api.sandbox.reset()
 
     assert api.sandbox.seen("settings")["job_seconds"] == 0.05
-    assert (api.sandbox.seen("faults")["faults"], api.sandbox.jobs(), api.sandbox.log()) == ({}, [], [])
+    assert (
+        api.sandbox.seen("faults")["faults"],
+        api.sandbox.jobs(),
+        api.sandbox.log(),
+    ) == ({}, [], [])
     assert api.get("/api/v2/custom_objects")["custom_objects"] == []
 
 
@@ -74,10 +96,16 @@ def test_reset_leaves_nothing(api: Api) -> None:
         ("settings", {"job_seconds": -1}, "job_seconds can't be -1."),
         ("settings", {"custom_objects": 1}, "custom_objects can't be 1."),
         ("faults", {"rain": 1}, "There is no fault rain."),
-        ("records", {"object": "nothing", "records": []}, "There is no object nothing."),
+        (
+            "records",
+            {"object": "nothing", "records": []},
+            "There is no object nothing.",
+        ),
     ],
 )
-def test_nonsense_is_refused_with_a_reason(api: Api, path: str, body: dict[str, object], complaint: str) -> None:
+def test_nonsense_is_refused_with_a_reason(
+    api: Api, path: str, body: dict[str, object], complaint: str
+) -> None:
     answer = requests.post(f"{api.sandbox.url}/sandbox/{path}", json=body, timeout=10)
 
     assert answer.status_code == 400

@@ -13,7 +13,9 @@ def ended(api: Api, items: list[Any] = ITEMS) -> dict[str, Any]:
     return api.ended(api.post_job("thing", "create", items).json()["job_status"]["id"])
 
 
-@pytest.mark.parametrize(("fault", "applied"), [("drop_before_accept", 0), ("drop_after_accept", 4)])
+@pytest.mark.parametrize(
+    ("fault", "applied"), [("drop_before_accept", 0), ("drop_after_accept", 4)]
+)
 def test_dropped_connection_gives_no_answer(api: Api, fault: str, applied: int) -> None:
     api.sandbox.faults(**{fault: 1})
 
@@ -31,7 +33,10 @@ def test_502_after_accept_hides_an_accepted_job(api: Api) -> None:
     answer = api.post_job("thing", "create", ITEMS)
 
     time.sleep(0.2)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (
+        502,
+        "text/html; charset=utf-8",
+    )
     assert len(api.sandbox.records("thing")) == 4
 
 
@@ -64,7 +69,9 @@ def test_refusing_faults_do_nothing_but_refuse(
 
 
 def test_fault_can_be_bound_to_times_method_and_path(api: Api) -> None:
-    api.sandbox.faults(**{"503": {"rate": 1, "times": 2, "method": "GET", "path": "/job_statuses"}})
+    api.sandbox.faults(
+        **{"503": {"rate": 1, "times": 2, "method": "GET", "path": "/job_statuses"}}
+    )
 
     statuses = [
         api.call("GET", "/api/v2/users/me").status_code,
@@ -97,7 +104,11 @@ def test_expired_bearer_stays_expired_until_refreshed(api: Api) -> None:
     renewed = api.call(
         "POST",
         "/oauth/tokens",
-        {"grant_type": "refresh_token", "refresh_token": api.sandbox.refresh_token, "client_id": "sandbox-client"},
+        {
+            "grant_type": "refresh_token",
+            "refresh_token": api.sandbox.refresh_token,
+            "client_id": "sandbox-client",
+        },
     ).json()
     api.session.headers["Authorization"] = f"Bearer {renewed['access_token']}"
     assert api.call("GET", "/api/v2/custom_objects").status_code == 200
@@ -109,7 +120,9 @@ def test_fresh_status_is_hidden_but_listed(api: Api) -> None:
     job_id = api.post_job("thing", "create", ITEMS).json()["job_status"]["id"]
 
     assert api.call("GET", f"/api/v2/job_statuses/{job_id}").status_code == 404
-    assert [each["id"] for each in api.get("/api/v2/job_statuses")["job_statuses"]] == [job_id]
+    assert [each["id"] for each in api.get("/api/v2/job_statuses")["job_statuses"]] == [
+        job_id
+    ]
     assert api.ended(job_id)["status"] == "completed"
 
 
@@ -139,7 +152,11 @@ def test_failed_job_tells_what_it_had_done(api: Api) -> None:
     status = ended(api)
 
     assert status["status"] == "failed"
-    assert [result["status"] for result in status["results"]] == ["Created", "Created", "Failed"]
+    assert [result["status"] for result in status["results"]] == [
+        "Created",
+        "Created",
+        "Failed",
+    ]
     assert [each["external_id"] for each in api.sandbox.records("thing")] == ["0", "1"]
 
 
@@ -158,13 +175,21 @@ def test_results_can_lack_a_key(api: Api, fault: str, missing: str) -> None:
 
     results = ended(api)["results"]
 
-    assert [sorted({"external_id", "id", "index", "status"} - result.keys()) for result in results] == [[missing]] * 4
+    assert [
+        sorted({"external_id", "id", "index", "status"} - result.keys())
+        for result in results
+    ] == [[missing]] * 4
 
 
 def test_results_can_be_shuffled(api: Api) -> None:
     api.sandbox.faults(shuffled=1)
 
-    indexes = [result["index"] for result in ended(api, [{"name": str(number)} for number in range(50)])["results"]]
+    indexes = [
+        result["index"]
+        for result in ended(api, [{"name": str(number)} for number in range(50)])[
+            "results"
+        ]
+    ]
 
     assert indexes != sorted(indexes)
     assert sorted(indexes) == list(range(50))
@@ -174,13 +199,29 @@ def test_results_can_have_the_generic_form(api: Api) -> None:
     api.sandbox.faults(generic_results=1)
     [record_id] = api.sandbox.add_records("thing", [{"name": "One"}])
 
-    results = api.run_job("thing", "update", [{"id": record_id, "name": "Uno"}, {"id": "none", "name": "Dos"}])
+    results = api.run_job(
+        "thing",
+        "update",
+        [{"id": record_id, "name": "Uno"}, {"id": "none", "name": "Dos"}],
+    )
 
     assert results == [
-        {"id": record_id, "index": 0, "action": "update", "success": True, "status": "Updated"},
-        {"index": 1, "action": "update", "success": False, "id": "none", "error": "CustomObjectRecordUpdateFailed",
-         "details": "Record not found"},
-    ]  # fmt: skip
+        {
+            "id": record_id,
+            "index": 0,
+            "action": "update",
+            "success": True,
+            "status": "Updated",
+        },
+        {
+            "index": 1,
+            "action": "update",
+            "success": False,
+            "id": "none",
+            "error": "CustomObjectRecordUpdateFailed",
+            "details": "Record not found",
+        },
+    ]
 
 
 def test_chance_is_repeatable(api: Api) -> None:
@@ -200,7 +241,9 @@ def test_chance_is_repeatable(api: Api) -> None:
         ({"503": {"rate": 1, "often": 2}}, "503 takes rate, times, method and path."),
     ],
 )
-def test_nonsense_fault_is_refused_and_changes_nothing(api: Api, faults: dict[str, Any], complaint: str) -> None:
+def test_nonsense_fault_is_refused_and_changes_nothing(
+    api: Api, faults: dict[str, Any], complaint: str
+) -> None:
     api.sandbox.faults(slow=0)
 
     answer = requests.post(f"{api.sandbox.url}/sandbox/faults", json=faults, timeout=10)
@@ -217,7 +260,10 @@ def test_results_can_be_too_few(api: Api) -> None:
 
 
 def test_show_many_can_leave_statuses_out(api: Api) -> None:
-    ids = [api.post_job("thing", "create", [{"name": "a"}]).json()["job_status"]["id"] for _ in range(4)]
+    ids = [
+        api.post_job("thing", "create", [{"name": "a"}]).json()["job_status"]["id"]
+        for _ in range(4)
+    ]
     api.sandbox.faults(partial_list=1)
 
     shown = api.get("/api/v2/job_statuses/show_many", ids=",".join(ids))["job_statuses"]

@@ -13,22 +13,38 @@ def test_job_is_accepted_as_queued(api: Api) -> None:
     status = answer.json()["job_status"]
     assert answer.status_code == 201
     assert re.fullmatch(r"V3-[0-9a-f]{32}", status["id"])
-    assert {key: status[key] for key in ("status", "progress", "results", "message", "total")} == {
-        "status": "queued", "progress": None, "results": None, "message": None, "total": 2,
-    }  # fmt: skip
-    assert answer.headers["zendesk-ratelimit-inflight-jobs"] == "total=30; remaining=29; resets=60"
+    assert {
+        key: status[key]
+        for key in ("status", "progress", "results", "message", "total")
+    } == {
+        "status": "queued",
+        "progress": None,
+        "results": None,
+        "message": None,
+        "total": 2,
+    }
+    assert (
+        answer.headers["zendesk-ratelimit-inflight-jobs"]
+        == "total=30; remaining=29; resets=60"
+    )
 
 
 def test_job_works_and_then_completes(api: Api) -> None:
     api.sandbox.settings(job_seconds=0.5)
-    url = api.post_job("thing", "create", [{"name": str(n)} for n in range(100)]).json()["job_status"]["url"]
+    url = api.post_job(
+        "thing", "create", [{"name": str(n)} for n in range(100)]
+    ).json()["job_status"]["url"]
     seen: list[tuple[str, int | None]] = []
     while not seen or seen[-1][0] != "completed":
         status = api.session.get(url, timeout=10).json()["job_status"]
         seen.append((status["status"], status["progress"]))
         time.sleep(0.01)
 
-    assert list(dict.fromkeys(each for each, _ in seen)) == ["queued", "working", "completed"]
+    assert list(dict.fromkeys(each for each, _ in seen)) == [
+        "queued",
+        "working",
+        "completed",
+    ]
     progress = [each or 0 for _, each in seen]
     assert progress == sorted(progress)
     assert progress[-1] == 100
@@ -36,11 +52,21 @@ def test_job_works_and_then_completes(api: Api) -> None:
 
 def test_create_makes_records(api: Api) -> None:
     fields = {"note": "Grüße", "count": 3, "colour": "red"}
-    results = api.run_job("thing", "create", [{"name": "One", "external_id": "1", "custom_object_fields": fields}])
+    results = api.run_job(
+        "thing",
+        "create",
+        [{"name": "One", "external_id": "1", "custom_object_fields": fields}],
+    )
 
     [record] = api.sandbox.records("thing")
-    assert results == [{"id": record["id"], "index": 0, "status": "Created", "external_id": "1"}]
-    assert (record["name"], record["external_id"], record["custom_object_fields"]) == ("One", "1", fields)
+    assert results == [
+        {"id": record["id"], "index": 0, "status": "Created", "external_id": "1"}
+    ]
+    assert (record["name"], record["external_id"], record["custom_object_fields"]) == (
+        "One",
+        "1",
+        fields,
+    )
 
 
 def test_update_changes_only_what_is_sent_and_null_clears(api: Api) -> None:
@@ -50,13 +76,21 @@ def test_update_changes_only_what_is_sent_and_null_clears(api: Api) -> None:
     )
 
     results = api.run_job(
-        "thing", "update", [{"id": record_id, "custom_object_fields": {"note": "new", "count": None}}]
+        "thing",
+        "update",
+        [{"id": record_id, "custom_object_fields": {"note": "new", "count": None}}],
     )
 
     [record] = api.sandbox.records("thing")
-    assert results == [{"id": record_id, "index": 0, "status": "Updated", "external_id": "1"}]
+    assert results == [
+        {"id": record_id, "index": 0, "status": "Updated", "external_id": "1"}
+    ]
     assert record["name"] == "One"
-    assert record["custom_object_fields"] == {"note": "new", "count": None, "colour": "red"}
+    assert record["custom_object_fields"] == {
+        "note": "new",
+        "count": None,
+        "colour": "red",
+    }
 
 
 def test_upsert_by_external_id_creates_and_updates(api: Api) -> None:
@@ -65,8 +99,13 @@ def test_upsert_by_external_id_creates_and_updates(api: Api) -> None:
 
     results = api.run_job("thing", "create_or_update_by_external_id", items)
 
-    assert [result["status"] for result in results] == ["CreateOrUpdate", "CreateOrUpdate"]
-    assert [(each["external_id"], each["name"]) for each in api.sandbox.records("thing")] == [
+    assert [result["status"] for result in results] == [
+        "CreateOrUpdate",
+        "CreateOrUpdate",
+    ]
+    assert [
+        (each["external_id"], each["name"]) for each in api.sandbox.records("thing")
+    ] == [
         ("1", "Uno"),
         ("2", "Dos"),
     ]
@@ -83,14 +122,21 @@ def test_upsert_by_name_needs_unique_names(api: Api) -> None:
     on_unique = api.run_job("plate", "create_or_update_by_name", items)
     on_other = api.run_job("thing", "create_or_update_by_name", items)
 
-    assert [result["status"] for result in on_unique] == ["CreateOrUpdate", "CreateOrUpdate"]
-    assert [each["custom_object_fields"]["count"] for each in api.sandbox.records("plate")] == [2]
+    assert [result["status"] for result in on_unique] == [
+        "CreateOrUpdate",
+        "CreateOrUpdate",
+    ]
+    assert [
+        each["custom_object_fields"]["count"] for each in api.sandbox.records("plate")
+    ] == [2]
     assert [result["status"] for result in on_other] == ["Failed", "Failed"]
     assert api.sandbox.records("thing") == []
 
 
 def test_delete_by_id_and_by_external_id(api: Api) -> None:
-    ids = api.sandbox.add_records("thing", [{"name": "One"}, {"name": "Two", "external_id": "2"}])
+    ids = api.sandbox.add_records(
+        "thing", [{"name": "One"}, {"name": "Two", "external_id": "2"}]
+    )
 
     by_id = api.run_job("thing", "delete", [ids[0]])
     by_external_id = api.run_job("thing", "delete_by_external_id", ["2", "3"])
@@ -117,7 +163,9 @@ def test_items_fail_alone(api: Api) -> None:
 
     results = api.run_job("thing", "create", items)
 
-    details = [[error["detail"] for error in result.get("errors", ())] for result in results]
+    details = [
+        [error["detail"] for error in result.get("errors", ())] for result in results
+    ]
     assert details == [
         [],
         ["size: is not a field of thing"],
@@ -131,13 +179,24 @@ def test_items_fail_alone(api: Api) -> None:
 
 
 def test_autonumbered_names_are_made_and_not_taken(api: Api) -> None:
-    rules = {"autoincrement_enabled": True, "autoincrement_prefix": "T-", "autoincrement_padding": 4}
+    rules = {
+        "autoincrement_enabled": True,
+        "autoincrement_prefix": "T-",
+        "autoincrement_padding": 4,
+    }
     api.sandbox.make_object("ticket", name=rules)
 
-    results = api.run_job("ticket", "create", [{"external_id": "a"}, {"name": "mine"}, {"external_id": "b"}])
+    results = api.run_job(
+        "ticket",
+        "create",
+        [{"external_id": "a"}, {"name": "mine"}, {"external_id": "b"}],
+    )
 
     assert [result["status"] for result in results] == ["Created", "Failed", "Created"]
-    assert [each["name"] for each in api.sandbox.records("ticket")] == ["T-0001", "T-0002"]
+    assert [each["name"] for each in api.sandbox.records("ticket")] == [
+        "T-0001",
+        "T-0002",
+    ]
 
 
 def test_unique_names_are_kept_unique(api: Api) -> None:
@@ -146,7 +205,10 @@ def test_unique_names_are_kept_unique(api: Api) -> None:
     results = api.run_job("plate", "create", [{"name": "B 1"}, {"name": "B 1"}])
 
     assert results[1]["errors"] == [
-        {"title": "Record validation errors", "detail": "Name already exists. Try another one."}
+        {
+            "title": "Record validation errors",
+            "detail": "Name already exists. Try another one.",
+        }
     ]
 
 
@@ -158,7 +220,10 @@ def test_unique_names_are_kept_unique(api: Api) -> None:
         ({"job": {"action": "destroy", "items": []}}, "job.action must be one of"),
         ({"job": {"action": "create", "items": {}}}, "job.items must be an array"),
         ({"job": {"action": "create", "items": []}}, "job.items must not be empty"),
-        ({"job": {"action": "create", "items": [{}] * 101}}, "job.items must have at most 100 items"),
+        (
+            {"job": {"action": "create", "items": [{}] * 101}},
+            "job.items must have at most 100 items",
+        ),
     ],
 )
 def test_malformed_job_is_refused(api: Api, body: Any, complaint: str) -> None:
@@ -172,7 +237,10 @@ def test_malformed_job_is_refused(api: Api, body: Any, complaint: str) -> None:
 def test_job_for_unknown_object_is_refused(api: Api) -> None:
     answer = api.post_job("nothing", "create", [{"name": "a"}])
 
-    assert (answer.status_code, answer.json()) == (404, {"error": "RecordNotFound", "description": "Not found"})
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"error": "RecordNotFound", "description": "Not found"},
+    )
 
 
 def test_job_window_is_kept(api: Api) -> None:
@@ -184,16 +252,27 @@ def test_job_window_is_kept(api: Api) -> None:
     refusal = answers[2].json()
     assert refusal["error"] == "TooManyJobs"
     assert len(refusal["current_job_ids"]) == 3
-    assert answers[2].headers["zendesk-ratelimit-inflight-jobs"] == "total=3; remaining=0; resets=60"
+    assert (
+        answers[2].headers["zendesk-ratelimit-inflight-jobs"]
+        == "total=3; remaining=0; resets=60"
+    )
 
 
 @pytest.mark.parametrize("suffix", ["", ".json"])
-def test_statuses_are_shown_one_by_one_many_at_once_and_listed(api: Api, suffix: str) -> None:
-    ids = [api.post_job("thing", "create", [{"name": "a"}]).json()["job_status"]["id"] for _ in range(3)]
+def test_statuses_are_shown_one_by_one_many_at_once_and_listed(
+    api: Api, suffix: str
+) -> None:
+    ids = [
+        api.post_job("thing", "create", [{"name": "a"}]).json()["job_status"]["id"]
+        for _ in range(3)
+    ]
     ended = [api.ended(each) for each in ids]
 
     one = api.get(f"/api/v2/job_statuses/{ids[0]}{suffix}")["job_status"]
-    many = api.get(f"/api/v2/job_statuses/show_many{suffix}", ids=",".join([*ids[:2], "V3-unknown"]))["job_statuses"]
+    many = api.get(
+        f"/api/v2/job_statuses/show_many{suffix}",
+        ids=",".join([*ids[:2], "V3-unknown"]),
+    )["job_statuses"]
     listed = api.get(f"/api/v2/job_statuses{suffix}", **{"page[size]": 2})
 
     assert one == ended[0]
@@ -209,9 +288,14 @@ def test_running_jobs_are_listed_first(api: Api) -> None:
     done = api.post_job("thing", "create", [{"name": "a"}]).json()["job_status"]["id"]
     api.ended(done)
     api.sandbox.settings(job_seconds=30)
-    running = api.post_job("thing", "create", [{"name": "b"}]).json()["job_status"]["id"]
+    running = api.post_job("thing", "create", [{"name": "b"}]).json()["job_status"][
+        "id"
+    ]
 
-    assert [each["id"] for each in api.get("/api/v2/job_statuses")["job_statuses"]] == [running, done]
+    assert [each["id"] for each in api.get("/api/v2/job_statuses")["job_statuses"]] == [
+        running,
+        done,
+    ]
 
 
 def test_statuses_are_forgotten_after_their_time(api: Api) -> None:
@@ -228,7 +312,12 @@ def test_statuses_are_forgotten_after_their_time(api: Api) -> None:
 def test_show_many_takes_up_to_100_ids(api: Api) -> None:
     ids = ",".join(f"V3-{number:032x}" for number in range(101))
 
-    assert api.call("GET", "/api/v2/job_statuses/show_many", params={"ids": ids}).status_code == 400
+    assert (
+        api.call(
+            "GET", "/api/v2/job_statuses/show_many", params={"ids": ids}
+        ).status_code
+        == 400
+    )
 
 
 def test_job_fails_when_its_object_is_deleted_meanwhile(api: Api) -> None:

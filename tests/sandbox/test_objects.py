@@ -9,32 +9,57 @@ OBJECTS = "/api/v2/custom_objects"
 
 
 def test_object_and_fields_are_made_over_the_api(api: Api) -> None:
-    made = api.call("POST", OBJECTS, {"custom_object": {"key": "car", "title": "Car", "title_pluralized": "Cars"}})
-    field = {"key": "colour", "title": "Colour", "type": "dropdown", "custom_field_options": [{"value": "red"}]}
-    made_field = api.call("POST", f"{OBJECTS}/car/fields", {"custom_object_field": field})
+    made = api.call(
+        "POST",
+        OBJECTS,
+        {"custom_object": {"key": "car", "title": "Car", "title_pluralized": "Cars"}},
+    )
+    field = {
+        "key": "colour",
+        "title": "Colour",
+        "type": "dropdown",
+        "custom_field_options": [{"value": "red"}],
+    }
+    made_field = api.call(
+        "POST", f"{OBJECTS}/car/fields", {"custom_object_field": field}
+    )
 
     assert (made.status_code, made_field.status_code) == (201, 201)
     assert made.json()["custom_object"] == api.get(f"{OBJECTS}/car")["custom_object"]
-    assert [each["key"] for each in api.get(OBJECTS)["custom_objects"]] == ["thing", "car"]
+    assert [each["key"] for each in api.get(OBJECTS)["custom_objects"]] == [
+        "thing",
+        "car",
+    ]
     shown = made_field.json()["custom_object_field"]
     assert api.get(f"{OBJECTS}/car/fields")["custom_object_fields"] == [shown]
-    assert api.get(f"{OBJECTS}/car/fields/{shown['id']}") == api.get(f"{OBJECTS}/car/fields/colour")
+    assert api.get(f"{OBJECTS}/car/fields/{shown['id']}") == api.get(
+        f"{OBJECTS}/car/fields/colour"
+    )
     assert [option["value"] for option in shown["custom_field_options"]] == ["red"]
 
 
 def test_standard_fields_come_when_asked_for(api: Api) -> None:
     api.sandbox.make_object("plate", name={"is_unique": True})
 
-    name, external_id = api.get(f"{OBJECTS}/plate/fields", include_standard_fields="true")["custom_object_fields"]
+    name, external_id = api.get(
+        f"{OBJECTS}/plate/fields", include_standard_fields="true"
+    )["custom_object_fields"]
 
-    assert (name["key"], external_id["key"]) == ("standard::name", "standard::external_id")
+    assert (name["key"], external_id["key"]) == (
+        "standard::name",
+        "standard::external_id",
+    )
     assert name["properties"]["is_unique"] is True
 
 
 def test_naming_is_settled_by_the_first_record(api: Api) -> None:
     name = f"{OBJECTS}/thing/fields/standard::name"
     unique = {"custom_object_field": {"properties": {"is_unique": True}}}
-    both = {"custom_object_field": {"properties": {"is_unique": True, "autoincrement_enabled": True}}}
+    both = {
+        "custom_object_field": {
+            "properties": {"is_unique": True, "autoincrement_enabled": True}
+        }
+    }
 
     assert api.call("PATCH", name, both).status_code == 422
     api.sandbox.add_records("thing", [{"name": "One"}])
@@ -43,9 +68,15 @@ def test_naming_is_settled_by_the_first_record(api: Api) -> None:
 
 def test_fields_are_changed_ordered_and_deleted(api: Api) -> None:
     fields = api.get(f"{OBJECTS}/thing/fields")["custom_object_fields"]
-    api.call("PATCH", f"{OBJECTS}/thing/fields/note", {"custom_object_field": {"title": "Remark", "required": True}})
+    api.call(
+        "PATCH",
+        f"{OBJECTS}/thing/fields/note",
+        {"custom_object_field": {"title": "Remark", "required": True}},
+    )
     order = [field["id"] for field in reversed(fields)]
-    api.call("PUT", f"{OBJECTS}/thing/fields/reorder", {"custom_object_field_ids": order})
+    api.call(
+        "PUT", f"{OBJECTS}/thing/fields/reorder", {"custom_object_field_ids": order}
+    )
     api.call("DELETE", f"{OBJECTS}/thing/fields/count")
 
     left = api.get(f"{OBJECTS}/thing/fields")["custom_object_fields"]
@@ -56,7 +87,9 @@ def test_fields_are_changed_ordered_and_deleted(api: Api) -> None:
 
 
 def test_object_is_changed_and_deleted(api: Api) -> None:
-    changed = api.call("PATCH", f"{OBJECTS}/thing", {"custom_object": {"title": "Stuff"}})
+    changed = api.call(
+        "PATCH", f"{OBJECTS}/thing", {"custom_object": {"title": "Stuff"}}
+    )
 
     assert changed.json()["custom_object"]["title"] == "Stuff"
     assert api.call("DELETE", f"{OBJECTS}/thing").status_code == 204
@@ -76,14 +109,22 @@ def test_object_is_changed_and_deleted(api: Api) -> None:
     ],
 )
 def test_malformed_field_is_refused(api: Api, field: dict[str, Any]) -> None:
-    assert api.call("POST", f"{OBJECTS}/thing/fields", {"custom_object_field": field}).status_code == 422
+    assert (
+        api.call(
+            "POST", f"{OBJECTS}/thing/fields", {"custom_object_field": field}
+        ).status_code
+        == 422
+    )
 
 
 def test_limits_count(api: Api) -> None:
     api.sandbox.add_records("thing", [{"name": "One"}])
 
     assert api.get(f"{OBJECTS}/limits/object_limit") == {"count": 1, "limit": 50}
-    assert api.get(f"{OBJECTS}/limits/record_limit") == {"count": 1, "limit": 50_000_000}
+    assert api.get(f"{OBJECTS}/limits/record_limit") == {
+        "count": 1,
+        "limit": 50_000_000,
+    }
     assert api.get(f"{OBJECTS}/thing/limits/field_limit") == {"count": 3, "limit": 100}
 
 
@@ -99,7 +140,10 @@ def test_attachments_are_refused_where_not_allowed(api: Api) -> None:
 
     answer = api.call("GET", f"{OBJECTS}/thing/records/{record_id}/attachments")
 
-    assert (answer.status_code, answer.json()) == (400, {"error": "Invalid URI endpoint"})
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"error": "Invalid URI endpoint"},
+    )
 
 
 def test_samples_have_every_type_of_field() -> None:
@@ -110,13 +154,27 @@ def test_samples_have_every_type_of_field() -> None:
         for key in ("asset", "contract", "vehicle"):
             for field in api.get(f"{OBJECTS}/{key}/fields")["custom_object_fields"]:
                 types.add("roll-up" if field["readonly"] else field["type"])
-        vehicles = [record["custom_object_fields"]["vehicle_count"] for record in sandbox.records("contract")]
+        vehicles = [
+            record["custom_object_fields"]["vehicle_count"]
+            for record in sandbox.records("contract")
+        ]
         api.session.close()
     finally:
         sandbox.stop()
 
     assert types == {
-        "text", "textarea", "regexp", "integer", "decimal", "checkbox", "date", "dropdown", "multiselect", "lookup",
-        "parent", "currency", "roll-up",
-    }  # fmt: skip
+        "text",
+        "textarea",
+        "regexp",
+        "integer",
+        "decimal",
+        "checkbox",
+        "date",
+        "dropdown",
+        "multiselect",
+        "lookup",
+        "parent",
+        "currency",
+        "roll-up",
+    }
     assert vehicles == [2, 0, 0]

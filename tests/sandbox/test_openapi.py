@@ -1,6 +1,6 @@
-"""The sandbox's answers against descriptions of them: this project's own (shapes.py), and Zendesk's OpenAPI document,
-which is not ours to give away. To try that too: get it from developer.zendesk.com, turn it into JSON, and name the file
-in JOBSUI_OAS."""
+"""The sandbox's answers against descriptions of them: this project's own (shapes.py),
+and Zendesk's OpenAPI document, which is not ours to give away. To try that too: get it
+from developer.zendesk.com, turn it into JSON, and name the file in JOBSUI_OAS."""
 
 import json
 import os
@@ -30,7 +30,10 @@ def with_bearer(request: PreparedRequest) -> PreparedRequest:
 
 
 NEW = {
-    "custom_object_record": {"name": "New", "custom_object_fields": {"make": "Kia", "contract": "external_id:C-1001"}}
+    "custom_object_record": {
+        "name": "New",
+        "custom_object_fields": {"make": "Kia", "contract": "external_id:C-1001"},
+    }
 }
 CALLS: list[tuple[str, str, int, dict[str, Any]]] = [
     ("GET", OBJECTS, 200, {}),
@@ -38,7 +41,12 @@ CALLS: list[tuple[str, str, int, dict[str, Any]]] = [
     ("GET", KEY, 200, {}),
     ("PATCH", KEY, 200, {"json": {"custom_object": {"title": "Other"}}}),
     ("GET", KEY + "/fields", 200, {"params": {"include_standard_fields": "true"}}),
-    ("POST", KEY + "/fields", 201, {"json": {"custom_object_field": {"key": "more", "type": "text"}}}),
+    (
+        "POST",
+        KEY + "/fields",
+        201,
+        {"json": {"custom_object_field": {"key": "more", "type": "text"}}},
+    ),
     ("GET", FIELD, 200, {}),
     ("PATCH", FIELD, 200, {"json": {"custom_object_field": {"title": "Brand"}}}),
     ("DELETE", FIELD, 204, {}),
@@ -49,7 +57,12 @@ CALLS: list[tuple[str, str, int, dict[str, Any]]] = [
     ("GET", KEY + "/permission_policies", 200, {}),
     ("GET", KEY + "/permission_policies/{id}", 200, {}),
     ("GET", KEY + "/access_rules", 200, {}),
-    ("POST", KEY + "/jobs", 201, {"json": {"job": {"action": "delete", "items": ["x"]}}}),
+    (
+        "POST",
+        KEY + "/jobs",
+        201,
+        {"json": {"job": {"action": "delete", "items": ["x"]}}},
+    ),
     ("GET", RECORDS, 200, {"params": {"page[size]": 1}}),
     ("POST", RECORDS, 201, {"json": NEW}),
     ("PATCH", RECORDS, 200, {"json": NEW, "params": {"external_id": "V-9"}}),
@@ -59,11 +72,26 @@ CALLS: list[tuple[str, str, int, dict[str, Any]]] = [
     ("DELETE", RECORD, 204, {}),
     ("GET", RECORDS + "/count", 200, {}),
     ("GET", RECORDS + "/search", 200, {"params": {"query": "volvo"}}),
-    ("POST", RECORDS + "/search", 200, {"json": {"filter": {"name": {"$contains": "B"}}}}),
+    (
+        "POST",
+        RECORDS + "/search",
+        200,
+        {"json": {"filter": {"name": {"$contains": "B"}}}},
+    ),
     ("GET", RECORDS + "/autocomplete", 200, {"params": {"name": "B"}}),
     ("GET", KEY + "/records/{record_id}/attachments", 400, {}),
-    ("GET", "/api/v2/incremental/custom_objects/{custom_object_key}/cursor", 200, {"params": {"start_time": 1}}),
-    ("GET", "/api/v2/incremental/custom_objects/{custom_object_key}/cursor", 400, {"params": {"cursor": "x"}}),
+    (
+        "GET",
+        "/api/v2/incremental/custom_objects/{custom_object_key}/cursor",
+        200,
+        {"params": {"start_time": 1}},
+    ),
+    (
+        "GET",
+        "/api/v2/incremental/custom_objects/{custom_object_key}/cursor",
+        400,
+        {"params": {"cursor": "x"}},
+    ),
     ("GET", "/api/v2/job_statuses", 200, {}),
     ("GET", STATUS, 200, {}),
     ("GET", "/api/v2/users/me", 200, {}),
@@ -72,9 +100,19 @@ CALLS: list[tuple[str, str, int, dict[str, Any]]] = [
     ("GET", "/api/v2/oauth/tokens/{oauth_token_id}", 200, {}),
     ("GET", "/api/v2/oauth/tokens/current", 200, {"auth": with_bearer}),
     ("DELETE", "/api/v2/oauth/tokens/{oauth_token_id}", 204, {}),
-    ("POST", "/oauth/tokens", 201, {"json": {"grant_type": "client_credentials", "client_id": "sandbox-client",
-                                             "client_secret": "sandbox-client-secret"}}),
-]  # fmt: skip
+    (
+        "POST",
+        "/oauth/tokens",
+        201,
+        {
+            "json": {
+                "grant_type": "client_credentials",
+                "client_id": "sandbox-client",
+                "client_secret": "sandbox-client-secret",
+            }
+        },
+    ),
+]
 
 
 @pytest.fixture(scope="module", params=["ours", "zendesk"])
@@ -83,8 +121,10 @@ def document(request: pytest.FixtureRequest) -> Document:
         return Document(shapes.document())
     path = os.environ.get("JOBSUI_OAS")
     if not path:
-        pytest.skip("Only our own description is checked: JOBSUI_OAS names no copy of Zendesk's OpenAPI document, as "
-                    "JSON (developer.zendesk.com/zendesk/oas.yaml)")  # fmt: skip
+        pytest.skip(
+            "Only our own description is checked: JOBSUI_OAS names no copy of Zendesk's OpenAPI document, as "
+            "JSON (developer.zendesk.com/zendesk/oas.yaml)"
+        )
     return Document(json.loads(Path(path).read_text()))
 
 
@@ -99,7 +139,12 @@ def samples() -> Iterator[Api]:
 
 @pytest.mark.parametrize(("method", "path", "status", "options"), CALLS)
 def test_answer_fits_the_document(
-    document: Document, samples: Api, method: str, path: str, status: int, options: dict[str, Any]
+    document: Document,
+    samples: Api,
+    method: str,
+    path: str,
+    status: int,
+    options: dict[str, Any],
 ) -> None:
     samples.sandbox.reset()
 
@@ -107,16 +152,24 @@ def test_answer_fits_the_document(
 
     assert answer.status_code == status, answer.text
     schema = document.answer_schema(method, path, status)
-    assert (document.problems(answer.json(), schema) if schema else answer.content) in ([], b"")
+    assert (document.problems(answer.json(), schema) if schema else answer.content) in (
+        [],
+        b"",
+    )
 
 
 @pytest.mark.parametrize("key", ["asset", "contract", "vehicle"])
-def test_every_type_of_field_fits_the_document(document: Document, samples: Api, key: str) -> None:
+def test_every_type_of_field_fits_the_document(
+    document: Document, samples: Api, key: str
+) -> None:
     samples.sandbox.reset()
 
     answer = samples.get(f"{OBJECTS}/{key}/fields", include_standard_fields="true")
 
-    assert document.problems(answer, document.answer_schema("GET", f"{KEY}/fields", 200)) == []
+    assert (
+        document.problems(answer, document.answer_schema("GET", f"{KEY}/fields", 200))
+        == []
+    )
 
 
 def test_finished_jobs_fit_the_document(document: Document, samples: Api) -> None:
@@ -125,8 +178,16 @@ def test_finished_jobs_fit_the_document(document: Document, samples: Api) -> Non
 
     many = samples.get("/api/v2/job_statuses/show_many", ids=job_id)
 
-    assert [result["status"] for result in many["job_statuses"][0]["results"]] == ["CreateOrUpdate", "Failed"]
-    assert document.problems(many, document.answer_schema("GET", "/api/v2/job_statuses/show_many", 200)) == []
+    assert [result["status"] for result in many["job_statuses"][0]["results"]] == [
+        "CreateOrUpdate",
+        "Failed",
+    ]
+    assert (
+        document.problems(
+            many, document.answer_schema("GET", "/api/v2/job_statuses/show_many", 200)
+        )
+        == []
+    )
 
 
 def places(api: Api) -> dict[str, str]:
@@ -145,7 +206,12 @@ def places(api: Api) -> dict[str, str]:
 
 def finished_job(api: Api) -> str:
     """One with a success and a failure among its results."""
-    items = [{"external_id": "V-1", "name": "B-JU 200"}, {"external_id": "V-2", "name": ""}]
-    job_id: str = api.post_job("vehicle", "create_or_update_by_external_id", items).json()["job_status"]["id"]
+    items = [
+        {"external_id": "V-1", "name": "B-JU 200"},
+        {"external_id": "V-2", "name": ""},
+    ]
+    job_id: str = api.post_job(
+        "vehicle", "create_or_update_by_external_id", items
+    ).json()["job_status"]["id"]
     api.ended(job_id)
     return job_id

@@ -17,13 +17,28 @@ RECORD = {
     },
     "additionalProperties": {"type": "string"},
 }
-DOCUMENT = Document({"paths": {}, "components": {"schemas": {"Record": RECORD, "Link": {"type": "string"}}}})
+DOCUMENT = Document(
+    {
+        "paths": {},
+        "components": {"schemas": {"Record": RECORD, "Link": {"type": "string"}}},
+    }
+)
 
 
 @pytest.mark.parametrize(
     ("value", "problems"),
     [
-        ({"id": "x", "count": None, "at": "2026-01-01T00:00:00Z", "kind": "a", "links": ["l"], "either": None}, []),
+        (
+            {
+                "id": "x",
+                "count": None,
+                "at": "2026-01-01T00:00:00Z",
+                "kind": "a",
+                "links": ["l"],
+                "either": None,
+            },
+            [],
+        ),
         ({}, ["$.id is missing"]),
         ({"id": None}, ["$.id is null"]),
         ({"id": 1}, ["$.id is 1, not of type string"]),
@@ -31,7 +46,10 @@ DOCUMENT = Document({"paths": {}, "components": {"schemas": {"Record": RECORD, "
         ({"id": "x", "at": "yesterday"}, ["$.at is 'yesterday', not a time"]),
         ({"id": "x", "kind": "c"}, ["$.kind is 'c', not one of ['a', 'b']"]),
         ({"id": "x", "links": ["l", 2]}, ["$.links[1] is 2, not of type string"]),
-        ({"id": "x", "either": 3}, ["$.either fits none of oneOf: ['$.either is 3, not of type array']"]),
+        (
+            {"id": "x", "either": 3},
+            ["$.either fits none of oneOf: ['$.either is 3, not of type array']"],
+        ),
         ({"id": "x", "other": 4}, ["$.other is 4, not of type string"]),
     ],
 )

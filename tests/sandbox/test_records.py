@@ -8,19 +8,30 @@ RECORDS = "/api/v2/custom_objects/thing/records"
 
 
 def many(api: Api, number: int) -> list[str]:
-    return api.sandbox.add_records("thing", [{"name": f"Thing {n}", "external_id": f"x{n}"} for n in range(number)])
+    return api.sandbox.add_records(
+        "thing", [{"name": f"Thing {n}", "external_id": f"x{n}"} for n in range(number)]
+    )
 
 
 def test_record_is_created_shown_changed_and_deleted(api: Api) -> None:
-    body = {"custom_object_record": {"name": "One", "custom_object_fields": {"count": "7"}}}
+    body = {
+        "custom_object_record": {"name": "One", "custom_object_fields": {"count": "7"}}
+    }
     created = api.call("POST", RECORDS, body)
     record = created.json()["custom_object_record"]
     path = f"{RECORDS}/{record['id']}"
     changed = api.call("PATCH", path, {"custom_object_record": {"external_id": "1"}})
 
     assert created.status_code == 201
-    assert (record["custom_object_fields"]["count"], record["photo"], record["external_id"]) == (7, None, None)
-    assert (changed.status_code, changed.json()["custom_object_record"]["external_id"]) == (200, "1")
+    assert (
+        record["custom_object_fields"]["count"],
+        record["photo"],
+        record["external_id"],
+    ) == (7, None, None)
+    assert (
+        changed.status_code,
+        changed.json()["custom_object_record"]["external_id"],
+    ) == (200, "1")
     assert api.get(path) == changed.json()
     assert api.call("DELETE", path).status_code == 204
     assert api.call("GET", path).status_code == 404
@@ -29,7 +40,12 @@ def test_record_is_created_shown_changed_and_deleted(api: Api) -> None:
 def test_invalid_record_is_explained_by_field(api: Api) -> None:
     api.sandbox.make_object("plate", fields=FIELDS, name={"is_unique": True})
     api.sandbox.add_records("plate", [{"name": "B 1"}])
-    body = {"custom_object_record": {"name": "B 1", "custom_object_fields": {"count": "many"}}}
+    body = {
+        "custom_object_record": {
+            "name": "B 1",
+            "custom_object_fields": {"count": "many"},
+        }
+    }
 
     answer = api.call("POST", "/api/v2/custom_objects/plate/records", body)
 
@@ -47,13 +63,21 @@ def test_invalid_record_is_explained_by_field(api: Api) -> None:
 def test_upsert_and_delete_by_external_id(api: Api) -> None:
     body = {"custom_object_record": {"name": "One"}}
 
-    statuses = [api.call("PATCH", RECORDS, body, params={"external_id": "1"}).status_code for _ in range(2)]
+    statuses = [
+        api.call("PATCH", RECORDS, body, params={"external_id": "1"}).status_code
+        for _ in range(2)
+    ]
 
     assert statuses == [200, 200]
     assert [each["external_id"] for each in api.sandbox.records("thing")] == ["1"]
     assert api.call("DELETE", RECORDS, params={"external_id": "1"}).status_code == 204
     assert api.call("DELETE", RECORDS, params={"external_id": "1"}).status_code == 404
-    assert api.call("PATCH", RECORDS, body, params={"external_id": "1", "name": "One"}).status_code == 400
+    assert (
+        api.call(
+            "PATCH", RECORDS, body, params={"external_id": "1", "name": "One"}
+        ).status_code
+        == 400
+    )
 
 
 def test_upsert_and_delete_by_name_need_unique_names(api: Api) -> None:
@@ -75,7 +99,9 @@ def test_pages_go_through_all_records_once_and_back(api: Api, sort: str) -> None
     while pages[-1]["meta"]["has_more"]:
         pages.append(api.session.get(pages[-1]["links"]["next"], timeout=10).json())
 
-    seen = [[record["id"] for record in page["custom_object_records"]] for page in pages]
+    seen = [
+        [record["id"] for record in page["custom_object_records"]] for page in pages
+    ]
     expected = sorted(ids, reverse=sort.startswith("-"))
     assert seen == [expected[:3], expected[3:6], expected[6:]]
     assert (pages[0]["links"]["prev"], pages[2]["links"]["next"]) == (None, None)
@@ -90,7 +116,12 @@ def test_next_link_can_be_there_on_the_last_page(api: Api) -> None:
     page = api.get(RECORDS)
 
     assert page["meta"]["has_more"] is False
-    assert api.session.get(page["links"]["next"], timeout=10).json()["custom_object_records"] == []
+    assert (
+        api.session.get(page["links"]["next"], timeout=10).json()[
+            "custom_object_records"
+        ]
+        == []
+    )
 
 
 def test_filters_name_ids_and_external_ids(api: Api) -> None:
@@ -100,12 +131,20 @@ def test_filters_name_ids_and_external_ids(api: Api) -> None:
     by_external_id = api.get(RECORDS, **{"filter[external_ids]": "x4,x0,X1"})
     repeated = api.call("GET", RECORDS, params={"filter[external_ids]": "x4,x4"})
 
-    assert [record["id"] for record in by_id["custom_object_records"]] == [ids[1], ids[3]]
-    assert [record["id"] for record in by_external_id["custom_object_records"]] == [ids[0], ids[4]]
+    assert [record["id"] for record in by_id["custom_object_records"]] == [
+        ids[1],
+        ids[3],
+    ]
+    assert [record["id"] for record in by_external_id["custom_object_records"]] == [
+        ids[0],
+        ids[4],
+    ]
     assert repeated.status_code == 400
 
 
-@pytest.mark.parametrize("query", [{"page[size]": 101}, {"page[after]": "%%"}, {"sort": "name"}])
+@pytest.mark.parametrize(
+    "query", [{"page[size]": 101}, {"page[after]": "%%"}, {"sort": "name"}]
+)
 def test_nonsense_in_a_list_request_is_refused(api: Api, query: dict[str, Any]) -> None:
     assert api.call("GET", RECORDS, params=query).status_code == 400
 
@@ -119,16 +158,41 @@ def test_count_follows_writes(api: Api) -> None:
 
 def test_children_go_with_their_parent_and_are_rolled_up(api: Api) -> None:
     rollups = [
-        {"key": key, "type": "integer", "properties": {
-            "rollup_aggregation_type": kind, "rollup_child_object": "zen:custom_object:item",
-            "rollup_aggregated_field": "amount"}}
-        for key, kind in (("items", "COUNT"), ("total", "SUM"), ("least", "MIN"), ("most", "MAX"))
-    ]  # fmt: skip
+        {
+            "key": key,
+            "type": "integer",
+            "properties": {
+                "rollup_aggregation_type": kind,
+                "rollup_child_object": "zen:custom_object:item",
+                "rollup_aggregated_field": "amount",
+            },
+        }
+        for key, kind in (
+            ("items", "COUNT"),
+            ("total", "SUM"),
+            ("least", "MIN"),
+            ("most", "MAX"),
+        )
+    ]
     api.sandbox.make_object("basket", fields=rollups)
-    parent = {"key": "basket", "type": "parent", "relationship_target_type": "zen:custom_object:basket"}
-    api.sandbox.make_object("item", fields=[parent, {"key": "amount", "type": "integer"}])
-    baskets = api.sandbox.add_records("basket", [{"name": "A", "external_id": "a"}, {"name": "B"}])
-    items = [{"name": str(n), "custom_object_fields": {"basket": "external_id:a", "amount": n}} for n in (2, 3)]
+    parent = {
+        "key": "basket",
+        "type": "parent",
+        "relationship_target_type": "zen:custom_object:basket",
+    }
+    api.sandbox.make_object(
+        "item", fields=[parent, {"key": "amount", "type": "integer"}]
+    )
+    baskets = api.sandbox.add_records(
+        "basket", [{"name": "A", "external_id": "a"}, {"name": "B"}]
+    )
+    items = [
+        {
+            "name": str(n),
+            "custom_object_fields": {"basket": "external_id:a", "amount": n},
+        }
+        for n in (2, 3)
+    ]
     api.sandbox.add_records("item", items)
 
     orphan = api.run_job("item", "create", [{"name": "orphan"}])
@@ -153,7 +217,9 @@ def test_export_shows_changes_and_deletions_since_a_moment(api: Api) -> None:
 
     assert [each["id"] for each in first["custom_object_records"]] == ids[1:]
     assert first["meta"]["has_more"] is True
-    assert [each["custom_object_fields"]["note"] for each in rest["custom_object_records"]] == ["[DELETED]"]
+    assert [
+        each["custom_object_fields"]["note"] for each in rest["custom_object_records"]
+    ] == ["[DELETED]"]
     kept = api.get(export, start_time=1, **{"filter[exclude_deleted]": "true"})
     assert [each["id"] for each in kept["custom_object_records"]] == ids[1:]
 
@@ -166,8 +232,12 @@ def test_export_shows_changes_and_deletions_since_a_moment(api: Api) -> None:
         ("nothing", {"start_time": 1}, 404, "CustomObjectNotFound"),
     ],
 )
-def test_export_refuses_with_its_own_errors(api: Api, key: str, query: dict[str, Any], status: int, code: str) -> None:
-    answer = api.call("GET", f"/api/v2/incremental/custom_objects/{key}/cursor", params=query)
+def test_export_refuses_with_its_own_errors(
+    api: Api, key: str, query: dict[str, Any], status: int, code: str
+) -> None:
+    answer = api.call(
+        "GET", f"/api/v2/incremental/custom_objects/{key}/cursor", params=query
+    )
 
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
 
@@ -175,7 +245,10 @@ def test_export_refuses_with_its_own_errors(api: Api, key: str, query: dict[str,
 def test_export_has_a_limit_of_its_own(api: Api) -> None:
     api.sandbox.settings(exports_per_minute=1)
     statuses = [
-        api.call("GET", "/api/v2/incremental/custom_objects/thing/cursor?start_time=1").status_code for _ in range(2)
+        api.call(
+            "GET", "/api/v2/incremental/custom_objects/thing/cursor?start_time=1"
+        ).status_code
+        for _ in range(2)
     ]
 
     assert statuses == [200, 429]

@@ -9,11 +9,29 @@ MORE: list[dict[str, Any]] = [
     {"key": "price", "type": "decimal"},
     {"key": "day", "type": "date"},
     {"key": "done", "type": "checkbox"},
-    {"key": "tags", "type": "multiselect", "custom_field_options": [{"value": each} for each in "abc"]},
+    {
+        "key": "tags",
+        "type": "multiselect",
+        "custom_field_options": [{"value": each} for each in "abc"],
+    },
 ]
 ROWS = [
-    {"note": "first light", "count": 1, "colour": "red", "price": 1.5, "day": "2026-01-01", "tags": ["a"]},
-    {"note": "second light", "count": 2, "colour": "blue", "price": 2.5, "day": "2026-02-01", "tags": ["a", "b"]},
+    {
+        "note": "first light",
+        "count": 1,
+        "colour": "red",
+        "price": 1.5,
+        "day": "2026-01-01",
+        "tags": ["a"],
+    },
+    {
+        "note": "second light",
+        "count": 2,
+        "colour": "blue",
+        "price": 2.5,
+        "day": "2026-02-01",
+        "tags": ["a", "b"],
+    },
     {"count": 3, "done": True},
 ]
 
@@ -22,7 +40,8 @@ ROWS = [
 def filled(api: Api) -> Api:
     api.sandbox.make_object("thing", fields=FIELDS + MORE)
     records = [
-        {"name": f"Thing {n}", "external_id": f"x,{n}", "custom_object_fields": row} for n, row in enumerate(ROWS)
+        {"name": f"Thing {n}", "external_id": f"x,{n}", "custom_object_fields": row}
+        for n, row in enumerate(ROWS)
     ]
     api.sandbox.add_records("thing", records)
     return api
@@ -61,8 +80,12 @@ def found(api: Api, wanted: Any, **query: str) -> list[str]:
         ("tags", "$eq", "a", "01"),
     ],
 )
-def test_filter_on_a_field(filled: Api, key: str, operator: str, operand: Any, names: str) -> None:
-    assert found(filled, {f"custom_object_fields.{key}": {operator: operand}}) == list(names)
+def test_filter_on_a_field(
+    filled: Api, key: str, operator: str, operand: Any, names: str
+) -> None:
+    assert found(filled, {f"custom_object_fields.{key}": {operator: operand}}) == list(
+        names
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,12 +98,25 @@ def test_filter_on_a_field(filled: Api, key: str, operator: str, operand: Any, n
         ({"name": {"$eq": "Thing 2"}}, "2"),
         ({"created_at": {"$gt": "2020-01-01T00:00:00Z"}}, "012"),
         ({"updated_at": {"$lt": "2020-01-01T00:00:00Z"}}, ""),
-        ({"$or": [{"external_id": {"$eq": "x,0"}}, {"external_id": {"$eq": "x,2"}}]}, "02"),
-        ({"$and": [{"name": {"$contains": "thing"}}, {"custom_object_fields.count": {"$gt": 2}}]}, "2"),
+        (
+            {"$or": [{"external_id": {"$eq": "x,0"}}, {"external_id": {"$eq": "x,2"}}]},
+            "02",
+        ),
+        (
+            {
+                "$and": [
+                    {"name": {"$contains": "thing"}},
+                    {"custom_object_fields.count": {"$gt": 2}},
+                ]
+            },
+            "2",
+        ),
         ({"custom_object_fields.count": {"$gt": 1, "$lt": 3}}, "1"),
     ],
 )
-def test_filter_on_standard_attributes_and_combinations(filled: Api, wanted: Any, names: str) -> None:
+def test_filter_on_standard_attributes_and_combinations(
+    filled: Api, wanted: Any, names: str
+) -> None:
     assert found(filled, wanted) == list(names)
 
 
@@ -105,7 +141,10 @@ def test_filter_that_makes_no_sense_is_refused(filled: Api, wanted: Any) -> None
 
 def test_words_are_searched_from_their_beginning(filled: Api) -> None:
     def names(query: str) -> list[str]:
-        return [each["name"][-1] for each in filled.get(SEARCH, query=query)["custom_object_records"]]
+        return [
+            each["name"][-1]
+            for each in filled.get(SEARCH, query=query)["custom_object_records"]
+        ]
 
     assert (names("LIG"), names("sec fir"), names("ight"), names("thing")) == (
         ["0", "1"],
@@ -116,15 +155,24 @@ def test_words_are_searched_from_their_beginning(filled: Api) -> None:
 
 
 def test_search_is_sorted_and_paged(filled: Api) -> None:
-    first = filled.call("POST", SEARCH, {"filter": {}}, params={"sort": "-name", "page[size]": 2}).json()
+    first = filled.call(
+        "POST", SEARCH, {"filter": {}}, params={"sort": "-name", "page[size]": 2}
+    ).json()
     after = first["meta"]["after_cursor"]
-    rest = found(filled, {}, **{"sort": "-name", "page[size]": "2", "page[after]": after})
+    rest = found(
+        filled, {}, **{"sort": "-name", "page[size]": "2", "page[after]": after}
+    )
 
-    assert [each["name"] for each in first["custom_object_records"]] == ["Thing 2", "Thing 1"]
+    assert [each["name"] for each in first["custom_object_records"]] == [
+        "Thing 2",
+        "Thing 1",
+    ]
     assert (first["count"], rest) == (2, ["0"])
 
 
 def test_autocomplete_finds_parts_of_names(filled: Api) -> None:
-    answer = filled.get("/api/v2/custom_objects/thing/records/autocomplete", name="ING 1")
+    answer = filled.get(
+        "/api/v2/custom_objects/thing/records/autocomplete", name="ING 1"
+    )
 
     assert [each["name"] for each in answer["custom_object_records"]] == ["Thing 1"]

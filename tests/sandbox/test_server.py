@@ -12,7 +12,9 @@ import pytest
 from tests.sandbox.conftest import Api
 from tests.sandbox_server import Sandbox, start
 
-AUTHORIZATION = "Basic " + b64encode(b"admin@sandbox.example/token:sandbox-api-token").decode()
+AUTHORIZATION = (
+    "Basic " + b64encode(b"admin@sandbox.example/token:sandbox-api-token").decode()
+)
 
 
 def talk(sandbox: Sandbox, *parts: bytes, pause: float = 0.0) -> bytes:
@@ -29,12 +31,22 @@ def talk(sandbox: Sandbox, *parts: bytes, pause: float = 0.0) -> bytes:
 
 
 def request(path: str, *headers: str, method: str = "GET", close: bool = True) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Authorization: {AUTHORIZATION}", *headers]
-    return "\r\n".join([*lines, *(["Connection: close"] if close else []), "", ""]).encode()
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: {AUTHORIZATION}",
+        *headers,
+    ]
+    return "\r\n".join(
+        [*lines, *(["Connection: close"] if close else []), "", ""]
+    ).encode()
 
 
 def test_requests_on_one_connection_are_answered_in_order(sandbox: Sandbox) -> None:
-    answer = talk(sandbox, request("/api/v2/custom_objects", close=False) + request("/api/v2/nothing"))
+    answer = talk(
+        sandbox,
+        request("/api/v2/custom_objects", close=False) + request("/api/v2/nothing"),
+    )
 
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"404"]
 
@@ -42,11 +54,18 @@ def test_requests_on_one_connection_are_answered_in_order(sandbox: Sandbox) -> N
 def test_request_may_come_in_pieces(sandbox: Sandbox) -> None:
     whole = request("/api/v2/users/me")
 
-    assert talk(sandbox, whole[:20], whole[20:], pause=0.05).startswith(b"HTTP/1.1 200 OK")
+    assert talk(sandbox, whole[:20], whole[20:], pause=0.05).startswith(
+        b"HTTP/1.1 200 OK"
+    )
 
 
 def test_body_is_invited_when_the_caller_waits_for_it(sandbox: Sandbox) -> None:
-    head = request("/api/v2/custom_objects", "Content-Length: 2", "Expect: 100-continue", method="POST")
+    head = request(
+        "/api/v2/custom_objects",
+        "Content-Length: 2",
+        "Expect: 100-continue",
+        method="POST",
+    )
 
     answer = talk(sandbox, head, b"{}", pause=0.05)
 
@@ -61,10 +80,16 @@ def test_body_is_invited_when_the_caller_waits_for_it(sandbox: Sandbox) -> None:
         (request("/", "Content-Length: 99999999999"), 413),
         (request("/", "Transfer-Encoding: chunked"), 411),
         (request("/" + "x" * 70_000), 431),
-        (request("/api/v2/custom_objects", "Content-Length: 1", method="POST") + b"{", 400),
+        (
+            request("/api/v2/custom_objects", "Content-Length: 1", method="POST")
+            + b"{",
+            400,
+        ),
     ],
 )
-def test_what_is_no_request_is_refused(sandbox: Sandbox, sent: bytes, status: int) -> None:
+def test_what_is_no_request_is_refused(
+    sandbox: Sandbox, sent: bytes, status: int
+) -> None:
     assert talk(sandbox, sent).startswith(f"HTTP/1.1 {status} ".encode())
 
 
@@ -74,7 +99,11 @@ def test_rate_limit_is_told_and_kept(api: Api) -> None:
     answers = [api.call("GET", "/api/v2/users/me") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert [answer.headers["X-Rate-Limit-Remaining"] for answer in answers] == ["1", "0", "0"]
+    assert [answer.headers["X-Rate-Limit-Remaining"] for answer in answers] == [
+        "1",
+        "0",
+        "0",
+    ]
     assert answers[0].headers["ratelimit-limit"] == "2"
     assert answers[2].text == "Number of allowed API requests per minute exceeded"
     assert answers[2].headers["Content-Type"].startswith("text/plain")
@@ -94,7 +123,9 @@ def test_latency_is_added(api: Api) -> None:
 
 def test_sigterm_ends_it_within_a_second() -> None:
     sandbox = start()
-    connection = socket.create_connection(("127.0.0.1", int(sandbox.host.split(":")[1])))
+    connection = socket.create_connection(
+        ("127.0.0.1", int(sandbox.host.split(":")[1]))
+    )
     sandbox.process.send_signal(signal.SIGTERM)
 
     assert sandbox.process.wait(timeout=1) == 0
@@ -106,17 +137,28 @@ def test_taken_port_is_named(sandbox: Sandbox) -> None:
     port = sandbox.host.split(":")[1]
 
     ended = subprocess.run(
-        [sys.executable, "-m", "jobsui.sandbox", "--port", port], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "jobsui.sandbox", "--port", port],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert ended.returncode == 1
-    assert ended.stderr == f"The sandbox can't listen on 127.0.0.1:{port}: Address already in use.\n"
+    assert (
+        ended.stderr
+        == f"The sandbox can't listen on 127.0.0.1:{port}: Address already in use.\n"
+    )
 
 
-@pytest.mark.parametrize("fault", ["--fault=unknown=1", "--fault=503=2", "--fault=503=often"])
+@pytest.mark.parametrize(
+    "fault", ["--fault=unknown=1", "--fault=503=2", "--fault=503=often"]
+)
 def test_nonsense_fault_on_the_command_line_is_refused(fault: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "jobsui.sandbox", "--port", "0", fault], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "jobsui.sandbox", "--port", "0", fault],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert ended.returncode == 2
@@ -128,15 +170,27 @@ def test_records_survive_a_sudden_end(tmp_path: Path) -> None:
     first = start(data=data, samples=True, job_seconds=0.05)
     api = Api(first)
     api.run_job("contract", "create", [contract("n-1"), contract("n-2")])
-    api.run_job("contract", "create_or_update_by_external_id", [contract("n-1", supplier="Changed")])
+    api.run_job(
+        "contract",
+        "create_or_update_by_external_id",
+        [contract("n-1", supplier="Changed")],
+    )
     api.run_job("contract", "delete_by_external_id", ["n-2", "C-1003"])
-    before = first.records("contract"), first.records("vehicle"), first.applied("contract")
+    before = (
+        first.records("contract"),
+        first.records("vehicle"),
+        first.applied("contract"),
+    )
     api.session.close()
     first.process.kill()
     first.stop()
 
     second = start(data=data, samples=True, job_seconds=0.05)
-    after = second.records("contract"), second.records("vehicle"), second.applied("contract")
+    after = (
+        second.records("contract"),
+        second.records("vehicle"),
+        second.applied("contract"),
+    )
     api = Api(second)
     api.run_job("contract", "create", [contract("n-3")])
     newest = second.records("contract")[-1]

@@ -11,7 +11,11 @@ from tests.sandbox.conftest import Api
 
 CLIENT = {"client_id": "sandbox-client", "client_secret": "sandbox-client-secret"}
 VERIFIER = "a-verifier-of-some-length"
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+CHALLENGE = (
+    base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
+    .rstrip(b"=")
+    .decode()
+)
 REDIRECT = "http://127.0.0.1:1/back"
 
 
@@ -25,7 +29,9 @@ def grant(api: Api, **asked: Any) -> requests.Response:
     return api.call("POST", "/oauth/tokens", CLIENT | asked)
 
 
-def with_bearer(api: Api, token: str, method: str = "GET", path: str = "/api/v2/custom_objects") -> requests.Response:
+def with_bearer(
+    api: Api, token: str, method: str = "GET", path: str = "/api/v2/custom_objects"
+) -> requests.Response:
     return api.call(method, path, headers={"Authorization": f"Bearer {token}"})
 
 
@@ -37,9 +43,14 @@ def test_api_token_signs_in(api: Api) -> None:
 
 @pytest.mark.parametrize("secret", ["wrong", ""])
 def test_wrong_api_token_is_refused(anonymous: Api, secret: str) -> None:
-    answer = anonymous.call("GET", "/api/v2/users/me", auth=(f"{anonymous.sandbox.email}/token", secret))
+    answer = anonymous.call(
+        "GET", "/api/v2/users/me", auth=(f"{anonymous.sandbox.email}/token", secret)
+    )
 
-    assert (answer.status_code, answer.json()) == (401, {"error": "Couldn't authenticate you"})
+    assert (answer.status_code, answer.json()) == (
+        401,
+        {"error": "Couldn't authenticate you"},
+    )
 
 
 def test_without_credentials_one_is_nobody(anonymous: Api) -> None:
@@ -50,7 +61,10 @@ def test_without_credentials_one_is_nobody(anonymous: Api) -> None:
 def test_unknown_route_is_answered_before_sign_in(anonymous: Api) -> None:
     answer = anonymous.call("GET", "/api/v2/custom_object", auth=("x", "y"))
 
-    assert (answer.status_code, answer.json()) == (404, {"error": "InvalidEndpoint", "description": "Not found"})
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"error": "InvalidEndpoint", "description": "Not found"},
+    )
 
 
 def test_ready_bearer_signs_in(anonymous: Api) -> None:
@@ -65,13 +79,21 @@ def test_unknown_bearer_is_refused(anonymous: Api) -> None:
 
 
 def test_client_credentials_give_a_token(anonymous: Api) -> None:
-    answer = grant(anonymous, grant_type="client_credentials", scope="read write", expires_in=600)
+    answer = grant(
+        anonymous, grant_type="client_credentials", scope="read write", expires_in=600
+    )
 
     token = answer.json()
     assert answer.status_code == 201
-    assert (token["token_type"], token["scope"], token["expires_in"]) == ("bearer", "read write", 600)
+    assert (token["token_type"], token["scope"], token["expires_in"]) == (
+        "bearer",
+        "read write",
+        600,
+    )
     assert with_bearer(anonymous, token["access_token"]).status_code == 200
-    shown = with_bearer(anonymous, token["access_token"], path="/api/v2/oauth/tokens/current").json()["token"]
+    shown = with_bearer(
+        anonymous, token["access_token"], path="/api/v2/oauth/tokens/current"
+    ).json()["token"]
     assert shown["scopes"] == ["read", "write"]
     assert shown["token"] == token["access_token"][:10]
 
@@ -79,30 +101,56 @@ def test_client_credentials_give_a_token(anonymous: Api) -> None:
 @pytest.mark.parametrize(
     ("asked", "status", "error"),
     [
-        ({"grant_type": "client_credentials", "client_secret": "wrong"}, 401, "invalid_client"),
-        ({"grant_type": "client_credentials", "client_id": "wrong"}, 401, "invalid_client"),
-        ({"grant_type": "client_credentials", "scope": "everything"}, 400, "invalid_scope"),
+        (
+            {"grant_type": "client_credentials", "client_secret": "wrong"},
+            401,
+            "invalid_client",
+        ),
+        (
+            {"grant_type": "client_credentials", "client_id": "wrong"},
+            401,
+            "invalid_client",
+        ),
+        (
+            {"grant_type": "client_credentials", "scope": "everything"},
+            400,
+            "invalid_scope",
+        ),
         ({"grant_type": "client_credentials", "expires_in": 1}, 400, "invalid_request"),
         ({"grant_type": "password"}, 400, "unsupported_grant_type"),
-        ({"grant_type": "refresh_token", "refresh_token": "wrong"}, 400, "invalid_grant"),
+        (
+            {"grant_type": "refresh_token", "refresh_token": "wrong"},
+            400,
+            "invalid_grant",
+        ),
         ({"grant_type": "authorization_code", "code": "wrong"}, 400, "invalid_grant"),
     ],
 )
-def test_wrong_grants_are_refused(anonymous: Api, asked: dict[str, Any], status: int, error: str) -> None:
+def test_wrong_grants_are_refused(
+    anonymous: Api, asked: dict[str, Any], status: int, error: str
+) -> None:
     answer = grant(anonymous, **asked)
 
     assert (answer.status_code, answer.json()["error"]) == (status, error)
 
 
 def test_refreshing_replaces_the_pair(anonymous: Api) -> None:
-    old = {"grant_type": "refresh_token", "refresh_token": anonymous.sandbox.refresh_token}
+    old = {
+        "grant_type": "refresh_token",
+        "refresh_token": anonymous.sandbox.refresh_token,
+    }
 
     first = grant(anonymous, **old).json()
 
     assert with_bearer(anonymous, anonymous.sandbox.bearer).status_code == 401
     assert grant(anonymous, **old).json()["error"] == "invalid_grant"
     assert with_bearer(anonymous, first["access_token"]).status_code == 200
-    assert grant(anonymous, grant_type="refresh_token", refresh_token=first["refresh_token"]).status_code == 201
+    assert (
+        grant(
+            anonymous, grant_type="refresh_token", refresh_token=first["refresh_token"]
+        ).status_code
+        == 201
+    )
 
 
 def test_access_token_ends_after_its_time(anonymous: Api) -> None:
@@ -115,8 +163,15 @@ def test_access_token_ends_after_its_time(anonymous: Api) -> None:
 
 
 def code(api: Api, **query: str) -> str:
-    asked = {"response_type": "code", "client_id": "sandbox-client", "redirect_uri": REDIRECT, "scope": "read"} | query
-    answer = api.call("GET", "/oauth/authorizations/new", params=asked, allow_redirects=False)
+    asked = {
+        "response_type": "code",
+        "client_id": "sandbox-client",
+        "redirect_uri": REDIRECT,
+        "scope": "read",
+    } | query
+    answer = api.call(
+        "GET", "/oauth/authorizations/new", params=asked, allow_redirects=False
+    )
     assert answer.status_code == 302
     back = parse_qs(urlsplit(answer.headers["Location"]).query)
     assert back.get("state") == ([query["state"]] if "state" in query else None)
@@ -124,10 +179,19 @@ def code(api: Api, **query: str) -> str:
 
 
 def test_authorization_code_with_pkce(anonymous: Api) -> None:
-    given = code(anonymous, state="s", code_challenge=CHALLENGE, code_challenge_method="S256")
-    asked = {"grant_type": "authorization_code", "code": given, "redirect_uri": REDIRECT, "client_id": "sandbox-client"}
+    given = code(
+        anonymous, state="s", code_challenge=CHALLENGE, code_challenge_method="S256"
+    )
+    asked = {
+        "grant_type": "authorization_code",
+        "code": given,
+        "redirect_uri": REDIRECT,
+        "client_id": "sandbox-client",
+    }
 
-    answer = anonymous.call("POST", "/oauth/tokens", asked | {"code_verifier": VERIFIER})
+    answer = anonymous.call(
+        "POST", "/oauth/tokens", asked | {"code_verifier": VERIFIER}
+    )
 
     assert answer.status_code == 201
     assert with_bearer(anonymous, answer.json()["access_token"]).status_code == 200
@@ -136,13 +200,24 @@ def test_authorization_code_with_pkce(anonymous: Api) -> None:
     assert again.json()["error"] == "invalid_grant"
 
 
-@pytest.mark.parametrize("wrong", [{"code_verifier": "other"}, {"redirect_uri": "http://127.0.0.1:1/elsewhere"}, {}])
-def test_code_needs_its_verifier_and_address(anonymous: Api, wrong: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [{"code_verifier": "other"}, {"redirect_uri": "http://127.0.0.1:1/elsewhere"}, {}],
+)
+def test_code_needs_its_verifier_and_address(
+    anonymous: Api, wrong: dict[str, str]
+) -> None:
     given = code(anonymous, code_challenge=CHALLENGE, code_challenge_method="S256")
-    right = {"grant_type": "authorization_code", "code": given, "redirect_uri": REDIRECT}
+    right = {
+        "grant_type": "authorization_code",
+        "code": given,
+        "redirect_uri": REDIRECT,
+    }
     verifier = {"code_verifier": VERIFIER} if wrong else {}
 
-    assert grant(anonymous, **right | verifier | wrong).json()["error"] == "invalid_grant"
+    assert (
+        grant(anonymous, **right | verifier | wrong).json()["error"] == "invalid_grant"
+    )
 
 
 def test_code_without_pkce_needs_the_secret(anonymous: Api) -> None:
@@ -150,33 +225,48 @@ def test_code_without_pkce_needs_the_secret(anonymous: Api) -> None:
 
     assert grant(anonymous, code=code(anonymous), **asked).status_code == 201
     bare = asked | {"code": code(anonymous), "client_id": "sandbox-client"}
-    assert anonymous.call("POST", "/oauth/tokens", bare).json()["error"] == "invalid_grant"
+    assert (
+        anonymous.call("POST", "/oauth/tokens", bare).json()["error"] == "invalid_grant"
+    )
 
 
 def test_scopes_are_kept(anonymous: Api) -> None:
-    token = grant(anonymous, grant_type="client_credentials", scope="read").json()["access_token"]
+    token = grant(anonymous, grant_type="client_credentials", scope="read").json()[
+        "access_token"
+    ]
     jobs = "/api/v2/custom_objects/thing/jobs"
 
     refused = with_bearer(anonymous, token, "POST", jobs)
 
     assert with_bearer(anonymous, token).status_code == 200
     assert (refused.status_code, refused.json()["description"]) == (
-        403, "You are missing the following required scopes: write",
-    )  # fmt: skip
+        403,
+        "You are missing the following required scopes: write",
+    )
 
 
 def test_revoked_token_is_void(anonymous: Api) -> None:
     bearer = anonymous.sandbox.bearer
 
-    assert with_bearer(anonymous, bearer, "DELETE", "/api/v2/oauth/tokens/current").status_code == 204
+    assert (
+        with_bearer(
+            anonymous, bearer, "DELETE", "/api/v2/oauth/tokens/current"
+        ).status_code
+        == 204
+    )
     assert with_bearer(anonymous, bearer).status_code == 401
 
 
 @pytest.mark.parametrize(
     ("setting", "status", "error"),
-    [({"role": "end-user"}, 403, "Forbidden"), ({"custom_objects": False}, 404, "Not Found")],
+    [
+        ({"role": "end-user"}, 403, "Forbidden"),
+        ({"custom_objects": False}, 404, "Not Found"),
+    ],
 )
-def test_account_can_be_one_that_may_not(api: Api, setting: dict[str, Any], status: int, error: str) -> None:
+def test_account_can_be_one_that_may_not(
+    api: Api, setting: dict[str, Any], status: int, error: str
+) -> None:
     api.sandbox.settings(**setting)
 
     answer = api.call("GET", "/api/v2/custom_objects")
@@ -195,5 +285,12 @@ def test_api_tokens_can_be_switched_off(api: Api) -> None:
 def test_agents_may_not_change_objects(api: Api) -> None:
     api.sandbox.settings(role="agent")
 
-    assert api.call("POST", "/api/v2/custom_objects", {"custom_object": {"key": "x", "title": "X"}}).status_code == 403
+    assert (
+        api.call(
+            "POST",
+            "/api/v2/custom_objects",
+            {"custom_object": {"key": "x", "title": "X"}},
+        ).status_code
+        == 403
+    )
     assert api.call("GET", "/api/v2/custom_objects").status_code == 200

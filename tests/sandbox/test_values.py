@@ -7,7 +7,9 @@ from jobsui.sandbox.values import Invalid, kept_value
 
 
 def field(kind: str, **more: Any) -> Field:
-    return Field(1, "key", kind, "Key", option_values=frozenset({"red", "blue"}), **more)
+    return Field(
+        1, "key", kind, "Key", option_values=frozenset({"red", "blue"}), **more
+    )
 
 
 def find(_: Field, value: str) -> str | None:
@@ -83,4 +85,6 @@ def test_regexp_is_held_against_text() -> None:
 
 def test_rollup_takes_nothing() -> None:
     with pytest.raises(Invalid, match="read-only"):
-        kept_value(field("integer", properties={"rollup_aggregation_type": "COUNT"}), 1, find)
+        kept_value(
+            field("integer", properties={"rollup_aggregation_type": "COUNT"}), 1, find
+        )

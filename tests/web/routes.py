@@ -13,15 +13,23 @@ from tests.factories import make_user
 from tests.web import stages
 
 
-def routes(patterns: list[URLPattern | URLResolver] | None = None, prefix: str = "") -> list[str]:
-    """All of them as they are written down, such as "jobs/<uuid:code>/pause/"; not those of programs, which have a
-    matrix of their own (tests/api/test_access.py)."""
+def routes(
+    patterns: list[URLPattern | URLResolver] | None = None, prefix: str = ""
+) -> list[str]:
+    """All of them as they are written down, such as "jobs/<uuid:code>/pause/"; not
+    those of programs, which have a matrix of their own (tests/api/test_access.py)."""
     found = []
-    for entry in get_resolver("jobsui.web.urls").url_patterns if patterns is None else patterns:
+    for entry in (
+        get_resolver("jobsui.web.urls").url_patterns if patterns is None else patterns
+    ):
         written = prefix + str(entry.pattern)
         if written == "api/":
             continue
-        found += routes(entry.url_patterns, written) if isinstance(entry, URLResolver) else [written]
+        found += (
+            routes(entry.url_patterns, written)
+            if isinstance(entry, URLResolver)
+            else [written]
+        )
     return list(dict.fromkeys(found))
 
 
@@ -43,7 +51,12 @@ class Furnished:
             code = (self.draft if route.startswith("jobs/new/") else self.job).code
         things = {"people": self.person, "tokens": self.token}
         pk = things.get(route.partition("/")[0], self.object).pk
-        values = {"<uuid:code>": code, "<int:pk>": pk, "<int:seq>": 1, "<str:status_id>": "01STATUS"}
+        values = {
+            "<uuid:code>": code,
+            "<int:pk>": pk,
+            "<int:seq>": 1,
+            "<str:status_id>": "01STATUS",
+        }
         for written, value in values.items():
             route = route.replace(written, str(value))
         return f"/{route}"

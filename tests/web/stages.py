@@ -19,12 +19,21 @@ ROWS = "external_id,price\ng-1,1\ng-2,2\ng-3,x\n"
 
 
 def gadget(connection: Connection | None = None) -> CustomObject:
-    """The object `gadget` of a connection that leads nowhere, made when there is none."""
+    """The object `gadget` of a connection that leads nowhere, made when there is
+    none."""
     own = connection or Connection.objects.first() or make_connection(host=NOWHERE)
-    return CustomObject.objects.filter(connection=own).first() or make_object(own, "gadget", fields=GADGET)
+    return CustomObject.objects.filter(connection=own).first() or make_object(
+        own, "gadget", fields=GADGET
+    )
 
 
-def draft(content: str = ROWS, action: Action = UPSERT, *, to: CustomObject | None = None, **fields: Any) -> Job:
+def draft(
+    content: str = ROWS,
+    action: Action = UPSERT,
+    *,
+    to: CustomObject | None = None,
+    **fields: Any,
+) -> Job:
     job = make_job(content, action, to=to or gadget(), invalid="skip")
     return changed(job, **fields)
 
@@ -49,7 +58,12 @@ def settled(content: str = ROWS, *ends: Sequence[str], **fields: Any) -> Job:
     ledger = settling.Ledger()
     left = [list(end) for end in ends]
     for batch in Batch.objects.filter(job=job).order_by("seq"):
-        own = {i: left.pop(0) if left else settling.end(Outcome.CREATED_OR_UPDATED, "01REC") for i in range(batch.size)}
+        own = {
+            i: left.pop(0)
+            if left
+            else settling.end(Outcome.CREATED_OR_UPDATED, "01REC")
+            for i in range(batch.size)
+        }
         settling.settle(batch, own, ledger)
     ledger.write()
     settling.finish_if_over(job.pk)

@@ -1,4 +1,5 @@
-"""Who may do what: every route against everybody. A route that is new stands in no row, and fails."""
+"""Who may do what: every route against everybody. A route that is new stands in no row,
+and fails."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,9 @@ MATRIX = {
     "people/<int:pk>/password/": Row(405, 200, ADMINISTRATORS),
     "tokens/": PAGE,
     "tokens/add/": FORM,
-    "tokens/<int:pk>/revoke/": Row(200, 302, ADMINISTRATORS),  # And who made it (test_tokens.py).
+    "tokens/<int:pk>/revoke/": Row(
+        200, 302, ADMINISTRATORS
+    ),  # And who made it (test_tokens.py).
     "jobs/": PAGE,
     "jobs/new/": FORM,
     "jobs/new/<uuid:code>/": FORM,
@@ -85,11 +88,20 @@ MATRIX = {
     "jobs/<uuid:code>/resolve/": ACT,
 }
 CLOSED = (
-    "accounts/signup/", "accounts/email/", "accounts/confirm-email/", "accounts/confirm-email/some-key/",
-    "accounts/password/set/", "accounts/password/reset/", "accounts/password/reset/done/",
-    "accounts/password/reset/key/1-set-password/", "accounts/password/reset/key/done/", "accounts/login/code/confirm/",
-    "accounts/3rdparty/", "accounts/2fa/", "accounts/sessions/",
-)  # fmt: skip
+    "accounts/signup/",
+    "accounts/email/",
+    "accounts/confirm-email/",
+    "accounts/confirm-email/some-key/",
+    "accounts/password/set/",
+    "accounts/password/reset/",
+    "accounts/password/reset/done/",
+    "accounts/password/reset/key/1-set-password/",
+    "accounts/password/reset/key/done/",
+    "accounts/login/code/confirm/",
+    "accounts/3rdparty/",
+    "accounts/2fa/",
+    "accounts/sessions/",
+)
 """What allauth has besides, none of it for us."""
 OURS = [route for route, row in MATRIX.items() if row.who != EVERYBODY]
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -105,7 +117,10 @@ def world(db: None) -> Furnished:
 
 def everything() -> dict[str, list[Any]]:
     """All that the database holds."""
-    return {model._meta.label: list(model._default_manager.order_by("pk").values_list()) for model in apps.get_models()}
+    return {
+        model._meta.label: list(model._default_manager.order_by("pk").values_list())
+        for model in apps.get_models()
+    }
 
 
 def statuses(client: Client, path: str) -> list[int]:
@@ -115,23 +130,37 @@ def statuses(client: Client, path: str) -> list[int]:
         with transaction.atomic():
             found.append(send(path).status_code)
             transaction.set_rollback(True)
-        client.cookies.load(cookies.replace("Set-Cookie: ", ""))  # A log-out takes them.
+        client.cookies.load(
+            cookies.replace("Set-Cookie: ", "")
+        )  # A log-out takes them.
     return found
 
 
 def nowhere(route: str) -> str:
     """An address of the route, of nothing that is there."""
-    for written, value in {"<uuid:code>": UNKNOWN, "<int:pk>": "1", "<int:seq>": "1", "<str:status_id>": "x"}.items():
+    for written, value in {
+        "<uuid:code>": UNKNOWN,
+        "<int:pk>": "1",
+        "<int:seq>": "1",
+        "<str:status_id>": "x",
+    }.items():
         route = route.replace(written, value)
     return f"/{route}"
 
 
 def test_every_route_has_a_row() -> None:
-    closed = [route for route in routes() if route.startswith("accounts/") and route not in MATRIX]
+    closed = [
+        route
+        for route in routes()
+        if route.startswith("accounts/") and route not in MATRIX
+    ]
 
     assert [route for route in routes() if route not in closed] == list(MATRIX)
     assert closed[0] == WALL
-    assert all(any(name in route for name in ("signup", "email", "password/", "login/code")) for route in closed)
+    assert all(
+        any(name in route for name in ("signup", "email", "password/", "login/code"))
+        for route in closed
+    )
 
 
 def test_stranger_is_led_to_the_log_in(client: Client, world: Furnished) -> None:
@@ -140,7 +169,10 @@ def test_stranger_is_led_to_the_log_in(client: Client, world: Furnished) -> None
 
     answers = {path: [client.get(path), client.post(path)] for path in paths}
 
-    led = {path: [(a.status_code, a["Location"]) for a in both] for path, both in answers.items()}
+    led = {
+        path: [(a.status_code, a["Location"]) for a in both]
+        for path, both in answers.items()
+    }
     assert led == {path: [(302, f"/accounts/login/?next={path}")] * 2 for path in paths}
     assert everything() == before
 
@@ -159,15 +191,22 @@ def test_operator_may_do_what_operators_do(operator: Client, world: Furnished) -
     done = {route: statuses(operator, world.path(route)) for route in MATRIX}
 
     allowed = {route: [row.get, row.post] for route, row in MATRIX.items()}
-    hidden = {route: [404 if status != 405 else 405 for status in allowed[route]]
-              for route, row in MATRIX.items() if row.who == ADMINISTRATORS}  # fmt: skip
+    hidden = {
+        route: [404 if status != 405 else 405 for status in allowed[route]]
+        for route, row in MATRIX.items()
+        if row.who == ADMINISTRATORS
+    }
     assert done == allowed | hidden | {"accounts/login/": [302, 302]}
 
 
-def test_administrator_may_do_everything(administrator: Client, world: Furnished) -> None:
+def test_administrator_may_do_everything(
+    administrator: Client, world: Furnished
+) -> None:
     done = {route: statuses(administrator, world.path(route)) for route in MATRIX}
 
-    assert done == {route: [row.get, row.post] for route, row in MATRIX.items()} | {"accounts/login/": [302, 302]}
+    assert done == {route: [row.get, row.post] for route, row in MATRIX.items()} | {
+        "accounts/login/": [302, 302]
+    }
 
 
 def test_stranger_may_only_sign_in(client: Client, world: Furnished) -> None:
@@ -175,13 +214,23 @@ def test_stranger_may_only_sign_in(client: Client, world: Furnished) -> None:
 
     done = {route: statuses(client, world.path(route)) for route in opened}
 
-    assert done == {route: [row.get, row.post] for route, row in opened.items()} | {"accounts/logout/": [302, 302]}
+    assert done == {route: [row.get, row.post] for route, row in opened.items()} | {
+        "accounts/logout/": [302, 302]
+    }
 
 
 @pytest.mark.parametrize("path", CLOSED)
-def test_pages_of_allauth_we_do_not_use_are_not_there(client: Client, operator: Client, path: str) -> None:
-    assert [client.get(f"/{path}").status_code, client.post(f"/{path}").status_code] == [404, 404]
-    assert [operator.get(f"/{path}").status_code, operator.post(f"/{path}").status_code] == [404, 404]
+def test_pages_of_allauth_we_do_not_use_are_not_there(
+    client: Client, operator: Client, path: str
+) -> None:
+    assert [
+        client.get(f"/{path}").status_code,
+        client.post(f"/{path}").status_code,
+    ] == [404, 404]
+    assert [
+        operator.get(f"/{path}").status_code,
+        operator.post(f"/{path}").status_code,
+    ] == [404, 404]
 
 
 def test_looking_changes_nothing(administrator: Client, world: Furnished) -> None:
@@ -199,10 +248,16 @@ def test_posting_without_a_token_is_refused(boss: User, world: Furnished) -> Non
     strict = signed_in(boss, enforce_csrf_checks=True)
     before = everything()
 
-    answers = {route: strict.post(world.path(route), {"confirm": "2"}) for route in MATRIX}
+    answers = {
+        route: strict.post(world.path(route), {"confirm": "2"}) for route in MATRIX
+    }
 
-    assert {route: answer.status_code for route, answer in answers.items()} == dict.fromkeys(MATRIX, 403)
-    assert ["This is not open to you" in answer.text for answer in answers.values()] == [True] * len(MATRIX)
+    assert {
+        route: answer.status_code for route, answer in answers.items()
+    } == dict.fromkeys(MATRIX, 403)
+    assert [
+        "This is not open to you" in answer.text for answer in answers.values()
+    ] == [True] * len(MATRIX)
     assert everything() == before
 
 
@@ -216,24 +271,41 @@ def test_person_who_is_shut_out_is_out_at_once(operator: Client, ana: User) -> N
 
 @pytest.mark.parametrize(
     "path",
-    ["connections/{}/", "connections/{}/edit/", "jobs/{}/", "jobs/{}/progress/", "jobs/{}/results.csv", "jobs/new/{}/",
-     "jobs/{}/batches/1/"],
-)  # fmt: skip
+    [
+        "connections/{}/",
+        "connections/{}/edit/",
+        "jobs/{}/",
+        "jobs/{}/progress/",
+        "jobs/{}/results.csv",
+        "jobs/new/{}/",
+        "jobs/{}/batches/1/",
+    ],
+)
 def test_unknown_code_is_not_found(administrator: Client, path: str) -> None:
     assert administrator.get("/" + path.format(UNKNOWN)).status_code == 404
 
 
 @pytest.mark.parametrize("number", ["0", "9223372036854775807", "9" * 30, "9" * 5000])
-@pytest.mark.parametrize("path", ["objects/{}/", "people/{}/", "objects/{}/request/", "tokens/{}/revoke/"])
-def test_unknown_number_is_not_found_however_large(administrator: Client, path: str, number: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["objects/{}/", "people/{}/", "objects/{}/request/", "tokens/{}/revoke/"]
+)
+def test_unknown_number_is_not_found_however_large(
+    administrator: Client, path: str, number: str
+) -> None:
     assert administrator.get("/" + path.format(number)).status_code == 404
 
 
-def test_batch_of_a_number_beyond_all_is_not_found(operator: Client, world: Furnished) -> None:
-    assert operator.get(f"/jobs/{world.job.code}/batches/{'9' * 30}/").status_code == 404
+def test_batch_of_a_number_beyond_all_is_not_found(
+    operator: Client, world: Furnished
+) -> None:
+    assert (
+        operator.get(f"/jobs/{world.job.code}/batches/{'9' * 30}/").status_code == 404
+    )
 
 
-def test_poll_of_what_is_gone_gets_a_last_fragment(operator: Client, world: Furnished) -> None:
+def test_poll_of_what_is_gone_gets_a_last_fragment(
+    operator: Client, world: Furnished
+) -> None:
     path = world.path("jobs/new/<uuid:code>/check/progress/")
     operator.post(world.path("jobs/new/<uuid:code>/discard/"))
 

@@ -16,7 +16,10 @@ MANY = "external_id,price\n" + "".join(f"g-{n},{n}\n" for n in range(1, 251))
 
 def listed(client: Client, job: Job, query: str = "") -> list[int]:
     text = client.get(f"/jobs/{job.code}/batches/{query}").text
-    return [int(seq) for seq in re.findall(rf'href="/jobs/{job.code}/batches/([0-9]+)/"', text)]
+    return [
+        int(seq)
+        for seq in re.findall(rf'href="/jobs/{job.code}/batches/([0-9]+)/"', text)
+    ]
 
 
 def test_batches_are_listed_in_the_order_of_the_file(operator: Client) -> None:
@@ -24,13 +27,18 @@ def test_batches_are_listed_in_the_order_of_the_file(operator: Client) -> None:
     Batch.objects.filter(job=job, seq=3).update(state=BatchState.PLANNED, done_at=None)
 
     everything = listed(operator, job)
-    narrowed = [listed(operator, job, f"?state={state}") for state in ("failed", "done", "planned", "uncertain")]
+    narrowed = [
+        listed(operator, job, f"?state={state}")
+        for state in ("failed", "done", "planned", "uncertain")
+    ]
 
     assert everything == [1, 2, 3]
     assert narrowed == [[1, 2], [1, 2], [3], []]
 
 
-@pytest.mark.parametrize("query", ["?state=nonsense", "?state=a%26b", "?after=x", "?after=" + "9" * 5000])
+@pytest.mark.parametrize(
+    "query", ["?state=nonsense", "?state=a%26b", "?after=x", "?after=" + "9" * 5000]
+)
 def test_batches_take_nonsense_for_nothing(operator: Client, query: str) -> None:
     assert listed(operator, stages.settled(MANY), query) == [1, 2, 3]
 
@@ -47,50 +55,95 @@ def test_batches_ask_as_often_for_many_as_for_one(
 
 def test_batches_that_are_many_come_page_by_page(operator: Client) -> None:
     job = stages.settled()
-    Batch.objects.bulk_create(Batch(job=job, seq=n, size=1, first_row=n, last_row=n) for n in range(2, 121))
+    Batch.objects.bulk_create(
+        Batch(job=job, seq=n, size=1, first_row=n, last_row=n) for n in range(2, 121)
+    )
 
     pages = [listed(operator, job, query) for query in ("", "?after=50", "?after=100")]
 
     assert pages == [list(range(1, 51)), list(range(51, 101)), list(range(101, 121))]
-    assert "?after=50&amp;state=planned" not in operator.get(f"/jobs/{job.code}/batches/").text
-    assert "?after=51&amp;state=planned" in operator.get(f"/jobs/{job.code}/batches/?state=planned").text
+    assert (
+        "?after=50&amp;state=planned"
+        not in operator.get(f"/jobs/{job.code}/batches/").text
+    )
+    assert (
+        "?after=51&amp;state=planned"
+        in operator.get(f"/jobs/{job.code}/batches/?state=planned").text
+    )
 
 
 def test_batch_shows_request_and_answer_as_they_went(operator: Client) -> None:
     job = stages.settled(stages.ROWS, stages.failed("Because.", "C"))
     batch = Batch.objects.get(job=job)
     Attempt.objects.create(
-        batch=batch, number=1, epoch=1, at=timezone.now(), items=2, result="accepted", http_status=200, elapsed_ms=70,
+        batch=batch,
+        number=1,
+        epoch=1,
+        at=timezone.now(),
+        items=2,
+        result="accepted",
+        http_status=200,
+        elapsed_ms=70,
         answer_body=pack(b'{"job_status": {"id": "01S"}}'),
-    )  # fmt: skip
-    BatchBlob.objects.filter(batch=batch).update(reply=pack(b'{"job_status": {"status": "completed"}}'))
+    )
+    BatchBlob.objects.filter(batch=batch).update(
+        reply=pack(b'{"job_status": {"status": "completed"}}')
+    )
 
     answer = operator.get(f"/jobs/{job.code}/batches/1/")
 
     exchange = answer.context["exchange"]
     assert exchange.url == f"http://{stages.NOWHERE}/api/v2/custom_objects/gadget/jobs"
-    assert [(row.row, row.outcome, row.record_id, row.error) for row in exchange.rows] == [
-        (2, "failed", "", "Because."), (3, "created_or_updated", "01REC", ""),
-    ]  # fmt: skip
-    for shown in ("Basic ********", "200 in 70 ms", "&quot;id&quot;: &quot;01S&quot;", "C: Because.", "$ZENDESK_TOKEN"):
+    assert [
+        (row.row, row.outcome, row.record_id, row.error) for row in exchange.rows
+    ] == [
+        (2, "failed", "", "Because."),
+        (3, "created_or_updated", "01REC", ""),
+    ]
+    for shown in (
+        "Basic ********",
+        "200 in 70 ms",
+        "&quot;id&quot;: &quot;01S&quot;",
+        "C: Because.",
+        "$ZENDESK_TOKEN",
+    ):
         assert shown in answer.text
     assert "token-of-acme" not in answer.text
 
 
-def test_batch_that_was_split_says_which_rows_each_attempt_carried(operator: Client) -> None:
+def test_batch_that_was_split_says_which_rows_each_attempt_carried(
+    operator: Client,
+) -> None:
     job = stages.settled(MANY)
     batch = Batch.objects.get(job=job, seq=1)
     parts = [(100, 99, "refused"), (50, 49, "accepted"), (50, 99, "accepted")]
     for number, (items, last_item, result) in enumerate(parts, 1):
         Attempt.objects.create(
-            batch=batch, number=number, epoch=1, at=timezone.now(), items=items, last_item=last_item, result=result
-        )  # fmt: skip
+            batch=batch,
+            number=number,
+            epoch=1,
+            at=timezone.now(),
+            items=items,
+            last_item=last_item,
+            result=result,
+        )
 
-    split, whole = (operator.get(f"/jobs/{job.code}/batches/{seq}/").text for seq in (1, 2))
+    split, whole = (
+        operator.get(f"/jobs/{job.code}/batches/{seq}/").text for seq in (1, 2)
+    )
 
-    assert re.findall(r'data-label="Items">([^<]+)<', split) == ["100", "50, up to row 51", "50"]
-    assert ["until the row at fault stands alone" in text for text in (split, whole)] == [True, False]
-    assert ("all 100 items: each attempt carried a part" in split, "Body, 100 items<" in whole) == (True, True)
+    assert re.findall(r'data-label="Items">([^<]+)<', split) == [
+        "100",
+        "50, up to row 51",
+        "50",
+    ]
+    assert [
+        "until the row at fault stands alone" in text for text in (split, whole)
+    ] == [True, False]
+    assert (
+        "all 100 items: each attempt carried a part" in split,
+        "Body, 100 items<" in whole,
+    ) == (True, True)
 
 
 def test_batch_leads_to_its_neighbours_and_the_next_failure(operator: Client) -> None:
@@ -100,7 +153,9 @@ def test_batch_leads_to_its_neighbours_and_the_next_failure(operator: Client) ->
 
     for seq in (1, 2, 3):
         text = operator.get(f"/jobs/{job.code}/batches/{seq}/").text
-        actions[seq] = re.findall(rf'class="btn" href="/jobs/{job.code}/batches/([0-9]+)/"', text)
+        actions[seq] = re.findall(
+            rf'class="btn" href="/jobs/{job.code}/batches/([0-9]+)/"', text
+        )
 
     assert actions == {1: ["2", "3"], 2: ["1", "3", "3"], 3: ["2"]}
 
@@ -111,12 +166,17 @@ def test_batch_that_was_not_sent_yet_says_so(operator: Client) -> None:
     answer = operator.get(f"/jobs/{job.code}/batches/1/")
 
     assert "No answer yet." in answer.text
-    assert [row.outcome for row in answer.context["exchange"].rows] == ["pending", "pending"]
+    assert [row.outcome for row in answer.context["exchange"].rows] == [
+        "pending",
+        "pending",
+    ]
 
 
 def test_batch_there_is_not_is_not_found(operator: Client) -> None:
     job, draft = stages.settled(), stages.draft()
 
-    paths = [f"/jobs/{job.code}/batches/{seq}/" for seq in (0, 2, 10**30)] + [f"/jobs/{draft.code}/batches/1/"]
+    paths = [f"/jobs/{job.code}/batches/{seq}/" for seq in (0, 2, 10**30)] + [
+        f"/jobs/{draft.code}/batches/1/"
+    ]
 
     assert [operator.get(path).status_code for path in paths] == [404] * 4

@@ -11,7 +11,9 @@ from tests.web.test_access import MATRIX
 pytestmark = pytest.mark.django_db
 
 
-def test_no_page_asks_the_database_more_than_twelve_times(administrator: Client) -> None:
+def test_no_page_asks_the_database_more_than_twelve_times(
+    administrator: Client,
+) -> None:
     world = furnish()
     counts = {}
 

@@ -20,18 +20,33 @@ from tests.world import GADGET
 pytestmark = pytest.mark.django_db
 CANARIES = {name: f"canary-{name}-7f2c" for name in Connection.SECRETS}
 FORM = {
-    "name": "Acme", "host": "acme", "sign_in": "oauth_client", "client_id": "our-client", "requests_per_minute": "400",
-    "share": "80", "max_running_jobs": "30", "posts_ahead": "on",
-}  # fmt: skip
+    "name": "Acme",
+    "host": "acme",
+    "sign_in": "oauth_client",
+    "client_id": "our-client",
+    "requests_per_minute": "400",
+    "share": "80",
+    "max_running_jobs": "30",
+    "posts_ahead": "on",
+}
 
 
 @pytest.fixture
 def acme(boss: User) -> Connection:
     """An OAuth client of acme.zendesk.com, with every secret there can be."""
-    made = Connection(name="Acme", host="acme.zendesk.com", client_id="our-client", email="ops@acme.example")
+    made = Connection(
+        name="Acme",
+        host="acme.zendesk.com",
+        client_id="our-client",
+        email="ops@acme.example",
+    )
     for name, secret in CANARIES.items():
         made.set_secret(name, secret)
-    made.secret_set_at, made.secret_set_by, made.tested_at = timezone.now(), boss, timezone.now()
+    made.secret_set_at, made.secret_set_by, made.tested_at = (
+        timezone.now(),
+        boss,
+        timezone.now(),
+    )
     made.save()
     return made
 
@@ -62,13 +77,19 @@ def test_connections_are_listed_by_as_many_queries(
     assert re.findall(r'data-label="Objects">([0-9]+)<', text) == ["1"] * count
 
 
-def test_no_connections_is_said_to_whom_it_concerns(operator: Client, administrator: Client) -> None:
+def test_no_connections_is_said_to_whom_it_concerns(
+    operator: Client, administrator: Client
+) -> None:
     assert "An administrator can add one." in operator.get("/connections/").text
     assert 'href="/connections/add/"' in administrator.get("/connections/").text
 
 
-def test_connection_is_added_with_its_secret_sealed(administrator: Client, boss: User) -> None:
-    answer = administrator.post("/connections/add/", FORM | {"client_secret": "s3cret", "production": "on"})
+def test_connection_is_added_with_its_secret_sealed(
+    administrator: Client, boss: User
+) -> None:
+    answer = administrator.post(
+        "/connections/add/", FORM | {"client_secret": "s3cret", "production": "on"}
+    )
 
     made = Connection.objects.get()
     assert answer["Location"] == f"/connections/{made.code}/"
@@ -78,20 +99,49 @@ def test_connection_is_added_with_its_secret_sealed(administrator: Client, boss:
         True,
         "oauth_client",
     )
-    assert secrets_of(made) == {"client_secret": "s3cret", "access_token": "", "refresh_token": "", "api_token": ""}
+    assert secrets_of(made) == {
+        "client_secret": "s3cret",
+        "access_token": "",
+        "refresh_token": "",
+        "api_token": "",
+    }
     assert (made.secret_set_by, "s3cret" in made.sealed_client_secret) == (boss, False)
 
 
 @pytest.mark.parametrize(
     ("fields", "kept"),
     [
-        ({"sign_in": "oauth_token", "access_token": "a", "refresh_token": "r", "token_client_id": "c",
-          "token_client_secret": "s"},
-         {"access_token": "a", "refresh_token": "r", "client_secret": "s", "api_token": ""}),
-        ({"sign_in": "api_token", "email": "ops@acme.example", "api_token": "t", "client_secret": "not asked for"},
-         {"access_token": "", "refresh_token": "", "client_secret": "", "api_token": "t"}),
+        (
+            {
+                "sign_in": "oauth_token",
+                "access_token": "a",
+                "refresh_token": "r",
+                "token_client_id": "c",
+                "token_client_secret": "s",
+            },
+            {
+                "access_token": "a",
+                "refresh_token": "r",
+                "client_secret": "s",
+                "api_token": "",
+            },
+        ),
+        (
+            {
+                "sign_in": "api_token",
+                "email": "ops@acme.example",
+                "api_token": "t",
+                "client_secret": "not asked for",
+            },
+            {
+                "access_token": "",
+                "refresh_token": "",
+                "client_secret": "",
+                "api_token": "t",
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_connection_keeps_the_secrets_of_its_way_to_sign_in(
     administrator: Client, fields: dict[str, str], kept: dict[str, str]
 ) -> None:
@@ -112,12 +162,19 @@ def test_connection_keeps_the_secrets_of_its_way_to_sign_in(
         ({"host": "https://evil.example/", "client_secret": "s"}, ["host"]),
         ({"host": "evil.example\\@acme", "client_secret": "s"}, ["host"]),
         ({"host": "", "client_secret": "s"}, ["host"]),
-        ({"max_running_jobs": "31", "requests_per_minute": "0", "share": "101", "client_secret": "s"},
-         ["max_running_jobs", "requests_per_minute", "share"]),
+        (
+            {
+                "max_running_jobs": "31",
+                "requests_per_minute": "0",
+                "share": "101",
+                "client_secret": "s",
+            },
+            ["max_running_jobs", "requests_per_minute", "share"],
+        ),
         ({"share": "0", "client_secret": "s"}, ["share"]),
         ({"share": "", "client_secret": "s"}, ["share"]),
     ],
-)  # fmt: skip
+)
 def test_connection_that_cannot_work_is_not_added(
     administrator: Client, fields: dict[str, str], wrong: list[str]
 ) -> None:
@@ -133,16 +190,24 @@ def test_connection_name_is_used_once(administrator: Client, acme: Connection) -
     assert errors(answer) == {"name": ["There is a connection of that name already."]}
 
 
-def test_editing_without_a_secret_keeps_it(administrator: Client, acme: Connection) -> None:
+def test_editing_without_a_secret_keeps_it(
+    administrator: Client, acme: Connection
+) -> None:
     answer = edit(administrator, acme, name="Acme renamed", requests_per_minute="700")
 
     acme.refresh_from_db()
     assert answer["Location"] == f"/connections/{acme.code}/"
-    assert (acme.name, acme.requests_per_minute, acme.tested_at is None) == ("Acme renamed", 700, False)
+    assert (acme.name, acme.requests_per_minute, acme.tested_at is None) == (
+        "Acme renamed",
+        700,
+        False,
+    )
     assert secrets_of(acme) == CANARIES
 
 
-def test_share_and_sending_ahead_are_chosen_and_told(administrator: Client, acme: Connection) -> None:
+def test_share_and_sending_ahead_are_chosen_and_told(
+    administrator: Client, acme: Connection
+) -> None:
     before = " ".join(administrator.get(f"/connections/{acme.code}/").text.split())
     form = administrator.get(f"/connections/{acme.code}/edit/").context["form"]
 
@@ -158,19 +223,26 @@ def test_share_and_sending_ahead_are_chosen_and_told(administrator: Client, acme
     assert "A batch is sent only when a slot is known to be free" in after
 
 
-def test_connections_of_one_host_know_of_each_other(operator: Client, acme: Connection) -> None:
+def test_connections_of_one_host_know_of_each_other(
+    operator: Client, acme: Connection
+) -> None:
     alone = operator.get(f"/connections/{acme.code}/")
     make_connection(name="Elsewhere", host="other.zendesk.com")
     sibling = make_connection(name="Acme too")
 
     page = operator.get(f"/connections/{acme.code}/")
 
-    assert [list(answer.context["siblings"]) for answer in (alone, page)] == [[], [sibling]]
+    assert [list(answer.context["siblings"]) for answer in (alone, page)] == [
+        [],
+        [sibling],
+    ]
     assert "the smallest values of all count" in page.text
     assert "the smallest values of all count" not in alone.text
 
 
-def test_editing_with_a_secret_replaces_it_and_what_came_of_it(administrator: Client, acme: Connection) -> None:
+def test_editing_with_a_secret_replaces_it_and_what_came_of_it(
+    administrator: Client, acme: Connection
+) -> None:
     edit(administrator, acme, client_secret="new")
 
     acme.refresh_from_db()
@@ -178,7 +250,10 @@ def test_editing_with_a_secret_replaces_it_and_what_came_of_it(administrator: Cl
     assert acme.tested_at is None
 
 
-@pytest.mark.parametrize("moved", [{"host": "other"}, {"host": "acme.elsewhere.example"}, {"sign_in": "oauth_token"}])
+@pytest.mark.parametrize(
+    "moved",
+    [{"host": "other"}, {"host": "acme.elsewhere.example"}, {"sign_in": "oauth_token"}],
+)
 def test_moving_asks_for_the_secret_again(
     administrator: Client, acme: Connection, settings: Any, moved: dict[str, str]
 ) -> None:
@@ -187,9 +262,15 @@ def test_moving_asks_for_the_secret_again(
     answer = edit(administrator, acme, **moved)
 
     needed = "access_token" if "sign_in" in moved else "client_secret"
-    assert errors(answer) == {needed: ["Type the secret again: a stored one is never sent to another place."]}
+    assert errors(answer) == {
+        needed: ["Type the secret again: a stored one is never sent to another place."]
+    }
     acme.refresh_from_db()
-    assert (acme.host, acme.sign_in, secrets_of(acme)) == ("acme.zendesk.com", "oauth_client", CANARIES)
+    assert (acme.host, acme.sign_in, secrets_of(acme)) == (
+        "acme.zendesk.com",
+        "oauth_client",
+        CANARIES,
+    )
 
 
 @pytest.mark.parametrize("host", ["other", "acme.elsewhere.example"])
@@ -200,23 +281,36 @@ def test_moving_forgets_every_secret_of_before(
 
     edit(administrator, acme, host=host, client_secret="new")
 
-    assert secrets_of(acme) == {"client_secret": "new", "access_token": "", "refresh_token": "", "api_token": ""}
+    assert secrets_of(acme) == {
+        "client_secret": "new",
+        "access_token": "",
+        "refresh_token": "",
+        "api_token": "",
+    }
 
 
 @pytest.mark.parametrize("host", ["ACME", " acme ", "acme.zendesk.com"])
-def test_same_host_written_otherwise_is_no_move(administrator: Client, acme: Connection, host: str) -> None:
+def test_same_host_written_otherwise_is_no_move(
+    administrator: Client, acme: Connection, host: str
+) -> None:
     answer = edit(administrator, acme, host=host)
 
     assert (answer.status_code, secrets_of(acme)) == (302, CANARIES)
 
 
-def test_connection_whose_jobs_run_does_not_move(administrator: Client, acme: Connection) -> None:
+def test_connection_whose_jobs_run_does_not_move(
+    administrator: Client, acme: Connection
+) -> None:
     stages.changed(stages.planned(state=JobState.RUNNING), connection=acme)
 
     moved = edit(administrator, acme, host="other", client_secret="new")
     renamed = edit(administrator, acme, name="Acme renamed")
 
-    assert errors(moved) == {"__all__": ["Jobs of this connection are running. Wait for their end before moving it."]}
+    assert errors(moved) == {
+        "__all__": [
+            "Jobs of this connection are running. Wait for their end before moving it."
+        ]
+    }
     assert (renamed.status_code, secrets_of(acme)) == (302, CANARIES)
 
 
@@ -229,23 +323,40 @@ def test_no_page_has_a_secret(administrator: Client, acme: Connection) -> None:
     paths = [acme_world.path(route) for route, row in MATRIX.items() if row.get == 200]
 
     pages = {path: administrator.get(path) for path in paths}
-    refused = edit(administrator, acme, name="", client_secret="typed-canary-7f2c", api_token="typed-canary-7f2c")
+    refused = edit(
+        administrator,
+        acme,
+        name="",
+        client_secret="typed-canary-7f2c",
+        api_token="typed-canary-7f2c",
+    )
 
-    texts = {p: (a.getvalue() if a.streaming else a.content).decode() for p, a in pages.items()}
+    texts = {
+        p: (a.getvalue() if a.streaming else a.content).decode()
+        for p, a in pages.items()
+    }
     assert "it cannot be shown" in texts[f"/connections/{acme.code}/"]
     assert {path for path, text in texts.items() if "canary" in text} == set()
     sealed = [getattr(acme, f"sealed_{name}") for name in Connection.SECRETS]
-    assert {path for path, text in texts.items() if any(secret in text for secret in sealed)} == set()
+    assert {
+        path for path, text in texts.items() if any(secret in text for secret in sealed)
+    } == set()
     assert (refused.status_code, "canary" in refused.text) == (200, False)
 
 
-def test_test_tells_whether_the_connection_works(operator: Client, sandbox: Sandbox) -> None:
+def test_test_tells_whether_the_connection_works(
+    operator: Client, sandbox: Sandbox
+) -> None:
     sandbox.settings(api_tokens=True)
-    connection = make_connection(host=sandbox.host, email=sandbox.email, requests_per_minute=60_000)
+    connection = make_connection(
+        host=sandbox.host, email=sandbox.email, requests_per_minute=60_000
+    )
     connection.set_secret("api_token", sandbox.api_token)
     connection.save()
 
-    fragment = operator.post(f"/connections/{connection.code}/test/", headers={"HX-Request": "true"})
+    fragment = operator.post(
+        f"/connections/{connection.code}/test/", headers={"HX-Request": "true"}
+    )
     page = operator.post(f"/connections/{connection.code}/test/")
 
     connection.refresh_from_db()
@@ -258,7 +369,9 @@ def test_test_tells_whether_the_connection_works(operator: Client, sandbox: Sand
 def test_test_tells_why_the_connection_does_not_work(operator: Client) -> None:
     connection = make_connection(host=stages.NOWHERE)
 
-    fragment = operator.post(f"/connections/{connection.code}/test/", headers={"HX-Request": "true"})
+    fragment = operator.post(
+        f"/connections/{connection.code}/test/", headers={"HX-Request": "true"}
+    )
 
     assert "The host refused the connection." in fragment.text
     assert Connection.objects.get().test_passed is False
@@ -267,7 +380,9 @@ def test_test_tells_why_the_connection_does_not_work(operator: Client) -> None:
 def test_objects_are_fetched(operator: Client, sandbox: Sandbox) -> None:
     sandbox.settings(api_tokens=True)
     sandbox.make_object("gadget", fields=GADGET)
-    connection = make_connection(host=sandbox.host, email=sandbox.email, requests_per_minute=60_000)
+    connection = make_connection(
+        host=sandbox.host, email=sandbox.email, requests_per_minute=60_000
+    )
     connection.set_secret("api_token", sandbox.api_token)
     connection.save()
     make_object(connection, "old")
@@ -275,7 +390,10 @@ def test_objects_are_fetched(operator: Client, sandbox: Sandbox) -> None:
     page = operator.post(f"/connections/{connection.code}/fetch-objects/", follow=True)
 
     assert "1 object read from Acme." in page.text
-    assert list(CustomObject.objects.values_list("key", "gone")) == [("gadget", False), ("old", True)]
+    assert list(CustomObject.objects.values_list("key", "gone")) == [
+        ("gadget", False),
+        ("old", True),
+    ]
 
 
 def test_fetching_objects_that_fails_says_why(operator: Client) -> None:
@@ -286,7 +404,9 @@ def test_fetching_objects_that_fails_says_why(operator: Client) -> None:
     assert "The host refused the connection." in page.text
 
 
-def test_connection_without_jobs_is_removed_with_its_objects(administrator: Client, acme: Connection) -> None:
+def test_connection_without_jobs_is_removed_with_its_objects(
+    administrator: Client, acme: Connection
+) -> None:
     make_object(acme)
 
     page = administrator.post(f"/connections/{acme.code}/remove/", follow=True)
@@ -298,17 +418,22 @@ def test_connection_without_jobs_is_removed_with_its_objects(administrator: Clie
 def test_connection_with_jobs_stays(administrator: Client) -> None:
     job = stages.settled()
 
-    page = administrator.post(f"/connections/{job.connection.code}/remove/", follow=True)
+    page = administrator.post(
+        f"/connections/{job.connection.code}/remove/", follow=True
+    )
 
     assert "Acme has jobs, whose history would be lost. It stays." in page.text
     assert Connection.objects.count() == 1
 
 
-def test_connections_are_kept_by_administrators_alone(operator: Client, acme: Connection) -> None:
+def test_connections_are_kept_by_administrators_alone(
+    operator: Client, acme: Connection
+) -> None:
     answers = [
-        edit(operator, acme, host="other", client_secret="x"), operator.post("/connections/add/", FORM),
+        edit(operator, acme, host="other", client_secret="x"),
+        operator.post("/connections/add/", FORM),
         operator.post(f"/connections/{acme.code}/remove/"),
-    ]  # fmt: skip
+    ]
 
     assert [answer.status_code for answer in answers] == [404] * 3
     assert secrets_of(acme) == CANARIES

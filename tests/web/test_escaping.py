@@ -1,4 +1,5 @@
-"""What came from a file, from Zendesk or from people is shown as text, wherever it stands."""
+"""What came from a file, from Zendesk or from people is shown as text, wherever it
+stands."""
 
 import json
 from typing import Any
@@ -19,56 +20,118 @@ from tests.web.test_access import MATRIX
 
 pytestmark = pytest.mark.django_db
 EVIL = "<img src=x onerror=alert(1)>\"'"
-SHOWN = ("&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;", "&lt;img src=x onerror=alert(1)&gt;\\&quot;&#x27;")
-FIELD: dict[str, Any] = {"key": EVIL, "title": EVIL, "type": "dropdown", "active": True, "description": EVIL,
-                         "custom_field_options": [{"value": EVIL, "name": EVIL}]}  # fmt: skip
+SHOWN = (
+    "&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;",
+    "&lt;img src=x onerror=alert(1)&gt;\\&quot;&#x27;",
+)
+FIELD: dict[str, Any] = {
+    "key": EVIL,
+    "title": EVIL,
+    "type": "dropdown",
+    "active": True,
+    "description": EVIL,
+    "custom_field_options": [{"value": EVIL, "name": EVIL}],
+}
 
 
 @pytest.fixture
 def evil(boss: User) -> Furnished:
     """A world in which every name and every text is markup."""
     content = (
-        f'external_id,"{EVIL.replace(chr(34), chr(34) * 2)}"\n' + f'"{EVIL.replace(chr(34), chr(34) * 2)}",1\nb,2\n'
+        f'external_id,"{EVIL.replace(chr(34), chr(34) * 2)}"\n'
+        + f'"{EVIL.replace(chr(34), chr(34) * 2)}",1\nb,2\n'
     )
     thing = stages.gadget()
     job = stages.settled(content, stages.failed(EVIL, EVIL))
     draft = stages.checked(content, created_by=boss)
-    Cause.objects.update(column=EVIL, message=EVIL, cure=EVIL, sample_values=[EVIL, EVIL])
+    Cause.objects.update(
+        column=EVIL, message=EVIL, cure=EVIL, sample_values=[EVIL, EVIL]
+    )
     Cause.objects.create(
-        job=draft, phase="check", signature="x", code="x", column=EVIL, message=EVIL, cure=EVIL, count=1,
-        sample_values=[EVIL, EVIL], sample_rows=[EVIL],
-    )  # fmt: skip
+        job=draft,
+        phase="check",
+        signature="x",
+        code="x",
+        column=EVIL,
+        message=EVIL,
+        cure=EVIL,
+        count=1,
+        sample_values=[EVIL, EVIL],
+        sample_rows=[EVIL],
+    )
     job.row_errors.update(column=EVIL, value=EVIL, message=EVIL)
     job.add_event(EVIL, by=boss)
     batch = Batch.objects.get(job=job)
     told = json.dumps({"error": EVIL}).encode()
     Attempt.objects.create(
-        batch=batch, number=1, epoch=1, at=timezone.now(), items=2, note=EVIL, answer_body=pack(told)
+        batch=batch,
+        number=1,
+        epoch=1,
+        at=timezone.now(),
+        items=2,
+        note=EVIL,
+        answer_body=pack(told),
     )
     BatchBlob.objects.filter(batch=batch).update(reply=pack(told))
-    CustomObject.objects.update(title=EVIL, description=EVIL, fields=[*thing.fields, FIELD])
-    Connection.objects.update(name=EVIL, production=True, tested_at=timezone.now(),
-                              test_result={"error": EVIL, "user": EVIL, "role": EVIL})  # fmt: skip
-    File.objects.update(name=EVIL, warnings=[EVIL], sample=[[2, [EVIL, EVIL]]], sheet=EVIL)
+    CustomObject.objects.update(
+        title=EVIL, description=EVIL, fields=[*thing.fields, FIELD]
+    )
+    Connection.objects.update(
+        name=EVIL,
+        production=True,
+        tested_at=timezone.now(),
+        test_result={"error": EVIL, "user": EVIL, "role": EVIL},
+    )
+    File.objects.update(
+        name=EVIL, warnings=[EVIL], sample=[[2, [EVIL, EVIL]]], sheet=EVIL
+    )
     Job.objects.update(reason=EVIL)
     User.objects.filter(pk=boss.pk).update(username=EVIL)
     token, _ = tokens.make(boss, EVIL, connection=thing.connection)
-    return Furnished(thing.connection, thing, Job.objects.get(pk=job.pk), draft, boss, token)
+    return Furnished(
+        thing.connection, thing, Job.objects.get(pk=job.pk), draft, boss, token
+    )
 
 
-def test_every_page_shows_markup_as_text(administrator: Client, evil: Furnished) -> None:
-    pages = {route: administrator.get(evil.path(route)) for route, row in MATRIX.items() if row.get == 200}
+def test_every_page_shows_markup_as_text(
+    administrator: Client, evil: Furnished
+) -> None:
+    pages = {
+        route: administrator.get(evil.path(route))
+        for route, row in MATRIX.items()
+        if row.get == 200
+    }
 
-    texts = {route: page.text for route, page in pages.items() if page["Content-Type"].startswith("text/html")}
-    assert {route for route, text in texts.items() if "<img src=x" in text or 'onerror=alert(1)>"' in text} == set()
-    # Each of them had something that could have leaked; but for these, which name nothing.
-    silent = {route for route, text in texts.items() if not any(shown in text for shown in SHOWN)}
-    assert silent == {"accounts/login/", "accounts/logout/", "accounts/inactive/", "accounts/reauthenticate/",
-                      "objects/<int:pk>/request/status/<str:status_id>/"}  # fmt: skip
+    texts = {
+        route: page.text
+        for route, page in pages.items()
+        if page["Content-Type"].startswith("text/html")
+    }
+    assert {
+        route
+        for route, text in texts.items()
+        if "<img src=x" in text or 'onerror=alert(1)>"' in text
+    } == set()
+    # Each of them had something that could have leaked; but for these, which name
+    # nothing.
+    silent = {
+        route
+        for route, text in texts.items()
+        if not any(shown in text for shown in SHOWN)
+    }
+    assert silent == {
+        "accounts/login/",
+        "accounts/logout/",
+        "accounts/inactive/",
+        "accounts/reauthenticate/",
+        "objects/<int:pk>/request/status/<str:status_id>/",
+    }
 
 
 @pytest.mark.parametrize("state", [FileState.READING, FileState.REJECTED])
-def test_file_that_is_not_read_shows_markup_as_text(administrator: Client, evil: Furnished, state: FileState) -> None:
+def test_file_that_is_not_read_shows_markup_as_text(
+    administrator: Client, evil: Furnished, state: FileState
+) -> None:
     File.objects.update(state=state, error=EVIL)
 
     text = administrator.get(evil.path("jobs/new/<uuid:code>/")).text
@@ -76,26 +139,41 @@ def test_file_that_is_not_read_shows_markup_as_text(administrator: Client, evil:
     assert (SHOWN[0] in text, "<img src=x" in text) == (True, False)
 
 
-def test_what_was_typed_comes_back_as_text(administrator: Client, evil: Furnished) -> None:
+def test_what_was_typed_comes_back_as_text(
+    administrator: Client, evil: Furnished
+) -> None:
     answers = [
         administrator.get("/jobs/", {"q": EVIL, "object": EVIL}),
         administrator.get("/objects/", {"q": EVIL}),
         administrator.get(evil.path("objects/<int:pk>/request/"), {"action": EVIL}),
-        administrator.get(evil.path("jobs/<uuid:code>/rows/"), {"outcome": EVIL, "cause": EVIL}),
+        administrator.get(
+            evil.path("jobs/<uuid:code>/rows/"), {"outcome": EVIL, "cause": EVIL}
+        ),
         administrator.get("/objects/add/", {"connection": EVIL}),
-        administrator.post("/objects/add/", {"key": EVIL, "connection": str(evil.connection.code)}),
+        administrator.post(
+            "/objects/add/", {"key": EVIL, "connection": str(evil.connection.code)}
+        ),
         administrator.post("/people/add/", {"username": EVIL}),
         administrator.post("/tokens/add/", {"name": EVIL, "scope": EVIL}),
         administrator.post("/tokens/add/", {"name": EVIL, "scope": "run"}),
-        administrator.post("/connections/add/", {"name": EVIL, "host": EVIL, "client_id": EVIL}),
-        administrator.post(evil.path("objects/<int:pk>/request/send/"), {"method": "POST", "path": EVIL, "body": EVIL}),
+        administrator.post(
+            "/connections/add/", {"name": EVIL, "host": EVIL, "client_id": EVIL}
+        ),
+        administrator.post(
+            evil.path("objects/<int:pk>/request/send/"),
+            {"method": "POST", "path": EVIL, "body": EVIL},
+        ),
     ]
 
-    assert [(answer.status_code, "<img src=x" in answer.text) for answer in answers] == [(200, False)] * 11
+    assert [
+        (answer.status_code, "<img src=x" in answer.text) for answer in answers
+    ] == [(200, False)] * 11
 
 
 def test_messages_show_markup_as_text(administrator: Client, evil: Furnished) -> None:
-    answer = administrator.post(evil.path("connections/<uuid:code>/remove/"), follow=True)
+    answer = administrator.post(
+        evil.path("connections/<uuid:code>/remove/"), follow=True
+    )
 
     assert f"{SHOWN[0]} has jobs, whose history would be lost." in answer.text
     assert "<img src=x" not in answer.text

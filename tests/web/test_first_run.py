@@ -23,7 +23,9 @@ def filled(token: str, **fields: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ["/", "/jobs/", "/accounts/login/"])
-def test_everything_leads_to_the_first_run_while_there_is_nobody(client: Client, path: str) -> None:
+def test_everything_leads_to_the_first_run_while_there_is_nobody(
+    client: Client, path: str
+) -> None:
     answer = client.get(path)
 
     assert (answer.status_code, answer["Location"]) == (302, "/first-run/")
@@ -44,15 +46,21 @@ def test_token_is_for_the_owner_of_the_server_alone(token: str) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_first_run_makes_the_administrator_who_can_sign_in(client: Client, token: str) -> None:
+def test_first_run_makes_the_administrator_who_can_sign_in(
+    client: Client, token: str
+) -> None:
     answer = client.post("/first-run/", filled(token))
     signed_in = client.post("/accounts/login/", {"login": "boss", "password": PASSWORD})
 
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/")
-    assert list(User.objects.values_list("username", "is_superuser")) == [("boss", True)]
+    assert list(User.objects.values_list("username", "is_superuser")) == [
+        ("boss", True)
+    ]
     assert (signed_in.status_code, signed_in["Location"]) == (302, "/")
     assert first_run.token_matches(token) is False
-    assert client.post("/first-run/", filled(token, username="second")).status_code == 404
+    assert (
+        client.post("/first-run/", filled(token, username="second")).status_code == 404
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,11 +70,16 @@ def test_first_run_makes_the_administrator_who_can_sign_in(client: Client, token
         ({"token": ""}, "This field is required."),
         ({"token": "ü\x00"}, "Null characters are not allowed."),
         ({"password": "short"}, "This password is too short."),
-        ({"username": "boss-of-this", "password": "boss-of-this"}, "The password is too similar to the username."),
+        (
+            {"username": "boss-of-this", "password": "boss-of-this"},
+            "The password is too similar to the username.",
+        ),
         ({"username": "a b"}, "Enter a valid username."),
     ],
 )
-def test_first_run_says_what_is_wrong(client: Client, token: str, fields: dict[str, str], says: str) -> None:
+def test_first_run_says_what_is_wrong(
+    client: Client, token: str, fields: dict[str, str], says: str
+) -> None:
     answer = client.post("/first-run/", filled(token) | fields)
 
     assert (answer.status_code, says in answer.text) == (200, True)

@@ -39,12 +39,21 @@ def test_every_page_is_safe_and_stays_in_no_cache(administrator: Client) -> None
     paths = [world.path(route) for route, row in MATRIX.items() if row.get == 200]
 
     answers = {
-        (path, as_fragment): administrator.get(path, headers=HTMX if as_fragment else {})
-        for path in paths for as_fragment in (False, True)
-    }  # fmt: skip
+        (path, as_fragment): administrator.get(
+            path, headers=HTMX if as_fragment else {}
+        )
+        for path in paths
+        for as_fragment in (False, True)
+    }
 
-    assert {key: safe(answer) for key, answer in answers.items()} == dict.fromkeys(answers, SAFE)
-    kept = {key for key, answer in answers.items() if "no-store" not in answer.headers.get("Cache-Control", "")}
+    assert {key: safe(answer) for key, answer in answers.items()} == dict.fromkeys(
+        answers, SAFE
+    )
+    kept = {
+        key
+        for key, answer in answers.items()
+        if "no-store" not in answer.headers.get("Cache-Control", "")
+    }
     assert kept == set()
 
 
@@ -54,7 +63,11 @@ def test_downloads_are_attachments(operator: Client) -> None:
 
     names = {
         name: operator.get(world.path(f"{name}.csv"))["Content-Disposition"]
-        for name in ("jobs/<uuid:code>/results", "jobs/<uuid:code>/problems", "objects/<int:pk>/template")
+        for name in (
+            "jobs/<uuid:code>/results",
+            "jobs/<uuid:code>/problems",
+            "objects/<int:pk>/template",
+        )
     }
 
     assert names == {
@@ -64,7 +77,9 @@ def test_downloads_are_attachments(operator: Client) -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["/accounts/login/", "/accounts/inactive/", "/nothing/", "/"])
+@pytest.mark.parametrize(
+    "path", ["/accounts/login/", "/accounts/inactive/", "/nothing/", "/"]
+)
 def test_pages_for_strangers_are_safe(client: Client, path: str) -> None:
     make_user()
 
@@ -75,21 +90,27 @@ def test_first_run_is_safe(client: Client) -> None:
     assert safe(client.get("/first-run/")) == SAFE
 
 
-def test_refusals_are_safe_and_stay_in_no_cache(operator: Client, settings: Any) -> None:
+def test_refusals_are_safe_and_stay_in_no_cache(
+    operator: Client, settings: Any
+) -> None:
     settings.MAX_UPLOAD_BYTES = settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     strict = signed_in(make_user("strict"), enforce_csrf_checks=True)
 
     answers = [
-        operator.get("/nothing/"), operator.post("/"), strict.post("/jobs/new/"),
+        operator.get("/nothing/"),
+        operator.post("/"),
+        strict.post("/jobs/new/"),
         operator.post("/objects/add/", {"key": "x" * 200}),
-    ]  # fmt: skip
+    ]
 
     assert [answer.status_code for answer in answers] == [404, 405, 403, 413]
     assert [safe(answer) for answer in answers] == [SAFE] * 4
     assert [answer["Cache-Control"] for answer in answers] == ["no-store, private"] * 4
 
 
-def test_crash_is_safe_and_tells_nothing(ana: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crash_is_safe_and_tells_nothing(
+    ana: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = signed_in(ana, raise_request_exception=False)
     monkeypatch.setattr("jobsui.paging.by_time", lambda found, cursor: 1 / 0)
 
@@ -102,23 +123,52 @@ def test_crash_is_safe_and_tells_nothing(ana: Any, monkeypatch: pytest.MonkeyPat
 
 def test_no_page_has_script_or_style_in_it(administrator: Client) -> None:
     world = furnish()
-    pages = {route: administrator.get(world.path(route)) for route, row in MATRIX.items() if row.get == 200}
+    pages = {
+        route: administrator.get(world.path(route))
+        for route, row in MATRIX.items()
+        if row.get == 200
+    }
 
-    texts = {route: page.text for route, page in pages.items() if page["Content-Type"].startswith("text/html")}
+    texts = {
+        route: page.text
+        for route, page in pages.items()
+        if page["Content-Type"].startswith("text/html")
+    }
 
     assert len(texts) > 25
-    inline = ("<style", "style=", "<script>", "onclick=", "onload=", "javascript:", "hx-on", "hx-vals")
-    assert {(route, word) for route, text in texts.items() for word in inline if word in text} == set()
+    inline = (
+        "<style",
+        "style=",
+        "<script>",
+        "onclick=",
+        "onload=",
+        "javascript:",
+        "hx-on",
+        "hx-vals",
+    )
+    assert {
+        (route, word)
+        for route, text in texts.items()
+        for word in inline
+        if word in text
+    } == set()
 
 
 def test_cookies_are_out_of_reach_for_scripts_and_other_sites(client: Client) -> None:
     make_user()
 
     client.get("/accounts/login/")
-    client.post("/accounts/login/", {"login": "ana", "password": "correct-horse-battery"})
+    client.post(
+        "/accounts/login/", {"login": "ana", "password": "correct-horse-battery"}
+    )
 
-    cookies = {name: (c["httponly"], c["samesite"], c["path"]) for name, c in client.cookies.items()}
-    assert cookies == dict.fromkeys(("jobsui_csrf", "jobsui_session"), (True, "Strict", "/"))
+    cookies = {
+        name: (c["httponly"], c["samesite"], c["path"])
+        for name, c in client.cookies.items()
+    }
+    assert cookies == dict.fromkeys(
+        ("jobsui_csrf", "jobsui_session"), (True, "Strict", "/")
+    )
 
 
 def test_cookies_behind_tls_are_bound_to_it(
@@ -135,13 +185,21 @@ def test_cookies_behind_tls_are_bound_to_it(
     answer = client.post("/accounts/login/", login, secure=True)
     client.get("/accounts/password/change/", secure=True)
 
-    assert (plain.status_code, plain["Location"]) == (301, "https://testserver/accounts/login/")
-    assert answer["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains; preload"
+    assert (plain.status_code, plain["Location"]) == (
+        301,
+        "https://testserver/accounts/login/",
+    )
+    assert (
+        answer["Strict-Transport-Security"]
+        == "max-age=31536000; includeSubDomains; preload"
+    )
     cookies = {
         name: (c["secure"], c["httponly"], c["samesite"], c["path"], c["domain"])
         for name, c in client.cookies.items()
-    }  # fmt: skip
-    assert cookies == dict.fromkeys(("__Host-session", "__Host-csrf"), (True, True, "Strict", "/", ""))
+    }
+    assert cookies == dict.fromkeys(
+        ("__Host-session", "__Host-csrf"), (True, True, "Strict", "/", "")
+    )
 
 
 def test_poll_does_not_prolong_the_session(operator: Client) -> None:
@@ -150,7 +208,11 @@ def test_poll_does_not_prolong_the_session(operator: Client) -> None:
 
     answers = [
         operator.get(world.path(route), headers=HTMX)
-        for route in ("live/", "jobs/<uuid:code>/progress/", "jobs/new/<uuid:code>/check/progress/")
+        for route in (
+            "live/",
+            "jobs/<uuid:code>/progress/",
+            "jobs/new/<uuid:code>/check/progress/",
+        )
     ]
 
     assert ["jobsui_session" in answer.cookies for answer in answers] == [False] * 3

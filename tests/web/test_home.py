@@ -23,7 +23,10 @@ def live_address(text: str) -> str:
 
 def listed(text: str) -> dict[str, list[int]]:
     """Ids of the jobs in each list of the page: attention, running, drafts, latest."""
-    return {letter: [int(pk) for pk in re.findall(f'id="{letter}([0-9]+)"', text)] for letter in "ardl"}
+    return {
+        letter: [int(pk) for pk in re.findall(f'id="{letter}([0-9]+)"', text)]
+        for letter in "ardl"
+    }
 
 
 def test_home_begins_with_first_steps(operator: Client) -> None:
@@ -80,7 +83,10 @@ def test_home_asks_often_only_while_something_runs(operator: Client) -> None:
     stages.planned()
     busy = operator.get("/").text
 
-    assert ['hx-trigger="every 30s"' in quiet, 'hx-trigger="every 3s"' in busy] == [True, True]
+    assert ['hx-trigger="every 30s"' in quiet, 'hx-trigger="every 3s"' in busy] == [
+        True,
+        True,
+    ]
 
 
 def test_home_says_nothing_when_nothing_is_new(
@@ -96,7 +102,9 @@ def test_home_says_nothing_when_nothing_is_new(
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_home_tells_what_is_new(operator: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_home_tells_what_is_new(
+    operator: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     job = stages.planned(state=JobState.RUNNING)
     for _ in range(2):
         stages.planned(state=JobState.RUNNING)
@@ -125,7 +133,10 @@ def test_home_notices_that_a_draft_was_read(operator: Client, ana: User) -> None
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_home_asks_as_often_however_much_there_is(
-    operator: Client, ana: User, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    operator: Client,
+    ana: User,
+    count: int,
+    django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for _ in range(count):
         stages.planned(state=JobState.RUNNING, pace=[[0, 0]])

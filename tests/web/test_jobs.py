@@ -15,7 +15,15 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobsui.jobs.engine import leases, settling
 from jobsui.jobs.engine.options import Rules
-from jobsui.jobs.enums import Action, BatchState, FileState, HeldBy, JobState, Outcome, Weight
+from jobsui.jobs.enums import (
+    Action,
+    BatchState,
+    FileState,
+    HeldBy,
+    JobState,
+    Outcome,
+    Weight,
+)
 from jobsui.jobs.models import Batch, Cause, File, Job
 from tests.conftest import Doorbell
 from tests.factories import make_connection, make_user
@@ -28,7 +36,9 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 def listed(answer: Any) -> list[int]:
     """The jobs of a history page, as their ids."""
-    codes = re.findall(r'<td class="wrap"><a href="/jobs/([0-9a-f-]{36})/">', answer.text)
+    codes = re.findall(
+        r'<td class="wrap"><a href="/jobs/([0-9a-f-]{36})/">', answer.text
+    )
     ids = {str(code): pk for code, pk in Job.objects.values_list("code", "pk")}
     return [ids[code] for code in codes]
 
@@ -48,14 +58,21 @@ def said(client: Client, answer: Any) -> str:
 
 @pytest.fixture
 def history(ana: User) -> dict[str, Job]:
-    """Four jobs that differ in everything, a day apart, oldest first; and a draft, which is none of the history."""
+    """Four jobs that differ in everything, a day apart, oldest first; and a draft,
+    which is none of the history."""
     leo = make_user("leo")
     acme = stages.gadget()
     made = {
         "plain": stages.settled(created_by=ana),
-        "failed": stages.settled(stages.ROWS, stages.failed(), created_by=leo, rows_invalid=0, invalid=0),
-        "invalid": stages.settled(created_by=leo, action=Action.UPDATE, object_key="vendor"),
-        "running": stages.planned("external_id\ng-1\n", state=JobState.RUNNING, created_by=ana),
+        "failed": stages.settled(
+            stages.ROWS, stages.failed(), created_by=leo, rows_invalid=0, invalid=0
+        ),
+        "invalid": stages.settled(
+            created_by=leo, action=Action.UPDATE, object_key="vendor"
+        ),
+        "running": stages.planned(
+            "external_id\ng-1\n", state=JobState.RUNNING, created_by=ana
+        ),
     }
     beta = make_connection(name="Beta", host="beta.zendesk.com", production=True)
     stages.draft(to=acme, created_by=ana)
@@ -81,7 +98,14 @@ FILTERS: list[tuple[dict[str, str], str]] = [
     ({"since": "2026-11-26"}, "running invalid"),
     ({"until": "2026-11-25"}, "failed plain"),
     ({"since": "2026-11-25", "until": "2026-11-25"}, "failed"),
-    ({"since": "2026-11-25", "state": "failures", "action": "create_or_update_by_external_id"}, "failed"),
+    (
+        {
+            "since": "2026-11-25",
+            "state": "failures",
+            "action": "create_or_update_by_external_id",
+        },
+        "failed",
+    ),
     ({"object": "gadget", "state": "running", "q": "plain"}, ""),
     # What is not a sensible value narrows nothing.
     ({"state": "nonsense"}, "running invalid failed plain"),
@@ -90,12 +114,18 @@ FILTERS: list[tuple[dict[str, str], str]] = [
     ({"since": "yesterday", "until": "2026-13-45"}, "running invalid failed plain"),
     ({"since": "0001-01-01", "until": "9999-12-31"}, "running invalid failed plain"),
     ({"connection": "x", "by": "x"}, "running invalid failed plain"),
-    ({"connection": "00000000-0000-4000-8000-000000000000"}, "running invalid failed plain"),
+    (
+        {"connection": "00000000-0000-4000-8000-000000000000"},
+        "running invalid failed plain",
+    ),
     ({"by": "9" * 30}, "running invalid failed plain"),
     ({"by": "9" * 5000}, "running invalid failed plain"),
     ({"q": "\x00"}, "running invalid failed plain"),
     ({"q": "x" * 300}, "running invalid failed plain"),
-    ({"_connector": "OR", "failed__gt": "0", "created_by__password": "x"}, "running invalid failed plain"),
+    (
+        {"_connector": "OR", "failed__gt": "0", "created_by__password": "x"},
+        "running invalid failed plain",
+    ),
 ]
 
 
@@ -109,21 +139,33 @@ def test_history_shows_what_matches_newest_first(
     assert listed(operator.get("/jobs/", filters, headers=HTMX)) == expected
 
 
-def test_history_narrows_by_person_and_connection(operator: Client, history: dict[str, Job], ana: User) -> None:
+def test_history_narrows_by_person_and_connection(
+    operator: Client, history: dict[str, Job], ana: User
+) -> None:
     beta, leo = history["running"].connection, User.objects.get(username="leo")
 
     by_ana = listed(operator.get("/jobs/", {"by": str(ana.pk)}))
     at_beta = listed(operator.get("/jobs/", {"connection": str(beta.code)}))
-    both = listed(operator.get("/jobs/", {"connection": str(beta.code), "by": str(leo.pk)}))
+    both = listed(
+        operator.get("/jobs/", {"connection": str(beta.code), "by": str(leo.pk)})
+    )
 
     assert by_ana == [history["running"].pk, history["plain"].pk]
     assert (at_beta, both) == ([history["running"].pk], [])
 
 
-def test_history_is_a_page_or_its_table(operator: Client, history: dict[str, Job]) -> None:
-    page, fragment = operator.get("/jobs/?q=fail"), operator.get("/jobs/?q=fail", headers=HTMX)
+def test_history_is_a_page_or_its_table(
+    operator: Client, history: dict[str, Job]
+) -> None:
+    page, fragment = (
+        operator.get("/jobs/?q=fail"),
+        operator.get("/jobs/?q=fail", headers=HTMX),
+    )
 
-    assert (page.text.startswith("<!DOCTYPE html>"), 'name="q" value="fail"' in page.text) == (True, True)
+    assert (
+        page.text.startswith("<!DOCTYPE html>"),
+        'name="q" value="fail"' in page.text,
+    ) == (True, True)
     assert fragment.text.lstrip().startswith('<section class="card mt-3" id="table">')
     assert "HX-Request" in page["Vary"]
     assert "HX-Request" in fragment["Vary"]
@@ -133,13 +175,22 @@ def test_history_tells_empty_from_nothing_that_matches(operator: Client) -> None
     empty = operator.get("/jobs/").text
     narrowed = operator.get("/jobs/?q=x").text
 
-    assert ["No job was launched yet" in empty, "No job matches" in empty] == [True, False]
-    assert ["No job was launched yet" in narrowed, "No job matches" in narrowed] == [False, True]
+    assert ["No job was launched yet" in empty, "No job matches" in empty] == [
+        True,
+        False,
+    ]
+    assert ["No job was launched yet" in narrowed, "No job matches" in narrowed] == [
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_history_asks_as_often_for_many_as_for_one(
-    operator: Client, ana: User, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    operator: Client,
+    ana: User,
+    count: int,
+    django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for _ in range(count):
         stages.settled(created_by=ana)
@@ -151,9 +202,19 @@ def test_history_asks_as_often_for_many_as_for_one(
 def test_history_of_fifty_stays_small(operator: Client, ana: User) -> None:
     pattern = stages.settled(stages.ROWS, stages.failed(), created_by=ana)
     Job.objects.bulk_create(
-        Job(connection=pattern.connection, file=pattern.file, object_key="gadget", action=pattern.action, rows=1000000,
-            state=pattern.state, created_by=ana, failed=100000, created_or_updated=900000) for _ in range(59)
-    )  # fmt: skip
+        Job(
+            connection=pattern.connection,
+            file=pattern.file,
+            object_key="gadget",
+            action=pattern.action,
+            rows=1000000,
+            state=pattern.state,
+            created_by=ana,
+            failed=100000,
+            created_or_updated=900000,
+        )
+        for _ in range(59)
+    )
 
     page = operator.get("/jobs/")
 
@@ -163,11 +224,15 @@ def test_history_of_fifty_stays_small(operator: Client, ana: User) -> None:
 
 
 def test_job_page_shows_where_the_job_stands(operator: Client) -> None:
-    job = stages.settled(stages.ROWS, stages.failed("Zendesk says no.", "RecordInvalid"))
+    job = stages.settled(
+        stages.ROWS, stages.failed("Zendesk says no.", "RecordInvalid")
+    )
 
     text = operator.get(path(job)).text
 
-    counters = re.findall(r'<div class="counter"><b[^>]*>([^<]+)</b><span>([^<]+)</span>', text)
+    counters = re.findall(
+        r'<div class="counter"><b[^>]*>([^<]+)</b><span>([^<]+)</span>', text
+    )
     assert counters == [
         ("100 %", "of 3 rows"),
         ("1", "created or updated"),
@@ -198,10 +263,14 @@ def test_job_page_of_a_draft_is_the_wizard(operator: Client) -> None:
         (JobState.NEEDS_DECISION, ["resolve"]),
     ],
 )
-def test_job_page_offers_what_can_be_asked(operator: Client, state: JobState, verbs: list[str]) -> None:
+def test_job_page_offers_what_can_be_asked(
+    operator: Client, state: JobState, verbs: list[str]
+) -> None:
     job = stages.planned(state=state)
 
-    offered = re.findall(rf'action="/jobs/{job.code}/([a-z]+)/"', operator.get(path(job)).text)
+    offered = re.findall(
+        rf'action="/jobs/{job.code}/([a-z]+)/"', operator.get(path(job)).text
+    )
 
     assert offered == verbs
 
@@ -229,21 +298,33 @@ def test_progress_tells_of_workers_that_are_gone(operator: Client) -> None:
     answer = operator.get(unescape(address), headers=HTMX)
 
     held = r"Held back by: <b>([^<]+)<"
-    assert re.findall(held, page) + re.findall(held, answer.text) == ["Zendesk&#x27;s job slots", "our workers"]
+    assert re.findall(held, page) + re.findall(held, answer.text) == [
+        "Zendesk&#x27;s job slots",
+        "our workers",
+    ]
 
 
-def test_progress_tells_what_is_new(operator: Client, django_assert_max_num_queries: Any) -> None:
+def test_progress_tells_what_is_new(
+    operator: Client, django_assert_max_num_queries: Any
+) -> None:
     job = stages.planned(state=JobState.RUNNING, created_or_updated=1)
-    Cause.objects.create(job=job, phase="send", signature="x", code="C", message="Because.", count=1)
+    Cause.objects.create(
+        job=job, phase="send", signature="x", code="C", message="Because.", count=1
+    )
     stages.changed(job, failed=1)
 
     with django_assert_max_num_queries(6):
-        answer = operator.get(path(job, f"progress/?v={job.version - 1}&state=running"), headers=HTMX)
+        answer = operator.get(
+            path(job, f"progress/?v={job.version - 1}&state=running"), headers=HTMX
+        )
 
     assert answer.status_code == 200
     assert answer.text.lstrip().startswith('<section id="progress"')
     assert "Because." in answer.text
-    assert f'hx-get="/jobs/{job.code}/progress/?v={job.version}-workers&amp;state=running"' in answer.text
+    assert (
+        f'hx-get="/jobs/{job.code}/progress/?v={job.version}-workers&amp;state=running"'
+        in answer.text
+    )
     assert len(answer.content) <= 6_000
 
 
@@ -252,7 +333,14 @@ def test_progress_of_a_million_rows_stays_small(operator: Client) -> None:
     batch = Batch.objects.get(job=job)
     ended = {"state": BatchState.DONE, "done_at": timezone.now()}
     Batch.objects.bulk_create(
-        Batch(job=job, seq=seq, size=100, first_row=seq, last_row=seq, **(ended if seq % 2 else {"state": batch.state}))
+        Batch(
+            job=job,
+            seq=seq,
+            size=100,
+            first_row=seq,
+            last_row=seq,
+            **(ended if seq % 2 else {"state": batch.state}),
+        )
         for seq in range(2, 1001)
     )
     stages.changed(job, batches_total=1000)
@@ -263,13 +351,23 @@ def test_progress_of_a_million_rows_stays_small(operator: Client) -> None:
     assert len(answer.content) <= 10_000
 
 
-@pytest.mark.parametrize("state", [JobState.PAUSED, JobState.COMPLETED, JobState.NEEDS_DECISION])
-def test_progress_loads_the_page_anew_when_other_buttons_apply(operator: Client, state: JobState) -> None:
+@pytest.mark.parametrize(
+    "state", [JobState.PAUSED, JobState.COMPLETED, JobState.NEEDS_DECISION]
+)
+def test_progress_loads_the_page_anew_when_other_buttons_apply(
+    operator: Client, state: JobState
+) -> None:
     job = stages.planned(state=state)
 
-    answer = operator.get(path(job, f"progress/?v={job.version}&state=running"), headers=HTMX)
+    answer = operator.get(
+        path(job, f"progress/?v={job.version}&state=running"), headers=HTMX
+    )
 
-    assert (answer.status_code, answer["HX-Refresh"], answer.content) == (204, "true", b"")
+    assert (answer.status_code, answer["HX-Refresh"], answer.content) == (
+        204,
+        "true",
+        b"",
+    )
 
 
 @pytest.mark.parametrize(
@@ -285,7 +383,9 @@ def test_progress_loads_the_page_anew_when_other_buttons_apply(operator: Client,
         (JobState.NEEDS_DECISION, {"started_at": 60}, ""),
     ],
 )
-def test_progress_carries_its_own_pace(operator: Client, state: JobState, fields: dict[str, int], trigger: str) -> None:
+def test_progress_carries_its_own_pace(
+    operator: Client, state: JobState, fields: dict[str, int], trigger: str
+) -> None:
     now = datetime.now(UTC)
     started = now - timedelta(seconds=fields["started_at"])
     pace = [[now.timestamp() - fields["quiet"], 0]] if "quiet" in fields else []
@@ -300,14 +400,19 @@ def test_progress_carries_its_own_pace(operator: Client, state: JobState, fields
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"state": JobState.RUNNING, "held_by": HeldBy.OTHERS},
-         ["other integrations, which use the account&#x27;s job slots or requests"]),
+        (
+            {"state": JobState.RUNNING, "held_by": HeldBy.OTHERS},
+            ["other integrations, which use the account&#x27;s job slots or requests"],
+        ),
         ({"state": JobState.RUNNING}, ["nothing"]),
         ({"state": JobState.PAUSED}, ["a pause"]),
-        ({"state": JobState.PAUSED, "canary": True, "batches_done": 1}, ["your approval of the first batch"]),
+        (
+            {"state": JobState.PAUSED, "canary": True, "batches_done": 1},
+            ["your approval of the first batch"],
+        ),
         ({"state": JobState.COMPLETED, "held_by": HeldBy.RATE}, []),
     ],
-)  # fmt: skip
+)
 def test_what_holds_a_job_back_is_told_wherever_it_stands(
     operator: Client, fields: dict[str, Any], told: list[str]
 ) -> None:
@@ -320,20 +425,26 @@ def test_what_holds_a_job_back_is_told_wherever_it_stands(
     assert re.findall(r"Held back by: ([^<]+)<", rows) == told
 
 
-def test_job_page_tells_what_held_it_back_and_how_long_also_when_over(operator: Client) -> None:
+def test_job_page_tells_what_held_it_back_and_how_long_also_when_over(
+    operator: Client,
+) -> None:
     job = stages.settled(held_seconds={"window": 120, "rate": 30, "": 60})
 
     text = operator.get(path(job)).text
 
     assert re.findall(r"<dt>([^<]+)</dt><dd>.*?</progress>([^<]+)</dd>", text) == [
-        ("Zendesk&#x27;s job slots", "about 2 min"), ("the account&#x27;s request rate", "about 30 s")
-    ]  # fmt: skip
+        ("Zendesk&#x27;s job slots", "about 2 min"),
+        ("the account&#x27;s request rate", "about 30 s"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        (JobState.PAUSING, "Pausing: 3 batches (250 rows) are still with Zendesk and are followed to their end."),
+        (
+            JobState.PAUSING,
+            "Pausing: 3 batches (250 rows) are still with Zendesk and are followed to their end.",
+        ),
         (
             JobState.CANCELLING,
             "Cancelling: 3 batches (250 rows) are with Zendesk already and are followed to their end.",
@@ -341,13 +452,19 @@ def test_job_page_tells_what_held_it_back_and_how_long_also_when_over(operator: 
         (JobState.RUNNING, ""),
     ],
 )
-def test_what_is_in_flight_is_told_in_words(operator: Client, state: JobState, says: str) -> None:
-    job = stages.planned("external_id\n" + "".join(f"g-{n}\n" for n in range(250)), state=state)
+def test_what_is_in_flight_is_told_in_words(
+    operator: Client, state: JobState, says: str
+) -> None:
+    job = stages.planned(
+        "external_id\n" + "".join(f"g-{n}\n" for n in range(250)), state=state
+    )
     Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
 
     text = operator.get(path(job)).text
 
-    assert re.findall(r"<p>((?:Pausing|Cancelling): [^<]+)</p>", text) == ([says] if says else [])
+    assert re.findall(r"<p>((?:Pausing|Cancelling): [^<]+)</p>", text) == (
+        [says] if says else []
+    )
 
 
 def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> None:
@@ -356,7 +473,11 @@ def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> 
     first = Batch.objects.get(job=job, seq=1)
     ledger = settling.Ledger()
     done = settling.end(Outcome.CREATED_OR_UPDATED, "01REC")
-    settling.settle(first, {i: stages.failed("Because.") if i < 3 else done for i in range(100)}, ledger)
+    settling.settle(
+        first,
+        {i: stages.failed("Because.") if i < 3 else done for i in range(100)},
+        ledger,
+    )
     ledger.write()
     stages.changed(job, state=JobState.PAUSED, started_at=NOON)
 
@@ -368,21 +489,36 @@ def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> 
     assert "Because." in page
     assert f'href="/jobs/{job.code}/batches/1/"' in page
     job.refresh_from_db()
-    assert (answer["Location"], job.state, job.canary) == (path(job), JobState.RUNNING, False)
+    assert (answer["Location"], job.state, job.canary) == (
+        path(job),
+        JobState.RUNNING,
+        False,
+    )
 
 
 def test_rules_are_changed_while_the_job_runs(operator: Client, ana: User) -> None:
     job = stages.planned(state=JobState.RUNNING)
-    fields = {"weight": "16", "stop_percent": "5", "stop_rows": "500", "stop_refusals": ""}
+    fields = {
+        "weight": "16",
+        "stop_percent": "5",
+        "stop_rows": "500",
+        "stop_refusals": "",
+    }
     form = operator.get(path(job, "rules/")).context["form"]
 
     answer = operator.post(path(job, "rules/"), fields)
 
     job.refresh_from_db()
     assert [form[name].value() for name in fields] == [Weight.NORMAL, 50, 1000, 10]
-    assert (answer["Location"], Rules.of(job)) == (path(job), Rules(Weight.HIGH, stop_percent=5, stop_rows=500))
+    assert (answer["Location"], Rules.of(job)) == (
+        path(job),
+        Rules(Weight.HIGH, stop_percent=5, stop_rows=500),
+    )
     assert job.events.get().by == ana
-    assert "Weight high; pauses by itself when 5 % of its last 500 rows fail." in operator.get(path(job)).text
+    assert (
+        "Weight high; pauses by itself when 5 % of its last 500 rows fail."
+        in operator.get(path(job)).text
+    )
 
 
 def test_rules_that_make_no_sense_are_asked_again(operator: Client) -> None:
@@ -390,14 +526,20 @@ def test_rules_that_make_no_sense_are_asked_again(operator: Client) -> None:
 
     answer = operator.post(path(job, "rules/"), {"stop_percent": "200"})
 
-    assert (answer.status_code, list(answer.context["form"].errors)) == (200, ["stop_percent"])
+    assert (answer.status_code, list(answer.context["form"].errors)) == (
+        200,
+        ["stop_percent"],
+    )
     assert Job.objects.get(pk=job.pk).stop_percent == 50
 
 
 def test_rules_of_a_job_that_is_over_stay(operator: Client) -> None:
     job = stages.settled()
 
-    answers = [operator.get(path(job, "rules/")), operator.post(path(job, "rules/"), {"weight": "16"})]
+    answers = [
+        operator.get(path(job, "rules/")),
+        operator.post(path(job, "rules/"), {"weight": "16"}),
+    ]
 
     assert [answer["Location"] for answer in answers] == [path(job)] * 2
     assert Job.objects.get(pk=job.pk).weight == Weight.NORMAL
@@ -413,12 +555,20 @@ def test_rows_show_what_did_not_succeed(operator: Client) -> None:
     text = operator.get(path(job, "rows/")).text
 
     assert re.findall(r'data-label="Row">([0-9,]+)<', text) == ["2", "4"]
-    assert [[error.row for error in entries] for entries in by_outcome] == [[2], [4], []]
+    assert [[error.row for error in entries] for entries in by_outcome] == [
+        [2],
+        [4],
+        [],
+    ]
     assert f'href="/jobs/{job.code}/batches/1/"' in text
 
 
 def test_rows_of_one_cause(operator: Client) -> None:
-    job = stages.settled("external_id,price\ng-1,1\ng-2,2\n", stages.failed("No.", "C1"), stages.failed("Never.", "C2"))
+    job = stages.settled(
+        "external_id,price\ng-1,1\ng-2,2\n",
+        stages.failed("No.", "C1"),
+        stages.failed("Never.", "C2"),
+    )
     other = stages.settled(stages.ROWS, stages.failed())
     cause = job.causes.get(code="C2")
 
@@ -429,7 +579,10 @@ def test_rows_of_one_cause(operator: Client) -> None:
     assert [error.row for error in foreign.context["page"].entries] == [2, 4]
 
 
-@pytest.mark.parametrize("query", ["cause=x", "cause=" + "9" * 30, "cause=" + "9" * 5000, "outcome=a%26b", "after=x"])
+@pytest.mark.parametrize(
+    "query",
+    ["cause=x", "cause=" + "9" * 30, "cause=" + "9" * 5000, "outcome=a%26b", "after=x"],
+)
 def test_rows_take_nonsense_for_nothing(operator: Client, query: str) -> None:
     job = stages.settled(stages.ROWS, stages.failed())
 
@@ -449,7 +602,9 @@ def test_rows_ask_as_often_for_many_as_for_one(
         operator.get(path(job, "rows/"))
 
 
-def test_events_tell_what_happened_and_how_the_job_is_set_up(operator: Client, ana: User) -> None:
+def test_events_tell_what_happened_and_how_the_job_is_set_up(
+    operator: Client, ana: User
+) -> None:
     job = stages.settled()
     job.add_event("Launched.", by=ana)
 
@@ -460,12 +615,26 @@ def test_events_tell_what_happened_and_how_the_job_is_set_up(operator: Client, a
 
 
 def test_results_have_every_row_and_are_harmless_unless_raw(operator: Client) -> None:
-    job = stages.settled('external_id,notes\ng-1,=1+1\n-g,"@x"\n', stages.failed("=cmd|' /C calc'!A0", "C"))
+    job = stages.settled(
+        'external_id,notes\ng-1,=1+1\n-g,"@x"\n',
+        stages.failed("=cmd|' /C calc'!A0", "C"),
+    )
 
-    safe, raw = table(operator.get(path(job, "results.csv"))), table(operator.get(path(job, "results.csv?raw=1")))
+    safe, raw = (
+        table(operator.get(path(job, "results.csv"))),
+        table(operator.get(path(job, "results.csv?raw=1"))),
+    )
 
     assert raw == [
-        ["external_id", "notes", "_row", "_outcome", "_record_id", "_error_code", "_error"],
+        [
+            "external_id",
+            "notes",
+            "_row",
+            "_outcome",
+            "_record_id",
+            "_error_code",
+            "_error",
+        ],
         ["g-1", "=1+1", "2", "failed", "", "C", "=cmd|' /C calc'!A0"],
         ["-g", "@x", "3", "created_or_updated", "01REC", "", ""],
     ]
@@ -476,7 +645,9 @@ def test_results_have_every_row_and_are_harmless_unless_raw(operator: Client) ->
     ]
 
 
-@pytest.mark.parametrize(("outcome", "ids"), [("failed", ["g-1"]), ("invalid", ["g-3"]), ("uncertain", [])])
+@pytest.mark.parametrize(
+    ("outcome", "ids"), [("failed", ["g-1"]), ("invalid", ["g-3"]), ("uncertain", [])]
+)
 def test_results_of_one_outcome(operator: Client, outcome: str, ids: list[str]) -> None:
     job = stages.settled(stages.ROWS, stages.failed())
 
@@ -487,11 +658,16 @@ def test_results_of_one_outcome(operator: Client, outcome: str, ids: list[str]) 
 
 
 def test_results_of_an_outcome_there_is_not_are_not_found(operator: Client) -> None:
-    assert operator.get(path(stages.settled(), "results.csv?outcome=fialed")).status_code == 404
+    assert (
+        operator.get(path(stages.settled(), "results.csv?outcome=fialed")).status_code
+        == 404
+    )
 
 
 def test_results_come_in_pieces(operator: Client) -> None:
-    job = stages.settled("external_id,price\n" + "".join(f"g-{n},{n}\n" for n in range(3000)))
+    job = stages.settled(
+        "external_id,price\n" + "".join(f"g-{n},{n}\n" for n in range(3000))
+    )
 
     answer = operator.get(path(job, "results.csv"))
     pieces = list(answer.streaming_content)  # type: ignore[attr-defined]
@@ -508,23 +684,33 @@ def test_problems_are_listed_and_harmless(operator: Client) -> None:
 
     assert answer.streaming
     assert [row[:4] for row in table(answer)] == [
-        ["row", "column", "value", "code"], ["2", "price", "'=1+1", "not_a_number"]
-    ]  # fmt: skip
+        ["row", "column", "value", "code"],
+        ["2", "price", "'=1+1", "not_a_number"],
+    ]
 
 
 @pytest.mark.parametrize("name", ["results.csv", "problems.csv"])
-def test_download_of_a_file_kept_elsewhere_says_where(operator: Client, name: str) -> None:
+def test_download_of_a_file_kept_elsewhere_says_where(
+    operator: Client, name: str
+) -> None:
     job = stages.settled()
     File.objects.update(kept_at="web1-0a1b")
 
     answer = operator.get(path(job, name))
 
     assert (answer.status_code, answer["Location"]) == (302, path(job))
-    assert "The file of this job is kept on another host, web1-0a1b. Download it there." in said(operator, answer)
+    assert (
+        "The file of this job is kept on another host, web1-0a1b. Download it there."
+        in said(operator, answer)
+    )
 
 
-@pytest.mark.parametrize("name", ["results.csv", "results.csv?outcome=failed", "problems.csv"])
-def test_download_of_a_file_that_is_gone_says_so_on_a_page(operator: Client, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["results.csv", "results.csv?outcome=failed", "problems.csv"]
+)
+def test_download_of_a_file_that_is_gone_says_so_on_a_page(
+    operator: Client, name: str
+) -> None:
     job = stages.settled()
     default_storage.delete(job.file.stored_as)
 
@@ -537,8 +723,14 @@ def test_download_of_a_file_that_is_gone_says_so_on_a_page(operator: Client, nam
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"state": FileState.READING}, "The file of this job is not read yet, or cannot be."),
-        ({"state": FileState.REJECTED}, "The file of this job is not read yet, or cannot be."),
+        (
+            {"state": FileState.READING},
+            "The file of this job is not read yet, or cannot be.",
+        ),
+        (
+            {"state": FileState.REJECTED},
+            "The file of this job is not read yet, or cannot be.",
+        ),
         ({"columns": ["other"]}, "The file has no column"),
     ],
 )
@@ -563,9 +755,15 @@ def test_problems_of_a_draft_that_cannot_be_checked_say_so_on_a_page(
     ],
 )
 def test_asking_changes_the_state_once(
-    operator: Client, ana: User, doorbell: Doorbell, django_capture_on_commit_callbacks: Any,
-    verb: str, before: JobState, after: JobState, rung: str,
-) -> None:  # fmt: skip
+    operator: Client,
+    ana: User,
+    doorbell: Doorbell,
+    django_capture_on_commit_callbacks: Any,
+    verb: str,
+    before: JobState,
+    after: JobState,
+    rung: str,
+) -> None:
     job = stages.planned(state=before)
     Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
 
@@ -583,15 +781,24 @@ def test_asking_changes_the_state_once(
 def test_retry_makes_one_job_of_the_failed_rows(operator: Client) -> None:
     job = stages.settled(stages.ROWS, stages.failed())
 
-    first, second = operator.post(path(job, "retry/")), operator.post(path(job, "retry/"))
+    first, second = (
+        operator.post(path(job, "retry/")),
+        operator.post(path(job, "retry/")),
+    )
 
     child = Job.objects.get(parent=job)
-    assert [answer["Location"] for answer in (first, second)] == [f"/jobs/new/{child.code}/check/"] * 2
+    assert [answer["Location"] for answer in (first, second)] == [
+        f"/jobs/new/{child.code}/check/"
+    ] * 2
     assert "A new job of 1 failed row, checked again first." in said(operator, first)
     assert child.state == JobState.CHECKING
 
 
-TWO_CAUSES = [stages.failed("No.", "C1"), stages.failed("Never.", "C2"), stages.failed("No.", "C1")]
+TWO_CAUSES = [
+    stages.failed("No.", "C1"),
+    stages.failed("Never.", "C2"),
+    stages.failed("No.", "C1"),
+]
 FOUR = "external_id\ng-1\ng-2\ng-3\ng-4\n"
 
 
@@ -603,7 +810,10 @@ def buttons(text: str) -> list[str]:
 def test_each_cause_is_retried_by_itself(operator: Client) -> None:
     job = stages.settled(FOUR, *TWO_CAUSES)
     cause = job.causes.get(code="C1")
-    page, rows = operator.get(path(job)).text, operator.get(path(job, f"rows/?cause={cause.pk}")).text
+    page, rows = (
+        operator.get(path(job)).text,
+        operator.get(path(job, f"rows/?cause={cause.pk}")).text,
+    )
 
     answer = operator.post(path(job, "retry/"), {"cause": str(cause.pk)})
 
@@ -619,16 +829,24 @@ def test_cause_of_another_job_is_not_found(operator: Client) -> None:
 
     answer = operator.post(path(job, "retry/"), {"cause": str(other.causes.first().pk)})  # type: ignore[union-attr]
 
-    assert (answer.status_code, Job.objects.filter(parent__isnull=False).count()) == (404, 0)
+    assert (answer.status_code, Job.objects.filter(parent__isnull=False).count()) == (
+        404,
+        0,
+    )
 
 
 def test_chain_of_retries_tells_what_is_left(operator: Client) -> None:
     job = stages.settled(FOUR, *TWO_CAUSES)
     cause = job.causes.get(code="C1")
     operator.post(path(job, "retry/"), {"cause": str(cause.pk)})
-    child = stages.changed(Job.objects.get(parent=job), state=JobState.COMPLETED, rows=2, failed=1)
+    child = stages.changed(
+        Job.objects.get(parent=job), state=JobState.COMPLETED, rows=2, failed=1
+    )
 
-    parent_page, child_page = operator.get(path(job)).text, operator.get(path(child)).text
+    parent_page, child_page = (
+        operator.get(path(job)).text,
+        operator.get(path(child)).text,
+    )
 
     assert buttons(parent_page) == ["Retry 1 failed", "Retry this row"]
     assert (
@@ -698,4 +916,7 @@ def test_uncertain_rows_are_decided_by_a_person(
     answer = operator.post(path(job, "resolve/"), {"decision": decision})
 
     assert (before, answer["Location"]) == (JobState.NEEDS_DECISION, path(job))
-    assert (Job.objects.get(pk=job.pk).state, Batch.objects.get(job=job).state) == (state, batch)
+    assert (Job.objects.get(pk=job.pk).state, Batch.objects.get(job=job).state) == (
+        state,
+        batch,
+    )

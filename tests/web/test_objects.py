@@ -13,7 +13,9 @@ pytestmark = pytest.mark.django_db
 
 
 def keys(client: Client, query: str = "") -> list[str]:
-    return re.findall(r'href="/objects/[0-9]+/">([^<]+)<', client.get(f"/objects/{query}").text)
+    return re.findall(
+        r'href="/objects/[0-9]+/">([^<]+)<', client.get(f"/objects/{query}").text
+    )
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -21,9 +23,14 @@ def test_objects_are_listed_by_as_many_queries(
     operator: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(count):
-        make_object(make_connection(name=f"C{number}", host=f"c{number}.zendesk.com"), f"o{number}")
+        make_object(
+            make_connection(name=f"C{number}", host=f"c{number}.zendesk.com"),
+            f"o{number}",
+        )
 
-    with django_assert_num_queries(4):  # session, user, objects, whether there is a connection
+    with django_assert_num_queries(
+        4
+    ):  # session, user, objects, whether there is a connection
         listed = keys(operator)
 
     assert listed == [f"o{number}" for number in range(count)]
@@ -34,10 +41,19 @@ def test_objects_are_found_by_a_part_of_their_key(operator: Client) -> None:
     for key in ("asset", "vendor", "set_top"):
         make_object(connection, key)
 
-    found = [keys(operator, query) for query in ("?q=set", "?q=SET ", "?q=x", "?q=%25", "?q=%00", "?q=")]
+    found = [
+        keys(operator, query)
+        for query in ("?q=set", "?q=SET ", "?q=x", "?q=%25", "?q=%00", "?q=")
+    ]
 
-    assert found == [["asset", "set_top"], ["asset", "set_top"], [], [], ["asset", "set_top", "vendor"],
-                     ["asset", "set_top", "vendor"]]  # fmt: skip
+    assert found == [
+        ["asset", "set_top"],
+        ["asset", "set_top"],
+        [],
+        [],
+        ["asset", "set_top", "vendor"],
+        ["asset", "set_top", "vendor"],
+    ]
     assert "No object key contains what you typed" in operator.get("/objects/?q=x").text
 
 
@@ -47,14 +63,26 @@ def test_object_shows_its_fields(operator: Client) -> None:
     text = operator.get(f"/objects/{thing.pk}/").text
 
     fields = re.findall(r"<td><code>([a-z]+)</code></td>", text)
-    assert fields == ["serial", "status", "tags", "price", "seats", "insured", "bought", "notes"]
+    assert fields == [
+        "serial",
+        "status",
+        "tags",
+        "price",
+        "seats",
+        "insured",
+        "bought",
+        "notes",
+    ]
     assert f'href="/jobs/new/?object={thing.pk}"' in text
 
 
 def test_object_that_is_gone_says_so(operator: Client) -> None:
     thing = make_object(make_connection(), gone=True)
 
-    assert "Zendesk no longer knows this object." in operator.get(f"/objects/{thing.pk}/").text
+    assert (
+        "Zendesk no longer knows this object."
+        in operator.get(f"/objects/{thing.pk}/").text
+    )
 
 
 def test_template_maps_itself(operator: Client) -> None:
@@ -70,13 +98,18 @@ def test_template_of_an_odd_key_has_a_sound_header(operator: Client) -> None:
 
     answer = operator.get(f"/objects/{thing.pk}/template.csv")
 
-    assert answer["Content-Disposition"] == "attachment; filename*=utf-8''a%22%0D%0AX%3A%201-template.csv"
+    assert (
+        answer["Content-Disposition"]
+        == "attachment; filename*=utf-8''a%22%0D%0AX%3A%201-template.csv"
+    )
 
 
 def test_object_is_added_by_its_key_and_read(operator: Client, world: World) -> None:
     world.sandbox.make_object("vendor", fields=GADGET)
 
-    answer = operator.post("/objects/add/", {"connection": str(world.connection.code), "key": "vendor"})
+    answer = operator.post(
+        "/objects/add/", {"connection": str(world.connection.code), "key": "vendor"}
+    )
 
     added = CustomObject.objects.get(key="vendor")
     assert answer["Location"] == f"/objects/{added.pk}/"
@@ -85,10 +118,18 @@ def test_object_is_added_by_its_key_and_read(operator: Client, world: World) -> 
 
 @pytest.mark.parametrize(
     ("key", "says"),
-    [("nothing", "nothing could not be read."), ("a b", "is not an object key"), ("", "This field is required.")],
+    [
+        ("nothing", "nothing could not be read."),
+        ("a b", "is not an object key"),
+        ("", "This field is required."),
+    ],
 )
-def test_object_that_is_none_is_not_added(operator: Client, world: World, key: str, says: str) -> None:
-    answer = operator.post("/objects/add/", {"connection": str(world.connection.code), "key": key})
+def test_object_that_is_none_is_not_added(
+    operator: Client, world: World, key: str, says: str
+) -> None:
+    answer = operator.post(
+        "/objects/add/", {"connection": str(world.connection.code), "key": key}
+    )
 
     assert (answer.status_code, says in answer.text) == (200, True)
     assert CustomObject.objects.count() == 0

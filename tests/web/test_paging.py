@@ -18,12 +18,20 @@ def jobs() -> list[int]:
     """The ids of 120 jobs, newest first; launched by threes at the same moment."""
     pattern = stages.settled()
     made = Job.objects.bulk_create(
-        Job(connection=pattern.connection, file=pattern.file, object_key="gadget", action=pattern.action,
-            state=pattern.state) for _ in range(119)
-    )  # fmt: skip
+        Job(
+            connection=pattern.connection,
+            file=pattern.file,
+            object_key="gadget",
+            action=pattern.action,
+            state=pattern.state,
+        )
+        for _ in range(119)
+    )
     ids = [pattern.pk, *(job.pk for job in made)]
     for place, pk in enumerate(ids):
-        Job.objects.filter(pk=pk).update(created_at=NOON + timedelta(minutes=place // 3))
+        Job.objects.filter(pk=pk).update(
+            created_at=NOON + timedelta(minutes=place // 3)
+        )
     return ids[::-1]
 
 
@@ -40,7 +48,11 @@ def test_pages_go_back_through_all_jobs_and_forth_again(jobs: list[int]) -> None
     second_again = paging.by_time(found, third.newer)
     first_again = paging.by_time(found, second_again.newer)
 
-    assert [shown(first), shown(second), shown(third)] == [jobs[:50], jobs[50:100], jobs[100:]]
+    assert [shown(first), shown(second), shown(third)] == [
+        jobs[:50],
+        jobs[50:100],
+        jobs[100:],
+    ]
     assert [shown(first_again), shown(second_again)] == [jobs[:50], jobs[50:100]]
     assert [first.newer, third.older, first_again.newer] == ["", "", ""]
     assert first_again.older == first.older
@@ -55,11 +67,25 @@ def test_page_stays_where_it_is_when_jobs_come(jobs: list[int]) -> None:
 
 @pytest.mark.parametrize(
     "cursor",
-    ["x", "<", ">", "<2026-11-24T12:00:00+00:00", "<yesterday_1", "<2026-11-24T12:00:00+00:00_x", "?2026-11-24_1",
-     "<0001-01-01T00:00:00+14:00_1", ">9999-12-31T23:59:59-14:00_1", "<2026-11-24T12:00:00+00:00_" + "9" * 40,
-     "<2026-11-24T12:00:00+00:00_" + "9" * 5000, "\x00", "<2026-11-24T12:00:00+00:00_²"],
-)  # fmt: skip
-def test_nonsense_is_refused_and_begins_at_the_top_for_people(jobs: list[int], cursor: str) -> None:
+    [
+        "x",
+        "<",
+        ">",
+        "<2026-11-24T12:00:00+00:00",
+        "<yesterday_1",
+        "<2026-11-24T12:00:00+00:00_x",
+        "?2026-11-24_1",
+        "<0001-01-01T00:00:00+14:00_1",
+        ">9999-12-31T23:59:59-14:00_1",
+        "<2026-11-24T12:00:00+00:00_" + "9" * 40,
+        "<2026-11-24T12:00:00+00:00_" + "9" * 5000,
+        "\x00",
+        "<2026-11-24T12:00:00+00:00_²",
+    ],
+)
+def test_nonsense_is_refused_and_begins_at_the_top_for_people(
+    jobs: list[int], cursor: str
+) -> None:
     found = partial(paging.by_time, Job.objects.all())
 
     with pytest.raises(paging.BadCursor):
@@ -69,21 +95,33 @@ def test_nonsense_is_refused_and_begins_at_the_top_for_people(jobs: list[int], c
     assert (shown(page), page.newer) == (jobs[:50], "")
 
 
-@pytest.mark.parametrize("cursor", ["<2000-01-01T00:00:00+00:00_1", ">2100-01-01T00:00:00+00:00_1"])
-def test_cursor_with_nothing_behind_it_begins_at_the_top_for_people_alone(jobs: list[int], cursor: str) -> None:
+@pytest.mark.parametrize(
+    "cursor", ["<2000-01-01T00:00:00+00:00_1", ">2100-01-01T00:00:00+00:00_1"]
+)
+def test_cursor_with_nothing_behind_it_begins_at_the_top_for_people_alone(
+    jobs: list[int], cursor: str
+) -> None:
     found = partial(paging.by_time, Job.objects.all())
 
-    assert found(cursor) == paging.Page([], "", "")  # A program that follows pages would begin again and again.
+    assert found(cursor) == paging.Page(
+        [], "", ""
+    )  # A program that follows pages would begin again and again.
     assert shown(http.page_at(found, cursor)) == jobs[:50]
 
 
-def test_list_page_links_to_its_neighbours_with_its_filters(operator: Client, jobs: list[int]) -> None:
+def test_list_page_links_to_its_neighbours_with_its_filters(
+    operator: Client, jobs: list[int]
+) -> None:
     address, seen = "/jobs/?q=rows&state=completed", []
     while address:
         answer = operator.get(address)
         page = answer.context["page"]
         seen += shown(page)
-        older = f"cursor={page.older.replace(':', '%3A').replace('+', '%2B').replace('<', '%3C')}" if page.older else ""
+        older = (
+            f"cursor={page.older.replace(':', '%3A').replace('+', '%2B').replace('<', '%3C')}"
+            if page.older
+            else ""
+        )
         assert (not older) or f"?q=rows&amp;state=completed&amp;{older}" in answer.text
         address = f"/jobs/?q=rows&state=completed&{older}" if older else ""
 
@@ -97,7 +135,9 @@ def test_nothing_at_all_has_no_neighbours() -> None:
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "²", "9" * 40, "9" * 5000])
-def test_numbers_that_are_none_are_refused_and_begin_at_the_beginning_for_people(after: str) -> None:
+def test_numbers_that_are_none_are_refused_and_begin_at_the_beginning_for_people(
+    after: str,
+) -> None:
     found = partial(paging.by_number, stages.settled().row_errors.all(), "row")
 
     with pytest.raises(paging.BadCursor):
@@ -108,7 +148,9 @@ def test_numbers_that_are_none_are_refused_and_begin_at_the_beginning_for_people
 
 
 def test_numbers_go_on_behind_the_last() -> None:
-    job = stages.settled("external_id,price\n" + "".join(f"g-{n},x\n" for n in range(120)) + "g-x,1\n")
+    job = stages.settled(
+        "external_id,price\n" + "".join(f"g-{n},x\n" for n in range(120)) + "g-x,1\n"
+    )
 
     first = paging.by_number(job.row_errors.all(), "row", "")
     second = paging.by_number(job.row_errors.all(), "row", first.older)
@@ -120,14 +162,27 @@ def test_numbers_go_on_behind_the_last() -> None:
 
 
 def test_whole_numbers_of_addresses() -> None:
-    texts = ["0", "12", "9223372036854775807", "9223372036854775808", "-1", "1.5", "", "²", "٣", "9" * 5000]
+    texts = [
+        "0",
+        "12",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-1",
+        "1.5",
+        "",
+        "²",
+        "٣",
+        "9" * 5000,
+    ]
 
     numbers = [paging.whole(text) for text in texts]
 
     assert numbers == [0, 12, 2**63 - 1, None, None, None, None, None, 3, None]
 
 
-def test_count_stops_where_counting_on_would_only_cost(jobs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_count_stops_where_counting_on_would_only_cost(
+    jobs: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     exact = paging.capped_count(Job.objects.all())
     monkeypatch.setattr(paging, "MOST_COUNTED", 119)
     beyond = paging.capped_count(Job.objects.all())

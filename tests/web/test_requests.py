@@ -17,13 +17,26 @@ def path(thing: CustomObject, rest: str = "") -> str:
     return f"/objects/{thing.pk}/request/{rest}"
 
 
-def send(client: Client, thing: CustomObject, method: str = "GET", to: str = "/api/v2/users/me", **more: str) -> Any:
+def send(
+    client: Client,
+    thing: CustomObject,
+    method: str = "GET",
+    to: str = "/api/v2/users/me",
+    **more: str,
+) -> Any:
     return client.post(path(thing, "send/"), {"method": method, "path": to} | more)
 
 
 def create(name: str) -> str:
     return json.dumps(
-        {"job": {"action": "create", "items": [{"name": name, "custom_object_fields": {"serial": "AB-000001"}}]}}
+        {
+            "job": {
+                "action": "create",
+                "items": [
+                    {"name": name, "custom_object_fields": {"serial": "AB-000001"}}
+                ],
+            }
+        }
     )
 
 
@@ -32,23 +45,34 @@ def test_request_is_prepared_for_every_action(operator: Client, action: str) -> 
     answer = operator.get(path(stages.gadget()), {"action": action})
 
     form = answer.context["form"].initial
-    assert (form["method"], form["path"]) == ("POST", "/api/v2/custom_objects/gadget/jobs")
+    assert (form["method"], form["path"]) == (
+        "POST",
+        "/api/v2/custom_objects/gadget/jobs",
+    )
     assert json.loads(form["body"])["job"]["action"] == action
     assert f'<option value="{action}" selected>' in answer.text
-    assert ("Basic ********" in answer.text, "token-of-acme" in answer.text) == (True, False)
+    assert ("Basic ********" in answer.text, "token-of-acme" in answer.text) == (
+        True,
+        False,
+    )
 
 
 def test_unknown_action_is_prepared_as_create(operator: Client) -> None:
     answer = operator.get(path(stages.gadget()), {"action": "explode"})
 
-    assert json.loads(answer.context["form"].initial["body"])["job"]["action"] == "create"
+    assert (
+        json.loads(answer.context["form"].initial["body"])["job"]["action"] == "create"
+    )
 
 
 def test_reading_is_sent_at_once(operator: Client, world: World) -> None:
     answer = send(operator, world.object())
 
     answered = answer.context["answered"]
-    assert (answered.status, json.loads(answered.body)["user"]["email"]) == (200, world.sandbox.email)
+    assert (answered.status, json.loads(answered.body)["user"]["email"]) == (
+        200,
+        world.sandbox.email,
+    )
     assert world.sandbox.api_token not in answer.text
 
 
@@ -81,13 +105,22 @@ def test_every_writing_method_asks_first(operator: Client, method: str) -> None:
         ({"method": "TRACE"}, "Select a valid choice."),
         ({"to": ""}, "This field is required."),
         ({"method": "POST", "body": "{", "confirm": "on"}, "The body is not JSON"),
-        ({"method": "POST", "body": "x" * (MOST_BODY + 1), "confirm": "on"}, "Ensure this value has at most"),
+        (
+            {"method": "POST", "body": "x" * (MOST_BODY + 1), "confirm": "on"},
+            "Ensure this value has at most",
+        ),
     ],
 )
-def test_what_is_never_sent(operator: Client, fields: dict[str, str], says: str) -> None:
+def test_what_is_never_sent(
+    operator: Client, fields: dict[str, str], says: str
+) -> None:
     answer = send(operator, stages.gadget(), **fields)
 
-    assert (answer.status_code, says in answer.text, answer.context["answered"]) == (200, True, None)
+    assert (answer.status_code, says in answer.text, answer.context["answered"]) == (
+        200,
+        True,
+        None,
+    )
 
 
 def test_large_body_fits_into_the_form(operator: Client) -> None:
@@ -110,20 +143,35 @@ def test_job_status_is_followed_to_its_end(operator: Client, world: World) -> No
     thing = world.object()
     jobs = f"/api/v2/custom_objects/{thing.key}/jobs"
     world.sandbox.settings(job_seconds=3600)
-    slow = send(operator, thing, "POST", jobs, body=create("One"), confirm="on").context["status_id"]
+    slow = send(
+        operator, thing, "POST", jobs, body=create("One"), confirm="on"
+    ).context["status_id"]
     world.sandbox.settings(job_seconds=0)
-    quick = send(operator, thing, "POST", jobs, body=create("Two"), confirm="on").context["status_id"]
+    quick = send(
+        operator, thing, "POST", jobs, body=create("Two"), confirm="on"
+    ).context["status_id"]
 
-    running = operator.get(path(thing, f"status/{slow}/"), headers={"HX-Request": "true"}).text
-    over = operator.get(path(thing, f"status/{quick}/"), headers={"HX-Request": "true"}).text
+    running = operator.get(
+        path(thing, f"status/{slow}/"), headers={"HX-Request": "true"}
+    ).text
+    over = operator.get(
+        path(thing, f"status/{quick}/"), headers={"HX-Request": "true"}
+    ).text
 
     assert re.findall(r'hx-trigger="([^"]+)"', running) == ["every 2s"]
     assert ("hx-" in over, "completed" in over) == (False, True)
 
 
 def test_what_is_no_job_status_ends_the_poll(operator: Client) -> None:
-    answer = operator.get(path(stages.gadget(), "status/..%2Fusers/"), headers={"HX-Request": "true"})
-    odd = operator.get(path(stages.gadget(), "status/a b/"), headers={"HX-Request": "true"}).text
+    answer = operator.get(
+        path(stages.gadget(), "status/..%2Fusers/"), headers={"HX-Request": "true"}
+    )
+    odd = operator.get(
+        path(stages.gadget(), "status/a b/"), headers={"HX-Request": "true"}
+    ).text
 
-    assert ("hx-" in answer.text, "This is no longer here." in answer.text) == (False, True)
+    assert ("hx-" in answer.text, "This is no longer here." in answer.text) == (
+        False,
+        True,
+    )
     assert ("hx-" in odd, "That is not a job status id." in odd) == (False, True)

@@ -28,15 +28,23 @@ def test_person_signs_in_and_lands_where_they_wanted(client: Client) -> None:
     assert client.get("/jobs/?q=x").status_code == 200
 
 
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "\\\\evil"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "\\\\evil"],
+)
 def test_signing_in_leads_to_no_other_site(client: Client, elsewhere: str) -> None:
     make_user("ana")
 
     assert sign_in(client, next=elsewhere) == (302, "/")
 
 
-@pytest.mark.parametrize("fields", [{"password": "wrong"}, {"login": "nobody"}, {"password": ""}, {"login": "a\x00"}])
-def test_wrong_log_in_is_refused_in_the_same_words(client: Client, fields: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [{"password": "wrong"}, {"login": "nobody"}, {"password": ""}, {"login": "a\x00"}],
+)
+def test_wrong_log_in_is_refused_in_the_same_words(
+    client: Client, fields: dict[str, str]
+) -> None:
     make_user("ana")
 
     answer = client.post("/accounts/login/", LOGIN | fields)
@@ -49,7 +57,10 @@ def test_wrong_log_in_is_refused_in_the_same_words(client: Client, fields: dict[
 def test_guessing_is_slowed_down(client: Client) -> None:
     make_user("ana")
 
-    guesses = [client.post("/accounts/login/", LOGIN | {"password": f"guess-{n}"}) for n in range(6)]
+    guesses = [
+        client.post("/accounts/login/", LOGIN | {"password": f"guess-{n}"})
+        for n in range(6)
+    ]
     right = client.post("/accounts/login/", LOGIN)
 
     assert "Too many failed login attempts" in guesses[-1].text
@@ -95,13 +106,22 @@ def test_person_who_is_shut_out_is_told_so(client: Client) -> None:
     assert ("You may not sign in" in page, "bare-card" in page) == (True, True)
 
 
-def test_password_is_changed_by_who_knows_the_old_one(operator: Client, ana: User) -> None:
+def test_password_is_changed_by_who_knows_the_old_one(
+    operator: Client, ana: User
+) -> None:
     other = Client()
     other.force_login(ana)
-    change = {"oldpassword": PASSWORD, "password1": "a-new-long-password", "password2": "a-new-long-password"}
+    change = {
+        "oldpassword": PASSWORD,
+        "password1": "a-new-long-password",
+        "password2": "a-new-long-password",
+    }
 
     wrong = operator.post("/accounts/password/change/", change | {"oldpassword": "no"})
-    weak = operator.post("/accounts/password/change/", change | {"password1": "short", "password2": "short"})
+    weak = operator.post(
+        "/accounts/password/change/",
+        change | {"password1": "short", "password2": "short"},
+    )
     changed = operator.post("/accounts/password/change/", change)
 
     ana.refresh_from_db()
@@ -120,11 +140,19 @@ def test_pages_of_allauth_wear_our_dress(client: Client, path: str) -> None:
 
 def test_password_is_asked_again_in_our_dress(operator: Client) -> None:
     page = operator.get("/accounts/reauthenticate/?next=/jobs/").text
-    wrong = operator.post("/accounts/reauthenticate/", {"password": "no", "next": "/jobs/"})
-    right = operator.post("/accounts/reauthenticate/", {"password": PASSWORD, "next": "/jobs/"})
+    wrong = operator.post(
+        "/accounts/reauthenticate/", {"password": "no", "next": "/jobs/"}
+    )
+    right = operator.post(
+        "/accounts/reauthenticate/", {"password": PASSWORD, "next": "/jobs/"}
+    )
 
     assert ('class="bare-card"' in page, 'name="next"' in page) == (True, True)
-    assert (wrong.status_code, right.status_code, right["Location"]) == (200, 302, "/jobs/")
+    assert (wrong.status_code, right.status_code, right["Location"]) == (
+        200,
+        302,
+        "/jobs/",
+    )
 
 
 def test_browser_tabs_of_someone_signed_in_skip_the_log_in(operator: Client) -> None:
@@ -133,7 +161,10 @@ def test_browser_tabs_of_someone_signed_in_skip_the_log_in(operator: Client) -> 
     assert (answer.status_code, answer["Location"]) == (302, "/")
 
 
-@pytest.mark.parametrize("template", ["account/verified_email_required.html", "account/password_reset_done.html"])
+@pytest.mark.parametrize(
+    "template",
+    ["account/verified_email_required.html", "account/password_reset_done.html"],
+)
 def test_what_is_switched_on_later_wears_our_dress_too(template: str) -> None:
     request = RequestFactory().get("/")
     request.user = AnonymousUser()

@@ -29,24 +29,38 @@ def shown_token(text: str) -> str:
 def cells(text: str) -> list[list[str]]:
     """The rows of the list, each cell as it reads."""
     rows = re.findall(r"<tr>(.*?)</tr>", text.partition("<tbody>")[2], re.DOTALL)
-    return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)]
-            for row in rows]  # fmt: skip
+    return [
+        [
+            " ".join(re.sub(r"<[^>]+>", " ", cell).split())
+            for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)
+        ]
+        for row in rows
+    ]
 
 
 def test_token_is_made_and_opens_the_api(operator: Client, ana: User) -> None:
     acme = make_connection()
 
-    answer = operator.post("/tokens/add/", NIGHTLY | {"scope": "read", "connection": str(acme.code)})
+    answer = operator.post(
+        "/tokens/add/", NIGHTLY | {"scope": "read", "connection": str(acme.code)}
+    )
 
     token = ApiToken.objects.get()
-    assert (token.user, token.name, token.scope, token.connection) == (ana, "nightly", "read", acme)
+    assert (token.user, token.name, token.scope, token.connection) == (
+        ana,
+        "nightly",
+        "read",
+        acme,
+    )
     assert tokens.recognise(shown_token(answer.text)) == token
     assert "curl http://testserver/api/v1/jobs" in answer.text
     assert "no-store" in answer["Cache-Control"]
 
 
 def test_token_is_nowhere_but_on_the_one_answer(
-    operator: Client, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    operator: Client,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
 
@@ -55,7 +69,10 @@ def test_token_is_nowhere_but_on_the_one_answer(
     secret = shown_token(answer.text)
     prefix, own = secret[: tokens.PREFIX], secret[tokens.PREFIX + 1 :]
     sessions = [Session.get_decoded(session) for session in Session.objects.all()]
-    pages = [operator.get(path).text for path in ("/tokens/", f"/tokens/{ApiToken.objects.get().pk}/revoke/", "/")]
+    pages = [
+        operator.get(path).text
+        for path in ("/tokens/", f"/tokens/{ApiToken.objects.get().pk}/revoke/", "/")
+    ]
     places = {
         "database": str(everything()),
         "sessions": str(sessions),
@@ -66,43 +83,73 @@ def test_token_is_nowhere_but_on_the_one_answer(
     }
     assert answer.text.count(own) == 1
     assert {name for name, place in places.items() if own in place} == set()
-    assert {name for name, place in places.items() if prefix in place} == {"database", "pages"}
+    assert {name for name, place in places.items() if prefix in place} == {
+        "database",
+        "pages",
+    }
 
 
-@pytest.mark.parametrize(("days", "lasts"), [("", None), ("30", 30), ("90", 90), ("365", 365)])
-def test_token_expires_as_chosen(operator: Client, days: str, lasts: int | None) -> None:
+@pytest.mark.parametrize(
+    ("days", "lasts"), [("", None), ("30", 30), ("90", 90), ("365", 365)]
+)
+def test_token_expires_as_chosen(
+    operator: Client, days: str, lasts: int | None
+) -> None:
     operator.post("/tokens/add/", NIGHTLY | {"days": days})
 
     token = ApiToken.objects.get()
-    left = token.expires_at and round((token.expires_at - timezone.now()) / timedelta(days=1), 2)
+    left = token.expires_at and round(
+        (token.expires_at - timezone.now()) / timedelta(days=1), 2
+    )
     assert left == lasts
 
 
 @pytest.mark.parametrize(
     ("typed", "field"),
-    [({"name": ""}, "name"), ({"name": "x" * 81}, "name"), ({"scope": "root"}, "scope"), ({"days": "36500"}, "days"),
-     ({"connection": "00000000-0000-4000-8000-000000000000"}, "connection"), ({"connection": "x"}, "connection")],
-)  # fmt: skip
-def test_token_that_nobody_offered_is_not_made(administrator: Client, typed: dict[str, str], field: str) -> None:
+    [
+        ({"name": ""}, "name"),
+        ({"name": "x" * 81}, "name"),
+        ({"scope": "root"}, "scope"),
+        ({"days": "36500"}, "days"),
+        ({"connection": "00000000-0000-4000-8000-000000000000"}, "connection"),
+        ({"connection": "x"}, "connection"),
+    ],
+)
+def test_token_that_nobody_offered_is_not_made(
+    administrator: Client, typed: dict[str, str], field: str
+) -> None:
     answer = administrator.post("/tokens/add/", NIGHTLY | typed)
 
     assert (answer.status_code, list(answer.context["form"].errors)) == (200, [field])
     assert ApiToken.objects.count() == 0
 
 
-def test_scope_admin_is_for_administrators(operator: Client, administrator: Client, boss: User) -> None:
-    offered = ['value="admin"' in client.get("/tokens/add/").text for client in (operator, administrator)]
+def test_scope_admin_is_for_administrators(
+    operator: Client, administrator: Client, boss: User
+) -> None:
+    offered = [
+        'value="admin"' in client.get("/tokens/add/").text
+        for client in (operator, administrator)
+    ]
 
-    answers = [client.post("/tokens/add/", NIGHTLY | {"scope": "admin"}) for client in (operator, administrator)]
+    answers = [
+        client.post("/tokens/add/", NIGHTLY | {"scope": "admin"})
+        for client in (operator, administrator)
+    ]
 
     assert offered == [False, True]
     assert ["The token" in answer.text for answer in answers] == [False, True]
-    assert [(token.user, token.may) for token in ApiToken.objects.all()] == [(boss, Scope.ADMIN)]
+    assert [(token.user, token.may) for token in ApiToken.objects.all()] == [
+        (boss, Scope.ADMIN)
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_tokens_are_listed_by_as_many_queries(
-    administrator: Client, ana: User, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    administrator: Client,
+    ana: User,
+    count: int,
+    django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for number in range(count):
         tokens.make(ana, f"t{number}", connection=make_connection(name=f"c{number}"))
@@ -110,7 +157,9 @@ def test_tokens_are_listed_by_as_many_queries(
     with django_assert_num_queries(3):  # session, user, tokens
         text = administrator.get("/tokens/").text
 
-    assert [row[0].partition(" ")[0] for row in cells(text)] == [f"t{number}" for number in reversed(range(count))]
+    assert [row[0].partition(" ")[0] for row in cells(text)] == [
+        f"t{number}" for number in reversed(range(count))
+    ]
 
 
 def test_everybody_sees_their_own_tokens_and_administrators_all(
@@ -118,38 +167,68 @@ def test_everybody_sees_their_own_tokens_and_administrators_all(
 ) -> None:
     mine, _ = tokens.make(ana, "mine", connection=make_connection(production=True))
     theirs, _ = tokens.make(boss, "theirs", scope=Scope.ADMIN)
-    moments = {"created_at": datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "expires_at": datetime(2126, 5, 6, tzinfo=UTC)}
-    ApiToken.objects.update(**moments, last_used_at=datetime(2026, 2, 3, 4, 5, tzinfo=UTC))
+    moments = {
+        "created_at": datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        "expires_at": datetime(2126, 5, 6, tzinfo=UTC),
+    }
+    ApiToken.objects.update(
+        **moments, last_used_at=datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
+    )
 
-    shown = {client: cells(client.get("/tokens/").text) for client in (operator, administrator)}
+    shown = {
+        client: cells(client.get("/tokens/").text)
+        for client in (operator, administrator)
+    }
 
-    made, used, ends = "2 Jan 2026, 03:04 UTC", "3 Feb 2026, 04:05 UTC", "6 May 2126, 00:00 UTC"
+    made, used, ends = (
+        "2 Jan 2026, 03:04 UTC",
+        "3 Feb 2026, 04:05 UTC",
+        "6 May 2126, 00:00 UTC",
+    )
     own = [f"mine {mine.prefix}…", "run", "Acme PROD", made, used, ends, "Revoke"]
     assert shown[operator] == [own]
     assert shown[administrator] == [
-        [f"theirs {theirs.prefix}…", "admin", "all", f"{made} by boss", used, ends, "Revoke"],
+        [
+            f"theirs {theirs.prefix}…",
+            "admin",
+            "all",
+            f"{made} by boss",
+            used,
+            ends,
+            "Revoke",
+        ],
         [*own[:3], f"{made} by ana", *own[4:]],
     ]
 
 
-def test_list_tells_what_has_become_of_tokens(operator: Client, administrator: Client, ana: User) -> None:
+def test_list_tells_what_has_become_of_tokens(
+    operator: Client, administrator: Client, ana: User
+) -> None:
     for name in ("revoked", "expired", "fresh"):
         tokens.make(ana, name)
     tokens.revoke(ApiToken.objects.get(name="revoked"))
     ApiToken.objects.filter(name="expired").update(expires_at=timezone.now())
-    before = [(row[0].split()[0], row[4], row[5].split()[0], row[6]) for row in cells(operator.get("/tokens/").text)]
+    before = [
+        (row[0].split()[0], row[4], row[5].split()[0], row[6])
+        for row in cells(operator.get("/tokens/").text)
+    ]
     tokens.make(make_user("leo", admin=True), "great", scope=Scope.ADMIN)
     User.objects.filter(username="leo").update(is_superuser=False, is_active=False)
 
     after = cells(administrator.get("/tokens/").text)
 
-    assert before == [("fresh", "never", "never", "Revoke"), ("expired", "never", "expired", "Revoke"),
-                      ("revoked", "never", "revoked", "")]  # fmt: skip
+    assert before == [
+        ("fresh", "never", "never", "Revoke"),
+        ("expired", "never", "expired", "Revoke"),
+        ("revoked", "never", "revoked", ""),
+    ]
     assert after[0][1] == "admin, but only run while leo is no administrator"
     assert after[0][3].endswith("by leo, shut out")
 
 
-def test_token_is_revoked_only_once_that_is_confirmed(operator: Client, ana: User) -> None:
+def test_token_is_revoked_only_once_that_is_confirmed(
+    operator: Client, ana: User
+) -> None:
     token, secret = tokens.make(ana, "nightly")
 
     asked = operator.get(f"/tokens/{token.pk}/revoke/")
@@ -177,7 +256,10 @@ def test_tokens_of_others_are_revoked_by_administrators_alone(
 ) -> None:
     token, secret = tokens.make(boss, "theirs")
 
-    refused = [operator.get(f"/tokens/{token.pk}/revoke/"), operator.post(f"/tokens/{token.pk}/revoke/")]
+    refused = [
+        operator.get(f"/tokens/{token.pk}/revoke/"),
+        operator.post(f"/tokens/{token.pk}/revoke/"),
+    ]
     between = tokens.recognise(secret)
     administrator.post(f"/tokens/{token.pk}/revoke/")
 
@@ -185,7 +267,9 @@ def test_tokens_of_others_are_revoked_by_administrators_alone(
     assert (between, tokens.recognise(secret)) == (token, None)
 
 
-def test_tokens_of_a_person_who_is_shut_out_end_with_them(administrator: Client, ana: User) -> None:
+def test_tokens_of_a_person_who_is_shut_out_end_with_them(
+    administrator: Client, ana: User
+) -> None:
     token, secret = tokens.make(ana, "nightly")
     others, other_secret = tokens.make(make_user("leo"), "weekly")
 

@@ -11,7 +11,15 @@ from jobsui.web.templatetags import ui
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(None, "–"), (0, "0"), (12345, "12,345"), (9.96, "10.0"), (1.25, "1.2"), (1234.5, "1,234")]
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (0, "0"),
+        (12345, "12,345"),
+        (9.96, "10.0"),
+        (1.25, "1.2"),
+        (1234.5, "1,234"),
+    ],
 )
 def test_number(value: float | None, shown: str) -> None:
     assert ui.number(value) == shown
@@ -19,18 +27,31 @@ def test_number(value: float | None, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(None, "–"), (0, "about 1 s"), (59.4, "about 59 s"), (60, "about 1 min"), (5399, "about 90 min"),
-     (5400, "about 1.5 h"), (90_000, "about 25.0 h")],
-)  # fmt: skip
+    [
+        (None, "–"),
+        (0, "about 1 s"),
+        (59.4, "about 59 s"),
+        (60, "about 1 min"),
+        (5399, "about 90 min"),
+        (5400, "about 1.5 h"),
+        (90_000, "about 25.0 h"),
+    ],
+)
 def test_duration(seconds: float | None, shown: str) -> None:
     assert ui.duration(seconds) == shown
 
 
 @pytest.mark.parametrize(
     ("size", "shown"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (123_456, "123 kB"), (61_000_000, "61.0 MB"),
-     (2_147_483_648, "2.1 GB")],
-)  # fmt: skip
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (123_456, "123 kB"),
+        (61_000_000, "61.0 MB"),
+        (2_147_483_648, "2.1 GB"),
+    ],
+)
 def test_filesize(size: int, shown: str) -> None:
     assert ui.filesize(size) == shown
 
@@ -55,12 +76,19 @@ def test_every_job_state_has_a_badge_in_words(state: JobState) -> None:
 
 @pytest.mark.parametrize("counts", [{"failed": 1}, {"invalid": 1}])
 def test_completed_with_failures_says_so(counts: dict[str, int]) -> None:
-    assert "Completed with failures" in ui.job_badge(Job(state=JobState.COMPLETED, **counts))
+    assert "Completed with failures" in ui.job_badge(
+        Job(state=JobState.COMPLETED, **counts)
+    )
 
 
 def test_every_other_state_has_a_badge() -> None:
-    batches = [f"<span>{state.label}</span>" in ui.batch_badge(state) for state in BatchState]
-    outcomes = [f"<span>{outcome.label}</span>" in ui.outcome_badge(outcome) for outcome in Outcome]
+    batches = [
+        f"<span>{state.label}</span>" in ui.batch_badge(state) for state in BatchState
+    ]
+    outcomes = [
+        f"<span>{outcome.label}</span>" in ui.outcome_badge(outcome)
+        for outcome in Outcome
+    ]
 
     assert (batches, outcomes) == ([True] * len(BatchState), [True] * len(Outcome))
 
@@ -71,13 +99,17 @@ def test_production_is_marked() -> None:
 
 
 def test_every_icon_of_a_badge_is_there() -> None:
-    names = {icon for table in (ui.JOB, ui.BATCH, ui.OUTCOME) for _, icon in table.values()}
+    names = {
+        icon for table in (ui.JOB, ui.BATCH, ui.OUTCOME) for _, icon in table.values()
+    }
 
     assert {name for name in names if not ui.icon(name).startswith("<svg")} == set()
 
 
 def test_counted_and_lookup_in_a_template() -> None:
-    template = Template('{% load ui %}{{ one|counted:"row" }}, {{ many|counted:"row" }}, {{ words|lookup:"a" }}')
+    template = Template(
+        '{% load ui %}{{ one|counted:"row" }}, {{ many|counted:"row" }}, {{ words|lookup:"a" }}'
+    )
 
     text = template.render(Context({"one": 1, "many": 12_000, "words": {"a": "<b>"}}))
 

@@ -39,51 +39,84 @@ def thing(db: None) -> CustomObject:
 @pytest.fixture
 def stored() -> Any:
     """How many files lie where uploads go."""
-    return lambda: sum(path.is_file() for path in Path(configured.MEDIA_ROOT).rglob("*"))
+    return lambda: sum(
+        path.is_file() for path in Path(configured.MEDIA_ROOT).rglob("*")
+    )
 
 
 def form(thing: CustomObject, content: bytes, name: str = "rows.csv") -> dict[str, Any]:
-    return {"object": thing.pk, "action": "create", "file": SimpleUploadedFile(name, content)}
+    return {
+        "object": thing.pk,
+        "action": "create",
+        "file": SimpleUploadedFile(name, content),
+    }
 
 
 def post_unread(client: Client, path: str, length: int, **headers: str) -> Any:
     """A POST that says how long it is, and whose body nobody may touch."""
     kind = "multipart/form-data; boundary=x"
-    body: Any = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(length), "wsgi.input": Untouched()}
+    body: Any = {
+        "CONTENT_TYPE": kind,
+        "CONTENT_LENGTH": str(length),
+        "wsgi.input": Untouched(),
+    }
     return client.generic("POST", path, headers=headers, **body)
 
 
-def test_upload_beyond_all_is_refused_before_it_is_read(operator: Client, thing: CustomObject, stored: Any) -> None:
+def test_upload_beyond_all_is_refused_before_it_is_read(
+    operator: Client, thing: CustomObject, stored: Any
+) -> None:
     draft, before = stages.draft(), stored()
     length = configured.MAX_UPLOAD_BYTES + configured.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
 
-    answers = [post_unread(operator, path, length) for path in ("/jobs/new/", f"/jobs/new/{draft.code}/")]
+    answers = [
+        post_unread(operator, path, length)
+        for path in ("/jobs/new/", f"/jobs/new/{draft.code}/")
+    ]
 
     with pytest.raises(AssertionError, match="The body was read"):
         post_unread(operator, "/jobs/new/", length - 1)
     assert [answer.status_code for answer in answers] == [413, 413]
-    assert ["The file is too large" in answer.text for answer in answers] == [True, True]
-    assert ["2,048 MB are the most." in answer.text for answer in answers] == [True, True]
+    assert ["The file is too large" in answer.text for answer in answers] == [
+        True,
+        True,
+    ]
+    assert ["2,048 MB are the most." in answer.text for answer in answers] == [
+        True,
+        True,
+    ]
     assert (stored(), Job.objects.count()) == (before, 1)
 
 
-def test_upload_beyond_all_is_refused_in_its_place(operator: Client, thing: CustomObject) -> None:
+def test_upload_beyond_all_is_refused_in_its_place(
+    operator: Client, thing: CustomObject
+) -> None:
     answer = post_unread(operator, "/jobs/new/", 2**40, **HTMX)
 
     assert answer.status_code == 413
-    assert ("<html" in answer.text, "The file is too large" in answer.text) == (False, True)
+    assert ("<html" in answer.text, "The file is too large" in answer.text) == (
+        False,
+        True,
+    )
     assert 'href="/jobs/new/"' in answer.text
 
 
-@pytest.mark.parametrize("path", ["/accounts/login/", "/objects/add/", "/people/add/", "/nothing/"])
+@pytest.mark.parametrize(
+    "path", ["/accounts/login/", "/objects/add/", "/people/add/", "/nothing/"]
+)
 def test_other_forms_take_no_upload(administrator: Client, path: str) -> None:
-    answer = post_unread(administrator, path, configured.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+    answer = post_unread(
+        administrator, path, configured.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
+    )
 
     assert answer.status_code == (404 if path == "/nothing/" else 413)
 
 
 def test_stranger_uploads_nothing(client: Client, ana: User) -> None:
-    answers = [post_unread(client, "/jobs/new/", 1000), post_unread(client, "/accounts/login/", 2**30)]
+    answers = [
+        post_unread(client, "/jobs/new/", 1000),
+        post_unread(client, "/accounts/login/", 2**30),
+    ]
 
     assert [answer.status_code for answer in answers] == [302, 413]
 
@@ -101,7 +134,9 @@ def test_file_a_little_too_large_is_refused_on_the_form(
     assert (stored(), File.objects.count(), Job.objects.count()) == (before, 0, 0)
 
 
-def test_refused_uploads_leave_no_temporary_file(ana: User, thing: CustomObject, tmp_path: Path, settings: Any) -> None:
+def test_refused_uploads_leave_no_temporary_file(
+    ana: User, thing: CustomObject, tmp_path: Path, settings: Any
+) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
     strict, lenient = signed_in(ana, enforce_csrf_checks=True), signed_in(ana)
 
@@ -122,33 +157,51 @@ def test_refused_uploads_leave_no_temporary_file(ana: User, thing: CustomObject,
 @pytest.mark.parametrize(
     ("name", "kept"),
     [
-        ("../../etc/passwd", "passwd"), ("C:\\x\\rows.csv", "rows.csv"), ("a\x07b.csv", "ab.csv"),
-        ("\u202egpj.csv", "gpj.csv"), ("ü" * 250 + ".csv", "ü" * 196 + ".csv"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\x\\rows.csv", "rows.csv"),
+        ("a\x07b.csv", "ab.csv"),
+        ("\u202egpj.csv", "gpj.csv"),
+        ("ü" * 250 + ".csv", "ü" * 196 + ".csv"),
     ],
-)  # fmt: skip
+)
 def test_file_keeps_a_plain_name_and_is_stored_under_one_of_ours(
     operator: Client, thing: CustomObject, name: str, kept: str
 ) -> None:
     operator.post("/jobs/new/", form(thing, b"name\na\n", name))
 
     file = File.objects.get()
-    assert (file.name, file.stored_as.startswith("uploads/"), "passwd" in file.stored_as) == (kept, True, False)
+    assert (
+        file.name,
+        file.stored_as.startswith("uploads/"),
+        "passwd" in file.stored_as,
+    ) == (kept, True, False)
 
 
-def test_mapping_of_a_thousand_columns_fits_into_a_form(operator: Client, thing: CustomObject) -> None:
+def test_mapping_of_a_thousand_columns_fits_into_a_form(
+    operator: Client, thing: CustomObject
+) -> None:
     columns = ["external_id", *(f"c{n}" for n in range(999))]
     job = stages.draft(",".join(columns) + "\n" + ",".join("x" * 1000) + "\n")
-    fields = {f"column_{place}": "" for place in range(1000)} | {"column_0": "external_id", "blank": "skip"}
+    fields = {f"column_{place}": "" for place in range(1000)} | {
+        "column_0": "external_id",
+        "blank": "skip",
+    }
 
-    answer = operator.post(f"/jobs/new/{job.code}/map/", fields | {"csrfmiddlewaretoken": "x"})
+    answer = operator.post(
+        f"/jobs/new/{job.code}/map/", fields | {"csrfmiddlewaretoken": "x"}
+    )
 
     assert answer["Location"] == f"/jobs/new/{job.code}/check/"
 
 
 def test_page_shows_what_a_refused_upload_is_answered(operator: Client) -> None:
-    config = re.search(r"name=\"htmx-config\"\s+content='([^']+)'", operator.get("/").text)
+    config = re.search(
+        r"name=\"htmx-config\"\s+content='([^']+)'", operator.get("/").text
+    )
     assert config
 
-    rules = {rule["code"]: rule["swap"] for rule in json.loads(config[1])["responseHandling"]}
+    rules = {
+        rule["code"]: rule["swap"] for rule in json.loads(config[1])["responseHandling"]
+    }
 
     assert rules == {"204": False, "[23]..": True, "413": True, "[45]..": False}

@@ -38,7 +38,8 @@ def path(job: Job, step: str = "") -> str:
 
 
 def launched_meanwhile(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Somebody else launches the draft between the view's look at it and what it asks the engine for."""
+    """Somebody else launches the draft between the view's look at it and what it asks
+    the engine for."""
     asked: Callable[..., Any] = getattr(control, name)
 
     def late(job: Job, *args: Any, **options: Any) -> Any:
@@ -66,15 +67,27 @@ def test_first_step_offers_the_object_one_came_from(operator: Client) -> None:
 
 
 def test_upload_makes_a_draft_whose_file_is_read(
-    operator: Client, ana: User, doorbell: Doorbell, django_capture_on_commit_callbacks: Any
+    operator: Client,
+    ana: User,
+    doorbell: Doorbell,
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         answer = operator.post("/jobs/new/", form(stages.gadget()))
 
     job = Job.objects.get()
     assert (answer.status_code, answer["Location"]) == (302, path(job))
-    assert (job.state, job.action, job.object_key, job.created_by) == ("draft", "create", "gadget", ana)
-    assert (job.file.name, job.file.state, job.file.uploaded_by) == ("rows.csv", FileState.READING, ana)
+    assert (job.state, job.action, job.object_key, job.created_by) == (
+        "draft",
+        "create",
+        "gadget",
+        ana,
+    )
+    assert (job.file.name, job.file.state, job.file.uploaded_by) == (
+        "rows.csv",
+        FileState.READING,
+        ana,
+    )
     assert Path(default_storage.path(job.file.stored_as)).read_bytes() == CSV
     assert doorbell == [("read_file", (job.file.pk,))]
 
@@ -110,10 +123,15 @@ def test_upload_by_htmx_that_is_wrong_shows_the_form_again(
 def test_empty_upload_is_refused(operator: Client) -> None:
     answer = operator.post("/jobs/new/", form(stages.gadget(), file=upload(b"")))
 
-    assert (answer.status_code, "The submitted file is empty." in answer.text) == (200, True)
+    assert (answer.status_code, "The submitted file is empty." in answer.text) == (
+        200,
+        True,
+    )
 
 
-def test_colleague_opens_the_draft(operator: Client, administrator: Client, ana: User) -> None:
+def test_colleague_opens_the_draft(
+    operator: Client, administrator: Client, ana: User
+) -> None:
     job = stages.draft(created_by=ana)
 
     assert administrator.get(path(job)).status_code == 200
@@ -126,7 +144,9 @@ def test_file_is_shown_as_it_was_read(operator: Client) -> None:
 
     text = " ".join(operator.get(path(job)).text.split())
 
-    assert "3 rows</strong>, 2 columns, 36 bytes, CSV, UTF-8, separated by commas" in text
+    assert (
+        "3 rows</strong>, 2 columns, 36 bytes, CSV, UTF-8, separated by commas" in text
+    )
     assert f'href="{path(job, "map/")}"' in text
 
 
@@ -152,7 +172,11 @@ def test_reading_says_nothing_when_nothing_is_new_and_ends(operator: Client) -> 
     over = operator.get(address[0], headers=HTMX)
 
     assert address == [path(job, "file/?v=reading-0")]
-    assert [unchanged.status_code, further.status_code, over.status_code] == [204, 200, 200]
+    assert [unchanged.status_code, further.status_code, over.status_code] == [
+        204,
+        200,
+        200,
+    ]
     assert re.findall(r'hx-trigger="([^"]+)"', further.text) == ["every 1s"]
     assert ("20,000 rows so far" in further.text, "hx-" in over.text) == (True, False)
 
@@ -168,11 +192,22 @@ def test_steps_wait_for_the_file(operator: Client, step: str) -> None:
 def test_file_is_read_in_another_way(operator: Client) -> None:
     job = stages.checked()
 
-    answer = operator.post(path(job, "layout/"), {"encoding": "cp1252", "delimiter": ";"})
+    answer = operator.post(
+        path(job, "layout/"), {"encoding": "cp1252", "delimiter": ";"}
+    )
 
     job.refresh_from_db()
-    assert (answer["Location"], job.state, job.mapping, job.checked_fingerprint) == (path(job), "draft", {}, "")
-    assert (job.file.state, job.file.encoding, job.file.delimiter) == (FileState.READING, "cp1252", ";")
+    assert (answer["Location"], job.state, job.mapping, job.checked_fingerprint) == (
+        path(job),
+        "draft",
+        {},
+        "",
+    )
+    assert (job.file.state, job.file.encoding, job.file.delimiter) == (
+        FileState.READING,
+        "cp1252",
+        ";",
+    )
 
 
 def test_file_is_read_in_no_way_that_was_not_offered(operator: Client) -> None:
@@ -216,7 +251,13 @@ def test_draft_is_pointed_elsewhere_and_keeps_its_file(operator: Client) -> None
     before = job.file
     job.refresh_from_db()
     assert answer["Location"] == path(job)
-    assert (job.object_key, job.action, job.mapping, job.state, job.file) == ("vendor", "update", {}, "draft", before)
+    assert (job.object_key, job.action, job.mapping, job.state, job.file) == (
+        "vendor",
+        "update",
+        {},
+        "draft",
+        before,
+    )
 
 
 def test_draft_gets_another_file_and_the_old_one_goes(
@@ -226,13 +267,21 @@ def test_draft_gets_another_file_and_the_old_one_goes(
     old = job.file.stored_as
 
     with django_capture_on_commit_callbacks(execute=True):
-        operator.post(path(job), form(stages.gadget(), file=upload(b"name\na\n", "other.csv")))
+        operator.post(
+            path(job), form(stages.gadget(), file=upload(b"name\na\n", "other.csv"))
+        )
 
     job.refresh_from_db()
-    assert (job.file.name, File.objects.count(), default_storage.exists(old)) == ("other.csv", 1, False)
+    assert (job.file.name, File.objects.count(), default_storage.exists(old)) == (
+        "other.csv",
+        1,
+        False,
+    )
 
 
-def test_draft_is_thrown_away_with_its_file(operator: Client, django_capture_on_commit_callbacks: Any) -> None:
+def test_draft_is_thrown_away_with_its_file(
+    operator: Client, django_capture_on_commit_callbacks: Any
+) -> None:
     job = stages.draft()
     stored_as = job.file.stored_as
 
@@ -240,19 +289,31 @@ def test_draft_is_thrown_away_with_its_file(operator: Client, django_capture_on_
         page = operator.post(path(job, "discard/"), follow=True)
 
     assert "The draft is thrown away." in page.text
-    assert (Job.objects.count(), File.objects.count(), default_storage.exists(stored_as)) == (0, 0, False)
+    assert (
+        Job.objects.count(),
+        File.objects.count(),
+        default_storage.exists(stored_as),
+    ) == (0, 0, False)
 
 
 # Map
 
 
 def test_columns_are_matched_by_name(operator: Client) -> None:
-    job = stages.changed(stages.draft("external_id,Price,colour\ng-1,1,red\n"), mapping={})
+    job = stages.changed(
+        stages.draft("external_id,Price,colour\ng-1,1,red\n"), mapping={}
+    )
 
     answer = operator.get(path(job, "map/"))
 
-    chosen = {column: select.value() for column, _, select in answer.context["form"].rows()}
-    assert chosen == {"external_id": "external_id", "Price": "field:price", "colour": ""}
+    chosen = {
+        column: select.value() for column, _, select in answer.context["form"].rows()
+    }
+    assert chosen == {
+        "external_id": "external_id",
+        "Price": "field:price",
+        "colour": "",
+    }
 
 
 def test_mapping_is_saved_and_checked(
@@ -262,7 +323,8 @@ def test_mapping_is_saved_and_checked(
 
     with django_capture_on_commit_callbacks(execute=True):
         answer = operator.post(
-            path(job, "map/"), {"column_0": "external_id", "column_1": "field:seats", "blank": "clear"}
+            path(job, "map/"),
+            {"column_0": "external_id", "column_1": "field:seats", "blank": "clear"},
         )
 
     job.refresh_from_db()
@@ -275,12 +337,23 @@ def test_mapping_is_saved_and_checked(
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"column_0": "", "column_1": ""}, "External ID must be filled. Choose its column."),
-        ({"column_0": "external_id", "column_1": "external_id"}, "Two columns fill External ID"),
-        ({"column_0": "external_id", "column_1": "field:nothing"}, "Select a valid choice."),
+        (
+            {"column_0": "", "column_1": ""},
+            "External ID must be filled. Choose its column.",
+        ),
+        (
+            {"column_0": "external_id", "column_1": "external_id"},
+            "Two columns fill External ID",
+        ),
+        (
+            {"column_0": "external_id", "column_1": "field:nothing"},
+            "Select a valid choice.",
+        ),
     ],
 )
-def test_mapping_that_cannot_work_says_why(operator: Client, fields: dict[str, str], says: str) -> None:
+def test_mapping_that_cannot_work_says_why(
+    operator: Client, fields: dict[str, str], says: str
+) -> None:
     job = stages.draft()
 
     answer = operator.post(path(job, "map/"), fields | {"blank": "skip"})
@@ -314,7 +387,11 @@ def test_check_says_nothing_when_nothing_is_new_and_ends(operator: Client) -> No
     over = operator.get(address[0], headers=HTMX)
 
     assert address == [path(job, "check/progress/?v=7")]
-    assert [unchanged.status_code, further.status_code, over.status_code] == [204, 200, 200]
+    assert [unchanged.status_code, further.status_code, over.status_code] == [
+        204,
+        200,
+        200,
+    ]
     assert re.findall(r'hx-trigger="([^"]+)"', further.text) == ["every 1s"]
     assert ("2 of 3 rows." in further.text, "hx-" in over.text) == (True, False)
 
@@ -322,9 +399,14 @@ def test_check_says_nothing_when_nothing_is_new_and_ends(operator: Client) -> No
 def test_poll_of_a_draft_that_was_launched_leads_to_the_job(operator: Client) -> None:
     job = stages.planned()
 
-    polls = [operator.get(path(job, step), headers=HTMX) for step in ("file/", "check/progress/")]
+    polls = [
+        operator.get(path(job, step), headers=HTMX)
+        for step in ("file/", "check/progress/")
+    ]
 
-    assert [(poll.status_code, poll["HX-Redirect"]) for poll in polls] == [(200, f"/jobs/{job.code}/")] * 2
+    assert [(poll.status_code, poll["HX-Redirect"]) for poll in polls] == [
+        (200, f"/jobs/{job.code}/")
+    ] * 2
     assert operator.get(path(job, "check/"))["Location"] == f"/jobs/{job.code}/"
 
 
@@ -334,22 +416,34 @@ def test_check_shows_problems_by_cause(operator: Client) -> None:
     answer = operator.get(path(job, "check/"))
 
     causes = answer.context["causes"]
-    assert [(cause.column, cause.count, cause.sample_rows) for cause in causes] == [("price", 1, [4])]
+    assert [(cause.column, cause.count, cause.sample_rows) for cause in causes] == [
+        ("price", 1, [4])
+    ]
     assert "Problems in 1 of 3 rows" in answer.text
     assert f'href="/jobs/{job.code}/problems.csv"' in answer.text
 
 
-@pytest.mark.parametrize(("choice", "kept"), [("skip", "skip"), ("stop", "stop"), ("nonsense", "stop"), ("", "stop")])
-def test_person_decides_about_rows_with_problems(operator: Client, choice: str, kept: str) -> None:
+@pytest.mark.parametrize(
+    ("choice", "kept"),
+    [("skip", "skip"), ("stop", "stop"), ("nonsense", "stop"), ("", "stop")],
+)
+def test_person_decides_about_rows_with_problems(
+    operator: Client, choice: str, kept: str
+) -> None:
     job = stages.checked()
 
     answer = operator.post(path(job, "check/"), {"invalid": choice})
 
-    assert (answer["Location"], Job.objects.get().options["invalid"]) == (path(job, "review/"), kept)
+    assert (answer["Location"], Job.objects.get().options["invalid"]) == (
+        path(job, "review/"),
+        kept,
+    )
 
 
 def test_decision_before_the_check_is_refused(operator: Client) -> None:
-    page = operator.post(path(stages.draft(), "check/"), {"invalid": "skip"}, follow=True)
+    page = operator.post(
+        path(stages.draft(), "check/"), {"invalid": "skip"}, follow=True
+    )
 
     assert "This job has to be checked first." in page.text
 
@@ -361,8 +455,14 @@ def test_check_begins_again(operator: Client) -> None:
     again = operator.post(path(job, "check/again/"))
 
     assert "The fields have changed." in before
-    assert (again["Location"], Job.objects.get().state) == (path(job, "check/"), JobState.CHECKING)
-    assert "being checked already" in operator.post(path(job, "check/again/"), follow=True).text
+    assert (again["Location"], Job.objects.get().state) == (
+        path(job, "check/"),
+        JobState.CHECKING,
+    )
+    assert (
+        "being checked already"
+        in operator.post(path(job, "check/again/"), follow=True).text
+    )
 
 
 # Review and launch
@@ -371,7 +471,9 @@ def test_check_begins_again(operator: Client) -> None:
 def test_review_says_what_will_be_done(operator: Client) -> None:
     text = operator.get(path(stages.checked(), "review/")).text
 
-    assert "create or update by external id 2 gadget records</strong> in 1 batch" in text
+    assert (
+        "create or update by external id 2 gadget records</strong> in 1 batch" in text
+    )
     assert "leave out 1 row with problems" in text
     assert "Launch 2 rows" in text
 
@@ -379,32 +481,70 @@ def test_review_says_what_will_be_done(operator: Client) -> None:
 MANY = "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 202))
 
 
-def test_review_asks_how_to_start_where_there_is_more_than_one_batch(operator: Client) -> None:
-    pages = [operator.get(path(stages.checked(content), "review/")).text for content in (stages.ROWS, MANY)]
+def test_review_asks_how_to_start_where_there_is_more_than_one_batch(
+    operator: Client,
+) -> None:
+    pages = [
+        operator.get(path(stages.checked(content), "review/")).text
+        for content in (stages.ROWS, MANY)
+    ]
 
-    starts = [re.findall(r'<input type="radio" name="start" value="(\w+)"[^>]*?( checked)?>', page) for page in pages]
+    starts = [
+        re.findall(
+            r'<input type="radio" name="start" value="(\w+)"[^>]*?( checked)?>', page
+        )
+        for page in pages
+    ]
     assert starts == [[], [("all", " checked"), ("canary", "")]]
 
 
 def test_review_offers_the_rules_as_they_stand(operator: Client) -> None:
-    job = stages.checked(weight=Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=None)
+    job = stages.checked(
+        weight=Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=None
+    )
 
     form = operator.get(path(job, "review/")).context["form"]
 
-    rules = {name: form[name].value() for name in ("weight", "stop_percent", "stop_rows", "stop_refusals")}
-    assert rules == {"weight": Weight.LOW, "stop_percent": 5, "stop_rows": 500, "stop_refusals": None}
+    rules = {
+        name: form[name].value()
+        for name in ("weight", "stop_percent", "stop_rows", "stop_refusals")
+    }
+    assert rules == {
+        "weight": Weight.LOW,
+        "stop_percent": 5,
+        "stop_rows": 500,
+        "stop_refusals": None,
+    }
 
 
 @pytest.mark.parametrize(
     ("fields", "canary", "rules"),
     [
         ({}, False, Rules()),
-        ({"start": "all", "weight": "16", "stop_percent": "", "stop_rows": "", "stop_refusals": ""},
-         False, Rules(Weight.HIGH)),
-        ({"start": "canary", "weight": "1", "stop_percent": "5", "stop_rows": "500", "stop_refusals": "3"},
-         True, Rules(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=3)),
+        (
+            {
+                "start": "all",
+                "weight": "16",
+                "stop_percent": "",
+                "stop_rows": "",
+                "stop_refusals": "",
+            },
+            False,
+            Rules(Weight.HIGH),
+        ),
+        (
+            {
+                "start": "canary",
+                "weight": "1",
+                "stop_percent": "5",
+                "stop_rows": "500",
+                "stop_refusals": "3",
+            },
+            True,
+            Rules(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=3),
+        ),
     ],
-)  # fmt: skip
+)
 def test_job_is_launched_as_it_is_to_run(
     ana: User, world: World, fields: dict[str, str], canary: bool, rules: Rules
 ) -> None:
@@ -450,7 +590,10 @@ def test_review_offers_no_launch_while_problems_stop_it(operator: Client) -> Non
 
     text = operator.get(path(job, "review/")).text
 
-    assert ("1 row with problems: mend the file" in text, "data-once" in text) == (True, False)
+    assert ("1 row with problems: mend the file" in text, "data-once" in text) == (
+        True,
+        False,
+    )
 
 
 def test_launching_twice_makes_one_job(ana: User, world: World) -> None:
@@ -458,12 +601,21 @@ def test_launching_twice_makes_one_job(ana: User, world: World) -> None:
     world.object()
     job = world.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
 
-    first, second = operator.post(path(job, "launch/")), operator.post(path(job, "launch/"))
+    first, second = (
+        operator.post(path(job, "launch/")),
+        operator.post(path(job, "launch/")),
+    )
     world.doorbell.answer()
 
     job.refresh_from_db()
-    assert [answer["Location"] for answer in (first, second)] == [f"/jobs/{job.code}/"] * 2
-    assert (job.state, job.created_or_updated, Job.objects.count()) == (JobState.COMPLETED, 3, 1)
+    assert [answer["Location"] for answer in (first, second)] == [
+        f"/jobs/{job.code}/"
+    ] * 2
+    assert (job.state, job.created_or_updated, Job.objects.count()) == (
+        JobState.COMPLETED,
+        3,
+        1,
+    )
     assert world.sandbox.applied("gadget") == {"g-1": 1, "g-2": 1, "g-3": 1}
     assert [event.text for event in job.events.all()].count("Launched.") == 1
 
@@ -473,34 +625,57 @@ def test_delete_asks_for_the_number(ana: User, world: World) -> None:
     world.object()
     rows = gadgets(3)
     world.sandbox.add_records(
-        "gadget", [{"external_id": row["external_id"], "name": row["name"],
-                    "custom_object_fields": {"serial": row["serial"]}} for row in rows]
-    )  # fmt: skip
+        "gadget",
+        [
+            {
+                "external_id": row["external_id"],
+                "name": row["name"],
+                "custom_object_fields": {"serial": row["serial"]},
+            }
+            for row in rows
+        ],
+    )
     ids = [{"external_id": row["external_id"]} for row in rows]
     job = world.checked(ids, Action.DELETE_BY_EXTERNAL_ID)
 
-    refused = [operator.post(path(job, "launch/"), {"confirm": typed}) for typed in ("", "2", "30", "three", "3.0")]
+    refused = [
+        operator.post(path(job, "launch/"), {"confirm": typed})
+        for typed in ("", "2", "30", "three", "3.0")
+    ]
     untouched = (Job.objects.get().state, len(world.records()))
     launched = operator.post(path(job, "launch/"), {"confirm": " 3 "})
     world.doorbell.answer()
 
-    assert ["Type 3 to delete 3 records." in answer.text for answer in refused] == [True] * 5
+    assert ["Type 3 to delete 3 records." in answer.text for answer in refused] == [
+        True
+    ] * 5
     assert untouched == (JobState.READY, 3)
     assert launched["Location"] == f"/jobs/{job.code}/"
     assert world.records() == {}
 
 
-def test_launch_after_the_fields_changed_goes_back_to_the_check(ana: User, world: World) -> None:
+def test_launch_after_the_fields_changed_goes_back_to_the_check(
+    ana: User, world: World
+) -> None:
     operator = signed_in(ana)
     thing = world.object()
     job = world.checked(gadgets(1), Action.UPSERT_BY_EXTERNAL_ID)
-    world.sandbox.make_object(thing.key, fields=[{"key": "serial", "title": "Serial", "type": "integer"}])
+    world.sandbox.make_object(
+        thing.key, fields=[{"key": "serial", "title": "Serial", "type": "integer"}]
+    )
 
     answer = operator.post(path(job, "launch/"))
 
     job.refresh_from_db()
-    assert (answer["Location"], job.state, world.sandbox.jobs()) == (path(job, "check/"), JobState.DRAFT, [])
-    assert "have changed since the check. Check again." in operator.get(path(job, "check/")).text
+    assert (answer["Location"], job.state, world.sandbox.jobs()) == (
+        path(job, "check/"),
+        JobState.DRAFT,
+        [],
+    )
+    assert (
+        "have changed since the check. Check again."
+        in operator.get(path(job, "check/")).text
+    )
 
 
 def test_launch_that_cannot_reach_zendesk_says_so(operator: Client) -> None:
@@ -508,7 +683,9 @@ def test_launch_that_cannot_reach_zendesk_says_so(operator: Client) -> None:
 
     page = operator.post(path(job, "launch/"), follow=True)
 
-    assert "The object&#x27;s fields could not be read again before launch." in page.text
+    assert (
+        "The object&#x27;s fields could not be read again before launch." in page.text
+    )
     assert Job.objects.get().state == JobState.READY
 
 
@@ -531,31 +708,49 @@ def test_launch_without_a_check_is_refused(operator: Client) -> None:
     ],
 )
 def test_draft_that_is_launched_meanwhile_is_left_alone(
-    operator: Client, monkeypatch: pytest.MonkeyPatch, name: str, step: str, fields: dict[str, str]
+    operator: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    step: str,
+    fields: dict[str, str],
 ) -> None:
     job = stages.checked()
     launched_meanwhile(monkeypatch, name)
 
-    answer = operator.post(path(job, step), fields | {"object": stages.gadget().pk}, follow=True)
+    answer = operator.post(
+        path(job, step), fields | {"object": stages.gadget().pk}, follow=True
+    )
 
     after = Job.objects.get(pk=job.pk)
-    assert (answer.status_code, "This job was launched; it" in answer.text) == (200, True)
-    assert (after.state, after.mapping, after.file.state) == (JobState.QUEUED, job.mapping, FileState.READY)
+    assert (answer.status_code, "This job was launched; it" in answer.text) == (
+        200,
+        True,
+    )
+    assert (after.state, after.mapping, after.file.state) == (
+        JobState.QUEUED,
+        job.mapping,
+        FileState.READY,
+    )
 
 
-def test_mapping_that_comes_too_late_is_refused(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mapping_that_comes_too_late_is_refused(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = stages.checked()
     launched_meanwhile(monkeypatch, "set_mapping")
 
-    answer = operator.post(path(job, "map/"), {"column_0": "external_id", "column_1": "", "blank": "skip"})
+    answer = operator.post(
+        path(job, "map/"), {"column_0": "external_id", "column_1": "", "blank": "skip"}
+    )
 
     assert "its mapping cannot change any more." in answer.text
     assert Job.objects.get().mapping == job.mapping
 
 
 @pytest.mark.parametrize(
-    "step", ["", "layout/", "map/", "check/", "check/again/", "launch/", "discard/", "review/"]
-)  # fmt: skip
+    "step",
+    ["", "layout/", "map/", "check/", "check/again/", "launch/", "discard/", "review/"],
+)
 def test_draft_that_was_launched_is_a_job(operator: Client, step: str) -> None:
     job = stages.planned()
 

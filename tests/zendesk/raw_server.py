@@ -12,7 +12,8 @@ type Play = Callable[[socket.socket], None]
 
 @dataclass
 class RawServer:
-    """Plays its plays, one for each connection, the last one for all later ones. `heard` holds what it was sent."""
+    """Plays its plays, one for each connection, the last one for all later ones.
+    `heard` holds what it was sent."""
 
     listener: socket.socket
     plays: list[Play]
@@ -65,9 +66,18 @@ def read_request(peer: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def answer(body: bytes, status: str = "200 OK", *headers: str, length: int | None = None) -> bytes:
+def answer(
+    body: bytes, status: str = "200 OK", *headers: str, length: int | None = None
+) -> bytes:
     size = len(body) if length is None else length
-    head = [f"HTTP/1.1 {status}", f"Content-Length: {size}", "Content-Type: application/json", *headers, "", ""]
+    head = [
+        f"HTTP/1.1 {status}",
+        f"Content-Length: {size}",
+        "Content-Type: application/json",
+        *headers,
+        "",
+        "",
+    ]
     return "\r\n".join(head).encode() + body
 
 

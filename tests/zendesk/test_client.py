@@ -26,7 +26,16 @@ from jobsui.zendesk.errors import (
     ZendeskError,
 )
 from jobsui.zendesk.payloads import Answer
-from tests.zendesk.raw_server import Play, RawServer, answer, drips, hangs_up, resets, says, serving
+from tests.zendesk.raw_server import (
+    Play,
+    RawServer,
+    answer,
+    drips,
+    hangs_up,
+    resets,
+    says,
+    serving,
+)
 
 SECRET = "canary-7f2c"
 
@@ -49,9 +58,15 @@ def closed_port() -> int:
 
 def test_answer_is_read_whole() -> None:
     with serving(says(b'{"a": 1}', "201 Created", "X-Rate-Limit: 700")) as server:
-        got = made(server).request("POST", "/api/v2/things", params={"q": "a b"}, body=b"{}")
+        got = made(server).request(
+            "POST", "/api/v2/things", params={"q": "a b"}, body=b"{}"
+        )
 
-    assert (got.status, got.body, got.headers["x-rate-limit"]) == (201, b'{"a": 1}', "700")
+    assert (got.status, got.body, got.headers["x-rate-limit"]) == (
+        201,
+        b'{"a": 1}',
+        "700",
+    )
     assert 0 < got.elapsed < 5
     head = server.heard[0].decode()
     assert head.startswith("POST /api/v2/things?q=a+b HTTP/1.1")
@@ -61,9 +76,15 @@ def test_answer_is_read_whole() -> None:
 
 @pytest.mark.parametrize(
     ("date", "ahead"),
-    [(lambda: format_datetime(datetime.now(UTC) - timedelta(hours=1)), 3600), (lambda: "soon", 0), (lambda: "", 0)],
+    [
+        (lambda: format_datetime(datetime.now(UTC) - timedelta(hours=1)), 3600),
+        (lambda: "soon", 0),
+        (lambda: "", 0),
+    ],
 )
-def test_a_client_knows_by_how_much_our_clock_is_ahead(date: Callable[[], str], ahead: float) -> None:
+def test_a_client_knows_by_how_much_our_clock_is_ahead(
+    date: Callable[[], str], ahead: float
+) -> None:
     with serving(says(b"", "200 OK", f"Date: {date()}")) as server:
         client = made(server)
         client.request("GET", "/a")
@@ -85,22 +106,35 @@ def test_call_decodes_json_and_takes_empty_as_none() -> None:
         (says(b"{", length=50), "timeout"),
         (drips(b"HTTP/1.1 200 OK\r\n", b"X-Slow: 1\r\n"), "timeout"),
         (drips(answer(b"", length=100_000), b"x"), "timeout"),
-        (drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"), "timeout"),
-        (drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"), "timeout"),
+        (
+            drips(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"
+            ),
+            "timeout",
+        ),
+        (
+            drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+            "timeout",
+        ),
         (drips(b"", b"H"), "timeout"),
         (lambda peer: peer.sendall(answer(b"{", length=50)), "reset"),
         (lambda peer: peer.sendall(b"220 mail.example ESMTP\r\n"), "reset"),
         (says(b"no gzip", "200 OK", "Content-Encoding: gzip"), "body"),
         (says(b"x" * 2_000_000), "body"),
-        (says(gzip.compress(b"x" * 2_000_000), "200 OK", "Content-Encoding: gzip"), "body"),
+        (
+            says(gzip.compress(b"x" * 2_000_000), "200 OK", "Content-Encoding: gzip"),
+            "body",
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_broken_answer_leaves_us_unsure(play: Play, code: str, method: str) -> None:
     with serving(play) as server:
         speaker = made(server, max_body_bytes=1_000_000)
         begun = time.monotonic()
-        error = failure(lambda: speaker.request(method, "/api/v2/x", body=b"{}", deadline=0.25))
+        error = failure(
+            lambda: speaker.request(method, "/api/v2/x", body=b"{}", deadline=0.25)
+        )
 
     assert (type(error), error.code) == (Unsure, code)
     assert time.monotonic() - begun < 1.5
@@ -112,20 +146,28 @@ def test_deadline_also_bounds_sending() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         speaker = Client(f"http://127.0.0.1:{deaf.getsockname()[1]}", None)
         begun = time.monotonic()
-        error = failure(lambda: speaker.request("POST", "/x", body=b"x" * 30_000_000, deadline=0.25))
+        error = failure(
+            lambda: speaker.request("POST", "/x", body=b"x" * 30_000_000, deadline=0.25)
+        )
 
     assert (type(error), error.code) == (Unsure, "timeout")
     assert time.monotonic() - begun < 1.5
 
 
 def test_refused_connection_is_not_sent() -> None:
-    error = failure(lambda: Client(f"http://127.0.0.1:{closed_port()}", None).request("POST", "/x", body=b"{}"))
+    error = failure(
+        lambda: Client(f"http://127.0.0.1:{closed_port()}", None).request(
+            "POST", "/x", body=b"{}"
+        )
+    )
 
     assert (type(error), error.code) == (NotSent, "refused")
 
 
 def test_unknown_host_is_not_sent() -> None:
-    error = failure(lambda: Client("http://nobody.invalid", None).request("POST", "/x", body=b"{}"))
+    error = failure(
+        lambda: Client("http://nobody.invalid", None).request("POST", "/x", body=b"{}")
+    )
 
     assert (type(error), error.code) == (NotSent, "dns")
 
@@ -138,7 +180,9 @@ def test_host_that_does_not_accept_is_not_sent() -> None:
             each.setblocking(False)
             each.connect_ex(address)
         error = failure(
-            lambda: Client(f"http://127.0.0.1:{address[1]}", None, connect_timeout=0.3).request("POST", "/x", body=b"")
+            lambda: Client(
+                f"http://127.0.0.1:{address[1]}", None, connect_timeout=0.3
+            ).request("POST", "/x", body=b"")
         )
         for each in waiting:
             each.close()
@@ -149,7 +193,11 @@ def test_host_that_does_not_accept_is_not_sent() -> None:
 @pytest.mark.parametrize("play", [says(b"{}"), resets, hangs_up])
 def test_failed_handshake_is_not_sent(play: Play) -> None:
     with serving(play) as server:
-        secure = Client(server.url.replace("http:", "https:"), lambda: f"Bearer {SECRET}", connect_timeout=0.5)
+        secure = Client(
+            server.url.replace("http:", "https:"),
+            lambda: f"Bearer {SECRET}",
+            connect_timeout=0.5,
+        )
         error = failure(lambda: secure.request("POST", "/x", body=b"{}"))
 
     assert type(error) is NotSent
@@ -158,7 +206,9 @@ def test_failed_handshake_is_not_sent(play: Play) -> None:
 
 def test_handshake_that_never_ends_is_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        secure = Client(f"https://127.0.0.1:{silent.getsockname()[1]}", None, connect_timeout=0.3)
+        secure = Client(
+            f"https://127.0.0.1:{silent.getsockname()[1]}", None, connect_timeout=0.3
+        )
         error = failure(lambda: secure.request("POST", "/x", body=b"{}"))
 
     assert (type(error), error.code) == (NotSent, "timeout")
@@ -170,7 +220,11 @@ def test_untrusted_certificate_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", distrust)
     with serving(hangs_up) as server:
-        error = failure(lambda: Client(server.url.replace("http:", "https:"), None).request("POST", "/x", body=b"{}"))
+        error = failure(
+            lambda: Client(server.url.replace("http:", "https:"), None).request(
+                "POST", "/x", body=b"{}"
+            )
+        )
 
     assert (type(error), error.code) == (NotSent, "tls")
     assert "certificate" in error.message
@@ -181,7 +235,9 @@ def test_token_that_no_header_can_hold_is_not_sent(token: str) -> None:
     tokens = ["good", token]
     with serving(says(b"{}")) as server:
         client = Client(server.url, lambda: f"Bearer {tokens.pop(0)}")
-        client.request("POST", "/x")  # What the thread sent before says nothing of what it sends now.
+        client.request(
+            "POST", "/x"
+        )  # What the thread sent before says nothing of what it sends now.
         error = failure(lambda: client.request("POST", "/x"))
 
     assert type(error) is NotSent
@@ -195,24 +251,35 @@ def test_doubt_while_signing_in_is_not_sent() -> None:
 
     error = failure(lambda: Client("http://127.0.0.1:1", sign).request("POST", "/x"))
 
-    assert (type(error), error.status, error.message) == (NotSent, 502, "The token endpoint broke.")
+    assert (type(error), error.status, error.message) == (
+        NotSent,
+        502,
+        "The token endpoint broke.",
+    )
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect"])
 def test_redirect_is_never_followed(status: str) -> None:
-    with serving(says(b"{}")) as elsewhere, serving(says(b"", status, f"Location: {elsewhere.url}/")) as server:
+    with (
+        serving(says(b"{}")) as elsewhere,
+        serving(says(b"", status, f"Location: {elsewhere.url}/")) as server,
+    ):
         error = failure(lambda: made(server).call("POST", "/api/v2/x", body=b"{}"))
 
     assert (type(error), error.status) == (Unsure, int(status[:3]))
     assert elsewhere.heard == []
 
 
-def test_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_has_no_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with serving(says(b"{}")) as proxy, serving(says(b"{}")) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("ALL_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "")
-        (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
+        (tmp_path / "netrc").write_text(
+            "machine 127.0.0.1 login other password other\n"
+        )
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
         made(server).request("GET", "/x")
 
@@ -231,10 +298,14 @@ def test_nothing_is_sent_twice_by_itself() -> None:
 def test_connection_is_kept() -> None:
     with serving(says(b"{}"), hangs_up) as server:
         speaker = made(server)
-        assert [speaker.request("POST", "/x", body=b"{}").status for _ in range(5)] == [200] * 5
+        assert [speaker.request("POST", "/x", body=b"{}").status for _ in range(5)] == [
+            200
+        ] * 5
 
 
-def test_write_does_not_trust_an_idle_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_does_not_trust_an_idle_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def answers_once(peer: socket.socket) -> None:
         peer.sendall(answer(b"{}"))
         peer.recv(65536)
@@ -264,7 +335,11 @@ def test_threads_share_a_client() -> None:
     with serving(says(b"{}")) as server:
         speaker = made(server)
         threads = [
-            threading.Thread(target=lambda: bodies.extend(speaker.request("GET", "/x").body for _ in range(20)))
+            threading.Thread(
+                target=lambda: bodies.extend(
+                    speaker.request("GET", "/x").body for _ in range(20)
+                )
+            )
             for _ in range(8)
         ]
         for thread in threads:
@@ -285,32 +360,102 @@ def told(status: int, body: object, **headers: str) -> Answer:
 @pytest.mark.parametrize(
     ("answered", "kind", "code", "message"),
     [
-        (told(401, {"error": "Couldn't authenticate you"}), NotSignedIn, "Couldn't authenticate you",
-         "Couldn't authenticate you"),
-        (told(401, {"error": "invalid_token", "error_description": "It is expired."}), NotSignedIn, "invalid_token",
-         "It is expired."),
-        (told(403, {"error": {"title": "Forbidden", "message": "You do not have access."}}), Forbidden, "Forbidden",
-         "You do not have access."),
-        (told(404, {"error": "RecordNotFound", "description": "Not found"}), NotFound, "RecordNotFound", "Not found"),
-        (told(404, b"<html>nobody</html>"), NotFound, "", "Zendesk refused POST /x with 404."),
-        (told(400, {"error": {"title": "Invalid attribute", "message": "no"}}), Refused, "Invalid attribute", "no"),
-        (told(400, {"errors": [{"code": "InvalidCursor", "title": "bad", "detail": "worse"}]}), Refused,
-         "InvalidCursor", "worse"),
+        (
+            told(401, {"error": "Couldn't authenticate you"}),
+            NotSignedIn,
+            "Couldn't authenticate you",
+            "Couldn't authenticate you",
+        ),
+        (
+            told(
+                401, {"error": "invalid_token", "error_description": "It is expired."}
+            ),
+            NotSignedIn,
+            "invalid_token",
+            "It is expired.",
+        ),
+        (
+            told(
+                403,
+                {"error": {"title": "Forbidden", "message": "You do not have access."}},
+            ),
+            Forbidden,
+            "Forbidden",
+            "You do not have access.",
+        ),
+        (
+            told(404, {"error": "RecordNotFound", "description": "Not found"}),
+            NotFound,
+            "RecordNotFound",
+            "Not found",
+        ),
+        (
+            told(404, b"<html>nobody</html>"),
+            NotFound,
+            "",
+            "Zendesk refused POST /x with 404.",
+        ),
+        (
+            told(400, {"error": {"title": "Invalid attribute", "message": "no"}}),
+            Refused,
+            "Invalid attribute",
+            "no",
+        ),
+        (
+            told(
+                400,
+                {
+                    "errors": [
+                        {"code": "InvalidCursor", "title": "bad", "detail": "worse"}
+                    ]
+                },
+            ),
+            Refused,
+            "InvalidCursor",
+            "worse",
+        ),
         (told(400, {"errors": ["so much", "more"]}), Refused, "", "so much"),
         (told(400, b"[1]"), Refused, "", "[1]"),
         (told(409, b"Conflict"), Refused, "", "Conflict"),
-        (told(422, {"error": "RecordInvalid", "description": "Record validation errors",
-                    "details": {"base": [{"description": "Name taken"}], "size": [{"description": "is big"}]}}),
-         Refused, "RecordInvalid", "Record validation errors: Name taken; size: is big"),
-        (told(429, b"Number of allowed API requests per minute exceeded"), Limited, "",
-         "Number of allowed API requests per minute exceeded"),
-        (told(429, {"error": "TooManyJobs", "description": "Too many"}), TooManyJobs, "TooManyJobs", "Too many"),
+        (
+            told(
+                422,
+                {
+                    "error": "RecordInvalid",
+                    "description": "Record validation errors",
+                    "details": {
+                        "base": [{"description": "Name taken"}],
+                        "size": [{"description": "is big"}],
+                    },
+                },
+            ),
+            Refused,
+            "RecordInvalid",
+            "Record validation errors: Name taken; size: is big",
+        ),
+        (
+            told(429, b"Number of allowed API requests per minute exceeded"),
+            Limited,
+            "",
+            "Number of allowed API requests per minute exceeded",
+        ),
+        (
+            told(429, {"error": "TooManyJobs", "description": "Too many"}),
+            TooManyJobs,
+            "TooManyJobs",
+            "Too many",
+        ),
         (told(500, b"<h1>Oops</h1>"), Unsure, "", "Zendesk answered POST /x with 500."),
-        (told(503, b"Database collision"), Unsure, "", "Zendesk answered POST /x with 503: Database collision"),
+        (
+            told(503, b"Database collision"),
+            Unsure,
+            "",
+            "Zendesk answered POST /x with 503: Database collision",
+        ),
         (told(302, b""), Unsure, "", "Zendesk answered POST /x with 302."),
         (told(400, b"[" * 200_000), Refused, "", "[" * 200),
     ],
-)  # fmt: skip
+)
 def test_answer_becomes_the_error_it_stands_for(
     answered: Answer, kind: type[ZendeskError], code: str, message: str
 ) -> None:
@@ -340,25 +485,43 @@ def test_error_holds_little_of_a_long_body(body: object) -> None:
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        ("7", 7.0), (" 2.5 ", 2.5), ("0", 0.0), ("", None), ("soon", None), ("inf", None), ("nan", None), ("-3", None),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("Mon, 99 Foo 2026 00:00:00 GMT", None),
-        ("86400", 3600.0), ("9" * 400, 3600.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        ("7", 7.0),
+        (" 2.5 ", 2.5),
+        ("0", 0.0),
+        ("", None),
+        ("soon", None),
+        ("inf", None),
+        ("nan", None),
+        ("-3", None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Mon, 99 Foo 2026 00:00:00 GMT", None),
+        ("86400", 3600.0),
+        ("9" * 400, 3600.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
     ],
-)  # fmt: skip
+)
 def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:
     assert retry_after(told(429, b"", Retry_After=value)) == seconds
 
 
 def test_retry_after_may_be_a_date() -> None:
     wait = retry_after(
-        told(503, b"", Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
+        told(
+            503,
+            b"",
+            Retry_After=format_datetime(
+                datetime.now(UTC) + timedelta(seconds=90), usegmt=True
+            ),
+        )
     )
 
     assert wait is not None
     assert 87 < wait <= 90
 
 
-@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b'{"a": ', b"\xff\xfe", b"[" * 200_000])
+@pytest.mark.parametrize(
+    "body", [b"<html>Sign in</html>", b'{"a": ', b"\xff\xfe", b"[" * 200_000]
+)
 def test_good_status_without_json_leaves_us_unsure(body: bytes) -> None:
     with serving(says(body)) as server:
         error = failure(lambda: made(server).call("POST", "/x", json={}))

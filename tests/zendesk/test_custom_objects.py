@@ -15,9 +15,13 @@ from tests.zendesk.raw_server import says, serving
 
 FIELDS: list[dict[str, Any]] = [
     {"key": "note", "title": "Note", "type": "text", "required": True},
-    {"key": "colour", "title": "Colour", "type": "dropdown",
-     "custom_field_options": [{"value": "red", "name": "Red"}]},
-]  # fmt: skip
+    {
+        "key": "colour",
+        "title": "Colour",
+        "type": "dropdown",
+        "custom_field_options": [{"value": "red", "name": "Red"}],
+    },
+]
 
 
 @pytest.fixture
@@ -64,33 +68,58 @@ def test_objects_and_fields_are_read(client: Client) -> None:
 
 
 def test_unknown_object_is_not_found(client: Client) -> None:
-    assert type(failure(lambda: custom_objects.get_object(client, "no/../such"))) is NotFound
+    assert (
+        type(failure(lambda: custom_objects.get_object(client, "no/../such")))
+        is NotFound
+    )
 
 
 def test_job_is_queued_and_followed(client: Client) -> None:
-    items = [{"name": f"A{n}", "external_id": str(n), "custom_object_fields": {"note": "x"}} for n in range(3)]
-    queued, answer = custom_objects.post_job(client, "asset", body("create", [*items, {"name": "A0"}]))
+    items = [
+        {"name": f"A{n}", "external_id": str(n), "custom_object_fields": {"note": "x"}}
+        for n in range(3)
+    ]
+    queued, answer = custom_objects.post_job(
+        client, "asset", body("create", [*items, {"name": "A0"}])
+    )
 
-    assert (queued.status, queued.results, answer.status, queued.is_over) == ("queued", None, 201, False)
+    assert (queued.status, queued.results, answer.status, queued.is_over) == (
+        "queued",
+        None,
+        201,
+        False,
+    )
     status = ended(client, queued.id)
-    assert [result.verdict for result in status.results or ()] == [Verdict.SUCCEEDED] * 3 + [Verdict.FAILED]
-    assert custom_objects.job_statuses(client, [queued.id, "V3-" + "0" * 32]) == [status]
+    assert [result.verdict for result in status.results or ()] == [
+        Verdict.SUCCEEDED
+    ] * 3 + [Verdict.FAILED]
+    assert custom_objects.job_statuses(client, [queued.id, "V3-" + "0" * 32]) == [
+        status
+    ]
     assert custom_objects.recent_job_statuses(client)[0].id == queued.id
 
 
 def test_refused_job_carries_its_answer(client: Client, sandbox: Sandbox) -> None:
     sandbox.faults(**{"too-many-jobs": 1})
-    error = failure(lambda: custom_objects.post_job(client, "asset", body("create", [{"name": "A"}])))
+    error = failure(
+        lambda: custom_objects.post_job(
+            client, "asset", body("create", [{"name": "A"}])
+        )
+    )
 
     assert type(error) is TooManyJobs
     assert error.answer is not None
     assert error.answer.status == 429
 
 
-@pytest.mark.parametrize("told", [b'{"job_status": {}}', b"{}", b"[]", b'{"job_status": null}', b"null", b""])
+@pytest.mark.parametrize(
+    "told", [b'{"job_status": {}}', b"{}", b"[]", b'{"job_status": null}', b"null", b""]
+)
 def test_job_without_a_status_leaves_us_unsure(told: bytes) -> None:
     with serving(says(told, "201 Created")) as server:
-        error = failure(lambda: custom_objects.post_job(Client(server.url, None), "asset", b"{}"))
+        error = failure(
+            lambda: custom_objects.post_job(Client(server.url, None), "asset", b"{}")
+        )
 
     assert type(error) is Unsure
     assert error.answer is not None
@@ -101,13 +130,23 @@ def test_records_are_found_by_ids(client: Client, sandbox: Sandbox) -> None:
     external_ids = ["a-1", "A-1", "with,comma", "späce +&%", "x" * 250]
     ids = sandbox.add_records(
         "asset",
-        [{"name": f"Thing {n}", "external_id": value, "custom_object_fields": {"note": "n"}}
-         for n, value in enumerate(external_ids)],
-    )  # fmt: skip
+        [
+            {
+                "name": f"Thing {n}",
+                "external_id": value,
+                "custom_object_fields": {"note": "n"},
+            }
+            for n, value in enumerate(external_ids)
+        ],
+    )
 
-    found = custom_objects.records_by_external_ids(client, "asset", [*external_ids, "gone", "", "a-1"])
+    found = custom_objects.records_by_external_ids(
+        client, "asset", [*external_ids, "gone", "", "a-1"]
+    )
     assert sorted(record.external_id for record in found) == sorted(external_ids)
-    assert [record.id for record in custom_objects.records_by_ids(client, "asset", [ids[1]])] == [ids[1]]
+    assert [
+        record.id for record in custom_objects.records_by_ids(client, "asset", [ids[1]])
+    ] == [ids[1]]
     assert custom_objects.records_by_ids(client, "asset", []) == []
 
 
@@ -115,7 +154,10 @@ def test_long_lists_of_ids_go_out_in_parts(client: Client, sandbox: Sandbox) -> 
     external_ids = [f"{n:03}-" + "ü" * 96 for n in range(100)]
     sandbox.add_records(
         "asset",
-        [{"name": value, "external_id": value, "custom_object_fields": {"note": "n"}} for value in external_ids],
+        [
+            {"name": value, "external_id": value, "custom_object_fields": {"note": "n"}}
+            for value in external_ids
+        ],
     )
 
     found = custom_objects.records_by_external_ids(client, "asset", external_ids)
@@ -126,7 +168,9 @@ def test_long_lists_of_ids_go_out_in_parts(client: Client, sandbox: Sandbox) -> 
 
 def test_hundred_short_ids_take_one_request(client: Client, sandbox: Sandbox) -> None:
     before = len(sandbox.log())
-    custom_objects.records_by_external_ids(client, "asset", [f"asset-{n:08}" for n in range(100)])
+    custom_objects.records_by_external_ids(
+        client, "asset", [f"asset-{n:08}" for n in range(100)]
+    )
 
     assert len(sandbox.log()) == before + 1
 
@@ -138,35 +182,111 @@ ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
     ("told", "read"),
     [
         # As custom-object jobs were seen to answer.
-        ({"external_id": "a-1", "index": 0, "status": "CreateOrUpdate"},
-         ItemResult(0, Verdict.SUCCEEDED, "CreateOrUpdate", external_id="a-1")),
-        ({"external_id": "a-1", "index": 3, "status": "Deleted"},
-         ItemResult(3, Verdict.SUCCEEDED, "Deleted", external_id="a-1")),
-        ({"index": 0, "status": "Failed", "errors": [{"code": "CustomObjectRecordDeleteFailed", "title": "Not found"}]},
-         ItemResult(0, Verdict.FAILED, "Failed", error_code="CustomObjectRecordDeleteFailed", error="Not found")),
-        ({"index": 0, "status": "Failed", "errors": [{"title": "Record validation errors", "detail": "Name taken"}]},
-         ItemResult(0, Verdict.FAILED, "Failed", error_code="Record validation errors",
-                    error="Record validation errors: Name taken")),
+        (
+            {"external_id": "a-1", "index": 0, "status": "CreateOrUpdate"},
+            ItemResult(0, Verdict.SUCCEEDED, "CreateOrUpdate", external_id="a-1"),
+        ),
+        (
+            {"external_id": "a-1", "index": 3, "status": "Deleted"},
+            ItemResult(3, Verdict.SUCCEEDED, "Deleted", external_id="a-1"),
+        ),
+        (
+            {
+                "index": 0,
+                "status": "Failed",
+                "errors": [
+                    {"code": "CustomObjectRecordDeleteFailed", "title": "Not found"}
+                ],
+            },
+            ItemResult(
+                0,
+                Verdict.FAILED,
+                "Failed",
+                error_code="CustomObjectRecordDeleteFailed",
+                error="Not found",
+            ),
+        ),
+        (
+            {
+                "index": 0,
+                "status": "Failed",
+                "errors": [
+                    {"title": "Record validation errors", "detail": "Name taken"}
+                ],
+            },
+            ItemResult(
+                0,
+                Verdict.FAILED,
+                "Failed",
+                error_code="Record validation errors",
+                error="Record validation errors: Name taken",
+            ),
+        ),
         # As documented for other kinds of jobs.
         ({"id": 244, "index": 0}, ItemResult(0, Verdict.SUCCEEDED, record_id="244")),
-        ({"id": ULID, "action": "update", "success": True, "status": "Updated"},
-         ItemResult(None, Verdict.SUCCEEDED, "Updated", record_id=ULID)),
-        ({"id": 244, "action": "update", "success": False, "error": "E", "details": "D", "status": "Updated"},
-         ItemResult(None, Verdict.FAILED, "Updated", record_id="244", error_code="E", error="E: D")),
-        ({"index": 0, "error": "TicketCreateFailed", "details": "cannot be blank"},
-         ItemResult(0, Verdict.FAILED, error_code="TicketCreateFailed", error="TicketCreateFailed: cannot be blank")),
+        (
+            {"id": ULID, "action": "update", "success": True, "status": "Updated"},
+            ItemResult(None, Verdict.SUCCEEDED, "Updated", record_id=ULID),
+        ),
+        (
+            {
+                "id": 244,
+                "action": "update",
+                "success": False,
+                "error": "E",
+                "details": "D",
+                "status": "Updated",
+            },
+            ItemResult(
+                None,
+                Verdict.FAILED,
+                "Updated",
+                record_id="244",
+                error_code="E",
+                error="E: D",
+            ),
+        ),
+        (
+            {"index": 0, "error": "TicketCreateFailed", "details": "cannot be blank"},
+            ItemResult(
+                0,
+                Verdict.FAILED,
+                error_code="TicketCreateFailed",
+                error="TicketCreateFailed: cannot be blank",
+            ),
+        ),
         # As nobody promised.
         ({"index": 0, "status": "FAILED"}, ItemResult(0, Verdict.FAILED, "FAILED")),
-        ({"index": 0, "status": "Created", "errors": []}, ItemResult(0, Verdict.SUCCEEDED, "Created")),
-        ({"index": 0, "status": "Created", "errors": [{}]}, ItemResult(0, Verdict.FAILED, "Created")),
-        ({"index": 0, "errors": ["no"]}, ItemResult(0, Verdict.FAILED, error_code="no", error="no")),
-        ({"index": 0, "errors": {"code": "C", "title": "T"}}, ItemResult(0, Verdict.FAILED, error_code="C", error="T")),
-        ({"index": "0", "status": "Skipped"}, ItemResult(None, Verdict.UNKNOWN, "Skipped")),
-        ({"index": True, "status": None, "id": None}, ItemResult(None, Verdict.UNKNOWN)),
+        (
+            {"index": 0, "status": "Created", "errors": []},
+            ItemResult(0, Verdict.SUCCEEDED, "Created"),
+        ),
+        (
+            {"index": 0, "status": "Created", "errors": [{}]},
+            ItemResult(0, Verdict.FAILED, "Created"),
+        ),
+        (
+            {"index": 0, "errors": ["no"]},
+            ItemResult(0, Verdict.FAILED, error_code="no", error="no"),
+        ),
+        (
+            {"index": 0, "errors": {"code": "C", "title": "T"}},
+            ItemResult(0, Verdict.FAILED, error_code="C", error="T"),
+        ),
+        (
+            {"index": "0", "status": "Skipped"},
+            ItemResult(None, Verdict.UNKNOWN, "Skipped"),
+        ),
+        (
+            {"index": True, "status": None, "id": None},
+            ItemResult(None, Verdict.UNKNOWN),
+        ),
         ({}, ItemResult(None, Verdict.UNKNOWN)),
     ],
-)  # fmt: skip
-def test_item_result_is_read_in_every_form(told: dict[str, Any], read: ItemResult) -> None:
+)
+def test_item_result_is_read_in_every_form(
+    told: dict[str, Any], read: ItemResult
+) -> None:
     assert read_results([told]) == (read,)
 
 
@@ -177,24 +297,51 @@ def test_results_that_are_no_list_are_none(results: Any) -> None:
 
 @pytest.mark.parametrize(
     ("word", "is_over"),
-    [("queued", False), ("Working", False), ("completed", True), ("FAILED", True), ("killed", True), ("aborted", True),
-     ("dreaming", False), (None, False)],
-)  # fmt: skip
+    [
+        ("queued", False),
+        ("Working", False),
+        ("completed", True),
+        ("FAILED", True),
+        ("killed", True),
+        ("aborted", True),
+        ("dreaming", False),
+        (None, False),
+    ],
+)
 def test_job_status_word_is_read_without_case(word: str | None, is_over: bool) -> None:
-    status = read_job_status({"id": "V3-1", "status": word, "total": None, "progress": "2", "results": None})
+    status = read_job_status(
+        {"id": "V3-1", "status": word, "total": None, "progress": "2", "results": None}
+    )
 
     assert (status.is_over, status.total, status.progress) == (is_over, None, None)
 
 
-@pytest.mark.parametrize("told", [b"[]", b"{}", b'{"custom_objects": null}', b'{"custom_objects": {}}', b"7", b"null"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"[]",
+        b"{}",
+        b'{"custom_objects": null}',
+        b'{"custom_objects": {}}',
+        b"7",
+        b"null",
+    ],
+)
 def test_answer_of_another_shape_leaves_us_unsure(told: bytes) -> None:
     with serving(says(told)) as server:
-        assert type(failure(lambda: custom_objects.list_objects(Client(server.url, None)))) is Unsure
+        assert (
+            type(failure(lambda: custom_objects.list_objects(Client(server.url, None))))
+            is Unsure
+        )
 
 
 @pytest.mark.parametrize(
     ("told", "count"),
-    [(b'{"count": {"value": 7}}', 7), (b'{"count": {"value": null}}', 0), (b'{"count": {"value": "x"}}', 0)],
+    [
+        (b'{"count": {"value": 7}}', 7),
+        (b'{"count": {"value": null}}', 0),
+        (b'{"count": {"value": "x"}}', 0),
+    ],
 )
 def test_count_is_read_tolerantly(told: bytes, count: int) -> None:
     with serving(says(told)) as server:

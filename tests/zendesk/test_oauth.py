@@ -10,9 +10,16 @@ SECRET = "canary-41aa"
 
 
 def test_client_gets_a_token(sandbox: Sandbox) -> None:
-    token = oauth.client_credentials(sandbox.url, sandbox.client_id, sandbox.client_secret)
+    token = oauth.client_credentials(
+        sandbox.url, sandbox.client_id, sandbox.client_secret
+    )
 
-    assert (bool(token.access_token), token.refresh_token, token.expires_in, token.scope) == (
+    assert (
+        bool(token.access_token),
+        token.refresh_token,
+        token.expires_in,
+        token.scope,
+    ) == (
         True,
         "",
         1800,
@@ -21,11 +28,19 @@ def test_client_gets_a_token(sandbox: Sandbox) -> None:
 
 
 def test_refresh_gives_a_new_pair_and_ends_the_old_one(sandbox: Sandbox) -> None:
-    token = oauth.refresh(sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token)
+    token = oauth.refresh(
+        sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token
+    )
 
-    assert {token.access_token, token.refresh_token} & {"", sandbox.bearer, sandbox.refresh_token} == set()
+    assert {token.access_token, token.refresh_token} & {
+        "",
+        sandbox.bearer,
+        sandbox.refresh_token,
+    } == set()
     with pytest.raises(NotSignedIn) as caught:
-        oauth.refresh(sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token)
+        oauth.refresh(
+            sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token
+        )
     assert caught.value.code == "invalid_grant"
 
 
@@ -37,7 +52,9 @@ def test_refresh_gives_a_new_pair_and_ends_the_old_one(sandbox: Sandbox) -> None
         ("sandbox-client", "sandbox-client-secret", "everything", "invalid_scope"),
     ],
 )
-def test_refused_client_is_not_signed_in(sandbox: Sandbox, client_id: str, secret: str, scope: str, code: str) -> None:
+def test_refused_client_is_not_signed_in(
+    sandbox: Sandbox, client_id: str, secret: str, scope: str, code: str
+) -> None:
     with pytest.raises(NotSignedIn) as caught:
         oauth.client_credentials(sandbox.url, client_id, secret, scope)
 
@@ -47,7 +64,11 @@ def test_refused_client_is_not_signed_in(sandbox: Sandbox, client_id: str, secre
 @pytest.mark.parametrize(
     ("body", "status", "kind"),
     [
-        (f'{{"error": "{SECRET}", "error_description": "{SECRET}"}}', "400 Bad Request", NotSignedIn),
+        (
+            f'{{"error": "{SECRET}", "error_description": "{SECRET}"}}',
+            "400 Bad Request",
+            NotSignedIn,
+        ),
         (f"<html>{SECRET}</html>", "404 Not Found", NotSignedIn),
         (f"{SECRET}", "429 Too Many Requests", Limited),
         (f"{SECRET}", "500 Oops", Unsure),
@@ -55,8 +76,13 @@ def test_refused_client_is_not_signed_in(sandbox: Sandbox, client_id: str, secre
         (f'{{"token": "{SECRET}"}}', "200 OK", Unsure),
     ],
 )
-def test_error_never_repeats_what_was_answered(body: str, status: str, kind: type[ZendeskError]) -> None:
-    with serving(says(body.encode(), status)) as server, pytest.raises(ZendeskError) as caught:
+def test_error_never_repeats_what_was_answered(
+    body: str, status: str, kind: type[ZendeskError]
+) -> None:
+    with (
+        serving(says(body.encode(), status)) as server,
+        pytest.raises(ZendeskError) as caught,
+    ):
         oauth.refresh(server.url, "client", SECRET, SECRET)
 
     error = caught.value
@@ -67,11 +93,21 @@ def test_error_never_repeats_what_was_answered(body: str, status: str, kind: typ
 
 @pytest.mark.parametrize(
     ("lifetime", "seconds"),
-    [("1800", 1800), ('"300"', 300), ("300.9", 300), ("null", None), ("-5", None), ("true", None),
-     ("1e400", None), (f'"{"9" * 5000}"', 31_622_400)],
-)  # fmt: skip
+    [
+        ("1800", 1800),
+        ('"300"', 300),
+        ("300.9", 300),
+        ("null", None),
+        ("-5", None),
+        ("true", None),
+        ("1e400", None),
+        (f'"{"9" * 5000}"', 31_622_400),
+    ],
+)
 def test_lifetime_is_read_tolerantly(lifetime: str, seconds: int | None) -> None:
-    with serving(says(f'{{"access_token": "a", "expires_in": {lifetime}}}'.encode())) as server:
+    with serving(
+        says(f'{{"access_token": "a", "expires_in": {lifetime}}}'.encode())
+    ) as server:
         assert oauth.refresh(server.url, "client", "", "r").expires_in == seconds
 
 

@@ -4,8 +4,16 @@ import pytest
 
 from jobsui.zendesk.payloads import Answer, Field, NameRules, Option, Schema
 
-NAME = {"key": "standard::name", "type": "text", "properties": {"autoincrement_enabled": True,
-        "autoincrement_prefix": "CON-", "autoincrement_padding": 5, "is_unique": False}}  # fmt: skip
+NAME = {
+    "key": "standard::name",
+    "type": "text",
+    "properties": {
+        "autoincrement_enabled": True,
+        "autoincrement_prefix": "CON-",
+        "autoincrement_padding": 5,
+        "is_unique": False,
+    },
+}
 
 
 def test_field_is_read_with_nothing_but_a_key() -> None:
@@ -14,29 +22,52 @@ def test_field_is_read_with_nothing_but_a_key() -> None:
 
 def test_field_is_read_whole() -> None:
     data = {
-        "key": "owner", "title": "Owner", "type": "lookup", "required": True, "active": False, "description": "Who",
-        "relationship_target_type": "zen:user", "regexp_for_validation": None, "properties": None,
+        "key": "owner",
+        "title": "Owner",
+        "type": "lookup",
+        "required": True,
+        "active": False,
+        "description": "Who",
+        "relationship_target_type": "zen:user",
+        "regexp_for_validation": None,
+        "properties": None,
         "custom_field_options": [{"value": "a", "name": "A"}, {"value": "b"}],
-    }  # fmt: skip
+    }
 
     assert Field.from_api(data) == Field(
-        "owner", "Owner", "lookup", required=True, active=False, description="Who", target_type="zen:user",
+        "owner",
+        "Owner",
+        "lookup",
+        required=True,
+        active=False,
+        description="Who",
+        target_type="zen:user",
         options=(Option("a", "A"), Option("b", "b")),
-    )  # fmt: skip
+    )
 
 
-@pytest.mark.parametrize("data", [{"type": "rollup"}, {"type": "integer", "readonly": True}])
+@pytest.mark.parametrize(
+    "data", [{"type": "rollup"}, {"type": "integer", "readonly": True}]
+)
 def test_summary_fields_cannot_be_written(data: dict[str, Any]) -> None:
     assert Field.from_api({"key": "sum", **data}).readonly
 
 
 def test_schema_leaves_out_inactive_and_standard_fields() -> None:
     schema = Schema.from_api(
-        "contract", [NAME, {"key": "standard::external_id"}, {"key": "a"}, {"key": "b", "active": False}]
+        "contract",
+        [
+            NAME,
+            {"key": "standard::external_id"},
+            {"key": "a"},
+            {"key": "b", "active": False},
+        ],
     )
 
     assert [field.key for field in schema.fields] == ["a"]
-    assert schema.name_rules == NameRules(autonumbered=True, unique=False, prefix="CON-", padding=5)
+    assert schema.name_rules == NameRules(
+        autonumbered=True, unique=False, prefix="CON-", padding=5
+    )
     assert schema.field("a") == schema.fields[0]
     assert schema.field("b") is None
 
@@ -54,9 +85,13 @@ def test_schema_leaves_out_inactive_and_standard_fields() -> None:
         ({"readonly": True}, True),
     ],
 )
-def test_fingerprint_changes_with_what_rows_are_checked_against(change: dict[str, Any], differs: bool) -> None:
+def test_fingerprint_changes_with_what_rows_are_checked_against(
+    change: dict[str, Any], differs: bool
+) -> None:
     before = Schema.from_api("asset", [{"key": "a", "type": "text"}]).fingerprint
-    after = Schema.from_api("asset", [{"key": "a", "type": "text"} | change]).fingerprint
+    after = Schema.from_api(
+        "asset", [{"key": "a", "type": "text"} | change]
+    ).fingerprint
 
     assert (before != after) is differs
 
@@ -74,9 +109,13 @@ def test_answer_that_is_no_json_says_so(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (rb'"cut \ud83d"', "cut \ufffd"), (rb'"\uDE00z"', "\ufffdz"), (b'"\xed\xa0\xbd"', "\ufffd"),
-        (rb'"a\u0000b"', "a\ufffdb"), (rb'"\ud83d\ude00"', "\U0001f600"), (rb'"\\u0000"', r"\u0000"),
+        (rb'"cut \ud83d"', "cut \ufffd"),
+        (rb'"\uDE00z"', "\ufffdz"),
+        (b'"\xed\xa0\xbd"', "\ufffd"),
+        (rb'"a\u0000b"', "a\ufffdb"),
+        (rb'"\ud83d\ude00"', "\U0001f600"),
+        (rb'"\\u0000"', r"\u0000"),
     ],
-)  # fmt: skip
+)
 def test_answer_gives_only_text_that_can_be_stored(body: bytes, text: str) -> None:
     assert Answer(200, {}, b'{"k": [%s]}' % body, 0.1).json() == {"k": [text]}

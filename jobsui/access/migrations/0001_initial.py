@@ -17,7 +17,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ApiToken",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("name", models.CharField(max_length=80)),
                 ("prefix", models.CharField(max_length=16, unique=True)),
                 ("digest", models.CharField(max_length=64)),
@@ -27,7 +35,10 @@ class Migration(migrations.Migration):
                         choices=[
                             ("read", "Read: look at connections, jobs and results"),
                             ("run", "Run: also upload files and run jobs"),
-                            ("admin", "Admin: also change connections and their secrets"),
+                            (
+                                "admin",
+                                "Admin: also change connections and their secrets",
+                            ),
                         ],
                         default="run",
                         max_length=5,
@@ -57,7 +68,11 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "ordering": (models.OrderBy(models.F("revoked_at"), nulls_first=True), "-created_at", "-pk"),
+                "ordering": (
+                    models.OrderBy(models.F("revoked_at"), nulls_first=True),
+                    "-created_at",
+                    "-pk",
+                ),
             },
         ),
     ]

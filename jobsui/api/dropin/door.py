@@ -19,8 +19,8 @@ View = Callable[..., HttpResponseBase]
 
 
 def door(*, takes_files: bool = False, **views: View) -> View:
-    """One view of an address's views by method, for programs that bring a token. Bodies may be as large as an upload
-    where it `takes_files`."""
+    """One view of an address's views by method, for programs that bring a token. Bodies
+    may be as large as an upload where it `takes_files`."""
 
     def answer(request: HttpRequest, *words: str) -> HttpResponseBase:
         view = views.get(request.method or "")
@@ -32,7 +32,8 @@ def door(*, takes_files: bool = False, **views: View) -> View:
 
 
 def closed(request: HttpRequest) -> HttpResponseBase:
-    """What is not there is not there for anybody, and nobody is asked for a token first: so does Zendesk."""
+    """What is not there is not there for anybody, and nobody is asked for a token
+    first: so does Zendesk."""
     raise refusals.unknown_route()
 
 

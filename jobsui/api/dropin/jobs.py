@@ -22,7 +22,8 @@ from jobsui.jobs.models import Job
 MOST_ITEMS = 100_000
 CREATE = "api/v2/custom_objects/jobs/create"
 PIECE = 64 * 1024
-# Items go out as they came: one that cannot be sent fails alone, and nothing is added to the others.
+# Items go out as they came: one that cannot be sent fails alone, and nothing is added
+# to the others.
 OPTIONS = Options(invalid="skip", own_external_ids=False)
 # A program that asks until the job is completed knows no job that waits for a person.
 RULES = Rules(stop_percent=None, stop_refusals=None)
@@ -50,12 +51,18 @@ def _require_object(caller: Caller, key: str) -> None:
 
 
 def _receive(request: HttpRequest, caller: Caller) -> Received:
-    if "Transfer-Encoding" in request.headers:  # Django would take the body for an empty one.
+    if (
+        "Transfer-Encoding" in request.headers
+    ):  # Django would take the body for an empty one.
         raise refusals.no_length()
     try:
-        return verbatim.receive(_pieces(request), f"Request of {caller.token.name}", most=MOST_ITEMS)
+        return verbatim.receive(
+            _pieces(request), f"Request of {caller.token.name}", most=MOST_ITEMS
+        )
     except FileRefused as refusal:
-        raise refusals.bad_request("Unprocessable JSON", f"The body is not JSON as it should be. {refusal}") from None
+        raise refusals.bad_request(
+            "Unprocessable JSON", f"The body is not JSON as it should be. {refusal}"
+        ) from None
     except UploadRefused as refusal:
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_UPLOAD_BYTES:
             raise refusals.too_large(str(refusal)) from None
@@ -70,7 +77,14 @@ def _queue(received: Received, caller: Caller, key: str) -> Job:
     action = _checked_action(received)
     by = caller.token.user
     with transaction.atomic():
-        job = control.draft(caller.connection, key, action, received.register(by=by), by=by, options=OPTIONS)
+        job = control.draft(
+            caller.connection,
+            key,
+            action,
+            received.register(by=by),
+            by=by,
+            options=OPTIONS,
+        )
         unattended.aim(job, JobState.QUEUED, rules=RULES)
     return job
 
@@ -78,13 +92,19 @@ def _queue(received: Received, caller: Caller, key: str) -> Job:
 def _checked_action(received: Received) -> Action:
     """Raises Refused when action or items are not what Zendesk takes."""
     if received.action is None and received.items is None:
-        raise refusals.invalid_parameter("job", "must be an object with action and items", CREATE)
+        raise refusals.invalid_parameter(
+            "job", "must be an object with action and items", CREATE
+        )
     if received.action not in Action.values:
-        raise refusals.invalid_parameter("job.action", f"must be one of {', '.join(Action.values)}", CREATE)
+        raise refusals.invalid_parameter(
+            "job.action", f"must be one of {', '.join(Action.values)}", CREATE
+        )
     if received.items != "array":
         raise refusals.invalid_parameter("job.items", "must be an array", CREATE)
     if not received.count:
         raise refusals.invalid_parameter("job.items", "must not be empty", CREATE)
     if received.count > MOST_ITEMS:
-        raise refusals.invalid_parameter("job.items", f"must have at most {MOST_ITEMS} items", CREATE)
+        raise refusals.invalid_parameter(
+            "job.items", f"must have at most {MOST_ITEMS} items", CREATE
+        )
     return Action(received.action)

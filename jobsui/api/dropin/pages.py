@@ -26,21 +26,35 @@ class Page:
 
 
 def page(request: HttpRequest, jobs: QuerySet[Job], where: str) -> Page:
-    """The page that is asked for, newest first. Raises Refused when that makes no sense; `where` names the action."""
+    """The page that is asked for, newest first. Raises Refused when that makes no
+    sense; `where` names the action."""
     size = _size(request, where)
     after, before = _cursor(request, AFTER, where), _cursor(request, BEFORE, where)
     if after and before:
         raise invalid_parameter("page", "must not have both after and before", where)
     try:
-        found = paging.by_time(jobs, f"<{after}" if after else f">{before}" if before else "", size)
+        found = paging.by_time(
+            jobs, f"<{after}" if after else f">{before}" if before else "", size
+        )
     except paging.BadCursor:
         raise _no_cursor(AFTER if after else BEFORE, where) from None
-    return Page(found.entries, _ends(request, found, size, has_more=bool(found.newer if before else found.older)))
+    return Page(
+        found.entries,
+        _ends(
+            request, found, size, has_more=bool(found.newer if before else found.older)
+        ),
+    )
 
 
-def _ends(request: HttpRequest, page: paging.Page[Job], size: int, *, has_more: bool) -> dict[str, Any]:
+def _ends(
+    request: HttpRequest, page: paging.Page[Job], size: int, *, has_more: bool
+) -> dict[str, Any]:
     shown = page.entries
-    last, first = (_encoded(paging.place(shown[-1])), _encoded(paging.place(shown[0]))) if shown else (None, None)
+    last, first = (
+        (_encoded(paging.place(shown[-1])), _encoded(paging.place(shown[0])))
+        if shown
+        else (None, None)
+    )
     return {
         "meta": {"has_more": has_more, "after_cursor": last, "before_cursor": first},
         "links": {
@@ -51,8 +65,14 @@ def _ends(request: HttpRequest, page: paging.Page[Job], size: int, *, has_more: 
 
 
 def _link(request: HttpRequest, way: str, cursor: str | None, size: int) -> str:
-    query = {name: value for name, value in request.GET.items() if name not in {AFTER, BEFORE}}
-    return request.build_absolute_uri(f"{request.path}?{urlencode(query | {way: cursor, SIZE: size})}")
+    query = {
+        name: value
+        for name, value in request.GET.items()
+        if name not in {AFTER, BEFORE}
+    }
+    return request.build_absolute_uri(
+        f"{request.path}?{urlencode(query | {way: cursor, SIZE: size})}"
+    )
 
 
 def _size(request: HttpRequest, where: str) -> int:

@@ -1,12 +1,19 @@
-"""What is refused, in the forms Zendesk uses (docs/zendesk.md says how sure they are) and with a sentence that says
-what to do."""
+"""What is refused, in the forms Zendesk uses (docs/zendesk.md says how sure they are)
+and with a sentence that says what to do."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
 
-from jobsui.connections.errors import ConnectionsError, Limited, NotSent, Unsure, ZendeskError, explain
+from jobsui.connections.errors import (
+    ConnectionsError,
+    Limited,
+    NotSent,
+    Unsure,
+    ZendeskError,
+    explain,
+)
 
 AGAIN_SECONDS = "30"
 SLOW_DOWN = "Number of allowed API requests per minute exceeded"
@@ -39,22 +46,34 @@ def wrong_method(allowed: Iterable[str]) -> Refused:
         f"Only {methods} is answered here. Jobs UI takes bulk jobs and passes reads on to Zendesk; send any other "
         "request to Zendesk itself."
     )
-    return _refused(405, {"error": "MethodNotAllowed", "description": description}, Allow=methods)
+    return _refused(
+        405, {"error": "MethodNotAllowed", "description": description}, Allow=methods
+    )
 
 
 def not_authenticated() -> Refused:
-    return _refused(401, {"error": "Couldn't authenticate you"}, WWW_Authenticate='Basic realm="Jobs UI"')
+    return _refused(
+        401,
+        {"error": "Couldn't authenticate you"},
+        WWW_Authenticate='Basic realm="Jobs UI"',
+    )
 
 
 def bad_bearer() -> Refused:
     description = "The access token provided is expired, revoked, malformed or invalid for other reasons."
     body = {"error": "invalid_token", "error_description": description}
-    return _refused(401, body, WWW_Authenticate='Bearer realm="Jobs UI", error="invalid_token"')
+    return _refused(
+        401, body, WWW_Authenticate='Bearer realm="Jobs UI", error="invalid_token"'
+    )
 
 
 def too_many_wrong_tokens(seconds: int) -> Refused:
     description = f"Too many wrong API tokens came from this address. Wait {seconds} seconds, and correct the token."
-    return _refused(429, {"error": "TooManyWrongTokens", "description": description}, Retry_After=str(seconds))
+    return _refused(
+        429,
+        {"error": "TooManyWrongTokens", "description": description},
+        Retry_After=str(seconds),
+    )
 
 
 def forbidden(description: str) -> Refused:
@@ -62,9 +81,11 @@ def forbidden(description: str) -> Refused:
 
 
 def invalid_parameter(attribute: str, rule: str, where: str) -> Refused:
-    """The form of Zendesk's parameter layer; `where` is like "api/v2/custom_objects/jobs/create"."""
+    """The form of Zendesk's parameter layer; `where` is like
+    "api/v2/custom_objects/jobs/create"."""
     message = (
-        f"You passed an invalid value for the {attribute} attribute. Invalid parameter: {attribute} {rule} from {where}"
+        f"You passed an invalid value for the {attribute} attribute. "
+        f"Invalid parameter: {attribute} {rule} from {where}"
     )
     return _refused(400, {"error": {"title": "Invalid attribute", "message": message}})
 
@@ -74,7 +95,13 @@ def bad_request(error: str, description: str) -> Refused:
 
 
 def no_length() -> Refused:
-    return _refused(411, {"error": "LengthRequired", "description": "Send the body with a Content-Length header."})
+    return _refused(
+        411,
+        {
+            "error": "LengthRequired",
+            "description": "Send the body with a Content-Length header.",
+        },
+    )
 
 
 def too_large(description: str) -> Refused:
@@ -83,13 +110,24 @@ def too_large(description: str) -> Refused:
 
 def slow_down(seconds: int) -> Refused:
     headers = {"Retry-After": str(seconds)}
-    return Refused(HttpResponse(SLOW_DOWN, status=429, content_type="text/plain; charset=utf-8", headers=headers))
+    return Refused(
+        HttpResponse(
+            SLOW_DOWN,
+            status=429,
+            content_type="text/plain; charset=utf-8",
+            headers=headers,
+        )
+    )
 
 
 def no_answer(error: ZendeskError | ConnectionsError) -> Refused:
     """Zendesk could not be asked: just now, or until somebody mends the connection."""
     if isinstance(error, Limited | NotSent | Unsure):
-        return _refused(503, {"error": "ServiceUnavailable", "description": explain(error)}, Retry_After=AGAIN_SECONDS)
+        return _refused(
+            503,
+            {"error": "ServiceUnavailable", "description": explain(error)},
+            Retry_After=AGAIN_SECONDS,
+        )
     description = explain(error) if isinstance(error, ZendeskError) else str(error)
     return _refused(502, {"error": "BadGateway", "description": description})
 

@@ -8,12 +8,18 @@ from django.http import HttpRequest
 
 from jobsui.access import tokens
 from jobsui.access.models import ApiToken, Scope
-from jobsui.api.dropin.refusals import bad_bearer, forbidden, not_authenticated, too_many_wrong_tokens
+from jobsui.api.dropin.refusals import (
+    bad_bearer,
+    forbidden,
+    not_authenticated,
+    too_many_wrong_tokens,
+)
 from jobsui.api.throttle import wrong_token
 from jobsui.connections.models import Connection
 
 AS_USER = "/token"
-"""What the user name of Zendesk's basic authentication ends in: somebody@example.com/token."""
+"""What the user name of Zendesk's basic authentication ends in:
+somebody@example.com/token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,13 @@ def caller(request: HttpRequest) -> Caller:
     """Who is calling. Raises Refused."""
     scheme, _, given = request.headers.get("Authorization", "").strip().partition(" ")
     bearer = scheme.lower() == "bearer"
-    text = given.strip() if bearer else _password(given) if scheme.lower() == "basic" else ""
+    text = (
+        given.strip()
+        if bearer
+        else _password(given)
+        if scheme.lower() == "basic"
+        else ""
+    )
     if not text:
         raise not_authenticated()
     token = tokens.recognise(text)
@@ -54,9 +66,12 @@ def require(caller: Caller, scope: Scope) -> None:
 
 
 def _password(given: str) -> str:
-    """The token of basic authentication, "" when it is not given as Zendesk's clients do."""
+    """The token of basic authentication, "" when it is not given as Zendesk's clients
+    do."""
     try:
-        user, _, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")
+        user, _, password = (
+            base64.b64decode(given.strip(), validate=True).decode().partition(":")
+        )
     except (binascii.Error, ValueError):
         return ""
     return password if user.endswith(AS_USER) else ""

@@ -1,4 +1,5 @@
-"""Job statuses: our jobs as Zendesk would tell of them, for good, and streamed: one may have 100,000 results."""
+"""Job statuses: our jobs as Zendesk would tell of them, for good, and streamed: one may
+have 100,000 results."""
 
 import itertools
 import json
@@ -23,10 +24,17 @@ MOST_IDS = 100
 PREFIX = "V3-"
 QUEUED, WORKING, COMPLETED, FAILED = "queued", "working", "completed", "failed"
 STATUS = {
-    JobState.CHECKING: QUEUED, JobState.QUEUED: QUEUED, JobState.RUNNING: WORKING, JobState.PAUSING: WORKING,
-    JobState.PAUSED: WORKING, JobState.CANCELLING: WORKING, JobState.COMPLETED: COMPLETED,
-    JobState.NEEDS_DECISION: COMPLETED, JobState.CANCELLED: FAILED, JobState.FAILED: FAILED,
-}  # fmt: skip
+    JobState.CHECKING: QUEUED,
+    JobState.QUEUED: QUEUED,
+    JobState.RUNNING: WORKING,
+    JobState.PAUSING: WORKING,
+    JobState.PAUSED: WORKING,
+    JobState.CANCELLING: WORKING,
+    JobState.COMPLETED: COMPLETED,
+    JobState.NEEDS_DECISION: COMPLETED,
+    JobState.CANCELLED: FAILED,
+    JobState.FAILED: FAILED,
+}
 JOB_TYPES = {
     Action.CREATE: "Bulk Create Custom Object Record",
     Action.UPDATE: "Bulk Update Custom Object Record",
@@ -55,25 +63,37 @@ def show_many(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """Ids that are not known are left out."""
     ids = list(dict.fromkeys(filter(None, request.GET.get("ids", "").split(","))))
     if not 1 <= len(ids) <= MOST_IDS:
-        raise refusals.invalid_parameter("ids", f"must have 1 to {MOST_IDS} ids", SHOW_MANY)
+        raise refusals.invalid_parameter(
+            "ids", f"must have 1 to {MOST_IDS} ids", SHOW_MANY
+        )
     found = _jobs(caller, ids)
     return _many(request, [found[each] for each in ids if each in found], {})
 
 
 def one(request: HttpRequest, job: Job, *, status: int = 200) -> HttpResponseBase:
-    return _streamed(itertools.chain(['{"job_status":'], _told(request, job), ["}"]), status)
+    return _streamed(
+        itertools.chain(['{"job_status":'], _told(request, job), ["}"]), status
+    )
 
 
-def _many(request: HttpRequest, jobs: Iterable[Job], ends: dict[str, Any]) -> HttpResponseBase:
+def _many(
+    request: HttpRequest, jobs: Iterable[Job], ends: dict[str, Any]
+) -> HttpResponseBase:
     told = _listed(_told(request, job) for job in jobs)
     rest = _json(ends)[1:-1]
-    return _streamed(itertools.chain(['{"job_statuses":'], told, [f",{rest}}}" if rest else "}"]), 200)
+    return _streamed(
+        itertools.chain(['{"job_statuses":'], told, [f",{rest}}}" if rest else "}"]),
+        200,
+    )
 
 
 def _jobs(caller: Caller, ids: Iterable[str]) -> dict[str, Job]:
     """{id: job} of those ids that are known."""
     codes = {code: each for each in ids if (code := _code(each))}
-    return {codes[job.code]: job for job in finding.requested_jobs(caller.token).filter(code__in=codes)}
+    return {
+        codes[job.code]: job
+        for job in finding.requested_jobs(caller.token).filter(code__in=codes)
+    }
 
 
 def _code(status_id: str) -> UUID | None:
@@ -110,7 +130,8 @@ def _told(request: HttpRequest, job: Job) -> Iterator[str]:
 
 
 def _status(job: Job) -> str:
-    """A draft that does not go on by itself waits for a person; a program that polls would wait for ever."""
+    """A draft that does not go on by itself waits for a person; a program that polls
+    would wait for ever."""
     if job.is_draft:
         return QUEUED if job.goes_on else FAILED
     return STATUS[JobState(job.state)]
@@ -147,4 +168,6 @@ def _json(value: Any) -> str:
 
 
 def _streamed(pieces: Iterable[str], status: int) -> StreamingHttpResponse:
-    return StreamingHttpResponse(in_pieces(pieces), status=status, content_type="application/json; charset=utf-8")
+    return StreamingHttpResponse(
+        in_pieces(pieces), status=status, content_type="application/json; charset=utf-8"
+    )

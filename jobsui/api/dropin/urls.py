@@ -6,8 +6,14 @@ from jobsui.api.dropin import jobs, passing, statuses
 from jobsui.api.dropin.door import door, nowhere
 
 urlpatterns = [
-    re_path(r"^custom_objects/([^/]+)/jobs(?:\.json)?$", door(POST=jobs.create, takes_files=True)),
-    re_path(r"^custom_objects/[^/]+/records/search(?:\.json)?$", door(GET=passing.read, POST=passing.search)),
+    re_path(
+        r"^custom_objects/([^/]+)/jobs(?:\.json)?$",
+        door(POST=jobs.create, takes_files=True),
+    ),
+    re_path(
+        r"^custom_objects/[^/]+/records/search(?:\.json)?$",
+        door(GET=passing.read, POST=passing.search),
+    ),
     re_path(r"^custom_objects(?:/.+|\.json)?$", door(GET=passing.read)),
     re_path(r"^job_statuses(?:\.json)?$", door(GET=statuses.index)),
     re_path(r"^job_statuses/show_many(?:\.json)?$", door(GET=statuses.show_many)),

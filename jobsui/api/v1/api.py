@@ -11,7 +11,16 @@ from ninja.parser import Parser
 from jobsui.api import problems
 from jobsui.api.door import READ
 from jobsui.api.problems import Problem
-from jobsui.api.v1 import batches, connections, files, jobs, objects, requests, rows, steering
+from jobsui.api.v1 import (
+    batches,
+    connections,
+    files,
+    jobs,
+    objects,
+    requests,
+    rows,
+    steering,
+)
 
 DESCRIPTION = """\
 Everything the pages of Jobs UI do, for programs. Sign in with an API token (`Authorization: Bearer TOKEN`), made at
@@ -24,7 +33,8 @@ making it twice.
 
 
 DEEPEST = 100
-"""Levels of a body. What comes in goes on to databases, Zendesk and answers, none of which takes any number."""
+"""Levels of a body. What comes in goes on to databases, Zendesk and answers, none of
+which takes any number."""
 
 
 class StrictParser(Parser):
@@ -36,21 +46,30 @@ class StrictParser(Parser):
             if _is_deeper(body, DEEPEST):
                 raise RecursionError
         except RecursionError:
-            raise Problem(400, "not_json", f"The body is nested more than {DEEPEST} levels deep.") from None
+            raise Problem(
+                400, "not_json", f"The body is nested more than {DEEPEST} levels deep."
+            ) from None
         except ValueError as error:
-            raise Problem(400, "not_json", f"The body is not JSON: {error}. Send it as UTF-8.") from None
+            raise Problem(
+                400, "not_json", f"The body is not JSON: {error}. Send it as UTF-8."
+            ) from None
         return body
 
 
 class Api(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """With refusals under their own content type, which the library has no place for."""
+        """With refusals under their own content type, which the library has no place
+        for."""
         schema = super().get_openapi_schema(**options)
         for operations in schema["paths"].values():
             for operation in operations.values():
                 for status, answer in operation["responses"].items():
-                    if int(status) >= 400 and "application/json" in answer.get("content", {}):
-                        answer["content"][problems.CONTENT_TYPE] = answer["content"].pop("application/json")
+                    if int(status) >= 400 and "application/json" in answer.get(
+                        "content", {}
+                    ):
+                        answer["content"][problems.CONTENT_TYPE] = answer[
+                            "content"
+                        ].pop("application/json")
         return schema
 
 
@@ -58,7 +77,12 @@ def _is_deeper(body: Any, levels: int) -> bool:
     level = [body] if isinstance(body, dict | list) else []
     for _ in range(levels):
         members = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [inner for each in members for inner in each if isinstance(inner, dict | list)]
+        level = [
+            inner
+            for each in members
+            for inner in each
+            if isinstance(inner, dict | list)
+        ]
     return bool(level)
 
 
@@ -67,9 +91,15 @@ def _no_constant(name: str) -> None:
 
 
 api = Api(
-    title="Jobs UI", version="1", description=DESCRIPTION, urls_namespace="api-v1", auth=READ, parser=StrictParser(),
-    openapi_url="/openapi.json", docs_url="/docs",
-)  # fmt: skip
+    title="Jobs UI",
+    version="1",
+    description=DESCRIPTION,
+    urls_namespace="api-v1",
+    auth=READ,
+    parser=StrictParser(),
+    openapi_url="/openapi.json",
+    docs_url="/docs",
+)
 problems.install(api)
 api.add_router("/connections", connections.router, tags=["Connections"])
 api.add_router("/connections", objects.router, tags=["Objects"])

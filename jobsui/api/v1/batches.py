@@ -63,52 +63,95 @@ class BatchDetail(BatchOut):
     job: UUID
     request: SentOut
     answer: Any
-    """Body of the last answer to the request; text where it is no JSON, null without one."""
+    """Body of the last answer to the request; text where it is no JSON, null without
+    one."""
     reply: Any
     """The last job status Zendesk gave; null before there is one."""
     tries: list[AttemptOut]
 
 
 @of_job.get(
-    "/{uuid:id}/batches", operation_id="list_batches", summary="The batches of a job",
+    "/{uuid:id}/batches",
+    operation_id="list_batches",
+    summary="The batches of a job",
     response=answers(200, Listed[BatchOut], 404),
-)  # fmt: skip
+)
 def batch_list(
-    request: ApiRequest, code: Code, state: BatchState | None = None, cursor: Text = "", limit: Limit = paging.SIZE
+    request: ApiRequest,
+    code: Code,
+    state: BatchState | None = None,
+    cursor: Text = "",
+    limit: Limit = paging.SIZE,
 ) -> Any:
     """In the order of the file."""
     batches = finding.draft_or_job(request.auth, code).batches.all()
     found = batches.filter(state=state) if state else batches
-    return listed(request, paging.by_number(found, "seq", cursor, limit), lambda batch: BatchOut(**_facts(batch)))
+    return listed(
+        request,
+        paging.by_number(found, "seq", cursor, limit),
+        lambda batch: BatchOut(**_facts(batch)),
+    )
 
 
-@router.get("/{id}", operation_id="get_batch", summary="A batch", response=answers(200, BatchDetail, 404))
+@router.get(
+    "/{id}",
+    operation_id="get_batch",
+    summary="A batch",
+    response=answers(200, BatchDetail, 404),
+)
 def detail(request: ApiRequest, pk: Annotated[Id, Path(alias="id")]) -> Any:
     """The request as it was sent, all its items in it, and what was answered."""
     batch = finding.batch_by_id(request.auth, pk)
     told = reporting.exchange(batch)
-    sent = SentOut(method=told.method, url=told.url, headers=told.headers, body=json.loads(told.body))
+    sent = SentOut(
+        method=told.method,
+        url=told.url,
+        headers=told.headers,
+        body=json.loads(told.body),
+    )
     return BatchDetail(
-        **_facts(batch), job=batch.job.code, request=sent, answer=_parsed(told.answer), reply=_parsed(told.reply),
+        **_facts(batch),
+        job=batch.job.code,
+        request=sent,
+        answer=_parsed(told.answer),
+        reply=_parsed(told.reply),
         tries=[_attempt(one) for one in told.attempts],
-    )  # fmt: skip
+    )
 
 
 def _facts(batch: Batch) -> dict[str, Any]:
-    same = ("state", "first_row", "last_row", "succeeded", "failed", "uncertain", "cancelled", "sent_at", "accepted_at",
-            "done_at")  # fmt: skip
+    same = (
+        "state",
+        "first_row",
+        "last_row",
+        "succeeded",
+        "failed",
+        "uncertain",
+        "cancelled",
+        "sent_at",
+        "accepted_at",
+        "done_at",
+    )
     return {name: getattr(batch, name) for name in same} | {
-        "id": batch.pk, "number": batch.seq, "rows": batch.size, "attempts": batch.attempts_made,
+        "id": batch.pk,
+        "number": batch.seq,
+        "rows": batch.size,
+        "attempts": batch.attempts_made,
         "job_status": batch.status_id or None,
-    }  # fmt: skip
+    }
 
 
 def _attempt(attempt: Attempt) -> AttemptOut:
     return AttemptOut(
-        number=attempt.number, at=attempt.at, rows=attempt.items, result=attempt.result or None,
-        note=attempt.note or None, http_status=attempt.http_status, elapsed_ms=attempt.elapsed_ms,
+        number=attempt.number,
+        at=attempt.at,
+        rows=attempt.items,
+        result=attempt.result or None,
+        note=attempt.note or None,
+        http_status=attempt.http_status,
+        elapsed_ms=attempt.elapsed_ms,
         answer_headers=attempt.answer_headers,
-    )  # fmt: skip
+    )
 
 
 def _parsed(text: str) -> Any:

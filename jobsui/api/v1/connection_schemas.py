@@ -11,18 +11,27 @@ from jobsui.api.v1.words import PLAIN, Body, Name
 from jobsui.connections import credentials, hosts
 from jobsui.connections.models import MOST_REQUESTS, WINDOW, Connection, SignIn
 
-Called = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), PLAIN]
-Secret = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), PLAIN]
+Called = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), PLAIN
+]
+Secret = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), PLAIN
+]
 Rate = Annotated[int, Field(ge=1, le=MOST_REQUESTS)]
 Window = Annotated[int, Field(ge=1, le=WINDOW)]
 Share = Annotated[int, Field(ge=1, le=100)]
-SECRETS = {"client_secret": "client_secret", "access_token": "access_token", "refresh_token": "refresh_token",
-           "token": "api_token"}  # fmt: skip
+SECRETS = {
+    "client_secret": "client_secret",
+    "access_token": "access_token",
+    "refresh_token": "refresh_token",
+    "token": "api_token",
+}
 """Which secret each member of `auth` is."""
 
 
 class OAuthClientIn(Body):
-    """An OAuth client with the client credentials grant; its tokens are fetched and renewed by Jobs UI."""
+    """An OAuth client with the client credentials grant; its tokens are fetched and
+    renewed by Jobs UI."""
 
     method: Literal["oauth_client"] = "oauth_client"
     client_id: Name
@@ -30,7 +39,8 @@ class OAuthClientIn(Body):
 
 
 class OAuthTokenIn(Body):
-    """A token you already have; with a refresh token and its client it is renewed before it ends."""
+    """A token you already have; with a refresh token and its client it is renewed
+    before it ends."""
 
     method: Literal["oauth_token"]
     access_token: Secret
@@ -48,7 +58,11 @@ class ApiTokenIn(Body):
 
 
 def _method(auth: Any) -> Any:
-    return auth.get("method", "oauth_client") if isinstance(auth, dict) else getattr(auth, "method", None)
+    return (
+        auth.get("method", "oauth_client")
+        if isinstance(auth, dict)
+        else getattr(auth, "method", None)
+    )
 
 
 AuthIn = Annotated[
@@ -64,7 +78,8 @@ AuthIn = Annotated[
 
 
 class ConnectionChange(Body):
-    """Either `subdomain` ("acme" of acme.zendesk.com) or `base_url`, for hosts JOBSUI_API_HOSTS lists."""
+    """Either `subdomain` ("acme" of acme.zendesk.com) or `base_url`, for hosts
+    JOBSUI_API_HOSTS lists."""
 
     name: Called | None = None
     subdomain: Name | None = None
@@ -75,7 +90,8 @@ class ConnectionChange(Body):
     requests_per_minute: Rate | None = None
     """The account's own limit."""
     share: Share | None = None
-    """Percent of these requests that Jobs UI uses at most; the rest is left to other integrations."""
+    """Percent of these requests that Jobs UI uses at most; the rest is left to other
+    integrations."""
     max_running_jobs: Window | None = None
     posts_ahead: bool | None = None
     """Send a batch a moment before a job slot is known to be free."""
@@ -98,9 +114,14 @@ class ConnectionChange(Body):
         return values
 
     def secrets(self) -> dict[str, str]:
-        """By their names, "" for those that are to be forgotten; none when the sign-in stays."""
+        """By their names, "" for those that are to be forgotten; none when the sign-in
+        stays."""
         given = self.auth.dict() if self.auth else {}
-        return {name: given[member] or "" for member, name in SECRETS.items() if member in given}
+        return {
+            name: given[member] or ""
+            for member, name in SECRETS.items()
+            if member in given
+        }
 
 
 class ConnectionIn(ConnectionChange):
@@ -110,7 +131,9 @@ class ConnectionIn(ConnectionChange):
     @model_validator(mode="after")
     def _some_host(self) -> Self:
         if not self.subdomain and not self.base_url:
-            raise ValueError("send subdomain, or base_url for a host that JOBSUI_API_HOSTS lists")
+            raise ValueError(
+                "send subdomain, or base_url for a host that JOBSUI_API_HOSTS lists"
+            )
         return self
 
 

@@ -19,7 +19,9 @@ from jobsui.jobs.models import File as StoredFile
 
 router = Router()
 CHOICES = ["", *intake.ENCODINGS]
-ONE_FILE = "Send one file, as the part “file” of multipart/form-data: curl -F file=@rows.csv"
+ONE_FILE = (
+    "Send one file, as the part “file” of multipart/form-data: curl -F file=@rows.csv"
+)
 
 
 def _known(encoding: str) -> str:
@@ -31,7 +33,9 @@ def _known(encoding: str) -> str:
 class LayoutIn(Schema):
     """How to read the file, where it should not be detected."""
 
-    encoding: Annotated[str, Field(json_schema_extra={"enum": CHOICES}), AfterValidator(_known)] = ""
+    encoding: Annotated[
+        str, Field(json_schema_extra={"enum": CHOICES}), AfterValidator(_known)
+    ] = ""
     delimiter: Literal["", ",", ";", "\t", "|"] = ""
     sheet: Annotated[Text, Field(max_length=255)] = ""
     """Of a workbook; the first if not said."""
@@ -63,12 +67,19 @@ class FileOut(Schema):
 
 
 @router.post(
-    "", auth=RUN, operation_id="upload_file", summary="Upload a file", response=answers(201, FileOut, 400, 409, 413),
+    "",
+    auth=RUN,
+    operation_id="upload_file",
+    summary="Upload a file",
+    response=answers(201, FileOut, 400, 409, 413),
     openapi_extra=idempotency.PARAMETER,
-)  # fmt: skip
-def upload(request: ApiRequest, layout: Form[LayoutIn], file: File[UploadedFile]) -> HttpResponse:
-    """CSV, XLSX, JSON or JSON Lines, as `multipart/form-data`. It is stored as it comes and read in the background, by
-    which it becomes `ready`, or `rejected`. A job can be made of it at once."""
+)
+def upload(
+    request: ApiRequest, layout: Form[LayoutIn], file: File[UploadedFile]
+) -> HttpResponse:
+    """CSV, XLSX, JSON or JSON Lines, as `multipart/form-data`. It is stored as it comes
+    and read in the background, by which it becomes `ready`, or `rejected`. A job can be
+    made of it at once."""
     if len(request.FILES) != 1 or len(request.FILES.getlist("file")) != 1:
         raise Problem(422, "one_file", ONE_FILE)
     chosen = layout.dict()
@@ -81,7 +92,12 @@ def upload(request: ApiRequest, layout: Form[LayoutIn], file: File[UploadedFile]
         return idempotency.once(request, make, fingerprint="\n".join(facts))
 
 
-@router.get("/{uuid:id}", operation_id="get_file", summary="A file", response=answers(200, FileOut, 404))
+@router.get(
+    "/{uuid:id}",
+    operation_id="get_file",
+    summary="A file",
+    response=answers(200, FileOut, 404),
+)
 def detail(request: ApiRequest, code: Code) -> Any:
     """What was detected about it, and its first rows."""
     return shown(finding.file(request.auth, code))
@@ -89,8 +105,17 @@ def detail(request: ApiRequest, code: Code) -> Any:
 
 def shown(file: StoredFile) -> FileOut:
     return FileOut(
-        id=file.code, name=file.name, state=FileState(file.state), format=file.format or None, size=file.size,
-        sha256=file.sha256, encoding=file.encoding.removesuffix("-sig") or None, delimiter=file.delimiter or None,
-        sheets=file.sheets, columns=file.columns, rows=file.rows,
-        sample=[SampleRow(row=row, cells=cells) for row, cells in file.sample], error=file.error or None,
-    )  # fmt: skip
+        id=file.code,
+        name=file.name,
+        state=FileState(file.state),
+        format=file.format or None,
+        size=file.size,
+        sha256=file.sha256,
+        encoding=file.encoding.removesuffix("-sig") or None,
+        delimiter=file.delimiter or None,
+        sheets=file.sheets,
+        columns=file.columns,
+        rows=file.rows,
+        sample=[SampleRow(row=row, cells=cells) for row, cells in file.sample],
+        error=file.error or None,
+    )

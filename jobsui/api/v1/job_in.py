@@ -15,7 +15,8 @@ from jobsui.jobs.models import Job
 
 Items = Annotated[list[dict[str, Any]], Field(min_length=1)]
 Mapping = dict[Name, Name]
-"""{column: field}; a field is name, external_id, id, or the key of one of the object's fields."""
+"""{column: field}; a field is name, external_id, id, or the key of one of the object's
+fields."""
 
 
 class OptionsIn(Body):
@@ -26,7 +27,8 @@ class OptionsIn(Body):
     invalid: Literal["stop", "skip"] = "stop"
     """Rows with problems keep the job from being launched, or are left out of it."""
     own_external_ids: bool = True
-    """Rows to create without an external id get one of the job's making, so that a lost answer can be settled."""
+    """Rows to create without an external id get one of the job's making, so that a lost
+    answer can be settled."""
 
     def on(self, options: Options) -> Options:
         """These options with what was said changed."""
@@ -39,7 +41,8 @@ class RulesIn(Body):
     weight: Literal["low", "normal", "high"] = "normal"
     """Its share of the account beside other jobs."""
     stop_percent: Annotated[int, Field(ge=1, le=100)] | None = 50
-    """It pauses by itself when this many percent of its last `stop_rows` rows failed; null: never."""
+    """It pauses by itself when this many percent of its last `stop_rows` rows failed;
+    null: never."""
     stop_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     stop_refusals: Annotated[int, Field(ge=1, le=1000)] | None = 10
     """... or when Zendesk refused so many requests in a row as a whole; null: never."""
@@ -61,7 +64,8 @@ class JobIn(Body):
     file: Annotated[UUID, Field(strict=False)] | None = None
     """Id of an uploaded file, ..."""
     items: Items | None = None
-    """... or the records themselves, each an object. Members are columns; those of custom_object_fields are, too."""
+    """... or the records themselves, each an object. Members are columns; those of
+    custom_object_fields are, too."""
     mapping: Mapping | None = None
     """Without one, columns named like fields map themselves."""
     options: OptionsIn = OptionsIn()
@@ -91,7 +95,8 @@ class JobChange(Body):
 
 class LaunchIn(Body):
     canary: bool | None = None
-    """Send the first batch alone; resume lets the others follow. As said when the job was made, if not said."""
+    """Send the first batch alone; resume lets the others follow. As said when the job
+    was made, if not said."""
     rules: RulesIn = RulesIn()
 
 
@@ -109,7 +114,9 @@ class ResolveIn(Body):
 def targets(chosen: Mapping, to: CustomObject, action: Action) -> dict[str, str]:
     """A mapping in our own words. Raises MappingRefused."""
     offered = mapping.targets(to.schema, action)
-    return {column: mapping.target_key(field, offered) for column, field in chosen.items()}
+    return {
+        column: mapping.target_key(field, offered) for column, field in chosen.items()
+    }
 
 
 def rules_of(job: Job, said: RulesIn | None) -> Rules:

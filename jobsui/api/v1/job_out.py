@@ -53,15 +53,16 @@ class JobOut(Schema):
     started_at: datetime | None
     finished_at: datetime | None
     error: str | None
-    """Why it stands still or failed, and what to do; null while it goes on by itself."""
+    """Why it stands still or failed, and what to do; null while it goes on by
+    itself."""
     counts: Counts
     batches: BatchCounts
     records_per_second: float | None
     """Over the last minute; null unless it runs and something can be said."""
     eta_seconds: int | None
     held_by: str | None
-    """What keeps it from going faster now: rate, window, others, blocked, unreachable, doubt, workers, paused or
-    approval."""
+    """What keeps it from going faster now: rate, window, others, blocked, unreachable,
+    doubt, workers, paused or approval."""
 
 
 def found(request: ApiRequest, code: UUID) -> JobOut:
@@ -71,9 +72,12 @@ def found(request: ApiRequest, code: UUID) -> JobOut:
 
 
 def shower(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobOut]:
-    """How each of these jobs is told, which come with their holder and all they point at: one query for all."""
+    """How each of these jobs is told, which come with their holder and all they point
+    at: one query for all."""
     in_flight = reporting.in_flight(jobs)
-    return lambda job: shown(job, request.build_absolute_uri(page(job)), in_flight.get(job.pk, 0))
+    return lambda job: shown(
+        job, request.build_absolute_uri(page(job)), in_flight.get(job.pk, 0)
+    )
 
 
 def page(job: Job) -> str:
@@ -95,7 +99,8 @@ def shown(job: Job, url: str, in_flight: int) -> JobOut:
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
-        # A draft that Zendesk cannot be asked about just now has a reason, but goes on by itself.
+        # A draft that Zendesk cannot be asked about just now has a reason, but goes on
+        # by itself.
         error=None if job.goes_on else job.reason or None,
         counts=Counts(**job.counts),
         batches=BatchCounts(

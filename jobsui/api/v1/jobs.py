@@ -32,20 +32,29 @@ NONE = UUID(int=0)
 
 
 @router.post(
-    "", auth=RUN, operation_id="create_job", summary="Make a job",
-    response=answers(201, JobOut, 400, 409, 413, 502, 503), openapi_extra=idempotency.PARAMETER,
-)  # fmt: skip
+    "",
+    auth=RUN,
+    operation_id="create_job",
+    summary="Make a job",
+    response=answers(201, JobOut, 400, 409, 413, 502, 503),
+    openapi_extra=idempotency.PARAMETER,
+)
 def create(request: ApiRequest, body: JobIn) -> HttpResponse:
-    """Of an uploaded file or a list of items. It is read and checked in the background; then it waits, `ready`, or is
-    launched. Where a person has to decide, it stays a draft whose `error` says why. What cannot work is refused at once
-    where that is plain already. An object that is not known yet is looked up at Zendesk."""
+    """Of an uploaded file or a list of items. It is read and checked in the background;
+    then it waits, `ready`, or is launched. Where a person has to decide, it stays a
+    draft whose `error` says why. What cannot work is refused at once where that is
+    plain already. An object that is not known yet is looked up at Zendesk."""
     with named_in_body("connection"):
         connection = finding.connection_called(request.auth, body.connection)
     target = objects.read_once(connection, body.object)
     with _kept(body.items) as items:
 
         def make() -> idempotency.Made:
-            file = intake.register(items, by=request.auth.user) if items else _file(request, body)
+            file = (
+                intake.register(items, by=request.auth.user)
+                if items
+                else _file(request, body)
+            )
             return 201, job_out.found(request, _begun(request, body, target, file).code)
 
         return idempotency.once(request, make)
@@ -69,27 +78,43 @@ class JobFilter(Schema):
     @property
     def conditions(self) -> dict[str, Any]:
         chosen = {
-            "state": self.state, "object_key": self.object, "action": self.action,
-            "created_by__username": self.created_by, "file__name__icontains": self.q,
-            "created_at__gt": self.created_after, "created_at__lt": self.created_before,
-        }  # fmt: skip
+            "state": self.state,
+            "object_key": self.object,
+            "action": self.action,
+            "created_by__username": self.created_by,
+            "file__name__icontains": self.q,
+            "created_at__gt": self.created_after,
+            "created_at__lt": self.created_before,
+        }
         return {column: value for column, value in chosen.items() if value}
 
 
-@router.get("", operation_id="list_jobs", summary="Jobs", response=answers(200, Listed[JobOut]))
+@router.get(
+    "", operation_id="list_jobs", summary="Jobs", response=answers(200, Listed[JobOut])
+)
 def job_list(request: ApiRequest, wanted: Query[JobFilter]) -> Any:
     """Newest first, drafts among them. Every filter narrows."""
     jobs = finding.drafts_and_jobs(request.auth).filter(**wanted.conditions)
     if wanted.connection:
-        jobs = jobs.filter(connection__in=finding.connections_called(request.auth, wanted.connection))
+        jobs = jobs.filter(
+            connection__in=finding.connections_called(request.auth, wanted.connection)
+        )
     page = paging.by_time(jobs, wanted.cursor, wanted.limit)
     return listed(request, page, job_out.shower(request, page.entries))
 
 
-@router.get("/{uuid:id}", operation_id="get_job", summary="A job", response=answers(200, JobOut, 404))
-def detail(request: ApiRequest, code: Code, wait: Annotated[int, Field(ge=0, le=60)] = 0) -> Any:
-    """As it is now. With `wait`, the answer comes as soon as the job is over or needs a person (a draft that is ready
-    does), or after so many seconds; when many wait already, at once: then ask again a second later."""
+@router.get(
+    "/{uuid:id}",
+    operation_id="get_job",
+    summary="A job",
+    response=answers(200, JobOut, 404),
+)
+def detail(
+    request: ApiRequest, code: Code, wait: Annotated[int, Field(ge=0, le=60)] = 0
+) -> Any:
+    """As it is now. With `wait`, the answer comes as soon as the job is over or needs a
+    person (a draft that is ready does), or after so many seconds; when many wait
+    already, at once: then ask again a second later."""
     job = finding.draft_or_job(request.auth, code)
     if wait and job.goes_on:
         waiting.until_at_rest(job, wait)
@@ -97,11 +122,15 @@ def detail(request: ApiRequest, code: Code, wait: Annotated[int, Field(ge=0, le=
 
 
 @router.patch(
-    "/{uuid:id}", auth=RUN, operation_id="change_job", summary="Change a job",
+    "/{uuid:id}",
+    auth=RUN,
+    operation_id="change_job",
+    summary="Change a job",
     response=answers(200, JobOut, 400, 404, 409, 413),
-)  # fmt: skip
+)
 def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
-    """A draft is mapped and read anew, and checked again. Once launched, its rules can be changed until it is over."""
+    """A draft is mapped and read anew, and checked again. Once launched, its rules can
+    be changed until it is over."""
     job = finding.draft_or_job(request.auth, code)
     with transaction.atomic():
         if body.mapping is not None or body.options:
@@ -115,18 +144,27 @@ def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
 
 
 @router.delete(
-    "/{uuid:id}", auth=RUN, operation_id="delete_job", summary="Throw a draft away",
+    "/{uuid:id}",
+    auth=RUN,
+    operation_id="delete_job",
+    summary="Throw a draft away",
     response=answers(204, None, 404, 409),
-)  # fmt: skip
+)
 def delete(request: ApiRequest, code: Code) -> Any:
     """With its file, unless another job has it. Launched jobs stay in the history."""
     control.discard(finding.draft_or_job(request.auth, code), by=request.auth.user)
     return Status(204, None)
 
 
-def _kept(items: list[dict[str, Any]] | None) -> AbstractContextManager[intake.Stored | None]:
+def _kept(
+    items: list[dict[str, Any]] | None,
+) -> AbstractContextManager[intake.Stored | None]:
     """Items in storage as a file, for as long as it lasts to make a job of them."""
-    return nullcontext() if items is None else intake.storing([json.dumps(items).encode()], "items.json")
+    return (
+        nullcontext()
+        if items is None
+        else intake.storing([json.dumps(items).encode()], "items.json")
+    )
 
 
 def _file(request: ApiRequest, body: JobIn) -> File:
@@ -137,9 +175,14 @@ def _file(request: ApiRequest, body: JobIn) -> File:
 def _begun(request: ApiRequest, body: JobIn, target: CustomObject, file: File) -> Job:
     """The draft, on its way. Raises what is plain already."""
     job = control.draft(
-        target.connection, target.key, body.action, file, by=request.auth.user, options=body.options.on(Options()),
+        target.connection,
+        target.key,
+        body.action,
+        file,
+        by=request.auth.user,
+        options=body.options.on(Options()),
         mapping=job_in.targets(body.mapping or {}, target, body.action),
-    )  # fmt: skip
+    )
     unattended.require_way(job)
     aim = JobState.QUEUED if body.launch else JobState.READY
     unattended.aim(job, aim, canary=body.canary, rules=body.rules.on(Rules.of(job)))
@@ -152,4 +195,6 @@ def _remap(job: Job, body: JobChange) -> None:
         target = CustomObject.objects.get(connection=job.connection, key=job.object_key)
         chosen = job_in.targets(body.mapping, target, Action(job.action))
     options = Options.from_json(job.options)
-    control.set_mapping(job, chosen, body.options.on(options) if body.options else options)
+    control.set_mapping(
+        job, chosen, body.options.on(options) if body.options else options
+    )

@@ -80,9 +80,11 @@ class ObjectOut(Schema):
 
 
 @router.get(
-    "/{uuid:id}/objects", operation_id="list_objects", summary="Objects",
+    "/{uuid:id}/objects",
+    operation_id="list_objects",
+    summary="Objects",
     response=answers(200, Listed[ObjectOut], 404),
-)  # fmt: skip
+)
 def list_objects(request: ApiRequest, code: Code) -> dict[str, Any]:
     """As known here, by key, on one page; sync reads them from Zendesk."""
     connection = finding.connection(request.auth, code)
@@ -90,40 +92,57 @@ def list_objects(request: ApiRequest, code: Code) -> dict[str, Any]:
 
 
 @router.post(
-    "/{uuid:id}/objects", auth=RUN, operation_id="add_object", summary="Add an object by its key",
+    "/{uuid:id}/objects",
+    auth=RUN,
+    operation_id="add_object",
+    summary="Add an object by its key",
     response=answers(200, ObjectOut, 400, 404, 409, 413, 502, 503) | {201: ObjectOut},
     openapi_extra=idempotency.PARAMETER,
-)  # fmt: skip
+)
 def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
-    """Read from Zendesk at once, or kept unread while Zendesk cannot be asked. One that is known already is answered as
-    it is known, with 200."""
+    """Read from Zendesk at once, or kept unread while Zendesk cannot be asked. One that
+    is known already is answered as it is known, with 200."""
     connection = finding.connection(request.auth, code)
 
     def adding() -> idempotency.Made:
         known = connection.objects_known.filter(key=body.key).first()
-        return (200, shown(known)) if known else (201, shown(objects.add_by_key(connection, body.key)))
+        return (
+            (200, shown(known))
+            if known
+            else (201, shown(objects.add_by_key(connection, body.key)))
+        )
 
     return idempotency.at_most_once(request, adding)
 
 
 @router.post(
-    "/{uuid:id}/objects/sync", auth=RUN, operation_id="sync_objects", summary="Read all objects",
+    "/{uuid:id}/objects/sync",
+    auth=RUN,
+    operation_id="sync_objects",
+    summary="Read all objects",
     response=answers(200, Listed[ObjectOut], 404, 502, 503),
-)  # fmt: skip
+)
 def sync(request: ApiRequest, code: Code) -> dict[str, Any]:
-    """Every custom object the credentials can see, with its fields. Known ones that are no longer there are `gone`."""
+    """Every custom object the credentials can see, with its fields. Known ones that are
+    no longer there are `gone`."""
     found = objects.fetch_all(finding.connection(request.auth, code))
     return whole_list([shown(each) for each in found])
 
 
 @router.get(
-    "/{uuid:id}/objects/{key}", operation_id="get_object", summary="An object",
+    "/{uuid:id}/objects/{key}",
+    operation_id="get_object",
+    summary="An object",
     response=answers(200, ObjectOut, 404, 502, 503),
-)  # fmt: skip
-def detail(request: ApiRequest, code: Code, key: Name, refresh: bool = False) -> ObjectOut:
-    """With its fields, limits and name rules, as last read; with `refresh=true`, which needs the scope run, read
-    again now."""
-    custom_object = finding.object_of_key(request.auth, finding.connection(request.auth, code), key)
+)
+def detail(
+    request: ApiRequest, code: Code, key: Name, refresh: bool = False
+) -> ObjectOut:
+    """With its fields, limits and name rules, as last read; with `refresh=true`, which
+    needs the scope run, read again now."""
+    custom_object = finding.object_of_key(
+        request.auth, finding.connection(request.auth, code), key
+    )
     if refresh:
         require(request.auth, Scope.RUN)
         objects.refresh(custom_object)

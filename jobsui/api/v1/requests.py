@@ -21,7 +21,9 @@ def _encodable(body: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError("holds half of a character (\\ud800 to \\udfff alone); remove it") from None
+        raise ValueError(
+            "holds half of a character (\\ud800 to \\udfff alone); remove it"
+        ) from None
     return body
 
 
@@ -31,9 +33,13 @@ class RequestIn(Body):
     object: Name
     """Key of an object that is known here."""
     action: Literal[
-        "create", "update", "create_or_update_by_external_id", "create_or_update_by_name", "delete",
+        "create",
+        "update",
+        "create_or_update_by_external_id",
+        "create_or_update_by_name",
+        "delete",
         "delete_by_external_id",
-    ] = "create"  # fmt: skip
+    ] = "create"
     """What the sample is made for when there is no `body`."""
     body: Annotated[dict[str, Any], AfterValidator(_encodable)] | None = None
     """The request's own, up to 1 MB; null: a sample made of the object's fields."""
@@ -69,12 +75,15 @@ class RequestOut(Schema):
 
 
 @router.post(
-    "", operation_id="test_request", summary="Prepare or send a test request",
-    response=answers(200, RequestOut, 400, 409, 413), openapi_extra=idempotency.PARAMETER,
-)  # fmt: skip
+    "",
+    operation_id="test_request",
+    summary="Prepare or send a test request",
+    response=answers(200, RequestOut, 400, 409, 413),
+    openapi_extra=idempotency.PARAMETER,
+)
 def test_request(request: ApiRequest, body: RequestIn) -> Any:
-    """The request of Zendesk's job endpoint, its secret masked; with `send`, which needs the scope run, also what
-    Zendesk answered to it."""
+    """The request of Zendesk's job endpoint, its secret masked; with `send`, which
+    needs the scope run, also what Zendesk answered to it."""
     if body.send:
         require(request.auth, Scope.RUN)
     with named_in_body("connection"):
@@ -86,15 +95,23 @@ def test_request(request: ApiRequest, body: RequestIn) -> Any:
         return _told(prepared)
 
     def sending() -> idempotency.Made:
-        return 200, _told(prepared, requests.send(connection, prepared.method, prepared.path, prepared.body))
+        return 200, _told(
+            prepared,
+            requests.send(connection, prepared.method, prepared.path, prepared.body),
+        )
 
     return idempotency.at_most_once(request, sending)
 
 
-def _told(prepared: requests.Prepared, answered: requests.Answered | None = None) -> RequestOut:
+def _told(
+    prepared: requests.Prepared, answered: requests.Answered | None = None
+) -> RequestOut:
     return RequestOut(
         request=PreparedOut(
-            method=prepared.method, path=prepared.path, headers=prepared.headers, body=json.loads(prepared.body)
+            method=prepared.method,
+            path=prepared.path,
+            headers=prepared.headers,
+            body=json.loads(prepared.body),
         ),
         answer=None if answered is None else AnsweredOut.from_orm(answered),
     )

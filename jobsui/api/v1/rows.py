@@ -43,38 +43,56 @@ class CauseOut(Schema):
 
 
 @router.get(
-    "/{uuid:id}/rows", operation_id="list_rows", summary="Rows with their outcomes",
+    "/{uuid:id}/rows",
+    operation_id="list_rows",
+    summary="Rows with their outcomes",
     response=answers(200, Listed[RowOut], 404),
-)  # fmt: skip
+)
 def row_list(
-    request: ApiRequest, code: Code, outcome: Outcome | None = None, cursor: Text = "", limit: Limit = paging.SIZE
+    request: ApiRequest,
+    code: Code,
+    outcome: Outcome | None = None,
+    cursor: Text = "",
+    limit: Limit = paging.SIZE,
 ) -> Any:
-    """In the order of the file, as far as the rows are planned (soon after the launch). With `outcome`, a page may hold
-    fewer rows than `limit`, even none, and not be the last: follow `next` until it is null."""
+    """In the order of the file, as far as the rows are planned (soon after the launch).
+    With `outcome`, a page may hold fewer rows than `limit`, even none, and not be the
+    last: follow `next` until it is null."""
     job = finding.draft_or_job(request.auth, code)
-    page = outcomes.page(job, outcome=outcome or "", after=paging.number(cursor or "0"), size=limit)
+    page = outcomes.page(
+        job, outcome=outcome or "", after=paging.number(cursor or "0"), size=limit
+    )
     return listed(request, page, _row)
 
 
 @router.get(
-    "/{uuid:id}/results.csv", operation_id="get_results", summary="The results as a file",
-    response=answers(200, None, 404, 409), openapi_extra=CSV,
-)  # fmt: skip
+    "/{uuid:id}/results.csv",
+    operation_id="get_results",
+    summary="The results as a file",
+    response=answers(200, None, 404, 409),
+    openapi_extra=CSV,
+)
 def results(
     request: ApiRequest, code: Code, outcome: Outcome | None = None, raw: bool = False
 ) -> StreamingHttpResponse:
-    """The file's own columns, then `_row`, `_outcome`, `_record_id`, `_error_code`, `_error`. Cells that a spreadsheet
-    would run as formulas are made harmless unless `raw`. Corrected, it can be uploaded again."""
-    lines = outcomes.results_csv(finding.draft_or_job(request.auth, code), outcome=outcome or "", raw=raw)
+    """The file's own columns, then `_row`, `_outcome`, `_record_id`, `_error_code`,
+    `_error`. Cells that a spreadsheet would run as formulas are made harmless unless
+    `raw`. Corrected, it can be uploaded again."""
+    lines = outcomes.results_csv(
+        finding.draft_or_job(request.auth, code), outcome=outcome or "", raw=raw
+    )
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
 
 
 @router.get(
-    "/{uuid:id}/errors", operation_id="list_errors", summary="Problems by cause",
+    "/{uuid:id}/errors",
+    operation_id="list_errors",
+    summary="Problems by cause",
     response=answers(200, Listed[CauseOut], 404),
-)  # fmt: skip
+)
 def errors(request: ApiRequest, code: Code) -> Any:
-    """The most frequent first. Of a draft, what the check found; once launched, what came of the rows."""
+    """The most frequent first. Of a draft, what the check found; once launched, what
+    came of the rows."""
     job = finding.draft_or_job(request.auth, code)
     phase = Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
     return whole_list([shown(cause) for cause in reporting.causes(job, phase)])
@@ -82,14 +100,23 @@ def errors(request: ApiRequest, code: Code) -> Any:
 
 def shown(cause: Cause) -> CauseOut:
     return CauseOut(
-        id=cause.pk, phase=Cause.Phase(cause.phase), code=cause.code, column=cause.column or None,
-        message=cause.message, cure=cause.cure or None, count=cause.count, sample_rows=cause.sample_rows,
+        id=cause.pk,
+        phase=Cause.Phase(cause.phase),
+        code=cause.code,
+        column=cause.column or None,
+        message=cause.message,
+        cure=cause.cure or None,
+        count=cause.count,
+        sample_rows=cause.sample_rows,
         sample_values=cause.sample_values,
-    )  # fmt: skip
+    )
 
 
 def _row(one: OutcomeRow) -> RowOut:
     return RowOut(
-        row=one.row, outcome=Outcome(one.outcome), record_id=one.record_id or None, error_code=one.error_code or None,
+        row=one.row,
+        outcome=Outcome(one.outcome),
+        record_id=one.record_id or None,
+        error_code=one.error_code or None,
         error=one.error or None,
-    )  # fmt: skip
+    )

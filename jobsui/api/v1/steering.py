@@ -23,11 +23,14 @@ router = Router(auth=RUN)
 
 
 @router.post(
-    "/{uuid:id}/launch", operation_id="launch_job", summary="Launch a job",
+    "/{uuid:id}/launch",
+    operation_id="launch_job",
+    summary="Launch a job",
     response=answers(200, JobOut, 400, 404, 409, 413, 503),
-)  # fmt: skip
+)
 def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any:
-    """A job that is ready goes at once; one that is still being read or checked goes as soon as it is ready."""
+    """A job that is ready goes at once; one that is still being read or checked goes as
+    soon as it is ready."""
     job = finding.draft_or_job(request.auth, code)
     wanted = body or LaunchIn()
     canary = job.canary if wanted.canary is None else wanted.canary
@@ -40,42 +43,58 @@ def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any
 
 
 @router.post(
-    "/{uuid:id}/pause", operation_id="pause_job", summary="Pause a job", response=answers(200, JobOut, 404, 409)
-)  # fmt: skip
+    "/{uuid:id}/pause",
+    operation_id="pause_job",
+    summary="Pause a job",
+    response=answers(200, JobOut, 404, 409),
+)
 def pause(request: ApiRequest, code: Code) -> Any:
     """Nothing more is sent; what is in flight is followed to its end."""
     return _asked(request, code, control.pause)
 
 
 @router.post(
-    "/{uuid:id}/resume", operation_id="resume_job", summary="Resume a job", response=answers(200, JobOut, 404, 409)
-)  # fmt: skip
+    "/{uuid:id}/resume",
+    operation_id="resume_job",
+    summary="Resume a job",
+    response=answers(200, JobOut, 404, 409),
+)
 def resume(request: ApiRequest, code: Code) -> Any:
     """Also approves of a first batch that was sent alone."""
     return _asked(request, code, control.resume)
 
 
 @router.post(
-    "/{uuid:id}/cancel", operation_id="cancel_job", summary="Cancel a job", response=answers(200, JobOut, 404, 409)
-)  # fmt: skip
+    "/{uuid:id}/cancel",
+    operation_id="cancel_job",
+    summary="Cancel a job",
+    response=answers(200, JobOut, 404, 409),
+)
 def cancel(request: ApiRequest, code: Code) -> Any:
     """Nothing more is sent. Records already sent stay in Zendesk."""
     return _asked(request, code, control.cancel)
 
 
 @router.post(
-    "/{uuid:id}/retry", operation_id="retry_job", summary="Retry the rows that failed",
-    response=answers(201, JobOut, 400, 404, 409, 413), openapi_extra=idempotency.PARAMETER,
-)  # fmt: skip
+    "/{uuid:id}/retry",
+    operation_id="retry_job",
+    summary="Retry the rows that failed",
+    response=answers(201, JobOut, 400, 404, 409, 413),
+    openapi_extra=idempotency.PARAMETER,
+)
 def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpResponse:
-    """A new job of just the rows that failed, all of them or those of one cause, checked again first. Asked again
-    before it is launched, the same one."""
+    """A new job of just the rows that failed, all of them or those of one cause,
+    checked again first. Asked again before it is launched, the same one."""
     wanted = body or RetryIn()
 
     def make() -> idempotency.Made:
         job = finding.job(request.auth, code)
         with named_in_body("cause"):
-            cause = finding.cause(request.auth, code, wanted.cause) if wanted.cause else None
+            cause = (
+                finding.cause(request.auth, code, wanted.cause)
+                if wanted.cause
+                else None
+            )
         child = control.retry(job, by=request.auth.user, cause=cause)
         if wanted.launch:
             unattended.aim(child, JobState.QUEUED)
@@ -85,12 +104,16 @@ def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpR
 
 
 @router.post(
-    "/{uuid:id}/resolve", operation_id="resolve_job", summary="Decide about uncertain rows",
+    "/{uuid:id}/resolve",
+    operation_id="resolve_job",
+    summary="Decide about uncertain rows",
     response=answers(200, JobOut, 400, 404, 409, 413),
-)  # fmt: skip
+)
 def resolve(request: ApiRequest, code: Code, body: ResolveIn) -> Any:
     """Of a job that needs a decision."""
-    control.resolve(finding.job(request.auth, code), body.uncertain, by=request.auth.user)
+    control.resolve(
+        finding.job(request.auth, code), body.uncertain, by=request.auth.user
+    )
     return job_out.found(request, code)
 
 

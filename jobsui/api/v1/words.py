@@ -20,7 +20,9 @@ COMMON = (401, 403, 422, 429)
 
 def _plain(text: str) -> str:
     if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValueError("holds characters that no database keeps (a zero character, or half of one); remove them")
+        raise ValueError(
+            "holds characters that no database keeps (a zero character, or half of one); remove them"
+        )
     return text
 
 
@@ -43,7 +45,8 @@ Limit = Annotated[int, Field(ge=1, le=MOST)]
 
 
 class Body(Schema):
-    """A request body: unknown members and wrong types are refused, not ignored or guessed at."""
+    """A request body: unknown members and wrong types are refused, not ignored or
+    guessed at."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -57,13 +60,19 @@ class Listed[T](Schema):
 
 
 def answers(status: int, body: Any, *refusals: int) -> dict[Any, Any]:
-    """The `response` of an operation: what it answers, and what it may be refused with beside COMMON."""
+    """The `response` of an operation: what it answers, and what it may be refused with
+    beside COMMON."""
     return {status: body} | dict.fromkeys(sorted({*COMMON, *refusals}), ProblemOut)
 
 
-def listed[E, T](request: ApiRequest, page: Page[E], shown: Callable[[E], T]) -> dict[str, Any]:
+def listed[E, T](
+    request: ApiRequest, page: Page[E], shown: Callable[[E], T]
+) -> dict[str, Any]:
     """A page of a list as it is answered."""
-    return {"items": [shown(entry) for entry in page.entries], "next": _following(request, page.older)}
+    return {
+        "items": [shown(entry) for entry in page.entries],
+        "next": _following(request, page.older),
+    }
 
 
 def whole_list(entries: Sequence[Any]) -> dict[str, Any]:
@@ -75,4 +84,6 @@ def _following(request: ApiRequest, cursor: str) -> str | None:
     if not cursor:
         return None
     kept = {name: value for name, value in request.GET.items() if name != "cursor"}
-    return request.build_absolute_uri(f"{request.path}?{urlencode(kept | {'cursor': cursor})}")
+    return request.build_absolute_uri(
+        f"{request.path}?{urlencode(kept | {'cursor': cursor})}"
+    )

@@ -19,18 +19,35 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Connection",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("code", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "code",
+                    models.UUIDField(default=uuid.uuid4, editable=False, unique=True),
+                ),
                 ("name", models.CharField(max_length=80, unique=True)),
                 ("host", models.CharField(max_length=255)),
                 ("production", models.BooleanField(default=False)),
                 (
                     "requests_per_minute",
-                    models.PositiveIntegerField(default=400, validators=[django.core.validators.MinValueValidator(1)]),
+                    models.PositiveIntegerField(
+                        default=400,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
                 ),
                 (
                     "max_running_jobs",
-                    models.PositiveIntegerField(default=30, validators=[django.core.validators.MinValueValidator(1)]),
+                    models.PositiveIntegerField(
+                        default=30,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
                 ),
                 (
                     "sign_in",
@@ -50,8 +67,14 @@ class Migration(migrations.Migration):
                 ("sealed_access_token", models.TextField(blank=True)),
                 ("sealed_refresh_token", models.TextField(blank=True)),
                 ("sealed_api_token", models.TextField(blank=True)),
-                ("access_token_expires_at", models.DateTimeField(blank=True, null=True)),
-                ("renewing_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "access_token_expires_at",
+                    models.DateTimeField(blank=True, null=True),
+                ),
+                (
+                    "renewing_until",
+                    models.DateTimeField(blank=True, editable=False, null=True),
+                ),
                 ("secret_set_at", models.DateTimeField(blank=True, null=True)),
                 ("tested_at", models.DateTimeField(blank=True, null=True)),
                 ("test_passed", models.BooleanField(default=False)),
@@ -75,7 +98,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="CustomObject",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("key", models.CharField(max_length=255)),
                 ("title", models.CharField(blank=True, max_length=255)),
                 ("description", models.TextField(blank=True)),
@@ -94,7 +125,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("key",),
-                "constraints": [models.UniqueConstraint(fields=("connection", "key"), name="one_object_per_key")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("connection", "key"), name="one_object_per_key"
+                    )
+                ],
             },
         ),
     ]

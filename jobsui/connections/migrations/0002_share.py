@@ -20,7 +20,10 @@ class Migration(migrations.Migration):
             name="share",
             field=models.PositiveSmallIntegerField(
                 default=80,
-                validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)],
+                validators=[
+                    django.core.validators.MinValueValidator(1),
+                    django.core.validators.MaxValueValidator(100),
+                ],
             ),
         ),
     ]

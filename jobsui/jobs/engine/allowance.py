@@ -1,5 +1,5 @@
-"""What one account allows right now, learned while running: how many batches may go, when to look at those that run,
-and what holds us back."""
+"""What one account allows right now, learned while running: how many batches may go,
+when to look at those that run, and what holds us back."""
 
 import time
 from collections.abc import Collection, Iterable
@@ -19,10 +19,11 @@ KEEP = 1.0
 """Requests that posting ahead leaves in the budget, so that it never delays a look."""
 RECKON_SECONDS = 0.5
 REFUSED, ACCEPTED = 0.1, 0.015
-"""How the margin of posting ahead moves with each post, so that at most about one in eight is refused."""
+"""How the margin of posting ahead moves with each post, so that at most about one in
+eight is refused."""
 TAIL_SECONDS = 1.0, 0.2
-"""Between two looks when no batch waits to be sent, at least, and as a part of a job's duration: people wait for the
-end."""
+"""Between two looks when no batch waits to be sent, at least, and as a part of a job's
+duration: people wait for the end."""
 
 
 class Running(Protocol):
@@ -39,7 +40,11 @@ class Allowance:
 
     def __init__(self) -> None:
         self.budget, self.window = pacing.Budget(1), pacing.Window(1)
-        self.slots, self.durations, self.trips = pacing.Slots(), pacing.Durations(), pacing.Trips()
+        self.slots, self.durations, self.trips = (
+            pacing.Slots(),
+            pacing.Durations(),
+            pacing.Trips(),
+        )
         self.posts, self.asks = pacing.Backoff(), pacing.Backoff()
         self._limits: tuple[int, int, int] = (0, 0, 0)
         self._posts_ahead = False
@@ -58,11 +63,14 @@ class Allowance:
         )
         if limits != self._limits:
             self._limits = limits
-            self.budget, self.window = pacing.Budget(*limits[:2]), pacing.Window(limits[2])
+            self.budget, self.window = (
+                pacing.Budget(*limits[:2]),
+                pacing.Window(limits[2]),
+            )
 
     def room(self, running: Collection[Running], uncertain: int) -> int:
-        """How many batches more may be sent, 0 or less for none. `uncertain` counts those that may be running as well:
-        on their way, or in doubt."""
+        """How many batches more may be sent, 0 or less for none. `uncertain` counts
+        those that may be running as well: on their way, or in doubt."""
         if self.posts.left:
             return 0
         known = len(running) + uncertain
@@ -72,11 +80,13 @@ class Allowance:
         if self._may_post_ahead():
             free += self._expected_to_end(running, self.slots.at if told else 0.0)
         window = self.window.cap if told else self.window.size
-        return min(window * (2 if self._posts_ahead else 1) - known, int(free - uncertain))
+        return min(
+            window * (2 if self._posts_ahead else 1) - known, int(free - uncertain)
+        )
 
     def holds(self, running: int, *, has_room: bool) -> HeldBy:
-        """What keeps us from sending more. `running` jobs of ours are known or suspected to run, and room() left some
-        (`has_room`) or none."""
+        """What keeps us from sending more. `running` jobs of ours are known or
+        suspected to run, and room() left some (`has_room`) or none."""
         if self.posts.failures or self.asks.failures:
             return HeldBy.UNREACHABLE
         if self.budget.blocked_for:
@@ -96,10 +106,18 @@ class Allowance:
         now, budget = time.monotonic(), self.budget
         if now - self._reckoned_at > RECKON_SECONDS:
             ahead = self._posts_ahead and self.durations.can_foretell
-            self._interval, self._reckoned_at = pacing.poll_interval(
-                self.durations.mean, self.window.size, budget.rate, budget.burst, self.trips.typical,
-                ahead=ahead, told=self._is_told,
-            ), now  # fmt: skip
+            self._interval, self._reckoned_at = (
+                pacing.poll_interval(
+                    self.durations.mean,
+                    self.window.size,
+                    budget.rate,
+                    budget.burst,
+                    self.trips.typical,
+                    ahead=ahead,
+                    told=self._is_told,
+                ),
+                now,
+            )
         return self._interval
 
     @property
@@ -109,7 +127,8 @@ class Allowance:
         return min(self.poll_interval, max(least, part * self.durations.mean))
 
     def heard_of_post(self, posted: Posted, running: int, on_the_way: int) -> None:
-        """A batch was accepted or not, while so many of ours were known to run, and so many, with it, on their way."""
+        """A batch was accepted or not, while so many of ours were known to run, and so
+        many, with it, on their way."""
         error, answer = posted.error, posted.answer
         if isinstance(error, TooManyJobs):
             self.slots.refused(on_the_way)
@@ -122,14 +141,21 @@ class Allowance:
         if not isinstance(error, TooManyJobs):
             self._margin = max(0.0, self._margin - ACCEPTED)
             self._pace(self.posts, error)
-        elif running + on_the_way > self.window.size:  # One of those posted ahead: no sign of others.
+        elif (
+            running + on_the_way > self.window.size
+        ):  # One of those posted ahead: no sign of others.
             self._margin = min(4.0, self._margin + REFUSED)
         else:
             self.window.refuse(running, self.durations.typical)
-            self.posts.rest(1.5 * self.durations.typical / self.window.cap if running else self.durations.typical)
+            self.posts.rest(
+                1.5 * self.durations.typical / self.window.cap
+                if running
+                else self.durations.typical
+            )
 
     def heard_of_end(self, job: Running, at: float) -> None:
-        """A look that was answered then found this one over: it ended somewhere since it was last seen running."""
+        """A look that was answered then found this one over: it ended somewhere since
+        it was last seen running."""
         self.slots.ended(job.seen, at)
         if job.started is not None:
             self.durations.add((job.seen + at) / 2 - job.started)
@@ -139,10 +165,13 @@ class Allowance:
         self._pace(self.asks, error)
 
     def _pace(self, calls: pacing.Backoff, error: ZendeskError | None) -> None:
-        """Hold back as the error asks, or go on at full pace after a call that was answered."""
+        """Hold back as the error asks, or go on at full pace after a call that was
+        answered."""
         match error:
             case Limited():
-                self.budget.block(DEFAULT_WAIT if error.retry_after is None else error.retry_after)
+                self.budget.block(
+                    DEFAULT_WAIT if error.retry_after is None else error.retry_after
+                )
             case None:
                 calls.succeeded()
             case Refused(status=status) if status in {400, 413, 422}:
@@ -152,15 +181,20 @@ class Allowance:
 
     def _may_post_ahead(self) -> bool:
         return (
-            self._posts_ahead and self.durations.can_foretell and not self.asks.failures and self.budget.tokens > KEEP
+            self._posts_ahead
+            and self.durations.can_foretell
+            and not self.asks.failures
+            and self.budget.tokens > KEEP
         )
 
     @property
     def _is_told(self) -> bool:
-        """Whether what Zendesk said of its job slots is to go by. A smaller window of ours it knows not, and in time it
-        grows old."""
+        """Whether what Zendesk said of its job slots is to go by. A smaller window of
+        ours it knows not, and in time it grows old."""
         is_new = time.monotonic() - self.slots.at < self.durations.typical
-        return is_new and self.slots.are_believed and self.slots.total <= self.window.cap
+        return (
+            is_new and self.slots.are_believed and self.slots.total <= self.window.cap
+        )
 
     def _others_run(self, running: int) -> bool:
         """Whether others use job slots, `running` being ours."""
@@ -169,13 +203,16 @@ class Allowance:
         return self.window.size < self.window.cap
 
     def _expected_to_end(self, running: Iterable[Running], since: float) -> float:
-        """How many of them will have ended between then, or when they were last seen, and the arrival of a post sent
-        now; with a margin for chance."""
+        """How many of them will have ended between then, or when they were last seen,
+        and the arrival of a post sent now; with a margin for chance."""
         arrives = time.monotonic() + self.trips.typical / 2
         expected = spread = 0.0
         for each in running:
             if each.started is not None:
-                ran, ran_then = each.seen - each.started, max(each.seen, since) - each.started
+                ran, ran_then = (
+                    each.seen - each.started,
+                    max(each.seen, since) - each.started,
+                )
                 ends = self.durations.ending(ran, ran_then, arrives - each.started)
                 expected += ends
                 spread += ends * (1 - ends)

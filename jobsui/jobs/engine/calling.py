@@ -1,4 +1,5 @@
-"""Calls to Zendesk, made in threads beside the driver. Whatever happens to a call, exactly one thing is heard of it."""
+"""Calls to Zendesk, made in threads beside the driver. Whatever happens to a call,
+exactly one thing is heard of it."""
 
 import logging
 import time
@@ -25,12 +26,14 @@ logger = logging.getLogger(__name__)
 POSTERS = 8
 LOOKERS = 3
 KEEPS_SECONDS = 1.0
-"""For so long a secret that was read is used again: thirty calls a second need not read it each."""
+"""For so long a secret that was read is used again: thirty calls a second need not read
+it each."""
 
 
 @dataclass(slots=True)
 class Flight:
-    """A batch Zendesk has accepted and not finished, as far as we know. All times are of time.monotonic()."""
+    """A batch Zendesk has accepted and not finished, as far as we know. All times are
+    of time.monotonic()."""
 
     shipment: Shipment
     status_id: str
@@ -64,8 +67,9 @@ Heard = Posted | Polled | Verified | Looked
 
 
 class Calls:
-    """The threads of one driver, and what they have heard. They are no reason for a process to stay: a call that is
-    still on its way when it ends leaves a batch in doubt, as a crash would."""
+    """The threads of one driver, and what they have heard. They are no reason for a
+    process to stay: a call that is still on its way when it ends leaves a batch in
+    doubt, as a crash would."""
 
     def __init__(self, host: str, may_call: Callable[[], bool]) -> None:
         """`may_call` is asked in the thread, last of all before each request."""
@@ -74,9 +78,15 @@ class Calls:
         self._clients: dict[int, SignedClient] = {}
         self._posts: SimpleQueue[Task | None] = SimpleQueue()
         self._asks: SimpleQueue[Task | None] = SimpleQueue()
-        # Of those who ask one more than there are looks, so that the poll never waits for one.
-        workers = [(f"posts {host}", self._posts)] * POSTERS + [(f"asks {host}", self._asks)] * (LOOKERS + 1)
-        self._threads = [Thread(target=_work, args=(tasks,), name=name, daemon=True) for name, tasks in workers]
+        # Of those who ask one more than there are looks, so that the poll never waits
+        # for one.
+        workers = [(f"posts {host}", self._posts)] * POSTERS + [
+            (f"asks {host}", self._asks)
+        ] * (LOOKERS + 1)
+        self._threads = [
+            Thread(target=_work, args=(tasks,), name=name, daemon=True)
+            for name, tasks in workers
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -91,37 +101,74 @@ class Calls:
 
     def client(self, conn: Connection) -> SignedClient:
         if conn.pk not in self._clients:
-            self._clients[conn.pk] = SignedClient(conn, may_call=self._may_call, keeps=KEEPS_SECONDS)
+            self._clients[conn.pk] = SignedClient(
+                conn, may_call=self._may_call, keeps=KEEPS_SECONDS
+            )
         return self._clients[conn.pk]
 
     def post(self, shipment: Shipment) -> None:
-        self._posts.put(partial(self._go, shipment, partial(sending.send, shipment), partial(_not_posted, shipment)))
+        self._posts.put(
+            partial(
+                self._go,
+                shipment,
+                partial(sending.send, shipment),
+                partial(_not_posted, shipment),
+            )
+        )
 
     def poll(self, flights: tuple[Flight, ...]) -> None:
         """Of one connection, at most 100."""
-        self._ask(flights[0].shipment, partial(_poll, flights), lambda error: Polled(flights, error=error))
+        self._ask(
+            flights[0].shipment,
+            partial(_poll, flights),
+            lambda error: Polled(flights, error=error),
+        )
 
     def look(self, doubt: Doubt, *, next_look: float) -> None:
         looked = partial(Looked, doubt, next_look=next_look)
-        self._ask(doubt.shipment, lambda: looked(reconciling.look(doubt)), lambda error: looked(error=error))
+        self._ask(
+            doubt.shipment,
+            lambda: looked(reconciling.look(doubt)),
+            lambda error: looked(error=error),
+        )
 
     def verify(self, flight: Flight, ended: Ended) -> None:
-        self._ask(ended.shipment, partial(_verify, flight, ended), lambda error: Verified(flight, ended, error))
+        self._ask(
+            ended.shipment,
+            partial(_verify, flight, ended),
+            lambda error: Verified(flight, ended, error),
+        )
 
     def _ask(
-        self, shipment: Shipment, call: Callable[[], Heard], failed: Callable[[ZendeskError], Heard]
-    ) -> None:  # fmt: skip
+        self,
+        shipment: Shipment,
+        call: Callable[[], Heard],
+        failed: Callable[[ZendeskError], Heard],
+    ) -> None:
         self._asks.put(partial(self._go, shipment, call, failed))
 
-    def _go(self, shipment: Shipment, call: Callable[[], Heard], failed: Callable[[ZendeskError], Heard]) -> None:
+    def _go(
+        self,
+        shipment: Shipment,
+        call: Callable[[], Heard],
+        failed: Callable[[ZendeskError], Heard],
+    ) -> None:
         """In a thread."""
         try:
             heard = self._clients[shipment.connection_id].renewing(call)
         except ZendeskError as error:
             heard = failed(error)
-        except Exception:  # The promise of this module; `sending.send` itself never ends like this.
-            logger.exception("A call about batch %s failed before it was made.", shipment.batch_id)
-            heard = failed(NotSent("Something went wrong inside Jobs UI before this was sent; the log tells what."))
+        except (
+            Exception
+        ):  # The promise of this module; `sending.send` itself never ends like this.
+            logger.exception(
+                "A call about batch %s failed before it was made.", shipment.batch_id
+            )
+            heard = failed(
+                NotSent(
+                    "Something went wrong inside Jobs UI before this was sent; the log tells what."
+                )
+            )
         finally:
             connection.close()
         self.heard.put(heard)
@@ -137,7 +184,9 @@ def _work(tasks: "SimpleQueue[Task | None]") -> None:
 
 def _poll(flights: tuple[Flight, ...]) -> Polled:
     try:
-        statuses = custom_objects.job_statuses(flights[0].shipment.client, [flight.status_id for flight in flights])
+        statuses = custom_objects.job_statuses(
+            flights[0].shipment.client, [flight.status_id for flight in flights]
+        )
     except NotFound:  # None of them, then.
         statuses = []
     return Polled(flights, tuple(statuses))

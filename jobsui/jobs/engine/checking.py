@@ -38,21 +38,30 @@ KEY_WORDS = {"id": "Zendesk ID", "external_id": "External ID", "name": "Name"}
 
 
 def start(job: Job, *, by: "User | None") -> None:
-    """Have a draft checked. Raises NotPossibleNow, or MappingRefused when that is plain before any row is read."""
+    """Have a draft checked. Raises NotPossibleNow, or MappingRefused when that is plain
+    before any row is read."""
     require_mapping(job)
     drafts = (JobState.DRAFT, JobState.READY)
-    if not Job.objects.change(job, expected=drafts, state=JobState.CHECKING, reason="", rows_checked=0):
+    if not Job.objects.change(
+        job, expected=drafts, state=JobState.CHECKING, reason="", rows_checked=0
+    ):
         raise NotPossibleNow("This job is being checked already, or was launched.")
     ring("check_job", job.pk)
 
 
 def stop(job: Job) -> None:
     """Back to the draft, unchecked."""
-    Job.objects.change(job, expected=(JobState.CHECKING, JobState.READY), state=JobState.DRAFT, checked_fingerprint="")
+    Job.objects.change(
+        job,
+        expected=(JobState.CHECKING, JobState.READY),
+        state=JobState.DRAFT,
+        checked_fingerprint="",
+    )
 
 
 def check(job: Job, *, stopping: threading.Event) -> None:
-    """Go through all rows of a job that is to be checked. Interrupted, it begins anew with the next ring."""
+    """Go through all rows of a job that is to be checked. Interrupted, it begins anew
+    with the next ring."""
     with leases.held(f"check:{job.pk}") as lease:
         job.refresh_from_db()
         if lease is None or job.state != JobState.CHECKING:
@@ -61,43 +70,72 @@ def check(job: Job, *, stopping: threading.Event) -> None:
             _check(job, lease, stopping)
         except (FileRefused, MappingRefused) as refusal:
             Job.objects.change(
-                job, expected=(JobState.CHECKING,), state=JobState.DRAFT, reason=str(refusal), aims_at=""
-            )  # fmt: skip
+                job,
+                expected=(JobState.CHECKING,),
+                state=JobState.DRAFT,
+                reason=str(refusal),
+                aims_at="",
+            )
         except (Stopped, leases.LeaseLost):
             pass
-    if not stopping.is_set() and Job.objects.filter(pk=job.pk, state=JobState.CHECKING).exists():
-        ring("check_job", job.pk)  # What was checked has changed meanwhile: once more, as it is now.
+    if (
+        not stopping.is_set()
+        and Job.objects.filter(pk=job.pk, state=JobState.CHECKING).exists()
+    ):
+        ring(
+            "check_job", job.pk
+        )  # What was checked has changed meanwhile: once more, as it is now.
     elif job.aims_at:
         ring("advance_job", job.pk)
 
 
 def schema_of(job: Job) -> Schema:
     """The object's fields as last read."""
-    return CustomObject.objects.get(connection=job.connection, key=job.object_key).schema
+    return CustomObject.objects.get(
+        connection=job.connection, key=job.object_key
+    ).schema
 
 
 def require_mapping(job: Job) -> None:
-    """Raise MappingRefused unless the job's mapping can work; items sent as they came need none."""
+    """Raise MappingRefused unless the job's mapping can work; items sent as they came
+    need none."""
     if job.file.is_verbatim:
         return
     options = Options.from_json(job.options)
-    check_mapping(job.mapping, job.file.columns, Action(job.action), schema_of(job), options)
+    check_mapping(
+        job.mapping, job.file.columns, Action(job.action), schema_of(job), options
+    )
 
 
 def fingerprint(job: Job) -> str:
-    """Changes when anything a check depends on does: the file and how it is read, mapping, options, fields, rows. What
-    becomes of rows with problems is chosen after the check and no part of it."""
+    """Changes when anything a check depends on does: the file and how it is read,
+    mapping, options, fields, rows. What becomes of rows with problems is chosen after
+    the check and no part of it."""
     file = job.file
     options = {name: value for name, value in job.options.items() if name != "invalid"}
-    facts = [file.sha256, file.format, file.encoding, file.delimiter, file.sheet, job.connection_id, job.object_key,
-             job.action, job.mapping, options, schema_of(job).fingerprint, job.parent_id, job.cause_id,
-             sorted(_taken_before(job))]  # fmt: skip
+    facts = [
+        file.sha256,
+        file.format,
+        file.encoding,
+        file.delimiter,
+        file.sheet,
+        job.connection_id,
+        job.object_key,
+        job.action,
+        job.mapping,
+        options,
+        schema_of(job).fingerprint,
+        job.parent_id,
+        job.cause_id,
+        sorted(_taken_before(job)),
+    ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def judged_rows(job: Job, table: Table) -> Iterator[tuple[Row, Item | list[Problem]]]:
-    """Each row of the job with the item it becomes or its problems, duplicates within the file among them. Check and
-    planning both read rows through here, so they cannot disagree."""
+    """Each row of the job with the item it becomes or its problems, duplicates within
+    the file among them. Check and planning both read rows through here, so they cannot
+    disagree."""
     reader = _reader(job, table.columns)
     columns = {target: column for column, target in job.mapping.items()}
     with _SeenKeys(columns) as seen:
@@ -112,18 +150,23 @@ def _reader(job: Job, columns: list[str]) -> RowReader | ItemReader:
     schema, action = schema_of(job), Action(job.action)
     if job.file.is_verbatim:
         return ItemReader(schema, action)
-    return RowReader(schema, action, job.mapping, columns, Options.from_json(job.options))
+    return RowReader(
+        schema, action, job.mapping, columns, Options.from_json(job.options)
+    )
 
 
 def rows_of(job: Job, table: Table) -> Iterator[Row]:
-    """The rows a job is about: all of its file, or for a retry those that failed before and are its own to send."""
+    """The rows a job is about: all of its file, or for a retry those that failed before
+    and are its own to send."""
     if job.parent_id is None:
         return table.rows
     return _chosen(table.rows, _failed_rows(job))
 
 
 def _failed_rows(retry: Job) -> Iterator[int]:
-    failed = RowError.objects.filter(job=retry.parent, outcome=Outcome.FAILED).order_by("row")
+    failed = RowError.objects.filter(job=retry.parent, outcome=Outcome.FAILED).order_by(
+        "row"
+    )
     if retry.cause_id:
         failed = failed.filter(cause_id=retry.cause_id)
     else:
@@ -132,11 +175,14 @@ def _failed_rows(retry: Job) -> Iterator[int]:
 
 
 def _taken_before(retry: Job) -> list[int]:
-    """The causes whose rows a retry of all failed rows leaves to others. Nothing is launched beside it after it was
-    launched itself (control.launch), so this does not change any more then."""
+    """The causes whose rows a retry of all failed rows leaves to others. Nothing is
+    launched beside it after it was launched itself (control.launch), so this does not
+    change any more then."""
     if retry.parent_id is None or retry.cause_id:
         return []
-    beside = Job.objects.launched().filter(parent_id=retry.parent_id, cause__isnull=False)
+    beside = Job.objects.launched().filter(
+        parent_id=retry.parent_id, cause__isnull=False
+    )
     return list(beside.values_list("cause_id", flat=True))
 
 
@@ -167,13 +213,22 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
         leases.fence(lease)
         _require_same(job, before)
         if Job.objects.change(
-            job, expected=(JobState.CHECKING,), state=JobState.READY, rows=rows, rows_checked=rows,
-            rows_invalid=invalid, checked_fingerprint=before, checked_at=timezone.now(), reason="",
-        ):  # fmt: skip
+            job,
+            expected=(JobState.CHECKING,),
+            state=JobState.READY,
+            rows=rows,
+            rows_checked=rows,
+            rows_invalid=invalid,
+            checked_fingerprint=before,
+            checked_at=timezone.now(),
+            reason="",
+        ):
             causes.save()
 
 
-def _go_on(job: Job, before: str, rows: int, lease: leases.Held, stopping: threading.Event) -> None:
+def _go_on(
+    job: Job, before: str, rows: int, lease: leases.Held, stopping: threading.Event
+) -> None:
     if stopping.is_set() or not lease.renew():
         raise Stopped
     _require_same(job, before)
@@ -181,7 +236,8 @@ def _go_on(job: Job, before: str, rows: int, lease: leases.Held, stopping: threa
 
 
 def _require_same(job: Job, before: str) -> None:
-    """Raise Stopped when the job was thrown away meanwhile, or is no longer what is being checked."""
+    """Raise Stopped when the job was thrown away meanwhile, or is no longer what is
+    being checked."""
     now = Job.objects.filter(pk=job.pk, state=JobState.CHECKING).first()
     if now is None or fingerprint(now) != before:
         raise Stopped
@@ -196,11 +252,17 @@ class _Causes:
 
     def add(self, problems: list[Problem]) -> None:
         for problem in problems:
-            cause = self._found.get((problem.code, problem.column)) or self._new(problem)
+            cause = self._found.get((problem.code, problem.column)) or self._new(
+                problem
+            )
             cause.count += 1
             if len(cause.sample_rows) < SAMPLES:
                 cause.sample_rows.append(problem.row)
-            if problem.value and len(cause.sample_values) < 5 and problem.value not in cause.sample_values:
+            if (
+                problem.value
+                and len(cause.sample_values) < 5
+                and problem.value not in cause.sample_values
+            ):
                 cause.sample_values.append(problem.value)
 
     def save(self) -> None:
@@ -210,16 +272,26 @@ class _Causes:
     def _new(self, problem: Problem) -> Cause:
         key, said, cure = (problem.code, problem.column), problem.general, problem.cure
         if len(self._found) >= MOST_CAUSES:
-            key, said, cure = ("other", ""), "Problems of further kinds.", "Mend the others first."
+            key, said, cure = (
+                ("other", ""),
+                "Problems of further kinds.",
+                "Mend the others first.",
+            )
         new = Cause(
-            job=self._job, phase=Cause.Phase.CHECK, signature=settling.signature(*key, ""), code=key[0],
-            column=key[1][:255], message=said, cure=cure,
-        )  # fmt: skip
+            job=self._job,
+            phase=Cause.Phase.CHECK,
+            signature=settling.signature(*key, ""),
+            code=key[0],
+            column=key[1][:255],
+            message=said,
+            cure=cure,
+        )
         return self._found.setdefault(key, new)
 
 
 class _SeenKeys:
-    """Which keys came before in the file, and in which row: on disk, so that memory does not grow with the file."""
+    """Which keys came before in the file, and in which row: on disk, so that memory
+    does not grow with the file."""
 
     def __init__(self, columns: Mapping[str, str]) -> None:
         self._columns = columns
@@ -240,15 +312,23 @@ class _SeenKeys:
         self._stack.close()
 
     def doubles(self, item: Item) -> list[Problem]:
-        """A problem for each key of the item that an earlier row has; the others are remembered."""
-        return [self._problem(item, name, value, first) for name, value in item.keys
-                if (first := self._first(name, value, item.row)) is not None]  # fmt: skip
+        """A problem for each key of the item that an earlier row has; the others are
+        remembered."""
+        return [
+            self._problem(item, name, value, first)
+            for name, value in item.keys
+            if (first := self._first(name, value, item.row)) is not None
+        ]
 
     def _first(self, name: str, value: str, row: int) -> int | None:
         digest = hashlib.blake2b(f"{name}\x00{value}".encode(), digest_size=16).digest()
-        if self._seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, row)).rowcount:
+        if self._seen.execute(
+            "INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, row)
+        ).rowcount:
             return None
-        first: int = self._seen.execute("SELECT row FROM seen WHERE key = ?", (digest,)).fetchone()[0]
+        first: int = self._seen.execute(
+            "SELECT row FROM seen WHERE key = ?", (digest,)
+        ).fetchone()[0]
         return first
 
     def _problem(self, item: Item, name: str, value: str, first: int) -> Problem:
@@ -256,4 +336,12 @@ class _SeenKeys:
         what = f"is already the {KEY_WORDS[name]} of"
         found = values.problem(f"duplicate_{name}", value, f"{what} row {first}", cure)
         kind = f"The value {what} an earlier row, for example “{shown(value)}”."
-        return Problem(item.row, self._columns.get(name, ""), shown(value), found.code, found.message, cure, kind)
+        return Problem(
+            item.row,
+            self._columns.get(name, ""),
+            shown(value),
+            found.code,
+            found.message,
+            cure,
+            kind,
+        )

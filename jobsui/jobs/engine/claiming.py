@@ -1,4 +1,5 @@
-"""Writing down what is about to be sent, inside the caller's transaction: only after its commit may anything go out."""
+"""Writing down what is about to be sent, inside the caller's transaction: only after
+its commit may anything go out."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,8 +25,8 @@ LOOKED_AHEAD = 50
 
 @dataclass(frozen=True, slots=True)
 class Taboo:
-    """The records that a batch in doubt may still change. What others want with them must wait, or an old value could
-    come after a newer one."""
+    """The records that a batch in doubt may still change. What others want with them
+    must wait, or an old value could come after a newer one."""
 
     job_id: int
     object_key: str
@@ -36,10 +37,16 @@ class Taboo:
     @classmethod
     def of(cls, job: Job, items: Iterable[Item]) -> "Taboo":
         named_by = Action(job.action).key or "external_id"
-        return cls(job.pk, job.object_key, named_by, frozenset(sending.keys(items, named_by).values()) - {""})
+        return cls(
+            job.pk,
+            job.object_key,
+            named_by,
+            frozenset(sending.keys(items, named_by).values()) - {""},
+        )
 
     def forbids(self, other: "Taboo") -> bool:
-        """Whether `other` may mean one of these records; those named in another way may be the same."""
+        """Whether `other` may mean one of these records; those named in another way may
+        be the same."""
         if self.job_id == other.job_id or self.object_key != other.object_key:
             return False  # Within a job no key comes twice (checking.py).
         if self.key != other.key:
@@ -52,29 +59,48 @@ Taboos = Mapping[int, Taboo]
 
 
 def claim(
-    wanted: Mapping[int, int], jobs: Mapping[int, Job], client_of: ClientOf, *, epoch: int, taboos: Taboos
+    wanted: Mapping[int, int],
+    jobs: Mapping[int, Job],
+    client_of: ClientOf,
+    *,
+    epoch: int,
+    taboos: Taboos,
 ) -> list[Shipment]:
-    """The next batches of these jobs, at most so many of each, marked as being sent and with an attempt of their own;
-    none of a job that was paused or cancelled, and none that the taboo of another batch forbids."""
+    """The next batches of these jobs, at most so many of each, marked as being sent and
+    with an attempt of their own; none of a job that was paused or cancelled, and none
+    that the taboo of another batch forbids."""
     claimed: list[Batch] = []
-    # Locked: a pause or cancel comes before this claim or after its commit, never in between.
+    # Locked: a pause or cancel comes before this claim or after its commit, never in
+    # between.
     for pk, state, canary in statements.locked_jobs(wanted):
         job = jobs[pk]
-        candidates = statements.next_planned(pk, wanted[pk] + LOOKED_AHEAD * bool(taboos), first_only=canary)
+        candidates = statements.next_planned(
+            pk, wanted[pk] + LOOKED_AHEAD * bool(taboos), first_only=canary
+        )
         blobs = statements.by_id(BatchBlob, [batch.pk for batch in candidates])
         for batch in candidates:
             batch.job, batch.blob = job, blobs[batch.pk]
         chosen = list(islice(_allowed(candidates, taboos), wanted[pk]))
         if chosen and state == JobState.QUEUED:
-            Job.objects.change(job, expected=(JobState.QUEUED,), state=JobState.RUNNING, started_at=Now(), reason="")
+            Job.objects.change(
+                job,
+                expected=(JobState.QUEUED,),
+                state=JobState.RUNNING,
+                started_at=Now(),
+                reason="",
+            )
         claimed += chosen
     return _marked(claimed, client_of, epoch) if claimed else []
 
 
 def shipments_of(batches: Sequence[Batch], client_of: ClientOf) -> list[Shipment]:
-    """What the last attempts of these batches, read with job, connection and blob, sent or were about to send."""
+    """What the last attempts of these batches, read with job, connection and blob, sent
+    or were about to send."""
     attempts = _attempts_of(batches)
-    return [_shipment(batch, batch.blob.open_items, client_of, attempts[batch.pk]) for batch in batches]
+    return [
+        _shipment(batch, batch.blob.open_items, client_of, attempts[batch.pk])
+        for batch in batches
+    ]
 
 
 Past = tuple[int, datetime, str, int]
@@ -83,8 +109,13 @@ Past = tuple[int, datetime, str, int]
 
 def _allowed(batches: Iterable[Batch], taboos: Taboos) -> Iterator[Batch]:
     for batch in batches:
-        # One that was in doubt itself goes first: two of them would wait for each other for ever.
-        if not taboos or batch.pk in taboos or not _is_forbidden(Taboo.of(batch.job, batch.blob.open_items), taboos):
+        # One that was in doubt itself goes first: two of them would wait for each other
+        # for ever.
+        if (
+            not taboos
+            or batch.pk in taboos
+            or not _is_forbidden(Taboo.of(batch.job, batch.blob.open_items), taboos)
+        ):
             yield batch
 
 
@@ -92,26 +123,45 @@ def _is_forbidden(wanted: Taboo, taboos: Taboos) -> bool:
     return any(taboo.forbids(wanted) for taboo in taboos.values())
 
 
-def _marked(batches: Sequence[Batch], client_of: ClientOf, epoch: int) -> list[Shipment]:
+def _marked(
+    batches: Sequence[Batch], client_of: ClientOf, epoch: int
+) -> list[Shipment]:
     now = timezone.now()
     earlier = _attempts_of([batch for batch in batches if batch.attempts_made])
     statements.update_rows(
         Batch,
         ("state", "attempts_made", "epoch", "sent_at", "look_at", "looks"),
-        [(batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0) for batch in batches],
+        [
+            (batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0)
+            for batch in batches
+        ],
     )
     open_items = [batch.blob.open_items for batch in batches]
-    portions = [items[: batch.portion] for batch, items in zip(batches, open_items, strict=True)]
+    portions = [
+        items[: batch.portion] for batch, items in zip(batches, open_items, strict=True)
+    ]
     attempts = [
         Attempt(
-            batch=batch, number=batch.attempts_made + 1, epoch=epoch, at=now, items=len(items), last_item=items[-1][0]
+            batch=batch,
+            number=batch.attempts_made + 1,
+            epoch=epoch,
+            at=now,
+            items=len(items),
+            last_item=items[-1][0],
         )
         for batch, items in zip(batches, portions, strict=True)
     ]
     ids = statements.insert_rows(attempts)
     return [
-        _shipment(batch, items, client_of, [*earlier[batch.pk], (attempt_id, now, "", attempt.last_item)])
-        for batch, items, attempt, attempt_id in zip(batches, open_items, attempts, ids, strict=True)
+        _shipment(
+            batch,
+            items,
+            client_of,
+            [*earlier[batch.pk], (attempt_id, now, "", attempt.last_item)],
+        )
+        for batch, items, attempt, attempt_id in zip(
+            batches, open_items, attempts, ids, strict=True
+        )
     ]
 
 
@@ -119,13 +169,22 @@ def _attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[Past]]:
     """Oldest first."""
     found: defaultdict[int, list[Past]] = defaultdict(list)
     if batches:
-        attempts = Attempt.objects.filter(batch__in=[batch.pk for batch in batches]).order_by("batch", "number")
-        for batch_id, pk, at, result, last_item in attempts.values_list("batch", "pk", "at", "result", "last_item"):
+        attempts = Attempt.objects.filter(
+            batch__in=[batch.pk for batch in batches]
+        ).order_by("batch", "number")
+        for batch_id, pk, at, result, last_item in attempts.values_list(
+            "batch", "pk", "at", "result", "last_item"
+        ):
             found[batch_id].append((pk, at, result, last_item))
     return found
 
 
-def _shipment(batch: Batch, open_items: Sequence[Item], client_of: ClientOf, attempts: Sequence[Past]) -> Shipment:
+def _shipment(
+    batch: Batch,
+    open_items: Sequence[Item],
+    client_of: ClientOf,
+    attempts: Sequence[Past],
+) -> Shipment:
     job = batch.job
     attempt_id, _, _, last_item = attempts[-1]
     items = tuple(item for item in open_items if item[0] <= last_item)

@@ -1,9 +1,9 @@
-"""Moving an account's jobs on: one thread owns the account by a lease and is the only one that writes; others talk to
-Zendesk and hand back what they heard (calling.py).
+"""Moving an account's jobs on: one thread owns the account by a lease and is the only
+one that writes; others talk to Zendesk and hand back what they heard (calling.py).
 
-Each round is one transaction: check the lease, write down what came back, commit the intent to send the next batches.
-Only after that commit are they sent. So at any moment the database knows of everything that may be on its way.
-"""
+Each round is one transaction: check the lease, write down what came back, commit the
+intent to send the next batches. Only after that commit are they sent. So at any moment
+the database knows of everything that may be on its way."""
 
 import logging
 import threading
@@ -18,7 +18,15 @@ from django.db.models.functions import Now
 
 from jobsui.jobs.engine import claiming, leases, recording, sending, settling
 from jobsui.jobs.engine.allowance import Allowance
-from jobsui.jobs.engine.calling import LOOKERS, POSTERS, Calls, Flight, Heard, Polled, Verified
+from jobsui.jobs.engine.calling import (
+    LOOKERS,
+    POSTERS,
+    Calls,
+    Flight,
+    Heard,
+    Polled,
+    Verified,
+)
 from jobsui.jobs.engine.claiming import Taboo
 from jobsui.jobs.engine.reconciling import Doubt
 from jobsui.jobs.engine.recording import DATABASE_AWAY, Ended, Halted, Looked, Lost
@@ -27,7 +35,14 @@ from jobsui.jobs.engine.statements import known_status_ids, waiting_jobs
 from jobsui.jobs.engine.tripwire import Tripwire
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, HeldBy, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
-from jobsui.zendesk.errors import Forbidden, Limited, NotSent, NotSignedIn, Refused, TooManyJobs
+from jobsui.zendesk.errors import (
+    Forbidden,
+    Limited,
+    NotSent,
+    NotSignedIn,
+    Refused,
+    TooManyJobs,
+)
 from jobsui.zendesk.payloads import JobStatus
 
 logger = logging.getLogger(__name__)
@@ -36,24 +51,31 @@ STOCK_SECONDS = 1.0
 """How often the database is asked which jobs move, and which batches are in doubt."""
 RENEW_SECONDS = 5.0
 STALE_SECONDS = 15.0
-"""Without a renewal for this long nothing more is sent: the lease may soon be somebody else's."""
+"""Without a renewal for this long nothing more is sent: the lease may soon be somebody
+else's."""
 CALL_SECONDS = 35.0
 """No call takes longer (Client.request)."""
 STOP_SECONDS = 25.0
 """How long a driver asked to stop waits for the answers to what is in the air."""
 ABSENT_SECONDS = 5.0
-"""A fresh job's status may be missing under load although the job runs, so absence must last."""
+"""A fresh job's status may be missing under load although the job runs, so absence must
+last."""
 AWAY_SECONDS = 1.0
 TOGETHER_SECONDS = 0.1
-"""Answers of so short a while are written down in one commit, unless one of them tells that slots are free."""
+"""Answers of so short a while are written down in one commit, unless one of them tells
+that slots are free."""
 TICK_SECONDS, NAP_SECONDS = 0.1, 0.2
-"""How long a driver sleeps at least that waits for room or for a request to spend, and how long at most."""
+"""How long a driver sleeps at least that waits for room or for a request to spend, and
+how long at most."""
 
 
 class Driver:
-    """The one loop that owns an account. Every method runs in its thread, except those that say otherwise."""
+    """The one loop that owns an account. Every method runs in its thread, except those
+    that say otherwise."""
 
-    def __init__(self, host: str, lease: leases.Held, stopping: threading.Event) -> None:
+    def __init__(
+        self, host: str, lease: leases.Held, stopping: threading.Event
+    ) -> None:
         self.host, self.lease, self.stopping = host, lease, stopping
         self.calls = Calls(host, self._may_call)
         self.allowance = Allowance()
@@ -63,51 +85,62 @@ class Driver:
         self.sending: dict[int, Shipment] = {}
         self.flights: dict[int, Flight] = {}
         self.doubts: dict[int, float] = {}
-        """Batches in doubt, and time.monotonic() since when nothing of them can have been on its way any more."""
+        """Batches in doubt, and time.monotonic() since when nothing of them can have
+        been on its way any more."""
         self.taboos: dict[int, Taboo] = {}
         """Of batches that are in doubt, or were and have no end yet."""
         self.looking: set[int] = set()
         self.waiting: set[int] | None = None
         """Jobs with batches to send; None: to be asked."""
         self.served: dict[int, float] = {}
-        """Batches sent of each job, but those the account had no room for, divided by its weight."""
+        """Batches sent of each job, but those the account had no room for, divided by
+        its weight."""
         self.has_room = False
         """Whether window and posters had room for more than what was sent last."""
         self.held = Counter[HeldBy]()
-        """In how many rounds since the last stock more could have been sent but for this."""
+        """In how many rounds since the last stock more could have been sent but for
+        this."""
         self.is_new, self.is_torn, self.is_polling = True, False, False
         self.polled_at = self.refreshed_at = self.looked_at = 0.0
 
     def run(self) -> None:
-        """Until nothing moves or we are asked to stop; what is in the air then is still written down."""
+        """Until nothing moves or we are asked to stop; what is in the air then is still
+        written down."""
         try:
-            while not self.stopping.is_set() and (self.is_new or self.jobs or self.sending or self.unwritten):
+            while not self.stopping.is_set() and (
+                self.is_new or self.jobs or self.sending or self.unwritten
+            ):
                 self._round()
             self._land()
         finally:
             self.calls.close(wait=not self.stopping.is_set())
 
     def _land(self) -> None:
-        """Wait for the answers to what is in the air, within reason. What stays `sending` the next driver doubts."""
+        """Wait for the answers to what is in the air, within reason. What stays
+        `sending` the next driver doubts."""
         ends = time.monotonic() + STOP_SECONDS
         while (self.sending or self.unwritten) and time.monotonic() < ends:
             self._round()
 
     def _round(self) -> None:
-        """Wait for something to do, do it in one transaction, then act on what was committed."""
+        """Wait for something to do, do it in one transaction, then act on what was
+        committed."""
         self._collect()
         try:
             self._keep_lease()
             self._take_stock()
-            if not self.stopping.is_set():  # First, or posts would leave nothing of the rate to them.
+            if (
+                not self.stopping.is_set()
+            ):  # First, or posts would leave nothing of the rate to them.
                 self._poll_if_due()
                 self._look_if_due()
             self._send(self._commit())
             if self.waiting:
                 self.held[self._holds()] += 1
         except DATABASE_AWAY as error:
-            # What was not committed is not sent; what we heard is written when the database is back, if we still own
-            # the account then. A commit whose answer was lost may have succeeded all the same: see _mend.
+            # What was not committed is not sent; what we heard is written when the
+            # database is back, if we still own the account then. A commit whose answer
+            # was lost may have succeeded all the same: see _mend.
             logger.warning("The database cannot be used, trying again: %s", error)
             self.is_torn = True
             connection.close()
@@ -132,17 +165,27 @@ class Driver:
         """How long there is nothing to do, unless something is heard."""
         if self.unwritten or self.is_new:
             return 0.0
-        nap = max(TICK_SECONDS, min(self.allowance.gap / 2, NAP_SECONDS)) if self.waiting else NAP_SECONDS
-        look = self._next_look - time.monotonic() if self.flights and not self.is_polling else nap
-        return min(look, nap) if look > 0 else nap  # A look that is due waits for a request to spend.
+        nap = (
+            max(TICK_SECONDS, min(self.allowance.gap / 2, NAP_SECONDS))
+            if self.waiting
+            else NAP_SECONDS
+        )
+        look = (
+            self._next_look - time.monotonic()
+            if self.flights and not self.is_polling
+            else nap
+        )
+        return (
+            min(look, nap) if look > 0 else nap
+        )  # A look that is due waits for a request to spend.
 
     def _keep_lease(self) -> None:
         if self.lease.age > RENEW_SECONDS and not self.lease.renew():
             raise leases.LeaseLost(self.lease.name)
 
     def _commit(self) -> list[Shipment]:
-        """The one transaction of a round, when there is something to write down or to send. Nothing of what it writes
-        is relied on before it is committed."""
+        """The one transaction of a round, when there is something to write down or to
+        send. Nothing of what it writes is relied on before it is committed."""
         wanted = self._wanted()
         if not (wanted or self.unwritten):
             return []
@@ -153,7 +196,9 @@ class Driver:
             shipments = self._claim(wanted)
         self.tripwires |= {pk: Tripwire() for pk in tripped}
         if self.unwritten and not (self.flights or self.sending or shipments):
-            self.refreshed_at = 0.0  # Probably all is done: see at once whether there is more.
+            self.refreshed_at = (
+                0.0  # Probably all is done: see at once whether there is more.
+            )
         if any(map(_brings_more, self.unwritten)):
             self.waiting = None
         self.unwritten.clear()
@@ -177,38 +222,72 @@ class Driver:
         return Batch.objects.unsettled().filter(job__in=jobs, state=state)
 
     def _recover(self) -> None:
-        """Take over what an earlier driver left: accepted batches are polled on, those being sent are in doubt."""
+        """Take over what an earlier driver left: accepted batches are polled on, those
+        being sent are in doubt."""
         with transaction.atomic():
             leases.fence(self.lease)
-            # A driver that still lives sent its last batch within STALE_SECONDS of its last renewal, and lost its
-            # lease a TTL after that.
-            landed = time.monotonic() + STALE_SECONDS + CALL_SECONDS - Lease.TTL.total_seconds()
+            # A driver that still lives sent its last batch within STALE_SECONDS of its
+            # last renewal, and lost its lease a TTL after that.
+            landed = (
+                time.monotonic()
+                + STALE_SECONDS
+                + CALL_SECONDS
+                - Lease.TTL.total_seconds()
+            )
             for batch in self._batches(BatchState.SENDING):
                 recording.doubt(batch, "The driver ended while this was being sent.")
                 self.doubts[batch.pk] = landed
-            accepted = list(self._batches(BatchState.ACCEPTED).select_related("job__connection", "blob"))
-            for batch, shipment in zip(accepted, claiming.shipments_of(accepted, self.calls.client), strict=True):
-                self.flights[batch.pk] = Flight(shipment, batch.status_id, None, time.monotonic())
-            self._forbid(self._batches(BatchState.PLANNED).filter(attempts__result__in=Attempt.IN_DOUBT).distinct())
+            accepted = list(
+                self._batches(BatchState.ACCEPTED).select_related(
+                    "job__connection", "blob"
+                )
+            )
+            for batch, shipment in zip(
+                accepted,
+                claiming.shipments_of(accepted, self.calls.client),
+                strict=True,
+            ):
+                self.flights[batch.pk] = Flight(
+                    shipment, batch.status_id, None, time.monotonic()
+                )
+            self._forbid(
+                self._batches(BatchState.PLANNED)
+                .filter(attempts__result__in=Attempt.IN_DOUBT)
+                .distinct()
+            )
 
     def _mend(self) -> None:
-        """After trouble with the database: batches that were claimed without our learning of it were not sent."""
-        answered = {event.shipment.attempt_id for event in self.unwritten if isinstance(event, Posted)}
+        """After trouble with the database: batches that were claimed without our
+        learning of it were not sent."""
+        answered = {
+            event.shipment.attempt_id
+            for event in self.unwritten
+            if isinstance(event, Posted)
+        }
         known = answered | {shipment.attempt_id for shipment in self.sending.values()}
         with transaction.atomic():
             leases.fence(self.lease)
             mine = Attempt.objects.filter(
-                batch__in=self._batches(BatchState.SENDING), epoch=self.lease.epoch, result=""
+                batch__in=self._batches(BatchState.SENDING),
+                epoch=self.lease.epoch,
+                result="",
             )
             for attempt in mine.exclude(pk__in=known).select_related("batch"):
                 recording.put_back(attempt.batch)
                 note = "Not sent: the database did not tell whether this had been written down."
-                Attempt.objects.filter(pk=attempt.pk).update(result="not_sent", note=note)
+                Attempt.objects.filter(pk=attempt.pk).update(
+                    result="not_sent", note=note
+                )
         self.waiting = None
 
     def _refresh(self) -> None:
         """Read again which jobs move and what the account allows."""
-        jobs = {job.pk: job for job in Job.objects.on_host(self.host).moving().select_related("connection")}
+        jobs = {
+            job.pk: job
+            for job in Job.objects.on_host(self.host)
+            .moving()
+            .select_related("connection")
+        }
         self.jobs, self.refreshed_at = jobs, time.monotonic()
         if self.waiting != jobs.keys():  # Those that had none may have some now.
             self.waiting = None
@@ -217,19 +296,26 @@ class Driver:
         self.tripwires = {pk: self.tripwires.get(pk, Tripwire()) for pk in jobs}
         self.allowance.agree([job.connection for job in jobs.values()])
         if self.taboos:
-            open_still = Batch.objects.filter(pk__in=self.taboos, job__in=jobs).unsettled()
-            self.taboos = {pk: self.taboos[pk] for pk in open_still.values_list("pk", flat=True)}
+            open_still = Batch.objects.filter(
+                pk__in=self.taboos, job__in=jobs
+            ).unsettled()
+            self.taboos = {
+                pk: self.taboos[pk] for pk in open_still.values_list("pk", flat=True)
+            }
         for job in jobs.values():
             settling.sample_pace(job)
         self._say_what_holds()
         self._settle_idle_jobs()
 
     def _settle_idle_jobs(self) -> None:
-        """Jobs that wait for no event: pausing or cancelling with nothing in flight, planned to the end, ..."""
+        """Jobs that wait for no event: pausing or cancelling with nothing in flight,
+        planned to the end, ..."""
         flying = {flight.shipment.job_id for flight in self.flights.values()}
         flying |= {shipment.job_id for shipment in self.sending.values()}
         for job in self.jobs.values():
-            if job.pk not in flying and (job.state not in SENDABLE or job.planned_at or job.canary):
+            if job.pk not in flying and (
+                job.state not in SENDABLE or job.planned_at or job.canary
+            ):
                 with transaction.atomic():
                     leases.fence(self.lease)
                     settling.finish_if_over(job.pk)
@@ -237,8 +323,8 @@ class Driver:
     # Sending
 
     def _wanted(self) -> Counter[int]:
-        """How many batches of which job to send now, as window, rate and posters have room for: always of the job that
-        was served least for its weight."""
+        """How many batches of which job to send now, as window, rate and posters have
+        room for: always of the job that was served least for its weight."""
         wanted = Counter[int]()
         if self.stopping.is_set() or not self.jobs:
             return wanted
@@ -255,8 +341,11 @@ class Driver:
         return wanted
 
     def _room(self) -> int:
-        # Those in doubt may be running as well; and so there are never more in doubt than the window is wide.
-        room = self.allowance.room(self.flights.values(), len(self.sending) + len(self.doubts))
+        # Those in doubt may be running as well; and so there are never more in doubt
+        # than the window is wide.
+        room = self.allowance.room(
+            self.flights.values(), len(self.sending) + len(self.doubts)
+        )
         return min(room, 2 * POSTERS - len(self.sending))
 
     def _holds(self) -> HeldBy:
@@ -271,10 +360,16 @@ class Driver:
         if not wanted:
             return []
         taboos = self._taboos() if len(self.jobs) > 1 else {}
-        shipments = claiming.claim(wanted, self.jobs, self.calls.client, epoch=self.lease.epoch, taboos=taboos)
+        shipments = claiming.claim(
+            wanted, self.jobs, self.calls.client, epoch=self.lease.epoch, taboos=taboos
+        )
         self.allowance.budget.give_back(wanted.total() - len(shipments))
         if self.waiting is not None:
-            self.waiting -= {pk for pk in wanted if wanted[pk] > sum(each.job_id == pk for each in shipments)}
+            self.waiting -= {
+                pk
+                for pk in wanted
+                if wanted[pk] > sum(each.job_id == pk for each in shipments)
+            }
         if taboos and not shipments:
             self.held[HeldBy.DOUBT] += 1
         return shipments
@@ -310,7 +405,8 @@ class Driver:
         return tripped
 
     def _say_what_holds(self) -> None:
-        """Of what held us back since the last time, the most; it holds back every job that could be sent."""
+        """Of what held us back since the last time, the most; it holds back every job
+        that could be sent."""
         most = self.held.most_common(1)
         held_by = most[0][0] if most else HeldBy.NOTHING
         self.held.clear()
@@ -323,17 +419,30 @@ class Driver:
     @property
     def _next_look(self) -> float:
         """time.monotonic() of the next look at what is running."""
-        return self.polled_at + (self.allowance.poll_interval if self.waiting else self.allowance.tail_interval)
+        return self.polled_at + (
+            self.allowance.poll_interval
+            if self.waiting
+            else self.allowance.tail_interval
+        )
 
     def _poll_if_due(self) -> None:
-        if self.is_polling or not self.flights or time.monotonic() < self._next_look or self.allowance.asks.left:
+        if (
+            self.is_polling
+            or not self.flights
+            or time.monotonic() < self._next_look
+            or self.allowance.asks.left
+        ):
             return
         if not self.allowance.budget.take():
             return
         self.is_polling, self.polled_at = True, time.monotonic()
         by_age = sorted(self.flights.values(), key=lambda flight: flight.asked_at)
         first = by_age[0].shipment
-        flights = tuple(flight for flight in by_age if flight.shipment.connection_id == first.connection_id)[:100]
+        flights = tuple(
+            flight
+            for flight in by_age
+            if flight.shipment.connection_id == first.connection_id
+        )[:100]
         for flight in flights:
             flight.asked_at = self.polled_at
         self.calls.poll(flights)
@@ -343,21 +452,42 @@ class Driver:
             return
         self.looked_at = time.monotonic()
         unsure = self._batches(BatchState.UNSURE)
-        self.doubts = {pk: self.doubts.get(pk, self.looked_at) for pk in unsure.values_list("pk", flat=True)}
+        self.doubts = {
+            pk: self.doubts.get(pk, self.looked_at)
+            for pk in unsure.values_list("pk", flat=True)
+        }
         next_look = max(recording.LOOK_SECONDS, self.allowance.durations.typical)
-        # None is put off for longer: what seems to be was, before the clock was set back.
-        put_off = Q(look_at__gt=Now(), look_at__lte=Now() + timedelta(seconds=next_look))
-        due = unsure.exclude(put_off | Q(pk__in=self.looking)).select_related("job__connection", "blob")
-        batches = list(due[: max(0, LOOKERS - len(self.looking))]) if self.doubts else []
-        for batch, shipment in zip(batches, claiming.shipments_of(batches, self.calls.client), strict=True):
+        # None is put off for longer: what seems to be was, before the clock was set
+        # back.
+        put_off = Q(
+            look_at__gt=Now(), look_at__lte=Now() + timedelta(seconds=next_look)
+        )
+        due = unsure.exclude(put_off | Q(pk__in=self.looking)).select_related(
+            "job__connection", "blob"
+        )
+        batches = (
+            list(due[: max(0, LOOKERS - len(self.looking))]) if self.doubts else []
+        )
+        for batch, shipment in zip(
+            batches, claiming.shipments_of(batches, self.calls.client), strict=True
+        ):
             if not self.allowance.asks.left and self.allowance.budget.take():
                 self.looking.add(batch.pk)
                 self.calls.look(self._doubt_of(batch, shipment), next_look=next_look)
 
     def _doubt_of(self, batch: Batch, shipment: Shipment) -> Doubt:
-        unsure = Attempt.objects.filter(batch=batch, result__in=Attempt.IN_DOUBT).count()
+        unsure = Attempt.objects.filter(
+            batch=batch, result__in=Attempt.IN_DOUBT
+        ).count()
         waited = time.monotonic() - self.doubts[batch.pk]
-        return Doubt(shipment, batch.looks, unsure, waited, self.allowance.durations.long, known_status_ids)
+        return Doubt(
+            shipment,
+            batch.looks,
+            unsure,
+            waited,
+            self.allowance.durations.long,
+            known_status_ids,
+        )
 
     # Hearing
 
@@ -380,7 +510,9 @@ class Driver:
         self.allowance.heard_of_post(posted, len(self.flights), len(self.sending))
         del self.sending[shipment.batch_id]
         if posted.status is not None:
-            self.flights[shipment.batch_id] = Flight(shipment, posted.status.id, posted.at, posted.at)
+            self.flights[shipment.batch_id] = Flight(
+                shipment, posted.status.id, posted.at, posted.at
+            )
             self._tripwire(shipment).accepted()
         elif isinstance(posted.error, TooManyJobs):
             if shipment.job_id in self.served:
@@ -431,10 +563,13 @@ class Driver:
         if verified.error is None:
             self.unwritten.append(verified.ended)
         else:
-            self.flights[verified.flight.shipment.batch_id] = verified.flight  # It is polled, and verified, once more.
+            self.flights[verified.flight.shipment.batch_id] = (
+                verified.flight
+            )  # It is polled, and verified, once more.
 
     def _tripwire(self, shipment: Shipment) -> Tripwire:
-        """Of the shipment's job; one that nobody looks at when the job moves no more."""
+        """Of the shipment's job; one that nobody looks at when the job moves no
+        more."""
         return self.tripwires.get(shipment.job_id) or Tripwire()
 
 

@@ -1,4 +1,5 @@
-"""Where drivers live: one worker process drives up to eight accounts, each in a thread of its own."""
+"""Where drivers live: one worker process drives up to eight accounts, each in a thread
+of its own."""
 
 import logging
 import threading
@@ -18,13 +19,20 @@ CRASH_SECONDS = 10.0
 
 
 def drive_accounts(*, stopping: threading.Event) -> None:
-    """Drive every account that has open work and no driver, each in a thread, until there is nothing left to drive."""
+    """Drive every account that has open work and no driver, each in a thread, until
+    there is nothing left to drive."""
     threads: dict[str, threading.Thread] = {}
     while not stopping.is_set():
-        threads = {host: thread for host, thread in threads.items() if thread.is_alive()}
+        threads = {
+            host: thread for host, thread in threads.items() if thread.is_alive()
+        }
         for host in _hosts_to_drive():
             if host not in threads and len(threads) < MOST_ACCOUNTS:
-                threads[host] = threading.Thread(target=_drive_in_thread, args=(host, stopping), name=f"driver {host}")
+                threads[host] = threading.Thread(
+                    target=_drive_in_thread,
+                    args=(host, stopping),
+                    name=f"driver {host}",
+                )
                 threads[host].start()
         if not threads:
             break
@@ -41,7 +49,8 @@ def is_driven(host: str) -> bool:
 
 
 def drive(host: str, *, stopping: threading.Event) -> None:
-    """Own one account until none of its jobs moves any more or `stopping` is set; return at once if it is owned."""
+    """Own one account until none of its jobs moves any more or `stopping` is set;
+    return at once if it is owned."""
     name = f"account:{host}"
     past = restoring.past_of(name)
     with leases.held(name) as lease:

@@ -1,4 +1,5 @@
-"""Files coming in: streamed to storage as they are, then read in the background to find out what they are."""
+"""Files coming in: streamed to storage as they are, then read in the background to find
+out what they are."""
 
 import hashlib
 import threading
@@ -50,23 +51,32 @@ class Stored:
         default_storage.delete(self.stored_as)
 
 
-def receive(chunks: Iterable[bytes], name: str, *, by: "User | None", **layout: str) -> File:
-    """Keep an upload exactly as it comes and have it read, as `layout` says (encoding, delimiter, sheet; detected where
-    left out). Raises UploadRefused; nothing is left behind then."""
+def receive(
+    chunks: Iterable[bytes], name: str, *, by: "User | None", **layout: str
+) -> File:
+    """Keep an upload exactly as it comes and have it read, as `layout` says (encoding,
+    delimiter, sheet; detected where left out). Raises UploadRefused; nothing is left
+    behind then."""
     return register(store(chunks, name), by=by, **layout)
 
 
 def register(stored: Stored, *, by: "User | None", **layout: str) -> File:
     """The File of a stored upload, which will be read."""
     file = File.objects.create(
-        name=stored.name, stored_as=stored.stored_as, size=stored.size, sha256=stored.sha256, uploaded_by=by, **layout
+        name=stored.name,
+        stored_as=stored.stored_as,
+        size=stored.size,
+        sha256=stored.sha256,
+        uploaded_by=by,
+        **layout,
     )
     ring("read_file", file.pk)
     return file
 
 
 def store(chunks: Iterable[bytes], name: str) -> Stored:
-    """Keep an upload exactly as it comes. Raises UploadRefused; nothing is left behind then."""
+    """Keep an upload exactly as it comes. Raises UploadRefused; nothing is left behind
+    then."""
     digest, size = hashlib.sha256(), 0
 
     def measured() -> Iterator[bytes]:
@@ -76,7 +86,9 @@ def store(chunks: Iterable[bytes], name: str) -> Stored:
             size += len(chunk)
             if size > settings.MAX_UPLOAD_BYTES:
                 limit = settings.MAX_UPLOAD_BYTES // 1024**2
-                raise UploadRefused(f"The file is larger than {limit:,} MB. Split it, or raise JOBSUI_MAX_UPLOAD_MB.")
+                raise UploadRefused(
+                    f"The file is larger than {limit:,} MB. Split it, or raise JOBSUI_MAX_UPLOAD_MB."
+                )
             yield chunk
 
     with incoming() as content:
@@ -90,7 +102,8 @@ def store(chunks: Iterable[bytes], name: str) -> Stored:
 
 @contextmanager
 def incoming() -> Iterator[TemporaryUploadedFile]:
-    """An empty file to be filled where uploads arrive; gone after the block unless `keep` took it."""
+    """An empty file to be filled where uploads arrive; gone after the block unless
+    `keep` took it."""
     with TemporaryUploadedFile("incoming", "", 0, None) as content:
         yield content
 
@@ -103,7 +116,8 @@ def keep(content: TemporaryUploadedFile, folder: str) -> str:
 
 @contextmanager
 def storing(chunks: Iterable[bytes], name: str) -> Iterator[Stored]:
-    """Keep an upload for as long as the block lasts, and on if the block made a File of it. Raises UploadRefused."""
+    """Keep an upload for as long as the block lasts, and on if the block made a File of
+    it. Raises UploadRefused."""
     stored = store(chunks, name)
     try:
         yield stored
@@ -112,7 +126,9 @@ def storing(chunks: Iterable[bytes], name: str) -> Iterator[Stored]:
             stored.delete()
 
 
-def reread(file: File, *, encoding: str = "", delimiter: str = "", sheet: str = "") -> None:
+def reread(
+    file: File, *, encoding: str = "", delimiter: str = "", sheet: str = ""
+) -> None:
     """Read a file again as a person says it is to be read."""
     File.objects.filter(pk=file.pk).update(
         state=FileState.READING,
@@ -127,7 +143,8 @@ def reread(file: File, *, encoding: str = "", delimiter: str = "", sheet: str = 
 
 
 def read_file(file: File, *, stopping: threading.Event) -> None:
-    """Find out format, columns and number of rows of a file that is to be read. Interrupted, it stays to be read."""
+    """Find out format, columns and number of rows of a file that is to be read.
+    Interrupted, it stays to be read."""
     with leases.held(f"read:{file.pk}") as lease:
         file.refresh_from_db()
         if lease is None or file.state != FileState.READING:
@@ -145,7 +162,8 @@ def read_file(file: File, *, stopping: threading.Event) -> None:
 
 @contextmanager
 def open_rows(file: File) -> Iterator[Table]:
-    """The table of a file that was read, for as long as the block lasts. Raises FileRefused."""
+    """The table of a file that was read, for as long as the block lasts. Raises
+    FileRefused."""
     try:
         content = default_storage.open(file.content_name)
     except FileNotFoundError:
@@ -165,18 +183,31 @@ def _read(file: File, lease: leases.Held, stopping: threading.Event) -> None:
         file.staged_as = ""
     with default_storage.open(file.stored_as) as content:
         stream = cast(BinaryIO, content.file)
-        found = detect(stream, file.name, encoding=file.encoding, delimiter=file.delimiter, sheet=file.sheet)
+        found = detect(
+            stream,
+            file.name,
+            encoding=file.encoding,
+            delimiter=file.delimiter,
+            sheet=file.sheet,
+        )
         table = open_table(stream, found.layout)
         if found.layout.format in STAGED_FORMATS:
             file.staged_as = _staged(table, file, lease, stopping)
             with default_storage.open(file.staged_as) as staged:
-                _look_through(open_table(cast(BinaryIO, staged.file), Layout("rows")), file, lease, stopping)
+                _look_through(
+                    open_table(cast(BinaryIO, staged.file), Layout("rows")),
+                    file,
+                    lease,
+                    stopping,
+                )
         else:
             _look_through(table, file, lease, stopping)
     _note(file, found)
 
 
-def _staged(table: Table, file: File, lease: leases.Held, stopping: threading.Event) -> str:
+def _staged(
+    table: Table, file: File, lease: leases.Held, stopping: threading.Event
+) -> str:
     with incoming() as out:
         watched = _Watched(table, lambda number: _go_on(file, number, lease, stopping))
         stage(cast(Table, watched), cast(BinaryIO, out))
@@ -197,7 +228,9 @@ class _Watched:
             yield row
 
 
-def _look_through(table: Table, file: File, lease: leases.Held, stopping: threading.Event) -> None:
+def _look_through(
+    table: Table, file: File, lease: leases.Held, stopping: threading.Event
+) -> None:
     rows, sample = 0, []
     oddities = _Oddities(table.columns)
     for number, cells in table.rows:
@@ -209,27 +242,45 @@ def _look_through(table: Table, file: File, lease: leases.Held, stopping: thread
             _go_on(file, rows, lease, stopping)
     if not rows:
         raise FileRefused("The file has a header but no rows.")
-    file.columns, file.rows, file.rows_read, file.sample = table.columns, rows, rows, sample
+    file.columns, file.rows, file.rows_read, file.sample = (
+        table.columns,
+        rows,
+        rows,
+        sample,
+    )
     file.warnings = oddities.sentences()
 
 
 def _note(file: File, found: Detected) -> None:
     layout = found.layout
-    file.format, file.encoding, file.delimiter = layout.format, layout.encoding, layout.delimiter
-    file.sheet, file.sheets, file.state, file.error = layout.sheet, list(found.sheets), FileState.READY, ""
+    file.format, file.encoding, file.delimiter = (
+        layout.format,
+        layout.encoding,
+        layout.delimiter,
+    )
+    file.sheet, file.sheets, file.state, file.error = (
+        layout.sheet,
+        list(found.sheets),
+        FileState.READY,
+        "",
+    )
     file.warnings = [*found.warnings, *file.warnings]
     file.save()
 
 
-def _go_on(file: File, rows: int, lease: leases.Held, stopping: threading.Event) -> None:
-    """Between two stretches: say how far we are, keep the lease, and stop when asked to."""
+def _go_on(
+    file: File, rows: int, lease: leases.Held, stopping: threading.Event
+) -> None:
+    """Between two stretches: say how far we are, keep the lease, and stop when asked
+    to."""
     if stopping.is_set() or not lease.renew():
         raise Stopped
     File.objects.filter(pk=file.pk).update(rows_read=rows)
 
 
 class _Oddities:
-    """Signs that a file was damaged before it came here: counted by column, told as warnings."""
+    """Signs that a file was damaged before it came here: counted by column, told as
+    warnings."""
 
     def __init__(self, columns: list[str]) -> None:
         self._columns = columns
@@ -256,10 +307,13 @@ class _Oddities:
 
 def _is_rounded(cell: str) -> bool:
     digits, _, power = cell.partition("E+")
-    return power.isdecimal() and digits.replace(".", "", 1).replace("-", "", 1).isdecimal()
+    return (
+        power.isdecimal() and digits.replace(".", "", 1).replace("-", "", 1).isdecimal()
+    )
 
 
 def _plain_name(name: str) -> str:
-    """A file name fit to be shown: without folders and control characters, its end kept."""
+    """A file name fit to be shown: without folders and control characters, its end
+    kept."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(letter for letter in last if letter.isprintable())[-200:] or "upload"

@@ -1,5 +1,6 @@
-"""Being the only one at a piece of work. Leases live in the database and are measured by its clock, so that hosts need
-not agree on the time; a holder that slept is stopped by the epoch at its next commit."""
+"""Being the only one at a piece of work. Leases live in the database and are measured
+by its clock, so that hosts need not agree on the time; a holder that slept is stopped
+by the epoch at its next commit."""
 
 import os
 import socket
@@ -20,7 +21,8 @@ _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LeaseLost(Exception):
-    """Somebody else took over; what was about to be written is not ours to write any more."""
+    """Somebody else took over; what was about to be written is not ours to write any
+    more."""
 
 
 def this_owner() -> str:
@@ -53,7 +55,8 @@ class Held:
         return True
 
     def release(self) -> None:
-        """Let the next one take it at once, also when the database's clock is set back."""
+        """Let the next one take it at once, also when the database's clock is set
+        back."""
         mine = Lease.objects.filter(name=self.name, epoch=self.epoch, owner=self.owner)
         mine.update(expires_at=_EPOCH_START, owner="")
 
@@ -62,7 +65,9 @@ def acquire(name: str, *, owner: str | None = None) -> Held | None:
     """Take the lease if nobody holds it; None when somebody does."""
     owner = owner or this_owner()
     before = time.monotonic()
-    Lease.objects.bulk_create([Lease(name=name, expires_at=_EPOCH_START)], ignore_conflicts=True)
+    Lease.objects.bulk_create(
+        [Lease(name=name, expires_at=_EPOCH_START)], ignore_conflicts=True
+    )
     free = Lease.objects.filter(name=name, expires_at__lte=Now())
     if not free.update(owner=owner, epoch=F("epoch") + 1, expires_at=Now() + Lease.TTL):
         return None
@@ -71,15 +76,17 @@ def acquire(name: str, *, owner: str | None = None) -> Held | None:
 
 
 def fence(held: Held) -> None:
-    """Inside a transaction, before writing: raise LeaseLost unless the lease is still ours. The row stays locked to
-    the end of the transaction, so nobody takes over between this check and the commit."""
+    """Inside a transaction, before writing: raise LeaseLost unless the lease is still
+    ours. The row stays locked to the end of the transaction, so nobody takes over
+    between this check and the commit."""
     if not statements.is_held(held.name, held.epoch, held.owner):
         raise LeaseLost(held.name)
 
 
 @contextmanager
 def held(name: str, *, owner: str | None = None) -> Iterator[Held | None]:
-    """The lease for a `with` block, None when somebody else has it. It is released at the end, also after an error."""
+    """The lease for a `with` block, None when somebody else has it. It is released at
+    the end, also after an error."""
     lease = acquire(name, owner=owner)
     try:
         yield lease

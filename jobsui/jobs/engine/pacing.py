@@ -1,5 +1,6 @@
-"""The instruments by which an account's limits are kept: its request rate, its job window, rests after failures, how
-long its jobs and its answers take. What they say together is told in allowance.py."""
+"""The instruments by which an account's limits are kept: its request rate, its job
+window, rests after failures, how long its jobs and its answers take. What they say
+together is told in allowance.py."""
 
 import re
 import time
@@ -10,27 +11,39 @@ from statistics import median
 
 Clock = Callable[[], float]
 FIRST_TOKENS = 2.0
-"""What a bucket begins with: a driver that takes over does not know what the one before it has just spent."""
+"""What a bucket begins with: a driver that takes over does not know what the one before
+it has just spent."""
 MINUTE = 60
 """Seconds after which a used-up rate is whole again, whatever a header says."""
 LONG_MINUTE = 1.01 * MINUTE
-"""No such time sees more requests than a minute may: on their way some are slower than others."""
+"""No such time sees more requests than a minute may: on their way some are slower than
+others."""
 BURST_SECONDS = 2.0
-"""How many seconds' worth of requests may gather: jobs end when they like, not at even distances."""
+"""How many seconds' worth of requests may gather: jobs end when they like, not at even
+distances."""
 NEARLY = 0.2
-"""Below this part of the minute's requests what is left is spread over the rest of the minute."""
+"""Below this part of the minute's requests what is left is spread over the rest of the
+minute."""
 CONDITIONAL = re.compile(r"remaining=(\d+);\s*resets?=(\d+)")
-"""The value of a `zendesk-ratelimit-NAME` header: a limit of its own beside the account's."""
+"""The value of a `zendesk-ratelimit-NAME` header: a limit of its own beside the
+account's."""
 INFLIGHT = "zendesk-ratelimit-inflight-jobs"
 SLOTS = re.compile(r"total=(\d+);\s*remaining=(\d+)")
 """Its value (docs/zendesk.md)."""
 
 
 class Budget:
-    """A token bucket of the account's requests, of which we use a share. It fills evenly, and no minute sees more than
-    the limit, however much gathers in it; what Zendesk says in its headers overrules what we believe."""
+    """A token bucket of the account's requests, of which we use a share. It fills
+    evenly, and no minute sees more than the limit, however much gathers in it; what
+    Zendesk says in its headers overrules what we believe."""
 
-    def __init__(self, requests_per_minute: int, share: int = 100, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        requests_per_minute: int,
+        share: int = 100,
+        *,
+        clock: Clock = time.monotonic,
+    ) -> None:
         """`share` in percent."""
         self._clock, self._share = clock, share
         self._allow(requests_per_minute)
@@ -55,7 +68,11 @@ class Budget:
     def tokens(self) -> float:
         """Requests that may be spent now."""
         self._fill()
-        return 0.0 if self.blocked_for else min(self._tokens, float(self._limit - len(self._spent)))
+        return (
+            0.0
+            if self.blocked_for
+            else min(self._tokens, float(self._limit - len(self._spent)))
+        )
 
     def block(self, seconds: float) -> None:
         """Zendesk told us to wait."""
@@ -77,10 +94,13 @@ class Budget:
             self._spent.pop()
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Read the rate headers of an answer: a plan's limit below ours replaces it; when the minute's rest is nearly
-        used up (by others, too) no more than it is spent; a conditional limit that is used up is waited for."""
+        """Read the rate headers of an answer: a plan's limit below ours replaces it;
+        when the minute's rest is nearly used up (by others, too) no more than it is
+        spent; a conditional limit that is used up is waited for."""
         limit = _whole(headers.get("X-Rate-Limit") or headers.get("ratelimit-limit"))
-        remaining = _whole(headers.get("X-Rate-Limit-Remaining") or headers.get("ratelimit-remaining"))
+        remaining = _whole(
+            headers.get("X-Rate-Limit-Remaining") or headers.get("ratelimit-remaining")
+        )
         reset = _whole(headers.get("ratelimit-reset"))
         self._fill()
         if limit and limit < self._limit:
@@ -89,10 +109,18 @@ class Budget:
             self._tokens = min(self._tokens, float(remaining))
             if remaining == 0 and reset:
                 self.block(min(reset, MINUTE))
-            elif reset and remaining < (reset - 1) * self.rate:  # Seconds are told whole, perhaps rounded up.
-                self._slow_rate, self._slow_until = remaining / reset, self._clock() + min(reset, MINUTE)
+            elif (
+                reset and remaining < (reset - 1) * self.rate
+            ):  # Seconds are told whole, perhaps rounded up.
+                self._slow_rate, self._slow_until = (
+                    remaining / reset,
+                    self._clock() + min(reset, MINUTE),
+                )
         for name, value in headers.items():
-            if name.lower().startswith("zendesk-ratelimit-") and name.lower() != INFLIGHT:
+            if (
+                name.lower().startswith("zendesk-ratelimit-")
+                and name.lower() != INFLIGHT
+            ):
                 self._learn_conditional(value)
 
     def _learn_conditional(self, value: str) -> None:
@@ -103,7 +131,9 @@ class Budget:
     def _allow(self, requests_per_minute: int) -> None:
         self._limit = requests_per_minute
         wanted = requests_per_minute * self._share / 100 / MINUTE
-        self.burst = max(2.0, wanted * BURST_SECONDS)  # Two at least: a look and a post at once.
+        self.burst = max(
+            2.0, wanted * BURST_SECONDS
+        )  # Two at least: a look and a post at once.
         self.rate = min(wanted, requests_per_minute / LONG_MINUTE)
 
     def _fill(self) -> None:
@@ -116,9 +146,10 @@ class Budget:
 
 
 class Window:
-    """How many of our jobs may run at once. Zendesk counts every integration's jobs, so the window shrinks to what it
-    let through when it says TooManyJobs. While it is full it grows again with each job duration without complaint: by
-    one, then two, then four. So what others give back is soon found, and a complaint costs one request."""
+    """How many of our jobs may run at once. Zendesk counts every integration's jobs, so
+    the window shrinks to what it let through when it says TooManyJobs. While it is full
+    it grows again with each job duration without complaint: by one, then two, then
+    four. So what others give back is soon found, and a complaint costs one request."""
 
     def __init__(self, cap: int, *, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -128,7 +159,8 @@ class Window:
         self._step = 1
 
     def refuse(self, in_flight: int, duration: float) -> None:
-        """TooManyJobs while `in_flight` of ours were running. Refusals of one moment count once."""
+        """TooManyJobs while `in_flight` of ours were running. Refusals of one moment
+        count once."""
         now = self._clock()
         if now - self._shrunk_at < duration / 2 and self.size < self.cap:
             return
@@ -137,7 +169,8 @@ class Window:
         self._step = 1
 
     def grow(self, in_flight: int, duration: float) -> None:
-        """Call now and then: more for each `duration` gone by, when there is use for it."""
+        """Call now and then: more for each `duration` gone by, when there is use for
+        it."""
         now = self._clock()
         if in_flight < self.size:
             return
@@ -148,15 +181,16 @@ class Window:
 
 
 class Slots:
-    """What Zendesk said last of the account's job slots, whoever uses them. It says so with each answer to a batch, so
-    as long as we send this is the surest and newest there is. It is not believed when batches are refused that it said
-    there was room for."""
+    """What Zendesk said last of the account's job slots, whoever uses them. It says so
+    with each answer to a batch, so as long as we send this is the surest and newest
+    there is. It is not believed when batches are refused that it said there was room
+    for."""
 
     BELIEVED = 1.5
     CONTRADICTED, CONFIRMED = 1.0, 0.03
     APART = 0.02
-    """Seconds. Of answers closer to each other nobody can tell which left first; each took a slot, so the one that
-    tells of the fewest was the last."""
+    """Seconds. Of answers closer to each other nobody can tell which left first; each
+    took a slot, so the one that tells of the fewest was the last."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -173,11 +207,15 @@ class Slots:
         return self._contradictions < self.BELIEVED
 
     def learn(self, headers: Mapping[str, str], at: float) -> None:
-        """Read an answer that left Zendesk at about this time. One that was overtaken by a newer one tells nothing."""
+        """Read an answer that left Zendesk at about this time. One that was overtaken
+        by a newer one tells nothing."""
         told = SLOTS.search(headers.get(INFLIGHT) or "")
         if told and at > self.at - self.APART:
             follows = at >= self.at + self.APART
-            self.total, self._said = int(told[1]), int(told[2]) if follows else min(int(told[2]), self._said)
+            self.total, self._said = (
+                int(told[1]),
+                int(told[2]) if follows else min(int(told[2]), self._said),
+            )
             self.free, self.at = float(self._said), max(at, self.at)
 
     def accepted(self) -> None:
@@ -186,7 +224,9 @@ class Slots:
     def refused(self, on_the_way: int) -> None:
         """TooManyJobs, while so many batches were on their way with that one."""
         if self._said >= on_the_way:
-            self._contradictions = min(2 * self.BELIEVED, self._contradictions + self.CONTRADICTED)
+            self._contradictions = min(
+                2 * self.BELIEVED, self._contradictions + self.CONTRADICTED
+            )
         self._said, self.free = 0, 0.0
 
     def ended(self, after: float, before: float) -> None:
@@ -197,7 +237,8 @@ class Slots:
 
 
 class Backoff:
-    """How long to rest after calls that failed for no fault of theirs: twice as long each time, until one goes well."""
+    """How long to rest after calls that failed for no fault of theirs: twice as long
+    each time, until one goes well."""
 
     LONGEST = 30.0
 
@@ -212,7 +253,8 @@ class Backoff:
         return max(0.0, self._until - self._clock())
 
     def failed(self, wait: float | None = None) -> None:
-        """`wait` is what Zendesk asked for. Failures during a rest were under way before it: they count once."""
+        """`wait` is what Zendesk asked for. Failures during a rest were under way
+        before it: they count once."""
         if not self.left:
             self.failures += 1
             self.rest(min(self.LONGEST, 0.125 * 2**self.failures))
@@ -255,8 +297,13 @@ class Durations:
 
     @property
     def mean(self) -> float:
-        """What throughput follows; little while nothing is known, so that the first jobs are watched closely."""
-        return sum(self._sorted) / len(self._sorted) if self._sorted else self.FIRST_GUESS / 4
+        """What throughput follows; little while nothing is known, so that the first
+        jobs are watched closely."""
+        return (
+            sum(self._sorted) / len(self._sorted)
+            if self._sorted
+            else self.FIRST_GUESS / 4
+        )
 
     @property
     def long(self) -> float:
@@ -266,10 +313,16 @@ class Durations:
         return self._sorted[int(0.95 * len(self._sorted))]
 
     def ending(self, ran: float, since: float, by: float) -> float:
-        """The probability that a job which was running after `ran` seconds ends between `since` and `by`. One that has
-        run longer than all others did is taken to run on."""
+        """The probability that a job which was running after `ran` seconds ends between
+        `since` and `by`. One that has run longer than all others did is taken to run
+        on."""
         longer = len(self._sorted) - bisect_right(self._sorted, ran)
-        return (bisect_right(self._sorted, by) - bisect_right(self._sorted, since)) / longer if longer else 0.0
+        return (
+            (bisect_right(self._sorted, by) - bisect_right(self._sorted, since))
+            / longer
+            if longer
+            else 0.0
+        )
 
 
 class Trips:
@@ -289,24 +342,34 @@ class Trips:
 OFTENEST, RAREST = 0.25, 10.0
 """Seconds between two looks: out of courtesy, and so that people see progress."""
 BATCHES_A_LOOK = 4
-"""On the average a look tells of at least so many batches: looks must not eat the rate. Of twice as many when Zendesk
-tells of its slots with each answer: then a look tells only what became of them."""
+"""On the average a look tells of at least so many batches: looks must not eat the rate.
+Of twice as many when Zendesk tells of its slots with each answer: then a look tells
+only what became of them."""
 TAKEN_AHEAD = 0.95
-"""Of what is posted ahead of knowing about so much is accepted, where requests are scarce."""
+"""Of what is posted ahead of knowing about so much is accepted, where requests are
+scarce."""
 GAP = 0.03
 """Seconds from hearing of a free slot to filling it: a commit."""
 
 
 def poll_interval(
-    duration: float, window: float, rate: float, burst: float, trip: float, *, ahead: bool, told: bool
+    duration: float,
+    window: float,
+    rate: float,
+    burst: float,
+    trip: float,
+    *,
+    ahead: bool,
+    told: bool,
 ) -> float:
-    """Seconds between two looks at the running jobs: of those that hardly cost speed, the longest.
+    """Seconds between two looks at the running jobs: of those that hardly cost speed,
+    the longest.
 
-    A look costs a request. Between looks a slot that became free lies idle, half an interval on the average; and no
-    more can be sent than the window and the gathered requests hold. When batches are posted ahead of knowing, slots
-    hardly lie idle, but at most twice the window is sent without a look; when Zendesk tells of its slots as well, rare
-    looks only make it a little harder to foretell which will be free.
-    """
+    A look costs a request. Between looks a slot that became free lies idle, half an
+    interval on the average; and no more can be sent than the window and the gathered
+    requests hold. When batches are posted ahead of knowing, slots hardly lie idle, but
+    at most twice the window is sent without a look; when Zendesk tells of its slots as
+    well, rare looks only make it a little harder to foretell which will be free."""
     duration = max(duration, 0.01)
 
     def speed(interval: float) -> float:

@@ -32,8 +32,9 @@ Judged = tuple[Row, Item | list[Problem]]
 
 
 def plan(job: Job, *, stopping: threading.Event) -> None:
-    """Plan the rows of a launched job that are not planned yet, ringing for the driver as soon as there is something
-    to send. Interrupted, it goes on behind the last row it committed."""
+    """Plan the rows of a launched job that are not planned yet, ringing for the driver
+    as soon as there is something to send. Interrupted, it goes on behind the last row
+    it committed."""
     with leases.held(f"plan:{job.pk}") as lease:
         job.refresh_from_db()
         if lease is None or job.planned_at is not None or job.is_draft or job.is_over:
@@ -42,7 +43,9 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
             if job.state in PLANNABLE:
                 _require_unchanged(job)
                 _plan(job, lease, stopping)
-            Job.objects.filter(pk=job.pk).update(planned_at=timezone.now(), version=F("version") + 1)
+            Job.objects.filter(pk=job.pk).update(
+                planned_at=timezone.now(), version=F("version") + 1
+            )
         except (Stopped, leases.LeaseLost):
             return
         except FileRefused as refusal:
@@ -62,8 +65,11 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
                 return
 
 
-def _unplanned(job: Job, table: Table, lease: leases.Held, stopping: threading.Event) -> Iterator[Judged]:
-    """The rows behind the last one planned. Those before are read too, for their keys must not come again."""
+def _unplanned(
+    job: Job, table: Table, lease: leases.Held, stopping: threading.Event
+) -> Iterator[Judged]:
+    """The rows behind the last one planned. Those before are read too, for their keys
+    must not come again."""
     done = job.planned_row
     for number, (row, judged) in enumerate(checking.judged_rows(job, table)):
         if row[0] > done:
@@ -73,8 +79,8 @@ def _unplanned(job: Job, table: Table, lease: leases.Held, stopping: threading.E
 
 
 def _chunks(judged: Iterator[Judged]) -> Iterator[list[Judged]]:
-    """What is committed at once: rows whose items fill whole batches, the first time one, so that sending begins at
-    once."""
+    """What is committed at once: rows whose items fill whole batches, the first time
+    one, so that sending begins at once."""
     chunk: list[Judged] = []
     items, wanted = 0, BATCH_SIZE
     for entry in judged:
@@ -88,7 +94,8 @@ def _chunks(judged: Iterator[Judged]) -> Iterator[list[Judged]]:
 
 
 def _commit(job: Job, lease: leases.Held, chunk: list[Judged]) -> None:
-    """One transaction: these rows are planned or invalid, and the job remembers how far it got."""
+    """One transaction: these rows are planned or invalid, and the job remembers how far
+    it got."""
     items = [judged for _, judged in chunk if isinstance(judged, Item)]
     invalid = [judged for _, judged in chunk if not isinstance(judged, Item)]
     with transaction.atomic():
@@ -97,9 +104,11 @@ def _commit(job: Job, lease: leases.Held, chunk: list[Judged]) -> None:
         made = _write_batches(job, items)
         settling.record_errors([_row_error(job.pk, problems) for problems in invalid])
         Job.objects.filter(pk=job.pk).update(
-            planned_row=chunk[-1][0][0], batches_total=F("batches_total") + made, invalid=F("invalid") + len(invalid),
+            planned_row=chunk[-1][0][0],
+            batches_total=F("batches_total") + made,
+            invalid=F("invalid") + len(invalid),
             version=F("version") + 1,
-        )  # fmt: skip
+        )
         if made:
             ring("drive")
     job.refresh_from_db()
@@ -107,30 +116,57 @@ def _commit(job: Job, lease: leases.Held, chunk: list[Judged]) -> None:
 
 def _write_batches(job: Job, items: list[Item]) -> int:
     batches = [
-        Batch(job=job, seq=seq, size=len(part), first_row=part[0].row, last_row=part[-1].row)
+        Batch(
+            job=job,
+            seq=seq,
+            size=len(part),
+            first_row=part[0].row,
+            last_row=part[-1].row,
+        )
         for seq, part in enumerate(batched(items, BATCH_SIZE), job.batches_total + 1)
     ]
     Batch.objects.bulk_create(batches)
     BatchBlob.objects.bulk_create(
-        BatchBlob(batch=batch, **BatchBlob.packed([item.json for item in part], [item.row for item in part]))
+        BatchBlob(
+            batch=batch,
+            **BatchBlob.packed(
+                [item.json for item in part], [item.row for item in part]
+            ),
+        )
         for batch, part in zip(batches, batched(items, BATCH_SIZE), strict=True)
     )
     return len(batches)
 
 
-def _row_error(job_id: int, problems: list[Problem]) -> tuple[RowError, settling.Words, str]:
-    """One row, one end: its first problem names column and value, its message tells all of them."""
+def _row_error(
+    job_id: int, problems: list[Problem]
+) -> tuple[RowError, settling.Words, str]:
+    """One row, one end: its first problem names column and value, its message tells all
+    of them."""
     first = problems[0]
-    more = [f"{problem.column}: {problem.message}" if problem.column else problem.message for problem in problems[1:]]
+    more = [
+        f"{problem.column}: {problem.message}" if problem.column else problem.message
+        for problem in problems[1:]
+    ]
     error = RowError(
-        job_id=job_id, row=first.row, outcome=Outcome.INVALID, code=first.code, column=first.column[:255],
-        value=first.value, message=" ".join([first.message, *more]),
-    )  # fmt: skip
-    return error, (first.general, first.cure), settling.signature(first.code, first.column, "")
+        job_id=job_id,
+        row=first.row,
+        outcome=Outcome.INVALID,
+        code=first.code,
+        column=first.column[:255],
+        value=first.value,
+        message=" ".join([first.message, *more]),
+    )
+    return (
+        error,
+        (first.general, first.cure),
+        settling.signature(first.code, first.column, ""),
+    )
 
 
 def _require_unchanged(job: Job) -> None:
-    """Raise FileRefused unless the file is, to the byte, what was checked, and at the beginning the fields too."""
+    """Raise FileRefused unless the file is, to the byte, what was checked, and at the
+    beginning the fields too."""
     digest = hashlib.sha256()
     try:
         with default_storage.open(job.file.stored_as) as content:
@@ -139,23 +175,37 @@ def _require_unchanged(job: Job) -> None:
     except FileNotFoundError:
         raise FileRefused("The stored file is gone. Upload it again.") from None
     if digest.hexdigest() != job.file.sha256:
-        raise FileRefused("The stored file is no longer what was checked. Upload it again.")
+        raise FileRefused(
+            "The stored file is no longer what was checked. Upload it again."
+        )
     if not job.planned_row and checking.fingerprint(job) != job.checked_fingerprint:
-        raise FileRefused("The object's fields have changed since the check. Check and launch again.")
+        raise FileRefused(
+            "The object's fields have changed since the check. Check and launch again."
+        )
 
 
 def _fail(job: Job, lease: leases.Held, reason: str) -> None:
-    """The job cannot go on. Batches in flight are followed to their end by the driver first, as for a cancelled job."""
+    """The job cannot go on. Batches in flight are followed to their end by the driver
+    first, as for a cancelled job."""
     with transaction.atomic():
         leases.fence(lease)
         job.refresh_from_db()
         if not Batch.objects.filter(job=job).exists():
             Job.objects.change(
-                job, expected=(job.state,), state=JobState.FAILED, reason=reason, finished_at=timezone.now(),
-                planned_at=timezone.now(), cancelled=F("cancelled") + job.pending,
-            )  # fmt: skip
+                job,
+                expected=(job.state,),
+                state=JobState.FAILED,
+                reason=reason,
+                finished_at=timezone.now(),
+                planned_at=timezone.now(),
+                cancelled=F("cancelled") + job.pending,
+            )
         else:
             Job.objects.change(
-                job, expected=(job.state,), state=JobState.CANCELLING, reason=reason, planned_at=timezone.now()
-            )  # fmt: skip
+                job,
+                expected=(job.state,),
+                state=JobState.CANCELLING,
+                reason=reason,
+                planned_at=timezone.now(),
+            )
         job.add_event(reason)

@@ -1,5 +1,6 @@
-"""A job as programs ask for it: by the REST API, on the command line, at the drop-in endpoint. Each is text for bash,
-ready to be pasted: whatever people typed is quoted, and the token is left as a variable."""
+"""A job as programs ask for it: by the REST API, on the command line, at the drop-in
+endpoint. Each is text for bash, ready to be pasted: whatever people typed is quoted,
+and the token is left as a variable."""
 
 import json
 import re
@@ -37,10 +38,15 @@ class Recipes:
 
 
 def recipes(job: Job, base: str) -> Recipes:
-    """`base`: the address of this server's first page, such as "https://jobs.example.com/"."""
+    """`base`: the address of this server's first page, such as
+    "https://jobs.example.com/"."""
     sample = _sample(job)
     takes_columns = not (job.parent_id or job.file.is_verbatim)
-    return Recipes(_rest(job, base, sample), _runjob(job) if takes_columns else "", _drop_in(job, base, sample))
+    return Recipes(
+        _rest(job, base, sample),
+        _runjob(job) if takes_columns else "",
+        _drop_in(job, base, sample),
+    )
 
 
 def list_jobs(base: str) -> str:
@@ -49,60 +55,102 @@ def list_jobs(base: str) -> str:
 
 
 def post(url: str, sign_in: str, body: str, *, expands: bool = False) -> str:
-    """A JSON body as a curl call. With `expands` the shell fills in the variables in it."""
+    """A JSON body as a curl call. With `expands` the shell fills in the variables in
+    it."""
     # By way of standard input: a hundred records are more than an argument may hold.
     end = "JSON" if expands else "'JSON'"
-    words = (f"curl -X POST {word(url)}", sign_in, "-H 'Content-Type: application/json'", f"--data-binary @- <<{end}")
+    words = (
+        f"curl -X POST {word(url)}",
+        sign_in,
+        "-H 'Content-Type: application/json'",
+        f"--data-binary @- <<{end}",
+    )
     return f"{NEXT.join(words)}\n{body}\nJSON"
 
 
 def word(text: str) -> str:
-    """One word of a command line. Control characters are spelled out: pasted as they are, a terminal would obey."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: rf"'$'\u{ord(found[0]):04x}''", shlex.quote(text))
+    """One word of a command line. Control characters are spelled out: pasted as they
+    are, a terminal would obey."""
+    return re.sub(
+        r"[\x00-\x1f\x7f-\x9f]",
+        lambda found: rf"'$'\u{ord(found[0]):04x}''",
+        shlex.quote(text),
+    )
 
 
 def _rest(job: Job, base: str, sample: list[Any]) -> str:
     if job.parent:
         retry = f"{base}api/v1/jobs/{job.parent.code}/retry"
-        return post(retry, BEARER, _json(({"cause": job.cause_id} if job.cause_id else {}) | {"launch": True}))
+        return post(
+            retry,
+            BEARER,
+            _json(({"cause": job.cause_id} if job.cause_id else {}) | {"launch": True}),
+        )
     url, order = f"{base}api/v1/jobs", _order(job)
     if job.file.is_verbatim:
-        items = [item if isinstance(item, dict) else {Action(job.action).key: item} for item in sample]
+        items = [
+            item if isinstance(item, dict) else {Action(job.action).key: item}
+            for item in sample
+        ]
         return post(url, BEARER, _json(order | {"items": items, "launch": True}))
     chosen = {"mapping": dict(_fields(job)), "options": _options(job), "launch": True}
-    body = '{\n  "file": "$FILE",' + _unexpanded(_json(order | chosen)).removeprefix("{")
+    body = '{\n  "file": "$FILE",' + _unexpanded(_json(order | chosen)).removeprefix(
+        "{"
+    )
     return f"{_upload(job.file, base)}\n{post(url, BEARER, body, expands=True)}"
 
 
 def _order(job: Job) -> dict[str, Any]:
-    return {"connection": str(job.connection.code), "object": job.object_key, "action": job.action}
+    return {
+        "connection": str(job.connection.code),
+        "object": job.object_key,
+        "action": job.action,
+    }
 
 
 def _upload(file: File, base: str) -> str:
     """The id of the uploaded file, in $FILE."""
     name = re.sub(r'(["\\])', r"\\\1", file.name)  # As curl reads it.
     parts = [f"-F {word(f'file=@"{name}"')}"]
-    parts += [f"--form-string {word(f'{option}={value}')}" for option, value in _layout(file).items()]
+    parts += [
+        f"--form-string {word(f'{option}={value}')}"
+        for option, value in _layout(file).items()
+    ]
     return f"FILE=$({NEXT.join([f'curl -sS {word(base + "api/v1/files")}', BEARER, *parts, f'| {ITS_ID}'])})"
 
 
 def _runjob(job: Job) -> str:
     name = job.file.name
-    words = [f".venv/bin/python manage.py runjob {word(f'./{name}' if name.startswith('-') else name)}"]
+    words = [
+        f".venv/bin/python manage.py runjob {word(f'./{name}' if name.startswith('-') else name)}"
+    ]
     # What begins with "-" would be taken for an option.
-    words += [f"--{option}{'=' if value.startswith('-') else ' '}{word(value)}" for option, value in _told(job)]
-    words += [] if _options(job).get("own_external_ids", True) else ["--no-own-external-ids"]
+    words += [
+        f"--{option}{'=' if value.startswith('-') else ' '}{word(value)}"
+        for option, value in _told(job)
+    ]
+    words += (
+        [] if _options(job).get("own_external_ids", True) else ["--no-own-external-ids"]
+    )
     return NEXT.join([*words, "--wait"])
 
 
 def _told(job: Job) -> Iterator[tuple[str, str]]:
     """The options of runjob, but for those that say what it does anyway."""
-    yield from (("connection", job.connection.name), ("object", job.object_key), ("action", job.action))
+    yield from (
+        ("connection", job.connection.name),
+        ("object", job.object_key),
+        ("action", job.action),
+    )
     for name, value in _layout(job.file).items():
         yield name, DELIMITERS.get(value, value) if name == "delimiter" else value
     usual = Options().to_json()
     chosen = _options(job)
-    yield from ((name, chosen[name]) for name in ("blank", "invalid") if chosen[name] != usual[name])
+    yield from (
+        (name, chosen[name])
+        for name in ("blank", "invalid")
+        if chosen[name] != usual[name]
+    )
     offered = mapping.targets(checking.schema_of(job), Action(job.action))
     if job.mapping != mapping.suggest(job.file.columns, offered):
         yield from (("map", f"{column}={field}") for column, field in _fields(job))
@@ -114,19 +162,28 @@ def _drop_in(job: Job, base: str, sample: list[Any]) -> str:
 
 
 def _sample(job: Job) -> list[Any]:
-    """Its first items as they were planned; before that, what the sample of its file becomes."""
+    """Its first items as they were planned; before that, what the sample of its file
+    becomes."""
     if planned := BatchBlob.objects.filter(batch__job=job, batch__seq=1).first():
         return [json.loads(line) for line in planned.lines[:SAMPLE]]
     schema, options = checking.schema_of(job), Options.from_json(job.options)
-    reader = mapping.RowReader(schema, Action(job.action), job.mapping, job.file.columns, options)
+    reader = mapping.RowReader(
+        schema, Action(job.action), job.mapping, job.file.columns, options
+    )
     judged = (reader.read((number, cells)) for number, cells in job.file.sample)
     return [json.loads(item.json) for item in judged if isinstance(item, Item)][:SAMPLE]
 
 
 def _layout(file: File) -> dict[str, str]:
     """How the file is to be read, where that is not the usual way."""
-    found = {"encoding": file.encoding, "delimiter": file.delimiter, "sheet": file.sheet if file.sheets[1:] else ""}
-    return {name: value for name, value in found.items() if value not in {"", UTF8, ","}}
+    found = {
+        "encoding": file.encoding,
+        "delimiter": file.delimiter,
+        "sheet": file.sheet if file.sheets[1:] else "",
+    }
+    return {
+        name: value for name, value in found.items() if value not in {"", UTF8, ","}
+    }
 
 
 def _options(job: Job) -> dict[str, Any]:

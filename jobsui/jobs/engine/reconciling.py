@@ -1,13 +1,15 @@
-"""Batches in doubt: sent, perhaps, and no answer came or its job status was lost. Here Zendesk is read; what
-follows is written down elsewhere (recording.py).
+"""Batches in doubt: sent, perhaps, and no answer came or its job status was lost. Here
+Zendesk is read; what follows is written down elsewhere (recording.py).
 
-- update, upserts and deletes lead to the same records when repeated, so they are sent again once nothing of the first
-  sending can still be running. Reading records back would prove less: an upserted record may have been there before.
-- create with an external id is settled by reading: a record with that id which is no older than our first sending is
-  ours. Only what is missing after the quiet time is sent again.
-- create without an external id is settled when exactly one job status in the account matches: finished, of the same
-  size, unknown to us, and the records it made are item by item what we sent. Otherwise it stays uncertain.
-"""
+- update, upserts and deletes lead to the same records when repeated, so they are sent
+  again once nothing of the first sending can still be running. Reading records back
+  would prove less: an upserted record may have been there before.
+- create with an external id is settled by reading: a record with that id which is no
+  older than our first sending is ours. Only what is missing after the quiet time is
+  sent again.
+- create without an external id is settled when exactly one job status in the account
+  matches: finished, of the same size, unknown to us, and the records it made are item
+  by item what we sent. Otherwise it stays uncertain."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -22,9 +24,11 @@ from jobsui.zendesk import custom_objects
 from jobsui.zendesk.payloads import JobStatus, Json, Record
 
 QUIET = 10.0
-"""Seconds before a record's absence proves anything; twice the duration of a long job, if more."""
+"""Seconds before a record's absence proves anything; twice the duration of a long job,
+if more."""
 PATIENCE = 4
-"""For so many quiet times we wait for an unknown running job of the same size that may be ours."""
+"""For so many quiet times we wait for an unknown running job of the same size that may
+be ours."""
 CLOCKS_APART = timedelta(seconds=60)
 MOST_UNSURE = 5
 """Sendings without an answer after which a batch is left to a person."""
@@ -61,7 +65,8 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a look established: ends of items, and what to do about the rest of the batch."""
+    """What a look established: ends of items, and what to do about the rest of the
+    batch."""
 
     ends: Mapping[int, End] = field(default_factory=dict)
     rest: str = "settled"
@@ -72,7 +77,8 @@ class Finding:
 
 
 def look(doubt: Doubt) -> Finding:
-    """Look into a batch in doubt. Raises ZendeskError when Zendesk cannot be asked now."""
+    """Look into a batch in doubt. Raises ZendeskError when Zendesk cannot be asked
+    now."""
     if not doubt.shipment.items:
         return Finding()
     if doubt.shipment.action is not Action.CREATE:
@@ -84,39 +90,74 @@ def look(doubt: Doubt) -> Finding:
 
 
 def verify(shipment: Shipment, ends: Mapping[int, End]) -> dict[int, End]:
-    """Failures of a repeated `create`, looked into: "already taken" may mean that the first sending arrived late."""
+    """Failures of a repeated `create`, looked into: "already taken" may mean that the
+    first sending arrived late."""
     keys = shipment.keys
-    failed = {place: keys[place] for place, entry in ends.items() if entry[0] == Outcome.FAILED and keys[place]}
+    failed = {
+        place: keys[place]
+        for place, entry in ends.items()
+        if entry[0] == Outcome.FAILED and keys[place]
+    }
     records = _records(shipment, failed) if failed else {}
-    return dict(ends) | {place: _created(shipment, record) for place, record in records.items()}
+    return dict(ends) | {
+        place: _created(shipment, record) for place, record in records.items()
+    }
 
 
 def _repeat(doubt: Doubt) -> Finding:
     if doubt.is_fresh or _may_be_running(doubt):
-        return Finding(rest="again", note="Waiting until nothing of it can still be running.")
-    return _resend(doubt, "Repeating it leads to the same records, so it is sent again.")
+        return Finding(
+            rest="again", note="Waiting until nothing of it can still be running."
+        )
+    return _resend(
+        doubt, "Repeating it leads to the same records, so it is sent again."
+    )
 
 
 def _read_back(doubt: Doubt, keyed: Mapping[int, str]) -> Finding:
     records = _records(doubt.shipment, keyed)
-    ends = {place: _created(doubt.shipment, record) for place, record in records.items()}
+    ends = {
+        place: _created(doubt.shipment, record) for place, record in records.items()
+    }
     if len(ends) == len(keyed):
-        return Finding(ends, note=f"All {len(ends)} records were found by their external ids.")
+        return Finding(
+            ends, note=f"All {len(ends)} records were found by their external ids."
+        )
     if doubt.is_fresh or _may_be_running(doubt) or (ends and doubt.looks == 0):
-        return Finding(rest="again", note=f"{len(ends)} of {len(keyed)} records found so far.")
+        return Finding(
+            rest="again", note=f"{len(ends)} of {len(keyed)} records found so far."
+        )
     missing = len(keyed) - len(ends)
-    rest = _resend(doubt, f"{missing} of {len(keyed)} records do not exist, so these are sent again.")
+    rest = _resend(
+        doubt,
+        f"{missing} of {len(keyed)} records do not exist, so these are sent again.",
+    )
     return Finding(ends, rest.rest, rest.note)
 
 
 def _match_job(doubt: Doubt) -> Finding:
-    unknown = [status for status in _unknown_jobs(doubt) if status.total in {len(doubt.shipment.items), None}]
-    matching = [(status.id, ends) for status in unknown if (ends := _ends_if_ours(doubt.shipment, status))]
+    unknown = [
+        status
+        for status in _unknown_jobs(doubt)
+        if status.total in {len(doubt.shipment.items), None}
+    ]
+    matching = [
+        (status.id, ends)
+        for status in unknown
+        if (ends := _ends_if_ours(doubt.shipment, status))
+    ]
     if len(matching) == 1:
         status_id, ends = matching[0]
         rest = "settled" if len(ends) == len(doubt.shipment.items) else "uncertain"
-        return Finding(ends, rest, "Its job was found in the account; the records are what was sent.", status_id)
-    if doubt.is_fresh or (not doubt.is_stale and any(not status.is_over for status in unknown)):
+        return Finding(
+            ends,
+            rest,
+            "Its job was found in the account; the records are what was sent.",
+            status_id,
+        )
+    if doubt.is_fresh or (
+        not doubt.is_stale and any(not status.is_over for status in unknown)
+    ):
         return Finding(rest="again", note="Looking for its job in the account.")
     return Finding(
         rest="uncertain",
@@ -127,7 +168,10 @@ def _match_job(doubt: Doubt) -> Finding:
 
 def _resend(doubt: Doubt, note: str) -> Finding:
     if doubt.unsure_attempts >= MOST_UNSURE:
-        return Finding(rest="uncertain", note=f"Sent {doubt.unsure_attempts} times, each time without a clear answer.")
+        return Finding(
+            rest="uncertain",
+            note=f"Sent {doubt.unsure_attempts} times, each time without a clear answer.",
+        )
     return Finding(rest="resend", note=note)
 
 
@@ -135,7 +179,8 @@ def _may_be_running(doubt: Doubt) -> bool:
     if doubt.is_stale:
         return False
     return any(
-        not status.is_over and status.total in {len(doubt.shipment.items), None} for status in _unknown_jobs(doubt)
+        not status.is_over and status.total in {len(doubt.shipment.items), None}
+        for status in _unknown_jobs(doubt)
     )
 
 
@@ -146,7 +191,9 @@ def _unknown_jobs(doubt: Doubt) -> list[JobStatus]:
 
 
 def _records(shipment: Shipment, keyed: Mapping[int, str]) -> dict[int, Record]:
-    found = custom_objects.records_by_external_ids(shipment.client, shipment.object_key, list(keyed.values()))
+    found = custom_objects.records_by_external_ids(
+        shipment.client, shipment.object_key, list(keyed.values())
+    )
     by_key = {record.external_id: record for record in found}
     return {place: by_key[key] for place, key in keyed.items() if key in by_key}
 
@@ -159,42 +206,75 @@ def _created(shipment: Shipment, record: Record) -> End:
 
 
 def _is_older(shipment: Shipment, record: Record) -> bool:
-    """Whether the record was there before we first sent anything, even if our clock was as far ahead as it is now."""
+    """Whether the record was there before we first sent anything, even if our clock was
+    as far ahead as it is now."""
     made = _time(record.created_at)
     ahead = timedelta(seconds=max(0.0, shipment.client.clock_ahead))
     return made is not None and made < shipment.first_sent_at - ahead - CLOCKS_APART
 
 
 def _ends_if_ours(shipment: Shipment, status: JobStatus) -> dict[int, End]:
-    """The ends a finished job gives our items, empty unless the records it made are what we sent."""
+    """The ends a finished job gives our items, empty unless the records it made are
+    what we sent."""
     if not status.is_over or not status.results:
         return {}
     ends = sending.ends_of(shipment, status)
-    ids = [entry[1] for entry in ends.values() if entry[0] == Outcome.CREATED and entry[1]]
-    records = {r.id: r for r in custom_objects.records_by_ids(shipment.client, shipment.object_key, ids)}
+    ids = [
+        entry[1] for entry in ends.values() if entry[0] == Outcome.CREATED and entry[1]
+    ]
+    records = {
+        r.id: r
+        for r in custom_objects.records_by_ids(
+            shipment.client, shipment.object_key, ids
+        )
+    }
     items = {place: json.loads(line) for place, line in shipment.items}
-    made = {place: records.get(entry[1]) for place, entry in ends.items() if entry[0] == Outcome.CREATED}
-    return ends if made and all(_is_ours(shipment, items[place], record) for place, record in made.items()) else {}
+    made = {
+        place: records.get(entry[1])
+        for place, entry in ends.items()
+        if entry[0] == Outcome.CREATED
+    }
+    return (
+        ends
+        if made
+        and all(
+            _is_ours(shipment, items[place], record) for place, record in made.items()
+        )
+        else {}
+    )
 
 
-def _is_ours(shipment: Shipment, item: Mapping[str, Json], record: Record | None) -> bool:
-    return record is not None and not _is_older(shipment, record) and _is_of(record, item)
+def _is_ours(
+    shipment: Shipment, item: Mapping[str, Json], record: Record | None
+) -> bool:
+    return (
+        record is not None and not _is_older(shipment, record) and _is_of(record, item)
+    )
 
 
 def _is_of(record: Record, item: Mapping[str, Json]) -> bool:
     if item.get("name") and record.name != item["name"]:
         return False
     fields = item.get("custom_object_fields") or {}
-    return all(_plain(record.fields.get(key)) == _plain(value) for key, value in fields.items())
+    return all(
+        _plain(record.fields.get(key)) == _plain(value) for key, value in fields.items()
+    )
 
 
 def _plain(value: Json) -> str:
-    """A value as text in which "5", 5 and 5.0, or a date with and without its midnight, are the same."""
+    """A value as text in which "5", 5 and 5.0, or a date with and without its midnight,
+    are the same."""
     if isinstance(value, list):
         return ",".join(sorted(map(_plain, value)))
     if isinstance(value, str):
         return value.removesuffix("T00:00:00+00:00").removesuffix("T00:00:00Z")
-    return "" if value is None else f"{value:g}" if isinstance(value, int | float) else str(value)
+    return (
+        ""
+        if value is None
+        else f"{value:g}"
+        if isinstance(value, int | float)
+        else str(value)
+    )
 
 
 def _time(text: str) -> datetime | None:

@@ -1,5 +1,6 @@
-"""Writing down what was heard from Zendesk. Each event moves one batch on, if the batch is still where the event found
-it; all of it happens inside the caller's transaction, and writing an event a second time changes nothing."""
+"""Writing down what was heard from Zendesk. Each event moves one batch on, if the batch
+is still where the event found it; all of it happens inside the caller's transaction,
+and writing an event a second time changes nothing."""
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,11 +15,24 @@ from django.utils import timezone
 from jobsui.jobs.engine import sending, settling
 from jobsui.jobs.engine.reconciling import Doubt, Finding
 from jobsui.jobs.engine.sending import Posted, Shipment
-from jobsui.jobs.engine.statements import by_id, known_status_ids, plan_again, update_rows
+from jobsui.jobs.engine.statements import (
+    by_id,
+    known_status_ids,
+    plan_again,
+    update_rows,
+)
 from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.models.batch import End
-from jobsui.zendesk.errors import Forbidden, Limited, NotFound, NotSent, NotSignedIn, Refused, ZendeskError
+from jobsui.zendesk.errors import (
+    Forbidden,
+    Limited,
+    NotFound,
+    NotSent,
+    NotSignedIn,
+    Refused,
+    ZendeskError,
+)
 from jobsui.zendesk.payloads import JobStatus
 
 logger = logging.getLogger(__name__)
@@ -62,7 +76,8 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Halted:
-    """Zendesk refuses the account's credentials, asked about a batch it had accepted."""
+    """Zendesk refuses the account's credentials, asked about a batch it had
+    accepted."""
 
     shipment: Shipment
     error: Refused
@@ -72,8 +87,8 @@ Event = Posted | Ended | Lost | Looked | Halted
 
 
 def write(events: Sequence[Event]) -> None:
-    """Write all of them, and move on the batches they concern. One that cannot be written does not hold up the
-    others."""
+    """Write all of them, and move on the batches they concern. One that cannot be
+    written does not hold up the others."""
     if not events:
         return
     ledger = settling.Ledger()
@@ -83,7 +98,9 @@ def write(events: Sequence[Event]) -> None:
     except DATABASE_AWAY:
         raise
     except Exception:
-        logger.exception("What came back cannot be written down at once; it is written one by one.")
+        logger.exception(
+            "What came back cannot be written down at once; it is written one by one."
+        )
         ledger = settling.Ledger()
         for event in events:
             ledger.include(_written_alone(event))
@@ -92,14 +109,21 @@ def write(events: Sequence[Event]) -> None:
 
 def blames_items(error: Refused) -> bool:
     """Whether a request was refused for what was in it, not for who sent it or when."""
-    return not isinstance(error, NotSignedIn | Forbidden | NotFound) and error.status not in BUSY
+    return (
+        not isinstance(error, NotSignedIn | Forbidden | NotFound)
+        and error.status not in BUSY
+    )
 
 
 def doubt(batch: Batch, note: str, *, result: str = "unsure") -> None:
     """Nobody knows what became of what was sent: it is looked into soon."""
     batch.state = BatchState.UNSURE
-    Batch.objects.filter(pk=batch.pk).update(state=batch.state, status_id="", look_at=_in(LOOK_SECONDS), looks=0)
-    Attempt.objects.filter(batch=batch, number=batch.attempts_made).update(result=result, note=note)
+    Batch.objects.filter(pk=batch.pk).update(
+        state=batch.state, status_id="", look_at=_in(LOOK_SECONDS), looks=0
+    )
+    Attempt.objects.filter(batch=batch, number=batch.attempts_made).update(
+        result=result, note=note
+    )
 
 
 def put_back(batch: Batch) -> None:
@@ -114,7 +138,8 @@ def stop_job(job_id: int, reason: str) -> None:
 
 
 def stop_jobs(shipment: Shipment, error: Refused) -> None:
-    """The account or the object refuses: no fault of the rows. The jobs concerned wait for a person."""
+    """The account or the object refuses: no fault of the rows. The jobs concerned wait
+    for a person."""
     jobs = Job.objects.filter(connection_id=shipment.connection_id, state__in=SENDABLE)
     if isinstance(error, NotFound):
         jobs = jobs.filter(object_key=shipment.object_key)
@@ -129,7 +154,10 @@ def _written_alone(event: Event) -> settling.Ledger:
     except DATABASE_AWAY:
         raise
     except Exception:
-        logger.exception("What came back of batch %s cannot be written down.", event.shipment.batch_id)
+        logger.exception(
+            "What came back of batch %s cannot be written down.",
+            event.shipment.batch_id,
+        )
         ledger = settling.Ledger()
         ledger.touch(event.shipment.job_id)
         _set_aside(event.shipment)
@@ -141,8 +169,12 @@ def _write(events: Sequence[Event], ledger: settling.Ledger) -> None:
     for event in events:
         ledger.touch(event.shipment.job_id)
     # In the order in which they can follow each other for one batch.
-    _write_posted([event for event in events if isinstance(event, Posted)], batches, ledger)
-    _write_ended([event for event in events if isinstance(event, Ended)], batches, ledger)
+    _write_posted(
+        [event for event in events if isinstance(event, Posted)], batches, ledger
+    )
+    _write_ended(
+        [event for event in events if isinstance(event, Ended)], batches, ledger
+    )
     for event in events:
         batch = batches[event.shipment.batch_id]
         match event:
@@ -154,7 +186,9 @@ def _write(events: Sequence[Event], ledger: settling.Ledger) -> None:
                 stop_jobs(event.shipment, event.error)
 
 
-def _write_posted(events: Sequence[Posted], batches: Mapping[int, Batch], ledger: settling.Ledger) -> None:
+def _write_posted(
+    events: Sequence[Posted], batches: Mapping[int, Batch], ledger: settling.Ledger
+) -> None:
     accepted, attempts = [], []
     taken = known_status_ids([posted.status.id for posted in events if posted.status])
     for posted in events:
@@ -168,14 +202,23 @@ def _write_posted(events: Sequence[Posted], batches: Mapping[int, Batch], ledger
             accepted.append((batch.pk, batch.state, batch.status_id, timezone.now()))
         kept = sending.kept_answer(posted.answer)
         note = posted.error.message if posted.error else ""
-        attempts.append([posted.shipment.attempt_id, result, note, *(kept[name] for name in sending.KEPT)])
+        attempts.append(
+            [
+                posted.shipment.attempt_id,
+                result,
+                note,
+                *(kept[name] for name in sending.KEPT),
+            ]
+        )
     update_rows(Batch, ("state", "status_id", "accepted_at"), accepted)
     update_rows(Attempt, ("result", "note", *sending.KEPT), attempts)
 
 
-def _moved(batch: Batch, posted: Posted, taken: Collection[str], ledger: settling.Ledger) -> str:
-    """Move a batch that was being sent on as its answer says, unless it was accepted; the attempt's result. `taken`
-    are job statuses known as other batches'."""
+def _moved(
+    batch: Batch, posted: Posted, taken: Collection[str], ledger: settling.Ledger
+) -> str:
+    """Move a batch that was being sent on as its answer says, unless it was accepted;
+    the attempt's result. `taken` are job statuses known as other batches'."""
     shipment = posted.shipment
     match posted.error:
         case None if posted.status and posted.status.id not in taken:
@@ -192,11 +235,18 @@ def _moved(batch: Batch, posted: Posted, taken: Collection[str], ledger: settlin
         case Refused() as error if not blames_items(error):
             put_back(batch)
         case Refused() if len(shipment.items) > 1:
-            # Some item is to blame. The half of them is tried next, until the bad one stands alone.
-            Batch.objects.filter(pk=batch.pk).update(portion=(len(shipment.items) + 1) // 2)
+            # Some item is to blame. The half of them is tried next, until the bad one
+            # stands alone.
+            Batch.objects.filter(pk=batch.pk).update(
+                portion=(len(shipment.items) + 1) // 2
+            )
             put_back(batch)
         case Refused() as error:
-            refused = settling.end(Outcome.FAILED, code=error.code or str(error.status), error=error.message)
+            refused = settling.end(
+                Outcome.FAILED,
+                code=error.code or str(error.status),
+                error=error.message,
+            )
             Batch.objects.filter(pk=batch.pk).update(portion=None)
             if not settling.settle(batch, {shipment.items[0][0]: refused}, ledger):
                 put_back(batch)  # What else the batch has is to be sent yet.
@@ -206,9 +256,18 @@ def _moved(batch: Batch, posted: Posted, taken: Collection[str], ledger: settlin
     return "refused"
 
 
-def _write_ended(events: Iterable[Ended], batches: Mapping[int, Batch], ledger: settling.Ledger) -> None:
-    running = [event for event in events if batches[event.shipment.batch_id].state == BatchState.ACCEPTED]
-    endings = [settling.Ending(batches[e.shipment.batch_id], e.ends, e.status.raw) for e in running]
+def _write_ended(
+    events: Iterable[Ended], batches: Mapping[int, Batch], ledger: settling.Ledger
+) -> None:
+    running = [
+        event
+        for event in events
+        if batches[event.shipment.batch_id].state == BatchState.ACCEPTED
+    ]
+    endings = [
+        settling.Ending(batches[e.shipment.batch_id], e.ends, e.status.raw)
+        for e in running
+    ]
     settling.settle_all(endings, ledger)
     for event, ending in zip(running, endings, strict=True):
         if ending.batch.state != BatchState.ACCEPTED:
@@ -216,12 +275,19 @@ def _write_ended(events: Iterable[Ended], batches: Mapping[int, Batch], ledger: 
         if len(event.ends) == len(event.shipment.items):
             put_back(ending.batch)  # What else the batch has is to be sent yet.
         else:
-            doubt(ending.batch, f"Its job {event.status.status} without telling of every row.")
+            doubt(
+                ending.batch,
+                f"Its job {event.status.status} without telling of every row.",
+            )
 
 
-def _give_up(batch: Batch, shipment: Shipment, reason: str, ledger: settling.Ledger) -> None:
+def _give_up(
+    batch: Batch, shipment: Shipment, reason: str, ledger: settling.Ledger
+) -> None:
     """Of what was sent; what else the batch has is to be sent yet."""
-    if not settling.give_up(batch, [place for place, _ in shipment.items], reason, ledger):
+    if not settling.give_up(
+        batch, [place for place, _ in shipment.items], reason, ledger
+    ):
         put_back(batch)
 
 
@@ -233,13 +299,17 @@ def _looked(batch: Batch, looked: Looked, ledger: settling.Ledger) -> None:
     Attempt.objects.filter(pk=looked.shipment.attempt_id).update(note=finding.note)
     if finding.status_id:
         if known_status_ids([finding.status_id]):
-            _look_later(batch, looked)  # Two batches of the same content: the other was first.
+            _look_later(
+                batch, looked
+            )  # Two batches of the same content: the other was first.
             return
         Batch.objects.filter(pk=batch.pk).update(status_id=finding.status_id)
     if settling.settle(batch, finding.ends, ledger):
         return
     match finding.rest:
-        case "resend" | "settled":  # Of a batch that was sent in parts there may be more to send.
+        case (
+            "resend" | "settled"
+        ):  # Of a batch that was sent in parts there may be more to send.
             put_back(batch)
         case "uncertain":
             _give_up(batch, looked.shipment, finding.note, ledger)
@@ -249,7 +319,12 @@ def _looked(batch: Batch, looked: Looked, ledger: settling.Ledger) -> None:
 
 def _not_looked(batch: Batch, looked: Looked, ledger: settling.Ledger) -> None:
     if isinstance(looked.error, NotFound):
-        _give_up(batch, looked.shipment, f"The object cannot be read any more: {looked.error.message}", ledger)
+        _give_up(
+            batch,
+            looked.shipment,
+            f"The object cannot be read any more: {looked.error.message}",
+            ledger,
+        )
     else:
         Batch.objects.filter(pk=batch.pk).update(look_at=_in(looked.next_look))
     if isinstance(looked.error, NotSignedIn | Forbidden | NotFound):
@@ -257,23 +332,29 @@ def _not_looked(batch: Batch, looked: Looked, ledger: settling.Ledger) -> None:
 
 
 def _look_later(batch: Batch, looked: Looked) -> None:
-    Batch.objects.filter(pk=batch.pk).update(look_at=_in(looked.next_look), looks=batch.looks + 1)
+    Batch.objects.filter(pk=batch.pk).update(
+        look_at=_in(looked.next_look), looks=batch.looks + 1
+    )
 
 
 def _set_aside(shipment: Shipment) -> None:
-    """Our own fault. The batch counts as in doubt, which loses and repeats nothing, and its job waits for a person."""
+    """Our own fault. The batch counts as in doubt, which loses and repeats nothing, and
+    its job waits for a person."""
     Batch.objects.filter(pk=shipment.batch_id, state__in=IN_FLIGHT).update(
         state=BatchState.UNSURE, status_id="", look_at=_in(LOOK_SECONDS)
-    )  # fmt: skip
+    )
     Attempt.objects.filter(pk=shipment.attempt_id).update(result="unsure")
     stop_job(
-        shipment.job_id, "Something went wrong inside Jobs UI while an answer was written down; the log tells what."
+        shipment.job_id,
+        "Something went wrong inside Jobs UI while an answer was written down; the log tells what.",
     )
 
 
 def _pause(jobs: Iterable[Job], reason: str) -> None:
     for job in jobs:
-        if Job.objects.change(job, expected=(job.state,), state=JobState.PAUSING, reason=reason):
+        if Job.objects.change(
+            job, expected=(job.state,), state=JobState.PAUSING, reason=reason
+        ):
             job.add_event(f"Pausing. {reason}")
 
 

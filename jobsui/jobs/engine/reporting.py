@@ -1,5 +1,5 @@
-"""What people are told of a job: how far it is, what went wrong and why, what was sent and answered. What became
-of every row is told in outcomes.py."""
+"""What people are told of a job: how far it is, what went wrong and why, what was sent
+and answered. What became of every row is told in outcomes.py."""
 
 import json
 import time
@@ -42,7 +42,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A stretch of consecutive batches; `state` is the worst of them: failed, uncertain, moving, done, waiting."""
+    """A stretch of consecutive batches; `state` is the worst of them: failed,
+    uncertain, moving, done, waiting."""
 
     state: str
     first: int
@@ -65,7 +66,8 @@ class Exchange:
     """The last job status, as JSON; "" before there is one."""
     rows: list[outcomes.OutcomeRow]
     parts: dict[int, int]
-    """{number of an attempt that left items for a later one: the row of the last item it carried}."""
+    """{number of an attempt that left items for a later one: the row of the last item
+    it carried}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Preview:
     left_out: int
     batches: int
     seconds: float
-    """At the account's limits alone, with jobs of ten seconds; others using it make it longer."""
+    """At the account's limits alone, with jobs of ten seconds; others using it make it
+    longer."""
 
 
 def preview(job: Job) -> Preview:
@@ -85,14 +88,30 @@ def preview(job: Job) -> Preview:
     limits = job.connection
     own_rate = limits.requests_per_minute * limits.share / 100
     per_second = min(limits.max_running_jobs / Durations.FIRST_GUESS, own_rate / 60)
-    return Preview(job.rows - left_out, left_out, batches, batches / per_second + Durations.FIRST_GUESS)
+    return Preview(
+        job.rows - left_out,
+        left_out,
+        batches,
+        batches / per_second + Durations.FIRST_GUESS,
+    )
 
 
 def mapped(job: Job) -> list[tuple[str, str]]:
-    """(column, what it fills), in the words of the wizard and the order of the file: PostgreSQL keeps none in JSON."""
-    labels = {target.key: target.label for target in mapping.targets(checking.schema_of(job), Action(job.action))}
-    chosen = [(column, job.mapping[column]) for column in job.file.columns if column in job.mapping]
-    return [(column, labels.get(key, key.removeprefix(mapping.FIELD))) for column, key in chosen]
+    """(column, what it fills), in the words of the wizard and the order of the file:
+    PostgreSQL keeps none in JSON."""
+    labels = {
+        target.key: target.label
+        for target in mapping.targets(checking.schema_of(job), Action(job.action))
+    }
+    chosen = [
+        (column, job.mapping[column])
+        for column in job.file.columns
+        if column in job.mapping
+    ]
+    return [
+        (column, labels.get(key, key.removeprefix(mapping.FIELD)))
+        for column, key in chosen
+    ]
 
 
 def progress(job: Job) -> Progress:
@@ -113,29 +132,43 @@ def progress(job: Job) -> Progress:
 def in_flight(jobs: Sequence[Job]) -> dict[int, int]:
     """{id of a job: how many of its batches are in flight}, by one query."""
     moving = [job.pk for job in jobs if job.is_moving]
-    flying = Batch.objects.unsettled().filter(job__in=moving, state__in=IN_FLIGHT).order_by()
+    flying = (
+        Batch.objects.unsettled().filter(job__in=moving, state__in=IN_FLIGHT).order_by()
+    )
     return dict(flying.values_list("job").annotate(count=Count("pk")))
 
 
 def waiting(job: Job, in_flight: int) -> int:
     """How many of its batches are planned and not sent yet."""
-    return 0 if job.is_over else max(0, job.batches_total - job.batches_done - in_flight)
+    return (
+        0 if job.is_over else max(0, job.batches_total - job.batches_done - in_flight)
+    )
 
 
 def held_seconds(job: Job) -> list[tuple[str, float]]:
-    """What held the job back so far, in words, and for how many seconds: the longest first, up to now."""
-    seconds = {HeldBy(key): float(spent) for key, spent in job.held_seconds.items() if key}
+    """What held the job back so far, in words, and for how many seconds: the longest
+    first, up to now."""
+    seconds = {
+        HeldBy(key): float(spent) for key, spent in job.held_seconds.items() if key
+    }
     if job.held_by and job.held_at and not job.is_over:
         now = HeldBy(job.held_by)
-        seconds[now] = seconds.get(now, 0) + max(0, time.time() - job.held_at.timestamp())
+        seconds[now] = seconds.get(now, 0) + max(
+            0, time.time() - job.held_at.timestamp()
+        )
     told = [(str(by.label), spent) for by, spent in seconds.items() if spent >= 1]
     return sorted(told, key=lambda entry: -entry[1])
 
 
 def retries(job: Job) -> list[Job]:
-    """The launched retries of a job, oldest first, each with `left`: its failed rows that no retry of its own took."""
-    taken = Job.objects.launched().filter(parent=OuterRef("pk")).order_by().values("parent")
-    left = F("failed") - Coalesce(Subquery(taken.annotate(sum=Sum("rows")).values("sum")), 0)
+    """The launched retries of a job, oldest first, each with `left`: its failed rows
+    that no retry of its own took."""
+    taken = (
+        Job.objects.launched().filter(parent=OuterRef("pk")).order_by().values("parent")
+    )
+    left = F("failed") - Coalesce(
+        Subquery(taken.annotate(sum=Sum("rows")).values("sum")), 0
+    )
     launched = job.retries.launched().select_related("cause").annotate(left=left)
     return list(launched.order_by("created_at", "pk"))
 
@@ -151,12 +184,14 @@ def seconds_left(job: Job) -> int | None:
 
 
 def records_per_second(job: Job) -> float | None:
-    """Over the last minute up to now; None unless the job runs, while there is nothing to tell it by, and when nothing
-    has come of it."""
+    """Over the last minute up to now; None unless the job runs, while there is nothing
+    to tell it by, and when nothing has come of it."""
     if job.state != JobState.RUNNING:
         return None
     now = time.time()
-    since = next((sample for sample in job.pace if now - sample[0] <= RATE_SECONDS), None)
+    since = next(
+        (sample for sample in job.pace if now - sample[0] <= RATE_SECONDS), None
+    )
     if since is None or now - since[0] < 1:
         return None
     return float(job.settled - job.invalid - since[1]) / (now - since[0]) or None
@@ -168,22 +203,36 @@ def strip(job: Job) -> list[Cell]:
         return []
     width = max(1, -(-job.batches_total // CELLS))
     place = Floor((F("seq") - 1) / float(width))
-    stretches = Batch.objects.filter(job=job).order_by().annotate(stretch=place).values("stretch").annotate(
-        count=Count("pk"), last=Max("seq"), failed=Count("pk", filter=Q(failed__gt=0)),
-        uncertain=Count("pk", filter=Q(state=BatchState.UNCERTAIN)),
-        moving=Count("pk", filter=Q(state__in=IN_FLIGHT)), done=Count("pk", filter=Q(state=BatchState.DONE)),
-    ).order_by("stretch")  # fmt: skip
+    stretches = (
+        Batch.objects.filter(job=job)
+        .order_by()
+        .annotate(stretch=place)
+        .values("stretch")
+        .annotate(
+            count=Count("pk"),
+            last=Max("seq"),
+            failed=Count("pk", filter=Q(failed__gt=0)),
+            uncertain=Count("pk", filter=Q(state=BatchState.UNCERTAIN)),
+            moving=Count("pk", filter=Q(state__in=IN_FLIGHT)),
+            done=Count("pk", filter=Q(state=BatchState.DONE)),
+        )
+        .order_by("stretch")
+    )
     return [Cell(_worst(s), s["last"] - s["count"] + 1, s["last"]) for s in stretches]
 
 
-def causes(job: Job, phase: str = Cause.Phase.SEND, *, most: int | None = None) -> list[Cause]:
+def causes(
+    job: Job, phase: str = Cause.Phase.SEND, *, most: int | None = None
+) -> list[Cause]:
     """Problems grouped, the most frequent first: of the check, or of the run."""
     return list(Cause.objects.filter(job=job, phase=phase)[:most])
 
 
 def next_failed_batch(job: Job, after: int = 0) -> int | None:
     """The number of the next batch with a row that failed or is uncertain."""
-    bad = Batch.objects.filter(Q(failed__gt=0) | Q(uncertain__gt=0), job=job, seq__gt=after).order_by("seq")
+    bad = Batch.objects.filter(
+        Q(failed__gt=0) | Q(uncertain__gt=0), job=job, seq__gt=after
+    ).order_by("seq")
     return bad.values_list("seq", flat=True).first()
 
 
@@ -191,23 +240,44 @@ def exchange(batch: Batch) -> Exchange:
     """The request of a batch with all its items, and everything that was answered."""
     job, blob = batch.job, BatchBlob.objects.get(pk=batch.pk)
     url = f"{hosts.base_url(job.connection.host)}/api/v2/custom_objects/{job.object_key}/jobs"
-    body = json.dumps({"job": {"action": job.action, "items": blob.items}}, ensure_ascii=False)
+    body = json.dumps(
+        {"job": {"action": job.action, "items": blob.items}}, ensure_ascii=False
+    )
     attempts = list(batch.attempts.all())
-    answer = next((unpack(entry.answer_body) for entry in reversed(attempts) if entry.answer_body), b"")
+    answer = next(
+        (
+            unpack(entry.answer_body)
+            for entry in reversed(attempts)
+            if entry.answer_body
+        ),
+        b"",
+    )
     return Exchange(
         method="POST",
         url=url,
-        headers={"Authorization": f"{_scheme(job)} ********", "Content-Type": "application/json"},
+        headers={
+            "Authorization": f"{_scheme(job)} ********",
+            "Content-Type": "application/json",
+        },
         body=_pretty(body.encode()),
         curl=_curl(job, url, body),
         attempts=attempts,
         answer=_pretty(answer),
         reply=_pretty(unpack(blob.reply)),
-        rows=[outcomes.outcome_row(row, [_pretty(line)], end, outcomes.open_outcome(batch))
-              for row, line, end in zip(blob.row_numbers, blob.lines, blob.ends, strict=True)],
-        parts={attempt.number: blob.row_numbers[attempt.last_item]
-               for attempt in attempts if attempt.last_item < batch.size - 1},
-    )  # fmt: skip
+        rows=[
+            outcomes.outcome_row(
+                row, [_pretty(line)], end, outcomes.open_outcome(batch)
+            )
+            for row, line, end in zip(
+                blob.row_numbers, blob.lines, blob.ends, strict=True
+            )
+        ],
+        parts={
+            attempt.number: blob.row_numbers[attempt.last_item]
+            for attempt in attempts
+            if attempt.last_item < batch.size - 1
+        },
+    )
 
 
 def _in_flight(job: Job) -> tuple[int, int]:
@@ -230,7 +300,8 @@ def _left(job: Job, rate: float | None) -> int | None:
 
 
 def _interval(job: Job) -> int | None:
-    """Quick at first, slower when nothing changes (the server sets the pace of all open pages)."""
+    """Quick at first, slower when nothing changes (the server sets the pace of all open
+    pages)."""
     if job.state == JobState.PAUSED:
         return 30
     if not job.is_moving and job.state != JobState.CHECKING:
@@ -247,9 +318,10 @@ def _scheme(job: Job) -> str:
 def _curl(job: Job, url: str, body: str) -> str:
     """The same request for a shell, the secret left as a variable."""
     sign_in = (
-        '-u "$ZENDESK_EMAIL/token:$ZENDESK_TOKEN"' if _scheme(job) == "Basic"
+        '-u "$ZENDESK_EMAIL/token:$ZENDESK_TOKEN"'
+        if _scheme(job) == "Basic"
         else '-H "Authorization: Bearer $ZENDESK_TOKEN"'
-    )  # fmt: skip
+    )
     return recipes.post(url, sign_in, body)
 
 

@@ -1,5 +1,6 @@
-"""Noticing that the database has gone back in time. A backup knows nothing of what was sent after it was made, so what
-it takes for unsent may be in Zendesk already: a person looks before anything goes on."""
+"""Noticing that the database has gone back in time. A backup knows nothing of what was
+sent after it was made, so what it takes for unsent may be in Zendesk already: a person
+looks before anything goes on."""
 
 import hashlib
 import os
@@ -37,15 +38,17 @@ def past_of(name: str) -> Past:
     with suppress(FileNotFoundError, ValueError):
         epoch, file = _place(name).read_text().split()
         return Past(int(epoch), int(file))
-    if Attempt.objects.filter(batch__job__connection__host=name.removeprefix("account:")).exists():
+    if Attempt.objects.filter(
+        batch__job__connection__host=name.removeprefix("account:")
+    ).exists():
         return Past(0, 0)  # Sent by whom?
     _remember(name, 0)
     return Past(0, _database_file())
 
 
 def pause_if_restored(lease: Held, host: str, past: Past) -> None:
-    """Under a fresh lease of the account: have its jobs wait for a person if the lease's epoch was seen before, or the
-    database is not the file it was."""
+    """Under a fresh lease of the account: have its jobs wait for a person if the
+    lease's epoch was seen before, or the database is not the file it was."""
     if lease.epoch <= past.epoch or past.file != _database_file():
         for job in Job.objects.on_host(host).filter(state__in=SENDABLE):
             recording.stop_job(job.pk, RESTORED)
@@ -54,7 +57,9 @@ def pause_if_restored(lease: Held, host: str, past: Past) -> None:
 
 def remember() -> None:
     """Note how far the leases are, those that other hosts hold too."""
-    for name, epoch in Lease.objects.filter(name__startswith="account:").values_list("name", "epoch"):
+    for name, epoch in Lease.objects.filter(name__startswith="account:").values_list(
+        "name", "epoch"
+    ):
         past = past_of(name)
         if epoch > past.epoch and past.file == _database_file():
             _remember(name, epoch)
@@ -70,12 +75,22 @@ def _remember(name: str, epoch: int) -> None:
 
 
 def _database_file() -> int:
-    """The number of SQLite's file, another one for each copy; 0 for a database on a server."""
-    return Path(str(settings.DATABASES["default"]["NAME"])).stat().st_ino if connection.vendor == "sqlite" else 0
+    """The number of SQLite's file, another one for each copy; 0 for a database on a
+    server."""
+    return (
+        Path(str(settings.DATABASES["default"]["NAME"])).stat().st_ino
+        if connection.vendor == "sqlite"
+        else 0
+    )
 
 
 def _place(name: str) -> Path:
-    """Beside the database, in the data directory; another database has a past of its own."""
+    """Beside the database, in the data directory; another database has a past of its
+    own."""
     database = settings.DATABASES["default"]
     whose = [str(database.get(key, "")) for key in ("ENGINE", "HOST", "PORT", "NAME")]
-    return Path(settings.DATA_DIR) / "epochs" / hashlib.sha256("\0".join([*whose, name]).encode()).hexdigest()[:32]
+    return (
+        Path(settings.DATA_DIR)
+        / "epochs"
+        / hashlib.sha256("\0".join([*whose, name]).encode()).hexdigest()[:32]
+    )

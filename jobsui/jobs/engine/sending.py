@@ -1,5 +1,5 @@
-"""One batch on its way: the request made of it, what came back, and how its answer reads. Nothing here touches the
-database, so it may run in any thread."""
+"""One batch on its way: the request made of it, what came back, and how its answer
+reads. Nothing here touches the database, so it may run in any thread."""
 
 import json
 import logging
@@ -24,7 +24,13 @@ Item = tuple[int, bytes]
 """Place in the batch, and the item as it is sent."""
 
 KEPT = ("http_status", "elapsed_ms", "answer_headers", "answer_body")
-KEPT_HEADERS = ("content-type", "date", "retry-after", "x-request-id", "x-zendesk-request-id")
+KEPT_HEADERS = (
+    "content-type",
+    "date",
+    "retry-after",
+    "x-request-id",
+    "x-zendesk-request-id",
+)
 KEPT_PREFIXES = ("x-rate-limit", "ratelimit-", "zendesk-ratelimit-")
 KEPT_BODY = 64 * 1024
 
@@ -56,7 +62,10 @@ class Shipment:
     @property
     def body(self) -> bytes:
         lines = b",".join(line for _, line in self.items)
-        return b'{"job":{"action":"%s","items":[%s]}}' % (self.action.value.encode(), lines)
+        return b'{"job":{"action":"%s","items":[%s]}}' % (
+            self.action.value.encode(),
+            lines,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +81,25 @@ class Posted:
 
 
 def send(shipment: Shipment) -> Posted:
-    """Send it, once. Raises ZendeskError; Unsure also when we ourselves failed on the way: some of it may have left."""
+    """Send it, once. Raises ZendeskError; Unsure also when we ourselves failed on the
+    way: some of it may have left."""
     try:
-        status, answer = custom_objects.post_job(shipment.client, shipment.object_key, shipment.body)
+        status, answer = custom_objects.post_job(
+            shipment.client, shipment.object_key, shipment.body
+        )
     except ZendeskError:
         raise
     except Exception as error:
         logger.exception("Sending batch %s failed.", shipment.batch_id)
-        raise Unsure("Something went wrong inside Jobs UI while this was being sent; the log tells what.") from error
+        raise Unsure(
+            "Something went wrong inside Jobs UI while this was being sent; the log tells what."
+        ) from error
     return Posted(shipment, status=status, answer=answer)
 
 
 def kept_answer(answer: Answer | None) -> dict[str, Any]:
-    """What an Attempt keeps of an answer (KEPT): an allow-list of its headers and the beginning of its body."""
+    """What an Attempt keeps of an answer (KEPT): an allow-list of its headers and the
+    beginning of its body."""
     if answer is None:
         return dict(zip(KEPT, (None, None, {}, b""), strict=True))
     headers = {
@@ -93,16 +108,22 @@ def kept_answer(answer: Answer | None) -> dict[str, Any]:
         if name.lower() in KEPT_HEADERS or name.lower().startswith(KEPT_PREFIXES)
     }
     body = zlib.compress(answer.body[:KEPT_BODY], 1)
-    return dict(zip(KEPT, (answer.status, round(answer.elapsed * 1000), headers, body), strict=True))
+    return dict(
+        zip(
+            KEPT,
+            (answer.status, round(answer.elapsed * 1000), headers, body),
+            strict=True,
+        )
+    )
 
 
 def ends_of(shipment: Shipment, status: JobStatus) -> dict[int, End]:
-    """How the shipment's items ended by a finished job status, by their place in the batch. Items it does not tell of,
-    or not clearly, are left out.
+    """How the shipment's items ended by a finished job status, by their place in the
+    batch. Items it does not tell of, or not clearly, are left out.
 
-    A result belongs to the item of its index; without one to the item with its external or record id; without any, to
-    the item at its position, if there is one result for each item (docs/zendesk.md: order is not promised).
-    """
+    A result belongs to the item of its index; without one to the item with its external
+    or record id; without any, to the item at its position, if there is one result for
+    each item (docs/zendesk.md: order is not promised)."""
     results = status.results or ()
     ends = {}
     for result, place in zip(results, _places(shipment, results), strict=True):
@@ -113,7 +134,11 @@ def ends_of(shipment: Shipment, status: JobStatus) -> dict[int, End]:
 
 def _places(shipment: Shipment, results: Sequence[ItemResult]) -> list[int | None]:
     places = [place for place, _ in shipment.items]
-    by_key = {} if all(result.index is not None for result in results) else _places_by_key(shipment)
+    by_key = (
+        {}
+        if all(result.index is not None for result in results)
+        else _places_by_key(shipment)
+    )
     found = [_place(result, places, by_key) for result in results]
     if results and all(place is None for place in found):
         told = any(result.index is not None or result.external_id for result in results)
@@ -122,7 +147,9 @@ def _places(shipment: Shipment, results: Sequence[ItemResult]) -> list[int | Non
     return [place if times[place] == 1 else None for place in found]
 
 
-def _place(result: ItemResult, places: Sequence[int], by_key: Mapping[str, int]) -> int | None:
+def _place(
+    result: ItemResult, places: Sequence[int], by_key: Mapping[str, int]
+) -> int | None:
     if result.index is not None:
         return places[result.index] if 0 <= result.index < len(places) else None
     return by_key.get(result.external_id, by_key.get(result.record_id))
@@ -133,14 +160,22 @@ def _places_by_key(shipment: Shipment) -> Mapping[str, int]:
 
 
 def keys(items: Iterable[Item], named_by: str = "") -> dict[int, str]:
-    """What each item calls its record, by its place: external or record id, or its member `named_by`; "" for none."""
+    """What each item calls its record, by its place: external or record id, or its
+    member `named_by`; "" for none."""
     found = {}
     for place, line in items:
         item = json.loads(line)
         if isinstance(item, str):
             found[place] = item
         else:
-            found[place] = str((item.get(named_by) if named_by else item.get("external_id") or item.get("id")) or "")
+            found[place] = str(
+                (
+                    item.get(named_by)
+                    if named_by
+                    else item.get("external_id") or item.get("id")
+                )
+                or ""
+            )
     return found
 
 
@@ -148,6 +183,20 @@ def _end(shipment: Shipment, result: ItemResult) -> End:
     action = shipment.action
     if result.verdict is Verdict.SUCCEEDED:
         return [action.outcome.value, result.record_id, "", ""]
-    if shipment.resent and action.deletes and "not found" in f"{result.error_code} {result.error}".lower():
-        return [Outcome.DELETED.value, result.record_id, "", ""]  # The first sending had already deleted it.
-    return [Outcome.FAILED.value, result.record_id, result.error_code, result.error or "Zendesk gave no reason."]
+    if (
+        shipment.resent
+        and action.deletes
+        and "not found" in f"{result.error_code} {result.error}".lower()
+    ):
+        return [
+            Outcome.DELETED.value,
+            result.record_id,
+            "",
+            "",
+        ]  # The first sending had already deleted it.
+    return [
+        Outcome.FAILED.value,
+        result.record_id,
+        result.error_code,
+        result.error or "Zendesk gave no reason.",
+    ]

@@ -1,5 +1,6 @@
-"""Writing down what became of batches and their rows. All of it happens inside the caller's transaction, so a batch,
-its rows and the job's counters change together or not at all."""
+"""Writing down what became of batches and their rows. All of it happens inside the
+caller's transaction, so a batch, its rows and the job's counters change together or not
+at all."""
 
 import hashlib
 import json
@@ -30,7 +31,8 @@ def end(outcome: Outcome, record_id: str = "", code: str = "", error: str = "") 
 
 
 class Ledger:
-    """The changes one transaction makes to job counters and causes, added up and written once a job."""
+    """The changes one transaction makes to job counters and causes, added up and
+    written once a job."""
 
     def __init__(self) -> None:
         self._counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -51,7 +53,8 @@ class Ledger:
         self._touched |= other._touched
 
     def write(self) -> None:
-        """One UPDATE a job; counters go up by what was added, whatever others add at the same time."""
+        """One UPDATE a job; counters go up by what was added, whatever others add at
+        the same time."""
         for job_id in sorted(self._touched):
             add_up(job_id, self._counts[job_id])
         self._counts.clear()
@@ -59,7 +62,8 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How items of a batch ended, by their place in it, and the job status that told so."""
+    """How items of a batch ended, by their place in it, and the job status that told
+    so."""
 
     batch: Batch
     """As read in this transaction."""
@@ -74,16 +78,25 @@ def settle(batch: Batch, ends: Mapping[int, End], ledger: Ledger) -> bool:
 
 
 def settle_all(endings: Sequence[Ending], ledger: Ledger) -> None:
-    """Give items their ends, and batches whose items all have one their final state. What already had an end keeps it,
-    and a batch that is over stays as it is, so that doing it twice changes nothing."""
+    """Give items their ends, and batches whose items all have one their final state.
+    What already had an end keeps it, and a batch that is over stays as it is, so that
+    doing it twice changes nothing."""
     endings = [each for each in endings if each.batch.state in UNSETTLED]
-    # The blob of a batch in which nothing has an end yet, and nothing fails now, tells nothing we need.
-    blobs = by_id(BatchBlob, [each.batch.pk for each in endings if _has_ends(each.batch) or _bad(each.ends)])
+    # The blob of a batch in which nothing has an end yet, and nothing fails now, tells
+    # nothing we need.
+    blobs = by_id(
+        BatchBlob,
+        [each.batch.pk for each in endings if _has_ends(each.batch) or _bad(each.ends)],
+    )
     told, told_with_reply, errors = [], [], []
     for ending in endings:
         batch, blob = ending.batch, blobs.get(ending.batch.pk)
         known: list[End | None] = blob.ends if blob else [None] * batch.size
-        fresh = {place: entry for place, entry in ending.ends.items() if known[place : place + 1] == [None]}
+        fresh = {
+            place: entry
+            for place, entry in ending.ends.items()
+            if known[place : place + 1] == [None]
+        }
         for place, entry in fresh.items():
             known[place] = entry
             ledger.add(batch.job_id, entry[0])
@@ -92,11 +105,18 @@ def settle_all(endings: Sequence[Ending], ledger: Ledger) -> None:
         else:
             told_with_reply.append((batch.pk, _packed(known), _packed(ending.reply)))
         if blob:
-            errors += [_row_error(batch, blob.row_numbers[place], entry) for place, entry in _bad(fresh).items()]
+            errors += [
+                _row_error(batch, blob.row_numbers[place], entry)
+                for place, entry in _bad(fresh).items()
+            ]
         _close_if_over(batch, known, ledger)
     update_rows(BatchBlob, ("outcomes",), told)
     update_rows(BatchBlob, ("outcomes", "reply"), told_with_reply)
-    update_rows(Batch, SETTLES, [[e.batch.pk, *(getattr(e.batch, name) for name in SETTLES)] for e in endings])
+    update_rows(
+        Batch,
+        SETTLES,
+        [[e.batch.pk, *(getattr(e.batch, name) for name in SETTLES)] for e in endings],
+    )
     record_errors(errors)
 
 
@@ -105,17 +125,22 @@ SETTLES = ("state", "done_at", "look_at", "succeeded", "failed", "uncertain")
 
 
 def give_up(batch: Batch, places: Iterable[int], reason: str, ledger: Ledger) -> bool:
-    """Nothing established what became of the open ones of these items: they are uncertain, and a person decides. True
-    when the whole batch is done with that."""
+    """Nothing established what became of the open ones of these items: they are
+    uncertain, and a person decides. True when the whole batch is done with that."""
     uncertain = end(Outcome.UNCERTAIN, code="Uncertain", error=reason)
     return settle(batch, dict.fromkeys(places, uncertain), ledger)
 
 
 def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
-    """Take `uncertain` back from a batch's items, so that they are looked at or sent again."""
+    """Take `uncertain` back from a batch's items, so that they are looked at or sent
+    again."""
     blob = BatchBlob.objects.get(pk=batch.pk)
     ends = blob.ends
-    open_again = [i for i, entry in enumerate(ends) if entry is not None and entry[0] == Outcome.UNCERTAIN]
+    open_again = [
+        i
+        for i, entry in enumerate(ends)
+        if entry is not None and entry[0] == Outcome.UNCERTAIN
+    ]
     for index in open_again:
         ends[index] = None
     blob.set_ends(ends)
@@ -124,7 +149,12 @@ def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
     ledger.add(batch.job_id, "batches_done", -1)
     _forget_errors(batch)
     _tally_up(batch, ends)
-    batch.state, batch.done_at, batch.look_at, batch.looks = state, None, timezone.now(), 0
+    batch.state, batch.done_at, batch.look_at, batch.looks = (
+        state,
+        None,
+        timezone.now(),
+        0,
+    )
     batch.save(update_fields=[*SETTLES, "looks"])
 
 
@@ -133,8 +163,11 @@ Words = tuple[str, str]
 
 
 def record_errors(errors: Iterable[tuple[RowError, Words, str]]) -> None:
-    """Store rows that did not succeed, each with the words and the signature of its cause, and count the causes."""
-    by_cause: defaultdict[tuple[int, str], list[tuple[RowError, Words]]] = defaultdict(list)
+    """Store rows that did not succeed, each with the words and the signature of its
+    cause, and count the causes."""
+    by_cause: defaultdict[tuple[int, str], list[tuple[RowError, Words]]] = defaultdict(
+        list
+    )
     for error, words, signature in errors:
         by_cause[error.job_id, signature].append((error, words))
     for (job_id, signature), entries in by_cause.items():
@@ -142,11 +175,18 @@ def record_errors(errors: Iterable[tuple[RowError, Words, str]]) -> None:
         for error, _ in entries:
             error.cause = cause
         rows = (cause.sample_rows + [error.row for error, _ in entries])[:SAMPLES]
-        values = list(dict.fromkeys(cause.sample_values + [error.value for error, _ in entries if error.value]))[:5]
+        values = list(
+            dict.fromkeys(
+                cause.sample_values
+                + [error.value for error, _ in entries if error.value]
+            )
+        )[:5]
         Cause.objects.filter(pk=cause.pk).update(
             count=F("count") + len(entries), sample_rows=rows, sample_values=values
-        )  # fmt: skip
-    RowError.objects.bulk_create([error for entries in by_cause.values() for error, _ in entries], batch_size=500)
+        )
+    RowError.objects.bulk_create(
+        [error for entries in by_cause.values() for error, _ in entries], batch_size=500
+    )
 
 
 def signature(code: str, column: str, message: str) -> str:
@@ -156,10 +196,12 @@ def signature(code: str, column: str, message: str) -> str:
 
 
 def finish_if_over(job_id: int) -> None:
-    """Move a job on when nothing of it is left to do in its present state: paused once nothing is in flight, over once
-    every row has its end. Whoever settled its last batch, or planned its last row, calls this."""
+    """Move a job on when nothing of it is left to do in its present state: paused once
+    nothing is in flight, over once every row has its end. Whoever settled its last
+    batch, or planned its last row, calls this."""
     with transaction.atomic():
-        # Locked before its batches are looked at: counters read here cannot grow old before they are used.
+        # Locked before its batches are looked at: counters read here cannot grow old
+        # before they are used.
         job = Job.objects.select_for_update().get(pk=job_id)
         if job.state == JobState.CANCELLING:
             _cancel_planned(job)
@@ -167,20 +209,41 @@ def finish_if_over(job_id: int) -> None:
         unsettled = Batch.objects.filter(job=job).unsettled()
         if job.planned_at is not None and not unsettled.exists():
             _end(job)
-        elif job.state == JobState.PAUSING and not unsettled.exclude(state=BatchState.PLANNED).exists():
+        elif (
+            job.state == JobState.PAUSING
+            and not unsettled.exclude(state=BatchState.PLANNED).exists()
+        ):
             _become(job, JobState.PAUSED, "Paused. Nothing is in flight.")
         elif job.state in SENDABLE and job.canary and _is_first_batch_over(job):
-            _become(job, JobState.PAUSED, "Paused after the first batch, for a person to look.", reason=APPROVAL)
+            _become(
+                job,
+                JobState.PAUSED,
+                "Paused after the first batch, for a person to look.",
+                reason=APPROVAL,
+            )
 
 
 def _end(job: Job) -> None:
     if job.state == JobState.CANCELLING:
-        # A reason is there only when the planner could not go on; a person's cancel has none.
-        state, event = (JobState.FAILED, "Failed.") if job.reason else (JobState.CANCELLED, "Cancelled.")
-        _become(job, state, event, cancelled=F("cancelled") + job.pending, reason=job.reason)
+        # A reason is there only when the planner could not go on; a person's cancel has
+        # none.
+        state, event = (
+            (JobState.FAILED, "Failed.")
+            if job.reason
+            else (JobState.CANCELLED, "Cancelled.")
+        )
+        _become(
+            job, state, event, cancelled=F("cancelled") + job.pending, reason=job.reason
+        )
     elif job.state in {*SENDABLE, JobState.PAUSING}:
         over = JobState.NEEDS_DECISION if job.uncertain else JobState.COMPLETED
-        _become(job, over, "Completed." if not job.uncertain else f"{job.uncertain} rows are uncertain: please decide.")
+        _become(
+            job,
+            over,
+            "Completed."
+            if not job.uncertain
+            else f"{job.uncertain} rows are uncertain: please decide.",
+        )
 
 
 def _is_first_batch_over(job: Job) -> bool:
@@ -196,20 +259,29 @@ def _become(job: Job, state: JobState, event: str, **fields: Any) -> None:
 
 
 def _cancel_planned(job: Job) -> None:
-    """Batches never sent are cancelled; items of theirs that already have an end keep it. What was to be sent again
-    because it may not have arrived is uncertain: nobody can say that it was never sent."""
+    """Batches never sent are cancelled; items of theirs that already have an end keep
+    it. What was to be sent again because it may not have arrived is uncertain: nobody
+    can say that it was never sent."""
     planned = Batch.objects.filter(job=job, state=BatchState.PLANNED)
     ledger = Ledger()
     doubtful = planned.filter(attempts__result__in=Attempt.IN_DOUBT).order_by()
-    last_sent = dict(doubtful.annotate(last=Max("attempts__last_item")).values_list("pk", "last"))
+    last_sent = dict(
+        doubtful.annotate(last=Max("attempts__last_item")).values_list("pk", "last")
+    )
     for pk, batch in by_id(Batch, last_sent).items():
         sent = range(last_sent[pk] + 1)
-        give_up(batch, sent, "The job was cancelled before it could be established whether this had arrived.", ledger)
+        give_up(
+            batch,
+            sent,
+            "The job was cancelled before it could be established whether this had arrived.",
+            ledger,
+        )
     ledger.write()
     planned.update(
-        state=BatchState.CANCELLED, done_at=Now(),
+        state=BatchState.CANCELLED,
+        done_at=Now(),
         cancelled=F("size") - F("succeeded") - F("failed") - F("uncertain"),
-    )  # fmt: skip
+    )
 
 
 def _has_ends(batch: Batch) -> bool:
@@ -219,7 +291,10 @@ def _has_ends(batch: Batch) -> bool:
 
 def _tally(ends: Iterable[End | None]) -> dict[str, int]:
     counts = Counter(entry[0] for entry in ends if entry is not None)
-    apart = {"failed": counts.pop(Outcome.FAILED, 0), "uncertain": counts.pop(Outcome.UNCERTAIN, 0)}
+    apart = {
+        "failed": counts.pop(Outcome.FAILED, 0),
+        "uncertain": counts.pop(Outcome.UNCERTAIN, 0),
+    }
     return {"succeeded": counts.total(), **apart}
 
 
@@ -241,12 +316,23 @@ def _tally_up(batch: Batch, ends: Iterable[End | None]) -> None:
 
 
 def _bad(ends: Mapping[int, End]) -> dict[int, End]:
-    return {place: entry for place, entry in ends.items() if entry[0] in {Outcome.FAILED, Outcome.UNCERTAIN}}
+    return {
+        place: entry
+        for place, entry in ends.items()
+        if entry[0] in {Outcome.FAILED, Outcome.UNCERTAIN}
+    }
 
 
 def _row_error(batch: Batch, row: int, entry: End) -> tuple[RowError, Words, str]:
     outcome, _, code, message = entry
-    error = RowError(job_id=batch.job_id, batch=batch, row=row, outcome=outcome, code=code[:80], message=message)
+    error = RowError(
+        job_id=batch.job_id,
+        batch=batch,
+        row=row,
+        outcome=outcome,
+        code=code[:80],
+        message=message,
+    )
     return error, (message, ""), signature(code, "", message)
 
 
@@ -259,14 +345,20 @@ def _forget_errors(batch: Batch) -> None:
 
 
 def _cause(job_id: int, signature: str, example: RowError, said: Words) -> Cause:
-    words = {"code": example.code, "column": example.column, "message": said[0], "cure": said[1]}
+    words = {
+        "code": example.code,
+        "column": example.column,
+        "message": said[0],
+        "cure": said[1],
+    }
     return Cause.objects.get_or_create(
         job_id=job_id, phase=Cause.Phase.SEND, signature=signature, defaults=words
-    )[0]  # fmt: skip
+    )[0]
 
 
 def sample_pace(job: Job) -> None:
-    """Note how far a job is, as just read, unless the last note is recent or nothing has changed since."""
+    """Note how far a job is, as just read, unless the last note is recent or nothing
+    has changed since."""
     now, done = time.time(), job.settled - job.invalid
     if job.pace and (now - job.pace[-1][0] < PACE_SECONDS or job.pace[-1][1] == done):
         return

@@ -1,5 +1,6 @@
-"""What the driver says to the database thirty times a second, as SQL: Django composes each query anew, which costs more
-than running it. Everything here is an ordinary query of the models; what is asked rarely stands where it is asked."""
+"""What the driver says to the database thirty times a second, as SQL: Django composes
+each query anew, which costs more than running it. Everything here is an ordinary query
+of the models; what is asked rarely stands where it is asked."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
@@ -12,11 +13,13 @@ from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState
 from jobsui.jobs.models import Batch, Job, Lease
 
 PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
-"""Of a batch that is to be sent, in the words by which SQLite finds the index of those not settled."""
+"""Of a batch that is to be sent, in the words by which SQLite finds the index of those
+not settled."""
 
 
 def is_held(name: str, epoch: int, owner: str) -> bool:
-    """Whether the lease is still this owner's. Its row stays locked to the end of the transaction."""
+    """Whether the lease is still this owner's. Its row stays locked to the end of the
+    transaction."""
     sql = f"UPDATE {_table(Lease)} SET epoch = epoch WHERE name = %s AND epoch = %s AND owner = %s"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(sql, [name, epoch, owner])
@@ -30,11 +33,15 @@ def locked_jobs(ids: Collection[int]) -> list[tuple[int, str, bool]]:
         f"SELECT id, state, canary FROM {_table(Job)} "  # noqa: S608
         f"WHERE id IN ({_marks(ids)}) AND state IN ({_marks(SENDABLE)}) ORDER BY id{lock}"
     )
-    return [(pk, state, bool(canary)) for pk, state, canary in _rows(sql, [*ids, *map(str, SENDABLE)])]
+    return [
+        (pk, state, bool(canary))
+        for pk, state, canary in _rows(sql, [*ids, *map(str, SENDABLE)])
+    ]
 
 
 def waiting_jobs(ids: Collection[int]) -> set[int]:
-    """Those of these jobs that have batches to send, as things stand in the database."""
+    """Those of these jobs that have batches to send, as things stand in the
+    database."""
     if not ids:
         return set()
     sql = (
@@ -75,12 +82,16 @@ def known_status_ids(ids: Collection[str]) -> set[str]:
 
 
 def add_up(job_id: int, counts: Mapping[str, int]) -> None:
-    """Let counters of a job grow, by whatever others add at the same time, and its version with them."""
+    """Let counters of a job grow, by whatever others add at the same time, and its
+    version with them."""
     names = ["version", *(name for name, number in counts.items() if number)]
     sums = ", ".join(f"{name} = {name} + %s" for name in names)
     with connection.cursor() as cursor:
         numbers = [1, *(counts[name] for name in names[1:])]
-        cursor.execute(f"UPDATE {_table(Job)} SET {sums} WHERE id = %s", [*numbers, job_id])  # noqa: S608
+        cursor.execute(
+            f"UPDATE {_table(Job)} SET {sums} WHERE id = %s",  # noqa: S608
+            [*numbers, job_id],
+        )
 
 
 def by_id[M: Model](model: type[M], ids: Collection[int]) -> dict[int, M]:
@@ -101,18 +112,29 @@ def by_id[M: Model](model: type[M], ids: Collection[int]) -> dict[int, M]:
 def insert_rows(rows: Sequence[Model]) -> list[int]:
     """Save new rows of one model; their primary keys, in their order."""
     fields, sql, one, returning = _inserting(type(rows[0]))
-    values = [value for row in rows for value in _stored(fields, [field.pre_save(row, True) for field in fields])]
-    return [pk for (pk,) in _rows(f"{sql} {', '.join([one] * len(rows))} {returning}", values)]
+    values = [
+        value
+        for row in rows
+        for value in _stored(fields, [field.pre_save(row, True) for field in fields])
+    ]
+    return [
+        pk
+        for (pk,) in _rows(f"{sql} {', '.join([one] * len(rows))} {returning}", values)
+    ]
 
 
-def update_rows(model: type[Model], columns: Sequence[str], rows: Collection[Sequence[Any]]) -> None:
-    """Set `columns` (names of fields) of the rows with these primary keys; each of `rows` is (primary key, value,
-    value, ...)."""
+def update_rows(
+    model: type[Model], columns: Sequence[str], rows: Collection[Sequence[Any]]
+) -> None:
+    """Set `columns` (names of fields) of the rows with these primary keys; each of
+    `rows` is (primary key, value, value, ...)."""
     if not rows:
         return
     fields, sql = _updating(model, tuple(columns))
     with connection.cursor() as cursor:
-        cursor.executemany(sql, [[*_stored(fields, values), pk] for pk, *values in rows])
+        cursor.executemany(
+            sql, [[*_stored(fields, values), pk] for pk, *values in rows]
+        )
 
 
 Converter = Callable[[Any], Any]
@@ -120,14 +142,17 @@ Converter = Callable[[Any], Any]
 
 @cache
 def _reading(model: type[Model]) -> tuple[list[str], str, list[tuple[int, Converter]]]:
-    """What all rows of a model are read with: names of attributes, the query up to its list of keys, and what makes a
-    value of the database one of the model, by its place. A process has one kind of database."""
+    """What all rows of a model are read with: names of attributes, the query up to its
+    list of keys, and what makes a value of the database one of the model, by its place.
+    A process has one kind of database."""
     fields = model._meta.concrete_fields
     here = connections[DEFAULT_DB_ALIAS]
     converters: list[tuple[int, Converter]] = []
     for place, field in enumerate(fields):
         column = field.get_col(model._meta.db_table)
-        for convert in here.ops.get_db_converters(column) + field.get_db_converters(here):
+        for convert in here.ops.get_db_converters(column) + field.get_db_converters(
+            here
+        ):
             converters.append((place, partial(_converted, convert, column)))
     sql = (
         f"SELECT {', '.join(map(_column, fields))} FROM {_table(model)} "  # noqa: S608
@@ -138,19 +163,28 @@ def _reading(model: type[Model]) -> tuple[list[str], str, list[tuple[int, Conver
 
 @cache
 def _inserting(model: type[Model]) -> "tuple[list[Field[Any, Any]], str, str, str]":
-    """The fields that new rows are saved with, and the statement: what comes before the values, one row's marks for
-    them, and what comes after."""
+    """The fields that new rows are saved with, and the statement: what comes before the
+    values, one row's marks for them, and what comes after."""
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     sql = f"INSERT INTO {_table(model)} ({', '.join(map(_column, fields))}) VALUES"
-    return fields, sql, f"({_marks(fields)})", f"RETURNING {_column(_field(model, 'pk'))}"
+    return (
+        fields,
+        sql,
+        f"({_marks(fields)})",
+        f"RETURNING {_column(_field(model, 'pk'))}",
+    )
 
 
 @cache
-def _updating(model: type[Model], columns: tuple[str, ...]) -> "tuple[list[Field[Any, Any]], str]":
+def _updating(
+    model: type[Model], columns: tuple[str, ...]
+) -> "tuple[list[Field[Any, Any]], str]":
     """These fields, and the statement that sets them."""
     fields = [_field(model, name) for name in columns]
     assignments = ", ".join(f"{_column(field)} = %s" for field in fields)
-    return fields, f"UPDATE {_table(model)} SET {assignments} WHERE {_column(_field(model, 'pk'))} = %s"  # noqa: S608
+    key = _column(_field(model, "pk"))
+    sql = f"UPDATE {_table(model)} SET {assignments} WHERE {key} = %s"  # noqa: S608
+    return fields, sql
 
 
 def _converted(convert: Callable[[Any, Any, Any], Any], column: Any, value: Any) -> Any:
@@ -167,7 +201,8 @@ def _stored(fields: "Sequence[Field[Any, Any]]", values: Sequence[Any]) -> list[
 
 
 AS_IT_IS = frozenset({int, str, bytes, bool, type(None)})
-"""What both databases take as Python has it. Only a JSONField would not, and ours hold dicts and lists."""
+"""What both databases take as Python has it. Only a JSONField would not, and ours hold
+dicts and lists."""
 
 
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -185,7 +220,10 @@ def _table(model: type[Model]) -> str:
 
 
 def _field(model: type[Model], name: str) -> "Field[Any, Any]":
-    return cast("Field[Any, Any]", model._meta.pk if name == "pk" else model._meta.get_field(name))
+    return cast(
+        "Field[Any, Any]",
+        model._meta.pk if name == "pk" else model._meta.get_field(name),
+    )
 
 
 def _column(field: "Field[Any, Any]") -> str:

@@ -1,4 +1,5 @@
-"""Ringing again for work that nobody does: what was lost with a worker, a queue or a host goes on within a sweep."""
+"""Ringing again for work that nobody does: what was lost with a worker, a queue or a
+host goes on within a sweep."""
 
 import contextlib
 import time
@@ -23,17 +24,30 @@ LEFT_SECONDS = 24 * 3600
 
 
 def sweep() -> None:
-    """Ring for every file unread, job unchecked, unplanned or going on by itself, and account with open work, that
-    nobody holds a lease for; throw away drafts nobody touched for a week, files kept here that no job has, and what
-    killed processes left of uploads. Any number of sweeps at once does no harm."""
+    """Ring for every file unread, job unchecked, unplanned or going on by itself, and
+    account with open work, that nobody holds a lease for; throw away drafts nobody
+    touched for a week, files kept here that no job has, and what killed processes left
+    of uploads. Any number of sweeps at once does no harm."""
     restoring.remember()
     held = set(Lease.objects.live().values_list("name", flat=True))
-    _ring_for("read_file", "read", File.objects.filter(state=FileState.READING).values_list("pk", flat=True), held)
-    _ring_for("check_job", "check", Job.objects.filter(state=JobState.CHECKING).values_list("pk", flat=True), held)
+    _ring_for(
+        "read_file",
+        "read",
+        File.objects.filter(state=FileState.READING).values_list("pk", flat=True),
+        held,
+    )
+    _ring_for(
+        "check_job",
+        "check",
+        Job.objects.filter(state=JobState.CHECKING).values_list("pk", flat=True),
+        held,
+    )
     aiming = Job.objects.drafts().exclude(aims_at="").exclude(state=JobState.CHECKING)
     ready_files = aiming.exclude(file__state=FileState.READING)
     _ring_for("advance_job", "advance", ready_files.values_list("pk", flat=True), held)
-    unplanned = Job.objects.filter(state__in=[*MOVING, JobState.PAUSED], planned_at=None)
+    unplanned = Job.objects.filter(
+        state__in=[*MOVING, JobState.PAUSED], planned_at=None
+    )
     _ring_for("plan_job", "plan", unplanned.values_list("pk", flat=True), held)
     hosts = set(Job.objects.moving().values_list("connection__host", flat=True))
     if any(f"account:{host}" not in held for host in hosts):
@@ -56,7 +70,9 @@ def _forgotten_drafts() -> QuerySet[Job]:
 
 def _forgotten_files() -> QuerySet[File]:
     """Of drafts that were thrown away on another host, which could not delete them."""
-    return File.objects.filter(kept_at=this_storage(), jobs=None, created_at__lt=_long_ago())
+    return File.objects.filter(
+        kept_at=this_storage(), jobs=None, created_at__lt=_long_ago()
+    )
 
 
 def _long_ago() -> datetime:

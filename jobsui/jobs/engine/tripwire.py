@@ -6,7 +6,8 @@ from jobsui.jobs.models import Job
 
 
 class Tripwire:
-    """What lately became of one job's rows and requests. A job that is resumed begins with a new one."""
+    """What lately became of one job's rows and requests. A job that is resumed begins
+    with a new one."""
 
     def __init__(self) -> None:
         self._recent: deque[tuple[int, int]] = deque()
@@ -28,12 +29,18 @@ class Tripwire:
     def reason(self, job: Job) -> str:
         """Why the job should stop, as a sentence; "" when it need not."""
         if job.stop_refusals and self._refused >= job.stop_refusals:
-            return f"Stopped by itself: Zendesk refused {self._refused} requests in a row."
+            return (
+                f"Stopped by itself: Zendesk refused {self._refused} requests in a row."
+            )
         while self._recent and self._rows - self._recent[0][0] >= job.stop_rows:
             rows, failed = self._recent.popleft()
             self._rows -= rows
             self._failed -= failed
         enough = self._rows >= min(job.stop_rows, job.rows)
-        if job.stop_percent and enough and self._failed * 100 >= job.stop_percent * self._rows:
+        if (
+            job.stop_percent
+            and enough
+            and self._failed * 100 >= job.stop_percent * self._rows
+        ):
             return f"Stopped by itself: {self._failed} of the last {self._rows} rows failed."
         return ""

@@ -1,26 +1,40 @@
-"""Drafts that go on by themselves, for programs: once the file is read, columns named like fields map themselves, the
-rows are checked, and the job is launched if that is what it aims at. Where a person has to decide, it stays a draft
-that says why."""
+"""Drafts that go on by themselves, for programs: once the file is read, columns named
+like fields map themselves, the rows are checked, and the job is launched if that is
+what it aims at. Where a person has to decide, it stays a draft that says why."""
 
 from jobsui.jobs.engine import checking, control, leases, mapping
 from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import UNLAUNCHED, Action, FileState, JobState
-from jobsui.jobs.errors import ChangedSinceCheck, MappingRefused, NotPossibleNow, UnreachableNow, UploadRefused
+from jobsui.jobs.errors import (
+    ChangedSinceCheck,
+    MappingRefused,
+    NotPossibleNow,
+    UnreachableNow,
+    UploadRefused,
+)
 from jobsui.jobs.models import Job
 from jobsui.jobs.queueing import ring
 
 
-def aim(job: Job, state: JobState, *, canary: bool | None = None, rules: Rules | None = None) -> None:
-    """Let a draft go on by itself until it is READY, or QUEUED: launched, with `canary` its first batch alone, to run
-    by `rules` (None: as both stand on it). Raises NotPossibleNow once it is launched."""
-    fields = (rules or Rules.of(job)).columns | {"canary": job.canary if canary is None else canary}
-    if not Job.objects.change(job, expected=UNLAUNCHED, aims_at=state, reason="", **fields):
+def aim(
+    job: Job, state: JobState, *, canary: bool | None = None, rules: Rules | None = None
+) -> None:
+    """Let a draft go on by itself until it is READY, or QUEUED: launched, with `canary`
+    its first batch alone, to run by `rules` (None: as both stand on it). Raises
+    NotPossibleNow once it is launched."""
+    fields = (rules or Rules.of(job)).columns | {
+        "canary": job.canary if canary is None else canary
+    }
+    if not Job.objects.change(
+        job, expected=UNLAUNCHED, aims_at=state, reason="", **fields
+    ):
         raise NotPossibleNow("This job was launched already.")
     ring("advance_job", job.pk)
 
 
 def require_way(job: Job) -> None:
-    """Raise UploadRefused or MappingRefused where it is plain already that a draft would get nowhere by itself."""
+    """Raise UploadRefused or MappingRefused where it is plain already that a draft
+    would get nowhere by itself."""
     if job.file.state == FileState.REJECTED:
         raise UploadRefused(f"{job.file.name} cannot be read. {job.file.error}")
     if job.file.state == FileState.READY:
@@ -29,7 +43,8 @@ def require_way(job: Job) -> None:
 
 
 def advance(job: Job) -> None:
-    """Take the next step that can be taken now. Whoever ends a reading or a check rings for it."""
+    """Take the next step that can be taken now. Whoever ends a reading or a check rings
+    for it."""
     with leases.held(f"advance:{job.pk}") as lease:
         job.refresh_from_db()
         if lease is None or not job.aims_at or not job.is_draft:
@@ -39,7 +54,9 @@ def advance(job: Job) -> None:
         except UnreachableNow as refusal:  # The sweep rings again.
             Job.objects.change(job, expected=UNLAUNCHED, reason=str(refusal))
         except (MappingRefused, NotPossibleNow) as refusal:
-            Job.objects.change(job, expected=UNLAUNCHED, aims_at="", reason=str(refusal))
+            Job.objects.change(
+                job, expected=UNLAUNCHED, aims_at="", reason=str(refusal)
+            )
 
 
 def _advance(job: Job) -> None:
@@ -64,7 +81,11 @@ def _map(job: Job) -> None:
     """Where no columns were chosen, those named like fields."""
     if not job.mapping and not job.file.is_verbatim:
         offered = mapping.targets(checking.schema_of(job), Action(job.action))
-        control.set_mapping(job, mapping.suggest(job.file.columns, offered), Options.from_json(job.options))
+        control.set_mapping(
+            job,
+            mapping.suggest(job.file.columns, offered),
+            Options.from_json(job.options),
+        )
 
 
 def _launch(job: Job) -> None:

@@ -1,5 +1,5 @@
-"""From a cell's text to the JSON value its field wants (docs/zendesk.md, "Values"). Nothing is guessed: a value that
-could be read in two ways is a problem with a cure."""
+"""From a cell's text to the JSON value its field wants (docs/zendesk.md, "Values").
+Nothing is guessed: a value that could be read in two ways is a problem with a cure."""
 
 import json
 import re
@@ -22,26 +22,33 @@ REFERENCE = re.compile(r"(external_id|name):\s*\S.*", re.DOTALL)
 MOST_DIGITS = 18
 """Of a whole number that fits into 64 bits whatever its digits are."""
 MOST_MATCHED = 1000
-"""Longer texts are not held against a pattern: with some patterns the time grows with the square of the length."""
+"""Longer texts are not held against a pattern: with some patterns the time grows with
+the square of the length."""
 SHOWN = 80
 REMEMBERED = 1000
 
 
 class ValueProblem(Exception):
-    """A value its field cannot take: `code` for programs, `message` and `cure` for people. `kind` says the same of all
-    such values, with this one as an example."""
+    """A value its field cannot take: `code` for programs, `message` and `cure` for
+    people. `kind` says the same of all such values, with this one as an example."""
 
     def __init__(self, code: str, message: str, cure: str, kind: str = "") -> None:
         super().__init__(message)
-        self.code, self.message, self.cure, self.kind = code, message, cure, kind or message
+        self.code, self.message, self.cure, self.kind = (
+            code,
+            message,
+            cure,
+            kind or message,
+        )
 
 
 Parser = Callable[[str], Any]
 
 
 def parser(field: Field) -> Parser:
-    """A function that turns the text of a cell that is not blank into the field's value, or raises ValueProblem. Its
-    values may be shared between cells and are not to be changed."""
+    """A function that turns the text of a cell that is not blank into the field's
+    value, or raises ValueProblem. Its values may be shared between cells and are not to
+    be changed."""
     match field.type:
         case "integer":
             return _remembering(_integer)
@@ -72,15 +79,23 @@ def parse(field: Field, text: str) -> Any:
 
 
 def problem(code: str, text: str, what: str, cure: str) -> ValueProblem:
-    """The problem that `text` has, `what` being the rest of a sentence that begins with it."""
+    """The problem that `text` has, `what` being the rest of a sentence that begins with
+    it."""
     quoted = f"“{text[:SHOWN]}…”" if len(text) > SHOWN else f"“{text}”"
-    return ValueProblem(code, f"{quoted} {what}.", cure, f"The value {what}, for example {quoted}.")
+    return ValueProblem(
+        code, f"{quoted} {what}.", cure, f"The value {what}, for example {quoted}."
+    )
 
 
 def _integer(text: str) -> int:
     plain = text.strip()
     if not INTEGER.fullmatch(plain):
-        raise problem("not_an_integer", text, "is not a whole number", "Write digits only, such as 1250.")
+        raise problem(
+            "not_an_integer",
+            text,
+            "is not a whole number",
+            "Write digits only, such as 1250.",
+        )
     digits = plain.partition(".")[0]
     if len(digits.lstrip("+-0")) > MOST_DIGITS:
         cure = f"Write at most {MOST_DIGITS} digits, or use a text field: longer numbers change on their way."
@@ -96,7 +111,9 @@ def _decimal(text: str) -> int | float:
             cure += " A comma could mean thousands or decimals, so it is not guessed."
         raise problem("not_a_number", text, "is not a number", cure)
     number = float(plain)
-    if (len(plain) > 15 or "e" in plain.lower()) and Decimal(plain) != Decimal(repr(number)):
+    if (len(plain) > 15 or "e" in plain.lower()) and Decimal(plain) != Decimal(
+        repr(number)
+    ):
         cure = "Write at most 15 digits, or use a text field: such numbers are rounded on their way."
         raise problem("too_many_digits", text, "has too many digits", cure)
     return int(number) if number.is_integer() and abs(number) < 1e15 else number
@@ -106,7 +123,12 @@ def _checkbox(text: str) -> bool:
     word = text.strip().lower()
     if word in TRUE or word in FALSE:
         return word in TRUE
-    raise problem("not_a_checkbox", text, "is neither yes nor no", "Write true or false, yes or no, 1 or 0.")
+    raise problem(
+        "not_a_checkbox",
+        text,
+        "is neither yes nor no",
+        "Write true or false, yes or no, 1 or 0.",
+    )
 
 
 def _date(text: str) -> str:
@@ -128,7 +150,8 @@ def _midnight(text: str) -> str:
 
 
 def _reference(text: str) -> str:
-    """An id, or "external_id:" or "name:" with what is behind it; whether there is such a record, Zendesk knows."""
+    """An id, or "external_id:" or "name:" with what is behind it; whether there is such
+    a record, Zendesk knows."""
     plain = text.strip()
     if ID.fullmatch(plain) or REFERENCE.fullmatch(plain):
         return plain
@@ -137,14 +160,23 @@ def _reference(text: str) -> str:
 
 
 def _pattern(field: Field) -> Parser:
-    """Zendesk's own dialect and anchoring are not published, so only what no reading of the pattern accepts is a
-    problem."""
+    """Zendesk's own dialect and anchoring are not published, so only what no reading of
+    the pattern accepts is a problem."""
     compiled = _compiled(field.regexp)
 
     def read(text: str) -> str:
-        if compiled is not None and len(text) <= MOST_MATCHED and not compiled.search(text):
+        if (
+            compiled is not None
+            and len(text) <= MOST_MATCHED
+            and not compiled.search(text)
+        ):
             what = f"does not match the pattern of {field.title}"
-            raise problem("no_match", text, what, f"It must match the field's pattern {field.regexp}")
+            raise problem(
+                "no_match",
+                text,
+                what,
+                f"It must match the field's pattern {field.regexp}",
+            )
         return text
 
     return read
@@ -152,25 +184,29 @@ def _pattern(field: Field) -> Parser:
 
 @lru_cache(maxsize=200)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """None when the pattern is empty, could run for hours, or is of a dialect we cannot read: then Zendesk alone
-    judges."""
+    """None when the pattern is empty, could run for hours, or is of a dialect we cannot
+    read: then Zendesk alone judges."""
     if not pattern or _may_run_away(pattern):
         return None
     try:
-        with warnings.catch_warnings(action="error", category=FutureWarning):  # Sets in sets mean something else here.
+        with warnings.catch_warnings(
+            action="error", category=FutureWarning
+        ):  # Sets in sets mean something else here.
             return re.compile(pattern.replace(r"\z", r"\Z"), re.MULTILINE)
     except (re.error, FutureWarning):
         return None
 
 
 TOKENS = re.compile(
-    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?<?[:=!])?|\)(?:[*+]|\{\d*,\d*\})?|[*+?|]|\{\d*,\d*\}", re.DOTALL
-)  # fmt: skip
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?<?[:=!])?|\)(?:[*+]|\{\d*,\d*\})?|[*+?|]|\{\d*,\d*\}",
+    re.DOTALL,
+)
 
 
 def _may_run_away(pattern: str) -> bool:
-    """Whether a group that can match in several ways is itself repeated, as in (a+)+: such patterns can take longer
-    than anybody lives. Says yes to some that are harmless."""
+    """Whether a group that can match in several ways is itself repeated, as in (a+)+:
+    such patterns can take longer than anybody lives. Says yes to some that are
+    harmless."""
     several = [False]
     for token in TOKENS.findall(pattern):
         if token.startswith("("):
@@ -195,13 +231,25 @@ def _choice(field: Field) -> Parser:
         plain = text.strip()
         if plain in tags:
             return plain
-        found = labels.get(plain.lower(), [plain.lower()] if plain.lower() in tags else [])
+        found = labels.get(
+            plain.lower(), [plain.lower()] if plain.lower() in tags else []
+        )
         if len(found) == 1:
             return found[0]
         if found:
             cure = f"Write the tag: {' or '.join(found)}."
-            raise problem("ambiguous_option", text, f"is the label of several options of {field.title}", cure)
-        raise problem("unknown_option", text, f"is not an option of {field.title}", _options_cure(field))
+            raise problem(
+                "ambiguous_option",
+                text,
+                f"is the label of several options of {field.title}",
+                cure,
+            )
+        raise problem(
+            "unknown_option",
+            text,
+            f"is not an option of {field.title}",
+            _options_cure(field),
+        )
 
     return read
 
@@ -216,7 +264,8 @@ def _choices(field: Field) -> Parser:
 
 
 def _split(text: str, one: Parser) -> list[str]:
-    """The choices in a cell: a JSON list, one label that itself holds a comma, or parts between ; or commas."""
+    """The choices in a cell: a JSON list, one label that itself holds a comma, or parts
+    between ; or commas."""
     plain = text.strip()
     if plain.startswith("["):
         try:
@@ -243,5 +292,6 @@ def _options_cure(field: Field) -> str:
     more = f" and {len(field.options) - 8} more" if len(field.options) > 8 else ""
     several = " Write ; between several." if field.type == "multiselect" else ""
     return (
-        f"Its options are {', '.join(named)}{more}.{several} Or add it in Zendesk, refresh the object and check again."
+        f"Its options are {', '.join(named)}{more}.{several} "
+        "Or add it in Zendesk, refresh the object and check again."
     )

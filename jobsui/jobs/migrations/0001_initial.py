@@ -19,7 +19,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Batch",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("seq", models.PositiveIntegerField()),
                 ("size", models.PositiveSmallIntegerField()),
                 ("first_row", models.PositiveBigIntegerField()),
@@ -60,7 +68,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Lease",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("name", models.CharField(max_length=300, unique=True)),
                 ("owner", models.CharField(blank=True, max_length=100)),
                 ("epoch", models.PositiveBigIntegerField(default=0)),
@@ -89,21 +105,34 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Attempt",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("number", models.PositiveSmallIntegerField()),
                 ("epoch", models.PositiveBigIntegerField()),
                 ("at", models.DateTimeField()),
                 ("items", models.PositiveSmallIntegerField()),
                 ("result", models.CharField(blank=True, max_length=12)),
                 ("note", models.TextField(blank=True)),
-                ("http_status", models.PositiveSmallIntegerField(blank=True, null=True)),
+                (
+                    "http_status",
+                    models.PositiveSmallIntegerField(blank=True, null=True),
+                ),
                 ("elapsed_ms", models.PositiveIntegerField(blank=True, null=True)),
                 ("answer_headers", models.JSONField(default=dict)),
                 ("answer_body", models.BinaryField(default=bytes)),
                 (
                     "batch",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="jobs.batch"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="jobs.batch",
                     ),
                 ),
             ],
@@ -114,15 +143,30 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="File",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("code", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "code",
+                    models.UUIDField(default=uuid.uuid4, editable=False, unique=True),
+                ),
                 ("name", models.CharField(max_length=255)),
                 ("stored_as", models.CharField(max_length=100)),
                 ("staged_as", models.CharField(blank=True, max_length=100)),
                 (
                     "state",
                     models.CharField(
-                        choices=[("reading", "Reading"), ("ready", "Ready"), ("rejected", "Rejected")],
+                        choices=[
+                            ("reading", "Reading"),
+                            ("ready", "Ready"),
+                            ("rejected", "Rejected"),
+                        ],
                         default="reading",
                         max_length=10,
                     ),
@@ -155,8 +199,19 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Job",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("code", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "code",
+                    models.UUIDField(default=uuid.uuid4, editable=False, unique=True),
+                ),
                 ("object_key", models.CharField(max_length=255)),
                 (
                     "action",
@@ -164,7 +219,10 @@ class Migration(migrations.Migration):
                         choices=[
                             ("create", "Create"),
                             ("update", "Update"),
-                            ("create_or_update_by_external_id", "Create or update by external ID"),
+                            (
+                                "create_or_update_by_external_id",
+                                "Create or update by external ID",
+                            ),
                             ("create_or_update_by_name", "Create or update by name"),
                             ("delete", "Delete"),
                             ("delete_by_external_id", "Delete by external ID"),
@@ -237,7 +295,9 @@ class Migration(migrations.Migration):
                 (
                     "connection",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="jobs", to="connections.connection"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="jobs",
+                        to="connections.connection",
                     ),
                 ),
                 (
@@ -251,7 +311,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "file",
-                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="jobs", to="jobs.file"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="jobs",
+                        to="jobs.file",
+                    ),
                 ),
                 (
                     "parent",
@@ -271,8 +335,21 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Cause",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("phase", models.CharField(choices=[("check", "Check"), ("send", "Send")], max_length=5)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "phase",
+                    models.CharField(
+                        choices=[("check", "Check"), ("send", "Send")], max_length=5
+                    ),
+                ),
                 ("signature", models.CharField(max_length=64)),
                 ("code", models.CharField(max_length=80)),
                 ("column", models.CharField(blank=True, max_length=255)),
@@ -284,7 +361,9 @@ class Migration(migrations.Migration):
                 (
                     "job",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="causes", to="jobs.job"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="causes",
+                        to="jobs.job",
                     ),
                 ),
             ],
@@ -295,12 +374,24 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="batch",
             name="job",
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="batches", to="jobs.job"),
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="batches",
+                to="jobs.job",
+            ),
         ),
         migrations.CreateModel(
             name="JobEvent",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("at", models.DateTimeField(auto_now_add=True)),
                 ("text", models.TextField()),
                 (
@@ -315,7 +406,9 @@ class Migration(migrations.Migration):
                 (
                     "job",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="jobs.job"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="jobs.job",
                     ),
                 ),
             ],
@@ -326,7 +419,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RowError",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("row", models.PositiveBigIntegerField()),
                 (
                     "outcome",
@@ -363,13 +464,17 @@ class Migration(migrations.Migration):
                 (
                     "cause",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="row_errors", to="jobs.cause"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="row_errors",
+                        to="jobs.cause",
                     ),
                 ),
                 (
                     "job",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="row_errors", to="jobs.job"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="row_errors",
+                        to="jobs.job",
                     ),
                 ),
             ],
@@ -387,23 +492,31 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="job",
-            index=models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
+            index=models.Index(
+                fields=["state", "-created_at", "-id"], name="job_by_state"
+            ),
         ),
         migrations.AddConstraint(
             model_name="cause",
-            constraint=models.UniqueConstraint(fields=("job", "phase", "signature"), name="one_cause_per_kind"),
+            constraint=models.UniqueConstraint(
+                fields=("job", "phase", "signature"), name="one_cause_per_kind"
+            ),
         ),
         migrations.AddIndex(
             model_name="batch",
             index=models.Index(
-                condition=models.Q(("state__in", ["planned", "sending", "unsure", "accepted"])),
+                condition=models.Q(
+                    ("state__in", ["planned", "sending", "unsure", "accepted"])
+                ),
                 fields=["job", "seq"],
                 name="batch_unsettled",
             ),
         ),
         migrations.AddConstraint(
             model_name="batch",
-            constraint=models.UniqueConstraint(fields=("job", "seq"), name="one_batch_per_place"),
+            constraint=models.UniqueConstraint(
+                fields=("job", "seq"), name="one_batch_per_place"
+            ),
         ),
         migrations.AddConstraint(
             model_name="batch",
@@ -419,6 +532,8 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="rowerror",
-            constraint=models.UniqueConstraint(fields=("job", "row"), name="one_error_per_row"),
+            constraint=models.UniqueConstraint(
+                fields=("job", "row"), name="one_error_per_row"
+            ),
         ),
     ]

@@ -82,7 +82,10 @@ class Migration(migrations.Migration):
                     ("", ""),
                     ("rate", "the account's request rate"),
                     ("window", "Zendesk's job slots"),
-                    ("others", "other integrations, which use the account's job slots or requests"),
+                    (
+                        "others",
+                        "other integrations, which use the account's job slots or requests",
+                    ),
                     ("blocked", "Zendesk, which asked us to wait"),
                     ("unreachable", "Zendesk cannot be reached"),
                     ("doubt", "rows in doubt with the same keys"),

@@ -15,6 +15,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="file",
             name="kept_at",
-            field=models.CharField(default=jobsui.jobs.models.file.this_storage, max_length=100),
+            field=models.CharField(
+                default=jobsui.jobs.models.file.this_storage, max_length=100
+            ),
         ),
     ]

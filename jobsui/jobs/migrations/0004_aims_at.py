@@ -12,6 +12,10 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="job",
             name="aims_at",
-            field=models.CharField(blank=True, choices=[("ready", "Ready"), ("queued", "Queued")], max_length=6),
+            field=models.CharField(
+                blank=True,
+                choices=[("ready", "Ready"), ("queued", "Queued")],
+                max_length=6,
+            ),
         ),
     ]

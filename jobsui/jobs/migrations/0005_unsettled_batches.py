@@ -16,17 +16,25 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="batch",
             index=models.Index(
-                condition=models.Q(("done_at", None)), fields=["job", "state", "seq"], name="batch_unsettled"
+                condition=models.Q(("done_at", None)),
+                fields=["job", "state", "seq"],
+                name="batch_unsettled",
             ),
         ),
         migrations.AddConstraint(
             model_name="batch",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("done_at", None), ("state__in", ["planned", "sending", "unsure", "accepted"])),
+                    models.Q(
+                        ("done_at", None),
+                        ("state__in", ["planned", "sending", "unsure", "accepted"]),
+                    ),
                     models.Q(
                         models.Q(("done_at", None), _negated=True),
-                        models.Q(("state__in", ["planned", "sending", "unsure", "accepted"]), _negated=True),
+                        models.Q(
+                            ("state__in", ["planned", "sending", "unsure", "accepted"]),
+                            _negated=True,
+                        ),
                     ),
                     _connector="OR",
                 ),

@@ -3,4 +3,14 @@ from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.row import Cause, RowError
 
-__all__ = ["Attempt", "Batch", "BatchBlob", "Cause", "File", "Job", "JobEvent", "Lease", "RowError"]
+__all__ = [
+    "Attempt",
+    "Batch",
+    "BatchBlob",
+    "Cause",
+    "File",
+    "Job",
+    "JobEvent",
+    "Lease",
+    "RowError",
+]

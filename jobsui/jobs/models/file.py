@@ -13,7 +13,8 @@ def this_storage() -> str:
 
 
 ITEMS = "items"
-"""Format of a file that holds items ready to be sent, one column of JSON (engine/verbatim.py)."""
+"""Format of a file that holds items ready to be sent, one column of JSON
+(engine/verbatim.py)."""
 
 
 class File(models.Model):
@@ -21,16 +22,22 @@ class File(models.Model):
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=255)
-    # Names in the default storage, made by us from `code`; never from what the uploader called it.
+    # Names in the default storage, made by us from `code`; never from what the uploader
+    # called it.
     stored_as = models.CharField(max_length=100)
-    # A workbook's chosen sheet as rows of text, so that check and planning need not unpack it again; "" for others.
+    # A workbook's chosen sheet as rows of text, so that check and planning need not
+    # unpack it again; "" for others.
     staged_as = models.CharField(max_length=100, blank=True)
-    # The place it lies in: only hosts that share it can read the file, so only their workers are asked to.
+    # The place it lies in: only hosts that share it can read the file, so only their
+    # workers are asked to.
     kept_at = models.CharField(max_length=100, default=this_storage)
-    state = models.CharField(max_length=10, choices=FileState, default=FileState.READING)
+    state = models.CharField(
+        max_length=10, choices=FileState, default=FileState.READING
+    )
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
-    # What the file was read as; people may correct encoding, delimiter and sheet and have it read again.
+    # What the file was read as; people may correct encoding, delimiter and sheet and
+    # have it read again.
     format = models.CharField(max_length=10, blank=True)
     encoding = models.CharField(max_length=40, blank=True)
     delimiter = models.CharField(max_length=1, blank=True)
@@ -44,7 +51,9 @@ class File(models.Model):
     # What looked odd but is no reason to refuse: sentences.
     warnings = models.JSONField(default=list)
     error = models.TextField(blank=True)
-    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -62,7 +71,8 @@ class File(models.Model):
 
     @property
     def content_name(self) -> str:
-        """What check and planning read: the staged rows where there are some, else the file itself."""
+        """What check and planning read: the staged rows where there are some, else the
+        file itself."""
         return self.staged_as or self.stored_as
 
     def delete_content(self) -> None:

@@ -44,28 +44,47 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(connection__host=host)
 
     def with_holder(self) -> "JobQuerySet":
-        """Each with `held_back_by`: what truly keeps it from going faster now, also when nobody is there to write it
-        down."""
-        driven = Exists(Lease.objects.live().filter(name=Concat(Value("account:"), OuterRef("connection__host"))))
+        """Each with `held_back_by`: what truly keeps it from going faster now, also
+        when nobody is there to write it down."""
+        driven = Exists(
+            Lease.objects.live().filter(
+                name=Concat(Value("account:"), OuterRef("connection__host"))
+            )
+        )
         planned = {"batches__state": BatchState.PLANNED, "batches__done_at": None}
         stocked = Exists(Job.objects.filter(pk=OuterRef("pk"), **planned))
         holder = Case(
-            When(state=JobState.PAUSED, canary=True, batches_done__gt=0, then=Value(HeldBy.APPROVAL.value)),
+            When(
+                state=JobState.PAUSED,
+                canary=True,
+                batches_done__gt=0,
+                then=Value(HeldBy.APPROVAL.value),
+            ),
             When(state=JobState.PAUSED, then=Value(HeldBy.PAUSED.value)),
             When(Q(state__in=MOVING) & ~driven, then=Value(HeldBy.WORKERS.value)),
             When(state=JobState.PAUSING, then=Value(HeldBy.PAUSED.value)),
-            When(Q(state__in=SENDABLE, planned_at=None) & ~stocked, then=Value(HeldBy.WORKERS.value)),
+            When(
+                Q(state__in=SENDABLE, planned_at=None) & ~stocked,
+                then=Value(HeldBy.WORKERS.value),
+            ),
             When(state__in=SENDABLE, then=F("held_by")),
             default=Value(HeldBy.NOTHING.value),
         )
         return self.annotate(held_back_by=holder)
 
     def change(self, job: "Job", *, expected: tuple[str, ...], **fields: Any) -> bool:
-        """Update one job only while its state is among `expected`; False when somebody else was first."""
+        """Update one job only while its state is among `expected`; False when somebody
+        else was first."""
         if "state" in fields:
-            waits = HeldBy.APPROVAL if job.canary and job.batches_done else HeldBy.PAUSED
-            fields |= job.held_from_now(waits if fields["state"] == JobState.PAUSED else HeldBy.NOTHING)
-        changed = self.filter(pk=job.pk, state__in=expected).update(version=models.F("version") + 1, **fields)
+            waits = (
+                HeldBy.APPROVAL if job.canary and job.batches_done else HeldBy.PAUSED
+            )
+            fields |= job.held_from_now(
+                waits if fields["state"] == JobState.PAUSED else HeldBy.NOTHING
+            )
+        changed = self.filter(pk=job.pk, state__in=expected).update(
+            version=models.F("version") + 1, **fields
+        )
         if changed:
             job.refresh_from_db()
         return bool(changed)
@@ -84,54 +103,72 @@ def _counter() -> "models.PositiveBigIntegerField[int, int]":
 
 
 class Job(models.Model):
-    """What a person launches: one file, one action, one object. It begins as a draft the wizard works on."""
+    """What a person launches: one file, one action, one object. It begins as a draft
+    the wizard works on."""
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="jobs")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="jobs"
+    )
     object_key = models.CharField(max_length=255)
     action = models.CharField(max_length=40, choices=Action)
     file = models.ForeignKey(File, on_delete=models.PROTECT, related_name="jobs")
     # A retry's rows are the rows of its parent that failed.
-    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="retries")
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="retries"
+    )
     # ... of this cause only; None: all of them.
-    cause = models.ForeignKey("Cause", on_delete=models.PROTECT, null=True, blank=True, related_name="retries")
+    cause = models.ForeignKey(
+        "Cause", on_delete=models.PROTECT, null=True, blank=True, related_name="retries"
+    )
 
-    # {column: target}; a target is "name", "external_id", "id" or "field:KEY" (engine/mapping.py). Columns left out
-    # are not sent.
+    # {column: target}; a target is "name", "external_id", "id" or "field:KEY"
+    # (engine/mapping.py). Columns left out are not sent.
     mapping = models.JSONField(default=dict)
-    # {"blank": "skip" or "clear", "invalid": "stop" or "skip", "own_external_ids": bool} (engine/options.py).
+    # {"blank": "skip" or "clear", "invalid": "stop" or "skip", "own_external_ids":
+    # bool} (engine/options.py).
     options = models.JSONField(default=dict)
 
     state = models.CharField(max_length=16, choices=JobState, default=JobState.DRAFT)
-    # A draft that goes on by itself, as a program asked, until it is ready, or until it is launched (queued); "" for
-    # others, and once it is there or needs a person (engine/unattended.py).
-    aims_at = models.CharField(max_length=6, choices=[(s.value, s.label) for s in AIMS], blank=True)
+    # A draft that goes on by itself, as a program asked, until it is ready, or until it
+    # is launched (queued); "" for others, and once it is there or needs a person
+    # (engine/unattended.py).
+    aims_at = models.CharField(
+        max_length=6, choices=[(s.value, s.label) for s in AIMS], blank=True
+    )
     # Why the job stands still or failed, as a sentence; "" otherwise.
     reason = models.TextField(blank=True)
-    held_by = models.CharField(max_length=12, choices=HeldBy, default=HeldBy.NOTHING, blank=True)
-    # {HeldBy: seconds}: how long the job was held back by what, up to the last change of held_by.
+    held_by = models.CharField(
+        max_length=12, choices=HeldBy, default=HeldBy.NOTHING, blank=True
+    )
+    # {HeldBy: seconds}: how long the job was held back by what, up to the last change
+    # of held_by.
     held_seconds = models.JSONField(default=dict)
     # Since when held_by is what it is.
     held_at = models.DateTimeField(null=True, blank=True)
 
     # Beside other jobs of the account, each gets its weight's share.
     weight = models.PositiveSmallIntegerField(choices=Weight, default=Weight.NORMAL)
-    # Only the first batch is sent until a person has seen how it went and lets the job go on.
+    # Only the first batch is sent until a person has seen how it went and lets the job
+    # go on.
     canary = models.BooleanField(default=False)
-    # The job pauses by itself when this many percent of its last `stop_rows` rows failed, or when Zendesk refuses
-    # `stop_refusals` requests in a row as a whole; None: it never does.
+    # The job pauses by itself when this many percent of its last `stop_rows` rows
+    # failed, or when Zendesk refuses `stop_refusals` requests in a row as a whole;
+    # None: it never does.
     stop_percent = models.PositiveSmallIntegerField(null=True, blank=True, default=50)
     stop_rows = models.PositiveIntegerField(default=1000)
     stop_refusals = models.PositiveSmallIntegerField(null=True, blank=True, default=10)
 
-    # What the check looked at: file, mapping, options and schema together (engine/checking.py); "" unchecked.
+    # What the check looked at: file, mapping, options and schema together
+    # (engine/checking.py); "" unchecked.
     checked_fingerprint = models.CharField(max_length=64, blank=True)
     rows_checked = _counter()
     # How many rows the check found problems in.
     rows_invalid = _counter()
     checked_at = models.DateTimeField(null=True, blank=True)
 
-    # Row counts. Pending is what is left (property), so the outcomes add up to the rows at every commit.
+    # Row counts. Pending is what is left (property), so the outcomes add up to the rows
+    # at every commit.
     rows = _counter()
     created = _counter()
     updated = _counter()
@@ -145,15 +182,19 @@ class Job(models.Model):
 
     batches_total = models.PositiveIntegerField(default=0)
     batches_done = models.PositiveIntegerField(default=0)
-    # The last file row the planner has dealt with; planned_at None while there is more to plan.
+    # The last file row the planner has dealt with; planned_at None while there is more
+    # to plan.
     planned_row = _counter()
     planned_at = models.DateTimeField(null=True, blank=True)
-    # [[unix seconds, settled rows but invalid ones], ...] of the last minutes, oldest first: the rate, the time left.
+    # [[unix seconds, settled rows but invalid ones], ...] of the last minutes, oldest
+    # first: the rate, the time left.
     pace = models.JSONField(default=list)
 
     # Goes up with every change a page shows, so that a poll can answer "nothing new".
     version = models.PositiveIntegerField(default=0)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -165,7 +206,8 @@ class Job(models.Model):
         indexes = (
             models.Index(fields=["-created_at", "-id"], name="job_newest"),
             models.Index(fields=["connection", "state"], name="job_of_account"),
-            # For the first page and the sweep, which look for the few of a hundred thousand that need something.
+            # For the first page and the sweep, which look for the few of a hundred
+            # thousand that need something.
             models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
         )
 
@@ -185,12 +227,18 @@ class Job(models.Model):
         return self.rows - self.settled
 
     def count(self, outcome: Outcome) -> int:
-        return self.pending if outcome is Outcome.PENDING else int(getattr(self, outcome.value))
+        return (
+            self.pending
+            if outcome is Outcome.PENDING
+            else int(getattr(self, outcome.value))
+        )
 
     @property
     def counts(self) -> dict[str, int]:
         """The contract's `counts`: rows, then every outcome."""
-        return {"rows": self.rows} | {outcome.value: self.count(outcome) for outcome in Outcome}
+        return {"rows": self.rows} | {
+            outcome.value: self.count(outcome) for outcome in Outcome
+        }
 
     @property
     def to_send(self) -> int:
@@ -199,7 +247,8 @@ class Job(models.Model):
 
     @property
     def holder(self) -> HeldBy:
-        """What keeps it from going faster now, of a job that comes from with_holder()."""
+        """What keeps it from going faster now, of a job that comes from
+        with_holder()."""
         return HeldBy(vars(self)["held_back_by"])
 
     @property
@@ -218,18 +267,25 @@ class Job(models.Model):
     @property
     def goes_on(self) -> bool:
         """Whether its state will change without a person doing anything."""
-        return self.is_moving or self.state == JobState.CHECKING or (self.is_draft and self.aims_at != "")
+        return (
+            self.is_moving
+            or self.state == JobState.CHECKING
+            or (self.is_draft and self.aims_at != "")
+        )
 
     @property
     def is_over(self) -> bool:
         return self.state in OVER
 
     def held_from_now(self, held_by: HeldBy) -> dict[str, Any]:
-        """The fields that say so, with the seconds of what held the job back before added up."""
+        """The fields that say so, with the seconds of what held the job back before
+        added up."""
         now = timezone.now()
         seconds = dict(self.held_seconds)
         if self.held_by and self.held_at:
-            seconds[self.held_by] = round(seconds.get(self.held_by, 0.0) + (now - self.held_at).total_seconds(), 3)
+            seconds[self.held_by] = round(
+                seconds.get(self.held_by, 0.0) + (now - self.held_at).total_seconds(), 3
+            )
         return {"held_by": held_by, "held_at": now, "held_seconds": seconds}
 
     def add_event(self, text: str, *, by: "User | None" = None) -> None:
@@ -237,11 +293,14 @@ class Job(models.Model):
 
 
 class JobEvent(models.Model):
-    """What happened to a job, for people: written on purpose, in whole sentences, never captured log lines."""
+    """What happened to a job, for people: written on purpose, in whole sentences, never
+    captured log lines."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(auto_now_add=True)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     text = models.TextField()
 
     class Meta:
@@ -254,8 +313,9 @@ class LeaseQuerySet(models.QuerySet["Lease"]):
 
 
 class Lease(models.Model):
-    """Who may do a piece of work right now. Time is the database's; `epoch` grows with each taking, and whoever works
-    under a lease checks its epoch in every transaction, so an owner that slept too long changes nothing."""
+    """Who may do a piece of work right now. Time is the database's; `epoch` grows with
+    each taking, and whoever works under a lease checks its epoch in every transaction,
+    so an owner that slept too long changes nothing."""
 
     TTL = timedelta(seconds=30)
 

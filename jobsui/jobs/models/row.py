@@ -9,13 +9,19 @@ from jobsui.jobs.models.job import Job
 
 class CauseQuerySet(models.QuerySet["Cause"]):
     def failed(self) -> "CauseQuerySet":
-        """Those of rows that Zendesk refused. All rows of a cause have the same outcome, so one of them tells."""
-        first = RowError.objects.filter(cause=models.OuterRef("pk")).order_by("row").values("outcome")[:1]
+        """Those of rows that Zendesk refused. All rows of a cause have the same
+        outcome, so one of them tells."""
+        first = (
+            RowError.objects.filter(cause=models.OuterRef("pk"))
+            .order_by("row")
+            .values("outcome")[:1]
+        )
         return self.alias(outcome=models.Subquery(first)).filter(outcome=Outcome.FAILED)
 
 
 class Cause(models.Model):
-    """Problems of one kind in one job, counted: what people read first. Found by the check, or told by Zendesk."""
+    """Problems of one kind in one job, counted: what people read first. Found by the
+    check, or told by Zendesk."""
 
     class Phase(models.TextChoices):
         CHECK = "check"
@@ -23,7 +29,8 @@ class Cause(models.Model):
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="causes")
     phase = models.CharField(max_length=5, choices=Phase)
-    # What makes two problems the same: code, field, and the message without its particulars, hashed.
+    # What makes two problems the same: code, field, and the message without its
+    # particulars, hashed.
     signature = models.CharField(max_length=64)
     code = models.CharField(max_length=80)
     column = models.CharField(max_length=255, blank=True)
@@ -39,18 +46,31 @@ class Cause(models.Model):
 
     class Meta:
         ordering = ("-count", "pk")
-        constraints = (models.UniqueConstraint(fields=["job", "phase", "signature"], name="one_cause_per_kind"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["job", "phase", "signature"], name="one_cause_per_kind"
+            ),
+        )
 
 
 class RowError(models.Model):
-    """A row that did not succeed, and why. Rows that did succeed have no row here: their end lies in BatchBlob."""
+    """A row that did not succeed, and why. Rows that did succeed have no row here:
+    their end lies in BatchBlob."""
 
     OUTCOMES: ClassVar = (Outcome.INVALID, Outcome.FAILED, Outcome.UNCERTAIN)
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="row_errors")
     # None: never sent (invalid).
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, null=True, blank=True, related_name="row_errors")
-    cause = models.ForeignKey(Cause, on_delete=models.CASCADE, related_name="row_errors")
+    batch = models.ForeignKey(
+        Batch,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="row_errors",
+    )
+    cause = models.ForeignKey(
+        Cause, on_delete=models.CASCADE, related_name="row_errors"
+    )
     row = models.PositiveBigIntegerField()
     outcome = models.CharField(max_length=20, choices=Outcome)
     code = models.CharField(max_length=80)
@@ -61,5 +81,7 @@ class RowError(models.Model):
 
     class Meta:
         ordering = ("job", "row")
-        constraints = (models.UniqueConstraint(fields=["job", "row"], name="one_error_per_row"),)
+        constraints = (
+            models.UniqueConstraint(fields=["job", "row"], name="one_error_per_row"),
+        )
         indexes = (models.Index(fields=["cause", "row"], name="row_error_of_cause"),)

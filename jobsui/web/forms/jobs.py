@@ -33,18 +33,37 @@ class HistoryForm(DressedForm):
     state = forms.ChoiceField(
         choices=[("", "any"), ("failures", "With failures"), *LAUNCHED],
         required=False,
-    )  # fmt: skip
+    )
     connection = forms.ModelChoiceField(
-        Connection.objects.none(), to_field_name="code", required=False, empty_label="any"
+        Connection.objects.none(),
+        to_field_name="code",
+        required=False,
+        empty_label="any",
     )
     object = forms.CharField(required=False, max_length=255)
     action = forms.ChoiceField(choices=[("", "any"), *Action.choices], required=False)
-    by = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="anybody")
-    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}), validators=SENSIBLE)
-    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}), validators=SENSIBLE)
+    by = forms.ModelChoiceField(
+        User.objects.none(), required=False, empty_label="anybody"
+    )
+    since = forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        validators=SENSIBLE,
+    )
+    until = forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        validators=SENSIBLE,
+    )
     q = forms.CharField(label="File name", required=False, max_length=255)
 
-    def __init__(self, *args: Any, connections: QuerySet[Connection], people: QuerySet[User], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        connections: QuerySet[Connection],
+        people: QuerySet[User],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["connection"].queryset = connections  # type: ignore[attr-defined]
         self.fields["by"].queryset = people  # type: ignore[attr-defined]
@@ -74,27 +93,39 @@ class HistoryForm(DressedForm):
 
 
 def _limit(label: str, most: int) -> forms.IntegerField:
-    """A number within a sentence, so that its label is for those who do not see the sentence."""
+    """A number within a sentence, so that its label is for those who do not see the
+    sentence."""
     widget = forms.NumberInput(attrs={"aria-label": label})
-    return forms.IntegerField(label=label, min_value=1, max_value=most, required=False, widget=widget)
+    return forms.IntegerField(
+        label=label, min_value=1, max_value=most, required=False, widget=widget
+    )
 
 
 class RulesForm(DressedForm):
     """How a launched job runs. A limit left empty never stops it."""
 
     weight = forms.TypedChoiceField(
-        label="Share of the account", choices=Weight.choices, coerce=lambda value: Weight(int(value)), required=False,
-        empty_value=None, help_text="Beside other jobs of this account. Alone, a job takes all there is.",
-    )  # fmt: skip
+        label="Share of the account",
+        choices=Weight.choices,
+        coerce=lambda value: Weight(int(value)),
+        required=False,
+        empty_value=None,
+        help_text="Beside other jobs of this account. Alone, a job takes all there is.",
+    )
     stop_percent = _limit("Percent of rows that fail", 100)
     stop_rows = _limit("Of so many last rows", 1_000_000)
     stop_refusals = _limit("Refused requests in a row", 1000)
 
     def rules(self) -> Rules:
-        data = {name: value for name, value in self.cleaned_data.items() if value and name in Rules.__slots__}
+        data = {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if value and name in Rules.__slots__
+        }
         return Rules(**data)
 
 
 def _midnight(day: date | None) -> datetime | None:
-    """When a day begins here: compared as it is, so that the index on the time serves."""
+    """When a day begins here: compared as it is, so that the index on the time
+    serves."""
     return timezone.make_aware(datetime.combine(day, time.min)) if day else None

@@ -11,10 +11,14 @@ from jobsui.web.forms.fields import DressedForm
 class ObjectKeyForm(DressedForm):
     connection = forms.ModelChoiceField(Connection.objects.none(), to_field_name="code")
     key = forms.CharField(
-        label="Object key", max_length=255, help_text="As in Zendesk's object settings, such as asset."
+        label="Object key",
+        max_length=255,
+        help_text="As in Zendesk's object settings, such as asset.",
     )
 
-    def __init__(self, *args: Any, connections: QuerySet[Connection], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, connections: QuerySet[Connection], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["connection"].queryset = connections  # type: ignore[attr-defined]
 
@@ -25,7 +29,11 @@ class TestRequestForm(DressedForm):
     method = forms.ChoiceField(choices=[(method, method) for method in METHODS])
     path = forms.CharField(label="Address", max_length=2000)
     body = forms.CharField(
-        required=False, max_length=MOST_BODY, strip=False,
-        widget=forms.Textarea(attrs={"class": "form-control code", "spellcheck": "false"}),
-    )  # fmt: skip
+        required=False,
+        max_length=MOST_BODY,
+        strip=False,
+        widget=forms.Textarea(
+            attrs={"class": "form-control code", "spellcheck": "false"}
+        ),
+    )
     confirm = forms.BooleanField(required=False, widget=forms.HiddenInput)

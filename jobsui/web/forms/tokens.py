@@ -9,23 +9,41 @@ from jobsui.access.models import Scope
 from jobsui.connections.models import Connection
 from jobsui.web.forms.fields import DressedForm
 
-EXPIRIES = (("30", "in 30 days"), ("90", "in 90 days"), ("365", "in 365 days"), ("", "never"))
+EXPIRIES = (
+    ("30", "in 30 days"),
+    ("90", "in 90 days"),
+    ("365", "in 365 days"),
+    ("", "never"),
+)
 
 
 class TokenForm(DressedForm):
     """What `tokens.make` is to be told."""
 
-    name = forms.CharField(max_length=80, help_text="What will use it, such as: nightly import.")
+    name = forms.CharField(
+        max_length=80, help_text="What will use it, such as: nightly import."
+    )
     scope = forms.TypedChoiceField(coerce=Scope, initial=Scope.RUN)
     connection = forms.ModelChoiceField(
-        Connection.objects.none(), to_field_name="code", required=False, empty_label="All connections",
+        Connection.objects.none(),
+        to_field_name="code",
+        required=False,
+        empty_label="All connections",
         help_text="With one chosen, the token sees nothing of the others. The drop-in endpoint needs such a token.",
-    )  # fmt: skip
+    )
     days = forms.TypedChoiceField(
-        label="Expires", choices=EXPIRIES, coerce=int, empty_value=None, required=False, initial="90"
+        label="Expires",
+        choices=EXPIRIES,
+        coerce=int,
+        empty_value=None,
+        required=False,
+        initial="90",
     )
 
-    def __init__(self, *args: Any, by: User, connections: QuerySet[Connection], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, by: User, connections: QuerySet[Connection], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["scope"].choices = [(scope, scope.label) for scope in tokens.scopes(by)]  # type: ignore[attr-defined]
+        choices = [(scope, scope.label) for scope in tokens.scopes(by)]
+        self.fields["scope"].choices = choices  # type: ignore[attr-defined]
         self.fields["connection"].queryset = connections  # type: ignore[attr-defined]

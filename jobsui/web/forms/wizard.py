@@ -21,11 +21,25 @@ HELP = {
     Action.DELETE_BY_EXTERNAL_ID: "Deletes the records named by their external ID.",
 }
 ENCODINGS = {
-    "": "as detected", "utf-8-sig": "UTF-8", "cp1252": "Windows-1252 (Western Europe)", "iso-8859-1": "ISO 8859-1",
-    "iso-8859-15": "ISO 8859-15", "cp1250": "Windows-1250 (Central Europe)", "cp1251": "Windows-1251 (Cyrillic)",
-    "mac-roman": "Mac Roman", "shift_jis": "Shift JIS", "gb18030": "GB 18030", "utf-16": "UTF-16",
-}  # fmt: skip
-DELIMITERS = {"": "as detected", ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+    "": "as detected",
+    "utf-8-sig": "UTF-8",
+    "cp1252": "Windows-1252 (Western Europe)",
+    "iso-8859-1": "ISO 8859-1",
+    "iso-8859-15": "ISO 8859-15",
+    "cp1250": "Windows-1250 (Central Europe)",
+    "cp1251": "Windows-1251 (Cyrillic)",
+    "mac-roman": "Mac Roman",
+    "shift_jis": "Shift JIS",
+    "gb18030": "GB 18030",
+    "utf-16": "UTF-16",
+}
+DELIMITERS = {
+    "": "as detected",
+    ",": "comma",
+    ";": "semicolon",
+    "\t": "tab",
+    "|": "bar",
+}
 
 
 class _ObjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when it runs
@@ -38,17 +52,29 @@ class JobForm(DressedForm):
     """What a job does, to which object, from which file."""
 
     object = _ObjectChoice(CustomObject.objects.none(), empty_label="Choose an object")
-    action = forms.ChoiceField(choices=Action.choices, initial=Action.UPSERT_BY_EXTERNAL_ID)
+    action = forms.ChoiceField(
+        choices=Action.choices, initial=Action.UPSERT_BY_EXTERNAL_ID
+    )
     file = forms.FileField(
         help_text="CSV, XLSX, JSON or JSON Lines.",
-        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.json,.jsonl,.ndjson"}),
+        widget=forms.FileInput(
+            attrs={"accept": ".csv,.tsv,.txt,.xlsx,.json,.jsonl,.ndjson"}
+        ),
     )
 
-    def __init__(self, *args: Any, objects: QuerySet[CustomObject], needs_file: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        objects: QuerySet[CustomObject],
+        needs_file: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["object"].queryset = objects.order_by("connection__name", "key")  # type: ignore[attr-defined]
         self.fields["file"].required = needs_file
-        self.fields["file"].help_text += f" Up to {settings.MAX_UPLOAD_BYTES // 1024**2:,} MB."
+        self.fields[
+            "file"
+        ].help_text += f" Up to {settings.MAX_UPLOAD_BYTES // 1024**2:,} MB."
 
 
 class LayoutForm(DressedForm):
@@ -62,7 +88,8 @@ class LayoutForm(DressedForm):
         super().__init__(*args, **kwargs)
         if sheets:
             self.fields["sheet"] = forms.ChoiceField(
-                choices=[(name, name) for name in sheets], widget=forms.Select(attrs={"class": "form-select"})
+                choices=[(name, name) for name in sheets],
+                widget=forms.Select(attrs={"class": "form-select"}),
             )
             del self.fields["encoding"], self.fields["delimiter"]
         else:
@@ -73,49 +100,79 @@ class MappingForm(DressedForm):
     """One select for each column of the file, and the rules of the job."""
 
     blank = forms.ChoiceField(
-        label="An empty cell", choices=[("skip", "leaves the field as it is"), ("clear", "empties the field")]
+        label="An empty cell",
+        choices=[("skip", "leaves the field as it is"), ("clear", "empties the field")],
     )
     own_external_ids = forms.BooleanField(
-        label="Give rows without an external ID one of this job's making", required=False,
+        label="Give rows without an external ID one of this job's making",
+        required=False,
         help_text="With it, a row whose answer got lost can be found again instead of staying uncertain or being "
         "created twice.",
-    )  # fmt: skip
+    )
 
     def __init__(
-        self, *args: Any, columns: list[str], targets: list[Target], creates: bool, sample: list[Any], **kwargs: Any
+        self,
+        *args: Any,
+        columns: list[str],
+        targets: list[Target],
+        creates: bool,
+        sample: list[Any],
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.columns, self._sample = columns, sample
-        choices = [("", "not sent"), *((target.key, _label(target)) for target in targets)]
+        choices = [
+            ("", "not sent"),
+            *((target.key, _label(target)) for target in targets),
+        ]
         for place, column in enumerate(columns):
-            select = forms.Select(attrs={"class": "form-select", "aria-label": f"{column} goes to"})
-            self.fields[f"column_{place}"] = forms.ChoiceField(choices=choices, required=False, widget=select)
+            select = forms.Select(
+                attrs={"class": "form-select", "aria-label": f"{column} goes to"}
+            )
+            self.fields[f"column_{place}"] = forms.ChoiceField(
+                choices=choices, required=False, widget=select
+            )
         if not creates:
             del self.fields["own_external_ids"]
 
     def rows(self) -> list[tuple[str, list[str], forms.BoundField]]:
         """(column, a few sample values, its select)."""
-        return [(column, self._samples(place), self[f"column_{place}"]) for place, column in enumerate(self.columns)]
+        return [
+            (column, self._samples(place), self[f"column_{place}"])
+            for place, column in enumerate(self.columns)
+        ]
 
     def _samples(self, place: int) -> list[str]:
-        return list(dict.fromkeys(cells[place] for _, cells in self._sample if cells[place]))[:3]
+        return list(
+            dict.fromkeys(cells[place] for _, cells in self._sample if cells[place])
+        )[:3]
 
     def mapping(self) -> dict[str, str]:
-        chosen = ((column, self.cleaned_data[f"column_{place}"]) for place, column in enumerate(self.columns))
+        chosen = (
+            (column, self.cleaned_data[f"column_{place}"])
+            for place, column in enumerate(self.columns)
+        )
         return {column: target for column, target in chosen if target}
 
     def options(self) -> Options:
         data = self.cleaned_data
-        return Options(blank=data["blank"], own_external_ids=bool(data.get("own_external_ids")))
+        return Options(
+            blank=data["blank"], own_external_ids=bool(data.get("own_external_ids"))
+        )
 
 
 class LaunchForm(RulesForm):
     """How a job begins and runs. Deletes are launched by typing how many."""
 
     start = forms.ChoiceField(
-        choices=[("all", "all at once"), ("canary", "the first batch, then wait for me to look")], initial="all",
-        required=False, widget=forms.RadioSelect,
-    )  # fmt: skip
+        choices=[
+            ("all", "all at once"),
+            ("canary", "the first batch, then wait for me to look"),
+        ],
+        initial="all",
+        required=False,
+        widget=forms.RadioSelect,
+    )
     confirm = forms.CharField(required=False)
 
     def __init__(self, *args: Any, number: int, deletes: bool, **kwargs: Any) -> None:
@@ -125,7 +182,9 @@ class LaunchForm(RulesForm):
     def clean_confirm(self) -> str:
         typed = self.cleaned_data["confirm"].replace(",", "").strip()
         if self._deletes and typed != str(self._number):
-            raise forms.ValidationError(f"Type {self._number} to delete {counted(self._number, 'record')}.")
+            raise forms.ValidationError(
+                f"Type {self._number} to delete {counted(self._number, 'record')}."
+            )
         return str(typed)
 
 

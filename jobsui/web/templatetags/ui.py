@@ -19,7 +19,8 @@ from jobsui.words import counted as in_words
 
 register = template.Library()
 
-# state: (colour, icon). The word is the state's own label; the colour never stands alone.
+# state: (colour, icon). The word is the state's own label; the colour never stands
+# alone.
 JOB = {
     JobState.DRAFT: ("secondary", "pencil"),
     JobState.CHECKING: ("azure", "search"),
@@ -60,13 +61,16 @@ def _svg(name: str) -> SafeString:
     path = Path(settings.BASE_DIR) / "static" / "vendor" / "icons" / f"{name}.svg"
     drawn = path.read_text(encoding="utf-8").partition(">")[2].partition(EMPTY)[2]
     # Without what all of them share (app.css): a list shows fifty.
-    svg = '<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">' + " ".join(drawn.split())
+    svg = '<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">' + " ".join(
+        drawn.split()
+    )
     return mark_safe(svg)  # noqa: S308  # our own files
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """One of static/vendor/icons, for the eye only: the words beside it say the same."""
+    """One of static/vendor/icons, for the eye only: the words beside it say the
+    same."""
     return _svg(name)
 
 
@@ -88,7 +92,10 @@ def batch_badge(state: str) -> SafeString:
 
 @register.simple_tag
 def outcome_badge(outcome: str) -> SafeString:
-    return _badge(*OUTCOME.get(Outcome(outcome), ("green", "circle-check")), Outcome(outcome).label)
+    return _badge(
+        *OUTCOME.get(Outcome(outcome), ("green", "circle-check")),
+        Outcome(outcome).label,
+    )
 
 
 @register.simple_tag
@@ -96,7 +103,10 @@ def prod_badge(connection: Connection) -> SafeString:
     """Marks a production account wherever its name stands."""
     if not connection.production:
         return SafeString("")
-    return format_html('<span class="badge bg-red-lt prod" title="Production account">{}</span>', "PROD")
+    return format_html(
+        '<span class="badge bg-red-lt prod" title="Production account">{}</span>',
+        "PROD",
+    )
 
 
 @register.filter
@@ -134,25 +144,37 @@ def moment(at: datetime | None) -> SafeString:
         return SafeString("–")
     local = timezone.localtime(at)
     return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"),
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        at.isoformat(),
+        at.strftime("%Y-%m-%d %H:%M:%S"),
         local.strftime("%-d %b %Y, %H:%M %Z"),
-    )  # fmt: skip
+    )
 
 
 @register.filter
 def filesize(size: float) -> str:
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
-            return f"{size:,.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:,.1f} {unit}"
+            return (
+                f"{size:,.0f} {unit}"
+                if unit == "bytes" or size >= 100
+                else f"{size:,.1f} {unit}"
+            )
         size /= 1000
     return f"{size:,.1f} GB"
 
 
 @register.filter
 def lookup[K](mapping: Mapping[K, Any], key: K) -> Any:
-    """A dictionary's value for a key that is only known in the template; "" when absent."""
+    """A dictionary's value for a key that is only known in the template; "" when
+    absent."""
     return mapping.get(key, "")
 
 
 def _badge(colour: str, name: str, word: str) -> SafeString:
-    return format_html('<span class="badge state bg-{}-lt">{}<span>{}</span></span>', colour, _svg(name), word)
+    return format_html(
+        '<span class="badge state bg-{}-lt">{}<span>{}</span></span>',
+        colour,
+        _svg(name),
+        word,
+    )

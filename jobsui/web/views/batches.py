@@ -24,14 +24,22 @@ def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
         found = found.filter(state=state)
     else:
         state = ""
-    page = {"job": job, "tab": "batches", "state": state, "states": BatchState.choices,
-            "page": http.page_at(partial(paging.by_number, found, "seq"), request.GET.get("after", ""))}  # fmt: skip
+    page = {
+        "job": job,
+        "tab": "batches",
+        "state": state,
+        "states": BatchState.choices,
+        "page": http.page_at(
+            partial(paging.by_number, found, "seq"), request.GET.get("after", "")
+        ),
+    }
     return render(request, "jobs/batches.html", page)
 
 
 @require_safe
 def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
-    """One batch: the exact request and answer, its attempts, and what became of each row."""
+    """One batch: the exact request and answer, its attempts, and what became of each
+    row."""
     batch = finding.batch(request.user, code, seq)
     page = {
         "job": batch.job,

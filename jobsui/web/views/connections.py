@@ -6,7 +6,11 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from jobsui.access import finding
 from jobsui.connections import credentials, health, keeping, objects
@@ -22,7 +26,8 @@ from jobsui.words import counted
 def connection_list(request: HtmxRequest) -> HttpResponse:
     # Each counted for itself: joined, every job would meet every object.
     known = finding.connections(request.user).annotate(
-        job_count=_counted(finding.jobs(request.user)), object_count=_counted(finding.objects(request.user))
+        job_count=_counted(finding.jobs(request.user)),
+        object_count=_counted(finding.objects(request.user)),
     )
     return render(request, "connections/list.html", {"connections": known})
 
@@ -36,7 +41,9 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
         "is_legacy": connection.sign_in == SignIn.API_TOKEN,
         "legacy_end": API_TOKENS_END,
         "objects": connection.objects_known.all(),
-        "siblings": finding.connections(request.user).filter(host=connection.host).exclude(pk=connection.pk),
+        "siblings": finding.connections(request.user)
+        .filter(host=connection.host)
+        .exclude(pk=connection.pk),
     }
     return render(request, "connections/detail.html", page)
 
@@ -52,7 +59,9 @@ def add(request: HtmxRequest) -> HttpResponse:
             form.refuse(error)
         else:
             return _saved(request, made)
-    return render(request, "connections/form.html", {"form": form, "legacy_end": API_TOKENS_END})
+    return render(
+        request, "connections/form.html", {"form": form, "legacy_end": API_TOKENS_END}
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -63,12 +72,22 @@ def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         is_busy = control.has_open_jobs(connection)
         try:
-            keeping.change(connection, form.values(), form.secrets(), is_busy=is_busy, by=request.user)
+            keeping.change(
+                connection,
+                form.values(),
+                form.secrets(),
+                is_busy=is_busy,
+                by=request.user,
+            )
         except ConnectionsError as error:
             form.refuse(error)
         else:
             return _saved(request, connection)
-    page = {"form": form, "connection": finding.connection(request.user, code), "legacy_end": API_TOKENS_END}
+    page = {
+        "form": form,
+        "connection": finding.connection(request.user, code),
+        "legacy_end": API_TOKENS_END,
+    }
     return render(request, "connections/form.html", page)
 
 
@@ -77,7 +96,9 @@ def test(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = finding.connection(request.user, code)
     health.test(connection)
     if request.htmx:
-        return render(request, "connections/detail.html#test_result", {"connection": connection})
+        return render(
+            request, "connections/detail.html#test_result", {"connection": connection}
+        )
     return redirect("connections:detail", code)
 
 
@@ -111,10 +132,16 @@ def remove(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 def _counted(things: QuerySet[Any]) -> Coalesce:
     """How many of these the connection has, as a column."""
-    of_connection = things.filter(connection=OuterRef("pk")).order_by().values("connection")
-    return Coalesce(Subquery(of_connection.annotate(count=Count("pk")).values("count")), 0)
+    of_connection = (
+        things.filter(connection=OuterRef("pk")).order_by().values("connection")
+    )
+    return Coalesce(
+        Subquery(of_connection.annotate(count=Count("pk")).values("count")), 0
+    )
 
 
 def _saved(request: HtmxRequest, connection: Connection) -> HttpResponse:
-    messages.success(request, f"{connection} is saved. Test it, then fetch its objects.")
+    messages.success(
+        request, f"{connection} is saved. Test it, then fetch its objects."
+    )
     return redirect("connections:detail", connection.code)

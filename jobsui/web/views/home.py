@@ -45,7 +45,9 @@ def first_run(request: HttpRequest) -> HttpResponse:
     form = FirstRunForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if first.token_matches(form.cleaned_data["token"]):
-            User.objects.create_superuser(form.cleaned_data["username"], password=form.cleaned_data["password"])
+            User.objects.create_superuser(
+                form.cleaned_data["username"], password=form.cleaned_data["password"]
+            )
             first.done()
             messages.success(request, "You are the first administrator. Sign in.")
             return redirect("account_login")
@@ -58,9 +60,18 @@ def _live(user: User) -> dict[str, Any]:
     running = [job for job in jobs if job.is_moving]
     return {
         "attention": [job for job in jobs if job.state in finding.ATTENTION][:10],
-        "running": [(job, reporting.percent(job), reporting.seconds_left(job)) for job in running[:10]],
+        "running": [
+            (job, reporting.percent(job), reporting.seconds_left(job))
+            for job in running[:10]
+        ],
         "drafts": [job for job in jobs if job.is_draft],
         "latest": [job for job in jobs if not job.is_moving and not job.is_draft][:8],
         "interval": 3 if running else 30,
-        "version": str(zlib.crc32(repr([(job.pk, job.version, job.holder, job.file.rows) for job in jobs]).encode())),
+        "version": str(
+            zlib.crc32(
+                repr(
+                    [(job.pk, job.version, job.holder, job.file.rows) for job in jobs]
+                ).encode()
+            )
+        ),
     }

@@ -9,7 +9,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from jobsui import paging
 from jobsui.access import finding
@@ -31,16 +35,24 @@ def job_list(request: HtmxRequest) -> HttpResponse:
     """The history; the filter form swaps the table alone."""
     everything = finding.jobs(request.user)
     form = HistoryForm(
-        request.GET, connections=finding.connections(request.user), people=finding.people(request.user)
-    )  # fmt: skip
+        request.GET,
+        connections=finding.connections(request.user),
+        people=finding.people(request.user),
+    )
     found = form.narrowed(everything)
     kept = request.GET.copy()
     kept.pop("cursor", None)
     shown = http.page_at(partial(paging.by_time, found), request.GET.get("cursor", ""))
     # What is all on this page need not be counted.
-    count = paging.capped_count(found) if shown.older or shown.newer else str(len(shown.entries))
+    count = (
+        paging.capped_count(found)
+        if shown.older or shown.newer
+        else str(len(shown.entries))
+    )
     page = {"form": form, "page": shown, "count": count, "kept": kept.urlencode()}
-    response = render(request, "jobs/list.html#table" if request.htmx else "jobs/list.html", page)
+    response = render(
+        request, "jobs/list.html#table" if request.htmx else "jobs/list.html", page
+    )
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -51,15 +63,19 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
     if job.is_draft:
         return redirect("jobs:upload", code)
     page = _live(job) | {
-        "may": control.may(job), "tab": "detail", "rules": Rules.of(job), "retries": reporting.retries(job),
+        "may": control.may(job),
+        "tab": "detail",
+        "rules": Rules.of(job),
+        "retries": reporting.retries(job),
         "retriable": control.retriable_causes(job),
-    }  # fmt: skip
+    }
     return render(request, "jobs/detail.html", page)
 
 
 @require_safe
 def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
-    """The live section: 204 when nothing is new; when other buttons have come to apply, the page is loaded anew."""
+    """The live section: 204 when nothing is new; when other buttons have come to apply,
+    the page is loaded anew."""
     job = finding.job(request.user, code)
     if request.GET.get("state", job.state) != job.state:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
@@ -73,7 +89,9 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Rows that did not succeed, by cause and outcome."""
     job = finding.job(request.user, code)
     found = job.row_errors.select_related("batch")
-    cause = job.causes.filter(pk=paging.whole(request.GET.get("cause", "")) or 0).first()
+    cause = job.causes.filter(
+        pk=paging.whole(request.GET.get("cause", "")) or 0
+    ).first()
     outcome = request.GET.get("outcome", "")
     if cause:
         found = found.filter(cause=cause)
@@ -82,11 +100,17 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     else:
         outcome = ""
     page = {
-        "job": job, "tab": "rows",
-        "page": http.page_at(partial(paging.by_number, found, "row"), request.GET.get("after", "")),
-        "causes": reporting.causes(job, most=50), "outcomes": [(o.value, o.label) for o in RowError.OUTCOMES],
-        "cause": cause, "outcome": outcome, "retriable": control.retriable_causes(job) if cause else {},
-    }  # fmt: skip
+        "job": job,
+        "tab": "rows",
+        "page": http.page_at(
+            partial(paging.by_number, found, "row"), request.GET.get("after", "")
+        ),
+        "causes": reporting.causes(job, most=50),
+        "outcomes": [(o.value, o.label) for o in RowError.OUTCOMES],
+        "cause": cause,
+        "outcome": outcome,
+        "retriable": control.retriable_causes(job) if cause else {},
+    }
     return render(request, "jobs/rows.html", page)
 
 
@@ -109,7 +133,9 @@ def api(request: HtmxRequest, code: UUID) -> HttpResponse:
     """How a program asks for the same job."""
     job = finding.job(request.user, code)
     shown = recipes.recipes(job, request.build_absolute_uri(reverse("home")))
-    return render(request, "jobs/api.html", {"job": job, "tab": "api", "recipes": shown})
+    return render(
+        request, "jobs/api.html", {"job": job, "tab": "api", "recipes": shown}
+    )
 
 
 @require_safe
@@ -119,7 +145,9 @@ def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     if outcome and outcome not in Outcome:
         raise Http404
     try:
-        lines = outcomes.results_csv(job, outcome=outcome, raw=request.GET.get("raw") == "1")
+        lines = outcomes.results_csv(
+            job, outcome=outcome, raw=request.GET.get("raw") == "1"
+        )
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
@@ -139,7 +167,12 @@ def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
 
 @require_POST
 def pause(request: HtmxRequest, code: UUID) -> HttpResponse:
-    return _ask(request, code, control.pause, "Pausing. What is in flight is followed to its end.")
+    return _ask(
+        request,
+        code,
+        control.pause,
+        "Pausing. What is in flight is followed to its end.",
+    )
 
 
 @require_POST
@@ -165,7 +198,12 @@ def rules(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_POST
 def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
-    return _ask(request, code, control.cancel, "Cancelling. Records already sent stay in Zendesk.")
+    return _ask(
+        request,
+        code,
+        control.cancel,
+        "Cancelling. Records already sent stay in Zendesk.",
+    )
 
 
 @require_POST
@@ -174,13 +212,19 @@ def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = finding.job(request.user, code)
     chosen = paging.whole(request.POST.get("cause", ""))
     cause = finding.cause(request.user, code, chosen) if chosen else None
-    number = control.retriable_causes(job).get(cause.pk, 0) if cause else control.left_to_retry(job)
+    number = (
+        control.retriable_causes(job).get(cause.pk, 0)
+        if cause
+        else control.left_to_retry(job)
+    )
     try:
         child = control.retry(job, by=request.user, cause=cause)
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
-    messages.success(request, f"A new job of {counted(number, 'failed row')}, checked again first.")
+    messages.success(
+        request, f"A new job of {counted(number, 'failed row')}, checked again first."
+    )
     return redirect("jobs:check", child.code)
 
 
@@ -194,7 +238,9 @@ def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
     return _ask(request, code, decide, control.DECISIONS.get(decision, ""))
 
 
-def _ask(request: HtmxRequest, code: UUID, act: Callable[..., None], done: str) -> HttpResponse:
+def _ask(
+    request: HtmxRequest, code: UUID, act: Callable[..., None], done: str
+) -> HttpResponse:
     job = finding.job(request.user, code)
     try:
         act(job, by=request.user)
@@ -212,18 +258,23 @@ def _live(job: Job) -> dict[str, object]:
         "now": reporting.progress(job),
         "strip": reporting.strip(job),
         "retriable": {},  # Buttons have no place in what is replaced every second.
-        "causes": reporting.causes(job, most=SHOWN_CAUSES) if job.failed or job.invalid or job.uncertain else [],
+        "causes": reporting.causes(job, most=SHOWN_CAUSES)
+        if job.failed or job.invalid or job.uncertain
+        else [],
     }
 
 
 def _seen(job: Job) -> str:
-    """Another one when the live section has something new to show: workers that are gone change no job."""
+    """Another one when the live section has something new to show: workers that are
+    gone change no job."""
     return f"{job.version}-{job.holder}"
 
 
 def _download(lines: Iterator[bytes], name: str) -> StreamingHttpResponse:
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or "attachment"
+    response["Content-Disposition"] = (
+        content_disposition_header(as_attachment=True, filename=name) or "attachment"
+    )
     return response
 
 

@@ -2,7 +2,11 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from jobsui.access import finding
 from jobsui.connections import objects
@@ -17,23 +21,37 @@ def object_list(request: HtmxRequest) -> HttpResponse:
     known = finding.objects(request.user).order_by("connection__name", "key")
     if wanted := request.GET.get("q", "").replace("\x00", "").strip():
         known = known.filter(key__icontains=wanted)
-    page = {"objects": known, "q": wanted, "has_connection": finding.connections(request.user).exists()}
+    page = {
+        "objects": known,
+        "q": wanted,
+        "has_connection": finding.connections(request.user).exists(),
+    }
     return render(request, "objects/list.html", page)
 
 
 @require_safe
 def detail(request: HtmxRequest, pk: int) -> HttpResponse:
     custom_object = finding.custom_object(request.user, pk)
-    return render(request, "objects/detail.html", {"object": custom_object, "schema": custom_object.schema})
+    return render(
+        request,
+        "objects/detail.html",
+        {"object": custom_object, "schema": custom_object.schema},
+    )
 
 
 @require_http_methods(["GET", "POST"])
 def add(request: HtmxRequest) -> HttpResponse:
     initial = {"connection": request.GET.get("connection")}
-    form = ObjectKeyForm(request.POST or None, connections=finding.connections(request.user), initial=initial)
+    form = ObjectKeyForm(
+        request.POST or None,
+        connections=finding.connections(request.user),
+        initial=initial,
+    )
     if request.method == "POST" and form.is_valid():
         try:
-            added = objects.add_by_key(form.cleaned_data["connection"], form.cleaned_data["key"])
+            added = objects.add_by_key(
+                form.cleaned_data["connection"], form.cleaned_data["key"]
+            )
         except ConnectionsError as error:
             form.add_error("key", str(error))
         else:
@@ -59,7 +77,12 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
 def template(request: HtmxRequest, pk: int) -> HttpResponse:
     """A CSV to fill in: a header that maps itself."""
     custom_object = finding.custom_object(request.user, pk)
-    response = HttpResponse(outcomes.template_csv(custom_object.schema), content_type="text/csv; charset=utf-8")
-    name = content_disposition_header(as_attachment=True, filename=f"{custom_object.key}-template.csv")
+    response = HttpResponse(
+        outcomes.template_csv(custom_object.schema),
+        content_type="text/csv; charset=utf-8",
+    )
+    name = content_disposition_header(
+        as_attachment=True, filename=f"{custom_object.key}-template.csv"
+    )
     response["Content-Disposition"] = name or "attachment"
     return response

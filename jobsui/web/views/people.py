@@ -4,7 +4,11 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from jobsui.access import finding
 from jobsui.web.forms.people import PersonForm
@@ -31,8 +35,13 @@ def add(request: HtmxRequest) -> HttpResponse:
 @admin_required
 def edit(request: HtmxRequest, pk: int) -> HttpResponse:
     person = finding.person(request.user, pk)
-    initial = {name: getattr(person, name) for name in ("username", "is_superuser", "is_active")}
-    form = PersonForm(request.POST or None, initial=initial, person=person, by=request.user)
+    initial = {
+        name: getattr(person, name)
+        for name in ("username", "is_superuser", "is_active")
+    }
+    form = PersonForm(
+        request.POST or None, initial=initial, person=person, by=request.user
+    )
     if request.method == "POST" and form.is_valid():
         for name, value in form.cleaned_data.items():
             setattr(person, name, value)
@@ -53,4 +62,6 @@ def _with_new_password(request: HtmxRequest, person: User) -> HttpResponse:
     password = secrets.token_urlsafe(12)
     person.set_password(password)
     person.save()
-    return render(request, "people/password.html", {"person": person, "password": password})
+    return render(
+        request, "people/password.html", {"person": person, "password": password}
+    )

@@ -16,7 +16,13 @@ from jobsui.web.http import HtmxRequest
 def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
     custom_object = finding.custom_object(request.user, pk)
     prepared = requests.prepare(custom_object, request.GET.get("action", "create"))
-    form = TestRequestForm(initial={"method": prepared.method, "path": prepared.path, "body": prepared.body})
+    form = TestRequestForm(
+        initial={
+            "method": prepared.method,
+            "path": prepared.path,
+            "body": prepared.body,
+        }
+    )
     return _page(request, custom_object, form)
 
 
@@ -27,7 +33,9 @@ def send(request: HtmxRequest, pk: int) -> HttpResponse:
     form = TestRequestForm(request.POST)
     if not form.is_valid():
         return _page(request, custom_object, form)
-    method, path, body = (form.cleaned_data[name] for name in ("method", "path", "body"))
+    method, path, body = (
+        form.cleaned_data[name] for name in ("method", "path", "body")
+    )
     if requests.is_write(method) and not form.cleaned_data["confirm"]:
         return _page(request, custom_object, form, asks=True)
     try:
@@ -40,7 +48,8 @@ def send(request: HtmxRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def status(request: HtmxRequest, pk: int, status_id: str) -> HttpResponse:
-    """The job status a test request queued: a fragment that asks again until it is over."""
+    """The job status a test request queued: a fragment that asks again until it is
+    over."""
     custom_object = finding.custom_object(request.user, pk)
     try:
         answered = requests.follow(custom_object.connection, status_id)

@@ -18,11 +18,17 @@ def token_list(request: HtmxRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def add(request: HtmxRequest) -> HttpResponse:
     """The token itself is in the answer to the POST and nowhere else."""
-    form = TokenForm(request.POST or None, by=request.user, connections=finding.connections(request.user))
+    form = TokenForm(
+        request.POST or None,
+        by=request.user,
+        connections=finding.connections(request.user),
+    )
     if request.method == "POST" and form.is_valid():
         token, text = tokens.make(request.user, **form.cleaned_data)
         trial = recipes.list_jobs(request.build_absolute_uri(reverse("home")))
-        return render(request, "tokens/made.html", {"token": token, "text": text, "trial": trial})
+        return render(
+            request, "tokens/made.html", {"token": token, "text": text, "trial": trial}
+        )
     return render(request, "tokens/form.html", {"form": form})
 
 

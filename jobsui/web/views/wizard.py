@@ -1,5 +1,6 @@
-"""Making a job: upload, map, check, review. Each step is a page of its own on a draft kept by the server, so going
-back, reloading and sending the link to a colleague all work."""
+"""Making a job: upload, map, check, review. Each step is a page of its own on a draft
+kept by the server, so going back, reloading and sending the link to a colleague all
+work."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -10,16 +11,32 @@ from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from jobsui.access import finding
 from jobsui.jobs.engine import checking, control, intake, mapping, reporting
 from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import Action, FileState, JobState
-from jobsui.jobs.errors import ChangedSinceCheck, JobsError, MappingRefused, NotPossibleNow
+from jobsui.jobs.errors import (
+    ChangedSinceCheck,
+    JobsError,
+    MappingRefused,
+    NotPossibleNow,
+)
 from jobsui.jobs.models import Cause, Job
 from jobsui.web import http
-from jobsui.web.forms.wizard import ENCODINGS, HELP, JobForm, LaunchForm, LayoutForm, MappingForm
+from jobsui.web.forms.wizard import (
+    ENCODINGS,
+    HELP,
+    JobForm,
+    LaunchForm,
+    LayoutForm,
+    MappingForm,
+)
 from jobsui.web.http import HtmxRequest
 
 DraftView = Callable[[HtmxRequest, Job], HttpResponse]
@@ -54,19 +71,36 @@ def with_file(view: DraftView) -> DraftView:
 @require_http_methods(["GET", "POST"])
 def new(request: HtmxRequest) -> HttpResponse:
     objects = finding.objects(request.user)
-    initial = {"object": request.GET.get("object"), "action": Action.UPSERT_BY_EXTERNAL_ID}
-    form = JobForm(request.POST or None, request.FILES or None, objects=objects, initial=initial)
+    initial = {
+        "object": request.GET.get("object"),
+        "action": Action.UPSERT_BY_EXTERNAL_ID,
+    }
+    form = JobForm(
+        request.POST or None, request.FILES or None, objects=objects, initial=initial
+    )
     if request.method == "POST" and form.is_valid():
         try:
-            file = intake.receive(form.cleaned_data["file"].chunks(), form.cleaned_data["file"].name, by=request.user)
+            file = intake.receive(
+                form.cleaned_data["file"].chunks(),
+                form.cleaned_data["file"].name,
+                by=request.user,
+            )
         except JobsError as refusal:
             form.add_error("file", str(refusal))
         else:
             chosen = form.cleaned_data["object"]
-            job = control.draft(chosen.connection, chosen.key, form.cleaned_data["action"], file, by=request.user)
+            job = control.draft(
+                chosen.connection,
+                chosen.key,
+                form.cleaned_data["action"],
+                file,
+                by=request.user,
+            )
             return http.go(request, "jobs:upload", job.code)
     page = {"form": form, "help": HELP, "has_objects": objects.exists()}
-    response = render(request, "jobs/new.html#form" if request.htmx else "jobs/new.html", page)
+    response = render(
+        request, "jobs/new.html#form" if request.htmx else "jobs/new.html", page
+    )
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -79,7 +113,13 @@ def upload(request: HtmxRequest, job: Job) -> HttpResponse:
     objects = finding.objects(request.user)
     chosen = objects.filter(connection=job.connection, key=job.object_key).first()
     initial = {"object": chosen, "action": job.action}
-    form = JobForm(request.POST or None, request.FILES or None, objects=objects, needs_file=False, initial=initial)
+    form = JobForm(
+        request.POST or None,
+        request.FILES or None,
+        objects=objects,
+        needs_file=False,
+        initial=initial,
+    )
     if request.method == "POST" and form.is_valid():
         try:
             _repoint(request, job, form.cleaned_data)
@@ -87,7 +127,9 @@ def upload(request: HtmxRequest, job: Job) -> HttpResponse:
             form.add_error("file", str(refusal))
         else:
             return redirect("jobs:upload", job.code)
-    return render(request, "jobs/upload.html", _file_page(job) | {"form": form, "help": HELP})
+    return render(
+        request, "jobs/upload.html", _file_page(job) | {"form": form, "help": HELP}
+    )
 
 
 @require_safe
@@ -120,9 +162,13 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
 def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
     offered = mapping.targets(checking.schema_of(job), Action(job.action))
     form = MappingForm(
-        request.POST or None, columns=job.file.columns, targets=offered, sample=job.file.sample,
-        creates=job.action == Action.CREATE, initial=_mapping_initial(job, offered),
-    )  # fmt: skip
+        request.POST or None,
+        columns=job.file.columns,
+        targets=offered,
+        sample=job.file.sample,
+        creates=job.action == Action.CREATE,
+        initial=_mapping_initial(job, offered),
+    )
     problems: list[str] = []
     if request.method == "POST" and form.is_valid():
         try:
@@ -135,7 +181,11 @@ def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
         else:
             return redirect("jobs:check", job.code)
     needed = [target.label for target in offered if target.required]
-    return render(request, "jobs/map.html", {"job": job, "form": form, "problems": problems, "needed": needed})
+    return render(
+        request,
+        "jobs/map.html",
+        {"job": job, "form": form, "problems": problems, "needed": needed},
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -214,8 +264,14 @@ def discard(request: HtmxRequest, job: Job) -> HttpResponse:
 
 def _repoint(request: HtmxRequest, job: Job, data: dict[str, Any]) -> None:
     uploaded = data["file"]
-    file = intake.receive(uploaded.chunks(), uploaded.name, by=request.user) if uploaded else None
-    control.set_target(job, data["object"].connection, data["object"].key, data["action"], file)
+    file = (
+        intake.receive(uploaded.chunks(), uploaded.name, by=request.user)
+        if uploaded
+        else None
+    )
+    control.set_target(
+        job, data["object"].connection, data["object"].key, data["action"], file
+    )
 
 
 def _file_page(job: Job) -> dict[str, Any]:
@@ -233,23 +289,34 @@ def _mapping_initial(job: Job, offered: list[mapping.Target]) -> dict[str, Any]:
     columns: list[str] = job.file.columns
     chosen = job.mapping or mapping.suggest(columns, offered)
     options = Options.from_json(job.options).to_json()
-    return options | {f"column_{place}": chosen.get(column, "") for place, column in enumerate(columns)}
+    return options | {
+        f"column_{place}": chosen.get(column, "")
+        for place, column in enumerate(columns)
+    }
 
 
 def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
     found = reporting.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
-    return {"job": job, "causes": found, "invalid": Options.from_json(job.options).invalid,
-            "good": job.rows - job.rows_invalid}  # fmt: skip
+    return {
+        "job": job,
+        "causes": found,
+        "invalid": Options.from_json(job.options).invalid,
+        "good": job.rows - job.rows_invalid,
+    }
 
 
 def _launch_form(job: Job, data: QueryDict | None = None) -> LaunchForm:
     initial = Rules.of(job).columns
     number = reporting.preview(job).sent
-    return LaunchForm(data, initial=initial, number=number, deletes=Action(job.action).deletes)
+    return LaunchForm(
+        data, initial=initial, number=number, deletes=Action(job.action).deletes
+    )
 
 
-def _review(request: HtmxRequest, job: Job, form: LaunchForm | None = None) -> HttpResponse:
+def _review(
+    request: HtmxRequest, job: Job, form: LaunchForm | None = None
+) -> HttpResponse:
     action = Action(job.action)
     page = {
         "job": job,

@@ -1,4 +1,5 @@
-"""Every page, as an administrator sees it: in both themes, on a desk and on a telephone, by mouse and by keyboard."""
+"""Every page, as an administrator sees it: in both themes, on a desk and on a
+telephone, by mouse and by keyboard."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,9 @@ DATE_STOPS = 3
 
 
 @pytest.fixture(scope="module")
-def known(browser: Browser, product: Product, zendesk: Sandbox, signed_in: Path) -> Known:
+def known(
+    browser: Browser, product: Product, zendesk: Sandbox, signed_in: Path
+) -> Known:
     context = browser.new_context(storage_state=signed_in)
     stage = set_stage(Person(context.new_page(), product), zendesk)
     context.close()
@@ -45,7 +48,9 @@ def known(browser: Browser, product: Product, zendesk: Sandbox, signed_in: Path)
 
 
 @pytest.mark.timeout(600)  # Fifty pages, several looks at each.
-def test_full_and_broken_pages_are_sound(person: Person, product: Product, known: Known) -> None:
+def test_full_and_broken_pages_are_sound(
+    person: Person, product: Product, known: Known
+) -> None:
     found = list(pages(person.page, product.url, known))
 
     faults = list(faults_of(person.page, product.url, found))
@@ -84,16 +89,31 @@ def test_empty_pages_are_sound(browser: Browser, tmp_path: Path) -> None:
         product = products.start(tmp_path / "data")
     try:
         for page in watched_page(browser):
-            faults = list(faults_of(page, product.url, [Address("first_run", "/first-run/")]))
-            product.manage("createsuperuser", "--noinput", DJANGO_SUPERUSER_USERNAME="admin",
-                           DJANGO_SUPERUSER_EMAIL="a@example.com", DJANGO_SUPERUSER_PASSWORD=PASSWORD)  # fmt: skip
+            faults = list(
+                faults_of(page, product.url, [Address("first_run", "/first-run/")])
+            )
+            product.manage(
+                "createsuperuser",
+                "--noinput",
+                DJANGO_SUPERUSER_USERNAME="admin",
+                DJANGO_SUPERUSER_EMAIL="a@example.com",
+                DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+            )
             Person(page, product).sign_in()
 
-            found = list(pages(page, product.url, Known({}, {}, {}, {}, {"admin": "1"}, {})))
+            found = list(
+                pages(page, product.url, Known({}, {}, {}, {}, {"admin": "1"}, {}))
+            )
             faults += list(faults_of(page, product.url, found))
 
             assert_none(faults)
-            assert {"home", "connections:list", "objects:list", "jobs:list", "jobs:new"} <= {a.name for a in found}
+            assert {
+                "home",
+                "connections:list",
+                "objects:list",
+                "jobs:list",
+                "jobs:new",
+            } <= {a.name for a in found}
     finally:
         product.stop()
 
@@ -104,7 +124,8 @@ def assert_none(faults: list[str]) -> None:
 
 
 def faults_of(page: Page, url: str, found: list[Address]) -> Iterator[str]:
-    """What is wrong with these pages, in words. The keyboard is tried once for each name."""
+    """What is wrong with these pages, in words. The keyboard is tried once for each
+    name."""
     tried: set[str] = set()
     for address in found:
         look(page, url, address, theme="light", size="wide")
@@ -115,9 +136,13 @@ def faults_of(page: Page, url: str, found: list[Address]) -> Iterator[str]:
 
 
 def _sight_faults(page: Page, address: Address) -> Iterator[str]:
-    for theme, size in zip(THEMES, VIEWPORTS, strict=True):  # Colours go with the theme, places with the size.
+    for theme, size in zip(
+        THEMES, VIEWPORTS, strict=True
+    ):  # Colours go with the theme, places with the size.
         dress(page, theme=theme, size=size)
-        yield from (f"{address}, {theme} {size}: {fault}" for fault in _axe_faults(page))
+        yield from (
+            f"{address}, {theme} {size}: {fault}" for fault in _axe_faults(page)
+        )
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             yield f"{address}, {theme} {size}: the page is wider than the window"
 
@@ -125,14 +150,20 @@ def _sight_faults(page: Page, address: Address) -> Iterator[str]:
 def _axe_faults(page: Page) -> Iterator[str]:
     for violation in AXE.run(page, options=ONLY_FAULTS).response["violations"]:
         places = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
-        why = violation["nodes"][0]["any"] or violation["nodes"][0]["all"] or violation["nodes"][0]["none"]
+        why = (
+            violation["nodes"][0]["any"]
+            or violation["nodes"][0]["all"]
+            or violation["nodes"][0]["none"]
+        )
         yield f"{violation['id']}: {', '.join(places[:3])}: {why[0]['message']}"
 
 
 def _keyboard_faults(page: Page) -> Iterator[str]:
     """Controls that the Tab key does not reach, or that do not show that it did."""
     controls: list[str] = page.evaluate(FOCUSABLE)
-    for _ in range(len(controls) + 1 + DATE_STOPS * page.locator("input[type=date]").count()):
+    for _ in range(
+        len(controls) + 1 + DATE_STOPS * page.locator("input[type=date]").count()
+    ):
         page.keyboard.press("Tab")
     seen: dict[str, bool] = page.evaluate("window.seenFocus")
     for place, control in enumerate(controls):

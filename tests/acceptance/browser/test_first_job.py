@@ -20,24 +20,49 @@ from tests.sandbox_server import Sandbox
 from tests.world import GADGET, to_csv
 
 ROWS = 10_000
-COLUMNS = ["external_id", "Name", "Serial", "Status", "Tags", "Price", "Seats", "Insured", "Bought", "Remarks"]
+COLUMNS = [
+    "external_id",
+    "Name",
+    "Serial",
+    "Status",
+    "Tags",
+    "Price",
+    "Seats",
+    "Insured",
+    "Bought",
+    "Remarks",
+]
 INTEGER = ("is not a whole number", "Write digits only, such as 1250.")
 NUMBER = ("is not a number", "Write digits with a point, such as 1250.50.")
-COMMA = (NUMBER[0], f"{NUMBER[1]} A comma could mean thousands or decimals, so it is not guessed.")
-DATE = ("is not a date",
-        "Write year-month-day, such as 2026-08-03. Day and month in another order are not guessed.")  # fmt: skip
+COMMA = (
+    NUMBER[0],
+    f"{NUMBER[1]} A comma could mean thousands or decimals, so it is not guessed.",
+)
+DATE = (
+    "is not a date",
+    "Write year-month-day, such as 2026-08-03. Day and month in another order are not guessed.",
+)
 CHECKBOX = ("is neither yes nor no", "Write true or false, yes or no, 1 or 0.")
-STATUS = ("is not an option of Status",
-          "Its options are in_use, retired. Or add it in Zendesk, refresh the object and check again.")  # fmt: skip
+STATUS = (
+    "is not an option of Status",
+    "Its options are in_use, retired. Or add it in Zendesk, refresh the object and check again.",
+)
 TAGS = (
     "is not an option of Tags",
     "Its options are wifi, gps. Write ; between several. Or add it in Zendesk, refresh the object and check again.",
 )
-SERIAL = ("does not match the pattern of Serial", "It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$")
+SERIAL = (
+    "does not match the pattern of Serial",
+    "It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$",
+)
 EMPTY = "Fill it in, or leave the row out."
-DOUBLE = "Keep one of the rows: the order in which Zendesk would apply them is not certain."
-DIGITS = ("has too many digits",
-          "Write at most 18 digits, or use a text field: longer numbers change on their way.")  # fmt: skip
+DOUBLE = (
+    "Keep one of the rows: the order in which Zendesk would apply them is not certain."
+)
+DIGITS = (
+    "has too many digits",
+    "Write at most 18 digits, or use a text field: longer numbers change on their way.",
+)
 
 MISTAKES: list[tuple[int, str, str, str, str, str]] = [
     (2, "Seats", "four", "not_an_integer", *INTEGER),
@@ -59,7 +84,14 @@ MISTAKES: list[tuple[int, str, str, str, str, str]] = [
     (1002, "Insured", "2", "not_a_checkbox", *CHECKBOX),
     (1234, "Status", "broken", "unknown_option", *STATUS),
     (1235, "Status", "In  use", "unknown_option", *STATUS),
-    (2000, "Tags", "wifi;bluetooth", "unknown_option", f"“bluetooth” {TAGS[0]}.", TAGS[1]),
+    (
+        2000,
+        "Tags",
+        "wifi;bluetooth",
+        "unknown_option",
+        f"“bluetooth” {TAGS[0]}.",
+        TAGS[1],
+    ),
     (2001, "Tags", "5g", "unknown_option", *TAGS),
     (2500, "Serial", "ab-000001", "no_match", *SERIAL),
     (2501, "Serial", "AB-12345", "no_match", *SERIAL),
@@ -68,23 +100,71 @@ MISTAKES: list[tuple[int, str, str, str, str, str]] = [
     (3001, "Serial", "  ", "empty", "Serial is empty.", EMPTY),
     (3500, "Name", "", "empty", "Name is empty.", EMPTY),
     (3501, "Name", " ", "empty", "Name is empty.", EMPTY),
-    (5000, "external_id", "g-1500", "duplicate_external_id", "is already the External ID of row 1501", DOUBLE),
-    (5001, "external_id", "g-1500", "duplicate_external_id", "is already the External ID of row 1501", DOUBLE),
-    (5002, "external_id", "g-4998", "duplicate_external_id", "is already the External ID of row 4999", DOUBLE),
-    (6000, "Name", "Gadget 1600", "duplicate_name", "is already the Name of row 1601", DOUBLE),
-    (6001, "Name", "Gadget 5998", "duplicate_name", "is already the Name of row 5999", DOUBLE),
-    (8000, "", "left over", "too_many_cells", "The row has more cells than the header has columns (10).",
-     "Quote cells that hold the delimiter."),
-    (8001, "", "a, b", "too_many_cells", "The row has more cells than the header has columns (10).",
-     "Quote cells that hold the delimiter."),
+    (
+        5000,
+        "external_id",
+        "g-1500",
+        "duplicate_external_id",
+        "is already the External ID of row 1501",
+        DOUBLE,
+    ),
+    (
+        5001,
+        "external_id",
+        "g-1500",
+        "duplicate_external_id",
+        "is already the External ID of row 1501",
+        DOUBLE,
+    ),
+    (
+        5002,
+        "external_id",
+        "g-4998",
+        "duplicate_external_id",
+        "is already the External ID of row 4999",
+        DOUBLE,
+    ),
+    (
+        6000,
+        "Name",
+        "Gadget 1600",
+        "duplicate_name",
+        "is already the Name of row 1601",
+        DOUBLE,
+    ),
+    (
+        6001,
+        "Name",
+        "Gadget 5998",
+        "duplicate_name",
+        "is already the Name of row 5999",
+        DOUBLE,
+    ),
+    (
+        8000,
+        "",
+        "left over",
+        "too_many_cells",
+        "The row has more cells than the header has columns (10).",
+        "Quote cells that hold the delimiter.",
+    ),
+    (
+        8001,
+        "",
+        "a, b",
+        "too_many_cells",
+        "The row has more cells than the header has columns (10).",
+        "Quote cells that hold the delimiter.",
+    ),
     (9999, "Seats", "0x10", "not_an_integer", *INTEGER),
     (10_001, "Insured", "ja", "not_a_checkbox", *CHECKBOX),
-]  # fmt: skip
+]
 """Row, column, what is in the cell, and what must be said of it: code, reason, cure."""
 
 
 def cells_of(number: int) -> dict[str, str]:
-    """A good row; `number` counts from 1, so that it stands in row number + 1 of the file."""
+    """A good row; `number` counts from 1, so that it stands in row number + 1 of the
+    file."""
     return {
         "external_id": f"g-{number}",
         "Name": f"Gadget {number}" if number % 9 else f"Gerät „{number}“, groß",
@@ -94,8 +174,14 @@ def cells_of(number: int) -> dict[str, str]:
         "Price": ("", "12", f"{number}.25", "-0.5")[number % 4],
         "Seats": str(number % 7),
         "Insured": ("yes", "FALSE", "1", "")[number % 4],
-        "Bought": (date(2020, 1, 1) + timedelta(days=number % 2000)).isoformat() if number % 5 else "",
-        "Remarks": "Zwei\nZeilen" if number == ROWS else "=SUM(A1)" if number % 11 == 0 else "",
+        "Bought": (date(2020, 1, 1) + timedelta(days=number % 2000)).isoformat()
+        if number % 5
+        else "",
+        "Remarks": "Zwei\nZeilen"
+        if number == ROWS
+        else "=SUM(A1)"
+        if number % 11 == 0
+        else "",
     }
 
 
@@ -120,11 +206,15 @@ def held(sandbox: Sandbox, key: str) -> dict[str, tuple[str, dict[str, Any]]]:
     return {
         record["external_id"]: (
             record["name"],
-            {entry["key"]: record["custom_object_fields"].get(entry["key"]) or None if entry["type"] == "multiselect"
-             else record["custom_object_fields"].get(entry["key"]) for entry in GADGET},
+            {
+                entry["key"]: record["custom_object_fields"].get(entry["key"]) or None
+                if entry["type"] == "multiselect"
+                else record["custom_object_fields"].get(entry["key"])
+                for entry in GADGET
+            },
         )
         for record in sandbox.records(key)
-    }  # fmt: skip
+    }
 
 
 def ten_thousand_rows() -> bytes:
@@ -137,11 +227,15 @@ def ten_thousand_rows() -> bytes:
         column, value = wrong.get(number + 1, ("", ""))
         if column:
             cells[column] = value
-        writer.writerow([*cells.values(), *(value.split(", ") if value and not column else [])])
+        writer.writerow(
+            [*cells.values(), *(value.split(", ") if value and not column else [])]
+        )
     return out.getvalue().encode()
 
 
-def test_first_job_of_ten_thousand_rows(page: Page, product: Product, zendesk: Sandbox, tmp_path: Path) -> None:
+def test_first_job_of_ten_thousand_rows(
+    page: Page, product: Product, zendesk: Sandbox, tmp_path: Path
+) -> None:
     zendesk.make_object("first", fields=GADGET, name={"is_unique": True})
     file = tmp_path / "gadgets.csv"
     file.write_bytes(ten_thousand_rows())
@@ -157,15 +251,24 @@ def test_first_job_of_ten_thousand_rows(page: Page, product: Product, zendesk: S
     person.sees("10,000 rows, 10 columns")
     person.press("Map its columns")
     assert person.matched() == {
-        "external_id": "external_id", "Name": "name", "Serial": "field:serial", "Status": "field:status",
-        "Tags": "field:tags", "Price": "field:price", "Seats": "field:seats", "Insured": "field:insured",
-        "Bought": "field:bought", "Remarks": "",
-    }  # fmt: skip
+        "external_id": "external_id",
+        "Name": "name",
+        "Serial": "field:serial",
+        "Status": "field:status",
+        "Tags": "field:tags",
+        "Price": "field:price",
+        "Seats": "field:seats",
+        "Insured": "field:insured",
+        "Bought": "field:bought",
+        "Remarks": "",
+    }
     page.go_back()
     person.map({"Remarks": "field:notes"})
     person.sees("Problems in 37 of 10,000 rows")
     _, problems = person.download(re.compile("Download all problems"))
-    assert list(csv.reader(io.StringIO(problems)))[1:] == [list(map(str, told)) for told in expected_problems()]
+    assert list(csv.reader(io.StringIO(problems)))[1:] == [
+        list(map(str, told)) for told in expected_problems()
+    ]
     person.review(leave_out=True)
     person.sees("create 9,963 first records in 100 batches")
     person.sees("leave out 37 rows with problems")
@@ -184,21 +287,33 @@ def test_first_job_of_ten_thousand_rows(page: Page, product: Product, zendesk: S
     wrong = {row: reason for row, _, _, _, reason, _ in expected_problems()}
     assert Counter(row["_outcome"] for row in rows) == {"created": 9963, "invalid": 37}
     assert [int(row["_row"]) for row in rows] == list(range(2, ROWS + 2))
-    assert {int(row["_row"]): row["_error"] for row in rows if row["_outcome"] == "invalid"} == wrong
+    assert {
+        int(row["_row"]): row["_error"] for row in rows if row["_outcome"] == "invalid"
+    } == wrong
     good = [number for number in range(1, ROWS + 1) if number + 1 not in wrong]
-    assert held(zendesk, "first") == {f"g-{number}": record_of(number) for number in good}
+    assert held(zendesk, "first") == {
+        f"g-{number}": record_of(number) for number in good
+    }
     assert zendesk.applied("first") == {f"g-{number}": 1 for number in good}
 
 
 def expected_problems() -> list[tuple[int, str, str, str, str, str]]:
     return [
-        (row, column, value, code, reason if reason.endswith(".") else f"“{value}” {reason}.", cure)
+        (
+            row,
+            column,
+            value,
+            code,
+            reason if reason.endswith(".") else f"“{value}” {reason}.",
+            cure,
+        )
         for row, column, value, code, reason, cure in MISTAKES
     ]
 
 
 class Watched:
-    """What a page shows of a job while nobody touches it: its titles, and how often it asks."""
+    """What a page shows of a job while nobody touches it: its titles, and how often it
+    asks."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -213,10 +328,14 @@ class Watched:
     def percents(self) -> list[int]:
         """Of the titles, each once, in the order they came."""
         titles = self._page.evaluate("sessionStorage.getItem('titles')")
-        return [int(percent) for percent in dict.fromkeys(re.findall(r"^(\d+) % ", titles, re.MULTILINE))]
+        return [
+            int(percent)
+            for percent in dict.fromkeys(re.findall(r"^(\d+) % ", titles, re.MULTILINE))
+        ]
 
     def polls_from_now(self, *, seconds: float) -> int:
-        """That none comes can only be seen by waiting: longer than the pace of the page."""
+        """That none comes can only be seen by waiting: longer than the pace of the
+        page."""
         before = self._polls
         self._page.wait_for_timeout(seconds * 1000)
         return self._polls - before
@@ -228,17 +347,28 @@ class Watched:
 SMALL = 250
 
 
-def test_create_makes_the_records(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_create_makes_the_records(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     rows = [cells_of(number) for number in range(1, SMALL + 1)]
 
-    person.send(f"{CONNECTION} · {gadget}", "create", ("new.csv", to_csv(rows)), corrections={"Remarks": "field:notes"})
+    person.send(
+        f"{CONNECTION} · {gadget}",
+        "create",
+        ("new.csv", to_csv(rows)),
+        corrections={"Remarks": "field:notes"},
+    )
     person.watch()
 
-    assert held(zendesk, gadget) == {f"g-{number}": record_of(number) for number in range(1, SMALL + 1)}
+    assert held(zendesk, gadget) == {
+        f"g-{number}": record_of(number) for number in range(1, SMALL + 1)
+    }
     assert Counter(row["_outcome"] for row in person.results()) == {"created": SMALL}
 
 
-def test_update_changes_what_is_mapped_and_nothing_else(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_update_changes_what_is_mapped_and_nothing_else(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     ids = seeded(zendesk, gadget)
     rows = [{"id": entry, "Seats": "99", "Bought": ""} for entry in ids]
 
@@ -248,28 +378,39 @@ def test_update_changes_what_is_mapped_and_nothing_else(person: Person, zendesk:
     name, fields = record_of(7)
     assert held(zendesk, gadget)["g-7"] == (name, fields | {"seats": 99})
     assert held(zendesk, gadget) == {
-        external_id: (name, fields | {"seats": 99}) for external_id, (name, fields) in seeds().items()
+        external_id: (name, fields | {"seats": 99})
+        for external_id, (name, fields) in seeds().items()
     }
     assert Counter(row["_outcome"] for row in person.results()) == {"updated": SMALL}
 
 
-def test_upsert_by_external_id_changes_and_makes(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_upsert_by_external_id_changes_and_makes(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     seeded(zendesk, gadget, SMALL // 2)
     rows = [cells_of(number) | {"Seats": "50"} for number in range(1, SMALL + 1)]
 
     person.send(
-        f"{CONNECTION} · {gadget}", "create_or_update_by_external_id", ("all.csv", to_csv(rows)),
-        corrections={"Remarks": "field:notes"}, blank="clear",
-    )  # fmt: skip
+        f"{CONNECTION} · {gadget}",
+        "create_or_update_by_external_id",
+        ("all.csv", to_csv(rows)),
+        corrections={"Remarks": "field:notes"},
+        blank="clear",
+    )
     person.watch()
 
     assert held(zendesk, gadget) == {
-        external_id: (name, fields | {"seats": 50}) for external_id, (name, fields) in seeds().items()
+        external_id: (name, fields | {"seats": 50})
+        for external_id, (name, fields) in seeds().items()
     }
-    assert Counter(row["_outcome"] for row in person.results()) == {"created_or_updated": SMALL}
+    assert Counter(row["_outcome"] for row in person.results()) == {
+        "created_or_updated": SMALL
+    }
 
 
-def test_upsert_by_name_changes_and_makes(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_upsert_by_name_changes_and_makes(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     zendesk.make_object(gadget, fields=GADGET, name={"is_unique": True})
     person.press("Refresh")
     person.sees("is read again")
@@ -277,32 +418,49 @@ def test_upsert_by_name_changes_and_makes(person: Person, zendesk: Sandbox, gadg
     rows = [cells_of(number) | {"Seats": "50"} for number in range(1, SMALL + 1)]
 
     person.send(
-        f"{CONNECTION} · {gadget}", "create_or_update_by_name", ("names.csv", to_csv(rows)),
+        f"{CONNECTION} · {gadget}",
+        "create_or_update_by_name",
+        ("names.csv", to_csv(rows)),
         corrections={"Remarks": "field:notes"},
-    )  # fmt: skip
+    )
     person.watch()
 
     assert held(zendesk, gadget) == {
-        external_id: (name, fields | {"seats": 50}) for external_id, (name, fields) in seeds().items()
+        external_id: (name, fields | {"seats": 50})
+        for external_id, (name, fields) in seeds().items()
     }
-    assert Counter(row["_outcome"] for row in person.results()) == {"created_or_updated": SMALL}
+    assert Counter(row["_outcome"] for row in person.results()) == {
+        "created_or_updated": SMALL
+    }
 
 
-@pytest.mark.parametrize(("action", "column"), [("delete", "id"), ("delete_by_external_id", "external_id")])
+@pytest.mark.parametrize(
+    ("action", "column"), [("delete", "id"), ("delete_by_external_id", "external_id")]
+)
 def test_delete_takes_the_named_records(
     person: Person, zendesk: Sandbox, gadget: str, action: str, column: str
-) -> None:  # fmt: skip
+) -> None:
     ids = seeded(zendesk, gadget, SMALL + 10)
-    named = ids if column == "id" else [f"g-{number}" for number in range(1, SMALL + 11)]
+    named = (
+        ids if column == "id" else [f"g-{number}" for number in range(1, SMALL + 11)]
+    )
 
-    person.send(f"{CONNECTION} · {gadget}", action, ("gone.csv", to_csv([{column: key} for key in named[:SMALL]])))
+    person.send(
+        f"{CONNECTION} · {gadget}",
+        action,
+        ("gone.csv", to_csv([{column: key} for key in named[:SMALL]])),
+    )
     person.watch()
 
-    assert set(held(zendesk, gadget)) == {f"g-{number}" for number in range(SMALL + 1, SMALL + 11)}
+    assert set(held(zendesk, gadget)) == {
+        f"g-{number}" for number in range(SMALL + 1, SMALL + 11)
+    }
     assert Counter(row["_outcome"] for row in person.results()) == {"deleted": SMALL}
 
 
-def test_workbook_becomes_records(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_workbook_becomes_records(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Gadgets")
     sheet.append(COLUMNS)
@@ -316,7 +474,10 @@ def test_workbook_becomes_records(person: Person, zendesk: Sandbox, gadget: str)
     book.save(out)
 
     person.send(
-        f"{CONNECTION} · {gadget}", "create", ("book.xlsx", out.getvalue()), corrections={"Remarks": "field:notes"}
+        f"{CONNECTION} · {gadget}",
+        "create",
+        ("book.xlsx", out.getvalue()),
+        corrections={"Remarks": "field:notes"},
     )
     person.watch()
 
@@ -326,17 +487,28 @@ def test_workbook_becomes_records(person: Person, zendesk: Sandbox, gadget: str)
     assert held(zendesk, gadget) == expected
 
 
-def test_json_lines_become_records(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_json_lines_become_records(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     lines = []
     for number in range(1, SMALL + 1):
         name, fields = record_of(number)
         present = {key: value for key, value in fields.items() if value is not None}
-        lines.append(json.dumps({"external_id": f"g-{number}", "name": name, **present}, ensure_ascii=False))
+        lines.append(
+            json.dumps(
+                {"external_id": f"g-{number}", "name": name, **present},
+                ensure_ascii=False,
+            )
+        )
 
-    person.send(f"{CONNECTION} · {gadget}", "create", ("lines.jsonl", "\n".join(lines).encode()))
+    person.send(
+        f"{CONNECTION} · {gadget}", "create", ("lines.jsonl", "\n".join(lines).encode())
+    )
     person.watch()
 
-    assert held(zendesk, gadget) == {f"g-{number}": record_of(number) for number in range(1, SMALL + 1)}
+    assert held(zendesk, gadget) == {
+        f"g-{number}": record_of(number) for number in range(1, SMALL + 1)
+    }
 
 
 def seeds(count: int = SMALL) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -347,6 +519,8 @@ def seeded(sandbox: Sandbox, key: str, count: int = SMALL) -> list[str]:
     """These records put into Zendesk; their ids."""
     return sandbox.add_records(
         key,
-        [{"external_id": external_id, "name": name, "custom_object_fields": fields}
-         for external_id, (name, fields) in seeds(count).items()],
-    )  # fmt: skip
+        [
+            {"external_id": external_id, "name": name, "custom_object_fields": fields}
+            for external_id, (name, fields) in seeds(count).items()
+        ],
+    )

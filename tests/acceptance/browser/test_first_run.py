@@ -8,12 +8,16 @@ from tests.acceptance.conftest import starting
 from tests.acceptance.person import PASSWORD, Person
 
 
-def test_first_run_makes_the_administrator_and_is_gone(page: Page, tmp_path: Path) -> None:
+def test_first_run_makes_the_administrator_and_is_gone(
+    page: Page, tmp_path: Path
+) -> None:
     with starting():
         product = products.start(tmp_path / "data")
     person = Person(page, product)
     try:
-        address, token = product.console(r"(http://\S+/first-run/) with the token (\S+)").groups()
+        address, token = product.console(
+            r"(http://\S+/first-run/) with the token (\S+)"
+        ).groups()
 
         person.open(address)
         page.get_by_label("Token from the console").fill("not the token")

@@ -1,4 +1,5 @@
-"""The test request: one request, prepared, changed, confirmed, answered and followed."""
+"""The test request: one request, prepared, changed, confirmed, answered and
+followed."""
 
 import json
 import re
@@ -16,8 +17,15 @@ GOOD: dict[str, Any] = {"serial": "AB-000001", "status": "in_use"}
 ITEMS: dict[str, Any] = {
     "create": {"external_id": "g-9", "name": "Nine", "custom_object_fields": GOOD},
     "update": {"id": "", "custom_object_fields": {"seats": 8}},
-    "create_or_update_by_external_id": {"external_id": "g-1", "name": "One", "custom_object_fields": {"seats": 8}},
-    "create_or_update_by_name": {"name": "Gadget one", "custom_object_fields": {"seats": 8}},
+    "create_or_update_by_external_id": {
+        "external_id": "g-1",
+        "name": "One",
+        "custom_object_fields": {"seats": 8},
+    },
+    "create_or_update_by_name": {
+        "name": "Gadget one",
+        "custom_object_fields": {"seats": 8},
+    },
     "delete": "",
     "delete_by_external_id": "g-1",
 }
@@ -35,19 +43,30 @@ AFTERWARDS: dict[str, dict[str, tuple[str, Any]]] = {
 @pytest.mark.parametrize("action", ITEMS)
 def test_request_is_prepared_confirmed_and_followed(
     person: Person, zendesk: Sandbox, gadget: str, action: str
-) -> None:  # fmt: skip
+) -> None:
     page = person.page
     zendesk.make_object(gadget, fields=GADGET, name={"is_unique": True})
-    [known] = zendesk.add_records(gadget, [{"external_id": "g-1", "name": "Gadget one", "custom_object_fields": GOOD}])
+    [known] = zendesk.add_records(
+        gadget,
+        [{"external_id": "g-1", "name": "Gadget one", "custom_object_fields": GOOD}],
+    )
     person.press("Refresh")
     person.sees("is read again")
     before = len(zendesk.jobs())
-    item = known if action == "delete" else ITEMS[action] | {"id": known} if action == "update" else ITEMS[action]
+    item = (
+        known
+        if action == "delete"
+        else ITEMS[action] | {"id": known}
+        if action == "update"
+        else ITEMS[action]
+    )
 
     person.press("Test request")
     page.get_by_label("Prepare for").select_option(action)
     expect(page.get_by_label("Body")).to_have_value(re.compile(f'"action": "{action}"'))
-    page.get_by_label("Body").fill(json.dumps({"job": {"action": action, "items": [item]}}))
+    page.get_by_label("Body").fill(
+        json.dumps({"job": {"action": action, "items": [item]}})
+    )
     person.press("Send")
     person.sees(f"This will write to {CONNECTION}")
     assert len(zendesk.jobs()) == before
@@ -57,11 +76,18 @@ def test_request_is_prepared_confirmed_and_followed(
     page.get_by_text("Headers", exact=True).click()
     person.sees(re.compile("content-type", re.IGNORECASE))
     expect(page.locator("pre.code").first).to_contain_text('"job_status"')
-    expect(page.locator("#job-status")).to_contain_text('"status": "completed"', timeout=LONG)
+    expect(page.locator("#job-status")).to_contain_text(
+        '"status": "completed"', timeout=LONG
+    )
     assert page.locator("[hx-trigger*=every]").count() == 0
     assert len(zendesk.jobs()) == before + 1
-    held = {record["external_id"]: (record["name"], record["custom_object_fields"].get("seats"))
-            for record in zendesk.records(gadget)}  # fmt: skip
+    held = {
+        record["external_id"]: (
+            record["name"],
+            record["custom_object_fields"].get("seats"),
+        )
+        for record in zendesk.records(gadget)
+    }
     assert held == AFTERWARDS[action]
 
 

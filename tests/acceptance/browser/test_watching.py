@@ -24,17 +24,24 @@ QUIET = 2500
 def polls(page: Page) -> list[str]:
     """A list that grows with each poll of a live section."""
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if "/progress/" in request.url else None)
+    page.on(
+        "request",
+        lambda request: (
+            asked.append(request.url) if "/progress/" in request.url else None
+        ),
+    )
     return asked
 
 
 def test_sign_out_elsewhere_ends_the_watching_in_words(
     page: Page, person: Person, product: Product, zendesk: Sandbox, gadget: str
-) -> None:  # fmt: skip
+) -> None:
     stranger = Person(page, product)
     stranger.sign_in()
     zendesk.settings(job_seconds=20)
-    job = person.send(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(20))))
+    job = person.send(
+        f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(20)))
+    )
     stranger.open(job)
     elsewhere = Person(page.context.new_page(), product)
     elsewhere.open("/")
@@ -50,9 +57,13 @@ def test_sign_out_elsewhere_ends_the_watching_in_words(
     person.press("Cancel")
 
 
-def test_pause_holds_the_rest_until_resume(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_pause_holds_the_rest_until_resume(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     zendesk.settings(job_seconds=3)
-    person.send(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(MANY))))
+    person.send(
+        f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(MANY)))
+    )
     person.watch("Running")
 
     person.press("Pause")
@@ -63,12 +74,18 @@ def test_pause_holds_the_rest_until_resume(person: Person, zendesk: Sandbox, gad
     person.watch()
 
     assert paused < MANY
-    assert zendesk.applied(gadget) == {f"g-{number}": 1 for number in range(1, MANY + 1)}
+    assert zendesk.applied(gadget) == {
+        f"g-{number}": 1 for number in range(1, MANY + 1)
+    }
 
 
-def test_first_batch_waits_for_a_person_to_look(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_first_batch_waits_for_a_person_to_look(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     taken(zendesk, gadget)
-    person.upload(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(350))))
+    person.upload(
+        f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(350)))
+    )
     person.map()
     person.review()
 
@@ -85,12 +102,18 @@ def test_first_batch_waits_for_a_person_to_look(person: Person, zendesk: Sandbox
     person.watch("Completed with failures")
 
     assert held == 100
-    assert zendesk.applied(gadget) == {f"g-{number}": int(number > 3) for number in range(1, 351)}
+    assert zendesk.applied(gadget) == {
+        f"g-{number}": int(number > 3) for number in range(1, 351)
+    }
 
 
-def test_cancel_leaves_the_rest_unsent(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_cancel_leaves_the_rest_unsent(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     zendesk.settings(job_seconds=3)
-    person.send(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(MANY))))
+    person.send(
+        f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(MANY)))
+    )
     person.watch("Running")
 
     person.press("Cancel")
@@ -102,9 +125,14 @@ def test_cancel_leaves_the_rest_unsent(person: Person, zendesk: Sandbox, gadget:
     assert outcomes == {"created": created, "cancelled": MANY - created}
 
 
-def test_back_and_reload_keep_what_was_chosen(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_back_and_reload_keep_what_was_chosen(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     page = person.page
-    rows = [{"Key": row["external_id"], "name": row["name"], "serial": row["serial"]} for row in gadgets(5)]
+    rows = [
+        {"Key": row["external_id"], "name": row["name"], "serial": row["serial"]}
+        for row in gadgets(5)
+    ]
     person.upload(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(rows)))
     page.reload()
     person.map({"Key": "external_id"})
@@ -112,9 +140,17 @@ def test_back_and_reload_keep_what_was_chosen(person: Person, zendesk: Sandbox, 
     person.sees("Checked 5 rows")
 
     page.go_back()
-    assert person.matched() == {"Key": "external_id", "name": "name", "serial": "field:serial"}
+    assert person.matched() == {
+        "Key": "external_id",
+        "name": "name",
+        "serial": "field:serial",
+    }
     page.reload()
-    assert person.matched() == {"Key": "external_id", "name": "name", "serial": "field:serial"}
+    assert person.matched() == {
+        "Key": "external_id",
+        "name": "name",
+        "serial": "field:serial",
+    }
     page.get_by_role("button", name=re.compile("^Check")).click()
     person.sees("Checked 5 rows")
     person.review()
@@ -130,9 +166,13 @@ def test_back_and_reload_keep_what_was_chosen(person: Person, zendesk: Sandbox, 
     assert zendesk.applied(gadget) == {f"g-{number}": 1 for number in range(1, 6)}
 
 
-def test_two_launches_make_one_job(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_two_launches_make_one_job(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     page = person.page
-    person.upload(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(5))))
+    person.upload(
+        f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(5)))
+    )
     person.map()
     person.review()
     colleague = Person(page.context.new_page(), person.product)
@@ -149,7 +189,9 @@ def test_two_launches_make_one_job(person: Person, zendesk: Sandbox, gadget: str
     assert zendesk.applied(gadget) == {f"g-{number}": 1 for number in range(1, 6)}
 
 
-def test_retry_sends_the_failed_rows_alone(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_retry_sends_the_failed_rows_alone(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     ids = taken(zendesk, gadget)
     person.send(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(20))))
     person.watch("Completed with failures")
@@ -163,11 +205,15 @@ def test_retry_sends_the_failed_rows_alone(person: Person, zendesk: Sandbox, gad
     person.watch()
 
     held = sorted(record["external_id"] for record in zendesk.records(gadget))
-    assert [(row["_row"], row["_outcome"]) for row in person.results()] == [(str(n), "created") for n in (2, 3, 4)]
+    assert [(row["_row"], row["_outcome"]) for row in person.results()] == [
+        (str(n), "created") for n in (2, 3, 4)
+    ]
     assert held == sorted(f"g-{number}" for number in range(1, 21))
 
 
-def test_corrected_failed_rows_can_be_uploaded_again(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_corrected_failed_rows_can_be_uploaded_again(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     taken(zendesk, gadget)
     person.send(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(20))))
     person.watch("Completed with failures")
@@ -188,10 +234,16 @@ def test_corrected_failed_rows_can_be_uploaded_again(person: Person, zendesk: Sa
 
     assert columns == ["external_id", "name", "serial", "price"]
     held = {record["external_id"] for record in zendesk.records(gadget)}
-    assert held == {f"g-{number}" for number in range(1, 21)} | {"g-1-new", "g-2-new", "g-3-new"}
+    assert held == {f"g-{number}" for number in range(1, 21)} | {
+        "g-1-new",
+        "g-2-new",
+        "g-3-new",
+    }
 
 
-def test_live_switch_pauses_the_polls(person: Person, zendesk: Sandbox, gadget: str) -> None:
+def test_live_switch_pauses_the_polls(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
     page = person.page
     zendesk.settings(job_seconds=20)
     person.send(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(20))))
@@ -199,7 +251,9 @@ def test_live_switch_pauses_the_polls(person: Person, zendesk: Sandbox, gadget: 
     asked = polls(page)
 
     page.get_by_role("button", name="Live").click()
-    expect(page.get_by_role("button", name="Live: paused")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Live: paused")).to_have_attribute(
+        "aria-pressed", "true"
+    )
     asked.clear()
     page.wait_for_timeout(QUIET)
     while_paused = list(asked)
@@ -211,16 +265,25 @@ def test_live_switch_pauses_the_polls(person: Person, zendesk: Sandbox, gadget: 
 
 
 def taken(sandbox: Sandbox, key: str) -> list[str]:
-    """Three external ids that Zendesk has already, so that creating them fails; the ids of their records."""
+    """Three external ids that Zendesk has already, so that creating them fails; the ids
+    of their records."""
     return sandbox.add_records(
-        key, [{"external_id": row["external_id"], "name": "Taken", "custom_object_fields": {"serial": row["serial"]}}
-              for row in gadgets(3)]
-    )  # fmt: skip
+        key,
+        [
+            {
+                "external_id": row["external_id"],
+                "name": "Taken",
+                "custom_object_fields": {"serial": row["serial"]},
+            }
+            for row in gadgets(3)
+        ],
+    )
 
 
 def remove(sandbox: Sandbox, key: str, record_id: str) -> None:
     answer = requests.delete(
         f"{sandbox.url}/api/v2/custom_objects/{key}/records/{record_id}",
-        headers={"Authorization": f"Bearer {sandbox.bearer}"}, timeout=30,
-    )  # fmt: skip
+        headers={"Authorization": f"Bearer {sandbox.bearer}"},
+        timeout=30,
+    )
     assert answer.status_code == 204, answer.text

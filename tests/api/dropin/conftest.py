@@ -15,7 +15,9 @@ from tests.factories import make_user
 from tests.world import World
 
 
-def make_token(user: User, connection: Connection | None, scope: Scope = Scope.RUN) -> str:
+def make_token(
+    user: User, connection: Connection | None, scope: Scope = Scope.RUN
+) -> str:
     return tokens.make(user, "Importer", scope=scope, connection=connection)[1]
 
 
@@ -25,28 +27,37 @@ def basic(token: str, user: str = "ops@acme.example/token") -> str:
 
 @dataclass
 class Program:
-    """Speaks to the drop-in endpoint as a client of Zendesk would, without a network between."""
+    """Speaks to the drop-in endpoint as a client of Zendesk would, without a network
+    between."""
 
     token: str
     client: Client = field(default_factory=Client)
 
     def get(self, path: str, **query: Any) -> Any:
-        return self.client.get(f"/api/v2/{path}", query, headers={"Authorization": basic(self.token)})
+        return self.client.get(
+            f"/api/v2/{path}", query, headers={"Authorization": basic(self.token)}
+        )
 
     def post(self, path: str, body: Any, **headers: Any) -> Any:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         signed = {"Authorization": basic(self.token)} | headers
-        return self.client.post(f"/api/v2/{path}", content, content_type="application/json", headers=signed)
+        return self.client.post(
+            f"/api/v2/{path}", content, content_type="application/json", headers=signed
+        )
 
     def post_job(self, action: str, items: Any, key: str = "gadget") -> dict[str, Any]:
         """The job status it is answered with."""
-        answer = self.post(f"custom_objects/{key}/jobs", {"job": {"action": action, "items": items}})
+        answer = self.post(
+            f"custom_objects/{key}/jobs", {"job": {"action": action, "items": items}}
+        )
         assert answer.status_code == 201, read(answer)
         status: dict[str, Any] = read(answer)["job_status"]
         return status
 
     def status(self, status_id: str) -> dict[str, Any]:
-        status: dict[str, Any] = read(self.get(f"job_statuses/{status_id}.json"))["job_status"]
+        status: dict[str, Any] = read(self.get(f"job_statuses/{status_id}.json"))[
+            "job_status"
+        ]
         return status
 
 
@@ -58,7 +69,11 @@ def read(answer: Any) -> Any:
 def item(number: int, **fields: Any) -> dict[str, Any]:
     """A gadget as Zendesk takes it."""
     values = {"serial": f"AB-{number:06}"} | fields
-    return {"external_id": f"g-{number}", "name": f"Gadget {number}", "custom_object_fields": values}
+    return {
+        "external_id": f"g-{number}",
+        "name": f"Gadget {number}",
+        "custom_object_fields": values,
+    }
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,5 @@
-"""Stock clients, unchanged but for their host, doing their work through us as they do it with Zendesk."""
+"""Stock clients, unchanged but for their host, doing their work through us as they do
+it with Zendesk."""
 # mypy: disable-error-code="no-untyped-call"
 
 import threading
@@ -25,11 +26,15 @@ from tests.world import World
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    # python-zendesk's JSONPath library asks for parts of the standard library that are on their way out.
+    # python-zendesk's JSONPath library asks for parts of the standard library that are
+    # on their way out.
     pytest.mark.filterwarnings("ignore:ast.*:DeprecationWarning"),
 ]
 EMAIL = "ops@acme.example"
-FIELDS = [{"key": "note", "title": "Note"}, {"key": "count", "title": "Count", "type": "integer"}]
+FIELDS = [
+    {"key": "note", "title": "Note"},
+    {"key": "count", "title": "Count", "type": "integer"},
+]
 
 
 @dataclass
@@ -44,7 +49,9 @@ class Host:
         """The job status, once it is over."""
         for _ in range(1000):
             answer = requests.get(
-                f"{self.url}/api/v2/job_statuses/{status_id}", auth=(f"{EMAIL}/token", self.token), timeout=30
+                f"{self.url}/api/v2/job_statuses/{status_id}",
+                auth=(f"{EMAIL}/token", self.token),
+                timeout=30,
             )
             status: dict[str, Any] = answer.json()["job_status"]
             if status["status"] not in {"queued", "working"}:
@@ -71,7 +78,10 @@ def host(idle: Host) -> Iterator[Host]:
                 Doorbell([entry]).answer()
         connections.close_all()
 
-    workers = [threading.Thread(target=work, kwargs={"drives": drives}) for drives in (True, False)]
+    workers = [
+        threading.Thread(target=work, kwargs={"drives": drives})
+        for drives in (True, False)
+    ]
     for worker in workers:
         worker.start()
     yield idle
@@ -91,20 +101,43 @@ def test_libzapi_runs_all_six_actions(host: Host, libzapi: Any) -> None:
 
     def run(action: str, *items: Any) -> list[str]:
         return [
-            result["status"] for result in host.ended(bulk("plate", action=action, items=list(items)).id)["results"]
+            result["status"]
+            for result in host.ended(
+                bulk("plate", action=action, items=list(items)).id
+            )["results"]
         ]
 
-    made = run("create", *({"name": f"P {number}", "external_id": str(number)} for number in range(1, 4)))
-    ids = {record.external_id: record.id for record in libzapi.custom_object_records.list_all("plate")}
+    made = run(
+        "create",
+        *(
+            {"name": f"P {number}", "external_id": str(number)}
+            for number in range(1, 4)
+        ),
+    )
+    ids = {
+        record.external_id: record.id
+        for record in libzapi.custom_object_records.list_all("plate")
+    }
     others = [
         run("create_or_update_by_external_id", {"name": "P 4", "external_id": "4"}),
         run("create_or_update_by_name", {"name": "P 1", "external_id": "one"}),
-        run("update", {"id": ids["2"], "name": "P 9"}), run("delete", ids["3"]), run("delete_by_external_id", "4"),
-    ]  # fmt: skip
+        run("update", {"id": ids["2"], "name": "P 9"}),
+        run("delete", ids["3"]),
+        run("delete_by_external_id", "4"),
+    ]
 
     assert made == ["Created"] * 3
-    assert others == [["CreateOrUpdate"], ["CreateOrUpdate"], ["Updated"], ["Deleted"], ["Deleted"]]
-    kept = [(record["external_id"], record["name"]) for record in host.world.sandbox.records("plate")]
+    assert others == [
+        ["CreateOrUpdate"],
+        ["CreateOrUpdate"],
+        ["Updated"],
+        ["Deleted"],
+        ["Deleted"],
+    ]
+    kept = [
+        (record["external_id"], record["name"])
+        for record in host.world.sandbox.records("plate")
+    ]
     assert kept == [("one", "P 1"), ("2", "P 9")]
 
 
@@ -112,8 +145,12 @@ def test_libzapi_sends_many_jobs(host: Host, libzapi: Any) -> None:
     host.world.object()
     items = [item(number, price=number / 4) for number in range(500)]
 
-    sent = [libzapi.custom_object_records.bulk_job("gadget", action="create", items=items[first : first + 100])
-            for first in range(0, 500, 100)]  # fmt: skip
+    sent = [
+        libzapi.custom_object_records.bulk_job(
+            "gadget", action="create", items=items[first : first + 100]
+        )
+        for first in range(0, 500, 100)
+    ]
     for status in sent:
         host.ended(status.id)
 
@@ -125,16 +162,31 @@ def test_many_items_go_in_one_request(host: Host) -> None:
     items = [item(number, price=number / 4) for number in range(2000)]
 
     answer = requests.post(
-        f"{host.url}/api/v2/custom_objects/gadget/jobs", json={"job": {"action": "create", "items": items}},
-        headers={"Authorization": f"Bearer {host.token}"}, timeout=60,
-    )  # fmt: skip
+        f"{host.url}/api/v2/custom_objects/gadget/jobs",
+        json={"job": {"action": "create", "items": items}},
+        headers={"Authorization": f"Bearer {host.token}"},
+        timeout=60,
+    )
     status = host.ended(answer.json()["job_status"]["id"])
 
-    assert (answer.status_code, status["total"], status["progress"], len(status["results"])) == (201, 2000, 2000, 2000)
+    assert (
+        answer.status_code,
+        status["total"],
+        status["progress"],
+        len(status["results"]),
+    ) == (201, 2000, 2000, 2000)
     assert records(host.world) == {each["external_id"]: each for each in items}
-    ids = {record["external_id"]: record["id"] for record in host.world.sandbox.records("gadget")}
+    ids = {
+        record["external_id"]: record["id"]
+        for record in host.world.sandbox.records("gadget")
+    }
     assert status["results"] == [
-        {"index": place, "id": ids[f"g-{place}"], "external_id": f"g-{place}", "status": "Created"}
+        {
+            "index": place,
+            "id": ids[f"g-{place}"],
+            "external_id": f"g-{place}",
+            "status": "Created",
+        }
         for place in range(2000)
     ]
 
@@ -142,30 +194,49 @@ def test_many_items_go_in_one_request(host: Host) -> None:
 def records(world: World) -> dict[str, dict[str, Any]]:
     """The gadgets there are, as items."""
     return {
-        key: {"external_id": key, "name": record["name"], "custom_object_fields": {
-            name: value for name, value in record["custom_object_fields"].items() if value is not None}}
+        key: {
+            "external_id": key,
+            "name": record["name"],
+            "custom_object_fields": {
+                name: value
+                for name, value in record["custom_object_fields"].items()
+                if value is not None
+            },
+        }
         for key, record in world.records().items()
-    }  # fmt: skip
+    }
 
 
 def test_libzapi_reads_objects_fields_and_records(host: Host, libzapi: Any) -> None:
     host.world.sandbox.make_object("thing", fields=FIELDS)
-    made = host.world.sandbox.add_records("thing", [
-        {"name": name, "external_id": name[0], "custom_object_fields": {"note": "first", "count": place}}
-        for place, name in enumerate(("One", "Two"))
-    ])  # fmt: skip
+    made = host.world.sandbox.add_records(
+        "thing",
+        [
+            {
+                "name": name,
+                "external_id": name[0],
+                "custom_object_fields": {"note": "first", "count": place},
+            }
+            for place, name in enumerate(("One", "Two"))
+        ],
+    )
     stock = libzapi.custom_object_records
 
     assert libzapi.custom_objects.get("thing").title == "Thing"
     assert [each.key for each in libzapi.custom_objects.list_all()] == ["thing"]
-    assert [each.type for each in libzapi.custom_object_fields.list_all("thing")] == ["text", "integer"]
+    assert [each.type for each in libzapi.custom_object_fields.list_all("thing")] == [
+        "text",
+        "integer",
+    ]
     assert sorted(record.id for record in stock.list_all("thing")) == made
     assert stock.get("thing", made[0]).custom_object_fields["note"] == "first"
     assert (stock.count("thing").value, stock.limit().count) == (2, 2)
     assert [each.name for each in stock.search("thing", "Tw")] == ["Two"]
     wanted = {"custom_object_fields.count": {"$eq": 1}}
     assert [each.name for each in stock.filtered_search("thing", wanted)] == ["Two"]
-    assert [each.name for each in stock.list_all("thing", external_ids=["O"])] == ["One"]
+    assert [each.name for each in stock.list_all("thing", external_ids=["O"])] == [
+        "One"
+    ]
 
 
 def test_libzapi_signs_in_with_a_bearer(host: Host) -> None:
@@ -174,7 +245,9 @@ def test_libzapi_signs_in_with_a_bearer(host: Host) -> None:
     assert list(client.custom_objects.list_all()) == []
 
 
-def test_mercury_orm_makes_records_and_finds_them(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mercury_orm_makes_records_and_finds_them(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ZendeskAPIClient, "BASE_URL", f"{host.url}/api/v2")
     monkeypatch.setattr(ZendeskAPIClient.__init__, "__defaults__", (EMAIL,))
     monkeypatch.setenv("ZENDESK_API_TOKEN", host.token)
@@ -186,34 +259,55 @@ def test_mercury_orm_makes_records_and_finds_them(host: Host, monkeypatch: pytes
         count = fields.IntegerField("count")
 
     objects: Any = vars(Thing)["objects"]
-    [answer] = objects.bulk.create([Thing(name=f"T {n}", note="x", count=n) for n in range(3)], wait_to_complete=True)
+    [answer] = objects.bulk.create(
+        [Thing(name=f"T {n}", note="x", count=n) for n in range(3)],
+        wait_to_complete=True,
+    )
     ids = [record["id"] for record in host.world.sandbox.records("thing")]
 
     assert answer["job_status"]["status"] == "completed"
-    assert [(each["index"], each["id"], each["status"]) for each in answer["job_status"]["results"]] == [
-        (place, ids[place], "Created") for place in range(3)
-    ]
-    assert [each.name for each in objects.find({"custom_object_fields.count": {"$gt": 0}})] == ["T 1", "T 2"]
+    assert [
+        (each["index"], each["id"], each["status"])
+        for each in answer["job_status"]["results"]
+    ] == [(place, ids[place], "Created") for place in range(3)]
+    assert [
+        each.name for each in objects.find({"custom_object_fields.count": {"$gt": 0}})
+    ] == ["T 1", "T 2"]
     page = objects.all_paginated(page_size=2)
     rest = objects.all_paginated(page_size=2, after_cursor=page["meta"]["after_cursor"])
-    assert [[each.name for each in each_page["results"]] for each_page in (page, rest)] == [["T 0", "T 1"], ["T 2"]]
+    assert [
+        [each.name for each in each_page["results"]] for each_page in (page, rest)
+    ] == [["T 0", "T 1"], ["T 2"]]
     assert objects.get(id=ids[0]).note == "x"
 
 
 def test_python_zendesk_reads_objects_and_queues_a_job(idle: Host) -> None:
-    """It can't send names, so the object numbers its records; it can't read results whose ids are strings, be they
-    Zendesk's or ours, so it looks before there are any."""
+    """It can't send names, so the object numbers its records; it can't read results
+    whose ids are strings, be they Zendesk's or ours, so it looks before there are
+    any."""
     world = idle.world
-    world.sandbox.make_object("numbered", fields=FIELDS, name={"autoincrement_enabled": True})
+    world.sandbox.make_object(
+        "numbered", fields=FIELDS, name={"autoincrement_enabled": True}
+    )
     security = models.Security(username=f"{EMAIL}/token", password=idle.token)
     client: Any = zendesk.Zendesk(server_url=idle.url, security=security)
-    items = [models.CustomObjectRecordInput(external_id="1", custom_object_fields={"note": "x"})]
+    items = [
+        models.CustomObjectRecordInput(
+            external_id="1", custom_object_fields={"note": "x"}
+        )
+    ]
 
     job_id = client.custom_object_records.custom_object_record_bulk_jobs(
-        custom_object_key="numbered", job=models.CustomObjectRecordsBulkCreateRequestJob(action="create", items=items)
+        custom_object_key="numbered",
+        job=models.CustomObjectRecordsBulkCreateRequestJob(
+            action="create", items=items
+        ),
     ).job_status.id
 
-    assert client.job_statuses.show_job_status(job_status_id=job_id).job_status.status == "queued"
+    assert (
+        client.job_statuses.show_job_status(job_status_id=job_id).job_status.status
+        == "queued"
+    )
     many = client.job_statuses.show_many_job_statuses(ids=job_id)
     listed = client.job_statuses.list_job_statuses()
     objects = client.custom_objects.list_custom_objects()
@@ -221,17 +315,26 @@ def test_python_zendesk_reads_objects_and_queues_a_job(idle: Host) -> None:
     assert [each.id for each in listed.result.job_statuses] == [job_id]
     assert [each.key for each in objects.custom_objects] == ["numbered"]
     world.doorbell.answer()
-    page = client.custom_object_records.list_custom_object_records(custom_object_key="numbered", page_size=2)
+    page = client.custom_object_records.list_custom_object_records(
+        custom_object_key="numbered", page_size=2
+    )
     assert [record.external_id for record in page.result.custom_object_records] == ["1"]
 
 
-def test_zenpy_reads_job_statuses_in_its_three_ways(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zenpy_reads_job_statuses_in_its_three_ways(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ZENPY_FORCE_SCHEME", "http")
     monkeypatch.setenv("ZENPY_FORCE_NETLOC", host.url.removeprefix("http://"))
     host.world.object()
     client = Zenpy(subdomain="acme", email=EMAIL, token=host.token)
-    stock = CustomData(base_url=host.url, email=EMAIL, api_token=host.token).custom_object_records
-    ids = [stock.bulk_job("gadget", action="create", items=[item(number)]).id for number in (1, 2)]
+    stock = CustomData(
+        base_url=host.url, email=EMAIL, api_token=host.token
+    ).custom_object_records
+    ids = [
+        stock.bulk_job("gadget", action="create", items=[item(number)]).id
+        for number in (1, 2)
+    ]
     for each in ids:
         host.ended(each)
 

@@ -30,35 +30,65 @@ def left() -> tuple[int, int, int]:
     return stored, File.objects.count(), Job.objects.count()
 
 
-def test_items_become_a_job_that_sends_them_as_they_are(world: World, program: Program) -> None:
-    items = [item(number, price=1.5, tags=["wifi"], insured=False) for number in range(1, 251)]
+def test_items_become_a_job_that_sends_them_as_they_are(
+    world: World, program: Program
+) -> None:
+    items = [
+        item(number, price=1.5, tags=["wifi"], insured=False)
+        for number in range(1, 251)
+    ]
 
     queued = program.post_job("create", items)
     world.doorbell.answer()
 
     job = Job.objects.get()
     assert queued == {
-        "id": f"V3-{job.code.hex}", "job_type": "Bulk Create Custom Object Record",
-        "url": f"http://testserver/api/v2/job_statuses/V3-{job.code.hex}.json", "total": 250, "progress": None,
-        "status": "queued", "message": None, "results": None,
-    }  # fmt: skip
+        "id": f"V3-{job.code.hex}",
+        "job_type": "Bulk Create Custom Object Record",
+        "url": f"http://testserver/api/v2/job_statuses/V3-{job.code.hex}.json",
+        "total": 250,
+        "progress": None,
+        "status": "queued",
+        "message": None,
+        "results": None,
+    }
     assert (job.state, job.created, job.created_by, job.connection) == (
-        JobState.COMPLETED, 250, job.file.uploaded_by, world.connection,
-    )  # fmt: skip
-    sent = {each["external_id"]: {"serial": None} | each["custom_object_fields"] for each in items}
-    kept = {key: {name: record["custom_object_fields"][name] for name in ("serial", "price", "tags", "insured")}
-            for key, record in world.records().items()}  # fmt: skip
+        JobState.COMPLETED,
+        250,
+        job.file.uploaded_by,
+        world.connection,
+    )
+    sent = {
+        each["external_id"]: {"serial": None} | each["custom_object_fields"]
+        for each in items
+    }
+    kept = {
+        key: {
+            name: record["custom_object_fields"][name]
+            for name in ("serial", "price", "tags", "insured")
+        }
+        for key, record in world.records().items()
+    }
     assert kept == sent
-    assert (job.file.name, job.created_by and job.created_by.username) == ("Request of Importer", "ana")
+    assert (job.file.name, job.created_by and job.created_by.username) == (
+        "Request of Importer",
+        "ana",
+    )
 
 
-def test_object_is_read_from_zendesk_at_most_once(world: World, program: Program) -> None:
+def test_object_is_read_from_zendesk_at_most_once(
+    world: World, program: Program
+) -> None:
     CustomObject.objects.all().delete()
 
     for number in (1, 2):
         program.post_job("create", [item(number)])
 
-    looks = [entry["path"] for entry in world.sandbox.log() if entry["path"] == "/api/v2/custom_objects/gadget"]
+    looks = [
+        entry["path"]
+        for entry in world.sandbox.log()
+        if entry["path"] == "/api/v2/custom_objects/gadget"
+    ]
     assert len(looks) == 2  # The first was world.object()'s.
     assert CustomObject.objects.get().read_at is not None
 
@@ -73,28 +103,45 @@ def test_job_waits_for_no_person_however_much_fails(program: Program) -> None:
 def test_unknown_object_is_not_found(world: World, program: Program, key: str) -> None:
     before = left()
 
-    answer = program.post(f"custom_objects/{key}/jobs", {"job": {"action": "create", "items": [item(1)]}})
+    answer = program.post(
+        f"custom_objects/{key}/jobs", {"job": {"action": "create", "items": [item(1)]}}
+    )
 
-    assert (answer.status_code, read(answer)) == (404, {"error": "RecordNotFound", "description": "Not found"})
+    assert (answer.status_code, read(answer)) == (
+        404,
+        {"error": "RecordNotFound", "description": "Not found"},
+    )
     assert left() == before
 
 
-def test_unreachable_zendesk_is_told_when_the_object_is_not_known(world: World, program: Program) -> None:
+def test_unreachable_zendesk_is_told_when_the_object_is_not_known(
+    world: World, program: Program
+) -> None:
     CustomObject.objects.all().delete()
     world.sandbox.faults(**{"503": 1})
 
-    answer = program.post("custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}})
+    answer = program.post(
+        "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
+    )
 
-    assert (answer.status_code, answer["Retry-After"], read(answer)["error"]) == (503, "30", "ServiceUnavailable")
+    assert (answer.status_code, answer["Retry-After"], read(answer)["error"]) == (
+        503,
+        "30",
+        "ServiceUnavailable",
+    )
     assert CustomObject.objects.count() == 0
 
 
-def test_credentials_that_zendesk_refuses_are_no_matter_of_the_caller(world: World, program: Program) -> None:
+def test_credentials_that_zendesk_refuses_are_no_matter_of_the_caller(
+    world: World, program: Program
+) -> None:
     CustomObject.objects.all().delete()
     world.connection.set_secret("api_token", "wrong")
     world.connection.save()
 
-    answer = program.post("custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}})
+    answer = program.post(
+        "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
+    )
 
     assert (answer.status_code, read(answer)["error"]) == (502, "BadGateway")
     assert "Replace the secret of this connection." in read(answer)["description"]
@@ -113,12 +160,27 @@ ACTIONS = (
         ([], refusal("job", "must be an object with action and items")),
         ({"job": "create"}, refusal("job", "must be an object with action and items")),
         ({"job": {"items": [item(1)]}}, refusal("job.action", ACTIONS)),
-        ({"job": {"action": "explode", "items": [item(1)]}}, refusal("job.action", ACTIONS)),
-        ({"job": {"action": ["create"], "items": [item(1)]}}, refusal("job.action", ACTIONS)),
+        (
+            {"job": {"action": "explode", "items": [item(1)]}},
+            refusal("job.action", ACTIONS),
+        ),
+        (
+            {"job": {"action": ["create"], "items": [item(1)]}},
+            refusal("job.action", ACTIONS),
+        ),
         ({"job": {"action": "create"}}, refusal("job.items", "must be an array")),
-        ({"job": {"action": "create", "items": item(1)}}, refusal("job.items", "must be an array")),
-        ({"job": {"action": "create", "items": []}}, refusal("job.items", "must not be empty")),
-        ({"job": {"action": "delete", "items": ["x"] * 4}}, refusal("job.items", "must have at most 3 items")),
+        (
+            {"job": {"action": "create", "items": item(1)}},
+            refusal("job.items", "must be an array"),
+        ),
+        (
+            {"job": {"action": "create", "items": []}},
+            refusal("job.items", "must not be empty"),
+        ),
+        (
+            {"job": {"action": "delete", "items": ["x"] * 4}},
+            refusal("job.items", "must have at most 3 items"),
+        ),
     ],
 )
 def test_request_that_makes_no_sense_is_refused_and_leaves_nothing(
@@ -133,7 +195,9 @@ def test_request_that_makes_no_sense_is_refused_and_leaves_nothing(
     assert left() == before
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"job": {"action": "create", "items": [1,]}}', b"\x89PNG"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"job": {"action": "create", "items": [1,]}}', b"\x89PNG"]
+)
 def test_body_that_is_no_json_is_refused(program: Program, body: bytes) -> None:
     before = left()
 
@@ -144,7 +208,9 @@ def test_body_that_is_no_json_is_refused(program: Program, body: bytes) -> None:
 
 
 def test_body_of_unknown_length_is_asked_for_one(program: Program) -> None:
-    answer = program.post("custom_objects/gadget/jobs", b"{}", **{"Transfer-Encoding": "chunked"})
+    answer = program.post(
+        "custom_objects/gadget/jobs", b"{}", **{"Transfer-Encoding": "chunked"}
+    )
 
     assert (answer.status_code, read(answer)["error"]) == (411, "LengthRequired")
 
@@ -154,18 +220,27 @@ def test_body_beyond_all_is_refused_in_json(program: Program, settings: Any) -> 
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000
     before = left()
 
-    answers = [program.post("custom_objects/gadget/jobs", b"[" + b" " * size) for size in (1_050_000, 1_200_000)]
+    answers = [
+        program.post("custom_objects/gadget/jobs", b"[" + b" " * size)
+        for size in (1_050_000, 1_200_000)
+    ]
     answers.append(program.post("custom_objects/gadget/records/search", b" " * 100_001))
 
-    assert [(answer.status_code, read(answer)["error"]) for answer in answers] == [(413, "TooLarge")] * 3
+    assert [(answer.status_code, read(answer)["error"]) for answer in answers] == [
+        (413, "TooLarge")
+    ] * 3
     assert left() == before
 
 
-def test_crash_is_told_in_json_and_leaves_nothing(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crash_is_told_in_json_and_leaves_nothing(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("jobsui.jobs.engine.unattended.aim", lambda job, state: 1 / 0)
     before = left()
 
-    answer = program.post("custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}})
+    answer = program.post(
+        "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
+    )
 
     assert (answer.status_code, read(answer)["error"]) == (500, "InternalServerError")
     assert left() == before

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MOMENT = re.compile(r"Completed at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000")
 
 
-def done(world: World, program: Program, action: str, items: list[Any]) -> dict[str, Any]:
+def done(
+    world: World, program: Program, action: str, items: list[Any]
+) -> dict[str, Any]:
     queued = program.post_job(action, items)
     world.doorbell.answer()
     return program.status(queued["id"])
@@ -32,28 +34,58 @@ def test_job_that_is_over_tells_of_each_item(world: World, program: Program) -> 
     ids = {key: record["id"] for key, record in world.records().items()}
 
     status = done(
-        world, program, "create_or_update_by_external_id", [item(2, price=2), item(4), {"name": "x"}, item(4)]
+        world,
+        program,
+        "create_or_update_by_external_id",
+        [item(2, price=2), item(4), {"name": "x"}, item(4)],
     )
 
     assert (made["results"][0], made["results"][2]["status"]) == (
-        {"index": 0, "id": ids["g-1"], "external_id": "g-1", "status": "Created"}, "Failed",
-    )  # fmt: skip
+        {"index": 0, "id": ids["g-1"], "external_id": "g-1", "status": "Created"},
+        "Failed",
+    )
     [error] = made["results"][2]["errors"]
-    assert (error["code"], error["title"]) == ("Record validation errors", "Record validation errors")
+    assert (error["code"], error["title"]) == (
+        "Record validation errors",
+        "Record validation errors",
+    )
     assert "serial" in error["detail"].lower()
-    assert (status["status"], status["total"], status["progress"]) == ("completed", 4, 4)
+    assert (status["status"], status["total"], status["progress"]) == (
+        "completed",
+        4,
+        4,
+    )
     assert MOMENT.fullmatch(status["message"])
     assert status["results"][:2] == [
-        {"index": 0, "id": ids["g-2"], "external_id": "g-2", "status": "CreateOrUpdate"},
-        {"index": 1, "id": world.records()["g-4"]["id"], "external_id": "g-4", "status": "CreateOrUpdate"},
+        {
+            "index": 0,
+            "id": ids["g-2"],
+            "external_id": "g-2",
+            "status": "CreateOrUpdate",
+        },
+        {
+            "index": 1,
+            "id": world.records()["g-4"]["id"],
+            "external_id": "g-4",
+            "status": "CreateOrUpdate",
+        },
     ]
-    nameless = {"code": "not_an_item", "title": "Not sent",
-                "detail": "The item has no external_id, which says which record is meant."}  # fmt: skip
-    assert status["results"][2] == {"index": 2, "status": "Failed", "errors": [nameless]}
+    nameless = {
+        "code": "not_an_item",
+        "title": "Not sent",
+        "detail": "The item has no external_id, which says which record is meant.",
+    }
+    assert status["results"][2] == {
+        "index": 2,
+        "status": "Failed",
+        "errors": [nameless],
+    }
     assert status["results"][3]["errors"][0]["code"] == "duplicate_external_id"
 
 
-def test_deletions_and_updates_are_told_by_what_they_name(world: World, program: Program) -> None:
+def test_deletions_and_updates_are_told_by_what_they_name(
+    world: World, program: Program
+) -> None:
     done(world, program, "create", [item(1), item(2), item(3)])
     ids = {key: record["id"] for key, record in world.records().items()}
 
@@ -61,39 +93,73 @@ def test_deletions_and_updates_are_told_by_what_they_name(world: World, program:
     deleted = done(world, program, "delete", [ids["g-1"], "01UNKNOWN"])
     by_external_id = done(world, program, "delete_by_external_id", ["g-2", "g-9"])
 
-    assert updated["results"] == [{"index": 0, "id": ids["g-1"], "status": "Updated"} | _external(updated)]
+    assert updated["results"] == [
+        {"index": 0, "id": ids["g-1"], "status": "Updated"} | _external(updated)
+    ]
     assert [(each["id"], each["status"]) for each in deleted["results"]] == [
-        (ids["g-1"], "Deleted"), ("01UNKNOWN", "Failed"),
-    ]  # fmt: skip
-    assert [(each["external_id"], each["status"]) for each in by_external_id["results"]] == [
-        ("g-2", "Deleted"), ("g-9", "Failed"),
-    ]  # fmt: skip
+        (ids["g-1"], "Deleted"),
+        ("01UNKNOWN", "Failed"),
+    ]
+    assert [
+        (each["external_id"], each["status"]) for each in by_external_id["results"]
+    ] == [
+        ("g-2", "Deleted"),
+        ("g-9", "Failed"),
+    ]
     assert by_external_id["results"][1]["errors"][0] == {
-        "code": "CustomObjectRecordDeleteFailed", "title": "Record not found",
-    }  # fmt: skip
+        "code": "CustomObjectRecordDeleteFailed",
+        "title": "Record not found",
+    }
 
 
 def _external(status: dict[str, Any]) -> dict[str, Any]:
     """The external id of its first result, if it tells one."""
-    return {key: value for key, value in status["results"][0].items() if key == "external_id"}
+    return {
+        key: value
+        for key, value in status["results"][0].items()
+        if key == "external_id"
+    }
 
 
-def test_uncertain_and_cancelled_items_are_failures_of_their_own(world: World, program: Program) -> None:
+def test_uncertain_and_cancelled_items_are_failures_of_their_own(
+    world: World, program: Program
+) -> None:
     done(world, program, "create", [item(1), item(2), item(3)])
     job = Job.objects.get()
     blob = BatchBlob.objects.get()
     ends = blob.ends
-    ends[1:] = [[Outcome.UNCERTAIN.value, "", "", "No answer came."], [Outcome.CANCELLED.value, "", "", ""]]
+    ends[1:] = [
+        [Outcome.UNCERTAIN.value, "", "", "No answer came."],
+        [Outcome.CANCELLED.value, "", "", ""],
+    ]
     blob.set_ends(ends)
     blob.save()
-    Job.objects.filter(pk=job.pk).update(state=JobState.NEEDS_DECISION, created=1, uncertain=1, cancelled=1)
+    Job.objects.filter(pk=job.pk).update(
+        state=JobState.NEEDS_DECISION, created=1, uncertain=1, cancelled=1
+    )
 
     status = program.status(f"V3-{job.code.hex}")
 
-    assert [each["status"] for each in status["results"]] == ["Created", "Failed", "Failed"]
+    assert [each["status"] for each in status["results"]] == [
+        "Created",
+        "Failed",
+        "Failed",
+    ]
     assert [each["errors"] for each in status["results"][1:]] == [
-        [{"code": "Uncertain", "title": "Nobody can say whether this was done", "detail": "No answer came."}],
-        [{"code": "Cancelled", "title": "Not sent", "detail": "The job ended before this item was sent."}],
+        [
+            {
+                "code": "Uncertain",
+                "title": "Nobody can say whether this was done",
+                "detail": "No answer came.",
+            }
+        ],
+        [
+            {
+                "code": "Cancelled",
+                "title": "Not sent",
+                "detail": "The job ended before this item was sent.",
+            }
+        ],
     ]
     assert (status["status"], status["progress"]) == ("completed", 3)
 
@@ -105,13 +171,21 @@ def test_uncertain_and_cancelled_items_are_failures_of_their_own(world: World, p
         ({"state": JobState.CHECKING}, ("queued", None, None)),
         ({"state": JobState.QUEUED, "aims_at": ""}, ("queued", None, None)),
         ({"state": JobState.RUNNING, "created": 2}, ("working", 2, None)),
-        ({"state": JobState.PAUSED, "reason": "Too many rows failed."}, ("working", 0, "Too many rows failed.")),
+        (
+            {"state": JobState.PAUSED, "reason": "Too many rows failed."},
+            ("working", 0, "Too many rows failed."),
+        ),
         ({"state": JobState.CANCELLING}, ("working", 0, None)),
-        ({"state": JobState.DRAFT, "aims_at": "", "reason": "Mend it."}, ("failed", None, "Mend it.")),
-        ({"state": JobState.READY, "aims_at": ""},
-         ("failed", None, "It waits in Jobs UI for a person to launch it.")),
+        (
+            {"state": JobState.DRAFT, "aims_at": "", "reason": "Mend it."},
+            ("failed", None, "Mend it."),
+        ),
+        (
+            {"state": JobState.READY, "aims_at": ""},
+            ("failed", None, "It waits in Jobs UI for a person to launch it."),
+        ),
     ],
-)  # fmt: skip
+)
 def test_job_that_is_not_over_has_no_results(
     program: Program, fields: dict[str, Any], told: tuple[str, int | None, str | None]
 ) -> None:
@@ -125,7 +199,9 @@ def test_job_that_is_not_over_has_no_results(
     assert (status["total"], status["results"]) == (3, None)
 
 
-def test_cancelled_job_tells_what_was_never_sent(world: World, program: Program) -> None:
+def test_cancelled_job_tells_what_was_never_sent(
+    world: World, program: Program
+) -> None:
     queued = program.post_job("create", [item(1), item(2)])
     job = Job.objects.get()
     unattended.advance(job)
@@ -136,43 +212,69 @@ def test_cancelled_job_tells_what_was_never_sent(world: World, program: Program)
 
     status = program.status(queued["id"])
 
-    assert (status["status"], status["message"][-23:]) == ("failed", ": cancelled in Jobs UI.")
-    assert [(each["index"], each["external_id"], each["errors"][0]["code"]) for each in status["results"]] == [
-        (0, "g-1", "Cancelled"), (1, "g-2", "Cancelled"),
-    ]  # fmt: skip
+    assert (status["status"], status["message"][-23:]) == (
+        "failed",
+        ": cancelled in Jobs UI.",
+    )
+    assert [
+        (each["index"], each["external_id"], each["errors"][0]["code"])
+        for each in status["results"]
+    ] == [
+        (0, "g-1", "Cancelled"),
+        (1, "g-2", "Cancelled"),
+    ]
 
 
-def test_status_is_told_where_the_items_do_not_lie(world: World, program: Program) -> None:
+def test_status_is_told_where_the_items_do_not_lie(
+    world: World, program: Program
+) -> None:
     status = done(world, program, "create", [item(1), {"name": "x"}, "nonsense"])
     File.objects.update(kept_at="another host")
 
     elsewhere = program.status(status["id"])
 
-    nameless = [{k: v for k, v in each.items() if k != "external_id"} for each in status["results"]]
+    nameless = [
+        {k: v for k, v in each.items() if k != "external_id"}
+        for each in status["results"]
+    ]
     assert elsewhere["results"] == nameless
 
 
-def test_statuses_of_other_connections_and_files_are_not_there(world: World, program: Program, ana: User) -> None:
+def test_statuses_of_other_connections_and_files_are_not_there(
+    world: World, program: Program, ana: User
+) -> None:
     status = program.post_job("create", [item(1)])
-    other = Program(make_token(ana, make_connection(name="Other", host="other.zendesk.com")))
+    other = Program(
+        make_token(ana, make_connection(name="Other", host="other.zendesk.com"))
+    )
     from_file = world.planned(gadgets(2, first=5), Action.CREATE)
 
     answers = [
-        other.get(f"job_statuses/{status['id']}"), program.get(f"job_statuses/V3-{from_file.code.hex}"),
-        program.get("job_statuses/nonsense"), program.get(f"job_statuses/{status['id'].upper()}"),
+        other.get(f"job_statuses/{status['id']}"),
+        program.get(f"job_statuses/V3-{from_file.code.hex}"),
+        program.get("job_statuses/nonsense"),
+        program.get(f"job_statuses/{status['id'].upper()}"),
         program.get(f"job_statuses/{status['id'][3:]}"),
-    ]  # fmt: skip
+    ]
 
-    assert [(answer.status_code, read(answer)["error"]) for answer in answers] == [(404, "RecordNotFound")] * 5
+    assert [(answer.status_code, read(answer)["error"]) for answer in answers] == [
+        (404, "RecordNotFound")
+    ] * 5
     assert read(other.get("job_statuses"))["job_statuses"] == []
-    assert read(other.get("job_statuses/show_many", ids=status["id"])) == {"job_statuses": []}
-    assert [each["id"] for each in read(program.get("job_statuses"))["job_statuses"]] == [status["id"]]
+    assert read(other.get("job_statuses/show_many", ids=status["id"])) == {
+        "job_statuses": []
+    }
+    assert [
+        each["id"] for each in read(program.get("job_statuses"))["job_statuses"]
+    ] == [status["id"]]
 
 
 def test_many_are_shown_in_the_order_asked_for(program: Program) -> None:
     ids = [program.post_job("create", [item(number)])["id"] for number in range(3)]
 
-    answer = program.get("job_statuses/show_many.json", ids=f"{ids[2]},unknown,{ids[0]},{ids[2]},")
+    answer = program.get(
+        "job_statuses/show_many.json", ids=f"{ids[2]},unknown,{ids[0]},{ids[2]},"
+    )
 
     assert [each["id"] for each in read(answer)["job_statuses"]] == [ids[2], ids[0]]
 
@@ -181,8 +283,14 @@ def test_many_are_shown_in_the_order_asked_for(program: Program) -> None:
 def test_too_many_or_no_ids_are_refused(program: Program, ids: str) -> None:
     answer = program.get("job_statuses/show_many", ids=ids)
 
-    assert (answer.status_code, read(answer)["error"]["title"]) == (400, "Invalid attribute")
-    assert "ids must have 1 to 100 ids from api/v2/job_statuses/show_many" in read(answer)["error"]["message"]
+    assert (answer.status_code, read(answer)["error"]["title"]) == (
+        400,
+        "Invalid attribute",
+    )
+    assert (
+        "ids must have 1 to 100 ids from api/v2/job_statuses/show_many"
+        in read(answer)["error"]["message"]
+    )
 
 
 def walk(program: Program, answer: Any, way: str) -> list[list[str]]:
@@ -195,16 +303,28 @@ def walk(program: Program, answer: Any, way: str) -> list[list[str]]:
         if link is None:
             return pages
         assert link.startswith("http://testserver/api/v2/job_statuses?")
-        answer = program.client.get(link, headers={"Authorization": f"Bearer {program.token}"})
+        answer = program.client.get(
+            link, headers={"Authorization": f"Bearer {program.token}"}
+        )
 
 
 def test_list_has_pages_both_ways(program: Program) -> None:
-    ids = [program.post_job("create", [item(number)])["id"] for number in range(5)][::-1]
+    ids = [program.post_job("create", [item(number)])["id"] for number in range(5)][
+        ::-1
+    ]
 
     first = program.get("job_statuses", **{"page[size]": 2, "locale": "en"})
     told = read(program.get("job_statuses", **{"page[size]": 2}))
-    last = read(program.get("job_statuses", **{"page[size]": 4, "page[after]": told["meta"]["after_cursor"]}))
-    before = program.get("job_statuses", **{"page[size]": 2, "page[before]": last["meta"]["after_cursor"]})
+    last = read(
+        program.get(
+            "job_statuses",
+            **{"page[size]": 4, "page[after]": told["meta"]["after_cursor"]},
+        )
+    )
+    before = program.get(
+        "job_statuses",
+        **{"page[size]": 2, "page[before]": last["meta"]["after_cursor"]},
+    )
 
     assert walk(program, first, "next") == [ids[:2], ids[2:4], ids[4:]]
     assert (told["meta"]["has_more"], told["links"]["prev"]) == (True, None)
@@ -213,13 +333,25 @@ def test_list_has_pages_both_ways(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"page[size]": "0"}, {"page[size]": "101"}, {"page[size]": "x"}, {"page[after]": "nonsense"},
-              {"page[after]": "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5"}, {"page[after]": "MQ==", "page[before]": "MQ=="}],
-)  # fmt: skip
-def test_page_that_makes_no_sense_is_refused(program: Program, query: dict[str, str]) -> None:
+    "query",
+    [
+        {"page[size]": "0"},
+        {"page[size]": "101"},
+        {"page[size]": "x"},
+        {"page[after]": "nonsense"},
+        {"page[after]": "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5"},
+        {"page[after]": "MQ==", "page[before]": "MQ=="},
+    ],
+)
+def test_page_that_makes_no_sense_is_refused(
+    program: Program, query: dict[str, str]
+) -> None:
     answer = program.get("job_statuses", **query)
 
-    assert (answer.status_code, read(answer)["error"]["title"]) == (400, "Invalid attribute")
+    assert (answer.status_code, read(answer)["error"]["title"]) == (
+        400,
+        "Invalid attribute",
+    )
 
 
 @pytest.fixture
@@ -232,7 +364,9 @@ def queries(program: Program) -> Callable[[], int]:
     return count
 
 
-def test_list_asks_no_more_for_more_jobs(program: Program, queries: Callable[[], int]) -> None:
+def test_list_asks_no_more_for_more_jobs(
+    program: Program, queries: Callable[[], int]
+) -> None:
     program.post_job("create", [item(1)])
     few = queries()
     for number in range(2, 5):

@@ -9,7 +9,9 @@ from tests.web import stages
 from tests.world import World, gadgets
 
 
-def test_batch_is_told_as_it_was_sent_and_answered(world: World, program: Programs) -> None:
+def test_batch_is_told_as_it_was_sent_and_answered(
+    world: World, program: Programs
+) -> None:
     world.object()
     job = world.run(gadgets(2), Action.CREATE)
     reader = program("read")
@@ -18,15 +20,41 @@ def test_batch_is_told_as_it_was_sent_and_answered(world: World, program: Progra
     answer = reader.call("GET", f"/batches/{listed[0]['id']}")
 
     told = answer.json()
-    assert [(one["number"], one["state"], one["rows"], one["succeeded"]) for one in listed] == [(1, "done", 2, 2)]
-    assert told["request"]["url"] == f"http://{world.sandbox.host}/api/v2/custom_objects/gadget/jobs"
-    assert told["request"]["headers"] == {"Authorization": "Basic ********", "Content-Type": "application/json"}
-    assert told["request"]["body"] == {"job": {"action": "create", "items": [
-        {"external_id": "g-1", "name": "Gadget 1", "custom_object_fields": {"serial": "AB-000001", "price": 1.5}},
-        {"external_id": "g-2", "name": "Gadget 2", "custom_object_fields": {"serial": "AB-000002", "price": 2.5}},
-    ]}}  # fmt: skip
-    assert (told["answer"]["job_status"]["id"], told["reply"]["status"]) == (told["job_status"], "completed")
-    assert [(one["number"], one["result"], one["http_status"]) for one in told["tries"]] == [(1, "accepted", 201)]
+    assert [
+        (one["number"], one["state"], one["rows"], one["succeeded"]) for one in listed
+    ] == [(1, "done", 2, 2)]
+    assert (
+        told["request"]["url"]
+        == f"http://{world.sandbox.host}/api/v2/custom_objects/gadget/jobs"
+    )
+    assert told["request"]["headers"] == {
+        "Authorization": "Basic ********",
+        "Content-Type": "application/json",
+    }
+    assert told["request"]["body"] == {
+        "job": {
+            "action": "create",
+            "items": [
+                {
+                    "external_id": "g-1",
+                    "name": "Gadget 1",
+                    "custom_object_fields": {"serial": "AB-000001", "price": 1.5},
+                },
+                {
+                    "external_id": "g-2",
+                    "name": "Gadget 2",
+                    "custom_object_fields": {"serial": "AB-000002", "price": 2.5},
+                },
+            ],
+        }
+    }
+    assert (told["answer"]["job_status"]["id"], told["reply"]["status"]) == (
+        told["job_status"],
+        "completed",
+    )
+    assert [
+        (one["number"], one["result"], one["http_status"]) for one in told["tries"]
+    ] == [(1, "accepted", 201)]
     assert world.sandbox.api_token not in answer.content.decode()
 
 
@@ -40,7 +68,9 @@ def test_batches_come_in_pages_and_by_state(program: Programs) -> None:
     second = reader.call("GET", first["next"].rpartition("/api/v1")[2]).json()
     done = reader.call("GET", f"/jobs/{job.code}/batches?state=done").json()
 
-    numbers = [[one["number"] for one in page["items"]] for page in (first, second, done)]
+    numbers = [
+        [one["number"] for one in page["items"]] for page in (first, second, done)
+    ]
     assert (numbers, second["next"]) == ([[1, 2], [3], [2]], None)
 
 
@@ -50,6 +80,9 @@ def test_program_of_another_connection_sees_no_batch(program: Programs) -> None:
     bound = program("read", make_connection(name="Other"))
     batch = Batch.objects.get(job=job)
 
-    statuses = [bound.call("GET", path).status_code for path in (f"/batches/{batch.pk}", f"/jobs/{job.code}/batches")]
+    statuses = [
+        bound.call("GET", path).status_code
+        for path in (f"/batches/{batch.pk}", f"/jobs/{job.code}/batches")
+    ]
 
     assert statuses == [404, 404]

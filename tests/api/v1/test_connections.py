@@ -35,17 +35,38 @@ def secrets_of(connection: Connection) -> dict[str, str]:
     return {name: stored.secret(name) for name in Connection.SECRETS}
 
 
-def test_connection_is_made_and_told_without_its_secret(program: Programs, boss: User) -> None:
-    answer = program("admin").call("POST", "/connections", ACME | {"production": True, "max_running_jobs": 20})
+def test_connection_is_made_and_told_without_its_secret(
+    program: Programs, boss: User
+) -> None:
+    answer = program("admin").call(
+        "POST", "/connections", ACME | {"production": True, "max_running_jobs": 20}
+    )
 
     made = Connection.objects.get()
-    assert (answer.status_code, answer.json()) == (201, {
-        "id": str(made.code), "name": "Acme", "host": "acme.zendesk.com", "base_url": "https://acme.zendesk.com",
-        "subdomain": "acme", "production": True,
-        "auth": {"method": "oauth_client", "client_id": "our-client", "email": None, "has_secret": True},
-        "requests_per_minute": 400, "share": 80, "max_running_jobs": 20, "posts_ahead": True, "tested_at": None,
-        "test": None, "created_at": made.created_at.isoformat().replace("+00:00", "Z"),
-    })  # fmt: skip
+    assert (answer.status_code, answer.json()) == (
+        201,
+        {
+            "id": str(made.code),
+            "name": "Acme",
+            "host": "acme.zendesk.com",
+            "base_url": "https://acme.zendesk.com",
+            "subdomain": "acme",
+            "production": True,
+            "auth": {
+                "method": "oauth_client",
+                "client_id": "our-client",
+                "email": None,
+                "has_secret": True,
+            },
+            "requests_per_minute": 400,
+            "share": 80,
+            "max_running_jobs": 20,
+            "posts_ahead": True,
+            "tested_at": None,
+            "test": None,
+            "created_at": made.created_at.isoformat().replace("+00:00", "Z"),
+        },
+    )
     assert secrets_of(made) == NO_SECRETS | {"client_secret": "s3cret"}
     assert made.secret_set_by == boss
 
@@ -53,16 +74,34 @@ def test_connection_is_made_and_told_without_its_secret(program: Programs, boss:
 @pytest.mark.parametrize(
     ("auth", "columns", "secrets"),
     [
-        ({"method": "oauth_client"} | CLIENT, ("our-client", ""), {"client_secret": "s3cret"}),
-        ({"method": "oauth_token", "access_token": "a"}, ("", ""), {"access_token": "a"}),
-        ({"method": "oauth_token", "access_token": "a", "refresh_token": "r"} | CLIENT, ("our-client", ""),
-         {"access_token": "a", "refresh_token": "r", "client_secret": "s3cret"}),
-        ({"method": "api_token", "email": "ops@acme.example", "token": " t "}, ("", "ops@acme.example"),
-         {"api_token": "t"}),
+        (
+            {"method": "oauth_client"} | CLIENT,
+            ("our-client", ""),
+            {"client_secret": "s3cret"},
+        ),
+        (
+            {"method": "oauth_token", "access_token": "a"},
+            ("", ""),
+            {"access_token": "a"},
+        ),
+        (
+            {"method": "oauth_token", "access_token": "a", "refresh_token": "r"}
+            | CLIENT,
+            ("our-client", ""),
+            {"access_token": "a", "refresh_token": "r", "client_secret": "s3cret"},
+        ),
+        (
+            {"method": "api_token", "email": "ops@acme.example", "token": " t "},
+            ("", "ops@acme.example"),
+            {"api_token": "t"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_connection_signs_in_each_way(
-    program: Programs, auth: dict[str, str], columns: tuple[str, str], secrets: dict[str, str]
+    program: Programs,
+    auth: dict[str, str],
+    columns: tuple[str, str],
+    secrets: dict[str, str],
 ) -> None:
     program("admin").call("POST", "/connections", ACME | {"auth": auth})
 
@@ -73,10 +112,15 @@ def test_connection_signs_in_each_way(
 
 @pytest.mark.parametrize(
     ("url", "host"),
-    [("https://acme.zendesk.com", "acme.zendesk.com"), ("HTTPS://Acme.Zendesk.com/", "acme.zendesk.com"),
-     ("http://127.0.0.1:8010", "127.0.0.1:8010")],
-)  # fmt: skip
-def test_connection_is_made_by_its_base_url(program: Programs, url: str, host: str) -> None:
+    [
+        ("https://acme.zendesk.com", "acme.zendesk.com"),
+        ("HTTPS://Acme.Zendesk.com/", "acme.zendesk.com"),
+        ("http://127.0.0.1:8010", "127.0.0.1:8010"),
+    ],
+)
+def test_connection_is_made_by_its_base_url(
+    program: Programs, url: str, host: str
+) -> None:
     body = {"name": "Acme", "base_url": url, "auth": CLIENT}
 
     answer = program("admin").call("POST", "/connections", body)
@@ -87,31 +131,68 @@ def test_connection_is_made_by_its_base_url(program: Programs, url: str, host: s
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"subdomain": None}, "body: send subdomain, or base_url for a host that JOBSUI_API_HOSTS lists."),
-        ({"base_url": "https://acme.zendesk.com"}, "body: send subdomain or base_url, not both."),
+        (
+            {"subdomain": None},
+            "body: send subdomain, or base_url for a host that JOBSUI_API_HOSTS lists.",
+        ),
+        (
+            {"base_url": "https://acme.zendesk.com"},
+            "body: send subdomain or base_url, not both.",
+        ),
         ({"subdomain": "evil.example"}, "'evil.example' is not a Zendesk subdomain."),
-        ({"subdomain": None, "base_url": "https://evil.example"}, "'evil.example' is not a Zendesk subdomain."),
-        ({"subdomain": None, "base_url": "https://acme"},
-         "The base URL of that host is https://acme.zendesk.com. Send it like this"),
-        ({"subdomain": None, "base_url": "http://acme.zendesk.com"},
-         "The base URL of that host is https://acme.zendesk.com. Send it like this"),
-        ({"subdomain": None, "base_url": "https://me:pw@acme.zendesk.com"}, "A base URL is https:// and a host"),
+        (
+            {"subdomain": None, "base_url": "https://evil.example"},
+            "'evil.example' is not a Zendesk subdomain.",
+        ),
+        (
+            {"subdomain": None, "base_url": "https://acme"},
+            "The base URL of that host is https://acme.zendesk.com. Send it like this",
+        ),
+        (
+            {"subdomain": None, "base_url": "http://acme.zendesk.com"},
+            "The base URL of that host is https://acme.zendesk.com. Send it like this",
+        ),
+        (
+            {"subdomain": None, "base_url": "https://me:pw@acme.zendesk.com"},
+            "A base URL is https:// and a host",
+        ),
         ({"name": " "}, "body.name: string should have at least 1 character."),
         ({"name": "x" * 81}, "body.name: string should have at most 80 characters."),
-        ({"auth": {"client_id": "c"}}, "body.auth.oauth_client.client_secret: field required."),
-        ({"auth": {"method": "password"}},
-         "body.auth: must be an object whose method is oauth_client, oauth_token or api_token."),
-        ({"auth": {"method": "api_token", "email": "nobody", "token": "t"}}, "Enter a valid email address."),
-        ({"max_running_jobs": 31}, "body.max_running_jobs: input should be less than or equal to 30."),
-        ({"requests_per_minute": 0}, "body.requests_per_minute: input should be greater than or equal to 1."),
+        (
+            {"auth": {"client_id": "c"}},
+            "body.auth.oauth_client.client_secret: field required.",
+        ),
+        (
+            {"auth": {"method": "password"}},
+            "body.auth: must be an object whose method is oauth_client, oauth_token or api_token.",
+        ),
+        (
+            {"auth": {"method": "api_token", "email": "nobody", "token": "t"}},
+            "Enter a valid email address.",
+        ),
+        (
+            {"max_running_jobs": 31},
+            "body.max_running_jobs: input should be less than or equal to 30.",
+        ),
+        (
+            {"requests_per_minute": 0},
+            "body.requests_per_minute: input should be greater than or equal to 1.",
+        ),
         ({"share": "80"}, "body.share: input should be a valid integer."),
-        ({"share": 0, "shade": 1}, "body.share: input should be greater than or equal to 1. And 1 more, in errors."),
+        (
+            {"share": 0, "shade": 1},
+            "body.share: input should be greater than or equal to 1. And 1 more, in errors.",
+        ),
     ],
-)  # fmt: skip
-def test_connection_that_cannot_work_is_not_made(program: Programs, changes: dict[str, Any], says: str) -> None:
+)
+def test_connection_that_cannot_work_is_not_made(
+    program: Programs, changes: dict[str, Any], says: str
+) -> None:
     answer = program("admin").call("POST", "/connections", ACME | changes)
 
-    assert (answer.status_code, says in answer.json()["detail"]) == (422, True), answer.json()
+    assert (answer.status_code, says in answer.json()["detail"]) == (422, True), (
+        answer.json()
+    )
     assert Connection.objects.count() == 0
 
 
@@ -128,36 +209,51 @@ def test_making_again_with_the_same_key_makes_nothing_twice(program: Programs) -
 
     first = administrator.call("POST", "/connections", ACME, idempotency_key="k1")
     again = administrator.call("POST", "/connections", ACME, idempotency_key="k1")
-    other = administrator.call("POST", "/connections", ACME | {"name": "Other"}, idempotency_key="k1")
+    other = administrator.call(
+        "POST", "/connections", ACME | {"name": "Other"}, idempotency_key="k1"
+    )
 
     assert (again.status_code, again.content) == (201, first.content)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
     assert Connection.objects.count() == 1
 
 
-def test_refused_request_may_be_mended_with_its_key(program: Programs, acme: Connection) -> None:
+def test_refused_request_may_be_mended_with_its_key(
+    program: Programs, acme: Connection
+) -> None:
     administrator = program("admin")
 
     refused = administrator.call("POST", "/connections", ACME, idempotency_key="k1")
-    mended = administrator.call("POST", "/connections", ACME | {"name": "Acme 2"}, idempotency_key="k1")
+    mended = administrator.call(
+        "POST", "/connections", ACME | {"name": "Acme 2"}, idempotency_key="k1"
+    )
 
     assert (refused.status_code, mended.status_code) == (422, 201)
 
 
-def test_program_bound_to_a_connection_makes_no_other(program: Programs, acme: Connection) -> None:
-    answer = program("admin", acme).call("POST", "/connections", ACME | {"name": "Acme 2"})
+def test_program_bound_to_a_connection_makes_no_other(
+    program: Programs, acme: Connection
+) -> None:
+    answer = program("admin", acme).call(
+        "POST", "/connections", ACME | {"name": "Acme 2"}
+    )
 
     assert (answer.status_code, answer.json()["code"]) == (403, "token_bound")
     assert Connection.objects.count() == 1
 
 
-def test_connections_are_listed_to_whom_they_concern(program: Programs, acme: Connection) -> None:
+def test_connections_are_listed_to_whom_they_concern(
+    program: Programs, acme: Connection
+) -> None:
     make_connection(name="Beta", host="beta.zendesk.com")
 
     every = program("read").call("GET", "/connections").json()
     own = program("read", acme).call("GET", "/connections").json()
 
-    assert ([each["name"] for each in every["items"]], every["next"]) == (["Acme", "Beta"], None)
+    assert ([each["name"] for each in every["items"]], every["next"]) == (
+        ["Acme", "Beta"],
+        None,
+    )
     assert [each["name"] for each in own["items"]] == ["Acme"]
 
 
@@ -165,12 +261,20 @@ def test_change_leaves_the_rest_as_it_was(program: Programs, acme: Connection) -
     administrator = program("admin")
     before = administrator.call("GET", f"/connections/{acme.code}").json()
 
-    answer = administrator.call("PATCH", f"/connections/{acme.code}", {"name": "Acme 2", "share": 50})
+    answer = administrator.call(
+        "PATCH", f"/connections/{acme.code}", {"name": "Acme 2", "share": 50}
+    )
     nothing = administrator.call("PATCH", f"/connections/{acme.code}", {})
 
-    assert (answer.status_code, answer.json()) == (200, before | {"name": "Acme 2", "share": 50})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        before | {"name": "Acme 2", "share": 50},
+    )
     assert (nothing.status_code, nothing.json()) == (200, answer.json())
-    assert secrets_of(acme) == NO_SECRETS | {"client_secret": "old-client_secret", "access_token": "old-access_token"}
+    assert secrets_of(acme) == NO_SECRETS | {
+        "client_secret": "old-client_secret",
+        "access_token": "old-access_token",
+    }
 
 
 @pytest.mark.parametrize(
@@ -178,7 +282,10 @@ def test_change_leaves_the_rest_as_it_was(program: Programs, acme: Connection) -
     [
         (CLIENT, {"client_secret": "s3cret"}),
         ({"method": "oauth_token", "access_token": "a"}, {"access_token": "a"}),
-        ({"method": "api_token", "email": "ops@acme.example", "token": "t"}, {"api_token": "t"}),
+        (
+            {"method": "api_token", "email": "ops@acme.example", "token": "t"},
+            {"api_token": "t"},
+        ),
     ],
 )
 def test_auth_is_replaced_as_a_whole(
@@ -187,43 +294,65 @@ def test_auth_is_replaced_as_a_whole(
     answer = program("admin").call("PATCH", f"/connections/{acme.code}", {"auth": auth})
 
     assert answer.json()["auth"] == {
-        "method": auth.get("method", "oauth_client"), "client_id": auth.get("client_id"), "email": auth.get("email"),
+        "method": auth.get("method", "oauth_client"),
+        "client_id": auth.get("client_id"),
+        "email": auth.get("email"),
         "has_secret": True,
-    }  # fmt: skip
+    }
     assert secrets_of(acme) == NO_SECRETS | secrets
 
 
-@pytest.mark.parametrize("place", [{"subdomain": "other"}, {"base_url": "http://127.0.0.1:8010"}])
-def test_stored_secret_goes_to_no_other_host(program: Programs, acme: Connection, place: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "place", [{"subdomain": "other"}, {"base_url": "http://127.0.0.1:8010"}]
+)
+def test_stored_secret_goes_to_no_other_host(
+    program: Programs, acme: Connection, place: dict[str, str]
+) -> None:
     administrator = program("admin")
 
     refused = administrator.call("PATCH", f"/connections/{acme.code}", place)
     between = Connection.objects.get().host
-    moved = administrator.call("PATCH", f"/connections/{acme.code}", place | {"auth": CLIENT})
+    moved = administrator.call(
+        "PATCH", f"/connections/{acme.code}", place | {"auth": CLIENT}
+    )
 
     said = "Type the secret again: a stored one is never sent to another place."
-    assert (refused.status_code, refused.json()["errors"]) == (422, [{"where": "client_secret", "message": said}])
+    assert (refused.status_code, refused.json()["errors"]) == (
+        422,
+        [{"where": "client_secret", "message": said}],
+    )
     assert (between, moved.status_code) == ("acme.zendesk.com", 200)
     assert secrets_of(acme) == NO_SECRETS | {"client_secret": "s3cret"}
 
 
-def test_connection_whose_jobs_run_does_not_move(program: Programs, acme: Connection) -> None:
+def test_connection_whose_jobs_run_does_not_move(
+    program: Programs, acme: Connection
+) -> None:
     stages.changed(stages.planned(state=JobState.RUNNING), connection=acme)
 
-    moved = program("admin").call("PATCH", f"/connections/{acme.code}", {"subdomain": "other", "auth": CLIENT})
+    moved = program("admin").call(
+        "PATCH", f"/connections/{acme.code}", {"subdomain": "other", "auth": CLIENT}
+    )
 
     assert (moved.status_code, moved.json()["detail"]) == (
-        409, "Jobs of this connection are running. Wait for their end before moving it.",
-    )  # fmt: skip
+        409,
+        "Jobs of this connection are running. Wait for their end before moving it.",
+    )
     assert Connection.objects.get(pk=acme.pk).host == "acme.zendesk.com"
 
 
-def test_connection_without_jobs_is_removed(program: Programs, acme: Connection) -> None:
+def test_connection_without_jobs_is_removed(
+    program: Programs, acme: Connection
+) -> None:
     make_object(acme)
 
     answer = program("admin").call("DELETE", f"/connections/{acme.code}")
 
-    assert (answer.status_code, answer.content, Connection.objects.count()) == (204, b"", 0)
+    assert (answer.status_code, answer.content, Connection.objects.count()) == (
+        204,
+        b"",
+        0,
+    )
 
 
 def test_connection_with_jobs_stays(program: Programs) -> None:
@@ -236,7 +365,9 @@ def test_connection_with_jobs_stays(program: Programs) -> None:
     assert Connection.objects.count() == 1
 
 
-def test_test_tells_whether_the_connection_works(program: Programs, world: World) -> None:
+def test_test_tells_whether_the_connection_works(
+    program: Programs, world: World
+) -> None:
     operator = program("run")
     path = f"/connections/{world.connection.code}"
 
@@ -244,9 +375,14 @@ def test_test_tells_whether_the_connection_works(program: Programs, world: World
     told = operator.call("GET", path).json()
 
     assert result | {"latency_ms": 0, "user": ""} == {
-        "ok": True, "status": 200, "latency_ms": 0, "user": "", "role": "admin", "requests_per_minute": 100_000,
+        "ok": True,
+        "status": 200,
+        "latency_ms": 0,
+        "user": "",
+        "role": "admin",
+        "requests_per_minute": 100_000,
         "error": "",
-    }  # fmt: skip
+    }
     assert (told["test"], told["tested_at"] is None) == (result, False)
 
 
@@ -255,11 +391,21 @@ def test_test_tells_why_the_connection_does_not_work(program: Programs) -> None:
 
     answer = program("run").call("POST", f"/connections/{connection.code}/test")
 
-    assert (answer.status_code, answer.json()["ok"], answer.json()["status"]) == (200, False, None)
-    assert re.match("The host refused the connection. Check the host and port", answer.json()["error"])
+    assert (answer.status_code, answer.json()["ok"], answer.json()["status"]) == (
+        200,
+        False,
+        None,
+    )
+    assert re.match(
+        "The host refused the connection. Check the host and port",
+        answer.json()["error"],
+    )
 
 
 def test_id_that_is_none_is_not_found(program: Programs) -> None:
-    answers = [program("read").call("GET", f"/connections/{text}") for text in ("acme", UUID(UNKNOWN), "%00", "1")]
+    answers = [
+        program("read").call("GET", f"/connections/{text}")
+        for text in ("acme", UUID(UNKNOWN), "%00", "1")
+    ]
 
     assert [answer.status_code for answer in answers] == [404] * 4

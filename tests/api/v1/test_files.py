@@ -21,7 +21,9 @@ def part(content: bytes = b"a\n1\n", name: str = "rows.csv") -> SimpleUploadedFi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_upload_is_kept_as_it_came_and_read(program: Programs, doorbell: Doorbell) -> None:
+def test_upload_is_kept_as_it_came_and_read(
+    program: Programs, doorbell: Doorbell
+) -> None:
     runner = program("run")
 
     answer = upload(runner, CONTENT, encoding="cp1252")
@@ -30,15 +32,29 @@ def test_upload_is_kept_as_it_came_and_read(program: Programs, doorbell: Doorbel
     told = runner.call("GET", f"/files/{answer.json()['id']}").json()
     assert (answer.status_code, answer.json()["state"]) == (201, "reading")
     assert told == {
-        "id": str(File.objects.get().code), "name": "rows.csv", "state": "ready", "format": "csv",
-        "size": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest(), "encoding": "cp1252", "delimiter": ";",
-        "sheets": [], "columns": ["name", "price"], "rows": 2,
-        "sample": [{"row": 2, "cells": ["Müller", "1"]}, {"row": 3, "cells": ["Meyer", "2"]}], "error": None,
-    }  # fmt: skip
+        "id": str(File.objects.get().code),
+        "name": "rows.csv",
+        "state": "ready",
+        "format": "csv",
+        "size": len(CONTENT),
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        "encoding": "cp1252",
+        "delimiter": ";",
+        "sheets": [],
+        "columns": ["name", "price"],
+        "rows": 2,
+        "sample": [
+            {"row": 2, "cells": ["Müller", "1"]},
+            {"row": 3, "cells": ["Meyer", "2"]},
+        ],
+        "error": None,
+    }
 
 
 @pytest.mark.django_db(transaction=True)
-def test_file_that_cannot_be_read_says_why(program: Programs, doorbell: Doorbell) -> None:
+def test_file_that_cannot_be_read_says_why(
+    program: Programs, doorbell: Doorbell
+) -> None:
     runner = program("run")
 
     code = upload(runner, CONTENT).json()["id"]
@@ -46,7 +62,9 @@ def test_file_that_cannot_be_read_says_why(program: Programs, doorbell: Doorbell
 
     told = runner.call("GET", f"/files/{code}").json()
     assert (told["state"], told["rows"]) == ("rejected", None)
-    assert told["error"].startswith("The file is not UTF-8: line 2 has a byte (0xFC) that does not fit.")
+    assert told["error"].startswith(
+        "The file is not UTF-8: line 2 has a byte (0xFC) that does not fit."
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,24 +72,43 @@ def test_file_that_cannot_be_read_says_why(program: Programs, doorbell: Doorbell
     [
         ({}, 422, "file.file: field required."),
         ({"file": "a,b"}, 422, "file.file: field required."),
-        ({"file": [part(), part()]}, 422, "Send one file, as the part “file” of multipart/form-data"),
-        ({"file": part(), "other": part()}, 422, "Send one file, as the part “file” of multipart/form-data"),
+        (
+            {"file": [part(), part()]},
+            422,
+            "Send one file, as the part “file” of multipart/form-data",
+        ),
+        (
+            {"file": part(), "other": part()},
+            422,
+            "Send one file, as the part “file” of multipart/form-data",
+        ),
         ({"file": part(b"")}, 422, "The file is empty."),
         ({"file": part(b"a" * 1001)}, 422, "The file is larger than 0 MB."),
-        ({"file": part(), "encoding": "klingon"}, 422, "form.encoding: is not known; it can be utf-8, cp1252"),
+        (
+            {"file": part(), "encoding": "klingon"},
+            422,
+            "form.encoding: is not known; it can be utf-8, cp1252",
+        ),
         ({"file": part(), "delimiter": "x"}, 422, "form.delimiter: input should be"),
         ({"file": part(), "sheet": "\x00"}, 422, "form.sheet: holds characters"),
     ],
 )
 def test_bad_upload_is_refused_and_leaves_nothing(
-    program: Programs, settings: Settings, parts: dict[str, Any], status: int, detail: str
+    program: Programs,
+    settings: Settings,
+    parts: dict[str, Any],
+    status: int,
+    detail: str,
 ) -> None:
     settings.MAX_UPLOAD_BYTES = 1000
     before = kept()
 
     answer = send(program("run"), parts)
 
-    assert (answer.status_code, answer.json()["detail"][: len(detail)]) == (status, detail)
+    assert (answer.status_code, answer.json()["detail"][: len(detail)]) == (
+        status,
+        detail,
+    )
     assert kept() == before
 
 
@@ -79,22 +116,40 @@ def test_body_that_is_no_form_is_refused(program: Programs) -> None:
     headers = {"Authorization": f"Bearer {program('run').token}"}
     before = kept()
 
-    broken = Client().post("/api/v1/files", b"x", content_type="multipart/form-data; boundary=", headers=headers)
-    other = Client().post("/api/v1/files", b"{}", content_type="application/json", headers=headers)
+    broken = Client().post(
+        "/api/v1/files",
+        b"x",
+        content_type="multipart/form-data; boundary=",
+        headers=headers,
+    )
+    other = Client().post(
+        "/api/v1/files", b"{}", content_type="application/json", headers=headers
+    )
 
     assert (broken.status_code, other.status_code) == (400, 422)
     assert kept() == before
 
 
-def test_upload_far_too_large_is_refused_before_it_is_read(program: Programs, settings: Settings) -> None:
+def test_upload_far_too_large_is_refused_before_it_is_read(
+    program: Programs, settings: Settings
+) -> None:
     settings.MAX_UPLOAD_BYTES = 1024**2
-    headers = {"Authorization": f"Bearer {program('run').token}", "Content-Length": str(12 * 1024**2)}
+    headers = {
+        "Authorization": f"Bearer {program('run').token}",
+        "Content-Length": str(12 * 1024**2),
+    }
 
-    answer = Client().post("/api/v1/files", b"", content_type="multipart/form-data; boundary=x", headers=headers)
+    answer = Client().post(
+        "/api/v1/files",
+        b"",
+        content_type="multipart/form-data; boundary=x",
+        headers=headers,
+    )
 
     assert (answer.status_code, answer.json()["detail"]) == (
-        413, "Files may be at most 1 MB: split it, or raise JOBSUI_MAX_UPLOAD_MB."
-    )  # fmt: skip
+        413,
+        "Files may be at most 1 MB: split it, or raise JOBSUI_MAX_UPLOAD_MB.",
+    )
 
 
 def test_reading_token_uploads_nothing(program: Programs) -> None:
@@ -106,12 +161,16 @@ def test_reading_token_uploads_nothing(program: Programs) -> None:
     assert kept() == before
 
 
-def test_program_of_one_connection_sees_only_files_of_its_owner(program: Programs) -> None:
+def test_program_of_one_connection_sees_only_files_of_its_owner(
+    program: Programs,
+) -> None:
     bound = program("run", make_connection())
     foreign = make_file("a\n1\n", uploaded_by=make_user("ana"))
     own = upload(bound, CONTENT).json()["id"]
 
-    statuses = [bound.call("GET", f"/files/{code}").status_code for code in (own, foreign.code)]
+    statuses = [
+        bound.call("GET", f"/files/{code}").status_code for code in (own, foreign.code)
+    ]
 
     assert statuses == [200, 404]
 
@@ -123,6 +182,10 @@ def test_upload_sent_again_is_kept_once(program: Programs) -> None:
     first, again = (upload(runner, CONTENT, key="k-1") for _ in range(2))
     other = upload(runner, CONTENT + b"x;3\n", key="k-1")
 
-    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    assert (first.status_code, again.status_code, again.content) == (
+        201,
+        201,
+        first.content,
+    )
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
     assert (File.objects.count(), len(stored() - before)) == (1, 1)

@@ -26,8 +26,12 @@ def body(transactional_db: None) -> dict[str, Any]:
     """A job of an object whose fields are known."""
     to = stages.gadget()
     CustomObject.objects.update(read_at=timezone.now())
-    return {"connection": to.connection.name, "object": to.key, "action": "create_or_update_by_external_id",
-            "items": ITEMS}  # fmt: skip
+    return {
+        "connection": to.connection.name,
+        "object": to.key,
+        "action": "create_or_update_by_external_id",
+        "items": ITEMS,
+    }
 
 
 def made(program: Program, body: dict[str, Any], key: str = "k-1") -> Any:
@@ -47,23 +51,37 @@ def at_once(times: int, act: Callable[[], Any]) -> list[Any]:
         return list(pool.map(acted, range(times)))
 
 
-def test_twenty_equal_requests_at_once_make_one_job(program: Programs, body: dict[str, Any]) -> None:
+def test_twenty_equal_requests_at_once_make_one_job(
+    program: Programs, body: dict[str, Any]
+) -> None:
     token = program("run").token
     before = stored()
 
     answers = at_once(20, lambda: made(Program(token), body))
 
-    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
-    assert (Job.objects.count(), File.objects.count(), len(stored() - before)) == (1, 1, 1)
+    assert {(answer.status_code, answer.content) for answer in answers} == {
+        (201, answers[0].content)
+    }
+    assert (Job.objects.count(), File.objects.count(), len(stored() - before)) == (
+        1,
+        1,
+        1,
+    )
 
 
-def test_another_request_with_the_key_is_refused(program: Programs, body: dict[str, Any]) -> None:
+def test_another_request_with_the_key_is_refused(
+    program: Programs, body: dict[str, Any]
+) -> None:
     runner = program("run")
     made(runner, body)
 
     answer = made(runner, body | {"launch": True})
 
-    assert (answer.status_code, answer.json()["code"], Job.objects.count()) == (409, "idempotency_key_reused", 1)
+    assert (answer.status_code, answer.json()["code"], Job.objects.count()) == (
+        409,
+        "idempotency_key_reused",
+        1,
+    )
 
 
 def test_answer_stays_the_first_one_when_the_job_has_gone_on(
@@ -75,15 +93,24 @@ def test_answer_stays_the_first_one_when_the_job_has_gone_on(
 
     again = made(runner, body)
 
-    assert (Job.objects.get().state, again.content, again["Idempotency-Replayed"]) == ("ready", first.content, "true")
+    assert (Job.objects.get().state, again.content, again["Idempotency-Replayed"]) == (
+        "ready",
+        first.content,
+        "true",
+    )
 
 
-def test_keys_of_two_people_are_two_keys(program: Programs, body: dict[str, Any]) -> None:
+def test_keys_of_two_people_are_two_keys(
+    program: Programs, body: dict[str, Any]
+) -> None:
     other = Program(tokens.make(make_user("ana"), "Hers")[1])
 
     answers = [made(one, body) for one in (program("run"), other)]
 
-    assert ([answer.status_code for answer in answers], Job.objects.count()) == ([201, 201], 2)
+    assert ([answer.status_code for answer in answers], Job.objects.count()) == (
+        [201, 201],
+        2,
+    )
 
 
 def test_key_is_forgotten_after_a_day(program: Programs, body: dict[str, Any]) -> None:
@@ -96,17 +123,26 @@ def test_key_is_forgotten_after_a_day(program: Programs, body: dict[str, Any]) -
     assert (Job.objects.count(), Replay.objects.count()) == (2, 1)
 
 
-def test_request_that_was_refused_may_be_mended(program: Programs, body: dict[str, Any]) -> None:
+def test_request_that_was_refused_may_be_mended(
+    program: Programs, body: dict[str, Any]
+) -> None:
     runner = program("run")
 
     refused = made(runner, body | {"mapping": {"price": "nothing"}})
     mended = made(runner, body)
 
-    assert (refused.status_code, mended.status_code, Job.objects.count()) == (422, 201, 1)
+    assert (refused.status_code, mended.status_code, Job.objects.count()) == (
+        422,
+        201,
+        1,
+    )
 
 
 def test_request_that_is_cut_off_leaves_nothing_and_can_be_sent_again(
-    program: Programs, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch, doorbell: Doorbell
+    program: Programs,
+    body: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    doorbell: Doorbell,
 ) -> None:
     runner = program("run")
     before = stored()
@@ -118,7 +154,13 @@ def test_request_that_is_cut_off_leaves_nothing_and_can_be_sent_again(
         patched.setattr(unattended, "aim", cut_off)
         with pytest.raises(KeyboardInterrupt):
             made(runner, body)
-    left = (Job.objects.count(), File.objects.count(), Replay.objects.count(), stored() - before, list(doorbell))
+    left = (
+        Job.objects.count(),
+        File.objects.count(),
+        Replay.objects.count(),
+        stored() - before,
+        list(doorbell),
+    )
     again = made(runner, body)
 
     assert left == (0, 0, 0, set(), [])
@@ -126,7 +168,13 @@ def test_request_that_is_cut_off_leaves_nothing_and_can_be_sent_again(
 
 
 @pytest.mark.parametrize("key", ["k" * 256, "a\tb"])
-def test_key_that_is_none_is_refused(program: Programs, body: dict[str, Any], key: str) -> None:
+def test_key_that_is_none_is_refused(
+    program: Programs, body: dict[str, Any], key: str
+) -> None:
     answer = made(program("run"), body, key)
 
-    assert (answer.status_code, answer.json()["code"], Job.objects.count()) == (400, "bad_idempotency_key", 0)
+    assert (answer.status_code, answer.json()["code"], Job.objects.count()) == (
+        400,
+        "bad_idempotency_key",
+        0,
+    )

@@ -43,22 +43,49 @@ def test_job_of_a_file_is_launched_and_told(world: World, program: Programs) -> 
 
     job = Job.objects.get()
     assert told == {
-        "id": str(job.code), "url": f"http://testserver/jobs/{job.code}/", "state": "completed",
-        "connection": str(world.connection.code), "object": "gadget", "action": "create", "file": file,
-        "parent": None, "created_by": "boss", "created_at": told["created_at"], "started_at": told["started_at"],
-        "finished_at": told["finished_at"], "error": None,
-        "counts": {"rows": 250, "created": 250} | dict.fromkeys(
-            ["pending", "updated", "created_or_updated", "deleted", "unchanged", "invalid", "failed", "uncertain",
-             "cancelled"], 0),
-        "batches": {"total": 3, "waiting": 0, "in_flight": 0, "done": 3}, "records_per_second": None,
-        "eta_seconds": None, "held_by": None,
-    }  # fmt: skip
+        "id": str(job.code),
+        "url": f"http://testserver/jobs/{job.code}/",
+        "state": "completed",
+        "connection": str(world.connection.code),
+        "object": "gadget",
+        "action": "create",
+        "file": file,
+        "parent": None,
+        "created_by": "boss",
+        "created_at": told["created_at"],
+        "started_at": told["started_at"],
+        "finished_at": told["finished_at"],
+        "error": None,
+        "counts": {"rows": 250, "created": 250}
+        | dict.fromkeys(
+            [
+                "pending",
+                "updated",
+                "created_or_updated",
+                "deleted",
+                "unchanged",
+                "invalid",
+                "failed",
+                "uncertain",
+                "cancelled",
+            ],
+            0,
+        ),
+        "batches": {"total": 3, "waiting": 0, "in_flight": 0, "done": 3},
+        "records_per_second": None,
+        "eta_seconds": None,
+        "held_by": None,
+    }
     assert len(world.records()) == 250
 
 
 def test_job_of_items_is_launched(world: World, program: Programs) -> None:
     world.object()
-    item = {"external_id": "g-1", "name": "Größe", "custom_object_fields": {"serial": "AB-000001", "insured": True}}
+    item = {
+        "external_id": "g-1",
+        "name": "Größe",
+        "custom_object_fields": {"serial": "AB-000001", "insured": True},
+    }
 
     told = given(world, program("run"), items=[item], launch=True)
 
@@ -81,27 +108,48 @@ def test_columns_fill_what_the_mapping_says(world: World, program: Programs) -> 
 def test_job_waits_ready_until_it_is_launched(world: World, program: Programs) -> None:
     world.object()
     runner = program("run")
-    ready = given(world, runner, items=gadgets(2), rules={"weight": "low", "stop_percent": None})
+    ready = given(
+        world, runner, items=gadgets(2), rules={"weight": "low", "stop_percent": None}
+    )
 
     launched = runner.call("POST", f"/jobs/{ready['id']}/launch")
     again = runner.call("POST", f"/jobs/{ready['id']}/launch")
 
     job = Job.objects.get()
-    assert (ready["state"], launched.status_code, again.status_code) == ("ready", 200, 409)
-    assert (job.state, job.weight, job.stop_percent, job.stop_rows) == (JobState.QUEUED, 1, None, 1000)
+    assert (ready["state"], launched.status_code, again.status_code) == (
+        "ready",
+        200,
+        409,
+    )
+    assert (job.state, job.weight, job.stop_percent, job.stop_rows) == (
+        JobState.QUEUED,
+        1,
+        None,
+        1000,
+    )
 
 
-def test_job_that_is_still_read_is_launched_once_it_is_ready(world: World, program: Programs) -> None:
+def test_job_that_is_still_read_is_launched_once_it_is_ready(
+    world: World, program: Programs
+) -> None:
     world.object()
     runner = program("run")
     made = runner.call("POST", "/jobs", CREATE | {"items": gadgets(101)}).json()
 
-    runner.call("POST", f"/jobs/{made['id']}/launch", {"canary": True, "rules": {"stop_refusals": 3}})
+    runner.call(
+        "POST",
+        f"/jobs/{made['id']}/launch",
+        {"canary": True, "rules": {"stop_refusals": 3}},
+    )
     world.doorbell.answer()
     waits = now(runner, made)
     approved = runner.call("POST", f"/jobs/{made['id']}/resume").json()
 
-    assert (waits["state"], waits["counts"]["created"], waits["held_by"]) == ("paused", 100, "approval")
+    assert (waits["state"], waits["counts"]["created"], waits["held_by"]) == (
+        "paused",
+        100,
+        "approval",
+    )
     assert (approved["state"], approved["counts"]["pending"]) == ("running", 1)
     assert Job.objects.get().stop_refusals == 3
 
@@ -109,35 +157,86 @@ def test_job_that_is_still_read_is_launched_once_it_is_ready(world: World, progr
 def test_draft_that_needs_a_person_says_why(world: World, program: Programs) -> None:
     world.object()
 
-    told = given(world, program("run"), items=[{"name": "One", "serial": "x"}], launch=True)
+    told = given(
+        world, program("run"), items=[{"name": "One", "serial": "x"}], launch=True
+    )
 
     assert (told["state"], told["error"]) == (
-        "ready", "1 row with problems: mend the file and upload it again, or go back and leave them out."
-    )  # fmt: skip
+        "ready",
+        "1 row with problems: mend the file and upload it again, or go back and leave them out.",
+    )
 
 
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
         ({}, 422, "body: give either file, the id of an uploaded file, or items."),
-        ({"file": "{file}", "items": [{"a": 1}]}, 422, "body: give either file, the id of an uploaded file, or items."),
+        (
+            {"file": "{file}", "items": [{"a": 1}]},
+            422,
+            "body: give either file, the id of an uploaded file, or items.",
+        ),
         ({"items": []}, 422, "body.items: list should have at least 1 item"),
         ({"items": ["g-1"]}, 422, "body.items.0: input should be a valid dictionary."),
-        ({"file": "{file}", "connection": "Nope"}, 422, "The connection is not known, or this token does not see it."),
-        ({"file": "00000000-0000-0000-0000-000000000000"}, 422, "The file is not known"),
+        (
+            {"file": "{file}", "connection": "Nope"},
+            422,
+            "The connection is not known, or this token does not see it.",
+        ),
+        (
+            {"file": "00000000-0000-0000-0000-000000000000"},
+            422,
+            "The file is not known",
+        ),
         ({"file": "{rejected}"}, 422, "rows.csv cannot be read. It is a picture."),
-        ({"file": "{file}", "object": "nope"}, 422, "nope could not be read. Zendesk does not know this"),
+        (
+            {"file": "{file}", "object": "nope"},
+            422,
+            "nope could not be read. Zendesk does not know this",
+        ),
         ({"file": "{file}", "object": "a/b"}, 422, "'a/b' is not an object key"),
-        ({"file": "{file}", "action": "upsert"}, 422, "body.action: input should be 'create', 'update',"),
-        ({"file": "{file}", "mapping": {"name": "colour"}}, 422, "'colour' is no field that this action can fill."),
-        ({"file": "{file}", "mapping": {"nom": "name", "serial": "serial"}}, 422, "The file has no column 'nom'."),
-        ({"file": "{file}", "mapping": {"name": "name"}}, 422, "Serial must be filled. Choose its column."),
-        ({"file": "{file}", "action": "delete"}, 422, "Zendesk ID must be filled. Choose its column."),
-        ({"file": "{file}", "options": {"compare": True}}, 422, "body.options.compare: extra inputs"),
-        ({"file": "{file}", "rules": {"stop_percent": 101}}, 422, "body.rules.stop_percent"),
-        ({"items": [{"a": 1}], "mapping": {"a": "na\x00me"}}, 422, "body.mapping.a: holds characters"),
+        (
+            {"file": "{file}", "action": "upsert"},
+            422,
+            "body.action: input should be 'create', 'update',",
+        ),
+        (
+            {"file": "{file}", "mapping": {"name": "colour"}},
+            422,
+            "'colour' is no field that this action can fill.",
+        ),
+        (
+            {"file": "{file}", "mapping": {"nom": "name", "serial": "serial"}},
+            422,
+            "The file has no column 'nom'.",
+        ),
+        (
+            {"file": "{file}", "mapping": {"name": "name"}},
+            422,
+            "Serial must be filled. Choose its column.",
+        ),
+        (
+            {"file": "{file}", "action": "delete"},
+            422,
+            "Zendesk ID must be filled. Choose its column.",
+        ),
+        (
+            {"file": "{file}", "options": {"compare": True}},
+            422,
+            "body.options.compare: extra inputs",
+        ),
+        (
+            {"file": "{file}", "rules": {"stop_percent": 101}},
+            422,
+            "body.rules.stop_percent",
+        ),
+        (
+            {"items": [{"a": 1}], "mapping": {"a": "na\x00me"}},
+            422,
+            "body.mapping.a: holds characters",
+        ),
     ],
-)  # fmt: skip
+)
 def test_job_that_cannot_work_is_refused_and_leaves_nothing(
     world: World, program: Programs, body: dict[str, Any], status: int, detail: str
 ) -> None:
@@ -145,23 +244,39 @@ def test_job_that_cannot_work_is_refused_and_leaves_nothing(
     file = make_file("name,serial\nOne,AB-000001\n")
     rejected = make_file("a\n1\n", state="rejected", error="It is a picture.")
     if "file" in body:
-        body = body | {"file": body["file"].format(file=file.code, rejected=rejected.code)}
+        body = body | {
+            "file": body["file"].format(file=file.code, rejected=rejected.code)
+        }
     before = kept()
 
     answer = program("run").call("POST", "/jobs", CREATE | body)
 
-    assert (answer.status_code, answer.json()["detail"][: len(detail)]) == (status, detail)
+    assert (answer.status_code, answer.json()["detail"][: len(detail)]) == (
+        status,
+        detail,
+    )
     assert (Job.objects.count(), kept()) == (0, before)
 
 
 @pytest.mark.django_db
-def test_new_object_cannot_be_looked_up_where_zendesk_is_not_there(program: Programs) -> None:
+def test_new_object_cannot_be_looked_up_where_zendesk_is_not_there(
+    program: Programs,
+) -> None:
     to = stages.gadget()
-    body = {"connection": str(to.connection.code), "object": "other", "action": "create", "items": [{"a": 1}]}
+    body = {
+        "connection": str(to.connection.code),
+        "object": "other",
+        "action": "create",
+        "items": [{"a": 1}],
+    }
 
     answer = program("run").call("POST", "/jobs", body)
 
-    assert (answer.status_code, answer.json()["code"], Job.objects.count()) == (502, "zendesk_unreachable", 0)
+    assert (answer.status_code, answer.json()["code"], Job.objects.count()) == (
+        502,
+        "zendesk_unreachable",
+        0,
+    )
 
 
 def test_draft_is_changed_and_checked_again(world: World, program: Programs) -> None:
@@ -169,15 +284,28 @@ def test_draft_is_changed_and_checked_again(world: World, program: Programs) -> 
     runner = program("run")
     made = given(world, runner, items=[{"a": "One", "serial": "AB-000001"}])
 
-    answer = runner.call("PATCH", f"/jobs/{made['id']}", {
-        "mapping": {"a": "name", "serial": "serial"}, "options": {"blank": "clear"}, "rules": {"stop_rows": 5},
-    })  # fmt: skip
+    answer = runner.call(
+        "PATCH",
+        f"/jobs/{made['id']}",
+        {
+            "mapping": {"a": "name", "serial": "serial"},
+            "options": {"blank": "clear"},
+            "rules": {"stop_rows": 5},
+        },
+    )
     world.doorbell.answer()
 
     job = Job.objects.get()
-    assert (made["state"], made["error"]) == ("draft", "Name must be filled. Choose its column.")
+    assert (made["state"], made["error"]) == (
+        "draft",
+        "Name must be filled. Choose its column.",
+    )
     assert (answer.status_code, answer.json()["error"]) == (200, None)
-    assert (job.state, job.mapping, job.stop_rows) == (JobState.READY, {"a": "name", "serial": "field:serial"}, 5)
+    assert (job.state, job.mapping, job.stop_rows) == (
+        JobState.READY,
+        {"a": "name", "serial": "field:serial"},
+        5,
+    )
     assert (job.options["blank"], job.options["own_external_ids"]) == ("clear", True)
 
 
@@ -185,10 +313,15 @@ def test_draft_is_changed_and_checked_again(world: World, program: Programs) -> 
 def test_change_that_cannot_work_changes_nothing(program: Programs) -> None:
     job = stages.checked()
 
-    answer = program("run").call("PATCH", f"/jobs/{job.code}", {"mapping": {"price": "price"}})
+    answer = program("run").call(
+        "PATCH", f"/jobs/{job.code}", {"mapping": {"price": "price"}}
+    )
 
     job.refresh_from_db()
-    assert (answer.status_code, answer.json()["detail"]) == (422, "External ID must be filled. Choose its column.")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "External ID must be filled. Choose its column.",
+    )
     assert (job.state, len(job.mapping)) == (JobState.READY, 2)
 
 
@@ -198,7 +331,9 @@ def test_launched_job_takes_rules_and_no_mapping(program: Programs) -> None:
     runner = program("run")
 
     ruled = runner.call("PATCH", f"/jobs/{job.code}", {"rules": {"weight": "high"}})
-    mapped = runner.call("PATCH", f"/jobs/{job.code}", {"mapping": {}, "rules": {"weight": "low"}})
+    mapped = runner.call(
+        "PATCH", f"/jobs/{job.code}", {"mapping": {}, "rules": {"weight": "low"}}
+    )
 
     job.refresh_from_db()
     assert (ruled.status_code, mapped.status_code, job.weight) == (200, 409, 16)
@@ -209,40 +344,73 @@ def test_draft_is_thrown_away_and_a_launched_job_is_not(program: Programs) -> No
     runner = program("run")
     draft, launched = stages.checked(), stages.planned()
 
-    statuses = [runner.call("DELETE", f"/jobs/{job.code}").status_code for job in (draft, launched)]
+    statuses = [
+        runner.call("DELETE", f"/jobs/{job.code}").status_code
+        for job in (draft, launched)
+    ]
 
-    assert (statuses, list(Job.objects.all()), File.objects.count()) == ([204, 409], [launched], 1)
+    assert (statuses, list(Job.objects.all()), File.objects.count()) == (
+        [204, 409],
+        [launched],
+        1,
+    )
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("query", "names"),
-    [("", ["new", "old", "draft"]), ("state=draft", ["draft"]), ("state=completed", ["old"]),
-     ("connection=Acme", ["new", "draft"]), ("connection={other}", ["old"]), ("connection=Nope", []),
-     ("object=asset", ["old"]), ("object=ass", []), ("action=delete", []), ("action=create", ["new"]),
-     ("created_by=ana", ["new"]), ("q=LD.c", ["old"]), ("created_after=2026-01-02T00:00:00Z", ["new", "old"]),
-     ("created_before=2026-01-03", ["draft"]), ("created_after=0001-01-01", None), ("state=done", None),
-     ("limit=0", None), ("q=%00", None), ("cursor=nonsense", None)],
-)  # fmt: skip
-def test_jobs_are_found_by_what_they_are(program: Programs, query: str, names: list[str] | None) -> None:
+    [
+        ("", ["new", "old", "draft"]),
+        ("state=draft", ["draft"]),
+        ("state=completed", ["old"]),
+        ("connection=Acme", ["new", "draft"]),
+        ("connection={other}", ["old"]),
+        ("connection=Nope", []),
+        ("object=asset", ["old"]),
+        ("object=ass", []),
+        ("action=delete", []),
+        ("action=create", ["new"]),
+        ("created_by=ana", ["new"]),
+        ("q=LD.c", ["old"]),
+        ("created_after=2026-01-02T00:00:00Z", ["new", "old"]),
+        ("created_before=2026-01-03", ["draft"]),
+        ("created_after=0001-01-01", None),
+        ("state=done", None),
+        ("limit=0", None),
+        ("q=%00", None),
+        ("cursor=nonsense", None),
+    ],
+)
+def test_jobs_are_found_by_what_they_are(
+    program: Programs, query: str, names: list[str] | None
+) -> None:
     to = stages.gadget(make_connection(host=stages.NOWHERE))
     other = make_object(make_connection(name="Other"), "asset", fields=GADGET)
     facts: dict[str, dict[str, Any]] = {
         "draft": {"created_at": "2026-01-01T12:00Z"},
         "old": {"created_at": "2026-01-03T12:00Z", "state": JobState.COMPLETED},
-        "new": {"created_at": "2026-01-04T12:00Z", "state": JobState.RUNNING, "action": Action.CREATE,
-                "created_by": make_user("ana")},
-    }  # fmt: skip
+        "new": {
+            "created_at": "2026-01-04T12:00Z",
+            "state": JobState.RUNNING,
+            "action": Action.CREATE,
+            "created_by": make_user("ana"),
+        },
+    }
     for name, fields in facts.items():
         job = stages.draft(CSV, to=other if name == "old" else to, **fields)
         File.objects.filter(pk=job.file_id).update(name=f"{name}.csv")
 
-    answer = program("read").call("GET", f"/jobs?{query.format(other=other.connection.code)}")
+    answer = program("read").call(
+        "GET", f"/jobs?{query.format(other=other.connection.code)}"
+    )
 
     if names is None:
         assert answer.status_code == 422
     else:
-        found = [Job.objects.get(code=told["id"]).file.name for told in answer.json()["items"]]
+        found = [
+            Job.objects.get(code=told["id"]).file.name
+            for told in answer.json()["items"]
+        ]
         assert found == [f"{name}.csv" for name in names]
 
 
@@ -254,7 +422,11 @@ def test_list_of_jobs_takes_the_same_queries_however_long(
     reader = program("read")
     parent = stages.settled(CSV, stages.failed())
     for _ in range(jobs):
-        stages.planned(parent=parent, created_by=make_user(f"ana-{Job.objects.count()}"), pace=[[time.time() - 9, 0]])
+        stages.planned(
+            parent=parent,
+            created_by=make_user(f"ana-{Job.objects.count()}"),
+            pace=[[time.time() - 9, 0]],
+        )
     reader.call("GET", "/jobs?limit=1")
 
     with django_assert_num_queries(3):  # The token, the jobs, their batches in flight.
@@ -277,7 +449,9 @@ def test_list_of_jobs_is_followed_page_by_page(program: Programs) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_wait_is_over_when_the_job_is(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_is_over_when_the_job_is(
+    program: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.02)
     job, reader = stages.planned(), program("read")
     finish = threading.Timer(0.2, _complete, [job])
@@ -303,7 +477,9 @@ def test_wait_ends_at_once_where_a_person_is_next(program: Programs, made: Any) 
 
 
 @pytest.mark.django_db
-def test_only_so_many_wait_at_once(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_wait_at_once(
+    program: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(waiting, "places", threading.BoundedSemaphore(1))
     job, reader = stages.planned(), program("read")
     waiting.places.acquire()
@@ -315,14 +491,20 @@ def test_only_so_many_wait_at_once(program: Programs, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.django_db
-def test_wait_looks_and_then_tells_the_job_as_it_is(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_looks_and_then_tells_the_job_as_it_is(
+    program: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.3)
     job, reader = stages.planned(), program("read")
 
     with CaptureQueriesContext(database) as asked:
         answer = reader.call("GET", f"/jobs/{job.code}?wait=1")
 
-    looks = [query["sql"] for query in asked if query["sql"].startswith('SELECT "jobs_job"."id", "jobs_job"."state"')]
+    looks = [
+        query["sql"]
+        for query in asked
+        if query["sql"].startswith('SELECT "jobs_job"."id", "jobs_job"."state"')
+    ]
     assert (answer.json()["state"], 3 <= len(looks) <= 6) == ("queued", True)
 
 
@@ -330,26 +512,49 @@ def test_wait_looks_and_then_tells_the_job_as_it_is(program: Programs, monkeypat
 def test_job_is_paused_resumed_and_cancelled(program: Programs) -> None:
     job, runner = stages.planned(), program("run")
 
-    told = [runner.call("POST", f"/jobs/{job.code}/{verb}") for verb in ("pause", "resume", "cancel", "pause")]
+    told = [
+        runner.call("POST", f"/jobs/{job.code}/{verb}")
+        for verb in ("pause", "resume", "cancel", "pause")
+    ]
 
     assert [answer.status_code for answer in told] == [200, 200, 200, 409]
-    assert [answer.json().get("state") for answer in told] == ["paused", "queued", "cancelled", None]
-    assert told[3].json()["detail"] == "It is too late to pause this job: it is cancelled."
+    assert [answer.json().get("state") for answer in told] == [
+        "paused",
+        "queued",
+        "cancelled",
+        None,
+    ]
+    assert (
+        told[3].json()["detail"] == "It is too late to pause this job: it is cancelled."
+    )
 
 
 @pytest.mark.django_db
 def test_failed_rows_are_retried_once_by_cause(program: Programs) -> None:
-    job = stages.settled("external_id,price\ng-1,1\ng-2,2\ng-3,3\n", stages.failed(), stages.failed("Other."))
+    job = stages.settled(
+        "external_id,price\ng-1,1\ng-2,2\ng-3,3\n",
+        stages.failed(),
+        stages.failed("Other."),
+    )
     runner = program("run")
     cause = runner.call("GET", f"/jobs/{job.code}/errors").json()["items"][0]["id"]
 
-    first = runner.call("POST", f"/jobs/{job.code}/retry", {"cause": cause}, Idempotency_Key="r-1")
-    again = runner.call("POST", f"/jobs/{job.code}/retry", {"cause": cause}, Idempotency_Key="r-1")
+    first = runner.call(
+        "POST", f"/jobs/{job.code}/retry", {"cause": cause}, Idempotency_Key="r-1"
+    )
+    again = runner.call(
+        "POST", f"/jobs/{job.code}/retry", {"cause": cause}, Idempotency_Key="r-1"
+    )
     rest = runner.call("POST", f"/jobs/{job.code}/retry")
     none = runner.call("POST", f"/jobs/{job.code}/retry", {"cause": 10**15})
 
     children = list(Job.objects.filter(parent=job).order_by("pk"))
-    assert [answer.status_code for answer in (first, again, rest, none)] == [201, 201, 201, 422]
+    assert [answer.status_code for answer in (first, again, rest, none)] == [
+        201,
+        201,
+        201,
+        422,
+    ]
     assert (again.content, first.json()["parent"]) == (first.content, str(job.code))
     assert [child.cause_id for child in children] == [cause, None]
 
@@ -363,7 +568,11 @@ def test_uncertain_rows_are_decided_about(program: Programs) -> None:
     accepted = runner.call("POST", f"/jobs/{job.code}/resolve", {"uncertain": "accept"})
     again = runner.call("POST", f"/jobs/{job.code}/resolve", {"uncertain": "accept"})
 
-    assert [answer.status_code for answer in (wrong, accepted, again)] == [422, 200, 409]
+    assert [answer.status_code for answer in (wrong, accepted, again)] == [
+        422,
+        200,
+        409,
+    ]
     assert accepted.json()["state"] == "completed"
 
 
@@ -371,10 +580,23 @@ def test_uncertain_rows_are_decided_about(program: Programs) -> None:
 def test_program_of_another_connection_finds_no_job(program: Programs) -> None:
     job = stages.planned()
     bound = program("run", make_connection(name="Other"))
-    asked = [("GET", ""), ("GET", "/rows"), ("GET", "/errors"), ("GET", "/results.csv"), ("PATCH", ""), ("DELETE", ""),
-             ("POST", "/launch"), ("POST", "/pause"), ("POST", "/cancel"), ("POST", "/retry")]  # fmt: skip
+    asked = [
+        ("GET", ""),
+        ("GET", "/rows"),
+        ("GET", "/errors"),
+        ("GET", "/results.csv"),
+        ("PATCH", ""),
+        ("DELETE", ""),
+        ("POST", "/launch"),
+        ("POST", "/pause"),
+        ("POST", "/cancel"),
+        ("POST", "/retry"),
+    ]
 
-    statuses = {bound.call(verb, f"/jobs/{job.code}{path}", {}).status_code for verb, path in asked}
+    statuses = {
+        bound.call(verb, f"/jobs/{job.code}{path}", {}).status_code
+        for verb, path in asked
+    }
 
     assert (statuses, bound.call("GET", "/jobs").json()["items"]) == ({404}, [])
 

@@ -12,7 +12,12 @@ from tests.world import World
 
 pytestmark = pytest.mark.django_db
 
-BODY = {"job": {"action": "create", "items": [{"name": "One", "custom_object_fields": {"serial": "AB-000001"}}]}}
+BODY = {
+    "job": {
+        "action": "create",
+        "items": [{"name": "One", "custom_object_fields": {"serial": "AB-000001"}}],
+    }
+}
 
 
 def ask(program: Program, thing: CustomObject, **more: Any) -> Any:
@@ -24,15 +29,22 @@ def ask(program: Program, thing: CustomObject, **more: Any) -> Any:
 def test_request_is_prepared_and_not_sent(program: Programs) -> None:
     answer = ask(program("read"), stages.gadget(), body=BODY)
 
-    assert (answer.status_code, answer.json()) == (200, {
-        "request": {
-            "method": "POST", "path": "/api/v2/custom_objects/gadget/jobs",
-            "headers": {"Authorization": "Basic ********", "Content-Type": "application/json",
-                        "Accept": "application/json"},
-            "body": BODY,
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "request": {
+                "method": "POST",
+                "path": "/api/v2/custom_objects/gadget/jobs",
+                "headers": {
+                    "Authorization": "Basic ********",
+                    "Content-Type": "application/json",
+                    "Accept": "application/json",
+                },
+                "body": BODY,
+            },
+            "answer": None,
         },
-        "answer": None,
-    })  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -49,15 +61,25 @@ def test_request_is_sent_once(program: Programs, world: World) -> None:
     again = ask(program("run"), thing, body=BODY, send=True, idempotency_key="k")
 
     answer = sent.json()["answer"]
-    assert (answer["status"], answer["error"], len(world.sandbox.jobs())) == (201, "", 1)
-    assert answer["status_id"] == json.loads(answer["body"])["job_status"]["id"] == world.sandbox.jobs()[0]["id"]
+    assert (answer["status"], answer["error"], len(world.sandbox.jobs())) == (
+        201,
+        "",
+        1,
+    )
+    assert (
+        answer["status_id"]
+        == json.loads(answer["body"])["job_status"]["id"]
+        == world.sandbox.jobs()[0]["id"]
+    )
     assert again.json() == sent.json()
 
 
 def test_connection_may_be_called_by_its_name(program: Programs) -> None:
     thing = stages.gadget()
 
-    answer = program("read").call("POST", "/requests", {"connection": thing.connection.name, "object": "gadget"})
+    answer = program("read").call(
+        "POST", "/requests", {"connection": thing.connection.name, "object": "gadget"}
+    )
 
     assert answer.status_code == 200
 
@@ -72,7 +94,11 @@ def test_host_that_cannot_be_reached_is_told(program: Programs) -> None:
 def test_sending_needs_the_scope_run(program: Programs, world: World) -> None:
     answer = ask(program("read"), world.object(), body=BODY, send=True)
 
-    assert (answer.status_code, answer.json()["code"], world.sandbox.jobs()) == (403, "scope_missing", [])
+    assert (answer.status_code, answer.json()["code"], world.sandbox.jobs()) == (
+        403,
+        "scope_missing",
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,10 +111,14 @@ def test_sending_needs_the_scope_run(program: Programs, world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("send", [True, False])
-def test_what_is_never_sent(program: Programs, body: Any, says: str, send: bool) -> None:
+def test_what_is_never_sent(
+    program: Programs, body: Any, says: str, send: bool
+) -> None:
     answer = ask(program("run"), stages.gadget(), body=body, send=send)
 
-    assert (answer.status_code, says in answer.json()["detail"]) == (422, True), answer.json()
+    assert (answer.status_code, says in answer.json()["detail"]) == (422, True), (
+        answer.json()
+    )
 
 
 def test_number_beyond_all_is_never_sent(program: Programs) -> None:
@@ -97,16 +127,26 @@ def test_number_beyond_all_is_never_sent(program: Programs) -> None:
 
     answer = program("run").call("POST", "/requests", text)
 
-    assert (answer.status_code, "The body is not JSON" in answer.json()["detail"]) == (422, True)
+    assert (answer.status_code, "The body is not JSON" in answer.json()["detail"]) == (
+        422,
+        True,
+    )
 
 
 @pytest.mark.parametrize("member", ["connection", "object"])
 def test_what_the_body_names_must_be_known(program: Programs, member: str) -> None:
     thing = stages.gadget()
     elsewhere = make_object(make_connection(name="Other"), "elsewhere")
-    wrong = {"connection": str(elsewhere.connection.code)} if member == "connection" else {"object": "elsewhere"}
+    wrong = (
+        {"connection": str(elsewhere.connection.code)}
+        if member == "connection"
+        else {"object": "elsewhere"}
+    )
 
     answer = ask(program("read", thing.connection), thing, **wrong)
 
     said = "is not known, or this token does not see it"
-    assert (answer.status_code, answer.json()["errors"]) == (422, [{"where": f"body.{member}", "message": said}])
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        [{"where": f"body.{member}", "message": said}],
+    )

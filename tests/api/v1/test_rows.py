@@ -12,7 +12,9 @@ from tests.api.conftest import Program, Programs
 from tests.web import stages
 
 pytestmark = pytest.mark.django_db
-MIXED = "external_id,price\n" + "".join(f"g-{n},{'x' if n % 100 == 0 else n}\n" for n in range(1, 351))
+MIXED = "external_id,price\n" + "".join(
+    f"g-{n},{'x' if n % 100 == 0 else n}\n" for n in range(1, 351)
+)
 """350 rows in rows 2 to 351, of which the 100th, 200th and 300th cannot be sent."""
 
 
@@ -32,16 +34,37 @@ def mixed() -> Job:
 
 
 def test_rows_are_told_in_the_order_of_the_file(program: Programs) -> None:
-    job = stages.settled("external_id,price\ng-1,1\ng-2,x\ng-3,3\n", stages.failed("Because.", "Code"))
+    job = stages.settled(
+        "external_id,price\ng-1,1\ng-2,x\ng-3,3\n", stages.failed("Because.", "Code")
+    )
 
     told = pages(program("read"), f"/jobs/{job.code}/rows")
 
-    assert told == [[
-        {"row": 2, "outcome": "failed", "record_id": None, "error_code": "Code", "error": "Because."},
-        {"row": 3, "outcome": "invalid", "record_id": None, "error_code": "not_a_number",
-         "error": "“x” is not a number."},
-        {"row": 4, "outcome": "created_or_updated", "record_id": "01REC", "error_code": None, "error": None},
-    ]]  # fmt: skip
+    assert told == [
+        [
+            {
+                "row": 2,
+                "outcome": "failed",
+                "record_id": None,
+                "error_code": "Code",
+                "error": "Because.",
+            },
+            {
+                "row": 3,
+                "outcome": "invalid",
+                "record_id": None,
+                "error_code": "not_a_number",
+                "error": "“x” is not a number.",
+            },
+            {
+                "row": 4,
+                "outcome": "created_or_updated",
+                "record_id": "01REC",
+                "error_code": None,
+                "error": None,
+            },
+        ]
+    ]
 
 
 @pytest.mark.parametrize("most_batches", [1, 200])
@@ -55,17 +78,29 @@ def test_pages_of_rows_hold_each_row_once(
 
     rows = [row for page in told for row in page]
     assert [row["row"] for row in rows] == list(range(2, 352))
-    assert [row["outcome"] for row in rows] == [row.outcome for row in outcomes.outcome_rows(job)]
+    assert [row["outcome"] for row in rows] == [
+        row.outcome for row in outcomes.outcome_rows(job)
+    ]
 
 
 @pytest.mark.parametrize("most_batches", [1, 200])
 @pytest.mark.parametrize(
     ("outcome", "rows"),
-    [("failed", [2, 3]), ("invalid", [101, 201, 301]), ("uncertain", []), ("pending", []), ("cancelled", []),
-     ("created_or_updated", [n for n in range(4, 352) if n not in {101, 201, 301}])],
-)  # fmt: skip
+    [
+        ("failed", [2, 3]),
+        ("invalid", [101, 201, 301]),
+        ("uncertain", []),
+        ("pending", []),
+        ("cancelled", []),
+        ("created_or_updated", [n for n in range(4, 352) if n not in {101, 201, 301}]),
+    ],
+)
 def test_rows_of_one_outcome(
-    program: Programs, monkeypatch: pytest.MonkeyPatch, most_batches: int, outcome: str, rows: list[int]
+    program: Programs,
+    monkeypatch: pytest.MonkeyPatch,
+    most_batches: int,
+    outcome: str,
+    rows: list[int],
 ) -> None:
     monkeypatch.setattr(outcomes, "MOST_BATCHES", most_batches)
     job = mixed()
@@ -80,7 +115,10 @@ def test_rows_not_sent_yet_are_pending(program: Programs) -> None:
 
     told = pages(program("read"), f"/jobs/{job.code}/rows?outcome=pending")
 
-    assert [(row["row"], row["outcome"]) for row in told[0]] == [(2, "pending"), (3, "pending")]
+    assert [(row["row"], row["outcome"]) for row in told[0]] == [
+        (2, "pending"),
+        (3, "pending"),
+    ]
 
 
 def test_page_deep_in_a_job_looks_into_few_batches(program: Programs) -> None:
@@ -90,7 +128,10 @@ def test_page_deep_in_a_job_looks_into_few_batches(program: Programs) -> None:
         told = reader.call("GET", f"/jobs/{job.code}/rows?limit=10&cursor=340").json()
 
     opened = [query["sql"] for query in asked if "jobs_batchblob" in query["sql"]]
-    assert ([row["row"] for row in told["items"]], len(opened)) == (list(range(341, 351)), 1)
+    assert ([row["row"] for row in told["items"]], len(opened)) == (
+        list(range(341, 351)),
+        1,
+    )
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/{job}/rows", "/jobs/{job}/batches"])
@@ -101,8 +142,10 @@ def test_cursor_of_no_page_is_refused(program: Programs, path: str) -> None:
 
     said = "is none of a page of this list; follow next of a page, or leave it out"
     assert (answer.status_code, answer.json()["code"], answer.json()["errors"]) == (
-        422, "bad_cursor", [{"where": "query.cursor", "message": said}]
-    )  # fmt: skip
+        422,
+        "bad_cursor",
+        [{"where": "query.cursor", "message": said}],
+    )
 
 
 def test_results_are_the_file_with_its_outcomes(program: Programs) -> None:
@@ -112,11 +155,19 @@ def test_results_are_the_file_with_its_outcomes(program: Programs) -> None:
     failed = reader.call("GET", f"/jobs/{job.code}/results.csv?outcome=failed&raw=true")
 
     content = b"".join(whole.streaming_content)
-    rows = list(csv.DictReader(io.StringIO(b"".join(failed.streaming_content).decode("utf-8-sig"))))
-    assert (whole["Content-Type"], content) == ("text/csv; charset=utf-8", b"".join(outcomes.results_csv(job)))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(b"".join(failed.streaming_content).decode("utf-8-sig"))
+        )
+    )
+    assert (whole["Content-Type"], content) == (
+        "text/csv; charset=utf-8",
+        b"".join(outcomes.results_csv(job)),
+    )
     assert [(row["external_id"], row["_row"], row["_error"]) for row in rows] == [
-        ("g-1", "2", "Because."), ("g-2", "3", "Other.")
-    ]  # fmt: skip
+        ("g-1", "2", "Because."),
+        ("g-2", "3", "Other."),
+    ]
 
 
 def test_results_of_a_file_that_is_gone_are_refused(program: Programs) -> None:
@@ -126,19 +177,32 @@ def test_results_of_a_file_that_is_gone_are_refused(program: Programs) -> None:
     answer = program("read").call("GET", f"/jobs/{job.code}/results.csv")
 
     assert (answer.status_code, answer.json()["detail"]) == (
-        409, "The stored file of this job is gone, so its rows cannot be told any more."
-    )  # fmt: skip
+        409,
+        "The stored file of this job is gone, so its rows cannot be told any more.",
+    )
 
 
 def test_errors_are_grouped_by_cause(program: Programs) -> None:
     jobs = [stages.checked(MIXED), mixed()]
 
-    told = [program("read").call("GET", f"/jobs/{job.code}/errors").json()["items"] for job in jobs]
+    told = [
+        program("read").call("GET", f"/jobs/{job.code}/errors").json()["items"]
+        for job in jobs
+    ]
 
-    found = [[(cause["phase"], cause["column"], cause["count"], cause["sample_rows"]) for cause in causes]
-             for causes in told]  # fmt: skip
+    found = [
+        [
+            (cause["phase"], cause["column"], cause["count"], cause["sample_rows"])
+            for cause in causes
+        ]
+        for causes in told
+    ]
     assert found == [
         [("check", "price", 3, [101, 201, 301])],
-        [("send", "price", 3, [101, 201, 301]), ("send", None, 1, [2]), ("send", None, 1, [3])],
+        [
+            ("send", "price", 3, [101, 201, 301]),
+            ("send", None, 1, [2]),
+            ("send", None, 1, [3]),
+        ],
     ]
     assert [cause["message"] for cause in told[1][1:]] == ["Because.", "Other."]

@@ -14,7 +14,9 @@ class Command(TerminalCommand):
     help = "List the connections: the Zendesk accounts that jobs can be sent to."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="a line of JSON for each")
+        parser.add_argument(
+            "--json", action="store_true", help="a line of JSON for each"
+        )
 
     def act(self, options: dict[str, Any]) -> Exit:
         is_open = Count("jobs", filter=~Q(jobs__state__in=(*OVER, *UNLAUNCHED)))
@@ -25,7 +27,9 @@ class Command(TerminalCommand):
         elif found:
             self.put_table(HEADER, map(_cells, found))
         else:
-            self.tell("There are no connections yet. Add one on the page /connections/.")
+            self.tell(
+                "There are no connections yet. Add one on the page /connections/."
+            )
         return Exit.ALL_SUCCEEDED
 
 
@@ -43,8 +47,18 @@ def _facts(connection: Connection) -> dict[str, Any]:
 
 
 def _cells(connection: Connection) -> tuple[str | int, ...]:
-    sign_in, production = SignIn(connection.sign_in).label, "yes" if connection.production else "no"
-    return (connection.name, connection.host, production, sign_in, _tested(connection), _open_jobs(connection))
+    sign_in, production = (
+        SignIn(connection.sign_in).label,
+        "yes" if connection.production else "no",
+    )
+    return (
+        connection.name,
+        connection.host,
+        production,
+        sign_in,
+        _tested(connection),
+        _open_jobs(connection),
+    )
 
 
 def _tested(connection: Connection) -> str:

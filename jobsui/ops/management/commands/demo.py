@@ -26,23 +26,32 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         for name, is_admin in (("admin", True), ("operator", False)):
-            self._say(f"  sign in as {name:<9} password {_password(name, admin=is_admin)}")
+            self._say(
+                f"  sign in as {name:<9} password {_password(name, admin=is_admin)}"
+            )
         connection = _connection(options["sandbox_host"])
         objects.fetch_all(connection)
         job = self._launch(connection)
         page = f"{options['url']}/jobs/{job.code}/"
         self._say(f"A first job of {job.rows:,} rows is running: {page}")
         self._follow(job)
-        told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in job.counts.items()
-                         if number and name != "rows")  # fmt: skip
-        self._say(f"It is {job.get_state_display().lower()}: {told} of {job.rows:,} rows. Results: {page}results.csv")
+        told = ", ".join(
+            f"{number:,} {name.replace('_', ' ')}"
+            for name, number in job.counts.items()
+            if number and name != "rows"
+        )
+        self._say(
+            f"It is {job.get_state_display().lower()}: {told} of {job.rows:,} rows. Results: {page}results.csv"
+        )
 
     def _launch(self, connection: Connection) -> Job:
         """The way a person goes, through the same functions."""
         operator = User.objects.get(username="operator")
         file = intake.receive([sample_csv()], "assets.csv", by=operator)
         _wait(lambda: not _is(file, "state", FileState.READING))
-        job = control.draft(connection, "asset", Action.UPSERT_BY_EXTERNAL_ID, file, by=operator)
+        job = control.draft(
+            connection, "asset", Action.UPSERT_BY_EXTERNAL_ID, file, by=operator
+        )
         schema = CustomObject.objects.get(connection=connection, key="asset").schema
         offered = mapping.targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
         found = mapping.suggest(file.columns, offered) | {"Asset no": "external_id"}
@@ -61,7 +70,10 @@ class Command(BaseCommand):
             job.refresh_from_db()
             percent = reporting.progress(job).percent
             if sys.stdout.isatty():
-                self.stdout.write(f"\r  {percent:3} %  {job.settled:,} of {job.rows:,} rows", ending="")
+                self.stdout.write(
+                    f"\r  {percent:3} %  {job.settled:,} of {job.rows:,} rows",
+                    ending="",
+                )
                 self.stdout.flush()
             elif percent // 10 > shown:
                 shown = percent // 10
@@ -86,10 +98,16 @@ def _password(name: str, *, admin: bool) -> str:
 
 def _connection(host: str) -> Connection:
     connection = Connection.objects.filter(name=NAME).first() or Connection(name=NAME)
-    connection.host, connection.sign_in, connection.client_id = host, SignIn.OAUTH_CLIENT, "sandbox-client"
+    connection.host, connection.sign_in, connection.client_id = (
+        host,
+        SignIn.OAUTH_CLIENT,
+        "sandbox-client",
+    )
     connection.requests_per_minute = 700
     connection.save()
-    credentials.save_secrets(connection, {"client_secret": "sandbox-client-secret"}, by=None)
+    credentials.save_secrets(
+        connection, {"client_secret": "sandbox-client-secret"}, by=None
+    )
     return connection
 
 
@@ -102,5 +120,7 @@ def _wait(is_so: Any) -> None:
     ends = time.monotonic() + 60
     while not is_so():
         if time.monotonic() > ends:
-            raise CommandError("The workers do not get on with the sample file. Look into their logs.")
+            raise CommandError(
+                "The workers do not get on with the sample file. Look into their logs."
+            )
         time.sleep(0.1)

@@ -15,10 +15,13 @@ class Command(TerminalCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="check")
         check = verbs.add_parser(
-            "check", help="check every row; exit status 0: no problems, 1: some, 2: could not be checked"
-        )  # fmt: skip
+            "check",
+            help="check every row; exit status 0: no problems, 1: some, 2: could not be checked",
+        )
         preparing.add_arguments(check)
-        check.add_argument("--json", action="store_true", help="a line of JSON for each problem")
+        check.add_argument(
+            "--json", action="store_true", help="a line of JSON for each problem"
+        )
 
     def act(self, options: dict[str, Any]) -> Exit:
         with preparing.checked(self, options) as job:
@@ -30,10 +33,20 @@ class Command(TerminalCommand):
 
     def _put_every_problem(self, job: Job) -> None:
         for p in outcomes.problems(job):
-            self.put_json({"row": p.row, "column": p.column, "value": p.value, "code": p.code, "message": p.message,
-                           "cure": p.cure})  # fmt: skip
+            self.put_json(
+                {
+                    "row": p.row,
+                    "column": p.column,
+                    "value": p.value,
+                    "code": p.code,
+                    "message": p.message,
+                    "cure": p.cure,
+                }
+            )
 
     def _put_causes(self, job: Job) -> None:
-        self.put(f"{counted(job.rows, 'row')}, {counted(job.rows_invalid, 'row')} with problems.")
+        self.put(
+            f"{counted(job.rows, 'row')}, {counted(job.rows_invalid, 'row')} with problems."
+        )
         for line in telling.causes(reporting.causes(job, Cause.Phase.CHECK)):
             self.put(line)

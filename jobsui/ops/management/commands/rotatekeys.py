@@ -22,6 +22,11 @@ class Command(BaseCommand):
                 count += credentials.reseal(connection)
             except (SecretUnreadable, ZendeskError) as error:
                 unreadable.append(f"{connection}: {error}")
-        self.stdout.write(f"{count} {'secret' if count == 1 else 'secrets'} encrypted again under the newest key.")
+        self.stdout.write(
+            f"{count} {'secret' if count == 1 else 'secrets'} encrypted again under the newest key."
+        )
         if unreadable:
-            raise CommandError("Some secrets are left as they were. Keep the old keys.\n" + "\n".join(unreadable))
+            raise CommandError(
+                "Some secrets are left as they were. Keep the old keys.\n"
+                + "\n".join(unreadable)
+            )

@@ -23,32 +23,50 @@ class Command(TerminalCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         preparing.add_arguments(parser)
         parser.add_argument(
-            "--invalid", choices=["stop", "skip"], default="stop",
+            "--invalid",
+            choices=["stop", "skip"],
+            default="stop",
             help="rows with problems keep the job from being launched (stop, the default) or are left out (skip)",
-        )  # fmt: skip
-        parser.add_argument(
-            "--weight", choices=[weight.name.lower() for weight in Weight], default="normal",
-            help="the job's share of the account beside other jobs; normal if not said",
-        )  # fmt: skip
-        parser.add_argument(
-            "--canary", action="store_true", help="only the first batch, until somebody resumes the job on its page"
         )
-        parser.add_argument("--user", metavar="USERNAME", help="in whose name it is launched")
-        parser.add_argument("--wait", action="store_true", help="until it is over or needs a person")
-        parser.add_argument("--json", action="store_true", help="lines of JSON instead of words")
+        parser.add_argument(
+            "--weight",
+            choices=[weight.name.lower() for weight in Weight],
+            default="normal",
+            help="the job's share of the account beside other jobs; normal if not said",
+        )
+        parser.add_argument(
+            "--canary",
+            action="store_true",
+            help="only the first batch, until somebody resumes the job on its page",
+        )
+        parser.add_argument(
+            "--user", metavar="USERNAME", help="in whose name it is launched"
+        )
+        parser.add_argument(
+            "--wait", action="store_true", help="until it is over or needs a person"
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="lines of JSON instead of words"
+        )
 
     def act(self, options: dict[str, Any]) -> Exit:
         by = named.user(options["user"]) if options["user"] else None
-        with preparing.checked(self, options, by=by, invalid=options["invalid"]) as draft:
+        with preparing.checked(
+            self, options, by=by, invalid=options["invalid"]
+        ) as draft:
             self._put_problems(draft, as_json=options["json"])
             if draft.rows_invalid and options["invalid"] == "stop":
                 bad = counted(draft.rows_invalid, "row")
-                raise could_not(f"{bad} with problems, so nothing was sent. Mend the file, or add --invalid skip.")
+                raise could_not(
+                    f"{bad} with problems, so nothing was sent. Mend the file, or add --invalid skip."
+                )
             rules = replace(Rules.of(draft), weight=Weight[options["weight"].upper()])
             control.launch(draft, by=by, canary=options["canary"], rules=rules)
         job = named.job(str(draft.code))
         if not queueing.answers():
-            self.tell("The queue does not answer. The job begins once Jobs UI runs: manage.py up.")
+            self.tell(
+                "The queue does not answer. The job begins once Jobs UI runs: manage.py up."
+            )
         if options["wait"]:
             self.tell(f"Launched {telling.short(job)}, {telling.page(job)}")
             return following.wait(self, job, as_json=options["json"])

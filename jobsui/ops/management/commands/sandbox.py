@@ -9,7 +9,8 @@ class Command(BaseCommand):
     help = "Run the local Zendesk sandbox alone (docs/sandbox.md)."
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Become the sandbox: a process of its own that shares no code with us and knows its own arguments."""
+        """Become the sandbox: a process of its own that shares no code with us and
+        knows its own arguments."""
         os.execv(sys.executable, [sys.executable, "-m", "jobsui.sandbox", *argv[2:]])  # noqa: S606
 
     def handle(self, *args: Any, **options: Any) -> None:

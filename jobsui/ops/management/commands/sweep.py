@@ -24,5 +24,8 @@ class Command(BaseCommand):
                 close_old_connections()
                 sweeping.sweep()
             except DatabaseError as error:
-                logger.warning("The database cannot be reached, the next sweep tries again: %s", error)
+                logger.warning(
+                    "The database cannot be reached, the next sweep tries again: %s",
+                    error,
+                )
             stopping.wait(SECONDS)

@@ -35,10 +35,16 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012  # They make the database, so `handle` has them run.
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--demo", action="store_true", help="with a sandbox, sample data and a first job")
+        parser.add_argument(
+            "--demo",
+            action="store_true",
+            help="with a sandbox, sample data and a first job",
+        )
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--workers", type=int, default=1, help="how many read, check and plan files")
+        parser.add_argument(
+            "--workers", type=int, default=1, help="how many read, check and plan files"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.umask(0o077)  # Whatever we or a part of us writes is for our own eyes.
@@ -47,7 +53,11 @@ class Command(BaseCommand):
         host, port = options["host"], options["port"]
         _require_free(host, port)
         sandbox_port = _free_port(port + 100) if options["demo"] else None
-        supervisor = Supervisor(Path(settings.DATA_DIR) / "logs", _environment(host, sandbox_port), self._say)
+        supervisor = Supervisor(
+            Path(settings.DATA_DIR) / "logs",
+            _environment(host, sandbox_port),
+            self._say,
+        )
         supervisor.listen()
         try:
             self._prepare()
@@ -80,33 +90,62 @@ class Command(BaseCommand):
             call_command("createcachetable", verbosity=0)
         statics.collect()
 
-    def _start(self, supervisor: Supervisor, host: str, port: int, workers: int, sandbox_port: int | None) -> None:
+    def _start(
+        self,
+        supervisor: Supervisor,
+        host: str,
+        port: int,
+        workers: int,
+        sandbox_port: int | None,
+    ) -> None:
         if valkey.is_embedded():
-            supervisor.start(Part("valkey", valkey.command(), base=True, patience=BASE_PATIENCE))
+            supervisor.start(
+                Part("valkey", valkey.command(), base=True, patience=BASE_PATIENCE)
+            )
         if sandbox_port is not None:
-            supervisor.start(Part("sandbox", _sandbox(sandbox_port), base=True, patience=BASE_PATIENCE))
-        supervisor.watch(until=_deadline(queueing.answers, "The queue does not answer."))
+            supervisor.start(
+                Part(
+                    "sandbox", _sandbox(sandbox_port), base=True, patience=BASE_PATIENCE
+                )
+            )
+        supervisor.watch(
+            until=_deadline(queueing.answers, "The queue does not answer.")
+        )
         supervisor.start(Part("web", _web(host, port)))
-        supervisor.start(Part("worker-drive", _manage("work", "drive"), patience=DRIVER_PATIENCE))
+        supervisor.start(
+            Part("worker-drive", _manage("work", "drive"), patience=DRIVER_PATIENCE)
+        )
         for number in range(1, workers + 1):
             supervisor.start(Part(f"worker-{number}", _manage("work", "work")))
         supervisor.start(Part("sweep", _manage("sweep")))
         url = _url(host, port)
-        supervisor.watch(until=_deadline(lambda: _is_healthy(url), f"The web server does not answer at {url}."))
+        supervisor.watch(
+            until=_deadline(
+                lambda: _is_healthy(url), f"The web server does not answer at {url}."
+            )
+        )
         if supervisor.is_asked_to_stop:
             return
         self._greet(url)
         if sandbox_port is None:
             self._tell_token(url)
         else:
-            supervisor.start(Part("demo", _manage("demo", url, f"127.0.0.1:{sandbox_port}"), once=True))
+            supervisor.start(
+                Part(
+                    "demo", _manage("demo", url, f"127.0.0.1:{sandbox_port}"), once=True
+                )
+            )
 
     def _greet(self, url: str) -> None:
-        self._say(f"Jobs UI is running at {url}  (Ctrl-C stops it; logs are in {settings.DATA_DIR / 'logs'})")
+        self._say(
+            f"Jobs UI is running at {url}  (Ctrl-C stops it; logs are in {settings.DATA_DIR / 'logs'})"
+        )
 
     def _tell_token(self, url: str) -> None:
         if first_run.is_due():
-            self._say(f"Make the first administrator at {url}/first-run/ with the token {first_run.make_token()}")
+            self._say(
+                f"Make the first administrator at {url}/first-run/ with the token {first_run.make_token()}"
+            )
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
@@ -115,7 +154,8 @@ class Command(BaseCommand):
 
 @contextlib.contextmanager
 def _one_host_at_a_time() -> Iterator[None]:
-    """Hosts that are started together would all make the same tables. SQLite has one host, which `up.lock` guards."""
+    """Hosts that are started together would all make the same tables. SQLite has one
+    host, which `up.lock` guards."""
     if connection.vendor != "postgresql":
         yield
         return
@@ -128,11 +168,18 @@ def _one_host_at_a_time() -> Iterator[None]:
 
 
 def _environment(host: str, sandbox_port: int | None) -> dict[str, str]:
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", "JOBSUI_DATA_DIR": str(settings.DATA_DIR)}
+    environment = os.environ | {
+        "PYTHONUNBUFFERED": "1",
+        "JOBSUI_DATA_DIR": str(settings.DATA_DIR),
+    }
     if host not in EVERYWHERE:
-        environment["ALLOWED_HOSTS"] = ",".join([*settings.ALLOWED_HOSTS, _bracketed(host)])
+        environment["ALLOWED_HOSTS"] = ",".join(
+            [*settings.ALLOWED_HOSTS, _bracketed(host)]
+        )
     if sandbox_port is not None:
-        environment["JOBSUI_API_HOSTS"] = ",".join([*settings.API_HOSTS, f"127.0.0.1:{sandbox_port}"])
+        environment["JOBSUI_API_HOSTS"] = ",".join(
+            [*settings.API_HOSTS, f"127.0.0.1:{sandbox_port}"]
+        )
     return environment
 
 
@@ -143,17 +190,44 @@ def _manage(*words: str) -> list[str]:
 def _sandbox(port: int) -> list[str]:
     data = str(Path(settings.DATA_DIR) / "sandbox.jsonl")
     return _manage(
-        "sandbox", "--port", str(port), "--samples", "--data", data, "--job-seconds", "2", "--job-spread", "0.4"
+        "sandbox",
+        "--port",
+        str(port),
+        "--samples",
+        "--data",
+        data,
+        "--job-seconds",
+        "2",
+        "--job-spread",
+        "0.4",
     )
 
 
 def _web(host: str, port: int) -> list[str]:
     return [
-        sys.executable, "-m", "gunicorn", "jobsui.wsgi", "--bind", f"{_bracketed(host)}:{port}",
-        "--workers", "2", "--threads", str(settings.WEB_THREADS), "--preload", "--graceful-timeout", "5",
-        # Programs that poll keep their connection; one that is closed just as they ask again is an error to them.
-        "--timeout", "120", "--keep-alive", "75", "--no-control-socket", "--log-level", "warning",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "jobsui.wsgi",
+        "--bind",
+        f"{_bracketed(host)}:{port}",
+        "--workers",
+        "2",
+        "--threads",
+        str(settings.WEB_THREADS),
+        "--preload",
+        "--graceful-timeout",
+        "5",
+        # Programs that poll keep their connection; one that is closed just as they ask
+        # again is an error to them.
+        "--timeout",
+        "120",
+        "--keep-alive",
+        "75",
+        "--no-control-socket",
+        "--log-level",
+        "warning",
+    ]
 
 
 def _url(host: str, port: int) -> str:
@@ -180,12 +254,18 @@ def _trouble(host: str, port: int) -> str:
         try:
             trial.bind((host, port))
         except OSError as error:
-            return "another program has it" if error.errno == errno.EADDRINUSE else str(error.strerror)
+            return (
+                "another program has it"
+                if error.errno == errno.EADDRINUSE
+                else str(error.strerror)
+            )
     return ""
 
 
 def _free_port(first: int) -> int:
-    return next(port for port in range(first, first + 100) if not _trouble("127.0.0.1", port))
+    return next(
+        port for port in range(first, first + 100) if not _trouble("127.0.0.1", port)
+    )
 
 
 def _is_healthy(url: str) -> bool:
@@ -202,7 +282,9 @@ def _deadline(is_so: Any, otherwise: str) -> Any:
 
     def check() -> bool:
         if time.monotonic() > ends:
-            raise CommandError(f"{otherwise} Its log is in {settings.DATA_DIR / 'logs'}.")
+            raise CommandError(
+                f"{otherwise} Its log is in {settings.DATA_DIR / 'logs'}."
+            )
         return bool(is_so())
 
     return check

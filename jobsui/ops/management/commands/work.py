@@ -9,7 +9,12 @@ class Command(BaseCommand):
     help = "Be a worker: of the queue drive (sends jobs), work (reads, checks, plans), or both."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("queues", nargs="*", choices=[*queueing.QUEUES, []], default=list(queueing.QUEUES))
+        parser.add_argument(
+            "queues",
+            nargs="*",
+            choices=[*queueing.QUEUES, []],
+            default=list(queueing.QUEUES),
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         queueing.work(*options["queues"])
