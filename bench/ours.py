@@ -12,9 +12,9 @@ import django
 
 def main() -> None:
     django.setup()
-    from bench import way  # noqa: PLC0415  # models exist only after setup
+    from bench import scenario  # noqa: PLC0415  # models exist only after setup
 
-    way.go(way.Plan(**json.loads(sys.argv[1])))
+    scenario.go(scenario.Plan(**json.loads(sys.argv[1])))
 
 
 if __name__ == "__main__":

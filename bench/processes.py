@@ -25,8 +25,8 @@ KINDS = {
     "valkey-server": "valkey",
     "manage.py up": "up",
     "jobsui.sandbox": "sandbox",
-    "bench.rivals worker": "rq worker",
-    "bench.rivals": "script",
+    "bench.baselines worker": "rq worker",
+    "bench.baselines": "script",
     "postgres": "postgres",
 }
 

@@ -39,7 +39,7 @@ class Setup:
     """A DATABASE_URL; "" for SQLite in the data directory. On PostgreSQL a database of
     our own is made and dropped."""
     share: int
-    posts_ahead: bool
+    early_send: bool
     format: str
     file: Path | None
     check_only: bool = False
@@ -105,7 +105,7 @@ def rival(name: str, cell: Cell, setup: Setup) -> Figures:
         ]
         programs = [
             stack.enter_context(
-                processes.program("bench.rivals", program, each.url, *options)
+                processes.program("bench.baselines", program, each.url, *options)
             )
             for each in sandboxes
         ]
@@ -179,7 +179,7 @@ def _plan(
         "requests_per_minute": cell.scaled.requests_per_minute,
         "max_running_jobs": cell.window,
         "share": setup.share,
-        "posts_ahead": setup.posts_ahead,
+        "early_send": setup.early_send,
     }
     return {
         "url": product.url,

@@ -215,7 +215,7 @@ def _setup(options: argparse.Namespace) -> runs.Setup:
         workers=max(3, options.workers) if options.fair else options.workers,
         database=options.database,
         share=options.share,
-        posts_ahead=options.posts_ahead,
+        early_send=options.early_send,
         format=options.format,
         file=options.file,
         check_only=options.check_only,

@@ -24,7 +24,7 @@ limit, whole, steady: records a second, and their share of the limit. busy: part
 requests, 429s: for each 1,000 records.
 CPU s: of all its processes, for each 100,000 rows, from reading the file on. MB: the most each process held, added up.
 sandbox: how busy one core was with the sandbox, which near 100 % is what was measured. load: average of the machine."""
-SCALED = "All of Zendesk's times were divided by the time scale; the rates are those of that faster world."
+SCALED = "All of Zendesk's times were divided by the time scale; the rates are those of that faster harness."
 WORST = ("driver", "worker", "web", "script", "rq worker", "valkey", "postgres")
 
 

@@ -34,10 +34,17 @@ django.setup()
 from bench import cells, outcome, tables  # noqa: E402
 from bench.cells import Cell  # noqa: E402
 from jobsui.connections.models import Connection  # noqa: E402
-from jobsui.jobs.engine import driving, leases, pacing  # noqa: E402
-from jobsui.jobs.engine.calling import POSTERS, Calls, Flight, Heard, Polled  # noqa: E402
-from jobsui.jobs.engine.recording import Ended  # noqa: E402
-from jobsui.jobs.engine.sending import Posted, Shipment  # noqa: E402
+from jobsui.jobs import leases  # noqa: E402
+from jobsui.jobs.delivery import driver, rate_limits  # noqa: E402
+from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult  # noqa: E402
+from jobsui.jobs.delivery.call_threads import (  # noqa: E402
+    POST_THREADS,
+    CallResult,
+    Calls,
+    PollResult,
+    RunningBatch,
+)
+from jobsui.jobs.delivery.transitions import BatchFinished  # noqa: E402
 from jobsui.jobs.enums import Action, JobState  # noqa: E402
 from jobsui.jobs.models import Job  # noqa: E402
 from jobsui.zendesk.errors import Limited, TooManyJobs  # noqa: E402
@@ -98,7 +105,7 @@ class Account:
 
     def _counts(self, at: float) -> bool:
         self.requests += 1
-        if at - self._minute >= pacing.MINUTE:
+        if at - self._minute >= rate_limits.MINUTE:
             self._minute, self._used = at, 0
         if self._used >= self.cell.requests_per_minute:
             self.refused += 1
@@ -107,11 +114,11 @@ class Account:
         return True
 
     def _resets_in(self, at: float) -> int:
-        return max(1, math.ceil(self._minute + pacing.MINUTE - at))
+        return max(1, math.ceil(self._minute + rate_limits.MINUTE - at))
 
     def _slots(self, free: int) -> dict[str, str]:
         return {
-            pacing.INFLIGHT: f"total={self.cell.window}; remaining={free}; resets=60"
+            rate_limits.INFLIGHT: f"total={self.cell.window}; remaining={free}; resets=60"
         }
 
     def _answer(self, status: int, at: float, headers: dict[str, str]) -> Answer:
@@ -131,13 +138,13 @@ class Wire:
         self._random = random.Random(
             0
         )  # Of its own: the jobs' times are the same, whatever is sent when.
-        self._arriving: list[tuple[float, int, Heard]] = []
+        self._arriving: list[tuple[float, int, CallResult]] = []
         self._numbers = count()
-        self._free = [0.0] * POSTERS
+        self._free = [0.0] * POST_THREADS
         """When each thread is done with its last post."""
         self._sent = self._arrived = 0.0
 
-    def get(self, timeout: float) -> Heard:
+    def get(self, timeout: float) -> CallResult:
         global now
         ends = now + max(0.0, timeout)
         if self._arriving and self._arriving[0][0] <= ends:
@@ -146,7 +153,7 @@ class Wire:
         now = ends
         raise Empty
 
-    def get_nowait(self) -> Heard:
+    def get_nowait(self) -> CallResult:
         return self.get(0.0)
 
     def client(self, connection: Connection) -> None:
@@ -155,7 +162,7 @@ class Wire:
     def close(self, *, wait: bool) -> None:
         pass
 
-    def post(self, shipment: Shipment) -> None:
+    def post(self, request: BatchRequest) -> None:
         thread = self._free.index(min(self._free))
         self._sent = max(now, self._free[thread], self._sent + TURN_SECONDS)
         self._arrived = max(
@@ -166,36 +173,36 @@ class Wire:
         answer = replace(answer, elapsed=at - self._sent)
         error = None if status else _refusal(answer)
         self._hear(
-            at, Posted(shipment, status=status, error=error, answer=answer, at=at)
+            at, PostResult(request, status=status, error=error, answer=answer, at=at)
         )
 
-    def poll(self, flights: tuple[Flight, ...]) -> None:
+    def poll(self, flights: tuple[RunningBatch, ...]) -> None:
         arrives = now + self._half_trip()
         statuses = self._account.look([flight.status_id for flight in flights], arrives)
         at = arrives + self._half_trip()
         error = (
             None if statuses is not None else Limited("Slow down.", retry_after=None)
         )
-        self._hear(at, Polled(flights, statuses or (), error, at))
+        self._hear(at, PollResult(flights, statuses or (), error, at))
 
     def _half_trip(self) -> float:
         return self._account.cell.latency_ms / 2000 + self._random.expovariate(
             1 / JITTER_SECONDS
         )
 
-    def _hear(self, at: float, heard: Heard) -> None:
+    def _hear(self, at: float, heard: CallResult) -> None:
         heapq.heappush(self._arriving, (at, next(self._numbers), heard))
 
 
 def _refusal(answer: Answer) -> Limited:
-    if pacing.INFLIGHT in answer.headers:
+    if rate_limits.INFLIGHT in answer.headers:
         return TooManyJobs("Too many jobs.", retry_after=None, answer=answer)
     return Limited(
         "Slow down.", retry_after=float(answer.headers["Retry-After"]), answer=answer
     )
 
 
-class Driver(driving.Driver):
+class Driver(driver.Driver):
     """The product's, with a number of batches instead of a database."""
 
     def __init__(self, account: Account, batches: int) -> None:
@@ -207,9 +214,9 @@ class Driver(driving.Driver):
             requests_per_minute=cell.requests_per_minute,
             share=100,
             max_running_jobs=cell.window,
-            posts_ahead=True,
+            early_send=True,
         )
-        self.allowance.agree([connection])
+        self.limits.agree([connection])
         self.jobs = {
             JOB_ID: Job(pk=JOB_ID, state=JobState.RUNNING, connection=connection)
         }
@@ -229,12 +236,12 @@ class Driver(driving.Driver):
     def _look_if_due(self) -> None:
         pass
 
-    def _finish(self, flight: Flight, status: JobStatus, at: float) -> None:
-        del self.flights[flight.shipment.batch_id]
-        self.allowance.heard_of_end(flight, at)
-        self.unwritten.append(Ended(flight.shipment, status, {}))
+    def _finish(self, flight: RunningBatch, status: JobStatus, at: float) -> None:
+        del self.flights[flight.request.batch_id]
+        self.limits.heard_of_end(flight, at)
+        self.unwritten.append(BatchFinished(flight.request, status, {}))
 
-    def _commit(self) -> list[Shipment]:
+    def _commit(self) -> list[BatchRequest]:
         global now
         self.waiting = {JOB_ID} if self.left else set()
         wanted = self._wanted().total()
@@ -242,21 +249,21 @@ class Driver(driving.Driver):
             return []
         now += COMMIT_SECONDS
         number = min(wanted, self.left)
-        self.allowance.budget.give_back(wanted - number)
+        self.limits.budget.give_back(wanted - number)
         self.left += (
             sum(
-                isinstance(event, Posted) and event.error is not None
+                isinstance(event, PostResult) and event.error is not None
                 for event in self.unwritten
             )
             - number
         )
         self.unwritten.clear()
-        return [_shipment(next(self._numbers)) for _ in range(number)]
+        return [_request(next(self._numbers)) for _ in range(number)]
 
 
-def _shipment(number: int) -> Shipment:
+def _request(number: int) -> BatchRequest:
     nothing: Any = None
-    return Shipment(
+    return BatchRequest(
         number, JOB_ID, number, Action.CREATE, "virtual", nothing, 1, (), False, nothing
     )
 

@@ -112,7 +112,7 @@ RUN_DIR = _run_dir()
 REDIS_URL = env_text("REDIS_URL", f"unix://{RUN_DIR / 'valkey.sock'}")
 
 MEDIA_ROOT = DATA_DIR / "files"
-# Which of several hosts keeps a file, and so can read it (File.kept_at).
+# Which of several hosts keeps a file, and so can read it (File.storage_id).
 STORAGE_ID = keys.storage_id(MEDIA_ROOT)
 
 # Ids in JSON, only our own tasks, never a pickle. Whoever works here reads the files

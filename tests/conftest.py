@@ -34,10 +34,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
 
 
-pytest_plugins = ["tests.sandbox_server", "tests.world"]
+pytest_plugins = ["tests.sandbox_server", "tests.harness"]
 
 
-class Doorbell(list[tuple[str, tuple[int, ...]]]):
+class TaskQueue(list[tuple[str, tuple[int, ...]]]):
     """Stands in for RQ: rings are kept in order, `answer()` runs them in this process
     until none is left."""
 
@@ -51,17 +51,17 @@ class Doorbell(list[tuple[str, tuple[int, ...]]]):
 
 
 @pytest.fixture(autouse=True)
-def doorbell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Doorbell]:
-    bell = Doorbell()
-    monkeypatch.setattr(queueing, "bell", bell)
-    yield bell
+def task_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[TaskQueue]:
+    backend = TaskQueue()
+    monkeypatch.setattr(queueing, "backend", backend)
+    yield backend
     queueing.stopping.clear()
 
 
 @pytest.fixture(autouse=True)
 def _no_past() -> None:
     """The database begins anew with each test, which would look like a restored backup
-    (engine/restoring.py)."""
+    (delivery/restore_guard.py)."""
     shutil.rmtree(settings.DATA_DIR / "epochs", ignore_errors=True)
 
 

@@ -10,10 +10,12 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from jobsui.connections.models import Connection, CustomObject, SignIn
-from jobsui.jobs.engine import checking, control, mapping
-from jobsui.jobs.engine.options import Options
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, FileState
+from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
+from jobsui.jobs.preparation import checker
 
 
 def make_user(
@@ -73,9 +75,9 @@ def make_job(
     **options: Any,
 ) -> Job:
     """A draft of this CSV whose columns are mapped by their names."""
-    job = control.draft(to.connection, to.key, action, make_file(content), by=None)
-    offered = mapping.targets(checking.schema_of(job), action)
-    control.set_mapping(
-        job, mapping.suggest(job.file.columns, offered), Options(**options)
+    job = actions.draft(to.connection, to.key, action, make_file(content), by=None)
+    offered = field_targets.targets(checker.schema_of(job), action)
+    actions.set_mapping(
+        job, field_targets.suggest(job.file.columns, offered), Options(**options)
     )
     return job

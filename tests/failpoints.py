@@ -1,5 +1,5 @@
 """Edges of a process where a crash matters, and ways to be there: to end the process at
-the n-th passage of one, or to look at the world from it.
+the n-th passage of one, or to look at the harness from it.
 
 The product has no hooks for this; its database commits and its requests are wrapped
 from outside. Edges are

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 
-from jobsui.jobs.engine import leases
+from jobsui.jobs import leases
 from jobsui.jobs.models import Lease
 from jobsui.zendesk.client import Client
 from tests import failpoints
@@ -81,7 +81,7 @@ def test_a_process_ends_at_its_failpoint(
     tmp_path: Path, failpoint: str, status: int, rows: list[int]
 ) -> None:
     environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.acceptance.hurried_settings",
+        "DJANGO_SETTINGS_MODULE": "tests.acceptance.fast_settings",
         "JOBSUI_DATA_DIR": str(tmp_path),
         "DATABASE_URL": f"sqlite:///{tmp_path / 'things.sqlite3'}",
         failpoints.VARIABLE: failpoint,

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from ninja import Schema
 
-from jobsui.api.door import ApiRequest
-from jobsui.api.models import Replay
+from jobsui.api.auth import ApiRequest
+from jobsui.api.models import IdempotencyRecord
 from jobsui.api.problems import Problem
 from jobsui.connections.errors import ConnectionsError
 from jobsui.jobs.errors import JobsError
@@ -90,7 +90,9 @@ def _key(request: ApiRequest) -> str:
     return key
 
 
-def _begin(request: ApiRequest, key: str, fingerprint: str) -> tuple[Replay, bool]:
+def _begin(
+    request: ApiRequest, key: str, fingerprint: str
+) -> tuple[IdempotencyRecord, bool]:
     facts = [
         request.method or "",
         request.get_full_path(),
@@ -100,7 +102,7 @@ def _begin(request: ApiRequest, key: str, fingerprint: str) -> tuple[Replay, boo
     digest = salted_hmac(
         "jobsui.api.idempotency", "\n".join(facts), algorithm="sha256"
     ).hexdigest()
-    replay, is_new = Replay.objects.get_or_create(
+    replay, is_new = IdempotencyRecord.objects.get_or_create(
         user=request.auth.user, key=key, defaults={"fingerprint": digest}
     )
     if replay.fingerprint != digest:
@@ -112,7 +114,7 @@ def _begin(request: ApiRequest, key: str, fingerprint: str) -> tuple[Replay, boo
     return replay, is_new
 
 
-def _again(replay: Replay) -> HttpResponse:
+def _again(replay: IdempotencyRecord) -> HttpResponse:
     if replay.status is None:
         raise Problem(
             409,
@@ -127,13 +129,15 @@ def _again(replay: Replay) -> HttpResponse:
     return response
 
 
-def _remember(replay: Replay, response: HttpResponse) -> None:
+def _remember(replay: IdempotencyRecord, response: HttpResponse) -> None:
     replay.status, replay.body = response.status_code, response.content.decode()
     replay.save(update_fields=["status", "body"])
 
 
 def _forget_old() -> None:
-    Replay.objects.filter(created_at__lt=timezone.now() - Replay.KEPT).delete()
+    IdempotencyRecord.objects.filter(
+        created_at__lt=timezone.now() - IdempotencyRecord.KEPT
+    ).delete()
 
 
 def _answer(status: int, body: Schema) -> HttpResponse:

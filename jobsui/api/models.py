@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 
 
-class Replay(models.Model):
+class IdempotencyRecord(models.Model):
     """What a POST with an Idempotency-Key was answered, to be answered again
     (idempotency.py)."""
 

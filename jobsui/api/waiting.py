@@ -27,5 +27,5 @@ def until_at_rest(job: Job, seconds: float) -> None:
 
 
 def _goes_on(pk: int) -> bool:
-    job = Job.objects.only("state", "aims_at").filter(pk=pk).first()
+    job = Job.objects.only("state", "auto_target").filter(pk=pk).first()
     return job is not None and job.goes_on

@@ -54,7 +54,7 @@ class Connection(models.Model):
     )
     # Send a batch a moment before a job slot is known to be free, when slots are what
     # limits the account.
-    posts_ahead = models.BooleanField(default=True)
+    early_send = models.BooleanField(default=True)
 
     sign_in = models.CharField(
         max_length=20, choices=SignIn, default=SignIn.OAUTH_CLIENT

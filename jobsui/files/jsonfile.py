@@ -12,7 +12,7 @@ from ijson.common import JSONError
 
 from jobsui.files.encoding import UTF8, utf8_of
 from jobsui.files.errors import FileRefused
-from jobsui.files.jsonguard import refuse_bombs
+from jobsui.files.json_limits import refuse_bombs
 
 NESTED = "custom_object_fields"
 LISTS = ("job.items", "items", "custom_object_records", "records")

@@ -12,9 +12,9 @@ from xml.parsers.expat import ExpatError
 
 import openpyxl
 
-from jobsui.files import workbookguard
+from jobsui.files import workbook_limits
 from jobsui.files.errors import FileRefused
-from jobsui.words import counted
+from jobsui.text import counted
 
 TROUBLE = (
     ArithmeticError,
@@ -47,7 +47,7 @@ def sheets(stream: BinaryIO) -> dict[str, list[str]]:
     """
     try:
         with zipfile.ZipFile(stream) as archive:
-            seen = workbookguard.look(archive)
+            seen = workbook_limits.look(archive)
     except (*TROUBLE, ExpatError) as error:
         raise _damaged(error) from None
     book = _open(stream)
@@ -61,7 +61,7 @@ def sheets(stream: BinaryIO) -> dict[str, list[str]]:
     if not parts:
         raise FileRefused("The workbook has no sheet with cells.")
     return {
-        title: _oddities(seen.get(part, workbookguard.Seen()))
+        title: _oddities(seen.get(part, workbook_limits.Seen()))
         for title, part in parts.items()
     }
 
@@ -84,7 +84,7 @@ def _rows(
     book = _open(stream)
     try:
         for number, row in enumerate(_values(book, sheet), 1):
-            if number > workbookguard.MOST_ROWS:
+            if number > workbook_limits.MOST_ROWS:
                 raise FileRefused(
                     "The sheet has rows behind the last one a sheet may have. Save it again, or as CSV."
                 )
@@ -133,7 +133,7 @@ def _damaged(error: Exception) -> FileRefused:
     )
 
 
-def _oddities(seen: workbookguard.Seen) -> list[str]:
+def _oddities(seen: workbook_limits.Seen) -> list[str]:
     sentences = []
     if seen.unanswered:
         sentences.append(

@@ -118,18 +118,18 @@ class FileState(TextChoices):
 class BatchState(TextChoices):
     PLANNED = "planned", "Planned"
     SENDING = "sending", "Sending"
-    UNSURE = "unsure", "In doubt"
+    UNCONFIRMED = "unconfirmed", "Unconfirmed"
     ACCEPTED = "accepted", "Accepted"
     DONE = "done", "Done"
     UNCERTAIN = "uncertain", "Uncertain"
     CANCELLED = "cancelled", "Cancelled"
 
 
-IN_FLIGHT = (BatchState.SENDING, BatchState.UNSURE, BatchState.ACCEPTED)
+IN_FLIGHT = (BatchState.SENDING, BatchState.UNCONFIRMED, BatchState.ACCEPTED)
 UNSETTLED = (BatchState.PLANNED, *IN_FLIGHT)
 
 
-class HeldBy(TextChoices):
+class LimitedBy(TextChoices):
     """The one thing that keeps a job from going faster right now."""
 
     NOTHING = "", ""

@@ -1,5 +1,5 @@
-"""The only file that knows RQ. RQ is a doorbell: it carries the name of a task and ids,
-never data, and a ring that is lost, doubled or late changes nothing but the delay,
+"""The only file that knows RQ. RQ is a task_queue: it carries the name of a task and
+ids, never data, and a ring that is lost, doubled or late changes nothing but the delay,
 because the sweep rings again for all work the database knows."""
 
 import gc
@@ -41,14 +41,14 @@ stopping = threading.Event()
 """Set in a worker process when it was asked to end: long tasks look at it between two
 steps."""
 
-Bell = Callable[[str, tuple[int, ...]], None]
+Backend = Callable[[str, tuple[int, ...]], None]
 
 
-def _ring_rq(task: str, ids: tuple[int, ...]) -> None:
+def _enqueue_rq(task: str, ids: tuple[int, ...]) -> None:
     queue = queue_of(task, ids)
     name = "-".join([task, *map(str, ids)])
     if queue is None or name in {
-        rung.rpartition("-")[0] for rung in queue.get_job_ids()
+        queued.rpartition("-")[0] for queued in queue.get_job_ids()
     }:
         return  # Rung already, and nobody has come to the door yet.
     # An id of its own: RQ deletes what a worker has ended by its id, which would
@@ -74,12 +74,12 @@ def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:
         if task == "read_file"
         else File.objects.filter(jobs__in=ids)
     )
-    kept_at = files.values_list("kept_at", flat=True).first()
-    if kept_at is None:
+    storage_id = files.values_list("storage_id", flat=True).first()
+    if storage_id is None:
         return None
     # django-rq makes only the queues of the settings, which know no place but ours.
     return Queue(
-        _work_at(kept_at),
+        _work_at(storage_id),
         connection=drive.connection,
         job_class=Task,
         serializer=JSONSerializer,
@@ -90,19 +90,19 @@ def _work_at(storage_id: str) -> str:
     return f"{WORK}:{storage_id}"
 
 
-bell: Bell = _ring_rq
+backend: Backend = _enqueue_rq
 """Replaced in tests by a list that the test works off."""
 
 
-def ring(task: str, *ids: int) -> None:
+def enqueue(task: str, *ids: int) -> None:
     """Ask a worker for `task` once the present transaction is committed. Never fails:
     without Redis the work waits in the database for the sweep."""
-    transaction.on_commit(partial(_ring, task, ids))
+    transaction.on_commit(partial(_enqueue, task, ids))
 
 
-def _ring(task: str, ids: tuple[int, ...]) -> None:
+def _enqueue(task: str, ids: tuple[int, ...]) -> None:
     try:
-        bell(task, ids)
+        backend(task, ids)
     except (RedisError, DatabaseError) as error:
         logger.warning(
             "The queue cannot be reached, %s%s waits for the sweep: %s",

@@ -29,7 +29,7 @@ class Part:
     again."""
     base: bool = False
     """Others need it until they have ended, so it ends after them."""
-    patience: float = STOP_SECONDS
+    timeout: float = STOP_SECONDS
     """How many seconds it has to end by itself."""
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
@@ -76,7 +76,7 @@ class Supervisor:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End everything, each part within its patience; what does not listen is
+        """End everything, each part within its timeout; what does not listen is
         killed."""
         _end(part for part in self._parts if not part.base)
         _end(part for part in self._parts if part.base)
@@ -130,18 +130,18 @@ class Supervisor:
 
 def _end(parts: Iterable[Part]) -> None:
     """Ask all of them at once, the last one started first, then kill what is left when
-    its patience is over, with all it started."""
+    its timeout is over, with all it started."""
     asked = time.monotonic()
     running = [
-        (part.process, part.patience)
+        (part.process, part.timeout)
         for part in reversed(list(parts))
         if part.process is not None
     ]
     for process, _ in running:
         process.terminate()
-    for process, patience in sorted(running, key=lambda each: each[1]):
+    for process, timeout in sorted(running, key=lambda each: each[1]):
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, asked + patience - time.monotonic()))
+            process.wait(max(0.0, asked + timeout - time.monotonic()))
         _kill_group(process)
         process.wait()
 

@@ -37,8 +37,8 @@ class Exchange(threading.local):
         left = self.ends - time.monotonic()
         if left <= 0:
             raise TimeoutError("The deadline is over.")
-        patience = sock.gettimeout()
-        if patience is None or patience > left:
+        timeout = sock.gettimeout()
+        if timeout is None or timeout > left:
             sock.settimeout(left)
 
 

@@ -15,8 +15,8 @@ from tests.acceptance import product as products
 from tests.acceptance.person import LONG, PASSWORD, Person
 from tests.acceptance.processes import Process, Processes, is_owned, wait_until
 from tests.acceptance.product import Product
+from tests.harness import GADGET
 from tests.sandbox_server import Sandbox
-from tests.world import GADGET
 from tools import browser as browsers
 
 CONNECTION = "Sandbox"

@@ -10,11 +10,13 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from jobsui.jobs.engine import control, leases, planning
+from jobsui.jobs import leases
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
-from tests.acceptance.processes import PATIENCE, wait_until
-from tests.world import World, gadgets
+from jobsui.jobs.preparation import planner
+from tests.acceptance.processes import TIMEOUT, wait_until
+from tests.harness import Harness, gadgets
 
 STANDING = (
     JobState.COMPLETED,
@@ -44,24 +46,24 @@ class Fate:
 
 
 def planned(
-    world: World,
+    harness: Harness,
     rows: Sequence[dict[str, Any]],
     action: Action = Action.CREATE,
     **options: Any,
 ) -> Job:
     """A launched and planned job."""
-    job = world.checked(list(rows), action, **options)
-    control.launch(job, by=None)
-    planning.plan(job, stopping=threading.Event())
-    world.doorbell.clear()
+    job = harness.checked(list(rows), action, **options)
+    actions.launch(job, by=None)
+    planner.plan(job, stopping=threading.Event())
+    harness.task_queue.clear()
     job.refresh_from_db()
     return job
 
 
 @contextmanager
-def undriven(world: World) -> Iterator[None]:
+def undriven(harness: Harness) -> Iterator[None]:
     """No driver may have the account meanwhile."""
-    with leases.held(f"account:{world.connection.host}") as lease:
+    with leases.held(f"account:{harness.connection.host}") as lease:
         assert lease
         Lease.objects.filter(name=lease.name).update(
             expires_at=Now() + timedelta(hours=1)
@@ -73,10 +75,10 @@ def without_ids(count: int) -> list[dict[str, Any]]:
     return [{name: row[name] for name in ("name", "serial")} for row in gadgets(count)]
 
 
-def fate(world: World, job: Job) -> Fate:
+def fate(harness: Harness, job: Job) -> Fate:
     """As it is now. The job's object holds no other records."""
     job.refresh_from_db()
-    applied = world.sandbox.applied(job.object_key)
+    applied = harness.sandbox.applied(job.object_key)
     counts = {
         name: job.count(Outcome(name))
         for name in ("failed", "uncertain", "cancelled", "pending")
@@ -88,10 +90,10 @@ def fate(world: World, job: Job) -> Fate:
     return Fate(job.state, job.created, **counts, lost=lost, twice=twice)
 
 
-def ended(world: World, job: Job, seconds: float = PATIENCE) -> Fate:
+def ended(harness: Harness, job: Job, seconds: float = TIMEOUT) -> Fate:
     """Wait until nothing moves the job any more; what became of it."""
     wait_until(lambda: state_of(job) in STANDING, f"the end of {job}", seconds)
-    return fate(world, job)
+    return fate(harness, job)
 
 
 def state_of(job: Job) -> str:
@@ -114,9 +116,9 @@ def in_flight(job: Job) -> int:
     return batches(job).get(BatchState.ACCEPTED, 0)
 
 
-def posts(world: World) -> int:
+def posts(harness: Harness) -> int:
     """Requests to queue a job that reached Zendesk."""
     return sum(
         entry["method"] == "POST" and entry["path"].endswith("/jobs")
-        for entry in world.sandbox.log()
+        for entry in harness.sandbox.log()
     )

@@ -12,9 +12,11 @@ import django
 def launch(host: str, path: str) -> None:
     django.setup()
     from jobsui.connections import objects  # noqa: PLC0415
-    from jobsui.jobs.engine import checking, control, intake, mapping  # noqa: PLC0415
-    from jobsui.jobs.engine.options import Options  # noqa: PLC0415
+    from jobsui.jobs.control import actions  # noqa: PLC0415
     from jobsui.jobs.enums import Action, FileState, JobState  # noqa: PLC0415
+    from jobsui.jobs.mapping import field_targets  # noqa: PLC0415
+    from jobsui.jobs.mapping.options import Options  # noqa: PLC0415
+    from jobsui.jobs.preparation import checker, uploads  # noqa: PLC0415
     from tests.factories import make_connection, make_object  # noqa: PLC0415
 
     connection = make_connection(
@@ -23,18 +25,18 @@ def launch(host: str, path: str) -> None:
     connection.set_secret("api_token", "sandbox-api-token")
     connection.save()
     objects.refresh(make_object(connection, "gadget"))
-    file = intake.receive([Path(path).read_bytes()], "rows.csv", by=None)
+    file = uploads.receive([Path(path).read_bytes()], "rows.csv", by=None)
     while file.state == FileState.READING:
         time.sleep(0.1)
         file.refresh_from_db()
-    job = control.draft(connection, "gadget", Action.CREATE, file, by=None)
-    offered = mapping.targets(checking.schema_of(job), Action.CREATE)
-    control.set_mapping(job, mapping.suggest(file.columns, offered), Options())
-    checking.start(job, by=None)
+    job = actions.draft(connection, "gadget", Action.CREATE, file, by=None)
+    offered = field_targets.targets(checker.schema_of(job), Action.CREATE)
+    actions.set_mapping(job, field_targets.suggest(file.columns, offered), Options())
+    checker.start(job, by=None)
     while job.state != JobState.READY:
         time.sleep(0.1)
         job.refresh_from_db()
-    control.launch(job, by=None)
+    actions.launch(job, by=None)
     sys.stdout.write(f"{job.pk}\n")
 
 

@@ -26,7 +26,7 @@ from jobsui.jobs.models import Lease
 from jobsui.ops import valkey
 from tests.acceptance import product
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds for anything to come about."""
 
 Process = subprocess.Popen[bytes]
@@ -51,7 +51,7 @@ class Processes:
             base64.urlsafe_b64encode(key).decode() for key in settings.ENCRYPTION_KEYS
         )
         return os.environ | {
-            "DJANGO_SETTINGS_MODULE": "tests.acceptance.hurried_settings",
+            "DJANGO_SETTINGS_MODULE": "tests.acceptance.fast_settings",
             "PYTHONPATH": str(settings.BASE_DIR),
             "JOBSUI_DATA_DIR": str(settings.DATA_DIR),
             "DATABASE_URL": database_url(),
@@ -132,7 +132,7 @@ class Processes:
         self.kill(self.queue)
         self.start_queue(empty=empty)
 
-    def ring(self, times: int = 1) -> None:
+    def enqueue(self, times: int = 1) -> None:
         """Ask for drivers, as the product does, or more often than it ever would."""
         with Redis.from_url(self.queue_url) as redis:
             queue = Queue("drive", connection=redis, serializer=JSONSerializer)
@@ -185,7 +185,7 @@ def database_url() -> str:
 
 
 def wait_until(
-    claim: Callable[[], object], what: str, seconds: float = PATIENCE
+    claim: Callable[[], object], what: str, seconds: float = TIMEOUT
 ) -> None:
     ends = time.monotonic() + seconds
     while not claim():

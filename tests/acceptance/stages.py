@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from tests.acceptance.pages import Known, last_id
 from tests.acceptance.person import LONG, Person
+from tests.harness import GADGET, gadgets, to_csv
 from tests.sandbox_server import Sandbox
-from tests.world import GADGET, gadgets, to_csv
 
 
 def set_stage(person: Person, zendesk: Sandbox) -> Known:

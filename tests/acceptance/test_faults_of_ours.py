@@ -16,7 +16,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.engine.calling import POSTERS
+from jobsui.jobs.delivery.call_threads import POST_THREADS
 from jobsui.jobs.enums import BatchState
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from jobsui.ops.management.commands import sweep
@@ -41,7 +41,7 @@ from tests.acceptance.processes import (
     thaw,
     wait_until,
 )
-from tests.world import World, gadgets
+from tests.harness import Harness, gadgets
 
 FAILPOINT = 77
 """The exit status of a process that ended where it was told to."""
@@ -50,13 +50,13 @@ INTENT = "SELECT 1 FROM jobs_attempt"
 
 
 @pytest.fixture
-def world(world: World, processes: Processes) -> World:
+def harness(harness: Harness, processes: Processes) -> Harness:
     # A batch that comes too early is no fault of ours, and would blur what is counted
     # here.
-    Connection.objects.filter(pk=world.connection.pk).update(posts_ahead=False)
-    world.object()
-    world.sandbox.settings(job_seconds=0.2)
-    return world
+    Connection.objects.filter(pk=harness.connection.pk).update(early_send=False)
+    harness.object()
+    harness.sandbox.settings(job_seconds=0.2)
+    return harness
 
 
 # kill -9
@@ -69,10 +69,10 @@ def world(world: World, processes: Processes) -> World:
         (
             {"JOBSUI_FAILPOINT": "http:before-write:POST /jobs:1"},
             0,
-            {"unsure": 1, "accepted": 1},
+            {"unconfirmed": 1, "accepted": 1},
         ),
-        ({"JOBSUI_FAILPOINT": "http:after-write:POST /jobs:1"}, 1, {"unsure": 1}),
-        ({"JOBSUI_FAILPOINT": "http:after-read:POST /jobs:1"}, 1, {"unsure": 1}),
+        ({"JOBSUI_FAILPOINT": "http:after-write:POST /jobs:1"}, 1, {"unconfirmed": 1}),
+        ({"JOBSUI_FAILPOINT": "http:after-read:POST /jobs:1"}, 1, {"unconfirmed": 1}),
         ({"JOBSUI_LAST_COMMIT": RESULT}, 1, {"accepted": 1}),
     ],
     ids=[
@@ -84,73 +84,78 @@ def world(world: World, processes: Processes) -> World:
     ],
 )
 def test_a_worker_killed_at_any_step_of_a_batch_loses_and_repeats_nothing(
-    world: World,
+    harness: Harness,
     processes: Processes,
     moment: dict[str, str],
     sent: int,
     sendings: dict[str, int],
 ) -> None:
     dies = processes.worker(**moment)
-    job = planned(world, gadgets(100))
+    job = planned(harness, gadgets(100))
     assert dies.wait(timeout=60) == FAILPOINT
-    wait_until(lambda: posts(world) == sent, "what it had sent")
-    before = fate(world, job)
+    wait_until(lambda: posts(harness) == sent, "what it had sent")
+    before = fate(harness, job)
 
     processes.worker()
 
     assert before.created == 0
-    assert ended(world, job) == Fate("completed", created=100)
-    assert (attempts(job), posts(world)) == (sendings, sendings.get("accepted", 0) or 1)
+    assert ended(harness, job) == Fate("completed", created=100)
+    assert (attempts(job), posts(harness)) == (
+        sendings,
+        sendings.get("accepted", 0) or 1,
+    )
 
 
 def test_a_worker_killed_with_30_batches_in_flight_has_them_followed_to_their_end(
-    world: World, processes: Processes
+    harness: Harness, processes: Processes
 ) -> None:
-    world.sandbox.settings(job_seconds=3)
+    harness.sandbox.settings(job_seconds=3)
     worker, standby = processes.worker(), processes.worker()
-    job = planned(world, gadgets(3000))
+    job = planned(harness, gadgets(3000))
     wait_until(lambda: in_flight(job) == 30, "30 batches in flight")
 
     processes.kill(driver_of(worker, standby))
 
-    assert ended(world, job) == Fate("completed", created=3000)
-    assert (attempts(job), posts(world)) == ({"accepted": 30}, 30)
+    assert ended(harness, job) == Fate("completed", created=3000)
+    assert (attempts(job), posts(harness)) == ({"accepted": 30}, 30)
 
 
 @pytest.mark.parametrize(
-    ("own_external_ids", "told"),
+    ("generate_external_ids", "told"),
     [
         (True, Fate("completed", created=300)),
         (False, Fate("needs_decision", created=0, uncertain=300)),
     ],
 )
 def test_job_statuses_that_ran_out_while_no_worker_was_there_are_looked_up_in_the_records(
-    world: World, processes: Processes, own_external_ids: bool, told: Fate
+    harness: Harness, processes: Processes, generate_external_ids: bool, told: Fate
 ) -> None:
-    world.sandbox.settings(job_seconds=1.5)
+    harness.sandbox.settings(job_seconds=1.5)
     worker = processes.worker()
-    job = planned(world, without_ids(300), own_external_ids=own_external_ids)
+    job = planned(
+        harness, without_ids(300), generate_external_ids=generate_external_ids
+    )
     wait_until(lambda: in_flight(job) == 3, "3 batches in flight")
     processes.kill(worker)
-    world.sandbox.settings(status_seconds=0)
-    wait_until(lambda: not world.sandbox.jobs(), "job statuses that are forgotten")
+    harness.sandbox.settings(status_seconds=0)
+    wait_until(lambda: not harness.sandbox.jobs(), "job statuses that are forgotten")
 
     processes.worker()
 
-    assert ended(world, job) == told
-    assert (attempts(job), posts(world)) == ({"lost": 3}, 3)
+    assert ended(harness, job) == told
+    assert (attempts(job), posts(harness)) == ({"lost": 3}, 3)
 
 
 # Several workers
 
 
 def test_a_worker_frozen_beyond_its_lease_writes_and_sends_nothing_when_it_wakes(
-    world: World, processes: Processes
+    harness: Harness, processes: Processes
 ) -> None:
-    world.sandbox.settings(job_seconds=0.5)
-    Connection.objects.filter(pk=world.connection.pk).update(max_running_jobs=4)
+    harness.sandbox.settings(job_seconds=0.5)
+    Connection.objects.filter(pk=harness.connection.pk).update(max_running_jobs=4)
     workers = processes.worker(), processes.worker()
-    job = planned(world, gadgets(2000))
+    job = planned(harness, gadgets(2000))
     wait_until(lambda: in_flight(job) == 4, "4 batches in flight")
     frozen, first = (
         driver_of(*workers),
@@ -166,34 +171,34 @@ def test_a_worker_frozen_beyond_its_lease_writes_and_sends_nothing_when_it_wakes
     thaw(frozen)
 
     wait_until(lambda: processes.said("Another driver took"), "a driver that gives up")
-    assert ended(world, job) == Fate("completed", created=2000)
+    assert ended(harness, job) == Fate("completed", created=2000)
     assert Attempt.objects.filter(epoch=first, at__gt=taken_over_at).count() == 0
     assert (
-        posts(world)
-        == Attempt.objects.filter(result__in=("accepted", "unsure")).count()
+        posts(harness)
+        == Attempt.objects.filter(result__in=("accepted", "unconfirmed")).count()
     )
 
 
 def test_two_workers_called_at_once_and_over_again_are_one_driver(
-    world: World, processes: Processes
+    harness: Harness, processes: Processes
 ) -> None:
     processes.worker()
     processes.worker()
-    with undriven(world):
-        job = planned(world, gadgets(2000))
-    processes.ring(times=6)
+    with undriven(harness):
+        job = planned(harness, gadgets(2000))
+    processes.enqueue(times=6)
 
-    assert ended(world, job) == Fate("completed", created=2000)
-    assert (attempts(job), posts(world)) == ({"accepted": 20}, 20)
+    assert ended(harness, job) == Fate("completed", created=2000)
+    assert (attempts(job), posts(harness)) == ({"accepted": 20}, 20)
     assert Attempt.objects.values("epoch").distinct().count() == 1
 
 
 def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_over_at_once(
-    world: World, processes: Processes
+    harness: Harness, processes: Processes
 ) -> None:
-    world.sandbox.settings(job_seconds=1, latency_ms=300)
+    harness.sandbox.settings(job_seconds=1, latency_ms=300)
     workers = processes.worker(), processes.worker()
-    job = planned(world, gadgets(4500))
+    job = planned(harness, gadgets(4500))
     wait_until(lambda: in_flight(job) > 10, "batches in flight")
     ending, first = (
         driver_of(*workers),
@@ -208,7 +213,7 @@ def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_o
         ending.send_signal(signal.SIGTERM)
         status = ending.wait(timeout=30)
         thaw(next_one)
-        told = ended(world, job, seconds=20)
+        told = ended(harness, job, seconds=20)
 
     by_first = Attempt.objects.filter(epoch=first).count()
     assert status == 0
@@ -217,8 +222,8 @@ def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_o
         "accepted",
         "not_sent",
     }  # Claimed, but withheld when it was asked to end.
-    assert attempts(job)["accepted"] == posts(world) == 45
-    assert sent <= by_first <= sent + 2 * POSTERS  # What one round may claim.
+    assert attempts(job)["accepted"] == posts(harness) == 45
+    assert sent <= by_first <= sent + 2 * POST_THREADS  # What one round may claim.
 
 
 # The queue
@@ -226,10 +231,10 @@ def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_o
 
 @pytest.mark.parametrize("loss", ["emptied", "restarted"])
 def test_a_queue_that_forgets_delays_a_job_until_the_next_sweep(
-    world: World, processes: Processes, loss: str
+    harness: Harness, processes: Processes, loss: str
 ) -> None:
-    job = planned(world, gadgets(300))
-    processes.ring()
+    job = planned(harness, gadgets(300))
+    processes.enqueue()
     if loss == "emptied":
         processes.empty_queue()
     else:
@@ -237,23 +242,23 @@ def test_a_queue_that_forgets_delays_a_job_until_the_next_sweep(
 
     processes.worker()
 
-    assert ended(world, job) == Fate("completed", created=300)
+    assert ended(harness, job) == Fate("completed", created=300)
     assert (attempts(job), sweep.SECONDS) == ({"accepted": 3}, 15)
 
 
 def test_a_queue_that_goes_away_under_a_driver_stops_neither_this_job_nor_the_next(
-    world: World, processes: Processes
+    harness: Harness, processes: Processes
 ) -> None:
-    world.sandbox.settings(job_seconds=1)
+    harness.sandbox.settings(job_seconds=1)
     processes.worker()
-    job = planned(world, gadgets(3000))
+    job = planned(harness, gadgets(3000))
     wait_until(lambda: in_flight(job) > 0, "batches in flight")
 
     processes.restart_queue(empty=True)
 
-    assert ended(world, job) == Fate("completed", created=3000)
+    assert ended(harness, job) == Fate("completed", created=3000)
     assert attempts(job) == {"accepted": 30}
-    after = planned(world, gadgets(100, first=3001))
+    after = planned(harness, gadgets(100, first=3001))
     wait_until(lambda: state_of(after) == "completed", "the end of the next job")
 
 
@@ -261,11 +266,11 @@ def test_a_queue_that_goes_away_under_a_driver_stops_neither_this_job_nor_the_ne
 
 
 def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_answer(
-    world: World, processes: Processes
+    harness: Harness, processes: Processes
 ) -> None:
-    world.sandbox.settings(job_seconds=1)
+    harness.sandbox.settings(job_seconds=1)
     processes.worker()
-    job = planned(world, gadgets(4500))
+    job = planned(harness, gadgets(4500))
     wait_until(lambda: in_flight(job) >= 10, "batches in flight")
 
     with database_away():
@@ -273,12 +278,12 @@ def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_ans
             lambda: processes.said("database cannot be used"), "a driver that noticed"
         )
         time.sleep(1)
-        sent, intended = posts(world), Attempt.objects.count()
+        sent, intended = posts(harness), Attempt.objects.count()
 
     assert sent <= intended
-    assert ended(world, job) == Fate("completed", created=4500)
+    assert ended(harness, job) == Fate("completed", created=4500)
     assert set(attempts(job)) <= {"accepted", "not_sent"}
-    assert attempts(job)["accepted"] == posts(world) == 45
+    assert attempts(job)["accepted"] == posts(harness) == 45
 
 
 @pytest.mark.skipif(
@@ -289,11 +294,11 @@ def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_ans
     sys.platform != "linux", reason="Nobody else can limit what another process writes."
 )
 def test_a_full_disk_holds_the_job_up_and_loses_no_answer(
-    world: World, processes: Processes
+    harness: Harness, processes: Processes
 ) -> None:
-    world.sandbox.settings(job_seconds=1)
+    harness.sandbox.settings(job_seconds=1)
     worker = processes.worker()
-    job = planned(world, gadgets(4500))
+    job = planned(harness, gadgets(4500))
     wait_until(lambda: in_flight(job) >= 10, "batches in flight")
 
     with nothing_more_to_disk(worker):
@@ -307,13 +312,13 @@ def test_a_full_disk_holds_the_job_up_and_loses_no_answer(
             Attempt.objects.count(),
             Batch.objects.filter(state=BatchState.DONE).count(),
         )
-        sent = posts(world)
+        sent = posts(harness)
 
     assert after == before
     assert sent <= after[0]
-    assert ended(world, job) == Fate("completed", created=4500)
+    assert ended(harness, job) == Fate("completed", created=4500)
     assert set(attempts(job)) <= {"accepted", "not_sent"}
-    assert attempts(job)["accepted"] == posts(world) == 45
+    assert attempts(job)["accepted"] == posts(harness) == 45
 
 
 # The clock
@@ -321,22 +326,22 @@ def test_a_full_disk_holds_the_job_up_and_loses_no_answer(
 
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_clock_that_jumps_changes_nothing(
-    world: World, processes: Processes, tmp_path: Path, hours: int
+    harness: Harness, processes: Processes, tmp_path: Path, hours: int
 ) -> None:
     clock = tmp_path / "clock"
     set_clock(clock, hours=0)
-    world.sandbox.settings(job_seconds=0.5)
-    world.sandbox.faults(drop_after_accept={"rate": 0.2, "times": 3})
-    Connection.objects.filter(pk=world.connection.pk).update(max_running_jobs=5)
+    harness.sandbox.settings(job_seconds=0.5)
+    harness.sandbox.faults(drop_after_accept={"rate": 0.2, "times": 3})
+    Connection.objects.filter(pk=harness.connection.pk).update(max_running_jobs=5)
     processes.worker(JOBSUI_CLOCK=str(clock))
-    job = planned(world, gadgets(2000))
-    wait_until(lambda: attempts(job).get("unsure", 0) > 0, "a batch in doubt")
+    job = planned(harness, gadgets(2000))
+    wait_until(lambda: attempts(job).get("unconfirmed", 0) > 0, "a batch in doubt")
     set_clock(clock, hours=hours)
-    world.sandbox.faults(drop_after_accept={"rate": 1, "times": 2})
+    harness.sandbox.faults(drop_after_accept={"rate": 1, "times": 2})
 
-    assert ended(world, job) == Fate("completed", created=2000)
-    assert set(attempts(job)) == {"accepted", "unsure"}
-    assert posts(world) == 20
+    assert ended(harness, job) == Fate("completed", created=2000)
+    assert set(attempts(job)) == {"accepted", "unconfirmed"}
+    assert posts(harness) == 20
     wait_until(lambda: not is_owned(), "a lease given back")
 
 

@@ -12,8 +12,8 @@ import requests
 
 from jobsui.connections import credentials
 from jobsui.connections.models import Connection
-from jobsui.jobs.engine import control
-from jobsui.jobs.engine.calling import POSTERS
+from jobsui.jobs.control import actions
+from jobsui.jobs.delivery.call_threads import POST_THREADS
 from jobsui.jobs.enums import Action, BatchState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import Attempt, Job, JobEvent
@@ -32,8 +32,8 @@ from tests.acceptance.jobs import (
 )
 from tests.acceptance.processes import Processes, wait_until
 from tests.acceptance.product import free_port
+from tests.harness import GADGET, Harness, gadgets
 from tests.sandbox_server import Sandbox
-from tests.world import GADGET, World, gadgets
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -42,10 +42,10 @@ STATUS: dict[str, Any] = {"rate": 1, "method": "GET", "path": "/job_statuses/sho
 
 
 @pytest.fixture
-def world(world: World, processes: Processes) -> World:
-    world.object()
-    world.sandbox.settings(job_seconds=0.2)
-    return world
+def harness(harness: Harness, processes: Processes) -> Harness:
+    harness.object()
+    harness.sandbox.settings(job_seconds=0.2)
+    return harness
 
 
 # The request itself
@@ -54,14 +54,14 @@ def world(world: World, processes: Processes) -> World:
 @pytest.mark.parametrize(
     ("faults", "sendings"),
     [
-        ({"drop-before-accept": POST}, {"unsure": 1, "accepted": 1}),
-        ({"drop-after-accept": POST}, {"unsure": 1}),
-        ({"no-answer": POST}, {"unsure": 1, "accepted": 1}),
-        ({"slow": POST}, {"unsure": 1}),
-        ({"500": POST}, {"unsure": 1, "accepted": 1}),
-        ({"503": POST}, {"unsure": 1, "accepted": 1}),
-        ({"html-502": POST}, {"unsure": 1, "accepted": 1}),
-        ({"502-after-accept": POST}, {"unsure": 1}),
+        ({"drop-before-accept": POST}, {"unconfirmed": 1, "accepted": 1}),
+        ({"drop-after-accept": POST}, {"unconfirmed": 1}),
+        ({"no-answer": POST}, {"unconfirmed": 1, "accepted": 1}),
+        ({"slow": POST}, {"unconfirmed": 1}),
+        ({"500": POST}, {"unconfirmed": 1, "accepted": 1}),
+        ({"503": POST}, {"unconfirmed": 1, "accepted": 1}),
+        ({"html-502": POST}, {"unconfirmed": 1, "accepted": 1}),
+        ({"502-after-accept": POST}, {"unconfirmed": 1}),
     ],
     ids=[
         "reset, not queued",
@@ -75,37 +75,37 @@ def world(world: World, processes: Processes) -> World:
     ],
 )
 def test_a_request_without_a_clear_answer_is_sent_again_only_if_it_never_arrived(
-    world: World, faults: dict[str, Any], sendings: dict[str, int]
+    harness: Harness, faults: dict[str, Any], sendings: dict[str, int]
 ) -> None:
-    world.sandbox.settings(slow_seconds=3)
-    world.sandbox.faults(**faults)
-    job = planned(world, gadgets(100))
+    harness.sandbox.settings(slow_seconds=3)
+    harness.sandbox.faults(**faults)
+    job = planned(harness, gadgets(100))
 
-    assert ended(world, job) == Fate("completed", created=100)
+    assert ended(harness, job) == Fate("completed", created=100)
     assert attempts(job) == sendings
 
 
-def test_a_zendesk_that_refuses_connections_is_waited_for(world: World) -> None:
+def test_a_zendesk_that_refuses_connections_is_waited_for(harness: Harness) -> None:
     port = free_port()
     before = start_zendesk(port)
-    Connection.objects.filter(pk=world.connection.pk).update(host=before.host)
-    world.connection.refresh_from_db()
-    with undriven(world):
-        job = planned(world, gadgets(100))
+    Connection.objects.filter(pk=harness.connection.pk).update(host=before.host)
+    harness.connection.refresh_from_db()
+    with undriven(harness):
+        job = planned(harness, gadgets(100))
         before.stop()
     wait_until(
-        lambda: held_by(job) == "unreachable" and attempts(job),
+        lambda: limited_by(job) == "unreachable" and attempts(job),
         "an account that cannot be reached",
     )
     wait_until(
         lambda: batches(job) == {BatchState.PLANNED: 1},
         "a batch that is to be sent yet",
     )
-    world.sandbox = start_zendesk(port)
+    harness.sandbox = start_zendesk(port)
     try:
-        told = ended(world, job)
+        told = ended(harness, job)
     finally:
-        world.sandbox.stop()
+        harness.sandbox.stop()
 
     assert told == Fate("completed", created=100)
     assert (set(attempts(job)), attempts(job)["accepted"]) == (
@@ -114,42 +114,50 @@ def test_a_zendesk_that_refuses_connections_is_waited_for(world: World) -> None:
     )
 
 
-def test_a_host_name_that_nobody_knows_is_waited_for(world: World) -> None:
-    known = world.connection.host
-    with undriven(world):
-        job = planned(world, gadgets(100))
-        Connection.objects.filter(pk=world.connection.pk).update(host="nowhere.invalid")
-    wait_until(lambda: held_by(job) == "unreachable", "an account that cannot be found")
+def test_a_host_name_that_nobody_knows_is_waited_for(harness: Harness) -> None:
+    known = harness.connection.host
+    with undriven(harness):
+        job = planned(harness, gadgets(100))
+        Connection.objects.filter(pk=harness.connection.pk).update(
+            host="nowhere.invalid"
+        )
+    wait_until(
+        lambda: limited_by(job) == "unreachable", "an account that cannot be found"
+    )
     wait_until(lambda: "not_sent" in attempts(job), "a request that did not go out")
-    sent = posts(world)
-    control.pause(job, by=None)
+    sent = posts(harness)
+    actions.pause(job, by=None)
     wait_until(lambda: state_of(job) == "paused", "a pause")
-    Connection.objects.filter(pk=world.connection.pk).update(host=known)
-    control.resume(job, by=None)
+    Connection.objects.filter(pk=harness.connection.pk).update(host=known)
+    actions.resume(job, by=None)
 
-    assert ended(world, job) == Fate("completed", created=100)
-    assert (sent, set(attempts(job)), posts(world)) == (0, {"not_sent", "accepted"}, 1)
+    assert ended(harness, job) == Fate("completed", created=100)
+    assert (sent, set(attempts(job)), posts(harness)) == (
+        0,
+        {"not_sent", "accepted"},
+        1,
+    )
 
 
 def test_full_job_slots_and_a_spent_rate_are_waited_for_however_often(
-    world: World,
+    harness: Harness,
 ) -> None:
-    world.sandbox.faults(
+    harness.sandbox.faults(
         **{"too-many-jobs": POST | {"times": 6}, "rate-429": POST | {"times": 1}}
     )
-    job = planned(world, gadgets(100))
+    job = planned(harness, gadgets(100))
 
-    assert ended(world, job) == Fate("completed", created=100)
+    assert ended(harness, job) == Fate("completed", created=100)
     assert attempts(job) == {"limited": 7, "accepted": 1}
 
 
-def test_nothing_is_asked_of_zendesk_before_the_time_it_named(world: World) -> None:
-    world.sandbox.settings(retry_after=2)
-    world.sandbox.faults(**{"rate-429": POST})
-    job = planned(world, gadgets(100))
+def test_nothing_is_asked_of_zendesk_before_the_time_it_named(harness: Harness) -> None:
+    harness.sandbox.settings(retry_after=2)
+    harness.sandbox.faults(**{"rate-429": POST})
+    job = planned(harness, gadgets(100))
 
-    assert ended(world, job) == Fate("completed", created=100)
-    log = world.sandbox.log()
+    assert ended(harness, job) == Fate("completed", created=100)
+    log = harness.sandbox.log()
     refused = next(entry["time"] for entry in log if entry["status"] == 429)
     assert [entry for entry in log if refused < entry["time"] < refused + 1.9] == []
 
@@ -159,34 +167,34 @@ def test_nothing_is_asked_of_zendesk_before_the_time_it_named(world: World) -> N
     ["credentials refused", "not permitted", "secret removed", "object deleted"],
 )
 def test_an_account_that_refuses_pauses_the_job_with_the_reason_and_fails_nothing(
-    world: World, refusal: str
+    harness: Harness, refusal: str
 ) -> None:
-    with undriven(world):
-        job = planned(world, gadgets(300))
-        refuse(world, refusal)
+    with undriven(harness):
+        job = planned(harness, gadgets(300))
+        refuse(harness, refusal)
     wait_until(lambda: state_of(job) == "paused", "a pause")
     if refusal == "object deleted":
-        world.sandbox.make_object(
+        harness.sandbox.make_object(
             "gadget", fields=GADGET
         )  # Empty; to be asked below what it has.
 
-    assert ended(world, job) == Fate("paused", created=0, pending=300)
+    assert ended(harness, job) == Fate("paused", created=0, pending=300)
     assert (batches(job), set(attempts(job))) == ({BatchState.PLANNED: 3}, {"refused"})
     assert job.reason.startswith("Zendesk refused: ")
     assert JobEvent.objects.filter(job=job, text=f"Pausing. {job.reason}").count() == 1
 
 
-def refuse(world: World, refusal: str) -> None:
+def refuse(harness: Harness, refusal: str) -> None:
     match refusal:
         case "credentials refused":
-            world.sandbox.settings(api_tokens=False)
+            harness.sandbox.settings(api_tokens=False)
         case "not permitted":
-            world.sandbox.faults(missing_scope=1)
+            harness.sandbox.faults(missing_scope=1)
         case "secret removed":
-            credentials.forget_secrets(world.connection)
+            credentials.forget_secrets(harness.connection)
         case "object deleted":
-            auth = (f"{world.sandbox.email}/token", world.sandbox.api_token)
-            url = f"{world.sandbox.url}/api/v2/custom_objects/gadget"
+            auth = (f"{harness.sandbox.email}/token", harness.sandbox.api_token)
+            url = f"{harness.sandbox.url}/api/v2/custom_objects/gadget"
             requests.delete(url, auth=auth, timeout=10).raise_for_status()
 
 
@@ -213,24 +221,24 @@ def refuse(world: World, refusal: str) -> None:
     ],
 )
 def test_a_job_status_that_cannot_be_read_is_asked_for_again_then_looked_up_in_the_records(
-    world: World, faults: dict[str, Any], sendings: dict[str, int]
+    harness: Harness, faults: dict[str, Any], sendings: dict[str, int]
 ) -> None:
-    world.sandbox.settings(slow_seconds=3, fresh_seconds=60)
-    world.sandbox.faults(**faults)
-    job = planned(world, gadgets(400))
+    harness.sandbox.settings(slow_seconds=3, fresh_seconds=60)
+    harness.sandbox.faults(**faults)
+    job = planned(harness, gadgets(400))
 
-    assert ended(world, job) == Fate("completed", created=400)
-    assert (attempts(job), posts(world)) == (sendings, 4)
+    assert ended(harness, job) == Fate("completed", created=400)
+    assert (attempts(job), posts(harness)) == (sendings, 4)
 
 
 def test_without_a_job_status_and_external_ids_the_rows_are_uncertain(
-    world: World,
+    harness: Harness,
 ) -> None:
-    world.sandbox.faults(status_expired=1)
-    job = planned(world, without_ids(100), own_external_ids=False)
+    harness.sandbox.faults(status_expired=1)
+    job = planned(harness, without_ids(100), generate_external_ids=False)
 
-    assert ended(world, job) == Fate("needs_decision", created=0, uncertain=100)
-    assert (attempts(job), posts(world)) == ({"lost": 1}, 1)
+    assert ended(harness, job) == Fate("needs_decision", created=0, uncertain=100)
+    assert (attempts(job), posts(harness)) == ({"lost": 1}, 1)
     assert job.row_errors.filter(outcome="uncertain").exclude(message="").count() == 100
 
 
@@ -241,51 +249,51 @@ def test_without_a_job_status_and_external_ids_the_rows_are_uncertain(
         ("no-index", {"accepted": 1}),
         ("no-id", {"accepted": 1}),
         ("generic-results", {"accepted": 1}),
-        ("short-results", {"unsure": 1}),
-        ("results-object", {"unsure": 1}),
-        ("killed", {"unsure": 1, "accepted": 1}),
+        ("short-results", {"unconfirmed": 1}),
+        ("results-object", {"unconfirmed": 1}),
+        ("killed", {"unconfirmed": 1, "accepted": 1}),
     ],
 )
 def test_odd_results_give_every_row_its_own_end(
-    world: World, fault: str, sendings: dict[str, int]
+    harness: Harness, fault: str, sendings: dict[str, int]
 ) -> None:
-    world.sandbox.faults(**{fault: {"rate": 1, "times": 1}})
-    job = planned(world, gadgets(100))
+    harness.sandbox.faults(**{fault: {"rate": 1, "times": 1}})
+    job = planned(harness, gadgets(100))
 
-    assert ended(world, job) == Fate("completed", created=100)
+    assert ended(harness, job) == Fate("completed", created=100)
     assert attempts(job) == sendings
-    told = {row["external_id"]: row["_record_id"] for row in world.results(job)}
-    real = {key: record["id"] for key, record in world.records().items()}
+    told = {row["external_id"]: row["_record_id"] for row in harness.results(job)}
+    real = {key: record["id"] for key, record in harness.records().items()}
     assert told == (dict.fromkeys(real, "") if fault == "no-id" else real)
 
 
 def test_a_job_that_stopped_half_way_names_the_row_it_stopped_at_and_the_rest_is_sent_again(
-    world: World,
+    harness: Harness,
 ) -> None:
-    world.sandbox.faults(failed_partial={"rate": 1, "times": 1})
-    job = planned(world, gadgets(100))
+    harness.sandbox.faults(failed_partial={"rate": 1, "times": 1})
+    job = planned(harness, gadgets(100))
 
-    assert ended(world, job) == Fate("completed", created=99, failed=1)
-    assert attempts(job) == {"unsure": 1, "accepted": 1}
+    assert ended(harness, job) == Fate("completed", created=99, failed=1)
+    assert attempts(job) == {"unconfirmed": 1, "accepted": 1}
 
 
 # People
 
 
 @pytest.mark.parametrize(
-    ("verb", "over"), [(control.pause, "paused"), (control.cancel, "cancelled")]
+    ("verb", "over"), [(actions.pause, "paused"), (actions.cancel, "cancelled")]
 )
 def test_pause_and_cancel_with_30_in_flight_send_nothing_more_and_follow_those(
-    world: World, verb: Callable[..., None], over: str
+    harness: Harness, verb: Callable[..., None], over: str
 ) -> None:
-    world.sandbox.settings(job_seconds=2)
-    job = planned(world, gadgets(4000))
+    harness.sandbox.settings(job_seconds=2)
+    job = planned(harness, gadgets(4000))
     wait_until(lambda: in_flight(job) == 30, "30 batches in flight")
 
     verb(job, by=None)
 
     asked_at = JobEvent.objects.filter(job=job).latest("at").at
-    told, results = ended(world, job), attempts(job)
+    told, results = ended(harness, job), attempts(job)
     accepted = results["accepted"]
     left = (
         {"cancelled": 4000 - 100 * accepted}
@@ -298,50 +306,52 @@ def test_pause_and_cancel_with_30_in_flight_send_nothing_more_and_follow_those(
     assert 30 <= accepted < 40
 
 
-def test_duplicate_external_ids_are_found_before_anything_is_sent(world: World) -> None:
+def test_duplicate_external_ids_are_found_before_anything_is_sent(
+    harness: Harness,
+) -> None:
     twice = gadgets(50) + gadgets(1)
 
-    job = world.checked(twice, Action.CREATE)
+    job = harness.checked(twice, Action.CREATE)
 
     with pytest.raises(NotPossibleNow, match="1 row with problems"):
-        control.launch(job, by=None)
-    assert (state_of(job), posts(world)) == ("ready", 0)
+        actions.launch(job, by=None)
+    assert (state_of(job), posts(harness)) == ("ready", 0)
 
 
 # Others on the account
 
 
-def test_job_slots_that_others_hold_are_left_to_them(world: World) -> None:
-    world.sandbox.settings(other_jobs=10, job_seconds=1.5)
-    job = planned(world, gadgets(4000))
+def test_job_slots_that_others_hold_are_left_to_them(harness: Harness) -> None:
+    harness.sandbox.settings(other_jobs=10, job_seconds=1.5)
+    job = planned(harness, gadgets(4000))
 
-    assert ended(world, job) == Fate("completed", created=4000)
+    assert ended(harness, job) == Fate("completed", created=4000)
     assert attempts(job)["accepted"] == 40
     assert attempts(job).get("limited", 0) <= a_probe_each(1.5, job)
 
 
 def test_while_others_hold_all_job_slots_there_is_a_probe_now_and_then_and_no_storm(
-    world: World,
+    harness: Harness,
 ) -> None:
-    world.sandbox.settings(other_jobs=30)
-    job = planned(world, gadgets(1000))
-    wait_until(lambda: posts(world) > 0, "a first probe")
+    harness.sandbox.settings(other_jobs=30)
+    job = planned(harness, gadgets(1000))
+    wait_until(lambda: posts(harness) > 0, "a first probe")
     time.sleep(2)
-    probes = posts(world)
-    world.sandbox.settings(other_jobs=0)
+    probes = posts(harness)
+    harness.sandbox.settings(other_jobs=0)
 
-    assert ended(world, job) == Fate("completed", created=1000)
+    assert ended(harness, job) == Fate("completed", created=1000)
     assert 2 <= probes <= 2 / FIRST_GUESS + BURST
 
 
-def test_three_jobs_of_one_account_share_it_within_a_tenth(world: World) -> None:
-    world.sandbox.settings(max_running_jobs=6)
-    Connection.objects.filter(pk=world.connection.pk).update(max_running_jobs=6)
-    with undriven(world):
-        jobs = [planned(world, gadgets(1200, first=1 + 1200 * n)) for n in range(3)]
+def test_three_jobs_of_one_account_share_it_within_a_tenth(harness: Harness) -> None:
+    harness.sandbox.settings(max_running_jobs=6)
+    Connection.objects.filter(pk=harness.connection.pk).update(max_running_jobs=6)
+    with undriven(harness):
+        jobs = [planned(harness, gadgets(1200, first=1 + 1200 * n)) for n in range(3)]
 
     for job in jobs:
-        assert ended(world, job).state == "completed"
+        assert ended(harness, job).state == "completed"
 
     sent = (
         Attempt.objects.exclude(result="limited")
@@ -351,7 +361,9 @@ def test_three_jobs_of_one_account_share_it_within_a_tenth(world: World) -> None
     shares = Counter(sent[:30])
     assert all(9 <= shares[job.pk] <= 11 for job in jobs), shares
     assert (
-        sum(job.created for job in jobs) == len(world.sandbox.applied("gadget")) == 3600
+        sum(job.created for job in jobs)
+        == len(harness.sandbox.applied("gadget"))
+        == 3600
     )
 
 
@@ -359,7 +371,7 @@ def test_three_jobs_of_one_account_share_it_within_a_tenth(world: World) -> None
 
 FIRST_GUESS = 0.3
 """Seconds a job is thought to take before one has shown it (hurried_settings.py)."""
-BURST = 2 * POSTERS
+BURST = 2 * POST_THREADS
 """Requests that may be on their way when the first refusal comes."""
 
 
@@ -380,5 +392,5 @@ def start_zendesk(port: int) -> Sandbox:
     return zendesk
 
 
-def held_by(job: Job) -> str:
-    return Job.objects.values_list("held_by", flat=True).get(pk=job.pk)
+def limited_by(job: Job) -> str:
+    return Job.objects.values_list("limited_by", flat=True).get(pk=job.pk)

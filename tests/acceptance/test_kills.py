@@ -18,13 +18,13 @@ from random import Random
 import pytest
 from django.db.models import Exists, Max, OuterRef
 
-from jobsui.jobs.engine import control
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Attempt, Batch, Job, RowError
 from tests.acceptance.jobs import Fate, ended
 from tests.acceptance.processes import Process, Processes, wait_until
 from tests.factories import make_user
-from tests.world import World, gadgets
+from tests.harness import Harness, gadgets
 
 SEED = int(os.environ.get("JOBSUI_KILL_SEED", "1"))
 JOB_SECONDS = 1.5
@@ -50,7 +50,7 @@ class Run:
         return max(0.1, (self.rows / self.kills - WINDOW_ROWS) / ROWS_PER_SECOND)
 
     @property
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """Seconds for a start, and for the end when the last kill is over."""
         return 120 + self.rows / 1000
 
@@ -71,17 +71,17 @@ def run_of(kind: str, kills: int) -> Run:
 RUNS = [run_of("worker", kills=2), run_of("tree", kills=1), run_of("host", kills=1)]
 
 pytestmark = [
-    pytest.mark.timeout(max(2 * run.patience + 20 * run.kills for run in RUNS)),
+    pytest.mark.timeout(max(2 * run.timeout + 20 * run.kills for run in RUNS)),
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 
 
 @pytest.fixture
-def world(world: World) -> World:
+def harness(harness: Harness) -> Harness:
     make_user()  # Or each start would print a token for the first one.
-    world.object()
-    world.sandbox.settings(job_seconds=JOB_SECONDS, job_spread=0.3)
-    return world
+    harness.object()
+    harness.sandbox.settings(job_seconds=JOB_SECONDS, job_spread=0.3)
+    return harness
 
 
 # Without ids the driver alone will do, unless more is asked for.
@@ -96,11 +96,13 @@ def world(world: World) -> World:
     ids=lambda value: getattr(value, "kind", value),
 )
 def test_what_is_killed_loses_and_repeats_nothing(
-    world: World, processes: Processes, run: Run, ids: str
+    harness: Harness, processes: Processes, run: Run, ids: str
 ) -> None:
     begun, chance = time.monotonic(), Random(SEED)
-    job = world.checked(rows(run.rows, ids), Action.CREATE, own_external_ids=ids == IDS)
-    world.sandbox.faults(drop_after_accept=0.02, drop_before_accept=0.01)
+    job = harness.checked(
+        rows(run.rows, ids), Action.CREATE, generate_external_ids=ids == IDS
+    )
+    harness.sandbox.faults(drop_after_accept=0.02, drop_before_accept=0.01)
     if run.kind == "worker":
         processes.worker("work")
         kill_again_and_again(job, processes, run, chance)
@@ -108,7 +110,7 @@ def test_what_is_killed_loses_and_repeats_nothing(
         with processes.no_sweep():  # Each tree has one.
             kill_again_and_again(job, processes, run, chance)
 
-    told = ended(world, job, seconds=run.patience)
+    told = ended(harness, job, seconds=run.timeout)
     print(f"\n{line(run, ids, told, job, time.monotonic() - begun)}")  # noqa: T201
     created, uncertain = run.rows - told.uncertain, told.uncertain
     assert told == Fate(
@@ -127,7 +129,7 @@ def test_what_is_killed_loses_and_repeats_nothing(
         doubtful = {f"Gadget {row - 1}" for row in listed}
         assert len(doubtful) == uncertain
         assert {f"Gadget {n}" for n in range(1, run.rows + 1)} - doubtful <= set(
-            world.sandbox.applied("gadget")
+            harness.sandbox.applied("gadget")
         )
 
 
@@ -144,11 +146,11 @@ def kill_again_and_again(
 ) -> None:
     """Launch it, and kill what drives it, each time a while after it began to send; the
     last one lives."""
-    control.launch(job, by=None)
+    actions.launch(job, by=None)
     for _ in range(run.kills):
         known = last_epoch()
         running = run.begin(processes)
-        wait_until(lambda: last_epoch() > known, "a driver that sends", run.patience)  # noqa: B023
+        wait_until(lambda: last_epoch() > known, "a driver that sends", run.timeout)  # noqa: B023
         time.sleep(chance.uniform(0, run.longest_while))
         run.kill(processes, running, chance)
     run.begin(processes)

@@ -22,15 +22,15 @@ from tests import databases, sandbox_server
 from tests.acceptance import product as products
 from tests.acceptance.conftest import starting
 from tests.acceptance.product import Product, processes
+from tests.harness import GADGET, to_csv
 from tests.sandbox_server import Sandbox
-from tests.world import GADGET, to_csv
 
 ROWS = 6000
-PATIENCE = 150
+TIMEOUT = 150
 SETTINGS = (
     "jobsui.settings"
     if os.environ.get("JOBSUI_UNHURRIED") == "1"
-    else "tests.acceptance.hurried_settings"
+    else "tests.acceptance.fast_settings"
 )
 
 pytestmark = [
@@ -88,7 +88,7 @@ def launch(host: Product, sandbox: Sandbox) -> int:
         stdout=subprocess.PIPE,
         text=True,
         cwd=products.ROOT,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     return int(said.stdout)
 
@@ -102,7 +102,7 @@ def await_(host: Product, claim: Callable[[], bool], what: str) -> float:
     """How many seconds it took to become true."""
     begun = time.monotonic()
     while not claim():
-        assert time.monotonic() - begun < PATIENCE, f"In vain: {what}. {state(host)}"
+        assert time.monotonic() - begun < TIMEOUT, f"In vain: {what}. {state(host)}"
         time.sleep(0.05)
     return time.monotonic() - begun
 
@@ -173,7 +173,7 @@ def test_files_are_read_and_planned_where_they_are_and_the_other_host_sends_on(
     )
     assert sending(first) in workers(first, "work drive")
     assert (
-        found(first, "SELECT kept_at FROM jobs_file")
+        found(first, "SELECT storage_id FROM jobs_file")
         == (second.data / "files" / "storage_id").read_text()
     )
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.http import Http404
 from django.utils import timezone
 
-from jobsui.access import finding, tokens
+from jobsui.access import lookup, tokens
 from jobsui.access.errors import TokenRefused
 from jobsui.access.models import ApiToken, Scope
 from tests.factories import make_connection, make_file, make_user
@@ -140,14 +140,13 @@ def test_bound_token_sees_its_connection_alone(ana: User) -> None:
     free, _ = tokens.make(ana, "daily")
 
     seen = [
-        list(look(bound))
-        for look in (finding.connections, finding.objects, finding.jobs)
+        list(look(bound)) for look in (lookup.connections, lookup.objects, lookup.jobs)
     ]
 
     assert seen == [[elsewhere], [], []]
-    assert list(finding.jobs(free)) == [job]
-    assert set(finding.connections(free)) == {elsewhere, thing.connection}
-    for look in (finding.job, finding.draft_or_job):
+    assert list(lookup.jobs(free)) == [job]
+    assert set(lookup.connections(free)) == {elsewhere, thing.connection}
+    for look in (lookup.job, lookup.draft_or_job):
         with pytest.raises(Http404):
             look(bound, job.code)
 
@@ -157,10 +156,10 @@ def test_bound_token_sees_files_of_its_owner_alone(ana: User) -> None:
     others = make_file("name\nx\n", uploaded_by=make_user("ben"))
     bound, _ = tokens.make(ana, "nightly", connection=make_connection())
 
-    assert finding.file(bound, mine.code) == mine
-    assert finding.file(ana, others.code) == others
+    assert lookup.file(bound, mine.code) == mine
+    assert lookup.file(ana, others.code) == others
     with pytest.raises(Http404):
-        finding.file(bound, others.code)
+        lookup.file(bound, others.code)
 
 
 def test_people_see_their_own_tokens_and_administrators_all(ana: User) -> None:
@@ -168,5 +167,5 @@ def test_people_see_their_own_tokens_and_administrators_all(ana: User) -> None:
     mine, _ = tokens.make(ana, "mine")
     theirs, _ = tokens.make(boss, "theirs")
 
-    assert list(finding.tokens(ana)) == [mine]
-    assert set(finding.tokens(boss)) == {mine, theirs}
+    assert list(lookup.tokens(ana)) == [mine]
+    assert set(lookup.tokens(boss)) == {mine, theirs}

@@ -75,7 +75,7 @@ SCOPES = [scope.value for scope in Scope]
 
 
 @pytest.fixture
-def world(db: None) -> Furnished:
+def harness(db: None) -> Furnished:
     return furnish()
 
 
@@ -89,29 +89,29 @@ def operations() -> dict[str, tuple[str, str]]:
     }
 
 
-def address(path: str, world: Furnished) -> str:
+def address(path: str, harness: Furnished) -> str:
     """Of something that is there."""
-    batch = Batch.objects.filter(job=world.job).values_list("pk", flat=True).first()
+    batch = Batch.objects.filter(job=harness.job).values_list("pk", flat=True).first()
     ids = {
-        "connections": world.connection.code,
-        "jobs": world.job.code,
-        "files": world.job.file.code,
+        "connections": harness.connection.code,
+        "jobs": harness.job.code,
+        "files": harness.job.file.code,
         "batches": batch,
     }
-    values = {"{id}": ids.get(path.split("/")[3]), "{key}": world.object.key}
+    values = {"{id}": ids.get(path.split("/")[3]), "{key}": harness.object.key}
     for written, value in values.items():
         path = path.replace(written, str(value))
     return path.removeprefix("/api/v1")
 
 
-def statuses(program: Program, world: Furnished) -> dict[str, int]:
+def statuses(program: Program, harness: Furnished) -> dict[str, int]:
     """What each operation answers; afterwards all is as it was."""
     found, known = {}, operations()
     for name, row in MATRIX.items():
         method, path = known[name]
         with transaction.atomic():
             found[name] = program.call(
-                method, address(path, world), row.body
+                method, address(path, harness), row.body
             ).status_code
             transaction.set_rollback(True)
     return found
@@ -128,48 +128,48 @@ def test_every_operation_has_a_row() -> None:
     assert set(operations()) == set(MATRIX)
 
 
-def test_stranger_may_do_nothing(world: Furnished) -> None:
-    assert statuses(Program(""), world) == dict.fromkeys(MATRIX, 401)
+def test_stranger_may_do_nothing(harness: Furnished) -> None:
+    assert statuses(Program(""), harness) == dict.fromkeys(MATRIX, 401)
 
 
-def test_person_who_is_signed_in_is_no_program(world: Furnished) -> None:
+def test_person_who_is_signed_in_is_no_program(harness: Furnished) -> None:
     stranger = Program("")
     stranger.client.force_login(make_user("ana", admin=True))
 
-    assert statuses(stranger, world) == dict.fromkeys(MATRIX, 401)
+    assert statuses(stranger, harness) == dict.fromkeys(MATRIX, 401)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_program_does_what_its_scope_allows(
-    program: Programs, world: Furnished, scope: str
+    program: Programs, harness: Furnished, scope: str
 ) -> None:
-    assert statuses(program(scope), world) == allowed(scope)
+    assert statuses(program(scope), harness) == allowed(scope)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_program_bound_to_the_connection_does_the_same_there(
-    program: Programs, world: Furnished, scope: str
+    program: Programs, harness: Furnished, scope: str
 ) -> None:
     but = {
         "create_connection": 403,
         "get_file": 404,
     }  # The file is nobody's, and files belong to no connection.
 
-    assert statuses(program(scope, world.connection), world) == allowed(scope) | but
+    assert statuses(program(scope, harness.connection), harness) == allowed(scope) | but
 
 
 def test_program_bound_elsewhere_sees_nothing(
-    program: Programs, world: Furnished
+    program: Programs, harness: Furnished
 ) -> None:
     other = make_connection(name="Other", host="other.zendesk.com")
 
-    done = statuses(program("admin", other), world)
+    done = statuses(program("admin", other), harness)
 
     assert done == {name: row.elsewhere for name, row in MATRIX.items()}
 
 
-def test_program_may_no_more_than_its_owner(boss: User, world: Furnished) -> None:
+def test_program_may_no_more_than_its_owner(boss: User, harness: Furnished) -> None:
     made = Program(tokens.make(boss, "Nightly", scope=Scope.ADMIN)[1])
     User.objects.filter(pk=boss.pk).update(is_superuser=False)
 
-    assert statuses(made, world) == allowed("run")
+    assert statuses(made, harness) == allowed("run")

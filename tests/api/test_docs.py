@@ -11,7 +11,7 @@ from django.conf import settings
 
 from jobsui.connections.models import Connection
 from tests.api.conftest import Programs
-from tests.world import GADGET, World
+from tests.harness import GADGET, Harness
 
 ROWS = 10_000
 SCRIPT = re.compile(r"```sh\n(.*?)```", re.DOTALL)
@@ -24,10 +24,10 @@ class LiveServer:
 
 
 def test_script_of_the_guide_leads_from_nothing_to_results(
-    world: World, program: Programs, live_server: LiveServer, tmp_path: Path
+    harness: Harness, program: Programs, live_server: LiveServer, tmp_path: Path
 ) -> None:
-    world.sandbox.make_object("gadget", fields=GADGET)
-    world.connection.delete()
+    harness.sandbox.make_object("gadget", fields=GADGET)
+    harness.connection.delete()
     rows = [
         [f"g-{n}", f"Gadget {n}", f"AB-{n:06}", "much" if n == 7 else str(n)]
         for n in range(1, ROWS + 1)
@@ -37,9 +37,9 @@ def test_script_of_the_guide_leads_from_nothing_to_results(
     environment = {
         "JOBSUI": live_server.url,
         "TOKEN": program("admin").token,
-        "ZENDESK": world.sandbox.url,
-        "CLIENT_ID": world.sandbox.client_id,
-        "CLIENT_SECRET": world.sandbox.client_secret,
+        "ZENDESK": harness.sandbox.url,
+        "CLIENT_ID": harness.sandbox.client_id,
+        "CLIENT_SECRET": harness.sandbox.client_secret,
     }
     script = SCRIPT.findall((settings.BASE_DIR / "docs" / "api.md").read_text())[0]
 
@@ -55,7 +55,7 @@ def test_script_of_the_guide_leads_from_nothing_to_results(
             Connection.objects.update(
                 requests_per_minute=60_000
             )  # What the sandbox takes.
-            world.doorbell.answer()
+            harness.task_queue.answer()
             time.sleep(0.02)
         said = shell.stdout.read() if shell.stdout else ""
 
@@ -67,5 +67,5 @@ def test_script_of_the_guide_leads_from_nothing_to_results(
         [*row, str(number), end]
         for number, (row, end) in enumerate(zip(rows, ends, strict=True), 2)
     ]
-    assert len(world.records()) == ROWS - 1
+    assert len(harness.records()) == ROWS - 1
     assert '"sample_rows": [8]' in said

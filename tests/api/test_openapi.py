@@ -22,8 +22,8 @@ from jobsui.api import waiting
 from jobsui.jobs.models import Batch
 from jobsui.wsgi import application
 from tests.api.conftest import Programs
+from tests.harness import Harness
 from tests.web import stages
-from tests.world import World
 
 CHECKS = [
     not_a_server_error,
@@ -49,10 +49,10 @@ def _one_connection() -> Iterator[None]:
 
 @pytest.fixture
 def there(
-    world: World, _one_connection: None, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, _one_connection: None, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, dict[str, Any]]:
     """What is there: {beginning of a path: its parameters}."""
-    known = world.object()
+    known = harness.object()
     job = stages.settled(stages.ROWS, stages.failed())
     monkeypatch.setattr(waiting.places, "acquire", lambda blocking: False)
     return {

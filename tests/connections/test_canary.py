@@ -26,7 +26,13 @@ from jobsui.connections import credentials, health, objects
 from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs import queueing
-from jobsui.jobs.engine import allowance, control, pacing, reconciling, recording
+from jobsui.jobs.control import actions
+from jobsui.jobs.delivery import (
+    account_limits,
+    rate_limits,
+    reconciliation,
+    transitions,
+)
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Job, Lease
 from jobsui.ops import valkey
@@ -34,11 +40,11 @@ from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client as Speaker
 from jobsui.zendesk.errors import ZendeskError
 from jobsui.zendesk.payloads import Token
-from tests.conftest import Doorbell
+from tests.conftest import TaskQueue
 from tests.connections.conftest import made
 from tests.factories import make_user
+from tests.harness import Harness, gadgets
 from tests.sandbox_server import Sandbox
-from tests.world import World, gadgets
 from tests.zendesk.raw_server import says, serving
 
 KNOWN = "connection-seen-everywhere"
@@ -49,12 +55,12 @@ finds what is there."""
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lease, "TTL", timedelta(seconds=5))
-    monkeypatch.setattr(allowance, "DEFAULT_WAIT", 0.1)
-    monkeypatch.setattr(reconciling, "QUIET", 0.2)
-    monkeypatch.setattr(recording, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(pacing, "poll_interval", lambda *_, **__: 0.04)
-    monkeypatch.setattr(pacing.Durations, "FIRST_GUESS", 0.1)
-    monkeypatch.setattr(pacing.Backoff, "LONGEST", 0.2)
+    monkeypatch.setattr(account_limits, "DEFAULT_WAIT", 0.1)
+    monkeypatch.setattr(reconciliation, "QUIET", 0.2)
+    monkeypatch.setattr(transitions, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(rate_limits, "poll_interval", lambda *_, **__: 0.04)
+    monkeypatch.setattr(rate_limits.Durations, "FIRST_GUESS", 0.1)
+    monkeypatch.setattr(rate_limits.Backoff, "LONGEST", 0.2)
 
 
 @pytest.fixture
@@ -80,9 +86,9 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.fixture
-def world(
-    transactional_db: None, sandbox: Sandbox, doorbell: Doorbell, secrets: set[str]
-) -> World:
+def harness(
+    transactional_db: None, sandbox: Sandbox, task_queue: TaskQueue, secrets: set[str]
+) -> Harness:
     """Signed in by a pair that can be refreshed."""
     connection = made(
         sandbox.host,
@@ -96,7 +102,7 @@ def world(
     credentials.save_secrets(
         connection, pair | {"client_secret": sandbox.client_secret}, by=None
     )
-    return World(sandbox, connection, doorbell)
+    return Harness(sandbox, connection, task_queue)
 
 
 def found(secrets: set[str], *places: str | bytes) -> list[str]:
@@ -134,11 +140,11 @@ def files_below(folder: Path) -> Iterator[bytes]:
             yield path.read_bytes()
 
 
-def pages(world: World, job: Job) -> Iterator[str]:
+def pages(harness: Harness, job: Job) -> Iterator[str]:
     client = Client()
     client.force_login(make_user("boss", admin=True))
-    thing = world.connection.objects_known.get()
-    connection = f"/connections/{world.connection.code}/"
+    thing = harness.connection.objects_known.get()
+    connection = f"/connections/{harness.connection.code}/"
     reads = [
         "/",
         "/connections/",
@@ -170,13 +176,13 @@ def pages(world: World, job: Job) -> Iterator[str]:
     yield client.post(f"/objects/{thing.pk}/request/send/", sent).text
 
 
-def run_with_failures(world: World) -> Job:
+def run_with_failures(harness: Harness) -> Job:
     """Tokens that end, 5xx, limits, a lost answer; and at last a refresh that is
     refused."""
-    world.object()
+    harness.object()
     once = {"rate": 1, "times": 1, "method": "POST", "path": "/jobs"}
     ended = {"rate": 1, "times": 2, "path": "/job_statuses"}
-    world.sandbox.faults(
+    harness.sandbox.faults(
         **{
             "bearer-expired": ended,
             "503": once,
@@ -184,23 +190,23 @@ def run_with_failures(world: World) -> Job:
             "drop-after-accept": once,
         }
     )
-    return world.run(gadgets(250), Action.UPSERT_BY_EXTERNAL_ID)
+    return harness.run(gadgets(250), Action.UPSERT_BY_EXTERNAL_ID)
 
 
 def test_secrets_stay_inside(
-    world: World,
+    harness: Harness,
     secrets: set[str],
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    assert health.test(world.connection).ok
-    job = run_with_failures(world)
-    objects.fetch_all(world.connection)
-    shown = list(pages(world, job))
-    world.sandbox.reset()  # It forgets the pairs it gave: every refresh is refused from now on.
+    assert health.test(harness.connection).ok
+    job = run_with_failures(harness)
+    objects.fetch_all(harness.connection)
+    shown = list(pages(harness, job))
+    harness.sandbox.reset()  # It forgets the pairs it gave: every refresh is refused from now on.
     Connection.objects.update(access_token_expires_at=timezone.now())
-    refused = health.test(Connection.objects.get(pk=world.connection.pk))
+    refused = health.test(Connection.objects.get(pk=harness.connection.pk))
 
     assert (job.state, job.updated + job.created + job.created_or_updated) == (
         JobState.COMPLETED,
@@ -227,7 +233,9 @@ def test_secrets_stay_inside(
     assert found(secrets, out, err, str(refused)) == []
 
 
-def test_refused_form_shows_no_secret_again(world: World, secrets: set[str]) -> None:
+def test_refused_form_shows_no_secret_again(
+    harness: Harness, secrets: set[str]
+) -> None:
     client = Client()
     client.force_login(make_user("boss", admin=True))
     typed = {
@@ -256,7 +264,7 @@ def test_refused_form_shows_no_secret_again(world: World, secrets: set[str]) -> 
 
 
 def test_failing_page_tells_no_secret(
-    world: World,
+    harness: Harness,
     secrets: set[str],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -268,7 +276,7 @@ def test_failing_page_tells_no_secret(
     monkeypatch.setattr(health, "test", fails)
     client = Client(raise_request_exception=False)
     client.force_login(make_user("boss", admin=True))
-    answer = client.post(f"/connections/{world.connection.code}/test/")
+    answer = client.post(f"/connections/{harness.connection.code}/test/")
 
     assert answer.status_code == 500
     assert "went wrong with a header of" in caplog.text
@@ -331,15 +339,15 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
 
 
 def test_queue_holds_names_and_ids_only(
-    world: World, secrets: set[str], queue: Redis, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, secrets: set[str], queue: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.object()
-    job = world.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
+    harness.object()
+    job = harness.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
     monkeypatch.setattr(
         queueing, "get_queue", lambda name: rq_queue(name, connection=queue)
     )
-    monkeypatch.setattr(queueing, "bell", queueing._ring_rq)
-    control.launch(job, by=None)
+    monkeypatch.setattr(queueing, "backend", queueing._enqueue_rq)
+    actions.launch(job, by=None)
 
     keys = sorted(key.decode() for key in queue.scan_iter())
     held = b"".join(queue.dump(key) or b"" for key in queue.scan_iter())

@@ -6,7 +6,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from jobsui.files import workbookguard
+from jobsui.files import workbook_limits
 from jobsui.files.table import detect
 from tests.files.test_table import read, refusal
 
@@ -166,7 +166,7 @@ def test_workbook_with_rows_beyond_the_end_is_refused() -> None:
 def test_workbook_row_of_endless_cells_is_refused_before_it_is_in_memory() -> None:
     data = '<sheetData><row r="1">' + "<c/>" * 600_000 + "</row></sheetData>"
 
-    assert refusal(with_sheet(data)) == workbookguard.TOO_LARGE
+    assert refusal(with_sheet(data)) == workbook_limits.TOO_LARGE
 
 
 def test_workbook_endless_cell_is_refused_before_it_is_in_memory() -> None:
@@ -176,18 +176,18 @@ def test_workbook_endless_cell_is_refused_before_it_is_in_memory() -> None:
         + "</t></is></c></row></sheetData>"
     )
 
-    assert refusal(with_sheet(data)) == workbookguard.TOO_LARGE
+    assert refusal(with_sheet(data)) == workbook_limits.TOO_LARGE
 
 
 def test_workbook_shared_strings_bomb_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workbookguard, "MOST_STRINGS", 1000)
+    monkeypatch.setattr(workbook_limits, "MOST_STRINGS", 1000)
     strings = f"<sst {NAMESPACE}><si><t>{'x' * 2000}</t></si></sst>".encode()
 
     assert (
         refusal(changed(of_rows(["a"], ["b"]), xl__sharedStrings_dot_xml=strings))
-        == workbookguard.TOO_LARGE
+        == workbook_limits.TOO_LARGE
     )
 
 
@@ -196,22 +196,22 @@ def test_workbook_large_part_that_is_no_sheet_is_refused() -> None:
 
     assert (
         refusal(changed(of_rows(["a"], ["b"]), xl__styles_dot_xml=styles))
-        == workbookguard.TOO_LARGE
+        == workbook_limits.TOO_LARGE
     )
 
 
 def test_workbook_total_of_all_parts_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workbookguard, "MOST_UNPACKED", 1500)
+    monkeypatch.setattr(workbook_limits, "MOST_UNPACKED", 1500)
 
-    assert refusal(of_rows(["a"], ["b"])) == workbookguard.TOO_LARGE
+    assert refusal(of_rows(["a"], ["b"])) == workbook_limits.TOO_LARGE
 
 
 def test_workbook_strings_disguised_as_a_sheet_are_refused() -> None:
     content = of_rows(["a"], ["b"])
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        types = archive.read(workbookguard.TYPES)
+        types = archive.read(workbook_limits.TYPES)
     kind = (
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
     )
@@ -276,7 +276,7 @@ def test_workbook_with_a_string_that_is_not_there_is_refused() -> None:
             "This is a binary workbook (.xlsb). Save it as .xlsx or CSV.",
         ),
         (
-            ["xl/workbook.xml", workbookguard.TYPES, *map(str, range(2000))],
+            ["xl/workbook.xml", workbook_limits.TYPES, *map(str, range(2000))],
             "The workbook holds too many parts. Save the sheet as CSV.",
         ),
     ],

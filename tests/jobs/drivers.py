@@ -27,13 +27,13 @@ if not apps.ready:  # In the process that drivers are forked from.
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import queueing
-from jobsui.jobs.engine import (
-    allowance,
-    driving,
-    hosting,
-    pacing,
-    reconciling,
-    recording,
+from jobsui.jobs.delivery import (
+    account_limits,
+    driver,
+    driver_pool,
+    rate_limits,
+    reconciliation,
+    transitions,
 )
 from jobsui.jobs.enums import Action, BatchState
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
@@ -42,22 +42,22 @@ from tests.failpoints import Edge
 
 TTL = 1.5
 """Seconds after which a driver that was killed or frozen is replaced."""
-HURRIED: tuple[tuple[Any, str, Any], ...] = (
+FAST: tuple[tuple[Any, str, Any], ...] = (
     (Lease, "TTL", timedelta(seconds=TTL)),
-    (driving, "STOCK_SECONDS", 0.1),
-    (driving, "RENEW_SECONDS", 0.2),
-    (driving, "STALE_SECONDS", 0.8),
-    (driving, "CALL_SECONDS", 1.2),
-    (driving, "ABSENT_SECONDS", 0.2),
-    (hosting, "CRASH_SECONDS", 0.1),
-    (driving, "AWAY_SECONDS", 0.01),
-    (allowance, "DEFAULT_WAIT", 0.3),
-    (allowance, "RECKON_SECONDS", 0.0),
-    (pacing, "poll_interval", lambda *_, **__: 0.04),
-    (pacing.Durations, "FIRST_GUESS", 0.2),
-    (pacing.Backoff, "LONGEST", 0.5),
-    (recording, "LOOK_SECONDS", 0.1),
-    (reconciling, "QUIET", 0.5),
+    (driver, "STOCK_SECONDS", 0.1),
+    (driver, "RENEW_SECONDS", 0.2),
+    (driver, "STALE_SECONDS", 0.8),
+    (driver, "CALL_SECONDS", 1.2),
+    (driver, "ABSENT_SECONDS", 0.2),
+    (driver_pool, "CRASH_SECONDS", 0.1),
+    (driver, "AWAY_SECONDS", 0.01),
+    (account_limits, "DEFAULT_WAIT", 0.3),
+    (account_limits, "RECKON_SECONDS", 0.0),
+    (rate_limits, "poll_interval", lambda *_, **__: 0.04),
+    (rate_limits.Durations, "FIRST_GUESS", 0.2),
+    (rate_limits.Backoff, "LONGEST", 0.5),
+    (transitions, "LOOK_SECONDS", 0.1),
+    (reconciliation, "QUIET", 0.5),
 )
 AT_ONCE = 0.3
 """Seconds. Nothing can keep back a request whose thread was frozen between the last
@@ -160,8 +160,8 @@ def _little_patience() -> Iterator[None]:
 
 def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
     connection.settings_dict["NAME"] = database
-    queueing.bell = lambda task, ids: None
-    for place, name, value in HURRIED:
+    queueing.backend = lambda task, ids: None
+    for place, name, value in FAST:
         getattr(place, name)  # A name that is gone would hurry nothing.
         setattr(place, name, value)
     watch = _Watch(Path(reports))
@@ -175,7 +175,7 @@ def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
             else failpoints.end,
         )
     while Job.objects.moving().exists():
-        hosting.drive_accounts(stopping=threading.Event())
+        driver_pool.drive_accounts(stopping=threading.Event())
         time.sleep(0.05)
 
 
@@ -234,7 +234,7 @@ class _Watch(logging.Handler):
             pk__in=Batch.objects.filter(ended).values("pk")
         ).count()
         account = Connection.objects.get()
-        window = account.max_running_jobs * (2 if account.posts_ahead else 1)
+        window = account.max_running_jobs * (2 if account.early_send else 1)
         return (
             f"4: {running} in flight where {window} may be." if running > window else ""
         )

@@ -247,7 +247,7 @@ def what_was_received_was_sent(now: Snapshot, log: Iterable[Mapping[str, Any]]) 
     received = sum(_was_accepted(entry) for entry in log)
     results = Counter(attempt.result for attempt in now.attempts)
     certain = sum(results[result] for result in ARRIVED)
-    assert certain <= received <= certain + results["unsure"], (
+    assert certain <= received <= certain + results["unconfirmed"], (
         f"2: {received} received, {results}"
     )
 

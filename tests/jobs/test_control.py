@@ -11,22 +11,17 @@ from pytest_django import Settings
 
 from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.engine import (
-    checking,
-    control,
-    intake,
-    leases,
-    planning,
-    settling,
-    sweeping,
-)
-from jobsui.jobs.engine.options import Options, Rules
+from jobsui.jobs import leases
+from jobsui.jobs.control import actions, sweep
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome, Weight
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
+from jobsui.jobs.ledger import settlement
+from jobsui.jobs.mapping.options import Options, Rules
 from jobsui.jobs.models import Batch, BatchBlob, Cause, File, Job, RowError
+from jobsui.jobs.preparation import checker, planner, uploads
 from tests.factories import make_connection, make_file, make_job, make_object, make_user
+from tests.harness import GADGET
 from tests.sandbox_server import Sandbox
-from tests.world import GADGET
 
 pytestmark = pytest.mark.django_db
 ROWS = "external_id,price\ng-1,1\ng-2,2\ng-3,x\n"
@@ -46,22 +41,22 @@ def gadget(sandbox: Sandbox) -> CustomObject:
 
 def checked(to: CustomObject, content: str = ROWS, **options: Any) -> Job:
     job = make_job(content, to=to, **{"invalid": "skip"} | options)
-    checking.start(job, by=None)
-    checking.check(job, stopping=threading.Event())
+    checker.start(job, by=None)
+    checker.check(job, stopping=threading.Event())
     job.refresh_from_db()
     return job
 
 
 def planned(to: CustomObject, content: str = ROWS) -> Job:
     job = checked(to, content)
-    control.launch(job, by=None)
-    planning.plan(job, stopping=threading.Event())
+    actions.launch(job, by=None)
+    planner.plan(job, stopping=threading.Event())
     job.refresh_from_db()
     return job
 
 
 def in_state(state: JobState, connection: Connection, **fields: Any) -> Job:
-    job = control.draft(connection, "gadget", Action.CREATE, make_file(ROWS), by=None)
+    job = actions.draft(connection, "gadget", Action.CREATE, make_file(ROWS), by=None)
     Job.objects.filter(pk=job.pk).update(state=state, **fields)
     job.refresh_from_db()
     return job
@@ -70,24 +65,24 @@ def in_state(state: JobState, connection: Connection, **fields: Any) -> Job:
 def settled(job: Job, *ends: list[str]) -> Batch:
     """The job's only batch with these ends, and the job as its driver leaves it."""
     batch = Batch.objects.get(job=job)
-    ledger = settling.Ledger()
+    ledger = settlement.Ledger()
     Batch.objects.filter(pk=batch.pk).update(state=BatchState.ACCEPTED)
-    settling.settle(batch, dict(enumerate(ends)), ledger)
+    settlement.settle(batch, dict(enumerate(ends)), ledger)
     ledger.write()
     Job.objects.filter(pk=job.pk).update(state=JobState.RUNNING)
-    settling.finish_if_over(job.pk)
+    settlement.finish_if_over(job.pk)
     job.refresh_from_db()
     batch.refresh_from_db()
     return batch
 
 
 def end(outcome: Outcome) -> list[str]:
-    return settling.end(outcome, code="C", error="Because.")
+    return settlement.end(outcome, code="C", error="Because.")
 
 
 def test_draft_has_a_prefix_of_its_own_for_external_ids(gadget: CustomObject) -> None:
     first, second = (
-        control.draft(
+        actions.draft(
             gadget.connection, "gadget", "create", make_file(ROWS), by=make_user(name)
         )
         for name in ("ana", "leo")
@@ -108,7 +103,7 @@ def test_new_mapping_makes_the_check_void_and_keeps_the_prefix(
     job = checked(gadget)
     prefix = job.options["prefix"]
 
-    control.set_mapping(
+    actions.set_mapping(
         job, {"external_id": "external_id"}, Options(blank="clear", prefix="forged")
     )
 
@@ -126,13 +121,13 @@ def test_launched_job_cannot_be_mapped_pointed_elsewhere_or_thrown_away(
     job = planned(gadget)
 
     with pytest.raises(NotPossibleNow):
-        control.set_mapping(job, {}, Options())
+        actions.set_mapping(job, {}, Options())
     with pytest.raises(NotPossibleNow):
-        control.set_target(job, job.connection, "gadget", "create")
+        actions.set_target(job, job.connection, "gadget", "create")
     with pytest.raises(NotPossibleNow):
-        control.discard(job, by=None)
+        actions.discard(job, by=None)
     with pytest.raises(NotPossibleNow):
-        checking.start(job, by=None)
+        checker.start(job, by=None)
     job.refresh_from_db()
     assert (job.state, job.action) == (JobState.QUEUED, Action.UPSERT_BY_EXTERNAL_ID)
 
@@ -144,7 +139,7 @@ def test_new_file_takes_the_place_of_the_old_one(
     old, new = job.file, make_file("id\n1\n")
 
     with django_capture_on_commit_callbacks(execute=True):
-        control.set_target(job, job.connection, "gadget", "delete", new)
+        actions.set_target(job, job.connection, "gadget", "delete", new)
 
     assert (job.file, job.action, job.mapping, job.state) == (
         new,
@@ -161,14 +156,14 @@ def test_discard_takes_the_file_along_unless_another_job_has_it(
     gadget: CustomObject, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = checked(gadget)
-    other = control.draft(gadget.connection, "gadget", "create", job.file, by=None)
+    other = actions.draft(gadget.connection, "gadget", "create", job.file, by=None)
 
     with django_capture_on_commit_callbacks(execute=True):
-        control.discard(job, by=None)
+        actions.discard(job, by=None)
     assert default_storage.exists(other.file.stored_as)
 
     with django_capture_on_commit_callbacks(execute=True):
-        control.discard(other, by=None)
+        actions.discard(other, by=None)
     assert not default_storage.exists(other.file.stored_as)
     assert (Job.objects.count(), File.objects.count()) == (0, 0)
 
@@ -177,11 +172,11 @@ def test_launch_queues_once(gadget: CustomObject) -> None:
     job = checked(gadget)
     twin = Job.objects.get(pk=job.pk)
 
-    control.launch(job, by=None)
+    actions.launch(job, by=None)
     with pytest.raises(NotPossibleNow):
-        control.launch(twin, by=None)
+        actions.launch(twin, by=None)
     with pytest.raises(NotPossibleNow):
-        control.launch(job, by=None)
+        actions.launch(job, by=None)
 
     assert (job.state, job.rows, job.pending) == (JobState.QUEUED, 3, 3)
     assert [event.text for event in job.events.all()] == ["Launched."]
@@ -191,7 +186,7 @@ def test_job_not_checked_is_not_launched(gadget: CustomObject) -> None:
     job = make_job(ROWS, to=gadget)
 
     with pytest.raises(NotPossibleNow, match="Check this job first"):
-        control.launch(job, by=None)
+        actions.launch(job, by=None)
 
 
 def test_job_with_problems_is_launched_only_with_leave_to_skip_them(
@@ -199,10 +194,10 @@ def test_job_with_problems_is_launched_only_with_leave_to_skip_them(
 ) -> None:
     job = checked(gadget, invalid="stop")
     with pytest.raises(NotPossibleNow, match="1 row with problems"):
-        control.launch(job, by=None)
+        actions.launch(job, by=None)
 
-    control.set_invalid(job, "skip")
-    control.launch(job, by=None)
+    actions.set_invalid(job, "skip")
+    actions.launch(job, by=None)
 
     assert job.state == JobState.QUEUED
 
@@ -211,7 +206,7 @@ def test_job_whose_rows_all_have_problems_is_not_launched(gadget: CustomObject) 
     job = checked(gadget, "external_id,price\ng-1,x\n")
 
     with pytest.raises(NotPossibleNow, match="all of them have problems"):
-        control.launch(job, by=None)
+        actions.launch(job, by=None)
 
 
 def test_fields_changed_in_zendesk_send_the_job_back(
@@ -221,7 +216,7 @@ def test_fields_changed_in_zendesk_send_the_job_back(
     sandbox.make_object("gadget", fields=GADGET[:3])
 
     with pytest.raises(ChangedSinceCheck):
-        control.launch(job, by=None)
+        actions.launch(job, by=None)
 
     assert (job.state, job.checked_fingerprint) == (JobState.DRAFT, "")
 
@@ -233,10 +228,10 @@ def test_changed_fields_are_not_blessed_by_choosing_to_skip_problems(
     sandbox.make_object("gadget", fields=GADGET[:3])
     objects.refresh(gadget)
 
-    control.set_invalid(job, "skip")
+    actions.set_invalid(job, "skip")
 
     with pytest.raises(ChangedSinceCheck):
-        control.launch(job, by=None)
+        actions.launch(job, by=None)
 
 
 def test_file_that_is_gone_sends_the_job_back(gadget: CustomObject) -> None:
@@ -244,7 +239,7 @@ def test_file_that_is_gone_sends_the_job_back(gadget: CustomObject) -> None:
     job.file.delete_content()
 
     with pytest.raises(ChangedSinceCheck):
-        control.launch(job, by=None)
+        actions.launch(job, by=None)
 
 
 def test_launch_from_another_host_leaves_the_file_to_planning(
@@ -254,7 +249,7 @@ def test_launch_from_another_host_leaves_the_file_to_planning(
     job.file.delete_content()
     settings.STORAGE_ID = "web2-2c3d"
 
-    control.launch(job, by=None)
+    actions.launch(job, by=None)
 
     assert job.state == JobState.QUEUED
 
@@ -264,9 +259,9 @@ def test_file_of_a_draft_discarded_elsewhere_waits_for_the_sweep_of_its_host(
 ) -> None:
     job = checked(gadget)
     here, settings.STORAGE_ID = settings.STORAGE_ID, "web2-2c3d"
-    control.discard(job, by=None)
+    actions.discard(job, by=None)
     File.objects.update(created_at=timezone.now() - timedelta(days=8))
-    sweeping.sweep()
+    sweep.sweep()
     left = (
         File.objects.filter(pk=job.file.pk).exists(),
         default_storage.exists(job.file.stored_as),
@@ -274,7 +269,7 @@ def test_file_of_a_draft_discarded_elsewhere_waits_for_the_sweep_of_its_host(
 
     settings.STORAGE_ID = here
     with django_capture_on_commit_callbacks(execute=True):
-        sweeping.sweep()
+        sweep.sweep()
 
     assert left == (True, True)
     assert (File.objects.count(), default_storage.exists(job.file.stored_as)) == (
@@ -291,7 +286,7 @@ def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(
     job = Job.objects.get(pk=job.pk)
 
     with pytest.raises(NotPossibleNow, match="could not be read again before launch"):
-        control.launch(job, by=None)
+        actions.launch(job, by=None)
 
     job.refresh_from_db()
     assert job.state == JobState.READY
@@ -319,14 +314,14 @@ def test_may_says_what_can_be_asked_and_nothing_else_is_done(
 ) -> None:
     job = in_state(state, make_connection())
     asked: dict[str, Callable[..., object]] = {
-        "pause": control.pause,
-        "resume": control.resume,
-        "cancel": control.cancel,
-        "retry": control.retry,
-        "adjust": partial(control.set_rules, rules=Rules(weight=Weight.HIGH)),
+        "pause": actions.pause,
+        "resume": actions.resume,
+        "cancel": actions.cancel,
+        "retry": actions.retry,
+        "adjust": partial(actions.set_rules, rules=Rules(weight=Weight.HIGH)),
     }
 
-    assert set(control.may(job)) == verbs
+    assert set(actions.may(job)) == verbs
     for verb in set(asked) - verbs:
         with pytest.raises(NotPossibleNow):
             asked[verb](job, by=None)
@@ -336,27 +331,27 @@ def test_may_says_what_can_be_asked_and_nothing_else_is_done(
 
 def test_may_says_how_many_rows_it_is_about(gadget: CustomObject) -> None:
     job = checked(gadget)
-    assert control.may(job) == {"launch": 2, "discard": 2}
+    assert actions.may(job) == {"launch": 2, "discard": 2}
 
-    control.launch(job, by=None)
-    assert control.may(job) == {"adjust": 2, "pause": 2, "cancel": 2}
-    planning.plan(job, stopping=threading.Event())
+    actions.launch(job, by=None)
+    assert actions.may(job) == {"adjust": 2, "pause": 2, "cancel": 2}
+    planner.plan(job, stopping=threading.Event())
     job.refresh_from_db()
-    assert control.may(job) == {"adjust": 2, "pause": 2, "cancel": 2}
+    assert actions.may(job) == {"adjust": 2, "pause": 2, "cancel": 2}
     settled(job, end(Outcome.FAILED), end(Outcome.UNCERTAIN))
-    assert control.may(job) == {"resolve": 1}
-    control.resolve(job, "accept", by=None)
-    assert control.may(job) == {"retry": 1}
+    assert actions.may(job) == {"resolve": 1}
+    actions.resolve(job, "accept", by=None)
+    assert actions.may(job) == {"retry": 1}
 
 
 def test_launch_keeps_how_the_job_is_to_run(gadget: CustomObject) -> None:
     job = checked(gadget)
     rules = Rules(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=None)
 
-    control.launch(job, by=None, canary=True, rules=rules)
+    actions.launch(job, by=None, hold_after_first_batch=True, rules=rules)
 
     job.refresh_from_db()
-    assert (job.canary, Rules.of(job)) == (True, rules)
+    assert (job.hold_after_first_batch, Rules.of(job)) == (True, rules)
     assert [event.text for event in job.events.all()] == [
         "Launched, the first batch alone."
     ]
@@ -366,8 +361,8 @@ def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -
     job, ana = planned(gadget), make_user("ana")
     rules = Rules(Weight.HIGH, stop_percent=5, stop_rows=500, stop_refusals=3)
 
-    control.set_rules(job, rules, by=ana)
-    control.set_rules(job, rules, by=ana)
+    actions.set_rules(job, rules, by=ana)
+    actions.set_rules(job, rules, by=ana)
 
     job.refresh_from_db()
     assert Rules.of(job) == rules
@@ -406,7 +401,7 @@ def awaiting_approval(to: CustomObject) -> Job:
     job = planned(to, "external_id\ng-1\ng-2\ng-3\n")
     Job.objects.filter(pk=job.pk).update(
         state=JobState.PAUSED,
-        canary=True,
+        hold_after_first_batch=True,
         batches_done=1,
         created_or_updated=2,
         started_at=to.read_at,
@@ -420,11 +415,15 @@ def test_resume_of_a_job_that_waits_for_approval_approves_of_the_rest(
     gadget: CustomObject,
 ) -> None:
     job = awaiting_approval(gadget)
-    assert control.may(job) == {"adjust": 1, "resume": 1, "cancel": 1}
+    assert actions.may(job) == {"adjust": 1, "resume": 1, "cancel": 1}
 
-    control.resume(job, by=None)
+    actions.resume(job, by=None)
 
-    assert (job.state, job.canary, job.reason) == (JobState.RUNNING, False, "")
+    assert (job.state, job.hold_after_first_batch, job.reason) == (
+        JobState.RUNNING,
+        False,
+        "",
+    )
     assert job.events.latest("pk").text == "Approved: 1 row more to send."
 
 
@@ -432,12 +431,12 @@ def test_resume_before_the_first_batch_is_over_approves_of_nothing(
     gadget: CustomObject,
 ) -> None:
     job = checked(gadget)
-    control.launch(job, by=None, canary=True)
-    control.pause(job, by=None)
+    actions.launch(job, by=None, hold_after_first_batch=True)
+    actions.pause(job, by=None)
 
-    control.resume(job, by=None)
+    actions.resume(job, by=None)
 
-    assert (job.state, job.canary) == (JobState.QUEUED, True)
+    assert (job.state, job.hold_after_first_batch) == (JobState.QUEUED, True)
     assert job.events.latest("pk").text == "Resumed."
 
 
@@ -446,7 +445,7 @@ def test_pause_with_nothing_in_flight_and_no_driver_pauses_at_once(
 ) -> None:
     job = planned(gadget)
 
-    control.pause(job, by=None)
+    actions.pause(job, by=None)
 
     assert job.state == JobState.PAUSED
 
@@ -455,7 +454,7 @@ def test_pause_under_a_driver_leaves_the_rest_to_it(gadget: CustomObject) -> Non
     job = planned(gadget)
 
     with leases.held(f"account:{job.connection.host}"):
-        control.pause(job, by=None)
+        actions.pause(job, by=None)
 
     assert job.state == JobState.PAUSING
 
@@ -464,7 +463,7 @@ def test_pause_waits_for_what_is_in_flight(gadget: CustomObject) -> None:
     job = planned(gadget)
     Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
 
-    control.pause(job, by=None)
+    actions.pause(job, by=None)
 
     assert job.state == JobState.PAUSING
 
@@ -478,8 +477,8 @@ def test_resume_goes_on_where_the_job_was(gadget: CustomObject) -> None:
         reason="Zendesk refused: no.",
     )
 
-    control.resume(queued, by=None)
-    control.resume(begun, by=None)
+    actions.resume(queued, by=None)
+    actions.resume(begun, by=None)
 
     assert (queued.state, begun.state, begun.reason) == (
         JobState.QUEUED,
@@ -491,7 +490,7 @@ def test_resume_goes_on_where_the_job_was(gadget: CustomObject) -> None:
 def test_cancel_tells_every_row_that_was_not_sent(gadget: CustomObject) -> None:
     job = planned(gadget)
 
-    control.cancel(job, by=None)
+    actions.cancel(job, by=None)
 
     assert (job.state, job.counts["cancelled"], job.invalid, job.pending) == (
         JobState.CANCELLED,
@@ -506,11 +505,11 @@ def test_cancel_of_a_job_not_planned_ends_with_its_planner(
     gadget: CustomObject,
 ) -> None:
     job = checked(gadget)
-    control.launch(job, by=None)
+    actions.launch(job, by=None)
 
-    control.cancel(job, by=None)
+    actions.cancel(job, by=None)
     assert job.state == JobState.CANCELLING
-    planning.plan(job, stopping=threading.Event())
+    planner.plan(job, stopping=threading.Event())
 
     job.refresh_from_db()
     assert (job.state, job.counts["cancelled"], job.pending) == (
@@ -524,11 +523,11 @@ def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
-    control.set_rules(job, Rules(Weight.LOW, stop_percent=7), by=None)
+    actions.set_rules(job, Rules(Weight.LOW, stop_percent=7), by=None)
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
-    assert control.may(job) == {"retry": 1}
+    assert actions.may(job) == {"retry": 1}
 
-    child = control.retry(job, by=None)
+    child = actions.retry(job, by=None)
 
     assert (child.parent, child.cause, child.state, child.file) == (
         job,
@@ -549,15 +548,15 @@ def test_retry_asked_twice_is_one_child_and_once_launched_no_other(
     job = planned(gadget)
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
 
-    child = control.retry(job, by=None)
-    assert control.retry(job, by=None) == child
-    checking.check(child, stopping=threading.Event())
+    child = actions.retry(job, by=None)
+    assert actions.retry(job, by=None) == child
+    checker.check(child, stopping=threading.Event())
     child.refresh_from_db()
-    control.launch(child, by=None)
+    actions.launch(child, by=None)
 
-    assert control.may(job) == {}
+    assert actions.may(job) == {}
     with pytest.raises(NotPossibleNow):
-        control.retry(job, by=None)
+        actions.retry(job, by=None)
 
 
 def failed_of_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
@@ -566,27 +565,30 @@ def failed_of_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
     codes = ("A", "B", "A", "C", "A")
     settled(
         job,
-        *(settling.end(Outcome.FAILED, code=code, error=f"{code}!") for code in codes),
+        *(
+            settlement.end(Outcome.FAILED, code=code, error=f"{code}!")
+            for code in codes
+        ),
         end(Outcome.CREATED_OR_UPDATED),
     )
     return job, {cause.code: cause for cause in job.causes.all()}
 
 
 def rows_of(retry: Job) -> list[int]:
-    with intake.open_rows(retry.file) as table:
-        return [number for number, _ in checking.rows_of(retry, table)]
+    with uploads.open_rows(retry.file) as table:
+        return [number for number, _ in checker.rows_of(retry, table)]
 
 
 def checked_retry(job: Job, cause: Cause | None = None) -> Job:
-    child = control.retry(job, by=None, cause=cause)
-    checking.check(child, stopping=threading.Event())
+    child = actions.retry(job, by=None, cause=cause)
+    checker.check(child, stopping=threading.Event())
     child.refresh_from_db()
     return child
 
 
 def launched_retry(job: Job, cause: Cause | None = None) -> Job:
     child = checked_retry(job, cause)
-    control.launch(child, by=None)
+    actions.launch(child, by=None)
     return child
 
 
@@ -596,28 +598,28 @@ def test_retry_of_one_cause_has_its_rows_alone(gadget: CustomObject) -> None:
     child = checked_retry(job, causes["A"])
 
     assert (child.cause, child.rows, rows_of(child)) == (causes["A"], 3, [2, 4, 6])
-    assert control.retry(job, by=None, cause=causes["A"]) == child
-    assert control.retry(job, by=None, cause=causes["B"]) != child
+    assert actions.retry(job, by=None, cause=causes["A"]) == child
+    assert actions.retry(job, by=None, cause=causes["B"]) != child
 
 
 def test_what_is_left_to_retry_shrinks(gadget: CustomObject) -> None:
     job, causes = failed_of_three_causes(gadget)
     a, b, c = (causes[code].pk for code in "ABC")
-    assert (control.may(job), control.retriable_causes(job)) == (
+    assert (actions.may(job), actions.retriable_causes(job)) == (
         {"retry": 5},
         {a: 3, b: 1, c: 1},
     )
 
     draft = checked_retry(job, causes["A"])
-    assert control.may(job) == {"retry": 5}
-    control.launch(draft, by=None)
-    assert (control.may(job), control.retriable_causes(job)) == (
+    assert actions.may(job) == {"retry": 5}
+    actions.launch(draft, by=None)
+    assert (actions.may(job), actions.retriable_causes(job)) == (
         {"retry": 2},
         {b: 1, c: 1},
     )
 
     rest = launched_retry(job)
-    assert (control.may(job), control.retriable_causes(job)) == ({}, {})
+    assert (actions.may(job), actions.retriable_causes(job)) == ({}, {})
     assert (rest.cause, rest.rows, rows_of(rest), rows_of(draft)) == (
         None,
         2,
@@ -632,17 +634,17 @@ def test_rows_that_a_retry_has_taken_are_in_no_other(gadget: CustomObject) -> No
     launched_retry(job, causes["B"])
 
     with pytest.raises(ChangedSinceCheck, match="rows left to retry"):
-        control.launch(everything, by=None)
-    checking.start(everything, by=None)
-    checking.check(everything, stopping=threading.Event())
+        actions.launch(everything, by=None)
+    checker.start(everything, by=None)
+    checker.check(everything, stopping=threading.Event())
     everything.refresh_from_db()
-    control.launch(everything, by=None)
+    actions.launch(everything, by=None)
 
     assert rows_of(everything) == [2, 4, 5, 6]
     with pytest.raises(NotPossibleNow, match="Another retry sends these rows already"):
-        control.launch(same, by=None)
+        actions.launch(same, by=None)
     with pytest.raises(NotPossibleNow):
-        control.retry(job, by=None, cause=causes["C"])
+        actions.retry(job, by=None, cause=causes["C"])
     same.refresh_from_db()
     assert same.state == JobState.READY
 
@@ -657,12 +659,12 @@ def test_retry_launched_by_two_at_once_is_launched_by_one(
     def meanwhile(custom_object: CustomObject) -> CustomObject:
         """While the fields are read again for the one, the other is launched."""
         monkeypatch.setattr(objects, "refresh", refresh)
-        control.launch(some, by=None)
+        actions.launch(some, by=None)
         return refresh(custom_object)
 
     monkeypatch.setattr(objects, "refresh", meanwhile)
     with pytest.raises(ChangedSinceCheck):
-        control.launch(everything, by=None)
+        actions.launch(everything, by=None)
 
     assert list(job.retries.launched()) == [some]
 
@@ -674,16 +676,16 @@ def test_cause_that_is_not_of_failed_rows_is_not_retried(gadget: CustomObject) -
     other, _ = failed_of_three_causes(gadget)
 
     with pytest.raises(NotPossibleNow):
-        control.retry(job, by=None, cause=invalid)
+        actions.retry(job, by=None, cause=invalid)
     with pytest.raises(NotPossibleNow):
-        control.retry(other, by=None, cause=job.causes.get(code="C"))
+        actions.retry(other, by=None, cause=job.causes.get(code="C"))
 
 
 def test_retry_with_another_file_is_of_no_cause(gadget: CustomObject) -> None:
     job, causes = failed_of_three_causes(gadget)
     child = checked_retry(job, causes["A"])
 
-    control.set_target(
+    actions.set_target(
         child, child.connection, "gadget", "create", make_file("external_id\n1\n")
     )
 
@@ -697,7 +699,7 @@ def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
     CustomObject.objects.update(fields=GADGET[:2])
 
-    child = control.retry(job, by=None)
+    child = actions.retry(job, by=None)
 
     assert (child.state, child.reason) == (
         JobState.DRAFT,
@@ -710,20 +712,21 @@ def test_uncertain_rows_wait_for_a_decision_and_may_be_accepted(
 ) -> None:
     job = planned(gadget)
     batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
-    assert (job.state, control.may(job), batch.state) == (
+    assert (job.state, actions.may(job), batch.state) == (
         JobState.NEEDS_DECISION,
         {"resolve": 1},
         BatchState.UNCERTAIN,
     )
 
-    control.resolve(job, "accept", by=None)
+    actions.resolve(job, "accept", by=None)
 
     assert (job.state, job.uncertain, job.pending) == (JobState.COMPLETED, 1, 0)
     assert RowError.objects.filter(job=job, outcome=Outcome.UNCERTAIN).count() == 1
 
 
 @pytest.mark.parametrize(
-    ("decision", "state"), [("look", BatchState.UNSURE), ("resend", BatchState.PLANNED)]
+    ("decision", "state"),
+    [("look", BatchState.UNCONFIRMED), ("resend", BatchState.PLANNED)],
 )
 def test_uncertain_rows_are_opened_again(
     gadget: CustomObject, decision: str, state: BatchState
@@ -731,7 +734,7 @@ def test_uncertain_rows_are_opened_again(
     job = planned(gadget)
     batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
 
-    control.resolve(job, decision, by=None)
+    actions.resolve(job, decision, by=None)
 
     batch.refresh_from_db()
     assert (batch.state, batch.uncertain, batch.succeeded, batch.done_at) == (
@@ -767,10 +770,10 @@ def test_decision_is_taken_once_and_must_be_one_of_the_three(
     twin = Job.objects.get(pk=job.pk)
 
     with pytest.raises(NotPossibleNow):
-        control.resolve(job, "forget", by=None)
-    control.resolve(job, "accept", by=None)
+        actions.resolve(job, "forget", by=None)
+    actions.resolve(job, "accept", by=None)
     with pytest.raises(NotPossibleNow):
-        control.resolve(twin, "resend", by=None)
+        actions.resolve(twin, "resend", by=None)
 
     assert list(Batch.objects.values_list("state", flat=True)) == [BatchState.UNCERTAIN]
 
@@ -778,9 +781,9 @@ def test_decision_is_taken_once_and_must_be_one_of_the_three(
 def test_open_jobs_keep_a_connection_in_use() -> None:
     connection = make_connection()
     job = in_state(JobState.READY, connection)
-    assert not control.has_open_jobs(connection)
+    assert not actions.has_open_jobs(connection)
 
     Job.objects.filter(pk=job.pk).update(state=JobState.PAUSED)
-    assert control.has_open_jobs(connection)
+    assert actions.has_open_jobs(connection)
     Job.objects.filter(pk=job.pk).update(state=JobState.FAILED)
-    assert not control.has_open_jobs(connection)
+    assert not actions.has_open_jobs(connection)

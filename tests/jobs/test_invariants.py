@@ -27,15 +27,16 @@ from hypothesis.stateful import (
 )
 
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.engine import control, planning
-from jobsui.jobs.engine.options import Rules
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import File, Job, Lease
+from jobsui.jobs.preparation import planner
+from tests.harness import Harness
 from tests.jobs import drivers, invariants
 from tests.jobs.drivers import Driver
 from tests.jobs.invariants import Snapshot
-from tests.world import World
 
 EXAMPLES = int(os.environ.get("JOBSUI_STATE_EXAMPLES", "0"))
 FEW = 3
@@ -91,7 +92,7 @@ class Launch:
     """Whose the external ids are, where the action leaves a choice."""
     has_bad_rows: bool
     """Some that Zendesk will refuse, and one that we do."""
-    canary: bool
+    hold_after_first_batch: bool
     rules: Rules
 
 
@@ -189,12 +190,12 @@ class Engine(RuleBasedStateMachine):
     """One rule for all events: Hypothesis likes to leave rules out, and then little
     happens."""
 
-    world: ClassVar[World]
+    harness: ClassVar[Harness]
     reports: ClassVar[Path]
 
     def __init__(self) -> None:
         super().__init__()
-        self.sandbox = self.world.sandbox
+        self.sandbox = self.harness.sandbox
         self.drivers: list[Driver] = []
         self.rows = 0
         self.keys: dict[str, str] = {}
@@ -222,13 +223,13 @@ class Engine(RuleBasedStateMachine):
             requests_per_minute=rate,
         )
         (
-            self.world.connection.max_running_jobs,
-            self.world.connection.requests_per_minute,
+            self.harness.connection.max_running_jobs,
+            self.harness.connection.requests_per_minute,
         ) = window, rate
-        self.world.connection.posts_ahead = ahead
-        self.world.connection.save()
-        self.world.object("gadget")
-        self.world.object("label", is_unique=True)
+        self.harness.connection.early_send = ahead
+        self.harness.connection.save()
+        self.harness.object("gadget")
+        self.harness.object("label", is_unique=True)
 
     @rule(event=events)
     def happens(self, event: Launch | Ask | Weather | Drive | Freeze) -> None:
@@ -255,18 +256,22 @@ class Engine(RuleBasedStateMachine):
         )
         with self._good_weather():
             rows = self._rows(what, target)
-            job = self.world.checked(
+            job = self.harness.checked(
                 rows,
                 what.action,
                 key=target,
                 invalid="skip",
-                own_external_ids=what.ids != "none",
+                generate_external_ids=what.ids != "none",
             )
-            self._let_go(job, canary=what.canary, rules=what.rules)
+            self._let_go(
+                job,
+                hold_after_first_batch=what.hold_after_first_batch,
+                rules=what.rules,
+            )
 
     def _ask(self, what: Ask) -> None:
         jobs = Job.objects.launched().order_by("pk")
-        asked = [(verb, job) for job in jobs for verb in sorted(control.may(job))]
+        asked = [(verb, job) for job in jobs for verb in sorted(actions.may(job))]
         if not asked:
             return
         verb, job = asked[what.number % len(asked)]
@@ -274,11 +279,11 @@ class Engine(RuleBasedStateMachine):
             if verb == "retry":
                 self._retry(job)
             elif verb == "resolve":
-                control.resolve(job, what.decision, by=None)
+                actions.resolve(job, what.decision, by=None)
             elif verb == "adjust":
-                control.set_rules(job, what.rules, by=None)
+                actions.set_rules(job, what.rules, by=None)
             else:
-                getattr(control, verb)(job, by=None)
+                getattr(actions, verb)(job, by=None)
         except NotPossibleNow:
             assert self.living, (
                 f"{verb} was offered, and nobody has changed the job since."
@@ -341,7 +346,7 @@ class Engine(RuleBasedStateMachine):
             invariants.epochs_follow_each_other(now)
             invariants.done_stays_done(self.before, now)
             invariants.none_is_received_twice_silently(now, applied, self.keys)
-            rate = self.world.connection.requests_per_minute
+            rate = self.harness.connection.requests_per_minute
             invariants.rate_is_kept(self.sandbox.log(), rate, len(self.drivers))
         except AssertionError as error:
             error.add_note(str(now))
@@ -440,19 +445,19 @@ class Engine(RuleBasedStateMachine):
         return dict(zip(numbers, ids, strict=True))
 
     def _let_go(self, job: Job, **how: Any) -> None:
-        if control.launch_obstacle(job):
+        if actions.launch_obstacle(job):
             return
-        control.launch(job, by=None, **how)
-        planning.plan(job, stopping=threading.Event())
-        self.world.doorbell.clear()
+        actions.launch(job, by=None, **how)
+        planner.plan(job, stopping=threading.Event())
+        self.harness.task_queue.clear()
 
     def _retry(self, job: Job) -> None:
         with self._good_weather():
-            again = control.retry(job, by=None)
-            self.world.doorbell[:] = [
-                ring for ring in self.world.doorbell if ring[0] != "drive"
+            again = actions.retry(job, by=None)
+            self.harness.task_queue[:] = [
+                enqueue for enqueue in self.harness.task_queue if enqueue[0] != "drive"
             ]
-            self.world.doorbell.answer()
+            self.harness.task_queue.answer()
             again.refresh_from_db()
             if again.state == JobState.READY:
                 self._let_go(again)
@@ -474,7 +479,7 @@ class Engine(RuleBasedStateMachine):
             job.delete()
         for model in (File, Lease, CustomObject):
             model.objects.all().delete()
-        self.world.doorbell.clear()
+        self.harness.task_queue.clear()
         self.reports.unlink(missing_ok=True)
 
 
@@ -485,9 +490,9 @@ def serial(number: int) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(60 + (EXAMPLES or FEW) * SECONDS_AN_EXAMPLE)
 def test_invariants_hold_whatever_happens_in_whatever_order(
-    world: World, tmp_path: Path
+    harness: Harness, tmp_path: Path
 ) -> None:
-    Engine.world, Engine.reports = world, tmp_path / "reports"
+    Engine.harness, Engine.reports = harness, tmp_path / "reports"
 
     # What happens depends on the time as well, so a failure can seldom be had again,
     # let alone be made smaller.

@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobsui.jobs.engine import leases
+from jobsui.jobs import leases
 from jobsui.jobs.models import Lease
 
 pytestmark = pytest.mark.django_db

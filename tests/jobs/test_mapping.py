@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from jobsui.jobs.engine.mapping import (
+from jobsui.jobs.enums import Action
+from jobsui.jobs.errors import MappingRefused
+from jobsui.jobs.mapping.field_targets import (
     Item,
     Problem,
     RowReader,
@@ -13,9 +15,7 @@ from jobsui.jobs.engine.mapping import (
     target_key,
     targets,
 )
-from jobsui.jobs.engine.options import Options
-from jobsui.jobs.enums import Action
-from jobsui.jobs.errors import MappingRefused
+from jobsui.jobs.mapping.options import Options
 from jobsui.zendesk.payloads import Field, NameRules, Schema
 
 FIELDS = (
@@ -323,7 +323,9 @@ def test_blank_required_cells_are_problems_named_one_by_one() -> None:
 def test_created_record_without_external_id_gets_one_of_its_row() -> None:
     assert item(["", "Drill", "1", ""])["external_id"] == "job-7"
     assert item(["A-1", "Drill", "1", ""])["external_id"] == "A-1"
-    assert "external_id" not in item(["", "Drill", "1", ""], own_external_ids=False)
+    assert "external_id" not in item(
+        ["", "Drill", "1", ""], generate_external_ids=False
+    )
 
 
 def test_only_create_gets_external_ids_of_ours() -> None:

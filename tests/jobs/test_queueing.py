@@ -12,26 +12,28 @@ from rq.worker import SimpleWorker
 from jobsui.jobs import queueing, tasks
 from jobsui.jobs.models import File
 from jobsui.jobs.queueing import Task
-from tests.conftest import Doorbell
+from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_job, make_object
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ring_waits_for_the_commit(doorbell: Doorbell) -> None:
+def test_ring_waits_for_the_commit(task_queue: TaskQueue) -> None:
     with transaction.atomic():
-        queueing.ring("plan_job", 7)
-        before = list(doorbell)
+        queueing.enqueue("plan_job", 7)
+        before = list(task_queue)
 
-    assert (before, list(doorbell)) == ([], [("plan_job", (7,))])
+    assert (before, list(task_queue)) == ([], [("plan_job", (7,))])
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ring_of_a_transaction_that_failed_is_never_heard(doorbell: Doorbell) -> None:
+def test_ring_of_a_transaction_that_failed_is_never_heard(
+    task_queue: TaskQueue,
+) -> None:
     with transaction.atomic():
-        queueing.ring("drive")
+        queueing.enqueue("drive")
         transaction.set_rollback(True)
 
-    assert doorbell == []
+    assert task_queue == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -39,9 +41,9 @@ def test_ring_without_a_queue_is_no_error(monkeypatch: pytest.MonkeyPatch) -> No
     def nobody(task: str, ids: tuple[int, ...]) -> None:
         raise RedisDown("refused")
 
-    monkeypatch.setattr(queueing, "bell", nobody)
+    monkeypatch.setattr(queueing, "backend", nobody)
 
-    assert queueing.ring("drive") is None  # type: ignore[func-returns-value]
+    assert queueing.enqueue("drive") is None  # type: ignore[func-returns-value]
 
 
 def test_every_task_has_a_function_and_a_queue() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobsui.jobs.engine.values import ValueProblem, parse
+from jobsui.jobs.mapping.values import ValueProblem, parse
 from jobsui.zendesk.payloads import Field, Option
 
 COLOURS = (
@@ -113,7 +113,7 @@ def test_problem_names_value_and_cure_and_its_kind() -> None:
 
     assert problem.message == "“1.250,50” is not a number."
     assert problem.kind == "The value is not a number, for example “1.250,50”."
-    assert "A comma could mean thousands or decimals" in problem.cure
+    assert "A comma could mean thousands or decimals" in problem.fix
 
 
 def test_long_value_is_cut_in_messages() -> None:
@@ -155,7 +155,7 @@ def test_unknown_option_lists_the_options() -> None:
         "unknown_option",
         "“green” is not an option of Colour.",
     )
-    assert problem.cure.startswith(
+    assert problem.fix.startswith(
         "Its options are red_1, blue, dark, n, o. Or add it in Zendesk"
     )
 
@@ -163,14 +163,14 @@ def test_unknown_option_lists_the_options() -> None:
 def test_label_of_two_options_is_a_problem_that_names_their_tags() -> None:
     problem = problem_of("dropdown", "NIL", options=COLOURS)
 
-    assert (problem.code, problem.cure) == (
+    assert (problem.code, problem.fix) == (
         "ambiguous_option",
         "Write the tag: n or o.",
     )
 
 
 def test_field_without_options_says_so() -> None:
-    assert problem_of("dropdown", "green").cure.startswith(
+    assert problem_of("dropdown", "green").fix.startswith(
         "The field has no options yet."
     )
 

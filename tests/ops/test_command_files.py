@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from jobsui.jobs.models import File, Job
+from tests.harness import Harness, gadgets, to_csv
 from tests.ops.commands import Ran, run
-from tests.world import World, gadgets, to_csv
 
 
 def check(path: Path, *words: str) -> Ran:
@@ -25,22 +25,24 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "rows.csv"
 
 
-def test_file_without_problems_passes_and_is_not_kept(world: World, path: Path) -> None:
-    world.object()
+def test_file_without_problems_passes_and_is_not_kept(
+    harness: Harness, path: Path
+) -> None:
+    harness.object()
     path.write_bytes(to_csv(gadgets(3)))
 
     ran = check(path)
 
     assert (ran.status, ran.out) == (0, "3 rows, 0 rows with problems.\n")
-    assert (Job.objects.count(), File.objects.count(), world.sandbox.jobs()) == (
+    assert (Job.objects.count(), File.objects.count(), harness.sandbox.jobs()) == (
         0,
         0,
         [],
     )
 
 
-def test_problems_are_told_by_cause(world: World, path: Path) -> None:
-    world.object()
+def test_problems_are_told_by_cause(harness: Harness, path: Path) -> None:
+    harness.object()
     path.write_bytes(to_csv([*gadgets(2), *gadgets(1)]))
 
     ran = check(path)
@@ -56,8 +58,8 @@ def test_problems_are_told_by_cause(world: World, path: Path) -> None:
     assert (Job.objects.count(), File.objects.count()) == (0, 0)
 
 
-def test_every_problem_is_a_line_of_json(world: World, path: Path) -> None:
-    world.object()
+def test_every_problem_is_a_line_of_json(harness: Harness, path: Path) -> None:
+    harness.object()
     rows = gadgets(3)
     rows[0]["price"], rows[2]["price"] = "1,5", "x"
     path.write_bytes(to_csv(rows))
@@ -73,8 +75,8 @@ def test_every_problem_is_a_line_of_json(world: World, path: Path) -> None:
     ]
 
 
-def test_layout_is_taken_at_its_word(world: World, path: Path) -> None:
-    world.object()
+def test_layout_is_taken_at_its_word(harness: Harness, path: Path) -> None:
+    harness.object()
     path.write_bytes(
         "name|serial|notes\nDrill|AB-000001|Zürich, Genève\n".encode("cp1252")
     )
@@ -87,8 +89,8 @@ def test_layout_is_taken_at_its_word(world: World, path: Path) -> None:
     )
 
 
-def test_what_is_odd_about_a_file_is_told(world: World, path: Path) -> None:
-    world.object()
+def test_what_is_odd_about_a_file_is_told(harness: Harness, path: Path) -> None:
+    harness.object()
     path.write_text("name,serial\nZÃ¼rich,AB-000001\n")
 
     ran = check(path)
@@ -99,9 +101,9 @@ def test_what_is_odd_about_a_file_is_told(world: World, path: Path) -> None:
 
 
 def test_file_that_cannot_be_checked_is_neither_good_nor_bad(
-    world: World, path: Path
+    harness: Harness, path: Path
 ) -> None:
-    world.object()
+    harness.object()
     path.write_text("what\nDrill\n")
 
     ran = check(path)

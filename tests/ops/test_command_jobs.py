@@ -7,7 +7,7 @@ from django.utils import timezone
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Cause, Job
-from jobsui.ops import following, named
+from jobsui.ops import lookup, wait
 from tests.factories import make_connection, make_job, make_object, make_user
 from tests.ops.commands import run
 
@@ -106,7 +106,7 @@ def test_job_is_shown_with_what_went_wrong(target: CustomObject) -> None:
         signature="s",
         column="note",
         message="Too long.",
-        cure="Shorten it.",
+        fix="Shorten it.",
         count=1,
         sample_rows=[3],
     )
@@ -132,7 +132,7 @@ def test_job_is_shown_with_what_went_wrong(target: CustomObject) -> None:
 
 def test_job_is_shown_as_the_api_tells_it(target: CustomObject) -> None:
     job = make(
-        target, code=CODE, state=JobState.RUNNING, held_by="window", batches_total=1
+        target, code=CODE, state=JobState.RUNNING, limited_by="window", batches_total=1
     )
 
     shown = run("jobs", "show", CODE, "--json").data[0]
@@ -153,7 +153,7 @@ def test_job_is_shown_as_the_api_tells_it(target: CustomObject) -> None:
         "started_at": None,
         "finished_at": None,
         "error": None,
-        "held_by": "workers",
+        "limited_by": "workers",
         "counts": {
             "rows": 2,
             "pending": 2,
@@ -267,7 +267,7 @@ def test_wait_outlasts_a_database_that_is_away_for_a_moment(
 
     def nap(_: float) -> None:
         if next(naps) == 1:
-            monkeypatch.setattr(named, "jobs", away)
+            monkeypatch.setattr(lookup, "jobs", away)
         else:
             monkeypatch.undo()
             Job.objects.filter(pk=job.pk).update(state=JobState.COMPLETED, created=2)
@@ -275,7 +275,7 @@ def test_wait_outlasts_a_database_that_is_away_for_a_moment(
     def away() -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(following, "sleep", nap)
+    monkeypatch.setattr(wait, "sleep", nap)
 
     ran = run("jobs", "wait", CODE)
 
@@ -292,7 +292,7 @@ def test_database_that_cannot_be_used_is_told_in_a_sentence(
     def jobs() -> None:
         raise ProgrammingError('relation "jobs_job" does not exist\nLINE 1: SELECT ...')
 
-    monkeypatch.setattr(named, "jobs", jobs)
+    monkeypatch.setattr(lookup, "jobs", jobs)
 
     ran = run("jobs", "list")
 
@@ -352,7 +352,7 @@ def test_results_are_safe_for_spreadsheets_unless_raw(target: CustomObject) -> N
 
 def test_results_whose_file_is_elsewhere_are_told(target: CustomObject) -> None:
     job = make(target, code=CODE)
-    job.file.kept_at = "host-b"
+    job.file.storage_id = "host-b"
     job.file.save()
 
     assert run("jobs", "results", CODE).err == (

@@ -10,21 +10,22 @@ import pytest
 from django.conf import settings
 
 from jobsui.jobs import queueing, tasks
-from jobsui.jobs.engine import control, intake
-from jobsui.jobs.engine.options import Rules
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import JobState, Weight
+from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import File, Job
-from jobsui.ops import following, preparing
-from tests.acceptance.processes import PATIENCE, Processes, wait_until
+from jobsui.jobs.preparation import uploads
+from jobsui.ops import file_check, wait
+from tests.acceptance.processes import TIMEOUT, Processes, wait_until
 from tests.factories import make_user
+from tests.harness import Harness, gadgets, to_csv
 from tests.ops.commands import Ran, Terminal, run
-from tests.world import World, gadgets, to_csv
 
 
 @pytest.fixture(autouse=True)
-def _workers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def _workers(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers do what was rung for whenever the command waits."""
-    monkeypatch.setattr(following, "sleep", lambda _: world.doorbell.answer())
+    monkeypatch.setattr(wait, "sleep", lambda _: harness.task_queue.answer())
     monkeypatch.setattr(queueing, "answers", lambda: True)
 
 
@@ -77,8 +78,10 @@ def nothing_is_left() -> bool:
     return not (Job.objects.exists() or File.objects.exists() or stored)
 
 
-def test_job_is_followed_until_every_row_succeeded(world: World, file: Write) -> None:
-    world.object()
+def test_job_is_followed_until_every_row_succeeded(
+    harness: Harness, file: Write
+) -> None:
+    harness.object()
 
     ran = runjob(file(gadgets(250)), "--wait")
 
@@ -95,11 +98,11 @@ def test_job_is_followed_until_every_row_succeeded(world: World, file: Write) ->
         "Columns: external_id=external_id, name=name, serial=serial, price=price.",
         f"Launched {str(job.code)[:8]}, {page}",
     ]
-    assert len(world.records()) == 250
+    assert len(harness.records()) == 250
 
 
-def test_job_that_is_not_waited_for_is_launched(world: World, file: Write) -> None:
-    world.object()
+def test_job_that_is_not_waited_for_is_launched(harness: Harness, file: Write) -> None:
+    harness.object()
     ana = make_user("ana")
 
     ran = runjob(
@@ -122,10 +125,10 @@ def test_job_that_is_not_waited_for_is_launched(world: World, file: Write) -> No
 
 
 def test_rows_that_zendesk_refuses_are_told_by_cause_and_status(
-    world: World, file: Write
+    harness: Harness, file: Write
 ) -> None:
-    world.object()
-    world.sandbox.add_records(
+    harness.object()
+    harness.sandbox.add_records(
         "gadget",
         [
             {
@@ -147,9 +150,9 @@ def test_rows_that_zendesk_refuses_are_told_by_cause_and_status(
 
 
 def test_problems_stop_the_job_before_anything_is_sent(
-    world: World, file: Write
+    harness: Harness, file: Write
 ) -> None:
-    world.object()
+    harness.object()
     rows = gadgets(9)
     for row in rows[:7]:
         row["price"] = "1,5"
@@ -166,11 +169,11 @@ def test_problems_stop_the_job_before_anything_is_sent(
         "          It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$",
         "8 rows with problems, so nothing was sent. Mend the file, or add --invalid skip.",
     ]
-    assert (world.sandbox.jobs(), nothing_is_left()) == ([], True)
+    assert (harness.sandbox.jobs(), nothing_is_left()) == ([], True)
 
 
-def test_only_columns_named_by_map_are_sent(world: World, file: Write) -> None:
-    world.object()
+def test_only_columns_named_by_map_are_sent(harness: Harness, file: Write) -> None:
+    harness.object()
     path = file(b"no=1,what,serial,price\nA-1,Drill,AB-000001,9.5\n")
 
     ran = runjob(
@@ -195,9 +198,9 @@ def test_only_columns_named_by_map_are_sent(world: World, file: Write) -> None:
 
 
 def test_other_columns_map_themselves_where_that_was_said(
-    world: World, file: Write
+    harness: Harness, file: Write
 ) -> None:
-    world.object()
+    harness.object()
     path = file(b"name,what,serial,price\nA-1,Drill,AB-000001,9.5\n")
 
     runjob(path, "--map", "what=name", "--map-others")
@@ -232,9 +235,9 @@ def test_other_columns_map_themselves_where_that_was_said(
     ],
 )
 def test_job_that_cannot_work_is_refused_and_nothing_left(
-    world: World, file: Write, words: list[str], sentence: str
+    harness: Harness, file: Write, words: list[str], sentence: str
 ) -> None:
-    world.object()
+    harness.object()
 
     ran = runjob(file(b"name,s\nDrill,AB-000001\n"), *words)
 
@@ -255,9 +258,9 @@ def test_job_that_cannot_work_is_refused_and_nothing_left(
     ],
 )
 def test_file_that_is_no_table_is_refused(
-    world: World, file: Write, content: bytes, sentence: str
+    harness: Harness, file: Write, content: bytes, sentence: str
 ) -> None:
-    world.object()
+    harness.object()
 
     ran = runjob(file(content))
 
@@ -265,8 +268,8 @@ def test_file_that_is_no_table_is_refused(
     assert nothing_is_left()
 
 
-def test_file_that_is_not_there_is_told(world: World) -> None:
-    world.object()
+def test_file_that_is_not_there_is_told(harness: Harness) -> None:
+    harness.object()
 
     assert (
         runjob("/nowhere/rows.csv").err
@@ -274,9 +277,9 @@ def test_file_that_is_not_there_is_told(world: World) -> None:
     )
 
 
-def test_object_not_known_yet_is_looked_up(world: World, file: Write) -> None:
-    world.object()
-    world.connection.objects_known.all().delete()
+def test_object_not_known_yet_is_looked_up(harness: Harness, file: Write) -> None:
+    harness.object()
+    harness.connection.objects_known.all().delete()
 
     assert runjob(file(gadgets(1))).status == 0
     assert runjob(file(gadgets(1)), key="nix").err == (
@@ -285,18 +288,20 @@ def test_object_not_known_yet_is_looked_up(world: World, file: Write) -> None:
     )
 
 
-def test_fields_are_those_of_now(world: World, file: Write) -> None:
-    known = world.object()
+def test_fields_are_those_of_now(harness: Harness, file: Write) -> None:
+    known = harness.object()
     known.fields = []
     known.save()
 
     assert runjob(file(gadgets(1))).status == 0
 
 
-def test_credentials_that_zendesk_refuses_are_told(world: World, file: Write) -> None:
-    world.object()
-    world.connection.set_secret("api_token", "wrong-secret")
-    world.connection.save()
+def test_credentials_that_zendesk_refuses_are_told(
+    harness: Harness, file: Write
+) -> None:
+    harness.object()
+    harness.connection.set_secret("api_token", "wrong-secret")
+    harness.connection.save()
 
     ran = runjob(file(gadgets(1)))
 
@@ -305,8 +310,10 @@ def test_credentials_that_zendesk_refuses_are_told(world: World, file: Write) ->
     assert "wrong-secret" not in ran.err
 
 
-def test_standard_input_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.object()
+def test_standard_input_is_read(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
     monkeypatch.setattr(
         sys,
         "stdin",
@@ -323,9 +330,9 @@ def test_standard_input_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_lines_of_json_follow_a_job_without_its_rows_with_problems(
-    world: World, file: Write
+    harness: Harness, file: Write
 ) -> None:
-    world.object()
+    harness.object()
     rows = gadgets(3)
     rows[1]["price"] = "1,5"
 
@@ -333,7 +340,7 @@ def test_lines_of_json_follow_a_job_without_its_rows_with_problems(
 
     job = Job.objects.get()
     problem, first, last = ran.data
-    assert (ran.status, sorted(world.records())) == (1, ["g-1", "g-3"])
+    assert (ran.status, sorted(harness.records())) == (1, ["g-1", "g-3"])
     assert (
         problem["count"],
         problem["column"],
@@ -341,7 +348,7 @@ def test_lines_of_json_follow_a_job_without_its_rows_with_problems(
         problem["sample_rows"],
         problem["sample_values"],
     ) == (1, "price", "not_a_number", [3], ["1,5"])
-    assert (first["id"], first["state"], first["held_by"]) == (
+    assert (first["id"], first["state"], first["limited_by"]) == (
         str(job.code),
         "queued",
         "workers",
@@ -360,14 +367,20 @@ def test_lines_of_json_follow_a_job_without_its_rows_with_problems(
 
 
 def test_job_runs_by_the_usual_rules_unless_others_are_said(
-    world: World, file: Write
+    harness: Harness, file: Write
 ) -> None:
-    world.object()
+    harness.object()
     path = file(gadgets(1))
 
     usual, other = (
         runjob(path),
-        runjob(path, "--weight", "low", "--canary", "--no-own-external-ids"),
+        runjob(
+            path,
+            "--weight",
+            "low",
+            "--hold-after-first-batch",
+            "--no-generate-external-ids",
+        ),
     )
 
     made = list(Job.objects.order_by("pk"))
@@ -376,18 +389,21 @@ def test_job_runs_by_the_usual_rules_unless_others_are_said(
         Rules(stop_percent=50, stop_refusals=10),
         Rules(Weight.LOW, stop_percent=50, stop_refusals=10),
     ]
-    assert [(job.canary, job.options["own_external_ids"]) for job in made] == [
+    assert [
+        (job.hold_after_first_batch, job.options["generate_external_ids"])
+        for job in made
+    ] == [
         (False, True),
         (True, False),
     ]
 
 
 def test_bar_moves_on_a_terminal(
-    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.object()
+    harness.object()
     monkeypatch.setattr(
-        following, "sleep", lambda _: control.pause(Job.objects.get(), by=None)
+        wait, "sleep", lambda _: actions.pause(Job.objects.get(), by=None)
     )
     monkeypatch.setenv("COLUMNS", "80")
 
@@ -399,19 +415,19 @@ def test_bar_moves_on_a_terminal(
     assert shown[-3:] == [
         f"[{'#' * 24}] 100 %  Checking 2 of 2 rows",
         f"Launched {str(Job.objects.get().code)[:8]}, /jobs/{Job.objects.get().code}/",
-        f"[{'.' * 24}]   0 %  queued, 0 of 2 rows, held back by our workers",
+        f"[{'.' * 24}]   0 %  queued, 0 of 2 rows, limited by our workers",
     ]
 
 
 def test_interrupted_wait_leaves_the_job_going(
-    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.object()
+    harness.object()
 
     def ctrl_c(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(following, "sleep", ctrl_c)
+    monkeypatch.setattr(wait, "sleep", ctrl_c)
 
     ran = runjob(file(gadgets(1)), "--wait")
 
@@ -424,14 +440,14 @@ def test_interrupted_wait_leaves_the_job_going(
 
 
 def test_interrupted_before_the_launch_leaves_nothing(
-    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.object()
+    harness.object()
 
     def ctrl_c(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(control, "launch", ctrl_c)
+    monkeypatch.setattr(actions, "launch", ctrl_c)
 
     ran = runjob(file(gadgets(1)))
 
@@ -443,28 +459,28 @@ def test_interrupted_before_the_launch_leaves_nothing(
 
 
 def test_worker_that_is_quicker_is_watched(
-    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.object()
-    own_read = intake.read_file
+    harness.object()
+    own_read = uploads.read_file
     monkeypatch.setattr(
-        intake, "read_file", lambda *_, **__: None
+        uploads, "read_file", lambda *_, **__: None
     )  # As when somebody else has the lease.
 
     def worker(_: float) -> None:
         own_read(File.objects.get(), stopping=queueing.stopping)
 
-    monkeypatch.setattr(preparing, "sleep", worker)
+    monkeypatch.setattr(file_check, "sleep", worker)
 
     assert runjob(file(gadgets(1))).status == 0
 
 
 def test_wait_ends_when_the_job_needs_a_person(
-    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.object()
+    harness.object()
     monkeypatch.setattr(
-        following, "sleep", lambda _: control.pause(Job.objects.get(), by=None)
+        wait, "sleep", lambda _: actions.pause(Job.objects.get(), by=None)
     )
 
     ran = runjob(file(gadgets(1)), "--wait")
@@ -473,9 +489,9 @@ def test_wait_ends_when_the_job_needs_a_person(
 
 
 def test_queue_that_does_not_answer_is_told(
-    world: World, file: Write, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.object()
+    harness.object()
     monkeypatch.setattr(queueing, "answers", lambda: False)
 
     ran = runjob(file(gadgets(1)))
@@ -487,9 +503,9 @@ def test_queue_that_does_not_answer_is_told(
 
 
 def test_exit_status_of_real_processes(
-    world: World, file: Write, tmp_path: Path
+    harness: Harness, file: Write, tmp_path: Path
 ) -> None:
-    world.object()
+    harness.object()
     bad = tmp_path / "bad.csv"
     bad.write_text("name,serial\nDrill,nonsense\n")
     environment = Processes(tmp_path).environment | {
@@ -518,7 +534,7 @@ def test_exit_status_of_real_processes(
     tasks.drive()
 
     said = {
-        status: process.communicate(timeout=PATIENCE)
+        status: process.communicate(timeout=TIMEOUT)
         for status, process in processes.items()
     }
     assert {status: process.returncode for status, process in processes.items()} == {

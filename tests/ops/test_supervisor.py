@@ -144,7 +144,7 @@ def test_stop_ends_the_base_after_all_others(kept: Kept) -> None:
 
 def test_stop_kills_what_does_not_listen_with_all_it_started(kept: Kept) -> None:
     part = kept.run("deaf", f"trap '' TERM; ({FOREVER}) & echo $! >> $NOTES; {FOREVER}")
-    part.patience = 0.1
+    part.timeout = 0.1
     kept.until(lambda: len(kept.noted()) == 1)
 
     kept.stop()

@@ -1,4 +1,5 @@
-"""Every route of the pages, and a world in which each of them has something to show."""
+"""Every route of the pages, and a harness in which each of them has something to
+show."""
 
 from dataclasses import dataclass
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.engine import checking, planning, settling
 from jobsui.jobs.enums import Action, JobState, Outcome
+from jobsui.jobs.ledger import settlement
 from jobsui.jobs.models import Batch, Job
+from jobsui.jobs.preparation import checker, planner
 from tests.factories import make_connection, make_job, make_object
-from tests.world import GADGET
+from tests.harness import GADGET
 
 UPSERT = Action.UPSERT_BY_EXTERNAL_ID
 NOWHERE = "127.0.0.1:1"
@@ -40,38 +41,38 @@ def draft(
 
 def checked(content: str = ROWS, action: Action = UPSERT, **fields: Any) -> Job:
     job = draft(content, action)
-    checking.start(job, by=None)
-    checking.check(job, stopping=threading.Event())
+    checker.start(job, by=None)
+    checker.check(job, stopping=threading.Event())
     return changed(job, **fields)
 
 
 def planned(content: str = ROWS, action: Action = UPSERT, **fields: Any) -> Job:
     """Launched and cut into batches, none of them sent."""
     job = checked(content, action, state=JobState.QUEUED)
-    planning.plan(job, stopping=threading.Event())
+    planner.plan(job, stopping=threading.Event())
     return changed(job, **fields)
 
 
 def settled(content: str = ROWS, *ends: Sequence[str], **fields: Any) -> Job:
     """Completed: the first rows with these ends, the others created or updated."""
     job = planned(content, state=JobState.RUNNING)
-    ledger = settling.Ledger()
+    ledger = settlement.Ledger()
     left = [list(end) for end in ends]
     for batch in Batch.objects.filter(job=job).order_by("seq"):
         own = {
             i: left.pop(0)
             if left
-            else settling.end(Outcome.CREATED_OR_UPDATED, "01REC")
+            else settlement.end(Outcome.CREATED_OR_UPDATED, "01REC")
             for i in range(batch.size)
         }
-        settling.settle(batch, own, ledger)
+        settlement.settle(batch, own, ledger)
     ledger.write()
-    settling.finish_if_over(job.pk)
+    settlement.finish_if_over(job.pk)
     return changed(job, **fields)
 
 
 def failed(error: str = "Because.", code: str = "C") -> list[str]:
-    return settling.end(Outcome.FAILED, code=code, error=error)
+    return settlement.end(Outcome.FAILED, code=code, error=error)
 
 
 def changed(job: Job, **fields: Any) -> Job:

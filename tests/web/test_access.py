@@ -111,7 +111,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def world(db: None) -> Furnished:
+def harness(db: None) -> Furnished:
     return furnish()
 
 
@@ -163,8 +163,8 @@ def test_every_route_has_a_row() -> None:
     )
 
 
-def test_stranger_is_led_to_the_log_in(client: Client, world: Furnished) -> None:
-    paths = [world.path(route) for route in OURS]
+def test_stranger_is_led_to_the_log_in(client: Client, harness: Furnished) -> None:
+    paths = [harness.path(route) for route in OURS]
     before = everything()
 
     answers = {path: [client.get(path), client.post(path)] for path in paths}
@@ -187,8 +187,10 @@ def test_stranger_who_polls_gets_a_last_fragment(client: Client, route: str) -> 
     assert "<html" not in answer.text
 
 
-def test_operator_may_do_what_operators_do(operator: Client, world: Furnished) -> None:
-    done = {route: statuses(operator, world.path(route)) for route in MATRIX}
+def test_operator_may_do_what_operators_do(
+    operator: Client, harness: Furnished
+) -> None:
+    done = {route: statuses(operator, harness.path(route)) for route in MATRIX}
 
     allowed = {route: [row.get, row.post] for route, row in MATRIX.items()}
     hidden = {
@@ -200,19 +202,19 @@ def test_operator_may_do_what_operators_do(operator: Client, world: Furnished) -
 
 
 def test_administrator_may_do_everything(
-    administrator: Client, world: Furnished
+    administrator: Client, harness: Furnished
 ) -> None:
-    done = {route: statuses(administrator, world.path(route)) for route in MATRIX}
+    done = {route: statuses(administrator, harness.path(route)) for route in MATRIX}
 
     assert done == {route: [row.get, row.post] for route, row in MATRIX.items()} | {
         "accounts/login/": [302, 302]
     }
 
 
-def test_stranger_may_only_sign_in(client: Client, world: Furnished) -> None:
+def test_stranger_may_only_sign_in(client: Client, harness: Furnished) -> None:
     opened = {route: row for route, row in MATRIX.items() if row.who == EVERYBODY}
 
-    done = {route: statuses(client, world.path(route)) for route in opened}
+    done = {route: statuses(client, harness.path(route)) for route in opened}
 
     assert done == {route: [row.get, row.post] for route, row in opened.items()} | {
         "accounts/logout/": [302, 302]
@@ -233,23 +235,23 @@ def test_pages_of_allauth_we_do_not_use_are_not_there(
     ] == [404, 404]
 
 
-def test_looking_changes_nothing(administrator: Client, world: Furnished) -> None:
+def test_looking_changes_nothing(administrator: Client, harness: Furnished) -> None:
     before = everything()
 
     for route in MATRIX:
-        answer = administrator.get(world.path(route))
+        answer = administrator.get(harness.path(route))
         if answer.streaming:
             answer.getvalue()
 
         assert (route, everything()) == (route, before)
 
 
-def test_posting_without_a_token_is_refused(boss: User, world: Furnished) -> None:
+def test_posting_without_a_token_is_refused(boss: User, harness: Furnished) -> None:
     strict = signed_in(boss, enforce_csrf_checks=True)
     before = everything()
 
     answers = {
-        route: strict.post(world.path(route), {"confirm": "2"}) for route in MATRIX
+        route: strict.post(harness.path(route), {"confirm": "2"}) for route in MATRIX
     }
 
     assert {
@@ -296,18 +298,18 @@ def test_unknown_number_is_not_found_however_large(
 
 
 def test_batch_of_a_number_beyond_all_is_not_found(
-    operator: Client, world: Furnished
+    operator: Client, harness: Furnished
 ) -> None:
     assert (
-        operator.get(f"/jobs/{world.job.code}/batches/{'9' * 30}/").status_code == 404
+        operator.get(f"/jobs/{harness.job.code}/batches/{'9' * 30}/").status_code == 404
     )
 
 
 def test_poll_of_what_is_gone_gets_a_last_fragment(
-    operator: Client, world: Furnished
+    operator: Client, harness: Furnished
 ) -> None:
-    path = world.path("jobs/new/<uuid:code>/check/progress/")
-    operator.post(world.path("jobs/new/<uuid:code>/discard/"))
+    path = harness.path("jobs/new/<uuid:code>/check/progress/")
+    operator.post(harness.path("jobs/new/<uuid:code>/discard/"))
 
     answer = operator.get(path, headers={"HX-Request": "true"})
 

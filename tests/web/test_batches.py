@@ -84,7 +84,7 @@ def test_batch_shows_request_and_answer_as_they_went(operator: Client) -> None:
         result="accepted",
         http_status=200,
         elapsed_ms=70,
-        answer_body=pack(b'{"job_status": {"id": "01S"}}'),
+        response_body=pack(b'{"job_status": {"id": "01S"}}'),
     )
     BatchBlob.objects.filter(batch=batch).update(
         reply=pack(b'{"job_status": {"status": "completed"}}')

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 def test_no_page_asks_the_database_more_than_twelve_times(
     administrator: Client,
 ) -> None:
-    world = furnish()
+    harness = furnish()
     counts = {}
 
     for route, row in MATRIX.items():
@@ -22,7 +22,7 @@ def test_no_page_asks_the_database_more_than_twelve_times(
             with CaptureQueriesContext(
                 connection,
             ) as asked:
-                answer = administrator.get(world.path(route))
+                answer = administrator.get(harness.path(route))
                 if answer.streaming:
                     answer.getvalue()
             counts[route] = len(asked)

@@ -11,11 +11,11 @@ from pytest_django import DjangoAssertNumQueries
 from jobsui.connections.models import Connection, CustomObject, SignIn
 from jobsui.jobs.enums import JobState
 from tests.factories import make_connection, make_object
+from tests.harness import GADGET
 from tests.sandbox_server import Sandbox
 from tests.web import stages
 from tests.web.routes import furnish
 from tests.web.test_access import MATRIX
-from tests.world import GADGET
 
 pytestmark = pytest.mark.django_db
 CANARIES = {name: f"canary-{name}-7f2c" for name in Connection.SECRETS}
@@ -27,7 +27,7 @@ FORM = {
     "requests_per_minute": "400",
     "share": "80",
     "max_running_jobs": "30",
-    "posts_ahead": "on",
+    "early_send": "on",
 }
 
 
@@ -211,12 +211,12 @@ def test_share_and_sending_ahead_are_chosen_and_told(
     before = " ".join(administrator.get(f"/connections/{acme.code}/").text.split())
     form = administrator.get(f"/connections/{acme.code}/edit/").context["form"]
 
-    edit(administrator, acme, share="100", posts_ahead="")
+    edit(administrator, acme, share="100", early_send="")
 
     acme.refresh_from_db()
     after = " ".join(administrator.get(f"/connections/{acme.code}/").text.split())
-    assert (form["share"].value(), form["posts_ahead"].value()) == (80, True)
-    assert (acme.share, acme.posts_ahead) == (100, False)
+    assert (form["share"].value(), form["early_send"].value()) == (80, True)
+    assert (acme.share, acme.early_send) == (100, False)
     told = "400. Jobs UI uses at most 80 % of these, the rest is left to people and other integrations"
     assert (told in before, "refused (429) and sent again" in before) == (True, True)
     assert "400. Jobs UI uses at most 100 % of these</dd>" in after
@@ -316,10 +316,10 @@ def test_connection_whose_jobs_run_does_not_move(
 
 def test_no_page_has_a_secret(administrator: Client, acme: Connection) -> None:
     thing = make_object(acme, "gadget", fields=GADGET)
-    world = furnish()
-    for job in (world.job, world.draft):
+    harness = furnish()
+    for job in (harness.job, harness.draft):
         stages.changed(job, connection=acme)
-    acme_world = replace(world, connection=acme, object=thing)
+    acme_world = replace(harness, connection=acme, object=thing)
     paths = [acme_world.path(route) for route, row in MATRIX.items() if row.get == 200]
 
     pages = {path: administrator.get(path) for path in paths}
@@ -336,12 +336,17 @@ def test_no_page_has_a_secret(administrator: Client, acme: Connection) -> None:
         for p, a in pages.items()
     }
     assert "it cannot be shown" in texts[f"/connections/{acme.code}/"]
-    assert {path for path, text in texts.items() if "canary" in text} == set()
+    assert {
+        path for path, text in texts.items() if "hold_after_first_batch" in text
+    } == set()
     sealed = [getattr(acme, f"sealed_{name}") for name in Connection.SECRETS]
     assert {
         path for path, text in texts.items() if any(secret in text for secret in sealed)
     } == set()
-    assert (refused.status_code, "canary" in refused.text) == (200, False)
+    assert (refused.status_code, "hold_after_first_batch" in refused.text) == (
+        200,
+        False,
+    )
 
 
 def test_test_tells_whether_the_connection_works(

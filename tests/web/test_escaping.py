@@ -36,7 +36,7 @@ FIELD: dict[str, Any] = {
 
 @pytest.fixture
 def evil(boss: User) -> Furnished:
-    """A world in which every name and every text is markup."""
+    """A harness in which every name and every text is markup."""
     content = (
         f'external_id,"{EVIL.replace(chr(34), chr(34) * 2)}"\n'
         + f'"{EVIL.replace(chr(34), chr(34) * 2)}",1\nb,2\n'
@@ -45,7 +45,7 @@ def evil(boss: User) -> Furnished:
     job = stages.settled(content, stages.failed(EVIL, EVIL))
     draft = stages.checked(content, created_by=boss)
     Cause.objects.update(
-        column=EVIL, message=EVIL, cure=EVIL, sample_values=[EVIL, EVIL]
+        column=EVIL, message=EVIL, fix=EVIL, sample_values=[EVIL, EVIL]
     )
     Cause.objects.create(
         job=draft,
@@ -54,7 +54,7 @@ def evil(boss: User) -> Furnished:
         code="x",
         column=EVIL,
         message=EVIL,
-        cure=EVIL,
+        fix=EVIL,
         count=1,
         sample_values=[EVIL, EVIL],
         sample_rows=[EVIL],
@@ -70,7 +70,7 @@ def evil(boss: User) -> Furnished:
         at=timezone.now(),
         items=2,
         note=EVIL,
-        answer_body=pack(told),
+        response_body=pack(told),
     )
     BatchBlob.objects.filter(batch=batch).update(reply=pack(told))
     CustomObject.objects.update(

@@ -35,8 +35,8 @@ def safe(answer: Any) -> dict[str, str]:
 
 
 def test_every_page_is_safe_and_stays_in_no_cache(administrator: Client) -> None:
-    world = furnish()
-    paths = [world.path(route) for route, row in MATRIX.items() if row.get == 200]
+    harness = furnish()
+    paths = [harness.path(route) for route, row in MATRIX.items() if row.get == 200]
 
     answers = {
         (path, as_fragment): administrator.get(
@@ -58,11 +58,11 @@ def test_every_page_is_safe_and_stays_in_no_cache(administrator: Client) -> None
 
 
 def test_downloads_are_attachments(operator: Client) -> None:
-    world = furnish()
+    harness = furnish()
     File.objects.update(name='a";b\r\nX: 1\u202e.csv')
 
     names = {
-        name: operator.get(world.path(f"{name}.csv"))["Content-Disposition"]
+        name: operator.get(harness.path(f"{name}.csv"))["Content-Disposition"]
         for name in (
             "jobs/<uuid:code>/results",
             "jobs/<uuid:code>/problems",
@@ -122,9 +122,9 @@ def test_crash_is_safe_and_tells_nothing(
 
 
 def test_no_page_has_script_or_style_in_it(administrator: Client) -> None:
-    world = furnish()
+    harness = furnish()
     pages = {
-        route: administrator.get(world.path(route))
+        route: administrator.get(harness.path(route))
         for route, row in MATRIX.items()
         if row.get == 200
     }
@@ -203,11 +203,11 @@ def test_cookies_behind_tls_are_bound_to_it(
 
 
 def test_poll_does_not_prolong_the_session(operator: Client) -> None:
-    world = furnish()
+    harness = furnish()
     before = list(Session.objects.values())
 
     answers = [
-        operator.get(world.path(route), headers=HTMX)
+        operator.get(harness.path(route), headers=HTMX)
         for route in (
             "live/",
             "jobs/<uuid:code>/progress/",

@@ -17,9 +17,10 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.engine import checking, control, planning, verbatim
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Cause, File, Job
+from jobsui.jobs.preparation import checker, item_uploads, planner
 from tests.web import stages
 
 pytestmark = pytest.mark.django_db
@@ -109,14 +110,12 @@ def items_job(action: Action = Action.UPSERT_BY_EXTERNAL_ID, count: int = 3) -> 
     if action.deletes:
         items = [f"g-{n}" for n in range(count)]
     order = {"job": {"action": action.value, "items": items}}
-    file = verbatim.receive([json.dumps(order).encode()], "items").register(by=None)
+    file = item_uploads.receive([json.dumps(order).encode()], "items").register(by=None)
     thing = stages.gadget()
-    job = control.draft(thing.connection, "gadget", action, file, by=None)
-    checking.start(job, by=None)
-    checking.check(job, stopping=threading.Event())
-    planning.plan(
-        stages.changed(job, state=JobState.QUEUED), stopping=threading.Event()
-    )
+    job = actions.draft(thing.connection, "gadget", action, file, by=None)
+    checker.start(job, by=None)
+    checker.check(job, stopping=threading.Event())
+    planner.plan(stages.changed(job, state=JobState.QUEUED), stopping=threading.Event())
     return stages.changed(job)
 
 
@@ -345,7 +344,7 @@ def test_ids_to_delete_are_items_with_a_name_in_the_rest_api(
 
 def test_retry_is_asked_for_of_the_job_before_it(operator: Client, run: Run) -> None:
     parent = stages.settled(stages.ROWS, stages.failed())
-    child = stages.changed(control.retry(parent, by=None), state=JobState.QUEUED)
+    child = stages.changed(actions.retry(parent, by=None), state=JobState.QUEUED)
 
     texts = shown(operator, child)
     [(arguments, body)] = run(texts["rest"])
@@ -369,7 +368,7 @@ def test_retry_of_one_cause_names_it(operator: Client, run: Run) -> None:
     parent = stages.settled(stages.ROWS, stages.failed())
     cause = parent.causes.filter(phase=Cause.Phase.SEND).failed().get()
     child = stages.changed(
-        control.retry(parent, by=None, cause=cause), state=JobState.QUEUED
+        actions.retry(parent, by=None, cause=cause), state=JobState.QUEUED
     )
 
     [(_, body)] = run(shown(operator, child)["rest"])
@@ -381,7 +380,7 @@ def test_job_without_external_ids_of_ours_is_asked_for_without_them(
     operator: Client, run: Run
 ) -> None:
     job = stages.settled()
-    Job.objects.update(options=job.options | {"own_external_ids": False})
+    Job.objects.update(options=job.options | {"generate_external_ids": False})
 
     texts = shown(operator, job)
     calls = {name: run(texts[name]) for name in ("rest", "command")}
@@ -389,9 +388,9 @@ def test_job_without_external_ids_of_ours_is_asked_for_without_them(
     assert json.loads(calls["rest"][1][1] or "")["options"] == {
         "blank": "skip",
         "invalid": "skip",
-        "own_external_ids": False,
+        "generate_external_ids": False,
     }
-    assert "--no-own-external-ids" in calls["command"][0][0]
+    assert "--no-generate-external-ids" in calls["command"][0][0]
 
 
 def test_addresses_are_those_of_this_server(

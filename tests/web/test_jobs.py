@@ -13,19 +13,20 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobsui.jobs.engine import leases, settling
-from jobsui.jobs.engine.options import Rules
+from jobsui.jobs import leases
 from jobsui.jobs.enums import (
     Action,
     BatchState,
     FileState,
-    HeldBy,
     JobState,
+    LimitedBy,
     Outcome,
     Weight,
 )
+from jobsui.jobs.ledger import settlement
+from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import Batch, Cause, File, Job
-from tests.conftest import Doorbell
+from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_user
 from tests.web import stages
 
@@ -290,7 +291,7 @@ def test_progress_says_nothing_when_nothing_is_new(
 
 
 def test_progress_tells_of_workers_that_are_gone(operator: Client) -> None:
-    job = stages.planned(state=JobState.RUNNING, held_by=HeldBy.WINDOW)
+    job = stages.planned(state=JobState.RUNNING, limited_by=LimitedBy.WINDOW)
     with leases.held(f"account:{job.connection.host}"):
         page = operator.get(path(job)).text
     (address,) = re.findall(r'hx-get="([^"]+)"', page)
@@ -401,16 +402,20 @@ def test_progress_carries_its_own_pace(
     ("fields", "told"),
     [
         (
-            {"state": JobState.RUNNING, "held_by": HeldBy.OTHERS},
+            {"state": JobState.RUNNING, "limited_by": LimitedBy.OTHERS},
             ["other integrations, which use the account&#x27;s job slots or requests"],
         ),
         ({"state": JobState.RUNNING}, ["nothing"]),
         ({"state": JobState.PAUSED}, ["a pause"]),
         (
-            {"state": JobState.PAUSED, "canary": True, "batches_done": 1},
+            {
+                "state": JobState.PAUSED,
+                "hold_after_first_batch": True,
+                "batches_done": 1,
+            },
             ["your approval of the first batch"],
         ),
-        ({"state": JobState.COMPLETED, "held_by": HeldBy.RATE}, []),
+        ({"state": JobState.COMPLETED, "limited_by": LimitedBy.RATE}, []),
     ],
 )
 def test_what_holds_a_job_back_is_told_wherever_it_stands(
@@ -428,7 +433,7 @@ def test_what_holds_a_job_back_is_told_wherever_it_stands(
 def test_job_page_tells_what_held_it_back_and_how_long_also_when_over(
     operator: Client,
 ) -> None:
-    job = stages.settled(held_seconds={"window": 120, "rate": 30, "": 60})
+    job = stages.settled(limited_seconds={"window": 120, "rate": 30, "": 60})
 
     text = operator.get(path(job)).text
 
@@ -469,11 +474,11 @@ def test_what_is_in_flight_is_told_in_words(
 
 def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> None:
     content = "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 251))
-    job = stages.planned(content, state=JobState.RUNNING, canary=True)
+    job = stages.planned(content, state=JobState.RUNNING, hold_after_first_batch=True)
     first = Batch.objects.get(job=job, seq=1)
-    ledger = settling.Ledger()
-    done = settling.end(Outcome.CREATED_OR_UPDATED, "01REC")
-    settling.settle(
+    ledger = settlement.Ledger()
+    done = settlement.end(Outcome.CREATED_OR_UPDATED, "01REC")
+    settlement.settle(
         first,
         {i: stages.failed("Because.") if i < 3 else done for i in range(100)},
         ledger,
@@ -489,7 +494,7 @@ def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> 
     assert "Because." in page
     assert f'href="/jobs/{job.code}/batches/1/"' in page
     job.refresh_from_db()
-    assert (answer["Location"], job.state, job.canary) == (
+    assert (answer["Location"], job.state, job.hold_after_first_batch) == (
         path(job),
         JobState.RUNNING,
         False,
@@ -694,7 +699,7 @@ def test_download_of_a_file_kept_elsewhere_says_where(
     operator: Client, name: str
 ) -> None:
     job = stages.settled()
-    File.objects.update(kept_at="web1-0a1b")
+    File.objects.update(storage_id="web1-0a1b")
 
     answer = operator.get(path(job, name))
 
@@ -747,7 +752,7 @@ def test_problems_of_a_draft_that_cannot_be_checked_say_so_on_a_page(
 
 
 @pytest.mark.parametrize(
-    ("verb", "before", "after", "rung"),
+    ("verb", "before", "after", "queued"),
     [
         ("pause", JobState.RUNNING, JobState.PAUSING, "drive"),
         ("resume", JobState.PAUSED, JobState.QUEUED, "drive"),
@@ -757,12 +762,12 @@ def test_problems_of_a_draft_that_cannot_be_checked_say_so_on_a_page(
 def test_asking_changes_the_state_once(
     operator: Client,
     ana: User,
-    doorbell: Doorbell,
+    task_queue: TaskQueue,
     django_capture_on_commit_callbacks: Any,
     verb: str,
     before: JobState,
     after: JobState,
-    rung: str,
+    queued: str,
 ) -> None:
     job = stages.planned(state=before)
     Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
@@ -774,7 +779,7 @@ def test_asking_changes_the_state_once(
     assert (answer.status_code, answer["Location"]) == (302, path(job))
     assert Job.objects.get(pk=job.pk).state == after
     assert job.events.get().by == ana
-    assert [task for task, _ in doorbell] == [rung]
+    assert [task for task, _ in task_queue] == [queued]
     assert f"It is too late to {verb} this job" in said(operator, again)
 
 
@@ -899,7 +904,7 @@ def test_retry_of_what_did_not_fail_is_refused(operator: Client) -> None:
     ("decision", "state", "batch"),
     [
         ("accept", JobState.COMPLETED, BatchState.UNCERTAIN),
-        ("look", JobState.RUNNING, BatchState.UNSURE),
+        ("look", JobState.RUNNING, BatchState.UNCONFIRMED),
         ("resend", JobState.RUNNING, BatchState.PLANNED),
         ("nonsense", JobState.NEEDS_DECISION, BatchState.UNCERTAIN),
         ("", JobState.NEEDS_DECISION, BatchState.UNCERTAIN),

@@ -6,8 +6,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobsui.connections.models import CustomObject
 from tests.factories import make_connection, make_object
+from tests.harness import GADGET, Harness
 from tests.web import stages
-from tests.world import GADGET, World
 
 pytestmark = pytest.mark.django_db
 
@@ -104,11 +104,13 @@ def test_template_of_an_odd_key_has_a_sound_header(operator: Client) -> None:
     )
 
 
-def test_object_is_added_by_its_key_and_read(operator: Client, world: World) -> None:
-    world.sandbox.make_object("vendor", fields=GADGET)
+def test_object_is_added_by_its_key_and_read(
+    operator: Client, harness: Harness
+) -> None:
+    harness.sandbox.make_object("vendor", fields=GADGET)
 
     answer = operator.post(
-        "/objects/add/", {"connection": str(world.connection.code), "key": "vendor"}
+        "/objects/add/", {"connection": str(harness.connection.code), "key": "vendor"}
     )
 
     added = CustomObject.objects.get(key="vendor")
@@ -125,10 +127,10 @@ def test_object_is_added_by_its_key_and_read(operator: Client, world: World) -> 
     ],
 )
 def test_object_that_is_none_is_not_added(
-    operator: Client, world: World, key: str, says: str
+    operator: Client, harness: Harness, key: str, says: str
 ) -> None:
     answer = operator.post(
-        "/objects/add/", {"connection": str(world.connection.code), "key": key}
+        "/objects/add/", {"connection": str(harness.connection.code), "key": key}
     )
 
     assert (answer.status_code, says in answer.text) == (200, True)
@@ -149,9 +151,9 @@ def test_form_knows_which_connection_one_came_from(operator: Client) -> None:
     assert f'<option value="{connection.code}" selected>Acme</option>' in text
 
 
-def test_refresh_reads_the_fields_again(operator: Client, world: World) -> None:
-    thing = world.object()
-    world.sandbox.make_object("gadget", fields=GADGET[:2])
+def test_refresh_reads_the_fields_again(operator: Client, harness: Harness) -> None:
+    thing = harness.object()
+    harness.sandbox.make_object("gadget", fields=GADGET[:2])
 
     page = operator.post(f"/objects/{thing.pk}/refresh/", follow=True)
 

@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from jobsui.connections.models import CustomObject
-from jobsui.connections.requests import ACTIONS, MOST_BODY
+from jobsui.connections.test_request import ACTIONS, MOST_BODY
+from tests.harness import Harness
 from tests.web import stages
-from tests.world import World
 
 pytestmark = pytest.mark.django_db
 
@@ -65,29 +65,29 @@ def test_unknown_action_is_prepared_as_create(operator: Client) -> None:
     )
 
 
-def test_reading_is_sent_at_once(operator: Client, world: World) -> None:
-    answer = send(operator, world.object())
+def test_reading_is_sent_at_once(operator: Client, harness: Harness) -> None:
+    answer = send(operator, harness.object())
 
     answered = answer.context["answered"]
     assert (answered.status, json.loads(answered.body)["user"]["email"]) == (
         200,
-        world.sandbox.email,
+        harness.sandbox.email,
     )
-    assert world.sandbox.api_token not in answer.text
+    assert harness.sandbox.api_token not in answer.text
 
 
-def test_writing_asks_first(operator: Client, world: World) -> None:
-    thing = world.object()
+def test_writing_asks_first(operator: Client, harness: Harness) -> None:
+    thing = harness.object()
     jobs = f"/api/v2/custom_objects/{thing.key}/jobs"
 
     asked = send(operator, thing, "POST", jobs, body=create("One"))
-    after_asking = len(world.sandbox.jobs())
+    after_asking = len(harness.sandbox.jobs())
     sent = send(operator, thing, "POST", jobs, body=create("One"), confirm="on")
 
     assert "cannot be taken back." in asked.text
     assert (asked.context["answered"], after_asking) == (None, 0)
-    assert (sent.context["answered"].status, len(world.sandbox.jobs())) == (201, 1)
-    assert sent.context["status_id"] == world.sandbox.jobs()[0]["id"]
+    assert (sent.context["answered"].status, len(harness.sandbox.jobs())) == (201, 1)
+    assert sent.context["status_id"] == harness.sandbox.jobs()[0]["id"]
     assert 'id="job-status"' in sent.text
 
 
@@ -139,14 +139,14 @@ def test_host_that_cannot_be_reached_is_told(operator: Client) -> None:
     )
 
 
-def test_job_status_is_followed_to_its_end(operator: Client, world: World) -> None:
-    thing = world.object()
+def test_job_status_is_followed_to_its_end(operator: Client, harness: Harness) -> None:
+    thing = harness.object()
     jobs = f"/api/v2/custom_objects/{thing.key}/jobs"
-    world.sandbox.settings(job_seconds=3600)
+    harness.sandbox.settings(job_seconds=3600)
     slow = send(
         operator, thing, "POST", jobs, body=create("One"), confirm="on"
     ).context["status_id"]
-    world.sandbox.settings(job_seconds=0)
+    harness.sandbox.settings(job_seconds=0)
     quick = send(
         operator, thing, "POST", jobs, body=create("Two"), confirm="on"
     ).context["status_id"]

@@ -9,16 +9,16 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from jobsui.jobs.engine import control
-from jobsui.jobs.engine.options import Rules
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, FileState, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import File, Job
-from tests.conftest import Doorbell
+from tests.conftest import TaskQueue
 from tests.factories import make_object
+from tests.harness import Harness, gadgets
 from tests.web import stages
 from tests.web.conftest import signed_in
-from tests.world import World, gadgets
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -40,13 +40,13 @@ def path(job: Job, step: str = "") -> str:
 def launched_meanwhile(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Somebody else launches the draft between the view's look at it and what it asks
     the engine for."""
-    asked: Callable[..., Any] = getattr(control, name)
+    asked: Callable[..., Any] = getattr(actions, name)
 
     def late(job: Job, *args: Any, **options: Any) -> Any:
         Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
         return asked(job, *args, **options)
 
-    monkeypatch.setattr(control, name, late)
+    monkeypatch.setattr(actions, name, late)
 
 
 # Upload
@@ -69,7 +69,7 @@ def test_first_step_offers_the_object_one_came_from(operator: Client) -> None:
 def test_upload_makes_a_draft_whose_file_is_read(
     operator: Client,
     ana: User,
-    doorbell: Doorbell,
+    task_queue: TaskQueue,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
@@ -89,7 +89,7 @@ def test_upload_makes_a_draft_whose_file_is_read(
         ana,
     )
     assert Path(default_storage.path(job.file.stored_as)).read_bytes() == CSV
-    assert doorbell == [("read_file", (job.file.pk,))]
+    assert task_queue == [("read_file", (job.file.pk,))]
 
 
 def test_upload_by_htmx_leads_to_the_whole_page_of_the_draft(operator: Client) -> None:
@@ -317,7 +317,7 @@ def test_columns_are_matched_by_name(operator: Client) -> None:
 
 
 def test_mapping_is_saved_and_checked(
-    operator: Client, doorbell: Doorbell, django_capture_on_commit_callbacks: Any
+    operator: Client, task_queue: TaskQueue, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = stages.draft()
 
@@ -331,7 +331,7 @@ def test_mapping_is_saved_and_checked(
     assert (answer["Location"], job.state) == (path(job, "check/"), JobState.CHECKING)
     assert job.mapping == {"external_id": "external_id", "price": "field:seats"}
     assert job.options["blank"] == "clear"
-    assert doorbell == [("check_job", (job.pk,))]
+    assert task_queue == [("check_job", (job.pk,))]
 
 
 @pytest.mark.parametrize(
@@ -495,7 +495,7 @@ def test_review_asks_how_to_start_where_there_is_more_than_one_batch(
         )
         for page in pages
     ]
-    assert starts == [[], [("all", " checked"), ("canary", "")]]
+    assert starts == [[], [("all", " checked"), ("hold_after_first_batch", "")]]
 
 
 def test_review_offers_the_rules_as_they_stand(operator: Client) -> None:
@@ -518,7 +518,7 @@ def test_review_offers_the_rules_as_they_stand(operator: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "canary", "rules"),
+    ("fields", "hold_after_first_batch", "rules"),
     [
         ({}, False, Rules()),
         (
@@ -534,7 +534,7 @@ def test_review_offers_the_rules_as_they_stand(operator: Client) -> None:
         ),
         (
             {
-                "start": "canary",
+                "start": "hold_after_first_batch",
                 "weight": "1",
                 "stop_percent": "5",
                 "stop_rows": "500",
@@ -546,15 +546,23 @@ def test_review_offers_the_rules_as_they_stand(operator: Client) -> None:
     ],
 )
 def test_job_is_launched_as_it_is_to_run(
-    ana: User, world: World, fields: dict[str, str], canary: bool, rules: Rules
+    ana: User,
+    harness: Harness,
+    fields: dict[str, str],
+    hold_after_first_batch: bool,
+    rules: Rules,
 ) -> None:
-    world.object()
-    job = world.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
+    harness.object()
+    job = harness.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
 
     signed_in(ana).post(path(job, "launch/"), fields)
 
     job.refresh_from_db()
-    assert (job.state, job.canary, Rules.of(job)) == (JobState.QUEUED, canary, rules)
+    assert (job.state, job.hold_after_first_batch, Rules.of(job)) == (
+        JobState.QUEUED,
+        hold_after_first_batch,
+        rules,
+    )
 
 
 @pytest.mark.parametrize(
@@ -586,7 +594,7 @@ def test_review_before_the_check_leads_back(operator: Client) -> None:
 
 def test_review_offers_no_launch_while_problems_stop_it(operator: Client) -> None:
     job = stages.checked()
-    control.set_invalid(job, "stop")
+    actions.set_invalid(job, "stop")
 
     text = operator.get(path(job, "review/")).text
 
@@ -596,16 +604,16 @@ def test_review_offers_no_launch_while_problems_stop_it(operator: Client) -> Non
     )
 
 
-def test_launching_twice_makes_one_job(ana: User, world: World) -> None:
+def test_launching_twice_makes_one_job(ana: User, harness: Harness) -> None:
     operator = signed_in(ana)
-    world.object()
-    job = world.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
+    harness.object()
+    job = harness.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
 
     first, second = (
         operator.post(path(job, "launch/")),
         operator.post(path(job, "launch/")),
     )
-    world.doorbell.answer()
+    harness.task_queue.answer()
 
     job.refresh_from_db()
     assert [answer["Location"] for answer in (first, second)] == [
@@ -616,15 +624,15 @@ def test_launching_twice_makes_one_job(ana: User, world: World) -> None:
         3,
         1,
     )
-    assert world.sandbox.applied("gadget") == {"g-1": 1, "g-2": 1, "g-3": 1}
+    assert harness.sandbox.applied("gadget") == {"g-1": 1, "g-2": 1, "g-3": 1}
     assert [event.text for event in job.events.all()].count("Launched.") == 1
 
 
-def test_delete_asks_for_the_number(ana: User, world: World) -> None:
+def test_delete_asks_for_the_number(ana: User, harness: Harness) -> None:
     operator = signed_in(ana)
-    world.object()
+    harness.object()
     rows = gadgets(3)
-    world.sandbox.add_records(
+    harness.sandbox.add_records(
         "gadget",
         [
             {
@@ -636,38 +644,38 @@ def test_delete_asks_for_the_number(ana: User, world: World) -> None:
         ],
     )
     ids = [{"external_id": row["external_id"]} for row in rows]
-    job = world.checked(ids, Action.DELETE_BY_EXTERNAL_ID)
+    job = harness.checked(ids, Action.DELETE_BY_EXTERNAL_ID)
 
     refused = [
         operator.post(path(job, "launch/"), {"confirm": typed})
         for typed in ("", "2", "30", "three", "3.0")
     ]
-    untouched = (Job.objects.get().state, len(world.records()))
+    untouched = (Job.objects.get().state, len(harness.records()))
     launched = operator.post(path(job, "launch/"), {"confirm": " 3 "})
-    world.doorbell.answer()
+    harness.task_queue.answer()
 
     assert ["Type 3 to delete 3 records." in answer.text for answer in refused] == [
         True
     ] * 5
     assert untouched == (JobState.READY, 3)
     assert launched["Location"] == f"/jobs/{job.code}/"
-    assert world.records() == {}
+    assert harness.records() == {}
 
 
 def test_launch_after_the_fields_changed_goes_back_to_the_check(
-    ana: User, world: World
+    ana: User, harness: Harness
 ) -> None:
     operator = signed_in(ana)
-    thing = world.object()
-    job = world.checked(gadgets(1), Action.UPSERT_BY_EXTERNAL_ID)
-    world.sandbox.make_object(
+    thing = harness.object()
+    job = harness.checked(gadgets(1), Action.UPSERT_BY_EXTERNAL_ID)
+    harness.sandbox.make_object(
         thing.key, fields=[{"key": "serial", "title": "Serial", "type": "integer"}]
     )
 
     answer = operator.post(path(job, "launch/"))
 
     job.refresh_from_db()
-    assert (answer["Location"], job.state, world.sandbox.jobs()) == (
+    assert (answer["Location"], job.state, harness.sandbox.jobs()) == (
         path(job, "check/"),
         JobState.DRAFT,
         [],
@@ -763,4 +771,4 @@ def test_draft_that_was_launched_is_a_job(operator: Client, step: str) -> None:
 
 def test_layout_says_why_in_the_engine_too() -> None:
     with pytest.raises(NotPossibleNow, match="launched"):
-        control.set_layout(stages.planned(), delimiter=";")
+        actions.set_layout(stages.planned(), delimiter=";")

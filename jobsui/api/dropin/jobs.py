@@ -7,30 +7,31 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 
 from jobsui.access.models import Scope
-from jobsui.api.dropin import refusals, signing, statuses
-from jobsui.api.dropin.signing import Caller
+from jobsui.api.dropin import authentication, errors, statuses
+from jobsui.api.dropin.authentication import Caller
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, NotFound, ZendeskError
 from jobsui.connections.objects import ObjectRefused
-from jobsui.jobs.engine import control, unattended, verbatim
-from jobsui.jobs.engine.options import Options, Rules
-from jobsui.jobs.engine.verbatim import Received
+from jobsui.jobs.control import actions, automation
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import FileRefused, UploadRefused
+from jobsui.jobs.mapping.options import Options, Rules
 from jobsui.jobs.models import Job
+from jobsui.jobs.preparation import item_uploads
+from jobsui.jobs.preparation.item_uploads import Received
 
 MOST_ITEMS = 100_000
 CREATE = "api/v2/custom_objects/jobs/create"
 PIECE = 64 * 1024
 # Items go out as they came: one that cannot be sent fails alone, and nothing is added
 # to the others.
-OPTIONS = Options(invalid="skip", own_external_ids=False)
+OPTIONS = Options(invalid="skip", generate_external_ids=False)
 # A program that asks until the job is completed knows no job that waits for a person.
 RULES = Rules(stop_percent=None, stop_refusals=None)
 
 
 def create(request: HttpRequest, caller: Caller, key: str) -> HttpResponseBase:
-    signing.require(caller, Scope.RUN)
+    authentication.require(caller, Scope.RUN)
     _require_object(caller, key)
     received = _receive(request, caller)
     try:
@@ -45,28 +46,28 @@ def _require_object(caller: Caller, key: str) -> None:
     try:
         objects.find(caller.connection, key)
     except (ObjectRefused, NotFound):
-        raise refusals.not_found() from None
+        raise errors.not_found() from None
     except (ZendeskError, ConnectionsError) as error:
-        raise refusals.no_answer(error) from error
+        raise errors.no_answer(error) from error
 
 
 def _receive(request: HttpRequest, caller: Caller) -> Received:
     if (
         "Transfer-Encoding" in request.headers
     ):  # Django would take the body for an empty one.
-        raise refusals.no_length()
+        raise errors.no_length()
     try:
-        return verbatim.receive(
+        return item_uploads.receive(
             _pieces(request), f"Request of {caller.token.name}", most=MOST_ITEMS
         )
     except FileRefused as refusal:
-        raise refusals.bad_request(
+        raise errors.bad_request(
             "Unprocessable JSON", f"The body is not JSON as it should be. {refusal}"
         ) from None
     except UploadRefused as refusal:
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_UPLOAD_BYTES:
-            raise refusals.too_large(str(refusal)) from None
-        raise refusals.bad_request("Unprocessable JSON", "The body is empty.") from None
+            raise errors.too_large(str(refusal)) from None
+        raise errors.bad_request("Unprocessable JSON", "The body is empty.") from None
 
 
 def _pieces(request: HttpRequest) -> Iterator[bytes]:
@@ -77,7 +78,7 @@ def _queue(received: Received, caller: Caller, key: str) -> Job:
     action = _checked_action(received)
     by = caller.token.user
     with transaction.atomic():
-        job = control.draft(
+        job = actions.draft(
             caller.connection,
             key,
             action,
@@ -85,26 +86,26 @@ def _queue(received: Received, caller: Caller, key: str) -> Job:
             by=by,
             options=OPTIONS,
         )
-        unattended.aim(job, JobState.QUEUED, rules=RULES)
+        automation.aim(job, JobState.QUEUED, rules=RULES)
     return job
 
 
 def _checked_action(received: Received) -> Action:
     """Raises Refused when action or items are not what Zendesk takes."""
     if received.action is None and received.items is None:
-        raise refusals.invalid_parameter(
+        raise errors.invalid_parameter(
             "job", "must be an object with action and items", CREATE
         )
     if received.action not in Action.values:
-        raise refusals.invalid_parameter(
+        raise errors.invalid_parameter(
             "job.action", f"must be one of {', '.join(Action.values)}", CREATE
         )
     if received.items != "array":
-        raise refusals.invalid_parameter("job.items", "must be an array", CREATE)
+        raise errors.invalid_parameter("job.items", "must be an array", CREATE)
     if not received.count:
-        raise refusals.invalid_parameter("job.items", "must not be empty", CREATE)
+        raise errors.invalid_parameter("job.items", "must not be empty", CREATE)
     if received.count > MOST_ITEMS:
-        raise refusals.invalid_parameter(
+        raise errors.invalid_parameter(
             "job.items", f"must have at most {MOST_ITEMS} items", CREATE
         )
     return Action(received.action)

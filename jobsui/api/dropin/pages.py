@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from jobsui import paging
-from jobsui.api.dropin.refusals import Refused, invalid_parameter
+from jobsui.api.dropin.errors import Refused, invalid_parameter
 from jobsui.jobs.models import Job
 
 MOST = 100

@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from jobsui.jobs.engine.outcomes import OutcomeRow, outcome_rows
 from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.models import Job
+from jobsui.jobs.reports.row_results import OutcomeRow, outcome_rows
 
 SUCCESS = {
     Outcome.CREATED: "Created",

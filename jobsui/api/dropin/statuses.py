@@ -10,13 +10,13 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
-from jobsui.access import finding
-from jobsui.api.dropin import pages, refusals
+from jobsui.access import lookup
+from jobsui.api.dropin import errors, pages
+from jobsui.api.dropin.authentication import Caller
 from jobsui.api.dropin.results import results
-from jobsui.api.dropin.signing import Caller
-from jobsui.jobs.engine.outcomes import in_pieces
 from jobsui.jobs.enums import OVER, Action, JobState
 from jobsui.jobs.models import Job
+from jobsui.jobs.reports.row_results import in_pieces
 
 INDEX = "api/v2/job_statuses/index"
 SHOW_MANY = "api/v2/job_statuses/show_many"
@@ -48,7 +48,7 @@ TOLD = (*OVER, JobState.NEEDS_DECISION)
 
 
 def index(request: HttpRequest, caller: Caller) -> HttpResponseBase:
-    page = pages.page(request, finding.requested_jobs(caller.token), INDEX)
+    page = pages.page(request, lookup.requested_jobs(caller.token), INDEX)
     return _many(request, page.jobs, page.ends)
 
 
@@ -63,7 +63,7 @@ def show_many(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """Ids that are not known are left out."""
     ids = list(dict.fromkeys(filter(None, request.GET.get("ids", "").split(","))))
     if not 1 <= len(ids) <= MOST_IDS:
-        raise refusals.invalid_parameter(
+        raise errors.invalid_parameter(
             "ids", f"must have 1 to {MOST_IDS} ids", SHOW_MANY
         )
     found = _jobs(caller, ids)
@@ -92,7 +92,7 @@ def _jobs(caller: Caller, ids: Iterable[str]) -> dict[str, Job]:
     codes = {code: each for each in ids if (code := _code(each))}
     return {
         codes[job.code]: job
-        for job in finding.requested_jobs(caller.token).filter(code__in=codes)
+        for job in lookup.requested_jobs(caller.token).filter(code__in=codes)
     }
 
 

@@ -2,8 +2,8 @@
 
 from django.urls import re_path
 
-from jobsui.api.dropin import jobs, passing, statuses
-from jobsui.api.dropin.door import door, nowhere
+from jobsui.api.dropin import jobs, proxy, statuses
+from jobsui.api.dropin.dispatch import door, nowhere
 
 urlpatterns = [
     re_path(
@@ -12,9 +12,9 @@ urlpatterns = [
     ),
     re_path(
         r"^custom_objects/[^/]+/records/search(?:\.json)?$",
-        door(GET=passing.read, POST=passing.search),
+        door(GET=proxy.read, POST=proxy.search),
     ),
-    re_path(r"^custom_objects(?:/.+|\.json)?$", door(GET=passing.read)),
+    re_path(r"^custom_objects(?:/.+|\.json)?$", door(GET=proxy.read)),
     re_path(r"^job_statuses(?:\.json)?$", door(GET=statuses.index)),
     re_path(r"^job_statuses/show_many(?:\.json)?$", door(GET=statuses.show_many)),
     re_path(r"^job_statuses/([^/]+?)(?:\.json)?$", door(GET=statuses.show)),

@@ -9,17 +9,17 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
 from jobsui.api import problems
-from jobsui.api.door import READ
+from jobsui.api.auth import READ
 from jobsui.api.problems import Problem
 from jobsui.api.v1 import (
     batches,
     connections,
     files,
+    job_actions,
     jobs,
     objects,
     requests,
     rows,
-    steering,
 )
 
 DESCRIPTION = """\
@@ -105,7 +105,7 @@ api.add_router("/connections", connections.router, tags=["Connections"])
 api.add_router("/connections", objects.router, tags=["Objects"])
 api.add_router("/files", files.router, tags=["Files"])
 api.add_router("/jobs", jobs.router, tags=["Jobs"])
-api.add_router("/jobs", steering.router, tags=["Jobs"])
+api.add_router("/jobs", job_actions.router, tags=["Jobs"])
 api.add_router("/jobs", rows.router, tags=["Results"])
 api.add_router("/jobs", batches.of_job, tags=["Batches"])
 api.add_router("/batches", batches.router, tags=["Batches"])

@@ -8,12 +8,12 @@ from uuid import UUID
 from ninja import Path, Router, Schema
 
 from jobsui import paging
-from jobsui.access import finding
-from jobsui.api.door import ApiRequest
-from jobsui.api.v1.words import Code, Id, Limit, Listed, Text, answers, listed
-from jobsui.jobs.engine import reporting
+from jobsui.access import lookup
+from jobsui.api.auth import ApiRequest
+from jobsui.api.v1.types import Code, Id, Limit, Listed, Text, answers, listed
 from jobsui.jobs.enums import BatchState
 from jobsui.jobs.models import Attempt, Batch
+from jobsui.jobs.reports import job_progress
 
 of_job = Router()
 router = Router()
@@ -56,7 +56,7 @@ class AttemptOut(Schema):
     note: str | None
     http_status: int | None
     elapsed_ms: int | None
-    answer_headers: dict[str, str]
+    response_headers: dict[str, str]
 
 
 class BatchDetail(BatchOut):
@@ -84,7 +84,7 @@ def batch_list(
     limit: Limit = paging.SIZE,
 ) -> Any:
     """In the order of the file."""
-    batches = finding.draft_or_job(request.auth, code).batches.all()
+    batches = lookup.draft_or_job(request.auth, code).batches.all()
     found = batches.filter(state=state) if state else batches
     return listed(
         request,
@@ -101,8 +101,8 @@ def batch_list(
 )
 def detail(request: ApiRequest, pk: Annotated[Id, Path(alias="id")]) -> Any:
     """The request as it was sent, all its items in it, and what was answered."""
-    batch = finding.batch_by_id(request.auth, pk)
-    told = reporting.exchange(batch)
+    batch = lookup.batch_by_id(request.auth, pk)
+    told = job_progress.exchange(batch)
     sent = SentOut(
         method=told.method,
         url=told.url,
@@ -150,7 +150,7 @@ def _attempt(attempt: Attempt) -> AttemptOut:
         note=attempt.note or None,
         http_status=attempt.http_status,
         elapsed_ms=attempt.elapsed_ms,
-        answer_headers=attempt.answer_headers,
+        response_headers=attempt.response_headers,
     )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
-from jobsui.api.v1.words import PLAIN, Body, Name
+from jobsui.api.v1.types import PLAIN, Body, Name
 from jobsui.connections import credentials, hosts
 from jobsui.connections.models import MOST_REQUESTS, WINDOW, Connection, SignIn
 
@@ -93,7 +93,7 @@ class ConnectionChange(Body):
     """Percent of these requests that Jobs UI uses at most; the rest is left to other
     integrations."""
     max_running_jobs: Window | None = None
-    posts_ahead: bool | None = None
+    early_send: bool | None = None
     """Send a batch a moment before a job slot is known to be free."""
 
     @model_validator(mode="after")
@@ -172,7 +172,7 @@ class ConnectionOut(Schema):
     requests_per_minute: int
     share: int
     max_running_jobs: int
-    posts_ahead: bool
+    early_send: bool
     tested_at: datetime | None
     """Null: not since its host or credentials changed."""
     test: TestOut | None
@@ -196,7 +196,7 @@ def shown(connection: Connection) -> ConnectionOut:
         requests_per_minute=connection.requests_per_minute,
         share=connection.share,
         max_running_jobs=connection.max_running_jobs,
-        posts_ahead=connection.posts_ahead,
+        early_send=connection.early_send,
         tested_at=connection.tested_at,
         test=TestOut(**connection.test_result) if connection.tested_at else None,
         created_at=connection.created_at,

@@ -5,9 +5,9 @@ from typing import Any
 from django.http import HttpResponse
 from ninja import Router
 
-from jobsui.access import finding
+from jobsui.access import lookup
 from jobsui.api import idempotency
-from jobsui.api.door import ADMIN, RUN, ApiRequest
+from jobsui.api.auth import ADMIN, RUN, ApiRequest
 from jobsui.api.problems import Problem
 from jobsui.api.v1.connection_schemas import (
     ConnectionChange,
@@ -16,9 +16,9 @@ from jobsui.api.v1.connection_schemas import (
     TestOut,
     shown,
 )
-from jobsui.api.v1.words import Code, Listed, answers, whole_list
-from jobsui.connections import health, keeping
-from jobsui.jobs.engine import control
+from jobsui.api.v1.types import Code, Listed, answers, whole_list
+from jobsui.connections import editing, health
+from jobsui.jobs.control import actions
 
 router = Router()
 
@@ -31,7 +31,7 @@ router = Router()
 )
 def list_connections(request: ApiRequest) -> dict[str, Any]:
     """Those this token sees, by name, on one page."""
-    return whole_list([shown(each) for each in finding.connections(request.auth)])
+    return whole_list([shown(each) for each in lookup.connections(request.auth)])
 
 
 @router.post(
@@ -54,7 +54,7 @@ def make(request: ApiRequest, body: ConnectionIn) -> HttpResponse:
 
     def making() -> idempotency.Made:
         return 201, shown(
-            keeping.make(body.values(), body.secrets(), by=request.auth.user)
+            editing.make(body.values(), body.secrets(), by=request.auth.user)
         )
 
     return idempotency.once(request, making)
@@ -68,7 +68,7 @@ def make(request: ApiRequest, body: ConnectionIn) -> HttpResponse:
 )
 def detail(request: ApiRequest, code: Code) -> ConnectionOut:
     """With the result of its last test."""
-    return shown(finding.connection(request.auth, code))
+    return shown(lookup.connection(request.auth, code))
 
 
 @router.patch(
@@ -82,12 +82,12 @@ def change(request: ApiRequest, code: Code, body: ConnectionChange) -> Connectio
     """Members left out, or null, stay as they are; `auth` replaces the sign-in as a
     whole. Another host needs `auth` again: a stored secret is never sent to another
     place. With jobs under way a connection does not move."""
-    connection = finding.connection(request.auth, code)
-    is_busy = control.has_open_jobs(connection)
-    keeping.change(
+    connection = lookup.connection(request.auth, code)
+    is_busy = actions.has_open_jobs(connection)
+    editing.change(
         connection, body.values(), body.secrets(), is_busy=is_busy, by=request.auth.user
     )
-    return shown(finding.connection(request.auth, code))
+    return shown(lookup.connection(request.auth, code))
 
 
 @router.delete(
@@ -100,7 +100,7 @@ def change(request: ApiRequest, code: Code, body: ConnectionChange) -> Connectio
 def remove(request: ApiRequest, code: Code) -> HttpResponse:
     """With its secrets, its objects and the tokens bound to it. One with jobs stays:
     their history would be lost."""
-    keeping.remove(finding.connection(request.auth, code))
+    editing.remove(lookup.connection(request.auth, code))
     return HttpResponse(status=204)
 
 
@@ -114,4 +114,4 @@ def remove(request: ApiRequest, code: Code) -> HttpResponse:
 def test(request: ApiRequest, code: Code) -> TestOut:
     """Harmless reads that tell whether it works, as whom, and if not, in `error`, why
     and what to do."""
-    return TestOut.from_orm(health.test(finding.connection(request.auth, code)))
+    return TestOut.from_orm(health.test(lookup.connection(request.auth, code)))

@@ -8,17 +8,17 @@ from ninja import File, Form, Router, Schema
 from ninja.files import UploadedFile
 from pydantic import AfterValidator, Field
 
-from jobsui.access import finding
+from jobsui.access import lookup
 from jobsui.api import idempotency
-from jobsui.api.door import RUN, ApiRequest
+from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import Problem
-from jobsui.api.v1.words import Code, Text, answers
-from jobsui.jobs.engine import intake
+from jobsui.api.v1.types import Code, Text, answers
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File as StoredFile
+from jobsui.jobs.preparation import uploads
 
 router = Router()
-CHOICES = ["", *intake.ENCODINGS]
+CHOICES = ["", *uploads.ENCODINGS]
 ONE_FILE = (
     "Send one file, as the part “file” of multipart/form-data: curl -F file=@rows.csv"
 )
@@ -83,10 +83,10 @@ def upload(
     if len(request.FILES) != 1 or len(request.FILES.getlist("file")) != 1:
         raise Problem(422, "one_file", ONE_FILE)
     chosen = layout.dict()
-    with intake.storing(file.chunks(), file.name or "") as stored:
+    with uploads.storing(file.chunks(), file.name or "") as stored:
 
         def make() -> idempotency.Made:
-            return 201, shown(intake.register(stored, by=request.auth.user, **chosen))
+            return 201, shown(uploads.register(stored, by=request.auth.user, **chosen))
 
         facts = [stored.sha256, stored.name, *chosen.values()]
         return idempotency.once(request, make, fingerprint="\n".join(facts))
@@ -100,7 +100,7 @@ def upload(
 )
 def detail(request: ApiRequest, code: Code) -> Any:
     """What was detected about it, and its first rows."""
-    return shown(finding.file(request.auth, code))
+    return shown(lookup.file(request.auth, code))
 
 
 def shown(file: StoredFile) -> FileOut:

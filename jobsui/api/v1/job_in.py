@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from jobsui.api.v1.words import Body, Id, Name
+from jobsui.api.v1.types import Body, Id, Name
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.engine import mapping
-from jobsui.jobs.engine.options import Options, Rules
 from jobsui.jobs.enums import Action, Weight
+from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping.options import Options, Rules
 from jobsui.jobs.models import Job
 
 Items = Annotated[list[dict[str, Any]], Field(min_length=1)]
@@ -26,7 +26,7 @@ class OptionsIn(Body):
     """An empty cell leaves the field as it is, or empties it."""
     invalid: Literal["stop", "skip"] = "stop"
     """Rows with problems keep the job from being launched, or are left out of it."""
-    own_external_ids: bool = True
+    generate_external_ids: bool = True
     """Rows to create without an external id get one of the job's making, so that a lost
     answer can be settled."""
 
@@ -72,7 +72,7 @@ class JobIn(Body):
     rules: RulesIn = RulesIn()
     launch: bool = False
     """Go on to launch it once it is checked; else it waits, ready."""
-    canary: bool = False
+    hold_after_first_batch: bool = False
     """Send the first batch alone; resume lets the others follow."""
 
     @model_validator(mode="after")
@@ -94,7 +94,7 @@ class JobChange(Body):
 
 
 class LaunchIn(Body):
-    canary: bool | None = None
+    hold_after_first_batch: bool | None = None
     """Send the first batch alone; resume lets the others follow. As said when the job
     was made, if not said."""
     rules: RulesIn = RulesIn()
@@ -113,9 +113,10 @@ class ResolveIn(Body):
 
 def targets(chosen: Mapping, to: CustomObject, action: Action) -> dict[str, str]:
     """A mapping in our own words. Raises MappingRefused."""
-    offered = mapping.targets(to.schema, action)
+    offered = field_targets.targets(to.schema, action)
     return {
-        column: mapping.target_key(field, offered) for column, field in chosen.items()
+        column: field_targets.target_key(field, offered)
+        for column, field in chosen.items()
     }
 
 

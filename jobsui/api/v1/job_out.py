@@ -7,11 +7,11 @@ from uuid import UUID
 from django.urls import reverse
 from ninja import Schema
 
-from jobsui.access import finding
-from jobsui.api.door import ApiRequest
-from jobsui.jobs.engine import reporting
+from jobsui.access import lookup
+from jobsui.api.auth import ApiRequest
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Job
+from jobsui.jobs.reports import job_progress
 
 
 class Counts(Schema):
@@ -60,21 +60,21 @@ class JobOut(Schema):
     records_per_second: float | None
     """Over the last minute; null unless it runs and something can be said."""
     eta_seconds: int | None
-    held_by: str | None
+    limited_by: str | None
     """What keeps it from going faster now: rate, window, others, blocked, unreachable,
     doubt, workers, paused or approval."""
 
 
 def found(request: ApiRequest, code: UUID) -> JobOut:
     """The job of this id as it is now. Raises Http404."""
-    job = finding.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code)
     return shower(request, [job])(job)
 
 
 def shower(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobOut]:
     """How each of these jobs is told, which come with their holder and all they point
     at: one query for all."""
-    in_flight = reporting.in_flight(jobs)
+    in_flight = job_progress.in_flight(jobs)
     return lambda job: shown(
         job, request.build_absolute_uri(page(job)), in_flight.get(job.pk, 0)
     )
@@ -105,11 +105,11 @@ def shown(job: Job, url: str, in_flight: int) -> JobOut:
         counts=Counts(**job.counts),
         batches=BatchCounts(
             total=job.batches_total,
-            waiting=reporting.waiting(job, in_flight),
+            waiting=job_progress.waiting(job, in_flight),
             in_flight=in_flight,
             done=job.batches_done,
         ),
-        records_per_second=reporting.records_per_second(job),
-        eta_seconds=reporting.seconds_left(job),
-        held_by=job.holder.value or None,
+        records_per_second=job_progress.records_per_second(job),
+        eta_seconds=job_progress.seconds_left(job),
+        limited_by=job.current_limit.value or None,
     )

@@ -11,20 +11,21 @@ from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from jobsui import paging
-from jobsui.access import finding
+from jobsui.access import lookup
 from jobsui.api import idempotency, waiting
-from jobsui.api.door import RUN, ApiRequest
+from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import named_in_body
 from jobsui.api.v1 import job_in, job_out
 from jobsui.api.v1.job_in import JobChange, JobIn
 from jobsui.api.v1.job_out import JobOut
-from jobsui.api.v1.words import Code, Limit, Listed, Moment, Text, answers, listed
+from jobsui.api.v1.types import Code, Limit, Listed, Moment, Text, answers, listed
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.engine import control, intake, unattended
-from jobsui.jobs.engine.options import Options, Rules
+from jobsui.jobs.control import actions, automation
 from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.mapping.options import Options, Rules
 from jobsui.jobs.models import File, Job
+from jobsui.jobs.preparation import uploads
 
 router = Router()
 NONE = UUID(int=0)
@@ -45,13 +46,13 @@ def create(request: ApiRequest, body: JobIn) -> HttpResponse:
     draft whose `error` says why. What cannot work is refused at once where that is
     plain already. An object that is not known yet is looked up at Zendesk."""
     with named_in_body("connection"):
-        connection = finding.connection_called(request.auth, body.connection)
+        connection = lookup.connection_called(request.auth, body.connection)
     target = objects.read_once(connection, body.object)
     with _kept(body.items) as items:
 
         def make() -> idempotency.Made:
             file = (
-                intake.register(items, by=request.auth.user)
+                uploads.register(items, by=request.auth.user)
                 if items
                 else _file(request, body)
             )
@@ -94,10 +95,10 @@ class JobFilter(Schema):
 )
 def job_list(request: ApiRequest, wanted: Query[JobFilter]) -> Any:
     """Newest first, drafts among them. Every filter narrows."""
-    jobs = finding.drafts_and_jobs(request.auth).filter(**wanted.conditions)
+    jobs = lookup.drafts_and_jobs(request.auth).filter(**wanted.conditions)
     if wanted.connection:
         jobs = jobs.filter(
-            connection__in=finding.connections_called(request.auth, wanted.connection)
+            connection__in=lookup.connections_called(request.auth, wanted.connection)
         )
     page = paging.by_time(jobs, wanted.cursor, wanted.limit)
     return listed(request, page, job_out.shower(request, page.entries))
@@ -115,7 +116,7 @@ def detail(
     """As it is now. With `wait`, the answer comes as soon as the job is over or needs a
     person (a draft that is ready does), or after so many seconds; when many wait
     already, at once: then ask again a second later."""
-    job = finding.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code)
     if wait and job.goes_on:
         waiting.until_at_rest(job, wait)
     return job_out.found(request, code)
@@ -131,15 +132,15 @@ def detail(
 def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
     """A draft is mapped and read anew, and checked again. Once launched, its rules can
     be changed until it is over."""
-    job = finding.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code)
     with transaction.atomic():
         if body.mapping is not None or body.options:
             _remap(job, body)
         if job.is_draft:
-            unattended.require_way(job)
-            unattended.aim(job, JobState.READY, rules=job_in.rules_of(job, body.rules))
+            automation.require_way(job)
+            automation.aim(job, JobState.READY, rules=job_in.rules_of(job, body.rules))
         elif body.rules:
-            control.set_rules(job, body.rules.on(Rules.of(job)), by=request.auth.user)
+            actions.set_rules(job, body.rules.on(Rules.of(job)), by=request.auth.user)
     return job_out.found(request, code)
 
 
@@ -152,29 +153,29 @@ def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
 )
 def delete(request: ApiRequest, code: Code) -> Any:
     """With its file, unless another job has it. Launched jobs stay in the history."""
-    control.discard(finding.draft_or_job(request.auth, code), by=request.auth.user)
+    actions.discard(lookup.draft_or_job(request.auth, code), by=request.auth.user)
     return Status(204, None)
 
 
 def _kept(
     items: list[dict[str, Any]] | None,
-) -> AbstractContextManager[intake.Stored | None]:
+) -> AbstractContextManager[uploads.Stored | None]:
     """Items in storage as a file, for as long as it lasts to make a job of them."""
     return (
         nullcontext()
         if items is None
-        else intake.storing([json.dumps(items).encode()], "items.json")
+        else uploads.storing([json.dumps(items).encode()], "items.json")
     )
 
 
 def _file(request: ApiRequest, body: JobIn) -> File:
     with named_in_body("file"):
-        return finding.file(request.auth, body.file or NONE)
+        return lookup.file(request.auth, body.file or NONE)
 
 
 def _begun(request: ApiRequest, body: JobIn, target: CustomObject, file: File) -> Job:
     """The draft, on its way. Raises what is plain already."""
-    job = control.draft(
+    job = actions.draft(
         target.connection,
         target.key,
         body.action,
@@ -183,9 +184,14 @@ def _begun(request: ApiRequest, body: JobIn, target: CustomObject, file: File) -
         options=body.options.on(Options()),
         mapping=job_in.targets(body.mapping or {}, target, body.action),
     )
-    unattended.require_way(job)
+    automation.require_way(job)
     aim = JobState.QUEUED if body.launch else JobState.READY
-    unattended.aim(job, aim, canary=body.canary, rules=body.rules.on(Rules.of(job)))
+    automation.aim(
+        job,
+        aim,
+        hold_after_first_batch=body.hold_after_first_batch,
+        rules=body.rules.on(Rules.of(job)),
+    )
     return job
 
 
@@ -195,6 +201,6 @@ def _remap(job: Job, body: JobChange) -> None:
         target = CustomObject.objects.get(connection=job.connection, key=job.object_key)
         chosen = job_in.targets(body.mapping, target, Action(job.action))
     options = Options.from_json(job.options)
-    control.set_mapping(
+    actions.set_mapping(
         job, chosen, body.options.on(options) if body.options else options
     )

@@ -6,15 +6,15 @@ from typing import Any
 from django.http import HttpResponse
 from ninja import Router, Schema
 
-from jobsui.access import finding
+from jobsui.access import lookup
 from jobsui.access.models import Scope
 from jobsui.api import idempotency
-from jobsui.api.door import RUN, ApiRequest, require
-from jobsui.api.v1.words import Body, Code, Listed, Name, answers, whole_list
+from jobsui.api.auth import RUN, ApiRequest, require
+from jobsui.api.v1.types import Body, Code, Listed, Name, answers, whole_list
 from jobsui.connections import objects
 from jobsui.connections.models import WINDOW, CustomObject
-from jobsui.jobs.engine.mapping import MOST_BYTES
-from jobsui.jobs.engine.planning import BATCH_SIZE
+from jobsui.jobs.mapping.field_targets import MOST_BYTES
+from jobsui.jobs.preparation.planner import BATCH_SIZE
 
 router = Router()
 
@@ -87,7 +87,7 @@ class ObjectOut(Schema):
 )
 def list_objects(request: ApiRequest, code: Code) -> dict[str, Any]:
     """As known here, by key, on one page; sync reads them from Zendesk."""
-    connection = finding.connection(request.auth, code)
+    connection = lookup.connection(request.auth, code)
     return whole_list([shown(each) for each in connection.objects_known.all()])
 
 
@@ -102,7 +102,7 @@ def list_objects(request: ApiRequest, code: Code) -> dict[str, Any]:
 def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
     """Read from Zendesk at once, or kept unread while Zendesk cannot be asked. One that
     is known already is answered as it is known, with 200."""
-    connection = finding.connection(request.auth, code)
+    connection = lookup.connection(request.auth, code)
 
     def adding() -> idempotency.Made:
         known = connection.objects_known.filter(key=body.key).first()
@@ -125,7 +125,7 @@ def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
 def sync(request: ApiRequest, code: Code) -> dict[str, Any]:
     """Every custom object the credentials can see, with its fields. Known ones that are
     no longer there are `gone`."""
-    found = objects.fetch_all(finding.connection(request.auth, code))
+    found = objects.fetch_all(lookup.connection(request.auth, code))
     return whole_list([shown(each) for each in found])
 
 
@@ -140,8 +140,8 @@ def detail(
 ) -> ObjectOut:
     """With its fields, limits and name rules, as last read; with `refresh=true`, which
     needs the scope run, read again now."""
-    custom_object = finding.object_of_key(
-        request.auth, finding.connection(request.auth, code), key
+    custom_object = lookup.object_of_key(
+        request.auth, lookup.connection(request.auth, code), key
     )
     if refresh:
         require(request.auth, Scope.RUN)

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 from ninja import Router, Schema
 from pydantic import AfterValidator
 
-from jobsui.access import finding
+from jobsui.access import lookup
 from jobsui.access.models import Scope
 from jobsui.api import idempotency
-from jobsui.api.door import ApiRequest, require
+from jobsui.api.auth import ApiRequest, require
 from jobsui.api.problems import named_in_body
-from jobsui.api.v1.words import Body, Name, answers
-from jobsui.connections import requests
+from jobsui.api.v1.types import Body, Name, answers
+from jobsui.connections import test_request
 
 router = Router()
 
@@ -81,30 +81,32 @@ class RequestOut(Schema):
     response=answers(200, RequestOut, 400, 409, 413),
     openapi_extra=idempotency.PARAMETER,
 )
-def test_request(request: ApiRequest, body: RequestIn) -> Any:
+def send_request(request: ApiRequest, body: RequestIn) -> Any:
     """The request of Zendesk's job endpoint, its secret masked; with `send`, which
     needs the scope run, also what Zendesk answered to it."""
     if body.send:
         require(request.auth, Scope.RUN)
     with named_in_body("connection"):
-        connection = finding.connection_called(request.auth, body.connection)
+        connection = lookup.connection_called(request.auth, body.connection)
     with named_in_body("object"):
-        custom_object = finding.object_of_key(request.auth, connection, body.object)
-    prepared = requests.prepare(custom_object, body.action, body.body)
+        custom_object = lookup.object_of_key(request.auth, connection, body.object)
+    prepared = test_request.prepare(custom_object, body.action, body.body)
     if not body.send:
         return _told(prepared)
 
     def sending() -> idempotency.Made:
         return 200, _told(
             prepared,
-            requests.send(connection, prepared.method, prepared.path, prepared.body),
+            test_request.send(
+                connection, prepared.method, prepared.path, prepared.body
+            ),
         )
 
     return idempotency.at_most_once(request, sending)
 
 
 def _told(
-    prepared: requests.Prepared, answered: requests.Answered | None = None
+    prepared: test_request.Prepared, answered: test_request.Answered | None = None
 ) -> RequestOut:
     return RequestOut(
         request=PreparedOut(

@@ -6,13 +6,13 @@ from django.http import StreamingHttpResponse
 from ninja import Router, Schema
 
 from jobsui import paging
-from jobsui.access import finding
-from jobsui.api.door import ApiRequest
-from jobsui.api.v1.words import Code, Limit, Listed, Text, answers, listed, whole_list
-from jobsui.jobs.engine import outcomes, reporting
-from jobsui.jobs.engine.outcomes import OutcomeRow
+from jobsui.access import lookup
+from jobsui.api.auth import ApiRequest
+from jobsui.api.v1.types import Code, Limit, Listed, Text, answers, listed, whole_list
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.models import Cause
+from jobsui.jobs.reports import job_progress, row_results
+from jobsui.jobs.reports.row_results import OutcomeRow
 
 router = Router()
 CSV = {"responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}}
@@ -36,7 +36,7 @@ class CauseOut(Schema):
     code: str
     column: str | None
     message: str
-    cure: str | None
+    fix: str | None
     count: int
     sample_rows: list[int]
     sample_values: list[str]
@@ -58,8 +58,8 @@ def row_list(
     """In the order of the file, as far as the rows are planned (soon after the launch).
     With `outcome`, a page may hold fewer rows than `limit`, even none, and not be the
     last: follow `next` until it is null."""
-    job = finding.draft_or_job(request.auth, code)
-    page = outcomes.page(
+    job = lookup.draft_or_job(request.auth, code)
+    page = row_results.page(
         job, outcome=outcome or "", after=paging.number(cursor or "0"), size=limit
     )
     return listed(request, page, _row)
@@ -78,8 +78,8 @@ def results(
     """The file's own columns, then `_row`, `_outcome`, `_record_id`, `_error_code`,
     `_error`. Cells that a spreadsheet would run as formulas are made harmless unless
     `raw`. Corrected, it can be uploaded again."""
-    lines = outcomes.results_csv(
-        finding.draft_or_job(request.auth, code), outcome=outcome or "", raw=raw
+    lines = row_results.results_csv(
+        lookup.draft_or_job(request.auth, code), outcome=outcome or "", raw=raw
     )
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
 
@@ -93,9 +93,9 @@ def results(
 def errors(request: ApiRequest, code: Code) -> Any:
     """The most frequent first. Of a draft, what the check found; once launched, what
     came of the rows."""
-    job = finding.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code)
     phase = Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
-    return whole_list([shown(cause) for cause in reporting.causes(job, phase)])
+    return whole_list([shown(cause) for cause in job_progress.causes(job, phase)])
 
 
 def shown(cause: Cause) -> CauseOut:
@@ -105,7 +105,7 @@ def shown(cause: Cause) -> CauseOut:
         code=cause.code,
         column=cause.column or None,
         message=cause.message,
-        cure=cause.cure or None,
+        fix=cause.fix or None,
         count=cause.count,
         sample_rows=cause.sample_rows,
         sample_values=cause.sample_values,

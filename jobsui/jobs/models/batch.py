@@ -43,7 +43,7 @@ class Batch(models.Model):
     first_row = models.PositiveBigIntegerField()
     last_row = models.PositiveBigIntegerField()
     state = models.CharField(
-        max_length=10, choices=BatchState, default=BatchState.PLANNED
+        max_length=12, choices=BatchState, default=BatchState.PLANNED
     )
     # How often it was sent or about to be.
     attempts_made = models.PositiveSmallIntegerField(default=0)
@@ -57,10 +57,10 @@ class Batch(models.Model):
     done_at = models.DateTimeField(null=True, blank=True)
     # At most so many of its open items go in the next request; None: all. Halved when
     # Zendesk refuses the request as a whole, until the bad item stands alone.
-    portion = models.PositiveSmallIntegerField(null=True, blank=True)
+    split_size = models.PositiveSmallIntegerField(null=True, blank=True)
     # While in doubt: when to look again, and how often we have.
-    look_at = models.DateTimeField(null=True, blank=True)
-    looks = models.PositiveSmallIntegerField(default=0)
+    reconcile_at = models.DateTimeField(null=True, blank=True)
+    reconcile_count = models.PositiveSmallIntegerField(default=0)
     # How many of its rows have which end.
     succeeded = models.PositiveSmallIntegerField(default=0)
     failed = models.PositiveSmallIntegerField(default=0)
@@ -162,7 +162,7 @@ class Attempt(models.Model):
 
     # Results of attempts that may have reached Zendesk without our knowing what came of
     # them.
-    IN_DOUBT: ClassVar = ("unsure", "lost")
+    IN_DOUBT: ClassVar = ("unconfirmed", "lost")
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveSmallIntegerField()
@@ -180,9 +180,9 @@ class Attempt(models.Model):
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     elapsed_ms = models.PositiveIntegerField(null=True, blank=True)
     # Only an allow-list of headers ever gets here; the secret never does.
-    answer_headers = models.JSONField(default=dict)
+    response_headers = models.JSONField(default=dict)
     # zlib; the first 64 kB of it.
-    answer_body = models.BinaryField(default=bytes)
+    response_body = models.BinaryField(default=bytes)
 
     class Meta:
         ordering = ("batch", "number")

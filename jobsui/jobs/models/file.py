@@ -14,7 +14,7 @@ def this_storage() -> str:
 
 ITEMS = "items"
 """Format of a file that holds items ready to be sent, one column of JSON
-(engine/verbatim.py)."""
+(mapping/raw_items.py)."""
 
 
 class File(models.Model):
@@ -30,7 +30,7 @@ class File(models.Model):
     staged_as = models.CharField(max_length=100, blank=True)
     # The place it lies in: only hosts that share it can read the file, so only their
     # workers are asked to.
-    kept_at = models.CharField(max_length=100, default=this_storage)
+    storage_id = models.CharField(max_length=100, default=this_storage)
     state = models.CharField(
         max_length=10, choices=FileState, default=FileState.READING
     )
@@ -62,10 +62,10 @@ class File(models.Model):
     @property
     def is_here(self) -> bool:
         """Whether this host can read it."""
-        return self.kept_at == this_storage()
+        return self.storage_id == this_storage()
 
     @property
-    def is_verbatim(self) -> bool:
+    def is_raw_items(self) -> bool:
         """Its rows are sent as they are, without a mapping."""
         return self.format == ITEMS
 

@@ -19,8 +19,8 @@ from jobsui.jobs.enums import (
     UNLAUNCHED,
     Action,
     BatchState,
-    HeldBy,
     JobState,
+    LimitedBy,
     Outcome,
     Weight,
 )
@@ -40,11 +40,11 @@ class JobQuerySet(models.QuerySet["Job"]):
     def moving(self) -> "JobQuerySet":
         return self.filter(state__in=MOVING)
 
-    def on_host(self, host: str) -> "JobQuerySet":
+    def on_account(self, host: str) -> "JobQuerySet":
         return self.filter(connection__host=host)
 
-    def with_holder(self) -> "JobQuerySet":
-        """Each with `held_back_by`: what truly keeps it from going faster now, also
+    def with_limit(self) -> "JobQuerySet":
+        """Each with `limited_by_now`: what truly keeps it from going faster now, also
         when nobody is there to write it down."""
         driven = Exists(
             Lease.objects.live().filter(
@@ -53,34 +53,36 @@ class JobQuerySet(models.QuerySet["Job"]):
         )
         planned = {"batches__state": BatchState.PLANNED, "batches__done_at": None}
         stocked = Exists(Job.objects.filter(pk=OuterRef("pk"), **planned))
-        holder = Case(
+        limit = Case(
             When(
                 state=JobState.PAUSED,
-                canary=True,
+                hold_after_first_batch=True,
                 batches_done__gt=0,
-                then=Value(HeldBy.APPROVAL.value),
+                then=Value(LimitedBy.APPROVAL.value),
             ),
-            When(state=JobState.PAUSED, then=Value(HeldBy.PAUSED.value)),
-            When(Q(state__in=MOVING) & ~driven, then=Value(HeldBy.WORKERS.value)),
-            When(state=JobState.PAUSING, then=Value(HeldBy.PAUSED.value)),
+            When(state=JobState.PAUSED, then=Value(LimitedBy.PAUSED.value)),
+            When(Q(state__in=MOVING) & ~driven, then=Value(LimitedBy.WORKERS.value)),
+            When(state=JobState.PAUSING, then=Value(LimitedBy.PAUSED.value)),
             When(
                 Q(state__in=SENDABLE, planned_at=None) & ~stocked,
-                then=Value(HeldBy.WORKERS.value),
+                then=Value(LimitedBy.WORKERS.value),
             ),
-            When(state__in=SENDABLE, then=F("held_by")),
-            default=Value(HeldBy.NOTHING.value),
+            When(state__in=SENDABLE, then=F("limited_by")),
+            default=Value(LimitedBy.NOTHING.value),
         )
-        return self.annotate(held_back_by=holder)
+        return self.annotate(limited_by_now=limit)
 
     def change(self, job: "Job", *, expected: tuple[str, ...], **fields: Any) -> bool:
         """Update one job only while its state is among `expected`; False when somebody
         else was first."""
         if "state" in fields:
             waits = (
-                HeldBy.APPROVAL if job.canary and job.batches_done else HeldBy.PAUSED
+                LimitedBy.APPROVAL
+                if job.hold_after_first_batch and job.batches_done
+                else LimitedBy.PAUSED
             )
-            fields |= job.held_from_now(
-                waits if fields["state"] == JobState.PAUSED else HeldBy.NOTHING
+            fields |= job.limited_from_now(
+                waits if fields["state"] == JobState.PAUSED else LimitedBy.NOTHING
             )
         changed = self.filter(pk=job.pk, state__in=expected).update(
             version=models.F("version") + 1, **fields
@@ -89,10 +91,10 @@ class JobQuerySet(models.QuerySet["Job"]):
             job.refresh_from_db()
         return bool(changed)
 
-    def hold(self, job: "Job", held_by: HeldBy) -> None:
+    def hold(self, job: "Job", limited_by: LimitedBy) -> None:
         """Say what holds a job back from now on."""
-        if held_by != job.held_by:
-            fields = job.held_from_now(held_by)
+        if limited_by != job.limited_by:
+            fields = job.limited_from_now(limited_by)
             self.filter(pk=job.pk).update(version=models.F("version") + 1, **fields)
             for name, value in fields.items():
                 setattr(job, name, value)
@@ -123,35 +125,35 @@ class Job(models.Model):
     )
 
     # {column: target}; a target is "name", "external_id", "id" or "field:KEY"
-    # (engine/mapping.py). Columns left out are not sent.
+    # (mapping/field_targets.py). Columns left out are not sent.
     mapping = models.JSONField(default=dict)
-    # {"blank": "skip" or "clear", "invalid": "stop" or "skip", "own_external_ids":
-    # bool} (engine/options.py).
+    # {"blank": "skip" or "clear", "invalid": "stop" or "skip", "generate_external_ids":
+    # bool} (mapping/options.py).
     options = models.JSONField(default=dict)
 
     state = models.CharField(max_length=16, choices=JobState, default=JobState.DRAFT)
     # A draft that goes on by itself, as a program asked, until it is ready, or until it
     # is launched (queued); "" for others, and once it is there or needs a person
-    # (engine/unattended.py).
-    aims_at = models.CharField(
+    # (control/automation.py).
+    auto_target = models.CharField(
         max_length=6, choices=[(s.value, s.label) for s in AIMS], blank=True
     )
     # Why the job stands still or failed, as a sentence; "" otherwise.
     reason = models.TextField(blank=True)
-    held_by = models.CharField(
-        max_length=12, choices=HeldBy, default=HeldBy.NOTHING, blank=True
+    limited_by = models.CharField(
+        max_length=12, choices=LimitedBy, default=LimitedBy.NOTHING, blank=True
     )
-    # {HeldBy: seconds}: how long the job was held back by what, up to the last change
-    # of held_by.
-    held_seconds = models.JSONField(default=dict)
-    # Since when held_by is what it is.
-    held_at = models.DateTimeField(null=True, blank=True)
+    # {LimitedBy: seconds}: how long the job was held back by what, up to the last
+    # change of limited_by.
+    limited_seconds = models.JSONField(default=dict)
+    # Since when limited_by is what it is.
+    limited_since = models.DateTimeField(null=True, blank=True)
 
     # Beside other jobs of the account, each gets its weight's share.
     weight = models.PositiveSmallIntegerField(choices=Weight, default=Weight.NORMAL)
     # Only the first batch is sent until a person has seen how it went and lets the job
     # go on.
-    canary = models.BooleanField(default=False)
+    hold_after_first_batch = models.BooleanField(default=False)
     # The job pauses by itself when this many percent of its last `stop_rows` rows
     # failed, or when Zendesk refuses `stop_refusals` requests in a row as a whole;
     # None: it never does.
@@ -160,7 +162,7 @@ class Job(models.Model):
     stop_refusals = models.PositiveSmallIntegerField(null=True, blank=True, default=10)
 
     # What the check looked at: file, mapping, options and schema together
-    # (engine/checking.py); "" unchecked.
+    # (preparation/checker.py); "" unchecked.
     checked_fingerprint = models.CharField(max_length=64, blank=True)
     rows_checked = _counter()
     # How many rows the check found problems in.
@@ -246,15 +248,19 @@ class Job(models.Model):
         return self.pending - max(0, self.rows_invalid - self.invalid)
 
     @property
-    def holder(self) -> HeldBy:
+    def current_limit(self) -> LimitedBy:
         """What keeps it from going faster now, of a job that comes from
-        with_holder()."""
-        return HeldBy(vars(self)["held_back_by"])
+        with_limit()."""
+        return LimitedBy(vars(self)["limited_by_now"])
 
     @property
-    def awaits_approval(self) -> bool:
+    def is_held_after_first_batch(self) -> bool:
         """Its first batch is over, and a person is to say whether the others follow."""
-        return self.state == JobState.PAUSED and self.canary and self.batches_done > 0
+        return (
+            self.state == JobState.PAUSED
+            and self.hold_after_first_batch
+            and self.batches_done > 0
+        )
 
     @property
     def is_draft(self) -> bool:
@@ -270,23 +276,29 @@ class Job(models.Model):
         return (
             self.is_moving
             or self.state == JobState.CHECKING
-            or (self.is_draft and self.aims_at != "")
+            or (self.is_draft and self.auto_target != "")
         )
 
     @property
     def is_over(self) -> bool:
         return self.state in OVER
 
-    def held_from_now(self, held_by: HeldBy) -> dict[str, Any]:
+    def limited_from_now(self, limited_by: LimitedBy) -> dict[str, Any]:
         """The fields that say so, with the seconds of what held the job back before
         added up."""
         now = timezone.now()
-        seconds = dict(self.held_seconds)
-        if self.held_by and self.held_at:
-            seconds[self.held_by] = round(
-                seconds.get(self.held_by, 0.0) + (now - self.held_at).total_seconds(), 3
+        seconds = dict(self.limited_seconds)
+        if self.limited_by and self.limited_since:
+            seconds[self.limited_by] = round(
+                seconds.get(self.limited_by, 0.0)
+                + (now - self.limited_since).total_seconds(),
+                3,
             )
-        return {"held_by": held_by, "held_at": now, "held_seconds": seconds}
+        return {
+            "limited_by": limited_by,
+            "limited_since": now,
+            "limited_seconds": seconds,
+        }
 
     def add_event(self, text: str, *, by: "User | None" = None) -> None:
         JobEvent.objects.create(job=self, text=text, by=by)

@@ -36,7 +36,7 @@ class Cause(models.Model):
     column = models.CharField(max_length=255, blank=True)
     # A sentence about the value, and one about what to do.
     message = models.TextField()
-    cure = models.TextField(blank=True)
+    fix = models.TextField(blank=True)
     count = models.PositiveBigIntegerField(default=0)
     # The first rows and a few different values.
     sample_rows = models.JSONField(default=list)

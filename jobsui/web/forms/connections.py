@@ -2,7 +2,7 @@ from typing import Any
 
 from django import forms
 
-from jobsui.connections import hosts, keeping
+from jobsui.connections import editing, hosts
 from jobsui.connections.errors import ConnectionRefused, ConnectionsError
 from jobsui.connections.models import MOST_REQUESTS, WINDOW, Connection, SignIn
 from jobsui.web.forms.fields import DressedForm
@@ -78,7 +78,7 @@ class ConnectionForm(DressedForm):
         initial=WINDOW,
         help_text="Zendesk runs 30 jobs at once. Take fewer to leave room for other integrations.",
     )
-    posts_ahead = forms.BooleanField(
+    early_send = forms.BooleanField(
         label="Send a batch a moment before a slot is known to be free",
         required=False,
         initial=True,
@@ -91,7 +91,7 @@ class ConnectionForm(DressedForm):
     ) -> None:
         if connection is not None:
             kwargs["initial"] = {
-                name: getattr(connection, name) for name in keeping.COLUMNS
+                name: getattr(connection, name) for name in editing.COLUMNS
             } | {
                 "host": connection.subdomain or connection.host,
                 "token_client_id": connection.client_id,
@@ -110,7 +110,7 @@ class ConnectionForm(DressedForm):
         )
         return {
             name: data[client if name == "client_id" else name]
-            for name in keeping.COLUMNS
+            for name in editing.COLUMNS
         }
 
     def secrets(self) -> dict[str, str]:

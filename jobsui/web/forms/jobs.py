@@ -8,8 +8,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import UNLAUNCHED, Action, JobState, Weight
+from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import Job
 from jobsui.web.forms.fields import DressedForm
 

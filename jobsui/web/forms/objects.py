@@ -4,7 +4,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from jobsui.connections.models import Connection
-from jobsui.connections.requests import METHODS, MOST_BODY
+from jobsui.connections.test_request import METHODS, MOST_BODY
 from jobsui.web.forms.fields import DressedForm
 
 

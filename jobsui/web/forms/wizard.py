@@ -5,12 +5,12 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.engine.mapping import Target
-from jobsui.jobs.engine.options import Options
 from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping.field_targets import Target
+from jobsui.jobs.mapping.options import Options
+from jobsui.text import counted
 from jobsui.web.forms.fields import DressedForm
 from jobsui.web.forms.jobs import RulesForm
-from jobsui.words import counted
 
 HELP = {
     Action.CREATE: "Makes a new record of each row.",
@@ -103,7 +103,7 @@ class MappingForm(DressedForm):
         label="An empty cell",
         choices=[("skip", "leaves the field as it is"), ("clear", "empties the field")],
     )
-    own_external_ids = forms.BooleanField(
+    generate_external_ids = forms.BooleanField(
         label="Give rows without an external ID one of this job's making",
         required=False,
         help_text="With it, a row whose answer got lost can be found again instead of staying uncertain or being "
@@ -133,7 +133,7 @@ class MappingForm(DressedForm):
                 choices=choices, required=False, widget=select
             )
         if not creates:
-            del self.fields["own_external_ids"]
+            del self.fields["generate_external_ids"]
 
     def rows(self) -> list[tuple[str, list[str], forms.BoundField]]:
         """(column, a few sample values, its select)."""
@@ -157,7 +157,8 @@ class MappingForm(DressedForm):
     def options(self) -> Options:
         data = self.cleaned_data
         return Options(
-            blank=data["blank"], own_external_ids=bool(data.get("own_external_ids"))
+            blank=data["blank"],
+            generate_external_ids=bool(data.get("generate_external_ids")),
         )
 
 
@@ -167,7 +168,7 @@ class LaunchForm(RulesForm):
     start = forms.ChoiceField(
         choices=[
             ("all", "all at once"),
-            ("canary", "the first batch, then wait for me to look"),
+            ("hold_after_first_batch", "the first batch, then wait for me to look"),
         ],
         initial="all",
         required=False,

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import BatchState, JobState, Outcome
 from jobsui.jobs.models import Job
-from jobsui.words import counted as in_words
+from jobsui.text import counted as in_words
 
 register = template.Library()
 
@@ -38,7 +38,7 @@ JOB = {
 BATCH = {
     BatchState.PLANNED: ("secondary", "clock"),
     BatchState.SENDING: ("blue", "send"),
-    BatchState.UNSURE: ("purple", "help-circle"),
+    BatchState.UNCONFIRMED: ("purple", "help-circle"),
     BatchState.ACCEPTED: ("azure", "loader-2"),
     BatchState.DONE: ("green", "circle-check"),
     BatchState.UNCERTAIN: ("purple", "help-circle"),

@@ -6,16 +6,16 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from jobsui import paging
-from jobsui.access import finding
-from jobsui.jobs.engine import reporting
+from jobsui.access import lookup
 from jobsui.jobs.enums import BatchState
+from jobsui.jobs.reports import job_progress
 from jobsui.web import http
 from jobsui.web.http import HtmxRequest
 
 
 @require_safe
 def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
-    job = finding.job(request.user, code)
+    job = lookup.job(request.user, code)
     found = job.batches.all()
     state = request.GET.get("state", "")
     if state == "failed":
@@ -40,12 +40,12 @@ def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
 def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
     """One batch: the exact request and answer, its attempts, and what became of each
     row."""
-    batch = finding.batch(request.user, code, seq)
+    batch = lookup.batch(request.user, code, seq)
     page = {
         "job": batch.job,
         "batch": batch,
-        "exchange": reporting.exchange(batch),
-        "next_failed": reporting.next_failed_batch(batch.job, after=seq),
+        "exchange": job_progress.exchange(batch),
+        "next_failed": job_progress.next_failed_batch(batch.job, after=seq),
         "is_last": seq >= batch.job.batches_total,
     }
     return render(request, "jobs/batch.html", page)

@@ -12,36 +12,36 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from jobsui.access import finding
-from jobsui.connections import credentials, health, keeping, objects
+from jobsui.access import lookup
+from jobsui.connections import credentials, editing, health, objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.connections.models import API_TOKENS_END, Connection, SignIn
-from jobsui.jobs.engine import control
+from jobsui.jobs.control import actions
+from jobsui.text import counted
 from jobsui.web.forms.connections import ConnectionForm
 from jobsui.web.http import HtmxRequest, admin_required
-from jobsui.words import counted
 
 
 @require_safe
 def connection_list(request: HtmxRequest) -> HttpResponse:
     # Each counted for itself: joined, every job would meet every object.
-    known = finding.connections(request.user).annotate(
-        job_count=_counted(finding.jobs(request.user)),
-        object_count=_counted(finding.objects(request.user)),
+    known = lookup.connections(request.user).annotate(
+        job_count=_counted(lookup.jobs(request.user)),
+        object_count=_counted(lookup.objects(request.user)),
     )
     return render(request, "connections/list.html", {"connections": known})
 
 
 @require_safe
 def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = finding.connection(request.user, code)
+    connection = lookup.connection(request.user, code)
     page = {
         "connection": connection,
         "has_secret": credentials.has_secret(connection),
         "is_legacy": connection.sign_in == SignIn.API_TOKEN,
         "legacy_end": API_TOKENS_END,
         "objects": connection.objects_known.all(),
-        "siblings": finding.connections(request.user)
+        "siblings": lookup.connections(request.user)
         .filter(host=connection.host)
         .exclude(pk=connection.pk),
     }
@@ -54,7 +54,7 @@ def add(request: HtmxRequest) -> HttpResponse:
     form = ConnectionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = keeping.make(form.values(), form.secrets(), by=request.user)
+            made = editing.make(form.values(), form.secrets(), by=request.user)
         except ConnectionsError as error:
             form.refuse(error)
         else:
@@ -67,12 +67,12 @@ def add(request: HtmxRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @admin_required
 def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = finding.connection(request.user, code)
+    connection = lookup.connection(request.user, code)
     form = ConnectionForm(request.POST or None, connection=connection)
     if request.method == "POST" and form.is_valid():
-        is_busy = control.has_open_jobs(connection)
+        is_busy = actions.has_open_jobs(connection)
         try:
-            keeping.change(
+            editing.change(
                 connection,
                 form.values(),
                 form.secrets(),
@@ -85,7 +85,7 @@ def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
             return _saved(request, connection)
     page = {
         "form": form,
-        "connection": finding.connection(request.user, code),
+        "connection": lookup.connection(request.user, code),
         "legacy_end": API_TOKENS_END,
     }
     return render(request, "connections/form.html", page)
@@ -93,7 +93,7 @@ def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_POST
 def test(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = finding.connection(request.user, code)
+    connection = lookup.connection(request.user, code)
     health.test(connection)
     if request.htmx:
         return render(
@@ -104,7 +104,7 @@ def test(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_POST
 def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = finding.connection(request.user, code)
+    connection = lookup.connection(request.user, code)
     try:
         found = objects.fetch_all(connection)
     except ConnectionsError as error:
@@ -120,9 +120,9 @@ def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_POST
 @admin_required
 def remove(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = finding.connection(request.user, code)
+    connection = lookup.connection(request.user, code)
     try:
-        keeping.remove(connection)
+        editing.remove(connection)
     except ConnectionsError as error:
         messages.error(request, str(error))
         return redirect("connections:detail", code)

@@ -8,8 +8,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import finding
-from jobsui.jobs.engine import reporting
+from jobsui.access import lookup
+from jobsui.jobs.reports import job_progress
 from jobsui.web import first_run as first
 from jobsui.web.forms.people import FirstRunForm
 from jobsui.web.http import HtmxRequest
@@ -20,8 +20,8 @@ def home(request: HtmxRequest) -> HttpResponse:
     page = _live(request.user)
     if not page["latest"] and not page["running"]:
         page |= {
-            "has_connection": finding.connections(request.user).exists(),
-            "has_object": finding.objects(request.user).exists(),
+            "has_connection": lookup.connections(request.user).exists(),
+            "has_object": lookup.objects(request.user).exists(),
             "is_new": True,
         }
     return render(request, "home.html", page)
@@ -56,12 +56,12 @@ def first_run(request: HttpRequest) -> HttpResponse:
 
 
 def _live(user: User) -> dict[str, Any]:
-    jobs = finding.overview(user)
+    jobs = lookup.overview(user)
     running = [job for job in jobs if job.is_moving]
     return {
-        "attention": [job for job in jobs if job.state in finding.ATTENTION][:10],
+        "attention": [job for job in jobs if job.state in lookup.ATTENTION][:10],
         "running": [
-            (job, reporting.percent(job), reporting.seconds_left(job))
+            (job, job_progress.percent(job), job_progress.seconds_left(job))
             for job in running[:10]
         ],
         "drafts": [job for job in jobs if job.is_draft],
@@ -70,7 +70,10 @@ def _live(user: User) -> dict[str, Any]:
         "version": str(
             zlib.crc32(
                 repr(
-                    [(job.pk, job.version, job.holder, job.file.rows) for job in jobs]
+                    [
+                        (job.pk, job.version, job.current_limit, job.file.rows)
+                        for job in jobs
+                    ]
                 ).encode()
             )
         ),

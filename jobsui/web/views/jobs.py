@@ -16,16 +16,17 @@ from django.views.decorators.http import (
 )
 
 from jobsui import paging
-from jobsui.access import finding
-from jobsui.jobs.engine import control, outcomes, recipes, reporting
-from jobsui.jobs.engine.options import Rules
+from jobsui.access import lookup
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
+from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import Job, RowError
+from jobsui.jobs.reports import job_progress, row_results, snippets
+from jobsui.text import counted
 from jobsui.web import http
 from jobsui.web.forms.jobs import HistoryForm, RulesForm
 from jobsui.web.http import HtmxRequest
-from jobsui.words import counted
 
 SHOWN_CAUSES = 5
 
@@ -33,11 +34,11 @@ SHOWN_CAUSES = 5
 @require_safe
 def job_list(request: HtmxRequest) -> HttpResponse:
     """The history; the filter form swaps the table alone."""
-    everything = finding.jobs(request.user)
+    everything = lookup.jobs(request.user)
     form = HistoryForm(
         request.GET,
-        connections=finding.connections(request.user),
-        people=finding.people(request.user),
+        connections=lookup.connections(request.user),
+        people=lookup.people(request.user),
     )
     found = form.narrowed(everything)
     kept = request.GET.copy()
@@ -59,15 +60,15 @@ def job_list(request: HtmxRequest) -> HttpResponse:
 
 @require_safe
 def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
-    job = finding.draft_or_job(request.user, code)
+    job = lookup.draft_or_job(request.user, code)
     if job.is_draft:
         return redirect("jobs:upload", code)
     page = _live(job) | {
-        "may": control.may(job),
+        "may": actions.may(job),
         "tab": "detail",
         "rules": Rules.of(job),
-        "retries": reporting.retries(job),
-        "retriable": control.retriable_causes(job),
+        "retries": job_progress.retries(job),
+        "retriable": actions.retriable_causes(job),
     }
     return render(request, "jobs/detail.html", page)
 
@@ -76,7 +77,7 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
 def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
     """The live section: 204 when nothing is new; when other buttons have come to apply,
     the page is loaded anew."""
-    job = finding.job(request.user, code)
+    job = lookup.job(request.user, code)
     if request.GET.get("state", job.state) != job.state:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     if request.GET.get("v") == _seen(job):
@@ -87,7 +88,7 @@ def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_safe
 def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Rows that did not succeed, by cause and outcome."""
-    job = finding.job(request.user, code)
+    job = lookup.job(request.user, code)
     found = job.row_errors.select_related("batch")
     cause = job.causes.filter(
         pk=paging.whole(request.GET.get("cause", "")) or 0
@@ -105,25 +106,25 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
         "page": http.page_at(
             partial(paging.by_number, found, "row"), request.GET.get("after", "")
         ),
-        "causes": reporting.causes(job, most=50),
+        "causes": job_progress.causes(job, most=50),
         "outcomes": [(o.value, o.label) for o in RowError.OUTCOMES],
         "cause": cause,
         "outcome": outcome,
-        "retriable": control.retriable_causes(job) if cause else {},
+        "retriable": actions.retriable_causes(job) if cause else {},
     }
     return render(request, "jobs/rows.html", page)
 
 
 @require_safe
 def events(request: HtmxRequest, code: UUID) -> HttpResponse:
-    job = finding.job(request.user, code)
+    job = lookup.job(request.user, code)
     page = {
         "job": job,
         "tab": "events",
         "events": job.events.select_related("by")[:200],
         "options": job.options,
         "rules": Rules.of(job),
-        "mapped": reporting.mapped(job),
+        "mapped": job_progress.mapped(job),
     }
     return render(request, "jobs/events.html", page)
 
@@ -131,8 +132,8 @@ def events(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_safe
 def api(request: HtmxRequest, code: UUID) -> HttpResponse:
     """How a program asks for the same job."""
-    job = finding.job(request.user, code)
-    shown = recipes.recipes(job, request.build_absolute_uri(reverse("home")))
+    job = lookup.job(request.user, code)
+    shown = snippets.recipes(job, request.build_absolute_uri(reverse("home")))
     return render(
         request, "jobs/api.html", {"job": job, "tab": "api", "recipes": shown}
     )
@@ -140,12 +141,12 @@ def api(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_safe
 def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
-    job = finding.job(request.user, code)
+    job = lookup.job(request.user, code)
     outcome = request.GET.get("outcome", "")
     if outcome and outcome not in Outcome:
         raise Http404
     try:
-        lines = outcomes.results_csv(
+        lines = row_results.results_csv(
             job, outcome=outcome, raw=request.GET.get("raw") == "1"
         )
     except JobsError as refusal:
@@ -156,9 +157,9 @@ def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
 
 @require_safe
 def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
-    job = finding.draft_or_job(request.user, code)
+    job = lookup.draft_or_job(request.user, code)
     try:
-        lines = outcomes.problems_csv(job)
+        lines = row_results.problems_csv(job)
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
@@ -170,27 +171,27 @@ def pause(request: HtmxRequest, code: UUID) -> HttpResponse:
     return _ask(
         request,
         code,
-        control.pause,
+        actions.pause,
         "Pausing. What is in flight is followed to its end.",
     )
 
 
 @require_POST
 def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
-    return _ask(request, code, control.resume, "Going on.")
+    return _ask(request, code, actions.resume, "Going on.")
 
 
 @require_http_methods(["GET", "POST"])
 def rules(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Change how a job runs that is not over."""
-    job = finding.job(request.user, code)
-    if "adjust" not in control.may(job):
+    job = lookup.job(request.user, code)
+    if "adjust" not in actions.may(job):
         return redirect("jobs:detail", code)
     form = RulesForm(request.POST or None, initial=Rules.of(job).columns)
     if request.method == "POST" and form.is_valid():
 
         def change(job: Job, *, by: User) -> None:
-            control.set_rules(job, form.rules(), by=by)
+            actions.set_rules(job, form.rules(), by=by)
 
         return _ask(request, code, change, "The job runs by these rules from now on.")
     return render(request, "jobs/rules.html", {"job": job, "form": form})
@@ -201,7 +202,7 @@ def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
     return _ask(
         request,
         code,
-        control.cancel,
+        actions.cancel,
         "Cancelling. Records already sent stay in Zendesk.",
     )
 
@@ -209,16 +210,16 @@ def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_POST
 def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     """A new job of all failed rows, or of those of one cause."""
-    job = finding.job(request.user, code)
+    job = lookup.job(request.user, code)
     chosen = paging.whole(request.POST.get("cause", ""))
-    cause = finding.cause(request.user, code, chosen) if chosen else None
+    cause = lookup.cause(request.user, code, chosen) if chosen else None
     number = (
-        control.retriable_causes(job).get(cause.pk, 0)
+        actions.retriable_causes(job).get(cause.pk, 0)
         if cause
-        else control.left_to_retry(job)
+        else actions.left_to_retry(job)
     )
     try:
-        child = control.retry(job, by=request.user, cause=cause)
+        child = actions.retry(job, by=request.user, cause=cause)
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
@@ -233,15 +234,15 @@ def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
     decision = request.POST.get("decision", "")
 
     def decide(job: Job, *, by: User) -> None:
-        control.resolve(job, decision, by=by)
+        actions.resolve(job, decision, by=by)
 
-    return _ask(request, code, decide, control.DECISIONS.get(decision, ""))
+    return _ask(request, code, decide, actions.DECISIONS.get(decision, ""))
 
 
 def _ask(
     request: HtmxRequest, code: UUID, act: Callable[..., None], done: str
 ) -> HttpResponse:
-    job = finding.job(request.user, code)
+    job = lookup.job(request.user, code)
     try:
         act(job, by=request.user)
     except JobsError as refusal:
@@ -255,10 +256,10 @@ def _live(job: Job) -> dict[str, object]:
     return {
         "job": job,
         "seen": _seen(job),
-        "now": reporting.progress(job),
-        "strip": reporting.strip(job),
+        "now": job_progress.progress(job),
+        "strip": job_progress.strip(job),
         "retriable": {},  # Buttons have no place in what is replaced every second.
-        "causes": reporting.causes(job, most=SHOWN_CAUSES)
+        "causes": job_progress.causes(job, most=SHOWN_CAUSES)
         if job.failed or job.invalid or job.uncertain
         else [],
     }
@@ -267,7 +268,7 @@ def _live(job: Job) -> dict[str, object]:
 def _seen(job: Job) -> str:
     """Another one when the live section has something new to show: workers that are
     gone change no job."""
-    return f"{job.version}-{job.holder}"
+    return f"{job.version}-{job.current_limit}"
 
 
 def _download(lines: Iterator[bytes], name: str) -> StreamingHttpResponse:

@@ -8,30 +8,30 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from jobsui.access import finding
+from jobsui.access import lookup
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
-from jobsui.jobs.engine import outcomes
+from jobsui.jobs.reports import row_results
 from jobsui.web.forms.objects import ObjectKeyForm
 from jobsui.web.http import HtmxRequest
 
 
 @require_safe
 def object_list(request: HtmxRequest) -> HttpResponse:
-    known = finding.objects(request.user).order_by("connection__name", "key")
+    known = lookup.objects(request.user).order_by("connection__name", "key")
     if wanted := request.GET.get("q", "").replace("\x00", "").strip():
         known = known.filter(key__icontains=wanted)
     page = {
         "objects": known,
         "q": wanted,
-        "has_connection": finding.connections(request.user).exists(),
+        "has_connection": lookup.connections(request.user).exists(),
     }
     return render(request, "objects/list.html", page)
 
 
 @require_safe
 def detail(request: HtmxRequest, pk: int) -> HttpResponse:
-    custom_object = finding.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk)
     return render(
         request,
         "objects/detail.html",
@@ -44,7 +44,7 @@ def add(request: HtmxRequest) -> HttpResponse:
     initial = {"connection": request.GET.get("connection")}
     form = ObjectKeyForm(
         request.POST or None,
-        connections=finding.connections(request.user),
+        connections=lookup.connections(request.user),
         initial=initial,
     )
     if request.method == "POST" and form.is_valid():
@@ -61,7 +61,7 @@ def add(request: HtmxRequest) -> HttpResponse:
 
 @require_POST
 def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
-    custom_object = finding.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk)
     try:
         objects.refresh(custom_object)
     except ConnectionsError as error:
@@ -76,9 +76,9 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
 @require_safe
 def template(request: HtmxRequest, pk: int) -> HttpResponse:
     """A CSV to fill in: a header that maps itself."""
-    custom_object = finding.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk)
     response = HttpResponse(
-        outcomes.template_csv(custom_object.schema),
+        row_results.template_csv(custom_object.schema),
         content_type="text/csv; charset=utf-8",
     )
     name = content_disposition_header(

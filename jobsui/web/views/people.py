@@ -10,7 +10,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from jobsui.access import finding
+from jobsui.access import lookup
 from jobsui.web.forms.people import PersonForm
 from jobsui.web.http import HtmxRequest, admin_required
 
@@ -18,7 +18,7 @@ from jobsui.web.http import HtmxRequest, admin_required
 @require_safe
 @admin_required
 def people_list(request: HtmxRequest) -> HttpResponse:
-    return render(request, "people/list.html", {"people": finding.people(request.user)})
+    return render(request, "people/list.html", {"people": lookup.people(request.user)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -34,7 +34,7 @@ def add(request: HtmxRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @admin_required
 def edit(request: HtmxRequest, pk: int) -> HttpResponse:
-    person = finding.person(request.user, pk)
+    person = lookup.person(request.user, pk)
     initial = {
         name: getattr(person, name)
         for name in ("username", "is_superuser", "is_active")
@@ -54,7 +54,7 @@ def edit(request: HtmxRequest, pk: int) -> HttpResponse:
 @require_POST
 @admin_required
 def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
-    return _with_new_password(request, finding.person(request.user, pk))
+    return _with_new_password(request, lookup.person(request.user, pk))
 
 
 def _with_new_password(request: HtmxRequest, person: User) -> HttpResponse:

@@ -4,8 +4,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
-from jobsui.access import finding
-from jobsui.connections import requests
+from jobsui.access import lookup
+from jobsui.connections import test_request
 from jobsui.connections.errors import ConnectionsError
 from jobsui.connections.models import CustomObject
 from jobsui.web.forms.objects import TestRequestForm
@@ -14,8 +14,8 @@ from jobsui.web.http import HtmxRequest
 
 @require_safe
 def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
-    custom_object = finding.custom_object(request.user, pk)
-    prepared = requests.prepare(custom_object, request.GET.get("action", "create"))
+    custom_object = lookup.custom_object(request.user, pk)
+    prepared = test_request.prepare(custom_object, request.GET.get("action", "create"))
     form = TestRequestForm(
         initial={
             "method": prepared.method,
@@ -29,17 +29,17 @@ def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
 @require_POST
 def send(request: HtmxRequest, pk: int) -> HttpResponse:
     """Send what is in the form; anything that writes only after it was confirmed."""
-    custom_object = finding.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk)
     form = TestRequestForm(request.POST)
     if not form.is_valid():
         return _page(request, custom_object, form)
     method, path, body = (
         form.cleaned_data[name] for name in ("method", "path", "body")
     )
-    if requests.is_write(method) and not form.cleaned_data["confirm"]:
+    if test_request.is_write(method) and not form.cleaned_data["confirm"]:
         return _page(request, custom_object, form, asks=True)
     try:
-        answered = requests.send(custom_object.connection, method, path, body)
+        answered = test_request.send(custom_object.connection, method, path, body)
     except ConnectionsError as error:
         form.add_error(None, str(error))
         return _page(request, custom_object, form)
@@ -50,11 +50,11 @@ def send(request: HtmxRequest, pk: int) -> HttpResponse:
 def status(request: HtmxRequest, pk: int, status_id: str) -> HttpResponse:
     """The job status a test request queued: a fragment that asks again until it is
     over."""
-    custom_object = finding.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk)
     try:
-        answered = requests.follow(custom_object.connection, status_id)
+        answered = test_request.follow(custom_object.connection, status_id)
     except ConnectionsError as error:
-        answered = requests.Answered(error=str(error), is_over=True)
+        answered = test_request.Answered(error=str(error), is_over=True)
     page = {"object": custom_object, "status_id": status_id, "followed": answered}
     return render(request, "objects/request.html#job_status", page)
 
@@ -64,14 +64,14 @@ def _page(
     custom_object: CustomObject,
     form: TestRequestForm,
     *,
-    answered: requests.Answered | None = None,
+    answered: test_request.Answered | None = None,
     asks: bool = False,
 ) -> HttpResponse:
     action = request.GET.get("action", "create")
     page = {
         "object": custom_object,
-        "reference": requests.reference(custom_object),
-        "prepared": requests.prepare(custom_object, action),
+        "reference": test_request.reference(custom_object),
+        "prepared": test_request.prepare(custom_object, action),
         "action": action,
         "form": form,
         "asks": asks,

@@ -4,15 +4,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import finding, tokens
-from jobsui.jobs.engine import recipes
+from jobsui.access import lookup, tokens
+from jobsui.jobs.reports import snippets
 from jobsui.web.forms.tokens import TokenForm
 from jobsui.web.http import HtmxRequest
 
 
 @require_safe
 def token_list(request: HtmxRequest) -> HttpResponse:
-    return render(request, "tokens/list.html", {"tokens": finding.tokens(request.user)})
+    return render(request, "tokens/list.html", {"tokens": lookup.tokens(request.user)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -21,11 +21,11 @@ def add(request: HtmxRequest) -> HttpResponse:
     form = TokenForm(
         request.POST or None,
         by=request.user,
-        connections=finding.connections(request.user),
+        connections=lookup.connections(request.user),
     )
     if request.method == "POST" and form.is_valid():
         token, text = tokens.make(request.user, **form.cleaned_data)
-        trial = recipes.list_jobs(request.build_absolute_uri(reverse("home")))
+        trial = snippets.list_jobs(request.build_absolute_uri(reverse("home")))
         return render(
             request, "tokens/made.html", {"token": token, "text": text, "trial": trial}
         )
@@ -34,7 +34,7 @@ def add(request: HtmxRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def revoke(request: HtmxRequest, pk: int) -> HttpResponse:
-    token = finding.token(request.user, pk)
+    token = lookup.token(request.user, pk)
     if request.method == "GET":
         return render(request, "tokens/revoke.html", {"token": token})
     tokens.revoke(token)

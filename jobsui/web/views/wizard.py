@@ -17,9 +17,8 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from jobsui.access import finding
-from jobsui.jobs.engine import checking, control, intake, mapping, reporting
-from jobsui.jobs.engine.options import Options, Rules
+from jobsui.access import lookup
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import (
     ChangedSinceCheck,
@@ -27,7 +26,11 @@ from jobsui.jobs.errors import (
     MappingRefused,
     NotPossibleNow,
 )
+from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping.options import Options, Rules
 from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.preparation import checker, uploads
+from jobsui.jobs.reports import job_progress
 from jobsui.web import http
 from jobsui.web.forms.wizard import (
     ENCODINGS,
@@ -47,7 +50,7 @@ def on_draft(view: DraftView) -> Callable[[HtmxRequest, UUID], HttpResponse]:
 
     @wraps(view)
     def found(request: HtmxRequest, code: UUID) -> HttpResponse:
-        job = finding.draft_or_job(request.user, code)
+        job = lookup.draft_or_job(request.user, code)
         if not job.is_draft:
             return http.go(request, "jobs:detail", code)
         return view(request, job)
@@ -70,7 +73,7 @@ def with_file(view: DraftView) -> DraftView:
 @http.takes_files
 @require_http_methods(["GET", "POST"])
 def new(request: HtmxRequest) -> HttpResponse:
-    objects = finding.objects(request.user)
+    objects = lookup.objects(request.user)
     initial = {
         "object": request.GET.get("object"),
         "action": Action.UPSERT_BY_EXTERNAL_ID,
@@ -80,7 +83,7 @@ def new(request: HtmxRequest) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            file = intake.receive(
+            file = uploads.receive(
                 form.cleaned_data["file"].chunks(),
                 form.cleaned_data["file"].name,
                 by=request.user,
@@ -89,7 +92,7 @@ def new(request: HtmxRequest) -> HttpResponse:
             form.add_error("file", str(refusal))
         else:
             chosen = form.cleaned_data["object"]
-            job = control.draft(
+            job = actions.draft(
                 chosen.connection,
                 chosen.key,
                 form.cleaned_data["action"],
@@ -110,7 +113,7 @@ def new(request: HtmxRequest) -> HttpResponse:
 @on_draft
 def upload(request: HtmxRequest, job: Job) -> HttpResponse:
     """The first step again: change object, action or file of a draft."""
-    objects = finding.objects(request.user)
+    objects = lookup.objects(request.user)
     chosen = objects.filter(connection=job.connection, key=job.object_key).first()
     initial = {"object": chosen, "action": job.action}
     form = JobForm(
@@ -150,7 +153,7 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
         messages.error(request, "Choose from what is offered.")
         return redirect("jobs:upload", job.code)
     try:
-        control.set_layout(job, **form.cleaned_data)
+        actions.set_layout(job, **form.cleaned_data)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
     return redirect("jobs:upload", job.code)
@@ -160,7 +163,7 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 @with_file
 def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
-    offered = mapping.targets(checking.schema_of(job), Action(job.action))
+    offered = field_targets.targets(checker.schema_of(job), Action(job.action))
     form = MappingForm(
         request.POST or None,
         columns=job.file.columns,
@@ -172,8 +175,8 @@ def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
     problems: list[str] = []
     if request.method == "POST" and form.is_valid():
         try:
-            control.set_mapping(job, form.mapping(), form.options())
-            checking.start(job, by=request.user)
+            actions.set_mapping(job, form.mapping(), form.options())
+            checker.start(job, by=request.user)
         except MappingRefused as refusal:
             problems = refusal.problems
         except NotPossibleNow as refusal:
@@ -195,7 +198,7 @@ def check(request: HtmxRequest, job: Job) -> HttpResponse:
     """What the check found; a POST says what becomes of rows with problems."""
     if request.method == "POST":
         try:
-            control.set_invalid(job, request.POST.get("invalid", "stop"))
+            actions.set_invalid(job, request.POST.get("invalid", "stop"))
         except NotPossibleNow as refusal:
             messages.error(request, str(refusal))
             return redirect("jobs:check", job.code)
@@ -216,7 +219,7 @@ def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 def check_again(request: HtmxRequest, job: Job) -> HttpResponse:
     try:
-        checking.start(job, by=request.user)
+        checker.start(job, by=request.user)
     except JobsError as refusal:
         messages.error(request, str(refusal))
     return redirect("jobs:check", job.code)
@@ -239,8 +242,13 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     if not form.is_valid():
         return _review(request, job, form)
     try:
-        canary = form.cleaned_data["start"] == "canary"
-        control.launch(job, by=request.user, canary=canary, rules=form.rules())
+        hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
+        actions.launch(
+            job,
+            by=request.user,
+            hold_after_first_batch=hold_after_first_batch,
+            rules=form.rules(),
+        )
     except ChangedSinceCheck as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:check", job.code)
@@ -254,7 +262,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 def discard(request: HtmxRequest, job: Job) -> HttpResponse:
     try:
-        control.discard(job, by=request.user)
+        actions.discard(job, by=request.user)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", job.code)
@@ -265,11 +273,11 @@ def discard(request: HtmxRequest, job: Job) -> HttpResponse:
 def _repoint(request: HtmxRequest, job: Job, data: dict[str, Any]) -> None:
     uploaded = data["file"]
     file = (
-        intake.receive(uploaded.chunks(), uploaded.name, by=request.user)
+        uploads.receive(uploaded.chunks(), uploaded.name, by=request.user)
         if uploaded
         else None
     )
-    control.set_target(
+    actions.set_target(
         job, data["object"].connection, data["object"].key, data["action"], file
     )
 
@@ -285,9 +293,9 @@ def _file_page(job: Job) -> dict[str, Any]:
     }
 
 
-def _mapping_initial(job: Job, offered: list[mapping.Target]) -> dict[str, Any]:
+def _mapping_initial(job: Job, offered: list[field_targets.Target]) -> dict[str, Any]:
     columns: list[str] = job.file.columns
-    chosen = job.mapping or mapping.suggest(columns, offered)
+    chosen = job.mapping or field_targets.suggest(columns, offered)
     options = Options.from_json(job.options).to_json()
     return options | {
         f"column_{place}": chosen.get(column, "")
@@ -297,7 +305,7 @@ def _mapping_initial(job: Job, offered: list[mapping.Target]) -> dict[str, Any]:
 
 def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
-    found = reporting.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
+    found = job_progress.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
     return {
         "job": job,
         "causes": found,
@@ -308,7 +316,7 @@ def _check_page(job: Job) -> dict[str, Any]:
 
 def _launch_form(job: Job, data: QueryDict | None = None) -> LaunchForm:
     initial = Rules.of(job).columns
-    number = reporting.preview(job).sent
+    number = job_progress.preview(job).sent
     return LaunchForm(
         data, initial=initial, number=number, deletes=Action(job.action).deletes
     )
@@ -321,10 +329,10 @@ def _review(
     page = {
         "job": job,
         "form": form or _launch_form(job),
-        "preview": reporting.preview(job),
+        "preview": job_progress.preview(job),
         "options": Options.from_json(job.options),
-        "mapped": reporting.mapped(job),
-        "obstacle": control.launch_obstacle(job),
+        "mapped": job_progress.mapped(job),
+        "obstacle": actions.launch_obstacle(job),
         "repeatable": action.is_repeatable,
         "deletes": action.deletes,
     }

@@ -16,8 +16,8 @@ from playwright.sync_api import Page, expect
 from tests.acceptance.conftest import CONNECTION
 from tests.acceptance.person import Person
 from tests.acceptance.product import Product
+from tests.harness import GADGET, to_csv
 from tests.sandbox_server import Sandbox
-from tests.world import GADGET, to_csv
 
 ROWS = 10_000
 COLUMNS = [
@@ -305,9 +305,9 @@ def expected_problems() -> list[tuple[int, str, str, str, str, str]]:
             value,
             code,
             reason if reason.endswith(".") else f"“{value}” {reason}.",
-            cure,
+            fix,
         )
-        for row, column, value, code, reason, cure in MISTAKES
+        for row, column, value, code, reason, fix in MISTAKES
     ]
 
 

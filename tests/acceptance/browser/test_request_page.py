@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from tests.acceptance.conftest import CONNECTION
 from tests.acceptance.person import LONG, Person
+from tests.harness import GADGET
 from tests.sandbox_server import Sandbox
-from tests.world import GADGET
 
 GOOD: dict[str, Any] = {"serial": "AB-000001", "status": "in_use"}
 ITEMS: dict[str, Any] = {

@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 from tests.acceptance.conftest import CONNECTION
 from tests.acceptance.person import LONG, Person
 from tests.acceptance.product import Product
+from tests.harness import gadgets, to_csv
 from tests.sandbox_server import Sandbox
-from tests.world import gadgets, to_csv
 
 WINDOW = 30
 MANY = (WINDOW + 5) * 100

@@ -10,9 +10,9 @@ from django.test import Client
 from jobsui.access import tokens
 from jobsui.access.models import Scope
 from jobsui.connections.models import Connection
-from jobsui.jobs.engine import allowance, driving, pacing
+from jobsui.jobs.delivery import account_limits, driver, rate_limits
 from tests.factories import make_user
-from tests.world import World
+from tests.harness import Harness
 
 
 def make_token(
@@ -79,10 +79,10 @@ def item(number: int, **fields: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drivers look at once whether something is over."""
-    monkeypatch.setattr(pacing, "poll_interval", lambda *_, **__: 0.04)
-    monkeypatch.setattr(allowance, "RECKON_SECONDS", 0.0)
+    monkeypatch.setattr(rate_limits, "poll_interval", lambda *_, **__: 0.04)
+    monkeypatch.setattr(account_limits, "RECKON_SECONDS", 0.0)
     for name in ("STOCK_SECONDS", "TICK_SECONDS", "NAP_SECONDS", "TOGETHER_SECONDS"):
-        monkeypatch.setattr(driving, name, 0.02)
+        monkeypatch.setattr(driver, name, 0.02)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def ana(db: None) -> User:
 
 
 @pytest.fixture
-def program(world: World, ana: User) -> Program:
+def program(harness: Harness, ana: User) -> Program:
     """With a token for the connection to the sandbox, where there are gadgets."""
-    world.object()
-    return Program(make_token(ana, world.connection))
+    harness.object()
+    return Program(make_token(ana, harness.connection))

@@ -21,8 +21,8 @@ from zendesk import models
 from zenpy import Zenpy
 
 from tests.api.dropin.conftest import item, make_token
-from tests.conftest import Doorbell
-from tests.world import World
+from tests.conftest import TaskQueue
+from tests.harness import Harness
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -43,7 +43,7 @@ class Host:
 
     url: str
     token: str
-    world: World
+    harness: Harness
 
     def ended(self, status_id: str) -> dict[str, Any]:
         """The job status, once it is over."""
@@ -61,21 +61,21 @@ class Host:
 
 
 @pytest.fixture
-def idle(world: World, ana: User, live_server: Any) -> Host:
+def idle(harness: Harness, ana: User, live_server: Any) -> Host:
     """Without workers."""
-    return Host(live_server.url, make_token(ana, world.connection), world)
+    return Host(live_server.url, make_token(ana, harness.connection), harness)
 
 
 @pytest.fixture
 def host(idle: Host) -> Iterator[Host]:
     """With one worker that drives and one that does the rest."""
-    over, bell = threading.Event(), idle.world.doorbell
+    over, backend = threading.Event(), idle.harness.task_queue
 
     def work(*, drives: bool) -> None:
         while not over.wait(0.01):
-            for entry in [each for each in bell if (each[0] == "drive") is drives]:
-                bell.remove(entry)
-                Doorbell([entry]).answer()
+            for entry in [each for each in backend if (each[0] == "drive") is drives]:
+                backend.remove(entry)
+                TaskQueue([entry]).answer()
         connections.close_all()
 
     workers = [
@@ -96,7 +96,7 @@ def libzapi(host: Host) -> Any:
 
 
 def test_libzapi_runs_all_six_actions(host: Host, libzapi: Any) -> None:
-    host.world.sandbox.make_object("plate", name={"is_unique": True})
+    host.harness.sandbox.make_object("plate", name={"is_unique": True})
     bulk = libzapi.custom_object_records.bulk_job
 
     def run(action: str, *items: Any) -> list[str]:
@@ -136,13 +136,13 @@ def test_libzapi_runs_all_six_actions(host: Host, libzapi: Any) -> None:
     ]
     kept = [
         (record["external_id"], record["name"])
-        for record in host.world.sandbox.records("plate")
+        for record in host.harness.sandbox.records("plate")
     ]
     assert kept == [("one", "P 1"), ("2", "P 9")]
 
 
 def test_libzapi_sends_many_jobs(host: Host, libzapi: Any) -> None:
-    host.world.object()
+    host.harness.object()
     items = [item(number, price=number / 4) for number in range(500)]
 
     sent = [
@@ -154,11 +154,11 @@ def test_libzapi_sends_many_jobs(host: Host, libzapi: Any) -> None:
     for status in sent:
         host.ended(status.id)
 
-    assert records(host.world) == {each["external_id"]: each for each in items}
+    assert records(host.harness) == {each["external_id"]: each for each in items}
 
 
 def test_many_items_go_in_one_request(host: Host) -> None:
-    host.world.object()
+    host.harness.object()
     items = [item(number, price=number / 4) for number in range(2000)]
 
     answer = requests.post(
@@ -175,10 +175,10 @@ def test_many_items_go_in_one_request(host: Host) -> None:
         status["progress"],
         len(status["results"]),
     ) == (201, 2000, 2000, 2000)
-    assert records(host.world) == {each["external_id"]: each for each in items}
+    assert records(host.harness) == {each["external_id"]: each for each in items}
     ids = {
         record["external_id"]: record["id"]
-        for record in host.world.sandbox.records("gadget")
+        for record in host.harness.sandbox.records("gadget")
     }
     assert status["results"] == [
         {
@@ -191,7 +191,7 @@ def test_many_items_go_in_one_request(host: Host) -> None:
     ]
 
 
-def records(world: World) -> dict[str, dict[str, Any]]:
+def records(harness: Harness) -> dict[str, dict[str, Any]]:
     """The gadgets there are, as items."""
     return {
         key: {
@@ -203,13 +203,13 @@ def records(world: World) -> dict[str, dict[str, Any]]:
                 if value is not None
             },
         }
-        for key, record in world.records().items()
+        for key, record in harness.records().items()
     }
 
 
 def test_libzapi_reads_objects_fields_and_records(host: Host, libzapi: Any) -> None:
-    host.world.sandbox.make_object("thing", fields=FIELDS)
-    made = host.world.sandbox.add_records(
+    host.harness.sandbox.make_object("thing", fields=FIELDS)
+    made = host.harness.sandbox.add_records(
         "thing",
         [
             {
@@ -251,7 +251,7 @@ def test_mercury_orm_makes_records_and_finds_them(
     monkeypatch.setattr(ZendeskAPIClient, "BASE_URL", f"{host.url}/api/v2")
     monkeypatch.setattr(ZendeskAPIClient.__init__, "__defaults__", (EMAIL,))
     monkeypatch.setenv("ZENDESK_API_TOKEN", host.token)
-    host.world.sandbox.make_object("thing", fields=FIELDS)
+    host.harness.sandbox.make_object("thing", fields=FIELDS)
 
     class Thing(CustomObject):
         name = fields.NameField()
@@ -263,7 +263,7 @@ def test_mercury_orm_makes_records_and_finds_them(
         [Thing(name=f"T {n}", note="x", count=n) for n in range(3)],
         wait_to_complete=True,
     )
-    ids = [record["id"] for record in host.world.sandbox.records("thing")]
+    ids = [record["id"] for record in host.harness.sandbox.records("thing")]
 
     assert answer["job_status"]["status"] == "completed"
     assert [
@@ -285,8 +285,8 @@ def test_python_zendesk_reads_objects_and_queues_a_job(idle: Host) -> None:
     """It can't send names, so the object numbers its records; it can't read results
     whose ids are strings, be they Zendesk's or ours, so it looks before there are
     any."""
-    world = idle.world
-    world.sandbox.make_object(
+    harness = idle.harness
+    harness.sandbox.make_object(
         "numbered", fields=FIELDS, name={"autoincrement_enabled": True}
     )
     security = models.Security(username=f"{EMAIL}/token", password=idle.token)
@@ -314,7 +314,7 @@ def test_python_zendesk_reads_objects_and_queues_a_job(idle: Host) -> None:
     assert [each.id for each in many.job_statuses] == [job_id]
     assert [each.id for each in listed.result.job_statuses] == [job_id]
     assert [each.key for each in objects.custom_objects] == ["numbered"]
-    world.doorbell.answer()
+    harness.task_queue.answer()
     page = client.custom_object_records.list_custom_object_records(
         custom_object_key="numbered", page_size=2
     )
@@ -326,7 +326,7 @@ def test_zenpy_reads_job_statuses_in_its_three_ways(
 ) -> None:
     monkeypatch.setenv("ZENPY_FORCE_SCHEME", "http")
     monkeypatch.setenv("ZENPY_FORCE_NETLOC", host.url.removeprefix("http://"))
-    host.world.object()
+    host.harness.object()
     client = Zenpy(subdomain="acme", email=EMAIL, token=host.token)
     stock = CustomData(
         base_url=host.url, email=EMAIL, api_token=host.token

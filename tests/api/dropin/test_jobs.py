@@ -7,11 +7,11 @@ import pytest
 from django.conf import settings as configured
 
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.engine.options import Rules
 from jobsui.jobs.enums import JobState
+from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import File, Job
 from tests.api.dropin.conftest import Program, item, read
-from tests.world import World
+from tests.harness import Harness
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +31,7 @@ def left() -> tuple[int, int, int]:
 
 
 def test_items_become_a_job_that_sends_them_as_they_are(
-    world: World, program: Program
+    harness: Harness, program: Program
 ) -> None:
     items = [
         item(number, price=1.5, tags=["wifi"], insured=False)
@@ -39,7 +39,7 @@ def test_items_become_a_job_that_sends_them_as_they_are(
     ]
 
     queued = program.post_job("create", items)
-    world.doorbell.answer()
+    harness.task_queue.answer()
 
     job = Job.objects.get()
     assert queued == {
@@ -56,7 +56,7 @@ def test_items_become_a_job_that_sends_them_as_they_are(
         JobState.COMPLETED,
         250,
         job.file.uploaded_by,
-        world.connection,
+        harness.connection,
     )
     sent = {
         each["external_id"]: {"serial": None} | each["custom_object_fields"]
@@ -67,7 +67,7 @@ def test_items_become_a_job_that_sends_them_as_they_are(
             name: record["custom_object_fields"][name]
             for name in ("serial", "price", "tags", "insured")
         }
-        for key, record in world.records().items()
+        for key, record in harness.records().items()
     }
     assert kept == sent
     assert (job.file.name, job.created_by and job.created_by.username) == (
@@ -77,19 +77,19 @@ def test_items_become_a_job_that_sends_them_as_they_are(
 
 
 def test_object_is_read_from_zendesk_at_most_once(
-    world: World, program: Program
+    harness: Harness, program: Program
 ) -> None:
     CustomObject.objects.all().delete()
 
     for number in (1, 2):
         program.post_job("create", [item(number)])
 
-    looks = [
+    reconcile_count = [
         entry["path"]
-        for entry in world.sandbox.log()
+        for entry in harness.sandbox.log()
         if entry["path"] == "/api/v2/custom_objects/gadget"
     ]
-    assert len(looks) == 2  # The first was world.object()'s.
+    assert len(reconcile_count) == 2  # The first was harness.object()'s.
     assert CustomObject.objects.get().read_at is not None
 
 
@@ -100,7 +100,9 @@ def test_job_waits_for_no_person_however_much_fails(program: Program) -> None:
 
 
 @pytest.mark.parametrize("key", ["nothing", "not%20a%20key"])
-def test_unknown_object_is_not_found(world: World, program: Program, key: str) -> None:
+def test_unknown_object_is_not_found(
+    harness: Harness, program: Program, key: str
+) -> None:
     before = left()
 
     answer = program.post(
@@ -115,10 +117,10 @@ def test_unknown_object_is_not_found(world: World, program: Program, key: str) -
 
 
 def test_unreachable_zendesk_is_told_when_the_object_is_not_known(
-    world: World, program: Program
+    harness: Harness, program: Program
 ) -> None:
     CustomObject.objects.all().delete()
-    world.sandbox.faults(**{"503": 1})
+    harness.sandbox.faults(**{"503": 1})
 
     answer = program.post(
         "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
@@ -133,11 +135,11 @@ def test_unreachable_zendesk_is_told_when_the_object_is_not_known(
 
 
 def test_credentials_that_zendesk_refuses_are_no_matter_of_the_caller(
-    world: World, program: Program
+    harness: Harness, program: Program
 ) -> None:
     CustomObject.objects.all().delete()
-    world.connection.set_secret("api_token", "wrong")
-    world.connection.save()
+    harness.connection.set_secret("api_token", "wrong")
+    harness.connection.save()
 
     answer = program.post(
         "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
@@ -235,7 +237,7 @@ def test_body_beyond_all_is_refused_in_json(program: Program, settings: Any) -> 
 def test_crash_is_told_in_json_and_leaves_nothing(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobsui.jobs.engine.unattended.aim", lambda job, state: 1 / 0)
+    monkeypatch.setattr("jobsui.jobs.control.automation.aim", lambda job, state: 1 / 0)
     before = left()
 
     answer = program.post(

@@ -10,31 +10,34 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobsui.jobs.engine import checking, control, unattended
+from jobsui.jobs.control import actions, automation
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.models import BatchBlob, File, Job
+from jobsui.jobs.preparation import checker
 from tests.api.dropin.conftest import Program, item, make_token, read
 from tests.factories import make_connection
-from tests.world import World, gadgets
+from tests.harness import Harness, gadgets
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MOMENT = re.compile(r"Completed at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000")
 
 
 def done(
-    world: World, program: Program, action: str, items: list[Any]
+    harness: Harness, program: Program, action: str, items: list[Any]
 ) -> dict[str, Any]:
     queued = program.post_job(action, items)
-    world.doorbell.answer()
+    harness.task_queue.answer()
     return program.status(queued["id"])
 
 
-def test_job_that_is_over_tells_of_each_item(world: World, program: Program) -> None:
-    made = done(world, program, "create", [item(1), item(2), item(3, serial="wrong")])
-    ids = {key: record["id"] for key, record in world.records().items()}
+def test_job_that_is_over_tells_of_each_item(
+    harness: Harness, program: Program
+) -> None:
+    made = done(harness, program, "create", [item(1), item(2), item(3, serial="wrong")])
+    ids = {key: record["id"] for key, record in harness.records().items()}
 
     status = done(
-        world,
+        harness,
         program,
         "create_or_update_by_external_id",
         [item(2, price=2), item(4), {"name": "x"}, item(4)],
@@ -65,7 +68,7 @@ def test_job_that_is_over_tells_of_each_item(world: World, program: Program) -> 
         },
         {
             "index": 1,
-            "id": world.records()["g-4"]["id"],
+            "id": harness.records()["g-4"]["id"],
             "external_id": "g-4",
             "status": "CreateOrUpdate",
         },
@@ -84,14 +87,14 @@ def test_job_that_is_over_tells_of_each_item(world: World, program: Program) -> 
 
 
 def test_deletions_and_updates_are_told_by_what_they_name(
-    world: World, program: Program
+    harness: Harness, program: Program
 ) -> None:
-    done(world, program, "create", [item(1), item(2), item(3)])
-    ids = {key: record["id"] for key, record in world.records().items()}
+    done(harness, program, "create", [item(1), item(2), item(3)])
+    ids = {key: record["id"] for key, record in harness.records().items()}
 
-    updated = done(world, program, "update", [{"id": ids["g-1"], "name": "Changed"}])
-    deleted = done(world, program, "delete", [ids["g-1"], "01UNKNOWN"])
-    by_external_id = done(world, program, "delete_by_external_id", ["g-2", "g-9"])
+    updated = done(harness, program, "update", [{"id": ids["g-1"], "name": "Changed"}])
+    deleted = done(harness, program, "delete", [ids["g-1"], "01UNKNOWN"])
+    by_external_id = done(harness, program, "delete_by_external_id", ["g-2", "g-9"])
 
     assert updated["results"] == [
         {"index": 0, "id": ids["g-1"], "status": "Updated"} | _external(updated)
@@ -122,9 +125,9 @@ def _external(status: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_uncertain_and_cancelled_items_are_failures_of_their_own(
-    world: World, program: Program
+    harness: Harness, program: Program
 ) -> None:
-    done(world, program, "create", [item(1), item(2), item(3)])
+    done(harness, program, "create", [item(1), item(2), item(3)])
     job = Job.objects.get()
     blob = BatchBlob.objects.get()
     ends = blob.ends
@@ -169,7 +172,7 @@ def test_uncertain_and_cancelled_items_are_failures_of_their_own(
     [
         ({"state": JobState.DRAFT}, ("queued", None, None)),
         ({"state": JobState.CHECKING}, ("queued", None, None)),
-        ({"state": JobState.QUEUED, "aims_at": ""}, ("queued", None, None)),
+        ({"state": JobState.QUEUED, "auto_target": ""}, ("queued", None, None)),
         ({"state": JobState.RUNNING, "created": 2}, ("working", 2, None)),
         (
             {"state": JobState.PAUSED, "reason": "Too many rows failed."},
@@ -177,11 +180,11 @@ def test_uncertain_and_cancelled_items_are_failures_of_their_own(
         ),
         ({"state": JobState.CANCELLING}, ("working", 0, None)),
         (
-            {"state": JobState.DRAFT, "aims_at": "", "reason": "Mend it."},
+            {"state": JobState.DRAFT, "auto_target": "", "reason": "Mend it."},
             ("failed", None, "Mend it."),
         ),
         (
-            {"state": JobState.READY, "aims_at": ""},
+            {"state": JobState.READY, "auto_target": ""},
             ("failed", None, "It waits in Jobs UI for a person to launch it."),
         ),
     ],
@@ -191,7 +194,7 @@ def test_job_that_is_not_over_has_no_results(
 ) -> None:
     queued = program.post_job("create", [item(1), item(2), item(3)])
     rows = 0 if fields["state"] in {JobState.DRAFT, JobState.CHECKING} else 3
-    Job.objects.update(**{"aims_at": "queued", "rows": rows} | fields)
+    Job.objects.update(**{"auto_target": "queued", "rows": rows} | fields)
 
     status = program.status(queued["id"])
 
@@ -200,15 +203,15 @@ def test_job_that_is_not_over_has_no_results(
 
 
 def test_cancelled_job_tells_what_was_never_sent(
-    world: World, program: Program
+    harness: Harness, program: Program
 ) -> None:
     queued = program.post_job("create", [item(1), item(2)])
     job = Job.objects.get()
-    unattended.advance(job)
-    checking.check(job, stopping=threading.Event())
-    unattended.advance(job)
-    control.cancel(job, by=None)
-    world.doorbell.answer()
+    automation.advance(job)
+    checker.check(job, stopping=threading.Event())
+    automation.advance(job)
+    actions.cancel(job, by=None)
+    harness.task_queue.answer()
 
     status = program.status(queued["id"])
 
@@ -226,10 +229,10 @@ def test_cancelled_job_tells_what_was_never_sent(
 
 
 def test_status_is_told_where_the_items_do_not_lie(
-    world: World, program: Program
+    harness: Harness, program: Program
 ) -> None:
-    status = done(world, program, "create", [item(1), {"name": "x"}, "nonsense"])
-    File.objects.update(kept_at="another host")
+    status = done(harness, program, "create", [item(1), {"name": "x"}, "nonsense"])
+    File.objects.update(storage_id="another host")
 
     elsewhere = program.status(status["id"])
 
@@ -241,13 +244,13 @@ def test_status_is_told_where_the_items_do_not_lie(
 
 
 def test_statuses_of_other_connections_and_files_are_not_there(
-    world: World, program: Program, ana: User
+    harness: Harness, program: Program, ana: User
 ) -> None:
     status = program.post_job("create", [item(1)])
     other = Program(
         make_token(ana, make_connection(name="Other", host="other.zendesk.com"))
     )
-    from_file = world.planned(gadgets(2, first=5), Action.CREATE)
+    from_file = harness.planned(gadgets(2, first=5), Action.CREATE)
 
     answers = [
         other.get(f"job_statuses/{status['id']}"),

@@ -5,15 +5,15 @@ from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Batch
 from tests.api.conftest import Programs
 from tests.factories import make_connection
+from tests.harness import Harness, gadgets
 from tests.web import stages
-from tests.world import World, gadgets
 
 
 def test_batch_is_told_as_it_was_sent_and_answered(
-    world: World, program: Programs
+    harness: Harness, program: Programs
 ) -> None:
-    world.object()
-    job = world.run(gadgets(2), Action.CREATE)
+    harness.object()
+    job = harness.run(gadgets(2), Action.CREATE)
     reader = program("read")
 
     listed = reader.call("GET", f"/jobs/{job.code}/batches").json()["items"]
@@ -25,7 +25,7 @@ def test_batch_is_told_as_it_was_sent_and_answered(
     ] == [(1, "done", 2, 2)]
     assert (
         told["request"]["url"]
-        == f"http://{world.sandbox.host}/api/v2/custom_objects/gadget/jobs"
+        == f"http://{harness.sandbox.host}/api/v2/custom_objects/gadget/jobs"
     )
     assert told["request"]["headers"] == {
         "Authorization": "Basic ********",
@@ -55,7 +55,7 @@ def test_batch_is_told_as_it_was_sent_and_answered(
     assert [
         (one["number"], one["result"], one["http_status"]) for one in told["tries"]
     ] == [(1, "accepted", 201)]
-    assert world.sandbox.api_token not in answer.content.decode()
+    assert harness.sandbox.api_token not in answer.content.decode()
 
 
 @pytest.mark.django_db

@@ -9,8 +9,8 @@ from jobsui.connections.models import Connection
 from jobsui.jobs.enums import JobState
 from tests.api.conftest import Programs
 from tests.factories import make_connection, make_object
+from tests.harness import Harness
 from tests.web import stages
-from tests.world import World
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +61,7 @@ def test_connection_is_made_and_told_without_its_secret(
             "requests_per_minute": 400,
             "share": 80,
             "max_running_jobs": 20,
-            "posts_ahead": True,
+            "early_send": True,
             "tested_at": None,
             "test": None,
             "created_at": made.created_at.isoformat().replace("+00:00", "Z"),
@@ -366,10 +366,10 @@ def test_connection_with_jobs_stays(program: Programs) -> None:
 
 
 def test_test_tells_whether_the_connection_works(
-    program: Programs, world: World
+    program: Programs, harness: Harness
 ) -> None:
     operator = program("run")
-    path = f"/connections/{world.connection.code}"
+    path = f"/connections/{harness.connection.code}"
 
     result = operator.call("POST", f"{path}/test").json()
     told = operator.call("GET", path).json()

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from jobsui.jobs.models import File
 from tests.api.conftest import Programs
 from tests.api.v1.uploading import kept, send, stored, upload
-from tests.conftest import Doorbell
+from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_file, make_user
 
 pytestmark = pytest.mark.django_db
@@ -22,12 +22,12 @@ def part(content: bytes = b"a\n1\n", name: str = "rows.csv") -> SimpleUploadedFi
 
 @pytest.mark.django_db(transaction=True)
 def test_upload_is_kept_as_it_came_and_read(
-    program: Programs, doorbell: Doorbell
+    program: Programs, task_queue: TaskQueue
 ) -> None:
     runner = program("run")
 
     answer = upload(runner, CONTENT, encoding="cp1252")
-    doorbell.answer()
+    task_queue.answer()
 
     told = runner.call("GET", f"/files/{answer.json()['id']}").json()
     assert (answer.status_code, answer.json()["state"]) == (201, "reading")
@@ -53,12 +53,12 @@ def test_upload_is_kept_as_it_came_and_read(
 
 @pytest.mark.django_db(transaction=True)
 def test_file_that_cannot_be_read_says_why(
-    program: Programs, doorbell: Doorbell
+    program: Programs, task_queue: TaskQueue
 ) -> None:
     runner = program("run")
 
     code = upload(runner, CONTENT).json()["id"]
-    doorbell.answer()
+    task_queue.answer()
 
     told = runner.call("GET", f"/files/{code}").json()
     assert (told["state"], told["rows"]) == ("rejected", None)

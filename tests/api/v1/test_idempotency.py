@@ -8,13 +8,13 @@ from django.db import connection as database
 from django.utils import timezone
 
 from jobsui.access import tokens
-from jobsui.api.models import Replay
+from jobsui.api.models import IdempotencyRecord
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.engine import unattended
+from jobsui.jobs.control import automation
 from jobsui.jobs.models import File, Job
 from tests.api.conftest import Program, Programs
 from tests.api.v1.uploading import stored
-from tests.conftest import Doorbell
+from tests.conftest import TaskQueue
 from tests.factories import make_user
 from tests.web import stages
 
@@ -85,11 +85,11 @@ def test_another_request_with_the_key_is_refused(
 
 
 def test_answer_stays_the_first_one_when_the_job_has_gone_on(
-    program: Programs, body: dict[str, Any], doorbell: Doorbell
+    program: Programs, body: dict[str, Any], task_queue: TaskQueue
 ) -> None:
     runner = program("run")
     first = made(runner, body)
-    doorbell.answer()
+    task_queue.answer()
 
     again = made(runner, body)
 
@@ -116,11 +116,13 @@ def test_keys_of_two_people_are_two_keys(
 def test_key_is_forgotten_after_a_day(program: Programs, body: dict[str, Any]) -> None:
     runner = program("run")
     made(runner, body)
-    Replay.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
+    IdempotencyRecord.objects.update(
+        created_at=timezone.now() - timedelta(hours=24, seconds=1)
+    )
 
     made(runner, body)
 
-    assert (Job.objects.count(), Replay.objects.count()) == (2, 1)
+    assert (Job.objects.count(), IdempotencyRecord.objects.count()) == (2, 1)
 
 
 def test_request_that_was_refused_may_be_mended(
@@ -142,7 +144,7 @@ def test_request_that_is_cut_off_leaves_nothing_and_can_be_sent_again(
     program: Programs,
     body: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
-    doorbell: Doorbell,
+    task_queue: TaskQueue,
 ) -> None:
     runner = program("run")
     before = stored()
@@ -151,15 +153,15 @@ def test_request_that_is_cut_off_leaves_nothing_and_can_be_sent_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(unattended, "aim", cut_off)
+        patched.setattr(automation, "aim", cut_off)
         with pytest.raises(KeyboardInterrupt):
             made(runner, body)
     left = (
         Job.objects.count(),
         File.objects.count(),
-        Replay.objects.count(),
+        IdempotencyRecord.objects.count(),
         stored() - before,
-        list(doorbell),
+        list(task_queue),
     )
     again = made(runner, body)
 

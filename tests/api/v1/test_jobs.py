@@ -14,18 +14,18 @@ from jobsui.jobs.models import File, Job
 from tests.api.conftest import Program, Programs
 from tests.api.v1.uploading import kept, upload
 from tests.factories import make_connection, make_file, make_object, make_user
+from tests.harness import GADGET, Harness, gadgets, to_csv
 from tests.web import stages
-from tests.world import GADGET, World, gadgets, to_csv
 
 CREATE = {"connection": "Sandbox", "object": "gadget", "action": "create"}
 CSV = "external_id,price\ng-1,1\n"
 
 
-def given(world: World, program: Program, **body: Any) -> dict[str, Any]:
+def given(harness: Harness, program: Program, **body: Any) -> dict[str, Any]:
     """The job made of this body, as it is once the workers have done what they can."""
     answer = program.call("POST", "/jobs", CREATE | body)
     assert answer.status_code == 201, answer.content
-    world.doorbell.answer()
+    harness.task_queue.answer()
     return now(program, answer.json())
 
 
@@ -34,19 +34,21 @@ def now(program: Program, job: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def test_job_of_a_file_is_launched_and_told(world: World, program: Programs) -> None:
-    world.sandbox.make_object("gadget", fields=GADGET)
+def test_job_of_a_file_is_launched_and_told(
+    harness: Harness, program: Programs
+) -> None:
+    harness.sandbox.make_object("gadget", fields=GADGET)
     runner = program("run")
     file = upload(runner, to_csv(gadgets(250))).json()["id"]
 
-    told = given(world, runner, file=file, launch=True)
+    told = given(harness, runner, file=file, launch=True)
 
     job = Job.objects.get()
     assert told == {
         "id": str(job.code),
         "url": f"http://testserver/jobs/{job.code}/",
         "state": "completed",
-        "connection": str(world.connection.code),
+        "connection": str(harness.connection.code),
         "object": "gadget",
         "action": "create",
         "file": file,
@@ -74,42 +76,46 @@ def test_job_of_a_file_is_launched_and_told(world: World, program: Programs) -> 
         "batches": {"total": 3, "waiting": 0, "in_flight": 0, "done": 3},
         "records_per_second": None,
         "eta_seconds": None,
-        "held_by": None,
+        "limited_by": None,
     }
-    assert len(world.records()) == 250
+    assert len(harness.records()) == 250
 
 
-def test_job_of_items_is_launched(world: World, program: Programs) -> None:
-    world.object()
+def test_job_of_items_is_launched(harness: Harness, program: Programs) -> None:
+    harness.object()
     item = {
         "external_id": "g-1",
         "name": "Größe",
         "custom_object_fields": {"serial": "AB-000001", "insured": True},
     }
 
-    told = given(world, program("run"), items=[item], launch=True)
+    told = given(harness, program("run"), items=[item], launch=True)
 
-    fields = world.records()["g-1"]["custom_object_fields"]
+    fields = harness.records()["g-1"]["custom_object_fields"]
     assert (told["state"], told["counts"]["created"]) == ("completed", 1)
     assert (fields["serial"], fields["insured"]) == ("AB-000001", True)
 
 
-def test_columns_fill_what_the_mapping_says(world: World, program: Programs) -> None:
-    world.object()
+def test_columns_fill_what_the_mapping_says(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
     runner = program("run")
     file = upload(runner, b"a,b,c\nOne,AB-000001,x\n").json()["id"]
 
-    told = given(world, runner, file=file, mapping={"a": "name", "b": "serial"})
+    told = given(harness, runner, file=file, mapping={"a": "name", "b": "serial"})
 
     assert told["state"] == "ready"
     assert Job.objects.get().mapping == {"a": "name", "b": "field:serial"}
 
 
-def test_job_waits_ready_until_it_is_launched(world: World, program: Programs) -> None:
-    world.object()
+def test_job_waits_ready_until_it_is_launched(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
     runner = program("run")
     ready = given(
-        world, runner, items=gadgets(2), rules={"weight": "low", "stop_percent": None}
+        harness, runner, items=gadgets(2), rules={"weight": "low", "stop_percent": None}
     )
 
     launched = runner.call("POST", f"/jobs/{ready['id']}/launch")
@@ -130,22 +136,22 @@ def test_job_waits_ready_until_it_is_launched(world: World, program: Programs) -
 
 
 def test_job_that_is_still_read_is_launched_once_it_is_ready(
-    world: World, program: Programs
+    harness: Harness, program: Programs
 ) -> None:
-    world.object()
+    harness.object()
     runner = program("run")
     made = runner.call("POST", "/jobs", CREATE | {"items": gadgets(101)}).json()
 
     runner.call(
         "POST",
         f"/jobs/{made['id']}/launch",
-        {"canary": True, "rules": {"stop_refusals": 3}},
+        {"hold_after_first_batch": True, "rules": {"stop_refusals": 3}},
     )
-    world.doorbell.answer()
+    harness.task_queue.answer()
     waits = now(runner, made)
     approved = runner.call("POST", f"/jobs/{made['id']}/resume").json()
 
-    assert (waits["state"], waits["counts"]["created"], waits["held_by"]) == (
+    assert (waits["state"], waits["counts"]["created"], waits["limited_by"]) == (
         "paused",
         100,
         "approval",
@@ -154,11 +160,13 @@ def test_job_that_is_still_read_is_launched_once_it_is_ready(
     assert Job.objects.get().stop_refusals == 3
 
 
-def test_draft_that_needs_a_person_says_why(world: World, program: Programs) -> None:
-    world.object()
+def test_draft_that_needs_a_person_says_why(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
 
     told = given(
-        world, program("run"), items=[{"name": "One", "serial": "x"}], launch=True
+        harness, program("run"), items=[{"name": "One", "serial": "x"}], launch=True
     )
 
     assert (told["state"], told["error"]) == (
@@ -238,9 +246,9 @@ def test_draft_that_needs_a_person_says_why(world: World, program: Programs) -> 
     ],
 )
 def test_job_that_cannot_work_is_refused_and_leaves_nothing(
-    world: World, program: Programs, body: dict[str, Any], status: int, detail: str
+    harness: Harness, program: Programs, body: dict[str, Any], status: int, detail: str
 ) -> None:
-    world.object()
+    harness.object()
     file = make_file("name,serial\nOne,AB-000001\n")
     rejected = make_file("a\n1\n", state="rejected", error="It is a picture.")
     if "file" in body:
@@ -279,10 +287,12 @@ def test_new_object_cannot_be_looked_up_where_zendesk_is_not_there(
     )
 
 
-def test_draft_is_changed_and_checked_again(world: World, program: Programs) -> None:
-    world.object()
+def test_draft_is_changed_and_checked_again(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
     runner = program("run")
-    made = given(world, runner, items=[{"a": "One", "serial": "AB-000001"}])
+    made = given(harness, runner, items=[{"a": "One", "serial": "AB-000001"}])
 
     answer = runner.call(
         "PATCH",
@@ -293,7 +303,7 @@ def test_draft_is_changed_and_checked_again(world: World, program: Programs) -> 
             "rules": {"stop_rows": 5},
         },
     )
-    world.doorbell.answer()
+    harness.task_queue.answer()
 
     job = Job.objects.get()
     assert (made["state"], made["error"]) == (
@@ -306,7 +316,10 @@ def test_draft_is_changed_and_checked_again(world: World, program: Programs) -> 
         {"a": "name", "serial": "field:serial"},
         5,
     )
-    assert (job.options["blank"], job.options["own_external_ids"]) == ("clear", True)
+    assert (job.options["blank"], job.options["generate_external_ids"]) == (
+        "clear",
+        True,
+    )
 
 
 @pytest.mark.django_db
@@ -500,12 +513,12 @@ def test_wait_looks_and_then_tells_the_job_as_it_is(
     with CaptureQueriesContext(database) as asked:
         answer = reader.call("GET", f"/jobs/{job.code}?wait=1")
 
-    looks = [
+    reconcile_count = [
         query["sql"]
         for query in asked
         if query["sql"].startswith('SELECT "jobs_job"."id", "jobs_job"."state"')
     ]
-    assert (answer.json()["state"], 3 <= len(looks) <= 6) == ("queued", True)
+    assert (answer.json()["state"], 3 <= len(reconcile_count) <= 6) == ("queued", True)
 
 
 @pytest.mark.django_db

@@ -5,8 +5,8 @@ import pytest
 from jobsui.connections.models import CustomObject
 from tests.api.conftest import Programs
 from tests.factories import make_connection, make_object
+from tests.harness import GADGET, Harness
 from tests.web import stages
-from tests.world import GADGET, World
 
 pytestmark = pytest.mark.django_db
 
@@ -109,9 +109,9 @@ def test_objects_of_the_connection_are_listed(program: Programs) -> None:
     )
 
 
-def test_object_is_added_once_by_its_key(program: Programs, world: World) -> None:
-    world.sandbox.make_object("gadget", fields=GADGET)
-    path = f"/connections/{world.connection.code}/objects"
+def test_object_is_added_once_by_its_key(program: Programs, harness: Harness) -> None:
+    harness.sandbox.make_object("gadget", fields=GADGET)
+    path = f"/connections/{harness.connection.code}/objects"
 
     added = program("run").call("POST", path, {"key": "gadget"})
     again = program("run").call("POST", path, {"key": "gadget"})
@@ -157,9 +157,9 @@ def test_adding_again_with_the_same_key_is_answered_as_before(
     ],
 )
 def test_object_that_is_none_is_not_added(
-    program: Programs, world: World, body: dict[str, Any], says: str
+    program: Programs, harness: Harness, body: dict[str, Any], says: str
 ) -> None:
-    path = f"/connections/{world.connection.code}/objects"
+    path = f"/connections/{harness.connection.code}/objects"
     operator = program("run")
 
     answers = [operator.call("POST", path, body, idempotency_key="k") for _ in range(2)]
@@ -170,12 +170,12 @@ def test_object_that_is_none_is_not_added(
     assert CustomObject.objects.count() == 0
 
 
-def test_sync_reads_every_object(program: Programs, world: World) -> None:
-    world.sandbox.make_object("gadget", fields=GADGET)
-    make_object(world.connection, "old")
+def test_sync_reads_every_object(program: Programs, harness: Harness) -> None:
+    harness.sandbox.make_object("gadget", fields=GADGET)
+    make_object(harness.connection, "old")
 
     answer = program("run").call(
-        "POST", f"/connections/{world.connection.code}/objects/sync"
+        "POST", f"/connections/{harness.connection.code}/objects/sync"
     )
 
     told = {
@@ -198,21 +198,23 @@ def test_sync_that_fails_says_why(program: Programs) -> None:
 
 
 def test_zendesk_that_is_asked_too_often_may_be_asked_later(
-    program: Programs, world: World
+    program: Programs, harness: Harness
 ) -> None:
-    world.sandbox.faults(rate_429=1)
+    harness.sandbox.faults(rate_429=1)
 
     answer = program("run").call(
-        "POST", f"/connections/{world.connection.code}/objects/sync"
+        "POST", f"/connections/{harness.connection.code}/objects/sync"
     )
 
     assert (answer.status_code, answer.json()["code"]) == (503, "zendesk_limited")
     assert int(answer["Retry-After"]) > 0
 
 
-def test_object_is_read_again_by_whom_may_run(program: Programs, world: World) -> None:
-    thing = world.object()
-    world.sandbox.add_records(
+def test_object_is_read_again_by_whom_may_run(
+    program: Programs, harness: Harness
+) -> None:
+    thing = harness.object()
+    harness.sandbox.add_records(
         "gadget", [{"name": "One", "custom_object_fields": {"serial": "AB-000001"}}]
     )
     path = f"/connections/{thing.connection.code}/objects/gadget"
@@ -226,9 +228,9 @@ def test_object_is_read_again_by_whom_may_run(program: Programs, world: World) -
 
 
 def test_object_that_zendesk_lost_is_told_as_gone(
-    program: Programs, world: World
+    program: Programs, harness: Harness
 ) -> None:
-    thing = make_object(world.connection, "lost")
+    thing = make_object(harness.connection, "lost")
     path = f"/connections/{thing.connection.code}/objects/lost"
 
     answer = program("run").call("GET", f"{path}?refresh=true")

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 
 from jobsui.connections.models import CustomObject
-from jobsui.connections.requests import ACTIONS, MOST_BODY
+from jobsui.connections.test_request import ACTIONS, MOST_BODY
 from tests.api.conftest import Program, Programs
 from tests.factories import make_connection, make_object
+from tests.harness import Harness
 from tests.web import stages
-from tests.world import World
 
 pytestmark = pytest.mark.django_db
 
@@ -54,14 +54,14 @@ def test_sample_is_prepared_for_every_action(program: Programs, action: str) -> 
     assert answer.json()["request"]["body"]["job"]["action"] == action
 
 
-def test_request_is_sent_once(program: Programs, world: World) -> None:
-    thing = world.object()
+def test_request_is_sent_once(program: Programs, harness: Harness) -> None:
+    thing = harness.object()
 
     sent = ask(program("run"), thing, body=BODY, send=True, idempotency_key="k")
     again = ask(program("run"), thing, body=BODY, send=True, idempotency_key="k")
 
     answer = sent.json()["answer"]
-    assert (answer["status"], answer["error"], len(world.sandbox.jobs())) == (
+    assert (answer["status"], answer["error"], len(harness.sandbox.jobs())) == (
         201,
         "",
         1,
@@ -69,7 +69,7 @@ def test_request_is_sent_once(program: Programs, world: World) -> None:
     assert (
         answer["status_id"]
         == json.loads(answer["body"])["job_status"]["id"]
-        == world.sandbox.jobs()[0]["id"]
+        == harness.sandbox.jobs()[0]["id"]
     )
     assert again.json() == sent.json()
 
@@ -91,10 +91,10 @@ def test_host_that_cannot_be_reached_is_told(program: Programs) -> None:
     assert answer["error"].startswith("The host refused the connection.")
 
 
-def test_sending_needs_the_scope_run(program: Programs, world: World) -> None:
-    answer = ask(program("read"), world.object(), body=BODY, send=True)
+def test_sending_needs_the_scope_run(program: Programs, harness: Harness) -> None:
+    answer = ask(program("read"), harness.object(), body=BODY, send=True)
 
-    assert (answer.status_code, answer.json()["code"], world.sandbox.jobs()) == (
+    assert (answer.status_code, answer.json()["code"], harness.sandbox.jobs()) == (
         403,
         "scope_missing",
         [],

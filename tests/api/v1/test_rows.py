@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobsui.jobs.engine import outcomes
 from jobsui.jobs.models import Job
+from jobsui.jobs.reports import row_results
 from tests.api.conftest import Program, Programs
 from tests.web import stages
 
@@ -71,7 +71,7 @@ def test_rows_are_told_in_the_order_of_the_file(program: Programs) -> None:
 def test_pages_of_rows_hold_each_row_once(
     program: Programs, monkeypatch: pytest.MonkeyPatch, most_batches: int
 ) -> None:
-    monkeypatch.setattr(outcomes, "MOST_BATCHES", most_batches)
+    monkeypatch.setattr(row_results, "MOST_BATCHES", most_batches)
     job = mixed()
 
     told = pages(program("read"), f"/jobs/{job.code}/rows?limit=40")
@@ -79,7 +79,7 @@ def test_pages_of_rows_hold_each_row_once(
     rows = [row for page in told for row in page]
     assert [row["row"] for row in rows] == list(range(2, 352))
     assert [row["outcome"] for row in rows] == [
-        row.outcome for row in outcomes.outcome_rows(job)
+        row.outcome for row in row_results.outcome_rows(job)
     ]
 
 
@@ -102,7 +102,7 @@ def test_rows_of_one_outcome(
     outcome: str,
     rows: list[int],
 ) -> None:
-    monkeypatch.setattr(outcomes, "MOST_BATCHES", most_batches)
+    monkeypatch.setattr(row_results, "MOST_BATCHES", most_batches)
     job = mixed()
 
     told = pages(program("read"), f"/jobs/{job.code}/rows?limit=200&outcome={outcome}")
@@ -162,7 +162,7 @@ def test_results_are_the_file_with_its_outcomes(program: Programs) -> None:
     )
     assert (whole["Content-Type"], content) == (
         "text/csv; charset=utf-8",
-        b"".join(outcomes.results_csv(job)),
+        b"".join(row_results.results_csv(job)),
     )
     assert [(row["external_id"], row["_row"], row["_error"]) for row in rows] == [
         ("g-1", "2", "Because."),

@@ -5,7 +5,7 @@ from django.core.management.base import CommandParser
 
 from jobsui.access import tokens
 from jobsui.access.models import Scope
-from jobsui.ops import named
+from jobsui.ops import lookup
 from jobsui.ops.terminal import Exit, TerminalCommand, could_not
 
 LONGEST_NAME = 80
@@ -40,9 +40,9 @@ class Command(TerminalCommand):
         )
 
     def act(self, options: dict[str, Any]) -> Exit:
-        owner, name = named.user(options["username"]), options["name"].strip()
+        owner, name = lookup.user(options["username"]), options["name"].strip()
         connection = (
-            named.connection(options["connection"]) if options["connection"] else None
+            lookup.connection(options["connection"]) if options["connection"] else None
         )
         if not 0 < len(name) <= LONGEST_NAME:
             raise could_not(

@@ -8,10 +8,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobsui.connections import credentials, objects
 from jobsui.connections.models import Connection, CustomObject, SignIn
-from jobsui.jobs.engine import checking, control, intake, mapping, reporting
-from jobsui.jobs.engine.options import Options
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, FileState, JobState
+from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
+from jobsui.jobs.preparation import checker, uploads
+from jobsui.jobs.reports import job_progress
 from jobsui.ops.sample import sample_csv
 
 NAME = "Sandbox"
@@ -47,19 +50,21 @@ class Command(BaseCommand):
     def _launch(self, connection: Connection) -> Job:
         """The way a person goes, through the same functions."""
         operator = User.objects.get(username="operator")
-        file = intake.receive([sample_csv()], "assets.csv", by=operator)
+        file = uploads.receive([sample_csv()], "assets.csv", by=operator)
         _wait(lambda: not _is(file, "state", FileState.READING))
-        job = control.draft(
+        job = actions.draft(
             connection, "asset", Action.UPSERT_BY_EXTERNAL_ID, file, by=operator
         )
         schema = CustomObject.objects.get(connection=connection, key="asset").schema
-        offered = mapping.targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
-        found = mapping.suggest(file.columns, offered) | {"Asset no": "external_id"}
-        control.set_mapping(job, found, Options())
-        checking.start(job, by=operator)
+        offered = field_targets.targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
+        found = field_targets.suggest(file.columns, offered) | {
+            "Asset no": "external_id"
+        }
+        actions.set_mapping(job, found, Options())
+        checker.start(job, by=operator)
         _wait(lambda: not _is(job, "state", JobState.CHECKING))
-        control.set_invalid(job, "skip")
-        control.launch(job, by=operator)
+        actions.set_invalid(job, "skip")
+        actions.launch(job, by=operator)
         return job
 
     def _follow(self, job: Job) -> None:
@@ -68,7 +73,7 @@ class Command(BaseCommand):
         while not job.is_over:
             time.sleep(0.5)
             job.refresh_from_db()
-            percent = reporting.progress(job).percent
+            percent = job_progress.progress(job).percent
             if sys.stdout.isatty():
                 self.stdout.write(
                     f"\r  {percent:3} %  {job.settled:,} of {job.rows:,} rows",

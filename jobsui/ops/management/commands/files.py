@@ -2,11 +2,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from jobsui.jobs.engine import outcomes, reporting
 from jobsui.jobs.models import Cause, Job
-from jobsui.ops import preparing, telling
+from jobsui.jobs.reports import job_progress, row_results
+from jobsui.ops import file_check, output
 from jobsui.ops.terminal import Exit, TerminalCommand
-from jobsui.words import counted
+from jobsui.text import counted
 
 
 class Command(TerminalCommand):
@@ -18,13 +18,13 @@ class Command(TerminalCommand):
             "check",
             help="check every row; exit status 0: no problems, 1: some, 2: could not be checked",
         )
-        preparing.add_arguments(check)
+        file_check.add_arguments(check)
         check.add_argument(
             "--json", action="store_true", help="a line of JSON for each problem"
         )
 
     def act(self, options: dict[str, Any]) -> Exit:
-        with preparing.checked(self, options) as job:
+        with file_check.checked(self, options) as job:
             if options["json"]:
                 self._put_every_problem(job)
             else:
@@ -32,7 +32,7 @@ class Command(TerminalCommand):
             return Exit.SOME_DID_NOT if job.rows_invalid else Exit.ALL_SUCCEEDED
 
     def _put_every_problem(self, job: Job) -> None:
-        for p in outcomes.problems(job):
+        for p in row_results.problems(job):
             self.put_json(
                 {
                     "row": p.row,
@@ -40,7 +40,7 @@ class Command(TerminalCommand):
                     "value": p.value,
                     "code": p.code,
                     "message": p.message,
-                    "cure": p.cure,
+                    "fix": p.fix,
                 }
             )
 
@@ -48,5 +48,5 @@ class Command(TerminalCommand):
         self.put(
             f"{counted(job.rows, 'row')}, {counted(job.rows_invalid, 'row')} with problems."
         )
-        for line in telling.causes(reporting.causes(job, Cause.Phase.CHECK)):
+        for line in output.causes(job_progress.causes(job, Cause.Phase.CHECK)):
             self.put(line)

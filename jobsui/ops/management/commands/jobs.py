@@ -4,11 +4,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from jobsui.jobs.engine import control, outcomes, reporting
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.models.job import JobQuerySet
-from jobsui.ops import following, named, telling
+from jobsui.jobs.reports import job_progress, row_results
+from jobsui.ops import lookup, output, wait
 from jobsui.ops.terminal import Exit, TerminalCommand, could_not
 
 HEADER = (
@@ -90,12 +91,12 @@ class Command(TerminalCommand):
     def act(self, options: dict[str, Any]) -> Exit:
         if options["verb"] == "list":
             return self._list(options)
-        job = named.job(options["code"])
+        job = lookup.job(options["code"])
         match options["verb"]:
             case "show":
                 return self._show(job, as_json=options["json"])
             case "wait":
-                return following.wait(self, job, as_json=options["json"])
+                return wait.wait(self, job, as_json=options["json"])
             case "cancel":
                 return self._cancel(job)
         return self._results(job, options)
@@ -104,7 +105,7 @@ class Command(TerminalCommand):
         found = _narrowed(options)[: options["limit"]]
         if options["json"]:
             for job in found:
-                self.put_json(telling.facts(job))
+                self.put_json(output.facts(job))
         elif found:
             self.put_table(HEADER, map(_cells, found))
         else:
@@ -112,32 +113,32 @@ class Command(TerminalCommand):
         return Exit.ALL_SUCCEEDED
 
     def _show(self, job: Job, *, as_json: bool) -> Exit:
-        found = reporting.causes(
+        found = job_progress.causes(
             job, Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
         )
         if as_json:
             self.put_json(
-                telling.facts(job)
-                | {"errors": [telling.cause_facts(cause) for cause in found]}
+                output.facts(job)
+                | {"errors": [output.cause_facts(cause) for cause in found]}
             )
         else:
-            for name, value in telling.summary(job):
+            for name, value in output.summary(job):
                 self.put(f"{name:<10}{value}")
-            for line in telling.causes(found):
+            for line in output.causes(found):
                 self.put(line)
         return Exit.ALL_SUCCEEDED
 
     def _cancel(self, job: Job) -> Exit:
         if job.is_draft:
             raise could_not(
-                f"This job is a draft, never launched. Throw it away on its page: {telling.page(job)}"
+                f"This job is a draft, never launched. Throw it away on its page: {output.page(job)}"
             )
-        control.cancel(job, by=None)
+        actions.cancel(job, by=None)
         self.tell("Cancelling. Records already sent stay in Zendesk.")
         return Exit.ALL_SUCCEEDED
 
     def _results(self, job: Job, options: dict[str, Any]) -> Exit:
-        for piece in outcomes.results_csv(
+        for piece in row_results.results_csv(
             job, outcome=options["outcome"], raw=options["raw"]
         ):
             self.put_bytes(piece)
@@ -147,9 +148,9 @@ class Command(TerminalCommand):
 def _narrowed(options: dict[str, Any]) -> JobQuerySet:
     """The launched jobs, or those of one state, drafts among them."""
     state, key, action = options["state"], options["object"], options["action"]
-    jobs = named.jobs().filter(state=state) if state else named.jobs().launched()
+    jobs = lookup.jobs().filter(state=state) if state else lookup.jobs().launched()
     if options["connection"]:
-        jobs = jobs.filter(connection=named.connection(options["connection"]))
+        jobs = jobs.filter(connection=lookup.connection(options["connection"]))
     if key:
         jobs = jobs.filter(object_key=key)
     return jobs.filter(action=action) if action else jobs
@@ -158,7 +159,7 @@ def _narrowed(options: dict[str, Any]) -> JobQuerySet:
 def _cells(job: Job) -> tuple[str | int, ...]:
     created = f"{timezone.localtime(job.created_at):%Y-%m-%d %H:%M}"
     return (
-        telling.short(job),
+        output.short(job),
         created,
         job.state,
         job.action,

@@ -4,13 +4,14 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from jobsui.jobs import queueing
-from jobsui.jobs.engine import control, reporting
-from jobsui.jobs.engine.options import Rules
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Weight
+from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import Cause, Job
-from jobsui.ops import following, named, preparing, telling
+from jobsui.jobs.reports import job_progress
+from jobsui.ops import file_check, lookup, output, wait
 from jobsui.ops.terminal import Exit, TerminalCommand, could_not
-from jobsui.words import counted
+from jobsui.text import counted
 
 
 class Command(TerminalCommand):
@@ -21,7 +22,7 @@ class Command(TerminalCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        preparing.add_arguments(parser)
+        file_check.add_arguments(parser)
         parser.add_argument(
             "--invalid",
             choices=["stop", "skip"],
@@ -35,7 +36,7 @@ class Command(TerminalCommand):
             help="the job's share of the account beside other jobs; normal if not said",
         )
         parser.add_argument(
-            "--canary",
+            "--hold-after-first-batch",
             action="store_true",
             help="only the first batch, until somebody resumes the job on its page",
         )
@@ -50,8 +51,8 @@ class Command(TerminalCommand):
         )
 
     def act(self, options: dict[str, Any]) -> Exit:
-        by = named.user(options["user"]) if options["user"] else None
-        with preparing.checked(
+        by = lookup.user(options["user"]) if options["user"] else None
+        with file_check.checked(
             self, options, by=by, invalid=options["invalid"]
         ) as draft:
             self._put_problems(draft, as_json=options["json"])
@@ -61,26 +62,31 @@ class Command(TerminalCommand):
                     f"{bad} with problems, so nothing was sent. Mend the file, or add --invalid skip."
                 )
             rules = replace(Rules.of(draft), weight=Weight[options["weight"].upper()])
-            control.launch(draft, by=by, canary=options["canary"], rules=rules)
-        job = named.job(str(draft.code))
+            actions.launch(
+                draft,
+                by=by,
+                hold_after_first_batch=options["hold_after_first_batch"],
+                rules=rules,
+            )
+        job = lookup.job(str(draft.code))
         if not queueing.answers():
             self.tell(
                 "The queue does not answer. The job begins once Jobs UI runs: manage.py up."
             )
         if options["wait"]:
-            self.tell(f"Launched {telling.short(job)}, {telling.page(job)}")
-            return following.wait(self, job, as_json=options["json"])
+            self.tell(f"Launched {output.short(job)}, {output.page(job)}")
+            return wait.wait(self, job, as_json=options["json"])
         if options["json"]:
-            self.put_json(telling.facts(job))
+            self.put_json(output.facts(job))
         else:
-            self.put(f"{job.code} {telling.page(job)}")
+            self.put(f"{job.code} {output.page(job)}")
         return Exit.ALL_SUCCEEDED
 
     def _put_problems(self, job: Job, *, as_json: bool) -> None:
-        found = reporting.causes(job, Cause.Phase.CHECK)
+        found = job_progress.causes(job, Cause.Phase.CHECK)
         if as_json:
             for cause in found:
-                self.put_json(telling.cause_facts(cause))
+                self.put_json(output.cause_facts(cause))
         else:
-            for line in telling.causes(found):
+            for line in output.causes(found):
                 self.tell(line)

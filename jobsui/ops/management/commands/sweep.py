@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
-from jobsui.jobs.engine import sweeping
+from jobsui.jobs.control import sweep
 
 logger = logging.getLogger(__name__)
 SECONDS = 15
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         while not stopping.is_set():
             try:
                 close_old_connections()
-                sweeping.sweep()
+                sweep.sweep()
             except DatabaseError as error:
                 logger.warning(
                     "The database cannot be reached, the next sweep tries again: %s",

@@ -100,12 +100,12 @@ class Command(BaseCommand):
     ) -> None:
         if valkey.is_embedded():
             supervisor.start(
-                Part("valkey", valkey.command(), base=True, patience=BASE_PATIENCE)
+                Part("valkey", valkey.command(), base=True, timeout=BASE_PATIENCE)
             )
         if sandbox_port is not None:
             supervisor.start(
                 Part(
-                    "sandbox", _sandbox(sandbox_port), base=True, patience=BASE_PATIENCE
+                    "sandbox", _sandbox(sandbox_port), base=True, timeout=BASE_PATIENCE
                 )
             )
         supervisor.watch(
@@ -113,7 +113,7 @@ class Command(BaseCommand):
         )
         supervisor.start(Part("web", _web(host, port)))
         supervisor.start(
-            Part("worker-drive", _manage("work", "drive"), patience=DRIVER_PATIENCE)
+            Part("worker-drive", _manage("work", "drive"), timeout=DRIVER_PATIENCE)
         )
         for number in range(1, workers + 1):
             supervisor.start(Part(f"worker-{number}", _manage("work", "work")))

@@ -1,0 +1,1 @@
+"""What people, programs and the sweep ask of a job."""

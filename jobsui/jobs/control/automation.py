@@ -1,0 +1,106 @@
+"""Drafts that go on by themselves, for programs: once the file is read, columns named
+like fields map themselves, the rows are checked, and the job is launched if that is
+what it aims at. Where a person has to decide, it stays a draft that says why."""
+
+from jobsui.jobs import leases
+from jobsui.jobs.control import actions
+from jobsui.jobs.enums import UNLAUNCHED, Action, FileState, JobState
+from jobsui.jobs.errors import (
+    ChangedSinceCheck,
+    MappingRefused,
+    NotPossibleNow,
+    UnreachableNow,
+    UploadRefused,
+)
+from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping.options import Options, Rules
+from jobsui.jobs.models import Job
+from jobsui.jobs.preparation import checker
+from jobsui.jobs.queueing import enqueue
+
+
+def aim(
+    job: Job,
+    state: JobState,
+    *,
+    hold_after_first_batch: bool | None = None,
+    rules: Rules | None = None,
+) -> None:
+    """Let a draft go on by itself until it is READY, or QUEUED: launched, with `canary`
+    its first batch alone, to run by `rules` (None: as both stand on it). Raises
+    NotPossibleNow once it is launched."""
+    fields = (rules or Rules.of(job)).columns | {
+        "hold_after_first_batch": job.hold_after_first_batch
+        if hold_after_first_batch is None
+        else hold_after_first_batch
+    }
+    if not Job.objects.change(
+        job, expected=UNLAUNCHED, auto_target=state, reason="", **fields
+    ):
+        raise NotPossibleNow("This job was launched already.")
+    enqueue("advance_job", job.pk)
+
+
+def require_way(job: Job) -> None:
+    """Raise UploadRefused or MappingRefused where it is plain already that a draft
+    would get nowhere by itself."""
+    if job.file.state == FileState.REJECTED:
+        raise UploadRefused(f"{job.file.name} cannot be read. {job.file.error}")
+    if job.file.state == FileState.READY:
+        _map(job)
+        checker.require_mapping(job)
+
+
+def advance(job: Job) -> None:
+    """Take the next step that can be taken now. Whoever ends a reading or a check rings
+    for it."""
+    with leases.held(f"advance:{job.pk}") as lease:
+        job.refresh_from_db()
+        if lease is None or not job.auto_target or not job.is_draft:
+            return
+        try:
+            _advance(job)
+        except UnreachableNow as refusal:  # The sweep rings again.
+            Job.objects.change(job, expected=UNLAUNCHED, reason=str(refusal))
+        except (MappingRefused, NotPossibleNow) as refusal:
+            Job.objects.change(
+                job, expected=UNLAUNCHED, auto_target="", reason=str(refusal)
+            )
+
+
+def _advance(job: Job) -> None:
+    if job.file.state == FileState.REJECTED:
+        raise NotPossibleNow(job.file.error)
+    if job.file.state == FileState.READING:
+        return
+    if job.state == JobState.DRAFT:
+        _check(job)
+    elif job.state == JobState.READY and job.auto_target == JobState.READY:
+        Job.objects.change(job, expected=(JobState.READY,), auto_target="")
+    elif job.state == JobState.READY:
+        _launch(job)
+
+
+def _check(job: Job) -> None:
+    _map(job)
+    checker.start(job, by=job.created_by)
+
+
+def _map(job: Job) -> None:
+    """Where no columns were chosen, those named like fields."""
+    if not job.mapping and not job.file.is_raw_items:
+        offered = field_targets.targets(checker.schema_of(job), Action(job.action))
+        actions.set_mapping(
+            job,
+            field_targets.suggest(job.file.columns, offered),
+            Options.from_json(job.options),
+        )
+
+
+def _launch(job: Job) -> None:
+    try:
+        actions.launch(
+            job, by=job.created_by, hold_after_first_batch=job.hold_after_first_batch
+        )
+    except ChangedSinceCheck:  # A draft again, to be checked as it is now.
+        _check(job)

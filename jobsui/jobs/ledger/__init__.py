@@ -1,0 +1,1 @@
+"""What a job and its rows are: states, results, counts, causes."""

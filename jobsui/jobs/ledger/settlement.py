@@ -1,0 +1,371 @@
+"""Writing down what became of batches and their rows. All of it happens inside the
+caller's transaction, so a batch, its rows and the job's counters change together or not
+at all."""
+
+import hashlib
+import json
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Max
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from jobsui.jobs.enums import SENDABLE, UNSETTLED, BatchState, JobState, Outcome
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, JobEvent, RowError
+from jobsui.jobs.models.batch import End, pack
+from jobsui.jobs.sql import add_up, by_id, update_rows
+
+SAMPLES = 20
+PACE_SECONDS, PACE_SAMPLES = 5, 60
+APPROVAL = "The first batch is through. Look at what became of its rows, then let the job go on or cancel it."
+
+
+def end(outcome: Outcome, record_id: str = "", code: str = "", error: str = "") -> End:
+    return [outcome.value, record_id, code, error]
+
+
+class Ledger:
+    """The changes one transaction makes to job counters and causes, added up and
+    written once a job."""
+
+    def __init__(self) -> None:
+        self._counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self._touched: set[int] = set()
+
+    def add(self, job_id: int, outcome: str, number: int = 1) -> None:
+        self._counts[job_id][outcome] += number
+        self._touched.add(job_id)
+
+    def touch(self, job_id: int) -> None:
+        """The job's page has something new to show."""
+        self._touched.add(job_id)
+
+    def include(self, other: "Ledger") -> None:
+        """Add what another has."""
+        for job_id, counts in other._counts.items():
+            self._counts[job_id].update(counts)
+        self._touched |= other._touched
+
+    def write(self) -> None:
+        """One UPDATE a job; counters go up by what was added, whatever others add at
+        the same time."""
+        for job_id in sorted(self._touched):
+            add_up(job_id, self._counts[job_id])
+        self._counts.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How items of a batch ended, by their place in it, and the job status that told
+    so."""
+
+    batch: Batch
+    """As read in this transaction."""
+    ends: Mapping[int, End]
+    reply: Mapping[str, Any] | None = None
+
+
+def settle(batch: Batch, ends: Mapping[int, End], ledger: Ledger) -> bool:
+    """`settle_all` of one batch: whether it is done with that."""
+    settle_all([Ending(batch, ends)], ledger)
+    return batch.state not in UNSETTLED
+
+
+def settle_all(endings: Sequence[Ending], ledger: Ledger) -> None:
+    """Give items their ends, and batches whose items all have one their final state.
+    What already had an end keeps it, and a batch that is over stays as it is, so that
+    doing it twice changes nothing."""
+    endings = [each for each in endings if each.batch.state in UNSETTLED]
+    # The blob of a batch in which nothing has an end yet, and nothing fails now, tells
+    # nothing we need.
+    blobs = by_id(
+        BatchBlob,
+        [each.batch.pk for each in endings if _has_ends(each.batch) or _bad(each.ends)],
+    )
+    told, told_with_reply, errors = [], [], []
+    for ending in endings:
+        batch, blob = ending.batch, blobs.get(ending.batch.pk)
+        known: list[End | None] = blob.ends if blob else [None] * batch.size
+        fresh = {
+            place: entry
+            for place, entry in ending.ends.items()
+            if known[place : place + 1] == [None]
+        }
+        for place, entry in fresh.items():
+            known[place] = entry
+            ledger.add(batch.job_id, entry[0])
+        if ending.reply is None:
+            told.append((batch.pk, _packed(known)))
+        else:
+            told_with_reply.append((batch.pk, _packed(known), _packed(ending.reply)))
+        if blob:
+            errors += [
+                _row_error(batch, blob.row_numbers[place], entry)
+                for place, entry in _bad(fresh).items()
+            ]
+        _close_if_over(batch, known, ledger)
+    update_rows(BatchBlob, ("outcomes",), told)
+    update_rows(BatchBlob, ("outcomes", "reply"), told_with_reply)
+    update_rows(
+        Batch,
+        SETTLES,
+        [[e.batch.pk, *(getattr(e.batch, name) for name in SETTLES)] for e in endings],
+    )
+    record_errors(errors)
+
+
+SETTLES = ("state", "done_at", "reconcile_at", "succeeded", "failed", "uncertain")
+"""What settling changes of a batch."""
+
+
+def give_up(batch: Batch, places: Iterable[int], reason: str, ledger: Ledger) -> bool:
+    """Nothing established what became of the open ones of these items: they are
+    uncertain, and a person decides. True when the whole batch is done with that."""
+    uncertain = end(Outcome.UNCERTAIN, code="Uncertain", error=reason)
+    return settle(batch, dict.fromkeys(places, uncertain), ledger)
+
+
+def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
+    """Take `uncertain` back from a batch's items, so that they are looked at or sent
+    again."""
+    blob = BatchBlob.objects.get(pk=batch.pk)
+    ends = blob.ends
+    open_again = [
+        i
+        for i, entry in enumerate(ends)
+        if entry is not None and entry[0] == Outcome.UNCERTAIN
+    ]
+    for index in open_again:
+        ends[index] = None
+    blob.set_ends(ends)
+    blob.save(update_fields=["outcomes"])
+    ledger.add(batch.job_id, Outcome.UNCERTAIN.value, -len(open_again))
+    ledger.add(batch.job_id, "batches_done", -1)
+    _forget_errors(batch)
+    _tally_up(batch, ends)
+    batch.state, batch.done_at, batch.reconcile_at, batch.reconcile_count = (
+        state,
+        None,
+        timezone.now(),
+        0,
+    )
+    batch.save(update_fields=[*SETTLES, "reconcile_count"])
+
+
+Words = tuple[str, str]
+"""What a cause says: message and cure."""
+
+
+def record_errors(errors: Iterable[tuple[RowError, Words, str]]) -> None:
+    """Store rows that did not succeed, each with the words and the signature of its
+    cause, and count the causes."""
+    by_cause: defaultdict[tuple[int, str], list[tuple[RowError, Words]]] = defaultdict(
+        list
+    )
+    for error, words, signature in errors:
+        by_cause[error.job_id, signature].append((error, words))
+    for (job_id, signature), entries in by_cause.items():
+        cause = _cause(job_id, signature, *entries[0])
+        for error, _ in entries:
+            error.cause = cause
+        rows = (cause.sample_rows + [error.row for error, _ in entries])[:SAMPLES]
+        values = list(
+            dict.fromkeys(
+                cause.sample_values
+                + [error.value for error, _ in entries if error.value]
+            )
+        )[:5]
+        Cause.objects.filter(pk=cause.pk).update(
+            count=F("count") + len(entries), sample_rows=rows, sample_values=values
+        )
+    RowError.objects.bulk_create(
+        [error for entries in by_cause.values() for error, _ in entries], batch_size=500
+    )
+
+
+def signature(code: str, column: str, message: str) -> str:
+    """The same for two messages that differ only in numbers, ids and quoted values."""
+    plain = re.sub(r"'[^']*'|\"[^\"]*\"|\b[0-9A-HJKMNP-TV-Z]{26}\b|\d+", "…", message)
+    return hashlib.sha256("\x00".join((code, column, plain)).encode()).hexdigest()
+
+
+def finish_if_over(job_id: int) -> None:
+    """Move a job on when nothing of it is left to do in its present state: paused once
+    nothing is in flight, over once every row has its end. Whoever settled its last
+    batch, or planned its last row, calls this."""
+    with transaction.atomic():
+        # Locked before its batches are looked at: counters read here cannot grow old
+        # before they are used.
+        job = Job.objects.select_for_update().get(pk=job_id)
+        if job.state == JobState.CANCELLING:
+            _cancel_planned(job)
+            job.refresh_from_db()
+        unsettled = Batch.objects.filter(job=job).unsettled()
+        if job.planned_at is not None and not unsettled.exists():
+            _end(job)
+        elif (
+            job.state == JobState.PAUSING
+            and not unsettled.exclude(state=BatchState.PLANNED).exists()
+        ):
+            _become(job, JobState.PAUSED, "Paused. Nothing is in flight.")
+        elif (
+            job.state in SENDABLE
+            and job.hold_after_first_batch
+            and _is_first_batch_over(job)
+        ):
+            _become(
+                job,
+                JobState.PAUSED,
+                "Paused after the first batch, for a person to look.",
+                reason=APPROVAL,
+            )
+
+
+def _end(job: Job) -> None:
+    if job.state == JobState.CANCELLING:
+        # A reason is there only when the planner could not go on; a person's cancel has
+        # none.
+        state, event = (
+            (JobState.FAILED, "Failed.")
+            if job.reason
+            else (JobState.CANCELLED, "Cancelled.")
+        )
+        _become(
+            job, state, event, cancelled=F("cancelled") + job.pending, reason=job.reason
+        )
+    elif job.state in {*SENDABLE, JobState.PAUSING}:
+        over = JobState.NEEDS_DECISION if job.uncertain else JobState.COMPLETED
+        _become(
+            job,
+            over,
+            "Completed."
+            if not job.uncertain
+            else f"{job.uncertain} rows are uncertain: please decide.",
+        )
+
+
+def _is_first_batch_over(job: Job) -> bool:
+    first = Batch.objects.filter(job=job, seq=1).first()
+    return first is not None and first.state not in UNSETTLED
+
+
+def _become(job: Job, state: JobState, event: str, **fields: Any) -> None:
+    if state is not JobState.PAUSED:
+        fields = {"finished_at": Now(), "reason": ""} | fields
+    if Job.objects.change(job, expected=(job.state,), state=state, **fields):
+        JobEvent.objects.create(job=job, text=event)
+
+
+def _cancel_planned(job: Job) -> None:
+    """Batches never sent are cancelled; items of theirs that already have an end keep
+    it. What was to be sent again because it may not have arrived is uncertain: nobody
+    can say that it was never sent."""
+    planned = Batch.objects.filter(job=job, state=BatchState.PLANNED)
+    ledger = Ledger()
+    doubtful = planned.filter(attempts__result__in=Attempt.IN_DOUBT).order_by()
+    last_sent = dict(
+        doubtful.annotate(last=Max("attempts__last_item")).values_list("pk", "last")
+    )
+    for pk, batch in by_id(Batch, last_sent).items():
+        sent = range(last_sent[pk] + 1)
+        give_up(
+            batch,
+            sent,
+            "The job was cancelled before it could be established whether this had arrived.",
+            ledger,
+        )
+    ledger.write()
+    planned.update(
+        state=BatchState.CANCELLED,
+        done_at=Now(),
+        cancelled=F("size") - F("succeeded") - F("failed") - F("uncertain"),
+    )
+
+
+def _has_ends(batch: Batch) -> bool:
+    """Whether some of its items may have an end already."""
+    return bool(batch.succeeded or batch.failed or batch.uncertain)
+
+
+def _tally(ends: Iterable[End | None]) -> dict[str, int]:
+    counts = Counter(entry[0] for entry in ends if entry is not None)
+    apart = {
+        "failed": counts.pop(Outcome.FAILED, 0),
+        "uncertain": counts.pop(Outcome.UNCERTAIN, 0),
+    }
+    return {"succeeded": counts.total(), **apart}
+
+
+def _close_if_over(batch: Batch, ends: Sequence[End | None], ledger: Ledger) -> None:
+    _tally_up(batch, ends)
+    if None not in ends:
+        batch.state = BatchState.UNCERTAIN if batch.uncertain else BatchState.DONE
+        batch.done_at, batch.reconcile_at = timezone.now(), None
+        ledger.add(batch.job_id, "batches_done")
+
+
+def _packed(value: Any) -> bytes:
+    return pack(json.dumps(value).encode())
+
+
+def _tally_up(batch: Batch, ends: Iterable[End | None]) -> None:
+    for name, number in _tally(ends).items():
+        setattr(batch, name, number)
+
+
+def _bad(ends: Mapping[int, End]) -> dict[int, End]:
+    return {
+        place: entry
+        for place, entry in ends.items()
+        if entry[0] in {Outcome.FAILED, Outcome.UNCERTAIN}
+    }
+
+
+def _row_error(batch: Batch, row: int, entry: End) -> tuple[RowError, Words, str]:
+    outcome, _, code, message = entry
+    error = RowError(
+        job_id=batch.job_id,
+        batch=batch,
+        row=row,
+        outcome=outcome,
+        code=code[:80],
+        message=message,
+    )
+    return error, (message, ""), signature(code, "", message)
+
+
+def _forget_errors(batch: Batch) -> None:
+    uncertain = RowError.objects.filter(batch=batch, outcome=Outcome.UNCERTAIN)
+    for cause_id, number in Counter(uncertain.values_list("cause", flat=True)).items():
+        Cause.objects.filter(pk=cause_id).update(count=F("count") - number)
+    uncertain.delete()
+    Cause.objects.filter(job=batch.job_id, phase=Cause.Phase.SEND, count=0).delete()
+
+
+def _cause(job_id: int, signature: str, example: RowError, said: Words) -> Cause:
+    words = {
+        "code": example.code,
+        "column": example.column,
+        "message": said[0],
+        "fix": said[1],
+    }
+    return Cause.objects.get_or_create(
+        job_id=job_id, phase=Cause.Phase.SEND, signature=signature, defaults=words
+    )[0]
+
+
+def sample_pace(job: Job) -> None:
+    """Note how far a job is, as just read, unless the last note is recent or nothing
+    has changed since."""
+    now, done = time.time(), job.settled - job.invalid
+    if job.pace and (now - job.pace[-1][0] < PACE_SECONDS or job.pace[-1][1] == done):
+        return
+    if job.pace or done:
+        job.pace = [*job.pace, [now, done]][-PACE_SAMPLES:]
+        Job.objects.filter(pk=job.pk).update(pace=job.pace)

@@ -1,0 +1,1 @@
+"""Which column fills which Zendesk field, and what a row becomes by it."""

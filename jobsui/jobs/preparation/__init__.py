@@ -1,0 +1,1 @@
+"""From an upload to planned batches: read, check, plan."""

@@ -1,0 +1,367 @@
+"""Who is let in, and what comes of bodies that are none."""
+
+import base64
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from jobsui.access import tokens
+from jobsui.access.models import ApiToken, Scope
+from jobsui.api import throttle
+from jobsui.api.models import IdempotencyRecord
+from jobsui.connections.models import Connection
+from tests.api.conftest import Program, Programs
+from tests.factories import make_connection, make_user
+from tests.harness import Harness
+from tests.web.test_access import everything
+
+pytestmark = pytest.mark.django_db
+
+WRONG = "jobsui_abcdefgh_" + "x" * 43
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+ACME = {
+    "name": "Acme",
+    "subdomain": "acme",
+    "auth": {"client_id": "c", "client_secret": "s"},
+}
+
+
+def test_token_lets_in_and_its_use_is_noted(program: Programs) -> None:
+    answer = program("read").call("GET", "/connections")
+
+    assert (answer.status_code, answer.json()) == (200, {"items": [], "next": None})
+    assert (answer["Content-Type"], answer["Cache-Control"]) == (
+        "application/json; charset=utf-8",
+        "no-store, private",
+    )
+    assert ApiToken.objects.get().last_used_at is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["", WRONG, "x", "jobsui_\x00", "jobsui_" + "x" * 5000, "jobsui_é"]
+)
+def test_wrong_token_is_refused_with_what_to_do(db: None, text: str) -> None:
+    answer = Program(text).call("GET", "/connections")
+
+    assert answer.status_code == 401
+    assert (answer["Content-Type"], answer["WWW-Authenticate"]) == (
+        "application/problem+json",
+        'Bearer realm="Jobs UI"',
+    )
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Unauthorized",
+        "status": 401,
+        "code": "not_signed_in",
+        "detail": "Send a valid API token in the header Authorization: Bearer TOKEN. Make one at /tokens/, or by "
+        "manage.py createtoken.",
+    }
+
+
+def test_token_that_has_ended_is_refused(program: Programs, boss: User) -> None:
+    expired, revoked, shut_out = (
+        program("read"),
+        program("read"),
+        Program(tokens.make(make_user("ana"), "Own")[1]),
+    )
+    before = [
+        each.call("GET", "/connections").status_code
+        for each in (expired, revoked, shut_out)
+    ]
+    first, second = ApiToken.objects.filter(user=boss).order_by("pk")
+    ApiToken.objects.filter(pk=first.pk).update(
+        expires_at=timezone.now() - timedelta(seconds=1)
+    )
+    tokens.revoke(second)
+    User.objects.filter(username="ana").update(is_active=False)
+
+    after = [
+        each.call("GET", "/connections").status_code
+        for each in (expired, revoked, shut_out)
+    ]
+
+    assert (before, after) == ([200] * 3, [401] * 3)
+
+
+def test_scope_that_is_missing_is_named(program: Programs) -> None:
+    answer = program("read").call("POST", "/connections", ACME)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+    assert answer.json()["detail"] == (
+        "This needs a token of the scope admin; yours may only read. Make another at /tokens/."
+    )
+
+
+def test_what_a_token_does_not_see_is_as_if_it_were_not_there(
+    program: Programs,
+) -> None:
+    own, other = make_connection(), make_connection(name="Other")
+    bound = program("read", own)
+
+    seen = bound.call("GET", f"/connections/{own.code}")
+    foreign = bound.call("GET", f"/connections/{other.code}")
+    missing = bound.call("GET", f"/connections/{UNKNOWN}")
+
+    assert [answer.status_code for answer in (seen, foreign, missing)] == [
+        200,
+        404,
+        404,
+    ]
+    assert foreign.content == missing.content
+
+
+def test_too_many_wrong_tokens_are_told_to_wait(
+    program: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "WRONG_TOKENS", 3)
+
+    answers = [Program(WRONG).call("GET", "/connections") for _ in range(5)]
+    valid = program("read").call("GET", "/connections")
+
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
+    assert (answers[-1]["Retry-After"], answers[-1].json()["detail"]) == (
+        "60",
+        "Too many wrong tokens. Wait 60 seconds.",
+    )
+    assert valid.status_code == 200
+
+
+def test_address_that_is_none_is_a_problem(program: Programs) -> None:
+    answer = program("read").call("GET", "/nonsense")
+
+    assert (answer.status_code, answer["Content-Type"]) == (
+        404,
+        "application/problem+json",
+    )
+    assert answer.json()["detail"].endswith("All calls are listed at /api/v1/docs.")
+
+
+def test_method_that_is_not_taken_is_a_problem(program: Programs) -> None:
+    answer = program("admin").call("PUT", "/connections")
+
+    assert (answer.status_code, answer["Allow"], answer["Content-Type"]) == (
+        405,
+        "GET, POST",
+        "application/problem+json",
+    )
+    assert answer.json()["detail"] == "This address takes GET, POST."
+
+
+def test_description_is_open_and_its_page_is_for_people(
+    client: Client, boss: User
+) -> None:
+    described, page = client.get("/api/v1/openapi.json"), client.get("/api/v1/docs")
+
+    assert (described.status_code, described.json()["info"]["title"]) == (
+        200,
+        "Jobs UI",
+    )
+    assert (page.status_code, page["Location"]) == (
+        302,
+        "/accounts/login/?next=/api/v1/docs",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ("", 422, "body: field required."),
+        ("{", 400, "The body is not JSON"),
+        (b'{"name": "\xff"}', 400, "The body is not JSON"),
+        ('{"name": NaN}', 400, "NaN is no JSON number"),
+        ('{"share": -Infinity}', 400, "-Infinity is no JSON number"),
+        ('{"share": ' + "9" * 5000 + "}", 400, "The body is not JSON"),
+        (
+            '{"name": ' + "[" * 1000 + "]" * 1000 + "}",
+            400,
+            "The body is nested more than 100 levels deep.",
+        ),
+        ("[" * 200_000, 400, "The body is nested more than 100 levels deep."),
+        ("[]", 422, "body: "),
+        ("null", 422, "body: "),
+        ('"text"', 422, "body: "),
+        (ACME | {"nam": "x"}, 422, "body.nam: extra inputs are not permitted."),
+        (ACME | {"name": 5}, 422, "body.name: input should be a valid string."),
+        (
+            ACME | {"name": "a\x00b"},
+            422,
+            "body.name: holds characters that no database keeps",
+        ),
+        (ACME | {"name": "a\ud800b"}, 422, "body.name: "),
+        (
+            ACME | {"production": "yes"},
+            422,
+            "body.production: input should be a valid boolean.",
+        ),
+        (
+            ACME | {"requests_per_minute": 2**63},
+            422,
+            "body.requests_per_minute: input should be less than or equal",
+        ),
+    ],
+)
+def test_body_that_is_none_is_refused_and_changes_nothing(
+    program: Programs, body: Any, status: int, says: str
+) -> None:
+    administrator = program("admin")
+    administrator.call("GET", "/connections")  # Notes the use of the token.
+    before = everything()
+
+    answer = administrator.call("POST", "/connections", body, idempotency_key="k")
+
+    assert (answer.status_code, answer["Content-Type"]) == (
+        status,
+        "application/problem+json",
+    )
+    assert (says in answer.json()["detail"], answer.json()["detail"]) == (
+        True,
+        answer.json()["detail"],
+    )
+    assert everything() == before
+
+
+def test_huge_body_is_refused_unread(program: Programs, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+
+    answer = program("admin").call("POST", "/connections", ACME | {"name": "x" * 1000})
+
+    assert (answer.status_code, answer["Content-Type"]) == (
+        413,
+        "application/problem+json",
+    )
+    assert (
+        answer.json()["detail"]
+        == "The body is larger than 10 MB. Send rows as a file: POST /api/v1/files."
+    )
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "a\x00b"])
+def test_idempotency_key_that_is_none_is_refused(program: Programs, key: str) -> None:
+    answer = program("admin").call("POST", "/connections", ACME, idempotency_key=key)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_idempotency_key")
+
+
+def test_idempotency_keys_of_two_people_are_two(program: Programs) -> None:
+    other = Program(
+        tokens.make(make_user("chief", admin=True), "Other", scope=Scope.ADMIN)[1]
+    )
+
+    answers = [
+        program("admin").call("POST", "/connections", ACME, idempotency_key="k"),
+        other.call("POST", "/connections", ACME | {"name": "Own"}, idempotency_key="k"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+
+
+def test_no_answer_and_no_log_holds_a_secret(
+    program: Programs,
+    harness: Harness,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    thing, administrator = harness.object(), program("admin")
+    path, named = (
+        f"/connections/{harness.connection.code}",
+        {"connection": "Sandbox", "object": thing.key},
+    )
+    auth = {
+        "method": "api_token",
+        "email": harness.sandbox.email,
+        "token": harness.sandbox.api_token,
+    }
+    twice = {
+        "method": "oauth_client",
+        "client_id": "seen-client",
+        "client_secret": "canary-client-secret",
+    }
+    typed = {
+        "name": "Typed",
+        "base_url": "https://canary-user:canary-word@acme.zendesk.com",
+        "auth": twice,
+    }
+    calls: list[tuple[str, str, Any]] = [
+        ("POST", "/connections", {"name": "Mine", "subdomain": "mine", "auth": twice}),
+        ("POST", "/connections", {"name": "Mine", "subdomain": "mine", "auth": twice}),
+        (
+            "POST",
+            "/connections",
+            {
+                "name": "",
+                "subdomain": "mine",
+                "auth": twice | {"extra": "canary-extra"},
+            },
+        ),
+        (
+            "POST",
+            "/connections",
+            {
+                "name": "Mine",
+                "subdomain": "mine",
+                "auth": twice | {"method": "canary-method"},
+            },
+        ),
+        ("POST", "/connections", '{"auth": {"client_secret": "canary-client-secret" '),
+        ("POST", "/connections", typed),
+        ("PATCH", path, {"auth": auth}),
+        ("PATCH", path, {"subdomain": "other"}),
+        ("GET", path, None),
+        ("GET", "/connections", None),
+        ("POST", f"{path}/test", None),
+        ("POST", f"{path}/objects/sync", None),
+        ("GET", f"{path}/objects", None),
+        ("POST", f"{path}/objects", {"key": "missing"}),
+        ("GET", f"{path}/objects/gadget?refresh=true", None),
+        ("POST", "/requests", named),
+        ("POST", "/requests", named | {"send": True}),
+        ("DELETE", path, None),
+    ]
+
+    answers = [
+        administrator.call(*call, idempotency_key=f"k{n}")
+        for n, call in enumerate(calls)
+    ]
+
+    basic = base64.b64encode(
+        f"{harness.sandbox.email}/token:{harness.sandbox.api_token}".encode()
+    ).decode()
+    secrets = {
+        "hold_after_first_batch",
+        harness.sandbox.api_token,
+        basic,
+        administrator.token,
+    }
+    kept = [str(row) for row in IdempotencyRecord.objects.values_list()]
+    out = "".join(
+        [*(answer.text for answer in answers), *kept, caplog.text, *capfd.readouterr()]
+    )
+    assert [answer.status_code for answer in answers] == [
+        201,
+        422,
+        422,
+        422,
+        400,
+        422,
+        200,
+        422,
+        200,
+        200,
+        200,
+        200,
+        200,
+        422,
+        200,
+        200,
+        200,
+        204,
+    ]
+    assert [secret for secret in secrets if secret in out] == []
+    assert ("seen-client" in out, "/api/v1/connections" in out) == (True, True)
+    assert Connection.objects.get().secret("client_secret") == "canary-client-secret"

@@ -1,0 +1,179 @@
+"""Reads passed on for programs, each in its turn."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.db.models.functions import Now
+
+from jobsui.connections import proxy_reads
+from jobsui.connections.models import Connection, ReadPace
+from jobsui.zendesk.payloads import Answer
+from tests.factories import make_connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def acme(db: None) -> Connection:
+    """Sixty reads a minute, forty of them while jobs are driven; no burst but the usual
+    one."""
+    return make_connection(requests_per_minute=100, share=60)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What was waited for, in seconds, without waiting."""
+    waited: list[float] = []
+    monkeypatch.setattr(proxy_reads.time, "sleep", waited.append)  # type: ignore[attr-defined]
+    return waited
+
+
+@pytest.fixture
+def zendesk(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
+    """What it answers next, "{}" when nothing is said."""
+    answers: list[Answer] = []
+    monkeypatch.setattr(
+        proxy_reads,
+        "_sent",
+        lambda *_: answers.pop() if answers else Answer(200, {}, b"{}", 0.0),
+    )
+    return answers
+
+
+def read(connection: Connection, *, beside_driver: bool = False) -> Answer:
+    return proxy_reads.read(
+        connection, "/api/v2/custom_objects", beside_driver=beside_driver
+    )
+
+
+def test_few_reads_go_at_once_and_others_in_their_turn(
+    acme: Connection, waits: list[float], zendesk: list[Answer]
+) -> None:
+    for _ in range(8):
+        read(acme)
+
+    assert waits == pytest.approx([0, 0, 0, 0, 0, 1, 2, 3], abs=0.5)
+
+
+def test_reads_beside_a_driver_have_what_it_leaves(
+    acme: Connection, waits: list[float], zendesk: list[Answer]
+) -> None:
+    for _ in range(7):
+        read(acme, beside_driver=True)
+
+    assert waits == pytest.approx([0, 0, 0, 0, 0, 1.5, 3], abs=0.5)
+
+
+def test_reads_have_a_tenth_beside_a_driver_that_takes_all(
+    acme: Connection, waits: list[float], zendesk: list[Answer]
+) -> None:
+    acme.share = 100
+    for _ in range(5):
+        read(acme, beside_driver=True)
+
+    with pytest.raises(proxy_reads.Busy) as busy:
+        read(acme, beside_driver=True)
+
+    assert (waits, busy.value.retry_after) == (
+        [0] * 5,
+        1,
+    )  # A turn in six seconds, of which five would be waited for.
+
+
+def test_read_whose_turn_is_far_is_told_to_come_back(
+    acme: Connection, waits: list[float], zendesk: list[Answer]
+) -> None:
+    ReadPace.objects.create(host=acme.host, next_at="2026-01-01T00:00Z")
+    ReadPace.objects.update(next_at=Now() + timedelta(seconds=4 + 5 + 20))
+
+    with pytest.raises(proxy_reads.Busy) as busy:
+        read(acme)
+
+    assert busy.value.retry_after in {19, 20}
+    assert waits == []
+
+
+def test_first_reads_of_an_account_do_not_stand_in_each_others_way(
+    acme: Connection, waits: list[float], zendesk: list[Answer]
+) -> None:
+    """Between our look for a pace to take a turn of and our look at that pace, another
+    read makes it."""
+    reconcile_count: list[str] = []
+
+    def another_read_makes_it(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        done = execute(sql, *rest)
+        if sql.startswith("UPDATE"):
+            reconcile_count.append(sql)
+            if len(reconcile_count) == 1:
+                ReadPace.objects.create(host=acme.host, next_at=proxy_reads.LONG_AGO)
+        return done
+
+    with database.execute_wrapper(another_read_makes_it):
+        answer = read(acme)
+
+    assert (answer.status, waits, len(reconcile_count)) == (200, [0], 2)
+
+
+def test_accounts_do_not_wait_for_each_other(
+    acme: Connection, waits: list[float], zendesk: list[Answer]
+) -> None:
+    for _ in range(8):
+        read(acme)
+
+    read(make_connection(name="Other", host="other.zendesk.com"))
+
+    assert waits[-1] == 0
+
+
+@pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "40"}, 35), ({}, 25)])
+def test_zendesk_that_asks_for_a_rest_gets_it(
+    acme: Connection,
+    waits: list[float],
+    zendesk: list[Answer],
+    headers: dict[str, str],
+    wait: int,
+) -> None:
+    zendesk.append(Answer(429, headers, b"", 0.0))
+
+    answer = read(acme)
+    with pytest.raises(proxy_reads.Busy) as busy:
+        read(acme)
+
+    assert answer.status == 429
+    assert busy.value.retry_after in {wait - 1, wait}
+
+
+def test_process_has_few_reads_under_way_at_once(
+    acme: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_in, over = threading.Barrier(proxy_reads.UNDER_WAY + 1), threading.Event()
+
+    def held(*_: Any) -> Answer:
+        all_in.wait(60)
+        over.wait(60)
+        return Answer(200, {}, b"{}", 0.0)
+
+    def begin() -> None:
+        try:
+            read(acme)
+        finally:
+            database.close()
+
+    monkeypatch.setattr(proxy_reads, "_sent", held)
+    threads = [threading.Thread(target=begin) for _ in range(proxy_reads.UNDER_WAY)]
+    for thread in threads:
+        thread.start()
+    all_in.wait(60)
+
+    with pytest.raises(proxy_reads.Busy) as busy:
+        read(acme)
+    over.set()
+    for thread in threads:
+        thread.join()
+
+    monkeypatch.setattr(proxy_reads, "_sent", lambda *_: Answer(200, {}, b"{}", 0.0))
+    assert (busy.value.retry_after, read(acme).status) == (1, 200)

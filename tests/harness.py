@@ -1,0 +1,172 @@
+"""A connection to a running sandbox, and the way of a job through the engine's own
+functions."""
+
+import csv
+import io
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from jobsui.connections.models import Connection, CustomObject
+from jobsui.jobs.control import actions
+from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Job
+from jobsui.jobs.preparation import checker, planner, uploads
+from jobsui.jobs.reports import row_results
+from tests.conftest import TaskQueue
+from tests.factories import make_connection, make_object
+from tests.sandbox_server import Sandbox
+
+GADGET: list[dict[str, Any]] = [
+    {
+        "key": "serial",
+        "title": "Serial",
+        "type": "regexp",
+        "required": True,
+        "regexp_for_validation": "^[A-Z]{2}-[0-9]{6}$",
+    },
+    {
+        "key": "status",
+        "title": "Status",
+        "type": "dropdown",
+        "custom_field_options": [
+            {"value": "in_use", "name": "In use"},
+            {"value": "retired", "name": "Retired"},
+        ],
+    },
+    {
+        "key": "tags",
+        "title": "Tags",
+        "type": "multiselect",
+        "custom_field_options": [
+            {"value": "wifi", "name": "Wi-Fi"},
+            {"value": "gps", "name": "GPS"},
+        ],
+    },
+    {"key": "price", "title": "Price", "type": "decimal"},
+    {"key": "seats", "title": "Seats", "type": "integer"},
+    {"key": "insured", "title": "Insured", "type": "checkbox", "tag": "insured_gadget"},
+    {"key": "bought", "title": "Bought", "type": "date"},
+    {"key": "notes", "title": "Notes", "type": "textarea"},
+]
+"""Fields of a made-up object with the common types."""
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    rows = list(rows)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def gadgets(count: int, first: int = 1) -> list[dict[str, Any]]:
+    return [
+        {
+            "external_id": f"g-{n}",
+            "name": f"Gadget {n}",
+            "serial": f"AB-{n:06}",
+            "price": f"{n}.5",
+        }
+        for n in range(first, first + count)
+    ]
+
+
+@dataclass
+class Harness:
+    sandbox: Sandbox
+    connection: Connection
+    task_queue: TaskQueue
+
+    def object(self, key: str = "gadget", **name: Any) -> CustomObject:
+        """An object in the sandbox, known to the connection."""
+        self.sandbox.make_object(key, fields=GADGET, name=name)
+        from jobsui.connections import objects  # noqa: PLC0415
+
+        return objects.refresh(make_object(self.connection, key))
+
+    def checked(
+        self,
+        content: bytes | list[dict[str, Any]],
+        action: Action,
+        *,
+        key: str = "gadget",
+        name: str = "rows.csv",
+        **options: Any,
+    ) -> Job:
+        """A job of this file, checked."""
+        body = to_csv(content) if isinstance(content, list) else content
+        file = uploads.receive([body], name, by=None)
+        self.task_queue.answer()
+        file.refresh_from_db()
+        job = actions.draft(self.connection, key, action, file, by=None)
+        offered = field_targets.targets(checker.schema_of(job), action)
+        actions.set_mapping(
+            job, field_targets.suggest(file.columns, offered), Options(**options)
+        )
+        checker.start(job, by=None)
+        self.task_queue.answer()
+        job.refresh_from_db()
+        return job
+
+    def planned(
+        self,
+        content: bytes | list[dict[str, Any]],
+        action: Action = Action.CREATE,
+        **options: Any,
+    ) -> Job:
+        """A launched and planned job that nobody drives yet."""
+        job = self.checked(content, action, **options)
+        actions.launch(job, by=None)
+        self.task_queue.clear()
+        planner.plan(job, stopping=threading.Event())
+        self.task_queue.clear()
+        job.refresh_from_db()
+        return job
+
+    def run(
+        self, content: bytes | list[dict[str, Any]], action: Action, **options: Any
+    ) -> Job:
+        """The whole way, to the end of the job."""
+        job = self.checked(content, action, **options)
+        actions.launch(job, by=None)
+        self.task_queue.answer()
+        job.refresh_from_db()
+        return job
+
+    def results(self, job: Job) -> list[dict[str, str]]:
+        text = b"".join(row_results.results_csv(job, raw=True)).decode("utf-8-sig")
+        return list(csv.DictReader(io.StringIO(text)))
+
+    def records(self, key: str = "gadget") -> dict[str, dict[str, Any]]:
+        """The sandbox's records by external id (or name)."""
+        return {
+            record["external_id"] or record["name"]: record
+            for record in self.sandbox.records(key)
+        }
+
+
+@pytest.fixture
+def harness(transactional_db: None, sandbox: Sandbox, task_queue: TaskQueue) -> Harness:
+    sandbox.settings(api_tokens=True)
+    connection = make_connection(
+        name="Sandbox",
+        host=sandbox.host,
+        email=sandbox.email,
+        requests_per_minute=60_000,
+        max_running_jobs=30,
+    )
+    connection.set_secret("api_token", sandbox.api_token)
+    connection.save()
+    return Harness(sandbox, connection, task_queue)
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,305 @@
+"""Drafts that go on by themselves."""
+
+import json
+from typing import Any
+
+import pytest
+
+from jobsui.jobs.control import actions, automation, sweep
+from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Job
+from jobsui.jobs.preparation import item_uploads, uploads
+from tests.harness import Harness, gadgets, to_csv
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def drafted(
+    harness: Harness,
+    content: bytes,
+    action: Action = Action.UPSERT_BY_EXTERNAL_ID,
+    **options: Any,
+) -> Job:
+    harness.object()
+    file = uploads.receive([content], "rows.csv", by=None)
+    return actions.draft(
+        harness.connection, "gadget", action, file, by=None, options=Options(**options)
+    )
+
+
+def arrived(harness: Harness, job: Job) -> Job:
+    harness.task_queue.answer()
+    job.refresh_from_db()
+    return job
+
+
+def test_draft_that_aims_at_launch_goes_all_the_way(harness: Harness) -> None:
+    job = drafted(harness, to_csv(gadgets(250)))
+
+    automation.aim(job, JobState.QUEUED)
+    goes_on = job.goes_on
+    arrived(harness, job)
+
+    assert (goes_on, job.state, job.auto_target, job.created_or_updated) == (
+        True,
+        JobState.COMPLETED,
+        "",
+        250,
+    )
+    assert len(harness.records()) == 250
+
+
+def test_draft_that_aims_at_ready_waits_there(harness: Harness) -> None:
+    job = drafted(harness, to_csv(gadgets(3)))
+
+    automation.aim(job, JobState.READY)
+    arrived(harness, job)
+
+    assert (job.state, job.auto_target, job.goes_on, job.rows) == (
+        JobState.READY,
+        "",
+        False,
+        3,
+    )
+    assert harness.records() == {}
+
+
+def test_rows_with_problems_stop_it_and_say_so(harness: Harness) -> None:
+    job = drafted(harness, to_csv([*gadgets(2), {**gadgets(1, 3)[0], "price": "dear"}]))
+
+    automation.aim(job, JobState.QUEUED)
+    arrived(harness, job)
+
+    assert (job.state, job.goes_on) == (JobState.READY, False)
+    assert job.reason.startswith("1 row with problems: mend the file")
+
+
+def test_rows_with_problems_are_left_out_when_it_may(harness: Harness) -> None:
+    job = drafted(
+        harness,
+        to_csv([*gadgets(2), {**gadgets(1, 3)[0], "price": "dear"}]),
+        invalid="skip",
+    )
+
+    automation.aim(job, JobState.QUEUED)
+    arrived(harness, job)
+
+    assert (job.state, job.created_or_updated, job.invalid) == (
+        JobState.COMPLETED,
+        2,
+        1,
+    )
+
+
+def test_job_without_one_good_row_ends_with_all_of_them_invalid(
+    harness: Harness,
+) -> None:
+    job = drafted(
+        harness,
+        to_csv([{**row, "price": "dear"} for row in gadgets(150)]),
+        invalid="skip",
+    )
+
+    automation.aim(job, JobState.QUEUED)
+    arrived(harness, job)
+
+    assert (job.state, job.invalid, job.rows) == (JobState.COMPLETED, 150, 150)
+
+
+def test_file_that_cannot_be_read_stops_it(harness: Harness) -> None:
+    job = drafted(harness, b"\x89PNG")
+
+    automation.aim(job, JobState.QUEUED)
+    arrived(harness, job)
+
+    assert (job.state, job.goes_on) == (JobState.DRAFT, False)
+    assert job.reason == "This is a picture. Upload CSV, XLSX, JSON or JSON Lines."
+
+
+def test_mapping_that_cannot_work_stops_it(harness: Harness) -> None:
+    job = drafted(harness, b"colour\nred\n")
+
+    automation.aim(job, JobState.QUEUED)
+    arrived(harness, job)
+
+    assert (job.state, job.goes_on) == (JobState.DRAFT, False)
+    assert "External ID must be filled. Choose its column." in job.reason
+
+
+def test_zendesk_out_of_reach_is_waited_for(harness: Harness) -> None:
+    job = drafted(harness, to_csv(gadgets(3)))
+    automation.aim(job, JobState.READY)
+    arrived(harness, job)
+    harness.sandbox.faults(**{"503": 1.0})
+    automation.aim(job, JobState.QUEUED)
+    arrived(harness, job)
+    waiting = (job.state, job.goes_on, "could not be read again" in job.reason)
+
+    harness.sandbox.faults()
+    sweep.sweep()
+    arrived(harness, job)
+
+    assert waiting == (JobState.READY, True, True)
+    assert (job.state, job.reason, job.created_or_updated) == (
+        JobState.COMPLETED,
+        "",
+        3,
+    )
+
+
+def test_lost_ring_is_rung_again_by_the_sweep(harness: Harness) -> None:
+    job = drafted(harness, to_csv(gadgets(3)))
+    harness.task_queue.answer()
+    automation.aim(job, JobState.QUEUED)
+    harness.task_queue.clear()
+
+    sweep.sweep()
+    arrived(harness, job)
+
+    assert job.state == JobState.COMPLETED
+
+
+def items_job(harness: Harness, items: list[Any], action: Action) -> Job:
+    body = json.dumps({"job": {"items": items, "action": action.value}}).encode()
+    received = item_uploads.receive([body], "API request")
+    job = actions.draft(
+        harness.connection,
+        "gadget",
+        action,
+        received.register(by=None),
+        by=None,
+        options=Options(invalid="skip", generate_external_ids=False),
+    )
+    automation.aim(job, JobState.QUEUED)
+    return arrived(harness, job)
+
+
+def test_items_are_sent_as_they_came(harness: Harness) -> None:
+    harness.object()
+    fields = {
+        "serial": "AB-000001",
+        "price": 1.10,
+        "insured": False,
+        "tags": ["wifi", "gps"],
+        "notes": "ä\u0001\n",
+    }
+    item = {"external_id": "g-1", "name": "Größe", "custom_object_fields": fields}
+
+    job = items_job(harness, [item], Action.CREATE)
+
+    record = harness.records()["g-1"]
+    assert (job.state, job.created, job.file.columns) == (
+        JobState.COMPLETED,
+        1,
+        ["item"],
+    )
+    assert {name: record["custom_object_fields"][name] for name in fields} == fields
+    assert harness.results(job)[0]["item"] == json.dumps(
+        item, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def test_items_are_launched_without_reading_the_fields_again(harness: Harness) -> None:
+    harness.object()
+    before = [entry["path"] for entry in harness.sandbox.log()]
+
+    items_job(
+        harness,
+        [
+            {
+                "external_id": "g-1",
+                "name": "One",
+                "custom_object_fields": {"serial": "AB-000001"},
+            }
+        ],
+        Action.CREATE,
+    )
+
+    asked = {entry["path"] for entry in harness.sandbox.log()[len(before) :]}
+    assert asked == {
+        "/api/v2/custom_objects/gadget/jobs",
+        "/api/v2/job_statuses/show_many",
+    }
+
+
+def test_items_that_mean_no_record_or_one_twice_are_not_sent(harness: Harness) -> None:
+    harness.object()
+    good = {
+        "external_id": "g-1",
+        "name": "One",
+        "custom_object_fields": {"serial": "AB-000001"},
+    }
+
+    job = items_job(
+        harness,
+        [good, {"name": "Nameless"}, "g-1", good, None],
+        Action.UPSERT_BY_EXTERNAL_ID,
+    )
+
+    told = [
+        (row["_row"], row["_outcome"], row["_error_code"])
+        for row in harness.results(job)
+    ]
+    assert told == [
+        ("1", "created_or_updated", ""),
+        ("2", "invalid", "not_an_item"),
+        ("3", "invalid", "not_an_item"),
+        ("4", "invalid", "duplicate_external_id"),
+        ("5", "invalid", "not_an_item"),
+    ]
+
+
+def test_ids_to_delete_are_texts(harness: Harness) -> None:
+    harness.object()
+    items_job(
+        harness,
+        [
+            {
+                "external_id": "7",
+                "name": "S",
+                "custom_object_fields": {"serial": "AB-000007"},
+            }
+        ],
+        Action.CREATE,
+    )
+
+    job = items_job(
+        harness, ["7", {"external_id": "7"}, ""], Action.DELETE_BY_EXTERNAL_ID
+    )
+
+    assert [row["_outcome"] for row in harness.results(job)] == [
+        "deleted",
+        "invalid",
+        "invalid",
+    ]
+    assert harness.records() == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b"[]", (None, None, 0)),
+        (b'{"job": {"action": "create", "items": 7}}', ("create", 7, 0)),
+        (
+            b'{"job": {"items": [{"a": {"items": [1]}}, 2], "action": {"x": 1}}}',
+            ("object", "array", 2),
+        ),
+        (b'{"items": [1]}', (None, None, 0)),
+        (b'{"job": {"action": null, "items": []}}', (None, "array", 0)),
+    ],
+)
+def test_request_is_read_for_what_it_is(body: bytes, found: tuple[Any, ...]) -> None:
+    received = item_uploads.receive([body], "API request")
+
+    assert (received.action, received.items, received.count) == found
+    received.delete()
+
+
+def test_request_with_too_many_items_is_kept_with_one_too_many() -> None:
+    received = item_uploads.receive(
+        [b'{"job": {"items": [1, 2, 3, 4, 5]}}'], "API request", most=3
+    )
+
+    assert received.count == 4
+    received.delete()

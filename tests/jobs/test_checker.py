@@ -1,0 +1,367 @@
+import threading
+from collections.abc import Iterable
+
+import pytest
+
+from jobsui.connections.models import CustomObject
+from jobsui.jobs import leases
+from jobsui.jobs.control import actions
+from jobsui.jobs.enums import Action, JobState, Outcome
+from jobsui.jobs.errors import MappingRefused, NotPossibleNow
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Cause, Job, RowError
+from jobsui.jobs.preparation import checker, uploads
+from tests.conftest import TaskQueue
+from tests.factories import make_connection, make_file, make_job, make_object
+from tests.harness import GADGET
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def gadget() -> CustomObject:
+    return make_object(make_connection(), "gadget", fields=GADGET)
+
+
+@pytest.fixture
+def ring_now(monkeypatch: pytest.MonkeyPatch, task_queue: TaskQueue) -> TaskQueue:
+    """Rings count at once, although the test's own transaction never ends."""
+    monkeypatch.setattr(
+        "django.db.transaction.on_commit",
+        lambda function, using=None, robust=False: function(),
+    )
+    return task_queue
+
+
+def check(job: Job) -> Job:
+    checker.start(job, by=None)
+    checker.check(job, stopping=threading.Event())
+    job.refresh_from_db()
+    return job
+
+
+def lines(header: str, rows: Iterable[str]) -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+def found(job: Job) -> list[tuple[str, str, int, list[int], list[str]]]:
+    causes = Cause.objects.filter(job=job, phase=Cause.Phase.CHECK)
+    return [
+        (cause.code, cause.column, cause.count, cause.sample_rows, cause.sample_values)
+        for cause in causes
+    ]
+
+
+def test_good_rows_make_the_job_ready(gadget: CustomObject) -> None:
+    job = check(
+        make_job(
+            lines("external_id,price", (f"g-{n},{n}.5" for n in range(250))), to=gadget
+        )
+    )
+
+    assert (job.state, job.rows, job.rows_checked, job.rows_invalid) == (
+        JobState.READY,
+        250,
+        250,
+        0,
+    )
+    assert job.checked_fingerprint == checker.fingerprint(job)
+    assert job.checked_at is not None
+    assert found(job) == []
+
+
+def test_problems_are_grouped_by_cause_with_count_rows_and_values(
+    gadget: CustomObject,
+) -> None:
+    rows = ["g-1,x,4", "g-2,1,four", ",1,4", "g-4,x,4", "g-5,y,five", "g-6,7,8"]
+
+    job = check(make_job(lines("external_id,price,seats", rows), to=gadget))
+
+    assert (job.state, job.rows, job.rows_invalid) == (JobState.READY, 6, 5)
+    assert found(job) == [
+        ("not_a_number", "price", 3, [2, 5, 6], ["x", "y"]),
+        ("not_an_integer", "seats", 2, [3, 6], ["four", "five"]),
+        ("empty", "external_id", 1, [4], []),
+    ]
+    said = Cause.objects.filter(job=job).values_list("message", "fix").first()
+    assert said == (
+        "The value is not a number, for example “x”.",
+        "Write digits with a point, such as 1250.50.",
+    )
+
+
+def test_samples_of_a_cause_are_few(gadget: CustomObject) -> None:
+    job = check(
+        make_job(
+            lines("external_id,price", (f"g-{n},x{n}" for n in range(100))), to=gadget
+        )
+    )
+
+    [(_, _, count, rows, values)] = found(job)
+    assert (count, rows, values) == (
+        100,
+        list(range(2, 22)),
+        ["x0", "x1", "x2", "x3", "x4"],
+    )
+
+
+def test_rows_are_numbered_as_a_spreadsheet_does(gadget: CustomObject) -> None:
+    content = 'external_id,price,notes\ng-1,1,"two\nlines"\n,,\ng-3,x,\n'
+
+    assert found(check(make_job(content, to=gadget))) == [
+        ("not_a_number", "price", 1, [4], ["x"])
+    ]
+
+
+def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
+    gadget: CustomObject,
+) -> None:
+    job = check(
+        make_job(
+            lines("external_id,price", ["A,1", "a,2", "B,3", "A,4", " A ,5"]), to=gadget
+        )
+    )
+
+    cause = Cause.objects.get(job=job)
+    assert (cause.code, cause.column, cause.sample_rows) == (
+        "duplicate_external_id",
+        "external_id",
+        [5, 6],
+    )
+    assert (
+        cause.message
+        == "The value is already the External ID of an earlier row, for example “A”."
+    )
+    with uploads.open_rows(job.file) as table:
+        told = [
+            judged[0].message
+            for _, judged in checker.judged_rows(job, table)
+            if isinstance(judged, list)
+        ]
+    assert told == ["“A” is already the External ID of row 2."] * 2
+
+
+def test_name_and_external_id_of_a_file_to_create_stand_once(
+    gadget: CustomObject,
+) -> None:
+    unique = [{"key": "standard::name", "properties": {"is_unique": True}}, *GADGET]
+    CustomObject.objects.update(fields=unique)
+    rows = ["A,Drill,AB-000001", "B,Drill,AB-000001", "A,Saw,AB-000002"]
+
+    job = check(
+        make_job(lines("external_id,name,serial", rows), Action.CREATE, to=gadget)
+    )
+
+    assert found(job) == [
+        ("duplicate_name", "name", 1, [3], ["Drill"]),
+        ("duplicate_external_id", "external_id", 1, [4], ["A"]),
+    ]
+
+
+def test_external_id_in_the_file_that_is_one_of_ours_is_a_duplicate(
+    gadget: CustomObject,
+) -> None:
+    job = make_job(
+        "external_id,name,serial\n,Drill,AB-000001\n", Action.CREATE, to=gadget
+    )
+    prefix = Options.from_json(job.options).prefix
+    job.file = make_file(
+        f"external_id,name,serial\n,Drill,AB-000001\n{prefix}-2,Saw,AB-000002\n"
+    )
+    job.save()
+
+    assert found(check(job)) == [
+        ("duplicate_external_id", "external_id", 1, [3], [f"{prefix}-2"])
+    ]
+
+
+def test_kinds_beyond_the_most_share_a_last_cause(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checker, "MOST_CAUSES", 1)
+
+    job = check(
+        make_job(
+            lines("external_id,price,seats", ["g-1,x,y", "g-2,x,", "g-3,1,y"]),
+            to=gadget,
+        )
+    )
+
+    assert [(code, count) for code, _, count, _, _ in found(job)] == [
+        ("not_a_number", 2),
+        ("other", 2),
+    ]
+
+
+def test_checking_again_forgets_what_was_found_before(gadget: CustomObject) -> None:
+    job = check(make_job(lines("external_id,price", ["g-1,x"]), to=gadget))
+    actions.set_mapping(job, {"external_id": "external_id"}, Options())
+
+    check(job)
+
+    assert (found(job), job.rows_invalid, job.state) == ([], 0, JobState.READY)
+
+
+def test_start_is_refused_while_checking_and_for_a_mapping_that_cannot_work(
+    gadget: CustomObject,
+) -> None:
+    job = make_job("external_id,price\ng-1,1\n", to=gadget)
+    checker.start(job, by=None)
+    with pytest.raises(NotPossibleNow):
+        checker.start(job, by=None)
+
+    other = make_job("external_id,price\ng-1,1\n", to=gadget)
+    actions.set_mapping(other, {"price": "field:price"}, Options())
+    with pytest.raises(MappingRefused):
+        checker.start(other, by=None)
+    assert other.state == JobState.DRAFT
+
+
+def test_check_of_a_draft_and_a_second_one_beside_the_first_do_nothing(
+    gadget: CustomObject,
+) -> None:
+    job = make_job("external_id,price\ng-1,1\n", to=gadget)
+    checker.check(job, stopping=threading.Event())
+    assert job.state == JobState.DRAFT
+
+    checker.start(job, by=None)
+    with leases.held(f"check:{job.pk}"):
+        checker.check(job, stopping=threading.Event())
+    assert job.state == JobState.CHECKING
+
+
+def test_file_that_cannot_be_read_sends_the_job_back_with_the_reason(
+    gadget: CustomObject,
+) -> None:
+    broken = check(make_job('external_id,price\ng-1,"1\n', to=gadget))
+    assert (broken.state, broken.reason[:6]) == (JobState.DRAFT, "Row 2 ")
+
+    gone = make_job("external_id,price\ng-1,1\n", to=gadget)
+    gone.file.delete_content()
+    check(gone)
+    assert (gone.state, gone.reason) == (
+        JobState.DRAFT,
+        "The stored file is gone. Upload it again.",
+    )
+
+
+def test_check_that_is_asked_to_stop_stays_to_be_done(
+    gadget: CustomObject, ring_now: TaskQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checker, "SAY_EVERY", 1)
+    job = make_job("external_id,price\ng-1,1\n", to=gadget)
+    checker.start(job, by=None)
+    ring_now.clear()
+    stopping = threading.Event()
+    stopping.set()
+
+    checker.check(job, stopping=stopping)
+
+    job.refresh_from_db()
+    assert (job.state, list(ring_now)) == (JobState.CHECKING, [])
+    assert leases.acquire(f"check:{job.pk}") is not None
+
+
+def test_mapping_changed_during_the_check_is_checked_anew(
+    gadget: CustomObject, ring_now: TaskQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job("external_id,price\ng-1,x\n", to=gadget)
+    judged = checker.judged_rows
+
+    def changed_meanwhile(*args: object) -> object:
+        monkeypatch.setattr(checker, "judged_rows", judged)
+        same = Job.objects.get(pk=job.pk)
+        actions.set_mapping(same, {"external_id": "external_id"}, Options())
+        checker.start(same, by=None)
+        ring_now.clear()
+        return judged(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(checker, "judged_rows", changed_meanwhile)
+    checker.start(job, by=None)
+    checker.check(job, stopping=threading.Event())
+    job.refresh_from_db()
+    assert (job.state, list(ring_now)) == (
+        JobState.CHECKING,
+        [("check_job", (job.pk,))],
+    )
+
+    ring_now.answer()
+
+    job.refresh_from_db()
+    assert (job.state, job.rows_invalid) == (JobState.READY, 0)
+    assert job.checked_fingerprint == checker.fingerprint(job)
+
+
+def test_draft_thrown_away_during_the_check_ends_it(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checker, "SAY_EVERY", 1)
+    job = make_job("external_id,price\ng-1,x\ng-2,x\n", to=gadget)
+    judged = checker.judged_rows
+
+    def gone_meanwhile(*args: object) -> object:
+        Job.objects.filter(pk=job.pk).delete()
+        return judged(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(checker, "judged_rows", gone_meanwhile)
+    checker.start(job, by=None)
+    checker.check(Job.objects.get(pk=job.pk), stopping=threading.Event())
+
+    assert not Cause.objects.exists()
+
+
+def test_fingerprint_changes_with_all_that_the_check_saw_but_not_with_what_becomes_of_problems(
+    gadget: CustomObject,
+) -> None:
+    job = make_job("external_id,price\ng-1,1\n", to=gadget)
+    seen = {checker.fingerprint(job)}
+    job.options |= {"invalid": "skip"}
+    assert {checker.fingerprint(job)} == seen
+
+    job.options |= {"blank": "clear"}
+    seen.add(checker.fingerprint(job))
+    job.mapping = {"external_id": "external_id"}
+    seen.add(checker.fingerprint(job))
+    job.file.sha256 = "0" * 64
+    seen.add(checker.fingerprint(job))
+    job.file.delimiter = ";"
+    seen.add(checker.fingerprint(job))
+    CustomObject.objects.update(fields=GADGET[:-1])
+    seen.add(checker.fingerprint(job))
+    assert len(seen) == 6
+
+
+def test_retry_is_checked_over_the_failed_rows_of_its_parent_alone(
+    gadget: CustomObject,
+) -> None:
+    parent = make_job(
+        lines("external_id,price", (f"g-{n},x" for n in range(6))), to=gadget
+    )
+    cause = Cause.objects.create(
+        job=parent, phase=Cause.Phase.SEND, signature="s", code="c", message="m"
+    )
+    for row, outcome in (
+        (3, Outcome.FAILED),
+        (4, Outcome.UNCERTAIN),
+        (5, Outcome.INVALID),
+        (7, Outcome.FAILED),
+    ):
+        RowError.objects.create(
+            job=parent, cause=cause, row=row, outcome=outcome, code="c", message="m"
+        )
+    child = Job.objects.create(
+        connection=parent.connection,
+        object_key=parent.object_key,
+        action=parent.action,
+        file=parent.file,
+        parent=parent,
+        mapping=parent.mapping,
+        options=parent.options,
+    )
+
+    check(child)
+
+    assert (child.rows, found(child)) == (
+        2,
+        [("not_a_number", "price", 2, [3, 7], ["x"])],
+    )

@@ -1,0 +1,1141 @@
+"""The driver in this process, against a sandbox with faults switched on."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.db import OperationalError, connection, transaction
+
+from jobsui.connections import credentials
+from jobsui.connections.models import Connection, SignIn
+from jobsui.jobs import leases, sql
+from jobsui.jobs.control import actions
+from jobsui.jobs.delivery import (
+    account_limits,
+    batch_request,
+    call_threads,
+    driver_pool,
+    rate_limits,
+    restore_guard,
+    transitions,
+)
+from jobsui.jobs.delivery import driver as driver_module
+from jobsui.jobs.enums import Action, BatchState, JobState, LimitedBy, Weight
+from jobsui.jobs.ledger import settlement
+from jobsui.jobs.models import Attempt, Batch, Job, JobEvent, Lease
+from jobsui.zendesk import custom_objects
+from jobsui.zendesk.errors import NotSent, Refused
+from tests.harness import Harness, gadgets
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever waits for time waits less."""
+    monkeypatch.setattr(Lease, "TTL", timedelta(seconds=5))
+    monkeypatch.setattr(driver_module, "STOCK_SECONDS", 0.1)
+    monkeypatch.setattr(driver_module, "STALE_SECONDS", 2.5)
+    monkeypatch.setattr(driver_module, "RENEW_SECONDS", 0.3)
+    monkeypatch.setattr(driver_module, "CALL_SECONDS", 3.0)
+    monkeypatch.setattr(driver_module, "ABSENT_SECONDS", 0.2)
+    monkeypatch.setattr(driver_pool, "CRASH_SECONDS", 0.1)
+    monkeypatch.setattr(driver_module, "AWAY_SECONDS", 0.01)
+    monkeypatch.setattr(rate_limits, "poll_interval", lambda *_, **__: 0.04)
+    monkeypatch.setattr(account_limits, "RECKON_SECONDS", 0.0)
+    monkeypatch.setattr(account_limits, "DEFAULT_WAIT", 0.3)
+    monkeypatch.setattr(rate_limits.Durations, "FIRST_GUESS", 0.1)
+    monkeypatch.setattr(rate_limits.Backoff, "LONGEST", 0.5)
+    monkeypatch.setattr(transitions, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("jobsui.jobs.delivery.reconciliation.QUIET", 0.2)
+
+
+def plain(count: int) -> list[dict[str, Any]]:
+    """Rows without external ids."""
+    return [{"name": f"Gadget {n}", "serial": f"AB-{n:06}"} for n in range(count)]
+
+
+def drive(harness: Harness, job: Job) -> Job:
+    driver_pool.drive(harness.connection.host, stopping=threading.Event())
+    job.refresh_from_db()
+    return job
+
+
+@contextmanager
+def driving_of(harness: Harness) -> Iterator[threading.Event]:
+    """A driver in a thread of its own, asked to stop at the end."""
+    stopping = threading.Event()
+    thread = threading.Thread(
+        target=driver_pool._drive_in_thread, args=(harness.connection.host, stopping)
+    )
+    thread.start()
+    try:
+        yield stopping
+    finally:
+        stopping.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def wait_until(claim: Callable[[], bool], seconds: float = 20) -> None:
+    ends = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def state_of(job: Job) -> str:
+    return Job.objects.values_list("state", flat=True).get(pk=job.pk)
+
+
+def posts(harness: Harness) -> int:
+    return sum(
+        entry["method"] == "POST" and entry["path"].endswith("/jobs")
+        for entry in harness.sandbox.log()
+    )
+
+
+def assert_sums(job: Job) -> None:
+    """Counters are the sums over batches, and every row has its end."""
+    tallies = Batch.objects.filter(job=job).values_list(
+        "succeeded", "failed", "uncertain", "cancelled"
+    )
+    sums = [sum(each) for each in zip(*tallies, strict=True)]
+    assert sums == [job.succeeded, job.failed, job.uncertain, job.cancelled]
+    assert job.pending == 0
+
+
+REQUEST_FAULTS = (
+    "drop-before-accept",
+    "drop-after-accept",
+    "502-after-accept",
+    "503",
+    "503-retry-after",
+    "html-502",
+    "html-200",
+    "409",
+    "rate-429",
+    "too-many-jobs",
+    "partial-list",
+)
+JOB_FAULTS = (
+    "fresh-404",
+    "killed",
+    "failed-partial",
+    "results-object",
+    "no-index",
+    "no-id",
+    "shuffled",
+    "short-results",
+    "generic-results",
+    "status-expired",
+)
+
+
+@pytest.mark.parametrize("fault", [*REQUEST_FAULTS, *JOB_FAULTS])
+def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(
+    harness: Harness, fault: str
+) -> None:
+    harness.object()
+    harness.sandbox.settings(retry_after=0, fresh_seconds=0.3)
+    job = harness.planned(gadgets(300))
+    path = "/jobs" if fault in REQUEST_FAULTS and fault != "partial-list" else ""
+    harness.sandbox.faults(**{fault: {"rate": 0.6, "times": 2, "path": path}})
+
+    drive(harness, job)
+
+    # A job that was stopped names the item it stopped at as failed, and that one is not
+    # in Zendesk.
+    assert job.failed == (
+        harness.sandbox.seen("faults")["struck"]["failed-partial"]
+        if fault == "failed-partial"
+        else 0
+    )
+    assert (job.state, job.created) == (JobState.COMPLETED, 300 - job.failed)
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+    assert len(harness.records()) == job.created
+    assert_sums(job)
+
+
+@pytest.mark.skipif(
+    connection.vendor != "sqlite",
+    reason="PostgreSQL reads small tables whole, whatever the indexes.",
+)
+def test_batches_of_the_past_are_not_read_again_and_again(harness: Harness) -> None:
+    """However many there are: whatever is asked finds its few batches by an index that
+    does not grow with them."""
+    harness.object()
+    job = harness.planned(gadgets(300))
+    harness.sandbox.faults(
+        **{
+            "drop-after-accept": {"rate": 0.6, "times": 1},
+            "too-many-jobs": {"rate": 0.3, "times": 1},
+        }
+    )
+    plans: list[tuple[str, str]] = []
+
+    def explained(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if '"jobs_batch"' in sql and sql.startswith(("SELECT", "UPDATE")):
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"EXPLAIN QUERY PLAN {sql}", params[0] if many else params
+                )
+                plans.extend(
+                    (step, sql)
+                    for *_, step in cursor.fetchall()
+                    if "jobs_batch " in step
+                )
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explained):
+        drive(harness, job)
+
+    assert job.created == 300
+    quick = (
+        "PRIMARY KEY",
+        "batch_unsettled",
+        "one_batch_per_job_status",
+        "job_id=? AND seq=?",
+    )
+    assert [each for each in plans if not any(way in each[0] for way in quick)] == []
+    assert {way for way in quick[:3] for step, _ in plans if way in step} == set(
+        quick[:3]
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "fault"),
+    [
+        (Action.UPSERT_BY_EXTERNAL_ID, "drop-after-accept"),
+        (Action.UPSERT_BY_EXTERNAL_ID, "killed"),
+        (Action.UPDATE, "status-expired"),
+        (Action.UPDATE, "short-results"),
+    ],
+)
+def test_repeatable_actions_end_well_whatever_goes_wrong(
+    harness: Harness, action: Action, fault: str
+) -> None:
+    harness.object()
+    ids = harness.sandbox.add_records("gadget", records(200))
+    rows = [{"external_id": f"g-{n}", "id": ids[n], "price": "7"} for n in range(200)]
+    kept = "id" if action is Action.UPDATE else "external_id"
+    job = harness.planned([{kept: row[kept], "price": "7"} for row in rows], action)
+    harness.sandbox.faults(**{fault: {"rate": 0.6, "times": 2}})
+
+    drive(harness, job)
+
+    assert (job.state, job.succeeded) == (JobState.COMPLETED, 200)
+    assert {
+        record["custom_object_fields"]["price"] for record in harness.records().values()
+    } == {7}
+    assert_sums(job)
+
+
+def test_create_without_external_ids_is_never_sent_twice(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(plain(900), generate_external_ids=False)
+    harness.sandbox.faults(
+        drop_after_accept={"rate": 0.4, "times": 2},
+        drop_before_accept={"rate": 0.4, "times": 2},
+    )
+
+    drive(harness, job)
+
+    applied = harness.sandbox.applied("gadget")
+    assert (job.state, set(applied.values())) == (JobState.NEEDS_DECISION, {1})
+    assert (job.created, job.uncertain) == (len(applied), 900 - len(applied))
+    assert not Batch.objects.filter(job=job, attempts_made__gt=1).exists()
+    assert_sums(job)
+
+
+def test_a_first_sending_that_comes_late_is_no_failure_of_the_second(
+    harness: Harness,
+) -> None:
+    harness.object()
+    harness.sandbox.settings(slow_seconds=5)
+    job = harness.planned(gadgets(20))
+    harness.sandbox.faults(drop_after_accept={"rate": 1, "times": 1}, slow_job=1)
+
+    drive(harness, job)
+
+    results = list(
+        Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
+    )
+    refused = [sandbox_job["failed_items"] for sandbox_job in harness.sandbox.jobs()]
+    assert (results, sorted(refused)) == (["unconfirmed", "accepted"], [0, 20])
+    assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 20, 0)
+
+
+@pytest.mark.parametrize("action", [Action.DELETE, Action.DELETE_BY_EXTERNAL_ID])
+def test_a_repeated_delete_counts_what_the_first_sending_deleted(
+    harness: Harness, action: Action
+) -> None:
+    harness.object()
+    ids = harness.sandbox.add_records("gadget", records(50))
+    rows = (
+        [{"id": i} for i in ids]
+        if action is Action.DELETE
+        else [{"external_id": f"g-{n}"} for n in range(50)]
+    )
+    lost = harness.planned(rows, action)
+    harness.sandbox.faults(**{"502-after-accept": {"rate": 1, "times": 1}})
+
+    drive(harness, lost)
+    answered = drive(harness, harness.planned(rows, action))
+
+    assert (lost.deleted, lost.failed) == (50, 0)
+    assert (answered.deleted, answered.failed) == (0, 50)
+    assert list(
+        Attempt.objects.filter(batch__job=lost).values_list("result", flat=True)
+    ) == ["unconfirmed", "accepted"]
+
+
+# Our own faults
+
+
+def test_a_database_away_before_sending_leaves_the_batch_unsent(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(150))
+    fails_first(
+        monkeypatch, credentials, "authorization", OperationalError("gone"), times=3
+    )
+
+    drive(harness, job)
+
+    assert (job.state, job.created, posts(harness)) == (JobState.COMPLETED, 150, 2)
+    assert set(
+        Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
+    ) == {"not_sent", "accepted"}
+
+
+def test_a_fault_of_ours_after_sending_leaves_doubt(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(150))
+    fails_first(
+        monkeypatch,
+        custom_objects,
+        "post_job",
+        RuntimeError("half way"),
+        times=1,
+        after=True,
+    )
+
+    drive(harness, job)
+
+    assert (job.state, job.created, posts(harness)) == (JobState.COMPLETED, 150, 2)
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "name", ["job_statuses", "recent_job_statuses", "records_by_external_ids"]
+)
+def test_a_fault_of_ours_while_asking_stops_nothing(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(150))
+    harness.sandbox.faults(
+        drop_after_accept={"rate": 1, "times": 1},
+        drop_before_accept={"rate": 1, "times": 1},
+    )
+    fails_first(monkeypatch, custom_objects, name, RuntimeError("oops"), times=2)
+
+    drive(harness, job)
+
+    assert (job.state, job.created) == (JobState.COMPLETED, 150)
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+
+
+def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
+    first = harness.planned(gadgets(100))
+    second = harness.planned(gadgets(100, first=101))
+    fails_first(
+        monkeypatch, settlement, "settle_all", ValueError("cannot be stored"), times=2
+    )  # All, then one alone.
+
+    drive(harness, second)
+
+    first.refresh_from_db()
+    told = JobEvent.objects.filter(text__contains="inside Jobs UI")
+    assert (first.created, second.created) == (100, 100)
+    assert (first.state, second.state) == (JobState.COMPLETED, JobState.COMPLETED)
+    assert told.count() == 1
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+
+
+def test_what_was_heard_is_kept_while_the_database_is_away(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(300))
+    fails_first(
+        monkeypatch, transitions, "write", OperationalError("gone"), times=2, after=True
+    )
+
+    drive(harness, job)
+
+    assert (job.state, job.created, posts(harness)) == (JobState.COMPLETED, 300, 3)
+    assert_sums(job)
+
+
+def test_a_commit_whose_answer_was_lost_sends_nothing_twice(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(300))
+    claim, lost = driver_module.Driver._claim, iter([True, True, False, True])
+
+    def claim_and_lose(driver: driver_module.Driver, wanted: Any) -> list[Any]:
+        requests = claim(driver, wanted)
+        if (requests or driver.unwritten) and next(lost, False):
+            transaction.on_commit(lose)
+        return requests
+
+    def lose() -> None:
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(driver_module.Driver, "_claim", claim_and_lose)
+
+    drive(harness, job)
+
+    assert (job.state, job.created, posts(harness)) == (JobState.COMPLETED, 300, 3)
+    results = list(
+        Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
+    )
+    assert (results.count("accepted"), set(results)) == (3, {"accepted", "not_sent"})
+    assert_sums(job)
+
+
+# Owners
+
+
+def test_an_owned_account_is_left_alone(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(10))
+
+    with leases.held(f"account:{harness.connection.host}"):
+        drive(harness, job)
+
+    assert (job.state, posts(harness), driver_pool._hosts_to_drive()) == (
+        JobState.QUEUED,
+        0,
+        [harness.connection.host],
+    )
+
+
+def test_two_drivers_at_once_are_one(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(400))
+
+    with driving_of(harness), driving_of(harness):
+        wait_until(lambda: state_of(job) == JobState.COMPLETED)
+
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+    assert (
+        Attempt.objects.filter(batch__job=job).values("epoch").distinct().count() == 1
+    )
+
+
+@pytest.mark.parametrize("renews_every", [0.1, 100])
+def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, renews_every: float
+) -> None:
+    monkeypatch.setattr(driver_module, "RENEW_SECONDS", renews_every)
+    monkeypatch.setattr(driver_module, "STALE_SECONDS", 1000)
+    harness.object()
+    harness.sandbox.settings(job_seconds=1, max_running_jobs=2)
+    harness.connection.max_running_jobs = 2
+    harness.connection.save()
+    job = harness.planned(gadgets(500))
+
+    with ThreadPoolExecutor(1) as thread:
+        driver = thread.submit(
+            driver_pool.drive, harness.connection.host, stopping=threading.Event()
+        )
+        wait_until(
+            lambda: (
+                Batch.objects.filter(job=job, state=BatchState.ACCEPTED).count() == 2
+            )
+        )
+        Lease.objects.filter(name=f"account:{harness.connection.host}").update(
+            epoch=99, owner="another"
+        )
+        with pytest.raises(leases.LeaseLost):
+            driver.result(timeout=20)
+        thread.submit(
+            lambda: connection.close()
+        )  # The proxy finds the connection of the thread that asks.
+    job.refresh_from_db()
+
+    assert (posts(harness), job.created) == (2, 0)
+    assert (
+        Lease.objects.get(name=f"account:{harness.connection.host}").owner == "another"
+    )
+
+
+def test_a_driver_that_slept_withholds_its_posts(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(10))
+
+    with leases.held(f"account:{harness.connection.host}") as lease:
+        assert lease
+        driver = driver_module.Driver(harness.connection.host, lease, threading.Event())
+        driver._refresh()
+        requests = driver._commit()
+        lease.renewed -= 60
+        driver._send(requests)
+        posted = driver.calls.heard.get(timeout=10)
+        driver.calls.close(wait=True)
+
+    assert (len(requests), posts(harness)) == (1, 0)
+    assert isinstance(posted, batch_request.PostResult)
+    assert isinstance(posted.error, NotSent)
+    assert Batch.objects.get(job=job).state == BatchState.SENDING
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_what_a_dead_driver_was_sending_is_settled_by_the_next(
+    harness: Harness, arrived: bool
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(250))
+    restore_guard.past_of(
+        f"account:{harness.connection.host}"
+    )  # As hosting.drive begins.
+    with leases.held(f"account:{harness.connection.host}") as lease:
+        assert lease
+        dead = driver_module.Driver(harness.connection.host, lease, threading.Event())
+        dead._refresh()
+        begun = dead._commit()
+        for request in begun:
+            if arrived:
+                batch_request.send(request)
+        dead.calls.close(wait=True)
+
+    drive(harness, job)
+
+    assert (job.state, job.created) == (JobState.COMPLETED, 250)
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+    assert Attempt.objects.filter(batch__job=job).count() == 3 + (
+        0 if arrived else len(begun)
+    )
+
+
+def test_asked_to_stop_it_sends_no_more_and_lets_go(harness: Harness) -> None:
+    harness.object()
+    harness.sandbox.settings(latency_ms=100, job_seconds=0.5)
+    job = harness.planned(gadgets(1500))
+
+    with driving_of(harness) as stopping:
+        wait_until(
+            lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists()
+        )
+        stopping.set()
+        sent = posts(harness)
+    after = posts(harness)
+
+    assert after <= sent + call_threads.POST_THREADS
+    assert not Lease.objects.live().exists()
+    assert not Batch.objects.filter(job=job, state=BatchState.SENDING).exists()
+    harness.sandbox.settings(latency_ms=0)
+    drive(harness, job)
+    assert (job.state, job.created) == (JobState.COMPLETED, 1500)
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+
+
+def test_asked_to_stop_it_calls_for_another_to_go_on(harness: Harness) -> None:
+    harness.object()
+    harness.planned(gadgets(10))
+    stopping = threading.Event()
+    stopping.set()
+
+    driver_pool.drive_accounts(stopping=stopping)
+
+    assert list(harness.task_queue) == [("drive", ())]
+
+
+# People
+
+
+@pytest.mark.parametrize("verb", [actions.pause, actions.cancel])
+def test_pause_and_cancel_come_before_the_next_claim(
+    harness: Harness, verb: Callable[..., None]
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(10))
+
+    with leases.held(f"account:{harness.connection.host}") as lease:
+        assert lease
+        driver = driver_module.Driver(harness.connection.host, lease, threading.Event())
+        driver._refresh()
+        verb(job, by=None)
+        requests = driver._commit()
+        driver.calls.close(wait=True)
+
+    assert requests == []
+    assert Batch.objects.get(job=job).attempts_made == 0
+
+
+def test_cancel_in_mid_flight_finishes_what_was_sent_and_adds_up(
+    harness: Harness,
+) -> None:
+    harness.object()
+    harness.sandbox.settings(job_seconds=0.5)
+    job = harness.planned(gadgets(4500))
+
+    with driving_of(harness):
+        wait_until(
+            lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists()
+        )
+        job.refresh_from_db()
+        actions.cancel(job, by=None)
+        wait_until(lambda: state_of(job) == JobState.CANCELLED)
+    job.refresh_from_db()
+
+    assert job.created == len(harness.records()) > 0
+    assert job.created + job.cancelled == 4500
+    assert_sums(job)
+
+
+def test_pause_in_mid_flight_finishes_what_was_sent_and_resumes(
+    harness: Harness,
+) -> None:
+    harness.object()
+    harness.sandbox.settings(job_seconds=0.5)
+    job = harness.planned(gadgets(4500))
+
+    with driving_of(harness):
+        wait_until(
+            lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists()
+        )
+        job.refresh_from_db()
+        actions.pause(job, by=None)
+        wait_until(lambda: state_of(job) == JobState.PAUSED)
+    job.refresh_from_db()
+    half = (job.created, len(harness.records()))
+    harness.sandbox.settings(job_seconds=0.05)
+    actions.resume(job, by=None)
+    drive(harness, job)
+
+    assert half[0] == half[1] < 4500
+    assert (job.state, job.created) == (JobState.COMPLETED, 4500)
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+
+
+# What Zendesk refuses
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_of_a_batch_refused_as_a_whole_only_the_bad_row_fails(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(150))
+    refuses(
+        monkeypatch,
+        Refused("Items are wrong.", status=status, code="Invalid attribute"),
+        "g-38",
+    )
+
+    drive(harness, job)
+
+    errors = list(job.row_errors.values_list("row", "code", "message"))
+    assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 149, 1)
+    assert errors == [(39, "Invalid attribute", "Items are wrong.")]
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+    assert set(harness.records()) == {f"g-{n}" for n in range(1, 151)} - {"g-38"}
+    sent = list(
+        Attempt.objects.filter(batch__job=job, batch__seq=1).values_list(
+            "items", "result"
+        )
+    )
+    assert sent == [
+        (100, "refused"),
+        (50, "refused"),
+        (25, "accepted"),
+        (25, "refused"),
+        (13, "refused"),
+        (7, "accepted"),
+        (7, "refused"),
+        (4, "accepted"),
+        (4, "refused"),
+        (2, "refused"),
+        (1, "accepted"),
+        (1, "refused"),
+        (62, "accepted"),
+    ]
+    assert_sums(job)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["drop-after-accept", "drop-before-accept", "status-expired", "short-results"],
+)
+def test_a_batch_that_is_sent_in_parts_survives_doubt(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(100))
+    refuses(monkeypatch, Refused("Items are wrong.", status=422), "g-38")
+    harness.sandbox.faults(**{fault: {"rate": 0.5, "times": 3}})
+
+    drive(harness, job)
+
+    assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 99, 1)
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
+    assert_sums(job)
+
+
+def test_cancelled_in_doubt_only_what_was_sent_of_a_batch_is_uncertain(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(100))
+    refuses(monkeypatch, Refused("Items are wrong.", status=422), "g-38")
+    harness.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
+    sends_nothing_again(monkeypatch)
+
+    with driving_of(harness):
+        wait_until(
+            lambda: Attempt.objects.filter(
+                batch__job=job, result="unconfirmed"
+            ).exists()
+        )
+        wait_until(
+            lambda: Batch.objects.filter(job=job, state=BatchState.PLANNED).exists()
+        )
+        actions.cancel(job, by=None)
+        wait_until(lambda: state_of(job) == JobState.CANCELLED)
+    job.refresh_from_db()
+
+    assert (job.created, job.uncertain, job.cancelled) == (0, 25, 75)
+    assert_sums(job)
+
+
+def test_without_external_ids_a_lost_part_leaves_only_its_own_rows_uncertain(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
+    job = harness.planned(plain(100), generate_external_ids=False)
+    refuses(monkeypatch, Refused("Items are wrong.", status=422), "AB-000010")
+    harness.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
+
+    drive(harness, job)
+
+    assert (job.state, job.created, job.failed, job.uncertain) == (
+        JobState.NEEDS_DECISION,
+        92,
+        1,
+        7,
+    )
+    assert_sums(job)
+
+
+def test_a_job_of_which_every_request_is_refused_stops_by_itself(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(500))
+    Job.objects.filter(pk=job.pk).update(stop_refusals=4)
+    refuses(monkeypatch, Refused("A field is missing.", status=422), "items")
+
+    drive(harness, job)
+
+    assert (job.state, job.pending, job.failed) == (JobState.PAUSED, 500, 0)
+    assert job.reason.startswith("Stopped by itself: Zendesk refused ")
+
+
+def test_a_job_of_which_too_many_rows_fail_stops_by_itself(harness: Harness) -> None:
+    harness.object(is_unique=True)
+    harness.sandbox.add_records("gadget", records(1000))
+    harness.connection.max_running_jobs = 2
+    harness.connection.save()
+    job = harness.planned(
+        [{**row, "name": f"G{n}"} for n, row in enumerate(gadgets(1000))]
+    )
+    Job.objects.filter(pk=job.pk).update(stop_rows=300, stop_percent=60)
+
+    drive(harness, job)
+
+    assert (job.state, job.created) == (JobState.PAUSED, 0)
+    assert 300 <= job.failed <= 500
+    assert job.reason == "Stopped by itself: 300 of the last 300 rows failed."
+    actions.resume(job, by=None)
+    Job.objects.filter(pk=job.pk).update(stop_percent=None)
+    drive(harness, job)
+    assert (job.state, job.failed) == (JobState.COMPLETED, 1000)
+
+
+def test_a_job_with_nothing_left_to_send_does_not_stop(harness: Harness) -> None:
+    harness.object(is_unique=True)
+    harness.sandbox.add_records("gadget", records(3))
+    job = harness.planned(
+        [{**row, "name": f"G{n}"} for n, row in enumerate(gadgets(3))]
+    )
+
+    drive(harness, job)
+
+    assert (job.state, job.failed) == (JobState.COMPLETED, 3)
+    assert not job.events.filter(text__contains="Stopped").exists()
+
+
+def test_of_a_canary_only_the_first_batch_is_sent_until_a_person_approves(
+    harness: Harness,
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(250))
+    Job.objects.filter(pk=job.pk).update(hold_after_first_batch=True)
+
+    drive(harness, job)
+    first = (job.state, job.limited_by, job.created, posts(harness))
+    Job.objects.filter(pk=job.pk).update(hold_after_first_batch=False)
+    actions.resume(job, by=None)
+    drive(harness, job)
+
+    assert first == (JobState.PAUSED, LimitedBy.APPROVAL, 100, 1)
+    assert (job.state, job.created, job.limited_by) == (
+        JobState.COMPLETED,
+        250,
+        LimitedBy.NOTHING,
+    )
+    assert set(job.limited_seconds) >= {LimitedBy.APPROVAL}
+
+
+def test_a_canary_of_one_batch_just_ends(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(50))
+    Job.objects.filter(pk=job.pk).update(hold_after_first_batch=True)
+
+    assert drive(harness, job).state == JobState.COMPLETED
+
+
+def test_jobs_share_the_account_by_their_weight(harness: Harness) -> None:
+    harness.object()
+    jobs = [harness.planned(gadgets(3000, first=1 + 3000 * n)) for n in range(2)]
+    Job.objects.filter(pk=jobs[0].pk).update(weight=Weight.LOW)
+    Connection.objects.update(max_running_jobs=5)
+
+    with driving_of(harness):
+        wait_until(lambda: Attempt.objects.count() >= 30)
+        sent = Attempt.objects.order_by("pk").values_list("batch__job", flat=True)[:30]
+        counts = [list(sent).count(job.pk) for job in jobs]
+
+    assert counts[0] in range(
+        5, 8
+    )  # A fifth of thirty, but for what was on its way when they were counted.
+
+
+def test_batches_the_account_had_no_room_for_are_not_counted_as_sent(
+    harness: Harness,
+) -> None:
+    """Else those of the job that is chosen last, which are refused the most, would be
+    the fewest."""
+    jobs = []
+    for key in ("gadget", "widget"):
+        harness.object(key)
+        jobs.append(harness.planned(gadgets(3000), key=key))
+    harness.sandbox.faults(**{"too-many-jobs": {"rate": 0.5, "path": "widget"}})
+
+    with driving_of(harness):
+        wait_until(lambda: Attempt.objects.filter(result="accepted").count() >= 30)
+        sent = (
+            Attempt.objects.filter(result="accepted")
+            .order_by("pk")
+            .values_list("batch__job", flat=True)[:30]
+        )
+        counts = [list(sent).count(job.pk) for job in jobs]
+
+    assert (
+        13 <= counts[1] <= 17
+    )  # A half, but for what was on its way when they were counted.
+
+
+def test_records_in_doubt_are_not_touched_by_another_job(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobsui.jobs.delivery.reconciliation.QUIET", 2.0)
+    harness.object()
+    older = harness.planned(priced(range(50), 1), Action.UPSERT_BY_EXTERNAL_ID)
+    harness.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
+
+    with driving_of(harness):
+        wait_until(
+            lambda: Batch.objects.filter(
+                job=older, state=BatchState.UNCONFIRMED
+            ).exists()
+        )
+        newer = harness.planned(priced(range(40, 60), 2), Action.UPSERT_BY_EXTERNAL_ID)
+        apart = harness.planned(gadgets(10, first=900), Action.UPSERT_BY_EXTERNAL_ID)
+        wait_until(
+            lambda: (
+                {state_of(job) for job in (older, newer, apart)} == {JobState.COMPLETED}
+            )
+        )
+
+    prices = {
+        key: record["custom_object_fields"]["price"]
+        for key, record in harness.records().items()
+    }
+    assert [prices[f"g-{n}"] for n in (0, 39, 40, 49, 59)] == [1, 1, 2, 2, 2]
+    order = list(Attempt.objects.order_by("pk").values_list("batch__job", flat=True))
+    assert order == [older.pk, apart.pk, older.pk, newer.pk]
+
+
+@pytest.mark.parametrize("fault", ["missing-scope", "gone", "api-tokens-off"])
+def test_a_refused_account_or_object_pauses_and_leaves_the_rows_alone(
+    harness: Harness, fault: str
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(150))
+    if fault == "gone":
+        auth = (f"{harness.sandbox.email}/token", harness.sandbox.api_token)
+        requests.delete(
+            f"{harness.sandbox.url}/api/v2/custom_objects/gadget", auth=auth, timeout=10
+        ).raise_for_status()
+    elif fault == "missing-scope":
+        harness.sandbox.faults(missing_scope={"rate": 1, "path": "/jobs"})
+    else:
+        harness.sandbox.settings(api_tokens=False)
+
+    drive(harness, job)
+
+    assert (job.state, job.pending, job.failed) == (JobState.PAUSED, 150, 0)
+    assert job.reason.startswith("Zendesk refused: ")
+    assert set(Batch.objects.filter(job=job).values_list("state", flat=True)) == {
+        BatchState.PLANNED
+    }
+    if fault != "gone":
+        harness.sandbox.faults()
+        harness.sandbox.settings(api_tokens=True)
+        actions.resume(job, by=None)
+        assert drive(harness, job).created == 150
+
+
+def with_oauth(harness: Harness, **secrets: str) -> None:
+    connection = Connection.objects.get(pk=harness.connection.pk)
+    connection.sign_in, connection.client_id = (
+        SignIn.OAUTH_TOKEN,
+        harness.sandbox.client_id,
+    )
+    connection.save()
+    credentials.save_secrets(connection, secrets, by=None)
+
+
+def test_a_token_that_ends_in_mid_run_is_renewed_and_nothing_is_lost(
+    harness: Harness,
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(900))
+    sandbox = harness.sandbox
+    with_oauth(
+        harness,
+        access_token=sandbox.bearer,
+        refresh_token=sandbox.refresh_token,
+        client_secret=sandbox.client_secret,
+    )
+    sandbox.faults(bearer_expired={"rate": 0.5, "times": 2})
+
+    drive(harness, job)
+
+    assert (job.state, job.created) == (JobState.COMPLETED, 900)
+    assert set(sandbox.applied("gadget").values()) == {1}
+    assert {entry["status"] for entry in sandbox.log()} >= {401, 201}
+
+
+def test_a_token_that_ends_without_renewal_pauses_with_a_reason(
+    harness: Harness,
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(900))
+    with_oauth(harness, access_token=harness.sandbox.bearer)
+    harness.sandbox.faults(bearer_expired={"rate": 1, "times": 1, "method": "POST"})
+
+    drive(harness, job)
+
+    assert (job.state, job.failed) == (JobState.PAUSED, 0)
+    assert job.reason.startswith("Zendesk refused: ")
+
+
+def test_an_unreachable_zendesk_fails_nothing(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(150))
+    Connection.objects.filter(pk=harness.connection.pk).update(host="127.0.0.1:9")
+    harness.connection.refresh_from_db()
+
+    with driving_of(harness):
+        wait_until(lambda: Job.objects.get(pk=job.pk).limited_by == "unreachable")
+    job.refresh_from_db()
+
+    assert (job.state, job.pending, job.failed) == (JobState.RUNNING, 150, 0)
+    assert set(
+        Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
+    ) == {"not_sent"}
+    assert set(Batch.objects.filter(job=job).values_list("state", flat=True)) == {
+        BatchState.PLANNED
+    }
+
+
+def test_a_host_no_longer_listed_pauses_with_a_reason(
+    harness: Harness, settings: Any
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(10))
+    settings.API_HOSTS = ["*.zendesk.com"]
+
+    drive(harness, job)
+
+    assert (job.state, posts(harness)) == (JobState.PAUSED, 0)
+    assert "JOBSUI_API_HOSTS" in job.reason
+
+
+def test_batches_in_doubt_count_towards_the_window(harness: Harness) -> None:
+    with leases.held("account:a") as lease:
+        assert lease
+        driver = driver_module.Driver("a", lease, threading.Event())
+        driver.limits.window = rate_limits.Window(30)
+        driver.doubts = dict.fromkeys(range(28), 0.0)
+        room = driver._room()
+        driver.calls.close(wait=True)
+
+    assert room == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "requests_left", "slots", "sent", "held"),
+    [
+        (1000, 2, 30, 2, {LimitedBy.RATE: 1}),
+        (1000, 5, 3, 3, {LimitedBy.WINDOW: 1}),
+        (
+            200,
+            2,
+            30,
+            2,
+            {LimitedBy.RATE: 1},
+        ),  # Whether there is more, it asks when it may send more.
+        (200, 5, 30, 2, {}),
+    ],
+)
+def test_a_round_that_sends_something_tells_what_kept_it_from_sending_more(
+    harness: Harness,
+    rows: int,
+    requests_left: int,
+    slots: int,
+    sent: int,
+    held: dict[LimitedBy, int],
+) -> None:
+    harness.object()
+    harness.planned(gadgets(rows))
+    Connection.objects.update(max_running_jobs=slots)
+
+    with leases.held(f"account:{harness.connection.host}") as lease:
+        assert lease
+        driver = driver_module.Driver(harness.connection.host, lease, threading.Event())
+        driver._refresh()
+        driver.limits.budget = rate_limits.Budget(600, clock=lambda: 0.0)
+        driver.limits.budget._tokens = requests_left
+        driver._round()
+        told = (len(driver.sending), driver.limits.budget.tokens, dict(driver.held))
+        driver.calls.close(wait=True)
+
+    assert told == (sent, requests_left - sent, held)
+
+
+def test_others_in_the_window_are_made_room_for(harness: Harness) -> None:
+    harness.object()
+    harness.sandbox.settings(other_jobs=26, job_seconds=0.2)
+    job = harness.planned(gadgets(1000))
+
+    drive(harness, job)
+
+    assert (job.state, job.created) == (JobState.COMPLETED, 1000)
+    assert Attempt.objects.filter(batch__job=job, result="limited").exists()
+
+
+# Helpers
+
+
+def records(count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "external_id": f"g-{n}",
+            "name": f"G{n}",
+            "custom_object_fields": {"serial": f"AB-{n:06}"},
+        }
+        for n in range(count)
+    ]
+
+
+def priced(numbers: Iterable[int], price: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "external_id": f"g-{n}",
+            "name": f"G{n}",
+            "serial": f"AB-{n:06}",
+            "price": price,
+        }
+        for n in numbers
+    ]
+
+
+def sends_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if nobody came to batches that are to be sent again after doubt."""
+    next_planned = sql.next_planned
+
+    def never_in_doubt(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
+        planned = next_planned(job_id, number, first_only=first_only)
+        return [
+            batch
+            for batch in planned
+            if not batch.attempts.filter(result__in=Attempt.IN_DOUBT).exists()
+        ]
+
+    monkeypatch.setattr(sql, "next_planned", never_in_doubt)
+
+
+def refuses(monkeypatch: pytest.MonkeyPatch, refusal: Refused, word: str) -> None:
+    """Let Zendesk refuse, as a whole, every batch in which the word is."""
+    post = custom_objects.post_job
+
+    def refusing(client: Any, key: str, body: bytes) -> Any:
+        if f'"{word}"'.encode() in body:
+            raise refusal
+        return post(client, key, body)
+
+    monkeypatch.setattr(custom_objects, "post_job", refusing)
+
+
+def fails_first(
+    monkeypatch: pytest.MonkeyPatch,
+    place: Any,
+    name: str,
+    error: Exception,
+    *,
+    times: int,
+    after: bool = False,
+) -> None:
+    """Let a function fail so many times, before or after it has done its work."""
+    works, left = getattr(place, name), threading.Semaphore(times)
+
+    def failing(*args: Any, **more: Any) -> Any:
+        fails = left.acquire(blocking=False)
+        if fails and not after:
+            raise error
+        answer = works(*args, **more)
+        if fails:
+            raise error
+        return answer
+
+    monkeypatch.setattr(place, name, failing)

@@ -1,0 +1,328 @@
+import threading
+from collections.abc import Callable, Iterable
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db.models.functions import Now
+
+from jobsui.connections.models import CustomObject
+from jobsui.jobs import leases
+from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
+from jobsui.jobs.ledger import settlement
+from jobsui.jobs.models import Batch, BatchBlob, Cause, Job, RowError
+from jobsui.jobs.preparation import checker, planner
+from tests.conftest import TaskQueue
+from tests.factories import make_connection, make_job, make_object
+from tests.harness import GADGET
+
+pytestmark = pytest.mark.django_db
+Launch = Callable[..., Job]
+
+
+@pytest.fixture
+def launched(task_queue: TaskQueue) -> Launch:
+    """A job of these rows that was checked and launched, and is not planned yet."""
+    gadget = make_object(make_connection(), "gadget", fields=GADGET)
+
+    def launch(
+        rows: Iterable[str],
+        action: Action = Action.UPSERT_BY_EXTERNAL_ID,
+        header: str = "external_id,price",
+    ) -> Job:
+        job = make_job(
+            "\n".join([header, *rows]) + "\n", action, to=gadget, invalid="skip"
+        )
+        checker.start(job, by=None)
+        checker.check(job, stopping=threading.Event())
+        Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
+        job.refresh_from_db()
+        return job
+
+    return launch
+
+
+def plan(job: Job) -> Job:
+    planner.plan(job, stopping=threading.Event())
+    job.refresh_from_db()
+    return job
+
+
+def planned(job: Job) -> list[tuple[int, int, int, int]]:
+    return list(
+        Batch.objects.filter(job=job).values_list(
+            "seq", "size", "first_row", "last_row"
+        )
+    )
+
+
+def test_rows_become_batches_of_a_hundred_in_the_order_of_the_file(
+    launched: Launch,
+) -> None:
+    job = plan(launched(f"g-{n},{n}" for n in range(250)))
+
+    assert planned(job) == [(1, 100, 2, 101), (2, 100, 102, 201), (3, 50, 202, 251)]
+    assert (job.batches_total, job.planned_row, job.invalid, job.state) == (
+        3,
+        251,
+        0,
+        JobState.QUEUED,
+    )
+    assert job.planned_at is not None
+    blob = BatchBlob.objects.get(batch__job=job, batch__seq=3)
+    assert blob.items[0] == {
+        "external_id": "g-200",
+        "custom_object_fields": {"price": 200},
+    }
+    assert blob.row_numbers == list(range(202, 252))
+    assert blob.ends == [None] * 50
+
+
+def test_delete_is_planned_as_plain_ids(launched: Launch) -> None:
+    job = plan(launched(["a", "b"], Action.DELETE_BY_EXTERNAL_ID, "external_id"))
+
+    assert BatchBlob.objects.get(batch__job=job).lines == [b'"a"', b'"b"']
+
+
+def test_invalid_rows_are_left_out_and_batches_stay_full(launched: Launch) -> None:
+    job = plan(launched(f"g-{n},{'x' if n % 3 == 0 else n}" for n in range(900)))
+
+    assert [(seq, size) for seq, size, _, _ in planned(job)] == [
+        (n, 100) for n in range(1, 7)
+    ]
+    assert (job.invalid, job.rows_invalid, job.pending) == (300, 300, 600)
+    assert (
+        RowError.objects.filter(job=job, outcome=Outcome.INVALID, batch=None).count()
+        == 300
+    )
+
+
+def test_invalid_row_names_column_value_and_every_problem(launched: Launch) -> None:
+    job = plan(launched(["g-1,1,2", ",x,y"], header="external_id,price,seats"))
+
+    error = RowError.objects.get(job=job)
+    assert (error.row, error.column, error.value, error.code) == (
+        3,
+        "external_id",
+        "",
+        "empty",
+    )
+    assert (
+        error.message
+        == "External ID is empty. price: “x” is not a number. seats: “y” is not a whole number."
+    )
+
+
+def test_causes_of_the_run_count_rows_left_out_in_general_words(
+    launched: Launch,
+) -> None:
+    job = plan(launched(["g-1,x", "g-2,y", "g-1,5"]))
+
+    causes = Cause.objects.filter(job=job, phase=Cause.Phase.SEND).values_list(
+        "count", "message", "sample_rows"
+    )
+    assert list(causes) == [(2, "The value is not a number, for example “x”.", [2, 3])]
+    # Row 2 is not sent, so row 4 is the first of its external id that is.
+    assert [blob.items for blob in BatchBlob.objects.filter(batch__job=job)] == [
+        [{"external_id": "g-1", "custom_object_fields": {"price": 5}}]
+    ]
+
+
+def test_job_of_invalid_rows_alone_ends(launched: Launch) -> None:
+    job = plan(launched(["g-1,x", "g-2,y"]))
+
+    assert (job.state, job.invalid, job.pending, job.batches_total) == (
+        JobState.COMPLETED,
+        2,
+        0,
+        0,
+    )
+    assert job.finished_at is not None
+
+
+def test_planning_twice_and_beside_another_planner_changes_nothing(
+    launched: Launch,
+) -> None:
+    job = launched(f"g-{n},{n}" for n in range(250))
+    with leases.held(f"plan:{job.pk}"):
+        plan(job)
+    assert planned(job) == []
+
+    before = planned(plan(job))
+    assert planned(plan(job)) == before
+
+
+def test_interrupted_planning_goes_on_behind_the_last_commit(
+    launched: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner, "BATCHES_A_COMMIT", 1)
+    monkeypatch.setattr(planner, "BREATH", 10)
+    rows = [f"g-{n},{'x' if n in (5, 150, 320) else n}" for n in range(350)] + ["g-7,1"]
+    job = launched(rows)
+    stopping = threading.Event()
+    commit = planner._commit
+
+    def interrupted(*args: object) -> None:
+        commit(*args)  # type: ignore[arg-type]
+        stopping.set()
+
+    monkeypatch.setattr(planner, "_commit", interrupted)
+    while job.planned_at is None:
+        stopping.clear()
+        rows_before = job.planned_row
+        planner.plan(job, stopping=stopping)
+        job.refresh_from_db()
+        assert job.planned_at or job.planned_row > rows_before
+
+    assert [(seq, size) for seq, size, _, _ in planned(job)] == [
+        (1, 100),
+        (2, 100),
+        (3, 100),
+        (4, 47),
+    ]
+    assert (job.invalid, job.pending) == (4, 347)
+    assert list(RowError.objects.filter(job=job).values_list("row", "code")) == [
+        (7, "not_a_number"),
+        (152, "not_a_number"),
+        (322, "not_a_number"),
+        (352, "duplicate_external_id"),
+    ]
+
+
+def test_planner_that_lost_its_lease_writes_nothing_more(
+    launched: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = launched(f"g-{n},{n}" for n in range(250))
+    monkeypatch.setattr(leases.Held, "renew", lambda held: False)
+
+    plan(job)
+
+    assert (planned(job), job.planned_at, job.planned_row) == ([], None, 0)
+
+
+@pytest.mark.parametrize("content", [b"external_id,price\ng-2,1\n", None])
+def test_file_that_is_not_what_was_checked_fails_the_job_with_nothing_sent(
+    launched: Launch, content: bytes | None
+) -> None:
+    job = launched(["g-1,1", "g-2,x"])
+    default_storage.delete(job.file.stored_as)
+    if content:
+        default_storage.save(job.file.stored_as, ContentFile(content))
+
+    plan(job)
+
+    assert (job.state, planned(job), job.counts["cancelled"], job.pending) == (
+        JobState.FAILED,
+        [],
+        2,
+        0,
+    )
+    assert job.reason.startswith("The stored file is ")
+    assert job.events.get().text == job.reason
+
+
+def test_fields_changed_between_launch_and_planning_fail_the_job(
+    launched: Launch,
+) -> None:
+    job = launched(["g-1,1"])
+    CustomObject.objects.update(fields=GADGET[:2])
+
+    assert (
+        plan(job).reason
+        == "The object's fields have changed since the check. Check and launch again."
+    )
+    assert job.state == JobState.FAILED
+
+
+def test_file_changed_half_way_ends_the_job_as_failed_after_what_was_sent(
+    launched: Launch,
+) -> None:
+    job = launched(f"g-{n},{n}" for n in range(250))
+    plan(job)
+    Batch.objects.filter(job=job, seq__gt=1).delete()
+    Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
+    Job.objects.filter(pk=job.pk).update(
+        planned_at=None, planned_row=101, batches_total=1, state=JobState.RUNNING
+    )
+    default_storage.delete(job.file.stored_as)
+
+    assert plan(job).state == JobState.CANCELLING
+
+    Batch.objects.filter(job=job).update(
+        state=BatchState.DONE, done_at=Now(), succeeded=100
+    )
+    Job.objects.filter(pk=job.pk).update(created_or_updated=100)
+    settlement.finish_if_over(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.reason) == (
+        JobState.FAILED,
+        "The stored file is gone. Upload it again.",
+    )
+    assert (job.counts["cancelled"], job.pending) == (150, 0)
+
+
+def test_cancelled_job_is_not_planned_and_ends(launched: Launch) -> None:
+    job = launched(f"g-{n},{n}" for n in range(250))
+    Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLING)
+
+    plan(job)
+
+    assert (job.state, planned(job), job.counts["cancelled"], job.pending) == (
+        JobState.CANCELLED,
+        [],
+        250,
+        0,
+    )
+
+
+def test_job_cancelled_while_it_is_planned_ends_with_all_rows_told(
+    launched: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = launched(
+        [
+            *(f"g-{n},{n}" for n in range(150)),
+            "g-x,x",
+            *(f"h-{n},{n}" for n in range(100)),
+        ]
+    )
+    write = planner._write_batches
+
+    def cancelled_meanwhile(*args: object) -> int:
+        Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLING)
+        return write(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(planner, "_write_batches", cancelled_meanwhile)
+    plan(job)
+
+    assert list(Batch.objects.filter(job=job).values_list("state", "cancelled")) == [
+        ("cancelled", 100)
+    ]
+    assert (job.state, job.counts["cancelled"], job.invalid, job.pending) == (
+        JobState.CANCELLED,
+        251,
+        0,
+        0,
+    )
+
+
+def test_paused_job_is_planned_but_stays_paused(launched: Launch) -> None:
+    job = launched(["g-1,1"])
+    Job.objects.filter(pk=job.pk).update(state=JobState.PAUSED)
+
+    assert (plan(job).state, len(planned(job))) == (JobState.PAUSED, 1)
+
+
+def test_driver_is_rung_after_the_first_batch_and_at_the_end(
+    launched: Launch, task_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "django.db.transaction.on_commit",
+        lambda function, using=None, robust=False: function(),
+    )
+    job = launched(f"g-{n},{n}" for n in range(2150))
+    task_queue.clear()
+
+    plan(job)
+
+    assert list(task_queue) == [("drive", ())] * 4
+    assert [size for _, size, _, _ in planned(job)] == [100] * 21 + [50]

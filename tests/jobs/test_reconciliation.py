@@ -1,0 +1,322 @@
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobsui.jobs.delivery import reconciliation
+from jobsui.jobs.delivery.batch_request import BatchRequest
+from jobsui.jobs.delivery.reconciliation import Finding, UnconfirmedBatch
+from jobsui.jobs.enums import Action
+from jobsui.zendesk.client import Client
+from jobsui.zendesk.custom_objects import read_job_status
+from jobsui.zendesk.payloads import JobStatus, Record
+
+SENT_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+KEYED = [{"external_id": f"e{n}", "name": f"n{n}"} for n in range(3)]
+NAMED = [{"name": f"n{n}", "custom_object_fields": {"price": n}} for n in range(3)]
+FRESH, QUIET, STALE = 0.0, 20.0, 80.0
+
+
+@dataclass
+class Zendesk:
+    """What an account has: records and job statuses."""
+
+    records: list[Record] = field(default_factory=list)
+    statuses: list[JobStatus] = field(default_factory=list)
+
+    def records_by_external_ids(
+        self, client: Client, key: str, external_ids: list[str]
+    ) -> list[Record]:
+        return [record for record in self.records if record.external_id in external_ids]
+
+    def records_by_ids(self, client: Client, key: str, ids: list[str]) -> list[Record]:
+        return [record for record in self.records if record.id in ids]
+
+    def recent_job_statuses(self, client: Client) -> list[JobStatus]:
+        return self.statuses
+
+    def add(
+        self, item: dict[str, Any], number: int, *, made: datetime = SENT_AT
+    ) -> None:
+        fields = item.get("custom_object_fields", {})
+        self.records.append(
+            Record(
+                f"r{number}",
+                item.get("name", ""),
+                item.get("external_id", ""),
+                fields,
+                made.isoformat(),
+            )
+        )
+
+    def queue(
+        self, status_id: str, status: str, total: int | None, results: Any = None
+    ) -> None:
+        self.statuses.append(
+            read_job_status(
+                {"id": status_id, "status": status, "total": total, "results": results}
+            )
+        )
+
+
+@pytest.fixture
+def zendesk(monkeypatch: pytest.MonkeyPatch) -> Zendesk:
+    account = Zendesk()
+    monkeypatch.setattr(reconciliation, "custom_objects", account)
+    return account
+
+
+def doubt(
+    items: list[Any],
+    action: Action = Action.CREATE,
+    *,
+    waited: float = QUIET,
+    reconcile_count: int = 1,
+    unsure: int = 1,
+    known: tuple[str, ...] = (),
+) -> UnconfirmedBatch:
+    request = BatchRequest(
+        batch_id=1,
+        job_id=1,
+        attempt_id=1,
+        action=action,
+        object_key="gadget",
+        client=Client("http://127.0.0.1:9", None),
+        connection_id=1,
+        is_part=False,
+        first_sent_at=SENT_AT,
+        items=tuple(
+            (place, json.dumps(item).encode()) for place, item in enumerate(items)
+        ),
+    )
+    return UnconfirmedBatch(
+        request,
+        reconcile_count,
+        unsure,
+        waited,
+        10.0,
+        lambda ids: set(known) & set(ids),
+    )
+
+
+def told(finding: Finding) -> tuple[dict[int, str], str]:
+    return {place: end[0] for place, end in finding.ends.items()}, finding.rest
+
+
+def test_create_is_settled_by_its_external_ids(zendesk: Zendesk) -> None:
+    for number, item in enumerate(KEYED):
+        zendesk.add(item, number)
+
+    finding = reconciliation.look(doubt(KEYED, waited=FRESH))
+
+    assert told(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
+    assert finding.ends[1][1] == "r1"
+
+
+def test_create_that_found_an_older_record_failed(zendesk: Zendesk) -> None:
+    for number, item in enumerate(KEYED):
+        zendesk.add(item, number, made=SENT_AT - timedelta(minutes=5 * (number == 1)))
+
+    finding = reconciliation.look(doubt(KEYED))
+
+    assert told(finding) == ({0: "created", 1: "failed", 2: "created"}, "settled")
+    assert finding.ends[1][2] == "ExternalIdTaken"
+
+
+def test_create_is_settled_while_our_clock_is_ahead(zendesk: Zendesk) -> None:
+    for number, item in enumerate(KEYED):
+        zendesk.add(item, number, made=SENT_AT - timedelta(hours=1))
+    fast = doubt(KEYED)
+    fast.request.client.clock_ahead = 3600.0
+
+    assert told(reconciliation.look(fast)) == (
+        {0: "created", 1: "created", 2: "created"},
+        "settled",
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "waited", "reconcile_count", "rest"),
+    [
+        (0, FRESH, 0, "again"),  # It may still be under way.
+        (0, QUIET - 1, 5, "again"),
+        (0, QUIET, 0, "resend"),
+        (2, QUIET, 0, "again"),  # Some are there: the others may just be coming.
+        (2, QUIET, 1, "resend"),
+    ],
+)
+def test_create_is_sent_again_only_when_absence_proves_something(
+    zendesk: Zendesk, found: int, waited: float, reconcile_count: int, rest: str
+) -> None:
+    for number in range(found):
+        zendesk.add(KEYED[number], number)
+
+    finding = reconciliation.look(
+        doubt(KEYED, waited=waited, reconcile_count=reconcile_count)
+    )
+
+    assert finding.rest == rest
+    assert len(finding.ends) == (found if rest == "resend" else 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "total", "known", "waited", "rest"),
+    [
+        ("working", 3, False, QUIET, "again"),
+        ("queued", None, False, QUIET, "again"),
+        ("working", 3, False, STALE, "resend"),  # Long enough.
+        ("working", 3, True, QUIET, "resend"),  # Another batch's.
+        ("working", 2, False, QUIET, "resend"),  # Another size.
+        ("completed", 3, False, QUIET, "resend"),
+    ],
+)
+@pytest.mark.parametrize("action", [Action.CREATE, Action.UPSERT_BY_EXTERNAL_ID])
+def test_an_unknown_running_job_of_the_same_size_is_waited_for(
+    zendesk: Zendesk,
+    action: Action,
+    status: str,
+    total: int | None,
+    known: bool,
+    waited: float,
+    rest: str,
+) -> None:
+    zendesk.queue("V3-1", status, total)
+
+    finding = reconciliation.look(
+        doubt(KEYED, action, waited=waited, known=("V3-1",) if known else ())
+    )
+
+    assert finding.rest == rest
+
+
+@pytest.mark.parametrize(
+    "action", [action for action in Action if action is not Action.CREATE]
+)
+def test_what_may_be_repeated_is_sent_again_after_the_quiet_time(
+    zendesk: Zendesk, action: Action
+) -> None:
+    early = reconciliation.look(doubt(KEYED, action, waited=FRESH))
+    late = reconciliation.look(doubt(KEYED, action, waited=QUIET))
+
+    assert (told(early), told(late)) == (({}, "again"), ({}, "resend"))
+
+
+def test_a_batch_without_an_answer_five_times_is_left_to_a_person(
+    zendesk: Zendesk,
+) -> None:
+    rests = [
+        reconciliation.look(doubt(KEYED, Action.UPDATE, unsure=unsure)).rest
+        for unsure in (4, 5)
+    ]
+
+    assert rests == ["resend", "uncertain"]
+
+
+def matching(
+    zendesk: Zendesk,
+    status_id: str = "V3-1",
+    *,
+    first: int = 0,
+    made: datetime = SENT_AT,
+) -> None:
+    """A finished job that made the records of NAMED."""
+    for number, item in enumerate(NAMED, first):
+        zendesk.add(item, number, made=made)
+    results = [
+        {"index": n, "id": f"r{first + n}", "status": "Created"}
+        for n in range(len(NAMED))
+    ]
+    zendesk.queue(status_id, "completed", len(NAMED), results)
+
+
+def test_create_without_external_ids_is_settled_by_the_one_matching_job(
+    zendesk: Zendesk,
+) -> None:
+    matching(zendesk)
+    zendesk.queue(
+        "V3-2", "completed", 3, [{"index": 0, "id": "other", "status": "Created"}]
+    )
+
+    finding = reconciliation.look(doubt(NAMED))
+
+    assert told(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
+    assert (finding.status_id, finding.ends[2][1]) == ("V3-1", "r2")
+
+
+def test_two_matching_jobs_leave_it_uncertain(zendesk: Zendesk) -> None:
+    matching(zendesk)
+    matching(zendesk, "V3-2", first=3)
+
+    assert told(reconciliation.look(doubt(NAMED))) == ({}, "uncertain")
+
+
+def test_a_job_we_know_is_nobody_elses(zendesk: Zendesk) -> None:
+    matching(zendesk)
+
+    assert told(reconciliation.look(doubt(NAMED, known=("V3-1",)))) == ({}, "uncertain")
+
+
+def test_records_made_before_we_sent_anything_are_not_ours(zendesk: Zendesk) -> None:
+    matching(zendesk, made=SENT_AT - timedelta(minutes=10))
+
+    assert told(reconciliation.look(doubt(NAMED))) == ({}, "uncertain")
+
+
+def test_records_of_other_content_are_not_ours(zendesk: Zendesk) -> None:
+    matching(zendesk)
+    other = [{**NAMED[0], "custom_object_fields": {"price": 99}}, *NAMED[1:]]
+
+    assert told(reconciliation.look(doubt(other))) == ({}, "uncertain")
+
+
+@pytest.mark.parametrize(
+    ("waited", "rest"), [(FRESH, "again"), (QUIET, "uncertain"), (STALE, "uncertain")]
+)
+def test_create_without_external_ids_is_never_sent_again_silently(
+    zendesk: Zendesk, waited: float, rest: str
+) -> None:
+    assert told(reconciliation.look(doubt(NAMED, waited=waited))) == ({}, rest)
+
+
+@pytest.mark.parametrize(("waited", "rest"), [(QUIET, "again"), (STALE, "uncertain")])
+def test_create_without_external_ids_waits_for_a_job_that_may_be_its_own(
+    zendesk: Zendesk, waited: float, rest: str
+) -> None:
+    zendesk.queue("V3-1", "working", 3)
+
+    assert told(reconciliation.look(doubt(NAMED, waited=waited))) == ({}, rest)
+
+
+def test_failures_of_a_repeated_create_are_read_back(zendesk: Zendesk) -> None:
+    zendesk.add(KEYED[0], 0)
+    zendesk.add(KEYED[1], 1, made=SENT_AT - timedelta(days=1))
+    ends = {place: ["failed", "", "X", "Taken."] for place in range(3)}
+
+    verified = reconciliation.verify(doubt(KEYED).request, ends)
+
+    assert [(end[0], end[2]) for end in verified.values()] == [
+        ("created", ""),
+        ("failed", "ExternalIdTaken"),
+        ("failed", "X"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("5", 5, True),
+        (5, 5.0, True),
+        ("2026-01-31", "2026-01-31T00:00:00+00:00", True),
+        (None, "", True),
+        (["b", "a"], ["a", "b"], True),
+        (True, True, True),
+        (5, 6, False),
+        ("a", "b", False),
+    ],
+)
+def test_values_are_the_same_in_any_of_their_forms(
+    one: Any, other: Any, same: bool
+) -> None:
+    assert (reconciliation._plain(one) == reconciliation._plain(other)) is same

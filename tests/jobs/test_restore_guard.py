@@ -1,0 +1,113 @@
+"""A database that has gone back in time."""
+
+import shutil
+import threading
+
+import pytest
+from django.conf import settings
+
+from jobsui.jobs import leases
+from jobsui.jobs.control import actions, sweep
+from jobsui.jobs.delivery import driver_pool, restore_guard
+from jobsui.jobs.enums import JobState
+from jobsui.jobs.models import Job, Lease
+from tests.databases import ARE_SHARED
+from tests.harness import Harness, gadgets
+
+
+def drive(harness: Harness) -> None:
+    driver_pool.drive(harness.connection.host, stopping=threading.Event())
+
+
+def assert_waits_for_a_person(harness: Harness, job: Job) -> None:
+    drive(harness)
+    job.refresh_from_db()
+    waits = (job.state, job.reason, job.created)
+    actions.resume(job, by=None)
+    drive(harness)
+    job.refresh_from_db()
+
+    assert waits == (JobState.PAUSED, restore_guard.RESTORED, 0)
+    assert (job.state, job.created) == (JobState.COMPLETED, 1)
+
+
+def test_jobs_of_a_restored_backup_wait_for_a_person(harness: Harness) -> None:
+    harness.object()
+    for first in (1, 2):
+        harness.planned(gadgets(1, first=first))
+        drive(harness)
+    job = harness.planned(gadgets(1, first=3))
+    Lease.objects.filter(name=f"account:{harness.connection.host}").update(
+        epoch=1
+    )  # As it was before the second job.
+
+    assert_waits_for_a_person(harness, job)
+
+
+def test_what_another_host_did_counts_as_well(harness: Harness) -> None:
+    harness.object()
+    harness.planned(gadgets(1))
+    drive(harness)
+    Lease.objects.filter(name=f"account:{harness.connection.host}").update(
+        epoch=7
+    )  # By another host.
+    sweep.sweep()
+    job = harness.planned(gadgets(1, first=2))
+    Lease.objects.filter(name=f"account:{harness.connection.host}").update(epoch=3)
+
+    drive(harness)
+
+    job.refresh_from_db()
+    assert (job.state, job.created) == (JobState.PAUSED, 0)
+
+
+def test_a_sweep_at_the_moment_of_taking_over_is_no_restored_backup(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(1))
+    take = leases.acquire
+
+    def take_and_sweep(name: str, **more: str | None) -> leases.Held | None:
+        lease = take(name, **more)
+        sweep.sweep()
+        return lease
+
+    monkeypatch.setattr(leases, "acquire", take_and_sweep)
+
+    drive(harness)
+
+    job.refresh_from_db()
+    assert (job.state, job.reason) == (JobState.COMPLETED, "")
+
+
+@pytest.mark.skipif(ARE_SHARED, reason="A server's database is no file.")
+@pytest.mark.parametrize(
+    "forgets", [False, True], ids=["with the data directory", "alone"]
+)
+def test_jobs_in_a_copy_of_the_database_wait_for_a_person(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, forgets: bool
+) -> None:
+    harness.object()
+    harness.planned(gadgets(1))
+    drive(harness)
+    job = harness.planned(gadgets(1, first=2))
+    if forgets:
+        shutil.rmtree(settings.DATA_DIR / "epochs")
+    else:
+        monkeypatch.setattr(
+            restore_guard, "_database_file", lambda: 1
+        )  # A copy would be another file.
+    sweep.sweep()
+
+    assert_waits_for_a_person(harness, job)
+
+
+def test_a_new_data_directory_is_no_restored_backup(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(1))
+
+    drive(harness)
+
+    job.refresh_from_db()
+    assert job.state == JobState.COMPLETED

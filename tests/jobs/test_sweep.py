@@ -1,0 +1,146 @@
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobsui.connections.models import CustomObject
+from jobsui.jobs import leases
+from jobsui.jobs.control import sweep
+from jobsui.jobs.enums import FileState, JobState
+from jobsui.jobs.models import File, Job
+from tests.conftest import TaskQueue
+from tests.factories import make_connection, make_job, make_object
+
+pytestmark = pytest.mark.django_db
+Rings = list[tuple[str, tuple[int, ...]]]
+
+
+@pytest.fixture
+def gadget() -> CustomObject:
+    return make_object(make_connection(), "gadget")
+
+
+def make(gadget: CustomObject, state: JobState, **fields: Any) -> Job:
+    job = make_job("external_id\ng-1\n", to=gadget)
+    Job.objects.filter(pk=job.pk).update(state=state, **fields)
+    job.refresh_from_db()
+    return job
+
+
+def swept(task_queue: TaskQueue) -> Rings:
+    task_queue.clear()
+    sweep.sweep()
+    return sorted(task_queue)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_planned", "tasks"),
+    [
+        (JobState.DRAFT, False, []),
+        (JobState.CHECKING, False, ["check_job"]),
+        (JobState.READY, False, []),
+        (JobState.QUEUED, False, ["drive", "plan_job"]),
+        (JobState.RUNNING, True, ["drive"]),
+        (JobState.PAUSING, True, ["drive"]),
+        (JobState.PAUSED, False, ["plan_job"]),
+        (JobState.PAUSED, True, []),
+        (JobState.CANCELLING, True, ["drive"]),
+        (JobState.NEEDS_DECISION, True, []),
+        (JobState.COMPLETED, True, []),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_sweep_rings_for_what_nobody_does(
+    gadget: CustomObject,
+    task_queue: TaskQueue,
+    state: JobState,
+    is_planned: bool,
+    tasks: list[str],
+) -> None:
+    make(gadget, state, planned_at=timezone.now() if is_planned else None)
+
+    assert [task for task, _ in swept(task_queue)] == tasks
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sweep_leaves_alone_what_somebody_does(
+    gadget: CustomObject, task_queue: TaskQueue
+) -> None:
+    job = make(gadget, JobState.QUEUED)
+    file = File.objects.create(
+        **{
+            "name": "f",
+            "stored_as": "f",
+            "size": 1,
+            "sha256": "",
+            "state": FileState.READING,
+        }
+    )
+    before = swept(task_queue)
+
+    taken = [f"account:{job.connection.host}", f"plan:{job.pk}", f"read:{file.pk}"]
+    owned = [leases.acquire(name) for name in taken]
+
+    assert before == [("drive", ()), ("plan_job", (job.pk,)), ("read_file", (file.pk,))]
+    assert None not in owned
+    assert swept(task_queue) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "stays"),
+    [
+        (JobState.DRAFT, {"created_at": 8}, False),
+        (JobState.READY, {"created_at": 8, "checked_at": 8}, False),
+        (JobState.READY, {"created_at": 8, "checked_at": 1}, True),
+        (JobState.CHECKING, {"created_at": 8}, True),
+        (JobState.DRAFT, {"created_at": 6}, True),
+        (JobState.COMPLETED, {"created_at": 80}, True),
+    ],
+)
+def test_sweep_throws_away_forgotten_drafts(
+    gadget: CustomObject, state: JobState, fields: dict[str, int], stays: bool
+) -> None:
+    job = make(
+        gadget,
+        state,
+        **{
+            name: timezone.now() - timedelta(days=days) for name, days in fields.items()
+        },
+    )
+
+    sweep.sweep()
+
+    assert Job.objects.filter(pk=job.pk).exists() is stays
+
+
+def test_a_draft_launched_this_moment_stays(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make(gadget, JobState.READY, created_at=timezone.now() - timedelta(days=8))
+    forgotten = sweep._forgotten_drafts()
+    monkeypatch.setattr(sweep, "_forgotten_drafts", lambda: list(forgotten))
+    list(forgotten)
+    Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
+
+    sweep.sweep()
+
+    assert Job.objects.filter(pk=job.pk).exists()
+
+
+def test_what_a_killed_process_left_of_an_upload_goes_after_a_day(
+    settings: Any,
+) -> None:
+    incoming = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    left, under_way = incoming / "left.upload", incoming / "under-way.upload"
+    for path in (left, under_way):
+        path.write_bytes(b"half of a fi")
+    os.utime(left, (time.time() - 25 * 3600,) * 2)
+
+    sweep.sweep()
+
+    assert [path.exists() for path in (left, under_way)] == [False, True]
+    under_way.unlink()

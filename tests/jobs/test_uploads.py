@@ -1,0 +1,178 @@
+import io
+import threading
+from pathlib import Path
+
+import openpyxl
+import pytest
+from django.conf import settings as project
+from django.core.files.storage import default_storage
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+
+from jobsui.files.errors import FileRefused
+from jobsui.jobs import leases
+from jobsui.jobs.enums import FileState
+from jobsui.jobs.errors import UploadRefused
+from jobsui.jobs.models import File
+from jobsui.jobs.preparation import uploads
+from tests.conftest import TaskQueue
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def received(content: bytes, name: str = "rows.csv") -> File:
+    """An upload that was read."""
+    file = uploads.receive([content], name, by=None)
+    uploads.read_file(file, stopping=threading.Event())
+    file.refresh_from_db()
+    return file
+
+
+def stored() -> list[str]:
+    folder = Path(project.MEDIA_ROOT)
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def test_upload_is_kept_byte_by_byte_and_rung_for(
+    task_queue: TaskQueue,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    ana = make_user()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        file = uploads.receive([b"a,b\n1", b",2\n"], "C:\\new\\r\u202eows.csv", by=ana)
+
+    with default_storage.open(file.stored_as) as content:
+        assert content.read() == b"a,b\n1,2\n"
+    assert (file.name, file.size, file.state, file.uploaded_by) == (
+        "rows.csv",
+        8,
+        FileState.READING,
+        ana,
+    )
+    assert task_queue == [("read_file", (file.pk,))]
+
+
+def test_upload_that_is_too_large_leaves_nothing_behind(settings: Settings) -> None:
+    before = stored()
+    settings.MAX_UPLOAD_BYTES = 1024 * 1024
+
+    with pytest.raises(UploadRefused, match="larger than 1 MB"):
+        uploads.receive([b"x" * 600_000, b"x" * 600_000], "rows.csv", by=None)
+
+    assert (stored(), File.objects.count()) == (before, 0)
+
+
+def test_empty_upload_is_refused() -> None:
+    with pytest.raises(UploadRefused, match="The file is empty"):
+        uploads.receive([], "rows.csv", by=None)
+
+    assert File.objects.count() == 0
+
+
+def test_reading_finds_out_what_a_file_is() -> None:
+    file = received("\ufeffname;price\nDrill;1,5\n\nSäge;2\n".encode())
+
+    assert (file.state, file.format, file.encoding, file.delimiter) == (
+        FileState.READY,
+        "csv",
+        "utf-8-sig",
+        ";",
+    )
+    assert (file.columns, file.rows) == (["name", "price"], 2)
+    assert file.sample == [[2, ["Drill", "1,5"]], [4, ["Säge", "2"]]]
+
+
+def test_file_that_cannot_be_read_says_why() -> None:
+    file = received(b"\x89PNG\r\n\x1a\n" + b"x" * 100)
+
+    assert (file.state, file.error) == (
+        FileState.REJECTED,
+        "This is a picture. Upload CSV, XLSX, JSON or JSON Lines.",
+    )
+
+
+def test_file_read_in_another_way_on_request(task_queue: TaskQueue) -> None:
+    file = received("name\nSäge\n".encode("cp1252"))
+    assert file.state == FileState.REJECTED
+
+    uploads.reread(file, encoding="cp1252")
+    uploads.read_file(file, stopping=threading.Event())
+    file.refresh_from_db()
+
+    assert (file.state, file.error, file.sample) == (
+        FileState.READY,
+        "",
+        [[2, ["Säge"]]],
+    )
+
+
+def test_workbook_tells_of_what_its_cells_do_not() -> None:
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["id", "sum"])
+    book.worksheets[0].append([1.5e17, "=A2"])
+    out = io.BytesIO()
+    book.save(out)
+
+    file = received(out.getvalue(), "rows.xlsx")
+
+    assert file.staged_as
+    assert [warning.partition(" ")[2][:30] for warning in file.warnings] == [
+        "formula without a stored resul",
+        "value in id like 1.23E+12: a s",
+    ]
+
+
+def test_reading_that_was_interrupted_goes_on_with_the_next_ring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uploads, "SAY_EVERY", 2)
+    file = uploads.receive([b"a\n1\n2\n3\n"], "rows.csv", by=None)
+    stopping = threading.Event()
+    stopping.set()
+
+    uploads.read_file(file, stopping=stopping)
+    file.refresh_from_db()
+    assert file.state == FileState.READING
+
+    uploads.read_file(file, stopping=threading.Event())
+    file.refresh_from_db()
+    assert (file.state, file.rows) == (FileState.READY, 3)
+
+
+def test_file_is_read_by_one_process_at_a_time() -> None:
+    file = uploads.receive([b"a\n1\n"], "rows.csv", by=None)
+
+    with leases.held(f"read:{file.pk}", owner="somebody else"):
+        uploads.read_file(file, stopping=threading.Event())
+
+    file.refresh_from_db()
+    assert file.state == FileState.READING
+
+
+def test_rows_of_a_file_whose_content_is_gone_are_refused() -> None:
+    file = received(b"a\n1\n")
+    file.delete_content()
+
+    with (
+        pytest.raises(FileRefused, match="The stored file is gone"),
+        uploads.open_rows(file),
+    ):
+        pass
+
+
+def test_read_again_it_leaves_no_staged_rows_of_before() -> None:
+    file = received(b'[{"a": 1}]', "rows.json")
+    before = stored()
+    staged = file.staged_as
+
+    uploads.reread(file, sheet=file.sheet)
+    uploads.read_file(file, stopping=threading.Event())
+
+    file.refresh_from_db()
+    assert file.state == FileState.READY
+    assert len(stored()) == len(before)
+    assert default_storage.exists(file.staged_as)
+    assert not default_storage.exists(staged)
