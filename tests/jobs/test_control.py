@@ -15,7 +15,7 @@ from jobsui.jobs import leases
 from jobsui.jobs.control import actions, sweep
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome, Weight
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
-from jobsui.jobs.ledger import settlement
+from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.mapping.options import Options, Rules
 from jobsui.jobs.models import Batch, BatchBlob, Cause, File, Job, RowError
 from jobsui.jobs.preparation import checker, planner, uploads
@@ -70,7 +70,7 @@ def settled(job: Job, *ends: list[str]) -> Batch:
     settlement.settle(batch, dict(enumerate(ends)), ledger)
     ledger.write()
     Job.objects.filter(pk=job.pk).update(state=JobState.RUNNING)
-    settlement.finish_if_over(job.pk)
+    lifecycle.finish_if_over(job.pk)
     job.refresh_from_db()
     batch.refresh_from_db()
     return batch

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from jobsui.connections.models import CustomObject
 from jobsui.jobs import leases
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
-from jobsui.jobs.ledger import settlement
+from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Batch, BatchBlob, Cause, Job, RowError
 from jobsui.jobs.preparation import checker, planner
 from tests.conftest import TaskQueue
@@ -252,7 +252,7 @@ def test_file_changed_half_way_ends_the_job_as_failed_after_what_was_sent(
         state=BatchState.DONE, done_at=Now(), succeeded=100
     )
     Job.objects.filter(pk=job.pk).update(created_or_updated=100)
-    settlement.finish_if_over(job.pk)
+    lifecycle.finish_if_over(job.pk)
     job.refresh_from_db()
     assert (job.state, job.reason) == (
         JobState.FAILED,

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobsui.jobs.enums import BatchState, JobState, Outcome
-from jobsui.jobs.ledger import settlement
+from jobsui.jobs.ledger import causes, lifecycle, settlement
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, RowError
 from jobsui.jobs.models.batch import End
 from tests.factories import make_connection, make_job, make_object
@@ -47,7 +47,7 @@ def settle(batch: Batch, ends: dict[int, End]) -> bool:
     ledger = settlement.Ledger()
     done = settlement.settle(batch, ends, ledger)
     ledger.write()
-    settlement.finish_if_over(batch.job_id)
+    lifecycle.finish_if_over(batch.job_id)
     return done
 
 
@@ -99,7 +99,7 @@ def test_sums_stay_right_whatever_comes_in_whatever_order(
             ledger = settlement.Ledger()
             settlement.give_up(batch, range(SIZE), "Nobody knows.", ledger)
             ledger.write()
-            settlement.finish_if_over(job.pk)
+            lifecycle.finish_if_over(job.pk)
         else:
             settle(batch, ends)
 
@@ -149,7 +149,7 @@ def test_settling_twice_changes_nothing() -> None:
 def test_a_cancelled_batch_stays_cancelled() -> None:
     job = make_planned(1, JobState.CANCELLING)
     Batch.objects.filter(job=job).update(state=BatchState.PLANNED)
-    settlement.finish_if_over(job.pk)
+    lifecycle.finish_if_over(job.pk)
 
     settle(Batch.objects.get(job=job), {0: settlement.end(Outcome.CREATED)})
 
@@ -177,7 +177,7 @@ def test_cancelling_leaves_what_may_have_arrived_uncertain() -> None:
         batch=refused, number=1, epoch=1, at=now, items=SIZE, result="limited"
     )
 
-    settlement.finish_if_over(job.pk)
+    lifecycle.finish_if_over(job.pk)
 
     assert (counters(job)["uncertain"], job.cancelled, job.state) == (
         SIZE,
@@ -195,7 +195,7 @@ def test_pausing_waits_for_what_is_in_flight() -> None:
     waiting, flying = Batch.objects.filter(job=job)
     Batch.objects.filter(pk=waiting.pk).update(state=BatchState.PLANNED)
 
-    settlement.finish_if_over(job.pk)
+    lifecycle.finish_if_over(job.pk)
     job.refresh_from_db()
     before = job.state
     settle(flying, {n: settlement.end(Outcome.CREATED) for n in range(SIZE)})
@@ -239,10 +239,8 @@ def test_reopened_rows_are_counted_once_they_are_settled_again() -> None:
 def test_causes_are_one_when_messages_differ_in_particulars(
     one: str, other: str, same: bool
 ) -> None:
-    assert (
-        settlement.signature("C", "", one) == settlement.signature("C", "", other)
-    ) is same
+    assert (causes.signature("C", "", one) == causes.signature("C", "", other)) is same
 
 
 def test_codes_tell_causes_apart() -> None:
-    assert settlement.signature("A", "", "m") != settlement.signature("B", "", "m")
+    assert causes.signature("A", "", "m") != causes.signature("B", "", "m")

@@ -6,7 +6,7 @@ from typing import Any
 
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import Action, JobState, Outcome
-from jobsui.jobs.ledger import settlement
+from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import Batch, Job
 from jobsui.jobs.preparation import checker, planner
 from tests.factories import make_connection, make_job, make_object
@@ -67,7 +67,7 @@ def settled(content: str = ROWS, *ends: Sequence[str], **fields: Any) -> Job:
         }
         settlement.settle(batch, own, ledger)
     ledger.write()
-    settlement.finish_if_over(job.pk)
+    lifecycle.finish_if_over(job.pk)
     return changed(job, **fields)
 
 

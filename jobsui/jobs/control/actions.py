@@ -20,7 +20,7 @@ from jobsui.jobs.errors import (
     NotPossibleNow,
     UnreachableNow,
 )
-from jobsui.jobs.ledger import settlement
+from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.mapping.options import Options, Rules
 from jobsui.jobs.models import Batch, Cause, File, Job, Lease
 from jobsui.jobs.preparation import checker, uploads
@@ -399,7 +399,7 @@ def _change(
             .filter(name=f"account:{job.connection.host}")
             .exists()
         ):
-            settlement.finish_if_over(
+            lifecycle.finish_if_over(
                 job.pk
             )  # No driver is there that could have something in the air.
             job.refresh_from_db()

@@ -40,7 +40,7 @@ from jobsui.jobs.delivery.transitions import (
     StatusLost,
 )
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, LimitedBy, Outcome
-from jobsui.jobs.ledger import settlement
+from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from jobsui.jobs.sql import known_status_ids, waiting_jobs
 from jobsui.zendesk.errors import (
@@ -331,7 +331,7 @@ class Driver:
             ):
                 with transaction.atomic():
                     leases.fence(self.lease)
-                    settlement.finish_if_over(job.pk)
+                    lifecycle.finish_if_over(job.pk)
 
     # Sending
 

@@ -2,28 +2,22 @@
 caller's transaction, so a batch, its rows and the job's counters change together or not
 at all."""
 
-import hashlib
 import json
-import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F, Max
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from jobsui.jobs.enums import SENDABLE, UNSETTLED, BatchState, JobState, Outcome
-from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, JobEvent, RowError
+from jobsui.jobs.enums import UNSETTLED, BatchState, Outcome
+from jobsui.jobs.ledger import causes
+from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
 from jobsui.jobs.models.batch import End, pack
 from jobsui.jobs.sql import add_up, by_id, update_rows
 
-SAMPLES = 20
 PACE_SECONDS, PACE_SAMPLES = 5, 60
-APPROVAL = "The first batch is through. Look at what became of its rows, then let the job go on or cancel it."
 
 
 def end(outcome: Outcome, record_id: str = "", code: str = "", error: str = "") -> End:
@@ -106,7 +100,7 @@ def settle_all(endings: Sequence[Ending], ledger: Ledger) -> None:
             told_with_reply.append((batch.pk, _packed(known), _packed(ending.reply)))
         if blob:
             errors += [
-                _row_error(batch, blob.row_numbers[place], entry)
+                _failed_row(batch, blob.row_numbers[place], entry)
                 for place, entry in _bad(fresh).items()
             ]
         _close_if_over(batch, known, ledger)
@@ -117,7 +111,7 @@ def settle_all(endings: Sequence[Ending], ledger: Ledger) -> None:
         SETTLES,
         [[e.batch.pk, *(getattr(e.batch, name) for name in SETTLES)] for e in endings],
     )
-    record_errors(errors)
+    causes.record_failed_rows(errors)
 
 
 SETTLES = ("state", "done_at", "reconcile_at", "succeeded", "failed", "uncertain")
@@ -147,7 +141,7 @@ def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
     blob.save(update_fields=["outcomes"])
     ledger.add(batch.job_id, Outcome.UNCERTAIN.value, -len(open_again))
     ledger.add(batch.job_id, "batches_done", -1)
-    _forget_errors(batch)
+    causes.remove_uncertain_rows(batch)
     _tally_up(batch, ends)
     batch.state, batch.done_at, batch.reconcile_at, batch.reconcile_count = (
         state,
@@ -156,136 +150,6 @@ def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
         0,
     )
     batch.save(update_fields=[*SETTLES, "reconcile_count"])
-
-
-Words = tuple[str, str]
-"""What a cause says: message and cure."""
-
-
-def record_errors(errors: Iterable[tuple[RowError, Words, str]]) -> None:
-    """Store rows that did not succeed, each with the words and the signature of its
-    cause, and count the causes."""
-    by_cause: defaultdict[tuple[int, str], list[tuple[RowError, Words]]] = defaultdict(
-        list
-    )
-    for error, words, signature in errors:
-        by_cause[error.job_id, signature].append((error, words))
-    for (job_id, signature), entries in by_cause.items():
-        cause = _cause(job_id, signature, *entries[0])
-        for error, _ in entries:
-            error.cause = cause
-        rows = (cause.sample_rows + [error.row for error, _ in entries])[:SAMPLES]
-        values = list(
-            dict.fromkeys(
-                cause.sample_values
-                + [error.value for error, _ in entries if error.value]
-            )
-        )[:5]
-        Cause.objects.filter(pk=cause.pk).update(
-            count=F("count") + len(entries), sample_rows=rows, sample_values=values
-        )
-    RowError.objects.bulk_create(
-        [error for entries in by_cause.values() for error, _ in entries], batch_size=500
-    )
-
-
-def signature(code: str, column: str, message: str) -> str:
-    """The same for two messages that differ only in numbers, ids and quoted values."""
-    plain = re.sub(r"'[^']*'|\"[^\"]*\"|\b[0-9A-HJKMNP-TV-Z]{26}\b|\d+", "…", message)
-    return hashlib.sha256("\x00".join((code, column, plain)).encode()).hexdigest()
-
-
-def finish_if_over(job_id: int) -> None:
-    """Move a job on when nothing of it is left to do in its present state: paused once
-    nothing is in flight, over once every row has its end. Whoever settled its last
-    batch, or planned its last row, calls this."""
-    with transaction.atomic():
-        # Locked before its batches are looked at: counters read here cannot grow old
-        # before they are used.
-        job = Job.objects.select_for_update().get(pk=job_id)
-        if job.state == JobState.CANCELLING:
-            _cancel_planned(job)
-            job.refresh_from_db()
-        unsettled = Batch.objects.filter(job=job).unsettled()
-        if job.planned_at is not None and not unsettled.exists():
-            _end(job)
-        elif (
-            job.state == JobState.PAUSING
-            and not unsettled.exclude(state=BatchState.PLANNED).exists()
-        ):
-            _become(job, JobState.PAUSED, "Paused. Nothing is in flight.")
-        elif (
-            job.state in SENDABLE
-            and job.hold_after_first_batch
-            and _is_first_batch_over(job)
-        ):
-            _become(
-                job,
-                JobState.PAUSED,
-                "Paused after the first batch, for a person to look.",
-                reason=APPROVAL,
-            )
-
-
-def _end(job: Job) -> None:
-    if job.state == JobState.CANCELLING:
-        # A reason is there only when the planner could not go on; a person's cancel has
-        # none.
-        state, event = (
-            (JobState.FAILED, "Failed.")
-            if job.reason
-            else (JobState.CANCELLED, "Cancelled.")
-        )
-        _become(
-            job, state, event, cancelled=F("cancelled") + job.pending, reason=job.reason
-        )
-    elif job.state in {*SENDABLE, JobState.PAUSING}:
-        over = JobState.NEEDS_DECISION if job.uncertain else JobState.COMPLETED
-        _become(
-            job,
-            over,
-            "Completed."
-            if not job.uncertain
-            else f"{job.uncertain} rows are uncertain: please decide.",
-        )
-
-
-def _is_first_batch_over(job: Job) -> bool:
-    first = Batch.objects.filter(job=job, seq=1).first()
-    return first is not None and first.state not in UNSETTLED
-
-
-def _become(job: Job, state: JobState, event: str, **fields: Any) -> None:
-    if state is not JobState.PAUSED:
-        fields = {"finished_at": Now(), "reason": ""} | fields
-    if Job.objects.change(job, expected=(job.state,), state=state, **fields):
-        JobEvent.objects.create(job=job, text=event)
-
-
-def _cancel_planned(job: Job) -> None:
-    """Batches never sent are cancelled; items of theirs that already have an end keep
-    it. What was to be sent again because it may not have arrived is uncertain: nobody
-    can say that it was never sent."""
-    planned = Batch.objects.filter(job=job, state=BatchState.PLANNED)
-    ledger = Ledger()
-    doubtful = planned.filter(attempts__result__in=Attempt.IN_DOUBT).order_by()
-    last_sent = dict(
-        doubtful.annotate(last=Max("attempts__last_item")).values_list("pk", "last")
-    )
-    for pk, batch in by_id(Batch, last_sent).items():
-        sent = range(last_sent[pk] + 1)
-        give_up(
-            batch,
-            sent,
-            "The job was cancelled before it could be established whether this had arrived.",
-            ledger,
-        )
-    ledger.write()
-    planned.update(
-        state=BatchState.CANCELLED,
-        done_at=Now(),
-        cancelled=F("size") - F("succeeded") - F("failed") - F("uncertain"),
-    )
 
 
 def _has_ends(batch: Batch) -> bool:
@@ -327,7 +191,7 @@ def _bad(ends: Mapping[int, End]) -> dict[int, End]:
     }
 
 
-def _row_error(batch: Batch, row: int, entry: End) -> tuple[RowError, Words, str]:
+def _failed_row(batch: Batch, row: int, entry: End) -> causes.FailedRow:
     outcome, _, code, message = entry
     error = RowError(
         job_id=batch.job_id,
@@ -337,27 +201,7 @@ def _row_error(batch: Batch, row: int, entry: End) -> tuple[RowError, Words, str
         code=code[:80],
         message=message,
     )
-    return error, (message, ""), signature(code, "", message)
-
-
-def _forget_errors(batch: Batch) -> None:
-    uncertain = RowError.objects.filter(batch=batch, outcome=Outcome.UNCERTAIN)
-    for cause_id, number in Counter(uncertain.values_list("cause", flat=True)).items():
-        Cause.objects.filter(pk=cause_id).update(count=F("count") - number)
-    uncertain.delete()
-    Cause.objects.filter(job=batch.job_id, phase=Cause.Phase.SEND, count=0).delete()
-
-
-def _cause(job_id: int, signature: str, example: RowError, said: Words) -> Cause:
-    words = {
-        "code": example.code,
-        "column": example.column,
-        "message": said[0],
-        "fix": said[1],
-    }
-    return Cause.objects.get_or_create(
-        job_id=job_id, phase=Cause.Phase.SEND, signature=signature, defaults=words
-    )[0]
+    return causes.FailedRow(error, causes.signature(code, "", message), message)
 
 
 def sample_pace(job: Job) -> None:

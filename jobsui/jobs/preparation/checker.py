@@ -20,7 +20,7 @@ from jobsui.files.table import Row, Table
 from jobsui.jobs import leases
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
-from jobsui.jobs.ledger import settlement
+from jobsui.jobs.ledger import causes
 from jobsui.jobs.mapping import values
 from jobsui.jobs.mapping.field_targets import (
     Item,
@@ -208,14 +208,14 @@ def _chosen(rows: Iterator[Row], numbers: Iterator[int]) -> Iterator[Row]:
 def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     require_mapping(job)
     before = fingerprint(job)
-    causes = _Causes(job)
+    found = _Causes(job)
     rows = invalid = 0
     with uploads.open_rows(job.file) as table:
         for _, judged in judged_rows(job, table):
             rows += 1
             if isinstance(judged, list):
                 invalid += 1
-                causes.add(judged)
+                found.add(judged)
             if rows % SAY_EVERY == 0:
                 _go_on(job, before, rows, lease, stopping)
     with transaction.atomic():
@@ -232,7 +232,7 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
             checked_at=timezone.now(),
             reason="",
         ):
-            causes.save()
+            found.save()
 
 
 def _go_on(
@@ -289,7 +289,7 @@ class _Causes:
         new = Cause(
             job=self._job,
             phase=Cause.Phase.CHECK,
-            signature=settlement.signature(*key, ""),
+            signature=causes.signature(*key, ""),
             code=key[0],
             column=key[1][:255],
             message=said,

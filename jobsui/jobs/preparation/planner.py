@@ -14,7 +14,7 @@ from jobsui.files.errors import FileRefused
 from jobsui.files.table import Row, Table
 from jobsui.jobs import leases
 from jobsui.jobs.enums import SENDABLE, JobState, Outcome
-from jobsui.jobs.ledger import settlement
+from jobsui.jobs.ledger import causes, lifecycle
 from jobsui.jobs.mapping.field_targets import Item, Problem
 from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
 from jobsui.jobs.preparation import checker, uploads
@@ -52,7 +52,7 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
             return
         except FileRefused as refusal:
             _fail(job, lease, str(refusal))
-    settlement.finish_if_over(job.pk)
+    lifecycle.finish_if_over(job.pk)
     enqueue("drive")
 
 
@@ -104,7 +104,9 @@ def _commit(job: Job, lease: leases.Held, chunk: list[Judged]) -> None:
         if not lease.renew():
             raise Stopped
         made = _write_batches(job, items)
-        settlement.record_errors([_row_error(job.pk, problems) for problems in invalid])
+        causes.record_failed_rows(
+            [_failed_row(job.pk, problems) for problems in invalid]
+        )
         Job.objects.filter(pk=job.pk).update(
             planned_row=chunk[-1][0][0],
             batches_total=F("batches_total") + made,
@@ -140,16 +142,14 @@ def _write_batches(job: Job, items: list[Item]) -> int:
     return len(batches)
 
 
-def _row_error(
-    job_id: int, problems: list[Problem]
-) -> tuple[RowError, settlement.Words, str]:
-    """One row, one end: its first problem names column and value, its message tells all
-    of them."""
+def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
+    """One row has one error: its first problem names column and value, its message
+    lists all of them."""
     first = problems[0]
-    more = [
-        f"{problem.column}: {problem.message}" if problem.column else problem.message
-        for problem in problems[1:]
-    ]
+    messages = [first.message]
+    for problem in problems[1:]:
+        prefix = f"{problem.column}: " if problem.column else ""
+        messages.append(prefix + problem.message)
     error = RowError(
         job_id=job_id,
         row=first.row,
@@ -157,13 +157,10 @@ def _row_error(
         code=first.code,
         column=first.column[:255],
         value=first.value,
-        message=" ".join([first.message, *more]),
+        message=" ".join(messages),
     )
-    return (
-        error,
-        (first.general, first.fix),
-        settlement.signature(first.code, first.column, ""),
-    )
+    signature = causes.signature(first.code, first.column, "")
+    return causes.FailedRow(error, signature, first.general, first.fix)
 
 
 def _require_unchanged(job: Job) -> None:

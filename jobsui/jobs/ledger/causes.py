@@ -1,0 +1,91 @@
+"""Causes: the problems of a job's rows, grouped by kind and counted."""
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import F
+
+from jobsui.jobs.enums import Outcome
+from jobsui.jobs.models import Batch, Cause, RowError
+
+MAX_SAMPLE_ROWS = 20
+MAX_SAMPLE_VALUES = 5
+PARTICULARS = re.compile(
+    r"'[^']*'|\"[^\"]*\"|\b[0-9A-HJKMNP-TV-Z]{26}\b|\d+",
+)
+"""Quoted values, record ids and numbers within a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A row that did not succeed, with its error and the cause it counts towards."""
+
+    error: RowError
+    """Not saved yet, and without its cause."""
+    signature: str
+    message: str
+    """What the cause says of all its rows."""
+    fix: str = ""
+    """What to do about it, as a sentence; "" when only Zendesk's message is known."""
+
+
+def signature(code: str, column: str, message: str) -> str:
+    """The same for two messages that differ only in numbers, ids and quoted values."""
+    general = PARTICULARS.sub("…", message)
+    return hashlib.sha256("\x00".join((code, column, general)).encode()).hexdigest()
+
+
+def record_failed_rows(rows: Iterable[FailedRow]) -> None:
+    """Save the errors of these rows, each under its cause, and count the causes."""
+    by_cause: defaultdict[tuple[int, str], list[FailedRow]] = defaultdict(list)
+    for row in rows:
+        by_cause[row.error.job_id, row.signature].append(row)
+
+    errors: list[RowError] = []
+    for failed_rows in by_cause.values():
+        cause = _cause_of(failed_rows[0])
+        _count(cause, failed_rows)
+        for row in failed_rows:
+            row.error.cause = cause
+            errors.append(row.error)
+    RowError.objects.bulk_create(errors, batch_size=500)
+
+
+def remove_uncertain_rows(batch: Batch) -> None:
+    """Delete the errors of a batch's uncertain rows, and causes that count none then."""
+    uncertain = RowError.objects.filter(batch=batch, outcome=Outcome.UNCERTAIN)
+    counts = Counter(uncertain.values_list("cause", flat=True))
+    for cause_id, number in counts.items():
+        Cause.objects.filter(pk=cause_id).update(count=F("count") - number)
+    uncertain.delete()
+    sent = Cause.objects.filter(job=batch.job_id, phase=Cause.Phase.SEND)
+    sent.filter(count=0).delete()
+
+
+def _cause_of(row: FailedRow) -> Cause:
+    cause, _ = Cause.objects.get_or_create(
+        job_id=row.error.job_id,
+        phase=Cause.Phase.SEND,
+        signature=row.signature,
+        defaults={
+            "code": row.error.code,
+            "column": row.error.column,
+            "message": row.message,
+            "fix": row.fix,
+        },
+    )
+    return cause
+
+
+def _count(cause: Cause, rows: Sequence[FailedRow]) -> None:
+    numbers = [row.error.row for row in rows]
+    values = [row.error.value for row in rows if row.error.value]
+    distinct_values = list(dict.fromkeys([*cause.sample_values, *values]))
+    Cause.objects.filter(pk=cause.pk).update(
+        count=F("count") + len(rows),
+        sample_rows=[*cause.sample_rows, *numbers][:MAX_SAMPLE_ROWS],
+        sample_values=distinct_values[:MAX_SAMPLE_VALUES],
+    )
