@@ -42,7 +42,8 @@ def by_time[T: Model](found: QuerySet[T], cursor: str, size: int = SIZE) -> Page
         ("gt", ("created_at", "pk")) if way == ">" else ("lt", ("-created_at", "-pk"))
     )
     entries = list(found.filter(_beyond(side, at, pk)).order_by(*order)[: size + 1])
-    more, entries = len(entries) > size, entries[:size]
+    more = len(entries) > size
+    entries = entries[:size]
     if not entries:
         return Page([], "", "")
     if way == ">":

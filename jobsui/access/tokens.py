@@ -67,7 +67,8 @@ def make(
 
 def recognise(text: str) -> ApiToken | None:
     """The valid token of this text, its last use noted; None: there is none."""
-    prefix, secret = text[:PREFIX], text[PREFIX + 1 :]
+    prefix = text[:PREFIX]
+    secret = text[PREFIX + 1 :]
     if (
         len(text) > LONGEST
         or not text.startswith(KIND)

@@ -35,7 +35,9 @@ class Bearer(HttpBearer):
         return known
 
 
-READ, RUN, ADMIN = Bearer(Scope.READ), Bearer(Scope.RUN), Bearer(Scope.ADMIN)
+READ = Bearer(Scope.READ)
+RUN = Bearer(Scope.RUN)
+ADMIN = Bearer(Scope.ADMIN)
 
 
 def require(token: ApiToken, scope: Scope) -> None:

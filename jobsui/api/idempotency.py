@@ -130,7 +130,8 @@ def _again(replay: IdempotencyRecord) -> HttpResponse:
 
 
 def _remember(replay: IdempotencyRecord, response: HttpResponse) -> None:
-    replay.status, replay.body = response.status_code, response.content.decode()
+    replay.status = response.status_code
+    replay.body = response.content.decode()
     replay.save(update_fields=["status", "body"])
 
 

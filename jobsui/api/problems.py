@@ -82,7 +82,10 @@ class Problem(Exception):
         retry_after: int | None = None,
     ) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail, self.errors = status, code, detail, errors
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
         self.retry_after = retry_after
         """Seconds after which it may be tried again; None: not said."""
 

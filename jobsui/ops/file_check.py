@@ -185,10 +185,8 @@ def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:
     try:
         checker.require_mapping(job)
     except MappingRefused as refusal:
-        columns, fields = (
-            ", ".join(job.file.columns),
-            ", ".join(t.key.removeprefix(field_targets.FIELD) for t in offered),
-        )
+        columns = ", ".join(job.file.columns)
+        fields = ", ".join(t.key.removeprefix(field_targets.FIELD) for t in offered)
         raise could_not(
             f"{refusal} Use --map COLUMN=FIELD. Columns: {columns}. Fields: {fields}."
         ) from refusal
@@ -222,7 +220,8 @@ def _check(job: Job, meter: Meter) -> None:
 
     def is_checked() -> bool:
         job.refresh_from_db()
-        done, rows = job.rows_checked, job.file.rows or 1
+        done = job.rows_checked
+        rows = job.file.rows or 1
         meter.show(f"Checking {done:,} of {counted(rows, 'row')}", 100 * done // rows)
         return job.state != JobState.CHECKING
 

@@ -12,7 +12,8 @@ from django.core.management import call_command
 
 def collect() -> None:
     """Have in STATIC_ROOT what the web server needs."""
-    stamp, now = Path(settings.STATIC_ROOT) / ".collected", _fingerprint()
+    stamp = Path(settings.STATIC_ROOT) / ".collected"
+    now = _fingerprint()
     if stamp.exists() and stamp.read_text(encoding="utf-8") == now:
         return
     call_command("collectstatic", verbosity=0, interactive=False)

@@ -48,7 +48,9 @@ class Supervisor:
     def __init__(
         self, logs: Path, environment: Mapping[str, str], say: Callable[[str], None]
     ) -> None:
-        self._logs, self._environment, self._say = logs, dict(environment), say
+        self._logs = logs
+        self._environment = dict(environment)
+        self._say = say
         self._parts: list[Part] = []
         self._asked = False
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,7 +91,8 @@ class Supervisor:
             _kill_group(
                 part.process
             )  # What it had started must not work on beside what comes after it.
-            code, part.process = part.process.returncode, None
+            code = part.process.returncode
+            part.process = None
             part.failures = (
                 1 if now - part.started_at > STEADY_SECONDS else part.failures + 1
             )

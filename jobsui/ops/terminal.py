@@ -104,7 +104,9 @@ class Meter:
     then."""
 
     def __init__(self, out: OutputWrapper) -> None:
-        self._out, self._moves, self._told_at = out, out.isatty(), time.monotonic()
+        self._out = out
+        self._moves = out.isatty()
+        self._told_at = time.monotonic()
 
     def show(self, text: str, percent: int | None = None) -> None:
         line = printable(text if percent is None else f"{percent:3} %  {text}")

@@ -106,7 +106,8 @@ def address(path: str, harness: Furnished) -> str:
 
 def statuses(program: Program, harness: Furnished) -> dict[str, int]:
     """What each operation answers; afterwards all is as it was."""
-    found, known = {}, operations()
+    found = {}
+    known = operations()
     for name, row in MATRIX.items():
         method, path = known[name]
         with transaction.atomic():

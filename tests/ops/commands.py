@@ -35,10 +35,8 @@ class Terminal(io.StringIO):
 
 def run(*words: str, err: io.StringIO | None = None) -> Ran:
     """Run `manage.py WORDS`; a refusal ends up in `err` as it does on a console."""
-    out, err = (
-        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline=""),
-        err or io.StringIO(),
-    )
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
+    err = err or io.StringIO()
     status = 0
     try:
         call_command(*words, stdout=out, stderr=err, no_color=True)

@@ -27,14 +27,12 @@ def test_connections_are_listed_with_their_open_jobs() -> None:
 
     ran = run("connections")
 
-    assert (ran.status, ran.lines) == (
-        0,
-        [
-            "NAME   HOST               PRODUCTION  SIGN-IN             TESTED             OPEN JOBS",
-            "Acme   acme.zendesk.com   yes         API token (legacy)  passed 2026-07-01          2",
-            "Trial  trial.zendesk.com  no          API token (legacy)  never                      0",
-        ],
-    )
+    assert ran.status == 0
+    assert ran.lines == [
+        "NAME   HOST               PRODUCTION  SIGN-IN             TESTED             OPEN JOBS",
+        "Acme   acme.zendesk.com   yes         API token (legacy)  passed 2026-07-01          2",
+        "Trial  trial.zendesk.com  no          API token (legacy)  never                      0",
+    ]
 
 
 def test_connections_as_json_hold_no_secret() -> None:
@@ -59,8 +57,8 @@ def test_connections_as_json_hold_no_secret() -> None:
 def test_no_connections_are_told_apart_from_results() -> None:
     ran = run("connections")
 
-    assert (ran.status, ran.out, ran.err) == (
-        0,
-        "",
-        "There are no connections yet. Add one on the page /connections/.\n",
+    assert ran.status == 0
+    assert ran.out == ""
+    assert (
+        ran.err == "There are no connections yet. Add one on the page /connections/.\n"
     )

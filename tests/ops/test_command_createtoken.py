@@ -18,13 +18,11 @@ def test_token_stands_alone_on_standard_output() -> None:
 
     token = tokens.recognise(ran.out.removesuffix("\n"))
     assert token is not None
-    assert (
-        ran.status,
-        token.user,
-        token.scope,
-        token.connection,
-        token.expires_at,
-    ) == (0, owner, "run", None, None)
+    assert ran.status == 0
+    assert token.user == owner
+    assert token.scope == "run"
+    assert token.connection is None
+    assert token.expires_at is None
     assert ran.err == (
         "A token of ana, 'Made on the command line', for every connection, scope run, without an end. It is not shown "
         "again:\n"
@@ -50,11 +48,9 @@ def test_token_is_as_it_was_asked_for() -> None:
 
     token = ApiToken.objects.get()
     assert ran.status == 0
-    assert (token.name, token.scope, token.connection) == (
-        "Nightly",
-        Scope.ADMIN,
-        connection,
-    )
+    assert token.name == "Nightly"
+    assert token.scope == Scope.ADMIN
+    assert token.connection == connection
     assert token.expires_at is not None
     assert timedelta(days=29) < token.expires_at - timezone.now() <= timedelta(days=30)
 
@@ -99,7 +95,9 @@ def test_token_that_cannot_be_made_is_refused(words: list[str], sentence: str) -
 
     ran = run("createtoken", *words)
 
-    assert (ran.status, ran.out, ran.err) == (2, "", f"{sentence}\n")
+    assert ran.status == 2
+    assert ran.out == ""
+    assert ran.err == f"{sentence}\n"
     assert not ApiToken.objects.exists()
 
 

@@ -33,12 +33,11 @@ def test_file_without_problems_passes_and_is_not_kept(
 
     ran = check(path)
 
-    assert (ran.status, ran.out) == (0, "3 rows, 0 rows with problems.\n")
-    assert (Job.objects.count(), File.objects.count(), harness.sandbox.jobs()) == (
-        0,
-        0,
-        [],
-    )
+    assert ran.status == 0
+    assert ran.out == "3 rows, 0 rows with problems.\n"
+    assert Job.objects.count() == 0
+    assert File.objects.count() == 0
+    assert harness.sandbox.jobs() == []
 
 
 def test_problems_are_told_by_cause(harness: Harness, path: Path) -> None:
@@ -47,15 +46,14 @@ def test_problems_are_told_by_cause(harness: Harness, path: Path) -> None:
 
     ran = check(path)
 
-    assert (ran.status, ran.lines) == (
-        1,
-        [
-            "3 rows, 1 row with problems.",
-            "      1 x external_id: The value is already the External ID of an earlier row, for example “g-1”. (row 4)",
-            "          Keep one of the rows: the order in which Zendesk would apply them is not certain.",
-        ],
-    )
-    assert (Job.objects.count(), File.objects.count()) == (0, 0)
+    assert ran.status == 1
+    assert ran.lines == [
+        "3 rows, 1 row with problems.",
+        "      1 x external_id: The value is already the External ID of an earlier row, for example “g-1”. (row 4)",
+        "          Keep one of the rows: the order in which Zendesk would apply them is not certain.",
+    ]
+    assert Job.objects.count() == 0
+    assert File.objects.count() == 0
 
 
 def test_every_problem_is_a_line_of_json(harness: Harness, path: Path) -> None:
@@ -83,10 +81,8 @@ def test_layout_is_taken_at_its_word(harness: Harness, path: Path) -> None:
 
     ran = check(path, "--encoding", "cp1252", "--delimiter", "bar")
 
-    assert (ran.status, ran.err) == (
-        0,
-        "Columns: name=name, serial=serial, notes=notes.\n",
-    )
+    assert ran.status == 0
+    assert ran.err == "Columns: name=name, serial=serial, notes=notes.\n"
 
 
 def test_what_is_odd_about_a_file_is_told(harness: Harness, path: Path) -> None:
@@ -108,7 +104,8 @@ def test_file_that_cannot_be_checked_is_neither_good_nor_bad(
 
     ran = check(path)
 
-    assert (ran.status, ran.out) == (2, "")
+    assert ran.status == 2
+    assert ran.out == ""
     assert ran.err.startswith(
         "Name must be filled. Choose its column. Serial must be filled. Choose its column. Use "
     )

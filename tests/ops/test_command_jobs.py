@@ -45,15 +45,13 @@ def test_launched_jobs_are_listed_newest_first(target: CustomObject) -> None:
 
     name = str(newest.code)[:8]
     key = "create_or_update_by_external_id"
-    assert (ran.status, ran.lines) == (
-        0,
-        [
-            "CODE      CREATED           STATE      ACTION                           OBJECT  "
-            "CONNECTION  FILE      ROWS  SUCCEEDED  PENDING",
-            f"{name}  2026-07-01 13:30  running    {key}  asset   Acme        rows.csv     2          0        2",
-            f"11111111  2026-07-01 12:30  completed  {key}  asset   Acme        rows.csv     2          1        0",
-        ],
-    )
+    assert ran.status == 0
+    assert ran.lines == [
+        "CODE      CREATED           STATE      ACTION                           OBJECT  "
+        "CONNECTION  FILE      ROWS  SUCCEEDED  PENDING",
+        f"{name}  2026-07-01 13:30  running    {key}  asset   Acme        rows.csv     2          0        2",
+        f"11111111  2026-07-01 12:30  completed  {key}  asset   Acme        rows.csv     2          1        0",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,21 +111,19 @@ def test_job_is_shown_with_what_went_wrong(target: CustomObject) -> None:
 
     ran = run("jobs", "show", "11111111")
 
-    assert (ran.status, ran.lines) == (
-        0,
-        [
-            f"Job       {CODE}",
-            f"Page      /jobs/{CODE}/",
-            "State     Completed",
-            "Does      create_or_update_by_external_id asset in Acme",
-            "File      rows.csv",
-            "Rows      1 created or updated, 1 failed of 2 rows",
-            "Created   2026-07-01 12:30:00 UTC by ana",
-            "Finished  2026-07-01 12:30:00 UTC",
-            "      1 x note: Too long. (row 3)",
-            "          Shorten it.",
-        ],
-    )
+    assert ran.status == 0
+    assert ran.lines == [
+        f"Job       {CODE}",
+        f"Page      /jobs/{CODE}/",
+        "State     Completed",
+        "Does      create_or_update_by_external_id asset in Acme",
+        "File      rows.csv",
+        "Rows      1 created or updated, 1 failed of 2 rows",
+        "Created   2026-07-01 12:30:00 UTC by ana",
+        "Finished  2026-07-01 12:30:00 UTC",
+        "      1 x note: Too long. (row 3)",
+        "          Shorten it.",
+    ]
 
 
 def test_job_is_shown_as_the_api_tells_it(target: CustomObject) -> None:
@@ -201,7 +197,9 @@ def test_code_that_tells_no_job_is_refused(
 
     ran = run("jobs", verb, code)
 
-    assert (ran.status, ran.out, ran.err) == (2, "", f"{sentence}\n")
+    assert ran.status == 2
+    assert ran.out == ""
+    assert ran.err == f"{sentence}\n"
 
 
 @pytest.mark.parametrize(
@@ -243,7 +241,8 @@ def test_wait_tells_how_a_job_stands_by_its_status(
 
     ran = run("jobs", "wait", CODE)
 
-    assert (ran.status, ran.lines[0]) == (status, first)
+    assert ran.status == status
+    assert ran.lines[0] == first
     assert str(fields.get("reason", "")) in ran.lines[1]
 
 
@@ -252,9 +251,10 @@ def test_wait_for_a_draft_is_refused(target: CustomObject) -> None:
 
     ran = run("jobs", "wait", CODE)
 
-    assert (ran.status, ran.err) == (
-        2,
-        f"This job is a draft, not launched. Two columns fill Name. Its page: /jobs/{CODE}/\n",
+    assert ran.status == 2
+    assert (
+        ran.err
+        == f"This job is a draft, not launched. Two columns fill Name. Its page: /jobs/{CODE}/\n"
     )
 
 
@@ -279,11 +279,9 @@ def test_wait_outlasts_a_database_that_is_away_for_a_moment(
 
     ran = run("jobs", "wait", CODE)
 
-    assert (ran.status, ran.err, ran.lines[:1]) == (
-        0,
-        "",
-        ["Completed: 2 created of 2 rows."],
-    )
+    assert ran.status == 0
+    assert ran.err == ""
+    assert ran.lines[:1] == ["Completed: 2 created of 2 rows."]
 
 
 def test_database_that_cannot_be_used_is_told_in_a_sentence(
@@ -296,11 +294,11 @@ def test_database_that_cannot_be_used_is_told_in_a_sentence(
 
     ran = run("jobs", "list")
 
-    assert (ran.status, ran.out, ran.err) == (
-        2,
-        "",
+    assert ran.status == 2
+    assert ran.out == ""
+    assert ran.err == (
         'The database cannot be used: relation "jobs_job" does not exist. If it was never set up, run manage.py '
-        "migrate.\n",
+        "migrate.\n"
     )
 
 
@@ -310,10 +308,8 @@ def test_cancel_stops_a_job(target: CustomObject) -> None:
     ran = run("jobs", "cancel", "11111111")
 
     job.refresh_from_db()
-    assert (ran.status, ran.err) == (
-        0,
-        "Cancelling. Records already sent stay in Zendesk.\n",
-    )
+    assert ran.status == 0
+    assert ran.err == "Cancelling. Records already sent stay in Zendesk.\n"
     assert job.state in {JobState.CANCELLING, JobState.CANCELLED}
     assert job.events.last().text == "Cancel asked."  # type: ignore[union-attr]
 
@@ -336,13 +332,16 @@ def test_cancel_of_what_does_not_run_is_refused(
     ran = run("jobs", "cancel", CODE)
 
     job.refresh_from_db()
-    assert (ran.status, ran.err, job.state) == (2, f"{sentence}\n", state)
+    assert ran.status == 2
+    assert ran.err == f"{sentence}\n"
+    assert job.state == state
 
 
 def test_results_are_safe_for_spreadsheets_unless_raw(target: CustomObject) -> None:
     make(target, code=CODE, state=JobState.CANCELLED, cancelled=2)
 
-    safe, raw = run("jobs", "results", CODE), run("jobs", "results", CODE, "--raw")
+    safe = run("jobs", "results", CODE)
+    raw = run("jobs", "results", CODE, "--raw")
 
     header = "\ufeffexternal_id,note,_row,_outcome,_record_id,_error_code,_error\r\n"
     assert safe.out == f"{header}A,'=1+1,2,cancelled,,,\r\nB,,3,cancelled,,,\r\n"

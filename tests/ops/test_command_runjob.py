@@ -87,13 +87,11 @@ def test_job_is_followed_until_every_row_succeeded(
 
     job = Job.objects.get()
     page = f"/jobs/{job.code}/"
-    assert (ran.status, ran.lines) == (
-        0,
-        [
-            "Completed: 250 created of 250 rows.",
-            f"Its page: {page}   Row by row: manage.py jobs results {str(job.code)[:8]}",
-        ],
-    )
+    assert ran.status == 0
+    assert ran.lines == [
+        "Completed: 250 created of 250 rows.",
+        f"Its page: {page}   Row by row: manage.py jobs results {str(job.code)[:8]}",
+    ]
     assert ran.err.splitlines() == [
         "Columns: external_id=external_id, name=name, serial=serial, price=price.",
         f"Launched {str(job.code)[:8]}, {page}",
@@ -110,18 +108,15 @@ def test_job_that_is_not_waited_for_is_launched(harness: Harness, file: Write) -
     )
 
     job = Job.objects.get()
-    assert (ran.status, ran.out) == (0, f"{job.code} /jobs/{job.code}/\n")
-    assert (job.state, job.created_by, job.weight, job.options["blank"]) == (
-        JobState.QUEUED,
-        ana,
-        Weight.LOW,
-        "clear",
-    )
-    assert (job.events.get().text, job.events.get().by, job.file.uploaded_by) == (
-        "Launched.",
-        ana,
-        ana,
-    )
+    assert ran.status == 0
+    assert ran.out == f"{job.code} /jobs/{job.code}/\n"
+    assert job.state == JobState.QUEUED
+    assert job.created_by == ana
+    assert job.weight == Weight.LOW
+    assert job.options["blank"] == "clear"
+    assert job.events.get().text == "Launched."
+    assert job.events.get().by == ana
+    assert job.file.uploaded_by == ana
 
 
 def test_rows_that_zendesk_refuses_are_told_by_cause_and_status(
@@ -141,10 +136,8 @@ def test_rows_that_zendesk_refuses_are_told_by_cause_and_status(
 
     ran = runjob(file(gadgets(3)), "--wait")
 
-    assert (ran.status, ran.lines[0]) == (
-        1,
-        "Completed: 2 created, 1 failed of 3 rows.",
-    )
+    assert ran.status == 1
+    assert ran.lines[0] == "Completed: 2 created, 1 failed of 3 rows."
     assert ran.lines[1].startswith("      1 x ")
     assert ran.lines[1].endswith("(row 2)")
 
@@ -160,7 +153,8 @@ def test_problems_stop_the_job_before_anything_is_sent(
 
     ran = runjob(file(rows))
 
-    assert (ran.status, ran.out) == (2, "")
+    assert ran.status == 2
+    assert ran.out == ""
     assert ran.err.splitlines()[1:] == [
         "      7 x price: The value is not a number, for example “1,5”. (rows 2, 3, 4, 5, 6 and 2 more)",
         "          Write digits with a point, such as 1250.50. A comma could mean thousands or decimals, so it is not "
@@ -169,7 +163,8 @@ def test_problems_stop_the_job_before_anything_is_sent(
         "          It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$",
         "8 rows with problems, so nothing was sent. Mend the file, or add --invalid skip.",
     ]
-    assert (harness.sandbox.jobs(), nothing_is_left()) == ([], True)
+    assert harness.sandbox.jobs() == []
+    assert nothing_is_left()
 
 
 def test_only_columns_named_by_map_are_sent(harness: Harness, file: Write) -> None:
@@ -241,7 +236,8 @@ def test_job_that_cannot_work_is_refused_and_nothing_left(
 
     ran = runjob(file(b"name,s\nDrill,AB-000001\n"), *words)
 
-    assert (ran.status, ran.out) == (2, "")
+    assert ran.status == 2
+    assert ran.out == ""
     assert ran.err.startswith(sentence)
     assert nothing_is_left()
 
@@ -264,7 +260,9 @@ def test_file_that_is_no_table_is_refused(
 
     ran = runjob(file(content))
 
-    assert (ran.status, ran.out, ran.err) == (2, "", f"{sentence}\n")
+    assert ran.status == 2
+    assert ran.out == ""
+    assert ran.err == f"{sentence}\n"
     assert nothing_is_left()
 
 
@@ -305,7 +303,8 @@ def test_credentials_that_zendesk_refuses_are_told(
 
     ran = runjob(file(gadgets(1)))
 
-    assert (ran.status, nothing_is_left()) == (2, True)
+    assert ran.status == 2
+    assert nothing_is_left()
     assert ran.err.startswith("Zendesk does not accept the credentials (")
     assert "wrong-secret" not in ran.err
 
@@ -323,10 +322,8 @@ def test_standard_input_is_read(
     ran = runjob("-")
 
     assert ran.status == 0
-    assert (Job.objects.get().file.name, Job.objects.get().file.format) == (
-        "stdin",
-        "json",
-    )
+    assert Job.objects.get().file.name == "stdin"
+    assert Job.objects.get().file.format == "json"
 
 
 def test_lines_of_json_follow_a_job_without_its_rows_with_problems(
@@ -340,30 +337,23 @@ def test_lines_of_json_follow_a_job_without_its_rows_with_problems(
 
     job = Job.objects.get()
     problem, first, last = ran.data
-    assert (ran.status, sorted(harness.records())) == (1, ["g-1", "g-3"])
-    assert (
-        problem["count"],
-        problem["column"],
-        problem["code"],
-        problem["sample_rows"],
-        problem["sample_values"],
-    ) == (1, "price", "not_a_number", [3], ["1,5"])
-    assert (first["id"], first["state"], first["limited_by"]) == (
-        str(job.code),
-        "queued",
-        "workers",
-    )
-    assert (last["state"], last["counts"]["created"], last["counts"]["invalid"]) == (
-        "completed",
-        2,
-        1,
-    )
+    assert ran.status == 1
+    assert sorted(harness.records()) == ["g-1", "g-3"]
+    assert problem["count"] == 1
+    assert problem["column"] == "price"
+    assert problem["code"] == "not_a_number"
+    assert problem["sample_rows"] == [3]
+    assert problem["sample_values"] == ["1,5"]
+    assert first["id"] == str(job.code)
+    assert first["state"] == "queued"
+    assert first["limited_by"] == "workers"
+    assert last["state"] == "completed"
+    assert last["counts"]["created"] == 2
+    assert last["counts"]["invalid"] == 1
     assert last["batches"] == {"total": 1, "waiting": 0, "in_flight": 0, "done": 1}
-    assert (last["file_name"], last["connection_name"], last["url"]) == (
-        "rows.csv",
-        "Sandbox",
-        f"/jobs/{job.code}/",
-    )
+    assert last["file_name"] == "rows.csv"
+    assert last["connection_name"] == "Sandbox"
+    assert last["url"] == f"/jobs/{job.code}/"
 
 
 def test_job_runs_by_the_usual_rules_unless_others_are_said(
@@ -372,19 +362,18 @@ def test_job_runs_by_the_usual_rules_unless_others_are_said(
     harness.object()
     path = file(gadgets(1))
 
-    usual, other = (
-        runjob(path),
-        runjob(
-            path,
-            "--weight",
-            "low",
-            "--hold-after-first-batch",
-            "--no-generate-external-ids",
-        ),
+    usual = runjob(path)
+    other = runjob(
+        path,
+        "--weight",
+        "low",
+        "--hold-after-first-batch",
+        "--no-generate-external-ids",
     )
 
     made = list(Job.objects.order_by("pk"))
-    assert (usual.status, other.status) == (0, 0)
+    assert usual.status == 0
+    assert other.status == 0
     assert [Rules.of(job) for job in made] == [
         Rules(stop_percent=50, stop_refusals=10),
         Rules(Weight.LOW, stop_percent=50, stop_refusals=10),
@@ -433,7 +422,9 @@ def test_interrupted_wait_leaves_the_job_going(
 
     job = Job.objects.get()
     name = str(job.code)[:8]
-    assert (ran.status, ran.out, job.state) == (130, "", JobState.QUEUED)
+    assert ran.status == 130
+    assert ran.out == ""
+    assert job.state == JobState.QUEUED
     assert ran.err.splitlines()[-1] == (
         f"The job goes on. Wait again: manage.py jobs wait {name}   Stop it: manage.py jobs cancel {name}"
     )
@@ -451,11 +442,9 @@ def test_interrupted_before_the_launch_leaves_nothing(
 
     ran = runjob(file(gadgets(1)))
 
-    assert (ran.status, ran.err.splitlines()[-1], nothing_is_left()) == (
-        130,
-        "Interrupted.",
-        True,
-    )
+    assert ran.status == 130
+    assert ran.err.splitlines()[-1] == "Interrupted."
+    assert nothing_is_left()
 
 
 def test_worker_that_is_quicker_is_watched(
@@ -485,7 +474,8 @@ def test_wait_ends_when_the_job_needs_a_person(
 
     ran = runjob(file(gadgets(1)), "--wait")
 
-    assert (ran.status, ran.lines[0]) == (1, "Paused: 1 pending of 1 row.")
+    assert ran.status == 1
+    assert ran.lines[0] == "Paused: 1 pending of 1 row."
 
 
 def test_queue_that_does_not_answer_is_told(
@@ -496,9 +486,10 @@ def test_queue_that_does_not_answer_is_told(
 
     ran = runjob(file(gadgets(1)))
 
-    assert (ran.status, ran.err.splitlines()[-1]) == (
-        0,
-        "The queue does not answer. The job begins once Jobs UI runs: manage.py up.",
+    assert ran.status == 0
+    assert (
+        ran.err.splitlines()[-1]
+        == "The queue does not answer. The job begins once Jobs UI runs: manage.py up."
     )
 
 

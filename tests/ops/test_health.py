@@ -34,7 +34,9 @@ class Migrated:
 def test_healthz_says_yes_and_nothing_else(client: Client) -> None:
     answer = client.get("/healthz")
 
-    assert (answer.status_code, answer.content, answer.cookies) == (200, b"", {})
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert answer.cookies == {}
 
 
 @pytest.mark.parametrize("headers", [{"host": "10.0.0.7:8000"}, {"host": ""}])

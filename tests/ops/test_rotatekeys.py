@@ -11,7 +11,8 @@ from jobsui.connections.encryption import SecretUnreadable
 from jobsui.connections.models import Connection
 from tests.factories import make_connection
 
-OLD, NEW = b"o" * 32, b"n" * 32
+OLD = b"o" * 32
+NEW = b"n" * 32
 
 pytestmark = pytest.mark.django_db
 

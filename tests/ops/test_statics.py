@@ -15,7 +15,8 @@ def collected(
     source = tmp_path / "static"
     source.mkdir()
     (source / "page.css").write_text("a")
-    settings.STATIC_ROOT, settings.STATICFILES_DIRS = tmp_path / "root", [source]
+    settings.STATIC_ROOT = tmp_path / "root"
+    settings.STATICFILES_DIRS = [source]
     settings.STATIC_ROOT.mkdir()
     calls: list[str] = []
     monkeypatch.setattr(statics, "call_command", lambda name, **_: calls.append(name))

@@ -52,7 +52,8 @@ def _open(view: View, *, takes_files: bool = False) -> View:
             return errors.crashed().answer
 
     marks: Any = answered
-    marks.takes_files, marks.too_large = takes_files, _too_large
+    marks.takes_files = takes_files
+    marks.too_large = _too_large
     return answered
 
 

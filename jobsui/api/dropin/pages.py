@@ -15,7 +15,9 @@ from jobsui.api.dropin.errors import Refused, invalid_parameter
 from jobsui.jobs.models import Job
 
 MOST = 100
-SIZE, AFTER, BEFORE = "page[size]", "page[after]", "page[before]"
+SIZE = "page[size]"
+AFTER = "page[after]"
+BEFORE = "page[before]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ def page(request: HttpRequest, jobs: QuerySet[Job], where: str) -> Page:
     """The page that is asked for, newest first. Raises Refused when that makes no
     sense; `where` names the action."""
     size = _size(request, where)
-    after, before = _cursor(request, AFTER, where), _cursor(request, BEFORE, where)
+    after = _cursor(request, AFTER, where)
+    before = _cursor(request, BEFORE, where)
     if after and before:
         raise invalid_parameter("page", "must not have both after and before", where)
     try:

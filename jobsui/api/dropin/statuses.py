@@ -22,7 +22,10 @@ INDEX = "api/v2/job_statuses/index"
 SHOW_MANY = "api/v2/job_statuses/show_many"
 MOST_IDS = 100
 PREFIX = "V3-"
-QUEUED, WORKING, COMPLETED, FAILED = "queued", "working", "completed", "failed"
+QUEUED = "queued"
+WORKING = "working"
+COMPLETED = "completed"
+FAILED = "failed"
 STATUS = {
     JobState.CHECKING: QUEUED,
     JobState.QUEUED: QUEUED,

@@ -52,12 +52,10 @@ def test_items_become_a_job_that_sends_them_as_they_are(
         "message": None,
         "results": None,
     }
-    assert (job.state, job.created, job.created_by, job.connection) == (
-        JobState.COMPLETED,
-        250,
-        job.file.uploaded_by,
-        harness.connection,
-    )
+    assert job.state == JobState.COMPLETED
+    assert job.created == 250
+    assert job.created_by == job.file.uploaded_by
+    assert job.connection == harness.connection
     sent = {
         each["external_id"]: {"serial": None} | each["custom_object_fields"]
         for each in items
@@ -70,10 +68,8 @@ def test_items_become_a_job_that_sends_them_as_they_are(
         for key, record in harness.records().items()
     }
     assert kept == sent
-    assert (job.file.name, job.created_by and job.created_by.username) == (
-        "Request of Importer",
-        "ana",
-    )
+    assert job.file.name == "Request of Importer"
+    assert (job.created_by and job.created_by.username) == "ana"
 
 
 def test_object_is_read_from_zendesk_at_most_once(
@@ -109,10 +105,8 @@ def test_unknown_object_is_not_found(
         f"custom_objects/{key}/jobs", {"job": {"action": "create", "items": [item(1)]}}
     )
 
-    assert (answer.status_code, read(answer)) == (
-        404,
-        {"error": "RecordNotFound", "description": "Not found"},
-    )
+    assert answer.status_code == 404
+    assert read(answer) == {"error": "RecordNotFound", "description": "Not found"}
     assert left() == before
 
 
@@ -126,11 +120,9 @@ def test_unreachable_zendesk_is_told_when_the_object_is_not_known(
         "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
     )
 
-    assert (answer.status_code, answer["Retry-After"], read(answer)["error"]) == (
-        503,
-        "30",
-        "ServiceUnavailable",
-    )
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "30"
+    assert read(answer)["error"] == "ServiceUnavailable"
     assert CustomObject.objects.count() == 0
 
 
@@ -145,7 +137,8 @@ def test_credentials_that_zendesk_refuses_are_no_matter_of_the_caller(
         "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
     )
 
-    assert (answer.status_code, read(answer)["error"]) == (502, "BadGateway")
+    assert answer.status_code == 502
+    assert read(answer)["error"] == "BadGateway"
     assert "Replace the secret of this connection." in read(answer)["description"]
 
 
@@ -193,7 +186,8 @@ def test_request_that_makes_no_sense_is_refused_and_leaves_nothing(
 
     answer = program.post("custom_objects/gadget/jobs", body)
 
-    assert (answer.status_code, read(answer)) == (400, said)
+    assert answer.status_code == 400
+    assert read(answer) == said
     assert left() == before
 
 
@@ -205,7 +199,8 @@ def test_body_that_is_no_json_is_refused(program: Program, body: bytes) -> None:
 
     answer = program.post("custom_objects/gadget/jobs", body)
 
-    assert (answer.status_code, read(answer)["error"]) == (400, "Unprocessable JSON")
+    assert answer.status_code == 400
+    assert read(answer)["error"] == "Unprocessable JSON"
     assert left() == before
 
 
@@ -214,7 +209,8 @@ def test_body_of_unknown_length_is_asked_for_one(program: Program) -> None:
         "custom_objects/gadget/jobs", b"{}", **{"Transfer-Encoding": "chunked"}
     )
 
-    assert (answer.status_code, read(answer)["error"]) == (411, "LengthRequired")
+    assert answer.status_code == 411
+    assert read(answer)["error"] == "LengthRequired"
 
 
 def test_body_beyond_all_is_refused_in_json(program: Program, settings: Any) -> None:
@@ -244,5 +240,6 @@ def test_crash_is_told_in_json_and_leaves_nothing(
         "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
     )
 
-    assert (answer.status_code, read(answer)["error"]) == (500, "InternalServerError")
+    assert answer.status_code == 500
+    assert read(answer)["error"] == "InternalServerError"
     assert left() == before

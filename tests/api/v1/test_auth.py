@@ -34,11 +34,10 @@ ACME = {
 def test_token_lets_in_and_its_use_is_noted(program: Programs) -> None:
     answer = program("read").call("GET", "/connections")
 
-    assert (answer.status_code, answer.json()) == (200, {"items": [], "next": None})
-    assert (answer["Content-Type"], answer["Cache-Control"]) == (
-        "application/json; charset=utf-8",
-        "no-store, private",
-    )
+    assert answer.status_code == 200
+    assert answer.json() == {"items": [], "next": None}
+    assert answer["Content-Type"] == "application/json; charset=utf-8"
+    assert answer["Cache-Control"] == "no-store, private"
     assert ApiToken.objects.get().last_used_at is not None
 
 
@@ -49,10 +48,8 @@ def test_wrong_token_is_refused_with_what_to_do(db: None, text: str) -> None:
     answer = Program(text).call("GET", "/connections")
 
     assert answer.status_code == 401
-    assert (answer["Content-Type"], answer["WWW-Authenticate"]) == (
-        "application/problem+json",
-        'Bearer realm="Jobs UI"',
-    )
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer["WWW-Authenticate"] == 'Bearer realm="Jobs UI"'
     assert answer.json() == {
         "type": "about:blank",
         "title": "Unauthorized",
@@ -64,11 +61,9 @@ def test_wrong_token_is_refused_with_what_to_do(db: None, text: str) -> None:
 
 
 def test_token_that_has_ended_is_refused(program: Programs, boss: User) -> None:
-    expired, revoked, shut_out = (
-        program("read"),
-        program("read"),
-        Program(tokens.make(make_user("ana"), "Own")[1]),
-    )
+    expired = program("read")
+    revoked = program("read")
+    shut_out = Program(tokens.make(make_user("ana"), "Own")[1])
     before = [
         each.call("GET", "/connections").status_code
         for each in (expired, revoked, shut_out)
@@ -85,13 +80,15 @@ def test_token_that_has_ended_is_refused(program: Programs, boss: User) -> None:
         for each in (expired, revoked, shut_out)
     ]
 
-    assert (before, after) == ([200] * 3, [401] * 3)
+    assert before == [200] * 3
+    assert after == [401] * 3
 
 
 def test_scope_that_is_missing_is_named(program: Programs) -> None:
     answer = program("read").call("POST", "/connections", ACME)
 
-    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "scope_missing"
     assert answer.json()["detail"] == (
         "This needs a token of the scope admin; yours may only read. Make another at /tokens/."
     )
@@ -100,7 +97,8 @@ def test_scope_that_is_missing_is_named(program: Programs) -> None:
 def test_what_a_token_does_not_see_is_as_if_it_were_not_there(
     program: Programs,
 ) -> None:
-    own, other = make_connection(), make_connection(name="Other")
+    own = make_connection()
+    other = make_connection(name="Other")
     bound = program("read", own)
 
     seen = bound.call("GET", f"/connections/{own.code}")
@@ -124,47 +122,38 @@ def test_too_many_wrong_tokens_are_told_to_wait(
     valid = program("read").call("GET", "/connections")
 
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
-    assert (answers[-1]["Retry-After"], answers[-1].json()["detail"]) == (
-        "60",
-        "Too many wrong tokens. Wait 60 seconds.",
-    )
+    assert answers[-1]["Retry-After"] == "60"
+    assert answers[-1].json()["detail"] == "Too many wrong tokens. Wait 60 seconds."
     assert valid.status_code == 200
 
 
 def test_address_that_is_none_is_a_problem(program: Programs) -> None:
     answer = program("read").call("GET", "/nonsense")
 
-    assert (answer.status_code, answer["Content-Type"]) == (
-        404,
-        "application/problem+json",
-    )
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["detail"].endswith("All calls are listed at /api/v1/docs.")
 
 
 def test_method_that_is_not_taken_is_a_problem(program: Programs) -> None:
     answer = program("admin").call("PUT", "/connections")
 
-    assert (answer.status_code, answer["Allow"], answer["Content-Type"]) == (
-        405,
-        "GET, POST",
-        "application/problem+json",
-    )
+    assert answer.status_code == 405
+    assert answer["Allow"] == "GET, POST"
+    assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["detail"] == "This address takes GET, POST."
 
 
 def test_description_is_open_and_its_page_is_for_people(
     client: Client, boss: User
 ) -> None:
-    described, page = client.get("/api/v1/openapi.json"), client.get("/api/v1/docs")
+    described = client.get("/api/v1/openapi.json")
+    page = client.get("/api/v1/docs")
 
-    assert (described.status_code, described.json()["info"]["title"]) == (
-        200,
-        "Jobs UI",
-    )
-    assert (page.status_code, page["Location"]) == (
-        302,
-        "/accounts/login/?next=/api/v1/docs",
-    )
+    assert described.status_code == 200
+    assert described.json()["info"]["title"] == "Jobs UI"
+    assert page.status_code == 302
+    assert page["Location"] == "/accounts/login/?next=/api/v1/docs"
 
 
 @pytest.mark.parametrize(
@@ -214,14 +203,10 @@ def test_body_that_is_none_is_refused_and_changes_nothing(
 
     answer = administrator.call("POST", "/connections", body, idempotency_key="k")
 
-    assert (answer.status_code, answer["Content-Type"]) == (
-        status,
-        "application/problem+json",
-    )
-    assert (says in answer.json()["detail"], answer.json()["detail"]) == (
-        True,
-        answer.json()["detail"],
-    )
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert says in answer.json()["detail"]
+    assert answer.json()["detail"] == answer.json()["detail"]
     assert everything() == before
 
 
@@ -230,10 +215,8 @@ def test_huge_body_is_refused_unread(program: Programs, settings: Any) -> None:
 
     answer = program("admin").call("POST", "/connections", ACME | {"name": "x" * 1000})
 
-    assert (answer.status_code, answer["Content-Type"]) == (
-        413,
-        "application/problem+json",
-    )
+    assert answer.status_code == 413
+    assert answer["Content-Type"] == "application/problem+json"
     assert (
         answer.json()["detail"]
         == "The body is larger than 10 MB. Send rows as a file: POST /api/v1/files."
@@ -244,7 +227,8 @@ def test_huge_body_is_refused_unread(program: Programs, settings: Any) -> None:
 def test_idempotency_key_that_is_none_is_refused(program: Programs, key: str) -> None:
     answer = program("admin").call("POST", "/connections", ACME, idempotency_key=key)
 
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_idempotency_key")
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "bad_idempotency_key"
 
 
 def test_idempotency_keys_of_two_people_are_two(program: Programs) -> None:
@@ -267,11 +251,10 @@ def test_no_answer_and_no_log_holds_a_secret(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    thing, administrator = harness.object(), program("admin")
-    path, named = (
-        f"/connections/{harness.connection.code}",
-        {"connection": "Sandbox", "object": thing.key},
-    )
+    thing = harness.object()
+    administrator = program("admin")
+    path = f"/connections/{harness.connection.code}"
+    named = {"connection": "Sandbox", "object": thing.key}
     auth = {
         "method": "api_token",
         "email": harness.sandbox.email,
@@ -333,7 +316,7 @@ def test_no_answer_and_no_log_holds_a_secret(
         f"{harness.sandbox.email}/token:{harness.sandbox.api_token}".encode()
     ).decode()
     secrets = {
-        "hold_after_first_batch",
+        "canary",
         harness.sandbox.api_token,
         basic,
         administrator.token,
@@ -363,5 +346,6 @@ def test_no_answer_and_no_log_holds_a_secret(
         204,
     ]
     assert [secret for secret in secrets if secret in out] == []
-    assert ("seen-client" in out, "/api/v1/connections" in out) == (True, True)
+    assert "seen-client" in out
+    assert "/api/v1/connections" in out
     assert Connection.objects.get().secret("client_secret") == "canary-client-secret"

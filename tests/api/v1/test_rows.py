@@ -122,16 +122,15 @@ def test_rows_not_sent_yet_are_pending(program: Programs) -> None:
 
 
 def test_page_deep_in_a_job_looks_into_few_batches(program: Programs) -> None:
-    job, reader = mixed(), program("read")
+    job = mixed()
+    reader = program("read")
 
     with CaptureQueriesContext(connection) as asked:
         told = reader.call("GET", f"/jobs/{job.code}/rows?limit=10&cursor=340").json()
 
     opened = [query["sql"] for query in asked if "jobs_batchblob" in query["sql"]]
-    assert ([row["row"] for row in told["items"]], len(opened)) == (
-        list(range(341, 351)),
-        1,
-    )
+    assert [row["row"] for row in told["items"]] == list(range(341, 351))
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/{job}/rows", "/jobs/{job}/batches"])
@@ -141,15 +140,14 @@ def test_cursor_of_no_page_is_refused(program: Programs, path: str) -> None:
     answer = program("read").call("GET", f"{path.format(job=job.code)}?cursor=nonsense")
 
     said = "is none of a page of this list; follow next of a page, or leave it out"
-    assert (answer.status_code, answer.json()["code"], answer.json()["errors"]) == (
-        422,
-        "bad_cursor",
-        [{"where": "query.cursor", "message": said}],
-    )
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "bad_cursor"
+    assert answer.json()["errors"] == [{"where": "query.cursor", "message": said}]
 
 
 def test_results_are_the_file_with_its_outcomes(program: Programs) -> None:
-    job, reader = mixed(), program("read")
+    job = mixed()
+    reader = program("read")
 
     whole = reader.call("GET", f"/jobs/{job.code}/results.csv")
     failed = reader.call("GET", f"/jobs/{job.code}/results.csv?outcome=failed&raw=true")
@@ -160,10 +158,8 @@ def test_results_are_the_file_with_its_outcomes(program: Programs) -> None:
             io.StringIO(b"".join(failed.streaming_content).decode("utf-8-sig"))
         )
     )
-    assert (whole["Content-Type"], content) == (
-        "text/csv; charset=utf-8",
-        b"".join(row_results.results_csv(job)),
-    )
+    assert whole["Content-Type"] == "text/csv; charset=utf-8"
+    assert content == b"".join(row_results.results_csv(job))
     assert [(row["external_id"], row["_row"], row["_error"]) for row in rows] == [
         ("g-1", "2", "Because."),
         ("g-2", "3", "Other."),
@@ -176,9 +172,10 @@ def test_results_of_a_file_that_is_gone_are_refused(program: Programs) -> None:
 
     answer = program("read").call("GET", f"/jobs/{job.code}/results.csv")
 
-    assert (answer.status_code, answer.json()["detail"]) == (
-        409,
-        "The stored file of this job is gone, so its rows cannot be told any more.",
+    assert answer.status_code == 409
+    assert (
+        answer.json()["detail"]
+        == "The stored file of this job is gone, so its rows cannot be told any more."
     )
 
 

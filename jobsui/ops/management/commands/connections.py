@@ -47,10 +47,8 @@ def _facts(connection: Connection) -> dict[str, Any]:
 
 
 def _cells(connection: Connection) -> tuple[str | int, ...]:
-    sign_in, production = (
-        SignIn(connection.sign_in).label,
-        "yes" if connection.production else "no",
-    )
+    sign_in = SignIn(connection.sign_in).label
+    production = "yes" if connection.production else "no"
     return (
         connection.name,
         connection.host,

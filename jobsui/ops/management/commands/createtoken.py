@@ -40,7 +40,8 @@ class Command(TerminalCommand):
         )
 
     def act(self, options: dict[str, Any]) -> Exit:
-        owner, name = lookup.user(options["username"]), options["name"].strip()
+        owner = lookup.user(options["username"])
+        name = options["name"].strip()
         connection = (
             lookup.connection(options["connection"]) if options["connection"] else None
         )

@@ -103,11 +103,9 @@ def _password(name: str, *, admin: bool) -> str:
 
 def _connection(host: str) -> Connection:
     connection = Connection.objects.filter(name=NAME).first() or Connection(name=NAME)
-    connection.host, connection.sign_in, connection.client_id = (
-        host,
-        SignIn.OAUTH_CLIENT,
-        "sandbox-client",
-    )
+    connection.host = host
+    connection.sign_in = SignIn.OAUTH_CLIENT
+    connection.client_id = "sandbox-client"
     connection.requests_per_minute = 700
     connection.save()
     credentials.save_secrets(

@@ -147,7 +147,9 @@ class Command(TerminalCommand):
 
 def _narrowed(options: dict[str, Any]) -> JobQuerySet:
     """The launched jobs, or those of one state, drafts among them."""
-    state, key, action = options["state"], options["object"], options["action"]
+    state = options["state"]
+    key = options["object"]
+    action = options["action"]
     jobs = lookup.jobs().filter(state=state) if state else lookup.jobs().launched()
     if options["connection"]:
         jobs = jobs.filter(connection=lookup.connection(options["connection"]))

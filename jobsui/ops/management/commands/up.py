@@ -50,7 +50,8 @@ class Command(BaseCommand):
         os.umask(0o077)  # Whatever we or a part of us writes is for our own eyes.
         self.check()
         lock = self._only_one()
-        host, port = options["host"], options["port"]
+        host = options["host"]
+        port = options["port"]
         _require_free(host, port)
         sandbox_port = _free_port(port + 100) if options["demo"] else None
         supervisor = Supervisor(
