@@ -21,9 +21,9 @@ from bench.processes import say, wait_for_go, wait_to_be_let_go
 from jobsui.connections import credentials, objects
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.control import actions
+from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.mapping import field_targets
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Batch, File, Job
 from jobsui.jobs.preparation import checker, uploads
@@ -117,13 +117,11 @@ def _wait_for_reading(files: Iterable[File]) -> None:
 def _draft(
     connection: Connection, file: File, wanted: dict[str, Any], user: User
 ) -> Job:
-    job = actions.draft(connection, OBJECT, ACTION, file, by=user)
+    options = Options(invalid="skip")
+    job = actions.draft(connection, OBJECT, ACTION, file, by=user, options=options)
     job.weight = Weight(wanted.get("weight", Weight.NORMAL))
     job.save(update_fields=["weight"])
-    offered = field_targets.targets(checker.schema_of(job), ACTION)
-    actions.set_mapping(
-        job, field_targets.suggest(file.columns, offered), Options(invalid="skip")
-    )
+    auto_map(job)
     return job
 
 

@@ -11,11 +11,10 @@ from django.core.files.storage import default_storage
 
 from jobsui.connections.models import Connection, CustomObject, SignIn
 from jobsui.jobs.control import actions
+from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState
-from jobsui.jobs.mapping import field_targets
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
-from jobsui.jobs.preparation import checker
 
 
 def make_user(
@@ -75,9 +74,13 @@ def make_job(
     **options: Any,
 ) -> Job:
     """A draft of this CSV whose columns are mapped by their names."""
-    job = actions.draft(to.connection, to.key, action, make_file(content), by=None)
-    offered = field_targets.targets(checker.schema_of(job), action)
-    actions.set_mapping(
-        job, field_targets.suggest(job.file.columns, offered), Options(**options)
+    job = actions.draft(
+        to.connection,
+        to.key,
+        action,
+        make_file(content),
+        by=None,
+        options=Options(**options),
     )
+    auto_map(job)
     return job

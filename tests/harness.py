@@ -13,11 +13,11 @@ import pytest
 
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.control import actions
+from jobsui.jobs.control.auto_mapping import auto_check
 from jobsui.jobs.enums import Action
-from jobsui.jobs.mapping import field_targets
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
-from jobsui.jobs.preparation import checker, planner, uploads
+from jobsui.jobs.preparation import planner, uploads
 from jobsui.jobs.reports import row_results
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_object
@@ -106,12 +106,10 @@ class Harness:
         file = uploads.receive([body], name, by=None)
         self.task_queue.answer()
         file.refresh_from_db()
-        job = actions.draft(self.connection, key, action, file, by=None)
-        offered = field_targets.targets(checker.schema_of(job), action)
-        actions.set_mapping(
-            job, field_targets.suggest(file.columns, offered), Options(**options)
+        job = actions.draft(
+            self.connection, key, action, file, by=None, options=Options(**options)
         )
-        checker.start(job, by=None)
+        auto_check(job, by=None)
         self.task_queue.answer()
         job.refresh_from_db()
         return job

@@ -16,6 +16,7 @@ from django.core.management.base import CommandParser
 from django.db import connection as database
 
 from jobsui.jobs.control import actions
+from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import MappingRefused
 from jobsui.jobs.mapping import field_targets
@@ -171,22 +172,20 @@ def _read(job: Job, meter: Meter) -> None:
 
 
 def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:
-    offered = field_targets.targets(checker.schema_of(job), Action(job.action))
+    offered = field_targets.targets_for(job)
     chosen = {
         column: field_targets.target_key(field, offered)
         for column, field in _told_once(pairs).items()
     }
     if others or not chosen:
-        free = [target for target in offered if target.key not in chosen.values()]
-        chosen |= field_targets.suggest(
-            [column for column in job.file.columns if column not in chosen], free
-        )
-    actions.set_mapping(job, chosen, Options.from_json(job.options))
+        auto_map(job, chosen=chosen)
+    else:
+        actions.set_mapping(job, chosen, Options.from_json(job.options))
     try:
         checker.require_mapping(job)
     except MappingRefused as refusal:
         columns = ", ".join(job.file.columns)
-        fields = ", ".join(t.key.removeprefix(field_targets.FIELD) for t in offered)
+        fields = ", ".join(target.api_name for target in offered)
         raise could_not(
             f"{refusal} Use --map COLUMN=FIELD. Columns: {columns}. Fields: {fields}."
         ) from refusal
@@ -206,8 +205,7 @@ def _findings(job: Job) -> list[str]:
     file, and what is sent of it."""
     columns: list[str] = job.file.columns
     filled = {
-        column: target.removeprefix(field_targets.FIELD)
-        for column, target in job.mapping.items()
+        column: field_targets.api_name(target) for column, target in job.mapping.items()
     }
     sent = [f"{column}={filled[column]}" for column in columns if column in filled]
     left = [column for column in columns if column not in filled]

@@ -13,10 +13,9 @@ def launch(host: str, path: str) -> None:
     django.setup()
     from jobsui.connections import objects  # noqa: PLC0415
     from jobsui.jobs.control import actions  # noqa: PLC0415
+    from jobsui.jobs.control.auto_mapping import auto_check  # noqa: PLC0415
     from jobsui.jobs.enums import Action, FileState, JobState  # noqa: PLC0415
-    from jobsui.jobs.mapping import field_targets  # noqa: PLC0415
-    from jobsui.jobs.mapping.options import Options  # noqa: PLC0415
-    from jobsui.jobs.preparation import checker, uploads  # noqa: PLC0415
+    from jobsui.jobs.preparation import uploads  # noqa: PLC0415
     from tests.factories import make_connection, make_object  # noqa: PLC0415
 
     connection = make_connection(
@@ -30,9 +29,7 @@ def launch(host: str, path: str) -> None:
         time.sleep(0.1)
         file.refresh_from_db()
     job = actions.draft(connection, "gadget", Action.CREATE, file, by=None)
-    offered = field_targets.targets(checker.schema_of(job), Action.CREATE)
-    actions.set_mapping(job, field_targets.suggest(file.columns, offered), Options())
-    checker.start(job, by=None)
+    auto_check(job, by=None)
     while job.state != JobState.READY:
         time.sleep(0.1)
         job.refresh_from_db()

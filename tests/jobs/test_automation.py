@@ -124,7 +124,7 @@ def test_mapping_that_cannot_work_stops_it(harness: Harness) -> None:
     arrived(harness, job)
 
     assert (job.state, job.goes_on) == (JobState.DRAFT, False)
-    assert "External ID must be filled. Choose its column." in job.reason
+    assert "External ID is required. Map a column to it." in job.reason
 
 
 def test_zendesk_out_of_reach_is_waited_for(harness: Harness) -> None:

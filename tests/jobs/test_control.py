@@ -703,7 +703,7 @@ def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(
 
     assert (child.state, child.reason) == (
         JobState.DRAFT,
-        "price cannot be filled by this action.",
+        "This action cannot fill price.",
     )
 
 

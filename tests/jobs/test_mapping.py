@@ -7,15 +7,13 @@ import pytest
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import MappingRefused
 from jobsui.jobs.mapping.field_targets import (
-    Item,
-    Problem,
-    RowReader,
     check_mapping,
     suggest,
     target_key,
     targets,
 )
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader
 from jobsui.zendesk.payloads import Field, NameRules, Schema
 
 FIELDS = (
@@ -172,13 +170,13 @@ def test_no_target_is_suggested_twice() -> None:
             Action.CREATE,
             {"A": "name"},
             {},
-            ["Serial number must be filled. Choose its column."],
+            ["Serial number is required. Map a column to it."],
         ),
         (
             Action.CREATE,
             {"A": "name", "B": "name", "C": "field:serial_no"},
             {},
-            ["Two columns fill Name: A, B. Keep one."],
+            ["“A” and “B” both map to Name. Keep one."],
         ),
         (
             Action.CREATE,
@@ -190,46 +188,44 @@ def test_no_target_is_suggested_twice() -> None:
             Action.CREATE,
             {"A": "name", "B": "field:serial_no", "C": "field:total"},
             {},
-            ["total cannot be filled by this action."],
+            ["This action cannot fill total."],
         ),
         (
             Action.CREATE,
             {"A": "name", "B": "field:serial_no"},
             {"autonumbered": True},
-            ["name cannot be filled by this action."],
+            ["This action cannot fill name."],
         ),
         (
             Action.UPDATE,
             {"A": "name"},
             {},
-            ["Zendesk ID must be filled. Choose its column."],
+            ["Zendesk ID is required. Map a column to it."],
         ),
         (
             Action.UPDATE,
             {"A": "id"},
             {},
-            [
-                "Nothing but the ID is chosen, so nothing would change. Choose a column to write."
-            ],
+            ["Only the ID is mapped, so nothing would change. Map a column to update."],
         ),
         (
             Action.DELETE,
             {"A": "id", "B": "name"},
             {},
-            ["name cannot be filled by this action."],
+            ["This action cannot fill name."],
         ),
         (
             Action.DELETE_BY_EXTERNAL_ID,
             {},
             {},
-            ["External ID must be filled. Choose its column."],
+            ["External ID is required. Map a column to it."],
         ),
         (
             Action.UPSERT_BY_NAME,
             {"A": "name"},
             {},
             [
-                "Names of this object need not be unique in Zendesk, so records cannot be told by name. "
+                "Names of this object need not be unique in Zendesk, so a name cannot identify a record. "
                 "Use the external ID instead."
             ],
         ),
@@ -239,21 +235,20 @@ def test_mapping_that_cannot_work_is_refused_with_every_reason(
     action: Action, mapping: dict[str, str], rules: dict[str, bool], said: list[str]
 ) -> None:
     with pytest.raises(MappingRefused) as caught:
-        check_mapping(mapping, ["A", "B", "C"], action, schema(**rules), Options())
+        check_mapping(mapping, ["A", "B", "C"], action, schema(**rules))
 
     assert caught.value.problems == said
 
 
 def test_mapping_that_can_work_is_not_refused() -> None:
-    check_mapping(ALL, list(ALL), Action.CREATE, SCHEMA, Options())
+    check_mapping(ALL, list(ALL), Action.CREATE, SCHEMA)
     check_mapping(
         {"A": "external_id", "B": "field:price"},
         ["A", "B"],
         Action.UPSERT_BY_EXTERNAL_ID,
         SCHEMA,
-        Options(),
     )
-    check_mapping({"A": "id"}, ["A", "B"], Action.DELETE, SCHEMA, Options())
+    check_mapping({"A": "id"}, ["A", "B"], Action.DELETE, SCHEMA)
 
 
 def test_row_becomes_an_item_with_fields_in_their_place() -> None:
@@ -305,7 +300,7 @@ def test_target_that_is_not_offered_is_refused_with_those_that_are() -> None:
         target_key("total", targets(SCHEMA, Action.CREATE))
 
     assert str(refusal.value) == (
-        "'total' is no field that this action can fill. It can fill: name, external_id, serial_no, price."
+        "This action cannot fill a field 'total'. It can fill: name, external_id, serial_no, price."
     )
 
 

@@ -107,5 +107,5 @@ def test_file_that_cannot_be_checked_is_neither_good_nor_bad(
     assert ran.status == 2
     assert ran.out == ""
     assert ran.err.startswith(
-        "Name must be filled. Choose its column. Serial must be filled. Choose its column. Use "
+        "Name is required. Map a column to it. Serial is required. Map a column to it. Use "
     )

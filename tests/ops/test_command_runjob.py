@@ -212,11 +212,11 @@ def test_other_columns_map_themselves_where_that_was_said(
     [
         (
             ["--map", "name=colour"],
-            "'colour' is no field that this action can fill. It can fill: name, external_id, ",
+            "This action cannot fill a field 'colour'. It can fill: name, external_id, ",
         ),
         (
             ["--map", "nix=name"],
-            "The file has no column 'nix'. Serial must be filled. Choose its column. Use --map ",
+            "The file has no column 'nix'. Serial is required. Map a column to it. Use --map ",
         ),
         (
             ["--map", "name=name", "--map", "name=notes"],
@@ -224,7 +224,7 @@ def test_other_columns_map_themselves_where_that_was_said(
         ),
         (
             ["--map", "name=name"],
-            "Serial must be filled. Choose its column. Use --map COLUMN=FIELD. Columns: name, s.",
+            "Serial is required. Map a column to it. Use --map COLUMN=FIELD. Columns: name, s.",
         ),
         (["--user", "zoe"], "There is nobody called 'zoe'."),
     ],

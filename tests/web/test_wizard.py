@@ -339,11 +339,11 @@ def test_mapping_is_saved_and_checked(
     [
         (
             {"column_0": "", "column_1": ""},
-            "External ID must be filled. Choose its column.",
+            "External ID is required. Map a column to it.",
         ),
         (
             {"column_0": "external_id", "column_1": "external_id"},
-            "Two columns fill External ID",
+            "both map to External ID",
         ),
         (
             {"column_0": "external_id", "column_1": "field:nothing"},

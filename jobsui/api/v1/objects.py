@@ -13,7 +13,7 @@ from jobsui.api.auth import RUN, ApiRequest, require
 from jobsui.api.v1.types import Body, Code, Listed, Name, answers, whole_list
 from jobsui.connections import objects
 from jobsui.connections.models import WINDOW, CustomObject
-from jobsui.jobs.mapping.field_targets import MOST_BYTES
+from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES
 from jobsui.jobs.preparation.planner import BATCH_SIZE
 
 router = Router()
@@ -60,7 +60,7 @@ class LimitsOut(Schema):
     record_count: int | None
     """Zendesk's own count when the object was read; null where it does not tell."""
     records_per_request: int = BATCH_SIZE
-    bytes_per_record: int = MOST_BYTES
+    bytes_per_record: int = MAX_RECORD_BYTES
     running_jobs: int = WINDOW
     """Of the whole account."""
 

@@ -4,7 +4,8 @@ what it aims at. Where a person has to decide, it stays a draft that says why.""
 
 from jobsui.jobs import leases
 from jobsui.jobs.control import actions
-from jobsui.jobs.enums import UNLAUNCHED, Action, FileState, JobState
+from jobsui.jobs.control.auto_mapping import auto_check, auto_map_unmapped
+from jobsui.jobs.enums import UNLAUNCHED, FileState, JobState
 from jobsui.jobs.errors import (
     ChangedSinceCheck,
     MappingRefused,
@@ -12,8 +13,7 @@ from jobsui.jobs.errors import (
     UnreachableNow,
     UploadRefused,
 )
-from jobsui.jobs.mapping import field_targets
-from jobsui.jobs.mapping.options import Options, Rules
+from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
@@ -47,7 +47,7 @@ def require_way(job: Job) -> None:
     if job.file.state == FileState.REJECTED:
         raise UploadRefused(f"{job.file.name} cannot be read. {job.file.error}")
     if job.file.state == FileState.READY:
-        _map(job)
+        auto_map_unmapped(job)
         checker.require_mapping(job)
 
 
@@ -74,27 +74,11 @@ def _advance(job: Job) -> None:
     if job.file.state == FileState.READING:
         return
     if job.state == JobState.DRAFT:
-        _check(job)
+        auto_check(job, by=job.created_by)
     elif job.state == JobState.READY and job.auto_target == JobState.READY:
         Job.objects.change(job, expected=(JobState.READY,), auto_target="")
     elif job.state == JobState.READY:
         _launch(job)
-
-
-def _check(job: Job) -> None:
-    _map(job)
-    checker.start(job, by=job.created_by)
-
-
-def _map(job: Job) -> None:
-    """Where no columns were chosen, those named like fields."""
-    if not job.mapping and not job.file.is_raw_items:
-        offered = field_targets.targets(checker.schema_of(job), Action(job.action))
-        actions.set_mapping(
-            job,
-            field_targets.suggest(job.file.columns, offered),
-            Options.from_json(job.options),
-        )
 
 
 def _launch(job: Job) -> None:
@@ -103,4 +87,4 @@ def _launch(job: Job) -> None:
             job, by=job.created_by, hold_after_first_batch=job.hold_after_first_batch
         )
     except ChangedSinceCheck:  # A draft again, to be checked as it is now.
-        _check(job)
+        auto_check(job, by=job.created_by)

@@ -1,28 +1,21 @@
-"""Items that a program gave in Zendesk's own form: sent as they came. Zendesk judges what
-their fields hold. Checked here: which record is meant, that no record is meant twice, and
-that the item is not too large."""
+"""Items that a program gave in Zendesk's own form. They are sent as they came, and
+Zendesk validates their fields. Checked here: each item identifies its record, no record
+comes twice, and no item is too large."""
 
 import json
 from typing import Any
 
 from jobsui.files.table import Row
 from jobsui.jobs.enums import Action
-from jobsui.jobs.mapping.field_targets import (
-    MOST_BYTES,
-    Item,
-    Problem,
-    shown,
-    too_large,
-    unique_targets,
-)
+from jobsui.jobs.mapping.field_targets import unique_targets
+from jobsui.jobs.mapping.row_reader import Item, Problem, shown, too_large
 from jobsui.zendesk.payloads import Schema
 
 COLUMN = "item"
 
 
 class ItemReader:
-    """Turns rows whose one cell is an item's JSON into items, as RowReader does by a
-    mapping."""
+    """Turns rows into items like RowReader. Each row's one cell is an item's JSON."""
 
     def __init__(self, schema: Schema, action: Action) -> None:
         self._action = action
@@ -31,44 +24,43 @@ class ItemReader:
     def read(self, row: Row) -> Item | list[Problem]:
         number, (line, *_) = row
         item = json.loads(line)
-        if len(line) > MOST_BYTES // 4 and len(line.encode()) > MOST_BYTES:
-            return [too_large(number, len(line.encode()))]
-        keys = self._deleted(item) if self._action.deletes else self._record(item)
-        if isinstance(keys, str):
-            return [
-                Problem(
-                    number,
-                    COLUMN,
-                    shown(line),
-                    "not_an_item",
-                    keys,
-                    "Correct the item and send it again.",
-                )
-            ]
-        return Item(number, line, keys)
+        if problem := too_large(number, line):
+            return [problem]
+        if message := self._mistake(item):
+            return [_not_an_item(number, line, message)]
+        return Item(number, line, self._keys(item))
 
-    def _deleted(self, item: Any) -> tuple[tuple[str, str], ...] | str:
-        """Its keys, or what is wrong with it."""
-        if not _is_key(item):
-            return f"An item to delete is the record's {self._action.key}, as text."
-        return ((self._action.key, str(item)),)
-
-    def _record(self, item: Any) -> tuple[tuple[str, str], ...] | str:
-        """Its keys, or what is wrong with it."""
+    def _mistake(self, item: Any) -> str:
+        """What keeps the item from being sent, or ""."""
+        key = self._action.key
+        if self._action.deletes:
+            return "" if _is_key(item) else f"An item to delete is the record's {key}."
         if not isinstance(item, dict):
             return "An item is an object with the record's members."
-        if self._action.key and not _is_key(item.get(self._action.key)):
-            return (
-                f"The item has no {self._action.key}, which says which record is meant."
-            )
+        if key and not _is_key(item.get(key)):
+            return f"The item has no {key} to identify the record."
+        return ""
+
+    def _keys(self, item: Any) -> tuple[tuple[str, str], ...]:
+        if self._action.deletes:
+            return ((self._action.key, str(item)),)
         return tuple(
             (key, str(item[key])) for key in self._unique if _is_key(item.get(key))
         )
 
 
-def _is_key(value: Any) -> bool:
-    return (
-        isinstance(value, str | int)
-        and not isinstance(value, bool)
-        and str(value).strip() != ""
+def _not_an_item(number: int, line: str, message: str) -> Problem:
+    return Problem(
+        row=number,
+        column=COLUMN,
+        value=shown(line),
+        code="not_an_item",
+        message=message,
+        fix="Correct the item and send it again.",
     )
+
+
+def _is_key(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, str | int) and str(value).strip() != ""

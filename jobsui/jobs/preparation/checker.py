@@ -14,7 +14,6 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobsui.connections.models import CustomObject
 from jobsui.files.errors import FileRefused
 from jobsui.files.table import Row, Table
 from jobsui.jobs import leases
@@ -22,20 +21,14 @@ from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.ledger import causes
 from jobsui.jobs.mapping import values
-from jobsui.jobs.mapping.field_targets import (
-    Item,
-    Problem,
-    RowReader,
-    check_mapping,
-    shown,
-)
+from jobsui.jobs.mapping.field_targets import check_mapping, schema_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.raw_items import ItemReader
+from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader, shown
 from jobsui.jobs.models import Cause, Job, RowError
 from jobsui.jobs.preparation import uploads
 from jobsui.jobs.preparation.uploads import Stopped
 from jobsui.jobs.queueing import enqueue
-from jobsui.zendesk.payloads import Schema
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -98,22 +91,12 @@ def check(job: Job, *, stopping: threading.Event) -> None:
         enqueue("advance_job", job.pk)
 
 
-def schema_of(job: Job) -> Schema:
-    """The object's fields as last read."""
-    return CustomObject.objects.get(
-        connection=job.connection, key=job.object_key
-    ).schema
-
-
 def require_mapping(job: Job) -> None:
     """Raise MappingRefused unless the job's mapping can work; items sent as they came
     need none."""
     if job.file.is_raw_items:
         return
-    options = Options.from_json(job.options)
-    check_mapping(
-        job.mapping, job.file.columns, Action(job.action), schema_of(job), options
-    )
+    check_mapping(job.mapping, job.file.columns, Action(job.action), schema_of(job))
 
 
 def fingerprint(job: Job) -> str:

@@ -15,7 +15,7 @@ from jobsui.files.table import Row, Table
 from jobsui.jobs import leases
 from jobsui.jobs.enums import SENDABLE, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle
-from jobsui.jobs.mapping.field_targets import Item, Problem
+from jobsui.jobs.mapping.row_reader import Item, Problem
 from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
 from jobsui.jobs.preparation import checker, uploads
 from jobsui.jobs.preparation.uploads import Stopped

@@ -13,11 +13,10 @@ from django.db.models.functions import Coalesce, Floor
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
 from jobsui.jobs.delivery.rate_limits import Durations
-from jobsui.jobs.enums import IN_FLIGHT, Action, BatchState, JobState, LimitedBy
-from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.enums import IN_FLIGHT, BatchState, JobState, LimitedBy
+from jobsui.jobs.mapping.field_targets import api_name, targets_for
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job
 from jobsui.jobs.models.batch import unpack
-from jobsui.jobs.preparation import checker
 from jobsui.jobs.preparation.planner import BATCH_SIZE
 from jobsui.jobs.reports import row_results, snippets
 from jobsui.zendesk.payloads import parsed
@@ -101,19 +100,13 @@ def preview(job: Job) -> Preview:
 def mapped(job: Job) -> list[tuple[str, str]]:
     """(column, what it fills), in the words of the wizard and the order of the file:
     PostgreSQL keeps none in JSON."""
-    labels = {
-        target.key: target.label
-        for target in field_targets.targets(checker.schema_of(job), Action(job.action))
-    }
+    labels = {target.key: target.label for target in targets_for(job)}
     chosen = [
         (column, job.mapping[column])
         for column in job.file.columns
         if column in job.mapping
     ]
-    return [
-        (column, labels.get(key, key.removeprefix(field_targets.FIELD)))
-        for column, key in chosen
-    ]
+    return [(column, labels.get(key, api_name(key))) for column, key in chosen]
 
 
 def progress(job: Job) -> Progress:

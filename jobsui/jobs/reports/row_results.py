@@ -17,7 +17,8 @@ from jobsui.files.safe import RESULT_COLUMNS, csv_line
 from jobsui.files.table import Table
 from jobsui.jobs.enums import Action, BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping.field_targets import targets
+from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError
 from jobsui.jobs.models.batch import End
 from jobsui.jobs.preparation import checker, uploads
@@ -138,11 +139,8 @@ def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[b
 
 def template_csv(schema: Schema) -> bytes:
     """A file to fill in for this object: a header whose columns map themselves."""
-    offered = field_targets.targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
-    return (
-        BOM
-        + csv_line([target.key.removeprefix(field_targets.FIELD) for target in offered])
-    ).encode()
+    offered = targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
+    return (BOM + csv_line([target.api_name for target in offered])).encode()
 
 
 def problems_csv(job: Job) -> Iterator[bytes]:
@@ -159,7 +157,7 @@ def problems_csv(job: Job) -> Iterator[bytes]:
     return in_pieces(itertools.chain([BOM + header], lines))
 
 
-def problems(job: Job) -> Iterator[field_targets.Problem]:
+def problems(job: Job) -> Iterator[Problem]:
     """Every problem the check finds in the job's rows, in constant memory. Raises
     FileRefused when the stored file can no longer be read."""
     with uploads.open_rows(job.file) as table:

@@ -13,11 +13,10 @@ from urllib.parse import quote
 from jobsui.files.delimited import DELIMITERS
 from jobsui.files.encoding import UTF8
 from jobsui.jobs.enums import Action
-from jobsui.jobs.mapping import field_targets
-from jobsui.jobs.mapping.field_targets import Item
+from jobsui.jobs.mapping.field_targets import api_name, schema_of, suggest, targets_for
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.row_reader import Item, RowReader
 from jobsui.jobs.models import BatchBlob, File, Job
-from jobsui.jobs.preparation import checker
 
 SAMPLE = 2
 """How many items stand for all of them."""
@@ -154,8 +153,7 @@ def _told(job: Job) -> Iterator[tuple[str, str]]:
         for name in ("blank", "invalid")
         if chosen[name] != usual[name]
     )
-    offered = field_targets.targets(checker.schema_of(job), Action(job.action))
-    if job.mapping != field_targets.suggest(job.file.columns, offered):
+    if job.mapping != suggest(job.file.columns, targets_for(job)):
         yield from (("map", f"{column}={field}") for column, field in _fields(job))
 
 
@@ -169,9 +167,12 @@ def _sample(job: Job) -> list[Any]:
     becomes."""
     if planned := BatchBlob.objects.filter(batch__job=job, batch__seq=1).first():
         return [json.loads(line) for line in planned.lines[:SAMPLE]]
-    schema, options = checker.schema_of(job), Options.from_json(job.options)
-    reader = field_targets.RowReader(
-        schema, Action(job.action), job.mapping, job.file.columns, options
+    reader = RowReader(
+        schema_of(job),
+        Action(job.action),
+        job.mapping,
+        job.file.columns,
+        Options.from_json(job.options),
     )
     judged = (reader.read((number, cells)) for number, cells in job.file.sample)
     return [json.loads(item.json) for item in judged if isinstance(item, Item)][:SAMPLE]
@@ -200,7 +201,7 @@ def _fields(job: Job) -> Iterator[tuple[str, str]]:
     """(column, what it fills as programs call it), in the order of the file."""
     for column in job.file.columns:
         if column in job.mapping:
-            yield column, job.mapping[column].removeprefix(field_targets.FIELD)
+            yield column, api_name(job.mapping[column])
 
 
 def _json(value: Any) -> str:

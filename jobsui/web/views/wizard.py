@@ -163,7 +163,7 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 @with_file
 def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
-    offered = field_targets.targets(checker.schema_of(job), Action(job.action))
+    offered = field_targets.targets_for(job)
     form = MappingForm(
         request.POST or None,
         columns=job.file.columns,

@@ -146,7 +146,7 @@ MISTAKES: list[tuple[int, str, str, str, str, str]] = [
         "left over",
         "too_many_cells",
         "The row has more cells than the header has columns (10).",
-        "Quote cells that hold the delimiter.",
+        "Quote cells that contain the delimiter.",
     ),
     (
         8001,
@@ -154,7 +154,7 @@ MISTAKES: list[tuple[int, str, str, str, str, str]] = [
         "a, b",
         "too_many_cells",
         "The row has more cells than the header has columns (10).",
-        "Quote cells that hold the delimiter.",
+        "Quote cells that contain the delimiter.",
     ),
     (9999, "Seats", "0x10", "not_an_integer", *INTEGER),
     (10_001, "Insured", "ja", "not_a_checkbox", *CHECKBOX),

@@ -75,7 +75,7 @@ def test_job_that_is_over_tells_of_each_item(
     nameless = {
         "code": "not_an_item",
         "title": "Not sent",
-        "detail": "The item has no external_id, which says which record is meant.",
+        "detail": "The item has no external_id to identify the record.",
     }
     assert status["results"][2] == {
         "index": 2,

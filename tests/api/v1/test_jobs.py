@@ -209,7 +209,7 @@ def test_draft_that_needs_a_person_says_why(
         (
             {"file": "{file}", "mapping": {"name": "colour"}},
             422,
-            "'colour' is no field that this action can fill.",
+            "This action cannot fill a field 'colour'.",
         ),
         (
             {"file": "{file}", "mapping": {"nom": "name", "serial": "serial"}},
@@ -219,12 +219,12 @@ def test_draft_that_needs_a_person_says_why(
         (
             {"file": "{file}", "mapping": {"name": "name"}},
             422,
-            "Serial must be filled. Choose its column.",
+            "Serial is required. Map a column to it.",
         ),
         (
             {"file": "{file}", "action": "delete"},
             422,
-            "Zendesk ID must be filled. Choose its column.",
+            "Zendesk ID is required. Map a column to it.",
         ),
         (
             {"file": "{file}", "options": {"compare": True}},
@@ -302,7 +302,7 @@ def test_draft_is_changed_and_checked_again(
 
     job = Job.objects.get()
     assert made["state"] == "draft"
-    assert made["error"] == "Name must be filled. Choose its column."
+    assert made["error"] == "Name is required. Map a column to it."
     assert answer.status_code == 200
     assert answer.json()["error"] is None
     assert job.state == JobState.READY
@@ -322,7 +322,7 @@ def test_change_that_cannot_work_changes_nothing(program: Programs) -> None:
 
     job.refresh_from_db()
     assert answer.status_code == 422
-    assert answer.json()["detail"] == "External ID must be filled. Choose its column."
+    assert answer.json()["detail"] == "External ID is required. Map a column to it."
     assert job.state == JobState.READY
     assert len(job.mapping) == 2
 

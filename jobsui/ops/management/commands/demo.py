@@ -7,11 +7,10 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobsui.connections import credentials, objects
-from jobsui.connections.models import Connection, CustomObject, SignIn
+from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.control import actions
+from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState, JobState
-from jobsui.jobs.mapping import field_targets
-from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import checker, uploads
 from jobsui.jobs.reports import job_progress
@@ -55,12 +54,7 @@ class Command(BaseCommand):
         job = actions.draft(
             connection, "asset", Action.UPSERT_BY_EXTERNAL_ID, file, by=operator
         )
-        schema = CustomObject.objects.get(connection=connection, key="asset").schema
-        offered = field_targets.targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
-        found = field_targets.suggest(file.columns, offered) | {
-            "Asset no": "external_id"
-        }
-        actions.set_mapping(job, found, Options())
+        auto_map(job, chosen={"Asset no": "external_id"})
         checker.start(job, by=operator)
         _wait(lambda: not _is(job, "state", JobState.CHECKING))
         actions.set_invalid(job, "skip")
