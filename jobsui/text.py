@@ -1,4 +1,9 @@
+SIBILANTS = ("ch", "s", "sh", "x")
+
+
 def counted(number: int, thing: str) -> str:
-    """ "1 row", "12,000 rows"; `thing` is the singular of a word whose plural ends in
-    s."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+    """ "1 row", "12,000 rows", "2 batches"; `thing` is a singular with a regular plural."""
+    if number == 1:
+        return f"1 {thing}"
+    ending = "es" if thing.endswith(SIBILANTS) else "s"
+    return f"{number:,} {thing}{ending}"

@@ -156,6 +156,12 @@ class Person:
         self.review()
         return self.launch()
 
+    def cancel(self) -> None:
+        """Cancel the job of this page, and say yes when asked."""
+        self.press("Cancel job")
+        expect(self.heading("Cancel this job?")).to_be_visible()
+        self.press("Cancel job")
+
     def watch(self, state: str = "Completed") -> None:
         """Until the job's badge says so; nobody reloads."""
         expect(self.page.locator("h1 .badge.state")).to_have_text(state, timeout=LONG)

@@ -82,10 +82,10 @@ MATRIX = {
     "jobs/<uuid:code>/batches/<int:seq>/": PAGE,
     "jobs/<uuid:code>/pause/": ACT,
     "jobs/<uuid:code>/resume/": ACT,
-    "jobs/<uuid:code>/cancel/": ACT,
+    "jobs/<uuid:code>/cancel/": Row(302, 302),
     "jobs/<uuid:code>/rules/": Row(302, 302),
     "jobs/<uuid:code>/retry/": ACT,
-    "jobs/<uuid:code>/resolve/": ACT,
+    "jobs/<uuid:code>/resolve/": Row(302, 302),
 }
 CLOSED = (
     "accounts/signup/",

@@ -270,7 +270,8 @@ def test_job_page_offers_what_can_be_asked(
     job = stages.planned(state=state)
 
     offered = re.findall(
-        rf'action="/jobs/{job.code}/([a-z]+)/"', operator.get(path(job)).text
+        rf'(?:action|btn-outline-danger" href)="/jobs/{job.code}/([a-z]+)/"',
+        operator.get(path(job)).text,
     )
 
     assert offered == verbs
@@ -489,7 +490,7 @@ def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> 
     page = operator.get(path(job)).text
     answer = operator.post(path(job, "resume/"))
 
-    assert "Go on with the other 150 rows</button>" in page
+    assert "Approve and send 150 rows</button>" in page
     assert '97 rows succeeded, <span class="bad">3 failed</span>.' in page
     assert "Because." in page
     assert f'href="/jobs/{job.code}/batches/1/"' in page
@@ -795,7 +796,9 @@ def test_retry_makes_one_job_of_the_failed_rows(operator: Client) -> None:
     assert [answer["Location"] for answer in (first, second)] == [
         f"/jobs/new/{child.code}/check/"
     ] * 2
-    assert "A new job of 1 failed row, checked again first." in said(operator, first)
+    assert "Retry created with 1 failed row. Checking them first." in said(
+        operator, first
+    )
     assert child.state == JobState.CHECKING
 
 
@@ -826,7 +829,9 @@ def test_each_cause_is_retried_by_itself(operator: Client) -> None:
     assert buttons(page) == ["Retry 3 failed", "Retry these 2", "Retry this row"]
     assert buttons(rows) == ["Retry these 2"]
     assert (child.cause, child.created_by) == (cause, User.objects.get(username="ana"))
-    assert "A new job of 2 failed rows, checked again first." in said(operator, answer)
+    assert "Retry created with 2 failed rows. Checking them first." in said(
+        operator, answer
+    )
 
 
 def test_cause_of_another_job_is_not_found(operator: Client) -> None:

@@ -54,7 +54,7 @@ def test_sign_out_elsewhere_ends_the_watching_in_words(
     asked.clear()
     page.wait_for_timeout(QUIET)
     assert asked == []
-    person.press("Cancel")
+    person.cancel()
 
 
 def test_pause_holds_the_rest_until_resume(
@@ -98,7 +98,7 @@ def test_first_batch_waits_for_a_person_to_look(
     person.press("See each row of it")
     expect(person.page.locator("table").last.get_by_text("Failed")).to_have_count(3)
     person.open(job)
-    person.press("Go on with the other 250 rows")
+    person.press("Approve and send 250 rows")
     person.watch("Completed with failures")
 
     assert held == 100
@@ -116,7 +116,7 @@ def test_cancel_leaves_the_rest_unsent(
     )
     person.watch("Running")
 
-    person.press("Cancel")
+    person.cancel()
     person.watch("Cancelled")
 
     created = len(zendesk.records(gadget))
@@ -261,7 +261,7 @@ def test_live_switch_pauses_the_polls(
         page.get_by_role("button", name="Live: paused").click()
 
     assert while_paused == []
-    person.press("Cancel")
+    person.cancel()
 
 
 def taken(sandbox: Sandbox, key: str) -> list[str]:

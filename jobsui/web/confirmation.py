@@ -1,0 +1,37 @@
+"""The page that asks before something is done that cannot be undone.
+
+A view that acts on POST shows it on GET, so it works without JavaScript, its numbers are
+of this moment, and a sign-in on the way ends at the question instead of at an error.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from jobsui.web.http import HtmxRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    question: str
+    """The heading, such as "Cancel this job?"."""
+    effects: Sequence[str]
+    """What will happen, with numbers; one sentence or two each."""
+    button: str
+    """Names the action, such as "Cancel job"."""
+    icon: str
+    subject: str
+    """What the action is about: the text of the link back."""
+    back: str
+    """Address of the page that `subject` and `keep` lead to."""
+    keep: str = "Keep it"
+    """Text of the way out."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Sent along when the button is pressed."""
+
+
+def ask(request: HtmxRequest, confirmation: Confirmation) -> HttpResponse:
+    """The question as a page. Its button posts to the address the page has."""
+    return render(request, "confirm.html", {"confirmation": confirmation})

@@ -1,0 +1,216 @@
+"""What people ask of a job by the buttons of its page. Each answers with the page of the
+job and a message; what cannot be undone asks first."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from jobsui import paging
+from jobsui.access import lookup
+from jobsui.jobs.control import actions
+from jobsui.jobs.enums import Action
+from jobsui.jobs.errors import JobsError
+from jobsui.jobs.mapping.options import Options, Rules
+from jobsui.jobs.models import Job
+from jobsui.jobs.reports import job_progress
+from jobsui.text import counted
+from jobsui.web import confirmation
+from jobsui.web.confirmation import Confirmation
+from jobsui.web.forms.jobs import RulesForm
+from jobsui.web.http import HtmxRequest
+
+CHECK_AGAIN = "look"
+RESEND = "resend"
+ACCEPT = "accept"
+DECIDED = {
+    CHECK_AGAIN: "Checking the uncertain rows in Zendesk again.",
+    RESEND: "Resending the uncertain rows.",
+    ACCEPT: "The uncertain rows are accepted as unknown.",
+}
+"""{decision about uncertain rows: what the page says after it}."""
+
+
+@require_POST
+def pause(request: HtmxRequest, code: UUID) -> HttpResponse:
+    done = "Pause requested. In-flight batches will finish."
+    return _act(request, code, actions.pause, done)
+
+
+@require_POST
+def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
+    job = lookup.job(request.user, code)
+    approved = f"Approved. Sending {counted(job.to_send, 'row')} more."
+    done = approved if job.is_held_after_first_batch else "Resumed."
+    return _act(request, code, actions.resume, done)
+
+
+@require_http_methods(["GET", "POST"])
+def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
+    if request.method == "GET":
+        return _ask(request, code, "cancel", _cancel_question)
+    done = "Cancel requested. In-flight batches will finish."
+    return _act(request, code, actions.cancel, done)
+
+
+@require_http_methods(["GET", "POST"])
+def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """Decide about uncertain rows. What cannot be undone asks first."""
+    if request.method == "GET":
+        question = QUESTIONS.get(request.GET.get("decision", ""))
+        return _ask(request, code, "resolve", question)
+    decision = request.POST.get("decision", "")
+
+    def decide(job: Job, *, by: User) -> None:
+        actions.resolve(job, decision, by=by)
+
+    return _act(request, code, decide, DECIDED.get(decision, ""))
+
+
+@require_POST
+def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """A new job of all failed rows, or of those of one cause."""
+    job = lookup.job(request.user, code)
+    chosen = paging.whole(request.POST.get("cause", ""))
+    cause = lookup.cause(request.user, code, chosen) if chosen else None
+    rows = (
+        actions.retriable_causes(job).get(cause.pk, 0)
+        if cause
+        else actions.left_to_retry(job)
+    )
+    try:
+        child = actions.retry(job, by=request.user, cause=cause)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:detail", code)
+    failed = counted(rows, "failed row")
+    messages.success(request, f"Retry created with {failed}. Checking them first.")
+    return redirect("jobs:check", child.code)
+
+
+@require_http_methods(["GET", "POST"])
+def rules(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """Change how a launched job runs, until it has finished."""
+    job = lookup.job(request.user, code)
+    if "adjust" not in actions.may(job):
+        return redirect("jobs:detail", code)
+    form = RulesForm(request.POST or None, initial=Rules.of(job).columns)
+    if request.method == "POST" and form.is_valid():
+
+        def change(job: Job, *, by: User) -> None:
+            actions.set_rules(job, form.rules(), by=by)
+
+        return _act(request, code, change, "Settings saved.")
+    return render(request, "jobs/rules.html", {"job": job, "form": form})
+
+
+def _ask(
+    request: HtmxRequest,
+    code: UUID,
+    verb: str,
+    question: Callable[[Job], Confirmation] | None,
+) -> HttpResponse:
+    """Ask before it is done; where there is nothing to ask, show the job."""
+    job = lookup.job(request.user, code)
+    if question is None or verb not in actions.may(job):
+        return redirect("jobs:detail", code)
+    return confirmation.ask(request, question(job))
+
+
+def _act(
+    request: HtmxRequest, code: UUID, act: Callable[..., None], done: str
+) -> HttpResponse:
+    """Do it, or say why not, on the page of the job."""
+    job = lookup.job(request.user, code)
+    try:
+        act(job, by=request.user)
+    except JobsError as refusal:
+        messages.info(request, str(refusal))
+    else:
+        messages.success(request, done)
+    return redirect("jobs:detail", code)
+
+
+def _cancel_question(job: Job) -> Confirmation:
+    now = job_progress.progress(job)
+    effects = []
+    if job.succeeded:
+        saved = counted(job.succeeded, "record")
+        effects.append(f"Already in Zendesk, and not undone: {saved}.")
+    if now.in_flight:
+        batches = counted(now.in_flight, "in-flight batch")
+        rows = counted(now.rows_in_flight, "row")
+        effects.append(
+            f"{batches} ({rows}) will finish. Sent records cannot be recalled."
+        )
+    unsent = counted(job.to_send - now.rows_in_flight, "row")
+    effects.append(f"{unsent} will not be sent. A cancelled job cannot be resumed.")
+    return Confirmation(
+        question="Cancel this job?",
+        effects=effects,
+        button="Cancel job",
+        icon="ban",
+        keep="Keep the job",
+        subject=str(job.file),
+        back=_page(job),
+    )
+
+
+def _resend_question(job: Job) -> Confirmation:
+    rows = counted(job.uncertain, "row")
+    return Confirmation(
+        question=f"Resend {rows}?",
+        effects=(
+            "Jobs UI could not confirm whether Zendesk saved these rows.",
+            _resend_risk(job),
+        ),
+        button=f"Resend {rows}",
+        icon="send",
+        keep="Don't resend",
+        fields={"decision": RESEND},
+        subject=str(job.file),
+        back=_page(job),
+    )
+
+
+def _resend_risk(job: Job) -> str:
+    """What happens to the records that Zendesk saved the first time."""
+    action = Action(job.action)
+    if action.deletes:
+        return "Rows whose record was already deleted will fail."
+    if action.is_repeatable:
+        return "Records that were already saved are saved again with the same values."
+    has_keys = Options.from_json(job.options).generate_external_ids
+    if has_keys and not job.file.is_raw_items:
+        return "Rows that were already saved will fail, because their external ID is taken."
+    return f"Up to {job.uncertain:,} may become duplicates. This cannot be undone."
+
+
+def _accept_question(job: Job) -> Confirmation:
+    rows = counted(job.uncertain, "row")
+    return Confirmation(
+        question=f"Accept {rows} as unknown?",
+        effects=(
+            f"The job completes with {rows} whose result is uncertain.",
+            "You can no longer check or resend them from this job.",
+        ),
+        button=f"Accept {rows} as unknown",
+        icon="check",
+        keep="Decide later",
+        fields={"decision": ACCEPT},
+        subject=str(job.file),
+        back=_page(job),
+    )
+
+
+def _page(job: Job) -> str:
+    return reverse("jobs:detail", args=[job.code])
+
+
+QUESTIONS = {RESEND: _resend_question, ACCEPT: _accept_question}
+"""{decision about uncertain rows that cannot be undone: its question}."""

@@ -1,0 +1,141 @@
+"""The buttons of a job's page, and the questions before what cannot be undone."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
+from jobsui.jobs.models import Batch, Job
+from tests.web import stages
+
+pytestmark = pytest.mark.django_db
+FOUR = "external_id\ng-1\ng-2\ng-3\ng-4\n"
+
+
+def path(job: Job, rest: str = "") -> str:
+    return f"/jobs/{job.code}/{rest}"
+
+
+def uncertain(action: Action = Action.CREATE, **options: Any) -> Job:
+    """A job that needs a decision about two of its rows."""
+    end = [Outcome.UNCERTAIN.value, "", "lost", "No answer."]
+    job = stages.settled(FOUR, end, end, action=action)
+    Batch.objects.filter(job=job).update(state=BatchState.UNCERTAIN)
+    return stages.changed(job, options=job.options | options)
+
+
+def asked(client: Client, address: str) -> list[str]:
+    """What a confirmation page says: question, effects, button."""
+    text = client.get(address).text
+    question = re.findall(r"<h1>([^<]+)</h1>", text)
+    effects = re.findall(r"<p>([^<]+)</p>", text)
+    button = re.findall(r"</svg>\s*([^<]+?)\s*</button>\s*<a class=\"btn\"", text)
+    return [unescape(part) for part in (*question, *effects, *button)]
+
+
+def test_cancel_asks_first_with_the_numbers(operator: Client) -> None:
+    job = stages.planned(FOUR, state=JobState.RUNNING, created_or_updated=1)
+    Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED, succeeded=1, size=2)
+
+    said = asked(operator, path(job, "cancel/"))
+
+    assert said == [
+        "Cancel this job?",
+        "Already in Zendesk, and not undone: 1 record.",
+        "1 in-flight batch (1 row) will finish. Sent records cannot be recalled.",
+        "2 rows will not be sent. A cancelled job cannot be resumed.",
+        "Cancel job",
+    ]
+    assert Job.objects.get(pk=job.pk).state == JobState.RUNNING
+
+
+def test_cancel_of_a_finished_job_is_not_asked(operator: Client) -> None:
+    job = stages.settled()
+
+    answer = operator.get(path(job, "cancel/"))
+
+    assert answer["Location"] == path(job)
+
+
+@pytest.mark.parametrize(
+    ("action", "options", "risk"),
+    [
+        (
+            Action.CREATE,
+            {"generate_external_ids": False},
+            "Up to 2 may become duplicates. This cannot be undone.",
+        ),
+        (
+            Action.CREATE,
+            {},
+            "Rows that were already saved will fail, because their external ID is taken.",
+        ),
+        (
+            Action.UPSERT_BY_EXTERNAL_ID,
+            {},
+            "Records that were already saved are saved again with the same values.",
+        ),
+        (
+            Action.DELETE_BY_EXTERNAL_ID,
+            {},
+            "Rows whose record was already deleted will fail.",
+        ),
+    ],
+)
+def test_resend_asks_first_and_names_the_risk(
+    operator: Client, action: Action, options: dict[str, Any], risk: str
+) -> None:
+    job = uncertain(action, **options)
+
+    said = asked(operator, path(job, "resolve/?decision=resend"))
+
+    assert said == [
+        "Resend 2 rows?",
+        "Jobs UI could not confirm whether Zendesk saved these rows.",
+        risk,
+        "Resend 2 rows",
+    ]
+    assert Job.objects.get(pk=job.pk).state == JobState.NEEDS_DECISION
+
+
+def test_accept_asks_first(operator: Client) -> None:
+    job = uncertain()
+
+    said = asked(operator, path(job, "resolve/?decision=accept"))
+
+    assert said[0] == "Accept 2 rows as unknown?"
+    assert Job.objects.get(pk=job.pk).state == JobState.NEEDS_DECISION
+
+
+def test_job_page_has_no_button_that_resends_at_once(operator: Client) -> None:
+    job = uncertain()
+
+    text = operator.get(path(job)).text
+
+    assert re.findall(r'name="decision" value="([^"]+)"', text) == ["look"]
+    assert re.findall(r'\?decision=([a-z]+)"', text) == ["resend", "accept"]
+
+
+@pytest.mark.parametrize("query", ["", "?decision=look", "?decision=nonsense"])
+def test_resolve_without_a_question_leads_to_the_job(
+    operator: Client, query: str
+) -> None:
+    job = uncertain()
+
+    assert operator.get(path(job, f"resolve/{query}"))["Location"] == path(job)
+
+
+def test_question_sends_its_decision(operator: Client, ana: User) -> None:
+    job = uncertain()
+    text = operator.get(path(job, "resolve/?decision=resend")).text
+    fields = dict(re.findall(r'type="hidden" name="([a-z]+)" value="([a-z]+)"', text))
+
+    operator.post(path(job, "resolve/?decision=resend"), fields)
+
+    assert fields == {"decision": "resend"}
+    assert Job.objects.get(pk=job.pk).state == JobState.RUNNING
+    assert job.events.latest("pk").by == ana
