@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --quiet --quiet --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo up test test-postgres check format lock
+.PHONY: demo up test test-postgres check format lock rooms page-texts
 
 # An install that was interrupted, or whose Python is gone, is begun anew: half of a package can look like all of it.
 ifneq ($(wildcard $(VENV)/.installing)$(shell $(RUN) -c "" 2>/dev/null || echo broken),)
@@ -36,12 +36,19 @@ check: $(VENV)/.dev ## what CI checks beside the tests
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/djlint templates --lint --quiet
+	$(RUN) -m tools.rooms --check
 	$(RUN) tools/deploy_check.py
 	$(RUN) manage.py makemigrations --check --dry-run
 
 format: $(VENV)/.dev
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
+
+rooms: $(VENV)/.dev ## draws docs/rooms.svg from the imports in the code
+	$(RUN) -m tools.rooms
+
+page-texts: $(VENV)/.dev ## prints every sentence of the pages, with file and line
+	@$(RUN) -m tools.page_texts
 
 lock: $(VENV)/.dev ## requirements*.lock from pyproject.toml: hashes, no addresses
 	$(RUN) -m pip install --quiet uv

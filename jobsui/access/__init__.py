@@ -1,0 +1,1 @@
+"""Finds what a person or program may see, and keeps API tokens."""

@@ -1,0 +1,1 @@
+"""Zendesk accounts: their credentials, hosts and custom objects."""

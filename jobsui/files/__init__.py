@@ -1,0 +1,1 @@
+"""Reads tables from CSV, XLSX, JSON and JSON Lines, as a stream."""

@@ -1,0 +1,1 @@
+"""The product itself: files, jobs, batches and rows, from upload to results."""

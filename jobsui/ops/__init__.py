@@ -1,0 +1,1 @@
+"""Runs the product: commands, supervised processes, health checks, the demo."""

@@ -1,0 +1,1 @@
+"""Stands in for Zendesk: a separate process that shares no code with the client."""

@@ -1,0 +1,1 @@
+"""Serves the pages: views, forms, middleware."""

@@ -1,0 +1,1 @@
+"""Speaks HTTP to Zendesk. Knows neither Django nor the database."""

@@ -1,1 +1,1 @@
-"""What people, programs and the sweep ask of a job."""
+"""Accepts what people, programs and the sweep ask of a job."""

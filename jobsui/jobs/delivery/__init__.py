@@ -1,1 +1,1 @@
-"""Sends planned batches to Zendesk and writes down what came of them."""
+"""Sends planned batches to Zendesk and records the responses."""

@@ -1,1 +1,1 @@
-"""What a job and its rows are: states, results, counts, causes."""
+"""Changes a job's state and counts, and gives each row its result."""

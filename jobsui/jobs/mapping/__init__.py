@@ -1,1 +1,1 @@
-"""Which column fills which Zendesk field, and what a row becomes by it."""
+"""Turns a row's cells into a Zendesk item, by the job's mapping."""

@@ -1,3 +1,5 @@
+"""The tables of files, jobs, batches, attempts, causes and rows."""
+
 from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease

@@ -1,1 +1,1 @@
-"""From an upload to planned batches: read, check, plan."""
+"""Turns an upload into planned batches: read, check, plan."""

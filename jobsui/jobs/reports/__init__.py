@@ -1,1 +1,1 @@
-"""What people and programs are told about a job."""
+"""Tells people and programs how a job is going and what it did."""
