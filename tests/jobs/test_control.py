@@ -16,8 +16,8 @@ from jobsui.jobs.control import actions, sweep
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome, Weight
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
 from jobsui.jobs.ledger import lifecycle, settlement
-from jobsui.jobs.mapping.options import Options, Rules
-from jobsui.jobs.models import Batch, BatchBlob, Cause, File, Job, RowError
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Batch, BatchBlob, Cause, File, Job, RowError, RunSettings
 from jobsui.jobs.preparation import checker, planner, uploads
 from tests.factories import make_connection, make_file, make_job, make_object, make_user
 from tests.harness import GADGET
@@ -318,7 +318,9 @@ def test_may_says_what_can_be_asked_and_nothing_else_is_done(
         "resume": actions.resume,
         "cancel": actions.cancel,
         "retry": actions.retry,
-        "adjust": partial(actions.set_rules, rules=Rules(weight=Weight.HIGH)),
+        "adjust": partial(
+            actions.set_run_settings, run_settings=RunSettings(weight=Weight.HIGH)
+        ),
     }
 
     assert set(actions.may(job)) == verbs
@@ -346,12 +348,12 @@ def test_may_says_how_many_rows_it_is_about(gadget: CustomObject) -> None:
 
 def test_launch_keeps_how_the_job_is_to_run(gadget: CustomObject) -> None:
     job = checked(gadget)
-    rules = Rules(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=None)
+    rules = RunSettings(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=None)
 
-    actions.launch(job, by=None, hold_after_first_batch=True, rules=rules)
+    actions.launch(job, by=None, hold_after_first_batch=True, run_settings=rules)
 
     job.refresh_from_db()
-    assert (job.hold_after_first_batch, Rules.of(job)) == (True, rules)
+    assert (job.hold_after_first_batch, job.run_settings) == (True, rules)
     assert [event.text for event in job.events.all()] == [
         "Launched, the first batch alone."
     ]
@@ -359,19 +361,19 @@ def test_launch_keeps_how_the_job_is_to_run(gadget: CustomObject) -> None:
 
 def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -> None:
     job, ana = planned(gadget), make_user("ana")
-    rules = Rules(Weight.HIGH, stop_percent=5, stop_rows=500, stop_refusals=3)
+    rules = RunSettings(Weight.HIGH, stop_percent=5, stop_rows=500, stop_refusals=3)
 
-    actions.set_rules(job, rules, by=ana)
-    actions.set_rules(job, rules, by=ana)
+    actions.set_run_settings(job, rules, by=ana)
+    actions.set_run_settings(job, rules, by=ana)
 
     job.refresh_from_db()
-    assert Rules.of(job) == rules
+    assert job.run_settings == rules
     assert [
         (event.text, event.by) for event in job.events.exclude(text="Launched.")
     ] == [
         (
-            "Weight high; pauses by itself when 5 % of its last 500 rows fail "
-            "or Zendesk refuses 3 requests in a row as a whole.",
+            "Priority high; pauses automatically when 5 % of its last 500 rows fail "
+            "or Zendesk refuses 3 requests in a row.",
             ana,
         )
     ]
@@ -380,18 +382,18 @@ def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        (Rules(), "Weight normal; never pauses by itself."),
+        (RunSettings(), "Priority normal; never pauses automatically."),
         (
-            Rules(Weight.LOW, stop_percent=5, stop_rows=99),
-            "Weight low; pauses by itself when 5 % of its last 99 rows fail.",
+            RunSettings(Weight.LOW, stop_percent=5, stop_rows=99),
+            "Priority low; pauses automatically when 5 % of its last 99 rows fail.",
         ),
         (
-            Rules(stop_refusals=1),
-            "Weight normal; pauses by itself when Zendesk refuses 1 request in a row as a whole.",
+            RunSettings(stop_refusals=1),
+            "Priority normal; pauses automatically when Zendesk refuses 1 request in a row.",
         ),
     ],
 )
-def test_rules_are_told_in_words(rules: Rules, words: str) -> None:
+def test_rules_are_told_in_words(rules: RunSettings, words: str) -> None:
     assert str(rules) == words
 
 
@@ -523,7 +525,7 @@ def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
-    actions.set_rules(job, Rules(Weight.LOW, stop_percent=7), by=None)
+    actions.set_run_settings(job, RunSettings(Weight.LOW, stop_percent=7), by=None)
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
     assert actions.may(job) == {"retry": 1}
 
@@ -535,10 +537,10 @@ def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(
         JobState.CHECKING,
         job.file,
     )
-    assert (child.mapping, child.options, Rules.of(child)) == (
+    assert (child.mapping, child.options, child.run_settings) == (
         job.mapping,
         job.options,
-        Rules.of(job),
+        job.run_settings,
     )
 
 

@@ -30,8 +30,7 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.mapping.options import Rules
-from jobsui.jobs.models import File, Job, Lease
+from jobsui.jobs.models import File, Job, Lease, RunSettings
 from jobsui.jobs.preparation import planner
 from tests.harness import Harness
 from tests.jobs import drivers, invariants
@@ -93,7 +92,7 @@ class Launch:
     has_bad_rows: bool
     """Some that Zendesk will refuse, and one that we do."""
     hold_after_first_batch: bool
-    rules: Rules
+    rules: RunSettings
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class Ask:
 
     number: int
     decision: Literal["look", "resend", "accept"]
-    rules: Rules
+    rules: RunSettings
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ class Freeze:
 
 whiles = st.sampled_from((0.05, 0.2, 0.4, 0.8))
 all_rules = st.builds(
-    Rules,
+    RunSettings,
     st.sampled_from(Weight),
     stop_percent=st.sampled_from((None, 2)),
     stop_rows=st.just(100),
@@ -266,7 +265,7 @@ class Engine(RuleBasedStateMachine):
             self._let_go(
                 job,
                 hold_after_first_batch=what.hold_after_first_batch,
-                rules=what.rules,
+                run_settings=what.rules,
             )
 
     def _ask(self, what: Ask) -> None:
@@ -281,7 +280,7 @@ class Engine(RuleBasedStateMachine):
             elif verb == "resolve":
                 actions.resolve(job, what.decision, by=None)
             elif verb == "adjust":
-                actions.set_rules(job, what.rules, by=None)
+                actions.set_run_settings(job, what.rules, by=None)
             else:
                 getattr(actions, verb)(job, by=None)
         except NotPossibleNow:

@@ -12,8 +12,7 @@ from django.conf import settings
 from jobsui.jobs import queueing, tasks
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import JobState, Weight
-from jobsui.jobs.mapping.options import Rules
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.models import File, Job, RunSettings
 from jobsui.jobs.preparation import uploads
 from jobsui.ops import file_check, wait
 from tests.acceptance.processes import TIMEOUT, Processes, wait_until
@@ -374,9 +373,9 @@ def test_job_runs_by_the_usual_rules_unless_others_are_said(
     made = list(Job.objects.order_by("pk"))
     assert usual.status == 0
     assert other.status == 0
-    assert [Rules.of(job) for job in made] == [
-        Rules(stop_percent=50, stop_refusals=10),
-        Rules(Weight.LOW, stop_percent=50, stop_refusals=10),
+    assert [job.run_settings for job in made] == [
+        RunSettings(stop_percent=50, stop_refusals=10),
+        RunSettings(Weight.LOW, stop_percent=50, stop_refusals=10),
     ]
     assert [
         (job.hold_after_first_batch, job.options["generate_external_ids"])

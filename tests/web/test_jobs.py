@@ -24,8 +24,7 @@ from jobsui.jobs.enums import (
     Weight,
 )
 from jobsui.jobs.ledger import settlement
-from jobsui.jobs.mapping.options import Rules
-from jobsui.jobs.models import Batch, Cause, File, Job
+from jobsui.jobs.models import Batch, Cause, File, Job, RunSettings
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_user
 from tests.web import stages
@@ -516,13 +515,13 @@ def test_rules_are_changed_while_the_job_runs(operator: Client, ana: User) -> No
 
     job.refresh_from_db()
     assert [form[name].value() for name in fields] == [Weight.NORMAL, 50, 1000, 10]
-    assert (answer["Location"], Rules.of(job)) == (
+    assert (answer["Location"], job.run_settings) == (
         path(job),
-        Rules(Weight.HIGH, stop_percent=5, stop_rows=500),
+        RunSettings(Weight.HIGH, stop_percent=5, stop_rows=500),
     )
     assert job.events.get().by == ana
     assert (
-        "Weight high; pauses by itself when 5 % of its last 500 rows fail."
+        "Priority high; pauses automatically when 5 % of its last 500 rows fail."
         in operator.get(path(job)).text
     )
 

@@ -12,8 +12,7 @@ from django.test import Client
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, FileState, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.mapping.options import Rules
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.models import File, Job, RunSettings
 from tests.conftest import TaskQueue
 from tests.factories import make_object
 from tests.harness import Harness, gadgets
@@ -520,7 +519,7 @@ def test_review_offers_the_rules_as_they_stand(operator: Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "hold_after_first_batch", "rules"),
     [
-        ({}, False, Rules()),
+        ({}, False, RunSettings()),
         (
             {
                 "start": "all",
@@ -530,7 +529,7 @@ def test_review_offers_the_rules_as_they_stand(operator: Client) -> None:
                 "stop_refusals": "",
             },
             False,
-            Rules(Weight.HIGH),
+            RunSettings(Weight.HIGH),
         ),
         (
             {
@@ -541,7 +540,7 @@ def test_review_offers_the_rules_as_they_stand(operator: Client) -> None:
                 "stop_refusals": "3",
             },
             True,
-            Rules(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=3),
+            RunSettings(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=3),
         ),
     ],
 )
@@ -550,7 +549,7 @@ def test_job_is_launched_as_it_is_to_run(
     harness: Harness,
     fields: dict[str, str],
     hold_after_first_batch: bool,
-    rules: Rules,
+    rules: RunSettings,
 ) -> None:
     harness.object()
     job = harness.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
@@ -558,7 +557,7 @@ def test_job_is_launched_as_it_is_to_run(
     signed_in(ana).post(path(job, "launch/"), fields)
 
     job.refresh_from_db()
-    assert (job.state, job.hold_after_first_batch, Rules.of(job)) == (
+    assert (job.state, job.hold_after_first_batch, job.run_settings) == (
         JobState.QUEUED,
         hold_after_first_batch,
         rules,

@@ -15,8 +15,8 @@ from jobsui.connections.objects import ObjectRefused
 from jobsui.jobs.control import actions, automation
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import FileRefused, UploadRefused
-from jobsui.jobs.mapping.options import Options, Rules
-from jobsui.jobs.models import Job
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Job, RunSettings
 from jobsui.jobs.preparation import item_uploads
 from jobsui.jobs.preparation.item_uploads import Received
 
@@ -27,7 +27,7 @@ PIECE = 64 * 1024
 # to the others.
 OPTIONS = Options(invalid="skip", generate_external_ids=False)
 # A program that asks until the job is completed knows no job that waits for a person.
-RULES = Rules(stop_percent=None, stop_refusals=None)
+RULES = RunSettings(stop_percent=None, stop_refusals=None)
 
 
 def create(request: HttpRequest, caller: Caller, key: str) -> HttpResponseBase:
@@ -86,7 +86,7 @@ def _queue(received: Received, caller: Caller, key: str) -> Job:
             by=by,
             options=OPTIONS,
         )
-        automation.aim(job, JobState.QUEUED, rules=RULES)
+        automation.aim(job, JobState.QUEUED, run_settings=RULES)
     return job
 
 

@@ -17,7 +17,6 @@ from jobsui.api.v1.job_out import JobOut
 from jobsui.api.v1.types import Code, answers
 from jobsui.jobs.control import actions, automation
 from jobsui.jobs.enums import JobState
-from jobsui.jobs.mapping.options import Rules
 
 router = Router(auth=RUN)
 
@@ -38,20 +37,20 @@ def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any
         if wanted.hold_after_first_batch is None
         else wanted.hold_after_first_batch
     )
-    rules = wanted.rules.on(Rules.of(job))
+    rules = wanted.rules.on(job.run_settings)
     if job.state == JobState.READY:
         actions.launch(
             job,
             by=request.auth.user,
             hold_after_first_batch=hold_after_first_batch,
-            rules=rules,
+            run_settings=rules,
         )
     else:
         automation.aim(
             job,
             JobState.QUEUED,
             hold_after_first_batch=hold_after_first_batch,
-            rules=rules,
+            run_settings=rules,
         )
     return job_out.found(request, code)
 

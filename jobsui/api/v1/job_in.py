@@ -10,8 +10,8 @@ from jobsui.api.v1.types import Body, Id, Name
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action, Weight
 from jobsui.jobs.mapping import field_targets
-from jobsui.jobs.mapping.options import Options, Rules
-from jobsui.jobs.models import Job
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Job, RunSettings
 
 Items = Annotated[list[dict[str, Any]], Field(min_length=1)]
 Mapping = dict[Name, Name]
@@ -47,7 +47,7 @@ class RulesIn(Body):
     stop_refusals: Annotated[int, Field(ge=1, le=1000)] | None = 10
     """... or when Zendesk refused so many requests in a row as a whole; null: never."""
 
-    def on(self, rules: Rules) -> Rules:
+    def on(self, rules: RunSettings) -> RunSettings:
         """These rules with what was said changed."""
         said = self.dict(exclude_unset=True)
         if "weight" in said:
@@ -120,5 +120,5 @@ def targets(chosen: Mapping, to: CustomObject, action: Action) -> dict[str, str]
     }
 
 
-def rules_of(job: Job, said: RulesIn | None) -> Rules:
-    return said.on(Rules.of(job)) if said else Rules.of(job)
+def rules_of(job: Job, said: RulesIn | None) -> RunSettings:
+    return said.on(job.run_settings) if said else job.run_settings

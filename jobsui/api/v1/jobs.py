@@ -23,7 +23,7 @@ from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, automation
 from jobsui.jobs.enums import Action, JobState
-from jobsui.jobs.mapping.options import Options, Rules
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import uploads
 
@@ -138,9 +138,13 @@ def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
             _remap(job, body)
         if job.is_draft:
             automation.require_way(job)
-            automation.aim(job, JobState.READY, rules=job_in.rules_of(job, body.rules))
+            automation.aim(
+                job, JobState.READY, run_settings=job_in.rules_of(job, body.rules)
+            )
         elif body.rules:
-            actions.set_rules(job, body.rules.on(Rules.of(job)), by=request.auth.user)
+            actions.set_run_settings(
+                job, body.rules.on(job.run_settings), by=request.auth.user
+            )
     return job_out.found(request, code)
 
 
@@ -190,7 +194,7 @@ def _begun(request: ApiRequest, body: JobIn, target: CustomObject, file: File) -
         job,
         aim,
         hold_after_first_batch=body.hold_after_first_batch,
-        rules=body.rules.on(Rules.of(job)),
+        run_settings=body.rules.on(job.run_settings),
     )
     return job
 

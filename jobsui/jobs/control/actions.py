@@ -21,8 +21,8 @@ from jobsui.jobs.errors import (
     UnreachableNow,
 )
 from jobsui.jobs.ledger import lifecycle, settlement
-from jobsui.jobs.mapping.options import Options, Rules
-from jobsui.jobs.models import Batch, Cause, File, Job, Lease
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Batch, Cause, File, Job, Lease, RunSettings
 from jobsui.jobs.preparation import checker, uploads
 from jobsui.jobs.queueing import enqueue
 from jobsui.text import counted
@@ -151,14 +151,16 @@ def set_invalid(job: Job, choice: str) -> None:
         raise NotPossibleNow("This job has to be checked first.")
 
 
-def set_rules(job: Job, rules: Rules, *, by: "User | None") -> None:
-    """Change how a launched job runs. Raises NotPossibleNow once it is over."""
-    before = Rules.of(job)
+def set_run_settings(job: Job, run_settings: RunSettings, *, by: "User | None") -> None:
+    """Change how a launched job runs. Raises NotPossibleNow once it is finished."""
+    before = job.run_settings
     with transaction.atomic():
-        if not Job.objects.change(job, expected=IN_STATES["adjust"], **rules.columns):
+        if not Job.objects.change(
+            job, expected=IN_STATES["adjust"], **run_settings.columns
+        ):
             raise NotPossibleNow(_too_late(job, "adjust"))
-        if rules != before:
-            job.add_event(str(rules), by=by)
+        if run_settings != before:
+            job.add_event(str(run_settings), by=by)
 
 
 def launch(
@@ -166,10 +168,10 @@ def launch(
     *,
     by: "User | None",
     hold_after_first_batch: bool = False,
-    rules: Rules | None = None,
+    run_settings: RunSettings | None = None,
 ) -> None:
     """Let a checked job go; with `canary` only its first batch, until resume() approves
-    of it. `rules` None: as they stand on the job.
+    of it. `run_settings` None: as they stand on the job.
 
     Raises NotPossibleNow (not checked, nothing to send, rows with problems and no leave
     to skip them, launched already, its rows sent by another retry) and
@@ -199,7 +201,7 @@ def launch(
         if not checked.change(
             job,
             expected=(JobState.READY,),
-            **changes | (rules or Rules.of(job)).columns,
+            **changes | (run_settings or job.run_settings).columns,
         ):
             raise NotPossibleNow(
                 "This job was launched or changed by somebody else just now."
@@ -277,7 +279,7 @@ def retry(job: Job, *, by: "User | None", cause: Cause | None = None) -> Job:
             mapping=job.mapping,
             options=job.options,
             created_by=by,
-            **Rules.of(job).columns,
+            **job.run_settings.columns,
         )
     try:
         checker.start(child, by=by)

@@ -13,8 +13,7 @@ from jobsui.jobs.errors import (
     UnreachableNow,
     UploadRefused,
 )
-from jobsui.jobs.mapping.options import Rules
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import Job, RunSettings
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
 
@@ -24,12 +23,12 @@ def aim(
     state: JobState,
     *,
     hold_after_first_batch: bool | None = None,
-    rules: Rules | None = None,
+    run_settings: RunSettings | None = None,
 ) -> None:
     """Let a draft go on by itself until it is READY, or QUEUED: launched, with `canary`
-    its first batch alone, to run by `rules` (None: as both stand on it). Raises
+    its first batch alone, to run by `run_settings` (None: as both stand on it). Raises
     NotPossibleNow once it is launched."""
-    fields = (rules or Rules.of(job)).columns | {
+    fields = (run_settings or job.run_settings).columns | {
         "hold_after_first_batch": job.hold_after_first_batch
         if hold_after_first_batch is None
         else hold_after_first_batch

@@ -4,6 +4,7 @@ from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.row import Cause, RowError
+from jobsui.jobs.models.run_settings import RunSettings
 
 __all__ = [
     "Attempt",
@@ -15,4 +16,5 @@ __all__ = [
     "JobEvent",
     "Lease",
     "RowError",
+    "RunSettings",
 ]

@@ -25,6 +25,7 @@ from jobsui.jobs.enums import (
     Weight,
 )
 from jobsui.jobs.models.file import File
+from jobsui.jobs.models.run_settings import RunSettings
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -260,6 +261,15 @@ class Job(models.Model):
             self.state == JobState.PAUSED
             and self.hold_after_first_batch
             and self.batches_done > 0
+        )
+
+    @property
+    def run_settings(self) -> RunSettings:
+        return RunSettings(
+            Weight(self.weight),
+            self.stop_percent,
+            self.stop_rows,
+            self.stop_refusals,
         )
 
     @property

@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import UNLAUNCHED, Action, JobState, Weight
-from jobsui.jobs.mapping.options import Rules
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import Job, RunSettings
 from jobsui.web.forms.fields import DressedForm
 
 LAUNCHED = [(state.value, state.label) for state in JobState if state not in UNLAUNCHED]
@@ -116,13 +115,13 @@ class RulesForm(DressedForm):
     stop_rows = _limit("Of so many last rows", 1_000_000)
     stop_refusals = _limit("Refused requests in a row", 1000)
 
-    def rules(self) -> Rules:
+    def rules(self) -> RunSettings:
         data = {
             name: value
             for name, value in self.cleaned_data.items()
-            if value and name in Rules.__slots__
+            if value and name in RunSettings.__slots__
         }
-        return Rules(**data)
+        return RunSettings(**data)
 
 
 def _midnight(day: date | None) -> datetime | None:

@@ -16,7 +16,7 @@ from jobsui.access import lookup
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import JobsError
-from jobsui.jobs.mapping.options import Options, Rules
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_progress
 from jobsui.text import counted
@@ -99,11 +99,11 @@ def rules(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.job(request.user, code)
     if "adjust" not in actions.may(job):
         return redirect("jobs:detail", code)
-    form = RulesForm(request.POST or None, initial=Rules.of(job).columns)
+    form = RulesForm(request.POST or None, initial=job.run_settings.columns)
     if request.method == "POST" and form.is_valid():
 
         def change(job: Job, *, by: User) -> None:
-            actions.set_rules(job, form.rules(), by=by)
+            actions.set_run_settings(job, form.rules(), by=by)
 
         return _act(request, code, change, "Settings saved.")
     return render(request, "jobs/rules.html", {"job": job, "form": form})

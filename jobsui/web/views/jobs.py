@@ -10,7 +10,6 @@ from django.views.decorators.http import require_safe
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs.control import actions
-from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import Job, RowError
 from jobsui.jobs.reports import job_progress, snippets
 from jobsui.web import http
@@ -55,7 +54,7 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
     page = _live(job) | {
         "may": actions.may(job),
         "tab": "detail",
-        "rules": Rules.of(job),
+        "rules": job.run_settings,
         "retries": job_progress.retries(job),
         "retriable": actions.retriable_causes(job),
     }
@@ -112,7 +111,7 @@ def events(request: HtmxRequest, code: UUID) -> HttpResponse:
         "tab": "events",
         "events": job.events.select_related("by")[:200],
         "options": job.options,
-        "rules": Rules.of(job),
+        "rules": job.run_settings,
         "mapped": job_progress.mapped(job),
     }
     return render(request, "jobs/events.html", page)

@@ -27,7 +27,7 @@ from jobsui.jobs.errors import (
     NotPossibleNow,
 )
 from jobsui.jobs.mapping import field_targets
-from jobsui.jobs.mapping.options import Options, Rules
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.preparation import checker, uploads
 from jobsui.jobs.reports import job_progress
@@ -247,7 +247,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
             job,
             by=request.user,
             hold_after_first_batch=hold_after_first_batch,
-            rules=form.rules(),
+            run_settings=form.rules(),
         )
     except ChangedSinceCheck as refusal:
         messages.error(request, str(refusal))
@@ -315,7 +315,7 @@ def _check_page(job: Job) -> dict[str, Any]:
 
 
 def _launch_form(job: Job, data: QueryDict | None = None) -> LaunchForm:
-    initial = Rules.of(job).columns
+    initial = job.run_settings.columns
     number = job_progress.preview(job).sent
     return LaunchForm(
         data, initial=initial, number=number, deletes=Action(job.action).deletes

@@ -8,7 +8,6 @@ from django.conf import settings as configured
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import JobState
-from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import File, Job
 from tests.api.dropin.conftest import Program, item, read
 from tests.harness import Harness
@@ -92,7 +91,7 @@ def test_object_is_read_from_zendesk_at_most_once(
 def test_job_waits_for_no_person_however_much_fails(program: Program) -> None:
     program.post_job("create", [item(1)])
 
-    assert Rules.of(Job.objects.get()).stops == "never pauses by itself"
+    assert Job.objects.get().run_settings.auto_pause == "never pauses automatically"
 
 
 @pytest.mark.parametrize("key", ["nothing", "not%20a%20key"])

@@ -6,7 +6,6 @@ from django.core.management.base import CommandParser
 from jobsui.jobs import queueing
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Weight
-from jobsui.jobs.mapping.options import Rules
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.reports import job_progress
 from jobsui.ops import file_check, lookup, output, wait
@@ -61,12 +60,14 @@ class Command(TerminalCommand):
                 raise could_not(
                     f"{bad} with problems, so nothing was sent. Mend the file, or add --invalid skip."
                 )
-            rules = replace(Rules.of(draft), weight=Weight[options["weight"].upper()])
+            rules = replace(
+                draft.run_settings, weight=Weight[options["weight"].upper()]
+            )
             actions.launch(
                 draft,
                 by=by,
                 hold_after_first_batch=options["hold_after_first_batch"],
-                rules=rules,
+                run_settings=rules,
             )
         job = lookup.job(str(draft.code))
         if not queueing.answers():
