@@ -1,91 +1,120 @@
-// Small helpers of all pages. Pages work without them, minus live updates.
+// Small helpers of all pages. Pages work without them, except for live updates.
 
-// Theme: auto, light, dark, in turn.
-const theme = document.getElementById("theme");
-const words = { auto: "Auto", light: "Light", dark: "Dark" };
+// Theme: system, light, dark, in turn. localStorage keeps the choice (theme.js applies it).
+const THEMES = { auto: "System", light: "Light", dark: "Dark" };
+const themeButton = document.getElementById("theme");
+
 const showTheme = () => {
-  const chosen = document.documentElement.dataset.theme;
-  document.getElementById("theme-word").textContent = words[chosen];
-  theme.setAttribute("aria-label", `Theme: ${words[chosen]}`);
+  const label = THEMES[document.documentElement.dataset.theme];
+  document.getElementById("theme-word").textContent = label;
+  themeButton.setAttribute("aria-label", `Theme: ${label.toLowerCase()}`);
 };
-if (theme) {
+
+const nextTheme = () => {
+  const names = Object.keys(THEMES);
+  const current = names.indexOf(document.documentElement.dataset.theme);
+  localStorage.setItem("theme", names[(current + 1) % names.length]);
+  window.applyTheme();
   showTheme();
-  theme.addEventListener("click", () => {
-    const order = Object.keys(words);
-    const next = order[(order.indexOf(document.documentElement.dataset.theme) + 1) % order.length];
-    localStorage.setItem("theme", next);
-    window.applyTheme();
-    showTheme();
-  });
+};
+
+if (themeButton) {
+  showTheme();
+  themeButton.addEventListener("click", nextTheme);
 }
 
-// Live updates: none while the tab is hidden, paused, or text is selected.
-const live = document.getElementById("live");
-let paused = sessionStorage.getItem("live") === "paused";
+// Live updates: sections with data-live="SECONDS" poll. They stop while the tab is hidden,
+// while the person has paused them, and while text is selected.
+const liveButton = document.getElementById("live");
+let isPaused = sessionStorage.getItem("live") === "paused";
+let answeredAt = Date.now();
+
+// After a swap the event's own element is another one. Only the request knows who asked.
+const isPoll = (event) => event.detail.requestConfig.elt.matches("[data-live]");
+const isQuiet = () => document.hidden || isPaused || String(getSelection()).length > 0;
+
 const showLive = () => {
-  if (!live) return;
-  live.setAttribute("aria-pressed", String(paused));
-  live.classList.toggle("text-warning", paused);
-  document.getElementById("live-word").textContent = paused ? "Live: paused" : "Live";
+  if (!liveButton) return;
+  liveButton.setAttribute("aria-pressed", String(isPaused));
+  liveButton.classList.toggle("text-warning", isPaused);
+  document.getElementById("live-word").textContent = isPaused ? "Live updates: paused" : "Live updates";
 };
+
+const showConnection = () => {
+  const warning = document.getElementById("stale");
+  if (!warning) return;
+  if (isQuiet()) answeredAt = Date.now(); // Without a question, silence means nothing.
+  const section = document.querySelector("[data-live][hx-get]");
+  const patience = 3000 * Number(section?.dataset.live);
+  warning.hidden = !section || Date.now() - answeredAt <= patience;
+};
+
 showLive();
-live?.addEventListener("click", () => {
-  paused = !paused;
-  sessionStorage.setItem("live", paused ? "paused" : "on");
+liveButton?.addEventListener("click", () => {
+  isPaused = !isPaused;
+  sessionStorage.setItem("live", isPaused ? "paused" : "on");
+  answeredAt = Date.now();
   showLive();
 });
-let heard = Date.now();
+document.addEventListener("visibilitychange", () => {
+  answeredAt = Date.now();
+});
 document.body.addEventListener("htmx:beforeRequest", (event) => {
-  if (!event.detail.elt.matches("[data-live]")) return;
-  if (document.hidden || paused || String(getSelection()).length) event.preventDefault();
+  if (isPoll(event) && isQuiet()) event.preventDefault();
 });
 document.body.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.elt.matches("[data-live]") && event.detail.successful) heard = Date.now();
+  if (!isPoll(event) || !event.detail.successful) return;
+  answeredAt = Date.now();
+  showConnection();
 });
-const showStale = () => {
-  const section = document.querySelector("[data-live][hx-get]");
-  const late = section && !document.hidden && !paused && Date.now() - heard > 3000 * Number(section.dataset.live || 5);
-  const stale = document.getElementById("stale");
-  if (stale) stale.hidden = !late;
-};
-setInterval(showStale, 2000);
+setInterval(showConnection, 1000);
 
-// Say what changed, in whole sentences and not too often; and keep the title true.
+// Announce what changed in whole sentences, at most every 15 seconds unless it is urgent.
+// Keep the title of the page up to date.
+const ANNOUNCE_INTERVAL = 15000;
 const announcer = document.getElementById("announcer");
-let said = "";
-let saidAt = 0;
+let announcedAt = 0;
+
+const announce = (section) => {
+  const sentence = section.dataset.say;
+  const isDue = Date.now() - announcedAt > ANNOUNCE_INTERVAL;
+  if (sentence === announcer.textContent) return;
+  if (!isDue && !section.dataset.urgent) return;
+  announcer.textContent = sentence;
+  announcedAt = Date.now();
+};
+
 document.body.addEventListener("htmx:afterSettle", () => {
-  showStale();
   const section = document.querySelector("[data-say]");
   if (!section) return;
   if (section.dataset.title) document.title = section.dataset.title;
-  const words = section.dataset.say;
-  if (words !== said && (Date.now() - saidAt > 15000 || section.dataset.urgent)) {
-    said = words;
-    saidAt = Date.now();
-    announcer.textContent = words;
-  }
+  announce(section);
 });
 
-// Buttons that copy, fields that show or hide others, uploads that tell how far they are.
+// Buttons that copy the text of another element.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent);
+  const source = document.querySelector(button.dataset.copy);
+  await navigator.clipboard.writeText(source.textContent);
   button.querySelector("span").textContent = "Copied";
 });
-const showFor = (select) => {
+
+// Fields that show or hide others, and fields that submit their form.
+const showPartsFor = (select) => {
   document.querySelectorAll(`[data-for="${select.name}"]`).forEach((part) => {
     part.hidden = !part.dataset.values.split(" ").includes(select.value);
   });
 };
 document.querySelectorAll("select[data-switch]").forEach((select) => {
-  showFor(select);
-  select.addEventListener("change", () => showFor(select));
+  showPartsFor(select);
+  select.addEventListener("change", () => showPartsFor(select));
 });
 document.querySelectorAll("select[data-submit]").forEach((select) => {
   select.addEventListener("change", () => select.form.requestSubmit());
 });
+
+// Progress of an upload.
 document.body.addEventListener("htmx:xhr:progress", (event) => {
   const bar = event.target.querySelector?.("progress[data-upload]");
   if (!bar || !event.detail.lengthComputable) return;
@@ -93,6 +122,8 @@ document.body.addEventListener("htmx:xhr:progress", (event) => {
   bar.max = event.detail.total;
   bar.value = event.detail.loaded;
 });
+
+// Buttons that work once. Disabled after the form is read: a disabled button is not sent.
 document.addEventListener("submit", (event) => {
   const button = event.target.querySelector("[data-once]");
   if (button) setTimeout(() => { button.disabled = true; });

@@ -4,9 +4,10 @@ import csv
 import io
 import re
 from collections import Counter
+from itertools import count
 
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.conftest import CONNECTION
 from tests.acceptance.person import LONG, Person
@@ -250,18 +251,74 @@ def test_live_switch_pauses_the_polls(
     person.watch("Running")
     asked = polls(page)
 
-    page.get_by_role("button", name="Live").click()
-    expect(page.get_by_role("button", name="Live: paused")).to_have_attribute(
+    page.get_by_role("button", name="Live updates").click()
+    expect(page.get_by_role("button", name="Live updates: paused")).to_have_attribute(
         "aria-pressed", "true"
     )
     asked.clear()
     page.wait_for_timeout(QUIET)
     while_paused = list(asked)
     with page.expect_request(re.compile("/progress/")):
-        page.get_by_role("button", name="Live: paused").click()
+        page.get_by_role("button", name="Live updates: paused").click()
 
     assert while_paused == []
     person.cancel()
+
+
+LIVELY = """<section id="progress" data-live="0.3" hx-get="{url}"
+  hx-trigger="every 300ms" hx-swap="outerHTML">Answer {number}</section>"""
+
+
+def test_live_page_says_connection_lost_only_when_answers_stop(
+    person: Person, zendesk: Sandbox, gadget: str
+) -> None:
+    page = person.page
+    zendesk.settings(job_seconds=20)
+    job = person.send(
+        f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(20)))
+    )
+    numbers = count(1)
+
+    def answer(route: Route) -> None:
+        body = LIVELY.format(url=route.request.url, number=next(numbers))
+        route.fulfill(status=200, content_type="text/html", body=body)
+
+    page.route("**/progress/**", answer)
+    expect(page.locator("#progress")).to_have_text(re.compile("Answer 1.$"))
+    expect(page.locator("#stale")).to_be_hidden()
+
+    page.unroute("**/progress/**", answer)
+    page.route("**/progress/**", lambda route: route.fulfill(status=204))
+    page.wait_for_timeout(QUIET)
+    expect(page.locator("#stale")).to_be_hidden()
+
+    # Answers without content: a broken connection would be a complaint of the browser.
+    page.unroute_all()
+    page.route("**/progress/**", lambda _: None)
+    expect(page.locator("#stale")).to_have_text("Connection lost, retrying")
+
+    page.unroute_all()
+    person.open(job)
+    person.cancel()
+
+
+def test_back_after_filtering_shows_the_page_before(
+    person: Person, gadget: str
+) -> None:
+    page = person.page
+    person.open("/jobs/?state=cancelled")
+    theme = page.locator("#theme")
+
+    page.get_by_label("Object").fill(gadget)
+    page.get_by_label("Object").press("Tab")
+    page.wait_for_url(re.compile(f"object={gadget}"))
+    person.sees("No job matches")
+    page.go_back()
+    expect(page.get_by_label("Object")).to_have_value("")
+    theme.click()
+
+    expect(theme).to_have_attribute("aria-label", "Theme: light")
+    expect(page.get_by_label("State")).to_have_value("cancelled")
 
 
 def taken(sandbox: Sandbox, key: str) -> list[str]:
