@@ -1,10 +1,12 @@
 from allauth.account import views
 from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 
 from jobsui.web import first_run
+from jobsui.web.middleware import UNSENT
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -16,15 +18,19 @@ class AccountAdapter(DefaultAccountAdapter):
 
 @login_not_required
 def log_in(request: HttpRequest) -> HttpResponseBase:
-    """Allauth's page, once there is somebody who could sign in."""
+    """Allauth's page, once there is a user who can sign in."""
     if first_run.is_due():
         return redirect("first_run")
     response: HttpResponseBase = views.login(request)
+    is_unsent = UNSENT in request.POST or UNSENT in request.GET
+    if is_unsent and request.user.is_authenticated:
+        messages.warning(
+            request, "You were signed out. Nothing was changed. Try again."
+        )
     return response
 
 
 @login_not_required
 def closed(request: HttpRequest) -> HttpResponseBase:
-    """Allauth's pages for people who register themselves and get mail, neither of which
-    we have."""
+    """Allauth's pages for self-registration and e-mail, which Jobs UI does not have."""
     raise Http404

@@ -2,33 +2,50 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
 from jobsui.web import first_run
+from jobsui.web.addresses import page_behind, page_of
+
+UNSENT = "unsent"
+"""In the address of the sign-in page: a form was sent after the session had ended."""
 
 
 class SignInRequired(LoginRequiredMiddleware):
-    """Every page needs a log-in. A poll of somebody whose session has ended is answered
-    with a fragment that says so and polls no more; a redirect would put the log-in page
-    into the middle of theirs."""
+    """Every page needs a sign-in, and afterwards a person is back on the page they came
+    from. Forms are not sent again after it: the page says that nothing was changed.
+
+    htmx is answered with a fragment that says so and polls no more. A redirect would
+    put the sign-in page into the middle of theirs."""
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponse:
+        sign_in = self._sign_in_address(request)
         if request.headers.get("HX-Request"):
-            return render(request, "includes/signed_out.html")
+            page = {"sign_in": sign_in, "is_poll": request.method == "GET"}
+            return render(request, "includes/signed_out.html", page)
         if first_run.is_due():
             return redirect("first_run")
-        return super().handle_no_permission(request, view_func)
+        return redirect(sign_in)
+
+    def _sign_in_address(self, request: HttpRequest) -> str:
+        query = QueryDict(mutable=True)
+        query[REDIRECT_FIELD_NAME] = page_behind(request)
+        if request.method not in ("GET", "HEAD"):
+            query[UNSENT] = "1"
+        return f"{reverse('account_login')}?{query.urlencode(safe='/')}"
 
 
 class BodyLimit:
-    """Refuses what is too large by its own account before any of it is read. More than
-    that account is never read: the request's stream ends there. Stands before all that
-    looks into a form."""
+    """Refuses a request that announces too large a body before any of it is read. No
+    more than announced is ever read: the request's stream ends there. Stands before
+    everything that reads forms."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -43,21 +60,26 @@ class BodyLimit:
         args: Any,
         kwargs: Any,
     ) -> HttpResponse | None:
-        files = settings.MAX_UPLOAD_BYTES if getattr(view, "takes_files", False) else 0
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if int(length) <= files + settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        takes_files = getattr(view, "takes_files", False)
+        max_file_bytes = settings.MAX_UPLOAD_BYTES if takes_files else 0
+        max_bytes = max_file_bytes + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        length = int(request.META.get("CONTENT_LENGTH") or "0")
+        if length <= max_bytes:
             return None
-        if too_large := getattr(view, "too_large", None):  # Programs read no pages.
-            answer: HttpResponse = too_large(files // 1024**2)
-            return answer
-        page = "413.html#said" if request.headers.get("HX-Request") else "413.html"
-        return render(request, page, {"megabytes": files // 1024**2}, status=413)
+        max_megabytes = max_file_bytes // 1024**2
+        # Programs get no page.
+        if too_large := getattr(view, "too_large", None):
+            refusal: HttpResponse = too_large(max_megabytes)
+            return refusal
+        is_htmx = request.headers.get("HX-Request")
+        page = "413.html#message" if is_htmx else "413.html"
+        return render(request, page, {"megabytes": max_megabytes}, status=413)
 
 
 def no_store(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """What was shown to a signed-in person or a program stays in no cache."""
+    """No cache keeps what a signed-in person or a program was shown."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -71,17 +93,31 @@ def no_store(
 def gone(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """A poll of what is no longer there is answered with a fragment that says so and
-    polls no more: htmx would ignore an error page and ask again for ever."""
+    """A poll of something that was deleted is answered with a fragment that says so and
+    polls no more. htmx would ignore an error page and ask again forever."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if (
-            response.status_code == 404
-            and request.method == "GET"
-            and request.headers.get("HX-Request")
-        ):
+        is_poll = request.method == "GET" and request.headers.get("HX-Request")
+        if response.status_code == 404 and is_poll:
             return render(request, "includes/gone.html")
         return response
+
+    return middleware
+
+
+def method_not_allowed(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """An address that only accepts a form, opened in a browser, leads to its page.
+    Django's own answer is empty."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code != 405 or response.content:
+            return response
+        page = render(request, "405.html", {"page": page_of(request.path)}, status=405)
+        page["Allow"] = response["Allow"]
+        return page
 
     return middleware

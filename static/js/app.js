@@ -1,13 +1,12 @@
 // Small helpers of all pages. Pages work without them, except for live updates.
 
 // Theme: system, light, dark, in turn. localStorage keeps the choice (theme.js applies it).
-const THEMES = { auto: "System", light: "Light", dark: "Dark" };
+const THEMES = { auto: "system", light: "light", dark: "dark" };
 const themeButton = document.getElementById("theme");
 
 const showTheme = () => {
   const label = THEMES[document.documentElement.dataset.theme];
-  document.getElementById("theme-word").textContent = label;
-  themeButton.setAttribute("aria-label", `Theme: ${label.toLowerCase()}`);
+  document.getElementById("theme-word").textContent = `Theme: ${label}`;
 };
 
 const nextTheme = () => {

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 
+from jobsui.web.addresses import page_of
 from tests.web.conftest import signed_in
 from tests.web.routes import Furnished, furnish, routes
 
@@ -173,7 +174,14 @@ def test_stranger_is_led_to_the_log_in(client: Client, harness: Furnished) -> No
         path: [(a.status_code, a["Location"]) for a in both]
         for path, both in answers.items()
     }
-    assert led == {path: [(302, f"/accounts/login/?next={path}")] * 2 for path in paths}
+    sign_in = "/accounts/login/?next="
+    assert led == {
+        path: [
+            (302, f"{sign_in}{page_of(path)}"),
+            (302, f"{sign_in}{page_of(path)}&unsent=1"),
+        ]
+        for path in paths
+    }
     assert everything() == before
 
 
@@ -257,9 +265,9 @@ def test_posting_without_a_token_is_refused(boss: User, harness: Furnished) -> N
     assert {
         route: answer.status_code for route, answer in answers.items()
     } == dict.fromkeys(MATRIX, 403)
-    assert [
-        "This is not open to you" in answer.text for answer in answers.values()
-    ] == [True] * len(MATRIX)
+    assert ["Access denied" in answer.text for answer in answers.values()] == [
+        True
+    ] * len(MATRIX)
     assert everything() == before
 
 
@@ -314,5 +322,5 @@ def test_poll_of_what_is_gone_gets_a_last_fragment(
     answer = operator.get(path, headers={"HX-Request": "true"})
 
     assert (answer.status_code, "hx-" in answer.text) == (200, False)
-    assert "This is no longer here." in answer.text
+    assert "This was deleted." in answer.text
     assert operator.get(path).status_code == 404

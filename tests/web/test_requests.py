@@ -170,7 +170,7 @@ def test_what_is_no_job_status_ends_the_poll(operator: Client) -> None:
         path(stages.gadget(), "status/a b/"), headers={"HX-Request": "true"}
     ).text
 
-    assert ("hx-" in answer.text, "This is no longer here." in answer.text) == (
+    assert ("hx-" in answer.text, "This was deleted." in answer.text) == (
         False,
         True,
     )

@@ -4,7 +4,10 @@ from django.contrib.sessions.models import Session
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 
+from jobsui.web.addresses import page_of
 from tests.factories import make_user
+from tests.web.routes import furnish
+from tests.web.test_access import MATRIX, OURS
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct-horse-battery"
@@ -52,6 +55,96 @@ def test_wrong_log_in_is_refused_in_the_same_words(
     assert answer.status_code == 200
     assert PASSWORD not in answer.text
     assert Session.objects.count() == 0
+
+
+FORMS = [route for route in OURS if MATRIX[route].post != 405]
+
+
+@pytest.mark.parametrize("route", FORMS)
+def test_form_sent_while_signed_out_leads_back_to_its_page(
+    client: Client, boss: User, route: str
+) -> None:
+    path = furnish().path(route)
+
+    sign_in_page = client.post(path)["Location"]
+    shown = client.get(sign_in_page).text
+    page = client.post(
+        sign_in_page, {"login": "boss", "password": PASSWORD}, follow=True
+    )
+
+    assert "You were signed out. Nothing was changed." in shown
+    assert page.redirect_chain[0][0] == page_of(path)
+    assert page.status_code == 200
+    assert "You were signed out. Nothing was changed. Try again." in page.text
+
+
+def test_form_sent_while_signed_out_leads_back_to_where_it_was_sent_from(
+    client: Client, ana: User
+) -> None:
+    harness = furnish()
+    job_page = harness.path("jobs/<uuid:code>/rows/")
+    pause = harness.path("jobs/<uuid:code>/pause/")
+    headers = {"Referer": f"http://testserver{job_page}?outcome=failed"}
+
+    sign_in_page = client.post(pause, headers=headers)["Location"]
+    answer = client.post(sign_in_page, LOGIN)
+
+    assert answer["Location"] == f"{job_page}?outcome=failed"
+
+
+@pytest.mark.parametrize(
+    "referer",
+    [
+        "https://evil.example/jobs/",
+        "http://testserver/connections/add/../../nothing",
+        "javascript:alert(1)",
+        "http://testserver:80@evil.example/",
+        "",
+    ],
+)
+def test_form_sent_from_elsewhere_leads_to_the_page_above(
+    client: Client, ana: User, referer: str
+) -> None:
+    path = furnish().path("objects/<int:pk>/request/send/")
+
+    sign_in_page = client.post(path, headers={"Referer": referer})["Location"]
+    location = client.post(sign_in_page, LOGIN)["Location"]
+
+    assert location in (path.removesuffix("send/"), "/connections/add/", "/")
+    assert client.get(location).status_code in (200, 404)
+
+
+@pytest.mark.parametrize("send", ["get", "post"])
+def test_signed_out_fragment_links_back_to_the_page(client: Client, send: str) -> None:
+    harness = furnish()
+    job_page = harness.path("jobs/<uuid:code>/")
+    headers = {
+        "HX-Request": "true",
+        "HX-Current-URL": f"http://testserver{job_page}?a=1",
+    }
+
+    answer = getattr(client, send)(f"{job_page}progress/", headers=headers)
+
+    unsent = "" if send == "get" else "&amp;unsent=1"
+    sign_in_page = f"/accounts/login/?next={job_page}%3Fa%3D1{unsent}"
+    assert f'href="{sign_in_page}"' in answer.text
+    assert ("resume live updates" in answer.text) == (send == "get")
+    assert ("Nothing was changed." in answer.text) == (send == "post")
+
+
+@pytest.mark.parametrize("route", [route for route in OURS if MATRIX[route].get == 405])
+def test_address_of_a_form_leads_to_its_page_when_opened(
+    administrator: Client, route: str
+) -> None:
+    path = furnish().path(route)
+
+    answer = administrator.get(path)
+    page = administrator.get(page_of(path))
+
+    assert answer.status_code == 405
+    assert answer["Allow"] == "POST"
+    assert f'href="{page_of(path)}"' in answer.text
+    assert page.status_code == 200
 
 
 def test_guessing_is_slowed_down(client: Client) -> None:
@@ -103,7 +196,7 @@ def test_person_who_is_shut_out_is_told_so(client: Client) -> None:
 
     assert client.get("/").status_code == 302
     assert answer == (302, "/accounts/inactive/")
-    assert ("You may not sign in" in page, "bare-card" in page) == (True, True)
+    assert ("This account is deactivated." in page, "bare-card" in page) == (True, True)
 
 
 def test_password_is_changed_by_who_knows_the_old_one(

@@ -77,15 +77,11 @@ def test_upload_beyond_all_is_refused_before_it_is_read(
     with pytest.raises(AssertionError, match="The body was read"):
         post_unread(operator, "/jobs/new/", length - 1)
     assert [answer.status_code for answer in answers] == [413, 413]
-    assert ["The file is too large" in answer.text for answer in answers] == [
-        True,
-        True,
-    ]
-    assert ["2,048 MB are the most." in answer.text for answer in answers] == [
-        True,
-        True,
-    ]
-    assert (stored(), Job.objects.count()) == (before, 1)
+    for answer in answers:
+        assert "File too large" in answer.text
+        assert "The maximum is 2,048 MB." in answer.text
+    assert stored() == before
+    assert Job.objects.count() == 1
 
 
 def test_upload_beyond_all_is_refused_in_its_place(
@@ -94,10 +90,8 @@ def test_upload_beyond_all_is_refused_in_its_place(
     answer = post_unread(operator, "/jobs/new/", 2**40, **HTMX)
 
     assert answer.status_code == 413
-    assert ("<html" in answer.text, "The file is too large" in answer.text) == (
-        False,
-        True,
-    )
+    assert "<html" not in answer.text
+    assert "File too large" in answer.text
     assert 'href="/jobs/new/"' in answer.text
 
 

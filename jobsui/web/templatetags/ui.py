@@ -1,6 +1,7 @@
-"""How things look: icons, state badges, numbers, times."""
+"""How things look: navigation, icons, state badges, numbers, times."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -8,8 +9,12 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.messages.storage.base import Message
+from django.template import Context
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from jobsui.connections.models import Connection
@@ -52,55 +57,102 @@ OUTCOME = {
     Outcome.PENDING: ("secondary", "clock"),
 }
 
+ALERT_CLASSES = {
+    messages.INFO: "alert-info",
+    messages.SUCCESS: "alert-success",
+    messages.WARNING: "alert-warning",
+    messages.ERROR: "alert-danger",
+}
+
+# (view, icon, label)
+NAVIGATION = (
+    ("home", "home", "Home"),
+    ("jobs:list", "list-details", "Jobs"),
+    ("jobs:new", "plus", "New job"),
+    ("objects:list", "database", "Objects"),
+    ("connections:list", "plug-connected", "Connections"),
+    ("tokens:list", "key", "API tokens"),
+)
+ADMINISTRATION = (("people:list", "users", "People"),)
+
 EMPTY = '<path stroke="none" d="M0 0h24v24H0z" fill="none" />'
-"""What every icon of the set begins with; nothing is to be seen of it."""
+"""The invisible path with which every icon of the set begins."""
 
 
-@cache
-def _svg(name: str) -> SafeString:
-    path = Path(settings.BASE_DIR) / "static" / "vendor" / "icons" / f"{name}.svg"
-    drawn = path.read_text(encoding="utf-8").partition(">")[2].partition(EMPTY)[2]
-    # Without what all of them share (app.css): a list shows fifty.
-    svg = '<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">' + " ".join(
-        drawn.split()
-    )
-    return mark_safe(svg)  # noqa: S308  # our own files
+@dataclass(frozen=True, slots=True)
+class NavigationLink:
+    address: str
+    icon: str
+    label: str
+    is_current: bool
+
+
+@register.inclusion_tag("includes/navigation.html", takes_context=True)
+def navigation(context: Context) -> dict[str, list[NavigationLink]]:
+    """The main menu. The current link is the longest one that begins the address."""
+    request = context["request"]
+    entries = [*NAVIGATION]
+    if request.user.is_superuser:
+        entries += ADMINISTRATION
+    addresses = {view: reverse(view) for view, _, _ in entries}
+    home = addresses["home"]
+    above = [
+        address
+        for address in addresses.values()
+        if address != home and request.path.startswith(address)
+    ]
+    current = max(above, key=len, default=home if request.path == home else "")
+    links = [
+        NavigationLink(addresses[view], icon, label, addresses[view] == current)
+        for view, icon, label in entries
+    ]
+    return {"links": links}
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """One of static/vendor/icons, for the eye only: the words beside it say the
-    same."""
+    """One of static/vendor/icons. It is hidden from screen readers: the words beside it
+    say the same."""
     return _svg(name)
+
+
+@register.filter
+def alert_class(message: Message) -> str:
+    """Tabler's class for a message of this level."""
+    return ALERT_CLASSES.get(message.level, "alert-success")
+
+
+@register.filter
+def alert_icon(message: Message) -> str:
+    is_good = message.level < messages.WARNING
+    return "circle-check" if is_good else "alert-triangle"
 
 
 @register.simple_tag
 def job_badge(job: Job) -> SafeString:
-    """State in word, icon and colour; completed with failed rows says so."""
+    """State in word, icon and colour. A completed job with failed rows says so."""
     state = JobState(job.state)
-    colour, name = JOB[state]
-    word = state.label
     if state == JobState.COMPLETED and (job.failed or job.invalid):
-        colour, name, word = "orange", "alert-triangle", "Completed with failures"
-    return _badge(colour, name, word)
+        return _badge("orange", "alert-triangle", "Completed with failures")
+    colour, name = JOB[state]
+    return _badge(colour, name, state.label)
 
 
 @register.simple_tag
 def batch_badge(state: str) -> SafeString:
-    return _badge(*BATCH[BatchState(state)], BatchState(state).label)
+    colour, name = BATCH[BatchState(state)]
+    return _badge(colour, name, BatchState(state).label)
 
 
 @register.simple_tag
 def outcome_badge(outcome: str) -> SafeString:
-    return _badge(
-        *OUTCOME.get(Outcome(outcome), ("green", "circle-check")),
-        Outcome(outcome).label,
-    )
+    colour, name = OUTCOME.get(Outcome(outcome), ("green", "circle-check"))
+    return _badge(colour, name, Outcome(outcome).label)
 
 
 @register.simple_tag
 def prod_badge(connection: Connection) -> SafeString:
-    """Marks a production account wherever its name stands."""
+    """Marks a production account wherever its name is shown."""
     if not connection.production:
         return SafeString("")
     return format_html(
@@ -139,7 +191,7 @@ def duration(seconds: float | None) -> str:
 
 @register.simple_tag
 def moment(at: datetime | None) -> SafeString:
-    """A time with its zone; the universal time on hover; a dash for None."""
+    """A time with its zone, UTC on hover; a dash for None."""
     if at is None:
         return SafeString("–")
     local = timezone.localtime(at)
@@ -153,22 +205,46 @@ def moment(at: datetime | None) -> SafeString:
 
 @register.filter
 def filesize(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return (
-                f"{size:,.0f} {unit}"
-                if unit == "bytes" or size >= 100
-                else f"{size:,.1f} {unit}"
-            )
+    """ "999 bytes", "1.5 kB", "123 MB"."""
+    if size < 1000:
+        return f"{size:,.0f} bytes"
+    for unit in ("kB", "MB"):
         size /= 1000
-    return f"{size:,.1f} GB"
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if size >= 100 else f"{size:,.1f} {unit}"
+    return f"{size / 1000:,.1f} GB"
+
+
+MAX_NAME = 60
+
+
+@register.filter
+def shortened(name: object) -> SafeString:
+    """A long name of a file with its middle left out, and the whole of it on hover."""
+    text = str(name)
+    if len(text) <= MAX_NAME:
+        return conditional_escape(text)
+    half = MAX_NAME // 2
+    return format_html(
+        '<span title="{}">{}…{}</span>', text, text[:half], text[1 - half :]
+    )
 
 
 @register.filter
 def lookup[K](mapping: Mapping[K, Any], key: K) -> Any:
-    """A dictionary's value for a key that is only known in the template; "" when
-    absent."""
+    """A dictionary's value for a key that only the template knows, "" when absent."""
     return mapping.get(key, "")
+
+
+@cache
+def _svg(name: str) -> SafeString:
+    path = Path(settings.BASE_DIR) / "static" / "vendor" / "icons" / f"{name}.svg"
+    source = path.read_text(encoding="utf-8")
+    shapes = source.partition(">")[2].partition(EMPTY)[2]
+    one_line = " ".join(shapes.split())
+    # app.css holds the attributes that all icons share: a list shows fifty of them.
+    svg = f'<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">{one_line}'
+    return mark_safe(svg)  # noqa: S308  # our own files
 
 
 def _badge(colour: str, name: str, word: str) -> SafeString:

@@ -6,11 +6,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import (
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
+from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
 from jobsui.connections import credentials, editing, health, objects
@@ -18,6 +14,7 @@ from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.connections.models import API_TOKENS_END, Connection, SignIn
 from jobsui.jobs.control import actions
 from jobsui.text import counted
+from jobsui.web.addresses import post_only
 from jobsui.web.forms.connections import ConnectionForm
 from jobsui.web.http import HtmxRequest, admin_required
 
@@ -91,7 +88,7 @@ def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
     return render(request, "connections/form.html", page)
 
 
-@require_POST
+@post_only
 def test(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = lookup.connection(request.user, code)
     health.test(connection)
@@ -102,7 +99,7 @@ def test(request: HtmxRequest, code: UUID) -> HttpResponse:
     return redirect("connections:detail", code)
 
 
-@require_POST
+@post_only
 def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = lookup.connection(request.user, code)
     try:
@@ -117,7 +114,7 @@ def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
     return redirect("connections:detail", code)
 
 
-@require_POST
+@post_only
 @admin_required
 def remove(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = lookup.connection(request.user, code)

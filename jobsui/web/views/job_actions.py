@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from jobsui import paging
 from jobsui.access import lookup
@@ -21,6 +21,7 @@ from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_progress
 from jobsui.text import counted
 from jobsui.web import confirmation
+from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.jobs import RulesForm
 from jobsui.web.http import HtmxRequest
@@ -36,13 +37,13 @@ DECIDED = {
 """{decision about uncertain rows: what the page says after it}."""
 
 
-@require_POST
+@post_only
 def pause(request: HtmxRequest, code: UUID) -> HttpResponse:
     done = "Pause requested. In-flight batches will finish."
     return _act(request, code, actions.pause, done)
 
 
-@require_POST
+@post_only
 def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.job(request.user, code)
     approved = f"Approved. Sending {counted(job.to_send, 'row')} more."
@@ -72,7 +73,7 @@ def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
     return _act(request, code, decide, DECIDED.get(decision, ""))
 
 
-@require_POST
+@post_only
 def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     """A new job of all failed rows, or of those of one cause."""
     job = lookup.job(request.user, code)

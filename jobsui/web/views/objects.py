@@ -2,16 +2,13 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import (
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
+from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.jobs.reports import row_results
+from jobsui.web.addresses import post_only
 from jobsui.web.forms.objects import ObjectKeyForm
 from jobsui.web.http import HtmxRequest
 
@@ -59,7 +56,7 @@ def add(request: HtmxRequest) -> HttpResponse:
     return render(request, "objects/add.html", {"form": form})
 
 
-@require_POST
+@post_only
 def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
     custom_object = lookup.custom_object(request.user, pk)
     try:

@@ -4,13 +4,10 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import (
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
+from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
+from jobsui.web.addresses import post_only
 from jobsui.web.forms.people import PersonForm
 from jobsui.web.http import HtmxRequest, admin_required
 
@@ -51,7 +48,7 @@ def edit(request: HtmxRequest, pk: int) -> HttpResponse:
     return render(request, "people/form.html", {"form": form, "person": person})
 
 
-@require_POST
+@post_only
 @admin_required
 def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
     return _with_new_password(request, lookup.person(request.user, pk))

@@ -2,12 +2,13 @@
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from jobsui.access import lookup
 from jobsui.connections import test_request
 from jobsui.connections.errors import ConnectionsError
 from jobsui.connections.models import CustomObject
+from jobsui.web.addresses import post_only
 from jobsui.web.forms.objects import TestRequestForm
 from jobsui.web.http import HtmxRequest
 
@@ -26,7 +27,7 @@ def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
     return _page(request, custom_object, form)
 
 
-@require_POST
+@post_only
 def send(request: HtmxRequest, pk: int) -> HttpResponse:
     """Send what is in the form; anything that writes only after it was confirmed."""
     custom_object = lookup.custom_object(request.user, pk)

@@ -11,11 +11,7 @@ from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import (
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
+from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
 from jobsui.jobs.control import actions
@@ -32,6 +28,7 @@ from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.preparation import checker, uploads
 from jobsui.jobs.reports import job_progress
 from jobsui.web import http
+from jobsui.web.addresses import post_only
 from jobsui.web.forms.wizard import (
     ENCODINGS,
     HELP,
@@ -144,7 +141,7 @@ def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     return render(request, "jobs/upload.html#file", _file_page(job))
 
 
-@require_POST
+@post_only
 @on_draft
 def layout(request: HtmxRequest, job: Job) -> HttpResponse:
     """Have the file read as the person says."""
@@ -215,7 +212,7 @@ def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     return render(request, "jobs/check.html#checked", _check_page(job))
 
 
-@require_POST
+@post_only
 @on_draft
 def check_again(request: HtmxRequest, job: Job) -> HttpResponse:
     try:
@@ -234,7 +231,7 @@ def review(request: HtmxRequest, job: Job) -> HttpResponse:
     return _review(request, job)
 
 
-@require_POST
+@post_only
 @on_draft
 def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     """Let it go. A second click finds a launched job and lands on its page."""
@@ -258,7 +255,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     return redirect("jobs:detail", job.code)
 
 
-@require_POST
+@post_only
 @on_draft
 def discard(request: HtmxRequest, job: Job) -> HttpResponse:
     try:

@@ -1,0 +1,6 @@
+// A page that answers a form cannot be opened again: "Back" and "Reload" would fail or send
+// the form a second time. The browser remembers the page of the form instead.
+(() => {
+  const address = document.querySelector("meta[name=page-address]");
+  if (address) history.replaceState(null, "", address.content);
+})();
