@@ -132,19 +132,16 @@ UNSETTLED = (BatchState.PLANNED, *IN_FLIGHT)
 class LimitedBy(TextChoices):
     """The one thing that keeps a job from going faster right now."""
 
-    NOTHING = "", ""
-    RATE = "rate", "the account's request rate"
+    NOTHING = "", "nothing"
+    RATE = "rate", "request rate"
     WINDOW = "window", "Zendesk's job slots"
-    OTHERS = (
-        "others",
-        "other integrations, which use the account's job slots or requests",
-    )
-    BLOCKED = "blocked", "Zendesk, which asked us to wait"
-    UNREACHABLE = "unreachable", "Zendesk cannot be reached"
-    DOUBT = "doubt", "rows in doubt with the same keys"
-    WORKERS = "workers", "our workers"
-    PAUSED = "paused", "a pause"
-    APPROVAL = "approval", "your approval of the first batch"
+    OTHERS = "others", "other integrations"
+    BLOCKED = "blocked", "a wait requested by Zendesk"
+    UNREACHABLE = "unreachable", "Zendesk is unreachable"
+    DOUBT = "doubt", "unconfirmed rows with the same keys"
+    WORKERS = "workers", "waiting for a worker"
+    PAUSED = "paused", "paused"
+    APPROVAL = "approval", "first-batch approval"
 
 
 class Weight(IntegerChoices):

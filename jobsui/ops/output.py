@@ -45,7 +45,7 @@ def progress(job: Job) -> str:
             f"{now.records_per_second:,.0f} a second, {duration(now.eta_seconds)} left"
         )
     if job.current_limit:
-        words.append(f"limited by {job.current_limit.label}")
+        words.append(f"limited by: {job.current_limit.label}")
     return ", ".join(words)
 
 

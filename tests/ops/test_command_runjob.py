@@ -403,7 +403,7 @@ def test_bar_moves_on_a_terminal(
     assert shown[-3:] == [
         f"[{'#' * 24}] 100 %  Checking 2 of 2 rows",
         f"Launched {str(Job.objects.get().code)[:8]}, /jobs/{Job.objects.get().code}/",
-        f"[{'.' * 24}]   0 %  queued, 0 of 2 rows, limited by our workers",
+        f"[{'.' * 16}]   0 %  queued, 0 of 2 rows, limited by: waiting for a worker",
     ]
 
 

@@ -94,7 +94,7 @@ def test_first_batch_waits_for_a_person_to_look(
     job = person.launch()
     person.watch("Paused")
     person.sees("97 rows succeeded, 3 failed.")
-    person.sees("Held back by: your approval of the first batch")
+    person.sees("Limited by: first-batch approval")
     held = len(zendesk.records(gadget))
     person.press("See each row of it")
     expect(person.page.locator("table").last.get_by_text("Failed")).to_have_count(3)
