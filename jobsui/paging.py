@@ -1,5 +1,4 @@
-"""Long lists page by page, by key and never by offset: page one thousand costs what
-page one does."""
+"""Keyset pagination: every page of a long list costs the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,92 +8,97 @@ from typing import Any
 from django.db.models import Model, Q, QuerySet
 
 SIZE = 50
-MOST_COUNTED = 1000
-LARGEST = 2**63 - 1
-"""What a database takes for a whole number."""
+MAX_COUNTED = 1000
+MAX_INTEGER = 2**63 - 1
+"""The largest integer a database stores."""
+MAX_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
 class Page[T]:
     entries: Sequence[T]
     older: str
-    """Cursor of the next page, "" on the last."""
+    """Cursor of the next page; "" on the last page."""
     newer: str
-    """Cursor of the page before, "" on the first."""
+    """Cursor of the previous page; "" on the first page."""
 
 
 class BadCursor(ValueError):
-    """A cursor that no page ever had."""
+    """A cursor that belongs to no page."""
 
 
-def by_time[T: Model](found: QuerySet[T], cursor: str, size: int = SIZE) -> Page[T]:
-    """Newest first, by (created_at, id). A cursor is "<" or ">" and the `place` of an
-    entry. Raises BadCursor."""
+def by_time[T: Model](queryset: QuerySet[T], cursor: str, size: int = SIZE) -> Page[T]:
+    """Newest first, by (created_at, pk). A cursor is "<" for older or ">" for newer,
+    then the position() of an entry. Raises BadCursor."""
     if not cursor:
-        entries = list(found.order_by("-created_at", "-pk")[: size + 1])
-        return Page(
-            entries[:size],
-            f"<{place(entries[size - 1])}" if len(entries) > size else "",
-            "",
-        )
-    way, at, pk = _parse(cursor)
-    side, order = (
-        ("gt", ("created_at", "pk")) if way == ">" else ("lt", ("-created_at", "-pk"))
-    )
-    entries = list(found.filter(_beyond(side, at, pk)).order_by(*order)[: size + 1])
-    more = len(entries) > size
-    entries = entries[:size]
-    if not entries:
-        return Page([], "", "")
-    if way == ">":
+        newest = queryset.order_by("-created_at", "-pk")
+        entries, has_more = _cut(newest, size)
+        return _time_page(entries, has_older=has_more, has_newer=False)
+    direction, at, pk = _parse(cursor)
+    if direction == ">":
+        newer = queryset.filter(_beyond("gt", at, pk)).order_by("created_at", "pk")
+        entries, has_more = _cut(newer, size)
         entries.reverse()
-        return Page(
-            entries, f"<{place(entries[-1])}", f">{place(entries[0])}" if more else ""
-        )
-    return Page(
-        entries, f"<{place(entries[-1])}" if more else "", f">{place(entries[0])}"
-    )
+        return _time_page(entries, has_older=True, has_newer=has_more)
+    older = queryset.filter(_beyond("lt", at, pk)).order_by("-created_at", "-pk")
+    entries, has_more = _cut(older, size)
+    return _time_page(entries, has_older=has_more, has_newer=True)
 
 
 def by_number[T: Model](
-    found: QuerySet[T], name: str, cursor: str, size: int = SIZE
+    queryset: QuerySet[T], column: str, cursor: str, size: int = SIZE
 ) -> Page[T]:
-    """Upwards by a whole-number column; a cursor is the last number of the page before.
+    """Ascending by an integer column. A cursor is the last number of the previous page.
     Raises BadCursor."""
     if cursor:
-        found = found.filter(**{f"{name}__gt": number(cursor)})
-    entries = list(found.order_by(name)[: size + 1])
-    return Page(
-        entries[:size],
-        str(getattr(entries[size - 1], name)) if len(entries) > size else "",
-        "",
-    )
+        queryset = queryset.filter(**{f"{column}__gt": number(cursor)})
+    entries, has_more = _cut(queryset.order_by(column), size)
+    older = str(getattr(entries[-1], column)) if has_more else ""
+    return Page(entries, older, "")
 
 
-def place(entry: Any) -> str:
-    """Where it stands among others by time."""
+def position(entry: Any) -> str:
+    """The key of an entry in a list by time."""
     return f"{entry.created_at.isoformat()}_{entry.pk}"
 
 
 def number(cursor: str) -> int:
-    """That of a cursor by number. Raises BadCursor."""
-    if (told := whole(cursor)) is None:
+    """Raises BadCursor."""
+    value = parse_integer(cursor)
+    if value is None:
         raise BadCursor(cursor)
-    return told
+    return value
 
 
-def capped_count(found: QuerySet[Any]) -> str:
-    """ "37", or "1,000+" where counting on would only cost."""
-    count = found.order_by()[: MOST_COUNTED + 1].count()
-    return f"{count:,}" if count <= MOST_COUNTED else f"{MOST_COUNTED:,}+"
+def capped_count(queryset: QuerySet[Any]) -> str:
+    """ "37", or "1,000+" for more entries than are worth counting."""
+    count = queryset.order_by()[: MAX_COUNTED + 1].count()
+    return f"{count:,}" if count <= MAX_COUNTED else f"{MAX_COUNTED:,}+"
 
 
-def whole(text: str) -> int | None:
-    """The number in an address; None for nonsense and for what no database holds."""
-    if not text.isdecimal() or len(text) > 19:
+def parse_integer(text: str) -> int | None:
+    """The integer in a query parameter. None if it is not one, or if the database cannot
+    store it."""
+    if not text.isdecimal() or len(text) > MAX_DIGITS:
         return None
     value = int(text)
-    return value if value <= LARGEST else None
+    return value if value <= MAX_INTEGER else None
+
+
+def _cut[T: Model](queryset: QuerySet[T], size: int) -> tuple[list[T], bool]:
+    """The first `size` entries, and whether there are more."""
+    entries = list(queryset[: size + 1])
+    return entries[:size], len(entries) > size
+
+
+def _time_page[T: Model](
+    entries: list[T], *, has_older: bool, has_newer: bool
+) -> Page[T]:
+    if not entries:
+        return Page([], "", "")
+    older = f"<{position(entries[-1])}" if has_older else ""
+    newer = f">{position(entries[0])}" if has_newer else ""
+    return Page(entries, older, newer)
 
 
 def _beyond(side: str, at: datetime, pk: int) -> Q:
@@ -102,11 +106,13 @@ def _beyond(side: str, at: datetime, pk: int) -> Q:
 
 
 def _parse(cursor: str) -> tuple[str, datetime, int]:
+    """(direction, created_at, pk)."""
+    direction = cursor[0]
     at, _, pk = cursor[1:].rpartition("_")
     try:
         moment = datetime.fromisoformat(at).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadCursor(cursor) from None
-    if cursor[0] not in "<>":
+    if direction not in "<>":
         raise BadCursor(cursor)
-    return cursor[0], moment, number(pk)
+    return direction, moment, number(pk)

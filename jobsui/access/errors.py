@@ -1,3 +1,2 @@
 class TokenRefused(Exception):
-    """An API token that cannot be made. `str()` of it is a sentence a person can act
-    on."""
+    """An API token that may not be created. Its text is a sentence for people."""

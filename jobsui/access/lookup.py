@@ -1,11 +1,12 @@
-"""Finding things for somebody, and whether they may see them. No view looks anything up
-by itself; what is not there, or not for them, is a 404.
+"""Finds things that a user or program may see. Views look things up only here. What
+does not exist, or is not visible, is a 404.
 
-Everybody who is signed in is an operator: they use connections and run jobs.
-Administrators (Django's superusers) also keep connections, their secrets, and people. A
-program sees what the owner of its token sees, or of that only what belongs to the one
-connection the token is bound to."""
+Every user who is signed in is an operator, who uses connections and runs jobs.
+Administrators (Django's superusers) also manage connections, their secrets, and people.
+A program sees what the owner of its token sees. A token that is bound to a connection
+sees only what belongs to that connection."""
 
+from contextlib import suppress
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -20,19 +21,18 @@ from jobsui.jobs.models.file import ITEMS
 from jobsui.jobs.models.job import JobQuerySet
 
 ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
-"""A person has to do something."""
+"""States that need a person."""
 
+LARGE_COLUMNS = ("pace", "mapping", "limited_seconds")
 Principal = User | ApiToken
-"""For whom something is looked up: a person, or a program by its token."""
+"""On whose behalf something is looked up: a user, or a program by its token."""
 
 
 def connections(who: Principal) -> QuerySet[Connection]:
     bound = _bound_to(who)
-    return (
-        Connection.objects.all()
-        if bound is None
-        else Connection.objects.filter(pk=bound)
-    )
+    if bound is None:
+        return Connection.objects.all()
+    return Connection.objects.filter(pk=bound)
 
 
 def connection(who: Principal, code: UUID) -> Connection:
@@ -40,24 +40,25 @@ def connection(who: Principal, code: UUID) -> Connection:
 
 
 def connections_called(who: Principal, text: str) -> QuerySet[Connection]:
-    """Those of this name or code."""
-    try:
-        called = Q(name=text) | Q(code=UUID(text))
-    except ValueError:
-        called = Q(name=text)
-    return connections(who).filter(called)
+    """The connections with this name or code."""
+    matches = Q(name=text)
+    with suppress(ValueError):
+        matches |= Q(code=UUID(text))
+    return connections(who).filter(matches)
 
 
 def connection_called(who: Principal, text: str) -> Connection:
-    """The one of this name, else of this code."""
-    called = connections_called(who, text)
-    return called.filter(name=text).first() or get_object_or_404(called)
+    """The connection with this name, or else with this code."""
+    found = connections_called(who, text)
+    return found.filter(name=text).first() or get_object_or_404(found)
 
 
 def objects(who: Principal) -> QuerySet[CustomObject]:
     known = CustomObject.objects.select_related("connection")
     bound = _bound_to(who)
-    return known if bound is None else known.filter(connection=bound)
+    if bound is None:
+        return known
+    return known.filter(connection=bound)
 
 
 def custom_object(who: Principal, pk: int) -> CustomObject:
@@ -69,60 +70,51 @@ def object_of_key(who: Principal, connection: Connection, key: str) -> CustomObj
 
 
 def jobs(who: Principal) -> QuerySet[Job]:
-    """Launched jobs, without their heavy columns."""
+    """Launched jobs, without large columns."""
     launched = _all_jobs(who).launched().with_limit()
-    return launched.select_related("connection", "file", "created_by").defer(
-        "pace", "mapping", "limited_seconds"
-    )
+    related = launched.select_related("connection", "file", "created_by")
+    return related.defer(*LARGE_COLUMNS)
 
 
 def drafts_and_jobs(who: Principal) -> QuerySet[Job]:
-    """Drafts too, with what programs are told of a job."""
-    shown = (
-        _all_jobs(who)
-        .with_limit()
-        .select_related("connection", "file", "parent", "created_by")
-    )
-    heavy = (
+    """Drafts and launched jobs, with what the REST API shows of a job."""
+    every = _all_jobs(who).with_limit()
+    related = every.select_related("connection", "file", "parent", "created_by")
+    return related.defer(
         "mapping",
+        "limited_seconds",
         "file__columns",
         "file__sample",
         "parent__mapping",
         "parent__pace",
         "parent__limited_seconds",
     )
-    return shown.defer(*heavy, "limited_seconds")
 
 
 def requested_jobs(who: Principal) -> QuerySet[Job]:
-    """Jobs of items that came as Zendesk takes them, launched or on the way there,
-    without their heavy columns."""
+    """Jobs of the drop-in endpoint, drafts included, without large columns."""
     requested = _all_jobs(who).filter(file__format=ITEMS)
-    return requested.select_related("connection", "file").defer(
-        "pace", "mapping", "limited_seconds"
-    )
+    return requested.select_related("connection", "file").defer(*LARGE_COLUMNS)
 
 
 def overview(user: User) -> list[Job]:
-    """By one query, newest first: at least the latest launched jobs, those that move or
-    wait for a person, and the user's own drafts."""
+    """The jobs of the home page, newest first, by one query: the latest launched jobs,
+    those that move or need a person, and the user's own drafts."""
     launched = Job.objects.launched()
-    few = (
+    groups = (
         launched.filter(state__in=MOVING)[:10],
         launched.filter(state__in=ATTENTION)[:10],
         launched.exclude(state__in=MOVING)[:10],
         Job.objects.drafts().filter(created_by=user)[:5],
     )
-    # A union, each part by key: an OR of them would be asked of every job there is.
-    # SQLite unites no slices as such.
+    # A union, because an OR would scan all jobs. SQLite does not allow a slice in a
+    # union, so each slice becomes a subquery.
     first, *others = (
-        Job.objects.order_by().filter(pk__in=jobs.values("pk")).values("pk")
-        for jobs in few
+        Job.objects.order_by().filter(pk__in=group.values("pk")).values("pk")
+        for group in groups
     )
-    shown = Job.objects.filter(pk__in=first.union(*others))
-    return list(
-        shown.with_limit().select_related("connection", "file").defer("mapping")
-    )
+    found = Job.objects.filter(pk__in=first.union(*others)).with_limit()
+    return list(found.select_related("connection", "file").defer("mapping"))
 
 
 def job(who: Principal, code: UUID) -> Job:
@@ -131,12 +123,9 @@ def job(who: Principal, code: UUID) -> Job:
 
 
 def draft(who: Principal, code: UUID) -> Job:
-    """A draft; the team shares them, so that a colleague can open the link."""
-    return get_object_or_404(
-        _all_jobs(who).select_related("connection", "file"),
-        code=code,
-        state__in=UNLAUNCHED,
-    )
+    """A draft of anyone, so that a colleague can open its link."""
+    drafts = _all_jobs(who).filter(state__in=UNLAUNCHED)
+    return get_object_or_404(drafts.select_related("connection", "file"), code=code)
 
 
 def draft_or_job(who: Principal, code: UUID) -> Job:
@@ -144,34 +133,25 @@ def draft_or_job(who: Principal, code: UUID) -> Job:
 
 
 def cause(who: Principal, code: UUID, pk: int) -> Cause:
-    return get_object_or_404(
-        Cause.objects.filter(job__in=_all_jobs(who).order_by()), job__code=code, pk=pk
-    )
+    visible = Cause.objects.filter(job__in=_all_jobs(who).order_by())
+    return get_object_or_404(visible, job__code=code, pk=pk)
 
 
 def batch(who: Principal, code: UUID, seq: int) -> Batch:
-    return get_object_or_404(
-        Batch.objects.select_related("job__connection", "job__file"),
-        job=job(who, code),
-        seq=seq,
-    )
+    return get_object_or_404(_batches(), job=job(who, code), seq=seq)
 
 
 def batch_by_id(who: Principal, pk: int) -> Batch:
-    batches = Batch.objects.select_related("job__connection", "job__file").filter(
-        job__in=_all_jobs(who).order_by()
-    )
-    return get_object_or_404(batches, pk=pk)
+    visible = _batches().filter(job__in=_all_jobs(who).order_by())
+    return get_object_or_404(visible, pk=pk)
 
 
 def file(who: Principal, code: UUID) -> File:
-    """An uploaded file. Files belong to no connection, so a bound token sees those of
-    its owner only."""
-    files = (
-        File.objects.all()
-        if _bound_to(who) is None
-        else File.objects.filter(uploaded_by=_person(who))
-    )
+    """An uploaded file. Files belong to no connection, so a bound token sees only those
+    of its owner."""
+    files = File.objects.all()
+    if isinstance(who, ApiToken) and who.connection_id is not None:
+        files = files.filter(uploaded_by=who.user)
     return get_object_or_404(files, code=code)
 
 
@@ -184,9 +164,11 @@ def person(user: User, pk: int) -> User:
 
 
 def tokens(user: User) -> QuerySet[ApiToken]:
-    """A person's own API tokens; an administrator sees everybody's."""
+    """The user's own API tokens, or all tokens for an administrator."""
     every = ApiToken.objects.select_related("user", "connection")
-    return every if user.is_superuser else every.filter(user=user)
+    if user.is_superuser:
+        return every
+    return every.filter(user=user)
 
 
 def token(user: User, pk: int) -> ApiToken:
@@ -195,7 +177,9 @@ def token(user: User, pk: int) -> ApiToken:
 
 def _all_jobs(who: Principal) -> JobQuerySet:
     bound = _bound_to(who)
-    return Job.objects.all() if bound is None else Job.objects.filter(connection=bound)
+    if bound is None:
+        return Job.objects.all()
+    return Job.objects.filter(connection=bound)
 
 
 def _shown(jobs: JobQuerySet) -> JobQuerySet:
@@ -204,10 +188,10 @@ def _shown(jobs: JobQuerySet) -> JobQuerySet:
     )
 
 
+def _batches() -> QuerySet[Batch]:
+    return Batch.objects.select_related("job__connection", "job__file")
+
+
 def _bound_to(who: Principal) -> int | None:
-    """The id of the only connection they may see; None: any."""
+    """The primary key of the only connection visible to a bound token; None: all."""
     return who.connection_id if isinstance(who, ApiToken) else None
-
-
-def _person(who: Principal) -> User:
-    return who.user if isinstance(who, ApiToken) else who

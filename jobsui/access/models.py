@@ -1,4 +1,4 @@
-"""Programs at the door: API tokens."""
+"""API tokens and their scopes."""
 
 from django.conf import settings
 from django.db import models
@@ -10,10 +10,10 @@ from jobsui.connections.models import Connection
 
 
 class Scope(models.TextChoices):
-    """What a token may do, each more than the one before; never more than its owner
-    may."""
+    """Each scope includes those before it. A token never exceeds the permissions of its
+    owner."""
 
-    READ = "read", "Read: look at connections, jobs and results"
+    READ = "read", "Read: see connections, jobs and results"
     RUN = "run", "Run: also upload files and run jobs"
     ADMIN = "admin", "Admin: also change connections and their secrets"
 
@@ -24,30 +24,30 @@ class Scope(models.TextChoices):
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def valid(self) -> "ApiTokenQuerySet":
-        """Neither revoked nor expired, of people who may still sign in."""
+        """Not revoked, not expired, and of an active user."""
         unexpired = Q(expires_at=None) | Q(expires_at__gt=Now())
         return self.filter(unexpired, revoked_at=None, user__is_active=True)
 
 
 class ApiToken(models.Model):
-    """A program's key to the API. Shown once when it is made (tokens.py); kept is only
-    a keyed digest of it."""
+    """A token for the API. Its text is shown once, when it is created; the database holds
+    only a keyed digest (tokens.py)."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
     )
     name = models.CharField(max_length=80)
-    # The first characters of the token, by which people and lookups tell it.
+    # The first characters of the token, which identify it.
     prefix = models.CharField(max_length=16, unique=True)
     digest = models.CharField(max_length=64)
     scope = models.CharField(max_length=5, choices=Scope, default=Scope.RUN)
-    # The only connection it may use; the drop-in endpoint needs one. None: all.
+    # The only connection it may use; required by the drop-in endpoint. None: all.
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    # To the minute; None: never used.
+    # Accurate to a minute. None: never used.
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
@@ -64,10 +64,10 @@ class ApiToken(models.Model):
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
     @property
-    def may(self) -> Scope:
-        """What it may do now: its scope, but nothing of an administrator once its owner
-        is none."""
+    def effective_scope(self) -> Scope:
+        """Its scope, reduced to RUN if it is ADMIN and the owner is no longer an
+        administrator."""
         scope = Scope(self.scope)
-        return (
-            Scope.RUN if scope is Scope.ADMIN and not self.user.is_superuser else scope
-        )
+        if scope is Scope.ADMIN and not self.user.is_superuser:
+            return Scope.RUN
+        return scope

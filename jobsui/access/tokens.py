@@ -1,8 +1,8 @@
-"""API tokens: made, recognised, revoked.
+"""API tokens: create, authenticate, revoke.
 
-A token is "jobsui_", eight characters by which it is found, "_" and 256 random bits.
-What is stored is a digest of those bits under a key that is derived from SECRET_KEY: a
-stolen database opens nothing, and a new SECRET_KEY ends all tokens as it ends all
+A token is "jobsui_", a public part of eight characters, "_", and a secret part of 256
+random bits. The database holds only a digest of the secret part, keyed by SECRET_KEY: a
+stolen database grants no access, and a new SECRET_KEY ends all tokens, as it ends all
 sessions."""
 
 import secrets
@@ -20,20 +20,23 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 KIND = "jobsui_"
-LOOKUP = 8
-PREFIX = len(KIND) + LOOKUP
-LONGEST = 100
-"""Characters; what is longer is no token and not looked at."""
-TOLD_EVERY = timedelta(minutes=1)
+PUBLIC_LENGTH = 8
+PREFIX_LENGTH = len(KIND) + PUBLIC_LENGTH
+MAX_LENGTH = 100
+"""Longer texts are not looked up."""
+LAST_USE_INTERVAL = timedelta(minutes=1)
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+ADMIN_REFUSED = (
+    "Only administrators can create tokens with the scope admin. Choose the scope run."
+)
 
 
 def scopes(user: "User") -> list[Scope]:
-    """Those this person may make tokens of."""
+    """The scopes this user may give a token."""
     return [scope for scope in Scope if scope is not Scope.ADMIN or user.is_superuser]
 
 
-def make(
+def create(
     user: "User",
     name: str,
     *,
@@ -41,16 +44,15 @@ def make(
     connection: Connection | None = None,
     days: int | None = None,
 ) -> tuple[ApiToken, str]:
-    """A new token of this person and its text, which nobody can be told again. `days`
-    None: it does not expire.
+    """A new token and its text, which cannot be shown again. `days` None: the token does
+    not expire.
 
-    Raises TokenRefused when the person may not do what the token is for.
+    Raises TokenRefused if the user may not give it this scope.
     """
     if scope not in scopes(user):
-        raise TokenRefused(
-            "Only administrators can make tokens of the scope admin. Choose run."
-        )
-    prefix = KIND + "".join(secrets.choice(ALPHABET) for _ in range(LOOKUP))
+        raise TokenRefused(ADMIN_REFUSED)
+    public = "".join(secrets.choice(ALPHABET) for _ in range(PUBLIC_LENGTH))
+    prefix = f"{KIND}{public}"
     secret = secrets.token_urlsafe(32)
     expires_at = None if days is None else timezone.now() + timedelta(days=days)
     token = ApiToken.objects.create(
@@ -65,33 +67,32 @@ def make(
     return token, f"{prefix}_{secret}"
 
 
-def recognise(text: str) -> ApiToken | None:
-    """The valid token of this text, its last use noted; None: there is none."""
-    prefix = text[:PREFIX]
-    secret = text[PREFIX + 1 :]
-    if (
-        len(text) > LONGEST
-        or not text.startswith(KIND)
-        or text[PREFIX : PREFIX + 1] != "_"
-        or "\x00" in text
-    ):
+def authenticate(text: str) -> ApiToken | None:
+    """The valid token of this text, or None. Records the use of the token."""
+    if not _is_well_formed(text):
         return None
-    token = (
-        ApiToken.objects.valid()
-        .select_related("user", "connection")
-        .filter(prefix=prefix)
-        .first()
-    )
+    prefix = text[:PREFIX_LENGTH]
+    secret = text[PREFIX_LENGTH + 1 :]
+    valid = ApiToken.objects.valid().select_related("user", "connection")
+    token = valid.filter(prefix=prefix).first()
     if token is None or not constant_time_compare(token.digest, _digest(secret)):
         return None
-    _note_use(token)
+    _record_use(token)
     return token
 
 
 def revoke(token: ApiToken) -> None:
-    """For good; it stays in the list."""
-    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(
-        revoked_at=timezone.now()
+    """Permanent. The token stays in the list."""
+    active = ApiToken.objects.filter(pk=token.pk, revoked_at=None)
+    active.update(revoked_at=timezone.now())
+
+
+def _is_well_formed(text: str) -> bool:
+    return (
+        len(text) <= MAX_LENGTH
+        and text.startswith(KIND)
+        and text[PREFIX_LENGTH : PREFIX_LENGTH + 1] == "_"
+        and "\x00" not in text
     )
 
 
@@ -99,7 +100,7 @@ def _digest(secret: str) -> str:
     return salted_hmac("jobsui.access.tokens", secret, algorithm="sha256").hexdigest()
 
 
-def _note_use(token: ApiToken) -> None:
+def _record_use(token: ApiToken) -> None:
     now = timezone.now()
-    if token.last_used_at is None or now - token.last_used_at > TOLD_EVERY:
+    if token.last_used_at is None or now - token.last_used_at > LAST_USE_INTERVAL:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

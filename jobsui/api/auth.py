@@ -1,4 +1,4 @@
-"""Who is calling, and whether they may."""
+"""Authentication and scopes of the REST API."""
 
 from django.http import HttpRequest
 from ninja.security import HttpBearer
@@ -6,7 +6,7 @@ from ninja.security import HttpBearer
 from jobsui.access import tokens
 from jobsui.access.models import ApiToken, Scope
 from jobsui.api.problems import Problem
-from jobsui.api.throttle import wrong_token
+from jobsui.api.throttle import count_rejected_token
 
 
 class ApiRequest(HttpRequest):
@@ -14,25 +14,25 @@ class ApiRequest(HttpRequest):
 
 
 class Bearer(HttpBearer):
-    """Lets in tokens of at least this scope."""
+    """Accepts tokens of at least this scope."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__()
         self._scope = scope
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
-        known = tokens.recognise(token)
-        if known is None:
-            if wait := wrong_token(request):
+        api_token = tokens.authenticate(token)
+        if api_token is None:
+            if wait := count_rejected_token(request):
                 raise Problem(
                     429,
-                    "too_many_wrong_tokens",
-                    f"Too many wrong tokens. Wait {wait} seconds.",
+                    "too_many_invalid_tokens",
+                    f"Too many invalid tokens. Wait {wait} seconds.",
                     retry_after=wait,
                 )
             return None
-        require(known, self._scope)
-        return known
+        require_scope(api_token, self._scope)
+        return api_token
 
 
 READ = Bearer(Scope.READ)
@@ -40,12 +40,14 @@ RUN = Bearer(Scope.RUN)
 ADMIN = Bearer(Scope.ADMIN)
 
 
-def require(token: ApiToken, scope: Scope) -> None:
-    """Raise Problem unless the token may do what needs this scope."""
-    if not token.may.includes(scope):
-        raise Problem(
-            403,
-            "scope_missing",
-            f"This needs a token of the scope {scope.value}; yours may only "
-            f"{token.may.value}. Make another at /tokens/.",
-        )
+def require_scope(token: ApiToken, scope: Scope) -> None:
+    """Raise Problem unless the token has this scope."""
+    if token.effective_scope.includes(scope):
+        return
+    raise Problem(
+        403,
+        "scope_missing",
+        f"This requires a token with the scope {scope.value}. "
+        f"Your token has the scope {token.effective_scope.value}. "
+        "Create another one at /tokens/.",
+    )

@@ -1,6 +1,5 @@
-"""A POST that makes something may be sent again with the same Idempotency-Key: it is
-answered as the first time, and nothing is made twice. Keys belong to a person, and are
-kept for a day."""
+"""The Idempotency-Key: a repeated POST returns the first response and creates nothing
+again. Keys belong to a user and are kept for a day."""
 
 import hashlib
 from collections.abc import Callable
@@ -18,130 +17,132 @@ from jobsui.connections.errors import ConnectionsError
 from jobsui.jobs.errors import JobsError
 
 HEADER = "Idempotency-Key"
+MAX_KEY_LENGTH = 255
 PARAMETER = {
     "parameters": [
         {
             "in": "header",
             "name": HEADER,
             "required": False,
-            "schema": {"type": "string", "maxLength": 255},
-            "description": "Sent again within 24 hours with the same key, the request is answered as before and makes "
-            "nothing twice.",
+            "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
+            "description": (
+                "A request that is repeated with the same key within 24 hours "
+                "returns the first response and creates nothing again."
+            ),
         }
     ]
 }
-"""For the description of an operation that honours it."""
-REFUSALS = (Problem, Http404, JobsError, ConnectionsError)
-Made = tuple[int, Schema]
-"""HTTP status and body of an answer."""
+"""Describes the header of an operation that supports it."""
+BAD_KEY = f"{HEADER} must be at most {MAX_KEY_LENGTH} printable characters."
+KEY_REUSED = (
+    f"Another request already used this {HEADER}. Use a new key for a new request."
+)
+RESULT_UNKNOWN = (
+    "A request with this key is in progress, or it ended without a response. "
+    "Check what it did before you send it again with a new key."
+)
+ERRORS = (Problem, Http404, JobsError, ConnectionsError)
+Result = tuple[int, Schema]
+"""HTTP status and body of a response."""
 
 
-def once(
-    request: ApiRequest, make: Callable[[], Made], *, fingerprint: str = ""
+def run_once(
+    request: ApiRequest, create: Callable[[], Result], *, body_identity: str = ""
 ) -> HttpResponse:
-    """The answer `make` gives, or the one it gave to an earlier request with this key.
-    All that `make` writes is in one transaction with the memory of it, so it must not
-    call Zendesk. `fingerprint` of the body; "": it is worked out.
+    """The response from `create`, or the stored response of an earlier request with
+    this key. One transaction holds everything `create` writes and the stored response,
+    so `create` must not call Zendesk. `body_identity` replaces the body where two
+    requests are compared.
 
-    Raises Problem for a key that came with another request before.
+    Raises Problem if another request used the key.
     """
     key = _key(request)
     if not key:
         with transaction.atomic():
-            return _answer(*make())
-    _forget_old()
+            return _response(*create())
+    _delete_expired()
     with transaction.atomic():
-        replay, is_new = _begin(request, key, fingerprint)
+        record, is_new = _begin(request, key, body_identity)
         if not is_new:
-            return _again(replay)
-        response = _answer(*make())
-        _remember(replay, response)
+            return _replay(record)
+        response = _response(*create())
+        _store(record, response)
     return response
 
 
-def at_most_once(request: ApiRequest, act: Callable[[], Made]) -> HttpResponse:
-    """The same for `act` that calls Zendesk. When nobody knows what came of an earlier
-    request, a person has to look. What `act` refuses, it must refuse before it has done
-    anything."""
+def run_at_most_once(request: ApiRequest, act: Callable[[], Result]) -> HttpResponse:
+    """Like run_once() for an `act` that calls Zendesk. If the result of an earlier
+    request is unknown, the repeated request is refused. `act` must raise its errors
+    before it changes anything."""
     key = _key(request)
     if not key:
-        return _answer(*act())
-    _forget_old()
-    replay, is_new = _begin(request, key, "")
+        return _response(*act())
+    _delete_expired()
+    record, is_new = _begin(request, key, "")
     if not is_new:
-        return _again(replay)
+        return _replay(record)
     try:
-        response = _answer(*act())
-    except REFUSALS:
-        replay.delete()
+        response = _response(*act())
+    except ERRORS:
+        record.delete()
         raise
-    _remember(replay, response)
+    _store(record, response)
     return response
 
 
 def _key(request: ApiRequest) -> str:
     key: str = request.headers.get(HEADER, "")
-    if len(key) > 255 or not key.isprintable():
-        raise Problem(
-            400,
-            "bad_idempotency_key",
-            f"{HEADER} must be at most 255 printable characters.",
-        )
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        raise Problem(400, "bad_idempotency_key", BAD_KEY)
     return key
 
 
 def _begin(
-    request: ApiRequest, key: str, fingerprint: str
+    request: ApiRequest, key: str, body_identity: str
 ) -> tuple[IdempotencyRecord, bool]:
-    facts = [
+    """The record of this key, and whether it is new."""
+    fingerprint = _fingerprint(request, body_identity)
+    record, is_new = IdempotencyRecord.objects.get_or_create(
+        user=request.auth.user, key=key, defaults={"fingerprint": fingerprint}
+    )
+    if record.fingerprint != fingerprint:
+        raise Problem(409, "idempotency_key_reused", KEY_REUSED)
+    return record, is_new
+
+
+def _fingerprint(request: ApiRequest, body_identity: str) -> str:
+    parts = [
         request.method or "",
         request.get_full_path(),
-        fingerprint or hashlib.sha256(request.body).hexdigest(),
+        body_identity or hashlib.sha256(request.body).hexdigest(),
     ]
-    # Keyed: a body may hold secrets, and what is stored must not help to guess them.
-    digest = salted_hmac(
-        "jobsui.api.idempotency", "\n".join(facts), algorithm="sha256"
-    ).hexdigest()
-    replay, is_new = IdempotencyRecord.objects.get_or_create(
-        user=request.auth.user, key=key, defaults={"fingerprint": digest}
-    )
-    if replay.fingerprint != digest:
-        raise Problem(
-            409,
-            "idempotency_key_reused",
-            f"Another request came with this {HEADER} already. Use a new key for a new request.",
-        )
-    return replay, is_new
+    # Keyed, because a body may contain secrets that a plain digest helps to guess.
+    mac = salted_hmac("jobsui.api.idempotency", "\n".join(parts), algorithm="sha256")
+    return mac.hexdigest()
 
 
-def _again(replay: IdempotencyRecord) -> HttpResponse:
-    if replay.status is None:
-        raise Problem(
-            409,
-            "outcome_unknown",
-            "A request with this key is under way, or ended without an answer. Look at what it was to do before you "
-            "send it again with a new key.",
-        )
+def _replay(record: IdempotencyRecord) -> HttpResponse:
+    if record.status is None:
+        raise Problem(409, "outcome_unknown", RESULT_UNKNOWN)
     response = HttpResponse(
-        replay.body, status=replay.status, content_type="application/json"
+        record.body, status=record.status, content_type="application/json"
     )
     response["Idempotency-Replayed"] = "true"
     return response
 
 
-def _remember(replay: IdempotencyRecord, response: HttpResponse) -> None:
-    replay.status = response.status_code
-    replay.body = response.content.decode()
-    replay.save(update_fields=["status", "body"])
+def _store(record: IdempotencyRecord, response: HttpResponse) -> None:
+    record.status = response.status_code
+    record.body = response.content.decode()
+    record.save(update_fields=["status", "body"])
 
 
-def _forget_old() -> None:
-    IdempotencyRecord.objects.filter(
-        created_at__lt=timezone.now() - IdempotencyRecord.KEPT
-    ).delete()
+def _delete_expired() -> None:
+    oldest = timezone.now() - IdempotencyRecord.RETENTION
+    IdempotencyRecord.objects.filter(created_at__lt=oldest).delete()
 
 
-def _answer(status: int, body: Schema) -> HttpResponse:
+def _response(status: int, body: Schema) -> HttpResponse:
     return HttpResponse(
         body.model_dump_json(), status=status, content_type="application/json"
     )

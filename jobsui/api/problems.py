@@ -1,5 +1,5 @@
-"""Refusals of the API as problem details (RFC 9457): `detail` says what is wrong and
-what to do about it."""
+"""Errors of the REST API as problem details (RFC 9457): `detail` says what is wrong and
+what to do."""
 
 import logging
 import math
@@ -43,18 +43,24 @@ from jobsui.paging import BadCursor
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-AGAIN_SECONDS = 30
-"""After which Zendesk may answer again, where nobody says."""
-NOT_FOUND = "There is no such thing, or this token does not see it. Check the id, and the connection of the token."
-NOT_SIGNED_IN = (
-    "Send a valid API token in the header Authorization: Bearer TOKEN. Make one at /tokens/, or by manage.py "
-    "createtoken."
+RETRY_AFTER_SECONDS = 30
+"""If Zendesk does not say when to try again."""
+NOT_FOUND = (
+    "Not found, or this token has no access to it. "
+    "Check the ID and the connection of the token."
 )
-BAD_CURSOR = "is none of a page of this list; follow next of a page, or leave it out"
+NOT_AUTHENTICATED = (
+    "Send a valid API token in the header Authorization: Bearer TOKEN. "
+    "Create one at /tokens/ or with manage.py createtoken."
+)
+BAD_CURSOR = "is not a cursor of this list; use next from a page, or leave it out"
 BODY_TOO_LARGE = (
-    "The body is larger than 10 MB. Send rows as a file: POST /api/v1/files."
+    "The request body is too large. The maximum is 10 MB. "
+    "Upload rows as a file: POST /api/v1/files."
 )
-UNEXPECTED = "Something went wrong on our side; the server's log has it. Try again."
+UNREADABLE = "The request could not be read. Check how its body is encoded."
+UNEXPECTED = "Something went wrong. Try again. The server log has the details."
+UNKNOWN_REFERENCE = "is unknown, or this token has no access to it"
 
 
 class ProblemOut(Schema):
@@ -65,13 +71,13 @@ class ProblemOut(Schema):
     status: int
     detail: str
     code: str
-    """A word for programs."""
+    """Identifies the error for programs."""
     errors: list[dict[str, str]] | None = None
-    """What is wrong with single members: {"where": ..., "message": ...}."""
+    """What is wrong with single members: `{"where": ..., "message": ...}`."""
 
 
 class Problem(Exception):
-    """Ends a request with this refusal."""
+    """Ends a request with this error."""
 
     def __init__(
         self,
@@ -87,7 +93,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = errors
         self.retry_after = retry_after
-        """Seconds after which it may be tried again; None: not said."""
+        """Seconds until the request may be repeated; None: unknown."""
 
     def response(self) -> HttpResponse:
         body: dict[str, Any] = {
@@ -109,99 +115,100 @@ class Problem(Exception):
 
 @contextmanager
 def named_in_body(member: str) -> Iterator[None]:
-    """What `member` of the body names and is not found is a fault of the body, not of
-    the address."""
+    """Turn Http404 into a validation error: what was not found is named by `member` of
+    the body, not by the address."""
     try:
         yield
     except Http404:
-        said = "is not known, or this token does not see it"
-        errors = [{"where": f"body.{member}", "message": said}]
-        raise Problem(
-            422, f"unknown_{member}", f"The {member} {said}. Check its id.", errors
-        ) from None
+        errors = [{"where": f"body.{member}", "message": UNKNOWN_REFERENCE}]
+        detail = f"The {member} {UNKNOWN_REFERENCE}. Check its ID."
+        raise Problem(422, f"unknown_{member}", detail, errors) from None
 
 
 def problem_of(error: Exception) -> Problem:
-    """What an error means for the one who asked."""
     match error:
         case Problem():
             return error
         case Http404():
             return Problem(404, "not_found", NOT_FOUND)
         case AuthenticationError():
-            return Problem(401, "not_signed_in", NOT_SIGNED_IN)
+            return Problem(401, "not_authenticated", NOT_AUTHENTICATED)
         case ValidationError():
             return _invalid(error)
         case BadCursor():
             errors = [{"where": "query.cursor", "message": BAD_CURSOR}]
             return Problem(422, "bad_cursor", f"query.cursor: {BAD_CURSOR}.", errors)
-        case MappingRefused():
-            errors = [
-                {"where": "body.mapping", "message": each} for each in error.problems
-            ]
-            return Problem(422, "mapping_refused", str(error), errors)
-        case UnreachableNow():
-            return Problem(
-                503, "zendesk_unreachable", str(error), retry_after=AGAIN_SECONDS
-            )
-        case ChangedSinceCheck():
-            return Problem(409, "changed_since_check", str(error))
-        case NotPossibleNow():
-            return Problem(409, "not_possible_now", str(error))
+        case JobsError() | FileRefused():
+            return _jobs_problem(error)
         case ConnectionInUse():
             return Problem(409, "not_possible_now", str(error))
         case ConnectionRefused():
-            return Problem(
-                422,
-                "refused",
-                str(error),
-                [{"where": error.member, "message": str(error)}],
-            )
-        case JobsError() | ConnectionsError() | FileRefused():
+            errors = [{"where": error.member, "message": str(error)}]
+            return Problem(422, "refused", str(error), errors)
+        case ConnectionsError():
             return Problem(422, "refused", str(error))
         case TokenRefused():
             return Problem(403, "not_allowed", str(error))
-        case Refused():
-            return Problem(422, "zendesk_refused", explain(error))
-        case Limited():
-            wait = (
-                AGAIN_SECONDS
-                if error.retry_after is None
-                else math.ceil(error.retry_after)
-            )
-            return Problem(503, "zendesk_limited", explain(error), retry_after=wait)
         case ZendeskError():
-            return Problem(502, "zendesk_unreachable", explain(error))
+            return _zendesk_problem(error)
         case RequestDataTooBig():
             return Problem(413, "too_large", BODY_TOO_LARGE)
         case HttpError():
-            cause = error.__cause__
-            return (
-                cause
-                if isinstance(cause, Problem)
-                else Problem(error.status_code, "bad_request", str(error))
-            )
+            # The library wraps what the parser raises.
+            if isinstance(error.__cause__, Problem):
+                return error.__cause__
+            return Problem(error.status_code, "bad_request", str(error))
         case SuspiciousOperation() | MultiPartParserError() | UnreadablePostError():
-            return Problem(
-                400,
-                "bad_request",
-                "The request cannot be read. Check how its body is built.",
-            )
-    logger.error("A request to the API failed.", exc_info=error)
-    return Problem(500, "unexpected", UNEXPECTED)
+            return Problem(400, "bad_request", UNREADABLE)
+    logger.error("An API request failed.", exc_info=error)
+    return Problem(500, "internal_error", UNEXPECTED)
 
 
 def install(api: NinjaAPI) -> None:
-    """Have every error of `api` answered as a problem."""
+    """Answer every error of `api` as a problem."""
 
     def answer(
         request: HttpRequest, error: Exception | type[Exception]
     ) -> HttpResponse:
-        return problem_of(error if isinstance(error, Exception) else error()).response()
+        raised = error if isinstance(error, Exception) else error()
+        return problem_of(raised).response()
 
     handled: list[type[Exception]] = [Exception, Http404, HttpError, ValidationError]
     for kind in handled:
         api.add_exception_handler(kind, answer)
+
+
+def _jobs_problem(error: JobsError | FileRefused) -> Problem:
+    detail = str(error)
+    match error:
+        case MappingRefused():
+            errors = [
+                {"where": "body.mapping", "message": problem}
+                for problem in error.problems
+            ]
+            return Problem(422, "mapping_refused", detail, errors)
+        case UnreachableNow():
+            return Problem(
+                503, "zendesk_unreachable", detail, retry_after=RETRY_AFTER_SECONDS
+            )
+        case ChangedSinceCheck():
+            return Problem(409, "changed_since_check", detail)
+        case NotPossibleNow():
+            return Problem(409, "not_possible_now", detail)
+    return Problem(422, "refused", detail)
+
+
+def _zendesk_problem(error: ZendeskError) -> Problem:
+    detail = explain(error)
+    match error:
+        case Refused():
+            return Problem(422, "zendesk_refused", detail)
+        case Limited():
+            wait = RETRY_AFTER_SECONDS
+            if error.retry_after is not None:
+                wait = math.ceil(error.retry_after)
+            return Problem(503, "zendesk_limited", detail, retry_after=wait)
+    return Problem(502, "zendesk_unreachable", detail)
 
 
 def _invalid(error: ValidationError) -> Problem:
@@ -210,20 +217,21 @@ def _invalid(error: ValidationError) -> Problem:
         for each in error.errors
     ]
     first = errors[0]
-    more = f" And {len(errors) - 1} more, in errors." if len(errors) > 1 else ""
-    return Problem(
-        422, "invalid", f"{first['where']}: {first['message']}.{more}", errors
-    )
+    detail = f"{first['where']}: {first['message']}."
+    if len(errors) > 1:
+        detail += f" errors lists {len(errors) - 1} more."
+    return Problem(422, "invalid", detail, errors)
 
 
 def _where(loc: tuple[Any, ...]) -> str:
-    """ "body.options.blank" for where the parser found it; without the name of our own
-    parameter."""
-    place, *path = [str(part) for part in loc]
-    named = path[1:] if place == "body" else path
-    return ".".join([place, *named])
+    """The parser's location as "body.options.blank", without the name of the Python
+    parameter that follows "body"."""
+    source, *path = [str(part) for part in loc]
+    if source == "body":
+        path = path[1:]
+    return ".".join([source, *path])
 
 
 def _message(error: dict[str, Any]) -> str:
-    said = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
-    return said[:1].lower() + said[1:]
+    message = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
+    return message[:1].lower() + message[1:]

@@ -1,20 +1,21 @@
-"""Wrong tokens are counted by address, whichever door they come to."""
+"""Limits invalid tokens per client address, for the REST API and the drop-in endpoint
+together."""
 
 from django.core.cache import cache
 from django.http import HttpRequest
 
-WRONG_TOKENS = 30
-"""So many from one address in a minute; then they are told to wait. A valid token is
-let in all the same."""
-MINUTE = 60
+MAX_REJECTED_TOKENS = 30
+"""Per client address and minute. Valid tokens are accepted regardless."""
+WINDOW_SECONDS = 60
 
 
-def wrong_token(request: HttpRequest) -> int:
-    """Count one; for how many seconds its address is told to wait, 0: not yet."""
-    name = f"wrong-token:{request.META.get('REMOTE_ADDR', '')}"
-    cache.add(name, 0, MINUTE)
+def count_rejected_token(request: HttpRequest) -> int:
+    """Count one invalid token. Returns the seconds its client should wait; 0 while it
+    is within the limit."""
+    key = f"rejected-token:{request.META.get('REMOTE_ADDR', '')}"
+    cache.add(key, 0, WINDOW_SECONDS)
     try:
-        seen = cache.incr(name)
-    except ValueError:  # It ran out this very moment.
+        count = cache.incr(key)
+    except ValueError:  # The key expired between the two calls.
         return 0
-    return MINUTE if seen > WRONG_TOKENS else 0
+    return WINDOW_SECONDS if count > MAX_REJECTED_TOKENS else 0

@@ -1,5 +1,5 @@
-"""Addresses below /api/. None of them asks for a log-in: programs bring a token, which
-each view looks at itself."""
+"""Addresses below /api/. Each view authenticates its token itself, so none of them
+requires a session."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,56 +13,67 @@ from django.views.decorators.csrf import csrf_exempt
 from jobsui.api.problems import BODY_TOO_LARGE, NOT_FOUND, Problem
 from jobsui.api.v1.api import api
 
-FOR_PEOPLE = ("openapi-view",)
-"""The documentation page is read by people, who are signed in."""
-TAKES_FILES = ("files",)
+NEEDS_SESSION = ("openapi-view",)
+"""The documentation page, which people read."""
+ACCEPTS_FILES = ("files",)
 
 
 @csrf_exempt
 @login_not_required
-def nowhere(request: HttpRequest) -> HttpResponse:
-    """Whatever is asked for below /api/v1/ that does not exist."""
-    return Problem(
-        404, "not_found", f"{NOT_FOUND} All calls are listed at /api/v1/docs."
-    ).response()
+def not_found(request: HttpRequest) -> HttpResponse:
+    """Any address below /api/v1/ that does not exist."""
+    detail = f"{NOT_FOUND} /api/v1/docs lists all operations."
+    return Problem(404, "not_found", detail).response()
 
 
-def _opened(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:
+def _prepare(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:
+    """Set what the middleware reads from views, and answer errors as problems."""
     if isinstance(pattern, URLResolver):
         return pattern
-    if pattern.name not in FOR_PEOPLE:
+    if pattern.name not in NEEDS_SESSION:
         pattern.callback = login_not_required(pattern.callback)
-    if str(pattern.pattern) in TAKES_FILES:
+    if str(pattern.pattern) in ACCEPTS_FILES:
         pattern.callback.takes_files = True  # type: ignore[attr-defined]
     pattern.callback.too_large = _too_large  # type: ignore[attr-defined]
-    pattern.callback = _told(pattern.callback)
+    pattern.callback = _with_method_problem(pattern.callback)
     return pattern
 
 
-def _told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """`view`, which tells a wrong method as a problem too."""
+def _with_method_problem(
+    view: Callable[..., HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """`view`, whose response to a wrong method is a problem too."""
 
     @wraps(view)
-    def telling(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = view(request, *args, **kwargs)
         if response.status_code != 405:
             return response
         allowed = ", ".join(sorted(response["Allow"].split(", ")))
-        told = Problem(405, "wrong_method", f"This address takes {allowed}.").response()
-        told["Allow"] = allowed
-        return told
+        detail = f"This address supports {allowed}."
+        problem = Problem(405, "method_not_allowed", detail).response()
+        problem["Allow"] = allowed
+        return problem
 
-    return telling
+    return wrapped
 
 
 def _too_large(megabytes: int) -> HttpResponse:
-    detail = f"Files may be at most {megabytes:,} MB: split it, or raise JOBSUI_MAX_UPLOAD_MB."
-    return Problem(413, "too_large", detail if megabytes else BODY_TOO_LARGE).response()
+    """What middleware.BodyLimit answers. `megabytes`: the maximum for files, 0 for other
+    bodies."""
+    detail = BODY_TOO_LARGE
+    if megabytes:
+        detail = (
+            f"The file is too large. The maximum is {megabytes:,} MB. "
+            "Split the file, or raise JOBSUI_MAX_UPLOAD_MB."
+        )
+    return Problem(413, "too_large", detail).response()
 
 
 def _v1() -> tuple[list[URLPattern | URLResolver], str, str]:
-    patterns, app, namespace = api.urls
-    return [*map(_opened, patterns), re_path("", nowhere)], app, namespace
+    patterns, app_name, namespace = api.urls
+    prepared = [_prepare(pattern) for pattern in patterns]
+    return [*prepared, re_path("", not_found)], app_name, namespace
 
 
 urlpatterns = [path("v1/", _v1()), path("v2/", include("jobsui.api.dropin.urls"))]

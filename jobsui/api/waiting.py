@@ -1,4 +1,4 @@
-"""Requests that wait for a job to come to rest."""
+"""Requests that wait until a job is at rest."""
 
 import threading
 import time
@@ -7,25 +7,28 @@ from django.conf import settings
 
 from jobsui.jobs.models import Job
 
-LOOK_SECONDS = 0.5
-places = threading.BoundedSemaphore(settings.WEB_THREADS // 2)
-"""Of this process; the other threads are for everybody else."""
+POLL_SECONDS = 0.5
+slots = threading.BoundedSemaphore(settings.WEB_THREADS // 2)
+"""Requests of this process that may wait. The other threads stay free."""
 
 
-def until_at_rest(job: Job, seconds: float) -> None:
-    """Return once the job waits for a person or is over, after so many seconds, or at
-    once when too many wait already. Between two looks nothing is held but the
-    thread."""
-    if not places.acquire(blocking=False):
+def wait_until_at_rest(job: Job, seconds: float) -> None:
+    """Return when the job is over or needs a person, after `seconds` at the latest.
+    Returns at once if no slot is free. No database connection is in use between two
+    polls."""
+    if not slots.acquire(blocking=False):
         return
     try:
-        ends = time.monotonic() + seconds
-        while _goes_on(job.pk) and (left := ends - time.monotonic()) > 0:
-            time.sleep(min(LOOK_SECONDS, left))
+        deadline = time.monotonic() + seconds
+        while _is_moving(job.pk):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return
+            time.sleep(min(POLL_SECONDS, remaining))
     finally:
-        places.release()
+        slots.release()
 
 
-def _goes_on(pk: int) -> bool:
+def _is_moving(pk: int) -> bool:
     job = Job.objects.only("state", "auto_target").filter(pk=pk).first()
     return job is not None and job.goes_on

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from jobsui.api.v1 import job_out, rows
-from jobsui.api.v1.job_out import page as page
+from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.enums import JobState, Outcome
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.reports import job_progress
@@ -31,7 +31,10 @@ def facts(job: Job) -> dict[str, Any]:
     the ids of."""
     in_flight = job_progress.in_flight([job]).get(job.pk, 0)
     names = {"connection_name": job.connection.name, "file_name": job.file.name}
-    return job_out.shown(job, page(job), in_flight).model_dump(mode="json") | names
+    return (
+        job_out.serialize(job, page_path(job), in_flight).model_dump(mode="json")
+        | names
+    )
 
 
 def progress(job: Job) -> str:
@@ -53,7 +56,7 @@ def summary(job: Job) -> list[tuple[str, str]]:
     """(what, how) about a job, in the order people ask."""
     lines = {
         "Job": str(job.code),
-        "Page": page(job),
+        "Page": page_path(job),
         "State": job.get_state_display(),
         "Reason": job.reason,
         "Does": f"{job.action} {job.object_key} in {job.connection}",
@@ -89,7 +92,7 @@ def ending(job: Job) -> list[str]:
         lines.append(job.reason)
     lines += causes(Cause.objects.filter(job=job, phase=Cause.Phase.SEND).failed())
     lines.append(
-        f"Its page: {page(job)}   Row by row: manage.py jobs results {short(job)}"
+        f"Its page: {page_path(job)}   Row by row: manage.py jobs results {short(job)}"
     )
     return lines
 
@@ -107,7 +110,7 @@ def causes(found: Iterable[Cause]) -> list[str]:
 
 def cause_facts(cause: Cause) -> dict[str, Any]:
     """A cause as the REST API tells it."""
-    return rows.shown(cause).model_dump(mode="json")
+    return rows.serialize_cause(cause).model_dump(mode="json")
 
 
 def _rows(cause: Cause) -> str:

@@ -5,6 +5,7 @@ from time import sleep
 
 from django.db import OperationalError, close_old_connections
 
+from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_progress
@@ -32,7 +33,7 @@ def wait(command: TerminalCommand, job: Job, *, as_json: bool) -> Exit:
         return Exit.INTERRUPTED
     if job.is_draft:
         raise could_not(
-            f"This job is a draft, not launched. {job.reason} Its page: {output.page(job)}"
+            f"This job is a draft, not launched. {job.reason} Its page: {page_path(job)}"
         )
     if as_json:
         command.put_json(output.facts(job))

@@ -24,9 +24,9 @@ def ana() -> User:
 
 
 def test_token_opens_the_door_and_only_its_digest_is_kept(ana: User) -> None:
-    token, text = tokens.make(ana, "nightly")
+    token, text = tokens.create(ana, "nightly")
 
-    assert tokens.recognise(text) == token
+    assert tokens.authenticate(text) == token
     assert text.startswith(f"{token.prefix}_")
     assert text.removeprefix(f"{token.prefix}_") not in str(
         ApiToken.objects.values().get()
@@ -37,63 +37,63 @@ def test_token_opens_the_door_and_only_its_digest_is_kept(ana: User) -> None:
     "wrong", ["", "x", "jobsui_", "{}x", "x{}", "{}" + "x" * 100, "\x00{}", "{}\x00"]
 )
 def test_anything_else_does_not(ana: User, wrong: str) -> None:
-    _, text = tokens.make(ana, "nightly")
+    _, text = tokens.create(ana, "nightly")
 
-    assert tokens.recognise(wrong.format(text)) is None
+    assert tokens.authenticate(wrong.format(text)) is None
 
 
 def test_secret_of_another_token_does_not(ana: User) -> None:
-    (one, _), (_, other) = tokens.make(ana, "one"), tokens.make(ana, "other")
+    (one, _), (_, other) = tokens.create(ana, "one"), tokens.create(ana, "other")
 
-    assert tokens.recognise(one.prefix + other[len(one.prefix) :]) is None
+    assert tokens.authenticate(one.prefix + other[len(one.prefix) :]) is None
 
 
 def test_token_ends_when_it_expires(ana: User) -> None:
-    token, text = tokens.make(ana, "nightly", days=30)
+    token, text = tokens.create(ana, "nightly", days=30)
     assert token.expires_at is not None
     lasts = token.expires_at - timezone.now()
-    before = tokens.recognise(text)
+    before = tokens.authenticate(text)
 
     ApiToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
     assert before == token
-    assert tokens.recognise(text) is None
+    assert tokens.authenticate(text) is None
     assert timedelta(days=29, hours=23) < lasts <= timedelta(days=30)
 
 
 def test_token_ends_when_it_is_revoked(ana: User) -> None:
-    token, text = tokens.make(ana, "nightly")
+    token, text = tokens.create(ana, "nightly")
 
     tokens.revoke(token)
 
-    assert tokens.recognise(text) is None
+    assert tokens.authenticate(text) is None
 
 
 def test_token_ends_with_its_owner(ana: User) -> None:
-    _, text = tokens.make(ana, "nightly")
+    _, text = tokens.create(ana, "nightly")
 
     User.objects.update(is_active=False)
 
-    assert tokens.recognise(text) is None
+    assert tokens.authenticate(text) is None
 
 
 def test_new_secret_key_ends_all_tokens(ana: User, settings: Any) -> None:
-    _, text = tokens.make(ana, "nightly")
+    _, text = tokens.create(ana, "nightly")
 
     settings.SECRET_KEY = "another" * 10
 
-    assert tokens.recognise(text) is None
+    assert tokens.authenticate(text) is None
 
 
 def test_last_use_is_kept_to_the_minute(ana: User) -> None:
-    token, text = tokens.make(ana, "nightly")
-    tokens.recognise(text)
+    token, text = tokens.create(ana, "nightly")
+    tokens.authenticate(text)
     first = ApiToken.objects.get().last_used_at
 
-    tokens.recognise(text)
+    tokens.authenticate(text)
     again = ApiToken.objects.get().last_used_at
     ApiToken.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
-    tokens.recognise(text)
+    tokens.authenticate(text)
 
     token.refresh_from_db()
     assert first == again
@@ -103,22 +103,22 @@ def test_last_use_is_kept_to_the_minute(ana: User) -> None:
 
 def test_only_administrators_make_tokens_that_administrate(ana: User) -> None:
     with pytest.raises(TokenRefused):
-        tokens.make(ana, "nightly", scope=Scope.ADMIN)
+        tokens.create(ana, "nightly", scope=Scope.ADMIN)
 
     assert not ApiToken.objects.exists()
 
 
 def test_token_administrates_no_longer_than_its_owner() -> None:
     boss = make_user("boss", admin=True)
-    token, _ = tokens.make(boss, "nightly", scope=Scope.ADMIN)
-    before = token.may
+    token, _ = tokens.create(boss, "nightly", scope=Scope.ADMIN)
+    before = token.effective_scope
 
     boss.is_superuser = False
     boss.save()
     token = ApiToken.objects.get()
 
     assert before == Scope.ADMIN
-    assert token.may == Scope.RUN
+    assert token.effective_scope == Scope.RUN
 
 
 def test_scopes_include_the_smaller_ones() -> None:
@@ -138,8 +138,8 @@ def test_bound_token_sees_its_connection_alone(ana: User) -> None:
     thing = stages.gadget()
     job = stages.settled(stages.ROWS, stages.failed())
     elsewhere = make_connection(name="Elsewhere")
-    bound, _ = tokens.make(ana, "nightly", connection=elsewhere)
-    free, _ = tokens.make(ana, "daily")
+    bound, _ = tokens.create(ana, "nightly", connection=elsewhere)
+    free, _ = tokens.create(ana, "daily")
 
     seen = [
         list(look(bound)) for look in (lookup.connections, lookup.objects, lookup.jobs)
@@ -156,7 +156,7 @@ def test_bound_token_sees_its_connection_alone(ana: User) -> None:
 def test_bound_token_sees_files_of_its_owner_alone(ana: User) -> None:
     mine = make_file("name\nx\n", uploaded_by=ana)
     others = make_file("name\nx\n", uploaded_by=make_user("ben"))
-    bound, _ = tokens.make(ana, "nightly", connection=make_connection())
+    bound, _ = tokens.create(ana, "nightly", connection=make_connection())
 
     assert lookup.file(bound, mine.code) == mine
     assert lookup.file(ana, others.code) == others
@@ -166,8 +166,8 @@ def test_bound_token_sees_files_of_its_owner_alone(ana: User) -> None:
 
 def test_people_see_their_own_tokens_and_administrators_all(ana: User) -> None:
     boss = make_user("boss", admin=True)
-    mine, _ = tokens.make(ana, "mine")
-    theirs, _ = tokens.make(boss, "theirs")
+    mine, _ = tokens.create(ana, "mine")
+    theirs, _ = tokens.create(boss, "theirs")
 
     assert list(lookup.tokens(ana)) == [mine]
     assert set(lookup.tokens(boss)) == {mine, theirs}

@@ -53,7 +53,7 @@ def program(boss: User) -> Programs:
 
     def made(scope: str, connection: Connection | None = None) -> Program:
         return Program(
-            tokens.make(boss, "Nightly", scope=Scope(scope), connection=connection)[1]
+            tokens.create(boss, "Nightly", scope=Scope(scope), connection=connection)[1]
         )
 
     return made

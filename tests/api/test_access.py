@@ -56,7 +56,9 @@ MATRIX = {
     "create_job": Row("run", 502, 422, JOB),  # As sync_objects.
     "list_jobs": Row("read", 200, 200),
     "get_job": Row("read", 200, 404),
-    "change_job": Row("run", 409, 404, {"rules": {}}),  # It is over, here and below.
+    "change_job": Row(
+        "run", 409, 404, {"run_settings": {}}
+    ),  # It is over, here and below.
     "delete_job": Row("run", 409, 404),
     "launch_job": Row("run", 409, 404),
     "pause_job": Row("run", 409, 404),
@@ -170,7 +172,7 @@ def test_program_bound_elsewhere_sees_nothing(
 
 
 def test_program_may_no_more_than_its_owner(boss: User, harness: Furnished) -> None:
-    made = Program(tokens.make(boss, "Nightly", scope=Scope.ADMIN)[1])
+    made = Program(tokens.create(boss, "Nightly", scope=Scope.ADMIN)[1])
     User.objects.filter(pk=boss.pk).update(is_superuser=False)
 
     assert statuses(made, harness) == allowed("run")

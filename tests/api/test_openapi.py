@@ -54,7 +54,7 @@ def there(
     """What is there: {beginning of a path: its parameters}."""
     known = harness.object()
     job = stages.settled(stages.ROWS, stages.failed())
-    monkeypatch.setattr(waiting.places, "acquire", lambda blocking: False)
+    monkeypatch.setattr(waiting.slots, "acquire", lambda blocking: False)
     return {
         "/api/v1/connections": {"id": known.connection.code, "key": known.key},
         "/api/v1/files": {"id": job.file.code},

@@ -728,7 +728,7 @@ def test_uncertain_rows_wait_for_a_decision_and_may_be_accepted(
 
 @pytest.mark.parametrize(
     ("decision", "state"),
-    [("look", BatchState.UNCONFIRMED), ("resend", BatchState.PLANNED)],
+    [("check_again", BatchState.UNCONFIRMED), ("resend", BatchState.PLANNED)],
 )
 def test_uncertain_rows_are_opened_again(
     gadget: CustomObject, decision: str, state: BatchState

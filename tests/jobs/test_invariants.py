@@ -100,7 +100,7 @@ class Ask:
     """Pause, resume, cancel, adjust, retry or resolve a job, whatever can be asked."""
 
     number: int
-    decision: Literal["look", "resend", "accept"]
+    decision: Literal["check_again", "resend", "accept"]
     rules: RunSettings
 
 
@@ -172,7 +172,7 @@ events = st.one_of(
     st.builds(
         Ask,
         st.integers(0, 11),
-        st.sampled_from(("look", "resend", "accept")),
+        st.sampled_from(("check_again", "resend", "accept")),
         all_rules,
     ),
     st.builds(

@@ -16,7 +16,7 @@ def test_token_stands_alone_on_standard_output() -> None:
 
     ran = run("createtoken", "ana")
 
-    token = tokens.recognise(ran.out.removesuffix("\n"))
+    token = tokens.authenticate(ran.out.removesuffix("\n"))
     assert token is not None
     assert ran.status == 0
     assert token.user == owner
@@ -77,7 +77,7 @@ def test_connection_may_be_named_by_its_code() -> None:
         ),
         (
             ["ana", "--scope", "admin"],
-            "Only administrators can make tokens of the scope admin. Choose run.",
+            "Only administrators can create tokens with the scope admin. Choose the scope run.",
         ),
         (
             ["ana", "--connection", "Nix"],

@@ -68,5 +68,5 @@ def furnish() -> Furnished:
     thing = stages.gadget()
     job = stages.settled(stages.ROWS, stages.failed())
     person = make_user("somebody")
-    token, _ = tokens.make(person, "nightly import")
+    token, _ = tokens.create(person, "nightly import")
     return Furnished(thing.connection, thing, job, stages.checked(), person, token)

@@ -87,7 +87,7 @@ def evil(boss: User) -> Furnished:
     )
     Job.objects.update(reason=EVIL)
     User.objects.filter(pk=boss.pk).update(username=EVIL)
-    token, _ = tokens.make(boss, EVIL, connection=thing.connection)
+    token, _ = tokens.create(boss, EVIL, connection=thing.connection)
     return Furnished(
         thing.connection, thing, Job.objects.get(pk=job.pk), draft, boss, token
     )

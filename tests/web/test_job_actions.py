@@ -116,7 +116,7 @@ def test_job_page_has_no_button_that_resends_at_once(operator: Client) -> None:
 
     text = operator.get(path(job)).text
 
-    assert re.findall(r'name="decision" value="([^"]+)"', text) == ["look"]
+    assert re.findall(r'name="decision" value="([^"]+)"', text) == ["check_again"]
     assert re.findall(r'\?decision=([a-z]+)"', text) == ["resend", "accept"]
 
 

@@ -908,7 +908,7 @@ def test_retry_of_what_did_not_fail_is_refused(operator: Client) -> None:
     ("decision", "state", "batch"),
     [
         ("accept", JobState.COMPLETED, BatchState.UNCERTAIN),
-        ("look", JobState.RUNNING, BatchState.UNCONFIRMED),
+        ("check_again", JobState.RUNNING, BatchState.UNCONFIRMED),
         ("resend", JobState.RUNNING, BatchState.PLANNED),
         ("nonsense", JobState.NEEDS_DECISION, BatchState.UNCERTAIN),
         ("", JobState.NEEDS_DECISION, BatchState.UNCERTAIN),

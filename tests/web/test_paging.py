@@ -175,7 +175,7 @@ def test_whole_numbers_of_addresses() -> None:
         "9" * 5000,
     ]
 
-    numbers = [paging.whole(text) for text in texts]
+    numbers = [paging.parse_integer(text) for text in texts]
 
     assert numbers == [0, 12, 2**63 - 1, None, None, None, None, None, 3, None]
 
@@ -184,7 +184,7 @@ def test_count_stops_where_counting_on_would_only_cost(
     jobs: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = paging.capped_count(Job.objects.all())
-    monkeypatch.setattr(paging, "MOST_COUNTED", 119)
+    monkeypatch.setattr(paging, "MAX_COUNTED", 119)
     beyond = paging.capped_count(Job.objects.all())
 
     assert (exact, beyond) == ("120", "119+")

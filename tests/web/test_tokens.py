@@ -52,7 +52,7 @@ def test_token_is_made_and_opens_the_api(operator: Client, ana: User) -> None:
         "read",
         acme,
     )
-    assert tokens.recognise(shown_token(answer.text)) == token
+    assert tokens.authenticate(shown_token(answer.text)) == token
     assert "curl http://testserver/api/v1/jobs" in answer.text
     assert "no-store" in answer["Cache-Control"]
 
@@ -67,7 +67,7 @@ def test_token_is_nowhere_but_on_the_one_answer(
     answer = operator.post("/tokens/add/", NIGHTLY)
 
     secret = shown_token(answer.text)
-    prefix, own = secret[: tokens.PREFIX], secret[tokens.PREFIX + 1 :]
+    prefix, own = secret[: tokens.PREFIX_LENGTH], secret[tokens.PREFIX_LENGTH + 1 :]
     sessions = [Session.get_decoded(session) for session in Session.objects.all()]
     pages = [
         operator.get(path).text
@@ -139,9 +139,9 @@ def test_scope_admin_is_for_administrators(
 
     assert offered == [False, True]
     assert ["The token" in answer.text for answer in answers] == [False, True]
-    assert [(token.user, token.may) for token in ApiToken.objects.all()] == [
-        (boss, Scope.ADMIN)
-    ]
+    assert [
+        (token.user, token.effective_scope) for token in ApiToken.objects.all()
+    ] == [(boss, Scope.ADMIN)]
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -152,7 +152,7 @@ def test_tokens_are_listed_by_as_many_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for number in range(count):
-        tokens.make(ana, f"t{number}", connection=make_connection(name=f"c{number}"))
+        tokens.create(ana, f"t{number}", connection=make_connection(name=f"c{number}"))
 
     with django_assert_num_queries(3):  # session, user, tokens
         text = administrator.get("/tokens/").text
@@ -165,8 +165,8 @@ def test_tokens_are_listed_by_as_many_queries(
 def test_everybody_sees_their_own_tokens_and_administrators_all(
     operator: Client, administrator: Client, ana: User, boss: User
 ) -> None:
-    mine, _ = tokens.make(ana, "mine", connection=make_connection(production=True))
-    theirs, _ = tokens.make(boss, "theirs", scope=Scope.ADMIN)
+    mine, _ = tokens.create(ana, "mine", connection=make_connection(production=True))
+    theirs, _ = tokens.create(boss, "theirs", scope=Scope.ADMIN)
     moments = {
         "created_at": datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         "expires_at": datetime(2126, 5, 6, tzinfo=UTC),
@@ -205,14 +205,14 @@ def test_list_tells_what_has_become_of_tokens(
     operator: Client, administrator: Client, ana: User
 ) -> None:
     for name in ("revoked", "expired", "fresh"):
-        tokens.make(ana, name)
+        tokens.create(ana, name)
     tokens.revoke(ApiToken.objects.get(name="revoked"))
     ApiToken.objects.filter(name="expired").update(expires_at=timezone.now())
     before = [
         (row[0].split()[0], row[4], row[5].split()[0], row[6])
         for row in cells(operator.get("/tokens/").text)
     ]
-    tokens.make(make_user("leo", admin=True), "great", scope=Scope.ADMIN)
+    tokens.create(make_user("leo", admin=True), "great", scope=Scope.ADMIN)
     User.objects.filter(username="leo").update(is_superuser=False, is_active=False)
 
     after = cells(administrator.get("/tokens/").text)
@@ -229,20 +229,20 @@ def test_list_tells_what_has_become_of_tokens(
 def test_token_is_revoked_only_once_that_is_confirmed(
     operator: Client, ana: User
 ) -> None:
-    token, secret = tokens.make(ana, "nightly")
+    token, secret = tokens.create(ana, "nightly")
 
     asked = operator.get(f"/tokens/{token.pk}/revoke/")
-    between = tokens.recognise(secret)
+    between = tokens.authenticate(secret)
     answer = operator.post(f"/tokens/{token.pk}/revoke/", follow=True)
 
     assert "That cannot be taken back" in asked.text
-    assert (between, tokens.recognise(secret)) == (token, None)
+    assert (between, tokens.authenticate(secret)) == (token, None)
     assert answer.redirect_chain == [("/tokens/", 302)]
     assert f"{token} is revoked." in answer.text
 
 
 def test_token_stays_revoked_since_when_it_was(operator: Client, ana: User) -> None:
-    token, _ = tokens.make(ana, "nightly")
+    token, _ = tokens.create(ana, "nightly")
     operator.post(f"/tokens/{token.pk}/revoke/")
     since = ApiToken.objects.get().revoked_at
 
@@ -254,31 +254,31 @@ def test_token_stays_revoked_since_when_it_was(operator: Client, ana: User) -> N
 def test_tokens_of_others_are_revoked_by_administrators_alone(
     operator: Client, administrator: Client, boss: User
 ) -> None:
-    token, secret = tokens.make(boss, "theirs")
+    token, secret = tokens.create(boss, "theirs")
 
     refused = [
         operator.get(f"/tokens/{token.pk}/revoke/"),
         operator.post(f"/tokens/{token.pk}/revoke/"),
     ]
-    between = tokens.recognise(secret)
+    between = tokens.authenticate(secret)
     administrator.post(f"/tokens/{token.pk}/revoke/")
 
     assert [answer.status_code for answer in refused] == [404, 404]
-    assert (between, tokens.recognise(secret)) == (token, None)
+    assert (between, tokens.authenticate(secret)) == (token, None)
 
 
 def test_tokens_of_a_person_who_is_shut_out_end_with_them(
     administrator: Client, ana: User
 ) -> None:
-    token, secret = tokens.make(ana, "nightly")
-    others, other_secret = tokens.make(make_user("leo"), "weekly")
+    token, secret = tokens.create(ana, "nightly")
+    others, other_secret = tokens.create(make_user("leo"), "weekly")
 
     administrator.post(f"/people/{ana.pk}/", {"username": "ana"})
-    shut_out = [tokens.recognise(secret), tokens.recognise(other_secret)]
+    shut_out = [tokens.authenticate(secret), tokens.authenticate(other_secret)]
     administrator.post(f"/people/{ana.pk}/", {"username": "ana", "is_active": "on"})
 
     assert shut_out == [None, others]
-    assert tokens.recognise(secret) == token
+    assert tokens.authenticate(secret) == token
 
 
 def test_empty_list_says_what_tokens_are_for(ana: User) -> None:

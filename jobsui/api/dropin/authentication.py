@@ -1,4 +1,4 @@
-"""Who is calling: an API token of ours, given as Zendesk's clients give theirs."""
+"""Authentication with an API token of Jobs UI, sent as Zendesk's clients send theirs."""
 
 import base64
 import binascii
@@ -9,69 +9,71 @@ from django.http import HttpRequest
 from jobsui.access import tokens
 from jobsui.access.models import ApiToken, Scope
 from jobsui.api.dropin.errors import (
-    bad_bearer,
     forbidden,
+    invalid_bearer,
     not_authenticated,
-    too_many_wrong_tokens,
+    too_many_invalid_tokens,
 )
-from jobsui.api.throttle import wrong_token
+from jobsui.api.throttle import count_rejected_token
 from jobsui.connections.models import Connection
 
-AS_USER = "/token"
-"""What the user name of Zendesk's basic authentication ends in:
-somebody@example.com/token."""
+TOKEN_SUFFIX = "/token"  # noqa: S105
+"""Ends the user name of Zendesk's basic authentication: somebody@example.com/token."""
+NOT_BOUND = (
+    "This API token is not bound to a connection, so the Zendesk account is unknown. "
+    "Create a token for one connection: "
+    "manage.py createtoken USERNAME --connection NAME."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A program by its token, and the connection the token is bound to."""
+    """A program, by its token, and the connection of the token."""
 
     token: ApiToken
     connection: Connection
 
 
-def caller(request: HttpRequest) -> Caller:
-    """Who is calling. Raises Refused."""
-    scheme, _, given = request.headers.get("Authorization", "").strip().partition(" ")
-    bearer = scheme.lower() == "bearer"
-    text = (
-        given.strip()
-        if bearer
-        else _password(given)
-        if scheme.lower() == "basic"
-        else ""
+def authenticate(request: HttpRequest) -> Caller:
+    """Raises DropinError."""
+    scheme, _, credentials = (
+        request.headers.get("Authorization", "").strip().partition(" ")
     )
+    is_bearer = scheme.lower() == "bearer"
+    text = ""
+    if is_bearer:
+        text = credentials.strip()
+    elif scheme.lower() == "basic":
+        text = _password(credentials)
     if not text:
         raise not_authenticated()
-    token = tokens.recognise(text)
+    token = tokens.authenticate(text)
     if token is None:
-        if wait := wrong_token(request):
-            raise too_many_wrong_tokens(wait)
-        raise bad_bearer() if bearer else not_authenticated()
+        if wait := count_rejected_token(request):
+            raise too_many_invalid_tokens(wait)
+        raise invalid_bearer() if is_bearer else not_authenticated()
     if token.connection is None:
-        raise forbidden(
-            "This API token is bound to no connection, so nobody can say which Zendesk account is meant. Make one for "
-            "a single connection: manage.py createtoken USERNAME --connection NAME."
-        )
+        raise forbidden(NOT_BOUND)
     return Caller(token, token.connection)
 
 
-def require(caller: Caller, scope: Scope) -> None:
-    """Raise Refused unless the token may do what needs this scope."""
-    if not caller.token.may.includes(scope):
-        raise forbidden(
-            f"You are missing the following required scopes: {scope.value}. This API token may only "
-            f"{caller.token.may.value}; make one of the scope {scope.value}."
-        )
+def require_scope(caller: Caller, scope: Scope) -> None:
+    """Raise DropinError unless the token has this scope."""
+    effective = caller.token.effective_scope
+    if effective.includes(scope):
+        return
+    raise forbidden(
+        f"You are missing the following required scopes: {scope.value}. "
+        f"This API token has the scope {effective.value}. "
+        f"Create a token with the scope {scope.value}."
+    )
 
 
-def _password(given: str) -> str:
-    """The token of basic authentication, "" when it is not given as Zendesk's clients
-    do."""
+def _password(credentials: str) -> str:
+    """The password of basic authentication; "" if it does not have Zendesk's form."""
     try:
-        user, _, password = (
-            base64.b64decode(given.strip(), validate=True).decode().partition(":")
-        )
+        decoded = base64.b64decode(credentials.strip(), validate=True).decode()
     except (binascii.Error, ValueError):
         return ""
-    return password if user.endswith(AS_USER) else ""
+    user, _, password = decoded.partition(":")
+    return password if user.endswith(TOKEN_SUFFIX) else ""

@@ -1,4 +1,4 @@
-"""How programs come in: views that answer as Zendesk does, whatever happens."""
+"""Dispatches requests to views by method, and answers every error as Zendesk does."""
 
 import logging
 from collections.abc import Callable
@@ -9,58 +9,65 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from jobsui.api.dropin import errors
-from jobsui.api.dropin.authentication import caller
-from jobsui.api.dropin.errors import Refused
+from jobsui.api.dropin.authentication import authenticate
+from jobsui.api.dropin.errors import DropinError
 
 logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
-"""Takes the request, who is calling, and what the address says."""
+"""Takes the request, its Caller, and the groups of the address."""
 
 
-def door(*, takes_files: bool = False, **views: View) -> View:
-    """One view of an address's views by method, for programs that bring a token. Bodies
-    may be as large as an upload where it `takes_files`."""
+def dispatch(*, takes_files: bool = False, **views: View) -> View:
+    """One view from the `views` for each method. With `takes_files`, bodies may be as
+    large as an upload."""
 
-    def answer(request: HttpRequest, *words: str) -> HttpResponseBase:
+    def dispatched(request: HttpRequest, *groups: str) -> HttpResponseBase:
         view = views.get(request.method or "")
         if view is None:
-            raise errors.wrong_method(views)
-        return view(request, caller(request), *words)
+            raise errors.method_not_allowed(views)
+        return view(request, authenticate(request), *groups)
 
-    return _open(answer, takes_files=takes_files)
-
-
-def closed(request: HttpRequest) -> HttpResponseBase:
-    """What is not there is not there for anybody, and nobody is asked for a token
-    first: so does Zendesk."""
-    raise errors.unknown_route()
+    return _public(dispatched, takes_files=takes_files)
 
 
-def _open(view: View, *, takes_files: bool = False) -> View:
+def _public(view: View, *, takes_files: bool = False) -> View:
+    """`view` without session and CSRF checks, and with errors as responses."""
+
     @csrf_exempt
     @login_not_required
-    def answered(request: HttpRequest, *words: str) -> HttpResponseBase:
+    def public(request: HttpRequest, *groups: str) -> HttpResponseBase:
         try:
-            return view(request, *words)
-        except Refused as refusal:
-            return refusal.answer
+            return view(request, *groups)
+        except DropinError as error:
+            return error.response
         except Http404:
-            return errors.not_found().answer
+            return errors.not_found().response
         except Exception:
             logger.exception("%s %s failed.", request.method, request.path)
-            return errors.crashed().answer
+            return errors.internal_error().response
 
-    marks: Any = answered
-    marks.takes_files = takes_files
-    marks.too_large = _too_large
-    return answered
+    attributes: Any = public
+    attributes.takes_files = takes_files
+    attributes.too_large = _too_large
+    return public
 
 
 def _too_large(megabytes: int) -> HttpResponse:
-    """What middleware.BodyLimit answers."""
-    upload = f"A job may have {megabytes:,} MB: send it in parts, or raise JOBSUI_MAX_UPLOAD_MB."
-    return errors.too_large(upload if megabytes else "The body is too large.").answer
+    """What middleware.BodyLimit answers. `megabytes`: the maximum for a job, 0 for other
+    bodies."""
+    description = "The request body is too large."
+    if megabytes:
+        description = (
+            f"The job is too large. The maximum is {megabytes:,} MB. "
+            "Split the job, or raise JOBSUI_MAX_UPLOAD_MB."
+        )
+    return errors.too_large(description).response
 
 
-nowhere = _open(closed)
+def _unknown_route(request: HttpRequest) -> HttpResponseBase:
+    """Answered before authentication, as Zendesk does."""
+    raise errors.unknown_route()
+
+
+unknown_route = _public(_unknown_route)

@@ -1,5 +1,5 @@
-"""What is refused, in the forms Zendesk uses (docs/zendesk.md says how sure they are)
-and with a sentence that says what to do."""
+"""Errors in the forms that Zendesk uses, with sentences that say what to do. How certain
+these forms are, docs/zendesk.md says."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,129 +15,141 @@ from jobsui.connections.errors import (
     explain,
 )
 
-AGAIN_SECONDS = "30"
-SLOW_DOWN = "Number of allowed API requests per minute exceeded"
+RETRY_AFTER_SECONDS = "30"
+RATE_LIMITED = "Number of allowed API requests per minute exceeded"
 
 
-class Refused(Exception):
-    """Ends a request with this answer."""
+class DropinError(Exception):
+    """Ends a request with this response."""
 
-    def __init__(self, answer: HttpResponse) -> None:
-        super().__init__(answer.status_code)
-        self.answer = answer
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__(response.status_code)
+        self.response = response
 
 
-def _refused(status: int, body: dict[str, Any], **headers: str) -> Refused:
+def _json_error(status: int, body: dict[str, Any], **headers: str) -> DropinError:
+    """Names of `headers` have underscores for hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Refused(JsonResponse(body, status=status, headers=named))
+    return DropinError(JsonResponse(body, status=status, headers=named))
 
 
-def unknown_route() -> Refused:
-    return _refused(404, {"error": "InvalidEndpoint", "description": "Not found"})
+def _described(
+    status: int, error: str, description: str, **headers: str
+) -> DropinError:
+    body = {"error": error, "description": description}
+    return _json_error(status, body, **headers)
 
 
-def not_found() -> Refused:
-    return _refused(404, {"error": "RecordNotFound", "description": "Not found"})
+def unknown_route() -> DropinError:
+    return _described(404, "InvalidEndpoint", "Not found")
 
 
-def wrong_method(allowed: Iterable[str]) -> Refused:
+def not_found() -> DropinError:
+    return _described(404, "RecordNotFound", "Not found")
+
+
+def method_not_allowed(allowed: Iterable[str]) -> DropinError:
     methods = ", ".join(allowed)
     description = (
-        f"Only {methods} is answered here. Jobs UI takes bulk jobs and passes reads on to Zendesk; send any other "
-        "request to Zendesk itself."
+        f"This address supports {methods}. Jobs UI runs bulk jobs and forwards reads. "
+        "Send any other request to Zendesk itself."
     )
-    return _refused(
-        405, {"error": "MethodNotAllowed", "description": description}, Allow=methods
-    )
+    return _described(405, "MethodNotAllowed", description, Allow=methods)
 
 
-def not_authenticated() -> Refused:
-    return _refused(
+def not_authenticated() -> DropinError:
+    return _json_error(
         401,
         {"error": "Couldn't authenticate you"},
         WWW_Authenticate='Basic realm="Jobs UI"',
     )
 
 
-def bad_bearer() -> Refused:
-    description = "The access token provided is expired, revoked, malformed or invalid for other reasons."
-    body = {"error": "invalid_token", "error_description": description}
-    return _refused(
-        401, body, WWW_Authenticate='Bearer realm="Jobs UI", error="invalid_token"'
+def invalid_bearer() -> DropinError:
+    body = {
+        "error": "invalid_token",
+        "error_description": (
+            "The access token provided is expired, revoked, malformed "
+            "or invalid for other reasons."
+        ),
+    }
+    challenge = 'Bearer realm="Jobs UI", error="invalid_token"'
+    return _json_error(401, body, WWW_Authenticate=challenge)
+
+
+def too_many_invalid_tokens(seconds: int) -> DropinError:
+    description = (
+        f"Too many invalid API tokens from this address. Wait {seconds} seconds. "
+        "Correct the token."
+    )
+    return _described(
+        429, "TooManyInvalidTokens", description, Retry_After=str(seconds)
     )
 
 
-def too_many_wrong_tokens(seconds: int) -> Refused:
-    description = f"Too many wrong API tokens came from this address. Wait {seconds} seconds, and correct the token."
-    return _refused(
-        429,
-        {"error": "TooManyWrongTokens", "description": description},
-        Retry_After=str(seconds),
-    )
+def forbidden(description: str) -> DropinError:
+    return _described(403, "Forbidden", description)
 
 
-def forbidden(description: str) -> Refused:
-    return _refused(403, {"error": "Forbidden", "description": description})
-
-
-def invalid_parameter(attribute: str, rule: str, where: str) -> Refused:
-    """The form of Zendesk's parameter layer; `where` is like
+def invalid_parameter(attribute: str, rule: str, action: str) -> DropinError:
+    """The form of Zendesk's parameter layer. `action` is like
     "api/v2/custom_objects/jobs/create"."""
     message = (
         f"You passed an invalid value for the {attribute} attribute. "
-        f"Invalid parameter: {attribute} {rule} from {where}"
+        f"Invalid parameter: {attribute} {rule} from {action}"
     )
-    return _refused(400, {"error": {"title": "Invalid attribute", "message": message}})
+    body = {"error": {"title": "Invalid attribute", "message": message}}
+    return _json_error(400, body)
 
 
-def bad_request(error: str, description: str) -> Refused:
-    return _refused(400, {"error": error, "description": description})
+def bad_request(error: str, description: str) -> DropinError:
+    return _described(400, error, description)
 
 
-def no_length() -> Refused:
-    return _refused(
-        411,
-        {
-            "error": "LengthRequired",
-            "description": "Send the body with a Content-Length header.",
-        },
+def length_required() -> DropinError:
+    return _described(
+        411, "LengthRequired", "Send the body with a Content-Length header."
     )
 
 
-def too_large(description: str) -> Refused:
-    return _refused(413, {"error": "TooLarge", "description": description})
+def too_large(description: str) -> DropinError:
+    return _described(413, "TooLarge", description)
 
 
-def slow_down(seconds: int) -> Refused:
-    headers = {"Retry-After": str(seconds)}
-    return Refused(
+def rate_limited(seconds: int) -> DropinError:
+    """Plain text, as Zendesk sends it."""
+    return DropinError(
         HttpResponse(
-            SLOW_DOWN,
+            RATE_LIMITED,
             status=429,
             content_type="text/plain; charset=utf-8",
-            headers=headers,
+            headers={"Retry-After": str(seconds)},
         )
     )
 
 
-def no_answer(error: ZendeskError | ConnectionsError) -> Refused:
-    """Zendesk could not be asked: just now, or until somebody mends the connection."""
+def zendesk_failed(error: ZendeskError | ConnectionsError) -> DropinError:
+    """503 if Zendesk is unavailable for now, 502 if the connection needs a person."""
     if isinstance(error, Limited | NotSent | Unsure):
-        return _refused(
+        return _described(
             503,
-            {"error": "ServiceUnavailable", "description": explain(error)},
-            Retry_After=AGAIN_SECONDS,
+            "ServiceUnavailable",
+            explain(error),
+            Retry_After=RETRY_AFTER_SECONDS,
         )
     description = explain(error) if isinstance(error, ZendeskError) else str(error)
-    return _refused(502, {"error": "BadGateway", "description": description})
+    return _described(502, "BadGateway", description)
 
 
-def no_json(status: int) -> Refused:
-    """Zendesk answered with something else, such as a web page of a proxy."""
-    description = f"Zendesk answered with {status} and something that is not JSON. Try again in a minute."
-    return _refused(502, {"error": "BadGateway", "description": description})
+def not_json(status: int) -> DropinError:
+    """The response is something else, for example the web page of a proxy."""
+    description = (
+        f"Zendesk answered with {status} and a body that is not JSON. "
+        "Try again in a minute."
+    )
+    return _described(502, "BadGateway", description)
 
 
-def crashed() -> Refused:
-    description = "Something broke on our side; the server's log has it. Try again."
-    return _refused(500, {"error": "InternalServerError", "description": description})
+def internal_error() -> DropinError:
+    description = "Something went wrong. Try again. The server log has the details."
+    return _described(500, "InternalServerError", description)

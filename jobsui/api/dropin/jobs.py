@@ -1,4 +1,4 @@
-"""Zendesk's job endpoint: takes up to 100,000 items, and answers with a job status."""
+"""Zendesk's job endpoint: accepts up to 100,000 items and answers with a job status."""
 
 from collections.abc import Iterator
 
@@ -20,18 +20,19 @@ from jobsui.jobs.models import Job, RunSettings
 from jobsui.jobs.preparation import item_uploads
 from jobsui.jobs.preparation.item_uploads import Received
 
-MOST_ITEMS = 100_000
+MAX_ITEMS = 100_000
 CREATE = "api/v2/custom_objects/jobs/create"
-PIECE = 64 * 1024
-# Items go out as they came: one that cannot be sent fails alone, and nothing is added
-# to the others.
+CHUNK_BYTES = 64 * 1024
+UNPROCESSABLE = "Unprocessable JSON"
+# Items are sent as they came: an invalid item fails alone, and nothing is added to the
+# others.
 OPTIONS = Options(invalid="skip", generate_external_ids=False)
-# A program that asks until the job is completed knows no job that waits for a person.
-RULES = RunSettings(stop_percent=None, stop_refusals=None)
+# The job never pauses by itself: a program that polls for completion would wait forever.
+RUN_SETTINGS = RunSettings(stop_percent=None, stop_refusals=None)
 
 
 def create(request: HttpRequest, caller: Caller, key: str) -> HttpResponseBase:
-    authentication.require(caller, Scope.RUN)
+    authentication.require_scope(caller, Scope.RUN)
     _require_object(caller, key)
     received = _receive(request, caller)
     try:
@@ -39,7 +40,7 @@ def create(request: HttpRequest, caller: Caller, key: str) -> HttpResponseBase:
     except BaseException:
         received.delete()
         raise
-    return statuses.one(request, job, status=201)
+    return statuses.status_response(request, job, http_status=201)
 
 
 def _require_object(caller: Caller, key: str) -> None:
@@ -48,64 +49,62 @@ def _require_object(caller: Caller, key: str) -> None:
     except (ObjectRefused, NotFound):
         raise errors.not_found() from None
     except (ZendeskError, ConnectionsError) as error:
-        raise errors.no_answer(error) from error
+        raise errors.zendesk_failed(error) from error
 
 
 def _receive(request: HttpRequest, caller: Caller) -> Received:
-    if (
-        "Transfer-Encoding" in request.headers
-    ):  # Django would take the body for an empty one.
-        raise errors.no_length()
+    # Django would read a chunked body as an empty one.
+    if "Transfer-Encoding" in request.headers:
+        raise errors.length_required()
+    name = f"Request of {caller.token.name}"
     try:
-        return item_uploads.receive(
-            _pieces(request), f"Request of {caller.token.name}", most=MOST_ITEMS
-        )
+        return item_uploads.receive(_chunks(request), name, most=MAX_ITEMS)
     except FileRefused as refusal:
-        raise errors.bad_request(
-            "Unprocessable JSON", f"The body is not JSON as it should be. {refusal}"
-        ) from None
+        description = f"The body cannot be read as JSON. {refusal}"
+        raise errors.bad_request(UNPROCESSABLE, description) from None
     except UploadRefused as refusal:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_UPLOAD_BYTES:
+        size = int(request.META.get("CONTENT_LENGTH") or 0)
+        if size > settings.MAX_UPLOAD_BYTES:
             raise errors.too_large(str(refusal)) from None
-        raise errors.bad_request("Unprocessable JSON", "The body is empty.") from None
+        raise errors.bad_request(UNPROCESSABLE, "The body is empty.") from None
 
 
-def _pieces(request: HttpRequest) -> Iterator[bytes]:
-    return iter(lambda: request.read(PIECE), b"")
+def _chunks(request: HttpRequest) -> Iterator[bytes]:
+    while chunk := request.read(CHUNK_BYTES):
+        yield chunk
 
 
 def _queue(received: Received, caller: Caller, key: str) -> Job:
     action = _checked_action(received)
-    by = caller.token.user
+    user = caller.token.user
     with transaction.atomic():
+        file = received.register(by=user)
         job = actions.draft(
-            caller.connection,
-            key,
-            action,
-            received.register(by=by),
-            by=by,
-            options=OPTIONS,
+            caller.connection, key, action, file, by=user, options=OPTIONS
         )
-        automation.aim(job, JobState.QUEUED, run_settings=RULES)
+        automation.aim(job, JobState.QUEUED, run_settings=RUN_SETTINGS)
     return job
 
 
 def _checked_action(received: Received) -> Action:
-    """Raises Refused when action or items are not what Zendesk takes."""
-    if received.action is None and received.items is None:
-        raise errors.invalid_parameter(
-            "job", "must be an object with action and items", CREATE
-        )
-    if received.action not in Action.values:
-        raise errors.invalid_parameter(
-            "job.action", f"must be one of {', '.join(Action.values)}", CREATE
-        )
-    if received.items != "array":
-        raise errors.invalid_parameter("job.items", "must be an array", CREATE)
-    if not received.count:
-        raise errors.invalid_parameter("job.items", "must not be empty", CREATE)
-    if received.count > MOST_ITEMS:
-        raise errors.invalid_parameter(
-            "job.items", f"must have at most {MOST_ITEMS} items", CREATE
-        )
+    """Raises DropinError if Zendesk would not accept the action or the items."""
+    problem = _problem(received)
+    if problem:
+        attribute, rule = problem
+        raise errors.invalid_parameter(attribute, rule, CREATE)
     return Action(received.action)
+
+
+def _problem(received: Received) -> tuple[str, str] | None:
+    """(attribute, the rule it breaks)."""
+    if received.action is None and received.items is None:
+        return "job", "must be an object with action and items"
+    if received.action not in Action.values:
+        return "job.action", f"must be one of {', '.join(Action.values)}"
+    if received.items != "array":
+        return "job.items", "must be an array"
+    if not received.count:
+        return "job.items", "must not be empty"
+    if received.count > MAX_ITEMS:
+        return "job.items", f"must have at most {MAX_ITEMS} items"
+    return None

@@ -1,5 +1,4 @@
-"""Reads of records and objects, passed on to the Zendesk account of the caller's
-connection."""
+"""Forwards reads of records and objects to the Zendesk account of the connection."""
 
 import re
 
@@ -23,26 +22,23 @@ LINKS = (
     "before_url",
 )
 """Members that hold addresses of the API."""
-KEPT_HEADERS = re.compile(
+FORWARDED_HEADERS = re.compile(
     r"retry-after|x-rate-limit.*|ratelimit-.*|zendesk-ratelimit-.*", re.IGNORECASE
 )
-KINDS = ("application/json", "text/plain")
-"""Zendesk's refusal of too many requests is plain text."""
+CONTENT_TYPES = ("application/json", "text/plain")
+"""Plain text is Zendesk's response to too many requests."""
 
 
 def read(request: HttpRequest, caller: Caller) -> HttpResponse:
-    return _passed_on(request, caller, None)
+    return _forward(request, caller, None)
 
 
 def search(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """A search by filter: its condition is a body, so it is a POST, but it reads all
-    the same."""
-    return _passed_on(request, caller, request.body)
+    """A POST that only reads: its body is the condition of the search."""
+    return _forward(request, caller, request.body)
 
 
-def _passed_on(
-    request: HttpRequest, caller: Caller, body: bytes | None
-) -> HttpResponse:
+def _forward(request: HttpRequest, caller: Caller, body: bytes | None) -> HttpResponse:
     path = _path(request)
     connection = caller.connection
     try:
@@ -54,16 +50,16 @@ def _passed_on(
             beside_driver=driver_pool.is_driven(connection.host),
         )
     except proxy_reads.Busy as busy:
-        raise errors.slow_down(busy.retry_after) from None
+        raise errors.rate_limited(busy.retry_after) from None
     except (ZendeskError, ConnectionsError) as error:
-        raise errors.no_answer(error) from None
-    return _answered(
-        answer, hosts.address(connection.host), request.build_absolute_uri("/")[:-1]
-    )
+        raise errors.zendesk_failed(error) from None
+    zendesk_address = hosts.address(connection.host)
+    own_address = request.build_absolute_uri("/").removesuffix("/")
+    return _response(answer, zendesk_address, own_address)
 
 
 def _path(request: HttpRequest) -> str:
-    """As it goes to Zendesk. Raises Refused for what could be read in two ways."""
+    """The path and query to send. Raises DropinError for an ambiguous path."""
     query = request.META.get("QUERY_STRING", "")
     path = f"{request.path_info}?{query}" if query else request.path_info
     try:
@@ -73,26 +69,29 @@ def _path(request: HttpRequest) -> str:
     return path
 
 
-def _answered(answer: proxy_reads.Answer, theirs: str, ours: str) -> HttpResponse:
-    kind = answer.headers.get("Content-Type") or ""
-    if answer.body and not kind.startswith(KINDS):
-        raise errors.no_json(answer.status)
+def _response(
+    answer: proxy_reads.Answer, zendesk_address: str, own_address: str
+) -> HttpResponse:
+    content_type = answer.headers.get("Content-Type") or ""
+    if answer.body and not content_type.startswith(CONTENT_TYPES):
+        raise errors.not_json(answer.status)
     headers = {
         name: value
         for name, value in answer.headers.items()
-        if KEPT_HEADERS.fullmatch(name)
+        if FORWARDED_HEADERS.fullmatch(name)
     }
-    body = _with_our_address(answer.body, theirs, ours)
     return HttpResponse(
-        body, status=answer.status, content_type=kind or KINDS[0], headers=headers
+        _with_own_links(answer.body, zendesk_address, own_address),
+        status=answer.status,
+        content_type=content_type or CONTENT_TYPES[0],
+        headers=headers,
     )
 
 
-def _with_our_address(body: bytes, theirs: str, ours: str) -> bytes:
-    """A client follows links, with our token, so they must lead back to us. Values of
-    fields stay as they are."""
-    link = rb'("(?:%s)"\s*:\s*")%s(?=/api/v2/)' % (
-        "|".join(LINKS).encode(),
-        re.escape(theirs).encode(),
-    )
-    return re.sub(link, lambda found: found[1] + ours.encode(), body)
+def _with_own_links(body: bytes, zendesk_address: str, own_address: str) -> bytes:
+    """Clients follow links with a token of Jobs UI, so links must lead back here. Values
+    of fields stay unchanged."""
+    members = "|".join(LINKS).encode()
+    address = re.escape(zendesk_address).encode()
+    link = rb'("(?:%s)"\s*:\s*")%s(?=/api/v2/)' % (members, address)
+    return re.sub(link, lambda match: match[1] + own_address.encode(), body)

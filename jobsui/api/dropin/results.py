@@ -1,5 +1,4 @@
-"""What became of each item, in the form that programs have met with Zendesk
-(docs/zendesk.md)."""
+"""The result of each item, in the form that Zendesk uses (docs/zendesk.md)."""
 
 import json
 from collections.abc import Iterator
@@ -17,56 +16,57 @@ SUCCESS = {
     Outcome.UNCHANGED: "Updated",
 }
 FAILED = "Failed"
+NOT_SENT = "Not sent"
+NOT_CONFIRMED = "Could not confirm whether this item was saved"
+ENDED_BEFORE = "The job ended before this item was sent."
 
 
 def results(job: Job) -> Iterator[dict[str, Any]]:
-    """One for each item, in the order of the items, in constant memory. `index` counts
-    from 0."""
+    """One result per item, in their order, in constant memory. `index` starts at 0."""
     action = Action(job.action)
     return (_result(action, row) for row in outcome_rows(job))
 
 
 def _result(action: Action, row: OutcomeRow) -> dict[str, Any]:
-    told: dict[str, Any] = {"index": row.row - 1} | _names(action, row)
-    if status := SUCCESS.get(Outcome(row.outcome)):
-        return told | {"status": status}
-    return told | {"status": FAILED, "errors": [_error(row)]}
+    result = {"index": row.row - 1} | _identity(action, row)
+    status = SUCCESS.get(Outcome(row.outcome))
+    if status:
+        return result | {"status": status}
+    return result | {"status": FAILED, "errors": [_error(row)]}
 
 
-def _names(action: Action, row: OutcomeRow) -> dict[str, Any]:
-    """The record's id and external id, those that are known."""
-    item = json.loads(
-        row.cells[0] or "null"
-    )  # Nothing where the items lie on another host.
+def _identity(action: Action, row: OutcomeRow) -> dict[str, Any]:
+    """The `id` and `external_id` of the record, as far as they are known."""
+    # Empty if the items are stored on another machine.
+    item = json.loads(row.cells[0] or "null")
     if action.deletes:
         item = {action.key: item}
-    given = item if isinstance(item, dict) else {}
-    names = {
-        "id": row.record_id or given.get("id"),
-        "external_id": given.get("external_id"),
+    if not isinstance(item, dict):
+        item = {}
+    identity = {
+        "id": row.record_id or item.get("id"),
+        "external_id": item.get("external_id"),
     }
     return {
         name: value
-        for name, value in names.items()
+        for name, value in identity.items()
         if value and isinstance(value, str | int)
     }
 
 
 def _error(row: OutcomeRow) -> dict[str, str]:
-    title, _, detail = row.error.partition(": ")
+    code, title, detail = _error_parts(row)
+    error = {"code": code, "title": title, "detail": detail}
+    return {name: text for name, text in error.items() if text}
+
+
+def _error_parts(row: OutcomeRow) -> tuple[str, str, str]:
     match row.outcome:
         case Outcome.FAILED:
-            error = {"code": row.error_code, "title": title, "detail": detail}
+            title, _, detail = row.error.partition(": ")
+            return row.error_code, title, detail
         case Outcome.INVALID:
-            error = {"code": row.error_code, "title": "Not sent", "detail": row.error}
+            return row.error_code, NOT_SENT, row.error
         case Outcome.UNCERTAIN:
-            code = row.error_code or "Uncertain"
-            error = {
-                "code": code,
-                "title": "Nobody can say whether this was done",
-                "detail": row.error,
-            }
-        case _:
-            said = "The job ended before this item was sent."
-            error = {"code": "Cancelled", "title": "Not sent", "detail": said}
-    return {name: text for name, text in error.items() if text}
+            return row.error_code or "Uncertain", NOT_CONFIRMED, row.error
+    return "Cancelled", NOT_SENT, ENDED_BEFORE

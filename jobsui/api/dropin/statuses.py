@@ -1,5 +1,5 @@
-"""Job statuses: our jobs as Zendesk would tell of them, for good, and streamed: one may
-have 100,000 results."""
+"""Job statuses: jobs in Zendesk's form. They never expire. They are streamed, because
+one may have 100,000 results."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ from jobsui.jobs.reports.row_results import in_pieces
 
 INDEX = "api/v2/job_statuses/index"
 SHOW_MANY = "api/v2/job_statuses/show_many"
-MOST_IDS = 100
+MAX_IDS = 100
 PREFIX = "V3-"
 QUEUED = "queued"
 WORKING = "working"
@@ -46,95 +46,94 @@ JOB_TYPES = {
     Action.DELETE: "Bulk Delete Custom Object Record",
     Action.DELETE_BY_EXTERNAL_ID: "Bulk Delete Custom Object Record",
 }
-TOLD = (*OVER, JobState.NEEDS_DECISION)
-"""States with results."""
+WITH_RESULTS = (*OVER, JobState.NEEDS_DECISION)
+NEEDS_LAUNCH = "The job waits in Jobs UI for a person to launch it."
 
 
 def index(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     page = pages.page(request, lookup.requested_jobs(caller.token), INDEX)
-    return _many(request, page.jobs, page.ends)
+    return _list_response(request, page.jobs, page.navigation)
 
 
 def show(request: HttpRequest, caller: Caller, status_id: str) -> HttpResponseBase:
-    job = _jobs(caller, [status_id]).get(status_id)
+    job = _jobs_by_id(caller, [status_id]).get(status_id)
     if job is None:
         raise Http404
-    return one(request, job)
+    return status_response(request, job)
 
 
 def show_many(request: HttpRequest, caller: Caller) -> HttpResponseBase:
-    """Ids that are not known are left out."""
-    ids = list(dict.fromkeys(filter(None, request.GET.get("ids", "").split(","))))
-    if not 1 <= len(ids) <= MOST_IDS:
-        raise errors.invalid_parameter(
-            "ids", f"must have 1 to {MOST_IDS} ids", SHOW_MANY
-        )
-    found = _jobs(caller, ids)
-    return _many(request, [found[each] for each in ids if each in found], {})
+    """Unknown IDs are left out."""
+    given = request.GET.get("ids", "").split(",")
+    ids = list(dict.fromkeys(filter(None, given)))
+    if not 1 <= len(ids) <= MAX_IDS:
+        rule = f"must have 1 to {MAX_IDS} ids"
+        raise errors.invalid_parameter("ids", rule, SHOW_MANY)
+    jobs = _jobs_by_id(caller, ids)
+    found = [jobs[status_id] for status_id in ids if status_id in jobs]
+    return _list_response(request, found, {})
 
 
-def one(request: HttpRequest, job: Job, *, status: int = 200) -> HttpResponseBase:
-    return _streamed(
-        itertools.chain(['{"job_status":'], _told(request, job), ["}"]), status
-    )
-
-
-def _many(
-    request: HttpRequest, jobs: Iterable[Job], ends: dict[str, Any]
+def status_response(
+    request: HttpRequest, job: Job, *, http_status: int = 200
 ) -> HttpResponseBase:
-    told = _listed(_told(request, job) for job in jobs)
-    rest = _json(ends)[1:-1]
-    return _streamed(
-        itertools.chain(['{"job_statuses":'], told, [f",{rest}}}" if rest else "}"]),
-        200,
-    )
+    pieces = itertools.chain(['{"job_status":'], _status_json(request, job), ["}"])
+    return _streamed(pieces, http_status)
 
 
-def _jobs(caller: Caller, ids: Iterable[str]) -> dict[str, Job]:
-    """{id: job} of those ids that are known."""
-    codes = {code: each for each in ids if (code := _code(each))}
-    return {
-        codes[job.code]: job
-        for job in lookup.requested_jobs(caller.token).filter(code__in=codes)
-    }
+def _list_response(
+    request: HttpRequest, jobs: Iterable[Job], navigation: dict[str, Any]
+) -> HttpResponseBase:
+    statuses = _array(_status_json(request, job) for job in jobs)
+    members = _json(navigation)[1:-1]
+    end = f",{members}}}" if members else "}"
+    return _streamed(itertools.chain(['{"job_statuses":'], statuses, [end]), 200)
 
 
-def _code(status_id: str) -> UUID | None:
-    text = status_id.removeprefix(PREFIX)
+def _jobs_by_id(caller: Caller, ids: Iterable[str]) -> dict[str, Job]:
+    """{status ID: job} for the known IDs."""
+    codes = [code for status_id in ids if (code := _parse_id(status_id))]
+    jobs = lookup.requested_jobs(caller.token).filter(code__in=codes)
+    return {_status_id(job.code): job for job in jobs}
+
+
+def _parse_id(status_id: str) -> UUID | None:
     try:
-        code = UUID(text)
+        code = UUID(status_id.removeprefix(PREFIX))
     except ValueError:
         return None
-    return code if status_id == _id(code) else None
+    return code if status_id == _status_id(code) else None
 
 
-def _id(code: UUID) -> str:
+def _status_id(code: UUID) -> str:
     return PREFIX + code.hex
 
 
-def _told(request: HttpRequest, job: Job) -> Iterator[str]:
-    """The job status as JSON, piece by piece."""
+def _status_json(request: HttpRequest, job: Job) -> Iterator[str]:
+    """The job status as JSON, in pieces."""
     status = _status(job)
+    status_id = _status_id(job.code)
+    has_progress = status != QUEUED and not job.is_draft
     head = {
-        "id": _id(job.code),
+        "id": status_id,
         "job_type": JOB_TYPES[Action(job.action)],
-        "url": request.build_absolute_uri(f"/api/v2/job_statuses/{_id(job.code)}.json"),
+        "url": request.build_absolute_uri(f"/api/v2/job_statuses/{status_id}.json"),
         "total": job.file.rows if job.is_draft else job.rows,
-        "progress": None if status == QUEUED or job.is_draft else job.settled,
+        "progress": job.settled if has_progress else None,
         "status": status,
         "message": _message(job),
     }
     yield f'{_json(head)[:-1]},"results":'
-    if job.state in TOLD:
-        yield from _listed([_json(result)] for result in results(job))
+    if job.state in WITH_RESULTS:
+        yield from _array([_json(result)] for result in results(job))
     else:
         yield "null"
     yield "}"
 
 
 def _status(job: Job) -> str:
-    """A draft that does not go on by itself waits for a person; a program that polls
-    would wait for ever."""
+    """A draft that needs a person is "failed": a program that polls would otherwise wait
+    forever."""
     if job.is_draft:
         return QUEUED if job.goes_on else FAILED
     return STATUS[JobState(job.state)]
@@ -142,22 +141,24 @@ def _status(job: Job) -> str:
 
 def _message(job: Job) -> str | None:
     if job.state in {JobState.COMPLETED, JobState.NEEDS_DECISION}:
-        return f"Completed at {_moment(job.finished_at)}"
+        return f"Completed at {_format(job.finished_at)}"
     if job.state == JobState.CANCELLED:
-        return f"Failed at {_moment(job.finished_at)}: cancelled in Jobs UI."
+        return f"Failed at {_format(job.finished_at)}: cancelled in Jobs UI."
     if job.state == JobState.FAILED:
-        return f"Failed at {_moment(job.finished_at)}: {job.reason}"
+        return f"Failed at {_format(job.finished_at)}: {job.reason}"
     if job.is_draft and not job.goes_on:
-        return job.reason or "It waits in Jobs UI for a person to launch it."
+        return job.reason or NEEDS_LAUNCH
     return job.reason or None
 
 
-def _moment(at: datetime | None) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000" if at else "an unknown time"
+def _format(at: datetime | None) -> str:
+    if at is None:
+        return "an unknown time"
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000"
 
 
-def _listed(entries: Iterable[Iterable[str]]) -> Iterator[str]:
-    """A JSON array of entries that come in pieces."""
+def _array(entries: Iterable[Iterable[str]]) -> Iterator[str]:
+    """A JSON array whose entries come in pieces."""
     yield "["
     for number, pieces in enumerate(entries):
         if number:
@@ -170,7 +171,9 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _streamed(pieces: Iterable[str], status: int) -> StreamingHttpResponse:
+def _streamed(pieces: Iterable[str], http_status: int) -> StreamingHttpResponse:
     return StreamingHttpResponse(
-        in_pieces(pieces), status=status, content_type="application/json; charset=utf-8"
+        in_pieces(pieces),
+        status=http_status,
+        content_type="application/json; charset=utf-8",
     )

@@ -1,1 +1,1 @@
-"""The REST API: what programs see, on the same functions as the pages."""
+"""The REST API, /api/v1/."""

@@ -1,6 +1,7 @@
-"""Its assembly: reading bodies, describing itself, and its parts."""
+"""The assembled API: its routers, its JSON parser and its OpenAPI document."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest
@@ -23,71 +24,71 @@ from jobsui.api.v1 import (
 )
 
 DESCRIPTION = """\
-Everything the pages of Jobs UI do, for programs. Sign in with an API token (`Authorization: Bearer TOKEN`), made at
-`/tokens/` or by `manage.py createtoken`; its scope says what it may: `read`, `run`, or `admin`.
+The REST API of Jobs UI does everything its pages do. Authenticate with an API token: `Authorization: Bearer TOKEN`.
+Create a token at `/tokens/` or with `manage.py createtoken`. Its scope is `read`, `run` or `admin`.
 
-Refusals are problem details (RFC 9457): `detail` tells what is wrong and what to do. Lists come in pages: follow `next`
-until it is null. A `POST` that makes something may be repeated with the same `Idempotency-Key` for 24 hours without
-making it twice.
+Errors are problem details (RFC 9457): `detail` says what went wrong and what to do. Lists are paged: follow `next`
+until it is null. Repeat a `POST` that creates something with the same `Idempotency-Key` within 24 hours, and it is
+created only once.
 """
-
-
-DEEPEST = 100
-"""Levels of a body. What comes in goes on to databases, Zendesk and answers, none of
-which takes any number."""
+MAX_DEPTH = 100
+"""Levels of nesting in a body. The database and Zendesk cannot store unlimited ones."""
+TOO_DEEP = f"The body is nested more than {MAX_DEPTH} levels deep."
 
 
 class StrictParser(Parser):
-    """JSON as it is defined: no NaN, no Infinity, not nested without end."""
+    """Refuses NaN, Infinity and deep nesting, which Python's JSON parser accepts."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         try:
-            body = json.loads(request.body, parse_constant=_no_constant)
-            if _is_deeper(body, DEEPEST):
-                raise RecursionError
+            body = json.loads(request.body, parse_constant=_refuse_constant)
         except RecursionError:
-            raise Problem(
-                400, "not_json", f"The body is nested more than {DEEPEST} levels deep."
-            ) from None
+            raise Problem(400, "not_json", TOO_DEEP) from None
         except ValueError as error:
-            raise Problem(
-                400, "not_json", f"The body is not JSON: {error}. Send it as UTF-8."
-            ) from None
+            detail = f"The body is not JSON: {error}. Send JSON, encoded as UTF-8."
+            raise Problem(400, "not_json", detail) from None
+        if _is_deeper(body, MAX_DEPTH):
+            raise Problem(400, "not_json", TOO_DEEP)
         return body
 
 
 class Api(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """With refusals under their own content type, which the library has no place
-        for."""
+        """Gives errors their own content type, which the library does not support."""
         schema = super().get_openapi_schema(**options)
         for operations in schema["paths"].values():
             for operation in operations.values():
-                for status, answer in operation["responses"].items():
-                    if int(status) >= 400 and "application/json" in answer.get(
-                        "content", {}
-                    ):
-                        answer["content"][problems.CONTENT_TYPE] = answer[
-                            "content"
-                        ].pop("application/json")
+                for status, response in operation["responses"].items():
+                    if int(status) >= 400:
+                        _set_problem_type(response)
         return schema
 
 
+def _set_problem_type(response: dict[str, Any]) -> None:
+    content = response.get("content", {})
+    if "application/json" in content:
+        content[problems.CONTENT_TYPE] = content.pop("application/json")
+
+
 def _is_deeper(body: Any, levels: int) -> bool:
-    level = [body] if isinstance(body, dict | list) else []
+    """Without recursion, which a deep body would exhaust."""
+    containers = [body] if isinstance(body, dict | list) else []
     for _ in range(levels):
-        members = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [
-            inner
-            for each in members
-            for inner in each
-            if isinstance(inner, dict | list)
+        containers = [
+            member
+            for container in containers
+            for member in _members(container)
+            if isinstance(member, dict | list)
         ]
-    return bool(level)
+    return bool(containers)
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+def _members(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 api = Api(
@@ -107,6 +108,6 @@ api.add_router("/files", files.router, tags=["Files"])
 api.add_router("/jobs", jobs.router, tags=["Jobs"])
 api.add_router("/jobs", job_actions.router, tags=["Jobs"])
 api.add_router("/jobs", rows.router, tags=["Results"])
-api.add_router("/jobs", batches.of_job, tags=["Batches"])
+api.add_router("/jobs", batches.job_router, tags=["Batches"])
 api.add_router("/batches", batches.router, tags=["Batches"])
 api.add_router("/requests", requests.router, tags=["Test requests"])

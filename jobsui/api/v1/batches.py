@@ -1,4 +1,4 @@
-"""The requests a job is sent in."""
+"""Batches: the requests that send a job's rows to Zendesk."""
 
 import json
 from datetime import datetime
@@ -10,19 +10,19 @@ from ninja import Path, Router, Schema
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
-from jobsui.api.v1.types import Code, Id, Limit, Listed, Text, answers, listed
+from jobsui.api.v1.types import Code, Id, Limit, ListOut, Text, list_response, responses
 from jobsui.jobs.enums import BatchState
 from jobsui.jobs.models import Attempt, Batch
 from jobsui.jobs.reports import job_progress
 
-of_job = Router()
+job_router = Router()
 router = Router()
 
 
 class BatchOut(Schema):
     id: int
     number: int
-    """Its place in the job, from 1."""
+    """Position in the job, starting at 1."""
     state: BatchState
     rows: int
     first_row: int
@@ -31,19 +31,20 @@ class BatchOut(Schema):
     failed: int
     uncertain: int
     cancelled: int
-    attempts: int
+    attempt_count: int
+    """How often the batch was sent."""
     job_status: str | None
-    """Zendesk's id of the job it became there."""
+    """ID of the job status that Zendesk created for the batch; null before that."""
     sent_at: datetime | None
     accepted_at: datetime | None
     done_at: datetime | None
 
 
-class SentOut(Schema):
+class BatchRequestOut(Schema):
     method: str
     url: str
     headers: dict[str, str]
-    """The secret masked."""
+    """Secrets are masked."""
     body: Any
 
 
@@ -52,29 +53,30 @@ class AttemptOut(Schema):
     at: datetime
     rows: int
     result: str | None
-    """accepted, not_sent, limited, refused, unsure, or lost; null while on its way."""
+    """`accepted`, `not_sent`, `limited`, `refused`, `unconfirmed` or `lost`; null while
+    the request is in flight."""
     note: str | None
     http_status: int | None
     elapsed_ms: int | None
     response_headers: dict[str, str]
 
 
-class BatchDetail(BatchOut):
+class BatchDetailOut(BatchOut):
     job: UUID
-    request: SentOut
-    answer: Any
-    """Body of the last answer to the request; text where it is no JSON, null without
-    one."""
-    reply: Any
-    """The last job status Zendesk gave; null before there is one."""
-    tries: list[AttemptOut]
+    request: BatchRequestOut
+    response: Any
+    """Body of the latest response to the request: JSON, or a string if it was not JSON.
+    Null without a response."""
+    job_status_body: Any
+    """The latest job status from Zendesk; null before the first."""
+    attempts: list[AttemptOut]
 
 
-@of_job.get(
+@job_router.get(
     "/{uuid:id}/batches",
     operation_id="list_batches",
-    summary="The batches of a job",
-    response=answers(200, Listed[BatchOut], 404),
+    summary="List a job's batches",
+    response=responses(200, ListOut[BatchOut], 404),
 )
 def batch_list(
     request: ApiRequest,
@@ -85,63 +87,58 @@ def batch_list(
 ) -> Any:
     """In the order of the file."""
     batches = lookup.draft_or_job(request.auth, code).batches.all()
-    found = batches.filter(state=state) if state else batches
-    return listed(
-        request,
-        paging.by_number(found, "seq", cursor, limit),
-        lambda batch: BatchOut(**_facts(batch)),
-    )
+    if state:
+        batches = batches.filter(state=state)
+    page = paging.by_number(batches, "seq", cursor, limit)
+    return list_response(request, page, serialize)
 
 
 @router.get(
     "/{id}",
     operation_id="get_batch",
-    summary="A batch",
-    response=answers(200, BatchDetail, 404),
+    summary="Get a batch",
+    response=responses(200, BatchDetailOut, 404),
 )
 def detail(request: ApiRequest, pk: Annotated[Id, Path(alias="id")]) -> Any:
-    """The request as it was sent, all its items in it, and what was answered."""
+    """Includes the request with all its items, and what Zendesk answered."""
     batch = lookup.batch_by_id(request.auth, pk)
-    told = job_progress.exchange(batch)
-    sent = SentOut(
-        method=told.method,
-        url=told.url,
-        headers=told.headers,
-        body=json.loads(told.body),
-    )
-    return BatchDetail(
-        **_facts(batch),
+    exchange = job_progress.exchange(batch)
+    return BatchDetailOut(
+        **serialize(batch).dict(),
         job=batch.job.code,
-        request=sent,
-        answer=_parsed(told.answer),
-        reply=_parsed(told.reply),
-        tries=[_attempt(one) for one in told.attempts],
+        request=BatchRequestOut(
+            method=exchange.method,
+            url=exchange.url,
+            headers=exchange.headers,
+            body=json.loads(exchange.body),
+        ),
+        response=_json_or_text(exchange.answer),
+        job_status_body=_json_or_text(exchange.reply),
+        attempts=[_serialize_attempt(attempt) for attempt in exchange.attempts],
     )
 
 
-def _facts(batch: Batch) -> dict[str, Any]:
-    same = (
-        "state",
-        "first_row",
-        "last_row",
-        "succeeded",
-        "failed",
-        "uncertain",
-        "cancelled",
-        "sent_at",
-        "accepted_at",
-        "done_at",
+def serialize(batch: Batch) -> BatchOut:
+    return BatchOut(
+        id=batch.pk,
+        number=batch.seq,
+        state=BatchState(batch.state),
+        rows=batch.size,
+        first_row=batch.first_row,
+        last_row=batch.last_row,
+        succeeded=batch.succeeded,
+        failed=batch.failed,
+        uncertain=batch.uncertain,
+        cancelled=batch.cancelled,
+        attempt_count=batch.attempts_made,
+        job_status=batch.status_id or None,
+        sent_at=batch.sent_at,
+        accepted_at=batch.accepted_at,
+        done_at=batch.done_at,
     )
-    return {name: getattr(batch, name) for name in same} | {
-        "id": batch.pk,
-        "number": batch.seq,
-        "rows": batch.size,
-        "attempts": batch.attempts_made,
-        "job_status": batch.status_id or None,
-    }
 
 
-def _attempt(attempt: Attempt) -> AttemptOut:
+def _serialize_attempt(attempt: Attempt) -> AttemptOut:
     return AttemptOut(
         number=attempt.number,
         at=attempt.at,
@@ -154,8 +151,10 @@ def _attempt(attempt: Attempt) -> AttemptOut:
     )
 
 
-def _parsed(text: str) -> Any:
+def _json_or_text(text: str) -> Any:
+    if not text:
+        return None
     try:
-        return json.loads(text) if text else None
+        return json.loads(text)
     except ValueError:
         return text

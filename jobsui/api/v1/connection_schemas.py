@@ -1,4 +1,4 @@
-"""A connection as programs give it and are told of it."""
+"""Request and response bodies about connections."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -7,31 +7,38 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
-from jobsui.api.v1.types import PLAIN, Body, Name
+from jobsui.api.v1.types import STORABLE, Body, Name
 from jobsui.connections import credentials, hosts
 from jobsui.connections.models import MOST_REQUESTS, WINDOW, Connection, SignIn
 
-Called = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), PLAIN
+ConnectionName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
+    STORABLE,
 ]
 Secret = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), PLAIN
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=4000),
+    STORABLE,
 ]
-Rate = Annotated[int, Field(ge=1, le=MOST_REQUESTS)]
-Window = Annotated[int, Field(ge=1, le=WINDOW)]
-Share = Annotated[int, Field(ge=1, le=100)]
+RequestsPerMinute = Annotated[int, Field(ge=1, le=MOST_REQUESTS)]
+RunningJobs = Annotated[int, Field(ge=1, le=WINDOW)]
+Percent = Annotated[int, Field(ge=1, le=100)]
 SECRETS = {
     "client_secret": "client_secret",
     "access_token": "access_token",
     "refresh_token": "refresh_token",
     "token": "api_token",
 }
-"""Which secret each member of `auth` is."""
+"""{member of `auth`: name of the secret}."""
+UNKNOWN_METHOD = (
+    "must be an object whose method is oauth_client, oauth_token or api_token"
+)
 
 
 class OAuthClientIn(Body):
-    """An OAuth client with the client credentials grant; its tokens are fetched and
-    renewed by Jobs UI."""
+    """An OAuth client with the client credentials grant. Jobs UI requests and renews its
+    tokens."""
 
     method: Literal["oauth_client"] = "oauth_client"
     client_id: Name
@@ -39,8 +46,8 @@ class OAuthClientIn(Body):
 
 
 class OAuthTokenIn(Body):
-    """A token you already have; with a refresh token and its client it is renewed
-    before it ends."""
+    """An access token you already have. With a refresh token and its client, Jobs UI
+    renews it before it expires."""
 
     method: Literal["oauth_token"]
     access_token: Secret
@@ -50,7 +57,7 @@ class OAuthTokenIn(Body):
 
 
 class ApiTokenIn(Body):
-    """Legacy: Zendesk stops API tokens on 30 April 2027."""
+    """Legacy. Zendesk stops accepting API tokens on 30 April 2027."""
 
     method: Literal["api_token"]
     email: Name
@@ -58,11 +65,9 @@ class ApiTokenIn(Body):
 
 
 def _method(auth: Any) -> Any:
-    return (
-        auth.get("method", "oauth_client")
-        if isinstance(auth, dict)
-        else getattr(auth, "method", None)
-    )
+    if isinstance(auth, dict):
+        return auth.get("method", "oauth_client")
+    return getattr(auth, "method", None)
 
 
 AuthIn = Annotated[
@@ -72,29 +77,30 @@ AuthIn = Annotated[
     Discriminator(
         _method,
         custom_error_type="method",
-        custom_error_message="must be an object whose method is oauth_client, oauth_token or api_token",
+        custom_error_message=UNKNOWN_METHOD,
     ),
 ]
 
 
 class ConnectionChange(Body):
-    """Either `subdomain` ("acme" of acme.zendesk.com) or `base_url`, for hosts
-    JOBSUI_API_HOSTS lists."""
+    """The account is either a `subdomain` (`acme` for acme.zendesk.com) or a `base_url`,
+    whose host must be in JOBSUI_API_HOSTS."""
 
-    name: Called | None = None
+    name: ConnectionName | None = None
     subdomain: Name | None = None
     base_url: Name | None = None
     auth: AuthIn | None = None
     production: bool | None = None
-    """Marked PROD on every page that uses it."""
-    requests_per_minute: Rate | None = None
-    """The account's own limit."""
-    share: Share | None = None
-    """Percent of these requests that Jobs UI uses at most; the rest is left to other
+    """Pages mark the connection as PROD."""
+    requests_per_minute: RequestsPerMinute | None = None
+    """The rate limit of the account."""
+    share: Percent | None = None
+    """Percentage of the rate limit that Jobs UI may use. The rest is reserved for other
     integrations."""
-    max_running_jobs: Window | None = None
+    max_running_jobs: RunningJobs | None = None
+    """Concurrent jobs in Zendesk."""
     early_send: bool | None = None
-    """Send a batch a moment before a job slot is known to be free."""
+    """Send a batch shortly before a job slot is known to be free."""
 
     @model_validator(mode="after")
     def _one_host(self) -> Self:
@@ -103,36 +109,38 @@ class ConnectionChange(Body):
         return self
 
     def values(self) -> dict[str, Any]:
-        """As keeping.py takes them. Raises HostRefused."""
+        """Values for connections.editing. Raises HostRefused."""
         values = self.dict(exclude={"subdomain", "base_url", "auth"}, exclude_none=True)
-        if host := self.subdomain or (self.base_url and hosts.host_of(self.base_url)):
-            values["host"] = host
+        if self.subdomain:
+            values["host"] = self.subdomain
+        elif self.base_url:
+            values["host"] = hosts.host_of(self.base_url)
         if self.auth:
-            given = self.auth.dict(exclude_none=True)
+            auth = self.auth.dict(exclude_none=True)
             values["sign_in"] = SignIn(self.auth.method)
-            values |= {name: given.get(name, "") for name in ("client_id", "email")}
+            values["client_id"] = auth.get("client_id", "")
+            values["email"] = auth.get("email", "")
         return values
 
     def secrets(self) -> dict[str, str]:
-        """By their names, "" for those that are to be forgotten; none when the sign-in
-        stays."""
-        given = self.auth.dict() if self.auth else {}
+        """{name: secret}, "" for secrets to delete. Empty without `auth`."""
+        auth = self.auth.dict() if self.auth else {}
         return {
-            name: given[member] or ""
+            name: auth[member] or ""
             for member, name in SECRETS.items()
-            if member in given
+            if member in auth
         }
 
 
 class ConnectionIn(ConnectionChange):
-    name: Called
+    name: ConnectionName
     auth: AuthIn
 
     @model_validator(mode="after")
     def _some_host(self) -> Self:
         if not self.subdomain and not self.base_url:
             raise ValueError(
-                "send subdomain, or base_url for a host that JOBSUI_API_HOSTS lists"
+                "send subdomain, or base_url for a host in JOBSUI_API_HOSTS"
             )
         return self
 
@@ -140,19 +148,19 @@ class ConnectionIn(ConnectionChange):
 class TestOut(Schema):
     ok: bool
     status: int | None
-    """HTTP status of Zendesk's answer; null when there was none."""
+    """HTTP status of Zendesk's response; null without a response."""
     latency_ms: int | None
     user: str
-    """Whom the credentials act as."""
+    """Whom the connection authenticates as."""
     role: str
     requests_per_minute: int | None
-    """As Zendesk told it; null when it did not."""
+    """The rate limit that Zendesk reports; null if it reports none."""
     error: str
-    """Why it does not work and what to do; empty when all is well."""
+    """Why the connection does not work, and what to do; empty if it works."""
 
 
 class AuthOut(Schema):
-    """How it signs in, without the secrets."""
+    """Authentication, without the secrets."""
 
     method: SignIn
     client_id: str | None
@@ -166,7 +174,7 @@ class ConnectionOut(Schema):
     host: str
     base_url: str
     subdomain: str | None
-    """Null for a host outside zendesk.com."""
+    """Null if the host is not below zendesk.com."""
     production: bool
     auth: AuthOut
     requests_per_minute: int
@@ -174,12 +182,12 @@ class ConnectionOut(Schema):
     max_running_jobs: int
     early_send: bool
     tested_at: datetime | None
-    """Null: not since its host or credentials changed."""
+    """Null if the connection was not tested since its host or credentials changed."""
     test: TestOut | None
     created_at: datetime
 
 
-def shown(connection: Connection) -> ConnectionOut:
+def serialize(connection: Connection) -> ConnectionOut:
     return ConnectionOut(
         id=connection.code,
         name=connection.name,

@@ -1,4 +1,4 @@
-"""Connections: whose Zendesk. No answer holds a secret."""
+"""Connections: the Zendesk accounts. No response contains a secret."""
 
 from typing import Any
 
@@ -14,61 +14,61 @@ from jobsui.api.v1.connection_schemas import (
     ConnectionIn,
     ConnectionOut,
     TestOut,
-    shown,
+    serialize,
 )
-from jobsui.api.v1.types import Code, Listed, answers, whole_list
+from jobsui.api.v1.types import Code, ListOut, responses, unpaged_response
 from jobsui.connections import editing, health
 from jobsui.jobs.control import actions
 
 router = Router()
+BOUND_CANNOT_CREATE = (
+    "This token is bound to one connection. "
+    "Create connections with a token that is not bound."
+)
 
 
 @router.get(
     "",
     operation_id="list_connections",
-    summary="Connections",
-    response=answers(200, Listed[ConnectionOut]),
+    summary="List connections",
+    response=responses(200, ListOut[ConnectionOut]),
 )
 def list_connections(request: ApiRequest) -> dict[str, Any]:
-    """Those this token sees, by name, on one page."""
-    return whole_list([shown(each) for each in lookup.connections(request.auth)])
+    """The connections this token can access, by name, all on one page."""
+    connections = lookup.connections(request.auth)
+    return unpaged_response([serialize(connection) for connection in connections])
 
 
 @router.post(
     "",
     auth=ADMIN,
     operation_id="create_connection",
-    summary="Add a connection",
-    response=answers(201, ConnectionOut, 400, 409, 413),
+    summary="Create a connection",
+    response=responses(201, ConnectionOut, 400, 409, 413),
     openapi_extra=idempotency.PARAMETER,
 )
-def make(request: ApiRequest, body: ConnectionIn) -> HttpResponse:
-    """Secrets are stored encrypted and never come out again. Test the new connection,
+def create(request: ApiRequest, body: ConnectionIn) -> HttpResponse:
+    """Secrets are stored encrypted and are never returned. Test the connection next,
     then sync its objects."""
     if request.auth.connection is not None:
-        raise Problem(
-            403,
-            "token_bound",
-            "This token is bound to one connection. Add others with a token that is not.",
-        )
+        raise Problem(403, "token_bound", BOUND_CANNOT_CREATE)
 
-    def making() -> idempotency.Made:
-        return 201, shown(
-            editing.make(body.values(), body.secrets(), by=request.auth.user)
-        )
+    def create_connection() -> idempotency.Result:
+        connection = editing.make(body.values(), body.secrets(), by=request.auth.user)
+        return 201, serialize(connection)
 
-    return idempotency.once(request, making)
+    return idempotency.run_once(request, create_connection)
 
 
 @router.get(
     "/{uuid:id}",
     operation_id="get_connection",
-    summary="A connection",
-    response=answers(200, ConnectionOut, 404),
+    summary="Get a connection",
+    response=responses(200, ConnectionOut, 404),
 )
 def detail(request: ApiRequest, code: Code) -> ConnectionOut:
-    """With the result of its last test."""
-    return shown(lookup.connection(request.auth, code))
+    """Includes the result of its latest test."""
+    return serialize(lookup.connection(request.auth, code))
 
 
 @router.patch(
@@ -76,30 +76,33 @@ def detail(request: ApiRequest, code: Code) -> ConnectionOut:
     auth=ADMIN,
     operation_id="change_connection",
     summary="Change a connection",
-    response=answers(200, ConnectionOut, 400, 404, 409, 413),
+    response=responses(200, ConnectionOut, 400, 404, 409, 413),
 )
 def change(request: ApiRequest, code: Code, body: ConnectionChange) -> ConnectionOut:
-    """Members left out, or null, stay as they are; `auth` replaces the sign-in as a
-    whole. Another host needs `auth` again: a stored secret is never sent to another
-    place. With jobs under way a connection does not move."""
+    """Members that are left out or null keep their values. `auth` replaces the whole
+    authentication. A change of the host requires `auth`, because a stored secret is
+    never sent to another host. The host cannot be changed while jobs are open."""
     connection = lookup.connection(request.auth, code)
-    is_busy = actions.has_open_jobs(connection)
     editing.change(
-        connection, body.values(), body.secrets(), is_busy=is_busy, by=request.auth.user
+        connection,
+        body.values(),
+        body.secrets(),
+        is_busy=actions.has_open_jobs(connection),
+        by=request.auth.user,
     )
-    return shown(lookup.connection(request.auth, code))
+    return serialize(lookup.connection(request.auth, code))
 
 
 @router.delete(
     "/{uuid:id}",
     auth=ADMIN,
     operation_id="delete_connection",
-    summary="Remove a connection",
-    response=answers(204, None, 404, 409),
+    summary="Delete a connection",
+    response=responses(204, None, 404, 409),
 )
-def remove(request: ApiRequest, code: Code) -> HttpResponse:
-    """With its secrets, its objects and the tokens bound to it. One with jobs stays:
-    their history would be lost."""
+def delete(request: ApiRequest, code: Code) -> HttpResponse:
+    """Also deletes its secrets, its objects and the tokens bound to it. A connection
+    that has jobs cannot be deleted, because their history would be lost."""
     editing.remove(lookup.connection(request.auth, code))
     return HttpResponse(status=204)
 
@@ -109,9 +112,9 @@ def remove(request: ApiRequest, code: Code) -> HttpResponse:
     auth=RUN,
     operation_id="test_connection",
     summary="Test a connection",
-    response=answers(200, TestOut, 404),
+    response=responses(200, TestOut, 404),
 )
 def test(request: ApiRequest, code: Code) -> TestOut:
-    """Harmless reads that tell whether it works, as whom, and if not, in `error`, why
-    and what to do."""
+    """Sends read-only requests. Returns whether the connection works and whom it
+    authenticates as; otherwise `error` says why and what to do."""
     return TestOut.from_orm(health.test(lookup.connection(request.auth, code)))

@@ -1,4 +1,4 @@
-"""Files: uploaded for jobs, kept exactly as they came."""
+"""Files: upload and read."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -12,33 +12,36 @@ from jobsui.access import lookup
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import Problem
-from jobsui.api.v1.types import Code, Text, answers
+from jobsui.api.v1.types import Code, Text, responses
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File as StoredFile
 from jobsui.jobs.preparation import uploads
 
 router = Router()
-CHOICES = ["", *uploads.ENCODINGS]
+ENCODING_CHOICES = ["", *uploads.ENCODINGS]
 ONE_FILE = (
     "Send one file, as the part “file” of multipart/form-data: curl -F file=@rows.csv"
 )
 
 
-def _known(encoding: str) -> str:
-    if encoding.lower() not in CHOICES:
-        raise ValueError(f"is not known; it can be {', '.join(CHOICES[1:])}")
+def _known_encoding(encoding: str) -> str:
+    if encoding.lower() not in ENCODING_CHOICES:
+        known = ", ".join(uploads.ENCODINGS)
+        raise ValueError(f"is not supported; choose one of {known}")
     return encoding.lower()
 
 
 class LayoutIn(Schema):
-    """How to read the file, where it should not be detected."""
+    """How to read the file. Empty values are detected."""
 
     encoding: Annotated[
-        str, Field(json_schema_extra={"enum": CHOICES}), AfterValidator(_known)
+        str,
+        Field(json_schema_extra={"enum": ENCODING_CHOICES}),
+        AfterValidator(_known_encoding),
     ] = ""
     delimiter: Literal["", ",", ";", "\t", "|"] = ""
     sheet: Annotated[Text, Field(max_length=255)] = ""
-    """Of a workbook; the first if not said."""
+    """Sheet of a workbook."""
 
 
 class SampleRow(Schema):
@@ -51,7 +54,7 @@ class FileOut(Schema):
     name: str
     state: FileState
     format: str | None
-    """csv, xlsx, json or jsonl; null until it is read."""
+    """`csv`, `xlsx`, `json` or `jsonl`; null until the file is read."""
     size: int
     """Bytes."""
     sha256: str
@@ -63,7 +66,7 @@ class FileOut(Schema):
     sample: list[SampleRow]
     """The first rows."""
     error: str | None
-    """Why it was rejected, and what to do."""
+    """Why the file was rejected, and what to do."""
 
 
 @router.post(
@@ -71,39 +74,42 @@ class FileOut(Schema):
     auth=RUN,
     operation_id="upload_file",
     summary="Upload a file",
-    response=answers(201, FileOut, 400, 409, 413),
+    response=responses(201, FileOut, 400, 409, 413),
     openapi_extra=idempotency.PARAMETER,
 )
 def upload(
     request: ApiRequest, layout: Form[LayoutIn], file: File[UploadedFile]
 ) -> HttpResponse:
-    """CSV, XLSX, JSON or JSON Lines, as `multipart/form-data`. It is stored as it comes
-    and read in the background, by which it becomes `ready`, or `rejected`. A job can be
-    made of it at once."""
+    """Uploads CSV, XLSX, JSON or JSON Lines as `multipart/form-data`. Jobs UI stores
+    the file unchanged and reads it in the background; it is then `ready` or `rejected`.
+    You can create a job from it at once."""
     if len(request.FILES) != 1 or len(request.FILES.getlist("file")) != 1:
         raise Problem(422, "one_file", ONE_FILE)
     chosen = layout.dict()
     with uploads.storing(file.chunks(), file.name or "") as stored:
 
-        def make() -> idempotency.Made:
-            return 201, shown(uploads.register(stored, by=request.auth.user, **chosen))
+        def register() -> idempotency.Result:
+            registered = uploads.register(stored, by=request.auth.user, **chosen)
+            return 201, serialize(registered)
 
-        facts = [stored.sha256, stored.name, *chosen.values()]
-        return idempotency.once(request, make, fingerprint="\n".join(facts))
+        identity = [stored.sha256, stored.name, *chosen.values()]
+        return idempotency.run_once(
+            request, register, body_identity="\n".join(identity)
+        )
 
 
 @router.get(
     "/{uuid:id}",
     operation_id="get_file",
-    summary="A file",
-    response=answers(200, FileOut, 404),
+    summary="Get a file",
+    response=responses(200, FileOut, 404),
 )
 def detail(request: ApiRequest, code: Code) -> Any:
-    """What was detected about it, and its first rows."""
-    return shown(lookup.file(request.auth, code))
+    """What was detected in the file, and its first rows."""
+    return serialize(lookup.file(request.auth, code))
 
 
-def shown(file: StoredFile) -> FileOut:
+def serialize(file: StoredFile) -> FileOut:
     return FileOut(
         id=file.code,
         name=file.name,

@@ -1,4 +1,4 @@
-"""What programs ask of a job."""
+"""Actions on a job: launch, pause, resume, cancel, retry, resolve."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from jobsui.api.problems import named_in_body
 from jobsui.api.v1 import job_out
 from jobsui.api.v1.job_in import LaunchIn, ResolveIn, RetryIn
 from jobsui.api.v1.job_out import JobOut
-from jobsui.api.v1.types import Code, answers
+from jobsui.api.v1.types import Code, responses
 from jobsui.jobs.control import actions, automation
 from jobsui.jobs.enums import JobState
 
@@ -25,109 +25,107 @@ router = Router(auth=RUN)
     "/{uuid:id}/launch",
     operation_id="launch_job",
     summary="Launch a job",
-    response=answers(200, JobOut, 400, 404, 409, 413, 503),
+    response=responses(200, JobOut, 400, 404, 409, 413, 503),
 )
 def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any:
-    """A job that is ready goes at once; one that is still being read or checked goes as
-    soon as it is ready."""
+    """Launches a job that is ready. A job that is still being read or checked is
+    launched as soon as it is ready."""
     job = lookup.draft_or_job(request.auth, code)
-    wanted = body or LaunchIn()
-    hold_after_first_batch = (
-        job.hold_after_first_batch
-        if wanted.hold_after_first_batch is None
-        else wanted.hold_after_first_batch
-    )
-    rules = wanted.rules.on(job.run_settings)
+    chosen = body or LaunchIn()
+    run_settings = chosen.run_settings.apply(job.run_settings)
+    hold_after_first_batch = chosen.hold_after_first_batch
+    if hold_after_first_batch is None:
+        hold_after_first_batch = job.hold_after_first_batch
     if job.state == JobState.READY:
         actions.launch(
             job,
             by=request.auth.user,
             hold_after_first_batch=hold_after_first_batch,
-            run_settings=rules,
+            run_settings=run_settings,
         )
     else:
         automation.aim(
             job,
             JobState.QUEUED,
             hold_after_first_batch=hold_after_first_batch,
-            run_settings=rules,
+            run_settings=run_settings,
         )
-    return job_out.found(request, code)
+    return job_out.current(request, code)
 
 
 @router.post(
     "/{uuid:id}/pause",
     operation_id="pause_job",
     summary="Pause a job",
-    response=answers(200, JobOut, 404, 409),
+    response=responses(200, JobOut, 404, 409),
 )
 def pause(request: ApiRequest, code: Code) -> Any:
-    """Nothing more is sent; what is in flight is followed to its end."""
-    return _asked(request, code, actions.pause)
+    """Sends no further batches. Batches in flight will finish."""
+    return _act(request, code, actions.pause)
 
 
 @router.post(
     "/{uuid:id}/resume",
     operation_id="resume_job",
     summary="Resume a job",
-    response=answers(200, JobOut, 404, 409),
+    response=responses(200, JobOut, 404, 409),
 )
 def resume(request: ApiRequest, code: Code) -> Any:
-    """Also approves of a first batch that was sent alone."""
-    return _asked(request, code, actions.resume)
+    """Also approves the first batch of a job with `hold_after_first_batch`."""
+    return _act(request, code, actions.resume)
 
 
 @router.post(
     "/{uuid:id}/cancel",
     operation_id="cancel_job",
     summary="Cancel a job",
-    response=answers(200, JobOut, 404, 409),
+    response=responses(200, JobOut, 404, 409),
 )
 def cancel(request: ApiRequest, code: Code) -> Any:
-    """Nothing more is sent. Records already sent stay in Zendesk."""
-    return _asked(request, code, actions.cancel)
+    """Sends no further batches. Records that were sent stay in Zendesk."""
+    return _act(request, code, actions.cancel)
 
 
 @router.post(
     "/{uuid:id}/retry",
     operation_id="retry_job",
-    summary="Retry the rows that failed",
-    response=answers(201, JobOut, 400, 404, 409, 413),
+    summary="Retry failed rows",
+    response=responses(201, JobOut, 400, 404, 409, 413),
     openapi_extra=idempotency.PARAMETER,
 )
 def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpResponse:
-    """A new job of just the rows that failed, all of them or those of one cause,
-    checked again first. Asked again before it is launched, the same one."""
-    wanted = body or RetryIn()
+    """Creates a job with the failed rows, or with those of one cause, and checks them
+    again. Until that job is launched, another call returns the same job."""
+    chosen = body or RetryIn()
 
-    def make() -> idempotency.Made:
+    def create_retry() -> idempotency.Result:
         job = lookup.job(request.auth, code)
-        with named_in_body("cause"):
-            cause = (
-                lookup.cause(request.auth, code, wanted.cause) if wanted.cause else None
-            )
+        cause = None
+        if chosen.cause:
+            with named_in_body("cause"):
+                cause = lookup.cause(request.auth, code, chosen.cause)
         child = actions.retry(job, by=request.auth.user, cause=cause)
-        if wanted.launch:
+        if chosen.launch:
             automation.aim(child, JobState.QUEUED)
-        return 201, job_out.found(request, child.code)
+        return 201, job_out.current(request, child.code)
 
-    return idempotency.once(request, make)
+    return idempotency.run_once(request, create_retry)
 
 
 @router.post(
     "/{uuid:id}/resolve",
     operation_id="resolve_job",
-    summary="Decide about uncertain rows",
-    response=answers(200, JobOut, 400, 404, 409, 413),
+    summary="Resolve uncertain rows",
+    response=responses(200, JobOut, 400, 404, 409, 413),
 )
 def resolve(request: ApiRequest, code: Code, body: ResolveIn) -> Any:
-    """Of a job that needs a decision."""
-    actions.resolve(
-        lookup.job(request.auth, code), body.uncertain, by=request.auth.user
-    )
-    return job_out.found(request, code)
+    """For a job in the state `needs_decision`."""
+    job = lookup.job(request.auth, code)
+    actions.resolve(job, body.uncertain, by=request.auth.user)
+    return job_out.current(request, code)
 
 
-def _asked(request: ApiRequest, code: UUID, act: Callable[..., None]) -> JobOut:
-    act(lookup.draft_or_job(request.auth, code), by=request.auth.user)
-    return job_out.found(request, code)
+def _act(request: ApiRequest, code: UUID, act: Callable[..., None]) -> JobOut:
+    job = lookup.draft_or_job(request.auth, code)
+    act(job, by=request.auth.user)
+    return job_out.current(request, code)

@@ -1,4 +1,4 @@
-"""What programs say of a job."""
+"""Request bodies about jobs."""
 
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
@@ -15,110 +15,125 @@ from jobsui.jobs.models import Job, RunSettings
 
 Items = Annotated[list[dict[str, Any]], Field(min_length=1)]
 Mapping = dict[Name, Name]
-"""{column: field}; a field is name, external_id, id, or the key of one of the object's
-fields."""
+"""{column: field}. A field is `name`, `external_id`, `id` or a field's key."""
+RUN_SETTINGS = {
+    "priority": "weight",
+    "auto_pause_percent": "stop_percent",
+    "auto_pause_rows": "stop_rows",
+    "auto_pause_refusals": "stop_refusals",
+}
+"""{member of RunSettingsIn: field of the run settings}."""
 
 
 class OptionsIn(Body):
     """How rows are read."""
 
     blank: Literal["skip", "clear"] = "skip"
-    """An empty cell leaves the field as it is, or empties it."""
+    """What an empty cell does: `skip` leaves the field as it is, `clear` empties it."""
     invalid: Literal["stop", "skip"] = "stop"
-    """Rows with problems keep the job from being launched, or are left out of it."""
+    """What invalid rows do: `stop` prevents the launch, `skip` launches without
+    them."""
     generate_external_ids: bool = True
-    """Rows to create without an external id get one of the job's making, so that a lost
-    answer can be settled."""
+    """Generate an external ID for each row to create that has none. Jobs UI can then
+    find out whether the row was saved when a response is lost."""
 
-    def on(self, options: Options) -> Options:
-        """These options with what was said changed."""
+    def apply(self, options: Options) -> Options:
+        """`options` with the members that were sent."""
         return replace(options, **self.dict(exclude_unset=True))
 
 
-class RulesIn(Body):
-    """How a job runs."""
+class RunSettingsIn(Body):
+    """How a launched job runs."""
 
-    weight: Literal["low", "normal", "high"] = "normal"
-    """Its share of the account beside other jobs."""
-    stop_percent: Annotated[int, Field(ge=1, le=100)] | None = 50
-    """It pauses by itself when this many percent of its last `stop_rows` rows failed;
+    priority: Literal["low", "normal", "high"] = "normal"
+    """The job's share of the account while other jobs run."""
+    auto_pause_percent: Annotated[int, Field(ge=1, le=100)] | None = 50
+    """Pause the job when this percentage of its last `auto_pause_rows` rows failed;
     null: never."""
-    stop_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    stop_refusals: Annotated[int, Field(ge=1, le=1000)] | None = 10
-    """... or when Zendesk refused so many requests in a row as a whole; null: never."""
+    auto_pause_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    auto_pause_refusals: Annotated[int, Field(ge=1, le=1000)] | None = 10
+    """Pause the job when Zendesk refuses this number of whole requests in a row; null:
+    never."""
 
-    def on(self, rules: RunSettings) -> RunSettings:
-        """These rules with what was said changed."""
-        said = self.dict(exclude_unset=True)
-        if "weight" in said:
-            said["weight"] = Weight[self.weight.upper()]
-        return replace(rules, **said)
+    def apply(self, settings: RunSettings) -> RunSettings:
+        """`settings` with the members that were sent."""
+        sent = {
+            RUN_SETTINGS[member]: value
+            for member, value in self.dict(exclude_unset=True).items()
+        }
+        if "weight" in sent:
+            sent["weight"] = Weight[self.priority.upper()]
+        return replace(settings, **sent)
 
 
 class JobIn(Body):
     connection: Name
-    """Id or name."""
+    """ID or name."""
     object: Name
     """Key of the custom object."""
     action: Annotated[Action, Field(strict=False)]
     file: Annotated[UUID, Field(strict=False)] | None = None
-    """Id of an uploaded file, ..."""
+    """ID of an uploaded file. Send either `file` or `items`."""
     items: Items | None = None
-    """... or the records themselves, each an object. Members are columns; those of
-    custom_object_fields are, too."""
+    """The records, each a JSON object. Its members, and those of its
+    `custom_object_fields`, are columns."""
     mapping: Mapping | None = None
-    """Without one, columns named like fields map themselves."""
+    """Without a mapping, columns are matched to fields by name."""
     options: OptionsIn = OptionsIn()
-    rules: RulesIn = RulesIn()
+    run_settings: RunSettingsIn = RunSettingsIn()
     launch: bool = False
-    """Go on to launch it once it is checked; else it waits, ready."""
+    """Launch the job once its rows are checked. Otherwise it stays `ready`."""
     hold_after_first_batch: bool = False
-    """Send the first batch alone; resume lets the others follow."""
+    """Send the first batch, then pause until the job is resumed."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.file is None) == (self.items is None):
-            raise ValueError("give either file, the id of an uploaded file, or items")
+            raise ValueError("send either file, the ID of an uploaded file, or items")
         return self
 
 
 class JobChange(Body):
-    """What is left out stays as it is."""
+    """Members that are not sent keep their values."""
 
     mapping: Mapping | None = None
-    """Of a draft; {}: columns named like fields map themselves."""
+    """Drafts only. {} matches columns to fields by name."""
     options: OptionsIn | None = None
-    """Of a draft."""
-    rules: RulesIn | None = None
-    """Until the job is over."""
+    """Drafts only."""
+    run_settings: RunSettingsIn | None = None
+    """Can be changed until the job is over."""
 
 
 class LaunchIn(Body):
     hold_after_first_batch: bool | None = None
-    """Send the first batch alone; resume lets the others follow. As said when the job
-    was made, if not said."""
-    rules: RulesIn = RulesIn()
+    """Send the first batch, then pause until the job is resumed. Null keeps what was
+    set when the job was created."""
+    run_settings: RunSettingsIn = RunSettingsIn()
 
 
 class RetryIn(Body):
     cause: Id | None = None
-    """Id of a cause, of GET /jobs/{id}/errors; all failed rows if not said."""
+    """ID of a cause from `GET /jobs/{id}/errors`; null: all failed rows."""
     launch: bool = False
 
 
 class ResolveIn(Body):
-    uncertain: Literal["look", "resend", "accept"]
-    """Look again what became of the rows, send them again, or leave them uncertain."""
+    uncertain: Literal["check_again", "resend", "accept"]
+    """`check_again` reads the records from Zendesk again. `resend` sends the rows
+    again, which may create duplicates. `accept` leaves the rows uncertain."""
 
 
-def targets(chosen: Mapping, to: CustomObject, action: Action) -> dict[str, str]:
-    """A mapping in our own words. Raises MappingRefused."""
-    offered = field_targets.targets(to.schema, action)
+def target_mapping(
+    mapping: Mapping, custom_object: CustomObject, action: Action
+) -> dict[str, str]:
+    """{column: target key}. Raises MappingRefused."""
+    targets = field_targets.targets(custom_object.schema, action)
     return {
-        column: field_targets.target_key(field, offered)
-        for column, field in chosen.items()
+        column: field_targets.target_key(field, targets)
+        for column, field in mapping.items()
     }
 
 
-def rules_of(job: Job, said: RulesIn | None) -> RunSettings:
-    return said.on(job.run_settings) if said else job.run_settings
+def run_settings_of(job: Job, sent: RunSettingsIn | None) -> RunSettings:
+    """The job's settings with the members that were sent."""
+    return sent.apply(job.run_settings) if sent else job.run_settings

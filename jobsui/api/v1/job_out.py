@@ -1,21 +1,25 @@
-"""A job as programs are told of it."""
+"""The job in responses."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from django.urls import reverse
 from ninja import Schema
+from pydantic import Field
 
 from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
-from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.enums import Action, JobState, LimitedBy
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_progress
 
+LIMITS = [limit.value for limit in LimitedBy if limit.value]
+
 
 class Counts(Schema):
-    """Rows by outcome; at the end of a job they add up to `rows`."""
+    """Rows by outcome. Once the job is over, the outcomes add up to `rows`."""
 
     rows: int
     pending: int
@@ -40,52 +44,55 @@ class BatchCounts(Schema):
 class JobOut(Schema):
     id: UUID
     url: str
-    """Its page."""
+    """Address of the job's page."""
     state: JobState
     connection: UUID
     object: str
     action: Action
     file: UUID
     parent: UUID | None
-    """The job whose failed rows it sends again."""
+    """The job whose failed rows this job sends again."""
     created_by: str | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     error: str | None
-    """Why it stands still or failed, and what to do; null while it goes on by
+    """Why the job stopped or failed, and what to do. Null while it continues by
     itself."""
     counts: Counts
     batches: BatchCounts
     records_per_second: float | None
-    """Over the last minute; null unless it runs and something can be said."""
+    """Over the last minute. Null if the job is not running or the rate is unknown."""
     eta_seconds: int | None
-    limited_by: str | None
-    """What keeps it from going faster now: rate, window, others, blocked, unreachable,
-    doubt, workers, paused or approval."""
+    limited_by: Annotated[str, Field(json_schema_extra={"enum": LIMITS})] | None
+    """What limits the speed of the job now; null if nothing does."""
 
 
-def found(request: ApiRequest, code: UUID) -> JobOut:
-    """The job of this id as it is now. Raises Http404."""
+def current(request: ApiRequest, code: UUID) -> JobOut:
+    """The job as it is now. Raises Http404."""
     job = lookup.draft_or_job(request.auth, code)
-    return shower(request, [job])(job)
+    return serializer(request, [job])(job)
 
 
-def shower(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobOut]:
-    """How each of these jobs is told, which come with their holder and all they point
-    at: one query for all."""
+def serializer(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobOut]:
+    """A function that serializes any of `jobs`. Batches in flight are counted for all
+    of them by one query."""
     in_flight = job_progress.in_flight(jobs)
-    return lambda job: shown(
-        job, request.build_absolute_uri(page(job)), in_flight.get(job.pk, 0)
-    )
+
+    def serialize_one(job: Job) -> JobOut:
+        url = request.build_absolute_uri(page_path(job))
+        return serialize(job, url, in_flight.get(job.pk, 0))
+
+    return serialize_one
 
 
-def page(job: Job) -> str:
-    """The path of its page."""
+def page_path(job: Job) -> str:
     return reverse("jobs:detail", args=[job.code])
 
 
-def shown(job: Job, url: str, in_flight: int) -> JobOut:
+def serialize(job: Job, url: str, in_flight: int) -> JobOut:
+    # A draft that waits for Zendesk has a reason, but continues by itself.
+    error = None if job.goes_on else job.reason or None
     return JobOut(
         id=job.code,
         url=url,
@@ -99,9 +106,7 @@ def shown(job: Job, url: str, in_flight: int) -> JobOut:
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
-        # A draft that Zendesk cannot be asked about just now has a reason, but goes on
-        # by itself.
-        error=None if job.goes_on else job.reason or None,
+        error=error,
         counts=Counts(**job.counts),
         batches=BatchCounts(
             total=job.batches_total,

@@ -1,4 +1,4 @@
-"""Jobs: made, found, followed, changed."""
+"""Jobs: create, list, read, change, discard."""
 
 import json
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +18,15 @@ from jobsui.api.problems import named_in_body
 from jobsui.api.v1 import job_in, job_out
 from jobsui.api.v1.job_in import JobChange, JobIn
 from jobsui.api.v1.job_out import JobOut
-from jobsui.api.v1.types import Code, Limit, Listed, Moment, Text, answers, listed
+from jobsui.api.v1.types import (
+    Code,
+    Limit,
+    ListOut,
+    Text,
+    Timestamp,
+    list_response,
+    responses,
+)
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, automation
@@ -28,57 +36,55 @@ from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import uploads
 
 router = Router()
-NONE = UUID(int=0)
-"""The code of nothing."""
+NO_FILE = UUID(int=0)
+"""The code of no file."""
 
 
 @router.post(
     "",
     auth=RUN,
     operation_id="create_job",
-    summary="Make a job",
-    response=answers(201, JobOut, 400, 409, 413, 502, 503),
+    summary="Create a job",
+    response=responses(201, JobOut, 400, 409, 413, 502, 503),
     openapi_extra=idempotency.PARAMETER,
 )
 def create(request: ApiRequest, body: JobIn) -> HttpResponse:
-    """Of an uploaded file or a list of items. It is read and checked in the background;
-    then it waits, `ready`, or is launched. Where a person has to decide, it stays a
-    draft whose `error` says why. What cannot work is refused at once where that is
-    plain already. An object that is not known yet is looked up at Zendesk."""
+    """Creates a job from an uploaded file or a list of items. Jobs UI reads and checks
+    it in the background. The job is then `ready`, or launched with `"launch": true`. If
+    a person has to decide something, the job stays a draft and its `error` says why. A
+    job that cannot work is refused at once if that is already known. An object that
+    Jobs UI does not know yet is read from Zendesk."""
     with named_in_body("connection"):
         connection = lookup.connection_called(request.auth, body.connection)
-    target = objects.read_once(connection, body.object)
-    with _kept(body.items) as items:
+    custom_object = objects.read_once(connection, body.object)
+    with _stored_items(body.items) as stored:
 
-        def make() -> idempotency.Made:
-            file = (
-                uploads.register(items, by=request.auth.user)
-                if items
-                else _file(request, body)
-            )
-            return 201, job_out.found(request, _begun(request, body, target, file).code)
+        def create_job() -> idempotency.Result:
+            file = _file(request, body, stored)
+            job = _start(request, body, custom_object, file)
+            return 201, job_out.current(request, job.code)
 
-        return idempotency.once(request, make)
+        return idempotency.run_once(request, create_job)
 
 
 class JobFilter(Schema):
     state: JobState | None = None
     connection: Text = ""
-    """Id or name."""
+    """ID or name."""
     object: Text = ""
     action: Action | None = None
     created_by: Text = ""
-    """A user name."""
+    """Username."""
     q: Text = ""
-    """Part of the file's name."""
-    created_after: Moment | None = None
-    created_before: Moment | None = None
+    """Part of the file name."""
+    created_after: Timestamp | None = None
+    created_before: Timestamp | None = None
     cursor: Text = ""
     limit: Limit = paging.SIZE
 
     @property
     def conditions(self) -> dict[str, Any]:
-        chosen = {
+        conditions = {
             "state": self.state,
             "object_key": self.object,
             "action": self.action,
@@ -87,39 +93,42 @@ class JobFilter(Schema):
             "created_at__gt": self.created_after,
             "created_at__lt": self.created_before,
         }
-        return {column: value for column, value in chosen.items() if value}
+        return {name: value for name, value in conditions.items() if value}
 
 
 @router.get(
-    "", operation_id="list_jobs", summary="Jobs", response=answers(200, Listed[JobOut])
+    "",
+    operation_id="list_jobs",
+    summary="List jobs",
+    response=responses(200, ListOut[JobOut]),
 )
-def job_list(request: ApiRequest, wanted: Query[JobFilter]) -> Any:
-    """Newest first, drafts among them. Every filter narrows."""
-    jobs = lookup.drafts_and_jobs(request.auth).filter(**wanted.conditions)
-    if wanted.connection:
-        jobs = jobs.filter(
-            connection__in=lookup.connections_called(request.auth, wanted.connection)
-        )
-    page = paging.by_time(jobs, wanted.cursor, wanted.limit)
-    return listed(request, page, job_out.shower(request, page.entries))
+def job_list(request: ApiRequest, chosen: Query[JobFilter]) -> Any:
+    """Newest first, including drafts. A job must match all filters."""
+    jobs = lookup.drafts_and_jobs(request.auth).filter(**chosen.conditions)
+    if chosen.connection:
+        connections = lookup.connections_called(request.auth, chosen.connection)
+        jobs = jobs.filter(connection__in=connections)
+    page = paging.by_time(jobs, chosen.cursor, chosen.limit)
+    return list_response(request, page, job_out.serializer(request, page.entries))
 
 
 @router.get(
     "/{uuid:id}",
     operation_id="get_job",
-    summary="A job",
-    response=answers(200, JobOut, 404),
+    summary="Get a job",
+    response=responses(200, JobOut, 404),
 )
 def detail(
     request: ApiRequest, code: Code, wait: Annotated[int, Field(ge=0, le=60)] = 0
 ) -> Any:
-    """As it is now. With `wait`, the answer comes as soon as the job is over or needs a
-    person (a draft that is ready does), or after so many seconds; when many wait
-    already, at once: then ask again a second later."""
+    """With `wait`, the response is sent when the job is over or needs a person, and
+    after `wait` seconds at the latest. A draft that is `ready` needs a person. If too
+    many requests wait already, the response is sent at once: poll again after a
+    second."""
     job = lookup.draft_or_job(request.auth, code)
     if wait and job.goes_on:
-        waiting.until_at_rest(job, wait)
-    return job_out.found(request, code)
+        waiting.wait_until_at_rest(job, wait)
+    return job_out.current(request, code)
 
 
 @router.patch(
@@ -127,84 +136,88 @@ def detail(
     auth=RUN,
     operation_id="change_job",
     summary="Change a job",
-    response=answers(200, JobOut, 400, 404, 409, 413),
+    response=responses(200, JobOut, 400, 404, 409, 413),
 )
 def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
-    """A draft is mapped and read anew, and checked again. Once launched, its rules can
-    be changed until it is over."""
+    """A draft is checked again after each change. The run settings of a launched job
+    can be changed until it is over."""
     job = lookup.draft_or_job(request.auth, code)
     with transaction.atomic():
         if body.mapping is not None or body.options:
-            _remap(job, body)
+            _change_mapping(job, body)
         if job.is_draft:
+            run_settings = job_in.run_settings_of(job, body.run_settings)
             automation.require_way(job)
-            automation.aim(
-                job, JobState.READY, run_settings=job_in.rules_of(job, body.rules)
-            )
-        elif body.rules:
-            actions.set_run_settings(
-                job, body.rules.on(job.run_settings), by=request.auth.user
-            )
-    return job_out.found(request, code)
+            automation.aim(job, JobState.READY, run_settings=run_settings)
+        elif body.run_settings:
+            run_settings = body.run_settings.apply(job.run_settings)
+            actions.set_run_settings(job, run_settings, by=request.auth.user)
+    return job_out.current(request, code)
 
 
 @router.delete(
     "/{uuid:id}",
     auth=RUN,
     operation_id="delete_job",
-    summary="Throw a draft away",
-    response=answers(204, None, 404, 409),
+    summary="Discard a draft",
+    response=responses(204, None, 404, 409),
 )
 def delete(request: ApiRequest, code: Code) -> Any:
-    """With its file, unless another job has it. Launched jobs stay in the history."""
+    """Also deletes its file, unless another job uses it. Launched jobs stay in the
+    history."""
     actions.discard(lookup.draft_or_job(request.auth, code), by=request.auth.user)
     return Status(204, None)
 
 
-def _kept(
+def _stored_items(
     items: list[dict[str, Any]] | None,
 ) -> AbstractContextManager[uploads.Stored | None]:
-    """Items in storage as a file, for as long as it lasts to make a job of them."""
-    return (
-        nullcontext()
-        if items is None
-        else uploads.storing([json.dumps(items).encode()], "items.json")
-    )
+    """The items in storage, as a file that is deleted unless a job is created of it."""
+    if items is None:
+        return nullcontext()
+    return uploads.storing([json.dumps(items).encode()], "items.json")
 
 
-def _file(request: ApiRequest, body: JobIn) -> File:
+def _file(request: ApiRequest, body: JobIn, items: uploads.Stored | None) -> File:
+    if items:
+        return uploads.register(items, by=request.auth.user)
     with named_in_body("file"):
-        return lookup.file(request.auth, body.file or NONE)
+        return lookup.file(request.auth, body.file or NO_FILE)
 
 
-def _begun(request: ApiRequest, body: JobIn, target: CustomObject, file: File) -> Job:
-    """The draft, on its way. Raises what is plain already."""
+def _start(
+    request: ApiRequest, body: JobIn, custom_object: CustomObject, file: File
+) -> Job:
+    """The draft, on its way to `ready` or to its launch. Raises UploadRefused or
+    MappingRefused if it is already known that it cannot work."""
     job = actions.draft(
-        target.connection,
-        target.key,
+        custom_object.connection,
+        custom_object.key,
         body.action,
         file,
         by=request.auth.user,
-        options=body.options.on(Options()),
-        mapping=job_in.targets(body.mapping or {}, target, body.action),
+        options=body.options.apply(Options()),
+        mapping=job_in.target_mapping(body.mapping or {}, custom_object, body.action),
     )
     automation.require_way(job)
-    aim = JobState.QUEUED if body.launch else JobState.READY
     automation.aim(
         job,
-        aim,
+        JobState.QUEUED if body.launch else JobState.READY,
         hold_after_first_batch=body.hold_after_first_batch,
-        run_settings=body.rules.on(job.run_settings),
+        run_settings=body.run_settings.apply(job.run_settings),
     )
     return job
 
 
-def _remap(job: Job, body: JobChange) -> None:
-    chosen = job.mapping
+def _change_mapping(job: Job, body: JobChange) -> None:
+    mapping = job.mapping
     if body.mapping is not None:
-        target = CustomObject.objects.get(connection=job.connection, key=job.object_key)
-        chosen = job_in.targets(body.mapping, target, Action(job.action))
+        custom_object = CustomObject.objects.get(
+            connection=job.connection, key=job.object_key
+        )
+        action = Action(job.action)
+        mapping = job_in.target_mapping(body.mapping, custom_object, action)
     options = Options.from_json(job.options)
-    actions.set_mapping(
-        job, chosen, body.options.on(options) if body.options else options
-    )
+    if body.options:
+        options = body.options.apply(options)
+    actions.set_mapping(job, mapping, options)

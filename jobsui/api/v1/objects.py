@@ -9,8 +9,8 @@ from ninja import Router, Schema
 from jobsui.access import lookup
 from jobsui.access.models import Scope
 from jobsui.api import idempotency
-from jobsui.api.auth import RUN, ApiRequest, require
-from jobsui.api.v1.types import Body, Code, Listed, Name, answers, whole_list
+from jobsui.api.auth import RUN, ApiRequest, require_scope
+from jobsui.api.v1.types import Body, Code, ListOut, Name, responses, unpaged_response
 from jobsui.connections import objects
 from jobsui.connections.models import WINDOW, CustomObject
 from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES
@@ -21,12 +21,12 @@ router = Router()
 
 class ObjectIn(Body):
     key: Name
-    """As in Zendesk's object settings, such as asset."""
+    """As shown in Zendesk's object settings, for example `asset`."""
 
 
 class OptionOut(Schema):
     value: str
-    """The tag that is sent."""
+    """The tag to send."""
     name: str
     """The label people see."""
 
@@ -39,18 +39,19 @@ class FieldOut(Schema):
     readonly: bool
     description: str
     regexp: str
-    """What a value must match; empty where there is no such rule."""
+    """Pattern that a value must match; empty if there is none."""
     options: list[OptionOut]
     target_type: str
-    """What a lookup or parent points at, such as zen:user or zen:custom_object:KEY."""
+    """What a lookup field or parent refers to, for example `zen:user` or
+    `zen:custom_object:KEY`."""
     currencies: list[str]
 
 
 class NameRulesOut(Schema):
-    """How records get their names."""
+    """How records are named."""
 
     autonumbered: bool
-    """Zendesk numbers them; no name may be sent."""
+    """Zendesk numbers the records; names must not be sent."""
     unique: bool
     prefix: str
     padding: int
@@ -58,11 +59,11 @@ class NameRulesOut(Schema):
 
 class LimitsOut(Schema):
     record_count: int | None
-    """Zendesk's own count when the object was read; null where it does not tell."""
+    """Number of records in Zendesk when the object was read; null if unknown."""
     records_per_request: int = BATCH_SIZE
     bytes_per_record: int = MAX_RECORD_BYTES
     running_jobs: int = WINDOW
-    """Of the whole account."""
+    """Limit of the whole account."""
 
 
 class ObjectOut(Schema):
@@ -70,25 +71,27 @@ class ObjectOut(Schema):
     title: str
     description: str
     fields: list[FieldOut]
-    """Its own, active ones."""
+    """Its active custom fields."""
     name_rules: NameRulesOut
     limits: LimitsOut
     read_at: datetime | None
-    """Null: never read, only its key is known."""
+    """Null if the object was never read."""
     gone: bool
-    """Zendesk no longer knows it."""
+    """True if the object was deleted in Zendesk."""
 
 
 @router.get(
     "/{uuid:id}/objects",
     operation_id="list_objects",
-    summary="Objects",
-    response=answers(200, Listed[ObjectOut], 404),
+    summary="List objects",
+    response=responses(200, ListOut[ObjectOut], 404),
 )
 def list_objects(request: ApiRequest, code: Code) -> dict[str, Any]:
-    """As known here, by key, on one page; sync reads them from Zendesk."""
+    """The objects that Jobs UI knows, by key, all on one page. Sync reads them from
+    Zendesk."""
     connection = lookup.connection(request.auth, code)
-    return whole_list([shown(each) for each in connection.objects_known.all()])
+    known = connection.objects_known.all()
+    return unpaged_response([serialize(custom_object) for custom_object in known])
 
 
 @router.post(
@@ -96,60 +99,57 @@ def list_objects(request: ApiRequest, code: Code) -> dict[str, Any]:
     auth=RUN,
     operation_id="add_object",
     summary="Add an object by its key",
-    response=answers(200, ObjectOut, 400, 404, 409, 413, 502, 503) | {201: ObjectOut},
+    response=responses(200, ObjectOut, 400, 404, 409, 413, 502, 503) | {201: ObjectOut},
     openapi_extra=idempotency.PARAMETER,
 )
 def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
-    """Read from Zendesk at once, or kept unread while Zendesk cannot be asked. One that
-    is known already is answered as it is known, with 200."""
+    """Reads the object from Zendesk. While Zendesk is unavailable, only its key is
+    stored. An object that is already known is returned with 200."""
     connection = lookup.connection(request.auth, code)
 
-    def adding() -> idempotency.Made:
+    def add_object() -> idempotency.Result:
         known = connection.objects_known.filter(key=body.key).first()
-        return (
-            (200, shown(known))
-            if known
-            else (201, shown(objects.add_by_key(connection, body.key)))
-        )
+        if known:
+            return 200, serialize(known)
+        return 201, serialize(objects.add_by_key(connection, body.key))
 
-    return idempotency.at_most_once(request, adding)
+    return idempotency.run_at_most_once(request, add_object)
 
 
 @router.post(
     "/{uuid:id}/objects/sync",
     auth=RUN,
     operation_id="sync_objects",
-    summary="Read all objects",
-    response=answers(200, Listed[ObjectOut], 404, 502, 503),
+    summary="Sync all objects",
+    response=responses(200, ListOut[ObjectOut], 404, 502, 503),
 )
 def sync(request: ApiRequest, code: Code) -> dict[str, Any]:
-    """Every custom object the credentials can see, with its fields. Known ones that are
-    no longer there are `gone`."""
+    """Reads every custom object that the credentials can access, with its fields. Known
+    objects that no longer exist become `gone`."""
     found = objects.fetch_all(lookup.connection(request.auth, code))
-    return whole_list([shown(each) for each in found])
+    return unpaged_response([serialize(custom_object) for custom_object in found])
 
 
 @router.get(
     "/{uuid:id}/objects/{key}",
     operation_id="get_object",
-    summary="An object",
-    response=answers(200, ObjectOut, 404, 502, 503),
+    summary="Get an object",
+    response=responses(200, ObjectOut, 404, 502, 503),
 )
 def detail(
     request: ApiRequest, code: Code, key: Name, refresh: bool = False
 ) -> ObjectOut:
-    """With its fields, limits and name rules, as last read; with `refresh=true`, which
-    needs the scope run, read again now."""
-    custom_object = lookup.object_of_key(
-        request.auth, lookup.connection(request.auth, code), key
-    )
+    """With its fields, limits and name rules, as last read. With `refresh=true`, which
+    requires the scope `run`, the object is read from Zendesk first."""
+    connection = lookup.connection(request.auth, code)
+    custom_object = lookup.object_of_key(request.auth, connection, key)
     if refresh:
-        require(request.auth, Scope.RUN)
+        require_scope(request.auth, Scope.RUN)
         objects.refresh(custom_object)
-    return shown(custom_object)
+    return serialize(custom_object)
 
 
-def shown(custom_object: CustomObject) -> ObjectOut:
+def serialize(custom_object: CustomObject) -> ObjectOut:
     schema = custom_object.schema
     return ObjectOut(
         key=custom_object.key,

@@ -1,4 +1,4 @@
-"""What became of the rows of a job."""
+"""The results of a job: rows, causes of problems, the results file."""
 
 from typing import Any
 
@@ -8,7 +8,15 @@ from ninja import Router, Schema
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
-from jobsui.api.v1.types import Code, Limit, Listed, Text, answers, listed, whole_list
+from jobsui.api.v1.types import (
+    Code,
+    Limit,
+    ListOut,
+    Text,
+    list_response,
+    responses,
+    unpaged_response,
+)
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.models import Cause
 from jobsui.jobs.reports import job_progress, row_results
@@ -20,7 +28,7 @@ CSV = {"responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}
 
 class RowOut(Schema):
     row: int
-    """Its number in the file, as people see it there."""
+    """Row number in the file."""
     outcome: Outcome
     record_id: str | None
     error_code: str | None
@@ -28,11 +36,12 @@ class RowOut(Schema):
 
 
 class CauseOut(Schema):
-    """Problems of one kind."""
+    """Problems that share a cause."""
 
     id: int
     phase: Cause.Phase
-    """check: of a draft; send: of a launched job, rows left out of it among them."""
+    """`check`: found before the launch. `send`: of a launched job, including its invalid
+    rows."""
     code: str
     column: str | None
     message: str
@@ -45,8 +54,8 @@ class CauseOut(Schema):
 @router.get(
     "/{uuid:id}/rows",
     operation_id="list_rows",
-    summary="Rows with their outcomes",
-    response=answers(200, Listed[RowOut], 404),
+    summary="List rows with their outcomes",
+    response=responses(200, ListOut[RowOut], 404),
 )
 def row_list(
     request: ApiRequest,
@@ -55,50 +64,49 @@ def row_list(
     cursor: Text = "",
     limit: Limit = paging.SIZE,
 ) -> Any:
-    """In the order of the file, as far as the rows are planned (soon after the launch).
-    With `outcome`, a page may hold fewer rows than `limit`, even none, and not be the
-    last: follow `next` until it is null."""
+    """In the order of the file. A row appears once it is part of a batch, soon after
+    the launch. With `outcome`, a page may have fewer rows than `limit`, or none, before
+    the last page. Follow `next` until it is null."""
     job = lookup.draft_or_job(request.auth, code)
-    page = row_results.page(
-        job, outcome=outcome or "", after=paging.number(cursor or "0"), size=limit
-    )
-    return listed(request, page, _row)
+    after = paging.number(cursor) if cursor else 0
+    page = row_results.page(job, outcome=outcome or "", after=after, size=limit)
+    return list_response(request, page, _serialize_row)
 
 
 @router.get(
     "/{uuid:id}/results.csv",
     operation_id="get_results",
-    summary="The results as a file",
-    response=answers(200, None, 404, 409),
+    summary="Download the results",
+    response=responses(200, None, 404, 409),
     openapi_extra=CSV,
 )
 def results(
     request: ApiRequest, code: Code, outcome: Outcome | None = None, raw: bool = False
 ) -> StreamingHttpResponse:
-    """The file's own columns, then `_row`, `_outcome`, `_record_id`, `_error_code`,
-    `_error`. Cells that a spreadsheet would run as formulas are made harmless unless
-    `raw`. Corrected, it can be uploaded again."""
-    lines = row_results.results_csv(
-        lookup.draft_or_job(request.auth, code), outcome=outcome or "", raw=raw
-    )
+    """The columns of the file, then `_row`, `_outcome`, `_record_id`, `_error_code` and
+    `_error`. Values that a spreadsheet would run as a formula are escaped, unless `raw`
+    is true. When the file is uploaded again, the added columns are ignored."""
+    job = lookup.draft_or_job(request.auth, code)
+    lines = row_results.results_csv(job, outcome=outcome or "", raw=raw)
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
 
 
 @router.get(
     "/{uuid:id}/errors",
     operation_id="list_errors",
-    summary="Problems by cause",
-    response=answers(200, Listed[CauseOut], 404),
+    summary="List problems by cause",
+    response=responses(200, ListOut[CauseOut], 404),
 )
 def errors(request: ApiRequest, code: Code) -> Any:
-    """The most frequent first. Of a draft, what the check found; once launched, what
-    came of the rows."""
+    """Most frequent first. For a draft, the problems the check found. For a launched
+    job, the problems of its rows."""
     job = lookup.draft_or_job(request.auth, code)
     phase = Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
-    return whole_list([shown(cause) for cause in job_progress.causes(job, phase)])
+    causes = job_progress.causes(job, phase)
+    return unpaged_response([serialize_cause(cause) for cause in causes])
 
 
-def shown(cause: Cause) -> CauseOut:
+def serialize_cause(cause: Cause) -> CauseOut:
     return CauseOut(
         id=cause.pk,
         phase=Cause.Phase(cause.phase),
@@ -112,11 +120,11 @@ def shown(cause: Cause) -> CauseOut:
     )
 
 
-def _row(one: OutcomeRow) -> RowOut:
+def _serialize_row(row: OutcomeRow) -> RowOut:
     return RowOut(
-        row=one.row,
-        outcome=Outcome(one.outcome),
-        record_id=one.record_id or None,
-        error_code=one.error_code or None,
-        error=one.error or None,
+        row=row.row,
+        outcome=Outcome(row.outcome),
+        record_id=row.record_id or None,
+        error_code=row.error_code or None,
+        error=row.error or None,
     )

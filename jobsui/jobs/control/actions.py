@@ -42,12 +42,12 @@ IN_STATES: dict[str, tuple[JobState, ...]] = {
 }
 """In which states of a job what can be asked of it."""
 DECISIONS = {
-    "look": "Looking into the uncertain rows again.",
+    "check_again": "Looking into the uncertain rows again.",
     "resend": "Sending the uncertain rows again.",
     "accept": "The uncertain rows stay as they are.",
 }
 AFTER: dict[str, dict[str, Any]] = {
-    "look": {"state": JobState.RUNNING, "finished_at": None},
+    "check_again": {"state": JobState.RUNNING, "finished_at": None},
     "resend": {"state": JobState.RUNNING, "finished_at": None},
     "accept": {"state": JobState.COMPLETED},
 }
@@ -289,7 +289,7 @@ def retry(job: Job, *, by: "User | None", cause: Cause | None = None) -> Job:
 
 
 def resolve(job: Job, decision: str, *, by: "User | None") -> None:
-    """Deal with uncertain rows: "look" again, "resend" them, or "accept" that they stay
+    """Deal with uncertain rows: "check_again" again, "resend" them, or "accept" that they stay
     uncertain.
 
     Raises NotPossibleNow.
@@ -305,7 +305,9 @@ def resolve(job: Job, decision: str, *, by: "User | None") -> None:
         if decision != "accept":
             _reopen(
                 job,
-                BatchState.UNCONFIRMED if decision == "look" else BatchState.PLANNED,
+                BatchState.UNCONFIRMED
+                if decision == "check_again"
+                else BatchState.PLANNED,
             )
             enqueue("drive")
 

@@ -90,7 +90,7 @@ def page(
     ]
     window = [] if outcome == Outcome.INVALID else list(batches)
     is_cut = len(window) == MOST_BATCHES
-    last = window[-1].last_row if is_cut else paging.LARGEST
+    last = window[-1].last_row if is_cut else paging.MAX_INTEGER
     blobs = BatchBlob.objects.filter(batch__in=window)
     ends = _ends_by_row(blobs, job.row_errors.filter(row__gt=after, row__lte=last))
     wanted = (

@@ -26,7 +26,7 @@ from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.jobs import RulesForm
 from jobsui.web.http import HtmxRequest
 
-CHECK_AGAIN = "look"
+CHECK_AGAIN = "check_again"
 RESEND = "resend"
 ACCEPT = "accept"
 DECIDED = {
@@ -77,7 +77,7 @@ def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
 def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     """A new job of all failed rows, or of those of one cause."""
     job = lookup.job(request.user, code)
-    chosen = paging.whole(request.POST.get("cause", ""))
+    chosen = paging.parse_integer(request.POST.get("cause", ""))
     cause = lookup.cause(request.user, code, chosen) if chosen else None
     rows = (
         actions.retriable_causes(job).get(cause.pk, 0)

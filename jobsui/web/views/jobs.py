@@ -79,7 +79,7 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.job(request.user, code)
     found = job.row_errors.select_related("batch")
     cause = job.causes.filter(
-        pk=paging.whole(request.GET.get("cause", "")) or 0
+        pk=paging.parse_integer(request.GET.get("cause", "")) or 0
     ).first()
     outcome = request.GET.get("outcome", "")
     if cause:

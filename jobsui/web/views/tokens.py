@@ -24,7 +24,7 @@ def add(request: HtmxRequest) -> HttpResponse:
         connections=lookup.connections(request.user),
     )
     if request.method == "POST" and form.is_valid():
-        token, text = tokens.make(request.user, **form.cleaned_data)
+        token, text = tokens.create(request.user, **form.cleaned_data)
         trial = snippets.list_jobs(request.build_absolute_uri(reverse("home")))
         return render(
             request, "tokens/made.html", {"token": token, "text": text, "trial": trial}

@@ -18,7 +18,7 @@ from tests.harness import Harness
 def make_token(
     user: User, connection: Connection | None, scope: Scope = Scope.RUN
 ) -> str:
-    return tokens.make(user, "Importer", scope=scope, connection=connection)[1]
+    return tokens.create(user, "Importer", scope=scope, connection=connection)[1]
 
 
 def basic(token: str, user: str = "ops@acme.example/token") -> str:

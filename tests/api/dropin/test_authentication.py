@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from jobsui.access.models import ApiToken, Scope
-from jobsui.api.throttle import WRONG_TOKENS
+from jobsui.api.throttle import MAX_REJECTED_TOKENS
 from jobsui.connections.models import Connection
 from jobsui.jobs.models import Job
 from tests.api.dropin.conftest import Program, basic, make_token, read
@@ -81,7 +81,9 @@ def test_session_of_a_person_opens_nothing(
     assert ask(client).status_code == 401
 
 
-def test_token_of_no_connection_is_told_the_cure(client: Client, ana: User) -> None:
+def test_token_without_connection_is_refused_with_the_fix(
+    client: Client, ana: User
+) -> None:
     answer = ask(client, f"Bearer {make_token(ana, None)}")
 
     assert answer.status_code == 403
@@ -113,16 +115,18 @@ def test_many_wrong_tokens_are_told_to_wait_and_right_ones_are_not(
     client: Client, ana: User, acme: Connection
 ) -> None:
     right = f"Bearer {make_token(ana, acme)}"
-    unsigned = [ask(client).status_code for _ in range(WRONG_TOKENS)]
+    unsigned = [ask(client).status_code for _ in range(MAX_REJECTED_TOKENS)]
 
-    wrong = [ask(client, "Bearer wrong").status_code for _ in range(WRONG_TOKENS)]
+    wrong = [
+        ask(client, "Bearer wrong").status_code for _ in range(MAX_REJECTED_TOKENS)
+    ]
     beyond = ask(client, "Bearer wrong")
 
     assert set(unsigned) == {401}
     assert set(wrong) == {401}
     assert beyond.status_code == 429
     assert beyond["Retry-After"] == "60"
-    assert read(beyond)["error"] == "TooManyWrongTokens"
+    assert read(beyond)["error"] == "TooManyInvalidTokens"
     assert ask(client, right).status_code == 200
 
 
@@ -164,4 +168,4 @@ def test_other_methods_are_refused_in_json(
     assert answer.status_code == 405
     assert answer["Allow"] == allowed
     assert read(answer)["error"] == "MethodNotAllowed"
-    assert "send any other request to Zendesk itself" in read(answer)["description"]
+    assert "Send any other request to Zendesk itself" in read(answer)["description"]

@@ -79,12 +79,12 @@ def test_object_is_read_from_zendesk_at_most_once(
     for number in (1, 2):
         program.post_job("create", [item(number)])
 
-    reconcile_count = [
+    reads = [
         entry["path"]
         for entry in harness.sandbox.log()
         if entry["path"] == "/api/v2/custom_objects/gadget"
     ]
-    assert len(reconcile_count) == 2  # The first was harness.object()'s.
+    assert len(reads) == 2  # The first was harness.object()'s.
     assert CustomObject.objects.get().read_at is not None
 
 
@@ -180,7 +180,7 @@ ACTIONS = (
 def test_request_that_makes_no_sense_is_refused_and_leaves_nothing(
     program: Program, monkeypatch: pytest.MonkeyPatch, body: Any, said: Any
 ) -> None:
-    monkeypatch.setattr("jobsui.api.dropin.jobs.MOST_ITEMS", 3)
+    monkeypatch.setattr("jobsui.api.dropin.jobs.MAX_ITEMS", 3)
     before = left()
 
     answer = program.post("custom_objects/gadget/jobs", body)

@@ -151,7 +151,7 @@ def test_uncertain_and_cancelled_items_are_failures_of_their_own(
         [
             {
                 "code": "Uncertain",
-                "title": "Nobody can say whether this was done",
+                "title": "Could not confirm whether this item was saved",
                 "detail": "No answer came.",
             }
         ],
@@ -185,7 +185,7 @@ def test_uncertain_and_cancelled_items_are_failures_of_their_own(
         ),
         (
             {"state": JobState.READY, "auto_target": ""},
-            ("failed", None, "It waits in Jobs UI for a person to launch it."),
+            ("failed", None, "The job waits in Jobs UI for a person to launch it."),
         ),
     ],
 )

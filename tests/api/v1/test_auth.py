@@ -54,16 +54,16 @@ def test_wrong_token_is_refused_with_what_to_do(db: None, text: str) -> None:
         "type": "about:blank",
         "title": "Unauthorized",
         "status": 401,
-        "code": "not_signed_in",
-        "detail": "Send a valid API token in the header Authorization: Bearer TOKEN. Make one at /tokens/, or by "
-        "manage.py createtoken.",
+        "code": "not_authenticated",
+        "detail": "Send a valid API token in the header Authorization: Bearer TOKEN. "
+        "Create one at /tokens/ or with manage.py createtoken.",
     }
 
 
 def test_token_that_has_ended_is_refused(program: Programs, boss: User) -> None:
     expired = program("read")
     revoked = program("read")
-    shut_out = Program(tokens.make(make_user("ana"), "Own")[1])
+    shut_out = Program(tokens.create(make_user("ana"), "Own")[1])
     before = [
         each.call("GET", "/connections").status_code
         for each in (expired, revoked, shut_out)
@@ -90,7 +90,8 @@ def test_scope_that_is_missing_is_named(program: Programs) -> None:
     assert answer.status_code == 403
     assert answer.json()["code"] == "scope_missing"
     assert answer.json()["detail"] == (
-        "This needs a token of the scope admin; yours may only read. Make another at /tokens/."
+        "This requires a token with the scope admin. "
+        "Your token has the scope read. Create another one at /tokens/."
     )
 
 
@@ -116,14 +117,14 @@ def test_what_a_token_does_not_see_is_as_if_it_were_not_there(
 def test_too_many_wrong_tokens_are_told_to_wait(
     program: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(throttle, "WRONG_TOKENS", 3)
+    monkeypatch.setattr(throttle, "MAX_REJECTED_TOKENS", 3)
 
     answers = [Program(WRONG).call("GET", "/connections") for _ in range(5)]
     valid = program("read").call("GET", "/connections")
 
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
     assert answers[-1]["Retry-After"] == "60"
-    assert answers[-1].json()["detail"] == "Too many wrong tokens. Wait 60 seconds."
+    assert answers[-1].json()["detail"] == "Too many invalid tokens. Wait 60 seconds."
     assert valid.status_code == 200
 
 
@@ -132,7 +133,7 @@ def test_address_that_is_none_is_a_problem(program: Programs) -> None:
 
     assert answer.status_code == 404
     assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["detail"].endswith("All calls are listed at /api/v1/docs.")
+    assert answer.json()["detail"].endswith("/api/v1/docs lists all operations.")
 
 
 def test_method_that_is_not_taken_is_a_problem(program: Programs) -> None:
@@ -141,7 +142,7 @@ def test_method_that_is_not_taken_is_a_problem(program: Programs) -> None:
     assert answer.status_code == 405
     assert answer["Allow"] == "GET, POST"
     assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["detail"] == "This address takes GET, POST."
+    assert answer.json()["detail"] == "This address supports GET, POST."
 
 
 def test_description_is_open_and_its_page_is_for_people(
@@ -162,8 +163,8 @@ def test_description_is_open_and_its_page_is_for_people(
         ("", 422, "body: field required."),
         ("{", 400, "The body is not JSON"),
         (b'{"name": "\xff"}', 400, "The body is not JSON"),
-        ('{"name": NaN}', 400, "NaN is no JSON number"),
-        ('{"share": -Infinity}', 400, "-Infinity is no JSON number"),
+        ('{"name": NaN}', 400, "NaN is not a JSON number"),
+        ('{"share": -Infinity}', 400, "-Infinity is not a JSON number"),
         ('{"share": ' + "9" * 5000 + "}", 400, "The body is not JSON"),
         (
             '{"name": ' + "[" * 1000 + "]" * 1000 + "}",
@@ -179,7 +180,7 @@ def test_description_is_open_and_its_page_is_for_people(
         (
             ACME | {"name": "a\x00b"},
             422,
-            "body.name: holds characters that no database keeps",
+            "body.name: contains a NUL character",
         ),
         (ACME | {"name": "a\ud800b"}, 422, "body.name: "),
         (
@@ -219,7 +220,8 @@ def test_huge_body_is_refused_unread(program: Programs, settings: Any) -> None:
     assert answer["Content-Type"] == "application/problem+json"
     assert (
         answer.json()["detail"]
-        == "The body is larger than 10 MB. Send rows as a file: POST /api/v1/files."
+        == "The request body is too large. The maximum is 10 MB. "
+        "Upload rows as a file: POST /api/v1/files."
     )
 
 
@@ -233,7 +235,7 @@ def test_idempotency_key_that_is_none_is_refused(program: Programs, key: str) ->
 
 def test_idempotency_keys_of_two_people_are_two(program: Programs) -> None:
     other = Program(
-        tokens.make(make_user("chief", admin=True), "Other", scope=Scope.ADMIN)[1]
+        tokens.create(make_user("chief", admin=True), "Other", scope=Scope.ADMIN)[1]
     )
 
     answers = [

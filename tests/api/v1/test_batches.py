@@ -48,10 +48,10 @@ def test_batch_is_told_as_it_was_sent_and_answered(
             ],
         }
     }
-    assert told["answer"]["job_status"]["id"] == told["job_status"]
-    assert told["reply"]["status"] == "completed"
+    assert told["response"]["job_status"]["id"] == told["job_status"]
+    assert told["job_status_body"]["status"] == "completed"
     assert [
-        (one["number"], one["result"], one["http_status"]) for one in told["tries"]
+        (one["number"], one["result"], one["http_status"]) for one in told["attempts"]
     ] == [(1, "accepted", 201)]
     assert harness.sandbox.api_token not in answer.content.decode()
 

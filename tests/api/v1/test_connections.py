@@ -133,7 +133,7 @@ def test_connection_is_made_by_its_base_url(
     [
         (
             {"subdomain": None},
-            "body: send subdomain, or base_url for a host that JOBSUI_API_HOSTS lists.",
+            "body: send subdomain, or base_url for a host in JOBSUI_API_HOSTS.",
         ),
         (
             {"base_url": "https://acme.zendesk.com"},
@@ -181,7 +181,7 @@ def test_connection_is_made_by_its_base_url(
         ({"share": "80"}, "body.share: input should be a valid integer."),
         (
             {"share": 0, "shade": 1},
-            "body.share: input should be greater than or equal to 1. And 1 more, in errors.",
+            "body.share: input should be greater than or equal to 1. errors lists 1 more.",
         ),
     ],
 )

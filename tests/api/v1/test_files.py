@@ -89,10 +89,14 @@ def test_file_that_cannot_be_read_says_why(
         (
             {"file": part(), "encoding": "klingon"},
             422,
-            "form.encoding: is not known; it can be utf-8, cp1252",
+            "form.encoding: is not supported; choose one of utf-8, cp1252",
         ),
         ({"file": part(), "delimiter": "x"}, 422, "form.delimiter: input should be"),
-        ({"file": part(), "sheet": "\x00"}, 422, "form.sheet: holds characters"),
+        (
+            {"file": part(), "sheet": "\x00"},
+            422,
+            "form.sheet: contains a NUL character",
+        ),
     ],
 )
 def test_bad_upload_is_refused_and_leaves_nothing(
@@ -149,8 +153,8 @@ def test_upload_far_too_large_is_refused_before_it_is_read(
 
     assert answer.status_code == 413
     assert (
-        answer.json()["detail"]
-        == "Files may be at most 1 MB: split it, or raise JOBSUI_MAX_UPLOAD_MB."
+        answer.json()["detail"] == "The file is too large. The maximum is 1 MB. "
+        "Split the file, or raise JOBSUI_MAX_UPLOAD_MB."
     )
 
 

@@ -97,7 +97,7 @@ def test_answer_stays_the_first_one_when_the_job_has_gone_on(
 def test_keys_of_two_people_are_two_keys(
     program: Programs, body: dict[str, Any]
 ) -> None:
-    other = Program(tokens.make(make_user("ana"), "Hers")[1])
+    other = Program(tokens.create(make_user("ana"), "Hers")[1])
 
     answers = [made(one, body) for one in (program("run"), other)]
 

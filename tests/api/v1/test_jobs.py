@@ -117,7 +117,10 @@ def test_job_waits_ready_until_it_is_launched(
     harness.object()
     runner = program("run")
     ready = given(
-        harness, runner, items=gadgets(2), rules={"weight": "low", "stop_percent": None}
+        harness,
+        runner,
+        items=gadgets(2),
+        run_settings={"priority": "low", "auto_pause_percent": None},
     )
 
     launched = runner.call("POST", f"/jobs/{ready['id']}/launch")
@@ -143,7 +146,7 @@ def test_job_that_is_still_read_is_launched_once_it_is_ready(
     runner.call(
         "POST",
         f"/jobs/{made['id']}/launch",
-        {"hold_after_first_batch": True, "rules": {"stop_refusals": 3}},
+        {"hold_after_first_batch": True, "run_settings": {"auto_pause_refusals": 3}},
     )
     harness.task_queue.answer()
     waits = now(runner, made)
@@ -176,23 +179,23 @@ def test_draft_that_needs_a_person_says_why(
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
-        ({}, 422, "body: give either file, the id of an uploaded file, or items."),
+        ({}, 422, "body: send either file, the ID of an uploaded file, or items."),
         (
             {"file": "{file}", "items": [{"a": 1}]},
             422,
-            "body: give either file, the id of an uploaded file, or items.",
+            "body: send either file, the ID of an uploaded file, or items.",
         ),
         ({"items": []}, 422, "body.items: list should have at least 1 item"),
         ({"items": ["g-1"]}, 422, "body.items.0: input should be a valid dictionary."),
         (
             {"file": "{file}", "connection": "Nope"},
             422,
-            "The connection is not known, or this token does not see it.",
+            "The connection is unknown, or this token has no access to it.",
         ),
         (
             {"file": "00000000-0000-0000-0000-000000000000"},
             422,
-            "The file is not known",
+            "The file is unknown",
         ),
         ({"file": "{rejected}"}, 422, "rows.csv cannot be read. It is a picture."),
         (
@@ -232,14 +235,14 @@ def test_draft_that_needs_a_person_says_why(
             "body.options.compare: extra inputs",
         ),
         (
-            {"file": "{file}", "rules": {"stop_percent": 101}},
+            {"file": "{file}", "run_settings": {"auto_pause_percent": 101}},
             422,
-            "body.rules.stop_percent",
+            "body.run_settings.auto_pause_percent",
         ),
         (
             {"items": [{"a": 1}], "mapping": {"a": "na\x00me"}},
             422,
-            "body.mapping.a: holds characters",
+            "body.mapping.a: contains a NUL character",
         ),
     ],
 )
@@ -295,7 +298,7 @@ def test_draft_is_changed_and_checked_again(
         {
             "mapping": {"a": "name", "serial": "serial"},
             "options": {"blank": "clear"},
-            "rules": {"stop_rows": 5},
+            "run_settings": {"auto_pause_rows": 5},
         },
     )
     harness.task_queue.answer()
@@ -332,9 +335,13 @@ def test_launched_job_takes_rules_and_no_mapping(program: Programs) -> None:
     job = stages.planned()
     runner = program("run")
 
-    ruled = runner.call("PATCH", f"/jobs/{job.code}", {"rules": {"weight": "high"}})
+    ruled = runner.call(
+        "PATCH", f"/jobs/{job.code}", {"run_settings": {"priority": "high"}}
+    )
     mapped = runner.call(
-        "PATCH", f"/jobs/{job.code}", {"mapping": {}, "rules": {"weight": "low"}}
+        "PATCH",
+        f"/jobs/{job.code}",
+        {"mapping": {}, "run_settings": {"priority": "low"}},
     )
 
     job.refresh_from_db()
@@ -453,10 +460,7 @@ def test_list_of_jobs_is_followed_page_by_page(program: Programs) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_wait_is_over_when_the_job_is(
-    program: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.02)
+def test_wait_ends_with_the_job(program: Programs) -> None:
     job = stages.planned()
     reader = program("read")
     finish = threading.Timer(0.2, _complete, [job])
@@ -487,10 +491,10 @@ def test_wait_ends_at_once_where_a_person_is_next(program: Programs, made: Any) 
 def test_only_so_many_wait_at_once(
     program: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(waiting, "slots", threading.BoundedSemaphore(1))
     job = stages.planned()
     reader = program("read")
-    waiting.places.acquire()
+    waiting.slots.acquire()
     begin = time.monotonic()
 
     answer = reader.call("GET", f"/jobs/{job.code}?wait=60")
@@ -500,23 +504,20 @@ def test_only_so_many_wait_at_once(
 
 
 @pytest.mark.django_db
-def test_wait_looks_and_then_tells_the_job_as_it_is(
-    program: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.3)
+def test_wait_polls_and_then_returns_the_job(program: Programs) -> None:
     job = stages.planned()
     reader = program("read")
 
     with CaptureQueriesContext(database) as asked:
         answer = reader.call("GET", f"/jobs/{job.code}?wait=1")
 
-    reconcile_count = [
+    polls = [
         query["sql"]
         for query in asked
         if query["sql"].startswith('SELECT "jobs_job"."id", "jobs_job"."state"')
     ]
     assert answer.json()["state"] == "queued"
-    assert 3 <= len(reconcile_count) <= 6
+    assert 2 <= len(polls) <= 4
 
 
 @pytest.mark.django_db

@@ -145,7 +145,7 @@ def test_adding_again_with_the_same_key_is_answered_as_before(
         ),
         ({"key": "missing"}, "missing could not be read. Zendesk does not know this"),
         ({"key": ""}, "body.key: string should have at least 1 character."),
-        ({"key": "a\x00"}, "body.key: holds characters that no database keeps"),
+        ({"key": "a\x00"}, "body.key: contains a NUL character"),
         ({}, "body.key: field required."),
     ],
 )

@@ -41,7 +41,7 @@ def test_request_is_prepared_and_not_sent(program: Programs) -> None:
             },
             "body": BODY,
         },
-        "answer": None,
+        "response": None,
     }
 
 
@@ -58,7 +58,7 @@ def test_request_is_sent_once(program: Programs, harness: Harness) -> None:
     sent = ask(program("run"), thing, body=BODY, send=True, idempotency_key="k")
     again = ask(program("run"), thing, body=BODY, send=True, idempotency_key="k")
 
-    answer = sent.json()["answer"]
+    answer = sent.json()["response"]
     assert answer["status"] == 201
     assert answer["error"] == ""
     assert len(harness.sandbox.jobs()) == 1
@@ -81,7 +81,7 @@ def test_connection_may_be_called_by_its_name(program: Programs) -> None:
 
 
 def test_host_that_cannot_be_reached_is_told(program: Programs) -> None:
-    answer = ask(program("run"), stages.gadget(), send=True).json()["answer"]
+    answer = ask(program("run"), stages.gadget(), send=True).json()["response"]
 
     assert answer["status"] is None
     assert answer["headers"] == {}
@@ -103,7 +103,7 @@ def test_sending_needs_the_scope_run(program: Programs, harness: Harness) -> Non
         ([1], "body.body: input should be a valid dictionary."),
         ("text", "body.body: input should be a valid dictionary."),
         ({"x": "a" * MOST_BODY}, "The body is larger than 1 MB."),
-        ({"x": "\ud800"}, "body.body: holds half of a character"),
+        ({"x": "\ud800"}, "body.body: contains half of a surrogate pair"),
     ],
 )
 @pytest.mark.parametrize("send", [True, False])
@@ -139,6 +139,6 @@ def test_what_the_body_names_must_be_known(program: Programs, member: str) -> No
 
     answer = ask(program("read", thing.connection), thing, **wrong)
 
-    said = "is not known, or this token does not see it"
+    said = "is unknown, or this token has no access to it"
     assert answer.status_code == 422
     assert answer.json()["errors"] == [{"where": f"body.{member}", "message": said}]

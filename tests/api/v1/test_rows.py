@@ -139,7 +139,7 @@ def test_cursor_of_no_page_is_refused(program: Programs, path: str) -> None:
 
     answer = program("read").call("GET", f"{path.format(job=job.code)}?cursor=nonsense")
 
-    said = "is none of a page of this list; follow next of a page, or leave it out"
+    said = "is not a cursor of this list; use next from a page, or leave it out"
     assert answer.status_code == 422
     assert answer.json()["code"] == "bad_cursor"
     assert answer.json()["errors"] == [{"where": "query.cursor", "message": said}]

@@ -50,7 +50,7 @@ class Command(TerminalCommand):
                 f"Give the token a name of up to {LONGEST_NAME} characters."
             )
         scope = Scope(options["scope"])
-        token, text = tokens.make(
+        token, text = tokens.create(
             owner, name, scope=scope, connection=connection, days=options["expires"]
         )
         where = f"the connection {connection}" if connection else "every connection"

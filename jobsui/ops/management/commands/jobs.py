@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.models import Cause, Job
@@ -131,7 +132,7 @@ class Command(TerminalCommand):
     def _cancel(self, job: Job) -> Exit:
         if job.is_draft:
             raise could_not(
-                f"This job is a draft, never launched. Throw it away on its page: {output.page(job)}"
+                f"This job is a draft, never launched. Throw it away on its page: {page_path(job)}"
             )
         actions.cancel(job, by=None)
         self.tell("Cancelling. Records already sent stay in Zendesk.")

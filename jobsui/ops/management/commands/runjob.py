@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from jobsui.api.v1.job_out import page_path
 from jobsui.jobs import queueing
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Weight
@@ -75,12 +76,12 @@ class Command(TerminalCommand):
                 "The queue does not answer. The job begins once Jobs UI runs: manage.py up."
             )
         if options["wait"]:
-            self.tell(f"Launched {output.short(job)}, {output.page(job)}")
+            self.tell(f"Launched {output.short(job)}, {page_path(job)}")
             return wait.wait(self, job, as_json=options["json"])
         if options["json"]:
             self.put_json(output.facts(job))
         else:
-            self.put(f"{job.code} {output.page(job)}")
+            self.put(f"{job.code} {page_path(job)}")
         return Exit.ALL_SUCCEEDED
 
     def _put_problems(self, job: Job, *, as_json: bool) -> None:
