@@ -1,5 +1,4 @@
-"""python -m jobsui.sandbox: a pretend Zendesk on this machine. docs/sandbox.md tells
-what it does."""
+"""Run the sandbox: python -m jobsui.sandbox. docs/sandbox.md describes it."""
 
 import argparse
 import asyncio
@@ -16,30 +15,45 @@ from jobsui.sandbox.settings import Settings
 DEFAULTS = Settings()
 
 
-def arguments(words: list[str]) -> argparse.Namespace:
+def parse_arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="sandbox", description="A pretend Zendesk account on this machine."
+        prog="sandbox", description="A local stand-in for a Zendesk account."
     )
+    add_server_options(parser)
+    add_setting_options(parser)
+    add_state_options(parser)
+    chosen = parser.parse_args(words)
+    try:
+        chosen.fault = parse_faults(chosen.fault)
+    except (BadFault, ValueError) as problem:
+        parser.error(f"--fault: {problem}")
+    return chosen
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8100, help="0: any that is free")
-    parser.add_argument(
-        "--job-seconds", type=float, default=DEFAULTS.job_seconds, metavar="S"
-    )
-    parser.add_argument(
-        "--job-spread", type=float, default=DEFAULTS.job_spread, metavar="SIGMA"
-    )
-    parser.add_argument(
-        "--max-running-jobs", type=int, default=DEFAULTS.max_running_jobs, metavar="N"
-    )
-    parser.add_argument(
-        "--requests-per-minute",
-        type=int,
-        default=DEFAULTS.requests_per_minute,
-        metavar="N",
-    )
-    parser.add_argument(
-        "--latency-ms", type=float, default=DEFAULTS.latency_ms, metavar="MS"
-    )
+    parser.add_argument("--port", type=int, default=8100, help="0: any free port")
+
+
+def add_setting_options(parser: argparse.ArgumentParser) -> None:
+    add_number(parser, "--job-seconds", float, DEFAULTS.job_seconds, "S")
+    add_number(parser, "--job-spread", float, DEFAULTS.job_spread, "SIGMA")
+    add_number(parser, "--max-running-jobs", int, DEFAULTS.max_running_jobs, "N")
+    add_number(parser, "--requests-per-minute", int, DEFAULTS.requests_per_minute, "N")
+    add_number(parser, "--latency-ms", float, DEFAULTS.latency_ms, "MS")
+
+
+def add_number(
+    parser: argparse.ArgumentParser,
+    option: str,
+    kind: type[float],
+    default: float,
+    metavar: str,
+) -> None:
+    parser.add_argument(option, type=kind, default=default, metavar=metavar)
+
+
+def add_state_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fault",
         action="append",
@@ -47,7 +61,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
         metavar="NAME=RATE",
         help=", ".join(sorted(NAMES)),
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="makes chance repeatable")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="repeat the same random choices"
+    )
     parser.add_argument(
         "--data",
         type=Path,
@@ -55,18 +71,12 @@ def arguments(words: list[str]) -> argparse.Namespace:
         help="keep objects and records in this file",
     )
     parser.add_argument(
-        "--samples", action="store_true", help="begin with three sample objects"
+        "--samples", action="store_true", help="start with three sample objects"
     )
-    chosen = parser.parse_args(words)
-    try:
-        chosen.fault = faults_in(chosen.fault)
-    except (BadFault, ValueError) as problem:
-        parser.error(f"--fault: {problem}")
-    return chosen
 
 
-def faults_in(words: list[str]) -> dict[str, float]:
-    """NAME=RATE, each; raises ValueError or BadFault."""
+def parse_faults(words: list[str]) -> dict[str, float]:
+    """Rates by fault name. Each word is NAME=RATE. Raises ValueError or BadFault."""
     rates = {}
     for word in words:
         name, _, rate = word.partition("=")
@@ -75,7 +85,7 @@ def faults_in(words: list[str]) -> dict[str, float]:
     return rates
 
 
-def options_of(chosen: argparse.Namespace) -> Options:
+def options_from(chosen: argparse.Namespace) -> Options:
     settings = {
         "job_seconds": chosen.job_seconds,
         "job_spread": chosen.job_spread,
@@ -88,13 +98,13 @@ def options_of(chosen: argparse.Namespace) -> Options:
 
 def main() -> None:
     logging.basicConfig(format="%(levelname)s %(message)s")
-    chosen = arguments(sys.argv[1:])
+    chosen = parse_arguments(sys.argv[1:])
     try:
-        asyncio.run(serve(chosen.host, chosen.port, options_of(chosen)))
+        asyncio.run(serve(chosen.host, chosen.port, options_from(chosen)))
     except OSError as problem:
-        sys.exit(
-            f"The sandbox can't listen on {chosen.host}:{chosen.port}: {os.strerror(problem.errno or 0)}."
-        )
+        address = f"{chosen.host}:{chosen.port}"
+        reason = os.strerror(problem.errno or 0)
+        sys.exit(f"The sandbox can't listen on {address}: {reason}.")
 
 
 if __name__ == "__main__":

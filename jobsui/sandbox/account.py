@@ -1,4 +1,4 @@
-"""The one account the sandbox has: all its state in one place."""
+"""The sandbox's one account, with all its state."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -16,14 +16,14 @@ from jobsui.sandbox.samples import SAMPLE_RECORDS, SAMPLES
 from jobsui.sandbox.schema import CustomObject, Field
 from jobsui.sandbox.settings import Settings
 from jobsui.sandbox.tokens import Tokens
-from jobsui.sandbox.writing import Writer
+from jobsui.sandbox.writer import Writer
 
 LOGGED_REQUESTS = 10_000
 
 
 @dataclass(slots=True)
 class Options:
-    """How it was started; what a reset goes back to."""
+    """How the sandbox was started. A reset returns to this."""
 
     settings: dict[str, Json] = field(default_factory=dict)
     faults: dict[str, Json] = field(default_factory=dict)
@@ -38,11 +38,11 @@ class Account:
         self.wake = wake
         self.objects: Objects = {}
         self.journal = Journal(options.data)
-        self._begin()
+        self._start()
         self.journal.open(self.objects)
         self._add_samples()
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         self.settings = Settings()
         self.settings.change(self.options.settings)
         self.faults = Faults(self.options.seed)
@@ -55,19 +55,19 @@ class Account:
         self.jobs = Jobs(self.settings, self.faults, self.writer, self.wake)
 
     def reset(self) -> None:
-        """Back to how it was started, without any record but the samples'."""
+        """Return to the state at the start, with the sample records only."""
         self.objects.clear()
-        self._begin()
+        self._start()
         self.journal.restart(self.objects)
         self._add_samples()
 
     def settle(self) -> None:
-        """Do what has come due."""
+        """Finish the jobs that are due."""
         self.jobs.advance()
         self.journal.flush()
 
     def custom_object(self, key: str) -> CustomObject:
-        """Raises Refused when there is none."""
+        """Raises Refused when there is no such object."""
         if not self.settings.custom_objects:
             raise custom_objects_off()
         if key not in self.objects:
@@ -75,8 +75,9 @@ class Account:
         return self.objects[key]
 
     def add_object(self, data: dict[str, Json]) -> CustomObject:
-        """An object of the request's making; raises Refused."""
-        number = 1 + max((each.number for each in self.objects.values()), default=0)
+        """Create an object from a request's body. Raises Refused."""
+        used = [each.number for each in self.objects.values()]
+        number = 1 + max(used, default=0)
         custom_object = schema.new_object(data, number)
         if custom_object.key in self.objects:
             raise invalid_because(f"Key: {custom_object.key} has already been taken")
@@ -86,12 +87,10 @@ class Account:
 
     def add_field(self, custom_object: CustomObject, data: dict[str, Json]) -> Field:
         """Raises Refused."""
+        last_standard_id = schema.first_field_id(custom_object) + 2
         used = [each.id for each in custom_object.fields.values()]
-        field = schema.new_field(
-            custom_object,
-            data,
-            1 + max(used, default=custom_object.number * 10_000_000 + 2),
-        )
+        field_id = 1 + max(used, default=last_standard_id)
+        field = schema.new_field(custom_object, data, field_id)
         custom_object.fields[field.key] = field
         self.journal.keep_object(custom_object)
         return field
@@ -106,8 +105,10 @@ class Account:
         fields: Iterable[dict[str, Json]],
         name: dict[str, Json] | None = None,
     ) -> CustomObject:
-        """An object with its fields and the rules of its name; raises Refused and then
-        leaves nothing behind."""
+        """Create an object with its fields and its name rules.
+
+        Raises Refused, and then creates nothing.
+        """
         custom_object = self.add_object(data)
         try:
             schema.change_name_rules(custom_object, name or {})
@@ -123,10 +124,10 @@ class Account:
         if not self.options.samples:
             return
         for sample in SAMPLES:
-            if sample["key"] not in self.objects:
-                custom_object = self.make_object(
-                    sample, sample["fields"], sample["name"]
-                )
-                for record in SAMPLE_RECORDS[sample["key"]]:
-                    self.writer.create(custom_object, record, applied=0)
+            key = sample["key"]
+            if key in self.objects:
+                continue
+            custom_object = self.make_object(sample, sample["fields"], sample["name"])
+            for record in SAMPLE_RECORDS[key]:
+                self.writer.create(custom_object, record, applied=0)
         self.journal.flush()

@@ -1,4 +1,4 @@
-"""Endpoints of the account: who one is, tokens, settings, the incremental export."""
+"""Endpoints of the account: its user, tokens, settings and the incremental export."""
 
 import time
 from urllib.parse import urlencode
@@ -6,20 +6,20 @@ from urllib.parse import urlencode
 from jobsui.sandbox import pages, tokens
 from jobsui.sandbox.calls import Call, no_content
 from jobsui.sandbox.errors import Refused, export_error, not_found
-from jobsui.sandbox.protocol import Answer, Json, json_answer
-from jobsui.sandbox.reading import shown_record
+from jobsui.sandbox.protocol import Json, Response, json_response
 from jobsui.sandbox.schema import ADMIN_ID, CustomObject
+from jobsui.sandbox.serializers import record_json
 from jobsui.sandbox.table import Record
 
 SETTLED_SECONDS = 60
 MAX_EXPORT_PAGE = 1_000
 
 
-def me(call: Call) -> Answer:
-    """Whoever asks; without credentials an anonymous user, which is no error."""
-    return json_answer(
-        200, {"user": signed_in_user(call) if call.signed_in else anonymous_user()}
-    )
+def me(call: Call) -> Response:
+    """The user of the credentials. Without credentials it is an anonymous user, not an
+    error."""
+    user = signed_in_user(call) if call.signed_in else anonymous_user()
+    return json_response(200, {"user": user})
 
 
 def anonymous_user() -> dict[str, Json]:
@@ -52,44 +52,42 @@ def signed_in_user(call: Call) -> dict[str, Json]:
     }
 
 
-def settings(call: Call) -> Answer:
+def settings(call: Call) -> Response:
     features = {"sandbox": True, "user_tagging": True, "ticket_forms": True}
     api = {"accepted_api_agreement": True, "api_token_access": "true"}
-    return json_answer(200, {"settings": {"active_features": features, "api": api}})
+    return json_response(200, {"settings": {"active_features": features, "api": api}})
 
 
-def list_tokens(call: Call) -> Answer:
+def list_tokens(call: Call) -> Response:
     shown = [
-        tokens.shown_token(token, call.origin)
+        tokens.token_json(token, call.origin)
         for token in call.account.tokens.by_access.values()
     ]
-    return json_answer(200, {"tokens": shown})
+    return json_response(200, {"tokens": shown})
 
 
-def current_token(call: Call) -> Answer:
-    return json_answer(
-        200, {"token": tokens.shown_token(the_current(call), call.origin)}
-    )
+def current_token(call: Call) -> Response:
+    token = token_of(call)
+    return json_response(200, {"token": tokens.token_json(token, call.origin)})
 
 
-def the_current(call: Call) -> tokens.Token:
+def token_of(call: Call) -> tokens.Token:
     if call.token is None:
         raise not_found()
     return call.token
 
 
-def revoke_current_token(call: Call) -> Answer:
-    call.account.tokens.revoke(the_current(call))
+def revoke_current_token(call: Call) -> Response:
+    call.account.tokens.revoke(token_of(call))
     return no_content()
 
 
-def show_token(call: Call, token_id: str) -> Answer:
-    return json_answer(
-        200, {"token": tokens.shown_token(find_token(call, token_id), call.origin)}
-    )
+def show_token(call: Call, token_id: str) -> Response:
+    token = find_token(call, token_id)
+    return json_response(200, {"token": tokens.token_json(token, call.origin)})
 
 
-def revoke_token(call: Call, token_id: str) -> Answer:
+def revoke_token(call: Call, token_id: str) -> Response:
     call.account.tokens.revoke(find_token(call, token_id))
     return no_content()
 
@@ -101,46 +99,47 @@ def find_token(call: Call, token_id: str) -> tokens.Token:
     raise not_found()
 
 
-def grant_token(call: Call) -> Answer:
+def grant_token(call: Call) -> Response:
     """POST /oauth/tokens, outside /api."""
-    return json_answer(
-        201,
-        call.account.tokens.exchange(call.body(), call.account.settings.token_seconds),
-    )
+    account = call.account
+    grant = account.tokens.exchange(call.body(), account.settings.token_seconds)
+    return json_response(201, grant)
 
 
-def authorize(call: Call) -> Answer:
-    """GET /oauth/authorizations/new: the person at the browser is taken to have said
-    yes."""
-    code, target = call.account.tokens.authorize(call.query), call.query["redirect_uri"]
-    query = {"code": code} | (
-        {"state": call.query["state"]} if "state" in call.query else {}
-    )
-    return Answer(
-        302,
-        b"",
-        {"Location": f"{target}{'&' if '?' in target else '?'}{urlencode(query)}"},
-    )
+def authorize(call: Call) -> Response:
+    """GET /oauth/authorizations/new. The sandbox assumes that the user agrees."""
+    query = {"code": call.account.tokens.authorize(call.query)}
+    if "state" in call.query:
+        query["state"] = call.query["state"]
+    target = call.query["redirect_uri"]
+    separator = "&" if "?" in target else "?"
+    return Response(302, b"", {"Location": f"{target}{separator}{urlencode(query)}"})
 
 
-def export(call: Call, key: str) -> Answer:
-    """The incremental export: what changed since a moment, deleted records among it."""
+def export(call: Call, key: str) -> Response:
+    """The incremental export: records changed after a time, deleted ones included."""
     custom_object = exported_object(call, key)
     limits = call.account.settings
     if not call.account.exports.take(limits.exports_per_minute, limits.window_seconds):
         raise too_many_exports(call)
+    changed = changed_records(call, custom_object)
+    size = min(int(call.query.get("per_page") or MAX_EXPORT_PAGE), MAX_EXPORT_PAGE)
+    has_more = len(changed) > size
+    return export_page(call, custom_object, changed[:size], has_more=has_more)
+
+
+def changed_records(call: Call, custom_object: CustomObject) -> list[Record]:
+    """The records to export, in the order of their last change."""
+    start = export_start(call)
+    with_deleted = call.query.get("filter[exclude_deleted]") != "true"
     changed = [
         record
         for record in custom_object.table.rows
-        if record and by_change(record) > export_start(call)
+        if record and by_change(record) > start
     ]
-    if call.query.get("filter[exclude_deleted]") == "true":
+    if not with_deleted:
         changed = [record for record in changed if not record.deleted]
-    changed.sort(key=by_change)
-    size = min(int(call.query.get("per_page") or MAX_EXPORT_PAGE), MAX_EXPORT_PAGE)
-    return export_page(
-        call, custom_object, changed[:size], has_more=len(changed) > size
-    )
+    return sorted(changed, key=by_change)
 
 
 def exported_object(call: Call, key: str) -> CustomObject:
@@ -159,9 +158,8 @@ def too_many_exports(call: Call) -> Refused:
         f"Rate limit exceeded. Maximum {limits.exports_per_minute} requests per minute."
     )
     refusal = export_error(429, "RateLimitExceeded", title)
-    refusal.answer.headers["Retry-After"] = str(
-        call.account.exports.reset_in(limits.window_seconds)
-    )
+    wait = call.account.exports.reset_in(limits.window_seconds)
+    refusal.response.headers["Retry-After"] = str(wait)
     return refusal
 
 
@@ -170,16 +168,10 @@ def by_change(record: Record) -> tuple[int, int]:
 
 
 def export_start(call: Call) -> tuple[int, int]:
-    """Where to go on: after this change."""
+    """The export has the changes after this one. Raises Refused."""
     cursor = call.query.get("cursor")
     if cursor:
-        try:
-            updated, row = pages.decoded(cursor, "") or []
-        except (Refused, ValueError):
-            raise export_error(
-                400, "InvalidCursor", "cursor is invalid or expired"
-            ) from None
-        return (updated, row)
+        return decode_cursor(cursor)
     start = call.query.get("start_time", "")
     if not start.isdigit():
         raise export_error(400, "InvalidStartTime", "start_time must be a Unix time")
@@ -190,35 +182,42 @@ def export_start(call: Call) -> tuple[int, int]:
     return (int(start) * 1000, -1)
 
 
+def decode_cursor(cursor: str) -> tuple[int, int]:
+    try:
+        updated, row = pages.decoded(cursor, "") or []
+    except (Refused, ValueError):
+        raise export_error(
+            400, "InvalidCursor", "cursor is invalid or expired"
+        ) from None
+    return (updated, row)
+
+
 def export_page(
     call: Call, custom_object: CustomObject, records: list[Record], *, has_more: bool
-) -> Answer:
+) -> Response:
     last = by_change(records[-1]) if records else export_start(call)
     cursor = pages.encoded(list(last))
     path = f"{call.origin}/api/v2/incremental/custom_objects/{custom_object.key}/cursor"
-    return json_answer(
-        200,
-        {
-            "custom_object_records": [
-                exported(call, custom_object, record) for record in records
-            ],
-            "after_cursor": cursor,
-            "after_url": f"{path}?{urlencode({'cursor': cursor})}",
-            "before_cursor": None,
-            "before_url": None,
-            "meta": {"has_more": has_more},
-            "end_of_stream": not has_more,
-        },
-    )
+    body = {
+        "custom_object_records": [
+            exported_json(call, custom_object, record) for record in records
+        ],
+        "after_cursor": cursor,
+        "after_url": f"{path}?{urlencode({'cursor': cursor})}",
+        "before_cursor": None,
+        "before_url": None,
+        "meta": {"has_more": has_more},
+        "end_of_stream": not has_more,
+    }
+    return json_response(200, body)
 
 
-def exported(
+def exported_json(
     call: Call, custom_object: CustomObject, record: Record
 ) -> dict[str, Json]:
-    shown = shown_record(call.account, custom_object, record, call.origin)
-    del shown["photo"]
+    exported = record_json(call.account, custom_object, record, call.origin)
+    del exported["photo"]
     if record.deleted:
-        shown["custom_object_fields"] = dict.fromkeys(
-            shown["custom_object_fields"], "[DELETED]"
-        )
-    return shown
+        keys = exported["custom_object_fields"]
+        exported["custom_object_fields"] = dict.fromkeys(keys, "[DELETED]")
+    return exported

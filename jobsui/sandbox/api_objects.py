@@ -8,7 +8,7 @@ from jobsui.sandbox.errors import (
     invalid_parameter,
     not_found,
 )
-from jobsui.sandbox.protocol import Answer, Json, json_answer
+from jobsui.sandbox.protocol import Json, Response, json_response
 from jobsui.sandbox.schema import CustomObject, Field
 
 WHERE = "api/v2/custom_objects"
@@ -16,89 +16,83 @@ OBJECT_LIMIT = 50
 RECORD_LIMIT = 50_000_000
 
 
-def index(call: Call) -> Answer:
+def index(call: Call) -> Response:
     if not call.account.settings.custom_objects:
         raise custom_objects_off()
-    shown = [
-        schema.shown_object(each, call.origin) for each in call.account.objects.values()
-    ]
-    return json_answer(200, {"custom_objects": shown})
+    objects = call.account.objects.values()
+    shown = [schema.object_json(each, call.origin) for each in objects]
+    return json_response(200, {"custom_objects": shown})
 
 
-def show(call: Call, key: str) -> Answer:
-    return one(call, call.custom_object(key))
+def show(call: Call, key: str) -> Response:
+    return object_response(call, call.custom_object(key))
 
 
-def one(call: Call, custom_object: CustomObject, status: int = 200) -> Answer:
-    return json_answer(
-        status, {"custom_object": schema.shown_object(custom_object, call.origin)}
-    )
+def object_response(
+    call: Call, custom_object: CustomObject, status: int = 200
+) -> Response:
+    shown = schema.object_json(custom_object, call.origin)
+    return json_response(status, {"custom_object": shown})
 
 
-def create(call: Call) -> Answer:
+def create(call: Call) -> Response:
     call.only_for_admins()
-    return one(
-        call,
-        call.account.add_object(call.part("custom_object", f"{WHERE}/create")),
-        201,
-    )
+    data = call.part("custom_object", f"{WHERE}/create")
+    return object_response(call, call.account.add_object(data), 201)
 
 
-def update(call: Call, key: str) -> Answer:
+def update(call: Call, key: str) -> Response:
     call.only_for_admins()
     custom_object = call.custom_object(key)
     schema.change_object(custom_object, call.part("custom_object", f"{WHERE}/update"))
     call.account.journal.keep_object(custom_object)
-    return one(call, custom_object)
+    return object_response(call, custom_object)
 
 
-def delete(call: Call, key: str) -> Answer:
+def delete(call: Call, key: str) -> Response:
     call.only_for_admins()
     call.account.remove_object(call.custom_object(key))
     return no_content()
 
 
-def fields(call: Call, key: str) -> Answer:
+def fields(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
     own = list(custom_object.fields.values())
     if call.query.get("include_standard_fields") == "true":
         own = schema.standard_fields(custom_object) + own
-    shown = [schema.shown_field(custom_object, field, call.origin) for field in own]
-    return json_answer(200, {"custom_object_fields": shown})
+    shown = [schema.field_json(custom_object, field, call.origin) for field in own]
+    return json_response(200, {"custom_object_fields": shown})
 
 
-def show_field(call: Call, key: str, field: str) -> Answer:
+def show_field(call: Call, key: str, field: str) -> Response:
     custom_object = call.custom_object(key)
-    return one_field(call, custom_object, find_field(custom_object, field))
+    return field_response(call, custom_object, find_field(custom_object, field))
 
 
 def find_field(custom_object: CustomObject, key_or_id: str) -> Field:
-    every = [*schema.standard_fields(custom_object), *custom_object.fields.values()]
-    for field in every:
+    standard = schema.standard_fields(custom_object)
+    for field in [*standard, *custom_object.fields.values()]:
         if key_or_id in {field.key, str(field.id)}:
             return field
     raise not_found()
 
 
-def one_field(
+def field_response(
     call: Call, custom_object: CustomObject, field: Field, status: int = 200
-) -> Answer:
-    return json_answer(
-        status,
-        {"custom_object_field": schema.shown_field(custom_object, field, call.origin)},
-    )
+) -> Response:
+    shown = schema.field_json(custom_object, field, call.origin)
+    return json_response(status, {"custom_object_field": shown})
 
 
-def create_field(call: Call, key: str) -> Answer:
+def create_field(call: Call, key: str) -> Response:
     call.only_for_admins()
     custom_object = call.custom_object(key)
-    field = call.account.add_field(
-        custom_object, call.part("custom_object_field", f"{WHERE}/fields/create")
-    )
-    return one_field(call, custom_object, field, 201)
+    data = call.part("custom_object_field", f"{WHERE}/fields/create")
+    field = call.account.add_field(custom_object, data)
+    return field_response(call, custom_object, field, 201)
 
 
-def update_field(call: Call, key: str, field_key: str) -> Answer:
+def update_field(call: Call, key: str, field_key: str) -> Response:
     call.only_for_admins()
     custom_object = call.custom_object(key)
     field = find_field(custom_object, field_key)
@@ -109,10 +103,10 @@ def update_field(call: Call, key: str, field_key: str) -> Answer:
     elif field.key in custom_object.fields:
         schema.change_field(field, data)
     call.account.journal.keep_object(custom_object)
-    return one_field(call, custom_object, find_field(custom_object, field.key))
+    return field_response(call, custom_object, find_field(custom_object, field.key))
 
 
-def delete_field(call: Call, key: str, field_key: str) -> Answer:
+def delete_field(call: Call, key: str, field_key: str) -> Response:
     call.only_for_admins()
     custom_object = call.custom_object(key)
     field = find_field(custom_object, field_key)
@@ -123,7 +117,7 @@ def delete_field(call: Call, key: str, field_key: str) -> Answer:
     return no_content()
 
 
-def reorder_fields(call: Call, key: str) -> Answer:
+def reorder_fields(call: Call, key: str) -> Response:
     call.only_for_admins()
     custom_object = call.custom_object(key)
     order = call.body().get("custom_object_field_ids")
@@ -131,36 +125,33 @@ def reorder_fields(call: Call, key: str) -> Answer:
         raise invalid_parameter(
             "custom_object_field_ids", "must be an array", f"{WHERE}/fields/reorder"
         )
-    places = {field_id: place for place, field_id in enumerate(order)}
-    in_order = sorted(
+    positions = {field_id: index for index, field_id in enumerate(order)}
+    fields = sorted(
         custom_object.fields.values(),
-        key=lambda field: places.get(field.id, len(places)),
+        key=lambda field: positions.get(field.id, len(positions)),
     )
-    for place, field in enumerate(in_order):
-        field.position = place
-    custom_object.fields = {field.key: field for field in in_order}
+    for index, field in enumerate(fields):
+        field.position = index
+    custom_object.fields = {field.key: field for field in fields}
     call.account.journal.keep_object(custom_object)
-    return json_answer(200, "")
+    return json_response(200, "")
 
 
-def object_limit(call: Call) -> Answer:
+def object_limit(call: Call) -> Response:
     call.only_for_admins()
-    return json_answer(200, {"count": len(call.account.objects), "limit": OBJECT_LIMIT})
-
-
-def record_limit(call: Call) -> Answer:
-    total = sum(each.table.size for each in call.account.objects.values())
-    return json_answer(200, {"count": total, "limit": RECORD_LIMIT})
-
-
-def field_limit(call: Call, key: str) -> Answer:
-    return json_answer(
-        200,
-        {
-            "count": len(call.custom_object(key).fields),
-            "limit": schema.FIELDS_PER_OBJECT,
-        },
+    return json_response(
+        200, {"count": len(call.account.objects), "limit": OBJECT_LIMIT}
     )
+
+
+def record_limit(call: Call) -> Response:
+    total = sum(each.table.size for each in call.account.objects.values())
+    return json_response(200, {"count": total, "limit": RECORD_LIMIT})
+
+
+def field_limit(call: Call, key: str) -> Response:
+    count = len(call.custom_object(key).fields)
+    return json_response(200, {"count": count, "limit": schema.MAX_FIELDS})
 
 
 def policy(policy_id: str, role_name: str, *, allowed: bool) -> dict[str, Json]:
@@ -177,20 +168,20 @@ POLICIES = [
 ]
 
 
-def policies(call: Call, key: str) -> Answer:
+def policies(call: Call, key: str) -> Response:
     call.custom_object(key)
-    return json_answer(200, {"policies": POLICIES})
+    return json_response(200, {"policies": POLICIES})
 
 
-def show_policy(call: Call, key: str, policy_id: str) -> Answer:
+def show_policy(call: Call, key: str, policy_id: str) -> Response:
     call.custom_object(key)
     for each in POLICIES:
         if each["id"] == policy_id:
-            return json_answer(200, {"policy": each})
+            return json_response(200, {"policy": each})
     raise not_found()
 
 
-def access_rules(call: Call, key: str) -> Answer:
+def access_rules(call: Call, key: str) -> Response:
     call.only_for_admins()
     call.custom_object(key)
-    return json_answer(200, {"access_rules": []})
+    return json_response(200, {"access_rules": []})

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 from jobsui.sandbox import ids, pages, search
@@ -12,11 +13,11 @@ from jobsui.sandbox.errors import (
     not_found,
     record_invalid,
 )
-from jobsui.sandbox.protocol import Answer, Json, json_answer
-from jobsui.sandbox.reading import shown_record
+from jobsui.sandbox.protocol import Json, Response, json_response
 from jobsui.sandbox.schema import CustomObject
+from jobsui.sandbox.serializers import record_json
 from jobsui.sandbox.table import Record
-from jobsui.sandbox.writing import RecordInvalid
+from jobsui.sandbox.writer import NAME_NOT_UNIQUE, RecordInvalid
 
 WHERE = "api/v2/custom_objects/records"
 SEARCH_LIMIT = 10_000
@@ -31,31 +32,28 @@ SEARCH_SORTS = {
 }
 
 
-def index(call: Call, key: str) -> Answer:
+def index(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
-    asked = pages.asked_page(call.request, f"{WHERE}/index")
-    wanted = filter_of(call, custom_object)
-    sort = call.query.get("sort") or "id"
-    if sort not in SORTS:
-        raise invalid_parameter(
-            "sort", f"must be one of {', '.join(sorted(SORTS))}", f"{WHERE}/index"
-        )
-    descending, name = sort.startswith("-"), sort.removeprefix("-")
-    if wanted is None and name == "id":
-        return paged(
-            call,
-            custom_object,
-            pages.rows_page(custom_object.table, asked, descending=descending),
-            asked,
-        )
-    records = custom_object.table.alive() if wanted is None else wanted
-    by = by_updated if name == "updated_at" else by_row
-    return paged(
-        call,
-        custom_object,
-        pages.sorted_page(records, asked, by, descending=descending),
-        asked,
-    )
+    wanted = pages.parse_page_request(call.request, f"{WHERE}/index")
+    filtered = filtered_records(call, custom_object)
+    sort = checked_sort(call.query.get("sort") or "id", SORTS, "index")
+    descending = sort.startswith("-")
+    by_time = sort.endswith("updated_at")
+    if filtered is None and not by_time:
+        page = pages.rows_page(custom_object.table, wanted, descending=descending)
+    else:
+        records = custom_object.table.alive() if filtered is None else filtered
+        order = by_updated if by_time else by_row
+        page = pages.sorted_page(records, wanted, order, descending=descending)
+    return page_response(call, custom_object, page, wanted)
+
+
+def checked_sort(sort: str, sorts: set[str], action: str) -> str:
+    """Raises Refused for an order that the action does not have."""
+    if sort not in sorts:
+        rule = f"must be one of {', '.join(sorted(sorts))}"
+        raise invalid_parameter("sort", rule, f"{WHERE}/{action}")
+    return sort
 
 
 def by_row(record: Record) -> pages.Key:
@@ -66,212 +64,197 @@ def by_updated(record: Record) -> pages.Key:
     return (record.updated, record.row)
 
 
-def filter_of(call: Call, custom_object: CustomObject) -> list[Record] | None:
-    """The records that filter[ids] and filter[external_ids] name; None without a
+def filtered_records(call: Call, custom_object: CustomObject) -> list[Record] | None:
+    """The records named by filter[ids] and filter[external_ids]; None without a
     filter."""
     table = custom_object.table
     finders = {"filter[ids]": table.get, "filter[external_ids]": table.with_external_id}
-    given = [(name, find) for name, find in finders.items() if call.query.get(name)]
-    if not given:
+    used = [name for name in finders if call.query.get(name)]
+    if not used:
         return None
-    found: list[Record] = []
-    for name, find in given:
-        asked_for = call.query[name].split(",")
-        if len(asked_for) != len(set(asked_for)):
+    found: dict[int, Record] = {}
+    for name in used:
+        keys = call.query[name].split(",")
+        if len(keys) != len(set(keys)):
             raise invalid_parameter(name, "must not repeat an id", f"{WHERE}/index")
-        found += [record for each in asked_for if (record := find(each))]
-    return list({record.row: record for record in found}.values())
+        records = map(finders[name], keys)
+        found |= {record.row: record for record in records if record}
+    return list(found.values())
 
 
-def paged(
+def page_response(
     call: Call,
     custom_object: CustomObject,
     page: pages.Page[Record],
-    asked: pages.Asked,
+    wanted: pages.PageRequest,
     **more: Json,
-) -> Answer:
+) -> Response:
     shown = [
-        shown_record(call.account, custom_object, record, call.origin)
+        record_json(call.account, custom_object, record, call.origin)
         for record in page.items
     ]
-    ends = pages.envelope(
+    paging = pages.paging_json(
         call.request,
         page,
-        asked,
+        wanted,
         next_on_last_page=call.account.settings.next_on_last_page,
     )
-    return json_answer(200, {"custom_object_records": shown} | ends | more)
+    return json_response(200, {"custom_object_records": shown} | paging | more)
 
 
-def one(
+def record_response(
     call: Call, custom_object: CustomObject, record: Record, status: int = 200
-) -> Answer:
-    return json_answer(
-        status,
-        {
-            "custom_object_record": shown_record(
-                call.account, custom_object, record, call.origin
-            )
-        },
-    )
+) -> Response:
+    shown = record_json(call.account, custom_object, record, call.origin)
+    return json_response(status, {"custom_object_record": shown})
 
 
-def show(call: Call, key: str, record_id: str) -> Answer:
+def show(call: Call, key: str, record_id: str) -> Response:
     custom_object = call.custom_object(key)
-    return one(call, custom_object, present(custom_object.table.get(record_id)))
+    record = existing(custom_object.table.get(record_id))
+    return record_response(call, custom_object, record)
 
 
-def present(record: Record | None) -> Record:
+def existing(record: Record | None) -> Record:
+    """Raises Refused when there is no record."""
     if record is None:
         raise not_found()
     return record
 
 
-def create(call: Call, key: str) -> Answer:
+def create(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
     data = call.part("custom_object_record", f"{WHERE}/create")
-    try:
+    with validation_errors():
         record = call.account.writer.create(custom_object, data)
+    return record_response(call, custom_object, record, 201)
+
+
+@contextmanager
+def validation_errors() -> Iterator[None]:
+    """Turn RecordInvalid into the API's response."""
+    try:
+        yield
     except RecordInvalid as refusal:
-        raise explained(refusal) from None
-    return one(call, custom_object, record, 201)
+        details: dict[str, list[dict[str, str]]] = {}
+        for key, text in refusal.problems:
+            details.setdefault(key, []).append({"description": text})
+        raise record_invalid(details) from None
 
 
-def explained(refusal: RecordInvalid) -> Exception:
-    details: dict[str, list[dict[str, str]]] = {}
-    for key, text in refusal.problems:
-        details.setdefault(key, []).append({"description": text})
-    return record_invalid(details)
-
-
-def update(call: Call, key: str, record_id: str) -> Answer:
+def update(call: Call, key: str, record_id: str) -> Response:
     custom_object = call.custom_object(key)
-    record = present(custom_object.table.get(record_id))
+    record = existing(custom_object.table.get(record_id))
     data = call.part("custom_object_record", f"{WHERE}/update")
-    try:
-        return one(
-            call, custom_object, call.account.writer.update(custom_object, record, data)
-        )
-    except RecordInvalid as refusal:
-        raise explained(refusal) from None
+    with validation_errors():
+        call.account.writer.update(custom_object, record, data)
+    return record_response(call, custom_object, record)
 
 
-def upsert(call: Call, key: str) -> Answer:
+def upsert(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
-    by, value = key_of(call, "upsert")
-    data = call.part("custom_object_record", f"{WHERE}/upsert") | {by: value}
+    name, value = record_key(call, "upsert")
+    data = call.part("custom_object_record", f"{WHERE}/upsert") | {name: value}
     writer = call.account.writer
-    write = (
-        writer.upsert_by_external_id if by == "external_id" else writer.upsert_by_name
-    )
-    try:
-        return one(call, custom_object, write(custom_object, data))
-    except RecordInvalid as refusal:
-        raise explained(refusal) from None
+    with validation_errors():
+        if name == "external_id":
+            record = writer.upsert_by_external_id(custom_object, data)
+        else:
+            record = writer.upsert_by_name(custom_object, data)
+    return record_response(call, custom_object, record)
 
 
-def key_of(call: Call, action: str) -> tuple[str, str]:
-    """Which of external id and name a request goes by, and its value: exactly one of
-    them."""
-    given = [
-        (name, call.query[name])
-        for name in ("external_id", "name")
-        if call.query.get(name)
-    ]
-    if len(given) != 1:
+def record_key(call: Call, action: str) -> tuple[str, str]:
+    """The key a request names its record by, "external_id" or "name", and its value.
+
+    Raises Refused unless there is exactly one.
+    """
+    names = [name for name in ("external_id", "name") if call.query.get(name)]
+    if len(names) != 1:
         raise invalid_parameter(
             "external_id", "or name must be given, and not both", f"{WHERE}/{action}"
         )
-    return given[0]
+    return names[0], call.query[names[0]]
 
 
-def delete(call: Call, key: str, record_id: str) -> Answer:
+def delete(call: Call, key: str, record_id: str) -> Response:
     custom_object = call.custom_object(key)
-    call.account.writer.delete(
-        custom_object, present(custom_object.table.get(record_id))
-    )
+    record = existing(custom_object.table.get(record_id))
+    call.account.writer.delete(custom_object, record)
     return no_content()
 
 
-def delete_by_key(call: Call, key: str) -> Answer:
+def delete_by_key(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
-    by, value = key_of(call, "delete")
-    if by == "name" and not custom_object.names_are_unique:
-        raise invalid_because(
-            "Name: is not unique for this object, records can't be found by it"
-        )
+    name, value = record_key(call, "delete")
     table = custom_object.table
-    record = (
-        table.with_external_id(value) if by == "external_id" else table.with_name(value)
-    )
-    call.account.writer.delete(custom_object, present(record))
+    if name == "external_id":
+        record = table.with_external_id(value)
+    elif custom_object.names_are_unique:
+        record = table.with_name(value)
+    else:
+        raise invalid_because(NAME_NOT_UNIQUE)
+    call.account.writer.delete(custom_object, existing(record))
     return no_content()
 
 
-def count(call: Call, key: str) -> Answer:
+def count(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
     now = ids.timestamp(int(time.time() * 1000))
-    return json_answer(
-        200, {"count": {"refreshed_at": now, "value": custom_object.table.size}}
-    )
+    counted = {"refreshed_at": now, "value": custom_object.table.size}
+    return json_response(200, {"count": counted})
 
 
-def search_text(call: Call, key: str) -> Answer:
+def search_text(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
-    return found(
-        call,
-        custom_object,
-        search.with_words(custom_object, call.query.get("query", "")),
-    )
+    records = search.with_words(custom_object, call.query.get("query", ""))
+    return search_response(call, custom_object, records)
 
 
-def search_filter(call: Call, key: str) -> Answer:
+def search_filter(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
     records = search.filtered(custom_object, call.body().get("filter") or {})
     words = call.query.get("query")
     if words:
         rows = {record.row for record in search.with_words(custom_object, words)}
         records = (record for record in records if record.row in rows)
-    return found(call, custom_object, records)
+    return search_response(call, custom_object, records)
 
 
-def autocomplete(call: Call, key: str) -> Answer:
+def autocomplete(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
-    return found(
-        call, custom_object, search.named(custom_object, call.query.get("name", ""))
-    )
+    records = search.named(custom_object, call.query.get("name", ""))
+    return search_response(call, custom_object, records)
 
 
-def found(call: Call, custom_object: CustomObject, records: Iterator[Record]) -> Answer:
-    """A page of what a search found: all of it in the order asked for, or the first of
-    it in no order."""
-    asked = pages.asked_page(call.request, f"{WHERE}/search")
+def search_response(
+    call: Call, custom_object: CustomObject, records: Iterator[Record]
+) -> Response:
+    """A page of the records found: sorted if the request says how, else the first
+    SEARCH_LIMIT of them in no order."""
+    wanted = pages.parse_page_request(call.request, f"{WHERE}/search")
     sort = call.query.get("sort")
-    if sort and sort not in SEARCH_SORTS:
-        raise invalid_parameter(
-            "sort",
-            f"must be one of {', '.join(sorted(SEARCH_SORTS))}",
-            f"{WHERE}/search",
-        )
-    listed = in_order(records, sort) if sort else list(islice(records, SEARCH_LIMIT))
-    page = pages.listed_page(listed, asked)
-    return paged(call, custom_object, page, asked, count=len(page.items))
+    if sort:
+        listed = sorted_records(records, checked_sort(sort, SEARCH_SORTS, "search"))
+    else:
+        listed = list(islice(records, SEARCH_LIMIT))
+    page = pages.listed_page(listed, wanted)
+    return page_response(call, custom_object, page, wanted, count=len(page.items))
 
 
-def in_order(records: Iterator[Record], sort: str) -> list[Record]:
+def sorted_records(records: Iterator[Record], sort: str) -> list[Record]:
     keys = {
         "name": lambda record: record.name,
         "created_at": by_row,
         "updated_at": by_updated,
     }
-    return sorted(
-        records, key=keys[sort.removeprefix("-")], reverse=sort.startswith("-")
-    )
+    key = keys[sort.removeprefix("-")]
+    return sorted(records, key=key, reverse=sort.startswith("-"))
 
 
-def no_attachments(call: Call, key: str, record_id: str, *_: str) -> Answer:
+def no_attachments(call: Call, key: str, record_id: str, *_: str) -> Response:
     custom_object = call.custom_object(key)
-    present(custom_object.table.get(record_id))
+    existing(custom_object.table.get(record_id))
     if not custom_object.allows_attachments:
-        return json_answer(400, {"error": "Invalid URI endpoint"})
-    return json_answer(200, {"attachments": []})
+        return json_response(400, {"error": "Invalid URI endpoint"})
+    return json_response(200, {"attachments": []})

@@ -1,4 +1,4 @@
-"""One request's way: route, sign-in, limits, faults, handler, headers."""
+"""Handles one request: route, authentication, limits, faults, handler, headers."""
 
 import time
 
@@ -13,193 +13,183 @@ from jobsui.sandbox.errors import (
     role_may_not,
     unknown_route,
 )
-from jobsui.sandbox.protocol import Answer, Request, json_answer
+from jobsui.sandbox.protocol import Json, Request, Response, json_response
+from jobsui.sandbox.settings import Settings
 
 OPEN_PATHS = ("/oauth/", "/api/v2/users/me")
-"""Where no sign-in is asked for."""
-HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
-HTML_LOGIN = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to Zendesk</body></html>\n"
+"""Paths that need no credentials."""
+HTML_502 = (
+    b"<html><head><title>502 Bad Gateway</title></head>"
+    b"<body><h1>502 Bad Gateway</h1></body></html>\n"
+)
+HTML_LOGIN = (
+    b"<!DOCTYPE html><html><head><title>Sign in</title></head>"
+    b"<body>Sign in to Zendesk</body></html>\n"
+)
 
 
 class App:
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.answered = 0
+        self.handled = 0
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Response:
         self.account.settle()
-        controls = request.path.startswith("/sandbox/")
-        answer = (
-            control.handle(self.account, request) if controls else self._api(request)
-        )
+        if request.path.startswith("/sandbox/"):
+            response = control.handle(self.account, request)
+        else:
+            response = self._api(request)
         self.account.journal.flush()
-        return answer
+        return response
 
-    def _api(self, request: Request) -> Answer:
-        struck: list[str] = []
+    def _api(self, request: Request) -> Response:
+        triggered: list[str] = []
         try:
-            answer = self._guarded(request, struck)
+            response = self._guarded(request, triggered)
         except Refused as refusal:
-            answer = refusal.answer
+            response = refusal.response
         settings = self.account.settings
-        answer.headers |= self.account.requests.headers(
+        response.headers |= self.account.requests.headers(
             settings.requests_per_minute, settings.window_seconds
         )
-        answer.delay += settings.latency_ms / 1000
-        self.answered += 1
-        answer.headers["X-Zendesk-Request-Id"] = f"sandbox-{self.answered:08d}"
-        self.account.log.append(
-            {
-                "time": time.time(),
-                "method": request.method,
-                "path": request.path,
-                "query": request.query,
-                "status": 0 if answer.dropped else answer.status,
-                "faults": struck,
-            }
-        )
-        return answer
+        response.delay += settings.latency_ms / 1000
+        self.handled += 1
+        response.headers["X-Zendesk-Request-Id"] = f"sandbox-{self.handled:08d}"
+        self._log(request, response, triggered)
+        return response
 
-    def _guarded(self, request: Request, struck: list[str]) -> Answer:
+    def _log(self, request: Request, response: Response, triggered: list[str]) -> None:
+        entry: dict[str, Json] = {
+            "time": time.time(),
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "status": 0 if response.dropped else response.status,
+            "faults": triggered,
+        }
+        self.account.log.append(entry)
+
+    def _guarded(self, request: Request, triggered: list[str]) -> Response:
         found = routes.match(request.method, request.path)
         if found is None:
             raise unknown_route()
-        call = self._signed_in(request)
+        call = self._authenticated(request)
         if refusal := self._over_limit():
             return refusal
-        if answer := self._refused_by_fault(call, struck):
-            return answer
-        check_rights(call)
-        answer = found.handler(call, *found.parameters)
-        return self._spoiled_by_fault(call, answer, struck)
+        if response := self._fault_before(call, triggered):
+            return response
+        check_permissions(call)
+        response = found.handler(call, *found.parameters)
+        return self._fault_after(call, response, triggered)
 
-    def _signed_in(self, request: Request) -> Call:
+    def _authenticated(self, request: Request) -> Call:
         authorization = request.headers.get("authorization")
         if authorization and not request.path.startswith("/oauth/"):
-            if (
-                not self.account.settings.api_tokens
-                and authorization.lower().startswith("basic ")
-            ):
+            is_api_token = authorization.lower().startswith("basic ")
+            if is_api_token and not self.account.settings.api_tokens:
                 raise not_authenticated()
-            return Call(
-                self.account, request, self.account.tokens.signed_in(authorization)
-            )
+            token = self.account.tokens.authenticate(authorization)
+            return Call(self.account, request, token)
         if not request.path.startswith(OPEN_PATHS):
             raise not_authenticated()
         return Call(self.account, request, signed_in=False)
 
-    def _over_limit(self) -> Answer | None:
-        settings = self.account.settings
-        if self.account.requests.take(
-            settings.requests_per_minute, settings.window_seconds
-        ):
+    def _over_limit(self) -> Response | None:
+        limit = self.account.settings.requests_per_minute
+        seconds = self.account.settings.window_seconds
+        if self.account.requests.take(limit, seconds):
             return None
-        return rate_limited(self.account.requests.reset_in(settings.window_seconds))
+        return rate_limited(self.account.requests.reset_in(seconds))
 
-    def _refused_by_fault(self, call: Call, struck: list[str]) -> Answer | None:
-        """The answer of a fault that strikes before anything is done."""
-        retry_after = self.account.settings.retry_after
-        method, writes = call.request.method, is_write(call.request)
-        posts_job = method == "POST" and call.request.path.removesuffix(
-            ".json"
-        ).endswith("/jobs")
-        faults: list[tuple[str, bool, Answer]] = [
-            ("rate-429", True, rate_limited(retry_after)),
-            ("500", True, json_answer(500, {"error": "InternalError"})),
-            (
-                "503",
-                True,
-                Answer(503, b"Service Unavailable\n", {"Content-Type": "text/plain"}),
-            ),
-            (
-                "503-retry-after",
-                True,
-                Answer(503, b"Database collision\n", {"Retry-After": str(retry_after)}),
-            ),
-            ("html-502", True, html(502, HTML_502)),
-            ("html-200", True, html(200, HTML_LOGIN)),
-            (
-                "409",
-                writes,
-                json_answer(
-                    409,
-                    {
-                        "error": "Conflict",
-                        "description": "The resource is being changed.",
-                    },
-                ),
-            ),
-            ("missing-scope", writes, missing_scope("write").answer),
-            ("drop-before-accept", posts_job, Answer(0, dropped=True)),
-            (
-                "no-answer",
-                posts_job,
-                Answer(0, dropped=True, delay=self.account.settings.slow_seconds),
-            ),
-        ]
-        for name, concerns, answer in faults:
-            if concerns and self._strikes(name, call, struck):
-                return answer
-        if posts_job and self._strikes("too-many-jobs", call, struck):
+    def _fault_before(self, call: Call, triggered: list[str]) -> Response | None:
+        """The response of a fault that triggers before the handler runs."""
+        names = ["rate-429", "500", "503", "503-retry-after", "html-502", "html-200"]
+        if is_write(call.request):
+            names += ["409", "missing-scope"]
+        if is_job_post(call.request):
+            names += ["drop-before-accept", "no-answer", "too-many-jobs"]
+        if call.token:
+            names.append("bearer-expired")
+        for name in names:
+            if self._triggers(name, call, triggered):
+                return self._fault_response(name, call)
+        return None
+
+    def _fault_response(self, name: str, call: Call) -> Response:
+        if name == "too-many-jobs":
             return api_jobs.too_many_jobs(call)
-        return self._bearer_expired(call, struck)
+        if name == "bearer-expired" and call.token:
+            self.account.tokens.expire(call.token)
+            return bad_bearer().response
+        return fault_responses(self.account.settings)[name]
 
-    def _bearer_expired(self, call: Call, struck: list[str]) -> Answer | None:
-        if call.token is None or not self._strikes("bearer-expired", call, struck):
-            return None
-        self.account.tokens.expire(call.token)
-        raise bad_bearer()
+    def _fault_after(
+        self, call: Call, response: Response, triggered: list[str]
+    ) -> Response:
+        """The response, changed by the faults that trigger after the handler ran."""
+        if self._triggers("slow", call, triggered):
+            response.delay += self.account.settings.slow_seconds
+        if response.status != 201 or not is_job_post(call.request):
+            return response
+        if self._triggers("drop-after-accept", call, triggered):
+            return Response(0, delay=response.delay, dropped=True)
+        if self._triggers("502-after-accept", call, triggered):
+            return html(502, HTML_502)
+        return response
 
-    def _spoiled_by_fault(
-        self, call: Call, answer: Answer, struck: list[str]
-    ) -> Answer:
-        """Faults that strike when the work is done."""
-        if self._strikes("slow", call, struck):
-            answer.delay += self.account.settings.slow_seconds
-        if answer.status == 201 and call.request.path.removesuffix(".json").endswith(
-            "/jobs"
-        ):
-            if self._strikes("drop-after-accept", call, struck):
-                return Answer(0, delay=answer.delay, dropped=True)
-            if self._strikes("502-after-accept", call, struck):
-                return html(502, HTML_502)
-        return answer
-
-    def _strikes(self, name: str, call: Call, struck: list[str]) -> bool:
-        if not self.account.faults.strikes(
-            name, call.request.method, call.request.path
-        ):
+    def _triggers(self, name: str, call: Call, triggered: list[str]) -> bool:
+        request = call.request
+        if not self.account.faults.triggers(name, request.method, request.path):
             return False
-        struck.append(name)
+        triggered.append(name)
         return True
 
 
+def fault_responses(settings: Settings) -> dict[str, Response]:
+    """The responses of the faults that ignore what the request asks for."""
+    conflict = {"error": "Conflict", "description": "The resource is being changed."}
+    retry_after = {"Retry-After": str(settings.retry_after)}
+    plain_text = {"Content-Type": "text/plain"}
+    return {
+        "rate-429": rate_limited(settings.retry_after),
+        "500": json_response(500, {"error": "InternalError"}),
+        "503": Response(503, b"Service Unavailable\n", plain_text),
+        "503-retry-after": Response(503, b"Database collision\n", retry_after),
+        "html-502": html(502, HTML_502),
+        "html-200": html(200, HTML_LOGIN),
+        "409": json_response(409, conflict),
+        "missing-scope": missing_scope("write").response,
+        "drop-before-accept": Response(0, dropped=True),
+        "no-answer": Response(0, dropped=True, delay=settings.slow_seconds),
+    }
+
+
 def is_write(request: Request) -> bool:
-    searches = request.path.removesuffix(".json").endswith("/search")
-    return (
-        request.method != "GET"
-        and not searches
-        and not request.path.startswith("/oauth/")
-    )
+    is_search = request.path.removesuffix(".json").endswith("/search")
+    is_sign_in = request.path.startswith("/oauth/")
+    return request.method != "GET" and not is_search and not is_sign_in
 
 
-def check_rights(call: Call) -> None:
-    """What the token's scopes and the person's role allow; raises Refused."""
+def is_job_post(request: Request) -> bool:
+    path = request.path.removesuffix(".json")
+    return request.method == "POST" and path.endswith("/jobs")
+
+
+def check_permissions(call: Call) -> None:
+    """Check the token's scopes and the user's role. Raises Refused."""
     if call.token:
         scope = "write" if is_write(call.request) else "read"
         if scope not in call.token.scopes:
             raise missing_scope(scope)
-    if (
-        call.account.settings.role == "end-user"
-        and "custom_objects" in call.request.path
-    ):
+    role = call.account.settings.role
+    if role == "end-user" and "custom_objects" in call.request.path:
         raise role_may_not()
 
 
-def rate_limited(seconds: int) -> Answer:
+def rate_limited(seconds: int) -> Response:
     headers = {"Content-Type": "text/plain; charset=utf-8", "Retry-After": str(seconds)}
-    return Answer(429, b"Number of allowed API requests per minute exceeded", headers)
+    return Response(429, b"Number of allowed API requests per minute exceeded", headers)
 
 
-def html(status: int, body: bytes) -> Answer:
-    return Answer(status, body, {"Content-Type": "text/html; charset=utf-8"})
+def html(status: int, body: bytes) -> Response:
+    return Response(status, body, {"Content-Type": "text/html; charset=utf-8"})

@@ -1,11 +1,11 @@
-"""What a handler gets: the account, the request, and ways to read it."""
+"""What a handler receives: the account, the request and helpers to read it."""
 
 import json
 from dataclasses import dataclass
 
 from jobsui.sandbox.account import Account
 from jobsui.sandbox.errors import invalid_parameter, role_may_not, unreadable_json
-from jobsui.sandbox.protocol import Answer, Json, Request
+from jobsui.sandbox.protocol import Json, Request, Response
 from jobsui.sandbox.schema import CustomObject
 from jobsui.sandbox.tokens import Token
 
@@ -44,9 +44,8 @@ class Call:
         """The object under one name of the body; raises Refused."""
         data = self.body().get(name)
         if not isinstance(data, dict):
-            raise invalid_parameter(
-                name, "is missing" if data is None else "must be an object", where
-            )
+            rule = "is missing" if data is None else "must be an object"
+            raise invalid_parameter(name, rule, where)
         return data
 
     def only_for_admins(self) -> None:
@@ -54,5 +53,5 @@ class Call:
             raise role_may_not()
 
 
-def no_content() -> Answer:
-    return Answer(204)
+def no_content() -> Response:
+    return Response(204)

@@ -1,138 +1,150 @@
-"""The sandbox's own endpoints, outside the API it pretends to be: for tests, which look
-behind the scenes here."""
+"""The sandbox's own endpoints under /sandbox/: tests set faults and settings here, and
+read records, jobs and the log of requests."""
 
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from jobsui.sandbox import jobs
 from jobsui.sandbox.account import Account
 from jobsui.sandbox.errors import Refused
 from jobsui.sandbox.faults import BadFault
-from jobsui.sandbox.protocol import Answer, Json, Request, json_answer
-from jobsui.sandbox.reading import shown_record
+from jobsui.sandbox.protocol import Json, Request, Response, json_response
 from jobsui.sandbox.schema import CustomObject
+from jobsui.sandbox.serializers import record_json
 from jobsui.sandbox.settings import BadSetting
-from jobsui.sandbox.writing import RecordInvalid
-
-type Control = Callable[[Account, Request, dict[str, Json]], Json]
+from jobsui.sandbox.writer import RecordInvalid
 
 
-def handle(account: Account, request: Request) -> Answer:
-    control = CONTROLS.get((request.method, request.path.removeprefix("/sandbox/")))
-    if control is None:
-        known = ", ".join(f"{method} /sandbox/{name}" for method, name in CONTROLS)
-        return json_answer(404, {"error": f"There are: {known}"})
+@dataclass(frozen=True, slots=True)
+class Command:
+    account: Account
+    query: dict[str, str]
+    body: dict[str, Json]
+    origin: str
+
+    def custom_object(self, key: Json) -> CustomObject:
+        """Raises ValueError when there is no such object."""
+        if key not in self.account.objects:
+            raise ValueError(f"There is no object {key}.")
+        return self.account.objects[key]
+
+
+def handle(account: Account, request: Request) -> Response:
+    run = COMMANDS.get((request.method, request.path.removeprefix("/sandbox/")))
+    if run is None:
+        known = ", ".join(f"{method} /sandbox/{name}" for method, name in COMMANDS)
+        return json_response(404, {"error": f"Choose one of: {known}"})
     try:
-        return json_answer(
-            200, control(account, request, json.loads(request.body or b"{}"))
-        )
+        body = json.loads(request.body or b"{}")
+        command = Command(account, request.query, body, request.origin)
+        return json_response(200, run(command))
     except (BadFault, BadSetting, RecordInvalid, ValueError) as problem:
-        return json_answer(400, {"error": str(problem)})
+        return json_response(400, {"error": str(problem)})
     except Refused as refusal:
-        return refusal.answer
+        return refusal.response
 
 
-def show_faults(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    present = {
+def show_faults(command: Command) -> Json:
+    faults = command.account.faults
+    current = {
         name: {
             "rate": fault.rate,
             "times": fault.times,
             "method": fault.method,
             "path": fault.path,
         }
-        for name, fault in account.faults.set.items()
+        for name, fault in faults.set.items()
     }
-    return {"faults": present, "struck": account.faults.struck}
+    return {"faults": current, "triggered": faults.triggered}
 
 
-def set_faults(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    """Instead of those set before."""
-    before = account.faults.set
-    account.faults.set = {}
+def set_faults(command: Command) -> Json:
+    """Replace the faults. On a mistake, the previous ones stay."""
+    faults = command.account.faults
+    before = faults.set
+    faults.set = {}
     try:
-        account.faults.change(body)
+        faults.change(command.body)
     except BadFault:
-        account.faults.set = before
+        faults.set = before
         raise
-    return show_faults(account, request, body)
+    return show_faults(command)
 
 
-def show_settings(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    return account.settings.shown()
+def show_settings(command: Command) -> Json:
+    return command.account.settings.shown()
 
 
-def set_settings(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    """Only those named are changed."""
-    account.settings.change(body)
-    return account.settings.shown()
+def change_settings(command: Command) -> Json:
+    """Change the named settings only."""
+    command.account.settings.change(command.body)
+    return show_settings(command)
 
 
-def reset(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    account.reset()
+def reset(command: Command) -> Json:
+    command.account.reset()
     return {}
 
 
-def make_object(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    """{"key", "title"?, "fields": [...], "name": {name rules}}; an object of that key
-    makes way."""
-    key = body.get("key")
+def create_object(command: Command) -> Json:
+    """{"key", "title"?, "fields": [...], "name": {name rules}}. Replaces an object of
+    the same key."""
+    account = command.account
+    key = command.body.get("key")
     if key in account.objects:
         account.remove_object(account.objects[key])
-    data = {"title": str(key).title()} | body
-    account.make_object(data, body.get("fields") or [], body.get("name"))
+    data: dict[str, Json] = {"title": str(key).title()} | command.body
+    account.make_object(data, data.get("fields") or [], data.get("name"))
     return {}
 
 
-def add_records(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    """{"object", "records": [...]}: put there at once, as if they had always been."""
-    custom_object = present(account, body.get("object"))
-    made = [
-        account.writer.create(custom_object, data, applied=0)
-        for data in body["records"]
+def add_records(command: Command) -> Json:
+    """{"object", "records": [...]}. Adds them at once and without the API."""
+    custom_object = command.custom_object(command.body.get("object"))
+    writer = command.account.writer
+    created = [
+        writer.create(custom_object, data, applied=0)
+        for data in command.body["records"]
     ]
-    return {"ids": [custom_object.table.id_of(record) for record in made]}
+    return {"ids": [custom_object.table.id_of(record) for record in created]}
 
 
-def present(account: Account, key: Json) -> CustomObject:
-    if key not in account.objects:
-        raise ValueError(f"There is no object {key}.")
-    return account.objects[key]
+def list_records(command: Command) -> Json:
+    custom_object = command.custom_object(command.query.get("object"))
+    records = [
+        record_json(command.account, custom_object, record, command.origin)
+        for record in custom_object.table.alive()
+    ]
+    return {"records": records}
 
 
-def records(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    custom_object = present(account, request.query.get("object"))
-    every = custom_object.table.alive()
-    return {
-        "records": [
-            shown_record(account, custom_object, record, request.origin)
-            for record in every
-        ]
-    }
+def count_applied(command: Command) -> Json:
+    """How often each record was written, by external id or else by name. Deletions
+    count; records added by `add_records` do not."""
+    custom_object = command.custom_object(command.query.get("object"))
+    return {"applied": custom_object.table.applied()}
 
 
-def applied(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    """How often each record was written, by external id or else by name; deletions
-    count, seeded records don't."""
-    return {"applied": present(account, request.query.get("object")).table.applied()}
+def list_requests(command: Command) -> Json:
+    since = float(command.query.get("since", 0))
+    log = command.account.log
+    return {"requests": [entry for entry in log if entry["time"] > since]}
 
 
-def log(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    since = float(request.query.get("since", 0))
-    return {"requests": [entry for entry in account.log if entry["time"] > since]}
+def list_jobs(command: Command) -> Json:
+    """All jobs, oldest first. With ?results=true also the results that Zendesk's job
+    status would show."""
+    found = command.account.jobs.all.values()
+    shown = [job_json(job) for job in found]
+    if command.query.get("results") == "true":
+        for entry, job in zip(shown, found, strict=True):
+            entry["results"] = jobs.results_of(job)
+    return {"jobs": shown, "running": command.account.jobs.running}
 
 
-def list_jobs(account: Account, request: Request, body: dict[str, Json]) -> Json:
-    """All jobs, oldest first, with their results as Zendesk would tell them when asked
-    for: ?results=true."""
-    shown = [shown_job(job) for job in account.jobs.all.values()]
-    if request.query.get("results") == "true":
-        for each, job in zip(shown, account.jobs.all.values(), strict=True):
-            each["results"] = jobs.results_of(job)
-    return {"jobs": shown, "running": account.jobs.running}
-
-
-def shown_job(job: jobs.Job) -> dict[str, Json]:
+def job_json(job: jobs.Job) -> dict[str, Json]:
     status, progress = job.state(time.monotonic())
     return {
         "id": job.id,
@@ -152,16 +164,16 @@ def unix_time(monotonic: float) -> float:
     return time.time() - (time.monotonic() - monotonic)
 
 
-CONTROLS: dict[tuple[str, str], Control] = {
+COMMANDS: dict[tuple[str, str], Callable[[Command], Json]] = {
     ("GET", "faults"): show_faults,
     ("POST", "faults"): set_faults,
     ("GET", "settings"): show_settings,
-    ("POST", "settings"): set_settings,
+    ("POST", "settings"): change_settings,
     ("POST", "reset"): reset,
-    ("POST", "objects"): make_object,
+    ("POST", "objects"): create_object,
     ("POST", "records"): add_records,
-    ("GET", "records"): records,
-    ("GET", "applied"): applied,
-    ("GET", "log"): log,
+    ("GET", "records"): list_records,
+    ("GET", "applied"): count_applied,
+    ("GET", "log"): list_requests,
     ("GET", "jobs"): list_jobs,
 }

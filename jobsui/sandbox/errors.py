@@ -1,54 +1,63 @@
-"""The bodies of refusals. docs/sandbox.md says which of them are known and which are
+"""The bodies of error responses. docs/sandbox.md says which are known and which are
 assumed."""
 
-from jobsui.sandbox.protocol import Answer, Json, json_answer
+from jobsui.sandbox.protocol import Json, Response, json_response
 
 
 class Refused(Exception):
-    """Ends a request with this answer."""
+    """Ends a request with this response."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 def unknown_route() -> Refused:
-    return Refused(
-        json_answer(404, {"error": "InvalidEndpoint", "description": "Not found"})
-    )
+    body = {"error": "InvalidEndpoint", "description": "Not found"}
+    return Refused(json_response(404, body))
 
 
 def not_found() -> Refused:
-    return Refused(
-        json_answer(404, {"error": "RecordNotFound", "description": "Not found"})
-    )
+    body = {"error": "RecordNotFound", "description": "Not found"}
+    return Refused(json_response(404, body))
 
 
 def custom_objects_off() -> Refused:
-    message = "Custom objects are not activated on this account."
-    return Refused(
-        json_answer(404, {"error": {"title": "Not Found", "message": message}})
+    return titled_error(
+        404, "Not Found", "Custom objects are not activated on this account."
     )
+
+
+def titled_error(status: int, title: str, message: str) -> Refused:
+    body = {"error": {"title": title, "message": message}}
+    return Refused(json_response(status, body))
 
 
 def not_authenticated() -> Refused:
-    answer = json_answer(401, {"error": "Couldn't authenticate you"})
-    answer.headers["WWW-Authenticate"] = 'Basic realm="Web Password"'
-    return Refused(answer)
+    response = json_response(401, {"error": "Couldn't authenticate you"})
+    response.headers["WWW-Authenticate"] = 'Basic realm="Web Password"'
+    return Refused(response)
 
 
 def bad_bearer() -> Refused:
-    description = "The access token provided is expired, revoked, malformed or invalid for other reasons."
-    answer = json_answer(
+    description = (
+        "The access token provided is expired, revoked, malformed "
+        "or invalid for other reasons."
+    )
+    response = json_response(
         401, {"error": "invalid_token", "error_description": description}
     )
-    answer.headers["WWW-Authenticate"] = 'Bearer realm="Zendesk", error="invalid_token"'
-    return Refused(answer)
+    response.headers["WWW-Authenticate"] = (
+        'Bearer realm="Zendesk", error="invalid_token"'
+    )
+    return Refused(response)
 
 
 def missing_scope(scope: str) -> Refused:
     description = f"You are missing the following required scopes: {scope}"
-    return Refused(json_answer(403, {"error": "Forbidden", "description": description}))
+    return Refused(
+        json_response(403, {"error": "Forbidden", "description": description})
+    )
 
 
 def role_may_not() -> Refused:
@@ -56,33 +65,25 @@ def role_may_not() -> Refused:
         "You do not have access to this page. "
         "Please contact the account owner of this help desk for further help."
     )
-    return Refused(
-        json_answer(403, {"error": {"title": "Forbidden", "message": message}})
-    )
+    return titled_error(403, "Forbidden", message)
 
 
 def invalid_parameter(attribute: str, rule: str, action: str) -> Refused:
-    """The form of Zendesk's parameter layer: `action` is like
+    """An error in the form of Zendesk's parameter checks. `action` is, for example,
     "api/v2/custom_objects/jobs/create"."""
     message = (
         f"You passed an invalid value for the {attribute} attribute. "
         f"Invalid parameter: {attribute} {rule} from {action}"
     )
-    return Refused(
-        json_answer(400, {"error": {"title": "Invalid attribute", "message": message}})
-    )
+    return titled_error(400, "Invalid attribute", message)
 
 
 def unreadable_json() -> Refused:
-    return Refused(
-        json_answer(
-            400,
-            {
-                "error": "Unprocessable JSON",
-                "description": "The body is not valid JSON",
-            },
-        )
-    )
+    body = {
+        "error": "Unprocessable JSON",
+        "description": "The body is not valid JSON",
+    }
+    return Refused(json_response(400, body))
 
 
 def record_invalid(details: dict[str, list[dict[str, str]]]) -> Refused:
@@ -91,7 +92,7 @@ def record_invalid(details: dict[str, list[dict[str, str]]]) -> Refused:
         "description": "Record validation errors",
         "details": details,
     }
-    return Refused(json_answer(422, body))
+    return Refused(json_response(422, body))
 
 
 def invalid_because(description: str) -> Refused:
@@ -100,10 +101,10 @@ def invalid_because(description: str) -> Refused:
 
 def export_error(status: int, code: str, title: str) -> Refused:
     errors: Json = [{"code": code, "status": str(status), "title": title}]
-    return Refused(json_answer(status, {"errors": errors}))
+    return Refused(json_response(status, {"errors": errors}))
 
 
 def oauth_error(code: str, description: str, *, status: int = 400) -> Refused:
     return Refused(
-        json_answer(status, {"error": code, "error_description": description})
+        json_response(status, {"error": code, "error_description": description})
     )

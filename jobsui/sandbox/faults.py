@@ -1,5 +1,5 @@
-"""Faults on demand: each strikes with its own rate, drawn from a seeded source so that
-a run can be repeated."""
+"""Faults on demand. Each triggers at its own rate, drawn from a seeded source, so that a
+run can be repeated."""
 
 from dataclasses import dataclass
 from random import Random
@@ -41,14 +41,14 @@ NAMES = REQUEST_FAULTS | JOB_FAULTS
 
 
 class BadFault(Exception):
-    """Says what is wrong with a fault someone asked for."""
+    """A fault that cannot be set, with the reason."""
 
 
 @dataclass(slots=True)
 class Fault:
     rate: float
     times: int | None = None
-    """How often it may still strike; None: no end."""
+    """How often it may still trigger; None: without limit."""
     method: str = ""
     """Only requests of this method; "": all."""
     path: str = ""
@@ -62,49 +62,49 @@ class Faults:
     def __init__(self, seed: int | None) -> None:
         self.random = Random(seed)  # noqa: S311 - chance, not secrecy
         self.set: dict[str, Fault] = {}
-        self.struck: dict[str, int] = {}
-        """How often each fault struck."""
+        self.triggered: dict[str, int] = {}
+        """How often each fault triggered."""
 
     def change(self, changes: dict[str, Json]) -> None:
-        """Rates by name, or {"rate", "times", "method", "path"}; raises BadFault and
-        changes nothing on a mistake."""
-        wanted = {name: fault_of(name, value) for name, value in changes.items()}
-        self.set |= wanted
+        """Set rates by name, or {"rate", "times", "method", "path"}.
+
+        Raises BadFault and then changes nothing.
+        """
+        self.set |= {name: parse_fault(name, value) for name, value in changes.items()}
 
     def clear(self) -> None:
         self.set.clear()
 
-    def strikes(self, name: str, method: str = "", path: str = "") -> bool:
-        """Whether a fault strikes this time. A fault that is not set draws no
-        chance."""
+    def triggers(self, name: str, method: str = "", path: str = "") -> bool:
+        """Whether a fault triggers this time. Only a fault that is set draws a random
+        number."""
         fault = self.set.get(name)
-        if (
-            fault is None
-            or fault.times == 0
-            or not fault.concerns(method, path)
-            or self.random.random() >= fault.rate
-        ):
+        if fault is None or fault.times == 0:
+            return False
+        if not fault.concerns(method, path):
+            return False
+        if self.random.random() >= fault.rate:
             return False
         if fault.times is not None:
             fault.times -= 1
-        self.struck[name] = self.struck.get(name, 0) + 1
+        self.triggered[name] = self.triggered.get(name, 0) + 1
         return True
 
 
-def fault_of(name: str, value: Json) -> Fault:
+def parse_fault(name: str, value: Json) -> Fault:
     if name not in NAMES:
-        raise BadFault(
-            f"There is no fault {name}. There are: {', '.join(sorted(NAMES))}."
-        )
+        known = ", ".join(sorted(NAMES))
+        raise BadFault(f"There is no fault {name}. Choose one of: {known}.")
     details = value if isinstance(value, dict) else {"rate": value}
     try:
         fault = Fault(**details)
     except TypeError:
         raise BadFault(f"{name} takes rate, times, method and path.") from None
-    if (
-        isinstance(fault.rate, bool)
-        or not isinstance(fault.rate, int | float)
-        or not 0 <= fault.rate <= 1
-    ):
+    if not is_rate(fault.rate):
         raise BadFault(f"The rate of {name} must be a number from 0 to 1.")
     return fault
+
+
+def is_rate(value: Json) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= 1

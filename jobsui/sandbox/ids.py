@@ -11,13 +11,13 @@ MASK_40 = (1 << 40) - 1
 
 
 PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
-"""Two letters at a time: ids are made for every record shown."""
+"""Encodes two letters at a time, because every record shown needs an id."""
 
 
 def base32(number: int, length: int) -> str:
-    return "".join(
-        [PAIRS[number >> shift & 1023] for shift in range(5 * length - 10, -1, -10)]
-    )
+    """`length` must be even."""
+    shifts = range(5 * length - 10, -1, -10)
+    return "".join([PAIRS[number >> shift & 1023] for shift in shifts])
 
 
 @lru_cache(maxsize=1024)
@@ -26,17 +26,16 @@ def time_part(milliseconds: int) -> str:
 
 
 def record_id(object_number: int, row: int, created: int) -> str:
-    """The ULID of a row: milliseconds, row, then what looks random. It grows with the
-    row and need not be stored."""
-    noise = (
-        zlib.crc32(b"%d/%d" % (object_number, row)) * 2654435761 + created
-    ) & MASK_40
+    """The ULID of a row: milliseconds, the row, then what looks random. It grows with
+    the row and is calculated instead of stored."""
+    checksum = zlib.crc32(b"%d/%d" % (object_number, row))
+    noise = (checksum * 2654435761 + created) & MASK_40
     return time_part(created) + base32(row << 40 | noise, 16)
 
 
 def row_of(record: str) -> int | None:
-    """The row an id speaks of; None when it is no id of ours. The id must still be
-    compared with that row's."""
+    """The row that an id encodes; None when the id has another form. The caller must
+    still compare the id with that row's."""
     if len(record) != 26:
         return None
     row = 0
@@ -54,6 +53,5 @@ def job_id(random: Random) -> str:
 
 @lru_cache(maxsize=1024)
 def timestamp(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime(
-        "%Y-%m-%dT%H:%M:%SZ"
-    )
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,12 +1,12 @@
-"""Bulk jobs: waiting, running for their time, then applied item by item, in order, when
-their time has come."""
+"""Bulk jobs. A job is queued, then works for its duration, then is applied item by item,
+in order, when it is due."""
 
 import heapq
 import json
 import math
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ from jobsui.sandbox.protocol import Json, to_json
 from jobsui.sandbox.schema import CustomObject
 from jobsui.sandbox.settings import Settings
 from jobsui.sandbox.table import Record
-from jobsui.sandbox.writing import RecordInvalid, RecordMissing, Writer
+from jobsui.sandbox.writer import RecordInvalid, RecordMissing, Writer
 
 SUCCESS = {
     "create": "Created",
@@ -43,7 +43,7 @@ JOB_TYPES = {
     "delete_by_external_id": "Bulk Delete Custom Object Record",
 }
 QUEUED_SHARE = 0.2
-"""The part of its time a job waits before it works."""
+"""The part of its duration that a job is queued."""
 
 
 @dataclass(slots=True)
@@ -59,21 +59,22 @@ class Job:
     status: str = "queued"
     message: str | None = None
     results: bytes = b""
-    """JSON, packed; empty for none."""
+    """Compressed JSON; empty for none."""
     ended: float | None = None
     done: int = 0
-    """Items it had got through at its end."""
+    """Items processed when it ended."""
     failed_items: int = 0
 
     def state(self, now: float) -> tuple[str, int | None]:
         """Status and progress at this moment."""
         if self.ended is not None:
             return self.status, self.done
-        span = max(self.due - self.accepted, 1e-9)
-        share = min(max((now - self.accepted) / span, 0.0), 1.0)
+        duration = max(self.due - self.accepted, 1e-9)
+        share = min(max((now - self.accepted) / duration, 0.0), 1.0)
         if share < QUEUED_SHARE:
             return "queued", None
-        return "working", int(self.total * (share - QUEUED_SHARE) / (1 - QUEUED_SHARE))
+        work_done = (share - QUEUED_SHARE) / (1 - QUEUED_SHARE)
+        return "working", int(self.total * work_done)
 
 
 @dataclass(slots=True)
@@ -84,14 +85,14 @@ class Jobs:
     faults: Faults
     writer: Writer
     wake: Callable[[float], None]
-    """Asks to be advanced in so many seconds."""
+    """Asks for a call of `advance` after this many seconds."""
     all: dict[str, Job] = field(default_factory=dict)
     due: list[tuple[float, int, Job]] = field(default_factory=list)
     accepted: int = 0
 
     @property
     def running(self) -> int:
-        """Places taken in the job window."""
+        """Job slots in use."""
         return len(self.due) + self.settings.other_jobs
 
     def running_ids(self) -> list[str]:
@@ -102,21 +103,17 @@ class Jobs:
         self, custom_object: CustomObject, action: str, items: list[Json]
     ) -> Job:
         now = time.monotonic()
-        faults = frozenset(
-            name
-            for name in sorted(JOB_FAULTS & self.faults.set.keys())
-            if self.faults.strikes(name)
-        )
-        seconds = self._seconds(slow="slow-job" in faults)
+        faults = self._draw_faults()
+        seconds = self._draw_duration(slow="slow-job" in faults)
         job = Job(
-            ids.job_id(self.faults.random),
-            custom_object,
-            action,
-            items,
-            len(items),
-            now,
-            now + seconds,
-            faults,
+            id=ids.job_id(self.faults.random),
+            custom_object=custom_object,
+            action=action,
+            items=items,
+            total=len(items),
+            accepted=now,
+            due=now + seconds,
+            faults=faults,
         )
         self.all[job.id] = job
         self.accepted += 1
@@ -124,29 +121,33 @@ class Jobs:
         self.wake(seconds)
         return job
 
-    def _seconds(self, *, slow: bool) -> float:
+    def _draw_faults(self) -> frozenset[str]:
+        names = sorted(JOB_FAULTS & self.faults.set.keys())
+        return frozenset(name for name in names if self.faults.triggers(name))
+
+    def _draw_duration(self, *, slow: bool) -> float:
+        seconds = self.settings.job_seconds
         sigma = self.settings.job_spread
-        spread = (
-            math.exp(sigma * self.faults.random.gauss() - sigma * sigma / 2)
-            if sigma
-            else 1.0
-        )
-        return self.settings.job_seconds * spread + (
-            self.settings.slow_seconds if slow else 0
-        )
+        if sigma:
+            normal = self.faults.random.gauss()
+            seconds *= math.exp(sigma * normal - sigma * sigma / 2)
+        if slow:
+            seconds += self.settings.slow_seconds
+        return seconds
 
     def advance(self) -> None:
-        """End every job whose time has come, and forget statuses that are too old."""
+        """Finish every job that is due, and forget expired statuses."""
         now = time.monotonic()
         while self.due and self.due[0][0] <= now:
             _, _, job = heapq.heappop(self.due)
-            self._end(job, now)
-        oldest = now - self.settings.status_seconds
-        while (
-            self.all
-            and (first := next(iter(self.all.values()))).accepted < oldest
-            and first.ended is not None
-        ):
+            self._finish(job, now)
+        self._forget_before(now - self.settings.status_seconds)
+
+    def _forget_before(self, oldest: float) -> None:
+        while self.all:
+            first = next(iter(self.all.values()))
+            if first.accepted >= oldest or first.ended is None:
+                return
             del self.all[first.id]
 
     def find(self, job_id: str) -> Job | None:
@@ -155,72 +156,55 @@ class Jobs:
         return job if job and not self.is_hidden(job) else None
 
     def is_hidden(self, job: Job) -> bool:
-        if "status-expired" in job.faults and job.ended is not None:
+        if is_expired(job):
             return True
-        fresh_for = self.settings.fresh_seconds
-        return "fresh-404" in job.faults and time.monotonic() - job.accepted < fresh_for
+        age = time.monotonic() - job.accepted
+        return "fresh-404" in job.faults and age < self.settings.fresh_seconds
 
     def newest_first(self) -> list[Job]:
-        """By completion, then by creation; those still running come first. A fresh job
-        is listed even if hidden."""
-        listed = [
-            job
-            for job in self.all.values()
-            if not ("status-expired" in job.faults and job.ended is not None)
-        ]
+        """By completion, then by creation. Running jobs come first. A new job is listed
+        even while it is hidden."""
+        listed = [job for job in self.all.values() if not is_expired(job)]
         return sorted(
             listed, key=lambda job: (job.ended or math.inf, job.accepted), reverse=True
         )
 
-    def _end(self, job: Job, now: float) -> None:
-        items = self._items_done(job)
+    def _finish(self, job: Job, now: float) -> None:
+        items = self._items_to_apply(job)
         results = [self._apply(job, index, item) for index, item in enumerate(items)]
-        job.status = (
-            "killed"
-            if "killed" in job.faults
-            else "completed"
-            if len(items) == job.total
-            else "failed"
-        )
-        job.message = (
-            f"{job.status.title()} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S +0000}"
-        )
         if "failed-partial" in job.faults:
-            results.append(
-                self._failure(
-                    job,
-                    len(items),
-                    {"title": "The job was stopped", "detail": "Internal error"},
-                )
-            )
+            error = {"title": "The job was stopped", "detail": "Internal error"}
+            results.append(self._failure(job, len(items), error))
+        job.status = final_status(job, len(items))
+        time_text = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S +0000}"
+        job.message = f"{job.status.title()} at {time_text}"
         job.failed_items = sum(result["status"] == "Failed" for result in results)
         if job.status != "killed":
-            job.results = zlib.compress(to_json(self._disguised(job, results)), 1)
-        job.items, job.done, job.ended = [], len(items), now
+            distorted = self._distort(job, results)
+            job.results = zlib.compress(to_json(distorted), 1)
+        job.items = []
+        job.done = len(items)
+        job.ended = now
 
-    def _items_done(self, job: Job) -> list[Json]:
-        """How far it gets: nowhere if the object was deleted meanwhile, half of the way
-        with some faults."""
+    def _items_to_apply(self, job: Job) -> list[Json]:
+        """No items if the object was deleted meanwhile, half of them with some
+        faults."""
         if self.writer.objects.get(job.custom_object.key) is not job.custom_object:
             return []
-        return (
-            job.items[: job.total // 2]
-            if job.faults & {"killed", "failed-partial"}
-            else job.items
-        )
+        if job.faults & {"killed", "failed-partial"}:
+            return job.items[: job.total // 2]
+        return job.items
 
-    def _disguised(self, job: Job, results: list[dict[str, Json]]) -> Json:
-        """The results in the form the job's faults give them."""
+    def _distort(self, job: Job, results: list[dict[str, Json]]) -> Json:
+        """The results in the form that the job's faults give them."""
         if "results-object" in job.faults:
             return {"success": True}
         if "generic-results" in job.faults:
-            results = [generic(job, result) for result in results]
-        for fault, key in (("no-id", "id"), ("no-index", "index")):
-            if fault in job.faults:
-                results = [
-                    {name: value for name, value in result.items() if name != key}
-                    for result in results
-                ]
+            results = [generic_result(job, result) for result in results]
+        if "no-id" in job.faults:
+            results = without_member(results, "id")
+        if "no-index" in job.faults:
+            results = without_member(results, "index")
         if "short-results" in job.faults:
             results = results[:-1]
         if "shuffled" in job.faults:
@@ -229,23 +213,23 @@ class Jobs:
 
     def _apply(self, job: Job, index: int, item: Json) -> dict[str, Json]:
         try:
-            record_id, external_id = self._write(job, item)
+            record = self._write(job, item)
         except RecordMissing:
-            return self._failure(
-                job,
-                index,
-                {"code": FAILURE_CODE[job.action], "title": "Record not found"},
-            )
+            code = FAILURE_CODE[job.action]
+            error = {"code": code, "title": "Record not found"}
+            return self._failure(job, index, error)
         except RecordInvalid as refusal:
             errors = [
                 {"title": "Record validation errors", "detail": text}
                 for _, text in refusal.problems
             ]
             return self._failure(job, index, *errors)
-        return with_external_id(
-            {"id": record_id, "index": index, "status": SUCCESS[job.action]},
-            external_id,
-        )
+        result = {
+            "id": job.custom_object.table.id_of(record),
+            "index": index,
+            "status": SUCCESS[job.action],
+        }
+        return with_external_id(result, record.external_id)
 
     def _failure(
         self, job: Job, index: int, *errors: dict[str, str]
@@ -256,29 +240,14 @@ class Jobs:
             if isinstance(item.get("id"), str):
                 result["id"] = item["id"]
             return with_external_id(result, item.get("external_id"))
-        return with_external_id(
-            result, item if job.action == "delete_by_external_id" else None
-        )
+        if job.action == "delete_by_external_id":
+            return with_external_id(result, item)
+        return result
 
-    def _write(self, job: Job, item: Json) -> tuple[str, str | None]:
-        """Do one item; the record's id and external id."""
-        custom_object, table = job.custom_object, job.custom_object.table
+    def _write(self, job: Job, item: Json) -> Record:
+        """Apply one item. Raises RecordMissing and RecordInvalid."""
         if job.action.startswith("delete"):
-            record = self._to_delete(job, item)
-            self.writer.delete(custom_object, record)
-        else:
-            record = self._written(job, item)
-        return table.id_of(record), record.external_id
-
-    def _to_delete(self, job: Job, item: Json) -> Record:
-        table = job.custom_object.table
-        find = table.get if job.action == "delete" else table.with_external_id
-        record = find(item) if isinstance(item, str) else None
-        if record is None:
-            raise RecordMissing
-        return record
-
-    def _written(self, job: Job, item: Json) -> Record:
+            return self._delete(job, item)
         if not isinstance(item, dict):
             raise RecordInvalid([("base", "The item must be an object")])
         if job.action == "create":
@@ -287,35 +256,61 @@ class Jobs:
             return self.writer.upsert_by_external_id(job.custom_object, item)
         if job.action == "create_or_update_by_name":
             return self.writer.upsert_by_name(job.custom_object, item)
-        record = (
-            job.custom_object.table.get(item["id"])
-            if isinstance(item.get("id"), str)
-            else None
-        )
-        if record is None:
-            raise RecordMissing
+        record = existing(job.custom_object.table.get, item.get("id"))
         return self.writer.update(job.custom_object, record, item)
+
+    def _delete(self, job: Job, item: Json) -> Record:
+        table = job.custom_object.table
+        by_id = job.action == "delete"
+        record = existing(table.get if by_id else table.with_external_id, item)
+        self.writer.delete(job.custom_object, record)
+        return record
+
+
+def existing(find: Callable[[str], Record | None], key: Json) -> Record:
+    """Raises RecordMissing when there is no record of this key."""
+    record = find(key) if isinstance(key, str) else None
+    if record is None:
+        raise RecordMissing
+    return record
+
+
+def is_expired(job: Job) -> bool:
+    return "status-expired" in job.faults and job.ended is not None
+
+
+def final_status(job: Job, done: int) -> str:
+    if "killed" in job.faults:
+        return "killed"
+    return "completed" if done == job.total else "failed"
+
+
+def without_member(results: list[dict[str, Json]], name: str) -> list[dict[str, Json]]:
+    return [
+        {key: value for key, value in result.items() if key != name}
+        for result in results
+    ]
 
 
 def with_external_id(result: dict[str, Json], external_id: Json) -> dict[str, Json]:
-    return (
-        result | {"external_id": external_id}
-        if isinstance(external_id, str)
-        else result
-    )
+    if not isinstance(external_id, str):
+        return result
+    return result | {"external_id": external_id}
 
 
-def generic(job: Job, result: dict[str, Json]) -> dict[str, Json]:
-    """The form the documentation of job statuses describes for all jobs alike."""
+def generic_result(job: Job, result: dict[str, Json]) -> dict[str, Json]:
+    """The result in the form that Zendesk documents for job statuses of all kinds."""
     if result["status"] == "Failed":
-        details = "; ".join(
-            error.get("detail") or error["title"] for error in result["errors"]
-        )
-        failed = {"index": result["index"], "action": job.action, "success": False}
-        return failed | {
+        errors = result["errors"]
+        return {
+            "index": result["index"],
+            "action": job.action,
+            "success": False,
             "id": result.get("id"),
             "error": FAILURE_CODE[job.action],
-            "details": details,
+            "details": "; ".join(
+                error.get("detail") or error["title"] for error in errors
+            ),
         }
     if job.action == "create":
         return {"id": result["id"], "index": result["index"]}
@@ -329,8 +324,8 @@ def generic(job: Job, result: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def shown(job: Job, origin: str) -> bytes:
-    """The job status as JSON."""
+def status_json(job: Job, origin: str) -> bytes:
+    """The encoded job status."""
     status, progress = job.state(time.monotonic())
     head = {
         "id": job.id,
@@ -349,5 +344,5 @@ def results_of(job: Job) -> Json:
     return json.loads(zlib.decompress(job.results)) if job.results else None
 
 
-def many_shown(jobs: Iterator[Job], origin: str) -> bytes:
-    return b"[" + b",".join(shown(job, origin) for job in jobs) + b"]"
+def statuses_json(jobs: Iterable[Job], origin: str) -> bytes:
+    return b"[" + b",".join(status_json(job, origin) for job in jobs) + b"]"

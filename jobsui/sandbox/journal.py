@@ -1,7 +1,7 @@
-"""Keeps objects and records in a file: a line for each change, written anew at each
+"""Keeps objects and records in a file: one line for each change, compacted at each
 start.
 
-A line is a JSON array; behind a record's stand, after a tab, its field values as they
+A line is a JSON array. A record's line also holds, after a tab, its field values as they
 are kept in memory."""
 
 import json
@@ -25,24 +25,26 @@ class Journal:
         self.file: BinaryIO | None = None
 
     def open(self, objects: Objects) -> None:
-        """Read what the file holds into `objects`, write it anew without what is out of
-        date, go on from there."""
+        """Read the file into `objects`, rewrite it without outdated lines, and append
+        to it from then on."""
         if self.path is None:
             return
         if self.path.exists():
             for entry, values in entries(self.path):
                 replay(objects, entry, values)
-        shorter = self.path.with_name(self.path.name + ".new")
-        self.file = shorter.open("wb")
+        compacted = self.path.with_name(self.path.name + ".new")
+        self.file = compacted.open("wb")
         for custom_object in objects.values():
-            self.keep_object(custom_object)
-            self._write(
-                "applied", custom_object.key, custom_object.table.applied_to_deleted
-            )
-            for record in custom_object.table.alive():
-                self.keep_record(custom_object, record)
+            self._keep_with_records(custom_object)
         self.flush()
-        shorter.replace(self.path)
+        compacted.replace(self.path)
+
+    def _keep_with_records(self, custom_object: CustomObject) -> None:
+        table = custom_object.table
+        self.keep_object(custom_object)
+        self._write("applied", custom_object.key, table.applied_to_deleted)
+        for record in table.alive():
+            self.keep_record(custom_object, record)
 
     def keep_object(self, custom_object: CustomObject) -> None:
         self._write("object", definition(custom_object))
@@ -51,27 +53,24 @@ class Journal:
         self._write("no object", key)
 
     def keep_record(self, custom_object: CustomObject, record: Record) -> None:
-        if self.file:
-            times = [record.created, record.updated, record.applied]
-            row = to_json(
-                [
-                    "record",
-                    custom_object.key,
-                    record.row,
-                    record.name,
-                    record.external_id,
-                    *times,
-                ]
-            )
-            self.file.write(row + b"\t" + record.fields + b"\n")
+        if not self.file:
+            return
+        entry = [
+            "record",
+            custom_object.key,
+            record.row,
+            record.name,
+            record.external_id,
+            record.created,
+            record.updated,
+            record.applied,
+        ]
+        self.file.write(to_json(entry) + b"\t" + record.fields + b"\n")
 
     def keep_number(self, custom_object: CustomObject) -> None:
-        """The number the next name will have."""
-        self._write(
-            "number",
-            custom_object.key,
-            custom_object.name_rules["autoincrement_next_sequence"],
-        )
+        """Keep the number of the next name."""
+        number = custom_object.name_rules["autoincrement_next_sequence"]
+        self._write("number", custom_object.key, number)
 
     def drop_record(self, custom_object: CustomObject, record: Record) -> None:
         self._write(
@@ -79,8 +78,8 @@ class Journal:
         )
 
     def flush(self) -> None:
-        """Hand it to the operating system: from here on it survives the end of this
-        process, however sudden."""
+        """Hand the lines to the operating system, so that they survive a crash of this
+        process."""
         if self.file:
             self.file.flush()
 
@@ -90,7 +89,7 @@ class Journal:
             self.file = None
 
     def restart(self, objects: Objects) -> None:
-        """Forget everything and keep just these."""
+        """Forget everything and keep only these objects."""
         if self.path is None:
             return
         self.close()
@@ -103,7 +102,7 @@ class Journal:
 
 
 def entries(path: Path) -> Iterator[tuple[list[Json], bytes]]:
-    """The lines of a journal. A last line cut short by a sudden end is left out."""
+    """The lines of a journal. A last line that a crash cut short is left out."""
     with path.open("rb") as lines:
         for line in lines:
             if line.endswith(b"\n"):
@@ -112,35 +111,36 @@ def entries(path: Path) -> Iterator[tuple[list[Json], bytes]]:
 
 
 def definition(custom_object: CustomObject) -> dict[str, Json]:
-    own = {
-        each.name: getattr(custom_object, each.name)
-        for each in dataclass_fields(custom_object)
-    }
-    del own["table"]
-    return own | {
-        "fields": [field_definition(field) for field in custom_object.fields.values()]
-    }
+    """Everything about an object but its records."""
+    values = attributes(custom_object)
+    del values["table"]
+    fields = custom_object.fields.values()
+    return values | {"fields": [field_definition(field) for field in fields]}
 
 
 def field_definition(field: Field) -> dict[str, Json]:
-    own = {each.name: getattr(field, each.name) for each in dataclass_fields(field)}
-    return own | {"option_values": sorted(field.option_values)}
+    return attributes(field) | {"option_values": sorted(field.option_values)}
+
+
+def attributes(instance: CustomObject | Field) -> dict[str, Json]:
+    names = [each.name for each in dataclass_fields(instance)]
+    return {name: getattr(instance, name) for name in names}
 
 
 def replay(objects: Objects, entry: list[Json], values: bytes) -> None:
-    what, *rest = entry
-    if what == "object":
-        replay_object(objects, rest[0])
-    elif what == "no object":
-        del objects[rest[0]]
-    elif what == "record":
-        replay_record(objects[rest[0]], rest[1:], values)
-    elif what == "number":
-        objects[rest[0]].name_rules["autoincrement_next_sequence"] = rest[1]
-    elif what == "applied":
-        objects[rest[0]].table.applied_to_deleted.update(rest[1])
+    kind, subject, *rest = entry
+    if kind == "object":
+        replay_object(objects, subject)
+    elif kind == "no object":
+        del objects[subject]
+    elif kind == "record":
+        replay_record(objects[subject], rest, values)
+    elif kind == "number":
+        objects[subject].name_rules["autoincrement_next_sequence"] = rest[0]
+    elif kind == "applied":
+        objects[subject].table.applied_to_deleted.update(rest[0])
     else:
-        replay_deletion(objects[rest[0]], *rest[1:])
+        replay_deletion(objects[subject], *rest)
 
 
 def replay_object(objects: Objects, data: dict[str, Json]) -> None:
@@ -160,13 +160,14 @@ def replay_record(custom_object: CustomObject, row: list[Json], values: bytes) -
     number, name, external_id, created, updated, applied = row
     forget_old(custom_object, number)
     record = Record(number, name, external_id, values, created)
-    record.updated, record.applied = updated, applied
+    record.updated = updated
+    record.applied = applied
     custom_object.table.put(record)
     link(custom_object, record)
 
 
 def forget_old(custom_object: CustomObject, row: int) -> None:
-    """A record written again replaces what the journal said of it before."""
+    """Forget the earlier line about a record that was written again."""
     table = custom_object.table
     old = table.rows[row] if row < len(table.rows) else None
     if old:
@@ -186,7 +187,7 @@ def replay_deletion(
 
 
 def link(custom_object: CustomObject, record: Record) -> None:
-    """Enter a record among the children of its parents."""
+    """Add a record to the children of its parents."""
     for parent in parents(custom_object, record):
         custom_object.table.children.setdefault(parent, set()).add(record.row)
 

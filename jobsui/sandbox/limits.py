@@ -15,7 +15,8 @@ class Window:
         """Count one; False when the window is used up."""
         now = time.monotonic()
         if now - self.started >= seconds:
-            self.started, self.used = now, 0
+            self.started = now
+            self.used = 0
         if self.used >= limit:
             return False
         self.used += 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from itertools import islice
+from operator import gt, lt
 from urllib.parse import urlencode
 
 from jobsui.sandbox.errors import invalid_parameter
@@ -19,8 +20,8 @@ type Key = tuple[int, ...]
 
 
 @dataclass(slots=True)
-class Asked:
-    """What a request says of the page it wants."""
+class PageRequest:
+    """The page that a request asks for."""
 
     size: int
     after: list[Json] | None
@@ -44,18 +45,19 @@ class Page[T]:
     last: Json = None
 
 
-def asked_page(request: Request, where: str) -> Asked:
-    """Raises Refused when size or cursor make no sense; `where` names the action in the
+def parse_page_request(request: Request, where: str) -> PageRequest:
+    """Raises Refused for an invalid size or cursor. `where` names the action in the
     message."""
     size = request.query.get("page[size]", str(MAX_SIZE))
     if not size.isdigit() or not 1 <= int(size) <= MAX_SIZE:
         raise invalid_parameter(
             "page[size]", f"must be an integer from 1 to {MAX_SIZE}", where
         )
-    after, before = request.query.get("page[after]"), request.query.get("page[before]")
+    after = request.query.get("page[after]")
+    before = request.query.get("page[before]")
     if after and before:
         raise invalid_parameter("page", "must not have both after and before", where)
-    return Asked(int(size), decoded(after, where), decoded(before, where))
+    return PageRequest(int(size), decoded(after, where), decoded(before, where))
 
 
 def encoded(cursor: Json) -> str:
@@ -69,80 +71,84 @@ def decoded(cursor: str | None, where: str) -> list[Json] | None:
         values = json.loads(base64.urlsafe_b64decode(cursor))
     except (binascii.Error, ValueError):
         values = None
-    if not isinstance(values, list) or not all(
-        isinstance(value, int) for value in values
-    ):
+    if not is_cursor(values):
         raise invalid_parameter("page", "cursor is invalid", where)
-    return values
+    return list(values)
 
 
-def rows_page(table: Table, asked: Asked, *, descending: bool) -> Page[Record]:
-    """Records by id, without looking at others than those of the page."""
-    forward = descending == asked.backwards
-    edge = asked.cursor[0] if asked.cursor else None
+def is_cursor(values: Json) -> bool:
+    return isinstance(values, list) and all(isinstance(each, int) for each in values)
+
+
+def rows_page(table: Table, wanted: PageRequest, *, descending: bool) -> Page[Record]:
+    """Records by id. Reads only the rows of the page."""
+    forward = descending == wanted.backwards
+    edge = wanted.cursor[0] if wanted.cursor else None
     if forward:
-        rows = range(0 if edge is None else edge + 1, len(table.rows))
+        start = 0 if edge is None else edge + 1
+        rows = range(start, len(table.rows))
     else:
-        rows = range(len(table.rows) - 1 if edge is None else edge - 1, -1, -1)
-    found = (
-        record for row in rows if (record := table.rows[row]) and not record.deleted
-    )
-    return cut(list(islice(found, asked.size + 1)), asked, lambda record: (record.row,))
+        start = len(table.rows) - 1 if edge is None else edge - 1
+        rows = range(start, -1, -1)
+    records = (table.rows[row] for row in rows)
+    alive = (record for record in records if record and not record.deleted)
+    found = list(islice(alive, wanted.size + 1))
+    return cut(found, wanted, lambda record: (record.row,))
 
 
 def sorted_page(
     records: Iterable[Record],
-    asked: Asked,
+    wanted: PageRequest,
     key: Callable[[Record], Key],
     *,
     descending: bool,
 ) -> Page[Record]:
-    """Records by any key that tells them apart."""
-    forward = descending == asked.backwards
-    if asked.cursor is not None:
-        edge = tuple(asked.cursor)
-        records = (
-            record
-            for record in records
-            if (key(record) > edge if forward else key(record) < edge)
-        )
+    """Records in the order of a unique key."""
+    forward = descending == wanted.backwards
     choose = nsmallest if forward else nlargest
-    return cut(choose(asked.size + 1, records, key=key), asked, key)
+    is_beyond = gt if forward else lt
+    if wanted.cursor is not None:
+        edge = tuple(wanted.cursor)
+        records = (record for record in records if is_beyond(key(record), edge))
+    return cut(choose(wanted.size + 1, records, key=key), wanted, key)
 
 
-def listed_page[T](items: Sequence[T], asked: Asked) -> Page[T]:
+def listed_page[T](items: Sequence[T], wanted: PageRequest) -> Page[T]:
     """A page of a list already in order; its cursors are positions."""
-    if asked.backwards:
-        end = asked.before[0] if asked.before else 0
-        start = max(0, end - asked.size)
+    if wanted.backwards:
+        end = wanted.before[0] if wanted.before else 0
+        start = max(0, end - wanted.size)
         return Page(list(items[start:end]), start > 0, [start], [end - 1])
-    start = asked.after[0] + 1 if asked.after else 0
-    chosen = list(items[start : start + asked.size])
-    return Page(
-        chosen, start + asked.size < len(items), [start], [start + len(chosen) - 1]
-    )
+    start = wanted.after[0] + 1 if wanted.after else 0
+    end = start + wanted.size
+    chosen = list(items[start:end])
+    last = start + len(chosen) - 1
+    return Page(chosen, end < len(items), [start], [last])
 
 
 def cut(
-    found: list[Record], asked: Asked, key: Callable[[Record], Key]
+    found: list[Record], wanted: PageRequest, key: Callable[[Record], Key]
 ) -> Page[Record]:
-    has_more, found = len(found) > asked.size, found[: asked.size]
-    if asked.backwards:
-        found.reverse()
-    if not found:
+    """A page of the records found, which may be one more than the page holds."""
+    has_more = len(found) > wanted.size
+    chosen = found[: wanted.size]
+    if wanted.backwards:
+        chosen.reverse()
+    if not chosen:
         return Page([], has_more)
-    return Page(found, has_more, list(key(found[0])), list(key(found[-1])))
+    return Page(chosen, has_more, list(key(chosen[0])), list(key(chosen[-1])))
 
 
-def envelope[T](
-    request: Request, page: Page[T], asked: Asked, *, next_on_last_page: bool
+def paging_json[T](
+    request: Request, page: Page[T], wanted: PageRequest, *, next_on_last_page: bool
 ) -> dict[str, Json]:
-    """The meta and links that go with a page."""
-    after, before = (
-        (encoded(page.last), encoded(page.first)) if page.items else (None, None)
-    )
-    more_after = asked.backwards or page.has_more
-    more_before = page.has_more if asked.backwards else asked.after is not None
+    """The members "meta" and "links" that go with a page."""
+    after = encoded(page.last) if page.items else None
+    before = encoded(page.first) if page.items else None
+    has_next = wanted.backwards or page.has_more or next_on_last_page
+    has_previous = page.has_more if wanted.backwards else wanted.after is not None
+    next_link = link(request, "after", after, wanted.size)
+    previous_link = link(request, "before", before, wanted.size)
     return {
         "meta": {
             "has_more": page.has_more,
@@ -150,12 +156,8 @@ def envelope[T](
             "before_cursor": before,
         },
         "links": {
-            "next": link(request, "after", after, asked.size)
-            if more_after or next_on_last_page
-            else None,
-            "prev": link(request, "before", before, asked.size)
-            if more_before
-            else None,
+            "next": next_link if has_next else None,
+            "prev": previous_link if has_previous else None,
         },
     }
 
@@ -163,10 +165,8 @@ def envelope[T](
 def link(request: Request, direction: str, cursor: str | None, size: int) -> str | None:
     if cursor is None:
         return None
-    query = {
-        name: value
-        for name, value in request.query.items()
-        if name not in {"page[after]", "page[before]"}
-    }
+    query = dict(request.query)
+    query.pop("page[after]", None)
+    query.pop("page[before]", None)
     query |= {f"page[{direction}]": cursor, "page[size]": str(size)}
     return f"{request.origin}{request.path}?{urlencode(query)}"

@@ -1,5 +1,5 @@
-"""A small HTTP/1.1 server: keep-alive, bodies of known length, limits on both. Knows
-nothing of Zendesk."""
+"""A small HTTP/1.1 server with keep-alive, for bodies of known length. Knows nothing of
+Zendesk."""
 
 import asyncio
 import json
@@ -32,22 +32,22 @@ class Request:
 
     @property
     def origin(self) -> str:
-        """Where the caller reached this server; links in answers lead back there."""
+        """The address under which the caller reached this server, used in links."""
         return "http://" + self.headers.get("host", "127.0.0.1")
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
-    """Seconds to hold it back."""
+    """Seconds to wait before it is sent."""
     dropped: bool = False
-    """Say nothing and close the connection."""
+    """Close the connection without a response."""
 
 
-type Handler = Callable[[Request], Answer]
+type Handler = Callable[[Request], Response]
 
 
 ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -57,14 +57,15 @@ def to_json(data: Json) -> bytes:
     return ENCODER.encode(data).encode()
 
 
-def json_answer(status: int, data: Json) -> Answer:
-    return Answer(
+def json_response(status: int, data: Json) -> Response:
+    return Response(
         status, to_json(data), {"Content-Type": "application/json; charset=utf-8"}
     )
 
 
 class Malformed(Exception):
-    """The bytes are no HTTP request this server takes; `status` is the answer."""
+    """The bytes are not an HTTP request that this server accepts. It responds with
+    `status`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -72,7 +73,7 @@ class Malformed(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """One caller. Requests are answered one after the other, in the order they came."""
+    """One client connection. Requests are handled one after another, in order."""
 
     def __init__(self, handle: Handler) -> None:
         self.handle = handle
@@ -81,7 +82,8 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server makes no other
+        # A TCP server has no other kind of transport.
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self.transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -97,39 +99,39 @@ class Connection(asyncio.Protocol):
             try:
                 request = self._next_request()
             except Malformed as problem:
-                self._send(Answer(problem.status), close=True)
+                self._send(Response(problem.status), close=True)
                 return
             if request is None:
                 return
             self._answer(request, self._safely_handled(request))
 
-    def _safely_handled(self, request: Request) -> Answer:
+    def _safely_handled(self, request: Request) -> Response:
         try:
             return self.handle(request)
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
-            return Answer(
-                500, b"The sandbox has a fault of its own; its console says more.\n"
+            return Response(
+                500, b"The sandbox itself failed. Its console shows the error.\n"
             )
 
-    def _answer(self, request: Request, answer: Answer) -> None:
+    def _answer(self, request: Request, response: Response) -> None:
         close = request.headers.get("connection", "").lower() == "close"
-        if answer.delay > 0:
+        if response.delay > 0:
             self.waiting = asyncio.get_running_loop().call_later(
-                answer.delay, self._late, answer, close
+                response.delay, self._late, response, close
             )
         else:
-            self._send(answer, close=close)
+            self._send(response, close=close)
 
-    def _late(self, answer: Answer, close: bool) -> None:
+    def _late(self, response: Response, close: bool) -> None:
         self.waiting = None
-        self._send(answer, close=close)
+        self._send(response, close=close)
         self._serve()
 
-    def _send(self, answer: Answer, *, close: bool) -> None:
-        if not answer.dropped:
-            self.transport.write(head_of(answer, close=close) + answer.body)
-        if close or answer.dropped:
+    def _send(self, response: Response, *, close: bool) -> None:
+        if not response.dropped:
+            self.transport.write(head_of(response, close=close) + response.body)
+        if close or response.dropped:
             self.transport.close()
 
     def _next_request(self) -> Request | None:
@@ -140,8 +142,8 @@ class Connection(asyncio.Protocol):
                 raise Malformed(431)
             return None
         request = parse_head(bytes(self.received[:end]))
-        length = body_length(request.headers)
-        start, stop = end + 4, end + 4 + length
+        start = end + len(b"\r\n\r\n")
+        stop = start + body_length(request.headers)
         if len(self.received) < stop:
             self._invite_body(request, received=len(self.received) - start)
             return None
@@ -150,18 +152,19 @@ class Connection(asyncio.Protocol):
         return request
 
     def _invite_body(self, request: Request, *, received: int) -> None:
-        if not received and request.headers.get("expect", "").lower() == "100-continue":
+        expected = request.headers.get("expect", "").lower()
+        if not received and expected == "100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-def head_of(answer: Answer, *, close: bool) -> bytes:
+def head_of(response: Response, *, close: bool) -> bytes:
     lines = [
-        f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Unknown')}",
+        f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}",
         f"Date: {formatdate(usegmt=True)}",
     ]
-    lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-    if answer.status != 204:
-        lines.append(f"Content-Length: {len(answer.body)}")
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
+    if response.status != 204:
+        lines.append(f"Content-Length: {len(response.body)}")
     if close:
         lines.append("Connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
@@ -171,18 +174,20 @@ def parse_head(head: bytes) -> Request:
     first, *lines = head.decode("latin-1").split("\r\n")
     try:
         method, target, version = first.split(" ")
-        headers = {
-            name.lower(): value.strip()
-            for name, value in (line.split(":", 1) for line in lines)
-        }
+        headers = dict(parse_header(line) for line in lines)
     except ValueError:
         raise Malformed(400) from None
     if version not in {"HTTP/1.1", "HTTP/1.0"} or not target.startswith("/"):
         raise Malformed(400)
-    path, _, query = target.partition("?")
-    return Request(
-        method, unquote(path), dict(parse_qsl(query, keep_blank_values=True)), headers
-    )
+    path, _, query_string = target.partition("?")
+    query = dict(parse_qsl(query_string, keep_blank_values=True))
+    return Request(method, unquote(path), query, headers)
+
+
+def parse_header(line: str) -> tuple[str, str]:
+    """Raises ValueError for a line without a colon."""
+    name, value = line.split(":", 1)
+    return name.lower(), value.strip()
 
 
 def body_length(headers: Mapping[str, str]) -> int:

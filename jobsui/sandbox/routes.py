@@ -1,12 +1,12 @@
-"""Which handler answers which path."""
+"""which handler answers which path."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from jobsui.sandbox import api_account, api_jobs, api_objects, api_records
-from jobsui.sandbox.protocol import Answer
+from jobsui.sandbox.protocol import Response
 
-type Handler = Callable[..., Answer]
+type Handler = Callable[..., Response]
 
 OBJECT = "/api/v2/custom_objects/{}"
 RECORDS = OBJECT + "/records"
@@ -66,8 +66,8 @@ class Match:
 
 
 def table() -> dict[tuple[str, int], list[tuple[list[str], Handler]]]:
-    """Endpoints by method and number of path segments; those without parameters come
-    first, as listed above."""
+    """Endpoints by method and number of path segments, in the order listed above: those
+    without parameters come first."""
     routes: dict[tuple[str, int], list[tuple[list[str], Handler]]] = {}
     for method, path, handler in ENDPOINTS:
         segments = path.split("/")
@@ -79,19 +79,11 @@ ROUTES = table()
 
 
 def match(method: str, path: str) -> Match | None:
-    """With or without ".json" at the end."""
+    """The endpoint of a path, with or without ".json" at its end."""
     segments = path.removesuffix(".json").split("/")
     for pattern, handler in ROUTES.get((method, len(segments)), ()):
-        if all(
-            wanted in {"{}", given}
-            for wanted, given in zip(pattern, segments, strict=True)
-        ):
-            return Match(
-                handler,
-                [
-                    given
-                    for wanted, given in zip(pattern, segments, strict=True)
-                    if wanted == "{}"
-                ],
-            )
+        pairs = list(zip(pattern, segments, strict=True))
+        if all(expected in {"{}", given} for expected, given in pairs):
+            parameters = [given for expected, given in pairs if expected == "{}"]
+            return Match(handler, parameters)
     return None

@@ -1,4 +1,4 @@
-"""Custom objects and their fields: what an administrator sets up."""
+"""Custom objects and their fields, as an administrator defines them."""
 
 import re
 import time
@@ -29,7 +29,9 @@ CHOICES = {"dropdown", "multiselect"}
 REFERENCES = {"lookup", "parent"}
 KEY = re.compile(r"[a-z0-9_]{1,80}", re.IGNORECASE)
 ADMIN_ID = "26000000000001"
-FIELDS_PER_OBJECT = 100
+MAX_FIELDS = 100
+MAX_PREFIX = 30
+MAX_PADDING = 9
 NAME_RULES: dict[str, Json] = {
     "autoincrement_enabled": False,
     "autoincrement_prefix": "",
@@ -65,12 +67,12 @@ class Field:
 
     @property
     def target_object(self) -> str:
-        """The key of the custom object a reference points at; "" when it points at
-        something else."""
+        """The key of the custom object a reference points at, or "" for another kind
+        of target, such as a user."""
         prefix = "zen:custom_object:"
-        return (
-            self.target.removeprefix(prefix) if self.target.startswith(prefix) else ""
-        )
+        if not self.target.startswith(prefix):
+            return ""
+        return self.target.removeprefix(prefix)
 
 
 @dataclass(slots=True)
@@ -104,11 +106,12 @@ class CustomObject:
         return [field for field in self.fields.values() if field.type == "parent"]
 
     def next_name(self) -> str:
-        """The next number of an autonumbered name, used up by asking."""
+        """Take the next number of an autonumbered name."""
         rules = self.name_rules
         number = rules["autoincrement_next_sequence"]
         rules["autoincrement_next_sequence"] = number + 1
-        return f"{rules['autoincrement_prefix']}{number:0{rules['autoincrement_padding']}d}"
+        digits = str(number).zfill(rules["autoincrement_padding"])
+        return f"{rules['autoincrement_prefix']}{digits}"
 
 
 def now() -> int:
@@ -117,23 +120,28 @@ def now() -> int:
 
 
 def new_object(data: dict[str, Json], number: int) -> CustomObject:
-    """An object without fields from the body of a request to create one; raises
-    Refused."""
-    key, title = data.get("key"), data.get("title")
-    if not isinstance(key, str) or not KEY.fullmatch(key):
-        raise invalid_because("Key: may only have letters, digits and underscores")
+    """An object without fields, from the body of a request. Raises Refused."""
+    key = checked_key(data)
+    title = data.get("title")
     if not isinstance(title, str) or not title.strip():
         raise invalid_because("Title: cannot be blank")
     custom_object = CustomObject(
-        key,
-        number,
-        title,
-        str(data.get("title_pluralized") or f"{title}s"),
+        key=key,
+        number=number,
+        title=title,
+        title_pluralized=str(data.get("title_pluralized") or f"{title}s"),
         created=now(),
+        table=Table(number),
     )
-    custom_object.table = Table(number)
     change_object(custom_object, data)
     return custom_object
+
+
+def checked_key(data: dict[str, Json]) -> str:
+    key = data.get("key")
+    if not isinstance(key, str) or not KEY.fullmatch(key):
+        raise invalid_because("Key: may only have letters, digits and underscores")
+    return key
 
 
 def change_object(custom_object: CustomObject, data: dict[str, Json]) -> None:
@@ -147,58 +155,63 @@ def change_object(custom_object: CustomObject, data: dict[str, Json]) -> None:
 
 
 def change_name_rules(custom_object: CustomObject, properties: dict[str, Json]) -> None:
-    """Autonumbering and uniqueness of the name; refused once the object has records."""
-    rules = custom_object.name_rules | {
-        name: value for name, value in properties.items() if name in NAME_RULES
-    }
-    if rules["autoincrement_enabled"] and rules["is_unique"]:
-        raise invalid_because("Autonumbering and uniqueness can't be used together")
-    if len(str(rules["autoincrement_prefix"])) > 30 or rules[
-        "autoincrement_padding"
-    ] not in range(10):
-        raise invalid_because(
-            "The prefix takes up to 30 characters, the padding 0 to 9 digits"
-        )
-    if (
-        not isinstance(rules["autoincrement_next_sequence"], int)
-        or rules["autoincrement_next_sequence"] < 0
-    ):
-        raise invalid_because("The next number can't be negative")
-    if (
-        custom_object.table.size
-        and rules["is_unique"] != custom_object.name_rules["is_unique"]
-    ):
+    """Set autonumbering and uniqueness of the name. Raises Refused.
+
+    Uniqueness cannot change once the object has records.
+    """
+    known = {name: value for name, value in properties.items() if name in NAME_RULES}
+    rules = custom_object.name_rules | known
+    check_name_rules(rules)
+    table = custom_object.table
+    changes_uniqueness = rules["is_unique"] != custom_object.name_rules["is_unique"]
+    if table.size and changes_uniqueness:
         raise invalid_because(
             "Uniqueness of the name can't be changed once there are records"
         )
     custom_object.name_rules = rules
-    if not custom_object.table.size:
-        custom_object.table.by_name = {} if rules["is_unique"] else None
+    if not table.size:
+        table.by_name = {} if rules["is_unique"] else None
+
+
+def check_name_rules(rules: dict[str, Json]) -> None:
+    if rules["autoincrement_enabled"] and rules["is_unique"]:
+        raise invalid_because("Autonumbering and uniqueness can't be used together")
+    prefix = str(rules["autoincrement_prefix"])
+    padding = rules["autoincrement_padding"]
+    if len(prefix) > MAX_PREFIX or padding not in range(MAX_PADDING + 1):
+        raise invalid_because(
+            f"The prefix takes up to {MAX_PREFIX} characters, "
+            f"the padding 0 to {MAX_PADDING} digits"
+        )
+    next_number = rules["autoincrement_next_sequence"]
+    if not isinstance(next_number, int) or next_number < 0:
+        raise invalid_because("The next number can't be negative")
 
 
 def new_field(
     custom_object: CustomObject, data: dict[str, Json], field_id: int
 ) -> Field:
-    """A field from the body of a request to create one; raises Refused. It is not added
-    to the object yet."""
-    key, title, kind = data.get("key"), data.get("title"), data.get("type") or "text"
-    if not isinstance(key, str) or not KEY.fullmatch(key):
-        raise invalid_because("Key: may only have letters, digits and underscores")
+    """A field from the body of a request, not added to the object yet.
+
+    Raises Refused.
+    """
+    key = checked_key(data)
+    kind = data.get("type") or "text"
     if key in custom_object.fields:
         raise invalid_because(f"Key: {key} has already been taken")
     if kind not in TYPES:
         raise invalid_because(f"Type: {kind} is not included in the list")
-    if len(custom_object.fields) >= FIELDS_PER_OBJECT:
-        raise invalid_because(f"An object can have up to {FIELDS_PER_OBJECT} fields")
+    if len(custom_object.fields) >= MAX_FIELDS:
+        raise invalid_because(f"An object can have up to {MAX_FIELDS} fields")
     field = Field(
-        field_id,
-        key,
-        kind,
-        str(title or key),
+        id=field_id,
+        key=key,
+        type=kind,
+        title=str(data.get("title") or key),
+        target=str(data.get("relationship_target_type") or ""),
         created=now(),
         position=len(custom_object.fields),
     )
-    field.target = str(data.get("relationship_target_type") or "")
     change_field(field, data)
     check_definition(custom_object, field)
     return field
@@ -212,10 +225,10 @@ def change_field(field: Field, data: dict[str, Json]) -> None:
     field.tag = data.get("tag", field.tag)
     field.filter = data.get("relationship_filter", field.filter)
     field.properties = field.properties | (data.get("properties") or {})
-    if data.get("custom_field_options") is not None:
+    options = data.get("custom_field_options")
+    if options is not None:
         field.options = [
-            option_of(field, index, option)
-            for index, option in enumerate(data["custom_field_options"])
+            new_option(field, index, option) for index, option in enumerate(options)
         ]
         field.option_values = frozenset(option["value"] for option in field.options)
     if field.type == "parent":
@@ -223,7 +236,7 @@ def change_field(field: Field, data: dict[str, Json]) -> None:
     field.updated = now()
 
 
-def option_of(field: Field, index: int, option: dict[str, Json]) -> dict[str, Json]:
+def new_option(field: Field, index: int, option: dict[str, Json]) -> dict[str, Json]:
     name = str(option.get("name") or option.get("value"))
     value = str(option.get("value") or option.get("name"))
     return {
@@ -241,16 +254,19 @@ def check_definition(custom_object: CustomObject, field: Field) -> None:
         raise invalid_because(f"{field.title}: relationship_target_type is needed")
     if field.type == "regexp":
         check_regexp(field)
-    if (
-        field.type == "currency"
-        and len(field.properties.get("allowed_currencies") or ()) != 1
-    ):
-        raise invalid_because(
-            f"{field.title}: allowed_currencies takes exactly one currency"
-        )
+    if field.type == "currency":
+        check_currency(field)
     if field.type == "parent" and custom_object.table.size:
         raise invalid_because(
             f"{field.title}: a parent field can't be added once there are records"
+        )
+
+
+def check_currency(field: Field) -> None:
+    currencies = field.properties.get("allowed_currencies") or ()
+    if len(currencies) != 1:
+        raise invalid_because(
+            f"{field.title}: allowed_currencies takes exactly one currency"
         )
 
 
@@ -265,7 +281,7 @@ def check_regexp(field: Field) -> None:
         raise invalid_because(f"{field.title}: regexp_for_validation is needed")
 
 
-def shown_object(custom_object: CustomObject, origin: str) -> dict[str, Json]:
+def object_json(custom_object: CustomObject, origin: str) -> dict[str, Json]:
     return {
         "key": custom_object.key,
         "title": custom_object.title,
@@ -286,22 +302,35 @@ def shown_object(custom_object: CustomObject, origin: str) -> dict[str, Json]:
 
 
 def standard_fields(custom_object: CustomObject) -> list[Field]:
-    """The two fields every object has, with the name's rules among the properties of
-    the first."""
-    base = custom_object.number * 10_000_000
+    """The two fields every object has. The name's properties hold its rules."""
+    base = first_field_id(custom_object)
     name = Field(
-        base + 1, "standard::name", "text", custom_object.name_title, required=True
+        id=base + 1,
+        key="standard::name",
+        type="text",
+        title=custom_object.name_title,
+        required=True,
+        properties=custom_object.name_rules,
     )
-    name.properties = custom_object.name_rules
     external_id = Field(
-        base + 2, "standard::external_id", "text", "External ID", position=1
+        id=base + 2,
+        key="standard::external_id",
+        type="text",
+        title="External ID",
+        position=1,
     )
     for field in (name, external_id):
-        field.created, field.updated = custom_object.created, custom_object.updated
+        field.created = custom_object.created
+        field.updated = custom_object.updated
     return [name, external_id]
 
 
-def shown_field(
+def first_field_id(custom_object: CustomObject) -> int:
+    """The start of the ids of an object's fields. The two standard fields come first."""
+    return custom_object.number * 10_000_000
+
+
+def field_json(
     custom_object: CustomObject, field: Field, origin: str
 ) -> dict[str, Json]:
     shown: dict[str, Any] = {
@@ -326,7 +355,7 @@ def shown_field(
 
 
 def particulars(field: Field) -> dict[str, Json]:
-    """What only some types have."""
+    """The members that only some types have."""
     shown: dict[str, Json] = {}
     if field.properties:
         shown["properties"] = field.properties

@@ -1,4 +1,4 @@
-"""Finding records: the filter language, and words in text fields."""
+"""Searches records: the filter language, and words in text fields."""
 
 import json
 import re
@@ -39,33 +39,31 @@ NUMBERS = {"integer", "decimal", "currency"}
 
 type Values = dict[str, Json]
 type Test = Callable[[Record, Values], bool]
-"""Whether a record, with its decoded field values, is wanted."""
+"""Whether a record, with its decoded field values, matches."""
 
 
 def filtered(custom_object: CustomObject, wanted: Json) -> Iterator[Record]:
-    """The records a filter lets through, oldest first; raises Refused when the filter
-    makes no sense."""
+    """The records that match a filter, oldest first. Raises Refused for an invalid
+    filter."""
     test = compiled(custom_object, wanted)
     records = candidates(custom_object, wanted)
     return (record for record in records if test(record, json.loads(record.fields)))
 
 
 def candidates(custom_object: CustomObject, wanted: Json) -> Iterator[Record]:
-    """All records, or just the one an external id names: that way a lookup costs
-    nothing."""
-    external_id = (
-        wanted.get("external_id", {}).get("$eq")
-        if isinstance(wanted.get("external_id"), dict)
-        else None
-    )
-    if not isinstance(external_id, str):
-        return custom_object.table.alive()
-    record = custom_object.table.with_external_id(external_id)
-    return iter([record] if record else [])
+    """All records, or only the record of an external id, which makes that search
+    cheap."""
+    by_external_id = wanted.get("external_id")
+    if isinstance(by_external_id, dict):
+        external_id = by_external_id.get("$eq")
+        if isinstance(external_id, str):
+            record = custom_object.table.with_external_id(external_id)
+            return iter([record] if record else [])
+    return custom_object.table.alive()
 
 
 def compiled(custom_object: CustomObject, wanted: Json) -> Test:
-    """Every condition of a filter object must hold."""
+    """The test that all conditions of a filter object hold."""
     if not isinstance(wanted, dict):
         raise invalid_parameter("filter", "must be an object", WHERE)
     tests = [condition(custom_object, name, value) for name, value in wanted.items()]
@@ -87,15 +85,18 @@ def condition(custom_object: CustomObject, name: str, value: Json) -> Test:
     comparisons = [
         comparison(name, kind, operator, operand) for operator, operand in value.items()
     ]
-    return lambda record, values: all(
-        compare(read(record, values)) for compare in comparisons
-    )
+
+    def holds(record: Record, values: Values) -> bool:
+        present = read(record, values)
+        return all(compare(present) for compare in comparisons)
+
+    return holds
 
 
 def attribute(
     custom_object: CustomObject, name: str
 ) -> tuple[str, Callable[[Record, Values], Json]]:
-    """The kind of an attribute, and how to read it from a record."""
+    """The kind of an attribute, and a function that reads it from a record."""
     standard: dict[str, Callable[[Record, Values], Json]] = {
         "created_at": lambda record, _: record.created // 1000,
         "updated_at": lambda record, _: record.updated // 1000,
@@ -118,25 +119,30 @@ def attribute(
 def comparison(
     name: str, kind: str, operator: str, operand: Json
 ) -> Callable[[Json], bool]:
-    if operator not in (STANDARD_OPERATORS.get(kind) or OPERATORS[kind]):
+    allowed = STANDARD_OPERATORS.get(kind) or OPERATORS[kind]
+    if operator not in allowed:
         raise invalid_parameter(
             f"filter.{name}", f"does not take the operator {operator}", WHERE
         )
     if operator in {"$in", "$notin"}:
-        if not isinstance(operand, list):
-            raise invalid_parameter(
-                f"filter.{name}.{operator}", "must be an array", WHERE
-            )
-        allowed = [comparable(name, kind, each) for each in operand]
-
-        def inside(value: Json) -> bool:
-            return any(same(value, each) for each in allowed)
-
-        return inside if operator == "$in" else lambda value: not inside(value)
+        return membership(name, kind, operator, operand)
     if operator == "$exists":
         exists = operand not in (False, "false")
         return lambda value: (value is not None) == exists
     return TESTS[operator](comparable(name, kind, operand))
+
+
+def membership(
+    name: str, kind: str, operator: str, operand: Json
+) -> Callable[[Json], bool]:
+    if not isinstance(operand, list):
+        raise invalid_parameter(f"filter.{name}.{operator}", "must be an array", WHERE)
+    members = [comparable(name, kind, each) for each in operand]
+
+    def is_member(value: Json) -> bool:
+        return any(same(value, each) for each in members)
+
+    return is_member if operator == "$in" else lambda value: not is_member(value)
 
 
 def comparable(name: str, kind: str, operand: Json) -> Json:
@@ -158,12 +164,12 @@ def comparable(name: str, kind: str, operand: Json) -> Json:
 
 
 def same(value: Json, operand: Json) -> bool:
-    """A multiselect equals what it contains; a checkbox nobody touched is false."""
+    """A multiselect equals each of its options. A checkbox without a value is false."""
     if isinstance(value, list):
         return operand in value
-    return (
-        bool(value) == operand if isinstance(operand, bool) else bool(value == operand)
-    )
+    if isinstance(operand, bool):
+        return bool(value) == operand
+    return bool(value == operand)
 
 
 def contains(value: Json, operand: Json) -> bool:
@@ -185,7 +191,7 @@ TESTS: dict[str, Callable[[Json], Callable[[Json], bool]]] = {
 
 
 def with_words(custom_object: CustomObject, query: str) -> Iterator[Record]:
-    """Records whose name or text fields have a word that begins with a word of the
+    """Records with a word, in name or text fields, that starts with a word of the
     query."""
     words = re.findall(r"\w+", query.lower())
     if not words:
@@ -205,18 +211,13 @@ def with_words(custom_object: CustomObject, query: str) -> Iterator[Record]:
 
 def text_of(record: Record, keys: list[str]) -> str:
     values = json.loads(record.fields)
-    return " ".join(
-        [
-            record.name,
-            record.external_id or "",
-            *(values.get(key) or "" for key in keys),
-        ]
-    ).lower()
+    texts = [record.name, record.external_id or ""]
+    texts += [values.get(key) or "" for key in keys]
+    return " ".join(texts).lower()
 
 
 def named(custom_object: CustomObject, part: str) -> Iterator[Record]:
-    """Records with this part of a name."""
+    """Records whose name contains this part."""
     part = part.lower()
-    return (
-        record for record in custom_object.table.alive() if part in record.name.lower()
-    )
+    records = custom_object.table.alive()
+    return (record for record in records if part in record.name.lower())

@@ -1,4 +1,4 @@
-"""Runs the sandbox until it is told to stop."""
+"""Runs the sandbox until it receives a signal."""
 
 import asyncio
 import gc
@@ -13,7 +13,7 @@ from jobsui.sandbox.protocol import Connection
 
 
 async def serve(host: str, port: int, options: Options) -> None:
-    """Answers until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,8 +30,7 @@ async def serve(host: str, port: int, options: Options) -> None:
     await stopped.wait()
     server.close()
     account.journal.close()
-    # Taking a million records apart one by one takes longer than people wait for a
-    # process to end.
+    # Freeing a million records one by one would delay the end of the process.
     sys.stdout.flush()
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""What can be set at the start and changed while it runs."""
+"""Settings of the sandbox, given at the start and changed while it runs."""
 
 from dataclasses import asdict, dataclass, fields
 
@@ -6,7 +6,7 @@ from jobsui.sandbox.protocol import Json
 
 
 class BadSetting(Exception):
-    """Says which name or value is wrong."""
+    """A setting that does not exist or does not take the value, with the reason."""
 
 
 @dataclass(slots=True)
@@ -17,14 +17,14 @@ class Settings:
     """Sigma of a log-normal spread around it; 0: all take the same time."""
     max_running_jobs: int = 30
     other_jobs: int = 0
-    """Places of the job window that others hold."""
+    """Job slots that other integrations use."""
     requests_per_minute: int = 700
     exports_per_minute: int = 10
     window_seconds: float = 60.0
     """How long the "minute" of the rate limits is."""
     latency_ms: float = 0.0
     slow_seconds: float = 10.0
-    """How long the fault "slow" holds an answer back, and how much longer a job of the
+    """How long the fault "slow" delays a response, and how much longer a job of the
     fault "slow-job" takes."""
     fresh_seconds: float = 2.0
     """How long the fault "fresh-404" hides a new job status."""
@@ -48,27 +48,28 @@ class Settings:
     """Dates come back as 2026-01-31T00:00:00+00:00."""
 
     def change(self, changes: dict[str, Json]) -> None:
-        """All of them or, raising BadSetting, none."""
+        """Change all of them. Raises BadSetting and then changes none."""
         known = {each.name: each.type for each in fields(self)}
         for name, value in changes.items():
             if name not in known:
-                raise BadSetting(
-                    f"There is no setting {name}. There are: {', '.join(known)}."
-                )
+                names = ", ".join(known)
+                raise BadSetting(f"There is no setting {name}. Choose one of: {names}.")
             self._check(name, value)
         for name, value in changes.items():
             setattr(self, name, value)
 
     def _check(self, name: str, value: Json) -> None:
-        present = getattr(self, name)
-        number = isinstance(present, int | float) and not isinstance(present, bool)
-        fits = (
-            isinstance(value, int | float) and not isinstance(value, bool)
-            if number
-            else type(value) is type(present)
-        )
-        if not fits or (number and value < 0):
+        current = getattr(self, name)
+        if is_number(current):
+            fits = is_number(value) and value >= 0
+        else:
+            fits = type(value) is type(current)
+        if not fits:
             raise BadSetting(f"{name} can't be {value!r}.")
 
     def shown(self) -> dict[str, Json]:
         return asdict(self)
+
+
+def is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""The records of one object, kept small: a million of them fit in memory."""
+"""The records of one object, in a compact form: a million of them fit in memory."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ class Record:
         self.updated = created
         """Milliseconds."""
         self.applied = 0
-        """How many job items were applied to it."""
+        """How many items were applied to it."""
         self.deleted = False
 
 
 class Table:
-    """Rows in the order of creation, which is the order of their ids, with the indexes
-    that keep keys unique."""
+    """Records in the order of creation, which is the order of their ids, with indexes
+    by unique keys."""
 
     def __init__(self, number: int, *, unique_names: bool = False) -> None:
         self.number = number
@@ -58,11 +58,9 @@ class Table:
         if row is None or row >= len(self.rows):
             return None
         record = self.rows[row]
-        return (
-            record
-            if record and not record.deleted and self.id_of(record) == record_id
-            else None
-        )
+        if record is None or record.deleted or self.id_of(record) != record_id:
+            return None
+        return record
 
     def with_external_id(self, external_id: str) -> Record | None:
         row = self.by_external_id.get(external_id)
@@ -70,14 +68,16 @@ class Table:
 
     def with_name(self, name: str) -> Record | None:
         """Only for tables with unique names."""
-        row = self.by_name.get(name) if self.by_name is not None else None
+        if self.by_name is None:
+            return None
+        row = self.by_name.get(name)
         return None if row is None else self.rows[row]
 
     def alive(self) -> Iterator[Record]:
         return (record for record in self.rows if record and not record.deleted)
 
     def put(self, record: Record) -> None:
-        """Add a record at its row; rows are never given twice."""
+        """Add a record at its row. No two records get the same row."""
         self.rows.extend([None] * (record.row + 1 - len(self.rows)))
         self.rows[record.row] = record
         self.size += 1
@@ -96,15 +96,17 @@ class Table:
             del self.by_name[record.name]
 
     def remove(self, record: Record, now: int) -> None:
-        """Delete a record. What remains of it is for the incremental export."""
+        """Delete a record. The incremental export still shows it."""
         self.forget_keys(record)
         self.applied_to_deleted[record.external_id or record.name] += record.applied
-        record.deleted, record.updated, record.fields = True, now, b"{}"
+        record.deleted = True
+        record.updated = now
+        record.fields = b"{}"
         self.size -= 1
 
     def applied(self) -> Counter[str]:
-        """How many job items were applied, by external id or else by name; deleted
-        records count too."""
+        """How many items were applied, by external id or else by name, deleted records
+        included."""
         times = Counter(self.applied_to_deleted)
         for record in self.alive():
             times[record.external_id or record.name] += record.applied

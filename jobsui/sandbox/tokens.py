@@ -1,5 +1,4 @@
-"""Who may sign in: an API token, an OAuth client, and the access tokens given out to
-it."""
+"""Credentials of the sandbox: an API token, an OAuth client and its access tokens."""
 
 import base64
 import binascii
@@ -12,16 +11,15 @@ from jobsui.sandbox import ids
 from jobsui.sandbox.errors import bad_bearer, not_authenticated, oauth_error
 from jobsui.sandbox.protocol import Json
 
+# These are public: they give access to the sandbox only.
 EMAIL = "admin@sandbox.example"
-API_TOKEN = "sandbox-api-token"  # noqa: S105 - these are published, they open nothing but the sandbox
+API_TOKEN = "sandbox-api-token"  # noqa: S105
 CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105
 BEARER = "sandbox-bearer-token"
 REFRESH_TOKEN = "sandbox-refresh-token"  # noqa: S105
 
 CODE_SECONDS = 120
-DEFAULT_SECONDS = 1_800
-DEFAULT_REFRESH_SECONDS = 2_592_000
 RESOURCES = {
     "tickets",
     "users",
@@ -55,10 +53,24 @@ class Token:
     def is_valid(self) -> bool:
         return self.expires is None or time.time() < self.expires
 
+    def refresh_has_expired(self) -> bool:
+        return self.refresh_expires is not None and time.time() > self.refresh_expires
+
+    @property
+    def lifetime(self) -> int | None:
+        """Seconds; None: without limit."""
+        return None if self.expires is None else round(self.expires - self.created)
+
+    @property
+    def refresh_lifetime(self) -> int | None:
+        if self.refresh_expires is None:
+            return None
+        return round(self.refresh_expires - self.created)
+
 
 @dataclass(slots=True)
 class Code:
-    """An authorization code, good once and for a short time."""
+    """An authorization code, valid once and for a short time."""
 
     redirect_uri: str
     scope: str
@@ -74,22 +86,27 @@ class Tokens:
     given: int = 0
 
     def __post_init__(self) -> None:
-        self.add(["read", "write"], BEARER, REFRESH_TOKEN, None, None)
+        self.add(["read", "write"], BEARER, REFRESH_TOKEN)
 
     def add(
         self,
         scopes: list[str],
         access: str,
-        refresh: str | None,
-        seconds: float | None,
-        refresh_seconds: float | None,
+        refresh: str | None = None,
+        seconds: float | None = None,
+        refresh_seconds: float | None = None,
     ) -> Token:
+        """Lifetimes in seconds; None: without limit."""
         now = time.time()
         self.given += 1
-        expires = None if seconds is None else now + seconds
-        refresh_expires = None if refresh_seconds is None else now + refresh_seconds
         token = Token(
-            self.given, access, refresh, scopes, now, expires, refresh_expires
+            id=self.given,
+            access=access,
+            refresh=refresh,
+            scopes=scopes,
+            created=now,
+            expires=None if seconds is None else now + seconds,
+            refresh_expires=None if refresh_seconds is None else now + refresh_seconds,
         )
         self.by_access[access] = token
         if refresh:
@@ -101,136 +118,117 @@ class Tokens:
         self.by_refresh.pop(token.refresh or "", None)
 
     def expire(self, token: Token) -> None:
-        """End the access token before its time; it can still be refreshed."""
+        """Expire the access token early. It can still be refreshed."""
         self.by_access.pop(token.access, None)
 
-    def signed_in(self, authorization: str) -> Token | None:
-        """The token of a bearer, None for a valid API token; raises Refused."""
+    def authenticate(self, authorization: str) -> Token | None:
+        """The access token of a request, or None for a valid API token.
+
+        Raises Refused.
+        """
         kind, _, credentials = authorization.partition(" ")
         if kind.lower() == "basic":
             check_basic(credentials)
             return None
-        token = (
-            self.by_access.get(credentials.strip())
-            if kind.lower() == "bearer"
-            else None
-        )
+        if kind.lower() != "bearer":
+            raise bad_bearer()
+        token = self.by_access.get(credentials.strip())
         if token is None or not token.is_valid():
             raise bad_bearer()
         return token
 
-    def exchange(self, asked: dict[str, Json], token_seconds: float) -> dict[str, Json]:
-        """Answer POST /oauth/tokens; raises Refused."""
-        check_client(asked)
+    def exchange(self, form: dict[str, Json], token_seconds: float) -> dict[str, Json]:
+        """The body of the response to POST /oauth/tokens. Raises Refused."""
+        check_client(form)
+        grant_type = str(form.get("grant_type"))
         grants = {
-            "client_credentials": self._for_client,
-            "authorization_code": self._for_code,
-            "refresh_token": self._for_refresh_token,
+            "client_credentials": self._grant_client,
+            "authorization_code": self._grant_code,
+            "refresh_token": self._grant_refresh_token,
         }
-        grant = grants.get(str(asked.get("grant_type")))
-        if grant is None:
+        if grant_type not in grants:
             raise oauth_error(
                 "unsupported_grant_type",
                 "The authorization grant type is not supported.",
             )
-        scopes, refreshable = grant(asked)
-        seconds = token_seconds or lifetime(
-            asked, "expires_in", DEFAULT_SECONDS, 300, 172_800
-        )
-        return shown_grant(self._give(scopes, seconds, asked if refreshable else None))
+        scopes = grants[grant_type](form)
+        seconds = token_seconds or EXPIRES_IN.read(form)
+        access = secrets.token_hex(32)
+        if grant_type == "client_credentials":
+            return grant_json(self.add(scopes, access, seconds=seconds))
+        refresh_seconds = REFRESH_EXPIRES_IN.read(form)
+        refresh = secrets.token_hex(32)
+        return grant_json(self.add(scopes, access, refresh, seconds, refresh_seconds))
 
-    def _give(
-        self, scopes: list[str], seconds: float, refreshable: dict[str, Json] | None
-    ) -> Token:
-        if refreshable is None:
-            return self.add(scopes, secrets.token_hex(32), None, seconds, None)
-        life = lifetime(
-            refreshable,
-            "refresh_token_expires_in",
-            DEFAULT_REFRESH_SECONDS,
-            604_800,
-            7_776_000,
-        )
-        return self.add(
-            scopes, secrets.token_hex(32), secrets.token_hex(32), seconds, life
-        )
-
-    def _for_client(self, asked: dict[str, Json]) -> tuple[list[str], bool]:
-        if asked.get("client_secret") != CLIENT_SECRET:
+    def _grant_client(self, form: dict[str, Json]) -> list[str]:
+        if form.get("client_secret") != CLIENT_SECRET:
             raise wrong_client()
-        return checked_scopes(asked.get("scope") or "read"), False
+        return checked_scopes(form.get("scope") or "read")
 
-    def _for_code(self, asked: dict[str, Json]) -> tuple[list[str], bool]:
-        code = self.codes.pop(str(asked.get("code")), None)
-        if (
-            code is None
-            or time.time() > code.expires
-            or asked.get("redirect_uri") != code.redirect_uri
-        ):
+    def _grant_code(self, form: dict[str, Json]) -> list[str]:
+        code = self.codes.pop(str(form.get("code")), None)
+        if code is None or time.time() > code.expires:
             raise invalid_grant()
-        proved = (
-            challenge_of(str(asked.get("code_verifier", ""))) == code.challenge
-            if code.challenge
-            else False
-        )
-        if not proved and (
-            code.challenge or asked.get("client_secret") != CLIENT_SECRET
-        ):
+        if form.get("redirect_uri") != code.redirect_uri:
             raise invalid_grant()
-        return checked_scopes(asked.get("scope") or code.scope), True
+        if code.challenge:
+            verifier = str(form.get("code_verifier", ""))
+            proved = challenge_of(verifier) == code.challenge
+        else:
+            proved = form.get("client_secret") == CLIENT_SECRET
+        if not proved:
+            raise invalid_grant()
+        return checked_scopes(form.get("scope") or code.scope)
 
-    def _for_refresh_token(self, asked: dict[str, Json]) -> tuple[list[str], bool]:
-        """The old pair is void from now on."""
-        token = self.by_refresh.get(str(asked.get("refresh_token")))
-        if token is None or (
-            token.refresh_expires is not None and time.time() > token.refresh_expires
-        ):
+    def _grant_refresh_token(self, form: dict[str, Json]) -> list[str]:
+        """Also revokes the previous access and refresh tokens."""
+        token = self.by_refresh.get(str(form.get("refresh_token")))
+        if token is None or token.refresh_has_expired():
             raise invalid_grant()
-        scopes = checked_scopes(asked.get("scope") or " ".join(token.scopes))
+        scopes = checked_scopes(form.get("scope") or " ".join(token.scopes))
         self.revoke(token)
-        return scopes, True
+        return scopes
 
     def authorize(self, query: dict[str, str]) -> str:
-        """A code for GET /oauth/authorizations/new; whoever asks is taken to have
-        agreed. Raises Refused."""
+        """A code for GET /oauth/authorizations/new, as if the user had agreed.
+
+        Raises Refused.
+        """
         if query.get("client_id") != CLIENT_ID:
             raise wrong_client()
-        if query.get("response_type") != "code" or not query.get(
-            "redirect_uri", ""
-        ).startswith(("http://", "https://")):
+        redirect_uri = query.get("redirect_uri", "")
+        is_address = redirect_uri.startswith(("http://", "https://"))
+        if query.get("response_type") != "code" or not is_address:
             raise oauth_error(
                 "invalid_request",
                 "response_type must be code, redirect_uri an http or https address.",
             )
-        if query.get("code_challenge") and query.get("code_challenge_method") != "S256":
+        challenge = query.get("code_challenge", "")
+        if challenge and query.get("code_challenge_method") != "S256":
             raise oauth_error("invalid_request", "code_challenge_method must be S256.")
         scope = query.get("scope") or "read"
         checked_scopes(scope)
         code = secrets.token_hex(16)
-        challenge = query.get("code_challenge", "")
-        self.codes[code] = Code(
-            query["redirect_uri"], scope, challenge, time.time() + CODE_SECONDS
-        )
+        expires = time.time() + CODE_SECONDS
+        self.codes[code] = Code(redirect_uri, scope, challenge, expires)
         return code
 
 
 def check_basic(credentials: str) -> None:
     try:
-        user, _, secret = (
-            base64.b64decode(credentials, validate=True).decode().partition(":")
-        )
+        decoded = base64.b64decode(credentials, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise not_authenticated() from None
-    if user != f"{EMAIL}/token" or secret != API_TOKEN:
+    if decoded != f"{EMAIL}/token:{API_TOKEN}":
         raise not_authenticated()
 
 
-def check_client(asked: dict[str, Json]) -> None:
-    """A secret may be left out where a grant needs none, but not be wrong."""
-    secret = asked.get("client_secret")
-    if asked.get("client_id") != CLIENT_ID or (
-        secret is not None and secret != CLIENT_SECRET
-    ):
+def check_client(form: dict[str, Json]) -> None:
+    """A grant that needs no secret may leave it out, but a wrong one is refused."""
+    secret = form.get("client_secret")
+    if form.get("client_id") != CLIENT_ID:
+        raise wrong_client()
+    if secret is not None and secret != CLIENT_SECRET:
         raise wrong_client()
 
 
@@ -250,21 +248,31 @@ def is_scope(scope: str) -> bool:
     return resource in RESOURCES and right in {"read", "write"}
 
 
-def lifetime(
-    asked: dict[str, Json], name: str, default: int, shortest: int, longest: int
-) -> int:
-    seconds = asked.get(name)
-    if seconds is None:
-        return default
-    if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, int)
-        or not shortest <= seconds <= longest
-    ):
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """A lifetime in seconds that a request may choose."""
+
+    name: str
+    default: int
+    shortest: int
+    longest: int
+
+    def read(self, form: dict[str, Json]) -> int:
+        """Raises Refused."""
+        seconds = form.get(self.name)
+        if seconds is None:
+            return self.default
+        is_number = isinstance(seconds, int) and not isinstance(seconds, bool)
+        if is_number and self.shortest <= seconds <= self.longest:
+            return int(seconds)
         raise oauth_error(
-            "invalid_request", f"{name} must be from {shortest} to {longest} seconds."
+            "invalid_request",
+            f"{self.name} must be from {self.shortest} to {self.longest} seconds.",
         )
-    return seconds
+
+
+EXPIRES_IN = Lifetime("expires_in", 1_800, 300, 172_800)
+REFRESH_EXPIRES_IN = Lifetime("refresh_token_expires_in", 2_592_000, 604_800, 7_776_000)
 
 
 def challenge_of(verifier: str) -> str:
@@ -281,31 +289,28 @@ def wrong_client() -> Exception:
 
 
 def invalid_grant() -> Exception:
-    description = "The provided authorization grant is invalid, expired, revoked, or was issued to another client."
+    description = (
+        "The provided authorization grant is invalid, expired, revoked, "
+        "or was issued to another client."
+    )
     return oauth_error("invalid_grant", description)
 
 
-def shown_grant(token: Token) -> dict[str, Json]:
+def grant_json(token: Token) -> dict[str, Json]:
     shown: dict[str, Json] = {
         "access_token": token.access,
         "token_type": "bearer",
         "scope": " ".join(token.scopes),
-        "expires_in": None
-        if token.expires is None
-        else round(token.expires - token.created),
+        "expires_in": token.lifetime,
     }
     if token.refresh:
-        life = (
-            None
-            if token.refresh_expires is None
-            else round(token.refresh_expires - token.created)
-        )
-        shown |= {"refresh_token": token.refresh, "refresh_token_expires_in": life}
+        shown["refresh_token"] = token.refresh
+        shown["refresh_token_expires_in"] = token.refresh_lifetime
     return shown
 
 
-def shown_token(token: Token, origin: str) -> dict[str, Json]:
-    """A token as its owner may see it: without its secrets."""
+def token_json(token: Token, origin: str) -> dict[str, Json]:
+    """A token as its owner may see it, without its secrets."""
     shown: dict[str, Json] = {
         "id": token.id,
         "client_id": 1,
@@ -321,7 +326,6 @@ def shown_token(token: Token, origin: str) -> dict[str, Json]:
     if token.expires is not None:
         shown["expires_at"] = ids.timestamp(int(token.expires * 1000))
     if token.refresh_expires is not None:
-        shown["refresh_token_expires_at"] = ids.timestamp(
-            int(token.refresh_expires * 1000)
-        )
+        expires = int(token.refresh_expires * 1000)
+        shown["refresh_token_expires_at"] = ids.timestamp(expires)
     return shown

@@ -1,4 +1,4 @@
-"""What a field takes: each type's check, from the value sent to the value kept."""
+"""Checks values by the type of their field, and turns them into the stored form."""
 
 import math
 import re
@@ -12,19 +12,21 @@ from jobsui.sandbox.schema import Field
 
 
 class Invalid(Exception):
-    """A value its field does not take; the message goes behind the field's title."""
+    """A value that its field does not accept. The message follows the field's title."""
 
+
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T|$)", re.ASCII)
 
 type Find = Callable[[Field, str], str | None]
-"""Finds the id a reference means; None when there is no such record."""
+"""The id of the record that a reference names; None when there is no such record."""
 
 
 def is_blank(value: Json) -> bool:
     return value is None or value == "" or value == []
 
 
-def kept_value(field: Field, value: Json, find: Find) -> Json:
-    """The value as it is stored; None for a blank one. Raises Invalid."""
+def stored_value(field: Field, value: Json, find: Find) -> Json:
+    """The value to store; None for a blank one. Raises Invalid."""
     if field.is_rollup:
         raise Invalid("is read-only")
     if is_blank(value):
@@ -34,7 +36,7 @@ def kept_value(field: Field, value: Json, find: Find) -> Json:
     return CHECKS[field.type](field, value)
 
 
-def text(field: Field, value: Json) -> str:
+def text(_field: Field, value: Json) -> str:
     if not isinstance(value, str):
         raise Invalid("must be a string")
     return value
@@ -51,7 +53,7 @@ def pattern(regexp: str) -> re.Pattern[str]:
     return re.compile(regexp)
 
 
-def integer(field: Field, value: Json) -> int:
+def integer(_field: Field, value: Json) -> int:
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value, re.ASCII):
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -59,37 +61,33 @@ def integer(field: Field, value: Json) -> int:
     return value
 
 
-def decimal(field: Field, value: Json) -> float:
+def decimal(_field: Field, value: Json) -> Json:
     if isinstance(value, str):
-        value = number_in(value)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-    ):
+        value = parse_number(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
         raise Invalid("must be a number")
     return value
 
 
-def number_in(value: str) -> int | float:
+def parse_number(value: str) -> int | float:
     try:
         number = Decimal(value)
     except InvalidOperation:
         raise Invalid("must be a number") from None
-    return int(number) if re.fullmatch(r"-?\d+", value, re.ASCII) else float(number)
+    is_integer = re.fullmatch(r"-?\d+", value, re.ASCII)
+    return int(number) if is_integer else float(number)
 
 
-def checkbox(field: Field, value: Json) -> bool:
+def checkbox(_field: Field, value: Json) -> bool:
     if not isinstance(value, bool):
         raise Invalid("must be true or false")
     return value
 
 
-def day(field: Field, value: Json) -> str:
-    """A date; a time part after it is taken and dropped."""
-    if not isinstance(value, str) or not re.match(
-        r"\d{4}-\d{2}-\d{2}(T|$)", value, re.ASCII
-    ):
+def day(_field: Field, value: Json) -> str:
+    """A date. A time after it is accepted and dropped."""
+    if not isinstance(value, str) or not DATE.match(value):
         raise Invalid("must be a date in the form YYYY-MM-DD")
     try:
         return date.fromisoformat(value[:10]).isoformat()

@@ -151,7 +151,7 @@ def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(
     # A job that was stopped names the item it stopped at as failed, and that one is not
     # in Zendesk.
     assert job.failed == (
-        harness.sandbox.seen("faults")["struck"]["failed-partial"]
+        harness.sandbox.seen("faults")["triggered"]["failed-partial"]
         if fault == "failed-partial"
         else 0
     )

@@ -80,7 +80,7 @@ def test_fault_can_be_bound_to_times_method_and_path(api: Api) -> None:
     ]
 
     assert statuses == [200, 201, 503, 503, 200]
-    assert api.sandbox.seen("faults")["struck"] == {"503": 2}
+    assert api.sandbox.seen("faults")["triggered"] == {"503": 2}
 
 
 def test_slow_answer_is_held_back(api: Api) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from jobsui.sandbox.schema import Field
-from jobsui.sandbox.values import Invalid, kept_value
+from jobsui.sandbox.values import Invalid, stored_value
 
 
 def field(kind: str, **more: Any) -> Field:
@@ -44,7 +44,7 @@ def find(_: Field, value: str) -> str | None:
     ],
 )
 def test_value_is_kept(kind: str, sent: Any, kept: Any) -> None:
-    assert kept_value(field(kind), sent, find) == kept
+    assert stored_value(field(kind), sent, find) == kept
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,19 @@ def test_value_is_kept(kind: str, sent: Any, kept: Any) -> None:
 )
 def test_value_is_refused(kind: str, sent: Any) -> None:
     with pytest.raises(Invalid):
-        kept_value(field(kind), sent, find)
+        stored_value(field(kind), sent, find)
 
 
 def test_regexp_is_held_against_text() -> None:
     plate = field("regexp", regexp="^[A-Z]-[0-9]+$")
 
-    assert kept_value(plate, "B-100", find) == "B-100"
+    assert stored_value(plate, "B-100", find) == "B-100"
     with pytest.raises(Invalid, match="is invalid"):
-        kept_value(plate, "b-100", find)
+        stored_value(plate, "b-100", find)
 
 
 def test_rollup_takes_nothing() -> None:
     with pytest.raises(Invalid, match="read-only"):
-        kept_value(
+        stored_value(
             field("integer", properties={"rollup_aggregation_type": "COUNT"}), 1, find
         )

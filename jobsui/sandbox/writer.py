@@ -1,4 +1,4 @@
-"""Creating, changing and deleting records, with every rule that can refuse it."""
+"""Creates, changes and deletes records, and checks them first."""
 
 import json
 from collections.abc import Callable
@@ -7,14 +7,15 @@ from jobsui.sandbox.journal import Journal, Objects, link, unlink
 from jobsui.sandbox.protocol import Json, to_json
 from jobsui.sandbox.schema import CustomObject, Field, now
 from jobsui.sandbox.table import Record
-from jobsui.sandbox.values import Invalid, is_blank, kept_value
+from jobsui.sandbox.values import Invalid, is_blank, stored_value
 
 MAX_RECORD = 32 * 1024
 IGNORED_KEYS = {"name", "external_id"}
-"""Stock clients repeat these among the field values; they are passed over there."""
+"""Stock clients repeat these among the field values, where they are ignored."""
+NAME_NOT_UNIQUE = "Name: is not unique for this object, records can't be found by it"
 
 type Problems = list[tuple[str, str]]
-"""Field key, or "base" for the record as a whole, and what is wrong."""
+"""Pairs of a field key, or "base" for the whole record, and a message."""
 
 
 class RecordInvalid(Exception):
@@ -40,7 +41,8 @@ class Writer:
     def create(
         self, custom_object: CustomObject, data: dict[str, Json], *, applied: int = 1
     ) -> Record:
-        """`applied` is 0 for what is put there without the API."""
+        """`applied` is 0 for a record that is added without the API."""
+        table = custom_object.table
         problems: Problems = []
         name = checked_name(custom_object, data, None, problems)
         external_id = checked_external_id(custom_object, data, None, problems)
@@ -49,11 +51,9 @@ class Writer:
         refuse(problems, len(name) + len(body))
         if custom_object.autonumbered:
             name = custom_object.next_name()
-        record = Record(
-            len(custom_object.table.rows), name, external_id, body, self.clock()
-        )
+        record = Record(len(table.rows), name, external_id, body, self.clock())
         record.applied = applied
-        custom_object.table.put(record)
+        table.put(record)
         link(custom_object, record)
         self.journal.keep_record(custom_object, record)
         if custom_object.autonumbered:
@@ -63,18 +63,19 @@ class Writer:
     def update(
         self, custom_object: CustomObject, record: Record, data: dict[str, Json]
     ) -> Record:
-        """Changes what is sent and nothing else."""
+        """Changes only what is sent."""
         problems: Problems = []
         name = checked_name(custom_object, data, record, problems)
         external_id = checked_external_id(custom_object, data, record, problems)
-        fields = self._checked_fields(
-            custom_object, json.loads(record.fields), data, problems
-        )
+        before = json.loads(record.fields)
+        fields = self._checked_fields(custom_object, before, data, problems)
         body = to_json(fields)
         refuse(problems, len(name) + len(body))
         unlink(custom_object, record)
         custom_object.table.forget_keys(record)
-        record.name, record.external_id, record.fields = name, external_id, body
+        record.name = name
+        record.external_id = external_id
+        record.fields = body
         record.updated = self.clock()
         record.applied += 1
         custom_object.table.index(record)
@@ -89,36 +90,25 @@ class Writer:
         if not isinstance(external_id, str) or not external_id:
             raise RecordInvalid([("base", "External ID: cannot be blank")])
         record = custom_object.table.with_external_id(external_id)
-        return (
-            self.update(custom_object, record, data)
-            if record
-            else self.create(custom_object, data)
-        )
+        if record is None:
+            return self.create(custom_object, data)
+        return self.update(custom_object, record, data)
 
     def upsert_by_name(
         self, custom_object: CustomObject, data: dict[str, Json]
     ) -> Record:
         if not custom_object.names_are_unique:
-            raise RecordInvalid(
-                [
-                    (
-                        "base",
-                        "Name: is not unique for this object, records can't be found by it",
-                    )
-                ]
-            )
+            raise RecordInvalid([("base", NAME_NOT_UNIQUE)])
         name = data.get("name")
         if not isinstance(name, str) or not name.strip():
             raise RecordInvalid([("base", "Name: cannot be blank")])
         record = custom_object.table.with_name(name)
-        return (
-            self.update(custom_object, record, data)
-            if record
-            else self.create(custom_object, data)
-        )
+        if record is None:
+            return self.create(custom_object, data)
+        return self.update(custom_object, record, data)
 
     def delete(self, custom_object: CustomObject, record: Record) -> None:
-        """Deletes its children with it."""
+        """Deletes a record and its children."""
         record.applied += 1
         self._delete(custom_object, record)
 
@@ -128,8 +118,8 @@ class Writer:
         custom_object.table.remove(record, self.clock())
         self.journal.drop_record(custom_object, record)
         for other in self.objects.values():
-            for row in other.table.children.pop(record_id, set()):
-                child = other.table.rows[row]
+            children = other.table.children.pop(record_id, set())
+            for child in [other.table.rows[row] for row in children]:
                 if child and not child.deleted:
                     self._delete(other, child)
 
@@ -140,6 +130,7 @@ class Writer:
         data: dict[str, Json],
         problems: Problems,
     ) -> dict[str, Json]:
+        """The field values after the change. Adds what is wrong to `problems`."""
         sent = data.get("custom_object_fields")
         if sent is None:
             sent = {}
@@ -149,15 +140,7 @@ class Writer:
         fields = dict(before)
         for key, value in sent.items():
             self._check_value(custom_object, key, value, fields, problems)
-        named = {key for key, _ in problems}
-        for field in custom_object.fields.values():
-            if (
-                field.required
-                and field.active
-                and field.key not in fields
-                and field.key not in named
-            ):
-                problems.append((field.key, f"{field.title}: cannot be blank"))
+        check_required(custom_object, fields, problems)
         return fields
 
     def _check_value(
@@ -174,14 +157,14 @@ class Writer:
                 problems.append((key, f"{key}: is not a field of {custom_object.key}"))
             return
         try:
-            kept = kept_value(field, value, self.find)
+            stored = stored_value(field, value, self.find)
         except Invalid as problem:
             problems.append((key, f"{field.title}: {problem}"))
             return
-        if kept is None:
+        if stored is None:
             fields.pop(key, None)
         else:
-            fields[key] = kept
+            fields[key] = stored
 
     def find(self, field: Field, value: str) -> str | None:
         """The id a reference means. Of users, tickets and the like the sandbox has
@@ -203,9 +186,18 @@ def referenced(target: CustomObject, value: str) -> Record | None:
     name = value.removeprefix("name:")
     if target.names_are_unique:
         return target.table.with_name(name)
-    return next(
-        (record for record in target.table.alive() if record.name == name), None
-    )
+    same_name = (record for record in target.table.alive() if record.name == name)
+    return next(same_name, None)
+
+
+def check_required(
+    custom_object: CustomObject, fields: dict[str, Json], problems: Problems
+) -> None:
+    refused = {key for key, _ in problems}
+    for field in custom_object.fields.values():
+        is_missing = field.key not in fields and field.key not in refused
+        if field.required and field.active and is_missing:
+            problems.append((field.key, f"{field.title}: cannot be blank"))
 
 
 def checked_name(
@@ -253,7 +245,7 @@ def checked_external_id(
 
 
 def refuse(problems: Problems, size: int) -> None:
-    """Raises RecordInvalid if there is a reason to."""
+    """Raises RecordInvalid when there is a problem or the record is too large."""
     if size > MAX_RECORD:
         problems.append(("base", "The record is larger than 32 KB"))
     if problems:
