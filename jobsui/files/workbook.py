@@ -1,11 +1,12 @@
-"""XLSX, read as a stream by openpyxl on defusedxml, after a look at what it would
-unpack to (workbookguard)."""
+"""XLSX, read as a stream by openpyxl on defusedxml, after `workbook_limits` has looked
+at what it would unpack to."""
 
 import datetime as dt
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, BinaryIO
 from xml.parsers.expat import ExpatError
@@ -14,9 +15,12 @@ import openpyxl
 
 from jobsui.files import workbook_limits
 from jobsui.files.errors import FileRefused
+from jobsui.files.layout import MAX_COLUMNS, Detected, Head, Layout, Row
+from jobsui.files.workbook_limits import SheetFacts
 from jobsui.text import counted
 
-TROUBLE = (
+ZIP = b"PK\x03\x04"
+PARSER_ERRORS = (
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -29,75 +33,129 @@ TROUBLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What openpyxl and zipfile raise at files that are damaged or made up."""
-EXACT = 10**15
+"""What openpyxl and zipfile raise for files that are damaged or made up."""
+MAX_EXACT = 10**15
 """From here on a spreadsheet's numbers are rounded."""
 
 if not openpyxl.DEFUSEDXML:
     raise ImportError(
-        "openpyxl runs without defusedxml: workbooks could hold XML bombs."
+        "openpyxl runs without defusedxml: workbooks could contain XML bombs."
     )
 
 
-def sheets(stream: BinaryIO) -> dict[str, list[str]]:
-    """The names of a workbook's sheets, visible ones first, each with what looks odd
-    about it, as sentences.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    title: str
+    is_visible: bool
+    facts: SheetFacts
 
-    Raises FileRefused for what is no workbook or would not fit into memory.
-    """
+
+def recognizes(head: Head) -> bool:
+    return head.data.startswith(ZIP)
+
+
+def detect(stream: BinaryIO, _: Head, chosen: Layout) -> Detected:
+    """Raises FileRefused for what is no workbook or would not fit into memory."""
+    sheets = _sheets(stream)
+    titles = tuple(sheet.title for sheet in sheets)
+    if chosen.sheet and chosen.sheet not in titles:
+        raise FileRefused(
+            f"There is no sheet {chosen.sheet!r}. "
+            f"The workbook has: {', '.join(titles)}."
+        )
+    title = chosen.sheet or _most_like_a_table(sheets).title
+    sheet = sheets[titles.index(title)]
+    sentences = _warnings(sheet.facts)
+    if not chosen.sheet and sheet is not sheets[0]:
+        sentences.insert(0, _choice_warning(sheet, sheets))
+    return Detected(Layout("xlsx", sheet=title), titles, tuple(sentences))
+
+
+def read(stream: BinaryIO, layout: Layout) -> tuple[list[str], Iterator[Row]]:
+    """The header is the first row that is not blank. Row numbers are those of the
+    sheet."""
+    rows = _rows(stream, layout.sheet)
+    _, header = next(rows, (0, []))
+    if not header:
+        raise FileRefused(f"The sheet {layout.sheet!r} is empty. Choose another one.")
+    return header, rows
+
+
+def _sheets(stream: BinaryIO) -> list[Sheet]:
+    """Visible ones first."""
     try:
         with zipfile.ZipFile(stream) as archive:
-            seen = workbook_limits.look(archive)
-    except (*TROUBLE, ExpatError) as error:
+            facts = workbook_limits.inspect(archive)
+    except (*PARSER_ERRORS, ExpatError) as error:
         raise _damaged(error) from None
     book = _open(stream)
-    visible_first = sorted(
-        book.worksheets, key=lambda sheet: sheet.sheet_state != "visible"
-    )
-    parts = {
-        sheet.title: getattr(sheet, "_worksheet_path", "") for sheet in visible_first
-    }
+    sheets = [
+        Sheet(
+            sheet.title,
+            sheet.sheet_state == "visible",
+            facts.get(getattr(sheet, "_worksheet_path", ""), SheetFacts()),
+        )
+        for sheet in book.worksheets
+    ]
     book.close()
-    if not parts:
+    if not sheets:
         raise FileRefused("The workbook has no sheet with cells.")
-    return {
-        title: _oddities(seen.get(part, workbook_limits.Seen()))
-        for title, part in parts.items()
-    }
+    return sorted(sheets, key=lambda sheet: not sheet.is_visible)
 
 
-def read(
-    stream: BinaryIO, sheet: str, most_columns: int
-) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header (the first row that is not blank) and the rows behind it, by their
-    numbers in the sheet. Only for a stream that `sheets` has accepted."""
-    rows = _rows(stream, sheet, most_columns)
-    header = next(rows, None)
-    if header is None:
-        raise FileRefused(f"The sheet {sheet!r} is empty. Choose another one.")
-    return header[1], rows
+def _most_like_a_table(sheets: Sequence[Sheet]) -> Sheet:
+    """The visible sheet with the most cells below a header of several columns. Without
+    such a table, the first sheet that has any rows below its first one."""
+    visible = [sheet for sheet in sheets if sheet.is_visible] or list(sheets)
+    best = max(visible, key=lambda sheet: sheet.facts.table_cells)
+    if best.facts.table_cells:
+        return best
+    filled = (sheet for sheet in visible if sheet.facts.filled_rows > 1)
+    return next(filled, sheets[0])
 
 
-def _rows(
-    stream: BinaryIO, sheet: str, most_columns: int
-) -> Iterator[tuple[int, list[str]]]:
+def _choice_warning(sheet: Sheet, sheets: Sequence[Sheet]) -> str:
+    position = f"{sheets.index(sheet) + 1} of {len(sheets)}"
+    return (
+        f"Sheet “{sheet.title}” ({position}) is read, because it looks most like a "
+        "table. Choose another sheet if this is the wrong one."
+    )
+
+
+def _warnings(facts: SheetFacts) -> list[str]:
+    sentences = []
+    if facts.empty_formulas:
+        sentences.append(
+            f"{counted(facts.empty_formulas, 'formula')} without a stored result, read "
+            "as blank. Open the workbook in a spreadsheet program, save it, and upload "
+            "it again."
+        )
+    if facts.hidden_rows:
+        hidden = counted(facts.hidden_rows, "hidden row")
+        sentences.append(f"{hidden}, read like all others.")
+    return sentences
+
+
+def _rows(stream: BinaryIO, title: str) -> Iterator[Row]:
     book = _open(stream)
     try:
-        for number, row in enumerate(_values(book, sheet), 1):
-            if number > workbook_limits.MOST_ROWS:
+        for number, row in enumerate(_values(book, title), 1):
+            if number > workbook_limits.MAX_ROWS:
                 raise FileRefused(
-                    "The sheet has rows behind the last one a sheet may have. Save it again, or as CSV."
+                    "The sheet has rows after the last one a sheet may have. "
+                    "Save it again, or as CSV."
                 )
             cells = [_text(value) for value in row]
             while cells and not cells[-1]:
                 cells.pop()
-            if len(cells) > most_columns:
+            if len(cells) > MAX_COLUMNS:
                 raise FileRefused(
-                    f"Row {number:,} has {len(cells):,} cells; {most_columns:,} are the most. Remove some."
+                    f"Row {number:,} has {len(cells):,} cells. "
+                    f"The maximum is {MAX_COLUMNS:,}. Remove some."
                 )
             if cells:
                 yield number, cells
-    except TROUBLE as error:
+    except PARSER_ERRORS as error:
         raise FileRefused(
             f"The sheet cannot be read: {error}. Save the workbook again, or as CSV."
         ) from None
@@ -117,32 +175,20 @@ def _open(stream: BinaryIO) -> openpyxl.Workbook:
     stream.seek(0)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", module="openpyxl"
-            )  # about styles and other things not read here
+            # It warns about styles and other things that are not read here.
+            warnings.filterwarnings("ignore", module="openpyxl")
             return openpyxl.load_workbook(
                 stream, read_only=True, data_only=True, keep_links=False
             )
-    except TROUBLE as error:
+    except PARSER_ERRORS as error:
         raise _damaged(error) from None
 
 
 def _damaged(error: Exception) -> FileRefused:
     return FileRefused(
-        f"The workbook is damaged or protected ({type(error).__name__}). Save it again as .xlsx or CSV."
+        f"The workbook is damaged or protected ({type(error).__name__}). "
+        "Save it again as .xlsx or CSV."
     )
-
-
-def _oddities(seen: workbook_limits.Seen) -> list[str]:
-    sentences = []
-    if seen.unanswered:
-        sentences.append(
-            f"{counted(seen.unanswered, 'formula')} without a stored result, read as blank. Open the workbook in a "
-            "spreadsheet program, save it, and upload it again."
-        )
-    if seen.hidden:
-        sentences.append(f"{counted(seen.hidden, 'hidden row')}, read like all others.")
-    return sentences
 
 
 def _text(value: Any) -> str:
@@ -152,7 +198,7 @@ def _text(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return _number(value)
+            return _number_text(value)
         case dt.datetime() if value.time() == dt.time():
             return value.date().isoformat()
         case dt.date() | dt.time():
@@ -160,8 +206,8 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _number(value: float) -> str:
-    """With the 15 digits a spreadsheet shows. Larger ones keep their exponent, so that
-    nobody takes what was rounded for an id."""
+def _number_text(value: float) -> str:
+    """With the 15 digits a spreadsheet shows. Larger numbers keep their exponent, so
+    that a rounded one is not mistaken for an ID."""
     digits = f"{value:.15G}"
-    return digits if abs(value) >= EXACT else format(Decimal(digits), "f")
+    return digits if abs(value) >= MAX_EXACT else format(Decimal(digits), "f")

@@ -4,14 +4,14 @@ function; twice does no harm."""
 from jobsui.jobs.control import automation
 from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.models import File, Job
-from jobsui.jobs.preparation import checker, planner, uploads
+from jobsui.jobs.preparation import checker, file_reading, planner
 from jobsui.jobs.queueing import stopping
 
 
 def read_file(file_id: int) -> None:
     """Find out what an uploaded file is and how many rows it has."""
     if file := File.objects.filter(pk=file_id).first():
-        uploads.read_file(file, stopping=stopping)
+        file_reading.read_file(file, stopping=stopping)
 
 
 def check_job(job_id: int) -> None:

@@ -22,7 +22,7 @@ from jobsui.jobs.errors import MappingRefused
 from jobsui.jobs.mapping import field_targets
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
-from jobsui.jobs.preparation import checker, uploads
+from jobsui.jobs.preparation import checker, file_formats, file_reading, uploads
 from jobsui.ops import lookup
 from jobsui.ops.terminal import Meter, TerminalCommand, could_not
 from jobsui.text import counted
@@ -30,7 +30,7 @@ from jobsui.text import counted
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+DELIMITERS = {word: sign for sign, word in file_formats.DELIMITERS.items()}
 PIECE = 1 << 20
 LOOK_SECONDS = 0.2
 
@@ -40,7 +40,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="CSV, XLSX, JSON or JSON Lines; - reads standard input",
+        help=f"{file_formats.LABELS}; - reads standard input",
     )
     parser.add_argument(
         "--connection", required=True, metavar="C", help="name or code of a connection"
@@ -81,7 +81,7 @@ def add_arguments(parser: CommandParser) -> None:
         dest="generate_external_ids",
         help="rows to create without an external id get none; those whose answer is lost may stay uncertain",
     )
-    encodings = uploads.ENCODINGS
+    encodings = file_formats.ENCODING_NAMES
     parser.add_argument(
         "--encoding",
         default="",
@@ -96,7 +96,9 @@ def add_arguments(parser: CommandParser) -> None:
         help="of a CSV; detected if not said",
     )
     parser.add_argument(
-        "--sheet", default="", help="of a workbook; the first if not said"
+        "--sheet",
+        default="",
+        help="of a workbook; if not said, the one that looks most like a table",
     )
 
 
@@ -162,7 +164,7 @@ def _read(job: Job, meter: Meter) -> None:
 
     _until(
         is_read,
-        lambda stopping: uploads.read_file(
+        lambda stopping: file_reading.read_file(
             File.objects.get(pk=file.pk), stopping=stopping
         ),
     )

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from jobsui.files.table import Layout, detect
+from jobsui.files.layout import Layout
+from jobsui.files.table import detect
 from tests.files.test_table import read, refusal
 
 
@@ -126,7 +127,7 @@ def test_json_kind_is_told_by_what_is_in_it(
         ),
         (
             b'[{"a": "\\u0000"}]',
-            "Row 1 holds a zero character, which no field can take. Remove it.",
+            "Row 1 contains a zero character, which no field can take. Remove it.",
         ),
         (
             b'[{"a": ' + b"[" * 200_000,
@@ -169,7 +170,7 @@ def test_json_line_that_is_broken_is_refused_with_its_number() -> None:
     )
     assert (
         refusal(b'{"a":NaN}', "rows.jsonl")
-        == "Line 1 is not JSON: NaN is no JSON number."
+        == "Line 1 is not JSON: NaN is not a JSON number."
     )
     assert refusal(b'{"a":"' + b"x" * 5_000_000 + b'"}', "rows.jsonl").startswith(
         "Line 1 is longer than 4 MB."

@@ -7,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobsui.files.errors import FileRefused
+from jobsui.files.layout import Layout
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
-from jobsui.files.table import Layout, Table, detect, open_table, stage
+from jobsui.files.table import Table, detect, open_staged, open_table, stage
 
 
 def read(
     content: bytes, name: str = "rows.csv", **chosen: str
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
     stream = io.BytesIO(content)
-    table = open_table(stream, detect(stream, name, **chosen).layout)
+    table = open_table(stream, detect(stream, name, Layout(**chosen)).layout)
     return table.columns, list(table.rows)
 
 
@@ -121,7 +122,7 @@ def test_encoding_is_right_across_the_edges_of_what_is_read_at_once(place: int) 
 
 def test_encoding_that_does_not_fit_the_choice_is_refused() -> None:
     assert refusal(b"name\n\x81\n", encoding="cp1252").startswith(
-        "The file is not cp1252: line 2 has a byte (0x81)"
+        "The file is not Windows-1252: line 2 has a byte (0x81)"
     )
     assert refusal(b"name\nx\n", encoding="rot13").startswith(
         "The encoding 'rot13' is not known."
@@ -148,11 +149,11 @@ def test_encoding_that_does_not_fit_the_choice_is_refused() -> None:
         ),
         (
             b"<!DOCTYPE html><table>",
-            "This is a web page or XML, no table. Export it as CSV, XLSX or JSON.",
+            "This is a web page or XML, not a table. Export it as CSV, XLSX or JSON.",
         ),
         (
             b"a,b\n1,\x00\n",
-            "The file holds zero bytes, so it is no text file. Export it again as CSV (UTF-8).",
+            "The file contains zero bytes, so it is not a text file. Export it again as CSV (UTF-8).",
         ),
         (
             b"a,b,a \n",
@@ -164,7 +165,7 @@ def test_encoding_that_does_not_fit_the_choice_is_refused() -> None:
         ),
         (
             b"x," * 1000 + b"y\n",
-            "The file has 1001 columns; 1000 are the most. Remove some.",
+            "The file has 1,001 columns. The maximum is 1,000. Remove some.",
         ),
     ],
 )
@@ -220,9 +221,10 @@ def test_results_file_is_read_without_what_it_added() -> None:
 def test_rows_are_staged_and_read_again_the_same() -> None:
     content = b'a,b\n\n1,\xe2\x80\xa8x\n2,"y\nz"\n'
     out = io.BytesIO()
-    stage(table_of(content), out)
+    table = table_of(content)
+    stage(table.columns, table.rows, out)
 
-    staged = open_table(out, Layout("rows"))
+    staged = open_staged(out)
 
     assert (staged.columns, list(staged.rows)) == read(content)
 
@@ -232,9 +234,10 @@ def test_staged_results_file_is_not_unescaped_twice() -> None:
         ["'=x", "2", "failed", "", "", ""]
     )
     out = io.BytesIO()
-    stage(table_of(content.encode()), out)
+    table = table_of(content.encode())
+    stage(table.columns, table.rows, out)
 
-    assert list(open_table(out, Layout("rows")).rows) == [(2, ["'=x"])]
+    assert list(open_staged(out).rows) == [(2, ["'=x"])]
 
 
 def table_of(content: bytes) -> Table:

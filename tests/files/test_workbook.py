@@ -7,6 +7,7 @@ import openpyxl
 import pytest
 
 from jobsui.files import workbook_limits
+from jobsui.files.layout import Layout
 from jobsui.files.table import detect
 from tests.files.test_table import read, refusal
 
@@ -112,6 +113,82 @@ def test_workbook_sheet_is_the_first_visible_one_unless_chosen() -> None:
     )
 
 
+READ_ME: list[list[Any]] = [
+    ["Asset upload, version 3"],
+    [],
+    *([f"Step {number}: fill in the sheet Assets."] for number in range(1, 20)),
+    ["Questions?", "assets@example.com"],
+]
+ASSETS: list[list[Any]] = [["id", "name", "price"], [1, "Drill", 12.5], [2, "Saw", 7]]
+OPTIONS: list[list[Any]] = [["state", "meaning"], ["new", "Unused"]]
+
+
+def of_sheets(**sheets: list[list[Any]]) -> bytes:
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title.replace("_", " "))
+        for row in rows:
+            sheet.append(row)
+    return saved(book)
+
+
+def test_workbook_opens_on_the_sheet_that_looks_most_like_a_table() -> None:
+    content = of_sheets(Read_me=READ_ME, Assets=ASSETS, Options=OPTIONS)
+
+    found = detect(io.BytesIO(content), "rows.xlsx")
+
+    assert found.layout.sheet == "Assets"
+    assert found.sheets == ("Read me", "Assets", "Options")
+    assert found.warnings == (
+        "Sheet “Assets” (2 of 3) is read, because it looks most like a table. Choose "
+        "another sheet if this is the wrong one.",
+    )
+
+
+def test_workbook_sheet_that_was_chosen_is_read_without_a_warning() -> None:
+    content = of_sheets(Read_me=READ_ME, Assets=ASSETS)
+
+    found = detect(io.BytesIO(content), "rows.xlsx", Layout(sheet="Read me"))
+
+    assert found.layout.sheet == "Read me"
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("sheets", "chosen"),
+    [
+        ({"One": ASSETS, "Two": ASSETS}, "One"),
+        ({"Empty": [], "Full": ASSETS}, "Full"),
+        ({"Cover": [["Assets 2026"]], "Ids": [["id"], [1], [2]]}, "Ids"),
+        ({"Ids": [["id"], [1], [2]], "Notes": [["note"], ["x"], ["y"], ["z"]]}, "Ids"),
+        ({"Formulas": [["a", "b"], *[["=1", "=2"]] * 9], "Full": ASSETS}, "Full"),
+        ({"Empty": []}, "Empty"),
+    ],
+)
+def test_workbook_sheet_is_chosen_by_its_cells(
+    sheets: dict[str, list[list[Any]]], chosen: str
+) -> None:
+    found = detect(io.BytesIO(of_sheets(**sheets)), "rows.xlsx")
+
+    assert found.layout.sheet == chosen
+
+
+def test_workbook_hidden_sheet_is_not_chosen_for_its_cells() -> None:
+    book = openpyxl.Workbook()
+    hidden = book.worksheets[0]
+    hidden.sheet_state = "hidden"
+    for row in ASSETS:
+        hidden.append(row)
+    visible = book.create_sheet("Visible")
+    for row in OPTIONS:
+        visible.append(row)
+
+    found = detect(io.BytesIO(saved(book)), "rows.xlsx")
+
+    assert found.layout.sheet == "Visible"
+
+
 def test_workbook_size_that_a_sheet_claims_is_not_believed() -> None:
     header = '<row r="1"><c t="str"><v>a</v></c><c t="str"><v>b</v></c></row>'
     rows = f'<sheetData>{header}<row r="2"><c><v>1</v></c><c><v>2</v></c></row></sheetData>'
@@ -151,7 +228,7 @@ def test_workbook_with_two_cells_at_its_corners_is_refused_quickly() -> None:
     )
 
     assert refusal(with_sheet(far % header)).startswith(
-        "Row 1,048,576 has 16,384 cells; 1,000 are the most."
+        "Row 1,048,576 has 16,384 cells. The maximum is 1,000."
     )
 
 
@@ -159,7 +236,7 @@ def test_workbook_with_rows_beyond_the_end_is_refused() -> None:
     far = '<sheetData><row r="1"><c t="str"><v>a</v></c></row><row r="99999999999"><c><v>1</v></c></row></sheetData>'
 
     assert refusal(with_sheet(far)).startswith(
-        "The sheet has rows behind the last one a sheet may have."
+        "The sheet has rows after the last one a sheet may have."
     )
 
 
@@ -182,7 +259,7 @@ def test_workbook_endless_cell_is_refused_before_it_is_in_memory() -> None:
 def test_workbook_shared_strings_bomb_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workbook_limits, "MOST_STRINGS", 1000)
+    monkeypatch.setattr(workbook_limits, "MAX_STRINGS_BYTES", 1000)
     strings = f"<sst {NAMESPACE}><si><t>{'x' * 2000}</t></si></sst>".encode()
 
     assert (
@@ -203,7 +280,7 @@ def test_workbook_large_part_that_is_no_sheet_is_refused() -> None:
 def test_workbook_total_of_all_parts_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workbook_limits, "MOST_UNPACKED", 1500)
+    monkeypatch.setattr(workbook_limits, "MAX_UNPACKED_BYTES", 1500)
 
     assert refusal(of_rows(["a"], ["b"])) == workbook_limits.TOO_LARGE
 
@@ -277,7 +354,7 @@ def test_workbook_with_a_string_that_is_not_there_is_refused() -> None:
         ),
         (
             ["xl/workbook.xml", workbook_limits.TYPES, *map(str, range(2000))],
-            "The workbook holds too many parts. Save the sheet as CSV.",
+            "The workbook has too many parts. Save the sheet as CSV.",
         ),
     ],
 )

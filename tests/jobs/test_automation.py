@@ -298,7 +298,7 @@ def test_request_is_read_for_what_it_is(body: bytes, found: tuple[Any, ...]) -> 
 
 def test_request_with_too_many_items_is_kept_with_one_too_many() -> None:
     received = item_uploads.receive(
-        [b'{"job": {"items": [1, 2, 3, 4, 5]}}'], "API request", most=3
+        [b'{"job": {"items": [1, 2, 3, 4, 5]}}'], "API request", max_items=3
     )
 
     assert received.count == 4

@@ -10,7 +10,7 @@ from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, Job, RowError
-from jobsui.jobs.preparation import checker, uploads
+from jobsui.jobs.preparation import checker, file_reading
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_file, make_job, make_object
 from tests.harness import GADGET
@@ -132,7 +132,7 @@ def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
         cause.message
         == "The value is already the External ID of an earlier row, for example “A”."
     )
-    with uploads.open_rows(job.file) as table:
+    with file_reading.open_rows(job.file) as table:
         told = [
             judged[0].message
             for _, judged in checker.judged_rows(job, table)

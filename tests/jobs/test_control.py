@@ -18,7 +18,7 @@ from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Batch, BatchBlob, Cause, File, Job, RowError, RunSettings
-from jobsui.jobs.preparation import checker, planner, uploads
+from jobsui.jobs.preparation import checker, file_reading, planner
 from tests.factories import make_connection, make_file, make_job, make_object, make_user
 from tests.harness import GADGET
 from tests.sandbox_server import Sandbox
@@ -577,7 +577,7 @@ def failed_of_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
 
 
 def rows_of(retry: Job) -> list[int]:
-    with uploads.open_rows(retry.file) as table:
+    with file_reading.open_rows(retry.file) as table:
         return [number for number, _ in checker.rows_of(retry, table)]
 
 

@@ -13,7 +13,7 @@ from jobsui.jobs import leases
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.errors import UploadRefused
 from jobsui.jobs.models import File
-from jobsui.jobs.preparation import uploads
+from jobsui.jobs.preparation import file_reading, uploads
 from tests.conftest import TaskQueue
 from tests.factories import make_user
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def received(content: bytes, name: str = "rows.csv") -> File:
     """An upload that was read."""
     file = uploads.receive([content], name, by=None)
-    uploads.read_file(file, stopping=threading.Event())
+    file_reading.read_file(file, stopping=threading.Event())
     file.refresh_from_db()
     return file
 
@@ -98,8 +98,8 @@ def test_file_read_in_another_way_on_request(task_queue: TaskQueue) -> None:
     file = received("name\nSäge\n".encode("cp1252"))
     assert file.state == FileState.REJECTED
 
-    uploads.reread(file, encoding="cp1252")
-    uploads.read_file(file, stopping=threading.Event())
+    file_reading.reread(file, encoding="cp1252")
+    file_reading.read_file(file, stopping=threading.Event())
     file.refresh_from_db()
 
     assert (file.state, file.error, file.sample) == (
@@ -128,16 +128,16 @@ def test_workbook_tells_of_what_its_cells_do_not() -> None:
 def test_reading_that_was_interrupted_goes_on_with_the_next_ring(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(uploads, "SAY_EVERY", 2)
+    monkeypatch.setattr(file_reading, "PROGRESS_EVERY", 2)
     file = uploads.receive([b"a\n1\n2\n3\n"], "rows.csv", by=None)
     stopping = threading.Event()
     stopping.set()
 
-    uploads.read_file(file, stopping=stopping)
+    file_reading.read_file(file, stopping=stopping)
     file.refresh_from_db()
     assert file.state == FileState.READING
 
-    uploads.read_file(file, stopping=threading.Event())
+    file_reading.read_file(file, stopping=threading.Event())
     file.refresh_from_db()
     assert (file.state, file.rows) == (FileState.READY, 3)
 
@@ -146,7 +146,7 @@ def test_file_is_read_by_one_process_at_a_time() -> None:
     file = uploads.receive([b"a\n1\n"], "rows.csv", by=None)
 
     with leases.held(f"read:{file.pk}", owner="somebody else"):
-        uploads.read_file(file, stopping=threading.Event())
+        file_reading.read_file(file, stopping=threading.Event())
 
     file.refresh_from_db()
     assert file.state == FileState.READING
@@ -158,7 +158,7 @@ def test_rows_of_a_file_whose_content_is_gone_are_refused() -> None:
 
     with (
         pytest.raises(FileRefused, match="The stored file is gone"),
-        uploads.open_rows(file),
+        file_reading.open_rows(file),
     ):
         pass
 
@@ -168,8 +168,8 @@ def test_read_again_it_leaves_no_staged_rows_of_before() -> None:
     before = stored()
     staged = file.staged_as
 
-    uploads.reread(file, sheet=file.sheet)
-    uploads.read_file(file, stopping=threading.Event())
+    file_reading.reread(file, sheet=file.sheet)
+    file_reading.read_file(file, stopping=threading.Event())
 
     file.refresh_from_db()
     assert file.state == FileState.READY

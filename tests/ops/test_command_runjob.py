@@ -13,7 +13,7 @@ from jobsui.jobs import queueing, tasks
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import JobState, Weight
 from jobsui.jobs.models import File, Job, RunSettings
-from jobsui.jobs.preparation import uploads
+from jobsui.jobs.preparation import file_reading
 from jobsui.ops import file_check, wait
 from tests.acceptance.processes import TIMEOUT, Processes, wait_until
 from tests.factories import make_user
@@ -450,9 +450,9 @@ def test_worker_that_is_quicker_is_watched(
     harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
-    own_read = uploads.read_file
+    own_read = file_reading.read_file
     monkeypatch.setattr(
-        uploads, "read_file", lambda *_, **__: None
+        file_reading, "read_file", lambda *_, **__: None
     )  # As when somebody else has the lease.
 
     def worker(_: float) -> None:

@@ -143,9 +143,8 @@ def test_file_is_shown_as_it_was_read(operator: Client) -> None:
 
     text = " ".join(operator.get(path(job)).text.split())
 
-    assert (
-        "3 rows</strong>, 2 columns, 36 bytes, CSV, UTF-8, separated by commas" in text
-    )
+    facts = "3 rows</strong>, 2 columns, 36 bytes, CSV, UTF-8, comma-separated"
+    assert facts in text
     assert f'href="{path(job, "map/")}"' in text
 
 

@@ -58,7 +58,7 @@ def _receive(request: HttpRequest, caller: Caller) -> Received:
         raise errors.length_required()
     name = f"Request of {caller.token.name}"
     try:
-        return item_uploads.receive(_chunks(request), name, most=MAX_ITEMS)
+        return item_uploads.receive(_chunks(request), name, max_items=MAX_ITEMS)
     except FileRefused as refusal:
         description = f"The body cannot be read as JSON. {refusal}"
         raise errors.bad_request(UNPROCESSABLE, description) from None

@@ -1,6 +1,6 @@
 """Files: upload and read."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -15,20 +15,32 @@ from jobsui.api.problems import Problem
 from jobsui.api.v1.types import Code, Text, responses
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File as StoredFile
-from jobsui.jobs.preparation import uploads
+from jobsui.jobs.preparation import file_formats, uploads
 
 router = Router()
-ENCODING_CHOICES = ["", *uploads.ENCODINGS]
+ENCODINGS = ["", *file_formats.ENCODING_NAMES]
+DELIMITERS = ["", *file_formats.DELIMITERS]
+UPLOAD = (
+    f"Uploads {file_formats.LABELS} as `multipart/form-data`. Jobs UI stores the file "
+    "unchanged and reads it in the background; it is then `ready` or `rejected`. You "
+    "can create a job from it at once."
+)
 ONE_FILE = (
     "Send one file, as the part “file” of multipart/form-data: curl -F file=@rows.csv"
 )
 
 
-def _known_encoding(encoding: str) -> str:
-    if encoding.lower() not in ENCODING_CHOICES:
-        known = ", ".join(uploads.ENCODINGS)
-        raise ValueError(f"is not supported; choose one of {known}")
-    return encoding.lower()
+def _known_encoding(name: str) -> str:
+    if name.lower() not in ENCODINGS:
+        raise ValueError(f"is not supported; choose one of {', '.join(ENCODINGS[1:])}")
+    return name.lower()
+
+
+def _known_delimiter(sign: str) -> str:
+    if sign not in DELIMITERS:
+        words = ", ".join(file_formats.DELIMITERS.values())
+        raise ValueError(f"is not supported; choose the character for {words}")
+    return sign
 
 
 class LayoutIn(Schema):
@@ -36,12 +48,16 @@ class LayoutIn(Schema):
 
     encoding: Annotated[
         str,
-        Field(json_schema_extra={"enum": ENCODING_CHOICES}),
+        Field(json_schema_extra={"enum": ENCODINGS}),
         AfterValidator(_known_encoding),
     ] = ""
-    delimiter: Literal["", ",", ";", "\t", "|"] = ""
+    delimiter: Annotated[
+        str,
+        Field(json_schema_extra={"enum": DELIMITERS}),
+        AfterValidator(_known_delimiter),
+    ] = ""
     sheet: Annotated[Text, Field(max_length=255)] = ""
-    """Sheet of a workbook."""
+    """Sheet of a workbook. Without it, the sheet that looks most like a table."""
 
 
 class SampleRow(Schema):
@@ -53,14 +69,21 @@ class FileOut(Schema):
     id: UUID
     name: str
     state: FileState
-    format: str | None
-    """`csv`, `xlsx`, `json` or `jsonl`; null until the file is read."""
+    format: Annotated[
+        str | None,
+        Field(
+            description=f"One of {', '.join(file_formats.NAMES)}; null until it is read."
+        ),
+    ]
     size: int
     """Bytes."""
     sha256: str
     encoding: str | None
     delimiter: str | None
     sheets: list[str]
+    """Of a workbook; [] for other files."""
+    sheet: str | None
+    """The sheet that was read."""
     columns: list[str]
     rows: int | None
     sample: list[SampleRow]
@@ -74,15 +97,13 @@ class FileOut(Schema):
     auth=RUN,
     operation_id="upload_file",
     summary="Upload a file",
+    description=UPLOAD,
     response=responses(201, FileOut, 400, 409, 413),
     openapi_extra=idempotency.PARAMETER,
 )
 def upload(
     request: ApiRequest, layout: Form[LayoutIn], file: File[UploadedFile]
 ) -> HttpResponse:
-    """Uploads CSV, XLSX, JSON or JSON Lines as `multipart/form-data`. Jobs UI stores
-    the file unchanged and reads it in the background; it is then `ready` or `rejected`.
-    You can create a job from it at once."""
     if len(request.FILES) != 1 or len(request.FILES.getlist("file")) != 1:
         raise Problem(422, "one_file", ONE_FILE)
     chosen = layout.dict()
@@ -120,6 +141,7 @@ def serialize(file: StoredFile) -> FileOut:
         encoding=file.encoding.removesuffix("-sig") or None,
         delimiter=file.delimiter or None,
         sheets=file.sheets,
+        sheet=file.sheet or None,
         columns=file.columns,
         rows=file.rows,
         sample=[SampleRow(row=row, cells=cells) for row, cells in file.sample],

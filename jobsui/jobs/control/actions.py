@@ -23,7 +23,7 @@ from jobsui.jobs.errors import (
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Batch, Cause, File, Job, Lease, RunSettings
-from jobsui.jobs.preparation import checker, uploads
+from jobsui.jobs.preparation import checker, file_reading
 from jobsui.jobs.queueing import enqueue
 from jobsui.text import counted
 from jobsui.zendesk.errors import Limited, NotSent, Unsure, ZendeskError
@@ -138,7 +138,7 @@ def set_layout(job: Job, **layout: str) -> None:
             "Another job has this file too. Upload it again to have it read in another way."
         )
     set_target(job, job.connection, job.object_key, job.action)
-    uploads.reread(job.file, **layout)
+    file_reading.reread(job.file, **layout)
 
 
 def set_invalid(job: Job, choice: str) -> None:

@@ -5,7 +5,7 @@ comes twice, and no item is too large."""
 import json
 from typing import Any
 
-from jobsui.files.table import Row
+from jobsui.files.layout import Row
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import unique_targets
 from jobsui.jobs.mapping.row_reader import Item, Problem, shown, too_large

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobsui.files.table import Row
+from jobsui.files.layout import Row
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping import values
 from jobsui.jobs.mapping.field_targets import (

@@ -15,7 +15,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobsui.files.errors import FileRefused
-from jobsui.files.table import Row, Table
+from jobsui.files.layout import Row
+from jobsui.files.table import Table
 from jobsui.jobs import leases
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
@@ -26,8 +27,8 @@ from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.raw_items import ItemReader
 from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader, shown
 from jobsui.jobs.models import Cause, Job, RowError
-from jobsui.jobs.preparation import uploads
-from jobsui.jobs.preparation.uploads import Stopped
+from jobsui.jobs.preparation import file_reading
+from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.queueing import enqueue
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     before = fingerprint(job)
     found = _Causes(job)
     rows = invalid = 0
-    with uploads.open_rows(job.file) as table:
+    with file_reading.open_rows(job.file) as table:
         for _, judged in judged_rows(job, table):
             rows += 1
             if isinstance(judged, list):

@@ -11,14 +11,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobsui.files.errors import FileRefused
-from jobsui.files.table import Row, Table
+from jobsui.files.layout import Row
+from jobsui.files.table import Table
 from jobsui.jobs import leases
 from jobsui.jobs.enums import SENDABLE, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle
 from jobsui.jobs.mapping.row_reader import Item, Problem
 from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
-from jobsui.jobs.preparation import checker, uploads
-from jobsui.jobs.preparation.uploads import Stopped
+from jobsui.jobs.preparation import checker, file_reading
+from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.queueing import enqueue
 
 BATCH_SIZE = 100
@@ -58,7 +59,7 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
 
 def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     """To the end of the file, or until the job is cancelled."""
-    with uploads.open_rows(job.file) as table:
+    with file_reading.open_rows(job.file) as table:
         for chunk in _chunks(_unplanned(job, table, lease, stopping)):
             _commit(job, lease, chunk)
             if stopping.is_set():

@@ -21,7 +21,7 @@ from jobsui.jobs.mapping.field_targets import targets
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError
 from jobsui.jobs.models.batch import End
-from jobsui.jobs.preparation import checker, uploads
+from jobsui.jobs.preparation import checker, file_reading
 from jobsui.paging import Page
 from jobsui.zendesk.payloads import Schema
 
@@ -160,7 +160,7 @@ def problems_csv(job: Job) -> Iterator[bytes]:
 def problems(job: Job) -> Iterator[Problem]:
     """Every problem the check finds in the job's rows, in constant memory. Raises
     FileRefused when the stored file can no longer be read."""
-    with uploads.open_rows(job.file) as table:
+    with file_reading.open_rows(job.file) as table:
         for _, judged in checker.judged_rows(job, table):
             yield from judged if isinstance(judged, list) else ()
 
@@ -189,7 +189,7 @@ def _open_rows(file: File) -> Iterator[Table]:
             file.columns, ((number, [""]) for number in range(1, (file.rows or 0) + 1))
         )
     else:
-        with uploads.open_rows(file) as table:
+        with file_reading.open_rows(file) as table:
             yield table
 
 

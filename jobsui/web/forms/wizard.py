@@ -8,6 +8,8 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import Target
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import File
+from jobsui.jobs.preparation import file_formats
 from jobsui.text import counted
 from jobsui.web.forms.fields import DressedForm
 from jobsui.web.forms.jobs import RulesForm
@@ -20,26 +22,7 @@ HELP = {
     Action.DELETE: "Deletes the records named by their Zendesk ID.",
     Action.DELETE_BY_EXTERNAL_ID: "Deletes the records named by their external ID.",
 }
-ENCODINGS = {
-    "": "as detected",
-    "utf-8-sig": "UTF-8",
-    "cp1252": "Windows-1252 (Western Europe)",
-    "iso-8859-1": "ISO 8859-1",
-    "iso-8859-15": "ISO 8859-15",
-    "cp1250": "Windows-1250 (Central Europe)",
-    "cp1251": "Windows-1251 (Cyrillic)",
-    "mac-roman": "Mac Roman",
-    "shift_jis": "Shift JIS",
-    "gb18030": "GB 18030",
-    "utf-16": "UTF-16",
-}
-DELIMITERS = {
-    "": "as detected",
-    ",": "comma",
-    ";": "semicolon",
-    "\t": "tab",
-    "|": "bar",
-}
+DETECT = ("", "Auto-detect")
 
 
 class _ObjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when it runs
@@ -56,10 +39,8 @@ class JobForm(DressedForm):
         choices=Action.choices, initial=Action.UPSERT_BY_EXTERNAL_ID
     )
     file = forms.FileField(
-        help_text="CSV, XLSX, JSON or JSON Lines.",
-        widget=forms.FileInput(
-            attrs={"accept": ".csv,.tsv,.txt,.xlsx,.json,.jsonl,.ndjson"}
-        ),
+        help_text=f"{file_formats.LABELS}.",
+        widget=forms.FileInput(attrs={"accept": ",".join(file_formats.EXTENSIONS)}),
     )
 
     def __init__(
@@ -80,20 +61,19 @@ class JobForm(DressedForm):
 class LayoutForm(DressedForm):
     """How to read a file, where what was detected is wrong."""
 
-    encoding = forms.ChoiceField(choices=list(ENCODINGS.items()), required=False)
-    delimiter = forms.ChoiceField(choices=list(DELIMITERS.items()), required=False)
-    sheet = forms.CharField(required=False, max_length=255)
+    encoding = forms.ChoiceField(
+        choices=[DETECT, *file_formats.ENCODINGS.items()], required=False
+    )
+    delimiter = forms.ChoiceField(
+        choices=[DETECT, *file_formats.DELIMITERS.items()], required=False
+    )
+    sheet = forms.ChoiceField(widget=forms.Select(attrs={"class": "form-select"}))
 
-    def __init__(self, *args: Any, sheets: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, file: File, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if sheets:
-            self.fields["sheet"] = forms.ChoiceField(
-                choices=[(name, name) for name in sheets],
-                widget=forms.Select(attrs={"class": "form-select"}),
-            )
-            del self.fields["encoding"], self.fields["delimiter"]
-        else:
-            del self.fields["sheet"]
+        self.fields["sheet"].choices = [(name, name) for name in file.sheets]  # type: ignore[attr-defined]
+        for name in self.fields.keys() - file_formats.settings_of(file):
+            del self.fields[name]
 
 
 class MappingForm(DressedForm):

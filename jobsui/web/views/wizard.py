@@ -25,18 +25,11 @@ from jobsui.jobs.errors import (
 from jobsui.jobs.mapping import field_targets
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, Job
-from jobsui.jobs.preparation import checker, uploads
+from jobsui.jobs.preparation import checker, file_formats, uploads
 from jobsui.jobs.reports import job_progress
 from jobsui.web import http
 from jobsui.web.addresses import post_only
-from jobsui.web.forms.wizard import (
-    ENCODINGS,
-    HELP,
-    JobForm,
-    LaunchForm,
-    LayoutForm,
-    MappingForm,
-)
+from jobsui.web.forms.wizard import HELP, JobForm, LaunchForm, LayoutForm, MappingForm
 from jobsui.web.http import HtmxRequest
 
 DraftView = Callable[[HtmxRequest, Job], HttpResponse]
@@ -145,7 +138,7 @@ def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 def layout(request: HtmxRequest, job: Job) -> HttpResponse:
     """Have the file read as the person says."""
-    form = LayoutForm(request.POST, sheets=job.file.sheets)
+    form = LayoutForm(request.POST, file=job.file)
     if not form.is_valid():
         messages.error(request, "Choose from what is offered.")
         return redirect("jobs:upload", job.code)
@@ -285,8 +278,8 @@ def _file_page(job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "file": file,
-        "encoding": ENCODINGS.get(file.encoding, file.encoding),
-        "layout_form": LayoutForm(sheets=file.sheets, initial=found),
+        "read_as": file_formats.description(file),
+        "layout_form": LayoutForm(file=file, initial=found),
     }
 
 

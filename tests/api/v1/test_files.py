@@ -42,6 +42,7 @@ def test_upload_is_kept_as_it_came_and_read(
         "encoding": "cp1252",
         "delimiter": ";",
         "sheets": [],
+        "sheet": None,
         "columns": ["name", "price"],
         "rows": 2,
         "sample": [
@@ -91,7 +92,11 @@ def test_file_that_cannot_be_read_says_why(
             422,
             "form.encoding: is not supported; choose one of utf-8, cp1252",
         ),
-        ({"file": part(), "delimiter": "x"}, 422, "form.delimiter: input should be"),
+        (
+            {"file": part(), "delimiter": "x"},
+            422,
+            "form.delimiter: is not supported; choose",
+        ),
         (
             {"file": part(), "sheet": "\x00"},
             422,

@@ -1,0 +1,91 @@
+"""The file formats we read. A new format is a module with these three functions, and an
+entry in FORMATS; everything else asks here."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from jobsui.files import delimited, jsonfile, workbook
+from jobsui.files.layout import Detected, Head, Layout, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    name: str
+    """As files and the API keep it."""
+    label: str
+    extensions: tuple[str, ...]
+    settings: frozenset[str]
+    """What people may correct: members of Layout."""
+    is_staged: bool
+    """Whether its rows are slower to read than staged ones (`table.stage`)."""
+    recognizes: Callable[[Head], bool]
+    detect: Callable[[BinaryIO, Head, Layout], Detected]
+    """Find out the layout. What a person chose is in the Layout given. May read the
+    whole stream. Raises FileRefused."""
+    read: Callable[[BinaryIO, Layout], tuple[list[str], Iterator[Row]]]
+    """The header, and the rows behind it, from a stream that `detect` has accepted.
+    Raises FileRefused, also while rows are read."""
+
+
+FORMATS = (
+    Format(
+        name="xlsx",
+        label="XLSX",
+        extensions=("xlsx",),
+        settings=frozenset({"sheet"}),
+        is_staged=True,
+        recognizes=workbook.recognizes,
+        detect=workbook.detect,
+        read=workbook.read,
+    ),
+    Format(
+        name="json",
+        label="JSON",
+        extensions=("json",),
+        settings=frozenset({"encoding"}),
+        is_staged=True,
+        recognizes=jsonfile.recognizes_document,
+        detect=jsonfile.detect_document,
+        read=jsonfile.read_document,
+    ),
+    Format(
+        name="jsonl",
+        label="JSON Lines",
+        extensions=jsonfile.LINES_EXTENSIONS,
+        settings=frozenset({"encoding"}),
+        is_staged=True,
+        recognizes=jsonfile.recognizes_lines,
+        detect=jsonfile.detect_lines,
+        read=jsonfile.read_lines,
+    ),
+    # Any text may be CSV, so it is asked last.
+    Format(
+        name="csv",
+        label="CSV",
+        extensions=delimited.EXTENSIONS,
+        settings=frozenset({"encoding", "delimiter"}),
+        is_staged=False,
+        recognizes=delimited.recognizes,
+        detect=delimited.detect,
+        read=delimited.read,
+    ),
+)
+"""In the order in which they are asked whether a file is theirs."""
+
+
+def format_named(name: str) -> Format:
+    return next(form for form in FORMATS if form.name == name)
+
+
+def format_of(head: Head) -> Format:
+    return next(form for form in FORMATS if form.recognizes(head))
+
+
+def _in_words() -> str:
+    """ "CSV, XLSX, JSON or JSON Lines": the most common one first."""
+    *others, csv = (form.label for form in FORMATS)
+    return f"{', '.join([csv, *others[:-1]])} or {others[-1]}"
+
+
+LABELS = _in_words()

@@ -1,0 +1,43 @@
+"""What pages, the API and the command line tell about the file formats, all of it from
+`jobsui.files.formats`."""
+
+from jobsui.files.delimited import DELIMITERS as DELIMITERS
+from jobsui.files.encoding import ENCODINGS as ENCODINGS
+from jobsui.files.formats import FORMATS, format_named
+from jobsui.files.formats import LABELS as LABELS
+from jobsui.jobs.models import File
+
+NAMES = [form.name for form in FORMATS]
+EXTENSIONS = [f".{extension}" for form in FORMATS for extension in form.extensions]
+ENCODING_NAMES = [name.removesuffix("-sig") for name in ENCODINGS]
+"""As programs write them: "utf-8"."""
+
+
+def settings_of(file: File) -> frozenset[str]:
+    """What a person can correct about how a file is read: some of "encoding",
+    "delimiter", "sheet". All that may help, for a file whose format is not known."""
+    if file.format in NAMES:
+        return format_named(file.format).settings
+    return frozenset({"sheet"}) if file.sheets else frozenset({"encoding", "delimiter"})
+
+
+def description(file: File) -> str:
+    """How a file was read: "CSV, UTF-8, semicolon-separated"."""
+    if file.format not in NAMES:
+        return ""
+    form = format_named(file.format)
+    words = [form.label]
+    if "encoding" in form.settings:
+        words.append(ENCODINGS.get(file.encoding, file.encoding))
+    if "delimiter" in form.settings:
+        words.append(f"{DELIMITERS.get(file.delimiter, file.delimiter)}-separated")
+    if "sheet" in form.settings:
+        words.append(_sheet_words(file))
+    return ", ".join(words)
+
+
+def _sheet_words(file: File) -> str:
+    words = f"sheet “{file.sheet}”"
+    if len(file.sheets) > 1 and file.sheet in file.sheets:
+        words += f" ({file.sheets.index(file.sheet) + 1} of {len(file.sheets)})"
+    return words

@@ -1,0 +1,212 @@
+"""Reading an uploaded file in the background: what it is, its columns, how many rows it
+has, and what looks damaged."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from django.core.files.storage import default_storage
+
+from jobsui.files.errors import FileRefused
+from jobsui.files.formats import format_named
+from jobsui.files.layout import Detected, Layout, Row
+from jobsui.files.table import Table, detect, open_staged, open_table, stage
+from jobsui.jobs import leases
+from jobsui.jobs.enums import FileState
+from jobsui.jobs.models import File
+from jobsui.jobs.preparation import uploads
+from jobsui.jobs.queueing import enqueue
+from jobsui.text import counted
+
+if TYPE_CHECKING:
+    from django.core.files.base import File as Content
+
+SAMPLE_ROWS = 20
+PROGRESS_EVERY = 20_000
+"""Rows."""
+
+
+class Stopped(Exception):
+    """The worker was asked to end. The work is done by a later run of the task."""
+
+
+def read_file(file: File, *, stopping: threading.Event) -> None:
+    """Read a file that waits for it. When interrupted, it goes on waiting."""
+    with leases.held(f"read:{file.pk}") as lease:
+        file.refresh_from_db()
+        if lease is None or file.state != FileState.READING:
+            return
+        try:
+            _Reading(file, lease, stopping).run()
+        except FileRefused as refusal:
+            file.state = FileState.REJECTED
+            file.error = str(refusal)
+            file.save(update_fields=["state", "error", "staged_as", "sheets"])
+        except Stopped:
+            return
+    for job in file.jobs.exclude(auto_target=""):
+        enqueue("advance_job", job.pk)
+
+
+def reread(
+    file: File, *, encoding: str = "", delimiter: str = "", sheet: str = ""
+) -> None:
+    """Have a file read again with these settings, chosen by a person."""
+    File.objects.filter(pk=file.pk).update(
+        state=FileState.READING,
+        encoding=encoding,
+        delimiter=delimiter,
+        sheet=sheet,
+        rows_read=0,
+        error="",
+    )
+    file.refresh_from_db()
+    enqueue("read_file", file.pk)
+
+
+@contextmanager
+def open_rows(file: File) -> Iterator[Table]:
+    """The table of a file that was read, for as long as the block lasts. Raises
+    FileRefused."""
+    try:
+        content = default_storage.open(file.content_name)
+    except FileNotFoundError:
+        raise FileRefused("The stored file is gone. Upload it again.") from None
+    with content:
+        stream = _stream(content)
+        if file.staged_as:
+            yield open_staged(stream)
+        else:
+            yield open_table(stream, layout_of(file))
+
+
+def layout_of(file: File) -> Layout:
+    return Layout(file.format, file.encoding, file.delimiter, file.sheet)
+
+
+class _Reading:
+    """One run through a file."""
+
+    def __init__(
+        self, file: File, lease: leases.Held, stopping: threading.Event
+    ) -> None:
+        self._file = file
+        self._lease = lease
+        self._stopping = stopping
+
+    def run(self) -> None:
+        """Raises FileRefused, and Stopped when interrupted."""
+        file = self._file
+        self._delete_staged_rows()
+        with default_storage.open(file.stored_as) as content:
+            stream = _stream(content)
+            found = detect(stream, file.name, layout_of(file))
+            # Kept for a file that is refused, too, so that another sheet can be chosen.
+            file.sheets = list(found.sheets)
+            table = open_table(stream, found.layout)
+            if format_named(found.layout.format).is_staged:
+                file.staged_as = self._stage(table)
+                with default_storage.open(file.staged_as) as staged:
+                    self._survey(open_staged(_stream(staged)))
+            else:
+                self._survey(table)
+        self._save(found)
+
+    def _delete_staged_rows(self) -> None:
+        """Those of an earlier reading, perhaps of another sheet."""
+        if self._file.staged_as:
+            default_storage.delete(self._file.staged_as)
+            self._file.staged_as = ""
+
+    def _stage(self, table: Table) -> str:
+        """Returns the name of the staged rows in storage."""
+        with uploads.incoming() as out:
+            stage(table.columns, self._with_progress(table), cast(BinaryIO, out))
+            return uploads.keep(out, "staged")
+
+    def _survey(self, table: Table) -> None:
+        """Go through all rows, and note on the file what they are like."""
+        rows = 0
+        sample = []
+        damage = _DamageCounts(table.columns)
+        for number, cells in self._with_progress(table):
+            rows += 1
+            if rows <= SAMPLE_ROWS:
+                sample.append([number, cells])
+            damage.add(cells)
+        if not rows:
+            raise FileRefused("The file has a header but no rows.")
+        self._file.columns = table.columns
+        self._file.rows = rows
+        self._file.rows_read = rows
+        self._file.sample = sample
+        self._file.warnings = damage.warnings()
+
+    def _with_progress(self, table: Table) -> Iterator[Row]:
+        """The rows. Between them, progress is shown, the lease is renewed, and Stopped
+        is raised when the worker was asked to end."""
+        for count, row in enumerate(table.rows, 1):
+            if count % PROGRESS_EVERY == 0:
+                if self._stopping.is_set() or not self._lease.renew():
+                    raise Stopped
+                File.objects.filter(pk=self._file.pk).update(rows_read=count)
+            yield row
+
+    def _save(self, found: Detected) -> None:
+        file = self._file
+        file.format = found.layout.format
+        file.encoding = found.layout.encoding
+        file.delimiter = found.layout.delimiter
+        file.sheet = found.layout.sheet
+        file.warnings = [*found.warnings, *file.warnings]
+        file.state = FileState.READY
+        file.error = ""
+        file.save()
+
+
+class _DamageCounts:
+    """Counts, by column, values that were damaged before the upload."""
+
+    def __init__(self, columns: list[str]) -> None:
+        self._columns = columns
+        self._rounded: Counter[int] = Counter()
+        self._garbled: Counter[int] = Counter()
+
+    def add(self, cells: list[str]) -> None:
+        for index, cell in enumerate(cells):
+            if "E+" in cell and _is_rounded(cell):
+                self._rounded[index] += 1
+            elif "Ã" in cell or "â€" in cell or "\ufffd" in cell:
+                self._garbled[index] += 1
+
+    def warnings(self) -> list[str]:
+        """One sentence for each kind of damage and column."""
+        rounded = [
+            f"{values} like 1.23E+12: a spreadsheet has rounded them. "
+            "Export that column as text."
+            for values in self._values(self._rounded)
+        ]
+        garbled = [
+            f"{values} with garbled letters (such as Ã¤ for ä). "
+            "Was the file saved in another encoding?"
+            for values in self._values(self._garbled)
+        ]
+        return rounded + garbled
+
+    def _values(self, counts: Counter[int]) -> Iterator[str]:
+        """ "3 values in price" for each column that has some."""
+        for index, count in counts.items():
+            if index < len(self._columns):
+                yield f"{counted(count, 'value')} in {self._columns[index]}"
+
+
+def _is_rounded(cell: str) -> bool:
+    digits, _, power = cell.partition("E+")
+    plain = digits.replace(".", "", 1).replace("-", "", 1)
+    return power.isdecimal() and plain.isdecimal()
+
+
+def _stream(content: "Content[Any]") -> BinaryIO:
+    return cast(BinaryIO, content.file)
