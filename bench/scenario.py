@@ -121,7 +121,7 @@ def _draft(
     job = actions.draft(connection, OBJECT, ACTION, file, by=user, options=options)
     job.weight = Weight(wanted.get("weight", Weight.NORMAL))
     job.save(update_fields=["weight"])
-    auto_map(job)
+    auto_map(job, by=None)
     return job
 
 

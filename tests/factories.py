@@ -82,5 +82,5 @@ def make_job(
         by=None,
         options=Options(**options),
     )
-    auto_map(job)
+    auto_map(job, by=None)
     return job

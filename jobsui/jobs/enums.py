@@ -109,6 +109,65 @@ MOVING = (*SENDABLE, JobState.PAUSING, JobState.CANCELLING)
 OVER = (JobState.COMPLETED, JobState.CANCELLED, JobState.FAILED)
 
 
+class Component(TextChoices):
+    """A part of Jobs UI that changes a job without being asked by a person."""
+
+    CHECK = "check", "Check"
+    PLANNER = "planner", "Planner"
+    DRIVER = "driver", "Driver"
+    AUTOMATION = "automation", "Automation"
+    COMMAND_LINE = "command_line", "Command line"
+
+
+class EventKind(TextChoices):
+    """What happened to a job. In parentheses: the facts that belong to it."""
+
+    NOTE = "note", "Note"
+    """(text) An event of a version that stored sentences."""
+    EDITED = "edited", "Draft changed"
+    """(changed)"""
+    CHECK_STARTED = "check_started", "Check started"
+    CHECK_STOPPED = "check_stopped", "Check stopped"
+    CHECK_FAILED = "check_failed", "Check failed"
+    """(reason)"""
+    CHECKED = "checked", "Checked"
+    """(rows, invalid)"""
+    CHECK_OUTDATED = "check_outdated", "Check outdated"
+    """(reason)"""
+    LAUNCHED = "launched", "Launched"
+    """(hold_after_first_batch)"""
+    STARTED = "started", "Started"
+    SETTINGS_CHANGED = "settings_changed", "Settings changed"
+    """(the fields of RunSettings)"""
+    PAUSE_REQUESTED = "pause_requested", "Pause requested"
+    AUTO_PAUSED = "auto_paused", "Pausing automatically"
+    """(reason)"""
+    PAUSED = "paused", "Paused"
+    HELD = "held", "Approval needed"
+    RESUMED = "resumed", "Resumed"
+    APPROVED = "approved", "Approved"
+    """(rows)"""
+    CANCEL_REQUESTED = "cancel_requested", "Cancel requested"
+    CANCELLED = "cancelled", "Cancelled"
+    """(rows)"""
+    PLANNING_FAILED = "planning_failed", "Preparing batches failed"
+    """(reason)"""
+    FAILED = "failed", "Failed"
+    """(reason)"""
+    DECISION_NEEDED = "decision_needed", "Decision needed"
+    """(rows)"""
+    RECHECK_REQUESTED = "recheck_requested", "Checking again"
+    """(rows)"""
+    RESEND_REQUESTED = "resend_requested", "Resending"
+    """(rows)"""
+    UNKNOWN_ACCEPTED = "unknown_accepted", "Accepted as unknown"
+    """(rows)"""
+    RETRY_CREATED = "retry_created", "Retry created"
+    """(rows)"""
+    FINISHED = "finished", "Finished"
+    """(rows, succeeded)"""
+
+
 class FileState(TextChoices):
     READING = "reading", "Reading"
     READY = "ready", "Ready"

@@ -180,9 +180,10 @@ def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:
         for column, field in _told_once(pairs).items()
     }
     if others or not chosen:
-        auto_map(job, chosen=chosen)
+        auto_map(job, by=job.created_by, chosen=chosen)
     else:
-        actions.set_mapping(job, chosen, Options.from_json(job.options))
+        options = Options.from_json(job.options)
+        actions.set_mapping(job, chosen, options, by=job.created_by)
     try:
         checker.require_mapping(job)
     except MappingRefused as refusal:

@@ -14,7 +14,7 @@ from jobsui.connections import credentials
 from jobsui.connections.models import Connection
 from jobsui.jobs.control import actions
 from jobsui.jobs.delivery.call_threads import POST_THREADS
-from jobsui.jobs.enums import Action, BatchState
+from jobsui.jobs.enums import Action, BatchState, EventKind
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import Attempt, Job, JobEvent
 from tests import sandbox_server
@@ -181,7 +181,7 @@ def test_an_account_that_refuses_pauses_the_job_with_the_reason_and_fails_nothin
     assert ended(harness, job) == Fate("paused", created=0, pending=300)
     assert (batches(job), set(attempts(job))) == ({BatchState.PLANNED: 3}, {"refused"})
     assert job.reason.startswith("Zendesk refused: ")
-    assert JobEvent.objects.filter(job=job, text=f"Pausing. {job.reason}").count() == 1
+    assert JobEvent.objects.filter(job=job, kind=EventKind.AUTO_PAUSED).count() == 1
 
 
 def refuse(harness: Harness, refusal: str) -> None:

@@ -11,7 +11,15 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Count, Sum
 
-from jobsui.jobs.enums import OVER, SUCCEEDED, UNSETTLED, BatchState, JobState, Outcome
+from jobsui.jobs.enums import (
+    OVER,
+    SUCCEEDED,
+    UNSETTLED,
+    BatchState,
+    EventKind,
+    JobState,
+    Outcome,
+)
 from jobsui.jobs.models import Attempt, Batch, Cause, Job, Lease, RowError
 from jobsui.jobs.models.batch import End
 
@@ -229,7 +237,9 @@ def all_is_over_or_visibly_stands(now: Snapshot) -> None:
         assert job.state in {*OVER, JobState.PAUSED, JobState.NEEDS_DECISION}, (
             f"9: job {job.pk} is {job.state}"
         )
-        reasoned = job.reason or job.events.filter(text="Pause asked.").exists()
+        reasoned = (
+            job.reason or job.events.filter(kind=EventKind.PAUSE_REQUESTED).exists()
+        )
         assert job.state != JobState.PAUSED or reasoned, (
             f"9: job {job.pk} is paused, and nothing says why"
         )

@@ -13,7 +13,7 @@ from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs import leases
 from jobsui.jobs.control import actions, sweep
-from jobsui.jobs.enums import Action, BatchState, JobState, Outcome, Weight
+from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, Outcome, Weight
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.mapping.options import Options
@@ -104,7 +104,10 @@ def test_new_mapping_makes_the_check_void_and_keeps_the_prefix(
     prefix = job.options["prefix"]
 
     actions.set_mapping(
-        job, {"external_id": "external_id"}, Options(blank="clear", prefix="forged")
+        job,
+        {"external_id": "external_id"},
+        Options(blank="clear", prefix="forged"),
+        by=None,
     )
 
     assert (job.state, job.checked_fingerprint, job.mapping) == (
@@ -121,9 +124,9 @@ def test_launched_job_cannot_be_mapped_pointed_elsewhere_or_thrown_away(
     job = planned(gadget)
 
     with pytest.raises(NotPossibleNow):
-        actions.set_mapping(job, {}, Options())
+        actions.set_mapping(job, {}, Options(), by=None)
     with pytest.raises(NotPossibleNow):
-        actions.set_target(job, job.connection, "gadget", "create")
+        actions.set_target(job, job.connection, "gadget", "create", by=None)
     with pytest.raises(NotPossibleNow):
         actions.discard(job, by=None)
     with pytest.raises(NotPossibleNow):
@@ -139,7 +142,7 @@ def test_new_file_takes_the_place_of_the_old_one(
     old, new = job.file, make_file("id\n1\n")
 
     with django_capture_on_commit_callbacks(execute=True):
-        actions.set_target(job, job.connection, "gadget", "delete", new)
+        actions.set_target(job, job.connection, "gadget", "delete", new, by=None)
 
     assert (job.file, job.action, job.mapping, job.state) == (
         new,
@@ -179,7 +182,7 @@ def test_launch_queues_once(gadget: CustomObject) -> None:
         actions.launch(job, by=None)
 
     assert (job.state, job.rows, job.pending) == (JobState.QUEUED, 3, 3)
-    assert [event.text for event in job.events.all()] == ["Launched."]
+    assert kinds(job).count(EventKind.LAUNCHED) == 1
 
 
 def test_job_not_checked_is_not_launched(gadget: CustomObject) -> None:
@@ -354,9 +357,8 @@ def test_launch_keeps_how_the_job_is_to_run(gadget: CustomObject) -> None:
 
     job.refresh_from_db()
     assert (job.hold_after_first_batch, job.run_settings) == (True, rules)
-    assert [event.text for event in job.events.all()] == [
-        "Launched, the first batch alone."
-    ]
+    launched = job.events.get(kind=EventKind.LAUNCHED)
+    assert launched.facts == {"hold_after_first_batch": True}
 
 
 def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -> None:
@@ -368,15 +370,14 @@ def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -
 
     job.refresh_from_db()
     assert job.run_settings == rules
-    assert [
-        (event.text, event.by) for event in job.events.exclude(text="Launched.")
-    ] == [
-        (
-            "Priority high; pauses automatically when 5 % of its last 500 rows fail "
-            "or Zendesk refuses 3 requests in a row.",
-            ana,
-        )
-    ]
+    changed = job.events.get(kind=EventKind.SETTINGS_CHANGED)
+    assert changed.by == ana
+    assert changed.facts == {
+        "weight": 16,
+        "stop_percent": 5,
+        "stop_rows": 500,
+        "stop_refusals": 3,
+    }
 
 
 @pytest.mark.parametrize(
@@ -395,6 +396,11 @@ def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -
 )
 def test_rules_are_told_in_words(rules: RunSettings, words: str) -> None:
     assert str(rules) == words
+
+
+def kinds(job: Job) -> list[str]:
+    """The kinds of its events, oldest first."""
+    return list(job.events.order_by("pk").values_list("kind", flat=True))
 
 
 def awaiting_approval(to: CustomObject) -> Job:
@@ -426,7 +432,8 @@ def test_resume_of_a_job_that_waits_for_approval_approves_of_the_rest(
         False,
         "",
     )
-    assert job.events.latest("pk").text == "Approved: 1 row more to send."
+    approved = job.events.get(kind=EventKind.APPROVED)
+    assert approved.facts == {"rows": 1}
 
 
 def test_resume_before_the_first_batch_is_over_approves_of_nothing(
@@ -439,7 +446,7 @@ def test_resume_before_the_first_batch_is_over_approves_of_nothing(
     actions.resume(job, by=None)
 
     assert (job.state, job.hold_after_first_batch) == (JobState.QUEUED, True)
-    assert job.events.latest("pk").text == "Resumed."
+    assert kinds(job)[-1] == EventKind.RESUMED
 
 
 def test_pause_with_nothing_in_flight_and_no_driver_pauses_at_once(
@@ -688,7 +695,12 @@ def test_retry_with_another_file_is_of_no_cause(gadget: CustomObject) -> None:
     child = checked_retry(job, causes["A"])
 
     actions.set_target(
-        child, child.connection, "gadget", "create", make_file("external_id\n1\n")
+        child,
+        child.connection,
+        "gadget",
+        "create",
+        make_file("external_id\n1\n"),
+        by=None,
     )
 
     assert (child.parent, child.cause) == (None, None)

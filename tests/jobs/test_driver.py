@@ -26,7 +26,7 @@ from jobsui.jobs.delivery import (
     transitions,
 )
 from jobsui.jobs.delivery import driver as driver_module
-from jobsui.jobs.enums import Action, BatchState, JobState, LimitedBy, Weight
+from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, LimitedBy, Weight
 from jobsui.jobs.ledger import settlement
 from jobsui.jobs.models import Attempt, Batch, Job, JobEvent, Lease
 from jobsui.zendesk import custom_objects
@@ -369,7 +369,9 @@ def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
     drive(harness, second)
 
     first.refresh_from_db()
-    told = JobEvent.objects.filter(text__contains="inside Jobs UI")
+    told = JobEvent.objects.filter(
+        kind=EventKind.AUTO_PAUSED, facts__reason__icontains="inside Jobs UI"
+    )
     assert (first.created, second.created) == (100, 100)
     assert (first.state, second.state) == (JobState.COMPLETED, JobState.COMPLETED)
     assert told.count() == 1
@@ -789,7 +791,7 @@ def test_a_job_with_nothing_left_to_send_does_not_stop(harness: Harness) -> None
     drive(harness, job)
 
     assert (job.state, job.failed) == (JobState.COMPLETED, 3)
-    assert not job.events.filter(text__contains="Stopped").exists()
+    assert not job.events.filter(kind=EventKind.AUTO_PAUSED).exists()
 
 
 def test_of_a_canary_only_the_first_batch_is_sent_until_a_person_approves(

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs import leases
-from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
+from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Batch, BatchBlob, Cause, Job, RowError
 from jobsui.jobs.preparation import checker, planner
@@ -218,7 +218,8 @@ def test_file_that_is_not_what_was_checked_fails_the_job_with_nothing_sent(
         0,
     )
     assert job.reason.startswith("The stored file is ")
-    assert job.events.get().text == job.reason
+    failed = job.events.get(kind=EventKind.FAILED)
+    assert failed.facts == {"reason": job.reason}
 
 
 def test_fields_changed_between_launch_and_planning_fail_the_job(

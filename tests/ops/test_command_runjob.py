@@ -11,7 +11,7 @@ from django.conf import settings
 
 from jobsui.jobs import queueing, tasks
 from jobsui.jobs.control import actions
-from jobsui.jobs.enums import JobState, Weight
+from jobsui.jobs.enums import EventKind, JobState, Weight
 from jobsui.jobs.models import File, Job, RunSettings
 from jobsui.jobs.preparation import file_reading
 from jobsui.ops import file_check, wait
@@ -113,8 +113,7 @@ def test_job_that_is_not_waited_for_is_launched(harness: Harness, file: Write) -
     assert job.created_by == ana
     assert job.weight == Weight.LOW
     assert job.options["blank"] == "clear"
-    assert job.events.get().text == "Launched."
-    assert job.events.get().by == ana
+    assert job.events.get(kind=EventKind.LAUNCHED).by == ana
     assert job.file.uploaded_by == ana
 
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from jobsui.access import tokens
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.enums import FileState
+from jobsui.jobs.enums import EventKind, FileState
+from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, File, Job
 from jobsui.jobs.models.batch import pack
 from tests.web import stages
@@ -60,7 +61,7 @@ def evil(boss: User) -> Furnished:
         sample_rows=[EVIL],
     )
     job.row_errors.update(column=EVIL, value=EVIL, message=EVIL)
-    job.add_event(EVIL, by=boss)
+    lifecycle.record(job, EventKind.NOTE, by=boss, facts={"text": EVIL})
     batch = Batch.objects.get(job=job)
     told = json.dumps({"error": EVIL}).encode()
     Attempt.objects.create(

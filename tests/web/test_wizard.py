@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from jobsui.jobs.control import actions
-from jobsui.jobs.enums import Action, FileState, JobState, Weight
+from jobsui.jobs.enums import Action, EventKind, FileState, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, RunSettings
 from tests.conftest import TaskQueue
@@ -623,7 +623,7 @@ def test_launching_twice_makes_one_job(ana: User, harness: Harness) -> None:
         1,
     )
     assert harness.sandbox.applied("gadget") == {"g-1": 1, "g-2": 1, "g-3": 1}
-    assert [event.text for event in job.events.all()].count("Launched.") == 1
+    assert job.events.filter(kind=EventKind.LAUNCHED).count() == 1
 
 
 def test_delete_asks_for_the_number(ana: User, harness: Harness) -> None:
@@ -769,4 +769,4 @@ def test_draft_that_was_launched_is_a_job(operator: Client, step: str) -> None:
 
 def test_layout_says_why_in_the_engine_too() -> None:
     with pytest.raises(NotPossibleNow, match="launched"):
-        actions.set_layout(stages.planned(), delimiter=";")
+        actions.set_layout(stages.planned(), by=None, delimiter=";")

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpResponse
 from ninja import Query, Router, Schema, Status
@@ -144,7 +145,7 @@ def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
     job = lookup.draft_or_job(request.auth, code)
     with transaction.atomic():
         if body.mapping is not None or body.options:
-            _change_mapping(job, body)
+            _change_mapping(job, body, by=request.auth.user)
         if job.is_draft:
             run_settings = job_in.run_settings_of(job, body.run_settings)
             automation.require_way(job)
@@ -209,7 +210,7 @@ def _start(
     return job
 
 
-def _change_mapping(job: Job, body: JobChange) -> None:
+def _change_mapping(job: Job, body: JobChange, *, by: User) -> None:
     mapping = job.mapping
     if body.mapping is not None:
         custom_object = CustomObject.objects.get(
@@ -220,4 +221,4 @@ def _change_mapping(job: Job, body: JobChange) -> None:
     options = Options.from_json(job.options)
     if body.options:
         options = body.options.apply(options)
-    actions.set_mapping(job, mapping, options)
+    actions.set_mapping(job, mapping, options, by=by)

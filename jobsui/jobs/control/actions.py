@@ -13,7 +13,15 @@ from django.utils import timezone
 from jobsui.connections import objects
 from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.enums import OVER, SENDABLE, UNLAUNCHED, Action, BatchState, JobState
+from jobsui.jobs.enums import (
+    OVER,
+    SENDABLE,
+    UNLAUNCHED,
+    Action,
+    BatchState,
+    EventKind,
+    JobState,
+)
 from jobsui.jobs.errors import (
     ChangedSinceCheck,
     MappingRefused,
@@ -21,12 +29,16 @@ from jobsui.jobs.errors import (
     UnreachableNow,
 )
 from jobsui.jobs.ledger import lifecycle, settlement
+from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Batch, Cause, File, Job, Lease, RunSettings
 from jobsui.jobs.preparation import checker, file_reading
 from jobsui.jobs.queueing import enqueue
 from jobsui.text import counted
 from jobsui.zendesk.errors import Limited, NotSent, Unsure, ZendeskError
+
+if TYPE_CHECKING:
+    pass
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -42,15 +54,11 @@ IN_STATES: dict[str, tuple[JobState, ...]] = {
 }
 """In which states of a job what can be asked of it."""
 DECISIONS = {
-    "check_again": "Looking into the uncertain rows again.",
-    "resend": "Sending the uncertain rows again.",
-    "accept": "The uncertain rows stay as they are.",
+    "check_again": EventKind.RECHECK_REQUESTED,
+    "resend": EventKind.RESEND_REQUESTED,
+    "accept": EventKind.UNKNOWN_ACCEPTED,
 }
-AFTER: dict[str, dict[str, Any]] = {
-    "check_again": {"state": JobState.RUNNING, "finished_at": None},
-    "resend": {"state": JobState.RUNNING, "finished_at": None},
-    "accept": {"state": JobState.COMPLETED},
-}
+"""{decision about uncertain rows: the event it makes}."""
 
 
 def draft(
@@ -78,18 +86,14 @@ def draft(
     return job
 
 
-def set_mapping(job: Job, mapping: dict[str, str], options: Options) -> None:
+def set_mapping(
+    job: Job, mapping: dict[str, str], options: Options, *, by: Actor
+) -> None:
     """Save the mapping of a draft; what was checked before counts no more. Raises
     NotPossibleNow once launched."""
     chosen = replace(options, prefix=Options.from_json(job.options).prefix)
-    changed = Job.objects.change(
-        job,
-        expected=UNLAUNCHED,
-        state=JobState.DRAFT,
-        mapping=mapping,
-        options=chosen.to_json(),
-        checked_fingerprint="",
-        reason="",
+    changed = lifecycle.edit_draft(
+        job, by=by, changed="mapping", mapping=mapping, options=chosen.to_json()
     )
     if not changed:
         raise NotPossibleNow(
@@ -103,21 +107,21 @@ def set_target(
     object_key: str,
     action: str,
     file: File | None = None,
+    *,
+    by: Actor,
 ) -> None:
     """Point a draft elsewhere: its mapping begins anew, and a file it had before goes.
     Raises NotPossibleNow once launched."""
     before = job.file
-    changed = Job.objects.change(
+    changed = lifecycle.edit_draft(
         job,
-        expected=UNLAUNCHED,
-        state=JobState.DRAFT,
+        by=by,
+        changed="file" if file else "target",
         connection=connection,
         object_key=object_key,
         action=Action(action),
         file=file or job.file,
         mapping={},
-        checked_fingerprint="",
-        reason="",
         # The failed rows of another file are none of this one.
         parent=None if file else job.parent,
         cause=None if file else job.cause,
@@ -129,7 +133,7 @@ def set_target(
     forget_unused(before)
 
 
-def set_layout(job: Job, **layout: str) -> None:
+def set_layout(job: Job, *, by: Actor, **layout: str) -> None:
     """Have the file of a draft read as a person says (encoding, delimiter, sheet).
     Raises NotPossibleNow once launched, and for a retry, whose file is that of the job
     before it."""
@@ -137,7 +141,7 @@ def set_layout(job: Job, **layout: str) -> None:
         raise NotPossibleNow(
             "Another job has this file too. Upload it again to have it read in another way."
         )
-    set_target(job, job.connection, job.object_key, job.action)
+    set_target(job, job.connection, job.object_key, job.action, by=by)
     file_reading.reread(job.file, **layout)
 
 
@@ -151,7 +155,7 @@ def set_invalid(job: Job, choice: str) -> None:
         raise NotPossibleNow("This job has to be checked first.")
 
 
-def set_run_settings(job: Job, run_settings: RunSettings, *, by: "User | None") -> None:
+def set_run_settings(job: Job, run_settings: RunSettings, *, by: Actor) -> None:
     """Change how a launched job runs. Raises NotPossibleNow once it is finished."""
     before = job.run_settings
     with transaction.atomic():
@@ -160,13 +164,15 @@ def set_run_settings(job: Job, run_settings: RunSettings, *, by: "User | None") 
         ):
             raise NotPossibleNow(_too_late(job, "adjust"))
         if run_settings != before:
-            job.add_event(str(run_settings), by=by)
+            lifecycle.record(
+                job, EventKind.SETTINGS_CHANGED, by=by, facts=run_settings.columns
+            )
 
 
 def launch(
     job: Job,
     *,
-    by: "User | None",
+    by: Actor,
     hold_after_first_batch: bool = False,
     run_settings: RunSettings | None = None,
 ) -> None:
@@ -182,7 +188,7 @@ def launch(
             if not job.is_draft
             else "Check this job first."
         )
-    _require_unchanged(job)
+    _require_unchanged(job, by)
     with transaction.atomic():
         if job.parent_id:
             # Locked: of two retries launched at once, the second sees which rows the
@@ -190,28 +196,27 @@ def launch(
             Job.objects.select_for_update().get(pk=job.parent_id)
         if obstacle := launch_obstacle(job):
             raise NotPossibleNow(obstacle)
-        checked = Job.objects.filter(checked_fingerprint=checker.fingerprint(job))
-        changes = {
-            "state": JobState.QUEUED,
+        changes: dict[str, Any] = {
             "created_at": timezone.now(),
             "hold_after_first_batch": hold_after_first_batch,
             "auto_target": "",
             "reason": "",
         }
-        if not checked.change(
+        # Locked: what was checked cannot change until the job is queued.
+        checked = Job.objects.select_for_update().filter(
+            pk=job.pk, checked_fingerprint=checker.fingerprint(job)
+        )
+        if not checked.exists() or not lifecycle.move(
             job,
-            expected=(JobState.READY,),
+            JobState.QUEUED,
+            by=by,
+            event=EventKind.LAUNCHED,
+            facts={"hold_after_first_batch": hold_after_first_batch},
             **changes | (run_settings or job.run_settings).columns,
         ):
             raise NotPossibleNow(
                 "This job was launched or changed by somebody else just now."
             )
-        job.add_event(
-            "Launched, the first batch alone."
-            if hold_after_first_batch
-            else "Launched.",
-            by=by,
-        )
         enqueue("plan_job", job.pk)
 
 
@@ -228,13 +233,13 @@ def launch_obstacle(job: Job) -> str:
     return ""
 
 
-def pause(job: Job, *, by: "User | None") -> None:
+def pause(job: Job, *, by: Actor) -> None:
     """Send nothing more; what is in flight is followed to its end. Raises
     NotPossibleNow."""
-    _change(job, "pause", JobState.PAUSING, "Pause asked.", by)
+    _change(job, "pause", JobState.PAUSING, EventKind.PAUSE_REQUESTED, by)
 
 
-def resume(job: Job, *, by: "User | None") -> None:
+def resume(job: Job, *, by: Actor) -> None:
     """Go on; a job that waits for approval is approved. Raises NotPossibleNow."""
     state = JobState.RUNNING if job.started_at else JobState.QUEUED
     if job.is_held_after_first_batch:
@@ -242,18 +247,19 @@ def resume(job: Job, *, by: "User | None") -> None:
             job,
             "resume",
             state,
-            f"Approved: {counted(job.to_send, 'row')} more to send.",
+            EventKind.APPROVED,
             by,
+            facts={"rows": job.to_send},
             hold_after_first_batch=False,
         )
     else:
-        _change(job, "resume", state, "Resumed.", by)
+        _change(job, "resume", state, EventKind.RESUMED, by)
 
 
-def cancel(job: Job, *, by: "User | None") -> None:
+def cancel(job: Job, *, by: Actor) -> None:
     """Send nothing more and end. Records already sent stay in Zendesk. Raises
     NotPossibleNow."""
-    _change(job, "cancel", JobState.CANCELLING, "Cancel asked.", by)
+    _change(job, "cancel", JobState.CANCELLING, EventKind.CANCEL_REQUESTED, by)
 
 
 def retry(job: Job, *, by: "User | None", cause: Cause | None = None) -> Job:
@@ -281,6 +287,12 @@ def retry(job: Job, *, by: "User | None", cause: Cause | None = None) -> Job:
             created_by=by,
             **job.run_settings.columns,
         )
+        lifecycle.record(
+            job,
+            EventKind.RETRY_CREATED,
+            by=by,
+            facts={"rows": _retriable(job, cause), "job": str(child.code)},
+        )
     try:
         checker.start(child, by=by)
     except MappingRefused as refusal:
@@ -288,8 +300,8 @@ def retry(job: Job, *, by: "User | None", cause: Cause | None = None) -> Job:
     return child
 
 
-def resolve(job: Job, decision: str, *, by: "User | None") -> None:
-    """Deal with uncertain rows: "check_again" again, "resend" them, or "accept" that they stay
+def resolve(job: Job, decision: str, *, by: Actor) -> None:
+    """Deal with uncertain rows: "check_again", "resend" them, or "accept" that they stay
     uncertain.
 
     Raises NotPossibleNow.
@@ -297,11 +309,18 @@ def resolve(job: Job, decision: str, *, by: "User | None") -> None:
     if decision not in DECISIONS or "resolve" not in may(job):
         raise NotPossibleNow("There is nothing uncertain to decide.")
     with transaction.atomic():
-        if not Job.objects.change(
-            job, expected=(JobState.NEEDS_DECISION,), **AFTER[decision]
+        reopens = decision != "accept"
+        fields: dict[str, Any] = {"finished_at": None} if reopens else {}
+        if not lifecycle.move(
+            job,
+            JobState.RUNNING if reopens else JobState.COMPLETED,
+            by=by,
+            event=DECISIONS[decision],
+            expected=(JobState.NEEDS_DECISION,),
+            facts={"rows": job.uncertain},
+            **fields,
         ):
             raise NotPossibleNow("Somebody else has just decided.")
-        job.add_event(DECISIONS[decision], by=by)
         if decision != "accept":
             _reopen(
                 job,
@@ -312,7 +331,7 @@ def resolve(job: Job, decision: str, *, by: "User | None") -> None:
             enqueue("drive")
 
 
-def discard(job: Job, *, by: "User | None") -> None:
+def discard(job: Job, *, by: Actor) -> None:
     """Throw a draft away, and its file when no other job has it. Raises NotPossibleNow
     once launched."""
     with transaction.atomic():
@@ -388,14 +407,27 @@ def _too_late(job: Job, verb: str) -> str:
 
 
 def _change(
-    job: Job, verb: str, state: JobState, event: str, by: "User | None", **fields: Any
+    job: Job,
+    verb: str,
+    state: JobState,
+    event: EventKind,
+    by: Actor,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    **fields: Any,
 ) -> None:
     with transaction.atomic():
-        if not Job.objects.change(
-            job, expected=IN_STATES[verb], state=state, reason="", **fields
+        if not lifecycle.move(
+            job,
+            state,
+            by=by,
+            event=event,
+            expected=IN_STATES[verb],
+            facts=facts,
+            reason="",
+            **fields,
         ):
             raise NotPossibleNow(_too_late(job, verb))
-        job.add_event(event, by=by)
         if job.planned_at is None:
             enqueue("plan_job", job.pk)
         if (
@@ -403,9 +435,8 @@ def _change(
             .filter(name=f"account:{job.connection.host}")
             .exists()
         ):
-            lifecycle.finish_if_over(
-                job.pk
-            )  # No driver is there that could have something in the air.
+            # No driver is there that could have a batch in flight.
+            lifecycle.finish_if_over(job.pk, by=by)
             job.refresh_from_db()
         enqueue("drive")
 
@@ -417,7 +448,7 @@ def _reopen(job: Job, state: BatchState) -> None:
     ledger.write()
 
 
-def _require_unchanged(job: Job) -> None:
+def _require_unchanged(job: Job, by: Actor) -> None:
     """Compare what was checked with file and fields as they are now, the fields freshly
     read from Zendesk."""
     if (
@@ -427,10 +458,13 @@ def _require_unchanged(job: Job) -> None:
     if checker.fingerprint(job) != job.checked_fingerprint or not _is_stored(job.file):
         rows = "rows left to retry, the " if job.parent_id else ""
         reason = f"The {rows}file or the object's fields have changed since the check. Check again."
-        Job.objects.change(
+        lifecycle.move(
             job,
+            JobState.DRAFT,
+            by=by,
+            event=EventKind.CHECK_OUTDATED,
             expected=(JobState.READY,),
-            state=JobState.DRAFT,
+            facts={"reason": reason},
             checked_fingerprint="",
             reason=reason,
         )

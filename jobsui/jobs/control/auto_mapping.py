@@ -1,36 +1,33 @@
 """Mapping without a person: columns named like fields map themselves."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from jobsui.jobs.control import actions
+from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.field_targets import suggest, targets_for
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import checker
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
-
-def auto_map(job: Job, *, chosen: Mapping[str, str] | None = None) -> None:
+def auto_map(job: Job, *, by: Actor, chosen: Mapping[str, str] | None = None) -> None:
     """Map the columns of a draft that are named like fields. `chosen`: {column: target
     key} of those mapped already. Raises NotPossibleNow once launched."""
     mapping = dict(chosen or {})
     columns = [column for column in job.file.columns if column not in mapping]
     free = [target for target in targets_for(job) if target.key not in mapping.values()]
     mapping |= suggest(columns, free)
-    actions.set_mapping(job, mapping, Options.from_json(job.options))
+    actions.set_mapping(job, mapping, Options.from_json(job.options), by=by)
 
 
-def auto_map_unmapped(job: Job) -> None:
+def auto_map_unmapped(job: Job, *, by: Actor) -> None:
     """As `auto_map`, unless a mapping was chosen or the file needs none."""
     if not job.mapping and not job.file.is_raw_items:
-        auto_map(job)
+        auto_map(job, by=by)
 
 
-def auto_check(job: Job, *, by: "User | None") -> None:
+def auto_check(job: Job, *, by: Actor) -> None:
     """Map a draft unless it is mapped, and start its check. Its file must be read.
     Raises NotPossibleNow and MappingRefused."""
-    auto_map_unmapped(job)
+    auto_map_unmapped(job, by=by)
     checker.start(job, by=by)

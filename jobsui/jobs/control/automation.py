@@ -5,7 +5,7 @@ what it aims at. Where a person has to decide, it stays a draft that says why.""
 from jobsui.jobs import leases
 from jobsui.jobs.control import actions
 from jobsui.jobs.control.auto_mapping import auto_check, auto_map_unmapped
-from jobsui.jobs.enums import UNLAUNCHED, FileState, JobState
+from jobsui.jobs.enums import UNLAUNCHED, Component, FileState, JobState
 from jobsui.jobs.errors import (
     ChangedSinceCheck,
     MappingRefused,
@@ -13,6 +13,7 @@ from jobsui.jobs.errors import (
     UnreachableNow,
     UploadRefused,
 )
+from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.models import Job, RunSettings
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
@@ -46,7 +47,7 @@ def require_way(job: Job) -> None:
     if job.file.state == FileState.REJECTED:
         raise UploadRefused(f"{job.file.name} cannot be read. {job.file.error}")
     if job.file.state == FileState.READY:
-        auto_map_unmapped(job)
+        auto_map_unmapped(job, by=_actor(job))
         checker.require_mapping(job)
 
 
@@ -73,17 +74,22 @@ def _advance(job: Job) -> None:
     if job.file.state == FileState.READING:
         return
     if job.state == JobState.DRAFT:
-        auto_check(job, by=job.created_by)
+        auto_check(job, by=_actor(job))
     elif job.state == JobState.READY and job.auto_target == JobState.READY:
         Job.objects.change(job, expected=(JobState.READY,), auto_target="")
     elif job.state == JobState.READY:
         _launch(job)
 
 
+def _actor(job: Job) -> Actor:
+    """Automation acts for the person who asked for the job."""
+    return job.created_by or Component.AUTOMATION
+
+
 def _launch(job: Job) -> None:
     try:
         actions.launch(
-            job, by=job.created_by, hold_after_first_batch=job.hold_after_first_batch
+            job, by=_actor(job), hold_after_first_batch=job.hold_after_first_batch
         )
     except ChangedSinceCheck:  # A draft again, to be checked as it is now.
-        auto_check(job, by=job.created_by)
+        auto_check(job, by=_actor(job))

@@ -14,7 +14,8 @@ from jobsui.connections.models import Connection
 from jobsui.jobs import sql
 from jobsui.jobs.delivery import batch_request
 from jobsui.jobs.delivery.batch_request import BatchRequest, Item
-from jobsui.jobs.enums import Action, BatchState, JobState
+from jobsui.jobs.enums import Action, BatchState, Component, EventKind, JobState
+from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
 from jobsui.zendesk.client import Client
 
@@ -85,10 +86,12 @@ def claim(
             batch.job, batch.blob = job, blobs[batch.pk]
         chosen = list(islice(_allowed(candidates, locked_keys), wanted[pk]))
         if chosen and state == JobState.QUEUED:
-            Job.objects.change(
+            lifecycle.move(
                 job,
+                JobState.RUNNING,
+                by=Component.DRIVER,
+                event=EventKind.STARTED,
                 expected=(JobState.QUEUED,),
-                state=JobState.RUNNING,
                 started_at=Now(),
                 reason="",
             )

@@ -15,8 +15,8 @@ from django.utils import timezone
 from jobsui.jobs.delivery import batch_request
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
 from jobsui.jobs.delivery.reconciliation import Finding, UnconfirmedBatch
-from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState, JobState, Outcome
-from jobsui.jobs.ledger import settlement
+from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState, Component, Outcome
+from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.models.batch import End
 from jobsui.jobs.sql import by_id, known_status_ids, plan_again, update_rows
@@ -357,10 +357,7 @@ def _set_aside(request: BatchRequest) -> None:
 
 def _pause(jobs: Iterable[Job], reason: str) -> None:
     for job in jobs:
-        if Job.objects.change(
-            job, expected=(job.state,), state=JobState.PAUSING, reason=reason
-        ):
-            job.add_event(f"Pausing. {reason}")
+        lifecycle.pause_automatically(job, reason, by=Component.DRIVER)
 
 
 def _in(seconds: float) -> Combinable:

@@ -1,104 +1,257 @@
-"""Changes of a job's state."""
+"""The life of a job: the only place where its state changes.
 
-from typing import Any
+Each change names who made it, records an event with its facts, and happens in the
+caller's transaction. It is one conditional UPDATE: of two callers that want to move a
+job at the same time, one succeeds and the other one learns that it was too late."""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import F, Max
 from django.db.models.functions import Now
 
-from jobsui.jobs.enums import SENDABLE, UNSETTLED, BatchState, JobState
+from jobsui.jobs.enums import (
+    SENDABLE,
+    UNLAUNCHED,
+    UNSETTLED,
+    BatchState,
+    Component,
+    EventKind,
+    JobState,
+    LimitedBy,
+)
 from jobsui.jobs.ledger import settlement
 from jobsui.jobs.models import Attempt, Batch, Job, JobEvent
 from jobsui.jobs.sql import by_id
 
-APPROVAL = "The first batch is through. Look at what became of its rows, then let the job go on or cancel it."
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+type Actor = User | Component | None
+"""Who did it. None: a person at the command line who gave no user name."""
+
+MOVES: Mapping[JobState, Collection[JobState]] = {
+    JobState.DRAFT: {JobState.DRAFT, JobState.CHECKING},
+    JobState.CHECKING: {JobState.READY, JobState.DRAFT},
+    JobState.READY: {JobState.QUEUED, JobState.CHECKING, JobState.DRAFT},
+    JobState.QUEUED: {
+        JobState.RUNNING,
+        JobState.PAUSING,
+        JobState.PAUSED,
+        JobState.CANCELLING,
+        JobState.NEEDS_DECISION,
+        JobState.COMPLETED,
+    },
+    JobState.RUNNING: {
+        JobState.PAUSING,
+        JobState.PAUSED,
+        JobState.CANCELLING,
+        JobState.NEEDS_DECISION,
+        JobState.COMPLETED,
+    },
+    JobState.PAUSING: {
+        JobState.PAUSED,
+        JobState.QUEUED,
+        JobState.RUNNING,
+        JobState.CANCELLING,
+        JobState.NEEDS_DECISION,
+        JobState.COMPLETED,
+    },
+    JobState.PAUSED: {JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING},
+    JobState.CANCELLING: {JobState.CANCELLED, JobState.FAILED},
+    JobState.NEEDS_DECISION: {JobState.RUNNING, JobState.COMPLETED},
+}
+"""{state: the states that a job may move to from there}. A draft that is edited stays a
+draft. Completed, cancelled and failed jobs stay as they are."""
+
+FIRST_BATCH_SENT = (
+    "The first batch has finished. Check its results, then approve the other rows "
+    "or cancel the job."
+)
+CANCELLED_UNCONFIRMED = (
+    "The job was cancelled before Jobs UI could confirm whether this row was saved."
+)
 
 
-def finish_if_over(job_id: int) -> None:
-    """Move a job on when nothing of it is left to do in its present state: paused once
-    nothing is in flight, over once every row has its end. Whoever settled its last
-    batch, or planned its last row, calls this."""
+def sources(to: JobState) -> tuple[JobState, ...]:
+    """The states from which a job may move to this one."""
+    return tuple(state for state, targets in MOVES.items() if to in targets)
+
+
+def move(
+    job: Job,
+    to: JobState,
+    *,
+    by: Actor,
+    event: EventKind,
+    expected: Collection[JobState] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> bool:
+    """Move a job to another state, provided it is in one of `expected` (None: any state
+    that may move there), and set further `fields` of it. `facts` are JSON and belong to
+    the event. False: the job was in another state, and nothing has changed. True:
+    `job` is refreshed."""
+    allowed = sources(to)
+    states = allowed if expected is None else tuple(expected)
+    if not set(states) <= set(allowed):
+        raise ValueError(f"A job cannot move from {states} to {to}.")
+    limit = LimitedBy.NOTHING
+    if to is JobState.PAUSED:
+        is_held = job.hold_after_first_batch and job.batches_done
+        limit = LimitedBy.APPROVAL if is_held else LimitedBy.PAUSED
+    fields |= job.limited_from_now(limit)
     with transaction.atomic():
-        # Locked before its batches are looked at: counters read here cannot grow old
-        # before they are used.
+        if not Job.objects.change(job, expected=states, state=to, **fields):
+            return False
+        record(job, event, by=by, facts=facts)
+    return True
+
+
+def record(
+    job: Job,
+    kind: EventKind,
+    *,
+    by: Actor,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Record an event that changes no state."""
+    actor = by or Component.COMMAND_LINE
+    person = None if isinstance(actor, Component) else actor
+    component = actor if isinstance(actor, Component) else ""
+    JobEvent.objects.create(
+        job=job,
+        kind=kind,
+        facts=dict(facts or {}),
+        by=person,
+        component=component,
+    )
+
+
+def edit_draft(job: Job, *, by: Actor, changed: str, **fields: Any) -> bool:
+    """Change a draft in a way that makes its check void. `changed`: what, as a noun.
+    False: the job was launched, and nothing has changed."""
+    return move(
+        job,
+        JobState.DRAFT,
+        by=by,
+        event=EventKind.EDITED,
+        expected=UNLAUNCHED,
+        facts={"changed": changed},
+        checked_fingerprint="",
+        reason="",
+        **fields,
+    )
+
+
+def pause_automatically(job: Job, reason: str, *, by: Component) -> bool:
+    """Send nothing more of a job until a person resumes it. `reason` is a sentence."""
+    return move(
+        job,
+        JobState.PAUSING,
+        by=by,
+        event=EventKind.AUTO_PAUSED,
+        facts={"reason": reason},
+        reason=reason,
+    )
+
+
+def finish_if_over(job_id: int, *, by: Actor = Component.DRIVER) -> None:
+    """Move a job on when nothing is left to do in its present state: it has finished
+    once every row has a result, and is paused once nothing is in flight. Called by
+    whoever settles batches or plans rows."""
+    with transaction.atomic():
+        # Locked before its batches are read: otherwise the counters may be old by the
+        # time they are used.
         job = Job.objects.select_for_update().get(pk=job_id)
         if job.state == JobState.CANCELLING:
-            _cancel_planned(job)
+            _cancel_planned_batches(job)
             job.refresh_from_db()
         unsettled = Batch.objects.filter(job=job).unsettled()
         if job.planned_at is not None and not unsettled.exists():
-            _end(job)
-        elif (
-            job.state == JobState.PAUSING
-            and not unsettled.exclude(state=BatchState.PLANNED).exists()
-        ):
-            _become(job, JobState.PAUSED, "Paused. Nothing is in flight.")
-        elif (
-            job.state in SENDABLE
-            and job.hold_after_first_batch
-            and _is_first_batch_over(job)
-        ):
-            _become(
+            _finish(job, by)
+            return
+        in_flight = unsettled.exclude(state=BatchState.PLANNED)
+        if job.state == JobState.PAUSING and not in_flight.exists():
+            move(job, JobState.PAUSED, by=by, event=EventKind.PAUSED)
+        elif job.state in SENDABLE and _is_held_after_first_batch(job):
+            move(
                 job,
                 JobState.PAUSED,
-                "Paused after the first batch, for a person to look.",
-                reason=APPROVAL,
+                by=by,
+                event=EventKind.HELD,
+                expected=SENDABLE,
+                reason=FIRST_BATCH_SENT,
             )
 
 
-def _end(job: Job) -> None:
-    if job.state == JobState.CANCELLING:
-        # A reason is there only when the planner could not go on; a person's cancel has
-        # none.
-        state, event = (
-            (JobState.FAILED, "Failed.")
-            if job.reason
-            else (JobState.CANCELLED, "Cancelled.")
-        )
-        _become(
-            job, state, event, cancelled=F("cancelled") + job.pending, reason=job.reason
-        )
-    elif job.state in {*SENDABLE, JobState.PAUSING}:
-        over = JobState.NEEDS_DECISION if job.uncertain else JobState.COMPLETED
-        _become(
-            job,
-            over,
-            "Completed."
-            if not job.uncertain
-            else f"{job.uncertain} rows are uncertain: please decide.",
-        )
+def _finish(job: Job, by: Actor) -> None:
+    """Give a job whose rows all have a result its final state, unless it has one."""
+    match job.state:
+        case JobState.CANCELLING if job.reason:
+            # Only the planner leaves a reason: it could not prepare the other rows.
+            move(
+                job,
+                JobState.FAILED,
+                by=by,
+                event=EventKind.FAILED,
+                facts={"reason": job.reason},
+                cancelled=F("cancelled") + job.pending,
+                finished_at=Now(),
+            )
+        case JobState.CANCELLING:
+            move(
+                job,
+                JobState.CANCELLED,
+                by=by,
+                event=EventKind.CANCELLED,
+                facts={"rows": job.cancelled + job.pending},
+                cancelled=F("cancelled") + job.pending,
+                finished_at=Now(),
+            )
+        case JobState.QUEUED | JobState.RUNNING | JobState.PAUSING if job.uncertain:
+            move(
+                job,
+                JobState.NEEDS_DECISION,
+                by=by,
+                event=EventKind.DECISION_NEEDED,
+                facts={"rows": job.uncertain},
+                finished_at=Now(),
+                reason="",
+            )
+        case JobState.QUEUED | JobState.RUNNING | JobState.PAUSING:
+            move(
+                job,
+                JobState.COMPLETED,
+                by=by,
+                event=EventKind.FINISHED,
+                expected=(*SENDABLE, JobState.PAUSING),
+                facts={"rows": job.rows, "succeeded": job.succeeded},
+                finished_at=Now(),
+                reason="",
+            )
 
 
-def _is_first_batch_over(job: Job) -> bool:
+def _is_held_after_first_batch(job: Job) -> bool:
+    if not job.hold_after_first_batch:
+        return False
     first = Batch.objects.filter(job=job, seq=1).first()
     return first is not None and first.state not in UNSETTLED
 
 
-def _become(job: Job, state: JobState, event: str, **fields: Any) -> None:
-    if state is not JobState.PAUSED:
-        fields = {"finished_at": Now(), "reason": ""} | fields
-    if Job.objects.change(job, expected=(job.state,), state=state, **fields):
-        JobEvent.objects.create(job=job, text=event)
-
-
-def _cancel_planned(job: Job) -> None:
-    """Batches never sent are cancelled; items of theirs that already have an end keep
-    it. What was to be sent again because it may not have arrived is uncertain: nobody
-    can say that it was never sent."""
+def _cancel_planned_batches(job: Job) -> None:
+    """Cancel batches that are not in flight. Items that have a result keep it. Items
+    whose last request may have reached Zendesk become uncertain."""
     planned = Batch.objects.filter(job=job, state=BatchState.PLANNED)
-    ledger = settlement.Ledger()
-    doubtful = planned.filter(attempts__result__in=Attempt.IN_DOUBT).order_by()
-    last_sent = dict(
-        doubtful.annotate(last=Max("attempts__last_item")).values_list("pk", "last")
+    unconfirmed = planned.filter(attempts__result__in=Attempt.IN_DOUBT).order_by()
+    last_items = dict(
+        unconfirmed.annotate(last=Max("attempts__last_item")).values_list("pk", "last")
     )
-    for pk, batch in by_id(Batch, last_sent).items():
-        sent = range(last_sent[pk] + 1)
-        settlement.give_up(
-            batch,
-            sent,
-            "The job was cancelled before it could be established whether this had arrived.",
-            ledger,
-        )
+    ledger = settlement.Ledger()
+    for pk, batch in by_id(Batch, last_items).items():
+        sent = range(last_items[pk] + 1)
+        settlement.give_up(batch, sent, CANCELLED_UNCONFIRMED, ledger)
     ledger.write()
     planned.update(
         state=BatchState.CANCELLED,

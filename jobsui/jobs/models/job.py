@@ -19,6 +19,8 @@ from jobsui.jobs.enums import (
     UNLAUNCHED,
     Action,
     BatchState,
+    Component,
+    EventKind,
     JobState,
     LimitedBy,
     Outcome,
@@ -28,7 +30,7 @@ from jobsui.jobs.models.file import File
 from jobsui.jobs.models.run_settings import RunSettings
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+    pass
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -74,17 +76,9 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.annotate(limited_by_now=limit)
 
     def change(self, job: "Job", *, expected: tuple[str, ...], **fields: Any) -> bool:
-        """Update one job only while its state is among `expected`; False when somebody
-        else was first."""
-        if "state" in fields:
-            waits = (
-                LimitedBy.APPROVAL
-                if job.hold_after_first_batch and job.batches_done
-                else LimitedBy.PAUSED
-            )
-            fields |= job.limited_from_now(
-                waits if fields["state"] == JobState.PAUSED else LimitedBy.NOTHING
-            )
+        """Update one job, provided its state is among `expected`; then `job` is
+        refreshed. False: its state is another one, and nothing has changed. The state
+        itself changes in ledger/lifecycle.py alone."""
         changed = self.filter(pk=job.pk, state__in=expected).update(
             version=models.F("version") + 1, **fields
         )
@@ -310,20 +304,21 @@ class Job(models.Model):
             "limited_seconds": seconds,
         }
 
-    def add_event(self, text: str, *, by: "User | None" = None) -> None:
-        JobEvent.objects.create(job=self, text=text, by=by)
-
 
 class JobEvent(models.Model):
-    """What happened to a job, for people: written on purpose, in whole sentences, never
-    captured log lines."""
+    """What happened to a job: a kind and its facts. reports/event_sentences.py makes the
+    sentence."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(auto_now_add=True)
+    kind = models.CharField(max_length=20, choices=EventKind)
+    # JSON; EventKind names the members of each kind.
+    facts = models.JSONField(default=dict)
+    # The person who did it, or the component; neither: an account deleted since.
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    text = models.TextField()
+    component = models.CharField(max_length=12, choices=Component, blank=True)
 
     class Meta:
         ordering = ("-at", "-pk")

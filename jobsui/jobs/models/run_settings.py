@@ -1,7 +1,8 @@
 """How a launched job runs."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from jobsui.jobs.enums import Weight
 from jobsui.text import counted
@@ -19,6 +20,10 @@ class RunSettings:
     stop_refusals: int | None = None
     """The job pauses automatically when Zendesk refuses this many requests in a row.
     None: it does not."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**{**data, "weight": Weight(data["weight"])})
 
     @property
     def columns(self) -> dict[str, Any]:

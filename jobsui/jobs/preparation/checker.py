@@ -18,9 +18,10 @@ from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Row
 from jobsui.files.table import Table
 from jobsui.jobs import leases
-from jobsui.jobs.enums import Action, JobState, Outcome
+from jobsui.jobs.enums import Action, Component, EventKind, JobState, Outcome
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
-from jobsui.jobs.ledger import causes
+from jobsui.jobs.ledger import causes, lifecycle
+from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping import values
 from jobsui.jobs.mapping.field_targets import check_mapping, schema_of
 from jobsui.jobs.mapping.options import Options
@@ -32,7 +33,7 @@ from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.queueing import enqueue
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+    pass
 
 SAY_EVERY = 5_000
 MOST_CAUSES = 200
@@ -40,24 +41,30 @@ SAMPLES = 20
 KEY_WORDS = {"id": "Zendesk ID", "external_id": "External ID", "name": "Name"}
 
 
-def start(job: Job, *, by: "User | None") -> None:
+def start(job: Job, *, by: Actor) -> None:
     """Have a draft checked. Raises NotPossibleNow, or MappingRefused when that is plain
     before any row is read."""
     require_mapping(job)
-    drafts = (JobState.DRAFT, JobState.READY)
-    if not Job.objects.change(
-        job, expected=drafts, state=JobState.CHECKING, reason="", rows_checked=0
+    if not lifecycle.move(
+        job,
+        JobState.CHECKING,
+        by=by,
+        event=EventKind.CHECK_STARTED,
+        reason="",
+        rows_checked=0,
     ):
         raise NotPossibleNow("This job is being checked already, or was launched.")
     enqueue("check_job", job.pk)
 
 
-def stop(job: Job) -> None:
-    """Back to the draft, unchecked."""
-    Job.objects.change(
+def stop(job: Job, *, by: Actor) -> None:
+    """Make a job a draft again whose check counts no longer."""
+    lifecycle.move(
         job,
+        JobState.DRAFT,
+        by=by,
+        event=EventKind.CHECK_STOPPED,
         expected=(JobState.CHECKING, JobState.READY),
-        state=JobState.DRAFT,
         checked_fingerprint="",
     )
 
@@ -72,10 +79,13 @@ def check(job: Job, *, stopping: threading.Event) -> None:
         try:
             _check(job, lease, stopping)
         except (FileRefused, MappingRefused) as refusal:
-            Job.objects.change(
+            lifecycle.move(
                 job,
+                JobState.DRAFT,
+                by=Component.CHECK,
+                event=EventKind.CHECK_FAILED,
                 expected=(JobState.CHECKING,),
-                state=JobState.DRAFT,
+                facts={"reason": str(refusal)},
                 reason=str(refusal),
                 auto_target="",
             )
@@ -205,10 +215,12 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     with transaction.atomic():
         leases.fence(lease)
         _require_same(job, before)
-        if Job.objects.change(
+        if lifecycle.move(
             job,
-            expected=(JobState.CHECKING,),
-            state=JobState.READY,
+            JobState.READY,
+            by=Component.CHECK,
+            event=EventKind.CHECKED,
+            facts={"rows": rows, "invalid": invalid},
             rows=rows,
             rows_checked=rows,
             rows_invalid=invalid,

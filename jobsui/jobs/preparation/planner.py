@@ -14,7 +14,7 @@ from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Row
 from jobsui.files.table import Table
 from jobsui.jobs import leases
-from jobsui.jobs.enums import SENDABLE, JobState, Outcome
+from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle
 from jobsui.jobs.mapping.row_reader import Item, Problem
 from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
@@ -53,7 +53,7 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
             return
         except FileRefused as refusal:
             _fail(job, lease, str(refusal))
-    lifecycle.finish_if_over(job.pk)
+    lifecycle.finish_if_over(job.pk, by=Component.PLANNER)
     enqueue("drive")
 
 
@@ -185,27 +185,20 @@ def _require_unchanged(job: Job) -> None:
 
 
 def _fail(job: Job, lease: leases.Held, reason: str) -> None:
-    """The job cannot go on. Batches in flight are followed to their end by the driver
-    first, as for a cancelled job."""
+    """The other rows cannot be planned. Once no batch is in flight, the job has
+    failed."""
     with transaction.atomic():
         leases.fence(lease)
         job.refresh_from_db()
-        if not Batch.objects.filter(job=job).exists():
-            Job.objects.change(
-                job,
-                expected=(job.state,),
-                state=JobState.FAILED,
-                reason=reason,
-                finished_at=timezone.now(),
-                planned_at=timezone.now(),
-                cancelled=F("cancelled") + job.pending,
-            )
-        else:
-            Job.objects.change(
-                job,
-                expected=(job.state,),
-                state=JobState.CANCELLING,
-                reason=reason,
-                planned_at=timezone.now(),
-            )
-        job.add_event(reason)
+        now = timezone.now()
+        if not lifecycle.move(
+            job,
+            JobState.CANCELLING,
+            by=Component.PLANNER,
+            event=EventKind.PLANNING_FAILED,
+            facts={"reason": reason},
+            reason=reason,
+            planned_at=now,
+        ):
+            # A person has cancelled it in the meantime, and so it ends as cancelled.
+            Job.objects.change(job, expected=(JobState.CANCELLING,), planned_at=now)

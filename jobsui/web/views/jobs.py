@@ -11,7 +11,7 @@ from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs.control import actions
 from jobsui.jobs.models import Job, RowError
-from jobsui.jobs.reports import job_progress, snippets
+from jobsui.jobs.reports import event_sentences, job_progress, snippets
 from jobsui.web import http
 from jobsui.web.forms.jobs import HistoryForm
 from jobsui.web.http import HtmxRequest
@@ -109,7 +109,7 @@ def events(request: HtmxRequest, code: UUID) -> HttpResponse:
     page = {
         "job": job,
         "tab": "events",
-        "events": job.events.select_related("by")[:200],
+        "events": event_sentences.latest_events(job),
         "options": job.options,
         "rules": job.run_settings,
         "mapped": job_progress.mapped(job),

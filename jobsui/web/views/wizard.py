@@ -143,7 +143,7 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
         messages.error(request, "Choose from what is offered.")
         return redirect("jobs:upload", job.code)
     try:
-        actions.set_layout(job, **form.cleaned_data)
+        actions.set_layout(job, by=request.user, **form.cleaned_data)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
     return redirect("jobs:upload", job.code)
@@ -165,7 +165,7 @@ def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
     problems: list[str] = []
     if request.method == "POST" and form.is_valid():
         try:
-            actions.set_mapping(job, form.mapping(), form.options())
+            actions.set_mapping(job, form.mapping(), form.options(), by=request.user)
             checker.start(job, by=request.user)
         except MappingRefused as refusal:
             problems = refusal.problems
@@ -268,7 +268,12 @@ def _repoint(request: HtmxRequest, job: Job, data: dict[str, Any]) -> None:
         else None
     )
     actions.set_target(
-        job, data["object"].connection, data["object"].key, data["action"], file
+        job,
+        data["object"].connection,
+        data["object"].key,
+        data["action"],
+        file,
+        by=request.user,
     )
 
 

@@ -54,7 +54,7 @@ class Command(BaseCommand):
         job = actions.draft(
             connection, "asset", Action.UPSERT_BY_EXTERNAL_ID, file, by=operator
         )
-        auto_map(job, chosen={"Asset no": "external_id"})
+        auto_map(job, by=operator, chosen={"Asset no": "external_id"})
         checker.start(job, by=operator)
         _wait(lambda: not _is(job, "state", JobState.CHECKING))
         actions.set_invalid(job, "skip")

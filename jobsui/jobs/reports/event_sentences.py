@@ -1,0 +1,71 @@
+"""Events of a job as sentences."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobsui.jobs.enums import Component, EventKind
+from jobsui.jobs.models import Job, JobEvent, RunSettings
+from jobsui.text import counted
+
+MAX_EVENTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    at: datetime
+    sentence: str
+    actor: str
+    """The person's user name, or the component; "" for an account deleted since."""
+
+
+def latest_events(job: Job) -> list[EventLine]:
+    """The newest first, at most MAX_EVENTS."""
+    events: Iterable[JobEvent] = job.events.select_related("by")[:MAX_EVENTS]
+    return [EventLine(event.at, sentence(event), actor(event)) for event in events]
+
+
+def actor(event: JobEvent) -> str:
+    if event.by:
+        return event.by.username
+    return Component(event.component).label if event.component else ""
+
+
+def sentence(event: JobEvent) -> str:
+    kind = EventKind(event.kind)
+    facts = event.facts
+    match kind:
+        case EventKind.NOTE:
+            return str(facts["text"])
+        case EventKind.EDITED:
+            return f"Draft changed: {facts['changed']}."
+        case EventKind.CHECKED:
+            return f"Checked {counted(facts['rows'], 'row')}: {facts['invalid']:,} invalid."
+        case EventKind.LAUNCHED if facts["hold_after_first_batch"]:
+            return "Launched: the first batch, then wait for approval."
+        case EventKind.SETTINGS_CHANGED:
+            return f"Settings changed. {RunSettings.from_json(facts)}"
+        case EventKind.PAUSED:
+            return "Paused. No batch is in flight."
+        case EventKind.HELD:
+            return "Approval needed: the first batch has finished."
+        case EventKind.APPROVED:
+            return f"Approved: {counted(facts['rows'], 'row')} more to send."
+        case EventKind.CANCELLED:
+            return f"Cancelled. {counted(facts['rows'], 'row')} not sent."
+        case EventKind.DECISION_NEEDED:
+            return f"Decision needed: {counted(facts['rows'], 'row')} uncertain."
+        case EventKind.RECHECK_REQUESTED:
+            return f"Checking {counted(facts['rows'], 'uncertain row')} again."
+        case EventKind.RESEND_REQUESTED:
+            return f"Resending {counted(facts['rows'], 'uncertain row')}."
+        case EventKind.UNKNOWN_ACCEPTED:
+            return f"Accepted {counted(facts['rows'], 'uncertain row')} as unknown."
+        case EventKind.RETRY_CREATED:
+            return f"Retry created with {counted(facts['rows'], 'failed row')}."
+        case EventKind.FINISHED:
+            rows = counted(facts["rows"], "row")
+            return f"Finished: {facts['succeeded']:,} of {rows} succeeded."
+        case _:
+            reason = facts.get("reason", "")
+            return f"{kind.label}. {reason}".rstrip()
