@@ -3,9 +3,9 @@ average of many runs, in minutes instead of hours.
 
     python -m bench.virtual --runs 30
 
-The product's own Driver decides what is sent and looked at, and when; its clock, its
-threads, the database and Zendesk are stood in for. So this tells nothing of CPU or
-memory, and of time only what waiting makes of it."""
+The product's own Driver decides what is sent and polled, and when. Its clock, its calls, the
+database and Zendesk are replaced. So this says nothing about CPU or memory, and about time only what
+waiting contributes."""
 
 import argparse
 import heapq
@@ -15,19 +15,16 @@ import os
 import random
 import statistics
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from queue import Empty
 from typing import Any, cast
 
-now = 0.0
-# Before the engine is imported: its instruments keep the clock they find.
-time.monotonic = lambda: now
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jobsui.settings")
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
@@ -39,6 +36,8 @@ from jobsui.jobs.delivery import driver, rate_limits  # noqa: E402
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult  # noqa: E402
 from jobsui.jobs.delivery.call_threads import (  # noqa: E402
     POST_THREADS,
+    Call,
+    CallQueue,
     CallResult,
     Calls,
     PollResult,
@@ -47,14 +46,33 @@ from jobsui.jobs.delivery.call_threads import (  # noqa: E402
 from jobsui.jobs.delivery.transitions import BatchFinished  # noqa: E402
 from jobsui.jobs.enums import Action, JobState  # noqa: E402
 from jobsui.jobs.models import Job  # noqa: E402
+from jobsui.jobs.timing import Timing  # noqa: E402
 from jobsui.zendesk.errors import Limited, TooManyJobs  # noqa: E402
 from jobsui.zendesk.payloads import Answer, JobStatus  # noqa: E402
 
-COMMIT_SECONDS, TURN_SECONDS, JITTER_SECONDS = 0.006, 0.0015, 0.002
-"""As measured: of a round's transaction; from one post to the next; by which answers
-vary on the average."""
+COMMIT_SECONDS = 0.006
+TURN_SECONDS = 0.0015
+JITTER_SECONDS = 0.002
+"""As measured: the time of a round's transaction, the time from one post to the next, and by how
+much responses vary on average."""
 JOB_ID = 1
-BEGINS = 1000.0
+START = 1000.0
+
+
+class VirtualClock:
+    """A clock that moves when somebody waits."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.time)
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
 
 
 class Account:
@@ -71,7 +89,8 @@ class Account:
         )
         self.jobs: list[dict[str, Any]] = []
         self.requests = self.refused = 0
-        self._minute, self._used = BEGINS, 0
+        self._minute = START
+        self._used = 0
 
     def post(self, at: float) -> tuple[Answer, JobStatus | None]:
         if not self._counts(at):
@@ -118,7 +137,7 @@ class Account:
 
     def _slots(self, free: int) -> dict[str, str]:
         return {
-            rate_limits.INFLIGHT: f"total={self.cell.window}; remaining={free}; resets=60"
+            rate_limits.SLOTS_HEADER: f"total={self.cell.window}; remaining={free}; resets=60"
         }
 
     def _answer(self, status: int, at: float, headers: dict[str, str]) -> Answer:
@@ -129,32 +148,30 @@ class Account:
         return Answer(status, headers | rate, b"", elapsed=0.0)
 
 
-class Wire:
-    """The driver's calls, and the queue of what is heard of them: waiting for it is
-    what moves the clock."""
+class VirtualCalls:
+    """The driver's calls, and their results: waiting for one moves the clock."""
 
-    def __init__(self, account: Account) -> None:
-        self.heard, self._account = self, account
-        self._random = random.Random(
-            0
-        )  # Of its own: the jobs' times are the same, whatever is sent when.
+    def __init__(self, account: Account, clock: VirtualClock) -> None:
+        self._account = account
+        self._clock = clock
+        # Of its own, so that the jobs' times are the same, whatever is sent when.
+        self._random = random.Random(0)
         self._arriving: list[tuple[float, int, CallResult]] = []
         self._numbers = count()
-        self._free = [0.0] * POST_THREADS
-        """When each thread is done with its last post."""
-        self._sent = self._arrived = 0.0
+        self._free_at = [0.0] * POST_THREADS
+        """When each thread has finished its last post."""
+        self._sent_at = 0.0
+        self._arrived_at = 0.0
 
     def get(self, timeout: float) -> CallResult:
-        global now
-        ends = now + max(0.0, timeout)
-        if self._arriving and self._arriving[0][0] <= ends:
-            now = max(now, self._arriving[0][0])
-            return heapq.heappop(self._arriving)[2]
-        now = ends
+        clock = self._clock
+        ends_at = clock.time + timeout
+        if self._arriving and self._arriving[0][0] <= ends_at:
+            at, _, result = heapq.heappop(self._arriving)
+            clock.time = max(clock.time, at)
+            return result
+        clock.time = ends_at
         raise Empty
-
-    def get_nowait(self) -> CallResult:
-        return self.get(0.0)
 
     def client(self, connection: Connection) -> None:
         pass
@@ -163,52 +180,77 @@ class Wire:
         pass
 
     def post(self, request: BatchRequest) -> None:
-        thread = self._free.index(min(self._free))
-        self._sent = max(now, self._free[thread], self._sent + TURN_SECONDS)
-        self._arrived = max(
-            self._sent + self._half_trip(), self._arrived + TURN_SECONDS / 2
+        thread = self._free_at.index(min(self._free_at))
+        self._sent_at = max(
+            self._clock.time, self._free_at[thread], self._sent_at + TURN_SECONDS
         )
-        answer, status = self._account.post(self._arrived)
-        at = self._free[thread] = self._arrived + self._half_trip()
-        answer = replace(answer, elapsed=at - self._sent)
+        self._arrived_at = max(
+            self._sent_at + self._half_trip(), self._arrived_at + TURN_SECONDS / 2
+        )
+        answer, status = self._account.post(self._arrived_at)
+        at = self._arrived_at + self._half_trip()
+        self._free_at[thread] = at
+        answer = replace(answer, elapsed=at - self._sent_at)
         error = None if status else _refusal(answer)
-        self._hear(
-            at, PostResult(request, status=status, error=error, answer=answer, at=at)
-        )
+        result = PostResult(request, status=status, error=error, answer=answer, at=at)
+        self._return(at, result)
 
-    def poll(self, flights: tuple[RunningBatch, ...]) -> None:
-        arrives = now + self._half_trip()
-        statuses = self._account.look([flight.status_id for flight in flights], arrives)
-        at = arrives + self._half_trip()
-        error = (
-            None if statuses is not None else Limited("Slow down.", retry_after=None)
-        )
-        self._hear(at, PollResult(flights, statuses or (), error, at))
+    def poll(self, batches: tuple[RunningBatch, ...]) -> None:
+        arrives_at = self._clock.time + self._half_trip()
+        ids = [batch.status_id for batch in batches]
+        statuses = self._account.look(ids, arrives_at)
+        at = arrives_at + self._half_trip()
+        error = None
+        if statuses is None:
+            error = Limited("Slow down.", retry_after=None)
+        self._return(at, PollResult(batches, at, statuses or (), error))
 
     def _half_trip(self) -> float:
-        return self._account.cell.latency_ms / 2000 + self._random.expovariate(
-            1 / JITTER_SECONDS
-        )
+        latency = self._account.cell.latency_ms / 2000
+        return latency + self._random.expovariate(1 / JITTER_SECONDS)
 
-    def _hear(self, at: float, heard: CallResult) -> None:
-        heapq.heappush(self._arriving, (at, next(self._numbers), heard))
+    def _return(self, at: float, result: CallResult) -> None:
+        heapq.heappush(self._arriving, (at, next(self._numbers), result))
 
 
 def _refusal(answer: Answer) -> Limited:
-    if rate_limits.INFLIGHT in answer.headers:
+    if rate_limits.SLOTS_HEADER in answer.headers:
         return TooManyJobs("Too many jobs.", retry_after=None, answer=answer)
     return Limited(
         "Slow down.", retry_after=float(answer.headers["Retry-After"]), answer=answer
     )
 
 
+class NoExecutor:
+    """Starts no threads: VirtualCalls needs none."""
+
+    def submit(self, queue: CallQueue, call: Call) -> None:
+        raise NotImplementedError
+
+    def get(self, timeout: float) -> CallResult:
+        raise Empty
+
+    def close(self, *, wait: bool) -> None:
+        pass
+
+
 class Driver(driver.Driver):
-    """The product's, with a number of batches instead of a database."""
+    """The product's driver, with a number of batches instead of a database."""
 
     def __init__(self, account: Account, batches: int) -> None:
-        super().__init__("virtual", leases.Held("virtual", "", 1), threading.Event())
-        self.calls.close(wait=True)
-        self.calls = cast("Calls", Wire(account))
+        clock = VirtualClock()
+        lease = leases.Held(
+            "virtual", "", 1, timedelta(seconds=30), clock, clock.monotonic()
+        )
+        super().__init__(
+            "virtual",
+            lease,
+            threading.Event(),
+            timing=Timing(),
+            clock=clock,
+            executor=NoExecutor(),
+        )
+        self.calls = cast("Calls", VirtualCalls(account, clock))
         cell = account.cell
         connection = Connection(
             requests_per_minute=cell.requests_per_minute,
@@ -216,47 +258,48 @@ class Driver(driver.Driver):
             max_running_jobs=cell.window,
             early_send=True,
         )
-        self.limits.agree([connection])
-        self.jobs = {
-            JOB_ID: Job(pk=JOB_ID, state=JobState.RUNNING, connection=connection)
-        }
-        self.served, self.is_new = {JOB_ID: 0.0}, False
-        self.left, self._numbers = batches, count()
+        self.limits.apply_settings([connection])
+        job = Job(pk=JOB_ID, state=JobState.RUNNING, connection=connection)
+        self.share.set_jobs({JOB_ID: job})
+        self.is_new = False
+        self.left = batches
+        self._numbers = count()
 
     def run(self) -> None:
-        while self.left or self.sending or self.flights or self.unwritten:
-            self._round()
+        while self.left or self.posting or self.running or self.unwritten:
+            self.round(self._collect())
 
-    def _keep_lease(self) -> None:
+    def _renew_lease(self) -> None:
         pass
 
-    def _take_stock(self) -> None:
+    def _recover(self) -> None:
         pass
 
-    def _look_if_due(self) -> None:
+    def _refresh_if_due(self) -> None:
         pass
 
-    def _finish(self, flight: RunningBatch, status: JobStatus, at: float) -> None:
-        del self.flights[flight.request.batch_id]
-        self.limits.heard_of_end(flight, at)
-        self.unwritten.append(BatchFinished(flight.request, status, {}))
+    def _reconcile_if_due(self) -> None:
+        pass
+
+    def _finish(self, batch: RunningBatch, status: JobStatus, at: float) -> None:
+        del self.running[batch.request.batch_id]
+        self.limits.note_job_end(batch, at)
+        self.unwritten.append(BatchFinished(batch.request, status, {}))
 
     def _commit(self) -> list[BatchRequest]:
-        global now
-        self.waiting = {JOB_ID} if self.left else set()
-        wanted = self._wanted().total()
+        self.share.waiting = {JOB_ID} if self.left else set()
+        wanted = self._choose().total()
         if not (wanted or self.unwritten):
             return []
-        now += COMMIT_SECONDS
+        self.clock.sleep(COMMIT_SECONDS)
         number = min(wanted, self.left)
         self.limits.budget.give_back(wanted - number)
-        self.left += (
-            sum(
-                isinstance(event, PostResult) and event.error is not None
-                for event in self.unwritten
-            )
-            - number
-        )
+        refused = [
+            event
+            for event in self.unwritten
+            if isinstance(event, PostResult) and event.error is not None
+        ]
+        self.left += len(refused) - number
         self.unwritten.clear()
         return [_request(next(self._numbers)) for _ in range(number)]
 
@@ -279,8 +322,6 @@ class Run:
 def run(cell: Cell, seed: int) -> Run:
     """One run of a cell, its batches sent to the last: shares, and requests for each
     1,000 records."""
-    global now
-    now = BEGINS
     account = Account(cell, seed)
     Driver(account, cell.rows // 100).run()
     steady, busy = outcome.steady(account.jobs), outcome.busy(account.jobs, cell.window)

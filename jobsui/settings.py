@@ -145,6 +145,11 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100
 # Hosts a connection may point at (connections/hosts.py).
 API_HOSTS = env_list("JOBSUI_API_HOSTS", ("*.zendesk.com",))
 
+# The clock that drivers read, and what differs from the defaults of
+# jobsui.jobs.timing.Timing. Only tests change them.
+CLOCK = "jobsui.clock.SYSTEM_CLOCK"
+TIMING: dict[str, float] = {}
+
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {

@@ -5,46 +5,64 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.cache import caches
-from django.db.backends.postgresql.operations import DatabaseOperations
+from django.db import connection
+from django.test import TransactionTestCase
 from django.utils.module_loading import import_string
 from xdist.scheduler import LoadScopeScheduling
 
 from jobsui.jobs import queueing
 
-if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    # Between two tests a few rows are to go: TRUNCATE makes new files for every table
-    # and waits until they are on disk.
-    DatabaseOperations.sql_flush = lambda self, style, tables, **_: [  # type: ignore[method-assign]
-        f"DELETE FROM {self.quote_name(table)};" for table in tables
+REFERENCE_TABLES = {"auth_permission", "django_content_type"}
+"""Filled when the tables are created, and never changed."""
+
+
+def _delete_rows(case: TransactionTestCase) -> None:
+    """Replaces Django's flush, which creates every permission again after each
+    test. That takes longer than most tests. On PostgreSQL it also truncates, which
+    makes new files for every table and waits until they are on disk."""
+    names = connection.introspection.django_table_names(
+        only_existing=True, include_views=False
+    )
+    statements = [
+        f"DELETE FROM {connection.ops.quote_name(name)};"
+        for name in names
+        if name not in REFERENCE_TABLES
     ]
-
-TOGETHER = ("tests/acceptance/browser/", "tests/ops/test_up.py")
-"""Each of these in one process, which has one product (and one browser) for all its
-tests."""
+    connection.ops.execute_sql_flush(statements)
 
 
-class Together(LoadScopeScheduling):
-    """Any other test runs wherever there is room."""
+TransactionTestCase._fixture_teardown = _delete_rows  # type: ignore[attr-defined]
+
+ONE_PROCESS = ("tests/acceptance/browser/", "tests/ops/test_up.py")
+"""The tests below each of these share one product, and one browser, so one process
+runs all of them."""
+
+
+class Scheduling(LoadScopeScheduling):
+    """Gives every other test to the first process that is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
+        for prefix in ONE_PROCESS:
+            if nodeid.startswith(prefix):
+                return prefix
+        return nodeid
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
-    return Together(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 pytest_plugins = ["tests.sandbox_server", "tests.harness"]
 
 
 class TaskQueue(list[tuple[str, tuple[int, ...]]]):
-    """Stands in for RQ: rings are kept in order, `answer()` runs them in this process
-    until none is left."""
+    """Stands in for RQ: keeps the enqueued tasks in order."""
 
     def __call__(self, task: str, ids: tuple[int, ...]) -> None:
         self.append((task, ids))
 
-    def answer(self) -> None:
+    def run_all(self) -> None:
+        """Run the tasks in this process, and those that they enqueue."""
         while self:
             task, ids = self.pop(0)
             import_string(f"jobsui.jobs.tasks.{task}")(*ids)
@@ -59,9 +77,9 @@ def task_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[TaskQueue]:
 
 
 @pytest.fixture(autouse=True)
-def _no_past() -> None:
-    """The database begins anew with each test, which would look like a restored backup
-    (delivery/restore_guard.py)."""
+def _no_known_epochs() -> None:
+    """Each test starts with an empty database. With the epochs of an earlier test,
+    that would look like a restored backup (delivery/restore_guard.py)."""
     shutil.rmtree(settings.DATA_DIR / "epochs", ignore_errors=True)
 
 

@@ -104,13 +104,13 @@ class Harness:
         """A job of this file, checked."""
         body = to_csv(content) if isinstance(content, list) else content
         file = uploads.receive([body], name, by=None)
-        self.task_queue.answer()
+        self.task_queue.run_all()
         file.refresh_from_db()
         job = actions.draft(
             self.connection, key, action, file, by=None, options=Options(**options)
         )
         auto_check(job, by=None)
-        self.task_queue.answer()
+        self.task_queue.run_all()
         job.refresh_from_db()
         return job
 
@@ -135,7 +135,7 @@ class Harness:
         """The whole way, to the end of the job."""
         job = self.checked(content, action, **options)
         actions.launch(job, by=None)
-        self.task_queue.answer()
+        self.task_queue.run_all()
         job.refresh_from_db()
         return job
 

@@ -27,6 +27,7 @@ os.environ["JOBSUI_API_HOSTS"] = "*.zendesk.com,127.0.0.1"
 
 from jobsui import keys  # noqa: E402
 from jobsui.settings import *  # noqa: E402, F403
+from tests.timing import FAST, as_setting  # noqa: E402
 
 for name in (
     "DATABASE_URL",
@@ -52,6 +53,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     DATABASES["default"]["OPTIONS"]["init_command"] = (  # type: ignore[index]  # noqa: F405
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
     )
+TIMING = as_setting(FAST)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

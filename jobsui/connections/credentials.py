@@ -19,6 +19,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.connections import hosts
 from jobsui.connections.encryption import SecretUnreadable, is_current
 from jobsui.connections.errors import HostRefused
@@ -56,19 +57,28 @@ class SignedClient(Client):
     called, and NotSent when the connection has moved: its secrets are for the new host
     only.
 
-    `may_call` is asked last of all before each request; False raises NotSent. `keeps`:
-    for so many seconds secrets that were read are used again."""
+    `may_call` is asked last of all before each request; False raises NotSent. Secrets
+    that were read are used again for `reuse_seconds`."""
 
     def __init__(
         self,
         connection: Connection,
         *,
         may_call: Callable[[], bool] = lambda: True,
-        keeps: float = 0.0,
+        reuse_seconds: float = 0.0,
+        request_timeout: float = 35.0,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        super().__init__(hosts.address(connection.host), self._sign)
-        self._pk, self._host = connection.pk, connection.host
-        self._may_call, self._keeps = may_call, keeps
+        super().__init__(
+            hosts.address(connection.host),
+            self._sign,
+            request_timeout=request_timeout,
+            clock=clock,
+        )
+        self._pk = connection.pk
+        self._host = connection.host
+        self._may_call = may_call
+        self._reuse_seconds = reuse_seconds
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._signature = Signature("", "")
@@ -112,9 +122,10 @@ class SignedClient(Client):
 
     def _fresh(self) -> "Signature":
         with self._lock:
-            if time.monotonic() - self._read_at >= self._keeps:
+            now = self._clock.monotonic()
+            if now - self._read_at >= self._reuse_seconds:
                 self._signature = self._read()
-                self._read_at = time.monotonic()
+                self._read_at = now
             return self._signature
 
     def _read(self) -> "Signature":

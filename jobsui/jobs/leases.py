@@ -1,93 +1,114 @@
-"""Being the only one at a piece of work. Leases live in the database and are measured
-by its clock, so that hosts need not agree on the time; a holder that slept is stopped
-by the epoch at its next commit."""
+"""Leases: the right to be the only one at a piece of work.
+
+They live in the database and run out by its clock, so hosts need not agree on the time.
+An owner that slept too long is stopped by the lease's epoch at its next commit."""
 
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import F
 from django.db.models.functions import Now
 
+from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import sql
 from jobsui.jobs.models import Lease
+from jobsui.jobs.timing import timing_from_settings
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LeaseLost(Exception):
-    """Somebody else took over; what was about to be written is not ours to write any
-    more."""
+    """Another owner took the lease, so what was about to be written must not be."""
 
 
 def this_owner() -> str:
-    """A name for this thread of this process, for people who look at the table."""
+    """A name for this thread of this process, for people who read the table."""
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
 
 
 @dataclass(slots=True)
 class Held:
-    """A lease we took. It runs out unless renewed."""
+    """A lease that we own. It runs out unless it is renewed."""
 
     name: str
     owner: str
     epoch: int
-    renewed: float = field(default_factory=time.monotonic)
-    """time.monotonic() just before the lease was last taken or renewed."""
+    ttl: timedelta
+    clock: Clock
+    renewed_at: float
+    """clock.monotonic() just before the lease was last acquired or renewed."""
 
     @property
     def age(self) -> float:
         """Seconds since the last renewal."""
-        return time.monotonic() - self.renewed
+        return self.clock.monotonic() - self.renewed_at
 
     def renew(self) -> bool:
-        """Another TTL from now. False: it is no longer ours."""
-        before = time.monotonic()
+        """Extend the lease to a full TTL from now. False: another owner has it."""
+        before = self.clock.monotonic()
         mine = Lease.objects.filter(name=self.name, epoch=self.epoch, owner=self.owner)
-        if not mine.update(expires_at=Now() + Lease.TTL):
+        if not mine.update(expires_at=Now() + self.ttl):
             return False
-        self.renewed = before
+        self.renewed_at = before
         return True
 
     def release(self) -> None:
-        """Let the next one take it at once, also when the database's clock is set
-        back."""
+        """Free the lease at once. It is free even if the database's clock is set back
+        afterwards."""
         mine = Lease.objects.filter(name=self.name, epoch=self.epoch, owner=self.owner)
         mine.update(expires_at=_EPOCH_START, owner="")
 
 
-def acquire(name: str, *, owner: str | None = None) -> Held | None:
-    """Take the lease if nobody holds it; None when somebody does."""
+def acquire(
+    name: str,
+    *,
+    owner: str | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    ttl: float | None = None,
+) -> Held | None:
+    """Take the lease for `ttl` seconds (by default those of the settings). None when it
+    is owned already."""
+    if ttl is None:
+        ttl = timing_from_settings().lease_ttl
+    lasts = timedelta(seconds=ttl)
     owner = owner or this_owner()
-    before = time.monotonic()
+    before = clock.monotonic()
     Lease.objects.bulk_create(
         [Lease(name=name, expires_at=_EPOCH_START)], ignore_conflicts=True
     )
     free = Lease.objects.filter(name=name, expires_at__lte=Now())
-    if not free.update(owner=owner, epoch=F("epoch") + 1, expires_at=Now() + Lease.TTL):
+    if not free.update(owner=owner, epoch=F("epoch") + 1, expires_at=Now() + lasts):
         return None
     epoch = Lease.objects.values_list("epoch", flat=True).get(name=name)
-    return Held(name, owner, epoch, before)
+    return Held(name, owner, epoch, lasts, clock, before)
 
 
 def fence(held: Held) -> None:
-    """Inside a transaction, before writing: raise LeaseLost unless the lease is still
-    ours. The row stays locked to the end of the transaction, so nobody takes over
-    between this check and the commit."""
+    """Call inside a transaction, before writing. Raises LeaseLost unless we still own
+    the lease.
+
+    The row stays locked until the transaction ends, so no other owner can take the
+    lease between this check and the commit."""
     if not sql.is_held(held.name, held.epoch, held.owner):
         raise LeaseLost(held.name)
 
 
 @contextmanager
-def held(name: str, *, owner: str | None = None) -> Iterator[Held | None]:
-    """The lease for a `with` block, None when somebody else has it. It is released at
-    the end, also after an error."""
-    lease = acquire(name, owner=owner)
+def held(
+    name: str,
+    *,
+    owner: str | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    ttl: float | None = None,
+) -> Iterator[Held | None]:
+    """Acquire the lease for a `with` block; None when it is owned already. It is
+    released at the end of the block, also after an error."""
+    lease = acquire(name, owner=owner, clock=clock, ttl=ttl)
     try:
         yield lease
     finally:

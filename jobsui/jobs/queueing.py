@@ -1,6 +1,6 @@
-"""The only file that knows RQ. RQ is a task_queue: it carries the name of a task and
-ids, never data, and a ring that is lost, doubled or late changes nothing but the delay,
-because the sweep rings again for all work the database knows."""
+"""The only module that uses RQ. The queue carries the name of a task and ids, never
+data. A task that is lost, repeated or late only delays work: the sweep enqueues
+everything that the database knows is open."""
 
 import gc
 import logging
@@ -24,11 +24,9 @@ from jobsui.jobs.models import File
 
 logger = logging.getLogger(__name__)
 
-WORK, DRIVE = "work", "drive"
+DRIVE = "drive"
+WORK = "work"
 QUEUES = (WORK, DRIVE)
-# Drivers stay for minutes; they have a queue, and so a worker, of their own. Work on
-# files has a queue for each place where files are kept, which only the workers of that
-# place come to.
 TASKS = {
     "read_file": WORK,
     "check_job": WORK,
@@ -36,9 +34,13 @@ TASKS = {
     "plan_job": WORK,
     "drive": DRIVE,
 }
+"""The queue of each task. A driver runs for minutes, so drivers have a queue and a
+worker of their own. Each storage of files has a work queue of its own, which only
+the workers that can open these files listen to."""
+FAILURE_TTL_SECONDS = 24 * 3600
 
 stopping = threading.Event()
-"""Set in a worker process when it was asked to end: long tasks look at it between two
+"""Set in a worker process that was asked to stop. Long tasks check it between two
 steps."""
 
 Backend = Callable[[str, tuple[int, ...]], None]
@@ -46,57 +48,61 @@ Backend = Callable[[str, tuple[int, ...]], None]
 
 def _enqueue_rq(task: str, ids: tuple[int, ...]) -> None:
     queue = queue_of(task, ids)
+    if queue is None:
+        return
     name = "-".join([task, *map(str, ids)])
-    if queue is None or name in {
-        queued.rpartition("-")[0] for queued in queue.get_job_ids()
-    }:
-        return  # Rung already, and nobody has come to the door yet.
-    # An id of its own: RQ deletes what a worker has ended by its id, which would
-    # silence what that worker rang last.
+    waiting = {job_id.rpartition("-")[0] for job_id in queue.get_job_ids()}
+    if name in waiting:
+        return
+    # The id must be unique. A worker that finishes a task deletes it by its id, and
+    # would delete the same task that it has just enqueued.
     queue.enqueue(
         f"jobsui.jobs.tasks.{task}",
         *ids,
         job_id=f"{name}-{token_hex(4)}",
         job_timeout=-1,
         result_ttl=0,
-        failure_ttl=86400,
+        failure_ttl=FAILURE_TTL_SECONDS,
     )
 
 
 def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:
-    """Where the task belongs: about a file, with the workers of the place it is kept
-    in. None when it is deleted."""
-    drive = get_queue(DRIVE)
+    """The task's queue. Work on a file belongs to the workers of the file's storage.
+    None: the file was deleted."""
+    drive_queue = get_queue(DRIVE)
     if TASKS[task] == DRIVE:
-        return drive
-    files = (
-        File.objects.filter(pk__in=ids)
-        if task == "read_file"
-        else File.objects.filter(jobs__in=ids)
-    )
-    storage_id = files.values_list("storage_id", flat=True).first()
+        return drive_queue
+    storage_id = _storage_of(task, ids)
     if storage_id is None:
         return None
-    # django-rq makes only the queues of the settings, which know no place but ours.
+    # django-rq only makes the queues of the settings, and those name no storage.
     return Queue(
-        _work_at(storage_id),
-        connection=drive.connection,
+        _work_queue(storage_id),
+        connection=drive_queue.connection,
         job_class=Task,
         serializer=JSONSerializer,
     )
 
 
-def _work_at(storage_id: str) -> str:
+def _storage_of(task: str, ids: tuple[int, ...]) -> str | None:
+    if task == "read_file":
+        files = File.objects.filter(pk__in=ids)
+    else:
+        files = File.objects.filter(jobs__in=ids)
+    return files.values_list("storage_id", flat=True).first()
+
+
+def _work_queue(storage_id: str) -> str:
     return f"{WORK}:{storage_id}"
 
 
 backend: Backend = _enqueue_rq
-"""Replaced in tests by a list that the test works off."""
+"""Tests replace it by a list."""
 
 
 def enqueue(task: str, *ids: int) -> None:
-    """Ask a worker for `task` once the present transaction is committed. Never fails:
-    without Redis the work waits in the database for the sweep."""
+    """Ask a worker to run the task after the current transaction commits. Never
+    fails: without Redis the work waits in the database for the sweep."""
     transaction.on_commit(partial(_enqueue, task, ids))
 
 
@@ -105,15 +111,14 @@ def _enqueue(task: str, ids: tuple[int, ...]) -> None:
         backend(task, ids)
     except (RedisError, DatabaseError) as error:
         logger.warning(
-            "The queue cannot be reached, %s%s waits for the sweep: %s",
+            "The queue is unreachable. %s%s waits for the sweep: %s",
             task,
             ids,
             error,
         )
 
 
-def answers() -> bool:
-    """Whether the queue can be reached now."""
+def is_reachable() -> bool:
     try:
         return bool(Redis.from_url(settings.REDIS_URL, socket_timeout=2).ping())
     except RedisError:
@@ -121,16 +126,16 @@ def answers() -> bool:
 
 
 class Task(RqJob):
-    """A job hash from Redis may only name one of our tasks: whoever can write to Redis
-    gains no code execution."""
+    """Runs nothing but our own tasks. Write access to Redis must not become code
+    execution."""
 
     ALLOWED = frozenset(f"jobsui.jobs.tasks.{task}" for task in TASKS)
 
     def restore(self, raw_data: Any) -> Any:
         result = super().restore(raw_data)
-        self._success_callback_name = self._failure_callback_name = (
-            self._stopped_callback_name
-        ) = None
+        self._success_callback_name = None
+        self._failure_callback_name = None
+        self._stopped_callback_name = None
         self.webhooks = []
         return result
 
@@ -141,8 +146,8 @@ class Task(RqJob):
 
 
 class Worker(SimpleWorker):
-    """Runs tasks in its own process, so that asking the worker to end reaches the task
-    (`stopping`)."""
+    """Runs tasks in its own process, so that a request to stop also reaches the running
+    task (`stopping`)."""
 
     def handle_warm_shutdown_request(self) -> None:
         stopping.set()
@@ -150,19 +155,18 @@ class Worker(SimpleWorker):
 
 
 def work(*queues: str) -> None:
-    """Be a worker of these queues (WORK: of the files kept here) until asked to
-    stop."""
-    names = [
-        _work_at(settings.STORAGE_ID) if queue == WORK else queue for queue in queues
-    ]
+    """Run the tasks of these queues until asked to stop. WORK means the files of this
+    machine's storage."""
+    local_work_queue = _work_queue(settings.STORAGE_ID)
+    names = [local_work_queue if queue == WORK else queue for queue in queues]
     worker = get_worker(
         *names,
         job_class=Task,
         worker_class=Worker,  # type: ignore[arg-type]
         serializer="rq.serializers.JSONSerializer",
     )
-    # Django and all that is imported stays as long as the process: looking through it
-    # for garbage again and again would be a tenth of what sending costs.
+    # Imported modules live as long as the process. To search them for garbage again and
+    # again would take a tenth of the CPU that sending takes.
     gc.collect()
     gc.freeze()
     worker.work(logging_level="WARNING")

@@ -1,6 +1,7 @@
-"""What the driver says to the database thirty times a second, as SQL: Django composes
-each query anew, which costs more than running it. Everything here is an ordinary query
-of the models; what is asked rarely stands where it is asked."""
+"""The driver's most frequent statements, as SQL.
+
+Django composes a query each time it is used, which costs more than running it thirty times a second.
+Rare queries stand where they are used, as ordinary queries of the models."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
@@ -13,84 +14,95 @@ from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState
 from jobsui.jobs.models import Batch, Job, Lease
 
 PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
-"""Of a batch that is to be sent, in the words by which SQLite finds the index of those
-not settled."""
+"""The condition of a batch that waits to be sent, written so that SQLite uses the index of unsettled
+batches."""
 
 
 def is_held(name: str, epoch: int, owner: str) -> bool:
-    """Whether the lease is still this owner's. Its row stays locked to the end of the
-    transaction."""
-    sql = f"UPDATE {_table(Lease)} SET epoch = epoch WHERE name = %s AND epoch = %s AND owner = %s"  # noqa: S608
+    """Whether this owner still has the lease. Its row stays locked until the transaction
+    ends."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, [name, epoch, owner])
+        cursor.execute(
+            f"UPDATE {_table(Lease)} SET epoch = epoch "  # noqa: S608
+            "WHERE name = %s AND epoch = %s AND owner = %s",
+            [name, epoch, owner],
+        )
         return bool(cursor.rowcount)
 
 
-def locked_jobs(ids: Collection[int]) -> list[tuple[int, str, bool]]:
-    """Id, state and hold_after_first_batch of those of these jobs whose batches may be sent, locked."""
+def lock_jobs(ids: Collection[int]) -> list[tuple[int, str, bool]]:
+    """Lock those of these jobs whose batches may be sent: (id, state,
+    hold_after_first_batch) of each."""
     lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    sql = (
+    rows = _rows(
         f"SELECT id, state, hold_after_first_batch FROM {_table(Job)} "  # noqa: S608
-        f"WHERE id IN ({_marks(ids)}) AND state IN ({_marks(SENDABLE)}) ORDER BY id{lock}"
+        f"WHERE id IN ({_marks(ids)}) AND state IN ({_marks(SENDABLE)}) "
+        f"ORDER BY id{lock}",
+        [*ids, *map(str, SENDABLE)],
     )
-    return [
-        (pk, state, bool(hold_after_first_batch))
-        for pk, state, hold_after_first_batch in _rows(sql, [*ids, *map(str, SENDABLE)])
-    ]
+    return [(pk, state, bool(hold)) for pk, state, hold in rows]
 
 
 def waiting_jobs(ids: Collection[int]) -> set[int]:
-    """Those of these jobs that have batches to send, as things stand in the
-    database."""
+    """Those of these jobs that have batches to send."""
     if not ids:
         return set()
-    sql = (
-        f"SELECT id FROM {_table(Job)} AS job WHERE id IN ({_marks(ids)}) AND state IN ({_marks(SENDABLE)}) "  # noqa: S608
+    rows = _rows(
+        f"SELECT id FROM {_table(Job)} AS job "  # noqa: S608
+        f"WHERE id IN ({_marks(ids)}) AND state IN ({_marks(SENDABLE)}) "
         f"AND EXISTS (SELECT 1 FROM {_table(Batch)} WHERE job_id = job.id AND {PLANNED} "
-        "AND (seq = 1 OR NOT job.hold_after_first_batch))"
+        "AND (seq = 1 OR NOT job.hold_after_first_batch))",
+        [*ids, *map(str, SENDABLE)],
     )
-    return {pk for (pk,) in _rows(sql, [*ids, *map(str, SENDABLE)])}
+    return {pk for (pk,) in rows}
 
 
 def next_planned(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
-    """A job's next batches to be sent, at most so many, in the order of the file."""
-    sql = (
+    """The next `number` batches that a job has to send, in the order of the file.
+    `first_only`: the job's first batch or none."""
+    only = "AND seq = 1 " if first_only else ""
+    rows = _rows(
         f"SELECT id FROM {_table(Batch)} WHERE job_id = %s AND {PLANNED} "  # noqa: S608
-        f"{'AND seq = 1 ' if first_only else ''}ORDER BY seq LIMIT %s"
+        f"{only}ORDER BY seq LIMIT %s",
+        [job_id, number],
     )
-    batches = by_id(Batch, [pk for (pk,) in _rows(sql, [job_id, number])])
+    batches = by_id(Batch, [pk for (pk,) in rows])
     return sorted(batches.values(), key=lambda batch: batch.seq)
 
 
 def plan_again(batch_id: int) -> None:
-    """Let a batch in flight be one that is to be sent."""
-    sql = (
-        f"UPDATE {_table(Batch)} SET state = '{BatchState.PLANNED}', reconcile_at = NULL "  # noqa: S608
-        f"WHERE id = %s AND state IN ({_marks(IN_FLIGHT)})"
-    )
+    """Put a batch that is in flight back among those to send."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, [batch_id, *map(str, IN_FLIGHT)])
+        cursor.execute(
+            f"UPDATE {_table(Batch)} "  # noqa: S608
+            f"SET state = '{BatchState.PLANNED}', reconcile_at = NULL "
+            f"WHERE id = %s AND state IN ({_marks(IN_FLIGHT)})",
+            [batch_id, *map(str, IN_FLIGHT)],
+        )
 
 
 def known_status_ids(ids: Collection[str]) -> set[str]:
-    """Which of these job status ids belong to batches we know."""
+    """Which of these job status ids belong to batches in the database."""
     if not ids:
         return set()
-    # The second condition is the index's: SQLite does not use it without.
-    sql = f"SELECT status_id FROM {_table(Batch)} WHERE status_id IN ({_marks(ids)}) AND NOT (status_id = '')"  # noqa: S608
-    return {status_id for (status_id,) in _rows(sql, list(ids))}
+    # SQLite uses the index only with the second condition, which is the index's own.
+    rows = _rows(
+        f"SELECT status_id FROM {_table(Batch)} "  # noqa: S608
+        f"WHERE status_id IN ({_marks(ids)}) AND NOT (status_id = '')",
+        list(ids),
+    )
+    return {status_id for (status_id,) in rows}
 
 
 def add_up(job_id: int, counts: Mapping[str, int]) -> None:
-    """Let counters of a job grow, by whatever others add at the same time, and its
-    version with them."""
-    names = ["version", *(name for name, number in counts.items() if number)]
-    sums = ", ".join(f"{name} = {name} + %s" for name in names)
+    """Add to the counters of a job, and 1 to its version. What other transactions add at
+    the same time is kept."""
+    changes = {"version": 1} | {name: by for name, by in counts.items() if by}
+    sums = ", ".join(f"{name} = {name} + %s" for name in changes)
     with connection.cursor() as cursor:
-        numbers = [1, *(counts[name] for name in names[1:])]
         cursor.execute(
             f"UPDATE {_table(Job)} SET {sums} WHERE id = %s",  # noqa: S608
-            [*numbers, job_id],
+            [*changes.values(), job_id],
         )
 
 
@@ -98,93 +110,84 @@ def by_id[M: Model](model: type[M], ids: Collection[int]) -> dict[int, M]:
     """The rows with these primary keys."""
     if not ids:
         return {}
-    names, sql, converters = _reading(model)
+    names, select, converters = _select(model)
     found = {}
-    for row in _rows(f"{sql} ({_marks(ids)})", list(ids)):
+    for row in _rows(f"{select} ({_marks(ids)})", list(ids)):
         values = list(row)
-        for place, convert in converters:
-            values[place] = convert(values[place])
+        for index, convert in converters:
+            values[index] = convert(values[index])
         instance = model.from_db(DEFAULT_DB_ALIAS, names, values)
         found[cast("int", instance.pk)] = instance
     return found
 
 
 def insert_rows(rows: Sequence[Model]) -> list[int]:
-    """Save new rows of one model; their primary keys, in their order."""
-    fields, sql, one, returning = _inserting(type(rows[0]))
-    values = [
-        value
-        for row in rows
-        for value in _stored(fields, [field.pre_save(row, True) for field in fields])
-    ]
-    return [
-        pk
-        for (pk,) in _rows(f"{sql} {', '.join([one] * len(rows))} {returning}", values)
-    ]
+    """Insert new rows of one model. Returns their primary keys in the same order."""
+    fields, insert, one_row, returning = _insert(type(rows[0]))
+    values: list[Any] = []
+    for row in rows:
+        values += _stored(fields, [field.pre_save(row, True) for field in fields])
+    all_rows = ", ".join([one_row] * len(rows))
+    return [pk for (pk,) in _rows(f"{insert} {all_rows} {returning}", values)]
 
 
 def update_rows(
     model: type[Model], columns: Sequence[str], rows: Collection[Sequence[Any]]
 ) -> None:
-    """Set `columns` (names of fields) of the rows with these primary keys; each of
-    `rows` is (primary key, value, value, ...)."""
+    """Set the fields named `columns`. Each of `rows` is (primary key, value, value,
+    ...)."""
     if not rows:
         return
-    fields, sql = _updating(model, tuple(columns))
+    fields, update = _update(model, tuple(columns))
+    parameters = [[*_stored(fields, values), pk] for pk, *values in rows]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            sql, [[*_stored(fields, values), pk] for pk, *values in rows]
-        )
+        cursor.executemany(update, parameters)
 
 
 Converter = Callable[[Any], Any]
 
 
 @cache
-def _reading(model: type[Model]) -> tuple[list[str], str, list[tuple[int, Converter]]]:
-    """What all rows of a model are read with: names of attributes, the query up to its
-    list of keys, and what makes a value of the database one of the model, by its place.
-    A process has one kind of database."""
+def _select(model: type[Model]) -> tuple[list[str], str, list[tuple[int, Converter]]]:
+    """How to read rows of a model: names of attributes, the query up to its list of
+    primary keys, and what converts which column's values.
+
+    Cached, because a process has one kind of database."""
     fields = model._meta.concrete_fields
-    here = connections[DEFAULT_DB_ALIAS]
+    database = connections[DEFAULT_DB_ALIAS]
     converters: list[tuple[int, Converter]] = []
-    for place, field in enumerate(fields):
+    for index, field in enumerate(fields):
         column = field.get_col(model._meta.db_table)
-        for convert in here.ops.get_db_converters(column) + field.get_db_converters(
-            here
-        ):
-            converters.append((place, partial(_converted, convert, column)))
-    sql = (
-        f"SELECT {', '.join(map(_column, fields))} FROM {_table(model)} "  # noqa: S608
-        f"WHERE {_column(_field(model, 'pk'))} IN"
-    )
-    return [field.attname for field in fields], sql, converters
+        found = database.ops.get_db_converters(column)
+        for convert in found + field.get_db_converters(database):
+            converters.append((index, partial(_converted, convert, column)))
+    names = ", ".join(map(_column, fields))
+    key = _column(_field(model, "pk"))
+    select = f"SELECT {names} FROM {_table(model)} WHERE {key} IN"  # noqa: S608
+    return [field.attname for field in fields], select, converters
 
 
 @cache
-def _inserting(model: type[Model]) -> "tuple[list[Field[Any, Any]], str, str, str]":
-    """The fields that new rows are saved with, and the statement: what comes before the
-    values, one row's marks for them, and what comes after."""
+def _insert(model: type[Model]) -> "tuple[list[Field[Any, Any]], str, str, str]":
+    """The fields of a new row, and the statement in three parts: before the values, the
+    placeholders of one row, and after the values."""
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    sql = f"INSERT INTO {_table(model)} ({', '.join(map(_column, fields))}) VALUES"
-    return (
-        fields,
-        sql,
-        f"({_marks(fields)})",
-        f"RETURNING {_column(_field(model, 'pk'))}",
-    )
+    names = ", ".join(map(_column, fields))
+    insert = f"INSERT INTO {_table(model)} ({names}) VALUES"
+    returning = f"RETURNING {_column(_field(model, 'pk'))}"
+    return fields, insert, f"({_marks(fields)})", returning
 
 
 @cache
-def _updating(
+def _update(
     model: type[Model], columns: tuple[str, ...]
 ) -> "tuple[list[Field[Any, Any]], str]":
-    """These fields, and the statement that sets them."""
+    """The fields of these names, and the statement that sets them."""
     fields = [_field(model, name) for name in columns]
     assignments = ", ".join(f"{_column(field)} = %s" for field in fields)
     key = _column(_field(model, "pk"))
-    sql = f"UPDATE {_table(model)} SET {assignments} WHERE {key} = %s"  # noqa: S608
-    return fields, sql
+    update = f"UPDATE {_table(model)} SET {assignments} WHERE {key} = %s"  # noqa: S608
+    return fields, update
 
 
 def _converted(convert: Callable[[Any, Any, Any], Any], column: Any, value: Any) -> Any:
@@ -193,16 +196,18 @@ def _converted(convert: Callable[[Any, Any, Any], Any], column: Any, value: Any)
 
 def _stored(fields: "Sequence[Field[Any, Any]]", values: Sequence[Any]) -> list[Any]:
     """The values as the database takes them."""
-    here = connections[DEFAULT_DB_ALIAS]
+    database = connections[DEFAULT_DB_ALIAS]
     return [
-        value if type(value) in AS_IT_IS else field.get_db_prep_save(value, here)
+        value
+        if type(value) in STORED_AS_IS
+        else field.get_db_prep_save(value, database)
         for field, value in zip(fields, values, strict=True)
     ]
 
 
-AS_IT_IS = frozenset({int, str, bytes, bool, type(None)})
-"""What both databases take as Python has it. Only a JSONField would not, and ours hold
-dicts and lists."""
+STORED_AS_IS = frozenset({int, str, bytes, bool, type(None)})
+"""Types that both databases store as Python has them. A JSONField would convert some of them, but
+ours hold dicts and lists."""
 
 
 def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import checker, file_reading, planner
 from jobsui.jobs.queueing import stopping
+from jobsui.jobs.timing import clock_from_settings, timing_from_settings
 
 
 def read_file(file_id: int) -> None:
@@ -35,4 +36,6 @@ def plan_job(job_id: int) -> None:
 def drive() -> None:
     """Own the accounts that have open work and no driver, and move their jobs on until
     there is none left."""
-    driver_pool.drive_accounts(stopping=stopping)
+    driver_pool.drive_accounts(
+        stopping=stopping, timing=timing_from_settings(), clock=clock_from_settings()
+    )

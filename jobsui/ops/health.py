@@ -28,7 +28,9 @@ def middleware(
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 once database and queue answer and migrations are done, else 503; says
     nothing more to strangers."""
-    return HttpResponse(status=200 if _is_migrated() and queueing.answers() else 503)
+    return HttpResponse(
+        status=200 if _is_migrated() and queueing.is_reachable() else 503
+    )
 
 
 def _is_migrated() -> bool:

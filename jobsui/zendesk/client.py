@@ -4,7 +4,6 @@ only the caller knows whether sending again is harmless."""
 import json as jsonlib
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
+from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.zendesk.errors import (
     Forbidden,
     Limited,
@@ -63,12 +63,18 @@ class Client:
         *,
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
+        request_timeout: float = 35.0,
         max_body_bytes: int = 64 * 1024 * 1024,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """`request_timeout` limits a whole request, from connecting to the last byte of
+        its response."""
         self.base_url = base_url
         self._authorization = authorization
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._request_timeout = request_timeout
+        self._clock = clock
         self._max_body_bytes = max_body_bytes
         self.clock_ahead = 0.0
         """By how many seconds our clock is ahead of the account's, as its last answer
@@ -83,10 +89,10 @@ class Client:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        deadline: float = 35.0,
+        deadline: float | None = None,
     ) -> Answer:
         """Send once and read the whole answer, whatever its status, within `deadline`
-        seconds.
+        seconds (by default the client's request_timeout).
 
         Raises NotSent when the request certainly did not go out, Unsure when it may
         have."""
@@ -96,7 +102,8 @@ class Client:
         if self._authorization is not None:
             with sending_nothing():
                 sent["Authorization"] = self._authorization()
-        begun = time.monotonic()
+        begun = self._clock.monotonic()
+        deadline = self._request_timeout if deadline is None else deadline
         try:
             status, answered, content = self._exchange(
                 method, path, params, body, sent, deadline
@@ -104,8 +111,8 @@ class Client:
         except (requests.RequestException, UnicodeError) as error:
             self._drop_adapter()
             raise _translated(error, self.base_url, sent=exchange.begun) from None
-        self._local.used = time.monotonic()
-        self.clock_ahead = _clock_ahead(answered)
+        self._local.used = self._clock.monotonic()
+        self.clock_ahead = _clock_ahead(answered, self._clock.now())
         return Answer(status, answered, content, self._local.used - begun)
 
     def call(
@@ -116,7 +123,7 @@ class Client:
         params: Mapping[str, str] | None = None,
         json: Json = None,
         body: bytes | None = None,
-        deadline: float = 35.0,
+        deadline: float | None = None,
     ) -> Json:
         """`request`, with the answer's JSON decoded (None for an empty body).
 
@@ -154,7 +161,7 @@ class Client:
             return response.status_code, response.headers, self._content(response)
 
     def _adapter(self, *, fresh: bool) -> Adapter:
-        idle = time.monotonic() - getattr(self._local, "used", 0.0)
+        idle = self._clock.monotonic() - getattr(self._local, "used", 0.0)
         if fresh and idle > IDLE_SECONDS:
             self._drop_adapter()
         adapter: Adapter | None = getattr(self._local, "adapter", None)
@@ -297,14 +304,13 @@ def retry_after(answer: Answer) -> float | None:
     return min(max(0.0, (until - datetime.now(UTC)).total_seconds()), LONGEST_WAIT)
 
 
-def _clock_ahead(headers: Mapping[str, str]) -> float:
+def _clock_ahead(headers: Mapping[str, str], now: datetime) -> float:
     """0 when they do not say."""
     try:
-        return (
-            time.time() - parsedate_to_datetime(headers.get("Date") or "").timestamp()
-        )
+        told = parsedate_to_datetime(headers.get("Date") or "").timestamp()
     except (ValueError, OverflowError):
         return 0.0
+    return now.timestamp() - told
 
 
 def _particulars(details: Json) -> str:

@@ -43,7 +43,7 @@ def read_user(data: Json) -> User:
     )
 
 
-def list_objects(client: Client, *, deadline: float = 35.0) -> list[ObjectInfo]:
+def list_objects(client: Client, *, deadline: float | None = None) -> list[ObjectInfo]:
     data = client.call("GET", f"{API}/custom_objects", deadline=deadline)
     return [_object(entry) for entry in _list(data, "custom_objects")]
 

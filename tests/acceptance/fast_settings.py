@@ -8,40 +8,20 @@ JOBSUI_TABLES_ARE_MADE  the database is that of a test, whose tables were made w
 """
 
 import os
-import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
+from jobsui.clock import SystemClock
 from jobsui.settings import *  # noqa: F403
+from tests.timing import WORKER, as_setting
 
-FAST: dict[str, dict[str, Any]] = {
-    "jobsui.jobs.models.Lease": {"TTL": timedelta(seconds=2)},
-    "jobsui.jobs.delivery.driver": {
-        "STOCK_SECONDS": 0.2,
-        "RENEW_SECONDS": 0.3,
-        "STALE_SECONDS": 1.0,
-        "CALL_SECONDS": 2.0,
-        "STOP_SECONDS": 5.0,
-        "ABSENT_SECONDS": 0.5,
-        "AWAY_SECONDS": 0.2,
-    },
-    "jobsui.jobs.delivery.driver_pool": {"CRASH_SECONDS": 0.5},
-    "jobsui.jobs.delivery.account_limits": {
-        "DEFAULT_WAIT": 0.5,
-        "TAIL_SECONDS": (0.2, 0.2),
-    },
-    "jobsui.jobs.delivery.transitions": {"LOOK_SECONDS": 0.3},
-    "jobsui.jobs.delivery.reconciliation": {"QUIET": 0.7},
-    "jobsui.jobs.delivery.rate_limits.Durations": {"FIRST_GUESS": 0.3},
-    "jobsui.jobs.delivery.rate_limits.Backoff": {"LONGEST": 1.0},
-    "jobsui.ops.management.commands.sweep": {"SECONDS": 0.5},
-}
-REQUEST_SECONDS = 1.5
-"""How long a request may take; less than CALL_SECONDS."""
+TIMING = as_setting(WORKER)
+if os.environ.get("JOBSUI_CLOCK"):
+    CLOCK = "tests.acceptance.fast_settings.WRONG_CLOCK"
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.acceptance.fast_settings.Fast"]  # noqa: F405
 if "sqlite3" in DATABASES["default"]["ENGINE"]:  # type: ignore[operator]  # noqa: F405
@@ -60,30 +40,15 @@ class Fast(AppConfig):
     label = "fast"
 
     def ready(self) -> None:
+        from jobsui.jobs.delivery import transitions  # noqa: PLC0415
         from tests import failpoints  # noqa: PLC0415
 
-        for path, values in FAST.items():
-            place = resolve_name(path)
-            for name, value in values.items():
-                assert hasattr(place, name), f"{path} has no {name} to hurry."
-                setattr(place, name, value)
-        _hurry_requests()
+        transitions.LOOK_SECONDS = WORKER.reconcile_interval
         failpoints.arm_from_environment()
         if sql := os.environ.get("JOBSUI_LAST_COMMIT"):
             failpoints.watch(lambda edge: _end_before_commit(edge, sql))
-        if clock := os.environ.get("JOBSUI_CLOCK"):
-            _wrong_clock(Path(clock))
-
-
-def _hurry_requests() -> None:
-    from jobsui.zendesk.client import Client  # noqa: PLC0415
-
-    for name, option in (
-        ("__init__", "read_timeout"),
-        ("request", "deadline"),
-        ("call", "deadline"),
-    ):
-        getattr(Client, name).__kwdefaults__[option] = REQUEST_SECONDS
+        if os.environ.get("JOBSUI_CLOCK"):
+            connection_created.connect(_give_sqlite_the_clock)
 
 
 def _end_before_commit(edge: Any, sql: str) -> None:
@@ -96,24 +61,23 @@ def _end_before_commit(edge: Any, sql: str) -> None:
                 os._exit(77)
 
 
-def _wrong_clock(path: Path) -> None:
-    from django.db.backends.signals import connection_created  # noqa: PLC0415
-    from django.utils import timezone  # noqa: PLC0415
+class WrongClock(SystemClock):
+    """The wall clock of this process, wrong by as many seconds as a file says."""
 
-    right_time, right_now = time.time, timezone.now
+    def now(self) -> datetime:
+        error = float(Path(os.environ["JOBSUI_CLOCK"]).read_text())
+        return super().now() + timedelta(seconds=error)
 
-    def error() -> float:
-        return float(path.read_text())
 
-    def give_sqlite_the_clock(connection: Any, **_: Any) -> None:
-        if connection.vendor == "sqlite":
-            connection.connection.create_function("STRFTIME", 2, strftime)
+WRONG_CLOCK = WrongClock()
 
-    def strftime(form: str, moment: str) -> str:
-        """What Django asks it for: the present moment."""
-        assert (form, moment) == ("%Y-%m-%d %H:%M:%f", "NOW")
-        return timezone.now().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
-    time.time = lambda: right_time() + error()
-    timezone.now = lambda: right_now() + timedelta(seconds=error())
-    connection_created.connect(give_sqlite_the_clock, weak=False)
+def _give_sqlite_the_clock(connection: Any, **_: Any) -> None:
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("STRFTIME", 2, _strftime)
+
+
+def _strftime(form: str, moment: str) -> str:
+    """What Django asks SQLite for: the present moment."""
+    assert (form, moment) == ("%Y-%m-%d %H:%M:%f", "NOW")
+    return WRONG_CLOCK.now().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

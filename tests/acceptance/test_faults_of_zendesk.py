@@ -34,6 +34,7 @@ from tests.acceptance.processes import Processes, wait_until
 from tests.acceptance.product import free_port
 from tests.harness import GADGET, Harness, gadgets
 from tests.sandbox_server import Sandbox
+from tests.timing import WORKER
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -341,7 +342,7 @@ def test_while_others_hold_all_job_slots_there_is_a_probe_now_and_then_and_no_st
     harness.sandbox.settings(other_jobs=0)
 
     assert ended(harness, job) == Fate("completed", created=1000)
-    assert 2 <= probes <= 2 / FIRST_GUESS + BURST
+    assert 2 <= probes <= 2 / WORKER.first_job_duration + BURST
 
 
 def test_three_jobs_of_one_account_share_it_within_a_tenth(harness: Harness) -> None:
@@ -369,8 +370,6 @@ def test_three_jobs_of_one_account_share_it_within_a_tenth(harness: Harness) -> 
 
 # Helpers
 
-FIRST_GUESS = 0.3
-"""Seconds a job is thought to take before one has shown it (hurried_settings.py)."""
 BURST = 2 * POST_THREADS
 """Requests that may be on their way when the first refusal comes."""
 

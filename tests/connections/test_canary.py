@@ -11,7 +11,6 @@ import time
 import traceback
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,14 +26,9 @@ from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs import queueing
 from jobsui.jobs.control import actions
-from jobsui.jobs.delivery import (
-    account_limits,
-    rate_limits,
-    reconciliation,
-    transitions,
-)
+from jobsui.jobs.delivery import transitions
 from jobsui.jobs.enums import Action, JobState
-from jobsui.jobs.models import Job, Lease
+from jobsui.jobs.models import Job
 from jobsui.ops import valkey
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client as Speaker
@@ -53,14 +47,8 @@ finds what is there."""
 
 
 @pytest.fixture(autouse=True)
-def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Lease, "TTL", timedelta(seconds=5))
-    monkeypatch.setattr(account_limits, "DEFAULT_WAIT", 0.1)
-    monkeypatch.setattr(reconciliation, "QUIET", 0.2)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transitions, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(rate_limits, "poll_interval", lambda *_, **__: 0.04)
-    monkeypatch.setattr(rate_limits.Durations, "FIRST_GUESS", 0.1)
-    monkeypatch.setattr(rate_limits.Backoff, "LONGEST", 0.2)
 
 
 @pytest.fixture
@@ -328,7 +316,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
     monkeypatch.setattr(django_settings, "REDIS_URL", url)
     try:
         for _ in range(500):
-            if queueing.answers():
+            if queueing.is_reachable():
                 break
             time.sleep(0.01)
         yield Redis.from_url(url)

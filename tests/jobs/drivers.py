@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -27,38 +26,15 @@ if not apps.ready:  # In the process that drivers are forked from.
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import queueing
-from jobsui.jobs.delivery import (
-    account_limits,
-    driver,
-    driver_pool,
-    rate_limits,
-    reconciliation,
-    transitions,
-)
+from jobsui.jobs.delivery import driver_pool, transitions
 from jobsui.jobs.enums import Action, BatchState
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from tests import failpoints
 from tests.failpoints import Edge
+from tests.timing import KILLED
 
-TTL = 1.5
+TTL = KILLED.lease_ttl
 """Seconds after which a driver that was killed or frozen is replaced."""
-FAST: tuple[tuple[Any, str, Any], ...] = (
-    (Lease, "TTL", timedelta(seconds=TTL)),
-    (driver, "STOCK_SECONDS", 0.1),
-    (driver, "RENEW_SECONDS", 0.2),
-    (driver, "STALE_SECONDS", 0.8),
-    (driver, "CALL_SECONDS", 1.2),
-    (driver, "ABSENT_SECONDS", 0.2),
-    (driver_pool, "CRASH_SECONDS", 0.1),
-    (driver, "AWAY_SECONDS", 0.01),
-    (account_limits, "DEFAULT_WAIT", 0.3),
-    (account_limits, "RECKON_SECONDS", 0.0),
-    (rate_limits, "poll_interval", lambda *_, **__: 0.04),
-    (rate_limits.Durations, "FIRST_GUESS", 0.2),
-    (rate_limits.Backoff, "LONGEST", 0.5),
-    (transitions, "LOOK_SECONDS", 0.1),
-    (reconciliation, "QUIET", 0.5),
-)
 AT_ONCE = 0.3
 """Seconds. Nothing can keep back a request whose thread was frozen between the last
 look at the lease and its first byte, so one that took longer on that way is not
@@ -161,9 +137,7 @@ def _little_patience() -> Iterator[None]:
 def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
     connection.settings_dict["NAME"] = database
     queueing.backend = lambda task, ids: None
-    for place, name, value in FAST:
-        getattr(place, name)  # A name that is gone would hurry nothing.
-        setattr(place, name, value)
+    transitions.LOOK_SECONDS = KILLED.reconcile_interval
     watch = _Watch(Path(reports))
     logging.getLogger("jobsui").addHandler(watch)
     failpoints.watch(watch.look)
@@ -175,7 +149,7 @@ def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
             else failpoints.end,
         )
     while Job.objects.moving().exists():
-        driver_pool.drive_accounts(stopping=threading.Event())
+        driver_pool.drive_accounts(stopping=threading.Event(), timing=KILLED)
         time.sleep(0.05)
 
 

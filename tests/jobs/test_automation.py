@@ -29,7 +29,7 @@ def drafted(
 
 
 def arrived(harness: Harness, job: Job) -> Job:
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
     job.refresh_from_db()
     return job
 
@@ -150,7 +150,7 @@ def test_zendesk_out_of_reach_is_waited_for(harness: Harness) -> None:
 
 def test_lost_ring_is_rung_again_by_the_sweep(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(3)))
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
     automation.aim(job, JobState.QUEUED)
     harness.task_queue.clear()
 

@@ -24,8 +24,10 @@ def gadget() -> CustomObject:
 
 
 @pytest.fixture
-def ring_now(monkeypatch: pytest.MonkeyPatch, task_queue: TaskQueue) -> TaskQueue:
-    """Rings count at once, although the test's own transaction never ends."""
+def immediate_queue(
+    monkeypatch: pytest.MonkeyPatch, task_queue: TaskQueue
+) -> TaskQueue:
+    """Receives tasks at once: the test's own transaction never commits."""
     monkeypatch.setattr(
         "django.db.transaction.on_commit",
         lambda function, using=None, robust=False: function(),
@@ -246,24 +248,24 @@ def test_file_that_cannot_be_read_sends_the_job_back_with_the_reason(
 
 
 def test_check_that_is_asked_to_stop_stays_to_be_done(
-    gadget: CustomObject, ring_now: TaskQueue, monkeypatch: pytest.MonkeyPatch
+    gadget: CustomObject, immediate_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checker, "SAY_EVERY", 1)
     job = make_job("external_id,price\ng-1,1\n", to=gadget)
     checker.start(job, by=None)
-    ring_now.clear()
+    immediate_queue.clear()
     stopping = threading.Event()
     stopping.set()
 
     checker.check(job, stopping=stopping)
 
     job.refresh_from_db()
-    assert (job.state, list(ring_now)) == (JobState.CHECKING, [])
+    assert (job.state, list(immediate_queue)) == (JobState.CHECKING, [])
     assert leases.acquire(f"check:{job.pk}") is not None
 
 
 def test_mapping_changed_during_the_check_is_checked_anew(
-    gadget: CustomObject, ring_now: TaskQueue, monkeypatch: pytest.MonkeyPatch
+    gadget: CustomObject, immediate_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job("external_id,price\ng-1,x\n", to=gadget)
     judged = checker.judged_rows
@@ -273,19 +275,19 @@ def test_mapping_changed_during_the_check_is_checked_anew(
         same = Job.objects.get(pk=job.pk)
         actions.set_mapping(same, {"external_id": "external_id"}, Options(), by=None)
         checker.start(same, by=None)
-        ring_now.clear()
+        immediate_queue.clear()
         return judged(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(checker, "judged_rows", changed_meanwhile)
     checker.start(job, by=None)
     checker.check(job, stopping=threading.Event())
     job.refresh_from_db()
-    assert (job.state, list(ring_now)) == (
+    assert (job.state, list(immediate_queue)) == (
         JobState.CHECKING,
         [("check_job", (job.pk,))],
     )
 
-    ring_now.answer()
+    immediate_queue.run_all()
 
     job.refresh_from_db()
     assert (job.state, job.rows_invalid) == (JobState.READY, 0)

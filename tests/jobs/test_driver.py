@@ -5,19 +5,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import requests
 from django.db import OperationalError, connection, transaction
 
+from jobsui.clock import SYSTEM_CLOCK
 from jobsui.connections import credentials
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs import leases, sql
 from jobsui.jobs.control import actions
 from jobsui.jobs.delivery import (
-    account_limits,
     batch_request,
     call_threads,
     driver_pool,
@@ -25,33 +25,20 @@ from jobsui.jobs.delivery import (
     restore_guard,
     transitions,
 )
-from jobsui.jobs.delivery import driver as driver_module
+from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, LimitedBy, Weight
 from jobsui.jobs.ledger import settlement
 from jobsui.jobs.models import Attempt, Batch, Job, JobEvent, Lease
+from jobsui.jobs.timing import Timing
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import NotSent, Refused
 from tests.harness import Harness, gadgets
+from tests.timing import FAST, FakeClock
 
 
 @pytest.fixture(autouse=True)
-def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever waits for time waits less."""
-    monkeypatch.setattr(Lease, "TTL", timedelta(seconds=5))
-    monkeypatch.setattr(driver_module, "STOCK_SECONDS", 0.1)
-    monkeypatch.setattr(driver_module, "STALE_SECONDS", 2.5)
-    monkeypatch.setattr(driver_module, "RENEW_SECONDS", 0.3)
-    monkeypatch.setattr(driver_module, "CALL_SECONDS", 3.0)
-    monkeypatch.setattr(driver_module, "ABSENT_SECONDS", 0.2)
-    monkeypatch.setattr(driver_pool, "CRASH_SECONDS", 0.1)
-    monkeypatch.setattr(driver_module, "AWAY_SECONDS", 0.01)
-    monkeypatch.setattr(rate_limits, "poll_interval", lambda *_, **__: 0.04)
-    monkeypatch.setattr(account_limits, "RECKON_SECONDS", 0.0)
-    monkeypatch.setattr(account_limits, "DEFAULT_WAIT", 0.3)
-    monkeypatch.setattr(rate_limits.Durations, "FIRST_GUESS", 0.1)
-    monkeypatch.setattr(rate_limits.Backoff, "LONGEST", 0.5)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transitions, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr("jobsui.jobs.delivery.reconciliation.QUIET", 0.2)
 
 
 def plain(count: int) -> list[dict[str, Any]]:
@@ -59,18 +46,23 @@ def plain(count: int) -> list[dict[str, Any]]:
     return [{"name": f"Gadget {n}", "serial": f"AB-{n:06}"} for n in range(count)]
 
 
-def drive(harness: Harness, job: Job) -> Job:
-    driver_pool.drive(harness.connection.host, stopping=threading.Event())
+def drive(harness: Harness, job: Job, timing: Timing = FAST) -> Job:
+    driver_pool.drive(
+        harness.connection.host, stopping=threading.Event(), timing=timing
+    )
     job.refresh_from_db()
     return job
 
 
 @contextmanager
-def driving_of(harness: Harness) -> Iterator[threading.Event]:
+def running_driver(
+    harness: Harness, timing: Timing = FAST
+) -> Iterator[threading.Event]:
     """A driver in a thread of its own, asked to stop at the end."""
     stopping = threading.Event()
     thread = threading.Thread(
-        target=driver_pool._drive_in_thread, args=(harness.connection.host, stopping)
+        target=driver_pool.drive_or_report,
+        args=(harness.connection.host, stopping, timing, SYSTEM_CLOCK),
     )
     thread.start()
     try:
@@ -79,6 +71,19 @@ def driving_of(harness: Harness) -> Iterator[threading.Event]:
         stopping.set()
         thread.join(20)
         assert not thread.is_alive()
+
+
+@contextmanager
+def new_driver(harness: Harness) -> Iterator[Driver]:
+    """A driver that the test steps itself."""
+    host = harness.connection.host
+    with leases.held(f"account:{host}") as lease:
+        assert lease
+        driver = Driver(host, lease, threading.Event(), timing=FAST)
+        try:
+            yield driver
+        finally:
+            driver.calls.close(wait=True)
 
 
 def wait_until(claim: Callable[[], bool], seconds: float = 20) -> None:
@@ -398,9 +403,9 @@ def test_a_commit_whose_answer_was_lost_sends_nothing_twice(
 ) -> None:
     harness.object()
     job = harness.planned(gadgets(300))
-    claim, lost = driver_module.Driver._claim, iter([True, True, False, True])
+    claim, lost = Driver._claim, iter([True, True, False, True])
 
-    def claim_and_lose(driver: driver_module.Driver, wanted: Any) -> list[Any]:
+    def claim_and_lose(driver: Driver, wanted: Any) -> list[Any]:
         requests = claim(driver, wanted)
         if (requests or driver.unwritten) and next(lost, False):
             transaction.on_commit(lose)
@@ -409,7 +414,7 @@ def test_a_commit_whose_answer_was_lost_sends_nothing_twice(
     def lose() -> None:
         raise OperationalError("server closed the connection")
 
-    monkeypatch.setattr(driver_module.Driver, "_claim", claim_and_lose)
+    monkeypatch.setattr(Driver, "_claim", claim_and_lose)
 
     drive(harness, job)
 
@@ -431,7 +436,7 @@ def test_an_owned_account_is_left_alone(harness: Harness) -> None:
     with leases.held(f"account:{harness.connection.host}"):
         drive(harness, job)
 
-    assert (job.state, posts(harness), driver_pool._hosts_to_drive()) == (
+    assert (job.state, posts(harness), driver_pool.hosts_to_drive()) == (
         JobState.QUEUED,
         0,
         [harness.connection.host],
@@ -442,7 +447,7 @@ def test_two_drivers_at_once_are_one(harness: Harness) -> None:
     harness.object()
     job = harness.planned(gadgets(400))
 
-    with driving_of(harness), driving_of(harness):
+    with running_driver(harness), running_driver(harness):
         wait_until(lambda: state_of(job) == JobState.COMPLETED)
 
     assert set(harness.sandbox.applied("gadget").values()) == {1}
@@ -453,10 +458,9 @@ def test_two_drivers_at_once_are_one(harness: Harness) -> None:
 
 @pytest.mark.parametrize("renews_every", [0.1, 100])
 def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch, renews_every: float
+    harness: Harness, renews_every: float
 ) -> None:
-    monkeypatch.setattr(driver_module, "RENEW_SECONDS", renews_every)
-    monkeypatch.setattr(driver_module, "STALE_SECONDS", 1000)
+    timing = replace(FAST, lease_renew_interval=renews_every, lease_stale_after=1000)
     harness.object()
     harness.sandbox.settings(job_seconds=1, max_running_jobs=2)
     harness.connection.max_running_jobs = 2
@@ -465,7 +469,10 @@ def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(
 
     with ThreadPoolExecutor(1) as thread:
         driver = thread.submit(
-            driver_pool.drive, harness.connection.host, stopping=threading.Event()
+            driver_pool.drive,
+            harness.connection.host,
+            stopping=threading.Event(),
+            timing=timing,
         )
         wait_until(
             lambda: (
@@ -492,15 +499,12 @@ def test_a_driver_that_slept_withholds_its_posts(harness: Harness) -> None:
     harness.object()
     job = harness.planned(gadgets(10))
 
-    with leases.held(f"account:{harness.connection.host}") as lease:
-        assert lease
-        driver = driver_module.Driver(harness.connection.host, lease, threading.Event())
-        driver._refresh()
+    with new_driver(harness) as driver:
+        driver._refresh_if_due()
         requests = driver._commit()
-        lease.renewed -= 60
-        driver._send(requests)
-        posted = driver.calls.heard.get(timeout=10)
-        driver.calls.close(wait=True)
+        driver.lease.renewed_at -= 60
+        driver._post(requests)
+        posted = driver.calls.get(10)
 
     assert (len(requests), posts(harness)) == (1, 0)
     assert isinstance(posted, batch_request.PostResult)
@@ -514,13 +518,10 @@ def test_what_a_dead_driver_was_sending_is_settled_by_the_next(
 ) -> None:
     harness.object()
     job = harness.planned(gadgets(250))
-    restore_guard.past_of(
-        f"account:{harness.connection.host}"
-    )  # As hosting.drive begins.
-    with leases.held(f"account:{harness.connection.host}") as lease:
-        assert lease
-        dead = driver_module.Driver(harness.connection.host, lease, threading.Event())
-        dead._refresh()
+    # As driver_pool.drive begins.
+    restore_guard.last_seen(f"account:{harness.connection.host}")
+    with new_driver(harness) as dead:
+        dead._refresh_if_due()
         begun = dead._commit()
         for request in begun:
             if arrived:
@@ -541,7 +542,7 @@ def test_asked_to_stop_it_sends_no_more_and_lets_go(harness: Harness) -> None:
     harness.sandbox.settings(latency_ms=100, job_seconds=0.5)
     job = harness.planned(gadgets(1500))
 
-    with driving_of(harness) as stopping:
+    with running_driver(harness) as stopping:
         wait_until(
             lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists()
         )
@@ -564,7 +565,7 @@ def test_asked_to_stop_it_calls_for_another_to_go_on(harness: Harness) -> None:
     stopping = threading.Event()
     stopping.set()
 
-    driver_pool.drive_accounts(stopping=stopping)
+    driver_pool.drive_accounts(stopping=stopping, timing=FAST)
 
     assert list(harness.task_queue) == [("drive", ())]
 
@@ -579,13 +580,10 @@ def test_pause_and_cancel_come_before_the_next_claim(
     harness.object()
     job = harness.planned(gadgets(10))
 
-    with leases.held(f"account:{harness.connection.host}") as lease:
-        assert lease
-        driver = driver_module.Driver(harness.connection.host, lease, threading.Event())
-        driver._refresh()
+    with new_driver(harness) as driver:
+        driver._refresh_if_due()
         verb(job, by=None)
         requests = driver._commit()
-        driver.calls.close(wait=True)
 
     assert requests == []
     assert Batch.objects.get(job=job).attempts_made == 0
@@ -598,7 +596,7 @@ def test_cancel_in_mid_flight_finishes_what_was_sent_and_adds_up(
     harness.sandbox.settings(job_seconds=0.5)
     job = harness.planned(gadgets(4500))
 
-    with driving_of(harness):
+    with running_driver(harness):
         wait_until(
             lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists()
         )
@@ -619,7 +617,7 @@ def test_pause_in_mid_flight_finishes_what_was_sent_and_resumes(
     harness.sandbox.settings(job_seconds=0.5)
     job = harness.planned(gadgets(4500))
 
-    with driving_of(harness):
+    with running_driver(harness):
         wait_until(
             lambda: Batch.objects.filter(job=job, state=BatchState.ACCEPTED).exists()
         )
@@ -710,7 +708,7 @@ def test_cancelled_in_doubt_only_what_was_sent_of_a_batch_is_uncertain(
     harness.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
     sends_nothing_again(monkeypatch)
 
-    with driving_of(harness):
+    with running_driver(harness):
         wait_until(
             lambda: Attempt.objects.filter(
                 batch__job=job, result="unconfirmed"
@@ -757,7 +755,7 @@ def test_a_job_of_which_every_request_is_refused_stops_by_itself(
     drive(harness, job)
 
     assert (job.state, job.pending, job.failed) == (JobState.PAUSED, 500, 0)
-    assert job.reason.startswith("Stopped by itself: Zendesk refused ")
+    assert job.reason.startswith("Paused automatically: Zendesk refused ")
 
 
 def test_a_job_of_which_too_many_rows_fail_stops_by_itself(harness: Harness) -> None:
@@ -774,7 +772,7 @@ def test_a_job_of_which_too_many_rows_fail_stops_by_itself(harness: Harness) -> 
 
     assert (job.state, job.created) == (JobState.PAUSED, 0)
     assert 300 <= job.failed <= 500
-    assert job.reason == "Stopped by itself: 300 of the last 300 rows failed."
+    assert job.reason == "Paused automatically: 300 of the last 300 rows failed."
     actions.resume(job, by=None)
     Job.objects.filter(pk=job.pk).update(stop_percent=None)
     drive(harness, job)
@@ -830,7 +828,7 @@ def test_jobs_share_the_account_by_their_weight(harness: Harness) -> None:
     Job.objects.filter(pk=jobs[0].pk).update(weight=Weight.LOW)
     Connection.objects.update(max_running_jobs=5)
 
-    with driving_of(harness):
+    with running_driver(harness):
         wait_until(lambda: Attempt.objects.count() >= 30)
         sent = Attempt.objects.order_by("pk").values_list("batch__job", flat=True)[:30]
         counts = [list(sent).count(job.pk) for job in jobs]
@@ -851,7 +849,7 @@ def test_batches_the_account_had_no_room_for_are_not_counted_as_sent(
         jobs.append(harness.planned(gadgets(3000), key=key))
     harness.sandbox.faults(**{"too-many-jobs": {"rate": 0.5, "path": "widget"}})
 
-    with driving_of(harness):
+    with running_driver(harness):
         wait_until(lambda: Attempt.objects.filter(result="accepted").count() >= 30)
         sent = (
             Attempt.objects.filter(result="accepted")
@@ -866,14 +864,14 @@ def test_batches_the_account_had_no_room_for_are_not_counted_as_sent(
 
 
 def test_records_in_doubt_are_not_touched_by_another_job(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
+    harness: Harness,
 ) -> None:
-    monkeypatch.setattr("jobsui.jobs.delivery.reconciliation.QUIET", 2.0)
+    timing = replace(FAST, quiet_time=2.0)
     harness.object()
     older = harness.planned(priced(range(50), 1), Action.UPSERT_BY_EXTERNAL_ID)
     harness.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
 
-    with driving_of(harness):
+    with running_driver(harness, timing):
         wait_until(
             lambda: Batch.objects.filter(
                 job=older, state=BatchState.UNCONFIRMED
@@ -977,7 +975,7 @@ def test_an_unreachable_zendesk_fails_nothing(harness: Harness) -> None:
     Connection.objects.filter(pk=harness.connection.pk).update(host="127.0.0.1:9")
     harness.connection.refresh_from_db()
 
-    with driving_of(harness):
+    with running_driver(harness):
         wait_until(lambda: Job.objects.get(pk=job.pk).limited_by == "unreachable")
     job.refresh_from_db()
 
@@ -1004,13 +1002,10 @@ def test_a_host_no_longer_listed_pauses_with_a_reason(
 
 
 def test_batches_in_doubt_count_towards_the_window(harness: Harness) -> None:
-    with leases.held("account:a") as lease:
-        assert lease
-        driver = driver_module.Driver("a", lease, threading.Event())
-        driver.limits.window = rate_limits.Window(30)
-        driver.doubts = dict.fromkeys(range(28), 0.0)
+    with new_driver(harness) as driver:
+        driver.limits.window = rate_limits.Window(30, clock=FakeClock())
+        driver.unconfirmed.replace(range(28), 0.0)
         room = driver._room()
-        driver.calls.close(wait=True)
 
     assert room == 2
 
@@ -1042,15 +1037,12 @@ def test_a_round_that_sends_something_tells_what_kept_it_from_sending_more(
     harness.planned(gadgets(rows))
     Connection.objects.update(max_running_jobs=slots)
 
-    with leases.held(f"account:{harness.connection.host}") as lease:
-        assert lease
-        driver = driver_module.Driver(harness.connection.host, lease, threading.Event())
-        driver._refresh()
-        driver.limits.budget = rate_limits.Budget(600, clock=lambda: 0.0)
+    with new_driver(harness) as driver:
+        driver._refresh_if_due()
+        driver.limits.budget = rate_limits.Budget(600, clock=FakeClock())
         driver.limits.budget._tokens = requests_left
-        driver._round()
-        told = (len(driver.sending), driver.limits.budget.tokens, dict(driver.held))
-        driver.calls.close(wait=True)
+        driver.round([])
+        told = (len(driver.posting), driver.limits.budget.tokens, dict(driver.limited))
 
     assert told == (sent, requests_left - sent, held)
 

@@ -456,7 +456,7 @@ class Engine(RuleBasedStateMachine):
             self.harness.task_queue[:] = [
                 enqueue for enqueue in self.harness.task_queue if enqueue[0] != "drive"
             ]
-            self.harness.task_queue.answer()
+            self.harness.task_queue.run_all()
             again.refresh_from_db()
             if again.state == JobState.READY:
                 self._let_go(again)

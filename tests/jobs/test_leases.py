@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 
 from jobsui.jobs import leases
 from jobsui.jobs.models import Lease
+from tests.timing import FakeClock
 
 pytestmark = pytest.mark.django_db
 
@@ -79,15 +80,16 @@ def test_the_same_owner_later_is_not_the_same_lease() -> None:
     assert not first.renew()
 
 
-def test_renewing_starts_its_age_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    lease = leases.acquire("account:a")
+def test_renewal_resets_the_age() -> None:
+    clock = FakeClock()
+    lease = leases.acquire("account:a", clock=clock)
     assert lease
-    lease.renewed -= 20
+    clock.sleep(20)
+    age = lease.age
 
-    renewed = lease.renew()
-
-    assert renewed
-    assert lease.age < 20
+    assert lease.renew()
+    assert age == 20
+    assert lease.age == 0
 
 
 def test_held_releases_also_after_an_error() -> None:

@@ -10,25 +10,23 @@ from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from jobsui.jobs import queueing, tasks
-from jobsui.jobs.models import File
 from jobsui.jobs.queueing import Task
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_job, make_object
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ring_waits_for_the_commit(task_queue: TaskQueue) -> None:
+def test_enqueue_waits_for_the_commit(task_queue: TaskQueue) -> None:
     with transaction.atomic():
         queueing.enqueue("plan_job", 7)
-        before = list(task_queue)
+        before_commit = list(task_queue)
 
-    assert (before, list(task_queue)) == ([], [("plan_job", (7,))])
+    assert before_commit == []
+    assert task_queue == [("plan_job", (7,))]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ring_of_a_transaction_that_failed_is_never_heard(
-    task_queue: TaskQueue,
-) -> None:
+def test_enqueue_in_a_failed_transaction_does_nothing(task_queue: TaskQueue) -> None:
     with transaction.atomic():
         queueing.enqueue("drive")
         transaction.set_rollback(True)
@@ -37,13 +35,19 @@ def test_ring_of_a_transaction_that_failed_is_never_heard(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ring_without_a_queue_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(task: str, ids: tuple[int, ...]) -> None:
+def test_enqueue_without_redis_only_warns(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(task: str, ids: tuple[int, ...]) -> None:
         raise RedisDown("refused")
 
-    monkeypatch.setattr(queueing, "backend", nobody)
+    monkeypatch.setattr(queueing, "backend", refuse)
 
-    assert queueing.enqueue("drive") is None  # type: ignore[func-returns-value]
+    queueing.enqueue("drive")
+
+    assert caplog.messages == [
+        "The queue is unreachable. drive() waits for the sweep: refused"
+    ]
 
 
 def test_every_task_has_a_function_and_a_queue() -> None:
@@ -52,7 +56,7 @@ def test_every_task_has_a_function_and_a_queue() -> None:
 
 
 def stored(call: list[Any], **more: str) -> dict[bytes, bytes]:
-    """A task as it lies in Redis, written by whoever can write there."""
+    """A task as Redis keeps it."""
     fields = {
         "data": json.dumps(call),
         "created_at": "2026-01-01T00:00:00.000000Z",
@@ -70,30 +74,29 @@ def restored(raw: dict[bytes, bytes]) -> Task:
 @pytest.mark.parametrize(
     "name", ["os.system", "jobsui.jobs.tasks.os.system", "jobsui.jobs.control.cancel"]
 )
-def test_whoever_writes_to_redis_can_run_nothing_else(name: str) -> None:
+def test_function_that_is_no_task_does_not_run(name: str) -> None:
     task = restored(stored([name, None, ["true"], {}]))
 
     with pytest.raises(PermissionError):
         task._execute()
 
 
-def test_callbacks_and_webhooks_from_redis_are_forgotten() -> None:
-    callbacks = dict.fromkeys(
-        [f"{when}_callback_name" for when in ("success", "failure", "stopped")],
-        "os.system",
-    )
+def test_callbacks_and_webhooks_from_redis_are_dropped() -> None:
+    callbacks = {
+        "success_callback_name": "os.system",
+        "failure_callback_name": "os.system",
+        "stopped_callback_name": "os.system",
+    }
 
     task = restored(stored(["jobsui.jobs.tasks.drive", None, [], {}], **callbacks))
 
-    names = (
-        task._success_callback_name,
-        task._failure_callback_name,
-        task._stopped_callback_name,
-    )
-    assert (names, task.webhooks) == ((None, None, None), [])
+    assert task._success_callback_name is None
+    assert task._failure_callback_name is None
+    assert task._stopped_callback_name is None
+    assert task.webhooks == []
 
 
-def test_our_own_tasks_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_task_of_ours_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[tuple[Any, ...]] = []
     monkeypatch.setattr(tasks, "plan_job", lambda *ids: ran.append(ids))
 
@@ -102,9 +105,7 @@ def test_our_own_tasks_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran == [(7,)]
 
 
-def test_asking_a_worker_to_end_reaches_the_task(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_stopping_a_worker_reaches_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         SimpleWorker, "handle_warm_shutdown_request", lambda worker: None
     )
@@ -115,30 +116,24 @@ def test_asking_a_worker_to_end_reaches_the_task(
 
 
 @pytest.mark.django_db
-def test_work_on_a_file_goes_to_where_it_is_kept(settings: Settings) -> None:
+def test_work_on_a_file_goes_to_its_storage(settings: Settings) -> None:
     settings.STORAGE_ID = "web1-0a1b"
     job = make_job("external_id\ng-1\n", to=make_object(make_connection(), "gadget"))
     settings.STORAGE_ID = "web2-2c3d"
-    tasks_and_ids = {
-        "read_file": (job.file.pk,),
-        "check_job": (job.pk,),
-        "plan_job": (job.pk,),
-        "drive": (),
-    }
 
-    queues = {task: queueing.queue_of(task, ids) for task, ids in tasks_and_ids.items()}
+    assert queue_name("read_file", job.file.pk) == "work:web1-0a1b"
+    assert queue_name("check_job", job.pk) == "work:web1-0a1b"
+    assert queue_name("plan_job", job.pk) == "work:web1-0a1b"
+    assert queue_name("drive") == "drive"
 
-    assert {task: queue and queue.name for task, queue in queues.items()} == {
-        "read_file": "work:web1-0a1b",
-        "check_job": "work:web1-0a1b",
-        "plan_job": "work:web1-0a1b",
-        "drive": "drive",
-    }
+
+def queue_name(task: str, *ids: int) -> str:
+    queue = queueing.queue_of(task, ids)
+    assert queue is not None
+    return queue.name
 
 
 @pytest.mark.django_db
-def test_work_on_what_was_deleted_goes_nowhere() -> None:
-    assert File.objects.count() == 0
-    assert [
-        queueing.queue_of(task, (1,)) for task in ("read_file", "check_job", "plan_job")
-    ] == [None, None, None]
+@pytest.mark.parametrize("task", ["read_file", "check_job", "plan_job"])
+def test_work_on_a_deleted_file_has_no_queue(task: str) -> None:
+    assert queueing.queue_of(task, (1,)) is None

@@ -96,7 +96,7 @@ def doubt(
         reconcile_count,
         unsure,
         waited,
-        10.0,
+        QUIET,
         lambda ids: set(known) & set(ids),
     )
 
@@ -109,7 +109,7 @@ def test_create_is_settled_by_its_external_ids(zendesk: Zendesk) -> None:
     for number, item in enumerate(KEYED):
         zendesk.add(item, number)
 
-    finding = reconciliation.look(doubt(KEYED, waited=FRESH))
+    finding = reconciliation.reconcile(doubt(KEYED, waited=FRESH))
 
     assert told(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
     assert finding.ends[1][1] == "r1"
@@ -119,7 +119,7 @@ def test_create_that_found_an_older_record_failed(zendesk: Zendesk) -> None:
     for number, item in enumerate(KEYED):
         zendesk.add(item, number, made=SENT_AT - timedelta(minutes=5 * (number == 1)))
 
-    finding = reconciliation.look(doubt(KEYED))
+    finding = reconciliation.reconcile(doubt(KEYED))
 
     assert told(finding) == ({0: "created", 1: "failed", 2: "created"}, "settled")
     assert finding.ends[1][2] == "ExternalIdTaken"
@@ -131,7 +131,7 @@ def test_create_is_settled_while_our_clock_is_ahead(zendesk: Zendesk) -> None:
     fast = doubt(KEYED)
     fast.request.client.clock_ahead = 3600.0
 
-    assert told(reconciliation.look(fast)) == (
+    assert told(reconciliation.reconcile(fast)) == (
         {0: "created", 1: "created", 2: "created"},
         "settled",
     )
@@ -153,7 +153,7 @@ def test_create_is_sent_again_only_when_absence_proves_something(
     for number in range(found):
         zendesk.add(KEYED[number], number)
 
-    finding = reconciliation.look(
+    finding = reconciliation.reconcile(
         doubt(KEYED, waited=waited, reconcile_count=reconcile_count)
     )
 
@@ -184,7 +184,7 @@ def test_an_unknown_running_job_of_the_same_size_is_waited_for(
 ) -> None:
     zendesk.queue("V3-1", status, total)
 
-    finding = reconciliation.look(
+    finding = reconciliation.reconcile(
         doubt(KEYED, action, waited=waited, known=("V3-1",) if known else ())
     )
 
@@ -197,8 +197,8 @@ def test_an_unknown_running_job_of_the_same_size_is_waited_for(
 def test_what_may_be_repeated_is_sent_again_after_the_quiet_time(
     zendesk: Zendesk, action: Action
 ) -> None:
-    early = reconciliation.look(doubt(KEYED, action, waited=FRESH))
-    late = reconciliation.look(doubt(KEYED, action, waited=QUIET))
+    early = reconciliation.reconcile(doubt(KEYED, action, waited=FRESH))
+    late = reconciliation.reconcile(doubt(KEYED, action, waited=QUIET))
 
     assert (told(early), told(late)) == (({}, "again"), ({}, "resend"))
 
@@ -207,7 +207,7 @@ def test_a_batch_without_an_answer_five_times_is_left_to_a_person(
     zendesk: Zendesk,
 ) -> None:
     rests = [
-        reconciliation.look(doubt(KEYED, Action.UPDATE, unsure=unsure)).rest
+        reconciliation.reconcile(doubt(KEYED, Action.UPDATE, unsure=unsure)).rest
         for unsure in (4, 5)
     ]
 
@@ -239,7 +239,7 @@ def test_create_without_external_ids_is_settled_by_the_one_matching_job(
         "V3-2", "completed", 3, [{"index": 0, "id": "other", "status": "Created"}]
     )
 
-    finding = reconciliation.look(doubt(NAMED))
+    finding = reconciliation.reconcile(doubt(NAMED))
 
     assert told(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
     assert (finding.status_id, finding.ends[2][1]) == ("V3-1", "r2")
@@ -249,26 +249,29 @@ def test_two_matching_jobs_leave_it_uncertain(zendesk: Zendesk) -> None:
     matching(zendesk)
     matching(zendesk, "V3-2", first=3)
 
-    assert told(reconciliation.look(doubt(NAMED))) == ({}, "uncertain")
+    assert told(reconciliation.reconcile(doubt(NAMED))) == ({}, "uncertain")
 
 
 def test_a_job_we_know_is_nobody_elses(zendesk: Zendesk) -> None:
     matching(zendesk)
 
-    assert told(reconciliation.look(doubt(NAMED, known=("V3-1",)))) == ({}, "uncertain")
+    assert told(reconciliation.reconcile(doubt(NAMED, known=("V3-1",)))) == (
+        {},
+        "uncertain",
+    )
 
 
 def test_records_made_before_we_sent_anything_are_not_ours(zendesk: Zendesk) -> None:
     matching(zendesk, made=SENT_AT - timedelta(minutes=10))
 
-    assert told(reconciliation.look(doubt(NAMED))) == ({}, "uncertain")
+    assert told(reconciliation.reconcile(doubt(NAMED))) == ({}, "uncertain")
 
 
 def test_records_of_other_content_are_not_ours(zendesk: Zendesk) -> None:
     matching(zendesk)
     other = [{**NAMED[0], "custom_object_fields": {"price": 99}}, *NAMED[1:]]
 
-    assert told(reconciliation.look(doubt(other))) == ({}, "uncertain")
+    assert told(reconciliation.reconcile(doubt(other))) == ({}, "uncertain")
 
 
 @pytest.mark.parametrize(
@@ -277,7 +280,7 @@ def test_records_of_other_content_are_not_ours(zendesk: Zendesk) -> None:
 def test_create_without_external_ids_is_never_sent_again_silently(
     zendesk: Zendesk, waited: float, rest: str
 ) -> None:
-    assert told(reconciliation.look(doubt(NAMED, waited=waited))) == ({}, rest)
+    assert told(reconciliation.reconcile(doubt(NAMED, waited=waited))) == ({}, rest)
 
 
 @pytest.mark.parametrize(("waited", "rest"), [(QUIET, "again"), (STALE, "uncertain")])
@@ -286,7 +289,7 @@ def test_create_without_external_ids_waits_for_a_job_that_may_be_its_own(
 ) -> None:
     zendesk.queue("V3-1", "working", 3)
 
-    assert told(reconciliation.look(doubt(NAMED, waited=waited))) == ({}, rest)
+    assert told(reconciliation.reconcile(doubt(NAMED, waited=waited))) == ({}, rest)
 
 
 def test_failures_of_a_repeated_create_are_read_back(zendesk: Zendesk) -> None:

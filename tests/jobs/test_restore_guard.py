@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -13,10 +14,11 @@ from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import Job, Lease
 from tests.databases import ARE_SHARED
 from tests.harness import Harness, gadgets
+from tests.timing import FAST
 
 
 def drive(harness: Harness) -> None:
-    driver_pool.drive(harness.connection.host, stopping=threading.Event())
+    driver_pool.drive(harness.connection.host, stopping=threading.Event(), timing=FAST)
 
 
 def assert_waits_for_a_person(harness: Harness, job: Job) -> None:
@@ -68,8 +70,8 @@ def test_a_sweep_at_the_moment_of_taking_over_is_no_restored_backup(
     job = harness.planned(gadgets(1))
     take = leases.acquire
 
-    def take_and_sweep(name: str, **more: str | None) -> leases.Held | None:
-        lease = take(name, **more)
+    def take_and_sweep(name: str, **options: Any) -> leases.Held | None:
+        lease = take(name, **options)
         sweep.sweep()
         return lease
 

@@ -16,7 +16,7 @@ from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_job, make_object
 
 pytestmark = pytest.mark.django_db
-Rings = list[tuple[str, tuple[int, ...]]]
+Tasks = list[tuple[str, tuple[int, ...]]]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def make(gadget: CustomObject, state: JobState, **fields: Any) -> Job:
     return job
 
 
-def swept(task_queue: TaskQueue) -> Rings:
+def swept(task_queue: TaskQueue) -> Tasks:
     task_queue.clear()
     sweep.sweep()
     return sorted(task_queue)
@@ -54,7 +54,7 @@ def swept(task_queue: TaskQueue) -> Rings:
     ],
 )
 @pytest.mark.django_db(transaction=True)
-def test_sweep_rings_for_what_nobody_does(
+def test_sweep_enqueues_what_no_process_holds(
     gadget: CustomObject,
     task_queue: TaskQueue,
     state: JobState,
@@ -67,7 +67,7 @@ def test_sweep_rings_for_what_nobody_does(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sweep_leaves_alone_what_somebody_does(
+def test_sweep_enqueues_nothing_that_a_process_holds(
     gadget: CustomObject, task_queue: TaskQueue
 ) -> None:
     job = make(gadget, JobState.QUEUED)

@@ -146,10 +146,10 @@ def test_retry_sends_only_failed_rows_as_a_linked_job(harness: Harness) -> None:
     harness.sandbox.make_object("gadget", fields=GADGET, name={})
 
     child = actions.retry(job, by=None)
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
     child.refresh_from_db()
     actions.launch(child, by=None)
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
     child.refresh_from_db()
 
     assert (child.parent, child.rows, child.created) == (job, 1, 1)

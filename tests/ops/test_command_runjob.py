@@ -23,9 +23,9 @@ from tests.ops.commands import Ran, Terminal, run
 
 @pytest.fixture(autouse=True)
 def _workers(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers do what was rung for whenever the command waits."""
-    monkeypatch.setattr(wait, "sleep", lambda _: harness.task_queue.answer())
-    monkeypatch.setattr(queueing, "answers", lambda: True)
+    """Run the enqueued tasks whenever the command waits."""
+    monkeypatch.setattr(wait, "sleep", lambda _: harness.task_queue.run_all())
+    monkeypatch.setattr(queueing, "is_reachable", lambda: True)
 
 
 @pytest.fixture(autouse=True)
@@ -480,7 +480,7 @@ def test_queue_that_does_not_answer_is_told(
     harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
-    monkeypatch.setattr(queueing, "answers", lambda: False)
+    monkeypatch.setattr(queueing, "is_reachable", lambda: False)
 
     ran = runjob(file(gadgets(1)))
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that answers, and a database in which every migration is noted as done
     (tests make it without)."""
-    monkeypatch.setattr(queueing, "answers", lambda: True)
+    monkeypatch.setattr(queueing, "is_reachable", lambda: True)
     monkeypatch.setattr("jobsui.ops.health.MigrationExecutor", Migrated)
 
 
@@ -55,7 +55,7 @@ def test_healthz_needs_no_tls(client: Client, settings: LazySettings) -> None:
 def test_healthz_says_no_without_the_queue(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queueing, "answers", lambda: False)
+    monkeypatch.setattr(queueing, "is_reachable", lambda: False)
 
     assert client.get("/healthz").status_code == 503
 
@@ -72,7 +72,7 @@ def test_healthz_says_no_without_the_database(
     client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(queueing, "answers", lambda: True)
+    monkeypatch.setattr(queueing, "is_reachable", lambda: True)
     connection.close()
     monkeypatch.setitem(
         connection.settings_dict, "NAME", tmp_path / "gone" / "jobsui.sqlite3"

@@ -611,7 +611,7 @@ def test_launching_twice_makes_one_job(ana: User, harness: Harness) -> None:
         operator.post(path(job, "launch/")),
         operator.post(path(job, "launch/")),
     )
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
 
     job.refresh_from_db()
     assert [answer["Location"] for answer in (first, second)] == [
@@ -650,7 +650,7 @@ def test_delete_asks_for_the_number(ana: User, harness: Harness) -> None:
     ]
     untouched = (Job.objects.get().state, len(harness.records()))
     launched = operator.post(path(job, "launch/"), {"confirm": " 3 "})
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
 
     assert ["Type 3 to delete 3 records." in answer.text for answer in refused] == [
         True

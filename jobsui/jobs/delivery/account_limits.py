@@ -1,93 +1,109 @@
-"""What one account allows right now, learned while running: how many batches may go,
-when to look at those that run, and what holds us back."""
+"""What one account allows right now, learned while sending: how many batches may go, how
+often to poll, and what limits the speed."""
 
-import time
 from collections.abc import Collection, Iterable
 from math import sqrt
 from typing import Protocol
 
+from jobsui.clock import Clock
 from jobsui.connections.models import Connection
 from jobsui.jobs.delivery import rate_limits
 from jobsui.jobs.delivery.batch_request import PostResult
+from jobsui.jobs.delivery.rate_limits import (
+    Backoff,
+    Budget,
+    Durations,
+    ResponseTimes,
+    Slots,
+    Window,
+)
 from jobsui.jobs.enums import LimitedBy
+from jobsui.jobs.timing import Timing
 from jobsui.zendesk.client import retry_after
 from jobsui.zendesk.errors import Limited, Refused, TooManyJobs, ZendeskError
 
-DEFAULT_WAIT = 30.0
-"""Seconds to wait after a 429 that does not say."""
-KEEP = 1.0
-"""Requests that posting ahead leaves in the budget, so that it never delays a look."""
-RECKON_SECONDS = 0.5
-REFUSED, ACCEPTED = 0.1, 0.015
-"""How the margin of posting ahead moves with each post, so that at most about one in
-eight is refused."""
-TAIL_SECONDS = 1.0, 0.2
-"""Between two looks when no batch waits to be sent, at least, and as a part of a job's
-duration: people wait for the end."""
+POLL_RESERVE = 1.0
+"""Requests that early sending leaves in the budget, so that it never delays a poll."""
+MARGIN_REFUSED = 0.1
+MARGIN_ACCEPTED = 0.015
+MAX_MARGIN = 4.0
+"""How the margin of early sending moves with each post, so that at most about one in eight is
+refused."""
+TAIL_SHARE = 0.2
+"""The interval between two polls when no batch waits to be sent, as a share of a job's duration:
+people wait for the end."""
+ITEM_ERRORS = frozenset({400, 413, 422})
+"""Statuses that blame what a request holds: Zendesk itself works."""
 
 
 class Running(Protocol):
-    """A batch Zendesk works at."""
+    """A batch that Zendesk is processing. Times are those of Clock.monotonic()."""
 
-    started: float | None
-    """time.monotonic() when it was accepted; None: before our time."""
-    seen: float
-    """time.monotonic() when it was last seen running."""
+    started_at: float | None
+    """When it was accepted; None when an earlier driver sent it."""
+    seen_at: float
+    """When it was last seen running."""
 
 
 class AccountLimits:
-    """Of one account. All times are of time.monotonic()."""
+    """The limits of one account. Times are those of Clock.monotonic(), in seconds."""
 
-    def __init__(self) -> None:
-        self.budget, self.window = rate_limits.Budget(1), rate_limits.Window(1)
-        self.slots, self.durations, self.trips = (
-            rate_limits.Slots(),
-            rate_limits.Durations(),
-            rate_limits.Trips(),
-        )
-        self.posts, self.asks = rate_limits.Backoff(), rate_limits.Backoff()
-        self._limits: tuple[int, int, int] = (0, 0, 0)
-        self._posts_ahead = False
+    def __init__(self, clock: Clock, timing: Timing) -> None:
+        self._clock = clock
+        self._timing = timing
+        self.budget = Budget(1, clock=clock)
+        self.window = Window(1, clock=clock)
+        self.slots = Slots()
+        self.durations = Durations(timing.first_job_duration)
+        self.response_times = ResponseTimes()
+        self.posts = Backoff(timing.max_backoff, clock=clock)
+        self.reads = Backoff(timing.max_backoff, clock=clock)
+        self._settings = (0, 0, 0)
+        self._early_send = False
         self._margin = 1.0
-        self._interval, self._reckoned_at = 0.0, 0.0
+        self._poll_interval = 0.0
+        self._poll_interval_at = float("-inf")
 
-    def agree(self, connections: Collection[Connection]) -> None:
-        """Keep to the smallest values of these connections, which share the account."""
+    def apply_settings(self, connections: Collection[Connection]) -> None:
+        """Keep to the smallest limits of these connections, which share the account."""
         if not connections:
             return
-        self._posts_ahead = all(each.early_send for each in connections)
-        limits = (
-            min(each.requests_per_minute for each in connections),
-            min(each.share for each in connections),
-            min(each.max_running_jobs for each in connections),
-        )
-        if limits != self._limits:
-            self._limits = limits
-            self.budget, self.window = (
-                rate_limits.Budget(*limits[:2]),
-                rate_limits.Window(limits[2]),
-            )
+        self._early_send = all(each.early_send for each in connections)
+        requests_per_minute = min(each.requests_per_minute for each in connections)
+        share = min(each.share for each in connections)
+        max_running_jobs = min(each.max_running_jobs for each in connections)
+        settings = (requests_per_minute, share, max_running_jobs)
+        if settings != self._settings:
+            self._settings = settings
+            self.budget = Budget(requests_per_minute, share, clock=self._clock)
+            self.window = Window(max_running_jobs, clock=self._clock)
 
-    def room(self, running: Collection[Running], uncertain: int) -> int:
-        """How many batches more may be sent, 0 or less for none. `uncertain` counts
-        those that may be running as well: on their way, or in doubt."""
+    # What is allowed
+
+    def room(self, running: Collection[Running], unknown: int) -> int:
+        """How many more batches may be sent; 0 or less for none. `unknown` counts the
+        batches that may be running as well: those being posted, and unconfirmed ones."""
         if self.posts.left:
             return 0
-        known = len(running) + uncertain
-        self.window.grow(known, self.durations.typical)
-        told = self._knows_slots
-        free = self.slots.free if told else self.window.size - len(running)
-        if self._may_post_ahead():
-            free += self._expected_to_end(running, self.slots.at if told else 0.0)
-        window = self.window.cap if told else self.window.size
-        return min(
-            window * (2 if self._posts_ahead else 1) - known, int(free - uncertain)
-        )
+        occupied = len(running) + unknown
+        self.window.grow(occupied, self.durations.typical)
+        if self._knows_slots:
+            size = self.window.cap
+            free = self.slots.free
+            known_at = self.slots.at
+        else:
+            size = self.window.size
+            free = float(size - len(running))
+            known_at = 0.0
+        if self._may_send_early():
+            free += self._expected_to_end(running, known_at)
+        most = size * 2 if self._early_send else size
+        return min(most - occupied, int(free - unknown))
 
-    def holds(self, running: int, *, has_room: bool) -> LimitedBy:
-        """What keeps us from sending more. `running` jobs of ours are known or
-        suspected to run, and room() left some (`has_room`) or none."""
-        if self.posts.failures or self.asks.failures:
+    def limited_by(self, running: int, *, has_room: bool) -> LimitedBy:
+        """What keeps us from sending more. `running` counts our jobs that run or may
+        run; `has_room` says whether room() left some."""
+        if self.posts.failures or self.reads.failures:
             return LimitedBy.UNREACHABLE
         if self.budget.blocked_for:
             return LimitedBy.BLOCKED
@@ -96,124 +112,134 @@ class AccountLimits:
         return LimitedBy.OTHERS if self.budget.is_slowed else LimitedBy.RATE
 
     @property
-    def gap(self) -> float:
+    def send_interval(self) -> float:
         """Seconds from one batch to the next at full speed."""
-        return max(self.durations.mean / self.window.size, 1 / self.budget.rate)
+        by_window = self.durations.mean / self.window.size
+        by_rate = 1 / self.budget.rate
+        return max(by_window, by_rate)
 
     @property
     def poll_interval(self) -> float:
-        """Seconds between two looks at what is running."""
-        now, budget = time.monotonic(), self.budget
-        if now - self._reckoned_at > RECKON_SECONDS:
-            ahead = self._posts_ahead and self.durations.can_foretell
-            self._interval, self._reckoned_at = (
-                rate_limits.poll_interval(
-                    self.durations.mean,
-                    self.window.size,
-                    budget.rate,
-                    budget.burst,
-                    self.trips.typical,
-                    ahead=ahead,
-                    told=self._knows_slots,
-                ),
-                now,
+        """Seconds between two polls while batches wait to be sent."""
+        now = self._clock.monotonic()
+        if now - self._poll_interval_at > self._timing.poll_interval_reuse:
+            self._poll_interval_at = now
+            self._poll_interval = rate_limits.poll_interval(
+                self.durations.mean,
+                self.window.size,
+                self.budget.rate,
+                self.budget.burst,
+                self.response_times.typical,
+                early_send=self._early_send and self.durations.can_predict,
+                slots_reported=self._knows_slots,
+                timing=self._timing,
             )
-        return self._interval
+        return self._poll_interval
 
     @property
     def tail_interval(self) -> float:
-        """The same when no batch waits to be sent."""
-        least, part = TAIL_SECONDS
-        return min(self.poll_interval, max(least, part * self.durations.mean))
+        """Seconds between two polls when no batch waits to be sent."""
+        share = TAIL_SHARE * self.durations.mean
+        return min(self.poll_interval, max(self._timing.min_tail_interval, share))
 
-    def heard_of_post(self, posted: PostResult, running: int, on_the_way: int) -> None:
-        """A batch was accepted or not, while so many of ours were known to run, and so
-        many, with it, on their way."""
-        error, answer = posted.error, posted.answer
+    # What is learned
+
+    def note_post(self, result: PostResult, running: int, posting: int) -> None:
+        """A post ended while `running` of our jobs were known to run and `posting`
+        posts, this one included, had no response yet."""
+        error = result.error
+        answer = result.answer
         if isinstance(error, TooManyJobs):
-            self.slots.refused(on_the_way)
+            self.slots.refused(posting)
         elif error is None:
             self.slots.accepted()
         if answer is not None:
             self.budget.learn(answer.headers)
-            self.slots.learn(answer.headers, posted.at - answer.elapsed / 2)
-            self.trips.add(answer.elapsed)
-        if not isinstance(error, TooManyJobs):
-            self._margin = max(0.0, self._margin - ACCEPTED)
-            self._pace(self.posts, error)
-        elif (
-            running + on_the_way > self.window.size
-        ):  # One of those posted ahead: no sign of others.
-            self._margin = min(4.0, self._margin + REFUSED)
+            self.slots.learn(answer.headers, result.at - answer.elapsed / 2)
+            self.response_times.add(answer.elapsed)
+        if isinstance(error, TooManyJobs):
+            self._note_too_many_jobs(running, posting)
         else:
-            self.window.refuse(running, self.durations.typical)
-            self.posts.rest(
-                1.5 * self.durations.typical / self.window.cap
-                if running
-                else self.durations.typical
-            )
+            self._margin = max(0.0, self._margin - MARGIN_ACCEPTED)
+            self._note_response(self.posts, error)
 
-    def heard_of_end(self, job: Running, at: float) -> None:
-        """A look that was answered then found this one over: it ended somewhere since
-        it was last seen running."""
-        self.slots.ended(job.seen, at)
-        if job.started is not None:
-            self.durations.add((job.seen + at) / 2 - job.started)
+    def _note_too_many_jobs(self, running: int, posting: int) -> None:
+        if running + posting > self.window.size:
+            # It was sent early, so it says nothing about other integrations.
+            self._margin = min(MAX_MARGIN, self._margin + MARGIN_REFUSED)
+            return
+        typical = self.durations.typical
+        self.window.refuse(running, typical)
+        self.posts.rest(1.5 * typical / self.window.cap if running else typical)
 
-    def heard_of_look(self, error: ZendeskError | None) -> None:
-        """We asked about something, and were answered or not."""
-        self._pace(self.asks, error)
+    def note_job_end(self, job: Running, at: float) -> None:
+        """A poll whose response came `at` found the job over: it ended at some moment
+        since it was last seen running."""
+        self.slots.job_ended(job.seen_at, at)
+        if job.started_at is not None:
+            ended_at = (job.seen_at + at) / 2
+            self.durations.add(ended_at - job.started_at)
 
-    def _pace(self, calls: rate_limits.Backoff, error: ZendeskError | None) -> None:
-        """Hold back as the error asks, or go on at full pace after a call that was
-        answered."""
+    def note_read(self, error: ZendeskError | None) -> None:
+        """A poll, a reconciliation or a verification ended."""
+        self._note_response(self.reads, error)
+
+    def _note_response(self, calls: Backoff, error: ZendeskError | None) -> None:
+        """Slow down as the error asks, or go on at full speed after a success."""
         match error:
-            case Limited():
+            case Limited(retry_after=wait):
                 self.budget.block(
-                    DEFAULT_WAIT if error.retry_after is None else error.retry_after
+                    self._timing.rate_limit_wait if wait is None else wait
                 )
             case None:
                 calls.succeeded()
-            case Refused(status=status) if status in {400, 413, 422}:
+            case Refused(status=status) if status in ITEM_ERRORS:
                 calls.succeeded()
             case _:
                 calls.failed(retry_after(error.answer) if error.answer else None)
 
-    def _may_post_ahead(self) -> bool:
+    # What follows from it
+
+    def _may_send_early(self) -> bool:
         return (
-            self._posts_ahead
-            and self.durations.can_foretell
-            and not self.asks.failures
-            and self.budget.tokens > KEEP
+            self._early_send
+            and self.durations.can_predict
+            and not self.reads.failures
+            and self.budget.tokens > POLL_RESERVE
         )
 
     @property
     def _knows_slots(self) -> bool:
-        """Whether what Zendesk said of its job slots is to go by. A smaller window of
-        ours it knows not, and in time it grows old."""
-        is_new = time.monotonic() - self.slots.at < self.durations.typical
+        """Whether what Zendesk reported about its job slots can be relied on. It grows
+        old, and it knows nothing of a smaller window of our own."""
+        age = self._clock.monotonic() - self.slots.at
         return (
-            is_new and self.slots.are_believed and self.slots.total <= self.window.cap
+            age < self.durations.typical
+            and self.slots.are_trusted
+            and self.slots.total <= self.window.cap
         )
 
     def _others_run(self, running: int) -> bool:
-        """Whether others use job slots, `running` being ours."""
+        """Whether other integrations use job slots, `running` of which are ours."""
         if self._knows_slots:
-            return self.slots.total - self.slots.free - running >= 1
+            used = self.slots.total - self.slots.free
+            return used - running >= 1
         return self.window.size < self.window.cap
 
-    def _expected_to_end(self, running: Iterable[Running], since: float) -> float:
-        """How many of them will have ended between then, or when they were last seen,
-        and the arrival of a post sent now; with a margin for chance."""
-        arrives = time.monotonic() + self.trips.typical / 2
-        expected = spread = 0.0
-        for each in running:
-            if each.started is not None:
-                ran, ran_then = (
-                    each.seen - each.started,
-                    max(each.seen, since) - each.started,
-                )
-                ends = self.durations.ending(ran, ran_then, arrives - each.started)
-                expected += ends
-                spread += ends * (1 - ends)
-        return max(0.0, expected - self._margin * sqrt(spread))
+    def _expected_to_end(self, running: Iterable[Running], known_at: float) -> float:
+        """How many of these jobs will have ended when a post sent now arrives, but had
+        not at `known_at` or when they were last seen. Less a margin for chance."""
+        arrives_at = self._clock.monotonic() + self.response_times.typical / 2
+        expected = 0.0
+        variance = 0.0
+        for job in running:
+            if job.started_at is None:
+                continue
+            probability = self.durations.probability_of_end(
+                ran=job.seen_at - job.started_at,
+                since=max(job.seen_at, known_at) - job.started_at,
+                by=arrives_at - job.started_at,
+            )
+            expected += probability
+            variance += probability * (1 - probability)
+        return max(0.0, expected - self._margin * sqrt(variance))

@@ -1,22 +1,24 @@
-"""Calls to Zendesk, made in threads beside the driver. Whatever happens to a call,
-exactly one thing is heard of it."""
+"""Calls to Zendesk, made in threads beside the driver. Each call puts exactly one result
+into the driver's inbox, whatever happens to it."""
 
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
+from typing import Literal, Protocol
 
 from django.db import connection
 
+from jobsui.clock import Clock
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
 from jobsui.jobs.delivery import batch_request, reconciliation
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.delivery.transitions import BatchFinished, ReconcileResult
+from jobsui.jobs.timing import Timing
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import NotFound, NotSent, ZendeskError
 from jobsui.zendesk.payloads import JobStatus
@@ -25,177 +27,242 @@ logger = logging.getLogger(__name__)
 
 POST_THREADS = 8
 READ_THREADS = 3
-KEEPS_SECONDS = 1.0
-"""For so long a secret that was read is used again: thirty calls a second need not read
-it each."""
+INTERNAL_ERROR = (
+    "Something went wrong inside Jobs UI before this was sent. The log has the details."
+)
 
 
 @dataclass(slots=True)
 class RunningBatch:
-    """A batch Zendesk has accepted and not finished, as far as we know. All times are
-    of time.monotonic()."""
+    """A batch that Zendesk accepted and, as far as we know, has not finished. Times are
+    those of Clock.monotonic()."""
 
     request: BatchRequest
     status_id: str
-    started: float | None
-    """None for batches found at the start: how long they took would tell nothing."""
-    seen: float = 0.0
+    started_at: float | None
+    """When it was accepted; None when an earlier driver sent it, so that its duration
+    is not known."""
+    seen_at: float = 0.0
     """When it was last seen running."""
-    asked_at: float = 0.0
+    polled_at: float = 0.0
     absent_since: float | None = None
+    """Since when its job status is missing from the responses."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    flights: tuple[RunningBatch, ...]
+    """The job statuses of running batches, or the error instead of them."""
+
+    batches: tuple[RunningBatch, ...]
+    at: float
+    """When the response came, by Clock.monotonic()."""
     statuses: tuple[JobStatus, ...] = ()
     error: ZendeskError | None = None
-    at: float = field(default_factory=time.monotonic)
-    """When the answer came."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """The failures of a repeated `create` were looked into, or could not be."""
+    """The failures of a `create` that was sent again were compared with the records in
+    Zendesk, or could not be."""
 
-    flight: RunningBatch
-    ended: BatchFinished
+    batch: RunningBatch
+    finished: BatchFinished
     error: ZendeskError | None = None
 
 
 CallResult = PostResult | PollResult | VerifyResult | ReconcileResult
+Call = Callable[[], CallResult]
+CallQueue = Literal["posts", "reads"]
+
+
+class Executor(Protocol):
+    """Runs the calls of one driver beside it. The product uses threads."""
+
+    def submit(self, queue: CallQueue, call: Call) -> None:
+        """Run the call soon and put its result into the inbox. `call` never raises."""
+
+    def get(self, timeout: float) -> CallResult:
+        """The next result, within `timeout` seconds; 0 does not wait.
+
+        Raises queue.Empty when there is none."""
+
+    def close(self, *, wait: bool) -> None:
+        """Run no more calls. `wait` until those that were submitted have ended."""
+
+
+class ThreadExecutor:
+    """Threads that post and threads that read, so that neither waits for the other.
+
+    They do not keep a process alive: a call that is still on its way when the process ends leaves
+    an unconfirmed batch, as a crash would."""
+
+    def __init__(self, account: str) -> None:
+        self._inbox: SimpleQueue[CallResult] = SimpleQueue()
+        self._calls: dict[CallQueue, SimpleQueue[Call | None]] = {
+            "posts": SimpleQueue(),
+            "reads": SimpleQueue(),
+        }
+        self._threads: dict[CallQueue, list[Thread]] = {
+            "posts": self._start("posts", POST_THREADS, account),
+            # One more than there are reconciliations at a time, so that a poll never
+            # waits for one.
+            "reads": self._start("reads", READ_THREADS + 1, account),
+        }
+
+    def _start(self, queue: CallQueue, number: int, account: str) -> list[Thread]:
+        name = f"{queue} {account}"
+        threads = [
+            Thread(target=self._work, args=(queue,), name=name, daemon=True)
+            for _ in range(number)
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _work(self, queue: CallQueue) -> None:
+        calls = self._calls[queue]
+        while call := calls.get():
+            result = call()
+            connection.close()
+            self._inbox.put(result)
+
+    def submit(self, queue: CallQueue, call: Call) -> None:
+        self._calls[queue].put(call)
+
+    def get(self, timeout: float) -> CallResult:
+        if timeout > 0:
+            return self._inbox.get(timeout=timeout)
+        return self._inbox.get_nowait()
+
+    def close(self, *, wait: bool) -> None:
+        for queue, threads in self._threads.items():
+            for _ in threads:
+                self._calls[queue].put(None)
+        if not wait:
+            return
+        for threads in self._threads.values():
+            for thread in threads:
+                thread.join()
 
 
 class Calls:
-    """The threads of one driver, and what they have heard. They are no reason for a
-    process to stay: a call that is still on its way when it ends leaves a batch in
-    doubt, as a crash would."""
+    """The calls of one driver: what each does, and which result stands for its
+    failure."""
 
-    def __init__(self, host: str, may_call: Callable[[], bool]) -> None:
-        """`may_call` is asked in the thread, last of all before each request."""
-        self.heard: SimpleQueue[CallResult] = SimpleQueue()
+    def __init__(
+        self,
+        executor: Executor,
+        may_call: Callable[[], bool],
+        *,
+        clock: Clock,
+        timing: Timing,
+    ) -> None:
+        """`may_call` is asked in the thread, as the last thing before each request."""
+        self._executor = executor
         self._may_call = may_call
+        self._clock = clock
+        self._timing = timing
         self._clients: dict[int, SignedClient] = {}
-        self._posts: SimpleQueue[Task | None] = SimpleQueue()
-        self._asks: SimpleQueue[Task | None] = SimpleQueue()
-        # Of those who ask one more than there are looks, so that the poll never waits
-        # for one.
-        workers = [(f"posts {host}", self._posts)] * POST_THREADS + [
-            (f"asks {host}", self._asks)
-        ] * (READ_THREADS + 1)
-        self._threads = [
-            Thread(target=_work, args=(tasks,), name=name, daemon=True)
-            for name, tasks in workers
-        ]
-        for thread in self._threads:
-            thread.start()
+
+    def get(self, timeout: float) -> CallResult:
+        """The next result. Raises queue.Empty when none comes within `timeout` seconds."""
+        return self._executor.get(timeout)
 
     def close(self, *, wait: bool) -> None:
-        """Let the threads end with what they are doing."""
-        for _ in range(POST_THREADS):
-            self._posts.put(None)
-        for _ in range(READ_THREADS + 1):
-            self._asks.put(None)
-        for thread in self._threads if wait else ():
-            thread.join()
+        self._executor.close(wait=wait)
 
     def client(self, conn: Connection) -> SignedClient:
         if conn.pk not in self._clients:
             self._clients[conn.pk] = SignedClient(
-                conn, may_call=self._may_call, keeps=KEEPS_SECONDS
+                conn,
+                may_call=self._may_call,
+                reuse_seconds=self._timing.credentials_reuse,
+                request_timeout=self._timing.request_timeout,
+                clock=self._clock,
             )
         return self._clients[conn.pk]
 
     def post(self, request: BatchRequest) -> None:
-        self._posts.put(
-            partial(
-                self._go,
-                request,
-                partial(batch_request.send, request),
-                partial(_not_posted, request),
-            )
+        self._submit(
+            "posts",
+            request,
+            partial(self._post, request),
+            lambda error: PostResult(
+                request, error=error, answer=error.answer, at=self._clock.monotonic()
+            ),
         )
 
-    def poll(self, flights: tuple[RunningBatch, ...]) -> None:
-        """Of one connection, at most 100."""
-        self._ask(
-            flights[0].request,
-            partial(_poll, flights),
-            lambda error: PollResult(flights, error=error),
+    def poll(self, batches: tuple[RunningBatch, ...]) -> None:
+        """Read the job statuses of at most 100 batches of one connection."""
+        self._submit(
+            "reads",
+            batches[0].request,
+            partial(self._poll, batches),
+            lambda error: PollResult(batches, self._clock.monotonic(), error=error),
         )
 
-    def look(self, doubt: UnconfirmedBatch, *, next_look: float) -> None:
-        looked = partial(ReconcileResult, doubt, next_look=next_look)
-        self._ask(
-            doubt.request,
-            lambda: looked(reconciliation.look(doubt)),
-            lambda error: looked(error=error),
+    def reconcile(self, batch: UnconfirmedBatch, *, next_in: float) -> None:
+        """Read what became of an unconfirmed batch. `next_in`: after how many seconds to
+        read again, if need be."""
+        result = partial(ReconcileResult, batch, next_look=next_in)
+        self._submit(
+            "reads",
+            batch.request,
+            lambda: result(reconciliation.reconcile(batch)),
+            lambda error: result(error=error),
         )
 
-    def verify(self, flight: RunningBatch, ended: BatchFinished) -> None:
-        self._ask(
-            ended.request,
-            partial(_verify, flight, ended),
-            lambda error: VerifyResult(flight, ended, error),
+    def verify(self, batch: RunningBatch, finished: BatchFinished) -> None:
+        """Compare the failures of a finished batch with the records in Zendesk."""
+        self._submit(
+            "reads",
+            finished.request,
+            partial(_verify, batch, finished),
+            lambda error: VerifyResult(batch, finished, error),
         )
 
-    def _ask(
+    def _submit(
         self,
+        queue: CallQueue,
         request: BatchRequest,
-        call: Callable[[], CallResult],
+        call: Call,
         failed: Callable[[ZendeskError], CallResult],
     ) -> None:
-        self._asks.put(partial(self._go, request, call, failed))
+        self._executor.submit(queue, partial(self._result_of, request, call, failed))
 
-    def _go(
+    def _result_of(
         self,
         request: BatchRequest,
-        call: Callable[[], CallResult],
+        call: Call,
         failed: Callable[[ZendeskError], CallResult],
-    ) -> None:
-        """In a thread."""
+    ) -> CallResult:
+        """Make the call, in a thread. `failed` makes a result of the error."""
         try:
-            heard = self._clients[request.connection_id].renewing(call)
+            return self._clients[request.connection_id].renewing(call)
         except ZendeskError as error:
-            heard = failed(error)
-        except (
-            Exception
-        ):  # The promise of this module; `sending.send` itself never ends like this.
-            logger.exception(
-                "A call about batch %s failed before it was made.", request.batch_id
+            return failed(error)
+        except Exception:
+            # Each call has a result. A fault while a batch is posted does not come here:
+            # batch_request.send makes it Unsure.
+            logger.exception("A call about batch %s failed.", request.batch_id)
+            return failed(NotSent(INTERNAL_ERROR))
+
+    def _post(self, request: BatchRequest) -> PostResult:
+        return replace(batch_request.send(request), at=self._clock.monotonic())
+
+    def _poll(self, batches: tuple[RunningBatch, ...]) -> PollResult:
+        client = batches[0].request.client
+        try:
+            statuses = custom_objects.job_statuses(
+                client, [batch.status_id for batch in batches]
             )
-            heard = failed(
-                NotSent(
-                    "Something went wrong inside Jobs UI before this was sent; the log tells what."
-                )
-            )
-        finally:
-            connection.close()
-        self.heard.put(heard)
+        except NotFound:
+            # Zendesk knows none of them.
+            statuses = []
+        return PollResult(batches, self._clock.monotonic(), tuple(statuses))
 
 
-Task = Callable[[], None]
-
-
-def _work(tasks: "SimpleQueue[Task | None]") -> None:
-    while task := tasks.get():
-        task()
-
-
-def _poll(flights: tuple[RunningBatch, ...]) -> PollResult:
-    try:
-        statuses = custom_objects.job_statuses(
-            flights[0].request.client, [flight.status_id for flight in flights]
-        )
-    except NotFound:  # None of them, then.
-        statuses = []
-    return PollResult(flights, tuple(statuses))
-
-
-def _verify(flight: RunningBatch, ended: BatchFinished) -> VerifyResult:
-    ends = reconciliation.verify(ended.request, ended.ends)
-    return VerifyResult(flight, BatchFinished(ended.request, ended.status, ends))
-
-
-def _not_posted(request: BatchRequest, error: ZendeskError) -> PostResult:
-    return PostResult(request, error=error, answer=error.answer)
+def _verify(batch: RunningBatch, finished: BatchFinished) -> VerifyResult:
+    request = finished.request
+    ends = reconciliation.verify(request, finished.ends)
+    return VerifyResult(batch, BatchFinished(request, finished.status, ends))

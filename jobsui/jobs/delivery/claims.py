@@ -1,14 +1,15 @@
-"""Writing down what is about to be sent, inside the caller's transaction: only after
-its commit may anything go out."""
+"""Claims: the batches to send next are marked as being sent, inside the caller's
+transaction. Only after its commit may a request leave."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import sql
@@ -21,43 +22,49 @@ from jobsui.zendesk.client import Client
 
 ClientOf = Callable[[Connection], Client]
 
-LOOKED_AHEAD = 50
-"""So many batches are looked at for one that no taboo forbids."""
+LOOK_AHEAD = 50
+"""How many more batches are read to find one without locked keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockedKeys:
-    """The records that a batch in doubt may still change. What others want with them
-    must wait, or an old value could come after a newer one."""
+    """The keys of the records that an unconfirmed batch may still change. Other jobs
+    must wait with these records, or an old value could arrive after a newer one."""
 
     job_id: int
     object_key: str
-    key: str
-    """How they are named: Action.key, "external_id" for create."""
+    named_by: str
+    """What the keys are: Action.key, "external_id" for create."""
     values: frozenset[str]
 
     @classmethod
     def of(cls, job: Job, items: Iterable[Item]) -> "LockedKeys":
         named_by = Action(job.action).key or "external_id"
-        return cls(
-            job.pk,
-            job.object_key,
-            named_by,
-            frozenset(batch_request.keys(items, named_by).values()) - {""},
-        )
+        values = frozenset(batch_request.keys(items, named_by).values())
+        return cls(job.pk, job.object_key, named_by, values - {""})
 
-    def forbids(self, other: "LockedKeys") -> bool:
-        """Whether `other` may mean one of these records; those named in another way may
-        be the same."""
+    def conflict_with(self, other: "LockedKeys") -> bool:
+        """Whether both may mean the same record. Keys of different kinds may."""
+        # Within a job no key occurs twice (checker.py).
         if self.job_id == other.job_id or self.object_key != other.object_key:
-            return False  # Within a job no key comes twice (checking.py).
-        if self.key != other.key:
+            return False
+        if self.named_by != other.named_by:
             return bool(self.values and other.values)
         return not self.values.isdisjoint(other.values)
 
 
 LocksByBatch = Mapping[int, LockedKeys]
-"""By the batch that is or was in doubt."""
+"""By the id of the batch that is unconfirmed, or was and has no result yet."""
+
+
+class PastAttempt(NamedTuple):
+    """What a request needs to know of an attempt."""
+
+    attempt_id: int
+    at: datetime
+    result: str
+    last_item: int
+    """The index of the last item it carried."""
 
 
 def claim(
@@ -67,41 +74,36 @@ def claim(
     *,
     epoch: int,
     locked_keys: LocksByBatch,
+    now: datetime,
 ) -> list[BatchRequest]:
-    """The next batches of these jobs, at most so many of each, marked as being sent and
-    with an attempt of their own; none of a job that was paused or cancelled, and none
-    that the taboo of another batch forbids."""
+    """Mark the next batches of these jobs as being sent, each with a new attempt.
+
+    `wanted` says how many batches of which job at most. Jobs that were paused or cancelled meanwhile
+    are left out, and so are batches with locked keys."""
     claimed: list[Batch] = []
-    # Locked: a pause or cancel comes before this claim or after its commit, never in
-    # between.
-    for pk, state, hold_after_first_batch in sql.locked_jobs(wanted):
-        job = jobs[pk]
-        candidates = sql.next_planned(
-            pk,
-            wanted[pk] + LOOKED_AHEAD * bool(locked_keys),
-            first_only=hold_after_first_batch,
-        )
-        blobs = sql.by_id(BatchBlob, [batch.pk for batch in candidates])
-        for batch in candidates:
-            batch.job, batch.blob = job, blobs[batch.pk]
-        chosen = list(islice(_allowed(candidates, locked_keys), wanted[pk]))
+    # The jobs are locked, so a pause or cancel comes before this claim or after its
+    # commit, never in between.
+    for job_id, state, first_only in sql.lock_jobs(wanted):
+        job = jobs[job_id]
+        number = wanted[job_id]
+        candidates = _candidates(job, number, locked_keys, first_only=first_only)
+        chosen = list(islice(_unlocked(candidates, locked_keys), number))
         if chosen and state == JobState.QUEUED:
-            lifecycle.move(
-                job,
-                JobState.RUNNING,
-                by=Component.DRIVER,
-                event=EventKind.STARTED,
-                expected=(JobState.QUEUED,),
-                started_at=Now(),
-                reason="",
-            )
+            _start(job)
         claimed += chosen
-    return _marked(claimed, client_of, epoch) if claimed else []
+    return _mark(claimed, client_of, epoch, now) if claimed else []
+
+
+def batches_in(state: BatchState, account: str) -> QuerySet[Batch]:
+    """The account's batches in this unsettled state, of jobs that move. Other jobs have
+    none in flight."""
+    jobs = Job.objects.on_account(account).moving().order_by()
+    return Batch.objects.unsettled().filter(job__in=jobs, state=state)
 
 
 def requests_of(batches: Sequence[Batch], client_of: ClientOf) -> list[BatchRequest]:
-    """What the last attempts of these batches, read with job, connection and blob, sent
-    or were about to send."""
+    """The requests that the last attempts of these batches sent, or were about to send.
+    The batches must have been read with job, connection and blob."""
     attempts = _attempts_of(batches)
     return [
         _request(batch, batch.blob.open_items, client_of, attempts[batch.pk])
@@ -109,89 +111,104 @@ def requests_of(batches: Sequence[Batch], client_of: ClientOf) -> list[BatchRequ
     ]
 
 
-Past = tuple[int, datetime, str, int]
-"""An attempt's id, time, result, and the place of the last item it carried."""
-
-
-def _allowed(batches: Iterable[Batch], locked_keys: LocksByBatch) -> Iterator[Batch]:
+def _candidates(
+    job: Job, number: int, locked_keys: LocksByBatch, *, first_only: bool
+) -> list[Batch]:
+    if locked_keys:
+        number += LOOK_AHEAD
+    batches = sql.next_planned(job.pk, number, first_only=first_only)
+    blobs = sql.by_id(BatchBlob, [batch.pk for batch in batches])
     for batch in batches:
-        # One that was in doubt itself goes first: two of them would wait for each other
-        # for ever.
-        if (
-            not locked_keys
-            or batch.pk in locked_keys
-            or not _is_forbidden(
-                LockedKeys.of(batch.job, batch.blob.open_items), locked_keys
-            )
-        ):
+        batch.job = job
+        batch.blob = blobs[batch.pk]
+    return batches
+
+
+def _unlocked(batches: Iterable[Batch], locked_keys: LocksByBatch) -> Iterator[Batch]:
+    for batch in batches:
+        # A batch that was unconfirmed itself goes first: two of them would wait for each
+        # other for ever.
+        if batch.pk in locked_keys or not _is_locked(batch, locked_keys):
             yield batch
 
 
-def _is_forbidden(wanted: LockedKeys, locked_keys: LocksByBatch) -> bool:
-    return any(lock.forbids(wanted) for lock in locked_keys.values())
+def _is_locked(batch: Batch, locked_keys: LocksByBatch) -> bool:
+    if not locked_keys:
+        return False
+    keys = LockedKeys.of(batch.job, batch.blob.open_items)
+    return any(lock.conflict_with(keys) for lock in locked_keys.values())
 
 
-def _marked(
-    batches: Sequence[Batch], client_of: ClientOf, epoch: int
-) -> list[BatchRequest]:
-    now = timezone.now()
-    earlier = _attempts_of([batch for batch in batches if batch.attempts_made])
-    sql.update_rows(
-        Batch,
-        (
-            "state",
-            "attempts_made",
-            "epoch",
-            "sent_at",
-            "reconcile_at",
-            "reconcile_count",
-        ),
-        [
-            (batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0)
-            for batch in batches
-        ],
+def _start(job: Job) -> None:
+    lifecycle.move(
+        job,
+        JobState.RUNNING,
+        by=Component.DRIVER,
+        event=EventKind.STARTED,
+        expected=(JobState.QUEUED,),
+        started_at=Now(),
+        reason="",
     )
+
+
+MARKED = (
+    "state",
+    "attempts_made",
+    "epoch",
+    "sent_at",
+    "reconcile_at",
+    "reconcile_count",
+)
+"""The columns of a batch that a claim sets."""
+
+
+def _mark(
+    batches: Sequence[Batch], client_of: ClientOf, epoch: int, now: datetime
+) -> list[BatchRequest]:
+    past = _attempts_of([batch for batch in batches if batch.attempts_made])
+    rows = [
+        (batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0)
+        for batch in batches
+    ]
+    sql.update_rows(Batch, MARKED, rows)
     open_items = [batch.blob.open_items for batch in batches]
-    portions = [
-        items[: batch.split_size]
+    attempts = [
+        _attempt(batch, items[: batch.split_size], epoch, now)
         for batch, items in zip(batches, open_items, strict=True)
     ]
-    attempts = [
-        Attempt(
-            batch=batch,
-            number=batch.attempts_made + 1,
-            epoch=epoch,
-            at=now,
-            items=len(items),
-            last_item=items[-1][0],
-        )
-        for batch, items in zip(batches, portions, strict=True)
-    ]
     ids = sql.insert_rows(attempts)
-    return [
-        _request(
-            batch,
-            items,
-            client_of,
-            [*earlier[batch.pk], (attempt_id, now, "", attempt.last_item)],
-        )
-        for batch, items, attempt, attempt_id in zip(
-            batches, open_items, attempts, ids, strict=True
-        )
-    ]
+    requests = []
+    for batch, items, attempt, attempt_id in zip(
+        batches, open_items, attempts, ids, strict=True
+    ):
+        this = PastAttempt(attempt_id, now, "", attempt.last_item)
+        requests.append(_request(batch, items, client_of, [*past[batch.pk], this]))
+    return requests
 
 
-def _attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[Past]]:
-    """Oldest first."""
-    found: defaultdict[int, list[Past]] = defaultdict(list)
-    if batches:
-        attempts = Attempt.objects.filter(
-            batch__in=[batch.pk for batch in batches]
-        ).order_by("batch", "number")
-        for batch_id, pk, at, result, last_item in attempts.values_list(
-            "batch", "pk", "at", "result", "last_item"
-        ):
-            found[batch_id].append((pk, at, result, last_item))
+def _attempt(batch: Batch, items: Sequence[Item], epoch: int, now: datetime) -> Attempt:
+    last_item, _ = items[-1]
+    return Attempt(
+        batch=batch,
+        number=batch.attempts_made + 1,
+        epoch=epoch,
+        at=now,
+        items=len(items),
+        last_item=last_item,
+    )
+
+
+def _attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[PastAttempt]]:
+    """The attempts of each batch by its id, oldest first."""
+    found: defaultdict[int, list[PastAttempt]] = defaultdict(list)
+    if not batches:
+        return found
+    attempts = Attempt.objects.filter(batch__in=[batch.pk for batch in batches])
+    rows = attempts.order_by("batch", "number").values_list(
+        "batch", "pk", "at", "result", "last_item"
+    )
+    for batch_id, attempt_id, at, result, last_item in rows:
+        found[batch_id].append(PastAttempt(attempt_id, at, result, last_item))
     return found
 
 
@@ -199,21 +216,22 @@ def _request(
     batch: Batch,
     open_items: Sequence[Item],
     client_of: ClientOf,
-    attempts: Sequence[Past],
+    attempts: Sequence[PastAttempt],
 ) -> BatchRequest:
     job = batch.job
-    attempt_id, _, _, last_item = attempts[-1]
-    items = tuple(item for item in open_items if item[0] <= last_item)
+    first = attempts[0]
+    last = attempts[-1]
+    items = tuple(item for item in open_items if item[0] <= last.last_item)
     return BatchRequest(
         batch_id=batch.pk,
         job_id=job.pk,
-        attempt_id=attempt_id,
+        attempt_id=last.attempt_id,
         action=Action(job.action),
         object_key=job.object_key,
         client=client_of(job.connection),
         connection_id=job.connection_id,
         items=items,
         is_part=len(items) < len(open_items),
-        first_sent_at=attempts[0][1],
-        resent=any(result in Attempt.IN_DOUBT for _, _, result, _ in attempts),
+        first_sent_at=first.at,
+        resent=any(attempt.result in Attempt.IN_DOUBT for attempt in attempts),
     )

@@ -1,36 +1,36 @@
-"""Moving an account's jobs on: one thread owns the account by a lease and is the only
-one that writes; others talk to Zendesk and hand back what they heard (calling.py).
+"""The driver: the loop that owns one account by a lease and sends its jobs' batches.
 
-Each round is one transaction: check the lease, write down what came back, commit the
-intent to send the next batches. Only after that commit are they sent. So at any moment
-the database knows of everything that may be on its way."""
+Only the driver's thread writes to the database. Calls to Zendesk are made in other threads, which
+return results (call_threads.py). In each round the driver checks its lease, writes the results and
+claims the next batches, all in one transaction. It sends them only after the commit. So at any
+moment the database knows of everything that may be on its way."""
 
 import logging
 import threading
-import time
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from queue import Empty
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
 
+from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
-from jobsui.jobs.delivery import batch_request, claims, transitions
+from jobsui.jobs.delivery import batch_request, claims, recovery, transitions
 from jobsui.jobs.delivery.account_limits import AccountLimits
-from jobsui.jobs.delivery.auto_pause import FailureWindow
+from jobsui.jobs.delivery.auto_pause import FailureWindows
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
 from jobsui.jobs.delivery.call_threads import (
     POST_THREADS,
-    READ_THREADS,
     CallResult,
     Calls,
+    Executor,
     PollResult,
     RunningBatch,
+    ThreadExecutor,
     VerifyResult,
 )
-from jobsui.jobs.delivery.claims import LockedKeys
+from jobsui.jobs.delivery.fair_share import FairShare
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.delivery.transitions import (
     DATABASE_AWAY,
@@ -39,10 +39,12 @@ from jobsui.jobs.delivery.transitions import (
     ReconcileResult,
     StatusLost,
 )
+from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
 from jobsui.jobs.enums import SENDABLE, Action, BatchState, LimitedBy, Outcome
 from jobsui.jobs.ledger import lifecycle, settlement
-from jobsui.jobs.models import Attempt, Batch, Job, Lease
+from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.sql import known_status_ids, waiting_jobs
+from jobsui.jobs.timing import Timing
 from jobsui.zendesk.errors import (
     Forbidden,
     Limited,
@@ -55,548 +57,464 @@ from jobsui.zendesk.payloads import JobStatus
 
 logger = logging.getLogger(__name__)
 
-STOCK_SECONDS = 1.0
-"""How often the database is asked which jobs move, and which batches are in doubt."""
-RENEW_SECONDS = 5.0
-STALE_SECONDS = 15.0
-"""Without a renewal for this long nothing more is sent: the lease may soon be somebody
-else's."""
-CALL_SECONDS = 35.0
-"""No call takes longer (Client.request)."""
-STOP_SECONDS = 25.0
-"""How long a driver asked to stop waits for the answers to what is in the air."""
-ABSENT_SECONDS = 5.0
-"""A fresh job's status may be missing under load although the job runs, so absence must
-last."""
-AWAY_SECONDS = 1.0
-TOGETHER_SECONDS = 0.1
-"""Answers of so short a while are written down in one commit, unless one of them tells
-that slots are free."""
-TICK_SECONDS, NAP_SECONDS = 0.1, 0.2
-"""How long a driver sleeps at least that waits for room or for a request to spend, and
-how long at most."""
+MAX_POSTING = 2 * POST_THREADS
+"""How many batches may be on their way at a time: one in each thread, and one waiting for it."""
+MAX_POLLED = 100
+"""How many job statuses Zendesk returns for one request."""
 
 
 class Driver:
-    """The one loop that owns an account. Every method runs in its thread, except those
-    that say otherwise."""
+    """The driver of one account. Its methods run in its thread, except `may_call`."""
 
     def __init__(
-        self, host: str, lease: leases.Held, stopping: threading.Event
+        self,
+        account: str,
+        lease: leases.Held,
+        stopping: threading.Event,
+        *,
+        timing: Timing,
+        clock: Clock = SYSTEM_CLOCK,
+        executor: Executor | None = None,
     ) -> None:
-        self.host, self.lease, self.stopping = host, lease, stopping
-        self.calls = Calls(host, self._may_call)
-        self.limits = AccountLimits()
+        """`account` is a host. Without an `executor`, calls are made in threads."""
+        self.account = account
+        self.lease = lease
+        self.stopping = stopping
+        self.timing = timing
+        self.clock = clock
+        self.calls = Calls(
+            executor or ThreadExecutor(account),
+            self.may_call,
+            clock=clock,
+            timing=timing,
+        )
+        self.limits = AccountLimits(clock, timing)
+        self.share = FairShare()
+        self.unconfirmed = UnconfirmedBatches()
+        self.failures = FailureWindows()
+        self.posting: dict[int, BatchRequest] = {}
+        """Requests without a response yet, by batch."""
+        self.running: dict[int, RunningBatch] = {}
         self.unwritten: list[transitions.Event] = []
-        self.jobs: dict[int, Job] = {}
-        self.failure_windows: dict[int, FailureWindow] = {}
-        self.sending: dict[int, BatchRequest] = {}
-        self.flights: dict[int, RunningBatch] = {}
-        self.doubts: dict[int, float] = {}
-        """Batches in doubt, and time.monotonic() since when nothing of them can have
-        been on its way any more."""
-        self.locked_keys: dict[int, LockedKeys] = {}
-        """Of batches that are in doubt, or were and have no end yet."""
-        self.looking: set[int] = set()
-        self.waiting: set[int] | None = None
-        """Jobs with batches to send; None: to be asked."""
-        self.served: dict[int, float] = {}
-        """Batches sent of each job, but those the account had no room for, divided by
-        its weight."""
+        """What the results say and the database does not know yet."""
         self.has_room = False
-        """Whether window and posters had room for more than what was sent last."""
-        self.held = Counter[LimitedBy]()
-        """In how many rounds since the last stock more could have been sent but for
-        this."""
-        self.is_new, self.is_torn, self.is_polling = True, False, False
-        self.polled_at = self.refreshed_at = self.looked_at = 0.0
+        """Whether more could have been sent than was sent last."""
+        self.limited = Counter[LimitedBy]()
+        """In how many rounds since the last refresh what kept more from being sent."""
+        self.is_new = True
+        self.needs_resync = False
+        """A commit failed, so what it claimed is not known."""
+        self.is_polling = False
+        self.polled_at = float("-inf")
+        self.refreshed_at = float("-inf")
+        self.reconciled_at = float("-inf")
+
+    # The loop
 
     def run(self) -> None:
-        """Until nothing moves or we are asked to stop; what is in the air then is still
-        written down."""
+        """Until no job moves or `stopping` is set. The responses to what was posted by
+        then are still written."""
         try:
-            while not self.stopping.is_set() and (
-                self.is_new or self.jobs or self.sending or self.unwritten
-            ):
-                self._round()
-            self._land()
+            while self.has_work and not self.stopping.is_set():
+                self.round(self._collect())
+            self._finish_posts()
         finally:
             self.calls.close(wait=not self.stopping.is_set())
 
-    def _land(self) -> None:
-        """Wait for the answers to what is in the air, within reason. What stays
-        `sending` the next driver doubts."""
-        ends = time.monotonic() + STOP_SECONDS
-        while (self.sending or self.unwritten) and time.monotonic() < ends:
-            self._round()
+    @property
+    def has_work(self) -> bool:
+        return bool(self.is_new or self.share.jobs or self.posting or self.unwritten)
 
-    def _round(self) -> None:
-        """Wait for something to do, do it in one transaction, then act on what was
-        committed."""
-        self._collect()
+    def round(self, results: Iterable[CallResult]) -> None:
+        """Take in what the calls returned, write it and claim the next batches in one
+        transaction, then send what was committed."""
+        for result in results:
+            self._take_in(result)
         try:
-            self._keep_lease()
-            self._take_stock()
-            if (
-                not self.stopping.is_set()
-            ):  # First, or posts would leave nothing of the rate to them.
+            self._renew_lease()
+            self._recover()
+            self._refresh_if_due()
+            if not self.stopping.is_set():
+                # Before posts, which would leave them nothing of the rate.
                 self._poll_if_due()
-                self._look_if_due()
-            self._send(self._commit())
-            if self.waiting:
-                self.held[self._holds()] += 1
+                self._reconcile_if_due()
+            self._post(self._commit())
+            self._note_limit()
         except DATABASE_AWAY as error:
-            # What was not committed is not sent; what we heard is written when the
-            # database is back, if we still own the account then. A commit whose answer
-            # was lost may have succeeded all the same: see _mend.
+            # What was not committed is not sent. Results are kept and written once the
+            # database is back, if the lease is still ours then. A commit that failed may
+            # have succeeded all the same (recovery.put_back_unsent).
             logger.warning("The database cannot be used, trying again: %s", error)
-            self.is_torn = True
+            self.needs_resync = True
             connection.close()
-            time.sleep(AWAY_SECONDS)
+            self.clock.sleep(self.timing.database_retry_interval)
 
-    def _collect(self) -> None:
-        ends, pause = float("inf"), self._nap()
-        try:
-            while pause >= 0:
-                heard = self.calls.heard.get(timeout=pause)
-                self._hear(heard)
-                if isinstance(heard, PollResult):
-                    break
-                ends = min(ends, time.monotonic() + TOGETHER_SECONDS)
-                pause = ends - time.monotonic()
-            while True:
-                self._hear(self.calls.heard.get_nowait())
-        except Empty:
-            pass
+    def _finish_posts(self) -> None:
+        """Wait for the responses to what was posted, within `stop_timeout`. What is still
+        being sent then becomes unconfirmed with the next driver."""
+        ends_at = self.clock.monotonic() + self.timing.stop_timeout
+        while self.posting or self.unwritten:
+            if self.clock.monotonic() >= ends_at:
+                return
+            self.round(self._collect())
 
-    def _nap(self) -> float:
-        """How long there is nothing to do, unless something is heard."""
+    @property
+    def idle_wait(self) -> float:
+        """For how many seconds there is nothing to do unless a result comes."""
         if self.unwritten or self.is_new:
             return 0.0
-        nap = (
-            max(TICK_SECONDS, min(self.limits.gap / 2, NAP_SECONDS))
-            if self.waiting
-            else NAP_SECONDS
-        )
-        look = (
-            self._next_look - time.monotonic()
-            if self.flights and not self.is_polling
-            else nap
-        )
-        return (
-            min(look, nap) if look > 0 else nap
-        )  # A look that is due waits for a request to spend.
+        wait = self.timing.max_idle_wait
+        if self.share.waiting:
+            wait = min(wait, self.limits.send_interval / 2)
+            wait = max(wait, self.timing.min_idle_wait)
+        if not self.running or self.is_polling:
+            return wait
+        until_poll = self._next_poll_at - self.clock.monotonic()
+        # A poll that is due waits for a request to spend.
+        return min(wait, until_poll) if until_poll > 0 else wait
 
-    def _keep_lease(self) -> None:
-        if self.lease.age > RENEW_SECONDS and not self.lease.renew():
+    def _collect(self) -> list[CallResult]:
+        """Wait for results. Those that come close together are written in one round, but
+        job statuses at once: they tell that slots are free."""
+        results: list[CallResult] = []
+        wait = self.idle_wait
+        ends_at = float("inf")
+        with suppress(Empty):
+            while wait >= 0:
+                results.append(self.calls.get(wait))
+                if isinstance(results[-1], PollResult):
+                    break
+                now = self.clock.monotonic()
+                ends_at = min(ends_at, now + self.timing.coalesce_interval)
+                wait = ends_at - now
+            while True:
+                results.append(self.calls.get(0.0))
+        return results
+
+    def _renew_lease(self) -> None:
+        if self.lease.age <= self.timing.lease_renew_interval:
+            return
+        if not self.lease.renew():
             raise leases.LeaseLost(self.lease.name)
 
     def _commit(self) -> list[BatchRequest]:
-        """The one transaction of a round, when there is something to write down or to
-        send. Nothing of what it writes is relied on before it is committed."""
-        wanted = self._wanted()
-        if not (wanted or self.unwritten):
+        """The transaction of a round, if there is anything to write or to send. The driver
+        relies on nothing in it before it is committed."""
+        chosen = self._choose()
+        if not (chosen or self.unwritten):
             return []
         with transaction.atomic():
             leases.fence(self.lease)
             transitions.write(self.unwritten)
-            tripped = self._trip()
-            requests = self._claim(wanted)
-        self.failure_windows |= {pk: FailureWindow() for pk in tripped}
-        if self.unwritten and not (self.flights or self.sending or requests):
-            self.refreshed_at = (
-                0.0  # Probably all is done: see at once whether there is more.
-            )
-        if any(map(_brings_more, self.unwritten)):
-            self.waiting = None
+            paused = self._pause_failing_jobs()
+            requests = self._claim(chosen)
+        self.failures.restart(paused)
+        if self.unwritten and not (self.running or self.posting or requests):
+            # Probably all is done: see at once whether there is more.
+            self.refreshed_at = float("-inf")
+        if any(_may_leave_more(event) for event in self.unwritten):
+            self.share.waiting = None
         self.unwritten.clear()
         return requests
 
-    # What there is to do
-
-    def _take_stock(self) -> None:
-        if self.is_new:
-            self._recover()
-            self.is_new = False
-        if self.is_torn:
-            self._mend()
-            self.is_torn = False
-        if time.monotonic() - self.refreshed_at > STOCK_SECONDS:
-            self._refresh()
-
-    def _batches(self, state: BatchState) -> QuerySet[Batch]:
-        """Unsettled ones of jobs that move: of others none is in flight."""
-        jobs = Job.objects.on_account(self.host).moving().order_by()
-        return Batch.objects.unsettled().filter(job__in=jobs, state=state)
+    # What the database says
 
     def _recover(self) -> None:
-        """Take over what an earlier driver left: accepted batches are polled on, those
-        being sent are in doubt."""
-        with transaction.atomic():
-            leases.fence(self.lease)
-            # A driver that still lives sent its last batch within STALE_SECONDS of its
-            # last renewal, and lost its lease a TTL after that.
-            landed = (
-                time.monotonic()
-                + STALE_SECONDS
-                + CALL_SECONDS
-                - Lease.TTL.total_seconds()
+        if self.is_new:
+            running = recovery.take_over(
+                self.lease,
+                self.account,
+                self.calls.client,
+                self.unconfirmed,
+                self.timing,
             )
-            for batch in self._batches(BatchState.SENDING):
-                transitions.doubt(batch, "The driver ended while this was being sent.")
-                self.doubts[batch.pk] = landed
-            accepted = list(
-                self._batches(BatchState.ACCEPTED).select_related(
-                    "job__connection", "blob"
-                )
+            self.running |= {batch.request.batch_id: batch for batch in running}
+            self.is_new = False
+        if self.needs_resync:
+            recovery.put_back_unsent(
+                self.lease, self.account, set(self._known_attempts())
             )
-            for batch, request in zip(
-                accepted,
-                claims.requests_of(accepted, self.calls.client),
-                strict=True,
-            ):
-                self.flights[batch.pk] = RunningBatch(
-                    request, batch.status_id, None, time.monotonic()
-                )
-            self._forbid(
-                self._batches(BatchState.PLANNED)
-                .filter(attempts__result__in=Attempt.IN_DOUBT)
-                .distinct()
-            )
+            self.share.waiting = None
+            self.needs_resync = False
 
-    def _mend(self) -> None:
-        """After trouble with the database: batches that were claimed without our
-        learning of it were not sent."""
-        answered = {
-            event.request.attempt_id
-            for event in self.unwritten
-            if isinstance(event, PostResult)
-        }
-        known = answered | {request.attempt_id for request in self.sending.values()}
-        with transaction.atomic():
-            leases.fence(self.lease)
-            mine = Attempt.objects.filter(
-                batch__in=self._batches(BatchState.SENDING),
-                epoch=self.lease.epoch,
-                result="",
-            )
-            for attempt in mine.exclude(pk__in=known).select_related("batch"):
-                transitions.put_back(attempt.batch)
-                note = "Not sent: the database did not tell whether this had been written down."
-                Attempt.objects.filter(pk=attempt.pk).update(
-                    result="not_sent", note=note
-                )
-        self.waiting = None
+    def _known_attempts(self) -> Iterator[int]:
+        """The attempts that were sent and are not written as answered."""
+        for request in self.posting.values():
+            yield request.attempt_id
+        for event in self.unwritten:
+            if isinstance(event, PostResult):
+                yield event.request.attempt_id
 
-    def _refresh(self) -> None:
-        """Read again which jobs move and what the account allows."""
-        jobs = {
-            job.pk: job
-            for job in Job.objects.on_account(self.host)
-            .moving()
-            .select_related("connection")
-        }
-        self.jobs, self.refreshed_at = jobs, time.monotonic()
-        if self.waiting != jobs.keys():  # Those that had none may have some now.
-            self.waiting = None
-        least = min(self.served.values(), default=0.0)
-        self.served = {pk: self.served.get(pk, least) for pk in jobs}
-        self.failure_windows = {
-            pk: self.failure_windows.get(pk, FailureWindow()) for pk in jobs
-        }
-        self.limits.agree([job.connection for job in jobs.values()])
-        if self.locked_keys:
-            open_still = Batch.objects.filter(
-                pk__in=self.locked_keys, job__in=jobs
-            ).unsettled()
-            self.locked_keys = {
-                pk: self.locked_keys[pk]
-                for pk in open_still.values_list("pk", flat=True)
-            }
+    def _refresh_if_due(self) -> None:
+        """Read which jobs move and what the account allows."""
+        now = self.clock.monotonic()
+        if now - self.refreshed_at <= self.timing.refresh_interval:
+            return
+        moving = Job.objects.on_account(self.account).moving()
+        jobs = {job.pk: job for job in moving.select_related("connection")}
+        self.refreshed_at = now
+        self.share.set_jobs(jobs)
+        if self.share.waiting != jobs.keys():
+            # Jobs without batches to send may have some now.
+            self.share.waiting = None
+        self.failures.keep(jobs)
+        self.limits.apply_settings([job.connection for job in jobs.values()])
+        self.unconfirmed.unlock_settled(jobs)
         for job in jobs.values():
             settlement.sample_pace(job)
-        self._say_what_holds()
-        self._settle_idle_jobs()
+        self._save_limit()
+        self._finish_idle_jobs()
 
-    def _settle_idle_jobs(self) -> None:
-        """Jobs that wait for no event: pausing or cancelling with nothing in flight,
-        planned to the end, ..."""
-        flying = {flight.request.job_id for flight in self.flights.values()}
-        flying |= {request.job_id for request in self.sending.values()}
-        for job in self.jobs.values():
-            if job.pk not in flying and (
-                job.state not in SENDABLE
-                or job.planned_at
-                or job.hold_after_first_batch
-            ):
+    def _finish_idle_jobs(self) -> None:
+        """Move on the jobs that wait for no result: they pause or cancel with nothing in
+        flight, or they were planned to the end."""
+        in_flight = {batch.request.job_id for batch in self.running.values()}
+        in_flight |= {request.job_id for request in self.posting.values()}
+        for job in self.share.jobs.values():
+            if job.pk not in in_flight and _may_be_over(job):
                 with transaction.atomic():
                     leases.fence(self.lease)
                     lifecycle.finish_if_over(job.pk)
 
     # Sending
 
-    def _wanted(self) -> Counter[int]:
-        """How many batches of which job to send now, as window, rate and posters have
-        room for: always of the job that was served least for its weight."""
-        wanted = Counter[int]()
-        if self.stopping.is_set() or not self.jobs:
-            return wanted
-        if self.waiting is None:
-            self.waiting = waiting_jobs(self.jobs)
-        room = self._room() if self.waiting else 0
-        served = self.served.copy()
-        while room > 0 and self.waiting and self.limits.budget.take():
-            chosen = min(self.waiting, key=lambda pk: (served[pk], pk))
-            served[chosen] += 1 / self.jobs[chosen].weight
-            wanted[chosen] += 1
-            room -= 1
-        self.has_room = room > 0
-        return wanted
+    def _choose(self) -> Counter[int]:
+        """How many batches of which job to send now."""
+        if self.stopping.is_set() or not self.share.jobs:
+            return Counter()
+        if self.share.waiting is None:
+            self.share.waiting = waiting_jobs(self.share.jobs)
+        room = self._room() if self.share.waiting else 0
+        chosen = self.share.choose(room, self.limits.budget.take)
+        self.has_room = room > chosen.total()
+        return chosen
 
     def _room(self) -> int:
-        # Those in doubt may be running as well; and so there are never more in doubt
-        # than the window is wide.
-        room = self.limits.room(
-            self.flights.values(), len(self.sending) + len(self.doubts)
-        )
-        return min(room, 2 * POST_THREADS - len(self.sending))
+        """For how many more batches slots and threads have room."""
+        # Unconfirmed batches may run as well. So there are never more of them than the
+        # window is wide.
+        unknown = len(self.posting) + len(self.unconfirmed)
+        room = self.limits.room(self.running.values(), unknown)
+        return min(room, MAX_POSTING - len(self.posting))
 
-    def _holds(self) -> LimitedBy:
-        """Why no more was sent, although more waits."""
-        if len(self.sending) >= 2 * POST_THREADS:
-            return LimitedBy.WORKERS
-        running = len(self.flights) + len(self.sending) + len(self.doubts)
-        return self.limits.holds(running, has_room=self.has_room)
-
-    def _claim(self, wanted: Counter[int]) -> list[BatchRequest]:
-        """Commit the intent to send these batches."""
-        if not wanted:
+    def _claim(self, chosen: Counter[int]) -> list[BatchRequest]:
+        """Write the intent to send these batches."""
+        if not chosen:
             return []
-        locked_keys = self._locked_keys() if len(self.jobs) > 1 else {}
+        # Within one job no two batches hold the same key.
+        locks = self.unconfirmed.locks() if len(self.share.jobs) > 1 else {}
         requests = claims.claim(
-            wanted,
-            self.jobs,
+            chosen,
+            self.share.jobs,
             self.calls.client,
             epoch=self.lease.epoch,
-            locked_keys=locked_keys,
+            locked_keys=locks,
+            now=self.clock.now(),
         )
-        self.limits.budget.give_back(wanted.total() - len(requests))
-        if self.waiting is not None:
-            self.waiting -= {
-                pk
-                for pk in wanted
-                if wanted[pk] > sum(each.job_id == pk for each in requests)
-            }
-        if locked_keys and not requests:
-            self.held[LimitedBy.DOUBT] += 1
+        self.limits.budget.give_back(chosen.total() - len(requests))
+        claimed = Counter(request.job_id for request in requests)
+        self.share.remove_exhausted(chosen, claimed)
+        if locks and not requests:
+            self.limited[LimitedBy.DOUBT] += 1
         return requests
 
-    def _locked_keys(self) -> claims.LocksByBatch:
-        """What may not be touched by other jobs."""
-        if fresh := self.doubts.keys() - self.locked_keys.keys():
-            self._forbid(Batch.objects.filter(pk__in=fresh))
-        return self.locked_keys
-
-    def _forbid(self, batches: QuerySet[Batch]) -> None:
-        for batch in batches.select_related("job", "blob"):
-            self.locked_keys[batch.pk] = LockedKeys.of(batch.job, batch.blob.open_items)
-
-    def _may_call(self) -> bool:
-        """In any thread, just before a request goes out."""
-        return self.lease.age < STALE_SECONDS and not self.stopping.is_set()
-
-    def _send(self, requests: list[BatchRequest]) -> None:
+    def _post(self, requests: Iterable[BatchRequest]) -> None:
         for request in requests:
-            self.served[request.job_id] += 1 / self.jobs[request.job_id].weight
-            self.sending[request.batch_id] = request
+            self.share.sent(request.job_id)
+            self.posting[request.batch_id] = request
             self.calls.post(request)
 
-    def _trip(self) -> list[int]:
-        """Stop jobs in which too much fails, those that have more to send."""
-        tripped = []
-        for pk, job in self.jobs.items():
-            has_more = not job.planned_at or self.waiting is None or pk in self.waiting
-            if has_more and (reason := self.failure_windows[pk].reason(job)):
-                transitions.stop_job(pk, reason)
-                tripped.append(pk)
-        return tripped
+    def may_call(self) -> bool:
+        """Called in any thread, just before a request leaves."""
+        is_fresh = self.lease.age < self.timing.lease_stale_after
+        return is_fresh and not self.stopping.is_set()
 
-    def _say_what_holds(self) -> None:
-        """Of what held us back since the last time, the most; it holds back every job
-        that could be sent."""
-        most = self.held.most_common(1)
+    def _pause_failing_jobs(self) -> list[int]:
+        """Pause the jobs in which too much fails, if they have more to send."""
+        waiting = self.share.waiting
+        paused = []
+        for pk, job in self.share.jobs.items():
+            has_more = not job.planned_at or waiting is None or pk in waiting
+            if has_more and (reason := self.failures.of(pk).reason_to_pause(job)):
+                transitions.stop_job(pk, reason)
+                paused.append(pk)
+        return paused
+
+    # What limits the speed
+
+    def _note_limit(self) -> None:
+        """Count what kept more from being sent in this round."""
+        if not self.share.waiting:
+            return
+        if len(self.posting) >= MAX_POSTING:
+            self.limited[LimitedBy.WORKERS] += 1
+            return
+        running = len(self.running) + len(self.posting) + len(self.unconfirmed)
+        limited_by = self.limits.limited_by(running, has_room=self.has_room)
+        self.limited[limited_by] += 1
+
+    def _save_limit(self) -> None:
+        """Of what limited the speed since the last refresh, the most frequent limits
+        every job that may send."""
+        most = self.limited.most_common(1)
         limited_by = most[0][0] if most else LimitedBy.NOTHING
-        self.held.clear()
-        for job in self.jobs.values():
+        self.limited.clear()
+        for job in self.share.jobs.values():
             if job.state in SENDABLE:
                 Job.objects.hold(job, limited_by)
 
-    # Asking
+    # Reading from Zendesk
 
     @property
-    def _next_look(self) -> float:
-        """time.monotonic() of the next look at what is running."""
-        return self.polled_at + (
-            self.limits.poll_interval if self.waiting else self.limits.tail_interval
-        )
+    def _next_poll_at(self) -> float:
+        if self.share.waiting:
+            return self.polled_at + self.limits.poll_interval
+        return self.polled_at + self.limits.tail_interval
 
     def _poll_if_due(self) -> None:
-        if (
-            self.is_polling
-            or not self.flights
-            or time.monotonic() < self._next_look
-            or self.limits.asks.left
-        ):
+        if self.is_polling or not self.running or self.limits.reads.left:
             return
-        if not self.limits.budget.take():
+        now = self.clock.monotonic()
+        if now < self._next_poll_at or not self.limits.budget.take():
             return
-        self.is_polling, self.polled_at = True, time.monotonic()
-        by_age = sorted(self.flights.values(), key=lambda flight: flight.asked_at)
-        first = by_age[0].request
-        flights = tuple(
-            flight
-            for flight in by_age
-            if flight.request.connection_id == first.connection_id
-        )[:100]
-        for flight in flights:
-            flight.asked_at = self.polled_at
-        self.calls.poll(flights)
+        self.is_polling = True
+        self.polled_at = now
+        by_age = sorted(self.running.values(), key=lambda batch: batch.polled_at)
+        connection_id = by_age[0].request.connection_id
+        batches = [
+            batch for batch in by_age if batch.request.connection_id == connection_id
+        ]
+        polled = tuple(batches[:MAX_POLLED])
+        for batch in polled:
+            batch.polled_at = now
+        self.calls.poll(polled)
 
-    def _look_if_due(self) -> None:
-        if time.monotonic() - self.looked_at < STOCK_SECONDS:
+    def _reconcile_if_due(self) -> None:
+        now = self.clock.monotonic()
+        if now - self.reconciled_at < self.timing.refresh_interval:
             return
-        self.looked_at = time.monotonic()
-        unsure = self._batches(BatchState.UNCONFIRMED)
-        self.doubts = {
-            pk: self.doubts.get(pk, self.looked_at)
-            for pk in unsure.values_list("pk", flat=True)
-        }
-        next_look = max(transitions.LOOK_SECONDS, self.limits.durations.typical)
-        # None is put off for longer: what seems to be was, before the clock was set
-        # back.
-        put_off = Q(
-            reconcile_at__gt=Now(),
-            reconcile_at__lte=Now() + timedelta(seconds=next_look),
-        )
-        due = unsure.exclude(put_off | Q(pk__in=self.looking)).select_related(
-            "job__connection", "blob"
-        )
-        batches = (
-            list(due[: max(0, READ_THREADS - len(self.looking))]) if self.doubts else []
-        )
-        for batch, request in zip(
-            batches, claims.requests_of(batches, self.calls.client), strict=True
-        ):
-            if not self.limits.asks.left and self.limits.budget.take():
-                self.looking.add(batch.pk)
-                self.calls.look(self._doubt_of(batch, request), next_look=next_look)
+        self.reconciled_at = now
+        unconfirmed = claims.batches_in(BatchState.UNCONFIRMED, self.account)
+        self.unconfirmed.replace(unconfirmed.values_list("pk", flat=True), now)
+        interval = max(self.timing.reconcile_interval, self.limits.durations.typical)
+        batches = self.unconfirmed.due(unconfirmed, interval)
+        requests = claims.requests_of(batches, self.calls.client)
+        for batch, request in zip(batches, requests, strict=True):
+            if not self.limits.reads.left and self.limits.budget.take():
+                self.unconfirmed.reconciliation_started(batch.pk)
+                self.calls.reconcile(
+                    self._unconfirmed_batch(batch, request), next_in=interval
+                )
 
-    def _doubt_of(self, batch: Batch, request: BatchRequest) -> UnconfirmedBatch:
-        unsure = Attempt.objects.filter(
-            batch=batch, result__in=Attempt.IN_DOUBT
-        ).count()
-        waited = time.monotonic() - self.doubts[batch.pk]
+    def _unconfirmed_batch(
+        self, batch: Batch, request: BatchRequest
+    ) -> UnconfirmedBatch:
+        attempts = Attempt.objects.filter(batch=batch, result__in=Attempt.IN_DOUBT)
         return UnconfirmedBatch(
             request,
-            batch.reconcile_count,
-            unsure,
-            waited,
-            self.limits.durations.long,
-            known_status_ids,
+            reconcile_count=batch.reconcile_count,
+            unconfirmed_attempts=attempts.count(),
+            waited=self.unconfirmed.waited(batch.pk, self.clock.monotonic()),
+            quiet_time=max(self.timing.quiet_time, 2 * self.limits.durations.long),
+            known_status_ids=known_status_ids,
         )
 
-    # Hearing
+    # Results of calls
 
-    def _hear(self, heard: CallResult) -> None:
-        """Take in what a thread has heard, and keep what is to be written down."""
-        match heard:
+    def _take_in(self, result: CallResult) -> None:
+        """Learn from a result, and keep what the database is to know."""
+        match result:
             case PostResult():
-                self._posted(heard)
+                self._take_in_post(result)
             case PollResult():
-                self._polled(heard)
+                self._take_in_poll(result)
             case VerifyResult():
-                self._verified(heard)
+                self._take_in_verification(result)
             case ReconcileResult():
-                self.looking.discard(heard.request.batch_id)
-                self.limits.heard_of_look(heard.error)
-                self.unwritten.append(heard)
+                self.limits.note_read(result.error)
+                self.unconfirmed.reconciliation_ended(result.request.batch_id)
+                self.unwritten.append(result)
 
-    def _posted(self, posted: PostResult) -> None:
-        request = posted.request
-        self.limits.heard_of_post(posted, len(self.flights), len(self.sending))
-        del self.sending[request.batch_id]
-        if posted.status is not None:
-            self.flights[request.batch_id] = RunningBatch(
-                request, posted.status.id, posted.at, posted.at
-            )
-            self._failure_window(request).accepted()
-        elif isinstance(posted.error, TooManyJobs):
-            if request.job_id in self.served:
-                self.served[request.job_id] -= 1 / self.jobs[request.job_id].weight
-        elif not isinstance(posted.error, Limited | NotSent | Refused):
-            self.doubts[request.batch_id] = time.monotonic()
-        elif isinstance(posted.error, Refused) and transitions.blames_items(
-            posted.error
-        ):
-            self._failure_window(request).refused()
-        self.unwritten.append(posted)
+    def _take_in_post(self, result: PostResult) -> None:
+        request = result.request
+        batch_id = request.batch_id
+        self.limits.note_post(result, len(self.running), len(self.posting))
+        del self.posting[batch_id]
+        self.unwritten.append(result)
+        match result.error:
+            case None if result.status is not None:
+                self.running[batch_id] = RunningBatch(
+                    request, result.status.id, started_at=result.at, seen_at=result.at
+                )
+                self.failures.of(request.job_id).request_accepted()
+            case TooManyJobs():
+                self.share.not_sent(request.job_id)
+            case Limited() | NotSent():
+                pass
+            case Refused() as error:
+                if transitions.blames_items(error):
+                    self.failures.of(request.job_id).request_refused()
+            case _:
+                self.unconfirmed.add(batch_id, self.clock.monotonic())
 
-    def _polled(self, polled: PollResult) -> None:
+    def _take_in_poll(self, result: PollResult) -> None:
         self.is_polling = False
-        self.limits.heard_of_look(polled.error)
-        if isinstance(polled.error, NotSignedIn | Forbidden):
-            self.unwritten.append(
-                AccessRefused(polled.flights[0].request, polled.error)
-            )
-        elif polled.error is None:
-            statuses = {status.id: status for status in polled.statuses}
-            for flight in polled.flights:
-                self._follow(flight, statuses.get(flight.status_id), polled.at)
+        self.limits.note_read(result.error)
+        if isinstance(result.error, NotSignedIn | Forbidden):
+            request = result.batches[0].request
+            self.unwritten.append(AccessRefused(request, result.error))
+        elif result.error is None:
+            statuses = {status.id: status for status in result.statuses}
+            for batch in result.batches:
+                self._follow(batch, statuses.get(batch.status_id), result.at)
 
-    def _follow(
-        self, flight: RunningBatch, status: JobStatus | None, at: float
-    ) -> None:
-        if status is not None:
-            flight.absent_since = None
-            if status.is_over:
-                self._finish(flight, status, at)
-            else:
-                flight.seen = at
-        elif flight.absent_since is None:
-            flight.absent_since = at
-        elif at - flight.absent_since >= ABSENT_SECONDS:
-            del self.flights[flight.request.batch_id]
-            self.unwritten.append(StatusLost(flight.request))
+    def _follow(self, batch: RunningBatch, status: JobStatus | None, at: float) -> None:
+        """A poll `at` this time returned this job status for the batch, or none."""
+        if status is None:
+            self._note_absence(batch, at)
+        elif status.is_over:
+            batch.absent_since = None
+            self._finish(batch, status, at)
+        else:
+            batch.absent_since = None
+            batch.seen_at = at
 
-    def _finish(self, flight: RunningBatch, status: JobStatus, at: float) -> None:
-        request = flight.request
-        del self.flights[request.batch_id]
-        self.limits.heard_of_end(flight, at)
-        ended = BatchFinished(request, status, batch_request.ends_of(request, status))
-        failed = sum(entry[0] == Outcome.FAILED for entry in ended.ends.values())
-        self._failure_window(request).ended(len(ended.ends), failed)
+    def _note_absence(self, batch: RunningBatch, at: float) -> None:
+        if batch.absent_since is None:
+            batch.absent_since = at
+        elif at - batch.absent_since >= self.timing.status_absent_timeout:
+            del self.running[batch.request.batch_id]
+            self.unwritten.append(StatusLost(batch.request))
+
+    def _finish(self, batch: RunningBatch, status: JobStatus, at: float) -> None:
+        request = batch.request
+        del self.running[request.batch_id]
+        self.limits.note_job_end(batch, at)
+        results = batch_request.ends_of(request, status)
+        finished = BatchFinished(request, status, results)
+        failed = sum(result[0] == Outcome.FAILED for result in results.values())
+        self.failures.of(request.job_id).add_rows(len(results), failed)
         if failed and request.resent and request.action is Action.CREATE:
-            self.calls.verify(flight, ended)
+            self.calls.verify(batch, finished)
         else:
-            self.unwritten.append(ended)
+            self.unwritten.append(finished)
 
-    def _verified(self, verified: VerifyResult) -> None:
-        self.limits.heard_of_look(verified.error)
-        if verified.error is None:
-            self.unwritten.append(verified.ended)
+    def _take_in_verification(self, result: VerifyResult) -> None:
+        self.limits.note_read(result.error)
+        if result.error is None:
+            self.unwritten.append(result.finished)
         else:
-            self.flights[verified.flight.request.batch_id] = (
-                verified.flight
-            )  # It is polled, and verified, once more.
-
-    def _failure_window(self, request: BatchRequest) -> FailureWindow:
-        """Of the shipment's job; one that nobody looks at when the job moves no
-        more."""
-        return self.failure_windows.get(request.job_id) or FailureWindow()
+            # It is polled and verified again.
+            self.running[result.batch.request.batch_id] = result.batch
 
 
-def _brings_more(event: transitions.Event) -> bool:
-    """Whether something of its batch may be to be sent yet."""
+def _may_be_over(job: Job) -> bool:
+    is_planned = bool(job.planned_at or job.hold_after_first_batch)
+    return job.state not in SENDABLE or is_planned
+
+
+def _may_leave_more(event: transitions.Event) -> bool:
+    """Whether its batch may have items to send after it."""
     match event:
         case PostResult():
             return event.error is not None

@@ -1,177 +1,188 @@
-"""The instruments by which an account's limits are kept: its request rate, its job
-window, rests after failures, how long its jobs and its answers take. What they say
-together is told in allowance.py."""
+"""The instruments that keep an account's limits: its request rate, its job slots, rests
+after failures, and how long jobs and responses take.
+
+AccountLimits (account_limits.py) decides from all of them together. All times are those
+of Clock.monotonic(), in seconds."""
 
 import re
-import time
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import median
 
-Clock = Callable[[], float]
+from jobsui.clock import Clock
+from jobsui.jobs.timing import Timing
+
 FIRST_TOKENS = 2.0
-"""What a bucket begins with: a driver that takes over does not know what the one before
-it has just spent."""
+"""What a budget starts with: a driver that takes over does not know what the one before it has
+just spent."""
 MINUTE = 60
 """Seconds after which a used-up rate is whole again, whatever a header says."""
-LONG_MINUTE = 1.01 * MINUTE
-"""No such time sees more requests than a minute may: on their way some are slower than
-others."""
+SAFE_MINUTE = 1.01 * MINUTE
+"""No period of this length sees more requests than a minute may. It is longer than a minute
+because some requests take longer to arrive than others."""
 BURST_SECONDS = 2.0
-"""How many seconds' worth of requests may gather: jobs end when they like, not at even
-distances."""
-NEARLY = 0.2
-"""Below this part of the minute's requests what is left is spread over the rest of the
+"""How many seconds' worth of requests may accumulate: jobs do not end at even intervals."""
+LOW_SHARE = 0.2
+"""Once less than this share of the minute's requests remains, it is spread over the rest of the
 minute."""
-CONDITIONAL = re.compile(r"remaining=(\d+);\s*resets?=(\d+)")
-"""The value of a `zendesk-ratelimit-NAME` header: a limit of its own beside the
-account's."""
-INFLIGHT = "zendesk-ratelimit-inflight-jobs"
-SLOTS = re.compile(r"total=(\d+);\s*remaining=(\d+)")
-"""Its value (docs/zendesk.md)."""
+CONDITIONAL_LIMIT = re.compile(r"remaining=(\d+);\s*resets?=(\d+)")
+"""The value of a `zendesk-ratelimit-NAME` header: a limit beside the account's own."""
+SLOTS_HEADER = "zendesk-ratelimit-inflight-jobs"
+SLOTS_VALUE = re.compile(r"total=(\d+);\s*remaining=(\d+)")
+"""The value of SLOTS_HEADER (docs/zendesk.md)."""
 
 
 class Budget:
-    """A token bucket of the account's requests, of which we use a share. It fills
-    evenly, and no minute sees more than the limit, however much gathers in it; what
-    Zendesk says in its headers overrules what we believe."""
+    """A token bucket for the share of the account's requests that Jobs UI may use.
+
+    It fills evenly, and no minute sees more requests than the limit, however many tokens have
+    accumulated. What Zendesk reports in its headers overrides the bucket."""
 
     def __init__(
-        self,
-        requests_per_minute: int,
-        share: int = 100,
-        *,
-        clock: Clock = time.monotonic,
+        self, requests_per_minute: int, share: int = 100, *, clock: Clock
     ) -> None:
-        """`share` in percent."""
-        self._clock, self._share = clock, share
-        self._allow(requests_per_minute)
+        """`share` is in percent."""
+        self._clock = clock
+        self._share = share
+        self._set_limit(requests_per_minute)
         self._tokens = FIRST_TOKENS
-        self._spent: deque[float] = deque()
-        """When each request of the last minute was."""
-        self._filled_at = clock()
-        self._blocked_until = self._slow_until = 0.0
+        self._spent_at: deque[float] = deque()
+        """The time of each request of the last minute."""
+        self._filled_at = clock.monotonic()
+        self._blocked_until = 0.0
+        self._slow_until = 0.0
         self._slow_rate = 0.0
 
     @property
     def blocked_for(self) -> float:
-        """Seconds until Zendesk lets us call again; 0 when it does."""
-        return max(0.0, self._blocked_until - self._clock())
+        """Seconds until Zendesk accepts requests again; 0 when it does now."""
+        return max(0.0, self._blocked_until - self._clock.monotonic())
 
     @property
     def is_slowed(self) -> bool:
-        """Others use so much of the account's rate that less than our share is left."""
-        return self._clock() < self._slow_until
+        """Other integrations use so much of the account's rate that less than our share
+        is left."""
+        return self._clock.monotonic() < self._slow_until
 
     @property
     def tokens(self) -> float:
-        """Requests that may be spent now."""
+        """How many requests may be sent now."""
         self._fill()
-        return (
-            0.0
-            if self.blocked_for
-            else min(self._tokens, float(self._limit - len(self._spent)))
-        )
+        if self.blocked_for:
+            return 0.0
+        return min(self._tokens, float(self._limit - len(self._spent_at)))
 
     def block(self, seconds: float) -> None:
-        """Zendesk told us to wait."""
-        self._blocked_until = max(self._blocked_until, self._clock() + seconds)
+        """Send nothing for this long, because Zendesk asked for it."""
+        until = self._clock.monotonic() + seconds
+        self._blocked_until = max(self._blocked_until, until)
         self._tokens = 0.0
 
     def take(self) -> bool:
-        """One request, if there is one to spend."""
+        """Spend one request. False when there is none to spend."""
         if self.tokens < 1.0:
             return False
         self._tokens -= 1.0
-        self._spent.append(self._clock())
+        self._spent_at.append(self._clock.monotonic())
         return True
 
     def give_back(self, requests: int) -> None:
-        """So many of those taken last are not made after all."""
+        """Return the tokens taken last, for requests that are not sent after all."""
         self._tokens = min(self.burst, self._tokens + requests)
         for _ in range(requests):
-            self._spent.pop()
+            self._spent_at.pop()
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Read the rate headers of an answer: a plan's limit below ours replaces it;
-        when the minute's rest is nearly used up (by others, too) no more than it is
-        spent; a conditional limit that is used up is waited for."""
-        limit = _whole(headers.get("X-Rate-Limit") or headers.get("ratelimit-limit"))
-        remaining = _whole(
+        """Read the rate headers of a response.
+
+        A plan's limit below ours replaces it. When the minute's requests are nearly used up (by
+        other integrations too), no more than the rest is spent. A conditional limit that is used
+        up blocks until it resets."""
+        limit = _integer(headers.get("X-Rate-Limit") or headers.get("ratelimit-limit"))
+        remaining = _integer(
             headers.get("X-Rate-Limit-Remaining") or headers.get("ratelimit-remaining")
         )
-        reset = _whole(headers.get("ratelimit-reset"))
+        reset = _integer(headers.get("ratelimit-reset"))
         self._fill()
         if limit and limit < self._limit:
-            self._allow(limit)
-        if remaining is not None and remaining < self._limit * NEARLY:
-            self._tokens = min(self._tokens, float(remaining))
-            if remaining == 0 and reset:
-                self.block(min(reset, MINUTE))
-            elif (
-                reset and remaining < (reset - 1) * self.rate
-            ):  # Seconds are told whole, perhaps rounded up.
-                self._slow_rate, self._slow_until = (
-                    remaining / reset,
-                    self._clock() + min(reset, MINUTE),
-                )
+            self._set_limit(limit)
+        if remaining is not None and remaining < self._limit * LOW_SHARE:
+            self._spread(remaining, reset)
         for name, value in headers.items():
-            if (
-                name.lower().startswith("zendesk-ratelimit-")
-                and name.lower() != INFLIGHT
-            ):
+            key = name.lower()
+            if key.startswith("zendesk-ratelimit-") and key != SLOTS_HEADER:
                 self._learn_conditional(value)
 
-    def _learn_conditional(self, value: str) -> None:
-        told = CONDITIONAL.search(value)
-        if told and int(told[1]) == 0:
-            self.block(min(int(told[2]), MINUTE))
+    def _spread(self, remaining: int, reset: int | None) -> None:
+        """Spend no more than `remaining` requests in the `reset` seconds to come."""
+        self._tokens = min(self._tokens, float(remaining))
+        if not reset:
+            return
+        seconds = min(reset, MINUTE)
+        # Zendesk reports whole seconds, perhaps rounded up.
+        is_scarce = remaining < (reset - 1) * self.rate
+        if remaining == 0:
+            self.block(seconds)
+        elif is_scarce:
+            self._slow_rate = remaining / reset
+            self._slow_until = self._clock.monotonic() + seconds
 
-    def _allow(self, requests_per_minute: int) -> None:
+    def _learn_conditional(self, value: str) -> None:
+        found = CONDITIONAL_LIMIT.search(value)
+        if found and int(found[1]) == 0:
+            self.block(min(int(found[2]), MINUTE))
+
+    def _set_limit(self, requests_per_minute: int) -> None:
         self._limit = requests_per_minute
         wanted = requests_per_minute * self._share / 100 / MINUTE
-        self.burst = max(
-            2.0, wanted * BURST_SECONDS
-        )  # Two at least: a look and a post at once.
-        self.rate = min(wanted, requests_per_minute / LONG_MINUTE)
+        # At least two: a poll and a post at the same time.
+        self.burst = max(2.0, wanted * BURST_SECONDS)
+        self.rate = min(wanted, requests_per_minute / SAFE_MINUTE)
 
     def _fill(self) -> None:
-        now = self._clock()
-        rate = min(self.rate, self._slow_rate) if now < self._slow_until else self.rate
+        now = self._clock.monotonic()
+        rate = self.rate
+        if now < self._slow_until:
+            rate = min(rate, self._slow_rate)
         self._tokens = min(self.burst, self._tokens + (now - self._filled_at) * rate)
         self._filled_at = now
-        while self._spent and self._spent[0] <= now - LONG_MINUTE:
-            self._spent.popleft()
+        while self._spent_at and self._spent_at[0] <= now - SAFE_MINUTE:
+            self._spent_at.popleft()
 
 
 class Window:
-    """How many of our jobs may run at once. Zendesk counts every integration's jobs, so
-    the window shrinks to what it let through when it says TooManyJobs. While it is full
-    it grows again with each job duration without complaint: by one, then two, then
-    four. So what others give back is soon found, and a complaint costs one request."""
+    """How many of our jobs may run at the same time.
 
-    def __init__(self, cap: int, *, clock: Clock = time.monotonic) -> None:
+    Zendesk counts the jobs of every integration. So the window shrinks to what Zendesk let through
+    when it answers TooManyJobs. While it is full it grows again with each job duration without a
+    refusal: by one, then two, then four. So slots that others free are found soon, and a refusal
+    costs one request."""
+
+    def __init__(self, cap: int, *, clock: Clock) -> None:
         self._clock = clock
         self.cap = cap
         self.size = cap
-        self._shrunk_at = self._grown_at = clock()
+        self._shrunk_at = clock.monotonic()
+        self._grown_at = self._shrunk_at
         self._step = 1
 
     def refuse(self, in_flight: int, duration: float) -> None:
-        """TooManyJobs while `in_flight` of ours were running. Refusals of one moment
-        count once."""
-        now = self._clock()
+        """Zendesk answered TooManyJobs while `in_flight` of our jobs were running.
+
+        Refusals within half a job `duration` count once."""
+        now = self._clock.monotonic()
         if now - self._shrunk_at < duration / 2 and self.size < self.cap:
             return
         self.size = max(1, min(in_flight, self.size))
-        self._shrunk_at = self._grown_at = now
+        self._shrunk_at = now
+        self._grown_at = now
         self._step = 1
 
     def grow(self, in_flight: int, duration: float) -> None:
-        """Call now and then: more for each `duration` gone by, when there is use for
-        it."""
-        now = self._clock()
+        """Grow when the window is full and a job `duration` has passed since the last
+        change. To be called often."""
+        now = self._clock.monotonic()
         if in_flight < self.size:
             return
         if self.size < self.cap and now - self._grown_at >= duration:
@@ -181,102 +192,109 @@ class Window:
 
 
 class Slots:
-    """What Zendesk said last of the account's job slots, whoever uses them. It says so
-    with each answer to a batch, so as long as we send this is the surest and newest
-    there is. It is not believed when batches are refused that it said there was room
-    for."""
+    """What Zendesk last reported about the account's job slots, whoever uses them.
 
-    BELIEVED = 1.5
-    CONTRADICTED, CONFIRMED = 1.0, 0.03
-    APART = 0.02
-    """Seconds. Of answers closer to each other nobody can tell which left first; each
-    took a slot, so the one that tells of the fewest was the last."""
+    It reports them with each response to a batch, so while we send, this is the newest and most
+    reliable figure. It is not trusted once batches are refused although a report left room."""
+
+    DISTRUST_AT = 1.5
+    CONTRADICTED = 1.0
+    CONFIRMED = 0.03
+    """How the distrust grows and falls."""
+    SAME_MOMENT = 0.02
+    """Seconds. Which of two responses this close together left first cannot be known. Each took a
+    slot, so the one that reports the fewest was the last."""
 
     def __init__(self) -> None:
         self.total = 0
         self.free = 0.0
-        """Then, and those of which we have learned since that their jobs were over."""
+        """Free slots at `at`, plus those whose jobs have ended since."""
         self.at = float("-inf")
-        """When that was."""
-        self._said = 0
-        """How many were free then, by its word alone."""
-        self._contradictions = 0.0
+        """When the last report left Zendesk."""
+        self._reported = 0
+        """How many slots the last report gave as free."""
+        self._distrust = 0.0
 
     @property
-    def are_believed(self) -> bool:
-        return self._contradictions < self.BELIEVED
+    def are_trusted(self) -> bool:
+        return self._distrust < self.DISTRUST_AT
 
     def learn(self, headers: Mapping[str, str], at: float) -> None:
-        """Read an answer that left Zendesk at about this time. One that was overtaken
-        by a newer one tells nothing."""
-        told = SLOTS.search(headers.get(INFLIGHT) or "")
-        if told and at > self.at - self.APART:
-            follows = at >= self.at + self.APART
-            self.total, self._said = (
-                int(told[1]),
-                int(told[2]) if follows else min(int(told[2]), self._said),
-            )
-            self.free, self.at = float(self._said), max(at, self.at)
+        """Read the headers of a response that left Zendesk at about this time. A
+        response that a newer one has overtaken tells nothing."""
+        found = SLOTS_VALUE.search(headers.get(SLOTS_HEADER) or "")
+        if not found or at <= self.at - self.SAME_MOMENT:
+            return
+        total = int(found[1])
+        free = int(found[2])
+        is_same_moment = at < self.at + self.SAME_MOMENT
+        self.total = total
+        self._reported = min(free, self._reported) if is_same_moment else free
+        self.free = float(self._reported)
+        self.at = max(at, self.at)
 
     def accepted(self) -> None:
-        self._contradictions = max(0.0, self._contradictions - self.CONFIRMED)
+        """A batch was accepted."""
+        self._distrust = max(0.0, self._distrust - self.CONFIRMED)
 
-    def refused(self, on_the_way: int) -> None:
-        """TooManyJobs, while so many batches were on their way with that one."""
-        if self._said >= on_the_way:
-            self._contradictions = min(
-                2 * self.BELIEVED, self._contradictions + self.CONTRADICTED
-            )
-        self._said, self.free = 0, 0.0
+    def refused(self, posting: int) -> None:
+        """A batch was refused with TooManyJobs while `posting` batches, this one
+        included, had no response yet."""
+        if self._reported >= posting:
+            most = 2 * self.DISTRUST_AT
+            self._distrust = min(most, self._distrust + self.CONTRADICTED)
+        self._reported = 0
+        self.free = 0.0
 
-    def ended(self, after: float, before: float) -> None:
-        """A job of ours ended between these times."""
+    def job_ended(self, after: float, before: float) -> None:
+        """One of our jobs ended between these times."""
         since = max(after, self.at)
         if before > since:
-            self.free = min(self.total, self.free + (before - since) / (before - after))
+            share = (before - since) / (before - after)
+            self.free = min(self.total, self.free + share)
 
 
 class Backoff:
-    """How long to rest after calls that failed for no fault of theirs: twice as long
-    each time, until one goes well."""
+    """How long to rest after requests that failed through no fault of their own: twice
+    as long each time, until one succeeds."""
 
-    LONGEST = 30.0
-
-    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, max_seconds: float, *, clock: Clock) -> None:
         self._clock = clock
+        self._max_seconds = max_seconds
         self._until = 0.0
         self.failures = 0
 
     @property
     def left(self) -> float:
-        """Seconds to rest still."""
-        return max(0.0, self._until - self._clock())
+        """Seconds that remain to rest."""
+        return max(0.0, self._until - self._clock.monotonic())
 
     def failed(self, wait: float | None = None) -> None:
-        """`wait` is what Zendesk asked for. Failures during a rest were under way
-        before it: they count once."""
+        """A request failed; `wait` is what Zendesk asked for.
+
+        Requests that fail during a rest had been sent before it, so they count once."""
         if not self.left:
             self.failures += 1
-            self.rest(min(self.LONGEST, 0.125 * 2**self.failures))
+            self.rest(min(self._max_seconds, 0.125 * 2**self.failures))
         self.rest(wait or 0.0)
 
     def succeeded(self) -> None:
         self.failures = 0
 
     def rest(self, seconds: float) -> None:
-        """Rest at least this long, for another reason than a failure."""
-        self._until = max(self._until, self._clock() + seconds)
+        """Rest at least this long, without counting a failure."""
+        self._until = max(self._until, self._clock.monotonic() + seconds)
 
 
 class Durations:
-    """How long the account's jobs took lately, in seconds."""
+    """How long the account's last 300 jobs took."""
 
-    FIRST_GUESS = 10.0
-    """Before anything is known: about what small jobs are reported to take."""
-    ENOUGH = 20
-    """From so many on they can foretell."""
+    MAX_JOBS = 300
+    MIN_TO_PREDICT = 20
 
-    def __init__(self) -> None:
+    def __init__(self, first_guess: float = Timing.first_job_duration) -> None:
+        """`first_guess` is the duration to expect before any job has finished."""
+        self._first_guess = first_guess
         self._seen: deque[float] = deque()
         self._sorted: list[float] = []
 
@@ -284,49 +302,47 @@ class Durations:
         seconds = max(0.0, seconds)
         self._seen.append(seconds)
         insort(self._sorted, seconds)
-        if len(self._seen) > 300:
-            del self._sorted[bisect_right(self._sorted, self._seen.popleft()) - 1]
+        if len(self._seen) > self.MAX_JOBS:
+            oldest = self._seen.popleft()
+            del self._sorted[bisect_right(self._sorted, oldest) - 1]
 
     @property
-    def can_foretell(self) -> bool:
-        return len(self._seen) >= self.ENOUGH
+    def can_predict(self) -> bool:
+        """Whether enough jobs are known for `probability_of_end`."""
+        return len(self._seen) >= self.MIN_TO_PREDICT
 
     @property
     def typical(self) -> float:
-        return median(self._sorted) if self._sorted else self.FIRST_GUESS
+        return median(self._sorted) if self._sorted else self._first_guess
 
     @property
     def mean(self) -> float:
-        """What throughput follows; little while nothing is known, so that the first
-        jobs are watched closely."""
-        return (
-            sum(self._sorted) / len(self._sorted)
-            if self._sorted
-            else self.FIRST_GUESS / 4
-        )
+        """What throughput follows. Short while nothing is known, so that the first jobs
+        are polled often."""
+        if not self._sorted:
+            return self._first_guess / 4
+        return sum(self._sorted) / len(self._sorted)
 
     @property
     def long(self) -> float:
-        """95 of 100 took no longer."""
+        """95 of 100 jobs took no longer."""
         if len(self._sorted) < 2:
-            return max(self.FIRST_GUESS, self.typical)
+            return max(self._first_guess, self.typical)
         return self._sorted[int(0.95 * len(self._sorted))]
 
-    def ending(self, ran: float, since: float, by: float) -> float:
-        """The probability that a job which was running after `ran` seconds ends between
-        `since` and `by`. One that has run longer than all others did is taken to run
-        on."""
+    def probability_of_end(self, ran: float, since: float, by: float) -> float:
+        """The probability that a job that was still running after `ran` seconds ends
+        between `since` and `by` seconds. 0 for a job that has run longer than all others."""
         longer = len(self._sorted) - bisect_right(self._sorted, ran)
-        return (
-            (bisect_right(self._sorted, by) - bisect_right(self._sorted, since))
-            / longer
-            if longer
-            else 0.0
-        )
+        if not longer:
+            return 0.0
+        ended_by = bisect_right(self._sorted, by)
+        ended_since = bisect_right(self._sorted, since)
+        return (ended_by - ended_since) / longer
 
 
-class Trips:
-    """How long the account's answers took lately, in seconds."""
+class ResponseTimes:
+    """How long the account's last responses took."""
 
     def __init__(self) -> None:
         self._seen: deque[float] = deque([0.1], maxlen=50)
@@ -339,17 +355,13 @@ class Trips:
         return median(self._seen)
 
 
-OFTENEST, RAREST = 0.25, 10.0
-"""Seconds between two looks: out of courtesy, and so that people see progress."""
-BATCHES_A_LOOK = 4
-"""On the average a look tells of at least so many batches: looks must not eat the rate.
-Of twice as many when Zendesk tells of its slots with each answer: then a look tells
-only what became of them."""
-TAKEN_AHEAD = 0.95
-"""Of what is posted ahead of knowing about so much is accepted, where requests are
-scarce."""
-GAP = 0.03
-"""Seconds from hearing of a free slot to filling it: a commit."""
+MIN_BATCHES_PER_POLL = 4
+"""On average a poll tells of at least this many batches, or polls would use up the rate. Twice as
+many when Zendesk reports its slots with each response: then a poll only brings results."""
+EARLY_SEND_ACCEPTED = 0.95
+"""About this share of the batches sent early is accepted, where requests are scarce."""
+COMMIT_SECONDS = 0.03
+"""From learning of a free slot to filling it: one commit."""
 
 
 def poll_interval(
@@ -357,41 +369,48 @@ def poll_interval(
     window: float,
     rate: float,
     burst: float,
-    trip: float,
+    response_time: float,
     *,
-    ahead: bool,
-    told: bool,
+    early_send: bool,
+    slots_reported: bool,
+    timing: Timing,
 ) -> float:
-    """Seconds between two looks at the running jobs: of those that hardly cost speed,
-    the longest.
+    """Seconds between two polls: the longest interval that hardly costs speed.
 
-    A look costs a request. Between looks a slot that became free lies idle, half an
-    interval on the average; and no more can be sent than the window and the gathered
-    requests hold. When batches are posted ahead of knowing, slots hardly lie idle, but
-    at most twice the window is sent without a look; when Zendesk tells of its slots as
-    well, rare looks only make it a little harder to foretell which will be free."""
+    A poll costs a request. Between polls a slot that became free lies idle, half an interval on
+    average, and no more can be sent than the window and the accumulated requests allow. With early
+    sending slots hardly lie idle, but at most twice the window is sent without a poll. When Zendesk
+    reports its slots as well, rare polls only make it a little harder to predict which are free."""
     duration = max(duration, 0.01)
 
     def speed(interval: float) -> float:
-        if ahead:
-            by_window = window / (duration + interval / (40 if told else 4) + trip)
-            by_look = 2 * window / (duration + interval + 2 * trip + GAP)
-            by_rate = (rate - 1 / interval) * TAKEN_AHEAD
+        """Batches per second."""
+        round_trip = 2 * response_time + COMMIT_SECONDS
+        by_rate = rate - 1 / interval
+        if early_send:
+            idle = interval / (40 if slots_reported else 4)
+            by_window = window / (duration + idle + response_time)
+            by_poll = 2 * window / (duration + interval + round_trip)
+            by_rate *= EARLY_SEND_ACCEPTED
         else:
-            by_window = window / (duration + interval / 2 + 2 * trip + GAP)
-            by_look = (window + burst) / (duration + interval + 2 * trip + GAP)
-            by_rate = rate - 1 / interval
-        return min(by_rate, by_window, by_look)
+            by_window = window / (duration + interval / 2 + round_trip)
+            by_poll = (window + burst) / (duration + interval + round_trip)
+        return min(by_rate, by_window, by_poll)
 
-    batches = BATCHES_A_LOOK * (2 if ahead and told else 1)
-    interval = max(OFTENEST, min(RAREST, batches / min(rate, window / duration)))
-    tried = {}
-    while interval <= RAREST:
-        tried[interval] = speed(interval)
+    batches = MIN_BATCHES_PER_POLL
+    if early_send and slots_reported:
+        batches *= 2
+    batches_per_second = min(rate, window / duration)
+    shortest = min(timing.max_poll_interval, batches / batches_per_second)
+    interval = max(timing.min_poll_interval, shortest)
+    speeds = {}
+    while interval <= timing.max_poll_interval:
+        speeds[interval] = speed(interval)
         interval *= 1.1
-    best = max(tried.values())
-    return max(each for each, its in tried.items() if its >= best - 0.01 * abs(best))
+    best = max(speeds.values())
+    good_enough = best - 0.01 * abs(best)
+    return max(each for each, its in speeds.items() if its >= good_enough)
 
 
-def _whole(text: str | None) -> int | None:
+def _integer(text: str | None) -> int | None:
     return int(text) if text and text.strip().isdecimal() else None

@@ -23,44 +23,37 @@ from jobsui.jobs.models.batch import End
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.payloads import JobStatus, Json, Record
 
-QUIET = 10.0
-"""Seconds before a record's absence proves anything; twice the duration of a long job,
-if more."""
-TIMEOUT = 4
-"""For so many quiet times we wait for an unknown running job of the same size that may
-be ours."""
-CLOCKS_APART = timedelta(seconds=60)
-MOST_UNSURE = 5
-"""Sendings without an answer after which a batch is left to a person."""
+MAX_QUIET_TIMES = 4
+"""For how many quiet times an unknown running job of the same size, which may be ours, is waited
+for."""
+CLOCK_TOLERANCE = timedelta(seconds=60)
+MAX_UNCONFIRMED_ATTEMPTS = 5
+"""After this many attempts without a response a batch is left to a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnconfirmedBatch:
-    """A batch in doubt, with what is needed to look into it."""
+    """An unconfirmed batch, with what is needed to reconcile it. Times are in seconds."""
 
     request: BatchRequest
     reconcile_count: int
-    unsure_attempts: int
+    unconfirmed_attempts: int
     waited: float
-    """Seconds since nothing of the sending can have been on its way any more."""
-    long_job: float
-    """How many seconds a long job of the account takes."""
-    ours: Callable[[list[str]], set[str]]
-    """Which of these job status ids belong to batches we know."""
+    """Since nothing of the request can be on its way any more."""
+    quiet_time: float
+    """How long a record must be absent before its absence proves anything."""
+    known_status_ids: Callable[[list[str]], set[str]]
+    """Which of these job status ids belong to batches in the database."""
 
     @property
     def is_fresh(self) -> bool:
         """What is absent may still appear."""
-        return self.waited < self._quiet
+        return self.waited < self.quiet_time
 
     @property
     def is_stale(self) -> bool:
-        """Whatever still runs, we wait no longer for it."""
-        return self.waited >= TIMEOUT * self._quiet
-
-    @property
-    def _quiet(self) -> float:
-        return max(QUIET, 2 * self.long_job)
+        """Jobs that still run are no longer waited for."""
+        return self.waited >= MAX_QUIET_TIMES * self.quiet_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +69,7 @@ class Finding:
     """The job status that turned out to be the batch's own."""
 
 
-def look(doubt: UnconfirmedBatch) -> Finding:
+def reconcile(doubt: UnconfirmedBatch) -> Finding:
     """Look into a batch in doubt. Raises ZendeskError when Zendesk cannot be asked
     now."""
     if not doubt.request.items:
@@ -169,10 +162,10 @@ def _match_job(doubt: UnconfirmedBatch) -> Finding:
 
 
 def _resend(doubt: UnconfirmedBatch, note: str) -> Finding:
-    if doubt.unsure_attempts >= MOST_UNSURE:
+    if doubt.unconfirmed_attempts >= MAX_UNCONFIRMED_ATTEMPTS:
         return Finding(
             rest="uncertain",
-            note=f"Sent {doubt.unsure_attempts} times, each time without a clear answer.",
+            note=f"Sent {doubt.unconfirmed_attempts} times, each time without a clear answer.",
         )
     return Finding(rest="resend", note=note)
 
@@ -188,7 +181,7 @@ def _may_be_running(doubt: UnconfirmedBatch) -> bool:
 
 def _unknown_jobs(doubt: UnconfirmedBatch) -> list[JobStatus]:
     recent = custom_objects.recent_job_statuses(doubt.request.client)
-    ours = doubt.ours([status.id for status in recent])
+    ours = doubt.known_status_ids([status.id for status in recent])
     return [status for status in recent if status.id not in ours]
 
 
@@ -212,7 +205,7 @@ def _is_older(request: BatchRequest, record: Record) -> bool:
     as far ahead as it is now."""
     made = _time(record.created_at)
     ahead = timedelta(seconds=max(0.0, request.client.clock_ahead))
-    return made is not None and made < request.first_sent_at - ahead - CLOCKS_APART
+    return made is not None and made < request.first_sent_at - ahead - CLOCK_TOLERANCE
 
 
 def _ends_if_ours(request: BatchRequest, status: JobStatus) -> dict[int, End]:

@@ -1,5 +1,4 @@
 import uuid
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -333,8 +332,6 @@ class Lease(models.Model):
     """Who may do a piece of work right now. Time is the database's; `epoch` grows with
     each taking, and whoever works under a lease checks its epoch in every transaction,
     so an owner that slept too long changes nothing."""
-
-    TTL = timedelta(seconds=30)
 
     # "account:HOST", "plan:JOB ID", "check:JOB ID", "read:FILE ID".
     name = models.CharField(max_length=300, unique=True)

@@ -12,13 +12,13 @@ from django.db.models.functions import Coalesce, Floor
 
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
-from jobsui.jobs.delivery.rate_limits import Durations
 from jobsui.jobs.enums import IN_FLIGHT, BatchState, JobState, LimitedBy
 from jobsui.jobs.mapping.field_targets import api_name, targets_for
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job
 from jobsui.jobs.models.batch import unpack
 from jobsui.jobs.preparation.planner import BATCH_SIZE
 from jobsui.jobs.reports import row_results, snippets
+from jobsui.jobs.timing import Timing
 from jobsui.zendesk.payloads import parsed
 
 CELLS = 100
@@ -88,12 +88,12 @@ def preview(job: Job) -> Preview:
     batches = -(-(job.rows - left_out) // BATCH_SIZE)
     limits = job.connection
     own_rate = limits.requests_per_minute * limits.share / 100
-    per_second = min(limits.max_running_jobs / Durations.FIRST_GUESS, own_rate / 60)
+    per_second = min(limits.max_running_jobs / Timing.first_job_duration, own_rate / 60)
     return Preview(
         job.rows - left_out,
         left_out,
         batches,
-        batches / per_second + Durations.FIRST_GUESS,
+        batches / per_second + Timing.first_job_duration,
     )
 
 

@@ -10,7 +10,6 @@ from django.test import Client
 from jobsui.access import tokens
 from jobsui.access.models import Scope
 from jobsui.connections.models import Connection
-from jobsui.jobs.delivery import account_limits, driver, rate_limits
 from tests.factories import make_user
 from tests.harness import Harness
 
@@ -74,15 +73,6 @@ def item(number: int, **fields: Any) -> dict[str, Any]:
         "name": f"Gadget {number}",
         "custom_object_fields": values,
     }
-
-
-@pytest.fixture(autouse=True)
-def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drivers look at once whether something is over."""
-    monkeypatch.setattr(rate_limits, "poll_interval", lambda *_, **__: 0.04)
-    monkeypatch.setattr(account_limits, "RECKON_SECONDS", 0.0)
-    for name in ("STOCK_SECONDS", "TICK_SECONDS", "NAP_SECONDS", "TOGETHER_SECONDS"):
-        monkeypatch.setattr(driver, name, 0.02)
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def host(idle: Host) -> Iterator[Host]:
         while not over.wait(0.01):
             for entry in [each for each in backend if (each[0] == "drive") is drives]:
                 backend.remove(entry)
-                TaskQueue([entry]).answer()
+                TaskQueue([entry]).run_all()
         connections.close_all()
 
     workers = [
@@ -314,7 +314,7 @@ def test_python_zendesk_reads_objects_and_queues_a_job(idle: Host) -> None:
     assert [each.id for each in many.job_statuses] == [job_id]
     assert [each.id for each in listed.result.job_statuses] == [job_id]
     assert [each.key for each in objects.custom_objects] == ["numbered"]
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
     page = client.custom_object_records.list_custom_object_records(
         custom_object_key="numbered", page_size=2
     )

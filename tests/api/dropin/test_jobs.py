@@ -38,7 +38,7 @@ def test_items_become_a_job_that_sends_them_as_they_are(
     ]
 
     queued = program.post_job("create", items)
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
 
     job = Job.objects.get()
     assert queued == {

@@ -26,7 +26,7 @@ def done(
     harness: Harness, program: Program, action: str, items: list[Any]
 ) -> dict[str, Any]:
     queued = program.post_job(action, items)
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
     return program.status(queued["id"])
 
 
@@ -212,7 +212,7 @@ def test_cancelled_job_tells_what_was_never_sent(
     checker.check(job, stopping=threading.Event())
     automation.advance(job)
     actions.cancel(job, by=None)
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
 
     status = program.status(queued["id"])
 

@@ -27,7 +27,7 @@ def test_upload_is_kept_as_it_came_and_read(
     runner = program("run")
 
     answer = upload(runner, CONTENT, encoding="cp1252")
-    task_queue.answer()
+    task_queue.run_all()
 
     told = runner.call("GET", f"/files/{answer.json()['id']}").json()
     assert answer.status_code == 201
@@ -60,7 +60,7 @@ def test_file_that_cannot_be_read_says_why(
     runner = program("run")
 
     code = upload(runner, CONTENT).json()["id"]
-    task_queue.answer()
+    task_queue.run_all()
 
     told = runner.call("GET", f"/files/{code}").json()
     assert told["state"] == "rejected"

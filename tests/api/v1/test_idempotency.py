@@ -85,7 +85,7 @@ def test_answer_stays_the_first_one_when_the_job_has_gone_on(
 ) -> None:
     runner = program("run")
     first = made(runner, body)
-    task_queue.answer()
+    task_queue.run_all()
 
     again = made(runner, body)
 

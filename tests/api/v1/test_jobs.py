@@ -25,7 +25,7 @@ def given(harness: Harness, program: Program, **body: Any) -> dict[str, Any]:
     """The job made of this body, as it is once the workers have done what they can."""
     answer = program.call("POST", "/jobs", CREATE | body)
     assert answer.status_code == 201, answer.content
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
     return now(program, answer.json())
 
 
@@ -148,7 +148,7 @@ def test_job_that_is_still_read_is_launched_once_it_is_ready(
         f"/jobs/{made['id']}/launch",
         {"hold_after_first_batch": True, "run_settings": {"auto_pause_refusals": 3}},
     )
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
     waits = now(runner, made)
     approved = runner.call("POST", f"/jobs/{made['id']}/resume").json()
 
@@ -301,7 +301,7 @@ def test_draft_is_changed_and_checked_again(
             "run_settings": {"auto_pause_rows": 5},
         },
     )
-    harness.task_queue.answer()
+    harness.task_queue.run_all()
 
     job = Job.objects.get()
     assert made["state"] == "draft"

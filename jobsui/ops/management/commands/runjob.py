@@ -71,7 +71,7 @@ class Command(TerminalCommand):
                 run_settings=rules,
             )
         job = lookup.job(str(draft.code))
-        if not queueing.answers():
+        if not queueing.is_reachable():
             self.tell(
                 "The queue does not answer. The job begins once Jobs UI runs: manage.py up."
             )

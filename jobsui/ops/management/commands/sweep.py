@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
 from jobsui.jobs.control import sweep
+from jobsui.jobs.timing import timing_from_settings
 
 logger = logging.getLogger(__name__)
-SECONDS = 15
 
 
 class Command(BaseCommand):
@@ -17,6 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         stopping = threading.Event()
+        interval = timing_from_settings().sweep_interval
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopping.set())
         while not stopping.is_set():
@@ -28,4 +29,4 @@ class Command(BaseCommand):
                     "The database cannot be reached, the next sweep tries again: %s",
                     error,
                 )
-            stopping.wait(SECONDS)
+            stopping.wait(interval)

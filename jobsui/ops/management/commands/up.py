@@ -110,7 +110,7 @@ class Command(BaseCommand):
                 )
             )
         supervisor.watch(
-            until=_deadline(queueing.answers, "The queue does not answer.")
+            until=_deadline(queueing.is_reachable, "The queue does not answer.")
         )
         supervisor.start(Part("web", _web(host, port)))
         supervisor.start(

@@ -1,0 +1,86 @@
+"""The account's unconfirmed batches: sent, perhaps, without a result that can be relied
+on. They are reconciled, and until they have a result other jobs must not change the
+same records."""
+
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from jobsui.jobs.delivery.call_threads import READ_THREADS
+from jobsui.jobs.delivery.claims import LockedKeys, LocksByBatch
+from jobsui.jobs.models import Batch
+
+
+class UnconfirmedBatches:
+    """By the ids of batches. Times are those of Clock.monotonic()."""
+
+    def __init__(self) -> None:
+        self._since: dict[int, float] = {}
+        """Since when nothing of a batch can be on its way to Zendesk any more."""
+        self._locks: dict[int, LockedKeys] = {}
+        """Of batches that are unconfirmed, or were and have no result yet."""
+        self._reconciling: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def add(self, batch_id: int, since: float) -> None:
+        self._since[batch_id] = since
+
+    def replace(self, batch_ids: Iterable[int], now: float) -> None:
+        """These are the unconfirmed batches now. The new ones are so since `now`."""
+        self._since = {pk: self._since.get(pk, now) for pk in batch_ids}
+
+    def waited(self, batch_id: int, now: float) -> float:
+        """Seconds since nothing of the batch can be on its way any more."""
+        return now - self._since[batch_id]
+
+    # Reconciliation
+
+    def due(self, unconfirmed: QuerySet[Batch], interval: float) -> list[Batch]:
+        """Those to reconcile now, as many as there are threads for, with job, connection
+        and blob. `interval`: the seconds between two reconciliations of a batch."""
+        free = READ_THREADS - len(self._reconciling)
+        if not self._since or free <= 0:
+            return []
+        # None is put off for longer than the interval. A batch that seems to be was put off
+        # before the database's clock was set back.
+        is_put_off = Q(
+            reconcile_at__gt=Now(),
+            reconcile_at__lte=Now() + timedelta(seconds=interval),
+        )
+        batches = unconfirmed.exclude(is_put_off | Q(pk__in=self._reconciling))
+        return list(batches.select_related("job__connection", "blob")[:free])
+
+    def reconciliation_started(self, batch_id: int) -> None:
+        self._reconciling.add(batch_id)
+
+    def reconciliation_ended(self, batch_id: int) -> None:
+        self._reconciling.discard(batch_id)
+
+    # Locked keys
+
+    def locks(self) -> LocksByBatch:
+        """The keys that other jobs must not touch. Reads those of new batches."""
+        if new := self._since.keys() - self._locks.keys():
+            self.lock(Batch.objects.filter(pk__in=new))
+        return self._locks
+
+    def lock(self, batches: QuerySet[Batch]) -> None:
+        for batch in batches.select_related("job", "blob"):
+            keys = LockedKeys.of(batch.job, batch.blob.open_items)
+            self._locks[batch.pk] = keys
+
+    def unlock_settled(self, job_ids: Collection[int]) -> None:
+        """Unlock the keys of batches that have a result, and of jobs that no longer
+        move. `job_ids` are those that move."""
+        if not self._locks:
+            return
+        unsettled = Batch.objects.filter(
+            pk__in=self._locks, job__in=job_ids
+        ).unsettled()
+        self._locks = {
+            pk: self._locks[pk] for pk in unsettled.values_list("pk", flat=True)
+        }
