@@ -11,7 +11,7 @@ from jobsui.sandbox.faults import Faults
 from jobsui.sandbox.jobs import Jobs
 from jobsui.sandbox.journal import Journal, Objects
 from jobsui.sandbox.limits import Window
-from jobsui.sandbox.protocol import Json
+from jobsui.sandbox.protocol import JsonObject
 from jobsui.sandbox.samples import SAMPLE_RECORDS, SAMPLES
 from jobsui.sandbox.schema import CustomObject, Field
 from jobsui.sandbox.settings import Settings
@@ -25,8 +25,8 @@ LOGGED_REQUESTS = 10_000
 class Options:
     """How the sandbox was started. A reset returns to this."""
 
-    settings: dict[str, Json] = field(default_factory=dict)
-    faults: dict[str, Json] = field(default_factory=dict)
+    settings: JsonObject = field(default_factory=dict)
+    faults: JsonObject = field(default_factory=dict)
     seed: int | None = None
     samples: bool = False
     data: Path | None = None
@@ -50,7 +50,7 @@ class Account:
         self.tokens = Tokens()
         self.requests = Window()
         self.exports = Window()
-        self.log: deque[dict[str, Json]] = deque(maxlen=LOGGED_REQUESTS)
+        self.log: deque[JsonObject] = deque(maxlen=LOGGED_REQUESTS)
         self.writer = Writer(self.objects, self.journal)
         self.jobs = Jobs(self.settings, self.faults, self.writer, self.wake)
 
@@ -74,7 +74,7 @@ class Account:
             raise not_found()
         return self.objects[key]
 
-    def add_object(self, data: dict[str, Json]) -> CustomObject:
+    def add_object(self, data: JsonObject) -> CustomObject:
         """Create an object from a request's body. Raises Refused."""
         used = [each.number for each in self.objects.values()]
         number = 1 + max(used, default=0)
@@ -85,7 +85,7 @@ class Account:
         self.journal.keep_object(custom_object)
         return custom_object
 
-    def add_field(self, custom_object: CustomObject, data: dict[str, Json]) -> Field:
+    def add_field(self, custom_object: CustomObject, data: JsonObject) -> Field:
         """Raises Refused."""
         last_standard_id = schema.first_field_id(custom_object) + 2
         used = [each.id for each in custom_object.fields.values()]
@@ -101,9 +101,9 @@ class Account:
 
     def make_object(
         self,
-        data: dict[str, Json],
-        fields: Iterable[dict[str, Json]],
-        name: dict[str, Json] | None = None,
+        data: JsonObject,
+        fields: Iterable[JsonObject],
+        name: JsonObject | None = None,
     ) -> CustomObject:
         """Create an object with its fields and its name rules.
 

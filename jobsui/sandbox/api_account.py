@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from jobsui.sandbox import pages, tokens
 from jobsui.sandbox.calls import Call, no_content
 from jobsui.sandbox.errors import Refused, export_error, not_found
-from jobsui.sandbox.protocol import Json, Response, json_response
+from jobsui.sandbox.protocol import JsonObject, Response, json_response
 from jobsui.sandbox.schema import ADMIN_ID, CustomObject
 from jobsui.sandbox.serializers import record_json
 from jobsui.sandbox.table import Record
@@ -22,7 +22,7 @@ def me(call: Call) -> Response:
     return json_response(200, {"user": user})
 
 
-def anonymous_user() -> dict[str, Json]:
+def anonymous_user() -> JsonObject:
     return {
         "id": None,
         "name": "Anonymous user",
@@ -31,7 +31,7 @@ def anonymous_user() -> dict[str, Json]:
     }
 
 
-def signed_in_user(call: Call) -> dict[str, Json]:
+def signed_in_user(call: Call) -> JsonObject:
     return {
         "id": int(ADMIN_ID),
         "url": f"{call.origin}/api/v2/users/{ADMIN_ID}.json",
@@ -214,7 +214,7 @@ def export_page(
 
 def exported_json(
     call: Call, custom_object: CustomObject, record: Record
-) -> dict[str, Json]:
+) -> JsonObject:
     exported = record_json(call.account, custom_object, record, call.origin)
     del exported["photo"]
     if record.deleted:

@@ -3,7 +3,7 @@
 from jobsui.sandbox import jobs, pages
 from jobsui.sandbox.calls import Call
 from jobsui.sandbox.errors import invalid_parameter, not_found
-from jobsui.sandbox.protocol import Json, Response, json_response, to_json
+from jobsui.sandbox.protocol import Json, JsonObject, Response, json_response, to_json
 
 CREATE = "api/v2/custom_objects/jobs/create"
 SHOW_MANY = "api/v2/job_statuses/show_many"
@@ -84,7 +84,7 @@ def index(call: Call) -> Response:
 
 
 def statuses_response(
-    call: Call, listed: list[jobs.Job], paging: dict[str, Json]
+    call: Call, listed: list[jobs.Job], paging: JsonObject
 ) -> Response:
     statuses = jobs.statuses_json(listed, call.origin)
     rest = b"," + to_json(paging)[1:] if paging else b"}"

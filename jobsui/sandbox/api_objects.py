@@ -8,7 +8,7 @@ from jobsui.sandbox.errors import (
     invalid_parameter,
     not_found,
 )
-from jobsui.sandbox.protocol import Json, Response, json_response
+from jobsui.sandbox.protocol import JsonObject, Response, json_response
 from jobsui.sandbox.schema import CustomObject, Field
 
 WHERE = "api/v2/custom_objects"
@@ -154,7 +154,7 @@ def field_limit(call: Call, key: str) -> Response:
     return json_response(200, {"count": count, "limit": schema.MAX_FIELDS})
 
 
-def policy(policy_id: str, role_name: str, *, allowed: bool) -> dict[str, Json]:
+def policy(policy_id: str, role_name: str, *, allowed: bool) -> JsonObject:
     actions = {
         action: {"allowed": allowed, "rule_id": None}
         for action in ("create", "read", "update", "delete")

@@ -13,7 +13,7 @@ from jobsui.sandbox.errors import (
     role_may_not,
     unknown_route,
 )
-from jobsui.sandbox.protocol import Json, Request, Response, json_response
+from jobsui.sandbox.protocol import JsonObject, Request, Response, json_response
 from jobsui.sandbox.settings import Settings
 
 OPEN_PATHS = ("/oauth/", "/api/v2/users/me")
@@ -59,7 +59,7 @@ class App:
         return response
 
     def _log(self, request: Request, response: Response, triggered: list[str]) -> None:
-        entry: dict[str, Json] = {
+        entry: JsonObject = {
             "time": time.time(),
             "method": request.method,
             "path": request.path,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from jobsui.sandbox.account import Account
 from jobsui.sandbox.errors import invalid_parameter, role_may_not, unreadable_json
-from jobsui.sandbox.protocol import Json, Request, Response
+from jobsui.sandbox.protocol import JsonObject, Request, Response
 from jobsui.sandbox.schema import CustomObject
 from jobsui.sandbox.tokens import Token
 
@@ -30,7 +30,7 @@ class Call:
         """Raises Refused when there is none."""
         return self.account.custom_object(key)
 
-    def body(self) -> dict[str, Json]:
+    def body(self) -> JsonObject:
         """The JSON object sent; raises Refused."""
         try:
             data = json.loads(self.request.body or b"{}")
@@ -40,7 +40,7 @@ class Call:
             raise unreadable_json()
         return data
 
-    def part(self, name: str, where: str) -> dict[str, Json]:
+    def part(self, name: str, where: str) -> JsonObject:
         """The object under one name of the body; raises Refused."""
         data = self.body().get(name)
         if not isinstance(data, dict):

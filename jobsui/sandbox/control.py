@@ -10,7 +10,7 @@ from jobsui.sandbox import jobs
 from jobsui.sandbox.account import Account
 from jobsui.sandbox.errors import Refused
 from jobsui.sandbox.faults import BadFault
-from jobsui.sandbox.protocol import Json, Request, Response, json_response
+from jobsui.sandbox.protocol import Json, JsonObject, Request, Response, json_response
 from jobsui.sandbox.schema import CustomObject
 from jobsui.sandbox.serializers import record_json
 from jobsui.sandbox.settings import BadSetting
@@ -21,7 +21,7 @@ from jobsui.sandbox.writer import RecordInvalid
 class Command:
     account: Account
     query: dict[str, str]
-    body: dict[str, Json]
+    body: JsonObject
     origin: str
 
     def custom_object(self, key: Json) -> CustomObject:
@@ -95,7 +95,7 @@ def create_object(command: Command) -> Json:
     key = command.body.get("key")
     if key in account.objects:
         account.remove_object(account.objects[key])
-    data: dict[str, Json] = {"title": str(key).title()} | command.body
+    data: JsonObject = {"title": str(key).title()} | command.body
     account.make_object(data, data.get("fields") or [], data.get("name"))
     return {}
 
@@ -144,7 +144,7 @@ def list_jobs(command: Command) -> Json:
     return {"jobs": shown, "running": command.account.jobs.running}
 
 
-def job_json(job: jobs.Job) -> dict[str, Json]:
+def job_json(job: jobs.Job) -> JsonObject:
     status, progress = job.state(time.monotonic())
     return {
         "id": job.id,

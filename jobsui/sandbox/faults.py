@@ -4,7 +4,7 @@ run can be repeated."""
 from dataclasses import dataclass
 from random import Random
 
-from jobsui.sandbox.protocol import Json
+from jobsui.sandbox.protocol import Json, JsonObject
 
 REQUEST_FAULTS = {
     "drop-before-accept",
@@ -65,7 +65,7 @@ class Faults:
         self.triggered: dict[str, int] = {}
         """How often each fault triggered."""
 
-    def change(self, changes: dict[str, Json]) -> None:
+    def change(self, changes: JsonObject) -> None:
         """Set rates by name, or {"rate", "times", "method", "path"}.
 
         Raises BadFault and then changes nothing.

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from jobsui.sandbox import ids
 from jobsui.sandbox.faults import JOB_FAULTS, Faults
-from jobsui.sandbox.protocol import Json, to_json
+from jobsui.sandbox.protocol import Json, JsonObject, to_json
 from jobsui.sandbox.schema import CustomObject
 from jobsui.sandbox.settings import Settings
 from jobsui.sandbox.table import Record
@@ -195,7 +195,7 @@ class Jobs:
             return job.items[: job.total // 2]
         return job.items
 
-    def _distort(self, job: Job, results: list[dict[str, Json]]) -> Json:
+    def _distort(self, job: Job, results: list[JsonObject]) -> Json:
         """The results in the form that the job's faults give them."""
         if "results-object" in job.faults:
             return {"success": True}
@@ -211,7 +211,7 @@ class Jobs:
             self.faults.random.shuffle(results)
         return results
 
-    def _apply(self, job: Job, index: int, item: Json) -> dict[str, Json]:
+    def _apply(self, job: Job, index: int, item: Json) -> JsonObject:
         try:
             record = self._write(job, item)
         except RecordMissing:
@@ -231,9 +231,7 @@ class Jobs:
         }
         return with_external_id(result, record.external_id)
 
-    def _failure(
-        self, job: Job, index: int, *errors: dict[str, str]
-    ) -> dict[str, Json]:
+    def _failure(self, job: Job, index: int, *errors: dict[str, str]) -> JsonObject:
         item = job.items[index] if index < len(job.items) else None
         result = {"index": index, "status": "Failed", "errors": list(errors)}
         if isinstance(item, dict):
@@ -285,20 +283,20 @@ def final_status(job: Job, done: int) -> str:
     return "completed" if done == job.total else "failed"
 
 
-def without_member(results: list[dict[str, Json]], name: str) -> list[dict[str, Json]]:
+def without_member(results: list[JsonObject], name: str) -> list[JsonObject]:
     return [
         {key: value for key, value in result.items() if key != name}
         for result in results
     ]
 
 
-def with_external_id(result: dict[str, Json], external_id: Json) -> dict[str, Json]:
+def with_external_id(result: JsonObject, external_id: Json) -> JsonObject:
     if not isinstance(external_id, str):
         return result
     return result | {"external_id": external_id}
 
 
-def generic_result(job: Job, result: dict[str, Json]) -> dict[str, Json]:
+def generic_result(job: Job, result: JsonObject) -> JsonObject:
     """The result in the form that Zendesk documents for job statuses of all kinds."""
     if result["status"] == "Failed":
         errors = result["errors"]

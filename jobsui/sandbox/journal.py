@@ -10,7 +10,7 @@ from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import BinaryIO
 
-from jobsui.sandbox.protocol import Json, to_json
+from jobsui.sandbox.protocol import Json, JsonObject, to_json
 from jobsui.sandbox.schema import CustomObject, Field
 from jobsui.sandbox.table import Record, Table
 
@@ -110,7 +110,7 @@ def entries(path: Path) -> Iterator[tuple[list[Json], bytes]]:
                 yield json.loads(entry), values
 
 
-def definition(custom_object: CustomObject) -> dict[str, Json]:
+def definition(custom_object: CustomObject) -> JsonObject:
     """Everything about an object but its records."""
     values = attributes(custom_object)
     del values["table"]
@@ -118,11 +118,11 @@ def definition(custom_object: CustomObject) -> dict[str, Json]:
     return values | {"fields": [field_definition(field) for field in fields]}
 
 
-def field_definition(field: Field) -> dict[str, Json]:
+def field_definition(field: Field) -> JsonObject:
     return attributes(field) | {"option_values": sorted(field.option_values)}
 
 
-def attributes(instance: CustomObject | Field) -> dict[str, Json]:
+def attributes(instance: CustomObject | Field) -> JsonObject:
     names = [each.name for each in dataclass_fields(instance)]
     return {name: getattr(instance, name) for name in names}
 
@@ -143,7 +143,7 @@ def replay(objects: Objects, entry: list[Json], values: bytes) -> None:
         replay_deletion(objects[subject], *rest)
 
 
-def replay_object(objects: Objects, data: dict[str, Json]) -> None:
+def replay_object(objects: Objects, data: JsonObject) -> None:
     fields = [
         Field(**field | {"option_values": frozenset(field["option_values"])})
         for field in data.pop("fields")

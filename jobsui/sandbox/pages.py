@@ -11,7 +11,7 @@ from operator import gt, lt
 from urllib.parse import urlencode
 
 from jobsui.sandbox.errors import invalid_parameter
-from jobsui.sandbox.protocol import Json, Request
+from jobsui.sandbox.protocol import Json, JsonObject, Request
 from jobsui.sandbox.table import Record, Table
 
 MAX_SIZE = 100
@@ -141,7 +141,7 @@ def cut(
 
 def paging_json[T](
     request: Request, page: Page[T], wanted: PageRequest, *, next_on_last_page: bool
-) -> dict[str, Json]:
+) -> JsonObject:
     """The members "meta" and "links" that go with a page."""
     after = encoded(page.last) if page.items else None
     before = encoded(page.first) if page.items else None

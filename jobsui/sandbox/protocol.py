@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 type Json = Any
 """A decoded JSON value."""
 
+type JsonObject = dict[str, Json]
+
 MAX_HEAD = 64 * 1024
 MAX_BODY = 32 * 1024 * 1024
 REASONS = {status.value: status.phrase for status in HTTPStatus}

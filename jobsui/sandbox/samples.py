@@ -1,14 +1,14 @@
 """Three objects as an operations team has them. Between them they have every type of
 field."""
 
-from jobsui.sandbox.protocol import Json
+from jobsui.sandbox.protocol import JsonObject
 
 
-def options(**names: str) -> list[dict[str, Json]]:
+def options(**names: str) -> list[JsonObject]:
     return [{"value": value, "name": name} for value, name in names.items()]
 
 
-CONTRACT: dict[str, Json] = {
+CONTRACT: JsonObject = {
     "key": "contract",
     "title": "Contract",
     "title_pluralized": "Contracts",
@@ -59,7 +59,7 @@ CONTRACT: dict[str, Json] = {
     ],
 }
 
-ASSET: dict[str, Json] = {
+ASSET: JsonObject = {
     "key": "asset",
     "title": "Asset",
     "title_pluralized": "Assets",
@@ -130,7 +130,7 @@ ASSET: dict[str, Json] = {
     ],
 }
 
-VEHICLE: dict[str, Json] = {
+VEHICLE: JsonObject = {
     "key": "vehicle",
     "title": "Vehicle",
     "title_pluralized": "Vehicles",
@@ -182,7 +182,7 @@ SAMPLES = [CONTRACT, ASSET, VEHICLE]
 
 def contract(
     external_id: str, supplier: str, kind: str, starts_on: str, yearly_cost: float
-) -> dict[str, Json]:
+) -> JsonObject:
     fields = {
         "supplier": supplier,
         "kind": kind,
@@ -193,7 +193,7 @@ def contract(
     return {"external_id": external_id, "custom_object_fields": fields}
 
 
-SAMPLE_RECORDS: dict[str, list[dict[str, Json]]] = {
+SAMPLE_RECORDS: dict[str, list[JsonObject]] = {
     "contract": [
         contract("C-1001", "Nordic Leasing", "lease", "2025-01-01", 48_000),
         contract("C-1002", "Alpine Service", "maintenance", "2024-07-01", 9_500.5),

@@ -8,7 +8,7 @@ from typing import Any
 
 from jobsui.sandbox import ids
 from jobsui.sandbox.errors import invalid_because
-from jobsui.sandbox.protocol import Json
+from jobsui.sandbox.protocol import Json, JsonObject
 from jobsui.sandbox.table import Table
 
 TYPES = {
@@ -32,7 +32,7 @@ ADMIN_ID = "26000000000001"
 MAX_FIELDS = 100
 MAX_PREFIX = 30
 MAX_PADDING = 9
-NAME_RULES: dict[str, Json] = {
+NAME_RULES: JsonObject = {
     "autoincrement_enabled": False,
     "autoincrement_prefix": "",
     "autoincrement_padding": 0,
@@ -53,11 +53,11 @@ class Field:
     position: int = 0
     regexp: str | None = None
     tag: str | None = None
-    options: list[dict[str, Json]] = dataclass_field(default_factory=list)
+    options: list[JsonObject] = dataclass_field(default_factory=list)
     option_values: frozenset[str] = frozenset()
     target: str = ""
     filter: Json = None
-    properties: dict[str, Json] = dataclass_field(default_factory=dict)
+    properties: JsonObject = dataclass_field(default_factory=dict)
     created: int = 0
     updated: int = 0
 
@@ -87,9 +87,7 @@ class CustomObject:
     allows_attachments: bool = False
     created: int = 0
     updated: int = 0
-    name_rules: dict[str, Json] = dataclass_field(
-        default_factory=lambda: dict(NAME_RULES)
-    )
+    name_rules: JsonObject = dataclass_field(default_factory=lambda: dict(NAME_RULES))
     name_title: str = "Name"
     fields: dict[str, Field] = dataclass_field(default_factory=dict)
     table: Table = dataclass_field(default_factory=lambda: Table(0))
@@ -119,7 +117,7 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
-def new_object(data: dict[str, Json], number: int) -> CustomObject:
+def new_object(data: JsonObject, number: int) -> CustomObject:
     """An object without fields, from the body of a request. Raises Refused."""
     key = checked_key(data)
     title = data.get("title")
@@ -137,14 +135,14 @@ def new_object(data: dict[str, Json], number: int) -> CustomObject:
     return custom_object
 
 
-def checked_key(data: dict[str, Json]) -> str:
+def checked_key(data: JsonObject) -> str:
     key = data.get("key")
     if not isinstance(key, str) or not KEY.fullmatch(key):
         raise invalid_because("Key: may only have letters, digits and underscores")
     return key
 
 
-def change_object(custom_object: CustomObject, data: dict[str, Json]) -> None:
+def change_object(custom_object: CustomObject, data: JsonObject) -> None:
     for name in ("title", "title_pluralized", "description"):
         if data.get(name) is not None:
             setattr(custom_object, name, str(data[name]))
@@ -154,7 +152,7 @@ def change_object(custom_object: CustomObject, data: dict[str, Json]) -> None:
     custom_object.updated = now()
 
 
-def change_name_rules(custom_object: CustomObject, properties: dict[str, Json]) -> None:
+def change_name_rules(custom_object: CustomObject, properties: JsonObject) -> None:
     """Set autonumbering and uniqueness of the name. Raises Refused.
 
     Uniqueness cannot change once the object has records.
@@ -173,7 +171,7 @@ def change_name_rules(custom_object: CustomObject, properties: dict[str, Json]) 
         table.by_name = {} if rules["is_unique"] else None
 
 
-def check_name_rules(rules: dict[str, Json]) -> None:
+def check_name_rules(rules: JsonObject) -> None:
     if rules["autoincrement_enabled"] and rules["is_unique"]:
         raise invalid_because("Autonumbering and uniqueness can't be used together")
     prefix = str(rules["autoincrement_prefix"])
@@ -188,9 +186,7 @@ def check_name_rules(rules: dict[str, Json]) -> None:
         raise invalid_because("The next number can't be negative")
 
 
-def new_field(
-    custom_object: CustomObject, data: dict[str, Json], field_id: int
-) -> Field:
+def new_field(custom_object: CustomObject, data: JsonObject, field_id: int) -> Field:
     """A field from the body of a request, not added to the object yet.
 
     Raises Refused.
@@ -217,7 +213,7 @@ def new_field(
     return field
 
 
-def change_field(field: Field, data: dict[str, Json]) -> None:
+def change_field(field: Field, data: JsonObject) -> None:
     for name in ("title", "description", "required", "active"):
         if data.get(name) is not None:
             setattr(field, name, data[name])
@@ -236,7 +232,7 @@ def change_field(field: Field, data: dict[str, Json]) -> None:
     field.updated = now()
 
 
-def new_option(field: Field, index: int, option: dict[str, Json]) -> dict[str, Json]:
+def new_option(field: Field, index: int, option: JsonObject) -> JsonObject:
     name = str(option.get("name") or option.get("value"))
     value = str(option.get("value") or option.get("name"))
     return {
@@ -281,7 +277,7 @@ def check_regexp(field: Field) -> None:
         raise invalid_because(f"{field.title}: regexp_for_validation is needed")
 
 
-def object_json(custom_object: CustomObject, origin: str) -> dict[str, Json]:
+def object_json(custom_object: CustomObject, origin: str) -> JsonObject:
     return {
         "key": custom_object.key,
         "title": custom_object.title,
@@ -330,9 +326,7 @@ def first_field_id(custom_object: CustomObject) -> int:
     return custom_object.number * 10_000_000
 
 
-def field_json(
-    custom_object: CustomObject, field: Field, origin: str
-) -> dict[str, Json]:
+def field_json(custom_object: CustomObject, field: Field, origin: str) -> JsonObject:
     shown: dict[str, Any] = {
         "id": field.id,
         "key": field.key,
@@ -354,9 +348,9 @@ def field_json(
     return shown | particulars(field)
 
 
-def particulars(field: Field) -> dict[str, Json]:
+def particulars(field: Field) -> JsonObject:
     """The members that only some types have."""
-    shown: dict[str, Json] = {}
+    shown: JsonObject = {}
     if field.properties:
         shown["properties"] = field.properties
     if field.type in CHOICES:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from jobsui.sandbox.errors import invalid_parameter
-from jobsui.sandbox.protocol import Json
+from jobsui.sandbox.protocol import Json, JsonObject
 from jobsui.sandbox.schema import ADMIN_ID, CustomObject
 from jobsui.sandbox.table import Record
 
@@ -37,7 +37,7 @@ STANDARD_OPERATORS = {
 }
 NUMBERS = {"integer", "decimal", "currency"}
 
-type Values = dict[str, Json]
+type Values = JsonObject
 type Test = Callable[[Record, Values], bool]
 """Whether a record, with its decoded field values, matches."""
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 from jobsui.sandbox import ids
 from jobsui.sandbox.account import Account
-from jobsui.sandbox.protocol import Json
+from jobsui.sandbox.protocol import Json, JsonObject
 from jobsui.sandbox.schema import ADMIN_ID, CustomObject, Field
 from jobsui.sandbox.table import Record
 
 
 def record_json(
     account: Account, custom_object: CustomObject, record: Record, origin: str
-) -> dict[str, Json]:
+) -> JsonObject:
     record_id = custom_object.table.id_of(record)
     path = f"/api/v2/custom_objects/{custom_object.key}/records/{record_id}.json"
     return {
@@ -32,10 +32,10 @@ def record_json(
 
 def fields_json(
     account: Account, custom_object: CustomObject, record: Record, record_id: str
-) -> dict[str, Json]:
+) -> JsonObject:
     values = json.loads(record.fields)
     with_time = account.settings.dates_with_time
-    shown: dict[str, Json] = {}
+    shown: JsonObject = {}
     for field in custom_object.fields.values():
         if not field.active:
             continue

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 
-from jobsui.sandbox.protocol import Json
+from jobsui.sandbox.protocol import Json, JsonObject
 
 
 class BadSetting(Exception):
@@ -47,7 +47,7 @@ class Settings:
     dates_with_time: bool = False
     """Dates come back as 2026-01-31T00:00:00+00:00."""
 
-    def change(self, changes: dict[str, Json]) -> None:
+    def change(self, changes: JsonObject) -> None:
         """Change all of them. Raises BadSetting and then changes none."""
         known = {each.name: each.type for each in fields(self)}
         for name, value in changes.items():
@@ -67,7 +67,7 @@ class Settings:
         if not fits:
             raise BadSetting(f"{name} can't be {value!r}.")
 
-    def shown(self) -> dict[str, Json]:
+    def shown(self) -> JsonObject:
         return asdict(self)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from jobsui.sandbox import ids
 from jobsui.sandbox.errors import bad_bearer, not_authenticated, oauth_error
-from jobsui.sandbox.protocol import Json
+from jobsui.sandbox.protocol import Json, JsonObject
 
 # These are public: they give access to the sandbox only.
 EMAIL = "admin@sandbox.example"
@@ -137,7 +137,7 @@ class Tokens:
             raise bad_bearer()
         return token
 
-    def exchange(self, form: dict[str, Json], token_seconds: float) -> dict[str, Json]:
+    def exchange(self, form: JsonObject, token_seconds: float) -> JsonObject:
         """The body of the response to POST /oauth/tokens. Raises Refused."""
         check_client(form)
         grant_type = str(form.get("grant_type"))
@@ -160,12 +160,12 @@ class Tokens:
         refresh = secrets.token_hex(32)
         return grant_json(self.add(scopes, access, refresh, seconds, refresh_seconds))
 
-    def _grant_client(self, form: dict[str, Json]) -> list[str]:
+    def _grant_client(self, form: JsonObject) -> list[str]:
         if form.get("client_secret") != CLIENT_SECRET:
             raise wrong_client()
         return checked_scopes(form.get("scope") or "read")
 
-    def _grant_code(self, form: dict[str, Json]) -> list[str]:
+    def _grant_code(self, form: JsonObject) -> list[str]:
         code = self.codes.pop(str(form.get("code")), None)
         if code is None or time.time() > code.expires:
             raise invalid_grant()
@@ -180,7 +180,7 @@ class Tokens:
             raise invalid_grant()
         return checked_scopes(form.get("scope") or code.scope)
 
-    def _grant_refresh_token(self, form: dict[str, Json]) -> list[str]:
+    def _grant_refresh_token(self, form: JsonObject) -> list[str]:
         """Also revokes the previous access and refresh tokens."""
         token = self.by_refresh.get(str(form.get("refresh_token")))
         if token is None or token.refresh_has_expired():
@@ -223,7 +223,7 @@ def check_basic(credentials: str) -> None:
         raise not_authenticated()
 
 
-def check_client(form: dict[str, Json]) -> None:
+def check_client(form: JsonObject) -> None:
     """A grant that needs no secret may leave it out, but a wrong one is refused."""
     secret = form.get("client_secret")
     if form.get("client_id") != CLIENT_ID:
@@ -257,7 +257,7 @@ class Lifetime:
     shortest: int
     longest: int
 
-    def read(self, form: dict[str, Json]) -> int:
+    def read(self, form: JsonObject) -> int:
         """Raises Refused."""
         seconds = form.get(self.name)
         if seconds is None:
@@ -296,8 +296,8 @@ def invalid_grant() -> Exception:
     return oauth_error("invalid_grant", description)
 
 
-def grant_json(token: Token) -> dict[str, Json]:
-    shown: dict[str, Json] = {
+def grant_json(token: Token) -> JsonObject:
+    shown: JsonObject = {
         "access_token": token.access,
         "token_type": "bearer",
         "scope": " ".join(token.scopes),
@@ -309,9 +309,9 @@ def grant_json(token: Token) -> dict[str, Json]:
     return shown
 
 
-def token_json(token: Token, origin: str) -> dict[str, Json]:
+def token_json(token: Token, origin: str) -> JsonObject:
     """A token as its owner may see it, without its secrets."""
-    shown: dict[str, Json] = {
+    shown: JsonObject = {
         "id": token.id,
         "client_id": 1,
         "user_id": 26000000000001,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from jobsui.sandbox.journal import Journal, Objects, link, unlink
-from jobsui.sandbox.protocol import Json, to_json
+from jobsui.sandbox.protocol import Json, JsonObject, to_json
 from jobsui.sandbox.schema import CustomObject, Field, now
 from jobsui.sandbox.table import Record
 from jobsui.sandbox.values import Invalid, is_blank, stored_value
@@ -39,7 +39,7 @@ class Writer:
         self.clock = clock
 
     def create(
-        self, custom_object: CustomObject, data: dict[str, Json], *, applied: int = 1
+        self, custom_object: CustomObject, data: JsonObject, *, applied: int = 1
     ) -> Record:
         """`applied` is 0 for a record that is added without the API."""
         table = custom_object.table
@@ -61,7 +61,7 @@ class Writer:
         return record
 
     def update(
-        self, custom_object: CustomObject, record: Record, data: dict[str, Json]
+        self, custom_object: CustomObject, record: Record, data: JsonObject
     ) -> Record:
         """Changes only what is sent."""
         problems: Problems = []
@@ -84,7 +84,7 @@ class Writer:
         return record
 
     def upsert_by_external_id(
-        self, custom_object: CustomObject, data: dict[str, Json]
+        self, custom_object: CustomObject, data: JsonObject
     ) -> Record:
         external_id = data.get("external_id")
         if not isinstance(external_id, str) or not external_id:
@@ -94,9 +94,7 @@ class Writer:
             return self.create(custom_object, data)
         return self.update(custom_object, record, data)
 
-    def upsert_by_name(
-        self, custom_object: CustomObject, data: dict[str, Json]
-    ) -> Record:
+    def upsert_by_name(self, custom_object: CustomObject, data: JsonObject) -> Record:
         if not custom_object.names_are_unique:
             raise RecordInvalid([("base", NAME_NOT_UNIQUE)])
         name = data.get("name")
@@ -126,10 +124,10 @@ class Writer:
     def _checked_fields(
         self,
         custom_object: CustomObject,
-        before: dict[str, Json],
-        data: dict[str, Json],
+        before: JsonObject,
+        data: JsonObject,
         problems: Problems,
-    ) -> dict[str, Json]:
+    ) -> JsonObject:
         """The field values after the change. Adds what is wrong to `problems`."""
         sent = data.get("custom_object_fields")
         if sent is None:
@@ -148,7 +146,7 @@ class Writer:
         custom_object: CustomObject,
         key: str,
         value: Json,
-        fields: dict[str, Json],
+        fields: JsonObject,
         problems: Problems,
     ) -> None:
         field = custom_object.fields.get(key)
@@ -191,7 +189,7 @@ def referenced(target: CustomObject, value: str) -> Record | None:
 
 
 def check_required(
-    custom_object: CustomObject, fields: dict[str, Json], problems: Problems
+    custom_object: CustomObject, fields: JsonObject, problems: Problems
 ) -> None:
     refused = {key for key, _ in problems}
     for field in custom_object.fields.values():
@@ -202,7 +200,7 @@ def check_required(
 
 def checked_name(
     custom_object: CustomObject,
-    data: dict[str, Json],
+    data: JsonObject,
     record: Record | None,
     problems: Problems,
 ) -> str:
@@ -226,7 +224,7 @@ def checked_name(
 
 def checked_external_id(
     custom_object: CustomObject,
-    data: dict[str, Json],
+    data: JsonObject,
     record: Record | None,
     problems: Problems,
 ) -> str | None:
