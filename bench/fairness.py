@@ -1,5 +1,4 @@
-"""Several jobs on one account: who gets how much of it, and how long a small one has to
-wait."""
+"""Several jobs on one account: each job's share, and how long a small job waits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,10 +13,10 @@ SMALL_ROWS = 1_000
 
 
 def measure(cell: Cell, setup: Setup, *, big_rows: int) -> Iterator[Figures]:
-    """Three jobs of the cell's rows, three of weights 16, 4 and 1 that are as large as
-    their weights, and a small job alone and beside a big one."""
-    # The light one comes last: alone at the beginning, it would be sent before the
-    # others are there.
+    """Three equal jobs, three jobs of weights 16, 4 and 1 with rows in proportion, and a
+    small job alone and beside a big one."""
+    # The lightest job is launched last. Launched first, it would be sent before the
+    # others start.
     by_weight = [(weight, cell.rows * weight // 700 * 100) for weight in (16, 4, 1)]
     yield _shares("three jobs, equal weights", cell, setup, [(4, cell.rows)] * 3)
     yield _shares("three jobs, weights 16, 4, 1", cell, setup, by_weight)
@@ -27,7 +26,8 @@ def measure(cell: Cell, setup: Setup, *, big_rows: int) -> Iterator[Figures]:
 def _shares(
     name: str, cell: Cell, setup: Setup, jobs: Sequence[tuple[int, int]]
 ) -> Figures:
-    wanted, first = [], 0
+    wanted = []
+    first = 0
     for weight, rows in jobs:
         wanted.append(Wanted(rows, weight=weight, first=first))
         first += rows
@@ -36,30 +36,29 @@ def _shares(
 
 
 def shares(jobs: Sequence[Mapping[str, Any]]) -> list[Figures]:
-    """Of the batches that were sent while all the jobs had some to send, and what their
-    weights make due; none when they never all had."""
-    begin, end = (
-        max(job["sent"][0] for job in jobs),
-        min(job["sent"][-1] for job in jobs),
-    )
-    sent = [sum(begin <= at <= end for at in job["sent"]) for job in jobs]
-    weights = sum(job["weight"] for job in jobs)
-    if not sum(sent):
+    """Each job's share of the batches sent while all jobs had batches to send, beside
+    the share due to its weight. Empty if they never all had."""
+    start = max(job["sent"][0] for job in jobs)
+    end = min(job["sent"][-1] for job in jobs)
+    counts = [sum(start <= at <= end for at in job["sent"]) for job in jobs]
+    total = sum(counts)
+    if not total:
         return []
+    weights = sum(job["weight"] for job in jobs)
     return [
         {
             "weight": job["weight"],
-            "batches": number,
-            "share": number / sum(sent),
+            "batches": count,
+            "share": count / total,
             "due": job["weight"] / weights,
         }
-        for job, number in zip(jobs, sent, strict=True)
+        for job, count in zip(jobs, counts, strict=True)
     ]
 
 
 def _small(cell: Cell, setup: Setup, big_rows: int) -> Figures:
     small = Wanted(SMALL_ROWS)
-    # When the big one has filled its window and some of its jobs have ended.
+    # By then the big job has filled its window, and some of its batches are done.
     after = 3 * cell.scaled.job_seconds + 2
     beside = [Wanted(big_rows, first=SMALL_ROWS), Wanted(SMALL_ROWS, after=after)]
     alone = runs.ours(cell, setup, [small])

@@ -1,4 +1,4 @@
-"""The processes that are measured, and what they cost by the figures of /proc."""
+"""Starts the processes that are measured, and reads what they cost from /proc."""
 
 import json
 import os
@@ -33,13 +33,13 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU since the processes began, their ended children's included; the most memory
-    the largest of them ever held, and all of them at their own worst moments
-    together."""
+    """CPU and memory of processes since they started, with their finished children."""
 
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
+    """The most memory that the largest of them held."""
     all_mb: float = 0.0
+    """The most memory that each of them held, added up."""
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
@@ -50,13 +50,14 @@ class Cost:
 
 
 def costs(roots: Sequence[int]) -> dict[str, Cost]:
-    """Of these processes and all below them, by kind."""
+    """The costs of these processes and their descendants, by kind."""
     found: dict[str, Cost] = {}
     for pid in _with_descendants(roots):
         try:
-            kind, cost = _kind(pid), _cost(pid)
+            kind = _kind(pid)
+            cost = _cost(pid)
         except (FileNotFoundError, ProcessLookupError):
-            continue  # It has ended; its CPU stands with its parent.
+            continue  # It has ended. Its CPU counts with its parent.
         if kind and cost:
             found[kind] = found.get(kind, Cost()) + cost
     return found
@@ -66,25 +67,25 @@ class Sandbox:
     """One Zendesk account."""
 
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
-        self.process, self.url = process, url
+        self.process = process
+        self.url = url
 
     def ask(self, name: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Its own endpoints, behind the scenes: GET, or POST with a body."""
+        """Call one of the sandbox's own endpoints: GET, or POST with a body."""
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(
-            urllib.request.Request(f"{self.url}/sandbox/{name}", data), timeout=120
-        ) as answer:
-            return json.load(answer)
+        request = urllib.request.Request(f"{self.url}/sandbox/{name}", data)
+        with urllib.request.urlopen(request, timeout=120) as response:
+            return json.load(response)
 
 
 @contextmanager
 def sandbox(
     settings: Mapping[str, Any], *, seed: int, others: int
 ) -> Iterator[Sandbox]:
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-    with _running(
-        "-m", "jobsui.sandbox", "--port", "0", "--samples", f"--seed={seed}", *words
-    ) as process:
+    words = ["-m", "jobsui.sandbox", "--port", "0", "--samples", f"--seed={seed}"]
+    for name, value in settings.items():
+        words.append(f"--{name.replace('_', '-')}={value}")
+    with _running(*words) as process:
         started = Sandbox(process, _word_after(process, " at "))
         started.ask("settings", {"other_jobs": others})
         yield started
@@ -101,21 +102,14 @@ def product(
     port: int, workers: int, environment: Mapping[str, str]
 ) -> Iterator[Product]:
     """`manage.py up`, as people run it."""
-    words = [
-        str(ROOT / "manage.py"),
-        "up",
-        "--port",
-        str(port),
-        "--workers",
-        str(workers),
-    ]
+    words = [str(ROOT / "manage.py"), "up", f"--port={port}", f"--workers={workers}"]
     with _running(*words, environment=environment) as process:
         yield Product(process.pid, _word_after(process, "is running at "))
 
 
 class Program:
-    """A module that says in lines of JSON how it gets on, and lives until it is let go,
-    for /proc to know it."""
+    """A module that reports its progress in lines of JSON. It lives until the bench closes
+    its standard input, so that its costs can be read from /proc."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -127,14 +121,14 @@ class Program:
     def said(self) -> dict[str, Any]:
         """Its next line."""
         assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line:
+        text = self.process.stdout.readline()
+        if not text:
             raise SystemExit(f"{self.process.args!r} ended before it was done.")
-        heard: dict[str, Any] = json.loads(line)
-        return heard
+        line: dict[str, Any] = json.loads(text)
+        return line
 
     def go(self) -> None:
-        """Let it begin to send."""
+        """Tell it to start sending."""
         assert self.process.stdin
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
@@ -154,17 +148,18 @@ def program(
 
 
 def say(**words: Any) -> None:
-    """A program's line to the bench that started it."""
+    """In a program: report to the bench that started it."""
     print(json.dumps(words), flush=True)
 
 
 def wait_for_go() -> None:
-    """In a program: until all that run at once have read their rows."""
+    """In a program: wait until all programs of the run have read their rows."""
     say(said="read")
     sys.stdin.readline()
 
 
-def wait_to_be_let_go() -> None:
+def wait_for_end() -> None:
+    """In a program: wait until the bench has read its costs."""
     sys.stdin.read()
 
 
@@ -179,7 +174,7 @@ def _running(
         text=True,
         cwd=ROOT,
         env=os.environ | (environment or {}),
-        start_new_session=True,  # Ctrl-C is for us; we stop them in their order.
+        start_new_session=True,  # Ctrl-C ends the bench, which stops them in order.
     )
     try:
         yield process
@@ -194,14 +189,16 @@ def _running(
 
 def _word_after(process: subprocess.Popen[str], words: str) -> str:
     assert process.stdout
-    ends = time.monotonic() + START_SECONDS
-    while time.monotonic() < ends:
-        if select.select([process.stdout], [], [], 1.0)[0]:
-            line = process.stdout.readline()
-            if words in line:
-                return line.split(words)[1].split()[0]
-            if not line:
-                break
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        is_ready = select.select([process.stdout], [], [], 1.0)[0]
+        if not is_ready:
+            continue
+        line = process.stdout.readline()
+        if words in line:
+            return line.split(words)[1].split()[0]
+        if not line:
+            break
     raise SystemExit(f"{process.args!r} did not say “{words}”.")
 
 
@@ -227,14 +224,11 @@ def _kind(pid: int) -> str:
 
 def _cost(pid: int) -> Cost | None:
     status = Path(f"/proc/{pid}/status").read_text()
-    peak = next(
-        (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")),
-        None,
-    )
-    if peak is None:
+    peaks = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    if not peaks:
         return None
-    # Behind the name in brackets: utime, stime, cutime and cstime are fields 14 to 17.
+    megabytes = int(peaks[0].split()[1]) / 1024
+    # After the name in brackets, utime, stime, cutime and cstime are fields 11 to 14.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return Cost(
-        sum(map(int, fields[11:15])) / TICKS, int(peak) / 1024, int(peak) / 1024
-    )
+    cpu_seconds = sum(map(int, fields[11:15])) / TICKS
+    return Cost(cpu_seconds, megabytes, megabytes)

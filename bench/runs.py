@@ -1,4 +1,4 @@
-"""One run: sandboxes, beside them the product or a rival, and what came of it."""
+"""One run of the product or of a baseline against sandboxes, and its figures."""
 
 import json
 import os
@@ -17,27 +17,27 @@ from bench.outcome import Figures
 from bench.processes import Product, Program, Sandbox
 
 OURS = "Jobs UI"
-RIVALS = {
+BASELINES = {
     "script": ("script", 1.0),
     "threads, 1 s": ("threads", 1.0),
     "threads, 0.2 s": ("threads", 0.2),
     "RQ": ("rq", 1.0),
 }
-"""By the name in the table: the program (rivals.py), and how long it waits between two
-looks."""
-SCRIPT_BATCHES = 10
-"""One after another they take so long that more would tell nothing."""
+"""By name in the table: the program in baselines.py, and the seconds between two
+polls."""
+MAX_SCRIPT_BATCHES = 10
+"""The script sends batches one after another. More of them would show nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How the product is set up, whatever the cell."""
+    """How the product is set up, the same in all cells."""
 
     port: int
     workers: int
     database: str
-    """A DATABASE_URL; "" for SQLite in the data directory. On PostgreSQL a database of
-    our own is made and dropped."""
+    """A DATABASE_URL; "" for SQLite in the data directory. On PostgreSQL each run
+    creates and drops a database of its own."""
     share: int
     early_send: bool
     format: str
@@ -55,27 +55,26 @@ class Wanted:
     weight: int = 4
     after: float = 0.0
     first: int = 0
-    """Where its external ids begin."""
+    """The number of its first external id."""
 
 
 def ours(
     cell: Cell, setup: Setup, jobs: Sequence[Wanted] = (), *, until: int | None = None
 ) -> Figures:
-    """The product; without `jobs`, one of the cell's rows on each account, all at
-    once."""
+    """Run the product. Without `jobs`, it runs one job of the cell's rows on each
+    account, all at once."""
     wanted = jobs or [Wanted(cell.rows, account) for account in range(cell.accounts)]
     with (
         _folder(keep=setup.keep) as folder,
         _sandboxes(cell) as sandboxes,
-        _database(setup.database) as base,
+        _database(setup.database) as database,
     ):
-        url, server = base
         hosts = [urlsplit(each.url).netloc for each in sandboxes]
         environment = {
             "JOBSUI_DATA_DIR": str(folder / "data"),
             "JOBSUI_API_HOSTS": ",".join(hosts),
             "DJANGO_SETTINGS_MODULE": "jobsui.settings",
-            "DATABASE_URL": url,
+            "DATABASE_URL": database.url,
         }
         with processes.product(setup.port, setup.workers, environment) as product:
             plan = _plan(cell, setup, product, hosts, wanted, folder)
@@ -84,47 +83,54 @@ def ours(
             with processes.program(
                 "bench.ours", json.dumps(plan), environment=environment
             ) as program:
-                figures = _measured(cell, sandboxes, [program], [product.pid, *server])
-    return {"who": OURS, "database": "PostgreSQL" if url else "SQLite"} | figures
+                roots = [product.pid, *database.server]
+                figures = _measure(cell, sandboxes, [program], roots)
+    return {"who": OURS, "database": database.name} | figures
 
 
-def rival(name: str, cell: Cell, setup: Setup) -> Figures:
-    program, poll_seconds = RIVALS[name]
-    number = min(cell.rows, SCRIPT_BATCHES * 100) if program == "script" else cell.rows
+def baseline(name: str, cell: Cell, setup: Setup) -> Figures:
+    """Run one of the baselines."""
+    program, poll_seconds = BASELINES[name]
+    rows_to_send = cell.rows
+    if program == "script":
+        rows_to_send = min(cell.rows, MAX_SCRIPT_BATCHES * 100)
     with (
         _folder(keep=setup.keep) as folder,
         _sandboxes(cell) as sandboxes,
         ExitStack() as stack,
     ):
-        file = _file(folder, Wanted(number), "csv", None)
+        file = _file(folder, Wanted(rows_to_send), "csv", None)
         options = [
             str(file),
-            str(number),
+            str(rows_to_send),
             str(cell.window),
             str(poll_seconds / cell.time_scale),
         ]
         programs = [
             stack.enter_context(
-                processes.program("bench.baselines", program, each.url, *options)
+                processes.program("bench.baselines", program, sandbox.url, *options)
             )
-            for each in sandboxes
+            for sandbox in sandboxes
         ]
-        figures = _measured(cell, sandboxes, programs, [each.pid for each in programs])
+        roots = [each.pid for each in programs]
+        figures = _measure(cell, sandboxes, programs, roots)
     return {"who": name} | figures
 
 
-def _measured(
+def _measure(
     cell: Cell,
     sandboxes: Sequence[Sandbox],
     programs: Sequence[Program],
     roots: Sequence[int],
 ) -> Figures:
-    """Follows programs from "ready" over "read" and "over" to their report."""
+    """Run programs through "ready", "read" and "over" to their report.
+
+    `roots` are the processes whose costs are measured.
+    """
     _all_say(programs, "ready")
     before = processes.costs(roots)
     _all_say(programs, "read")
-    boxes = [each.process.pid for each in sandboxes]
-    boxes_before = processes.costs(boxes)["sandbox"]
+    sandboxes_before = _cpu_seconds(sandboxes)
     watch = outcome.Watch(cell, sandboxes)
     try:
         for program in programs:
@@ -132,39 +138,42 @@ def _measured(
         over = max(each["at"] for each in _all_say(programs, "over"))
     finally:
         watch.end()
-    after, boxes_after = processes.costs(roots), processes.costs(boxes)["sandbox"]
+    after = processes.costs(roots)
+    sandbox_cpu_seconds = _cpu_seconds(sandboxes) - sandboxes_before
     reports = _all_say(programs, "report")
-    figures: Figures = {
-        "cell": cell.to_json(),
-        "load_average": float(Path("/proc/loadavg").read_text().split()[0]),
-    }
-    for report in reports:
-        figures |= report
-    figures["rows"] = sum(report["rows"] for report in reports)
-    ended = [job for each in sandboxes for job in each.ask("jobs")["jobs"]]
-    if ended:
-        figures |= outcome.reckon(cell, watch, over, ended)
-        figures |= {
-            name: sum(report[name] for report in reports)
-            for name in ("succeeded", "failed")
-        }
-        busy = (
-            (boxes_after.cpu_seconds - boxes_before.cpu_seconds)
-            / (over - watch.begun)
-            / len(sandboxes)
-        )
-        figures["sandbox_busy"] = busy
-    figures["processes"] = outcome.spent(
-        before, after, processes.costs(roots), figures["rows"]
-    )
+    figures = _combined(cell, reports)
+    jobs = [job for each in sandboxes for job in each.ask("jobs")["jobs"]]
+    if jobs:
+        figures |= outcome.measure(cell, watch, over, jobs)
+        figures["succeeded"] = sum(report["succeeded"] for report in reports)
+        figures["failed"] = sum(report["failed"] for report in reports)
+        per_sandbox = sandbox_cpu_seconds / len(sandboxes)
+        figures["sandbox_busy"] = per_sandbox / (over - watch.started)
+    final = processes.costs(roots)
+    figures["processes"] = outcome.used(before, after, final, figures["rows"])
     return figures
 
 
+def _combined(cell: Cell, reports: Sequence[dict[str, Any]]) -> Figures:
+    load_average = Path("/proc/loadavg").read_text().split()[0]
+    figures: Figures = {"cell": cell.to_json(), "load_average": float(load_average)}
+    for report in reports:
+        figures |= report
+    figures["rows"] = sum(report["rows"] for report in reports)
+    return figures
+
+
+def _cpu_seconds(sandboxes: Sequence[Sandbox]) -> float:
+    costs = processes.costs([sandbox.process.pid for sandbox in sandboxes])
+    return costs["sandbox"].cpu_seconds
+
+
 def _all_say(programs: Sequence[Program], word: str) -> list[dict[str, Any]]:
-    heard = [program.said() for program in programs]
-    if any(each.pop("said") != word for each in heard):
-        raise SystemExit(f"A program did not come to “{word}”: {heard}")
-    return heard
+    """The next lines of all programs, which must all have this word."""
+    lines = [program.said() for program in programs]
+    if any(line.pop("said") != word for line in lines):
+        raise SystemExit(f"A program did not reach “{word}”: {lines}")
+    return lines
 
 
 def _plan(
@@ -220,41 +229,48 @@ def _folder(*, keep: bool) -> Iterator[Path]:
 
 @contextmanager
 def _sandboxes(cell: Cell) -> Iterator[list[Sandbox]]:
+    settings = cell.sandbox_settings
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(
-                processes.sandbox(
-                    cell.sandbox_settings, seed=cell.seed + number, others=cell.others
-                )
-            )
-            for number in range(cell.accounts)
-        ]
+        started = []
+        for seed in range(cell.seed, cell.seed + cell.accounts):
+            sandbox = processes.sandbox(settings, seed=seed, others=cell.others)
+            started.append(stack.enter_context(sandbox))
+        yield started
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    name: str
+    url: str = ""
+    """A DATABASE_URL; "" for SQLite in the data directory."""
+    server: Sequence[int] = ()
+    """The server's process, if it runs on this machine."""
 
 
 @contextmanager
-def _database(url: str) -> Iterator[tuple[str, list[int]]]:
-    """Address of an empty database, and the server's process when it runs here; "" when
-    that is SQLite's business."""
+def _database(url: str) -> Iterator[Database]:
+    """An empty database, dropped afterwards."""
     if not url.startswith("postgres"):
-        yield "", []
+        yield Database("SQLite")
         return
     import psycopg  # noqa: PLC0415  # an extra of the product
 
     name = f"jobsui_bench_{os.getpid()}"
     with psycopg.connect(url, autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
+        address = urlsplit(url)._replace(path=f"/{name}").geturl()
         try:
-            yield (
-                urlsplit(url)._replace(path=f"/{name}").geturl(),
-                _server_of(server.info.backend_pid),
-            )
+            yield Database("PostgreSQL", address, _server_of(server.info.backend_pid))
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _server_of(pid: int) -> list[int]:
-    """The parent of a PostgreSQL backend; nothing when the server runs elsewhere."""
+    """The parent of a PostgreSQL backend; empty when the server runs elsewhere."""
     process = Path(f"/proc/{pid}")
-    if not process.exists() or b"postgres" not in (process / "cmdline").read_bytes():
+    if not process.exists():
         return []
-    return [int((process / "stat").read_text().rpartition(")")[2].split()[1])]
+    if b"postgres" not in (process / "cmdline").read_bytes():
+        return []
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return [int(fields[1])]

@@ -1,11 +1,11 @@
-"""Files' way through the product: the functions the pages call, in the order a person
-goes."""
+"""Takes files through the product: calls the same functions as the pages, in the order of
+a person's steps."""
 
 import importlib
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from django.urls import reverse
 
-from bench.processes import say, wait_for_go, wait_to_be_let_go
+from bench.processes import say, wait_for_end, wait_for_go
 from jobsui.connections import credentials, objects
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.control import actions
@@ -28,33 +28,34 @@ from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Batch, File, Job
 from jobsui.jobs.preparation import checker, uploads
 
-OBJECT, ACTION = "asset", Action.UPSERT_BY_EXTERNAL_ID
+OBJECT = "asset"
+ACTION = Action.UPSERT_BY_EXTERNAL_ID
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     url: str
-    """Where the product's pages are."""
+    """The address of the product's pages."""
     accounts: list[dict[str, Any]]
-    """What a Connection is told, but its credentials."""
+    """The attributes of each Connection, without credentials."""
     jobs: list[dict[str, Any]]
-    """Of each: "account" (place in `accounts`), "file"; maybe "weight" and "after"
-    (seconds from the first launch)."""
+    """For each: "account" (index in `accounts`) and "file"; optionally "weight" and
+    "after" (seconds from the first launch)."""
     until: int | None = None
-    """The job at whose end the others are cancelled; None: all go to their end."""
+    """Index of the job after which the others are cancelled; None: all run to their
+    end."""
     check_only: bool = False
 
 
 def go(plan: Plan) -> None:
+    """Run a plan, and report to the bench that started this process."""
     user, _ = User.objects.get_or_create(username="bench", is_superuser=True)
     accounts = [_connection(**account) for account in plan.accounts]
     seconds: dict[str, float] = {}
     say(said="ready")
     with _timed(seconds, "upload"):
-        files = {
-            name: _upload(Path(name), user)
-            for name in dict.fromkeys(job["file"] for job in plan.jobs)
-        }
+        names = dict.fromkeys(job["file"] for job in plan.jobs)
+        files = {name: _upload(Path(name), user) for name in names}
     with _timed(seconds, "read"):
         _wait_for_reading(files.values())
     with _timed(seconds, "check"):
@@ -66,22 +67,27 @@ def go(plan: Plan) -> None:
     report: dict[str, Any] = {"rows": sum(job.rows for job in jobs), "way": seconds}
     wait_for_go()
     if not plan.check_only:
-        begun = time.time()
-        _launch(jobs, [job.get("after", 0.0) for job in plan.jobs], user)
-        _follow(jobs, plan.until, user)
-        seconds["plan"] = (
-            max(job.planned_at.timestamp() for job in jobs if job.planned_at) - begun
-        )
-        report |= {
-            "jobs": [_told(job) for job in jobs],
-            "succeeded": sum(job.succeeded for job in jobs),
-            "failed": sum(job.failed + job.uncertain for job in jobs),
-        }
+        report |= _send(plan, jobs, user, seconds)
     say(said="over", at=time.time())
     if not plan.check_only:
         report["results_csv"] = _download(plan.url, jobs[0], user)
     say(said="report", **report, database_mb=_database_mb())
-    wait_to_be_let_go()
+    wait_for_end()
+
+
+def _send(
+    plan: Plan, jobs: Sequence[Job], user: User, seconds: dict[str, float]
+) -> dict[str, Any]:
+    started = time.time()
+    _launch(jobs, [job.get("after", 0.0) for job in plan.jobs], user)
+    _wait_for_jobs(jobs, plan.until, user)
+    planned = max(job.planned_at.timestamp() for job in jobs if job.planned_at)
+    seconds["plan"] = planned - started
+    return {
+        "jobs": [_figures(job) for job in jobs],
+        "succeeded": sum(job.succeeded for job in jobs),
+        "failed": sum(job.failed + job.uncertain for job in jobs),
+    }
 
 
 def _connection(host: str, **fields: Any) -> Connection:
@@ -102,9 +108,8 @@ def _connection(host: str, **fields: Any) -> Connection:
 
 def _upload(path: Path, user: User) -> File:
     with path.open("rb") as content:
-        return uploads.receive(
-            iter(lambda: content.read(1 << 16), b""), path.name, by=user
-        )
+        chunks = iter(lambda: content.read(1 << 16), b"")
+        return uploads.receive(chunks, path.name, by=user)
 
 
 def _wait_for_reading(files: Iterable[File]) -> None:
@@ -135,33 +140,33 @@ def _check(jobs: Sequence[Job], user: User) -> None:
 
 
 def _launch(jobs: Sequence[Job], after: Sequence[float], user: User) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     for job, seconds in zip(jobs, after, strict=True):
-        time.sleep(max(0.0, begun + seconds - time.monotonic()))
+        time.sleep(max(0.0, started + seconds - time.monotonic()))
         actions.launch(job, by=user)
 
 
-def _follow(jobs: Sequence[Job], until: int | None, user: User) -> None:
+def _wait_for_jobs(jobs: Sequence[Job], until: int | None, user: User) -> None:
     if until is not None:
         _wait(partial(_is_over, jobs[until]))
         for job in jobs:
-            if not _is_over(job):
-                try:
-                    actions.cancel(job, by=user)
-                except NotPossibleNow:
-                    continue  # It has just ended.
+            _cancel(job, user)
     for job in jobs:
         _wait(partial(_is_over, job))
 
 
-def _told(job: Job) -> dict[str, Any]:
-    """How it went; `seconds` are from its launch to its last row."""
+def _cancel(job: Job, user: User) -> None:
+    if not _is_over(job):
+        # It may end just now.
+        with suppress(NotPossibleNow):
+            actions.cancel(job, by=user)
+
+
+def _figures(job: Job) -> dict[str, Any]:
+    """The figures of a job. Its `seconds` are from its launch to its last row."""
     assert job.finished_at
-    sent = (
-        Batch.objects.filter(job=job, sent_at__isnull=False)
-        .order_by("sent_at")
-        .values_list("sent_at", flat=True)
-    )
+    batches = Batch.objects.filter(job=job, sent_at__isnull=False).order_by("sent_at")
+    sent = batches.values_list("sent_at", flat=True)
     return {
         "state": job.state,
         "weight": job.weight,
@@ -174,21 +179,21 @@ def _told(job: Job) -> dict[str, Any]:
 def _download(url: str, job: Job, user: User) -> dict[str, float]:
     path = reverse("jobs:results", args=[job.code])
     request = urllib.request.Request(f"{url}{path}", headers={"Cookie": _cookie(user)})
-    begun = time.monotonic()
-    with urllib.request.urlopen(request, timeout=600) as answer:
-        size = len(answer.read(1))
-        first = time.monotonic() - begun
-        while piece := answer.read(1 << 16):
-            size += len(piece)
+    started = time.monotonic()
+    with urllib.request.urlopen(request, timeout=600) as response:
+        size = len(response.read(1))
+        first = time.monotonic() - started
+        while chunk := response.read(1 << 16):
+            size += len(chunk)
     return {
         "first_byte_seconds": first,
-        "seconds": time.monotonic() - begun,
+        "seconds": time.monotonic() - started,
         "mb": size / 1e6,
     }
 
 
 def _cookie(user: User) -> str:
-    """A session of somebody who signed in."""
+    """The cookie of a signed-in session."""
     session = importlib.import_module(settings.SESSION_ENGINE).SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
@@ -208,9 +213,9 @@ def _database_mb() -> float:
 
 @contextmanager
 def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    begun = time.monotonic()
+    started = time.monotonic()
     yield
-    seconds[name] = time.monotonic() - begun
+    seconds[name] = time.monotonic() - started
 
 
 def _is_over(job: Job) -> bool:

@@ -1,19 +1,18 @@
-"""From an uploaded file to the last result, through the whole product as people run it,
-in figures; on demand beside programs people write instead.
+"""Measures the product from an uploaded file to the last result, if wanted beside simple
+programs that do the same.
 
-    python -m bench.send --rows 100000 --job-seconds 1 --requests-per-minute 2500
-    --rivals
+    python -m bench.send --rows 100000 --job-seconds 1 --baselines
 
-Starts sandboxes and `manage.py up` in a new data directory, takes files the way of the
-pages (the same functions of the engine), and prints a table; docs/performance.md tells
-how to read it. Linux only: it reads /proc."""
+It starts sandboxes and `manage.py up` in a new data directory, sends files through the
+same functions as the pages, and prints a table. docs/performance.md explains the table.
+Linux only: it reads /proc."""
 
 import argparse
 import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import cells, fairness, rows, runs, tables
@@ -22,78 +21,103 @@ from bench.outcome import Figures
 
 
 def main() -> None:
-    # As Ctrl-C does it: what was started is stopped, what was measured is told.
+    # SIGTERM works as Ctrl-C: the processes stop, and the results so far are printed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     options = _options()
-    measured, setup = _cells(options), _setup(options)
     results: list[Figures] = []
     try:
-        if options.fair:
-            for figures in fairness.measure(
-                measured[0], setup, big_rows=options.big_rows
-            ):
-                results.append(figures)
-                print(f"{figures['name']}: done.", flush=True)
-        else:
-            for figures in _runs(measured, setup, options.rivals):
-                results.append(figures)
-                print(f"{figures['cell']['name']}: {figures['who']} done.", flush=True)
+        for figures in _measure(options):
+            results.append(figures)
+            print(f"{_label(figures)}: done.", flush=True)
     finally:
-        # What was measured so far is told when a long run is broken off.
-        print(
-            "\n".join(tables.fair(results) if options.fair else tables.sending(results))
-        )
+        lines = tables.fair(results) if options.fair else tables.sending(results)
+        print("\n".join(lines))
         if options.json:
-            options.json.write_text(
-                json.dumps({"options": _plain(options), "results": results}, indent=2)
-                + "\n"
-            )
+            _write_json(options, results)
     if options.chart:
-        from bench import chart  # noqa: PLC0415  # draws with a library only developers have
+        from bench import chart  # noqa: PLC0415  # needs a development library
 
         chart.draw(results, options.chart)
 
 
-def _cells(options: argparse.Namespace) -> list[Cell]:
-    seconds = options.job_seconds or (cells.JOB_SECONDS if options.grid else [1.0])
-    rates = options.requests_per_minute or (
-        cells.REQUESTS_PER_MINUTE if options.grid else [2500]
-    )
-    latencies = options.latency_ms or (cells.LATENCIES_MS if options.grid else [20.0])
-    rows = options.rows or (None if options.grid else 100_000)
-    like = Cell(
-        0,
-        0.0,
-        options.job_spread,
-        0.0,
-        0,
-        options.window,
-        options.accounts,
-        options.others,
-        options.others_seconds,
-        options.time_scale,
-        options.seed,
-    )
-    return list(cells.grid(like, seconds, rates, latencies, rows=rows))
-
-
-def _runs(
-    measured: Sequence[Cell], setup: runs.Setup, rivals: Sequence[str]
-) -> Iterator[Figures]:
+def _measure(options: argparse.Namespace) -> Iterator[Figures]:
+    measured = _cells(options)
+    setup = _setup(options)
+    if options.fair:
+        yield from fairness.measure(measured[0], setup, big_rows=options.big_rows)
+        return
     for cell in measured:
         yield runs.ours(cell, setup)
-        yield from (runs.rival(name, cell, setup) for name in rivals)
+        for name in options.baselines:
+            yield runs.baseline(name, cell, setup)
+
+
+def _label(figures: Figures) -> str:
+    if "cell" in figures:
+        return f"{figures['cell']['name']}, {figures['who']}"
+    return str(figures["name"])
+
+
+def _write_json(options: argparse.Namespace, results: list[Figures]) -> None:
+    report = {"options": _plain(options), "results": results}
+    options.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _cells(options: argparse.Namespace) -> list[Cell]:
+    is_grid = options.grid
+    job_seconds = cells.JOB_SECONDS if is_grid else [1.0]
+    rates = cells.REQUESTS_PER_MINUTE if is_grid else [2500]
+    latencies = cells.LATENCIES_MS if is_grid else [20.0]
+    template = Cell(
+        rows=0,
+        job_seconds=0.0,
+        job_spread=options.job_spread,
+        latency_ms=0.0,
+        requests_per_minute=0,
+        window=options.window,
+        accounts=options.accounts,
+        others=options.others,
+        others_seconds=options.others_seconds,
+        time_scale=options.time_scale,
+        seed=options.seed,
+    )
+    measured = cells.grid(
+        template,
+        options.job_seconds or job_seconds,
+        options.requests_per_minute or rates,
+        options.latency_ms or latencies,
+        rows=options.rows or (None if is_grid else 100_000),
+    )
+    return list(measured)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="From an uploaded file to the last result, in figures."
+        description="Measure the product from an uploaded file to the last result."
     )
-    cell = parser.add_argument_group("what is measured")
+    _add_cell_options(parser.add_argument_group("what is measured"))
+    _add_product_options(parser.add_argument_group("the product"))
+    modes = parser.add_argument_group("modes")
+    _add_mode_options(modes.add_mutually_exclusive_group())
+    _add_output_options(parser)
+    options = parser.parse_args()
+    if options.baselines == []:
+        options.baselines = list(runs.BASELINES)
+    not_sending = options.fair or options.check_only
+    if options.baselines and (not_sending or options.file):
+        parser.error("Baselines only send, and only the rows made for this.")
+    if options.chart and not_sending:
+        parser.error("--chart draws the figures of sending only.")
+    options.baselines = options.baselines or []
+    return options
+
+
+def _add_cell_options(cell: argparse._ArgumentGroup) -> None:
     cell.add_argument(
         "--rows",
         type=int,
-        help="for each account, in --fair for each job; 100,000, or in --grid as many as it takes",
+        help="rows for each account, in --fair for each job. "
+        "Default: 100,000, in --grid as many as needed",
     )
     cell.add_argument(
         "--job-seconds", type=float, nargs="+", help="1, or in --grid 1 2 5 10"
@@ -123,7 +147,7 @@ def _options() -> argparse.Namespace:
         "--accounts",
         type=int,
         default=1,
-        help="so many sandboxes, one job on each at once",
+        help="number of sandboxes, each with one job, all at once",
     )
     cell.add_argument(
         "--others", type=int, default=0, metavar="N", help="job slots that others hold"
@@ -142,7 +166,9 @@ def _options() -> argparse.Namespace:
         help="divide all of Zendesk's times by K",
     )
     cell.add_argument("--seed", type=int, default=1)
-    product = parser.add_argument_group("the product")
+
+
+def _add_product_options(product: argparse._ArgumentGroup) -> None:
     product.add_argument("--format", choices=rows.FORMATS, default="csv")
     product.add_argument(
         "--file",
@@ -156,7 +182,7 @@ def _options() -> argparse.Namespace:
         help="percent of the rate the connection may use",
     )
     product.add_argument(
-        "--posts-ahead", action=argparse.BooleanOptionalAction, default=True
+        "--early-send", action=argparse.BooleanOptionalAction, default=True
     )
     product.add_argument("--workers", type=int, default=1)
     product.add_argument("--port", type=int, default=8600)
@@ -164,27 +190,33 @@ def _options() -> argparse.Namespace:
         "--database",
         default=os.environ.get("DATABASE_URL", ""),
         metavar="URL",
-        help="postgres://...: a database of its own is made and dropped there; SQLite otherwise. Default: DATABASE_URL",
+        help="postgres://...: creates and drops a database there; otherwise SQLite. "
+        "Default: DATABASE_URL",
     )
-    mode = parser.add_argument_group("modes").add_mutually_exclusive_group()
+
+
+def _add_mode_options(mode: argparse._MutuallyExclusiveGroup) -> None:
     mode.add_argument(
         "--grid",
         action="store_true",
-        help="a table of job times, rates and round trips, each for as long as needed",
+        help="all combinations of job times, rates and round trips",
     )
     mode.add_argument("--fair", action="store_true", help="several jobs on one account")
     mode.add_argument(
         "--check-only", action="store_true", help="read and check, send nothing"
     )
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--big-rows", type=int, default=500_000, help="of the big job in --fair"
     )
     parser.add_argument(
-        "--rivals",
+        "--baselines",
         nargs="*",
-        choices=runs.RIVALS,
+        choices=runs.BASELINES,
         metavar="NAME",
-        help=f"also {'; '.join(runs.RIVALS)}; no name: all",
+        help=f"also run {'; '.join(runs.BASELINES)}. Without a name: all",
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="also write the figures there"
@@ -195,18 +227,7 @@ def _options() -> argparse.Namespace:
         metavar="FILE.svg",
         help="also draw the shares of the limit there",
     )
-    parser.add_argument(
-        "--keep", action="store_true", help="leave the data directories behind"
-    )
-    options = parser.parse_args()
-    if options.rivals == []:
-        options.rivals = list(runs.RIVALS)
-    if options.rivals and (options.fair or options.check_only or options.file):
-        parser.error("Rivals only send, each the rows made for this.")
-    if options.chart and (options.fair or options.check_only):
-        parser.error("There is a chart of sending only.")
-    options.rivals = options.rivals or []
-    return options
+    parser.add_argument("--keep", action="store_true", help="keep the data directories")
 
 
 def _setup(options: argparse.Namespace) -> runs.Setup:
@@ -225,11 +246,12 @@ def _setup(options: argparse.Namespace) -> runs.Setup:
 
 def _plain(options: argparse.Namespace) -> Figures:
     """Without the database's address, which may hold a password."""
-    named = {
+    plain = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in vars(options).items()
     }
-    return named | {"database": options.database.partition(":")[0]}
+    plain["database"] = options.database.partition(":")[0]
+    return plain
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""What a large upload through the API costs, and how a page answers meanwhile. Beside a
-`manage.py up`:
+"""Measures a large upload through the API, and how fast a page responds meanwhile.
 
-python -m bench.uploads --url http://127.0.0.1:8000 --token TOKEN --password THAT OF
-admin --page /jobs/CODE/ --pid PID"""
+Run it beside `manage.py up`; PID is that of `up`, PASSWORD that of admin:
+
+    python -m bench.uploads --url http://127.0.0.1:8000 --token TOKEN \\
+        --password PASSWORD --page /jobs/CODE/ --pid PID
+"""
 
 import argparse
 import hashlib
@@ -19,7 +21,7 @@ import requests
 
 from bench import processes
 
-PAUSE = 0.1
+PAUSE_SECONDS = 0.1
 ALONE_SECONDS = 20
 MEGABYTE = 1024**2
 
@@ -29,24 +31,19 @@ def main() -> None:
     browser = _signed_in(given.url, given.password)
     with tempfile.NamedTemporaryFile(suffix=".csv", dir=given.folder) as file:
         digest = _fill(file, given.megabytes)
-        ends = time.monotonic() + ALONE_SECONDS
-        alone = _answers(
-            browser, given.url + given.page, lambda: time.monotonic() < ends
-        )
-        begin = time.monotonic()
-        with subprocess.Popen(
-            _curl(given, file.name), stdout=subprocess.PIPE, text=True
-        ) as upload:
-            during = _answers(
-                browser, given.url + given.page, lambda: upload.poll() is None
-            )
-            seconds = time.monotonic() - begin
-            said = json.loads(upload.stdout.read() if upload.stdout else "")
+        page = given.url + given.page
+        deadline = time.monotonic() + ALONE_SECONDS
+        alone = _time_page(browser, page, lambda: time.monotonic() < deadline)
+        started = time.monotonic()
+        curl = _curl(given, file.name)
+        with subprocess.Popen(curl, stdout=subprocess.PIPE, text=True) as upload:
+            during = _time_page(browser, page, lambda: upload.poll() is None)
+            seconds = time.monotonic() - started
+            response = json.loads(upload.stdout.read() if upload.stdout else "")
     web = processes.costs([given.pid])["web"]
-    print(
-        f"{given.megabytes:,} MB in {seconds:.1f} s; the same on both sides: {said.get('sha256') == digest}"
-    )
-    print(f"The page alone: {_told(alone)}; during the upload: {_told(during)}")
+    arrived = response.get("sha256") == digest
+    print(f"{given.megabytes:,} MB in {seconds:.1f} s; same digest: {arrived}")
+    print(f"The page alone: {_summary(alone)}; during the upload: {_summary(during)}")
     print(f"Most memory of a web process: {web.peak_mb:.0f} MB")
 
 
@@ -63,18 +60,17 @@ def _arguments() -> Any:
 def _signed_in(url: str, password: str) -> requests.Session:
     browser = requests.Session()
     browser.get(f"{url}/accounts/login/")
-    token = next(
-        cookie.value for cookie in browser.cookies if cookie.name.endswith("csrf")
-    )
+    cookies = {cookie.name: cookie.value for cookie in browser.cookies}
+    token = next(cookies[name] for name in cookies if name.endswith("csrf"))
     form = {"login": "admin", "password": password, "csrfmiddlewaretoken": token}
-    browser.post(
-        f"{url}/accounts/login/", form, headers={"Referer": url}
-    ).raise_for_status()
+    headers = {"Referer": url}
+    signed_in = browser.post(f"{url}/accounts/login/", form, headers=headers)
+    signed_in.raise_for_status()
     return browser
 
 
 def _fill(file: "IO[bytes]", megabytes: int) -> str:
-    """Write a CSV of this size; its SHA-256."""
+    """Write a CSV of this size. Returns its SHA-256."""
     digest = hashlib.sha256()
     number = 0
     while file.tell() < megabytes * MEGABYTE:
@@ -82,7 +78,8 @@ def _fill(file: "IO[bytes]", megabytes: int) -> str:
             b"g-%09d,Gadget,AB-%06d,%080d\n" % (n, n % 10**6, n)
             for n in range(number, number + 10_000)
         )
-        lines = lines if number else b"external_id,name,serial,notes\n" + lines
+        if not number:
+            lines = b"external_id,name,serial,notes\n" + lines
         number += 10_000
         digest.update(lines)
         file.write(lines)
@@ -102,23 +99,25 @@ def _curl(given: Any, name: str) -> list[str]:
     ]
 
 
-def _answers(
-    browser: requests.Session, url: str, go_on: Callable[[], bool]
+def _time_page(
+    browser: requests.Session, url: str, is_needed: Callable[[], bool]
 ) -> list[float]:
-    """Seconds the page took, again and again."""
-    took = []
-    while go_on():
-        begin = time.monotonic()
-        answer = browser.get(url, allow_redirects=False)
-        took.append(time.monotonic() - begin)
-        assert answer.status_code == 200, answer.status_code
-        time.sleep(PAUSE)
-    return took
+    """Request the page repeatedly. Returns the seconds of each request."""
+    durations = []
+    while is_needed():
+        started = time.monotonic()
+        response = browser.get(url, allow_redirects=False)
+        durations.append(time.monotonic() - started)
+        assert response.status_code == 200, response.status_code
+        time.sleep(PAUSE_SECONDS)
+    return durations
 
 
-def _told(took: list[float]) -> str:
-    p95 = statistics.quantiles(took, n=20)[18]
-    return f"p50 {statistics.median(took) * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms, worst {max(took) * 1000:.0f} ms"
+def _summary(durations: list[float]) -> str:
+    p50 = statistics.median(durations) * 1000
+    p95 = statistics.quantiles(durations, n=20)[18] * 1000
+    worst = max(durations) * 1000
+    return f"p50 {p50:.0f} ms, p95 {p95:.0f} ms, worst {worst:.0f} ms"
 
 
 if __name__ == "__main__":
