@@ -55,40 +55,94 @@ class RequestRefused(ConnectionsError):
     """A test request that we do not send: wrong path, method or body."""
 
 
-NO_ACCOUNT = "There is no Zendesk account of that subdomain. Check its spelling."
-RECONNECT = "Reconnect: make a new token in Zendesk and put it into this connection."
+NO_API = (
+    "The host answered, but it has no Zendesk API there (404). Check the subdomain, and "
+    "that the account is still open."
+)
+RECONNECT = "Reconnect: create a new token in Zendesk and enter it in this connection."
 _BY_CODE = {
-    "dns": NO_ACCOUNT,
-    oauth.NO_ACCOUNT: NO_ACCOUNT,
-    "tls": "No safe connection could be made: the certificate is not trusted. Check the host, or a proxy in between.",
-    "connect_timeout": "The host did not answer. Check the network of this server.",
-    "refused": "The host refused the connection. Check the host and port, and the network of this server.",
-    "timeout": "Zendesk did not answer in time. Try again in a minute.",
+    oauth.NO_TOKEN_ENDPOINT: NO_API,
+    "tls": (
+        "Secure connection failed: the certificate is not trusted. "
+        "Check the host, or a proxy in between."
+    ),
+    "connect_timeout": "The host did not respond. Check the network of this server.",
+    "refused": (
+        "The host refused the connection. "
+        "Check the host and port, and the network of this server."
+    ),
+    "timeout": "Zendesk did not respond in time. Try again in a minute.",
     "invalid_grant": f"{oauth.REASONS['invalid_grant']} {RECONNECT}",
     "invalid_token": f"The access token has expired or was revoked. {RECONNECT}",
-    "invalid_client": f"{oauth.REASONS['invalid_client']} Check the client ID, and replace the secret.",
-    "invalid_scope": f"{oauth.REASONS['invalid_scope']} Give it these scopes in Zendesk.",
+    "invalid_client": (
+        f"{oauth.REASONS['invalid_client']} "
+        "Check the client ID, and replace the secret."
+    ),
+    "invalid_scope": (
+        f"{oauth.REASONS['invalid_scope']} Give it these scopes in Zendesk."
+    ),
 }
+ZENDESK = ".zendesk.com"
 
 
 def explain(error: ZendeskError) -> str:
-    """What happened and what to do about it, in a sentence or two. Holds no secret."""
+    """What happened and what to do about it, in a sentence or two. Contains no
+    secret."""
+    if error.code in {"no_such_host", "dns"}:
+        return _explain_dns(error)
     if sentence := _BY_CODE.get(error.code):
         return sentence
-    said = error.message.rstrip(".")
+    reason = error.message.rstrip(".")
     match error:
         case NotSignedIn():
-            return f"Zendesk does not accept the credentials ({said}). Replace the secret of this connection."
+            return (
+                f"Zendesk does not accept the credentials ({reason}). "
+                "Replace the secret of this connection."
+            )
         case Forbidden() if "scope" in f"{error.message} {error.details}".lower():
-            return f"The token lacks a scope ({said}). Give its OAuth client the scopes read and write."
+            return (
+                f"The token lacks a scope ({reason}). "
+                "Give its OAuth client the scopes read and write."
+            )
         case Forbidden():
-            return f"The credentials may not do this ({said}). Give their role access to custom objects."
+            return (
+                f"The credentials lack a permission ({reason}). "
+                "Give their role access to custom objects."
+            )
         case NotFound():
-            return f"Zendesk does not know this ({said}). Check the object key and that custom objects are on."
+            return (
+                f"Zendesk did not find this ({reason}). "
+                "Check the object key, and that custom objects are turned on."
+            )
         case TooManyJobs():
-            return "All job slots of the account are in use. Try again when some of its jobs have ended."
+            return (
+                "All job slots of the account are in use. "
+                "Try again when some of its jobs have finished."
+            )
         case Limited():
-            return "The account's request limit is used up for this minute. Try again shortly."
+            return (
+                "The account's request limit is used up for this minute. "
+                "Try again shortly."
+            )
         case NotSent() | Unsure():
-            return f"{said}. Try again; if it stays, check the host and Zendesk's status page."
-    return f"Zendesk refused: {said}."
+            return (
+                f"{reason}. Try again. If it happens again, check the host and "
+                "Zendesk's status page."
+            )
+    return f"Zendesk refused: {reason}."
+
+
+def _explain_dns(error: ZendeskError) -> str:
+    """Only when DNS says that there is no such host may its name be wrong. Otherwise
+    nothing is known about the account."""
+    name = error.host.partition(":")[0]
+    if error.code == "dns":
+        return (
+            f"The name {name} could not be resolved: DNS did not answer. "
+            "Check the network and DNS of this server, then try again."
+        )
+    suspect = "The subdomain" if name.endswith(ZENDESK) else "The host name"
+    return (
+        f"DNS has no host {name}. {suspect} may be misspelled. "
+        "If it is right, check the DNS of this server."
+    )

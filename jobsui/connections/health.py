@@ -1,4 +1,4 @@
-"""*Test*: harmless reads that say whether a connection works, as whom, and if not, why
+"""*Test*: harmless reads that show whether a connection works, as whom, and if not, why
 and what to do."""
 
 from dataclasses import asdict, dataclass, replace
@@ -6,24 +6,21 @@ from dataclasses import asdict, dataclass, replace
 from django.utils import timezone
 
 from jobsui.connections import credentials
-from jobsui.connections.errors import NO_ACCOUNT, HostRefused, explain
+from jobsui.connections.errors import NO_API, HostRefused, explain
 from jobsui.connections.models import Connection
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client, decoded
 from jobsui.zendesk.errors import Forbidden, NotFound, Unsure, ZendeskError
 from jobsui.zendesk.payloads import Answer, User
 
-DEADLINE = 8.0
-"""Seconds for each read: somebody is waiting at the page."""
+READ_SECONDS = 8.0
+"""For each read: a person waits at the page."""
 STAFF = {"admin", "agent"}
 
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """`error` is "" when all is well; `requests_per_minute` None when Zendesk did not
-    say."""
-
-    __test__ = False  # It is no test of pytest's.
+    __test__ = False  # Not a test of pytest's.
 
     ok: bool
     status: int | None = None
@@ -31,14 +28,17 @@ class TestResult:
     user: str = ""
     role: str = ""
     requests_per_minute: int | None = None
+    """None when Zendesk gave no limit."""
     error: str = ""
+    """What is wrong and what to do; "" when all is well."""
 
 
 def test(connection: Connection) -> TestResult:
-    """Read who we are and whether custom objects can be listed. The result is kept with
-    the connection."""
+    """Read who the credentials are and whether they can list custom objects. The result
+    is stored with the connection."""
     result = _test(connection)
-    connection.tested_at, connection.test_passed = timezone.now(), result.ok
+    connection.tested_at = timezone.now()
+    connection.test_passed = result.ok
     connection.test_result = asdict(result)
     connection.save(update_fields=["tested_at", "test_passed", "test_result"])
     return result
@@ -53,7 +53,7 @@ def _test(connection: Connection) -> TestResult:
             ok=False, error="No secret is stored for this connection. Enter it first."
         )
     try:
-        return credentials.signed_in(connection, _look)
+        return credentials.signed_in(connection, _read)
     except HostRefused as error:
         return TestResult(ok=False, error=str(error))
     except ZendeskError as error:
@@ -63,8 +63,10 @@ def _test(connection: Connection) -> TestResult:
         )
 
 
-def _look(client: Client) -> TestResult:
-    answer = client.request("GET", f"{custom_objects.API}/users/me", deadline=DEADLINE)
+def _read(client: Client) -> TestResult:
+    answer = client.request(
+        "GET", f"{custom_objects.API}/users/me", deadline=READ_SECONDS
+    )
     user = custom_objects.read_user(decoded(answer, what="GET users/me"))
     result = TestResult(
         ok=False,
@@ -72,26 +74,36 @@ def _look(client: Client) -> TestResult:
         latency_ms=round(answer.elapsed * 1000),
         user=user.name or user.email,
         role=user.role,
-        requests_per_minute=_limit(answer),
+        requests_per_minute=_requests_per_minute(answer),
     )
-    error = _who_may_not(user) or _custom_objects_missing(client)
+    error = _user_error(user) or _custom_objects_error(client)
     return replace(result, ok=not error, error=error)
 
 
-def _who_may_not(user: User) -> str:
+def _user_error(user: User) -> str:
     if user.id is None:
-        return "Zendesk answers, but as to a stranger: the credentials are wrong. Replace the secret."
+        return (
+            "Zendesk took the request as that of an anonymous user: the credentials "
+            "are wrong. Replace the secret."
+        )
     if user.role not in STAFF:
-        who = user.name or user.email or "The user"
-        return f"{who} is signed in as {user.role or 'nobody'}. Jobs need the credentials of an agent or administrator."
+        name = user.name or user.email or "The user"
+        role = f"the role {user.role}" if user.role else "no role"
+        return (
+            f"{name} has {role}. "
+            "Jobs need the credentials of an agent or administrator."
+        )
     return ""
 
 
-def _custom_objects_missing(client: Client) -> str:
+def _custom_objects_error(client: Client) -> str:
     try:
-        custom_objects.list_objects(client, deadline=DEADLINE)
+        custom_objects.list_objects(client, deadline=READ_SECONDS)
     except NotFound:
-        return "Custom objects are off in this account, or not in its plan. An administrator of it can turn them on."
+        return (
+            "Custom objects are turned off in this account, or its plan does not "
+            "include them. An administrator of the account can turn them on."
+        )
     except Forbidden as refusal:
         return explain(refusal)
     return ""
@@ -99,16 +111,13 @@ def _custom_objects_missing(client: Client) -> str:
 
 def _sentence(error: ZendeskError) -> str:
     if isinstance(error, NotFound):
-        return NO_ACCOUNT
+        return NO_API
     if isinstance(error, Unsure) and error.status is not None and error.status < 500:
-        return "The host answers with a web page instead of Zendesk's API. Is the subdomain right?"
+        return "The host did not respond like Zendesk's API. Check the subdomain."
     return explain(error)
 
 
-def _limit(answer: Answer) -> int | None:
-    text = (
-        answer.headers.get("X-Rate-Limit")
-        or answer.headers.get("ratelimit-limit")
-        or ""
-    )
+def _requests_per_minute(answer: Answer) -> int | None:
+    headers = answer.headers
+    text = headers.get("X-Rate-Limit") or headers.get("ratelimit-limit") or ""
     return int(text) if text.isdecimal() and len(text) < 10 else None

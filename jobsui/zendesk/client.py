@@ -1,11 +1,13 @@
-"""HTTP to one Zendesk account. One request, one answer: no retry hides here, because
-only the caller knows whether sending again is harmless."""
+"""HTTP to one Zendesk account. One request, one response: there are no retries here,
+because only the caller knows whether sending again is harmless."""
 
 import json as jsonlib
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -32,29 +34,30 @@ from jobsui.zendesk.errors import (
 from jobsui.zendesk.payloads import Answer, Json
 from jobsui.zendesk.transport import Adapter, exchange
 
-STANDING_HEADERS = {
+DEFAULT_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": "Jobs UI",
 }
-CHUNK = 64 * 1024
-MOST_SAID = 200
-"""Characters of an answer that go into an error."""
-LONGEST_WAIT = 3600.0
-"""Seconds. A Retry-After beyond that is not believed: one odd header must not stop an
-account for days."""
-IDLE_SECONDS = 3.0
-"""A kept connection that lay idle longer is not used for a write: the server may have
-closed it meanwhile, and the reset would leave us in doubt about a request that was
-never read."""
+CHUNK_BYTES = 64 * 1024
+MAX_DETAILS = 200
+"""Characters of a response that go into an error."""
+MAX_CODE = 80
+MAX_RETRY_AFTER_SECONDS = 3600.0
+"""A longer Retry-After is cut to this: one odd header must not stop an account for
+days."""
+MAX_IDLE_SECONDS = 3.0
+"""A kept connection that was idle for longer is not used for a write: the server may
+have closed it, and the reset would leave a request unconfirmed that was never read."""
 
 
 class Client:
     """Calls to one account.
 
-    `authorization` gives the Authorization header's value for each request (it may
-    renew a token first); None sends none. Threads may share a client: each has a
-    connection of its own."""
+    `authorization` gives the Authorization header's value for each request, and may
+    renew a token first; None sends no such header. Threads may share a client: each
+    thread has a connection of its own.
+    """
 
     def __init__(
         self,
@@ -77,8 +80,8 @@ class Client:
         self._clock = clock
         self._max_body_bytes = max_body_bytes
         self.clock_ahead = 0.0
-        """By how many seconds our clock is ahead of the account's, as its last answer
-        told."""
+        """Seconds by which our clock was ahead of the account's at its last
+        response."""
         self._local = threading.local()
 
     def request(
@@ -91,29 +94,32 @@ class Client:
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Answer:
-        """Send once and read the whole answer, whatever its status, within `deadline`
+        """Send once and read the whole response, whatever its status, within `deadline`
         seconds (by default the client's request_timeout).
 
         Raises NotSent when the request certainly did not go out, Unsure when it may
-        have."""
-        sent = STANDING_HEADERS | dict(headers or {})
+        have.
+        """
+        sent_headers = DEFAULT_HEADERS | dict(headers or {})
         if body is not None:
-            sent.setdefault("Content-Type", "application/json")
+            sent_headers.setdefault("Content-Type", "application/json")
         if self._authorization is not None:
             with sending_nothing():
-                sent["Authorization"] = self._authorization()
-        begun = self._clock.monotonic()
-        deadline = self._request_timeout if deadline is None else deadline
+                sent_headers["Authorization"] = self._authorization()
+        if deadline is None:
+            deadline = self._request_timeout
+        started = self._clock.monotonic()
         try:
-            status, answered, content = self._exchange(
-                method, path, params, body, sent, deadline
+            status, received_headers, content = self._exchange(
+                method, path, params, body, sent_headers, deadline
             )
         except (requests.RequestException, UnicodeError) as error:
             self._drop_adapter()
-            raise _translated(error, self.base_url, sent=exchange.begun) from None
-        self._local.used = self._clock.monotonic()
-        self.clock_ahead = _clock_ahead(answered, self._clock.now())
-        return Answer(status, answered, content, self._local.used - begun)
+            raise self._translated(error, has_begun=exchange.begun) from None
+        finished = self._clock.monotonic()
+        self._local.used_at = finished
+        self.clock_ahead = _clock_ahead(received_headers, self._clock.now())
+        return Answer(status, received_headers, content, finished - started)
 
     def call(
         self,
@@ -125,10 +131,11 @@ class Client:
         body: bytes | None = None,
         deadline: float | None = None,
     ) -> Json:
-        """`request`, with the answer's JSON decoded (None for an empty body).
+        """`request`, with the response's JSON decoded; None for an empty body.
 
         Raises NotSent, Unsure, Limited (TooManyJobs), Refused (NotSignedIn, Forbidden,
-        NotFound)."""
+        NotFound).
+        """
         if json is not None:
             body = jsonlib.dumps(json, ensure_ascii=False).encode()
         answer = self.request(method, path, params=params, body=body, deadline=deadline)
@@ -143,30 +150,31 @@ class Client:
         headers: Mapping[str, str],
         deadline: float,
     ) -> tuple[int, Mapping[str, str], bytes]:
-        # Before all that can fail: else the thread's last request would tell whether
-        # any of this one left.
+        # First of all: if anything below failed before it, the thread's last request
+        # would decide whether this one had begun.
         exchange.begin(deadline)
-        # By an adapter, not a requests.Session: proxies and .netrc of the environment
-        # must not decide whom a secret goes to, no cookie of one answer belongs to the
-        # next request, and it costs less.
+        # An adapter, not a requests.Session: proxies and .netrc of the environment must
+        # not decide who receives a secret, and no cookie of one response belongs to the
+        # next request. It also costs less.
         request = requests.Request(
             method, self.base_url + path, headers, data=body, params=params
         ).prepare()
-        adapter = self._adapter(fresh=method != "GET")
-        timeout = (
+        adapter = self._adapter(is_write=method != "GET")
+        timeouts = (
             min(self._connect_timeout, deadline),
             min(self._read_timeout, deadline),
         )
-        with adapter.send(request, stream=True, timeout=timeout) as response:
+        with adapter.send(request, stream=True, timeout=timeouts) as response:
             return response.status_code, response.headers, self._content(response)
 
-    def _adapter(self, *, fresh: bool) -> Adapter:
-        idle = self._clock.monotonic() - getattr(self._local, "used", 0.0)
-        if fresh and idle > IDLE_SECONDS:
+    def _adapter(self, *, is_write: bool) -> Adapter:
+        idle = self._clock.monotonic() - getattr(self._local, "used_at", 0.0)
+        if is_write and idle > MAX_IDLE_SECONDS:
             self._drop_adapter()
         adapter: Adapter | None = getattr(self._local, "adapter", None)
         if adapter is None:
-            adapter = self._local.adapter = Adapter()
+            adapter = Adapter()
+            self._local.adapter = adapter
         return adapter
 
     def _drop_adapter(self) -> None:
@@ -175,30 +183,42 @@ class Client:
             self._local.adapter = None
 
     def _content(self, response: requests.Response) -> bytes:
-        parts: list[bytes] = []
+        chunks: list[bytes] = []
         size = 0
-        for part in response.iter_content(CHUNK):
-            size += len(part)
+        for chunk in response.iter_content(CHUNK_BYTES):
+            size += len(chunk)
             if size > self._max_body_bytes:
-                raise requests.exceptions.ContentDecodingError("larger than we read")
-            parts.append(part)
-        return b"".join(parts)
+                raise requests.exceptions.ContentDecodingError("too large")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _translated(self, error: Exception, *, has_begun: bool) -> NotSent | Unsure:
+        """Our error for a transport failure. The text of `error` stays out: it may
+        contain what was sent."""
+        failure = _failure(error)
+        host = self.base_url.partition("://")[2]
+        kind = Unsure if has_begun else NotSent
+        return kind(failure.sentence.format(host), code=failure.code, host=host)
 
 
 @contextmanager
 def sending_nothing() -> Iterator[None]:
-    """Round what comes before a request: whatever is in doubt there, the request itself
-    never went out."""
+    """For what comes before a request: whatever is unconfirmed there, the request
+    itself did not go out."""
     try:
         yield
     except Unsure as error:
         raise NotSent(
-            error.message, status=error.status, code=error.code, details=error.details
+            error.message,
+            status=error.status,
+            code=error.code,
+            details=error.details,
+            host=error.host,
         ) from None
 
 
 def decoded(answer: Answer, *, what: str) -> Json:
-    """The JSON of a good answer, None for an empty one. Raises like `raise_for`, and
+    """The JSON of a 2xx response, None for an empty one. Raises like `raise_for`, and
     Unsure when it is not JSON."""
     raise_for(answer, what=what)
     if not answer.body:
@@ -207,7 +227,7 @@ def decoded(answer: Answer, *, what: str) -> Json:
         return answer.json()
     except ValueError:
         raise Unsure(
-            "Zendesk answered with something that is not JSON. Is the subdomain right?",
+            "Zendesk's response is not JSON. Check the subdomain.",
             status=answer.status,
             details=_text(answer),
             answer=answer,
@@ -215,49 +235,62 @@ def decoded(answer: Answer, *, what: str) -> Json:
 
 
 def raise_for(answer: Answer, *, what: str) -> None:
-    """Raise the error an answer stands for; return when it is a 2xx. `what` names the
+    """Raise the error a response stands for; return when it is a 2xx. `what` names the
     call in the message."""
     status = answer.status
     if 200 <= status < 300:
         return
     code, message, details = read_error(answer)
-    request_id = (
-        answer.headers.get("X-Zendesk-Request-Id")
-        or answer.headers.get("X-Request-Id")
-        or ""
-    )
     facts: dict[str, Any] = {
         "status": status,
         "code": code,
         "details": details,
-        "request_id": request_id,
+        "request_id": _request_id(answer),
         "answer": answer,
     }
     if status == 429:
-        wait = retry_after(answer)
         kind = TooManyJobs if code == "TooManyJobs" else Limited
-        raise kind(
-            message or "Zendesk asks us to slow down.", retry_after=wait, **facts
-        )
+        sentence = message or "Zendesk asked to slow down."
+        raise kind(sentence, retry_after=retry_after(answer), **facts)
     if status >= 500 or status < 400:
-        sentence = f"Zendesk answered {what} with {status}" + (
-            f": {message}" if message else "."
-        )
-        raise Unsure(sentence, **facts)
+        reason = f": {message}" if message else "."
+        raise Unsure(f"Zendesk answered {what} with {status}{reason}", **facts)
     kinds: dict[int, type[Refused]] = {401: NotSignedIn, 403: Forbidden, 404: NotFound}
-    raise kinds.get(status, Refused)(
-        message or f"Zendesk refused {what} with {status}.", **facts
-    )
+    refusal = kinds.get(status, Refused)
+    raise refusal(message or f"Zendesk refused {what} with {status}.", **facts)
 
 
 def read_error(answer: Answer) -> tuple[str, str, str]:
-    """Zendesk's (code, message, details) out of any of the envelopes it uses; "" for
-    what is missing, and never more of the body than people can take in."""
-    code, message = _said(answer)
-    return code[:80], message[:MOST_SAID], _text(answer)
+    """Zendesk's (code, message, details) from any of the envelopes it uses; "" for what
+    is missing. Long texts are cut."""
+    code, message = _code_and_message(answer)
+    return code[:MAX_CODE], message[:MAX_DETAILS], _text(answer)
 
 
-def _said(answer: Answer) -> tuple[str, str]:
+def retry_after(answer: Answer) -> float | None:
+    """Seconds to wait by the response's Retry-After, given as seconds or as a date;
+    None when it has none that can be read."""
+    value = (answer.headers.get("Retry-After") or "").strip()
+    if not value:
+        return None
+    if value.replace(".", "", 1).isdecimal():
+        return min(float(value), MAX_RETRY_AFTER_SECONDS)
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    wait = (until - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, wait), MAX_RETRY_AFTER_SECONDS)
+
+
+def _request_id(answer: Answer) -> str:
+    headers = answer.headers
+    return headers.get("X-Zendesk-Request-Id") or headers.get("X-Request-Id") or ""
+
+
+def _code_and_message(answer: Answer) -> tuple[str, str]:
     try:
         data = answer.json()
     except ValueError:
@@ -267,53 +300,25 @@ def _said(answer: Answer) -> tuple[str, str]:
         return "", _text(answer)
     error = data.get("error")
     if isinstance(error, dict):
-        return str(error.get("title") or ""), str(
-            error.get("message") or error.get("title") or ""
-        )
-    listed = data.get("errors")
-    if isinstance(listed, list) and listed:
-        first = listed[0] if isinstance(listed[0], dict) else {"title": listed[0]}
-        return str(first.get("code") or ""), str(
-            first.get("detail") or first.get("title") or ""
-        )
-    said = (
+        title = error.get("title") or ""
+        return str(title), str(error.get("message") or title)
+    errors = data.get("errors")
+    if isinstance(errors, list) and errors:
+        first = errors[0] if isinstance(errors[0], dict) else {"title": errors[0]}
+        message = first.get("detail") or first.get("title") or ""
+        return str(first.get("code") or ""), str(message)
+    message = (
         data.get("error_description")
         or data.get("description")
         or data.get("message")
         or error
         or ""
     )
-    particulars = _particulars(data.get("details"))
-    return str(error or ""), f"{said}: {particulars}" if particulars else str(said)
+    details = _details(data.get("details"))
+    return str(error or ""), f"{message}: {details}" if details else str(message)
 
 
-def retry_after(answer: Answer) -> float | None:
-    """Seconds to wait by the answer's Retry-After, given as seconds or as a date; None
-    when it has none we can read."""
-    value = (answer.headers.get("Retry-After") or "").strip()
-    if not value:
-        return None
-    if value.replace(".", "", 1).isdecimal():
-        return min(float(value), LONGEST_WAIT)
-    try:
-        until = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return min(max(0.0, (until - datetime.now(UTC)).total_seconds()), LONGEST_WAIT)
-
-
-def _clock_ahead(headers: Mapping[str, str], now: datetime) -> float:
-    """0 when they do not say."""
-    try:
-        told = parsedate_to_datetime(headers.get("Date") or "").timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
-    return now.timestamp() - told
-
-
-def _particulars(details: Json) -> str:
+def _details(details: Json) -> str:
     """ "name: already exists" of {"name": [{"description": "already exists"}]}."""
     if not isinstance(details, dict):
         return ""
@@ -326,62 +331,89 @@ def _particulars(details: Json) -> str:
 
 
 def _text(answer: Answer) -> str:
-    return answer.body[:800].decode("utf-8", "replace").strip()[:MOST_SAID]
+    return answer.body[:800].decode("utf-8", "replace").strip()[:MAX_DETAILS]
 
 
-def _translated(error: Exception, base_url: str, *, sent: bool) -> NotSent | Unsure:
-    """Our error for a transport failure. The text of `error` stays out: it may hold
-    what was sent."""
-    code, sentence = _failure(error)
-    return (Unsure if sent else NotSent)(sentence.format(base_url), code=code)
+def _clock_ahead(headers: Mapping[str, str], now: datetime) -> float:
+    """0 when the headers have no date."""
+    try:
+        date = parsedate_to_datetime(headers.get("Date") or "").timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+    return now.timestamp() - date
 
 
-_FAILURES: tuple[tuple[str, str, tuple[type[BaseException], ...]], ...] = (
-    (
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    code: str
+    sentence: str
+    """With {} for the host."""
+    kinds: tuple[type[BaseException], ...]
+    """Errors that show this failure when one of them is among the causes."""
+
+
+_NO_SUCH_HOST = _Failure("no_such_host", "DNS has no host {}.", ())
+_RESET = _Failure(
+    "reset", "The connection to {} broke before the response was complete.", ()
+)
+_FAILURES = (
+    _Failure(
         "tls",
-        "No safe connection to {}: its certificate could not be verified.",
+        "The certificate of {} could not be verified.",
         (ssl.SSLCertVerificationError,),
     ),
-    (
+    _Failure(
         "tls",
-        "The safe connection to {} failed.",
+        "The secure connection to {} failed.",
         (ssl.SSLError, requests.exceptions.SSLError),
     ),
-    (
-        "dns",
-        "There is no host of that name: {}.",
-        (NameResolutionError, requests.exceptions.InvalidURL),
-    ),
-    ("refused", "{} refused the connection.", (NewConnectionError,)),
-    (
+    _Failure("dns", "The name {} could not be resolved.", (NameResolutionError,)),
+    _Failure("refused", "{} refused the connection.", (NewConnectionError,)),
+    _Failure(
         "connect_timeout",
         "{} did not accept a connection in time.",
         (ConnectTimeoutError,),
     ),
-    ("timeout", "{} did not answer in time.", (TimeoutError, ReadTimeoutError)),
-    (
+    _Failure(
+        "timeout", "{} did not respond in time.", (TimeoutError, ReadTimeoutError)
+    ),
+    _Failure(
         "body",
-        "The answer of {} was too large or damaged.",
+        "The response of {} was too large or damaged.",
         (requests.exceptions.ContentDecodingError,),
     ),
-    (
+    _Failure(
         "invalid",
         "The request to {} could not be formed.",
-        (requests.exceptions.InvalidHeader, UnicodeError),
+        (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidHeader,
+            UnicodeError,
+        ),
     ),
 )
-"""Code and sentence by what is found among an error's causes; the first that fits."""
+"""The first that fits counts."""
+_NOT_FOUND_IN_DNS = {
+    getattr(socket, name)
+    for name in ("EAI_NONAME", "EAI_NODATA")
+    if hasattr(socket, name)
+}
+"""The resolver says that there is no such name. With other errors it says nothing."""
 
 
-def _failure(error: BaseException) -> tuple[str, str]:
-    causes = _chain(error)
-    for code, sentence, kinds in _FAILURES:
-        if any(isinstance(cause, kinds) for cause in causes):
-            return code, sentence
-    return "reset", "The connection to {} broke before the answer was complete."
+def _failure(error: BaseException) -> _Failure:
+    causes = _causes(error)
+    for cause in causes:
+        if isinstance(cause, socket.gaierror) and cause.errno in _NOT_FOUND_IN_DNS:
+            return _NO_SUCH_HOST
+    for failure in _FAILURES:
+        if any(isinstance(cause, failure.kinds) for cause in causes):
+            return failure
+    return _RESET
 
 
-def _chain(error: BaseException) -> "list[BaseException]":
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error with everything it was raised from or wraps."""
     found: list[BaseException] = []
     pending: list[object] = [error]
     while pending:

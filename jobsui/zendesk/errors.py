@@ -1,4 +1,5 @@
-"""What can go wrong between us and Zendesk, cut where a caller must act differently."""
+"""What can go wrong between Jobs UI and Zendesk, one class for each way in which callers
+must act differently."""
 
 from typing import Any
 
@@ -6,8 +7,8 @@ from jobsui.zendesk.payloads import Answer
 
 
 class ZendeskError(Exception):
-    """A call that did not end in an answer we can use. `message` is a sentence for
-    people; it never holds a secret."""
+    """A call without a usable response. `message` is a sentence for people; it never
+    contains a secret."""
 
     def __init__(
         self,
@@ -18,34 +19,38 @@ class ZendeskError(Exception):
         details: str = "",
         request_id: str = "",
         answer: Answer | None = None,
+        host: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
-        """HTTP status, None when there was no answer."""
+        """HTTP status, None when there was no response."""
         self.code = code
-        """Zendesk's own word for it ("RecordNotFound", "TooManyJobs", "invalid_token"),
-        or ours for a transport failure ("dns", "tls", "refused", "timeout", ...); ""
-        when there is none."""
+        """Zendesk's error code ("RecordNotFound", "TooManyJobs", "invalid_token"), or
+        ours for a transport failure ("no_such_host", "dns", "tls", "refused",
+        "timeout", ...); "" when there is none."""
         self.details = details
-        """The first 200 characters of what Zendesk said."""
+        """The first 200 characters of the response's body."""
         self.request_id = request_id
         self.answer = answer
-        """The answer itself, None when there was none."""
+        """None when there was no response."""
+        self.host = host
+        """Of a transport failure: the host, and its port if it is not the usual one."""
 
 
 class NotSent(ZendeskError):
-    """The request certainly never reached Zendesk: no such host, refused connection,
+    """The request certainly did not reach Zendesk: no such host, connection refused,
     TLS failure before sending."""
 
 
 class Unsure(ZendeskError):
-    """The request may or may not have been acted on: time-out or reset after sending,
-    5xx, an unreadable answer."""
+    """Zendesk may or may not have acted on the request: timeout or reset after sending,
+    5xx, an unreadable response."""
 
 
 class Limited(ZendeskError):
-    """429: not acted on; `retry_after` is in seconds, None when Zendesk named none."""
+    """429: Zendesk did not act on the request. `retry_after` is in seconds, None when
+    Zendesk gave none."""
 
     def __init__(
         self, message: str, *, retry_after: float | None, **facts: Any
@@ -55,21 +60,21 @@ class Limited(ZendeskError):
 
 
 class TooManyJobs(Limited):
-    """429 of the job window: 30 jobs are queued or running on the account (ours or
-    other integrations')."""
+    """429 because 30 jobs are queued or running in the account, those of other
+    integrations included."""
 
 
 class Refused(ZendeskError):
-    """A definite no (4xx), and nothing was changed."""
+    """Another 4xx: Zendesk refused the request and changed nothing."""
 
 
 class NotSignedIn(Refused):
-    """401: the credentials are wrong, expired or revoked; or a token refresh was
+    """401: the credentials are wrong, expired or revoked, or a token refresh was
     refused."""
 
 
 class Forbidden(Refused):
-    """403: signed in, but scope, role or record permission is missing."""
+    """403: scope, role or permission is missing."""
 
 
 class NotFound(Refused):

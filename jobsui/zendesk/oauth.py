@@ -11,17 +11,16 @@ from jobsui.zendesk.errors import (
 )
 from jobsui.zendesk.payloads import Json, Token
 
-NO_ACCOUNT = "no_account"
-"""Our code for a host without Zendesk's token endpoint."""
+NO_TOKEN_ENDPOINT = "no_token_endpoint"  # noqa: S105  # our code for such a host
 REASONS = {
     "invalid_client": "Zendesk does not know the OAuth client, or its secret is wrong.",
-    "invalid_grant": "The refresh token has expired, was revoked or was used already.",
+    "invalid_grant": "The refresh token has expired, was revoked or was already used.",
     "invalid_scope": "The OAuth client may not have the scopes read and write.",
-    "unsupported_grant_type": "The OAuth client may not use this way to get a token.",
-    "unauthorized_client": "The OAuth client may not use this way to get a token.",
+    "unsupported_grant_type": "The OAuth client may not get tokens in this way.",
+    "unauthorized_client": "The OAuth client may not get tokens in this way.",
 }
-LONGEST_LIFE = 366 * 24 * 3600
-"""Seconds; Zendesk's own tokens live two days at most."""
+MAX_LIFETIME_SECONDS = 366 * 24 * 3600
+"""Zendesk's own tokens live two days at most."""
 SCOPE = "read write"
 """No granular scope covers custom objects (docs/zendesk.md)."""
 
@@ -30,38 +29,38 @@ def client_credentials(
     base_url: str, client_id: str, client_secret: str, scope: str = SCOPE
 ) -> Token:
     """A token for the client itself. Raises NotSignedIn when the client is unknown or
-    its secret wrong."""
-    return _token(
-        base_url,
-        {
-            "grant_type": "client_credentials",
-            "client_id": client_id,
-            "client_secret": client_secret,
-            "scope": scope,
-        },
-    )
+    its secret is wrong."""
+    grant = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "scope": scope,
+    }
+    return _token(base_url, grant)
 
 
 def refresh(
     base_url: str, client_id: str, client_secret: str, refresh_token: str
 ) -> Token:
-    """The next pair; the old one is worth nothing from now on. Raises NotSignedIn when
-    the refresh token is spent."""
-    grant = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    return _token(
-        base_url, grant | {"client_id": client_id, "client_secret": client_secret}
-    )
+    """The next pair of tokens; the old pair no longer works. Raises NotSignedIn when
+    the refresh token was used before."""
+    grant = {
+        "grant_type": "refresh_token",
+        "refresh_token": refresh_token,
+        "client_id": client_id,
+        "client_secret": client_secret,
+    }
+    return _token(base_url, grant)
 
 
 def _token(base_url: str, grant: dict[str, str]) -> Token:
+    given = {name: value for name, value in grant.items() if value}
     try:
-        data: Json = Client(base_url, None).call(
-            "POST", "/oauth/tokens", json={k: v for k, v in grant.items() if v}
-        )
+        data: Json = Client(base_url, None).call("POST", "/oauth/tokens", json=given)
     except (Refused, Limited, Unsure) as error:
-        raise _plain(error) from None
+        raise _without_response(error) from None
     if not isinstance(data, dict) or not data.get("access_token"):
-        raise Unsure("Zendesk's answer has no access token.")
+        raise Unsure("Zendesk's response has no access token.")
     return Token(
         access_token=str(data["access_token"]),
         refresh_token=str(data.get("refresh_token") or ""),
@@ -70,37 +69,34 @@ def _token(base_url: str, grant: dict[str, str]) -> Token:
     )
 
 
-def _plain(error: ZendeskError) -> ZendeskError:
-    """The error without a word of the answer: one about secrets may repeat them."""
+def _without_response(error: ZendeskError) -> ZendeskError:
+    """The error without any text of the response: it may repeat secrets."""
+    status = error.status
     match error:
         case NotFound():
             return NotSignedIn(
                 "There is no token endpoint at this address.",
-                status=404,
-                code=NO_ACCOUNT,
+                status=status,
+                code=NO_TOKEN_ENDPOINT,
             )
         case Refused():
+            unknown = f"Zendesk refused to give an access token, with {status}."
+            reason = REASONS.get(error.code, unknown)
             code = error.code if error.code in REASONS else ""
-            reason = REASONS.get(
-                code, f"Zendesk refused to give an access token, with {error.status}."
-            )
-            return NotSignedIn(reason, status=error.status, code=code)
+            return NotSignedIn(reason, status=status, code=code)
         case Limited():
             return Limited(
-                "Zendesk asks us to slow down.",
+                "Zendesk asked to slow down.",
                 retry_after=error.retry_after,
-                status=error.status,
+                status=status,
             )
-    sentence = (
-        error.message
-        if error.status is None
-        else f"Zendesk's token endpoint answered with {error.status}."
-    )
-    return Unsure(
-        sentence, status=error.status, code=error.code if error.status is None else ""
-    )
+    if status is None:
+        return Unsure(error.message, code=error.code, host=error.host)
+    return Unsure(f"Zendesk's token endpoint answered with {status}.", status=status)
 
 
 def _seconds(value: Json) -> int | None:
-    text = str(value).partition(".")[0]
-    return min(int(text[:12]), LONGEST_LIFE) if text.isdecimal() else None
+    whole = str(value).partition(".")[0]
+    if not whole.isdecimal():
+        return None
+    return min(int(whole[:12]), MAX_LIFETIME_SECONDS)

@@ -259,7 +259,7 @@ def test_failing_page_tells_no_secret(
 ) -> None:
     def fails(connection: Connection) -> None:
         value = credentials.authorization(connection)
-        raise RuntimeError(f"went wrong with a header of {len(value)} characters")
+        raise RuntimeError(f"broke with a header of {len(value)} characters")
 
     monkeypatch.setattr(health, "test", fails)
     client = Client(raise_request_exception=False)
@@ -267,9 +267,9 @@ def test_failing_page_tells_no_secret(
     answer = client.post(f"/connections/{harness.connection.code}/test/")
 
     assert answer.status_code == 500
-    assert "went wrong with a header of" in caplog.text
+    assert "broke with a header of" in caplog.text
     assert found(secrets, answer.text, caplog.text) == []
-    assert "went wrong" not in answer.text
+    assert "broke with" not in answer.text
 
 
 @pytest.mark.parametrize(

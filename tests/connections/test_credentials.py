@@ -214,8 +214,8 @@ def test_spent_refresh_token_says_reconnect(
 
     assert (type(error), error.code) == (NotSignedIn, "invalid_grant")
     assert errors.explain(error) == (
-        "The refresh token has expired, was revoked or was used already. "
-        "Reconnect: make a new token in Zendesk and put it into this connection."
+        "The refresh token has expired, was revoked or was already used. "
+        "Reconnect: create a new token in Zendesk and enter it in this connection."
     )
 
 

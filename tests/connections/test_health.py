@@ -31,7 +31,7 @@ def answered(*plays: Play) -> TestResult:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "DEADLINE", 0.3)
+    monkeypatch.setattr(health, "READ_SECONDS", 0.3)
 
 
 @pytest.mark.parametrize("way", ["api_token", "oauth_client", "oauth_token"])
@@ -90,29 +90,71 @@ def test_host_listed_no_more_says_who_can_help(
     )
 
 
-NO_ACCOUNT = "There is no Zendesk account of that subdomain. Check its spelling."
+def unresolved(monkeypatch: pytest.MonkeyPatch, host: str, errno: int) -> str:
+    """What *Test* says when DNS fails like this."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(errno, "from the resolver")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    return health.test(at(host)).error
 
 
-def test_unknown_host_is_a_subdomain_misspelt(db: None, settings: LazySettings) -> None:
-    settings.API_HOSTS = ["nobody.invalid"]
+def test_subdomain_that_dns_does_not_know_may_be_misspelled(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = unresolved(monkeypatch, "acmee.zendesk.com", socket.EAI_NONAME)
 
-    assert health.test(at("nobody.invalid")).error == NO_ACCOUNT
-
-
-def test_host_without_the_api_is_no_account(db: None) -> None:
-    assert (
-        answered(says(b"<html>No help desk here</html>", "404 Not Found")).error
-        == NO_ACCOUNT
+    assert error == (
+        "DNS has no host acmee.zendesk.com. The subdomain may be misspelled. "
+        "If it is right, check the DNS of this server."
     )
 
 
-def test_host_without_a_token_endpoint_is_no_account(db: None) -> None:
+@pytest.mark.parametrize("errno", [socket.EAI_AGAIN, socket.EAI_FAIL])
+def test_dns_that_does_not_answer_says_nothing_about_the_account(
+    db: None, monkeypatch: pytest.MonkeyPatch, errno: int
+) -> None:
+    error = unresolved(monkeypatch, "acme.zendesk.com", errno)
+
+    assert error == (
+        "The name acme.zendesk.com could not be resolved: DNS did not answer. "
+        "Check the network and DNS of this server, then try again."
+    )
+
+
+def test_other_host_that_dns_does_not_know_is_not_called_a_subdomain(
+    db: None, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.API_HOSTS = ["zendesk.internal:8443"]
+
+    error = unresolved(monkeypatch, "zendesk.internal:8443", socket.EAI_NONAME)
+
+    assert error == (
+        "DNS has no host zendesk.internal. The host name may be misspelled. "
+        "If it is right, check the DNS of this server."
+    )
+
+
+NO_API = (
+    "The host answered, but it has no Zendesk API there (404). Check the subdomain, and "
+    "that the account is still open."
+)
+
+
+def test_host_without_the_api_says_so(db: None) -> None:
+    page = says(b"<html>No help desk here</html>", "404 Not Found")
+
+    assert answered(page).error == NO_API
+
+
+def test_host_without_a_token_endpoint_says_so(db: None) -> None:
     with serving(says(b"<html>No help desk here</html>", "404 Not Found")) as server:
-        connection = made(
-            server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
-        )
+        host = server.url.removeprefix("http://")
+        connection = made(host, SignIn.OAUTH_CLIENT, client_id="c")
         credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
-        assert health.test(connection).error == NO_ACCOUNT
+
+        assert health.test(connection).error == NO_API
 
 
 def test_refused_connection_has_its_sentence(db: None) -> None:
@@ -138,7 +180,8 @@ def goes_silent(peer: socket.socket) -> None:
 @pytest.mark.parametrize("play", [says_nothing, goes_silent])
 def test_silence_has_its_sentence(db: None, play: Play) -> None:
     assert (
-        answered(play).error == "Zendesk did not answer in time. Try again in a minute."
+        answered(play).error
+        == "Zendesk did not respond in time. Try again in a minute."
     )
 
 
@@ -155,16 +198,18 @@ def test_untrusted_certificate_has_its_sentence(
         result = health.test(at(host))
 
     assert result.error == (
-        "No safe connection could be made: the certificate is not trusted. Check the host, or a proxy in between."
+        "Secure connection failed: the certificate is not trusted. Check the host, or a "
+        "proxy in between."
     )
 
 
 def test_broken_connection_has_its_sentence(db: None) -> None:
     error = answered(hangs_up).error
 
-    assert error.startswith("The connection to http://127.0.0.1:")
+    assert error.startswith("The connection to 127.0.0.1:")
     assert error.endswith(
-        "broke before the answer was complete. Try again; if it stays, check the host and Zendesk's status page."
+        "broke before the response was complete. Try again. If it happens again, check "
+        "the host and Zendesk's status page."
     )
 
 
@@ -192,7 +237,7 @@ def test_ended_token_without_another_has_its_sentence(oauth_token: Connection) -
 
     assert health.test(oauth_token).error == (
         "The access token has expired or was revoked. "
-        "Reconnect: make a new token in Zendesk and put it into this connection."
+        "Reconnect: create a new token in Zendesk and enter it in this connection."
     )
 
 
@@ -202,7 +247,7 @@ def test_spent_refresh_token_has_its_sentence(oauth_token: Connection) -> None:
     )
 
     assert health.test(oauth_token).error.startswith(
-        "The refresh token has expired, was revoked or was used already. Reconnect:"
+        "The refresh token has expired, was revoked or was already used. Reconnect:"
     )
 
 
@@ -242,7 +287,7 @@ def then(first: bytes, *second: bytes | str) -> Play:
 )
 def test_role_without_the_right_has_its_sentence(db: None, play: Play) -> None:
     assert answered(play).error == (
-        "The credentials may not do this (You do not have access to this page). "
+        "The credentials lack a permission (You do not have access to this page). "
         "Give their role access to custom objects."
     )
 
@@ -253,18 +298,19 @@ def test_end_user_is_not_staff(api_token: Connection, sandbox: Sandbox) -> None:
 
     assert (result.ok, result.role) == (False, "end-user")
     assert result.error == (
-        "Sandbox Admin is signed in as end-user. Jobs need the credentials of an agent or administrator."
+        "Sandbox Admin has the role end-user. Jobs need the credentials of an agent or administrator."
     )
 
 
-def test_stranger_means_wrong_credentials(db: None) -> None:
+def test_anonymous_user_means_wrong_credentials(db: None) -> None:
     result = answered(
         says(b'{"user": {"id": null, "name": "Anonymous user", "role": "end-user"}}')
     )
 
     assert (result.ok, result.status) == (False, 200)
     assert result.error == (
-        "Zendesk answers, but as to a stranger: the credentials are wrong. Replace the secret."
+        "Zendesk took the request as that of an anonymous user: the credentials are "
+        "wrong. Replace the secret."
     )
 
 
@@ -276,7 +322,8 @@ def test_custom_objects_switched_off_have_their_sentence(
 
     assert (result.ok, result.user, result.role) == (False, "Sandbox Admin", "admin")
     assert result.error == (
-        "Custom objects are off in this account, or not in its plan. An administrator of it can turn them on."
+        "Custom objects are turned off in this account, or its plan does not include "
+        "them. An administrator of the account can turn them on."
     )
 
 
@@ -304,7 +351,7 @@ def test_fault_of_zendesk_has_its_sentence(
         f"Zendesk answered GET users/me with {result.status}"
     )
     assert result.error.endswith(
-        "Try again; if it stays, check the host and Zendesk's status page."
+        "Try again. If it happens again, check the host and Zendesk's status page."
     )
     assert "<" not in result.error
 
@@ -318,9 +365,9 @@ def test_fault_of_zendesk_has_its_sentence(
         answer(b"", "302 Found", "Location: https://x/"),
     ],
 )
-def test_web_page_has_its_sentence(db: None, told: bytes) -> None:
+def test_response_of_something_else_has_its_sentence(db: None, told: bytes) -> None:
     assert answered(lambda peer: peer.sendall(told)).error == (
-        "The host answers with a web page instead of Zendesk's API. Is the subdomain right?"
+        "The host did not respond like Zendesk's API. Check the subdomain."
     )
 
 

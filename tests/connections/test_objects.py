@@ -208,7 +208,7 @@ def test_known_and_unknown_keys_are_refused(api_token: Connection) -> None:
     with pytest.raises(ObjectRefused, match=r"asset is already here\."):
         objects.add_by_key(api_token, "asset")
     with pytest.raises(
-        ObjectRefused, match=r"nothing could not be read\. Zendesk does not know this"
+        ObjectRefused, match=r"nothing could not be read\. Zendesk did not find this"
     ):
         objects.add_by_key(api_token, "nothing")
     assert CustomObject.objects.count() == 1

@@ -372,7 +372,7 @@ def test_request_is_sent_once_whatever_happens(db: None) -> None:
         )
 
     assert (answered.status, len(server.heard)) == (None, 1)
-    assert "broke before the answer was complete" in answered.error
+    assert "broke before the response was complete" in answered.error
 
 
 def test_refusal_is_shown_as_it_came(

@@ -279,8 +279,8 @@ def test_object_not_known_yet_is_looked_up(harness: Harness, file: Write) -> Non
 
     assert runjob(file(gadgets(1))).status == 0
     assert runjob(file(gadgets(1)), key="nix").err == (
-        "nix could not be read. Zendesk does not know this (Not found). Check the object key and that custom objects "
-        "are on.\n"
+        "nix could not be read. Zendesk did not find this (Not found). Check the object key, and that custom objects "
+        "are turned on.\n"
     )
 
 

@@ -164,12 +164,29 @@ def test_refused_connection_is_not_sent() -> None:
     assert (type(error), error.code) == (NotSent, "refused")
 
 
-def test_unknown_host_is_not_sent() -> None:
-    error = failure(
-        lambda: Client("http://nobody.invalid", None).request("POST", "/x", body=b"{}")
-    )
+@pytest.mark.parametrize(
+    ("errno", "code"),
+    [
+        (socket.EAI_NONAME, "no_such_host"),
+        (socket.EAI_NODATA, "no_such_host"),
+        (socket.EAI_AGAIN, "dns"),
+        (socket.EAI_FAIL, "dns"),
+    ],
+)
+def test_host_that_dns_does_not_resolve_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, errno: int, code: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(errno, "from the resolver")
 
-    assert (type(error), error.code) == (NotSent, "dns")
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    client = Client("https://acme.zendesk.com", None)
+
+    error = failure(lambda: client.request("POST", "/x", body=b"{}"))
+
+    assert type(error) is NotSent
+    assert error.code == code
+    assert error.host == "acme.zendesk.com"
 
 
 def test_host_that_does_not_accept_is_not_sent() -> None:
@@ -314,7 +331,7 @@ def test_write_does_not_trust_an_idle_connection(
     with serving(answers_once, says(b"{}")) as server:
         speaker = made(server)
         speaker.request("GET", "/x")
-        monkeypatch.setattr(client_module, "IDLE_SECONDS", 0.0)
+        monkeypatch.setattr(client_module, "MAX_IDLE_SECONDS", 0.0)
         got = speaker.request("POST", "/x", body=b"{}")
 
     assert got.status == 200

@@ -201,7 +201,7 @@ def test_draft_that_needs_a_person_says_why(
         (
             {"file": "{file}", "object": "nope"},
             422,
-            "nope could not be read. Zendesk does not know this",
+            "nope could not be read. Zendesk did not find this",
         ),
         ({"file": "{file}", "object": "a/b"}, 422, "'a/b' is not an object key"),
         (

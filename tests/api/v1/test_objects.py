@@ -143,7 +143,7 @@ def test_adding_again_with_the_same_key_is_answered_as_before(
             {"key": "no key"},
             "'no key' is not an object key: letters, digits, - and _ only.",
         ),
-        ({"key": "missing"}, "missing could not be read. Zendesk does not know this"),
+        ({"key": "missing"}, "missing could not be read. Zendesk did not find this"),
         ({"key": ""}, "body.key: string should have at least 1 character."),
         ({"key": "a\x00"}, "body.key: contains a NUL character"),
         ({}, "body.key: field required."),
@@ -234,7 +234,7 @@ def test_object_that_zendesk_lost_is_told_as_gone(
     assert answer.status_code == 422
     assert answer.json()["code"] == "zendesk_refused"
     assert after["gone"]
-    assert answer.json()["detail"].startswith("Zendesk does not know this")
+    assert answer.json()["detail"].startswith("Zendesk did not find this")
 
 
 @pytest.mark.parametrize("key", ["unknown", "x" * 300, "%00"])
