@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 import requests
 from django.db import OperationalError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
-from jobsui.clock import SYSTEM_CLOCK
+from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.connections import credentials
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs import leases, sql
@@ -74,12 +77,12 @@ def running_driver(
 
 
 @contextmanager
-def new_driver(harness: Harness) -> Iterator[Driver]:
+def new_driver(harness: Harness, clock: Clock = SYSTEM_CLOCK) -> Iterator[Driver]:
     """A driver that the test steps itself."""
     host = harness.connection.host
-    with leases.held(f"account:{host}") as lease:
+    with leases.held(f"account:{host}", clock=clock) as lease:
         assert lease
-        driver = Driver(host, lease, threading.Event(), timing=FAST)
+        driver = Driver(host, lease, threading.Event(), timing=FAST, clock=clock)
         try:
             yield driver
         finally:
@@ -755,7 +758,7 @@ def test_a_job_of_which_every_request_is_refused_stops_by_itself(
     drive(harness, job)
 
     assert (job.state, job.pending, job.failed) == (JobState.PAUSED, 500, 0)
-    assert job.reason.startswith("Paused automatically: Zendesk refused ")
+    assert job.reason.startswith("Zendesk refused ")
 
 
 def test_a_job_of_which_too_many_rows_fail_stops_by_itself(harness: Harness) -> None:
@@ -772,7 +775,7 @@ def test_a_job_of_which_too_many_rows_fail_stops_by_itself(harness: Harness) -> 
 
     assert (job.state, job.created) == (JobState.PAUSED, 0)
     assert 300 <= job.failed <= 500
-    assert job.reason == "Paused automatically: 300 of the last 300 rows failed."
+    assert job.reason == "300 of the last 300 rows failed."
     actions.resume(job, by=None)
     Job.objects.filter(pk=job.pk).update(stop_percent=None)
     drive(harness, job)
@@ -1045,6 +1048,45 @@ def test_a_round_that_sends_something_tells_what_kept_it_from_sending_more(
         told = (len(driver.posting), driver.limits.budget.tokens, dict(driver.limited))
 
     assert told == (sent, requests_left - sent, held)
+
+
+def test_an_idle_driver_asks_one_question_per_refresh(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(10))
+    Batch.objects.filter(job=job).delete()
+    Job.objects.filter(pk=job.pk).update(planned_at=None)
+    clock = FakeClock()
+
+    with new_driver(harness, clock) as driver:
+        for _ in range(3):
+            driver.round([])
+            clock.sleep(FAST.refresh_interval + 0.01)
+        driver.lease.renew()
+        with CaptureQueriesContext(connection) as queries:
+            driver.round([])
+            driver.round([])
+
+    assert len(queries) == 1
+
+
+def test_batches_planned_later_are_sent_at_the_next_refresh(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(10))
+    later = Batch.objects.filter(job=job)
+    later.update(state=BatchState.CANCELLED, done_at=Now())
+    Job.objects.filter(pk=job.pk).update(planned_at=None)
+    clock = FakeClock()
+
+    with new_driver(harness, clock) as driver:
+        for _ in range(3):
+            driver.round([])
+            clock.sleep(FAST.refresh_interval + 0.01)
+        later.update(state=BatchState.PLANNED, done_at=None)
+        Job.objects.filter(pk=job.pk).update(version=F("version") + 1)
+        driver.round([])
+        posting = len(driver.posting)
+
+    assert posting == 1
 
 
 def test_others_in_the_window_are_made_room_for(harness: Harness) -> None:

@@ -33,14 +33,14 @@ class FailureWindow:
     def reason_to_pause(self, job: Job) -> str:
         """Why the job should pause, as a sentence; "" when it should not."""
         if job.stop_refusals and self._refused >= job.stop_refusals:
-            return f"Paused automatically: Zendesk refused {self._refused} requests in a row."
+            return f"Zendesk refused {self._refused} requests in a row."
         self._drop_older_than(job.stop_rows)
         is_full = self._rows >= min(job.stop_rows, job.rows)
         if not job.stop_percent or not is_full:
             return ""
         if self._failed * 100 < job.stop_percent * self._rows:
             return ""
-        return f"Paused automatically: {self._failed} of the last {self._rows} rows failed."
+        return f"{self._failed} of the last {self._rows} rows failed."
 
     def _drop_older_than(self, rows: int) -> None:
         """Drop the oldest requests while `rows` rows remain without them."""

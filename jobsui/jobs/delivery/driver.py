@@ -105,6 +105,13 @@ class Driver:
         self.needs_resync = False
         """A commit failed, so what it claimed is not known."""
         self.is_polling = False
+        self.versions: dict[int, int] = {}
+        """The version of each moving job at the last refresh. Whatever changes a job or its
+        batches raises its version, so jobs of the same versions need no further question."""
+        self.checked_versions: dict[int, int] = {}
+        """The version of each job for which finish_if_over has been called."""
+        self.may_have_unconfirmed = True
+        """Jobs have changed since unconfirmed batches were last read."""
         self.polled_at = float("-inf")
         self.refreshed_at = float("-inf")
         self.reconciled_at = float("-inf")
@@ -235,6 +242,7 @@ class Driver:
                 self.lease, self.account, set(self._known_attempts())
             )
             self.share.waiting = None
+            self.checked_versions.clear()
             self.needs_resync = False
 
     def _known_attempts(self) -> Iterator[int]:
@@ -254,16 +262,24 @@ class Driver:
         jobs = {job.pk: job for job in moving.select_related("connection")}
         self.refreshed_at = now
         self.share.set_jobs(jobs)
-        if self.share.waiting != jobs.keys():
-            # Jobs without batches to send may have some now.
-            self.share.waiting = None
         self.failures.keep(jobs)
         self.limits.apply_settings([job.connection for job in jobs.values()])
-        self.unconfirmed.unlock_settled(jobs)
+        versions = {pk: job.version for pk, job in jobs.items()}
+        if versions != self.versions:
+            self.versions = versions
+            self._note_changes()
         for job in jobs.values():
             settlement.sample_pace(job)
         self._save_limit()
         self._finish_idle_jobs()
+
+    def _note_changes(self) -> None:
+        """Jobs or their batches have changed since the last refresh."""
+        if self.share.waiting != self.share.jobs.keys():
+            # Jobs without batches to send may have some now.
+            self.share.waiting = None
+        self.may_have_unconfirmed = True
+        self.unconfirmed.unlock_settled(self.share.jobs)
 
     def _finish_idle_jobs(self) -> None:
         """Move on the jobs that wait for no result: they pause or cancel with nothing in
@@ -271,10 +287,14 @@ class Driver:
         in_flight = {batch.request.job_id for batch in self.running.values()}
         in_flight |= {request.job_id for request in self.posting.values()}
         for job in self.share.jobs.values():
-            if job.pk not in in_flight and _may_be_over(job):
-                with transaction.atomic():
-                    leases.fence(self.lease)
-                    lifecycle.finish_if_over(job.pk)
+            if job.pk in in_flight or not _may_be_over(job):
+                continue
+            if self.checked_versions.get(job.pk) == job.version:
+                continue
+            with transaction.atomic():
+                leases.fence(self.lease)
+                lifecycle.finish_if_over(job.pk)
+            self.checked_versions[job.pk] = job.version
 
     # Sending
 
@@ -394,6 +414,9 @@ class Driver:
         if now - self.reconciled_at < self.timing.refresh_interval:
             return
         self.reconciled_at = now
+        if not (self.unconfirmed or self.may_have_unconfirmed):
+            return
+        self.may_have_unconfirmed = False
         unconfirmed = claims.batches_in(BatchState.UNCONFIRMED, self.account)
         self.unconfirmed.replace(unconfirmed.values_list("pk", flat=True), now)
         interval = max(self.timing.reconcile_interval, self.limits.durations.typical)
