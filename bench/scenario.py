@@ -20,7 +20,7 @@ from django.urls import reverse
 from bench.processes import say, wait_for_end, wait_for_go
 from jobsui.connections import credentials, objects
 from jobsui.connections.models import Connection, SignIn
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, drafts
 from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
@@ -123,7 +123,9 @@ def _draft(
     connection: Connection, file: File, wanted: dict[str, Any], user: User
 ) -> Job:
     options = Options(invalid="skip")
-    job = actions.draft(connection, OBJECT, ACTION, file, by=user, options=options)
+    job = drafts.create_draft(
+        connection, OBJECT, ACTION, file, by=user, options=options
+    )
     job.weight = Weight(wanted.get("weight", Weight.NORMAL))
     job.save(update_fields=["weight"])
     auto_map(job, by=None)

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from jobsui.connections.models import Connection, CustomObject, SignIn
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import drafts
 from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState
 from jobsui.jobs.mapping.options import Options
@@ -74,7 +74,7 @@ def make_job(
     **options: Any,
 ) -> Job:
     """A draft of this CSV whose columns are mapped by their names."""
-    job = actions.draft(
+    job = drafts.create_draft(
         to.connection,
         to.key,
         action,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, drafts
 from jobsui.jobs.control.auto_mapping import auto_check
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.options import Options
@@ -106,7 +106,7 @@ class Harness:
         file = uploads.receive([body], name, by=None)
         self.task_queue.run_all()
         file.refresh_from_db()
-        job = actions.draft(
+        job = drafts.create_draft(
             self.connection, key, action, file, by=None, options=Options(**options)
         )
         auto_check(job, by=None)

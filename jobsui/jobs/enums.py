@@ -1,6 +1,8 @@
 """The words of the product (contract: actions, job states, row outcomes) and what
 follows from each."""
 
+from enum import StrEnum
+
 from django.db.models import IntegerChoices, TextChoices
 
 
@@ -166,6 +168,14 @@ class EventKind(TextChoices):
     """(rows)"""
     FINISHED = "finished", "Finished"
     """(rows, succeeded)"""
+
+
+class Decision(StrEnum):
+    """What a person can decide about uncertain rows."""
+
+    CHECK_AGAIN = "check_again"
+    RESEND = "resend"
+    ACCEPT = "accept"
 
 
 class FileState(TextChoices):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from django.core.management.base import CommandParser
 from django.db import connection as database
 
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import drafts
 from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import MappingRefused
@@ -119,7 +119,7 @@ def checked(
     file = _received(options, by)
     said = {name: options[name] for name in ("blank", "generate_external_ids")}
     chosen = Options.from_json(said | {"invalid": invalid})
-    job = actions.draft(
+    job = drafts.create_draft(
         target.connection, target.key, options["action"], file, by=by, options=chosen
     )
     meter = Meter(command.stderr)
@@ -134,7 +134,7 @@ def checked(
         meter.clear()
         job.refresh_from_db()
         if job.is_draft:
-            actions.discard(job, by=by)
+            drafts.discard(job)
 
 
 def _received(options: dict[str, Any], by: "User | None") -> File:
@@ -183,7 +183,7 @@ def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:
         auto_map(job, by=job.created_by, chosen=chosen)
     else:
         options = Options.from_json(job.options)
-        actions.set_mapping(job, chosen, options, by=job.created_by)
+        drafts.set_mapping(job, chosen, options, by=job.created_by)
     try:
         checker.require_mapping(job)
     except MappingRefused as refusal:

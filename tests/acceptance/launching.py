@@ -12,7 +12,7 @@ import django
 def launch(host: str, path: str) -> None:
     django.setup()
     from jobsui.connections import objects  # noqa: PLC0415
-    from jobsui.jobs.control import actions  # noqa: PLC0415
+    from jobsui.jobs.control import actions, drafts  # noqa: PLC0415
     from jobsui.jobs.control.auto_mapping import auto_check  # noqa: PLC0415
     from jobsui.jobs.enums import Action, FileState, JobState  # noqa: PLC0415
     from jobsui.jobs.preparation import uploads  # noqa: PLC0415
@@ -28,7 +28,7 @@ def launch(host: str, path: str) -> None:
     while file.state == FileState.READING:
         time.sleep(0.1)
         file.refresh_from_db()
-    job = actions.draft(connection, "gadget", Action.CREATE, file, by=None)
+    job = drafts.create_draft(connection, "gadget", Action.CREATE, file, by=None)
     auto_check(job, by=None)
     while job.state != JobState.READY:
         time.sleep(0.1)

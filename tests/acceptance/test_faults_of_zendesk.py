@@ -314,7 +314,7 @@ def test_duplicate_external_ids_are_found_before_anything_is_sent(
 
     job = harness.checked(twice, Action.CREATE)
 
-    with pytest.raises(NotPossibleNow, match="1 row with problems"):
+    with pytest.raises(NotPossibleNow, match="1 invalid row"):
         actions.launch(job, by=None)
     assert (state_of(job), posts(harness)) == ("ready", 0)
 

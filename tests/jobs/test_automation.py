@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobsui.jobs.control import actions, automation, sweep
+from jobsui.jobs.control import automation, drafts, sweep
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
@@ -23,7 +23,7 @@ def drafted(
 ) -> Job:
     harness.object()
     file = uploads.receive([content], "rows.csv", by=None)
-    return actions.draft(
+    return drafts.create_draft(
         harness.connection, "gadget", action, file, by=None, options=Options(**options)
     )
 
@@ -72,7 +72,7 @@ def test_rows_with_problems_stop_it_and_say_so(harness: Harness) -> None:
     arrived(harness, job)
 
     assert (job.state, job.goes_on) == (JobState.READY, False)
-    assert job.reason.startswith("1 row with problems: mend the file")
+    assert job.reason.startswith("1 invalid row. Correct the file")
 
 
 def test_rows_with_problems_are_left_out_when_it_may(harness: Harness) -> None:
@@ -134,7 +134,7 @@ def test_zendesk_out_of_reach_is_waited_for(harness: Harness) -> None:
     harness.sandbox.faults(**{"503": 1.0})
     automation.aim(job, JobState.QUEUED)
     arrived(harness, job)
-    waiting = (job.state, job.goes_on, "could not be read again" in job.reason)
+    waiting = (job.state, job.goes_on, "could not be refreshed" in job.reason)
 
     harness.sandbox.faults()
     sweep.sweep()
@@ -163,7 +163,7 @@ def test_lost_ring_is_rung_again_by_the_sweep(harness: Harness) -> None:
 def items_job(harness: Harness, items: list[Any], action: Action) -> Job:
     body = json.dumps({"job": {"items": items, "action": action.value}}).encode()
     received = item_uploads.receive([body], "API request")
-    job = actions.draft(
+    job = drafts.create_draft(
         harness.connection,
         "gadget",
         action,

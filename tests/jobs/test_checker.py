@@ -5,7 +5,7 @@ import pytest
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs import leases
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import drafts
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.mapping.options import Options
@@ -197,7 +197,7 @@ def test_kinds_beyond_the_most_share_a_last_cause(
 
 def test_checking_again_forgets_what_was_found_before(gadget: CustomObject) -> None:
     job = check(make_job(lines("external_id,price", ["g-1,x"]), to=gadget))
-    actions.set_mapping(job, {"external_id": "external_id"}, Options(), by=None)
+    drafts.set_mapping(job, {"external_id": "external_id"}, Options(), by=None)
 
     check(job)
 
@@ -213,7 +213,7 @@ def test_start_is_refused_while_checking_and_for_a_mapping_that_cannot_work(
         checker.start(job, by=None)
 
     other = make_job("external_id,price\ng-1,1\n", to=gadget)
-    actions.set_mapping(other, {"price": "field:price"}, Options(), by=None)
+    drafts.set_mapping(other, {"price": "field:price"}, Options(), by=None)
     with pytest.raises(MappingRefused):
         checker.start(other, by=None)
     assert other.state == JobState.DRAFT
@@ -273,7 +273,7 @@ def test_mapping_changed_during_the_check_is_checked_anew(
     def changed_meanwhile(*args: object) -> object:
         monkeypatch.setattr(checker, "judged_rows", judged)
         same = Job.objects.get(pk=job.pk)
-        actions.set_mapping(same, {"external_id": "external_id"}, Options(), by=None)
+        drafts.set_mapping(same, {"external_id": "external_id"}, Options(), by=None)
         checker.start(same, by=None)
         immediate_queue.clear()
         return judged(*args)  # type: ignore[arg-type]

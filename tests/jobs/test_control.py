@@ -12,7 +12,7 @@ from pytest_django import Settings
 from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs import leases
-from jobsui.jobs.control import actions, sweep
+from jobsui.jobs.control import actions, drafts, retries, sweep
 from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, Outcome, Weight
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
 from jobsui.jobs.ledger import lifecycle, settlement
@@ -56,7 +56,9 @@ def planned(to: CustomObject, content: str = ROWS) -> Job:
 
 
 def in_state(state: JobState, connection: Connection, **fields: Any) -> Job:
-    job = actions.draft(connection, "gadget", Action.CREATE, make_file(ROWS), by=None)
+    job = drafts.create_draft(
+        connection, "gadget", Action.CREATE, make_file(ROWS), by=None
+    )
     Job.objects.filter(pk=job.pk).update(state=state, **fields)
     job.refresh_from_db()
     return job
@@ -82,7 +84,7 @@ def end(outcome: Outcome) -> list[str]:
 
 def test_draft_has_a_prefix_of_its_own_for_external_ids(gadget: CustomObject) -> None:
     first, second = (
-        actions.draft(
+        drafts.create_draft(
             gadget.connection, "gadget", "create", make_file(ROWS), by=make_user(name)
         )
         for name in ("ana", "leo")
@@ -103,7 +105,7 @@ def test_new_mapping_makes_the_check_void_and_keeps_the_prefix(
     job = checked(gadget)
     prefix = job.options["prefix"]
 
-    actions.set_mapping(
+    drafts.set_mapping(
         job,
         {"external_id": "external_id"},
         Options(blank="clear", prefix="forged"),
@@ -124,11 +126,11 @@ def test_launched_job_cannot_be_mapped_pointed_elsewhere_or_thrown_away(
     job = planned(gadget)
 
     with pytest.raises(NotPossibleNow):
-        actions.set_mapping(job, {}, Options(), by=None)
+        drafts.set_mapping(job, {}, Options(), by=None)
     with pytest.raises(NotPossibleNow):
-        actions.set_target(job, job.connection, "gadget", "create", by=None)
+        drafts.set_target(job, job.connection, "gadget", "create", by=None)
     with pytest.raises(NotPossibleNow):
-        actions.discard(job, by=None)
+        drafts.discard(job)
     with pytest.raises(NotPossibleNow):
         checker.start(job, by=None)
     job.refresh_from_db()
@@ -142,7 +144,7 @@ def test_new_file_takes_the_place_of_the_old_one(
     old, new = job.file, make_file("id\n1\n")
 
     with django_capture_on_commit_callbacks(execute=True):
-        actions.set_target(job, job.connection, "gadget", "delete", new, by=None)
+        drafts.set_target(job, job.connection, "gadget", "delete", new, by=None)
 
     assert (job.file, job.action, job.mapping, job.state) == (
         new,
@@ -159,14 +161,16 @@ def test_discard_takes_the_file_along_unless_another_job_has_it(
     gadget: CustomObject, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = checked(gadget)
-    other = actions.draft(gadget.connection, "gadget", "create", job.file, by=None)
+    other = drafts.create_draft(
+        gadget.connection, "gadget", "create", job.file, by=None
+    )
 
     with django_capture_on_commit_callbacks(execute=True):
-        actions.discard(job, by=None)
+        drafts.discard(job)
     assert default_storage.exists(other.file.stored_as)
 
     with django_capture_on_commit_callbacks(execute=True):
-        actions.discard(other, by=None)
+        drafts.discard(other)
     assert not default_storage.exists(other.file.stored_as)
     assert (Job.objects.count(), File.objects.count()) == (0, 0)
 
@@ -196,10 +200,10 @@ def test_job_with_problems_is_launched_only_with_leave_to_skip_them(
     gadget: CustomObject,
 ) -> None:
     job = checked(gadget, invalid="stop")
-    with pytest.raises(NotPossibleNow, match="1 row with problems"):
+    with pytest.raises(NotPossibleNow, match="1 invalid row"):
         actions.launch(job, by=None)
 
-    actions.set_invalid(job, "skip")
+    drafts.set_invalid_rows(job, "skip")
     actions.launch(job, by=None)
 
     assert job.state == JobState.QUEUED
@@ -208,7 +212,7 @@ def test_job_with_problems_is_launched_only_with_leave_to_skip_them(
 def test_job_whose_rows_all_have_problems_is_not_launched(gadget: CustomObject) -> None:
     job = checked(gadget, "external_id,price\ng-1,x\n")
 
-    with pytest.raises(NotPossibleNow, match="all of them have problems"):
+    with pytest.raises(NotPossibleNow, match="all rows are invalid"):
         actions.launch(job, by=None)
 
 
@@ -231,7 +235,7 @@ def test_changed_fields_are_not_blessed_by_choosing_to_skip_problems(
     sandbox.make_object("gadget", fields=GADGET[:3])
     objects.refresh(gadget)
 
-    actions.set_invalid(job, "skip")
+    drafts.set_invalid_rows(job, "skip")
 
     with pytest.raises(ChangedSinceCheck):
         actions.launch(job, by=None)
@@ -262,7 +266,7 @@ def test_file_of_a_draft_discarded_elsewhere_waits_for_the_sweep_of_its_host(
 ) -> None:
     job = checked(gadget)
     here, settings.STORAGE_ID = settings.STORAGE_ID, "web2-2c3d"
-    actions.discard(job, by=None)
+    drafts.discard(job)
     File.objects.update(created_at=timezone.now() - timedelta(days=8))
     sweep.sweep()
     left = (
@@ -288,7 +292,9 @@ def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(
     Connection.objects.update(host="127.0.0.1:1")
     job = Job.objects.get(pk=job.pk)
 
-    with pytest.raises(NotPossibleNow, match="could not be read again before launch"):
+    with pytest.raises(
+        NotPossibleNow, match="could not be refreshed before the launch"
+    ):
         actions.launch(job, by=None)
 
     job.refresh_from_db()
@@ -320,7 +326,7 @@ def test_may_says_what_can_be_asked_and_nothing_else_is_done(
         "pause": actions.pause,
         "resume": actions.resume,
         "cancel": actions.cancel,
-        "retry": actions.retry,
+        "retry": retries.create_retry,
         "adjust": partial(
             actions.set_run_settings, run_settings=RunSettings(weight=Weight.HIGH)
         ),
@@ -536,7 +542,7 @@ def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
     assert actions.may(job) == {"retry": 1}
 
-    child = actions.retry(job, by=None)
+    child = retries.create_retry(job, by=None)
 
     assert (child.parent, child.cause, child.state, child.file) == (
         job,
@@ -557,15 +563,15 @@ def test_retry_asked_twice_is_one_child_and_once_launched_no_other(
     job = planned(gadget)
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
 
-    child = actions.retry(job, by=None)
-    assert actions.retry(job, by=None) == child
+    child = retries.create_retry(job, by=None)
+    assert retries.create_retry(job, by=None) == child
     checker.check(child, stopping=threading.Event())
     child.refresh_from_db()
     actions.launch(child, by=None)
 
     assert actions.may(job) == {}
     with pytest.raises(NotPossibleNow):
-        actions.retry(job, by=None)
+        retries.create_retry(job, by=None)
 
 
 def failed_of_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
@@ -589,7 +595,7 @@ def rows_of(retry: Job) -> list[int]:
 
 
 def checked_retry(job: Job, cause: Cause | None = None) -> Job:
-    child = actions.retry(job, by=None, cause=cause)
+    child = retries.create_retry(job, by=None, cause=cause)
     checker.check(child, stopping=threading.Event())
     child.refresh_from_db()
     return child
@@ -607,14 +613,14 @@ def test_retry_of_one_cause_has_its_rows_alone(gadget: CustomObject) -> None:
     child = checked_retry(job, causes["A"])
 
     assert (child.cause, child.rows, rows_of(child)) == (causes["A"], 3, [2, 4, 6])
-    assert actions.retry(job, by=None, cause=causes["A"]) == child
-    assert actions.retry(job, by=None, cause=causes["B"]) != child
+    assert retries.create_retry(job, by=None, cause=causes["A"]) == child
+    assert retries.create_retry(job, by=None, cause=causes["B"]) != child
 
 
 def test_what_is_left_to_retry_shrinks(gadget: CustomObject) -> None:
     job, causes = failed_of_three_causes(gadget)
     a, b, c = (causes[code].pk for code in "ABC")
-    assert (actions.may(job), actions.retriable_causes(job)) == (
+    assert (actions.may(job), retries.retriable_causes(job)) == (
         {"retry": 5},
         {a: 3, b: 1, c: 1},
     )
@@ -622,13 +628,13 @@ def test_what_is_left_to_retry_shrinks(gadget: CustomObject) -> None:
     draft = checked_retry(job, causes["A"])
     assert actions.may(job) == {"retry": 5}
     actions.launch(draft, by=None)
-    assert (actions.may(job), actions.retriable_causes(job)) == (
+    assert (actions.may(job), retries.retriable_causes(job)) == (
         {"retry": 2},
         {b: 1, c: 1},
     )
 
     rest = launched_retry(job)
-    assert (actions.may(job), actions.retriable_causes(job)) == ({}, {})
+    assert (actions.may(job), retries.retriable_causes(job)) == ({}, {})
     assert (rest.cause, rest.rows, rows_of(rest), rows_of(draft)) == (
         None,
         2,
@@ -650,10 +656,12 @@ def test_rows_that_a_retry_has_taken_are_in_no_other(gadget: CustomObject) -> No
     actions.launch(everything, by=None)
 
     assert rows_of(everything) == [2, 4, 5, 6]
-    with pytest.raises(NotPossibleNow, match="Another retry sends these rows already"):
+    with pytest.raises(
+        NotPossibleNow, match="Another retry already contains these rows"
+    ):
         actions.launch(same, by=None)
     with pytest.raises(NotPossibleNow):
-        actions.retry(job, by=None, cause=causes["C"])
+        retries.create_retry(job, by=None, cause=causes["C"])
     same.refresh_from_db()
     assert same.state == JobState.READY
 
@@ -685,16 +693,16 @@ def test_cause_that_is_not_of_failed_rows_is_not_retried(gadget: CustomObject) -
     other, _ = failed_of_three_causes(gadget)
 
     with pytest.raises(NotPossibleNow):
-        actions.retry(job, by=None, cause=invalid)
+        retries.create_retry(job, by=None, cause=invalid)
     with pytest.raises(NotPossibleNow):
-        actions.retry(other, by=None, cause=job.causes.get(code="C"))
+        retries.create_retry(other, by=None, cause=job.causes.get(code="C"))
 
 
 def test_retry_with_another_file_is_of_no_cause(gadget: CustomObject) -> None:
     job, causes = failed_of_three_causes(gadget)
     child = checked_retry(job, causes["A"])
 
-    actions.set_target(
+    drafts.set_target(
         child,
         child.connection,
         "gadget",
@@ -713,7 +721,7 @@ def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
     CustomObject.objects.update(fields=GADGET[:2])
 
-    child = actions.retry(job, by=None)
+    child = retries.create_retry(job, by=None)
 
     assert (child.state, child.reason) == (
         JobState.DRAFT,

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, retries
 from jobsui.jobs.enums import Action, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, Lease, RunSettings
@@ -452,7 +452,7 @@ class Engine(RuleBasedStateMachine):
 
     def _retry(self, job: Job) -> None:
         with self._good_weather():
-            again = actions.retry(job, by=None)
+            again = retries.create_retry(job, by=None)
             self.harness.task_queue[:] = [
                 enqueue for enqueue in self.harness.task_queue if enqueue[0] != "drive"
             ]

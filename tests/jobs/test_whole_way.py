@@ -1,6 +1,6 @@
 """Jobs from file to results, in this process, against a running sandbox."""
 
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, retries
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Attempt, Batch, RowError
 from tests.harness import GADGET, Harness, gadgets
@@ -145,7 +145,7 @@ def test_retry_sends_only_failed_rows_as_a_linked_job(harness: Harness) -> None:
     harness.sandbox.settings(api_tokens=True)
     harness.sandbox.make_object("gadget", fields=GADGET, name={})
 
-    child = actions.retry(job, by=None)
+    child = retries.create_retry(job, by=None)
     harness.task_queue.run_all()
     child.refresh_from_db()
     actions.launch(child, by=None)

@@ -17,7 +17,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import drafts, retries
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import checker, item_uploads, planner
@@ -112,7 +112,7 @@ def items_job(action: Action = Action.UPSERT_BY_EXTERNAL_ID, count: int = 3) -> 
     order = {"job": {"action": action.value, "items": items}}
     file = item_uploads.receive([json.dumps(order).encode()], "items").register(by=None)
     thing = stages.gadget()
-    job = actions.draft(thing.connection, "gadget", action, file, by=None)
+    job = drafts.create_draft(thing.connection, "gadget", action, file, by=None)
     checker.start(job, by=None)
     checker.check(job, stopping=threading.Event())
     planner.plan(stages.changed(job, state=JobState.QUEUED), stopping=threading.Event())
@@ -344,7 +344,7 @@ def test_ids_to_delete_are_items_with_a_name_in_the_rest_api(
 
 def test_retry_is_asked_for_of_the_job_before_it(operator: Client, run: Run) -> None:
     parent = stages.settled(stages.ROWS, stages.failed())
-    child = stages.changed(actions.retry(parent, by=None), state=JobState.QUEUED)
+    child = stages.changed(retries.create_retry(parent, by=None), state=JobState.QUEUED)
 
     texts = shown(operator, child)
     [(arguments, body)] = run(texts["rest"])
@@ -368,7 +368,7 @@ def test_retry_of_one_cause_names_it(operator: Client, run: Run) -> None:
     parent = stages.settled(stages.ROWS, stages.failed())
     cause = parent.causes.filter(phase=Cause.Phase.SEND).failed().get()
     child = stages.changed(
-        actions.retry(parent, by=None, cause=cause), state=JobState.QUEUED
+        retries.create_retry(parent, by=None, cause=cause), state=JobState.QUEUED
     )
 
     [(_, body)] = run(shown(operator, child)["rest"])

@@ -901,7 +901,7 @@ def test_retry_of_what_did_not_fail_is_refused(operator: Client) -> None:
 
     answer = operator.post(path(job, "retry/"))
 
-    assert "Only a job that is over can be retried" in said(operator, answer)
+    assert "Only failed rows of a finished job" in said(operator, answer)
     assert Job.objects.filter(parent=job).count() == 0
 
 

@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import drafts
 from jobsui.jobs.enums import Action, EventKind, FileState, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, RunSettings
@@ -39,13 +39,13 @@ def path(job: Job, step: str = "") -> str:
 def launched_meanwhile(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Somebody else launches the draft between the view's look at it and what it asks
     the engine for."""
-    asked: Callable[..., Any] = getattr(actions, name)
+    asked: Callable[..., Any] = getattr(drafts, name)
 
     def late(job: Job, *args: Any, **options: Any) -> Any:
         Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
         return asked(job, *args, **options)
 
-    monkeypatch.setattr(actions, name, late)
+    monkeypatch.setattr(drafts, name, late)
 
 
 # Upload
@@ -224,7 +224,7 @@ def test_file_of_another_job_stays_as_it_is_read(operator: Client) -> None:
 
     page = operator.post(path(child, "layout/"), {"delimiter": ";"}, follow=True)
 
-    assert "Another job has this file too." in page.text
+    assert "Another job uses this file too." in page.text
     assert (child.file.state, File.objects.get().delimiter) == (FileState.READY, ",")
 
 
@@ -443,7 +443,7 @@ def test_decision_before_the_check_is_refused(operator: Client) -> None:
         path(stages.draft(), "check/"), {"invalid": "skip"}, follow=True
     )
 
-    assert "This job has to be checked first." in page.text
+    assert "This job must be checked first." in page.text
 
 
 def test_check_begins_again(operator: Client) -> None:
@@ -592,11 +592,11 @@ def test_review_before_the_check_leads_back(operator: Client) -> None:
 
 def test_review_offers_no_launch_while_problems_stop_it(operator: Client) -> None:
     job = stages.checked()
-    actions.set_invalid(job, "stop")
+    drafts.set_invalid_rows(job, "stop")
 
     text = operator.get(path(job, "review/")).text
 
-    assert ("1 row with problems: mend the file" in text, "data-once" in text) == (
+    assert ("1 invalid row. Correct the file" in text, "data-once" in text) == (
         True,
         False,
     )
@@ -690,7 +690,8 @@ def test_launch_that_cannot_reach_zendesk_says_so(operator: Client) -> None:
     page = operator.post(path(job, "launch/"), follow=True)
 
     assert (
-        "The object&#x27;s fields could not be read again before launch." in page.text
+        "The object&#x27;s fields could not be refreshed before the launch."
+        in page.text
     )
     assert Job.objects.get().state == JobState.READY
 
@@ -728,7 +729,7 @@ def test_draft_that_is_launched_meanwhile_is_left_alone(
     )
 
     after = Job.objects.get(pk=job.pk)
-    assert (answer.status_code, "This job was launched; it" in answer.text) == (
+    assert (answer.status_code, "This job was already launched. It" in answer.text) == (
         200,
         True,
     )
@@ -749,7 +750,7 @@ def test_mapping_that_comes_too_late_is_refused(
         path(job, "map/"), {"column_0": "external_id", "column_1": "", "blank": "skip"}
     )
 
-    assert "its mapping cannot change any more." in answer.text
+    assert "Its mapping cannot be changed any more." in answer.text
     assert Job.objects.get().mapping == job.mapping
 
 
@@ -769,4 +770,4 @@ def test_draft_that_was_launched_is_a_job(operator: Client, step: str) -> None:
 
 def test_layout_says_why_in_the_engine_too() -> None:
     with pytest.raises(NotPossibleNow, match="launched"):
-        actions.set_layout(stages.planned(), by=None, delimiter=";")
+        drafts.set_file_settings(stages.planned(), by=None, delimiter=";")

@@ -12,7 +12,7 @@ from jobsui.api.dropin.authentication import Caller
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, NotFound, ZendeskError
 from jobsui.connections.objects import ObjectRefused
-from jobsui.jobs.control import actions, automation
+from jobsui.jobs.control import automation, drafts
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import FileRefused, UploadRefused
 from jobsui.jobs.mapping.options import Options
@@ -79,7 +79,7 @@ def _queue(received: Received, caller: Caller, key: str) -> Job:
     user = caller.token.user
     with transaction.atomic():
         file = received.register(by=user)
-        job = actions.draft(
+        job = drafts.create_draft(
             caller.connection, key, action, file, by=user, options=OPTIONS
         )
         automation.aim(job, JobState.QUEUED, run_settings=RUN_SETTINGS)

@@ -15,7 +15,7 @@ from jobsui.api.v1 import job_out
 from jobsui.api.v1.job_in import LaunchIn, ResolveIn, RetryIn
 from jobsui.api.v1.job_out import JobOut
 from jobsui.api.v1.types import Code, responses
-from jobsui.jobs.control import actions, automation
+from jobsui.jobs.control import actions, automation, retries
 from jobsui.jobs.enums import JobState
 
 router = Router(auth=RUN)
@@ -104,7 +104,7 @@ def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpR
         if chosen.cause:
             with named_in_body("cause"):
                 cause = lookup.cause(request.auth, code, chosen.cause)
-        child = actions.retry(job, by=request.auth.user, cause=cause)
+        child = retries.create_retry(job, by=request.auth.user, cause=cause)
         if chosen.launch:
             automation.aim(child, JobState.QUEUED)
         return 201, job_out.current(request, child.code)

@@ -30,7 +30,7 @@ from jobsui.api.v1.types import (
 )
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.control import actions, automation
+from jobsui.jobs.control import actions, automation, drafts
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
@@ -166,7 +166,7 @@ def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
 def delete(request: ApiRequest, code: Code) -> Any:
     """Also deletes its file, unless another job uses it. Launched jobs stay in the
     history."""
-    actions.discard(lookup.draft_or_job(request.auth, code), by=request.auth.user)
+    drafts.discard(lookup.draft_or_job(request.auth, code))
     return Status(204, None)
 
 
@@ -191,7 +191,7 @@ def _start(
 ) -> Job:
     """The draft, on its way to `ready` or to its launch. Raises UploadRefused or
     MappingRefused if it is already known that it cannot work."""
-    job = actions.draft(
+    job = drafts.create_draft(
         custom_object.connection,
         custom_object.key,
         body.action,
@@ -221,4 +221,4 @@ def _change_mapping(job: Job, body: JobChange, *, by: User) -> None:
     options = Options.from_json(job.options)
     if body.options:
         options = body.options.apply(options)
-    actions.set_mapping(job, mapping, options, by=by)
+    drafts.set_mapping(job, mapping, options, by=by)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import drafts
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.field_targets import suggest, targets_for
 from jobsui.jobs.mapping.options import Options
@@ -17,7 +17,7 @@ def auto_map(job: Job, *, by: Actor, chosen: Mapping[str, str] | None = None) ->
     columns = [column for column in job.file.columns if column not in mapping]
     free = [target for target in targets_for(job) if target.key not in mapping.values()]
     mapping |= suggest(columns, free)
-    actions.set_mapping(job, mapping, Options.from_json(job.options), by=by)
+    drafts.set_mapping(job, mapping, Options.from_json(job.options), by=by)
 
 
 def auto_map_unmapped(job: Job, *, by: Actor) -> None:

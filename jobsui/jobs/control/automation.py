@@ -37,7 +37,7 @@ def aim(
     if not Job.objects.change(
         job, expected=UNLAUNCHED, auto_target=state, reason="", **fields
     ):
-        raise NotPossibleNow("This job was launched already.")
+        raise NotPossibleNow("This job was already launched.")
     enqueue("advance_job", job.pk)
 
 

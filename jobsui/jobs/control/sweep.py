@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import drafts
 from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.enums import MOVING, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
@@ -59,9 +59,9 @@ def sweep() -> None:
         enqueue("drive")
     for draft in _forgotten_drafts():
         with contextlib.suppress(NotPossibleNow):  # Launched this very moment.
-            actions.discard(draft, by=None)
+            drafts.discard(draft)
     for file in _forgotten_files():
-        actions.forget_unused(file)
+        drafts.delete_unused_file(file)
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
         with contextlib.suppress(FileNotFoundError):  # It arrived this very moment.
             if path.stat().st_mtime < time.time() - LEFT_SECONDS:

@@ -280,7 +280,7 @@ class _Causes:
             key, said, fix = (
                 ("other", ""),
                 "Problems of further kinds.",
-                "Mend the others first.",
+                "Fix the others first.",
             )
         new = Cause(
             job=self._job,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from jobsui import paging
 from jobsui.access import lookup
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, retries
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.mapping.options import Options
@@ -80,12 +80,12 @@ def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     chosen = paging.parse_integer(request.POST.get("cause", ""))
     cause = lookup.cause(request.user, code, chosen) if chosen else None
     rows = (
-        actions.retriable_causes(job).get(cause.pk, 0)
+        retries.retriable_causes(job).get(cause.pk, 0)
         if cause
-        else actions.left_to_retry(job)
+        else retries.retriable_rows(job)
     )
     try:
-        child = actions.retry(job, by=request.user, cause=cause)
+        child = retries.create_retry(job, by=request.user, cause=cause)
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from jobsui import paging
 from jobsui.access import lookup
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, retries
 from jobsui.jobs.models import Job, RowError
 from jobsui.jobs.reports import event_sentences, job_progress, snippets
 from jobsui.web import http
@@ -56,7 +56,7 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
         "tab": "detail",
         "rules": job.run_settings,
         "retries": job_progress.retries(job),
-        "retriable": actions.retriable_causes(job),
+        "retriable": retries.retriable_causes(job),
     }
     return render(request, "jobs/detail.html", page)
 
@@ -98,7 +98,7 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
         "outcomes": [(o.value, o.label) for o in RowError.OUTCOMES],
         "cause": cause,
         "outcome": outcome,
-        "retriable": actions.retriable_causes(job) if cause else {},
+        "retriable": retries.retriable_causes(job) if cause else {},
     }
     return render(request, "jobs/rows.html", page)
 

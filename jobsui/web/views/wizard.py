@@ -14,7 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, drafts
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import (
     ChangedSinceCheck,
@@ -82,7 +82,7 @@ def new(request: HtmxRequest) -> HttpResponse:
             form.add_error("file", str(refusal))
         else:
             chosen = form.cleaned_data["object"]
-            job = actions.draft(
+            job = drafts.create_draft(
                 chosen.connection,
                 chosen.key,
                 form.cleaned_data["action"],
@@ -143,7 +143,7 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
         messages.error(request, "Choose from what is offered.")
         return redirect("jobs:upload", job.code)
     try:
-        actions.set_layout(job, by=request.user, **form.cleaned_data)
+        drafts.set_file_settings(job, by=request.user, **form.cleaned_data)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
     return redirect("jobs:upload", job.code)
@@ -165,7 +165,7 @@ def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
     problems: list[str] = []
     if request.method == "POST" and form.is_valid():
         try:
-            actions.set_mapping(job, form.mapping(), form.options(), by=request.user)
+            drafts.set_mapping(job, form.mapping(), form.options(), by=request.user)
             checker.start(job, by=request.user)
         except MappingRefused as refusal:
             problems = refusal.problems
@@ -188,7 +188,7 @@ def check(request: HtmxRequest, job: Job) -> HttpResponse:
     """What the check found; a POST says what becomes of rows with problems."""
     if request.method == "POST":
         try:
-            actions.set_invalid(job, request.POST.get("invalid", "stop"))
+            drafts.set_invalid_rows(job, request.POST.get("invalid", "stop"))
         except NotPossibleNow as refusal:
             messages.error(request, str(refusal))
             return redirect("jobs:check", job.code)
@@ -252,7 +252,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 def discard(request: HtmxRequest, job: Job) -> HttpResponse:
     try:
-        actions.discard(job, by=request.user)
+        drafts.discard(job)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", job.code)
@@ -267,7 +267,7 @@ def _repoint(request: HtmxRequest, job: Job, data: dict[str, Any]) -> None:
         if uploaded
         else None
     )
-    actions.set_target(
+    drafts.set_target(
         job,
         data["object"].connection,
         data["object"].key,

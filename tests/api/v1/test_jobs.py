@@ -172,7 +172,7 @@ def test_draft_that_needs_a_person_says_why(
     assert told["state"] == "ready"
     assert (
         told["error"]
-        == "1 row with problems: mend the file and upload it again, or go back and leave them out."
+        == "1 invalid row. Correct the file and upload it again, or skip these rows."
     )
 
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobsui.connections import credentials, objects
 from jobsui.connections.models import Connection, SignIn
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, drafts
 from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.models import Job
@@ -51,13 +51,13 @@ class Command(BaseCommand):
         operator = User.objects.get(username="operator")
         file = uploads.receive([sample_csv()], "assets.csv", by=operator)
         _wait(lambda: not _is(file, "state", FileState.READING))
-        job = actions.draft(
+        job = drafts.create_draft(
             connection, "asset", Action.UPSERT_BY_EXTERNAL_ID, file, by=operator
         )
         auto_map(job, by=operator, chosen={"Asset no": "external_id"})
         checker.start(job, by=operator)
         _wait(lambda: not _is(job, "state", JobState.CHECKING))
-        actions.set_invalid(job, "skip")
+        drafts.set_invalid_rows(job, "skip")
         actions.launch(job, by=operator)
         return job
 

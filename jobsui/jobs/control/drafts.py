@@ -1,0 +1,132 @@
+"""Drafts: jobs that are not launched yet."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from jobsui.connections.models import Connection
+from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.ledger import lifecycle
+from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import File, Job
+from jobsui.jobs.preparation import file_reading
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+LAUNCHED_ALREADY = "This job was already launched. Its {} cannot be changed any more."
+
+
+def create_draft(
+    connection: Connection,
+    object_key: str,
+    action: str,
+    file: File,
+    *,
+    by: "User | None",
+    mapping: Mapping[str, str] | None = None,
+    options: Options | None = None,
+) -> Job:
+    """A new job to map, check and launch. `mapping`: {column: target key}; None: not
+    chosen yet."""
+    job = Job(
+        connection=connection,
+        object_key=object_key,
+        action=Action(action),
+        file=file,
+        mapping=dict(mapping or {}),
+        created_by=by,
+    )
+    own_options = replace(options or Options(), prefix=job.code.hex[:12])
+    job.options = own_options.to_json()
+    job.save()
+    return job
+
+
+def set_mapping(
+    job: Job, mapping: dict[str, str], options: Options, *, by: Actor
+) -> None:
+    """Save the mapping of a draft, which must be checked again then. Raises
+    NotPossibleNow once launched."""
+    prefix = Options.from_json(job.options).prefix
+    own_options = replace(options, prefix=prefix)
+    changed = lifecycle.edit_draft(
+        job, by=by, changed="mapping", mapping=mapping, options=own_options.to_json()
+    )
+    if not changed:
+        raise NotPossibleNow(LAUNCHED_ALREADY.format("mapping"))
+
+
+def set_target(
+    job: Job,
+    connection: Connection,
+    object_key: str,
+    action: str,
+    file: File | None = None,
+    *,
+    by: Actor,
+) -> None:
+    """Choose another connection, object or action for a draft, and another file if one
+    is given. Its mapping becomes empty. Raises NotPossibleNow once launched."""
+    replaced = job.file
+    changed = lifecycle.edit_draft(
+        job,
+        by=by,
+        changed="file" if file else "target",
+        connection=connection,
+        object_key=object_key,
+        action=Action(action),
+        file=file or job.file,
+        mapping={},
+        # The rows of another file are not those that failed in the parent.
+        parent=None if file else job.parent,
+        cause=None if file else job.cause,
+    )
+    if not changed:
+        raise NotPossibleNow(LAUNCHED_ALREADY.format("target"))
+    delete_unused_file(replaced)
+
+
+def set_file_settings(job: Job, *, by: Actor, **settings: str) -> None:
+    """Read the file of a draft again, with this encoding, delimiter or sheet. Raises
+    NotPossibleNow once launched, and when another job has the same file."""
+    if job.file.jobs.exclude(pk=job.pk).exists():
+        raise NotPossibleNow(
+            "Another job uses this file too. To read it with other settings, upload it again."
+        )
+    set_target(job, job.connection, job.object_key, job.action, by=by)
+    file_reading.reread(job.file, **settings)
+
+
+def set_invalid_rows(job: Job, choice: str) -> None:
+    """Choose after the check whether invalid rows prevent the launch ("stop") or are
+    left out ("skip"). The check remains valid. Raises NotPossibleNow before it."""
+    options = Options.from_json(job.options).to_json()
+    options["invalid"] = "skip" if choice == "skip" else "stop"
+    if not Job.objects.change(job, expected=(JobState.READY,), options=options):
+        raise NotPossibleNow("This job must be checked first.")
+
+
+def discard(job: Job) -> None:
+    """Delete a draft, and its file unless another job has it. Raises NotPossibleNow
+    once launched."""
+    with transaction.atomic():
+        drafts = Job.objects.drafts().filter(pk=job.pk)
+        deleted, _ = drafts.delete()
+        if not deleted:
+            raise NotPossibleNow(
+                "This job was already launched. It stays in the history."
+            )
+        delete_unused_file(job.file)
+
+
+def delete_unused_file(file: File) -> None:
+    """Delete a file that no job has. If it is stored on another machine, that machine's
+    sweep deletes it."""
+    if file.is_here and not file.jobs.exists():
+        file.delete()
+        transaction.on_commit(file.delete_content)
