@@ -34,7 +34,11 @@ def test_file_without_problems_passes_and_is_not_kept(
     ran = check(path)
 
     assert ran.status == 0
-    assert ran.out == "3 rows, 0 rows with problems.\n"
+    assert ran.out == (
+        "3 rows, 0 rows with problems.\n"
+        "Checked: types, options, required fields, names and keys. "
+        "Zendesk may still refuse a row for other reasons.\n"
+    )
     assert Job.objects.count() == 0
     assert File.objects.count() == 0
     assert harness.sandbox.jobs() == []

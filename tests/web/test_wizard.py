@@ -148,6 +148,16 @@ def test_file_is_shown_as_it_was_read(operator: Client) -> None:
     assert f'href="{path(job, "map/")}"' in text
 
 
+def test_check_without_problems_says_what_it_did_not_cover(operator: Client) -> None:
+    job = stages.checked("external_id,price\ng-1,1\n")
+
+    text = " ".join(operator.get(path(job, "check/")).text.split())
+
+    assert "no problems" in text
+    assert "required fields, names and keys were checked" not in text
+    assert "Not checked: blank cells of Name" in text
+
+
 def test_file_that_cannot_be_read_says_why(operator: Client) -> None:
     job = stages.draft()
     File.objects.update(state=FileState.REJECTED, error="This is a picture.")

@@ -23,6 +23,7 @@ from jobsui.jobs.errors import (
     NotPossibleNow,
 )
 from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping.check_scope import check_scope
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.preparation import checker, file_formats, uploads
@@ -304,6 +305,7 @@ def _check_page(job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "causes": found,
+        "scope": check_scope(job) if is_ready else "",
         "invalid": Options.from_json(job.options).invalid,
         "good": job.rows - job.rows_invalid,
     }

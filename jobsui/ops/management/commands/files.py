@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from jobsui.jobs.mapping.check_scope import check_scope
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.reports import job_progress, row_results
 from jobsui.ops import file_check, output
@@ -48,5 +49,7 @@ class Command(TerminalCommand):
         self.put(
             f"{counted(job.rows, 'row')}, {counted(job.rows_invalid, 'row')} with problems."
         )
+        if not job.rows_invalid:
+            self.put(check_scope(job))
         for line in output.causes(job_progress.causes(job, Cause.Phase.CHECK)):
             self.put(line)
