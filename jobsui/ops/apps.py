@@ -7,7 +7,7 @@ class OpsConfig(AppConfig):
 
 
 class StaticFiles(StaticFilesConfig):
-    """Without the second documentation viewer that comes with the API library:
-    compressing it costs a start seconds, and nobody sees it."""
+    """Without the API library's second documentation viewer, which no page uses and which
+    takes seconds to compress."""
 
     ignore_patterns = [*StaticFilesConfig.ignore_patterns, "redoc*"]  # noqa: RUF012  # as Django declares it

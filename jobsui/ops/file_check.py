@@ -1,16 +1,14 @@
-"""From a file on the command line to a checked draft, in this process: problems are
-told at once, and no worker is needed for it."""
+"""Reads and checks a file of the command line in this process, without a worker."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from threading import Event
 from time import sleep
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from django.core.management.base import CommandParser
 from django.db import connection as database
@@ -24,19 +22,26 @@ from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import checker, file_formats, file_reading, uploads
 from jobsui.ops import lookup
-from jobsui.ops.terminal import Meter, TerminalCommand, could_not
+from jobsui.ops.terminal import ProgressBar, TerminalCommand, command_error
 from jobsui.text import counted
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-DELIMITERS = {word: sign for sign, word in file_formats.DELIMITERS.items()}
-PIECE = 1 << 20
-LOOK_SECONDS = 0.2
+DELIMITERS = {name: sign for sign, name in file_formats.DELIMITERS.items()}
+"""{name of the option: character}."""
+CHUNK_BYTES = 1 << 20
+POLL_SECONDS = 0.2
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """What a job is made of."""
+    """The options that describe a job."""
+    _add_target_arguments(parser)
+    _add_mapping_arguments(parser)
+    _add_layout_arguments(parser)
+
+
+def _add_target_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -55,50 +60,65 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="A",
         help=", ".join(Action.values),
     )
+
+
+def _add_mapping_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--map",
         action="append",
         default=[],
-        type=_pair,
+        type=_column_and_field,
         metavar="COLUMN=FIELD",
-        help="which column fills which field (name, external_id, id, or a field's key); only those named are sent. "
-        "Without it, columns named like fields map themselves",
+        help=(
+            "map a column to a field: name, external_id, id or a field's key. "
+            "Only mapped columns are sent. "
+            "Without --map, columns are matched to fields by name"
+        ),
     )
     parser.add_argument(
         "--map-others",
         action="store_true",
-        help="columns not named by --map map themselves too",
+        help="also match the other columns to fields by name",
     )
     parser.add_argument(
         "--blank",
         choices=["skip", "clear"],
         default="skip",
-        help="an empty cell leaves the field as it is (skip, the default) or empties it (clear)",
+        help=(
+            "what an empty cell does: skip leaves the field as it is (the default), "
+            "clear empties it"
+        ),
     )
     parser.add_argument(
         "--no-generate-external-ids",
         action="store_false",
         dest="generate_external_ids",
-        help="rows to create without an external id get none; those whose answer is lost may stay uncertain",
+        help=(
+            "do not generate external IDs for rows to create. "
+            "Rows whose response is lost may then stay uncertain"
+        ),
     )
+
+
+def _add_layout_arguments(parser: CommandParser) -> None:
     encodings = file_formats.ENCODING_NAMES
     parser.add_argument(
         "--encoding",
         default="",
         choices=encodings,
         metavar="E",
-        help=f"{', '.join(encodings)}; detected if not said",
+        help=f"{', '.join(encodings)}; detected by default",
     )
     parser.add_argument(
         "--delimiter",
         default="",
         choices=list(DELIMITERS),
-        help="of a CSV; detected if not said",
+        help="of a CSV file; detected by default",
     )
     parser.add_argument(
         "--sheet",
         default="",
-        help="of a workbook; if not said, the one that looks most like a table",
+        help="of a workbook; by default the one that looks most like a table",
     )
 
 
@@ -108,76 +128,80 @@ def checked(
     options: dict[str, Any],
     *,
     by: "User | None" = None,
-    invalid: str = "stop",
+    invalid: Literal["stop", "skip"] = "stop",
 ) -> Iterator[Job]:
-    """The file as a draft whose rows were all checked. Unless it is launched within the
-    block, nothing is left of it afterwards. Raises CommandError, and what the engine
-    refuses."""
-    target = lookup.custom_object(
-        lookup.connection(options["connection"]), options["object"]
-    )
-    file = _received(options, by)
-    said = {name: options[name] for name in ("blank", "generate_external_ids")}
-    chosen = Options.from_json(said | {"invalid": invalid})
+    """The file as a draft with all rows checked. The draft is discarded at the end of
+    the block, unless it was launched. Raises CommandError and the engine's errors."""
+    connection = lookup.connection(options["connection"])
+    custom_object = lookup.custom_object(connection, options["object"])
+    file = _receive(options, by)
     job = drafts.create_draft(
-        target.connection, target.key, options["action"], file, by=by, options=chosen
+        custom_object.connection,
+        custom_object.key,
+        options["action"],
+        file,
+        by=by,
+        options=Options(
+            blank=options["blank"],
+            invalid=invalid,
+            generate_external_ids=options["generate_external_ids"],
+        ),
     )
-    meter = Meter(command.stderr)
+    bar = ProgressBar(command.stderr)
     try:
-        _read(job, meter)
+        _read(job, bar)
         _map(job, options["map"], others=options["map_others"])
-        for line in _findings(job):
-            command.tell(line)
-        _check(job, meter)
+        for line in _notes(job):
+            command.log(line)
+        _check(job, bar)
         yield job
     finally:
-        meter.clear()
+        bar.clear()
         job.refresh_from_db()
         if job.is_draft:
             drafts.discard(job)
 
 
-def _received(options: dict[str, Any], by: "User | None") -> File:
+def _receive(options: dict[str, Any], by: "User | None") -> File:
     layout = {
         "encoding": options["encoding"],
         "delimiter": DELIMITERS.get(options["delimiter"], ""),
         "sheet": options["sheet"],
     }
     if options["file"] == "-":
-        return uploads.receive(_pieces(sys.stdin.buffer), "stdin", by=by, **layout)
+        return uploads.receive(_chunks(sys.stdin.buffer), "stdin", by=by, **layout)
     path = Path(options["file"])
     with path.open("rb") as content:
-        return uploads.receive(_pieces(content), path.name, by=by, **layout)
+        return uploads.receive(_chunks(content), path.name, by=by, **layout)
 
 
-def _pieces(content: BinaryIO) -> Iterator[bytes]:
-    return iter(partial(content.read, PIECE), b"")
+def _chunks(content: BinaryIO) -> Iterator[bytes]:
+    while chunk := content.read(CHUNK_BYTES):
+        yield chunk
 
 
-def _read(job: Job, meter: Meter) -> None:
+def _read(job: Job, bar: ProgressBar) -> None:
     file = job.file
+
+    def read(stopping: Event) -> None:
+        file_reading.read_file(File.objects.get(pk=file.pk), stopping=stopping)
 
     def is_read() -> bool:
         file.refresh_from_db()
-        meter.show(f"Reading {file.name}: {counted(file.rows_read, 'row')}")
+        bar.show(f"Reading {file.name}: {counted(file.rows_read, 'row')}")
         return file.state != FileState.READING
 
-    _until(
-        is_read,
-        lambda stopping: file_reading.read_file(
-            File.objects.get(pk=file.pk), stopping=stopping
-        ),
-    )
-    meter.clear()
+    _run_until(is_read, read)
+    bar.clear()
     if file.state == FileState.REJECTED:
-        raise could_not(f"{file.name}: {file.error}")
+        raise command_error(f"{file.name}: {file.error}")
 
 
 def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:
-    offered = field_targets.targets_for(job)
+    targets = field_targets.targets_for(job)
     chosen = {
-        column: field_targets.target_key(field, offered)
-        for column, field in _told_once(pairs).items()
+        column: field_targets.target_key(field, targets)
+        for column, field in _without_duplicates(pairs).items()
     }
     if others or not chosen:
         auto_map(job, by=job.created_by, chosen=chosen)
@@ -188,82 +212,85 @@ def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:
         checker.require_mapping(job)
     except MappingRefused as refusal:
         columns = ", ".join(job.file.columns)
-        fields = ", ".join(target.api_name for target in offered)
-        raise could_not(
+        fields = ", ".join(target.api_name for target in targets)
+        raise command_error(
             f"{refusal} Use --map COLUMN=FIELD. Columns: {columns}. Fields: {fields}."
         ) from refusal
 
 
-def _told_once(pairs: list[tuple[str, str]]) -> dict[str, str]:
+def _without_duplicates(pairs: list[tuple[str, str]]) -> dict[str, str]:
     columns = [column for column, _ in pairs]
-    if doubles := sorted({column for column in columns if columns.count(column) > 1}):
-        raise could_not(
-            f"--map names {', '.join(doubles)} twice. A column fills one field."
+    duplicates = sorted({column for column in columns if columns.count(column) > 1})
+    if duplicates:
+        raise command_error(
+            f"--map names {', '.join(duplicates)} more than once. "
+            "A column fills one field."
         )
     return dict(pairs)
 
 
-def _findings(job: Job) -> list[str]:
-    """What people should know before they see the problems: what was odd about the
-    file, and what is sent of it."""
+def _notes(job: Job) -> list[str]:
+    """Warnings about the file, and which columns are sent."""
     columns: list[str] = job.file.columns
-    filled = {
+    fields = {
         column: field_targets.api_name(target) for column, target in job.mapping.items()
     }
-    sent = [f"{column}={filled[column]}" for column in columns if column in filled]
-    left = [column for column in columns if column not in filled]
-    lines = [*job.file.warnings, f"Columns: {', '.join(sent)}."]
-    return [*lines, f"Not sent: {', '.join(left)}."] if left else lines
+    sent = [f"{column}={fields[column]}" for column in columns if column in fields]
+    not_sent = [column for column in columns if column not in fields]
+    notes = [*job.file.warnings, f"Columns: {', '.join(sent)}."]
+    if not_sent:
+        notes.append(f"Not sent: {', '.join(not_sent)}.")
+    return notes
 
 
-def _check(job: Job, meter: Meter) -> None:
+def _check(job: Job, bar: ProgressBar) -> None:
     checker.start(job, by=job.created_by)
+
+    def check(stopping: Event) -> None:
+        checker.check(Job.objects.get(pk=job.pk), stopping=stopping)
 
     def is_checked() -> bool:
         job.refresh_from_db()
         done = job.rows_checked
         rows = job.file.rows or 1
-        meter.show(f"Checking {done:,} of {counted(rows, 'row')}", 100 * done // rows)
+        bar.show(f"Checking {done:,} of {counted(rows, 'row')}", 100 * done // rows)
         return job.state != JobState.CHECKING
 
-    _until(
-        is_checked,
-        lambda stopping: checker.check(Job.objects.get(pk=job.pk), stopping=stopping),
-    )
-    meter.clear()
+    _run_until(is_checked, check)
+    bar.clear()
     if job.state != JobState.READY:
-        raise could_not(job.reason)
+        raise command_error(job.reason)
 
 
-def _until(is_done: Callable[[], bool], work: Callable[[Event], None]) -> None:
-    """Work in a thread and look in between. Where a worker was quicker, there is only
-    to look."""
+def _run_until(is_done: Callable[[], bool], work: Callable[[Event], None]) -> None:
+    """Run `work` in a thread, again and again, until `is_done`. `is_done` is polled
+    meanwhile, to show progress. If a worker took the task, only polling is left."""
     stopping = Event()
     with ThreadPoolExecutor(1) as pool:
         try:
             while True:
                 task = pool.submit(_with_own_connection, work, stopping)
-                while wait([task], timeout=LOOK_SECONDS).not_done:
+                while wait([task], timeout=POLL_SECONDS).not_done:
                     is_done()
                 task.result()
                 if is_done():
                     return
-                sleep(LOOK_SECONDS)
+                sleep(POLL_SECONDS)
         finally:
-            stopping.set()  # The thread looks at it between two stretches of rows.
+            stopping.set()
 
 
 def _with_own_connection(work: Callable[[Event], None], stopping: Event) -> None:
-    """A connection to the database belongs to the thread that made it."""
+    """Closes the database connection of the thread."""
     try:
         work(stopping)
     finally:
         database.close()
 
 
-def _pair(text: str) -> tuple[str, str]:
-    """Keys of fields hold no "=", columns may."""
-    column, sign, field = text.rpartition("=")
-    if not (column and sign and field):
+def _column_and_field(text: str) -> tuple[str, str]:
+    """Split at the last "=": columns may contain one, field keys do not."""
+    column, separator, field = text.rpartition("=")
+    if not (column and separator and field):
         raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=FIELD.")
     return column, field

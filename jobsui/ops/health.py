@@ -1,4 +1,4 @@
-"""/healthz: whether this process could serve people now."""
+"""/healthz: whether this process can serve requests."""
 
 from collections.abc import Callable
 
@@ -15,27 +15,29 @@ PATH = "/healthz"
 def middleware(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Answers before anything else looks at the request: who asks comes by a bare
-    address instead of an allowed host name, without TLS and without a log-in."""
+    """Answers before all other middleware: a monitor may call an address that is not in
+    ALLOWED_HOSTS, without TLS and without signing in."""
 
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        return healthz(request) if request.path_info == PATH else get_response(request)
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        if request.path_info == PATH:
+            return healthz(request)
+        return get_response(request)
 
-    return answer
+    return respond
 
 
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 once database and queue answer and migrations are done, else 503; says
-    nothing more to strangers."""
-    return HttpResponse(
-        status=200 if _is_migrated() and queueing.is_reachable() else 503
-    )
+    """200 if the database and the queue answer and all migrations are applied, else 503.
+    The body is empty, because anyone may ask."""
+    is_healthy = _is_migrated() and queueing.is_reachable()
+    return HttpResponse(status=200 if is_healthy else 503)
 
 
 def _is_migrated() -> bool:
     try:
         executor = MigrationExecutor(connection)
-        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except Error:
         return False
+    return not plan

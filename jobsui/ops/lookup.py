@@ -1,4 +1,4 @@
-"""Finding what people name on the command line. Whoever may run commands here may see
+"""Finds what people name on the command line. Anyone who may run commands here may see
 everything."""
 
 import re
@@ -10,75 +10,77 @@ from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.models import Job
 from jobsui.jobs.models.job import JobQuerySet
-from jobsui.ops.terminal import could_not
+from jobsui.ops.terminal import command_error
 
-FEWEST = 8
-"""Characters of a job's code that tell it among many."""
+MIN_CODE_LENGTH = 8
+"""Characters that identify a job."""
 
 
 def connection(text: str) -> Connection:
-    """By its name or its code."""
+    """By name or code."""
     found = Connection.objects.filter(name=text).first() or _by_code(text)
     if found is None:
-        there = ", ".join(Connection.objects.values_list("name", flat=True))
-        hint = (
-            f"There are: {there}."
-            if there
-            else "Add one on the page /connections/ first."
-        )
-        raise could_not(f"There is no connection {text!r}. {hint}")
+        names = ", ".join(Connection.objects.values_list("name", flat=True))
+        hint = "Create one on the page /connections/."
+        if names:
+            hint = f"Choose one of: {names}."
+        raise command_error(f"There is no connection {text!r}. {hint}")
     return found
 
 
 def custom_object(connection: Connection, key: str) -> CustomObject:
-    """An object of the connection with its fields as they are now. Raises
-    ConnectionsError and ZendeskError when they cannot be read."""
-    known = connection.objects_known.filter(key=key).first() or objects.add_by_key(
-        connection, key
-    )
-    return objects.refresh(known)
+    """The object with its current fields, read from Zendesk. Raises ConnectionsError and
+    ZendeskError if they cannot be read."""
+    known = connection.objects_known.filter(key=key).first()
+    return objects.refresh(known or objects.add_by_key(connection, key))
 
 
 def jobs() -> JobQuerySet:
-    """All of them, drafts too, with their holder."""
+    """All jobs, including drafts, with their current limit."""
     return Job.objects.with_limit().select_related(
         "connection", "file", "parent", "created_by"
     )
 
 
 def job(text: str) -> Job:
-    """By its code, or at least the first 8 characters of it."""
-    begin = text.strip().lower()
-    if len(begin) < FEWEST or not re.fullmatch(r"[0-9a-f-]+", begin):
-        raise could_not(
-            f"{text!r} is no code of a job. Give at least the first {FEWEST} characters, see jobs list."
+    """By code, or by its first characters."""
+    prefix = text.strip().lower()
+    if len(prefix) < MIN_CODE_LENGTH or not re.fullmatch(r"[0-9a-f-]+", prefix):
+        raise command_error(
+            f"{text!r} is not the code of a job. Enter at least its first "
+            f"{MIN_CODE_LENGTH} characters. List the jobs: manage.py jobs list"
         )
-    found = list(jobs().filter(code__startswith=begin)[:2])
+    found = list(jobs().filter(code__startswith=prefix)[:2])
     if not found:
-        raise could_not(f"There is no job {text}. See jobs list.")
+        raise command_error(
+            f"There is no job {text}. List the jobs: manage.py jobs list"
+        )
     if len(found) > 1:
-        raise could_not(
-            f"Several jobs begin with {text}. Give more characters of the code."
+        raise command_error(
+            f"Several jobs start with {text}. Enter more characters of the code."
         )
     return found[0]
 
 
 def user(name: str) -> User:
-    """Somebody who may sign in."""
+    """An active user."""
     found = User.objects.filter(username=name).first()
     if found is None:
-        raise could_not(
-            f"There is nobody called {name!r}. An administrator makes log-ins on the page People."
+        raise command_error(
+            f"There is no user {name!r}. "
+            "An administrator can create users on the page People."
         )
     if not found.is_active:
-        raise could_not(
-            f"{name} may not sign in any more. An administrator can change that on the page People."
+        raise command_error(
+            f"The user {name} is deactivated. "
+            "An administrator can reactivate the user on the page People."
         )
     return found
 
 
 def _by_code(text: str) -> Connection | None:
     try:
-        return Connection.objects.filter(code=UUID(text)).first()
+        code = UUID(text)
     except ValueError:
         return None
+    return Connection.objects.filter(code=code).first()

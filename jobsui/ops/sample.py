@@ -1,5 +1,5 @@
-"""The demo's file: two thousand assets as a company would export them, a few of them
-with honest mistakes."""
+"""The demo's file: two thousand assets as a company might export them, with a few
+mistakes."""
 
 import csv
 import io
@@ -44,38 +44,39 @@ MISTAKES: dict[int, tuple[str, str]] = {
     1404: ("Status", "lost"),
     1850: ("Asset no", "A-10017"),
 }
-"""Row in the file: (column, what somebody typed there)."""
+"""{row in the file: (column, wrong value)}."""
 
 
 def sample_csv() -> bytes:
-    """The same file every time."""
+    """The same file each time."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";")
     writer.writerow(HEADER)
-    for row, cells in enumerate(_assets(), 2):
-        if mistake := MISTAKES.get(row):
-            cells[mistake[0]] = mistake[1]
+    for row, cells in enumerate(_assets(), start=2):
+        if row in MISTAKES:
+            column, wrong = MISTAKES[row]
+            cells[column] = wrong
         writer.writerow(cells.values())
     return out.getvalue().encode()
 
 
 def _assets() -> Iterator[dict[str, str]]:
-    chance = random.Random(2026)  # noqa: S311
+    rng = random.Random(2026)  # noqa: S311
     for number in range(ROWS):
-        kind, models, features = chance.choice(KINDS)
-        bought = date(2021, 1, 1) + timedelta(days=chance.randrange(1900))
+        kind, models, features = rng.choice(KINDS)
+        bought = date(2021, 1, 1) + timedelta(days=rng.randrange(1900))
         cells = [
             f"A-{10000 + number}",
             f"{kind} {number + 1:04}",
             f"{kind[:2].upper()}-{number:06}",
-            chance.choice(models),
-            chance.choice(STATUSES),
+            rng.choice(models),
+            rng.choice(STATUSES),
             features,
             bought.isoformat(),
-            str(chance.choice((12, 24, 36))),
-            f"{chance.uniform(0.2, 6):.2f}",
-            f"{chance.uniform(60, 2400):.2f}",
-            chance.choice(("yes", "no")),
+            str(rng.choice((12, 24, 36))),
+            f"{rng.uniform(0.2, 6):.2f}",
+            f"{rng.uniform(60, 2400):.2f}",
+            rng.choice(("yes", "no")),
             "Zürich office" if number % 40 == 0 else "",
         ]
         yield dict(zip(HEADER, cells, strict=True))

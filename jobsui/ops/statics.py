@@ -1,5 +1,4 @@
-"""Collecting the static files, which costs seconds of compressing, only when they have
-changed."""
+"""Collects static files, but only if they changed: compressing them takes seconds."""
 
 import hashlib
 import os
@@ -11,22 +10,21 @@ from django.core.management import call_command
 
 
 def collect() -> None:
-    """Have in STATIC_ROOT what the web server needs."""
+    """Bring STATIC_ROOT up to date."""
     stamp = Path(settings.STATIC_ROOT) / ".collected"
-    now = _fingerprint()
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == now:
+    fingerprint = _fingerprint()
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint:
         return
     call_command("collectstatic", verbosity=0, interactive=False)
-    stamp.write_text(now, encoding="utf-8")
+    stamp.write_text(fingerprint, encoding="utf-8")
 
 
 def _fingerprint() -> str:
-    """Changes when a static file, or where it lies, does."""
+    """Changes with the storage and with the path, size or time of any static file."""
     digest = hashlib.sha256(repr(settings.STORAGES["staticfiles"]).encode())
     for finder in get_finders():
-        for path, storage in finder.list([]):
-            seen = os.stat(storage.path(path))  # noqa: PTH116
-            digest.update(
-                f"{storage.path(path)}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode()
-            )
+        for name, storage in finder.list([]):
+            path = storage.path(name)
+            stat = os.stat(path)  # noqa: PTH116
+            digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()

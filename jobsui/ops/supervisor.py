@@ -1,4 +1,4 @@
-"""Keeping a handful of processes alive, and ending all of them together."""
+"""Keeps a few processes alive, and stops all of them together."""
 
 import contextlib
 import ctypes
@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STOP_SECONDS = 6.5
-STEADY_SECONDS = 60.0
-MOST_WAIT = 30.0
-MOST_LOG_BYTES = 10 * 1024 * 1024
+STABLE_SECONDS = 60.0
+"""A part that ran this long starts with the shortest restart delay again."""
+MAX_RESTART_DELAY = 30.0
+WATCH_INTERVAL = 0.2
+MAX_LOG_BYTES = 10 * 1024 * 1024
 PR_SET_PDEATHSIG = 1
 
 
@@ -25,16 +27,17 @@ class Part:
     name: str
     command: list[str]
     once: bool = False
-    """It is meant to end by itself; it speaks to the console and is not started
-    again."""
+    """Ends by itself and is not restarted. Its standard output is the console."""
     base: bool = False
-    """Others need it until they have ended, so it ends after them."""
+    """Other parts depend on it, so it stops after them."""
     timeout: float = STOP_SECONDS
-    """How many seconds it has to end by itself."""
+    """Seconds it has to stop before it is killed."""
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     failures: int = 0
+    """In a row."""
     due_at: float = 0.0
+    """When it is restarted."""
 
     @property
     def is_alive(self) -> bool:
@@ -42,8 +45,8 @@ class Part:
 
 
 class Supervisor:
-    """Starts parts in order, starts again what dies (waiting longer each time), and
-    stops all of them."""
+    """Starts parts in order, restarts those that end, with growing delays, and stops all
+    of them."""
 
     def __init__(
         self, logs: Path, environment: Mapping[str, str], say: Callable[[str], None]
@@ -52,59 +55,61 @@ class Supervisor:
         self._environment = dict(environment)
         self._say = say
         self._parts: list[Part] = []
-        self._asked = False
+        self._is_stopping = False
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
-    def is_asked_to_stop(self) -> bool:
-        return self._asked
+    def is_stopping(self) -> bool:
+        return self._is_stopping
 
-    def listen(self) -> None:
-        """Let Ctrl-C, SIGTERM and the end of the terminal ask for the end."""
+    def handle_signals(self) -> None:
+        """Stop on Ctrl-C, on SIGTERM, and when the terminal closes."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: setattr(self, "_asked", True))
+            signal.signal(number, self._request_stop)
 
     def start(self, part: Part) -> None:
-        """Start it, unless we are to stop."""
-        if not self._asked:
-            self._parts.append(part)
-            self._launch(part)
+        """Does nothing while stopping."""
+        if self._is_stopping:
+            return
+        self._parts.append(part)
+        self._launch(part)
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Keep all parts alive until asked to stop, or until `until` says so."""
-        while not self._asked and not until():
+        """Keep all parts alive until a signal arrives or `until` returns True."""
+        while not self._is_stopping and not until():
             for part in self._parts:
-                self._look_after(part)
-            time.sleep(0.2)
+                self._restart_if_due(part)
+            time.sleep(WATCH_INTERVAL)
 
     def stop(self) -> None:
-        """End everything, each part within its timeout; what does not listen is
-        killed."""
-        _end(part for part in self._parts if not part.base)
-        _end(part for part in self._parts if part.base)
+        """Stop all parts; kill those that exceed their timeout."""
+        _stop(part for part in self._parts if not part.base)
+        _stop(part for part in self._parts if part.base)
 
-    def _look_after(self, part: Part) -> None:
+    def _request_stop(self, *_: object) -> None:
+        self._is_stopping = True
+
+    def _restart_if_due(self, part: Part) -> None:
         if part.is_alive or part.once:
             return
-        now = time.monotonic()
         if part.process is not None:
-            _kill_group(
-                part.process
-            )  # What it had started must not work on beside what comes after it.
-            code = part.process.returncode
-            part.process = None
-            part.failures = (
-                1 if now - part.started_at > STEADY_SECONDS else part.failures + 1
-            )
-            wait = (
-                min(MOST_WAIT, 2.0 ** (part.failures - 1)) if part.failures > 1 else 0.0
-            )
-            part.due_at = now + wait
-            self._say(
-                f"{part.name} ended ({_ending(code)}) and is started again{f' in {wait:.0f} s' if wait else ''}."
-            )
-        if now >= part.due_at:
+            self._schedule_restart(part, part.process)
+        if time.monotonic() >= part.due_at:
             self._launch(part)
+
+    def _schedule_restart(self, part: Part, ended: "subprocess.Popen[bytes]") -> None:
+        # Its children must not work beside those of its successor.
+        _kill_group(ended)
+        part.process = None
+        now = time.monotonic()
+        was_stable = now - part.started_at > STABLE_SECONDS
+        part.failures = 1 if was_stable else part.failures + 1
+        delay = _restart_delay(part.failures)
+        part.due_at = now + delay
+        when = f"in {delay:.0f} s" if delay else "now"
+        self._say(
+            f"{part.name} ended ({_reason(ended.returncode)}). Restarting {when}."
+        )
 
     def _launch(self, part: Part) -> None:
         part.started_at = time.monotonic()
@@ -122,7 +127,7 @@ class Supervisor:
     @contextlib.contextmanager
     def _log(self, part: Part) -> Iterator[int]:
         path = self._logs / f"{part.name}.log"
-        if path.exists() and path.stat().st_size > MOST_LOG_BYTES:
+        if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -131,10 +136,17 @@ class Supervisor:
             os.close(handle)
 
 
-def _end(parts: Iterable[Part]) -> None:
-    """Ask all of them at once, the last one started first, then kill what is left when
-    its timeout is over, with all it started."""
-    asked = time.monotonic()
+def _restart_delay(failures: int) -> float:
+    """Seconds: none after the first failure, then 2, 4, 8 ..."""
+    if failures <= 1:
+        return 0.0
+    return min(MAX_RESTART_DELAY, 2.0 ** (failures - 1))
+
+
+def _stop(parts: Iterable[Part]) -> None:
+    """Ask all parts at once to stop, the last started first. Kill each one that exceeds
+    its timeout, and all its children."""
+    asked_at = time.monotonic()
     running = [
         (part.process, part.timeout)
         for part in reversed(list(parts))
@@ -142,26 +154,27 @@ def _end(parts: Iterable[Part]) -> None:
     ]
     for process, _ in running:
         process.terminate()
-    for process, timeout in sorted(running, key=lambda each: each[1]):
+    for process, timeout in sorted(running, key=lambda pair: pair[1]):
+        remaining = max(0.0, asked_at + timeout - time.monotonic())
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, asked + timeout - time.monotonic()))
+            process.wait(remaining)
         _kill_group(process)
         process.wait()
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(
-        ProcessLookupError, PermissionError
-    ):  # macOS: a group of the dead alone
+    # PermissionError: macOS, if every process of the group has ended.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def _die_with_parent() -> None:
-    """On Linux: when the supervisor is killed outright, its parts get SIGTERM from the
-    kernel."""
+    """On Linux, the kernel sends SIGTERM to the parts if the supervisor is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _ending(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
+def _reason(code: int) -> str:
+    if code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"status {code}"

@@ -1,5 +1,5 @@
-"""What commands for people and scripts share: sentences instead of tracebacks, exit
-statuses, tables, JSON lines, and a bar that tells how far something is."""
+"""Shared by commands for people and scripts: error sentences instead of tracebacks, exit
+statuses, tables, JSON lines, and a progress bar."""
 
 import json
 import logging
@@ -20,159 +20,162 @@ from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.files.errors import FileRefused
 from jobsui.jobs.errors import JobsError
 
-LINE_SECONDS = 15
-"""Between two lines that tell how far something is, where no bar can move."""
-BAR = 24
+PROGRESS_INTERVAL = 15
+"""Seconds between two progress lines where the output is not a terminal."""
+MAX_BAR_WIDTH = 24
+REPLACEMENT = "\ufffd"
 
 
 class Exit(IntEnum):
-    """How a command ended."""
+    """Exit status of a command."""
 
     ALL_SUCCEEDED = 0
-    SOME_DID_NOT = 1
-    COULD_NOT = 2
+    SOME_FAILED = 1
+    """Some rows did not succeed."""
+    ERROR = 2
     INTERRUPTED = 130
     """By Ctrl-C."""
-    CUT_OFF = 141
-    """Whoever read the output has stopped, as `head` does."""
+    BROKEN_PIPE = 141
+    """The reader of the output stopped, as `head` does."""
 
 
-def could_not(sentence: str) -> CommandError:
-    """To be raised when what was asked could not be done at all; the sentence says what
-    to do."""
-    return CommandError(printable(sentence), returncode=Exit.COULD_NOT)
+def command_error(sentence: str) -> CommandError:
+    """An error that ends the command with Exit.ERROR."""
+    return CommandError(printable(sentence), returncode=Exit.ERROR)
 
 
 class TerminalCommand(BaseCommand):
-    """Says on standard error what is wrong, in a sentence, and ends with an exit status
-    that tells what came of it. Standard output holds results alone."""
+    """Writes results to standard output and everything else to standard error. Ends with
+    an Exit status."""
 
-    requires_system_checks: list[str] = []  # noqa: RUF012  # They end with 1, which means something else here.
+    # Django's checks exit with 1, which has another meaning here.
+    requires_system_checks: list[str] = []  # noqa: RUF012
 
     def run_from_argv(self, argv: list[str]) -> None:
-        # A queue that does not answer is told in a sentence, once.
+        # The command reports an unavailable queue itself, in one sentence.
         logging.getLogger("jobsui.jobs.queueing").setLevel(logging.ERROR)
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            status = self.act(options)
+            status = self.run(options)
             self.stdout.flush()
         except KeyboardInterrupt:
-            self.tell("Interrupted.")
+            self.log("Interrupted.")
             status = Exit.INTERRUPTED
         except BrokenPipeError:
-            # Else Python itself would stumble over it when it flushes at its end.
+            # Otherwise Python fails when it flushes standard output at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            status = Exit.CUT_OFF
+            status = Exit.BROKEN_PIPE
         except Exception as error:
             if sentence := _sentence(error):
-                raise could_not(sentence) from error
+                raise command_error(sentence) from error
             raise
         if status:
             sys.exit(status)
 
-    def act(self, options: dict[str, Any]) -> Exit:
+    def run(self, options: dict[str, Any]) -> Exit:
         raise NotImplementedError
 
-    def put(self, text: str) -> None:
-        """A result."""
+    def write(self, text: str) -> None:
         self.stdout.write(printable(text))
 
-    def put_bytes(self, data: bytes) -> None:
-        """A part of a result that has an encoding of its own."""
+    def write_bytes(self, data: bytes) -> None:
+        """For output with its own encoding."""
         cast(BinaryIO, self.stdout.buffer).write(data)
 
-    def put_json(self, data: dict[str, Any]) -> None:
-        """A result as one line, at once."""
+    def write_json(self, data: dict[str, Any]) -> None:
+        """One line, flushed at once."""
         self.stdout.write(json.dumps(data, ensure_ascii=False, default=str))
         self.stdout.flush()
 
-    def put_table(
+    def write_table(
         self, header: Sequence[str], rows: Iterable[Sequence[str | int]]
     ) -> None:
         for line in aligned(header, rows):
-            self.put(line)
+            self.write(line)
 
-    def tell(self, text: str) -> None:
-        """Something besides the results, for whoever watches."""
+    def log(self, text: str) -> None:
+        """Write a line to standard error."""
         self.stderr.write(printable(text), style_func=str)
 
 
-class Meter:
-    """How far something is: on a terminal a line that moves, elsewhere a line now and
-    then."""
+class ProgressBar:
+    """A moving line on a terminal; elsewhere one line every PROGRESS_INTERVAL."""
 
     def __init__(self, out: OutputWrapper) -> None:
         self._out = out
-        self._moves = out.isatty()
-        self._told_at = time.monotonic()
+        self._is_terminal = out.isatty()
+        self._written_at = time.monotonic()
 
     def show(self, text: str, percent: int | None = None) -> None:
         line = printable(text if percent is None else f"{percent:3} %  {text}")
-        if self._moves:
-            room = min(BAR, _width() - len(line) - 3)
-            bar = (
-                f"[{'#' * (percent * room // 100):.<{room}}] "
-                if percent is not None and room > 0
-                else ""
-            )
-            self._draw(bar + line)
-        elif time.monotonic() - self._told_at >= LINE_SECONDS:
-            self._told_at = time.monotonic()
+        if self._is_terminal:
+            self._draw(_bar(percent, len(line)) + line)
+        elif time.monotonic() - self._written_at >= PROGRESS_INTERVAL:
+            self._written_at = time.monotonic()
             self._out.write(line, style_func=str)
 
     def clear(self) -> None:
-        """Make room for other lines."""
-        if self._moves:
+        """Remove the moving line, so that other lines can be written."""
+        if self._is_terminal:
             self._draw("")
             self._out.write("\r", style_func=str, ending="")
 
     def _draw(self, line: str) -> None:
-        self._out.write(f"\r{line[: _width()]:<{_width()}}", style_func=str, ending="")
+        width = _line_width()
+        self._out.write(f"\r{line[:width]:<{width}}", style_func=str, ending="")
         self._out.flush()
 
 
-def _width() -> int:
-    """Characters that a line may have without going on in the next."""
+def _bar(percent: int | None, text_length: int) -> str:
+    """ "[####....] ", as wide as the text leaves room for; "" without room."""
+    width = min(MAX_BAR_WIDTH, _line_width() - text_length - 3)
+    if percent is None or width <= 0:
+        return ""
+    done = "#" * (percent * width // 100)
+    return f"[{done:.<{width}}] "
+
+
+def _line_width() -> int:
+    """Characters that fit on one line without wrapping."""
     return shutil.get_terminal_size().columns - 1
 
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> list[str]:
-    """The lines of a table; numbers stand to the right."""
+    """The lines of a table. Columns of numbers are aligned to the right."""
     body = list(rows)
-    lines = [list(header), *([_cell(cell) for cell in row] for row in body)]
+    lines = [list(header)]
+    lines += [[_format_cell(cell) for cell in row] for row in body]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    signs = [
-        ">" if isinstance(cell, int) else "<" for cell in (body[0] if body else header)
+    typical = body[0] if body else header
+    alignments = [">" if isinstance(cell, int) else "<" for cell in typical]
+    formats = [
+        f"{{:{alignment}{width}}}"
+        for alignment, width in zip(alignments, widths, strict=True)
     ]
-    return [
-        "  ".join(
-            f"{cell:{sign}{width}}"
-            for cell, sign, width in zip(line, signs, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    ]
+    template = "  ".join(formats)
+    return [template.format(*line).rstrip() for line in lines]
 
 
-def _cell(value: str | int) -> str:
+def _format_cell(value: str | int) -> str:
     return f"{value:,}" if isinstance(value, int) else printable(value)
 
 
 def printable(text: str) -> str:
-    """Without what a terminal would obey: names and cells come from elsewhere."""
-    return "".join(
-        sign
-        if sign.isprintable() or sign == "\n"
-        else " "
-        if sign.isspace()
-        else "\ufffd"
-        for sign in text
-    )
+    """Without control characters, which a terminal would obey: names and cells come from
+    outside."""
+    return "".join(map(_printable_character, text))
+
+
+def _printable_character(character: str) -> str:
+    if character.isprintable() or character == "\n":
+        return character
+    return " " if character.isspace() else REPLACEMENT
 
 
 def _sentence(error: Exception) -> str:
-    """What is wrong and what to do; "" for what nobody can help but us."""
+    """What went wrong and what to do; "" for a programming error."""
     match error:
         case ZendeskError():
             return explain(error)
@@ -185,12 +188,14 @@ def _sentence(error: Exception) -> str:
         ):
             return str(error)
         case DatabaseError():
-            said = str(error).partition("\n")[0].rstrip(".")
-            return f"The database cannot be used: {said}. If it was never set up, run manage.py migrate."
-        case OSError():
+            reason = str(error).partition("\n")[0].rstrip(".")
             return (
-                f"{error.strerror or error}: {error.filename}."
-                if error.filename
-                else f"{error.strerror or error}."
+                f"The database is not available: {reason}. "
+                "If it is new, run manage.py migrate."
             )
+        case OSError():
+            reason = str(error.strerror or error)
+            if error.filename:
+                return f"{reason}: {error.filename}."
+            return f"{reason}."
     return ""

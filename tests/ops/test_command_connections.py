@@ -29,7 +29,7 @@ def test_connections_are_listed_with_their_open_jobs() -> None:
 
     assert ran.status == 0
     assert ran.lines == [
-        "NAME   HOST               PRODUCTION  SIGN-IN             TESTED             OPEN JOBS",
+        "NAME   HOST               PRODUCTION  AUTHENTICATION      TESTED             OPEN JOBS",
         "Acme   acme.zendesk.com   yes         API token (legacy)  passed 2026-07-01          2",
         "Trial  trial.zendesk.com  no          API token (legacy)  never                      0",
     ]
@@ -46,7 +46,7 @@ def test_connections_as_json_hold_no_secret() -> None:
             "name": "Acme",
             "host": "acme.zendesk.com",
             "production": False,
-            "sign_in": "api_token",
+            "auth_method": "api_token",
             "tested_at": None,
             "test_passed": False,
             "open_jobs": 0,
@@ -54,11 +54,11 @@ def test_connections_as_json_hold_no_secret() -> None:
     ]
 
 
-def test_no_connections_are_told_apart_from_results() -> None:
+def test_empty_list_is_reported_on_standard_error() -> None:
     ran = run("connections")
 
     assert ran.status == 0
     assert ran.out == ""
     assert (
-        ran.err == "There are no connections yet. Add one on the page /connections/.\n"
+        ran.err == "There are no connections. Create one on the page /connections/.\n"
     )

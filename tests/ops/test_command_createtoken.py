@@ -11,7 +11,7 @@ from tests.ops.commands import run
 pytestmark = pytest.mark.django_db
 
 
-def test_token_stands_alone_on_standard_output() -> None:
+def test_standard_output_is_the_token_alone() -> None:
     owner = make_user("ana")
 
     ran = run("createtoken", "ana")
@@ -24,12 +24,12 @@ def test_token_stands_alone_on_standard_output() -> None:
     assert token.connection is None
     assert token.expires_at is None
     assert ran.err == (
-        "A token of ana, 'Made on the command line', for every connection, scope run, without an end. It is not shown "
-        "again:\n"
+        "Token 'Created on the command line' of ana: scope run, all connections, "
+        "does not expire. It cannot be shown again:\n"
     )
 
 
-def test_token_is_as_it_was_asked_for() -> None:
+def test_token_has_the_requested_properties() -> None:
     make_user("root", admin=True)
     connection = make_connection(name="Acme")
 
@@ -55,7 +55,7 @@ def test_token_is_as_it_was_asked_for() -> None:
     assert timedelta(days=29) < token.expires_at - timezone.now() <= timedelta(days=30)
 
 
-def test_connection_may_be_named_by_its_code() -> None:
+def test_connection_is_found_by_its_code() -> None:
     make_user("ana")
     connection = make_connection(name="Acme")
 
@@ -69,11 +69,11 @@ def test_connection_may_be_named_by_its_code() -> None:
     [
         (
             ["zoe"],
-            "There is nobody called 'zoe'. An administrator makes log-ins on the page People.",
+            "There is no user 'zoe'. An administrator can create users on the page People.",
         ),
         (
             ["left"],
-            "left may not sign in any more. An administrator can change that on the page People.",
+            "The user left is deactivated. An administrator can reactivate the user on the page People.",
         ),
         (
             ["ana", "--scope", "admin"],
@@ -81,12 +81,15 @@ def test_connection_may_be_named_by_its_code() -> None:
         ),
         (
             ["ana", "--connection", "Nix"],
-            "There is no connection 'Nix'. There are: Acme.",
+            "There is no connection 'Nix'. Choose one of: Acme.",
         ),
-        (["ana", "--name", "x" * 81], "Give the token a name of up to 80 characters."),
+        (
+            ["ana", "--name", "x" * 81],
+            "Enter a name of 1 to 80 characters with --name.",
+        ),
     ],
 )
-def test_token_that_cannot_be_made_is_refused(words: list[str], sentence: str) -> None:
+def test_impossible_token_is_refused(words: list[str], sentence: str) -> None:
     make_user("ana")
     left = make_user("left")
     left.is_active = False
@@ -102,10 +105,10 @@ def test_token_that_cannot_be_made_is_refused(words: list[str], sentence: str) -
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "soon", "1" * 20])
-def test_token_expires_after_a_number_of_days(days: str) -> None:
+def test_expiry_must_be_a_number_of_days(days: str) -> None:
     make_user("ana")
 
     ran = run("createtoken", "ana", f"--expires={days}")
 
-    assert f"{days!r} is no number of days between 1 and 36,500." in ran.err
+    assert f"{days!r} is not a number of days between 1 and 36,500." in ran.err
     assert not ApiToken.objects.exists()

@@ -44,7 +44,7 @@ def test_file_without_problems_passes_and_is_not_kept(
     assert harness.sandbox.jobs() == []
 
 
-def test_problems_are_told_by_cause(harness: Harness, path: Path) -> None:
+def test_problems_are_listed_by_cause(harness: Harness, path: Path) -> None:
     harness.object()
     path.write_bytes(to_csv([*gadgets(2), *gadgets(1)]))
 
@@ -77,7 +77,7 @@ def test_every_problem_is_a_line_of_json(harness: Harness, path: Path) -> None:
     ]
 
 
-def test_layout_is_taken_at_its_word(harness: Harness, path: Path) -> None:
+def test_given_layout_is_used(harness: Harness, path: Path) -> None:
     harness.object()
     path.write_bytes(
         "name|serial|notes\nDrill|AB-000001|Zürich, Genève\n".encode("cp1252")
@@ -89,7 +89,7 @@ def test_layout_is_taken_at_its_word(harness: Harness, path: Path) -> None:
     assert ran.err == "Columns: name=name, serial=serial, notes=notes.\n"
 
 
-def test_what_is_odd_about_a_file_is_told(harness: Harness, path: Path) -> None:
+def test_warnings_of_the_file_are_shown(harness: Harness, path: Path) -> None:
     harness.object()
     path.write_text("name,serial\nZÃ¼rich,AB-000001\n")
 
@@ -100,7 +100,7 @@ def test_what_is_odd_about_a_file_is_told(harness: Harness, path: Path) -> None:
     )
 
 
-def test_file_that_cannot_be_checked_is_neither_good_nor_bad(
+def test_file_that_cannot_be_checked_has_its_own_status(
     harness: Harness, path: Path
 ) -> None:
     harness.object()

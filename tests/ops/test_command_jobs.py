@@ -14,6 +14,10 @@ from tests.ops.commands import run
 pytestmark = pytest.mark.django_db
 
 CODE = "11111111-2222-4333-8444-555555555555"
+NOT_A_CODE = (
+    "is not the code of a job. Enter at least its first 8 characters. "
+    "List the jobs: manage.py jobs list"
+)
 AT = timezone.now().replace(2026, 7, 1, 12, 30, 0, 0)
 
 
@@ -28,7 +32,7 @@ def make(
     action: Action = Action.UPSERT_BY_EXTERNAL_ID,
     **fields: Any,
 ) -> Job:
-    """A job of two rows, completed unless said otherwise."""
+    """A job of two rows, completed by default."""
     job = make_job("external_id,note\nA,=1+1\nB,\n", action, to=target)
     values = {"state": JobState.COMPLETED, "rows": 2, "created_at": AT} | fields
     Job.objects.filter(pk=job.pk).update(**values)
@@ -64,7 +68,7 @@ def test_launched_jobs_are_listed_newest_first(target: CustomObject) -> None:
         ["--limit", "1"],
     ],
 )
-def test_list_is_narrowed(target: CustomObject, words: list[str]) -> None:
+def test_list_is_filtered(target: CustomObject, words: list[str]) -> None:
     trial = make_connection(name="Trial", host="trial.zendesk.com")
     make(target)
     late = AT.replace(year=2027)
@@ -86,10 +90,10 @@ def test_drafts_are_listed_by_their_state(target: CustomObject) -> None:
     assert [
         job["url"] for job in run("jobs", "list", "--json", "--state", "draft").data
     ] == [f"/jobs/{draft.code}/"]
-    assert run("jobs", "list").err == "There are no such jobs.\n"
+    assert run("jobs", "list").err == "No jobs found.\n"
 
 
-def test_job_is_shown_with_what_went_wrong(target: CustomObject) -> None:
+def test_show_includes_the_causes(target: CustomObject) -> None:
     job = make(
         target,
         code=CODE,
@@ -116,7 +120,7 @@ def test_job_is_shown_with_what_went_wrong(target: CustomObject) -> None:
         f"Job       {CODE}",
         f"Page      /jobs/{CODE}/",
         "State     Completed",
-        "Does      create_or_update_by_external_id asset in Acme",
+        "Action    create_or_update_by_external_id asset in Acme",
         "File      rows.csv",
         "Rows      1 created or updated, 1 failed of 2 rows",
         "Created   2026-07-01 12:30:00 UTC by ana",
@@ -126,7 +130,7 @@ def test_job_is_shown_with_what_went_wrong(target: CustomObject) -> None:
     ]
 
 
-def test_job_is_shown_as_the_api_tells_it(target: CustomObject) -> None:
+def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
     job = make(
         target, code=CODE, state=JobState.RUNNING, limited_by="window", batches_total=1
     )
@@ -170,32 +174,32 @@ def test_job_is_shown_as_the_api_tells_it(target: CustomObject) -> None:
     }
 
 
-@pytest.mark.parametrize("verb", ["show", "wait", "cancel", "results"])
+@pytest.mark.parametrize("command", ["show", "wait", "cancel", "results"])
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
         (
             "1111111",
-            "'1111111' is no code of a job. Give at least the first 8 characters, see jobs list.",
+            f"'1111111' {NOT_A_CODE}",
         ),
         (
             "1111%111",
-            "'1111%111' is no code of a job. Give at least the first 8 characters, see jobs list.",
+            f"'1111%111' {NOT_A_CODE}",
         ),
         (
             "11111111",
-            "Several jobs begin with 11111111. Give more characters of the code.",
+            "Several jobs start with 11111111. Enter more characters of the code.",
         ),
-        ("99999999", "There is no job 99999999. See jobs list."),
+        ("99999999", "There is no job 99999999. List the jobs: manage.py jobs list"),
     ],
 )
-def test_code_that_tells_no_job_is_refused(
-    target: CustomObject, verb: str, code: str, sentence: str
+def test_code_of_no_job_is_refused(
+    target: CustomObject, command: str, code: str, sentence: str
 ) -> None:
     make(target, code=CODE)
     make(target, code=CODE.replace("2", "3"))
 
-    ran = run("jobs", verb, code)
+    ran = run("jobs", command, code)
 
     assert ran.status == 2
     assert ran.out == ""
@@ -234,7 +238,7 @@ def test_code_that_tells_no_job_is_refused(
         ),
     ],
 )
-def test_wait_tells_how_a_job_stands_by_its_status(
+def test_exit_status_of_wait_follows_the_result(
     target: CustomObject, fields: dict[str, Any], status: int, first: str
 ) -> None:
     make(target, code=CODE, **fields)
@@ -254,28 +258,28 @@ def test_wait_for_a_draft_is_refused(target: CustomObject) -> None:
     assert ran.status == 2
     assert (
         ran.err
-        == f"This job is a draft, not launched. Two columns fill Name. Its page: /jobs/{CODE}/\n"
+        == f"This job is a draft and was not launched. Two columns fill Name. Job page: /jobs/{CODE}/\n"
     )
 
 
 @pytest.mark.django_db(transaction=True)
-def test_wait_outlasts_a_database_that_is_away_for_a_moment(
+def test_wait_survives_a_short_database_outage(
     target: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make(target, code=CODE, state=JobState.RUNNING)
-    naps = iter((1, 2))
+    sleeps = iter((1, 2))
 
-    def nap(_: float) -> None:
-        if next(naps) == 1:
-            monkeypatch.setattr(lookup, "jobs", away)
+    def sleep(_: float) -> None:
+        if next(sleeps) == 1:
+            monkeypatch.setattr(lookup, "jobs", unavailable)
         else:
             monkeypatch.undo()
             Job.objects.filter(pk=job.pk).update(state=JobState.COMPLETED, created=2)
 
-    def away() -> None:
+    def unavailable() -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(wait, "sleep", nap)
+    monkeypatch.setattr(wait, "sleep", sleep)
 
     ran = run("jobs", "wait", CODE)
 
@@ -284,7 +288,7 @@ def test_wait_outlasts_a_database_that_is_away_for_a_moment(
     assert ran.lines[:1] == ["Completed: 2 created of 2 rows."]
 
 
-def test_database_that_cannot_be_used_is_told_in_a_sentence(
+def test_unavailable_database_is_reported_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def jobs() -> None:
@@ -297,8 +301,8 @@ def test_database_that_cannot_be_used_is_told_in_a_sentence(
     assert ran.status == 2
     assert ran.out == ""
     assert ran.err == (
-        'The database cannot be used: relation "jobs_job" does not exist. If it was never set up, run manage.py '
-        "migrate.\n"
+        'The database is not available: relation "jobs_job" does not exist. '
+        "If it is new, run manage.py migrate.\n"
     )
 
 
@@ -309,7 +313,7 @@ def test_cancel_stops_a_job(target: CustomObject) -> None:
 
     job.refresh_from_db()
     assert ran.status == 0
-    assert ran.err == "Cancelling. Records already sent stay in Zendesk.\n"
+    assert ran.err == "Cancelling. Records that were sent stay in Zendesk.\n"
     assert job.state in {JobState.CANCELLING, JobState.CANCELLED}
     assert job.events.filter(kind=EventKind.CANCEL_REQUESTED).count() == 1
 
@@ -320,11 +324,11 @@ def test_cancel_stops_a_job(target: CustomObject) -> None:
         (JobState.COMPLETED, "It is too late to cancel this job: it is completed."),
         (
             JobState.DRAFT,
-            f"This job is a draft, never launched. Throw it away on its page: /jobs/{CODE}/",
+            f"This job is a draft and was not launched. Discard it on its page: /jobs/{CODE}/",
         ),
     ],
 )
-def test_cancel_of_what_does_not_run_is_refused(
+def test_cancel_of_a_job_at_rest_is_refused(
     target: CustomObject, state: JobState, sentence: str
 ) -> None:
     job = make(target, code=CODE, state=state)
@@ -337,7 +341,7 @@ def test_cancel_of_what_does_not_run_is_refused(
     assert job.state == state
 
 
-def test_results_are_safe_for_spreadsheets_unless_raw(target: CustomObject) -> None:
+def test_results_escape_formulas_unless_raw(target: CustomObject) -> None:
     make(target, code=CODE, state=JobState.CANCELLED, cancelled=2)
 
     safe = run("jobs", "results", CODE)
@@ -349,7 +353,7 @@ def test_results_are_safe_for_spreadsheets_unless_raw(target: CustomObject) -> N
     assert run("jobs", "results", CODE, "--outcome", "failed").out == header
 
 
-def test_results_whose_file_is_elsewhere_are_told(target: CustomObject) -> None:
+def test_results_of_a_file_on_another_machine_are_refused(target: CustomObject) -> None:
     job = make(target, code=CODE)
     job.file.storage_id = "host-b"
     job.file.save()
@@ -362,5 +366,5 @@ def test_results_whose_file_is_elsewhere_are_told(target: CustomObject) -> None:
 @pytest.mark.parametrize(
     "words", [["list", "--limit", "0"], ["list", "--state", "asleep"], ["show"], []]
 )
-def test_words_that_make_no_sense_are_refused(words: list[str]) -> None:
+def test_invalid_arguments_are_refused(words: list[str]) -> None:
     assert run("jobs", *words).status != 0

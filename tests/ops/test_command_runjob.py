@@ -23,7 +23,7 @@ from tests.ops.commands import Ran, Terminal, run
 
 @pytest.fixture(autouse=True)
 def _workers(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the enqueued tasks whenever the command waits."""
+    """Run enqueued tasks whenever the command sleeps."""
     monkeypatch.setattr(wait, "sleep", lambda _: harness.task_queue.run_all())
     monkeypatch.setattr(queueing, "is_reachable", lambda: True)
 
@@ -77,9 +77,7 @@ def nothing_is_left() -> bool:
     return not (Job.objects.exists() or File.objects.exists() or stored)
 
 
-def test_job_is_followed_until_every_row_succeeded(
-    harness: Harness, file: Write
-) -> None:
+def test_wait_ends_when_every_row_succeeded(harness: Harness, file: Write) -> None:
     harness.object()
 
     ran = runjob(file(gadgets(250)), "--wait")
@@ -89,21 +87,21 @@ def test_job_is_followed_until_every_row_succeeded(
     assert ran.status == 0
     assert ran.lines == [
         "Completed: 250 created of 250 rows.",
-        f"Its page: {page}   Row by row: manage.py jobs results {str(job.code)[:8]}",
+        f"Job page: {page}   Results: manage.py jobs results {str(job.code)[:8]}",
     ]
     assert ran.err.splitlines() == [
         "Columns: external_id=external_id, name=name, serial=serial, price=price.",
-        f"Launched {str(job.code)[:8]}, {page}",
+        f"Launched {str(job.code)[:8]}. Job page: {page}",
     ]
     assert len(harness.records()) == 250
 
 
-def test_job_that_is_not_waited_for_is_launched(harness: Harness, file: Write) -> None:
+def test_job_is_launched_without_waiting(harness: Harness, file: Write) -> None:
     harness.object()
     ana = make_user("ana")
 
     ran = runjob(
-        file(gadgets(2)), "--user", "ana", "--weight", "low", "--blank", "clear"
+        file(gadgets(2)), "--user", "ana", "--priority", "low", "--blank", "clear"
     )
 
     job = Job.objects.get()
@@ -117,9 +115,7 @@ def test_job_that_is_not_waited_for_is_launched(harness: Harness, file: Write) -
     assert job.file.uploaded_by == ana
 
 
-def test_rows_that_zendesk_refuses_are_told_by_cause_and_status(
-    harness: Harness, file: Write
-) -> None:
+def test_refused_rows_are_listed_by_cause(harness: Harness, file: Write) -> None:
     harness.object()
     harness.sandbox.add_records(
         "gadget",
@@ -140,9 +136,7 @@ def test_rows_that_zendesk_refuses_are_told_by_cause_and_status(
     assert ran.lines[1].endswith("(row 2)")
 
 
-def test_problems_stop_the_job_before_anything_is_sent(
-    harness: Harness, file: Write
-) -> None:
+def test_problems_prevent_the_launch(harness: Harness, file: Write) -> None:
     harness.object()
     rows = gadgets(9)
     for row in rows[:7]:
@@ -159,7 +153,7 @@ def test_problems_stop_the_job_before_anything_is_sent(
         "guessed.",
         "      1 x serial: The value does not match the pattern of Serial, for example “nonsense”. (row 10)",
         "          It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$",
-        "8 rows with problems, so nothing was sent. Mend the file, or add --invalid skip.",
+        "8 rows with problems, so nothing was sent. Fix the file, or add --invalid skip.",
     ]
     assert harness.sandbox.jobs() == []
     assert nothing_is_left()
@@ -190,9 +184,7 @@ def test_only_columns_named_by_map_are_sent(harness: Harness, file: Write) -> No
     ]
 
 
-def test_other_columns_map_themselves_where_that_was_said(
-    harness: Harness, file: Write
-) -> None:
+def test_map_others_matches_the_other_columns(harness: Harness, file: Write) -> None:
     harness.object()
     path = file(b"name,what,serial,price\nA-1,Drill,AB-000001,9.5\n")
 
@@ -218,16 +210,16 @@ def test_other_columns_map_themselves_where_that_was_said(
         ),
         (
             ["--map", "name=name", "--map", "name=notes"],
-            "--map names name twice. A column fills one field.",
+            "--map names name more than once. A column fills one field.",
         ),
         (
             ["--map", "name=name"],
             "Serial is required. Map a column to it. Use --map COLUMN=FIELD. Columns: name, s.",
         ),
-        (["--user", "zoe"], "There is nobody called 'zoe'."),
+        (["--user", "zoe"], "There is no user 'zoe'."),
     ],
 )
-def test_job_that_cannot_work_is_refused_and_nothing_left(
+def test_impossible_job_is_refused_and_leaves_nothing(
     harness: Harness, file: Write, words: list[str], sentence: str
 ) -> None:
     harness.object()
@@ -251,7 +243,7 @@ def test_job_that_cannot_work_is_refused_and_nothing_left(
         (b"name\n", "rows.csv: The file has a header but no rows."),
     ],
 )
-def test_file_that_is_no_table_is_refused(
+def test_file_that_is_not_a_table_is_refused(
     harness: Harness, file: Write, content: bytes, sentence: str
 ) -> None:
     harness.object()
@@ -264,7 +256,7 @@ def test_file_that_is_no_table_is_refused(
     assert nothing_is_left()
 
 
-def test_file_that_is_not_there_is_told(harness: Harness) -> None:
+def test_missing_file_is_reported(harness: Harness) -> None:
     harness.object()
 
     assert (
@@ -273,18 +265,18 @@ def test_file_that_is_not_there_is_told(harness: Harness) -> None:
     )
 
 
-def test_object_not_known_yet_is_looked_up(harness: Harness, file: Write) -> None:
+def test_unknown_object_is_read_from_zendesk(harness: Harness, file: Write) -> None:
     harness.object()
     harness.connection.objects_known.all().delete()
 
     assert runjob(file(gadgets(1))).status == 0
     assert runjob(file(gadgets(1)), key="nix").err == (
-        "nix could not be read. Zendesk did not find this (Not found). Check the object key, and that custom objects "
-        "are turned on.\n"
+        "nix could not be read. Zendesk did not find this (Not found). "
+        "Check the object key, and that custom objects are turned on.\n"
     )
 
 
-def test_fields_are_those_of_now(harness: Harness, file: Write) -> None:
+def test_fields_are_read_from_zendesk_first(harness: Harness, file: Write) -> None:
     known = harness.object()
     known.fields = []
     known.save()
@@ -292,9 +284,7 @@ def test_fields_are_those_of_now(harness: Harness, file: Write) -> None:
     assert runjob(file(gadgets(1))).status == 0
 
 
-def test_credentials_that_zendesk_refuses_are_told(
-    harness: Harness, file: Write
-) -> None:
+def test_refused_credentials_are_reported(harness: Harness, file: Write) -> None:
     harness.object()
     harness.connection.set_secret("api_token", "wrong-secret")
     harness.connection.save()
@@ -324,7 +314,7 @@ def test_standard_input_is_read(
     assert Job.objects.get().file.format == "json"
 
 
-def test_lines_of_json_follow_a_job_without_its_rows_with_problems(
+def test_json_lines_report_progress_without_invalid_rows(
     harness: Harness, file: Write
 ) -> None:
     harness.object()
@@ -354,16 +344,14 @@ def test_lines_of_json_follow_a_job_without_its_rows_with_problems(
     assert last["url"] == f"/jobs/{job.code}/"
 
 
-def test_job_runs_by_the_usual_rules_unless_others_are_said(
-    harness: Harness, file: Write
-) -> None:
+def test_run_settings_have_defaults_and_options(harness: Harness, file: Write) -> None:
     harness.object()
     path = file(gadgets(1))
 
     usual = runjob(path)
     other = runjob(
         path,
-        "--weight",
+        "--priority",
         "low",
         "--hold-after-first-batch",
         "--no-generate-external-ids",
@@ -385,7 +373,7 @@ def test_job_runs_by_the_usual_rules_unless_others_are_said(
     ]
 
 
-def test_bar_moves_on_a_terminal(
+def test_progress_bar_moves_on_a_terminal(
     harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -396,17 +384,18 @@ def test_bar_moves_on_a_terminal(
 
     ran = runjob(file(gadgets(2)), "--wait", err=Terminal())
 
+    job = Job.objects.get()
     shown = [
         line.strip() for line in ran.err.replace("\n", "\r").split("\r") if line.strip()
     ]
     assert shown[-3:] == [
         f"[{'#' * 24}] 100 %  Checking 2 of 2 rows",
-        f"Launched {str(Job.objects.get().code)[:8]}, /jobs/{Job.objects.get().code}/",
+        f"Launched {str(job.code)[:8]}. Job page: /jobs/{job.code}/",
         f"[{'.' * 16}]   0 %  queued, 0 of 2 rows, limited by: waiting for a worker",
     ]
 
 
-def test_interrupted_wait_leaves_the_job_going(
+def test_interrupted_wait_leaves_the_job_running(
     harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -424,7 +413,8 @@ def test_interrupted_wait_leaves_the_job_going(
     assert ran.out == ""
     assert job.state == JobState.QUEUED
     assert ran.err.splitlines()[-1] == (
-        f"The job goes on. Wait again: manage.py jobs wait {name}   Stop it: manage.py jobs cancel {name}"
+        f"The job continues. Wait again: manage.py jobs wait {name}   "
+        f"Cancel it: manage.py jobs cancel {name}"
     )
 
 
@@ -445,7 +435,7 @@ def test_interrupted_before_the_launch_leaves_nothing(
     assert nothing_is_left()
 
 
-def test_worker_that_is_quicker_is_watched(
+def test_faster_worker_is_polled(
     harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -476,7 +466,7 @@ def test_wait_ends_when_the_job_needs_a_person(
     assert ran.lines[0] == "Paused: 1 pending of 1 row."
 
 
-def test_queue_that_does_not_answer_is_told(
+def test_unavailable_queue_is_reported(
     harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -487,7 +477,7 @@ def test_queue_that_does_not_answer_is_told(
     assert ran.status == 0
     assert (
         ran.err.splitlines()[-1]
-        == "The queue does not answer. The job begins once Jobs UI runs: manage.py up."
+        == "The queue is not available. The job starts when Jobs UI runs: manage.py up"
     )
 
 

@@ -77,7 +77,7 @@ def test_part_that_is_killed_is_started_again_and_said_so(kept: Kept) -> None:
     os.kill(first, signal.SIGKILL)
     kept.until(lambda: part.is_alive and pid_of(part) != first)
 
-    assert kept.said == ["steady ended (signal SIGKILL) and is started again."]
+    assert kept.said == ["steady ended (signal SIGKILL). Restarting now."]
 
 
 @pytest.mark.parametrize(
@@ -92,16 +92,16 @@ def test_wait_before_the_next_start_doubles_up_to_half_a_minute(
 
     kept.until(lambda: part.process is None)
 
-    assert kept.said == [f"hasty ended (status 0) and is started again{words}."]
+    assert kept.said == [f"hasty ended (status 0). Restarting{words}."]
 
 
 def test_part_that_was_steady_for_a_minute_is_started_again_at_once(kept: Kept) -> None:
     part = kept.run("steady", "exit 0")
-    part.failures, part.started_at = 5, part.started_at - module.STEADY_SECONDS - 1
+    part.failures, part.started_at = 5, part.started_at - module.STABLE_SECONDS - 1
 
     kept.until(lambda: bool(kept.said))
 
-    assert kept.said[0] == "steady ended (status 0) and is started again."
+    assert kept.said[0] == "steady ended (status 0). Restarting now."
 
 
 def test_part_that_ends_by_itself_is_let_go(kept: Kept) -> None:
@@ -162,7 +162,7 @@ def test_signal_ends_the_watch_and_nothing_more_is_started(
         which: signal.getsignal(which)
         for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
-    kept.listen()
+    kept.handle_signals()
     threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
 
     kept.watch()
@@ -170,13 +170,13 @@ def test_signal_ends_the_watch_and_nothing_more_is_started(
     for which, handler in before.items():
         signal.signal(which, handler)
 
-    assert (kept.is_asked_to_stop, late.process) == (True, None)
+    assert (kept.is_stopping, late.process) == (True, None)
 
 
 def test_log_is_for_its_owner_and_starts_anew_when_it_is_large(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_LOG_BYTES", 3)
+    monkeypatch.setattr(module, "MAX_LOG_BYTES", 3)
     part = kept.run("talker", "echo hello; sleep 0.1")
     log = kept.notes.parent / "logs" / "talker.log"
 

@@ -121,7 +121,8 @@ def test_taken_port_is_named(product: Product, tmp_path: Path) -> None:
 
     assert code == 1
     assert said.startswith(
-        f"CommandError: Port {product.port} of 127.0.0.1 cannot be used: another program has it. Choose another one: "
+        f"CommandError: Port {product.port} on 127.0.0.1 is not available: "
+        "another program uses it. Choose another port: "
     )
     assert processes(tmp_path / "other") == {}
 
@@ -150,7 +151,7 @@ def test_every_part_that_is_killed_is_started_again(product: Product) -> None:
     for pid in killed.values():
         os.kill(pid, signal.SIGKILL)
     for part in PARTS:
-        product.console(f"^{part} ended \\(signal SIGKILL\\) and is started again")
+        product.console(f"^{part} ended \\(signal SIGKILL\\)\\. Restarting")
     wait_for(lambda: status(f"{product.url}/healthz") == 200)
 
     started = {part: first_pid(product.data, part) for part in PARTS}
@@ -182,13 +183,13 @@ def test_ctrl_c_ends_all_of_it(product: Product) -> None:
 
 def test_demo_leaves_nothing_behind_and_can_be_started_again(tmp_path: Path) -> None:
     first = products.start(tmp_path / "data", "--demo")
-    first.console("A first job of 2,000 rows is running")
+    first.console("A first job with 2,000 rows is running")
     first.process.kill()
     first.process.wait()
     wait_for(lambda: not processes(first.data), STOP_SECONDS)
 
     second = products.start(first.data, "--demo")
-    second.console("A first job of 2,000 rows is running")
+    second.console("A first job with 2,000 rows is running")
     passwords = [
         running.console(r"admin +password (\S+)").group(1)
         for running in (first, second)

@@ -7,7 +7,7 @@ from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.enums import OVER, UNLAUNCHED
 from jobsui.ops.terminal import Exit, TerminalCommand
 
-HEADER = ("NAME", "HOST", "PRODUCTION", "SIGN-IN", "TESTED", "OPEN JOBS")
+HEADER = ("NAME", "HOST", "PRODUCTION", "AUTHENTICATION", "TESTED", "OPEN JOBS")
 
 
 class Command(TerminalCommand):
@@ -15,45 +15,46 @@ class Command(TerminalCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--json", action="store_true", help="a line of JSON for each"
+            "--json", action="store_true", help="one line of JSON per connection"
         )
 
-    def act(self, options: dict[str, Any]) -> Exit:
-        is_open = Count("jobs", filter=~Q(jobs__state__in=(*OVER, *UNLAUNCHED)))
-        found = list(Connection.objects.annotate(open_jobs=is_open).order_by("name"))
+    def run(self, options: dict[str, Any]) -> Exit:
+        is_open = ~Q(jobs__state__in=(*OVER, *UNLAUNCHED))
+        connections = list(
+            Connection.objects.annotate(
+                open_jobs=Count("jobs", filter=is_open)
+            ).order_by("name")
+        )
         if options["json"]:
-            for connection in found:
-                self.put_json(_facts(connection))
-        elif found:
-            self.put_table(HEADER, map(_cells, found))
+            for connection in connections:
+                self.write_json(_as_json(connection))
+        elif connections:
+            self.write_table(HEADER, map(_cells, connections))
         else:
-            self.tell(
-                "There are no connections yet. Add one on the page /connections/."
-            )
+            self.log("There are no connections. Create one on the page /connections/.")
         return Exit.ALL_SUCCEEDED
 
 
-def _facts(connection: Connection) -> dict[str, Any]:
+def _as_json(connection: Connection) -> dict[str, Any]:
+    tested_at = connection.tested_at
     return {
         "id": connection.code,
         "name": connection.name,
         "host": connection.host,
         "production": connection.production,
-        "sign_in": connection.sign_in,
-        "tested_at": connection.tested_at and connection.tested_at.isoformat(),
+        "auth_method": connection.sign_in,
+        "tested_at": tested_at.isoformat() if tested_at else None,
         "test_passed": connection.test_passed,
         "open_jobs": _open_jobs(connection),
     }
 
 
 def _cells(connection: Connection) -> tuple[str | int, ...]:
-    sign_in = SignIn(connection.sign_in).label
-    production = "yes" if connection.production else "no"
     return (
         connection.name,
         connection.host,
-        production,
-        sign_in,
+        "yes" if connection.production else "no",
+        SignIn(connection.sign_in).label,
         _tested(connection),
         _open_jobs(connection),
     )
@@ -62,8 +63,10 @@ def _cells(connection: Connection) -> tuple[str | int, ...]:
 def _tested(connection: Connection) -> str:
     if connection.tested_at is None:
         return "never"
-    return f"{'passed' if connection.test_passed else 'failed'} {connection.tested_at:%Y-%m-%d}"
+    result = "passed" if connection.test_passed else "failed"
+    return f"{result} {connection.tested_at:%Y-%m-%d}"
 
 
 def _open_jobs(connection: Connection) -> int:
+    """The annotation of the query."""
     return int(vars(connection)["open_jobs"])

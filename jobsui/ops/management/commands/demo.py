@@ -1,10 +1,12 @@
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Model
 
 from jobsui.connections import credentials, objects
 from jobsui.connections.models import Connection, SignIn
@@ -14,70 +16,67 @@ from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import checker, uploads
 from jobsui.jobs.reports import job_progress
+from jobsui.ops.output import counts
 from jobsui.ops.sample import sample_csv
 
-NAME = "Sandbox"
+CONNECTION_NAME = "Sandbox"
+TIMEOUT_SECONDS = 60
 
 
 class Command(BaseCommand):
-    help = "The sample data of `up --demo`, which calls this: log-ins, a connection to the sandbox, a first job."
+    help = (
+        "The sample data of `up --demo`: users, a connection to the sandbox, a first "
+        "job. `up` runs this command."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("url")
         parser.add_argument("sandbox_host")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for name, is_admin in (("admin", True), ("operator", False)):
-            self._say(
-                f"  sign in as {name:<9} password {_password(name, admin=is_admin)}"
-            )
+        for username, is_admin in (("admin", True), ("operator", False)):
+            password = _create_user(username, is_admin=is_admin)
+            self._say(f"  sign in as {username:<9} password {password}")
         connection = _connection(options["sandbox_host"])
         objects.fetch_all(connection)
         job = self._launch(connection)
         page = f"{options['url']}/jobs/{job.code}/"
-        self._say(f"A first job of {job.rows:,} rows is running: {page}")
-        self._follow(job)
-        told = ", ".join(
-            f"{number:,} {name.replace('_', ' ')}"
-            for name, number in job.counts.items()
-            if number and name != "rows"
-        )
-        self._say(
-            f"It is {job.get_state_display().lower()}: {told} of {job.rows:,} rows. Results: {page}results.csv"
-        )
+        self._say(f"A first job with {job.rows:,} rows is running: {page}")
+        self._wait_for(job)
+        state = job.get_state_display()
+        self._say(f"{state}: {counts(job)}. Results: {page}results.csv")
 
     def _launch(self, connection: Connection) -> Job:
-        """The way a person goes, through the same functions."""
+        """The steps of the wizard, by the same functions."""
         operator = User.objects.get(username="operator")
         file = uploads.receive([sample_csv()], "assets.csv", by=operator)
-        _wait(lambda: not _is(file, "state", FileState.READING))
+        _wait_until(lambda: _reload(file).state != FileState.READING)
         job = drafts.create_draft(
             connection, "asset", Action.UPSERT_BY_EXTERNAL_ID, file, by=operator
         )
         auto_map(job, by=operator, chosen={"Asset no": "external_id"})
         checker.start(job, by=operator)
-        _wait(lambda: not _is(job, "state", JobState.CHECKING))
+        _wait_until(lambda: _reload(job).state != JobState.CHECKING)
         drafts.set_invalid_rows(job, "skip")
         actions.launch(job, by=operator)
         return job
 
-    def _follow(self, job: Job) -> None:
-        """One line that moves on a terminal, a line for each tenth elsewhere."""
+    def _wait_for(self, job: Job) -> None:
+        """Shows a moving line on a terminal; elsewhere one line every 10 %."""
         shown = -1
+        is_terminal = sys.stdout.isatty()
         while not job.is_over:
             time.sleep(0.5)
             job.refresh_from_db()
             percent = job_progress.progress(job).percent
-            if sys.stdout.isatty():
-                self.stdout.write(
-                    f"\r  {percent:3} %  {job.settled:,} of {job.rows:,} rows",
-                    ending="",
-                )
+            line = f"  {percent:3} %  {job.settled:,} of {job.rows:,} rows"
+            if is_terminal:
+                self.stdout.write(f"\r{line}", ending="")
                 self.stdout.flush()
             elif percent // 10 > shown:
                 shown = percent // 10
-                self._say(f"  {percent:3} %  {job.settled:,} of {job.rows:,} rows")
-        if sys.stdout.isatty():
+                self._say(line)
+        if is_terminal:
             self._say("")
 
     def _say(self, text: str) -> None:
@@ -85,10 +84,10 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _password(name: str, *, admin: bool) -> str:
-    """A new random password at each start: there is no default one."""
-    user, _ = User.objects.get_or_create(username=name)
-    user.is_superuser = admin
+def _create_user(username: str, *, is_admin: bool) -> str:
+    """Returns a new random password, each time the demo starts."""
+    user, _ = User.objects.get_or_create(username=username)
+    user.is_superuser = is_admin
     password = secrets.token_urlsafe(9)
     user.set_password(password)
     user.save()
@@ -96,7 +95,7 @@ def _password(name: str, *, admin: bool) -> str:
 
 
 def _connection(host: str) -> Connection:
-    connection = Connection.objects.filter(name=NAME).first() or Connection(name=NAME)
+    connection, _ = Connection.objects.get_or_create(name=CONNECTION_NAME)
     connection.host = host
     connection.sign_in = SignIn.OAUTH_CLIENT
     connection.client_id = "sandbox-client"
@@ -108,16 +107,16 @@ def _connection(host: str) -> Connection:
     return connection
 
 
-def _is(entry: Any, name: str, value: str) -> bool:
+def _reload[T: Model](entry: T) -> T:
     entry.refresh_from_db()
-    return bool(getattr(entry, name) == value)
+    return entry
 
 
-def _wait(is_so: Any) -> None:
-    ends = time.monotonic() + 60
-    while not is_so():
-        if time.monotonic() > ends:
+def _wait_until(is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not is_done():
+        if time.monotonic() > deadline:
             raise CommandError(
-                "The workers do not get on with the sample file. Look into their logs."
+                "The workers did not finish the sample file in time. Check their logs."
             )
         time.sleep(0.1)

@@ -11,45 +11,51 @@ from jobsui.text import counted
 
 
 class Command(TerminalCommand):
-    help = "Files before they become jobs. `files check FILE` prints what is wrong with it and sends nothing."
+    help = (
+        "Check files before you create jobs from them. `files check FILE` prints the "
+        "problems and sends nothing."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="check")
-        check = verbs.add_parser(
+        commands = parser.add_subparsers(dest="command", required=True, metavar="check")
+        check = commands.add_parser(
             "check",
-            help="check every row; exit status 0: no problems, 1: some, 2: could not be checked",
+            help=(
+                "check every row; exit status 0: no problems, "
+                "1: some rows have problems, 2: could not be checked"
+            ),
         )
         file_check.add_arguments(check)
         check.add_argument(
-            "--json", action="store_true", help="a line of JSON for each problem"
+            "--json", action="store_true", help="one line of JSON per problem"
         )
 
-    def act(self, options: dict[str, Any]) -> Exit:
+    def run(self, options: dict[str, Any]) -> Exit:
         with file_check.checked(self, options) as job:
             if options["json"]:
-                self._put_every_problem(job)
+                self._write_problems(job)
             else:
-                self._put_causes(job)
-            return Exit.SOME_DID_NOT if job.rows_invalid else Exit.ALL_SUCCEEDED
+                self._write_causes(job)
+            return Exit.SOME_FAILED if job.rows_invalid else Exit.ALL_SUCCEEDED
 
-    def _put_every_problem(self, job: Job) -> None:
-        for p in row_results.problems(job):
-            self.put_json(
+    def _write_problems(self, job: Job) -> None:
+        for problem in row_results.problems(job):
+            self.write_json(
                 {
-                    "row": p.row,
-                    "column": p.column,
-                    "value": p.value,
-                    "code": p.code,
-                    "message": p.message,
-                    "fix": p.fix,
+                    "row": problem.row,
+                    "column": problem.column,
+                    "value": problem.value,
+                    "code": problem.code,
+                    "message": problem.message,
+                    "fix": problem.fix,
                 }
             )
 
-    def _put_causes(self, job: Job) -> None:
-        self.put(
-            f"{counted(job.rows, 'row')}, {counted(job.rows_invalid, 'row')} with problems."
-        )
-        if not job.rows_invalid:
-            self.put(check_scope(job))
+    def _write_causes(self, job: Job) -> None:
+        rows = counted(job.rows, "row")
+        invalid = counted(job.rows_invalid, "row")
+        self.write(f"{rows}, {invalid} with problems.")
         for line in output.causes(job_progress.causes(job, Cause.Phase.CHECK)):
-            self.put(line)
+            self.write(line)
+        if not job.rows_invalid:
+            self.write(check_scope(job))

@@ -11,7 +11,7 @@ from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.models.job import JobQuerySet
 from jobsui.jobs.reports import job_progress, row_results
 from jobsui.ops import lookup, output, wait
-from jobsui.ops.terminal import Exit, TerminalCommand, could_not
+from jobsui.ops.terminal import Exit, TerminalCommand, command_error
 
 HEADER = (
     "CODE",
@@ -25,75 +25,49 @@ HEADER = (
     "SUCCEEDED",
     "PENDING",
 )
-MOST = 100_000
+MAX_LIMIT = 100_000
 
 
 class Command(TerminalCommand):
-    help = "Jobs: list them, show one, wait for it, cancel it, print what became of its rows."
+    help = "List jobs, show a job, wait for it, cancel it, or print its results."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(
-            dest="verb", required=True, metavar="list|show|wait|cancel|results"
+        commands = parser.add_subparsers(
+            dest="command", required=True, metavar="list|show|wait|cancel|results"
         )
-        listing = verbs.add_parser("list", help="the launched jobs, newest first")
-        listing.add_argument(
-            "--state",
-            choices=JobState.values,
-            metavar="STATE",
-            help=", ".join(JobState.values),
-        )
-        listing.add_argument(
-            "--connection", metavar="C", help="name or code of a connection"
-        )
-        listing.add_argument("--object", metavar="KEY")
-        listing.add_argument(
-            "--action",
-            choices=Action.values,
-            metavar="A",
-            help=", ".join(Action.values),
-        )
-        listing.add_argument(
-            "--limit", type=_count, default=20, metavar="N", help="20 if not said"
-        )
-        show = verbs.add_parser("show", help="how a job stands, and what went wrong")
-        wait = verbs.add_parser(
+        listing = commands.add_parser("list", help="list launched jobs, newest first")
+        _add_filters(listing)
+        show = commands.add_parser("show", help="show a job and its problems")
+        waiting = commands.add_parser(
             "wait",
-            help="follow a job; exit status 0: every row succeeded, 1: some did not",
+            help=(
+                "wait for a job; exit status 0: every row succeeded, 1: some rows did not"
+            ),
         )
-        cancel = verbs.add_parser(
-            "cancel", help="send nothing more of a job; what was sent stays in Zendesk"
+        cancel = commands.add_parser(
+            "cancel",
+            help="cancel a job; records that were sent stay in Zendesk",
         )
-        results = verbs.add_parser(
-            "results", help="the rows of a job and what became of each, as CSV"
+        results = commands.add_parser(
+            "results", help="print the rows of a job with their results, as CSV"
         )
-        results.add_argument(
-            "--outcome",
-            default="",
-            choices=Outcome.values,
-            metavar="O",
-            help="only rows of this outcome",
-        )
-        results.add_argument(
-            "--raw",
-            action="store_true",
-            help="without the ' before what a spreadsheet would run",
-        )
-        for verb in (show, wait, cancel, results):
-            verb.add_argument(
+        _add_result_options(results)
+        for parser_of_job in (show, waiting, cancel, results):
+            parser_of_job.add_argument(
                 "code",
                 metavar="CODE",
-                help="of the job: all of it, or its first 8 characters",
+                help="code of the job, or its first 8 characters",
             )
-        for verb in (listing, show, wait):
-            verb.add_argument(
-                "--json", action="store_true", help="lines of JSON instead of words"
+        for parser_with_json in (listing, show, waiting):
+            parser_with_json.add_argument(
+                "--json", action="store_true", help="lines of JSON instead of text"
             )
 
-    def act(self, options: dict[str, Any]) -> Exit:
-        if options["verb"] == "list":
+    def run(self, options: dict[str, Any]) -> Exit:
+        if options["command"] == "list":
             return self._list(options)
         job = lookup.job(options["code"])
-        match options["verb"]:
+        match options["command"]:
             case "show":
                 return self._show(job, as_json=options["json"])
             case "wait":
@@ -103,67 +77,106 @@ class Command(TerminalCommand):
         return self._results(job, options)
 
     def _list(self, options: dict[str, Any]) -> Exit:
-        found = _narrowed(options)[: options["limit"]]
+        jobs = _filtered(options)[: options["limit"]]
         if options["json"]:
-            for job in found:
-                self.put_json(output.facts(job))
-        elif found:
-            self.put_table(HEADER, map(_cells, found))
+            for job in jobs:
+                self.write_json(output.as_json(job))
+        elif jobs:
+            self.write_table(HEADER, map(_cells, jobs))
         else:
-            self.tell("There are no such jobs.")
+            self.log("No jobs found.")
         return Exit.ALL_SUCCEEDED
 
     def _show(self, job: Job, *, as_json: bool) -> Exit:
-        found = job_progress.causes(
-            job, Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
-        )
+        phase = Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
+        causes = job_progress.causes(job, phase)
         if as_json:
-            self.put_json(
-                output.facts(job)
-                | {"errors": [output.cause_facts(cause) for cause in found]}
-            )
-        else:
-            for name, value in output.summary(job):
-                self.put(f"{name:<10}{value}")
-            for line in output.causes(found):
-                self.put(line)
+            errors = [output.cause_as_json(cause) for cause in causes]
+            self.write_json(output.as_json(job) | {"errors": errors})
+            return Exit.ALL_SUCCEEDED
+        for label, value in output.summary(job):
+            self.write(f"{label:<10}{value}")
+        for line in output.causes(causes):
+            self.write(line)
         return Exit.ALL_SUCCEEDED
 
     def _cancel(self, job: Job) -> Exit:
         if job.is_draft:
-            raise could_not(
-                f"This job is a draft, never launched. Throw it away on its page: {page_path(job)}"
+            raise command_error(
+                "This job is a draft and was not launched. "
+                f"Discard it on its page: {page_path(job)}"
             )
         actions.cancel(job, by=None)
-        self.tell("Cancelling. Records already sent stay in Zendesk.")
+        self.log("Cancelling. Records that were sent stay in Zendesk.")
         return Exit.ALL_SUCCEEDED
 
     def _results(self, job: Job, options: dict[str, Any]) -> Exit:
-        for piece in row_results.results_csv(
+        chunks = row_results.results_csv(
             job, outcome=options["outcome"], raw=options["raw"]
-        ):
-            self.put_bytes(piece)
+        )
+        for chunk in chunks:
+            self.write_bytes(chunk)
         return Exit.ALL_SUCCEEDED
 
 
-def _narrowed(options: dict[str, Any]) -> JobQuerySet:
-    """The launched jobs, or those of one state, drafts among them."""
-    state = options["state"]
-    key = options["object"]
-    action = options["action"]
-    jobs = lookup.jobs().filter(state=state) if state else lookup.jobs().launched()
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--state",
+        choices=JobState.values,
+        metavar="STATE",
+        help=", ".join(JobState.values),
+    )
+    parser.add_argument(
+        "--connection", metavar="C", help="name or code of a connection"
+    )
+    parser.add_argument("--object", metavar="KEY", help="key of the custom object")
+    parser.add_argument(
+        "--action",
+        choices=Action.values,
+        metavar="A",
+        help=", ".join(Action.values),
+    )
+    parser.add_argument(
+        "--limit", type=_limit, default=20, metavar="N", help="20 by default"
+    )
+
+
+def _add_result_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--outcome",
+        default="",
+        choices=Outcome.values,
+        metavar="O",
+        help="only rows with this outcome",
+    )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="original cell values, with formulas not escaped",
+    )
+
+
+def _filtered(options: dict[str, Any]) -> JobQuerySet:
+    """Launched jobs. A state that is given may also be one of drafts."""
+    jobs = lookup.jobs()
+    if options["state"]:
+        jobs = jobs.filter(state=options["state"])
+    else:
+        jobs = jobs.launched()
     if options["connection"]:
         jobs = jobs.filter(connection=lookup.connection(options["connection"]))
-    if key:
-        jobs = jobs.filter(object_key=key)
-    return jobs.filter(action=action) if action else jobs
+    if options["object"]:
+        jobs = jobs.filter(object_key=options["object"])
+    if options["action"]:
+        jobs = jobs.filter(action=options["action"])
+    return jobs
 
 
 def _cells(job: Job) -> tuple[str | int, ...]:
-    created = f"{timezone.localtime(job.created_at):%Y-%m-%d %H:%M}"
+    created = timezone.localtime(job.created_at)
     return (
-        output.short(job),
-        created,
+        output.short_code(job),
+        f"{created:%Y-%m-%d %H:%M}",
         job.state,
         job.action,
         job.object_key,
@@ -175,9 +188,9 @@ def _cells(job: Job) -> tuple[str | int, ...]:
     )
 
 
-def _count(text: str) -> int:
-    if not (text.isdecimal() and 0 < int(text) <= MOST):
+def _limit(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= MAX_LIMIT):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no number between 1 and {MOST:,}."
+            f"{text!r} is not a number between 1 and {MAX_LIMIT:,}."
         )
     return int(text)

@@ -6,12 +6,14 @@ from jobsui.connections import credentials
 from jobsui.connections.encryption import SecretUnreadable
 from jobsui.connections.errors import ZendeskError
 from jobsui.connections.models import Connection
+from jobsui.text import counted
 
 
 class Command(BaseCommand):
     help = (
-        "Encrypts every stored secret again under the newest key of JOBSUI_ENCRYPTION_KEYS. Stopped half way, it goes "
-        "on where it was. When it ends well, the old keys can be removed."
+        "Encrypts every stored secret again under the newest key of "
+        "JOBSUI_ENCRYPTION_KEYS. An interrupted run can be repeated. "
+        "When the command succeeds, the old keys can be removed."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -23,10 +25,10 @@ class Command(BaseCommand):
             except (SecretUnreadable, ZendeskError) as error:
                 unreadable.append(f"{connection}: {error}")
         self.stdout.write(
-            f"{count} {'secret' if count == 1 else 'secrets'} encrypted again under the newest key."
+            f"{counted(count, 'secret')} encrypted again under the newest key."
         )
         if unreadable:
             raise CommandError(
-                "Some secrets are left as they were. Keep the old keys.\n"
+                "Some secrets were not changed. Keep the old keys.\n"
                 + "\n".join(unreadable)
             )

@@ -10,15 +10,15 @@ from jobsui.jobs.enums import Weight
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.reports import job_progress
 from jobsui.ops import file_check, lookup, output, wait
-from jobsui.ops.terminal import Exit, TerminalCommand, could_not
+from jobsui.ops.terminal import Exit, TerminalCommand, command_error
 from jobsui.text import counted
 
 
 class Command(TerminalCommand):
     help = (
-        "Run a job from a file: check every row, launch it, and with --wait follow it. Exit status 0: every row "
-        "succeeded (without --wait: it was launched), 1: some did not, 2: it could not be launched, and nothing was "
-        "sent."
+        "Run a job from a file: check every row and launch the job. "
+        "Exit status 0: every row succeeded (without --wait: the job was launched), "
+        "1: some rows did not succeed, 2: the job was not launched and nothing was sent."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,68 +27,75 @@ class Command(TerminalCommand):
             "--invalid",
             choices=["stop", "skip"],
             default="stop",
-            help="rows with problems keep the job from being launched (stop, the default) or are left out (skip)",
+            help=(
+                "what invalid rows do: stop prevents the launch (the default), "
+                "skip launches without them"
+            ),
         )
         parser.add_argument(
-            "--weight",
+            "--priority",
             choices=[weight.name.lower() for weight in Weight],
             default="normal",
-            help="the job's share of the account beside other jobs; normal if not said",
+            help="share of the account while other jobs run; normal by default",
         )
         parser.add_argument(
             "--hold-after-first-batch",
             action="store_true",
-            help="only the first batch, until somebody resumes the job on its page",
+            help="send the first batch, then pause until the job is resumed",
         )
         parser.add_argument(
-            "--user", metavar="USERNAME", help="in whose name it is launched"
+            "--user", metavar="USERNAME", help="the user who launches the job"
         )
         parser.add_argument(
-            "--wait", action="store_true", help="until it is over or needs a person"
+            "--wait",
+            action="store_true",
+            help="wait until the job is over or needs a person",
         )
         parser.add_argument(
-            "--json", action="store_true", help="lines of JSON instead of words"
+            "--json", action="store_true", help="lines of JSON instead of text"
         )
 
-    def act(self, options: dict[str, Any]) -> Exit:
-        by = lookup.user(options["user"]) if options["user"] else None
-        with file_check.checked(
-            self, options, by=by, invalid=options["invalid"]
-        ) as draft:
-            self._put_problems(draft, as_json=options["json"])
-            if draft.rows_invalid and options["invalid"] == "stop":
-                bad = counted(draft.rows_invalid, "row")
-                raise could_not(
-                    f"{bad} with problems, so nothing was sent. Mend the file, or add --invalid skip."
-                )
-            rules = replace(
-                draft.run_settings, weight=Weight[options["weight"].upper()]
-            )
-            actions.launch(
-                draft,
-                by=by,
-                hold_after_first_batch=options["hold_after_first_batch"],
-                run_settings=rules,
-            )
-        job = lookup.job(str(draft.code))
+    def run(self, options: dict[str, Any]) -> Exit:
+        job = self._launch(options)
         if not queueing.is_reachable():
-            self.tell(
-                "The queue does not answer. The job begins once Jobs UI runs: manage.py up."
+            self.log(
+                "The queue is not available. "
+                "The job starts when Jobs UI runs: manage.py up"
             )
         if options["wait"]:
-            self.tell(f"Launched {output.short(job)}, {page_path(job)}")
+            self.log(f"Launched {output.short_code(job)}. Job page: {page_path(job)}")
             return wait.wait(self, job, as_json=options["json"])
         if options["json"]:
-            self.put_json(output.facts(job))
+            self.write_json(output.as_json(job))
         else:
-            self.put(f"{job.code} {page_path(job)}")
+            self.write(f"{job.code} {page_path(job)}")
         return Exit.ALL_SUCCEEDED
 
-    def _put_problems(self, job: Job, *, as_json: bool) -> None:
-        found = job_progress.causes(job, Cause.Phase.CHECK)
+    def _launch(self, options: dict[str, Any]) -> Job:
+        user = lookup.user(options["user"]) if options["user"] else None
+        invalid = options["invalid"]
+        with file_check.checked(self, options, by=user, invalid=invalid) as draft:
+            self._write_problems(draft, as_json=options["json"])
+            if draft.rows_invalid and invalid == "stop":
+                rows = counted(draft.rows_invalid, "row")
+                raise command_error(
+                    f"{rows} with problems, so nothing was sent. "
+                    "Fix the file, or add --invalid skip."
+                )
+            weight = Weight[options["priority"].upper()]
+            actions.launch(
+                draft,
+                by=user,
+                hold_after_first_batch=options["hold_after_first_batch"],
+                run_settings=replace(draft.run_settings, weight=weight),
+            )
+        return lookup.job(str(draft.code))
+
+    def _write_problems(self, job: Job, *, as_json: bool) -> None:
+        causes = job_progress.causes(job, Cause.Phase.CHECK)
         if as_json:
-            for cause in found:
-                self.put_json(output.cause_facts(cause))
+            for cause in causes:
+                self.write_json(output.cause_as_json(cause))
         else:
-            for line in output.causes(found):
-                self.tell(line)
+            for line in output.causes(causes):
+                self.log(line)

@@ -13,11 +13,11 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Ring again, every 15 seconds, for work that nobody does."
+    help = "Enqueue unfinished work that has no worker, every 15 seconds."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stopping = threading.Event()
         interval = timing_from_settings().sweep_interval
+        stopping = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopping.set())
         while not stopping.is_set():
@@ -26,7 +26,7 @@ class Command(BaseCommand):
                 sweep.sweep()
             except DatabaseError as error:
                 logger.warning(
-                    "The database cannot be reached, the next sweep tries again: %s",
+                    "The database is not available. The next sweep tries again: %s",
                     error,
                 )
             stopping.wait(interval)

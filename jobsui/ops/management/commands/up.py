@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,23 @@ from jobsui.ops import statics, valkey
 from jobsui.ops.supervisor import Part, Supervisor
 from jobsui.web import first_run
 
-START_SECONDS = 60
-PREPARING = 0x6A6F6273
-"""A number for the lock that nobody else will choose."""
-BASE_PATIENCE = 1.0
-"""What the others stand on needs no more once they are gone."""
-DRIVER_PATIENCE = 28.0
-"""A driver waits for the answers to what it has sent (driving.STOP_SECONDS)."""
-EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104  # a host people may choose
+START_TIMEOUT = 60
+PREPARATION_LOCK = 0x6A6F6273
+"""Key of the advisory lock."""
+BASE_TIMEOUT = 1.0
+"""For parts that the others depend on, once those have stopped."""
+DRIVER_TIMEOUT = 28.0
+"""A driver waits for the responses to its requests (Timing.stop_timeout)."""
+ALL_INTERFACES = {"", "0.0.0.0", "::"}  # noqa: S104  # people may choose these
 
 
 class Command(BaseCommand):
-    help = "Run the whole product on this machine, every part of it watched. Ctrl-C stops all of it."
-    requires_system_checks: list[str] = []  # noqa: RUF012  # They make the database, so `handle` has them run.
+    help = (
+        "Run the whole product on this machine and keep every part alive. "
+        "Ctrl-C stops it."
+    )
+    # The checks create the database, so `handle` runs them.
+    requires_system_checks: list[str] = []  # noqa: RUF012
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -43,23 +47,23 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument(
-            "--workers", type=int, default=1, help="how many read, check and plan files"
+            "--workers",
+            type=int,
+            default=1,
+            help="number of workers that read, check and plan files",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        os.umask(0o077)  # Whatever we or a part of us writes is for our own eyes.
+        os.umask(0o077)  # Only the owner may read what we or our parts write.
         self.check()
-        lock = self._only_one()
+        lock = self._lock_data_dir()
         host = options["host"]
         port = options["port"]
         _require_free(host, port)
         sandbox_port = _free_port(port + 100) if options["demo"] else None
-        supervisor = Supervisor(
-            Path(settings.DATA_DIR) / "logs",
-            _environment(host, sandbox_port),
-            self._say,
-        )
-        supervisor.listen()
+        logs = Path(settings.DATA_DIR) / "logs"
+        supervisor = Supervisor(logs, _environment(host, sandbox_port), self._say)
+        supervisor.handle_signals()
         try:
             self._prepare()
             self._start(supervisor, host, port, options["workers"], sandbox_port)
@@ -70,15 +74,16 @@ class Command(BaseCommand):
             lock.close()
             self._say("Stopped.")
 
-    def _only_one(self) -> Any:
-        """Hold the data directory for as long as we run."""
+    def _lock_data_dir(self) -> Any:
+        """An open file that holds the lock."""
         lock = (Path(settings.DATA_DIR) / "up.lock").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
             raise CommandError(
-                f"Jobs UI already runs on {settings.DATA_DIR} (process {lock.read().strip()})."
+                f"Jobs UI already runs on {settings.DATA_DIR} "
+                f"(process {lock.read().strip()})."
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -86,7 +91,7 @@ class Command(BaseCommand):
         return lock
 
     def _prepare(self) -> None:
-        with _one_host_at_a_time():
+        with _one_machine_at_a_time():
             call_command("migrate", verbosity=0)
             call_command("createcachetable", verbosity=0)
         statics.collect()
@@ -99,53 +104,37 @@ class Command(BaseCommand):
         workers: int,
         sandbox_port: int | None,
     ) -> None:
-        if valkey.is_embedded():
-            supervisor.start(
-                Part("valkey", valkey.command(), base=True, timeout=BASE_PATIENCE)
-            )
-        if sandbox_port is not None:
-            supervisor.start(
-                Part(
-                    "sandbox", _sandbox(sandbox_port), base=True, timeout=BASE_PATIENCE
-                )
-            )
+        for part in _base_parts(sandbox_port):
+            supervisor.start(part)
         supervisor.watch(
-            until=_deadline(queueing.is_reachable, "The queue does not answer.")
+            until=_or_timeout(queueing.is_reachable, "The queue does not respond.")
         )
-        supervisor.start(Part("web", _web(host, port)))
-        supervisor.start(
-            Part("worker-drive", _manage("work", "drive"), timeout=DRIVER_PATIENCE)
-        )
-        for number in range(1, workers + 1):
-            supervisor.start(Part(f"worker-{number}", _manage("work", "work")))
-        supervisor.start(Part("sweep", _manage("sweep")))
+        for part in _parts(host, port, workers):
+            supervisor.start(part)
         url = _url(host, port)
         supervisor.watch(
-            until=_deadline(
-                lambda: _is_healthy(url), f"The web server does not answer at {url}."
+            until=_or_timeout(
+                lambda: _is_healthy(url), f"The web server does not respond at {url}."
             )
         )
-        if supervisor.is_asked_to_stop:
+        if supervisor.is_stopping:
             return
-        self._greet(url)
-        if sandbox_port is None:
-            self._tell_token(url)
-        else:
-            supervisor.start(
-                Part(
-                    "demo", _manage("demo", url, f"127.0.0.1:{sandbox_port}"), once=True
-                )
-            )
-
-    def _greet(self, url: str) -> None:
         self._say(
-            f"Jobs UI is running at {url}  (Ctrl-C stops it; logs are in {settings.DATA_DIR / 'logs'})"
+            f"Jobs UI is running at {url}  "
+            f"(Ctrl-C stops it; logs are in {settings.DATA_DIR / 'logs'})"
         )
+        if sandbox_port is None:
+            self._say_first_run(url)
+        else:
+            demo = _manage("demo", url, f"127.0.0.1:{sandbox_port}")
+            supervisor.start(Part("demo", demo, once=True))
 
-    def _tell_token(self, url: str) -> None:
+    def _say_first_run(self, url: str) -> None:
         if first_run.is_due():
+            token = first_run.make_token()
             self._say(
-                f"Make the first administrator at {url}/first-run/ with the token {first_run.make_token()}"
+                f"Create the first administrator at {url}/first-run/ "
+                f"with the token {token}"
             )
 
     def _say(self, text: str) -> None:
@@ -153,39 +142,59 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def _base_parts(sandbox_port: int | None) -> list[Part]:
+    """The parts that the others depend on."""
+    parts = []
+    if valkey.is_embedded():
+        parts.append(Part("valkey", valkey.command(), base=True, timeout=BASE_TIMEOUT))
+    if sandbox_port is not None:
+        sandbox = _sandbox(sandbox_port)
+        parts.append(Part("sandbox", sandbox, base=True, timeout=BASE_TIMEOUT))
+    return parts
+
+
+def _parts(host: str, port: int, workers: int) -> list[Part]:
+    return [
+        Part("web", _web(host, port)),
+        Part("worker-drive", _manage("work", "drive"), timeout=DRIVER_TIMEOUT),
+        *(
+            Part(f"worker-{number}", _manage("work", "work"))
+            for number in range(1, workers + 1)
+        ),
+        Part("sweep", _manage("sweep")),
+    ]
+
+
 @contextlib.contextmanager
-def _one_host_at_a_time() -> Iterator[None]:
-    """Hosts that are started together would all make the same tables. SQLite has one
-    host, which `up.lock` guards."""
+def _one_machine_at_a_time() -> Iterator[None]:
+    """Machines that start together would create the same tables. SQLite is used by one
+    machine only, where up.lock is enough."""
     if connection.vendor != "postgresql":
         yield
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARATION_LOCK])
         try:
             yield
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARING])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARATION_LOCK])
 
 
 def _environment(host: str, sandbox_port: int | None) -> dict[str, str]:
-    environment = os.environ | {
-        "PYTHONUNBUFFERED": "1",
-        "JOBSUI_DATA_DIR": str(settings.DATA_DIR),
-    }
-    if host not in EVERYWHERE:
-        environment["ALLOWED_HOSTS"] = ",".join(
-            [*settings.ALLOWED_HOSTS, _bracketed(host)]
-        )
+    environment = dict(os.environ)
+    environment["PYTHONUNBUFFERED"] = "1"
+    environment["JOBSUI_DATA_DIR"] = str(settings.DATA_DIR)
+    if host not in ALL_INTERFACES:
+        allowed = [*settings.ALLOWED_HOSTS, _bracketed(host)]
+        environment["ALLOWED_HOSTS"] = ",".join(allowed)
     if sandbox_port is not None:
-        environment["JOBSUI_API_HOSTS"] = ",".join(
-            [*settings.API_HOSTS, f"127.0.0.1:{sandbox_port}"]
-        )
+        api_hosts = [*settings.API_HOSTS, f"127.0.0.1:{sandbox_port}"]
+        environment["JOBSUI_API_HOSTS"] = ",".join(api_hosts)
     return environment
 
 
-def _manage(*words: str) -> list[str]:
-    return [sys.executable, str(settings.BASE_DIR / "manage.py"), *words]
+def _manage(*arguments: str) -> list[str]:
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
 
 
 def _sandbox(port: int) -> list[str]:
@@ -219,10 +228,10 @@ def _web(host: str, port: int) -> list[str]:
         "--preload",
         "--graceful-timeout",
         "5",
-        # Programs that poll keep their connection; one that is closed just as they ask
-        # again is an error to them.
         "--timeout",
         "120",
+        # Programs that poll reuse their connection. One that closes as they send the
+        # next request is an error for them.
         "--keep-alive",
         "75",
         "--no-control-socket",
@@ -232,60 +241,59 @@ def _web(host: str, port: int) -> list[str]:
 
 
 def _url(host: str, port: int) -> str:
-    return f"http://{'127.0.0.1' if host in EVERYWHERE else _bracketed(host)}:{port}"
+    address = "127.0.0.1" if host in ALL_INTERFACES else _bracketed(host)
+    return f"http://{address}:{port}"
 
 
 def _bracketed(host: str) -> str:
-    """As an address has it: IPv6 between brackets."""
+    """The host in a URL: IPv6 addresses are in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def _require_free(host: str, port: int) -> None:
-    if trouble := _trouble(host, port):
+    if problem := _bind_problem(host, port):
+        another = port + 1
         raise CommandError(
-            f"Port {port} of {host} cannot be used: {trouble}. Choose another one: manage.py up --port {port + 1} (or "
-            f'make up ARGS="--port {port + 1}").'
+            f"Port {port} on {host} is not available: {problem}. Choose another port: "
+            f"manage.py up --port {another} "
+            f'(or make up ARGS="--port {another}").'
         )
 
 
-def _trouble(host: str, port: int) -> str:
-    """Why nobody could be served there; "" when all is well."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+def _bind_problem(host: str, port: int) -> str:
+    """Why a server could not listen there; "" if it could."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((host, port))
         except OSError as error:
-            return (
-                "another program has it"
-                if error.errno == errno.EADDRINUSE
-                else str(error.strerror)
-            )
+            if error.errno == errno.EADDRINUSE:
+                return "another program uses it"
+            return str(error.strerror)
     return ""
 
 
 def _free_port(first: int) -> int:
-    return next(
-        port for port in range(first, first + 100) if not _trouble("127.0.0.1", port)
-    )
+    candidates = range(first, first + 100)
+    return next(port for port in candidates if not _bind_problem("127.0.0.1", port))
 
 
 def _is_healthy(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:  # noqa: S310
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as response:  # noqa: S310
+            return bool(response.status == 200)
     except OSError:
         return False
 
 
-def _deadline(is_so: Any, otherwise: str) -> Any:
-    """`is_so`, or a CommandError once it has taken too long."""
-    ends = time.monotonic() + START_SECONDS
+def _or_timeout(is_done: Callable[[], bool], problem: str) -> Callable[[], bool]:
+    """`is_done`, which raises CommandError once START_TIMEOUT is over."""
+    deadline = time.monotonic() + START_TIMEOUT
 
     def check() -> bool:
-        if time.monotonic() > ends:
-            raise CommandError(
-                f"{otherwise} Its log is in {settings.DATA_DIR / 'logs'}."
-            )
-        return bool(is_so())
+        if time.monotonic() > deadline:
+            raise CommandError(f"{problem} Its log is in {settings.DATA_DIR / 'logs'}.")
+        return is_done()
 
     return check

@@ -6,7 +6,10 @@ from jobsui.jobs import queueing
 
 
 class Command(BaseCommand):
-    help = "Be a worker: of the queue drive (sends jobs), work (reads, checks, plans), or both."
+    help = (
+        "Run a worker for the queue drive (sends jobs), "
+        "the queue work (reads, checks and plans files), or both."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
