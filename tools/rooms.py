@@ -21,6 +21,7 @@ import grimp
 
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs" / "rooms.svg"
+CONTRACTS = ("Rooms", "Inside jobs")
 
 WIDTH = 1000
 MARGIN = 30
@@ -70,16 +71,18 @@ class Diagram:
 
 
 def contract_layers(name: str) -> list[list[str]]:
-    """The layers of one import-linter contract, highest first."""
+    """The layers of one import-linter contract, highest first, with full names."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     for contract in settings["tool"]["importlinter"]["contracts"]:
         if contract["name"] == name:
-            return [split_layer(layer) for layer in contract["layers"]]
+            containers = contract.get("containers")
+            prefix = f"{containers[0]}." if containers else ""
+            return [split_layer(layer, prefix) for layer in contract["layers"]]
     raise LookupError(f"pyproject.toml has no contract named {name!r}.")
 
 
-def split_layer(layer: str) -> list[str]:
-    return [room.strip() for room in layer.split("|")]
+def split_layer(layer: str, prefix: str) -> list[str]:
+    return [prefix + room.strip() for room in layer.split("|")]
 
 
 def imports_between(
@@ -137,14 +140,11 @@ def caption(room: str) -> str:
     return " ".join(docstring.split("\n\n")[0].split())
 
 
-def draw_diagram(graph: grimp.ImportGraph, title: str, contract: str) -> Diagram:
-    container = "jobsui.jobs." if contract == "Inside jobs" else ""
-    layers = [
-        [container + room for room in layer] for layer in contract_layers(contract)
-    ]
+def draw_diagram(graph: grimp.ImportGraph, contract: str) -> Diagram:
+    layers = contract_layers(contract)
     imports = imports_between(graph, [room for layer in layers for room in layer])
     nodes = {room: room_node(room, imports[room]) for room in imports}
-    diagram = Diagram(title, [[nodes[room] for room in layer] for layer in layers])
+    diagram = Diagram(contract, [[nodes[room] for room in layer] for layer in layers])
     depth = {room: index for index, layer in enumerate(layers) for room in layer}
     for importer, imported in without_detours(imports):
         between = range(depth[importer] + 1, depth[imported])
@@ -260,10 +260,7 @@ def box(node: Node) -> Iterator[str]:
 
 def picture() -> str:
     graph = grimp.build_graph("jobsui", cache_dir=None)
-    diagrams = [
-        draw_diagram(graph, "Rooms", "Rooms"),
-        draw_diagram(graph, "Inside jobs", "Inside jobs"),
-    ]
+    diagrams = [draw_diagram(graph, contract) for contract in CONTRACTS]
     return "\n".join(svg_lines(diagrams)) + "\n"
 
 

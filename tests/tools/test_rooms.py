@@ -12,7 +12,7 @@ def test_rooms_draw_only_arrows_that_no_longer_path_implies() -> None:
 def test_rooms_picture_names_every_room_of_the_contracts() -> None:
     picture = rooms.picture()
 
-    for contract in ("Rooms", "Inside jobs"):
+    for contract in rooms.CONTRACTS:
         for layer in rooms.contract_layers(contract):
             for room in layer:
                 assert f">{rooms.short_name(room)}</text>" in picture
@@ -20,7 +20,7 @@ def test_rooms_picture_names_every_room_of_the_contracts() -> None:
 
 def test_rooms_picture_has_no_arrow_upward() -> None:
     graph = grimp.build_graph("jobsui", cache_dir=None)
-    diagram = rooms.draw_diagram(graph, "Inside jobs", "Inside jobs")
+    diagram = rooms.draw_diagram(graph, "Inside jobs")
 
     rooms.place(diagram, 0)
 
