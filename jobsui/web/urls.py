@@ -57,6 +57,7 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("", wizard.new, name="new"),
     path("<uuid:code>/", wizard.upload, name="upload"),
     path("<uuid:code>/file/", wizard.file_progress, name="file_progress"),
+    path("<uuid:code>/file/replace/", wizard.replace_file, name="replace_file"),
     path("<uuid:code>/layout/", wizard.layout, name="layout"),
     path("<uuid:code>/map/", wizard.map_columns, name="map"),
     path("<uuid:code>/check/", wizard.check, name="check"),

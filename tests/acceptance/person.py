@@ -39,7 +39,7 @@ class Person:
 
     def sign_in(self, name: str = "admin", password: str = PASSWORD) -> None:
         self.open("/accounts/login/")
-        self.page.get_by_label("User name").fill(name)
+        self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.heading("Home")).to_be_visible()
@@ -103,11 +103,11 @@ class Person:
     def map(self, corrections: Mapping[str, str] | None = None, **rules: str) -> None:
         """Take what was matched by name, but for `corrections` {column: target key},
         and wait for the check's end."""
-        self.press("Map its columns")
+        self.press("Map columns")
         for column, target in (corrections or {}).items():
-            self.page.get_by_label(f"{column} goes to", exact=True).select_option(
-                target
-            )
+            self.page.get_by_label(
+                f"Zendesk field for {column}", exact=True
+            ).select_option(target)
         for name, value in rules.items():
             self.page.locator(f"[name={name}]").select_option(value)
         self.page.get_by_role("button", name=re.compile("^Check")).click()
@@ -116,25 +116,21 @@ class Person:
         )
 
     def matched(self) -> dict[str, str]:
-        """What each column goes to, on the map page."""
+        """{column: target key}, as the map page shows it."""
         selects = self.page.locator("select[name^=column_]").all()
         return {
-            (select.get_attribute("aria-label") or "").removesuffix(
-                " goes to"
+            (select.get_attribute("aria-label") or "").removeprefix(
+                "Zendesk field for "
             ): select.input_value()
             for select in selects
         }
 
     def review(self, *, leave_out: bool = False) -> None:
-        if leave_out:
-            self.page.get_by_label(re.compile("leave these out")).check()
-        self.press("Review")
-        expect(
-            self.page.get_by_role("heading", name=re.compile("you are about to"))
-        ).to_be_visible()
+        self.press(re.compile("^Skip and send") if leave_out else "Review")
+        expect(self.page.get_by_role("heading", name="Run settings")).to_be_visible()
 
     def start_with_first_batch(self) -> None:
-        self.page.get_by_label("the first batch, then wait for me to look").check()
+        self.page.get_by_label("Send the first batch, then wait for approval").check()
 
     def launch(self) -> str:
         """Launch what is reviewed; the job's address."""

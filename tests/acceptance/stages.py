@@ -29,7 +29,7 @@ def set_stage(person: Person, zendesk: Sandbox) -> Known:
     drafts = _drafts(person)
     jobs = _jobs(person, lost)
     person.open("/people/add/")
-    person.page.get_by_label("User name").fill("colleague")
+    person.page.get_by_label("Username").fill("colleague")
     person.page.locator("main button[type=submit]").click()
     person.open("/people/")
     edit = person.page.get_by_role("link", name="colleague").get_attribute("href") or ""
@@ -109,7 +109,7 @@ def _lost(person: Person, zendesk: Sandbox) -> str:
         for row in gadgets(30, first=1000)
     ]
     person.upload("Stage · stage", "create", ("lost.csv", to_csv(rows)))
-    person.press("Map its columns")
+    person.press("Map columns")
     person.page.get_by_label(re.compile("Give rows without an external ID")).uncheck()
     person.page.get_by_role("button", name=re.compile("^Check")).click()
     person.review()

@@ -71,8 +71,11 @@ def set_target(
     by: Actor,
 ) -> None:
     """Choose another connection, object or action for a draft, and another file if one
-    is given. Its mapping becomes empty. Raises NotPossibleNow once launched."""
+    is given. Its mapping stays with the same object and action, even if the new file
+    lacks some of its columns. Raises NotPossibleNow once launched."""
     replaced = job.file
+    target = (connection.pk, object_key, action)
+    is_same_target = target == (job.connection_id, job.object_key, job.action)
     changed = lifecycle.edit_draft(
         job,
         by=by,
@@ -81,7 +84,7 @@ def set_target(
         object_key=object_key,
         action=Action(action),
         file=file or job.file,
-        mapping={},
+        mapping=job.mapping if is_same_target else {},
         # The rows of another file are not those that failed in the parent.
         parent=None if file else job.parent,
         cause=None if file else job.cause,

@@ -14,14 +14,6 @@ from jobsui.text import counted
 from jobsui.web.forms.fields import DressedForm
 from jobsui.web.forms.jobs import RulesForm
 
-HELP = {
-    Action.CREATE: "Makes a new record of each row.",
-    Action.UPDATE: "Changes the records named by their Zendesk ID.",
-    Action.UPSERT_BY_EXTERNAL_ID: "Changes the record with that external ID, or makes it. Safe to repeat.",
-    Action.UPSERT_BY_NAME: "Changes the record of that name, or makes it. Only where names are unique.",
-    Action.DELETE: "Deletes the records named by their Zendesk ID.",
-    Action.DELETE_BY_EXTERNAL_ID: "Deletes the records named by their external ID.",
-}
 DETECT = ("", "Auto-detect")
 
 
@@ -58,8 +50,17 @@ class JobForm(DressedForm):
         ].help_text += f" Up to {settings.MAX_UPLOAD_BYTES // 1024**2:,} MB."
 
 
+class FileForm(DressedForm):
+    """Another file for the same job."""
+
+    file = forms.FileField(label="Corrected file")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id="corrected_%s", **kwargs)
+
+
 class LayoutForm(DressedForm):
-    """How to read a file, where what was detected is wrong."""
+    """File settings: how to read a file whose detected format is wrong."""
 
     encoding = forms.ChoiceField(
         choices=[DETECT, *file_formats.ENCODINGS.items()], required=False
@@ -77,17 +78,19 @@ class LayoutForm(DressedForm):
 
 
 class MappingForm(DressedForm):
-    """One select for each column of the file, and the rules of the job."""
+    """One select for each column of the file, and how its cells are read."""
 
     blank = forms.ChoiceField(
-        label="An empty cell",
-        choices=[("skip", "leaves the field as it is"), ("clear", "empties the field")],
+        label="Empty cells",
+        choices=[("skip", "Leave the field unchanged"), ("clear", "Clear the field")],
     )
     generate_external_ids = forms.BooleanField(
-        label="Give rows without an external ID one of this job's making",
+        label="Generate external IDs",
         required=False,
-        help_text="With it, a row whose answer got lost can be found again instead of staying uncertain or being "
-        "created twice.",
+        help_text=(
+            "For rows that have none. If the connection breaks, Jobs UI finds these rows "
+            "in Zendesk again. Otherwise they can end as uncertain or be created twice."
+        ),
     )
 
     def __init__(
@@ -100,16 +103,16 @@ class MappingForm(DressedForm):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.columns, self._sample = columns, sample
+        self.columns = columns
+        self._sample = sample
         choices = [
-            ("", "not sent"),
+            ("", "Don't import"),
             *((target.key, _label(target)) for target in targets),
         ]
-        for place, column in enumerate(columns):
-            select = forms.Select(
-                attrs={"class": "form-select", "aria-label": f"{column} goes to"}
-            )
-            self.fields[f"column_{place}"] = forms.ChoiceField(
+        for index, column in enumerate(columns):
+            label = f"Zendesk field for {column}"
+            select = forms.Select(attrs={"class": "form-select", "aria-label": label})
+            self.fields[f"column_{index}"] = forms.ChoiceField(
                 choices=choices, required=False, widget=select
             )
         if not creates:
@@ -118,37 +121,39 @@ class MappingForm(DressedForm):
     def rows(self) -> list[tuple[str, list[str], forms.BoundField]]:
         """(column, a few sample values, its select)."""
         return [
-            (column, self._samples(place), self[f"column_{place}"])
-            for place, column in enumerate(self.columns)
+            (column, self._samples(index), self[f"column_{index}"])
+            for index, column in enumerate(self.columns)
         ]
 
-    def _samples(self, place: int) -> list[str]:
-        return list(
-            dict.fromkeys(cells[place] for _, cells in self._sample if cells[place])
-        )[:3]
+    def _samples(self, index: int) -> list[str]:
+        values = [cells[index] for _, cells in self._sample if cells[index]]
+        return list(dict.fromkeys(values))[:3]
 
     def mapping(self) -> dict[str, str]:
-        chosen = (
-            (column, self.cleaned_data[f"column_{place}"])
-            for place, column in enumerate(self.columns)
-        )
-        return {column: target for column, target in chosen if target}
+        """{column: target key} of the columns that are imported."""
+        chosen = {}
+        for index, column in enumerate(self.columns):
+            if target := self.cleaned_data[f"column_{index}"]:
+                chosen[column] = target
+        return chosen
 
     def options(self) -> Options:
-        data = self.cleaned_data
+        generates = bool(self.cleaned_data.get("generate_external_ids"))
         return Options(
-            blank=data["blank"],
-            generate_external_ids=bool(data.get("generate_external_ids")),
+            blank=self.cleaned_data["blank"], generate_external_ids=generates
         )
 
 
 class LaunchForm(RulesForm):
-    """How a job begins and runs. Deletes are launched by typing how many."""
+    """How a job starts and runs. Deletes are confirmed by typing their number."""
 
     start = forms.ChoiceField(
         choices=[
-            ("all", "all at once"),
-            ("hold_after_first_batch", "the first batch, then wait for me to look"),
+            ("all", "Send everything"),
+            (
+                "hold_after_first_batch",
+                "Send the first batch, then wait for approval",
+            ),
         ],
         initial="all",
         required=False,
@@ -158,7 +163,8 @@ class LaunchForm(RulesForm):
 
     def __init__(self, *args: Any, number: int, deletes: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._number, self._deletes = number, deletes
+        self._number = number
+        self._deletes = deletes
 
     def clean_confirm(self) -> str:
         typed = self.cleaned_data["confirm"].replace(",", "").strip()
@@ -170,6 +176,10 @@ class LaunchForm(RulesForm):
 
 
 def _label(target: Target) -> str:
+    """ "Serial (serial), text, required"."""
     key = target.key.removeprefix("field:")
-    name = f"{target.label} ({key})" if target.label != key else key
-    return f"{name}, {target.type}{', required' if target.required else ''}"
+    name = key if target.label == key else f"{target.label} ({key})"
+    parts = [name, target.type]
+    if target.required:
+        parts.append("required")
+    return ", ".join(parts)

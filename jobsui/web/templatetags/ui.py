@@ -74,6 +74,12 @@ NAVIGATION = (
     ("tokens:list", "key", "API tokens"),
 )
 ADMINISTRATION = (("people:list", "users", "People"),)
+WIZARD_STEPS = (
+    ("jobs:upload", "Upload"),
+    ("jobs:map", "Map columns"),
+    ("jobs:check", "Check"),
+    ("jobs:review", "Review"),
+)
 
 EMPTY = '<path stroke="none" d="M0 0h24v24H0z" fill="none" />'
 """The invisible path with which every icon of the set begins."""
@@ -107,6 +113,28 @@ def navigation(context: Context) -> dict[str, list[NavigationLink]]:
         for view, icon, label in entries
     ]
     return {"links": links}
+
+
+@dataclass(frozen=True, slots=True)
+class WizardStep:
+    label: str
+    address: str
+    """"" for a step that cannot be opened yet."""
+    is_current: bool
+    is_done: bool
+
+
+@register.inclusion_tag("wizard/steps.html")
+def wizard_steps(current: str, job: Job | None = None) -> dict[str, list[WizardStep]]:
+    """The steps of the wizard. `current` is the view of the present one."""
+    views = [view for view, _ in WIZARD_STEPS]
+    position = views.index(current)
+    steps = []
+    for index, (view, label) in enumerate(WIZARD_STEPS):
+        is_done = index < position
+        address = reverse(view, args=[job.code]) if job and is_done else ""
+        steps.append(WizardStep(label, address, index == position, is_done))
+    return {"steps": steps}
 
 
 @register.simple_tag
@@ -180,13 +208,17 @@ def counted(value: int | None, thing: str) -> str:
 @register.filter
 def duration(seconds: float | None) -> str:
     """ "about 3 min"; a dash for None."""
-    if seconds is None:
-        return "–"
+    return "–" if seconds is None else f"about {time_span(seconds)}"
+
+
+@register.filter
+def time_span(seconds: float) -> str:
+    """ "17 s", "3 min", "1.5 h"."""
     if seconds < 60:
-        return f"about {max(1, round(seconds))} s"
+        return f"{max(1, round(seconds))} s"
     if seconds < 5400:
-        return f"about {round(seconds / 60)} min"
-    return f"about {seconds / 3600:.1f} h"
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 @register.simple_tag

@@ -1,6 +1,5 @@
-"""Making a job: upload, map, check, review. Each step is a page of its own on a draft
-kept by the server, so going back, reloading and sending the link to a colleague all
-work."""
+"""Creating a job: upload, map, check, review. Each step is a page of its own on a draft
+that the server keeps, so going back, reloading and sharing the link all work."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,8 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -25,19 +26,27 @@ from jobsui.jobs.errors import (
 from jobsui.jobs.mapping import field_targets
 from jobsui.jobs.mapping.check_scope import check_scope
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import checker, file_formats, uploads
 from jobsui.jobs.reports import job_progress
-from jobsui.web import http
+from jobsui.text import counted
+from jobsui.web import confirmation, http, wizard_texts
 from jobsui.web.addresses import post_only
-from jobsui.web.forms.wizard import HELP, JobForm, LaunchForm, LayoutForm, MappingForm
+from jobsui.web.confirmation import Confirmation
+from jobsui.web.forms.wizard import (
+    FileForm,
+    JobForm,
+    LaunchForm,
+    LayoutForm,
+    MappingForm,
+)
 from jobsui.web.http import HtmxRequest
 
 DraftView = Callable[[HtmxRequest, Job], HttpResponse]
 
 
 def on_draft(view: DraftView) -> Callable[[HtmxRequest, UUID], HttpResponse]:
-    """Find the draft; of a job that was launched meanwhile, show its page instead."""
+    """Find the draft. A job that has been launched shows its own page instead."""
 
     @wraps(view)
     def found(request: HtmxRequest, code: UUID) -> HttpResponse:
@@ -50,7 +59,7 @@ def on_draft(view: DraftView) -> Callable[[HtmxRequest, UUID], HttpResponse]:
 
 
 def with_file(view: DraftView) -> DraftView:
-    """Steps that need the file to have been read."""
+    """Steps that need a file that has been read."""
 
     @wraps(view)
     def ready(request: HtmxRequest, job: Job) -> HttpResponse:
@@ -70,31 +79,25 @@ def new(request: HtmxRequest) -> HttpResponse:
         "action": Action.UPSERT_BY_EXTERNAL_ID,
     }
     form = JobForm(
-        request.POST or None, request.FILES or None, objects=objects, initial=initial
+        request.POST or None,
+        request.FILES or None,
+        objects=objects,
+        initial=initial,
     )
     if request.method == "POST" and form.is_valid():
         try:
-            file = uploads.receive(
-                form.cleaned_data["file"].chunks(),
-                form.cleaned_data["file"].name,
-                by=request.user,
-            )
+            job = _create_draft(request, form)
         except JobsError as refusal:
             form.add_error("file", str(refusal))
         else:
-            chosen = form.cleaned_data["object"]
-            job = drafts.create_draft(
-                chosen.connection,
-                chosen.key,
-                form.cleaned_data["action"],
-                file,
-                by=request.user,
-            )
             return http.go(request, "jobs:upload", job.code)
-    page = {"form": form, "help": HELP, "has_objects": objects.exists()}
-    response = render(
-        request, "jobs/new.html#form" if request.htmx else "jobs/new.html", page
-    )
+    page = {
+        "form": form,
+        "help": wizard_texts.ACTION_HELP,
+        "has_objects": objects.exists(),
+    }
+    template = "wizard/new.html#form" if request.htmx else "wizard/new.html"
+    response = render(request, template, page)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -106,24 +109,47 @@ def upload(request: HtmxRequest, job: Job) -> HttpResponse:
     """The first step again: change object, action or file of a draft."""
     objects = lookup.objects(request.user)
     chosen = objects.filter(connection=job.connection, key=job.object_key).first()
-    initial = {"object": chosen, "action": job.action}
     form = JobForm(
         request.POST or None,
         request.FILES or None,
         objects=objects,
         needs_file=False,
-        initial=initial,
+        initial={"object": chosen, "action": job.action},
     )
     if request.method == "POST" and form.is_valid():
         try:
-            _repoint(request, job, form.cleaned_data)
+            _change_target(request, job, form)
         except JobsError as refusal:
             form.add_error("file", str(refusal))
         else:
             return redirect("jobs:upload", job.code)
-    return render(
-        request, "jobs/upload.html", _file_page(job) | {"form": form, "help": HELP}
-    )
+    page = _file_page(job) | {"form": form, "help": wizard_texts.ACTION_HELP}
+    return render(request, "wizard/upload.html", page)
+
+
+@http.takes_files
+@post_only
+@on_draft
+def replace_file(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Upload a corrected file. The mapping is kept where columns still match."""
+    form = FileForm(request.POST, request.FILES)
+    if not form.is_valid():
+        messages.error(request, str(form.errors["file"][0]))
+        return redirect("jobs:check", job.code)
+    try:
+        file = _receive(request, form.cleaned_data["file"])
+        drafts.set_target(
+            job,
+            job.connection,
+            job.object_key,
+            job.action,
+            file,
+            by=request.user,
+        )
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:check", job.code)
+    return redirect("jobs:upload", job.code)
 
 
 @require_safe
@@ -132,16 +158,16 @@ def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     """The live section: 204 when nothing is new."""
     if request.GET.get("v") == f"{job.file.state}-{job.file.rows_read}":
         return HttpResponse(status=204)
-    return render(request, "jobs/upload.html#file", _file_page(job))
+    return render(request, "wizard/upload.html#file", _file_page(job))
 
 
 @post_only
 @on_draft
 def layout(request: HtmxRequest, job: Job) -> HttpResponse:
-    """Have the file read as the person says."""
+    """Read the file again with these file settings."""
     form = LayoutForm(request.POST, file=job.file)
     if not form.is_valid():
-        messages.error(request, "Choose from what is offered.")
+        messages.error(request, "Choose a listed option.")
         return redirect("jobs:upload", job.code)
     try:
         drafts.set_file_settings(job, by=request.user, **form.cleaned_data)
@@ -174,19 +200,20 @@ def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
             problems = [str(refusal)]
         else:
             return redirect("jobs:check", job.code)
-    needed = [target.label for target in offered if target.required]
-    return render(
-        request,
-        "jobs/map.html",
-        {"job": job, "form": form, "problems": problems, "needed": needed},
-    )
+    page = {
+        "job": job,
+        "form": form,
+        "problems": problems,
+        "required": [target.label for target in offered if target.required],
+    }
+    return render(request, "wizard/map.html", page)
 
 
 @require_http_methods(["GET", "POST"])
 @on_draft
 @with_file
 def check(request: HtmxRequest, job: Job) -> HttpResponse:
-    """What the check found; a POST says what becomes of rows with problems."""
+    """What the check found. A POST decides whether invalid rows are skipped."""
     if request.method == "POST":
         try:
             drafts.set_invalid_rows(job, request.POST.get("invalid", "stop"))
@@ -194,7 +221,7 @@ def check(request: HtmxRequest, job: Job) -> HttpResponse:
             messages.error(request, str(refusal))
             return redirect("jobs:check", job.code)
         return redirect("jobs:review", job.code)
-    return render(request, "jobs/check.html", _check_page(job))
+    return render(request, "wizard/check.html", _check_page(job))
 
 
 @require_safe
@@ -203,7 +230,7 @@ def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     """The live section: 204 when nothing is new."""
     if request.GET.get("v") == str(job.version):
         return HttpResponse(status=204)
-    return render(request, "jobs/check.html#checked", _check_page(job))
+    return render(request, "wizard/check.html#checked", _check_page(job))
 
 
 @post_only
@@ -222,18 +249,18 @@ def check_again(request: HtmxRequest, job: Job) -> HttpResponse:
 def review(request: HtmxRequest, job: Job) -> HttpResponse:
     if job.state != JobState.READY:
         return redirect("jobs:check", job.code)
-    return _review(request, job)
+    return _review(request, job, _launch_form(job))
 
 
 @post_only
 @on_draft
 def launch(request: HtmxRequest, job: Job) -> HttpResponse:
-    """Let it go. A second click finds a launched job and lands on its page."""
+    """Launch the job. A second click finds it launched and lands on its page."""
     form = _launch_form(job, request.POST)
     if not form.is_valid():
         return _review(request, job, form)
+    hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
     try:
-        hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
         actions.launch(
             job,
             by=request.user,
@@ -249,33 +276,39 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     return redirect("jobs:detail", job.code)
 
 
-@post_only
+@require_http_methods(["GET", "POST"])
 @on_draft
 def discard(request: HtmxRequest, job: Job) -> HttpResponse:
+    if request.method == "GET":
+        return confirmation.ask(request, _discard_question(job))
     try:
         drafts.discard(job)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", job.code)
-    messages.success(request, "The draft is thrown away.")
+    messages.success(request, "Draft discarded.")
     return redirect("jobs:list")
 
 
-def _repoint(request: HtmxRequest, job: Job, data: dict[str, Any]) -> None:
-    uploaded = data["file"]
-    file = (
-        uploads.receive(uploaded.chunks(), uploaded.name, by=request.user)
-        if uploaded
-        else None
+def _create_draft(request: HtmxRequest, form: JobForm) -> Job:
+    file = _receive(request, form.cleaned_data["file"])
+    chosen = form.cleaned_data["object"]
+    action = form.cleaned_data["action"]
+    return drafts.create_draft(
+        chosen.connection, chosen.key, action, file, by=request.user
     )
-    drafts.set_target(
-        job,
-        data["object"].connection,
-        data["object"].key,
-        data["action"],
-        file,
-        by=request.user,
-    )
+
+
+def _change_target(request: HtmxRequest, job: Job, form: JobForm) -> None:
+    uploaded = form.cleaned_data["file"]
+    file = _receive(request, uploaded) if uploaded else None
+    chosen = form.cleaned_data["object"]
+    action = form.cleaned_data["action"]
+    drafts.set_target(job, chosen.connection, chosen.key, action, file, by=request.user)
+
+
+def _receive(request: HtmxRequest, uploaded: "UploadedFile[bytes]") -> File:
+    return uploads.receive(uploaded.chunks(), uploaded.name or "", by=request.user)
 
 
 def _file_page(job: Job) -> dict[str, Any]:
@@ -284,19 +317,39 @@ def _file_page(job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "file": file,
+        "announcement": wizard_texts.file_announcement(file),
+        "preview": wizard_texts.file_preview(file),
         "read_as": file_formats.description(file),
         "layout_form": LayoutForm(file=file, initial=found),
+        "file_form": FileForm(),
     }
 
 
 def _mapping_initial(job: Job, offered: list[field_targets.Target]) -> dict[str, Any]:
     columns: list[str] = job.file.columns
-    chosen = job.mapping or field_targets.suggest(columns, offered)
+    chosen = _kept_mapping(job, offered)
     options = Options.from_json(job.options).to_json()
-    return options | {
-        f"column_{place}": chosen.get(column, "")
-        for place, column in enumerate(columns)
+    selects = {
+        f"column_{index}": chosen.get(column, "")
+        for index, column in enumerate(columns)
     }
+    return options | selects
+
+
+def _kept_mapping(job: Job, offered: list[field_targets.Target]) -> dict[str, str]:
+    """The mapping of the draft. Where the file was replaced and columns are missing,
+    the others are matched by name."""
+    columns: list[str] = job.file.columns
+    suggested = field_targets.suggest(columns, offered)
+    if not job.mapping:
+        return suggested
+    kept = {column: key for column, key in job.mapping.items() if column in columns}
+    if len(kept) == len(job.mapping):
+        return kept
+    for column, key in suggested.items():
+        if column not in kept and key not in kept.values():
+            kept[column] = key
+    return kept
 
 
 def _check_page(job: Job) -> dict[str, Any]:
@@ -304,33 +357,52 @@ def _check_page(job: Job) -> dict[str, Any]:
     found = job_progress.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
     return {
         "job": job,
+        "announcement": wizard_texts.check_announcement(job),
         "causes": found,
         "scope": check_scope(job) if is_ready else "",
-        "invalid": Options.from_json(job.options).invalid,
-        "good": job.rows - job.rows_invalid,
+        "valid": job.rows - job.rows_invalid,
+        "file_form": FileForm(),
     }
 
 
 def _launch_form(job: Job, data: QueryDict | None = None) -> LaunchForm:
-    initial = job.run_settings.columns
-    number = job_progress.preview(job).sent
     return LaunchForm(
-        data, initial=initial, number=number, deletes=Action(job.action).deletes
+        data,
+        initial=job.run_settings.columns,
+        number=job_progress.preview(job).sent,
+        deletes=Action(job.action).deletes,
     )
 
 
-def _review(
-    request: HtmxRequest, job: Job, form: LaunchForm | None = None
-) -> HttpResponse:
-    action = Action(job.action)
+def _review(request: HtmxRequest, job: Job, form: LaunchForm) -> HttpResponse:
+    preview = job_progress.preview(job)
     page = {
         "job": job,
-        "form": form or _launch_form(job),
-        "preview": job_progress.preview(job),
-        "options": Options.from_json(job.options),
+        "form": form,
+        "preview": preview,
+        "summary": wizard_texts.summary(job, preview.sent),
+        "points": wizard_texts.points(job),
         "mapped": job_progress.mapped(job),
         "obstacle": actions.launch_obstacle(job),
-        "repeatable": action.is_repeatable,
-        "deletes": action.deletes,
+        "deletes": Action(job.action).deletes,
+        "launch_button": wizard_texts.launch_button(job, preview.sent),
+        "valid": preview.sent,
+        "file_form": FileForm(),
     }
-    return render(request, "jobs/review.html", page)
+    return render(request, "wizard/review.html", page)
+
+
+def _discard_question(job: Job) -> Confirmation:
+    rows = f" with {counted(job.file.rows, 'row')}" if job.file.rows else ""
+    effects = ["The draft and its mapping are deleted. This cannot be undone."]
+    if not job.file.jobs.exclude(pk=job.pk).exists():
+        effects.append(f"The uploaded file {job.file}{rows} is deleted too.")
+    return Confirmation(
+        question="Discard this draft?",
+        effects=effects,
+        button="Discard draft",
+        icon="trash",
+        keep="Keep the draft",
+        subject=str(job.file),
+        back=reverse("jobs:upload", args=[job.code]),
+    )

@@ -249,7 +249,7 @@ def test_first_job_of_ten_thousand_rows(
     person.sees(re.compile(r"\d+ objects read from First\."))
     person.upload("First · first", "create", file)
     person.sees("10,000 rows, 10 columns")
-    person.press("Map its columns")
+    person.press("Map columns")
     assert person.matched() == {
         "external_id": "external_id",
         "Name": "name",
@@ -264,14 +264,15 @@ def test_first_job_of_ten_thousand_rows(
     }
     page.go_back()
     person.map({"Remarks": "field:notes"})
-    person.sees("Problems in 37 of 10,000 rows")
+    person.sees("37 of 10,000 rows are invalid")
     _, problems = person.download(re.compile("Download all problems"))
     assert list(csv.reader(io.StringIO(problems)))[1:] == [
         list(map(str, told)) for told in expected_problems()
     ]
     person.review(leave_out=True)
-    person.sees("create 9,963 first records in 100 batches")
-    person.sees("leave out 37 rows with problems")
+    person.sees("Create 9,963 first records")
+    person.sees("9,963 rows in 100 batches")
+    person.sees("37 invalid rows will not be sent")
 
     zendesk.settings(job_seconds=2)
     watched = Watched(page)

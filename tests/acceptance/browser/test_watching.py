@@ -225,7 +225,7 @@ def test_corrected_failed_rows_can_be_uploaded_again(
     for row in rows:
         row["external_id"] += "-new"
     person.upload(f"{CONNECTION} · {gadget}", "create", (name, to_csv(rows)))
-    person.press("Map its columns")
+    person.press("Map columns")
     columns = list(person.matched())
     person.page.go_back()
     person.map()

@@ -1,0 +1,135 @@
+"""What the steps of the wizard say about a draft."""
+
+from dataclasses import dataclass
+
+from jobsui.jobs.enums import Action, FileState, JobState
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import File, Job
+from jobsui.text import counted
+
+ACTION_HELP = {
+    Action.CREATE: "Creates a record from each row.",
+    Action.UPDATE: "Updates the record with the Zendesk ID in the row.",
+    Action.UPSERT_BY_EXTERNAL_ID: (
+        "Updates the record with the external ID in the row, or creates it. Safe to run again."
+    ),
+    Action.UPSERT_BY_NAME: (
+        "Updates the record with the name in the row, or creates it. Needs unique names."
+    ),
+    Action.DELETE: "Deletes the record with the Zendesk ID in the row.",
+    Action.DELETE_BY_EXTERNAL_ID: "Deletes the record with the external ID in the row.",
+}
+SUMMARIES = {
+    Action.CREATE: "Create {records}",
+    Action.UPDATE: "Update {records}, matched by Zendesk ID",
+    Action.UPSERT_BY_EXTERNAL_ID: "Create or update {records}, matched by External ID",
+    Action.UPSERT_BY_NAME: "Create or update {records}, matched by Name",
+    Action.DELETE: "Delete {records}, matched by Zendesk ID",
+    Action.DELETE_BY_EXTERNAL_ID: "Delete {records}, matched by External ID",
+}
+MAX_PREVIEW_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    number: int
+    cells: list[str]
+    """As many as the file has columns."""
+    extra: list[str]
+    """Cells beyond the last column."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePreview:
+    rows: list[PreviewRow]
+    has_extra_cells: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One thing to know before launch."""
+
+    icon: str
+    text: str
+    is_warning: bool = False
+
+
+def file_preview(file: File) -> FilePreview:
+    """The first rows of a file, each with a cell for every column."""
+    width = len(file.columns)
+    rows = []
+    for number, cells in file.sample[:MAX_PREVIEW_ROWS]:
+        missing = [""] * (width - len(cells))
+        extra = [cell for cell in cells[width:] if cell.strip()]
+        rows.append(PreviewRow(number, [*cells[:width], *missing], extra))
+    has_extra_cells = any(row.extra for row in rows)
+    return FilePreview(rows, has_extra_cells)
+
+
+def file_announcement(file: File) -> str:
+    """For screen readers, once the file has been read."""
+    if file.state == FileState.READY:
+        return f"The file has {counted(file.rows or 0, 'row')}."
+    if file.state == FileState.REJECTED:
+        return "The file cannot be read."
+    return ""
+
+
+def check_announcement(job: Job) -> str:
+    """For screen readers, once the check has finished."""
+    if job.state == JobState.READY:
+        rows = counted(job.rows, "row")
+        return f"Checked {rows}. Invalid: {job.rows_invalid:,}."
+    if job.state == JobState.DRAFT:
+        return "Not checked."
+    return ""
+
+
+def summary(job: Job, number: int) -> str:
+    """What launching the draft does, such as "Create 215 asset records"."""
+    records = counted(number, f"{job.object_key} record")
+    return SUMMARIES[Action(job.action)].format(records=records)
+
+
+def launch_button(job: Job, number: int) -> str:
+    if Action(job.action).deletes:
+        return f"Delete {counted(number, 'record')}"
+    return f"Launch {counted(number, 'row')}"
+
+
+def points(job: Job) -> list[Point]:
+    """What to know before launch."""
+    action = Action(job.action)
+    options = Options.from_json(job.options)
+    found = [_repeating(action)]
+    if action is Action.CREATE:
+        found.append(_generated_ids(options))
+    if not action.deletes:
+        found.append(_empty_cells(options))
+    found.append(Point("ban", "Sent records cannot be recalled"))
+    return found
+
+
+def _repeating(action: Action) -> Point:
+    if action.is_repeatable:
+        text = "Safe to run again: the same rows lead to the same records"
+        return Point("refresh", text)
+    text = "Not safe to run again: each run creates new records"
+    return Point("refresh", text, is_warning=True)
+
+
+def _generated_ids(options: Options) -> Point:
+    if options.generate_external_ids:
+        start = f"{options.prefix}-"
+        text = f"Rows without an external ID get one that starts with {start}"
+    else:
+        text = (
+            "If the connection breaks, rows without an external ID can end as uncertain"
+        )
+    return Point("shield-lock", text)
+
+
+def _empty_cells(options: Options) -> Point:
+    if options.blank == "clear":
+        return Point("circle-dashed", "Empty cells clear the field", is_warning=True)
+    return Point("circle-dashed", "Empty cells leave the field unchanged")
