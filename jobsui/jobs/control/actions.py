@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobsui.connections import objects
-from jobsui.connections.errors import explain
+from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.control import retries
 from jobsui.jobs.enums import (
@@ -293,6 +293,8 @@ def _refresh_fields(job: Job) -> None:
     )
     try:
         objects.refresh(custom_object)
+    except ConnectionsError as error:
+        raise NotPossibleNow(str(error)) from error
     except ZendeskError as error:
         is_temporary = isinstance(error, NotSent | Unsure | Limited)
         refusal = UnreachableNow if is_temporary else NotPossibleNow

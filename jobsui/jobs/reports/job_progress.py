@@ -235,8 +235,11 @@ def next_failed_batch(job: Job, after: int = 0) -> int | None:
 
 def exchange(batch: Batch) -> Exchange:
     """The request of a batch with all its items, and everything that was answered."""
-    job, blob = batch.job, BatchBlob.objects.get(pk=batch.pk)
-    url = f"{hosts.base_url(job.connection.host)}/api/v2/custom_objects/{job.object_key}/jobs"
+    job = batch.job
+    blob = BatchBlob.objects.get(pk=batch.pk)
+    # Whether the host is still allowed does not matter: this was sent.
+    address = hosts.address(job.connection.host)
+    url = f"{address}/api/v2/custom_objects/{job.object_key}/jobs"
     body = json.dumps(
         {"job": {"action": job.action, "items": blob.items}}, ensure_ascii=False
     )
