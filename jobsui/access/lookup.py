@@ -155,11 +155,11 @@ def file(who: Principal, code: UUID) -> File:
     return get_object_or_404(files, code=code)
 
 
-def people(user: User) -> QuerySet[User]:
+def people(_user: User) -> QuerySet[User]:
     return User.objects.order_by("username")
 
 
-def person(user: User, pk: int) -> User:
+def person(_user: User, pk: int) -> User:
     return get_object_or_404(User, pk=pk)
 
 

@@ -168,7 +168,7 @@ def install(api: NinjaAPI) -> None:
     """Answer every error of `api` as a problem."""
 
     def answer(
-        request: HttpRequest, error: Exception | type[Exception]
+        _request: HttpRequest, error: Exception | type[Exception]
     ) -> HttpResponse:
         raised = error if isinstance(error, Exception) else error()
         return problem_of(raised).response()

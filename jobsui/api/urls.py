@@ -20,7 +20,7 @@ ACCEPTS_FILES = ("files",)
 
 @csrf_exempt
 @login_not_required
-def not_found(request: HttpRequest) -> HttpResponse:
+def not_found(_request: HttpRequest) -> HttpResponse:
     """Any address below /api/v1/ that does not exist."""
     detail = f"{NOT_FOUND} /api/v1/docs lists all operations."
     return Problem(404, "not_found", detail).response()

@@ -27,7 +27,7 @@ def middleware(
 
 
 @require_safe
-def healthz(request: HttpRequest) -> HttpResponse:
+def healthz(_request: HttpRequest) -> HttpResponse:
     """200 if the database and the queue answer and all migrations are applied, else 503.
     The body is empty, because anyone may ask."""
     is_healthy = _is_migrated() and queueing.is_reachable()

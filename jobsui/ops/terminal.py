@@ -56,7 +56,7 @@ class TerminalCommand(BaseCommand):
         logging.getLogger("jobsui.jobs.queueing").setLevel(logging.ERROR)
         super().run_from_argv(argv)
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         try:
             status = self.run(options)
             self.stdout.flush()

@@ -52,7 +52,7 @@ def signed_in_user(call: Call) -> JsonObject:
     }
 
 
-def settings(call: Call) -> Response:
+def settings(_call: Call) -> Response:
     features = {"sandbox": True, "user_tagging": True, "ticket_forms": True}
     api = {"accepted_api_agreement": True, "api_token_access": "true"}
     return json_response(200, {"settings": {"active_features": features, "api": api}})

@@ -12,7 +12,7 @@ from jobsui.web.middleware import UNSENT
 class AccountAdapter(DefaultAccountAdapter):
     """People are added by an administrator, never by themselves."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
+    def is_open_for_signup(self, _request: HttpRequest) -> bool:
         return False
 
 
@@ -31,6 +31,6 @@ def log_in(request: HttpRequest) -> HttpResponseBase:
 
 
 @login_not_required
-def closed(request: HttpRequest) -> HttpResponseBase:
+def closed(_request: HttpRequest) -> HttpResponseBase:
     """Allauth's pages for self-registration and e-mail, which Jobs UI does not have."""
     raise Http404

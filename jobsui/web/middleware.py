@@ -24,7 +24,7 @@ class SignInRequired(LoginRequiredMiddleware):
     put the sign-in page into the middle of theirs."""
 
     def handle_no_permission(  # type: ignore[override]
-        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+        self, request: HttpRequest, _view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponse:
         sign_in = self._sign_in_address(request)
         if request.headers.get("HX-Request"):
@@ -57,8 +57,8 @@ class BodyLimit:
         self,
         request: HttpRequest,
         view: Callable[..., HttpResponseBase],
-        args: Any,
-        kwargs: Any,
+        _args: Any,
+        _kwargs: Any,
     ) -> HttpResponse | None:
         takes_files = getattr(view, "takes_files", False)
         max_file_bytes = settings.MAX_UPLOAD_BYTES if takes_files else 0

@@ -65,7 +65,7 @@ def _too_large(megabytes: int) -> HttpResponse:
     return errors.too_large(description).response
 
 
-def _unknown_route(request: HttpRequest) -> HttpResponseBase:
+def _unknown_route(_request: HttpRequest) -> HttpResponseBase:
     """Answered before authentication, as Zendesk does."""
     raise errors.unknown_route()
 

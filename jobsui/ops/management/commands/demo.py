@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("url")
         parser.add_argument("sandbox_host")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         for username, is_admin in (("admin", True), ("operator", False)):
             password = _create_user(username, is_admin=is_admin)
             self._say(f"  sign in as {username:<9} password {password}")

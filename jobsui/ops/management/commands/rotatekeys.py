@@ -16,7 +16,7 @@ class Command(BaseCommand):
         "When the command succeeds, the old keys can be removed."
     )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **_options: Any) -> None:
         count = 0
         unreadable = []
         for connection in Connection.objects.iterator():

@@ -14,5 +14,5 @@ class Command(BaseCommand):
         command = [sys.executable, "-m", "jobsui.sandbox", *argv[2:]]
         os.execv(sys.executable, command)  # noqa: S606
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: Any, **_options: Any) -> None:
         self.run_from_argv(["manage.py", "sandbox", *args])

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 class Command(BaseCommand):
     help = "Enqueue unfinished work that has no worker, every 15 seconds."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **_options: Any) -> None:
         interval = timing_from_settings().sweep_interval
         stopping = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -53,7 +53,7 @@ class Command(BaseCommand):
             help="number of workers that read, check and plan files",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         os.umask(0o077)  # Only the owner may read what we or our parts write.
         self.check()
         lock = self._lock_data_dir()

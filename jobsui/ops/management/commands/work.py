@@ -19,5 +19,5 @@ class Command(BaseCommand):
             default=list(queueing.QUEUES),
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         queueing.work(*options["queues"])
