@@ -1,5 +1,5 @@
-"""Reading settings from the environment: nonsense is refused with the variable's name,
-never guessed at."""
+"""Reads settings from the environment. A value that is not valid is refused, with the
+name of its variable."""
 
 import os
 from pathlib import Path
@@ -22,36 +22,38 @@ def env_bool(name: str, *, default: bool) -> bool:
         return True
     if text in {"0", "false", "no", "off"}:
         return False
-    raise ImproperlyConfigured(f"{name} must be on or off, not {text!r}.")
+    raise ImproperlyConfigured(f"{name} must be on or off, but it is {text!r}.")
 
 
-def env_int(name: str, *, default: int, least: int = 1) -> int:
+def env_int(name: str, *, default: int, minimum: int = 1) -> int:
     text = env_text(name)
     if not text:
         return default
-    if not text.isdecimal() or int(text) < least:
+    if not text.isdecimal() or int(text) < minimum:
         raise ImproperlyConfigured(
-            f"{name} must be a whole number of at least {least}, not {text!r}."
+            f"{name} must be a whole number, {minimum} or more, but it is {text!r}."
         )
     return int(text)
 
 
 def env_list(name: str, default: tuple[str, ...] = ()) -> list[str]:
-    return [part.strip() for part in env_text(name).split(",") if part.strip()] or list(
-        default
-    )
+    """Values separated by commas."""
+    values = [value.strip() for value in env_text(name).split(",")]
+    return [value for value in values if value] or list(default)
 
 
 def env_secret(name: str) -> str:
-    """The variable itself, or the content of the file that NAME_FILE points at; "" when
+    """The content of the file that NAME_FILE names, or else the variable NAME; "" if
     neither is set."""
     path = env_text(f"{name}_FILE")
-    return Path(path).read_text(encoding="utf-8").strip() if path else env_text(name)
+    if path:
+        return Path(path).read_text(encoding="utf-8").strip()
+    return env_text(name)
 
 
 def database_from_url(url: str) -> Database:
-    """Django's DATABASES entry for a sqlite:///path or
-    postgres://user:password@host:port/name address."""
+    """Django's DATABASES entry for sqlite:///path or
+    postgres://user:password@host:port/name."""
     parts = urlsplit(url)
     match parts.scheme:
         case "sqlite":
@@ -59,8 +61,8 @@ def database_from_url(url: str) -> Database:
                 "ENGINE": "django.db.backends.sqlite3",
                 "NAME": unquote(parts.path.removeprefix("/")),
                 "OPTIONS": {
-                    # Writers queue at BEGIN instead of failing half way; a committed
-                    # intent survives a power cut.
+                    # Writers wait at BEGIN instead of failing later. What is committed
+                    # survives a power cut.
                     "transaction_mode": "IMMEDIATE",
                     "timeout": 20,
                     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
@@ -78,5 +80,6 @@ def database_from_url(url: str) -> Database:
                 "CONN_MAX_AGE": 60,
             }
     raise ImproperlyConfigured(
-        f"DATABASE_URL must begin with sqlite:/// or postgres://, not {parts.scheme or 'nothing'!r}."
+        "DATABASE_URL must start with sqlite:/// or postgres://, "
+        f"but its scheme is {parts.scheme!r}."
     )

@@ -1,5 +1,5 @@
-"""The keys of an installation: from the environment, else made once and kept in the
-data directory; and the name of a place for files, kept beside them."""
+"""The keys of an installation, from the environment or else created once in the data
+directory; and the ID of its file storage, created in the same way."""
 
 import base64
 import os
@@ -12,24 +12,22 @@ from jobsui.environment import env_secret
 
 def secret_key(data_dir: Path) -> str:
     """Django's SECRET_KEY."""
-    return env_secret("SECRET_KEY") or _kept(
-        data_dir / "secret_key", secrets.token_urlsafe(64)
-    )
+    from_environment = env_secret("SECRET_KEY")
+    if from_environment:
+        return from_environment
+    return _read_or_create(data_dir / "secret_key", secrets.token_urlsafe(64))
 
 
 def encryption_keys(data_dir: Path) -> list[bytes]:
-    """32-byte keys, newest first; the newest encrypts, all of them decrypt.
+    """32-byte keys, newest first. The newest encrypts, all of them decrypt.
 
-    JOBSUI_ENCRYPTION_KEYS lists them in URL-safe base64 with commas between; a key file
-    has one a line."""
-    text = env_secret("JOBSUI_ENCRYPTION_KEYS") or _kept(
-        data_dir / "encryption_keys", new_encryption_key()
-    )
-    return [
-        base64.urlsafe_b64decode(part)
-        for part in text.replace("\n", ",").split(",")
-        if part.strip()
-    ]
+    JOBSUI_ENCRYPTION_KEYS holds them in URL-safe base64, separated by commas; a key file
+    holds one per line."""
+    text = env_secret("JOBSUI_ENCRYPTION_KEYS")
+    if not text:
+        text = _read_or_create(data_dir / "encryption_keys", new_encryption_key())
+    encoded = text.replace("\n", ",").split(",")
+    return [base64.urlsafe_b64decode(key) for key in encoded if key.strip()]
 
 
 def new_encryption_key() -> str:
@@ -37,28 +35,27 @@ def new_encryption_key() -> str:
 
 
 def storage_id(folder: Path) -> str:
-    """The name of this place for files: hosts that share the folder share the name, all
-    others differ."""
-    return _kept(
-        folder / "storage_id", f"{socket.gethostname()[:60]}-{secrets.token_hex(4)}"
-    )
+    """The ID of this file storage. Machines that share the folder share the ID."""
+    unique = f"{socket.gethostname()[:60]}-{secrets.token_hex(4)}"
+    return _read_or_create(folder / "storage_id", unique)
 
 
-def _kept(path: Path, fresh: str) -> str:
+def _read_or_create(path: Path, value: str) -> str:
+    """The content of the file. Without a file, `value`, which is written to it."""
     if path.exists():
         return path.read_text(encoding="utf-8").strip()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Written under a name of its own and linked into place: of two processes that start
-    # at once, one link fails and reads what the other wrote, and nobody ever reads half
-    # a key.
+    # Written to a file of this process and linked into place. If two processes start at
+    # once, one link fails, and that process reads what the other wrote. No process reads
+    # half a key.
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:
-        file.write(fresh)
+        file.write(value)
     try:
         os.link(draft, path)
     except FileExistsError:
         return path.read_text(encoding="utf-8").strip()
     finally:
         draft.unlink()
-    return fresh
+    return value

@@ -1,4 +1,4 @@
-"""Every setting of Jobs UI. What people may change comes from the environment (README,
+"""Django settings. Those that people may change come from the environment (README,
 "Settings")."""
 
 import hashlib
@@ -21,8 +21,8 @@ SECRET_KEY = keys.secret_key(DATA_DIR)
 ENCRYPTION_KEYS = keys.encryption_keys(DATA_DIR)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
-# A proxy that speaks TLS must be named there anyway; without one the product serves
-# plain http on loopback.
+# A TLS proxy must be listed there anyway. Without one, the product serves plain HTTP on
+# loopback.
 HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
@@ -53,8 +53,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "jobsui.web.middleware.no_store",
     "jobsui.web.middleware.gone",
-    # Before the CSRF check, which reads the body for its token: strangers upload
-    # nothing, and nobody too much.
+    # Before the CSRF check, which reads the body: this refuses uploads from people who
+    # are not signed in, and bodies that are too large.
     "jobsui.web.middleware.SignInRequired",
     "jobsui.web.middleware.BodyLimit",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -90,8 +90,8 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Log-in throttling counts here, in the one place all web processes share and that needs
-# no Redis to be up.
+# For the sign-in throttle. All web processes share the database, and it works without
+# Redis.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -101,8 +101,8 @@ CACHES = {
 
 
 def _run_dir() -> Path:
-    """Where the embedded Valkey's socket lives: a socket's path may not be longer than
-    about 100 characters."""
+    """Directory of the embedded Valkey's socket, whose path may have about 100 characters
+    at most."""
     inside = DATA_DIR / "run"
     if len(str(inside)) <= 80:
         return inside
@@ -114,35 +114,34 @@ RUN_DIR = _run_dir()
 REDIS_URL = env_text("REDIS_URL", f"unix://{RUN_DIR / 'valkey.sock'}")
 
 MEDIA_ROOT = DATA_DIR / "files"
-# Which of several hosts keeps a file, and so can read it (File.storage_id).
+# Tells which of several machines stores a file (File.storage_id).
 STORAGE_ID = keys.storage_id(MEDIA_ROOT)
 
-# Ids in JSON, only our own tasks, never a pickle. Whoever works here reads the files
-# that are kept here (jobs/queueing.py).
+# JSON instead of pickle, so that the queue cannot run foreign code. The workers of a
+# machine read the files stored there (jobs/queueing.py).
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"}
     for name in (f"work:{STORAGE_ID}", "drive")
 }
 RQ = {"JOB_CLASS": "jobsui.jobs.queueing.Task"}
 
-# Of each web process (ops up.py). Half of them may wait for a job at once
-# (api/waiting.py).
+# Per web process (up.py). Half of them may wait for jobs (api/waiting.py).
 WEB_THREADS = 8
 
 MAX_UPLOAD_BYTES = env_int("JOBSUI_MAX_UPLOAD_MB", default=2048) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
-# Where uploads are kept, so that one that is whole need only be renamed; /tmp may be
-# small, or memory.
+# On the same file system as uploads, so that a complete upload is only renamed. /tmp may
+# be small, or in memory.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o600
-# A form without its file: the body of a test request is up to 1 MB and grows on its way
-# in a form.
+# Without files. The body of a test request is up to 1 MB, and grows when it is encoded
+# as a form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
-# One for each column of a file, and a few.
+# One per column of a file, and a few more.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100
 
-# Hosts a connection may point at (connections/hosts.py).
+# Hosts that connections may use (connections/hosts.py).
 API_HOSTS = env_list("JOBSUI_API_HOSTS", ("*.zendesk.com",))
 
 # The clock that drivers read, and what differs from the defaults of
@@ -168,7 +167,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 
-# In the session, not in a cookie of their own: they name connections and people.
+# In the session instead of a cookie, because messages name connections and people.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "jobsui_session"
@@ -202,7 +201,7 @@ USE_TZ = True
 TIME_ZONE = env_text("TZ", "UTC")
 
 STATIC_URL = "/static/"
-# Beside what is compressed already: only developers' tools ask for source maps.
+# Source maps are read by developers' tools only.
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
