@@ -194,6 +194,18 @@ class BatchState(TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+class AttemptResult(TextChoices):
+    """What came of one sending of a batch."""
+
+    IN_FLIGHT = "", "In flight"
+    ACCEPTED = "accepted", "Accepted"
+    NOT_SENT = "not_sent", "Not sent"
+    LIMITED = "limited", "Rate limited"
+    REFUSED = "refused", "Refused"
+    UNCONFIRMED = "unconfirmed", "Unconfirmed"
+    LOST = "lost", "Job status lost"
+
+
 IN_FLIGHT = (BatchState.SENDING, BatchState.UNCONFIRMED, BatchState.ACCEPTED)
 UNSETTLED = (BatchState.PLANNED, *IN_FLIGHT)
 

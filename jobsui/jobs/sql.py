@@ -10,7 +10,7 @@ from typing import Any, cast
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Model
 
-from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, BatchState
+from jobsui.jobs.enums import SENDABLE, BatchState
 from jobsui.jobs.models import Batch, Job, Lease
 
 PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
@@ -68,17 +68,6 @@ def next_planned(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
     )
     batches = by_id(Batch, [pk for (pk,) in rows])
     return sorted(batches.values(), key=lambda batch: batch.seq)
-
-
-def plan_again(batch_id: int) -> None:
-    """Put a batch that is in flight back among those to send."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {_table(Batch)} "  # noqa: S608
-            f"SET state = '{BatchState.PLANNED}', reconcile_at = NULL "
-            f"WHERE id = %s AND state IN ({_marks(IN_FLIGHT)})",
-            [batch_id, *map(str, IN_FLIGHT)],
-        )
 
 
 def known_status_ids(ids: Collection[str]) -> set[str]:

@@ -40,10 +40,8 @@ class Fast(AppConfig):
     label = "fast"
 
     def ready(self) -> None:
-        from jobsui.jobs.delivery import transitions  # noqa: PLC0415
         from tests import failpoints  # noqa: PLC0415
 
-        transitions.LOOK_SECONDS = WORKER.reconcile_interval
         failpoints.arm_from_environment()
         if sql := os.environ.get("JOBSUI_LAST_COMMIT"):
             failpoints.watch(lambda edge: _end_before_commit(edge, sql))

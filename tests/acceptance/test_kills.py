@@ -169,7 +169,7 @@ def line(run: Run, ids: str, told: Fate, job: Job, seconds: float) -> str:
 
 def sent_again(job: Job) -> int:
     """How many batches were sent once more after a sending that may have arrived."""
-    doubtful = Attempt.objects.filter(result__in=Attempt.IN_DOUBT)
+    doubtful = Attempt.objects.filter(result__in=Attempt.UNCONFIRMED)
     earlier = doubtful.filter(batch=OuterRef("batch"), number__lt=OuterRef("number"))
     later = Attempt.objects.filter(Exists(earlier), batch__job=job)
     return later.values("batch").distinct().count()

@@ -26,7 +26,6 @@ from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs import queueing
 from jobsui.jobs.control import actions
-from jobsui.jobs.delivery import transitions
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Job
 from jobsui.ops import valkey
@@ -44,11 +43,6 @@ from tests.zendesk.raw_server import says, serving
 KNOWN = "connection-seen-everywhere"
 """No secret: with a request's path and a cell of the file it shows that the search
 finds what is there."""
-
-
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transitions, "LOOK_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ if not apps.ready:  # In the process that drivers are forked from.
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import queueing
-from jobsui.jobs.delivery import driver_pool, transitions
+from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.enums import Action, BatchState
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from tests import failpoints
@@ -137,7 +137,6 @@ def _little_patience() -> Iterator[None]:
 def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
     connection.settings_dict["NAME"] = database
     queueing.backend = lambda task, ids: None
-    transitions.LOOK_SECONDS = KILLED.reconcile_interval
     watch = _Watch(Path(reports))
     logging.getLogger("jobsui").addHandler(watch)
     failpoints.watch(watch.look)
@@ -198,7 +197,7 @@ class _Watch(logging.Handler):
         # ended it: no place is taken then.
         ended = Q(
             job__action=Action.CREATE,
-            attempts__result__in=Attempt.IN_DOUBT,
+            attempts__result__in=Attempt.UNCONFIRMED,
             state=BatchState.ACCEPTED,
         )
         in_flight = Batch.objects.filter(

@@ -20,8 +20,7 @@ from jobsui.jobs.enums import (
     JobState,
     Outcome,
 )
-from jobsui.jobs.models import Attempt, Batch, Cause, Job, Lease, RowError
-from jobsui.jobs.models.batch import End
+from jobsui.jobs.models import Attempt, Batch, Cause, Job, Lease, RowError, RowResult
 
 ARRIVED = ("accepted", "lost")
 BURST_SECONDS, FIRST = 2.0, 2
@@ -179,7 +178,9 @@ def done_stays_done(before: Snapshot, now: Snapshot) -> None:
     person."""
     present = {batch.pk: batch for batch in now.batches}
     for batch in before.batches:
-        kept = zip(batch.blob.ends, present[batch.pk].blob.ends, strict=True)
+        kept = zip(
+            batch.blob.row_results, present[batch.pk].blob.row_results, strict=True
+        )
         assert all(old == new for old, new in kept if _is_final(old)), (
             f"7: batch {batch.pk}"
         )
@@ -197,7 +198,9 @@ def none_is_received_twice_silently(
 ) -> None:
     """2: Zendesk applied no item more often than attempts were written down that may
     have carried it there."""
-    doubts = Counter(a.batch_id for a in now.attempts if a.result in Attempt.IN_DOUBT)
+    doubts = Counter(
+        a.batch_id for a in now.attempts if a.result in Attempt.UNCONFIRMED
+    )
     allowed = Counter[str]()
     for batch in now.batches:
         for key in applied_keys(batch, keys):
@@ -270,11 +273,13 @@ def told_is_true(
     doubted = {
         attempt.batch_id
         for attempt in now.attempts
-        if attempt.result in Attempt.IN_DOUBT
+        if attempt.result in Attempt.UNCONFIRMED
     }
     fates: dict[str, list[tuple[str, bool]]] = {}
     for batch in now.batches:
-        for key, end in zip(applied_keys(batch, keys), batch.blob.ends, strict=True):
+        for key, end in zip(
+            applied_keys(batch, keys), batch.blob.row_results, strict=True
+        ):
             fates.setdefault(key, []).append(
                 (end[0] if end else "open", batch.pk in doubted)
             )
@@ -316,7 +321,7 @@ def applied_keys(batch: Batch, keys: Mapping[str, str]) -> list[str]:
 
 
 def ends_by_outcome(batch: Batch) -> Counter[str]:
-    return Counter("open" if end is None else end[0] for end in batch.blob.ends)
+    return Counter("open" if end is None else end[0] for end in batch.blob.row_results)
 
 
 def _applied_key(item: Any, keys: Mapping[str, str]) -> str:
@@ -329,7 +334,7 @@ def _applied_key(item: Any, keys: Mapping[str, str]) -> str:
     )
 
 
-def _is_final(end: End | None) -> bool:
+def _is_final(end: RowResult | None) -> bool:
     return end is not None and end[0] != Outcome.UNCERTAIN
 
 

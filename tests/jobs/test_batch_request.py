@@ -61,7 +61,7 @@ def ends(
     )
     return {
         place: (end[0], end[1])
-        for place, end in batch_request.ends_of(shipped, told).items()
+        for place, end in batch_request.row_results(shipped, told).items()
     }
 
 
@@ -232,7 +232,7 @@ def test_our_own_fault_while_sending_leaves_doubt(
         batch_request.send(request(KEYED))
 
 
-def test_kept_answer_keeps_harmless_headers_only() -> None:
+def test_kept_response_keeps_harmless_headers_only() -> None:
     headers = {
         "Set-Cookie": "secret",
         "Retry-After": "3",
@@ -240,7 +240,7 @@ def test_kept_answer_keeps_harmless_headers_only() -> None:
         "X-Request-Id": "q",
     }
 
-    kept = batch_request.kept_answer(Answer(429, headers, b"slow down", 0.25))
+    kept = batch_request.kept_response(Answer(429, headers, b"slow down", 0.25))
 
     assert kept["response_headers"] == {
         "Retry-After": "3",
@@ -248,7 +248,7 @@ def test_kept_answer_keeps_harmless_headers_only() -> None:
         "X-Request-Id": "q",
     }
     assert (kept["http_status"], kept["elapsed_ms"]) == (429, 250)
-    assert batch_request.kept_answer(None) == {
+    assert batch_request.kept_response(None) == {
         "http_status": None,
         "elapsed_ms": None,
         "response_headers": {},

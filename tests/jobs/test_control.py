@@ -17,7 +17,16 @@ from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, Outcome, 
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.models import Batch, BatchBlob, Cause, File, Job, RowError, RunSettings
+from jobsui.jobs.models import (
+    Batch,
+    BatchBlob,
+    Cause,
+    File,
+    Job,
+    RowError,
+    RowResult,
+    RunSettings,
+)
 from jobsui.jobs.preparation import checker, file_reading, planner
 from tests.factories import make_connection, make_file, make_job, make_object, make_user
 from tests.harness import GADGET
@@ -64,12 +73,12 @@ def in_state(state: JobState, connection: Connection, **fields: Any) -> Job:
     return job
 
 
-def settled(job: Job, *ends: list[str]) -> Batch:
-    """The job's only batch with these ends, and the job as its driver leaves it."""
+def settled(job: Job, *results: RowResult) -> Batch:
+    """The job's only batch with these results, and the job as its driver leaves it."""
     batch = Batch.objects.get(job=job)
-    ledger = settlement.Ledger()
+    ledger = settlement.JobCounters()
     Batch.objects.filter(pk=batch.pk).update(state=BatchState.ACCEPTED)
-    settlement.settle(batch, dict(enumerate(ends)), ledger)
+    settlement.settle(batch, dict(enumerate(results)), ledger)
     ledger.write()
     Job.objects.filter(pk=job.pk).update(state=JobState.RUNNING)
     lifecycle.finish_if_over(job.pk)
@@ -78,8 +87,8 @@ def settled(job: Job, *ends: list[str]) -> Batch:
     return batch
 
 
-def end(outcome: Outcome) -> list[str]:
-    return settlement.end(outcome, code="C", error="Because.")
+def end(outcome: Outcome) -> RowResult:
+    return RowResult(outcome, code="C", message="Because.")
 
 
 def test_draft_has_a_prefix_of_its_own_for_external_ids(gadget: CustomObject) -> None:
@@ -580,10 +589,7 @@ def failed_of_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
     codes = ("A", "B", "A", "C", "A")
     settled(
         job,
-        *(
-            settlement.end(Outcome.FAILED, code=code, error=f"{code}!")
-            for code in codes
-        ),
+        *(RowResult(Outcome.FAILED, code=code, message=f"{code}!") for code in codes),
         end(Outcome.CREATED_OR_UPDATED),
     )
     return job, {cause.code: cause for cause in job.causes.all()}
@@ -766,7 +772,7 @@ def test_uncertain_rows_are_opened_again(
         None,
     )
     assert [
-        entry and entry[0] for entry in BatchBlob.objects.get(batch=batch).ends
+        entry and entry[0] for entry in BatchBlob.objects.get(batch=batch).row_results
     ] == [None, "created_or_updated"]
     job.refresh_from_db()
     assert (job.state, job.uncertain, job.pending, job.batches_done) == (

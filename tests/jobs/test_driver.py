@@ -39,11 +39,6 @@ from tests.harness import Harness, gadgets
 from tests.timing import FAST, FakeClock
 
 
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transitions, "LOOK_SECONDS", 0.1)
-
-
 def plain(count: int) -> list[dict[str, Any]]:
     """Rows without external ids."""
     return [{"name": f"Gadget {n}", "serial": f"AB-{n:06}"} for n in range(count)]
@@ -378,7 +373,7 @@ def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
 
     first.refresh_from_db()
     told = JobEvent.objects.filter(
-        kind=EventKind.AUTO_PAUSED, facts__reason__icontains="inside Jobs UI"
+        kind=EventKind.AUTO_PAUSED, facts__reason__icontains="Jobs UI failed while"
     )
     assert (first.created, second.created) == (100, 100)
     assert (first.state, second.state) == (JobState.COMPLETED, JobState.COMPLETED)
@@ -1135,7 +1130,7 @@ def sends_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
         return [
             batch
             for batch in planned
-            if not batch.attempts.filter(result__in=Attempt.IN_DOUBT).exists()
+            if not batch.attempts.filter(result__in=Attempt.UNCONFIRMED).exists()
         ]
 
     monkeypatch.setattr(sql, "next_planned", never_in_doubt)

@@ -75,7 +75,7 @@ def test_rows_become_batches_of_a_hundred_in_the_order_of_the_file(
         "custom_object_fields": {"price": 200},
     }
     assert blob.row_numbers == list(range(202, 252))
-    assert blob.ends == [None] * 50
+    assert blob.row_results == [None] * 50
 
 
 def test_delete_is_planned_as_plain_ids(launched: Launch) -> None:

@@ -8,7 +8,8 @@ import pytest
 from jobsui.jobs.delivery import reconciliation
 from jobsui.jobs.delivery.batch_request import BatchRequest
 from jobsui.jobs.delivery.reconciliation import Finding, UnconfirmedBatch
-from jobsui.jobs.enums import Action
+from jobsui.jobs.enums import Action, Outcome
+from jobsui.jobs.models import RowResult
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import read_job_status
 from jobsui.zendesk.payloads import JobStatus, Record
@@ -102,7 +103,7 @@ def doubt(
 
 
 def told(finding: Finding) -> tuple[dict[int, str], str]:
-    return {place: end[0] for place, end in finding.ends.items()}, finding.rest
+    return {place: end[0] for place, end in finding.results.items()}, finding.rest
 
 
 def test_create_is_settled_by_its_external_ids(zendesk: Zendesk) -> None:
@@ -112,7 +113,7 @@ def test_create_is_settled_by_its_external_ids(zendesk: Zendesk) -> None:
     finding = reconciliation.reconcile(doubt(KEYED, waited=FRESH))
 
     assert told(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
-    assert finding.ends[1][1] == "r1"
+    assert finding.results[1][1] == "r1"
 
 
 def test_create_that_found_an_older_record_failed(zendesk: Zendesk) -> None:
@@ -122,7 +123,7 @@ def test_create_that_found_an_older_record_failed(zendesk: Zendesk) -> None:
     finding = reconciliation.reconcile(doubt(KEYED))
 
     assert told(finding) == ({0: "created", 1: "failed", 2: "created"}, "settled")
-    assert finding.ends[1][2] == "ExternalIdTaken"
+    assert finding.results[1][2] == "ExternalIdTaken"
 
 
 def test_create_is_settled_while_our_clock_is_ahead(zendesk: Zendesk) -> None:
@@ -158,7 +159,7 @@ def test_create_is_sent_again_only_when_absence_proves_something(
     )
 
     assert finding.rest == rest
-    assert len(finding.ends) == (found if rest == "resend" else 0)
+    assert len(finding.results) == (found if rest == "resend" else 0)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def test_create_without_external_ids_is_settled_by_the_one_matching_job(
     finding = reconciliation.reconcile(doubt(NAMED))
 
     assert told(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
-    assert (finding.status_id, finding.ends[2][1]) == ("V3-1", "r2")
+    assert (finding.status_id, finding.results[2][1]) == ("V3-1", "r2")
 
 
 def test_two_matching_jobs_leave_it_uncertain(zendesk: Zendesk) -> None:
@@ -295,9 +296,11 @@ def test_create_without_external_ids_waits_for_a_job_that_may_be_its_own(
 def test_failures_of_a_repeated_create_are_read_back(zendesk: Zendesk) -> None:
     zendesk.add(KEYED[0], 0)
     zendesk.add(KEYED[1], 1, made=SENT_AT - timedelta(days=1))
-    ends = {place: ["failed", "", "X", "Taken."] for place in range(3)}
+    failed = RowResult(Outcome.FAILED, "", "X", "Taken.")
 
-    verified = reconciliation.verify(doubt(KEYED).request, ends)
+    verified = reconciliation.verify(
+        doubt(KEYED).request, dict.fromkeys(range(3), failed)
+    )
 
     assert [(end[0], end[2]) for end in verified.values()] == [
         ("created", ""),

@@ -13,7 +13,7 @@ from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases
 from jobsui.jobs.enums import Action, BatchState, JobState, LimitedBy, Outcome
 from jobsui.jobs.ledger import settlement
-from jobsui.jobs.models import Attempt, Batch, Job
+from jobsui.jobs.models import Attempt, Batch, Job, RowResult
 from jobsui.jobs.models.batch import pack
 from jobsui.jobs.preparation import checker, planner
 from jobsui.jobs.reports import job_progress, row_results
@@ -47,14 +47,14 @@ def planned(
     return job
 
 
-def settle(job: Job, seq: int, *ends: list[str]) -> None:
-    """Give the first items of a batch these ends, the others success."""
+def settle(job: Job, seq: int, *results: RowResult) -> None:
+    """Give the first items of a batch these results, the others success."""
     batch = Batch.objects.get(job=job, seq=seq)
-    done = settlement.end(Outcome.CREATED_OR_UPDATED, "01REC")
-    ledger = settlement.Ledger()
+    done = RowResult(Outcome.CREATED_OR_UPDATED, "01REC")
+    ledger = settlement.JobCounters()
     settlement.settle(
         batch,
-        {i: ends[i] if i < len(ends) else done for i in range(batch.size)},
+        {i: results[i] if i < len(results) else done for i in range(batch.size)},
         ledger,
     )
     ledger.write()
@@ -67,7 +67,7 @@ def table(chunks: object) -> list[list[str]]:
 
 def test_results_have_every_row_once_in_the_order_of_the_file() -> None:
     job = planned()
-    settle(job, 2, settlement.end(Outcome.FAILED, code="C", error="Because."))
+    settle(job, 2, RowResult(Outcome.FAILED, code="C", message="Because."))
 
     rows = table(row_results.results_csv(job, raw=True))
 
@@ -115,7 +115,7 @@ def test_results_are_harmless_to_spreadsheets_unless_raw() -> None:
 
 def test_results_of_one_outcome() -> None:
     job = planned()
-    settle(job, 1, *[settlement.end(Outcome.FAILED, code="C", error="No.")] * 2)
+    settle(job, 1, *[RowResult(Outcome.FAILED, code="C", message="No.")] * 2)
 
     assert [
         row[0] for row in table(row_results.results_csv(job, outcome="failed"))[1:]
@@ -142,7 +142,7 @@ def test_rows_of_a_cancelled_job_are_cancelled_planned_or_not() -> None:
 
 def test_retry_reports_only_its_own_rows() -> None:
     parent = planned()
-    settle(parent, 1, *[settlement.end(Outcome.FAILED, code="C", error="No.")] * 2)
+    settle(parent, 1, *[RowResult(Outcome.FAILED, code="C", message="No.")] * 2)
     child = Job.objects.create(
         connection=parent.connection,
         object_key="gadget",
@@ -351,7 +351,7 @@ def test_rate_is_of_the_last_minute_and_unknown_without_news() -> None:
 
 def test_strip_shows_the_worst_of_each_stretch() -> None:
     job = planned()
-    settle(job, 1, settlement.end(Outcome.FAILED, code="C", error="No."))
+    settle(job, 1, RowResult(Outcome.FAILED, code="C", message="No."))
     Batch.objects.filter(job=job, seq=2).update(state=BatchState.SENDING)
 
     assert [
@@ -387,7 +387,7 @@ def test_strip_of_many_batches_has_at_most_a_hundred_stretches() -> None:
 def test_next_failed_batch_skips_good_ones() -> None:
     job = planned()
     settle(job, 1)
-    settle(job, 3, settlement.end(Outcome.FAILED, code="C", error="No."))
+    settle(job, 3, RowResult(Outcome.FAILED, code="C", message="No."))
 
     assert (
         job_progress.next_failed_batch(job),

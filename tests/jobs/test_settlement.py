@@ -7,8 +7,15 @@ from hypothesis import strategies as st
 
 from jobsui.jobs.enums import BatchState, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle, settlement
-from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, Job, RowError
-from jobsui.jobs.models.batch import End
+from jobsui.jobs.models import (
+    Attempt,
+    Batch,
+    BatchBlob,
+    Cause,
+    Job,
+    RowError,
+    RowResult,
+)
 from tests.factories import make_connection, make_job, make_object
 
 pytestmark = pytest.mark.django_db
@@ -43,8 +50,8 @@ def make_planned(batches: int = 1, state: JobState = JobState.RUNNING) -> Job:
     return job
 
 
-def settle(batch: Batch, ends: dict[int, End]) -> bool:
-    ledger = settlement.Ledger()
+def settle(batch: Batch, ends: dict[int, RowResult]) -> bool:
+    ledger = settlement.JobCounters()
     done = settlement.settle(batch, ends, ledger)
     ledger.write()
     lifecycle.finish_if_over(batch.job_id)
@@ -55,7 +62,7 @@ def sums(job: Job) -> dict[str, int]:
     """The job's counters as its batches have them."""
     found: Counter[str] = Counter()
     for batch in Batch.objects.filter(job=job).select_related("blob"):
-        found.update(end[0] if end else "pending" for end in batch.blob.ends)
+        found.update(end[0] if end else "pending" for end in batch.blob.row_results)
     return {outcome.value: found[outcome.value] for outcome in Outcome}
 
 
@@ -92,12 +99,12 @@ def test_sums_stay_right_whatever_comes_in_whatever_order(
     for number, outcomes, give_up in steps:
         batch = batches[number]
         ends = {
-            place: settlement.end(outcome, code="C", error="Why.")
+            place: RowResult(outcome, code="C", message="Why.")
             for place, outcome in outcomes.items()
         }
         if give_up == 4:
-            ledger = settlement.Ledger()
-            settlement.give_up(batch, range(SIZE), "Nobody knows.", ledger)
+            ledger = settlement.JobCounters()
+            settlement.mark_uncertain(batch, range(SIZE), "Nobody knows.", ledger)
             ledger.write()
             lifecycle.finish_if_over(job.pk)
         else:
@@ -137,10 +144,10 @@ def test_sums_stay_right_whatever_comes_in_whatever_order(
 def test_settling_twice_changes_nothing() -> None:
     job = make_planned(2)
     batch = Batch.objects.filter(job=job)[0]
-    ends = {n: settlement.end(Outcome.CREATED, f"r{n}") for n in range(SIZE)}
+    ends = {n: RowResult(Outcome.CREATED, f"r{n}") for n in range(SIZE)}
 
     first = settle(batch, ends)
-    second = settle(batch, {n: settlement.end(Outcome.FAILED) for n in range(SIZE)})
+    second = settle(batch, {n: RowResult(Outcome.FAILED) for n in range(SIZE)})
 
     assert (first, second) == (True, True)
     assert (counters(job)["created"], job.failed, job.batches_done) == (SIZE, 0, 1)
@@ -151,7 +158,7 @@ def test_a_cancelled_batch_stays_cancelled() -> None:
     Batch.objects.filter(job=job).update(state=BatchState.PLANNED)
     lifecycle.finish_if_over(job.pk)
 
-    settle(Batch.objects.get(job=job), {0: settlement.end(Outcome.CREATED)})
+    settle(Batch.objects.get(job=job), {0: RowResult(Outcome.CREATED)})
 
     assert (
         Batch.objects.get(job=job).state,
@@ -198,7 +205,7 @@ def test_pausing_waits_for_what_is_in_flight() -> None:
     lifecycle.finish_if_over(job.pk)
     job.refresh_from_db()
     before = job.state
-    settle(flying, {n: settlement.end(Outcome.CREATED) for n in range(SIZE)})
+    settle(flying, {n: RowResult(Outcome.CREATED) for n in range(SIZE)})
 
     job.refresh_from_db()
     assert (before, job.state) == (JobState.PAUSING, JobState.PAUSED)
@@ -207,8 +214,8 @@ def test_pausing_waits_for_what_is_in_flight() -> None:
 def test_reopened_rows_are_counted_once_they_are_settled_again() -> None:
     job = make_planned(1)
     batch = Batch.objects.get(job=job)
-    ledger = settlement.Ledger()
-    settlement.give_up(batch, range(SIZE), "Nobody knows.", ledger)
+    ledger = settlement.JobCounters()
+    settlement.mark_uncertain(batch, range(SIZE), "Nobody knows.", ledger)
     settlement.reopen_uncertain(batch, BatchState.UNCONFIRMED, ledger)
     ledger.write()
     between = (
@@ -217,7 +224,7 @@ def test_reopened_rows_are_counted_once_they_are_settled_again() -> None:
         RowError.objects.filter(job=job).count(),
     )
 
-    settle(batch, {n: settlement.end(Outcome.CREATED) for n in range(SIZE)})
+    settle(batch, {n: RowResult(Outcome.CREATED) for n in range(SIZE)})
 
     assert between == (0, 0, 0)
     assert (counters(job)["created"], job.uncertain, job.batches_done) == (SIZE, 0, 1)

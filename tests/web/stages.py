@@ -1,13 +1,12 @@
 """A job at each stage of its life, without Zendesk."""
 
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.ledger import lifecycle, settlement
-from jobsui.jobs.models import Batch, Job
+from jobsui.jobs.models import Batch, Job, RowResult
 from jobsui.jobs.preparation import checker, planner
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET
@@ -53,16 +52,14 @@ def planned(content: str = ROWS, action: Action = UPSERT, **fields: Any) -> Job:
     return changed(job, **fields)
 
 
-def settled(content: str = ROWS, *ends: Sequence[str], **fields: Any) -> Job:
-    """Completed: the first rows with these ends, the others created or updated."""
+def settled(content: str = ROWS, *results: RowResult, **fields: Any) -> Job:
+    """Completed: the first rows with these results, the others created or updated."""
     job = planned(content, state=JobState.RUNNING)
-    ledger = settlement.Ledger()
-    left = [list(end) for end in ends]
+    ledger = settlement.JobCounters()
+    left = list(results)
     for batch in Batch.objects.filter(job=job).order_by("seq"):
         own = {
-            i: left.pop(0)
-            if left
-            else settlement.end(Outcome.CREATED_OR_UPDATED, "01REC")
+            i: left.pop(0) if left else RowResult(Outcome.CREATED_OR_UPDATED, "01REC")
             for i in range(batch.size)
         }
         settlement.settle(batch, own, ledger)
@@ -71,8 +68,8 @@ def settled(content: str = ROWS, *ends: Sequence[str], **fields: Any) -> Job:
     return changed(job, **fields)
 
 
-def failed(error: str = "Because.", code: str = "C") -> list[str]:
-    return settlement.end(Outcome.FAILED, code=code, error=error)
+def failed(error: str = "Because.", code: str = "C") -> RowResult:
+    return RowResult(Outcome.FAILED, code=code, message=error)
 
 
 def changed(job: Job, **fields: Any) -> Job:

@@ -87,7 +87,7 @@ def test_batch_shows_request_and_answer_as_they_went(operator: Client) -> None:
         response_body=pack(b'{"job_status": {"id": "01S"}}'),
     )
     BatchBlob.objects.filter(batch=batch).update(
-        reply=pack(b'{"job_status": {"status": "completed"}}')
+        job_status_body=pack(b'{"job_status": {"status": "completed"}}')
     )
 
     answer = operator.get(f"/jobs/{job.code}/batches/1/")

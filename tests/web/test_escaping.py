@@ -73,7 +73,7 @@ def evil(boss: User) -> Furnished:
         note=EVIL,
         response_body=pack(told),
     )
-    BatchBlob.objects.filter(batch=batch).update(reply=pack(told))
+    BatchBlob.objects.filter(batch=batch).update(job_status_body=pack(told))
     CustomObject.objects.update(
         title=EVIL, description=EVIL, fields=[*thing.fields, FIELD]
     )

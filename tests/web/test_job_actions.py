@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
-from jobsui.jobs.models import Batch, Job
+from jobsui.jobs.models import Batch, Job, RowResult
 from tests.web import stages
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ def path(job: Job, rest: str = "") -> str:
 
 def uncertain(action: Action = Action.CREATE, **options: Any) -> Job:
     """A job that needs a decision about two of its rows."""
-    end = [Outcome.UNCERTAIN.value, "", "lost", "No answer."]
+    end = RowResult(Outcome.UNCERTAIN, "", "lost", "No answer.")
     job = stages.settled(FOUR, end, end, action=action)
     Batch.objects.filter(job=job).update(state=BatchState.UNCERTAIN)
     return stages.changed(job, options=job.options | options)

@@ -25,7 +25,7 @@ from jobsui.jobs.enums import (
     Weight,
 )
 from jobsui.jobs.ledger import lifecycle, settlement
-from jobsui.jobs.models import Batch, Cause, File, Job, RunSettings
+from jobsui.jobs.models import Batch, Cause, File, Job, RowResult, RunSettings
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_user
 from tests.web import stages
@@ -477,8 +477,8 @@ def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> 
     content = "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 251))
     job = stages.planned(content, state=JobState.RUNNING, hold_after_first_batch=True)
     first = Batch.objects.get(job=job, seq=1)
-    ledger = settlement.Ledger()
-    done = settlement.end(Outcome.CREATED_OR_UPDATED, "01REC")
+    ledger = settlement.JobCounters()
+    done = RowResult(Outcome.CREATED_OR_UPDATED, "01REC")
     settlement.settle(
         first,
         {i: stages.failed("Because.") if i < 3 else done for i in range(100)},
@@ -918,7 +918,7 @@ def test_retry_of_what_did_not_fail_is_refused(operator: Client) -> None:
 def test_uncertain_rows_are_decided_by_a_person(
     operator: Client, decision: str, state: JobState, batch: BatchState
 ) -> None:
-    uncertain = [Outcome.UNCERTAIN.value, "", "lost", "No answer."]
+    uncertain = RowResult(Outcome.UNCERTAIN, "", "lost", "No answer.")
     job = stages.settled("external_id\ng-1\n", uncertain)
     before = job.state
     Batch.objects.filter(job=job).update(state=BatchState.UNCERTAIN)

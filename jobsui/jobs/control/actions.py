@@ -255,10 +255,10 @@ def _decide(
 def _reopen_uncertain_batches(job: Job, state: BatchState) -> None:
     """Clear the results of a job's uncertain rows, so that the driver reads (UNCONFIRMED)
     or sends (PLANNED) them again."""
-    ledger = settlement.Ledger()
+    counters = settlement.JobCounters()
     for batch in Batch.objects.filter(job=job, state=BatchState.UNCERTAIN):
-        settlement.reopen_uncertain(batch, state, ledger)
-    ledger.write()
+        settlement.reopen_uncertain(batch, state, counters)
+    counters.write()
     enqueue("drive")
 
 

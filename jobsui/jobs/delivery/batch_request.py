@@ -1,5 +1,7 @@
-"""One batch on its way: the request made of it, what came back, and how its answer
-reads. Nothing here touches the database, so it may run in any thread."""
+"""One request of a batch: its body, sending it, and what a job status says of its items.
+
+Nothing here touches the database, so it may run in any thread.
+"""
 
 import json
 import logging
@@ -12,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from jobsui.jobs.enums import Action, Outcome
-from jobsui.jobs.models.batch import End
+from jobsui.jobs.models import RowResult
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.errors import Unsure, ZendeskError
@@ -21,9 +23,10 @@ from jobsui.zendesk.payloads import Answer, ItemResult, JobStatus, Verdict
 logger = logging.getLogger(__name__)
 
 Item = tuple[int, bytes]
-"""Place in the batch, and the item as it is sent."""
+"""Index in the batch, and the item as it is sent."""
 
-KEPT = ("http_status", "elapsed_ms", "response_headers", "response_body")
+RESPONSE_FIELDS = ("http_status", "elapsed_ms", "response_headers", "response_body")
+"""The columns of an Attempt that hold the response."""
 KEPT_HEADERS = (
     "content-type",
     "date",
@@ -32,12 +35,12 @@ KEPT_HEADERS = (
     "x-zendesk-request-id",
 )
 KEPT_PREFIXES = ("x-rate-limit", "ratelimit-", "zendesk-ratelimit-")
-KEPT_BODY = 64 * 1024
+MAX_KEPT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
-    """Open items of a batch, ready to go or gone."""
+    """Open items of a batch, about to be sent or sent."""
 
     batch_id: int
     job_id: int
@@ -48,41 +51,42 @@ class BatchRequest:
     connection_id: int
     items: tuple[Item, ...]
     is_part: bool
-    """The batch has more open items, to be sent later."""
+    """The batch has more open items, which later requests carry."""
     first_sent_at: datetime
-    """When the batch was first sent: records older than that are not of its making."""
+    """When the batch was first sent. It made no record that is older."""
     resent: bool = False
     """An earlier attempt may have reached Zendesk."""
 
     @property
     def keys(self) -> dict[int, str]:
-        """The external or record id of each item, by its place; "" when it has none."""
+        """The external or record id of each item, by its index; "" when it has none."""
         return keys(self.items)
 
     @property
     def body(self) -> bytes:
         lines = b",".join(line for _, line in self.items)
-        return b'{"job":{"action":"%s","items":[%s]}}' % (
-            self.action.value.encode(),
-            lines,
-        )
+        action = self.action.value.encode()
+        return b'{"job":{"action":"%s","items":[%s]}}' % (action, lines)
 
 
 @dataclass(frozen=True, slots=True)
 class PostResult:
-    """What became of one POST: a job status, or the error instead of it."""
+    """What one POST returned: a job status, or the error instead of it."""
 
     request: BatchRequest
     status: JobStatus | None = None
     error: ZendeskError | None = None
     answer: Answer | None = field(default=None, repr=False)
     at: float = field(default_factory=time.monotonic)
-    """time.monotonic()."""
+    """When the response was read, by the driver's monotonic clock."""
 
 
 def send(request: BatchRequest) -> PostResult:
-    """Send it, once. Raises ZendeskError; Unsure also when we ourselves failed on the
-    way: some of it may have left."""
+    """Send it, once.
+
+    Raises ZendeskError. A fault of our own raises Unsure: part of the request may have
+    been sent.
+    """
     try:
         status, answer = custom_objects.post_job(
             request.client, request.object_key, request.body
@@ -92,111 +96,104 @@ def send(request: BatchRequest) -> PostResult:
     except Exception as error:
         logger.exception("Sending batch %s failed.", request.batch_id)
         raise Unsure(
-            "Something went wrong inside Jobs UI while this was being sent; the log tells what."
+            "Jobs UI failed while it sent this request. The log has the details."
         ) from error
     return PostResult(request, status=status, answer=answer)
 
 
-def kept_answer(answer: Answer | None) -> dict[str, Any]:
-    """What an Attempt keeps of an answer (KEPT): an allow-list of its headers and the
-    beginning of its body."""
+def kept_response(answer: Answer | None) -> dict[str, Any]:
+    """What an Attempt keeps of a response (RESPONSE_FIELDS): headers on an allow-list
+    and the first MAX_KEPT_BYTES of the body."""
     if answer is None:
-        return dict(zip(KEPT, (None, None, {}, b""), strict=True))
+        return dict(zip(RESPONSE_FIELDS, (None, None, {}, b""), strict=True))
     headers = {
-        name: value
-        for name, value in answer.headers.items()
-        if name.lower() in KEPT_HEADERS or name.lower().startswith(KEPT_PREFIXES)
+        name: value for name, value in answer.headers.items() if _is_kept(name.lower())
     }
-    body = zlib.compress(answer.body[:KEPT_BODY], 1)
-    return dict(
-        zip(
-            KEPT,
-            (answer.status, round(answer.elapsed * 1000), headers, body),
-            strict=True,
-        )
-    )
+    return {
+        "http_status": answer.status,
+        "elapsed_ms": round(answer.elapsed * 1000),
+        "response_headers": headers,
+        "response_body": zlib.compress(answer.body[:MAX_KEPT_BYTES], 1),
+    }
 
 
-def ends_of(request: BatchRequest, status: JobStatus) -> dict[int, End]:
-    """How the shipment's items ended by a finished job status, by their place in the
-    batch. Items it does not tell of, or not clearly, are left out.
-
-    A result belongs to the item of its index; without one to the item with its external
-    or record id; without any, to the item at its position, if there is one result for
-    each item (docs/zendesk.md: order is not promised)."""
-    results = status.results or ()
-    ends = {}
-    for result, place in zip(results, _places(request, results), strict=True):
-        if place is not None and result.verdict is not Verdict.UNKNOWN:
-            ends[place] = _end(request, result)
-    return ends
+def _is_kept(header: str) -> bool:
+    return header in KEPT_HEADERS or header.startswith(KEPT_PREFIXES)
 
 
-def _places(request: BatchRequest, results: Sequence[ItemResult]) -> list[int | None]:
-    places = [place for place, _ in request.items]
-    by_key = (
-        {}
-        if all(result.index is not None for result in results)
-        else _places_by_key(request)
-    )
-    found = [_place(result, places, by_key) for result in results]
-    if results and all(place is None for place in found):
-        told = any(result.index is not None or result.external_id for result in results)
-        return found if told or len(results) != len(places) else list(places)
-    times = Counter(found)
-    return [place if times[place] == 1 else None for place in found]
+def row_results(request: BatchRequest, status: JobStatus) -> dict[int, RowResult]:
+    """The results that a finished job status gives the request's items, by index in the
+    batch. Items that it does not name, or not clearly, are left out.
 
-
-def _place(
-    result: ItemResult, places: Sequence[int], by_key: Mapping[str, int]
-) -> int | None:
-    if result.index is not None:
-        return places[result.index] if 0 <= result.index < len(places) else None
-    return by_key.get(result.external_id, by_key.get(result.record_id))
-
-
-def _places_by_key(request: BatchRequest) -> Mapping[str, int]:
-    return {key: place for place, key in request.keys.items() if key}
-
-
-def keys(items: Iterable[Item], named_by: str = "") -> dict[int, str]:
-    """What each item calls its record, by its place: external or record id, or its
-    member `named_by`; "" for none."""
+    A result belongs to the item of its index. Without an index it belongs to the item
+    with its external or record id. Without either it belongs to the item at its
+    position, if there is one result for each item (docs/zendesk.md: Zendesk does not
+    promise an order).
+    """
+    reported = status.results or ()
     found = {}
-    for place, line in items:
-        item = json.loads(line)
-        if isinstance(item, str):
-            found[place] = item
-        else:
-            found[place] = str(
-                (
-                    item.get(named_by)
-                    if named_by
-                    else item.get("external_id") or item.get("id")
-                )
-                or ""
-            )
+    for result, index in zip(reported, _indexes(request, reported), strict=True):
+        if index is not None and result.verdict is not Verdict.UNKNOWN:
+            found[index] = _row_result(request, result)
     return found
 
 
-def _end(request: BatchRequest, result: ItemResult) -> End:
-    action = request.action
+def _indexes(request: BatchRequest, reported: Sequence[ItemResult]) -> list[int | None]:
+    """For each reported result, the index of its item in the batch; None: not clear."""
+    sent = [index for index, _ in request.items]
+    by_key: Mapping[str, int] = {}
+    if any(result.index is None for result in reported):
+        by_key = _index_by_key(request)
+    found = [_index(result, sent, by_key) for result in reported]
+    if reported and all(index is None for index in found):
+        names_items = any(
+            result.index is not None or result.external_id for result in reported
+        )
+        if names_items or len(reported) != len(sent):
+            return found
+        return list(sent)
+    times = Counter(found)
+    return [index if times[index] == 1 else None for index in found]
+
+
+def _index(
+    result: ItemResult, sent: Sequence[int], by_key: Mapping[str, int]
+) -> int | None:
+    if result.index is not None:
+        return sent[result.index] if 0 <= result.index < len(sent) else None
+    return by_key.get(result.external_id, by_key.get(result.record_id))
+
+
+def _index_by_key(request: BatchRequest) -> Mapping[str, int]:
+    return {key: index for index, key in request.keys.items() if key}
+
+
+def keys(items: Iterable[Item], named_by: str = "") -> dict[int, str]:
+    """What each item calls its record, by its index: its member `named_by`, or without
+    that its external or record id; "" for none."""
+    found = {}
+    for index, line in items:
+        item = json.loads(line)
+        if isinstance(item, str):
+            found[index] = item
+        elif named_by:
+            found[index] = str(item.get(named_by) or "")
+        else:
+            found[index] = str(item.get("external_id") or item.get("id") or "")
+    return found
+
+
+def _row_result(request: BatchRequest, result: ItemResult) -> RowResult:
     if result.verdict is Verdict.SUCCEEDED:
-        return [action.outcome.value, result.record_id, "", ""]
-    if (
-        request.resent
-        and action.deletes
-        and "not found" in f"{result.error_code} {result.error}".lower()
-    ):
-        return [
-            Outcome.DELETED.value,
-            result.record_id,
-            "",
-            "",
-        ]  # The first sending had already deleted it.
-    return [
-        Outcome.FAILED.value,
-        result.record_id,
-        result.error_code,
-        result.error or "Zendesk gave no reason.",
-    ]
+        return RowResult(request.action.outcome, result.record_id)
+    if _was_deleted_before(request, result):
+        return RowResult(Outcome.DELETED, result.record_id)
+    message = result.error or "Zendesk gave no reason."
+    return RowResult(Outcome.FAILED, result.record_id, result.error_code, message)
+
+
+def _was_deleted_before(request: BatchRequest, result: ItemResult) -> bool:
+    """An earlier attempt had already deleted the record."""
+    if not (request.resent and request.action.deletes):
+        return False
+    return "not found" in f"{result.error_code} {result.error}".lower()

@@ -16,8 +16,8 @@ from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
 from jobsui.jobs.delivery import batch_request, reconciliation
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
+from jobsui.jobs.delivery.decision import BatchFinished, ReconcileResult
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
-from jobsui.jobs.delivery.transitions import BatchFinished, ReconcileResult
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import NotFound, NotSent, ZendeskError
@@ -204,7 +204,7 @@ class Calls:
     def reconcile(self, batch: UnconfirmedBatch, *, next_in: float) -> None:
         """Read what became of an unconfirmed batch. `next_in`: after how many seconds to
         read again, if need be."""
-        result = partial(ReconcileResult, batch, next_look=next_in)
+        result = partial(ReconcileResult, batch, next_in=next_in)
         self._submit(
             "reads",
             batch.request,
@@ -264,5 +264,5 @@ class Calls:
 
 def _verify(batch: RunningBatch, finished: BatchFinished) -> VerifyResult:
     request = finished.request
-    ends = reconciliation.verify(request, finished.ends)
+    ends = reconciliation.verify(request, finished.results)
     return VerifyResult(batch, BatchFinished(request, finished.status, ends))

@@ -233,5 +233,5 @@ def _request(
         items=items,
         is_part=len(items) < len(open_items),
         first_sent_at=first.at,
-        resent=any(attempt.result in Attempt.IN_DOUBT for attempt in attempts),
+        resent=any(attempt.result in Attempt.UNCONFIRMED for attempt in attempts),
     )

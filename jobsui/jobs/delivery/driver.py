@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
-from jobsui.jobs.delivery import batch_request, claims, recovery, transitions
+from jobsui.jobs.delivery import batch_request, claims, decision, recovery, transitions
 from jobsui.jobs.delivery.account_limits import AccountLimits
 from jobsui.jobs.delivery.auto_pause import FailureWindows
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
@@ -30,17 +30,25 @@ from jobsui.jobs.delivery.call_threads import (
     ThreadExecutor,
     VerifyResult,
 )
-from jobsui.jobs.delivery.fair_share import FairShare
-from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
-from jobsui.jobs.delivery.transitions import (
-    DATABASE_AWAY,
+from jobsui.jobs.delivery.decision import (
     AccessRefused,
     BatchFinished,
+    DeliveryResult,
     ReconcileResult,
     StatusLost,
 )
+from jobsui.jobs.delivery.fair_share import FairShare
+from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
+from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
-from jobsui.jobs.enums import SENDABLE, Action, BatchState, LimitedBy, Outcome
+from jobsui.jobs.enums import (
+    SENDABLE,
+    Action,
+    AttemptResult,
+    BatchState,
+    LimitedBy,
+    Outcome,
+)
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.sql import known_status_ids, waiting_jobs
@@ -95,7 +103,7 @@ class Driver:
         self.posting: dict[int, BatchRequest] = {}
         """Requests without a response yet, by batch."""
         self.running: dict[int, RunningBatch] = {}
-        self.unwritten: list[transitions.Event] = []
+        self.unwritten: list[DeliveryResult] = []
         """What the results say and the database does not know yet."""
         self.has_room = False
         """Whether more could have been sent than was sent last."""
@@ -212,7 +220,7 @@ class Driver:
             return []
         with transaction.atomic():
             leases.fence(self.lease)
-            transitions.write(self.unwritten)
+            transitions.write(self.unwritten, self.timing)
             paused = self._pause_failing_jobs()
             requests = self._claim(chosen)
         self.failures.restart(paused)
@@ -239,7 +247,7 @@ class Driver:
             self.is_new = False
         if self.needs_resync:
             recovery.put_back_unsent(
-                self.lease, self.account, set(self._known_attempts())
+                self.lease, self.account, set(self._known_attempts()), self.timing
             )
             self.share.waiting = None
             self.checked_versions.clear()
@@ -356,7 +364,7 @@ class Driver:
         for pk, job in self.share.jobs.items():
             has_more = not job.planned_at or waiting is None or pk in waiting
             if has_more and (reason := self.failures.of(pk).reason_to_pause(job)):
-                transitions.stop_job(pk, reason)
+                transitions.pause_job(pk, reason)
                 paused.append(pk)
         return paused
 
@@ -432,14 +440,16 @@ class Driver:
     def _unconfirmed_batch(
         self, batch: Batch, request: BatchRequest
     ) -> UnconfirmedBatch:
-        attempts = Attempt.objects.filter(batch=batch, result__in=Attempt.IN_DOUBT)
+        attempts = Attempt.objects.filter(batch=batch, result__in=Attempt.UNCONFIRMED)
+        results = list(attempts.order_by("number").values_list("result", flat=True))
         return UnconfirmedBatch(
             request,
             reconcile_count=batch.reconcile_count,
-            unconfirmed_attempts=attempts.count(),
+            unconfirmed_attempts=len(results),
             waited=self.unconfirmed.waited(batch.pk, self.clock.monotonic()),
             quiet_time=max(self.timing.quiet_time, 2 * self.limits.durations.long),
             known_status_ids=known_status_ids,
+            is_status_lost=results[-1:] == [AttemptResult.LOST],
         )
 
     # Results of calls
@@ -475,7 +485,7 @@ class Driver:
             case Limited() | NotSent():
                 pass
             case Refused() as error:
-                if transitions.blames_items(error):
+                if decision.blames_items(error):
                     self.failures.of(request.job_id).request_refused()
             case _:
                 self.unconfirmed.add(batch_id, self.clock.monotonic())
@@ -513,9 +523,9 @@ class Driver:
         request = batch.request
         del self.running[request.batch_id]
         self.limits.note_job_end(batch, at)
-        results = batch_request.ends_of(request, status)
+        results = batch_request.row_results(request, status)
         finished = BatchFinished(request, status, results)
-        failed = sum(result[0] == Outcome.FAILED for result in results.values())
+        failed = sum(each.outcome == Outcome.FAILED for each in results.values())
         self.failures.of(request.job_id).add_rows(len(results), failed)
         if failed and request.resent and request.action is Action.CREATE:
             self.calls.verify(batch, finished)
@@ -536,7 +546,7 @@ def _may_be_over(job: Job) -> bool:
     return job.state not in SENDABLE or is_planned
 
 
-def _may_leave_more(event: transitions.Event) -> bool:
+def _may_leave_more(event: DeliveryResult) -> bool:
     """Whether its batch may have items to send after it."""
     match event:
         case PostResult():

@@ -1,34 +1,45 @@
-"""Batches in doubt: sent, perhaps, and no answer came or its job status was lost. Here
-Zendesk is read; what follows is written down elsewhere (recording.py).
+"""Settles unconfirmed batches by reading Zendesk. A batch is unconfirmed when it was sent
+and no clear answer came, or when its job status was lost.
 
-- update, upserts and deletes lead to the same records when repeated, so they are sent
-  again once nothing of the first sending can still be running. Reading records back
+- Update, upserts and deletes lead to the same records when they are repeated. So they are
+  sent again as soon as nothing of the first request can still be running. Reading records
   would prove less: an upserted record may have been there before.
-- create with an external id is settled by reading: a record with that id which is no
-  older than our first sending is ours. Only what is missing after the quiet time is
-  sent again.
-- create without an external id is settled when exactly one job status in the account
-  matches: finished, of the same size, unknown to us, and the records it made are item
-  by item what we sent. Otherwise it stays uncertain."""
+- Create with external ids is settled by reading: a record with that external id which is
+  no older than the first request was made by it. Records that are still missing after the
+  quiet time are sent again.
+- Create without external ids is settled when exactly one job status in the account
+  matches: it is over, has the same number of items, belongs to no other batch, and the
+  records it made are, item by item, what was sent. Otherwise the rows are uncertain.
+"""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from jobsui.jobs.delivery import batch_request
 from jobsui.jobs.delivery.batch_request import BatchRequest
 from jobsui.jobs.enums import Action, Outcome
-from jobsui.jobs.models.batch import End
+from jobsui.jobs.models import RowResult
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.payloads import JobStatus, Json, Record
 
 MAX_QUIET_TIMES = 4
-"""For how many quiet times an unknown running job of the same size, which may be ours, is waited
-for."""
+"""How many quiet times an unknown running job that may be ours is waited for."""
 CLOCK_TOLERANCE = timedelta(seconds=60)
 MAX_UNCONFIRMED_ATTEMPTS = 5
-"""After this many attempts without a response a batch is left to a person."""
+"""After this many attempts without a clear answer a person decides about a batch."""
+NO_ANSWER = (
+    "Zendesk gave no clear answer to the request with this row. Without an external ID, "
+    "Jobs UI cannot find out whether the row was saved. "
+    "Look for the record in Zendesk, then decide."
+)
+STATUS_LOST = (
+    "Zendesk accepted the request with this row, but no longer shows its job status. "
+    "Without an external ID, Jobs UI cannot find out whether the row was saved. "
+    "Look for the record in Zendesk, then decide."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,8 @@ class UnconfirmedBatch:
     """How long a record must be absent before its absence proves anything."""
     known_status_ids: Callable[[list[str]], set[str]]
     """Which of these job status ids belong to batches in the database."""
+    is_status_lost: bool = False
+    """Zendesk accepted the request and no longer shows its job status."""
 
     @property
     def is_fresh(self) -> bool:
@@ -55,197 +68,194 @@ class UnconfirmedBatch:
         """Jobs that still run are no longer waited for."""
         return self.waited >= MAX_QUIET_TIMES * self.quiet_time
 
+    @property
+    def size(self) -> int:
+        """How many items the request carried."""
+        return len(self.request.items)
+
+
+class Rest(StrEnum):
+    """What follows for the items that a finding gives no result."""
+
+    SETTLED = "settled"
+    """Nothing: every item that was sent has a result."""
+    RECONCILE_AGAIN = "again"
+    RESEND = "resend"
+    UNCERTAIN = "uncertain"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a look established: ends of items, and what to do about the rest of the
-    batch."""
+    """What a reconciliation established."""
 
-    ends: Mapping[int, End] = field(default_factory=dict)
-    rest: str = "settled"
-    """"settled", "again" (look later), "resend", or "uncertain"."""
+    results: Mapping[int, RowResult] = field(default_factory=dict)
+    """By index in the batch."""
+    rest: Rest = Rest.SETTLED
     note: str = ""
     status_id: str = ""
-    """The job status that turned out to be the batch's own."""
+    """The job status that turned out to be the batch's own; "" for none."""
 
 
-def reconcile(doubt: UnconfirmedBatch) -> Finding:
-    """Look into a batch in doubt. Raises ZendeskError when Zendesk cannot be asked
-    now."""
-    if not doubt.request.items:
+def reconcile(batch: UnconfirmedBatch) -> Finding:
+    """Read Zendesk to settle a batch. Raises ZendeskError when Zendesk cannot be read."""
+    if not batch.request.items:
         return Finding()
-    if doubt.request.action is not Action.CREATE:
-        return _repeat(doubt)
-    keyed = {place: key for place, key in doubt.request.keys.items() if key}
-    if len(keyed) == len(doubt.request.items):
-        return _read_back(doubt, keyed)
-    return _match_job(doubt)
+    if batch.request.action is not Action.CREATE:
+        return _repeat(batch)
+    keyed = {index: key for index, key in batch.request.keys.items() if key}
+    if len(keyed) == batch.size:
+        return _read_back(batch, keyed)
+    return _match_job(batch)
 
 
-def verify(request: BatchRequest, ends: Mapping[int, End]) -> dict[int, End]:
-    """Failures of a repeated `create`, looked into: "already taken" may mean that the
-    first sending arrived late."""
+def verify(
+    request: BatchRequest, results: Mapping[int, RowResult]
+) -> dict[int, RowResult]:
+    """Check the failures of a repeated `create` by reading records: "already taken" may
+    mean that the first request arrived late. Raises ZendeskError."""
     keys = request.keys
     failed = {
-        place: keys[place]
-        for place, entry in ends.items()
-        if entry[0] == Outcome.FAILED and keys[place]
+        index: keys[index]
+        for index, result in results.items()
+        if result.outcome == Outcome.FAILED and keys[index]
     }
     records = _records(request, failed) if failed else {}
-    return dict(ends) | {
-        place: _created(request, record) for place, record in records.items()
+    created = {index: _created(request, record) for index, record in records.items()}
+    return dict(results) | created
+
+
+def _repeat(batch: UnconfirmedBatch) -> Finding:
+    if batch.is_fresh or _may_be_running(batch):
+        note = "Waiting until nothing of this request can still be running."
+        return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
+    note = "Sent again: repeating the request leads to the same records."
+    return _resend(batch, note)
+
+
+def _read_back(batch: UnconfirmedBatch, keyed: Mapping[int, str]) -> Finding:
+    records = _records(batch.request, keyed)
+    results = {
+        index: _created(batch.request, record) for index, record in records.items()
     }
+    found = len(results)
+    missing = len(keyed) - found
+    if not missing:
+        note = f"All {found} records were found by their external IDs."
+        return Finding(results, note=note)
+    is_first_find = found > 0 and batch.reconcile_count == 0
+    if batch.is_fresh or is_first_find or _may_be_running(batch):
+        note = f"{found} of {len(keyed)} records found so far."
+        return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
+    note = f"{missing} of {len(keyed)} records do not exist and are sent again."
+    rest = _resend(batch, note)
+    return Finding(results, rest.rest, rest.note)
 
 
-def _repeat(doubt: UnconfirmedBatch) -> Finding:
-    if doubt.is_fresh or _may_be_running(doubt):
-        return Finding(
-            rest="again", note="Waiting until nothing of it can still be running."
-        )
-    return _resend(
-        doubt, "Repeating it leads to the same records, so it is sent again."
-    )
+def _match_job(batch: UnconfirmedBatch) -> Finding:
+    candidates = _unknown_jobs_of_size(batch)
+    matches: list[tuple[str, dict[int, RowResult]]] = []
+    for status in candidates:
+        results = _results_if_ours(batch.request, status)
+        if results:
+            matches.append((status.id, results))
+    if len(matches) == 1:
+        status_id, results = matches[0]
+        rest = Rest.SETTLED if len(results) == batch.size else Rest.UNCERTAIN
+        note = "Its job was found in the account: the records are what was sent."
+        return Finding(results, rest, note, status_id)
+    is_one_running = any(not status.is_over for status in candidates)
+    if batch.is_fresh or (is_one_running and not batch.is_stale):
+        note = "Looking for its job in the account."
+        return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
+    note = STATUS_LOST if batch.is_status_lost else NO_ANSWER
+    return Finding(rest=Rest.UNCERTAIN, note=note)
 
 
-def _read_back(doubt: UnconfirmedBatch, keyed: Mapping[int, str]) -> Finding:
-    records = _records(doubt.request, keyed)
-    ends = {place: _created(doubt.request, record) for place, record in records.items()}
-    if len(ends) == len(keyed):
-        return Finding(
-            ends, note=f"All {len(ends)} records were found by their external ids."
-        )
-    if (
-        doubt.is_fresh
-        or _may_be_running(doubt)
-        or (ends and doubt.reconcile_count == 0)
-    ):
-        return Finding(
-            rest="again", note=f"{len(ends)} of {len(keyed)} records found so far."
-        )
-    missing = len(keyed) - len(ends)
-    rest = _resend(
-        doubt,
-        f"{missing} of {len(keyed)} records do not exist, so these are sent again.",
-    )
-    return Finding(ends, rest.rest, rest.note)
+def _resend(batch: UnconfirmedBatch, note: str) -> Finding:
+    attempts = batch.unconfirmed_attempts
+    if attempts < MAX_UNCONFIRMED_ATTEMPTS:
+        return Finding(rest=Rest.RESEND, note=note)
+    note = f"Sent {attempts} times, each time without a clear answer."
+    return Finding(rest=Rest.UNCERTAIN, note=note)
 
 
-def _match_job(doubt: UnconfirmedBatch) -> Finding:
-    unknown = [
-        status
-        for status in _unknown_jobs(doubt)
-        if status.total in {len(doubt.request.items), None}
-    ]
-    matching = [
-        (status.id, ends)
-        for status in unknown
-        if (ends := _ends_if_ours(doubt.request, status))
-    ]
-    if len(matching) == 1:
-        status_id, ends = matching[0]
-        rest = "settled" if len(ends) == len(doubt.request.items) else "uncertain"
-        return Finding(
-            ends,
-            rest,
-            "Its job was found in the account; the records are what was sent.",
-            status_id,
-        )
-    if doubt.is_fresh or (
-        not doubt.is_stale and any(not status.is_over for status in unknown)
-    ):
-        return Finding(rest="again", note="Looking for its job in the account.")
-    return Finding(
-        rest="uncertain",
-        note="The connection broke while this was being sent, and without external ids nothing in Zendesk tells "
-        "whether it arrived. Look for these records in Zendesk, then decide.",
-    )
-
-
-def _resend(doubt: UnconfirmedBatch, note: str) -> Finding:
-    if doubt.unconfirmed_attempts >= MAX_UNCONFIRMED_ATTEMPTS:
-        return Finding(
-            rest="uncertain",
-            note=f"Sent {doubt.unconfirmed_attempts} times, each time without a clear answer.",
-        )
-    return Finding(rest="resend", note=note)
-
-
-def _may_be_running(doubt: UnconfirmedBatch) -> bool:
-    if doubt.is_stale:
+def _may_be_running(batch: UnconfirmedBatch) -> bool:
+    if batch.is_stale:
         return False
-    return any(
-        not status.is_over and status.total in {len(doubt.request.items), None}
-        for status in _unknown_jobs(doubt)
-    )
+    return any(not status.is_over for status in _unknown_jobs_of_size(batch))
 
 
-def _unknown_jobs(doubt: UnconfirmedBatch) -> list[JobStatus]:
-    recent = custom_objects.recent_job_statuses(doubt.request.client)
-    ours = doubt.known_status_ids([status.id for status in recent])
-    return [status for status in recent if status.id not in ours]
+def _unknown_jobs_of_size(batch: UnconfirmedBatch) -> list[JobStatus]:
+    """Recent jobs of the account that belong to no batch and may have this size."""
+    recent = custom_objects.recent_job_statuses(batch.request.client)
+    known = batch.known_status_ids([status.id for status in recent])
+    return [
+        status
+        for status in recent
+        if status.id not in known and status.total in {batch.size, None}
+    ]
 
 
 def _records(request: BatchRequest, keyed: Mapping[int, str]) -> dict[int, Record]:
+    """The records with these external ids, by the index of the item."""
     found = custom_objects.records_by_external_ids(
         request.client, request.object_key, list(keyed.values())
     )
     by_key = {record.external_id: record for record in found}
-    return {place: by_key[key] for place, key in keyed.items() if key in by_key}
+    return {index: by_key[key] for index, key in keyed.items() if key in by_key}
 
 
-def _created(request: BatchRequest, record: Record) -> End:
-    if _is_older(request, record):
-        reason = f"A record with the external ID {record.external_id} existed before this job."
-        return [Outcome.FAILED.value, record.id, "ExternalIdTaken", reason]
-    return [Outcome.CREATED.value, record.id, "", ""]
+def _created(request: BatchRequest, record: Record) -> RowResult:
+    if not _is_older(request, record):
+        return RowResult(Outcome.CREATED, record.id)
+    message = (
+        f"A record with the external ID {record.external_id} existed before this job."
+    )
+    return RowResult(Outcome.FAILED, record.id, "ExternalIdTaken", message)
 
 
 def _is_older(request: BatchRequest, record: Record) -> bool:
-    """Whether the record was there before we first sent anything, even if our clock was
-    as far ahead as it is now."""
-    made = _time(record.created_at)
+    """Whether the record was there before the first request, even if our clock was as far
+    ahead then as it is now."""
+    created_at = _time(record.created_at)
+    if created_at is None:
+        return False
     ahead = timedelta(seconds=max(0.0, request.client.clock_ahead))
-    return made is not None and made < request.first_sent_at - ahead - CLOCK_TOLERANCE
+    return created_at < request.first_sent_at - ahead - CLOCK_TOLERANCE
 
 
-def _ends_if_ours(request: BatchRequest, status: JobStatus) -> dict[int, End]:
-    """The ends a finished job gives our items, empty unless the records it made are
-    what we sent."""
+def _results_if_ours(request: BatchRequest, status: JobStatus) -> dict[int, RowResult]:
+    """The results that a finished job gives our items; empty unless the records it made
+    are what was sent."""
     if not status.is_over or not status.results:
         return {}
-    ends = batch_request.ends_of(request, status)
-    ids = [
-        entry[1] for entry in ends.values() if entry[0] == Outcome.CREATED and entry[1]
-    ]
-    records = {
-        r.id: r
-        for r in custom_objects.records_by_ids(request.client, request.object_key, ids)
+    results = batch_request.row_results(request, status)
+    created = {
+        index: result.record_id
+        for index, result in results.items()
+        if result.outcome == Outcome.CREATED
     }
-    items = {place: json.loads(line) for place, line in request.items}
-    made = {
-        place: records.get(entry[1])
-        for place, entry in ends.items()
-        if entry[0] == Outcome.CREATED
-    }
-    return (
-        ends
-        if made
-        and all(
-            _is_ours(request, items[place], record) for place, record in made.items()
-        )
-        else {}
-    )
+    if not created:
+        return {}
+    record_ids = [record_id for record_id in created.values() if record_id]
+    read = custom_objects.records_by_ids(request.client, request.object_key, record_ids)
+    records = {record.id: record for record in read}
+    items = {index: json.loads(line) for index, line in request.items}
+    for index, record_id in created.items():
+        if not _is_ours(request, items[index], records.get(record_id)):
+            return {}
+    return results
 
 
 def _is_ours(
     request: BatchRequest, item: Mapping[str, Json], record: Record | None
 ) -> bool:
-    return (
-        record is not None and not _is_older(request, record) and _is_of(record, item)
-    )
+    if record is None or _is_older(request, record):
+        return False
+    return _has_values_of(record, item)
 
 
-def _is_of(record: Record, item: Mapping[str, Json]) -> bool:
+def _has_values_of(record: Record, item: Mapping[str, Json]) -> bool:
     if item.get("name") and record.name != item["name"]:
         return False
     fields = item.get("custom_object_fields") or {}
@@ -261,18 +271,15 @@ def _plain(value: Json) -> str:
         return ",".join(sorted(map(_plain, value)))
     if isinstance(value, str):
         return value.removesuffix("T00:00:00+00:00").removesuffix("T00:00:00Z")
-    return (
-        ""
-        if value is None
-        else f"{value:g}"
-        if isinstance(value, int | float)
-        else str(value)
-    )
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    return "" if value is None else str(value)
 
 
 def _time(text: str) -> datetime | None:
+    """None for a text that is not a time."""
     try:
-        made = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return made if made.tzinfo else made.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -30,14 +30,15 @@ def take_over(
     last_request_ends = timing.lease_stale_after + timing.request_timeout
     with transaction.atomic():
         leases.fence(lease)
-        for batch in claims.batches_in(BatchState.SENDING, account):
-            transitions.doubt(batch, "The driver ended while this was being sent.")
+        sending = list(claims.batches_in(BatchState.SENDING, account))
+        transitions.interrupt(sending, timing)
+        for batch in sending:
             # Not after the commit: if its outcome stays unknown, the next try does not find
             # this batch among those being sent.
             unconfirmed.add(batch.pk, now + last_request_ends - timing.lease_ttl)
         planned = claims.batches_in(BatchState.PLANNED, account)
         unconfirmed.lock(
-            planned.filter(attempts__result__in=Attempt.IN_DOUBT).distinct()
+            planned.filter(attempts__result__in=Attempt.UNCONFIRMED).distinct()
         )
         accepted = list(
             claims.batches_in(BatchState.ACCEPTED, account).select_related(
@@ -52,7 +53,10 @@ def take_over(
 
 
 def put_back_unsent(
-    lease: leases.Held, account: str, known_attempts: Collection[int]
+    lease: leases.Held,
+    account: str,
+    known_attempts: Collection[int],
+    timing: Timing,
 ) -> None:
     """After a commit whose outcome is unknown: put back the batches that it claimed.
 
@@ -66,9 +70,4 @@ def put_back_unsent(
             result="",
         )
         unsent = unanswered.exclude(pk__in=known_attempts)
-        for attempt in unsent.select_related("batch"):
-            transitions.put_back(attempt.batch)
-            Attempt.objects.filter(pk=attempt.pk).update(
-                result="not_sent",
-                note="Not sent: the database did not confirm that this was saved.",
-            )
+        transitions.put_back_unsent(list(unsent.select_related("batch")), timing)

@@ -54,7 +54,7 @@ def pause_if_restored(lease: Held, host: str, seen: LastSeen) -> None:
     seen before, or if the database is another file."""
     if lease.epoch <= seen.epoch or seen.file != _database_file():
         for job in Job.objects.on_account(host).filter(state__in=SENDABLE):
-            transitions.stop_job(job.pk, RESTORED)
+            transitions.pause_job(job.pk, RESTORED)
     _remember(lease.name, lease.epoch)
 
 

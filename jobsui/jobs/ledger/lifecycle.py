@@ -244,15 +244,15 @@ def _cancel_planned_batches(job: Job) -> None:
     """Cancel batches that are not in flight. Items that have a result keep it. Items
     whose last request may have reached Zendesk become uncertain."""
     planned = Batch.objects.filter(job=job, state=BatchState.PLANNED)
-    unconfirmed = planned.filter(attempts__result__in=Attempt.IN_DOUBT).order_by()
+    unconfirmed = planned.filter(attempts__result__in=Attempt.UNCONFIRMED).order_by()
     last_items = dict(
         unconfirmed.annotate(last=Max("attempts__last_item")).values_list("pk", "last")
     )
-    ledger = settlement.Ledger()
+    counters = settlement.JobCounters()
     for pk, batch in by_id(Batch, last_items).items():
         sent = range(last_items[pk] + 1)
-        settlement.give_up(batch, sent, CANCELLED_UNCONFIRMED, ledger)
-    ledger.write()
+        settlement.mark_uncertain(batch, sent, CANCELLED_UNCONFIRMED, counters)
+    counters.write()
     planned.update(
         state=BatchState.CANCELLED,
         done_at=Now(),

@@ -1,6 +1,8 @@
-"""Writing down what became of batches and their rows. All of it happens inside the
-caller's transaction, so a batch, its rows and the job's counters change together or not
-at all."""
+"""Gives rows their results, and closes batches whose rows all have one.
+
+Everything here runs inside the caller's transaction, so that a batch, its rows and the
+job's counters change together or not at all.
+"""
 
 import json
 import time
@@ -13,203 +15,216 @@ from django.utils import timezone
 
 from jobsui.jobs.enums import UNSETTLED, BatchState, Outcome
 from jobsui.jobs.ledger import causes
-from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
-from jobsui.jobs.models.batch import End, pack
+from jobsui.jobs.models import Batch, BatchBlob, Job, RowError, RowResult
+from jobsui.jobs.models.batch import pack
 from jobsui.jobs.sql import add_up, by_id, update_rows
 
-PACE_SECONDS, PACE_SAMPLES = 5, 60
+PACE_INTERVAL = 5
+MAX_PACE_SAMPLES = 60
+BAD = frozenset({Outcome.FAILED, Outcome.UNCERTAIN})
+"""Outcomes of rows that were sent and have an error of their own."""
+SETTLED_FIELDS = (
+    "state",
+    "done_at",
+    "reconcile_at",
+    "succeeded",
+    "failed",
+    "uncertain",
+)
+"""The columns of a batch that settling may change."""
 
 
-def end(outcome: Outcome, record_id: str = "", code: str = "", error: str = "") -> End:
-    return [outcome.value, record_id, code, error]
-
-
-class Ledger:
-    """The changes one transaction makes to job counters and causes, added up and
-    written once a job."""
+class JobCounters:
+    """What one transaction adds to the counters of jobs, written once for each job."""
 
     def __init__(self) -> None:
         self._counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self._touched: set[int] = set()
 
-    def add(self, job_id: int, outcome: str, number: int = 1) -> None:
-        self._counts[job_id][outcome] += number
+    def add(self, job_id: int, column: str, number: int = 1) -> None:
+        """Add to a counter column of the job: an outcome, or "batches_done"."""
+        self._counts[job_id][column] += number
         self._touched.add(job_id)
 
     def touch(self, job_id: int) -> None:
         """The job's page has something new to show."""
         self._touched.add(job_id)
 
-    def include(self, other: "Ledger") -> None:
-        """Add what another has."""
+    def include(self, other: "JobCounters") -> None:
         for job_id, counts in other._counts.items():
             self._counts[job_id].update(counts)
         self._touched |= other._touched
 
     def write(self) -> None:
-        """One UPDATE a job; counters go up by what was added, whatever others add at
-        the same time."""
+        """One UPDATE for each job. It adds, so that others may add at the same time."""
         for job_id in sorted(self._touched):
             add_up(job_id, self._counts[job_id])
         self._counts.clear()
+        self._touched.clear()
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """How items of a batch ended, by their place in it, and the job status that told
-    so."""
+class ReportedResults:
+    """Results for items of a batch, and the job status that reported them."""
 
     batch: Batch
     """As read in this transaction."""
-    ends: Mapping[int, End]
-    reply: Mapping[str, Any] | None = None
+    results: Mapping[int, RowResult]
+    """By the item's index in the batch."""
+    job_status_body: Mapping[str, Any] | None = None
+    """None: keep the one that is stored."""
 
 
-def settle(batch: Batch, ends: Mapping[int, End], ledger: Ledger) -> bool:
-    """`settle_all` of one batch: whether it is done with that."""
-    settle_all([Ending(batch, ends)], ledger)
+def settle(
+    batch: Batch, results: Mapping[int, RowResult], counters: JobCounters
+) -> bool:
+    """`settle_all` for one batch, which is saved. True: the batch is settled now."""
+    settle_all([ReportedResults(batch, results)], counters)
+    batch.save(update_fields=SETTLED_FIELDS)
     return batch.state not in UNSETTLED
 
 
-def settle_all(endings: Sequence[Ending], ledger: Ledger) -> None:
-    """Give items their ends, and batches whose items all have one their final state.
-    What already had an end keeps it, and a batch that is over stays as it is, so that
-    doing it twice changes nothing."""
-    endings = [each for each in endings if each.batch.state in UNSETTLED]
-    # The blob of a batch in which nothing has an end yet, and nothing fails now, tells
-    # nothing we need.
-    blobs = by_id(
-        BatchBlob,
-        [each.batch.pk for each in endings if _has_ends(each.batch) or _bad(each.ends)],
-    )
-    told, told_with_reply, errors = [], [], []
-    for ending in endings:
-        batch, blob = ending.batch, blobs.get(ending.batch.pk)
-        known: list[End | None] = blob.ends if blob else [None] * batch.size
-        fresh = {
-            place: entry
-            for place, entry in ending.ends.items()
-            if known[place : place + 1] == [None]
-        }
-        for place, entry in fresh.items():
-            known[place] = entry
-            ledger.add(batch.job_id, entry[0])
-        if ending.reply is None:
-            told.append((batch.pk, _packed(known)))
-        else:
-            told_with_reply.append((batch.pk, _packed(known), _packed(ending.reply)))
+def settle_all(reported: Sequence[ReportedResults], counters: JobCounters) -> None:
+    """Give items their results, and batches without open items their final state.
+
+    An item keeps its first result and a settled batch stays as it is, so doing this
+    twice changes nothing. The batches themselves are changed in memory only; the caller
+    saves SETTLED_FIELDS.
+    """
+    unsettled = [each for each in reported if each.batch.state in UNSETTLED]
+    blobs = by_id(BatchBlob, [each.batch.pk for each in unsettled if _needs_blob(each)])
+    results_only: list[tuple[int, bytes]] = []
+    with_job_status: list[tuple[int, bytes, bytes]] = []
+    failed_rows: list[causes.FailedRow] = []
+    for each in unsettled:
+        batch = each.batch
+        blob = blobs.get(batch.pk)
+        results: list[RowResult | None] = [None] * batch.size
         if blob:
-            errors += [
-                _failed_row(batch, blob.row_numbers[place], entry)
-                for place, entry in _bad(fresh).items()
-            ]
-        _close_if_over(batch, known, ledger)
-    update_rows(BatchBlob, ("outcomes",), told)
-    update_rows(BatchBlob, ("outcomes", "reply"), told_with_reply)
-    update_rows(
-        Batch,
-        SETTLES,
-        [[e.batch.pk, *(getattr(e.batch, name) for name in SETTLES)] for e in endings],
-    )
-    causes.record_failed_rows(errors)
+            results = blob.row_results
+        added = _add_results(results, each.results)
+        for result in added.values():
+            counters.add(batch.job_id, result.outcome)
+        if blob:
+            failed_rows += _failed_rows(batch, blob.row_numbers, added)
+        _count_results(batch, results)
+        if None not in results:
+            _close(batch, counters)
+        packed = BatchBlob.packed_results(results)
+        if each.job_status_body is None:
+            results_only.append((batch.pk, packed))
+        else:
+            body = pack(json.dumps(each.job_status_body).encode())
+            with_job_status.append((batch.pk, packed, body))
+    update_rows(BatchBlob, ("results",), results_only)
+    update_rows(BatchBlob, ("results", "job_status_body"), with_job_status)
+    causes.record_failed_rows(failed_rows)
 
 
-SETTLES = ("state", "done_at", "reconcile_at", "succeeded", "failed", "uncertain")
-"""What settling changes of a batch."""
+def mark_uncertain(
+    batch: Batch, indexes: Iterable[int], reason: str, counters: JobCounters
+) -> bool:
+    """The open ones of these items become uncertain: a person decides about them. True:
+    the batch is settled now."""
+    result = uncertain(reason)
+    return settle(batch, dict.fromkeys(indexes, result), counters)
 
 
-def give_up(batch: Batch, places: Iterable[int], reason: str, ledger: Ledger) -> bool:
-    """Nothing established what became of the open ones of these items: they are
-    uncertain, and a person decides. True when the whole batch is done with that."""
-    uncertain = end(Outcome.UNCERTAIN, code="Uncertain", error=reason)
-    return settle(batch, dict.fromkeys(places, uncertain), ledger)
+def uncertain(reason: str) -> RowResult:
+    """The result of a row that was sent, and of which Zendesk shows no result."""
+    return RowResult(Outcome.UNCERTAIN, code="Uncertain", message=reason)
 
 
-def reopen_uncertain(batch: Batch, state: BatchState, ledger: Ledger) -> None:
-    """Take `uncertain` back from a batch's items, so that they are looked at or sent
-    again."""
+def reopen_uncertain(batch: Batch, state: BatchState, counters: JobCounters) -> None:
+    """Take the result from a batch's uncertain items: they are reconciled
+    (UNCONFIRMED) or sent (PLANNED) again."""
     blob = BatchBlob.objects.get(pk=batch.pk)
-    ends = blob.ends
-    open_again = [
-        i
-        for i, entry in enumerate(ends)
-        if entry is not None and entry[0] == Outcome.UNCERTAIN
-    ]
-    for index in open_again:
-        ends[index] = None
-    blob.set_ends(ends)
-    blob.save(update_fields=["outcomes"])
-    ledger.add(batch.job_id, Outcome.UNCERTAIN.value, -len(open_again))
-    ledger.add(batch.job_id, "batches_done", -1)
+    results = blob.row_results
+    reopened = 0
+    for index, result in enumerate(results):
+        if result is not None and result.outcome == Outcome.UNCERTAIN:
+            results[index] = None
+            reopened += 1
+    blob.results = BatchBlob.packed_results(results)
+    blob.save(update_fields=["results"])
+    counters.add(batch.job_id, Outcome.UNCERTAIN, -reopened)
+    counters.add(batch.job_id, "batches_done", -1)
     causes.remove_uncertain_rows(batch)
-    _tally_up(batch, ends)
-    batch.state, batch.done_at, batch.reconcile_at, batch.reconcile_count = (
-        state,
-        None,
-        timezone.now(),
-        0,
-    )
-    batch.save(update_fields=[*SETTLES, "reconcile_count"])
+    _count_results(batch, results)
+    batch.state = state
+    batch.done_at = None
+    batch.reconcile_at = timezone.now()
+    batch.reconcile_count = 0
+    batch.save(update_fields=[*SETTLED_FIELDS, "reconcile_count"])
 
 
-def _has_ends(batch: Batch) -> bool:
-    """Whether some of its items may have an end already."""
-    return bool(batch.succeeded or batch.failed or batch.uncertain)
+def sample_pace(job: Job) -> None:
+    """Note how many rows are settled, unless the last note is recent or says the
+    same."""
+    now = time.time()
+    done = job.settled - job.invalid
+    if job.pace:
+        noted_at, noted = job.pace[-1]
+        if now - noted_at < PACE_INTERVAL or noted == done:
+            return
+    if job.pace or done:
+        job.pace = [*job.pace, [now, done]][-MAX_PACE_SAMPLES:]
+        Job.objects.filter(pk=job.pk).update(pace=job.pace)
 
 
-def _tally(ends: Iterable[End | None]) -> dict[str, int]:
-    counts = Counter(entry[0] for entry in ends if entry is not None)
-    apart = {
-        "failed": counts.pop(Outcome.FAILED, 0),
-        "uncertain": counts.pop(Outcome.UNCERTAIN, 0),
-    }
-    return {"succeeded": counts.total(), **apart}
+def _needs_blob(reported: ReportedResults) -> bool:
+    """Whether settling has to read the batch's blob: some of its items may have results
+    already, or rows fail now and their numbers are needed."""
+    batch = reported.batch
+    if batch.succeeded or batch.failed or batch.uncertain:
+        return True
+    return any(result.outcome in BAD for result in reported.results.values())
 
 
-def _close_if_over(batch: Batch, ends: Sequence[End | None], ledger: Ledger) -> None:
-    _tally_up(batch, ends)
-    if None not in ends:
-        batch.state = BatchState.UNCERTAIN if batch.uncertain else BatchState.DONE
-        batch.done_at, batch.reconcile_at = timezone.now(), None
-        ledger.add(batch.job_id, "batches_done")
+def _add_results(
+    results: list[RowResult | None], reported: Mapping[int, RowResult]
+) -> dict[int, RowResult]:
+    """Put reported results where none is yet; those that were put."""
+    added = {}
+    for index, result in reported.items():
+        if index < len(results) and results[index] is None:
+            results[index] = result
+            added[index] = result
+    return added
 
 
-def _packed(value: Any) -> bytes:
-    return pack(json.dumps(value).encode())
+def _count_results(batch: Batch, results: Iterable[RowResult | None]) -> None:
+    counts = Counter(result.outcome for result in results if result is not None)
+    batch.failed = counts.pop(Outcome.FAILED, 0)
+    batch.uncertain = counts.pop(Outcome.UNCERTAIN, 0)
+    batch.succeeded = counts.total()
 
 
-def _tally_up(batch: Batch, ends: Iterable[End | None]) -> None:
-    for name, number in _tally(ends).items():
-        setattr(batch, name, number)
+def _close(batch: Batch, counters: JobCounters) -> None:
+    batch.state = BatchState.UNCERTAIN if batch.uncertain else BatchState.DONE
+    batch.done_at = timezone.now()
+    batch.reconcile_at = None
+    counters.add(batch.job_id, "batches_done")
 
 
-def _bad(ends: Mapping[int, End]) -> dict[int, End]:
-    return {
-        place: entry
-        for place, entry in ends.items()
-        if entry[0] in {Outcome.FAILED, Outcome.UNCERTAIN}
-    }
+def _failed_rows(
+    batch: Batch, row_numbers: Sequence[int], results: Mapping[int, RowResult]
+) -> list[causes.FailedRow]:
+    return [
+        _failed_row(batch, row_numbers[index], result)
+        for index, result in results.items()
+        if result.outcome in BAD
+    ]
 
 
-def _failed_row(batch: Batch, row: int, entry: End) -> causes.FailedRow:
-    outcome, _, code, message = entry
+def _failed_row(batch: Batch, row: int, result: RowResult) -> causes.FailedRow:
     error = RowError(
         job_id=batch.job_id,
         batch=batch,
         row=row,
-        outcome=outcome,
-        code=code[:80],
-        message=message,
+        outcome=result.outcome,
+        code=result.code[:80],
+        message=result.message,
     )
-    return causes.FailedRow(error, causes.signature(code, "", message), message)
-
-
-def sample_pace(job: Job) -> None:
-    """Note how far a job is, as just read, unless the last note is recent or nothing
-    has changed since."""
-    now, done = time.time(), job.settled - job.invalid
-    if job.pace and (now - job.pace[-1][0] < PACE_SECONDS or job.pace[-1][1] == done):
-        return
-    if job.pace or done:
-        job.pace = [*job.pace, [now, done]][-PACE_SAMPLES:]
-        Job.objects.filter(pk=job.pk).update(pace=job.pace)
+    signature = causes.signature(result.code, "", result.message)
+    return causes.FailedRow(error, signature, result.message)

@@ -3,6 +3,7 @@
 from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
+from jobsui.jobs.models.results import RowResult
 from jobsui.jobs.models.row import Cause, RowError
 from jobsui.jobs.models.run_settings import RunSettings
 
@@ -16,5 +17,6 @@ __all__ = [
     "JobEvent",
     "Lease",
     "RowError",
+    "RowResult",
     "RunSettings",
 ]

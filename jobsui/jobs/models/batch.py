@@ -5,11 +5,9 @@ from typing import Any, ClassVar
 
 from django.db import models
 
-from jobsui.jobs.enums import UNSETTLED, BatchState
+from jobsui.jobs.enums import UNSETTLED, AttemptResult, BatchState
 from jobsui.jobs.models.job import Job
-
-End = list[str]
-"""How one item ended: [outcome, record id, error code, error]."""
+from jobsui.jobs.models.results import RowResult
 
 
 def pack(data: bytes) -> bytes:
@@ -26,18 +24,16 @@ IS_UNSETTLED = models.Q(state__in=[str(state) for state in UNSETTLED])
 class BatchQuerySet(models.QuerySet["Batch"]):
     def unsettled(self) -> "BatchQuerySet":
         """Those in states of UNSETTLED."""
-        return self.filter(
-            done_at=None
-        )  # So that SQLite sees that the index of these will do.
+        # SQLite uses the partial index only for its own condition.
+        return self.filter(done_at=None)
 
 
 class Batch(models.Model):
-    """Up to 100 rows of a job, sent as one request. Hot: what the driver moves on;
-    bodies lie in BatchBlob."""
+    """Up to 100 rows of a job, sent as one request. The driver updates this row often;
+    the bodies are in BatchBlob."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="batches")
-    # 1, 2, 3 ... in the order of the file; the rows of a later batch all come later in
-    # the file.
+    # 1, 2, 3 ... in the order of the file.
     seq = models.PositiveIntegerField()
     size = models.PositiveSmallIntegerField()
     first_row = models.PositiveBigIntegerField()
@@ -45,7 +41,7 @@ class Batch(models.Model):
     state = models.CharField(
         max_length=12, choices=BatchState, default=BatchState.PLANNED
     )
-    # How often it was sent or about to be.
+    # How many attempts were committed, sent or not.
     attempts_made = models.PositiveSmallIntegerField(default=0)
     # The lease epoch under which `sending` was committed.
     epoch = models.PositiveBigIntegerField(default=0)
@@ -53,15 +49,15 @@ class Batch(models.Model):
     status_id = models.CharField(max_length=64, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
-    # None as long as it is unsettled.
+    # None while it is unsettled.
     done_at = models.DateTimeField(null=True, blank=True)
-    # At most so many of its open items go in the next request; None: all. Halved when
-    # Zendesk refuses the request as a whole, until the bad item stands alone.
+    # The most open items that the next request carries; None: all. Halved each time
+    # Zendesk refuses the request as a whole, until the bad item is alone.
     split_size = models.PositiveSmallIntegerField(null=True, blank=True)
-    # While in doubt: when to look again, and how often we have.
+    # While unconfirmed: when to reconcile next, and how often that was done.
     reconcile_at = models.DateTimeField(null=True, blank=True)
     reconcile_count = models.PositiveSmallIntegerField(default=0)
-    # How many of its rows have which end.
+    # How many of its rows have which result.
     succeeded = models.PositiveSmallIntegerField(default=0)
     failed = models.PositiveSmallIntegerField(default=0)
     uncertain = models.PositiveSmallIntegerField(default=0)
@@ -95,13 +91,13 @@ class Batch(models.Model):
 
 
 class BatchBlob(models.Model):
-    """The cold part of a batch, all zlib-compressed: written once at planning, once or
-    twice as answers come.
+    """The bodies of a batch, zlib-compressed. Written once by the planner, and again
+    with each answer.
 
-    payload   the items as sent, each one line of JSON
-    rows      JSON list: the file's row number of each item
-    outcomes  JSON list: of each item null (open) or [outcome, record id, error code, error]; empty bytes: all open
-    reply     the last job status Zendesk gave, as JSON; empty bytes: none
+    payload          the items as sent, each one line of JSON
+    rows             JSON list: the file's row number of each item
+    results          JSON list: a RowResult or null (open) for each item; b"": all open
+    job_status_body  the last job status Zendesk gave, as JSON; b"": none
     """
 
     batch = models.OneToOneField(
@@ -109,8 +105,8 @@ class BatchBlob(models.Model):
     )
     payload = models.BinaryField()
     rows = models.BinaryField()
-    outcomes = models.BinaryField(default=bytes)
-    reply = models.BinaryField(default=bytes)
+    results = models.BinaryField(default=bytes)
+    job_status_body = models.BinaryField(default=bytes)
 
     @staticmethod
     def packed(lines: Sequence[str], rows: Sequence[int]) -> dict[str, bytes]:
@@ -127,14 +123,12 @@ class BatchBlob(models.Model):
 
     @property
     def open_items(self) -> list[tuple[int, bytes]]:
-        """Place in the batch and line of each item that has no end yet."""
-        if not self.outcomes:
-            return list(enumerate(self.lines))
-        return [
-            (place, line)
-            for place, (line, end) in enumerate(zip(self.lines, self.ends, strict=True))
-            if not end
-        ]
+        """Index in the batch and line of each item without a result."""
+        items = list(enumerate(self.lines))
+        if not self.results:
+            return items
+        results = self.row_results
+        return [(index, line) for index, line in items if results[index] is None]
 
     @property
     def items(self) -> list[Any]:
@@ -146,40 +140,38 @@ class BatchBlob(models.Model):
         return numbers
 
     @property
-    def ends(self) -> list[End | None]:
-        """How each item ended; None for those still open."""
-        if self.outcomes:
-            ends: list[End | None] = json.loads(unpack(self.outcomes))
-            return ends
-        return [None] * len(self.row_numbers)
+    def row_results(self) -> list[RowResult | None]:
+        """The result of each item, by its index; None while it is open."""
+        if not self.results:
+            return [None] * len(self.row_numbers)
+        stored: list[list[str] | None] = json.loads(unpack(self.results))
+        return [RowResult.from_json(entry) if entry else None for entry in stored]
 
-    def set_ends(self, ends: Sequence[End | None]) -> None:
-        self.outcomes = pack(json.dumps(ends).encode())
+    @staticmethod
+    def packed_results(results: Sequence[RowResult | None]) -> bytes:
+        """The value of `results` for these."""
+        return pack(json.dumps(results).encode())
 
 
 class Attempt(models.Model):
     """One sending of a batch, kept for good: nothing is sent twice silently."""
 
-    # Results of attempts that may have reached Zendesk without our knowing what came of
-    # them.
-    IN_DOUBT: ClassVar = ("unconfirmed", "lost")
+    # Results of attempts that may have reached Zendesk.
+    UNCONFIRMED: ClassVar = (AttemptResult.UNCONFIRMED, AttemptResult.LOST)
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveSmallIntegerField()
     epoch = models.PositiveBigIntegerField()
     at = models.DateTimeField()
-    # How many of the batch's items it carried: those that had no outcome by then, in
-    # their order.
+    # How many of the batch's items it carried: the first of those without a result.
     items = models.PositiveSmallIntegerField()
-    # The place in the batch of the last of them.
+    # The index in the batch of the last of them.
     last_item = models.PositiveSmallIntegerField(default=99)
-    # "" while on its way, then: accepted, not_sent, limited, refused, unsure; lost: its
-    # job status vanished.
-    result = models.CharField(max_length=12, blank=True)
+    result = models.CharField(max_length=12, choices=AttemptResult, blank=True)
     note = models.TextField(blank=True)
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     elapsed_ms = models.PositiveIntegerField(null=True, blank=True)
-    # Only an allow-list of headers ever gets here; the secret never does.
+    # Headers on an allow-list only, so no secret is stored.
     response_headers = models.JSONField(default=dict)
     # zlib; the first 64 kB of it.
     response_body = models.BinaryField(default=bytes)

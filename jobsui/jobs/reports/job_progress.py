@@ -263,13 +263,13 @@ def exchange(batch: Batch) -> Exchange:
         curl=_curl(job, url, body),
         attempts=attempts,
         answer=_pretty(answer),
-        reply=_pretty(unpack(blob.reply)),
+        reply=_pretty(unpack(blob.job_status_body)),
         rows=[
             row_results.outcome_row(
                 row, [_pretty(line)], end, row_results.open_outcome(batch)
             )
             for row, line, end in zip(
-                blob.row_numbers, blob.lines, blob.ends, strict=True
+                blob.row_numbers, blob.lines, blob.row_results, strict=True
             )
         ],
         parts={

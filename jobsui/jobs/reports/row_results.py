@@ -19,8 +19,7 @@ from jobsui.jobs.enums import Action, BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.field_targets import targets
 from jobsui.jobs.mapping.row_reader import Problem
-from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError
-from jobsui.jobs.models.batch import End
+from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError, RowResult
 from jobsui.jobs.preparation import checker, file_reading
 from jobsui.paging import Page
 from jobsui.zendesk.payloads import Schema
@@ -68,10 +67,10 @@ def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
 
 
 def outcome_row(
-    number: int, cells: list[str], end: End | None, otherwise: str
+    number: int, cells: list[str], end: RowResult | None, otherwise: str
 ) -> OutcomeRow:
     """A row with its end, or, without one, as `otherwise` says."""
-    outcome, record_id, code, error = end or [otherwise, "", "", ""]
+    outcome, record_id, code, error = end or (otherwise, "", "", "")
     return OutcomeRow(number, cells, outcome, record_id, code, error)
 
 
@@ -104,13 +103,11 @@ def page(
     return Page(entries, str(last) if is_cut else "", "")
 
 
-def open_outcome(batch: Batch) -> str:
-    """Of the rows of a batch that have no end."""
-    return (
-        Outcome.CANCELLED.value
-        if batch.state == BatchState.CANCELLED
-        else Outcome.PENDING.value
-    )
+def open_outcome(batch: Batch) -> Outcome:
+    """Of the rows of a batch that have no result."""
+    if batch.state == BatchState.CANCELLED:
+        return Outcome.CANCELLED
+    return Outcome.PENDING
 
 
 def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[bytes]:
@@ -209,7 +206,7 @@ def _require_content(job: Job) -> None:
 
 def _ends_by_row(
     blobs: QuerySet[BatchBlob], invalid: QuerySet[RowError]
-) -> Iterator[tuple[int, End]]:
+) -> Iterator[tuple[int, RowResult]]:
     """(row, end) in the order of rows: those of these batches and invalid ones, each in
     order already, merged."""
     return heapq.merge(
@@ -217,24 +214,26 @@ def _ends_by_row(
     )
 
 
-def _ends_of_batches(blobs: QuerySet[BatchBlob]) -> Iterator[tuple[int, End]]:
+def _ends_of_batches(blobs: QuerySet[BatchBlob]) -> Iterator[tuple[int, RowResult]]:
     found = (
-        blobs.select_related("batch").order_by("batch__seq").defer("payload", "reply")
+        blobs.select_related("batch")
+        .order_by("batch__seq")
+        .defer("payload", "job_status_body")
     )
     for blob in found.iterator(chunk_size=50):
-        still_open = [open_outcome(blob.batch), "", "", ""]
-        for row, end in zip(blob.row_numbers, blob.ends, strict=True):
+        still_open = RowResult(open_outcome(blob.batch))
+        for row, end in zip(blob.row_numbers, blob.row_results, strict=True):
             yield row, end or still_open
 
 
-def _ends_of_invalid(errors: QuerySet[RowError]) -> Iterator[tuple[int, End]]:
+def _ends_of_invalid(errors: QuerySet[RowError]) -> Iterator[tuple[int, RowResult]]:
     invalid = (
         errors.filter(outcome=Outcome.INVALID)
         .order_by("row")
         .values_list("row", "code", "message")
     )
     for row, code, message in invalid.iterator(chunk_size=2000):
-        yield row, [Outcome.INVALID.value, "", code, message]
+        yield row, RowResult(Outcome.INVALID, "", code, message)
 
 
 def _unplanned_outcome(job: Job) -> str:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobsui.jobs.control import actions, automation
 from jobsui.jobs.enums import Action, JobState, Outcome
-from jobsui.jobs.models import BatchBlob, File, Job
+from jobsui.jobs.models import BatchBlob, File, Job, RowResult
 from jobsui.jobs.preparation import checker
 from tests.api.dropin.conftest import Program, item, make_token, read
 from tests.factories import make_connection
@@ -129,12 +129,12 @@ def test_uncertain_and_cancelled_items_are_failures_of_their_own(
     done(harness, program, "create", [item(1), item(2), item(3)])
     job = Job.objects.get()
     blob = BatchBlob.objects.get()
-    ends = blob.ends
+    ends = blob.row_results
     ends[1:] = [
-        [Outcome.UNCERTAIN.value, "", "", "No answer came."],
-        [Outcome.CANCELLED.value, "", "", ""],
+        RowResult(Outcome.UNCERTAIN, message="No answer came."),
+        RowResult(Outcome.CANCELLED),
     ]
-    blob.set_ends(ends)
+    blob.results = BatchBlob.packed_results(ends)
     blob.save()
     Job.objects.filter(pk=job.pk).update(
         state=JobState.NEEDS_DECISION, created=1, uncertain=1, cancelled=1

@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobsui.api import waiting
 from jobsui.jobs.enums import Action, JobState, Outcome
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.models import File, Job, RowResult
 from tests.api.conftest import Program, Programs
 from tests.api.v1.uploading import kept, upload
 from tests.factories import make_connection, make_file, make_object, make_user
@@ -575,7 +575,7 @@ def test_failed_rows_are_retried_once_by_cause(program: Programs) -> None:
 
 @pytest.mark.django_db
 def test_uncertain_rows_are_decided_about(program: Programs) -> None:
-    job = stages.settled(CSV, [Outcome.UNCERTAIN.value, "", "", "Lost."])
+    job = stages.settled(CSV, RowResult(Outcome.UNCERTAIN, message="Lost."))
     runner = program("run")
 
     wrong = runner.call("POST", f"/jobs/{job.code}/resolve", {"uncertain": "shrug"})

@@ -1,0 +1,367 @@
+"""What a result from Zendesk means for its batch.
+
+`decide` is a pure function: it reads a result and returns the Transition of its batch.
+transitions.py applies transitions to the database.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
+from jobsui.jobs.delivery.reconciliation import Finding, Rest, UnconfirmedBatch
+from jobsui.jobs.enums import AttemptResult, BatchState, Outcome
+from jobsui.jobs.ledger.settlement import uncertain
+from jobsui.jobs.models import Batch, RowResult
+from jobsui.zendesk.errors import (
+    Forbidden,
+    Limited,
+    NotFound,
+    NotSent,
+    NotSignedIn,
+    Refused,
+    ZendeskError,
+)
+from jobsui.zendesk.payloads import Answer, JobStatus
+
+RETRY_LATER = frozenset({408, 409, 423, 425})
+"""4xx statuses that refuse a request for its moment, not for its content."""
+INTERRUPTED = "The driver ended while this was being sent."
+NOT_COMMITTED = "Not sent: the database did not confirm that this was saved."
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFinished:
+    """Zendesk's job is over. Its failures were verified where that was needed."""
+
+    request: BatchRequest
+    status: JobStatus
+    results: Mapping[int, RowResult]
+    """By index in the batch; items that the job status does not name are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLost:
+    """Zendesk no longer shows the job status of a batch it had accepted."""
+
+    request: BatchRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileResult:
+    """An unconfirmed batch was reconciled (`finding`), or Zendesk could not be read
+    (`error`)."""
+
+    unconfirmed: UnconfirmedBatch
+    finding: Finding | None = None
+    error: ZendeskError | None = None
+    next_in: float = field(kw_only=True)
+    """Seconds until it is reconciled again, if it has to be."""
+
+    @property
+    def request(self) -> BatchRequest:
+        return self.unconfirmed.request
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRefused:
+    """Zendesk refused the credentials when it was asked about an accepted batch."""
+
+    request: BatchRequest
+    error: Refused
+
+
+DeliveryResult = (
+    PostResult | BatchFinished | StatusLost | ReconcileResult | AccessRefused
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Jobs to pause: those of a connection, or of one of its objects."""
+
+    reason: str
+    connection_id: int
+    object_key: str = ""
+    """ "" for all objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """How one batch, its last attempt and its rows change. Fields with None change
+    nothing."""
+
+    batch_id: int
+    job_id: int
+    attempt_id: int
+    expected: BatchState | None = None
+    """Applied only while the batch is in this state; None: the batch does not change."""
+    state: BatchState | None = None
+    """The state of the batch while it has open items. Without open items it is
+    settled."""
+    results: Mapping[int, RowResult] = field(default_factory=dict)
+    """By index in the batch."""
+    status_id: str | None = None
+    job_status_body: Mapping[str, Any] | None = None
+    split_size: int | None = None
+    """0 removes the limit."""
+    reconcile_in: float | None = None
+    """Seconds until an unconfirmed batch is reconciled; None: Timing.reconcile_interval."""
+    reconcile_count: int | None = None
+    attempt_result: AttemptResult | None = None
+    attempt_note: str | None = None
+    answer: Answer | None = None
+    """The response to the POST, which the attempt keeps."""
+    pause: Pause | None = None
+
+
+def decide(result: DeliveryResult, known_status_ids: Collection[str]) -> Transition:
+    """The transition that a result causes. `known_status_ids`: job statuses that belong
+    to a batch already, so that no other batch takes them."""
+    match result:
+        case PostResult():
+            return _posted(result, known_status_ids)
+        case BatchFinished():
+            return _finished(result)
+        case StatusLost():
+            note = "Zendesk no longer knows its job status."
+            return unconfirmed(
+                result.request, BatchState.ACCEPTED, AttemptResult.LOST, note
+            )
+        case ReconcileResult():
+            return _reconciled(result, known_status_ids)
+        case AccessRefused():
+            pause = pause_for(result.request, result.error)
+            return _transition(result.request, pause=pause)
+        case _:
+            assert_never(result)
+
+
+def interrupted(batch: Batch, attempt_id: int) -> Transition:
+    """An earlier driver ended while it was sending the batch."""
+    return Transition(
+        batch.pk,
+        batch.job_id,
+        attempt_id,
+        expected=BatchState.SENDING,
+        state=BatchState.UNCONFIRMED,
+        status_id="",
+        reconcile_count=0,
+        attempt_result=AttemptResult.UNCONFIRMED,
+        attempt_note=INTERRUPTED,
+    )
+
+
+def not_sent(batch: Batch, attempt_id: int) -> Transition:
+    """The batch was claimed by a commit that the driver did not learn of, so it was not
+    sent."""
+    return Transition(
+        batch.pk,
+        batch.job_id,
+        attempt_id,
+        expected=BatchState.SENDING,
+        state=BatchState.PLANNED,
+        attempt_result=AttemptResult.NOT_SENT,
+        attempt_note=NOT_COMMITTED,
+    )
+
+
+def blames_items(error: Refused) -> bool:
+    """Whether Zendesk refused a request for its content, not for its sender or its
+    moment."""
+    if isinstance(error, NotSignedIn | Forbidden | NotFound):
+        return False
+    return error.status not in RETRY_LATER
+
+
+def unconfirmed(
+    request: BatchRequest,
+    expected: BatchState,
+    attempt_result: AttemptResult,
+    note: str,
+    **changes: Any,
+) -> Transition:
+    """The batch may or may not have reached Zendesk: it is reconciled soon."""
+    return _transition(
+        request,
+        expected=expected,
+        state=BatchState.UNCONFIRMED,
+        status_id="",
+        reconcile_count=0,
+        attempt_result=attempt_result,
+        attempt_note=note,
+        **changes,
+    )
+
+
+def pause_for(request: BatchRequest, error: Refused) -> Pause:
+    """The account or the object refuses, which is no fault of the rows."""
+    object_key = request.object_key if isinstance(error, NotFound) else ""
+    return Pause(f"Zendesk refused: {error.message}", request.connection_id, object_key)
+
+
+def _transition(request: BatchRequest, **changes: Any) -> Transition:
+    return Transition(request.batch_id, request.job_id, request.attempt_id, **changes)
+
+
+def _posted(posted: PostResult, known_status_ids: Collection[str]) -> Transition:
+    request = posted.request
+    match posted.error:
+        case None if posted.status and posted.status.id not in known_status_ids:
+            return _transition(
+                request,
+                expected=BatchState.SENDING,
+                state=BatchState.ACCEPTED,
+                status_id=posted.status.id,
+                attempt_result=AttemptResult.ACCEPTED,
+                attempt_note="",
+                answer=posted.answer,
+            )
+        case Limited():
+            return _send_again(posted, AttemptResult.LIMITED)
+        case NotSent():
+            return _send_again(posted, AttemptResult.NOT_SENT)
+        case Refused() as error:
+            return _refused(posted, error)
+        case _:
+            return unconfirmed(
+                request,
+                BatchState.SENDING,
+                AttemptResult.UNCONFIRMED,
+                _note(posted),
+                answer=posted.answer,
+            )
+
+
+def _send_again(
+    posted: PostResult, attempt_result: AttemptResult, **changes: Any
+) -> Transition:
+    """Open items of the batch are sent by a later request."""
+    return _transition(
+        posted.request,
+        expected=BatchState.SENDING,
+        state=BatchState.PLANNED,
+        attempt_result=attempt_result,
+        attempt_note=_note(posted),
+        answer=posted.answer,
+        **changes,
+    )
+
+
+def _refused(posted: PostResult, error: Refused) -> Transition:
+    items = posted.request.items
+    if isinstance(error, NotSignedIn | Forbidden | NotFound):
+        pause = pause_for(posted.request, error)
+        return _send_again(posted, AttemptResult.REFUSED, pause=pause)
+    if not blames_items(error):
+        return _send_again(posted, AttemptResult.REFUSED)
+    if len(items) > 1:
+        # One of the items is at fault. Half of them are tried next, until it is alone.
+        half = (len(items) + 1) // 2
+        return _send_again(posted, AttemptResult.REFUSED, split_size=half)
+    index, _ = items[0]
+    code = error.code or str(error.status)
+    failed = RowResult(Outcome.FAILED, code=code, message=error.message)
+    return _send_again(
+        posted, AttemptResult.REFUSED, results={index: failed}, split_size=0
+    )
+
+
+def _note(posted: PostResult) -> str:
+    return posted.error.message if posted.error else ""
+
+
+def _finished(finished: BatchFinished) -> Transition:
+    request = finished.request
+    reported: dict[str, Any] = {
+        "results": finished.results,
+        "job_status_body": finished.status.raw,
+    }
+    if len(finished.results) < len(request.items):
+        return unconfirmed(
+            request,
+            BatchState.ACCEPTED,
+            AttemptResult.UNCONFIRMED,
+            f"Its job {finished.status.status} without a result for every row.",
+            **reported,
+        )
+    # A batch that was split has more items to send.
+    return _transition(
+        request, expected=BatchState.ACCEPTED, state=BatchState.PLANNED, **reported
+    )
+
+
+def _reconciled(
+    result: ReconcileResult, known_status_ids: Collection[str]
+) -> Transition:
+    finding = result.finding
+    if finding is None:
+        return _not_reconciled(result)
+    if finding.status_id in known_status_ids:
+        # Two batches have the same content, and the job belongs to the other one.
+        return _reconcile_again(result, note=finding.note)
+    found: dict[str, Any] = {
+        "results": finding.results,
+        "status_id": finding.status_id or None,
+    }
+    match finding.rest:
+        case Rest.RECONCILE_AGAIN:
+            return _reconcile_again(result, note=finding.note, **found)
+        case Rest.UNCERTAIN:
+            found["results"] = _all_uncertain(result, finding.note) | dict(
+                finding.results
+            )
+        case Rest.SETTLED | Rest.RESEND:
+            pass
+        case _:
+            assert_never(finding.rest)
+    # Items without a result, also those of a split batch, are sent by a later request.
+    return _transition(
+        result.request,
+        expected=BatchState.UNCONFIRMED,
+        state=BatchState.PLANNED,
+        attempt_note=finding.note,
+        **found,
+    )
+
+
+def _not_reconciled(result: ReconcileResult) -> Transition:
+    """Zendesk could not be read."""
+    pause = None
+    if isinstance(result.error, NotSignedIn | Forbidden | NotFound):
+        pause = pause_for(result.request, result.error)
+    if not isinstance(result.error, NotFound):
+        return _transition(
+            result.request,
+            expected=BatchState.UNCONFIRMED,
+            state=BatchState.UNCONFIRMED,
+            reconcile_in=result.next_in,
+            pause=pause,
+        )
+    reason = f"The object cannot be read any more: {result.error.message}"
+    return _transition(
+        result.request,
+        expected=BatchState.UNCONFIRMED,
+        state=BatchState.PLANNED,
+        results=_all_uncertain(result, reason),
+        pause=pause,
+    )
+
+
+def _reconcile_again(
+    result: ReconcileResult, *, note: str, **changes: Any
+) -> Transition:
+    return _transition(
+        result.request,
+        expected=BatchState.UNCONFIRMED,
+        state=BatchState.UNCONFIRMED,
+        reconcile_in=result.next_in,
+        reconcile_count=result.unconfirmed.reconcile_count + 1,
+        attempt_note=note,
+        **changes,
+    )
+
+
+def _all_uncertain(result: ReconcileResult, reason: str) -> dict[int, RowResult]:
+    indexes = [index for index, _ in result.request.items]
+    return dict.fromkeys(indexes, uncertain(reason))
