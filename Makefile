@@ -20,12 +20,17 @@ demo: $(VENV)/.runtime ## everything, with a sandbox, sample data and a first jo
 up: $(VENV)/.runtime ## everything, for real accounts
 	@exec $(RUN) manage.py up $(ARGS)
 
+# Many tests wait for processes they have started, so four at once keep two cores busy.
+# Without its cache pytest would compile every test again in each of the four.
+PYTEST := $(RUN) -m pytest -n 4
+test test-postgres: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/.dev ## every test, the browser's among them
 	@$(RUN) tools/browser.py
-	$(RUN) -m pytest -n 3 $(TESTS)
+	$(PYTEST) $(TESTS)
 
 test-postgres: $(VENV)/.dev ## engine, pages and real processes, on PostgreSQL and Redis
-	$(RUN) tools/servers.py -- $(RUN) -m pytest -n 3 $(or $(TESTS),$(ON_SERVERS))
+	$(RUN) tools/servers.py -- $(PYTEST) $(or $(TESTS),$(ON_SERVERS))
 
 ON_SERVERS := tests/jobs tests/connections tests/web \
 	$(addprefix tests/acceptance/test_,two_hosts.py faults_of_ours.py faults_of_zendesk.py)
@@ -37,6 +42,7 @@ check: $(VENV)/.dev ## what CI checks beside the tests
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/djlint templates --lint --quiet
 	$(RUN) -m tools.rooms --check
+	$(RUN) -m tools.check_tests
 	$(RUN) tools/deploy_check.py
 	$(RUN) manage.py makemigrations --check --dry-run
 

@@ -79,11 +79,11 @@ def harness(harness: Harness, processes: Processes) -> Harness:
         "before the intent is committed",
         "after the intent, before the request",
         "after the request",
-        "after the answer, before it is committed",
+        "after the response, before it is committed",
         "while the result is committed",
     ],
 )
-def test_a_worker_killed_at_any_step_of_a_batch_loses_and_repeats_nothing(
+def test_worker_killed_at_any_step_loses_and_repeats_nothing(
     harness: Harness,
     processes: Processes,
     moment: dict[str, str],
@@ -106,7 +106,7 @@ def test_a_worker_killed_at_any_step_of_a_batch_loses_and_repeats_nothing(
     )
 
 
-def test_a_worker_killed_with_30_batches_in_flight_has_them_followed_to_their_end(
+def test_batches_of_a_killed_worker_are_polled_by_the_next(
     harness: Harness, processes: Processes
 ) -> None:
     harness.sandbox.settings(job_seconds=3)
@@ -127,7 +127,7 @@ def test_a_worker_killed_with_30_batches_in_flight_has_them_followed_to_their_en
         (False, Fate("needs_decision", created=0, uncertain=300)),
     ],
 )
-def test_job_statuses_that_ran_out_while_no_worker_was_there_are_looked_up_in_the_records(
+def test_expired_job_statuses_are_reconciled_with_the_records(
     harness: Harness, processes: Processes, generate_external_ids: bool, told: Fate
 ) -> None:
     harness.sandbox.settings(job_seconds=1.5)
@@ -149,7 +149,7 @@ def test_job_statuses_that_ran_out_while_no_worker_was_there_are_looked_up_in_th
 # Several workers
 
 
-def test_a_worker_frozen_beyond_its_lease_writes_and_sends_nothing_when_it_wakes(
+def test_worker_frozen_beyond_its_lease_writes_and_sends_nothing(
     harness: Harness, processes: Processes
 ) -> None:
     harness.sandbox.settings(job_seconds=0.5)
@@ -179,7 +179,7 @@ def test_a_worker_frozen_beyond_its_lease_writes_and_sends_nothing_when_it_wakes
     )
 
 
-def test_two_workers_called_at_once_and_over_again_are_one_driver(
+def test_two_workers_asked_repeatedly_start_one_driver(
     harness: Harness, processes: Processes
 ) -> None:
     processes.worker()
@@ -193,7 +193,7 @@ def test_two_workers_called_at_once_and_over_again_are_one_driver(
     assert Attempt.objects.values("epoch").distinct().count() == 1
 
 
-def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_over_at_once(
+def test_worker_asked_to_stop_sends_no_more_and_hands_over(
     harness: Harness, processes: Processes
 ) -> None:
     harness.sandbox.settings(job_seconds=1, latency_ms=300)
@@ -230,7 +230,7 @@ def test_a_worker_asked_to_end_sends_nothing_more_awaits_its_answers_and_hands_o
 
 
 @pytest.mark.parametrize("loss", ["emptied", "restarted"])
-def test_a_queue_that_forgets_delays_a_job_until_the_next_sweep(
+def test_empty_queue_delays_a_job_until_the_next_sweep(
     harness: Harness, processes: Processes, loss: str
 ) -> None:
     job = planned(harness, gadgets(300))
@@ -247,7 +247,7 @@ def test_a_queue_that_forgets_delays_a_job_until_the_next_sweep(
     assert Timing().sweep_interval == 15
 
 
-def test_a_queue_that_goes_away_under_a_driver_stops_neither_this_job_nor_the_next(
+def test_queue_that_restarts_stops_no_job(
     harness: Harness, processes: Processes
 ) -> None:
     harness.sandbox.settings(job_seconds=1)
@@ -266,7 +266,7 @@ def test_a_queue_that_goes_away_under_a_driver_stops_neither_this_job_nor_the_ne
 # The database
 
 
-def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_answer(
+def test_database_outage_delays_a_job_and_loses_no_response(
     harness: Harness, processes: Processes
 ) -> None:
     harness.sandbox.settings(job_seconds=1)
@@ -294,7 +294,7 @@ def test_a_database_that_goes_away_for_a_while_holds_the_job_up_and_loses_no_ans
 @pytest.mark.skipif(
     sys.platform != "linux", reason="Nobody else can limit what another process writes."
 )
-def test_a_full_disk_holds_the_job_up_and_loses_no_answer(
+def test_full_disk_delays_a_job_and_loses_no_response(
     harness: Harness, processes: Processes
 ) -> None:
     harness.sandbox.settings(job_seconds=1)
@@ -326,7 +326,7 @@ def test_a_full_disk_holds_the_job_up_and_loses_no_answer(
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_a_clock_that_jumps_changes_nothing(
+def test_clock_that_jumps_changes_nothing(
     harness: Harness, processes: Processes, tmp_path: Path, hours: int
 ) -> None:
     clock = tmp_path / "clock"

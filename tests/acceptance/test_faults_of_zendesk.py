@@ -75,7 +75,7 @@ def harness(harness: Harness, processes: Processes) -> Harness:
         "502, queued",
     ],
 )
-def test_a_request_without_a_clear_answer_is_sent_again_only_if_it_never_arrived(
+def test_unconfirmed_request_is_sent_again_only_if_it_never_arrived(
     harness: Harness, faults: dict[str, Any], sendings: dict[str, int]
 ) -> None:
     harness.sandbox.settings(slow_seconds=3)
@@ -86,7 +86,7 @@ def test_a_request_without_a_clear_answer_is_sent_again_only_if_it_never_arrived
     assert attempts(job) == sendings
 
 
-def test_a_zendesk_that_refuses_connections_is_waited_for(harness: Harness) -> None:
+def test_refused_connection_is_tried_again(harness: Harness) -> None:
     port = free_port()
     before = start_zendesk(port)
     Connection.objects.filter(pk=harness.connection.pk).update(host=before.host)
@@ -115,7 +115,7 @@ def test_a_zendesk_that_refuses_connections_is_waited_for(harness: Harness) -> N
     )
 
 
-def test_a_host_name_that_nobody_knows_is_waited_for(harness: Harness) -> None:
+def test_unknown_host_name_is_tried_again(harness: Harness) -> None:
     known = harness.connection.host
     with undriven(harness):
         job = planned(harness, gadgets(100))
@@ -140,7 +140,7 @@ def test_a_host_name_that_nobody_knows_is_waited_for(harness: Harness) -> None:
     )
 
 
-def test_full_job_slots_and_a_spent_rate_are_waited_for_however_often(
+def test_limited_requests_are_sent_later_however_often(
     harness: Harness,
 ) -> None:
     harness.sandbox.faults(
@@ -152,7 +152,7 @@ def test_full_job_slots_and_a_spent_rate_are_waited_for_however_often(
     assert attempts(job) == {"limited": 7, "accepted": 1}
 
 
-def test_nothing_is_asked_of_zendesk_before_the_time_it_named(harness: Harness) -> None:
+def test_no_request_goes_out_before_retry_after(harness: Harness) -> None:
     harness.sandbox.settings(retry_after=2)
     harness.sandbox.faults(**{"rate-429": POST})
     job = planned(harness, gadgets(100))
@@ -167,7 +167,7 @@ def test_nothing_is_asked_of_zendesk_before_the_time_it_named(harness: Harness) 
     "refusal",
     ["credentials refused", "not permitted", "secret removed", "object deleted"],
 )
-def test_an_account_that_refuses_pauses_the_job_with_the_reason_and_fails_nothing(
+def test_refused_access_pauses_the_job_with_the_reason(
     harness: Harness, refusal: str
 ) -> None:
     with undriven(harness):
@@ -218,10 +218,10 @@ def refuse(harness: Harness, refusal: str) -> None:
         "time-out",
         "once left out of the list",
         "never known",
-        "forgotten when over",
+        "expired when finished",
     ],
 )
-def test_a_job_status_that_cannot_be_read_is_asked_for_again_then_looked_up_in_the_records(
+def test_unreadable_job_status_is_polled_again_then_reconciled(
     harness: Harness, faults: dict[str, Any], sendings: dict[str, int]
 ) -> None:
     harness.sandbox.settings(slow_seconds=3, fresh_seconds=60)
@@ -232,7 +232,7 @@ def test_a_job_status_that_cannot_be_read_is_asked_for_again_then_looked_up_in_t
     assert (attempts(job), posts(harness)) == (sendings, 4)
 
 
-def test_without_a_job_status_and_external_ids_the_rows_are_uncertain(
+def test_rows_without_status_and_external_ids_are_uncertain(
     harness: Harness,
 ) -> None:
     harness.sandbox.faults(status_expired=1)
@@ -255,7 +255,7 @@ def test_without_a_job_status_and_external_ids_the_rows_are_uncertain(
         ("killed", {"unconfirmed": 1, "accepted": 1}),
     ],
 )
-def test_odd_results_give_every_row_its_own_end(
+def test_incomplete_results_give_every_row_its_own_result(
     harness: Harness, fault: str, sendings: dict[str, int]
 ) -> None:
     harness.sandbox.faults(**{fault: {"rate": 1, "times": 1}})
@@ -268,7 +268,7 @@ def test_odd_results_give_every_row_its_own_end(
     assert told == (dict.fromkeys(real, "") if fault == "no-id" else real)
 
 
-def test_a_job_that_stopped_half_way_names_the_row_it_stopped_at_and_the_rest_is_sent_again(
+def test_job_that_stopped_half_way_fails_one_row_and_sends_the_rest(
     harness: Harness,
 ) -> None:
     harness.sandbox.faults(failed_partial={"rate": 1, "times": 1})
@@ -284,7 +284,7 @@ def test_a_job_that_stopped_half_way_names_the_row_it_stopped_at_and_the_rest_is
 @pytest.mark.parametrize(
     ("verb", "over"), [(actions.pause, "paused"), (actions.cancel, "cancelled")]
 )
-def test_pause_and_cancel_with_30_in_flight_send_nothing_more_and_follow_those(
+def test_pause_and_cancel_finish_the_batches_in_flight(
     harness: Harness, verb: Callable[..., None], over: str
 ) -> None:
     harness.sandbox.settings(job_seconds=2)
@@ -307,7 +307,7 @@ def test_pause_and_cancel_with_30_in_flight_send_nothing_more_and_follow_those(
     assert 30 <= accepted < 40
 
 
-def test_duplicate_external_ids_are_found_before_anything_is_sent(
+def test_duplicate_external_ids_are_found_before_sending(
     harness: Harness,
 ) -> None:
     twice = gadgets(50) + gadgets(1)
@@ -322,7 +322,7 @@ def test_duplicate_external_ids_are_found_before_anything_is_sent(
 # Others on the account
 
 
-def test_job_slots_that_others_hold_are_left_to_them(harness: Harness) -> None:
+def test_job_slots_of_other_integrations_are_left_to_them(harness: Harness) -> None:
     harness.sandbox.settings(other_jobs=10, job_seconds=1.5)
     job = planned(harness, gadgets(4000))
 
@@ -331,7 +331,7 @@ def test_job_slots_that_others_hold_are_left_to_them(harness: Harness) -> None:
     assert attempts(job).get("limited", 0) <= a_probe_each(1.5, job)
 
 
-def test_while_others_hold_all_job_slots_there_is_a_probe_now_and_then_and_no_storm(
+def test_full_job_slots_are_probed_without_a_storm(
     harness: Harness,
 ) -> None:
     harness.sandbox.settings(other_jobs=30)
@@ -345,7 +345,7 @@ def test_while_others_hold_all_job_slots_there_is_a_probe_now_and_then_and_no_st
     assert 2 <= probes <= 2 / WORKER.first_job_duration + BURST
 
 
-def test_three_jobs_of_one_account_share_it_within_a_tenth(harness: Harness) -> None:
+def test_three_jobs_share_an_account_within_a_tenth(harness: Harness) -> None:
     harness.sandbox.settings(max_running_jobs=6)
     Connection.objects.filter(pk=harness.connection.pk).update(max_running_jobs=6)
     with undriven(harness):

@@ -95,7 +95,7 @@ def harness(harness: Harness) -> Harness:
     ],
     ids=lambda value: getattr(value, "kind", value),
 )
-def test_what_is_killed_loses_and_repeats_nothing(
+def test_killed_processes_lose_and_repeat_nothing(
     harness: Harness, processes: Processes, run: Run, ids: str
 ) -> None:
     begun, chance = time.monotonic(), Random(SEED)

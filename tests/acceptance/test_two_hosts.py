@@ -152,7 +152,7 @@ def sending(host: Product) -> int:
     return int(owner.split(":")[1]) if owner else 0
 
 
-def test_files_are_read_and_planned_where_they_are_and_the_other_host_sends_on(
+def test_files_are_read_where_they_are_and_another_host_sends(
     hosts: tuple[Product, Product], sandbox: Sandbox
 ) -> None:
     first, second = hosts

@@ -204,7 +204,7 @@ def test_checking_again_forgets_what_was_found_before(gadget: CustomObject) -> N
     assert (found(job), job.rows_invalid, job.state) == ([], 0, JobState.READY)
 
 
-def test_start_is_refused_while_checking_and_for_a_mapping_that_cannot_work(
+def test_start_is_refused_while_checking_and_for_an_invalid_mapping(
     gadget: CustomObject,
 ) -> None:
     job = make_job("external_id,price\ng-1,1\n", to=gadget)
@@ -312,7 +312,7 @@ def test_draft_thrown_away_during_the_check_ends_it(
     assert not Cause.objects.exists()
 
 
-def test_fingerprint_changes_with_all_that_the_check_saw_but_not_with_what_becomes_of_problems(
+def test_fingerprint_changes_with_what_the_check_depends_on(
     gadget: CustomObject,
 ) -> None:
     job = make_job("external_id,price\ng-1,1\n", to=gadget)

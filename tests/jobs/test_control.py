@@ -270,7 +270,7 @@ def test_launch_from_another_host_leaves_the_file_to_planning(
     assert job.state == JobState.QUEUED
 
 
-def test_file_of_a_draft_discarded_elsewhere_waits_for_the_sweep_of_its_host(
+def test_file_on_another_host_waits_for_the_sweep_there(
     gadget: CustomObject, settings: Settings, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = checked(gadget)

@@ -723,7 +723,7 @@ def test_cancelled_in_doubt_only_what_was_sent_of_a_batch_is_uncertain(
     assert_sums(job)
 
 
-def test_without_external_ids_a_lost_part_leaves_only_its_own_rows_uncertain(
+def test_a_lost_part_without_external_ids_leaves_its_rows_uncertain(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -1023,7 +1023,7 @@ def test_batches_in_doubt_count_towards_the_window(harness: Harness) -> None:
         (200, 5, 30, 2, {}),
     ],
 )
-def test_a_round_that_sends_something_tells_what_kept_it_from_sending_more(
+def test_a_round_that_sends_records_what_limited_it(
     harness: Harness,
     rows: int,
     requests_left: int,

@@ -350,9 +350,7 @@ def test_keys_of_an_item_are_what_may_stand_once() -> None:
     assert keys_of(Action.DELETE, ["1"], {"I": "id"}) == (("id", "1"),)
 
 
-def test_row_wider_than_the_header_is_a_problem_unless_what_is_beyond_is_blank() -> (
-    None
-):
+def test_row_wider_than_the_header_is_a_problem_unless_the_rest_is_blank() -> None:
     assert problems(["A", "B", "1", "", "", "lost"]) == [("", "lost", "too_many_cells")]
     assert item(["A", "B", "1", "", "", " "])["name"] == "B"
 

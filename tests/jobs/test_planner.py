@@ -201,7 +201,7 @@ def test_planner_that_lost_its_lease_writes_nothing_more(
 
 
 @pytest.mark.parametrize("content", [b"external_id,price\ng-2,1\n", None])
-def test_file_that_is_not_what_was_checked_fails_the_job_with_nothing_sent(
+def test_file_changed_since_the_check_fails_the_job_with_nothing_sent(
     launched: Launch, content: bytes | None
 ) -> None:
     job = launched(["g-1,1", "g-2,x"])

@@ -195,7 +195,7 @@ def test_drop_in_endpoint_gets_the_first_items_as_they_were_sent(
     }
 
 
-def test_drop_in_endpoint_gets_the_sample_of_the_file_before_there_are_items(
+def test_drop_in_snippet_shows_the_file_sample_before_planning(
     operator: Client, run: Run
 ) -> None:
     job = stages.checked(state=JobState.QUEUED)

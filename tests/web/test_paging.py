@@ -135,7 +135,7 @@ def test_nothing_at_all_has_no_neighbours() -> None:
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "²", "9" * 40, "9" * 5000])
-def test_numbers_that_are_none_are_refused_and_begin_at_the_beginning_for_people(
+def test_invalid_cursors_are_refused_by_the_api_and_ignored_by_pages(
     after: str,
 ) -> None:
     found = partial(paging.by_number, stages.settled().row_errors.all(), "row")
