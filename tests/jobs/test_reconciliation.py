@@ -77,6 +77,7 @@ def doubt(
     reconcile_count: int = 1,
     unsure: int = 1,
     known: tuple[str, ...] = (),
+    is_status_lost: bool = False,
 ) -> UnconfirmedBatch:
     request = BatchRequest(
         batch_id=1,
@@ -99,6 +100,7 @@ def doubt(
         waited,
         QUIET,
         lambda ids: set(known) & set(ids),
+        is_status_lost,
     )
 
 
@@ -282,6 +284,18 @@ def test_create_without_external_ids_is_never_sent_again_silently(
     zendesk: Zendesk, waited: float, rest: str
 ) -> None:
     assert told(reconciliation.reconcile(doubt(NAMED, waited=waited))) == ({}, rest)
+
+
+@pytest.mark.parametrize(
+    ("is_status_lost", "reason"),
+    [(False, reconciliation.NO_ANSWER), (True, reconciliation.STATUS_LOST)],
+)
+def test_uncertain_rows_say_what_happened(
+    zendesk: Zendesk, is_status_lost: bool, reason: str
+) -> None:
+    batch = doubt(NAMED, is_status_lost=is_status_lost)
+
+    assert reconciliation.reconcile(batch).note == reason
 
 
 @pytest.mark.parametrize(("waited", "rest"), [(QUIET, "again"), (STALE, "uncertain")])
