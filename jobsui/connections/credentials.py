@@ -1,9 +1,9 @@
-"""Signing in: the Authorization header of each request, and tokens that are renewed
-before they end.
+"""The Authorization header of each request, and access tokens that are renewed before
+they expire.
 
-Zendesk's refresh tokens rotate: the old pair is worth nothing the moment a new one is
+Zendesk's refresh tokens rotate: the old pair stops working the moment a new one is
 given. So one process at a time renews, under a claim in the database, and the new pair
-is stored before anybody uses it."""
+is stored before it is used."""
 
 import base64
 import logging
@@ -34,31 +34,39 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MARGIN = timedelta(seconds=60)
-"""A token that ends sooner is renewed before it is used."""
-CLAIM = timedelta(seconds=45)
-"""A renewal takes one request; a claim older than this was left by a process that
-died."""
-NEEDS = {
-    SignIn.OAUTH_CLIENT: ("client_secret",),
-    SignIn.OAUTH_TOKEN: ("access_token",),
-    SignIn.API_TOKEN: ("api_token",),
+RENEW_BEFORE = timedelta(seconds=60)
+"""A token that expires sooner is renewed before it is used."""
+CLAIM_TIMEOUT = timedelta(seconds=45)
+"""A renewal takes one request. An older claim was left by a process that died."""
+CLAIM_POLL_SECONDS = 0.2
+REQUIRED_SECRET = {
+    SignIn.OAUTH_CLIENT: "client_secret",
+    SignIn.OAUTH_TOKEN: "access_token",
+    SignIn.API_TOKEN: "api_token",
 }
-RENEWALS = 2
-"""How often one call is repeated with a new token: the second may have ended as well by
-the time it is used."""
-BASIS = ("host", "sign_in", "client_id", "sealed_client_secret", "sealed_refresh_token")
-"""What a token is fetched with."""
+MAX_RENEWALS = 2
+"""How often one call is repeated with a new token. The second token may have expired
+too by the time it is used."""
+TOKEN_REQUEST_COLUMNS = (
+    "host",
+    "sign_in",
+    "client_id",
+    "sealed_client_secret",
+    "sealed_refresh_token",
+)
+"""What a token is requested with."""
+MOVED = "The connection was changed to another host, or removed."
 
 
 class SignedClient(Client):
-    """A client that signs in as a connection, with the secrets of the moment. Its calls
-    raise NotSignedIn when a token cannot be renewed or the host may no longer be
-    called, and NotSent when the connection has moved: its secrets are for the new host
-    only.
+    """A client with a connection's credentials, as they are stored at the moment of each
+    request. Its calls raise NotSignedIn when a token cannot be renewed or the host is
+    no longer allowed, and NotSent when the connection now has another host: its secrets
+    are for that host only.
 
-    `may_call` is asked last of all before each request; False raises NotSent. Secrets
-    that were read are used again for `reuse_seconds`."""
+    `may_call` is asked as the last thing before each request; False raises NotSent.
+    Credentials are read again after `reuse_seconds`.
+    """
 
     def __init__(
         self,
@@ -81,60 +89,57 @@ class SignedClient(Client):
         self._reuse_seconds = reuse_seconds
         self._lock = threading.Lock()
         self._read_at = float("-inf")
-        self._signature = Signature("", "")
+        self._credentials = Authorization("", "")
         self._sent = threading.local()
 
     def renewing[T](self, call: Callable[[], T]) -> T:
-        """`call`, which uses this client; again with a new token when Zendesk refuses
-        the old one, for a refused call did nothing.
+        """Run `call`, which uses this client. When Zendesk rejects the token, run it
+        again with a new one: the rejected call did nothing.
 
-        Raises what `call` raises, NotSignedIn when there is nothing to renew with or
-        Zendesk does not renew, NotSent and Limited when no new token can be had just
-        now."""
-        for _ in range(RENEWALS):
+        Raises what `call` raises; NotSignedIn when the token cannot be renewed; NotSent
+        and Limited when there is no new token just now.
+        """
+        for _ in range(MAX_RENEWALS):
             self._sent.token = ""
             try:
                 return call()
             except NotSignedIn as error:
-                spent: str = self._sent.token
+                rejected_token: str = self._sent.token
+                if error.status != 401 or not rejected_token:
+                    raise
                 current = Connection.objects.filter(pk=self._pk).first()
-                if (
-                    error.status != 401
-                    or not spent
-                    or current is None
-                    or not can_renew(current)
-                ):
+                if current is None or not can_renew(current):
                     raise
             with sending_nothing():
-                renew(current, spent=spent)
+                renew(current, rejected_token=rejected_token)
             self._read_at = float("-inf")
         return call()
 
     def _sign(self) -> str:
-        signature = self._fresh()
-        self._sent.token = signature.token
+        current = self._current()
+        self._sent.token = current.sealed_token
         if not self._may_call():
             raise NotSent(
-                "Not sent: the worker was stopping, or held up for too long.",
+                "Not sent: the worker was stopping, or was delayed for too long.",
                 code="withheld",
             )
-        return signature.header
+        return current.header
 
-    def _fresh(self) -> "Signature":
+    def _current(self) -> "Authorization":
         with self._lock:
             now = self._clock.monotonic()
             if now - self._read_at >= self._reuse_seconds:
-                self._signature = self._read()
+                self._credentials = self._read()
                 self._read_at = now
-            return self._signature
+            return self._credentials
 
-    def _read(self) -> "Signature":
+    def _read(self) -> "Authorization":
         try:
             hosts.require_allowed(self._host)
             current = Connection.objects.filter(pk=self._pk, host=self._host).first()
             if current is None:
-                raise NotSent("The connection was changed or removed meanwhile.")
-            return Signature(authorization(current), current.sealed_access_token)
+                raise NotSent(MOVED)
+            return Authorization(authorization(current), current.sealed_access_token)
         except HostRefused as refused:
             raise NotSignedIn(str(refused), code="host") from None
         except DatabaseError:
@@ -144,97 +149,96 @@ class SignedClient(Client):
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
-    """An Authorization header's value, and the stored form of the access token in it;
-    "" for other sign-ins."""
-
+class Authorization:
     header: str = field(repr=False)
-    token: str = field(repr=False)
+    """The value of the Authorization header."""
+    sealed_token: str = field(repr=False)
+    """The access token in it as it is stored; "" for other ways to authenticate."""
 
 
 def client_for(connection: Connection) -> SignedClient:
-    """A client that signs in as this connection. Raises HostRefused."""
+    """A client with this connection's credentials. Raises HostRefused."""
     hosts.require_allowed(connection.host)
     return SignedClient(connection)
 
 
 def signed_in[T](connection: Connection, call: Callable[[Client], T]) -> T:
-    """`call` with a client of this connection; see SignedClient.renewing."""
+    """Run `call` with a client of this connection, as SignedClient.renewing does."""
     client = client_for(connection)
     return client.renewing(lambda: call(client))
 
 
 def authorization(connection: Connection) -> str:
-    """The Authorization header's value, with a token renewed first when it is due."""
+    """The value of the Authorization header. A token that is about to expire is renewed
+    first."""
     if connection.sign_in == SignIn.API_TOKEN:
-        pair = f"{connection.email}/token:{_opened(connection, 'api_token')}"
+        pair = f"{connection.email}/token:{_decrypted(connection, 'api_token')}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
-    if _is_due(connection):
-        return f"Bearer {renew(connection, spent=connection.sealed_access_token)}"
-    return f"Bearer {_opened(connection, 'access_token')}"
+    if _must_renew(connection):
+        token = renew(connection, rejected_token=connection.sealed_access_token)
+    else:
+        token = _decrypted(connection, "access_token")
+    return f"Bearer {token}"
 
 
 def can_renew(connection: Connection) -> bool:
-    """Whether a new access token can be had without a person."""
+    """Whether a new access token can be fetched without a person."""
     if connection.sign_in == SignIn.OAUTH_CLIENT:
         return bool(connection.sealed_client_secret)
-    return connection.sign_in == SignIn.OAUTH_TOKEN and bool(
-        connection.sealed_refresh_token
-    )
+    is_oauth_token = connection.sign_in == SignIn.OAUTH_TOKEN
+    return is_oauth_token and bool(connection.sealed_refresh_token)
 
 
-def renew(connection: Connection, *, spent: str) -> str:
-    """A new access token in place of the one whose stored form is `spent`, or the one
-    that another process has just fetched. Raises NotSignedIn when Zendesk refuses, or
-    nothing is there to renew with."""
+def renew(connection: Connection, *, rejected_token: str) -> str:
+    """A new access token in place of the one stored as `rejected_token`, or the one
+    that another process has just stored. Raises NotSignedIn when Zendesk refuses, or
+    there is nothing to renew with."""
     if not can_renew(connection):
         raise NotSignedIn(
-            "The access token is no longer valid and there is none to renew it with.",
+            "The access token is no longer valid, and there is no refresh token.",
             status=401,
         )
     host = connection.host
-    gives_up = time.monotonic() + CLAIM.total_seconds()
-    while time.monotonic() < gives_up:
+    deadline = time.monotonic() + CLAIM_TIMEOUT.total_seconds()
+    while time.monotonic() < deadline:
         claimed = _claim(connection)
-        connection.refresh_from_db()  # After the claim: nobody else changes the pair from here on.
+        # After the claim: from here on no other process changes the pair.
+        connection.refresh_from_db()
         try:
-            if (
-                connection.host != host
-            ):  # Whoever asked would take the new host's token to the old one.
-                raise NotSent("The connection was moved meanwhile.")
-            if connection.sealed_access_token not in {"", spent}:
-                return _opened(connection, "access_token")
+            if connection.host != host:
+                # The caller would send the new host's token to the old one.
+                raise NotSent(MOVED)
+            if connection.sealed_access_token not in {"", rejected_token}:
+                return _decrypted(connection, "access_token")
             if claimed:
-                return _fetched(connection)
+                return _fetch_and_store(connection)
         finally:
             if claimed:
                 _release(connection)
-        time.sleep(0.2)
-    raise NotSent(
-        "Another process is renewing the access token and does not come back."
-    )
+        time.sleep(CLAIM_POLL_SECONDS)
+    raise NotSent("Another process has been renewing the access token for too long.")
 
 
 def save_secrets(
     connection: Connection, secrets: Mapping[str, str], *, by: "User | None"
 ) -> None:
-    """Replace secrets of a saved connection and forget what belonged to the old
+    """Replace secrets of a saved connection, and delete what belonged to the old
     ones."""
     replaced = dict(secrets)
     if connection.sign_in == SignIn.OAUTH_CLIENT:
         replaced["access_token"] = ""
     elif "access_token" in replaced:
-        replaced.setdefault(
-            "refresh_token", ""
-        )  # The stored one belongs to the old pair.
+        # A stored refresh token belongs to the old pair.
+        replaced.setdefault("refresh_token", "")
     for name, value in replaced.items():
         connection.set_secret(name, value)
-    connection.access_token_expires_at = connection.tested_at = None
-    connection.secret_set_at, connection.secret_set_by = timezone.now(), by
-    sealed = [f"sealed_{name}" for name in replaced]
+    connection.access_token_expires_at = None
+    connection.tested_at = None
+    connection.secret_set_at = timezone.now()
+    connection.secret_set_by = by
     connection.save(
         update_fields=[
-            *sealed,
+            *(f"sealed_{name}" for name in replaced),
             "access_token_expires_at",
             "tested_at",
             "secret_set_at",
@@ -244,26 +248,25 @@ def save_secrets(
 
 
 def forget_secrets(connection: Connection) -> None:
-    """For another host: a stored secret must never be sent anywhere but where it was
-    given for."""
+    """Delete all secrets: a stored secret must never be sent to a host it was not given
+    for."""
     save_secrets(connection, dict.fromkeys(Connection.SECRETS, ""), by=None)
     Connection.objects.filter(pk=connection.pk).update(secret_set_at=None)
 
 
 def has_secret(connection: Connection) -> bool:
-    return all(
-        getattr(connection, f"sealed_{name}")
-        for name in NEEDS[SignIn(connection.sign_in)]
-    )
+    name = REQUIRED_SECRET[SignIn(connection.sign_in)]
+    return bool(getattr(connection, f"sealed_{name}"))
 
 
 def reseal(connection: Connection) -> int:
-    """Encrypt the connection's secrets again that are not under the newest key; how
-    many there were.
+    """Encrypt the connection's secrets under the newest key. Returns how many were
+    under an older one.
 
-    A secret that was replaced meanwhile is left as it is: it is under the newest key
-    already. While another process renews the token, waits for it to end. Raises
-    SecretUnreadable, NotSent when the other does not come back."""
+    A secret that was replaced meanwhile is left as it is: it is under the newest key.
+    While another process renews the token, this waits. Raises SecretUnreadable, and
+    NotSent when the other process takes too long.
+    """
     _wait_for_claim(connection)
     try:
         return sum(_reseal(connection, name) for name in Connection.SECRETS)
@@ -282,27 +285,29 @@ def _reseal(connection: Connection, name: str) -> int:
 
 
 def _wait_for_claim(connection: Connection) -> None:
-    """Take the claim and read the connection as it is under it. Raises NotSent when
-    another process keeps it."""
-    gives_up = time.monotonic() + 2 * CLAIM.total_seconds()
+    """Take the claim, and read the connection under it. Raises NotSent when another
+    process keeps it."""
+    deadline = time.monotonic() + 2 * CLAIM_TIMEOUT.total_seconds()
     while not _claim(connection):
-        if time.monotonic() > gives_up:
+        if time.monotonic() > deadline:
             raise NotSent(
-                f"Another process is renewing the access token of {connection} and does not come back."
+                f"Another process has been renewing the access token of {connection} "
+                "for too long."
             )
-        time.sleep(0.2)
+        time.sleep(CLAIM_POLL_SECONDS)
     connection.refresh_from_db()
 
 
-def _is_due(connection: Connection) -> bool:
-    ends = connection.access_token_expires_at
-    ending = (
-        ends is not None and ends - timezone.now() < MARGIN and can_renew(connection)
-    )
-    return ending or not connection.sealed_access_token
+def _must_renew(connection: Connection) -> bool:
+    if not connection.sealed_access_token:
+        return True
+    expires_at = connection.access_token_expires_at
+    if expires_at is None or not can_renew(connection):
+        return False
+    return expires_at - timezone.now() < RENEW_BEFORE
 
 
-def _opened(connection: Connection, name: str) -> str:
+def _decrypted(connection: Connection, name: str) -> str:
     try:
         return connection.secret(name)
     except SecretUnreadable as error:
@@ -313,54 +318,51 @@ def _opened(connection: Connection, name: str) -> str:
 
 def _claim(connection: Connection) -> bool:
     free = Q(renewing_until=None) | Q(renewing_until__lt=Now())
-    return bool(
-        Connection.objects.filter(free, pk=connection.pk).update(
-            renewing_until=Now() + CLAIM
-        )
-    )
+    claimable = Connection.objects.filter(free, pk=connection.pk)
+    return bool(claimable.update(renewing_until=Now() + CLAIM_TIMEOUT))
 
 
 def _release(connection: Connection) -> None:
-    """Our claim, as it was read after it was taken; not that of a process that found
-    ours too old."""
-    mine = Connection.objects.filter(
+    """Give our claim back, as it was read after it was taken. A process that found ours
+    too old keeps its own."""
+    ours = Connection.objects.filter(
         pk=connection.pk, renewing_until=connection.renewing_until
     )
-    mine.update(renewing_until=None)
+    ours.update(renewing_until=None)
 
 
-def _fetched(connection: Connection) -> str:
-    """A new access token, stored before it is used. Raises NotSent when the credentials
-    were replaced meanwhile: what was fetched with the old ones may not go where the new
-    ones do."""
-    basis = {name: getattr(connection, name) for name in BASIS}
+def _fetch_and_store(connection: Connection) -> str:
+    """A new access token. Raises NotSent when the credentials were replaced meanwhile:
+    a token fetched with the old ones may not go where the new ones do."""
+    inputs = {name: getattr(connection, name) for name in TOKEN_REQUEST_COLUMNS}
     token = _fetch(connection)
-    fields = _with_token(connection, token)
-    if not Connection.objects.filter(pk=connection.pk, **basis).update(**fields):
+    columns = _token_columns(connection, token)
+    unchanged = Connection.objects.filter(pk=connection.pk, **inputs)
+    if not unchanged.update(**columns):
         raise NotSent("The credentials were replaced while a token was fetched.")
     return token.access_token
 
 
 def _fetch(connection: Connection) -> Token:
     url = hosts.base_url(connection.host)
-    secret = _opened(connection, "client_secret")
+    client_secret = _decrypted(connection, "client_secret")
     if connection.sign_in == SignIn.OAUTH_CLIENT:
-        return oauth.client_credentials(url, connection.client_id, secret)
-    return oauth.refresh(
-        url, connection.client_id, secret, _opened(connection, "refresh_token")
-    )
+        return oauth.client_credentials(url, connection.client_id, client_secret)
+    refresh_token = _decrypted(connection, "refresh_token")
+    return oauth.refresh(url, connection.client_id, client_secret, refresh_token)
 
 
-def _with_token(connection: Connection, token: Token) -> dict[str, Any]:
+def _token_columns(connection: Connection, token: Token) -> dict[str, Any]:
+    """What is stored of a new token, by column."""
+    expires_at = None
+    if token.expires_in is not None:
+        expires_at = timezone.now() + timedelta(seconds=token.expires_in)
     connection.set_secret("access_token", token.access_token)
-    lifetime = token.expires_in
-    fields: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "sealed_access_token": connection.sealed_access_token,
-        "access_token_expires_at": None
-        if lifetime is None
-        else timezone.now() + timedelta(seconds=lifetime),
+        "access_token_expires_at": expires_at,
     }
     if connection.sign_in == SignIn.OAUTH_TOKEN and token.refresh_token:
         connection.set_secret("refresh_token", token.refresh_token)
-        fields["sealed_refresh_token"] = connection.sealed_refresh_token
-    return fields
+        columns["sealed_refresh_token"] = connection.sealed_refresh_token
+    return columns

@@ -1,5 +1,5 @@
-"""Connections are made, changed and removed by these rules, whoever asks: a page or a
-program."""
+"""The rules for creating, changing and removing connections, for pages and programs
+alike."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,17 +28,14 @@ COLUMNS = (
 """What is given besides secrets."""
 
 
-def make(
+def create(
     values: Mapping[str, Any], secrets: Mapping[str, str], *, by: User
 ) -> Connection:
-    """A new connection of these values, by the names of COLUMNS, and secrets, by
-    theirs.
-
-    Raises ConnectionRefused.
-    """
+    """A new connection. `values`: by the names in COLUMNS; `secrets`: by the names in
+    Connection.SECRETS. Raises ConnectionRefused."""
     connection = Connection()
-    _fill(connection, values)
-    _require_sign_in(connection, secrets, moves=False)
+    _set_values(connection, values)
+    _require_credentials(connection, secrets, moves=False)
     _save(connection, None, secrets, moves=False, by=by)
     return connection
 
@@ -51,43 +48,45 @@ def change(
     is_busy: bool,
     by: User,
 ) -> None:
-    """Replace these values and secrets; what is not given stays. Stored secrets never
-    go to another host or another way to sign in: there they are forgotten, and have to
-    be given again. `is_busy`: its jobs are not over.
+    """Replace these values and secrets; the others stay. Stored secrets never go to
+    another host or another way to authenticate: they are deleted, and have to be given
+    again. `is_busy`: it has unfinished jobs.
 
     Raises ConnectionRefused, and ConnectionInUse for a busy one that would move.
-    Nothing is saved then."""
+    Nothing is saved then.
+    """
     before = (connection.host, connection.sign_in)
-    _fill(connection, values)
+    _set_values(connection, values)
     moves = before != (connection.host, connection.sign_in)
-    _require_sign_in(connection, secrets, moves=moves)
+    _require_credentials(connection, secrets, moves=moves)
     if moves and is_busy:
         raise ConnectionInUse(
-            "Jobs of this connection are running. Wait for their end before moving it."
+            "Jobs of this connection are running. "
+            "Wait until they have finished before you change its host or authentication."
         )
     _save(connection, list(values), secrets, moves=moves, by=by)
 
 
 def remove(connection: Connection) -> None:
-    """With its secrets and objects, and the API tokens bound to it. Raises
-    ConnectionInUse when it has jobs."""
+    """Remove a connection with its secrets, its objects, and the API tokens bound to
+    it. Raises ConnectionInUse when it has jobs."""
     try:
         connection.delete()
     except ProtectedError:
         raise ConnectionInUse(
-            f"{connection} has jobs, whose history would be lost. It stays."
+            f"{connection} has jobs, and their history would be lost. "
+            "It cannot be removed."
         ) from None
 
 
-def _fill(connection: Connection, values: Mapping[str, Any]) -> None:
+def _set_values(connection: Connection, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         setattr(connection, name, value)
+    all_names = {field.name for field in Connection._meta.fields}
     try:
         if "host" in values:
             connection.host = hosts.check_host(values["host"])
-        connection.clean_fields(
-            exclude={field.name for field in Connection._meta.fields} - values.keys()
-        )
+        connection.clean_fields(exclude=all_names - values.keys())
     except HostRefused as error:
         raise ConnectionRefused("host", str(error)) from None
     except ValidationError as error:
@@ -95,27 +94,28 @@ def _fill(connection: Connection, values: Mapping[str, Any]) -> None:
         raise ConnectionRefused(name, " ".join(messages)) from None
 
 
-def _require_sign_in(
+def _require_credentials(
     connection: Connection, secrets: Mapping[str, str], *, moves: bool
 ) -> None:
-    way = SignIn(connection.sign_in)
-    if way == SignIn.OAUTH_CLIENT and not connection.client_id:
-        raise ConnectionRefused("client_id", "Type the client's unique identifier.")
-    if way == SignIn.API_TOKEN and not connection.email:
+    sign_in = SignIn(connection.sign_in)
+    if sign_in == SignIn.OAUTH_CLIENT and not connection.client_id:
+        raise ConnectionRefused("client_id", "Enter the client's unique identifier.")
+    if sign_in == SignIn.API_TOKEN and not connection.email:
         raise ConnectionRefused(
-            "email", "Type the e-mail address the token belongs to."
+            "email", "Enter the email address the token belongs to."
         )
-    needed = credentials.NEEDS[way][0]
-    if secrets.get(needed):
+    name = credentials.REQUIRED_SECRET[sign_in]
+    if secrets.get(name):
         return
-    if not getattr(connection, f"sealed_{needed}"):
+    if not getattr(connection, f"sealed_{name}"):
         raise ConnectionRefused(
-            needed, "Type the secret; it is stored encrypted and never shown."
+            name, "Enter the secret. It is stored encrypted and never shown."
         )
     if moves:
         raise ConnectionRefused(
-            needed,
-            "Type the secret again: a stored one is never sent to another place.",
+            name,
+            "Enter the secret again: the stored one is not used after a change of host "
+            "or authentication.",
         )
 
 
@@ -127,8 +127,8 @@ def _save(
     moves: bool,
     by: User,
 ) -> None:
-    """Of a stored one (`columns` not None) no secret is written back: a worker may have
-    renewed the token since it was read."""
+    """`columns` None: a new connection. No secret of a stored one is written back: a
+    worker may have renewed the token since it was read."""
     try:
         with transaction.atomic():
             connection.save(update_fields=columns)
@@ -138,5 +138,5 @@ def _save(
                 credentials.save_secrets(connection, secrets, by=by)
     except IntegrityError:
         raise ConnectionRefused(
-            "name", "There is a connection of that name already."
+            "name", "There is already a connection with this name."
         ) from None

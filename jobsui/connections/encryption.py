@@ -1,5 +1,5 @@
 """Secrets at rest: AES-256-GCM under a named key, bound to the row and field they
-belong to."""
+belong to, their location."""
 
 import base64
 import hashlib
@@ -11,35 +11,34 @@ from django.conf import settings
 
 
 class SecretUnreadable(Exception):
-    """No key of this installation opens the stored secret, or it was moved from another
-    row or field."""
+    """No key of this installation decrypts the stored secret, or it was copied from
+    another row or field."""
 
 
 def key_id(key: bytes) -> str:
     return hashlib.sha256(key).hexdigest()[:8]
 
 
-def encrypt(text: str, *, place: str) -> str:
-    """`key id:nonce and ciphertext`, readable only with the same `place` (row and
-    field)."""
+def encrypt(text: str, *, location: str) -> str:
+    """`KEY ID:NONCE AND CIPHERTEXT`, readable only with the same `location`."""
     key = settings.ENCRYPTION_KEYS[0]
     nonce = os.urandom(12)
-    sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), place.encode())
+    sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), location.encode())
     return f"{key_id(key)}:{base64.b64encode(sealed).decode()}"
 
 
-def decrypt(stored: str, *, place: str) -> str:
-    """The secret again. Raises SecretUnreadable, never returns what it could not
-    open."""
+def decrypt(stored: str, *, location: str) -> str:
+    """Raises SecretUnreadable."""
     name, _, body = stored.partition(":")
     key = next((key for key in settings.ENCRYPTION_KEYS if key_id(key) == name), None)
     if key is None:
         raise SecretUnreadable(
-            f"The key {name!r} that encrypted this secret is not among JOBSUI_ENCRYPTION_KEYS."
+            f"The key {name!r} that encrypted this secret is not in "
+            "JOBSUI_ENCRYPTION_KEYS."
         )
     try:
         sealed = base64.b64decode(body, validate=True)
-        return AESGCM(key).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
+        return AESGCM(key).decrypt(sealed[:12], sealed[12:], location.encode()).decode()
     except (InvalidTag, ValueError):
         raise SecretUnreadable(
             "This secret was altered or belongs to another connection."

@@ -1,6 +1,6 @@
-"""Which hosts a connection may point at. A connection stores a host, never a URL, and
-the one parser here serves both the check and the use, so that nothing can be read one
-way and sent another."""
+"""Which hosts a connection may use. A connection stores a host, never a URL. One parser
+here serves both the check and the use, so a host cannot be checked as one thing and
+used as another."""
 
 import ipaddress
 import re
@@ -12,37 +12,40 @@ from jobsui.connections.errors import HostRefused
 SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 HOST = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)(?::([1-9][0-9]{0,4}))?")
 ZENDESK = ".zendesk.com"
+HTTPS_PORT = 443
+MAX_PORT = 65535
 
 
 def check_host(text: str) -> str:
-    """The host a person meant by a subdomain ("acme") or a listed host
-    ("127.0.0.1:8010"), as it is stored.
-
-    Raises HostRefused with a sentence when it may not be used.
-    """
+    """The host that is stored for a subdomain ("acme") or a listed host
+    ("127.0.0.1:8010"). Raises HostRefused when it may not be used."""
     host = text.strip().lower()
-    if SUBDOMAIN.fullmatch(host) and host not in extra_hosts() and not _is_listed(host):
+    is_listed = host in extra_hosts() or _is_listed(host)
+    if SUBDOMAIN.fullmatch(host) and not is_listed:
         host += ZENDESK
     if not _is_allowed(host):
         raise HostRefused(
-            f"{text!r} is not a Zendesk subdomain. Type only the part before .zendesk.com, such as acme. "
-            "Other hosts must be listed in JOBSUI_API_HOSTS by whoever runs this server."
+            f"{text!r} is not a Zendesk subdomain. Enter only the part before "
+            ".zendesk.com, such as acme. Other hosts must be listed in "
+            "JOBSUI_API_HOSTS on this server."
         )
     return host
 
 
 def host_of(url: str) -> str:
-    """The host of a base URL ("https://acme.zendesk.com"), as it is stored. Raises
+    """The host that is stored for a base URL ("https://acme.zendesk.com"). Raises
     HostRefused when requests would go elsewhere, or may not go there."""
     scheme, _, name = url.strip().lower().removesuffix("/").partition("://")
-    if "@" in name:  # A password may stand before it: it is not said again.
+    if "@" in name:  # A password may stand before it, so the URL is not repeated.
         raise HostRefused(
-            "A base URL is https:// and a host, such as https://acme.zendesk.com. Leave out the rest."
+            "A base URL is https:// and a host, such as https://acme.zendesk.com. "
+            "Leave out the rest."
         )
     host = check_host(name)
     if address(host) != f"{scheme}://{name}":
         raise HostRefused(
-            f"The base URL of that host is {address(host)}. Send it like this, or the subdomain instead."
+            f"The base URL of that host is {address(host)}. "
+            "Send it like this, or send the subdomain instead."
         )
     return host
 
@@ -61,7 +64,7 @@ def require_allowed(host: str) -> None:
 
 
 def address(host: str) -> str:
-    """Where requests for a host would go."""
+    """The base URL of a host, whether it is allowed or not."""
     return f"http://{host}" if is_loopback(host) else f"https://{host}"
 
 
@@ -76,13 +79,16 @@ def is_loopback(host: str) -> bool:
 
 
 def extra_hosts() -> list[str]:
-    """The listed hosts other than Zendesk's own, for a form to offer."""
+    """The listed hosts other than Zendesk's own, which forms offer."""
     return [entry for entry in settings.API_HOSTS if not entry.startswith("*.")]
 
 
 def _is_allowed(host: str) -> bool:
     parts = HOST.fullmatch(host)
-    return parts is not None and int(parts[3] or 443) <= 65535 and _is_listed(host)
+    if parts is None:
+        return False
+    port = int(parts[3] or HTTPS_PORT)
+    return port <= MAX_PORT and _is_listed(host)
 
 
 def _is_listed(host: str) -> bool:
@@ -93,4 +99,5 @@ def _matches(host: str, entry: str) -> bool:
     if entry.startswith("*."):
         label = host.removesuffix(entry[1:])
         return label != host and SUBDOMAIN.fullmatch(label) is not None
-    return host == entry or (":" not in entry and host.partition(":")[0] == entry)
+    is_any_port = ":" not in entry
+    return host == entry or (is_any_port and host.partition(":")[0] == entry)

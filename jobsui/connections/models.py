@@ -1,5 +1,4 @@
-"""Whose Zendesk: accounts with their credentials, and the custom objects seen in
-them."""
+"""Zendesk accounts with their credentials, and their custom objects."""
 
 import uuid
 from datetime import date
@@ -14,10 +13,10 @@ from jobsui.zendesk.payloads import Schema
 
 API_TOKENS_END = date(2027, 4, 30)
 """Zendesk stops every API token on this day (docs/zendesk.md)."""
-WINDOW = 30
-"""So many jobs of an account Zendesk runs or queues at once."""
-MOST_REQUESTS = 100_000
-"""Requests per minute beyond any plan's: a slip of the hand."""
+MAX_RUNNING_JOBS = 30
+"""Jobs of an account that Zendesk runs or queues at once."""
+MAX_REQUESTS_PER_MINUTE = 100_000
+"""More than any plan has; a larger number is a typing error."""
 
 
 class SignIn(models.TextChoices):
@@ -29,8 +28,8 @@ class SignIn(models.TextChoices):
 class Connection(models.Model):
     """One Zendesk account and the credentials to work in it.
 
-    Secrets live encrypted in the `sealed_*` columns and are set and read with
-    `set_secret` and `secret` only; nothing else in the project touches those columns.
+    Secrets are stored encrypted in the `sealed_*` columns. Only `set_secret` and
+    `secret` write and read them.
     """
 
     SECRETS: ClassVar = ("client_secret", "access_token", "refresh_token", "api_token")
@@ -47,13 +46,13 @@ class Connection(models.Model):
     max_running_jobs = models.PositiveIntegerField(
         default=30, validators=[MinValueValidator(1)]
     )
-    # Percent of the requests per minute that Jobs UI uses; the rest is left to people
-    # and other integrations.
+    # Percent of the requests per minute that Jobs UI may use. The rest is reserved for
+    # people and other integrations.
     share = models.PositiveSmallIntegerField(
         default=80, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
-    # Send a batch a moment before a job slot is known to be free, when slots are what
-    # limits the account.
+    # When job slots limit the account: send a batch a moment before a slot is known to
+    # be free.
     early_send = models.BooleanField(default=True)
 
     sign_in = models.CharField(
@@ -65,9 +64,11 @@ class Connection(models.Model):
     sealed_access_token = models.TextField(blank=True)
     sealed_refresh_token = models.TextField(blank=True)
     sealed_api_token = models.TextField(blank=True)
-    # When the access token ends; None: not known, used until Zendesk refuses it.
+    # When the access token expires. None: not known; it is used until Zendesk rejects
+    # it.
     access_token_expires_at = models.DateTimeField(null=True, blank=True)
-    # While set and not past, a process is fetching a new access token (credentials.py).
+    # While this is in the future, a process is fetching a new access token
+    # (credentials.py).
     renewing_until = models.DateTimeField(null=True, blank=True, editable=False)
     secret_set_at = models.DateTimeField(null=True, blank=True)
     secret_set_by = models.ForeignKey(
@@ -78,8 +79,8 @@ class Connection(models.Model):
         related_name="+",
     )
 
-    # What the last test said; tested_at None: never tested since the credentials or the
-    # host changed.
+    # The result of the last test. tested_at None: not tested since the credentials or
+    # the host changed.
     tested_at = models.DateTimeField(null=True, blank=True)
     test_passed = models.BooleanField(default=False)
     test_result = models.JSONField(default=dict)
@@ -95,34 +96,32 @@ class Connection(models.Model):
     @property
     def subdomain(self) -> str:
         """ "acme" of "acme.zendesk.com"; "" for any other host."""
-        return (
-            self.host.removesuffix(".zendesk.com")
-            if self.host.endswith(".zendesk.com")
-            else ""
-        )
+        name = self.host.removesuffix(".zendesk.com")
+        return name if name != self.host else ""
 
     def secret(self, name: str) -> str:
         """The secret called `name` (one of SECRETS), "" when none is stored. Raises
         SecretUnreadable."""
-        stored: str = getattr(self, f"sealed_{name}")
-        return encryption.decrypt(stored, place=self._place(name)) if stored else ""
+        sealed: str = getattr(self, f"sealed_{name}")
+        if not sealed:
+            return ""
+        return encryption.decrypt(sealed, location=self._location(name))
 
     def set_secret(self, name: str, value: str) -> None:
-        """Seal `value` into its column ("" removes it). The caller saves
+        """Encrypt `value` into its column; "" removes the secret. The caller saves
         `sealed_<name>`."""
-        setattr(
-            self,
-            f"sealed_{name}",
-            encryption.encrypt(value, place=self._place(name)) if value else "",
-        )
+        sealed = ""
+        if value:
+            sealed = encryption.encrypt(value, location=self._location(name))
+        setattr(self, f"sealed_{name}", sealed)
 
-    def _place(self, name: str) -> str:
+    def _location(self, name: str) -> str:
         return f"connection:{self.code}:{name}"
 
 
 class CustomObject(models.Model):
-    """A custom object of one connection, as last read from Zendesk or typed by hand and
-    not read yet."""
+    """A custom object of one connection, as last synced, or added by its key and not
+    synced yet."""
 
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, related_name="objects_known"
@@ -130,10 +129,10 @@ class CustomObject(models.Model):
     key = models.CharField(max_length=255)
     title = models.CharField(max_length=255, blank=True)
     description = models.TextField(blank=True)
-    # Zendesk's field list as answered, standard fields included; [] until read.
+    # Zendesk's field list as it came, standard fields included; [] until synced.
     fields = models.JSONField(default=list)
     record_count = models.BigIntegerField(null=True, blank=True)
-    # None: never read; the key was typed by hand.
+    # None: never synced.
     read_at = models.DateTimeField(null=True, blank=True)
     # Zendesk no longer knows the key.
     gone = models.BooleanField(default=False)
@@ -155,9 +154,8 @@ class CustomObject(models.Model):
 
 
 class ReadPace(models.Model):
-    """How far ahead the turns of reads passed on for programs are given away, by
-    account (reads.py)."""
+    """When reads for programs may go, by account (proxy_reads.py)."""
 
     host = models.CharField(max_length=255, unique=True)
-    # When the next read may go, if none is to gather.
+    # When the next read may go, without a burst.
     next_at = models.DateTimeField()

@@ -1,9 +1,10 @@
-"""Reads that are passed on to Zendesk for programs, each in its turn, so that jobs and
-people keep their share.
+"""Reads that are passed on to Zendesk for programs. Each waits for its turn, so that
+jobs and people keep their share of the account's requests.
 
-The turns of an account are in the database, where all processes share them: `next_at`
-is when the next read may go, and each that takes a turn moves it on by one interval
-(GCRA, a token bucket kept as one moment). Time is that of the database."""
+The turns of an account are kept in the database, which all processes share: `next_at`
+is when the next read may go, and each read that takes a turn moves it on by one
+interval (GCRA, a token bucket kept as one moment). The time is the database's.
+"""
 
 import math
 import threading
@@ -19,26 +20,27 @@ from jobsui.connections.models import Connection, ReadPace
 from jobsui.zendesk.client import Client, raise_for, retry_after
 from jobsui.zendesk.payloads import Answer as Answer
 
-GATHER = 5
-"""So many reads may go at once after a rest."""
-LEAST_SHARE = 10
-"""Percent of the account's requests that reads have beside a driver, whatever its
-share."""
+BURST = 5
+"""Reads that may go at once after a rest."""
+MIN_SHARE = 10
+"""Percent of the account's requests that reads get beside a driver, whatever the
+driver's share."""
 TIMEOUT = timedelta(seconds=5)
-"""A read waits so long for its turn."""
-UNDER_WAY = 4
-"""So many reads a process has waiting or at Zendesk: its few threads serve people,
+"""How long a read waits for its turn."""
+MAX_CONCURRENT = 4
+"""Reads of one process that wait or are at Zendesk: its few threads serve people
 too."""
 READ_SECONDS = 20.0
-REST_SECONDS = 30.0
-"""After a 429 that does not say."""
+DEFAULT_RETRY_AFTER = 30.0
+"""Seconds, after a 429 without Retry-After."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
-_under_way = threading.BoundedSemaphore(UNDER_WAY)
+_concurrent = threading.BoundedSemaphore(MAX_CONCURRENT)
 
 
 class Busy(ConnectionsError):
-    """No turn for this read soon; `retry_after` seconds later there may be one."""
+    """There is no turn for this read soon; there may be one `retry_after` seconds
+    later."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__("Number of allowed API requests per minute exceeded")
@@ -53,33 +55,30 @@ def read(
     body: bytes | None = None,
     beside_driver: bool,
 ) -> Answer:
-    """Zendesk's answer to one read, whatever its status, but for a 401: that is about
-    our credentials, and raised. `beside_driver`: jobs of the account are being driven,
-    and reads get what they leave.
+    """Zendesk's response to one read, whatever its status. Only a 401 is raised: it is
+    about our credentials. `beside_driver`: a driver sends jobs of the account, and
+    reads get what it leaves.
 
     Raises Busy, HostRefused and ZendeskError.
     """
-    if not _under_way.acquire(blocking=False):
+    if not _concurrent.acquire(blocking=False):
         raise Busy(1)
     interval = _interval(connection, beside_driver=beside_driver)
     try:
-        time.sleep(_turn(connection.host, interval))
+        time.sleep(_take_turn(connection.host, interval))
         answer = credentials.signed_in(
-            connection, lambda client: _sent(client, method, path, body)
+            connection, lambda client: _send(client, method, path, body)
         )
     finally:
-        _under_way.release()
+        _concurrent.release()
     if answer.status == 429:
-        told = retry_after(answer)
-        _rest(
-            connection.host,
-            interval,
-            timedelta(seconds=REST_SECONDS if told is None else told),
-        )
+        seconds = retry_after(answer)
+        wait = timedelta(seconds=DEFAULT_RETRY_AFTER if seconds is None else seconds)
+        _postpone(connection.host, interval, wait)
     return answer
 
 
-def _sent(client: Client, method: str, path: str, body: bytes | None) -> Answer:
+def _send(client: Client, method: str, path: str, body: bytes | None) -> Answer:
     answer = client.request(method, path, body=body, deadline=READ_SECONDS)
     if answer.status == 401:
         raise_for(answer, what=f"{method} {path}")
@@ -88,39 +87,40 @@ def _sent(client: Client, method: str, path: str, body: bytes | None) -> Answer:
 
 def _interval(connection: Connection, *, beside_driver: bool) -> timedelta:
     """From one read to the next."""
-    share = (
-        max(LEAST_SHARE, 100 - connection.share) if beside_driver else connection.share
-    )
+    share = connection.share
+    if beside_driver:
+        share = max(MIN_SHARE, 100 - connection.share)
     return timedelta(minutes=1) / (connection.requests_per_minute * share / 100)
 
 
-def _turn(host: str, interval: timedelta) -> float:
-    """Take a turn; the seconds until it comes. Raises Busy when that is too long."""
-    pace, gathered = ReadPace.objects.filter(host=host), _gathered(interval)
+def _take_turn(host: str, interval: timedelta) -> float:
+    """Returns the seconds until the turn comes. Raises Busy when that is too long."""
+    pace = ReadPace.objects.filter(host=host)
+    burst = _burst(interval)
     while True:
         with transaction.atomic():
-            soon = pace.filter(next_at__lte=Now() + gathered + TIMEOUT)
-            taken = bool(soon.update(next_at=Greatest("next_at", Now()) + interval))
-            found = pace.values_list("next_at", Now()).first()
-        if found is None:
-            ReadPace.objects.bulk_create(
-                [ReadPace(host=host, next_at=LONG_AGO)], ignore_conflicts=True
-            )
+            within_timeout = pace.filter(next_at__lte=Now() + burst + TIMEOUT)
+            next_at = Greatest("next_at", Now()) + interval
+            has_turn = bool(within_timeout.update(next_at=next_at))
+            times = pace.values_list("next_at", Now()).first()
+        if times is None:
+            new = ReadPace(host=host, next_at=LONG_AGO)
+            ReadPace.objects.bulk_create([new], ignore_conflicts=True)
             continue
-        ahead: timedelta = found[0] - found[1] - gathered
-        if taken:
+        ahead: timedelta = times[0] - times[1] - burst
+        if has_turn:
             return max(0.0, (ahead - interval).total_seconds())
         if ahead > TIMEOUT:
             raise Busy(math.ceil((ahead - TIMEOUT).total_seconds()))
-        # Another read has made the row, or the turn came near, after ours had looked.
+        # Another read created the row, or the turn came near, after our update.
 
 
-def _rest(host: str, interval: timedelta, wait: timedelta) -> None:
-    """No read for so long, as Zendesk asked."""
-    until = Greatest("next_at", Now() + wait + _gathered(interval))
+def _postpone(host: str, interval: timedelta, wait: timedelta) -> None:
+    """No read of the account goes before this wait is over."""
+    until = Greatest("next_at", Now() + wait + _burst(interval))
     ReadPace.objects.filter(host=host).update(next_at=until)
 
 
-def _gathered(interval: timedelta) -> timedelta:
-    """So far may turns be ahead of their time."""
-    return interval * (GATHER - 1)
+def _burst(interval: timedelta) -> timedelta:
+    """How far turns may be ahead of their time."""
+    return interval * (BURST - 1)

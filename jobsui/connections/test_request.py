@@ -17,26 +17,35 @@ from jobsui.zendesk.errors import ZendeskError
 from jobsui.zendesk.payloads import Answer, Field, Json, Schema
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
-MOST_BODY = 1024 * 1024
-MOST_SHOWN = 256 * 1024
-MOST_LAID_OUT = 4 * 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
+MAX_SHOWN = 256 * 1024
+"""Characters of a response that are shown."""
+MAX_FORMATTED_BYTES = 4 * 1024 * 1024
+"""A larger response is shown as it came."""
 PATH = re.compile(r"/api/v2(/[A-Za-z0-9_.~:-]+)+")
 QUERY = re.compile(r"[A-Za-z0-9/_.~!$&'()*+,;=:%?@\[\]-]*")
-TELLS_SECRETS = re.compile(r"/oauth|/api_tokens|/signing_secret", re.IGNORECASE)
+SECRET_PATHS = re.compile(r"/oauth|/api_tokens|/signing_secret", re.IGNORECASE)
 STATUS_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 HIDDEN_HEADERS = {"set-cookie", "authorization"}
+SAMPLE_ID = "01HXSAMPLE0000000000000000"
 ACTIONS = {
-    "create": "Makes new records. external_id is optional and unique in the object.",
-    "update": "Changes the records named by their Zendesk id.",
-    "create_or_update_by_external_id": "Changes the record with that external_id, or makes it.",
-    "create_or_update_by_name": "Changes the record with that name, or makes it. Only where names are unique.",
-    "delete": "Deletes the records whose Zendesk ids are listed.",
-    "delete_by_external_id": "Deletes the records whose external ids are listed.",
+    "create": (
+        "Creates new records. external_id is optional and unique in the object."
+    ),
+    "update": "Changes the records with these Zendesk IDs.",
+    "create_or_update_by_external_id": (
+        "Changes the record with that external_id, or creates it."
+    ),
+    "create_or_update_by_name": (
+        "Changes the record with that name, or creates it. Only where names are unique."
+    ),
+    "delete": "Deletes the records with these Zendesk IDs.",
+    "delete_by_external_id": "Deletes the records with these external IDs.",
 }
 LIMITS = (
-    "100 records a request",
+    "100 records per request",
     "30 jobs queued or running at once in the account",
-    "32 KB a record",
+    "32 KB per record",
     "A job status can be read for one day",
 )
 
@@ -52,61 +61,47 @@ class Member:
     help: str
 
 
+def _writable(name: str, kind: str, text: str, *, required: bool = False) -> Member:
+    return Member(name, kind, writable=True, required=required, help=text)
+
+
+def _read_only(name: str, text: str) -> Member:
+    return Member(name, "string", writable=False, required=False, help=text)
+
+
 MEMBERS = (
-    Member("job.action", "string", True, True, "One of the six actions."),
-    Member(
+    _writable("job.action", "string", "One of the six actions.", required=True),
+    _writable(
         "job.items[]",
         "array",
-        True,
-        True,
-        "Record objects; for the delete actions, strings.",
+        "Record objects; strings for the delete actions.",
+        required=True,
     ),
-    Member(
+    _writable(
         "job.items[].id",
         "string",
-        True,
-        False,
-        "The record's Zendesk id: needed to update, never given to create.",
+        "The record's Zendesk ID: required to update, not allowed to create.",
     ),
-    Member(
-        "job.items[].external_id",
-        "string",
-        True,
-        False,
-        "Your own id, unique in the object.",
+    _writable(
+        "job.items[].external_id", "string", "Your own ID, unique in the object."
     ),
-    Member(
+    _writable(
         "job.items[].name",
         "string",
-        True,
-        True,
-        "What people see. Not allowed where names are numbered by Zendesk.",
+        "What people see. Not allowed where Zendesk numbers the names.",
+        required=True,
     ),
-    Member(
+    _writable(
         "job.items[].custom_object_fields",
         "object",
-        True,
-        False,
         "The object's own fields by their keys.",
     ),
-    Member(
-        "job.items[].custom_object_key",
-        "string",
-        False,
-        False,
-        "The object; it comes from the address.",
-    ),
-    Member("job.items[].url", "string", False, False, "Direct link to the record."),
-    Member(
-        "job.items[].created_at", "string", False, False, "When the record was made."
-    ),
-    Member(
-        "job.items[].updated_at", "string", False, False, "When it was last changed."
-    ),
-    Member("job.items[].created_by_user_id", "string", False, False, "Who made it."),
-    Member(
-        "job.items[].updated_by_user_id", "string", False, False, "Who changed it last."
-    ),
+    _read_only("job.items[].custom_object_key", "The object; the address names it."),
+    _read_only("job.items[].url", "Direct link to the record."),
+    _read_only("job.items[].created_at", "When the record was created."),
+    _read_only("job.items[].updated_at", "When it was last changed."),
+    _read_only("job.items[].created_by_user_id", "Who created it."),
+    _read_only("job.items[].updated_by_user_id", "Who changed it last."),
 )
 
 
@@ -129,44 +124,43 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What came back, or in `error` why nothing did. `status_id` names the job status
-    the request queued, if any."""
+class TestResponse:
+    __test__ = False  # Not a test of pytest's.
 
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
     elapsed_ms: int = 0
     error: str = ""
+    """Why there was no response."""
     status_id: str = ""
+    """Of the job status that the request created; "" for none."""
     is_over: bool = False
+    """Whether that job status will not change any more."""
 
 
 def reference(custom_object: CustomObject) -> Reference:
     return Reference(
-        _jobs_path(custom_object), ACTIONS, MEMBERS, LIMITS, custom_object.schema
+        path=_jobs_path(custom_object),
+        actions=ACTIONS,
+        members=MEMBERS,
+        limits=LIMITS,
+        schema=custom_object.schema,
     )
 
 
 def prepare(custom_object: CustomObject, action: str, body: Json = None) -> Prepared:
-    """A request with this body; None: one for `action` (any of ACTIONS, else create)
-    with a sample item made of the object's own fields. Raises RequestRefused for a body
-    that we do not send."""
-    chosen = action if action in ACTIONS else "create"
-    sample = {
-        "job": {"action": chosen, "items": [_sample_item(chosen, custom_object.schema)]}
-    }
-    text = (
-        json.dumps(sample, indent=2)
-        if body is None
-        else json.dumps(body, ensure_ascii=False)
-    )
+    """A request with this body. None: a body for `action` (any of ACTIONS, else create)
+    with a sample item of the object's own fields. Raises RequestRefused for a body that
+    cannot be sent."""
+    if body is None:
+        text = json.dumps(_sample_body(action, custom_object.schema), indent=2)
+    else:
+        text = json.dumps(body, ensure_ascii=False)
     _checked_body("POST", text)
-    scheme = (
-        "Basic" if custom_object.connection.sign_in == SignIn.API_TOKEN else "Bearer"
-    )
+    is_basic = custom_object.connection.sign_in == SignIn.API_TOKEN
     headers = {
-        "Authorization": f"{scheme} ********",
+        "Authorization": f"{'Basic' if is_basic else 'Bearer'} ********",
         "Content-Type": "application/json",
         "Accept": "application/json",
     }
@@ -177,9 +171,11 @@ def is_write(method: str) -> bool:
     return method.upper() != "GET"
 
 
-def send(connection: Connection, method: str, path: str, body: str = "") -> Answered:
-    """Send one request to the connection's own host. Raises RequestRefused for what we
-    do not send at all."""
+def send(
+    connection: Connection, method: str, path: str, body: str = ""
+) -> TestResponse:
+    """Send one request to the connection's own host. Raises RequestRefused for one that
+    may not be sent."""
     method = method.upper()
     check_path(path)
     content = _checked_body(method, body)
@@ -190,75 +186,76 @@ def send(connection: Connection, method: str, path: str, body: str = "") -> Answ
             raise_for(answer, what=f"{method} {path}")
         return answer
 
-    begun = time.monotonic()
+    started = time.monotonic()
     try:
-        return _answered(credentials.signed_in(connection, call))
+        return _test_response(credentials.signed_in(connection, call))
     except ZendeskError as error:
         if error.answer is not None:
-            return _answered(error.answer)
-        return Answered(
-            elapsed_ms=round((time.monotonic() - begun) * 1000), error=explain(error)
-        )
+            return _test_response(error.answer)
+        elapsed = time.monotonic() - started
+        return TestResponse(elapsed_ms=round(elapsed * 1000), error=explain(error))
 
 
-def follow(connection: Connection, status_id: str) -> Answered:
-    """The present state of a job status a test request queued."""
+def poll(connection: Connection, status_id: str) -> TestResponse:
+    """The present state of a job status that a test request created."""
     if not STATUS_ID.fullmatch(status_id):
-        raise RequestRefused("That is not a job status id.")
-    answered = send(connection, "GET", f"/api/v2/job_statuses/{status_id}")
-    return replace(answered, is_over=answered.is_over or answered.status in {401, 403})
+        raise RequestRefused("That is not the ID of a job status.")
+    response = send(connection, "GET", f"/api/v2/job_statuses/{status_id}")
+    is_over = response.is_over or response.status in {401, 403}
+    return replace(response, is_over=is_over)
 
 
 def check_path(path: str) -> None:
-    """Raises RequestRefused unless it is a plain path of the API. It is put behind the
-    connection's host as it is, so nothing in it may be read in two ways: no dot
-    segments, however they are written, no other host, no fragment."""
+    """Raise RequestRefused unless it is a plain path of the API. It is appended to the
+    connection's host as it is, so it must not be ambiguous: no dot segments, in
+    whatever encoding, no other host, no fragment."""
     plain, _, query = path.partition("?")
     plain = unquote(plain)
-    if (
-        not PATH.fullmatch(plain)
-        or not QUERY.fullmatch(query)
-        or {".", ".."} & set(plain.split("/"))
-    ):
+    has_dot_segments = bool({".", ".."} & set(plain.split("/")))
+    is_plain = PATH.fullmatch(plain) and QUERY.fullmatch(query)
+    if has_dot_segments or not is_plain:
         raise RequestRefused(
-            "The address must be a path that begins with /api/v2/, such as /api/v2/users/me."
+            "The address must be a path that begins with /api/v2/, such as "
+            "/api/v2/users/me."
         )
-    if TELLS_SECRETS.search(plain):
+    if SECRET_PATHS.search(plain):
         raise RequestRefused(
-            "Tokens, OAuth clients and signing secrets are not handled here: answers would show them."
+            "Requests about tokens, OAuth clients and signing secrets are not sent from "
+            "here: the responses would show them."
         )
 
 
 def _checked_body(method: str, body: str) -> bytes | None:
-    """The body as it is sent; a GET has none."""
+    """The body as it is sent; None for a GET."""
     if method not in METHODS:
         raise RequestRefused(f"The method must be one of {', '.join(METHODS)}.")
     if method == "GET" or not body.strip():
         return None
     content = body.encode("utf-8", "replace")
-    if len(content) > MOST_BODY:
+    if len(content) > MAX_BODY_BYTES:
         raise RequestRefused("The body is larger than 1 MB. Send large files as a job.")
     try:
-        json.loads(body, parse_constant=_no_json)
+        json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise RequestRefused(f"The body is not JSON: {error}.") from None
     return content
 
 
-def _no_json(word: str) -> None:
-    raise ValueError(f"{word} is no value of JSON")
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
 
 
-def _answered(answer: Answer) -> Answered:
-    data, text = _read(answer)
+def _test_response(answer: Answer) -> TestResponse:
+    data, text = _formatted(answer)
     status = job_status_in(data)
-    return Answered(
+    visible_headers = {
+        name: value
+        for name, value in answer.headers.items()
+        if name.lower() not in HIDDEN_HEADERS
+    }
+    return TestResponse(
         status=answer.status,
-        headers={
-            name: value
-            for name, value in answer.headers.items()
-            if name.lower() not in HIDDEN_HEADERS
-        },
+        headers=visible_headers,
         body=text,
         elapsed_ms=round(answer.elapsed * 1000),
         status_id=_status_id(status.raw.get("id")),
@@ -270,15 +267,15 @@ def _status_id(value: Json) -> str:
     return value if isinstance(value, str) and STATUS_ID.fullmatch(value) else ""
 
 
-def _read(answer: Answer) -> tuple[Json, str]:
-    """The decoded body, None when it is no JSON or too large to be laid out, and its
-    text as it is shown."""
-    plain = answer.body[:MOST_SHOWN].decode("utf-8", "replace")
-    if len(answer.body) > MOST_LAID_OUT:
+def _formatted(answer: Answer) -> tuple[Json, str]:
+    """The decoded body, None when it is not JSON or too large to be formatted; and the
+    text to show."""
+    plain = answer.body[:MAX_SHOWN].decode("utf-8", "replace")
+    if len(answer.body) > MAX_FORMATTED_BYTES:
         return None, plain
     try:
         data = answer.json()
-        return data, json.dumps(data, indent=2, ensure_ascii=False)[:MOST_SHOWN]
+        return data, json.dumps(data, indent=2, ensure_ascii=False)[:MAX_SHOWN]
     except (ValueError, RecursionError):
         return None, plain
 
@@ -287,27 +284,32 @@ def _jobs_path(custom_object: CustomObject) -> str:
     return f"/api/v2/custom_objects/{custom_object.key}/jobs"
 
 
-def _sample_item(action: str, schema: Schema) -> Any:
+def _sample_body(action: str, schema: Schema) -> Json:
+    known = action if action in ACTIONS else "create"
+    return {"job": {"action": known, "items": [_sample_item(known, schema)]}}
+
+
+def _sample_item(action: str, schema: Schema) -> Json:
     if action == "delete":
-        return "01HXSAMPLE0000000000000000"
+        return SAMPLE_ID
     if action == "delete_by_external_id":
         return "sample-1"
     item: dict[str, Any] = {}
     if action == "update":
-        item["id"] = "01HXSAMPLE0000000000000000"
+        item["id"] = SAMPLE_ID
     if action in {"create", "create_or_update_by_external_id"}:
         item["external_id"] = "sample-1"
     if not schema.name_rules.autonumbered and action != "update":
         item["name"] = "Sample"
     item["custom_object_fields"] = {
-        entry.key: _sample(entry) for entry in schema.fields if not entry.readonly
+        entry.key: _sample_value(entry) for entry in schema.fields if not entry.readonly
     }
     return item
 
 
-def _sample(entry: Field) -> Any:
+def _sample_value(entry: Field) -> Json:
     option = entry.options[0].value if entry.options else None
-    samples: dict[str, Any] = {
+    samples: dict[str, Json] = {
         "integer": 1,
         "decimal": 1.5,
         "currency": 9.99,

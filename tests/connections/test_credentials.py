@@ -104,7 +104,7 @@ def test_refused_again_after_a_renewal_is_not_tried_for_ever(
     sandbox.faults(bearer_expired=1)
 
     assert type(failure(lambda: me(oauth_client))) is NotSignedIn
-    assert grants(sandbox) == 1 + credentials.RENEWALS
+    assert grants(sandbox) == 1 + credentials.MAX_RENEWALS
 
 
 def test_refresh_stores_the_new_pair_before_it_is_used(
@@ -138,7 +138,7 @@ def test_pair_is_given_up_when_it_cannot_be_stored(
     def lost(*args: object) -> dict[str, object]:
         raise DatabaseError("disk full")
 
-    monkeypatch.setattr(credentials, "_with_token", lost)
+    monkeypatch.setattr(credentials, "_token_columns", lost)
     Connection.objects.filter(pk=oauth_token.pk).update(
         access_token_expires_at=timezone.now()
     )
@@ -156,7 +156,7 @@ def test_refresh_token_without_a_new_one_stays(db: None) -> None:
             connection, {"access_token": "first", "refresh_token": "only"}, by=None
         )
         assert (
-            credentials.renew(connection, spent=connection.sealed_access_token)
+            credentials.renew(connection, rejected_token=connection.sealed_access_token)
             == "next"
         )
 
@@ -173,7 +173,7 @@ def test_odd_lifetime_does_not_lose_the_pair(db: None, told: str) -> None:
         credentials.save_secrets(
             connection, {"access_token": "first", "refresh_token": "r1"}, by=None
         )
-        credentials.renew(connection, spent=connection.sealed_access_token)
+        credentials.renew(connection, rejected_token=connection.sealed_access_token)
 
     kept = stored(connection)
     assert (kept.secret("access_token"), kept.secret("refresh_token")) == ("next", "r2")
@@ -191,7 +191,7 @@ def test_many_threads_renew_once(
     def renew() -> None:
         mine = stored(oauth_token)
         together.wait(10)
-        tokens.append(credentials.renew(mine, spent=spent))
+        tokens.append(credentials.renew(mine, rejected_token=spent))
         database.close()
 
     threads = [threading.Thread(target=renew) for _ in range(8)]
@@ -252,7 +252,7 @@ def test_renewal_that_never_comes_back_is_not_waited_for_long(
     Connection.objects.filter(pk=oauth_client.pk).update(
         renewing_until=timezone.now() + timedelta(seconds=60)
     )
-    monkeypatch.setattr(credentials, "CLAIM", timedelta(seconds=0.3))
+    monkeypatch.setattr(credentials, "CLAIM_TIMEOUT", timedelta(seconds=0.3))
 
     assert type(failure(lambda: me(oauth_client))) is NotSent
 
@@ -290,7 +290,13 @@ def test_token_of_a_new_host_never_goes_to_the_old_one(
     )
 
     assert (
-        type(failure(lambda: credentials.renew(stale, spent=stale.sealed_access_token)))
+        type(
+            failure(
+                lambda: credentials.renew(
+                    stale, rejected_token=stale.sealed_access_token
+                )
+            )
+        )
         is NotSent
     )
     assert sandbox.log() == []

@@ -13,42 +13,42 @@ SECRET = "canary-c0ffee"
 
 def test_secret_comes_back() -> None:
     assert (
-        encryption.decrypt(encryption.encrypt("ä\n" * 999, place="a"), place="a")
+        encryption.decrypt(encryption.encrypt("ä\n" * 999, location="a"), location="a")
         == "ä\n" * 999
     )
 
 
 def test_same_secret_never_looks_the_same() -> None:
-    assert encryption.encrypt(SECRET, place="a") != encryption.encrypt(
-        SECRET, place="a"
+    assert encryption.encrypt(SECRET, location="a") != encryption.encrypt(
+        SECRET, location="a"
     )
 
 
 def test_secret_opens_in_its_place_only() -> None:
     with pytest.raises(SecretUnreadable):
         encryption.decrypt(
-            encryption.encrypt(SECRET, place="connection:1:api_token"),
-            place="connection:2:api_token",
+            encryption.encrypt(SECRET, location="connection:1:api_token"),
+            location="connection:2:api_token",
         )
 
 
 def test_old_key_opens_and_new_key_seals(settings: LazySettings) -> None:
     settings.ENCRYPTION_KEYS = [OLD]
-    sealed = encryption.encrypt(SECRET, place="a")
+    sealed = encryption.encrypt(SECRET, location="a")
     settings.ENCRYPTION_KEYS = [NEW, OLD]
 
-    assert encryption.decrypt(sealed, place="a") == SECRET
+    assert encryption.decrypt(sealed, location="a") == SECRET
     assert not encryption.is_current(sealed)
-    assert encryption.is_current(encryption.encrypt(SECRET, place="a"))
+    assert encryption.is_current(encryption.encrypt(SECRET, location="a"))
 
 
 def test_missing_key_is_said_loudly(settings: LazySettings) -> None:
     settings.ENCRYPTION_KEYS = [OLD]
-    sealed = encryption.encrypt(SECRET, place="a")
+    sealed = encryption.encrypt(SECRET, location="a")
     settings.ENCRYPTION_KEYS = [NEW]
 
     with pytest.raises(SecretUnreadable, match="JOBSUI_ENCRYPTION_KEYS"):
-        encryption.decrypt(sealed, place="a")
+        encryption.decrypt(sealed, location="a")
 
 
 @pytest.mark.parametrize(
@@ -56,16 +56,16 @@ def test_missing_key_is_said_loudly(settings: LazySettings) -> None:
     [lambda s: s[:-8], lambda s: s[:9], lambda s: s[:9] + "!!!", lambda s: s + "AAAA"],
 )
 def test_damaged_secret_is_never_returned(damage: object) -> None:
-    sealed = encryption.encrypt(SECRET, place="a")
+    sealed = encryption.encrypt(SECRET, location="a")
 
     with pytest.raises(SecretUnreadable):
-        encryption.decrypt(damage(sealed), place="a")  # type: ignore[operator]
+        encryption.decrypt(damage(sealed), location="a")  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("stored", ["", "plain text", ":", SECRET])
 def test_what_was_never_sealed_is_unreadable(stored: str) -> None:
     with pytest.raises(SecretUnreadable):
-        encryption.decrypt(stored, place="a")
+        encryption.decrypt(stored, location="a")
 
 
 def test_database_never_holds_a_secret_in_plain(db: None) -> None:

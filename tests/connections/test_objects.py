@@ -205,7 +205,7 @@ def test_what_is_no_key_is_refused_unasked(
 def test_known_and_unknown_keys_are_refused(api_token: Connection) -> None:
     make_object(api_token, "asset")
 
-    with pytest.raises(ObjectRefused, match=r"asset is already here\."):
+    with pytest.raises(ObjectRefused, match=r"asset is already listed\."):
         objects.add_by_key(api_token, "asset")
     with pytest.raises(
         ObjectRefused, match=r"nothing could not be read\. Zendesk did not find this"

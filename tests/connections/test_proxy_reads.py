@@ -38,7 +38,7 @@ def zendesk(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
     answers: list[Answer] = []
     monkeypatch.setattr(
         proxy_reads,
-        "_sent",
+        "_send",
         lambda *_: answers.pop() if answers else Answer(200, {}, b"{}", 0.0),
     )
     return answers
@@ -150,7 +150,7 @@ def test_zendesk_that_asks_for_a_rest_gets_it(
 def test_process_has_few_reads_under_way_at_once(
     acme: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    all_in, over = threading.Barrier(proxy_reads.UNDER_WAY + 1), threading.Event()
+    all_in, over = threading.Barrier(proxy_reads.MAX_CONCURRENT + 1), threading.Event()
 
     def held(*_: Any) -> Answer:
         all_in.wait(60)
@@ -163,8 +163,10 @@ def test_process_has_few_reads_under_way_at_once(
         finally:
             database.close()
 
-    monkeypatch.setattr(proxy_reads, "_sent", held)
-    threads = [threading.Thread(target=begin) for _ in range(proxy_reads.UNDER_WAY)]
+    monkeypatch.setattr(proxy_reads, "_send", held)
+    threads = [
+        threading.Thread(target=begin) for _ in range(proxy_reads.MAX_CONCURRENT)
+    ]
     for thread in threads:
         thread.start()
     all_in.wait(60)
@@ -175,5 +177,5 @@ def test_process_has_few_reads_under_way_at_once(
     for thread in threads:
         thread.join()
 
-    monkeypatch.setattr(proxy_reads, "_sent", lambda *_: Answer(200, {}, b"{}", 0.0))
+    monkeypatch.setattr(proxy_reads, "_send", lambda *_: Answer(200, {}, b"{}", 0.0))
     assert (busy.value.retry_after, read(acme).status) == (1, 200)

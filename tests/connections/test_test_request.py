@@ -7,7 +7,11 @@ import pytest
 from jobsui.connections import credentials, objects, test_request
 from jobsui.connections.errors import RequestRefused
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.connections.test_request import MOST_BODY, MOST_LAID_OUT, MOST_SHOWN
+from jobsui.connections.test_request import (
+    MAX_BODY_BYTES,
+    MAX_FORMATTED_BYTES,
+    MAX_SHOWN,
+)
 from tests.factories import make_connection, make_object
 from tests.sandbox_server import Sandbox
 from tests.zendesk.raw_server import hangs_up, says, serving
@@ -97,9 +101,9 @@ def test_reference_has_the_objects_own_fields_and_limits(asset: CustomObject) ->
     assert [limit.split()[0] for limit in reference.limits[:3]] == ["100", "30", "32"]
 
 
-def results(connection: Connection, sent: test_request.Answered) -> Any:
+def results(connection: Connection, sent: test_request.TestResponse) -> Any:
     for _ in range(500):
-        followed = test_request.follow(connection, sent.status_id)
+        followed = test_request.poll(connection, sent.status_id)
         if followed.is_over:
             return json.loads(followed.body)["job_status"]["results"]
         time.sleep(0.01)
@@ -285,7 +289,7 @@ def test_path_with_two_readings_is_not_sent(
 
 @pytest.mark.parametrize("path", SECRETIVE)
 def test_path_to_secrets_says_why_it_is_refused(path: str) -> None:
-    with pytest.raises(RequestRefused, match="answers would show them"):
+    with pytest.raises(RequestRefused, match="responses would show them"):
         test_request.check_path(path)
 
 
@@ -337,12 +341,12 @@ def test_other_methods_are_not_sent(
     [
         ("{", "not JSON"),
         ("hello", "not JSON"),
-        ('{"a": NaN}', "NaN is no value of JSON"),
+        ('{"a": NaN}', "NaN is not a JSON value"),
         ("[Infinity]", "not JSON"),
         ("{'a': 1}", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ('"%s"' % ("x" * MOST_BODY), "larger than 1 MB"),
-        ('"%s"' % ("ü" * (MOST_BODY // 2)), "larger than 1 MB"),
+        ('"%s"' % ("x" * MAX_BODY_BYTES), "larger than 1 MB"),
+        ('"%s"' % ("ü" * (MAX_BODY_BYTES // 2)), "larger than 1 MB"),
     ],
 )
 def test_body_that_makes_no_sense_is_not_sent(
@@ -356,7 +360,7 @@ def test_body_that_makes_no_sense_is_not_sent(
 
 @pytest.mark.parametrize(
     "body",
-    ["{}", '{"name": "Zoë 漢字 😀"}', '"%s"' % ("x" * (MOST_BODY - 2)), "[1e400]"],
+    ["{}", '{"name": "Zoë 漢字 😀"}', '"%s"' % ("x" * (MAX_BODY_BYTES - 2)), "[1e400]"],
 )
 def test_body_goes_out_byte_for_byte(db: None, body: str) -> None:
     with serving(says(b"{}")) as server:
@@ -457,7 +461,7 @@ def test_secret_is_never_in_an_answer(
         (b"\xff\xfe\x00", "\ufffd\ufffd\x00"),
         (rb'"cut \ud83d"', '"cut \ufffd"'),
         (b"[" * 100_000, "[" * 100_000),
-        (b'"' + b"x" * (MOST_LAID_OUT + 1) + b'"', '"' + "x" * (MOST_SHOWN - 1)),
+        (b'"' + b"x" * (MAX_FORMATTED_BYTES + 1) + b'"', '"' + "x" * (MAX_SHOWN - 1)),
     ],
 )
 def test_odd_answer_is_shown_in_part_and_as_text(
@@ -487,7 +491,7 @@ def test_job_status_is_followed_until_it_is_over(
     with serving(
         says(f'{{"job_status": {{"id": "V3-1", "status": "{word}"}}}}'.encode())
     ) as server:
-        followed = test_request.follow(to(server.url), "V3-1")
+        followed = test_request.poll(to(server.url), "V3-1")
 
     assert (followed.status_id, followed.is_over) == ("V3-1", is_over)
     assert server.heard[0].startswith(b"GET /api/v2/job_statuses/V3-1 HTTP/1.1\r\n")
@@ -509,7 +513,7 @@ def test_status_id_that_is_none_is_not_followed(db: None, told: bytes) -> None:
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
 def test_refused_following_ends(db: None, status: str) -> None:
     with serving(says(b"{}", status)) as server:
-        assert test_request.follow(to(server.url), "V3-1").is_over
+        assert test_request.poll(to(server.url), "V3-1").is_over
 
 
 @pytest.mark.parametrize(
@@ -519,6 +523,6 @@ def test_what_is_no_status_id_is_not_asked_for(
     api_token: Connection, sandbox: Sandbox, status_id: str
 ) -> None:
     with pytest.raises(RequestRefused):
-        test_request.follow(api_token, status_id)
+        test_request.poll(api_token, status_id)
 
     assert sandbox.log() == []

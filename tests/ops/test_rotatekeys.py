@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jobsui.connections import credentials, encryption
-from jobsui.connections.credentials import CLAIM
+from jobsui.connections.credentials import CLAIM_TIMEOUT
 from jobsui.connections.encryption import SecretUnreadable
 from jobsui.connections.models import Connection
 from tests.factories import make_connection
@@ -63,11 +63,11 @@ def test_secret_replaced_meanwhile_stays_replaced(
 ) -> None:
     real = encryption.decrypt
 
-    def replace_meanwhile(stored: str, *, place: str) -> str:
+    def replace_meanwhile(stored: str, *, location: str) -> str:
         fresh = Connection.objects.get(name="A")
         fresh.set_secret("api_token", "newer")
         fresh.save()
-        return real(stored, place=place)
+        return real(stored, location=location)
 
     monkeypatch.setattr(encryption, "decrypt", replace_meanwhile)
     assert credentials.reseal(Connection.objects.get(name="A")) == 0
@@ -92,7 +92,9 @@ def test_unreadable_secret_is_told_and_the_others_are_done(
 
 
 def test_renewal_in_progress_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    Connection.objects.filter(name="A").update(renewing_until=timezone.now() + CLAIM)
+    Connection.objects.filter(name="A").update(
+        renewing_until=timezone.now() + CLAIM_TIMEOUT
+    )
     naps: list[float] = []
 
     def nap(seconds: float) -> None:

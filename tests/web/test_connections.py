@@ -187,7 +187,7 @@ def test_connection_that_cannot_work_is_not_added(
 def test_connection_name_is_used_once(administrator: Client, acme: Connection) -> None:
     answer = administrator.post("/connections/add/", FORM | {"client_secret": "s"})
 
-    assert errors(answer) == {"name": ["There is a connection of that name already."]}
+    assert errors(answer) == {"name": ["There is already a connection with this name."]}
 
 
 def test_editing_without_a_secret_keeps_it(
@@ -263,7 +263,9 @@ def test_moving_asks_for_the_secret_again(
 
     needed = "access_token" if "sign_in" in moved else "client_secret"
     assert errors(answer) == {
-        needed: ["Type the secret again: a stored one is never sent to another place."]
+        needed: [
+            "Enter the secret again: the stored one is not used after a change of host or authentication."
+        ]
     }
     acme.refresh_from_db()
     assert (acme.host, acme.sign_in, secrets_of(acme)) == (
@@ -308,7 +310,8 @@ def test_connection_whose_jobs_run_does_not_move(
 
     assert errors(moved) == {
         "__all__": [
-            "Jobs of this connection are running. Wait for their end before moving it."
+            "Jobs of this connection are running. Wait until they have finished before "
+            "you change its host or authentication."
         ]
     }
     assert (renamed.status_code, secrets_of(acme)) == (302, CANARIES)
@@ -427,7 +430,10 @@ def test_connection_with_jobs_stays(administrator: Client) -> None:
         f"/connections/{job.connection.code}/remove/", follow=True
     )
 
-    assert "Acme has jobs, whose history would be lost. It stays." in page.text
+    assert (
+        "Acme has jobs, and their history would be lost. It cannot be removed."
+        in page.text
+    )
     assert Connection.objects.count() == 1
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from jobsui.connections.models import CustomObject
-from jobsui.connections.test_request import ACTIONS, MOST_BODY
+from jobsui.connections.test_request import ACTIONS, MAX_BODY_BYTES
 from tests.harness import Harness
 from tests.web import stages
 
@@ -101,12 +101,12 @@ def test_every_writing_method_asks_first(operator: Client, method: str) -> None:
     [
         ({"to": "https://evil.example/"}, "The address must be a path"),
         ({"to": "/api/v2/../../x"}, "The address must be a path"),
-        ({"to": "/api/v2/oauth/clients"}, "and signing secrets are not handled here"),
+        ({"to": "/api/v2/oauth/clients"}, "and signing secrets are not sent from here"),
         ({"method": "TRACE"}, "Select a valid choice."),
         ({"to": ""}, "This field is required."),
         ({"method": "POST", "body": "{", "confirm": "on"}, "The body is not JSON"),
         (
-            {"method": "POST", "body": "x" * (MOST_BODY + 1), "confirm": "on"},
+            {"method": "POST", "body": "x" * (MAX_BODY_BYTES + 1), "confirm": "on"},
             "Ensure this value has at most",
         ),
     ],
@@ -124,7 +124,7 @@ def test_what_is_never_sent(
 
 
 def test_large_body_fits_into_the_form(operator: Client) -> None:
-    body = json.dumps({"x": '"' * (MOST_BODY // 3)})
+    body = json.dumps({"x": '"' * (MAX_BODY_BYTES // 3)})
 
     answer = send(operator, stages.gadget(), "POST", body=body)
 
@@ -174,4 +174,4 @@ def test_what_is_no_job_status_ends_the_poll(operator: Client) -> None:
         False,
         True,
     )
-    assert ("hx-" in odd, "That is not a job status id." in odd) == (False, True)
+    assert ("hx-" in odd, "That is not the ID of a job status." in odd) == (False, True)

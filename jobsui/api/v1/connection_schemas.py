@@ -9,7 +9,12 @@ from pydantic import Discriminator, Field, StringConstraints, Tag, model_validat
 
 from jobsui.api.v1.types import STORABLE, Body, Name
 from jobsui.connections import credentials, hosts
-from jobsui.connections.models import MOST_REQUESTS, WINDOW, Connection, SignIn
+from jobsui.connections.models import (
+    MAX_REQUESTS_PER_MINUTE,
+    MAX_RUNNING_JOBS,
+    Connection,
+    SignIn,
+)
 
 ConnectionName = Annotated[
     str,
@@ -21,8 +26,8 @@ Secret = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=4000),
     STORABLE,
 ]
-RequestsPerMinute = Annotated[int, Field(ge=1, le=MOST_REQUESTS)]
-RunningJobs = Annotated[int, Field(ge=1, le=WINDOW)]
+RequestsPerMinute = Annotated[int, Field(ge=1, le=MAX_REQUESTS_PER_MINUTE)]
+RunningJobs = Annotated[int, Field(ge=1, le=MAX_RUNNING_JOBS)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 SECRETS = {
     "client_secret": "client_secret",

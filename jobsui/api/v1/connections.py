@@ -54,7 +54,7 @@ def create(request: ApiRequest, body: ConnectionIn) -> HttpResponse:
         raise Problem(403, "token_bound", BOUND_CANNOT_CREATE)
 
     def create_connection() -> idempotency.Result:
-        connection = editing.make(body.values(), body.secrets(), by=request.auth.user)
+        connection = editing.create(body.values(), body.secrets(), by=request.auth.user)
         return 201, serialize(connection)
 
     return idempotency.run_once(request, create_connection)

@@ -12,7 +12,7 @@ from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest, require_scope
 from jobsui.api.v1.types import Body, Code, ListOut, Name, responses, unpaged_response
 from jobsui.connections import objects
-from jobsui.connections.models import WINDOW, CustomObject
+from jobsui.connections.models import MAX_RUNNING_JOBS, CustomObject
 from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES
 from jobsui.jobs.preparation.planner import BATCH_SIZE
 
@@ -62,7 +62,7 @@ class LimitsOut(Schema):
     """Number of records in Zendesk when the object was read; null if unknown."""
     records_per_request: int = BATCH_SIZE
     bytes_per_record: int = MAX_RECORD_BYTES
-    running_jobs: int = WINDOW
+    running_jobs: int = MAX_RUNNING_JOBS
     """Limit of the whole account."""
 
 

@@ -4,7 +4,12 @@ from django import forms
 
 from jobsui.connections import editing, hosts
 from jobsui.connections.errors import ConnectionRefused, ConnectionsError
-from jobsui.connections.models import MOST_REQUESTS, WINDOW, Connection, SignIn
+from jobsui.connections.models import (
+    MAX_REQUESTS_PER_MINUTE,
+    MAX_RUNNING_JOBS,
+    Connection,
+    SignIn,
+)
 from jobsui.web.forms.fields import DressedForm
 
 SECRET_FIELDS = {
@@ -60,7 +65,7 @@ class ConnectionForm(DressedForm):
     api_token = _secret("API token")
     requests_per_minute = forms.IntegerField(
         min_value=1,
-        max_value=MOST_REQUESTS,
+        max_value=MAX_REQUESTS_PER_MINUTE,
         initial=400,
         help_text="By the plan: Team 200, Growth and Professional 400, Enterprise 700, Enterprise Plus 2,500.",
     )
@@ -74,8 +79,8 @@ class ConnectionForm(DressedForm):
     max_running_jobs = forms.IntegerField(
         label="Job window",
         min_value=1,
-        max_value=WINDOW,
-        initial=WINDOW,
+        max_value=MAX_RUNNING_JOBS,
+        initial=MAX_RUNNING_JOBS,
         help_text="Zendesk runs 30 jobs at once. Take fewer to leave room for other integrations.",
     )
     early_send = forms.BooleanField(

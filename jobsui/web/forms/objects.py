@@ -4,7 +4,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from jobsui.connections.models import Connection
-from jobsui.connections.test_request import METHODS, MOST_BODY
+from jobsui.connections.test_request import MAX_BODY_BYTES, METHODS
 from jobsui.web.forms.fields import DressedForm
 
 
@@ -30,7 +30,7 @@ class TestRequestForm(DressedForm):
     path = forms.CharField(label="Address", max_length=2000)
     body = forms.CharField(
         required=False,
-        max_length=MOST_BODY,
+        max_length=MAX_BODY_BYTES,
         strip=False,
         widget=forms.Textarea(
             attrs={"class": "form-control code", "spellcheck": "false"}

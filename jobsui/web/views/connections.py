@@ -51,7 +51,7 @@ def add(request: HtmxRequest) -> HttpResponse:
     form = ConnectionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = editing.make(form.values(), form.secrets(), by=request.user)
+            made = editing.create(form.values(), form.secrets(), by=request.user)
         except ConnectionsError as error:
             form.refuse(error)
         else:

@@ -53,9 +53,9 @@ def status(request: HtmxRequest, pk: int, status_id: str) -> HttpResponse:
     over."""
     custom_object = lookup.custom_object(request.user, pk)
     try:
-        answered = test_request.follow(custom_object.connection, status_id)
+        answered = test_request.poll(custom_object.connection, status_id)
     except ConnectionsError as error:
-        answered = test_request.Answered(error=str(error), is_over=True)
+        answered = test_request.TestResponse(error=str(error), is_over=True)
     page = {"object": custom_object, "status_id": status_id, "followed": answered}
     return render(request, "objects/request.html#job_status", page)
 
@@ -65,7 +65,7 @@ def _page(
     custom_object: CustomObject,
     form: TestRequestForm,
     *,
-    answered: test_request.Answered | None = None,
+    answered: test_request.TestResponse | None = None,
     asks: bool = False,
 ) -> HttpResponse:
     action = request.GET.get("action", "create")

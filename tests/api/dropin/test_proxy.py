@@ -106,7 +106,7 @@ def test_our_secrets_stay_ours(
         sent.append(what)
         return Answer(200, headers, b'{"a": 1}', 0.0)
 
-    monkeypatch.setattr(proxy_reads, "_sent", exchange)
+    monkeypatch.setattr(proxy_reads, "_send", exchange)
 
     answer = program.get("custom_objects", **{"page[size]": "1"})
 

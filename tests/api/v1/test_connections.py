@@ -199,7 +199,7 @@ def test_connection_that_cannot_work_is_not_made(
 def test_name_is_used_once(program: Programs, acme: Connection) -> None:
     answer = program("admin").call("POST", "/connections", ACME)
 
-    said = "There is a connection of that name already."
+    said = "There is already a connection with this name."
     assert answer.status_code == 422
     assert answer.json()["detail"] == said
     assert answer.json()["errors"] == [{"where": "name", "message": said}]
@@ -318,7 +318,7 @@ def test_stored_secret_goes_to_no_other_host(
         "PATCH", f"/connections/{acme.code}", place | {"auth": CLIENT}
     )
 
-    said = "Type the secret again: a stored one is never sent to another place."
+    said = "Enter the secret again: the stored one is not used after a change of host or authentication."
     assert refused.status_code == 422
     assert refused.json()["errors"] == [{"where": "client_secret", "message": said}]
     assert between == "acme.zendesk.com"
@@ -336,9 +336,9 @@ def test_connection_whose_jobs_run_does_not_move(
     )
 
     assert moved.status_code == 409
-    assert (
-        moved.json()["detail"]
-        == "Jobs of this connection are running. Wait for their end before moving it."
+    assert moved.json()["detail"] == (
+        "Jobs of this connection are running. Wait until they have finished "
+        "before you change its host or authentication."
     )
     assert Connection.objects.get(pk=acme.pk).host == "acme.zendesk.com"
 
@@ -360,7 +360,7 @@ def test_connection_with_jobs_stays(program: Programs) -> None:
 
     answer = program("admin").call("DELETE", f"/connections/{job.connection.code}")
 
-    said = "Acme has jobs, whose history would be lost. It stays."
+    said = "Acme has jobs, and their history would be lost. It cannot be removed."
     assert answer.status_code == 409
     assert answer.json()["detail"] == said
     assert Connection.objects.count() == 1

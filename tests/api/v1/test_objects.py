@@ -141,7 +141,7 @@ def test_adding_again_with_the_same_key_is_answered_as_before(
     [
         (
             {"key": "no key"},
-            "'no key' is not an object key: letters, digits, - and _ only.",
+            "'no key' is not an object key. A key has letters, digits, - and _ only.",
         ),
         ({"key": "missing"}, "missing could not be read. Zendesk did not find this"),
         ({"key": ""}, "body.key: string should have at least 1 character."),

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from jobsui.connections.models import CustomObject
-from jobsui.connections.test_request import ACTIONS, MOST_BODY
+from jobsui.connections.test_request import ACTIONS, MAX_BODY_BYTES
 from tests.api.conftest import Program, Programs
 from tests.factories import make_connection, make_object
 from tests.harness import Harness
@@ -102,7 +102,7 @@ def test_sending_needs_the_scope_run(program: Programs, harness: Harness) -> Non
     [
         ([1], "body.body: input should be a valid dictionary."),
         ("text", "body.body: input should be a valid dictionary."),
-        ({"x": "a" * MOST_BODY}, "The body is larger than 1 MB."),
+        ({"x": "a" * MAX_BODY_BYTES}, "The body is larger than 1 MB."),
         ({"x": "\ud800"}, "body.body: contains half of a surrogate pair"),
     ],
 )
