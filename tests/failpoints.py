@@ -1,21 +1,21 @@
-"""Edges of a process where a crash matters, and ways to be there: to end the process at
-the n-th passage of one, or to look at the harness from it.
+"""Points of a process where a crash matters: end the process at the n-th passage of one,
+or run a hook there.
 
-The product has no hooks for this; its database commits and its requests are wrapped
-from outside. Edges are
+The product has no hooks for this. Its database commits and its requests are wrapped from
+outside. The edges are
 
-    commit:before, commit:after       a transaction's COMMIT, or a single writing statement outside a transaction
-    http:before-connect               a request is about to be made: nobody keeps it back any more
-    http:before-write                 nothing of a request has left
-    http:after-write                  all of it has left, nothing of the answer was read
-    http:after-read                   the answer was read to its end
+    commit:before, commit:after   the COMMIT of a transaction, or of a single write
+    http:before-connect           a request is about to be made
+    http:before-write             nothing of a request has been sent
+    http:after-write              all of it has been sent, nothing of the response read
+    http:after-read               the response has been read to its end
 
-A failpoint names an edge, perhaps which of its passages count, and the how-manieth of
-these is the last:
+A failpoint names an edge, optionally which passages count, and the number of the
+passage at which it acts:
 
     commit:before:17
-    commit:after:Driver._commit:2     only below a function (the end of its dotted name)
-    http:after-write:POST /jobs:3     only requests of this method whose path contains this
+    commit:after:Driver._commit:2   only below a function (the end of its dotted name)
+    http:after-write:POST /jobs:3   only requests of this method with this in their path
 """
 
 import os
@@ -37,10 +37,15 @@ from jobsui.zendesk.client import Client
 
 VARIABLE = "JOBSUI_FAILPOINT"
 EXIT_STATUS = 77
-_FAILPOINT = re.compile(
-    r"(commit:before|commit:after|http:before-connect|http:before-write|http:after-write|http:after-read)"
-    r"(?::(.+))?:([1-9]\d*)"
+_EDGES = (
+    "commit:before",
+    "commit:after",
+    "http:before-connect",
+    "http:before-write",
+    "http:after-write",
+    "http:after-read",
 )
+_FAILPOINT = re.compile(rf"({'|'.join(_EDGES)})(?::(.+))?:([1-9]\d*)")
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 
 
@@ -50,7 +55,7 @@ class Edge:
     request: str = ""
     """ "POST /api/v2/..." at an http edge."""
     body: bytes = field(default=b"", repr=False)
-    """The request's, before and after it is written."""
+    """The body of the request, before and after it is written."""
 
 
 Hook = Callable[[Edge], None]
@@ -58,8 +63,8 @@ _hooks: list[Hook] = []
 
 
 def watch(hook: Hook) -> None:
-    """Call the hook at every passage of every edge of this process from now on, in the
-    thread that passes it."""
+    """Call the hook at every edge that this process passes from now on, in the thread
+    that passes it."""
     _wrap_product()
     _hooks.append(hook)
 
@@ -75,36 +80,40 @@ def watching(hook: Hook) -> Iterator[None]:
 
 
 def end() -> NoReturn:
-    """At once, nothing written or flushed."""
+    """End the process at once, without writing or flushing anything."""
     os._exit(EXIT_STATUS)
 
 
 def arm(failpoint: str, then: Callable[[], None] = end) -> None:
-    """Let this process end at a failpoint, or do something else there."""
+    """End this process at a failpoint, or do something else there."""
     watch(_Failpoint.parsed(failpoint, then))
 
 
 def arm_from_environment() -> None:
-    """`arm` what JOBSUI_FAILPOINT says, if it says anything."""
+    """Arm the failpoint in JOBSUI_FAILPOINT, if there is one."""
     if failpoint := os.environ.get(VARIABLE):
         arm(failpoint)
 
 
 class _Failpoint:
-    """A hook that acts when as many passages have matched as there are to be."""
+    """A hook that acts at the n-th matching passage."""
 
     def __init__(
         self, edge: str, where: str, number: int, then: Callable[[], None]
     ) -> None:
-        self._edge, self._where, self._left, self._then = edge, where, number, then
+        self._edge = edge
+        self._where = where
+        self._left = number
+        self._then = then
         self._lock = threading.Lock()
 
     @classmethod
     def parsed(cls, text: str, then: Callable[[], None]) -> "_Failpoint":
-        edge = _FAILPOINT.fullmatch(text)
-        if edge is None:
-            raise ValueError(f"This is no failpoint: {text}")
-        return cls(edge[1], edge[2] or "", int(edge[3]), then)
+        match = _FAILPOINT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"This is not a failpoint: {text}")
+        edge, where, number = match.groups()
+        return cls(edge, where or "", int(number), then)
 
     def __call__(self, edge: Edge) -> None:
         if edge.name != self._edge or not self._matches(edge):
@@ -125,9 +134,9 @@ class _Failpoint:
 def _is_below(function: str) -> bool:
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        if f".{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}".endswith(
-            f".{function}"
-        ):
+        module = frame.f_globals.get("__name__", "")
+        name = f".{module}.{frame.f_code.co_qualname}"
+        if name.endswith(f".{function}"):
             return True
         frame = frame.f_back
     return False
@@ -141,7 +150,7 @@ def _pass(name: str, request: str = "", body: bytes = b"") -> None:
 
 @cache
 def _wrap_product() -> None:
-    """Once a process. What is wrapped works as before while nobody watches."""
+    """Once for each process. Without a hook, the wrapped functions work as before."""
     _wrap(BaseDatabaseWrapper, "_commit", _committing)
     for name in ("_execute", "_executemany"):
         _wrap(CursorWrapper, name, _executing)
@@ -151,45 +160,49 @@ def _wrap_product() -> None:
 
 
 def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
-    works = getattr(owner, name)
-    setattr(
-        owner, name, lambda self, *args, **more: wrapper(works, self, *args, **more)
-    )
+    original = getattr(owner, name)
+
+    def wrapped(self: Any, *args: Any, **options: Any) -> Any:
+        return wrapper(original, self, *args, **options)
+
+    setattr(owner, name, wrapped)
 
 
-def _committing(works: Callable[..., Any], *args: Any) -> Any:
+def _committing(original: Callable[..., Any], *args: Any) -> Any:
     _pass("commit:before")
-    answer = works(*args)
+    result = original(*args)
     _pass("commit:after")
-    return answer
+    return result
 
 
 def _executing(
-    works: Callable[..., Any], cursor: CursorWrapper, sql: str, *args: Any
+    original: Callable[..., Any], cursor: CursorWrapper, sql: str, *args: Any
 ) -> Any:
     if cursor.db.in_atomic_block or not _WRITES.match(sql):
-        return works(cursor, sql, *args)
-    return _committing(works, cursor, sql, *args)
+        return original(cursor, sql, *args)
+    return _committing(original, cursor, sql, *args)
 
 
 def _writing(
-    works: Callable[..., Any],
-    conn: Any,
+    original: Callable[..., Any],
+    connection: Any,
     method: str,
     url: str,
     body: bytes | None = None,
-    **more: Any,
+    **options: Any,
 ) -> Any:
-    _pass("http:before-write", f"{method} {url}", body or b"")
-    answer = works(conn, method, url, body=body, **more)
-    _pass("http:after-write", f"{method} {url}", body or b"")
-    return answer
+    request = f"{method} {url}"
+    _pass("http:before-write", request, body or b"")
+    result = original(connection, method, url, body=body, **options)
+    _pass("http:after-write", request, body or b"")
+    return result
 
 
 def _reading(
-    works: Callable[..., Any], client: Client, method: str, path: str, *args: Any
+    original: Callable[..., Any], client: Client, method: str, path: str, *args: Any
 ) -> Any:
-    _pass("http:before-connect", f"{method} {path}")
-    answer = works(client, method, path, *args)
-    _pass("http:after-read", f"{method} {path}")
-    return answer
+    request = f"{method} {path}"
+    _pass("http:before-connect", request)
+    result = original(client, method, path, *args)
+    _pass("http:after-read", request)
+    return result

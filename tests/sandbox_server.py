@@ -1,4 +1,4 @@
-"""A running sandbox for tests: `start()` by hand, or the fixtures `sandbox_process` and
+"""A running sandbox for tests: `start()`, or the fixtures `sandbox_process` and
 `sandbox`."""
 
 import subprocess
@@ -13,7 +13,7 @@ import requests
 
 @dataclass
 class Sandbox:
-    """One sandbox process and the way to look behind its scenes."""
+    """A sandbox process with its control endpoints."""
 
     process: subprocess.Popen[str]
     url: str
@@ -30,27 +30,24 @@ class Sandbox:
 
     def control(self, path: str, **body: Any) -> Any:
         """POST to /sandbox/PATH."""
-        return self._said(
-            requests.post(f"{self.url}/sandbox/{path}", json=body, timeout=60)
-        )
+        url = f"{self.url}/sandbox/{path}"
+        return self._body(requests.post(url, json=body, timeout=60))
 
     def seen(self, path: str, **query: str) -> Any:
         """GET /sandbox/PATH."""
-        return self._said(
-            requests.get(f"{self.url}/sandbox/{path}", params=query, timeout=60)
-        )
+        url = f"{self.url}/sandbox/{path}"
+        return self._body(requests.get(url, params=query, timeout=60))
 
     @staticmethod
-    def _said(answer: requests.Response) -> Any:
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+    def _body(response: requests.Response) -> Any:
+        assert response.status_code == 200, response.text
+        return response.json()
 
     def faults(self, **rates: float | Mapping[str, Any]) -> None:
-        """Set exactly these; underscores stand for dashes:
-        faults(drop_after_accept=0.5), faults(**{"503": 1})."""
-        self.control(
-            "faults", **{name.replace("_", "-"): rate for name, rate in rates.items()}
-        )
+        """Replace the faults. Underscores become dashes: faults(drop_after_accept=0.5),
+        faults(**{"503": 1})."""
+        named = {name.replace("_", "-"): rate for name, rate in rates.items()}
+        self.control("faults", **named)
 
     def settings(self, **changes: Any) -> None:
         self.control("settings", **changes)
@@ -66,21 +63,19 @@ class Sandbox:
         name: dict[str, Any] | None = None,
         **more: Any,
     ) -> None:
-        """An object with these fields (as the API takes them) and rules of the name, in
-        place of one of that key."""
+        """Create an object with these fields (in the API's form) and name rules.
+        Replaces an object of the same key."""
         self.control("objects", key=key, fields=fields or [], name=name or {}, **more)
 
     def add_records(self, object_key: str, records: list[dict[str, Any]]) -> list[str]:
-        """Put records there without the API; their ids."""
-        ids: list[str] = self.control("records", object=object_key, records=records)[
-            "ids"
-        ]
+        """Add records without the API. Returns their ids."""
+        added = self.control("records", object=object_key, records=records)
+        ids: list[str] = added["ids"]
         return ids
 
     def records(self, object_key: str) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = self.seen("records", object=object_key)[
-            "records"
-        ]
+        listed = self.seen("records", object=object_key)
+        records: list[dict[str, Any]] = listed["records"]
         return records
 
     def applied(self, object_key: str) -> dict[str, int]:
@@ -89,10 +84,10 @@ class Sandbox:
         return applied
 
     def log(self) -> list[dict[str, Any]]:
-        """The API requests it got, oldest first: method, path, query, status (0: no
-        answer given), faults."""
-        requests_got: list[dict[str, Any]] = self.seen("log")["requests"]
-        return requests_got
+        """The API requests it received, oldest first: method, path, query, status (0: no
+        response), faults."""
+        received: list[dict[str, Any]] = self.seen("log")["requests"]
+        return received
 
     def jobs(self) -> list[dict[str, Any]]:
         jobs: list[dict[str, Any]] = self.seen("jobs")["jobs"]
@@ -112,20 +107,15 @@ def start(
     port: int = 0,
     **options: Any,
 ) -> Sandbox:
-    """Start one on a free port; options are those of the command line: job_seconds=0.2,
-    seed=1, data=path."""
-    command = [sys.executable, "-m", "jobsui.sandbox", "--port", str(port)]
-    command += [
-        word
-        for name, value in options.items()
-        for word in (f"--{name.replace('_', '-')}", str(value))
-    ]
-    command += [
-        word
-        for name, rate in (fault or {}).items()
-        for word in ("--fault", f"{name}={rate}")
-    ]
-    command += ["--samples"] if samples else []
+    """Start a sandbox on a free port, with the options of its command line, such as
+    job_seconds=0.2, seed=1, data=path."""
+    command = [sys.executable, "-m", "jobsui.sandbox", f"--port={port}"]
+    for name, value in options.items():
+        command.append(f"--{name.replace('_', '-')}={value}")
+    for name, rate in (fault or {}).items():
+        command.append(f"--fault={name}={rate}")
+    if samples:
+        command.append("--samples")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     address = process.stdout.readline().partition(" at ")[2].strip()
@@ -135,7 +125,8 @@ def start(
 
 @pytest.fixture(scope="session")
 def sandbox_process() -> Iterator[Sandbox]:
-    """One process for all tests of a run, quick and with a rate limit nobody meets."""
+    """One process for all tests of a run, with short jobs and a rate limit too high to
+    matter."""
     running = start(job_seconds=0.05, requests_per_minute=100_000, seed=1)
     yield running
     running.stop()
@@ -143,6 +134,6 @@ def sandbox_process() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(sandbox_process: Sandbox) -> Sandbox:
-    """As after its start: no objects, no records, no faults."""
+    """The sandbox in its state at the start: no objects, no records, no faults."""
     sandbox_process.reset()
     return sandbox_process

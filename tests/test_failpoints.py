@@ -1,5 +1,4 @@
-"""Failpoints themselves: that their edges are where they say, and that a process really
-ends there."""
+"""Failpoints: their edges are where they should be, and a process really ends there."""
 
 import os
 import sqlite3
@@ -98,13 +97,11 @@ def test_a_process_ends_at_its_failpoint(
     with sqlite3.connect(tmp_path / "things.sqlite3") as database:
         stored = [number for (number,) in database.execute("SELECT n FROM thing")]
     database.close()
-    assert (ended.returncode, ended.stdout, stored) == (
-        status,
-        "" if status else "done",
-        rows,
-    ), ended.stderr
+    assert ended.returncode == status, ended.stderr
+    assert ended.stdout == ("" if status else "done")
+    assert stored == rows
 
 
-def test_what_is_no_failpoint_is_refused() -> None:
-    with pytest.raises(ValueError, match="no failpoint: commit:during:1"):
+def test_an_unknown_failpoint_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a failpoint: commit:during:1"):
         failpoints.arm("commit:during:1")

@@ -21,7 +21,7 @@ FIELDS: list[dict[str, Any]] = [
 
 
 class Api:
-    """Speaks to the sandbox as any program would."""
+    """Calls the sandbox as any program would."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -36,44 +36,49 @@ class Api:
             method, self.sandbox.url + path, json=json, timeout=30, **options
         )
 
+    def status_of(
+        self, method: str, path: str, json: Any = None, **options: Any
+    ) -> int:
+        """The HTTP status of the response to a call."""
+        return self.call(method, path, json, **options).status_code
+
     def get(self, path: str, **params: Any) -> Any:
-        answer = self.call("GET", path, params=params)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = self.call("GET", path, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
 
     def post_job(self, key: str, action: str, items: list[Any]) -> requests.Response:
-        return self.call(
-            "POST",
-            f"/api/v2/custom_objects/{key}/jobs",
-            {"job": {"action": action, "items": items}},
-        )
+        path = f"/api/v2/custom_objects/{key}/jobs"
+        return self.call("POST", path, {"job": {"action": action, "items": items}})
+
+    def start_job(self, key: str, action: str, items: list[Any]) -> str:
+        """Post a job. Returns its id."""
+        response = self.post_job(key, action, items)
+        assert response.status_code == 201, response.text
+        return str(response.json()["job_status"]["id"])
 
     def run_job(self, key: str, action: str, items: list[Any]) -> list[dict[str, Any]]:
-        """Post a job, wait for its end, give its results."""
-        answer = self.post_job(key, action, items)
-        assert answer.status_code == 201, answer.text
-        results: list[dict[str, Any]] = self.ended(answer.json()["job_status"]["id"])[
-            "results"
-        ]
+        """Post a job and wait for its end. Returns its results."""
+        status = self.wait_for(self.start_job(key, action, items))
+        results: list[dict[str, Any]] = status["results"]
         return results
 
-    def ended(self, job_id: str) -> dict[str, Any]:
+    def wait_for(self, job_id: str) -> dict[str, Any]:
+        """Wait for the end of a job. Returns its job status."""
         for _ in range(500):
-            answer = self.call("GET", f"/api/v2/job_statuses/{job_id}")
-            if answer.ok and answer.json()["job_status"]["status"] not in {
-                "queued",
-                "working",
-            }:
-                status: dict[str, Any] = answer.json()["job_status"]
-                return status
+            response = self.call("GET", f"/api/v2/job_statuses/{job_id}")
+            if response.ok:
+                status: dict[str, Any] = response.json()["job_status"]
+                if status["status"] not in {"queued", "working"}:
+                    return status
             time.sleep(0.01)
-        raise AssertionError(f"The job did not end: {answer.text}")
+        raise AssertionError(f"The job did not end: {response.text}")
 
 
 @pytest.fixture
 def api(sandbox: Sandbox) -> Iterator[Api]:
-    """With an object `thing`: any name, fields note, count and colour."""
+    """An API with the object `thing`: any name, fields note, count and colour."""
     sandbox.make_object("thing", fields=FIELDS)
-    speaker = Api(sandbox)
-    yield speaker
-    speaker.session.close()
+    client = Api(sandbox)
+    yield client
+    client.session.close()

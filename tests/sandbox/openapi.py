@@ -1,4 +1,4 @@
-"""As much of OpenAPI 3.0 as it takes to hold an answer against Zendesk's document."""
+"""The part of OpenAPI 3.0 needed to check responses against Zendesk's document."""
 
 import re
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 KNOWN_FAULTS = {
     # Results are described as integer ids in three forms; those of custom objects have
-    # string ids and a form of their own. In the answer to the request itself they are
+    # string ids and a form of their own. In the response to the request itself they are
     # described as records.
     "JobStatusResultObject": {"type": "object"},
 }
@@ -25,20 +25,18 @@ class Document:
         self.paths = data["paths"]
         self.schemas = data["components"]["schemas"] | KNOWN_FAULTS
 
-    def answer_schema(self, method: str, path: str, status: int) -> Any:
-        """The schema of an answer's body; None for an answer without one, KeyError for
+    def response_schema(self, method: str, path: str, status: int) -> Any:
+        """The schema of an response's body; None for an response without one, KeyError for
         one that is not described."""
-        content = self.paths[path][method.lower()]["responses"][str(status)].get(
-            "content"
-        )
+        responses = self.paths[path][method.lower()]["responses"]
+        content = responses[str(status)].get("content")
         return content["application/json"]["schema"] if content else None
 
     def problems(self, value: Any, schema: dict[str, Any], at: str = "$") -> list[str]:
         """Every way in which a value does not fit a schema, with the place."""
         if "$ref" in schema:
-            return self.problems(
-                value, self.schemas[schema["$ref"].rpartition("/")[2]], at
-            )
+            name = schema["$ref"].rpartition("/")[2]
+            return self.problems(value, self.schemas[name], at)
         if value is None:
             return [] if self.takes_null(schema) else [f"{at} is null"]
         kind = schema.get("type")
@@ -52,11 +50,9 @@ class Document:
         if isinstance(value, dict):
             found += self.object_problems(value, schema, at)
         if isinstance(value, list):
-            found += [
-                each
-                for n, item in enumerate(value)
-                for each in self.problems(item, schema.get("items", {}), f"{at}[{n}]")
-            ]
+            item_schema = schema.get("items", {})
+            for number, item in enumerate(value):
+                found += self.problems(item, item_schema, f"{at}[{number}]")
         return found
 
     def takes_null(self, schema: dict[str, Any]) -> bool:
@@ -65,18 +61,14 @@ class Document:
         if schema.get("nullable"):
             return True
         options = schema.get("oneOf", []) + schema.get("anyOf", [])
-        return (
-            any(not self.problems(None, option) for option in options)
-            if options
-            else "type" not in schema
-        )
+        if not options:
+            return "type" not in schema
+        return any(not self.problems(None, option) for option in options)
 
     def alternatives(self, value: Any, schema: dict[str, Any], at: str) -> list[str]:
-        found = [
-            each
-            for part in schema.get("allOf", [])
-            for each in self.problems(value, part, at)
-        ]
+        found: list[str] = []
+        for part in schema.get("allOf", []):
+            found += self.problems(value, part, at)
         for word in ("oneOf", "anyOf"):
             tried = [
                 self.problems(value, option, at) for option in schema.get(word, [])
@@ -88,22 +80,14 @@ class Document:
     def object_problems(
         self, value: dict[str, Any], schema: dict[str, Any], at: str
     ) -> list[str]:
-        properties, others = (
-            schema.get("properties", {}),
-            schema.get("additionalProperties", {}),
-        )
-        found = [
-            f"{at}.{name} is missing"
-            for name in schema.get("required", [])
-            if name not in value
-        ]
-        for name, each in value.items():
+        properties = schema.get("properties", {})
+        others = schema.get("additionalProperties", {})
+        required = schema.get("required", [])
+        found = [f"{at}.{name} is missing" for name in required if name not in value]
+        for name, member in value.items():
             part = properties.get(name, others)
-            found += (
-                self.problems(each, part, f"{at}.{name}")
-                if isinstance(part, dict)
-                else []
-            )
+            if isinstance(part, dict):
+                found += self.problems(member, part, f"{at}.{name}")
         return found
 
 

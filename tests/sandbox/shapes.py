@@ -1,6 +1,5 @@
-"""The shapes of answers as this project relies on them, in the form of an OpenAPI
-document: what programs cannot do without. Zendesk's own document says more
-(test_openapi.py)."""
+"""The members of responses that programs need, in the form of an OpenAPI document.
+Zendesk's own document says more (test_openapi.py)."""
 
 from typing import Any
 
@@ -20,7 +19,9 @@ def or_null(schema: Schema) -> Schema:
     return schema | {"nullable": True}
 
 
-TEXT, WHOLE, YES_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+TEXT = {"type": "string"}
+WHOLE = {"type": "integer"}
+YES_NO = {"type": "boolean"}
 TIME = TEXT | {"format": "date-time"}
 ANYTHING: Schema = {"nullable": True}
 
@@ -99,11 +100,10 @@ CURSORS = {
     ),
     "links": holds(next=or_null(TEXT), prev=or_null(TEXT)),
 }
-ONE_OBJECT, ONE_FIELD = holds(custom_object=OBJECT), holds(custom_object_field=FIELD)
-ONE_RECORD, RECORDS = (
-    holds(custom_object_record=RECORD),
-    holds(custom_object_records=many(RECORD), **CURSORS),
-)
+ONE_OBJECT = holds(custom_object=OBJECT)
+ONE_FIELD = holds(custom_object_field=FIELD)
+ONE_RECORD = holds(custom_object_record=RECORD)
+RECORDS = holds(custom_object_records=many(RECORD), **CURSORS)
 ONE_STATUS = holds(job_status=STATUS)
 
 OBJECTS = "/api/v2/custom_objects"
@@ -111,7 +111,7 @@ KEY = OBJECTS + "/{custom_object_key}"
 FIELD_PATH = KEY + "/fields/{custom_object_field_key_or_id}"
 RECORD_PATH = KEY + "/records/{custom_object_record_id}"
 EXPORT = "/api/v2/incremental/custom_objects/{custom_object_key}/cursor"
-ANSWERS: dict[tuple[str, str, int], Schema | None] = {
+RESPONSES: dict[tuple[str, str, int], Schema | None] = {
     ("GET", OBJECTS, 200): holds(custom_objects=many(OBJECT)),
     ("POST", OBJECTS, 201): ONE_OBJECT,
     ("GET", KEY, 200): ONE_OBJECT,
@@ -166,14 +166,11 @@ ANSWERS: dict[tuple[str, str, int], Schema | None] = {
 
 def document() -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for (method, path, status), schema in ANSWERS.items():
-        content = (
-            {"content": {"application/json": {"schema": schema}}}
-            if schema is not None
-            else {}
-        )
-        answers = paths.setdefault(path, {}).setdefault(
-            method.lower(), {"responses": {}}
-        )
-        answers["responses"][str(status)] = content
+    for (method, path, status), schema in RESPONSES.items():
+        response: Schema = {}
+        if schema is not None:
+            response["content"] = {"application/json": {"schema": schema}}
+        operations = paths.setdefault(path, {})
+        operation = operations.setdefault(method.lower(), {"responses": {}})
+        operation["responses"][str(status)] = response
     return {"paths": paths, "components": {"schemas": {}}}

@@ -48,19 +48,16 @@ def test_libzapi_runs_all_six_actions(api: Api, libzapi: Any) -> None:
     records = libzapi.custom_object_records
     for action, items in ACTIONS:
         job = records.bulk_job("plate", action=action, items=items)
-        assert api.ended(job.id)["status"] == "completed"
+        assert api.wait_for(job.id)["status"] == "completed"
     ids = {record.external_id: record.id for record in records.list_all("plate")}
 
-    api.ended(
-        records.bulk_job(
-            "plate", action="update", items=[{"id": ids["1"], "name": "B 9"}]
-        ).id
-    )
-    api.ended(records.bulk_job("plate", action="delete", items=[ids["2"]]).id)
+    changed = {"id": ids["1"], "name": "B 9"}
+    api.wait_for(records.bulk_job("plate", action="update", items=[changed]).id)
+    api.wait_for(records.bulk_job("plate", action="delete", items=[ids["2"]]).id)
 
-    assert [
-        (record.external_id, record.name) for record in records.list_all("plate")
-    ] == [("1", "B 9")]
+    [record] = records.list_all("plate")
+    assert record.external_id == "1"
+    assert record.name == "B 9"
 
 
 def test_libzapi_writes_and_finds_single_records(api: Api, libzapi: Any) -> None:
@@ -76,9 +73,8 @@ def test_libzapi_writes_and_finds_single_records(api: Api, libzapi: Any) -> None
     wanted = {"custom_object_fields.count": {"$eq": 2}}
     assert [each.name for each in records.filtered_search("thing", wanted)] == ["Two"]
     assert [each.name for each in records.autocomplete("thing", "tw")] == ["Two"]
-    assert [each.name for each in records.list_all("thing", external_ids=["2"])] == [
-        "Two"
-    ]
+    listed = records.list_all("thing", external_ids=["2"])
+    assert [each.name for each in listed] == ["Two"]
     records.delete("thing", made.id)
     records.delete_by_external_id("thing", "2")
     assert api.sandbox.records("thing") == []
@@ -121,20 +117,19 @@ def test_mercury_orm_makes_an_object_and_works_with_its_records(mercury: Api) ->
     first.save()
     with pytest.raises(UniqueConstraintError):
         Gadget(name="One").save()
-    [answer] = objects.bulk.create(
+    [response] = objects.bulk.create(
         [Gadget(name="Two", count=2), Gadget(name="Three", count=3)]
     )
 
-    assert answer["job_status"]["status"] == "completed"
-    assert [result["status"] for result in answer["job_status"]["results"]] == [
+    assert response["job_status"]["status"] == "completed"
+    assert [result["status"] for result in response["job_status"]["results"]] == [
         "Created",
         "Created",
     ]
     assert objects.get(id=first.id).note == "changed"
     assert [each.name for each in objects.all()] == ["One", "Two", "Three"]
-    assert [
-        each.name for each in objects.find({"custom_object_fields.count": {"$gt": 1}})
-    ] == ["Two", "Three"]
+    wanted = {"custom_object_fields.count": {"$gt": 1}}
+    assert [each.name for each in objects.find(wanted)] == ["Two", "Three"]
     assert objects.all_paginated(page_size=2)["count"] == 3
     assert [each.name for each in objects.search("Thr")] == ["Three"]
     assert objects.delete(first.id) == {"status_code": 204}
@@ -152,15 +147,12 @@ def speakeasy(api: Api) -> zendesk.Zendesk:
 def test_python_zendesk_reads_objects_fields_and_records(
     api: Api, speakeasy: Any
 ) -> None:
-    ids = api.sandbox.add_records(
-        "thing",
-        [{"name": str(number), "external_id": str(number)} for number in range(5)],
-    )
+    names = [str(number) for number in range(5)]
+    items = [{"name": name, "external_id": name} for name in names]
+    ids = api.sandbox.add_records("thing", items)
 
-    assert [
-        each.key
-        for each in speakeasy.custom_objects.list_custom_objects().custom_objects
-    ] == ["thing"]
+    objects = speakeasy.custom_objects.list_custom_objects().custom_objects
+    assert [each.key for each in objects] == ["thing"]
     listed = speakeasy.custom_object_fields.list_custom_object_fields(
         custom_object_key="thing", include_standard_fields=True
     )
@@ -169,16 +161,14 @@ def test_python_zendesk_reads_objects_fields_and_records(
         "standard::external_id",
         "note",
     ]
-    pages, page = (
-        [],
-        speakeasy.custom_object_records.list_custom_object_records(
-            custom_object_key="thing", page_size=2
-        ),
+    page = speakeasy.custom_object_records.list_custom_object_records(
+        custom_object_key="thing", page_size=2
     )
+    read = []
     while page:
-        pages.append([record.id for record in page.result.custom_object_records])
+        read += [record.id for record in page.result.custom_object_records]
         page = page.next()
-    assert [record_id for page in pages for record_id in page] == ids
+    assert read == ids
     shown = speakeasy.custom_object_records.show_custom_object_record(
         custom_object_key="thing", custom_object_record_id=ids[0]
     )
@@ -199,19 +189,17 @@ def test_python_zendesk_queues_a_job_and_follows_it(api: Api, speakeasy: Any) ->
         )
     ]
 
-    answer = speakeasy.custom_object_records.custom_object_record_bulk_jobs(
+    response = speakeasy.custom_object_records.custom_object_record_bulk_jobs(
         custom_object_key="numbered",
         job=models.CustomObjectRecordsBulkCreateRequestJob(
             action="create", items=items
         ),
     )
-    job_id = answer.job_status.id
-    api.ended(job_id)
+    job_id = response.job_status.id
+    api.wait_for(job_id)
 
-    assert (
-        speakeasy.job_statuses.show_job_status(job_status_id=job_id).job_status.status
-        == "completed"
-    )
+    one = speakeasy.job_statuses.show_job_status(job_status_id=job_id)
+    assert one.job_status.status == "completed"
     many = speakeasy.job_statuses.show_many_job_statuses(ids=job_id)
     assert [each.id for each in many.job_statuses] == [job_id]
     listed = speakeasy.job_statuses.list_job_statuses()
@@ -227,20 +215,15 @@ def test_zenpy_reads_job_statuses_in_its_three_ways(
     client = Zenpy(
         subdomain="acme", email=api.sandbox.email, token=api.sandbox.api_token
     )
-    ids = [
-        api.post_job("thing", "create", [{"name": name}]).json()["job_status"]["id"]
-        for name in "ab"
-    ]
-    ended = [api.ended(job_id) for job_id in ids]
+    ids = [api.start_job("thing", "create", [{"name": name}]) for name in "ab"]
+    finished = [api.wait_for(job_id) for job_id in ids]
 
     one = client.job_status(id=ids[0])
     many = client.job_status(ids=ids)["job_statuses"]
     listed = client.job_status()["job_statuses"]
 
-    assert (one.status, one.results[0].id) == (
-        "completed",
-        ended[0]["results"][0]["id"],
-    )
+    assert one.status == "completed"
+    assert one.results[0].id == finished[0]["results"][0]["id"]
     assert [each.id for each in many] == ids
     assert [each.id for each in listed] == ids[::-1]
 
@@ -259,10 +242,7 @@ def test_node_zendesk_watches_and_reads_job_statuses(api: Api, tmp_path: Path) -
     )
     assert installed.returncode == 0, installed.stderr
     api.sandbox.settings(job_seconds=0.3)
-    ids = [
-        api.post_job("thing", "create", [{"name": name}]).json()["job_status"]["id"]
-        for name in "ab"
-    ]
+    ids = [api.start_job("thing", "create", [{"name": name}]) for name in "ab"]
 
     words = [
         "node",
@@ -286,6 +266,5 @@ def test_node_zendesk_watches_and_reads_job_statuses(api: Api, tmp_path: Path) -
     assert said["watched"]["status"] == "completed"
     assert said["shown"]["result"]["job_status"]["id"] == ids[0]
     assert [each["id"] for each in said["many"]["result"]["job_statuses"]] == ids
-    assert sorted(
-        each["id"] for each in said["listed"]["result"]["job_statuses"]
-    ) == sorted(ids)
+    listed = said["listed"]["result"]["job_statuses"]
+    assert {each["id"] for each in listed} == set(ids)

@@ -45,19 +45,11 @@ def test_jobs_are_told_with_their_results_when_asked_for(api: Api) -> None:
 
     [job] = api.sandbox.jobs()
 
-    assert (
-        job["object"],
-        job["action"],
-        job["status"],
-        job["total"],
-        job["failed_items"],
-    ) == (
-        "thing",
-        "create",
-        "completed",
-        2,
-        1,
-    )
+    assert job["object"] == "thing"
+    assert job["action"] == "create"
+    assert job["status"] == "completed"
+    assert job["total"] == 2
+    assert job["failed_items"] == 1
     assert api.sandbox.seen("jobs", results="true")["jobs"][0]["results"] == results
 
 
@@ -80,11 +72,9 @@ def test_reset_leaves_nothing(api: Api) -> None:
     api.sandbox.reset()
 
     assert api.sandbox.seen("settings")["job_seconds"] == 0.05
-    assert (
-        api.sandbox.seen("faults")["faults"],
-        api.sandbox.jobs(),
-        api.sandbox.log(),
-    ) == ({}, [], [])
+    assert api.sandbox.seen("faults")["faults"] == {}
+    assert api.sandbox.jobs() == []
+    assert api.sandbox.log() == []
     assert api.get("/api/v2/custom_objects")["custom_objects"] == []
 
 
@@ -106,14 +96,14 @@ def test_reset_leaves_nothing(api: Api) -> None:
 def test_nonsense_is_refused_with_a_reason(
     api: Api, path: str, body: dict[str, object], complaint: str
 ) -> None:
-    answer = requests.post(f"{api.sandbox.url}/sandbox/{path}", json=body, timeout=10)
+    response = requests.post(f"{api.sandbox.url}/sandbox/{path}", json=body, timeout=10)
 
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith(complaint)
+    assert response.status_code == 400
+    assert response.json()["error"].startswith(complaint)
 
 
 def test_unknown_control_is_answered_with_the_known_ones(api: Api) -> None:
-    answer = requests.get(f"{api.sandbox.url}/sandbox/nothing", timeout=10)
+    response = requests.get(f"{api.sandbox.url}/sandbox/nothing", timeout=10)
 
-    assert answer.status_code == 404
-    assert "POST /sandbox/faults" in answer.json()["error"]
+    assert response.status_code == 404
+    assert "POST /sandbox/faults" in response.json()["error"]

@@ -9,8 +9,9 @@ from tests.sandbox.conftest import Api
 ITEMS = [{"name": f"Thing {number}", "external_id": str(number)} for number in range(4)]
 
 
-def ended(api: Api, items: list[Any] = ITEMS) -> dict[str, Any]:
-    return api.ended(api.post_job("thing", "create", items).json()["job_status"]["id"])
+def run(api: Api, items: list[Any] = ITEMS) -> dict[str, Any]:
+    """The final status of a job that creates these items."""
+    return api.wait_for(api.start_job("thing", "create", items))
 
 
 @pytest.mark.parametrize(
@@ -30,13 +31,11 @@ def test_dropped_connection_gives_no_answer(api: Api, fault: str, applied: int) 
 def test_502_after_accept_hides_an_accepted_job(api: Api) -> None:
     api.sandbox.faults(**{"502-after-accept": 1})
 
-    answer = api.post_job("thing", "create", ITEMS)
+    response = api.post_job("thing", "create", ITEMS)
 
     time.sleep(0.2)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (
-        502,
-        "text/html; charset=utf-8",
-    )
+    assert response.status_code == 502
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert len(api.sandbox.records("thing")) == 4
 
 
@@ -60,11 +59,11 @@ def test_refusing_faults_do_nothing_but_refuse(
     api.sandbox.settings(retry_after=7)
     api.sandbox.faults(**{fault: 1})
 
-    answer = api.post_job("thing", "create", ITEMS)
+    response = api.post_job("thing", "create", ITEMS)
 
-    assert answer.status_code == status
-    assert text in answer.text
-    assert answer.headers.get("Retry-After") == retry_after
+    assert response.status_code == status
+    assert text in response.text
+    assert response.headers.get("Retry-After") == retry_after
     assert api.sandbox.jobs() == []
 
 
@@ -74,9 +73,9 @@ def test_fault_can_be_bound_to_times_method_and_path(api: Api) -> None:
     )
 
     statuses = [
-        api.call("GET", "/api/v2/users/me").status_code,
+        api.status_of("GET", "/api/v2/users/me"),
         api.post_job("thing", "create", ITEMS).status_code,
-        *(api.call("GET", "/api/v2/job_statuses").status_code for _ in range(3)),
+        *(api.status_of("GET", "/api/v2/job_statuses") for _ in range(3)),
     ]
 
     assert statuses == [200, 201, 503, 503, 200]
@@ -88,7 +87,7 @@ def test_slow_answer_is_held_back(api: Api) -> None:
     api.sandbox.faults(slow=1)
 
     started = time.monotonic()
-    assert api.call("GET", "/api/v2/users/me").status_code == 200
+    assert api.status_of("GET", "/api/v2/users/me") == 200
     assert time.monotonic() - started >= 0.3
 
 
@@ -97,10 +96,10 @@ def test_expired_bearer_stays_expired_until_refreshed(api: Api) -> None:
     api.session.headers["Authorization"] = f"Bearer {api.sandbox.bearer}"
     api.sandbox.faults(**{"bearer-expired": {"rate": 1, "times": 1}})
 
-    answers = [api.call("GET", "/api/v2/custom_objects") for _ in range(2)]
+    responses = [api.call("GET", "/api/v2/custom_objects") for _ in range(2)]
 
-    assert [answer.status_code for answer in answers] == [401, 401]
-    assert answers[0].json()["error"] == "invalid_token"
+    assert [response.status_code for response in responses] == [401, 401]
+    assert responses[0].json()["error"] == "invalid_token"
     renewed = api.call(
         "POST",
         "/oauth/tokens",
@@ -111,27 +110,27 @@ def test_expired_bearer_stays_expired_until_refreshed(api: Api) -> None:
         },
     ).json()
     api.session.headers["Authorization"] = f"Bearer {renewed['access_token']}"
-    assert api.call("GET", "/api/v2/custom_objects").status_code == 200
+    assert api.status_of("GET", "/api/v2/custom_objects") == 200
 
 
 def test_fresh_status_is_hidden_but_listed(api: Api) -> None:
     api.sandbox.settings(fresh_seconds=0.3)
     api.sandbox.faults(fresh_404=1)
-    job_id = api.post_job("thing", "create", ITEMS).json()["job_status"]["id"]
+    job_id = api.start_job("thing", "create", ITEMS)
 
-    assert api.call("GET", f"/api/v2/job_statuses/{job_id}").status_code == 404
+    assert api.status_of("GET", f"/api/v2/job_statuses/{job_id}") == 404
     assert [each["id"] for each in api.get("/api/v2/job_statuses")["job_statuses"]] == [
         job_id
     ]
-    assert api.ended(job_id)["status"] == "completed"
+    assert api.wait_for(job_id)["status"] == "completed"
 
 
 def test_expired_status_cannot_be_read_though_the_job_was_done(api: Api) -> None:
     api.sandbox.faults(status_expired=1)
-    job_id = api.post_job("thing", "create", ITEMS).json()["job_status"]["id"]
+    job_id = api.start_job("thing", "create", ITEMS)
     time.sleep(0.2)
 
-    assert api.call("GET", f"/api/v2/job_statuses/{job_id}").status_code == 404
+    assert api.status_of("GET", f"/api/v2/job_statuses/{job_id}") == 404
     assert api.get("/api/v2/job_statuses/show_many", ids=job_id)["job_statuses"] == []
     assert api.get("/api/v2/job_statuses")["job_statuses"] == []
     assert len(api.sandbox.records("thing")) == 4
@@ -140,32 +139,31 @@ def test_expired_status_cannot_be_read_though_the_job_was_done(api: Api) -> None
 def test_killed_job_has_done_half_and_tells_nothing(api: Api) -> None:
     api.sandbox.faults(killed=1)
 
-    status = ended(api)
+    status = run(api)
 
-    assert (status["status"], status["results"]) == ("killed", None)
+    assert status["status"] == "killed"
+    assert status["results"] is None
     assert len(api.sandbox.records("thing")) == 2
 
 
 def test_failed_job_tells_what_it_had_done(api: Api) -> None:
     api.sandbox.faults(failed_partial=1)
 
-    status = ended(api)
+    status = run(api)
 
     assert status["status"] == "failed"
-    assert [result["status"] for result in status["results"]] == [
-        "Created",
-        "Created",
-        "Failed",
-    ]
+    statuses = [result["status"] for result in status["results"]]
+    assert statuses == ["Created", "Created", "Failed"]
     assert [each["external_id"] for each in api.sandbox.records("thing")] == ["0", "1"]
 
 
 def test_results_can_be_an_object(api: Api) -> None:
     api.sandbox.faults(results_object=1)
 
-    status = ended(api)
+    status = run(api)
 
-    assert (status["status"], status["results"]) == ("completed", {"success": True})
+    assert status["status"] == "completed"
+    assert status["results"] == {"success": True}
     assert len(api.sandbox.records("thing")) == 4
 
 
@@ -173,23 +171,20 @@ def test_results_can_be_an_object(api: Api) -> None:
 def test_results_can_lack_a_key(api: Api, fault: str, missing: str) -> None:
     api.sandbox.faults(**{fault: 1})
 
-    results = ended(api)["results"]
+    results = run(api)["results"]
 
-    assert [
-        sorted({"external_id", "id", "index", "status"} - result.keys())
-        for result in results
-    ] == [[missing]] * 4
+    members = {"external_id", "id", "index", "status"}
+    assert [members - result.keys() for result in results] == [{missing}] * 4
 
 
 def test_results_can_be_shuffled(api: Api) -> None:
     api.sandbox.faults(shuffled=1)
 
-    indexes = [
-        result["index"]
-        for result in ended(api, [{"name": str(number)} for number in range(50)])[
-            "results"
-        ]
-    ]
+    items = [{"name": str(number)} for number in range(50)]
+
+    results = run(api, items)["results"]
+
+    indexes = [result["index"] for result in results]
 
     assert indexes != sorted(indexes)
     assert sorted(indexes) == list(range(50))
@@ -226,11 +221,11 @@ def test_results_can_have_the_generic_form(api: Api) -> None:
 
 def test_chance_is_repeatable(api: Api) -> None:
     api.sandbox.faults(**{"503": 0.5})
-    first = [api.call("GET", "/api/v2/users/me").status_code for _ in range(20)]
+    first = [api.status_of("GET", "/api/v2/users/me") for _ in range(20)]
     api.sandbox.reset()
     api.sandbox.faults(**{"503": 0.5})
 
-    assert [api.call("GET", "/api/v2/users/me").status_code for _ in range(20)] == first
+    assert [api.status_of("GET", "/api/v2/users/me") for _ in range(20)] == first
     assert set(first) == {200, 503}
 
 
@@ -246,24 +241,24 @@ def test_nonsense_fault_is_refused_and_changes_nothing(
 ) -> None:
     api.sandbox.faults(slow=0)
 
-    answer = requests.post(f"{api.sandbox.url}/sandbox/faults", json=faults, timeout=10)
+    response = requests.post(
+        f"{api.sandbox.url}/sandbox/faults", json=faults, timeout=10
+    )
 
-    assert (answer.status_code, answer.json()) == (400, {"error": complaint})
+    assert response.status_code == 400
+    assert response.json() == {"error": complaint}
     assert list(api.sandbox.seen("faults")["faults"]) == ["slow"]
 
 
 def test_results_can_be_too_few(api: Api) -> None:
     api.sandbox.faults(short_results=1)
 
-    assert [result["index"] for result in ended(api)["results"]] == [0, 1, 2]
+    assert [result["index"] for result in run(api)["results"]] == [0, 1, 2]
     assert len(api.sandbox.records("thing")) == 4
 
 
 def test_show_many_can_leave_statuses_out(api: Api) -> None:
-    ids = [
-        api.post_job("thing", "create", [{"name": "a"}]).json()["job_status"]["id"]
-        for _ in range(4)
-    ]
+    ids = [api.start_job("thing", "create", [{"name": "a"}]) for _ in range(4)]
     api.sandbox.faults(partial_list=1)
 
     shown = api.get("/api/v2/job_statuses/show_many", ids=",".join(ids))["job_statuses"]

@@ -24,31 +24,28 @@ def test_object_and_fields_are_made_over_the_api(api: Api) -> None:
         "POST", f"{OBJECTS}/car/fields", {"custom_object_field": field}
     )
 
-    assert (made.status_code, made_field.status_code) == (201, 201)
+    assert made.status_code == 201
+    assert made_field.status_code == 201
     assert made.json()["custom_object"] == api.get(f"{OBJECTS}/car")["custom_object"]
-    assert [each["key"] for each in api.get(OBJECTS)["custom_objects"]] == [
-        "thing",
-        "car",
-    ]
+    listed = api.get(OBJECTS)["custom_objects"]
+    assert [each["key"] for each in listed] == ["thing", "car"]
     shown = made_field.json()["custom_object_field"]
     assert api.get(f"{OBJECTS}/car/fields")["custom_object_fields"] == [shown]
-    assert api.get(f"{OBJECTS}/car/fields/{shown['id']}") == api.get(
-        f"{OBJECTS}/car/fields/colour"
-    )
+    by_id = api.get(f"{OBJECTS}/car/fields/{shown['id']}")
+    by_key = api.get(f"{OBJECTS}/car/fields/colour")
+    assert by_id == by_key
     assert [option["value"] for option in shown["custom_field_options"]] == ["red"]
 
 
 def test_standard_fields_come_when_asked_for(api: Api) -> None:
     api.sandbox.make_object("plate", name={"is_unique": True})
 
-    name, external_id = api.get(
-        f"{OBJECTS}/plate/fields", include_standard_fields="true"
-    )["custom_object_fields"]
+    fields = api.get(f"{OBJECTS}/plate/fields", include_standard_fields="true")
 
-    assert (name["key"], external_id["key"]) == (
-        "standard::name",
-        "standard::external_id",
-    )
+    name, external_id = fields["custom_object_fields"]
+
+    assert name["key"] == "standard::name"
+    assert external_id["key"] == "standard::external_id"
     assert name["properties"]["is_unique"] is True
 
 
@@ -61,9 +58,9 @@ def test_naming_is_settled_by_the_first_record(api: Api) -> None:
         }
     }
 
-    assert api.call("PATCH", name, both).status_code == 422
+    assert api.status_of("PATCH", name, both) == 422
     api.sandbox.add_records("thing", [{"name": "One"}])
-    assert api.call("PATCH", name, unique).status_code == 422
+    assert api.status_of("PATCH", name, unique) == 422
 
 
 def test_fields_are_changed_ordered_and_deleted(api: Api) -> None:
@@ -92,8 +89,8 @@ def test_object_is_changed_and_deleted(api: Api) -> None:
     )
 
     assert changed.json()["custom_object"]["title"] == "Stuff"
-    assert api.call("DELETE", f"{OBJECTS}/thing").status_code == 204
-    assert api.call("GET", f"{OBJECTS}/thing").status_code == 404
+    assert api.status_of("DELETE", f"{OBJECTS}/thing") == 204
+    assert api.status_of("GET", f"{OBJECTS}/thing") == 404
 
 
 @pytest.mark.parametrize(
@@ -110,9 +107,7 @@ def test_object_is_changed_and_deleted(api: Api) -> None:
 )
 def test_malformed_field_is_refused(api: Api, field: dict[str, Any]) -> None:
     assert (
-        api.call(
-            "POST", f"{OBJECTS}/thing/fields", {"custom_object_field": field}
-        ).status_code
+        api.status_of("POST", f"{OBJECTS}/thing/fields", {"custom_object_field": field})
         == 422
     )
 
@@ -138,12 +133,10 @@ def test_permissions_are_shown(api: Api) -> None:
 def test_attachments_are_refused_where_not_allowed(api: Api) -> None:
     [record_id] = api.sandbox.add_records("thing", [{"name": "One"}])
 
-    answer = api.call("GET", f"{OBJECTS}/thing/records/{record_id}/attachments")
+    response = api.call("GET", f"{OBJECTS}/thing/records/{record_id}/attachments")
 
-    assert (answer.status_code, answer.json()) == (
-        400,
-        {"error": "Invalid URI endpoint"},
-    )
+    assert response.status_code == 400
+    assert response.json() == {"error": "Invalid URI endpoint"}
 
 
 def test_samples_have_every_type_of_field() -> None:

@@ -1,6 +1,6 @@
-"""The sandbox's answers against descriptions of them: this project's own (shapes.py),
-and Zendesk's OpenAPI document, which is not ours to give away. To try that too: get it
-from developer.zendesk.com, turn it into JSON, and name the file in JOBSUI_OAS."""
+"""Checks the sandbox's responses against our own description (shapes.py) and against
+Zendesk's OpenAPI document, which we do not distribute. To include the latter, get it
+from developer.zendesk.com, convert it to JSON, and name the file in JOBSUI_OAS."""
 
 import json
 import os
@@ -122,8 +122,8 @@ def document(request: pytest.FixtureRequest) -> Document:
     path = os.environ.get("JOBSUI_OAS")
     if not path:
         pytest.skip(
-            "Only our own description is checked: JOBSUI_OAS names no copy of Zendesk's OpenAPI document, as "
-            "JSON (developer.zendesk.com/zendesk/oas.yaml)"
+            "Only our own description is checked: JOBSUI_OAS names no copy of Zendesk's "
+            "OpenAPI document, as JSON (developer.zendesk.com/zendesk/oas.yaml)"
         )
     return Document(json.loads(Path(path).read_text()))
 
@@ -148,14 +148,14 @@ def test_answer_fits_the_document(
 ) -> None:
     samples.sandbox.reset()
 
-    answer = samples.call(method, path.format(**places(samples)), **options)
+    response = samples.call(method, path.format(**parameters(samples)), **options)
 
-    assert answer.status_code == status, answer.text
-    schema = document.answer_schema(method, path, status)
-    assert (document.problems(answer.json(), schema) if schema else answer.content) in (
-        [],
-        b"",
-    )
+    assert response.status_code == status, response.text
+    schema = document.response_schema(method, path, status)
+    if schema:
+        assert document.problems(response.json(), schema) == []
+    else:
+        assert response.content == b""
 
 
 @pytest.mark.parametrize("key", ["asset", "contract", "vehicle"])
@@ -164,34 +164,29 @@ def test_every_type_of_field_fits_the_document(
 ) -> None:
     samples.sandbox.reset()
 
-    answer = samples.get(f"{OBJECTS}/{key}/fields", include_standard_fields="true")
+    response = samples.get(f"{OBJECTS}/{key}/fields", include_standard_fields="true")
 
-    assert (
-        document.problems(answer, document.answer_schema("GET", f"{KEY}/fields", 200))
-        == []
-    )
+    schema = document.response_schema("GET", f"{KEY}/fields", 200)
+    assert document.problems(response, schema) == []
 
 
 def test_finished_jobs_fit_the_document(document: Document, samples: Api) -> None:
     samples.sandbox.reset()
     job_id = finished_job(samples)
 
-    many = samples.get("/api/v2/job_statuses/show_many", ids=job_id)
+    path = "/api/v2/job_statuses/show_many"
 
-    assert [result["status"] for result in many["job_statuses"][0]["results"]] == [
-        "CreateOrUpdate",
-        "Failed",
-    ]
-    assert (
-        document.problems(
-            many, document.answer_schema("GET", "/api/v2/job_statuses/show_many", 200)
-        )
-        == []
-    )
+    many = samples.get(path, ids=job_id)
+
+    results = many["job_statuses"][0]["results"]
+    statuses = [result["status"] for result in results]
+    assert statuses == ["CreateOrUpdate", "Failed"]
+    schema = document.response_schema("GET", path, 200)
+    assert document.problems(many, schema) == []
 
 
-def places(api: Api) -> dict[str, str]:
-    """What stands in the parameters of paths."""
+def parameters(api: Api) -> dict[str, str]:
+    """The values of path parameters."""
     record = api.sandbox.records("vehicle")[0]["id"]
     return {
         "custom_object_key": "vehicle",
@@ -205,13 +200,11 @@ def places(api: Api) -> dict[str, str]:
 
 
 def finished_job(api: Api) -> str:
-    """One with a success and a failure among its results."""
+    """The id of a finished job with a success and a failure."""
     items = [
         {"external_id": "V-1", "name": "B-JU 200"},
         {"external_id": "V-2", "name": ""},
     ]
-    job_id: str = api.post_job(
-        "vehicle", "create_or_update_by_external_id", items
-    ).json()["job_status"]["id"]
-    api.ended(job_id)
+    job_id: str = api.start_job("vehicle", "create_or_update_by_external_id", items)
+    api.wait_for(job_id)
     return job_id

@@ -7,10 +7,13 @@ from tests.sandbox.conftest import FIELDS, Api
 RECORDS = "/api/v2/custom_objects/thing/records"
 
 
-def many(api: Api, number: int) -> list[str]:
-    return api.sandbox.add_records(
-        "thing", [{"name": f"Thing {n}", "external_id": f"x{n}"} for n in range(number)]
-    )
+def add_many(api: Api, number: int) -> list[str]:
+    records = [{"name": f"Thing {n}", "external_id": f"x{n}"} for n in range(number)]
+    return api.sandbox.add_records("thing", records)
+
+
+def ids_in(page: dict[str, Any]) -> list[str]:
+    return [record["id"] for record in page["custom_object_records"]]
 
 
 def test_record_is_created_shown_changed_and_deleted(api: Api) -> None:
@@ -23,18 +26,14 @@ def test_record_is_created_shown_changed_and_deleted(api: Api) -> None:
     changed = api.call("PATCH", path, {"custom_object_record": {"external_id": "1"}})
 
     assert created.status_code == 201
-    assert (
-        record["custom_object_fields"]["count"],
-        record["photo"],
-        record["external_id"],
-    ) == (7, None, None)
-    assert (
-        changed.status_code,
-        changed.json()["custom_object_record"]["external_id"],
-    ) == (200, "1")
+    assert record["custom_object_fields"]["count"] == 7
+    assert record["photo"] is None
+    assert record["external_id"] is None
+    assert changed.status_code == 200
+    assert changed.json()["custom_object_record"]["external_id"] == "1"
     assert api.get(path) == changed.json()
-    assert api.call("DELETE", path).status_code == 204
-    assert api.call("GET", path).status_code == 404
+    assert api.status_of("DELETE", path) == 204
+    assert api.status_of("GET", path) == 404
 
 
 def test_invalid_record_is_explained_by_field(api: Api) -> None:
@@ -47,10 +46,10 @@ def test_invalid_record_is_explained_by_field(api: Api) -> None:
         }
     }
 
-    answer = api.call("POST", "/api/v2/custom_objects/plate/records", body)
+    response = api.call("POST", "/api/v2/custom_objects/plate/records", body)
 
-    assert answer.status_code == 422
-    assert answer.json() == {
+    assert response.status_code == 422
+    assert response.json() == {
         "error": "RecordInvalid",
         "description": "Record validation errors",
         "details": {
@@ -64,18 +63,18 @@ def test_upsert_and_delete_by_external_id(api: Api) -> None:
     body = {"custom_object_record": {"name": "One"}}
 
     statuses = [
-        api.call("PATCH", RECORDS, body, params={"external_id": "1"}).status_code
+        api.status_of("PATCH", RECORDS, body, params={"external_id": "1"})
         for _ in range(2)
     ]
 
     assert statuses == [200, 200]
     assert [each["external_id"] for each in api.sandbox.records("thing")] == ["1"]
-    assert api.call("DELETE", RECORDS, params={"external_id": "1"}).status_code == 204
-    assert api.call("DELETE", RECORDS, params={"external_id": "1"}).status_code == 404
+    assert api.status_of("DELETE", RECORDS, params={"external_id": "1"}) == 204
+    assert api.status_of("DELETE", RECORDS, params={"external_id": "1"}) == 404
     assert (
-        api.call(
+        api.status_of(
             "PATCH", RECORDS, body, params={"external_id": "1", "name": "One"}
-        ).status_code
+        )
         == 400
     )
 
@@ -85,60 +84,52 @@ def test_upsert_and_delete_by_name_need_unique_names(api: Api) -> None:
     plates = "/api/v2/custom_objects/plate/records"
     body: dict[str, Any] = {"custom_object_record": {}}
 
-    assert api.call("PATCH", plates, body, params={"name": "B 1"}).status_code == 200
-    assert api.call("DELETE", plates, params={"name": "B 1"}).status_code == 204
-    assert api.call("PATCH", RECORDS, body, params={"name": "B 1"}).status_code == 422
-    assert api.call("DELETE", RECORDS, params={"name": "B 1"}).status_code == 422
+    assert api.status_of("PATCH", plates, body, params={"name": "B 1"}) == 200
+    assert api.status_of("DELETE", plates, params={"name": "B 1"}) == 204
+    assert api.status_of("PATCH", RECORDS, body, params={"name": "B 1"}) == 422
+    assert api.status_of("DELETE", RECORDS, params={"name": "B 1"}) == 422
 
 
 @pytest.mark.parametrize("sort", ["id", "-id", "updated_at", "-updated_at"])
 def test_pages_go_through_all_records_once_and_back(api: Api, sort: str) -> None:
-    ids = many(api, 7)
+    ids = add_many(api, 7)
     query = {"page[size]": 3, "sort": sort}
     pages: list[Any] = [api.get(RECORDS, **query)]
     while pages[-1]["meta"]["has_more"]:
         pages.append(api.session.get(pages[-1]["links"]["next"], timeout=10).json())
 
-    seen = [
-        [record["id"] for record in page["custom_object_records"]] for page in pages
-    ]
     expected = sorted(ids, reverse=sort.startswith("-"))
-    assert seen == [expected[:3], expected[3:6], expected[6:]]
-    assert (pages[0]["links"]["prev"], pages[2]["links"]["next"]) == (None, None)
+    assert [ids_in(page) for page in pages] == [
+        expected[:3],
+        expected[3:6],
+        expected[6:],
+    ]
+    assert pages[0]["links"]["prev"] is None
+    assert pages[2]["links"]["next"] is None
     back = api.session.get(pages[2]["links"]["prev"], timeout=10).json()
-    assert [record["id"] for record in back["custom_object_records"]] == expected[3:6]
+    assert ids_in(back) == expected[3:6]
 
 
 def test_next_link_can_be_there_on_the_last_page(api: Api) -> None:
-    many(api, 1)
+    add_many(api, 1)
     api.sandbox.settings(next_on_last_page=True)
 
     page = api.get(RECORDS)
 
     assert page["meta"]["has_more"] is False
-    assert (
-        api.session.get(page["links"]["next"], timeout=10).json()[
-            "custom_object_records"
-        ]
-        == []
-    )
+    following = api.session.get(page["links"]["next"], timeout=10).json()
+    assert following["custom_object_records"] == []
 
 
 def test_filters_name_ids_and_external_ids(api: Api) -> None:
-    ids = many(api, 5)
+    ids = add_many(api, 5)
 
     by_id = api.get(RECORDS, **{"filter[ids]": f"{ids[3]},{ids[1]},{'0' * 26}"})
     by_external_id = api.get(RECORDS, **{"filter[external_ids]": "x4,x0,X1"})
     repeated = api.call("GET", RECORDS, params={"filter[external_ids]": "x4,x4"})
 
-    assert [record["id"] for record in by_id["custom_object_records"]] == [
-        ids[1],
-        ids[3],
-    ]
-    assert [record["id"] for record in by_external_id["custom_object_records"]] == [
-        ids[0],
-        ids[4],
-    ]
+    assert ids_in(by_id) == [ids[1], ids[3]]
+    assert ids_in(by_external_id) == [ids[0], ids[4]]
     assert repeated.status_code == 400
 
 
@@ -146,54 +137,49 @@ def test_filters_name_ids_and_external_ids(api: Api) -> None:
     "query", [{"page[size]": 101}, {"page[after]": "%%"}, {"sort": "name"}]
 )
 def test_nonsense_in_a_list_request_is_refused(api: Api, query: dict[str, Any]) -> None:
-    assert api.call("GET", RECORDS, params=query).status_code == 400
+    assert api.status_of("GET", RECORDS, params=query) == 400
 
 
 def test_count_follows_writes(api: Api) -> None:
-    ids = many(api, 3)
+    ids = add_many(api, 3)
     api.call("DELETE", f"{RECORDS}/{ids[0]}")
 
     assert api.get(f"{RECORDS}/count")["count"]["value"] == 2
 
 
+def rollup(key: str, aggregation: str) -> dict[str, Any]:
+    properties = {
+        "rollup_aggregation_type": aggregation,
+        "rollup_child_object": "zen:custom_object:item",
+        "rollup_aggregated_field": "amount",
+    }
+    return {"key": key, "type": "integer", "properties": properties}
+
+
+def item_in_basket(amount: int) -> dict[str, Any]:
+    fields = {"basket": "external_id:a", "amount": amount}
+    return {"name": str(amount), "custom_object_fields": fields}
+
+
 def test_children_go_with_their_parent_and_are_rolled_up(api: Api) -> None:
     rollups = [
-        {
-            "key": key,
-            "type": "integer",
-            "properties": {
-                "rollup_aggregation_type": kind,
-                "rollup_child_object": "zen:custom_object:item",
-                "rollup_aggregated_field": "amount",
-            },
-        }
-        for key, kind in (
-            ("items", "COUNT"),
-            ("total", "SUM"),
-            ("least", "MIN"),
-            ("most", "MAX"),
-        )
+        rollup("items", "COUNT"),
+        rollup("total", "SUM"),
+        rollup("least", "MIN"),
+        rollup("most", "MAX"),
     ]
-    api.sandbox.make_object("basket", fields=rollups)
     parent = {
         "key": "basket",
         "type": "parent",
         "relationship_target_type": "zen:custom_object:basket",
     }
-    api.sandbox.make_object(
-        "item", fields=[parent, {"key": "amount", "type": "integer"}]
-    )
+    amount = {"key": "amount", "type": "integer"}
+    api.sandbox.make_object("basket", fields=rollups)
+    api.sandbox.make_object("item", fields=[parent, amount])
     baskets = api.sandbox.add_records(
         "basket", [{"name": "A", "external_id": "a"}, {"name": "B"}]
     )
-    items = [
-        {
-            "name": str(n),
-            "custom_object_fields": {"basket": "external_id:a", "amount": n},
-        }
-        for n in (2, 3)
-    ]
-    api.sandbox.add_records("item", items)
+    api.sandbox.add_records("item", [item_in_basket(2), item_in_basket(3)])
 
     orphan = api.run_job("item", "create", [{"name": "orphan"}])
     shown = [record["custom_object_fields"] for record in api.sandbox.records("basket")]
@@ -209,19 +195,18 @@ def test_children_go_with_their_parent_and_are_rolled_up(api: Api) -> None:
 
 def test_export_shows_changes_and_deletions_since_a_moment(api: Api) -> None:
     export = "/api/v2/incremental/custom_objects/thing/cursor"
-    ids = many(api, 3)
+    ids = add_many(api, 3)
     api.call("DELETE", f"{RECORDS}/{ids[0]}")
 
     first = api.get(export, start_time=1, per_page=2)
     rest = api.session.get(first["after_url"], timeout=10).json()
 
-    assert [each["id"] for each in first["custom_object_records"]] == ids[1:]
+    assert ids_in(first) == ids[1:]
     assert first["meta"]["has_more"] is True
-    assert [
-        each["custom_object_fields"]["note"] for each in rest["custom_object_records"]
-    ] == ["[DELETED]"]
+    [deleted] = rest["custom_object_records"]
+    assert deleted["custom_object_fields"]["note"] == "[DELETED]"
     kept = api.get(export, start_time=1, **{"filter[exclude_deleted]": "true"})
-    assert [each["id"] for each in kept["custom_object_records"]] == ids[1:]
+    assert ids_in(kept) == ids[1:]
 
 
 @pytest.mark.parametrize(
@@ -235,19 +220,20 @@ def test_export_shows_changes_and_deletions_since_a_moment(api: Api) -> None:
 def test_export_refuses_with_its_own_errors(
     api: Api, key: str, query: dict[str, Any], status: int, code: str
 ) -> None:
-    answer = api.call(
+    response = api.call(
         "GET", f"/api/v2/incremental/custom_objects/{key}/cursor", params=query
     )
 
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
+    assert response.status_code == status
+    assert response.json()["errors"][0]["code"] == code
 
 
 def test_export_has_a_limit_of_its_own(api: Api) -> None:
     api.sandbox.settings(exports_per_minute=1)
     statuses = [
-        api.call(
+        api.status_of(
             "GET", "/api/v2/incremental/custom_objects/thing/cursor?start_time=1"
-        ).status_code
+        )
         for _ in range(2)
     ]
 

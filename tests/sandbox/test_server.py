@@ -24,10 +24,10 @@ def talk(sandbox: Sandbox, *parts: bytes, pause: float = 0.0) -> bytes:
         for part in parts:
             connection.sendall(part)
             time.sleep(pause)
-        answer = b""
+        response = b""
         while received := connection.recv(65536):
-            answer += received
-        return answer
+            response += received
+        return response
 
 
 def request(path: str, *headers: str, method: str = "GET", close: bool = True) -> bytes:
@@ -43,12 +43,12 @@ def request(path: str, *headers: str, method: str = "GET", close: bool = True) -
 
 
 def test_requests_on_one_connection_are_answered_in_order(sandbox: Sandbox) -> None:
-    answer = talk(
+    response = talk(
         sandbox,
         request("/api/v2/custom_objects", close=False) + request("/api/v2/nothing"),
     )
 
-    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"404"]
+    assert re.findall(rb"HTTP/1.1 (\d+)", response) == [b"200", b"404"]
 
 
 def test_request_may_come_in_pieces(sandbox: Sandbox) -> None:
@@ -67,9 +67,9 @@ def test_body_is_invited_when_the_caller_waits_for_it(sandbox: Sandbox) -> None:
         method="POST",
     )
 
-    answer = talk(sandbox, head, b"{}", pause=0.05)
+    response = talk(sandbox, head, b"{}", pause=0.05)
 
-    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 Bad Request")
+    assert response.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 Bad Request")
 
 
 @pytest.mark.parametrize(
@@ -96,20 +96,20 @@ def test_what_is_no_request_is_refused(
 def test_rate_limit_is_told_and_kept(api: Api) -> None:
     api.sandbox.reset()
     api.sandbox.settings(requests_per_minute=2, window_seconds=30)
-    answers = [api.call("GET", "/api/v2/users/me") for _ in range(3)]
+    responses = [api.call("GET", "/api/v2/users/me") for _ in range(3)]
 
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert [answer.headers["X-Rate-Limit-Remaining"] for answer in answers] == [
+    assert [response.status_code for response in responses] == [200, 200, 429]
+    assert [response.headers["X-Rate-Limit-Remaining"] for response in responses] == [
         "1",
         "0",
         "0",
     ]
-    assert answers[0].headers["ratelimit-limit"] == "2"
-    assert answers[2].text == "Number of allowed API requests per minute exceeded"
-    assert answers[2].headers["Content-Type"].startswith("text/plain")
-    assert 1 <= int(answers[2].headers["Retry-After"]) <= 30
+    assert responses[0].headers["ratelimit-limit"] == "2"
+    assert responses[2].text == "Number of allowed API requests per minute exceeded"
+    assert responses[2].headers["Content-Type"].startswith("text/plain")
+    assert 1 <= int(responses[2].headers["Retry-After"]) <= 30
     api.sandbox.settings(window_seconds=0)
-    assert api.call("GET", "/api/v2/users/me").status_code == 200
+    assert api.status_of("GET", "/api/v2/users/me") == 200
 
 
 def test_latency_is_added(api: Api) -> None:
@@ -144,10 +144,9 @@ def test_taken_port_is_named(sandbox: Sandbox) -> None:
     )
 
     assert ended.returncode == 1
-    assert (
-        ended.stderr
-        == f"The sandbox can't listen on 127.0.0.1:{port}: Address already in use.\n"
-    )
+    address = f"127.0.0.1:{port}"
+    reason = "Address already in use"
+    assert ended.stderr == f"The sandbox can't listen on {address}: {reason}.\n"
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,8 @@ from tests.sandbox.conftest import Api
 
 CLIENT = {"client_id": "sandbox-client", "client_secret": "sandbox-client-secret"}
 VERIFIER = "a-verifier-of-some-length"
-CHALLENGE = (
-    base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
-    .rstrip(b"=")
-    .decode()
-)
+DIGEST = hashlib.sha256(VERIFIER.encode()).digest()
+CHALLENGE = base64.urlsafe_b64encode(DIGEST).rstrip(b"=").decode()
 REDIRECT = "http://127.0.0.1:1/back"
 
 
@@ -38,33 +35,30 @@ def with_bearer(
 def test_api_token_signs_in(api: Api) -> None:
     user = api.get("/api/v2/users/me")["user"]
 
-    assert (user["email"], user["role"]) == (api.sandbox.email, "admin")
+    assert user["email"] == api.sandbox.email
+    assert user["role"] == "admin"
 
 
 @pytest.mark.parametrize("secret", ["wrong", ""])
 def test_wrong_api_token_is_refused(anonymous: Api, secret: str) -> None:
-    answer = anonymous.call(
+    response = anonymous.call(
         "GET", "/api/v2/users/me", auth=(f"{anonymous.sandbox.email}/token", secret)
     )
 
-    assert (answer.status_code, answer.json()) == (
-        401,
-        {"error": "Couldn't authenticate you"},
-    )
+    assert response.status_code == 401
+    assert response.json() == {"error": "Couldn't authenticate you"}
 
 
-def test_without_credentials_one_is_nobody(anonymous: Api) -> None:
+def test_without_credentials_the_user_is_anonymous(anonymous: Api) -> None:
     assert anonymous.get("/api/v2/users/me")["user"]["id"] is None
-    assert anonymous.call("GET", "/api/v2/custom_objects").status_code == 401
+    assert anonymous.status_of("GET", "/api/v2/custom_objects") == 401
 
 
 def test_unknown_route_is_answered_before_sign_in(anonymous: Api) -> None:
-    answer = anonymous.call("GET", "/api/v2/custom_object", auth=("x", "y"))
+    response = anonymous.call("GET", "/api/v2/custom_object", auth=("x", "y"))
 
-    assert (answer.status_code, answer.json()) == (
-        404,
-        {"error": "InvalidEndpoint", "description": "Not found"},
-    )
+    assert response.status_code == 404
+    assert response.json() == {"error": "InvalidEndpoint", "description": "Not found"}
 
 
 def test_ready_bearer_signs_in(anonymous: Api) -> None:
@@ -72,24 +66,22 @@ def test_ready_bearer_signs_in(anonymous: Api) -> None:
 
 
 def test_unknown_bearer_is_refused(anonymous: Api) -> None:
-    answer = with_bearer(anonymous, "unknown")
+    response = with_bearer(anonymous, "unknown")
 
-    assert answer.status_code == 401
-    assert answer.json()["error"] == "invalid_token"
+    assert response.status_code == 401
+    assert response.json()["error"] == "invalid_token"
 
 
 def test_client_credentials_give_a_token(anonymous: Api) -> None:
-    answer = grant(
+    response = grant(
         anonymous, grant_type="client_credentials", scope="read write", expires_in=600
     )
 
-    token = answer.json()
-    assert answer.status_code == 201
-    assert (token["token_type"], token["scope"], token["expires_in"]) == (
-        "bearer",
-        "read write",
-        600,
-    )
+    token = response.json()
+    assert response.status_code == 201
+    assert token["token_type"] == "bearer"
+    assert token["scope"] == "read write"
+    assert token["expires_in"] == 600
     assert with_bearer(anonymous, token["access_token"]).status_code == 200
     shown = with_bearer(
         anonymous, token["access_token"], path="/api/v2/oauth/tokens/current"
@@ -129,9 +121,10 @@ def test_client_credentials_give_a_token(anonymous: Api) -> None:
 def test_wrong_grants_are_refused(
     anonymous: Api, asked: dict[str, Any], status: int, error: str
 ) -> None:
-    answer = grant(anonymous, **asked)
+    response = grant(anonymous, **asked)
 
-    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert response.status_code == status
+    assert response.json()["error"] == error
 
 
 def test_refreshing_replaces_the_pair(anonymous: Api) -> None:
@@ -145,12 +138,8 @@ def test_refreshing_replaces_the_pair(anonymous: Api) -> None:
     assert with_bearer(anonymous, anonymous.sandbox.bearer).status_code == 401
     assert grant(anonymous, **old).json()["error"] == "invalid_grant"
     assert with_bearer(anonymous, first["access_token"]).status_code == 200
-    assert (
-        grant(
-            anonymous, grant_type="refresh_token", refresh_token=first["refresh_token"]
-        ).status_code
-        == 201
-    )
+    new = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    assert grant(anonymous, **new).status_code == 201
 
 
 def test_access_token_ends_after_its_time(anonymous: Api) -> None:
@@ -169,11 +158,11 @@ def code(api: Api, **query: str) -> str:
         "redirect_uri": REDIRECT,
         "scope": "read",
     } | query
-    answer = api.call(
+    response = api.call(
         "GET", "/oauth/authorizations/new", params=asked, allow_redirects=False
     )
-    assert answer.status_code == 302
-    back = parse_qs(urlsplit(answer.headers["Location"]).query)
+    assert response.status_code == 302
+    back = parse_qs(urlsplit(response.headers["Location"]).query)
     assert back.get("state") == ([query["state"]] if "state" in query else None)
     return back["code"][0]
 
@@ -189,13 +178,13 @@ def test_authorization_code_with_pkce(anonymous: Api) -> None:
         "client_id": "sandbox-client",
     }
 
-    answer = anonymous.call(
+    response = anonymous.call(
         "POST", "/oauth/tokens", asked | {"code_verifier": VERIFIER}
     )
 
-    assert answer.status_code == 201
-    assert with_bearer(anonymous, answer.json()["access_token"]).status_code == 200
-    assert answer.json()["refresh_token"]
+    assert response.status_code == 201
+    assert with_bearer(anonymous, response.json()["access_token"]).status_code == 200
+    assert response.json()["refresh_token"]
     again = anonymous.call("POST", "/oauth/tokens", asked | {"code_verifier": VERIFIER})
     assert again.json()["error"] == "invalid_grant"
 
@@ -215,19 +204,20 @@ def test_code_needs_its_verifier_and_address(
     }
     verifier = {"code_verifier": VERIFIER} if wrong else {}
 
-    assert (
-        grant(anonymous, **right | verifier | wrong).json()["error"] == "invalid_grant"
-    )
+    refused = grant(anonymous, **right | verifier | wrong)
+
+    assert refused.json()["error"] == "invalid_grant"
 
 
 def test_code_without_pkce_needs_the_secret(anonymous: Api) -> None:
     asked = {"grant_type": "authorization_code", "redirect_uri": REDIRECT}
 
-    assert grant(anonymous, code=code(anonymous), **asked).status_code == 201
+    with_secret = grant(anonymous, code=code(anonymous), **asked)
     bare = asked | {"code": code(anonymous), "client_id": "sandbox-client"}
-    assert (
-        anonymous.call("POST", "/oauth/tokens", bare).json()["error"] == "invalid_grant"
-    )
+    without_secret = anonymous.call("POST", "/oauth/tokens", bare)
+
+    assert with_secret.status_code == 201
+    assert without_secret.json()["error"] == "invalid_grant"
 
 
 def test_scopes_are_kept(anonymous: Api) -> None:
@@ -239,21 +229,17 @@ def test_scopes_are_kept(anonymous: Api) -> None:
     refused = with_bearer(anonymous, token, "POST", jobs)
 
     assert with_bearer(anonymous, token).status_code == 200
-    assert (refused.status_code, refused.json()["description"]) == (
-        403,
-        "You are missing the following required scopes: write",
-    )
+    assert refused.status_code == 403
+    missing = "You are missing the following required scopes: write"
+    assert refused.json()["description"] == missing
 
 
 def test_revoked_token_is_void(anonymous: Api) -> None:
     bearer = anonymous.sandbox.bearer
 
-    assert (
-        with_bearer(
-            anonymous, bearer, "DELETE", "/api/v2/oauth/tokens/current"
-        ).status_code
-        == 204
-    )
+    revoked = with_bearer(anonymous, bearer, "DELETE", "/api/v2/oauth/tokens/current")
+
+    assert revoked.status_code == 204
     assert with_bearer(anonymous, bearer).status_code == 401
 
 
@@ -269,15 +255,16 @@ def test_account_can_be_one_that_may_not(
 ) -> None:
     api.sandbox.settings(**setting)
 
-    answer = api.call("GET", "/api/v2/custom_objects")
+    response = api.call("GET", "/api/v2/custom_objects")
 
-    assert (answer.status_code, answer.json()["error"]["title"]) == (status, error)
+    assert response.status_code == status
+    assert response.json()["error"]["title"] == error
 
 
 def test_api_tokens_can_be_switched_off(api: Api) -> None:
     api.sandbox.settings(api_tokens=False)
 
-    assert api.call("GET", "/api/v2/custom_objects").status_code == 401
+    assert api.status_of("GET", "/api/v2/custom_objects") == 401
     api.session.auth = None
     assert with_bearer(api, api.sandbox.bearer).status_code == 200
 
@@ -286,11 +273,11 @@ def test_agents_may_not_change_objects(api: Api) -> None:
     api.sandbox.settings(role="agent")
 
     assert (
-        api.call(
+        api.status_of(
             "POST",
             "/api/v2/custom_objects",
             {"custom_object": {"key": "x", "title": "X"}},
-        ).status_code
+        )
         == 403
     )
-    assert api.call("GET", "/api/v2/custom_objects").status_code == 200
+    assert api.status_of("GET", "/api/v2/custom_objects") == 200
