@@ -1,6 +1,6 @@
-"""Drivers in processes of their own, which tests kill, freeze and thaw. Whatever waits
-for time waits less in them, and at each request that leaves they look whether it
-may."""
+"""Drivers in processes of their own, which tests kill, freeze and thaw.
+
+They have a fast Timing, and they check at each request whether it may be sent."""
 
 import json
 import logging
@@ -21,7 +21,8 @@ from django.apps import apps
 from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q
 
-if not apps.ready:  # In the process that drivers are forked from.
+if not apps.ready:
+    # In the process that drivers are forked from.
     django.setup()
 
 from jobsui.connections.models import Connection
@@ -35,27 +36,25 @@ from tests.timing import KILLED
 
 TTL = KILLED.lease_ttl
 """Seconds after which a driver that was killed or frozen is replaced."""
-AT_ONCE = 0.3
-"""Seconds. Nothing can keep back a request whose thread was frozen between the last
-look at the lease and its first byte, so one that took longer on that way is not
-judged."""
+MAX_CHECKED_SECONDS = 0.3
+"""A thread that was frozen between its last check of the lease and the first byte of its request
+sends it all the same. So a request that took longer to begin is not checked."""
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
 
 
 class Driver:
-    """A process that drives every account, as a worker does, until no job moves any
-    more."""
+    """A process that drives every account, as a worker does, until no job moves."""
 
     def __init__(
         self, reports: Path, failpoint: str = "", *, then_stop: bool = False
     ) -> None:
-        """`reports`: where it says what it saw that must not be. At the failpoint it
-        ends, or stops as by SIGSTOP."""
+        """`reports` is the file to which it writes violations. At the failpoint it ends,
+        or stops as by SIGSTOP."""
         database = str(connection.settings_dict["NAME"])
-        told = (database, str(reports), failpoint, then_stop)
-        self._process: BaseProcess = _context.Process(target=_run, args=told)
+        args = (database, str(reports), failpoint, then_stop)
+        self._process: BaseProcess = _context.Process(target=_run, args=args)
         self._process.start()
 
     @property
@@ -81,16 +80,17 @@ class Driver:
         self._process.join()
 
     def freeze(self) -> None:
-        """SIGSTOP, at a moment when it holds no lock: a stopped transaction would stop
-        everybody."""
-        ends = time.monotonic() + 10
+        """SIGSTOP at a moment when it holds no lock: a stopped transaction would block
+        all others."""
+        ends_at = time.monotonic() + 10
         while self.is_alive:
             os.kill(self.pid, signal.SIGSTOP)
-            time.sleep(0.02)  # What runs on another core stops a moment later.
+            # What runs on another core stops a moment later.
+            time.sleep(0.02)
             if not _is_locked():
                 return
             os.kill(self.pid, signal.SIGCONT)
-            assert time.monotonic() < ends, "It is never without a lock."
+            assert time.monotonic() < ends_at, "It always holds a lock."
             time.sleep(0.003)
 
     def thaw(self) -> None:
@@ -99,14 +99,13 @@ class Driver:
 
 
 def reported(reports: Path) -> list[str]:
-    """What drivers saw that must not be."""
+    """The violations that drivers found."""
     return reports.read_text().splitlines() if reports.exists() else []
 
 
 def _is_locked() -> bool:
-    """Whether somebody is in the middle of a transaction that keeps others from
-    theirs."""
-    with _little_patience():
+    """Whether a transaction blocks others."""
+    with _short_lock_timeout():
         try:
             with transaction.atomic():
                 Lease.objects.update(epoch=F("epoch"))
@@ -116,14 +115,14 @@ def _is_locked() -> bool:
 
 
 @contextmanager
-def _little_patience() -> Iterator[None]:
-    few, usual = (
-        ("PRAGMA busy_timeout = 50", "PRAGMA busy_timeout = 20000")
-        if connection.vendor == "sqlite"
-        else ("SET lock_timeout = '50ms'", "SET lock_timeout = 0")
-    )
+def _short_lock_timeout() -> Iterator[None]:
+    short = "SET lock_timeout = '50ms'"
+    usual = "SET lock_timeout = 0"
+    if connection.vendor == "sqlite":
+        short = "PRAGMA busy_timeout = 50"
+        usual = "PRAGMA busy_timeout = 20000"
     with connection.cursor() as cursor:
-        cursor.execute(few)
+        cursor.execute(short)
     try:
         yield
     finally:
@@ -141,20 +140,15 @@ def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
     logging.getLogger("jobsui").addHandler(watch)
     failpoints.watch(watch.look)
     if failpoint:
-        failpoints.arm(
-            failpoint,
-            partial(os.kill, os.getpid(), signal.SIGSTOP)
-            if then_stop
-            else failpoints.end,
-        )
+        stop = partial(os.kill, os.getpid(), signal.SIGSTOP)
+        failpoints.arm(failpoint, stop if then_stop else failpoints.end)
     while Job.objects.moving().exists():
         driver_pool.drive_accounts(stopping=threading.Event(), timing=KILLED)
         time.sleep(0.05)
 
 
 class _Watch(logging.Handler):
-    """Reports requests that must not leave, and what the product itself takes for an
-    error."""
+    """Reports requests that must not be sent, and errors that the product logs."""
 
     def __init__(self, reports: Path) -> None:
         super().__init__(logging.ERROR)
@@ -168,17 +162,17 @@ class _Watch(logging.Handler):
         if not (edge.request.startswith("POST ") and edge.request.endswith("/jobs")):
             return
         if edge.name == "http:before-connect":
-            self._thread.begun = time.monotonic()
+            self._thread.begun_at = time.monotonic()
         elif edge.name == "http:before-write":
-            broken = [self._sent_without_intent(edge.body), self._beyond_the_window()]
-            if time.monotonic() - self._thread.begun < AT_ONCE:
-                for text in filter(None, broken):
+            violations = [self._unclaimed(edge.body), self._beyond_the_window()]
+            if time.monotonic() - self._thread.begun_at < MAX_CHECKED_SECONDS:
+                for text in filter(None, violations):
                     self._report(text)
 
-    def _sent_without_intent(self, body: bytes) -> str:
+    def _unclaimed(self, body: bytes) -> str:
         """Invariant 3: no POST without a committed `sending` batch of the current
-        epoch. This thread has a database connection of its own, so it sees nothing but
-        what is committed."""
+        epoch. This thread has its own database connection, so it sees only what is
+        committed."""
         items = json.loads(body)["job"]["items"]
         sending = Batch.objects.filter(state=BatchState.SENDING).select_related(
             "blob", "job__connection"
@@ -189,13 +183,16 @@ class _Watch(logging.Handler):
             if batch.epoch == current and _are_among(items, batch.blob.items):
                 return ""
         present = [(batch.pk, batch.epoch) for batch in sending]
-        return f"3: {len(items)} items from {items[0]} left without intent. Sending are {present}, epochs {epochs}."
+        return (
+            f"3: {len(items)} items from {items[0]} were sent without a claim. "
+            f"Batches being sent: {present}, epochs: {epochs}."
+        )
 
     def _beyond_the_window(self) -> str:
-        """Invariant 4."""
-        # The failures of a `create` sent once more are looked into when Zendesk has
-        # ended it: no place is taken then.
-        ended = Q(
+        """Invariant 4: no more batches in flight than the window allows."""
+        # When the failures of a repeated `create` are verified, its job is over and takes
+        # no slot.
+        verified = Q(
             job__action=Action.CREATE,
             attempts__result__in=Attempt.UNCONFIRMED,
             state=BatchState.ACCEPTED,
@@ -204,19 +201,19 @@ class _Watch(logging.Handler):
             state__in=(BatchState.SENDING, BatchState.ACCEPTED)
         )
         running = in_flight.exclude(
-            pk__in=Batch.objects.filter(ended).values("pk")
+            pk__in=Batch.objects.filter(verified).values("pk")
         ).count()
         account = Connection.objects.get()
         window = account.max_running_jobs * (2 if account.early_send else 1)
-        return (
-            f"4: {running} in flight where {window} may be." if running > window else ""
-        )
+        if running <= window:
+            return ""
+        return f"4: {running} batches are in flight, {window} are allowed."
 
     def _report(self, text: str) -> None:
         os.write(self._reports, text.replace("\n", " ").encode() + b"\n")
 
 
 def _are_among(some: list[Any], every: list[Any]) -> bool:
-    """In the same order."""
+    """Whether `every` contains `some` in the same order."""
     rest = iter(every)
     return all(any(item == other for other in rest) for item in some)

@@ -103,7 +103,7 @@ def posts(harness: Harness) -> int:
 
 
 def assert_sums(job: Job) -> None:
-    """Counters are the sums over batches, and every row has its end."""
+    """Counters are the sums over batches, and every row has a result."""
     tallies = Batch.objects.filter(job=job).values_list(
         "succeeded", "failed", "uncertain", "cancelled"
     )
@@ -140,7 +140,7 @@ JOB_FAULTS = (
 
 
 @pytest.mark.parametrize("fault", [*REQUEST_FAULTS, *JOB_FAULTS])
-def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(
+def test_create_makes_each_row_once_whatever_fails(
     harness: Harness, fault: str
 ) -> None:
     harness.object()
@@ -151,14 +151,15 @@ def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(
 
     drive(harness, job)
 
-    # A job that was stopped names the item it stopped at as failed, and that one is not
-    # in Zendesk.
+    # A job that stopped reports the item at which it stopped as failed, and Zendesk does
+    # not have that one.
     assert job.failed == (
         harness.sandbox.seen("faults")["triggered"]["failed-partial"]
         if fault == "failed-partial"
         else 0
     )
-    assert (job.state, job.created) == (JobState.COMPLETED, 300 - job.failed)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 300 - job.failed
     assert set(harness.sandbox.applied("gadget").values()) == {1}
     assert len(harness.records()) == job.created
     assert_sums(job)
@@ -168,9 +169,9 @@ def test_every_row_of_a_create_is_made_once_whatever_goes_wrong(
     connection.vendor != "sqlite",
     reason="PostgreSQL reads small tables whole, whatever the indexes.",
 )
-def test_batches_of_the_past_are_not_read_again_and_again(harness: Harness) -> None:
-    """However many there are: whatever is asked finds its few batches by an index that
-    does not grow with them."""
+def test_queries_find_batches_by_index(harness: Harness) -> None:
+    """However many batches there are, each query finds its few by an index that does not
+    grow with them."""
     harness.object()
     job = harness.planned(gadgets(300))
     harness.sandbox.faults(
@@ -221,7 +222,7 @@ def test_batches_of_the_past_are_not_read_again_and_again(harness: Harness) -> N
         (Action.UPDATE, "short-results"),
     ],
 )
-def test_repeatable_actions_end_well_whatever_goes_wrong(
+def test_repeatable_actions_succeed_whatever_fails(
     harness: Harness, action: Action, fault: str
 ) -> None:
     harness.object()
@@ -233,7 +234,8 @@ def test_repeatable_actions_end_well_whatever_goes_wrong(
 
     drive(harness, job)
 
-    assert (job.state, job.succeeded) == (JobState.COMPLETED, 200)
+    assert job.state == JobState.COMPLETED
+    assert job.succeeded == 200
     assert {
         record["custom_object_fields"]["price"] for record in harness.records().values()
     } == {7}
@@ -251,13 +253,15 @@ def test_create_without_external_ids_is_never_sent_twice(harness: Harness) -> No
     drive(harness, job)
 
     applied = harness.sandbox.applied("gadget")
-    assert (job.state, set(applied.values())) == (JobState.NEEDS_DECISION, {1})
-    assert (job.created, job.uncertain) == (len(applied), 900 - len(applied))
+    assert job.state == JobState.NEEDS_DECISION
+    assert set(applied.values()) == {1}
+    assert job.created == len(applied)
+    assert job.uncertain == 900 - len(applied)
     assert not Batch.objects.filter(job=job, attempts_made__gt=1).exists()
     assert_sums(job)
 
 
-def test_a_first_sending_that_comes_late_is_no_failure_of_the_second(
+def test_a_first_request_that_arrives_late_fails_no_row(
     harness: Harness,
 ) -> None:
     harness.object()
@@ -271,12 +275,15 @@ def test_a_first_sending_that_comes_late_is_no_failure_of_the_second(
         Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
     )
     refused = [sandbox_job["failed_items"] for sandbox_job in harness.sandbox.jobs()]
-    assert (results, sorted(refused)) == (["unconfirmed", "accepted"], [0, 20])
-    assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 20, 0)
+    assert results == ["unconfirmed", "accepted"]
+    assert sorted(refused) == [0, 20]
+    assert job.state == JobState.COMPLETED
+    assert job.created == 20
+    assert job.failed == 0
 
 
 @pytest.mark.parametrize("action", [Action.DELETE, Action.DELETE_BY_EXTERNAL_ID])
-def test_a_repeated_delete_counts_what_the_first_sending_deleted(
+def test_a_repeated_delete_counts_what_the_first_request_deleted(
     harness: Harness, action: Action
 ) -> None:
     harness.object()
@@ -292,17 +299,19 @@ def test_a_repeated_delete_counts_what_the_first_sending_deleted(
     drive(harness, lost)
     answered = drive(harness, harness.planned(rows, action))
 
-    assert (lost.deleted, lost.failed) == (50, 0)
-    assert (answered.deleted, answered.failed) == (0, 50)
+    assert lost.deleted == 50
+    assert lost.failed == 0
+    assert answered.deleted == 0
+    assert answered.failed == 50
     assert list(
         Attempt.objects.filter(batch__job=lost).values_list("result", flat=True)
     ) == ["unconfirmed", "accepted"]
 
 
-# Our own faults
+# Faults of our own
 
 
-def test_a_database_away_before_sending_leaves_the_batch_unsent(
+def test_a_database_away_before_a_request_leaves_the_batch_unsent(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -313,13 +322,15 @@ def test_a_database_away_before_sending_leaves_the_batch_unsent(
 
     drive(harness, job)
 
-    assert (job.state, job.created, posts(harness)) == (JobState.COMPLETED, 150, 2)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 150
+    assert posts(harness) == 2
     assert set(
         Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
     ) == {"not_sent", "accepted"}
 
 
-def test_a_fault_of_ours_after_sending_leaves_doubt(
+def test_our_own_fault_after_sending_leaves_the_batch_unconfirmed(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -335,14 +346,16 @@ def test_a_fault_of_ours_after_sending_leaves_doubt(
 
     drive(harness, job)
 
-    assert (job.state, job.created, posts(harness)) == (JobState.COMPLETED, 150, 2)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 150
+    assert posts(harness) == 2
     assert set(harness.sandbox.applied("gadget").values()) == {1}
 
 
 @pytest.mark.parametrize(
     "name", ["job_statuses", "recent_job_statuses", "records_by_external_ids"]
 )
-def test_a_fault_of_ours_while_asking_stops_nothing(
+def test_our_own_fault_in_a_read_stops_nothing(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     harness.object()
@@ -355,11 +368,12 @@ def test_a_fault_of_ours_while_asking_stops_nothing(
 
     drive(harness, job)
 
-    assert (job.state, job.created) == (JobState.COMPLETED, 150)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 150
     assert set(harness.sandbox.applied("gadget").values()) == {1}
 
 
-def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
+def test_a_result_that_cannot_be_stored_pauses_only_its_own_job(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -367,7 +381,7 @@ def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
     second = harness.planned(gadgets(100, first=101))
     fails_first(
         monkeypatch, settlement, "settle_all", ValueError("cannot be stored"), times=2
-    )  # All, then one alone.
+    )
 
     drive(harness, second)
 
@@ -375,13 +389,15 @@ def test_an_answer_that_cannot_be_written_down_holds_up_only_its_own_job(
     told = JobEvent.objects.filter(
         kind=EventKind.AUTO_PAUSED, facts__reason__icontains="Jobs UI failed while"
     )
-    assert (first.created, second.created) == (100, 100)
-    assert (first.state, second.state) == (JobState.COMPLETED, JobState.COMPLETED)
+    assert first.created == 100
+    assert second.created == 100
+    assert first.state == JobState.COMPLETED
+    assert second.state == JobState.COMPLETED
     assert told.count() == 1
     assert set(harness.sandbox.applied("gadget").values()) == {1}
 
 
-def test_what_was_heard_is_kept_while_the_database_is_away(
+def test_results_are_kept_while_the_database_is_away(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -392,11 +408,13 @@ def test_what_was_heard_is_kept_while_the_database_is_away(
 
     drive(harness, job)
 
-    assert (job.state, job.created, posts(harness)) == (JobState.COMPLETED, 300, 3)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 300
+    assert posts(harness) == 3
     assert_sums(job)
 
 
-def test_a_commit_whose_answer_was_lost_sends_nothing_twice(
+def test_a_commit_of_unknown_outcome_sends_nothing_twice(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -416,11 +434,14 @@ def test_a_commit_whose_answer_was_lost_sends_nothing_twice(
 
     drive(harness, job)
 
-    assert (job.state, job.created, posts(harness)) == (JobState.COMPLETED, 300, 3)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 300
+    assert posts(harness) == 3
     results = list(
         Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
     )
-    assert (results.count("accepted"), set(results)) == (3, {"accepted", "not_sent"})
+    assert results.count("accepted") == 3
+    assert set(results) == {"accepted", "not_sent"}
     assert_sums(job)
 
 
@@ -434,14 +455,12 @@ def test_an_owned_account_is_left_alone(harness: Harness) -> None:
     with leases.held(f"account:{harness.connection.host}"):
         drive(harness, job)
 
-    assert (job.state, posts(harness), driver_pool.hosts_to_drive()) == (
-        JobState.QUEUED,
-        0,
-        [harness.connection.host],
-    )
+    assert job.state == JobState.QUEUED
+    assert posts(harness) == 0
+    assert driver_pool.hosts_to_drive() == [harness.connection.host]
 
 
-def test_two_drivers_at_once_are_one(harness: Harness) -> None:
+def test_only_one_of_two_drivers_owns_the_account(harness: Harness) -> None:
     harness.object()
     job = harness.planned(gadgets(400))
 
@@ -455,7 +474,7 @@ def test_two_drivers_at_once_are_one(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("renews_every", [0.1, 100])
-def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(
+def test_a_driver_without_its_lease_writes_and_sends_nothing(
     harness: Harness, renews_every: float
 ) -> None:
     timing = replace(FAST, lease_renew_interval=renews_every, lease_stale_after=1000)
@@ -482,18 +501,18 @@ def test_a_driver_that_lost_its_lease_writes_and_sends_nothing_more(
         )
         with pytest.raises(leases.LeaseLost):
             driver.result(timeout=20)
-        thread.submit(
-            lambda: connection.close()
-        )  # The proxy finds the connection of the thread that asks.
+        # The proxy finds the connection of the calling thread.
+        thread.submit(lambda: connection.close())
     job.refresh_from_db()
 
-    assert (posts(harness), job.created) == (2, 0)
+    assert posts(harness) == 2
+    assert job.created == 0
     assert (
         Lease.objects.get(name=f"account:{harness.connection.host}").owner == "another"
     )
 
 
-def test_a_driver_that_slept_withholds_its_posts(harness: Harness) -> None:
+def test_a_driver_with_a_stale_lease_sends_nothing(harness: Harness) -> None:
     harness.object()
     job = harness.planned(gadgets(10))
 
@@ -504,14 +523,15 @@ def test_a_driver_that_slept_withholds_its_posts(harness: Harness) -> None:
         driver._post(requests)
         posted = driver.calls.get(10)
 
-    assert (len(requests), posts(harness)) == (1, 0)
+    assert len(requests) == 1
+    assert posts(harness) == 0
     assert isinstance(posted, batch_request.PostResult)
     assert isinstance(posted.error, NotSent)
     assert Batch.objects.get(job=job).state == BatchState.SENDING
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_what_a_dead_driver_was_sending_is_settled_by_the_next(
+def test_the_next_driver_settles_what_a_dead_one_was_sending(
     harness: Harness, arrived: bool
 ) -> None:
     harness.object()
@@ -528,14 +548,17 @@ def test_what_a_dead_driver_was_sending_is_settled_by_the_next(
 
     drive(harness, job)
 
-    assert (job.state, job.created) == (JobState.COMPLETED, 250)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 250
     assert set(harness.sandbox.applied("gadget").values()) == {1}
     assert Attempt.objects.filter(batch__job=job).count() == 3 + (
         0 if arrived else len(begun)
     )
 
 
-def test_asked_to_stop_it_sends_no_more_and_lets_go(harness: Harness) -> None:
+def test_a_stopping_driver_sends_no_more_and_releases_its_lease(
+    harness: Harness,
+) -> None:
     harness.object()
     harness.sandbox.settings(latency_ms=100, job_seconds=0.5)
     job = harness.planned(gadgets(1500))
@@ -553,11 +576,12 @@ def test_asked_to_stop_it_sends_no_more_and_lets_go(harness: Harness) -> None:
     assert not Batch.objects.filter(job=job, state=BatchState.SENDING).exists()
     harness.sandbox.settings(latency_ms=0)
     drive(harness, job)
-    assert (job.state, job.created) == (JobState.COMPLETED, 1500)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 1500
     assert set(harness.sandbox.applied("gadget").values()) == {1}
 
 
-def test_asked_to_stop_it_calls_for_another_to_go_on(harness: Harness) -> None:
+def test_a_stopping_pool_enqueues_another_driver(harness: Harness) -> None:
     harness.object()
     harness.planned(gadgets(10))
     stopping = threading.Event()
@@ -572,7 +596,7 @@ def test_asked_to_stop_it_calls_for_another_to_go_on(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("verb", [actions.pause, actions.cancel])
-def test_pause_and_cancel_come_before_the_next_claim(
+def test_pause_and_cancel_prevent_the_next_claim(
     harness: Harness, verb: Callable[..., None]
 ) -> None:
     harness.object()
@@ -587,7 +611,7 @@ def test_pause_and_cancel_come_before_the_next_claim(
     assert Batch.objects.get(job=job).attempts_made == 0
 
 
-def test_cancel_in_mid_flight_finishes_what_was_sent_and_adds_up(
+def test_cancel_finishes_the_batches_in_flight(
     harness: Harness,
 ) -> None:
     harness.object()
@@ -608,7 +632,7 @@ def test_cancel_in_mid_flight_finishes_what_was_sent_and_adds_up(
     assert_sums(job)
 
 
-def test_pause_in_mid_flight_finishes_what_was_sent_and_resumes(
+def test_pause_finishes_the_batches_in_flight_and_resumes(
     harness: Harness,
 ) -> None:
     harness.object()
@@ -629,7 +653,8 @@ def test_pause_in_mid_flight_finishes_what_was_sent_and_resumes(
     drive(harness, job)
 
     assert half[0] == half[1] < 4500
-    assert (job.state, job.created) == (JobState.COMPLETED, 4500)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 4500
     assert set(harness.sandbox.applied("gadget").values()) == {1}
 
 
@@ -637,7 +662,7 @@ def test_pause_in_mid_flight_finishes_what_was_sent_and_resumes(
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_of_a_batch_refused_as_a_whole_only_the_bad_row_fails(
+def test_a_refused_batch_is_split_until_only_the_bad_row_fails(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     harness.object()
@@ -651,7 +676,9 @@ def test_of_a_batch_refused_as_a_whole_only_the_bad_row_fails(
     drive(harness, job)
 
     errors = list(job.row_errors.values_list("row", "code", "message"))
-    assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 149, 1)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 149
+    assert job.failed == 1
     assert errors == [(39, "Invalid attribute", "Items are wrong.")]
     assert set(harness.sandbox.applied("gadget").values()) == {1}
     assert set(harness.records()) == {f"g-{n}" for n in range(1, 151)} - {"g-38"}
@@ -682,7 +709,7 @@ def test_of_a_batch_refused_as_a_whole_only_the_bad_row_fails(
     "fault",
     ["drop-after-accept", "drop-before-accept", "status-expired", "short-results"],
 )
-def test_a_batch_that_is_sent_in_parts_survives_doubt(
+def test_a_split_batch_survives_lost_responses(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     harness.object()
@@ -692,12 +719,14 @@ def test_a_batch_that_is_sent_in_parts_survives_doubt(
 
     drive(harness, job)
 
-    assert (job.state, job.created, job.failed) == (JobState.COMPLETED, 99, 1)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 99
+    assert job.failed == 1
     assert set(harness.sandbox.applied("gadget").values()) == {1}
     assert_sums(job)
 
 
-def test_cancelled_in_doubt_only_what_was_sent_of_a_batch_is_uncertain(
+def test_cancel_leaves_only_the_sent_part_of_a_batch_uncertain(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -719,11 +748,13 @@ def test_cancelled_in_doubt_only_what_was_sent_of_a_batch_is_uncertain(
         wait_until(lambda: state_of(job) == JobState.CANCELLED)
     job.refresh_from_db()
 
-    assert (job.created, job.uncertain, job.cancelled) == (0, 25, 75)
+    assert job.created == 0
+    assert job.uncertain == 25
+    assert job.cancelled == 75
     assert_sums(job)
 
 
-def test_a_lost_part_without_external_ids_leaves_its_rows_uncertain(
+def test_without_external_ids_only_a_lost_part_is_uncertain(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -733,16 +764,14 @@ def test_a_lost_part_without_external_ids_leaves_its_rows_uncertain(
 
     drive(harness, job)
 
-    assert (job.state, job.created, job.failed, job.uncertain) == (
-        JobState.NEEDS_DECISION,
-        92,
-        1,
-        7,
-    )
+    assert job.state == JobState.NEEDS_DECISION
+    assert job.created == 92
+    assert job.failed == 1
+    assert job.uncertain == 7
     assert_sums(job)
 
 
-def test_a_job_of_which_every_request_is_refused_stops_by_itself(
+def test_a_job_pauses_when_every_request_is_refused(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -752,11 +781,13 @@ def test_a_job_of_which_every_request_is_refused_stops_by_itself(
 
     drive(harness, job)
 
-    assert (job.state, job.pending, job.failed) == (JobState.PAUSED, 500, 0)
+    assert job.state == JobState.PAUSED
+    assert job.pending == 500
+    assert job.failed == 0
     assert job.reason.startswith("Zendesk refused ")
 
 
-def test_a_job_of_which_too_many_rows_fail_stops_by_itself(harness: Harness) -> None:
+def test_a_job_pauses_when_too_many_rows_fail(harness: Harness) -> None:
     harness.object(is_unique=True)
     harness.sandbox.add_records("gadget", records(1000))
     harness.connection.max_running_jobs = 2
@@ -768,16 +799,18 @@ def test_a_job_of_which_too_many_rows_fail_stops_by_itself(harness: Harness) -> 
 
     drive(harness, job)
 
-    assert (job.state, job.created) == (JobState.PAUSED, 0)
+    assert job.state == JobState.PAUSED
+    assert job.created == 0
     assert 300 <= job.failed <= 500
     assert job.reason == "300 of the last 300 rows failed."
     actions.resume(job, by=None)
     Job.objects.filter(pk=job.pk).update(stop_percent=None)
     drive(harness, job)
-    assert (job.state, job.failed) == (JobState.COMPLETED, 1000)
+    assert job.state == JobState.COMPLETED
+    assert job.failed == 1000
 
 
-def test_a_job_with_nothing_left_to_send_does_not_stop(harness: Harness) -> None:
+def test_a_job_with_nothing_left_to_send_does_not_pause(harness: Harness) -> None:
     harness.object(is_unique=True)
     harness.sandbox.add_records("gadget", records(3))
     job = harness.planned(
@@ -786,11 +819,12 @@ def test_a_job_with_nothing_left_to_send_does_not_stop(harness: Harness) -> None
 
     drive(harness, job)
 
-    assert (job.state, job.failed) == (JobState.COMPLETED, 3)
+    assert job.state == JobState.COMPLETED
+    assert job.failed == 3
     assert not job.events.filter(kind=EventKind.AUTO_PAUSED).exists()
 
 
-def test_of_a_canary_only_the_first_batch_is_sent_until_a_person_approves(
+def test_a_held_job_sends_only_its_first_batch_until_approved(
     harness: Harness,
 ) -> None:
     harness.object()
@@ -804,15 +838,13 @@ def test_of_a_canary_only_the_first_batch_is_sent_until_a_person_approves(
     drive(harness, job)
 
     assert first == (JobState.PAUSED, LimitedBy.APPROVAL, 100, 1)
-    assert (job.state, job.created, job.limited_by) == (
-        JobState.COMPLETED,
-        250,
-        LimitedBy.NOTHING,
-    )
+    assert job.state == JobState.COMPLETED
+    assert job.created == 250
+    assert job.limited_by == LimitedBy.NOTHING
     assert set(job.limited_seconds) >= {LimitedBy.APPROVAL}
 
 
-def test_a_canary_of_one_batch_just_ends(harness: Harness) -> None:
+def test_a_held_job_of_one_batch_completes(harness: Harness) -> None:
     harness.object()
     job = harness.planned(gadgets(50))
     Job.objects.filter(pk=job.pk).update(hold_after_first_batch=True)
@@ -831,16 +863,13 @@ def test_jobs_share_the_account_by_their_weight(harness: Harness) -> None:
         sent = Attempt.objects.order_by("pk").values_list("batch__job", flat=True)[:30]
         counts = [list(sent).count(job.pk) for job in jobs]
 
-    assert counts[0] in range(
-        5, 8
-    )  # A fifth of thirty, but for what was on its way when they were counted.
+    # A fifth of thirty, give or take what was on its way when they were counted.
+    assert 5 <= counts[0] <= 7
 
 
-def test_batches_the_account_had_no_room_for_are_not_counted_as_sent(
-    harness: Harness,
-) -> None:
-    """Else those of the job that is chosen last, which are refused the most, would be
-    the fewest."""
+def test_batches_without_a_slot_do_not_count_as_sent(harness: Harness) -> None:
+    """Otherwise the job that is chosen last, whose batches are refused most often, would
+    get the fewest."""
     jobs = []
     for key in ("gadget", "widget"):
         harness.object(key)
@@ -856,12 +885,11 @@ def test_batches_the_account_had_no_room_for_are_not_counted_as_sent(
         )
         counts = [list(sent).count(job.pk) for job in jobs]
 
-    assert (
-        13 <= counts[1] <= 17
-    )  # A half, but for what was on its way when they were counted.
+    # A half, give or take what was on its way when they were counted.
+    assert 13 <= counts[1] <= 17
 
 
-def test_records_in_doubt_are_not_touched_by_another_job(
+def test_other_jobs_wait_for_the_keys_of_unconfirmed_batches(
     harness: Harness,
 ) -> None:
     timing = replace(FAST, quiet_time=2.0)
@@ -893,7 +921,7 @@ def test_records_in_doubt_are_not_touched_by_another_job(
 
 
 @pytest.mark.parametrize("fault", ["missing-scope", "gone", "api-tokens-off"])
-def test_a_refused_account_or_object_pauses_and_leaves_the_rows_alone(
+def test_a_refused_account_or_object_pauses_the_job(
     harness: Harness, fault: str
 ) -> None:
     harness.object()
@@ -910,7 +938,9 @@ def test_a_refused_account_or_object_pauses_and_leaves_the_rows_alone(
 
     drive(harness, job)
 
-    assert (job.state, job.pending, job.failed) == (JobState.PAUSED, 150, 0)
+    assert job.state == JobState.PAUSED
+    assert job.pending == 150
+    assert job.failed == 0
     assert job.reason.startswith("Zendesk refused: ")
     assert set(Batch.objects.filter(job=job).values_list("state", flat=True)) == {
         BatchState.PLANNED
@@ -932,7 +962,7 @@ def with_oauth(harness: Harness, **secrets: str) -> None:
     credentials.save_secrets(connection, secrets, by=None)
 
 
-def test_a_token_that_ends_in_mid_run_is_renewed_and_nothing_is_lost(
+def test_a_token_that_expires_is_renewed_and_nothing_is_lost(
     harness: Harness,
 ) -> None:
     harness.object()
@@ -948,12 +978,13 @@ def test_a_token_that_ends_in_mid_run_is_renewed_and_nothing_is_lost(
 
     drive(harness, job)
 
-    assert (job.state, job.created) == (JobState.COMPLETED, 900)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 900
     assert set(sandbox.applied("gadget").values()) == {1}
     assert {entry["status"] for entry in sandbox.log()} >= {401, 201}
 
 
-def test_a_token_that_ends_without_renewal_pauses_with_a_reason(
+def test_a_token_that_cannot_be_renewed_pauses_with_a_reason(
     harness: Harness,
 ) -> None:
     harness.object()
@@ -963,7 +994,8 @@ def test_a_token_that_ends_without_renewal_pauses_with_a_reason(
 
     drive(harness, job)
 
-    assert (job.state, job.failed) == (JobState.PAUSED, 0)
+    assert job.state == JobState.PAUSED
+    assert job.failed == 0
     assert job.reason.startswith("Zendesk refused: ")
 
 
@@ -977,7 +1009,9 @@ def test_an_unreachable_zendesk_fails_nothing(harness: Harness) -> None:
         wait_until(lambda: Job.objects.get(pk=job.pk).limited_by == "unreachable")
     job.refresh_from_db()
 
-    assert (job.state, job.pending, job.failed) == (JobState.RUNNING, 150, 0)
+    assert job.state == JobState.RUNNING
+    assert job.pending == 150
+    assert job.failed == 0
     assert set(
         Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
     ) == {"not_sent"}
@@ -986,7 +1020,7 @@ def test_an_unreachable_zendesk_fails_nothing(harness: Harness) -> None:
     }
 
 
-def test_a_host_no_longer_listed_pauses_with_a_reason(
+def test_a_host_no_longer_allowed_pauses_with_a_reason(
     harness: Harness, settings: Any
 ) -> None:
     harness.object()
@@ -995,11 +1029,12 @@ def test_a_host_no_longer_listed_pauses_with_a_reason(
 
     drive(harness, job)
 
-    assert (job.state, posts(harness)) == (JobState.PAUSED, 0)
+    assert job.state == JobState.PAUSED
+    assert posts(harness) == 0
     assert "JOBSUI_API_HOSTS" in job.reason
 
 
-def test_batches_in_doubt_count_towards_the_window(harness: Harness) -> None:
+def test_unconfirmed_batches_count_towards_the_window(harness: Harness) -> None:
     with new_driver(harness) as driver:
         driver.limits.window = rate_limits.Window(30, clock=FakeClock())
         driver.unconfirmed.replace(range(28), 0.0)
@@ -1009,27 +1044,22 @@ def test_batches_in_doubt_count_towards_the_window(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "requests_left", "slots", "sent", "held"),
+    ("rows", "requests_left", "slots", "sent", "limited"),
     [
         (1000, 2, 30, 2, {LimitedBy.RATE: 1}),
         (1000, 5, 3, 3, {LimitedBy.WINDOW: 1}),
-        (
-            200,
-            2,
-            30,
-            2,
-            {LimitedBy.RATE: 1},
-        ),  # Whether there is more, it asks when it may send more.
+        # It does not know yet that there are no more batches.
+        (200, 2, 30, 2, {LimitedBy.RATE: 1}),
         (200, 5, 30, 2, {}),
     ],
 )
-def test_a_round_that_sends_records_what_limited_it(
+def test_a_round_notes_what_kept_it_from_sending_more(
     harness: Harness,
     rows: int,
     requests_left: int,
     slots: int,
     sent: int,
-    held: dict[LimitedBy, int],
+    limited: dict[LimitedBy, int],
 ) -> None:
     harness.object()
     harness.planned(gadgets(rows))
@@ -1040,12 +1070,16 @@ def test_a_round_that_sends_records_what_limited_it(
         driver.limits.budget = rate_limits.Budget(600, clock=FakeClock())
         driver.limits.budget._tokens = requests_left
         driver.round([])
-        told = (len(driver.posting), driver.limits.budget.tokens, dict(driver.limited))
+        posting = len(driver.posting)
+        tokens = driver.limits.budget.tokens
+        noted = dict(driver.limited)
 
-    assert told == (sent, requests_left - sent, held)
+    assert posting == sent
+    assert tokens == requests_left - sent
+    assert noted == limited
 
 
-def test_an_idle_driver_asks_one_question_per_refresh(harness: Harness) -> None:
+def test_an_idle_driver_makes_one_query_per_refresh(harness: Harness) -> None:
     harness.object()
     job = harness.planned(gadgets(10))
     Batch.objects.filter(job=job).delete()
@@ -1084,14 +1118,15 @@ def test_batches_planned_later_are_sent_at_the_next_refresh(harness: Harness) ->
     assert posting == 1
 
 
-def test_others_in_the_window_are_made_room_for(harness: Harness) -> None:
+def test_other_integrations_keep_their_job_slots(harness: Harness) -> None:
     harness.object()
     harness.sandbox.settings(other_jobs=26, job_seconds=0.2)
     job = harness.planned(gadgets(1000))
 
     drive(harness, job)
 
-    assert (job.state, job.created) == (JobState.COMPLETED, 1000)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 1000
     assert Attempt.objects.filter(batch__job=job, result="limited").exists()
 
 

@@ -21,6 +21,11 @@ def drive(harness: Harness) -> None:
     driver_pool.drive(harness.connection.host, stopping=threading.Event(), timing=FAST)
 
 
+def set_epoch(harness: Harness, epoch: int) -> None:
+    lease = Lease.objects.filter(name=f"account:{harness.connection.host}")
+    lease.update(epoch=epoch)
+
+
 def assert_waits_for_a_person(harness: Harness, job: Job) -> None:
     drive(harness)
     job.refresh_from_db()
@@ -30,40 +35,40 @@ def assert_waits_for_a_person(harness: Harness, job: Job) -> None:
     job.refresh_from_db()
 
     assert waits == (JobState.PAUSED, restore_guard.RESTORED, 0)
-    assert (job.state, job.created) == (JobState.COMPLETED, 1)
+    assert job.state == JobState.COMPLETED
+    assert job.created == 1
 
 
-def test_jobs_of_a_restored_backup_wait_for_a_person(harness: Harness) -> None:
+def test_jobs_of_a_restored_backup_pause(harness: Harness) -> None:
     harness.object()
     for first in (1, 2):
         harness.planned(gadgets(1, first=first))
         drive(harness)
     job = harness.planned(gadgets(1, first=3))
-    Lease.objects.filter(name=f"account:{harness.connection.host}").update(
-        epoch=1
-    )  # As it was before the second job.
+    # As it was before the second job.
+    set_epoch(harness, 1)
 
     assert_waits_for_a_person(harness, job)
 
 
-def test_what_another_host_did_counts_as_well(harness: Harness) -> None:
+def test_epochs_of_other_hosts_count_as_well(harness: Harness) -> None:
     harness.object()
     harness.planned(gadgets(1))
     drive(harness)
-    Lease.objects.filter(name=f"account:{harness.connection.host}").update(
-        epoch=7
-    )  # By another host.
+    # By another host.
+    set_epoch(harness, 7)
     sweep.sweep()
     job = harness.planned(gadgets(1, first=2))
-    Lease.objects.filter(name=f"account:{harness.connection.host}").update(epoch=3)
+    set_epoch(harness, 3)
 
     drive(harness)
 
     job.refresh_from_db()
-    assert (job.state, job.created) == (JobState.PAUSED, 0)
+    assert job.state == JobState.PAUSED
+    assert job.created == 0
 
 
-def test_a_sweep_at_the_moment_of_taking_over_is_no_restored_backup(
+def test_a_sweep_during_a_takeover_is_no_restored_backup(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.object()
@@ -80,14 +85,15 @@ def test_a_sweep_at_the_moment_of_taking_over_is_no_restored_backup(
     drive(harness)
 
     job.refresh_from_db()
-    assert (job.state, job.reason) == (JobState.COMPLETED, "")
+    assert job.state == JobState.COMPLETED
+    assert job.reason == ""
 
 
 @pytest.mark.skipif(ARE_SHARED, reason="A server's database is no file.")
 @pytest.mark.parametrize(
     "forgets", [False, True], ids=["with the data directory", "alone"]
 )
-def test_jobs_in_a_copy_of_the_database_wait_for_a_person(
+def test_jobs_in_a_copy_of_the_database_pause(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, forgets: bool
 ) -> None:
     harness.object()
@@ -97,9 +103,8 @@ def test_jobs_in_a_copy_of_the_database_wait_for_a_person(
     if forgets:
         shutil.rmtree(settings.DATA_DIR / "epochs")
     else:
-        monkeypatch.setattr(
-            restore_guard, "_database_file", lambda: 1
-        )  # A copy would be another file.
+        # A copy would be another file.
+        monkeypatch.setattr(restore_guard, "_database_file", lambda: 1)
     sweep.sweep()
 
     assert_waits_for_a_person(harness, job)
