@@ -260,7 +260,8 @@ class Driver(driver.Driver):
         )
         self.limits.apply_settings([connection])
         job = Job(pk=JOB_ID, state=JobState.RUNNING, connection=connection)
-        self.share.set_jobs({JOB_ID: job})
+        self.jobs.by_id = {JOB_ID: job}
+        self.share.set_jobs(self.jobs.by_id)
         self.is_new = False
         self.left = batches
         self._numbers = count()
@@ -282,7 +283,6 @@ class Driver(driver.Driver):
         pass
 
     def _finish(self, batch: RunningBatch, status: JobStatus, at: float) -> None:
-        del self.running[batch.request.batch_id]
         self.limits.note_job_end(batch, at)
         self.unwritten.append(BatchFinished(batch.request, status, {}))
 

@@ -1,8 +1,9 @@
-"""The engine as a machine that people, Zendesk and crashes push about in any order:
-jobs are launched, paused and cancelled, answers are lost, drivers killed at chosen
-instants, frozen and doubled. After each step the invariants hold.
+"""The engine as a state machine: jobs are launched, paused and cancelled, responses are
+lost, drivers are killed at chosen moments, frozen and doubled, in any order. The
+invariants hold after each step.
 
-JOBSUI_STATE_EXAMPLES makes longer runs, each of other examples, and prints their steps.
+JOBSUI_STATE_EXAMPLES sets the number of examples of a longer run, which are new each time, and prints
+their steps.
 """
 
 import os
@@ -38,11 +39,11 @@ from tests.jobs.drivers import Driver
 from tests.jobs.invariants import Snapshot
 
 EXAMPLES = int(os.environ.get("JOBSUI_STATE_EXAMPLES", "0"))
-FEW = 3
+DEFAULT_EXAMPLES = 3
 VERBOSITY = Verbosity.debug if EXAMPLES else Verbosity.normal
 STEPS = 8
 SECONDS_AN_EXAMPLE = 60
-MOST_MOVING = 3
+MAX_MOVING_JOBS = 3
 ONE_DAY = 86_400
 END_SECONDS = 45
 
@@ -88,16 +89,17 @@ class Launch:
     action: Action
     size: int
     ids: Literal["none", "ours", "theirs"]
-    """Whose the external ids are, where the action leaves a choice."""
+    """Who chooses the external ids, where the action leaves a choice."""
     has_bad_rows: bool
-    """Some that Zendesk will refuse, and one that we do."""
+    """Some rows that Zendesk refuses, and one that the check refuses."""
     hold_after_first_batch: bool
     rules: RunSettings
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Pause, resume, cancel, adjust, retry or resolve a job, whatever can be asked."""
+    """One of the actions that a job offers: pause, resume, cancel, adjust, retry or
+    resolve."""
 
     number: int
     decision: Literal["check_again", "resend", "accept"]
@@ -108,26 +110,26 @@ class Ask:
 class Weather:
     faults: dict[str, Any]
     others: int
-    """Places in the window that others take."""
+    """Job slots that other integrations use."""
     lasting: float
     """Seconds after which job statuses expire."""
 
 
 @dataclass(frozen=True)
 class Drive:
-    """One more driver, unless there are two."""
+    """Start a driver, unless there are two."""
 
     failpoint: str
     seconds: float
     then_kill: bool
     launch: Launch
-    """When there is nothing to drive."""
+    """What to launch when no job moves."""
 
 
 @dataclass(frozen=True)
 class Freeze:
-    """A driver stands still, from a failpoint on or from any moment, until another has
-    taken over, and goes on."""
+    """A driver is frozen at a failpoint or at any moment, until another has taken over,
+    and then goes on."""
 
     failpoint: str
     seconds: float
@@ -186,8 +188,7 @@ events = st.one_of(
 
 
 class Engine(RuleBasedStateMachine):
-    """One rule for all events: Hypothesis likes to leave rules out, and then little
-    happens."""
+    """One rule for all events, because Hypothesis tends to leave rules out."""
 
     harness: ClassVar[Harness]
     reports: ClassVar[Path]
@@ -198,7 +199,7 @@ class Engine(RuleBasedStateMachine):
         self.drivers: list[Driver] = []
         self.rows = 0
         self.keys: dict[str, str] = {}
-        """By what the sandbox counts records that are known by their id."""
+        """{record id: the key by which the sandbox counts it}, for records known by id."""
         self.before = Snapshot.taken()
 
     @initialize(
@@ -221,12 +222,11 @@ class Engine(RuleBasedStateMachine):
             status_seconds=ONE_DAY,
             requests_per_minute=rate,
         )
-        (
-            self.harness.connection.max_running_jobs,
-            self.harness.connection.requests_per_minute,
-        ) = window, rate
-        self.harness.connection.early_send = ahead
-        self.harness.connection.save()
+        connection = self.harness.connection
+        connection.max_running_jobs = window
+        connection.requests_per_minute = rate
+        connection.early_send = ahead
+        connection.save()
         self.harness.object("gadget")
         self.harness.object("label", is_unique=True)
 
@@ -248,7 +248,7 @@ class Engine(RuleBasedStateMachine):
                 self._freeze(event)
 
     def _launch(self, what: Launch) -> None:
-        if Job.objects.moving().count() >= MOST_MOVING:
+        if Job.objects.moving().count() >= MAX_MOVING_JOBS:
             return
         target = (
             "gadget" if what.action is Action.CREATE and what.ids == "none" else "label"
@@ -284,9 +284,8 @@ class Engine(RuleBasedStateMachine):
             else:
                 getattr(actions, verb)(job, by=None)
         except NotPossibleNow:
-            assert self.living, (
-                f"{verb} was offered, and nobody has changed the job since."
-            )
+            # Only a driver may have changed the job since.
+            assert self.living, f"{verb} was offered and refused."
 
     def _drive(self, how: Drive) -> None:
         if not self.is_moving:
@@ -307,8 +306,10 @@ class Engine(RuleBasedStateMachine):
         before = self._epoch()
         other = Driver(self.reports)
         self.drivers += [frozen, other]
-        ends = time.monotonic() + drivers.TTL + 0.5
-        while other.is_alive and self._epoch() == before and time.monotonic() < ends:
+        ends_at = time.monotonic() + drivers.TTL + 0.5
+        while other.is_alive and self._epoch() == before:
+            if time.monotonic() >= ends_at:
+                break
             time.sleep(0.01)
         frozen.thaw()
         other.wait(how.seconds)
@@ -317,29 +318,24 @@ class Engine(RuleBasedStateMachine):
     def _drive_to_the_end(self) -> None:
         self.sandbox.faults()
         self.sandbox.settings(other_jobs=0, status_seconds=ONE_DAY)
-        ends = time.monotonic() + END_SECONDS
+        ends_at = time.monotonic() + END_SECONDS
         while self.is_moving:
             if not self.living:
                 self.drivers.append(Driver(self.reports))
-            assert time.monotonic() < ends, f"9: it never ends.\n{Snapshot.taken()}"
+            assert time.monotonic() < ends_at, f"9: no end.\n{Snapshot.taken()}"
             time.sleep(0.05)
 
-    # What holds
+    # Invariants
 
     @invariant()
     def holds(self) -> None:
-        applied = (
-            self._applied()
-        )  # First: what is applied by now was written down before.
+        # Before the snapshot: what is applied by now was committed before.
+        applied = self._applied()
         now = Snapshot.taken()
         try:
             assert not drivers.reported(self.reports)
-            assert {driver.exit_status for driver in self.drivers} <= {
-                None,
-                0,
-                77,
-                -9,
-            }, "A driver broke down."
+            exits = {driver.exit_status for driver in self.drivers}
+            assert exits <= {None, 0, 77, -9}, "A driver crashed."
             invariants.rows_add_up(now)
             invariants.counters_are_sums(now)
             invariants.epochs_follow_each_other(now)
@@ -388,15 +384,11 @@ class Engine(RuleBasedStateMachine):
     @staticmethod
     def _epoch() -> int:
         """How often the account was taken over."""
-        return max(
-            Lease.objects.filter(name__startswith="account:").values_list(
-                "epoch", flat=True
-            ),
-            default=0,
-        )
+        accounts = Lease.objects.filter(name__startswith="account:")
+        return max(accounts.values_list("epoch", flat=True), default=0)
 
     def _rows(self, what: Launch, target: str) -> list[dict[str, Any]]:
-        """Rows of keys that no other job has."""
+        """Rows with keys that no other job has."""
         numbers = range(self.rows, self.rows + what.size)
         self.rows += what.size
         refused = {n for n in numbers if what.has_bad_rows and n % 40 == 3}
@@ -407,7 +399,8 @@ class Engine(RuleBasedStateMachine):
             more = {"price": "7"} if what.action is Action.UPDATE else {}
             return [{"id": ids.get(n, f"missing-{n}")} | more for n in numbers]
         if what.action is Action.UPSERT_BY_NAME or target == "gadget":
-            refused = set()  # There a name that is taken is no reason to refuse.
+            # A name that is taken is no reason to refuse there.
+            refused = set()
         taken = [
             {"name": f"Taken {n}", "custom_object_fields": {"serial": serial(n)}}
             for n in refused
@@ -463,7 +456,7 @@ class Engine(RuleBasedStateMachine):
 
     @contextmanager
     def _good_weather(self) -> Iterator[None]:
-        """For what a person waits."""
+        """Without faults, for what a person waits for."""
         present = self.sandbox.seen("faults")["faults"]
         self.sandbox.faults()
         yield
@@ -487,18 +480,16 @@ def serial(number: int) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + (EXAMPLES or FEW) * SECONDS_AN_EXAMPLE)
-def test_invariants_hold_whatever_happens_in_whatever_order(
-    harness: Harness, tmp_path: Path
-) -> None:
+@pytest.mark.timeout(60 + (EXAMPLES or DEFAULT_EXAMPLES) * SECONDS_AN_EXAMPLE)
+def test_invariants_hold_whatever_happens(harness: Harness, tmp_path: Path) -> None:
     Engine.harness, Engine.reports = harness, tmp_path / "reports"
 
-    # What happens depends on the time as well, so a failure can seldom be had again,
-    # let alone be made smaller.
+    # What happens depends on the time as well, so a failure can seldom be reproduced,
+    # let alone be shrunk.
     run_state_machine_as_test(
         Engine,
         settings=settings(
-            max_examples=EXAMPLES or FEW,
+            max_examples=EXAMPLES or DEFAULT_EXAMPLES,
             derandomize=not EXAMPLES,
             stateful_step_count=STEPS,
             deadline=None,

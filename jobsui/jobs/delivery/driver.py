@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
 from jobsui.jobs.delivery import batch_request, claims, decision, recovery, transitions
+from jobsui.jobs.delivery.account_jobs import AccountJobs
 from jobsui.jobs.delivery.account_limits import AccountLimits
 from jobsui.jobs.delivery.auto_pause import FailureWindows
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
@@ -39,18 +40,11 @@ from jobsui.jobs.delivery.decision import (
 )
 from jobsui.jobs.delivery.fair_share import FairShare
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
+from jobsui.jobs.delivery.running_batches import RunningBatches
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
-from jobsui.jobs.enums import (
-    SENDABLE,
-    Action,
-    AttemptResult,
-    BatchState,
-    LimitedBy,
-    Outcome,
-)
-from jobsui.jobs.ledger import lifecycle, settlement
-from jobsui.jobs.models import Attempt, Batch, Job
+from jobsui.jobs.enums import Action, AttemptResult, BatchState, LimitedBy, Outcome
+from jobsui.jobs.models import Attempt, Batch
 from jobsui.jobs.sql import known_status_ids, waiting_jobs
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.errors import (
@@ -67,8 +61,6 @@ logger = logging.getLogger(__name__)
 
 MAX_POSTING = 2 * POST_THREADS
 """How many batches may be on their way at a time: one in each thread, and one waiting for it."""
-MAX_POLLED = 100
-"""How many job statuses Zendesk returns for one request."""
 
 
 class Driver:
@@ -97,12 +89,13 @@ class Driver:
             timing=timing,
         )
         self.limits = AccountLimits(clock, timing)
+        self.jobs = AccountJobs(account, lease)
         self.share = FairShare()
         self.unconfirmed = UnconfirmedBatches()
         self.failures = FailureWindows()
         self.posting: dict[int, BatchRequest] = {}
         """Requests without a response yet, by batch."""
-        self.running: dict[int, RunningBatch] = {}
+        self.running = RunningBatches(timing.status_absent_timeout)
         self.unwritten: list[DeliveryResult] = []
         """What the results say and the database does not know yet."""
         self.has_room = False
@@ -112,15 +105,8 @@ class Driver:
         self.is_new = True
         self.needs_resync = False
         """A commit failed, so what it claimed is not known."""
-        self.is_polling = False
-        self.versions: dict[int, int] = {}
-        """The version of each moving job at the last refresh. Whatever changes a job or its
-        batches raises its version, so jobs of the same versions need no further question."""
-        self.checked_versions: dict[int, int] = {}
-        """The version of each job for which finish_if_over has been called."""
         self.may_have_unconfirmed = True
         """Jobs have changed since unconfirmed batches were last read."""
-        self.polled_at = float("-inf")
         self.refreshed_at = float("-inf")
         self.reconciled_at = float("-inf")
 
@@ -138,7 +124,7 @@ class Driver:
 
     @property
     def has_work(self) -> bool:
-        return bool(self.is_new or self.share.jobs or self.posting or self.unwritten)
+        return bool(self.is_new or self.jobs.by_id or self.posting or self.unwritten)
 
     def round(self, results: Iterable[CallResult]) -> None:
         """Take in what the calls returned, write it and claim the next batches in one
@@ -182,7 +168,7 @@ class Driver:
         if self.share.waiting:
             wait = min(wait, self.limits.send_interval / 2)
             wait = max(wait, self.timing.min_idle_wait)
-        if not self.running or self.is_polling:
+        if not self.running or self.running.is_polling:
             return wait
         until_poll = self._next_poll_at - self.clock.monotonic()
         # A poll that is due waits for a request to spend.
@@ -243,14 +229,15 @@ class Driver:
                 self.unconfirmed,
                 self.timing,
             )
-            self.running |= {batch.request.batch_id: batch for batch in running}
+            for batch in running:
+                self.running.add(batch)
             self.is_new = False
         if self.needs_resync:
             recovery.put_back_unsent(
                 self.lease, self.account, set(self._known_attempts()), self.timing
             )
             self.share.waiting = None
-            self.checked_versions.clear()
+            self.jobs.forget_versions()
             self.needs_resync = False
 
     def _known_attempts(self) -> Iterator[int]:
@@ -266,52 +253,31 @@ class Driver:
         now = self.clock.monotonic()
         if now - self.refreshed_at <= self.timing.refresh_interval:
             return
-        moving = Job.objects.on_account(self.account).moving()
-        jobs = {job.pk: job for job in moving.select_related("connection")}
+        has_changed = self.jobs.refresh()
         self.refreshed_at = now
+        jobs = self.jobs.by_id
         self.share.set_jobs(jobs)
         self.failures.keep(jobs)
         self.limits.apply_settings([job.connection for job in jobs.values()])
-        versions = {pk: job.version for pk, job in jobs.items()}
-        if versions != self.versions:
-            self.versions = versions
-            self._note_changes()
-        for job in jobs.values():
-            settlement.sample_pace(job)
-        self._save_limit()
-        self._finish_idle_jobs()
-
-    def _note_changes(self) -> None:
-        """Jobs or their batches have changed since the last refresh."""
-        if self.share.waiting != self.share.jobs.keys():
-            # Jobs without batches to send may have some now.
-            self.share.waiting = None
-        self.may_have_unconfirmed = True
-        self.unconfirmed.unlock_settled(self.share.jobs)
-
-    def _finish_idle_jobs(self) -> None:
-        """Move on the jobs that wait for no result: they pause or cancel with nothing in
-        flight, or they were planned to the end."""
-        in_flight = {batch.request.job_id for batch in self.running.values()}
-        in_flight |= {request.job_id for request in self.posting.values()}
-        for job in self.share.jobs.values():
-            if job.pk in in_flight or not _may_be_over(job):
-                continue
-            if self.checked_versions.get(job.pk) == job.version:
-                continue
-            with transaction.atomic():
-                leases.fence(self.lease)
-                lifecycle.finish_if_over(job.pk)
-            self.checked_versions[job.pk] = job.version
+        if has_changed:
+            self.may_have_unconfirmed = True
+            self.unconfirmed.unlock_settled(jobs)
+            if self.share.waiting != jobs.keys():
+                # Jobs without batches to send may have some now.
+                self.share.waiting = None
+        self.jobs.sample_pace()
+        self.jobs.save_limit(self._most_frequent_limit())
+        posting = {request.job_id for request in self.posting.values()}
+        self.jobs.finish_idle(in_flight=self.running.job_ids() | posting)
 
     # Sending
 
     def _choose(self) -> Counter[int]:
         """How many batches of which job to send now."""
-        if self.stopping.is_set() or not self.share.jobs:
+        if self.stopping.is_set() or not self.jobs.by_id:
             return Counter()
         if self.share.waiting is None:
-            self.share.waiting = waiting_jobs(self.share.jobs)
+            self.share.waiting = waiting_jobs(self.jobs.by_id)
         room = self._room() if self.share.waiting else 0
         chosen = self.share.choose(room, self.limits.budget.take)
         self.has_room = room > chosen.total()
@@ -322,7 +288,7 @@ class Driver:
         # Unconfirmed batches may run as well. So there are never more of them than the
         # window is wide.
         unknown = len(self.posting) + len(self.unconfirmed)
-        room = self.limits.room(self.running.values(), unknown)
+        room = self.limits.room(self.running.all(), unknown)
         return min(room, MAX_POSTING - len(self.posting))
 
     def _claim(self, chosen: Counter[int]) -> list[BatchRequest]:
@@ -330,10 +296,10 @@ class Driver:
         if not chosen:
             return []
         # Within one job no two batches hold the same key.
-        locks = self.unconfirmed.locks() if len(self.share.jobs) > 1 else {}
+        locks = self.unconfirmed.locks() if len(self.jobs.by_id) > 1 else {}
         requests = claims.claim(
             chosen,
-            self.share.jobs,
+            self.jobs.by_id,
             self.calls.client,
             epoch=self.lease.epoch,
             locked_keys=locks,
@@ -361,7 +327,7 @@ class Driver:
         """Pause the jobs in which too much fails, if they have more to send."""
         waiting = self.share.waiting
         paused = []
-        for pk, job in self.share.jobs.items():
+        for pk, job in self.jobs.by_id.items():
             has_more = not job.planned_at or waiting is None or pk in waiting
             if has_more and (reason := self.failures.of(pk).reason_to_pause(job)):
                 transitions.pause_job(pk, reason)
@@ -381,41 +347,26 @@ class Driver:
         limited_by = self.limits.limited_by(running, has_room=self.has_room)
         self.limited[limited_by] += 1
 
-    def _save_limit(self) -> None:
-        """Of what limited the speed since the last refresh, the most frequent limits
-        every job that may send."""
+    def _most_frequent_limit(self) -> LimitedBy:
+        """What limited the speed most often since the last refresh."""
         most = self.limited.most_common(1)
-        limited_by = most[0][0] if most else LimitedBy.NOTHING
         self.limited.clear()
-        for job in self.share.jobs.values():
-            if job.state in SENDABLE:
-                Job.objects.hold(job, limited_by)
+        return most[0][0] if most else LimitedBy.NOTHING
 
     # Reading from Zendesk
 
     @property
     def _next_poll_at(self) -> float:
         if self.share.waiting:
-            return self.polled_at + self.limits.poll_interval
-        return self.polled_at + self.limits.tail_interval
+            return self.running.polled_at + self.limits.poll_interval
+        return self.running.polled_at + self.limits.tail_interval
 
     def _poll_if_due(self) -> None:
-        if self.is_polling or not self.running or self.limits.reads.left:
+        if self.running.is_polling or not self.running or self.limits.reads.left:
             return
         now = self.clock.monotonic()
-        if now < self._next_poll_at or not self.limits.budget.take():
-            return
-        self.is_polling = True
-        self.polled_at = now
-        by_age = sorted(self.running.values(), key=lambda batch: batch.polled_at)
-        connection_id = by_age[0].request.connection_id
-        batches = [
-            batch for batch in by_age if batch.request.connection_id == connection_id
-        ]
-        polled = tuple(batches[:MAX_POLLED])
-        for batch in polled:
-            batch.polled_at = now
-        self.calls.poll(polled)
+        if now >= self._next_poll_at and self.limits.budget.take():
+            self.calls.poll(self.running.start_poll(now))
 
     def _reconcile_if_due(self) -> None:
         now = self.clock.monotonic()
@@ -476,8 +427,8 @@ class Driver:
         self.unwritten.append(result)
         match result.error:
             case None if result.status is not None:
-                self.running[batch_id] = RunningBatch(
-                    request, result.status.id, started_at=result.at, seen_at=result.at
+                self.running.add(
+                    RunningBatch(request, result.status.id, result.at, result.at)
                 )
                 self.failures.of(request.job_id).request_accepted()
             case TooManyJobs():
@@ -491,37 +442,18 @@ class Driver:
                 self.unconfirmed.add(batch_id, self.clock.monotonic())
 
     def _take_in_poll(self, result: PollResult) -> None:
-        self.is_polling = False
         self.limits.note_read(result.error)
+        polled = self.running.end_poll(result)
+        for batch, status in polled.finished:
+            self._finish(batch, status, result.at)
+        for batch in polled.lost:
+            self.unwritten.append(StatusLost(batch.request))
         if isinstance(result.error, NotSignedIn | Forbidden):
             request = result.batches[0].request
             self.unwritten.append(AccessRefused(request, result.error))
-        elif result.error is None:
-            statuses = {status.id: status for status in result.statuses}
-            for batch in result.batches:
-                self._follow(batch, statuses.get(batch.status_id), result.at)
-
-    def _follow(self, batch: RunningBatch, status: JobStatus | None, at: float) -> None:
-        """A poll `at` this time returned this job status for the batch, or none."""
-        if status is None:
-            self._note_absence(batch, at)
-        elif status.is_over:
-            batch.absent_since = None
-            self._finish(batch, status, at)
-        else:
-            batch.absent_since = None
-            batch.seen_at = at
-
-    def _note_absence(self, batch: RunningBatch, at: float) -> None:
-        if batch.absent_since is None:
-            batch.absent_since = at
-        elif at - batch.absent_since >= self.timing.status_absent_timeout:
-            del self.running[batch.request.batch_id]
-            self.unwritten.append(StatusLost(batch.request))
 
     def _finish(self, batch: RunningBatch, status: JobStatus, at: float) -> None:
         request = batch.request
-        del self.running[request.batch_id]
         self.limits.note_job_end(batch, at)
         results = batch_request.row_results(request, status)
         finished = BatchFinished(request, status, results)
@@ -538,12 +470,7 @@ class Driver:
             self.unwritten.append(result.finished)
         else:
             # It is polled and verified again.
-            self.running[result.batch.request.batch_id] = result.batch
-
-
-def _may_be_over(job: Job) -> bool:
-    is_planned = bool(job.planned_at or job.hold_after_first_batch)
-    return job.state not in SENDABLE or is_planned
+            self.running.add(result.batch)
 
 
 def _may_leave_more(event: DeliveryResult) -> bool:
