@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from jobsui.clock import SystemClock
 from jobsui.jobs.timing import Timing
 
 FAST = Timing(
@@ -65,6 +66,19 @@ WORKER = Timing(
 def as_setting(timing: Timing) -> dict[str, float]:
     """The value of settings.TIMING."""
     return asdict(timing)
+
+
+class AdvanceableClock(SystemClock):
+    """The system's clock, which can be put forward."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
 
 
 @dataclass

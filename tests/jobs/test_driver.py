@@ -36,7 +36,7 @@ from jobsui.jobs.timing import Timing
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import NotSent, Refused
 from tests.harness import Harness, gadgets
-from tests.timing import FAST, FakeClock
+from tests.timing import FAST, AdvanceableClock, FakeClock
 
 
 def plain(count: int) -> list[dict[str, Any]]:
@@ -54,13 +54,13 @@ def drive(harness: Harness, job: Job, timing: Timing = FAST) -> Job:
 
 @contextmanager
 def running_driver(
-    harness: Harness, timing: Timing = FAST
+    harness: Harness, timing: Timing = FAST, clock: Clock = SYSTEM_CLOCK
 ) -> Iterator[threading.Event]:
     """A driver in a thread of its own, asked to stop at the end."""
     stopping = threading.Event()
     thread = threading.Thread(
         target=driver_pool.drive_or_report,
-        args=(harness.connection.host, stopping, timing, SYSTEM_CLOCK),
+        args=(harness.connection.host, stopping, timing, clock),
     )
     thread.start()
     try:
@@ -892,24 +892,20 @@ def test_batches_without_a_slot_do_not_count_as_sent(harness: Harness) -> None:
 def test_other_jobs_wait_for_the_keys_of_unconfirmed_batches(
     harness: Harness,
 ) -> None:
-    timing = replace(FAST, quiet_time=2.0)
+    timing = replace(FAST, quiet_time=60)
+    clock = AdvanceableClock()
     harness.object()
     older = harness.planned(priced(range(50), 1), Action.UPSERT_BY_EXTERNAL_ID)
     harness.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
 
-    with running_driver(harness, timing):
-        wait_until(
-            lambda: Batch.objects.filter(
-                job=older, state=BatchState.UNCONFIRMED
-            ).exists()
-        )
+    with running_driver(harness, timing, clock):
+        wait_until(Batch.objects.filter(job=older, state=BatchState.UNCONFIRMED).exists)
         newer = harness.planned(priced(range(40, 60), 2), Action.UPSERT_BY_EXTERNAL_ID)
         apart = harness.planned(gadgets(10, first=900), Action.UPSERT_BY_EXTERNAL_ID)
-        wait_until(
-            lambda: (
-                {state_of(job) for job in (older, newer, apart)} == {JobState.COMPLETED}
-            )
-        )
+        wait_until(lambda: state_of(apart) == JobState.COMPLETED)
+        clock.advance(60)
+        wait_until(lambda: state_of(older) == JobState.COMPLETED)
+        wait_until(lambda: state_of(newer) == JobState.COMPLETED)
 
     prices = {
         key: record["custom_object_fields"]["price"]
