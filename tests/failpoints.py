@@ -154,7 +154,7 @@ def _wrap_product() -> None:
     _wrap(BaseDatabaseWrapper, "_commit", _committing)
     for name in ("_execute", "_executemany"):
         _wrap(CursorWrapper, name, _executing)
-    for kind in (transport._Connection, transport._SafeConnection):
+    for kind in (transport._Connection, transport._SecureConnection):
         _wrap(kind, "request", _writing)
     _wrap(Client, "_exchange", _reading)
 

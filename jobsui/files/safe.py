@@ -1,5 +1,5 @@
-"""Cells that a spreadsheet would run as formulas, made harmless on the way out and
-taken back on the way in."""
+"""Escapes cells that a spreadsheet would run as formulas, and restores them on
+upload."""
 
 import csv
 import io
@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 
 RESULT_COLUMNS = ("_row", "_outcome", "_record_id", "_error_code", "_error")
-"""What a results file adds behind the file's own columns; left out when it is uploaded
-again."""
+"""What a results file adds after the file's own columns. They are left out when it is
+uploaded again."""
 
-DANGEROUS = (
+FORMULA_STARTS = (
     "=",
     "+",
     "-",
@@ -23,35 +23,35 @@ DANGEROUS = (
     "\uff0d",
     "\uff20",
 )
-"""The last four are the full-width forms of the first, which East Asian spreadsheets
-take for the same."""
-SUSPECT = {"'", *DANGEROUS}
+"""The last four are full-width forms of the first, which East Asian spreadsheets treat
+alike."""
+SUSPECT_STARTS = {"'", *FORMULA_STARTS}
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def safe_cell(text: str) -> str:
     """The cell with a leading ' where a spreadsheet would take it for a formula. A
-    plain number is left alone; a cell that already looks escaped gets one more ', so
-    that taking one away always gives back what was there."""
-    if text[:1] not in SUSPECT:
+    plain number stays as it is. A cell that already looks escaped gets another ', so
+    that `unsafe_cell` always restores the original."""
+    if text[:1] not in SUSPECT_STARTS:
         return text
-    escaped = text.lstrip("'")
-    if escaped.startswith(DANGEROUS) and (
-        text != escaped or not NUMBER.fullmatch(text)
-    ):
+    unescaped = text.lstrip("'")
+    is_plain_number = text == unescaped and NUMBER.fullmatch(text)
+    if unescaped.startswith(FORMULA_STARTS) and not is_plain_number:
         return f"'{text}"
     return text
 
 
 def unsafe_cell(text: str) -> str:
-    """What `safe_cell` was given."""
-    return text[1:] if text.startswith("'") and safe_cell(text[1:]) == text else text
+    """The cell that `safe_cell` was given."""
+    if text.startswith("'") and safe_cell(text[1:]) == text:
+        return text[1:]
+    return text
 
 
 def csv_line(cells: Iterable[str], *, raw: bool = False) -> str:
-    """One line of CSV with its line end; formula-safe unless `raw`."""
+    """One line of CSV with its line end. Formulas are escaped unless `raw`."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(
-        cells if raw else map(safe_cell, cells)
-    )
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(cells if raw else map(safe_cell, cells))
     return out.getvalue()

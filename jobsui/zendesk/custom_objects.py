@@ -1,5 +1,4 @@
-"""The calls the product makes, each in Zendesk's words. All raise the errors of
-`Client.call`."""
+"""The API calls the product makes. All raise the errors of `Client.call`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
@@ -18,10 +17,10 @@ from jobsui.zendesk.payloads import (
 )
 
 API = "/api/v2"
-PAGE = 100
-MOST_LISTED = 4_000
-"""Characters of ids in one address. Zendesk publishes no limit; common servers stop at
-8,000 for the whole."""
+PAGE_SIZE = 100
+MAX_LISTED = 4_000
+"""Characters of IDs in one URL. Zendesk publishes no limit; common servers accept 8,000
+for the whole URL."""
 SUCCESS_WORDS = frozenset(
     {"created", "updated", "createorupdate", "upserted", "deleted"}
 )
@@ -29,17 +28,17 @@ FAILURE_WORDS = frozenset({"failed", "error"})
 
 
 def me(client: Client) -> User:
-    """Who the credentials act as."""
+    """The user the credentials belong to."""
     return read_user(client.call("GET", f"{API}/users/me"))
 
 
 def read_user(data: Json) -> User:
-    user = _part(data, "user")
+    user = _object_in(data, "user")
     return User(
-        user.get("id"),
-        str(user.get("name") or ""),
-        str(user.get("email") or ""),
-        str(user.get("role") or ""),
+        id=user.get("id"),
+        name=str(user.get("name") or ""),
+        email=str(user.get("email") or ""),
+        role=str(user.get("role") or ""),
     )
 
 
@@ -49,11 +48,12 @@ def list_objects(client: Client, *, deadline: float | None = None) -> list[Objec
 
 
 def get_object(client: Client, key: str) -> ObjectInfo:
-    return _object(_part(client.call("GET", _object_path(key)), "custom_object"))
+    data = client.call("GET", _object_path(key))
+    return _object(_object_in(data, "custom_object"))
 
 
 def list_fields(client: Client, key: str) -> list[dict[str, Json]]:
-    """Field dicts as Zendesk gives them, the standard ones (name, external id)
+    """Field dicts as Zendesk gives them, the standard ones (name, external ID)
     included."""
     data = client.call(
         "GET", f"{_object_path(key)}/fields", params={"include_standard_fields": "true"}
@@ -63,24 +63,18 @@ def list_fields(client: Client, key: str) -> list[dict[str, Json]]:
 
 def count_records(client: Client, key: str) -> int:
     """Zendesk's own, cached count."""
-    return (
-        _int(
-            _part(
-                client.call("GET", f"{_object_path(key)}/records/count"), "count"
-            ).get("value")
-        )
-        or 0
-    )
+    data = client.call("GET", f"{_object_path(key)}/records/count")
+    return _int(_object_in(data, "count").get("value")) or 0
 
 
 def post_job(client: Client, key: str, body: bytes) -> tuple[JobStatus, Answer]:
-    """Queue one batch. An error that had an answer carries it as `.answer`."""
+    """Queue one batch."""
     path = f"{_object_path(key)}/jobs"
     answer = client.request("POST", path, body=body)
     status = job_status_in(decoded(answer, what=f"POST {path}"))
     if not status.id:
         raise Unsure(
-            "Zendesk took the batch but named no job status.",
+            "Zendesk accepted the batch, but its response names no job status.",
             status=answer.status,
             answer=answer,
         )
@@ -88,7 +82,7 @@ def post_job(client: Client, key: str, body: bytes) -> tuple[JobStatus, Answer]:
 
 
 def job_statuses(client: Client, ids: Sequence[str]) -> list[JobStatus]:
-    """Up to 100 job statuses in one call; ids Zendesk no longer knows are left out
+    """Up to 100 job statuses in one call. IDs that Zendesk no longer knows are left out
     (assumed)."""
     data = client.call(
         "GET", f"{API}/job_statuses/show_many", params={"ids": ",".join(ids)}
@@ -97,23 +91,21 @@ def job_statuses(client: Client, ids: Sequence[str]) -> list[JobStatus]:
 
 
 def recent_job_statuses(client: Client) -> list[JobStatus]:
-    """The newest job statuses of the account, whoever queued them."""
-    data = client.call("GET", f"{API}/job_statuses", params={"page[size]": str(PAGE)})
+    """The newest job statuses of the account, those of other programs included."""
+    data = client.call(
+        "GET", f"{API}/job_statuses", params={"page[size]": str(PAGE_SIZE)}
+    )
     return [read_job_status(entry) for entry in _list(data, "job_statuses")]
 
 
 def records_by_external_ids(
     client: Client, key: str, external_ids: Sequence[str]
 ) -> list[Record]:
-    """The records that exist among up to 100 external ids (case-sensitive). An id with
-    a comma cannot be listed and is searched for by itself; the search index may lag by
-    seconds (assumed)."""
-    records = _records_listed(
-        client,
-        key,
-        "filter[external_ids]",
-        [value for value in external_ids if "," not in value],
-    )
+    """The records that exist among up to 100 external IDs (case-sensitive). An ID with
+    a comma cannot be listed, so it is searched for; the search index may lag by seconds
+    (assumed)."""
+    listable = [value for value in external_ids if "," not in value]
+    records = _list_records(client, key, "filter[external_ids]", listable)
     for value in dict.fromkeys(external_ids):
         if "," in value:
             records += _search(client, key, {"external_id": {"$eq": value}})
@@ -121,14 +113,14 @@ def records_by_external_ids(
 
 
 def records_by_ids(client: Client, key: str, ids: Sequence[str]) -> list[Record]:
-    """The records that exist among up to 100 record ids."""
-    return _records_listed(client, key, "filter[ids]", ids)
+    """The records that exist among up to 100 record IDs."""
+    return _list_records(client, key, "filter[ids]", ids)
 
 
 def job_status_in(data: Json) -> JobStatus:
-    """The job status that an answer holds; one without an id when it holds none."""
-    told = data.get("job_status") if isinstance(data, dict) else None
-    return read_job_status(told if isinstance(told, dict) else {})
+    """The job status in a response; one without an ID when there is none."""
+    status = data.get("job_status") if isinstance(data, dict) else None
+    return read_job_status(status if isinstance(status, dict) else {})
 
 
 def read_job_status(data: Mapping[str, Json]) -> JobStatus:
@@ -144,7 +136,7 @@ def read_job_status(data: Mapping[str, Json]) -> JobStatus:
 
 
 def read_results(results: Json) -> tuple[ItemResult, ...] | None:
-    """Item results in any of the forms seen (docs/zendesk.md); None when they are no
+    """Item results in any of the forms seen (docs/zendesk.md). None when they are not a
     list."""
     if not isinstance(results, list):
         return None
@@ -152,24 +144,27 @@ def read_results(results: Json) -> tuple[ItemResult, ...] | None:
 
 
 def _item(data: Mapping[str, Json]) -> ItemResult:
-    said = data.get
-    status, record_id = str(said("status") or ""), str(said("id") or "")
-    failed = bool(said("errors") or said("error"))
-    code, error = _item_error(data) if failed or said("details") else ("", "")
-    verdict = _verdict(said("success"), status.lower(), record_id, failed=failed)
+    get = data.get
+    status = str(get("status") or "")
+    record_id = str(get("id") or "")
+    has_error = bool(get("errors") or get("error"))
+    code = ""
+    error = ""
+    if has_error or get("details"):
+        code, error = _item_error(data)
     return ItemResult(
-        _int(said("index")),
-        verdict,
+        _int(get("index")),
+        _verdict(get("success"), status.lower(), record_id, has_error=has_error),
         status,
         record_id,
-        str(said("external_id") or ""),
+        str(get("external_id") or ""),
         code,
         error,
     )
 
 
-def _verdict(success: Json, status: str, record_id: str, *, failed: bool) -> Verdict:
-    if success is False or status in FAILURE_WORDS or failed:
+def _verdict(success: Json, status: str, record_id: str, *, has_error: bool) -> Verdict:
+    if success is False or status in FAILURE_WORDS or has_error:
         return Verdict.FAILED
     if success is True or status in SUCCESS_WORDS or record_id:
         return Verdict.SUCCEEDED
@@ -177,43 +172,47 @@ def _verdict(success: Json, status: str, record_id: str, *, failed: bool) -> Ver
 
 
 def _item_error(data: Mapping[str, Json]) -> tuple[str, str]:
-    listed = data.get("errors")
-    first = listed[0] if isinstance(listed, list) and listed else listed
+    """(code, message)"""
+    errors = data.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else errors
     if isinstance(first, dict):
-        title, detail = str(first.get("title") or ""), str(first.get("detail") or "")
-        return str(first.get("code") or title), ": ".join(filter(None, (title, detail)))
-    error, details = (
-        str(first or data.get("error") or ""),
-        str(data.get("details") or ""),
-    )
-    return error, ": ".join(filter(None, (error, details)))
+        title = str(first.get("title") or "")
+        detail = str(first.get("detail") or "")
+        return str(first.get("code") or title), _joined(title, detail)
+    error = str(first or data.get("error") or "")
+    details = str(data.get("details") or "")
+    return error, _joined(error, details)
+
+
+def _joined(title: str, detail: str) -> str:
+    return ": ".join(text for text in (title, detail) if text)
 
 
 def _object_path(key: str) -> str:
     return f"{API}/custom_objects/{quote(key, safe='')}"
 
 
-def _records_listed(
-    client: Client, key: str, listing: str, values: Iterable[str]
+def _list_records(
+    client: Client, key: str, filter_name: str, values: Iterable[str]
 ) -> list[Record]:
     records: list[Record] = []
-    for text in _listings(values):
-        params = {listing: text, "page[size]": str(PAGE)}
+    for listing in _listings(values):
+        params = {filter_name: listing, "page[size]": str(PAGE_SIZE)}
         data = client.call("GET", f"{_object_path(key)}/records", params=params)
         records += [_record(entry) for entry in _list(data, "custom_object_records")]
     return records
 
 
 def _listings(values: Iterable[str]) -> Iterator[str]:
-    """The values, each once, in lists with commas between, none too long for the
-    address of a request."""
+    """The values, each once, as comma-separated lists that fit into a URL."""
     listing: list[str] = []
     length = 0
     for value in filter(None, dict.fromkeys(values)):
         size = len(quote(value)) + len("%2C")
-        if listing and length + size > MOST_LISTED:
+        if listing and length + size > MAX_LISTED:
             yield ",".join(listing)
-            listing, length = [], 0
+            listing = []
+            length = 0
         listing.append(value)
         length += size
     if listing:
@@ -245,17 +244,19 @@ def _object(data: Mapping[str, Json]) -> ObjectInfo:
     )
 
 
-def _part(data: Json, name: str) -> Mapping[str, Json]:
-    part = data.get(name) if isinstance(data, dict) else None
-    if not isinstance(part, dict):
-        raise Unsure(f"Zendesk's answer has no {name}.", status=200)
-    return part
+def _object_in(data: Json, name: str) -> Mapping[str, Json]:
+    """The object called `name` in a response."""
+    found = data.get(name) if isinstance(data, dict) else None
+    if not isinstance(found, dict):
+        raise Unsure(f"Zendesk's response has no {name}.", status=200)
+    return found
 
 
 def _list(data: Json, name: str) -> Iterable[Mapping[str, Json]]:
+    """The objects in the list called `name` in a response."""
     entries = data.get(name) if isinstance(data, dict) else None
     if not isinstance(entries, list):
-        raise Unsure(f"Zendesk's answer has no {name}.", status=200)
+        raise Unsure(f"Zendesk's response has no {name}.", status=200)
     return [entry for entry in entries if isinstance(entry, dict)]
 
 

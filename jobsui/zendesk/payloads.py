@@ -1,5 +1,5 @@
-"""What Zendesk says, as frozen values. Reading is tolerant: what is missing is None or
-"", what is unknown is kept."""
+"""Zendesk's data as frozen values. Reading is tolerant: what is missing is None or "",
+what is unknown is kept."""
 
 import hashlib
 import json
@@ -12,19 +12,20 @@ from typing import Any
 Json = Any
 """A decoded JSON value."""
 
-HALVES = re.compile(rb"\\u(0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]")
-"""In JSON, what may be text that no database keeps: NUL, or half of a character beyond
-the first 65,536."""
+UNSTORABLE = re.compile(rb"\\u(0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]")
+"""In JSON, what may be text that a database refuses: NUL, or half of a surrogate
+pair."""
 READ_ONLY_TYPES = frozenset({"rollup", "roll_up", "rollup_summary", "roll_up_summary"})
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A choice of a dropdown or multiselect field: `value` is the tag that is sent,
-    `name` the label people see."""
+    """A choice of a dropdown or multiselect field."""
 
     value: str
+    """The tag that is sent."""
     name: str
+    """The label people see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Field:
     regexp: str = ""
     options: tuple[Option, ...] = ()
     target_type: str = ""
-    """What a lookup or parent points at: "zen:user", "zen:custom_object:KEY", ...; ""
-    for other types."""
+    """What a lookup or parent is related to: "zen:user", "zen:custom_object:KEY", ...;
+    "" for other types."""
     currencies: tuple[str, ...] = ()
 
     @classmethod
@@ -72,64 +73,73 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class NameRules:
-    """How records of an object get their names. Autonumbering and uniqueness exclude
-    each other (docs/zendesk.md)."""
+    """How records of an object are named. Names cannot be both autonumbered and unique
+    (docs/zendesk.md)."""
 
     autonumbered: bool = False
     unique: bool = False
     prefix: str = ""
     padding: int = 0
 
+    @classmethod
+    def from_api(cls, name_field: Mapping[str, Json]) -> "NameRules":
+        """From the standard field "standard::name"."""
+        properties = name_field.get("properties") or {}
+        return cls(
+            autonumbered=bool(properties.get("autoincrement_enabled")),
+            unique=bool(properties.get("is_unique")),
+            prefix=str(properties.get("autoincrement_prefix") or ""),
+            padding=int(properties.get("autoincrement_padding") or 0),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """An object's own fields (inactive ones left out, standard ones apart) and its name
-    rules."""
+    """An object's own active fields, and its name rules in place of the standard
+    fields."""
 
     object_key: str
     fields: tuple[Field, ...] = ()
     name_rules: NameRules = NameRules()
     fingerprint: str = ""
-    """Changes exactly when something a row is checked against changes."""
+    """Changes exactly when something changes that rows are checked against."""
 
     @classmethod
     def from_api(
         cls, object_key: str, fields: Iterable[Mapping[str, Json]]
     ) -> "Schema":
-        """From the answer of `GET .../fields?include_standard_fields=true`."""
+        """From the response to `GET .../fields?include_standard_fields=true`."""
         own: list[Field] = []
         rules = NameRules()
         for data in fields:
             key = str(data.get("key") or "")
             if key == "standard::name":
-                properties = data.get("properties") or {}
-                rules = NameRules(
-                    autonumbered=bool(properties.get("autoincrement_enabled")),
-                    unique=bool(properties.get("is_unique")),
-                    prefix=str(properties.get("autoincrement_prefix") or ""),
-                    padding=int(properties.get("autoincrement_padding") or 0),
-                )
+                rules = NameRules.from_api(data)
             elif key and not key.startswith("standard::"):
                 own.append(Field.from_api(data))
         active = tuple(entry for entry in own if entry.active)
-        facts = [
-            (
-                entry.key,
-                entry.type,
-                entry.required,
-                entry.readonly,
-                entry.regexp,
-                entry.target_type,
-                [option.value for option in entry.options],
-                entry.currencies,
-            )
-            for entry in active
-        ]
-        text = json.dumps([facts, rules.autonumbered, rules.unique])
-        return cls(object_key, active, rules, hashlib.sha256(text.encode()).hexdigest())
+        return cls(object_key, active, rules, _fingerprint(active, rules))
 
     def field(self, key: str) -> Field | None:
         return next((entry for entry in self.fields if entry.key == key), None)
+
+
+def _fingerprint(fields: Iterable[Field], rules: NameRules) -> str:
+    facts = [
+        (
+            entry.key,
+            entry.type,
+            entry.required,
+            entry.readonly,
+            entry.regexp,
+            entry.target_type,
+            [option.value for option in entry.options],
+            entry.currencies,
+        )
+        for entry in fields
+    ]
+    text = json.dumps([facts, rules.autonumbered, rules.unique])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +156,15 @@ class Record:
     external_id: str
     fields: Mapping[str, Json]
     created_at: str
-    """ISO 8601 text as sent, "" when absent."""
+    """ISO 8601 text as it came, "" when absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who the credentials act as. `id` is None for the anonymous user an
-    unauthenticated call may get (assumed)."""
+    """The user the credentials belong to."""
 
     id: int | None
+    """None for the anonymous user that an unauthenticated call may get (assumed)."""
     name: str
     email: str
     role: str
@@ -162,11 +172,12 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An answer of /oauth/tokens. Seconds are from now; None: Zendesk did not say."""
+    """A response of /oauth/tokens."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: int | None
+    """Seconds from now; None when Zendesk did not say."""
     scope: str = ""
 
 
@@ -176,17 +187,16 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(
-    slots=True
-)  # Not frozen, which costs three times as much: there is one for every row.
+# Not frozen, which costs three times as much: there is one for every row.
+@dataclass(slots=True)
 class ItemResult:
-    """What a job status says of one item (docs/zendesk.md)."""
+    """The result of one item in a job status (docs/zendesk.md)."""
 
     index: int | None
     verdict: Verdict
     status: str = ""
-    """Zendesk's word: "Created", "Updated", "CreateOrUpdate", "Deleted", "Failed", or
-    ""."""
+    """As Zendesk says it: "Created", "Updated", "CreateOrUpdate", "Deleted", "Failed",
+    or ""."""
     record_id: str = ""
     external_id: str = ""
     error_code: str = ""
@@ -206,13 +216,13 @@ class JobStatus:
 
     @property
     def is_over(self) -> bool:
-        """Unknown words count as still running (docs/zendesk.md)."""
+        """An unknown status counts as still running (docs/zendesk.md)."""
         return self.status in {"completed", "failed", "killed", "aborted"}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer, read whole."""
+    """One HTTP response, read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -222,29 +232,29 @@ class Answer:
     """Seconds from sending to the last byte."""
 
     def json(self) -> Json:
-        """Raises as `parsed`."""
+        """Raises like `parsed`."""
         return parsed(self.body)
 
 
 def parsed(body: bytes) -> Json:
-    """The JSON of a body. Its text can be stored: half a character, as where an error
-    text was cut, becomes the replacement sign.
+    """The JSON of a body, with texts that can be stored: half a character, as where an
+    error message was cut, becomes the replacement character.
 
-    Raises ValueError when it is not JSON, or is nested beyond reason.
+    Raises ValueError when it is not JSON, or is nested too deeply.
     """
     try:
         data = json.loads(body)
-        return _whole(data) if HALVES.search(body) else data
+        return _storable(data) if UNSTORABLE.search(body) else data
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
-def _whole(value: Json) -> Json:
+def _storable(value: Json) -> Json:
     if isinstance(value, str):
         text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     if isinstance(value, list):
-        return [_whole(each) for each in value]
+        return [_storable(each) for each in value]
     if isinstance(value, dict):
-        return {_whole(name): _whole(each) for name, each in value.items()}
+        return {_storable(name): _storable(each) for name, each in value.items()}
     return value

@@ -1,10 +1,12 @@
-"""What requests does not know of itself: when a whole exchange must be over, and
-whether any of a request went out.
+"""What requests does not do itself: a deadline for a whole exchange, and whether any of
+a request was sent.
 
-A read timeout starts anew with every byte, so a server that drips its answer could hold
-us for hours. Here each socket operation gets no more time than the exchange has left.
-And an error alone does not tell whether it struck while connecting or after the request
-had left, which decides whether sending again is safe; so the connection notes it."""
+A read timeout starts again with every byte, so a server that sends its response drop by
+drop could hold us for hours. Here each socket operation gets no more time than the
+exchange has left. And an error alone does not tell whether it happened while connecting
+or after the request was sent, which decides whether sending again is safe; so the
+connection notes it.
+"""
 
 import io
 import socket
@@ -17,26 +19,27 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-PIECE = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 
 
 class Exchange(threading.local):
-    """The one request this thread is making."""
+    """The one request that this thread is making."""
 
-    ends = float("inf")
-    """time.monotonic() by which it must be over."""
+    deadline = float("inf")
+    """Of time.monotonic()."""
     begun = False
-    """Some of the request may have left."""
+    """Whether some of the request may have been sent."""
 
-    def begin(self, deadline: float) -> None:
-        self.ends, self.begun = time.monotonic() + deadline, False
+    def begin(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+        self.begun = False
 
-    def hurry(self, sock: socket.socket) -> None:
-        """Give the socket's next operation what is left of the time. Raises
-        TimeoutError when nothing is."""
-        left = self.ends - time.monotonic()
+    def limit(self, sock: socket.socket) -> None:
+        """Give the socket's next operation the time that is left. Raises TimeoutError
+        when there is none."""
+        left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("The deadline is over.")
+            raise TimeoutError("The deadline has passed.")
         timeout = sock.gettimeout()
         if timeout is None or timeout > left:
             sock.settimeout(left)
@@ -46,27 +49,29 @@ exchange = Exchange()
 
 
 class Adapter(HTTPAdapter):
-    """Sends no request twice and keeps one connection."""
+    """Sends no request twice, and keeps one connection."""
 
     def __init__(self) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SafePool}
+        pools = {"http": _Pool, "https": _SecurePool}
+        self.poolmanager.pool_classes_by_scheme = pools
 
 
 class _Reader(io.RawIOBase):
-    """The socket's own reader, with the clock looked at before each read."""
+    """The socket's own reader, which checks the deadline before each read."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
-        self._sock, self._raw = sock, raw
+        self._sock = sock
+        self._raw = raw
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        exchange.hurry(self._sock)
+        exchange.limit(self._sock)
         count: int | None = self._raw.readinto(buffer)
         return count
 
@@ -81,7 +86,7 @@ class _Response(HTTPResponse):
         self.fp = io.BufferedReader(_Reader(sock, self.fp.detach()))
 
 
-class _Watched:
+class _WithDeadline:
     """Mixed into urllib3's connections."""
 
     response_class: type[HTTPResponse] = _Response
@@ -91,16 +96,16 @@ class _Watched:
         if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
         exchange.begun = True
-        for start in range(0, len(data), PIECE):
-            exchange.hurry(self.sock)
-            super().send(data[start : start + PIECE])  # type: ignore[misc]
+        for start in range(0, len(data), CHUNK_BYTES):
+            exchange.limit(self.sock)
+            super().send(data[start : start + CHUNK_BYTES])  # type: ignore[misc]
 
 
-class _Connection(_Watched, HTTPConnection):
+class _Connection(_WithDeadline, HTTPConnection):
     pass
 
 
-class _SafeConnection(_Watched, HTTPSConnection):
+class _SecureConnection(_WithDeadline, HTTPSConnection):
     pass
 
 
@@ -108,5 +113,5 @@ class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _SafePool(HTTPSConnectionPool):
-    ConnectionCls = _SafeConnection
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection

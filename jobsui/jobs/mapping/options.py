@@ -8,20 +8,21 @@ from typing import Any, Literal, Self
 @dataclass(frozen=True, slots=True)
 class Options:
     blank: Literal["skip", "clear"] = "skip"
-    """An empty cell leaves the record's field as it is, or empties it."""
+    """A blank cell leaves the record's field as it is, or empties it."""
     invalid: Literal["stop", "skip"] = "stop"
-    """Rows with problems keep the job from being launched, or are left out of it."""
+    """Rows with problems stop the job from being launched, or are left out."""
     generate_external_ids: bool = True
-    """Rows to `create` without an external id get one of ours, so that a broken
-    connection can be settled."""
+    """Rows to `create` without an external ID get one that Jobs UI generates, so that a
+    lost response can be reconciled."""
     prefix: str = ""
-    """What those begin with; retries inherit it, so that a row has the same one in all
-    of them."""
+    """The beginning of generated external IDs. Retries inherit it, so that a row keeps
+    its ID."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Unknown members are left out."""
-        return cls(**{name: data[name] for name in cls.__slots__ if name in data})
+        """Unknown members are ignored."""
+        known = {name: data[name] for name in cls.__slots__ if name in data}
+        return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,5 +1,5 @@
-"""From a cell's text to the JSON value its field wants (docs/zendesk.md, "Values").
-Nothing is guessed: a value that could be read in two ways is a problem with a cure."""
+"""From a cell's text to the JSON value its field takes (docs/zendesk.md, "Values").
+Nothing is guessed: a text that could be read in two ways is a problem with a fix."""
 
 import json
 import re
@@ -19,59 +19,58 @@ DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 ID = re.compile(r"[\w-]+", re.ASCII)
 REFERENCE = re.compile(r"(external_id|name):\s*\S.*", re.DOTALL)
-MOST_DIGITS = 18
-"""Of a whole number that fits into 64 bits whatever its digits are."""
-MOST_MATCHED = 1000
-"""Longer texts are not held against a pattern: with some patterns the time grows with
-the square of the length."""
-SHOWN = 80
-REMEMBERED = 1000
+MAX_INTEGER_DIGITS = 18
+"""An integer with so many digits fits into 64 bits, whatever the digits are."""
+MAX_DECIMAL_DIGITS = 15
+MAX_WHOLE_FLOAT = 1e15
+"""Up to here a whole float is sent as an integer."""
+MAX_MATCHED = 1000
+"""Longer texts are not matched against a pattern: with some patterns the time grows
+with the square of the length."""
+MAX_QUOTED = 80
+MAX_OPTIONS_NAMED = 8
+CACHED_VALUES = 1000
+CACHED_PATTERNS = 200
+
+Parser = Callable[[str], Any]
+"""From the text of a cell that is not blank to the field's value. Raises
+ValueProblem."""
 
 
 class ValueProblem(Exception):
-    """A value its field cannot take: `code` for programs, `message` and `cure` for
-    people. `kind` says the same of all such values, with this one as an example."""
+    """A value that its field cannot take."""
 
     def __init__(self, code: str, message: str, fix: str, kind: str = "") -> None:
+        """`code`: for programs. `kind`: the message for all such values, with this one
+        as an example."""
         super().__init__(message)
-        self.code, self.message, self.fix, self.kind = (
-            code,
-            message,
-            fix,
-            kind or message,
-        )
-
-
-Parser = Callable[[str], Any]
+        self.code = code
+        self.message = message
+        self.fix = fix
+        self.kind = kind or message
 
 
 def parser(field: Field) -> Parser:
-    """A function that turns the text of a cell that is not blank into the field's
-    value, or raises ValueProblem. Its values may be shared between cells and are not to
-    be changed."""
+    """The parser of a field. Its values may be shared between cells and must not be
+    changed."""
     match field.type:
         case "integer":
-            return _remembering(_integer)
+            return _cached(_integer)
         case "decimal" | "currency":
             return _decimal
         case "checkbox":
-            return _remembering(_checkbox)
+            return _cached(_checkbox)
         case "date":
-            return _remembering(_date)
+            return _cached(_date)
         case "dropdown":
-            return _remembering(_choice(field))
+            return _cached(_option_parser(field))
         case "multiselect":
-            return _remembering(_choices(field))
+            return _cached(_options_parser(field))
         case "regexp":
-            return _pattern(field)
+            return _pattern_parser(field)
         case "lookup" | "parent":
             return _reference
     return str
-
-
-def _remembering(read: Parser) -> Parser:
-    """What comes again and again in a column is read once."""
-    return lru_cache(maxsize=REMEMBERED)(read)
 
 
 def parse(field: Field, text: str) -> Any:
@@ -79,12 +78,19 @@ def parse(field: Field, text: str) -> Any:
 
 
 def problem(code: str, text: str, what: str, fix: str) -> ValueProblem:
-    """The problem that `text` has, `what` being the rest of a sentence that begins with
-    it."""
-    quoted = f"“{text[:SHOWN]}…”" if len(text) > SHOWN else f"“{text}”"
+    """The problem of `text`. `what` completes a sentence that begins with the text."""
+    shown = f"{text[:MAX_QUOTED]}…" if len(text) > MAX_QUOTED else text
     return ValueProblem(
-        code, f"{quoted} {what}.", fix, f"The value {what}, for example {quoted}."
+        code,
+        message=f"“{shown}” {what}.",
+        fix=fix,
+        kind=f"The value {what}, for example “{shown}”.",
     )
+
+
+def _cached(parse_text: Parser) -> Parser:
+    """Values that repeat in a column are parsed once."""
+    return lru_cache(maxsize=CACHED_VALUES)(parse_text)
 
 
 def _integer(text: str) -> int:
@@ -97,32 +103,49 @@ def _integer(text: str) -> int:
             "Write digits only, such as 1250.",
         )
     digits = plain.partition(".")[0]
-    if len(digits.lstrip("+-0")) > MOST_DIGITS:
-        fix = f"Write at most {MOST_DIGITS} digits, or use a text field: longer numbers change on their way."
-        raise problem("too_many_digits", text, "has too many digits", fix)
+    if len(digits.lstrip("+-0")) > MAX_INTEGER_DIGITS:
+        raise problem(
+            "too_many_digits",
+            text,
+            "has too many digits",
+            f"Write at most {MAX_INTEGER_DIGITS} digits, or use a text field: longer "
+            "numbers change when they are sent.",
+        )
     return int(digits)
 
 
 def _decimal(text: str) -> int | float:
     plain = text.strip()
     if not DECIMAL.fullmatch(plain):
-        fix = "Write digits with a point, such as 1250.50."
-        if "," in plain:
-            fix += " A comma could mean thousands or decimals, so it is not guessed."
-        raise problem("not_a_number", text, "is not a number", fix)
+        raise problem("not_a_number", text, "is not a number", _decimal_fix(plain))
     number = float(plain)
-    if (len(plain) > 15 or "e" in plain.lower()) and Decimal(plain) != Decimal(
-        repr(number)
-    ):
-        fix = "Write at most 15 digits, or use a text field: such numbers are rounded on their way."
-        raise problem("too_many_digits", text, "has too many digits", fix)
-    return int(number) if number.is_integer() and abs(number) < 1e15 else number
+    may_be_rounded = len(plain) > MAX_DECIMAL_DIGITS or "e" in plain.lower()
+    if may_be_rounded and Decimal(plain) != Decimal(repr(number)):
+        raise problem(
+            "too_many_digits",
+            text,
+            "has too many digits",
+            f"Write at most {MAX_DECIMAL_DIGITS} digits, or use a text field: such "
+            "numbers are rounded when they are sent.",
+        )
+    if number.is_integer() and abs(number) < MAX_WHOLE_FLOAT:
+        return int(number)
+    return number
+
+
+def _decimal_fix(text: str) -> str:
+    fix = "Write digits with a point, such as 1250.50."
+    if "," in text:
+        fix += " A comma could mean thousands or decimals, so it is not guessed."
+    return fix
 
 
 def _checkbox(text: str) -> bool:
     word = text.strip().lower()
-    if word in TRUE or word in FALSE:
-        return word in TRUE
+    if word in TRUE:
+        return True
+    if word in FALSE:
+        return False
     raise problem(
         "not_a_checkbox",
         text,
@@ -136,13 +159,19 @@ def _date(text: str) -> str:
     try:
         if DATE.fullmatch(plain):
             return date.fromisoformat(plain).isoformat()
-        return _midnight(plain)
+        return _date_at_midnight(plain)
     except ValueError:
-        fix = "Write year-month-day, such as 2026-08-03. Day and month in another order are not guessed."
-        raise problem("not_a_date", text, "is not a date", fix) from None
+        raise problem(
+            "not_a_date",
+            text,
+            "is not a date",
+            "Write year-month-day, such as 2026-08-03. Day and month in another order "
+            "are not guessed.",
+        ) from None
 
 
-def _midnight(text: str) -> str:
+def _date_at_midnight(text: str) -> str:
+    """The date of "2026-08-03T00:00:00". Raises ValueError for any other time."""
     moment = datetime.fromisoformat(text)
     if not DATE.match(text) or moment.time() != time():
         raise ValueError(text)
@@ -150,122 +179,135 @@ def _midnight(text: str) -> str:
 
 
 def _reference(text: str) -> str:
-    """An id, or "external_id:" or "name:" with what is behind it; whether there is such
-    a record, Zendesk knows."""
+    """An ID, or "external_id:" or "name:" with a value. Only Zendesk knows whether
+    there is such a record."""
     plain = text.strip()
     if ID.fullmatch(plain) or REFERENCE.fullmatch(plain):
         return plain
-    fix = "Write the id of the record, or external_id: or name: and its external ID or name."
-    raise problem("not_a_reference", text, "does not say which record is meant", fix)
+    raise problem(
+        "not_a_reference",
+        text,
+        "does not identify a record",
+        "Write the ID of the record, or external_id: or name: and its external ID or "
+        "name.",
+    )
 
 
-def _pattern(field: Field) -> Parser:
-    """Zendesk's own dialect and anchoring are not published, so only what no reading of
-    the pattern accepts is a problem."""
-    compiled = _compiled(field.regexp)
+def _pattern_parser(field: Field) -> Parser:
+    """Zendesk does not publish its dialect and anchoring, so a text is a problem only
+    when no reading of the pattern accepts it."""
+    pattern = _compiled(field.regexp)
 
-    def read(text: str) -> str:
-        if (
-            compiled is not None
-            and len(text) <= MOST_MATCHED
-            and not compiled.search(text)
-        ):
-            what = f"does not match the pattern of {field.title}"
+    def parse_text(text: str) -> str:
+        if pattern is None or len(text) > MAX_MATCHED:
+            return text
+        if not pattern.search(text):
             raise problem(
                 "no_match",
                 text,
-                what,
+                f"does not match the pattern of {field.title}",
                 f"It must match the field's pattern {field.regexp}",
             )
         return text
 
-    return read
+    return parse_text
 
 
-@lru_cache(maxsize=200)
+@lru_cache(maxsize=CACHED_PATTERNS)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """None when the pattern is empty, could run for hours, or is of a dialect we cannot
-    read: then Zendesk alone judges."""
+    """None when the pattern is empty, could run for hours, or is of a dialect that
+    Python does not read. Then only Zendesk validates the text."""
     if not pattern or _may_run_away(pattern):
         return None
     try:
-        with warnings.catch_warnings(
-            action="error", category=FutureWarning
-        ):  # Sets in sets mean something else here.
+        # Sets in sets, of which Python warns, mean something else in other dialects.
+        with warnings.catch_warnings(action="error", category=FutureWarning):
             return re.compile(pattern.replace(r"\z", r"\Z"), re.MULTILINE)
     except (re.error, FutureWarning):
         return None
 
 
 TOKENS = re.compile(
-    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?<?[:=!])?|\)(?:[*+]|\{\d*,\d*\})?|[*+?|]|\{\d*,\d*\}",
+    r"\\."
+    r"|\[\^?\]?(?:\\.|[^\]\\])*\]"
+    r"|\((?:\?<?[:=!])?"
+    r"|\)(?:[*+]|\{\d*,\d*\})?"
+    r"|[*+?|]"
+    r"|\{\d*,\d*\}",
     re.DOTALL,
 )
 
 
 def _may_run_away(pattern: str) -> bool:
     """Whether a group that can match in several ways is itself repeated, as in (a+)+:
-    such patterns can take longer than anybody lives. Says yes to some that are
-    harmless."""
-    several = [False]
+    such patterns can run for years. Says yes to some harmless ones too."""
+    matches_in_several_ways = [False]  # For each open group, the innermost last.
     for token in TOKENS.findall(pattern):
         if token.startswith("("):
-            several.append(False)
+            matches_in_several_ways.append(False)
         elif token.startswith(")"):
-            inner = len(several) > 1 and several.pop()
-            if inner and len(token) > 1:
+            is_repeated = len(token) > 1
+            is_ambiguous = False
+            if len(matches_in_several_ways) > 1:
+                is_ambiguous = matches_in_several_ways.pop()
+            if is_ambiguous and is_repeated:
                 return True
-            several[-1] = several[-1] or inner or len(token) > 1
+            if is_ambiguous or is_repeated:
+                matches_in_several_ways[-1] = True
         elif token[0] in "*+?|{":
-            several[-1] = True
+            matches_in_several_ways[-1] = True
     return False
 
 
-def _choice(field: Field) -> Parser:
+def _option_parser(field: Field) -> Parser:
+    """One tag, found by the tag or by its label."""
     tags = {option.value for option in field.options}
-    labels: dict[str, list[str]] = {}
+    tags_by_label: dict[str, list[str]] = {}
     for option in field.options:
-        labels.setdefault(option.name.strip().lower(), []).append(option.value)
+        label = option.name.strip().lower()
+        tags_by_label.setdefault(label, []).append(option.value)
 
-    def read(text: str) -> str:
+    def parse_text(text: str) -> str:
         plain = text.strip()
         if plain in tags:
             return plain
-        found = labels.get(
-            plain.lower(), [plain.lower()] if plain.lower() in tags else []
-        )
-        if len(found) == 1:
-            return found[0]
-        if found:
-            fix = f"Write the tag: {' or '.join(found)}."
+        lower = plain.lower()
+        found = tags_by_label.get(lower, [])
+        if not found and lower in tags:
+            found = [lower]
+        if not found:
+            raise problem(
+                "unknown_option",
+                text,
+                f"is not an option of {field.title}",
+                _options_fix(field),
+            )
+        if len(found) > 1:
             raise problem(
                 "ambiguous_option",
                 text,
                 f"is the label of several options of {field.title}",
-                fix,
+                f"Write the tag: {' or '.join(found)}.",
             )
-        raise problem(
-            "unknown_option",
-            text,
-            f"is not an option of {field.title}",
-            _options_cure(field),
-        )
+        return found[0]
 
-    return read
+    return parse_text
 
 
-def _choices(field: Field) -> Parser:
-    one = _choice(field)
+def _options_parser(field: Field) -> Parser:
+    """Several tags, each once."""
+    parse_option = _option_parser(field)
 
-    def read(text: str) -> list[str]:
-        return list(dict.fromkeys(map(one, _split(text, one))))
+    def parse_text(text: str) -> list[str]:
+        tags = [parse_option(part) for part in _split(text, parse_option)]
+        return list(dict.fromkeys(tags))
 
-    return read
+    return parse_text
 
 
-def _split(text: str, one: Parser) -> list[str]:
-    """The choices in a cell: a JSON list, one label that itself holds a comma, or parts
-    between ; or commas."""
+def _split(text: str, parse_option: Parser) -> list[str]:
+    """The options in a cell: a JSON list, one label that itself contains a comma, or
+    parts between semicolons or commas."""
     plain = text.strip()
     if plain.startswith("["):
         try:
@@ -275,7 +317,7 @@ def _split(text: str, one: Parser) -> list[str]:
         if isinstance(listed, list):
             return [str(entry) for entry in listed]
     try:
-        one(plain)
+        parse_option(plain)
     except ValueProblem:
         separator = ";" if ";" in plain else ","
         parts = [part for part in plain.split(separator) if part.strip()]
@@ -285,13 +327,19 @@ def _split(text: str, one: Parser) -> list[str]:
     return [plain]
 
 
-def _options_cure(field: Field) -> str:
+def _options_fix(field: Field) -> str:
     if not field.options:
-        return "The field has no options yet. Add them in Zendesk, refresh the object and check again."
-    named = [option.value for option in field.options[:8]]
-    more = f" and {len(field.options) - 8} more" if len(field.options) > 8 else ""
+        return (
+            "The field has no options yet. "
+            "Add them in Zendesk, refresh the object and check again."
+        )
+    tags = [option.value for option in field.options]
+    named = ", ".join(tags[:MAX_OPTIONS_NAMED])
+    more = len(tags) - MAX_OPTIONS_NAMED
+    if more > 0:
+        named += f" and {more} more"
     several = " Write ; between several." if field.type == "multiselect" else ""
     return (
-        f"Its options are {', '.join(named)}{more}.{several} "
+        f"Its options are {named}.{several} "
         "Or add it in Zendesk, refresh the object and check again."
     )

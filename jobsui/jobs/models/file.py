@@ -8,35 +8,34 @@ from jobsui.jobs.enums import FileState
 
 
 def this_storage() -> str:
-    """The name of the place where this host keeps files."""
+    """The name of the storage in which this host keeps files."""
     return str(settings.STORAGE_ID)
 
 
 ITEMS = "items"
-"""Format of a file that holds items ready to be sent, one column of JSON
+"""The format of a file of items that are ready to be sent, in one column of JSON
 (mapping/raw_items.py)."""
 
 
 class File(models.Model):
-    """An uploaded file, kept exactly as it came, with what was detected about it."""
+    """An uploaded file, kept exactly as it came, and what was detected about it."""
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=255)
-    # Names in the default storage, made by us from `code`; never from what the uploader
-    # called it.
+    # A generated name in the default storage, never one that the uploader chose.
     stored_as = models.CharField(max_length=100)
-    # A workbook's chosen sheet as rows of text, so that check and planning need not
-    # unpack it again; "" for others.
+    # The rows of a file whose format is slow to read, so that check and planning need
+    # not parse it again; "" for others.
     staged_as = models.CharField(max_length=100, blank=True)
-    # The place it lies in: only hosts that share it can read the file, so only their
-    # workers are asked to.
+    # Only hosts that share this storage can read the file, so only their workers get
+    # its tasks.
     storage_id = models.CharField(max_length=100, default=this_storage)
     state = models.CharField(
         max_length=10, choices=FileState, default=FileState.READING
     )
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
-    # What the file was read as; people may correct encoding, delimiter and sheet and
+    # The layout it was read with. People may correct encoding, delimiter and sheet and
     # have it read again.
     format = models.CharField(max_length=10, blank=True)
     encoding = models.CharField(max_length=40, blank=True)
@@ -48,7 +47,7 @@ class File(models.Model):
     rows_read = models.PositiveBigIntegerField(default=0)
     # The first rows: [[row number, [cell, ...]], ...].
     sample = models.JSONField(default=list)
-    # What looked odd but is no reason to refuse: sentences.
+    # Sentences about what looks odd but is no reason to reject the file.
     warnings = models.JSONField(default=list)
     error = models.TextField(blank=True)
     uploaded_by = models.ForeignKey(
@@ -71,8 +70,8 @@ class File(models.Model):
 
     @property
     def content_name(self) -> str:
-        """What check and planning read: the staged rows where there are some, else the
-        file itself."""
+        """What check and planning read: the staged rows if there are any, else the file
+        itself."""
         return self.staged_as or self.stored_as
 
     def delete_content(self) -> None:

@@ -61,7 +61,7 @@ DOUBLE = (
 )
 DIGITS = (
     "has too many digits",
-    "Write at most 18 digits, or use a text field: longer numbers change on their way.",
+    "Write at most 18 digits, or use a text field: longer numbers change when they are sent.",
 )
 
 MISTAKES: list[tuple[int, str, str, str, str, str]] = [
