@@ -45,6 +45,8 @@ people_urls = [
     path("add/", people.add, name="add"),
     path("<int:pk>/", people.edit, name="edit"),
     path("<int:pk>/password/", people.new_password, name="new_password"),
+    path("<int:pk>/deactivate/", people.deactivate, name="deactivate"),
+    path("<int:pk>/reactivate/", people.reactivate, name="reactivate"),
 ]
 
 token_urls = [
@@ -57,7 +59,7 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("", wizard.new, name="new"),
     path("<uuid:code>/", wizard.upload, name="upload"),
     path("<uuid:code>/file/", wizard.file_progress, name="file_progress"),
-    path("<uuid:code>/file/replace/", wizard.replace_file, name="replace_file"),
+    path("<uuid:code>/replace-file/", wizard.replace_file, name="replace_file"),
     path("<uuid:code>/layout/", wizard.layout, name="layout"),
     path("<uuid:code>/map/", wizard.map_columns, name="map"),
     path("<uuid:code>/check/", wizard.check, name="check"),

@@ -122,8 +122,8 @@ def signed_in(
     person = Person(context.new_page(), product)
     person.sign_in()
     person.add_connection(CONNECTION, zendesk)
-    person.press("Fetch objects")
-    person.sees("objects read")
+    person.press("Refresh objects")
+    person.sees("objects refreshed")
     path = tmp_path_factory.mktemp("cookies") / "admin.json"
     context.storage_state(path=path)
     context.close()

@@ -53,20 +53,20 @@ class Person:
         self.open("/connections/add/")
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Subdomain").fill(sandbox.host)
-        self.page.get_by_label("Sign in with").select_option("oauth_client")
+        self.page.get_by_label("Authentication").select_option("oauth_client")
         self.page.get_by_label("Client ID (unique identifier)").fill(sandbox.client_id)
         self.page.get_by_label("Client secret", exact=True).fill(
             secret or sandbox.client_secret
         )
-        self.page.get_by_label("Requests per minute").fill("100000")
+        self.page.get_by_label("Rate limit (requests per minute)").fill("100000")
         self.press("Save connection")
-        self.sees(f"{name} is saved.")
+        self.sees(f"{name} saved.")
 
     def add_object(self, connection: str, key: str) -> None:
         self.open("/objects/add/")
         self.page.get_by_label("Connection").select_option(label=connection)
         self.page.get_by_label("Object key").fill(key)
-        self.press("Add and read it")
+        self.press("Add object")
         expect(self.heading(key)).to_be_visible()
 
     def make_token(self, name: str, connection: str) -> str:
@@ -74,7 +74,7 @@ class Person:
         self.open("/tokens/add/")
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Connection").select_option(label=connection)
-        self.press("Make the token")
+        self.press("Create token")
         expect(self.heading(name)).to_be_visible()
         return self.page.locator("#token").inner_text()
 

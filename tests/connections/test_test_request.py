@@ -428,7 +428,7 @@ def test_cookies_are_not_shown(db: None) -> None:
     ) as server:
         sent = test_request.send(to(server.url), "GET", ME)
 
-    assert "hold_after_first_batch" not in str(sent)
+    assert "canary" not in str(sent)
     assert sent.headers["X-Request-Id"] == "7"
 
 

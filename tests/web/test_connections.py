@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from jobsui.access import tokens
 from jobsui.connections.models import Connection, CustomObject, SignIn
 from jobsui.jobs.enums import JobState
 from tests.factories import make_connection, make_object
@@ -80,7 +81,10 @@ def test_connections_are_listed_by_as_many_queries(
 def test_no_connections_is_said_to_whom_it_concerns(
     operator: Client, administrator: Client
 ) -> None:
-    assert "An administrator can add one." in operator.get("/connections/").text
+    assert (
+        "Ask an administrator to connect a Zendesk account."
+        in operator.get("/connections/").text
+    )
     assert 'href="/connections/add/"' in administrator.get("/connections/").text
 
 
@@ -217,10 +221,12 @@ def test_share_and_sending_ahead_are_chosen_and_told(
     after = " ".join(administrator.get(f"/connections/{acme.code}/").text.split())
     assert (form["share"].value(), form["early_send"].value()) == (80, True)
     assert (acme.share, acme.early_send) == (100, False)
-    told = "400. Jobs UI uses at most 80 % of these, the rest is left to people and other integrations"
-    assert (told in before, "refused (429) and sent again" in before) == (True, True)
-    assert "400. Jobs UI uses at most 100 % of these</dd>" in after
-    assert "A batch is sent only when a slot is known to be free" in after
+    assert "<dd>400 requests per minute</dd>" in before
+    assert "<dd>80 %</dd> <dt>Reserved for other integrations</dt> <dd>20 %" in before
+    assert "<dt>Send ahead of free slots</dt> <dd>On</dd>" in before
+    assert "<dd>100 %</dd>" in after
+    assert "Reserved for other integrations" not in after
+    assert "<dt>Send ahead of free slots</dt> <dd>Off</dd>" in after
 
 
 def test_connections_of_one_host_know_of_each_other(
@@ -236,8 +242,8 @@ def test_connections_of_one_host_know_of_each_other(
         [],
         [sibling],
     ]
-    assert "the smallest values of all count" in page.text
-    assert "the smallest values of all count" not in alone.text
+    assert "The lowest value of each applies." in page.text
+    assert "The lowest value of each applies." not in alone.text
 
 
 def test_editing_with_a_secret_replaces_it_and_what_came_of_it(
@@ -338,18 +344,14 @@ def test_no_page_has_a_secret(administrator: Client, acme: Connection) -> None:
         p: (a.getvalue() if a.streaming else a.content).decode()
         for p, a in pages.items()
     }
-    assert "it cannot be shown" in texts[f"/connections/{acme.code}/"]
-    assert {
-        path for path, text in texts.items() if "hold_after_first_batch" in text
-    } == set()
+    assert "(cannot be shown)" in texts[f"/connections/{acme.code}/"]
+    assert {path for path, text in texts.items() if "canary" in text} == set()
     sealed = [getattr(acme, f"sealed_{name}") for name in Connection.SECRETS]
     assert {
         path for path, text in texts.items() if any(secret in text for secret in sealed)
     } == set()
-    assert (refused.status_code, "hold_after_first_batch" in refused.text) == (
-        200,
-        False,
-    )
+    assert refused.status_code == 200
+    assert "canary" not in refused.text
 
 
 def test_test_tells_whether_the_connection_works(
@@ -397,7 +399,7 @@ def test_objects_are_fetched(operator: Client, sandbox: Sandbox) -> None:
 
     page = operator.post(f"/connections/{connection.code}/fetch-objects/", follow=True)
 
-    assert "1 object read from Acme." in page.text
+    assert "1 object refreshed from Acme." in page.text
     assert list(CustomObject.objects.values_list("key", "gone")) == [
         ("gadget", False),
         ("old", True),
@@ -419,8 +421,31 @@ def test_connection_without_jobs_is_removed_with_its_objects(
 
     page = administrator.post(f"/connections/{acme.code}/remove/", follow=True)
 
-    assert "Acme and its secrets are removed." in page.text
+    assert "Acme and its secrets were removed." in page.text
     assert (Connection.objects.count(), CustomObject.objects.count()) == (0, 0)
+
+
+def test_removing_a_connection_asks_first(
+    administrator: Client, acme: Connection, boss: User
+) -> None:
+    make_object(acme)
+    tokens.create(boss, "nightly", connection=acme)
+
+    detail = administrator.get(f"/connections/{acme.code}/").text
+    page = administrator.get(f"/connections/{acme.code}/remove/").text
+
+    assert f'href="/connections/{acme.code}/remove/"' in detail
+    assert "Remove Acme?" in page
+    assert "Also deleted from Jobs UI: 1 object." in page
+    assert "Also deleted: 1 API token for this connection." in page
+    assert "This cannot be undone." in page
+    assert Connection.objects.count() == 1
+
+
+def test_connection_with_jobs_offers_no_removal(administrator: Client) -> None:
+    code = stages.draft().connection.code
+
+    assert "/remove/" not in administrator.get(f"/connections/{code}/").text
 
 
 def test_connection_with_jobs_stays(administrator: Client) -> None:

@@ -54,7 +54,7 @@ def test_objects_are_found_by_a_part_of_their_key(operator: Client) -> None:
         ["asset", "set_top", "vendor"],
         ["asset", "set_top", "vendor"],
     ]
-    assert "No object key contains what you typed" in operator.get("/objects/?q=x").text
+    assert "No object matches" in operator.get("/objects/?q=x").text
 
 
 def test_object_shows_its_fields(operator: Client) -> None:
@@ -80,7 +80,7 @@ def test_object_that_is_gone_says_so(operator: Client) -> None:
     thing = make_object(make_connection(), gone=True)
 
     assert (
-        "Zendesk no longer knows this object."
+        "This object was deleted in Zendesk."
         in operator.get(f"/objects/{thing.pk}/").text
     )
 
@@ -157,7 +157,7 @@ def test_refresh_reads_the_fields_again(operator: Client, harness: Harness) -> N
 
     page = operator.post(f"/objects/{thing.pk}/refresh/", follow=True)
 
-    assert "gadget is read again." in page.text
+    assert "gadget refreshed." in page.text
     assert len(CustomObject.objects.get(pk=thing.pk).schema.fields) == 2
 
 

@@ -6,7 +6,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from jobsui.access import tokens
 from tests.factories import make_user
+from tests.web import stages
 from tests.web.conftest import signed_in
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +57,7 @@ def test_person_is_added_with_a_password_shown_once(
 @pytest.mark.parametrize(
     ("username", "says"),
     [
-        ("BOSS", "Somebody has that name already."),
+        ("BOSS", "That username is taken."),
         ("a b", "Enter a valid username."),
         ("", "This field is required."),
     ],
@@ -110,17 +112,66 @@ def test_person_is_changed_and_keeps_the_password(
     )
 
 
-def test_nobody_takes_their_own_rights_away(administrator: Client, boss: User) -> None:
-    answers = [
-        administrator.post(f"/people/{boss.pk}/", {"username": "boss"} | fields)
-        for fields in ({"is_active": "on"}, {"is_superuser": "on"}, {})
-    ]
+def test_administrator_keeps_the_own_role(administrator: Client, boss: User) -> None:
+    answer = administrator.post(f"/people/{boss.pk}/", {"username": "boss"})
 
     boss.refresh_from_db()
-    assert [
-        "You cannot take your own rights away." in answer.text for answer in answers
-    ] == [True] * 3
-    assert (boss.is_superuser, boss.is_active) == (True, True)
+    assert "You cannot remove your own administrator role." in answer.text
+    assert boss.is_superuser
+
+
+@pytest.mark.parametrize("send", ["get", "post"])
+def test_administrator_does_not_deactivate_themselves(
+    administrator: Client, boss: User, send: str
+) -> None:
+    path = f"/people/{boss.pk}/deactivate/"
+
+    page = getattr(administrator, send)(path, follow=True)
+
+    boss.refresh_from_db()
+    assert "You cannot deactivate yourself." in page.text
+    assert path not in page.text
+    assert boss.is_active
+
+
+def test_deactivating_asks_first_with_numbers(administrator: Client, ana: User) -> None:
+    tokens.create(ana, "nightly")
+    stages.planned(created_by=ana)
+
+    page = administrator.get(f"/people/{ana.pk}/deactivate/")
+
+    ana.refresh_from_db()
+    assert "Deactivate ana?" in page.text
+    assert "ana is signed out immediately" in page.text
+    assert "Rejected from now on: 1 API token." in page.text
+    assert "Still running, and will finish: 1 job." in page.text
+    assert ana.is_active
+
+
+def test_deactivated_person_is_out_until_reactivated(
+    administrator: Client, ana: User
+) -> None:
+    theirs = signed_in(ana)
+
+    administrator.post(f"/people/{ana.pk}/deactivate/")
+    while_deactivated = theirs.get("/").status_code
+    shown = administrator.get(f"/people/{ana.pk}/").text
+    administrator.post(f"/people/{ana.pk}/reactivate/")
+
+    assert while_deactivated == 302
+    assert "Reactivate ana" in shown
+    assert signed_in(ana).get("/").status_code == 200
+
+
+def test_new_password_asks_first(administrator: Client, ana: User) -> None:
+    before = ana.password
+
+    page = administrator.get(f"/people/{ana.pk}/password/")
+
+    ana.refresh_from_db()
+    assert "Create a new password for ana?" in page.text
+    assert "ana is signed out immediately, on every device." in page.text
+    assert ana.password == before
 
 
 def test_new_password_ends_the_sessions_of_its_owner(
@@ -133,7 +184,8 @@ def test_new_password_ends_the_sessions_of_its_owner(
 
     ana.refresh_from_db()
     assert ana.check_password(shown_password(answer.text))
-    assert (before, theirs.get("/").status_code) == (200, 302)
+    assert before == 200
+    assert theirs.get("/").status_code == 302
     assert administrator.get("/people/").status_code == 200
 
 
@@ -146,9 +198,11 @@ def test_people_are_no_business_of_operators(operator: Client, boss: User) -> No
         operator.post("/people/add/", {"username": "leo"}),
         operator.post(f"/people/{boss.pk}/", {"username": "x"}),
         operator.post(f"/people/{boss.pk}/password/"),
+        operator.post(f"/people/{boss.pk}/deactivate/"),
+        operator.post(f"/people/{boss.pk}/reactivate/"),
     ]
 
     boss.refresh_from_db()
-    assert [answer.status_code for answer in answers] == [404] * 5
+    assert [answer.status_code for answer in answers] == [404] * 7
     assert (boss.username, boss.password, User.objects.count()) == ("boss", before, 2)
     assert 'href="/people/"' not in operator.get("/").text

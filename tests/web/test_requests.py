@@ -84,7 +84,7 @@ def test_writing_asks_first(operator: Client, harness: Harness) -> None:
     after_asking = len(harness.sandbox.jobs())
     sent = send(operator, thing, "POST", jobs, body=create("One"), confirm="on")
 
-    assert "cannot be taken back." in asked.text
+    assert "cannot be undone." in asked.text
     assert (asked.context["answered"], after_asking) == (None, 0)
     assert (sent.context["answered"].status, len(harness.sandbox.jobs())) == (201, 1)
     assert sent.context["status_id"] == harness.sandbox.jobs()[0]["id"]

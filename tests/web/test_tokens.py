@@ -138,7 +138,7 @@ def test_scope_admin_is_for_administrators(
     ]
 
     assert offered == [False, True]
-    assert ["The token" in answer.text for answer in answers] == [False, True]
+    assert ["New token: " in answer.text for answer in answers] == [False, True]
     assert [
         (token.user, token.effective_scope) for token in ApiToken.objects.all()
     ] == [(boss, Scope.ADMIN)]
@@ -191,7 +191,7 @@ def test_everybody_sees_their_own_tokens_and_administrators_all(
         [
             f"theirs {theirs.prefix}…",
             "admin",
-            "all",
+            "All",
             f"{made} by boss",
             used,
             ends,
@@ -218,12 +218,12 @@ def test_list_tells_what_has_become_of_tokens(
     after = cells(administrator.get("/tokens/").text)
 
     assert before == [
-        ("fresh", "never", "never", "Revoke"),
-        ("expired", "never", "expired", "Revoke"),
-        ("revoked", "never", "revoked", ""),
+        ("fresh", "Never", "Never", "Revoke"),
+        ("expired", "Never", "Expired", "Revoke"),
+        ("revoked", "Never", "Revoked", ""),
     ]
-    assert after[0][1] == "admin, but only run while leo is no administrator"
-    assert after[0][3].endswith("by leo, shut out")
+    assert after[0][1] == "admin Limited to run while leo is not an administrator"
+    assert after[0][3].endswith("by leo (deactivated)")
 
 
 def test_token_is_revoked_only_once_that_is_confirmed(
@@ -235,10 +235,10 @@ def test_token_is_revoked_only_once_that_is_confirmed(
     between = tokens.authenticate(secret)
     answer = operator.post(f"/tokens/{token.pk}/revoke/", follow=True)
 
-    assert "That cannot be taken back" in asked.text
+    assert "This cannot be undone." in asked.text
     assert (between, tokens.authenticate(secret)) == (token, None)
     assert answer.redirect_chain == [("/tokens/", 302)]
-    assert f"{token} is revoked." in answer.text
+    assert f"{token} revoked." in answer.text
 
 
 def test_token_stays_revoked_since_when_it_was(operator: Client, ana: User) -> None:
@@ -273,9 +273,9 @@ def test_tokens_of_a_person_who_is_shut_out_end_with_them(
     token, secret = tokens.create(ana, "nightly")
     others, other_secret = tokens.create(make_user("leo"), "weekly")
 
-    administrator.post(f"/people/{ana.pk}/", {"username": "ana"})
+    administrator.post(f"/people/{ana.pk}/deactivate/")
     shut_out = [tokens.authenticate(secret), tokens.authenticate(other_secret)]
-    administrator.post(f"/people/{ana.pk}/", {"username": "ana", "is_active": "on"})
+    administrator.post(f"/people/{ana.pk}/reactivate/")
 
     assert shut_out == [None, others]
     assert tokens.authenticate(secret) == token
@@ -284,6 +284,6 @@ def test_tokens_of_a_person_who_is_shut_out_end_with_them(
 def test_empty_list_says_what_tokens_are_for(ana: User) -> None:
     text = signed_in(ana).get("/tokens/").text
 
-    assert "With a token, programs run jobs as you do here" in text
+    assert "With a token, your code runs jobs" in text
     assert 'href="/api/v1/docs"' in text
     assert "<table" not in text

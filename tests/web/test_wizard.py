@@ -294,7 +294,7 @@ def test_corrected_file_keeps_the_mapping(
     corrected = upload(b"external_id,price\ng-1,1\n", "corrected.csv")
 
     with django_capture_on_commit_callbacks(execute=True):
-        answer = operator.post(path(job, "file/replace/"), {"file": corrected})
+        answer = operator.post(path(job, "replace-file/"), {"file": corrected})
 
     after = Job.objects.get(pk=job.pk)
     assert answer["Location"] == path(job)
@@ -327,7 +327,7 @@ def test_mapping_is_kept_where_columns_still_match(
 def test_corrected_file_that_is_missing_is_asked_for(operator: Client) -> None:
     job = stages.checked()
 
-    page = operator.post(path(job, "file/replace/"), follow=True)
+    page = operator.post(path(job, "replace-file/"), follow=True)
 
     assert "This field is required." in page.text
     assert Job.objects.get().file == job.file
@@ -691,7 +691,7 @@ def test_invalid_rows_can_be_fixed_or_skipped(operator: Client, step: str) -> No
 
     text = " ".join(operator.get(path(job, step)).text.split())
 
-    assert f'action="{path(job, "file/replace/")}"' in text
+    assert f'action="{path(job, "replace-file/")}"' in text
     assert "Upload corrected file" in text
     assert "Skip and send 2<" in text
     assert path(job, "launch/") not in text

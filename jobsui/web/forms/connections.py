@@ -21,7 +21,7 @@ SECRET_FIELDS = {
     },
     SignIn.API_TOKEN: {"api_token": "api_token"},
 }
-"""Which secret each input fills, by the way to sign in."""
+"""{authentication: {input: the secret it fills}}."""
 
 
 def _secret(label: str) -> forms.CharField:
@@ -30,24 +30,22 @@ def _secret(label: str) -> forms.CharField:
 
 
 class ConnectionForm(DressedForm):
-    """A connection as a person types it. Secrets are only ever written: left empty,
-    what is stored stays."""
+    """A connection as a person enters it. Secrets are only written: an empty input keeps
+    the stored one."""
 
-    name = forms.CharField(
-        max_length=80, help_text="What your team calls this account."
-    )
+    name = forms.CharField(max_length=80, help_text="How your team calls this account.")
     host = forms.CharField(
         label="Subdomain",
         max_length=255,
-        help_text="acme, if you sign in to Zendesk at acme.zendesk.com.",
+        help_text="For acme.zendesk.com, enter acme.",
     )
     production = forms.BooleanField(
         label="This is a production account",
         required=False,
-        help_text="Marked PROD on every page that uses it.",
+        help_text="Pages that use it show the mark PROD.",
     )
     sign_in = forms.ChoiceField(
-        label="Sign in with",
+        label="Authentication",
         choices=SignIn.choices,
         widget=forms.Select(attrs={"data-switch": ""}),
     )
@@ -58,77 +56,77 @@ class ConnectionForm(DressedForm):
     access_token = _secret("Access token")
     refresh_token = _secret("Refresh token (optional)")
     token_client_id = forms.CharField(
-        label="Client ID (for refreshing)", required=False, max_length=255
+        label="Client ID (to renew the token)", required=False, max_length=255
     )
-    token_client_secret = _secret("Client secret (for refreshing)")
+    token_client_secret = _secret("Client secret (to renew the token)")
     email = forms.EmailField(label="E-mail of the agent", required=False)
     api_token = _secret("API token")
     requests_per_minute = forms.IntegerField(
+        label="Rate limit (requests per minute)",
         min_value=1,
         max_value=MAX_REQUESTS_PER_MINUTE,
         initial=400,
-        help_text="By the plan: Team 200, Growth and Professional 400, Enterprise 700, Enterprise Plus 2,500.",
+        help_text=(
+            "Depends on the Zendesk plan: Team 200, Growth and Professional 400, "
+            "Enterprise 700, Enterprise Plus 2,500."
+        ),
     )
     share = forms.IntegerField(
-        label="Of these, Jobs UI uses at most (percent)",
+        label="Share Jobs UI may use (percent)",
         min_value=1,
         max_value=100,
         initial=80,
-        help_text="The rest is left to people and other integrations.",
+        help_text="The rest is reserved for other integrations.",
     )
     max_running_jobs = forms.IntegerField(
-        label="Job window",
+        label="Concurrent jobs",
         min_value=1,
         max_value=MAX_RUNNING_JOBS,
         initial=MAX_RUNNING_JOBS,
-        help_text="Zendesk runs 30 jobs at once. Take fewer to leave room for other integrations.",
+        help_text="Zendesk runs 30 jobs at a time. Use fewer to leave slots for other integrations.",
     )
     early_send = forms.BooleanField(
-        label="Send a batch a moment before a slot is known to be free",
+        label="Send ahead of free slots",
         required=False,
         initial=True,
-        help_text="No slot stays empty until the next look. A request that comes a moment too early is refused (429) "
-        "and sent again, which does no harm. Done only while slots are what limits the account.",
+        help_text=(
+            "Sends a batch just before a job slot is expected to become free. Zendesk rejects "
+            "a request that comes too early (429), and Jobs UI sends it again."
+        ),
     )
 
     def __init__(
         self, *args: Any, connection: Connection | None = None, **kwargs: Any
     ) -> None:
         if connection is not None:
-            kwargs["initial"] = {
-                name: getattr(connection, name) for name in editing.COLUMNS
-            } | {
-                "host": connection.subdomain or connection.host,
-                "token_client_id": connection.client_id,
-            }
+            stored = {name: getattr(connection, name) for name in editing.COLUMNS}
+            stored["host"] = connection.subdomain or connection.host
+            stored["token_client_id"] = connection.client_id
+            kwargs["initial"] = stored
         super().__init__(*args, **kwargs)
         if extra := hosts.extra_hosts():
-            self.fields[
-                "host"
-            ].help_text += f" This server also allows: {', '.join(extra)}."
+            more = f" This server also allows: {', '.join(extra)}."
+            self.fields["host"].help_text += more
 
     def values(self) -> dict[str, Any]:
-        """All but the secrets, as keeping.py takes them."""
+        """All values except the secrets, for `editing`."""
         data = self.cleaned_data
-        client = (
-            "token_client_id" if data["sign_in"] == SignIn.OAUTH_TOKEN else "client_id"
-        )
-        return {
-            name: data[client if name == "client_id" else name]
-            for name in editing.COLUMNS
-        }
+        values = {name: data[name] for name in editing.COLUMNS}
+        if data["sign_in"] == SignIn.OAUTH_TOKEN:
+            values["client_id"] = data["token_client_id"]
+        return values
 
     def secrets(self) -> dict[str, str]:
-        """The secrets that were typed, by their names."""
+        """The secrets that were entered, by name."""
         inputs = SECRET_FIELDS[SignIn(self.cleaned_data["sign_in"])]
-        return {
-            name: value
-            for field, name in inputs.items()
-            if (value := self.cleaned_data.get(field, "").strip())
-        }
+        entered = {}
+        for field, name in inputs.items():
+            value = self.cleaned_data.get(field, "").strip()
+            if value:
+                entered[name] = value
+        return entered
 
     def refuse(self, error: ConnectionsError) -> None:
-        """Say it where it belongs."""
-        self.add_error(
-            error.member if isinstance(error, ConnectionRefused) else None, str(error)
-        )
+        """Show the error at its field."""
+        field = error.member if isinstance(error, ConnectionRefused) else None
+        self.add_error(field, str(error))

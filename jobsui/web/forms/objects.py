@@ -13,7 +13,7 @@ class ObjectKeyForm(DressedForm):
     key = forms.CharField(
         label="Object key",
         max_length=255,
-        help_text="As in Zendesk's object settings, such as asset.",
+        help_text="As in the object settings in Zendesk, such as asset.",
     )
 
     def __init__(
@@ -24,7 +24,7 @@ class ObjectKeyForm(DressedForm):
 
 
 class TestRequestForm(DressedForm):
-    __test__ = False  # It is no test of pytest's.
+    __test__ = False  # Not a test for pytest.
 
     method = forms.ChoiceField(choices=[(method, method) for method in METHODS])
     path = forms.CharField(label="Address", max_length=2000)

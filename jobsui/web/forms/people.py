@@ -8,47 +8,41 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from jobsui.web.forms.fields import DressedForm
 
 
-class PersonForm(DressedForm):
-    username = forms.CharField(
-        label="User name", max_length=150, validators=[UnicodeUsernameValidator()]
+def _username() -> forms.CharField:
+    return forms.CharField(
+        label="Username", max_length=150, validators=[UnicodeUsernameValidator()]
     )
+
+
+class PersonForm(DressedForm):
+    username = _username()
     is_superuser = forms.BooleanField(
         label="Administrator",
         required=False,
-        help_text="May also keep connections, their secrets, and people.",
-    )
-    is_active = forms.BooleanField(
-        label="May sign in",
-        required=False,
-        initial=True,
-        help_text="Without it they are out at once, and their API tokens with them.",
+        help_text="Can also manage connections, their secrets, and people.",
     )
 
     def __init__(
         self, *args: Any, person: User | None = None, by: User, **kwargs: Any
     ) -> None:
-        self.person, self.by = person, by
+        self.person = person
+        self.by = by
         super().__init__(*args, **kwargs)
 
     def clean_username(self) -> str:
         name: str = self.cleaned_data["username"]
-        if (
-            User.objects.filter(username__iexact=name)
-            .exclude(pk=self.person.pk if self.person else 0)
-            .exists()
-        ):
-            raise forms.ValidationError("Somebody has that name already.")
+        others = User.objects.exclude(pk=self.person.pk if self.person else 0)
+        if others.filter(username__iexact=name).exists():
+            raise forms.ValidationError("That username is taken.")
         return name
 
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if self.person == self.by and not (
-            data.get("is_superuser") and data.get("is_active")
-        ):
+    def clean_is_superuser(self) -> bool:
+        is_superuser: bool = self.cleaned_data["is_superuser"]
+        if self.person == self.by and not is_superuser:
             raise forms.ValidationError(
-                "You cannot take your own rights away. Another administrator can."
+                "You cannot remove your own administrator role. Ask another administrator."
             )
-        return data
+        return is_superuser
 
 
 class FirstRunForm(DressedForm):
@@ -56,16 +50,14 @@ class FirstRunForm(DressedForm):
         label="Token from the console",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    username = forms.CharField(
-        label="User name", max_length=150, validators=[UnicodeUsernameValidator()]
-    )
+    username = _username()
     password = forms.CharField(
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters.",
     )
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]
-        validate_password(
-            password, User(username=self.cleaned_data.get("username", ""))
-        )
+        person = User(username=self.cleaned_data.get("username", ""))
+        validate_password(password, person)
         return password

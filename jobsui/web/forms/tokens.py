@@ -10,18 +10,18 @@ from jobsui.connections.models import Connection
 from jobsui.web.forms.fields import DressedForm
 
 EXPIRIES = (
-    ("30", "in 30 days"),
-    ("90", "in 90 days"),
-    ("365", "in 365 days"),
-    ("", "never"),
+    ("30", "In 30 days"),
+    ("90", "In 90 days"),
+    ("365", "In 365 days"),
+    ("", "Never"),
 )
 
 
 class TokenForm(DressedForm):
-    """What `tokens.make` is to be told."""
+    """The arguments of `tokens.create`."""
 
     name = forms.CharField(
-        max_length=80, help_text="What will use it, such as: nightly import."
+        max_length=80, help_text="What uses it, such as nightly import."
     )
     scope = forms.TypedChoiceField(coerce=Scope, initial=Scope.RUN)
     connection = forms.ModelChoiceField(
@@ -29,7 +29,10 @@ class TokenForm(DressedForm):
         to_field_name="code",
         required=False,
         empty_label="All connections",
-        help_text="With one chosen, the token sees nothing of the others. The drop-in endpoint needs such a token.",
+        help_text=(
+            "A token for one connection cannot see the others. "
+            "The Zendesk-compatible endpoint needs such a token."
+        ),
     )
     days = forms.TypedChoiceField(
         label="Expires",

@@ -6,6 +6,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
@@ -14,14 +15,16 @@ from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.connections.models import API_TOKENS_END, Connection, SignIn
 from jobsui.jobs.control import actions
 from jobsui.text import counted
+from jobsui.web import confirmation
 from jobsui.web.addresses import post_only
+from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.connections import ConnectionForm
 from jobsui.web.http import HtmxRequest, admin_required
 
 
 @require_safe
 def connection_list(request: HtmxRequest) -> HttpResponse:
-    # Each counted for itself: joined, every job would meet every object.
+    # Two subqueries: a join would multiply jobs by objects.
     known = lookup.connections(request.user).annotate(
         job_count=_counted(lookup.jobs(request.user)),
         object_count=_counted(lookup.objects(request.user)),
@@ -38,6 +41,10 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
         "is_legacy": connection.sign_in == SignIn.API_TOKEN,
         "legacy_end": API_TOKENS_END,
         "objects": connection.objects_known.all(),
+        "reserved": 100 - connection.share,
+        "has_jobs": lookup.drafts_and_jobs(request.user)
+        .filter(connection=connection)
+        .exists(),
         "siblings": lookup.connections(request.user)
         .filter(host=connection.host)
         .exclude(pk=connection.pk),
@@ -56,9 +63,13 @@ def add(request: HtmxRequest) -> HttpResponse:
             form.refuse(error)
         else:
             return _saved(request, made)
-    return render(
-        request, "connections/form.html", {"form": form, "legacy_end": API_TOKENS_END}
-    )
+    page = {
+        "form": form,
+        "title": "Add connection",
+        "back": reverse("connections:list"),
+        "legacy_end": API_TOKENS_END,
+    }
+    return render(request, "connections/form.html", page)
 
 
 @require_http_methods(["GET", "POST"])
@@ -80,9 +91,12 @@ def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
             form.refuse(error)
         else:
             return _saved(request, connection)
+    stored = lookup.connection(request.user, code)
     page = {
         "form": form,
-        "connection": lookup.connection(request.user, code),
+        "connection": stored,
+        "title": f"Edit {stored}",
+        "back": reverse("connections:detail", args=[code]),
         "legacy_end": API_TOKENS_END,
     }
     return render(request, "connections/form.html", page)
@@ -109,36 +123,58 @@ def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
     except ZendeskError as error:
         messages.error(request, explain(error))
     else:
-        read = sum(not known.gone for known in found)
-        messages.success(request, f"{counted(read, 'object')} read from {connection}.")
+        present = sum(not known.gone for known in found)
+        objects_read = counted(present, "object")
+        messages.success(request, f"{objects_read} refreshed from {connection}.")
     return redirect("connections:detail", code)
 
 
-@post_only
+@require_http_methods(["GET", "POST"])
 @admin_required
 def remove(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = lookup.connection(request.user, code)
+    if request.method == "GET":
+        return confirmation.ask(request, _remove_question(request, connection))
     try:
         editing.remove(connection)
     except ConnectionsError as error:
         messages.error(request, str(error))
         return redirect("connections:detail", code)
-    messages.success(request, f"{connection} and its secrets are removed.")
+    messages.success(request, f"{connection} and its secrets were removed.")
     return redirect("connections:list")
 
 
+def _remove_question(request: HtmxRequest, connection: Connection) -> Confirmation:
+    known = connection.objects_known.count()
+    tokens = lookup.tokens(request.user).filter(connection=connection).count()
+    effects = ["Its secrets are deleted from Jobs UI. Nothing changes in Zendesk."]
+    if known:
+        effects.append(f"Also deleted from Jobs UI: {counted(known, 'object')}.")
+    if tokens:
+        effects.append(
+            f"Also deleted: {counted(tokens, 'API token')} for this connection. "
+            "Clients using them will be rejected."
+        )
+    effects.append("This cannot be undone.")
+    return Confirmation(
+        question=f"Remove {connection}?",
+        effects=effects,
+        button=f"Remove {connection}",
+        icon="trash",
+        keep="Keep the connection",
+        subject=str(connection),
+        back=reverse("connections:detail", args=[connection.code]),
+    )
+
+
 def _counted(things: QuerySet[Any]) -> Coalesce:
-    """How many of these the connection has, as a column."""
-    of_connection = (
-        things.filter(connection=OuterRef("pk")).order_by().values("connection")
-    )
-    return Coalesce(
-        Subquery(of_connection.annotate(count=Count("pk")).values("count")), 0
-    )
+    """The number of these that the connection has, as a column."""
+    of_connection = things.filter(connection=OuterRef("pk")).order_by()
+    grouped = of_connection.values("connection")
+    counts = grouped.annotate(count=Count("pk")).values("count")
+    return Coalesce(Subquery(counts), 0)
 
 
 def _saved(request: HtmxRequest, connection: Connection) -> HttpResponse:
-    messages.success(
-        request, f"{connection} is saved. Test it, then fetch its objects."
-    )
+    messages.success(request, f"{connection} saved. Test it, then refresh its objects.")
     return redirect("connections:detail", connection.code)

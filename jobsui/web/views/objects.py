@@ -29,11 +29,8 @@ def object_list(request: HtmxRequest) -> HttpResponse:
 @require_safe
 def detail(request: HtmxRequest, pk: int) -> HttpResponse:
     custom_object = lookup.custom_object(request.user, pk)
-    return render(
-        request,
-        "objects/detail.html",
-        {"object": custom_object, "schema": custom_object.schema},
-    )
+    page = {"object": custom_object, "schema": custom_object.schema}
+    return render(request, "objects/detail.html", page)
 
 
 @require_http_methods(["GET", "POST"])
@@ -45,10 +42,9 @@ def add(request: HtmxRequest) -> HttpResponse:
         initial=initial,
     )
     if request.method == "POST" and form.is_valid():
+        connection = form.cleaned_data["connection"]
         try:
-            added = objects.add_by_key(
-                form.cleaned_data["connection"], form.cleaned_data["key"]
-            )
+            added = objects.add_by_key(connection, form.cleaned_data["key"])
         except ConnectionsError as error:
             form.add_error("key", str(error))
         else:
@@ -66,13 +62,13 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
     except ZendeskError as error:
         messages.error(request, explain(error))
     else:
-        messages.success(request, f"{custom_object.key} is read again.")
+        messages.success(request, f"{custom_object.key} refreshed.")
     return redirect("objects:detail", pk)
 
 
 @require_safe
 def template(request: HtmxRequest, pk: int) -> HttpResponse:
-    """A CSV to fill in: a header that maps itself."""
+    """A CSV to fill in. Its header maps itself."""
     custom_object = lookup.custom_object(request.user, pk)
     response = HttpResponse(
         row_results.template_csv(custom_object.schema),

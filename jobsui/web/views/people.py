@@ -4,10 +4,15 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
+from jobsui.jobs.enums import MOVING
+from jobsui.text import counted
+from jobsui.web import confirmation
 from jobsui.web.addresses import post_only
+from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.people import PersonForm
 from jobsui.web.http import HtmxRequest, admin_required
 
@@ -23,19 +28,17 @@ def people_list(request: HtmxRequest) -> HttpResponse:
 def add(request: HtmxRequest) -> HttpResponse:
     form = PersonForm(request.POST or None, by=request.user)
     if request.method == "POST" and form.is_valid():
-        person = User(**form.cleaned_data)
-        return _with_new_password(request, person)
-    return render(request, "people/form.html", {"form": form})
+        return _with_new_password(request, User(**form.cleaned_data))
+    page = {"form": form, "title": "Add person"}
+    return render(request, "people/form.html", page)
 
 
 @require_http_methods(["GET", "POST"])
 @admin_required
 def edit(request: HtmxRequest, pk: int) -> HttpResponse:
     person = lookup.person(request.user, pk)
-    initial = {
-        name: getattr(person, name)
-        for name in ("username", "is_superuser", "is_active")
-    }
+    title = person.get_username()
+    initial = {"username": person.username, "is_superuser": person.is_superuser}
     form = PersonForm(
         request.POST or None, initial=initial, person=person, by=request.user
     )
@@ -43,22 +46,92 @@ def edit(request: HtmxRequest, pk: int) -> HttpResponse:
         for name, value in form.cleaned_data.items():
             setattr(person, name, value)
         person.save(update_fields=list(form.cleaned_data))
-        messages.success(request, f"{person} is saved.")
+        messages.success(request, f"{person} saved.")
         return redirect("people:list")
-    return render(request, "people/form.html", {"form": form, "person": person})
+    page = {"form": form, "person": person, "title": title}
+    return render(request, "people/form.html", page)
+
+
+@require_http_methods(["GET", "POST"])
+@admin_required
+def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
+    person = lookup.person(request.user, pk)
+    if request.method == "GET":
+        return confirmation.ask(request, _password_question(person))
+    return _with_new_password(request, person)
+
+
+@require_http_methods(["GET", "POST"])
+@admin_required
+def deactivate(request: HtmxRequest, pk: int) -> HttpResponse:
+    person = lookup.person(request.user, pk)
+    if person == request.user:
+        messages.error(
+            request, "You cannot deactivate yourself. Ask another administrator."
+        )
+        return redirect("people:edit", pk)
+    if request.method == "GET":
+        return confirmation.ask(request, _deactivate_question(request, person))
+    _set_active(person, is_active=False)
+    messages.success(request, f"{person} deactivated and signed out.")
+    return redirect("people:list")
 
 
 @post_only
 @admin_required
-def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
-    return _with_new_password(request, lookup.person(request.user, pk))
+def reactivate(request: HtmxRequest, pk: int) -> HttpResponse:
+    person = lookup.person(request.user, pk)
+    _set_active(person, is_active=True)
+    messages.success(request, f"{person} reactivated.")
+    return redirect("people:list")
+
+
+def _set_active(person: User, *, is_active: bool) -> None:
+    person.is_active = is_active
+    person.save(update_fields=["is_active"])
 
 
 def _with_new_password(request: HtmxRequest, person: User) -> HttpResponse:
-    """Give a person a random password, shown this once; their sessions end."""
+    """Give a person a random password, shown only in this response. It ends their
+    sessions."""
     password = secrets.token_urlsafe(12)
     person.set_password(password)
     person.save()
-    return render(
-        request, "people/password.html", {"person": person, "password": password}
+    page = {"person": person, "password": password}
+    return render(request, "people/password.html", page)
+
+
+def _password_question(person: User) -> Confirmation:
+    return Confirmation(
+        question=f"Create a new password for {person}?",
+        effects=(
+            f"The present password of {person} stops working.",
+            f"{person} is signed out immediately, on every device.",
+        ),
+        button="Create new password",
+        icon="key",
+        keep="Keep the password",
+        subject=person.get_username(),
+        back=reverse("people:edit", args=[person.pk]),
+    )
+
+
+def _deactivate_question(request: HtmxRequest, person: User) -> Confirmation:
+    tokens = lookup.tokens(request.user).filter(user=person, revoked_at=None).count()
+    own_jobs = lookup.jobs(request.user).filter(created_by=person)
+    running = own_jobs.filter(state__in=MOVING).count()
+    effects = [f"{person} is signed out immediately and cannot sign in."]
+    if tokens:
+        effects.append(f"Rejected from now on: {counted(tokens, 'API token')}.")
+    if running:
+        effects.append(f"Still running, and will finish: {counted(running, 'job')}.")
+    effects.append(f"You can reactivate {person} later.")
+    return Confirmation(
+        question=f"Deactivate {person}?",
+        effects=effects,
+        button=f"Deactivate {person}",
+        icon="ban",
+        keep=f"Keep {person} active",
+        subject=person.get_username(),
+        back=reverse("people:edit", args=[person.pk]),
     )

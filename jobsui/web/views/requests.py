@@ -29,14 +29,14 @@ def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
 
 @post_only
 def send(request: HtmxRequest, pk: int) -> HttpResponse:
-    """Send what is in the form; anything that writes only after it was confirmed."""
+    """Send what is in the form. A request that writes is confirmed first."""
     custom_object = lookup.custom_object(request.user, pk)
     form = TestRequestForm(request.POST)
     if not form.is_valid():
         return _page(request, custom_object, form)
-    method, path, body = (
-        form.cleaned_data[name] for name in ("method", "path", "body")
-    )
+    method = form.cleaned_data["method"]
+    path = form.cleaned_data["path"]
+    body = form.cleaned_data["body"]
     if test_request.is_write(method) and not form.cleaned_data["confirm"]:
         return _page(request, custom_object, form, asks=True)
     try:
@@ -49,8 +49,8 @@ def send(request: HtmxRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def status(request: HtmxRequest, pk: int, status_id: str) -> HttpResponse:
-    """The job status a test request queued: a fragment that asks again until it is
-    over."""
+    """The job status that a test request queued: a fragment that polls until the job is
+    finished."""
     custom_object = lookup.custom_object(request.user, pk)
     try:
         answered = test_request.poll(custom_object.connection, status_id)

@@ -245,8 +245,8 @@ def test_first_job_of_ten_thousand_rows(
     person.add_connection("First", zendesk)
     person.press("Test")
     expect(page.locator("#test")).to_contain_text("The connection works.")
-    person.press("Fetch objects")
-    person.sees(re.compile(r"\d+ objects read from First\."))
+    person.press("Refresh objects")
+    person.sees(re.compile(r"\d+ objects refreshed from First\."))
     person.upload("First · first", "create", file)
     person.sees("10,000 rows, 10 columns")
     person.press("Map columns")
@@ -414,7 +414,7 @@ def test_upsert_by_name_changes_and_makes(
 ) -> None:
     zendesk.make_object(gadget, fields=GADGET, name={"is_unique": True})
     person.press("Refresh")
-    person.sees("is read again")
+    person.sees("refreshed.")
     seeded(zendesk, gadget, SMALL // 2)
     rows = [cells_of(number) | {"Seats": "50"} for number in range(1, SMALL + 1)]
 

@@ -51,7 +51,7 @@ def test_request_is_prepared_confirmed_and_followed(
         [{"external_id": "g-1", "name": "Gadget one", "custom_object_fields": GOOD}],
     )
     person.press("Refresh")
-    person.sees("is read again")
+    person.sees("refreshed.")
     before = len(zendesk.jobs())
     item = (
         known
@@ -62,7 +62,7 @@ def test_request_is_prepared_confirmed_and_followed(
     )
 
     person.press("Test request")
-    page.get_by_label("Prepare for").select_option(action)
+    page.get_by_label("Example").select_option(action)
     expect(page.get_by_label("Body")).to_have_value(re.compile(f'"action": "{action}"'))
     page.get_by_label("Body").fill(
         json.dumps({"job": {"action": action, "items": [item]}})
@@ -70,7 +70,7 @@ def test_request_is_prepared_confirmed_and_followed(
     person.press("Send")
     person.sees(f"This will write to {CONNECTION}")
     assert len(zendesk.jobs()) == before
-    person.press("Send it for real")
+    person.press("Send to Zendesk")
 
     person.sees(re.compile(r"201\s+in \d+ ms"))
     page.get_by_text("Headers", exact=True).click()
