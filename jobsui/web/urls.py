@@ -85,7 +85,7 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/pause/", job_actions.pause, name="pause"),
     path("<uuid:code>/resume/", job_actions.resume, name="resume"),
     path("<uuid:code>/cancel/", job_actions.cancel, name="cancel"),
-    path("<uuid:code>/rules/", job_actions.rules, name="rules"),
+    path("<uuid:code>/settings/", job_actions.run_settings, name="run_settings"),
     path("<uuid:code>/retry/", job_actions.retry, name="retry"),
     path("<uuid:code>/resolve/", job_actions.resolve, name="resolve"),
 ]

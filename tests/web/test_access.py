@@ -87,7 +87,7 @@ MATRIX = {
     "jobs/<uuid:code>/pause/": ACT,
     "jobs/<uuid:code>/resume/": ACT,
     "jobs/<uuid:code>/cancel/": Row(302, 302),
-    "jobs/<uuid:code>/rules/": Row(302, 302),
+    "jobs/<uuid:code>/settings/": Row(302, 302),
     "jobs/<uuid:code>/retry/": ACT,
     "jobs/<uuid:code>/resolve/": Row(302, 302),
 }

@@ -92,10 +92,10 @@ def test_batch_shows_request_and_answer_as_they_went(operator: Client) -> None:
 
     answer = operator.get(f"/jobs/{job.code}/batches/1/")
 
-    exchange = answer.context["exchange"]
-    assert exchange.url == f"http://{stages.NOWHERE}/api/v2/custom_objects/gadget/jobs"
+    details = answer.context["details"]
+    assert details.url == f"http://{stages.NOWHERE}/api/v2/custom_objects/gadget/jobs"
     assert [
-        (row.row, row.outcome, row.record_id, row.error) for row in exchange.rows
+        (row.row, row.outcome, row.record_id, row.error) for row in details.rows
     ] == [
         (2, "failed", "", "Because."),
         (3, "created_or_updated", "01REC", ""),
@@ -132,17 +132,15 @@ def test_batch_that_was_split_says_which_rows_each_attempt_carried(
         operator.get(f"/jobs/{job.code}/batches/{seq}/").text for seq in (1, 2)
     )
 
-    assert re.findall(r'data-label="Items">([^<]+)<', split) == [
-        "100",
-        "50, up to row 51",
-        "50",
+    shown = re.findall(r'data-label="Items">([^<]+)<', split)
+    assert [words.strip() for words in shown] == ["100", "50, up to row 51", "50"]
+    assert ["until the row at fault is" in text for text in (split, whole)] == [
+        True,
+        False,
     ]
-    assert [
-        "until the row at fault stands alone" in text for text in (split, whole)
-    ] == [True, False]
     assert (
-        "all 100 items: each attempt carried a part" in split,
-        "Body, 100 items<" in whole,
+        "all 100 items, each attempt carried a part" in split,
+        "Body: 100 items" in whole,
     ) == (True, True)
 
 
@@ -165,8 +163,8 @@ def test_batch_that_was_not_sent_yet_says_so(operator: Client) -> None:
 
     answer = operator.get(f"/jobs/{job.code}/batches/1/")
 
-    assert "No answer yet." in answer.text
-    assert [row.outcome for row in answer.context["exchange"].rows] == [
+    assert "No response yet." in answer.text
+    assert [row.outcome for row in answer.context["details"].rows] == [
         "pending",
         "pending",
     ]

@@ -120,7 +120,7 @@ def test_job_page_has_no_button_that_resends_at_once(operator: Client) -> None:
     assert re.findall(r'\?decision=([a-z]+)"', text) == ["resend", "accept"]
 
 
-@pytest.mark.parametrize("query", ["", "?decision=look", "?decision=nonsense"])
+@pytest.mark.parametrize("query", ["", "?decision=check_again", "?decision=nonsense"])
 def test_resolve_without_a_question_leads_to_the_job(
     operator: Client, query: str
 ) -> None:

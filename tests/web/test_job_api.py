@@ -323,7 +323,7 @@ def test_job_of_items_is_asked_for_by_its_items(operator: Client, run: Run) -> N
     assert json.loads(body or "") == posted(job, items=items)
     assert set(texts) == {"rest", "drop-in"}
     assert (
-        "This job has items that came ready to be sent."
+        "This job has items in Zendesk's own format."
         in operator.get(f"/jobs/{job.code}/api/").text
     )
 
@@ -359,7 +359,7 @@ def test_retry_is_asked_for_of_the_job_before_it(operator: Client, run: Run) -> 
     assert json.loads(body or "") == {"launch": True}
     assert set(texts) == {"rest", "drop-in"}
     assert (
-        "only the rows that failed in the one before it"
+        "This job has only failed rows of another."
         in operator.get(f"/jobs/{child.code}/api/").text
     )
 

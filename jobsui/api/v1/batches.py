@@ -13,7 +13,7 @@ from jobsui.api.auth import ApiRequest
 from jobsui.api.v1.types import Code, Id, Limit, ListOut, Text, list_response, responses
 from jobsui.jobs.enums import BatchState
 from jobsui.jobs.models import Attempt, Batch
-from jobsui.jobs.reports import job_progress
+from jobsui.jobs.reports import batch_details
 
 job_router = Router()
 router = Router()
@@ -102,19 +102,19 @@ def batch_list(
 def detail(request: ApiRequest, pk: Annotated[Id, Path(alias="id")]) -> Any:
     """Includes the request with all its items, and what Zendesk answered."""
     batch = lookup.batch_by_id(request.auth, pk)
-    exchange = job_progress.exchange(batch)
+    details = batch_details.details(batch)
     return BatchDetailOut(
         **serialize(batch).dict(),
         job=batch.job.code,
         request=BatchRequestOut(
-            method=exchange.method,
-            url=exchange.url,
-            headers=exchange.headers,
-            body=json.loads(exchange.body),
+            method=details.method,
+            url=details.url,
+            headers=details.headers,
+            body=json.loads(details.body),
         ),
-        response=_json_or_text(exchange.answer),
-        job_status_body=_json_or_text(exchange.reply),
-        attempts=[_serialize_attempt(attempt) for attempt in exchange.attempts],
+        response=_json_or_text(details.response),
+        job_status_body=_json_or_text(details.job_status),
+        attempts=[_serialize_attempt(attempt) for attempt in details.attempts],
     )
 
 

@@ -19,7 +19,7 @@ from jobsui.api.v1.types import (
 )
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.models import Cause
-from jobsui.jobs.reports import job_progress, row_results
+from jobsui.jobs.reports import job_details, row_results
 from jobsui.jobs.reports.row_results import OutcomeRow
 
 router = Router()
@@ -102,7 +102,7 @@ def errors(request: ApiRequest, code: Code) -> Any:
     job, the problems of its rows."""
     job = lookup.draft_or_job(request.auth, code)
     phase = Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
-    causes = job_progress.causes(job, phase)
+    causes = job_details.causes(job, phase)
     return unpaged_response([serialize_cause(cause) for cause in causes])
 
 

@@ -28,7 +28,7 @@ ITS_ID = """python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'"""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipes:
+class Snippets:
     """Ways to ask for a job once more."""
 
     rest: str
@@ -37,12 +37,12 @@ class Recipes:
     drop_in: str
 
 
-def recipes(job: Job, base: str) -> Recipes:
+def for_job(job: Job, base: str) -> Snippets:
     """`base`: the address of this server's first page, such as
     "https://jobs.example.com/"."""
     sample = _sample(job)
     takes_columns = not (job.parent_id or job.file.is_raw_items)
-    return Recipes(
+    return Snippets(
         _rest(job, base, sample),
         _runjob(job) if takes_columns else "",
         _drop_in(job, base, sample),

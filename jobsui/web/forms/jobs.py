@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -12,8 +13,9 @@ from jobsui.jobs.enums import UNLAUNCHED, Action, JobState, Weight
 from jobsui.jobs.models import Job, RunSettings
 from jobsui.web.forms.fields import DressedForm
 
-LAUNCHED = [(state.value, state.label) for state in JobState if state not in UNLAUNCHED]
-COLUMNS = {
+FAILURES = "failures"
+STATES = [(state.value, state.label) for state in JobState if state not in UNLAUNCHED]
+LOOKUPS = {
     "connection": "connection",
     "object": "object_key__icontains",
     "action": "action",
@@ -22,16 +24,29 @@ COLUMNS = {
     "until": "created_at__lt",
     "q": "file__name__icontains",
 }
+"""{filter: the lookup on jobs that it stands for}."""
+SENSIBLE_DATES = [
+    MinValueValidator(date(2000, 1, 1)),
+    MaxValueValidator(date(2999, 12, 31)),
+]
+MAX_STOP_ROWS = 1_000_000
+MAX_STOP_REFUSALS = 1000
 
-SENSIBLE = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
+
+def _date_field() -> forms.DateField:
+    return forms.DateField(
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        validators=SENSIBLE_DATES,
+    )
 
 
 class HistoryForm(DressedForm):
-    """Filters of the history; every one narrows, all of them live in the address."""
+    """Filters of the history. Each one narrows it, and all of them are in the
+    address."""
 
     state = forms.ChoiceField(
-        choices=[("", "any"), ("failures", "With failures"), *LAUNCHED],
-        required=False,
+        choices=[("", "any"), (FAILURES, "With failures"), *STATES], required=False
     )
     connection = forms.ModelChoiceField(
         Connection.objects.none(),
@@ -42,18 +57,10 @@ class HistoryForm(DressedForm):
     object = forms.CharField(required=False, max_length=255)
     action = forms.ChoiceField(choices=[("", "any"), *Action.choices], required=False)
     by = forms.ModelChoiceField(
-        User.objects.none(), required=False, empty_label="anybody"
+        User.objects.none(), required=False, empty_label="anyone"
     )
-    since = forms.DateField(
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
-        validators=SENSIBLE,
-    )
-    until = forms.DateField(
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
-        validators=SENSIBLE,
-    )
+    since = _date_field()
+    until = _date_field()
     q = forms.CharField(label="File name", required=False, max_length=255)
 
     def __init__(
@@ -68,63 +75,74 @@ class HistoryForm(DressedForm):
         self.fields["by"].queryset = people  # type: ignore[attr-defined]
 
     def clean_since(self) -> datetime | None:
-        return _midnight(self.cleaned_data["since"])
+        day = self.cleaned_data["since"]
+        return _midnight(day) if day else None
 
     def clean_until(self) -> datetime | None:
-        """The day itself is in."""
+        """The beginning of the day after: the day itself is included."""
         day = self.cleaned_data["until"]
-        return _midnight(day and day + timedelta(days=1))
+        return _midnight(day + timedelta(days=1)) if day else None
 
     def narrowed(self, jobs: QuerySet[Job]) -> QuerySet[Job]:
-        """The jobs that match; what is not a sensible value narrows nothing."""
+        """The jobs that match. A filter that is not valid narrows nothing."""
         self.full_clean()
-        data = {name: value for name, value in self.cleaned_data.items() if value}
-        state = data.pop("state", "")
-        if state == "failures":
-            jobs = jobs.filter(Q(failed__gt=0) | Q(invalid__gt=0) | Q(uncertain__gt=0))
+        chosen = {name: value for name, value in self.cleaned_data.items() if value}
+        state = chosen.pop("state", "")
+        if state == FAILURES:
+            has_failures = Q(failed__gt=0) | Q(invalid__gt=0) | Q(uncertain__gt=0)
+            jobs = jobs.filter(has_failures)
         elif state:
             jobs = jobs.filter(state=state)
-        return jobs.filter(**{COLUMNS[name]: value for name, value in data.items()})
+        return jobs.filter(**{LOOKUPS[name]: value for name, value in chosen.items()})
 
     @property
     def is_narrowing(self) -> bool:
         return any(self.data.get(name) for name in self.fields)
 
 
-def _limit(label: str, most: int) -> forms.IntegerField:
-    """A number within a sentence, so that its label is for those who do not see the
-    sentence."""
+def _limit_field(label: str, max_value: int) -> forms.IntegerField:
+    """A number within a sentence. Screen readers get its label instead."""
     widget = forms.NumberInput(attrs={"aria-label": label})
     return forms.IntegerField(
-        label=label, min_value=1, max_value=most, required=False, widget=widget
+        label=label,
+        min_value=1,
+        max_value=max_value,
+        required=False,
+        widget=widget,
     )
 
 
-class RulesForm(DressedForm):
-    """How a launched job runs. A limit left empty never stops it."""
+class RunSettingsForm(DressedForm):
+    """How a launched job runs. A limit left empty never pauses it."""
+
+    LIMITS = ("stop_percent", "stop_rows", "stop_refusals")
 
     weight = forms.TypedChoiceField(
-        label="Share of the account",
+        label="Priority",
         choices=Weight.choices,
         coerce=lambda value: Weight(int(value)),
         required=False,
         empty_value=None,
-        help_text="Beside other jobs of this account. Alone, a job takes all there is.",
+        help_text="Among the jobs that run on this account at the same time.",
     )
-    stop_percent = _limit("Percent of rows that fail", 100)
-    stop_rows = _limit("Of so many last rows", 1_000_000)
-    stop_refusals = _limit("Refused requests in a row", 1000)
+    stop_percent = _limit_field("Percent of rows that fail", 100)
+    stop_rows = _limit_field("Number of last rows", MAX_STOP_ROWS)
+    stop_refusals = _limit_field("Refused requests in a row", MAX_STOP_REFUSALS)
 
-    def rules(self) -> RunSettings:
-        data = {
+    @property
+    def limits(self) -> Iterator[forms.BoundField]:
+        """The fields of the sentence about pausing."""
+        return (self[name] for name in self.LIMITS)
+
+    def run_settings(self) -> RunSettings:
+        chosen = {
             name: value
             for name, value in self.cleaned_data.items()
             if value and name in RunSettings.__slots__
         }
-        return RunSettings(**data)
+        return RunSettings(**chosen)
 
 
-def _midnight(day: date | None) -> datetime | None:
-    """When a day begins here: compared as it is, so that the index on the time
-    serves."""
-    return timezone.make_aware(datetime.combine(day, time.min)) if day else None
+def _midnight(day: date) -> datetime:
+    """When a day begins in the time zone of the server."""
+    return timezone.make_aware(datetime.combine(day, time.min))

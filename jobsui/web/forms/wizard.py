@@ -12,7 +12,7 @@ from jobsui.jobs.models import File
 from jobsui.jobs.preparation import file_formats
 from jobsui.text import counted
 from jobsui.web.forms.fields import DressedForm
-from jobsui.web.forms.jobs import RulesForm
+from jobsui.web.forms.jobs import RunSettingsForm
 
 DETECT = ("", "Auto-detect")
 
@@ -144,7 +144,7 @@ class MappingForm(DressedForm):
         )
 
 
-class LaunchForm(RulesForm):
+class LaunchForm(RunSettingsForm):
     """How a job starts and runs. Deletes are confirmed by typing their number."""
 
     start = forms.ChoiceField(

@@ -229,7 +229,7 @@ def moment(at: datetime | None) -> SafeString:
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>',
-        at.isoformat(),
+        at.isoformat(timespec="seconds"),
         at.strftime("%Y-%m-%d %H:%M:%S"),
         local.strftime("%-d %b %Y, %H:%M %Z"),
     )
@@ -276,12 +276,12 @@ def _svg(name: str) -> SafeString:
     one_line = " ".join(shapes.split())
     # app.css holds the attributes that all icons share: a list shows fifty of them.
     svg = f'<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">{one_line}'
-    return mark_safe(svg)  # noqa: S308  # our own files
+    return mark_safe(svg.replace('" />', '"/>'))  # noqa: S308  # our own files
 
 
 def _badge(colour: str, name: str, word: str) -> SafeString:
     return format_html(
-        '<span class="badge state bg-{}-lt">{}<span>{}</span></span>',
+        '<span class="badge state bg-{}-lt">{}{}</span>',
         colour,
         _svg(name),
         word,

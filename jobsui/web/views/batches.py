@@ -8,9 +8,11 @@ from django.views.decorators.http import require_safe
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs.enums import BatchState
-from jobsui.jobs.reports import job_progress
+from jobsui.jobs.reports import batch_details
 from jobsui.web import http
 from jobsui.web.http import HtmxRequest
+
+FAILED = "failed"
 
 
 @require_safe
@@ -18,34 +20,34 @@ def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.job(request.user, code)
     found = job.batches.all()
     state = request.GET.get("state", "")
-    if state == "failed":
+    if state == FAILED:
         found = found.filter(failed__gt=0)
     elif state in BatchState:
         found = found.filter(state=state)
     else:
         state = ""
-    page = {
+    by_number = partial(paging.by_number, found, "seq")
+    context = {
         "job": job,
         "tab": "batches",
         "state": state,
         "states": BatchState.choices,
-        "page": http.page_at(
-            partial(paging.by_number, found, "seq"), request.GET.get("after", "")
-        ),
+        "page": http.page_at(by_number, request.GET.get("after", "")),
     }
-    return render(request, "jobs/batches.html", page)
+    return render(request, "jobs/batches.html", context)
 
 
 @require_safe
 def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
-    """One batch: the exact request and answer, its attempts, and what became of each
-    row."""
+    """One batch: request, attempts, responses, and the result of each row."""
     batch = lookup.batch(request.user, code, seq)
-    page = {
-        "job": batch.job,
+    job = batch.job
+    context = {
+        "job": job,
         "batch": batch,
-        "exchange": job_progress.exchange(batch),
-        "next_failed": job_progress.next_failed_batch(batch.job, after=seq),
-        "is_last": seq >= batch.job.batches_total,
+        "details": batch_details.details(batch),
+        "previous": seq - 1,
+        "next": seq + 1 if seq < job.batches_total else None,
+        "next_failed": batch_details.next_failed_batch(job, after=seq),
     }
-    return render(request, "jobs/batch.html", page)
+    return render(request, "jobs/batch.html", context)

@@ -9,31 +9,40 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
-from jobsui.jobs.reports import job_progress
+from jobsui.jobs.models import Job
 from jobsui.web import first_run as first
+from jobsui.web import job_table
 from jobsui.web.forms.people import FirstRunForm
 from jobsui.web.http import HtmxRequest
+
+MAX_ATTENTION = 10
+MAX_RUNNING = 10
+MAX_RECENT = 8
+RUNNING_INTERVAL = 3
+IDLE_INTERVAL = 30
+"""Seconds between two polls of the page."""
 
 
 @require_safe
 def home(request: HtmxRequest) -> HttpResponse:
-    page = _live(request.user)
-    if not page["latest"] and not page["running"]:
-        page |= {
+    jobs = lookup.overview(request.user)
+    context = _live(jobs)
+    if all(job.is_draft for job in jobs):
+        context |= {
             "has_connection": lookup.connections(request.user).exists(),
             "has_object": lookup.objects(request.user).exists(),
             "is_new": True,
         }
-    return render(request, "home.html", page)
+    return render(request, "home.html", context)
 
 
 @require_safe
 def live(request: HtmxRequest) -> HttpResponse:
     """The live section: 204 when nothing is new."""
-    page = _live(request.user)
-    if request.GET.get("v") == page["version"]:
+    jobs = lookup.overview(request.user)
+    if request.GET.get("v") == _version(jobs):
         return HttpResponse(status=204)
-    return render(request, "home.html#live", page)
+    return render(request, "home/live.html", _live(jobs))
 
 
 @login_not_required
@@ -55,26 +64,25 @@ def first_run(request: HttpRequest) -> HttpResponse:
     return render(request, "first_run.html", {"form": form})
 
 
-def _live(user: User) -> dict[str, Any]:
-    jobs = lookup.overview(user)
+def _live(jobs: list[Job]) -> dict[str, Any]:
+    attention = [job for job in jobs if job.state in lookup.ATTENTION]
     running = [job for job in jobs if job.is_moving]
+    drafts = [job for job in jobs if job.is_draft]
+    recent = [job for job in jobs if not job.is_moving and not job.is_draft]
+    tables = (
+        job_table.attention(attention[:MAX_ATTENTION]),
+        job_table.running(running[:MAX_RUNNING]),
+        job_table.drafts(drafts),
+        job_table.recent(recent[:MAX_RECENT]),
+    )
     return {
-        "attention": [job for job in jobs if job.state in lookup.ATTENTION][:10],
-        "running": [
-            (job, job_progress.percent(job), job_progress.seconds_left(job))
-            for job in running[:10]
-        ],
-        "drafts": [job for job in jobs if job.is_draft],
-        "latest": [job for job in jobs if not job.is_moving and not job.is_draft][:8],
-        "interval": 3 if running else 30,
-        "version": str(
-            zlib.crc32(
-                repr(
-                    [
-                        (job.pk, job.version, job.current_limit, job.file.rows)
-                        for job in jobs
-                    ]
-                ).encode()
-            )
-        ),
+        "tables": [table for table in tables if table.lines],
+        "interval": RUNNING_INTERVAL if running else IDLE_INTERVAL,
+        "version": _version(jobs),
     }
+
+
+def _version(jobs: list[Job]) -> str:
+    """Changes when there is something new to show."""
+    shown = [(job.pk, job.version, job.current_limit, job.file.rows) for job in jobs]
+    return str(zlib.crc32(repr(shown).encode()))

@@ -23,7 +23,7 @@ from jobsui.text import counted
 from jobsui.web import confirmation
 from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
-from jobsui.web.forms.jobs import RulesForm
+from jobsui.web.forms.jobs import RunSettingsForm
 from jobsui.web.http import HtmxRequest
 
 CHECK_AGAIN = "check_again"
@@ -95,19 +95,19 @@ def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def rules(request: HtmxRequest, code: UUID) -> HttpResponse:
+def run_settings(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Change how a launched job runs, until it has finished."""
     job = lookup.job(request.user, code)
     if "adjust" not in actions.may(job):
         return redirect("jobs:detail", code)
-    form = RulesForm(request.POST or None, initial=job.run_settings.columns)
+    form = RunSettingsForm(request.POST or None, initial=job.run_settings.columns)
     if request.method == "POST" and form.is_valid():
 
         def change(job: Job, *, by: User) -> None:
-            actions.set_run_settings(job, form.rules(), by=by)
+            actions.set_run_settings(job, form.run_settings(), by=by)
 
         return _act(request, code, change, "Settings saved.")
-    return render(request, "jobs/rules.html", {"job": job, "form": form})
+    return render(request, "jobs/run_settings.html", {"job": job, "form": form})
 
 
 def _ask(

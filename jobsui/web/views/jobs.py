@@ -1,6 +1,9 @@
 from functools import partial
+from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -10,38 +13,45 @@ from django.views.decorators.http import require_safe
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs.control import actions, retries
-from jobsui.jobs.models import Job, RowError
-from jobsui.jobs.reports import event_sentences, job_progress, snippets
-from jobsui.web import http
+from jobsui.jobs.models import Batch, Cause, Job, RowError
+from jobsui.jobs.reports import (
+    batch_strip,
+    event_sentences,
+    job_details,
+    job_progress,
+    snippets,
+)
+from jobsui.paging import Page
+from jobsui.text import counted
+from jobsui.web import http, job_table, strip_drawing
 from jobsui.web.forms.jobs import HistoryForm
 from jobsui.web.http import HtmxRequest
 
 SHOWN_CAUSES = 5
+SELECTABLE_CAUSES = 50
 
 
 @require_safe
 def job_list(request: HtmxRequest) -> HttpResponse:
-    """The history; the filter form swaps the table alone."""
-    everything = lookup.jobs(request.user)
+    """The history. The filter form swaps only the table."""
     form = HistoryForm(
         request.GET,
         connections=lookup.connections(request.user),
         people=lookup.people(request.user),
     )
-    found = form.narrowed(everything)
-    kept = request.GET.copy()
-    kept.pop("cursor", None)
-    shown = http.page_at(partial(paging.by_time, found), request.GET.get("cursor", ""))
-    # What is all on this page need not be counted.
-    count = (
-        paging.capped_count(found)
-        if shown.older or shown.newer
-        else str(len(shown.entries))
-    )
-    page = {"form": form, "page": shown, "count": count, "kept": kept.urlencode()}
-    response = render(
-        request, "jobs/list.html#table" if request.htmx else "jobs/list.html", page
-    )
+    found = form.narrowed(lookup.jobs(request.user))
+    page = http.page_at(partial(paging.by_time, found), request.GET.get("cursor", ""))
+    filters = request.GET.copy()
+    filters.pop("cursor", None)
+    context = {
+        "form": form,
+        "page": page,
+        "table": job_table.history(page.entries),
+        "count": _count(found, page),
+        "filters": filters.urlencode(),
+    }
+    template = "jobs/history.html" if request.htmx else "jobs/list.html"
+    response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -51,26 +61,27 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.draft_or_job(request.user, code)
     if job.is_draft:
         return redirect("jobs:upload", code)
-    page = _live(job) | {
+    context = _live(job) | {
         "may": actions.may(job),
         "tab": "detail",
-        "rules": job.run_settings,
-        "retries": job_progress.retries(job),
+        "first_batch": _first_batch(job),
+        "run_settings": job.run_settings,
+        "retries": job_details.retries(job),
         "retriable": retries.retriable_causes(job),
     }
-    return render(request, "jobs/detail.html", page)
+    return render(request, "jobs/detail.html", context)
 
 
 @require_safe
 def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
-    """The live section: 204 when nothing is new; when other buttons have come to apply,
-    the page is loaded anew."""
+    """The live section: 204 when nothing is new. When other buttons apply, the browser
+    loads the whole page again."""
     job = lookup.job(request.user, code)
     if request.GET.get("state", job.state) != job.state:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     if request.GET.get("v") == _seen(job):
         return HttpResponse(status=204)
-    return render(request, "jobs/detail.html#progress", _live(job))
+    return render(request, "jobs/detail/progress.html", _live(job))
 
 
 @require_safe
@@ -78,69 +89,97 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Rows that did not succeed, by cause and outcome."""
     job = lookup.job(request.user, code)
     found = job.row_errors.select_related("batch")
-    cause = job.causes.filter(
-        pk=paging.parse_integer(request.GET.get("cause", "")) or 0
-    ).first()
-    outcome = request.GET.get("outcome", "")
+    cause = _cause(job, request.GET.get("cause", ""))
     if cause:
         found = found.filter(cause=cause)
-    if outcome in RowError.OUTCOMES:
-        found = found.filter(outcome=outcome)
-    else:
+    outcome = request.GET.get("outcome", "")
+    if outcome not in RowError.OUTCOMES:
         outcome = ""
-    page = {
+    if outcome:
+        found = found.filter(outcome=outcome)
+    by_row = partial(paging.by_number, found, "row")
+    retriable = retries.retriable_causes(job) if cause else {}
+    context = {
         "job": job,
         "tab": "rows",
-        "page": http.page_at(
-            partial(paging.by_number, found, "row"), request.GET.get("after", "")
-        ),
-        "causes": job_progress.causes(job, most=50),
-        "outcomes": [(o.value, o.label) for o in RowError.OUTCOMES],
+        "page": http.page_at(by_row, request.GET.get("after", "")),
+        "causes": job_details.causes(job, most=SELECTABLE_CAUSES),
+        "outcomes": [(entry.value, entry.label) for entry in RowError.OUTCOMES],
         "cause": cause,
         "outcome": outcome,
-        "retriable": retries.retriable_causes(job) if cause else {},
+        "filters": urlencode({"cause": cause.pk if cause else "", "outcome": outcome}),
+        "retriable_rows": retriable.get(cause.pk, 0) if cause else 0,
     }
-    return render(request, "jobs/rows.html", page)
+    return render(request, "jobs/rows.html", context)
 
 
 @require_safe
 def events(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.job(request.user, code)
-    page = {
+    context = {
         "job": job,
         "tab": "events",
         "events": event_sentences.latest_events(job),
         "options": job.options,
-        "rules": job.run_settings,
-        "mapped": job_progress.mapped(job),
+        "run_settings": job.run_settings,
+        "mapped": job_details.mapped(job),
     }
-    return render(request, "jobs/events.html", page)
+    return render(request, "jobs/events.html", context)
 
 
 @require_safe
 def api(request: HtmxRequest, code: UUID) -> HttpResponse:
     """How a program asks for the same job."""
     job = lookup.job(request.user, code)
-    shown = snippets.recipes(job, request.build_absolute_uri(reverse("home")))
-    return render(
-        request, "jobs/api.html", {"job": job, "tab": "api", "recipes": shown}
-    )
+    home = request.build_absolute_uri(reverse("home"))
+    context = {"job": job, "tab": "api", "snippets": snippets.for_job(job, home)}
+    return render(request, "jobs/api.html", context)
 
 
-def _live(job: Job) -> dict[str, object]:
+def _live(job: Job) -> dict[str, Any]:
+    """What the live section shows. Its causes have no buttons: they would be replaced
+    while somebody presses them."""
+    now = job_progress.progress(job)
+    has_problems = job.failed or job.invalid or job.uncertain
+    causes = job_details.causes(job, most=SHOWN_CAUSES) if has_problems else []
     return {
         "job": job,
         "seen": _seen(job),
-        "now": job_progress.progress(job),
-        "strip": job_progress.strip(job),
-        "retriable": {},  # Buttons have no place in what is replaced every second.
-        "causes": job_progress.causes(job, most=SHOWN_CAUSES)
-        if job.failed or job.invalid or job.uncertain
-        else [],
+        "now": now,
+        "announcement": _announcement(job, now.percent),
+        "strip": strip_drawing.draw(batch_strip.strip(job)),
+        "causes": causes,
+        "retriable": {},
     }
 
 
 def _seen(job: Job) -> str:
-    """Another one when the live section has something new to show: workers that are
-    gone change no job."""
+    """Changes when the live section has something new to show. A worker that stops
+    changes no job, only what limits it."""
     return f"{job.version}-{job.current_limit}"
+
+
+def _cause(job: Job, pk: str) -> Cause | None:
+    """One of the job's own; None for none and for nonsense."""
+    number = paging.parse_integer(pk)
+    return job.causes.filter(pk=number).first() if number else None
+
+
+def _announcement(job: Job, percent: int) -> str:
+    """What a screen reader says."""
+    if not job.is_over:
+        return f"{percent} percent, {counted(job.failed, 'row')} failed."
+    state = job.get_state_display().lower()
+    rows = counted(job.rows, "row")
+    return f"The job is {state}: {job.succeeded:,} of {rows} succeeded."
+
+
+def _first_batch(job: Job) -> Batch | None:
+    """The batch that waits for approval."""
+    return job.batches.get(seq=1) if job.is_held_after_first_batch else None
+
+
+def _count(found: QuerySet[Job], page: Page[Job]) -> str:
+    """How many jobs match. A single page needs no counting."""
+    is_whole = not page.older and not page.newer
+    return str(len(page.entries)) if is_whole else paging.capped_count(found)

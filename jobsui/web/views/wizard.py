@@ -28,7 +28,7 @@ from jobsui.jobs.mapping.check_scope import check_scope
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import checker, file_formats, uploads
-from jobsui.jobs.reports import job_progress
+from jobsui.jobs.reports import job_details
 from jobsui.text import counted
 from jobsui.web import confirmation, http, wizard_texts
 from jobsui.web.addresses import post_only
@@ -265,7 +265,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
             job,
             by=request.user,
             hold_after_first_batch=hold_after_first_batch,
-            run_settings=form.rules(),
+            run_settings=form.run_settings(),
         )
     except ChangedSinceCheck as refusal:
         messages.error(request, str(refusal))
@@ -354,7 +354,7 @@ def _kept_mapping(job: Job, offered: list[field_targets.Target]) -> dict[str, st
 
 def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
-    found = job_progress.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
+    found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
     return {
         "job": job,
         "announcement": wizard_texts.check_announcement(job),
@@ -369,20 +369,20 @@ def _launch_form(job: Job, data: QueryDict | None = None) -> LaunchForm:
     return LaunchForm(
         data,
         initial=job.run_settings.columns,
-        number=job_progress.preview(job).sent,
+        number=job_details.preview(job).sent,
         deletes=Action(job.action).deletes,
     )
 
 
 def _review(request: HtmxRequest, job: Job, form: LaunchForm) -> HttpResponse:
-    preview = job_progress.preview(job)
+    preview = job_details.preview(job)
     page = {
         "job": job,
         "form": form,
         "preview": preview,
         "summary": wizard_texts.summary(job, preview.sent),
         "points": wizard_texts.points(job),
-        "mapped": job_progress.mapped(job),
+        "mapped": job_details.mapped(job),
         "obstacle": actions.launch_obstacle(job),
         "deletes": Action(job.action).deletes,
         "launch_button": wizard_texts.launch_button(job, preview.sent),

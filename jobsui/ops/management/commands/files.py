@@ -4,7 +4,7 @@ from django.core.management.base import CommandParser
 
 from jobsui.jobs.mapping.check_scope import check_scope
 from jobsui.jobs.models import Cause, Job
-from jobsui.jobs.reports import job_progress, row_results
+from jobsui.jobs.reports import job_details, row_results
 from jobsui.ops import file_check, output
 from jobsui.ops.terminal import Exit, TerminalCommand
 from jobsui.text import counted
@@ -55,7 +55,7 @@ class Command(TerminalCommand):
         rows = counted(job.rows, "row")
         invalid = counted(job.rows_invalid, "row")
         self.write(f"{rows}, {invalid} with problems.")
-        for line in output.causes(job_progress.causes(job, Cause.Phase.CHECK)):
+        for line in output.causes(job_details.causes(job, Cause.Phase.CHECK)):
             self.write(line)
         if not job.rows_invalid:
             self.write(check_scope(job))

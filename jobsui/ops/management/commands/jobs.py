@@ -9,7 +9,7 @@ from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.models.job import JobQuerySet
-from jobsui.jobs.reports import job_progress, row_results
+from jobsui.jobs.reports import job_details, row_results
 from jobsui.ops import lookup, output, wait
 from jobsui.ops.terminal import Exit, TerminalCommand, command_error
 
@@ -89,7 +89,7 @@ class Command(TerminalCommand):
 
     def _show(self, job: Job, *, as_json: bool) -> Exit:
         phase = Cause.Phase.CHECK if job.is_draft else Cause.Phase.SEND
-        causes = job_progress.causes(job, phase)
+        causes = job_details.causes(job, phase)
         if as_json:
             errors = [output.cause_as_json(cause) for cause in causes]
             self.write_json(output.as_json(job) | {"errors": errors})

@@ -8,7 +8,7 @@ from jobsui.jobs import queueing
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Weight
 from jobsui.jobs.models import Cause, Job
-from jobsui.jobs.reports import job_progress
+from jobsui.jobs.reports import job_details
 from jobsui.ops import file_check, lookup, output, wait
 from jobsui.ops.terminal import Exit, TerminalCommand, command_error
 from jobsui.text import counted
@@ -92,7 +92,7 @@ class Command(TerminalCommand):
         return lookup.job(str(draft.code))
 
     def _write_problems(self, job: Job, *, as_json: bool) -> None:
-        causes = job_progress.causes(job, Cause.Phase.CHECK)
+        causes = job_details.causes(job, Cause.Phase.CHECK)
         if as_json:
             for cause in causes:
                 self.write_json(output.cause_as_json(cause))

@@ -1,0 +1,72 @@
+"""What a job is set up to do, what launching it would do, what went wrong in it, and what
+was retried."""
+
+import math
+from dataclasses import dataclass
+
+from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from jobsui.jobs.mapping.field_targets import api_name, targets_for
+from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.preparation.planner import BATCH_SIZE
+from jobsui.jobs.timing import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What launching a checked job would do."""
+
+    sent: int
+    left_out: int
+    """Rows with problems."""
+    batches: int
+    seconds: float
+    """At the account's limits, if each of Zendesk's jobs takes ten seconds. Other
+    integrations make it longer."""
+
+
+def preview(job: Job) -> Preview:
+    sent = job.rows - job.rows_invalid
+    batches = math.ceil(sent / BATCH_SIZE)
+    limits = job.connection
+    by_rate = limits.requests_per_minute * limits.share / 100 / 60
+    by_slots = limits.max_running_jobs / Timing.first_job_duration
+    per_second = min(by_rate, by_slots)
+    return Preview(
+        sent=sent,
+        left_out=job.rows_invalid,
+        batches=batches,
+        seconds=batches / per_second + Timing.first_job_duration,
+    )
+
+
+def mapped(job: Job) -> list[tuple[str, str]]:
+    """(column, label of the target it fills), in the order of the file: PostgreSQL keeps
+    no order in JSON."""
+    labels = {target.key: target.label for target in targets_for(job)}
+    found = []
+    for column in job.file.columns:
+        if column in job.mapping:
+            key = job.mapping[column]
+            found.append((column, labels.get(key, api_name(key))))
+    return found
+
+
+def causes(
+    job: Job, phase: str = Cause.Phase.SEND, *, most: int | None = None
+) -> list[Cause]:
+    """Problems of the check or of the run, grouped, the most frequent first."""
+    return list(Cause.objects.filter(job=job, phase=phase)[:most])
+
+
+def retries(job: Job) -> list[Job]:
+    """The launched retries of a job, oldest first. Each has `left`: its failed rows
+    that no retry of its own took."""
+    launched = Job.objects.launched()
+    taken = launched.filter(parent=OuterRef("pk")).order_by().values("parent")
+    taken_rows = Coalesce(Subquery(taken.annotate(sum=Sum("rows")).values("sum")), 0)
+    own = job.retries.launched().select_related("cause")
+    return list(
+        own.annotate(left=F("failed") - taken_rows).order_by("created_at", "pk")
+    )

@@ -1,0 +1,158 @@
+"""What the one table of jobs shows (jobs/table.html), whatever page it is on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+
+from jobsui.jobs.models import Job
+from jobsui.jobs.reports import job_progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    job: Job
+    address: str
+    rows: int | None
+    note: str = ""
+    """Under the name: why the job waits, or what limits it."""
+    percent: int | None = None
+    """Of a job that runs."""
+    seconds_left: int | None = None
+    at: datetime | None = None
+    """What this time is, the heading of its column says."""
+    author: str = ""
+
+    @property
+    def kind(self) -> str:
+        return ", retry" if self.job.parent_id else ""
+
+    @property
+    def has_failures(self) -> bool:
+        return self.job.failed > 0 or self.job.invalid > 0
+
+    @property
+    def failures(self) -> str:
+        invalid = f" + {self.job.invalid:,} invalid" if self.job.invalid else ""
+        return f"{self.job.failed:,}{invalid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTable:
+    heading: str = ""
+    caption: str
+    """For screen readers."""
+    time_heading: str
+    lines: Sequence[Line]
+    anchor: str
+    """What the ids of its links begin with: they keep the focus when a live table is
+    replaced."""
+    more: str = ""
+    """Address of the page with all of them."""
+    has_results: bool = True
+
+
+def history(jobs: Iterable[Job]) -> JobTable:
+    lines = [
+        Line(
+            job=job,
+            address=_page(job),
+            rows=job.rows,
+            note="" if job.is_over else _limited_by(job),
+            at=job.created_at,
+            author=job.created_by.username if job.created_by else "",
+        )
+        for job in jobs
+    ]
+    return JobTable(
+        caption="Jobs, newest first",
+        time_heading="Launched",
+        lines=lines,
+        anchor="j",
+    )
+
+
+def attention(jobs: Iterable[Job]) -> JobTable:
+    """Jobs that wait for a person, each with the reason."""
+    lines = [
+        Line(
+            job=job,
+            address=_page(job),
+            rows=job.rows,
+            note=job.reason,
+            at=job.created_at,
+        )
+        for job in jobs
+    ]
+    return JobTable(
+        heading="Needs attention",
+        caption="Jobs that need attention",
+        time_heading="Launched",
+        lines=lines,
+        anchor="a",
+    )
+
+
+def running(jobs: Iterable[Job]) -> JobTable:
+    lines = [
+        Line(
+            job=job,
+            address=_page(job),
+            rows=job.rows,
+            note=_limited_by(job),
+            percent=job_progress.percent(job),
+            seconds_left=job_progress.seconds_left(job),
+        )
+        for job in jobs
+    ]
+    return JobTable(
+        heading="Running now",
+        caption="Jobs that are running",
+        time_heading="Progress",
+        lines=lines,
+        anchor="r",
+    )
+
+
+def drafts(jobs: Iterable[Job]) -> JobTable:
+    lines = [
+        Line(
+            job=job,
+            address=reverse("jobs:upload", args=[job.code]),
+            rows=job.rows if job.parent_id else job.file.rows,
+            at=job.created_at,
+        )
+        for job in jobs
+    ]
+    return JobTable(
+        heading="My drafts",
+        caption="Jobs not launched yet",
+        time_heading="Created",
+        lines=lines,
+        anchor="d",
+        has_results=False,
+    )
+
+
+def recent(jobs: Iterable[Job]) -> JobTable:
+    lines = [
+        Line(job=job, address=_page(job), rows=job.rows, at=job.finished_at)
+        for job in jobs
+    ]
+    return JobTable(
+        heading="Recent jobs",
+        caption="Recent jobs",
+        time_heading="Finished",
+        lines=lines,
+        anchor="l",
+        more=reverse("jobs:list"),
+    )
+
+
+def _page(job: Job) -> str:
+    return reverse("jobs:detail", args=[job.code])
+
+
+def _limited_by(job: Job) -> str:
+    return f"Limited by: {job.current_limit.label}"

@@ -1,0 +1,55 @@
+from typing import Any
+
+import pytest
+
+from jobsui.jobs.enums import JobState
+from jobsui.jobs.models import Job
+from jobsui.jobs.reports import job_details
+from tests.factories import make_connection, make_job, make_object
+from tests.harness import GADGET
+from tests.jobs.reports.samples import planned
+
+pytestmark = pytest.mark.django_db
+
+
+def test_retries_tell_what_is_left_of_them() -> None:
+    job = planned()
+    common: dict[str, Any] = {
+        "connection": job.connection,
+        "object_key": "gadget",
+        "action": job.action,
+        "file": job.file,
+        "state": JobState.COMPLETED,
+    }
+    first = Job.objects.create(parent=job, rows=9, failed=5, **common)
+    second = Job.objects.create(parent=job, rows=4, failed=2, **common)
+    for rows in (2, 1):
+        Job.objects.create(parent=first, rows=rows, **common)
+    Job.objects.create(parent=second, rows=2, **common | {"state": JobState.DRAFT})
+    Job.objects.create(parent=job, rows=7, **common | {"state": JobState.CHECKING})
+
+    assert [(retry, vars(retry)["left"]) for retry in job_details.retries(job)] == [
+        (first, 2),
+        (second, 2),
+    ]
+
+
+def test_mapping_is_told_in_the_words_of_the_wizard() -> None:
+    job = make_job(
+        "external_id,price\n1,2\n",
+        to=make_object(make_connection(), "gadget", fields=GADGET),
+    )
+
+    assert job_details.mapped(job) == [
+        ("external_id", "External ID"),
+        ("price", "Price"),
+    ]
+
+
+def test_preview_counts_rows_batches_and_the_least_time() -> None:
+    job = planned()
+    job.connection.requests_per_minute, job.connection.max_running_jobs = 60, 30
+
+    told = job_details.preview(job)
+
+    assert (told.sent, told.left_out, told.batches, told.seconds) == (250, 1, 3, 13.75)

@@ -1,0 +1,160 @@
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobsui.jobs import leases
+from jobsui.jobs.enums import BatchState, JobState, LimitedBy
+from jobsui.jobs.models import Batch, Job
+from jobsui.jobs.reports import job_progress
+from tests.factories import make_connection, make_job, make_object
+from tests.harness import GADGET
+from tests.jobs.reports.samples import planned, settle
+
+pytestmark = pytest.mark.django_db
+
+
+APPROVAL = {"state": JobState.PAUSED, "hold_after_first_batch": True, "batches_done": 1}
+IS_PLANNED = timezone.now()
+
+
+def test_progress_tells_how_far_and_how_fast() -> None:
+    job = planned()
+    settle(job, 1)
+    now = time.time()
+    Job.objects.filter(pk=job.pk).update(
+        state=JobState.RUNNING, pace=[[now - 50, 0]], started_at=timezone.now()
+    )
+    job.refresh_from_db()
+
+    told = job_progress.progress(job)
+
+    assert (told.percent, told.in_flight, told.waiting) == (40, 0, 2)
+    assert told.records_per_second is not None
+    assert round(told.records_per_second) == 2
+    assert told.eta_seconds == round(job.pending / told.records_per_second)
+
+
+def test_progress_counts_what_is_in_flight_in_batches_and_open_rows() -> None:
+    job = planned()
+    Batch.objects.filter(job=job, seq=1).update(state=BatchState.ACCEPTED)
+    Batch.objects.filter(job=job, seq=3).update(
+        state=BatchState.UNCONFIRMED, succeeded=20, failed=5
+    )
+    Job.objects.filter(pk=job.pk).update(state=JobState.PAUSING)
+    job.refresh_from_db()
+
+    told = job_progress.progress(job)
+
+    assert (told.in_flight, told.rows_in_flight, told.waiting) == (2, 125, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_driven", "is_stocked", "limit"),
+    [
+        ({"state": JobState.RUNNING}, True, True, LimitedBy.WINDOW),
+        ({"state": JobState.QUEUED}, True, True, LimitedBy.WINDOW),
+        ({"state": JobState.RUNNING, "limited_by": ""}, True, True, LimitedBy.NOTHING),
+        # Whatever was written down last: nobody is at it.
+        ({"state": JobState.RUNNING}, False, True, LimitedBy.WORKERS),
+        ({"state": JobState.PAUSING}, False, True, LimitedBy.WORKERS),
+        ({"state": JobState.CANCELLING}, False, True, LimitedBy.WORKERS),
+        # The planner is behind, or there is nothing left to plan.
+        ({"state": JobState.RUNNING}, True, False, LimitedBy.WORKERS),
+        (
+            {"state": JobState.RUNNING, "planned_at": IS_PLANNED},
+            True,
+            False,
+            LimitedBy.WINDOW,
+        ),
+        ({"state": JobState.PAUSING}, True, True, LimitedBy.PAUSED),
+        ({"state": JobState.CANCELLING}, True, True, LimitedBy.NOTHING),
+        ({"state": JobState.PAUSED}, False, True, LimitedBy.PAUSED),
+        (APPROVAL, False, True, LimitedBy.APPROVAL),
+        (APPROVAL | {"batches_done": 0}, False, True, LimitedBy.PAUSED),
+        (APPROVAL | {"hold_after_first_batch": False}, False, True, LimitedBy.PAUSED),
+        ({"state": JobState.COMPLETED}, True, True, LimitedBy.NOTHING),
+        ({"state": JobState.NEEDS_DECISION}, True, True, LimitedBy.NOTHING),
+    ],
+)
+def test_holder_is_what_is_true_now(
+    fields: dict[str, Any], is_driven: bool, is_stocked: bool, limit: LimitedBy
+) -> None:
+    job = planned()
+    if not is_stocked:
+        Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
+    Job.objects.filter(pk=job.pk).update(
+        **{"limited_by": LimitedBy.WINDOW, "planned_at": None} | fields
+    )
+
+    with leases.held(
+        f"account:{job.connection.host}" if is_driven else "account:other.zendesk.com"
+    ):
+        assert Job.objects.with_limit().get(pk=job.pk).current_limit == limit
+
+
+def test_held_seconds_tell_the_longest_first_and_count_on() -> None:
+    since = timezone.now() - timedelta(seconds=100)
+    job = Job(
+        state=JobState.RUNNING,
+        limited_by=LimitedBy.RATE,
+        limited_since=since,
+        limited_seconds={"": 500, "rate": 20.5, "window": 300, "paused": 0.4},
+    )
+
+    told = job_progress.limited_seconds(job)
+    job.state = JobState.COMPLETED
+    over = job_progress.limited_seconds(job)
+
+    assert [(by, round(seconds)) for by, seconds in told] == [
+        ("Zendesk's job slots", 300),
+        ("request rate", pytest.approx(120, abs=2)),
+    ]
+    assert over == [
+        ("Zendesk's job slots", 300.0),
+        ("request rate", 20.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "quiet", "interval"),
+    [
+        (JobState.RUNNING, 5, 0, 1),
+        (JobState.RUNNING, 60, 0, 2),
+        (JobState.RUNNING, 600, 90, 5),
+        (JobState.PAUSED, 600, 90, 30),
+        (JobState.COMPLETED, 600, 90, None),
+        (JobState.NEEDS_DECISION, 600, 90, None),
+    ],
+)
+def test_interval_follows_what_the_job_does(
+    state: JobState, age: int, quiet: int, interval: int | None
+) -> None:
+    job = make_job(
+        "external_id\n1\n", to=make_object(make_connection(), "gadget", fields=GADGET)
+    )
+    job.state, job.started_at = state, timezone.now() - timedelta(seconds=age)
+    job.pace = [[time.time() - quiet, 0]]
+
+    assert job_progress.progress(job).interval == interval
+
+
+def test_rate_is_of_the_last_minute_and_unknown_without_news() -> None:
+    now = time.time()
+    job = Job(
+        state=JobState.RUNNING,
+        created=900,
+        rows=2000,
+        pace=[[now - 300, 0], [now - 30, 600], [now - 10, 800]],
+    )
+    old = Job(state=JobState.RUNNING, created=900, rows=2000, pace=[[now - 300, 0]])
+
+    assert job_progress.records_per_second(job) == pytest.approx(10, rel=0.01)
+    assert job_progress.records_per_second(old) is None
+    assert (
+        job_progress.records_per_second(Job(state=JobState.RUNNING, rows=2000)) is None
+    )
+    job.state = JobState.PAUSED
+    assert job_progress.records_per_second(job) is None
