@@ -70,7 +70,7 @@ def test_moment_says_its_zone_and_the_universal_time() -> None:
 def test_every_job_state_has_a_badge_in_words(state: JobState) -> None:
     badge = ui.job_badge(Job(state=state))
 
-    assert f"<span>{state.label}</span>" in badge
+    assert f"</svg>{state.label}</span>" in badge
     assert 'aria-hidden="true"><path' in badge
 
 
@@ -83,10 +83,10 @@ def test_completed_with_failures_says_so(counts: dict[str, int]) -> None:
 
 def test_every_other_state_has_a_badge() -> None:
     batches = [
-        f"<span>{state.label}</span>" in ui.batch_badge(state) for state in BatchState
+        f"</svg>{state.label}</span>" in ui.batch_badge(state) for state in BatchState
     ]
     outcomes = [
-        f"<span>{outcome.label}</span>" in ui.outcome_badge(outcome)
+        f"</svg>{outcome.label}</span>" in ui.outcome_badge(outcome)
         for outcome in Outcome
     ]
 
