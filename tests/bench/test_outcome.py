@@ -33,13 +33,13 @@ CELL = Cell(
         ({"others": 30, "requests_per_minute": 2500}, 30 / 2 * 100),
     ],
 )
-def test_limit_is_that_of_what_is_left_as_it_is_run(
+def test_limit_counts_free_slots_and_scaled_times(
     changes: dict[str, Any], limit: float
 ) -> None:
     assert replace(CELL, **changes).limit == pytest.approx(limit)
 
 
-def test_grid_has_a_long_steady_part_in_each_of_its_cells() -> None:
+def test_every_cell_of_the_grid_has_a_long_steady_part() -> None:
     measured = list(
         cells.grid(
             CELL, cells.JOB_SECONDS, cells.REQUESTS_PER_MINUTE, cells.LATENCIES_MS
@@ -65,7 +65,7 @@ def test_steady_part_leaves_out_where_the_window_fills_and_empties() -> None:
     assert busy(jobs, slots=2) == pytest.approx((1 + 14 * 1.5) / (15 * 2))
 
 
-def test_steady_part_is_unknown_of_a_run_that_is_all_ends() -> None:
+def test_short_run_has_no_steady_part() -> None:
     jobs = [
         {"accepted_at": 0.0, "ended_at": 1.0 + number, "total": 100}
         for number in range(20)
@@ -84,7 +84,7 @@ def test_shares_count_while_all_jobs_have_batches_to_send() -> None:
     ]
 
 
-def test_jobs_that_were_sent_one_after_another_have_no_shares() -> None:
+def test_jobs_sent_one_after_another_have_no_shares() -> None:
     early = {"weight": 4, "sent": [1.0, 2.0]}
     late = {"weight": 4, "sent": [3.0, 4.0]}
 

@@ -14,7 +14,7 @@ import pytest
         ("2", "2500", "window", 0.92, 13, 2.0),
     ],
 )
-def test_the_driver_keeps_the_account_busy_within_its_rate(
+def test_driver_keeps_the_account_busy_within_its_rate(
     seconds: str,
     per_minute: str,
     bound: str,

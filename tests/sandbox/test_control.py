@@ -6,7 +6,7 @@ import requests
 from tests.sandbox.conftest import Api
 
 
-def test_log_tells_what_was_asked_and_answered(api: Api) -> None:
+def test_log_shows_requests_and_statuses(api: Api) -> None:
     api.call("GET", "/api/v2/custom_objects/nothing", params={"a": "b"})
 
     [entry] = api.sandbox.log()
@@ -31,7 +31,7 @@ def test_log_since_a_time_leaves_out_what_was_before(api: Api) -> None:
     assert [entry["path"] for entry in later] == ["/api/v2/custom_objects/late"]
 
 
-def test_jobs_tell_when_they_were_accepted_and_ended(api: Api) -> None:
+def test_jobs_show_when_they_were_accepted_and_ended(api: Api) -> None:
     begun = time.time()
     api.run_job("thing", "create", [{"name": "One"}])
 
@@ -40,7 +40,7 @@ def test_jobs_tell_when_they_were_accepted_and_ended(api: Api) -> None:
     assert begun <= job["accepted_at"] < job["ended_at"] <= time.time()
 
 
-def test_jobs_are_told_with_their_results_when_asked_for(api: Api) -> None:
+def test_jobs_show_their_results_on_request(api: Api) -> None:
     results = api.run_job("thing", "create", [{"name": "One"}, {}])
 
     [job] = api.sandbox.jobs()
@@ -93,7 +93,7 @@ def test_reset_leaves_nothing(api: Api) -> None:
         ),
     ],
 )
-def test_nonsense_is_refused_with_a_reason(
+def test_invalid_command_is_refused_with_a_reason(
     api: Api, path: str, body: dict[str, object], complaint: str
 ) -> None:
     response = requests.post(f"{api.sandbox.url}/sandbox/{path}", json=body, timeout=10)
@@ -102,7 +102,7 @@ def test_nonsense_is_refused_with_a_reason(
     assert response.json()["error"].startswith(complaint)
 
 
-def test_unknown_control_is_answered_with_the_known_ones(api: Api) -> None:
+def test_unknown_command_is_refused_with_the_known_ones(api: Api) -> None:
     response = requests.get(f"{api.sandbox.url}/sandbox/nothing", timeout=10)
 
     assert response.status_code == 404

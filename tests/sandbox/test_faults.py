@@ -17,7 +17,9 @@ def run(api: Api, items: list[Any] = ITEMS) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("fault", "applied"), [("drop_before_accept", 0), ("drop_after_accept", 4)]
 )
-def test_dropped_connection_gives_no_answer(api: Api, fault: str, applied: int) -> None:
+def test_dropped_connection_gives_no_response(
+    api: Api, fault: str, applied: int
+) -> None:
     api.sandbox.faults(**{fault: 1})
 
     with pytest.raises(requests.ConnectionError):
@@ -53,7 +55,7 @@ def test_502_after_accept_hides_an_accepted_job(api: Api) -> None:
         ("too-many-jobs", 429, "TooManyJobs", None),
     ],
 )
-def test_refusing_faults_do_nothing_but_refuse(
+def test_error_faults_change_nothing(
     api: Api, fault: str, status: int, text: str, retry_after: str | None
 ) -> None:
     api.sandbox.settings(retry_after=7)
@@ -67,7 +69,7 @@ def test_refusing_faults_do_nothing_but_refuse(
     assert api.sandbox.jobs() == []
 
 
-def test_fault_can_be_bound_to_times_method_and_path(api: Api) -> None:
+def test_fault_can_be_limited_to_times_method_and_path(api: Api) -> None:
     api.sandbox.faults(
         **{"503": {"rate": 1, "times": 2, "method": "GET", "path": "/job_statuses"}}
     )
@@ -82,7 +84,7 @@ def test_fault_can_be_bound_to_times_method_and_path(api: Api) -> None:
     assert api.sandbox.seen("faults")["triggered"] == {"503": 2}
 
 
-def test_slow_answer_is_held_back(api: Api) -> None:
+def test_slow_response_is_delayed(api: Api) -> None:
     api.sandbox.settings(slow_seconds=0.3)
     api.sandbox.faults(slow=1)
 
@@ -136,7 +138,7 @@ def test_expired_status_cannot_be_read_though_the_job_was_done(api: Api) -> None
     assert len(api.sandbox.records("thing")) == 4
 
 
-def test_killed_job_has_done_half_and_tells_nothing(api: Api) -> None:
+def test_killed_job_applies_half_and_has_no_results(api: Api) -> None:
     api.sandbox.faults(killed=1)
 
     status = run(api)
@@ -146,7 +148,7 @@ def test_killed_job_has_done_half_and_tells_nothing(api: Api) -> None:
     assert len(api.sandbox.records("thing")) == 2
 
 
-def test_failed_job_tells_what_it_had_done(api: Api) -> None:
+def test_failed_job_shows_what_it_applied(api: Api) -> None:
     api.sandbox.faults(failed_partial=1)
 
     status = run(api)
@@ -219,7 +221,7 @@ def test_results_can_have_the_generic_form(api: Api) -> None:
     ]
 
 
-def test_chance_is_repeatable(api: Api) -> None:
+def test_random_faults_are_repeatable(api: Api) -> None:
     api.sandbox.faults(**{"503": 0.5})
     first = [api.status_of("GET", "/api/v2/users/me") for _ in range(20)]
     api.sandbox.reset()
@@ -236,7 +238,7 @@ def test_chance_is_repeatable(api: Api) -> None:
         ({"503": {"rate": 1, "often": 2}}, "503 takes rate, times, method and path."),
     ],
 )
-def test_nonsense_fault_is_refused_and_changes_nothing(
+def test_invalid_fault_is_refused_and_changes_nothing(
     api: Api, faults: dict[str, Any], complaint: str
 ) -> None:
     api.sandbox.faults(slow=0)

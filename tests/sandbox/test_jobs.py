@@ -217,7 +217,7 @@ def test_job_for_unknown_object_is_refused(api: Api) -> None:
     assert response.json() == {"error": "RecordNotFound", "description": "Not found"}
 
 
-def test_job_window_is_kept(api: Api) -> None:
+def test_job_slots_are_limited(api: Api) -> None:
     api.sandbox.settings(job_seconds=30, max_running_jobs=3, other_jobs=1)
 
     responses = [api.post_job("thing", "create", [{"name": "a"}]) for _ in range(3)]
@@ -231,9 +231,7 @@ def test_job_window_is_kept(api: Api) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", ".json"])
-def test_statuses_are_shown_one_by_one_many_at_once_and_listed(
-    api: Api, suffix: str
-) -> None:
+def test_statuses_are_shown_alone_together_and_listed(api: Api, suffix: str) -> None:
     ids = [api.start_job("thing", "create", [{"name": "a"}]) for _ in range(3)]
     finished = [api.wait_for(each) for each in ids]
 

@@ -49,7 +49,7 @@ def test_standard_fields_come_when_asked_for(api: Api) -> None:
     assert name["properties"]["is_unique"] is True
 
 
-def test_naming_is_settled_by_the_first_record(api: Api) -> None:
+def test_name_rules_are_fixed_after_the_first_record(api: Api) -> None:
     name = f"{OBJECTS}/thing/fields/standard::name"
     unique = {"custom_object_field": {"properties": {"is_unique": True}}}
     both = {

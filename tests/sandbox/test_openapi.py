@@ -138,7 +138,7 @@ def samples() -> Iterator[Api]:
 
 
 @pytest.mark.parametrize(("method", "path", "status", "options"), CALLS)
-def test_answer_fits_the_document(
+def test_response_fits_the_document(
     document: Document,
     samples: Api,
     method: str,

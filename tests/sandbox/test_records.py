@@ -136,7 +136,7 @@ def test_filters_name_ids_and_external_ids(api: Api) -> None:
 @pytest.mark.parametrize(
     "query", [{"page[size]": 101}, {"page[after]": "%%"}, {"sort": "name"}]
 )
-def test_nonsense_in_a_list_request_is_refused(api: Api, query: dict[str, Any]) -> None:
+def test_invalid_list_request_is_refused(api: Api, query: dict[str, Any]) -> None:
     assert api.status_of("GET", RECORDS, params=query) == 400
 
 

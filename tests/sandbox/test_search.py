@@ -135,7 +135,7 @@ def test_filter_on_standard_attributes_and_combinations(
         [],
     ],
 )
-def test_filter_that_makes_no_sense_is_refused(filled: Api, wanted: Any) -> None:
+def test_invalid_filter_is_refused(filled: Api, wanted: Any) -> None:
     assert filled.status_of("POST", SEARCH, {"filter": wanted or [1]}) == 400
 
 

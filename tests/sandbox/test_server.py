@@ -42,7 +42,7 @@ def request(path: str, *headers: str, method: str = "GET", close: bool = True) -
     ).encode()
 
 
-def test_requests_on_one_connection_are_answered_in_order(sandbox: Sandbox) -> None:
+def test_requests_on_one_connection_are_handled_in_order(sandbox: Sandbox) -> None:
     response = talk(
         sandbox,
         request("/api/v2/custom_objects", close=False) + request("/api/v2/nothing"),
@@ -59,7 +59,7 @@ def test_request_may_come_in_pieces(sandbox: Sandbox) -> None:
     )
 
 
-def test_body_is_invited_when_the_caller_waits_for_it(sandbox: Sandbox) -> None:
+def test_body_is_requested_with_100_continue(sandbox: Sandbox) -> None:
     head = request(
         "/api/v2/custom_objects",
         "Content-Length: 2",
@@ -87,13 +87,13 @@ def test_body_is_invited_when_the_caller_waits_for_it(sandbox: Sandbox) -> None:
         ),
     ],
 )
-def test_what_is_no_request_is_refused(
+def test_malformed_request_is_refused(
     sandbox: Sandbox, sent: bytes, status: int
 ) -> None:
     assert talk(sandbox, sent).startswith(f"HTTP/1.1 {status} ".encode())
 
 
-def test_rate_limit_is_told_and_kept(api: Api) -> None:
+def test_rate_limit_is_shown_and_enforced(api: Api) -> None:
     api.sandbox.reset()
     api.sandbox.settings(requests_per_minute=2, window_seconds=30)
     responses = [api.call("GET", "/api/v2/users/me") for _ in range(3)]
@@ -121,7 +121,7 @@ def test_latency_is_added(api: Api) -> None:
     assert time.monotonic() - started >= 0.2
 
 
-def test_sigterm_ends_it_within_a_second() -> None:
+def test_sigterm_stops_the_sandbox_within_a_second() -> None:
     sandbox = start()
     connection = socket.create_connection(
         ("127.0.0.1", int(sandbox.host.split(":")[1]))
@@ -152,7 +152,7 @@ def test_taken_port_is_named(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     "fault", ["--fault=unknown=1", "--fault=503=2", "--fault=503=often"]
 )
-def test_nonsense_fault_on_the_command_line_is_refused(fault: str) -> None:
+def test_invalid_fault_on_the_command_line_is_refused(fault: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "jobsui.sandbox", "--port", "0", fault],
         capture_output=True,
@@ -164,7 +164,7 @@ def test_nonsense_fault_on_the_command_line_is_refused(fault: str) -> None:
     assert "--fault" in ended.stderr
 
 
-def test_records_survive_a_sudden_end(tmp_path: Path) -> None:
+def test_records_survive_a_kill(tmp_path: Path) -> None:
     data = tmp_path / "sandbox.jsonl"
     first = start(data=data, samples=True, job_seconds=0.05)
     api = Api(first)

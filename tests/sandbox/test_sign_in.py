@@ -54,14 +54,14 @@ def test_without_credentials_the_user_is_anonymous(anonymous: Api) -> None:
     assert anonymous.status_of("GET", "/api/v2/custom_objects") == 401
 
 
-def test_unknown_route_is_answered_before_sign_in(anonymous: Api) -> None:
+def test_unknown_route_is_a_404_without_credentials(anonymous: Api) -> None:
     response = anonymous.call("GET", "/api/v2/custom_object", auth=("x", "y"))
 
     assert response.status_code == 404
     assert response.json() == {"error": "InvalidEndpoint", "description": "Not found"}
 
 
-def test_ready_bearer_signs_in(anonymous: Api) -> None:
+def test_bearer_signs_in(anonymous: Api) -> None:
     assert with_bearer(anonymous, anonymous.sandbox.bearer).status_code == 200
 
 
@@ -250,7 +250,7 @@ def test_revoked_token_is_void(anonymous: Api) -> None:
         ({"custom_objects": False}, 404, "Not Found"),
     ],
 )
-def test_account_can_be_one_that_may_not(
+def test_account_without_permission_is_refused(
     api: Api, setting: dict[str, Any], status: int, error: str
 ) -> None:
     api.sandbox.settings(**setting)
@@ -269,7 +269,7 @@ def test_api_tokens_can_be_switched_off(api: Api) -> None:
     assert with_bearer(api, api.sandbox.bearer).status_code == 200
 
 
-def test_agents_may_not_change_objects(api: Api) -> None:
+def test_agents_cannot_change_objects(api: Api) -> None:
     api.sandbox.settings(role="agent")
 
     assert (

@@ -43,7 +43,7 @@ def find(_: Field, value: str) -> str | None:
         ("multiselect", [], None),
     ],
 )
-def test_value_is_kept(kind: str, sent: Any, kept: Any) -> None:
+def test_value_is_stored(kind: str, sent: Any, kept: Any) -> None:
     assert stored_value(field(kind), sent, find) == kept
 
 
@@ -75,7 +75,7 @@ def test_value_is_refused(kind: str, sent: Any) -> None:
         stored_value(field(kind), sent, find)
 
 
-def test_regexp_is_held_against_text() -> None:
+def test_regexp_is_matched_against_text() -> None:
     plate = field("regexp", regexp="^[A-Z]-[0-9]+$")
 
     assert stored_value(plate, "B-100", find) == "B-100"
@@ -83,7 +83,7 @@ def test_regexp_is_held_against_text() -> None:
         stored_value(plate, "b-100", find)
 
 
-def test_rollup_takes_nothing() -> None:
+def test_rollup_field_is_read_only() -> None:
     with pytest.raises(Invalid, match="read-only"):
         stored_value(
             field("integer", properties={"rollup_aggregation_type": "COUNT"}), 1, find
