@@ -1,5 +1,4 @@
-"""API tokens: made once, recognised by their digest, ended by time, revocation, or with
-their owner."""
+"""API tokens: creation, authentication, scopes, visibility."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +22,7 @@ def ana() -> User:
     return make_user("ana")
 
 
-def test_token_opens_the_door_and_only_its_digest_is_kept(ana: User) -> None:
+def test_token_authenticates_and_only_its_digest_is_stored(ana: User) -> None:
     token, text = tokens.create(ana, "nightly")
 
     assert tokens.authenticate(text) == token
@@ -36,32 +35,34 @@ def test_token_opens_the_door_and_only_its_digest_is_kept(ana: User) -> None:
 @pytest.mark.parametrize(
     "wrong", ["", "x", "jobsui_", "{}x", "x{}", "{}" + "x" * 100, "\x00{}", "{}\x00"]
 )
-def test_anything_else_does_not(ana: User, wrong: str) -> None:
+def test_other_text_does_not_authenticate(ana: User, wrong: str) -> None:
     _, text = tokens.create(ana, "nightly")
 
     assert tokens.authenticate(wrong.format(text)) is None
 
 
-def test_secret_of_another_token_does_not(ana: User) -> None:
-    (one, _), (_, other) = tokens.create(ana, "one"), tokens.create(ana, "other")
+def test_secret_of_another_token_does_not_authenticate(ana: User) -> None:
+    one, _ = tokens.create(ana, "one")
+    other, other_text = tokens.create(ana, "other")
+    other_secret = other_text.removeprefix(other.prefix)
 
-    assert tokens.authenticate(one.prefix + other[len(one.prefix) :]) is None
+    assert tokens.authenticate(one.prefix + other_secret) is None
 
 
-def test_token_ends_when_it_expires(ana: User) -> None:
+def test_expired_token_does_not_authenticate(ana: User) -> None:
     token, text = tokens.create(ana, "nightly", days=30)
     assert token.expires_at is not None
-    lasts = token.expires_at - timezone.now()
+    lifetime = token.expires_at - timezone.now()
     before = tokens.authenticate(text)
 
     ApiToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
     assert before == token
     assert tokens.authenticate(text) is None
-    assert timedelta(days=29, hours=23) < lasts <= timedelta(days=30)
+    assert timedelta(days=29, hours=23) < lifetime <= timedelta(days=30)
 
 
-def test_token_ends_when_it_is_revoked(ana: User) -> None:
+def test_revoked_token_does_not_authenticate(ana: User) -> None:
     token, text = tokens.create(ana, "nightly")
 
     tokens.revoke(token)
@@ -69,7 +70,7 @@ def test_token_ends_when_it_is_revoked(ana: User) -> None:
     assert tokens.authenticate(text) is None
 
 
-def test_token_ends_with_its_owner(ana: User) -> None:
+def test_token_of_deactivated_owner_does_not_authenticate(ana: User) -> None:
     _, text = tokens.create(ana, "nightly")
 
     User.objects.update(is_active=False)
@@ -85,7 +86,7 @@ def test_new_secret_key_ends_all_tokens(ana: User, settings: Any) -> None:
     assert tokens.authenticate(text) is None
 
 
-def test_last_use_is_kept_to_the_minute(ana: User) -> None:
+def test_last_use_is_recorded_once_a_minute(ana: User) -> None:
     token, text = tokens.create(ana, "nightly")
     tokens.authenticate(text)
     first = ApiToken.objects.get().last_used_at
@@ -101,27 +102,27 @@ def test_last_use_is_kept_to_the_minute(ana: User) -> None:
     assert timezone.now() - token.last_used_at < timedelta(seconds=30)
 
 
-def test_only_administrators_make_tokens_that_administrate(ana: User) -> None:
+def test_only_administrators_create_admin_tokens(ana: User) -> None:
     with pytest.raises(TokenRefused):
         tokens.create(ana, "nightly", scope=Scope.ADMIN)
 
     assert not ApiToken.objects.exists()
 
 
-def test_token_administrates_no_longer_than_its_owner() -> None:
-    boss = make_user("boss", admin=True)
-    token, _ = tokens.create(boss, "nightly", scope=Scope.ADMIN)
+def test_admin_token_loses_the_scope_with_its_owner() -> None:
+    owner = make_user("boss", admin=True)
+    token, _ = tokens.create(owner, "nightly", scope=Scope.ADMIN)
     before = token.effective_scope
 
-    boss.is_superuser = False
-    boss.save()
+    owner.is_superuser = False
+    owner.save()
     token = ApiToken.objects.get()
 
     assert before == Scope.ADMIN
     assert token.effective_scope == Scope.RUN
 
 
-def test_scopes_include_the_smaller_ones() -> None:
+def test_scopes_include_smaller_scopes() -> None:
     included = {
         scope.value: [each.value for each in Scope if scope.includes(each)]
         for scope in Scope
@@ -134,26 +135,25 @@ def test_scopes_include_the_smaller_ones() -> None:
     }
 
 
-def test_bound_token_sees_its_connection_alone(ana: User) -> None:
-    thing = stages.gadget()
+def test_bound_token_sees_only_its_connection(ana: User) -> None:
+    custom_object = stages.gadget()
     job = stages.settled(stages.ROWS, stages.failed())
     elsewhere = make_connection(name="Elsewhere")
     bound, _ = tokens.create(ana, "nightly", connection=elsewhere)
     free, _ = tokens.create(ana, "daily")
 
-    seen = [
-        list(look(bound)) for look in (lookup.connections, lookup.objects, lookup.jobs)
-    ]
-
-    assert seen == [[elsewhere], [], []]
+    assert list(lookup.connections(bound)) == [elsewhere]
+    assert list(lookup.objects(bound)) == []
+    assert list(lookup.jobs(bound)) == []
     assert list(lookup.jobs(free)) == [job]
-    assert set(lookup.connections(free)) == {elsewhere, thing.connection}
-    for look in (lookup.job, lookup.draft_or_job):
-        with pytest.raises(Http404):
-            look(bound, job.code)
+    assert set(lookup.connections(free)) == {elsewhere, custom_object.connection}
+    with pytest.raises(Http404):
+        lookup.job(bound, job.code)
+    with pytest.raises(Http404):
+        lookup.draft_or_job(bound, job.code)
 
 
-def test_bound_token_sees_files_of_its_owner_alone(ana: User) -> None:
+def test_bound_token_sees_only_files_of_its_owner(ana: User) -> None:
     mine = make_file("name\nx\n", uploaded_by=ana)
     others = make_file("name\nx\n", uploaded_by=make_user("ben"))
     bound, _ = tokens.create(ana, "nightly", connection=make_connection())
@@ -164,10 +164,10 @@ def test_bound_token_sees_files_of_its_owner_alone(ana: User) -> None:
         lookup.file(bound, others.code)
 
 
-def test_people_see_their_own_tokens_and_administrators_all(ana: User) -> None:
-    boss = make_user("boss", admin=True)
+def test_administrators_see_all_tokens_and_others_their_own(ana: User) -> None:
+    owner = make_user("boss", admin=True)
     mine, _ = tokens.create(ana, "mine")
-    theirs, _ = tokens.create(boss, "theirs")
+    theirs, _ = tokens.create(owner, "theirs")
 
     assert list(lookup.tokens(ana)) == [mine]
-    assert set(lookup.tokens(boss)) == {mine, theirs}
+    assert set(lookup.tokens(owner)) == {mine, theirs}

@@ -22,18 +22,17 @@ class Program:
         )
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """The answer of /api/v1 to this body, a text as it is, anything else as
-        JSON."""
-        text = (
-            body
-            if isinstance(body, str | bytes)
-            else ""
-            if body is None
-            else json.dumps(body)
-        )
+        """The response of /api/v1. A body that is not a text is encoded as JSON. Names
+        of `headers` have underscores for hyphens."""
+        if body is None:
+            content: str | bytes = ""
+        elif isinstance(body, str | bytes):
+            content = body
+        else:
+            content = json.dumps(body)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.generic(
-            method, f"/api/v1{path}", text, "application/json", headers=named
+            method, f"/api/v1{path}", content, "application/json", headers=named
         )
 
 
@@ -41,19 +40,19 @@ Programs = Callable[..., Program]
 
 
 @pytest.fixture
-def boss(db: None) -> User:
+def owner(db: None) -> User:
     """An administrator."""
     return make_user("boss", admin=True)
 
 
 @pytest.fixture
-def program(boss: User) -> Programs:
-    """A program of the administrator, with a token of this scope, bound to a connection
-    or to none."""
+def program(owner: User) -> Programs:
+    """Creates programs with a token of the administrator."""
 
-    def made(scope: str, connection: Connection | None = None) -> Program:
-        return Program(
-            tokens.create(boss, "Nightly", scope=Scope(scope), connection=connection)[1]
+    def create(scope: str, connection: Connection | None = None) -> Program:
+        _, text = tokens.create(
+            owner, "Nightly", scope=Scope(scope), connection=connection
         )
+        return Program(text)
 
-    return made
+    return create

@@ -1,5 +1,5 @@
-"""Who may do what: every operation against programs of every kind. One that is new
-stands in no row, and fails."""
+"""Permissions of every operation, for programs of every kind. A new operation without a
+row fails."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,12 +29,14 @@ JOB = {
 
 @dataclass(frozen=True)
 class Row:
-    """How the operation is called, what the least scope that may is answered, and what
-    an administrator's program that is bound to another connection is."""
+    """How the operation is called, and how it responds."""
 
-    least: str
+    scope: str
+    """The smallest scope that is allowed."""
     status: int
+    """With this scope."""
     elsewhere: int
+    """With a token of an administrator that is bound to another connection."""
     body: Any = None
 
 
@@ -82,17 +84,17 @@ def harness(db: None) -> Furnished:
 
 
 def operations() -> dict[str, tuple[str, str]]:
-    """Method and path of each, by its name."""
+    """{operation ID: (method, path)}."""
     paths = api.get_openapi_schema()["paths"].items()
     return {
-        told["operationId"]: (method.upper(), path)
+        operation["operationId"]: (method.upper(), path)
         for path, methods in paths
-        for method, told in methods.items()
+        for method, operation in methods.items()
     }
 
 
 def address(path: str, harness: Furnished) -> str:
-    """Of something that is there."""
+    """The path with the IDs of existing things."""
     batch = Batch.objects.filter(job=harness.job).values_list("pk", flat=True).first()
     ids = {
         "connections": harness.connection.code,
@@ -100,30 +102,30 @@ def address(path: str, harness: Furnished) -> str:
         "files": harness.job.file.code,
         "batches": batch,
     }
-    values = {"{id}": ids.get(path.split("/")[3]), "{key}": harness.object.key}
-    for written, value in values.items():
-        path = path.replace(written, str(value))
+    kind = path.split("/")[3]
+    path = path.replace("{id}", str(ids.get(kind)))
+    path = path.replace("{key}", harness.object.key)
     return path.removeprefix("/api/v1")
 
 
 def statuses(program: Program, harness: Furnished) -> dict[str, int]:
-    """What each operation answers; afterwards all is as it was."""
+    """{operation ID: status}. Changes are rolled back."""
     found = {}
     known = operations()
     for name, row in MATRIX.items():
         method, path = known[name]
         with transaction.atomic():
-            found[name] = program.call(
-                method, address(path, harness), row.body
-            ).status_code
+            response = program.call(method, address(path, harness), row.body)
             transaction.set_rollback(True)
+        found[name] = response.status_code
     return found
 
 
 def allowed(scope: str) -> dict[str, int]:
-    may = SCOPES[: SCOPES.index(scope) + 1]
+    included = SCOPES[: SCOPES.index(scope) + 1]
     return {
-        name: row.status if row.least in may else 403 for name, row in MATRIX.items()
+        name: row.status if row.scope in included else 403
+        for name, row in MATRIX.items()
     }
 
 
@@ -131,34 +133,33 @@ def test_every_operation_has_a_row() -> None:
     assert set(operations()) == set(MATRIX)
 
 
-def test_stranger_may_do_nothing(harness: Furnished) -> None:
+def test_request_without_token_is_401(harness: Furnished) -> None:
     assert statuses(Program(""), harness) == dict.fromkeys(MATRIX, 401)
 
 
-def test_person_who_is_signed_in_is_no_program(harness: Furnished) -> None:
-    stranger = Program("")
-    stranger.client.force_login(make_user("ana", admin=True))
+def test_session_without_token_is_401(harness: Furnished) -> None:
+    program = Program("")
+    program.client.force_login(make_user("ana", admin=True))
 
-    assert statuses(stranger, harness) == dict.fromkeys(MATRIX, 401)
+    assert statuses(program, harness) == dict.fromkeys(MATRIX, 401)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_program_does_what_its_scope_allows(
+def test_scope_decides_what_a_program_may_do(
     program: Programs, harness: Furnished, scope: str
 ) -> None:
     assert statuses(program(scope), harness) == allowed(scope)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_program_bound_to_the_connection_does_the_same_there(
+def test_bound_program_may_do_the_same_in_its_connection(
     program: Programs, harness: Furnished, scope: str
 ) -> None:
-    but = {
-        "create_connection": 403,
-        "get_file": 404,
-    }  # The file is nobody's, and files belong to no connection.
+    # The file has no owner, and files belong to no connection.
+    exceptions = {"create_connection": 403, "get_file": 404}
+    bound = program(scope, harness.connection)
 
-    assert statuses(program(scope, harness.connection), harness) == allowed(scope) | but
+    assert statuses(bound, harness) == allowed(scope) | exceptions
 
 
 def test_program_bound_elsewhere_sees_nothing(
@@ -166,13 +167,13 @@ def test_program_bound_elsewhere_sees_nothing(
 ) -> None:
     other = make_connection(name="Other", host="other.zendesk.com")
 
-    done = statuses(program("admin", other), harness)
+    found = statuses(program("admin", other), harness)
 
-    assert done == {name: row.elsewhere for name, row in MATRIX.items()}
+    assert found == {name: row.elsewhere for name, row in MATRIX.items()}
 
 
-def test_program_may_no_more_than_its_owner(boss: User, harness: Furnished) -> None:
-    made = Program(tokens.create(boss, "Nightly", scope=Scope.ADMIN)[1])
-    User.objects.filter(pk=boss.pk).update(is_superuser=False)
+def test_program_never_exceeds_its_owner(owner: User, harness: Furnished) -> None:
+    _, text = tokens.create(owner, "Nightly", scope=Scope.ADMIN)
+    User.objects.filter(pk=owner.pk).update(is_superuser=False)
 
-    assert statuses(made, harness) == allowed("run")
+    assert statuses(Program(text), harness) == allowed("run")

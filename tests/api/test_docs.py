@@ -1,4 +1,4 @@
-"""The script of docs/api.md, as it stands there."""
+"""Runs the script of docs/api.md."""
 
 import csv
 import os
@@ -18,12 +18,12 @@ SCRIPT = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
 class LiveServer:
-    """What pytest-django's fixture gives."""
+    """The type of pytest-django's fixture."""
 
     url: str
 
 
-def test_script_of_the_guide_leads_from_nothing_to_results(
+def test_script_of_the_guide_runs_to_the_results(
     harness: Harness, program: Programs, live_server: LiveServer, tmp_path: Path
 ) -> None:
     harness.sandbox.make_object("gadget", fields=GADGET)
@@ -57,15 +57,17 @@ def test_script_of_the_guide_leads_from_nothing_to_results(
             )  # What the sandbox takes.
             harness.task_queue.run_all()
             time.sleep(0.02)
-        said = shell.stdout.read() if shell.stdout else ""
+        output = shell.stdout.read() if shell.stdout else ""
 
-    assert shell.returncode == 0, said
+    assert shell.returncode == 0, output
     with (tmp_path / "results.csv").open(encoding="utf-8-sig", newline="") as results:
-        told = list(csv.reader(results))
-    ends = ["invalid" if row[3] == "much" else "created_or_updated" for row in rows]
-    assert [line[:6] for line in told[1:]] == [
+        data = list(csv.reader(results))
+    results_of_rows = [
+        "invalid" if row[3] == "much" else "created_or_updated" for row in rows
+    ]
+    assert [line[:6] for line in data[1:]] == [
         [*row, str(number), end]
-        for number, (row, end) in enumerate(zip(rows, ends, strict=True), 2)
+        for number, (row, end) in enumerate(zip(rows, results_of_rows, strict=True), 2)
     ]
     assert len(harness.records()) == ROWS - 1
-    assert '"sample_rows": [8]' in said
+    assert '"sample_rows": [8]' in output

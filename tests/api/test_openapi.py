@@ -1,5 +1,5 @@
-"""Whatever a program sends, the API answers as its description says, and never with a
-fault of its own. Deep tries by hand: docs/api.md."""
+"""The API responds to generated requests as its OpenAPI document describes, and never
+with a server error. docs/api.md says how to send many requests."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,8 +37,8 @@ EXAMPLES = {Scope.READ: 1, Scope.RUN: 2, Scope.ADMIN: 4}
 
 @pytest.fixture
 def _one_connection() -> Iterator[None]:
-    """Requests that come past the test client would close the connection to the
-    database."""
+    """Keep the database connection open: requests that bypass the test client would close
+    it."""
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
@@ -48,10 +48,10 @@ def _one_connection() -> Iterator[None]:
 
 
 @pytest.fixture
-def there(
+def existing(
     harness: Harness, _one_connection: None, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, dict[str, Any]]:
-    """What is there: {beginning of a path: its parameters}."""
+    """{prefix of a path: its parameters}."""
     known = harness.object()
     job = stages.settled(stages.ROWS, stages.failed())
     monkeypatch.setattr(waiting.slots, "acquire", lambda blocking: False)
@@ -64,38 +64,41 @@ def there(
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_every_call_answers_as_it_is_described(
-    program: Programs, there: dict[str, dict[str, Any]], scope: Scope
+def test_every_operation_responds_as_described(
+    program: Programs, existing: dict[str, dict[str, Any]], scope: Scope
 ) -> None:
     headers = {"Authorization": f"Bearer {program(scope.value).token}"}
-    schema: Any = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", answered_whole)
-    tried = []
+    schema: Any = schemathesis.openapi.from_wsgi(
+        "/api/v1/openapi.json", closing_application
+    )
+    operations = []
 
     for found in schema.get_all_operations():
         operation = found.ok()
         ids = next(
-            (ids for path, ids in there.items() if operation.path.startswith(path)), {}
+            (ids for path, ids in existing.items() if operation.path.startswith(path)),
+            {},
         )
-        _try(operation, ids, headers, EXAMPLES[scope])
-        tried.append(operation.label)
+        _check_examples(operation, ids, headers, EXAMPLES[scope])
+        operations.append(operation.label)
 
-    assert len(tried) > 15
+    assert len(operations) > 15
 
 
-def answered_whole(environ: Any, start_response: Any) -> list[bytes]:
-    """The application; schemathesis leaves answers open, and with them the files that
-    were uploaded."""
-    answer = application(environ, start_response)
+def closing_application(environ: Any, start_response: Any) -> list[bytes]:
+    """The application, with its responses closed. schemathesis leaves them open, and with
+    them the uploaded files."""
+    response = application(environ, start_response)
     try:
-        return [b"".join(answer)]
+        return [b"".join(response)]
     finally:
-        answer.close()
+        response.close()
 
 
-def _try(
+def _check_examples(
     operation: Any, ids: dict[str, Any], headers: dict[str, str], examples: int
 ) -> None:
-    """Every example begins with what is there, and leaves it so."""
+    """Every example starts with the same data: its changes are rolled back."""
 
     @given(case=operation.as_strategy())
     @settings(
@@ -105,11 +108,11 @@ def _try(
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    def answers_as_described(case: Any) -> None:
+    def responds_as_described(case: Any) -> None:
         for name in case.path_parameters or {}:
             case.path_parameters[name] = str(ids[name])
         with transaction.atomic():
             case.call_and_validate(headers=headers, checks=CHECKS)
             transaction.set_rollback(True)
 
-    answers_as_described()
+    responds_as_described()

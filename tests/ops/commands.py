@@ -1,4 +1,4 @@
-"""Commands as people type them, in this process."""
+"""Runs commands in this process."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended and what it wrote."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -27,14 +27,14 @@ class Ran:
 
 
 class Terminal(io.StringIO):
-    """Standard error where a person looks at it."""
+    """Standard error that is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def run(*words: str, err: io.StringIO | None = None) -> Ran:
-    """Run `manage.py WORDS`; a refusal ends up in `err` as it does on a console."""
+    """Run `manage.py WORDS`. Errors are written to `err`, as on a console."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
     err = err or io.StringIO()
     status = 0

@@ -512,7 +512,7 @@ def test_exit_status_of_real_processes(
     tasks.plan_job(Job.objects.get(state=JobState.QUEUED).pk)
     tasks.drive()
 
-    said = {
+    output = {
         status: process.communicate(timeout=TIMEOUT)
         for status, process in processes.items()
     }
@@ -521,6 +521,6 @@ def test_exit_status_of_real_processes(
         1: 1,
         2: 2,
     }
-    assert said[0][0].startswith("Completed: 1 created of 1 row.\n")
-    assert said[1][0].startswith("1 row, 1 row with problems.\n      1 x serial: ")
-    assert said[2] == ("", "CommandError: No such file or directory: nowhere.csv.\n")
+    assert output[0][0].startswith("Completed: 1 created of 1 row.\n")
+    assert output[1][0].startswith("1 row, 1 row with problems.\n      1 x serial: ")
+    assert output[2] == ("", "CommandError: No such file or directory: nowhere.csv.\n")

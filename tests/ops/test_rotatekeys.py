@@ -35,7 +35,7 @@ def rotated() -> str:
     return out.getvalue()
 
 
-def test_every_secret_is_readable_without_the_old_key(settings: LazySettings) -> None:
+def test_secrets_are_readable_without_the_old_key(settings: LazySettings) -> None:
     assert rotated() == "3 secrets encrypted again under the newest key.\n"
 
     settings.ENCRYPTION_KEYS = [NEW]
@@ -46,19 +46,19 @@ def test_every_secret_is_readable_without_the_old_key(settings: LazySettings) ->
     assert Connection.objects.filter(renewing_until=None).count() == 2
 
 
-def test_second_run_has_nothing_to_do() -> None:
+def test_second_run_changes_nothing() -> None:
     rotated()
 
     assert rotated() == "0 secrets encrypted again under the newest key.\n"
 
 
-def test_stopped_run_goes_on() -> None:
+def test_interrupted_run_can_be_repeated() -> None:
     credentials.reseal(Connection.objects.get(name="A"))
 
     assert rotated() == "2 secrets encrypted again under the newest key.\n"
 
 
-def test_secret_replaced_meanwhile_stays_replaced(
+def test_secret_replaced_during_the_run_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = encryption.decrypt
@@ -75,7 +75,7 @@ def test_secret_replaced_meanwhile_stays_replaced(
     assert Connection.objects.get(name="A").secret("api_token") == "newer"
 
 
-def test_unreadable_secret_is_told_and_the_others_are_done(
+def test_unreadable_secret_is_reported_and_others_are_encrypted(
     settings: LazySettings,
 ) -> None:
     settings.ENCRYPTION_KEYS = [b"?" * 32]
@@ -91,17 +91,17 @@ def test_unreadable_secret_is_told_and_the_others_are_done(
         lost.secret("api_token")
 
 
-def test_renewal_in_progress_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_waits_for_a_renewal_in_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     Connection.objects.filter(name="A").update(
         renewing_until=timezone.now() + CLAIM_TIMEOUT
     )
-    naps: list[float] = []
+    sleeps: list[float] = []
 
-    def nap(seconds: float) -> None:
-        naps.append(seconds)
+    def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
         Connection.objects.filter(name="A").update(renewing_until=None)
 
-    monkeypatch.setattr("jobsui.connections.credentials.time.sleep", nap)
+    monkeypatch.setattr("jobsui.connections.credentials.time.sleep", sleep)
 
     assert rotated() == "3 secrets encrypted again under the newest key.\n"
-    assert len(naps) == 1
+    assert len(sleeps) == 1

@@ -47,7 +47,7 @@ def test_new_file_is_collected(collected: list[str], tmp_path: Path) -> None:
     assert collected == ["collectstatic"] * 2
 
 
-def test_files_are_collected_again_when_they_are_gone(
+def test_missing_files_are_collected_again(
     collected: list[str], tmp_path: Path
 ) -> None:
     statics.collect()

@@ -26,8 +26,7 @@ def basic(token: str, user: str = "ops@acme.example/token") -> str:
 
 @dataclass
 class Program:
-    """Speaks to the drop-in endpoint as a client of Zendesk would, without a network
-    between."""
+    """Calls the drop-in endpoint like a client of Zendesk, without a network."""
 
     token: str
     client: Client = field(default_factory=Client)
@@ -39,34 +38,35 @@ class Program:
 
     def post(self, path: str, body: Any, **headers: Any) -> Any:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        signed = {"Authorization": basic(self.token)} | headers
         return self.client.post(
-            f"/api/v2/{path}", content, content_type="application/json", headers=signed
+            f"/api/v2/{path}",
+            content,
+            content_type="application/json",
+            headers={"Authorization": basic(self.token)} | headers,
         )
 
     def post_job(self, action: str, items: Any, key: str = "gadget") -> dict[str, Any]:
-        """The job status it is answered with."""
-        answer = self.post(
+        """The job status of the response."""
+        response = self.post(
             f"custom_objects/{key}/jobs", {"job": {"action": action, "items": items}}
         )
-        assert answer.status_code == 201, read(answer)
-        status: dict[str, Any] = read(answer)["job_status"]
+        assert response.status_code == 201, read(response)
+        status: dict[str, Any] = read(response)["job_status"]
         return status
 
     def status(self, status_id: str) -> dict[str, Any]:
-        status: dict[str, Any] = read(self.get(f"job_statuses/{status_id}.json"))[
-            "job_status"
-        ]
+        body = read(self.get(f"job_statuses/{status_id}.json"))
+        status: dict[str, Any] = body["job_status"]
         return status
 
 
-def read(answer: Any) -> Any:
-    """The JSON of an answer, streamed or not."""
-    return json.loads(answer.getvalue())
+def read(response: Any) -> Any:
+    """The JSON of a response, streamed or not."""
+    return json.loads(response.getvalue())
 
 
 def item(number: int, **fields: Any) -> dict[str, Any]:
-    """A gadget as Zendesk takes it."""
+    """A gadget in Zendesk's form."""
     values = {"serial": f"AB-{number:06}"} | fields
     return {
         "external_id": f"g-{number}",
@@ -82,6 +82,6 @@ def ana(db: None) -> User:
 
 @pytest.fixture
 def program(harness: Harness, ana: User) -> Program:
-    """With a token for the connection to the sandbox, where there are gadgets."""
+    """With a token for the connection to the sandbox, which has the object gadget."""
     harness.object()
     return Program(make_token(ana, harness.connection))

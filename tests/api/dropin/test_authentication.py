@@ -35,23 +35,23 @@ def ask(client: Client, authorization: str = "", path: str = "job_statuses") -> 
 
 
 @pytest.mark.parametrize("form", ["Bearer {0}", "bearer  {0} ", "basic"])
-def test_token_is_taken_in_the_forms_of_zendesk(
+def test_token_is_accepted_in_zendesks_forms(
     client: Client, ana: User, acme: Connection, form: str
 ) -> None:
     token = make_token(ana, acme, Scope.READ)
 
-    answer = ask(client, basic(token) if form == "basic" else form.format(token))
+    response = ask(client, basic(token) if form == "basic" else form.format(token))
 
-    assert answer.status_code == 200
-    assert read(answer)["job_statuses"] == []
+    assert response.status_code == 200
+    assert read(response)["job_statuses"] == []
     assert ApiToken.objects.get().last_used_at is not None
 
 
-def test_wrong_token_is_refused_as_zendesk_does(
+def test_invalid_token_is_refused_as_zendesk_does(
     client: Client, ana: User, acme: Connection
 ) -> None:
     token = make_token(ana, acme)
-    given = [
+    invalid = [
         "",
         basic("wrong"),
         basic(token, "ana@acme.example"),
@@ -60,20 +60,20 @@ def test_wrong_token_is_refused_as_zendesk_does(
         f"Bearer {token}x",
     ]
 
-    answers = [ask(client, each) for each in given]
+    responses = [ask(client, authorization) for authorization in invalid]
 
-    assert [answer.status_code for answer in answers] == [401] * 6
-    assert [read(answer) for answer in answers] == [
+    assert [response.status_code for response in responses] == [401] * 6
+    assert [read(response) for response in responses] == [
         *[BASIC_REFUSED] * 5,
         BEARER_REFUSED,
     ]
-    assert [answer["WWW-Authenticate"][:22] for answer in answers] == [
+    assert [response["WWW-Authenticate"][:22] for response in responses] == [
         *['Basic realm="Jobs UI"'] * 5,
         'Bearer realm="Jobs UI"',
     ]
 
 
-def test_session_of_a_person_opens_nothing(
+def test_session_does_not_authenticate(
     client: Client, ana: User, acme: Connection
 ) -> None:
     client.force_login(ana)
@@ -81,37 +81,35 @@ def test_session_of_a_person_opens_nothing(
     assert ask(client).status_code == 401
 
 
-def test_token_without_connection_is_refused_with_the_fix(
-    client: Client, ana: User
-) -> None:
-    answer = ask(client, f"Bearer {make_token(ana, None)}")
+def test_unbound_token_is_refused_with_the_fix(client: Client, ana: User) -> None:
+    response = ask(client, f"Bearer {make_token(ana, None)}")
 
-    assert answer.status_code == 403
-    assert read(answer)["error"] == "Forbidden"
+    assert response.status_code == 403
+    assert read(response)["error"] == "Forbidden"
     assert (
         "manage.py createtoken USERNAME --connection NAME"
-        in read(answer)["description"]
+        in read(response)["description"]
     )
 
 
-def test_token_that_may_only_read_runs_no_job(
+def test_read_token_cannot_create_a_job(
     client: Client, ana: User, acme: Connection
 ) -> None:
     program = Program(make_token(ana, acme, Scope.READ))
 
-    answer = program.post(
+    response = program.post(
         "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [{}]}}
     )
 
-    assert answer.status_code == 403
-    assert read(answer)["error"] == "Forbidden"
-    assert read(answer)["description"].startswith(
+    assert response.status_code == 403
+    assert read(response)["error"] == "Forbidden"
+    assert read(response)["description"].startswith(
         "You are missing the following required scopes: run."
     )
     assert Job.objects.count() == 0
 
 
-def test_many_wrong_tokens_are_told_to_wait_and_right_ones_are_not(
+def test_invalid_tokens_are_limited_and_valid_ones_are_not(
     client: Client, ana: User, acme: Connection
 ) -> None:
     right = f"Bearer {make_token(ana, acme)}"
@@ -130,23 +128,25 @@ def test_many_wrong_tokens_are_told_to_wait_and_right_ones_are_not(
     assert ask(client, right).status_code == 200
 
 
-def test_unknown_route_is_not_there_for_anybody(
+def test_unknown_route_is_404_with_and_without_token(
     client: Client, ana: User, acme: Connection
 ) -> None:
     paths = ["", "tickets.json", "job_statuses/1/2", "custom_objectsx", "users/me"]
     right = f"Bearer {make_token(ana, acme)}"
 
-    answers = [
+    responses = [
         ask(client, authorization, path)
         for path in paths
         for authorization in ("", right)
     ]
 
-    assert [answer.status_code for answer in answers] == [404] * 10
-    assert [read(answer) for answer in answers] == [
+    assert [response.status_code for response in responses] == [404] * 10
+    assert [read(response) for response in responses] == [
         {"error": "InvalidEndpoint", "description": "Not found"}
     ] * 10
-    assert {answer["Cache-Control"] for answer in answers} == {"no-store, private"}
+    assert {response["Cache-Control"] for response in responses} == {
+        "no-store, private"
+    }
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,9 @@ def test_unknown_route_is_not_there_for_anybody(
 def test_other_methods_are_refused_in_json(
     client: Client, method: str, path: str, allowed: str
 ) -> None:
-    answer = getattr(client, method)(f"/api/v2/{path}")
+    response = getattr(client, method)(f"/api/v2/{path}")
 
-    assert answer.status_code == 405
-    assert answer["Allow"] == allowed
-    assert read(answer)["error"] == "MethodNotAllowed"
-    assert "Send any other request to Zendesk itself" in read(answer)["description"]
+    assert response.status_code == 405
+    assert response["Allow"] == allowed
+    assert read(response)["error"] == "MethodNotAllowed"
+    assert "Send any other request to Zendesk itself" in read(response)["description"]

@@ -1,5 +1,5 @@
-"""Stock clients, unchanged but for their host, doing their work through us as they do
-it with Zendesk."""
+"""Client libraries of Zendesk work with the drop-in endpoint; only their host
+changes."""
 # mypy: disable-error-code="no-untyped-call"
 
 import threading
@@ -26,8 +26,7 @@ from tests.harness import Harness
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    # python-zendesk's JSONPath library asks for parts of the standard library that are
-    # on their way out.
+    # python-zendesk's JSONPath library uses deprecated parts of the standard library.
     pytest.mark.filterwarnings("ignore:ast.*:DeprecationWarning"),
 ]
 EMAIL = "ops@acme.example"
@@ -38,44 +37,45 @@ FIELDS = [
 
 
 @dataclass
-class Host:
-    """Our server, with workers behind it."""
+class Server:
+    """Jobs UI, with workers."""
 
     url: str
     token: str
     harness: Harness
 
-    def ended(self, status_id: str) -> dict[str, Any]:
-        """The job status, once it is over."""
+    def wait_for(self, status_id: str) -> dict[str, Any]:
+        """The job status, once the job is over."""
         for _ in range(1000):
-            answer = requests.get(
+            response = requests.get(
                 f"{self.url}/api/v2/job_statuses/{status_id}",
                 auth=(f"{EMAIL}/token", self.token),
                 timeout=30,
             )
-            status: dict[str, Any] = answer.json()["job_status"]
+            status: dict[str, Any] = response.json()["job_status"]
             if status["status"] not in {"queued", "working"}:
                 return status
             time.sleep(0.02)
-        raise AssertionError(f"The job did not end: {status}")
+        raise AssertionError(f"The job is not over: {status}")
 
 
 @pytest.fixture
-def idle(harness: Harness, ana: User, live_server: Any) -> Host:
+def idle(harness: Harness, ana: User, live_server: Any) -> Server:
     """Without workers."""
-    return Host(live_server.url, make_token(ana, harness.connection), harness)
+    return Server(live_server.url, make_token(ana, harness.connection), harness)
 
 
 @pytest.fixture
-def host(idle: Host) -> Iterator[Host]:
-    """With one worker that drives and one that does the rest."""
-    over = threading.Event()
-    backend = idle.harness.task_queue
+def server(idle: Server) -> Iterator[Server]:
+    """With one worker for the drivers and one for the other tasks."""
+    stopping = threading.Event()
+    queue = idle.harness.task_queue
 
     def work(*, drives: bool) -> None:
-        while not over.wait(0.01):
-            for entry in [each for each in backend if (each[0] == "drive") is drives]:
-                backend.remove(entry)
+        while not stopping.wait(0.01):
+            own = [entry for entry in queue if (entry[0] == "drive") is drives]
+            for entry in own:
+                queue.remove(entry)
                 TaskQueue([entry]).run_all()
         connections.close_all()
 
@@ -86,27 +86,24 @@ def host(idle: Host) -> Iterator[Host]:
     for worker in workers:
         worker.start()
     yield idle
-    over.set()
+    stopping.set()
     for worker in workers:
         worker.join()
 
 
 @pytest.fixture
-def libzapi(host: Host) -> Any:
-    return CustomData(base_url=host.url, email=EMAIL, api_token=host.token)
+def libzapi(server: Server) -> Any:
+    return CustomData(base_url=server.url, email=EMAIL, api_token=server.token)
 
 
-def test_libzapi_runs_all_six_actions(host: Host, libzapi: Any) -> None:
-    host.harness.sandbox.make_object("plate", name={"is_unique": True})
+def test_libzapi_runs_all_six_actions(server: Server, libzapi: Any) -> None:
+    server.harness.sandbox.make_object("plate", name={"is_unique": True})
     bulk = libzapi.custom_object_records.bulk_job
 
     def run(action: str, *items: Any) -> list[str]:
-        return [
-            result["status"]
-            for result in host.ended(
-                bulk("plate", action=action, items=list(items)).id
-            )["results"]
-        ]
+        status_id = bulk("plate", action=action, items=list(items)).id
+        results = server.wait_for(status_id)["results"]
+        return [result["status"] for result in results]
 
     made = run(
         "create",
@@ -137,13 +134,13 @@ def test_libzapi_runs_all_six_actions(host: Host, libzapi: Any) -> None:
     ]
     kept = [
         (record["external_id"], record["name"])
-        for record in host.harness.sandbox.records("plate")
+        for record in server.harness.sandbox.records("plate")
     ]
     assert kept == [("one", "P 1"), ("2", "P 9")]
 
 
-def test_libzapi_sends_many_jobs(host: Host, libzapi: Any) -> None:
-    host.harness.object()
+def test_libzapi_sends_many_jobs(server: Server, libzapi: Any) -> None:
+    server.harness.object()
     items = [item(number, price=number / 4) for number in range(500)]
 
     sent = [
@@ -153,45 +150,45 @@ def test_libzapi_sends_many_jobs(host: Host, libzapi: Any) -> None:
         for first in range(0, 500, 100)
     ]
     for status in sent:
-        host.ended(status.id)
+        server.wait_for(status.id)
 
-    assert records(host.harness) == {each["external_id"]: each for each in items}
+    assert records(server.harness) == {each["external_id"]: each for each in items}
 
 
-def test_many_items_go_in_one_request(host: Host) -> None:
-    host.harness.object()
+def test_many_items_go_in_one_request(server: Server) -> None:
+    server.harness.object()
     items = [item(number, price=number / 4) for number in range(2000)]
 
-    answer = requests.post(
-        f"{host.url}/api/v2/custom_objects/gadget/jobs",
+    response = requests.post(
+        f"{server.url}/api/v2/custom_objects/gadget/jobs",
         json={"job": {"action": "create", "items": items}},
-        headers={"Authorization": f"Bearer {host.token}"},
+        headers={"Authorization": f"Bearer {server.token}"},
         timeout=60,
     )
-    status = host.ended(answer.json()["job_status"]["id"])
+    status = server.wait_for(response.json()["job_status"]["id"])
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert status["total"] == 2000
     assert status["progress"] == 2000
     assert len(status["results"]) == 2000
-    assert records(host.harness) == {each["external_id"]: each for each in items}
+    assert records(server.harness) == {each["external_id"]: each for each in items}
     ids = {
         record["external_id"]: record["id"]
-        for record in host.harness.sandbox.records("gadget")
+        for record in server.harness.sandbox.records("gadget")
     }
     assert status["results"] == [
         {
-            "index": place,
-            "id": ids[f"g-{place}"],
-            "external_id": f"g-{place}",
+            "index": index,
+            "id": ids[f"g-{index}"],
+            "external_id": f"g-{index}",
             "status": "Created",
         }
-        for place in range(2000)
+        for index in range(2000)
     ]
 
 
 def records(harness: Harness) -> dict[str, dict[str, Any]]:
-    """The gadgets there are, as items."""
+    """The gadgets in the sandbox, as items."""
     return {
         key: {
             "external_id": key,
@@ -206,17 +203,17 @@ def records(harness: Harness) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_libzapi_reads_objects_fields_and_records(host: Host, libzapi: Any) -> None:
-    host.harness.sandbox.make_object("thing", fields=FIELDS)
-    made = host.harness.sandbox.add_records(
+def test_libzapi_reads_objects_fields_and_records(server: Server, libzapi: Any) -> None:
+    server.harness.sandbox.make_object("thing", fields=FIELDS)
+    made = server.harness.sandbox.add_records(
         "thing",
         [
             {
                 "name": name,
                 "external_id": name[0],
-                "custom_object_fields": {"note": "first", "count": place},
+                "custom_object_fields": {"note": "first", "count": index},
             }
-            for place, name in enumerate(("One", "Two"))
+            for index, name in enumerate(("One", "Two"))
         ],
     )
     stock = libzapi.custom_object_records
@@ -239,19 +236,19 @@ def test_libzapi_reads_objects_fields_and_records(host: Host, libzapi: Any) -> N
     ]
 
 
-def test_libzapi_signs_in_with_a_bearer(host: Host) -> None:
-    client = CustomData(base_url=host.url, oauth_token=host.token)
+def test_libzapi_authenticates_with_a_bearer_token(server: Server) -> None:
+    client = CustomData(base_url=server.url, oauth_token=server.token)
 
     assert list(client.custom_objects.list_all()) == []
 
 
-def test_mercury_orm_makes_records_and_finds_them(
-    host: Host, monkeypatch: pytest.MonkeyPatch
+def test_mercury_orm_creates_and_finds_records(
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ZendeskAPIClient, "BASE_URL", f"{host.url}/api/v2")
+    monkeypatch.setattr(ZendeskAPIClient, "BASE_URL", f"{server.url}/api/v2")
     monkeypatch.setattr(ZendeskAPIClient.__init__, "__defaults__", (EMAIL,))
-    monkeypatch.setenv("ZENDESK_API_TOKEN", host.token)
-    host.harness.sandbox.make_object("thing", fields=FIELDS)
+    monkeypatch.setenv("ZENDESK_API_TOKEN", server.token)
+    server.harness.sandbox.make_object("thing", fields=FIELDS)
 
     class Thing(CustomObject):
         name = fields.NameField()
@@ -259,17 +256,17 @@ def test_mercury_orm_makes_records_and_finds_them(
         count = fields.IntegerField("count")
 
     objects: Any = vars(Thing)["objects"]
-    [answer] = objects.bulk.create(
+    [response] = objects.bulk.create(
         [Thing(name=f"T {n}", note="x", count=n) for n in range(3)],
         wait_to_complete=True,
     )
-    ids = [record["id"] for record in host.harness.sandbox.records("thing")]
+    ids = [record["id"] for record in server.harness.sandbox.records("thing")]
 
-    assert answer["job_status"]["status"] == "completed"
+    assert response["job_status"]["status"] == "completed"
     assert [
         (each["index"], each["id"], each["status"])
-        for each in answer["job_status"]["results"]
-    ] == [(place, ids[place], "Created") for place in range(3)]
+        for each in response["job_status"]["results"]
+    ] == [(index, ids[index], "Created") for index in range(3)]
     assert [
         each.name for each in objects.find({"custom_object_fields.count": {"$gt": 0}})
     ] == ["T 1", "T 2"]
@@ -281,10 +278,9 @@ def test_mercury_orm_makes_records_and_finds_them(
     assert objects.get(id=ids[0]).note == "x"
 
 
-def test_python_zendesk_reads_objects_and_queues_a_job(idle: Host) -> None:
-    """It can't send names, so the object numbers its records; it can't read results
-    whose ids are strings, be they Zendesk's or ours, so it looks before there are
-    any."""
+def test_python_zendesk_reads_objects_and_queues_a_job(idle: Server) -> None:
+    """The library cannot send names, so the object is autonumbered. It cannot read
+    results whose IDs are strings, so it reads the job status before there are any."""
     harness = idle.harness
     harness.sandbox.make_object(
         "numbered", fields=FIELDS, name={"autoincrement_enabled": True}
@@ -321,22 +317,22 @@ def test_python_zendesk_reads_objects_and_queues_a_job(idle: Host) -> None:
     assert [record.external_id for record in page.result.custom_object_records] == ["1"]
 
 
-def test_zenpy_reads_job_statuses_in_its_three_ways(
-    host: Host, monkeypatch: pytest.MonkeyPatch
+def test_zenpy_reads_job_statuses_in_three_ways(
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZENPY_FORCE_SCHEME", "http")
-    monkeypatch.setenv("ZENPY_FORCE_NETLOC", host.url.removeprefix("http://"))
-    host.harness.object()
-    client = Zenpy(subdomain="acme", email=EMAIL, token=host.token)
+    monkeypatch.setenv("ZENPY_FORCE_NETLOC", server.url.removeprefix("http://"))
+    server.harness.object()
+    client = Zenpy(subdomain="acme", email=EMAIL, token=server.token)
     stock = CustomData(
-        base_url=host.url, email=EMAIL, api_token=host.token
+        base_url=server.url, email=EMAIL, api_token=server.token
     ).custom_object_records
     ids = [
         stock.bulk_job("gadget", action="create", items=[item(number)]).id
         for number in (1, 2)
     ]
     for each in ids:
-        host.ended(each)
+        server.wait_for(each)
 
     one = client.job_status(id=ids[0])
     many = client.job_status(ids=ids)["job_statuses"]

@@ -1,4 +1,4 @@
-"""Bulk jobs through the drop-in endpoint."""
+"""Bulk jobs of the drop-in endpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -15,23 +15,22 @@ from tests.harness import Harness
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def refusal(attribute: str, rule: str) -> dict[str, Any]:
+def invalid(attribute: str, rule: str) -> dict[str, Any]:
     message = (
-        f"You passed an invalid value for the {attribute} attribute. Invalid parameter: {attribute} {rule} "
+        f"You passed an invalid value for the {attribute} attribute. "
+        f"Invalid parameter: {attribute} {rule} "
         "from api/v2/custom_objects/jobs/create"
     )
     return {"error": {"title": "Invalid attribute", "message": message}}
 
 
-def left() -> tuple[int, int, int]:
-    """Files on disk, files and jobs in the database."""
-    stored = sum(path.is_file() for path in (Path(configured.MEDIA_ROOT)).rglob("*"))
-    return stored, File.objects.count(), Job.objects.count()
+def stored_counts() -> tuple[int, int, int]:
+    """(files on disk, files in the database, jobs)."""
+    on_disk = sum(path.is_file() for path in Path(configured.MEDIA_ROOT).rglob("*"))
+    return on_disk, File.objects.count(), Job.objects.count()
 
 
-def test_items_become_a_job_that_sends_them_as_they_are(
-    harness: Harness, program: Program
-) -> None:
+def test_items_are_sent_unchanged(harness: Harness, program: Program) -> None:
     items = [
         item(number, price=1.5, tags=["wifi"], insured=False)
         for number in range(1, 251)
@@ -84,11 +83,12 @@ def test_object_is_read_from_zendesk_at_most_once(
         for entry in harness.sandbox.log()
         if entry["path"] == "/api/v2/custom_objects/gadget"
     ]
-    assert len(reads) == 2  # The first was harness.object()'s.
+    # The first read is that of harness.object().
+    assert len(reads) == 2
     assert CustomObject.objects.get().read_at is not None
 
 
-def test_job_waits_for_no_person_however_much_fails(program: Program) -> None:
+def test_job_never_pauses_automatically(program: Program) -> None:
     program.post_job("create", [item(1)])
 
     assert Job.objects.get().run_settings.auto_pause == "never pauses automatically"
@@ -98,147 +98,149 @@ def test_job_waits_for_no_person_however_much_fails(program: Program) -> None:
 def test_unknown_object_is_not_found(
     harness: Harness, program: Program, key: str
 ) -> None:
-    before = left()
+    before = stored_counts()
 
-    answer = program.post(
+    response = program.post(
         f"custom_objects/{key}/jobs", {"job": {"action": "create", "items": [item(1)]}}
     )
 
-    assert answer.status_code == 404
-    assert read(answer) == {"error": "RecordNotFound", "description": "Not found"}
-    assert left() == before
+    assert response.status_code == 404
+    assert read(response) == {"error": "RecordNotFound", "description": "Not found"}
+    assert stored_counts() == before
 
 
-def test_unreachable_zendesk_is_told_when_the_object_is_not_known(
+def test_unavailable_zendesk_is_503_for_an_unknown_object(
     harness: Harness, program: Program
 ) -> None:
     CustomObject.objects.all().delete()
     harness.sandbox.faults(**{"503": 1})
 
-    answer = program.post(
+    response = program.post(
         "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
     )
 
-    assert answer.status_code == 503
-    assert answer["Retry-After"] == "30"
-    assert read(answer)["error"] == "ServiceUnavailable"
+    assert response.status_code == 503
+    assert response["Retry-After"] == "30"
+    assert read(response)["error"] == "ServiceUnavailable"
     assert CustomObject.objects.count() == 0
 
 
-def test_credentials_that_zendesk_refuses_are_no_matter_of_the_caller(
-    harness: Harness, program: Program
-) -> None:
+def test_refused_credentials_are_502(harness: Harness, program: Program) -> None:
     CustomObject.objects.all().delete()
     harness.connection.set_secret("api_token", "wrong")
     harness.connection.save()
 
-    answer = program.post(
+    response = program.post(
         "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
     )
 
-    assert answer.status_code == 502
-    assert read(answer)["error"] == "BadGateway"
-    assert "Replace the secret of this connection." in read(answer)["description"]
+    assert response.status_code == 502
+    assert read(response)["error"] == "BadGateway"
+    assert "Replace the secret of this connection." in read(response)["description"]
 
 
 ACTIONS = (
-    "must be one of create, update, create_or_update_by_external_id, create_or_update_by_name, delete, "
-    "delete_by_external_id"
+    "must be one of create, update, create_or_update_by_external_id, "
+    "create_or_update_by_name, delete, delete_by_external_id"
 )
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "expected"),
     [
-        ({}, refusal("job", "must be an object with action and items")),
-        ([], refusal("job", "must be an object with action and items")),
-        ({"job": "create"}, refusal("job", "must be an object with action and items")),
-        ({"job": {"items": [item(1)]}}, refusal("job.action", ACTIONS)),
+        ({}, invalid("job", "must be an object with action and items")),
+        ([], invalid("job", "must be an object with action and items")),
+        ({"job": "create"}, invalid("job", "must be an object with action and items")),
+        ({"job": {"items": [item(1)]}}, invalid("job.action", ACTIONS)),
         (
             {"job": {"action": "explode", "items": [item(1)]}},
-            refusal("job.action", ACTIONS),
+            invalid("job.action", ACTIONS),
         ),
         (
             {"job": {"action": ["create"], "items": [item(1)]}},
-            refusal("job.action", ACTIONS),
+            invalid("job.action", ACTIONS),
         ),
-        ({"job": {"action": "create"}}, refusal("job.items", "must be an array")),
+        ({"job": {"action": "create"}}, invalid("job.items", "must be an array")),
         (
             {"job": {"action": "create", "items": item(1)}},
-            refusal("job.items", "must be an array"),
+            invalid("job.items", "must be an array"),
         ),
         (
             {"job": {"action": "create", "items": []}},
-            refusal("job.items", "must not be empty"),
+            invalid("job.items", "must not be empty"),
         ),
         (
             {"job": {"action": "delete", "items": ["x"] * 4}},
-            refusal("job.items", "must have at most 3 items"),
+            invalid("job.items", "must have at most 3 items"),
         ),
     ],
 )
-def test_request_that_makes_no_sense_is_refused_and_leaves_nothing(
-    program: Program, monkeypatch: pytest.MonkeyPatch, body: Any, said: Any
+def test_invalid_request_is_refused_and_leaves_nothing(
+    program: Program, monkeypatch: pytest.MonkeyPatch, body: Any, expected: Any
 ) -> None:
     monkeypatch.setattr("jobsui.api.dropin.jobs.MAX_ITEMS", 3)
-    before = left()
+    before = stored_counts()
 
-    answer = program.post("custom_objects/gadget/jobs", body)
+    response = program.post("custom_objects/gadget/jobs", body)
 
-    assert answer.status_code == 400
-    assert read(answer) == said
-    assert left() == before
+    assert response.status_code == 400
+    assert read(response) == expected
+    assert stored_counts() == before
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"job": {"action": "create", "items": [1,]}}', b"\x89PNG"]
 )
-def test_body_that_is_no_json_is_refused(program: Program, body: bytes) -> None:
-    before = left()
+def test_body_that_is_not_json_is_refused(program: Program, body: bytes) -> None:
+    before = stored_counts()
 
-    answer = program.post("custom_objects/gadget/jobs", body)
+    response = program.post("custom_objects/gadget/jobs", body)
 
-    assert answer.status_code == 400
-    assert read(answer)["error"] == "Unprocessable JSON"
-    assert left() == before
+    assert response.status_code == 400
+    assert read(response)["error"] == "Unprocessable JSON"
+    assert stored_counts() == before
 
 
-def test_body_of_unknown_length_is_asked_for_one(program: Program) -> None:
-    answer = program.post(
+def test_body_of_unknown_length_is_refused(program: Program) -> None:
+    response = program.post(
         "custom_objects/gadget/jobs", b"{}", **{"Transfer-Encoding": "chunked"}
     )
 
-    assert answer.status_code == 411
-    assert read(answer)["error"] == "LengthRequired"
+    assert response.status_code == 411
+    assert read(response)["error"] == "LengthRequired"
 
 
-def test_body_beyond_all_is_refused_in_json(program: Program, settings: Any) -> None:
+def test_body_that_is_too_large_is_refused_in_json(
+    program: Program, settings: Any
+) -> None:
     settings.MAX_UPLOAD_BYTES = 1024 * 1024
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000
-    before = left()
+    before = stored_counts()
 
-    answers = [
+    responses = [
         program.post("custom_objects/gadget/jobs", b"[" + b" " * size)
         for size in (1_050_000, 1_200_000)
     ]
-    answers.append(program.post("custom_objects/gadget/records/search", b" " * 100_001))
+    responses.append(
+        program.post("custom_objects/gadget/records/search", b" " * 100_001)
+    )
 
-    assert [(answer.status_code, read(answer)["error"]) for answer in answers] == [
-        (413, "TooLarge")
-    ] * 3
-    assert left() == before
+    assert [
+        (response.status_code, read(response)["error"]) for response in responses
+    ] == [(413, "TooLarge")] * 3
+    assert stored_counts() == before
 
 
-def test_crash_is_told_in_json_and_leaves_nothing(
+def test_crash_is_reported_in_json_and_leaves_nothing(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobsui.jobs.control.automation.aim", lambda job, state: 1 / 0)
-    before = left()
+    before = stored_counts()
 
-    answer = program.post(
+    response = program.post(
         "custom_objects/gadget/jobs", {"job": {"action": "create", "items": [item(1)]}}
     )
 
-    assert answer.status_code == 500
-    assert read(answer)["error"] == "InternalServerError"
-    assert left() == before
+    assert response.status_code == 500
+    assert read(response)["error"] == "InternalServerError"
+    assert stored_counts() == before

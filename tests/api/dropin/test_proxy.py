@@ -1,4 +1,4 @@
-"""Reads passed on to Zendesk by the drop-in endpoint."""
+"""Reads that the drop-in endpoint forwards to Zendesk."""
 
 import json
 from datetime import timedelta
@@ -18,23 +18,23 @@ from tests.harness import Harness
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def as_told(harness: Harness, path: str, **query: Any) -> Any:
-    """What the sandbox itself answers, with its address as ours."""
+def read_sandbox(harness: Harness, path: str, **query: Any) -> Any:
+    """The sandbox's own response, with the address of Jobs UI instead of its own."""
     session = requests.Session()
     session.trust_env = False
     signed = (f"{harness.sandbox.email}/token", harness.sandbox.api_token)
-    answer = session.get(
+    response = session.get(
         f"{harness.sandbox.url}/api/v2/{path}", params=query, auth=signed, timeout=10
     )
     session.close()
     return json.loads(
-        answer.text.replace(f'"{harness.sandbox.url}/api', '"http://testserver/api')
+        response.text.replace(f'"{harness.sandbox.url}/api', '"http://testserver/api')
     )
 
 
 @pytest.fixture
-def stocked(harness: Harness, program: Program) -> list[str]:
-    """Ids of three records."""
+def record_ids(harness: Harness, program: Program) -> list[str]:
+    """Three records."""
     fields = {
         "serial": "AB-000001",
         "notes": f"See {harness.sandbox.url}/api/v2/users/me",
@@ -46,48 +46,48 @@ def stocked(harness: Harness, program: Program) -> list[str]:
     return harness.sandbox.add_records("gadget", records)
 
 
-def test_reads_are_answered_as_zendesk_does(
-    harness: Harness, program: Program, stocked: list[str]
+def test_reads_return_zendesks_responses(
+    harness: Harness, program: Program, record_ids: list[str]
 ) -> None:
-    asked: list[tuple[str, dict[str, Any]]] = [
+    calls: list[tuple[str, dict[str, Any]]] = [
         ("custom_objects", {}),
         ("custom_objects.json", {}),
         ("custom_objects/gadget", {}),
         ("custom_objects/gadget/fields.json", {"include_standard_fields": "true"}),
         ("custom_objects/gadget/records", {"page[size]": "2"}),
         ("custom_objects/gadget/records", {"filter[external_ids]": "g-1,g-2"}),
-        (f"custom_objects/gadget/records/{stocked[0]}", {}),
+        (f"custom_objects/gadget/records/{record_ids[0]}", {}),
         ("custom_objects/gadget/records/search", {"query": "Grö"}),
         ("custom_objects/gadget/records/autocomplete", {"name": "Grö"}),
         ("custom_objects/limits/record_limit", {}),
         ("custom_objects/gadget/records/nothing", {}),
     ]
 
-    answers = [program.get(path, **query) for path, query in asked]
+    responses = [program.get(path, **query) for path, query in calls]
 
-    assert [read(answer) for answer in answers] == [
-        as_told(harness, path, **query) for path, query in asked
+    assert [read(response) for response in responses] == [
+        read_sandbox(harness, path, **query) for path, query in calls
     ]
-    assert [answer.status_code for answer in answers] == [*[200] * 10, 404]
-    assert read(answers[4])["links"]["next"].startswith(
+    assert [response.status_code for response in responses] == [*[200] * 10, 404]
+    assert read(responses[4])["links"]["next"].startswith(
         "http://testserver/api/v2/custom_objects/gadget/records?"
     )
-    fields = read(answers[6])["custom_object_record"]["custom_object_fields"]
+    fields = read(responses[6])["custom_object_record"]["custom_object_fields"]
     assert fields["notes"] == f"See {harness.sandbox.url}/api/v2/users/me"
 
 
-def test_search_by_filter_is_a_read_too(program: Program, stocked: list[str]) -> None:
-    answer = program.post(
+def test_search_by_filter_is_forwarded(program: Program, record_ids: list[str]) -> None:
+    response = program.post(
         "custom_objects/gadget/records/search",
         {"filter": {"external_id": {"$eq": "g-1"}}},
     )
 
-    assert [record["id"] for record in read(answer)["custom_object_records"]] == [
-        stocked[1]
+    assert [record["id"] for record in read(response)["custom_object_records"]] == [
+        record_ids[1]
     ]
 
 
-def test_our_secrets_stay_ours(
+def test_only_harmless_headers_are_forwarded(
     harness: Harness, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = {
@@ -108,7 +108,7 @@ def test_our_secrets_stay_ours(
 
     monkeypatch.setattr(proxy_reads, "_send", exchange)
 
-    answer = program.get("custom_objects", **{"page[size]": "1"})
+    response = program.get("custom_objects", **{"page[size]": "1"})
 
     assert sent == [("GET", "/api/v2/custom_objects?page%5Bsize%5D=1", None)]
     kept = {
@@ -118,7 +118,7 @@ def test_our_secrets_stay_ours(
         "zendesk-ratelimit-x",
         "Content-Type",
     }
-    assert {name: answer.headers.get(name) for name in headers} == {
+    assert {name: response.headers.get(name) for name in headers} == {
         name: value if name in kept else None for name, value in headers.items()
     }
 
@@ -135,48 +135,49 @@ def test_our_secrets_stay_ours(
         "custom_objects/x/oauth",
     ],
 )
-def test_address_that_can_be_read_in_two_ways_is_refused(
+def test_ambiguous_address_is_refused(
     harness: Harness, program: Program, path: str
 ) -> None:
     before = len(harness.sandbox.log())
 
-    answer = program.client.get(
+    response = program.client.get(
         f"/api/v2/{path}", headers={"Authorization": f"Bearer {program.token}"}
     )
 
-    assert (answer.status_code, read(answer)["error"]) in [
+    assert (response.status_code, read(response)["error"]) in [
         (400, "InvalidAddress"),
         (404, "InvalidEndpoint"),
     ]
     assert len(harness.sandbox.log()) == before
 
 
-def test_zendesk_that_does_not_answer_is_told_in_json(
+def test_failures_of_zendesk_are_reported_in_json(
     harness: Harness, program: Program
 ) -> None:
     harness.sandbox.faults(html_502=1)
-    page = program.get("custom_objects")
+    web_page = program.get("custom_objects")
     harness.connection.set_secret("api_token", "wrong")
     harness.connection.save()
     harness.sandbox.faults()
-    wrong = program.get("custom_objects")
+    refused = program.get("custom_objects")
     harness.connection.host = "127.0.0.1:1"
     harness.connection.save()
 
-    away = program.get("custom_objects")
+    unreachable = program.get("custom_objects")
 
-    assert [
-        (answer.status_code, read(answer)["error"]) for answer in (page, wrong, away)
-    ] == [
-        (502, "BadGateway"),
-        (502, "BadGateway"),
-        (503, "ServiceUnavailable"),
-    ]
-    assert away["Retry-After"] == "30"
-    assert "Replace the secret of this connection" in read(wrong)["description"]
+    assert web_page.status_code == 502
+    assert read(web_page)["error"] == "BadGateway"
+    assert refused.status_code == 502
+    assert read(refused)["error"] == "BadGateway"
+    assert "Replace the secret of this connection" in read(refused)["description"]
+    assert unreachable.status_code == 503
+    assert read(unreachable)["error"] == "ServiceUnavailable"
+    assert unreachable["Retry-After"] == "30"
 
 
-def test_refusals_of_zendesk_are_passed_on(harness: Harness, program: Program) -> None:
+def test_rate_limits_of_zendesk_are_forwarded(
+    harness: Harness, program: Program
+) -> None:
     harness.sandbox.faults(rate_429=1)
     harness.sandbox.settings(retry_after=30)
 
@@ -188,17 +189,13 @@ def test_refusals_of_zendesk_are_passed_on(harness: Harness, program: Program) -
     assert second.status_code == 429
     assert second.text == "Number of allowed API requests per minute exceeded"
     assert int(first["Retry-After"]) == 30
-    assert int(second["Retry-After"]) in {
-        24,
-        25,
-    }  # A turn in thirty seconds, of which five would be waited for.
-    assert [entry["status"] for entry in harness.sandbox.log()[-2:]] == [
-        200,
-        429,
-    ]  # The second never went out.
+    # The next turn is in 30 seconds, and a read waits 5 of them.
+    assert int(second["Retry-After"]) in {24, 25}
+    # The second read was not sent.
+    assert [entry["status"] for entry in harness.sandbox.log()[-2:]] == [200, 429]
 
 
-def test_jobs_that_are_driven_leave_fewer_reads(
+def test_reads_beside_running_jobs_use_the_reserve(
     harness: Harness, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beside: list[bool] = []

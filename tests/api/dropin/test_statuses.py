@@ -1,4 +1,4 @@
-"""Job statuses through the drop-in endpoint."""
+"""Job statuses of the drop-in endpoint."""
 
 import re
 import threading
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MOMENT = re.compile(r"Completed at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000")
 
 
-def done(
+def run(
     harness: Harness, program: Program, action: str, items: list[Any]
 ) -> dict[str, Any]:
     queued = program.post_job(action, items)
@@ -30,13 +30,13 @@ def done(
     return program.status(queued["id"])
 
 
-def test_job_that_is_over_tells_of_each_item(
+def test_finished_job_has_a_result_for_each_item(
     harness: Harness, program: Program
 ) -> None:
-    made = done(harness, program, "create", [item(1), item(2), item(3, serial="wrong")])
+    made = run(harness, program, "create", [item(1), item(2), item(3, serial="wrong")])
     ids = {key: record["id"] for key, record in harness.records().items()}
 
-    status = done(
+    status = run(
         harness,
         program,
         "create_or_update_by_external_id",
@@ -85,15 +85,15 @@ def test_job_that_is_over_tells_of_each_item(
     assert status["results"][3]["errors"][0]["code"] == "duplicate_external_id"
 
 
-def test_deletions_and_updates_are_told_by_what_they_name(
+def test_deletions_and_updates_identify_their_records(
     harness: Harness, program: Program
 ) -> None:
-    done(harness, program, "create", [item(1), item(2), item(3)])
+    run(harness, program, "create", [item(1), item(2), item(3)])
     ids = {key: record["id"] for key, record in harness.records().items()}
 
-    updated = done(harness, program, "update", [{"id": ids["g-1"], "name": "Changed"}])
-    deleted = done(harness, program, "delete", [ids["g-1"], "01UNKNOWN"])
-    by_external_id = done(harness, program, "delete_by_external_id", ["g-2", "g-9"])
+    updated = run(harness, program, "update", [{"id": ids["g-1"], "name": "Changed"}])
+    deleted = run(harness, program, "delete", [ids["g-1"], "01UNKNOWN"])
+    by_external_id = run(harness, program, "delete_by_external_id", ["g-2", "g-9"])
 
     assert updated["results"] == [
         {"index": 0, "id": ids["g-1"], "status": "Updated"} | _external(updated)
@@ -115,7 +115,7 @@ def test_deletions_and_updates_are_told_by_what_they_name(
 
 
 def _external(status: dict[str, Any]) -> dict[str, Any]:
-    """The external id of its first result, if it tells one."""
+    """The external ID of its first result, if it has one."""
     return {
         key: value
         for key, value in status["results"][0].items()
@@ -123,18 +123,18 @@ def _external(status: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_uncertain_and_cancelled_items_are_failures_of_their_own(
+def test_uncertain_and_cancelled_items_have_their_own_errors(
     harness: Harness, program: Program
 ) -> None:
-    done(harness, program, "create", [item(1), item(2), item(3)])
+    run(harness, program, "create", [item(1), item(2), item(3)])
     job = Job.objects.get()
     blob = BatchBlob.objects.get()
-    ends = blob.row_results
-    ends[1:] = [
+    results_of_rows = blob.row_results
+    results_of_rows[1:] = [
         RowResult(Outcome.UNCERTAIN, message="No answer came."),
         RowResult(Outcome.CANCELLED),
     ]
-    blob.results = BatchBlob.packed_results(ends)
+    blob.results = BatchBlob.packed_results(results_of_rows)
     blob.save()
     Job.objects.filter(pk=job.pk).update(
         state=JobState.NEEDS_DECISION, created=1, uncertain=1, cancelled=1
@@ -168,7 +168,7 @@ def test_uncertain_and_cancelled_items_are_failures_of_their_own(
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "data"),
     [
         ({"state": JobState.DRAFT}, ("queued", None, None)),
         ({"state": JobState.CHECKING}, ("queued", None, None)),
@@ -180,8 +180,8 @@ def test_uncertain_and_cancelled_items_are_failures_of_their_own(
         ),
         ({"state": JobState.CANCELLING}, ("working", 0, None)),
         (
-            {"state": JobState.DRAFT, "auto_target": "", "reason": "Mend it."},
-            ("failed", None, "Mend it."),
+            {"state": JobState.DRAFT, "auto_target": "", "reason": "Fix it."},
+            ("failed", None, "Fix it."),
         ),
         (
             {"state": JobState.READY, "auto_target": ""},
@@ -189,8 +189,8 @@ def test_uncertain_and_cancelled_items_are_failures_of_their_own(
         ),
     ],
 )
-def test_job_that_is_not_over_has_no_results(
-    program: Program, fields: dict[str, Any], told: tuple[str, int | None, str | None]
+def test_unfinished_job_has_no_results(
+    program: Program, fields: dict[str, Any], data: tuple[str, int | None, str | None]
 ) -> None:
     queued = program.post_job("create", [item(1), item(2), item(3)])
     rows = 0 if fields["state"] in {JobState.DRAFT, JobState.CHECKING} else 3
@@ -198,12 +198,12 @@ def test_job_that_is_not_over_has_no_results(
 
     status = program.status(queued["id"])
 
-    assert (status["status"], status["progress"], status["message"]) == told
+    assert (status["status"], status["progress"], status["message"]) == data
     assert status["total"] == 3
     assert status["results"] is None
 
 
-def test_cancelled_job_tells_what_was_never_sent(
+def test_cancelled_job_reports_items_that_were_not_sent(
     harness: Harness, program: Program
 ) -> None:
     queued = program.post_job("create", [item(1), item(2)])
@@ -227,11 +227,11 @@ def test_cancelled_job_tells_what_was_never_sent(
     ]
 
 
-def test_status_is_told_where_the_items_do_not_lie(
+def test_status_is_readable_on_another_machine(
     harness: Harness, program: Program
 ) -> None:
-    status = done(harness, program, "create", [item(1), {"name": "x"}, "nonsense"])
-    File.objects.update(storage_id="another host")
+    status = run(harness, program, "create", [item(1), {"name": "x"}, "nonsense"])
+    File.objects.update(storage_id="another machine")
 
     elsewhere = program.status(status["id"])
 
@@ -242,7 +242,7 @@ def test_status_is_told_where_the_items_do_not_lie(
     assert elsewhere["results"] == nameless
 
 
-def test_statuses_of_other_connections_and_files_are_not_there(
+def test_statuses_of_other_connections_and_files_are_404(
     harness: Harness, program: Program, ana: User
 ) -> None:
     status = program.post_job("create", [item(1)])
@@ -251,7 +251,7 @@ def test_statuses_of_other_connections_and_files_are_not_there(
     )
     from_file = harness.planned(gadgets(2, first=5), Action.CREATE)
 
-    answers = [
+    responses = [
         other.get(f"job_statuses/{status['id']}"),
         program.get(f"job_statuses/V3-{from_file.code.hex}"),
         program.get("job_statuses/nonsense"),
@@ -259,9 +259,9 @@ def test_statuses_of_other_connections_and_files_are_not_there(
         program.get(f"job_statuses/{status['id'][3:]}"),
     ]
 
-    assert [(answer.status_code, read(answer)["error"]) for answer in answers] == [
-        (404, "RecordNotFound")
-    ] * 5
+    assert [
+        (response.status_code, read(response)["error"]) for response in responses
+    ] == [(404, "RecordNotFound")] * 5
     assert read(other.get("job_statuses"))["job_statuses"] == []
     assert read(other.get("job_statuses/show_many", ids=status["id"])) == {
         "job_statuses": []
@@ -271,54 +271,55 @@ def test_statuses_of_other_connections_and_files_are_not_there(
     ] == [status["id"]]
 
 
-def test_many_are_shown_in_the_order_asked_for(program: Program) -> None:
+def test_many_are_returned_in_the_requested_order(program: Program) -> None:
     ids = [program.post_job("create", [item(number)])["id"] for number in range(3)]
 
-    answer = program.get(
+    response = program.get(
         "job_statuses/show_many.json", ids=f"{ids[2]},unknown,{ids[0]},{ids[2]},"
     )
 
-    assert [each["id"] for each in read(answer)["job_statuses"]] == [ids[2], ids[0]]
+    assert [each["id"] for each in read(response)["job_statuses"]] == [ids[2], ids[0]]
 
 
 @pytest.mark.parametrize("ids", ["", ",", ",".join(map(str, range(101)))])
 def test_too_many_or_no_ids_are_refused(program: Program, ids: str) -> None:
-    answer = program.get("job_statuses/show_many", ids=ids)
+    response = program.get("job_statuses/show_many", ids=ids)
 
-    assert answer.status_code == 400
-    assert read(answer)["error"]["title"] == "Invalid attribute"
+    assert response.status_code == 400
+    assert read(response)["error"]["title"] == "Invalid attribute"
     assert (
         "ids must have 1 to 100 ids from api/v2/job_statuses/show_many"
-        in read(answer)["error"]["message"]
+        in read(response)["error"]["message"]
     )
 
 
-def walk(program: Program, answer: Any, way: str) -> list[list[str]]:
-    """The ids of this page and of those its links lead to."""
+def follow(program: Program, response: Any, direction: str) -> list[list[str]]:
+    """The IDs of this page and of the pages its links lead to."""
     pages = []
     while True:
-        told = read(answer)
-        pages.append([each["id"] for each in told["job_statuses"]])
-        link = told["links"][way]
+        data = read(response)
+        pages.append([each["id"] for each in data["job_statuses"]])
+        link = data["links"][direction]
         if link is None:
             return pages
         assert link.startswith("http://testserver/api/v2/job_statuses?")
-        answer = program.client.get(
+        response = program.client.get(
             link, headers={"Authorization": f"Bearer {program.token}"}
         )
 
 
 def test_list_has_pages_both_ways(program: Program) -> None:
-    ids = [program.post_job("create", [item(number)])["id"] for number in range(5)][
-        ::-1
+    oldest_first = [
+        program.post_job("create", [item(number)])["id"] for number in range(5)
     ]
+    ids = oldest_first[::-1]
 
     first = program.get("job_statuses", **{"page[size]": 2, "locale": "en"})
-    told = read(program.get("job_statuses", **{"page[size]": 2}))
+    data = read(program.get("job_statuses", **{"page[size]": 2}))
     last = read(
         program.get(
             "job_statuses",
-            **{"page[size]": 4, "page[after]": told["meta"]["after_cursor"]},
+            **{"page[size]": 4, "page[after]": data["meta"]["after_cursor"]},
         )
     )
     before = program.get(
@@ -326,12 +327,12 @@ def test_list_has_pages_both_ways(program: Program) -> None:
         **{"page[size]": 2, "page[before]": last["meta"]["after_cursor"]},
     )
 
-    assert walk(program, first, "next") == [ids[:2], ids[2:4], ids[4:]]
-    assert told["meta"]["has_more"]
-    assert told["links"]["prev"] is None
-    assert not (last["meta"]["has_more"])
+    assert follow(program, first, "next") == [ids[:2], ids[2:4], ids[4:]]
+    assert data["meta"]["has_more"]
+    assert data["links"]["prev"] is None
+    assert not last["meta"]["has_more"]
     assert last["links"]["next"] is None
-    assert walk(program, before, "prev") == [ids[2:4], ids[:2]]
+    assert follow(program, before, "prev") == [ids[2:4], ids[:2]]
 
 
 @pytest.mark.parametrize(
@@ -345,13 +346,11 @@ def test_list_has_pages_both_ways(program: Program) -> None:
         {"page[after]": "MQ==", "page[before]": "MQ=="},
     ],
 )
-def test_page_that_makes_no_sense_is_refused(
-    program: Program, query: dict[str, str]
-) -> None:
-    answer = program.get("job_statuses", **query)
+def test_invalid_page_is_refused(program: Program, query: dict[str, str]) -> None:
+    response = program.get("job_statuses", **query)
 
-    assert answer.status_code == 400
-    assert read(answer)["error"]["title"] == "Invalid attribute"
+    assert response.status_code == 400
+    assert read(response)["error"]["title"] == "Invalid attribute"
 
 
 @pytest.fixture
@@ -364,7 +363,7 @@ def queries(program: Program) -> Callable[[], int]:
     return count
 
 
-def test_list_asks_no_more_for_more_jobs(
+def test_list_takes_the_same_queries_for_more_jobs(
     program: Program, queries: Callable[[], int]
 ) -> None:
     program.post_job("create", [item(1)])

@@ -1,4 +1,4 @@
-"""Who is let in, and what comes of bodies that are none."""
+"""Authentication, invalid bodies, and secrets in responses."""
 
 import base64
 import logging
@@ -31,26 +31,26 @@ ACME = {
 }
 
 
-def test_token_lets_in_and_its_use_is_noted(program: Programs) -> None:
-    answer = program("read").call("GET", "/connections")
+def test_token_authenticates_and_its_use_is_recorded(program: Programs) -> None:
+    response = program("read").call("GET", "/connections")
 
-    assert answer.status_code == 200
-    assert answer.json() == {"items": [], "next": None}
-    assert answer["Content-Type"] == "application/json; charset=utf-8"
-    assert answer["Cache-Control"] == "no-store, private"
+    assert response.status_code == 200
+    assert response.json() == {"items": [], "next": None}
+    assert response["Content-Type"] == "application/json; charset=utf-8"
+    assert response["Cache-Control"] == "no-store, private"
     assert ApiToken.objects.get().last_used_at is not None
 
 
 @pytest.mark.parametrize(
     "text", ["", WRONG, "x", "jobsui_\x00", "jobsui_" + "x" * 5000, "jobsui_é"]
 )
-def test_wrong_token_is_refused_with_what_to_do(db: None, text: str) -> None:
-    answer = Program(text).call("GET", "/connections")
+def test_invalid_token_is_refused_with_what_to_do(db: None, text: str) -> None:
+    response = Program(text).call("GET", "/connections")
 
-    assert answer.status_code == 401
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer["WWW-Authenticate"] == 'Bearer realm="Jobs UI"'
-    assert answer.json() == {
+    assert response.status_code == 401
+    assert response["Content-Type"] == "application/problem+json"
+    assert response["WWW-Authenticate"] == 'Bearer realm="Jobs UI"'
+    assert response.json() == {
         "type": "about:blank",
         "title": "Unauthorized",
         "status": 401,
@@ -60,42 +60,35 @@ def test_wrong_token_is_refused_with_what_to_do(db: None, text: str) -> None:
     }
 
 
-def test_token_that_has_ended_is_refused(program: Programs, boss: User) -> None:
-    expired = program("read")
-    revoked = program("read")
-    shut_out = Program(tokens.create(make_user("ana"), "Own")[1])
-    before = [
-        each.call("GET", "/connections").status_code
-        for each in (expired, revoked, shut_out)
-    ]
-    first, second = ApiToken.objects.filter(user=boss).order_by("pk")
+def test_expired_or_revoked_token_is_refused(program: Programs, owner: User) -> None:
+    _, text = tokens.create(make_user("ana"), "Own")
+    programs = [program("read"), program("read"), Program(text)]
+    before = [each.call("GET", "/connections").status_code for each in programs]
+    first, second = ApiToken.objects.filter(user=owner).order_by("pk")
     ApiToken.objects.filter(pk=first.pk).update(
         expires_at=timezone.now() - timedelta(seconds=1)
     )
     tokens.revoke(second)
     User.objects.filter(username="ana").update(is_active=False)
 
-    after = [
-        each.call("GET", "/connections").status_code
-        for each in (expired, revoked, shut_out)
-    ]
+    after = [each.call("GET", "/connections").status_code for each in programs]
 
-    assert before == [200] * 3
-    assert after == [401] * 3
+    assert before == [200, 200, 200]
+    assert after == [401, 401, 401]
 
 
-def test_scope_that_is_missing_is_named(program: Programs) -> None:
-    answer = program("read").call("POST", "/connections", ACME)
+def test_missing_scope_is_named(program: Programs) -> None:
+    response = program("read").call("POST", "/connections", ACME)
 
-    assert answer.status_code == 403
-    assert answer.json()["code"] == "scope_missing"
-    assert answer.json()["detail"] == (
+    assert response.status_code == 403
+    assert response.json()["code"] == "scope_missing"
+    assert response.json()["detail"] == (
         "This requires a token with the scope admin. "
         "Your token has the scope read. Create another one at /tokens/."
     )
 
 
-def test_what_a_token_does_not_see_is_as_if_it_were_not_there(
+def test_invisible_and_missing_things_are_the_same_404(
     program: Programs,
 ) -> None:
     own = make_connection()
@@ -106,7 +99,7 @@ def test_what_a_token_does_not_see_is_as_if_it_were_not_there(
     foreign = bound.call("GET", f"/connections/{other.code}")
     missing = bound.call("GET", f"/connections/{UNKNOWN}")
 
-    assert [answer.status_code for answer in (seen, foreign, missing)] == [
+    assert [response.status_code for response in (seen, foreign, missing)] == [
         200,
         404,
         404,
@@ -114,39 +107,39 @@ def test_what_a_token_does_not_see_is_as_if_it_were_not_there(
     assert foreign.content == missing.content
 
 
-def test_too_many_wrong_tokens_are_told_to_wait(
+def test_too_many_invalid_tokens_are_limited(
     program: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(throttle, "MAX_REJECTED_TOKENS", 3)
 
-    answers = [Program(WRONG).call("GET", "/connections") for _ in range(5)]
+    responses = [Program(WRONG).call("GET", "/connections") for _ in range(5)]
     valid = program("read").call("GET", "/connections")
 
-    assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
-    assert answers[-1]["Retry-After"] == "60"
-    assert answers[-1].json()["detail"] == "Too many invalid tokens. Wait 60 seconds."
+    assert [response.status_code for response in responses] == [401, 401, 401, 429, 429]
+    assert responses[-1]["Retry-After"] == "60"
+    assert responses[-1].json()["detail"] == "Too many invalid tokens. Wait 60 seconds."
     assert valid.status_code == 200
 
 
-def test_address_that_is_none_is_a_problem(program: Programs) -> None:
-    answer = program("read").call("GET", "/nonsense")
+def test_unknown_address_is_a_problem(program: Programs) -> None:
+    response = program("read").call("GET", "/nonsense")
 
-    assert answer.status_code == 404
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["detail"].endswith("/api/v1/docs lists all operations.")
-
-
-def test_method_that_is_not_taken_is_a_problem(program: Programs) -> None:
-    answer = program("admin").call("PUT", "/connections")
-
-    assert answer.status_code == 405
-    assert answer["Allow"] == "GET, POST"
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["detail"] == "This address supports GET, POST."
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["detail"].endswith("/api/v1/docs lists all operations.")
 
 
-def test_description_is_open_and_its_page_is_for_people(
-    client: Client, boss: User
+def test_unsupported_method_is_a_problem(program: Programs) -> None:
+    response = program("admin").call("PUT", "/connections")
+
+    assert response.status_code == 405
+    assert response["Allow"] == "GET, POST"
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["detail"] == "This address supports GET, POST."
+
+
+def test_openapi_is_public_and_its_page_requires_sign_in(
+    client: Client, owner: User
 ) -> None:
     described = client.get("/api/v1/openapi.json")
     page = client.get("/api/v1/docs")
@@ -195,68 +188,71 @@ def test_description_is_open_and_its_page_is_for_people(
         ),
     ],
 )
-def test_body_that_is_none_is_refused_and_changes_nothing(
+def test_invalid_body_is_refused_and_changes_nothing(
     program: Programs, body: Any, status: int, says: str
 ) -> None:
     administrator = program("admin")
     administrator.call("GET", "/connections")  # Notes the use of the token.
     before = everything()
 
-    answer = administrator.call("POST", "/connections", body, idempotency_key="k")
+    response = administrator.call("POST", "/connections", body, idempotency_key="k")
 
-    assert answer.status_code == status
-    assert answer["Content-Type"] == "application/problem+json"
-    assert says in answer.json()["detail"]
-    assert answer.json()["detail"] == answer.json()["detail"]
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/problem+json"
+    assert says in response.json()["detail"]
     assert everything() == before
 
 
-def test_huge_body_is_refused_unread(program: Programs, settings: Any) -> None:
+def test_body_that_is_too_large_is_refused_unread(
+    program: Programs, settings: Any
+) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
 
-    answer = program("admin").call("POST", "/connections", ACME | {"name": "x" * 1000})
+    response = program("admin").call(
+        "POST", "/connections", ACME | {"name": "x" * 1000}
+    )
 
-    assert answer.status_code == 413
-    assert answer["Content-Type"] == "application/problem+json"
+    assert response.status_code == 413
+    assert response["Content-Type"] == "application/problem+json"
     assert (
-        answer.json()["detail"]
+        response.json()["detail"]
         == "The request body is too large. The maximum is 10 MB. "
         "Upload rows as a file: POST /api/v1/files."
     )
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "a\x00b"])
-def test_idempotency_key_that_is_none_is_refused(program: Programs, key: str) -> None:
-    answer = program("admin").call("POST", "/connections", ACME, idempotency_key=key)
+def test_invalid_idempotency_key_is_refused(program: Programs, key: str) -> None:
+    response = program("admin").call("POST", "/connections", ACME, idempotency_key=key)
 
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "bad_idempotency_key"
+    assert response.status_code == 400
+    assert response.json()["code"] == "bad_idempotency_key"
 
 
-def test_idempotency_keys_of_two_people_are_two(program: Programs) -> None:
-    other = Program(
-        tokens.create(make_user("chief", admin=True), "Other", scope=Scope.ADMIN)[1]
-    )
+def test_users_do_not_share_idempotency_keys(program: Programs) -> None:
+    chief = make_user("chief", admin=True)
+    _, text = tokens.create(chief, "Other", scope=Scope.ADMIN)
+    other = Program(text)
 
-    answers = [
+    responses = [
         program("admin").call("POST", "/connections", ACME, idempotency_key="k"),
         other.call("POST", "/connections", ACME | {"name": "Own"}, idempotency_key="k"),
     ]
 
-    assert [answer.status_code for answer in answers] == [201, 201]
+    assert [response.status_code for response in responses] == [201, 201]
 
 
-def test_no_answer_and_no_log_holds_a_secret(
+def test_no_response_and_no_log_contains_a_secret(
     program: Programs,
     harness: Harness,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    thing = harness.object()
+    custom_object = harness.object()
     administrator = program("admin")
     path = f"/connections/{harness.connection.code}"
-    named = {"connection": "Sandbox", "object": thing.key}
+    named = {"connection": "Sandbox", "object": custom_object.key}
     auth = {
         "method": "api_token",
         "email": harness.sandbox.email,
@@ -309,7 +305,7 @@ def test_no_answer_and_no_log_holds_a_secret(
         ("DELETE", path, None),
     ]
 
-    answers = [
+    responses = [
         administrator.call(*call, idempotency_key=f"k{n}")
         for n, call in enumerate(calls)
     ]
@@ -325,9 +321,14 @@ def test_no_answer_and_no_log_holds_a_secret(
     }
     kept = [str(row) for row in IdempotencyRecord.objects.values_list()]
     out = "".join(
-        [*(answer.text for answer in answers), *kept, caplog.text, *capfd.readouterr()]
+        [
+            *(response.text for response in responses),
+            *kept,
+            caplog.text,
+            *capfd.readouterr(),
+        ]
     )
-    assert [answer.status_code for answer in answers] == [
+    assert [response.status_code for response in responses] == [
         201,
         422,
         422,

@@ -9,7 +9,7 @@ from tests.harness import Harness, gadgets
 from tests.web import stages
 
 
-def test_batch_is_told_as_it_was_sent_and_answered(
+def test_batch_includes_request_and_responses(
     harness: Harness, program: Programs
 ) -> None:
     harness.object()
@@ -17,21 +17,21 @@ def test_batch_is_told_as_it_was_sent_and_answered(
     reader = program("read")
 
     listed = reader.call("GET", f"/jobs/{job.code}/batches").json()["items"]
-    answer = reader.call("GET", f"/batches/{listed[0]['id']}")
+    response = reader.call("GET", f"/batches/{listed[0]['id']}")
 
-    told = answer.json()
+    data = response.json()
     assert [
         (one["number"], one["state"], one["rows"], one["succeeded"]) for one in listed
     ] == [(1, "done", 2, 2)]
     assert (
-        told["request"]["url"]
+        data["request"]["url"]
         == f"http://{harness.sandbox.host}/api/v2/custom_objects/gadget/jobs"
     )
-    assert told["request"]["headers"] == {
+    assert data["request"]["headers"] == {
         "Authorization": "Basic ********",
         "Content-Type": "application/json",
     }
-    assert told["request"]["body"] == {
+    assert data["request"]["body"] == {
         "job": {
             "action": "create",
             "items": [
@@ -48,16 +48,16 @@ def test_batch_is_told_as_it_was_sent_and_answered(
             ],
         }
     }
-    assert told["response"]["job_status"]["id"] == told["job_status"]
-    assert told["job_status_body"]["status"] == "completed"
+    assert data["response"]["job_status"]["id"] == data["job_status"]
+    assert data["job_status_body"]["status"] == "completed"
     assert [
-        (one["number"], one["result"], one["http_status"]) for one in told["attempts"]
+        (one["number"], one["result"], one["http_status"]) for one in data["attempts"]
     ] == [(1, "accepted", 201)]
-    assert harness.sandbox.api_token not in answer.content.decode()
+    assert harness.sandbox.api_token not in response.content.decode()
 
 
 @pytest.mark.django_db
-def test_batches_come_in_pages_and_by_state(program: Programs) -> None:
+def test_batches_are_paged_and_filtered_by_state(program: Programs) -> None:
     rows = "".join(f"g-{n},{n}\n" for n in range(250))
     job = stages.planned(f"external_id,price\n{rows}")
     reader = program("read")
@@ -75,7 +75,7 @@ def test_batches_come_in_pages_and_by_state(program: Programs) -> None:
 
 
 @pytest.mark.django_db
-def test_program_of_another_connection_sees_no_batch(program: Programs) -> None:
+def test_program_bound_elsewhere_finds_no_batch(program: Programs) -> None:
     job = stages.planned()
     bound = program("read", make_connection(name="Other"))
     batch = Batch.objects.get(job=job)

@@ -22,12 +22,14 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def acme(db: None) -> Connection:
-    """An OAuth client of acme.zendesk.com that has fetched a token."""
-    made = Connection(name="Acme", host="acme.zendesk.com", client_id="our-client")
-    for name in ("client_secret", "access_token"):
-        made.set_secret(name, f"old-{name}")
-    made.save()
-    return made
+    """A connection to acme.zendesk.com with an OAuth client and an access token."""
+    connection = Connection(
+        name="Acme", host="acme.zendesk.com", client_id="our-client"
+    )
+    connection.set_secret("client_secret", "old-client_secret")
+    connection.set_secret("access_token", "old-access_token")
+    connection.save()
+    return connection
 
 
 def secrets_of(connection: Connection) -> dict[str, str]:
@@ -35,17 +37,17 @@ def secrets_of(connection: Connection) -> dict[str, str]:
     return {name: stored.secret(name) for name in Connection.SECRETS}
 
 
-def test_connection_is_made_and_told_without_its_secret(
-    program: Programs, boss: User
+def test_connection_is_created_and_returned_without_its_secret(
+    program: Programs, owner: User
 ) -> None:
-    answer = program("admin").call(
+    response = program("admin").call(
         "POST", "/connections", ACME | {"production": True, "max_running_jobs": 20}
     )
 
-    made = Connection.objects.get()
-    assert answer.status_code == 201
-    assert answer.json() == {
-        "id": str(made.code),
+    created = Connection.objects.get()
+    assert response.status_code == 201
+    assert response.json() == {
+        "id": str(created.code),
         "name": "Acme",
         "host": "acme.zendesk.com",
         "base_url": "https://acme.zendesk.com",
@@ -63,10 +65,10 @@ def test_connection_is_made_and_told_without_its_secret(
         "early_send": True,
         "tested_at": None,
         "test": None,
-        "created_at": made.created_at.isoformat().replace("+00:00", "Z"),
+        "created_at": created.created_at.isoformat().replace("+00:00", "Z"),
     }
-    assert secrets_of(made) == NO_SECRETS | {"client_secret": "s3cret"}
-    assert made.secret_set_by == boss
+    assert secrets_of(created) == NO_SECRETS | {"client_secret": "s3cret"}
+    assert created.secret_set_by == owner
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_connection_is_made_and_told_without_its_secret(
         ),
     ],
 )
-def test_connection_signs_in_each_way(
+def test_connection_supports_each_authentication_method(
     program: Programs,
     auth: dict[str, str],
     columns: tuple[str, str],
@@ -103,10 +105,10 @@ def test_connection_signs_in_each_way(
 ) -> None:
     program("admin").call("POST", "/connections", ACME | {"auth": auth})
 
-    made = Connection.objects.get()
-    assert made.sign_in == auth["method"]
-    assert (made.client_id, made.email) == columns
-    assert secrets_of(made) == NO_SECRETS | secrets
+    created = Connection.objects.get()
+    assert created.sign_in == auth["method"]
+    assert (created.client_id, created.email) == columns
+    assert secrets_of(created) == NO_SECRETS | secrets
 
 
 @pytest.mark.parametrize(
@@ -117,14 +119,14 @@ def test_connection_signs_in_each_way(
         ("http://127.0.0.1:8010", "127.0.0.1:8010"),
     ],
 )
-def test_connection_is_made_by_its_base_url(
+def test_connection_is_created_by_its_base_url(
     program: Programs, url: str, host: str
 ) -> None:
     body = {"name": "Acme", "base_url": url, "auth": CLIENT}
 
-    answer = program("admin").call("POST", "/connections", body)
+    response = program("admin").call("POST", "/connections", body)
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert Connection.objects.get().host == host
 
 
@@ -185,27 +187,26 @@ def test_connection_is_made_by_its_base_url(
         ),
     ],
 )
-def test_connection_that_cannot_work_is_not_made(
+def test_invalid_connection_is_not_created(
     program: Programs, changes: dict[str, Any], says: str
 ) -> None:
-    answer = program("admin").call("POST", "/connections", ACME | changes)
+    response = program("admin").call("POST", "/connections", ACME | changes)
 
-    assert (answer.status_code, says in answer.json()["detail"]) == (422, True), (
-        answer.json()
-    )
+    assert response.status_code == 422
+    assert says in response.json()["detail"]
     assert Connection.objects.count() == 0
 
 
-def test_name_is_used_once(program: Programs, acme: Connection) -> None:
-    answer = program("admin").call("POST", "/connections", ACME)
+def test_name_must_be_unique(program: Programs, acme: Connection) -> None:
+    response = program("admin").call("POST", "/connections", ACME)
 
-    said = "There is already a connection with this name."
-    assert answer.status_code == 422
-    assert answer.json()["detail"] == said
-    assert answer.json()["errors"] == [{"where": "name", "message": said}]
+    message = "There is already a connection with this name."
+    assert response.status_code == 422
+    assert response.json()["detail"] == message
+    assert response.json()["errors"] == [{"where": "name", "message": message}]
 
 
-def test_making_again_with_the_same_key_makes_nothing_twice(program: Programs) -> None:
+def test_repeated_request_creates_one_connection(program: Programs) -> None:
     administrator = program("admin")
 
     first = administrator.call("POST", "/connections", ACME, idempotency_key="k1")
@@ -221,33 +222,33 @@ def test_making_again_with_the_same_key_makes_nothing_twice(program: Programs) -
     assert Connection.objects.count() == 1
 
 
-def test_refused_request_may_be_mended_with_its_key(
+def test_refused_request_can_be_corrected_with_its_key(
     program: Programs, acme: Connection
 ) -> None:
     administrator = program("admin")
 
     refused = administrator.call("POST", "/connections", ACME, idempotency_key="k1")
-    mended = administrator.call(
+    corrected = administrator.call(
         "POST", "/connections", ACME | {"name": "Acme 2"}, idempotency_key="k1"
     )
 
     assert refused.status_code == 422
-    assert mended.status_code == 201
+    assert corrected.status_code == 201
 
 
-def test_program_bound_to_a_connection_makes_no_other(
+def test_bound_program_cannot_create_a_connection(
     program: Programs, acme: Connection
 ) -> None:
-    answer = program("admin", acme).call(
+    response = program("admin", acme).call(
         "POST", "/connections", ACME | {"name": "Acme 2"}
     )
 
-    assert answer.status_code == 403
-    assert answer.json()["code"] == "token_bound"
+    assert response.status_code == 403
+    assert response.json()["code"] == "token_bound"
     assert Connection.objects.count() == 1
 
 
-def test_connections_are_listed_to_whom_they_concern(
+def test_bound_program_lists_only_its_connection(
     program: Programs, acme: Connection
 ) -> None:
     make_connection(name="Beta", host="beta.zendesk.com")
@@ -260,19 +261,19 @@ def test_connections_are_listed_to_whom_they_concern(
     assert [each["name"] for each in own["items"]] == ["Acme"]
 
 
-def test_change_leaves_the_rest_as_it_was(program: Programs, acme: Connection) -> None:
+def test_change_keeps_the_other_values(program: Programs, acme: Connection) -> None:
     administrator = program("admin")
     before = administrator.call("GET", f"/connections/{acme.code}").json()
 
-    answer = administrator.call(
+    response = administrator.call(
         "PATCH", f"/connections/{acme.code}", {"name": "Acme 2", "share": 50}
     )
     nothing = administrator.call("PATCH", f"/connections/{acme.code}", {})
 
-    assert answer.status_code == 200
-    assert answer.json() == before | {"name": "Acme 2", "share": 50}
+    assert response.status_code == 200
+    assert response.json() == before | {"name": "Acme 2", "share": 50}
     assert nothing.status_code == 200
-    assert nothing.json() == answer.json()
+    assert nothing.json() == response.json()
     assert secrets_of(acme) == NO_SECRETS | {
         "client_secret": "old-client_secret",
         "access_token": "old-access_token",
@@ -293,9 +294,11 @@ def test_change_leaves_the_rest_as_it_was(program: Programs, acme: Connection) -
 def test_auth_is_replaced_as_a_whole(
     program: Programs, acme: Connection, auth: dict[str, str], secrets: dict[str, str]
 ) -> None:
-    answer = program("admin").call("PATCH", f"/connections/{acme.code}", {"auth": auth})
+    response = program("admin").call(
+        "PATCH", f"/connections/{acme.code}", {"auth": auth}
+    )
 
-    assert answer.json()["auth"] == {
+    assert response.json()["auth"] == {
         "method": auth.get("method", "oauth_client"),
         "client_id": auth.get("client_id"),
         "email": auth.get("email"),
@@ -305,30 +308,31 @@ def test_auth_is_replaced_as_a_whole(
 
 
 @pytest.mark.parametrize(
-    "place", [{"subdomain": "other"}, {"base_url": "http://127.0.0.1:8010"}]
+    "target", [{"subdomain": "other"}, {"base_url": "http://127.0.0.1:8010"}]
 )
-def test_stored_secret_goes_to_no_other_host(
-    program: Programs, acme: Connection, place: dict[str, str]
+def test_stored_secret_is_never_sent_to_another_host(
+    program: Programs, acme: Connection, target: dict[str, str]
 ) -> None:
     administrator = program("admin")
 
-    refused = administrator.call("PATCH", f"/connections/{acme.code}", place)
+    refused = administrator.call("PATCH", f"/connections/{acme.code}", target)
     between = Connection.objects.get().host
     moved = administrator.call(
-        "PATCH", f"/connections/{acme.code}", place | {"auth": CLIENT}
+        "PATCH", f"/connections/{acme.code}", target | {"auth": CLIENT}
     )
 
-    said = "Enter the secret again: the stored one is not used after a change of host or authentication."
+    message = (
+        "Enter the secret again: the stored one is not used "
+        "after a change of host or authentication."
+    )
     assert refused.status_code == 422
-    assert refused.json()["errors"] == [{"where": "client_secret", "message": said}]
+    assert refused.json()["errors"] == [{"where": "client_secret", "message": message}]
     assert between == "acme.zendesk.com"
     assert moved.status_code == 200
     assert secrets_of(acme) == NO_SECRETS | {"client_secret": "s3cret"}
 
 
-def test_connection_whose_jobs_run_does_not_move(
-    program: Programs, acme: Connection
-) -> None:
+def test_host_cannot_change_while_jobs_run(program: Programs, acme: Connection) -> None:
     stages.changed(stages.planned(state=JobState.RUNNING), connection=acme)
 
     moved = program("admin").call(
@@ -343,37 +347,35 @@ def test_connection_whose_jobs_run_does_not_move(
     assert Connection.objects.get(pk=acme.pk).host == "acme.zendesk.com"
 
 
-def test_connection_without_jobs_is_removed(
+def test_connection_without_jobs_is_deleted(
     program: Programs, acme: Connection
 ) -> None:
     make_object(acme)
 
-    answer = program("admin").call("DELETE", f"/connections/{acme.code}")
+    response = program("admin").call("DELETE", f"/connections/{acme.code}")
 
-    assert answer.status_code == 204
-    assert answer.content == b""
+    assert response.status_code == 204
+    assert response.content == b""
     assert Connection.objects.count() == 0
 
 
-def test_connection_with_jobs_stays(program: Programs) -> None:
+def test_connection_with_jobs_cannot_be_deleted(program: Programs) -> None:
     job = stages.settled()
 
-    answer = program("admin").call("DELETE", f"/connections/{job.connection.code}")
+    response = program("admin").call("DELETE", f"/connections/{job.connection.code}")
 
-    said = "Acme has jobs, and their history would be lost. It cannot be removed."
-    assert answer.status_code == 409
-    assert answer.json()["detail"] == said
+    message = "Acme has jobs, and their history would be lost. It cannot be removed."
+    assert response.status_code == 409
+    assert response.json()["detail"] == message
     assert Connection.objects.count() == 1
 
 
-def test_test_tells_whether_the_connection_works(
-    program: Programs, harness: Harness
-) -> None:
+def test_test_reports_a_working_connection(program: Programs, harness: Harness) -> None:
     operator = program("run")
     path = f"/connections/{harness.connection.code}"
 
     result = operator.call("POST", f"{path}/test").json()
-    told = operator.call("GET", path).json()
+    data = operator.call("GET", path).json()
 
     assert result | {"latency_ms": 0, "user": ""} == {
         "ok": True,
@@ -384,28 +386,28 @@ def test_test_tells_whether_the_connection_works(
         "requests_per_minute": 100_000,
         "error": "",
     }
-    assert told["test"] == result
-    assert told["tested_at"] is not None
+    assert data["test"] == result
+    assert data["tested_at"] is not None
 
 
-def test_test_tells_why_the_connection_does_not_work(program: Programs) -> None:
+def test_test_reports_why_a_connection_fails(program: Programs) -> None:
     connection = make_connection(host=stages.NOWHERE)
 
-    answer = program("run").call("POST", f"/connections/{connection.code}/test")
+    response = program("run").call("POST", f"/connections/{connection.code}/test")
 
-    assert answer.status_code == 200
-    assert not (answer.json()["ok"])
-    assert answer.json()["status"] is None
+    assert response.status_code == 200
+    assert not response.json()["ok"]
+    assert response.json()["status"] is None
     assert re.match(
         "The host refused the connection. Check the host and port",
-        answer.json()["error"],
+        response.json()["error"],
     )
 
 
-def test_id_that_is_none_is_not_found(program: Programs) -> None:
-    answers = [
+def test_invalid_id_is_404(program: Programs) -> None:
+    responses = [
         program("read").call("GET", f"/connections/{text}")
         for text in ("acme", UUID(UNKNOWN), "%00", "1")
     ]
 
-    assert [answer.status_code for answer in answers] == [404] * 4
+    assert [response.status_code for response in responses] == [404] * 4

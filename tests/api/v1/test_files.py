@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from jobsui.jobs.models import File
 from tests.api.conftest import Programs
-from tests.api.v1.uploading import kept, send, stored, upload
+from tests.api.v1.uploading import send, stored, stored_counts, upload
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_file, make_user
 
@@ -21,18 +21,18 @@ def part(content: bytes = b"a\n1\n", name: str = "rows.csv") -> SimpleUploadedFi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_upload_is_kept_as_it_came_and_read(
+def test_upload_is_stored_unchanged_and_read(
     program: Programs, task_queue: TaskQueue
 ) -> None:
     runner = program("run")
 
-    answer = upload(runner, CONTENT, encoding="cp1252")
+    response = upload(runner, CONTENT, encoding="cp1252")
     task_queue.run_all()
 
-    told = runner.call("GET", f"/files/{answer.json()['id']}").json()
-    assert answer.status_code == 201
-    assert answer.json()["state"] == "reading"
-    assert told == {
+    data = runner.call("GET", f"/files/{response.json()['id']}").json()
+    assert response.status_code == 201
+    assert response.json()["state"] == "reading"
+    assert data == {
         "id": str(File.objects.get().code),
         "name": "rows.csv",
         "state": "ready",
@@ -62,10 +62,10 @@ def test_file_that_cannot_be_read_says_why(
     code = upload(runner, CONTENT).json()["id"]
     task_queue.run_all()
 
-    told = runner.call("GET", f"/files/{code}").json()
-    assert told["state"] == "rejected"
-    assert told["rows"] is None
-    assert told["error"].startswith(
+    data = runner.call("GET", f"/files/{code}").json()
+    assert data["state"] == "rejected"
+    assert data["rows"] is None
+    assert data["error"].startswith(
         "The file is not UTF-8: line 2 has a byte (0xFC) that does not fit."
     )
 
@@ -112,18 +112,18 @@ def test_bad_upload_is_refused_and_leaves_nothing(
     detail: str,
 ) -> None:
     settings.MAX_UPLOAD_BYTES = 1000
-    before = kept()
+    before = stored_counts()
 
-    answer = send(program("run"), parts)
+    response = send(program("run"), parts)
 
-    assert answer.status_code == status
-    assert answer.json()["detail"][: len(detail)] == detail
-    assert kept() == before
+    assert response.status_code == status
+    assert response.json()["detail"][: len(detail)] == detail
+    assert stored_counts() == before
 
 
-def test_body_that_is_no_form_is_refused(program: Programs) -> None:
+def test_body_that_is_not_a_form_is_refused(program: Programs) -> None:
     headers = {"Authorization": f"Bearer {program('run').token}"}
-    before = kept()
+    before = stored_counts()
 
     broken = Client().post(
         "/api/v1/files",
@@ -137,10 +137,10 @@ def test_body_that_is_no_form_is_refused(program: Programs) -> None:
 
     assert broken.status_code == 400
     assert other.status_code == 422
-    assert kept() == before
+    assert stored_counts() == before
 
 
-def test_upload_far_too_large_is_refused_before_it_is_read(
+def test_upload_that_is_too_large_is_refused_unread(
     program: Programs, settings: Settings
 ) -> None:
     settings.MAX_UPLOAD_BYTES = 1024**2
@@ -149,31 +149,31 @@ def test_upload_far_too_large_is_refused_before_it_is_read(
         "Content-Length": str(12 * 1024**2),
     }
 
-    answer = Client().post(
+    response = Client().post(
         "/api/v1/files",
         b"",
         content_type="multipart/form-data; boundary=x",
         headers=headers,
     )
 
-    assert answer.status_code == 413
+    assert response.status_code == 413
     assert (
-        answer.json()["detail"] == "The file is too large. The maximum is 1 MB. "
+        response.json()["detail"] == "The file is too large. The maximum is 1 MB. "
         "Split the file, or raise JOBSUI_MAX_UPLOAD_MB."
     )
 
 
-def test_reading_token_uploads_nothing(program: Programs) -> None:
-    before = kept()
+def test_read_token_cannot_upload(program: Programs) -> None:
+    before = stored_counts()
 
-    answer = upload(program("read"), CONTENT)
+    response = upload(program("read"), CONTENT)
 
-    assert answer.status_code == 403
-    assert answer.json()["code"] == "scope_missing"
-    assert kept() == before
+    assert response.status_code == 403
+    assert response.json()["code"] == "scope_missing"
+    assert stored_counts() == before
 
 
-def test_program_of_one_connection_sees_only_files_of_its_owner(
+def test_bound_program_sees_only_files_of_its_owner(
     program: Programs,
 ) -> None:
     bound = program("run", make_connection())
@@ -187,7 +187,7 @@ def test_program_of_one_connection_sees_only_files_of_its_owner(
     assert statuses == [200, 404]
 
 
-def test_upload_sent_again_is_kept_once(program: Programs) -> None:
+def test_repeated_upload_is_stored_once(program: Programs) -> None:
     runner = program("run")
     before = stored()
 

@@ -34,104 +34,102 @@ def body(transactional_db: None) -> dict[str, Any]:
     }
 
 
-def made(program: Program, body: dict[str, Any], key: str = "k-1") -> Any:
+def create_job(program: Program, body: dict[str, Any], key: str = "k-1") -> Any:
     return program.call("POST", "/jobs", body, Idempotency_Key=key)
 
 
-def at_once(times: int, act: Callable[[], Any]) -> list[Any]:
-    """What so many threads get that do the same at the same time."""
+def concurrently(times: int, act: Callable[[], Any]) -> list[Any]:
+    """The results of `act` in this number of threads."""
 
-    def acted(_: int) -> Any:
+    def run(_: int) -> Any:
         try:
             return act()
         finally:
             database.close()
 
     with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(acted, range(times)))
+        return list(pool.map(run, range(times)))
 
 
-def test_twenty_equal_requests_at_once_make_one_job(
+def test_twenty_concurrent_requests_create_one_job(
     program: Programs, body: dict[str, Any]
 ) -> None:
     token = program("run").token
     before = stored()
 
-    answers = at_once(20, lambda: made(Program(token), body))
+    responses = concurrently(20, lambda: create_job(Program(token), body))
 
-    assert {(answer.status_code, answer.content) for answer in answers} == {
-        (201, answers[0].content)
+    assert {(response.status_code, response.content) for response in responses} == {
+        (201, responses[0].content)
     }
     assert Job.objects.count() == 1
     assert File.objects.count() == 1
     assert len(stored() - before) == 1
 
 
-def test_another_request_with_the_key_is_refused(
+def test_different_request_with_the_same_key_is_refused(
     program: Programs, body: dict[str, Any]
 ) -> None:
     runner = program("run")
-    made(runner, body)
+    create_job(runner, body)
 
-    answer = made(runner, body | {"launch": True})
+    response = create_job(runner, body | {"launch": True})
 
-    assert answer.status_code == 409
-    assert answer.json()["code"] == "idempotency_key_reused"
+    assert response.status_code == 409
+    assert response.json()["code"] == "idempotency_key_reused"
     assert Job.objects.count() == 1
 
 
-def test_answer_stays_the_first_one_when_the_job_has_gone_on(
+def test_repeated_request_returns_the_first_response(
     program: Programs, body: dict[str, Any], task_queue: TaskQueue
 ) -> None:
     runner = program("run")
-    first = made(runner, body)
+    first = create_job(runner, body)
     task_queue.run_all()
 
-    again = made(runner, body)
+    again = create_job(runner, body)
 
     assert Job.objects.get().state == "ready"
     assert again.content == first.content
     assert again["Idempotency-Replayed"] == "true"
 
 
-def test_keys_of_two_people_are_two_keys(
-    program: Programs, body: dict[str, Any]
-) -> None:
-    other = Program(tokens.create(make_user("ana"), "Hers")[1])
+def test_users_do_not_share_keys(program: Programs, body: dict[str, Any]) -> None:
+    _, text = tokens.create(make_user("ana"), "Hers")
 
-    answers = [made(one, body) for one in (program("run"), other)]
+    responses = [create_job(one, body) for one in (program("run"), Program(text))]
 
-    assert [answer.status_code for answer in answers] == [201, 201]
+    assert [response.status_code for response in responses] == [201, 201]
     assert Job.objects.count() == 2
 
 
-def test_key_is_forgotten_after_a_day(program: Programs, body: dict[str, Any]) -> None:
+def test_key_expires_after_a_day(program: Programs, body: dict[str, Any]) -> None:
     runner = program("run")
-    made(runner, body)
+    create_job(runner, body)
     IdempotencyRecord.objects.update(
         created_at=timezone.now() - timedelta(hours=24, seconds=1)
     )
 
-    made(runner, body)
+    create_job(runner, body)
 
     assert Job.objects.count() == 2
     assert IdempotencyRecord.objects.count() == 1
 
 
-def test_request_that_was_refused_may_be_mended(
+def test_refused_request_can_be_corrected(
     program: Programs, body: dict[str, Any]
 ) -> None:
     runner = program("run")
 
-    refused = made(runner, body | {"mapping": {"price": "nothing"}})
-    mended = made(runner, body)
+    refused = create_job(runner, body | {"mapping": {"price": "nothing"}})
+    corrected = create_job(runner, body)
 
     assert refused.status_code == 422
-    assert mended.status_code == 201
+    assert corrected.status_code == 201
     assert Job.objects.count() == 1
 
 
-def test_request_that_is_cut_off_leaves_nothing_and_can_be_sent_again(
+def test_interrupted_request_leaves_nothing_and_can_be_repeated(
     program: Programs,
     body: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -140,33 +138,31 @@ def test_request_that_is_cut_off_leaves_nothing_and_can_be_sent_again(
     runner = program("run")
     before = stored()
 
-    def cut_off(*_: Any, **__: Any) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(automation, "aim", cut_off)
+        patched.setattr(automation, "aim", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            made(runner, body)
-    left = (
-        Job.objects.count(),
-        File.objects.count(),
-        IdempotencyRecord.objects.count(),
-        stored() - before,
-        list(task_queue),
-    )
-    again = made(runner, body)
+            create_job(runner, body)
+    counts = [model.objects.count() for model in (Job, File, IdempotencyRecord)]
+    files = stored() - before
+    tasks = list(task_queue)
+    again = create_job(runner, body)
 
-    assert left == (0, 0, 0, set(), [])
+    assert counts == [0, 0, 0]
+    assert files == set()
+    assert tasks == []
     assert again.status_code == 201
     assert Job.objects.count() == 1
 
 
 @pytest.mark.parametrize("key", ["k" * 256, "a\tb"])
-def test_key_that_is_none_is_refused(
+def test_invalid_key_is_refused(
     program: Programs, body: dict[str, Any], key: str
 ) -> None:
-    answer = made(program("run"), body, key)
+    response = create_job(program("run"), body, key)
 
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "bad_idempotency_key"
+    assert response.status_code == 400
+    assert response.json()["code"] == "bad_idempotency_key"
     assert Job.objects.count() == 0

@@ -12,7 +12,7 @@ from jobsui.api import waiting
 from jobsui.jobs.enums import Action, JobState, Outcome
 from jobsui.jobs.models import File, Job, RowResult
 from tests.api.conftest import Program, Programs
-from tests.api.v1.uploading import kept, upload
+from tests.api.v1.uploading import stored_counts, upload
 from tests.factories import make_connection, make_file, make_object, make_user
 from tests.harness import GADGET, Harness, gadgets, to_csv
 from tests.web import stages
@@ -21,30 +21,30 @@ CREATE = {"connection": "Sandbox", "object": "gadget", "action": "create"}
 CSV = "external_id,price\ng-1,1\n"
 
 
-def given(harness: Harness, program: Program, **body: Any) -> dict[str, Any]:
-    """The job made of this body, as it is once the workers have done what they can."""
-    answer = program.call("POST", "/jobs", CREATE | body)
-    assert answer.status_code == 201, answer.content
+def create(harness: Harness, program: Program, **body: Any) -> dict[str, Any]:
+    """The job created from this body, after all tasks have run."""
+    response = program.call("POST", "/jobs", CREATE | body)
+    assert response.status_code == 201, response.content
     harness.task_queue.run_all()
-    return now(program, answer.json())
+    return reload(program, response.json())
 
 
-def now(program: Program, job: dict[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = program.call("GET", f"/jobs/{job['id']}").json()
-    return told
+def reload(program: Program, job: dict[str, Any]) -> dict[str, Any]:
+    data: dict[str, Any] = program.call("GET", f"/jobs/{job['id']}").json()
+    return data
 
 
-def test_job_of_a_file_is_launched_and_told(
+def test_job_from_a_file_is_launched_and_returned(
     harness: Harness, program: Programs
 ) -> None:
     harness.sandbox.make_object("gadget", fields=GADGET)
     runner = program("run")
     file = upload(runner, to_csv(gadgets(250))).json()["id"]
 
-    told = given(harness, runner, file=file, launch=True)
+    data = create(harness, runner, file=file, launch=True)
 
     job = Job.objects.get()
-    assert told == {
+    assert data == {
         "id": str(job.code),
         "url": f"http://testserver/jobs/{job.code}/",
         "state": "completed",
@@ -54,9 +54,9 @@ def test_job_of_a_file_is_launched_and_told(
         "file": file,
         "parent": None,
         "created_by": "boss",
-        "created_at": told["created_at"],
-        "started_at": told["started_at"],
-        "finished_at": told["finished_at"],
+        "created_at": data["created_at"],
+        "started_at": data["started_at"],
+        "finished_at": data["finished_at"],
         "error": None,
         "counts": {"rows": 250, "created": 250}
         | dict.fromkeys(
@@ -81,7 +81,7 @@ def test_job_of_a_file_is_launched_and_told(
     assert len(harness.records()) == 250
 
 
-def test_job_of_items_is_launched(harness: Harness, program: Programs) -> None:
+def test_job_from_items_is_launched(harness: Harness, program: Programs) -> None:
     harness.object()
     item = {
         "external_id": "g-1",
@@ -89,34 +89,30 @@ def test_job_of_items_is_launched(harness: Harness, program: Programs) -> None:
         "custom_object_fields": {"serial": "AB-000001", "insured": True},
     }
 
-    told = given(harness, program("run"), items=[item], launch=True)
+    data = create(harness, program("run"), items=[item], launch=True)
 
     fields = harness.records()["g-1"]["custom_object_fields"]
-    assert told["state"] == "completed"
-    assert told["counts"]["created"] == 1
+    assert data["state"] == "completed"
+    assert data["counts"]["created"] == 1
     assert fields["serial"] == "AB-000001"
     assert fields["insured"]
 
 
-def test_columns_fill_what_the_mapping_says(
-    harness: Harness, program: Programs
-) -> None:
+def test_columns_are_mapped_as_requested(harness: Harness, program: Programs) -> None:
     harness.object()
     runner = program("run")
     file = upload(runner, b"a,b,c\nOne,AB-000001,x\n").json()["id"]
 
-    told = given(harness, runner, file=file, mapping={"a": "name", "b": "serial"})
+    data = create(harness, runner, file=file, mapping={"a": "name", "b": "serial"})
 
-    assert told["state"] == "ready"
+    assert data["state"] == "ready"
     assert Job.objects.get().mapping == {"a": "name", "b": "field:serial"}
 
 
-def test_job_waits_ready_until_it_is_launched(
-    harness: Harness, program: Programs
-) -> None:
+def test_job_is_ready_until_it_is_launched(harness: Harness, program: Programs) -> None:
     harness.object()
     runner = program("run")
-    ready = given(
+    ready = create(
         harness,
         runner,
         items=gadgets(2),
@@ -136,7 +132,7 @@ def test_job_waits_ready_until_it_is_launched(
     assert job.stop_rows == 1000
 
 
-def test_job_that_is_still_read_is_launched_once_it_is_ready(
+def test_launch_waits_until_the_job_is_ready(
     harness: Harness, program: Programs
 ) -> None:
     harness.object()
@@ -149,7 +145,7 @@ def test_job_that_is_still_read_is_launched_once_it_is_ready(
         {"hold_after_first_batch": True, "run_settings": {"auto_pause_refusals": 3}},
     )
     harness.task_queue.run_all()
-    waits = now(runner, made)
+    waits = reload(runner, made)
     approved = runner.call("POST", f"/jobs/{made['id']}/resume").json()
 
     assert waits["state"] == "paused"
@@ -165,13 +161,13 @@ def test_draft_that_needs_a_person_says_why(
 ) -> None:
     harness.object()
 
-    told = given(
+    data = create(
         harness, program("run"), items=[{"name": "One", "serial": "x"}], launch=True
     )
 
-    assert told["state"] == "ready"
+    assert data["state"] == "ready"
     assert (
-        told["error"]
+        data["error"]
         == "1 invalid row. Correct the file and upload it again, or skip these rows."
     )
 
@@ -246,7 +242,7 @@ def test_draft_that_needs_a_person_says_why(
         ),
     ],
 )
-def test_job_that_cannot_work_is_refused_and_leaves_nothing(
+def test_impossible_job_is_refused_and_leaves_nothing(
     harness: Harness, program: Programs, body: dict[str, Any], status: int, detail: str
 ) -> None:
     harness.object()
@@ -256,18 +252,18 @@ def test_job_that_cannot_work_is_refused_and_leaves_nothing(
         body = body | {
             "file": body["file"].format(file=file.code, rejected=rejected.code)
         }
-    before = kept()
+    before = stored_counts()
 
-    answer = program("run").call("POST", "/jobs", CREATE | body)
+    response = program("run").call("POST", "/jobs", CREATE | body)
 
-    assert answer.status_code == status
-    assert answer.json()["detail"][: len(detail)] == detail
+    assert response.status_code == status
+    assert response.json()["detail"][: len(detail)] == detail
     assert Job.objects.count() == 0
-    assert kept() == before
+    assert stored_counts() == before
 
 
 @pytest.mark.django_db
-def test_new_object_cannot_be_looked_up_where_zendesk_is_not_there(
+def test_unknown_object_without_zendesk_is_502(
     program: Programs,
 ) -> None:
     to = stages.gadget()
@@ -278,10 +274,10 @@ def test_new_object_cannot_be_looked_up_where_zendesk_is_not_there(
         "items": [{"a": 1}],
     }
 
-    answer = program("run").call("POST", "/jobs", body)
+    response = program("run").call("POST", "/jobs", body)
 
-    assert answer.status_code == 502
-    assert answer.json()["code"] == "zendesk_unreachable"
+    assert response.status_code == 502
+    assert response.json()["code"] == "zendesk_unreachable"
     assert Job.objects.count() == 0
 
 
@@ -290,9 +286,9 @@ def test_draft_is_changed_and_checked_again(
 ) -> None:
     harness.object()
     runner = program("run")
-    made = given(harness, runner, items=[{"a": "One", "serial": "AB-000001"}])
+    made = create(harness, runner, items=[{"a": "One", "serial": "AB-000001"}])
 
-    answer = runner.call(
+    response = runner.call(
         "PATCH",
         f"/jobs/{made['id']}",
         {
@@ -306,8 +302,8 @@ def test_draft_is_changed_and_checked_again(
     job = Job.objects.get()
     assert made["state"] == "draft"
     assert made["error"] == "Name is required. Map a column to it."
-    assert answer.status_code == 200
-    assert answer.json()["error"] is None
+    assert response.status_code == 200
+    assert response.json()["error"] is None
     assert job.state == JobState.READY
     assert job.mapping == {"a": "name", "serial": "field:serial"}
     assert job.stop_rows == 5
@@ -316,22 +312,22 @@ def test_draft_is_changed_and_checked_again(
 
 
 @pytest.mark.django_db
-def test_change_that_cannot_work_changes_nothing(program: Programs) -> None:
+def test_impossible_change_changes_nothing(program: Programs) -> None:
     job = stages.checked()
 
-    answer = program("run").call(
+    response = program("run").call(
         "PATCH", f"/jobs/{job.code}", {"mapping": {"price": "price"}}
     )
 
     job.refresh_from_db()
-    assert answer.status_code == 422
-    assert answer.json()["detail"] == "External ID is required. Map a column to it."
+    assert response.status_code == 422
+    assert response.json()["detail"] == "External ID is required. Map a column to it."
     assert job.state == JobState.READY
     assert len(job.mapping) == 2
 
 
 @pytest.mark.django_db
-def test_launched_job_takes_rules_and_no_mapping(program: Programs) -> None:
+def test_launched_job_accepts_run_settings_but_no_mapping(program: Programs) -> None:
     job = stages.planned()
     runner = program("run")
 
@@ -351,7 +347,7 @@ def test_launched_job_takes_rules_and_no_mapping(program: Programs) -> None:
 
 
 @pytest.mark.django_db
-def test_draft_is_thrown_away_and_a_launched_job_is_not(program: Programs) -> None:
+def test_only_drafts_can_be_discarded(program: Programs) -> None:
     runner = program("run")
     draft = stages.checked()
     launched = stages.planned()
@@ -391,7 +387,7 @@ def test_draft_is_thrown_away_and_a_launched_job_is_not(program: Programs) -> No
         ("cursor=nonsense", None),
     ],
 )
-def test_jobs_are_found_by_what_they_are(
+def test_jobs_are_filtered(
     program: Programs, query: str, names: list[str] | None
 ) -> None:
     to = stages.gadget(make_connection(host=stages.NOWHERE))
@@ -410,23 +406,23 @@ def test_jobs_are_found_by_what_they_are(
         job = stages.draft(CSV, to=other if name == "old" else to, **fields)
         File.objects.filter(pk=job.file_id).update(name=f"{name}.csv")
 
-    answer = program("read").call(
+    response = program("read").call(
         "GET", f"/jobs?{query.format(other=other.connection.code)}"
     )
 
     if names is None:
-        assert answer.status_code == 422
+        assert response.status_code == 422
     else:
         found = [
-            Job.objects.get(code=told["id"]).file.name
-            for told in answer.json()["items"]
+            Job.objects.get(code=data["id"]).file.name
+            for data in response.json()["items"]
         ]
         assert found == [f"{name}.csv" for name in names]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_list_of_jobs_takes_the_same_queries_however_long(
+def test_list_takes_the_same_queries_for_any_length(
     program: Programs, django_assert_num_queries: DjangoAssertNumQueries, jobs: int
 ) -> None:
     reader = program("read")
@@ -440,13 +436,13 @@ def test_list_of_jobs_takes_the_same_queries_however_long(
     reader.call("GET", "/jobs?limit=1")
 
     with django_assert_num_queries(3):  # The token, the jobs, their batches in flight.
-        answer = reader.call("GET", "/jobs?state=queued")
+        response = reader.call("GET", "/jobs?state=queued")
 
-    assert len(answer.json()["items"]) == jobs
+    assert len(response.json()["items"]) == jobs
 
 
 @pytest.mark.django_db
-def test_list_of_jobs_is_followed_page_by_page(program: Programs) -> None:
+def test_list_is_paged(program: Programs) -> None:
     reader = program("read")
     codes = [str(stages.draft().code) for _ in range(3)]
 
@@ -467,28 +463,30 @@ def test_wait_ends_with_the_job(program: Programs) -> None:
 
     finish.start()
     begin = time.monotonic()
-    answer = reader.call("GET", f"/jobs/{job.code}?wait=30")
+    response = reader.call("GET", f"/jobs/{job.code}?wait=30")
     took = time.monotonic() - begin
     finish.join()
 
-    assert answer.json()["state"] == "completed"
+    assert response.json()["state"] == "completed"
     assert 0.15 < took < 10
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("made", [stages.checked, stages.settled, stages.draft])
-def test_wait_ends_at_once_where_a_person_is_next(program: Programs, made: Any) -> None:
+def test_wait_returns_at_once_if_a_person_is_needed(
+    program: Programs, made: Any
+) -> None:
     job = made()
     begin = time.monotonic()
 
-    answer = program("read").call("GET", f"/jobs/{job.code}?wait=60")
+    response = program("read").call("GET", f"/jobs/{job.code}?wait=60")
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert time.monotonic() - begin < 5
 
 
 @pytest.mark.django_db
-def test_only_so_many_wait_at_once(
+def test_number_of_waiting_requests_is_limited(
     program: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "slots", threading.BoundedSemaphore(1))
@@ -497,9 +495,9 @@ def test_only_so_many_wait_at_once(
     waiting.slots.acquire()
     begin = time.monotonic()
 
-    answer = reader.call("GET", f"/jobs/{job.code}?wait=60")
+    response = reader.call("GET", f"/jobs/{job.code}?wait=60")
 
-    assert answer.json()["state"] == "queued"
+    assert response.json()["state"] == "queued"
     assert time.monotonic() - begin < 5
 
 
@@ -509,14 +507,14 @@ def test_wait_polls_and_then_returns_the_job(program: Programs) -> None:
     reader = program("read")
 
     with CaptureQueriesContext(database) as asked:
-        answer = reader.call("GET", f"/jobs/{job.code}?wait=1")
+        response = reader.call("GET", f"/jobs/{job.code}?wait=1")
 
     polls = [
         query["sql"]
         for query in asked
         if query["sql"].startswith('SELECT "jobs_job"."id", "jobs_job"."state"')
     ]
-    assert answer.json()["state"] == "queued"
+    assert response.json()["state"] == "queued"
     assert 2 <= len(polls) <= 4
 
 
@@ -525,25 +523,25 @@ def test_job_is_paused_resumed_and_cancelled(program: Programs) -> None:
     job = stages.planned()
     runner = program("run")
 
-    told = [
+    data = [
         runner.call("POST", f"/jobs/{job.code}/{verb}")
         for verb in ("pause", "resume", "cancel", "pause")
     ]
 
-    assert [answer.status_code for answer in told] == [200, 200, 200, 409]
-    assert [answer.json().get("state") for answer in told] == [
+    assert [response.status_code for response in data] == [200, 200, 200, 409]
+    assert [response.json().get("state") for response in data] == [
         "paused",
         "queued",
         "cancelled",
         None,
     ]
     assert (
-        told[3].json()["detail"] == "It is too late to pause this job: it is cancelled."
+        data[3].json()["detail"] == "It is too late to pause this job: it is cancelled."
     )
 
 
 @pytest.mark.django_db
-def test_failed_rows_are_retried_once_by_cause(program: Programs) -> None:
+def test_failed_rows_of_a_cause_are_retried_once(program: Programs) -> None:
     job = stages.settled(
         "external_id,price\ng-1,1\ng-2,2\ng-3,3\n",
         stages.failed(),
@@ -562,7 +560,7 @@ def test_failed_rows_are_retried_once_by_cause(program: Programs) -> None:
     none = runner.call("POST", f"/jobs/{job.code}/retry", {"cause": 10**15})
 
     children = list(Job.objects.filter(parent=job).order_by("pk"))
-    assert [answer.status_code for answer in (first, again, rest, none)] == [
+    assert [response.status_code for response in (first, again, rest, none)] == [
         201,
         201,
         201,
@@ -574,7 +572,7 @@ def test_failed_rows_are_retried_once_by_cause(program: Programs) -> None:
 
 
 @pytest.mark.django_db
-def test_uncertain_rows_are_decided_about(program: Programs) -> None:
+def test_uncertain_rows_are_resolved(program: Programs) -> None:
     job = stages.settled(CSV, RowResult(Outcome.UNCERTAIN, message="Lost."))
     runner = program("run")
 
@@ -582,7 +580,7 @@ def test_uncertain_rows_are_decided_about(program: Programs) -> None:
     accepted = runner.call("POST", f"/jobs/{job.code}/resolve", {"uncertain": "accept"})
     again = runner.call("POST", f"/jobs/{job.code}/resolve", {"uncertain": "accept"})
 
-    assert [answer.status_code for answer in (wrong, accepted, again)] == [
+    assert [response.status_code for response in (wrong, accepted, again)] == [
         422,
         200,
         409,
@@ -591,7 +589,7 @@ def test_uncertain_rows_are_decided_about(program: Programs) -> None:
 
 
 @pytest.mark.django_db
-def test_program_of_another_connection_finds_no_job(program: Programs) -> None:
+def test_program_bound_elsewhere_finds_no_job(program: Programs) -> None:
     job = stages.planned()
     bound = program("run", make_connection(name="Other"))
     asked = [

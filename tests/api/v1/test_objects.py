@@ -11,7 +11,7 @@ from tests.web import stages
 pytestmark = pytest.mark.django_db
 
 
-def test_object_is_told_with_its_fields_limits_and_name_rules(
+def test_object_includes_fields_limits_and_name_rules(
     program: Programs,
 ) -> None:
     rules = {"key": "standard::name", "properties": {"is_unique": True}}
@@ -21,7 +21,7 @@ def test_object_is_told_with_its_fields_limits_and_name_rules(
         "title": "Site",
         "relationship_target_type": "zen:custom_object:site",
     }
-    thing = make_object(
+    custom_object = make_object(
         make_connection(),
         "gadget",
         title="Gadget",
@@ -29,8 +29,8 @@ def test_object_is_told_with_its_fields_limits_and_name_rules(
         record_count=7,
     )
 
-    answer = program("read").call(
-        "GET", f"/connections/{thing.connection.code}/objects/gadget"
+    response = program("read").call(
+        "GET", f"/connections/{custom_object.connection.code}/objects/gadget"
     )
 
     plain = {
@@ -42,8 +42,8 @@ def test_object_is_told_with_its_fields_limits_and_name_rules(
         "target_type": "",
         "currencies": [],
     }
-    assert answer.status_code == 200
-    assert answer.json() == {
+    assert response.status_code == 200
+    assert response.json() == {
         "key": "gadget",
         "title": "Gadget",
         "description": "",
@@ -92,12 +92,12 @@ def test_object_is_told_with_its_fields_limits_and_name_rules(
 
 
 def test_objects_of_the_connection_are_listed(program: Programs) -> None:
-    thing = make_object(make_connection(), "asset")
+    custom_object = make_object(make_connection(), "asset")
     make_object(make_connection(name="Other"), "elsewhere")
 
     listed = (
         program("read")
-        .call("GET", f"/connections/{thing.connection.code}/objects")
+        .call("GET", f"/connections/{custom_object.connection.code}/objects")
         .json()
     )
 
@@ -121,7 +121,7 @@ def test_object_is_added_once_by_its_key(program: Programs, harness: Harness) ->
     assert CustomObject.objects.count() == 1
 
 
-def test_adding_again_with_the_same_key_is_answered_as_before(
+def test_repeated_add_returns_the_first_response(
     program: Programs,
 ) -> None:
     path = f"/connections/{make_connection(host=stages.NOWHERE).code}/objects"
@@ -149,17 +149,18 @@ def test_adding_again_with_the_same_key_is_answered_as_before(
         ({}, "body.key: field required."),
     ],
 )
-def test_object_that_is_none_is_not_added(
+def test_invalid_object_is_not_added(
     program: Programs, harness: Harness, body: dict[str, Any], says: str
 ) -> None:
     path = f"/connections/{harness.connection.code}/objects"
     operator = program("run")
 
-    answers = [operator.call("POST", path, body, idempotency_key="k") for _ in range(2)]
+    responses = [
+        operator.call("POST", path, body, idempotency_key="k") for _ in range(2)
+    ]
 
-    assert [
-        (answer.status_code, says in answer.json()["detail"]) for answer in answers
-    ] == [(422, True)] * 2
+    assert [response.status_code for response in responses] == [422, 422]
+    assert all(says in response.json()["detail"] for response in responses)
     assert CustomObject.objects.count() == 0
 
 
@@ -167,50 +168,50 @@ def test_sync_reads_every_object(program: Programs, harness: Harness) -> None:
     harness.sandbox.make_object("gadget", fields=GADGET)
     make_object(harness.connection, "old")
 
-    answer = program("run").call(
+    response = program("run").call(
         "POST", f"/connections/{harness.connection.code}/objects/sync"
     )
 
-    told = {
+    data = {
         each["key"]: (each["gone"], len(each["fields"]))
-        for each in answer.json()["items"]
+        for each in response.json()["items"]
     }
-    assert answer.status_code == 200
-    assert told == {"gadget": (False, len(GADGET)), "old": (True, 0)}
+    assert response.status_code == 200
+    assert data == {"gadget": (False, len(GADGET)), "old": (True, 0)}
 
 
-def test_sync_that_fails_says_why(program: Programs) -> None:
+def test_failed_sync_says_why(program: Programs) -> None:
     connection = make_connection(host=stages.NOWHERE)
 
-    answer = program("run").call("POST", f"/connections/{connection.code}/objects/sync")
+    response = program("run").call(
+        "POST", f"/connections/{connection.code}/objects/sync"
+    )
 
-    assert answer.status_code == 502
-    assert answer.json()["code"] == "zendesk_unreachable"
-    assert answer.json()["detail"].startswith("The host refused the connection.")
+    assert response.status_code == 502
+    assert response.json()["code"] == "zendesk_unreachable"
+    assert response.json()["detail"].startswith("The host refused the connection.")
 
 
-def test_zendesk_that_is_asked_too_often_may_be_asked_later(
+def test_rate_limit_is_503_with_retry_after(
     program: Programs, harness: Harness
 ) -> None:
     harness.sandbox.faults(rate_429=1)
 
-    answer = program("run").call(
+    response = program("run").call(
         "POST", f"/connections/{harness.connection.code}/objects/sync"
     )
 
-    assert answer.status_code == 503
-    assert answer.json()["code"] == "zendesk_limited"
-    assert int(answer["Retry-After"]) > 0
+    assert response.status_code == 503
+    assert response.json()["code"] == "zendesk_limited"
+    assert int(response["Retry-After"]) > 0
 
 
-def test_object_is_read_again_by_whom_may_run(
-    program: Programs, harness: Harness
-) -> None:
-    thing = harness.object()
+def test_refresh_requires_the_scope_run(program: Programs, harness: Harness) -> None:
+    custom_object = harness.object()
     harness.sandbox.add_records(
         "gadget", [{"name": "One", "custom_object_fields": {"serial": "AB-000001"}}]
     )
-    path = f"/connections/{thing.connection.code}/objects/gadget"
+    path = f"/connections/{custom_object.connection.code}/objects/gadget"
 
     refused = program("read").call("GET", f"{path}?refresh=true")
     known = program("read").call("GET", path).json()
@@ -222,27 +223,25 @@ def test_object_is_read_again_by_whom_may_run(
     assert read["limits"]["record_count"] == 1
 
 
-def test_object_that_zendesk_lost_is_told_as_gone(
-    program: Programs, harness: Harness
-) -> None:
-    thing = make_object(harness.connection, "lost")
-    path = f"/connections/{thing.connection.code}/objects/lost"
+def test_object_deleted_in_zendesk_is_gone(program: Programs, harness: Harness) -> None:
+    custom_object = make_object(harness.connection, "lost")
+    path = f"/connections/{custom_object.connection.code}/objects/lost"
 
-    answer = program("run").call("GET", f"{path}?refresh=true")
+    response = program("run").call("GET", f"{path}?refresh=true")
     after = program("run").call("GET", path).json()
 
-    assert answer.status_code == 422
-    assert answer.json()["code"] == "zendesk_refused"
+    assert response.status_code == 422
+    assert response.json()["code"] == "zendesk_refused"
     assert after["gone"]
-    assert answer.json()["detail"].startswith("Zendesk did not find this")
+    assert response.json()["detail"].startswith("Zendesk did not find this")
 
 
 @pytest.mark.parametrize("key", ["unknown", "x" * 300, "%00"])
-def test_object_that_is_not_known_is_not_found(program: Programs, key: str) -> None:
-    thing = make_object(make_connection())
+def test_unknown_object_is_404(program: Programs, key: str) -> None:
+    custom_object = make_object(make_connection())
 
-    answer = program("read").call(
-        "GET", f"/connections/{thing.connection.code}/objects/{key}"
+    response = program("read").call(
+        "GET", f"/connections/{custom_object.connection.code}/objects/{key}"
     )
 
-    assert answer.status_code == (404 if key == "unknown" else 422)
+    assert response.status_code == (404 if key == "unknown" else 422)

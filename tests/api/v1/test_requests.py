@@ -20,17 +20,22 @@ BODY = {
 }
 
 
-def ask(program: Program, thing: CustomObject, **more: Any) -> Any:
-    headers = {name: more.pop(name) for name in ("idempotency_key",) if name in more}
-    body = {"connection": str(thing.connection.code), "object": thing.key} | more
-    return program.call("POST", "/requests", body, **headers)
+def ask(
+    program: Program, custom_object: CustomObject, *, key: str = "", **more: Any
+) -> Any:
+    body = {
+        "connection": str(custom_object.connection.code),
+        "object": custom_object.key,
+    }
+    headers = {"idempotency_key": key} if key else {}
+    return program.call("POST", "/requests", body | more, **headers)
 
 
 def test_request_is_prepared_and_not_sent(program: Programs) -> None:
-    answer = ask(program("read"), stages.gadget(), body=BODY)
+    response = ask(program("read"), stages.gadget(), body=BODY)
 
-    assert answer.status_code == 200
-    assert answer.json() == {
+    assert response.status_code == 200
+    assert response.json() == {
         "request": {
             "method": "POST",
             "path": "/api/v2/custom_objects/gadget/jobs",
@@ -47,53 +52,55 @@ def test_request_is_prepared_and_not_sent(program: Programs) -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_sample_is_prepared_for_every_action(program: Programs, action: str) -> None:
-    answer = ask(program("read"), stages.gadget(), action=action)
+    response = ask(program("read"), stages.gadget(), action=action)
 
-    assert answer.json()["request"]["body"]["job"]["action"] == action
+    assert response.json()["request"]["body"]["job"]["action"] == action
 
 
 def test_request_is_sent_once(program: Programs, harness: Harness) -> None:
-    thing = harness.object()
+    custom_object = harness.object()
 
-    sent = ask(program("run"), thing, body=BODY, send=True, idempotency_key="k")
-    again = ask(program("run"), thing, body=BODY, send=True, idempotency_key="k")
+    sent = ask(program("run"), custom_object, body=BODY, send=True, key="k")
+    again = ask(program("run"), custom_object, body=BODY, send=True, key="k")
 
-    answer = sent.json()["response"]
-    assert answer["status"] == 201
-    assert answer["error"] == ""
+    response = sent.json()["response"]
+    assert response["status"] == 201
+    assert response["error"] == ""
     assert len(harness.sandbox.jobs()) == 1
     assert (
-        answer["status_id"]
-        == json.loads(answer["body"])["job_status"]["id"]
+        response["status_id"]
+        == json.loads(response["body"])["job_status"]["id"]
         == harness.sandbox.jobs()[0]["id"]
     )
     assert again.json() == sent.json()
 
 
-def test_connection_may_be_called_by_its_name(program: Programs) -> None:
-    thing = stages.gadget()
+def test_connection_is_found_by_its_name(program: Programs) -> None:
+    custom_object = stages.gadget()
 
-    answer = program("read").call(
-        "POST", "/requests", {"connection": thing.connection.name, "object": "gadget"}
+    response = program("read").call(
+        "POST",
+        "/requests",
+        {"connection": custom_object.connection.name, "object": "gadget"},
     )
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
-def test_host_that_cannot_be_reached_is_told(program: Programs) -> None:
-    answer = ask(program("run"), stages.gadget(), send=True).json()["response"]
+def test_unreachable_host_is_reported(program: Programs) -> None:
+    response = ask(program("run"), stages.gadget(), send=True).json()["response"]
 
-    assert answer["status"] is None
-    assert answer["headers"] == {}
-    assert answer["status_id"] == ""
-    assert answer["error"].startswith("The host refused the connection.")
+    assert response["status"] is None
+    assert response["headers"] == {}
+    assert response["status_id"] == ""
+    assert response["error"].startswith("The host refused the connection.")
 
 
-def test_sending_needs_the_scope_run(program: Programs, harness: Harness) -> None:
-    answer = ask(program("read"), harness.object(), body=BODY, send=True)
+def test_sending_requires_the_scope_run(program: Programs, harness: Harness) -> None:
+    response = ask(program("read"), harness.object(), body=BODY, send=True)
 
-    assert answer.status_code == 403
-    assert answer.json()["code"] == "scope_missing"
+    assert response.status_code == 403
+    assert response.json()["code"] == "scope_missing"
     assert harness.sandbox.jobs() == []
 
 
@@ -107,29 +114,28 @@ def test_sending_needs_the_scope_run(program: Programs, harness: Harness) -> Non
     ],
 )
 @pytest.mark.parametrize("send", [True, False])
-def test_what_is_never_sent(
+def test_invalid_body_is_never_sent(
     program: Programs, body: Any, says: str, send: bool
 ) -> None:
-    answer = ask(program("run"), stages.gadget(), body=body, send=send)
+    response = ask(program("run"), stages.gadget(), body=body, send=send)
 
-    assert (answer.status_code, says in answer.json()["detail"]) == (422, True), (
-        answer.json()
-    )
+    assert response.status_code == 422
+    assert says in response.json()["detail"]
 
 
-def test_number_beyond_all_is_never_sent(program: Programs) -> None:
-    thing = stages.gadget()
-    text = f'{{"connection": "{thing.connection.code}", "object": "gadget", "body": {{"x": 1e999}}}}'
+def test_infinite_number_is_never_sent(program: Programs) -> None:
+    custom_object = stages.gadget()
+    text = f'{{"connection": "{custom_object.connection.code}", "object": "gadget", "body": {{"x": 1e999}}}}'
 
-    answer = program("run").call("POST", "/requests", text)
+    response = program("run").call("POST", "/requests", text)
 
-    assert answer.status_code == 422
-    assert "The body is not JSON" in answer.json()["detail"]
+    assert response.status_code == 422
+    assert "The body is not JSON" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("member", ["connection", "object"])
-def test_what_the_body_names_must_be_known(program: Programs, member: str) -> None:
-    thing = stages.gadget()
+def test_references_in_the_body_must_be_known(program: Programs, member: str) -> None:
+    custom_object = stages.gadget()
     elsewhere = make_object(make_connection(name="Other"), "elsewhere")
     wrong = (
         {"connection": str(elsewhere.connection.code)}
@@ -137,8 +143,10 @@ def test_what_the_body_names_must_be_known(program: Programs, member: str) -> No
         else {"object": "elsewhere"}
     )
 
-    answer = ask(program("read", thing.connection), thing, **wrong)
+    response = ask(program("read", custom_object.connection), custom_object, **wrong)
 
-    said = "is unknown, or this token has no access to it"
-    assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"where": f"body.{member}", "message": said}]
+    message = "is unknown, or this token has no access to it"
+    assert response.status_code == 422
+    assert response.json()["errors"] == [
+        {"where": f"body.{member}", "message": message}
+    ]

@@ -15,17 +15,17 @@ pytestmark = pytest.mark.django_db
 MIXED = "external_id,price\n" + "".join(
     f"g-{n},{'x' if n % 100 == 0 else n}\n" for n in range(1, 351)
 )
-"""350 rows in rows 2 to 351, of which the 100th, 200th and 300th cannot be sent."""
+"""Rows 2 to 351. The 100th, 200th and 300th of them are invalid."""
 
 
-def pages(program: Program, address: str) -> list[list[dict[str, Any]]]:
-    """All pages of a list, followed to the last."""
+def pages(program: Program, path: str) -> list[list[dict[str, Any]]]:
+    """All pages of a list."""
     found = []
-    following: str | None = address
-    while following:
-        page = program.call("GET", following.rpartition("/api/v1")[2]).json()
+    address: str | None = path
+    while address:
+        page = program.call("GET", address.rpartition("/api/v1")[2]).json()
         found.append(page["items"])
-        following = page["next"]
+        address = page["next"]
     return found
 
 
@@ -33,14 +33,14 @@ def mixed() -> Job:
     return stages.settled(MIXED, stages.failed(), stages.failed("Other."))
 
 
-def test_rows_are_told_in_the_order_of_the_file(program: Programs) -> None:
+def test_rows_are_listed_in_the_order_of_the_file(program: Programs) -> None:
     job = stages.settled(
         "external_id,price\ng-1,1\ng-2,x\ng-3,3\n", stages.failed("Because.", "Code")
     )
 
-    told = pages(program("read"), f"/jobs/{job.code}/rows")
+    data = pages(program("read"), f"/jobs/{job.code}/rows")
 
-    assert told == [
+    assert data == [
         [
             {
                 "row": 2,
@@ -67,23 +67,23 @@ def test_rows_are_told_in_the_order_of_the_file(program: Programs) -> None:
     ]
 
 
-@pytest.mark.parametrize("most_batches", [1, 200])
-def test_pages_of_rows_hold_each_row_once(
-    program: Programs, monkeypatch: pytest.MonkeyPatch, most_batches: int
+@pytest.mark.parametrize("max_batches", [1, 200])
+def test_pages_contain_each_row_once(
+    program: Programs, monkeypatch: pytest.MonkeyPatch, max_batches: int
 ) -> None:
-    monkeypatch.setattr(row_results, "MOST_BATCHES", most_batches)
+    monkeypatch.setattr(row_results, "MOST_BATCHES", max_batches)
     job = mixed()
 
-    told = pages(program("read"), f"/jobs/{job.code}/rows?limit=40")
+    data = pages(program("read"), f"/jobs/{job.code}/rows?limit=40")
 
-    rows = [row for page in told for row in page]
+    rows = [row for page in data for row in page]
     assert [row["row"] for row in rows] == list(range(2, 352))
     assert [row["outcome"] for row in rows] == [
         row.outcome for row in row_results.outcome_rows(job)
     ]
 
 
-@pytest.mark.parametrize("most_batches", [1, 200])
+@pytest.mark.parametrize("max_batches", [1, 200])
 @pytest.mark.parametrize(
     ("outcome", "rows"),
     [
@@ -95,57 +95,59 @@ def test_pages_of_rows_hold_each_row_once(
         ("created_or_updated", [n for n in range(4, 352) if n not in {101, 201, 301}]),
     ],
 )
-def test_rows_of_one_outcome(
+def test_rows_are_filtered_by_outcome(
     program: Programs,
     monkeypatch: pytest.MonkeyPatch,
-    most_batches: int,
+    max_batches: int,
     outcome: str,
     rows: list[int],
 ) -> None:
-    monkeypatch.setattr(row_results, "MOST_BATCHES", most_batches)
+    monkeypatch.setattr(row_results, "MOST_BATCHES", max_batches)
     job = mixed()
 
-    told = pages(program("read"), f"/jobs/{job.code}/rows?limit=200&outcome={outcome}")
+    data = pages(program("read"), f"/jobs/{job.code}/rows?limit=200&outcome={outcome}")
 
-    assert [row["row"] for page in told for row in page] == rows
+    assert [row["row"] for page in data for row in page] == rows
 
 
-def test_rows_not_sent_yet_are_pending(program: Programs) -> None:
+def test_planned_rows_are_pending(program: Programs) -> None:
     job = stages.planned("external_id,price\ng-1,1\ng-2,2\n")
 
-    told = pages(program("read"), f"/jobs/{job.code}/rows?outcome=pending")
+    data = pages(program("read"), f"/jobs/{job.code}/rows?outcome=pending")
 
-    assert [(row["row"], row["outcome"]) for row in told[0]] == [
+    assert [(row["row"], row["outcome"]) for row in data[0]] == [
         (2, "pending"),
         (3, "pending"),
     ]
 
 
-def test_page_deep_in_a_job_looks_into_few_batches(program: Programs) -> None:
+def test_page_deep_in_a_job_reads_few_batches(program: Programs) -> None:
     job = mixed()
     reader = program("read")
 
     with CaptureQueriesContext(connection) as asked:
-        told = reader.call("GET", f"/jobs/{job.code}/rows?limit=10&cursor=340").json()
+        data = reader.call("GET", f"/jobs/{job.code}/rows?limit=10&cursor=340").json()
 
     opened = [query["sql"] for query in asked if "jobs_batchblob" in query["sql"]]
-    assert [row["row"] for row in told["items"]] == list(range(341, 351))
+    assert [row["row"] for row in data["items"]] == list(range(341, 351))
     assert len(opened) == 1
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/{job}/rows", "/jobs/{job}/batches"])
-def test_cursor_of_no_page_is_refused(program: Programs, path: str) -> None:
+def test_invalid_cursor_is_refused(program: Programs, path: str) -> None:
     job = stages.settled()
 
-    answer = program("read").call("GET", f"{path.format(job=job.code)}?cursor=nonsense")
+    response = program("read").call(
+        "GET", f"{path.format(job=job.code)}?cursor=nonsense"
+    )
 
-    said = "is not a cursor of this list; use next from a page, or leave it out"
-    assert answer.status_code == 422
-    assert answer.json()["code"] == "bad_cursor"
-    assert answer.json()["errors"] == [{"where": "query.cursor", "message": said}]
+    message = "is not a cursor of this list; use next from a page, or leave it out"
+    assert response.status_code == 422
+    assert response.json()["code"] == "bad_cursor"
+    assert response.json()["errors"] == [{"where": "query.cursor", "message": message}]
 
 
-def test_results_are_the_file_with_its_outcomes(program: Programs) -> None:
+def test_results_add_outcomes_to_the_file(program: Programs) -> None:
     job = mixed()
     reader = program("read")
 
@@ -166,15 +168,15 @@ def test_results_are_the_file_with_its_outcomes(program: Programs) -> None:
     ]
 
 
-def test_results_of_a_file_that_is_gone_are_refused(program: Programs) -> None:
+def test_results_without_the_stored_file_are_refused(program: Programs) -> None:
     job = mixed()
     job.file.delete_content()
 
-    answer = program("read").call("GET", f"/jobs/{job.code}/results.csv")
+    response = program("read").call("GET", f"/jobs/{job.code}/results.csv")
 
-    assert answer.status_code == 409
+    assert response.status_code == 409
     assert (
-        answer.json()["detail"]
+        response.json()["detail"]
         == "The stored file of this job is gone, so its rows cannot be told any more."
     )
 
@@ -182,7 +184,7 @@ def test_results_of_a_file_that_is_gone_are_refused(program: Programs) -> None:
 def test_errors_are_grouped_by_cause(program: Programs) -> None:
     jobs = [stages.checked(MIXED), mixed()]
 
-    told = [
+    data = [
         program("read").call("GET", f"/jobs/{job.code}/errors").json()["items"]
         for job in jobs
     ]
@@ -192,7 +194,7 @@ def test_errors_are_grouped_by_cause(program: Programs) -> None:
             (cause["phase"], cause["column"], cause["count"], cause["sample_rows"])
             for cause in causes
         ]
-        for causes in told
+        for causes in data
     ]
     assert found == [
         [("check", "price", 3, [101, 201, 301])],
@@ -202,4 +204,4 @@ def test_errors_are_grouped_by_cause(program: Programs) -> None:
             ("send", None, 1, [3]),
         ],
     ]
-    assert [cause["message"] for cause in told[1][1:]] == ["Because.", "Other."]
+    assert [cause["message"] for cause in data[1][1:]] == ["Because.", "Other."]

@@ -1,4 +1,4 @@
-"""Uploads by a program, and what is left of them."""
+"""Uploads by a program, and what they leave behind."""
 
 from pathlib import Path
 from typing import Any
@@ -19,26 +19,23 @@ def upload(
     key: str = "",
     **layout: str,
 ) -> Any:
-    """The answer to this upload."""
+    """The response to this upload."""
     return send(program, {"file": SimpleUploadedFile(name, content), **layout}, key=key)
 
 
 def send(program: Program, parts: dict[str, Any], *, key: str = "") -> Any:
-    headers = {"Authorization": f"Bearer {program.token}"} | (
-        {"Idempotency-Key": key} if key else {}
-    )
+    headers = {"Authorization": f"Bearer {program.token}"}
+    if key:
+        headers["Idempotency-Key"] = key
     return Client().post("/api/v1/files", parts, headers=headers)
 
 
 def stored() -> set[Path]:
-    """What lies in storage."""
-    return {
-        path
-        for path in (Path(settings.MEDIA_ROOT) / "uploads").glob("*")
-        if path.is_file()
-    }
+    """The files in storage."""
+    uploads = Path(settings.MEDIA_ROOT) / "uploads"
+    return {path for path in uploads.glob("*") if path.is_file()}
 
 
-def kept() -> tuple[int, set[Path]]:
-    """Files in the database, and what lies in storage."""
+def stored_counts() -> tuple[int, set[Path]]:
+    """(number of files in the database, files in storage)."""
     return File.objects.count(), stored()
