@@ -47,8 +47,8 @@ from jobsui.jobs.delivery.decision import BatchFinished  # noqa: E402
 from jobsui.jobs.enums import Action, JobState  # noqa: E402
 from jobsui.jobs.models import Job  # noqa: E402
 from jobsui.jobs.timing import Timing  # noqa: E402
-from jobsui.zendesk.errors import Limited, TooManyJobs  # noqa: E402
-from jobsui.zendesk.payloads import Answer, JobStatus  # noqa: E402
+from jobsui.zendesk.errors import RateLimited, TooManyJobs  # noqa: E402
+from jobsui.zendesk.payloads import JobStatus, Response  # noqa: E402
 
 COMMIT_SECONDS = 0.006
 TURN_SECONDS = 0.0015
@@ -92,7 +92,7 @@ class Account:
         self._minute = START
         self._used = 0
 
-    def post(self, at: float) -> tuple[Answer, JobStatus | None]:
+    def post(self, at: float) -> tuple[Response, JobStatus | None]:
         if not self._counts(at):
             return self._answer(
                 429, at, {"Retry-After": str(self._resets_in(at))}
@@ -140,12 +140,12 @@ class Account:
             rate_limits.SLOTS_HEADER: f"total={self.cell.window}; remaining={free}; resets=60"
         }
 
-    def _answer(self, status: int, at: float, headers: dict[str, str]) -> Answer:
+    def _answer(self, status: int, at: float, headers: dict[str, str]) -> Response:
         rate = {
             "X-Rate-Limit-Remaining": str(self.cell.requests_per_minute - self._used),
             "ratelimit-reset": str(self._resets_in(at)),
         }
-        return Answer(status, headers | rate, b"", elapsed=0.0)
+        return Response(status, headers | rate, b"", elapsed=0.0)
 
 
 class VirtualCalls:
@@ -187,12 +187,14 @@ class VirtualCalls:
         self._arrived_at = max(
             self._sent_at + self._half_trip(), self._arrived_at + TURN_SECONDS / 2
         )
-        answer, status = self._account.post(self._arrived_at)
+        response, status = self._account.post(self._arrived_at)
         at = self._arrived_at + self._half_trip()
         self._free_at[thread] = at
-        answer = replace(answer, elapsed=at - self._sent_at)
-        error = None if status else _refusal(answer)
-        result = PostResult(request, status=status, error=error, answer=answer, at=at)
+        response = replace(response, elapsed=at - self._sent_at)
+        error = None if status else _refusal(response)
+        result = PostResult(
+            request, status=status, error=error, response=response, at=at
+        )
         self._return(at, result)
 
     def poll(self, batches: tuple[RunningBatch, ...]) -> None:
@@ -202,7 +204,7 @@ class VirtualCalls:
         at = arrives_at + self._half_trip()
         error = None
         if statuses is None:
-            error = Limited("Slow down.", retry_after=None)
+            error = RateLimited("Slow down.", retry_after=None)
         self._return(at, PollResult(batches, at, statuses or (), error))
 
     def _half_trip(self) -> float:
@@ -213,11 +215,13 @@ class VirtualCalls:
         heapq.heappush(self._arriving, (at, next(self._numbers), result))
 
 
-def _refusal(answer: Answer) -> Limited:
-    if rate_limits.SLOTS_HEADER in answer.headers:
-        return TooManyJobs("Too many jobs.", retry_after=None, answer=answer)
-    return Limited(
-        "Slow down.", retry_after=float(answer.headers["Retry-After"]), answer=answer
+def _refusal(response: Response) -> RateLimited:
+    if rate_limits.SLOTS_HEADER in response.headers:
+        return TooManyJobs("Too many jobs.", retry_after=None, response=response)
+    return RateLimited(
+        "Slow down.",
+        retry_after=float(response.headers["Retry-After"]),
+        response=response,
     )
 
 

@@ -25,7 +25,7 @@ from jobsui.connections.errors import (
     ConnectionInUse,
     ConnectionRefused,
     ConnectionsError,
-    Limited,
+    RateLimited,
     Refused,
     ZendeskError,
     explain,
@@ -203,7 +203,7 @@ def _zendesk_problem(error: ZendeskError) -> Problem:
     match error:
         case Refused():
             return Problem(422, "zendesk_refused", detail)
-        case Limited():
+        case RateLimited():
             wait = RETRY_AFTER_SECONDS
             if error.retry_after is not None:
                 wait = math.ceil(error.retry_after)

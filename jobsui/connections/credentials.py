@@ -26,7 +26,7 @@ from jobsui.connections.errors import HostRefused
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import oauth
 from jobsui.zendesk.client import Client, sending_nothing
-from jobsui.zendesk.errors import NotSent, NotSignedIn
+from jobsui.zendesk.errors import NotSent, Unauthorized
 from jobsui.zendesk.payloads import Token
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ MOVED = "The connection was changed to another host, or removed."
 
 class SignedClient(Client):
     """A client with a connection's credentials, as they are stored at the moment of each
-    request. Its calls raise NotSignedIn when a token cannot be renewed or the host is
+    request. Its calls raise Unauthorized when a token cannot be renewed or the host is
     no longer allowed, and NotSent when the connection now has another host: its secrets
     are for that host only.
 
@@ -96,14 +96,14 @@ class SignedClient(Client):
         """Run `call`, which uses this client. When Zendesk rejects the token, run it
         again with a new one: the rejected call did nothing.
 
-        Raises what `call` raises; NotSignedIn when the token cannot be renewed; NotSent
-        and Limited when there is no new token just now.
+        Raises what `call` raises; Unauthorized when the token cannot be renewed; NotSent
+        and RateLimited when there is no new token just now.
         """
         for _ in range(MAX_RENEWALS):
             self._sent.token = ""
             try:
                 return call()
-            except NotSignedIn as error:
+            except Unauthorized as error:
                 rejected_token: str = self._sent.token
                 if error.status != 401 or not rejected_token:
                     raise
@@ -141,7 +141,7 @@ class SignedClient(Client):
                 raise NotSent(MOVED)
             return Authorization(authorization(current), current.sealed_access_token)
         except HostRefused as refused:
-            raise NotSignedIn(str(refused), code="host") from None
+            raise Unauthorized(str(refused), code="host") from None
         except DatabaseError:
             raise NotSent(
                 "The credentials could not be read from the database.", code="database"
@@ -191,10 +191,10 @@ def can_renew(connection: Connection) -> bool:
 
 def renew(connection: Connection, *, rejected_token: str) -> str:
     """A new access token in place of the one stored as `rejected_token`, or the one
-    that another process has just stored. Raises NotSignedIn when Zendesk refuses, or
+    that another process has just stored. Raises Unauthorized when Zendesk refuses, or
     there is nothing to renew with."""
     if not can_renew(connection):
-        raise NotSignedIn(
+        raise Unauthorized(
             "The access token is no longer valid, and there is no refresh token.",
             status=401,
         )
@@ -311,7 +311,7 @@ def _decrypted(connection: Connection, name: str) -> str:
     try:
         return connection.secret(name)
     except SecretUnreadable as error:
-        raise NotSignedIn(
+        raise Unauthorized(
             f"The stored secret cannot be read: {error}", code="unreadable"
         ) from None
 

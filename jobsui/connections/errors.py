@@ -4,13 +4,13 @@ them."""
 from jobsui.zendesk import oauth
 from jobsui.zendesk.errors import (
     Forbidden,
-    Limited,
     NotFound,
     NotSent,
-    NotSignedIn,
+    RateLimited,
     Refused,
     TooManyJobs,
-    Unsure,
+    Unauthorized,
+    Unconfirmed,
     ZendeskError,
 )
 
@@ -19,12 +19,12 @@ __all__ = [
     "ConnectionRefused",
     "ConnectionsError",
     "HostRefused",
-    "Limited",
     "NotFound",
     "NotSent",
+    "RateLimited",
     "Refused",
     "RequestRefused",
-    "Unsure",
+    "Unconfirmed",
     "ZendeskError",
     "explain",
 ]
@@ -94,7 +94,7 @@ def explain(error: ZendeskError) -> str:
         return sentence
     reason = error.message.rstrip(".")
     match error:
-        case NotSignedIn():
+        case Unauthorized():
             return (
                 f"Zendesk does not accept the credentials ({reason}). "
                 "Replace the secret of this connection."
@@ -119,12 +119,12 @@ def explain(error: ZendeskError) -> str:
                 "All job slots of the account are in use. "
                 "Try again when some of its jobs have finished."
             )
-        case Limited():
+        case RateLimited():
             return (
                 "The account's request limit is used up for this minute. "
                 "Try again shortly."
             )
-        case NotSent() | Unsure():
+        case NotSent() | Unconfirmed():
             return (
                 f"{reason}. Try again. If it happens again, check the host and "
                 "Zendesk's status page."

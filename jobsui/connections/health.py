@@ -10,8 +10,8 @@ from jobsui.connections.errors import NO_API, HostRefused, explain
 from jobsui.connections.models import Connection
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client, decoded
-from jobsui.zendesk.errors import Forbidden, NotFound, Unsure, ZendeskError
-from jobsui.zendesk.payloads import Answer, User
+from jobsui.zendesk.errors import Forbidden, NotFound, Unconfirmed, ZendeskError
+from jobsui.zendesk.payloads import Response, User
 
 READ_SECONDS = 8.0
 """For each read: a person waits at the page."""
@@ -57,24 +57,24 @@ def _test(connection: Connection) -> TestResult:
     except HostRefused as error:
         return TestResult(ok=False, error=str(error))
     except ZendeskError as error:
-        latency = round(error.answer.elapsed * 1000) if error.answer else None
+        latency = round(error.response.elapsed * 1000) if error.response else None
         return TestResult(
             ok=False, status=error.status, latency_ms=latency, error=_sentence(error)
         )
 
 
 def _read(client: Client) -> TestResult:
-    answer = client.request(
+    response = client.request(
         "GET", f"{custom_objects.API}/users/me", deadline=READ_SECONDS
     )
-    user = custom_objects.read_user(decoded(answer, what="GET users/me"))
+    user = custom_objects.read_user(decoded(response, what="GET users/me"))
     result = TestResult(
         ok=False,
-        status=answer.status,
-        latency_ms=round(answer.elapsed * 1000),
+        status=response.status,
+        latency_ms=round(response.elapsed * 1000),
         user=user.name or user.email,
         role=user.role,
-        requests_per_minute=_requests_per_minute(answer),
+        requests_per_minute=_requests_per_minute(response),
     )
     error = _user_error(user) or _custom_objects_error(client)
     return replace(result, ok=not error, error=error)
@@ -112,12 +112,16 @@ def _custom_objects_error(client: Client) -> str:
 def _sentence(error: ZendeskError) -> str:
     if isinstance(error, NotFound):
         return NO_API
-    if isinstance(error, Unsure) and error.status is not None and error.status < 500:
+    if (
+        isinstance(error, Unconfirmed)
+        and error.status is not None
+        and error.status < 500
+    ):
         return "The host did not respond like Zendesk's API. Check the subdomain."
     return explain(error)
 
 
-def _requests_per_minute(answer: Answer) -> int | None:
-    headers = answer.headers
+def _requests_per_minute(response: Response) -> int | None:
+    headers = response.headers
     text = headers.get("X-Rate-Limit") or headers.get("ratelimit-limit") or ""
     return int(text) if text.isdecimal() and len(text) < 10 else None

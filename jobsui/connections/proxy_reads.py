@@ -18,7 +18,7 @@ from jobsui.connections import credentials
 from jobsui.connections.errors import ConnectionsError
 from jobsui.connections.models import Connection, ReadPace
 from jobsui.zendesk.client import Client, raise_for, retry_after
-from jobsui.zendesk.payloads import Answer as Answer
+from jobsui.zendesk.payloads import Response as Response
 
 BURST = 5
 """Reads that may go at once after a rest."""
@@ -54,7 +54,7 @@ def read(
     method: str = "GET",
     body: bytes | None = None,
     beside_driver: bool,
-) -> Answer:
+) -> Response:
     """Zendesk's response to one read, whatever its status. Only a 401 is raised: it is
     about our credentials. `beside_driver`: a driver sends jobs of the account, and
     reads get what it leaves.
@@ -66,23 +66,23 @@ def read(
     interval = _interval(connection, beside_driver=beside_driver)
     try:
         time.sleep(_take_turn(connection.host, interval))
-        answer = credentials.signed_in(
+        response = credentials.signed_in(
             connection, lambda client: _send(client, method, path, body)
         )
     finally:
         _concurrent.release()
-    if answer.status == 429:
-        seconds = retry_after(answer)
+    if response.status == 429:
+        seconds = retry_after(response)
         wait = timedelta(seconds=DEFAULT_RETRY_AFTER if seconds is None else seconds)
         _postpone(connection.host, interval, wait)
-    return answer
+    return response
 
 
-def _send(client: Client, method: str, path: str, body: bytes | None) -> Answer:
-    answer = client.request(method, path, body=body, deadline=READ_SECONDS)
-    if answer.status == 401:
-        raise_for(answer, what=f"{method} {path}")
-    return answer
+def _send(client: Client, method: str, path: str, body: bytes | None) -> Response:
+    response = client.request(method, path, body=body, deadline=READ_SECONDS)
+    if response.status == 401:
+        raise_for(response, what=f"{method} {path}")
+    return response
 
 
 def _interval(connection: Connection, *, beside_driver: bool) -> timedelta:

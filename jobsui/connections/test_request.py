@@ -14,7 +14,7 @@ from jobsui.connections.models import Connection, CustomObject, SignIn
 from jobsui.zendesk.client import Client, raise_for
 from jobsui.zendesk.custom_objects import job_status_in
 from jobsui.zendesk.errors import ZendeskError
-from jobsui.zendesk.payloads import Answer, Field, Json, Schema
+from jobsui.zendesk.payloads import Field, Json, Response, Schema
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 MAX_BODY_BYTES = 1024 * 1024
@@ -180,18 +180,18 @@ def send(
     check_path(path)
     content = _checked_body(method, body)
 
-    def call(client: Client) -> Answer:
-        answer = client.request(method, path, body=content)
-        if answer.status == 401:
-            raise_for(answer, what=f"{method} {path}")
-        return answer
+    def call(client: Client) -> Response:
+        response = client.request(method, path, body=content)
+        if response.status == 401:
+            raise_for(response, what=f"{method} {path}")
+        return response
 
     started = time.monotonic()
     try:
         return _test_response(credentials.signed_in(connection, call))
     except ZendeskError as error:
-        if error.answer is not None:
-            return _test_response(error.answer)
+        if error.response is not None:
+            return _test_response(error.response)
         elapsed = time.monotonic() - started
         return TestResponse(elapsed_ms=round(elapsed * 1000), error=explain(error))
 
@@ -245,19 +245,19 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _test_response(answer: Answer) -> TestResponse:
-    data, text = _formatted(answer)
+def _test_response(response: Response) -> TestResponse:
+    data, text = _formatted(response)
     status = job_status_in(data)
     visible_headers = {
         name: value
-        for name, value in answer.headers.items()
+        for name, value in response.headers.items()
         if name.lower() not in HIDDEN_HEADERS
     }
     return TestResponse(
-        status=answer.status,
+        status=response.status,
         headers=visible_headers,
         body=text,
-        elapsed_ms=round(answer.elapsed * 1000),
+        elapsed_ms=round(response.elapsed * 1000),
         status_id=_status_id(status.raw.get("id")),
         is_over=status.is_over,
     )
@@ -267,14 +267,14 @@ def _status_id(value: Json) -> str:
     return value if isinstance(value, str) and STATUS_ID.fullmatch(value) else ""
 
 
-def _formatted(answer: Answer) -> tuple[Json, str]:
+def _formatted(response: Response) -> tuple[Json, str]:
     """The decoded body, None when it is not JSON or too large to be formatted; and the
     text to show."""
-    plain = answer.body[:MAX_SHOWN].decode("utf-8", "replace")
-    if len(answer.body) > MAX_FORMATTED_BYTES:
+    plain = response.body[:MAX_SHOWN].decode("utf-8", "replace")
+    if len(response.body) > MAX_FORMATTED_BYTES:
         return None, plain
     try:
-        data = answer.json()
+        data = response.json()
         return data, json.dumps(data, indent=2, ensure_ascii=False)[:MAX_SHOWN]
     except (ValueError, RecursionError):
         return None, plain

@@ -23,15 +23,15 @@ from urllib3.exceptions import (
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.zendesk.errors import (
     Forbidden,
-    Limited,
     NotFound,
     NotSent,
-    NotSignedIn,
+    RateLimited,
     Refused,
     TooManyJobs,
-    Unsure,
+    Unauthorized,
+    Unconfirmed,
 )
-from jobsui.zendesk.payloads import Answer, Json
+from jobsui.zendesk.payloads import Json, Response
 from jobsui.zendesk.transport import Adapter, exchange
 
 DEFAULT_HEADERS = {
@@ -93,11 +93,11 @@ class Client:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send once and read the whole response, whatever its status, within `deadline`
         seconds (by default the client's request_timeout).
 
-        Raises NotSent when the request certainly did not go out, Unsure when it may
+        Raises NotSent when the request certainly did not go out, Unconfirmed when it may
         have.
         """
         sent_headers = DEFAULT_HEADERS | dict(headers or {})
@@ -119,7 +119,7 @@ class Client:
         finished = self._clock.monotonic()
         self._local.used_at = finished
         self.clock_ahead = _clock_ahead(received_headers, self._clock.now())
-        return Answer(status, received_headers, content, finished - started)
+        return Response(status, received_headers, content, finished - started)
 
     def call(
         self,
@@ -133,13 +133,15 @@ class Client:
     ) -> Json:
         """`request`, with the response's JSON decoded; None for an empty body.
 
-        Raises NotSent, Unsure, Limited (TooManyJobs), Refused (NotSignedIn, Forbidden,
+        Raises NotSent, Unconfirmed, RateLimited (TooManyJobs), Refused (Unauthorized, Forbidden,
         NotFound).
         """
         if json is not None:
             body = jsonlib.dumps(json, ensure_ascii=False).encode()
-        answer = self.request(method, path, params=params, body=body, deadline=deadline)
-        return decoded(answer, what=f"{method} {path}")
+        response = self.request(
+            method, path, params=params, body=body, deadline=deadline
+        )
+        return decoded(response, what=f"{method} {path}")
 
     def _exchange(
         self,
@@ -192,12 +194,14 @@ class Client:
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _translated(self, error: Exception, *, has_begun: bool) -> NotSent | Unsure:
+    def _translated(
+        self, error: Exception, *, has_begun: bool
+    ) -> NotSent | Unconfirmed:
         """Our error for a transport failure. The text of `error` stays out: it may
         contain what was sent."""
         failure = _failure(error)
         host = self.base_url.partition("://")[2]
-        kind = Unsure if has_begun else NotSent
+        kind = Unconfirmed if has_begun else NotSent
         return kind(failure.sentence.format(host), code=failure.code, host=host)
 
 
@@ -207,7 +211,7 @@ def sending_nothing() -> Iterator[None]:
     itself did not go out."""
     try:
         yield
-    except Unsure as error:
+    except Unconfirmed as error:
         raise NotSent(
             error.message,
             status=error.status,
@@ -217,60 +221,60 @@ def sending_nothing() -> Iterator[None]:
         ) from None
 
 
-def decoded(answer: Answer, *, what: str) -> Json:
+def decoded(response: Response, *, what: str) -> Json:
     """The JSON of a 2xx response, None for an empty one. Raises like `raise_for`, and
-    Unsure when it is not JSON."""
-    raise_for(answer, what=what)
-    if not answer.body:
+    Unconfirmed when it is not JSON."""
+    raise_for(response, what=what)
+    if not response.body:
         return None
     try:
-        return answer.json()
+        return response.json()
     except ValueError:
-        raise Unsure(
+        raise Unconfirmed(
             "Zendesk's response is not JSON. Check the subdomain.",
-            status=answer.status,
-            details=_text(answer),
-            answer=answer,
+            status=response.status,
+            details=_text(response),
+            response=response,
         ) from None
 
 
-def raise_for(answer: Answer, *, what: str) -> None:
+def raise_for(response: Response, *, what: str) -> None:
     """Raise the error a response stands for; return when it is a 2xx. `what` names the
     call in the message."""
-    status = answer.status
+    status = response.status
     if 200 <= status < 300:
         return
-    code, message, details = read_error(answer)
+    code, message, details = read_error(response)
     facts: dict[str, Any] = {
         "status": status,
         "code": code,
         "details": details,
-        "request_id": _request_id(answer),
-        "answer": answer,
+        "request_id": _request_id(response),
+        "response": response,
     }
     if status == 429:
-        kind = TooManyJobs if code == "TooManyJobs" else Limited
+        kind = TooManyJobs if code == "TooManyJobs" else RateLimited
         sentence = message or "Zendesk asked to slow down."
-        raise kind(sentence, retry_after=retry_after(answer), **facts)
+        raise kind(sentence, retry_after=retry_after(response), **facts)
     if status >= 500 or status < 400:
         reason = f": {message}" if message else "."
-        raise Unsure(f"Zendesk answered {what} with {status}{reason}", **facts)
-    kinds: dict[int, type[Refused]] = {401: NotSignedIn, 403: Forbidden, 404: NotFound}
+        raise Unconfirmed(f"Zendesk answered {what} with {status}{reason}", **facts)
+    kinds: dict[int, type[Refused]] = {401: Unauthorized, 403: Forbidden, 404: NotFound}
     refusal = kinds.get(status, Refused)
     raise refusal(message or f"Zendesk refused {what} with {status}.", **facts)
 
 
-def read_error(answer: Answer) -> tuple[str, str, str]:
+def read_error(response: Response) -> tuple[str, str, str]:
     """Zendesk's (code, message, details) from any of the envelopes it uses; "" for what
     is missing. Long texts are cut."""
-    code, message = _code_and_message(answer)
-    return code[:MAX_CODE], message[:MAX_DETAILS], _text(answer)
+    code, message = _code_and_message(response)
+    return code[:MAX_CODE], message[:MAX_DETAILS], _text(response)
 
 
-def retry_after(answer: Answer) -> float | None:
+def retry_after(response: Response) -> float | None:
     """Seconds to wait by the response's Retry-After, given as seconds or as a date;
     None when it has none that can be read."""
-    value = (answer.headers.get("Retry-After") or "").strip()
+    value = (response.headers.get("Retry-After") or "").strip()
     if not value:
         return None
     if value.replace(".", "", 1).isdecimal():
@@ -285,19 +289,19 @@ def retry_after(answer: Answer) -> float | None:
     return min(max(0.0, wait), MAX_RETRY_AFTER_SECONDS)
 
 
-def _request_id(answer: Answer) -> str:
-    headers = answer.headers
+def _request_id(response: Response) -> str:
+    headers = response.headers
     return headers.get("X-Zendesk-Request-Id") or headers.get("X-Request-Id") or ""
 
 
-def _code_and_message(answer: Answer) -> tuple[str, str]:
+def _code_and_message(response: Response) -> tuple[str, str]:
     try:
-        data = answer.json()
+        data = response.json()
     except ValueError:
-        text = _text(answer)
+        text = _text(response)
         return "", "" if text.startswith("<") else text
     if not isinstance(data, dict):
-        return "", _text(answer)
+        return "", _text(response)
     error = data.get("error")
     if isinstance(error, dict):
         title = error.get("title") or ""
@@ -330,8 +334,8 @@ def _details(details: Json) -> str:
     return "; ".join(found)
 
 
-def _text(answer: Answer) -> str:
-    return answer.body[:800].decode("utf-8", "replace").strip()[:MAX_DETAILS]
+def _text(response: Response) -> str:
+    return response.body[:800].decode("utf-8", "replace").strip()[:MAX_DETAILS]
 
 
 def _clock_ahead(headers: Mapping[str, str], now: datetime) -> float:

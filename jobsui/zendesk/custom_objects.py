@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from jobsui.zendesk.client import Client, decoded
-from jobsui.zendesk.errors import Unsure
+from jobsui.zendesk.errors import Unconfirmed
 from jobsui.zendesk.payloads import (
-    Answer,
     ItemResult,
     JobStatus,
     Json,
     ObjectInfo,
     Record,
+    Response,
     User,
     Verdict,
 )
@@ -67,18 +67,18 @@ def count_records(client: Client, key: str) -> int:
     return _int(_object_in(data, "count").get("value")) or 0
 
 
-def post_job(client: Client, key: str, body: bytes) -> tuple[JobStatus, Answer]:
+def post_job(client: Client, key: str, body: bytes) -> tuple[JobStatus, Response]:
     """Queue one batch."""
     path = f"{_object_path(key)}/jobs"
-    answer = client.request("POST", path, body=body)
-    status = job_status_in(decoded(answer, what=f"POST {path}"))
+    response = client.request("POST", path, body=body)
+    status = job_status_in(decoded(response, what=f"POST {path}"))
     if not status.id:
-        raise Unsure(
+        raise Unconfirmed(
             "Zendesk accepted the batch, but its response names no job status.",
-            status=answer.status,
-            answer=answer,
+            status=response.status,
+            response=response,
         )
-    return status, answer
+    return status, response
 
 
 def job_statuses(client: Client, ids: Sequence[str]) -> list[JobStatus]:
@@ -248,7 +248,7 @@ def _object_in(data: Json, name: str) -> Mapping[str, Json]:
     """The object called `name` in a response."""
     found = data.get(name) if isinstance(data, dict) else None
     if not isinstance(found, dict):
-        raise Unsure(f"Zendesk's response has no {name}.", status=200)
+        raise Unconfirmed(f"Zendesk's response has no {name}.", status=200)
     return found
 
 
@@ -256,7 +256,7 @@ def _list(data: Json, name: str) -> Iterable[Mapping[str, Json]]:
     """The objects in the list called `name` in a response."""
     entries = data.get(name) if isinstance(data, dict) else None
     if not isinstance(entries, list):
-        raise Unsure(f"Zendesk's response has no {name}.", status=200)
+        raise Unconfirmed(f"Zendesk's response has no {name}.", status=200)
     return [entry for entry in entries if isinstance(entry, dict)]
 
 

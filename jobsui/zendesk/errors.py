@@ -3,7 +3,7 @@ must act differently."""
 
 from typing import Any
 
-from jobsui.zendesk.payloads import Answer
+from jobsui.zendesk.payloads import Response
 
 
 class ZendeskError(Exception):
@@ -18,7 +18,7 @@ class ZendeskError(Exception):
         code: str = "",
         details: str = "",
         request_id: str = "",
-        answer: Answer | None = None,
+        response: Response | None = None,
         host: str = "",
     ) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class ZendeskError(Exception):
         self.details = details
         """The first 200 characters of the response's body."""
         self.request_id = request_id
-        self.answer = answer
+        self.response = response
         """None when there was no response."""
         self.host = host
         """Of a transport failure: the host, and its port if it is not the usual one."""
@@ -43,12 +43,12 @@ class NotSent(ZendeskError):
     TLS failure before sending."""
 
 
-class Unsure(ZendeskError):
+class Unconfirmed(ZendeskError):
     """Zendesk may or may not have acted on the request: timeout or reset after sending,
     5xx, an unreadable response."""
 
 
-class Limited(ZendeskError):
+class RateLimited(ZendeskError):
     """429: Zendesk did not act on the request. `retry_after` is in seconds, None when
     Zendesk gave none."""
 
@@ -59,7 +59,7 @@ class Limited(ZendeskError):
         self.retry_after = retry_after
 
 
-class TooManyJobs(Limited):
+class TooManyJobs(RateLimited):
     """429 because 30 jobs are queued or running in the account, those of other
     integrations included."""
 
@@ -68,7 +68,7 @@ class Refused(ZendeskError):
     """Another 4xx: Zendesk refused the request and changed nothing."""
 
 
-class NotSignedIn(Refused):
+class Unauthorized(Refused):
     """401: the credentials are wrong, expired or revoked, or a token refresh was
     refused."""
 

@@ -2,11 +2,11 @@
 
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.errors import (
-    Limited,
     NotFound,
-    NotSignedIn,
+    RateLimited,
     Refused,
-    Unsure,
+    Unauthorized,
+    Unconfirmed,
     ZendeskError,
 )
 from jobsui.zendesk.payloads import Json, Token
@@ -28,7 +28,7 @@ SCOPE = "read write"
 def client_credentials(
     base_url: str, client_id: str, client_secret: str, scope: str = SCOPE
 ) -> Token:
-    """A token for the client itself. Raises NotSignedIn when the client is unknown or
+    """A token for the client itself. Raises Unauthorized when the client is unknown or
     its secret is wrong."""
     grant = {
         "grant_type": "client_credentials",
@@ -42,7 +42,7 @@ def client_credentials(
 def refresh(
     base_url: str, client_id: str, client_secret: str, refresh_token: str
 ) -> Token:
-    """The next pair of tokens; the old pair no longer works. Raises NotSignedIn when
+    """The next pair of tokens; the old pair no longer works. Raises Unauthorized when
     the refresh token was used before."""
     grant = {
         "grant_type": "refresh_token",
@@ -57,10 +57,10 @@ def _token(base_url: str, grant: dict[str, str]) -> Token:
     given = {name: value for name, value in grant.items() if value}
     try:
         data: Json = Client(base_url, None).call("POST", "/oauth/tokens", json=given)
-    except (Refused, Limited, Unsure) as error:
+    except (Refused, RateLimited, Unconfirmed) as error:
         raise _without_response(error) from None
     if not isinstance(data, dict) or not data.get("access_token"):
-        raise Unsure("Zendesk's response has no access token.")
+        raise Unconfirmed("Zendesk's response has no access token.")
     return Token(
         access_token=str(data["access_token"]),
         refresh_token=str(data.get("refresh_token") or ""),
@@ -74,7 +74,7 @@ def _without_response(error: ZendeskError) -> ZendeskError:
     status = error.status
     match error:
         case NotFound():
-            return NotSignedIn(
+            return Unauthorized(
                 "There is no token endpoint at this address.",
                 status=status,
                 code=NO_TOKEN_ENDPOINT,
@@ -83,16 +83,18 @@ def _without_response(error: ZendeskError) -> ZendeskError:
             unknown = f"Zendesk refused to give an access token, with {status}."
             reason = REASONS.get(error.code, unknown)
             code = error.code if error.code in REASONS else ""
-            return NotSignedIn(reason, status=status, code=code)
-        case Limited():
-            return Limited(
+            return Unauthorized(reason, status=status, code=code)
+        case RateLimited():
+            return RateLimited(
                 "Zendesk asked to slow down.",
                 retry_after=error.retry_after,
                 status=status,
             )
     if status is None:
-        return Unsure(error.message, code=error.code, host=error.host)
-    return Unsure(f"Zendesk's token endpoint answered with {status}.", status=status)
+        return Unconfirmed(error.message, code=error.code, host=error.host)
+    return Unconfirmed(
+        f"Zendesk's token endpoint answered with {status}.", status=status
+    )
 
 
 def _seconds(value: Json) -> int | None:

@@ -221,7 +221,7 @@ class JobStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One HTTP response, read to its end."""
 
     status: int

@@ -14,7 +14,7 @@ from django.utils import timezone
 from jobsui.connections import credentials, errors
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import custom_objects, oauth
-from jobsui.zendesk.errors import NotSent, NotSignedIn, ZendeskError
+from jobsui.zendesk.errors import NotSent, Unauthorized, ZendeskError
 from jobsui.zendesk.payloads import Token
 from tests.connections.conftest import made
 from tests.factories import make_connection
@@ -103,7 +103,7 @@ def test_refused_again_after_a_renewal_is_not_tried_for_ever(
 ) -> None:
     sandbox.faults(bearer_expired=1)
 
-    assert type(failure(lambda: me(oauth_client))) is NotSignedIn
+    assert type(failure(lambda: me(oauth_client))) is Unauthorized
     assert grants(sandbox) == 1 + credentials.MAX_RENEWALS
 
 
@@ -212,7 +212,7 @@ def test_spent_refresh_token_says_reconnect(
     )
     error = failure(lambda: me(oauth_token))
 
-    assert (type(error), error.code) == (NotSignedIn, "invalid_grant")
+    assert (type(error), error.code) == (Unauthorized, "invalid_grant")
     assert errors.explain(error) == (
         "The refresh token has expired, was revoked or was already used. "
         "Reconnect: create a new token in Zendesk and enter it in this connection."
@@ -326,7 +326,7 @@ def test_client_uses_the_secrets_of_the_moment(
 ) -> None:
     client = credentials.client_for(api_token)
     credentials.save_secrets(stored(api_token), {"api_token": "wrong"}, by=None)
-    assert type(failure(lambda: custom_objects.me(client))) is NotSignedIn
+    assert type(failure(lambda: custom_objects.me(client))) is Unauthorized
     credentials.save_secrets(
         stored(api_token), {"api_token": sandbox.api_token}, by=None
     )
@@ -354,7 +354,7 @@ def test_unreadable_secret_asks_for_it_again(
     settings.ENCRYPTION_KEYS = [b"x" * 32]
     error = failure(lambda: me(api_token))
 
-    assert (type(error), error.code) == (NotSignedIn, "unreadable")
+    assert (type(error), error.code) == (Unauthorized, "unreadable")
     assert "JOBSUI_ENCRYPTION_KEYS" in errors.explain(error)
     assert sandbox.log() == []
 

@@ -5,7 +5,7 @@ import pytest
 from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.connections.objects import ObjectRefused
-from jobsui.zendesk.errors import NotFound, NotSignedIn, Unsure, ZendeskError
+from jobsui.zendesk.errors import NotFound, Unauthorized, Unconfirmed, ZendeskError
 from jobsui.zendesk.payloads import NameRules
 from tests.factories import make_connection, make_object
 from tests.sandbox_server import Sandbox
@@ -132,7 +132,7 @@ def test_failed_reading_leaves_everything_as_it_was(
     sandbox.make_object("asset", fields=TYPES)
     [before] = objects.fetch_all(api_token)
     sandbox.faults(**{"503": 1})
-    with pytest.raises(Unsure):
+    with pytest.raises(Unconfirmed):
         objects.fetch_all(api_token)
 
     [after] = CustomObject.objects.all()
@@ -235,7 +235,7 @@ def test_wrong_credentials_add_nothing(
     with pytest.raises(ObjectRefused) as caught:
         objects.add_by_key(oauth_token, "asset")
 
-    assert isinstance(caught.value.__cause__, NotSignedIn)
+    assert isinstance(caught.value.__cause__, Unauthorized)
     assert CustomObject.objects.count() == 0
 
 

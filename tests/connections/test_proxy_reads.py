@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from jobsui.connections import proxy_reads
 from jobsui.connections.models import Connection, ReadPace
-from jobsui.zendesk.payloads import Answer
+from jobsui.zendesk.payloads import Response
 from tests.factories import make_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,25 +33,25 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def zendesk(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
+def zendesk(monkeypatch: pytest.MonkeyPatch) -> list[Response]:
     """What it answers next, "{}" when nothing is said."""
-    answers: list[Answer] = []
+    answers: list[Response] = []
     monkeypatch.setattr(
         proxy_reads,
         "_send",
-        lambda *_: answers.pop() if answers else Answer(200, {}, b"{}", 0.0),
+        lambda *_: answers.pop() if answers else Response(200, {}, b"{}", 0.0),
     )
     return answers
 
 
-def read(connection: Connection, *, beside_driver: bool = False) -> Answer:
+def read(connection: Connection, *, beside_driver: bool = False) -> Response:
     return proxy_reads.read(
         connection, "/api/v2/custom_objects", beside_driver=beside_driver
     )
 
 
 def test_few_reads_go_at_once_and_others_in_their_turn(
-    acme: Connection, waits: list[float], zendesk: list[Answer]
+    acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     for _ in range(8):
         read(acme)
@@ -60,7 +60,7 @@ def test_few_reads_go_at_once_and_others_in_their_turn(
 
 
 def test_reads_beside_a_driver_have_what_it_leaves(
-    acme: Connection, waits: list[float], zendesk: list[Answer]
+    acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     for _ in range(7):
         read(acme, beside_driver=True)
@@ -69,7 +69,7 @@ def test_reads_beside_a_driver_have_what_it_leaves(
 
 
 def test_reads_have_a_tenth_beside_a_driver_that_takes_all(
-    acme: Connection, waits: list[float], zendesk: list[Answer]
+    acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     acme.share = 100
     for _ in range(5):
@@ -85,7 +85,7 @@ def test_reads_have_a_tenth_beside_a_driver_that_takes_all(
 
 
 def test_read_whose_turn_is_far_is_told_to_come_back(
-    acme: Connection, waits: list[float], zendesk: list[Answer]
+    acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     ReadPace.objects.create(host=acme.host, next_at="2026-01-01T00:00Z")
     ReadPace.objects.update(next_at=Now() + timedelta(seconds=4 + 5 + 20))
@@ -98,7 +98,7 @@ def test_read_whose_turn_is_far_is_told_to_come_back(
 
 
 def test_first_reads_of_an_account_do_not_stand_in_each_others_way(
-    acme: Connection, waits: list[float], zendesk: list[Answer]
+    acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     """Between our look for a pace to take a turn of and our look at that pace, another
     read makes it."""
@@ -119,7 +119,7 @@ def test_first_reads_of_an_account_do_not_stand_in_each_others_way(
 
 
 def test_accounts_do_not_wait_for_each_other(
-    acme: Connection, waits: list[float], zendesk: list[Answer]
+    acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     for _ in range(8):
         read(acme)
@@ -133,11 +133,11 @@ def test_accounts_do_not_wait_for_each_other(
 def test_zendesk_that_asks_for_a_rest_gets_it(
     acme: Connection,
     waits: list[float],
-    zendesk: list[Answer],
+    zendesk: list[Response],
     headers: dict[str, str],
     wait: int,
 ) -> None:
-    zendesk.append(Answer(429, headers, b"", 0.0))
+    zendesk.append(Response(429, headers, b"", 0.0))
 
     answer = read(acme)
     with pytest.raises(proxy_reads.Busy) as busy:
@@ -152,10 +152,10 @@ def test_process_has_few_reads_under_way_at_once(
 ) -> None:
     all_in, over = threading.Barrier(proxy_reads.MAX_CONCURRENT + 1), threading.Event()
 
-    def held(*_: Any) -> Answer:
+    def held(*_: Any) -> Response:
         all_in.wait(60)
         over.wait(60)
-        return Answer(200, {}, b"{}", 0.0)
+        return Response(200, {}, b"{}", 0.0)
 
     def begin() -> None:
         try:
@@ -177,5 +177,5 @@ def test_process_has_few_reads_under_way_at_once(
     for thread in threads:
         thread.join()
 
-    monkeypatch.setattr(proxy_reads, "_send", lambda *_: Answer(200, {}, b"{}", 0.0))
+    monkeypatch.setattr(proxy_reads, "_send", lambda *_: Response(200, {}, b"{}", 0.0))
     assert (busy.value.retry_after, read(acme).status) == (1, 200)

@@ -10,8 +10,8 @@ from jobsui.jobs.enums import Action
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import read_job_status
-from jobsui.zendesk.errors import Unsure
-from jobsui.zendesk.payloads import Answer
+from jobsui.zendesk.errors import Unconfirmed
+from jobsui.zendesk.payloads import Response
 
 KEYED = [{"external_id": f"e{n}", "name": f"n{n}"} for n in range(3)]
 NAMED = [{"name": f"n{n}"} for n in range(3)]
@@ -228,7 +228,7 @@ def test_our_own_fault_while_sending_leaves_doubt(
 
     monkeypatch.setattr(custom_objects, "post_job", broken)
 
-    with pytest.raises(Unsure):
+    with pytest.raises(Unconfirmed):
         batch_request.send(request(KEYED))
 
 
@@ -240,7 +240,7 @@ def test_kept_response_keeps_harmless_headers_only() -> None:
         "X-Request-Id": "q",
     }
 
-    kept = batch_request.kept_response(Answer(429, headers, b"slow down", 0.25))
+    kept = batch_request.kept_response(Response(429, headers, b"slow down", 0.25))
 
     assert kept["response_headers"] == {
         "Retry-After": "3",

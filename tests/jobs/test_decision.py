@@ -23,12 +23,12 @@ from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import read_job_status
 from jobsui.zendesk.errors import (
     Forbidden,
-    Limited,
     NotFound,
     NotSent,
-    NotSignedIn,
+    RateLimited,
     Refused,
-    Unsure,
+    Unauthorized,
+    Unconfirmed,
     ZendeskError,
 )
 
@@ -105,7 +105,7 @@ def test_job_status_of_another_batch_confirms_nothing() -> None:
 @pytest.mark.parametrize(
     ("error", "result"),
     [
-        (Limited("Slow down.", retry_after=3.0), AttemptResult.LIMITED),
+        (RateLimited("Slow down.", retry_after=3.0), AttemptResult.LIMITED),
         (NotSent("No connection."), AttemptResult.NOT_SENT),
         (Refused("Busy.", status=409), AttemptResult.REFUSED),
     ],
@@ -122,7 +122,7 @@ def test_request_that_changed_nothing_is_sent_again(
 
 
 def test_request_without_a_clear_answer_is_unconfirmed() -> None:
-    assert decide(posted(Unsure("Timed out.")), set()) == transition(
+    assert decide(posted(Unconfirmed("Timed out.")), set()) == transition(
         expected=SENDING,
         state=UNCONFIRMED,
         status_id="",
@@ -135,7 +135,7 @@ def test_request_without_a_clear_answer_is_unconfirmed() -> None:
 @pytest.mark.parametrize(
     ("error", "object_key"),
     [
-        (NotSignedIn("Wrong secret.", status=401), ""),
+        (Unauthorized("Wrong secret.", status=401), ""),
         (Forbidden("No access.", status=403), ""),
         (NotFound("No such object.", status=404), "asset"),
     ],
@@ -246,7 +246,7 @@ def test_open_finding_is_reconciled_again(finding: Finding, known: set[str]) -> 
 
 
 def test_unreadable_account_is_read_again_later() -> None:
-    assert decide(reconciled(error=Unsure("Timed out.")), set()) == transition(
+    assert decide(reconciled(error=Unconfirmed("Timed out.")), set()) == transition(
         expected=UNCONFIRMED, state=UNCONFIRMED, reconcile_in=4.0
     )
 

@@ -16,8 +16,14 @@ from jobsui.jobs.delivery.rate_limits import (
 )
 from jobsui.jobs.enums import LimitedBy
 from jobsui.jobs.timing import Timing
-from jobsui.zendesk.errors import Limited, NotSent, TooManyJobs, Unsure, ZendeskError
-from jobsui.zendesk.payloads import Answer
+from jobsui.zendesk.errors import (
+    NotSent,
+    RateLimited,
+    TooManyJobs,
+    Unconfirmed,
+    ZendeskError,
+)
+from jobsui.zendesk.payloads import Response
 from tests.timing import FakeClock
 
 
@@ -349,13 +355,13 @@ class Account:
     ) -> None:
         """A post ended; its response reports `free` job slots of 30."""
         request: Any = None
-        answer = None
+        response = None
         if free is not None:
             slots = f"total=30; remaining={free}; resets=60"
             headers = {"zendesk-ratelimit-inflight-jobs": slots}
-            answer = Answer(201, headers, b"", elapsed=0.0)
+            response = Response(201, headers, b"", elapsed=0.0)
         at = self.clock.time if at is None else at
-        result = PostResult(request, error=error, answer=answer, at=at)
+        result = PostResult(request, error=error, response=response, at=at)
         self.limits.note_post(result, running, posting)
 
 
@@ -545,9 +551,9 @@ def test_other_integrations_in_the_window_are_noticed_and_named() -> None:
 @pytest.mark.parametrize(
     ("error", "limited_by"),
     [
-        (Limited("Slow down", retry_after=5), LimitedBy.BLOCKED),
+        (RateLimited("Slow down", retry_after=5), LimitedBy.BLOCKED),
         (NotSent("refused"), LimitedBy.UNREACHABLE),
-        (Unsure("timeout"), LimitedBy.UNREACHABLE),
+        (Unconfirmed("timeout"), LimitedBy.UNREACHABLE),
         (None, LimitedBy.RATE),
     ],
 )

@@ -16,16 +16,16 @@ from jobsui.zendesk import client as client_module
 from jobsui.zendesk.client import Client, raise_for, read_error, retry_after
 from jobsui.zendesk.errors import (
     Forbidden,
-    Limited,
     NotFound,
     NotSent,
-    NotSignedIn,
+    RateLimited,
     Refused,
     TooManyJobs,
-    Unsure,
+    Unauthorized,
+    Unconfirmed,
     ZendeskError,
 )
-from jobsui.zendesk.payloads import Answer
+from jobsui.zendesk.payloads import Response
 from tests.zendesk.raw_server import (
     Play,
     RawServer,
@@ -136,7 +136,7 @@ def test_broken_answer_leaves_us_unsure(play: Play, code: str, method: str) -> N
             lambda: speaker.request(method, "/api/v2/x", body=b"{}", deadline=0.25)
         )
 
-    assert (type(error), error.code) == (Unsure, code)
+    assert (type(error), error.code) == (Unconfirmed, code)
     assert time.monotonic() - begun < 1.5
     assert SECRET not in f"{error!r} {error} {vars(error)}"
     assert (error.__cause__, error.__suppress_context__) == (None, True)
@@ -150,7 +150,7 @@ def test_deadline_also_bounds_sending() -> None:
             lambda: speaker.request("POST", "/x", body=b"x" * 30_000_000, deadline=0.25)
         )
 
-    assert (type(error), error.code) == (Unsure, "timeout")
+    assert (type(error), error.code) == (Unconfirmed, "timeout")
     assert time.monotonic() - begun < 1.5
 
 
@@ -264,7 +264,7 @@ def test_token_that_no_header_can_hold_is_not_sent(token: str) -> None:
 
 def test_doubt_while_signing_in_is_not_sent() -> None:
     def sign() -> str:
-        raise Unsure("The token endpoint broke.", status=502)
+        raise Unconfirmed("The token endpoint broke.", status=502)
 
     error = failure(lambda: Client("http://127.0.0.1:1", sign).request("POST", "/x"))
 
@@ -283,7 +283,7 @@ def test_redirect_is_never_followed(status: str) -> None:
     ):
         error = failure(lambda: made(server).call("POST", "/api/v2/x", body=b"{}"))
 
-    assert (type(error), error.status) == (Unsure, int(status[:3]))
+    assert (type(error), error.status) == (Unconfirmed, int(status[:3]))
     assert elsewhere.heard == []
 
 
@@ -368,10 +368,10 @@ def test_threads_share_a_client() -> None:
     assert len(server.heard) == 8
 
 
-def told(status: int, body: object, **headers: str) -> Answer:
+def told(status: int, body: object, **headers: str) -> Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, CaseInsensitiveDict(named), content, 0.1)
+    return Response(status, CaseInsensitiveDict(named), content, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def told(status: int, body: object, **headers: str) -> Answer:
     [
         (
             told(401, {"error": "Couldn't authenticate you"}),
-            NotSignedIn,
+            Unauthorized,
             "Couldn't authenticate you",
             "Couldn't authenticate you",
         ),
@@ -387,7 +387,7 @@ def told(status: int, body: object, **headers: str) -> Answer:
             told(
                 401, {"error": "invalid_token", "error_description": "It is expired."}
             ),
-            NotSignedIn,
+            Unauthorized,
             "invalid_token",
             "It is expired.",
         ),
@@ -452,7 +452,7 @@ def told(status: int, body: object, **headers: str) -> Answer:
         ),
         (
             told(429, b"Number of allowed API requests per minute exceeded"),
-            Limited,
+            RateLimited,
             "",
             "Number of allowed API requests per minute exceeded",
         ),
@@ -462,24 +462,29 @@ def told(status: int, body: object, **headers: str) -> Answer:
             "TooManyJobs",
             "Too many",
         ),
-        (told(500, b"<h1>Oops</h1>"), Unsure, "", "Zendesk answered POST /x with 500."),
+        (
+            told(500, b"<h1>Oops</h1>"),
+            Unconfirmed,
+            "",
+            "Zendesk answered POST /x with 500.",
+        ),
         (
             told(503, b"Database collision"),
-            Unsure,
+            Unconfirmed,
             "",
             "Zendesk answered POST /x with 503: Database collision",
         ),
-        (told(302, b""), Unsure, "", "Zendesk answered POST /x with 302."),
+        (told(302, b""), Unconfirmed, "", "Zendesk answered POST /x with 302."),
         (told(400, b"[" * 200_000), Refused, "", "[" * 200),
     ],
 )
 def test_answer_becomes_the_error_it_stands_for(
-    answered: Answer, kind: type[ZendeskError], code: str, message: str
+    answered: Response, kind: type[ZendeskError], code: str, message: str
 ) -> None:
     error = failure(lambda: raise_for(answered, what="POST /x"))
 
     assert (type(error), error.code, error.message) == (kind, code, message)
-    assert error.answer is answered
+    assert error.response is answered
 
 
 @pytest.mark.parametrize(
@@ -543,5 +548,5 @@ def test_good_status_without_json_leaves_us_unsure(body: bytes) -> None:
     with serving(says(body)) as server:
         error = failure(lambda: made(server).call("POST", "/x", json={}))
 
-    assert (type(error), error.status) == (Unsure, 200)
+    assert (type(error), error.status) == (Unconfirmed, 200)
     assert len(error.message) < 200

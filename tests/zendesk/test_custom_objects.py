@@ -8,7 +8,7 @@ import pytest
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import read_job_status, read_results
-from jobsui.zendesk.errors import NotFound, TooManyJobs, Unsure, ZendeskError
+from jobsui.zendesk.errors import NotFound, TooManyJobs, Unconfirmed, ZendeskError
 from jobsui.zendesk.payloads import ItemResult, JobStatus, Schema, Verdict
 from tests.sandbox_server import Sandbox
 from tests.zendesk.raw_server import says, serving
@@ -79,11 +79,11 @@ def test_job_is_queued_and_followed(client: Client) -> None:
         {"name": f"A{n}", "external_id": str(n), "custom_object_fields": {"note": "x"}}
         for n in range(3)
     ]
-    queued, answer = custom_objects.post_job(
+    queued, response = custom_objects.post_job(
         client, "asset", body("create", [*items, {"name": "A0"}])
     )
 
-    assert (queued.status, queued.results, answer.status, queued.is_over) == (
+    assert (queued.status, queued.results, response.status, queued.is_over) == (
         "queued",
         None,
         201,
@@ -108,8 +108,8 @@ def test_refused_job_carries_its_answer(client: Client, sandbox: Sandbox) -> Non
     )
 
     assert type(error) is TooManyJobs
-    assert error.answer is not None
-    assert error.answer.status == 429
+    assert error.response is not None
+    assert error.response.status == 429
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_job_without_a_status_leaves_us_unsure(told: bytes) -> None:
             lambda: custom_objects.post_job(Client(server.url, None), "asset", b"{}")
         )
 
-    assert type(error) is Unsure
-    assert error.answer is not None
-    assert error.answer.body == told
+    assert type(error) is Unconfirmed
+    assert error.response is not None
+    assert error.response.body == told
 
 
 def test_records_are_found_by_ids(client: Client, sandbox: Sandbox) -> None:
@@ -331,7 +331,7 @@ def test_answer_of_another_shape_leaves_us_unsure(told: bytes) -> None:
     with serving(says(told)) as server:
         assert (
             type(failure(lambda: custom_objects.list_objects(Client(server.url, None))))
-            is Unsure
+            is Unconfirmed
         )
 
 

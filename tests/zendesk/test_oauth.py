@@ -1,7 +1,7 @@
 import pytest
 
 from jobsui.zendesk import oauth
-from jobsui.zendesk.errors import Limited, NotSignedIn, Unsure, ZendeskError
+from jobsui.zendesk.errors import RateLimited, Unauthorized, Unconfirmed, ZendeskError
 from jobsui.zendesk.payloads import Token
 from tests.sandbox_server import Sandbox
 from tests.zendesk.raw_server import says, serving
@@ -37,7 +37,7 @@ def test_refresh_gives_a_new_pair_and_ends_the_old_one(sandbox: Sandbox) -> None
         sandbox.bearer,
         sandbox.refresh_token,
     } == set()
-    with pytest.raises(NotSignedIn) as caught:
+    with pytest.raises(Unauthorized) as caught:
         oauth.refresh(
             sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token
         )
@@ -55,7 +55,7 @@ def test_refresh_gives_a_new_pair_and_ends_the_old_one(sandbox: Sandbox) -> None
 def test_refused_client_is_not_signed_in(
     sandbox: Sandbox, client_id: str, secret: str, scope: str, code: str
 ) -> None:
-    with pytest.raises(NotSignedIn) as caught:
+    with pytest.raises(Unauthorized) as caught:
         oauth.client_credentials(sandbox.url, client_id, secret, scope)
 
     assert caught.value.code == code
@@ -67,13 +67,13 @@ def test_refused_client_is_not_signed_in(
         (
             f'{{"error": "{SECRET}", "error_description": "{SECRET}"}}',
             "400 Bad Request",
-            NotSignedIn,
+            Unauthorized,
         ),
-        (f"<html>{SECRET}</html>", "404 Not Found", NotSignedIn),
-        (f"{SECRET}", "429 Too Many Requests", Limited),
-        (f"{SECRET}", "500 Oops", Unsure),
-        (f'{{"access_token": "{SECRET}', "200 OK", Unsure),
-        (f'{{"token": "{SECRET}"}}', "200 OK", Unsure),
+        (f"<html>{SECRET}</html>", "404 Not Found", Unauthorized),
+        (f"{SECRET}", "429 Too Many Requests", RateLimited),
+        (f"{SECRET}", "500 Oops", Unconfirmed),
+        (f'{{"access_token": "{SECRET}', "200 OK", Unconfirmed),
+        (f'{{"token": "{SECRET}"}}', "200 OK", Unconfirmed),
     ],
 )
 def test_error_never_repeats_what_was_answered(
@@ -88,7 +88,7 @@ def test_error_never_repeats_what_was_answered(
     error = caught.value
     assert type(error) is kind
     assert SECRET not in f"{error} {error!r} {vars(error)}"
-    assert (error.__cause__, error.answer) == (None, None)
+    assert (error.__cause__, error.response) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from jobsui.zendesk.payloads import Answer, Field, NameRules, Option, Schema
+from jobsui.zendesk.payloads import Field, NameRules, Option, Response, Schema
 
 NAME = {
     "key": "standard::name",
@@ -97,13 +97,13 @@ def test_fingerprint_changes_with_what_rows_are_checked_against(
 
 
 def test_answer_does_not_show_its_body() -> None:
-    assert "canary" not in repr(Answer(200, {}, b"canary", 0.1))
+    assert "canary" not in repr(Response(200, {}, b"canary", 0.1))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 200_000])
 def test_answer_that_is_no_json_says_so(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"^"):
-        Answer(200, {}, body, 0.1).json()
+        Response(200, {}, body, 0.1).json()
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_answer_that_is_no_json_says_so(body: bytes) -> None:
     ],
 )
 def test_answer_gives_only_text_that_can_be_stored(body: bytes, text: str) -> None:
-    assert Answer(200, {}, b'{"k": [%s]}' % body, 0.1).json() == {"k": [text]}
+    assert Response(200, {}, b'{"k": [%s]}' % body, 0.1).json() == {"k": [text]}

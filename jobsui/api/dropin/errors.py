@@ -8,9 +8,9 @@ from django.http import HttpResponse, JsonResponse
 
 from jobsui.connections.errors import (
     ConnectionsError,
-    Limited,
     NotSent,
-    Unsure,
+    RateLimited,
+    Unconfirmed,
     ZendeskError,
     explain,
 )
@@ -130,7 +130,7 @@ def rate_limited(seconds: int) -> DropinError:
 
 def zendesk_failed(error: ZendeskError | ConnectionsError) -> DropinError:
     """503 if Zendesk is unavailable for now, 502 if the connection needs a person."""
-    if isinstance(error, Limited | NotSent | Unsure):
+    if isinstance(error, RateLimited | NotSent | Unconfirmed):
         return _described(
             503,
             "ServiceUnavailable",

@@ -42,7 +42,7 @@ def _forward(request: HttpRequest, caller: Caller, body: bytes | None) -> HttpRe
     path = _path(request)
     connection = caller.connection
     try:
-        answer = proxy_reads.read(
+        response = proxy_reads.read(
             connection,
             path,
             method=request.method or "GET",
@@ -55,7 +55,7 @@ def _forward(request: HttpRequest, caller: Caller, body: bytes | None) -> HttpRe
         raise errors.zendesk_failed(error) from None
     zendesk_address = hosts.address(connection.host)
     own_address = request.build_absolute_uri("/").removesuffix("/")
-    return _response(answer, zendesk_address, own_address)
+    return _response(response, zendesk_address, own_address)
 
 
 def _path(request: HttpRequest) -> str:
@@ -70,19 +70,19 @@ def _path(request: HttpRequest) -> str:
 
 
 def _response(
-    answer: proxy_reads.Answer, zendesk_address: str, own_address: str
+    response: proxy_reads.Response, zendesk_address: str, own_address: str
 ) -> HttpResponse:
-    content_type = answer.headers.get("Content-Type") or ""
-    if answer.body and not content_type.startswith(CONTENT_TYPES):
-        raise errors.not_json(answer.status)
+    content_type = response.headers.get("Content-Type") or ""
+    if response.body and not content_type.startswith(CONTENT_TYPES):
+        raise errors.not_json(response.status)
     headers = {
         name: value
-        for name, value in answer.headers.items()
+        for name, value in response.headers.items()
         if FORWARDED_HEADERS.fullmatch(name)
     }
     return HttpResponse(
-        _with_own_links(answer.body, zendesk_address, own_address),
-        status=answer.status,
+        _with_own_links(response.body, zendesk_address, own_address),
+        status=response.status,
         content_type=content_type or CONTENT_TYPES[0],
         headers=headers,
     )

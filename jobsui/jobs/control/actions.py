@@ -29,7 +29,7 @@ from jobsui.jobs.models import Batch, File, Job, Lease, RunSettings
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
 from jobsui.text import counted
-from jobsui.zendesk.errors import Limited, NotSent, Unsure, ZendeskError
+from jobsui.zendesk.errors import NotSent, RateLimited, Unconfirmed, ZendeskError
 
 UNFINISHED = (*SENDABLE, JobState.PAUSING, JobState.PAUSED)
 STATES_FOR: Mapping[str, tuple[JobState, ...]] = {
@@ -296,7 +296,7 @@ def _refresh_fields(job: Job) -> None:
     except ConnectionsError as error:
         raise NotPossibleNow(str(error)) from error
     except ZendeskError as error:
-        is_temporary = isinstance(error, NotSent | Unsure | Limited)
+        is_temporary = isinstance(error, NotSent | Unconfirmed | RateLimited)
         refusal = UnreachableNow if is_temporary else NotPossibleNow
         raise refusal(
             f"The object's fields could not be refreshed before the launch. {explain(error)}"

@@ -20,7 +20,7 @@ from jobsui.jobs.delivery.rate_limits import (
 from jobsui.jobs.enums import LimitedBy
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.client import retry_after
-from jobsui.zendesk.errors import Limited, Refused, TooManyJobs, ZendeskError
+from jobsui.zendesk.errors import RateLimited, Refused, TooManyJobs, ZendeskError
 
 POLL_RESERVE = 1.0
 """Requests that early sending leaves in the budget, so that it never delays a poll."""
@@ -148,15 +148,15 @@ class AccountLimits:
         """A post ended while `running` of our jobs were known to run and `posting`
         posts, this one included, had no response yet."""
         error = result.error
-        answer = result.answer
+        response = result.response
         if isinstance(error, TooManyJobs):
             self.slots.refused(posting)
         elif error is None:
             self.slots.accepted()
-        if answer is not None:
-            self.budget.learn(answer.headers)
-            self.slots.learn(answer.headers, result.at - answer.elapsed / 2)
-            self.response_times.add(answer.elapsed)
+        if response is not None:
+            self.budget.learn(response.headers)
+            self.slots.learn(response.headers, result.at - response.elapsed / 2)
+            self.response_times.add(response.elapsed)
         if isinstance(error, TooManyJobs):
             self._note_too_many_jobs(running, posting)
         else:
@@ -187,7 +187,7 @@ class AccountLimits:
     def _note_response(self, calls: Backoff, error: ZendeskError | None) -> None:
         """Slow down as the error asks, or go on at full speed after a success."""
         match error:
-            case Limited(retry_after=wait):
+            case RateLimited(retry_after=wait):
                 self.budget.block(
                     self._timing.rate_limit_wait if wait is None else wait
                 )
@@ -196,7 +196,7 @@ class AccountLimits:
             case Refused(status=status) if status in ITEM_ERRORS:
                 calls.succeeded()
             case _:
-                calls.failed(retry_after(error.answer) if error.answer else None)
+                calls.failed(retry_after(error.response) if error.response else None)
 
     # What follows from it
 

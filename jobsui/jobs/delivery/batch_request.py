@@ -17,8 +17,8 @@ from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.models import RowResult
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
-from jobsui.zendesk.errors import Unsure, ZendeskError
-from jobsui.zendesk.payloads import Answer, ItemResult, JobStatus, Verdict
+from jobsui.zendesk.errors import Unconfirmed, ZendeskError
+from jobsui.zendesk.payloads import ItemResult, JobStatus, Response, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class PostResult:
     request: BatchRequest
     status: JobStatus | None = None
     error: ZendeskError | None = None
-    answer: Answer | None = field(default=None, repr=False)
+    response: Response | None = field(default=None, repr=False)
     at: float = field(default_factory=time.monotonic)
     """When the response was read, by the driver's monotonic clock."""
 
@@ -84,36 +84,38 @@ class PostResult:
 def send(request: BatchRequest) -> PostResult:
     """Send it, once.
 
-    Raises ZendeskError. A fault of our own raises Unsure: part of the request may have
+    Raises ZendeskError. A fault of our own raises Unconfirmed: part of the request may have
     been sent.
     """
     try:
-        status, answer = custom_objects.post_job(
+        status, response = custom_objects.post_job(
             request.client, request.object_key, request.body
         )
     except ZendeskError:
         raise
     except Exception as error:
         logger.exception("Sending batch %s failed.", request.batch_id)
-        raise Unsure(
+        raise Unconfirmed(
             "Jobs UI failed while it sent this request. The log has the details."
         ) from error
-    return PostResult(request, status=status, answer=answer)
+    return PostResult(request, status=status, response=response)
 
 
-def kept_response(answer: Answer | None) -> dict[str, Any]:
+def kept_response(response: Response | None) -> dict[str, Any]:
     """What an Attempt keeps of a response (RESPONSE_FIELDS): headers on an allow-list
     and the first MAX_KEPT_BYTES of the body."""
-    if answer is None:
+    if response is None:
         return dict(zip(RESPONSE_FIELDS, (None, None, {}, b""), strict=True))
     headers = {
-        name: value for name, value in answer.headers.items() if _is_kept(name.lower())
+        name: value
+        for name, value in response.headers.items()
+        if _is_kept(name.lower())
     }
     return {
-        "http_status": answer.status,
-        "elapsed_ms": round(answer.elapsed * 1000),
+        "http_status": response.status,
+        "elapsed_ms": round(response.elapsed * 1000),
         "response_headers": headers,
-        "response_body": zlib.compress(answer.body[:MAX_KEPT_BYTES], 1),
+        "response_body": zlib.compress(response.body[:MAX_KEPT_BYTES], 1),
     }
 
 

@@ -188,7 +188,10 @@ class Calls:
             request,
             partial(self._post, request),
             lambda error: PostResult(
-                request, error=error, answer=error.answer, at=self._clock.monotonic()
+                request,
+                error=error,
+                response=error.response,
+                at=self._clock.monotonic(),
             ),
         )
 
@@ -243,7 +246,7 @@ class Calls:
             return failed(error)
         except Exception:
             # Each call has a result. A fault while a batch is posted does not come here:
-            # batch_request.send makes it Unsure.
+            # batch_request.send makes it Unconfirmed.
             logger.exception("A call about batch %s failed.", request.batch_id)
             return failed(NotSent(INTERNAL_ERROR))
 

@@ -15,14 +15,14 @@ from jobsui.jobs.ledger.settlement import uncertain
 from jobsui.jobs.models import Batch, RowResult
 from jobsui.zendesk.errors import (
     Forbidden,
-    Limited,
     NotFound,
     NotSent,
-    NotSignedIn,
+    RateLimited,
     Refused,
+    Unauthorized,
     ZendeskError,
 )
-from jobsui.zendesk.payloads import Answer, JobStatus
+from jobsui.zendesk.payloads import JobStatus, Response
 
 RETRY_LATER = frozenset({408, 409, 423, 425})
 """4xx statuses that refuse a request for its moment, not for its content."""
@@ -110,7 +110,7 @@ class Transition:
     reconcile_count: int | None = None
     attempt_result: AttemptResult | None = None
     attempt_note: str | None = None
-    answer: Answer | None = None
+    response: Response | None = None
     """The response to the POST, which the attempt keeps."""
     pause: Pause | None = None
 
@@ -169,7 +169,7 @@ def not_sent(batch: Batch, attempt_id: int) -> Transition:
 def blames_items(error: Refused) -> bool:
     """Whether Zendesk refused a request for its content, not for its sender or its
     moment."""
-    if isinstance(error, NotSignedIn | Forbidden | NotFound):
+    if isinstance(error, Unauthorized | Forbidden | NotFound):
         return False
     return error.status not in RETRY_LATER
 
@@ -215,9 +215,9 @@ def _posted(posted: PostResult, known_status_ids: Collection[str]) -> Transition
                 status_id=posted.status.id,
                 attempt_result=AttemptResult.ACCEPTED,
                 attempt_note="",
-                answer=posted.answer,
+                response=posted.response,
             )
-        case Limited():
+        case RateLimited():
             return _send_again(posted, AttemptResult.LIMITED)
         case NotSent():
             return _send_again(posted, AttemptResult.NOT_SENT)
@@ -229,7 +229,7 @@ def _posted(posted: PostResult, known_status_ids: Collection[str]) -> Transition
                 BatchState.SENDING,
                 AttemptResult.UNCONFIRMED,
                 _note(posted),
-                answer=posted.answer,
+                response=posted.response,
             )
 
 
@@ -243,14 +243,14 @@ def _send_again(
         state=BatchState.PLANNED,
         attempt_result=attempt_result,
         attempt_note=_note(posted),
-        answer=posted.answer,
+        response=posted.response,
         **changes,
     )
 
 
 def _refused(posted: PostResult, error: Refused) -> Transition:
     items = posted.request.items
-    if isinstance(error, NotSignedIn | Forbidden | NotFound):
+    if isinstance(error, Unauthorized | Forbidden | NotFound):
         pause = pause_for(posted.request, error)
         return _send_again(posted, AttemptResult.REFUSED, pause=pause)
     if not blames_items(error):
@@ -328,7 +328,7 @@ def _reconciled(
 def _not_reconciled(result: ReconcileResult) -> Transition:
     """Zendesk could not be read."""
     pause = None
-    if isinstance(result.error, NotSignedIn | Forbidden | NotFound):
+    if isinstance(result.error, Unauthorized | Forbidden | NotFound):
         pause = pause_for(result.request, result.error)
     if not isinstance(result.error, NotFound):
         return _transition(

@@ -49,11 +49,11 @@ from jobsui.jobs.sql import known_status_ids, waiting_jobs
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.errors import (
     Forbidden,
-    Limited,
     NotSent,
-    NotSignedIn,
+    RateLimited,
     Refused,
     TooManyJobs,
+    Unauthorized,
 )
 from jobsui.zendesk.payloads import JobStatus
 
@@ -433,7 +433,7 @@ class Driver:
                 self.failures.of(request.job_id).request_accepted()
             case TooManyJobs():
                 self.share.not_sent(request.job_id)
-            case Limited() | NotSent():
+            case RateLimited() | NotSent():
                 pass
             case Refused() as error:
                 if decision.blames_items(error):
@@ -448,7 +448,7 @@ class Driver:
             self._finish(batch, status, result.at)
         for batch in polled.lost:
             self.unwritten.append(StatusLost(batch.request))
-        if isinstance(result.error, NotSignedIn | Forbidden):
+        if isinstance(result.error, Unauthorized | Forbidden):
             request = result.batches[0].request
             self.unwritten.append(AccessRefused(request, result.error))
 

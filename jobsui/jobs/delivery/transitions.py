@@ -234,7 +234,7 @@ def _save_attempts(transitions: Iterable[Transition]) -> None:
     posts: list[tuple[Any, ...]] = []
     for transition in transitions:
         if transition.expected == BatchState.SENDING:
-            kept = batch_request.kept_response(transition.answer)
+            kept = batch_request.kept_response(transition.response)
             posts.append(
                 (
                     transition.attempt_id,

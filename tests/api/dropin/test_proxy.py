@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from jobsui.connections import proxy_reads
 from jobsui.connections.models import ReadPace
 from jobsui.jobs.models import Lease
-from jobsui.zendesk.payloads import Answer
+from jobsui.zendesk.payloads import Response
 from tests.api.dropin.conftest import Program, read
 from tests.harness import Harness
 
@@ -102,9 +102,9 @@ def test_only_harmless_headers_are_forwarded(
     }
     sent: list[Any] = []
 
-    def exchange(client: Any, *what: Any) -> Answer:
+    def exchange(client: Any, *what: Any) -> Response:
         sent.append(what)
-        return Answer(200, headers, b'{"a": 1}', 0.0)
+        return Response(200, headers, b'{"a": 1}', 0.0)
 
     monkeypatch.setattr(proxy_reads, "_send", exchange)
 
@@ -200,9 +200,9 @@ def test_reads_beside_running_jobs_use_the_reserve(
 ) -> None:
     beside: list[bool] = []
 
-    def exchange(*_: Any, beside_driver: bool, **__: Any) -> Answer:
+    def exchange(*_: Any, beside_driver: bool, **__: Any) -> Response:
         beside.append(beside_driver)
-        return Answer(200, {}, b"{}", 0.0)
+        return Response(200, {}, b"{}", 0.0)
 
     monkeypatch.setattr(proxy_reads, "read", exchange)
 
