@@ -1,23 +1,23 @@
-# The door to Jobs UI. Each target sets up what is missing first, in .venv, and touches nothing outside the checkout.
-# What `manage.py up` is to be told besides: make demo ARGS="--port 8001"
+# Each target first installs what is missing into .venv. Nothing outside the checkout changes.
+# Options of `manage.py up` go into ARGS: make demo ARGS="--port 8001"
 
 VENV := .venv
 RUN := $(VENV)/bin/python
-# Only errors: what else pip says is of no use here.
+# pip prints errors only.
 INSTALL := $(RUN) -m pip install --quiet --quiet --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo up test test-postgres check format lock rooms page-texts
 
-# An install that was interrupted, or whose Python is gone, is begun anew: half of a package can look like all of it.
+# An interrupted installation, or one whose Python is gone, starts again: half of a package can look complete.
 ifneq ($(wildcard $(VENV)/.installing)$(shell $(RUN) -c "" 2>/dev/null || echo broken),)
 $(shell rm -f $(VENV)/.python)
 endif
 
-demo: $(VENV)/.runtime ## everything, with a sandbox, sample data and a first job
+demo: $(VENV)/.runtime ## run everything, with a sandbox, sample data and a first job
 	@exec $(RUN) manage.py up --demo $(ARGS)
 
-up: $(VENV)/.runtime ## everything, for real accounts
+up: $(VENV)/.runtime ## run everything, for real accounts
 	@exec $(RUN) manage.py up $(ARGS)
 
 # Many tests wait for processes they have started, so four at once keep two cores busy.
@@ -25,17 +25,17 @@ up: $(VENV)/.runtime ## everything, for real accounts
 PYTEST := $(RUN) -m pytest -n 4
 test test-postgres: export PYTHONDONTWRITEBYTECODE =
 
-test: $(VENV)/.dev ## every test, the browser's among them
+test: $(VENV)/.dev ## run all tests, including those in a browser
 	@$(RUN) tools/browser.py
 	$(PYTEST) $(TESTS)
 
-test-postgres: $(VENV)/.dev ## engine, pages and real processes, on PostgreSQL and Redis
+test-postgres: $(VENV)/.dev ## test engine, pages and processes on PostgreSQL and Redis
 	$(RUN) tools/servers.py -- $(PYTEST) $(or $(TESTS),$(ON_SERVERS))
 
 ON_SERVERS := tests/jobs tests/connections tests/web \
 	$(addprefix tests/acceptance/test_,two_hosts.py faults_of_ours.py faults_of_zendesk.py)
 
-check: $(VENV)/.dev ## what CI checks beside the tests
+check: $(VENV)/.dev ## run the static checks
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(VENV)/bin/mypy
@@ -50,13 +50,13 @@ format: $(VENV)/.dev
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-rooms: $(VENV)/.dev ## draws docs/rooms.svg from the imports in the code
+rooms: $(VENV)/.dev ## draw docs/rooms.svg from the imports in the code
 	$(RUN) -m tools.rooms
 
-page-texts: $(VENV)/.dev ## prints every sentence of the pages, with file and line
+page-texts: $(VENV)/.dev ## print every sentence of the pages, with file and line
 	@$(RUN) -m tools.page_texts
 
-lock: $(VENV)/.dev ## requirements*.lock from pyproject.toml: hashes, no addresses
+lock: $(VENV)/.dev ## update requirements*.lock from pyproject.toml, with hashes
 	$(RUN) -m pip install --quiet uv
 	$(VENV)/bin/uv pip compile $(LOCK) --extra postgres -o requirements.lock
 	$(VENV)/bin/uv pip compile $(LOCK) --extra postgres --group dev -c requirements.lock -o requirements-dev.lock
@@ -68,14 +68,14 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.runtime: $(VENV)/.python requirements.lock
-	@echo "Installing what Jobs UI needs into $(VENV) ..."
+	@echo "Installing Jobs UI into $(VENV) ..."
 	@touch $(VENV)/.installing
 	@$(INSTALL) -r requirements.lock
 	@rm $(VENV)/.installing
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
-	@echo "Installing the tools for tests into $(VENV) ..."
+	@echo "Installing the development tools into $(VENV) ..."
 	@touch $(VENV)/.installing
 	@$(INSTALL) -r requirements-dev.lock
 	@rm $(VENV)/.installing

@@ -1,6 +1,6 @@
-"""Makes sure there is a browser for the tests: Chromium or Chrome as found, else
-Playwright's own, else (as root on Debian) the distribution's. Without one the browser
-tests are skipped, and said so."""
+"""Finds or installs a browser for the tests: an installed Chromium or Chrome, else
+Playwright's own, else (as root on Debian) the distribution's. Without a browser, the
+browser tests are skipped, and this says so."""
 
 import os
 import shutil
@@ -18,31 +18,32 @@ NAMES = (
 
 
 def found() -> str:
-    """The path of a browser, "" when there is none."""
-    named = os.environ.get("JOBSUI_TEST_BROWSER") or next(
-        filter(None, map(shutil.which, NAMES)), ""
-    )
-    return named or _playwrights_own()
+    """The path of a browser, or ""."""
+    if chosen := os.environ.get("JOBSUI_TEST_BROWSER"):
+        return chosen
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    return _playwrights_own()
 
 
 def _playwrights_own() -> str:
-    cache = Path(
-        os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
-        or Path.home() / ".cache" / "ms-playwright"
-    )
-    return next(
-        (str(path) for path in sorted(cache.glob("chromium-*/chrome-linux*/chrome"))),
-        "",
-    )
+    default = Path.home() / ".cache" / "ms-playwright"
+    cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or default)
+    paths = sorted(cache.glob("chromium-*/chrome-linux*/chrome"))
+    return str(paths[0]) if paths else ""
 
 
 def _succeeds(*command: str) -> bool:
-    return (
-        subprocess.run(
-            command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ).returncode
-        == 0
-    )
+    quiet = subprocess.DEVNULL
+    ran = subprocess.run(command, check=False, stdout=quiet, stderr=quiet)
+    return ran.returncode == 0
+
+
+def _install_package() -> None:
+    packages = ("chromium", "fonts-dejavu-core")
+    _succeeds("apt-get", "update")
+    _succeeds("apt-get", "install", "-y", "--no-install-recommends", *packages)
 
 
 def main() -> None:
@@ -51,19 +52,9 @@ def main() -> None:
     if _succeeds(sys.executable, "-m", "playwright", "install", "chromium") and found():
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        _succeeds("apt-get", "update")
-        _succeeds(
-            "apt-get",
-            "install",
-            "-y",
-            "--no-install-recommends",
-            "chromium",
-            "fonts-dejavu-core",
-        )
+        _install_package()
     if not found():
-        print(
-            "No browser was found or could be installed: the browser tests will be skipped."
-        )
+        print("No browser is installed, so the browser tests will be skipped.")
 
 
 if __name__ == "__main__":

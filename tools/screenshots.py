@@ -1,5 +1,7 @@
-"""Pictures of every page of the demo, in both themes and two sizes: python -m
-tools.screenshots DIRECTORY"""
+"""Takes pictures of every page of the demo, in both themes and two sizes.
+
+Usage: python -m tools.screenshots DIRECTORY
+"""
 
 import os
 import sys
@@ -20,28 +22,29 @@ OBJECT = "Sandbox · asset"
 
 
 def known(person: Person) -> Known:
-    """The first of everything the demo has, and a draft with problems."""
-    found = {
-        name: {"demo": _first(person.page, person.product, name)}
-        for name in ("connections", "objects", "jobs")
-    }
-    person.upload(
-        OBJECT, "create_or_update_by_external_id", ("assets.csv", sample_csv())
-    )
+    """The first of everything in the demo, and a draft with problems."""
+    connections = _first(person, "connections")
+    objects = _first(person, "objects")
+    jobs = _first(person, "jobs")
+    file = ("assets.csv", sample_csv())
+    person.upload(OBJECT, "create_or_update_by_external_id", file)
     person.map({"Asset no": "external_id"})
-    draft = last_id(person.page.url)
+    drafts = last_id(person.page.url)
     person.make_token("Nightly import", "Sandbox")
-    people, token = (
-        _first(person.page, person.product, place) for place in ("people", "tokens")
-    )
     return Known(
-        drafts={"demo": draft}, people={"demo": people}, tokens={"demo": token}, **found
+        connections={"demo": connections},
+        objects={"demo": objects},
+        jobs={"demo": jobs},
+        drafts={"demo": drafts},
+        people={"demo": _first(person, "people")},
+        tokens={"demo": _first(person, "tokens")},
     )
 
 
-def _first(page: Page, product: Product, place: str) -> str:
-    page.goto(f"{product.url}/{place}/")
-    return last_id(page.locator("main table a").first.get_attribute("href") or "")
+def _first(person: Person, section: str) -> str:
+    person.page.goto(f"{person.product.url}/{section}/")
+    link = person.page.locator("main table a").first
+    return last_id(link.get_attribute("href") or "")
 
 
 def photograph(product: Product, page: Page, folder: Path) -> None:
@@ -53,11 +56,8 @@ def photograph(product: Product, page: Page, folder: Path) -> None:
         for theme in THEMES:
             for size in VIEWPORTS:
                 look(page, product.url, address, theme=theme, size=size)
-                page.screenshot(
-                    path=folder
-                    / f"{address.name.replace(':', '-')}-{theme}-{size}.png",
-                    full_page=True,
-                )
+                name = f"{address.name.replace(':', '-')}-{theme}-{size}.png"
+                page.screenshot(path=folder / name, full_page=True)
 
 
 def main(folder: Path) -> None:

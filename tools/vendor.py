@@ -1,8 +1,8 @@
-"""Copies the files of static/vendor out of node_modules (npm ci --ignore-scripts), and
+"""Copies the files of static/vendor from node_modules (npm ci --ignore-scripts), and
 writes their SHA-256 sums.
 
-With --check nothing is written; the exit status says whether static/vendor is what it
-should be."""
+With --check it writes nothing. Its exit status says whether static/vendor is current.
+"""
 
 import hashlib
 import re
@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-MODULES, VENDOR = ROOT / "node_modules", ROOT / "static" / "vendor"
+MODULES = ROOT / "node_modules"
+VENDOR = ROOT / "static" / "vendor"
 ICONS = (
     "alert-triangle",
     "arrow-left",
@@ -56,26 +57,26 @@ def files() -> dict[str, bytes]:
     css = (MODULES / "@tabler/core/dist/css/tabler.min.css").read_bytes()
     found = {"tabler.min.css": re.sub(rb"/\*# sourceMappingURL=.*?\*/", b"", css)}
     for name in ICONS:
-        found[f"icons/{name}.svg"] = (
-            MODULES / f"@tabler/icons/icons/outline/{name}.svg"
-        ).read_bytes()
+        icon = MODULES / f"@tabler/icons/icons/outline/{name}.svg"
+        found[f"icons/{name}.svg"] = icon.read_bytes()
     found["LICENSE.tabler"] = (MODULES / "@tabler/icons/LICENSE").read_bytes()
-    sums = "".join(
-        f"{hashlib.sha256(data).hexdigest()}  {name}\n"
-        for name, data in sorted(found.items())
-    )
-    return found | {"SHA256SUMS": sums.encode()}
+    sums = [
+        f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+        for name, content in sorted(found.items())
+    ]
+    return found | {"SHA256SUMS": "".join(sums).encode()}
+
+
+def is_current(name: str, content: bytes) -> bool:
+    path = VENDOR / name
+    return path.exists() and path.read_bytes() == content
 
 
 def main() -> int:
     wanted = files()
     if "--check" in sys.argv:
-        return int(
-            any(
-                not (VENDOR / n).exists() or (VENDOR / n).read_bytes() != d
-                for n, d in wanted.items()
-            )
-        )
+        outdated = [name for name in wanted if not is_current(name, wanted[name])]
+        return 1 if outdated else 0
     for name, data in wanted.items():
         path = VENDOR / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Makes a virtual environment at $1, in place of what is there, with the first Python of at least 3.12 that really runs,
-# else with uv.
+# Creates a virtual environment at $1 and replaces what is there. Uses the first Python from 3.12 on that runs, else uv.
 set -eu
 
 new_enough='import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 15))'

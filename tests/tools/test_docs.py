@@ -6,7 +6,7 @@ from tools.page_texts import ROOT
 
 ACCEPTANCE = ROOT / "tests" / "acceptance"
 CASE = re.compile(r"`…\[([^\]…]+)…?\]`")
-TEST = re.compile(r"`(test_\w+)…")
+TEST = re.compile(r"`(test_\w+)(?:…[^`]*)?`")
 
 
 def test_every_test_named_in_the_faults_document_exists() -> None:
