@@ -41,6 +41,7 @@ check: $(VENV)/.dev ## run the static checks
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/djlint templates --lint --quiet
+	$(RUN) -m tools.check_templates
 	$(RUN) -m tools.rooms --check
 	$(RUN) -m tools.check_tests
 	$(RUN) tools/deploy_check.py

@@ -170,5 +170,5 @@ class Person:
         return download.value.suggested_filename, path.read_text(encoding="utf-8-sig")
 
     def results(self) -> list[dict[str, str]]:
-        _, text = self.download("All rows, cells unchanged")
+        _, text = self.download("Original cell values")
         return list(csv.DictReader(io.StringIO(text)))
