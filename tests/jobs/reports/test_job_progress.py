@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from jobsui.jobs import leases
-from jobsui.jobs.enums import BatchState, JobState, LimitedBy
+from jobsui.jobs.enums import Action, BatchState, JobState, LimitedBy
 from jobsui.jobs.models import Batch, Job
 from jobsui.jobs.reports import job_progress
 from tests.factories import make_connection, make_job, make_object
@@ -158,3 +158,38 @@ def test_rate_is_of_the_last_minute_and_unknown_without_news() -> None:
     )
     job.state = JobState.PAUSED
     assert job_progress.records_per_second(job) is None
+
+
+def test_percent_of_a_cancelled_job_counts_only_rows_with_a_result() -> None:
+    job = Job(state=JobState.CANCELLED, rows=1000, created=260, cancelled=740)
+
+    shown = job_progress.progress(job)
+
+    assert (shown.percent, shown.processed) == (26, 260)
+
+
+def test_rate_is_unknown_when_results_were_taken_back() -> None:
+    now = time.time()
+    job = Job(
+        state=JobState.RUNNING, created=50, rows=150, pace=[[now - 30, 150], [now, 50]]
+    )
+
+    assert job_progress.records_per_second(job) is None
+    assert job_progress.seconds_left(job) is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "label"),
+    [
+        ({"created": 3}, "created"),
+        ({"updated": 3}, "updated"),
+        ({"created": 3, "updated": 1}, "created or updated"),
+        ({}, "created or updated"),
+    ],
+)
+def test_succeeded_label_says_what_rows_became(
+    counts: dict[str, int], label: str
+) -> None:
+    job = Job(action=Action.UPSERT_BY_EXTERNAL_ID, rows=9, **counts)
+
+    assert job_progress.succeeded_label(job) == label
