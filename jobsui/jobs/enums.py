@@ -166,8 +166,17 @@ class EventKind(TextChoices):
     """(rows)"""
     RETRY_CREATED = "retry_created", "Retry created"
     """(rows)"""
+    CONTINUATION_CREATED = "continuation_created", "Continuation created"
+    """(rows)"""
     FINISHED = "finished", "Finished"
     """(rows, succeeded)"""
+
+
+class ParentRows(TextChoices):
+    """Which rows of its parent a job sends."""
+
+    FAILED = "failed", "Failed rows"
+    UNSENT = "unsent", "Rows that were not sent"
 
 
 class Decision(StrEnum):

@@ -87,6 +87,7 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/cancel/", job_actions.cancel, name="cancel"),
     path("<uuid:code>/settings/", job_actions.run_settings, name="run_settings"),
     path("<uuid:code>/retry/", job_actions.retry, name="retry"),
+    path("<uuid:code>/continue/", job_actions.continue_unsent, name="continue"),
     path("<uuid:code>/resolve/", job_actions.resolve, name="resolve"),
 ]
 

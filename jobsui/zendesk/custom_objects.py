@@ -176,12 +176,16 @@ def _item_error(data: Mapping[str, Json]) -> tuple[str, str]:
     errors = data.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else errors
     if isinstance(first, dict):
+        code = str(first.get("code") or "")
         title = str(first.get("title") or "")
         detail = str(first.get("detail") or "")
-        return str(first.get("code") or title), _joined(title, detail)
+        if not code:
+            # The title serves as the code, so the message does not repeat it.
+            return title, detail or title
+        return code, ": ".join(text for text in (title, detail) if text)
     error = str(first or data.get("error") or "")
     details = str(data.get("details") or "")
-    return error, _joined(error, details)
+    return error, details or error
 
 
 def _joined(title: str, detail: str) -> str:

@@ -67,6 +67,7 @@ MATRIX = {
     "resume_job": Row("run", 409, 404),
     "cancel_job": Row("run", 409, 404),
     "retry_job": Row("run", 201, 404),
+    "continue_job": Row("run", 409, 404),
     "resolve_job": Row("run", 409, 404, {"uncertain": "accept"}),
     "list_rows": Row("read", 200, 404),
     "get_results": Row("read", 200, 404),

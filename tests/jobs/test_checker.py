@@ -6,11 +6,11 @@ import pytest
 from jobsui.connections.models import CustomObject
 from jobsui.jobs import leases
 from jobsui.jobs.control import drafts
-from jobsui.jobs.enums import Action, JobState, Outcome
+from jobsui.jobs.enums import Action, JobState, Outcome, ParentRows
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, Job, RowError
-from jobsui.jobs.preparation import checker, file_reading
+from jobsui.jobs.preparation import checker, file_reading, job_rows
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_file, make_job, make_object
 from tests.harness import GADGET
@@ -137,7 +137,7 @@ def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
     with file_reading.open_rows(job.file) as table:
         told = [
             judged[0].message
-            for _, judged in checker.judged_rows(job, table)
+            for _, judged in job_rows.validated_rows(job, table)
             if isinstance(judged, list)
         ]
     assert told == ["“A” is already the External ID of row 2."] * 2
@@ -180,7 +180,7 @@ def test_external_id_in_the_file_that_is_one_of_ours_is_a_duplicate(
 def test_kinds_beyond_the_most_share_a_last_cause(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checker, "MOST_CAUSES", 1)
+    monkeypatch.setattr(checker, "MAX_CAUSES", 1)
 
     job = check(
         make_job(
@@ -250,7 +250,7 @@ def test_file_that_cannot_be_read_sends_the_job_back_with_the_reason(
 def test_check_that_is_asked_to_stop_stays_to_be_done(
     gadget: CustomObject, immediate_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checker, "SAY_EVERY", 1)
+    monkeypatch.setattr(checker, "PROGRESS_EVERY_ROWS", 1)
     job = make_job("external_id,price\ng-1,1\n", to=gadget)
     checker.start(job, by=None)
     immediate_queue.clear()
@@ -268,17 +268,17 @@ def test_mapping_changed_during_the_check_is_checked_anew(
     gadget: CustomObject, immediate_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job("external_id,price\ng-1,x\n", to=gadget)
-    judged = checker.judged_rows
+    judged = job_rows.validated_rows
 
     def changed_meanwhile(*args: object) -> object:
-        monkeypatch.setattr(checker, "judged_rows", judged)
+        monkeypatch.setattr(job_rows, "validated_rows", judged)
         same = Job.objects.get(pk=job.pk)
         drafts.set_mapping(same, {"external_id": "external_id"}, Options(), by=None)
         checker.start(same, by=None)
         immediate_queue.clear()
         return judged(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(checker, "judged_rows", changed_meanwhile)
+    monkeypatch.setattr(job_rows, "validated_rows", changed_meanwhile)
     checker.start(job, by=None)
     checker.check(job, stopping=threading.Event())
     job.refresh_from_db()
@@ -297,15 +297,15 @@ def test_mapping_changed_during_the_check_is_checked_anew(
 def test_draft_thrown_away_during_the_check_ends_it(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checker, "SAY_EVERY", 1)
+    monkeypatch.setattr(checker, "PROGRESS_EVERY_ROWS", 1)
     job = make_job("external_id,price\ng-1,x\ng-2,x\n", to=gadget)
-    judged = checker.judged_rows
+    judged = job_rows.validated_rows
 
     def gone_meanwhile(*args: object) -> object:
         Job.objects.filter(pk=job.pk).delete()
         return judged(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(checker, "judged_rows", gone_meanwhile)
+    monkeypatch.setattr(job_rows, "validated_rows", gone_meanwhile)
     checker.start(job, by=None)
     checker.check(Job.objects.get(pk=job.pk), stopping=threading.Event())
 
@@ -357,6 +357,7 @@ def test_retry_is_checked_over_the_failed_rows_of_its_parent_alone(
         action=parent.action,
         file=parent.file,
         parent=parent,
+        parent_rows=ParentRows.FAILED,
         mapping=parent.mapping,
         options=parent.options,
     )

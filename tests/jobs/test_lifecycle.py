@@ -163,6 +163,10 @@ SENTENCES: dict[EventKind, tuple[dict[str, Any], str]] = {
     EventKind.RESEND_REQUESTED: (ROWS, "Resending 1,200 uncertain rows."),
     EventKind.UNKNOWN_ACCEPTED: (ROWS, "Accepted 1,200 uncertain rows as unknown."),
     EventKind.RETRY_CREATED: (ROWS, "Retry created with 1,200 failed rows."),
+    EventKind.CONTINUATION_CREATED: (
+        ROWS,
+        "New job created with 1,200 rows that were not sent.",
+    ),
     EventKind.FINISHED: (
         ROWS | {"succeeded": 1190},
         "Finished: 1,190 of 1,200 rows succeeded.",

@@ -155,8 +155,8 @@ def test_planning_twice_and_beside_another_planner_changes_nothing(
 def test_interrupted_planning_goes_on_behind_the_last_commit(
     launched: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, "BATCHES_A_COMMIT", 1)
-    monkeypatch.setattr(planner, "BREATH", 10)
+    monkeypatch.setattr(planner, "BATCHES_PER_COMMIT", 1)
+    monkeypatch.setattr(planner, "RENEW_EVERY_ROWS", 10)
     rows = [f"g-{n},{'x' if n in (5, 150, 320) else n}" for n in range(350)] + ["g-7,1"]
     job = launched(rows)
     stopping = threading.Event()
@@ -286,13 +286,13 @@ def test_job_cancelled_while_it_is_planned_ends_with_all_rows_told(
             *(f"h-{n},{n}" for n in range(100)),
         ]
     )
-    write = planner._write_batches
+    write = planner._create_batches
 
     def cancelled_meanwhile(*args: object) -> int:
         Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLING)
         return write(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(planner, "_write_batches", cancelled_meanwhile)
+    monkeypatch.setattr(planner, "_create_batches", cancelled_meanwhile)
     plan(job)
 
     assert list(Batch.objects.filter(job=job).values_list("state", "cancelled")) == [

@@ -89,6 +89,7 @@ MATRIX = {
     "jobs/<uuid:code>/cancel/": Row(302, 302),
     "jobs/<uuid:code>/settings/": Row(302, 302),
     "jobs/<uuid:code>/retry/": ACT,
+    "jobs/<uuid:code>/continue/": ACT,
     "jobs/<uuid:code>/resolve/": Row(302, 302),
 }
 CLOSED = (

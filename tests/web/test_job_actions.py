@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
 from jobsui.jobs.models import Batch, Job, RowResult
 from tests.web import stages
@@ -139,3 +140,16 @@ def test_question_sends_its_decision(operator: Client, ana: User) -> None:
     assert fields == {"decision": "resend"}
     assert Job.objects.get(pk=job.pk).state == JobState.RUNNING
     assert job.events.latest("pk").by == ana
+
+
+def test_cancelled_job_offers_a_new_job_of_its_unsent_rows(operator: Client) -> None:
+    job = stages.planned()
+    actions.cancel(job, by=None)
+    page = operator.get(f"/jobs/{job.code}/").text
+
+    answer = operator.post(f"/jobs/{job.code}/continue/", follow=True)
+
+    child = Job.objects.get(parent=job)
+    assert "New job from the 2 rows not sent" in " ".join(page.split())
+    assert child.parent_rows == "unsent"
+    assert "Job created with 2 rows that were not sent." in answer.text

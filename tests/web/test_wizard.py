@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from jobsui.jobs.control import drafts
+from jobsui.jobs.control import drafts, retries
 from jobsui.jobs.enums import Action, EventKind, FileState, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, RunSettings
@@ -552,7 +552,7 @@ def test_check_begins_again(operator: Client) -> None:
         JobState.CHECKING,
     )
     assert (
-        "being checked already"
+        "This job is being checked"
         in operator.post(path(job, "check/again/"), follow=True).text
     )
 
@@ -885,3 +885,21 @@ def test_draft_that_was_launched_is_a_job(operator: Client, step: str) -> None:
 def test_layout_says_why_in_the_engine_too() -> None:
     with pytest.raises(NotPossibleNow, match="launched"):
         drafts.set_file_settings(stages.planned(), by=None, delimiter=";")
+
+
+def test_retry_shows_its_own_rows_and_not_those_of_the_file(operator: Client) -> None:
+    job = stages.settled("external_id\ng-1\ng-2\ng-3\n", stages.failed())
+    child = retries.create_retry(job, by=None)
+
+    page = operator.get(path(child, "check/"))
+
+    assert "0 of 1 row." in " ".join(page.text.split())
+
+
+def test_check_counts_rows_and_the_problems_in_them(operator: Client) -> None:
+    job = stages.checked("external_id,price\n,x\ng-2,y\n")
+
+    page = " ".join(operator.get(path(job, "check/")).text.split())
+
+    assert "2 of 2 rows are invalid" in page
+    assert "3 problems in 2 rows" in page

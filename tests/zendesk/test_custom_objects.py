@@ -219,7 +219,7 @@ ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
                 Verdict.FAILED,
                 "Failed",
                 error_code="Record validation errors",
-                error="Record validation errors: Name taken",
+                error="Name taken",
             ),
         ),
         # As documented for other kinds of jobs.
@@ -243,7 +243,7 @@ ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
                 "Updated",
                 record_id="244",
                 error_code="E",
-                error="E: D",
+                error="D",
             ),
         ),
         (
@@ -252,7 +252,7 @@ ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
                 0,
                 Verdict.FAILED,
                 error_code="TicketCreateFailed",
-                error="TicketCreateFailed: cannot be blank",
+                error="cannot be blank",
             ),
         ),
         # As nobody promised.

@@ -62,6 +62,10 @@ def _error(row: OutcomeRow) -> dict[str, str]:
 
 def _error_parts(row: OutcomeRow) -> tuple[str, str, str]:
     match row.outcome:
+        case Outcome.FAILED if " " in row.error_code:
+            # Zendesk gave no code, so its title is stored as one.
+            title = row.error_code
+            return title, title, row.error.removeprefix(f"{title}: ")
         case Outcome.FAILED:
             title, _, detail = row.error.partition(": ")
             return row.error_code, title, detail

@@ -12,7 +12,7 @@ from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import named_in_body
 from jobsui.api.v1 import job_out
-from jobsui.api.v1.job_in import LaunchIn, ResolveIn, RetryIn
+from jobsui.api.v1.job_in import ContinueIn, LaunchIn, ResolveIn, RetryIn
 from jobsui.api.v1.job_out import JobOut
 from jobsui.api.v1.types import Code, responses
 from jobsui.jobs.control import actions, automation, retries
@@ -110,6 +110,30 @@ def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpR
         return 201, job_out.current(request, child.code)
 
     return idempotency.run_once(request, create_retry)
+
+
+@router.post(
+    "/{uuid:id}/continue",
+    operation_id="continue_job",
+    summary="Continue with unsent rows",
+    response=responses(201, JobOut, 400, 404, 409, 413),
+    openapi_extra=idempotency.PARAMETER,
+)
+def continue_unsent(
+    request: ApiRequest, code: Code, body: ContinueIn | None = None
+) -> HttpResponse:
+    """Creates a job with the rows that a cancelled or failed job did not send, and checks
+    them again. Until that job is launched, another call returns the same job."""
+    chosen = body or ContinueIn()
+
+    def create_continuation() -> idempotency.Result:
+        job = lookup.job(request.auth, code)
+        child = retries.create_continuation(job, by=request.auth.user)
+        if chosen.launch:
+            automation.aim(child, JobState.QUEUED)
+        return 201, job_out.current(request, child.code)
+
+    return idempotency.run_once(request, create_continuation)
 
 
 @router.post(

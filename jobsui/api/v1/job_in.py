@@ -117,6 +117,10 @@ class RetryIn(Body):
     launch: bool = False
 
 
+class ContinueIn(Body):
+    launch: bool = False
+
+
 class ResolveIn(Body):
     uncertain: Literal["check_again", "resend", "accept"]
     """`check_again` reads the records from Zendesk again. `resend` sends the rows

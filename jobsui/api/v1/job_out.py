@@ -51,7 +51,7 @@ class JobOut(Schema):
     action: Action
     file: UUID
     parent: UUID | None
-    """The job whose failed rows this job sends again."""
+    """The job whose failed or unsent rows this job sends."""
     created_by: str | None
     created_at: datetime
     started_at: datetime | None

@@ -14,7 +14,7 @@ from jobsui.api.v1.types import Body, Code, ListOut, Name, responses, unpaged_re
 from jobsui.connections import objects
 from jobsui.connections.models import MAX_RUNNING_JOBS, CustomObject
 from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES
-from jobsui.jobs.preparation.planner import BATCH_SIZE
+from jobsui.jobs.preparation.planner import MAX_BATCH_SIZE
 
 router = Router()
 
@@ -60,7 +60,7 @@ class NameRulesOut(Schema):
 class LimitsOut(Schema):
     record_count: int | None
     """Number of records in Zendesk when the object was read; null if unknown."""
-    records_per_request: int = BATCH_SIZE
+    records_per_request: int = MAX_BATCH_SIZE
     bytes_per_record: int = MAX_RECORD_BYTES
     running_jobs: int = MAX_RUNNING_JOBS
     """Limit of the whole account."""

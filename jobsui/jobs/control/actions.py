@@ -54,7 +54,7 @@ NO_ROWS_LEFT = (
 
 def may(job: Job) -> dict[str, int]:
     """{action that is possible now: how many rows it concerns}. The actions are those of
-    STATES_FOR and "retry"."""
+    STATES_FOR, "retry" and "continue"."""
     needs_decision = job.state == JobState.NEEDS_DECISION
     rows = job.uncertain if needs_decision else job.to_send
     possible = {
@@ -63,6 +63,9 @@ def may(job: Job) -> dict[str, int]:
     failed = retries.retriable_rows(job)
     if failed:
         possible["retry"] = failed
+    unsent = retries.unsent_rows(job)
+    if unsent:
+        possible["continue"] = unsent
     return possible
 
 
@@ -117,8 +120,8 @@ def launch(
 
 def launch_obstacle(job: Job) -> str:
     """Why a checked job cannot be launched as it is, as a sentence; "" if it can."""
-    if job.parent and not retries.retriable_rows(job.parent, job.cause):
-        return "Another retry already contains these rows."
+    if job.parent and not retries.rows_left_for(job):
+        return "Another job already contains these rows."
     if job.rows == job.rows_invalid and not job.auto_target:
         return NO_ROWS_LEFT
     if job.rows_invalid and Options.from_json(job.options).invalid == "stop":

@@ -85,8 +85,9 @@ def set_target(
         action=Action(action),
         file=file or job.file,
         mapping=job.mapping if is_same_target else {},
-        # The rows of another file are not those that failed in the parent.
+        # Another file has no rows of the parent.
         parent=None if file else job.parent,
+        parent_rows="" if file else job.parent_rows,
         cause=None if file else job.cause,
     )
     if not changed:

@@ -1,11 +1,12 @@
-"""Retries: new jobs of the rows that failed in another one."""
+"""New jobs of rows of another job: retries of those that failed, continuations of those
+that were not sent."""
 
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import Sum
 
-from jobsui.jobs.enums import EventKind, JobState
+from jobsui.jobs.enums import EventKind, JobState, ParentRows
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Cause, Job
@@ -14,41 +15,66 @@ from jobsui.jobs.preparation import checker
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+CREATED_EVENTS = {
+    ParentRows.FAILED: EventKind.RETRY_CREATED,
+    ParentRows.UNSENT: EventKind.CONTINUATION_CREATED,
+}
+
 
 def create_retry(job: Job, *, by: "User | None", cause: Cause | None = None) -> Job:
     """A new job of the failed rows that no launched retry has, or of those of one
     cause. Its check is started. While it is a draft, the same one is returned again.
     Raises NotPossibleNow."""
     with transaction.atomic():
-        # Locked: of two calls at once, the second finds the draft of the first.
-        Job.objects.select_for_update().get(pk=job.pk)
+        _lock(job)
         rows = retriable_rows(job, cause)
         if not rows:
             raise NotPossibleNow(
                 "Only failed rows of a finished job that no other retry contains can be retried."
             )
-        drafts = job.retries.drafts().filter(cause=cause)
+        drafts = job.retries.drafts().with_failed_rows().filter(cause=cause)
         if existing := drafts.first():
             return existing
-        retry = Job.objects.create(
-            connection=job.connection,
-            object_key=job.object_key,
-            action=job.action,
-            file=job.file,
-            parent=job,
-            cause=cause,
-            mapping=job.mapping,
-            options=job.options,
-            created_by=by,
-            **job.run_settings.columns,
-        )
-        facts = {"rows": rows, "job": str(retry.code)}
-        lifecycle.record(job, EventKind.RETRY_CREATED, by=by, facts=facts)
-    try:
-        checker.start(retry, by=by)
-    except MappingRefused as refusal:
-        Job.objects.change(retry, expected=(JobState.DRAFT,), reason=str(refusal))
+        retry = _create_child(job, ParentRows.FAILED, rows, by=by, cause=cause)
+    _start_check(retry, by)
     return retry
+
+
+def create_continuation(job: Job, *, by: "User | None") -> Job:
+    """A new job of the rows that a cancelled or failed job did not send. Its check is
+    started. While it is a draft, the same one is returned again. Raises
+    NotPossibleNow."""
+    with transaction.atomic():
+        _lock(job)
+        rows = unsent_rows(job)
+        if not rows:
+            raise NotPossibleNow(
+                "This job has no unsent rows, or another job already contains them."
+            )
+        drafts = job.retries.drafts().filter(parent_rows=ParentRows.UNSENT)
+        if existing := drafts.first():
+            return existing
+        continuation = _create_child(job, ParentRows.UNSENT, rows, by=by)
+    _start_check(continuation, by)
+    return continuation
+
+
+def rows_left_for(child: Job) -> int:
+    """How many of the parent's rows a draft of this kind could send."""
+    if child.parent is None:
+        return 0
+    if child.parent_rows == ParentRows.UNSENT:
+        return unsent_rows(child.parent)
+    return retriable_rows(child.parent, child.cause)
+
+
+def unsent_rows(job: Job) -> int:
+    """How many rows the job did not send because it was cancelled or failed; 0 when a
+    launched continuation has them."""
+    if not job.is_over or not job.cancelled:
+        return 0
+    launched = job.retries.launched().filter(parent_rows=ParentRows.UNSENT)
+    return 0 if launched.exists() else job.cancelled
 
 
 def retriable_rows(job: Job, cause: Cause | None = None) -> int:
@@ -58,7 +84,8 @@ def retriable_rows(job: Job, cause: Cause | None = None) -> int:
         return retriable_causes(job).get(cause.pk, 0)
     if not job.is_over or not job.failed:
         return 0
-    retried: int | None = job.retries.launched().aggregate(rows=Sum("rows"))["rows"]
+    launched = job.retries.launched().with_failed_rows()
+    retried: int | None = launched.aggregate(rows=Sum("rows"))["rows"]
     return job.failed - (retried or 0)
 
 
@@ -66,8 +93,48 @@ def retriable_causes(job: Job) -> dict[int, int]:
     """{id of a cause that no launched retry has: its failed rows}."""
     if not job.is_over or not job.failed:
         return {}
-    launched = job.retries.launched()
+    launched = job.retries.launched().with_failed_rows()
     if launched.filter(cause=None).exists():
         return {}
     failed = Cause.objects.filter(job=job, phase=Cause.Phase.SEND).failed()
     return dict(failed.exclude(retries__in=launched).values_list("pk", "count"))
+
+
+def _lock(job: Job) -> None:
+    """Of two calls at the same time, the second one then finds the draft of the first
+    one."""
+    Job.objects.select_for_update().get(pk=job.pk)
+
+
+def _create_child(
+    job: Job,
+    parent_rows: ParentRows,
+    rows: int,
+    *,
+    by: "User | None",
+    cause: Cause | None = None,
+) -> Job:
+    child = Job.objects.create(
+        connection=job.connection,
+        object_key=job.object_key,
+        action=job.action,
+        file=job.file,
+        parent=job,
+        parent_rows=parent_rows,
+        cause=cause,
+        mapping=job.mapping,
+        options=job.options,
+        rows=rows,
+        created_by=by,
+        **job.run_settings.columns,
+    )
+    facts = {"rows": rows, "job": str(child.code)}
+    lifecycle.record(job, CREATED_EVENTS[parent_rows], by=by, facts=facts)
+    return child
+
+
+def _start_check(job: Job, by: "User | None") -> None:
+    try:
+        checker.start(job, by=by)
+    except MappingRefused as refusal:
+        Job.objects.change(job, expected=(JobState.DRAFT,), reason=str(refusal))

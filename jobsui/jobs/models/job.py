@@ -23,6 +23,7 @@ from jobsui.jobs.enums import (
     JobState,
     LimitedBy,
     Outcome,
+    ParentRows,
     Weight,
 )
 from jobsui.jobs.models.file import File
@@ -38,6 +39,10 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def drafts(self) -> "JobQuerySet":
         return self.filter(state__in=UNLAUNCHED)
+
+    def with_failed_rows(self) -> "JobQuerySet":
+        """Retries: jobs of rows that failed in their parent."""
+        return self.filter(parent_rows=ParentRows.FAILED)
 
     def moving(self) -> "JobQuerySet":
         return self.filter(state__in=MOVING)
@@ -109,11 +114,13 @@ class Job(models.Model):
     object_key = models.CharField(max_length=255)
     action = models.CharField(max_length=40, choices=Action)
     file = models.ForeignKey(File, on_delete=models.PROTECT, related_name="jobs")
-    # A retry's rows are the rows of its parent that failed.
+    # A retry sends the rows of its parent that failed, a continuation those that were
+    # not sent.
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="retries"
     )
-    # ... of this cause only; None: all of them.
+    parent_rows = models.CharField(max_length=6, choices=ParentRows, blank=True)
+    # A retry of this cause only; None: of all failed rows.
     cause = models.ForeignKey(
         "Cause", on_delete=models.PROTECT, null=True, blank=True, related_name="retries"
     )
@@ -209,6 +216,11 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} {self.object_key} from {self.file.name}"
+
+    @property
+    def rows_to_check(self) -> int | None:
+        """How many rows a draft has. None: its file is not read yet."""
+        return self.rows if self.parent_id else self.file.rows
 
     @property
     def settled(self) -> int:

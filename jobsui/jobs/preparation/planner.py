@@ -1,4 +1,5 @@
-"""Cutting a launched job into batches, with the items exactly as they will be sent."""
+"""The planner: divides the rows of a launched job into batches, with the items exactly as
+they are sent."""
 
 import hashlib
 import threading
@@ -11,33 +12,32 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobsui.files.errors import FileRefused
-from jobsui.files.layout import Row
 from jobsui.files.table import Table
 from jobsui.jobs import leases
 from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle
 from jobsui.jobs.mapping.row_reader import Item, Problem
 from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
-from jobsui.jobs.preparation import checker, file_reading
+from jobsui.jobs.preparation import checker, file_reading, job_rows
 from jobsui.jobs.preparation.file_reading import Stopped
+from jobsui.jobs.preparation.job_rows import ValidatedRow
 from jobsui.jobs.queueing import enqueue
 
-BATCH_SIZE = 100
-"""The most records Zendesk takes in one request."""
-BATCHES_A_COMMIT = 20
-ROWS_A_COMMIT = 5_000
-"""At most, when many of them have problems."""
-BREATH = 10_000
-"""Rows read between two looks at the lease where nothing is committed."""
+MAX_BATCH_SIZE = 100
+"""Zendesk takes no more records in one request."""
+BATCHES_PER_COMMIT = 20
+MAX_ROWS_PER_COMMIT = 5_000
+"""Reached when many rows are invalid."""
+RENEW_EVERY_ROWS = 10_000
+"""How often the lease is renewed while rows are skipped that are already planned."""
+HASH_CHUNK_BYTES = 1 << 20
 PLANNABLE = (*SENDABLE, JobState.PAUSING, JobState.PAUSED)
-
-Judged = tuple[Row, Item | list[Problem]]
 
 
 def plan(job: Job, *, stopping: threading.Event) -> None:
-    """Plan the rows of a launched job that are not planned yet, ringing for the driver
-    as soon as there is something to send. Interrupted, it goes on behind the last row
-    it committed."""
+    """Plan the rows of a launched job that are not planned yet, and enqueue the driver as
+    soon as there is a batch to send. After an interruption it continues behind the last
+    row that it committed."""
     with leases.held(f"plan:{job.pk}") as lease:
         job.refresh_from_db()
         if lease is None or job.planned_at is not None or job.is_draft or job.is_over:
@@ -58,9 +58,9 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
 
 
 def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
-    """To the end of the file, or until the job is cancelled."""
+    """Until the end of the file, or until the job is cancelled."""
     with file_reading.open_rows(job.file) as table:
-        for chunk in _chunks(_unplanned(job, table, lease, stopping)):
+        for chunk in _chunks(_unplanned_rows(job, table, lease, stopping)):
             _commit(job, lease, chunk)
             if stopping.is_set():
                 raise Stopped
@@ -68,78 +68,80 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
                 return
 
 
-def _unplanned(
+def _unplanned_rows(
     job: Job, table: Table, lease: leases.Held, stopping: threading.Event
-) -> Iterator[Judged]:
-    """The rows behind the last one planned. Those before are read too, for their keys
-    must not come again."""
-    done = job.planned_row
-    for number, (row, judged) in enumerate(checker.judged_rows(job, table)):
-        if row[0] > done:
-            yield row, judged
-        elif number % BREATH == 0 and (stopping.is_set() or not lease.renew()):
+) -> Iterator[ValidatedRow]:
+    """The rows behind the last one that is planned. Earlier rows are read too, so that
+    their keys are known."""
+    planned_row = job.planned_row
+    rows = job_rows.validated_rows(job, table)
+    for count, (row, result) in enumerate(rows):
+        if row[0] > planned_row:
+            yield row, result
+        elif count % RENEW_EVERY_ROWS == 0 and (stopping.is_set() or not lease.renew()):
             raise Stopped
 
 
-def _chunks(judged: Iterator[Judged]) -> Iterator[list[Judged]]:
-    """What is committed at once: rows whose items fill whole batches, the first time
-    one, so that sending begins at once."""
-    chunk: list[Judged] = []
-    items, wanted = 0, BATCH_SIZE
-    for entry in judged:
-        chunk.append(entry)
-        items += isinstance(entry[1], Item)
-        if items == wanted or len(chunk) == ROWS_A_COMMIT:
+def _chunks(rows: Iterator[ValidatedRow]) -> Iterator[list[ValidatedRow]]:
+    """Rows to commit together, whose items fill whole batches. The first chunk is one
+    batch, so that sending begins at once."""
+    chunk: list[ValidatedRow] = []
+    items = 0
+    wanted_items = MAX_BATCH_SIZE
+    for row in rows:
+        chunk.append(row)
+        items += isinstance(row[1], Item)
+        if items == wanted_items or len(chunk) == MAX_ROWS_PER_COMMIT:
             yield chunk
-            chunk, items, wanted = [], 0, BATCH_SIZE * BATCHES_A_COMMIT
+            chunk = []
+            items = 0
+            wanted_items = MAX_BATCH_SIZE * BATCHES_PER_COMMIT
     if chunk:
         yield chunk
 
 
-def _commit(job: Job, lease: leases.Held, chunk: list[Judged]) -> None:
-    """One transaction: these rows are planned or invalid, and the job remembers how far
-    it got."""
-    items = [judged for _, judged in chunk if isinstance(judged, Item)]
-    invalid = [judged for _, judged in chunk if not isinstance(judged, Item)]
+def _commit(job: Job, lease: leases.Held, chunk: list[ValidatedRow]) -> None:
+    """In one transaction, plan these rows or record them as invalid, and store how far
+    the planner is."""
+    items = [result for _, result in chunk if isinstance(result, Item)]
+    invalid = [result for _, result in chunk if not isinstance(result, Item)]
+    last_row, _ = chunk[-1]
     with transaction.atomic():
         if not lease.renew():
             raise Stopped
-        made = _write_batches(job, items)
-        causes.record_failed_rows(
-            [_failed_row(job.pk, problems) for problems in invalid]
-        )
+        batches = _create_batches(job, items)
+        causes.record_failed_rows(_failed_row(job.pk, problems) for problems in invalid)
         Job.objects.filter(pk=job.pk).update(
-            planned_row=chunk[-1][0][0],
-            batches_total=F("batches_total") + made,
+            planned_row=last_row[0],
+            batches_total=F("batches_total") + batches,
             invalid=F("invalid") + len(invalid),
             version=F("version") + 1,
         )
-        if made:
+        if batches:
             enqueue("drive")
     job.refresh_from_db()
 
 
-def _write_batches(job: Job, items: list[Item]) -> int:
+def _create_batches(job: Job, items: list[Item]) -> int:
+    """How many batches these items fill."""
+    groups = list(batched(items, MAX_BATCH_SIZE))
     batches = [
         Batch(
             job=job,
             seq=seq,
-            size=len(part),
-            first_row=part[0].row,
-            last_row=part[-1].row,
+            size=len(group),
+            first_row=group[0].row,
+            last_row=group[-1].row,
         )
-        for seq, part in enumerate(batched(items, BATCH_SIZE), job.batches_total + 1)
+        for seq, group in enumerate(groups, job.batches_total + 1)
     ]
     Batch.objects.bulk_create(batches)
-    BatchBlob.objects.bulk_create(
-        BatchBlob(
-            batch=batch,
-            **BatchBlob.packed(
-                [item.json for item in part], [item.row for item in part]
-            ),
-        )
-        for batch, part in zip(batches, batched(items, BATCH_SIZE), strict=True)
-    )
+    blobs = []
+    for batch, group in zip(batches, groups, strict=True):
+        lines = [item.json for item in group]
+        rows = [item.row for item in group]
+        blobs.append(BatchBlob(batch=batch, **BatchBlob.packed(lines, rows)))
+    BatchBlob.objects.bulk_create(blobs)
     return len(batches)
 
 
@@ -165,12 +167,12 @@ def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
 
 
 def _require_unchanged(job: Job) -> None:
-    """Raise FileRefused unless the file is, to the byte, what was checked, and at the
-    beginning the fields too."""
+    """Raise FileRefused unless the stored file is what was checked, byte for byte, and
+    before the first row, unless the fields are too."""
     digest = hashlib.sha256()
     try:
         with default_storage.open(job.file.stored_as) as content:
-            for chunk in content.chunks(1 << 20):
+            for chunk in content.chunks(HASH_CHUNK_BYTES):
                 digest.update(chunk)
     except FileNotFoundError:
         raise FileRefused("The stored file is gone. Upload it again.") from None
@@ -191,7 +193,7 @@ def _fail(job: Job, lease: leases.Held, reason: str) -> None:
         leases.fence(lease)
         job.refresh_from_db()
         now = timezone.now()
-        if not lifecycle.move(
+        is_moved = lifecycle.move(
             job,
             JobState.CANCELLING,
             by=Component.PLANNER,
@@ -199,6 +201,7 @@ def _fail(job: Job, lease: leases.Held, reason: str) -> None:
             facts={"reason": reason},
             reason=reason,
             planned_at=now,
-        ):
-            # A person has cancelled it in the meantime, and so it ends as cancelled.
+        )
+        if not is_moved:
+            # A person has cancelled it in the meantime, so it ends as cancelled.
             Job.objects.change(job, expected=(JobState.CANCELLING,), planned_at=now)

@@ -63,6 +63,9 @@ def sentence(event: JobEvent) -> str:
             return f"Accepted {counted(facts['rows'], 'uncertain row')} as unknown."
         case EventKind.RETRY_CREATED:
             return f"Retry created with {counted(facts['rows'], 'failed row')}."
+        case EventKind.CONTINUATION_CREATED:
+            rows = counted(facts["rows"], "row")
+            return f"New job created with {rows} that were not sent."
         case EventKind.FINISHED:
             rows = counted(facts["rows"], "row")
             return f"Finished: {facts['succeeded']:,} of {rows} succeeded."

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 
 from jobsui.jobs.mapping.field_targets import api_name, targets_for
 from jobsui.jobs.models import Cause, Job
-from jobsui.jobs.preparation.planner import BATCH_SIZE
+from jobsui.jobs.preparation.planner import MAX_BATCH_SIZE
 from jobsui.jobs.timing import Timing
 
 
@@ -28,7 +28,7 @@ class Preview:
 
 def preview(job: Job) -> Preview:
     sent = job.rows - job.rows_invalid
-    batches = math.ceil(sent / BATCH_SIZE)
+    batches = math.ceil(sent / MAX_BATCH_SIZE)
     limits = job.connection
     by_rate = limits.requests_per_minute * limits.share / 100 / 60
     by_slots = limits.max_running_jobs / Timing.first_job_duration
@@ -60,10 +60,16 @@ def causes(
     return list(Cause.objects.filter(job=job, phase=phase)[:most])
 
 
+def problem_count(job: Job) -> int:
+    """How many problems the check found. A row can have several."""
+    found = Cause.objects.filter(job=job, phase=Cause.Phase.CHECK)
+    return found.aggregate(total=Sum("count"))["total"] or 0
+
+
 def retries(job: Job) -> list[Job]:
-    """The launched retries of a job, oldest first. Each has `left`: its failed rows
-    that no retry of its own took."""
-    launched = Job.objects.launched()
+    """The launched retries and continuations of a job, oldest first. Each has `left`:
+    its failed rows that no retry of its own took."""
+    launched = Job.objects.launched().with_failed_rows()
     taken = launched.filter(parent=OuterRef("pk")).order_by().values("parent")
     taken_rows = Coalesce(Subquery(taken.annotate(sum=Sum("rows")).values("sum")), 0)
     own = job.retries.launched().select_related("cause")

@@ -20,7 +20,7 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.field_targets import targets
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError, RowResult
-from jobsui.jobs.preparation import checker, file_reading
+from jobsui.jobs.preparation import checker, file_reading, job_rows
 from jobsui.paging import Page
 from jobsui.zendesk.payloads import Schema
 
@@ -55,7 +55,7 @@ def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
     ends = _ends_by_row(BatchBlob.objects.filter(batch__job=job), job.row_errors.all())
     row, end = next(ends, (0, None))
     with _open_rows(job.file) as table:
-        for number, cells in checker.rows_of(job, table):
+        for number, cells in job_rows.rows_of(job, table):
             while row and row < number:
                 row, end = next(ends, (0, None))
             found = end if row == number else None
@@ -158,8 +158,9 @@ def problems(job: Job) -> Iterator[Problem]:
     """Every problem the check finds in the job's rows, in constant memory. Raises
     FileRefused when the stored file can no longer be read."""
     with file_reading.open_rows(job.file) as table:
-        for _, judged in checker.judged_rows(job, table):
-            yield from judged if isinstance(judged, list) else ()
+        for _, result in job_rows.validated_rows(job, table):
+            if isinstance(result, list):
+                yield from result
 
 
 def in_pieces(lines: Iterable[str]) -> Iterator[bytes]:

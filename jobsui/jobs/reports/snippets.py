@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from jobsui.files.delimited import DELIMITERS
 from jobsui.files.encoding import UTF8
-from jobsui.jobs.enums import Action
+from jobsui.jobs.enums import Action, ParentRows
 from jobsui.jobs.mapping.field_targets import api_name, schema_of, suggest, targets_for
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.row_reader import Item, RowReader
@@ -80,12 +80,11 @@ def word(text: str) -> str:
 
 def _rest(job: Job, base: str, sample: list[Any]) -> str:
     if job.parent:
-        retry = f"{base}api/v1/jobs/{job.parent.code}/retry"
-        return post(
-            retry,
-            BEARER,
-            _json(({"cause": job.cause_id} if job.cause_id else {}) | {"launch": True}),
-        )
+        is_retry = job.parent_rows == ParentRows.FAILED
+        action = "retry" if is_retry else "continue"
+        options = {"cause": job.cause_id} if job.cause_id else {}
+        address = f"{base}api/v1/jobs/{job.parent.code}/{action}"
+        return post(address, BEARER, _json(options | {"launch": True}))
     url, order = f"{base}api/v1/jobs", _order(job)
     if job.file.is_raw_items:
         items = [

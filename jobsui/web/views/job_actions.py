@@ -94,6 +94,22 @@ def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     return redirect("jobs:check", child.code)
 
 
+@post_only
+def continue_unsent(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """A new job of the rows that a cancelled or failed job did not send."""
+    job = lookup.job(request.user, code)
+    rows = counted(retries.unsent_rows(job), "row")
+    try:
+        child = retries.create_continuation(job, by=request.user)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:detail", code)
+    messages.success(
+        request, f"Job created with {rows} that were not sent. Checking them first."
+    )
+    return redirect("jobs:check", child.code)
+
+
 @require_http_methods(["GET", "POST"])
 def run_settings(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Change how a launched job runs, until it has finished."""

@@ -360,6 +360,7 @@ def _check_page(job: Job) -> dict[str, Any]:
         "announcement": wizard_texts.check_announcement(job),
         "causes": found,
         "scope": check_scope(job) if is_ready else "",
+        "problems": job_details.problem_count(job) if is_ready else 0,
         "valid": job.rows - job.rows_invalid,
         "file_form": FileForm(),
     }

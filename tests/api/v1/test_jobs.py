@@ -430,6 +430,7 @@ def test_list_takes_the_same_queries_for_any_length(
     for _ in range(jobs):
         stages.planned(
             parent=parent,
+            parent_rows="failed",
             created_by=make_user(f"ana-{Job.objects.count()}"),
             pace=[[time.time() - 9, 0]],
         )
@@ -617,3 +618,20 @@ def test_program_bound_elsewhere_finds_no_job(program: Programs) -> None:
 def _complete(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(state=JobState.COMPLETED)
     database.close()
+
+
+@pytest.mark.django_db
+def test_unsent_rows_of_a_cancelled_job_continue_in_a_new_one(
+    program: Programs,
+) -> None:
+    job = stages.planned()
+    runner = program("run")
+    runner.call("POST", f"/jobs/{job.code}/cancel")
+
+    response = runner.call("POST", f"/jobs/{job.code}/continue", {"launch": True})
+
+    child = Job.objects.get(parent=job)
+    assert response.status_code == 201
+    assert response.json()["id"] == str(child.code)
+    assert response.json()["parent"] == str(job.code)
+    assert child.auto_target == "queued"

@@ -19,6 +19,7 @@ def test_retries_tell_what_is_left_of_them() -> None:
         "object_key": "gadget",
         "action": job.action,
         "file": job.file,
+        "parent_rows": "failed",
         "state": JobState.COMPLETED,
     }
     first = Job.objects.create(parent=job, rows=9, failed=5, **common)

@@ -96,6 +96,7 @@ def test_retry_reports_only_its_own_rows() -> None:
         action=parent.action,
         file=parent.file,
         parent=parent,
+        parent_rows="failed",
         mapping=parent.mapping,
         options=parent.options,
         rows=2,

@@ -1,0 +1,110 @@
+"""The rows of a job, as its check and its planner read them."""
+
+from collections.abc import Iterator
+
+from jobsui.files.layout import Row
+from jobsui.files.table import Table
+from jobsui.jobs.enums import Action, BatchState, Outcome, ParentRows
+from jobsui.jobs.mapping.field_targets import schema_of
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.raw_items import ItemReader
+from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader
+from jobsui.jobs.models import BatchBlob, Job, RowError
+from jobsui.jobs.preparation.duplicate_keys import DuplicateKeys
+
+type ValidatedRow = tuple[Row, Item | list[Problem]]
+"""A row, and the item that is sent for it or its problems."""
+
+
+def validated_rows(job: Job, table: Table) -> Iterator[ValidatedRow]:
+    """Each row of the job with its item or its problems; a key that an earlier row of
+    the job has is one of them. Check and planner both read rows from here, so they
+    always agree."""
+    reader = _reader(job, table.columns)
+    columns = {target: column for column, target in job.mapping.items()}
+    with DuplicateKeys(columns) as keys:
+        for row in rows_of(job, table):
+            result = reader.read(row)
+            if isinstance(result, Item) and result.keys:
+                duplicates = keys.add(result)
+                yield row, duplicates or result
+            else:
+                yield row, result
+
+
+def rows_of(job: Job, table: Table) -> Iterator[Row]:
+    """All rows of the file, or those of the parent's rows that a retry or continuation
+    sends."""
+    match job.parent_rows:
+        case ParentRows.FAILED:
+            return _numbered(table.rows, _failed_rows(job))
+        case ParentRows.UNSENT:
+            return _unsent_rows(job, table)
+    return table.rows
+
+
+def causes_of_other_retries(retry: Job) -> list[int]:
+    """The causes whose rows a retry of all failed rows leaves to other retries. Once it
+    is launched, no other retry of its parent can be, so they stay the same."""
+    if retry.parent_rows != ParentRows.FAILED or retry.cause_id:
+        return []
+    launched = Job.objects.launched().filter(
+        parent_id=retry.parent_id, cause__isnull=False
+    )
+    return list(launched.values_list("cause_id", flat=True))
+
+
+def _reader(job: Job, columns: list[str]) -> RowReader | ItemReader:
+    schema = schema_of(job)
+    action = Action(job.action)
+    if job.file.is_raw_items:
+        return ItemReader(schema, action)
+    options = Options.from_json(job.options)
+    return RowReader(schema, action, job.mapping, columns, options)
+
+
+def _failed_rows(retry: Job) -> Iterator[int]:
+    failed = RowError.objects.filter(job=retry.parent, outcome=Outcome.FAILED)
+    if retry.cause_id:
+        failed = failed.filter(cause_id=retry.cause_id)
+    else:
+        failed = failed.exclude(cause__in=causes_of_other_retries(retry))
+    numbers = failed.order_by("row").values_list("row", flat=True)
+    return numbers.iterator(chunk_size=2000)
+
+
+def _unsent_rows(continuation: Job, table: Table) -> Iterator[Row]:
+    """The rows of the parent's cancelled batches, then those that it had not planned."""
+    parent = continuation.parent
+    if parent is None:
+        return
+    numbers = _cancelled_rows(parent)
+    wanted = next(numbers, None)
+    for row in rows_of(parent, table):
+        number = row[0]
+        if number > parent.planned_row:
+            yield row
+        elif number == wanted:
+            yield row
+            wanted = next(numbers, None)
+
+
+def _cancelled_rows(job: Job) -> Iterator[int]:
+    blobs = BatchBlob.objects.filter(
+        batch__job=job, batch__state=BatchState.CANCELLED
+    ).order_by("batch__seq")
+    for blob in blobs.defer("payload", "job_status_body").iterator(chunk_size=50):
+        for number, result in zip(blob.row_numbers, blob.row_results, strict=True):
+            if result is None:
+                yield number
+
+
+def _numbered(rows: Iterator[Row], numbers: Iterator[int]) -> Iterator[Row]:
+    """The rows that have these numbers, which ascend."""
+    wanted = next(numbers, None)
+    for row in rows:
+        if wanted is None:
+            return
+        if row[0] == wanted:
+            yield row
+            wanted = next(numbers, None)

@@ -1,0 +1,117 @@
+import pytest
+from pytest_django import Settings
+
+from jobsui.connections import objects
+from jobsui.connections.models import Connection, CustomObject
+from jobsui.jobs.control import actions, drafts
+from jobsui.jobs.enums import EventKind, JobState
+from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
+from jobsui.jobs.models import Job
+from tests.factories import make_job
+from tests.harness import GADGET
+from tests.jobs.control_jobs import ROWS, checked
+from tests.sandbox_server import Sandbox
+
+pytestmark = pytest.mark.django_db
+
+
+def test_launch_queues_once(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    twin = Job.objects.get(pk=job.pk)
+
+    actions.launch(job, by=None)
+    with pytest.raises(NotPossibleNow):
+        actions.launch(twin, by=None)
+    with pytest.raises(NotPossibleNow):
+        actions.launch(job, by=None)
+
+    assert (job.state, job.rows, job.pending) == (JobState.QUEUED, 3, 3)
+    assert job.events.filter(kind=EventKind.LAUNCHED).count() == 1
+
+
+def test_job_not_checked_is_not_launched(gadget: CustomObject) -> None:
+    job = make_job(ROWS, to=gadget)
+
+    with pytest.raises(NotPossibleNow, match="Check this job first"):
+        actions.launch(job, by=None)
+
+
+def test_job_with_problems_is_launched_only_with_leave_to_skip_them(
+    gadget: CustomObject,
+) -> None:
+    job = checked(gadget, invalid="stop")
+    with pytest.raises(NotPossibleNow, match="1 invalid row"):
+        actions.launch(job, by=None)
+
+    drafts.set_invalid_rows(job, "skip")
+    actions.launch(job, by=None)
+
+    assert job.state == JobState.QUEUED
+
+
+def test_job_whose_rows_all_have_problems_is_not_launched(gadget: CustomObject) -> None:
+    job = checked(gadget, "external_id,price\ng-1,x\n")
+
+    with pytest.raises(NotPossibleNow, match="all rows are invalid"):
+        actions.launch(job, by=None)
+
+
+def test_fields_changed_in_zendesk_send_the_job_back(
+    gadget: CustomObject, sandbox: Sandbox
+) -> None:
+    job = checked(gadget)
+    sandbox.make_object("gadget", fields=GADGET[:3])
+
+    with pytest.raises(ChangedSinceCheck):
+        actions.launch(job, by=None)
+
+    assert (job.state, job.checked_fingerprint) == (JobState.DRAFT, "")
+
+
+def test_changed_fields_are_not_blessed_by_choosing_to_skip_problems(
+    gadget: CustomObject, sandbox: Sandbox
+) -> None:
+    job = checked(gadget, invalid="stop")
+    sandbox.make_object("gadget", fields=GADGET[:3])
+    objects.refresh(gadget)
+
+    drafts.set_invalid_rows(job, "skip")
+
+    with pytest.raises(ChangedSinceCheck):
+        actions.launch(job, by=None)
+
+
+def test_file_that_is_gone_sends_the_job_back(gadget: CustomObject) -> None:
+    job = checked(gadget)
+    job.file.delete_content()
+
+    with pytest.raises(ChangedSinceCheck):
+        actions.launch(job, by=None)
+
+
+def test_launch_from_another_host_leaves_the_file_to_planning(
+    gadget: CustomObject, settings: Settings
+) -> None:
+    job = checked(gadget)
+    job.file.delete_content()
+    settings.STORAGE_ID = "web2-2c3d"
+
+    actions.launch(job, by=None)
+
+    assert job.state == JobState.QUEUED
+
+
+def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(
+    gadget: CustomObject,
+) -> None:
+    job = checked(gadget)
+    Connection.objects.update(host="127.0.0.1:1")
+    job = Job.objects.get(pk=job.pk)
+
+    with pytest.raises(
+        NotPossibleNow, match="could not be refreshed before the launch"
+    ):
+        actions.launch(job, by=None)
+
+    job.refresh_from_db()
+    assert job.state == JobState.READY

@@ -1,0 +1,288 @@
+import threading
+
+import pytest
+
+from jobsui.connections import objects
+from jobsui.connections.models import CustomObject
+from jobsui.jobs.control import actions, drafts, retries
+from jobsui.jobs.enums import EventKind, JobState, Outcome, Weight
+from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
+from jobsui.jobs.ledger import settlement
+from jobsui.jobs.models import Batch, Cause, Job, RowResult, RunSettings
+from jobsui.jobs.preparation import checker, file_reading, job_rows, planner
+from tests.factories import make_file
+from tests.harness import GADGET
+from tests.jobs.control_jobs import end, planned, settled
+
+pytestmark = pytest.mark.django_db
+
+
+def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(
+    gadget: CustomObject,
+) -> None:
+    job = planned(gadget)
+    actions.set_run_settings(job, RunSettings(Weight.LOW, stop_percent=7), by=None)
+    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    assert actions.may(job) == {"retry": 1}
+
+    child = retries.create_retry(job, by=None)
+
+    assert (child.parent, child.cause, child.state, child.file) == (
+        job,
+        None,
+        JobState.CHECKING,
+        job.file,
+    )
+    assert (child.mapping, child.options, child.run_settings) == (
+        job.mapping,
+        job.options,
+        job.run_settings,
+    )
+
+
+def test_retry_asked_twice_is_one_child_and_once_launched_no_other(
+    gadget: CustomObject,
+) -> None:
+    job = planned(gadget)
+    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+
+    child = retries.create_retry(job, by=None)
+    assert retries.create_retry(job, by=None) == child
+    checker.check(child, stopping=threading.Event())
+    child.refresh_from_db()
+    actions.launch(child, by=None)
+
+    assert actions.may(job) == {}
+    with pytest.raises(NotPossibleNow):
+        retries.create_retry(job, by=None)
+
+
+def failed_of_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
+    """A job of six rows: three failed for A, one for B, one for C; and its causes."""
+    job = planned(to, "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 7)))
+    codes = ("A", "B", "A", "C", "A")
+    settled(
+        job,
+        *(RowResult(Outcome.FAILED, code=code, message=f"{code}!") for code in codes),
+        end(Outcome.CREATED_OR_UPDATED),
+    )
+    return job, {cause.code: cause for cause in job.causes.all()}
+
+
+def rows_of(retry: Job) -> list[int]:
+    with file_reading.open_rows(retry.file) as table:
+        return [number for number, _ in job_rows.rows_of(retry, table)]
+
+
+def checked_retry(job: Job, cause: Cause | None = None) -> Job:
+    child = retries.create_retry(job, by=None, cause=cause)
+    checker.check(child, stopping=threading.Event())
+    child.refresh_from_db()
+    return child
+
+
+def launched_retry(job: Job, cause: Cause | None = None) -> Job:
+    child = checked_retry(job, cause)
+    actions.launch(child, by=None)
+    return child
+
+
+def test_retry_of_one_cause_has_its_rows_alone(gadget: CustomObject) -> None:
+    job, causes = failed_of_three_causes(gadget)
+
+    child = checked_retry(job, causes["A"])
+
+    assert (child.cause, child.rows, rows_of(child)) == (causes["A"], 3, [2, 4, 6])
+    assert retries.create_retry(job, by=None, cause=causes["A"]) == child
+    assert retries.create_retry(job, by=None, cause=causes["B"]) != child
+
+
+def test_what_is_left_to_retry_shrinks(gadget: CustomObject) -> None:
+    job, causes = failed_of_three_causes(gadget)
+    a, b, c = (causes[code].pk for code in "ABC")
+    assert (actions.may(job), retries.retriable_causes(job)) == (
+        {"retry": 5},
+        {a: 3, b: 1, c: 1},
+    )
+
+    draft = checked_retry(job, causes["A"])
+    assert actions.may(job) == {"retry": 5}
+    actions.launch(draft, by=None)
+    assert (actions.may(job), retries.retriable_causes(job)) == (
+        {"retry": 2},
+        {b: 1, c: 1},
+    )
+
+    rest = launched_retry(job)
+    assert (actions.may(job), retries.retriable_causes(job)) == ({}, {})
+    assert (rest.cause, rest.rows, rows_of(rest), rows_of(draft)) == (
+        None,
+        2,
+        [3, 5],
+        [2, 4, 6],
+    )
+
+
+def test_rows_that_a_retry_has_taken_are_in_no_other(gadget: CustomObject) -> None:
+    job, causes = failed_of_three_causes(gadget)
+    everything, same = checked_retry(job), checked_retry(job, causes["A"])
+    launched_retry(job, causes["B"])
+
+    with pytest.raises(ChangedSinceCheck, match="rows left to retry"):
+        actions.launch(everything, by=None)
+    checker.start(everything, by=None)
+    checker.check(everything, stopping=threading.Event())
+    everything.refresh_from_db()
+    actions.launch(everything, by=None)
+
+    assert rows_of(everything) == [2, 4, 5, 6]
+    with pytest.raises(NotPossibleNow, match="Another job already contains these rows"):
+        actions.launch(same, by=None)
+    with pytest.raises(NotPossibleNow):
+        retries.create_retry(job, by=None, cause=causes["C"])
+    same.refresh_from_db()
+    assert same.state == JobState.READY
+
+
+def test_retry_launched_by_two_at_once_is_launched_by_one(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, causes = failed_of_three_causes(gadget)
+    everything, some = checked_retry(job), checked_retry(job, causes["A"])
+    refresh = objects.refresh
+
+    def meanwhile(custom_object: CustomObject) -> CustomObject:
+        """While the fields are read again for the one, the other is launched."""
+        monkeypatch.setattr(objects, "refresh", refresh)
+        actions.launch(some, by=None)
+        return refresh(custom_object)
+
+    monkeypatch.setattr(objects, "refresh", meanwhile)
+    with pytest.raises(ChangedSinceCheck):
+        actions.launch(everything, by=None)
+
+    assert list(job.retries.launched()) == [some]
+
+
+def test_cause_that_is_not_of_failed_rows_is_not_retried(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    invalid = job.causes.get(phase=Cause.Phase.SEND, code="not_a_number")
+    other, _ = failed_of_three_causes(gadget)
+
+    with pytest.raises(NotPossibleNow):
+        retries.create_retry(job, by=None, cause=invalid)
+    with pytest.raises(NotPossibleNow):
+        retries.create_retry(other, by=None, cause=job.causes.get(code="C"))
+
+
+def test_retry_with_another_file_is_of_no_cause(gadget: CustomObject) -> None:
+    job, causes = failed_of_three_causes(gadget)
+    child = checked_retry(job, causes["A"])
+
+    drafts.set_target(
+        child,
+        child.connection,
+        "gadget",
+        "create",
+        make_file("external_id\n1\n"),
+        by=None,
+    )
+
+    assert (child.parent, child.cause) == (None, None)
+
+
+def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(
+    gadget: CustomObject,
+) -> None:
+    job = planned(gadget)
+    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    CustomObject.objects.update(fields=GADGET[:2])
+
+    child = retries.create_retry(job, by=None)
+
+    assert (child.state, child.reason) == (
+        JobState.DRAFT,
+        "This action cannot fill price.",
+    )
+
+
+def cancelled_after_one_batch(to: CustomObject) -> Job:
+    """A job of 250 rows whose first batch was sent, whose second one was planned, and
+    whose last 50 rows were not."""
+    content = "external_id\n" + "".join(f"g-{n}\n" for n in range(250))
+    job = planned(to, content)
+    Batch.objects.filter(job=job, seq=3).delete()
+    first = Batch.objects.get(job=job, seq=1)
+    ledger = settlement.JobCounters()
+    created = end(Outcome.CREATED_OR_UPDATED)
+    settlement.settle(first, dict.fromkeys(range(100), created), ledger)
+    ledger.write()
+    Job.objects.filter(pk=job.pk).update(planned_row=201)
+    job.refresh_from_db()
+    actions.cancel(job, by=None)
+    return job
+
+
+def test_continuation_has_the_rows_that_were_not_sent(gadget: CustomObject) -> None:
+    job = cancelled_after_one_batch(gadget)
+    assert actions.may(job) == {"continue": 150}
+
+    child = retries.create_continuation(job, by=None)
+
+    assert child.parent == job
+    assert child.rows_to_check == 150
+    assert rows_of(child) == list(range(102, 252))
+    assert retries.create_continuation(job, by=None) == child
+    created = job.events.get(kind=EventKind.CONTINUATION_CREATED)
+    assert created.facts == {"rows": 150, "job": str(child.code)}
+
+
+def test_launched_continuation_is_the_only_one(gadget: CustomObject) -> None:
+    job = cancelled_after_one_batch(gadget)
+    child = retries.create_continuation(job, by=None)
+    checker.check(child, stopping=threading.Event())
+    child.refresh_from_db()
+
+    actions.launch(child, by=None)
+    planner.plan(child, stopping=threading.Event())
+
+    child.refresh_from_db()
+    assert child.rows == 150
+    assert child.batches_total == 2
+    assert actions.may(job) == {}
+    with pytest.raises(NotPossibleNow, match="no unsent rows"):
+        retries.create_continuation(job, by=None)
+
+
+def test_continuation_of_a_retry_has_rows_of_the_retry(gadget: CustomObject) -> None:
+    job, _ = failed_of_three_causes(gadget)
+    retry = launched_retry(job)
+    actions.cancel(retry, by=None)
+    planner.plan(retry, stopping=threading.Event())
+    retry.refresh_from_db()
+
+    child = retries.create_continuation(retry, by=None)
+
+    assert retry.state == JobState.CANCELLED
+    assert rows_of(child) == [2, 3, 4, 5, 6]
+
+
+def test_continuation_takes_no_failed_rows_from_retries(gadget: CustomObject) -> None:
+    job = cancelled_after_one_batch(gadget)
+    Job.objects.filter(pk=job.pk).update(created_or_updated=97, failed=3)
+    child = retries.create_continuation(job, by=None)
+    Job.objects.filter(pk=child.pk).update(state=JobState.COMPLETED)
+    job.refresh_from_db()
+
+    assert retries.retriable_rows(job) == 3
+    assert retries.unsent_rows(job) == 0
+
+
+def test_retry_draft_has_its_own_rows_before_its_check(gadget: CustomObject) -> None:
+    job, causes = failed_of_three_causes(gadget)
+
+    child = retries.create_retry(job, by=None, cause=causes["A"])
+
+    assert child.file.rows == 6
+    assert child.rows_to_check == 3
