@@ -1,4 +1,4 @@
-"""Jobs for real processes to drive, and what became of them."""
+"""Jobs for real worker processes to drive, and their results."""
 
 import threading
 from collections import Counter
@@ -18,19 +18,19 @@ from jobsui.jobs.preparation import planner
 from tests.acceptance.processes import TIMEOUT, wait_until
 from tests.harness import Harness, gadgets
 
-STANDING = (
+FINAL_STATES = (
     JobState.COMPLETED,
     JobState.NEEDS_DECISION,
     JobState.CANCELLED,
     JobState.FAILED,
     JobState.PAUSED,
 )
+"""Without a person, a job stays in these states."""
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What became of the rows of a `create` job: by its own account, and by
-    Zendesk's."""
+class JobResult:
+    """The results of a `create` job's rows, compared with the records in Zendesk."""
 
     state: str
     created: int
@@ -39,10 +39,10 @@ class Fate:
     cancelled: int = 0
     pending: int = 0
     lost: int = 0
-    """Rows said to be created that Zendesk does not have, and rows it has that are said
-    to be something else."""
-    twice: int = 0
-    """Rows Zendesk has written more than once."""
+    """Rows reported as created that Zendesk does not have, and rows it has that were
+    reported as something else."""
+    duplicated: int = 0
+    """Rows that Zendesk has written more than once."""
 
 
 def planned(
@@ -51,7 +51,7 @@ def planned(
     action: Action = Action.CREATE,
     **options: Any,
 ) -> Job:
-    """A launched and planned job."""
+    """A launched and planned job. The sweep asks a worker to drive it."""
     job = harness.checked(list(rows), action, **options)
     actions.launch(job, by=None)
     planner.plan(job, stopping=threading.Event())
@@ -61,39 +61,41 @@ def planned(
 
 
 @contextmanager
-def undriven(harness: Harness) -> Iterator[None]:
-    """No driver may have the account meanwhile."""
+def no_driver(harness: Harness) -> Iterator[None]:
+    """Keep every driver from the account, by holding its lease."""
     with leases.held(f"account:{harness.connection.host}") as lease:
         assert lease
-        Lease.objects.filter(name=lease.name).update(
-            expires_at=Now() + timedelta(hours=1)
-        )  # Nobody renews it.
+        in_an_hour = Now() + timedelta(hours=1)
+        Lease.objects.filter(name=lease.name).update(expires_at=in_an_hour)
         yield
 
 
 def without_ids(count: int) -> list[dict[str, Any]]:
-    return [{name: row[name] for name in ("name", "serial")} for row in gadgets(count)]
+    return [{"name": row["name"], "serial": row["serial"]} for row in gadgets(count)]
 
 
-def fate(harness: Harness, job: Job) -> Fate:
-    """As it is now. The job's object holds no other records."""
+def result_now(harness: Harness, job: Job) -> JobResult:
+    """The job's object must hold no other records."""
     job.refresh_from_db()
     applied = harness.sandbox.applied(job.object_key)
-    counts = {
-        name: job.count(Outcome(name))
-        for name in ("failed", "uncertain", "cancelled", "pending")
-    }
-    lost = max(0, job.created - len(applied)) + max(
-        0, len(applied) - job.created - job.uncertain
+    missing = max(0, job.created - len(applied))
+    unreported = max(0, len(applied) - job.created - job.uncertain)
+    return JobResult(
+        job.state,
+        job.created,
+        failed=job.count(Outcome.FAILED),
+        uncertain=job.count(Outcome.UNCERTAIN),
+        cancelled=job.count(Outcome.CANCELLED),
+        pending=job.count(Outcome.PENDING),
+        lost=missing + unreported,
+        duplicated=sum(times > 1 for times in applied.values()),
     )
-    twice = sum(times > 1 for times in applied.values())
-    return Fate(job.state, job.created, **counts, lost=lost, twice=twice)
 
 
-def ended(harness: Harness, job: Job, seconds: float = TIMEOUT) -> Fate:
-    """Wait until nothing moves the job any more; what became of it."""
-    wait_until(lambda: state_of(job) in STANDING, f"the end of {job}", seconds)
-    return fate(harness, job)
+def final_result(harness: Harness, job: Job, seconds: float = TIMEOUT) -> JobResult:
+    """Wait until the job has ended or paused, and return its result."""
+    wait_until(lambda: state_of(job) in FINAL_STATES, f"the end of {job}", seconds)
+    return result_now(harness, job)
 
 
 def state_of(job: Job) -> str:
@@ -101,15 +103,15 @@ def state_of(job: Job) -> str:
 
 
 def attempts(job: Job) -> dict[str, int]:
-    """How many sendings came to what."""
-    return dict(
-        Counter(Attempt.objects.filter(batch__job=job).values_list("result", flat=True))
-    )
+    """{result: number of attempts}."""
+    results = Attempt.objects.filter(batch__job=job).values_list("result", flat=True)
+    return dict(Counter(results))
 
 
 def batches(job: Job) -> dict[str, int]:
-    """How many batches are in which state."""
-    return dict(Counter(Batch.objects.filter(job=job).values_list("state", flat=True)))
+    """{state: number of batches}."""
+    states = Batch.objects.filter(job=job).values_list("state", flat=True)
+    return dict(Counter(states))
 
 
 def in_flight(job: Job) -> int:
@@ -117,7 +119,7 @@ def in_flight(job: Job) -> int:
 
 
 def posts(harness: Harness) -> int:
-    """Requests to queue a job that reached Zendesk."""
+    """How many requests to queue a job have reached Zendesk."""
     return sum(
         entry["method"] == "POST" and entry["path"].endswith("/jobs")
         for entry in harness.sandbox.log()

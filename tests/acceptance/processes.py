@@ -161,8 +161,7 @@ class Processes:
     def kill_all(self) -> None:
         self.kill(*self.running)
 
-    def said(self, words: str) -> bool:
-        """Whether a log has these words."""
+    def have_logged(self, words: str) -> bool:
         return words in (self.folder / "log").read_text(errors="replace")
 
     def _queue_answers(self) -> bool:

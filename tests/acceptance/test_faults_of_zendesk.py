@@ -1,6 +1,6 @@
-"""The fault matrix, first half: what Zendesk, the way to it and other integrations do
-to a job that a real worker process drives. Nothing may be lost or applied twice, and a
-job's end must say what happened."""
+"""Faults of Zendesk, of the network and of other integrations while a real worker
+process drives a job (docs/faults.md). No row may be lost or applied twice, and the
+job's result must say what happened."""
 
 import time
 from collections import Counter
@@ -19,15 +19,15 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import Attempt, Job, JobEvent
 from tests import sandbox_server
 from tests.acceptance.jobs import (
-    Fate,
+    JobResult,
     attempts,
     batches,
-    ended,
+    final_result,
     in_flight,
+    no_driver,
     planned,
     posts,
     state_of,
-    undriven,
     without_ids,
 )
 from tests.acceptance.processes import Processes, wait_until
@@ -49,11 +49,11 @@ def harness(harness: Harness, processes: Processes) -> Harness:
     return harness
 
 
-# The request itself
+# The request
 
 
 @pytest.mark.parametrize(
-    ("faults", "sendings"),
+    ("faults", "results"),
     [
         ({"drop-before-accept": POST}, {"unconfirmed": 1, "accepted": 1}),
         ({"drop-after-accept": POST}, {"unconfirmed": 1}),
@@ -76,14 +76,14 @@ def harness(harness: Harness, processes: Processes) -> Harness:
     ],
 )
 def test_unconfirmed_request_is_sent_again_only_if_it_never_arrived(
-    harness: Harness, faults: dict[str, Any], sendings: dict[str, int]
+    harness: Harness, faults: dict[str, Any], results: dict[str, int]
 ) -> None:
     harness.sandbox.settings(slow_seconds=3)
     harness.sandbox.faults(**faults)
     job = planned(harness, gadgets(100))
 
-    assert ended(harness, job) == Fate("completed", created=100)
-    assert attempts(job) == sendings
+    assert final_result(harness, job) == JobResult("completed", created=100)
+    assert attempts(job) == results
 
 
 def test_refused_connection_is_tried_again(harness: Harness) -> None:
@@ -91,64 +91,55 @@ def test_refused_connection_is_tried_again(harness: Harness) -> None:
     before = start_zendesk(port)
     Connection.objects.filter(pk=harness.connection.pk).update(host=before.host)
     harness.connection.refresh_from_db()
-    with undriven(harness):
+    with no_driver(harness):
         job = planned(harness, gadgets(100))
         before.stop()
     wait_until(
         lambda: limited_by(job) == "unreachable" and attempts(job),
-        "an account that cannot be reached",
+        "an unreachable account",
     )
-    wait_until(
-        lambda: batches(job) == {BatchState.PLANNED: 1},
-        "a batch that is to be sent yet",
-    )
+    wait_until(lambda: batches(job) == {BatchState.PLANNED: 1}, "the batch to be back")
     harness.sandbox = start_zendesk(port)
     try:
-        told = ended(harness, job)
+        result = final_result(harness, job)
     finally:
         harness.sandbox.stop()
 
-    assert told == Fate("completed", created=100)
-    assert (set(attempts(job)), attempts(job)["accepted"]) == (
-        {"not_sent", "accepted"},
-        1,
-    )
+    assert result == JobResult("completed", created=100)
+    assert attempts(job).keys() == {"not_sent", "accepted"}
+    assert attempts(job)["accepted"] == 1
 
 
 def test_unknown_host_name_is_tried_again(harness: Harness) -> None:
     known = harness.connection.host
-    with undriven(harness):
+    with no_driver(harness):
         job = planned(harness, gadgets(100))
         Connection.objects.filter(pk=harness.connection.pk).update(
             host="nowhere.invalid"
         )
-    wait_until(
-        lambda: limited_by(job) == "unreachable", "an account that cannot be found"
-    )
-    wait_until(lambda: "not_sent" in attempts(job), "a request that did not go out")
-    sent = posts(harness)
+    wait_until(lambda: limited_by(job) == "unreachable", "an unreachable account")
+    wait_until(lambda: "not_sent" in attempts(job), "a request that was not sent")
+    sent_before = posts(harness)
     actions.pause(job, by=None)
     wait_until(lambda: state_of(job) == "paused", "a pause")
     Connection.objects.filter(pk=harness.connection.pk).update(host=known)
     actions.resume(job, by=None)
 
-    assert ended(harness, job) == Fate("completed", created=100)
-    assert (sent, set(attempts(job)), posts(harness)) == (
-        0,
-        {"not_sent", "accepted"},
-        1,
-    )
+    assert final_result(harness, job) == JobResult("completed", created=100)
+    assert attempts(job).keys() == {"not_sent", "accepted"}
+    assert sent_before == 0
+    assert posts(harness) == 1
 
 
 def test_limited_requests_are_sent_later_however_often(
     harness: Harness,
 ) -> None:
-    harness.sandbox.faults(
-        **{"too-many-jobs": POST | {"times": 6}, "rate-429": POST | {"times": 1}}
-    )
+    full_slots = POST | {"times": 6}
+    spent_rate = POST | {"times": 1}
+    harness.sandbox.faults(**{"too-many-jobs": full_slots, "rate-429": spent_rate})
     job = planned(harness, gadgets(100))
 
-    assert ended(harness, job) == Fate("completed", created=100)
+    assert final_result(harness, job) == JobResult("completed", created=100)
     assert attempts(job) == {"limited": 7, "accepted": 1}
 
 
@@ -157,10 +148,11 @@ def test_no_request_goes_out_before_retry_after(harness: Harness) -> None:
     harness.sandbox.faults(**{"rate-429": POST})
     job = planned(harness, gadgets(100))
 
-    assert ended(harness, job) == Fate("completed", created=100)
+    assert final_result(harness, job) == JobResult("completed", created=100)
     log = harness.sandbox.log()
-    refused = next(entry["time"] for entry in log if entry["status"] == 429)
-    assert [entry for entry in log if refused < entry["time"] < refused + 1.9] == []
+    refused_at = next(entry["time"] for entry in log if entry["status"] == 429)
+    early = [entry for entry in log if refused_at < entry["time"] < refused_at + 1.9]
+    assert early == []
 
 
 @pytest.mark.parametrize(
@@ -170,17 +162,17 @@ def test_no_request_goes_out_before_retry_after(harness: Harness) -> None:
 def test_refused_access_pauses_the_job_with_the_reason(
     harness: Harness, refusal: str
 ) -> None:
-    with undriven(harness):
+    with no_driver(harness):
         job = planned(harness, gadgets(300))
         refuse(harness, refusal)
     wait_until(lambda: state_of(job) == "paused", "a pause")
     if refusal == "object deleted":
-        harness.sandbox.make_object(
-            "gadget", fields=GADGET
-        )  # Empty; to be asked below what it has.
+        # The result below reads the object's records.
+        harness.sandbox.make_object("gadget", fields=GADGET)
 
-    assert ended(harness, job) == Fate("paused", created=0, pending=300)
-    assert (batches(job), set(attempts(job))) == ({BatchState.PLANNED: 3}, {"refused"})
+    assert final_result(harness, job) == JobResult("paused", created=0, pending=300)
+    assert batches(job) == {BatchState.PLANNED: 3}
+    assert attempts(job).keys() == {"refused"}
     assert job.reason.startswith("Zendesk refused: ")
     assert JobEvent.objects.filter(job=job, kind=EventKind.AUTO_PAUSED).count() == 1
 
@@ -203,7 +195,7 @@ def refuse(harness: Harness, refusal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("faults", "sendings"),
+    ("faults", "results"),
     [
         ({"503": STATUS | {"times": 3}}, {"accepted": 4}),
         ({"html-502": STATUS | {"times": 3}}, {"accepted": 4}),
@@ -222,14 +214,15 @@ def refuse(harness: Harness, refusal: str) -> None:
     ],
 )
 def test_unreadable_job_status_is_polled_again_then_reconciled(
-    harness: Harness, faults: dict[str, Any], sendings: dict[str, int]
+    harness: Harness, faults: dict[str, Any], results: dict[str, int]
 ) -> None:
     harness.sandbox.settings(slow_seconds=3, fresh_seconds=60)
     harness.sandbox.faults(**faults)
     job = planned(harness, gadgets(400))
 
-    assert ended(harness, job) == Fate("completed", created=400)
-    assert (attempts(job), posts(harness)) == (sendings, 4)
+    assert final_result(harness, job) == JobResult("completed", created=400)
+    assert attempts(job) == results
+    assert posts(harness) == 4
 
 
 def test_rows_without_status_and_external_ids_are_uncertain(
@@ -238,13 +231,16 @@ def test_rows_without_status_and_external_ids_are_uncertain(
     harness.sandbox.faults(status_expired=1)
     job = planned(harness, without_ids(100), generate_external_ids=False)
 
-    assert ended(harness, job) == Fate("needs_decision", created=0, uncertain=100)
-    assert (attempts(job), posts(harness)) == ({"lost": 1}, 1)
+    assert final_result(harness, job) == JobResult(
+        "needs_decision", created=0, uncertain=100
+    )
+    assert attempts(job) == {"lost": 1}
+    assert posts(harness) == 1
     assert job.row_errors.filter(outcome="uncertain").exclude(message="").count() == 100
 
 
 @pytest.mark.parametrize(
-    ("fault", "sendings"),
+    ("fault", "results"),
     [
         ("shuffled", {"accepted": 1}),
         ("no-index", {"accepted": 1}),
@@ -256,16 +252,18 @@ def test_rows_without_status_and_external_ids_are_uncertain(
     ],
 )
 def test_incomplete_results_give_every_row_its_own_result(
-    harness: Harness, fault: str, sendings: dict[str, int]
+    harness: Harness, fault: str, results: dict[str, int]
 ) -> None:
     harness.sandbox.faults(**{fault: {"rate": 1, "times": 1}})
     job = planned(harness, gadgets(100))
 
-    assert ended(harness, job) == Fate("completed", created=100)
-    assert attempts(job) == sendings
-    told = {row["external_id"]: row["_record_id"] for row in harness.results(job)}
-    real = {key: record["id"] for key, record in harness.records().items()}
-    assert told == (dict.fromkeys(real, "") if fault == "no-id" else real)
+    assert final_result(harness, job) == JobResult("completed", created=100)
+    assert attempts(job) == results
+    reported = {row["external_id"]: row["_record_id"] for row in harness.results(job)}
+    expected = {key: record["id"] for key, record in harness.records().items()}
+    if fault == "no-id":
+        expected = dict.fromkeys(expected, "")
+    assert reported == expected
 
 
 def test_job_that_stopped_half_way_fails_one_row_and_sends_the_rest(
@@ -274,7 +272,7 @@ def test_job_that_stopped_half_way_fails_one_row_and_sends_the_rest(
     harness.sandbox.faults(failed_partial={"rate": 1, "times": 1})
     job = planned(harness, gadgets(100))
 
-    assert ended(harness, job) == Fate("completed", created=99, failed=1)
+    assert final_result(harness, job) == JobResult("completed", created=99, failed=1)
     assert attempts(job) == {"unconfirmed": 1, "accepted": 1}
 
 
@@ -282,58 +280,56 @@ def test_job_that_stopped_half_way_fails_one_row_and_sends_the_rest(
 
 
 @pytest.mark.parametrize(
-    ("verb", "over"), [(actions.pause, "paused"), (actions.cancel, "cancelled")]
+    ("action", "state", "outcome"),
+    [
+        (actions.pause, "paused", "pending"),
+        (actions.cancel, "cancelled", "cancelled"),
+    ],
 )
 def test_pause_and_cancel_finish_the_batches_in_flight(
-    harness: Harness, verb: Callable[..., None], over: str
+    harness: Harness, action: Callable[..., None], state: str, outcome: str
 ) -> None:
     harness.sandbox.settings(job_seconds=2)
     job = planned(harness, gadgets(4000))
     wait_until(lambda: in_flight(job) == 30, "30 batches in flight")
 
-    verb(job, by=None)
+    action(job, by=None)
 
     asked_at = JobEvent.objects.filter(job=job).latest("at").at
-    told, results = ended(harness, job), attempts(job)
-    accepted = results["accepted"]
-    left = (
-        {"cancelled": 4000 - 100 * accepted}
-        if over == "cancelled"
-        else {"pending": 4000 - 100 * accepted}
-    )
-    assert told == Fate(over, created=100 * accepted, **left)
+    result = final_result(harness, job)
+    accepted = attempts(job)["accepted"]
+    created = 100 * accepted
+    assert result == JobResult(state, created=created, **{outcome: 4000 - created})
     assert Attempt.objects.filter(batch__job=job, at__gt=asked_at).count() == 0
-    assert results.keys() <= {"accepted", "limited"}  # A few may have come too early.
+    # `limited`: sent early, and refused.
+    assert attempts(job).keys() <= {"accepted", "limited"}
     assert 30 <= accepted < 40
 
 
-def test_duplicate_external_ids_are_found_before_sending(
-    harness: Harness,
-) -> None:
-    twice = gadgets(50) + gadgets(1)
+def test_duplicate_external_ids_are_found_before_sending(harness: Harness) -> None:
+    rows = gadgets(50) + gadgets(1)
 
-    job = harness.checked(twice, Action.CREATE)
+    job = harness.checked(rows, Action.CREATE)
 
     with pytest.raises(NotPossibleNow, match="1 invalid row"):
         actions.launch(job, by=None)
-    assert (state_of(job), posts(harness)) == ("ready", 0)
+    assert state_of(job) == "ready"
+    assert posts(harness) == 0
 
 
-# Others on the account
+# Other integrations
 
 
 def test_job_slots_of_other_integrations_are_left_to_them(harness: Harness) -> None:
     harness.sandbox.settings(other_jobs=10, job_seconds=1.5)
     job = planned(harness, gadgets(4000))
 
-    assert ended(harness, job) == Fate("completed", created=4000)
+    assert final_result(harness, job) == JobResult("completed", created=4000)
     assert attempts(job)["accepted"] == 40
-    assert attempts(job).get("limited", 0) <= a_probe_each(1.5, job)
+    assert attempts(job).get("limited", 0) <= max_refusals(job, job_seconds=1.5)
 
 
-def test_full_job_slots_are_probed_without_a_storm(
-    harness: Harness,
-) -> None:
+def test_full_job_slots_are_probed_without_a_storm(harness: Harness) -> None:
     harness.sandbox.settings(other_jobs=30)
     job = planned(harness, gadgets(1000))
     wait_until(lambda: posts(harness) > 0, "a first probe")
@@ -341,49 +337,43 @@ def test_full_job_slots_are_probed_without_a_storm(
     probes = posts(harness)
     harness.sandbox.settings(other_jobs=0)
 
-    assert ended(harness, job) == Fate("completed", created=1000)
+    assert final_result(harness, job) == JobResult("completed", created=1000)
     assert 2 <= probes <= 2 / WORKER.first_job_duration + BURST
 
 
 def test_three_jobs_share_an_account_within_a_tenth(harness: Harness) -> None:
     harness.sandbox.settings(max_running_jobs=6)
     Connection.objects.filter(pk=harness.connection.pk).update(max_running_jobs=6)
-    with undriven(harness):
+    with no_driver(harness):
         jobs = [planned(harness, gadgets(1200, first=1 + 1200 * n)) for n in range(3)]
 
     for job in jobs:
-        assert ended(harness, job).state == "completed"
+        assert final_result(harness, job).state == "completed"
 
-    sent = (
-        Attempt.objects.exclude(result="limited")
-        .order_by("pk")
-        .values_list("batch__job", flat=True)
-    )
-    shares = Counter(sent[:30])
+    sent = Attempt.objects.exclude(result="limited").order_by("pk")
+    shares = Counter(sent.values_list("batch__job", flat=True)[:30])
     assert all(9 <= shares[job.pk] <= 11 for job in jobs), shares
-    assert (
-        sum(job.created for job in jobs)
-        == len(harness.sandbox.applied("gadget"))
-        == 3600
-    )
+    assert sum(job.created for job in jobs) == 3600
+    assert len(harness.sandbox.applied("gadget")) == 3600
 
 
 # Helpers
 
 BURST = 2 * POST_THREADS
-"""Requests that may be on their way when the first refusal comes."""
+"""How many requests may be on their way when the first refusal arrives."""
 
 
-def a_probe_each(seconds: float, job: Job) -> float:
-    """How many refusals are no storm: one for each job duration, and those that were on
-    their way at the beginning."""
+def max_refusals(job: Job, job_seconds: float) -> float:
+    """One for each job duration, and those that were on their way at the first
+    refusal."""
     assert job.started_at
     assert job.finished_at
-    return BURST + (job.finished_at - job.started_at).total_seconds() / seconds
+    took = job.finished_at - job.started_at
+    return BURST + took.total_seconds() / job_seconds
 
 
 def start_zendesk(port: int) -> Sandbox:
-    """One that can go away."""
+    """A sandbox that the test can stop."""
     zendesk = sandbox_server.start(
         job_seconds=0.2, requests_per_minute=100_000, port=port
     )
