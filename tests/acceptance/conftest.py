@@ -2,6 +2,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -37,35 +38,30 @@ def required_browser() -> str:
     JOBSUI_REQUIRE_BROWSER is 1."""
     path = browsers.found()
     if not path:
-        without = (
-            pytest.fail
-            if os.environ.get("JOBSUI_REQUIRE_BROWSER") == "1"
-            else pytest.skip
-        )
-        without(
-            "There is no browser. tools/browser.py looks for one and installs one where it may."
-        )
+        is_required = os.environ.get("JOBSUI_REQUIRE_BROWSER") == "1"
+        give_up = pytest.fail if is_required else pytest.skip
+        give_up("There is no browser. tools/browser.py finds or installs one.")
     return path
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = required_browser()
-    # Playwright leaves an event loop in this thread, which Django would take for a
-    # reason to refuse the database.
+    # Playwright runs an event loop in this thread, and Django refuses database access
+    # where it finds one.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     expect.set_options(timeout=20_000)
+    is_root = os.geteuid() == 0
+    arguments = ["--no-sandbox"] if is_root else []
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+        started = playwright.chromium.launch(executable_path=path, args=arguments)
         yield started
         started.close()
 
 
 @pytest.fixture(scope="session")
 def zendesk(browser: Browser) -> Iterator[Sandbox]:
-    """The sandbox of these tests, with the three sample objects."""
+    """The sandbox of the browser tests, with the three sample objects."""
     running = sandbox_server.start(
         samples=True, job_seconds=0.3, requests_per_minute=100_000, seed=1
     )
@@ -77,8 +73,7 @@ def zendesk(browser: Browser) -> Iterator[Sandbox]:
 def product(
     zendesk: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    """One installation for all tests of a run (of each of its processes), with an
-    administrator."""
+    """One installation for all tests of a test process, with an administrator."""
     with starting():
         running = products.start(
             tmp_path_factory.mktemp("product"), JOBSUI_API_HOSTS=zendesk.host
@@ -95,18 +90,14 @@ def product(
     assert running.lines[-1] == "Stopped.\n"
 
 
-class starting:  # noqa: N801  # reads as a statement
-    """One product starts at a time: all of them collect their static files into the
-    same place."""
-
-    def __enter__(self) -> None:
-        self._lock = (
-            Path(tempfile.gettempdir()) / f"jobsui-starting-{os.getuid()}"
-        ).open("a")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-
-    def __exit__(self, *exc: object) -> None:
-        self._lock.close()
+@contextmanager
+def starting() -> Iterator[None]:
+    """Start one product at a time: all collect their static files into the same
+    folder."""
+    path = Path(tempfile.gettempdir()) / f"jobsui-starting-{os.getuid()}"
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -116,8 +107,8 @@ def signed_in(
     zendesk: Sandbox,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """Cookies of the administrator, who has connected the sandbox and read its
-    objects."""
+    """A file with the cookies of the administrator, who has connected the sandbox and
+    fetched its objects."""
     context = browser.new_context()
     person = Person(context.new_page(), product)
     person.sign_in()
@@ -132,8 +123,8 @@ def signed_in(
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page of somebody who is not signed in. Whatever the browser complains about
-    fails the test."""
+    """A page of a visitor who is not signed in. A message on the browser's console fails
+    the test."""
     yield from watched_page(browser)
 
 
@@ -145,28 +136,28 @@ def person(browser: Browser, product: Product, signed_in: Path) -> Iterator[Pers
 
 
 def watched_page(browser: Browser, cookies: Path | None = None) -> Iterator[Page]:
-    """A page whose complaints are an error in the end."""
+    """A page. A warning or an error on its console fails the test at its end."""
     context = browser.new_context(
         storage_state=cookies, viewport={"width": 1280, "height": 900}
     )
     context.set_default_timeout(LONG)
     page = context.new_page()
-    complaints: list[str] = []
+    messages: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            complaints.append(f"{page.url}: {message.text}")
+            messages.append(f"{page.url}: {message.text}")
 
     page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.on("pageerror", lambda error: messages.append(f"{page.url}: {error}"))
     yield page
     context.close()
-    assert complaints == []
+    assert messages == []
 
 
 @pytest.fixture
 def gadget(person: Person, zendesk: Sandbox) -> Iterator[str]:
-    """The key of a made-up object of this test's own, known to the connection."""
+    """The key of an object of this test's own, known to the connection."""
     key = f"gadget_{uuid4().hex[:8]}"
     zendesk.make_object(key, fields=GADGET)
     person.add_object(CONNECTION, key)
@@ -179,7 +170,7 @@ def gadget(person: Person, zendesk: Sandbox) -> Iterator[str]:
 def installation(
     django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Processes]:
-    """A queue and a sweep on the tests' database."""
+    """A queue and a sweep on the test's database."""
     running = Processes(tmp_path_factory.mktemp("installation"))
     running.start_queue()
     running.start_sweep()
@@ -189,20 +180,19 @@ def installation(
 
 @pytest.fixture
 def processes(installation: Processes, transactional_db: None) -> Iterator[Processes]:
-    """The installation; what a test starts in it ends with the test, and what it left
-    undone is dropped."""
+    """The installation. After the test its own processes are killed and its open jobs
+    cancelled."""
     before = set(installation.running)
     yield installation
     installation.kill(*(set(installation.running) - before - {installation.queue}))
-    living = "|".join(str(process.pid) for process in installation.running)
-    Lease.objects.exclude(
-        owner__regex=f":({living}):"
-    ).delete()  # Nobody waits until those of the dead run out.
+    # The leases of killed processes would delay the next test until they expire.
+    pids = "|".join(str(process.pid) for process in installation.running)
+    Lease.objects.exclude(owner__regex=f":({pids}):").delete()
     Job.objects.moving().update(state=JobState.CANCELLED)
-    wait_until(lambda: not is_owned(), "an end of all driving")
+    wait_until(lambda: not is_owned(), "the drivers to end")
 
 
 @pytest.fixture(scope="module")
 def worker(installation: Processes) -> Process:
-    """One driving worker for all tests of a module that do it no harm."""
+    """One driving worker for those tests of a module that do not kill it."""
     return installation.worker()

@@ -1,6 +1,5 @@
-"""Run beside the product's processes, under their settings: `python -m
-tests.acceptance.launching HOST FILE` makes a `create` job of the file, launches it, and
-prints its id."""
+"""Create a `create` job of a file, launch it and print its id. Runs beside the product's
+processes, with their settings: `python -m tests.acceptance.launching HOST FILE`."""
 
 import sys
 import time

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
-from playwright.sync_api import Page
+from playwright.sync_api import APIResponse, Page
 
 VIEWPORTS = {"wide": (1280, 900), "narrow": (390, 844)}
 THEMES = ("light", "dark")
@@ -14,8 +14,7 @@ THEMES = ("light", "dark")
 
 @dataclass(frozen=True)
 class Address:
-    """A named address with what is put into it; `about` tells one filling from
-    another."""
+    """An address of a named route. `about` says which thing it shows."""
 
     name: str
     path: str
@@ -27,8 +26,8 @@ class Address:
 
 @dataclass(frozen=True)
 class Known:
-    """What the pages of an installation are about: {what it is: its id}, codes but for
-    objects, people and tokens."""
+    """What an installation holds: {description: id}. Objects, people and tokens have
+    numbers, the others codes."""
 
     connections: Mapping[str, str]
     objects: Mapping[str, str]
@@ -39,33 +38,29 @@ class Known:
 
 
 def addresses(known: Known) -> Iterator[Address]:
-    """All that can be put together; which of them are pages shows when they are asked
-    for."""
+    """Every address that these things give. Not all of them are pages."""
     for name, route in named_routes(get_resolver("jobsui.web.urls")):
-        for about, arguments in _fillings(route, known):
-            yield Address(
-                name,
-                "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route).format(**arguments),
-                about,
-            )
+        pattern = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route)
+        for about, arguments in _arguments(route, known):
+            yield Address(name, "/" + pattern.format(**arguments), about)
 
 
 def pages(page: Page, url: str, known: Known) -> Iterator[Address]:
-    """The addresses that answer a GET with a whole page, not with a download, a
-    fragment or a redirect elsewhere."""
+    """The addresses that answer a GET with a whole page, rather than with a download, a
+    fragment or a redirect."""
     for address in addresses(known):
         answer = page.request.get(url + address.path, max_redirects=0)
         assert answer.status in {200, 204, 302, 404, 405}, f"{address}: {answer.status}"
-        if (
-            answer.status == 200
-            and "html" in answer.headers["content-type"]
-            and "<html" in answer.text()
-        ):
+        if answer.status == 200 and _is_page(answer):
             yield address
 
 
+def _is_page(answer: APIResponse) -> bool:
+    return "html" in answer.headers["content-type"] and "<html" in answer.text()
+
+
 def look(page: Page, url: str, address: Address, *, theme: str, size: str) -> None:
-    """Show the page in that theme and size."""
+    """Open the page in that theme and size."""
     dress(page, theme=theme, size=size)
     page.goto(url + address.path)
 
@@ -81,7 +76,7 @@ def dress(page: Page, *, theme: str, size: str) -> None:
 def named_routes(
     resolver: URLResolver, before: str = "", space: str = ""
 ) -> Iterator[tuple[str, str]]:
-    """(name, route) of all addresses, such as ("jobs:detail", "jobs/<uuid:code>/")."""
+    """(name, route) of all routes, such as ("jobs:detail", "jobs/<uuid:code>/")."""
     for entry in resolver.url_patterns:
         route = before + _route(entry)
         if isinstance(entry, URLResolver):
@@ -98,17 +93,18 @@ def last_id(path: str) -> str:
 
 
 def _route(entry: URLPattern | URLResolver) -> str:
-    """As with path(); of a regular expression its plain beginning."""
+    """As path() has it. Of a regular expression, without its anchors."""
     return re.sub(r"^\^|\$$|\\Z$", "", str(entry.pattern))
 
 
-def _fillings(route: str, known: Known) -> Sequence[tuple[str, dict[str, Any]]]:
+def _arguments(route: str, known: Known) -> Sequence[tuple[str, dict[str, Any]]]:
+    """(description of a thing, the route's arguments for it)."""
     if "<" not in route:
         return [("", {})]
     if "(?P<" in route:
-        return []  # Only in addresses that come by mail.
-    place = "drafts" if route.startswith("jobs/new/") else route.partition("/")[0]
-    things: Mapping[str, str] = getattr(known, place, {})
+        return []  # An address of an e-mail.
+    kind = "drafts" if route.startswith("jobs/new/") else route.partition("/")[0]
+    things: Mapping[str, str] = getattr(known, kind, {})
     return [
         (about, {"code": key, "pk": key, "seq": 1, "status_id": "none"})
         for about, key in things.items()

@@ -1,4 +1,4 @@
-"""What a person does in the browser, in the words of the pages."""
+"""What a person does in the browser."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from tests.sandbox_server import Sandbox
 
 PASSWORD = "correct horse battery"
 LONG = 30_000
-"""Milliseconds that a job, or a step of it, may take on a busy machine."""
+"""Milliseconds that a job or one of its steps may take on a busy machine."""
 
 
 class Person:
@@ -31,7 +31,7 @@ class Person:
         return self.page.get_by_role("heading", name=name)
 
     def press(self, name: str | re.Pattern[str]) -> None:
-        """A button or a link that looks like one, of the page itself."""
+        """Click a button of the page, or a link that looks like one."""
         main = self.page.locator("main")
         main.get_by_role("button", name=name).or_(
             main.get_by_role("link", name=name)
@@ -70,7 +70,7 @@ class Person:
         expect(self.heading(key)).to_be_visible()
 
     def make_token(self, name: str, connection: str) -> str:
-        """A token of the scope run, as the page shows it once."""
+        """Create a token with the scope `run`, and return it."""
         self.open("/tokens/add/")
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Connection").select_option(label=connection)
@@ -79,8 +79,8 @@ class Person:
         return self.page.locator("#token").inner_text()
 
     def upload(self, target: str, action: str, file: Path | tuple[str, bytes]) -> None:
-        """Choose object ("Connection · key"), action and file, and wait until the file
-        is read."""
+        """Choose the object ("Connection · key"), action and file, and wait until the
+        file has been read."""
         self.open("/jobs/new/")
         self.page.get_by_label("Object").select_option(label=target)
         self.page.get_by_label("Action").select_option(action)
@@ -101,8 +101,8 @@ class Person:
             self.page.locator("input[type=file]").set_input_files(kind)  # type: ignore[arg-type]
 
     def map(self, corrections: Mapping[str, str] | None = None, **rules: str) -> None:
-        """Take what was matched by name, but for `corrections` {column: target key},
-        and wait for the check's end."""
+        """Accept the automatic mapping, except for `corrections` {column: target key},
+        and wait for the check."""
         self.press("Map columns")
         for column, target in (corrections or {}).items():
             self.page.get_by_label(
@@ -133,7 +133,7 @@ class Person:
         self.page.get_by_label("Send the first batch, then wait for approval").check()
 
     def launch(self) -> str:
-        """Launch what is reviewed; the job's address."""
+        """Launch the reviewed draft, and return the job's address."""
         confirm = self.page.locator("#confirm")
         if confirm.count():
             confirm.fill(
@@ -146,7 +146,7 @@ class Person:
     def send(
         self, target: str, action: str, file: Path | tuple[str, bytes], **more: Any
     ) -> str:
-        """From the file to the launched job."""
+        """Upload, map, review and launch, and return the job's address."""
         self.upload(target, action, file)
         self.map(**more)
         self.review()
@@ -159,11 +159,11 @@ class Person:
         self.press("Cancel job")
 
     def watch(self, state: str = "Completed") -> None:
-        """Until the job's badge says so; nobody reloads."""
+        """Wait, without reloading, until the job's badge shows the state."""
         expect(self.page.locator("h1 .badge.state")).to_have_text(state, timeout=LONG)
 
     def download(self, name: str | re.Pattern[str]) -> tuple[str, str]:
-        """File name and text of what a link gives."""
+        """Click a link; the name and the text of the file it downloads."""
         with self.page.expect_download() as download:
             self.press(name)
         path = download.value.path()

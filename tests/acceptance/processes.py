@@ -1,6 +1,5 @@
-"""The product's processes on the database of the test itself, which can so look and act
-through the models and the engine's own functions while they run, are killed, frozen and
-started again."""
+"""The product's processes on the test's own database. The test uses the models and the
+engine's functions while the processes run, and kills, freezes and restarts them."""
 
 import base64
 import os
@@ -27,14 +26,15 @@ from jobsui.ops import valkey
 from tests.acceptance import product
 
 TIMEOUT = 60.0
-"""Seconds for anything to come about."""
+"""Seconds that a test waits for anything."""
 
 Process = subprocess.Popen[bytes]
 
 
 @dataclass
 class Processes:
-    """Those of one installation. `folder` holds their log and the queue's files."""
+    """The processes of one installation. `folder` holds their log and the queue's
+    files."""
 
     folder: Path
     running: list[Process] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Processes:
         return self.manage("work", queue, **environment)
 
     def up(self) -> Process:
-        """The whole product, but for its queue."""
+        """The whole product, without its queue."""
         return self.manage("up", "--port", str(product.free_port()))
 
     def start_sweep(self) -> Process:
@@ -99,11 +99,11 @@ class Processes:
             thaw(self._sweep)
 
     def start_queue(self, *, empty: bool = False) -> Process:
-        """With what its last life has kept, or empty. It answers on return."""
-        kept = self.folder / "queue"
+        """Start it with the files it left, or empty, and wait until it answers."""
+        files = self.folder / "queue"
         if empty:
-            shutil.rmtree(kept, ignore_errors=True)
-        kept.mkdir(exist_ok=True)
+            shutil.rmtree(files, ignore_errors=True)
+        files.mkdir(exist_ok=True)
         binary = (
             shutil.which("redis-server")
             if os.environ.get("JOBSUI_TEST_REDIS_URL")
@@ -116,7 +116,7 @@ class Processes:
             "--unixsocket",
             str(self.folder / "queue.sock"),
             "--dir",
-            str(kept),
+            str(files),
             "--appendonly",
             "yes",
             "--save",
@@ -127,13 +127,13 @@ class Processes:
         return process
 
     def restart_queue(self, *, empty: bool) -> None:
-        """Killed, and started again."""
+        """Kill it and start it again."""
         assert self.queue
         self.kill(self.queue)
         self.start_queue(empty=empty)
 
     def enqueue(self, times: int = 1) -> None:
-        """Ask for drivers, as the product does, or more often than it ever would."""
+        """Enqueue `drive`, even if it is queued already."""
         with Redis.from_url(self.queue_url) as redis:
             queue = Queue("drive", connection=redis, serializer=JSONSerializer)
             for _ in range(times):
@@ -144,14 +144,12 @@ class Processes:
             redis.flushall()
 
     def kill(self, *processes: Process) -> None:
-        """kill -9, also of what is frozen, and of all that is not in `running`: what an
-        `up` among them has started."""
+        """kill -9 these processes, and everything that an `up` among them started."""
         for process in processes:
             self.running.remove(process)
-            freeze(process)
-        for pid in product.processes(Path(settings.DATA_DIR)).keys() - {
-            process.pid for process in self.running
-        }:
+            freeze(process)  # Or an `up` would restart the parts that are killed.
+        spared = {process.pid for process in self.running}
+        for pid in product.processes(Path(settings.DATA_DIR)).keys() - spared:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for process in processes:
@@ -173,22 +171,23 @@ class Processes:
 
 
 def database_url() -> str:
-    """The test's own database, as DATABASE_URL names one."""
-    chosen = connection.settings_dict
+    """The test's own database, as DATABASE_URL names it."""
+    database = connection.settings_dict
+    name = database["NAME"]
     if connection.vendor == "sqlite":
-        return f"sqlite:///{chosen['NAME']}"
-    user, password = (
-        quote(str(chosen[name]), safe="") for name in ("USER", "PASSWORD")
-    )
-    return f"postgres://{user}:{password}@{chosen['HOST']}:{chosen['PORT']}/{chosen['NAME']}"
+        return f"sqlite:///{name}"
+    user = quote(str(database["USER"]), safe="")
+    password = quote(str(database["PASSWORD"]), safe="")
+    return f"postgres://{user}:{password}@{database['HOST']}:{database['PORT']}/{name}"
 
 
 def wait_until(
-    claim: Callable[[], object], what: str, seconds: float = TIMEOUT
+    is_true: Callable[[], object], what: str, seconds: float = TIMEOUT
 ) -> None:
-    ends = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < ends, f"In vain: {what}."
+    """Fail after `seconds`, saying what did not happen."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, f"Waited {seconds:g} s for {what}."
         time.sleep(0.02)
 
 
@@ -201,5 +200,5 @@ def thaw(process: Process) -> None:
 
 
 def is_owned() -> bool:
-    """Whether an account has a driver now."""
+    """Whether a driver owns an account."""
     return Lease.objects.live().filter(name__startswith="account:").exists()

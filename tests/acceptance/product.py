@@ -1,5 +1,5 @@
-"""The product as people run it: `manage.py up` with real processes, on ports and in a
-data directory of its own."""
+"""The product as people run it: `manage.py up` with real processes, its own ports and
+its own data directory."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tests import databases
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 STOP_SECONDS = 30
-NOT_OURS = (
+NOT_INHERITED = (
     "DATABASE_URL",
     "REDIS_URL",
     "SECRET_KEY",
@@ -29,8 +29,14 @@ NOT_OURS = (
 )
 
 
+def inherited_environment() -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if name not in NOT_INHERITED
+    }
+
+
 def free_port() -> int:
-    """A port that nobody has at this moment."""
+    """A port that no program uses at the moment."""
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         port: int = trial.getsockname()[1]
@@ -38,21 +44,19 @@ def free_port() -> int:
 
 
 def processes(data: Path) -> dict[int, str]:
-    """Every process that was started for this data directory, whoever is its parent
-    now: {pid: command}. Valkey writes its own title over its environment, the socket in
-    it."""
+    """{pid: command} of every process that was started for this data directory,
+    whichever process is its parent now."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if (
-                f"JOBSUI_DATA_DIR={data}\0".encode()
-                in (folder / "environ").read_bytes()
-                or f"{data}/run" in command
-            ):
-                found[int(folder.name)] = command
+            environment = (folder / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
+        # Valkey writes its title, with the address of its socket, over its environment.
+        is_valkey = f"{data}/run" in command
+        if is_valkey or f"JOBSUI_DATA_DIR={data}".encode() in environment:
+            found[int(folder.name)] = command
     return found
 
 
@@ -63,24 +67,25 @@ class Product:
     process: subprocess.Popen[str]
     environment: Mapping[str, str]
     lines: list[str] = field(default_factory=list)
-    """What the console has printed."""
-    _said: threading.Condition = field(default_factory=threading.Condition)
+    """What the console has printed so far."""
+    _printed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def console(self, pattern: str) -> re.Match[str]:
-        """The first match in a line of the console, waited for."""
-        with self._said:
-            found = self._said.wait_for(lambda: self._match(pattern), START_SECONDS)
-        assert isinstance(found, re.Match), (
-            f"The console never said {pattern}:\n{''.join(self.lines)}"
-        )
+        """Wait until a line of the console matches, and return the match."""
+        with self._printed:
+            self._printed.wait_for(
+                lambda: self._match(pattern) or self._has_ended, START_SECONDS
+            )
+        found = self._match(pattern)
+        assert found, f"The console did not print {pattern}:\n{''.join(self.lines)}"
         return found
 
     def manage(self, *words: str, **environment: str) -> None:
-        """Another command of manage.py on the same installation."""
+        """Run a command of manage.py on the same installation."""
         command = [sys.executable, str(ROOT / "manage.py"), *words]
         subprocess.run(
             command,
@@ -90,14 +95,13 @@ class Product:
         )
 
     def stop(self) -> int:
-        """Ctrl-C; how it ended."""
+        """Stop it as Ctrl-C does; its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         return self.process.wait(STOP_SECONDS)
 
     def kill(self) -> None:
-        """kill -9 for all of it, as when the host loses its power: nobody starts
-        anything again or says goodbye."""
+        """kill -9 all of it, as a power cut does."""
         self.process.send_signal(signal.SIGSTOP)
         for pid in sorted(processes(self.data), reverse=True):
             if pid != self.process.pid:
@@ -108,29 +112,28 @@ class Product:
     def listen(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
-            with self._said:
+            with self._printed:
                 self.lines.append(line)
-                self._said.notify_all()
+                self._printed.notify_all()
         self.process.stdout.close()
-        with self._said:
-            self._said.notify_all()
+        with self._printed:
+            self._printed.notify_all()
 
-    def _match(self, pattern: str) -> re.Match[str] | bool | None:
-        """The match, or True when there will be no more lines."""
-        found = next(
-            filter(None, (re.search(pattern, line) for line in self.lines)), None
-        )
-        return found or (
-            self.process.poll() is not None
-            and bool(self.process.stdout and self.process.stdout.closed)
-        )
+    def _match(self, pattern: str) -> re.Match[str] | None:
+        matches = (re.search(pattern, line) for line in self.lines)
+        return next(filter(None, matches), None)
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether the console will print no more lines."""
+        console = self.process.stdout
+        return self.process.poll() is not None and bool(console and console.closed)
 
 
 def start(data: Path, *words: str, **settings: str) -> Product:
-    """`manage.py up WORDS`, waited for until it says where it is."""
+    """`manage.py up WORDS`. Returns when the console has printed the address."""
     data.mkdir(parents=True, exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
-    environment = kept | {
+    environment = inherited_environment() | {
         "DJANGO_SETTINGS_MODULE": "jobsui.settings",
         "JOBSUI_DATA_DIR": str(data),
     }

@@ -1,5 +1,5 @@
-"""An installation with something of everything: what works, what is broken, what
-waits."""
+"""An installation with connections, drafts and jobs in every state: some work, some are
+broken, some wait."""
 
 import re
 
@@ -12,43 +12,44 @@ from tests.sandbox_server import Sandbox
 
 
 def set_stage(person: Person, zendesk: Sandbox) -> Known:
-    """Make connections, drafts and jobs in all states that stay, by the pages
+    """Create connections, drafts and jobs in all states that stay, on the pages
     themselves."""
     zendesk.make_object("stage", fields=GADGET)
     person.add_connection("Stage", zendesk)
     person.press("Test")
     person.sees("The connection works.")
-    connections = {"works": last_id(person.page.url)}
+    working = last_id(person.page.url)
     person.add_object("Stage", "stage")
-    objects = {"known": last_id(person.page.url)}
+    stage = last_id(person.page.url)
     person.add_connection("Broken", zendesk, secret="wrong")
     person.press("Test")
     expect(person.page.locator("#test .bad")).to_be_visible()
-    connections["failed test"] = last_id(person.page.url)
-    lost = _lost(person, zendesk)
-    drafts = _drafts(person)
-    jobs = _jobs(person, lost)
+    broken = last_id(person.page.url)
+    unconfirmed = _unconfirmed(person, zendesk)
+    return Known(
+        connections={"works": working, "failed test": broken},
+        objects={"known": stage},
+        drafts=_drafts(person),
+        jobs=_jobs(person, unconfirmed),
+        people={"colleague": _colleague(person)},
+        tokens={"nightly": _token(person)},
+    )
+
+
+def _colleague(person: Person) -> str:
     person.open("/people/add/")
     person.page.get_by_label("Username").fill("colleague")
     person.page.locator("main button[type=submit]").click()
     person.open("/people/")
-    edit = person.page.get_by_role("link", name="colleague").get_attribute("href") or ""
+    edit = person.page.get_by_role("link", name="colleague")
+    return last_id(edit.get_attribute("href") or "")
+
+
+def _token(person: Person) -> str:
     person.make_token("nightly import", "Stage")
     person.open("/tokens/")
-    revoke = (
-        person.page.get_by_role("link", name="Revoke nightly import").get_attribute(
-            "href"
-        )
-        or ""
-    )
-    return Known(
-        connections,
-        objects,
-        drafts,
-        jobs,
-        {"colleague": last_id(edit)},
-        {"nightly": last_id(revoke)},
-    )
+    revoke = person.page.get_by_role("link", name="Revoke nightly import")
+    return last_id(revoke.get_attribute("href") or "")
 
 
 def _drafts(person: Person) -> dict[str, str]:
@@ -61,8 +62,8 @@ def _drafts(person: Person) -> dict[str, str]:
     person.upload("Stage · stage", "create", ("fresh.csv", to_csv(gadgets(20))))
     drafts["unmapped"] = last_id(person.page.url)
     wrong = [
-        row | {"price": "much"} if place % 3 else row
-        for place, row in enumerate(gadgets(20))
+        row | {"price": "much"} if index % 3 else row
+        for index, row in enumerate(gadgets(20))
     ]
     person.upload("Stage · stage", "create", ("wrong.csv", to_csv(wrong)))
     person.map()
@@ -77,7 +78,7 @@ def _drafts(person: Person) -> dict[str, str]:
     return drafts
 
 
-def _jobs(person: Person, lost: str) -> dict[str, str]:
+def _jobs(person: Person, unconfirmed: str) -> dict[str, str]:
     jobs = {
         "completed": last_id(
             person.send("Stage · stage", "create", ("good.csv", to_csv(gadgets(120))))
@@ -96,16 +97,16 @@ def _jobs(person: Person, lost: str) -> dict[str, str]:
     person.start_with_first_batch()
     jobs["waits for approval"] = last_id(person.launch())
     person.watch("Paused")
-    person.open(lost)
+    person.open(unconfirmed)
     person.watch("Needs a decision")
-    return jobs | {"needs a decision": last_id(lost)}
+    return jobs | {"needs a decision": last_id(unconfirmed)}
 
 
-def _lost(person: Person, zendesk: Sandbox) -> str:
-    """A job whose one request gets lost: without a key in its rows nobody can tell
-    whether it had arrived."""
+def _unconfirmed(person: Person, zendesk: Sandbox) -> str:
+    """A job whose only request is lost. Without external IDs its rows cannot be
+    found in Zendesk."""
     rows = [
-        {name: row[name] for name in ("name", "serial")}
+        {"name": row["name"], "serial": row["serial"]}
         for row in gadgets(30, first=1000)
     ]
     person.upload("Stage · stage", "create", ("lost.csv", to_csv(rows)))
@@ -113,16 +114,8 @@ def _lost(person: Person, zendesk: Sandbox) -> str:
     person.page.get_by_label(re.compile("Give rows without an external ID")).uncheck()
     person.page.get_by_role("button", name=re.compile("^Check")).click()
     person.review()
-    zendesk.faults(
-        **{
-            "drop-before-accept": {
-                "rate": 1,
-                "method": "POST",
-                "path": "/jobs",
-                "times": 1,
-            }
-        }
-    )
+    first_post = {"rate": 1, "method": "POST", "path": "/jobs", "times": 1}
+    zendesk.faults(drop_before_accept=first_post)
     job = person.launch()
     expect(person.page.locator("#progress")).to_contain_text(
         "1 in flight", timeout=LONG

@@ -1,8 +1,8 @@
 """Two installations that share one PostgreSQL, one Redis and the keys, and nothing
-else: work on a file is done where the file is, and when the host that sends loses its
-power, the other goes on.
+else. Files are read on the host that stores them. When the host that sends loses its
+power, the other continues.
 
-JOBSUI_UNHURRIED=1 leaves leases and sweeps the times they have in earnest.
+JOBSUI_REAL_TIMING=1 keeps the product's own intervals and timeouts.
 """
 
 import os
@@ -29,16 +29,16 @@ ROWS = 6000
 TIMEOUT = 150
 SETTINGS = (
     "jobsui.settings"
-    if os.environ.get("JOBSUI_UNHURRIED") == "1"
+    if os.environ.get("JOBSUI_REAL_TIMING") == "1"
     else "tests.acceptance.fast_settings"
 )
 
 pytestmark = [
     pytest.mark.skipif(
         not databases.ARE_SHARED,
-        reason="hosts share a PostgreSQL and a Redis (make test-postgres)",
+        reason="needs a shared PostgreSQL and Redis (make test-postgres)",
     ),
-    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
 ]
 
 
@@ -73,15 +73,14 @@ def hosts(tmp_path: Path, sandbox: Sandbox) -> Iterator[tuple[Product, Product]]
 
 
 def launch(host: Product, sandbox: Sandbox) -> int:
-    """A `create` job of a file that this host receives, checked and launched; its
-    id."""
+    """Upload a file on this host, launch a `create` job of it, and return its id."""
     rows = [
         {"name": f"Gadget {n}", "serial": f"AB-{n:06}", "price": f"{n}.5"}
         for n in range(ROWS)
     ]
     path = host.data / "rows.csv"
     path.write_bytes(to_csv(rows))
-    said = subprocess.run(
+    command = subprocess.run(
         [sys.executable, "-m", "tests.acceptance.launching", sandbox.host, str(path)],
         env=host.environment,
         check=True,
@@ -90,62 +89,58 @@ def launch(host: Product, sandbox: Sandbox) -> int:
         cwd=products.ROOT,
         timeout=TIMEOUT,
     )
-    return int(said.stdout)
+    return int(command.stdout)
 
 
-def found(host: Product, sql: str, *values: Any) -> Any:
-    """The one value that the shared database has for it."""
+def select(host: Product, sql: str, *values: Any) -> Any:
+    """The single value that the statement finds in the shared database."""
     return databases.query(host.environment["DATABASE_URL"], sql, *values)[0][0]
 
 
-def await_(host: Product, claim: Callable[[], bool], what: str) -> float:
-    """How many seconds it took to become true."""
-    begun = time.monotonic()
-    while not claim():
-        assert time.monotonic() - begun < TIMEOUT, f"In vain: {what}. {state(host)}"
+def wait_until(host: Product, is_true: Callable[[], bool], what: str) -> float:
+    """How many seconds it took."""
+    started_at = time.monotonic()
+    while not is_true():
+        took = time.monotonic() - started_at
+        assert took < TIMEOUT, f"Waited {TIMEOUT} s for {what}. {state(host)}"
         time.sleep(0.05)
-    return time.monotonic() - begun
+    return time.monotonic() - started_at
 
 
 def state(host: Product) -> str:
-    """What to look at when nothing happens."""
-    asked = (
+    """Database rows and logs that show why nothing happens."""
+    queries = (
         "SELECT state, reason, planned_at, batches_total, batches_done FROM jobs_job",
         "SELECT state, count(*) FROM jobs_batch GROUP BY state",
         "SELECT name, owner, epoch, expires_at FROM jobs_lease",
     )
+    url = host.environment["DATABASE_URL"]
+    rows = [str(databases.query(url, sql)) for sql in queries]
     logs = [path.read_text()[-1000:] for path in sorted((host.data / "logs").iterdir())]
-    return "\n".join(
-        [
-            *(
-                str(databases.query(host.environment["DATABASE_URL"], sql))
-                for sql in asked
-            ),
-            *logs,
-        ]
-    )
+    return "\n".join([*rows, *logs])
 
 
-def await_end(host: Product, job: int) -> None:
-    over = ("completed", "needs_decision", "failed", "paused")
-    await_(
+def wait_for_end(host: Product, job: int) -> None:
+    final_states = ("completed", "needs_decision", "failed", "paused")
+    find_state = "SELECT state FROM jobs_job WHERE id = ?"
+    wait_until(
         host,
-        lambda: found(host, "SELECT state FROM jobs_job WHERE id = ?", job) in over,
+        lambda: select(host, find_state, job) in final_states,
         "the end of the job",
     )
-    assert (
-        found(host, "SELECT state || ' ' || reason FROM jobs_job WHERE id = ?", job)
-        == "completed "
+    result = select(
+        host, "SELECT state || ' ' || reason FROM jobs_job WHERE id = ?", job
     )
+    assert result == "completed "
 
 
 def workers(host: Product, words: str) -> list[int]:
     return [pid for pid, command in processes(host.data).items() if words in command]
 
 
-def sending(host: Product) -> int:
-    """The process that drives the account now, 0 if none does."""
-    owner = found(
+def sender(host: Product) -> int:
+    """The process id of the account's driver, or 0."""
+    owner = select(
         host,
         "SELECT coalesce(max(owner), '') FROM jobs_lease WHERE name LIKE 'account:_%'",
     )
@@ -156,45 +151,37 @@ def test_files_are_read_where_they_are_and_another_host_sends(
     hosts: tuple[Product, Product], sandbox: Sandbox
 ) -> None:
     first, second = hosts
-    # Its driver sleeps, so that the first host drives what the second reads, checks and
-    # plans.
-    (sleeper,) = workers(second, "work drive")
-    os.kill(sleeper, signal.SIGSTOP)
-    sandbox.settings(
-        max_running_jobs=2
-    )  # So that most of it is still to be sent when the first host is lost.
+    # The second host reads, checks and plans, and the first one sends.
+    (second_driver,) = workers(second, "work drive")
+    os.kill(second_driver, signal.SIGSTOP)
+    # With two slots most batches wait when the first host is lost.
+    sandbox.settings(max_running_jobs=2)
     job = launch(second, sandbox)
-    await_(
-        first,
-        lambda: bool(
-            found(first, "SELECT batches_done FROM jobs_job WHERE id = ?", job)
-        ),
-        "the first batches",
-    )
-    assert sending(first) in workers(first, "work drive")
-    assert (
-        found(first, "SELECT storage_id FROM jobs_file")
-        == (second.data / "files" / "storage_id").read_text()
-    )
+    count_done = "SELECT batches_done FROM jobs_job WHERE id = ?"
+    wait_until(first, lambda: bool(select(first, count_done, job)), "the first batches")
+    assert sender(first) in workers(first, "work drive")
+    storage_id = (second.data / "files" / "storage_id").read_text()
+    assert select(first, "SELECT storage_id FROM jobs_file") == storage_id
 
-    os.kill(sleeper, signal.SIGCONT)
-    known = found(second, "SELECT max(epoch) FROM jobs_attempt")
-    planned = found(second, "SELECT batches_total FROM jobs_job WHERE id = ?", job)
-    done = found(second, "SELECT batches_done FROM jobs_job WHERE id = ?", job)
+    os.kill(second_driver, signal.SIGCONT)
+    last_epoch = "SELECT max(epoch) FROM jobs_attempt"
+    first_epoch = select(second, last_epoch)
+    planned = select(second, "SELECT batches_total FROM jobs_job WHERE id = ?", job)
+    done = select(second, count_done, job)
     first.kill()
     sandbox.settings(max_running_jobs=30)
-    waited = await_(
+    waited = wait_until(
         second,
-        lambda: found(second, "SELECT max(epoch) FROM jobs_attempt") > known,
-        "a post of the other host",
+        lambda: select(second, last_epoch) > first_epoch,
+        "a request of the other host",
     )
 
-    assert sending(second) == sleeper
-    await_end(second, job)
-    applied = sandbox.applied("gadget")
+    assert sender(second) == second_driver
+    wait_for_end(second, job)
     print(  # noqa: T201
         f"\nkilled with {done} of {planned} batches done, {ROWS // 100} in all: "
         f"first post after {waited:.1f} s"
     )
-    assert found(second, "SELECT created FROM jobs_job WHERE id = ?", job) == ROWS
-    assert (len(applied), Counter(applied.values())) == (ROWS, {1: ROWS})
+    assert select(second, "SELECT created FROM jobs_job WHERE id = ?", job) == ROWS
+    times_applied = Counter(sandbox.applied("gadget").values())
+    assert times_applied == {1: ROWS}

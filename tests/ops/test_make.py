@@ -1,5 +1,5 @@
-"""The way from a clone to an environment that is whole, with Pythons that only write
-down what they were asked for."""
+"""The way from a clone to a complete environment, with fake Pythons that record their
+arguments."""
 
 import os
 import shutil
@@ -33,11 +33,9 @@ echo "uv $*" >> "$ASKED"
 
 class Clone:
     def __init__(self, folder: Path) -> None:
-        self.folder, self.programs, self._asked = (
-            folder / "clone",
-            folder / "programs",
-            folder / "asked",
-        )
+        self.folder = folder / "clone"
+        self.programs = folder / "programs"
+        self._asked = folder / "asked"
         (self.folder / "tools").mkdir(parents=True)
         self.programs.mkdir()
         for name in (
@@ -52,8 +50,8 @@ class Clone:
         self.pythons: dict[str, str] = {}
 
     def has(self, **pythons: str) -> None:
-        """Pythons by their names, with _ for the point: good, old, or crippled (without
-        its venv module)."""
+        """Add Pythons, with _ for the point in their names: good, old, or crippled
+        (without the venv module)."""
         for name, state in pythons.items():
             self.pythons[name.replace("_", ".")] = state
             self._program(name.replace("_", "."), PYTHON)
@@ -70,7 +68,7 @@ class Clone:
         return self._run("sh", "tools/venv.sh", ".venv")
 
     def asked(self) -> list[str]:
-        """What was asked of the programs since the last time."""
+        """The commands that the programs received since the last call."""
         lines = self._asked.read_text().splitlines() if self._asked.exists() else []
         self._asked.unlink(missing_ok=True)
         return lines
@@ -115,7 +113,7 @@ PIP = "python -m pip install --quiet --quiet --require-hashes -r requirements.lo
         ({"python3_13": "crippled", "python3_12": "good"}, "python3.12"),
     ],
 )
-def test_first_python_that_serves_is_taken(
+def test_first_suitable_python_is_used(
     clone: Clone, pythons: dict[str, str], chosen: str
 ) -> None:
     clone.has(**pythons)
@@ -127,7 +125,9 @@ def test_first_python_that_serves_is_taken(
 @pytest.mark.parametrize(
     "pythons", [{}, {"python3": "old"}, {"python3_13": "crippled"}]
 )
-def test_uv_serves_where_no_python_does(clone: Clone, pythons: dict[str, str]) -> None:
+def test_uv_is_used_where_no_python_is_suitable(
+    clone: Clone, pythons: dict[str, str]
+) -> None:
     clone.has(**pythons)
     clone.has_uv()
 
@@ -136,7 +136,7 @@ def test_uv_serves_where_no_python_does(clone: Clone, pythons: dict[str, str]) -
 
 
 @pytest.mark.parametrize(
-    ("pythons", "said"),
+    ("pythons", "message"),
     [
         (
             {},
@@ -154,27 +154,30 @@ def test_uv_serves_where_no_python_does(clone: Clone, pythons: dict[str, str]) -
         ),
     ],
 )
-def test_what_is_missing_is_said_in_one_sentence(
-    clone: Clone, pythons: dict[str, str], said: str
+def test_missing_python_is_reported_in_one_sentence(
+    clone: Clone, pythons: dict[str, str], message: str
 ) -> None:
     clone.has(**pythons)
 
-    ended = clone.venv()
+    result = clone.venv()
 
-    assert (ended.returncode, ended.stderr, clone.asked()) == (1, said, [])
+    assert result.returncode == 1
+    assert result.stderr == message
+    assert clone.asked() == []
 
 
-def test_what_is_there_is_not_installed_again(clone: Clone) -> None:
+def test_complete_environment_is_not_installed_again(clone: Clone) -> None:
     clone.has(python3="good")
     clone.make()
     first = clone.asked()
 
     clone.make()
 
-    assert (first, clone.asked()) == ([f"python3 {VENV}", PIP], [])
+    assert first == [f"python3 {VENV}", PIP]
+    assert clone.asked() == []
 
 
-def test_install_that_was_interrupted_is_begun_anew(clone: Clone) -> None:
+def test_interrupted_install_starts_again(clone: Clone) -> None:
     clone.has(python3="good")
     (clone.folder / "broken").touch()
     interrupted = clone.make()
@@ -183,11 +186,12 @@ def test_install_that_was_interrupted_is_begun_anew(clone: Clone) -> None:
 
     again = clone.make()
 
-    assert (interrupted.returncode == 0, again.returncode) == (False, 0)
+    assert interrupted.returncode != 0
+    assert again.returncode == 0
     assert clone.asked() == [f"python3 {VENV}", PIP]
 
 
-def test_environment_that_was_half_made_is_made_anew(clone: Clone) -> None:
+def test_incomplete_environment_is_created_again(clone: Clone) -> None:
     clone.has(python3="good")
     (clone.folder / ".venv" / "bin").mkdir(parents=True)
     (clone.folder / ".venv" / "bin" / "python").touch()
@@ -196,7 +200,7 @@ def test_environment_that_was_half_made_is_made_anew(clone: Clone) -> None:
     assert clone.asked() == [f"python3 {VENV}", PIP]
 
 
-def test_environment_whose_python_is_gone_is_made_anew(clone: Clone) -> None:
+def test_environment_without_its_python_is_created_again(clone: Clone) -> None:
     clone.has(python3="good")
     clone.make()
     clone.asked()

@@ -1,4 +1,4 @@
-"""The supervisor on tiny children of its own."""
+"""The supervisor, with tiny shell scripts as its parts."""
 
 import os
 import signal
@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from jobsui.ops import supervisor as module
+from jobsui.ops import supervisor as supervision
 from jobsui.ops.supervisor import Part, Supervisor
 
 FOREVER = "while :; do sleep 0.05; done"
 
 
-class Kept(Supervisor):
-    """One whose children write into `notes`, and whose console is a list."""
+class Scripts(Supervisor):
+    """Its parts write words into the file `notes`. Its console is a list."""
 
     def __init__(self, folder: Path) -> None:
-        self.said: list[str] = []
+        self.console: list[str] = []
         self.notes = folder / "notes"
         super().__init__(
             folder / "logs",
             {"PATH": os.environ["PATH"], "NOTES": str(self.notes)},
-            self.said.append,
+            self.console.append,
         )
 
     def run(
@@ -34,20 +34,20 @@ class Kept(Supervisor):
         self.start(part)
         return part
 
-    def until(self, is_so: Callable[[], bool]) -> None:
-        ends = time.monotonic() + 20
-        self.watch(until=lambda: is_so() or time.monotonic() > ends)
-        assert is_so()
+    def watch_until(self, is_true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        self.watch(until=lambda: is_true() or time.monotonic() > deadline)
+        assert is_true()
 
-    def noted(self) -> list[str]:
+    def words(self) -> list[str]:
         return self.notes.read_text().split() if self.notes.exists() else []
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
-    one = Kept(tmp_path)
-    yield one
-    one.stop()
+def supervisor(tmp_path: Path) -> Iterator[Scripts]:
+    started = Scripts(tmp_path)
+    yield started
+    started.stop()
 
 
 def pid_of(part: Part) -> int:
@@ -57,27 +57,28 @@ def pid_of(part: Part) -> int:
 
 def is_running(pid: int) -> bool:
     try:
-        return (
-            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        )
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
     except FileNotFoundError:
         return False
+    is_zombie = after_name.split()[0] == "Z"
+    return not is_zombie
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    ends = time.monotonic() + 10
-    while any(map(is_running, pids)) and time.monotonic() < ends:
+    """The kernel may take a moment to end processes that are not our own children."""
+    deadline = time.monotonic() + 10
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def test_part_that_is_killed_is_started_again_and_said_so(kept: Kept) -> None:
-    part = kept.run("steady", FOREVER)
+def test_killed_part_is_started_again_and_reported(supervisor: Scripts) -> None:
+    part = supervisor.run("steady", FOREVER)
     first = pid_of(part)
 
     os.kill(first, signal.SIGKILL)
-    kept.until(lambda: part.is_alive and pid_of(part) != first)
+    supervisor.watch_until(lambda: part.is_alive and pid_of(part) != first)
 
-    assert kept.said == ["steady ended (signal SIGKILL). Restarting now."]
+    assert supervisor.console == ["steady ended (signal SIGKILL). Restarting now."]
 
 
 @pytest.mark.parametrize(
@@ -85,104 +86,108 @@ def test_part_that_is_killed_is_started_again_and_said_so(kept: Kept) -> None:
     [(1, " in 2 s"), (2, " in 4 s"), (3, " in 8 s"), (9, " in 30 s")],
 )
 def test_wait_before_the_next_start_doubles_up_to_half_a_minute(
-    kept: Kept, failures: int, words: str
+    supervisor: Scripts, failures: int, words: str
 ) -> None:
-    part = kept.run("hasty", "exit 0")
+    part = supervisor.run("hasty", "exit 0")
     part.failures = failures
 
-    kept.until(lambda: part.process is None)
+    supervisor.watch_until(lambda: part.process is None)
 
-    assert kept.said == [f"hasty ended (status 0). Restarting{words}."]
-
-
-def test_part_that_was_steady_for_a_minute_is_started_again_at_once(kept: Kept) -> None:
-    part = kept.run("steady", "exit 0")
-    part.failures, part.started_at = 5, part.started_at - module.STABLE_SECONDS - 1
-
-    kept.until(lambda: bool(kept.said))
-
-    assert kept.said[0] == "steady ended (status 0). Restarting now."
+    assert supervisor.console == [f"hasty ended (status 0). Restarting{words}."]
 
 
-def test_part_that_ends_by_itself_is_let_go(kept: Kept) -> None:
-    once = kept.run("once", "echo begun >> $NOTES", once=True)
-
-    kept.until(lambda: not once.is_alive)
-    kept.until(lambda: True)
-
-    assert kept.noted() == ["begun"]
-    assert kept.said == []
-
-
-def test_what_a_dead_part_had_started_is_ended_before_it_begins_anew(
-    kept: Kept,
+def test_part_that_was_steady_for_a_minute_is_started_again_at_once(
+    supervisor: Scripts,
 ) -> None:
-    part = kept.run("parent", f"({FOREVER}) & echo $! >> $NOTES; {FOREVER}")
-    kept.until(lambda: len(kept.noted()) == 1)
+    part = supervisor.run("steady", "exit 0")
+    part.failures = 5
+    part.started_at -= supervision.STABLE_SECONDS + 1
+
+    supervisor.watch_until(lambda: bool(supervisor.console))
+
+    assert supervisor.console[0] == "steady ended (status 0). Restarting now."
+
+
+def test_one_time_part_is_not_started_again(supervisor: Scripts) -> None:
+    once = supervisor.run("once", "echo begun >> $NOTES", once=True)
+
+    supervisor.watch_until(lambda: not once.is_alive)
+    supervisor.watch_until(lambda: True)
+
+    assert supervisor.words() == ["begun"]
+    assert supervisor.console == []
+
+
+def test_children_of_a_dead_part_end_before_it_starts_again(
+    supervisor: Scripts,
+) -> None:
+    part = supervisor.run("parent", f"({FOREVER}) & echo $! >> $NOTES; {FOREVER}")
+    supervisor.watch_until(lambda: len(supervisor.words()) == 1)
 
     os.kill(pid_of(part), signal.SIGKILL)
-    kept.until(lambda: len(kept.noted()) == 2)
+    supervisor.watch_until(lambda: len(supervisor.words()) == 2)
 
-    child, next_child = map(int, kept.noted())
+    child, next_child = map(int, supervisor.words())
     wait_until_gone([child])
-    assert (is_running(child), is_running(next_child)) == (False, True)
+    assert not is_running(child)
+    assert is_running(next_child)
 
 
-def test_stop_ends_the_base_after_all_others(kept: Kept) -> None:
+def test_stop_ends_the_base_last(supervisor: Scripts) -> None:
     for name, base in (("base", True), ("web", False)):
-        kept.run(
-            name,
-            f"trap 'sleep 0.1; echo {name} >> $NOTES; exit 0' TERM; echo up >> $NOTES; {FOREVER}",
-            base=base,
-        )
-    kept.until(lambda: len(kept.noted()) == 2)
+        on_term = f"sleep 0.1; echo {name} >> $NOTES; exit 0"
+        script = f"trap '{on_term}' TERM; echo up >> $NOTES; {FOREVER}"
+        supervisor.run(name, script, base=base)
+    supervisor.watch_until(lambda: len(supervisor.words()) == 2)
 
-    kept.stop()
+    supervisor.stop()
 
-    assert kept.noted() == ["up", "up", "web", "base"]
+    assert supervisor.words() == ["up", "up", "web", "base"]
 
 
-def test_stop_kills_what_does_not_listen_with_all_it_started(kept: Kept) -> None:
-    part = kept.run("deaf", f"trap '' TERM; ({FOREVER}) & echo $! >> $NOTES; {FOREVER}")
+def test_stop_kills_a_deaf_part_and_its_children(supervisor: Scripts) -> None:
+    part = supervisor.run(
+        "deaf", f"trap '' TERM; ({FOREVER}) & echo $! >> $NOTES; {FOREVER}"
+    )
     part.timeout = 0.1
-    kept.until(lambda: len(kept.noted()) == 1)
+    supervisor.watch_until(lambda: len(supervisor.words()) == 1)
 
-    kept.stop()
-    left = [pid_of(part), int(kept.noted()[0])]
-    wait_until_gone(left)  # The kernel may take a moment for what is not our own child.
+    supervisor.stop()
+    child = int(supervisor.words()[0])
+    wait_until_gone([pid_of(part), child])
 
-    assert [is_running(pid) for pid in left] == [False, False]
+    assert not is_running(pid_of(part))
+    assert not is_running(child)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_ends_the_watch_and_nothing_more_is_started(
-    kept: Kept, number: signal.Signals
+def test_signal_ends_the_watch_and_starts_nothing_more(
+    supervisor: Scripts, number: signal.Signals
 ) -> None:
     before = {
         which: signal.getsignal(which)
         for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
-    kept.handle_signals()
+    supervisor.handle_signals()
     threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
 
-    kept.watch()
-    late = kept.run("late", FOREVER)
+    supervisor.watch()
+    late = supervisor.run("late", FOREVER)
     for which, handler in before.items():
         signal.signal(which, handler)
 
-    assert (kept.is_stopping, late.process) == (True, None)
+    assert supervisor.is_stopping
+    assert late.process is None
 
 
-def test_log_is_for_its_owner_and_starts_anew_when_it_is_large(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
+def test_large_log_is_rotated_and_belongs_to_its_owner(
+    supervisor: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_LOG_BYTES", 3)
-    part = kept.run("talker", "echo hello; sleep 0.1")
-    log = kept.notes.parent / "logs" / "talker.log"
+    monkeypatch.setattr(supervision, "MAX_LOG_BYTES", 3)
+    part = supervisor.run("talker", "echo hello; sleep 0.1")
+    log = supervisor.notes.parent / "logs" / "talker.log"
 
-    kept.until(lambda: part.failures == 1)
+    supervisor.watch_until(lambda: part.failures == 1)
 
-    assert (log.stat().st_mode & 0o777, log.with_suffix(".log.1").read_text()) == (
-        0o600,
-        "hello\n",
-    )
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert log.with_suffix(".log.1").read_text() == "hello\n"

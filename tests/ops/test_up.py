@@ -1,5 +1,5 @@
-"""`manage.py up` with its real processes: what it starts, watches, refuses, and that
-nothing of it is left."""
+"""`manage.py up` with its real processes: what it starts, restarts and refuses, and that
+no process is left."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from tests.acceptance.product import Product, processes
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
 ]
 PARTS = {
     "valkey": "valkey-server",
@@ -30,7 +30,7 @@ PARTS = {
     "sweep": "manage.py sweep",
 }
 STOP_SECONDS = 30
-"""What the process that sends may need to end in order."""
+"""How long the worker that sends may take to stop."""
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +40,22 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     running.stop()
 
 
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 def first_pid(data: Path, part: str) -> int:
-    """Of the part itself: what it starts comes later."""
+    """The process of the part itself. Those that it has started have higher numbers."""
     return min(
         pid for pid, command in processes(data).items() if PARTS[part] in command
     )
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    ends = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < ends:
+def wait_for(is_true: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_true() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert is_so()
+    assert is_true()
 
 
 def status(url: str) -> int:
@@ -64,31 +68,25 @@ def status(url: str) -> int:
         return 0
 
 
-def up(data: Path, port: int, **settings: str) -> tuple[int, str]:
-    """How an `up` that cannot start ends, and what it says."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in products.NOT_OURS
+def up(data: Path, port: int) -> tuple[int, str]:
+    """Exit status and output of an `up` that cannot start."""
+    environment = products.inherited_environment() | {
+        "DJANGO_SETTINGS_MODULE": "jobsui.settings",
+        "JOBSUI_DATA_DIR": str(data),
     }
-    environment = (
-        kept
-        | {"DJANGO_SETTINGS_MODULE": "jobsui.settings", "JOBSUI_DATA_DIR": str(data)}
-        | settings
-    )
-    ended = subprocess.run(
+    command = subprocess.run(
         [sys.executable, str(products.ROOT / "manage.py"), "up", "--port", str(port)],
         env=environment,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    return ended.returncode, ended.stdout + ended.stderr
+    return command.returncode, command.stdout + command.stderr
 
 
-def test_what_it_keeps_is_for_its_owner_alone(product: Product) -> None:
+def test_files_belong_to_their_owner_alone(product: Product) -> None:
     product.console("first-run/ with the token")
-    kept = [
+    files = [
         "secret_key",
         "encryption_keys",
         "first_run_token",
@@ -97,55 +95,54 @@ def test_what_it_keeps_is_for_its_owner_alone(product: Product) -> None:
         "up.lock",
     ]
 
-    modes = {name: stat.S_IMODE((product.data / name).stat().st_mode) for name in kept}
-    open_to_others = [
-        path for path in product.data.rglob("*") if path.stat().st_mode & 0o077
-    ]
+    modes = {name: mode(product.data / name) for name in files}
+    open_to_others = [path for path in product.data.rglob("*") if mode(path) & 0o077]
 
-    assert modes == dict.fromkeys(kept, 0o600)
+    assert modes == dict.fromkeys(files, 0o600)
     assert open_to_others == []
 
 
-def test_second_one_on_the_same_data_says_so_and_stops(product: Product) -> None:
-    code, said = up(product.data, products.free_port())
+def test_second_up_on_the_same_data_is_refused(product: Product) -> None:
+    exit_status, output = up(product.data, products.free_port())
 
-    assert (code, said) == (
-        1,
-        f"CommandError: Jobs UI already runs on {product.data} (process {product.process.pid}).\n",
+    assert exit_status == 1
+    assert output == (
+        f"CommandError: Jobs UI already runs on {product.data} (process {product.process.pid}).\n"
     )
     assert status(f"{product.url}/healthz") == 200
 
 
-def test_taken_port_is_named(product: Product, tmp_path: Path) -> None:
-    code, said = up(tmp_path / "other", product.port)
+def test_port_in_use_is_refused_by_its_number(product: Product, tmp_path: Path) -> None:
+    exit_status, output = up(tmp_path / "other", product.port)
 
-    assert code == 1
-    assert said.startswith(
+    assert exit_status == 1
+    assert output.startswith(
         f"CommandError: Port {product.port} on 127.0.0.1 is not available: "
         "another program uses it. Choose another port: "
     )
     assert processes(tmp_path / "other") == {}
 
 
-def test_data_directory_it_makes_is_for_its_owner_alone(
+def test_new_data_directory_belongs_to_its_owner_alone(
     product: Product, tmp_path: Path
 ) -> None:
     up(tmp_path / "new", product.port)
 
-    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    assert mode(tmp_path / "new") == 0o700
 
 
-def test_healthz_says_no_while_the_queue_is_silent(product: Product) -> None:
+def test_healthz_fails_while_the_queue_does_not_answer(product: Product) -> None:
     queue = first_pid(product.data, "valkey")
 
     os.kill(queue, signal.SIGSTOP)
-    silent = status(f"{product.url}/healthz")
+    status_without_queue = status(f"{product.url}/healthz")
     os.kill(queue, signal.SIGCONT)
 
-    assert (silent, status(f"{product.url}/healthz")) == (503, 200)
+    assert status_without_queue == 503
+    assert status(f"{product.url}/healthz") == 200
 
 
-def test_every_part_that_is_killed_is_started_again(product: Product) -> None:
+def test_every_killed_part_is_started_again(product: Product) -> None:
     killed = {part: first_pid(product.data, part) for part in PARTS}
 
     for pid in killed.values():
@@ -155,11 +152,11 @@ def test_every_part_that_is_killed_is_started_again(product: Product) -> None:
     wait_for(lambda: status(f"{product.url}/healthz") == 200)
 
     started = {part: first_pid(product.data, part) for part in PARTS}
-    assert {part for part in PARTS if started[part] == killed[part]} == set()
-    assert not set(killed.values()) & set(processes(product.data))
+    assert [part for part in PARTS if started[part] == killed[part]] == []
+    assert set(killed.values()) & processes(product.data).keys() == set()
 
 
-def test_administrator_made_by_command_ends_the_first_run(product: Product) -> None:
+def test_createsuperuser_ends_the_first_run(product: Product) -> None:
     before = status(f"{product.url}/first-run/")
 
     product.manage(
@@ -170,18 +167,21 @@ def test_administrator_made_by_command_ends_the_first_run(product: Product) -> N
         DJANGO_SUPERUSER_PASSWORD="correct-horse-battery",
     )
 
-    assert (before, status(f"{product.url}/first-run/")) == (200, 404)
+    assert before == 200
+    assert status(f"{product.url}/first-run/") == 404
 
 
-def test_ctrl_c_ends_all_of_it(product: Product) -> None:
-    begun = time.monotonic()
-    code = product.stop()
+def test_ctrl_c_stops_every_process(product: Product) -> None:
+    asked_at = time.monotonic()
+    exit_status = product.stop()
+    took = time.monotonic() - asked_at
 
-    assert (code, processes(product.data)) == (0, {})
-    assert time.monotonic() - begun < STOP_SECONDS
+    assert exit_status == 0
+    assert processes(product.data) == {}
+    assert took < STOP_SECONDS
 
 
-def test_demo_leaves_nothing_behind_and_can_be_started_again(tmp_path: Path) -> None:
+def test_killed_demo_leaves_no_process_and_starts_again(tmp_path: Path) -> None:
     first = products.start(tmp_path / "data", "--demo")
     first.console("A first job with 2,000 rows is running")
     first.process.kill()
@@ -190,20 +190,20 @@ def test_demo_leaves_nothing_behind_and_can_be_started_again(tmp_path: Path) -> 
 
     second = products.start(first.data, "--demo")
     second.console("A first job with 2,000 rows is running")
-    passwords = [
-        running.console(r"admin +password (\S+)").group(1)
-        for running in (first, second)
-    ]
-    begun = time.monotonic()
+    first_password = first.console(r"admin +password (\S+)").group(1)
+    second_password = second.console(r"admin +password (\S+)").group(1)
+    asked_at = time.monotonic()
     second.process.send_signal(signal.SIGTERM)
-    code = second.process.wait(products.STOP_SECONDS)
+    exit_status = second.process.wait(products.STOP_SECONDS)
+    took = time.monotonic() - asked_at
 
-    assert passwords[0] != passwords[1]
-    assert (code, processes(second.data)) == (0, {})
-    assert time.monotonic() - begun < STOP_SECONDS
+    assert first_password != second_password
+    assert exit_status == 0
+    assert processes(second.data) == {}
+    assert took < STOP_SECONDS
 
 
-def test_queue_and_database_that_were_named_are_used(tmp_path: Path) -> None:
+def test_named_queue_and_database_are_used(tmp_path: Path) -> None:
     socket = tmp_path / "own.sock"
     server = subprocess.Popen(
         [valkey.command()[0], "--port", "0", "--unixsocket", str(socket), "--save", ""],
@@ -226,10 +226,6 @@ def test_queue_and_database_that_were_named_are_used(tmp_path: Path) -> None:
     server.wait()
 
     assert [command for command in commands if PARTS["valkey"] in command] == []
-    assert sorted(path.name for path in running.data.iterdir()) == [
-        "files",
-        "first_run_token",
-        "logs",
-        "up.lock",
-    ]
+    files = sorted(path.name for path in running.data.iterdir())
+    assert files == ["files", "first_run_token", "logs", "up.lock"]
     assert (tmp_path / "own.sqlite3").exists()
