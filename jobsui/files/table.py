@@ -151,7 +151,7 @@ def _refuse_duplicates(names: list[str]) -> None:
     if duplicates:
         raise FileRefused(
             f"Two columns have the same name: {', '.join(duplicates)}. "
-            "Rename one, so they can be told apart."
+            "Rename one of them."
         )
 
 

@@ -38,7 +38,7 @@ from tests.connections.conftest import made
 from tests.factories import make_user
 from tests.harness import Harness, gadgets
 from tests.sandbox_server import Sandbox
-from tests.zendesk.raw_server import says, serving
+from tests.zendesk.raw_server import responds, serving
 
 KNOWN = "connection-seen-everywhere"
 """No secret: with a request's path and a cell of the file it shows that the search
@@ -190,10 +190,8 @@ def test_secrets_stay_inside(
     Connection.objects.update(access_token_expires_at=timezone.now())
     refused = health.test(Connection.objects.get(pk=harness.connection.pk))
 
-    assert (job.state, job.updated + job.created + job.created_or_updated) == (
-        JobState.COMPLETED,
-        250,
-    )
+    assert job.state == JobState.COMPLETED
+    assert job.updated + job.created + job.created_or_updated == 250
     assert refused.error.startswith("The refresh token has expired")
     assert (
         len(secrets) >= 6
@@ -210,8 +208,9 @@ def test_secrets_stay_inside(
         for name, texts in places.items()
         if found({KNOWN, "users/me", "Gadget 250"}, *texts)
     }
-    told = {name for name, texts in places.items() if found(secrets, *texts)}
-    assert (known, told) == (set(places), set())
+    leaks = {name for name, texts in places.items() if found(secrets, *texts)}
+    assert known == set(places)
+    assert leaks == set()
     assert found(secrets, out, err, str(refused)) == []
 
 
@@ -272,7 +271,7 @@ def test_failing_page_tells_no_secret(
 def test_errors_and_what_holds_secrets_do_not_show_them(
     db: None, secrets: set[str], status: str
 ) -> None:
-    with serving(says(b'{"error": "no"}', status)) as server:
+    with serving(responds(b'{"error": "no"}', status)) as server:
         connection = made(
             server.url.removeprefix("http://"), SignIn.API_TOKEN, email="a@b.example"
         )
@@ -280,12 +279,12 @@ def test_errors_and_what_holds_secrets_do_not_show_them(
         client = credentials.client_for(connection)
         with pytest.raises(ZendeskError) as caught:
             credentials.signed_in(connection, custom_objects.me)
-        heard = b"".join(server.heard)
+        received = b"".join(server.received)
 
     error = caught.value
-    told = "".join(traceback.format_exception(error))
-    assert len(found(secrets, heard)) == 1  # It was sent, in its one form.
-    shown = f"{error} {error!r} {vars(error)} {told} {explain(error)} {client!r} {vars(client)} {connection!r}"
+    leaks = "".join(traceback.format_exception(error))
+    assert len(found(secrets, received)) == 1  # It was sent, in its one form.
+    shown = f"{error} {error!r} {vars(error)} {leaks} {explain(error)} {client!r} {vars(client)} {connection!r}"
     assert found(secrets, shown, str(vars(connection))) == []
 
 

@@ -19,7 +19,7 @@ from jobsui.zendesk.payloads import Token
 from tests.connections.conftest import made
 from tests.factories import make_connection
 from tests.sandbox_server import Sandbox
-from tests.zendesk.raw_server import answer, read_request, says, serving
+from tests.zendesk.raw_server import http_response, read_request, responds, serving
 
 
 def me(connection: Connection) -> str:
@@ -47,9 +47,9 @@ def failure(act: Callable[[], object]) -> ZendeskError:
 def test_api_token_signs_in_by_basic(api_token: Connection, sandbox: Sandbox) -> None:
     scheme, _, pair = credentials.authorization(api_token).partition(" ")
 
-    assert (scheme, base64.b64decode(pair).decode()) == (
-        "Basic",
-        f"{sandbox.email}/token:{sandbox.api_token}",
+    assert scheme == "Basic"
+    assert (
+        base64.b64decode(pair).decode() == f"{sandbox.email}/token:{sandbox.api_token}"
     )
     assert me(api_token) == sandbox.email
 
@@ -65,14 +65,12 @@ def test_client_credentials_are_fetched_once_and_kept(
     assert (
         1700 < (kept.access_token_expires_at - timezone.now()).total_seconds() <= 1800
     )
-    assert (
-        bool(kept.secret("access_token")),
-        kept.secret("refresh_token"),
-        kept.renewing_until,
-    ) == (True, "", None)
+    assert bool(kept.secret("access_token"))
+    assert kept.secret("refresh_token") == ""
+    assert kept.renewing_until is None
 
 
-def test_token_is_renewed_before_it_ends(
+def test_token_is_renewed_before_it_expires(
     oauth_client: Connection, sandbox: Sandbox
 ) -> None:
     me(oauth_client)
@@ -88,7 +86,7 @@ def test_token_is_renewed_before_it_ends(
     assert stored(oauth_client).secret("access_token") != first
 
 
-def test_token_that_zendesk_ended_early_is_renewed_and_the_call_repeated(
+def test_revoked_token_is_renewed_and_the_call_repeated(
     oauth_client: Connection, sandbox: Sandbox
 ) -> None:
     me(oauth_client)
@@ -98,7 +96,7 @@ def test_token_that_zendesk_ended_early_is_renewed_and_the_call_repeated(
     assert grants(sandbox) == 2
 
 
-def test_refused_again_after_a_renewal_is_not_tried_for_ever(
+def test_renewals_of_one_call_are_limited(
     oauth_client: Connection, sandbox: Sandbox
 ) -> None:
     sandbox.faults(bearer_expired=1)
@@ -144,13 +142,14 @@ def test_pair_is_given_up_when_it_cannot_be_stored(
     )
     error = failure(lambda: me(oauth_token))
 
-    assert (type(error), error.code) == (NotSent, "database")
+    assert type(error) is NotSent
+    assert error.code == "database"
     assert [entry["path"] for entry in sandbox.log()] == ["/oauth/tokens"]
     assert stored(oauth_token).renewing_until is None
 
 
 def test_refresh_token_without_a_new_one_stays(db: None) -> None:
-    with serving(says(b'{"access_token": "next", "expires_in": 300}')) as server:
+    with serving(responds(b'{"access_token": "next", "expires_in": 300}')) as server:
         connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_TOKEN)
         credentials.save_secrets(
             connection, {"access_token": "first", "refresh_token": "only"}, by=None
@@ -164,11 +163,13 @@ def test_refresh_token_without_a_new_one_stays(db: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["null", "1e400", f'"{"9" * 5000}"', "99999999999999999999"]
+    "lifetime", ["null", "1e400", f'"{"9" * 5000}"', "99999999999999999999"]
 )
-def test_odd_lifetime_does_not_lose_the_pair(db: None, told: str) -> None:
-    body = f'{{"access_token": "next", "refresh_token": "r2", "expires_in": {told}}}'
-    with serving(says(body.encode())) as server:
+def test_odd_lifetime_does_not_lose_the_pair(db: None, lifetime: str) -> None:
+    body = (
+        f'{{"access_token": "next", "refresh_token": "r2", "expires_in": {lifetime}}}'
+    )
+    with serving(responds(body.encode())) as server:
         connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_TOKEN)
         credentials.save_secrets(
             connection, {"access_token": "first", "refresh_token": "r1"}, by=None
@@ -176,7 +177,8 @@ def test_odd_lifetime_does_not_lose_the_pair(db: None, told: str) -> None:
         credentials.renew(connection, rejected_token=connection.sealed_access_token)
 
     kept = stored(connection)
-    assert (kept.secret("access_token"), kept.secret("refresh_token")) == ("next", "r2")
+    assert kept.secret("access_token") == "next"
+    assert kept.secret("refresh_token") == "r2"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -204,7 +206,7 @@ def test_many_threads_renew_once(
     assert tokens == [stored(oauth_token).secret("access_token")] * 8
 
 
-def test_spent_refresh_token_says_reconnect(
+def test_used_refresh_token_says_reconnect(
     oauth_token: Connection, sandbox: Sandbox
 ) -> None:
     oauth.refresh(
@@ -212,7 +214,8 @@ def test_spent_refresh_token_says_reconnect(
     )
     error = failure(lambda: me(oauth_token))
 
-    assert (type(error), error.code) == (Unauthorized, "invalid_grant")
+    assert type(error) is Unauthorized
+    assert error.code == "invalid_grant"
     assert errors.explain(error) == (
         "The refresh token has expired, was revoked or was already used. "
         "Reconnect: create a new token in Zendesk and enter it in this connection."
@@ -246,7 +249,7 @@ def fresh(sandbox: Sandbox) -> str:
     ).access_token
 
 
-def test_renewal_that_never_comes_back_is_not_waited_for_long(
+def test_renewal_of_another_process_is_waited_for_only_so_long(
     oauth_client: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Connection.objects.filter(pk=oauth_client.pk).update(
@@ -257,7 +260,7 @@ def test_renewal_that_never_comes_back_is_not_waited_for_long(
     assert type(failure(lambda: me(oauth_client))) is NotSent
 
 
-def test_token_fetched_with_replaced_credentials_is_thrown_away(
+def test_token_fetched_with_replaced_credentials_is_discarded(
     oauth_client: Connection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch = oauth.client_credentials
@@ -274,10 +277,8 @@ def test_token_fetched_with_replaced_credentials_is_thrown_away(
 
     kept = stored(oauth_client)
     assert type(error) is NotSent
-    assert (kept.sealed_access_token, kept.secret("client_secret")) == (
-        "",
-        "of another client",
-    )
+    assert kept.sealed_access_token == ""
+    assert kept.secret("client_secret") == "of another client"
     assert [entry["path"] for entry in sandbox.log()] == ["/oauth/tokens"]
 
 
@@ -321,7 +322,7 @@ def test_client_that_may_not_call_sends_nothing(
     assert sandbox.log() == []
 
 
-def test_client_uses_the_secrets_of_the_moment(
+def test_client_uses_the_secrets_stored_now(
     api_token: Connection, sandbox: Sandbox
 ) -> None:
     client = credentials.client_for(api_token)
@@ -341,7 +342,8 @@ def test_token_with_nothing_to_renew_it_is_refused_with_a_sentence(
     credentials.save_secrets(connection, {"access_token": "revoked"}, by=None)
     error = failure(lambda: me(connection))
 
-    assert (error.status, credentials.can_renew(connection)) == (401, False)
+    assert error.status == 401
+    assert not credentials.can_renew(connection)
     assert errors.explain(error).startswith(
         "The access token has expired or was revoked. Reconnect"
     )
@@ -354,36 +356,40 @@ def test_unreadable_secret_asks_for_it_again(
     settings.ENCRYPTION_KEYS = [b"x" * 32]
     error = failure(lambda: me(api_token))
 
-    assert (type(error), error.code) == (Unauthorized, "unreadable")
+    assert type(error) is Unauthorized
+    assert error.code == "unreadable"
     assert "JOBSUI_ENCRYPTION_KEYS" in errors.explain(error)
     assert sandbox.log() == []
 
 
-def test_doubtful_renewal_leaves_the_request_unsent(db: None) -> None:
-    with serving(says(b"<html>", "502 Bad Gateway")) as server:
+def test_unconfirmed_renewal_leaves_the_request_unsent(db: None) -> None:
+    with serving(responds(b"<html>", "502 Bad Gateway")) as server:
         connection = made(
             server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
         )
         credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
         error = failure(lambda: me(connection))
 
-    assert (type(error), error.status) == (NotSent, 502)
-    assert [heard.split()[1] for heard in server.heard] == [b"/oauth/tokens"]
+    assert type(error) is NotSent
+    assert error.status == 502
+    assert [received.split()[1] for received in server.received] == [b"/oauth/tokens"]
 
 
 def test_secret_goes_into_the_body_of_the_token_request_alone(db: None) -> None:
-    def play(peer: socket.socket) -> None:
-        peer.sendall(answer(b'{"access_token": "given", "expires_in": 300}'))
+    def behavior(peer: socket.socket) -> None:
+        peer.sendall(http_response(b'{"access_token": "given", "expires_in": 300}'))
         read_request(peer)
 
-    with serving(play, says(b'{"user": {"id": 1, "email": "a@b.example"}}')) as server:
+    with serving(
+        behavior, responds(b'{"user": {"id": 1, "email": "a@b.example"}}')
+    ) as server:
         connection = made(
             server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
         )
         credentials.save_secrets(connection, {"client_secret": "hush"}, by=None)
         me(connection)
 
-    head, _, body = server.heard[0].partition(b"\r\n\r\n")
+    head, _, body = server.received[0].partition(b"\r\n\r\n")
     assert json.loads(body) == {
         "grant_type": "client_credentials",
         "client_id": "c",
@@ -391,8 +397,8 @@ def test_secret_goes_into_the_body_of_the_token_request_alone(db: None) -> None:
         "scope": "read write",
     }
     assert b"hush" not in head
-    assert b"hush" not in server.heard[1]
-    assert b"Authorization: Bearer given" in server.heard[1]
+    assert b"hush" not in server.received[1]
+    assert b"Authorization: Bearer given" in server.received[1]
 
 
 def test_new_secrets_forget_what_belonged_to_the_old(
@@ -403,12 +409,11 @@ def test_new_secrets_forget_what_belonged_to_the_old(
     credentials.save_secrets(oauth_pair, {"access_token": "new"}, by=None)
 
     kept, pair = stored(oauth_client), stored(oauth_pair)
-    assert (kept.sealed_access_token, kept.access_token_expires_at, kept.tested_at) == (
-        "",
-        None,
-        None,
-    )
-    assert (pair.secret("access_token"), pair.sealed_refresh_token) == ("new", "")
+    assert kept.sealed_access_token == ""
+    assert kept.access_token_expires_at is None
+    assert kept.tested_at is None
+    assert pair.secret("access_token") == "new"
+    assert pair.sealed_refresh_token == ""
 
 
 @pytest.fixture
@@ -425,7 +430,8 @@ def test_forgotten_secrets_are_gone_from_the_row(oauth_pair: Connection) -> None
 
     kept = stored(oauth_pair)
     assert [getattr(kept, f"sealed_{name}") for name in Connection.SECRETS] == [""] * 4
-    assert (credentials.has_secret(kept), kept.secret_set_at) == (False, None)
+    assert not credentials.has_secret(kept)
+    assert kept.secret_set_at is None
 
 
 def test_sealed_secret_of_another_connection_is_never_sent(

@@ -24,7 +24,7 @@ def test_same_secret_never_looks_the_same() -> None:
     )
 
 
-def test_secret_opens_in_its_place_only() -> None:
+def test_secret_is_decrypted_in_its_location_only() -> None:
     with pytest.raises(SecretUnreadable):
         encryption.decrypt(
             encryption.encrypt(SECRET, location="connection:1:api_token"),
@@ -32,7 +32,7 @@ def test_secret_opens_in_its_place_only() -> None:
         )
 
 
-def test_old_key_opens_and_new_key_seals(settings: LazySettings) -> None:
+def test_old_key_decrypts_and_new_key_encrypts(settings: LazySettings) -> None:
     settings.ENCRYPTION_KEYS = [OLD]
     sealed = encryption.encrypt(SECRET, location="a")
     settings.ENCRYPTION_KEYS = [NEW, OLD]
@@ -42,7 +42,7 @@ def test_old_key_opens_and_new_key_seals(settings: LazySettings) -> None:
     assert encryption.is_current(encryption.encrypt(SECRET, location="a"))
 
 
-def test_missing_key_is_said_loudly(settings: LazySettings) -> None:
+def test_missing_key_raises(settings: LazySettings) -> None:
     settings.ENCRYPTION_KEYS = [OLD]
     sealed = encryption.encrypt(SECRET, location="a")
     settings.ENCRYPTION_KEYS = [NEW]
@@ -63,7 +63,7 @@ def test_damaged_secret_is_never_returned(damage: object) -> None:
 
 
 @pytest.mark.parametrize("stored", ["", "plain text", ":", SECRET])
-def test_what_was_never_sealed_is_unreadable(stored: str) -> None:
+def test_text_that_was_never_encrypted_is_unreadable(stored: str) -> None:
     with pytest.raises(SecretUnreadable):
         encryption.decrypt(stored, location="a")
 

@@ -11,7 +11,14 @@ from jobsui.connections.models import Connection, SignIn
 from tests.connections.conftest import made
 from tests.factories import make_connection
 from tests.sandbox_server import Sandbox
-from tests.zendesk.raw_server import Play, answer, hangs_up, read_request, says, serving
+from tests.zendesk.raw_server import (
+    Behavior,
+    hangs_up,
+    http_response,
+    read_request,
+    responds,
+    serving,
+)
 
 ADMIN = b'{"user": {"id": 1, "name": "Ana", "email": "ana@acme.example", "role": "admin"}, "custom_objects": []}'
 """Good for both calls of a test."""
@@ -23,9 +30,9 @@ def at(host: str) -> Connection:
     return make_connection(name=host, host=host)
 
 
-def answered(*plays: Play) -> TestResult:
+def answered(*behaviors: Behavior) -> TestResult:
     """What *Test* says of a host that answers like this."""
-    with serving(*plays) as server:
+    with serving(*behaviors) as server:
         return health.test(at(server.url.removeprefix("http://")))
 
 
@@ -42,32 +49,35 @@ def test_success_shows_who_and_how_fast(
     connection: Connection = request.getfixturevalue(way)
     result = health.test(connection)
 
-    assert (result.ok, result.status, result.error) == (True, 200, "")
-    assert (result.user, result.role, result.requests_per_minute) == (
-        "Sandbox Admin",
-        "admin",
-        700,
-    )
+    assert result.ok
+    assert result.status == 200
+    assert result.error == ""
+    assert result.user == "Sandbox Admin"
+    assert result.role == "admin"
+    assert result.requests_per_minute == 700
     assert result.latency_ms is not None
     assert 0 <= result.latency_ms < 8000
     connection.refresh_from_db()
-    assert (connection.test_passed, connection.test_result) == (True, asdict(result))
+    assert connection.test_passed
+    assert connection.test_result == asdict(result)
     assert connection.tested_at is not None
 
 
 def test_agent_is_enough(api_token: Connection, sandbox: Sandbox) -> None:
     sandbox.settings(role="agent")
 
-    assert (health.test(api_token).ok, health.test(api_token).role) == (True, "agent")
+    assert health.test(api_token).ok
+    assert health.test(api_token).role == "agent"
 
 
-def test_failure_is_kept_too(api_token: Connection, sandbox: Sandbox) -> None:
+def test_failure_is_stored_too(api_token: Connection, sandbox: Sandbox) -> None:
     health.test(api_token)
     sandbox.settings(api_tokens=False)
     result = health.test(api_token)
 
     api_token.refresh_from_db()
-    assert (api_token.test_passed, api_token.test_result) == (False, asdict(result))
+    assert not api_token.test_passed
+    assert api_token.test_result == asdict(result)
 
 
 def test_no_secret_asks_for_one(db: None, sandbox: Sandbox) -> None:
@@ -79,7 +89,7 @@ def test_no_secret_asks_for_one(db: None, sandbox: Sandbox) -> None:
     assert sandbox.log() == []
 
 
-def test_host_listed_no_more_says_who_can_help(
+def test_host_no_longer_listed_names_the_setting(
     api_token: Connection, settings: LazySettings
 ) -> None:
     settings.API_HOSTS = ["*.zendesk.com"]
@@ -143,13 +153,15 @@ NO_API = (
 
 
 def test_host_without_the_api_says_so(db: None) -> None:
-    page = says(b"<html>No help desk here</html>", "404 Not Found")
+    page = responds(b"<html>No help desk here</html>", "404 Not Found")
 
     assert answered(page).error == NO_API
 
 
 def test_host_without_a_token_endpoint_says_so(db: None) -> None:
-    with serving(says(b"<html>No help desk here</html>", "404 Not Found")) as server:
+    with serving(
+        responds(b"<html>No help desk here</html>", "404 Not Found")
+    ) as server:
         host = server.url.removeprefix("http://")
         connection = made(host, SignIn.OAUTH_CLIENT, client_id="c")
         credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
@@ -172,15 +184,15 @@ def says_nothing(peer: socket.socket) -> None:
 
 
 def goes_silent(peer: socket.socket) -> None:
-    peer.sendall(answer(ADMIN))
+    peer.sendall(http_response(ADMIN))
     says_nothing(peer)
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("play", [says_nothing, goes_silent])
-def test_silence_has_its_sentence(db: None, play: Play) -> None:
+@pytest.mark.parametrize("behavior", [says_nothing, goes_silent])
+def test_timeout_has_its_sentence(db: None, behavior: Behavior) -> None:
     assert (
-        answered(play).error
+        answered(behavior).error
         == "Zendesk did not respond in time. Try again in a minute."
     )
 
@@ -217,7 +229,8 @@ def test_wrong_api_token_has_its_sentence(api_token: Connection) -> None:
     credentials.save_secrets(api_token, {"api_token": "wrong"}, by=None)
     result = health.test(api_token)
 
-    assert (result.ok, result.status) == (False, 401)
+    assert not result.ok
+    assert result.status == 401
     assert result.error == (
         "Zendesk does not accept the credentials (Couldn't authenticate you). Replace the secret of this connection."
     )
@@ -232,7 +245,9 @@ def test_wrong_client_secret_has_its_sentence(oauth_client: Connection) -> None:
     )
 
 
-def test_ended_token_without_another_has_its_sentence(oauth_token: Connection) -> None:
+def test_expired_token_without_refresh_token_has_its_sentence(
+    oauth_token: Connection,
+) -> None:
     credentials.save_secrets(oauth_token, {"access_token": "ended"}, by=None)
 
     assert health.test(oauth_token).error == (
@@ -241,7 +256,7 @@ def test_ended_token_without_another_has_its_sentence(oauth_token: Connection) -
     )
 
 
-def test_spent_refresh_token_has_its_sentence(oauth_token: Connection) -> None:
+def test_used_refresh_token_has_its_sentence(oauth_token: Connection) -> None:
     credentials.save_secrets(
         oauth_token, {"access_token": "ended", "refresh_token": "spent"}, by=None
     )
@@ -252,7 +267,7 @@ def test_spent_refresh_token_has_its_sentence(oauth_token: Connection) -> None:
 
 
 def test_client_without_the_scopes_has_its_sentence(db: None) -> None:
-    with serving(says(b'{"error": "invalid_scope"}', "400 Bad Request")) as server:
+    with serving(responds(b'{"error": "invalid_scope"}', "400 Bad Request")) as server:
         connection = made(
             server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
         )
@@ -263,30 +278,31 @@ def test_client_without_the_scopes_has_its_sentence(db: None) -> None:
 
 
 def test_missing_scope_has_its_sentence(db: None) -> None:
-    told = b'{"error": "Forbidden", "description": "You are missing the following required scopes: read"}'
+    content = b'{"error": "Forbidden", "description": "You are missing the following required scopes: read"}'
 
-    assert answered(says(told, "403 Forbidden")).error == (
+    assert answered(responds(content, "403 Forbidden")).error == (
         "The token lacks a scope (You are missing the following required scopes: read). "
         "Give its OAuth client the scopes read and write."
     )
 
 
-def then(first: bytes, *second: bytes | str) -> Play:
+def then(first: bytes, *second: bytes | str) -> Behavior:
     """One answer, and another for the next request on the same connection."""
 
-    def play(peer: socket.socket) -> None:
-        peer.sendall(answer(first))
+    def behavior(peer: socket.socket) -> None:
+        peer.sendall(http_response(first))
         read_request(peer)
-        peer.sendall(answer(*second))  # type: ignore[arg-type]
+        peer.sendall(http_response(*second))  # type: ignore[arg-type]
 
-    return play
+    return behavior
 
 
 @pytest.mark.parametrize(
-    "play", [says(FORBIDDEN, "403 Forbidden"), then(ADMIN, FORBIDDEN, "403 Forbidden")]
+    "behavior",
+    [responds(FORBIDDEN, "403 Forbidden"), then(ADMIN, FORBIDDEN, "403 Forbidden")],
 )
-def test_role_without_the_right_has_its_sentence(db: None, play: Play) -> None:
-    assert answered(play).error == (
+def test_role_without_permission_has_its_sentence(db: None, behavior: Behavior) -> None:
+    assert answered(behavior).error == (
         "The credentials lack a permission (You do not have access to this page). "
         "Give their role access to custom objects."
     )
@@ -296,7 +312,8 @@ def test_end_user_is_not_staff(api_token: Connection, sandbox: Sandbox) -> None:
     sandbox.settings(role="end-user")
     result = health.test(api_token)
 
-    assert (result.ok, result.role) == (False, "end-user")
+    assert not result.ok
+    assert result.role == "end-user"
     assert result.error == (
         "Sandbox Admin has the role end-user. Jobs need the credentials of an agent or administrator."
     )
@@ -304,10 +321,13 @@ def test_end_user_is_not_staff(api_token: Connection, sandbox: Sandbox) -> None:
 
 def test_anonymous_user_means_wrong_credentials(db: None) -> None:
     result = answered(
-        says(b'{"user": {"id": null, "name": "Anonymous user", "role": "end-user"}}')
+        responds(
+            b'{"user": {"id": null, "name": "Anonymous user", "role": "end-user"}}'
+        )
     )
 
-    assert (result.ok, result.status) == (False, 200)
+    assert not result.ok
+    assert result.status == 200
     assert result.error == (
         "Zendesk took the request as that of an anonymous user: the credentials are "
         "wrong. Replace the secret."
@@ -320,22 +340,25 @@ def test_custom_objects_switched_off_have_their_sentence(
     sandbox.settings(custom_objects=False)
     result = health.test(api_token)
 
-    assert (result.ok, result.user, result.role) == (False, "Sandbox Admin", "admin")
+    assert not result.ok
+    assert result.user == "Sandbox Admin"
+    assert result.role == "admin"
     assert result.error == (
         "Custom objects are turned off in this account, or its plan does not include "
         "them. An administrator of the account can turn them on."
     )
 
 
-def test_used_up_minute_has_its_sentence(
+def test_used_up_rate_limit_has_its_sentence(
     api_token: Connection, sandbox: Sandbox
 ) -> None:
     sandbox.faults(rate_429=1)
     result = health.test(api_token)
 
-    assert (result.status, result.error) == (
-        429,
-        "The account's request limit is used up for this minute. Try again shortly.",
+    assert result.status == 429
+    assert (
+        result.error
+        == "The account's request limit is used up for this minute. Try again shortly."
     )
 
 
@@ -357,16 +380,16 @@ def test_fault_of_zendesk_has_its_sentence(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "content",
     [
-        answer(b"<html>Sign in</html>"),
-        answer(b"[]"),
-        answer(b"{}"),
-        answer(b"", "302 Found", "Location: https://x/"),
+        http_response(b"<html>Sign in</html>"),
+        http_response(b"[]"),
+        http_response(b"{}"),
+        http_response(b"", "302 Found", "Location: https://x/"),
     ],
 )
-def test_response_of_something_else_has_its_sentence(db: None, told: bytes) -> None:
-    assert answered(lambda peer: peer.sendall(told)).error == (
+def test_response_of_something_else_has_its_sentence(db: None, content: bytes) -> None:
+    assert answered(lambda peer: peer.sendall(content)).error == (
         "The host did not respond like Zendesk's API. Check the subdomain."
     )
 
@@ -381,10 +404,10 @@ def test_response_of_something_else_has_its_sentence(db: None, told: bytes) -> N
         (f"X-Rate-Limit: {'9' * 5000}", None),
     ],
 )
-def test_requests_a_minute_are_as_zendesk_says(
+def test_requests_per_minute_are_read_from_the_headers(
     db: None, header: str, limit: int | None
 ) -> None:
-    assert answered(says(ADMIN, "200 OK", header)).requests_per_minute == limit
+    assert answered(responds(ADMIN, "200 OK", header)).requests_per_minute == limit
 
 
 @pytest.mark.parametrize("fault", ["rate-429", "503", "html-200", "bearer-expired"])
@@ -397,7 +420,5 @@ def test_no_secret_is_in_a_result(
     result = health.test(oauth_client)
 
     assert not result.ok
-    assert (token in str(result), sandbox.client_secret in str(result)) == (
-        False,
-        False,
-    )
+    assert token not in str(result)
+    assert sandbox.client_secret not in str(result)

@@ -114,7 +114,7 @@ def test_only_what_check_host_gives_is_used(stored: str) -> None:
         hosts.base_url(stored)
 
 
-def test_host_that_is_listed_no_more_is_refused(settings: LazySettings) -> None:
+def test_host_that_is_no_longer_listed_is_refused(settings: LazySettings) -> None:
     host = hosts.check_host("sandbox.example")
     settings.API_HOSTS = ["*.zendesk.com"]
 

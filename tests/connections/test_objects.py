@@ -1,3 +1,4 @@
+import socket
 from typing import Any
 
 import pytest
@@ -9,7 +10,13 @@ from jobsui.zendesk.errors import NotFound, Unauthorized, Unconfirmed, ZendeskEr
 from jobsui.zendesk.payloads import NameRules
 from tests.factories import make_connection, make_object
 from tests.sandbox_server import Sandbox
-from tests.zendesk.raw_server import RawServer, answer, read_request, serving
+from tests.zendesk.raw_server import (
+    Behavior,
+    RawServer,
+    http_response,
+    read_request,
+    serving,
+)
 
 OPTIONS = [{"value": "red", "name": "Red"}, {"value": "blue", "name": "Blue"}]
 TYPES: list[dict[str, Any]] = [
@@ -55,13 +62,12 @@ def test_all_objects_are_read_with_fields_rules_and_counts(
 
     asset, contract = objects.fetch_all(api_token)
 
-    assert (asset.key, asset.title, asset.record_count, asset.gone) == (
-        "asset",
-        "Asset",
-        0,
-        False,
-    )
-    assert (contract.record_count, contract.schema.fields) == (2, ())
+    assert asset.key == "asset"
+    assert asset.title == "Asset"
+    assert asset.record_count == 0
+    assert not asset.gone
+    assert contract.record_count == 2
+    assert contract.schema.fields == ()
     assert contract.schema.name_rules == NameRules(autonumbered=True, prefix="C-")
     schema = asset.schema
     assert schema.name_rules == NameRules(unique=True)
@@ -79,7 +85,7 @@ def test_all_objects_are_read_with_fields_rules_and_counts(
     assert asset.read_at is not None
 
 
-def test_reading_again_changes_and_marks_what_is_gone(
+def test_sync_changes_objects_and_marks_those_gone(
     api_token: Connection, sandbox: Sandbox
 ) -> None:
     sandbox.make_object("asset", fields=TYPES)
@@ -101,7 +107,7 @@ def test_reading_again_changes_and_marks_what_is_gone(
     assert asset.record_count == 1
 
 
-def test_what_is_back_is_no_longer_gone(
+def test_object_that_is_back_is_no_longer_gone(
     api_token: Connection, sandbox: Sandbox
 ) -> None:
     ghost = make_object(api_token, "ghost", gone=True)
@@ -119,16 +125,15 @@ def test_other_connections_are_left_alone(
     objects.fetch_all(api_token)
 
     elsewhere.refresh_from_db()
-    assert (elsewhere.gone, elsewhere.read_at) == (False, None)
+    assert not elsewhere.gone
+    assert elsewhere.read_at is None
 
 
 def test_account_without_objects_is_read_as_such(api_token: Connection) -> None:
     assert objects.fetch_all(api_token) == []
 
 
-def test_failed_reading_leaves_everything_as_it_was(
-    api_token: Connection, sandbox: Sandbox
-) -> None:
+def test_failed_sync_changes_nothing(api_token: Connection, sandbox: Sandbox) -> None:
     sandbox.make_object("asset", fields=TYPES)
     [before] = objects.fetch_all(api_token)
     sandbox.faults(**{"503": 1})
@@ -136,14 +141,12 @@ def test_failed_reading_leaves_everything_as_it_was(
         objects.fetch_all(api_token)
 
     [after] = CustomObject.objects.all()
-    assert (after.fields, after.read_at, after.gone) == (
-        before.fields,
-        before.read_at,
-        False,
-    )
+    assert after.fields == before.fields
+    assert after.read_at == before.read_at
+    assert not after.gone
 
 
-def test_ended_token_is_renewed_for_the_reading(
+def test_expired_token_is_renewed_for_the_sync(
     oauth_client: Connection, sandbox: Sandbox
 ) -> None:
     sandbox.make_object("asset")
@@ -153,7 +156,7 @@ def test_ended_token_is_renewed_for_the_reading(
     assert [known.key for known in objects.fetch_all(oauth_client)] == ["asset"]
 
 
-def test_one_object_is_read_again(api_token: Connection, sandbox: Sandbox) -> None:
+def test_one_object_is_refreshed(api_token: Connection, sandbox: Sandbox) -> None:
     sandbox.make_object("asset", fields=TYPES[:1])
     [asset] = objects.fetch_all(api_token)
     sandbox.make_object("asset", fields=TYPES[:2])
@@ -173,27 +176,25 @@ def test_object_that_is_gone_says_so_and_keeps_its_fields(
         objects.refresh(asset)
 
     asset.refresh_from_db()
-    assert (asset.gone, [field.key for field in asset.schema.fields]) == (
-        True,
-        ["note"],
-    )
+    assert asset.gone
+    assert [field.key for field in asset.schema.fields] == ["note"]
 
 
-def test_object_by_key_is_read_at_once(api_token: Connection, sandbox: Sandbox) -> None:
+def test_object_by_key_is_synced_at_once(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
     sandbox.make_object("asset", fields=TYPES)
     asset = objects.add_by_key(api_token, "asset")
 
-    assert (asset.title, len(asset.schema.fields), asset.read_at is None) == (
-        "Asset",
-        len(TYPES),
-        False,
-    )
+    assert asset.title == "Asset"
+    assert len(asset.schema.fields) == len(TYPES)
+    assert asset.read_at is not None
 
 
 @pytest.mark.parametrize(
     "key", ["", "a b", "a/../b", "a\n", "ä", "a" * 256, "a?b", "a%2fb", "."]
 )
-def test_what_is_no_key_is_refused_unasked(
+def test_text_that_is_not_a_key_is_refused_without_a_request(
     api_token: Connection, sandbox: Sandbox, key: str
 ) -> None:
     with pytest.raises(ObjectRefused, match="is not an object key"):
@@ -214,18 +215,16 @@ def test_known_and_unknown_keys_are_refused(api_token: Connection) -> None:
     assert CustomObject.objects.count() == 1
 
 
-def test_key_is_kept_when_zendesk_cannot_be_asked(
+def test_key_is_kept_when_zendesk_cannot_be_reached(
     api_token: Connection, sandbox: Sandbox
 ) -> None:
     sandbox.faults(**{"html-502": 1})
     asset = objects.add_by_key(api_token, "asset")
 
-    assert (asset.key, asset.fields, asset.read_at, asset.record_count) == (
-        "asset",
-        [],
-        None,
-        None,
-    )
+    assert asset.key == "asset"
+    assert asset.fields == []
+    assert asset.read_at is None
+    assert asset.record_count is None
 
 
 def test_wrong_credentials_add_nothing(
@@ -243,19 +242,22 @@ ASSET = b'{"custom_object": {"key": "asset", "title": "%s"}}'
 FIELDS = b'{"custom_object_fields": [{"key": "note", "type": "text"}]}'
 
 
-def account(server_title: bytes, *count: bytes | str) -> Any:
-    """Plays an account whose only object is `asset`, and whose count is answered like
-    this."""
+def account(title: bytes, *count: bytes | str) -> Behavior:
+    """An account whose only object is `asset`. `count`: its response to a count."""
 
-    def play(peer: Any) -> None:
-        told = answer(ASSET % server_title)
+    def behavior(peer: socket.socket) -> None:
+        content = http_response(ASSET % title)
         while True:
-            peer.sendall(told)
-            if not (heard := read_request(peer)):
+            peer.sendall(content)
+            request = read_request(peer)
+            if not request:
                 return
-            told = answer(FIELDS) if b"/fields" in heard else answer(*count)  # type: ignore[arg-type]
+            if b"/fields" in request:
+                content = http_response(FIELDS)
+            else:
+                content = http_response(*count)  # type: ignore[arg-type]
 
-    return play
+    return behavior
 
 
 def to(server: RawServer) -> Connection:
@@ -275,10 +277,8 @@ def test_forbidden_count_is_unknown(
     with serving(account(b"Asset", *count)) as server:
         asset = objects.add_by_key(to(server), "asset")
 
-    assert (asset.record_count, [field.key for field in asset.schema.fields]) == (
-        known,
-        ["note"],
-    )
+    assert asset.record_count == known
+    assert [field.key for field in asset.schema.fields] == ["note"]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_forbidden_count_is_unknown(
         (rb"nul \u0000", "nul \ufffd"),
     ],
 )
-def test_odd_title_is_kept_as_far_as_it_goes(db: None, title: bytes, kept: str) -> None:
+def test_long_title_is_cut(db: None, title: bytes, kept: str) -> None:
     with serving(account(title, b'{"count": {"value": 1}}')) as server:
         asset = objects.add_by_key(to(server), "asset")
 

@@ -50,7 +50,7 @@ def read(connection: Connection, *, beside_driver: bool = False) -> Response:
     )
 
 
-def test_few_reads_go_at_once_and_others_in_their_turn(
+def test_burst_of_reads_goes_at_once_and_others_wait_their_turn(
     acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     for _ in range(8):
@@ -59,7 +59,7 @@ def test_few_reads_go_at_once_and_others_in_their_turn(
     assert waits == pytest.approx([0, 0, 0, 0, 0, 1, 2, 3], abs=0.5)
 
 
-def test_reads_beside_a_driver_have_what_it_leaves(
+def test_reads_beside_a_driver_get_what_it_leaves(
     acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     for _ in range(7):
@@ -68,7 +68,7 @@ def test_reads_beside_a_driver_have_what_it_leaves(
     assert waits == pytest.approx([0, 0, 0, 0, 0, 1.5, 3], abs=0.5)
 
 
-def test_reads_have_a_tenth_beside_a_driver_that_takes_all(
+def test_reads_get_a_tenth_beside_a_driver_that_takes_all(
     acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     acme.share = 100
@@ -84,7 +84,7 @@ def test_reads_have_a_tenth_beside_a_driver_that_takes_all(
     )  # A turn in six seconds, of which five would be waited for.
 
 
-def test_read_whose_turn_is_far_is_told_to_come_back(
+def test_read_whose_turn_is_far_gets_retry_after(
     acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     ReadPace.objects.create(host=acme.host, next_at="2026-01-01T00:00Z")
@@ -97,7 +97,7 @@ def test_read_whose_turn_is_far_is_told_to_come_back(
     assert waits == []
 
 
-def test_first_reads_of_an_account_do_not_stand_in_each_others_way(
+def test_concurrent_first_reads_of_an_account_all_get_a_turn(
     acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
     """Between our look for a pace to take a turn of and our look at that pace, another
@@ -115,7 +115,9 @@ def test_first_reads_of_an_account_do_not_stand_in_each_others_way(
     with database.execute_wrapper(another_read_makes_it):
         answer = read(acme)
 
-    assert (answer.status, waits, len(reconcile_count)) == (200, [0], 2)
+    assert answer.status == 200
+    assert waits == [0]
+    assert len(reconcile_count) == 2
 
 
 def test_accounts_do_not_wait_for_each_other(
@@ -130,7 +132,7 @@ def test_accounts_do_not_wait_for_each_other(
 
 
 @pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "40"}, 35), ({}, 25)])
-def test_zendesk_that_asks_for_a_rest_gets_it(
+def test_retry_after_of_zendesk_is_respected(
     acme: Connection,
     waits: list[float],
     zendesk: list[Response],
@@ -147,7 +149,7 @@ def test_zendesk_that_asks_for_a_rest_gets_it(
     assert busy.value.retry_after in {wait - 1, wait}
 
 
-def test_process_has_few_reads_under_way_at_once(
+def test_process_limits_its_concurrent_reads(
     acme: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     all_in, over = threading.Barrier(proxy_reads.MAX_CONCURRENT + 1), threading.Event()
@@ -178,4 +180,5 @@ def test_process_has_few_reads_under_way_at_once(
         thread.join()
 
     monkeypatch.setattr(proxy_reads, "_send", lambda *_: Response(200, {}, b"{}", 0.0))
-    assert (busy.value.retry_after, read(acme).status) == (1, 200)
+    assert busy.value.retry_after == 1
+    assert read(acme).status == 200

@@ -14,7 +14,7 @@ from jobsui.connections.test_request import (
 )
 from tests.factories import make_connection, make_object
 from tests.sandbox_server import Sandbox
-from tests.zendesk.raw_server import hangs_up, says, serving
+from tests.zendesk.raw_server import hangs_up, responds, serving
 
 OPTIONS = [{"value": "red", "name": "Red"}]
 FIELDS: list[dict[str, Any]] = [
@@ -145,11 +145,9 @@ def test_prepared_request_does_what_its_action_says(
 
     sent = test_request.send(api_token, prepared.method, prepared.path, body)
 
-    assert (sent.status, sent.error, json.loads(body)["job"]["action"]) == (
-        201,
-        "",
-        action,
-    )
+    assert sent.status == 201
+    assert sent.error == ""
+    assert json.loads(body)["job"]["action"] == action
     assert [result["status"] for result in results(api_token, sent)] == [said]
 
 
@@ -272,13 +270,13 @@ SECRETIVE = [
 
 
 @pytest.mark.parametrize("path", GOOD)
-def test_plain_path_passes(path: str) -> None:
+def test_plain_path_is_accepted(path: str) -> None:
     test_request.check_path(path)
 
 
 @pytest.mark.parametrize("path", [*TRICKS, *SECRETIVE])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_path_with_two_readings_is_not_sent(
+def test_ambiguous_path_is_not_sent(
     api_token: Connection, sandbox: Sandbox, method: str, path: str
 ) -> None:
     with pytest.raises(RequestRefused):
@@ -294,12 +292,12 @@ def test_path_to_secrets_says_why_it_is_refused(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", GOOD)
-def test_passed_path_goes_to_the_host_as_it_is(db: None, path: str) -> None:
-    with serving(says(b"{}")) as server:
+def test_accepted_path_is_sent_as_it_is(db: None, path: str) -> None:
+    with serving(responds(b"{}")) as server:
         host = server.url.removeprefix("http://")
         test_request.send(to(server.url), "GET", path)
 
-    line, *head = server.heard[0].decode().split("\r\n")
+    line, *head = server.received[0].decode().split("\r\n")
     assert unbracketed(line.split()[1]) == unbracketed(path)
     assert f"Host: {host}" in head
 
@@ -313,15 +311,13 @@ def to(url: str) -> Connection:
 
 
 def test_get_has_no_body(db: None) -> None:
-    with serving(says(b"{}")) as server:
+    with serving(responds(b"{}")) as server:
         test_request.send(to(server.url), "get", ME, '{"job": {}}')
 
-    head, _, body = server.heard[0].partition(b"\r\n\r\n")
-    assert (head.split()[0], body, b"content-length" in head.lower()) == (
-        b"GET",
-        b"",
-        False,
-    )
+    head, _, body = server.received[0].partition(b"\r\n\r\n")
+    assert head.split()[0] == b"GET"
+    assert body == b""
+    assert b"content-length" not in head.lower()
 
 
 @pytest.mark.parametrize(
@@ -349,7 +345,7 @@ def test_other_methods_are_not_sent(
         ('"%s"' % ("ü" * (MAX_BODY_BYTES // 2)), "larger than 1 MB"),
     ],
 )
-def test_body_that_makes_no_sense_is_not_sent(
+def test_invalid_body_is_not_sent(
     api_token: Connection, sandbox: Sandbox, body: str, why: str
 ) -> None:
     with pytest.raises(RequestRefused, match=why):
@@ -362,11 +358,11 @@ def test_body_that_makes_no_sense_is_not_sent(
     "body",
     ["{}", '{"name": "Zoë 漢字 😀"}', '"%s"' % ("x" * (MAX_BODY_BYTES - 2)), "[1e400]"],
 )
-def test_body_goes_out_byte_for_byte(db: None, body: str) -> None:
-    with serving(says(b"{}")) as server:
+def test_body_is_sent_byte_for_byte(db: None, body: str) -> None:
+    with serving(responds(b"{}")) as server:
         test_request.send(to(server.url), "POST", ME, body)
 
-    assert server.heard[0].partition(b"\r\n\r\n")[2] == body.encode()
+    assert server.received[0].partition(b"\r\n\r\n")[2] == body.encode()
 
 
 def test_request_is_sent_once_whatever_happens(db: None) -> None:
@@ -375,7 +371,8 @@ def test_request_is_sent_once_whatever_happens(db: None) -> None:
             to(server.url), "POST", "/api/v2/custom_objects/asset/jobs", "{}"
         )
 
-    assert (answered.status, len(server.heard)) == (None, 1)
+    assert answered.status is None
+    assert len(server.received) == 1
     assert "broke before the response was complete" in answered.error
 
 
@@ -389,7 +386,9 @@ def test_refusal_is_shown_as_it_came(
         '{"job": {"action": "explode"}}',
     )
 
-    assert (sent.status, sent.error, sent.status_id) == (400, "", "")
+    assert sent.status == 400
+    assert sent.error == ""
+    assert sent.status_id == ""
     assert json.loads(sent.body)["error"]["title"] == "Invalid attribute"
     assert sent.headers["X-Rate-Limit"] == "100000"
 
@@ -398,10 +397,8 @@ def test_wrong_credentials_are_shown_as_zendesk_says(api_token: Connection) -> N
     credentials.save_secrets(api_token, {"api_token": "wrong"}, by=None)
     sent = test_request.send(api_token, "GET", ME)
 
-    assert (sent.status, json.loads(sent.body)) == (
-        401,
-        {"error": "Couldn't authenticate you"},
-    )
+    assert sent.status == 401
+    assert json.loads(sent.body) == {"error": "Couldn't authenticate you"}
 
 
 def test_ended_token_is_renewed_and_the_request_repeated(
@@ -414,17 +411,19 @@ def test_ended_token_is_renewed_and_the_request_repeated(
 
 
 def test_redirect_is_shown_and_not_followed(db: None) -> None:
-    with serving(says(b"{}")) as elsewhere:
+    with serving(responds(b"{}")) as elsewhere:
         place = elsewhere.url
-        with serving(says(b"", "302 Found", f"Location: {place}")) as server:
+        with serving(responds(b"", "302 Found", f"Location: {place}")) as server:
             sent = test_request.send(to(server.url), "GET", ME)
 
-    assert (sent.status, sent.headers["Location"], elsewhere.heard) == (302, place, [])
+    assert sent.status == 302
+    assert sent.headers["Location"] == place
+    assert elsewhere.received == []
 
 
 def test_cookies_are_not_shown(db: None) -> None:
     with serving(
-        says(b"{}", "200 OK", "Set-Cookie: session=canary", "X-Request-Id: 7")
+        responds(b"{}", "200 OK", "Set-Cookie: session=canary", "X-Request-Id: 7")
     ) as server:
         sent = test_request.send(to(server.url), "GET", ME)
 
@@ -436,7 +435,7 @@ def test_cookies_are_not_shown(db: None) -> None:
 @pytest.mark.parametrize(
     "fault", ["rate-429", "503", "html-200", "bearer-expired", "missing-scope"]
 )
-def test_secret_is_never_in_an_answer(
+def test_secret_is_never_in_a_response(
     request: pytest.FixtureRequest, sandbox: Sandbox, way: str, fault: str
 ) -> None:
     connection: Connection = request.getfixturevalue(way)
@@ -453,7 +452,7 @@ def test_secret_is_never_in_an_answer(
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("content", "shown"),
     [
         (b"", ""),
         (b"<script>alert(1)</script>", "<script>alert(1)</script>"),
@@ -464,13 +463,14 @@ def test_secret_is_never_in_an_answer(
         (b'"' + b"x" * (MAX_FORMATTED_BYTES + 1) + b'"', '"' + "x" * (MAX_SHOWN - 1)),
     ],
 )
-def test_odd_answer_is_shown_in_part_and_as_text(
-    db: None, told: bytes, shown: str
+def test_unusual_response_is_cut_and_shown_as_text(
+    db: None, content: bytes, shown: str
 ) -> None:
-    with serving(says(told)) as server:
+    with serving(responds(content)) as server:
         sent = test_request.send(to(server.url), "GET", ME)
 
-    assert (sent.status, sent.error) == (200, "")
+    assert sent.status == 200
+    assert sent.error == ""
     assert sent.body.encode() == shown.encode()
 
 
@@ -485,41 +485,42 @@ def test_odd_answer_is_shown_in_part_and_as_text(
         ("x", False),
     ],
 )
-def test_job_status_is_followed_until_it_is_over(
+def test_job_status_is_polled_until_it_is_over(
     db: None, word: str, is_over: bool
 ) -> None:
     with serving(
-        says(f'{{"job_status": {{"id": "V3-1", "status": "{word}"}}}}'.encode())
+        responds(f'{{"job_status": {{"id": "V3-1", "status": "{word}"}}}}'.encode())
     ) as server:
         followed = test_request.poll(to(server.url), "V3-1")
 
-    assert (followed.status_id, followed.is_over) == ("V3-1", is_over)
-    assert server.heard[0].startswith(b"GET /api/v2/job_statuses/V3-1 HTTP/1.1\r\n")
+    assert followed.status_id == "V3-1"
+    assert followed.is_over == is_over
+    assert server.received[0].startswith(b"GET /api/v2/job_statuses/V3-1 HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize(
-    "told",
+    "content",
     [
         b'{"job_status": {"id": "../x"}}',
         b'{"job_status": {"id": 7}}',
         b'{"job_status": 1}',
     ],
 )
-def test_status_id_that_is_none_is_not_followed(db: None, told: bytes) -> None:
-    with serving(says(told, "201 Created")) as server:
+def test_response_without_a_status_id_is_not_polled(db: None, content: bytes) -> None:
+    with serving(responds(content, "201 Created")) as server:
         assert test_request.send(to(server.url), "POST", ME, "{}").status_id == ""
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
-def test_refused_following_ends(db: None, status: str) -> None:
-    with serving(says(b"{}", status)) as server:
+def test_refused_poll_is_over(db: None, status: str) -> None:
+    with serving(responds(b"{}", status)) as server:
         assert test_request.poll(to(server.url), "V3-1").is_over
 
 
 @pytest.mark.parametrize(
     "status_id", ["", "../users/me", "V3-1/x", "V3-1\n", "V3-1?x", "a" * 101, "é"]
 )
-def test_what_is_no_status_id_is_not_asked_for(
+def test_invalid_status_id_is_not_polled(
     api_token: Connection, sandbox: Sandbox, status_id: str
 ) -> None:
     with pytest.raises(RequestRefused):

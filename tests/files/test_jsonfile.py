@@ -102,7 +102,7 @@ def test_json_lines_are_numbered_as_lines_and_blank_ones_left_out() -> None:
         (b"[a],b\n1,2\n", "rows.csv", "csv"),
     ],
 )
-def test_json_kind_is_told_by_what_is_in_it(
+def test_json_format_is_recognized_by_content(
     content: bytes, name: str, form: str
 ) -> None:
     assert detect(io.BytesIO(content), name).layout.format == form

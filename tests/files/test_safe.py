@@ -31,14 +31,14 @@ from jobsui.files.safe import csv_line, safe_cell, unsafe_cell
         ("007", "007"),
     ],
 )
-def test_safe_cell_is_no_formula(text: str, safe: str) -> None:
+def test_safe_cell_is_not_a_formula(text: str, safe: str) -> None:
     assert safe_cell(text) == safe
     assert unsafe_cell(safe) == text
 
 
 @settings(max_examples=300)
 @given(st.text("'=+-@\t\r\n19.eE٣x", max_size=6))
-def test_unsafe_cell_gives_back_what_was_there(text: str) -> None:
+def test_unsafe_cell_restores_the_original(text: str) -> None:
     assert unsafe_cell(safe_cell(text)) == text
 
 
@@ -56,7 +56,7 @@ def test_safe_cell_never_begins_like_a_formula_unless_it_is_a_number(text: str) 
 @given(
     st.lists(st.text(st.characters(codec="utf-8"), max_size=6), min_size=1, max_size=4)
 )
-def test_csv_line_holds_the_cells(cells: list[str]) -> None:
+def test_csv_line_contains_the_cells(cells: list[str]) -> None:
     line = io.StringIO(csv_line(cells, raw=True), newline="")
 
     assert list(csv.reader(line, strict=True)) == [cells]

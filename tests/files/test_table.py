@@ -63,7 +63,7 @@ def test_csv_counts_blank_rows_and_leaves_them_out() -> None:
     )
 
 
-def test_csv_fills_up_short_rows_and_shows_long_ones_whole() -> None:
+def test_csv_pads_short_rows_and_keeps_long_ones() -> None:
     assert read(b"a,b\n1\n1,2,3\n")[1] == [(2, ["1", ""]), (3, ["1", "2", "3"])]
 
 
@@ -78,7 +78,7 @@ def test_csv_fills_up_short_rows_and_shows_long_ones_whole() -> None:
         (b"a\tb c, d\n1\t2\n", "\t"),
     ],
 )
-def test_delimiter_is_the_one_that_cuts_lines_alike(
+def test_delimiter_is_the_one_that_cuts_lines_into_equal_numbers(
     content: bytes, delimiter: str
 ) -> None:
     assert detect(io.BytesIO(content), "rows.csv").layout == Layout(
@@ -90,7 +90,7 @@ def test_delimiter_that_was_chosen_is_used() -> None:
     assert read(b"a;b,c\n1;2,3\n", delimiter=";") == (["a", "b,c"], [(2, ["1", "2,3"])])
 
 
-def test_first_line_that_tells_excel_the_delimiter_is_no_header() -> None:
+def test_csv_sep_hint_for_excel_is_not_the_header() -> None:
     assert read(b"sep=|\na|b\n1,2|3\n") == (["a", "b"], [(3, ["1,2", "3"])])
 
 
@@ -109,7 +109,7 @@ def test_encoding_is_checked_to_the_last_byte() -> None:
 
 
 @pytest.mark.parametrize("place", [1 << 20, (1 << 20) - 1, (1 << 20) + 1])
-def test_encoding_is_right_across_the_edges_of_what_is_read_at_once(place: int) -> None:
+def test_encoding_is_decoded_across_chunks(place: int) -> None:
     head = b"name\n"
     lines = (b"x" * 99 + b"\n") * ((place - len(head)) // 100)
     content = head + lines + b"y" * (place - len(head) - len(lines)) + "漢\n".encode()
@@ -120,7 +120,7 @@ def test_encoding_is_right_across_the_edges_of_what_is_read_at_once(place: int) 
     ).replace(",", "")
 
 
-def test_encoding_that_does_not_fit_the_choice_is_refused() -> None:
+def test_chosen_encoding_that_does_not_fit_is_refused() -> None:
     assert refusal(b"name\n\x81\n", encoding="cp1252").startswith(
         "The file is not Windows-1252: line 2 has a byte (0x81)"
     )
@@ -157,7 +157,7 @@ def test_encoding_that_does_not_fit_the_choice_is_refused() -> None:
         ),
         (
             b"a,b,a \n",
-            "Two columns have the same name: a. Rename one, so they can be told apart.",
+            "Two columns have the same name: a. Rename one of them.",
         ),
         (
             b'a,b\n1,2\n3,"4\n',
@@ -169,13 +169,13 @@ def test_encoding_that_does_not_fit_the_choice_is_refused() -> None:
         ),
     ],
 )
-def test_file_that_is_no_table_is_refused_with_its_own_sentence(
+def test_file_that_is_not_a_table_is_refused_with_its_sentence(
     content: bytes, sentence: str
 ) -> None:
     assert refusal(content) == sentence
 
 
-def test_old_excel_file_is_refused_with_the_cure() -> None:
+def test_old_excel_file_is_refused_with_the_fix() -> None:
     assert "save it as .xlsx or CSV" in refusal(
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "rows.xls"
     )

@@ -87,7 +87,7 @@ def test_workbook_rows_keep_their_numbers_and_blank_ones_are_left_out() -> None:
     )
 
 
-def test_workbook_is_told_by_its_content_not_its_name() -> None:
+def test_workbook_is_recognized_by_its_content_not_its_name() -> None:
     assert read(of_rows(["a"], [1]), "rows.csv") == (["a"], [(2, ["1"])])
     assert read(b"a\n1\n", "rows.xlsx") == (["a"], [(2, ["1"])])
 
@@ -198,7 +198,7 @@ def test_workbook_size_that_a_sheet_claims_is_not_believed() -> None:
         assert read(content, "rows.xlsx") == (["a", "b"], [(2, ["1", "2"])])
 
 
-def test_workbook_tells_of_formulas_without_results_and_hidden_rows() -> None:
+def test_workbook_warns_of_formulas_without_results_and_hidden_rows() -> None:
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
     sheet.append(["a", "b"])
@@ -268,7 +268,7 @@ def test_workbook_shared_strings_bomb_is_refused(
     )
 
 
-def test_workbook_large_part_that_is_no_sheet_is_refused() -> None:
+def test_workbook_large_part_that_is_not_a_sheet_is_refused() -> None:
     styles = b"<styleSheet>" + b" " * 17_000_000 + b"</styleSheet>"
 
     assert (
@@ -358,7 +358,7 @@ def test_workbook_with_a_string_that_is_not_there_is_refused() -> None:
         ),
     ],
 )
-def test_zip_that_is_no_workbook_is_refused_with_its_own_sentence(
+def test_zip_that_is_not_a_workbook_is_refused_with_its_sentence(
     names: list[str], sentence: str
 ) -> None:
     out = io.BytesIO()

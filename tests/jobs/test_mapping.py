@@ -77,7 +77,7 @@ def test_targets_are_what_the_action_can_fill() -> None:
     assert keys(Action.DELETE_BY_EXTERNAL_ID) == ["external_id"]
 
 
-def test_autonumbered_name_is_no_target() -> None:
+def test_autonumbered_name_is_not_a_target() -> None:
     assert "name" not in keys(Action.CREATE, autonumbered=True)
     assert "name" not in keys(Action.UPSERT_BY_EXTERNAL_ID, autonumbered=True)
 
@@ -136,7 +136,7 @@ def test_exact_name_beats_a_similar_one_wherever_it_stands() -> None:
     }
 
 
-def test_names_in_other_scripts_are_told_apart() -> None:
+def test_names_in_other_scripts_are_distinguished() -> None:
     offered = targets(
         Schema("a", (Field("a1", "Größe", "text"), Field("a2", "重さ", "text"))),
         Action.CREATE,
@@ -286,7 +286,7 @@ def test_blank_cell_is_left_out_or_empties_the_field() -> None:
     }
 
 
-def test_target_is_called_by_its_plain_name() -> None:
+def test_target_is_found_by_its_api_name() -> None:
     field_called_name = Schema("asset", (*FIELDS, Field("name", "Other name", "text")))
     offered = targets(field_called_name, Action.CREATE)
 
@@ -295,7 +295,7 @@ def test_target_is_called_by_its_plain_name() -> None:
     assert found == ["name", "external_id", "field:price"]
 
 
-def test_target_that_is_not_offered_is_refused_with_those_that_are() -> None:
+def test_unknown_target_is_refused_with_the_known_ones() -> None:
     with pytest.raises(MappingRefused) as refusal:
         target_key("total", targets(SCHEMA, Action.CREATE))
 
@@ -315,7 +315,7 @@ def test_blank_required_cells_are_problems_named_one_by_one() -> None:
     ]
 
 
-def test_created_record_without_external_id_gets_one_of_its_row() -> None:
+def test_created_record_without_external_id_gets_a_generated_one() -> None:
     assert item(["", "Drill", "1", ""])["external_id"] == "job-7"
     assert item(["A-1", "Drill", "1", ""])["external_id"] == "A-1"
     assert "external_id" not in item(
@@ -323,14 +323,14 @@ def test_created_record_without_external_id_gets_one_of_its_row() -> None:
     )
 
 
-def test_only_create_gets_external_ids_of_ours() -> None:
+def test_only_create_generates_external_ids() -> None:
     assert item(["01HZ", "Drill"], Action.UPDATE, mapping={"A": "id", "B": "name"}) == {
         "id": "01HZ",
         "name": "Drill",
     }
 
 
-def test_keys_of_an_item_are_what_may_stand_once() -> None:
+def test_keys_of_an_item_are_its_unique_values() -> None:
     def keys_of(
         action: Action, cells: list[str], mapping: dict[str, str], **rules: Any
     ) -> object:
@@ -369,10 +369,11 @@ def test_problem_keeps_the_beginning_of_the_value_and_no_zero_bytes() -> None:
     found = read(["A", "B", "1", "x\x00" + "y" * 1000])
 
     assert isinstance(found, list)
-    assert (found[0].value, len(found[0].value)) == ("x\ufffd" + "y" * 198, 200)
+    assert found[0].value == "x\ufffd" + "y" * 198
+    assert len(found[0].value) == 200
 
 
-def test_problems_of_one_kind_are_said_in_the_same_words() -> None:
+def test_problems_of_one_kind_have_the_same_words() -> None:
     first, second = read(["A", "B", "1", "x"]), read(["A", "B", "1", "1,5"])
 
     assert isinstance(first, list)

@@ -35,7 +35,7 @@ def stored() -> list[str]:
     )
 
 
-def test_upload_is_kept_byte_by_byte_and_rung_for(
+def test_upload_is_kept_byte_for_byte_and_reading_is_enqueued(
     task_queue: TaskQueue,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
@@ -46,12 +46,10 @@ def test_upload_is_kept_byte_by_byte_and_rung_for(
 
     with default_storage.open(file.stored_as) as content:
         assert content.read() == b"a,b\n1,2\n"
-    assert (file.name, file.size, file.state, file.uploaded_by) == (
-        "rows.csv",
-        8,
-        FileState.READING,
-        ana,
-    )
+    assert file.name == "rows.csv"
+    assert file.size == 8
+    assert file.state == FileState.READING
+    assert file.uploaded_by == ana
     assert task_queue == [("read_file", (file.pk,))]
 
 
@@ -62,7 +60,8 @@ def test_upload_that_is_too_large_leaves_nothing_behind(settings: Settings) -> N
     with pytest.raises(UploadRefused, match="larger than 1 MB"):
         uploads.receive([b"x" * 600_000, b"x" * 600_000], "rows.csv", by=None)
 
-    assert (stored(), File.objects.count()) == (before, 0)
+    assert stored() == before
+    assert File.objects.count() == 0
 
 
 def test_empty_upload_is_refused() -> None:
@@ -72,29 +71,26 @@ def test_empty_upload_is_refused() -> None:
     assert File.objects.count() == 0
 
 
-def test_reading_finds_out_what_a_file_is() -> None:
+def test_reading_detects_format_and_columns() -> None:
     file = received("\ufeffname;price\nDrill;1,5\n\nSäge;2\n".encode())
 
-    assert (file.state, file.format, file.encoding, file.delimiter) == (
-        FileState.READY,
-        "csv",
-        "utf-8-sig",
-        ";",
-    )
-    assert (file.columns, file.rows) == (["name", "price"], 2)
+    assert file.state == FileState.READY
+    assert file.format == "csv"
+    assert file.encoding == "utf-8-sig"
+    assert file.delimiter == ";"
+    assert file.columns == ["name", "price"]
+    assert file.rows == 2
     assert file.sample == [[2, ["Drill", "1,5"]], [4, ["Säge", "2"]]]
 
 
 def test_file_that_cannot_be_read_says_why() -> None:
     file = received(b"\x89PNG\r\n\x1a\n" + b"x" * 100)
 
-    assert (file.state, file.error) == (
-        FileState.REJECTED,
-        "This is a picture. Upload CSV, XLSX, JSON or JSON Lines.",
-    )
+    assert file.state == FileState.REJECTED
+    assert file.error == "This is a picture. Upload CSV, XLSX, JSON or JSON Lines."
 
 
-def test_file_read_in_another_way_on_request(task_queue: TaskQueue) -> None:
+def test_file_is_reread_with_chosen_settings(task_queue: TaskQueue) -> None:
     file = received("name\nSäge\n".encode("cp1252"))
     assert file.state == FileState.REJECTED
 
@@ -102,14 +98,12 @@ def test_file_read_in_another_way_on_request(task_queue: TaskQueue) -> None:
     file_reading.read_file(file, stopping=threading.Event())
     file.refresh_from_db()
 
-    assert (file.state, file.error, file.sample) == (
-        FileState.READY,
-        "",
-        [[2, ["Säge"]]],
-    )
+    assert file.state == FileState.READY
+    assert file.error == ""
+    assert file.sample == [[2, ["Säge"]]]
 
 
-def test_workbook_tells_of_what_its_cells_do_not() -> None:
+def test_workbook_warnings_are_kept_with_the_file() -> None:
     book = openpyxl.Workbook()
     book.worksheets[0].append(["id", "sum"])
     book.worksheets[0].append([1.5e17, "=A2"])
@@ -125,7 +119,7 @@ def test_workbook_tells_of_what_its_cells_do_not() -> None:
     ]
 
 
-def test_reading_that_was_interrupted_goes_on_with_the_next_ring(
+def test_interrupted_reading_is_done_by_the_next_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(file_reading, "PROGRESS_EVERY", 2)
@@ -139,7 +133,8 @@ def test_reading_that_was_interrupted_goes_on_with_the_next_ring(
 
     file_reading.read_file(file, stopping=threading.Event())
     file.refresh_from_db()
-    assert (file.state, file.rows) == (FileState.READY, 3)
+    assert file.state == FileState.READY
+    assert file.rows == 3
 
 
 def test_file_is_read_by_one_process_at_a_time() -> None:
@@ -163,7 +158,7 @@ def test_rows_of_a_file_whose_content_is_gone_are_refused() -> None:
         pass
 
 
-def test_read_again_it_leaves_no_staged_rows_of_before() -> None:
+def test_reread_file_leaves_no_old_staged_rows() -> None:
     file = received(b'[{"a": 1}]', "rows.json")
     before = stored()
     staged = file.staged_as

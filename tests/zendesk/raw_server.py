@@ -1,4 +1,4 @@
-"""A server of raw bytes, for answers no decent server gives."""
+"""A server of raw bytes, for responses that no proper server gives."""
 
 import contextlib
 import socket
@@ -7,17 +7,17 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-type Play = Callable[[socket.socket], None]
+type Behavior = Callable[[socket.socket], None]
 
 
 @dataclass
 class RawServer:
-    """Plays its plays, one for each connection, the last one for all later ones.
-    `heard` holds what it was sent."""
+    """Has a behavior for each connection; the last one is for all later connections.
+    `received` holds the requests."""
 
     listener: socket.socket
-    plays: list[Play]
-    heard: list[bytes] = field(default_factory=list)
+    behaviors: list[Behavior]
+    received: list[bytes] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -30,19 +30,21 @@ class RawServer:
                 peer, _ = self.listener.accept()
             except OSError:
                 return
-            play = self.plays[min(count, len(self.plays) - 1)]
+            behavior = self.behaviors[min(count, len(self.behaviors) - 1)]
             count += 1
-            threading.Thread(target=self._play, args=(play, peer), daemon=True).start()
+            threading.Thread(
+                target=self._handle, args=(behavior, peer), daemon=True
+            ).start()
 
-    def _play(self, play: Play, peer: socket.socket) -> None:
+    def _handle(self, behavior: Behavior, peer: socket.socket) -> None:
         with peer, contextlib.suppress(OSError):
-            self.heard.append(read_request(peer))
-            play(peer)
+            self.received.append(read_request(peer))
+            behavior(peer)
 
 
 @contextlib.contextmanager
-def serving(*plays: Play) -> Iterator[RawServer]:
-    server = RawServer(socket.create_server(("127.0.0.1", 0)), list(plays))
+def serving(*behaviors: Behavior) -> Iterator[RawServer]:
+    server = RawServer(socket.create_server(("127.0.0.1", 0)), list(behaviors))
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     yield server
@@ -52,13 +54,13 @@ def serving(*plays: Play) -> Iterator[RawServer]:
 
 
 def read_request(peer: socket.socket) -> bytes:
-    """One request with its body."""
-    heard = b""
-    while b"\r\n\r\n" not in heard:
+    """One request with its body; b"" when the connection was closed."""
+    data = b""
+    while b"\r\n\r\n" not in data:
         if not (part := peer.recv(65536)):
-            return heard
-        heard += part
-    head, _, body = heard.partition(b"\r\n\r\n")
+            return data
+        data += part
+    head, _, body = data.partition(b"\r\n\r\n")
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
             while len(body) < int(line.split(b":")[1]):
@@ -66,7 +68,7 @@ def read_request(peer: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def answer(
+def http_response(
     body: bytes, status: str = "200 OK", *headers: str, length: int | None = None
 ) -> bytes:
     size = len(body) if length is None else length
@@ -81,16 +83,16 @@ def answer(
     return "\r\n".join(head).encode() + body
 
 
-def says(*args: bytes | str, **options: int) -> Play:
-    """Answer, and go on answering the same on this connection."""
-    told = answer(*args, **options)  # type: ignore[arg-type]
+def responds(*args: bytes | str, **options: int) -> Behavior:
+    """Respond with this to every request of a connection."""
+    response = http_response(*args, **options)  # type: ignore[arg-type]
 
-    def play(peer: socket.socket) -> None:
-        peer.sendall(told)
+    def behavior(peer: socket.socket) -> None:
+        peer.sendall(response)
         while read_request(peer):
-            peer.sendall(told)
+            peer.sendall(response)
 
-    return play
+    return behavior
 
 
 def resets(peer: socket.socket) -> None:
@@ -99,16 +101,16 @@ def resets(peer: socket.socket) -> None:
 
 
 def hangs_up(peer: socket.socket) -> None:
-    """Close without a word."""
+    """Close without a response."""
 
 
-def drips(start: bytes, drop: bytes, *, every: float = 0.05) -> Play:
+def drips(start: bytes, drop: bytes, *, every: float = 0.05) -> Behavior:
     """`start`, then `drop` again and again."""
 
-    def play(peer: socket.socket) -> None:
+    def behavior(peer: socket.socket) -> None:
         peer.sendall(start)
         pause = threading.Event()
         while not pause.wait(every):
             peer.sendall(drop)
 
-    return play
+    return behavior

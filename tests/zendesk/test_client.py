@@ -27,13 +27,13 @@ from jobsui.zendesk.errors import (
 )
 from jobsui.zendesk.payloads import Response
 from tests.zendesk.raw_server import (
-    Play,
+    Behavior,
     RawServer,
-    answer,
     drips,
     hangs_up,
+    http_response,
     resets,
-    says,
+    responds,
     serving,
 )
 
@@ -56,19 +56,17 @@ def closed_port() -> int:
     return port
 
 
-def test_answer_is_read_whole() -> None:
-    with serving(says(b'{"a": 1}', "201 Created", "X-Rate-Limit: 700")) as server:
+def test_response_is_read_to_its_end() -> None:
+    with serving(responds(b'{"a": 1}', "201 Created", "X-Rate-Limit: 700")) as server:
         got = made(server).request(
             "POST", "/api/v2/things", params={"q": "a b"}, body=b"{}"
         )
 
-    assert (got.status, got.body, got.headers["x-rate-limit"]) == (
-        201,
-        b'{"a": 1}',
-        "700",
-    )
+    assert got.status == 201
+    assert got.body == b'{"a": 1}'
+    assert got.headers["x-rate-limit"] == "700"
     assert 0 < got.elapsed < 5
-    head = server.heard[0].decode()
+    head = server.received[0].decode()
     assert head.startswith("POST /api/v2/things?q=a+b HTTP/1.1")
     assert f"Authorization: Bearer {SECRET}" in head
     assert "Content-Type: application/json" in head
@@ -85,7 +83,7 @@ def test_answer_is_read_whole() -> None:
 def test_a_client_knows_by_how_much_our_clock_is_ahead(
     date: Callable[[], str], ahead: float
 ) -> None:
-    with serving(says(b"", "200 OK", f"Date: {date()}")) as server:
+    with serving(responds(b"", "200 OK", f"Date: {date()}")) as server:
         client = made(server)
         client.request("GET", "/a")
 
@@ -93,19 +91,21 @@ def test_a_client_knows_by_how_much_our_clock_is_ahead(
 
 
 def test_call_decodes_json_and_takes_empty_as_none() -> None:
-    with serving(says(b'{"name": "\xc3\xa9"}'), says(b"", "204 No Content")) as server:
+    with serving(
+        responds(b'{"name": "\xc3\xa9"}'), responds(b"", "204 No Content")
+    ) as server:
         assert made(server).call("GET", "/a") == {"name": "é"}
         assert made(server).call("DELETE", "/a") is None
 
 
 @pytest.mark.parametrize(
-    ("play", "code"),
+    ("behavior", "code"),
     [
         (resets, "reset"),
         (hangs_up, "reset"),
-        (says(b"{", length=50), "timeout"),
+        (responds(b"{", length=50), "timeout"),
         (drips(b"HTTP/1.1 200 OK\r\n", b"X-Slow: 1\r\n"), "timeout"),
-        (drips(answer(b"", length=100_000), b"x"), "timeout"),
+        (drips(http_response(b"", length=100_000), b"x"), "timeout"),
         (
             drips(
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"
@@ -117,29 +117,35 @@ def test_call_decodes_json_and_takes_empty_as_none() -> None:
             "timeout",
         ),
         (drips(b"", b"H"), "timeout"),
-        (lambda peer: peer.sendall(answer(b"{", length=50)), "reset"),
+        (lambda peer: peer.sendall(http_response(b"{", length=50)), "reset"),
         (lambda peer: peer.sendall(b"220 mail.example ESMTP\r\n"), "reset"),
-        (says(b"no gzip", "200 OK", "Content-Encoding: gzip"), "body"),
-        (says(b"x" * 2_000_000), "body"),
+        (responds(b"no gzip", "200 OK", "Content-Encoding: gzip"), "body"),
+        (responds(b"x" * 2_000_000), "body"),
         (
-            says(gzip.compress(b"x" * 2_000_000), "200 OK", "Content-Encoding: gzip"),
+            responds(
+                gzip.compress(b"x" * 2_000_000), "200 OK", "Content-Encoding: gzip"
+            ),
             "body",
         ),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_broken_answer_leaves_us_unsure(play: Play, code: str, method: str) -> None:
-    with serving(play) as server:
+def test_broken_response_leaves_the_request_unconfirmed(
+    behavior: Behavior, code: str, method: str
+) -> None:
+    with serving(behavior) as server:
         speaker = made(server, max_body_bytes=1_000_000)
         begun = time.monotonic()
         error = failure(
             lambda: speaker.request(method, "/api/v2/x", body=b"{}", deadline=0.25)
         )
 
-    assert (type(error), error.code) == (Unconfirmed, code)
+    assert type(error) is Unconfirmed
+    assert error.code == code
     assert time.monotonic() - begun < 1.5
     assert SECRET not in f"{error!r} {error} {vars(error)}"
-    assert (error.__cause__, error.__suppress_context__) == (None, True)
+    assert error.__cause__ is None
+    assert error.__suppress_context__
 
 
 def test_deadline_also_bounds_sending() -> None:
@@ -150,7 +156,8 @@ def test_deadline_also_bounds_sending() -> None:
             lambda: speaker.request("POST", "/x", body=b"x" * 30_000_000, deadline=0.25)
         )
 
-    assert (type(error), error.code) == (Unconfirmed, "timeout")
+    assert type(error) is Unconfirmed
+    assert error.code == "timeout"
     assert time.monotonic() - begun < 1.5
 
 
@@ -161,7 +168,8 @@ def test_refused_connection_is_not_sent() -> None:
         )
     )
 
-    assert (type(error), error.code) == (NotSent, "refused")
+    assert type(error) is NotSent
+    assert error.code == "refused"
 
 
 @pytest.mark.parametrize(
@@ -204,12 +212,13 @@ def test_host_that_does_not_accept_is_not_sent() -> None:
         for each in waiting:
             each.close()
 
-    assert (type(error), error.code) == (NotSent, "connect_timeout")
+    assert type(error) is NotSent
+    assert error.code == "connect_timeout"
 
 
-@pytest.mark.parametrize("play", [says(b"{}"), resets, hangs_up])
-def test_failed_handshake_is_not_sent(play: Play) -> None:
-    with serving(play) as server:
+@pytest.mark.parametrize("behavior", [responds(b"{}"), resets, hangs_up])
+def test_failed_handshake_is_not_sent(behavior: Behavior) -> None:
+    with serving(behavior) as server:
         secure = Client(
             server.url.replace("http:", "https:"),
             lambda: f"Bearer {SECRET}",
@@ -218,7 +227,7 @@ def test_failed_handshake_is_not_sent(play: Play) -> None:
         error = failure(lambda: secure.request("POST", "/x", body=b"{}"))
 
     assert type(error) is NotSent
-    assert SECRET.encode() not in b"".join(server.heard)
+    assert SECRET.encode() not in b"".join(server.received)
 
 
 def test_handshake_that_never_ends_is_not_sent() -> None:
@@ -228,7 +237,8 @@ def test_handshake_that_never_ends_is_not_sent() -> None:
         )
         error = failure(lambda: secure.request("POST", "/x", body=b"{}"))
 
-    assert (type(error), error.code) == (NotSent, "timeout")
+    assert type(error) is NotSent
+    assert error.code == "timeout"
 
 
 def test_untrusted_certificate_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,14 +253,15 @@ def test_untrusted_certificate_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> N
             )
         )
 
-    assert (type(error), error.code) == (NotSent, "tls")
+    assert type(error) is NotSent
+    assert error.code == "tls"
     assert "certificate" in error.message
 
 
 @pytest.mark.parametrize("token", ["line\nbreak", "schlüssel-€"])
 def test_token_that_no_header_can_hold_is_not_sent(token: str) -> None:
     tokens = ["good", token]
-    with serving(says(b"{}")) as server:
+    with serving(responds(b"{}")) as server:
         client = Client(server.url, lambda: f"Bearer {tokens.pop(0)}")
         client.request(
             "POST", "/x"
@@ -259,38 +270,38 @@ def test_token_that_no_header_can_hold_is_not_sent(token: str) -> None:
 
     assert type(error) is NotSent
     assert token not in f"{error!r}{error}"
-    assert (error.__cause__, error.__suppress_context__) == (None, True)
+    assert error.__cause__ is None
+    assert error.__suppress_context__
 
 
-def test_doubt_while_signing_in_is_not_sent() -> None:
+def test_unconfirmed_token_request_is_not_sent() -> None:
     def sign() -> str:
         raise Unconfirmed("The token endpoint broke.", status=502)
 
     error = failure(lambda: Client("http://127.0.0.1:1", sign).request("POST", "/x"))
 
-    assert (type(error), error.status, error.message) == (
-        NotSent,
-        502,
-        "The token endpoint broke.",
-    )
+    assert type(error) is NotSent
+    assert error.status == 502
+    assert error.message == "The token endpoint broke."
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect"])
 def test_redirect_is_never_followed(status: str) -> None:
     with (
-        serving(says(b"{}")) as elsewhere,
-        serving(says(b"", status, f"Location: {elsewhere.url}/")) as server,
+        serving(responds(b"{}")) as elsewhere,
+        serving(responds(b"", status, f"Location: {elsewhere.url}/")) as server,
     ):
         error = failure(lambda: made(server).call("POST", "/api/v2/x", body=b"{}"))
 
-    assert (type(error), error.status) == (Unconfirmed, int(status[:3]))
-    assert elsewhere.heard == []
+    assert type(error) is Unconfirmed
+    assert error.status == int(status[:3])
+    assert elsewhere.received == []
 
 
-def test_environment_has_no_say(
+def test_proxies_and_netrc_of_the_environment_are_ignored(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with serving(says(b"{}")) as proxy, serving(says(b"{}")) as server:
+    with serving(responds(b"{}")) as proxy, serving(responds(b"{}")) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("ALL_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "")
@@ -300,8 +311,8 @@ def test_environment_has_no_say(
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
         made(server).request("GET", "/x")
 
-    assert proxy.heard == []
-    assert f"Authorization: Bearer {SECRET}".encode() in server.heard[0]
+    assert proxy.received == []
+    assert f"Authorization: Bearer {SECRET}".encode() in server.received[0]
 
 
 def test_nothing_is_sent_twice_by_itself() -> None:
@@ -309,11 +320,11 @@ def test_nothing_is_sent_twice_by_itself() -> None:
         failure(lambda: made(server).request("POST", "/x", body=b"{}"))
         time.sleep(0.1)
 
-    assert len(server.heard) == 1
+    assert len(server.received) == 1
 
 
 def test_connection_is_kept() -> None:
-    with serving(says(b"{}"), hangs_up) as server:
+    with serving(responds(b"{}"), hangs_up) as server:
         speaker = made(server)
         assert [speaker.request("POST", "/x", body=b"{}").status for _ in range(5)] == [
             200
@@ -324,22 +335,22 @@ def test_write_does_not_trust_an_idle_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def answers_once(peer: socket.socket) -> None:
-        peer.sendall(answer(b"{}"))
+        peer.sendall(http_response(b"{}"))
         peer.recv(65536)
         resets(peer)
 
-    with serving(answers_once, says(b"{}")) as server:
+    with serving(answers_once, responds(b"{}")) as server:
         speaker = made(server)
         speaker.request("GET", "/x")
         monkeypatch.setattr(client_module, "MAX_IDLE_SECONDS", 0.0)
         got = speaker.request("POST", "/x", body=b"{}")
 
     assert got.status == 200
-    assert len(server.heard) == 2
+    assert len(server.received) == 2
 
 
 def test_client_works_again_after_a_failure() -> None:
-    with serving(resets, says(b"{}")) as server:
+    with serving(resets, responds(b"{}")) as server:
         speaker = made(server)
         failure(lambda: speaker.request("GET", "/x"))
 
@@ -349,7 +360,7 @@ def test_client_works_again_after_a_failure() -> None:
 def test_threads_share_a_client() -> None:
     bodies: list[bytes] = []
 
-    with serving(says(b"{}")) as server:
+    with serving(responds(b"{}")) as server:
         speaker = made(server)
         threads = [
             threading.Thread(
@@ -365,10 +376,10 @@ def test_threads_share_a_client() -> None:
             thread.join(10)
 
     assert bodies == [b"{}"] * 160
-    assert len(server.heard) == 8
+    assert len(server.received) == 8
 
 
-def told(status: int, body: object, **headers: str) -> Response:
+def response(status: int, body: object, **headers: str) -> Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(status, CaseInsensitiveDict(named), content, 0.1)
@@ -378,13 +389,13 @@ def told(status: int, body: object, **headers: str) -> Response:
     ("answered", "kind", "code", "message"),
     [
         (
-            told(401, {"error": "Couldn't authenticate you"}),
+            response(401, {"error": "Couldn't authenticate you"}),
             Unauthorized,
             "Couldn't authenticate you",
             "Couldn't authenticate you",
         ),
         (
-            told(
+            response(
                 401, {"error": "invalid_token", "error_description": "It is expired."}
             ),
             Unauthorized,
@@ -392,7 +403,7 @@ def told(status: int, body: object, **headers: str) -> Response:
             "It is expired.",
         ),
         (
-            told(
+            response(
                 403,
                 {"error": {"title": "Forbidden", "message": "You do not have access."}},
             ),
@@ -401,25 +412,25 @@ def told(status: int, body: object, **headers: str) -> Response:
             "You do not have access.",
         ),
         (
-            told(404, {"error": "RecordNotFound", "description": "Not found"}),
+            response(404, {"error": "RecordNotFound", "description": "Not found"}),
             NotFound,
             "RecordNotFound",
             "Not found",
         ),
         (
-            told(404, b"<html>nobody</html>"),
+            response(404, b"<html>nobody</html>"),
             NotFound,
             "",
             "Zendesk refused POST /x with 404.",
         ),
         (
-            told(400, {"error": {"title": "Invalid attribute", "message": "no"}}),
+            response(400, {"error": {"title": "Invalid attribute", "message": "no"}}),
             Refused,
             "Invalid attribute",
             "no",
         ),
         (
-            told(
+            response(
                 400,
                 {
                     "errors": [
@@ -431,11 +442,11 @@ def told(status: int, body: object, **headers: str) -> Response:
             "InvalidCursor",
             "worse",
         ),
-        (told(400, {"errors": ["so much", "more"]}), Refused, "", "so much"),
-        (told(400, b"[1]"), Refused, "", "[1]"),
-        (told(409, b"Conflict"), Refused, "", "Conflict"),
+        (response(400, {"errors": ["so much", "more"]}), Refused, "", "so much"),
+        (response(400, b"[1]"), Refused, "", "[1]"),
+        (response(409, b"Conflict"), Refused, "", "Conflict"),
         (
-            told(
+            response(
                 422,
                 {
                     "error": "RecordInvalid",
@@ -451,39 +462,41 @@ def told(status: int, body: object, **headers: str) -> Response:
             "Record validation errors: Name taken; size: is big",
         ),
         (
-            told(429, b"Number of allowed API requests per minute exceeded"),
+            response(429, b"Number of allowed API requests per minute exceeded"),
             RateLimited,
             "",
             "Number of allowed API requests per minute exceeded",
         ),
         (
-            told(429, {"error": "TooManyJobs", "description": "Too many"}),
+            response(429, {"error": "TooManyJobs", "description": "Too many"}),
             TooManyJobs,
             "TooManyJobs",
             "Too many",
         ),
         (
-            told(500, b"<h1>Oops</h1>"),
+            response(500, b"<h1>Oops</h1>"),
             Unconfirmed,
             "",
             "Zendesk answered POST /x with 500.",
         ),
         (
-            told(503, b"Database collision"),
+            response(503, b"Database collision"),
             Unconfirmed,
             "",
             "Zendesk answered POST /x with 503: Database collision",
         ),
-        (told(302, b""), Unconfirmed, "", "Zendesk answered POST /x with 302."),
-        (told(400, b"[" * 200_000), Refused, "", "[" * 200),
+        (response(302, b""), Unconfirmed, "", "Zendesk answered POST /x with 302."),
+        (response(400, b"[" * 200_000), Refused, "", "[" * 200),
     ],
 )
-def test_answer_becomes_the_error_it_stands_for(
+def test_response_becomes_the_error_it_stands_for(
     answered: Response, kind: type[ZendeskError], code: str, message: str
 ) -> None:
     error = failure(lambda: raise_for(answered, what="POST /x"))
 
-    assert (type(error), error.code, error.message) == (kind, code, message)
+    assert type(error) is kind
+    assert error.code == code
+    assert error.message == message
     assert error.response is answered
 
 
@@ -498,8 +511,8 @@ def test_answer_becomes_the_error_it_stands_for(
         "x" * 10_000,
     ],
 )
-def test_error_holds_little_of_a_long_body(body: object) -> None:
-    code, message, details = read_error(told(422, body))
+def test_error_keeps_little_of_a_long_body(body: object) -> None:
+    code, message, details = read_error(response(422, body))
 
     assert max(len(code), len(message), len(details)) <= 200
 
@@ -523,12 +536,12 @@ def test_error_holds_little_of_a_long_body(body: object) -> None:
     ],
 )
 def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:
-    assert retry_after(told(429, b"", Retry_After=value)) == seconds
+    assert retry_after(response(429, b"", Retry_After=value)) == seconds
 
 
 def test_retry_after_may_be_a_date() -> None:
     wait = retry_after(
-        told(
+        response(
             503,
             b"",
             Retry_After=format_datetime(
@@ -544,9 +557,10 @@ def test_retry_after_may_be_a_date() -> None:
 @pytest.mark.parametrize(
     "body", [b"<html>Sign in</html>", b'{"a": ', b"\xff\xfe", b"[" * 200_000]
 )
-def test_good_status_without_json_leaves_us_unsure(body: bytes) -> None:
-    with serving(says(body)) as server:
+def test_success_without_json_leaves_the_request_unconfirmed(body: bytes) -> None:
+    with serving(responds(body)) as server:
         error = failure(lambda: made(server).call("POST", "/x", json={}))
 
-    assert (type(error), error.status) == (Unconfirmed, 200)
+    assert type(error) is Unconfirmed
+    assert error.status == 200
     assert len(error.message) < 200

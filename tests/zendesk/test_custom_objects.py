@@ -11,7 +11,7 @@ from jobsui.zendesk.custom_objects import read_job_status, read_results
 from jobsui.zendesk.errors import NotFound, TooManyJobs, Unconfirmed, ZendeskError
 from jobsui.zendesk.payloads import ItemResult, JobStatus, Schema, Verdict
 from tests.sandbox_server import Sandbox
-from tests.zendesk.raw_server import says, serving
+from tests.zendesk.raw_server import responds, serving
 
 FIELDS: list[dict[str, Any]] = [
     {"key": "note", "title": "Note", "type": "text", "required": True},
@@ -49,10 +49,12 @@ def failure(act: Callable[[], object]) -> ZendeskError:
     return caught.value
 
 
-def test_me_says_who_signs_in(client: Client) -> None:
+def test_me_is_the_user_of_the_credentials(client: Client) -> None:
     user = custom_objects.me(client)
 
-    assert (user.role, bool(user.id), bool(user.email)) == ("admin", True, True)
+    assert user.role == "admin"
+    assert bool(user.id)
+    assert bool(user.email)
 
 
 def test_objects_and_fields_are_read(client: Client) -> None:
@@ -63,7 +65,8 @@ def test_objects_and_fields_are_read(client: Client) -> None:
         ("note", "text", True),
         ("colour", "dropdown", False),
     ]
-    assert (schema.name_rules.unique, schema.name_rules.autonumbered) == (True, False)
+    assert schema.name_rules.unique
+    assert not schema.name_rules.autonumbered
     assert custom_objects.count_records(client, "asset") == 0
 
 
@@ -74,7 +77,7 @@ def test_unknown_object_is_not_found(client: Client) -> None:
     )
 
 
-def test_job_is_queued_and_followed(client: Client) -> None:
+def test_job_is_queued_and_polled(client: Client) -> None:
     items = [
         {"name": f"A{n}", "external_id": str(n), "custom_object_fields": {"note": "x"}}
         for n in range(3)
@@ -83,12 +86,10 @@ def test_job_is_queued_and_followed(client: Client) -> None:
         client, "asset", body("create", [*items, {"name": "A0"}])
     )
 
-    assert (queued.status, queued.results, response.status, queued.is_over) == (
-        "queued",
-        None,
-        201,
-        False,
-    )
+    assert queued.status == "queued"
+    assert queued.results is None
+    assert response.status == 201
+    assert not queued.is_over
     status = ended(client, queued.id)
     assert [result.verdict for result in status.results or ()] == [
         Verdict.SUCCEEDED
@@ -99,7 +100,7 @@ def test_job_is_queued_and_followed(client: Client) -> None:
     assert custom_objects.recent_job_statuses(client)[0].id == queued.id
 
 
-def test_refused_job_carries_its_answer(client: Client, sandbox: Sandbox) -> None:
+def test_refused_job_carries_its_response(client: Client, sandbox: Sandbox) -> None:
     sandbox.faults(**{"too-many-jobs": 1})
     error = failure(
         lambda: custom_objects.post_job(
@@ -113,17 +114,18 @@ def test_refused_job_carries_its_answer(client: Client, sandbox: Sandbox) -> Non
 
 
 @pytest.mark.parametrize(
-    "told", [b'{"job_status": {}}', b"{}", b"[]", b'{"job_status": null}', b"null", b""]
+    "content",
+    [b'{"job_status": {}}', b"{}", b"[]", b'{"job_status": null}', b"null", b""],
 )
-def test_job_without_a_status_leaves_us_unsure(told: bytes) -> None:
-    with serving(says(told, "201 Created")) as server:
+def test_job_without_a_status_is_unconfirmed(content: bytes) -> None:
+    with serving(responds(content, "201 Created")) as server:
         error = failure(
             lambda: custom_objects.post_job(Client(server.url, None), "asset", b"{}")
         )
 
     assert type(error) is Unconfirmed
     assert error.response is not None
-    assert error.response.body == told
+    assert error.response.body == content
 
 
 def test_records_are_found_by_ids(client: Client, sandbox: Sandbox) -> None:
@@ -150,7 +152,7 @@ def test_records_are_found_by_ids(client: Client, sandbox: Sandbox) -> None:
     assert custom_objects.records_by_ids(client, "asset", []) == []
 
 
-def test_long_lists_of_ids_go_out_in_parts(client: Client, sandbox: Sandbox) -> None:
+def test_long_lists_of_ids_are_sent_in_parts(client: Client, sandbox: Sandbox) -> None:
     external_ids = [f"{n:03}-" + "ü" * 96 for n in range(100)]
     sandbox.add_records(
         "asset",
@@ -179,7 +181,7 @@ ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
 
 
 @pytest.mark.parametrize(
-    ("told", "read"),
+    ("content", "read"),
     [
         # As custom-object jobs were seen to answer.
         (
@@ -285,13 +287,13 @@ ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
     ],
 )
 def test_item_result_is_read_in_every_form(
-    told: dict[str, Any], read: ItemResult
+    content: dict[str, Any], read: ItemResult
 ) -> None:
-    assert read_results([told]) == (read,)
+    assert read_results([content]) == (read,)
 
 
 @pytest.mark.parametrize("results", [None, {"success": True}, "done", 3])
-def test_results_that_are_no_list_are_none(results: Any) -> None:
+def test_results_that_are_not_a_list_are_none(results: Any) -> None:
     assert read_results(results) is None
 
 
@@ -313,11 +315,13 @@ def test_job_status_word_is_read_without_case(word: str | None, is_over: bool) -
         {"id": "V3-1", "status": word, "total": None, "progress": "2", "results": None}
     )
 
-    assert (status.is_over, status.total, status.progress) == (is_over, None, None)
+    assert status.is_over == is_over
+    assert status.total is None
+    assert status.progress is None
 
 
 @pytest.mark.parametrize(
-    "told",
+    "content",
     [
         b"[]",
         b"{}",
@@ -327,8 +331,8 @@ def test_job_status_word_is_read_without_case(word: str | None, is_over: bool) -
         b"null",
     ],
 )
-def test_answer_of_another_shape_leaves_us_unsure(told: bytes) -> None:
-    with serving(says(told)) as server:
+def test_response_of_another_shape_is_unconfirmed(content: bytes) -> None:
+    with serving(responds(content)) as server:
         assert (
             type(failure(lambda: custom_objects.list_objects(Client(server.url, None))))
             is Unconfirmed
@@ -336,13 +340,13 @@ def test_answer_of_another_shape_leaves_us_unsure(told: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "count"),
+    ("content", "count"),
     [
         (b'{"count": {"value": 7}}', 7),
         (b'{"count": {"value": null}}', 0),
         (b'{"count": {"value": "x"}}', 0),
     ],
 )
-def test_count_is_read_tolerantly(told: bytes, count: int) -> None:
-    with serving(says(told)) as server:
+def test_count_is_read_tolerantly(content: bytes, count: int) -> None:
+    with serving(responds(content)) as server:
         assert custom_objects.count_records(Client(server.url, None), "asset") == count

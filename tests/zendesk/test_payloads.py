@@ -20,7 +20,7 @@ def test_field_is_read_with_nothing_but_a_key() -> None:
     assert Field.from_api({"key": "note"}) == Field("note", "note", "text")
 
 
-def test_field_is_read_whole() -> None:
+def test_field_is_read_with_all_its_members() -> None:
     data = {
         "key": "owner",
         "title": "Owner",
@@ -96,12 +96,12 @@ def test_fingerprint_changes_with_what_rows_are_checked_against(
     assert (before != after) is differs
 
 
-def test_answer_does_not_show_its_body() -> None:
+def test_response_does_not_show_its_body() -> None:
     assert "canary" not in repr(Response(200, {}, b"canary", 0.1))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 200_000])
-def test_answer_that_is_no_json_says_so(body: bytes) -> None:
+def test_response_that_is_not_json_raises(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"^"):
         Response(200, {}, body, 0.1).json()
 
@@ -117,5 +117,5 @@ def test_answer_that_is_no_json_says_so(body: bytes) -> None:
         (rb'"\\u0000"', r"\u0000"),
     ],
 )
-def test_answer_gives_only_text_that_can_be_stored(body: bytes, text: str) -> None:
+def test_response_gives_only_text_that_can_be_stored(body: bytes, text: str) -> None:
     assert Response(200, {}, b'{"k": [%s]}' % body, 0.1).json() == {"k": [text]}
