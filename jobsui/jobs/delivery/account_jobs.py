@@ -1,6 +1,7 @@
 """The moving jobs of one account, as its driver last read them."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from django.db import transaction
 
@@ -34,9 +35,9 @@ class AccountJobs:
         self._versions = versions
         return has_changed
 
-    def sample_pace(self) -> None:
+    def sample_pace(self, now: datetime) -> None:
         for job in self.by_id.values():
-            settlement.sample_pace(job)
+            settlement.sample_pace(job, now)
 
     def save_limit(self, limited_by: LimitedBy) -> None:
         """Save what limits the jobs that may send."""

@@ -5,7 +5,6 @@ Nothing here touches the database, so it may run in any thread.
 
 import json
 import logging
-import time
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -77,20 +76,18 @@ class PostResult:
     status: JobStatus | None = None
     error: ZendeskError | None = None
     response: Response | None = field(default=None, repr=False)
-    at: float = field(default_factory=time.monotonic)
+    at: float = field(kw_only=True)
     """When the response was read, by the driver's monotonic clock."""
 
 
-def send(request: BatchRequest) -> PostResult:
-    """Send it, once.
+def send(request: BatchRequest) -> tuple[JobStatus, Response]:
+    """Send it, once. Returns the job status that Zendesk gave it, and the response.
 
     Raises ZendeskError. A fault of our own raises Unconfirmed: part of the request may have
     been sent.
     """
     try:
-        status, response = custom_objects.post_job(
-            request.client, request.object_key, request.body
-        )
+        return custom_objects.post_job(request.client, request.object_key, request.body)
     except ZendeskError:
         raise
     except Exception as error:
@@ -98,7 +95,6 @@ def send(request: BatchRequest) -> PostResult:
         raise Unconfirmed(
             "Jobs UI failed while it sent this request. The log has the details."
         ) from error
-    return PostResult(request, status=status, response=response)
 
 
 def kept_response(response: Response | None) -> dict[str, Any]:

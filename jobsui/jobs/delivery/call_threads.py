@@ -3,7 +3,7 @@ into the driver's inbox, whatever happens to it."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
@@ -251,7 +251,9 @@ class Calls:
             return failed(NotSent(INTERNAL_ERROR))
 
     def _post(self, request: BatchRequest) -> PostResult:
-        return replace(batch_request.send(request), at=self._clock.monotonic())
+        status, response = batch_request.send(request)
+        now = self._clock.monotonic()
+        return PostResult(request, status=status, response=response, at=now)
 
     def _poll(self, batches: tuple[RunningBatch, ...]) -> PollResult:
         client = batches[0].request.client

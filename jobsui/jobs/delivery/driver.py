@@ -206,7 +206,7 @@ class Driver:
             return []
         with transaction.atomic():
             leases.fence(self.lease)
-            transitions.write(self.unwritten, self.timing)
+            transitions.write(self.unwritten, self.timing, self.clock.now())
             paused = self._pause_failing_jobs()
             requests = self._claim(chosen)
         self.failures.restart(paused)
@@ -265,7 +265,7 @@ class Driver:
             if self.share.waiting != jobs.keys():
                 # Jobs without batches to send may have some now.
                 self.share.waiting = None
-        self.jobs.sample_pace()
+        self.jobs.sample_pace(self.clock.now())
         self.jobs.save_limit(self._most_frequent_limit())
         posting = {request.job_id for request in self.posting.values()}
         self.jobs.finish_idle(in_flight=self.running.job_ids() | posting)

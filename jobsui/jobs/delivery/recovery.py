@@ -31,7 +31,7 @@ def take_over(
     with transaction.atomic():
         leases.fence(lease)
         sending = list(claims.batches_in(BatchState.SENDING, account))
-        transitions.interrupt(sending, timing)
+        transitions.interrupt(sending, timing, lease.clock.now())
         for batch in sending:
             # Not after the commit: if its outcome stays unknown, the next try does not find
             # this batch among those being sent.
@@ -70,4 +70,5 @@ def put_back_unsent(
             result="",
         )
         unsent = unanswered.exclude(pk__in=known_attempts)
-        transitions.put_back_unsent(list(unsent.select_related("batch")), timing)
+        attempts = list(unsent.select_related("batch"))
+        transitions.put_back_unsent(attempts, timing, lease.clock.now())

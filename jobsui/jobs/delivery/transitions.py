@@ -6,14 +6,13 @@ its batch is in the state the transition expects, so applying it twice changes n
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from jobsui.jobs.delivery import batch_request
 from jobsui.jobs.delivery.batch_request import PostResult
@@ -50,7 +49,7 @@ OUR_FAULT = (
 )
 
 
-def write(results: Sequence[DeliveryResult], timing: Timing) -> None:
+def write(results: Sequence[DeliveryResult], timing: Timing, now: datetime) -> None:
     """Decide and apply what these results mean. One that cannot be stored does not hold
     up the others: its batch becomes unconfirmed, and its job pauses."""
     if not results:
@@ -58,21 +57,25 @@ def write(results: Sequence[DeliveryResult], timing: Timing) -> None:
     counters = JobCounters()
     try:
         with transaction.atomic():
-            _write(results, counters, timing)
+            _write(results, counters, timing, now)
     except DATABASE_AWAY:
         raise
     except Exception:
         logger.exception("Results cannot be stored together; storing them one by one.")
         counters = JobCounters()
         for result in results:
-            counters.include(_write_alone(result, timing))
+            counters.include(_write_alone(result, timing, now))
     counters.write()
 
 
 def apply(
-    transitions: Sequence[Transition], counters: JobCounters, timing: Timing
+    transitions: Sequence[Transition],
+    counters: JobCounters,
+    timing: Timing,
+    now: datetime,
 ) -> None:
-    """Apply transitions, in their order, by a few statements for all of them."""
+    """Apply transitions, in their order, by a few statements for all of them. `now` is
+    the time they are given."""
     batches = by_id(Batch, {transition.batch_id for transition in transitions})
     applied: list[Transition] = []
     reported: list[ReportedResults] = []
@@ -84,13 +87,13 @@ def apply(
         if batch.state != transition.expected:
             continue
         applied.append(transition)
-        _move(batch, transition)
+        _move(batch, transition, now)
         if transition.results or transition.job_status_body is not None:
             reported.append(
                 ReportedResults(batch, transition.results, transition.job_status_body)
             )
     if reported:
-        settlement.settle_all(reported, counters)
+        settlement.settle_all(reported, counters, now)
     moved = dict.fromkeys(each.batch_id for each in applied)
     _save_batches([batches[pk] for pk in moved])
     _schedule_reconciliation(applied, batches, timing)
@@ -100,19 +103,19 @@ def apply(
         _pause(pause)
 
 
-def interrupt(batches: Sequence[Batch], timing: Timing) -> None:
+def interrupt(batches: Sequence[Batch], timing: Timing, now: datetime) -> None:
     """An earlier driver ended while it was sending these batches: they become
     unconfirmed."""
     last = Attempt.objects.filter(batch__in=batches, number=F("batch__attempts_made"))
     attempt_ids = dict(last.values_list("batch", "pk"))
-    _apply_and_count(
-        [interrupted(each, attempt_ids[each.pk]) for each in batches], timing
-    )
+    transitions = [interrupted(each, attempt_ids[each.pk]) for each in batches]
+    _apply_and_count(transitions, timing, now)
 
 
-def put_back_unsent(attempts: Sequence[Attempt], timing: Timing) -> None:
+def put_back_unsent(attempts: Sequence[Attempt], timing: Timing, now: datetime) -> None:
     """These attempts, read with their batches, were committed and never sent."""
-    _apply_and_count([not_sent(each.batch, each.pk) for each in attempts], timing)
+    transitions = [not_sent(each.batch, each.pk) for each in attempts]
+    _apply_and_count(transitions, timing, now)
 
 
 def pause_job(job_id: int, reason: str) -> None:
@@ -120,14 +123,19 @@ def pause_job(job_id: int, reason: str) -> None:
     _pause_all(Job.objects.filter(pk=job_id, state__in=SENDABLE), reason)
 
 
-def _apply_and_count(transitions: Sequence[Transition], timing: Timing) -> None:
+def _apply_and_count(
+    transitions: Sequence[Transition], timing: Timing, now: datetime
+) -> None:
     counters = JobCounters()
-    apply(transitions, counters, timing)
+    apply(transitions, counters, timing, now)
     counters.write()
 
 
 def _write(
-    results: Sequence[DeliveryResult], counters: JobCounters, timing: Timing
+    results: Sequence[DeliveryResult],
+    counters: JobCounters,
+    timing: Timing,
+    now: datetime,
 ) -> None:
     known = known_status_ids(list(filter(None, map(_status_id, results))))
     transitions = []
@@ -136,7 +144,7 @@ def _write(
         transitions.append(transition)
         if transition.status_id:
             known.add(transition.status_id)
-    apply(transitions, counters, timing)
+    apply(transitions, counters, timing, now)
 
 
 def _order(result: DeliveryResult) -> int:
@@ -161,11 +169,11 @@ def _status_id(result: DeliveryResult) -> str:
             return ""
 
 
-def _write_alone(result: DeliveryResult, timing: Timing) -> JobCounters:
+def _write_alone(result: DeliveryResult, timing: Timing, now: datetime) -> JobCounters:
     counters = JobCounters()
     try:
         with transaction.atomic():
-            _write([result], counters, timing)
+            _write([result], counters, timing, now)
     except DATABASE_AWAY:
         raise
     except Exception:
@@ -193,12 +201,12 @@ def _set_aside(result: DeliveryResult, timing: Timing) -> None:
     pause_job(request.job_id, OUR_FAULT)
 
 
-def _move(batch: Batch, transition: Transition) -> None:
+def _move(batch: Batch, transition: Transition, now: datetime) -> None:
     """Change the batch in memory."""
     if transition.state is not None:
         batch.state = transition.state
     if transition.state == BatchState.ACCEPTED:
-        batch.accepted_at = timezone.now()
+        batch.accepted_at = now
     if transition.state == BatchState.PLANNED:
         batch.reconcile_at = None
     if transition.status_id is not None:

@@ -5,10 +5,10 @@ job's counters change together or not at all.
 """
 
 import json
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -79,12 +79,14 @@ def settle(
     batch: Batch, results: Mapping[int, RowResult], counters: JobCounters
 ) -> bool:
     """`settle_all` for one batch, which is saved. True: the batch is settled now."""
-    settle_all([ReportedResults(batch, results)], counters)
+    settle_all([ReportedResults(batch, results)], counters, timezone.now())
     batch.save(update_fields=SETTLED_FIELDS)
     return batch.state not in UNSETTLED
 
 
-def settle_all(reported: Sequence[ReportedResults], counters: JobCounters) -> None:
+def settle_all(
+    reported: Sequence[ReportedResults], counters: JobCounters, now: datetime
+) -> None:
     """Give items their results, and batches without open items their final state.
 
     An item keeps its first result and a settled batch stays as it is, so doing this
@@ -109,7 +111,7 @@ def settle_all(reported: Sequence[ReportedResults], counters: JobCounters) -> No
             failed_rows += _failed_rows(batch, blob.row_numbers, added)
         _count_results(batch, results)
         if None not in results:
-            _close(batch, counters)
+            _close(batch, counters, now)
         packed = BatchBlob.packed_results(results)
         if each.job_status_body is None:
             results_only.append((batch.pk, packed))
@@ -158,17 +160,17 @@ def reopen_uncertain(batch: Batch, state: BatchState, counters: JobCounters) -> 
     batch.save(update_fields=[*SETTLED_FIELDS, "reconcile_count"])
 
 
-def sample_pace(job: Job) -> None:
+def sample_pace(job: Job, now: datetime) -> None:
     """Note how many rows are settled, unless the last note is recent or says the
     same."""
-    now = time.time()
+    seconds = now.timestamp()
     done = job.settled - job.invalid
     if job.pace:
         noted_at, noted = job.pace[-1]
-        if now - noted_at < PACE_INTERVAL or noted == done:
+        if seconds - noted_at < PACE_INTERVAL or noted == done:
             return
     if job.pace or done:
-        job.pace = [*job.pace, [now, done]][-MAX_PACE_SAMPLES:]
+        job.pace = [*job.pace, [seconds, done]][-MAX_PACE_SAMPLES:]
         Job.objects.filter(pk=job.pk).update(pace=job.pace)
 
 
@@ -200,9 +202,9 @@ def _count_results(batch: Batch, results: Iterable[RowResult | None]) -> None:
     batch.succeeded = counts.total()
 
 
-def _close(batch: Batch, counters: JobCounters) -> None:
+def _close(batch: Batch, counters: JobCounters, now: datetime) -> None:
     batch.state = BatchState.UNCERTAIN if batch.uncertain else BatchState.DONE
-    batch.done_at = timezone.now()
+    batch.done_at = now
     batch.reconcile_at = None
     counters.add(batch.job_id, "batches_done")
 
