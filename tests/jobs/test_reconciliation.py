@@ -69,13 +69,13 @@ def zendesk(monkeypatch: pytest.MonkeyPatch) -> Zendesk:
     return account
 
 
-def doubt(
+def unconfirmed(
     items: list[Any],
     action: Action = Action.CREATE,
     *,
     waited: float = QUIET,
     reconcile_count: int = 1,
-    unsure: int = 1,
+    attempts: int = 1,
     known: tuple[str, ...] = (),
     is_status_lost: bool = False,
 ) -> UnconfirmedBatch:
@@ -96,7 +96,7 @@ def doubt(
     return UnconfirmedBatch(
         request,
         reconcile_count,
-        unsure,
+        attempts,
         waited,
         QUIET,
         lambda ids: set(known) & set(ids),
@@ -104,7 +104,7 @@ def doubt(
     )
 
 
-def told(finding: Finding) -> tuple[dict[int, str], str]:
+def summary(finding: Finding) -> tuple[dict[int, str], str]:
     return {place: end[0] for place, end in finding.results.items()}, finding.rest
 
 
@@ -112,9 +112,9 @@ def test_create_is_settled_by_its_external_ids(zendesk: Zendesk) -> None:
     for number, item in enumerate(KEYED):
         zendesk.add(item, number)
 
-    finding = reconciliation.reconcile(doubt(KEYED, waited=FRESH))
+    finding = reconciliation.reconcile(unconfirmed(KEYED, waited=FRESH))
 
-    assert told(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
+    assert summary(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
     assert finding.results[1][1] == "r1"
 
 
@@ -122,19 +122,19 @@ def test_create_that_found_an_older_record_failed(zendesk: Zendesk) -> None:
     for number, item in enumerate(KEYED):
         zendesk.add(item, number, made=SENT_AT - timedelta(minutes=5 * (number == 1)))
 
-    finding = reconciliation.reconcile(doubt(KEYED))
+    finding = reconciliation.reconcile(unconfirmed(KEYED))
 
-    assert told(finding) == ({0: "created", 1: "failed", 2: "created"}, "settled")
+    assert summary(finding) == ({0: "created", 1: "failed", 2: "created"}, "settled")
     assert finding.results[1][2] == "ExternalIdTaken"
 
 
 def test_create_is_settled_while_our_clock_is_ahead(zendesk: Zendesk) -> None:
     for number, item in enumerate(KEYED):
         zendesk.add(item, number, made=SENT_AT - timedelta(hours=1))
-    fast = doubt(KEYED)
+    fast = unconfirmed(KEYED)
     fast.request.client.clock_ahead = 3600.0
 
-    assert told(reconciliation.reconcile(fast)) == (
+    assert summary(reconciliation.reconcile(fast)) == (
         {0: "created", 1: "created", 2: "created"},
         "settled",
     )
@@ -157,7 +157,7 @@ def test_create_is_sent_again_only_when_absence_proves_something(
         zendesk.add(KEYED[number], number)
 
     finding = reconciliation.reconcile(
-        doubt(KEYED, waited=waited, reconcile_count=reconcile_count)
+        unconfirmed(KEYED, waited=waited, reconcile_count=reconcile_count)
     )
 
     assert finding.rest == rest
@@ -188,7 +188,7 @@ def test_an_unknown_running_job_of_the_same_size_is_waited_for(
     zendesk.queue("V3-1", status, total)
 
     finding = reconciliation.reconcile(
-        doubt(KEYED, action, waited=waited, known=("V3-1",) if known else ())
+        unconfirmed(KEYED, action, waited=waited, known=("V3-1",) if known else ())
     )
 
     assert finding.rest == rest
@@ -200,18 +200,21 @@ def test_an_unknown_running_job_of_the_same_size_is_waited_for(
 def test_what_may_be_repeated_is_sent_again_after_the_quiet_time(
     zendesk: Zendesk, action: Action
 ) -> None:
-    early = reconciliation.reconcile(doubt(KEYED, action, waited=FRESH))
-    late = reconciliation.reconcile(doubt(KEYED, action, waited=QUIET))
+    early = reconciliation.reconcile(unconfirmed(KEYED, action, waited=FRESH))
+    late = reconciliation.reconcile(unconfirmed(KEYED, action, waited=QUIET))
 
-    assert (told(early), told(late)) == (({}, "again"), ({}, "resend"))
+    assert summary(early) == ({}, "again")
+    assert summary(late) == ({}, "resend")
 
 
 def test_a_batch_without_an_answer_five_times_is_left_to_a_person(
     zendesk: Zendesk,
 ) -> None:
     rests = [
-        reconciliation.reconcile(doubt(KEYED, Action.UPDATE, unsure=unsure)).rest
-        for unsure in (4, 5)
+        reconciliation.reconcile(
+            unconfirmed(KEYED, Action.UPDATE, attempts=attempts)
+        ).rest
+        for attempts in (4, 5)
     ]
 
     assert rests == ["resend", "uncertain"]
@@ -242,23 +245,24 @@ def test_create_without_external_ids_is_settled_by_the_one_matching_job(
         "V3-2", "completed", 3, [{"index": 0, "id": "other", "status": "Created"}]
     )
 
-    finding = reconciliation.reconcile(doubt(NAMED))
+    finding = reconciliation.reconcile(unconfirmed(NAMED))
 
-    assert told(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
-    assert (finding.status_id, finding.results[2][1]) == ("V3-1", "r2")
+    assert summary(finding) == ({0: "created", 1: "created", 2: "created"}, "settled")
+    assert finding.status_id == "V3-1"
+    assert finding.results[2][1] == "r2"
 
 
 def test_two_matching_jobs_leave_it_uncertain(zendesk: Zendesk) -> None:
     matching(zendesk)
     matching(zendesk, "V3-2", first=3)
 
-    assert told(reconciliation.reconcile(doubt(NAMED))) == ({}, "uncertain")
+    assert summary(reconciliation.reconcile(unconfirmed(NAMED))) == ({}, "uncertain")
 
 
-def test_a_job_we_know_is_nobody_elses(zendesk: Zendesk) -> None:
+def test_a_job_of_another_batch_is_not_a_match(zendesk: Zendesk) -> None:
     matching(zendesk)
 
-    assert told(reconciliation.reconcile(doubt(NAMED, known=("V3-1",)))) == (
+    assert summary(reconciliation.reconcile(unconfirmed(NAMED, known=("V3-1",)))) == (
         {},
         "uncertain",
     )
@@ -267,14 +271,14 @@ def test_a_job_we_know_is_nobody_elses(zendesk: Zendesk) -> None:
 def test_records_made_before_we_sent_anything_are_not_ours(zendesk: Zendesk) -> None:
     matching(zendesk, made=SENT_AT - timedelta(minutes=10))
 
-    assert told(reconciliation.reconcile(doubt(NAMED))) == ({}, "uncertain")
+    assert summary(reconciliation.reconcile(unconfirmed(NAMED))) == ({}, "uncertain")
 
 
 def test_records_of_other_content_are_not_ours(zendesk: Zendesk) -> None:
     matching(zendesk)
     other = [{**NAMED[0], "custom_object_fields": {"price": 99}}, *NAMED[1:]]
 
-    assert told(reconciliation.reconcile(doubt(other))) == ({}, "uncertain")
+    assert summary(reconciliation.reconcile(unconfirmed(other))) == ({}, "uncertain")
 
 
 @pytest.mark.parametrize(
@@ -283,7 +287,10 @@ def test_records_of_other_content_are_not_ours(zendesk: Zendesk) -> None:
 def test_create_without_external_ids_is_never_sent_again_silently(
     zendesk: Zendesk, waited: float, rest: str
 ) -> None:
-    assert told(reconciliation.reconcile(doubt(NAMED, waited=waited))) == ({}, rest)
+    assert summary(reconciliation.reconcile(unconfirmed(NAMED, waited=waited))) == (
+        {},
+        rest,
+    )
 
 
 @pytest.mark.parametrize(
@@ -293,7 +300,7 @@ def test_create_without_external_ids_is_never_sent_again_silently(
 def test_uncertain_rows_say_what_happened(
     zendesk: Zendesk, is_status_lost: bool, reason: str
 ) -> None:
-    batch = doubt(NAMED, is_status_lost=is_status_lost)
+    batch = unconfirmed(NAMED, is_status_lost=is_status_lost)
 
     assert reconciliation.reconcile(batch).note == reason
 
@@ -304,7 +311,10 @@ def test_create_without_external_ids_waits_for_a_job_that_may_be_its_own(
 ) -> None:
     zendesk.queue("V3-1", "working", 3)
 
-    assert told(reconciliation.reconcile(doubt(NAMED, waited=waited))) == ({}, rest)
+    assert summary(reconciliation.reconcile(unconfirmed(NAMED, waited=waited))) == (
+        {},
+        rest,
+    )
 
 
 def test_failures_of_a_repeated_create_are_read_back(zendesk: Zendesk) -> None:
@@ -313,7 +323,7 @@ def test_failures_of_a_repeated_create_are_read_back(zendesk: Zendesk) -> None:
     failed = RowResult(Outcome.FAILED, "", "X", "Taken.")
 
     verified = reconciliation.verify(
-        doubt(KEYED).request, dict.fromkeys(range(3), failed)
+        unconfirmed(KEYED).request, dict.fromkeys(range(3), failed)
     )
 
     assert [(end[0], end[2]) for end in verified.values()] == [
