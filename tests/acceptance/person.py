@@ -39,10 +39,13 @@ class Person:
 
     def sign_in(self, name: str = "admin", password: str = PASSWORD) -> None:
         self.open("/accounts/login/")
+        self.fill_sign_in(name, password)
+        expect(self.heading("Home")).to_be_visible()
+
+    def fill_sign_in(self, name: str = "admin", password: str = PASSWORD) -> None:
         self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Sign in").click()
-        expect(self.heading("Home")).to_be_visible()
 
     def sign_out(self) -> None:
         self.page.locator("details.menu summary").click()

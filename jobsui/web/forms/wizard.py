@@ -23,6 +23,10 @@ class _ObjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not su
         return f"{obj.connection}{mark} · {obj.key}"
 
 
+def _file_input() -> forms.FileInput:
+    return forms.FileInput(attrs={"accept": ",".join(file_formats.EXTENSIONS)})
+
+
 class JobForm(DressedForm):
     """What a job does, to which object, from which file."""
 
@@ -32,7 +36,7 @@ class JobForm(DressedForm):
     )
     file = forms.FileField(
         help_text=f"{file_formats.LABELS}.",
-        widget=forms.FileInput(attrs={"accept": ",".join(file_formats.EXTENSIONS)}),
+        widget=_file_input(),
     )
 
     def __init__(
@@ -53,7 +57,7 @@ class JobForm(DressedForm):
 class FileForm(DressedForm):
     """Another file for the same job."""
 
-    file = forms.FileField(label="Corrected file")
+    file = forms.FileField(label="Corrected file", widget=_file_input())
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, auto_id="corrected_%s", **kwargs)

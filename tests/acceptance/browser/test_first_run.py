@@ -21,7 +21,7 @@ def test_first_run_makes_the_administrator_and_is_gone(
 
         person.open(address)
         page.get_by_label("Token from the console").fill("not the token")
-        page.get_by_label("User name").fill("first")
+        page.get_by_label("Username").fill("first")
         page.get_by_label("Password").fill(PASSWORD)
         page.locator("main button[type=submit]").click()
         person.sees("That is not the token the console printed.")

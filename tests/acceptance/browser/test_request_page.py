@@ -68,7 +68,7 @@ def test_request_is_prepared_confirmed_and_followed(
         json.dumps({"job": {"action": action, "items": [item]}})
     )
     person.press("Send")
-    person.sees(f"This will write to {CONNECTION}")
+    person.sees(f"This changes data in {CONNECTION}")
     assert len(zendesk.jobs()) == before
     person.press("Send to Zendesk")
 
