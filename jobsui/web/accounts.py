@@ -12,6 +12,14 @@ from jobsui.web.middleware import UNSENT
 class AccountAdapter(DefaultAccountAdapter):
     """People are added by an administrator, never by themselves."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "account_inactive": "This account is deactivated. Ask an administrator.",
+        "enter_current_password": "Enter your current password.",
+        "incorrect_password": "Incorrect password.",
+        "too_many_login_attempts": "Too many failed sign-ins. Try again in a few minutes.",
+        "username_password_mismatch": "Incorrect username or password.",
+    }
+
     def is_open_for_signup(self, _request: HttpRequest) -> bool:
         return False
 

@@ -1,5 +1,5 @@
-"""Making the first administrator: whoever can read the server's console may, nobody
-else."""
+"""Creating the first administrator. Only a person who can read the server's console
+has the token for it."""
 
 import os
 import secrets
@@ -10,16 +10,17 @@ from django.contrib.auth.models import User
 
 
 def is_due() -> bool:
-    """Whether there is nobody yet who could sign in."""
+    """Whether there is no user yet who could sign in."""
     return not User.objects.exists()
 
 
 def make_token() -> str:
-    """The one-time token, made anew if there is none; for the console alone."""
+    """The one-time token for the console, created if there is none."""
     path = _path()
     if path.exists():
         return path.read_text(encoding="utf-8")
     token = secrets.token_urlsafe(24)
+    # Readable by its owner only, from the moment it exists.
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(token)
@@ -28,11 +29,12 @@ def make_token() -> str:
 
 def token_matches(text: str) -> bool:
     path = _path()
-    return path.exists() and secrets.compare_digest(path.read_bytes(), text.encode())
+    if not path.exists():
+        return False
+    return secrets.compare_digest(path.read_bytes(), text.encode())
 
 
-def done() -> None:
-    """The token has served."""
+def discard_token() -> None:
     _path().unlink(missing_ok=True)
 
 

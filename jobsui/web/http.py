@@ -1,4 +1,4 @@
-"""What requests of pages have in common."""
+"""Shared by the views of all pages."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,13 +16,13 @@ from jobsui.paging import BadCursor, Page
 
 class HtmxRequest(HttpRequest):
     htmx: HtmxDetails
-    user: User  # Nobody else gets past LoginRequiredMiddleware.
+    user: User  # SignInRequired lets only signed-in people pass.
 
 
 def admin_required[**P](
     view: Callable[Concatenate[HtmxRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HtmxRequest, P], HttpResponse]:
-    """Pages for administrators do not exist for others."""
+    """For everyone but administrators the page does not exist: 404."""
 
     @wraps(view)
     def guarded(
@@ -36,25 +36,21 @@ def admin_required[**P](
 
 
 def go(request: HtmxRequest, to: str, *args: Any) -> HttpResponse:
-    """A redirect; htmx, which would put the other page into a part of this one, is told
-    to load it whole."""
-    return (
-        HttpResponseClientRedirect(reverse(to, args=args))
-        if request.htmx
-        else redirect(to, *args)
-    )
+    """A redirect. htmx loads the whole page instead of swapping it into this one."""
+    if request.htmx:
+        return HttpResponseClientRedirect(reverse(to, args=args))
+    return redirect(to, *args)
 
 
 def takes_files[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
-    """Marks a view whose requests may be as large as an upload
-    (middleware.BodyLimit)."""
+    """Marks a view that accepts uploads (middleware.BodyLimit)."""
     view.takes_files = True  # type: ignore[attr-defined]
     return view
 
 
 def page_at[T](page: Callable[[str], Page[T]], cursor: str) -> Page[T]:
-    """The page an address asks for; the first where that leads nowhere, or not any
-    more."""
+    """The page at this cursor, or the first page if the cursor is invalid or leads
+    past the end."""
     try:
         found = page(cursor)
     except BadCursor:

@@ -55,7 +55,7 @@ def test_form_of_an_earlier_session_leads_back_to_its_page(ana: User) -> None:
     answer = strict.post("/objects/add/", {"key": "x"}, headers=headers)
 
     assert answer.status_code == 403
-    assert "The page was opened before you last signed in." in answer.text
+    assert "The page was opened before you last signed in," in answer.text
     assert 'href="/objects/add/?connection=1"' in answer.text
     assert "CSRF_TRUSTED_ORIGINS" not in answer.text
 

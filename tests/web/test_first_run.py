@@ -14,7 +14,7 @@ PASSWORD = "correct-horse-battery"
 
 @pytest.fixture
 def token() -> str:
-    first_run.done()
+    first_run.discard_token()
     return first_run.make_token()
 
 
@@ -89,7 +89,7 @@ def test_first_run_says_what_is_wrong(
 
 
 def test_first_run_without_a_token_on_the_server_lets_nobody_in(client: Client) -> None:
-    first_run.done()
+    first_run.discard_token()
 
     answer = client.post("/first-run/", filled(""))
     guessed = client.post("/first-run/", filled("anything"))

@@ -147,6 +147,17 @@ def test_address_of_a_form_leads_to_its_page_when_opened(
     assert page.status_code == 200
 
 
+@pytest.mark.parametrize("fields", [{"password": "wrong"}, {"login": "leo"}])
+def test_wrong_sign_in_says_no_more_than_that(
+    client: Client, fields: dict[str, str]
+) -> None:
+    make_user("ana")
+
+    answer = client.post("/accounts/login/", LOGIN | fields)
+
+    assert "Incorrect username or password." in answer.text
+
+
 def test_guessing_is_slowed_down(client: Client) -> None:
     make_user("ana")
 
@@ -156,7 +167,7 @@ def test_guessing_is_slowed_down(client: Client) -> None:
     ]
     right = client.post("/accounts/login/", LOGIN)
 
-    assert "Too many failed login attempts" in guesses[-1].text
+    assert "Too many failed sign-ins." in guesses[-1].text
     assert right.status_code == 200
     assert client.get("/").status_code == 302
 

@@ -33,7 +33,9 @@ class ConnectionForm(DressedForm):
     """A connection as a person enters it. Secrets are only written: an empty input keeps
     the stored one."""
 
-    name = forms.CharField(max_length=80, help_text="How your team calls this account.")
+    name = forms.CharField(
+        max_length=80, help_text="What your team calls this account."
+    )
     host = forms.CharField(
         label="Subdomain",
         max_length=255,
@@ -42,7 +44,7 @@ class ConnectionForm(DressedForm):
     production = forms.BooleanField(
         label="This is a production account",
         required=False,
-        help_text="Pages that use it show the mark PROD.",
+        help_text="Pages that use it show a PROD badge.",
     )
     sign_in = forms.ChoiceField(
         label="Authentication",

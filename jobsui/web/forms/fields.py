@@ -1,4 +1,4 @@
-"""Django's widgets in Tabler's dress."""
+"""Django's widgets with Tabler's classes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ CLASSES = {
 
 
 class DressedForm(forms.Form):
-    """Every widget gets the class its kind has in our styles."""
+    """Gives every widget the class of its kind."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

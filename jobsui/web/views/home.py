@@ -57,7 +57,7 @@ def first_run(request: HttpRequest) -> HttpResponse:
             User.objects.create_superuser(
                 form.cleaned_data["username"], password=form.cleaned_data["password"]
             )
-            first.done()
+            first.discard_token()
             messages.success(request, "You are the first administrator. Sign in.")
             return redirect("account_login")
         form.add_error("token", "That is not the token the console printed.")

@@ -105,7 +105,7 @@ def _password_question(person: User) -> Confirmation:
     return Confirmation(
         question=f"Create a new password for {person}?",
         effects=(
-            f"The present password of {person} stops working.",
+            f"The current password of {person} stops working.",
             f"{person} is signed out immediately, on every device.",
         ),
         button="Create new password",
