@@ -284,7 +284,10 @@ def test_errors_and_what_holds_secrets_do_not_show_them(
     error = caught.value
     leaks = "".join(traceback.format_exception(error))
     assert len(found(secrets, received)) == 1  # It was sent, in its one form.
-    shown = f"{error} {error!r} {vars(error)} {leaks} {explain(error)} {client!r} {vars(client)} {connection!r}"
+    shown = (
+        f"{error} {error!r} {vars(error)} {leaks} {explain(error)} {client!r} "
+        f"{vars(client)} {connection!r}"
+    )
     assert found(secrets, shown, str(vars(connection))) == []
 
 

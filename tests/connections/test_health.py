@@ -20,7 +20,10 @@ from tests.zendesk.raw_server import (
     serving,
 )
 
-ADMIN = b'{"user": {"id": 1, "name": "Ana", "email": "ana@acme.example", "role": "admin"}, "custom_objects": []}'
+ADMIN = (
+    b'{"user": {"id": 1, "name": "Ana", "email": "ana@acme.example", '
+    b'"role": "admin"}, "custom_objects": []}'
+)
 """Good for both calls of a test."""
 FORBIDDEN = b'{"error": {"title": "Forbidden", "message": "You do not have access to this page."}}'
 
@@ -232,7 +235,8 @@ def test_wrong_api_token_has_its_sentence(api_token: Connection) -> None:
     assert not result.ok
     assert result.status == 401
     assert result.error == (
-        "Zendesk does not accept the credentials (Couldn't authenticate you). Replace the secret of this connection."
+        "Zendesk does not accept the credentials (Couldn't authenticate you). "
+        "Replace the secret of this connection."
     )
 
 
@@ -241,7 +245,8 @@ def test_wrong_client_secret_has_its_sentence(oauth_client: Connection) -> None:
     result = health.test(oauth_client)
 
     assert result.error == (
-        "Zendesk does not know the OAuth client, or its secret is wrong. Check the client ID, and replace the secret."
+        "Zendesk does not know the OAuth client, or its secret is wrong. Check "
+        "the client ID, and replace the secret."
     )
 
 
@@ -273,12 +278,16 @@ def test_client_without_the_scopes_has_its_sentence(db: None) -> None:
         )
         credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
         assert health.test(connection).error == (
-            "The OAuth client may not have the scopes read and write. Give it these scopes in Zendesk."
+            "The OAuth client may not have the scopes read and write. Give it "
+            "these scopes in Zendesk."
         )
 
 
 def test_missing_scope_has_its_sentence(db: None) -> None:
-    content = b'{"error": "Forbidden", "description": "You are missing the following required scopes: read"}'
+    content = (
+        b'{"error": "Forbidden", "description": "You are missing the following '
+        b'required scopes: read"}'
+    )
 
     assert answered(responds(content, "403 Forbidden")).error == (
         "The token lacks a scope (You are missing the following required scopes: read). "
@@ -315,7 +324,8 @@ def test_end_user_is_not_staff(api_token: Connection, sandbox: Sandbox) -> None:
     assert not result.ok
     assert result.role == "end-user"
     assert result.error == (
-        "Sandbox Admin has the role end-user. Jobs need the credentials of an agent or administrator."
+        "Sandbox Admin has the role end-user. Jobs need the credentials of an "
+        "agent or administrator."
     )
 
 

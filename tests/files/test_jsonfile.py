@@ -115,7 +115,8 @@ def test_json_format_is_recognized_by_content(
         (b"[{}]", "The file has no rows."),
         (
             b'{"a": 1}',
-            'The file has no list of rows. It must be an array, or an object with an array "items".',
+            "The file has no list of rows. It must be an array, or an object "
+            'with an array "items".',
         ),
         (
             b"[1, [2]]",
@@ -135,7 +136,8 @@ def test_json_format_is_recognized_by_content(
         ),
         (
             b"[" + b"9" * 5000 + b"]",
-            "The file has a number of more than 1,000 digits. Write it as text, in quotation marks.",
+            "The file has a number of more than 1,000 digits. Write it as "
+            "text, in quotation marks.",
         ),
         (
             b'["' + b"x" * 5_000_000 + b'"]',

@@ -153,7 +153,8 @@ def test_chosen_encoding_that_does_not_fit_is_refused() -> None:
         ),
         (
             b"a,b\n1,\x00\n",
-            "The file contains zero bytes, so it is not a text file. Export it again as CSV (UTF-8).",
+            "The file contains zero bytes, so it is not a text file. Export it "
+            "again as CSV (UTF-8).",
         ),
         (
             b"a,b,a \n",

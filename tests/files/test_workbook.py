@@ -207,14 +207,18 @@ def test_workbook_warns_of_formulas_without_results_and_hidden_rows() -> None:
     sheet.row_dimensions[3].hidden = True
 
     assert detect(io.BytesIO(saved(book)), "rows.xlsx").warnings == (
-        "2 formulas without a stored result, read as blank. Open the workbook in a spreadsheet program, save it, "
+        "2 formulas without a stored result, read as blank. Open the workbook "
+        "in a spreadsheet program, save it, "
         "and upload it again.",
         "1 hidden row, read like all others.",
     )
 
 
 def test_workbook_formula_is_read_as_its_result() -> None:
-    data = '<sheetData><row r="1"><c t="str"><v>a</v></c></row><row r="2"><c><f>1+1</f><v>2</v></c></row></sheetData>'
+    data = (
+        '<sheetData><row r="1"><c t="str"><v>a</v></c></row><row '
+        'r="2"><c><f>1+1</f><v>2</v></c></row></sheetData>'
+    )
     content = with_sheet(data)
 
     assert read(content, "rows.xlsx")[1] == [(2, ["2"])]
@@ -233,7 +237,10 @@ def test_workbook_with_two_cells_at_its_corners_is_refused_quickly() -> None:
 
 
 def test_workbook_with_rows_beyond_the_end_is_refused() -> None:
-    far = '<sheetData><row r="1"><c t="str"><v>a</v></c></row><row r="99999999999"><c><v>1</v></c></row></sheetData>'
+    far = (
+        '<sheetData><row r="1"><c t="str"><v>a</v></c></row><row '
+        'r="99999999999"><c><v>1</v></c></row></sheetData>'
+    )
 
     assert refusal(with_sheet(far)).startswith(
         "The sheet has rows after the last one a sheet may have."
@@ -304,7 +311,10 @@ def test_workbook_strings_disguised_as_a_sheet_are_refused() -> None:
 
 
 def test_workbook_with_xml_entities_is_refused() -> None:
-    xml = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aa">]><worksheet {NAMESPACE}><sheetData/></worksheet>'
+    xml = (
+        '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aa">]><worksheet '
+        f"{NAMESPACE}><sheetData/></worksheet>"
+    )
     content = changed(
         of_rows(["a"], ["b"]), xl__worksheets__sheet1_dot_xml=xml.encode()
     )

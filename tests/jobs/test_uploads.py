@@ -13,7 +13,7 @@ from jobsui.jobs import leases
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.errors import UploadRefused
 from jobsui.jobs.models import File
-from jobsui.jobs.preparation import file_reading, uploads
+from jobsui.jobs.preparation import file_formats, file_reading, uploads
 from tests.conftest import TaskQueue
 from tests.factories import make_user
 
@@ -117,6 +117,21 @@ def test_workbook_warnings_are_kept_with_the_file() -> None:
         "formula without a stored resul",
         "value in id like 1.23E+12: a s",
     ]
+
+
+def test_refused_workbook_can_be_read_from_another_sheet() -> None:
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["id", "name"])
+    book.create_sheet("Data")
+    out = io.BytesIO()
+    book.save(out)
+
+    file = received(out.getvalue(), "rows.xlsx")
+
+    assert file.state == FileState.REJECTED
+    assert file.error == "The file has a header but no rows."
+    assert file.sheets == ["Sheet", "Data"]
+    assert file_formats.settings_of(file) == {"sheet"}
 
 
 def test_interrupted_reading_is_done_by_the_next_task(
