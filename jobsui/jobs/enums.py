@@ -223,15 +223,15 @@ class LimitedBy(TextChoices):
     """The one thing that keeps a job from going faster right now."""
 
     NOTHING = "", "nothing"
-    RATE = "rate", "request rate"
-    WINDOW = "window", "Zendesk's job slots"
-    OTHERS = "others", "other integrations"
-    BLOCKED = "blocked", "a wait requested by Zendesk"
+    REQUEST_RATE = "request_rate", "request rate"
+    JOB_SLOTS = "job_slots", "Zendesk's job slots"
+    OTHER_INTEGRATIONS = "other_integrations", "other integrations"
+    ZENDESK_WAIT = "zendesk_wait", "a wait requested by Zendesk"
     UNREACHABLE = "unreachable", "Zendesk is unreachable"
-    DOUBT = "doubt", "unconfirmed rows with the same keys"
-    WORKERS = "workers", "waiting for a worker"
+    KEY_CONFLICT = "key_conflict", "unconfirmed rows with the same keys"
+    WORKER = "worker", "waiting for a worker"
     PAUSED = "paused", "paused"
-    APPROVAL = "approval", "first-batch approval"
+    FIRST_BATCH = "first_batch", "first-batch approval"
 
 
 class Weight(IntegerChoices):

@@ -837,11 +837,11 @@ def test_a_held_job_sends_only_its_first_batch_until_approved(
     actions.resume(job, by=None)
     drive(harness, job)
 
-    assert first == (JobState.PAUSED, LimitedBy.APPROVAL, 100, 1)
+    assert first == (JobState.PAUSED, LimitedBy.FIRST_BATCH, 100, 1)
     assert job.state == JobState.COMPLETED
     assert job.created == 250
     assert job.limited_by == LimitedBy.NOTHING
-    assert set(job.limited_seconds) >= {LimitedBy.APPROVAL}
+    assert set(job.limited_seconds) >= {LimitedBy.FIRST_BATCH}
 
 
 def test_a_held_job_of_one_batch_completes(harness: Harness) -> None:
@@ -1042,10 +1042,10 @@ def test_unconfirmed_batches_count_towards_the_window(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("rows", "requests_left", "slots", "sent", "limited"),
     [
-        (1000, 2, 30, 2, {LimitedBy.RATE: 1}),
-        (1000, 5, 3, 3, {LimitedBy.WINDOW: 1}),
+        (1000, 2, 30, 2, {LimitedBy.REQUEST_RATE: 1}),
+        (1000, 5, 3, 3, {LimitedBy.JOB_SLOTS: 1}),
         # It does not know yet that there are no more batches.
-        (200, 2, 30, 2, {LimitedBy.RATE: 1}),
+        (200, 2, 30, 2, {LimitedBy.REQUEST_RATE: 1}),
         (200, 5, 30, 2, {}),
     ],
 )

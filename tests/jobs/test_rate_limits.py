@@ -439,10 +439,10 @@ def test_reported_job_slots_are_used_and_no_others() -> None:
 
     assert account.limits.room(running, 0) == 4
     assert account.limits.room(running, 3) == 1
-    assert account.limits.limited_by(20, has_room=True) == LimitedBy.RATE
+    assert account.limits.limited_by(20, has_room=True) == LimitedBy.REQUEST_RATE
     account.posted(free=0, running=20, posting=0)
     assert account.limits.room(running, 0) == 0
-    assert account.limits.limited_by(20, has_room=False) == LimitedBy.OTHERS
+    assert account.limits.limited_by(20, has_room=False) == LimitedBy.OTHER_INTEGRATIONS
 
 
 def test_jobs_that_ended_since_the_last_report_freed_their_slots() -> None:
@@ -542,7 +542,7 @@ def test_other_integrations_in_the_window_are_noticed_and_named() -> None:
     account.posted(TOO_MANY, running=20, posting=4)
 
     assert limits.window.size == 20
-    assert limits.limited_by(20, has_room=False) == LimitedBy.OTHERS
+    assert limits.limited_by(20, has_room=False) == LimitedBy.OTHER_INTEGRATIONS
     assert limits.room(running, 0) == 0
     limits.posts = rate_limits.Backoff(30.0, clock=account.clock)
     assert limits.room(running, 0) == 5
@@ -551,10 +551,10 @@ def test_other_integrations_in_the_window_are_noticed_and_named() -> None:
 @pytest.mark.parametrize(
     ("error", "limited_by"),
     [
-        (RateLimited("Slow down", retry_after=5), LimitedBy.BLOCKED),
+        (RateLimited("Slow down", retry_after=5), LimitedBy.ZENDESK_WAIT),
         (NotSent("refused"), LimitedBy.UNREACHABLE),
         (Unconfirmed("timeout"), LimitedBy.UNREACHABLE),
-        (None, LimitedBy.RATE),
+        (None, LimitedBy.REQUEST_RATE),
     ],
 )
 def test_what_limits_the_speed_is_known(
@@ -570,4 +570,4 @@ def test_what_limits_the_speed_is_known(
 def test_our_own_jobs_may_fill_the_window() -> None:
     account = Account()
 
-    assert account.limits.limited_by(30, has_room=False) == LimitedBy.WINDOW
+    assert account.limits.limited_by(30, has_room=False) == LimitedBy.JOB_SLOTS

@@ -132,7 +132,11 @@ def test_show_includes_the_causes(target: CustomObject) -> None:
 
 def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
     job = make(
-        target, code=CODE, state=JobState.RUNNING, limited_by="window", batches_total=1
+        target,
+        code=CODE,
+        state=JobState.RUNNING,
+        limited_by="job_slots",
+        batches_total=1,
     )
 
     shown = run("jobs", "show", CODE, "--json").data[0]
@@ -153,7 +157,7 @@ def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
         "started_at": None,
         "finished_at": None,
         "error": None,
-        "limited_by": "workers",
+        "limited_by": "worker",
         "counts": {
             "rows": 2,
             "pending": 2,

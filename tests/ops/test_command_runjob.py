@@ -334,7 +334,7 @@ def test_json_lines_report_progress_without_invalid_rows(
     assert problem["sample_values"] == ["1,5"]
     assert first["id"] == str(job.code)
     assert first["state"] == "queued"
-    assert first["limited_by"] == "workers"
+    assert first["limited_by"] == "worker"
     assert last["state"] == "completed"
     assert last["counts"]["created"] == 2
     assert last["counts"]["invalid"] == 1

@@ -288,7 +288,7 @@ def test_progress_says_nothing_when_nothing_is_new(
 
 
 def test_progress_tells_of_workers_that_are_gone(operator: Client) -> None:
-    job = stages.planned(state=JobState.RUNNING, limited_by=LimitedBy.WINDOW)
+    job = stages.planned(state=JobState.RUNNING, limited_by=LimitedBy.JOB_SLOTS)
     with leases.held(f"account:{job.connection.host}"):
         page = operator.get(path(job)).text
     (address,) = re.findall(r'hx-get="([^"]+)"', page)
@@ -320,7 +320,7 @@ def test_progress_tells_what_is_new(
     assert answer.text.lstrip().startswith('<section id="progress"')
     assert "Because." in answer.text
     assert (
-        f'hx-get="/jobs/{job.code}/progress/?v={job.version}-workers&amp;state=running"'
+        f'hx-get="/jobs/{job.code}/progress/?v={job.version}-worker&amp;state=running"'
         in answer.text
     )
     assert len(answer.content) <= 6_000
@@ -401,7 +401,7 @@ def test_progress_carries_its_own_pace(
     ("fields", "told"),
     [
         (
-            {"state": JobState.RUNNING, "limited_by": LimitedBy.OTHERS},
+            {"state": JobState.RUNNING, "limited_by": LimitedBy.OTHER_INTEGRATIONS},
             ["other integrations"],
         ),
         ({"state": JobState.RUNNING}, ["nothing"]),
@@ -414,7 +414,7 @@ def test_progress_carries_its_own_pace(
             },
             ["first-batch approval"],
         ),
-        ({"state": JobState.COMPLETED, "limited_by": LimitedBy.RATE}, []),
+        ({"state": JobState.COMPLETED, "limited_by": LimitedBy.REQUEST_RATE}, []),
     ],
 )
 def test_what_holds_a_job_back_is_told_wherever_it_stands(
@@ -432,7 +432,7 @@ def test_what_holds_a_job_back_is_told_wherever_it_stands(
 def test_job_page_tells_what_held_it_back_and_how_long_also_when_over(
     operator: Client,
 ) -> None:
-    job = stages.settled(limited_seconds={"window": 120, "rate": 30, "": 60})
+    job = stages.settled(limited_seconds={"job_slots": 120, "request_rate": 30, "": 60})
 
     text = operator.get(path(job)).text
 

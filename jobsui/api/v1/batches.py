@@ -6,17 +6,19 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Path, Router, Schema
+from pydantic import Field
 
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
 from jobsui.api.v1.types import Code, Id, Limit, ListOut, Text, list_response, responses
-from jobsui.jobs.enums import BatchState
+from jobsui.jobs.enums import AttemptResult, BatchState
 from jobsui.jobs.models import Attempt, Batch
 from jobsui.jobs.reports import batch_details
 
 job_router = Router()
 router = Router()
+ATTEMPT_RESULTS = [result.value for result in AttemptResult if result.value]
 
 
 class BatchOut(Schema):
@@ -52,9 +54,8 @@ class AttemptOut(Schema):
     number: int
     at: datetime
     rows: int
-    result: str | None
-    """`accepted`, `not_sent`, `limited`, `refused`, `unconfirmed` or `lost`; null while
-    the request is in flight."""
+    result: Annotated[str, Field(json_schema_extra={"enum": ATTEMPT_RESULTS})] | None
+    """Null while the request is in flight."""
     note: str | None
     http_status: int | None
     elapsed_ms: int | None

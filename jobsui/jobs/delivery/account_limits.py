@@ -106,10 +106,18 @@ class AccountLimits:
         if self.posts.failures or self.reads.failures:
             return LimitedBy.UNREACHABLE
         if self.budget.blocked_for:
-            return LimitedBy.BLOCKED
+            return LimitedBy.ZENDESK_WAIT
         if not has_room:
-            return LimitedBy.OTHERS if self._others_run(running) else LimitedBy.WINDOW
-        return LimitedBy.OTHERS if self.budget.is_slowed else LimitedBy.RATE
+            return (
+                LimitedBy.OTHER_INTEGRATIONS
+                if self._others_run(running)
+                else LimitedBy.JOB_SLOTS
+            )
+        return (
+            LimitedBy.OTHER_INTEGRATIONS
+            if self.budget.is_slowed
+            else LimitedBy.REQUEST_RATE
+        )
 
     @property
     def send_interval(self) -> float:

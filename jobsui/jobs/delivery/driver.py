@@ -309,7 +309,7 @@ class Driver:
         claimed = Counter(request.job_id for request in requests)
         self.share.remove_exhausted(chosen, claimed)
         if locks and not requests:
-            self.limited[LimitedBy.DOUBT] += 1
+            self.limited[LimitedBy.KEY_CONFLICT] += 1
         return requests
 
     def _post(self, requests: Iterable[BatchRequest]) -> None:
@@ -341,7 +341,7 @@ class Driver:
         if not self.share.waiting:
             return
         if len(self.posting) >= MAX_POSTING:
-            self.limited[LimitedBy.WORKERS] += 1
+            self.limited[LimitedBy.WORKER] += 1
             return
         running = len(self.running) + len(self.posting) + len(self.unconfirmed)
         limited_by = self.limits.limited_by(running, has_room=self.has_room)

@@ -100,7 +100,7 @@ def move(
     limit = LimitedBy.NOTHING
     if to is JobState.PAUSED:
         is_held = job.hold_after_first_batch and job.batches_done
-        limit = LimitedBy.APPROVAL if is_held else LimitedBy.PAUSED
+        limit = LimitedBy.FIRST_BATCH if is_held else LimitedBy.PAUSED
     fields |= job.limited_from_now(limit)
     with transaction.atomic():
         if not Job.objects.change(job, expected=states, state=to, **fields):

@@ -65,14 +65,14 @@ class JobQuerySet(models.QuerySet["Job"]):
                 state=JobState.PAUSED,
                 hold_after_first_batch=True,
                 batches_done__gt=0,
-                then=Value(LimitedBy.APPROVAL.value),
+                then=Value(LimitedBy.FIRST_BATCH.value),
             ),
             When(state=JobState.PAUSED, then=Value(LimitedBy.PAUSED.value)),
-            When(Q(state__in=MOVING) & ~driven, then=Value(LimitedBy.WORKERS.value)),
+            When(Q(state__in=MOVING) & ~driven, then=Value(LimitedBy.WORKER.value)),
             When(state=JobState.PAUSING, then=Value(LimitedBy.PAUSED.value)),
             When(
                 Q(state__in=SENDABLE, planned_at=None) & ~stocked,
-                then=Value(LimitedBy.WORKERS.value),
+                then=Value(LimitedBy.WORKER.value),
             ),
             When(state__in=SENDABLE, then=F("limited_by")),
             default=Value(LimitedBy.NOTHING.value),
@@ -142,7 +142,7 @@ class Job(models.Model):
     # Why the job stands still or failed, as a sentence; "" otherwise.
     reason = models.TextField(blank=True)
     limited_by = models.CharField(
-        max_length=12, choices=LimitedBy, default=LimitedBy.NOTHING, blank=True
+        max_length=20, choices=LimitedBy, default=LimitedBy.NOTHING, blank=True
     )
     # {LimitedBy: seconds}: how long the job was held back by what, up to the last
     # change of limited_by.

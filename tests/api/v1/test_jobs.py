@@ -150,7 +150,7 @@ def test_launch_waits_until_the_job_is_ready(
 
     assert waits["state"] == "paused"
     assert waits["counts"]["created"] == 100
-    assert waits["limited_by"] == "approval"
+    assert waits["limited_by"] == "first_batch"
     assert approved["state"] == "running"
     assert approved["counts"]["pending"] == 1
     assert Job.objects.get().stop_refusals == 3

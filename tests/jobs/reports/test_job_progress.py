@@ -54,25 +54,25 @@ def test_progress_counts_what_is_in_flight_in_batches_and_open_rows() -> None:
 @pytest.mark.parametrize(
     ("fields", "is_driven", "is_stocked", "limit"),
     [
-        ({"state": JobState.RUNNING}, True, True, LimitedBy.WINDOW),
-        ({"state": JobState.QUEUED}, True, True, LimitedBy.WINDOW),
+        ({"state": JobState.RUNNING}, True, True, LimitedBy.JOB_SLOTS),
+        ({"state": JobState.QUEUED}, True, True, LimitedBy.JOB_SLOTS),
         ({"state": JobState.RUNNING, "limited_by": ""}, True, True, LimitedBy.NOTHING),
         # Whatever was written down last: nobody is at it.
-        ({"state": JobState.RUNNING}, False, True, LimitedBy.WORKERS),
-        ({"state": JobState.PAUSING}, False, True, LimitedBy.WORKERS),
-        ({"state": JobState.CANCELLING}, False, True, LimitedBy.WORKERS),
+        ({"state": JobState.RUNNING}, False, True, LimitedBy.WORKER),
+        ({"state": JobState.PAUSING}, False, True, LimitedBy.WORKER),
+        ({"state": JobState.CANCELLING}, False, True, LimitedBy.WORKER),
         # The planner is behind, or there is nothing left to plan.
-        ({"state": JobState.RUNNING}, True, False, LimitedBy.WORKERS),
+        ({"state": JobState.RUNNING}, True, False, LimitedBy.WORKER),
         (
             {"state": JobState.RUNNING, "planned_at": IS_PLANNED},
             True,
             False,
-            LimitedBy.WINDOW,
+            LimitedBy.JOB_SLOTS,
         ),
         ({"state": JobState.PAUSING}, True, True, LimitedBy.PAUSED),
         ({"state": JobState.CANCELLING}, True, True, LimitedBy.NOTHING),
         ({"state": JobState.PAUSED}, False, True, LimitedBy.PAUSED),
-        (APPROVAL, False, True, LimitedBy.APPROVAL),
+        (APPROVAL, False, True, LimitedBy.FIRST_BATCH),
         (APPROVAL | {"batches_done": 0}, False, True, LimitedBy.PAUSED),
         (APPROVAL | {"hold_after_first_batch": False}, False, True, LimitedBy.PAUSED),
         ({"state": JobState.COMPLETED}, True, True, LimitedBy.NOTHING),
@@ -86,7 +86,7 @@ def test_holder_is_what_is_true_now(
     if not is_stocked:
         Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
     Job.objects.filter(pk=job.pk).update(
-        **{"limited_by": LimitedBy.WINDOW, "planned_at": None} | fields
+        **{"limited_by": LimitedBy.JOB_SLOTS, "planned_at": None} | fields
     )
 
     with leases.held(
@@ -99,9 +99,14 @@ def test_held_seconds_tell_the_longest_first_and_count_on() -> None:
     since = timezone.now() - timedelta(seconds=100)
     job = Job(
         state=JobState.RUNNING,
-        limited_by=LimitedBy.RATE,
+        limited_by=LimitedBy.REQUEST_RATE,
         limited_since=since,
-        limited_seconds={"": 500, "rate": 20.5, "window": 300, "paused": 0.4},
+        limited_seconds={
+            "": 500,
+            "request_rate": 20.5,
+            "job_slots": 300,
+            "paused": 0.4,
+        },
     )
 
     told = job_progress.limited_seconds(job)
