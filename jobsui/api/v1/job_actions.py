@@ -1,4 +1,4 @@
-"""Actions on a job: launch, pause, resume, cancel, retry, resolve."""
+"""Actions on a job: launch, pause, resume, cancel, retry, continue, resolve."""
 
 from collections.abc import Callable
 from typing import Any
