@@ -1,12 +1,13 @@
-"""Databases and queues for processes that tests start. Without JOBSUI_TEST_DATABASE_URL
-and JOBSUI_TEST_REDIS_URL a product has its own SQLite and Valkey in its data directory;
-with them, a database and a queue of its own on those servers, gone when the tests are
-over."""
+"""Databases and queues for processes that tests start. Each product has its own SQLite
+and Valkey in its data directory. With JOBSUI_TEST_DATABASE_URL and
+JOBSUI_TEST_REDIS_URL it has its own database and queue on those servers instead; they
+are dropped at the end."""
 
 import atexit
 import hashlib
 import os
 import sqlite3
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,17 @@ Rows = list[tuple[Any, ...]]
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What tells a product with this data directory where its database and its queue
-    are; the same each time."""
-    found = {"DATABASE_URL": fresh_database(folder)}
-    return found | ({"REDIS_URL": fresh_queue(folder)} if REDIS_SERVER else {})
+    """Variables that name the database and queue of a product with this data directory.
+    The same folder has the same ones each time."""
+    variables = {"DATABASE_URL": fresh_database(folder)}
+    if REDIS_SERVER:
+        variables["REDIS_URL"] = fresh_queue(folder)
+    return variables
 
 
 @cache
 def fresh_database(folder: Path) -> str:
-    """The address of the database for this folder, empty when it is first asked for."""
+    """The folder's database, which is empty at the first call."""
     if not DATABASE_SERVER:
         return f"sqlite:///{folder / 'jobsui.sqlite3'}"
     name = f"jobsui_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
@@ -44,32 +47,27 @@ def fresh_database(folder: Path) -> str:
 
 @cache
 def fresh_queue(folder: Path) -> str:
-    """The address of a Redis database for this folder, which nobody else is given."""
+    """A Redis database for this folder alone."""
     with Redis.from_url(REDIS_SERVER) as server:
-        url = urlsplit(REDIS_SERVER)._replace(path=f"/{server.incr('given')}").geturl()
+        number = server.incr("given")
+    url = urlsplit(REDIS_SERVER)._replace(path=f"/{number}").geturl()
     with Redis.from_url(url) as queue:
         queue.flushdb()
     return url
 
 
 def query(url: str, sql: str, *values: Any) -> Rows:
-    """What one statement finds, with a question mark for each value, whichever kind of
-    database it is."""
+    """The rows that a statement finds, in either kind of database. A question mark
+    stands for each value."""
     if urlsplit(url).scheme == "sqlite":
-        database = sqlite3.connect(
-            unquote(urlsplit(url).path.removeprefix("/")),
-            timeout=20,
-            isolation_level=None,
-        )
-        try:
+        path = unquote(urlsplit(url).path.removeprefix("/"))
+        opened = sqlite3.connect(path, timeout=20, isolation_level=None)
+        with closing(opened) as database:
             return database.execute(sql, values).fetchall()
-        finally:
-            database.close()
+    in_postgres = sql.replace("%", "%%").replace("?", "%s")
     with psycopg.connect(url, autocommit=True) as connection:
-        found = connection.execute(
-            sql.replace("%", "%%").replace("?", "%s").encode(), values
-        )
-        return found.fetchall() if found.description else []
+        cursor = connection.execute(in_postgres.encode(), values)
+        return cursor.fetchall() if cursor.description else []
 
 
 def _at_server(sql: str) -> None:

@@ -1,4 +1,4 @@
-"""Plain functions that make what a test needs, with no surprises."""
+"""Functions that create what tests need."""
 
 import csv
 import hashlib
@@ -28,7 +28,7 @@ def make_user(
 
 
 def make_connection(**fields: Any) -> Connection:
-    """An API-token connection to acme.zendesk.com unless said otherwise."""
+    """By default with an API token for acme.zendesk.com."""
     values = {
         "name": "Acme",
         "host": "acme.zendesk.com",
@@ -48,7 +48,7 @@ def make_object(
 
 
 def make_file(content: str, **fields: Any) -> File:
-    """A CSV file in UTF-8 with commas, as if it had been uploaded and read."""
+    """A CSV file that was uploaded and read."""
     body = content.encode()
     rows = list(csv.reader(io.StringIO(content)))
     values = {
@@ -73,7 +73,7 @@ def make_job(
     to: CustomObject,
     **options: Any,
 ) -> Job:
-    """A draft of this CSV whose columns are mapped by their names."""
+    """A draft of this CSV with the automatic mapping."""
     job = drafts.create_draft(
         to.connection,
         to.key,

@@ -1,9 +1,8 @@
-"""A connection to a running sandbox, and the way of a job through the engine's own
-functions."""
+"""A connection to a running sandbox, and jobs on it that go through the engine's own
+functions in the test's process."""
 
 import csv
 import io
-import json
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.control import actions, drafts
 from jobsui.jobs.control.auto_mapping import auto_check
@@ -55,16 +55,17 @@ GADGET: list[dict[str, Any]] = [
     {"key": "bought", "title": "Bought", "type": "date"},
     {"key": "notes", "title": "Notes", "type": "textarea"},
 ]
-"""Fields of a made-up object with the common types."""
+"""Fields of the common types, for a made-up object."""
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    rows = list(rows)
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+    """The keys of the first row are the header."""
+    all_rows = list(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(all_rows[0]))
     writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue().encode()
+    writer.writerows(all_rows)
+    return text.getvalue().encode()
 
 
 def gadgets(count: int, first: int = 1) -> list[dict[str, Any]]:
@@ -86,10 +87,9 @@ class Harness:
     task_queue: TaskQueue
 
     def object(self, key: str = "gadget", **name: Any) -> CustomObject:
-        """An object in the sandbox, known to the connection."""
+        """Create an object in the sandbox and add it to the connection. `name`: the rules
+        of its name field."""
         self.sandbox.make_object(key, fields=GADGET, name=name)
-        from jobsui.connections import objects  # noqa: PLC0415
-
         return objects.refresh(make_object(self.connection, key))
 
     def checked(
@@ -101,7 +101,7 @@ class Harness:
         name: str = "rows.csv",
         **options: Any,
     ) -> Job:
-        """A job of this file, checked."""
+        """A checked draft of this file."""
         body = to_csv(content) if isinstance(content, list) else content
         file = uploads.receive([body], name, by=None)
         self.task_queue.run_all()
@@ -120,7 +120,7 @@ class Harness:
         action: Action = Action.CREATE,
         **options: Any,
     ) -> Job:
-        """A launched and planned job that nobody drives yet."""
+        """A launched and planned job. No driver is asked for."""
         job = self.checked(content, action, **options)
         actions.launch(job, by=None)
         self.task_queue.clear()
@@ -132,7 +132,7 @@ class Harness:
     def run(
         self, content: bytes | list[dict[str, Any]], action: Action, **options: Any
     ) -> Job:
-        """The whole way, to the end of the job."""
+        """Check, launch, plan and send, until the job has ended."""
         job = self.checked(content, action, **options)
         actions.launch(job, by=None)
         self.task_queue.run_all()
@@ -144,7 +144,7 @@ class Harness:
         return list(csv.DictReader(io.StringIO(text)))
 
     def records(self, key: str = "gadget") -> dict[str, dict[str, Any]]:
-        """The sandbox's records by external id (or name)."""
+        """The sandbox's records by external ID, or by name if they have none."""
         return {
             record["external_id"] or record["name"]: record
             for record in self.sandbox.records(key)
@@ -164,7 +164,3 @@ def harness(transactional_db: None, sandbox: Sandbox, task_queue: TaskQueue) -> 
     connection.set_secret("api_token", sandbox.api_token)
     connection.save()
     return Harness(sandbox, connection, task_queue)
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)

@@ -1,15 +1,14 @@
-"""The product's settings with a data directory of the test run's own. Tests run on
-SQLite, or on the database and queue that JOBSUI_TEST_DATABASE_URL and
-JOBSUI_TEST_REDIS_URL name (tools/servers.py)."""
+"""The product's settings with a data directory for the tests alone. Tests run on SQLite,
+or on the database and queue that JOBSUI_TEST_DATABASE_URL and JOBSUI_TEST_REDIS_URL name
+(tools/servers.py)."""
 
 import atexit
 import os
 import shutil
 import tempfile
 
-if (
-    "JOBSUI_DATA_DIR" not in os.environ
-):  # Test processes beside this one, and those it starts, share it.
+# Other test processes, and those that tests start, share the directory.
+if "JOBSUI_DATA_DIR" not in os.environ:
     os.environ["JOBSUI_DATA_DIR"] = tempfile.mkdtemp(prefix="jobsui-tests-")
     atexit.register(shutil.rmtree, os.environ["JOBSUI_DATA_DIR"], ignore_errors=True)
 for name in (
@@ -29,13 +28,11 @@ from jobsui import keys  # noqa: E402
 from jobsui.settings import *  # noqa: E402, F403
 from tests.timing import FAST, as_setting  # noqa: E402
 
-for name in (
-    "DATABASE_URL",
-    "REDIS_URL",
-):  # Not for processes that tests start: those have their own (databases.py).
+# Processes that tests start have their own (databases.py).
+for name in ("DATABASE_URL", "REDIS_URL"):
     del os.environ[name]
 
-# Each test process has a folder of its own: tests count what is stored, and there is
+# Each test process has its own folder: tests count the stored files, and a folder has
 # one first-run token.
 DATA_DIR = DATA_DIR / os.environ.get("PYTEST_XDIST_WORKER", "alone")  # noqa: F405
 DATA_DIR.mkdir(exist_ok=True)
@@ -47,8 +44,8 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
-    # A file, because threads of a driver share it; its safety against power cuts is not
-    # what tests wait for.
+    # A file, because the threads of a driver share it. Tests need not survive a power
+    # cut, so nothing waits for the disk.
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # noqa: F405
     DATABASES["default"]["OPTIONS"]["init_command"] = (  # type: ignore[index]  # noqa: F405
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"

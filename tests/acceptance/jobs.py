@@ -1,8 +1,7 @@
 """Jobs for real worker processes to drive, and their results."""
 
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,10 +10,8 @@ from typing import Any
 from django.db.models.functions import Now
 
 from jobsui.jobs import leases
-from jobsui.jobs.control import actions
-from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
+from jobsui.jobs.enums import BatchState, JobState, Outcome
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
-from jobsui.jobs.preparation import planner
 from tests.acceptance.processes import TIMEOUT, wait_until
 from tests.harness import Harness, gadgets
 
@@ -43,21 +40,6 @@ class JobResult:
     reported as something else."""
     duplicated: int = 0
     """Rows that Zendesk has written more than once."""
-
-
-def planned(
-    harness: Harness,
-    rows: Sequence[dict[str, Any]],
-    action: Action = Action.CREATE,
-    **options: Any,
-) -> Job:
-    """A launched and planned job. The sweep asks a worker to drive it."""
-    job = harness.checked(list(rows), action, **options)
-    actions.launch(job, by=None)
-    planner.plan(job, stopping=threading.Event())
-    harness.task_queue.clear()
-    job.refresh_from_db()
-    return job
 
 
 @contextmanager

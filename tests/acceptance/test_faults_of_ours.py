@@ -27,7 +27,6 @@ from tests.acceptance.jobs import (
     final_result,
     in_flight,
     no_driver,
-    planned,
     posts,
     result_now,
     state_of,
@@ -92,7 +91,7 @@ def test_worker_killed_at_any_step_loses_and_repeats_nothing(
     results: dict[str, int],
 ) -> None:
     killed = processes.worker(**environment)
-    job = planned(harness, gadgets(100))
+    job = harness.planned(gadgets(100))
     assert killed.wait(timeout=60) == failpoints.EXIT_STATUS
     wait_until(lambda: posts(harness) == sent, "the request of the killed worker")
     before = result_now(harness, job)
@@ -111,7 +110,7 @@ def test_batches_of_a_killed_worker_are_polled_by_the_next(
     harness.sandbox.settings(job_seconds=3)
     worker = processes.worker()
     standby = processes.worker()
-    job = planned(harness, gadgets(3000))
+    job = harness.planned(gadgets(3000))
     wait_until(lambda: in_flight(job) == 30, "30 batches in flight")
 
     processes.kill(driver_of(worker, standby))
@@ -136,9 +135,7 @@ def test_expired_job_statuses_are_reconciled_with_the_records(
 ) -> None:
     harness.sandbox.settings(job_seconds=1.5)
     worker = processes.worker()
-    job = planned(
-        harness, without_ids(300), generate_external_ids=generate_external_ids
-    )
+    job = harness.planned(without_ids(300), generate_external_ids=generate_external_ids)
     wait_until(lambda: in_flight(job) == 3, "3 batches in flight")
     processes.kill(worker)
     harness.sandbox.settings(status_seconds=0)
@@ -160,7 +157,7 @@ def test_worker_frozen_beyond_its_lease_writes_and_sends_nothing(
     harness.sandbox.settings(job_seconds=0.5)
     Connection.objects.filter(pk=harness.connection.pk).update(max_running_jobs=4)
     workers = processes.worker(), processes.worker()
-    job = planned(harness, gadgets(2000))
+    job = harness.planned(gadgets(2000))
     wait_until(lambda: in_flight(job) == 4, "4 batches in flight")
     frozen = driver_of(*workers)
     first_epoch = epoch()
@@ -187,7 +184,7 @@ def test_two_workers_asked_repeatedly_start_one_driver(
     processes.worker()
     processes.worker()
     with no_driver(harness):
-        job = planned(harness, gadgets(2000))
+        job = harness.planned(gadgets(2000))
     processes.enqueue(times=6)
 
     assert final_result(harness, job) == JobResult("completed", created=2000)
@@ -201,7 +198,7 @@ def test_worker_asked_to_stop_sends_no_more_and_hands_over(
 ) -> None:
     harness.sandbox.settings(job_seconds=1, latency_ms=300)
     workers = processes.worker(), processes.worker()
-    job = planned(harness, gadgets(4500))
+    job = harness.planned(gadgets(4500))
     wait_until(lambda: in_flight(job) > 10, "batches in flight")
     stopped = driver_of(*workers)
     first_epoch = epoch()
@@ -235,7 +232,7 @@ def test_worker_asked_to_stop_sends_no_more_and_hands_over(
 def test_empty_queue_delays_a_job_until_the_next_sweep(
     harness: Harness, processes: Processes, loss: str
 ) -> None:
-    job = planned(harness, gadgets(300))
+    job = harness.planned(gadgets(300))
     processes.enqueue()
     if loss == "emptied":
         processes.empty_queue()
@@ -254,14 +251,14 @@ def test_queue_that_restarts_stops_no_job(
 ) -> None:
     harness.sandbox.settings(job_seconds=1)
     processes.worker()
-    job = planned(harness, gadgets(3000))
+    job = harness.planned(gadgets(3000))
     wait_until(lambda: in_flight(job) > 0, "batches in flight")
 
     processes.restart_queue(empty=True)
 
     assert final_result(harness, job) == JobResult("completed", created=3000)
     assert attempts(job) == {"accepted": 30}
-    next_job = planned(harness, gadgets(100, first=3001))
+    next_job = harness.planned(gadgets(100, first=3001))
     wait_until(lambda: state_of(next_job) == "completed", "the end of the next job")
 
 
@@ -273,7 +270,7 @@ def test_database_outage_delays_a_job_and_loses_no_response(
 ) -> None:
     harness.sandbox.settings(job_seconds=1)
     processes.worker()
-    job = planned(harness, gadgets(4500))
+    job = harness.planned(gadgets(4500))
     wait_until(lambda: in_flight(job) >= 10, "batches in flight")
 
     with database_away():
@@ -304,7 +301,7 @@ def test_full_disk_delays_a_job_and_loses_no_response(
 ) -> None:
     harness.sandbox.settings(job_seconds=1)
     worker = processes.worker()
-    job = planned(harness, gadgets(4500))
+    job = harness.planned(gadgets(4500))
     wait_until(lambda: in_flight(job) >= 10, "batches in flight")
 
     done = Batch.objects.filter(state=BatchState.DONE)
@@ -339,7 +336,7 @@ def test_clock_that_jumps_changes_nothing(
     harness.sandbox.faults(drop_after_accept={"rate": 0.2, "times": 3})
     Connection.objects.filter(pk=harness.connection.pk).update(max_running_jobs=5)
     processes.worker(JOBSUI_CLOCK=str(clock))
-    job = planned(harness, gadgets(2000))
+    job = harness.planned(gadgets(2000))
     wait_until(lambda: attempts(job).get("unconfirmed", 0) > 0, "an unconfirmed batch")
     set_clock(clock, hours=hours)
     harness.sandbox.faults(drop_after_accept={"rate": 1, "times": 2})

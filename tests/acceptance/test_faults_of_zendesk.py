@@ -25,7 +25,6 @@ from tests.acceptance.jobs import (
     final_result,
     in_flight,
     no_driver,
-    planned,
     posts,
     state_of,
     without_ids,
@@ -80,7 +79,7 @@ def test_unconfirmed_request_is_sent_again_only_if_it_never_arrived(
 ) -> None:
     harness.sandbox.settings(slow_seconds=3)
     harness.sandbox.faults(**faults)
-    job = planned(harness, gadgets(100))
+    job = harness.planned(gadgets(100))
 
     assert final_result(harness, job) == JobResult("completed", created=100)
     assert attempts(job) == results
@@ -92,7 +91,7 @@ def test_refused_connection_is_tried_again(harness: Harness) -> None:
     Connection.objects.filter(pk=harness.connection.pk).update(host=before.host)
     harness.connection.refresh_from_db()
     with no_driver(harness):
-        job = planned(harness, gadgets(100))
+        job = harness.planned(gadgets(100))
         before.stop()
     wait_until(
         lambda: limited_by(job) == "unreachable" and attempts(job),
@@ -113,7 +112,7 @@ def test_refused_connection_is_tried_again(harness: Harness) -> None:
 def test_unknown_host_name_is_tried_again(harness: Harness) -> None:
     known = harness.connection.host
     with no_driver(harness):
-        job = planned(harness, gadgets(100))
+        job = harness.planned(gadgets(100))
         Connection.objects.filter(pk=harness.connection.pk).update(
             host="nowhere.invalid"
         )
@@ -137,7 +136,7 @@ def test_limited_requests_are_sent_later_however_often(
     full_slots = POST | {"times": 6}
     spent_rate = POST | {"times": 1}
     harness.sandbox.faults(**{"too-many-jobs": full_slots, "rate-429": spent_rate})
-    job = planned(harness, gadgets(100))
+    job = harness.planned(gadgets(100))
 
     assert final_result(harness, job) == JobResult("completed", created=100)
     assert attempts(job) == {"limited": 7, "accepted": 1}
@@ -146,7 +145,7 @@ def test_limited_requests_are_sent_later_however_often(
 def test_no_request_goes_out_before_retry_after(harness: Harness) -> None:
     harness.sandbox.settings(retry_after=2)
     harness.sandbox.faults(**{"rate-429": POST})
-    job = planned(harness, gadgets(100))
+    job = harness.planned(gadgets(100))
 
     assert final_result(harness, job) == JobResult("completed", created=100)
     log = harness.sandbox.log()
@@ -163,7 +162,7 @@ def test_refused_access_pauses_the_job_with_the_reason(
     harness: Harness, refusal: str
 ) -> None:
     with no_driver(harness):
-        job = planned(harness, gadgets(300))
+        job = harness.planned(gadgets(300))
         refuse(harness, refusal)
     wait_until(lambda: state_of(job) == "paused", "a pause")
     if refusal == "object deleted":
@@ -218,7 +217,7 @@ def test_unreadable_job_status_is_polled_again_then_reconciled(
 ) -> None:
     harness.sandbox.settings(slow_seconds=3, fresh_seconds=60)
     harness.sandbox.faults(**faults)
-    job = planned(harness, gadgets(400))
+    job = harness.planned(gadgets(400))
 
     assert final_result(harness, job) == JobResult("completed", created=400)
     assert attempts(job) == results
@@ -229,7 +228,7 @@ def test_rows_without_status_and_external_ids_are_uncertain(
     harness: Harness,
 ) -> None:
     harness.sandbox.faults(status_expired=1)
-    job = planned(harness, without_ids(100), generate_external_ids=False)
+    job = harness.planned(without_ids(100), generate_external_ids=False)
 
     assert final_result(harness, job) == JobResult(
         "needs_decision", created=0, uncertain=100
@@ -255,7 +254,7 @@ def test_incomplete_results_give_every_row_its_own_result(
     harness: Harness, fault: str, results: dict[str, int]
 ) -> None:
     harness.sandbox.faults(**{fault: {"rate": 1, "times": 1}})
-    job = planned(harness, gadgets(100))
+    job = harness.planned(gadgets(100))
 
     assert final_result(harness, job) == JobResult("completed", created=100)
     assert attempts(job) == results
@@ -270,7 +269,7 @@ def test_job_that_stopped_half_way_fails_one_row_and_sends_the_rest(
     harness: Harness,
 ) -> None:
     harness.sandbox.faults(failed_partial={"rate": 1, "times": 1})
-    job = planned(harness, gadgets(100))
+    job = harness.planned(gadgets(100))
 
     assert final_result(harness, job) == JobResult("completed", created=99, failed=1)
     assert attempts(job) == {"unconfirmed": 1, "accepted": 1}
@@ -290,7 +289,7 @@ def test_pause_and_cancel_finish_the_batches_in_flight(
     harness: Harness, action: Callable[..., None], state: str, outcome: str
 ) -> None:
     harness.sandbox.settings(job_seconds=2)
-    job = planned(harness, gadgets(4000))
+    job = harness.planned(gadgets(4000))
     wait_until(lambda: in_flight(job) == 30, "30 batches in flight")
 
     action(job, by=None)
@@ -322,7 +321,7 @@ def test_duplicate_external_ids_are_found_before_sending(harness: Harness) -> No
 
 def test_job_slots_of_other_integrations_are_left_to_them(harness: Harness) -> None:
     harness.sandbox.settings(other_jobs=10, job_seconds=1.5)
-    job = planned(harness, gadgets(4000))
+    job = harness.planned(gadgets(4000))
 
     assert final_result(harness, job) == JobResult("completed", created=4000)
     assert attempts(job)["accepted"] == 40
@@ -331,7 +330,7 @@ def test_job_slots_of_other_integrations_are_left_to_them(harness: Harness) -> N
 
 def test_full_job_slots_are_probed_without_a_storm(harness: Harness) -> None:
     harness.sandbox.settings(other_jobs=30)
-    job = planned(harness, gadgets(1000))
+    job = harness.planned(gadgets(1000))
     wait_until(lambda: posts(harness) > 0, "a first probe")
     time.sleep(2)
     probes = posts(harness)
@@ -345,7 +344,7 @@ def test_three_jobs_share_an_account_within_a_tenth(harness: Harness) -> None:
     harness.sandbox.settings(max_running_jobs=6)
     Connection.objects.filter(pk=harness.connection.pk).update(max_running_jobs=6)
     with no_driver(harness):
-        jobs = [planned(harness, gadgets(1200, first=1 + 1200 * n)) for n in range(3)]
+        jobs = [harness.planned(gadgets(1200, first=1 + 1200 * n)) for n in range(3)]
 
     for job in jobs:
         assert final_result(harness, job).state == "completed"

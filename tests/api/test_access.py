@@ -14,7 +14,7 @@ from jobsui.api.v1.api import api
 from jobsui.jobs.models import Batch
 from tests.api.conftest import Program, Programs
 from tests.factories import make_connection, make_user
-from tests.web.routes import Furnished, furnish
+from tests.web.routes import Things, create_things
 
 pytestmark = pytest.mark.django_db
 
@@ -80,8 +80,8 @@ SCOPES = [scope.value for scope in Scope]
 
 
 @pytest.fixture
-def harness(db: None) -> Furnished:
-    return furnish()
+def harness(db: None) -> Things:
+    return create_things()
 
 
 def operations() -> dict[str, tuple[str, str]]:
@@ -94,7 +94,7 @@ def operations() -> dict[str, tuple[str, str]]:
     }
 
 
-def address(path: str, harness: Furnished) -> str:
+def address(path: str, harness: Things) -> str:
     """The path with the IDs of existing things."""
     batch = Batch.objects.filter(job=harness.job).values_list("pk", flat=True).first()
     ids = {
@@ -109,7 +109,7 @@ def address(path: str, harness: Furnished) -> str:
     return path.removeprefix("/api/v1")
 
 
-def statuses(program: Program, harness: Furnished) -> dict[str, int]:
+def statuses(program: Program, harness: Things) -> dict[str, int]:
     """{operation ID: status}. Changes are rolled back."""
     found = {}
     known = operations()
@@ -134,11 +134,11 @@ def test_every_operation_has_a_row() -> None:
     assert set(operations()) == set(MATRIX)
 
 
-def test_request_without_token_is_401(harness: Furnished) -> None:
+def test_request_without_token_is_401(harness: Things) -> None:
     assert statuses(Program(""), harness) == dict.fromkeys(MATRIX, 401)
 
 
-def test_session_without_token_is_401(harness: Furnished) -> None:
+def test_session_without_token_is_401(harness: Things) -> None:
     program = Program("")
     program.client.force_login(make_user("ana", admin=True))
 
@@ -147,14 +147,14 @@ def test_session_without_token_is_401(harness: Furnished) -> None:
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_scope_decides_what_a_program_may_do(
-    program: Programs, harness: Furnished, scope: str
+    program: Programs, harness: Things, scope: str
 ) -> None:
     assert statuses(program(scope), harness) == allowed(scope)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_bound_program_may_do_the_same_in_its_connection(
-    program: Programs, harness: Furnished, scope: str
+    program: Programs, harness: Things, scope: str
 ) -> None:
     # The file has no owner, and files belong to no connection.
     exceptions = {"create_connection": 403, "get_file": 404}
@@ -164,7 +164,7 @@ def test_bound_program_may_do_the_same_in_its_connection(
 
 
 def test_program_bound_elsewhere_sees_nothing(
-    program: Programs, harness: Furnished
+    program: Programs, harness: Things
 ) -> None:
     other = make_connection(name="Other", host="other.zendesk.com")
 
@@ -173,7 +173,7 @@ def test_program_bound_elsewhere_sees_nothing(
     assert found == {name: row.elsewhere for name, row in MATRIX.items()}
 
 
-def test_program_never_exceeds_its_owner(owner: User, harness: Furnished) -> None:
+def test_program_never_exceeds_its_owner(owner: User, harness: Things) -> None:
     _, text = tokens.create(owner, "Nightly", scope=Scope.ADMIN)
     User.objects.filter(pk=owner.pk).update(is_superuser=False)
 

@@ -1,4 +1,4 @@
-"""Every route of the pages, and a harness in which each of them has something to
+"""Every route of the pages, and a set of things so that each route has something to
 show."""
 
 from dataclasses import dataclass
@@ -17,25 +17,24 @@ from tests.web import stages
 def routes(
     patterns: list[URLPattern | URLResolver] | None = None, prefix: str = ""
 ) -> list[str]:
-    """All of them as they are written down, such as "jobs/<uuid:code>/pause/"; not
-    those of programs, which have a matrix of their own (tests/api/test_access.py)."""
+    """All routes, such as "jobs/<uuid:code>/pause/", without those of the APIs
+    (tests/api/test_access.py)."""
+    if patterns is None:
+        patterns = get_resolver("jobsui.web.urls").url_patterns
     found = []
-    for entry in (
-        get_resolver("jobsui.web.urls").url_patterns if patterns is None else patterns
-    ):
-        written = prefix + str(entry.pattern)
-        if written == "api/":
+    for entry in patterns:
+        route = prefix + str(entry.pattern)
+        if route == "api/":
             continue
-        found += (
-            routes(entry.url_patterns, written)
-            if isinstance(entry, URLResolver)
-            else [written]
-        )
+        if isinstance(entry, URLResolver):
+            found += routes(entry.url_patterns, route)
+        else:
+            found.append(route)
     return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
-class Furnished:
+class Things:
     connection: Connection
     object: CustomObject
     job: Job
@@ -45,28 +44,30 @@ class Furnished:
     """Of the person."""
 
     def path(self, route: str) -> str:
-        """An address of the route, of something that is there."""
+        """An address of the route, with the id of one of these things."""
         if route.startswith("connections/"):
             code = self.connection.code
+        elif route.startswith("jobs/new/"):
+            code = self.draft.code
         else:
-            code = (self.draft if route.startswith("jobs/new/") else self.job).code
-        things = {"people": self.person, "tokens": self.token}
-        pk = things.get(route.partition("/")[0], self.object).pk
+            code = self.job.code
+        with_numbers = {"people": self.person, "tokens": self.token}
+        pk = with_numbers.get(route.partition("/")[0], self.object).pk
         values = {
             "<uuid:code>": code,
             "<int:pk>": pk,
             "<int:seq>": 1,
             "<str:status_id>": "01STATUS",
         }
-        for written, value in values.items():
-            route = route.replace(written, str(value))
+        for parameter, value in values.items():
+            route = route.replace(parameter, str(value))
         return f"/{route}"
 
 
-def furnish() -> Furnished:
-    """One of each, and one more person."""
+def create_things() -> Things:
+    """One of each, and another person."""
     thing = stages.gadget()
     job = stages.settled(stages.ROWS, stages.failed())
     person = make_user("somebody")
     token, _ = tokens.create(person, "nightly import")
-    return Furnished(thing.connection, thing, job, stages.checked(), person, token)
+    return Things(thing.connection, thing, job, stages.checked(), person, token)

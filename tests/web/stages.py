@@ -1,4 +1,4 @@
-"""A job at each stage of its life, without Zendesk."""
+"""Jobs at each stage of their life, without Zendesk."""
 
 import threading
 from typing import Any
@@ -13,18 +13,17 @@ from tests.harness import GADGET
 
 UPSERT = Action.UPSERT_BY_EXTERNAL_ID
 NOWHERE = "127.0.0.1:1"
-"""A host that refuses at once."""
+"""A host that refuses every connection at once."""
 ROWS = "external_id,price\ng-1,1\ng-2,2\ng-3,x\n"
-"""Two rows that can be sent and one that cannot."""
+"""Two valid rows and an invalid one."""
 
 
 def gadget(connection: Connection | None = None) -> CustomObject:
-    """The object `gadget` of a connection that leads nowhere, made when there is
-    none."""
-    own = connection or Connection.objects.first() or make_connection(host=NOWHERE)
-    return CustomObject.objects.filter(connection=own).first() or make_object(
-        own, "gadget", fields=GADGET
-    )
+    """The object `gadget` of this connection, or of one to an unreachable host. Created
+    where it does not exist."""
+    owner = connection or Connection.objects.first() or make_connection(host=NOWHERE)
+    existing = CustomObject.objects.filter(connection=owner).first()
+    return existing or make_object(owner, "gadget", fields=GADGET)
 
 
 def draft(
@@ -46,24 +45,23 @@ def checked(content: str = ROWS, action: Action = UPSERT, **fields: Any) -> Job:
 
 
 def planned(content: str = ROWS, action: Action = UPSERT, **fields: Any) -> Job:
-    """Launched and cut into batches, none of them sent."""
+    """Launched and split into batches. None of them is sent."""
     job = checked(content, action, state=JobState.QUEUED)
     planner.plan(job, stopping=threading.Event())
     return changed(job, **fields)
 
 
 def settled(content: str = ROWS, *results: RowResult, **fields: Any) -> Job:
-    """Completed: the first rows with these results, the others created or updated."""
+    """Completed. The first rows have these results, the others were created or
+    updated."""
     job = planned(content, state=JobState.RUNNING)
-    ledger = settlement.JobCounters()
-    left = list(results)
+    counters = settlement.JobCounters()
+    given = iter(results)
+    saved = RowResult(Outcome.CREATED_OR_UPDATED, "01REC")
     for batch in Batch.objects.filter(job=job).order_by("seq"):
-        own = {
-            i: left.pop(0) if left else RowResult(Outcome.CREATED_OR_UPDATED, "01REC")
-            for i in range(batch.size)
-        }
-        settlement.settle(batch, own, ledger)
-    ledger.write()
+        of_batch = {index: next(given, saved) for index in range(batch.size)}
+        settlement.settle(batch, of_batch, counters)
+    counters.write()
     lifecycle.finish_if_over(job.pk)
     return changed(job, **fields)
 

@@ -12,7 +12,7 @@ from django.test import Client
 
 from jobsui.web.addresses import page_of
 from tests.web.conftest import signed_in
-from tests.web.routes import Furnished, furnish, routes
+from tests.web.routes import Things, create_things, routes
 
 ADMINISTRATORS, EVERYBODY = "administrators", "everybody"
 
@@ -116,8 +116,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def harness(db: None) -> Furnished:
-    return furnish()
+def things(db: None) -> Things:
+    return create_things()
 
 
 def everything() -> dict[str, list[Any]]:
@@ -168,8 +168,8 @@ def test_every_route_has_a_row() -> None:
     )
 
 
-def test_stranger_is_led_to_the_log_in(client: Client, harness: Furnished) -> None:
-    paths = [harness.path(route) for route in OURS]
+def test_stranger_is_led_to_the_log_in(client: Client, things: Things) -> None:
+    paths = [things.path(route) for route in OURS]
     before = everything()
 
     answers = {path: [client.get(path), client.post(path)] for path in paths}
@@ -199,10 +199,8 @@ def test_stranger_who_polls_gets_a_last_fragment(client: Client, route: str) -> 
     assert "<html" not in answer.text
 
 
-def test_operator_may_do_what_operators_do(
-    operator: Client, harness: Furnished
-) -> None:
-    done = {route: statuses(operator, harness.path(route)) for route in MATRIX}
+def test_operator_may_do_what_operators_do(operator: Client, things: Things) -> None:
+    done = {route: statuses(operator, things.path(route)) for route in MATRIX}
 
     allowed = {route: [row.get, row.post] for route, row in MATRIX.items()}
     hidden = {
@@ -213,20 +211,18 @@ def test_operator_may_do_what_operators_do(
     assert done == allowed | hidden | {"accounts/login/": [302, 302]}
 
 
-def test_administrator_may_do_everything(
-    administrator: Client, harness: Furnished
-) -> None:
-    done = {route: statuses(administrator, harness.path(route)) for route in MATRIX}
+def test_administrator_may_do_everything(administrator: Client, things: Things) -> None:
+    done = {route: statuses(administrator, things.path(route)) for route in MATRIX}
 
     assert done == {route: [row.get, row.post] for route, row in MATRIX.items()} | {
         "accounts/login/": [302, 302]
     }
 
 
-def test_stranger_may_only_sign_in(client: Client, harness: Furnished) -> None:
+def test_stranger_may_only_sign_in(client: Client, things: Things) -> None:
     opened = {route: row for route, row in MATRIX.items() if row.who == EVERYBODY}
 
-    done = {route: statuses(client, harness.path(route)) for route in opened}
+    done = {route: statuses(client, things.path(route)) for route in opened}
 
     assert done == {route: [row.get, row.post] for route, row in opened.items()} | {
         "accounts/logout/": [302, 302]
@@ -247,23 +243,23 @@ def test_pages_of_allauth_we_do_not_use_are_not_there(
     ] == [404, 404]
 
 
-def test_looking_changes_nothing(administrator: Client, harness: Furnished) -> None:
+def test_looking_changes_nothing(administrator: Client, things: Things) -> None:
     before = everything()
 
     for route in MATRIX:
-        answer = administrator.get(harness.path(route))
+        answer = administrator.get(things.path(route))
         if answer.streaming:
             answer.getvalue()
 
         assert (route, everything()) == (route, before)
 
 
-def test_posting_without_a_token_is_refused(boss: User, harness: Furnished) -> None:
+def test_posting_without_a_token_is_refused(boss: User, things: Things) -> None:
     strict = signed_in(boss, enforce_csrf_checks=True)
     before = everything()
 
     answers = {
-        route: strict.post(harness.path(route), {"confirm": "2"}) for route in MATRIX
+        route: strict.post(things.path(route), {"confirm": "2"}) for route in MATRIX
     }
 
     assert {
@@ -310,18 +306,18 @@ def test_unknown_number_is_not_found_however_large(
 
 
 def test_batch_of_a_number_beyond_all_is_not_found(
-    operator: Client, harness: Furnished
+    operator: Client, things: Things
 ) -> None:
     assert (
-        operator.get(f"/jobs/{harness.job.code}/batches/{'9' * 30}/").status_code == 404
+        operator.get(f"/jobs/{things.job.code}/batches/{'9' * 30}/").status_code == 404
     )
 
 
 def test_poll_of_what_is_gone_gets_a_last_fragment(
-    operator: Client, harness: Furnished
+    operator: Client, things: Things
 ) -> None:
-    path = harness.path("jobs/new/<uuid:code>/check/progress/")
-    operator.post(harness.path("jobs/new/<uuid:code>/discard/"))
+    path = things.path("jobs/new/<uuid:code>/check/progress/")
+    operator.post(things.path("jobs/new/<uuid:code>/discard/"))
 
     answer = operator.get(path, headers={"HX-Request": "true"})
 

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.web.routes import furnish
+from tests.web.routes import create_things
 from tests.web.test_access import MATRIX
 
 pytestmark = pytest.mark.django_db
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 def test_no_page_asks_the_database_more_than_twelve_times(
     administrator: Client,
 ) -> None:
-    harness = furnish()
+    harness = create_things()
     counts = {}
 
     for route, row in MATRIX.items():

@@ -15,7 +15,7 @@ from tests.factories import make_connection, make_object
 from tests.harness import GADGET
 from tests.sandbox_server import Sandbox
 from tests.web import stages
-from tests.web.routes import furnish
+from tests.web.routes import create_things
 from tests.web.test_access import MATRIX
 
 pytestmark = pytest.mark.django_db
@@ -325,7 +325,7 @@ def test_connection_whose_jobs_run_does_not_move(
 
 def test_no_page_has_a_secret(administrator: Client, acme: Connection) -> None:
     thing = make_object(acme, "gadget", fields=GADGET)
-    harness = furnish()
+    harness = create_things()
     for job in (harness.job, harness.draft):
         stages.changed(job, connection=acme)
     acme_world = replace(harness, connection=acme, object=thing)

@@ -9,14 +9,14 @@ from jobsui.jobs.control import actions
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.errors import NotPossibleNow
 from tests.web import stages
-from tests.web.routes import furnish, routes
+from tests.web.routes import create_things, routes
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("route", [r for r in routes() if r.startswith("jobs/")])
 def test_page_is_readable(operator: Client, settings: Any, route: str) -> None:
-    path = furnish().path(route)
+    path = create_things().path(route)
     before = operator.get(path)
     settings.API_HOSTS = []
 

@@ -16,7 +16,7 @@ from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, File, Job
 from jobsui.jobs.models.batch import pack
 from tests.web import stages
-from tests.web.routes import Furnished
+from tests.web.routes import Things
 from tests.web.test_access import MATRIX
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ FIELD: dict[str, Any] = {
 
 
 @pytest.fixture
-def evil(boss: User) -> Furnished:
+def evil(boss: User) -> Things:
     """A harness in which every name and every text is markup."""
     content = (
         f'external_id,"{EVIL.replace(chr(34), chr(34) * 2)}"\n'
@@ -89,14 +89,12 @@ def evil(boss: User) -> Furnished:
     Job.objects.update(reason=EVIL)
     User.objects.filter(pk=boss.pk).update(username=EVIL)
     token, _ = tokens.create(boss, EVIL, connection=thing.connection)
-    return Furnished(
+    return Things(
         thing.connection, thing, Job.objects.get(pk=job.pk), draft, boss, token
     )
 
 
-def test_every_page_shows_markup_as_text(
-    administrator: Client, evil: Furnished
-) -> None:
+def test_every_page_shows_markup_as_text(administrator: Client, evil: Things) -> None:
     pages = {
         route: administrator.get(evil.path(route))
         for route, row in MATRIX.items()
@@ -131,7 +129,7 @@ def test_every_page_shows_markup_as_text(
 
 @pytest.mark.parametrize("state", [FileState.READING, FileState.REJECTED])
 def test_file_that_is_not_read_shows_markup_as_text(
-    administrator: Client, evil: Furnished, state: FileState
+    administrator: Client, evil: Things, state: FileState
 ) -> None:
     File.objects.update(state=state, error=EVIL)
 
@@ -140,9 +138,7 @@ def test_file_that_is_not_read_shows_markup_as_text(
     assert (SHOWN[0] in text, "<img src=x" in text) == (True, False)
 
 
-def test_what_was_typed_comes_back_as_text(
-    administrator: Client, evil: Furnished
-) -> None:
+def test_what_was_typed_comes_back_as_text(administrator: Client, evil: Things) -> None:
     answers = [
         administrator.get("/jobs/", {"q": EVIL, "object": EVIL}),
         administrator.get("/objects/", {"q": EVIL}),
@@ -171,7 +167,7 @@ def test_what_was_typed_comes_back_as_text(
     ] == [(200, False)] * 11
 
 
-def test_messages_show_markup_as_text(administrator: Client, evil: Furnished) -> None:
+def test_messages_show_markup_as_text(administrator: Client, evil: Things) -> None:
     answer = administrator.post(
         evil.path("connections/<uuid:code>/remove/"), follow=True
     )

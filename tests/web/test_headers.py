@@ -12,7 +12,7 @@ from django.test import Client
 from jobsui.jobs.models import File
 from tests.factories import make_user
 from tests.web.conftest import signed_in
-from tests.web.routes import furnish
+from tests.web.routes import create_things
 from tests.web.test_access import MATRIX
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def safe(answer: Any) -> dict[str, str]:
 
 
 def test_every_page_is_safe_and_stays_in_no_cache(administrator: Client) -> None:
-    harness = furnish()
+    harness = create_things()
     paths = [harness.path(route) for route, row in MATRIX.items() if row.get == 200]
 
     answers = {
@@ -58,7 +58,7 @@ def test_every_page_is_safe_and_stays_in_no_cache(administrator: Client) -> None
 
 
 def test_downloads_are_attachments(operator: Client) -> None:
-    harness = furnish()
+    harness = create_things()
     File.objects.update(name='a";b\r\nX: 1\u202e.csv')
 
     names = {
@@ -122,7 +122,7 @@ def test_crash_is_safe_and_tells_nothing(
 
 
 def test_no_page_has_script_or_style_in_it(administrator: Client) -> None:
-    harness = furnish()
+    harness = create_things()
     pages = {
         route: administrator.get(harness.path(route))
         for route, row in MATRIX.items()
@@ -203,7 +203,7 @@ def test_cookies_behind_tls_are_bound_to_it(
 
 
 def test_poll_does_not_prolong_the_session(operator: Client) -> None:
-    harness = furnish()
+    harness = create_things()
     before = list(Session.objects.values())
 
     answers = [

@@ -6,7 +6,7 @@ from django.test import Client, RequestFactory
 
 from jobsui.web.addresses import page_of
 from tests.factories import make_user
-from tests.web.routes import furnish
+from tests.web.routes import create_things
 from tests.web.test_access import MATRIX, OURS
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +64,7 @@ FORMS = [route for route in OURS if MATRIX[route].post != 405]
 def test_form_sent_while_signed_out_leads_back_to_its_page(
     client: Client, boss: User, route: str
 ) -> None:
-    path = furnish().path(route)
+    path = create_things().path(route)
 
     sign_in_page = client.post(path)["Location"]
     shown = client.get(sign_in_page).text
@@ -81,7 +81,7 @@ def test_form_sent_while_signed_out_leads_back_to_its_page(
 def test_form_sent_while_signed_out_leads_back_to_where_it_was_sent_from(
     client: Client, ana: User
 ) -> None:
-    harness = furnish()
+    harness = create_things()
     job_page = harness.path("jobs/<uuid:code>/rows/")
     pause = harness.path("jobs/<uuid:code>/pause/")
     headers = {"Referer": f"http://testserver{job_page}?outcome=failed"}
@@ -105,7 +105,7 @@ def test_form_sent_while_signed_out_leads_back_to_where_it_was_sent_from(
 def test_form_sent_from_elsewhere_leads_to_the_page_above(
     client: Client, ana: User, referer: str
 ) -> None:
-    path = furnish().path("objects/<int:pk>/request/send/")
+    path = create_things().path("objects/<int:pk>/request/send/")
 
     sign_in_page = client.post(path, headers={"Referer": referer})["Location"]
     location = client.post(sign_in_page, LOGIN)["Location"]
@@ -116,7 +116,7 @@ def test_form_sent_from_elsewhere_leads_to_the_page_above(
 
 @pytest.mark.parametrize("send", ["get", "post"])
 def test_signed_out_fragment_links_back_to_the_page(client: Client, send: str) -> None:
-    harness = furnish()
+    harness = create_things()
     job_page = harness.path("jobs/<uuid:code>/")
     headers = {
         "HX-Request": "true",
@@ -136,7 +136,7 @@ def test_signed_out_fragment_links_back_to_the_page(client: Client, send: str) -
 def test_address_of_a_form_leads_to_its_page_when_opened(
     administrator: Client, route: str
 ) -> None:
-    path = furnish().path(route)
+    path = create_things().path(route)
 
     answer = administrator.get(path)
     page = administrator.get(page_of(path))

@@ -23,7 +23,7 @@ def test_next_failed_batch_skips_good_ones() -> None:
     ) == (3, None)
 
 
-def test_batch_details_shows_what_was_sent_and_answered_without_the_secret() -> None:
+def test_batch_details_show_request_and_response_without_the_secret() -> None:
     job = planned(host="acme.zendesk.com")
     batch = Batch.objects.select_related("job__connection", "job__file").get(
         job=job, seq=3
