@@ -31,4 +31,4 @@ def wait_until_at_rest(job: Job, seconds: float) -> None:
 
 def _is_moving(pk: int) -> bool:
     job = Job.objects.only("state", "auto_target").filter(pk=pk).first()
-    return job is not None and job.goes_on
+    return job is not None and job.is_in_progress

@@ -1,5 +1,4 @@
-"""The words of the product (contract: actions, job states, row outcomes) and what
-follows from each."""
+"""The fixed values of the product: actions, states, outcomes, kinds of events."""
 
 from enum import StrEnum
 
@@ -19,7 +18,7 @@ class Action(TextChoices):
 
     @property
     def key(self) -> str:
-        """The item's member that says which record is meant: "id", "external_id",
+        """The member of an item that identifies its record: "id", "external_id" or
         "name"; "" for create."""
         return _KEYS[self]
 
@@ -29,14 +28,14 @@ class Action(TextChoices):
 
     @property
     def is_repeatable(self) -> bool:
-        """Sending the same rows again leads to the same records. Only `create` makes
-        new ones each time."""
+        """Sending the same rows again leads to the same records. Only `create` creates
+        others each time."""
         return self is not Action.CREATE
 
     @property
     def outcome(self) -> "Outcome":
-        """What a row that succeeded has become. An upsert's answer does not tell which
-        of the two (docs/zendesk.md)."""
+        """The outcome of a row that succeeded. The response to an upsert does not say
+        whether the record was created (docs/zendesk.md)."""
         return _OUTCOMES[self]
 
 
@@ -102,12 +101,12 @@ class JobState(TextChoices):
 
 
 UNLAUNCHED = (JobState.DRAFT, JobState.CHECKING, JobState.READY)
-AIMS = (JobState.READY, JobState.QUEUED)
-"""How far a draft can go on by itself."""
+AUTO_TARGETS = (JobState.READY, JobState.QUEUED)
+"""How far a draft can advance without a person."""
 SENDABLE = (JobState.QUEUED, JobState.RUNNING)
-"""Its batches may be sent."""
+"""The job's batches may be sent."""
 MOVING = (*SENDABLE, JobState.PAUSING, JobState.CANCELLING)
-"""A driver or the planner has something to do for the job."""
+"""The driver or the planner has something to do for the job."""
 OVER = (JobState.COMPLETED, JobState.CANCELLED, JobState.FAILED)
 
 
@@ -220,7 +219,7 @@ UNSETTLED = (BatchState.PLANNED, *IN_FLIGHT)
 
 
 class LimitedBy(TextChoices):
-    """The one thing that keeps a job from going faster right now."""
+    """What keeps a job from going faster now."""
 
     NOTHING = "", "nothing"
     REQUEST_RATE = "request_rate", "request rate"
@@ -235,7 +234,7 @@ class LimitedBy(TextChoices):
 
 
 class Weight(IntegerChoices):
-    """A job's share of its account beside other jobs."""
+    """A job's share of its account while other jobs run."""
 
     LOW = 1, "Low: a quarter of a normal job's share"
     NORMAL = 4, "Normal"

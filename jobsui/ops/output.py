@@ -68,7 +68,7 @@ def summary(job: Job) -> list[tuple[str, str]]:
         "File": job.file.name,
         "Rows": counts(job),
         "Batches": batches,
-        "Progress": progress(job) if job.goes_on else "",
+        "Progress": progress(job) if job.is_in_progress else "",
         "Created": _format_time(job.created_at, job.created_by),
         "Started": _format_time(job.started_at),
         "Finished": _format_time(job.finished_at),

@@ -49,7 +49,7 @@ def _wait_until_at_rest(command: TerminalCommand, job: Job, *, as_json: bool) ->
     bar = ProgressBar(command.stderr)
     written = None
     try:
-        while job.goes_on:
+        while job.is_in_progress:
             now = (job.state, int(time.monotonic() / JSON_INTERVAL))
             if not as_json:
                 bar.show(output.progress(job), job_progress.percent(job))

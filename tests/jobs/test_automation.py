@@ -37,8 +37,8 @@ def arrived(harness: Harness, job: Job) -> Job:
 def test_draft_that_aims_at_launch_goes_all_the_way(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(250)))
 
-    automation.aim(job, JobState.QUEUED)
-    goes_on = job.goes_on
+    automation.set_auto_target(job, JobState.QUEUED)
+    goes_on = job.is_in_progress
     arrived(harness, job)
 
     assert (goes_on, job.state, job.auto_target, job.created_or_updated) == (
@@ -53,10 +53,10 @@ def test_draft_that_aims_at_launch_goes_all_the_way(harness: Harness) -> None:
 def test_draft_that_aims_at_ready_waits_there(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(3)))
 
-    automation.aim(job, JobState.READY)
+    automation.set_auto_target(job, JobState.READY)
     arrived(harness, job)
 
-    assert (job.state, job.auto_target, job.goes_on, job.rows) == (
+    assert (job.state, job.auto_target, job.is_in_progress, job.rows) == (
         JobState.READY,
         "",
         False,
@@ -68,10 +68,10 @@ def test_draft_that_aims_at_ready_waits_there(harness: Harness) -> None:
 def test_rows_with_problems_stop_it_and_say_so(harness: Harness) -> None:
     job = drafted(harness, to_csv([*gadgets(2), {**gadgets(1, 3)[0], "price": "dear"}]))
 
-    automation.aim(job, JobState.QUEUED)
+    automation.set_auto_target(job, JobState.QUEUED)
     arrived(harness, job)
 
-    assert (job.state, job.goes_on) == (JobState.READY, False)
+    assert (job.state, job.is_in_progress) == (JobState.READY, False)
     assert job.reason.startswith("1 invalid row. Correct the file")
 
 
@@ -82,7 +82,7 @@ def test_rows_with_problems_are_left_out_when_it_may(harness: Harness) -> None:
         invalid="skip",
     )
 
-    automation.aim(job, JobState.QUEUED)
+    automation.set_auto_target(job, JobState.QUEUED)
     arrived(harness, job)
 
     assert (job.state, job.created_or_updated, job.invalid) == (
@@ -101,7 +101,7 @@ def test_job_without_one_good_row_ends_with_all_of_them_invalid(
         invalid="skip",
     )
 
-    automation.aim(job, JobState.QUEUED)
+    automation.set_auto_target(job, JobState.QUEUED)
     arrived(harness, job)
 
     assert (job.state, job.invalid, job.rows) == (JobState.COMPLETED, 150, 150)
@@ -110,31 +110,31 @@ def test_job_without_one_good_row_ends_with_all_of_them_invalid(
 def test_file_that_cannot_be_read_stops_it(harness: Harness) -> None:
     job = drafted(harness, b"\x89PNG")
 
-    automation.aim(job, JobState.QUEUED)
+    automation.set_auto_target(job, JobState.QUEUED)
     arrived(harness, job)
 
-    assert (job.state, job.goes_on) == (JobState.DRAFT, False)
+    assert (job.state, job.is_in_progress) == (JobState.DRAFT, False)
     assert job.reason == "This is a picture. Upload CSV, XLSX, JSON or JSON Lines."
 
 
 def test_mapping_that_cannot_work_stops_it(harness: Harness) -> None:
     job = drafted(harness, b"colour\nred\n")
 
-    automation.aim(job, JobState.QUEUED)
+    automation.set_auto_target(job, JobState.QUEUED)
     arrived(harness, job)
 
-    assert (job.state, job.goes_on) == (JobState.DRAFT, False)
+    assert (job.state, job.is_in_progress) == (JobState.DRAFT, False)
     assert "External ID is required. Map a column to it." in job.reason
 
 
 def test_zendesk_out_of_reach_is_waited_for(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(3)))
-    automation.aim(job, JobState.READY)
+    automation.set_auto_target(job, JobState.READY)
     arrived(harness, job)
     harness.sandbox.faults(**{"503": 1.0})
-    automation.aim(job, JobState.QUEUED)
+    automation.set_auto_target(job, JobState.QUEUED)
     arrived(harness, job)
-    waiting = (job.state, job.goes_on, "could not be refreshed" in job.reason)
+    waiting = (job.state, job.is_in_progress, "could not be refreshed" in job.reason)
 
     harness.sandbox.faults()
     sweep.sweep()
@@ -151,7 +151,7 @@ def test_zendesk_out_of_reach_is_waited_for(harness: Harness) -> None:
 def test_lost_ring_is_rung_again_by_the_sweep(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(3)))
     harness.task_queue.run_all()
-    automation.aim(job, JobState.QUEUED)
+    automation.set_auto_target(job, JobState.QUEUED)
     harness.task_queue.clear()
 
     sweep.sweep()
@@ -171,7 +171,7 @@ def items_job(harness: Harness, items: list[Any], action: Action) -> Job:
         by=None,
         options=Options(invalid="skip", generate_external_ids=False),
     )
-    automation.aim(job, JobState.QUEUED)
+    automation.set_auto_target(job, JobState.QUEUED)
     return arrived(harness, job)
 
 

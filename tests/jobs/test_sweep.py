@@ -82,8 +82,8 @@ def test_sweep_enqueues_nothing_that_a_process_holds(
     )
     before = swept(task_queue)
 
-    taken = [f"account:{job.connection.host}", f"plan:{job.pk}", f"read:{file.pk}"]
-    owned = [leases.acquire(name) for name in taken]
+    names = [f"account:{job.connection.host}", f"plan:{job.pk}", f"read:{file.pk}"]
+    owned = [leases.acquire(name) for name in names]
 
     assert before == [("drive", ()), ("plan_job", (job.pk,)), ("read_file", (file.pk,))]
     assert None not in owned
@@ -101,7 +101,7 @@ def test_sweep_enqueues_nothing_that_a_process_holds(
         (JobState.COMPLETED, {"created_at": 80}, True),
     ],
 )
-def test_sweep_throws_away_forgotten_drafts(
+def test_sweep_discards_unused_drafts(
     gadget: CustomObject, state: JobState, fields: dict[str, int], stays: bool
 ) -> None:
     job = make(
@@ -117,13 +117,13 @@ def test_sweep_throws_away_forgotten_drafts(
     assert Job.objects.filter(pk=job.pk).exists() is stays
 
 
-def test_a_draft_launched_this_moment_stays(
+def test_draft_that_was_just_launched_stays(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make(gadget, JobState.READY, created_at=timezone.now() - timedelta(days=8))
-    forgotten = sweep._forgotten_drafts()
-    monkeypatch.setattr(sweep, "_forgotten_drafts", lambda: list(forgotten))
-    list(forgotten)
+    unused = sweep._unused_drafts()
+    monkeypatch.setattr(sweep, "_unused_drafts", lambda: list(unused))
+    list(unused)
     Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
 
     sweep.sweep()
@@ -131,16 +131,18 @@ def test_a_draft_launched_this_moment_stays(
     assert Job.objects.filter(pk=job.pk).exists()
 
 
-def test_what_a_killed_process_left_of_an_upload_goes_after_a_day(
+def test_incomplete_upload_is_deleted_after_a_day(
     settings: Any,
 ) -> None:
     incoming = Path(settings.FILE_UPLOAD_TEMP_DIR)
-    left, under_way = incoming / "left.upload", incoming / "under-way.upload"
+    left = incoming / "left.upload"
+    under_way = incoming / "under-way.upload"
     for path in (left, under_way):
         path.write_bytes(b"half of a fi")
     os.utime(left, (time.time() - 25 * 3600,) * 2)
 
     sweep.sweep()
 
-    assert [path.exists() for path in (left, under_way)] == [False, True]
+    assert not left.exists()
+    assert under_way.exists()
     under_way.unlink()

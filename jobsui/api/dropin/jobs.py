@@ -82,7 +82,7 @@ def _queue(received: Received, caller: Caller, key: str) -> Job:
         job = drafts.create_draft(
             caller.connection, key, action, file, by=user, options=OPTIONS
         )
-        automation.aim(job, JobState.QUEUED, run_settings=RUN_SETTINGS)
+        automation.set_auto_target(job, JobState.QUEUED, run_settings=RUN_SETTINGS)
     return job
 
 

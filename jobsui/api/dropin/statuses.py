@@ -135,7 +135,7 @@ def _status(job: Job) -> str:
     """A draft that needs a person is "failed": a program that polls would otherwise wait
     forever."""
     if job.is_draft:
-        return QUEUED if job.goes_on else FAILED
+        return QUEUED if job.is_in_progress else FAILED
     return STATUS[JobState(job.state)]
 
 
@@ -146,7 +146,7 @@ def _message(job: Job) -> str | None:
         return f"Failed at {_format(job.finished_at)}: cancelled in Jobs UI."
     if job.state == JobState.FAILED:
         return f"Failed at {_format(job.finished_at)}: {job.reason}"
-    if job.is_draft and not job.goes_on:
+    if job.is_draft and not job.is_in_progress:
         return job.reason or NEEDS_LAUNCH
     return job.reason or None
 

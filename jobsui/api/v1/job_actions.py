@@ -44,7 +44,7 @@ def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any
             run_settings=run_settings,
         )
     else:
-        automation.aim(
+        automation.set_auto_target(
             job,
             JobState.QUEUED,
             hold_after_first_batch=hold_after_first_batch,
@@ -106,7 +106,7 @@ def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpR
                 cause = lookup.cause(request.auth, code, chosen.cause)
         child = retries.create_retry(job, by=request.auth.user, cause=cause)
         if chosen.launch:
-            automation.aim(child, JobState.QUEUED)
+            automation.set_auto_target(child, JobState.QUEUED)
         return 201, job_out.current(request, child.code)
 
     return idempotency.run_once(request, create_retry)
@@ -130,7 +130,7 @@ def continue_unsent(
         job = lookup.job(request.auth, code)
         child = retries.create_continuation(job, by=request.auth.user)
         if chosen.launch:
-            automation.aim(child, JobState.QUEUED)
+            automation.set_auto_target(child, JobState.QUEUED)
         return 201, job_out.current(request, child.code)
 
     return idempotency.run_once(request, create_continuation)

@@ -92,7 +92,7 @@ def page_path(job: Job) -> str:
 
 def serialize(job: Job, url: str, in_flight: int) -> JobOut:
     # A draft that waits for Zendesk has a reason, but continues by itself.
-    error = None if job.goes_on else job.reason or None
+    error = None if job.is_in_progress else job.reason or None
     return JobOut(
         id=job.code,
         url=url,

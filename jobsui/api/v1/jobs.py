@@ -127,7 +127,7 @@ def detail(
     many requests wait already, the response is sent at once: poll again after a
     second."""
     job = lookup.draft_or_job(request.auth, code)
-    if wait and job.goes_on:
+    if wait and job.is_in_progress:
         waiting.wait_until_at_rest(job, wait)
     return job_out.current(request, code)
 
@@ -148,8 +148,8 @@ def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
             _change_mapping(job, body, by=request.auth.user)
         if job.is_draft:
             run_settings = job_in.run_settings_of(job, body.run_settings)
-            automation.require_way(job)
-            automation.aim(job, JobState.READY, run_settings=run_settings)
+            automation.require_feasible(job)
+            automation.set_auto_target(job, JobState.READY, run_settings=run_settings)
         elif body.run_settings:
             run_settings = body.run_settings.apply(job.run_settings)
             actions.set_run_settings(job, run_settings, by=request.auth.user)
@@ -200,8 +200,8 @@ def _start(
         options=body.options.apply(Options()),
         mapping=job_in.target_mapping(body.mapping or {}, custom_object, body.action),
     )
-    automation.require_way(job)
-    automation.aim(
+    automation.require_feasible(job)
+    automation.set_auto_target(
         job,
         JobState.QUEUED if body.launch else JobState.READY,
         hold_after_first_batch=body.hold_after_first_batch,

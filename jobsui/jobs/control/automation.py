@@ -1,6 +1,6 @@
-"""Drafts that go on by themselves, for programs: once the file is read, columns named
-like fields map themselves, the rows are checked, and the job is launched if that is
-what it aims at. Where a person has to decide, it stays a draft that says why."""
+"""Drafts of programs, which advance without a person: once the file is read, columns map
+themselves, the rows are checked, and the job is launched if it was asked for. Where a
+person has to decide, the draft stops and says why."""
 
 from jobsui.jobs import leases
 from jobsui.jobs.control import actions
@@ -19,31 +19,34 @@ from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
 
 
-def aim(
+def set_auto_target(
     job: Job,
     state: JobState,
     *,
     hold_after_first_batch: bool | None = None,
     run_settings: RunSettings | None = None,
 ) -> None:
-    """Let a draft go on by itself until it is READY, or QUEUED: launched, with `canary`
-    its first batch alone, to run by `run_settings` (None: as both stand on it). Raises
-    NotPossibleNow once it is launched."""
-    fields = (run_settings or job.run_settings).columns | {
-        "hold_after_first_batch": job.hold_after_first_batch
-        if hold_after_first_batch is None
-        else hold_after_first_batch
-    }
-    if not Job.objects.change(
-        job, expected=UNLAUNCHED, auto_target=state, reason="", **fields
-    ):
+    """Let a draft advance until it is READY, or until it is launched (QUEUED). None: as
+    the job has it. Raises NotPossibleNow once launched."""
+    if hold_after_first_batch is None:
+        hold_after_first_batch = job.hold_after_first_batch
+    settings = run_settings or job.run_settings
+    is_draft = Job.objects.change(
+        job,
+        expected=UNLAUNCHED,
+        auto_target=state,
+        reason="",
+        hold_after_first_batch=hold_after_first_batch,
+        **settings.columns,
+    )
+    if not is_draft:
         raise NotPossibleNow("This job was already launched.")
     enqueue("advance_job", job.pk)
 
 
-def require_way(job: Job) -> None:
-    """Raise UploadRefused or MappingRefused where it is plain already that a draft
-    would get nowhere by itself."""
+def require_feasible(job: Job) -> None:
+    """Raise UploadRefused or MappingRefused if it is already known that the draft cannot
+    advance."""
     if job.file.state == FileState.REJECTED:
         raise UploadRefused(f"{job.file.name} cannot be read. {job.file.error}")
     if job.file.state == FileState.READY:
@@ -52,15 +55,16 @@ def require_way(job: Job) -> None:
 
 
 def advance(job: Job) -> None:
-    """Take the next step that can be taken now. Whoever ends a reading or a check rings
-    for it."""
+    """Take the next step that is possible now. Called again when the file is read and
+    when its rows are checked."""
     with leases.held(f"advance:{job.pk}") as lease:
         job.refresh_from_db()
         if lease is None or not job.auto_target or not job.is_draft:
             return
         try:
-            _advance(job)
-        except UnreachableNow as refusal:  # The sweep rings again.
+            _take_step(job)
+        except UnreachableNow as refusal:
+            # The sweep enqueues it again.
             Job.objects.change(job, expected=UNLAUNCHED, reason=str(refusal))
         except (MappingRefused, NotPossibleNow) as refusal:
             Job.objects.change(
@@ -68,28 +72,29 @@ def advance(job: Job) -> None:
             )
 
 
-def _advance(job: Job) -> None:
+def _take_step(job: Job) -> None:
     if job.file.state == FileState.REJECTED:
         raise NotPossibleNow(job.file.error)
     if job.file.state == FileState.READING:
         return
-    if job.state == JobState.DRAFT:
-        auto_check(job, by=_actor(job))
-    elif job.state == JobState.READY and job.auto_target == JobState.READY:
-        Job.objects.change(job, expected=(JobState.READY,), auto_target="")
-    elif job.state == JobState.READY:
-        _launch(job)
-
-
-def _actor(job: Job) -> Actor:
-    """Automation acts for the person who asked for the job."""
-    return job.created_by or Component.AUTOMATION
+    match JobState(job.state), job.auto_target:
+        case JobState.DRAFT, _:
+            auto_check(job, by=_actor(job))
+        case JobState.READY, JobState.READY:
+            Job.objects.change(job, expected=(JobState.READY,), auto_target="")
+        case JobState.READY, _:
+            _launch(job)
 
 
 def _launch(job: Job) -> None:
+    is_held = job.hold_after_first_batch
     try:
-        actions.launch(
-            job, by=_actor(job), hold_after_first_batch=job.hold_after_first_batch
-        )
-    except ChangedSinceCheck:  # A draft again, to be checked as it is now.
+        actions.launch(job, by=_actor(job), hold_after_first_batch=is_held)
+    except ChangedSinceCheck:
+        # It is a draft again, to be checked as it is now.
         auto_check(job, by=_actor(job))
+
+
+def _actor(job: Job) -> Actor:
+    """Automation acts for the person who created the job."""
+    return job.created_by or Component.AUTOMATION

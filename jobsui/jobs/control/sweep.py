@@ -1,11 +1,10 @@
-"""Ringing again for work that nobody does: what was lost with a worker, a queue or a
-host goes on within a sweep."""
+"""The sweep: enqueues work again that no process does, and deletes what nobody uses."""
 
 import contextlib
 import time
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -19,72 +18,86 @@ from jobsui.jobs.models import File, Job, Lease
 from jobsui.jobs.models.file import this_storage
 from jobsui.jobs.queueing import enqueue
 
-DRAFT_DAYS = 7
-LEFT_SECONDS = 24 * 3600
-"""An upload nothing was added to for so long has nobody who fills it."""
+UNUSED_DAYS = 7
+UPLOAD_SECONDS = 24 * 3600
+"""An incomplete upload that did not grow for this long belongs to a killed process."""
 
 
 def sweep() -> None:
-    """Ring for every file unread, job unchecked, unplanned or going on by itself, and
-    account with open work, that nobody holds a lease for; throw away drafts nobody
-    touched for a week, files kept here that no job has, and what killed processes left
-    of uploads. Any number of sweeps at once does no harm."""
+    """What was lost with a worker, a queue or a machine continues after at most one
+    interval of the sweep. Any number of sweeps may run at the same time."""
     restore_guard.remember()
-    held = set(Lease.objects.live().values_list("name", flat=True))
-    _enqueue_for(
-        "read_file",
-        "read",
-        File.objects.filter(state=FileState.READING).values_list("pk", flat=True),
-        held,
-    )
-    _enqueue_for(
-        "check_job",
-        "check",
-        Job.objects.filter(state=JobState.CHECKING).values_list("pk", flat=True),
-        held,
-    )
-    aiming = (
-        Job.objects.drafts().exclude(auto_target="").exclude(state=JobState.CHECKING)
-    )
-    ready_files = aiming.exclude(file__state=FileState.READING)
-    _enqueue_for(
-        "advance_job", "advance", ready_files.values_list("pk", flat=True), held
-    )
-    unplanned = Job.objects.filter(
-        state__in=[*MOVING, JobState.PAUSED], planned_at=None
-    )
-    _enqueue_for("plan_job", "plan", unplanned.values_list("pk", flat=True), held)
+    leased = set(Lease.objects.live().values_list("name", flat=True))
+    _enqueue_files(leased)
+    _enqueue_jobs(leased)
+    _enqueue_drivers(leased)
+    _delete_unused_drafts()
+    _delete_unused_files()
+    _delete_incomplete_uploads()
+
+
+def _enqueue_files(leased: set[str]) -> None:
+    reading = File.objects.filter(state=FileState.READING)
+    _enqueue_unless_leased("read_file", "read", reading, leased)
+
+
+def _enqueue_jobs(leased: set[str]) -> None:
+    checking = Job.objects.filter(state=JobState.CHECKING)
+    _enqueue_unless_leased("check_job", "check", checking, leased)
+
+    waiting = Job.objects.drafts().exclude(state=JobState.CHECKING)
+    automatic = waiting.exclude(auto_target="")
+    advancing = automatic.exclude(file__state=FileState.READING)
+    _enqueue_unless_leased("advance_job", "advance", advancing, leased)
+
+    launched = Job.objects.filter(state__in=[*MOVING, JobState.PAUSED])
+    unplanned = launched.filter(planned_at=None)
+    _enqueue_unless_leased("plan_job", "plan", unplanned, leased)
+
+
+def _enqueue_unless_leased(
+    task: str, lease: str, rows: QuerySet[Any], leased: set[str]
+) -> None:
+    for pk in rows.values_list("pk", flat=True):
+        if f"{lease}:{pk}" not in leased:
+            enqueue(task, pk)
+
+
+def _enqueue_drivers(leased: set[str]) -> None:
     hosts = set(Job.objects.moving().values_list("connection__host", flat=True))
-    if any(f"account:{host}" not in held for host in hosts):
+    if any(f"account:{host}" not in leased for host in hosts):
         enqueue("drive")
-    for draft in _forgotten_drafts():
-        with contextlib.suppress(NotPossibleNow):  # Launched this very moment.
+
+
+def _delete_unused_drafts() -> None:
+    for draft in _unused_drafts():
+        # It may have been launched since.
+        with contextlib.suppress(NotPossibleNow):
             drafts.discard(draft)
-    for file in _forgotten_files():
+
+
+def _unused_drafts() -> QuerySet[Job]:
+    since = _unused_since()
+    old = Job.objects.drafts().filter(created_at__lt=since)
+    return old.exclude(state=JobState.CHECKING).exclude(checked_at__gte=since)
+
+
+def _delete_unused_files() -> None:
+    """Files whose draft was discarded on another machine, which could not delete
+    them."""
+    here = File.objects.filter(storage_id=this_storage(), jobs=None)
+    for file in here.filter(created_at__lt=_unused_since()):
         drafts.delete_unused_file(file)
+
+
+def _delete_incomplete_uploads() -> None:
+    oldest = time.time() - UPLOAD_SECONDS
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
-        with contextlib.suppress(FileNotFoundError):  # It arrived this very moment.
-            if path.stat().st_mtime < time.time() - LEFT_SECONDS:
+        # It may have been completed since.
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
                 path.unlink()
 
 
-def _forgotten_drafts() -> QuerySet[Job]:
-    old = Job.objects.drafts().filter(created_at__lt=_long_ago())
-    return old.exclude(state=JobState.CHECKING).exclude(checked_at__gte=_long_ago())
-
-
-def _forgotten_files() -> QuerySet[File]:
-    """Of drafts that were thrown away on another host, which could not delete them."""
-    return File.objects.filter(
-        storage_id=this_storage(), jobs=None, created_at__lt=_long_ago()
-    )
-
-
-def _long_ago() -> datetime:
-    return timezone.now() - timedelta(days=DRAFT_DAYS)
-
-
-def _enqueue_for(task: str, lease: str, ids: Iterable[int], held: set[str]) -> None:
-    for pk in ids:
-        if f"{lease}:{pk}" not in held:
-            enqueue(task, pk)
+def _unused_since() -> datetime:
+    return timezone.now() - timedelta(days=UNUSED_DAYS)

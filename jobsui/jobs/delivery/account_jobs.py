@@ -43,7 +43,7 @@ class AccountJobs:
         """Save what limits the jobs that may send."""
         for job in self.by_id.values():
             if job.state in SENDABLE:
-                Job.objects.hold(job, limited_by)
+                Job.objects.set_limit(job, limited_by)
 
     def finish_idle(self, in_flight: Collection[int]) -> None:
         """Move on the jobs that wait for no result: they pause or cancel with nothing in

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import (
-    AIMS,
+    AUTO_TARGETS,
     MOVING,
     OVER,
     SENDABLE,
@@ -51,15 +51,16 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(connection__host=host)
 
     def with_limit(self) -> "JobQuerySet":
-        """Each with `limited_by_now`: what truly keeps it from going faster now, also
-        when nobody is there to write it down."""
-        driven = Exists(
-            Lease.objects.live().filter(
-                name=Concat(Value("account:"), OuterRef("connection__host"))
-            )
+        """Each with `limited_by_now`: what keeps it from going faster now. It is known
+        even when no driver runs that could store it."""
+        lease_name = Concat(Value("account:"), OuterRef("connection__host"))
+        has_driver = Exists(Lease.objects.live().filter(name=lease_name))
+        planned = Job.objects.filter(
+            pk=OuterRef("pk"),
+            batches__state=BatchState.PLANNED,
+            batches__done_at=None,
         )
-        planned = {"batches__state": BatchState.PLANNED, "batches__done_at": None}
-        stocked = Exists(Job.objects.filter(pk=OuterRef("pk"), **planned))
+        waits_for_planner = Q(state__in=SENDABLE, planned_at=None) & ~Exists(planned)
         limit = Case(
             When(
                 state=JobState.PAUSED,
@@ -68,12 +69,9 @@ class JobQuerySet(models.QuerySet["Job"]):
                 then=Value(LimitedBy.FIRST_BATCH.value),
             ),
             When(state=JobState.PAUSED, then=Value(LimitedBy.PAUSED.value)),
-            When(Q(state__in=MOVING) & ~driven, then=Value(LimitedBy.WORKER.value)),
+            When(Q(state__in=MOVING) & ~has_driver, then=Value(LimitedBy.WORKER.value)),
             When(state=JobState.PAUSING, then=Value(LimitedBy.PAUSED.value)),
-            When(
-                Q(state__in=SENDABLE, planned_at=None) & ~stocked,
-                then=Value(LimitedBy.WORKER.value),
-            ),
+            When(waits_for_planner, then=Value(LimitedBy.WORKER.value)),
             When(state__in=SENDABLE, then=F("limited_by")),
             default=Value(LimitedBy.NOTHING.value),
         )
@@ -90,13 +88,14 @@ class JobQuerySet(models.QuerySet["Job"]):
             job.refresh_from_db()
         return bool(changed)
 
-    def hold(self, job: "Job", limited_by: LimitedBy) -> None:
-        """Say what holds a job back from now on."""
-        if limited_by != job.limited_by:
-            fields = job.limited_from_now(limited_by)
-            self.filter(pk=job.pk).update(version=models.F("version") + 1, **fields)
-            for name, value in fields.items():
-                setattr(job, name, value)
+    def set_limit(self, job: "Job", limited_by: LimitedBy) -> None:
+        """Store what limits a job from now on."""
+        if limited_by == job.limited_by:
+            return
+        fields = job.limited_from_now(limited_by)
+        self.filter(pk=job.pk).update(version=models.F("version") + 1, **fields)
+        for name, value in fields.items():
+            setattr(job, name, value)
 
 
 def _counter() -> "models.PositiveBigIntegerField[int, int]":
@@ -104,8 +103,7 @@ def _counter() -> "models.PositiveBigIntegerField[int, int]":
 
 
 class Job(models.Model):
-    """What a person launches: one file, one action, one object. It begins as a draft
-    the wizard works on."""
+    """One file, one action, one object. It begins as a draft."""
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     connection = models.ForeignKey(
@@ -133,40 +131,37 @@ class Job(models.Model):
     options = models.JSONField(default=dict)
 
     state = models.CharField(max_length=16, choices=JobState, default=JobState.DRAFT)
-    # A draft that goes on by itself, as a program asked, until it is ready, or until it
-    # is launched (queued); "" for others, and once it is there or needs a person
+    # Until which state a draft of a program advances without a person: ready, or queued
+    # (launched). "" for other drafts, once it is there, and once it needs a person
     # (control/automation.py).
     auto_target = models.CharField(
-        max_length=6, choices=[(s.value, s.label) for s in AIMS], blank=True
+        max_length=6, choices=[(s.value, s.label) for s in AUTO_TARGETS], blank=True
     )
-    # Why the job stands still or failed, as a sentence; "" otherwise.
+    # Why the job stopped or failed, as a sentence; "" otherwise.
     reason = models.TextField(blank=True)
     limited_by = models.CharField(
         max_length=20, choices=LimitedBy, default=LimitedBy.NOTHING, blank=True
     )
-    # {LimitedBy: seconds}: how long the job was held back by what, up to the last
-    # change of limited_by.
+    # {LimitedBy: seconds}: how long the job was limited by it, up to the last change of
+    # limited_by.
     limited_seconds = models.JSONField(default=dict)
     # Since when limited_by is what it is.
     limited_since = models.DateTimeField(null=True, blank=True)
 
-    # Beside other jobs of the account, each gets its weight's share.
+    # The job's share of its account while other jobs run, shown as its priority.
     weight = models.PositiveSmallIntegerField(choices=Weight, default=Weight.NORMAL)
-    # Only the first batch is sent until a person has seen how it went and lets the job
-    # go on.
+    # After the first batch, the job pauses until a person approves the others.
     hold_after_first_batch = models.BooleanField(default=False)
-    # The job pauses by itself when this many percent of its last `stop_rows` rows
-    # failed, or when Zendesk refuses `stop_refusals` requests in a row as a whole;
-    # None: it never does.
+    # The job pauses automatically when this percentage of its last `stop_rows` rows
+    # failed, or when Zendesk refuses `stop_refusals` requests in a row. None: never.
     stop_percent = models.PositiveSmallIntegerField(null=True, blank=True, default=50)
     stop_rows = models.PositiveIntegerField(default=1000)
     stop_refusals = models.PositiveSmallIntegerField(null=True, blank=True, default=10)
 
-    # What the check looked at: file, mapping, options and schema together
-    # (preparation/checker.py); "" unchecked.
+    # Of the file, mapping, options and schema that were checked
+    # (preparation/checker.py); "" before the check.
     checked_fingerprint = models.CharField(max_length=64, blank=True)
     rows_checked = _counter()
-    # How many rows the check found problems in.
     rows_invalid = _counter()
     checked_at = models.DateTimeField(null=True, blank=True)
 
@@ -185,15 +180,16 @@ class Job(models.Model):
 
     batches_total = models.PositiveIntegerField(default=0)
     batches_done = models.PositiveIntegerField(default=0)
-    # The last file row the planner has dealt with; planned_at None while there is more
-    # to plan.
+    # The number of the last row that the planner committed. planned_at is None while
+    # there are more.
     planned_row = _counter()
     planned_at = models.DateTimeField(null=True, blank=True)
-    # [[unix seconds, settled rows but invalid ones], ...] of the last minutes, oldest
-    # first: the rate, the time left.
+    # [[unix seconds, settled rows without invalid ones], ...] of the last minutes, oldest
+    # first. Rate and time left are computed from it.
     pace = models.JSONField(default=list)
 
-    # Goes up with every change a page shows, so that a poll can answer "nothing new".
+    # Grows with every change that a page shows, so that a poll can tell when there is
+    # none.
     version = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
@@ -209,8 +205,7 @@ class Job(models.Model):
         indexes = (
             models.Index(fields=["-created_at", "-id"], name="job_newest"),
             models.Index(fields=["connection", "state"], name="job_of_account"),
-            # For the first page and the sweep, which look for the few of a hundred
-            # thousand that need something.
+            # For the home page and the sweep, which look for a few of 100,000 jobs.
             models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
         )
 
@@ -235,11 +230,9 @@ class Job(models.Model):
         return self.rows - self.settled
 
     def count(self, outcome: Outcome) -> int:
-        return (
-            self.pending
-            if outcome is Outcome.PENDING
-            else int(getattr(self, outcome.value))
-        )
+        if outcome is Outcome.PENDING:
+            return self.pending
+        return int(getattr(self, outcome.value))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -250,18 +243,17 @@ class Job(models.Model):
 
     @property
     def to_send(self) -> int:
-        """How many rows are neither settled nor known to have problems."""
+        """How many rows have no result and are not known to be invalid."""
         return self.pending - max(0, self.rows_invalid - self.invalid)
 
     @property
     def current_limit(self) -> LimitedBy:
-        """What keeps it from going faster now, of a job that comes from
-        with_limit()."""
+        """What keeps a job of with_limit() from going faster now."""
         return LimitedBy(vars(self)["limited_by_now"])
 
     @property
     def is_held_after_first_batch(self) -> bool:
-        """Its first batch is over, and a person is to say whether the others follow."""
+        """Its first batch has finished, and the others wait for approval."""
         return (
             self.state == JobState.PAUSED
             and self.hold_after_first_batch
@@ -286,29 +278,24 @@ class Job(models.Model):
         return self.state in MOVING
 
     @property
-    def goes_on(self) -> bool:
-        """Whether its state will change without a person doing anything."""
-        return (
-            self.is_moving
-            or self.state == JobState.CHECKING
-            or (self.is_draft and self.auto_target != "")
-        )
+    def is_in_progress(self) -> bool:
+        """Whether its state will change without a person."""
+        is_automatic = self.is_draft and self.auto_target != ""
+        return self.is_moving or self.state == JobState.CHECKING or is_automatic
 
     @property
     def is_over(self) -> bool:
         return self.state in OVER
 
     def limited_from_now(self, limited_by: LimitedBy) -> dict[str, Any]:
-        """The fields that say so, with the seconds of what held the job back before
-        added up."""
+        """The fields that store this limit, and add up the seconds of the previous
+        one."""
         now = timezone.now()
         seconds = dict(self.limited_seconds)
         if self.limited_by and self.limited_since:
-            seconds[self.limited_by] = round(
-                seconds.get(self.limited_by, 0.0)
-                + (now - self.limited_since).total_seconds(),
-                3,
-            )
+            before = seconds.get(self.limited_by, 0.0)
+            elapsed = (now - self.limited_since).total_seconds()
+            seconds[self.limited_by] = round(before + elapsed, 3)
         return {
             "limited_by": limited_by,
             "limited_since": now,
@@ -341,9 +328,9 @@ class LeaseQuerySet(models.QuerySet["Lease"]):
 
 
 class Lease(models.Model):
-    """Who may do a piece of work right now. Time is the database's; `epoch` grows with
-    each taking, and whoever works under a lease checks its epoch in every transaction,
-    so an owner that slept too long changes nothing."""
+    """Who may do a piece of work now, by the database's clock. `epoch` grows each time
+    the lease is acquired. Its owner checks the epoch in every transaction, so an owner
+    that was suspended for too long changes nothing."""
 
     # "account:HOST", "plan:JOB ID", "check:JOB ID", "read:FILE ID".
     name = models.CharField(max_length=300, unique=True)

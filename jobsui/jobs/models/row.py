@@ -9,19 +9,16 @@ from jobsui.jobs.models.job import Job
 
 class CauseQuerySet(models.QuerySet["Cause"]):
     def failed(self) -> "CauseQuerySet":
-        """Those of rows that Zendesk refused. All rows of a cause have the same
-        outcome, so one of them tells."""
-        first = (
-            RowError.objects.filter(cause=models.OuterRef("pk"))
-            .order_by("row")
-            .values("outcome")[:1]
-        )
-        return self.alias(outcome=models.Subquery(first)).filter(outcome=Outcome.FAILED)
+        """Causes of rows that Zendesk refused. All rows of a cause have the same
+        outcome, so its first row is enough."""
+        rows = RowError.objects.filter(cause=models.OuterRef("pk")).order_by("row")
+        outcome = models.Subquery(rows.values("outcome")[:1])
+        return self.alias(outcome=outcome).filter(outcome=Outcome.FAILED)
 
 
 class Cause(models.Model):
-    """Problems of one kind in one job, counted: what people read first. Found by the
-    check, or told by Zendesk."""
+    """Problems of one kind in one job, counted. Found by the check, or reported by
+    Zendesk."""
 
     class Phase(models.TextChoices):
         CHECK = "check"
@@ -29,12 +26,11 @@ class Cause(models.Model):
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="causes")
     phase = models.CharField(max_length=5, choices=Phase)
-    # What makes two problems the same: code, field, and the message without its
-    # particulars, hashed.
+    # The same for problems of one kind (ledger/causes.py).
     signature = models.CharField(max_length=64)
     code = models.CharField(max_length=80)
     column = models.CharField(max_length=255, blank=True)
-    # A sentence about the value, and one about what to do.
+    # A sentence about the problem, and one about what to do.
     message = models.TextField()
     fix = models.TextField(blank=True)
     count = models.PositiveBigIntegerField(default=0)
@@ -54,8 +50,8 @@ class Cause(models.Model):
 
 
 class RowError(models.Model):
-    """A row that did not succeed, and why. Rows that did succeed have no row here:
-    their end lies in BatchBlob."""
+    """A row that did not succeed, and why. The results of all rows that were sent are in
+    BatchBlob."""
 
     OUTCOMES: ClassVar = (Outcome.INVALID, Outcome.FAILED, Outcome.UNCERTAIN)
 

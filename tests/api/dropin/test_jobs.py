@@ -234,7 +234,9 @@ def test_body_that_is_too_large_is_refused_in_json(
 def test_crash_is_reported_in_json_and_leaves_nothing(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobsui.jobs.control.automation.aim", lambda job, state: 1 / 0)
+    monkeypatch.setattr(
+        "jobsui.jobs.control.automation.set_auto_target", lambda job, state: 1 / 0
+    )
     before = stored_counts()
 
     response = program.post(
