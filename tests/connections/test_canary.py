@@ -87,24 +87,25 @@ def harness(
     return Harness(sandbox, connection, task_queue)
 
 
-def found(secrets: set[str], *places: str | bytes) -> list[str]:
-    """The secrets that are in one of the places."""
-    texts = [place.encode() if isinstance(place, str) else place for place in places]
+def found(secrets: set[str], *sources: str | bytes) -> list[str]:
+    """The secrets that are in one of the sources."""
+    texts = [
+        source.encode() if isinstance(source, str) else source for source in sources
+    ]
     return sorted(
         secret for secret in secrets if any(secret.encode() in text for text in texts)
     )
 
 
 def database_values() -> Iterator[bytes]:
-    """Everything in every table, what is compressed unpacked."""
+    """Every value of every table, decompressed."""
     for model in apps.get_models():
         for row in model._default_manager.values_list():
             for value in row:
-                yield (
-                    unpacked(bytes(value))
-                    if isinstance(value, bytes | memoryview)
-                    else str(value).encode()
-                )
+                if isinstance(value, bytes | memoryview):
+                    yield unpacked(bytes(value))
+                else:
+                    yield str(value).encode()
 
 
 def unpacked(value: bytes) -> bytes:
@@ -115,8 +116,7 @@ def unpacked(value: bytes) -> bytes:
 
 
 def files_below(folder: Path) -> Iterator[bytes]:
-    """Uploads, and SQLite's database with its write-ahead log: as they lie on the
-    disk."""
+    """Uploads, and SQLite's database with its write-ahead log."""
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
             yield path.read_bytes()
@@ -193,11 +193,10 @@ def test_secrets_stay_inside(
     assert job.state == JobState.COMPLETED
     assert job.updated + job.created + job.created_or_updated == 250
     assert refused.error.startswith("The refresh token has expired")
-    assert (
-        len(secrets) >= 6
-    )  # Three to begin with, and two pairs that were fetched, at least.
+    # Three to begin with, and at least two pairs that were fetched.
+    assert len(secrets) >= 6
     out, err = capfd.readouterr()
-    places: dict[str, Sequence[str | bytes]] = {
+    sources: dict[str, Sequence[str | bytes]] = {
         "tables": [*database_values()],
         "files": [*files_below(Path(django_settings.DATA_DIR))],
         "pages": shown,
@@ -205,11 +204,11 @@ def test_secrets_stay_inside(
     }
     known = {
         name
-        for name, texts in places.items()
+        for name, texts in sources.items()
         if found({KNOWN, "users/me", "Gadget 250"}, *texts)
     }
-    leaks = {name for name, texts in places.items() if found(secrets, *texts)}
-    assert known == set(places)
+    leaks = {name for name, texts in sources.items() if found(secrets, *texts)}
+    assert known == set(sources)
     assert leaks == set()
     assert found(secrets, out, err, str(refused)) == []
 
@@ -282,20 +281,18 @@ def test_errors_and_what_holds_secrets_do_not_show_them(
         received = b"".join(server.received)
 
     error = caught.value
-    leaks = "".join(traceback.format_exception(error))
+    trace = "".join(traceback.format_exception(error))
     assert len(found(secrets, received)) == 1  # It was sent, in its one form.
     shown = (
-        f"{error} {error!r} {vars(error)} {leaks} {explain(error)} {client!r} "
+        f"{error} {error!r} {vars(error)} {trace} {explain(error)} {client!r} "
         f"{vars(client)} {connection!r}"
     )
     assert found(secrets, shown, str(vars(connection))) == []
 
 
 def test_token_and_client_do_not_show_themselves() -> None:
-    token, client = (
-        Token("canary-access", "canary-refresh", 5),
-        Speaker("http://127.0.0.1:1", lambda: "Bearer canary"),
-    )
+    token = Token("canary-access", "canary-refresh", 5)
+    client = Speaker("http://127.0.0.1:1", lambda: "Bearer canary")
 
     assert "canary" not in f"{token!r} {token} {client!r} {client} {vars(client)}"
 

@@ -27,7 +27,7 @@ def me(connection: Connection) -> str:
 
 
 def grants(sandbox: Sandbox) -> int:
-    """How often the sandbox gave tokens since it began anew."""
+    """How many tokens the sandbox has given."""
     return sum(
         entry["path"] == "/oauth/tokens" and entry["status"] == 201
         for entry in sandbox.log()
@@ -186,14 +186,14 @@ def test_many_threads_renew_once(
     transactional_db: None, oauth_token: Connection, sandbox: Sandbox
 ) -> None:
     sandbox.settings(latency_ms=50)
-    spent = oauth_token.sealed_access_token
+    rejected = oauth_token.sealed_access_token
     together = threading.Barrier(8)
     tokens: list[str] = []
 
     def renew() -> None:
         mine = stored(oauth_token)
         together.wait(10)
-        tokens.append(credentials.renew(mine, rejected_token=spent))
+        tokens.append(credentials.renew(mine, rejected_token=rejected))
         database.close()
 
     threads = [threading.Thread(target=renew) for _ in range(8)]
@@ -225,8 +225,7 @@ def test_used_refresh_token_says_reconnect(
 def test_process_that_died_between_fetch_and_save_is_survived(
     oauth_token: Connection, sandbox: Sandbox
 ) -> None:
-    """Its claim runs out, and as the pair is lost with it, a person must reconnect.
-    Nobody waits for ever."""
+    """Its claim times out. The pair is lost, so a person must reconnect."""
     oauth.refresh(
         sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token
     )

@@ -19,14 +19,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def acme(db: None) -> Connection:
-    """Sixty reads a minute, forty of them while jobs are driven; no burst but the usual
-    one."""
+    """60 reads per minute; 40 beside a driver."""
     return make_connection(requests_per_minute=100, share=60)
 
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What was waited for, in seconds, without waiting."""
+    """The seconds that would have been waited."""
     waited: list[float] = []
     monkeypatch.setattr(proxy_reads.time, "sleep", waited.append)  # type: ignore[attr-defined]
     return waited
@@ -34,14 +33,14 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def zendesk(monkeypatch: pytest.MonkeyPatch) -> list[Response]:
-    """What it answers next, "{}" when nothing is said."""
-    answers: list[Response] = []
-    monkeypatch.setattr(
-        proxy_reads,
-        "_send",
-        lambda *_: answers.pop() if answers else Response(200, {}, b"{}", 0.0),
-    )
-    return answers
+    """Its next responses; 200 with {} when there are none."""
+    responses: list[Response] = []
+
+    def send(*_: Any) -> Response:
+        return responses.pop() if responses else Response(200, {}, b"{}", 0.0)
+
+    monkeypatch.setattr(proxy_reads, "_send", send)
+    return responses
 
 
 def read(connection: Connection, *, beside_driver: bool = False) -> Response:
@@ -78,10 +77,9 @@ def test_reads_get_a_tenth_beside_a_driver_that_takes_all(
     with pytest.raises(proxy_reads.Busy) as busy:
         read(acme, beside_driver=True)
 
-    assert (waits, busy.value.retry_after) == (
-        [0] * 5,
-        1,
-    )  # A turn in six seconds, of which five would be waited for.
+    assert waits == [0] * 5
+    # The turn comes in six seconds, and a read waits for five.
+    assert busy.value.retry_after == 1
 
 
 def test_read_whose_turn_is_far_gets_retry_after(
@@ -100,24 +98,23 @@ def test_read_whose_turn_is_far_gets_retry_after(
 def test_concurrent_first_reads_of_an_account_all_get_a_turn(
     acme: Connection, waits: list[float], zendesk: list[Response]
 ) -> None:
-    """Between our look for a pace to take a turn of and our look at that pace, another
-    read makes it."""
-    reconcile_count: list[str] = []
+    """Another read creates the row between our update and our select."""
+    updates: list[str] = []
 
-    def another_read_makes_it(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+    def create_row(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         done = execute(sql, *rest)
         if sql.startswith("UPDATE"):
-            reconcile_count.append(sql)
-            if len(reconcile_count) == 1:
+            updates.append(sql)
+            if len(updates) == 1:
                 ReadPace.objects.create(host=acme.host, next_at=proxy_reads.LONG_AGO)
         return done
 
-    with database.execute_wrapper(another_read_makes_it):
-        answer = read(acme)
+    with database.execute_wrapper(create_row):
+        response = read(acme)
 
-    assert answer.status == 200
+    assert response.status == 200
     assert waits == [0]
-    assert len(reconcile_count) == 2
+    assert len(updates) == 2
 
 
 def test_accounts_do_not_wait_for_each_other(
@@ -141,41 +138,43 @@ def test_retry_after_of_zendesk_is_respected(
 ) -> None:
     zendesk.append(Response(429, headers, b"", 0.0))
 
-    answer = read(acme)
+    response = read(acme)
     with pytest.raises(proxy_reads.Busy) as busy:
         read(acme)
 
-    assert answer.status == 429
+    assert response.status == 429
     assert busy.value.retry_after in {wait - 1, wait}
 
 
 def test_process_limits_its_concurrent_reads(
     acme: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    all_in, over = threading.Barrier(proxy_reads.MAX_CONCURRENT + 1), threading.Event()
+    all_sent = threading.Barrier(proxy_reads.MAX_CONCURRENT + 1)
+    may_finish = threading.Event()
 
-    def held(*_: Any) -> Response:
-        all_in.wait(60)
-        over.wait(60)
+    def send_slowly(*_: Any) -> Response:
+        all_sent.wait(60)
+        may_finish.wait(60)
         return Response(200, {}, b"{}", 0.0)
 
-    def begin() -> None:
+    def read_in_thread() -> None:
         try:
             read(acme)
         finally:
             database.close()
 
-    monkeypatch.setattr(proxy_reads, "_send", held)
+    monkeypatch.setattr(proxy_reads, "_send", send_slowly)
     threads = [
-        threading.Thread(target=begin) for _ in range(proxy_reads.MAX_CONCURRENT)
+        threading.Thread(target=read_in_thread)
+        for _ in range(proxy_reads.MAX_CONCURRENT)
     ]
     for thread in threads:
         thread.start()
-    all_in.wait(60)
+    all_sent.wait(60)
 
     with pytest.raises(proxy_reads.Busy) as busy:
         read(acme)
-    over.set()
+    may_finish.set()
     for thread in threads:
         thread.join()
 

@@ -412,12 +412,12 @@ def test_ended_token_is_renewed_and_the_request_repeated(
 
 def test_redirect_is_shown_and_not_followed(db: None) -> None:
     with serving(responds(b"{}")) as elsewhere:
-        place = elsewhere.url
-        with serving(responds(b"", "302 Found", f"Location: {place}")) as server:
+        target = elsewhere.url
+        with serving(responds(b"", "302 Found", f"Location: {target}")) as server:
             sent = test_request.send(to(server.url), "GET", ME)
 
     assert sent.status == 302
-    assert sent.headers["Location"] == place
+    assert sent.headers["Location"] == target
     assert elsewhere.received == []
 
 

@@ -108,11 +108,13 @@ def test_encoding_is_checked_to_the_last_byte() -> None:
     assert "cp1252" in refusal(content)
 
 
-@pytest.mark.parametrize("place", [1 << 20, (1 << 20) - 1, (1 << 20) + 1])
-def test_encoding_is_decoded_across_chunks(place: int) -> None:
+@pytest.mark.parametrize("position", [1 << 20, (1 << 20) - 1, (1 << 20) + 1])
+def test_encoding_is_decoded_across_chunks(position: int) -> None:
     head = b"name\n"
-    lines = (b"x" * 99 + b"\n") * ((place - len(head)) // 100)
-    content = head + lines + b"y" * (place - len(head) - len(lines)) + "漢\n".encode()
+    lines = (b"x" * 99 + b"\n") * ((position - len(head)) // 100)
+    content = (
+        head + lines + b"y" * (position - len(head) - len(lines)) + "漢\n".encode()
+    )
 
     assert read(content)[1][-1][1][0].endswith("漢")
     assert f"line {content.count(b'\n')}".replace(",", "") in refusal(

@@ -257,7 +257,7 @@ ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
                 error="cannot be blank",
             ),
         ),
-        # As nobody promised.
+        # Forms that no document describes.
         ({"index": 0, "status": "FAILED"}, ItemResult(0, Verdict.FAILED, "FAILED")),
         (
             {"index": 0, "status": "Created", "errors": []},
