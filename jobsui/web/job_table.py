@@ -6,8 +6,10 @@ from datetime import datetime
 
 from django.urls import reverse
 
+from jobsui.jobs.enums import JobState, ParentRows
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_progress
+from jobsui.text import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,10 @@ class Line:
 
     @property
     def kind(self) -> str:
-        return ", retry" if self.job.parent_id else ""
+        if not self.job.parent_id:
+            return ""
+        is_retry = self.job.parent_rows == ParentRows.FAILED
+        return ", retry" if is_retry else ", rows not sent before"
 
     @property
     def has_failures(self) -> bool:
@@ -59,7 +64,7 @@ def history(jobs: Iterable[Job]) -> JobTable:
             job=job,
             address=_page(job),
             rows=job.rows,
-            note="" if job.is_over else _limited_by(job),
+            note=_limited_by(job),
             at=job.created_at,
             author=job.created_by.username if job.created_by else "",
         )
@@ -80,7 +85,7 @@ def attention(jobs: Iterable[Job]) -> JobTable:
             job=job,
             address=_page(job),
             rows=job.rows,
-            note=job.reason,
+            note=_attention_reason(job),
             at=job.created_at,
         )
         for job in jobs
@@ -155,4 +160,15 @@ def _page(job: Job) -> str:
 
 
 def _limited_by(job: Job) -> str:
-    return f"Limited by: {job.current_limit.label}"
+    limit = job_progress.limited_by(job)
+    return f"Limited by: {limit}" if limit else ""
+
+
+def _attention_reason(job: Job) -> str:
+    if job.is_held_after_first_batch and not job.reason:
+        return "Approval needed: the first batch has finished."
+    if job.state == JobState.NEEDS_DECISION:
+        return (
+            f"{counted(job.uncertain, 'uncertain row')}: check again, resend or accept."
+        )
+    return job.reason

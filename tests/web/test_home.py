@@ -117,7 +117,7 @@ def test_home_tells_what_is_new(
 
     assert answer.status_code == 200
     assert answer.text.lstrip().startswith('<section id="home-live"')
-    assert "66 %, – left" in visible(answer.text)
+    assert "66 %" in visible(answer.text)
     assert live_address(answer.text) != address
 
 

@@ -46,9 +46,9 @@ def test_cancel_asks_first_with_the_numbers(operator: Client) -> None:
 
     assert said == [
         "Cancel this job?",
-        "Already in Zendesk, and not undone: 1 record.",
+        "Already saved and kept in Zendesk: 1 record.",
         "1 in-flight batch (1 row) will finish. Sent records cannot be recalled.",
-        "2 rows will not be sent. A cancelled job cannot be resumed.",
+        "2 rows will not be sent. A new job can send them later.",
         "Cancel job",
     ]
     assert Job.objects.get(pk=job.pk).state == JobState.RUNNING

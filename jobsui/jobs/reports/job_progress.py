@@ -114,6 +114,13 @@ def seconds_left(job: Job) -> int | None:
     return _seconds_left(job, records_per_second(job))
 
 
+def limited_by(job: Job) -> str:
+    """What limits a job that comes from with_limit(); "" when it neither runs nor is
+    paused."""
+    is_limited = job.is_moving or job.state == JobState.PAUSED
+    return str(job.current_limit.label) if is_limited else ""
+
+
 def limited_seconds(job: Job) -> list[tuple[str, float]]:
     """(what limited the job so far, for how many seconds), the longest first, up to
     now."""

@@ -158,7 +158,7 @@ def _cancel_question(job: Job) -> Confirmation:
     effects = []
     if job.succeeded:
         saved = counted(job.succeeded, "record")
-        effects.append(f"Already in Zendesk, and not undone: {saved}.")
+        effects.append(f"Already saved and kept in Zendesk: {saved}.")
     if now.in_flight:
         batches = counted(now.in_flight, "in-flight batch")
         rows = counted(now.rows_in_flight, "row")
@@ -166,7 +166,7 @@ def _cancel_question(job: Job) -> Confirmation:
             f"{batches} ({rows}) will finish. Sent records cannot be recalled."
         )
     unsent = counted(job.to_send - now.rows_in_flight, "row")
-    effects.append(f"{unsent} will not be sent. A cancelled job cannot be resumed.")
+    effects.append(f"{unsent} will not be sent. A new job can send them later.")
     return Confirmation(
         question="Cancel this job?",
         effects=effects,

@@ -146,6 +146,7 @@ def _live(job: Job) -> dict[str, Any]:
         "job": job,
         "seen": _seen(job),
         "now": now,
+        "limited_by": job_progress.limited_by(job),
         "announcement": _announcement(job, now.percent),
         "strip": strip_drawing.draw(batch_strip.strip(job)),
         "causes": causes,

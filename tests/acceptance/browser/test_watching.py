@@ -218,7 +218,7 @@ def test_corrected_failed_rows_can_be_uploaded_again(
     taken(zendesk, gadget)
     person.send(f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(20))))
     person.watch("Completed with failures")
-    name, text = person.download("Failed rows")
+    name, text = person.download(re.compile("^Failed rows"))
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["_outcome"] for row in rows] == ["failed"] * 3
 
