@@ -2,8 +2,10 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from queue import Empty
 from typing import Any
 
 import pytest
@@ -11,13 +13,14 @@ import pytest
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases, sql
 from jobsui.jobs.delivery import driver_pool
+from jobsui.jobs.delivery.call_threads import Call, CallQueue, CallResult, Executor
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import Refused
 from tests.harness import Harness
-from tests.timing import FAST
+from tests.timing import FAST, FakeClock
 
 
 def plain(count: int) -> list[dict[str, Any]]:
@@ -53,16 +56,46 @@ def running_driver(
 
 
 @contextmanager
-def new_driver(harness: Harness, clock: Clock = SYSTEM_CLOCK) -> Iterator[Driver]:
+def new_driver(
+    harness: Harness, clock: Clock = SYSTEM_CLOCK, executor: Executor | None = None
+) -> Iterator[Driver]:
     """A driver that the test steps itself."""
     host = harness.connection.host
     with leases.held(f"account:{host}", clock=clock) as lease:
         assert lease
-        driver = Driver(host, lease, threading.Event(), timing=FAST, clock=clock)
+        driver = Driver(
+            host,
+            lease,
+            threading.Event(),
+            timing=FAST,
+            clock=clock,
+            executor=executor,
+        )
         try:
             yield driver
         finally:
             driver.calls.close(wait=True)
+
+
+class InlineExecutor:
+    """Makes each call at once, in the driver's own thread. Waiting for a result moves the
+    clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._results: deque[CallResult] = deque()
+
+    def submit(self, queue: CallQueue, call: Call) -> None:
+        self._results.append(call())
+
+    def get(self, timeout: float) -> CallResult:
+        if not self._results:
+            self._clock.sleep(timeout)
+            raise Empty
+        return self._results.popleft()
+
+    def close(self, *, wait: bool) -> None:
+        pass
 
 
 def wait_until(claim: Callable[[], bool], seconds: float = 20) -> None:

@@ -17,6 +17,7 @@ from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.zendesk.errors import Refused
 from tests.harness import Harness, gadgets
 from tests.jobs.driving import (
+    InlineExecutor,
     assert_sums,
     drive,
     new_driver,
@@ -301,6 +302,45 @@ def test_an_idle_driver_makes_one_query_per_refresh(harness: Harness) -> None:
             driver.round([])
 
     assert len(queries) == 1
+
+
+def test_a_driver_asks_about_unchanged_jobs_after_a_failed_commit(
+    harness: Harness,
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(10))
+    batch = Batch.objects.filter(job=job)
+    batch.update(state=BatchState.CANCELLED, done_at=Now())
+    Job.objects.filter(pk=job.pk).update(planned_at=None)
+    clock = FakeClock()
+
+    with new_driver(harness, clock) as driver:
+        for _ in range(3):
+            driver.round([])
+            clock.sleep(FAST.refresh_interval + 0.01)
+        batch.update(state=BatchState.PLANNED, done_at=None)
+        driver.round([])
+        before = len(driver.posting)
+        driver.needs_resync = True
+        driver.round([])
+        after = len(driver.posting)
+
+    assert before == 0
+    assert after == 1
+
+
+def test_a_driver_runs_on_a_given_clock_without_threads(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(250))
+    clock = FakeClock()
+
+    with new_driver(harness, clock, InlineExecutor(clock)) as driver:
+        driver.run()
+    job.refresh_from_db()
+
+    assert job.state == JobState.COMPLETED
+    assert job.created == 250
+    assert set(harness.sandbox.applied("gadget").values()) == {1}
 
 
 def test_batches_planned_later_are_sent_at_the_next_refresh(harness: Harness) -> None:
