@@ -231,7 +231,7 @@ class NoExecutor:
     def submit(self, queue: CallQueue, call: Call) -> None:
         raise NotImplementedError
 
-    def get(self, timeout: float) -> CallResult:
+    def get(self, timeout: float) -> CallResult:  # noqa: ARG002
         raise Empty
 
     def close(self, *, wait: bool) -> None:

@@ -16,7 +16,7 @@ REFERENCE_TABLES = {"auth_permission", "django_content_type"}
 """Filled when the tables are created, and never changed."""
 
 
-def _delete_rows(case: TransactionTestCase) -> None:
+def _delete_rows(_case: TransactionTestCase) -> None:
     """Replaces Django's flush, which creates every permission again after each
     test. That takes longer than most tests. On PostgreSQL it also truncates, which
     makes new files for every table and waits until they are on disk."""

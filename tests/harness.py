@@ -152,7 +152,7 @@ class Harness:
 
 
 @pytest.fixture
-def harness(transactional_db: None, sandbox: Sandbox, task_queue: TaskQueue) -> Harness:
+def harness(transactional_db: None, sandbox: Sandbox, task_queue: TaskQueue) -> Harness:  # noqa: ARG001
     sandbox.settings(api_tokens=True)
     connection = make_connection(
         name="Sandbox",

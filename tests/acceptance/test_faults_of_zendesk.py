@@ -42,7 +42,7 @@ STATUS: dict[str, Any] = {"rate": 1, "method": "GET", "path": "/job_statuses/sho
 
 
 @pytest.fixture
-def harness(harness: Harness, processes: Processes) -> Harness:
+def harness(harness: Harness, processes: Processes) -> Harness:  # noqa: ARG001
     harness.object()
     harness.sandbox.settings(job_seconds=0.2)
     return harness

@@ -40,7 +40,7 @@ Programs = Callable[..., Program]
 
 
 @pytest.fixture
-def owner(db: None) -> User:
+def owner(db: None) -> User:  # noqa: ARG001
     """An administrator."""
     return make_user("boss", admin=True)
 

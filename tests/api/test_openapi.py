@@ -54,7 +54,7 @@ def existing(
     """{prefix of a path: its parameters}."""
     known = harness.object()
     job = stages.settled(stages.ROWS, stages.failed())
-    monkeypatch.setattr(waiting.slots, "acquire", lambda blocking: False)
+    monkeypatch.setattr(waiting.slots, "acquire", lambda **_: False)
     return {
         "/api/v1/connections": {"id": known.connection.code, "key": known.key},
         "/api/v1/files": {"id": job.file.code},

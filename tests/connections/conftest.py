@@ -8,7 +8,7 @@ from tests.sandbox_server import Sandbox
 
 
 @pytest.fixture
-def oauth_client(db: None, sandbox: Sandbox) -> Connection:
+def oauth_client(db: None, sandbox: Sandbox) -> Connection:  # noqa: ARG001
     """To the sandbox, by client credentials."""
     connection = made(sandbox.host, SignIn.OAUTH_CLIENT, client_id=sandbox.client_id)
     credentials.save_secrets(
@@ -18,7 +18,7 @@ def oauth_client(db: None, sandbox: Sandbox) -> Connection:
 
 
 @pytest.fixture
-def oauth_token(db: None, sandbox: Sandbox) -> Connection:
+def oauth_token(db: None, sandbox: Sandbox) -> Connection:  # noqa: ARG001
     """To the sandbox, by a token that can be refreshed."""
     connection = made(sandbox.host, SignIn.OAUTH_TOKEN, client_id=sandbox.client_id)
     secrets = {
@@ -31,7 +31,7 @@ def oauth_token(db: None, sandbox: Sandbox) -> Connection:
 
 
 @pytest.fixture
-def api_token(db: None, sandbox: Sandbox) -> Connection:
+def api_token(db: None, sandbox: Sandbox) -> Connection:  # noqa: ARG001
     """To the sandbox, by an API token."""
     connection = made(sandbox.host, SignIn.API_TOKEN, email=sandbox.email)
     credentials.save_secrets(connection, {"api_token": sandbox.api_token}, by=None)

@@ -69,7 +69,10 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 @pytest.fixture
 def harness(
-    transactional_db: None, sandbox: Sandbox, task_queue: TaskQueue, secrets: set[str]
+    transactional_db: None,  # noqa: ARG001
+    sandbox: Sandbox,
+    task_queue: TaskQueue,
+    secrets: set[str],  # noqa: ARG001
 ) -> Harness:
     """Signed in by a pair that can be refreshed."""
     connection = made(
@@ -213,9 +216,8 @@ def test_secrets_stay_inside(
     assert found(secrets, out, err, str(refused)) == []
 
 
-def test_refused_form_shows_no_secret_again(
-    harness: Harness, secrets: set[str]
-) -> None:
+@pytest.mark.usefixtures("harness", "secrets")
+def test_refused_form_shows_no_secret_again() -> None:
     client = Client()
     client.force_login(make_user("boss", admin=True))
     typed = {
@@ -267,8 +269,9 @@ def test_failing_page_tells_no_secret(
 @pytest.mark.parametrize(
     "status", ["401 Unauthorized", "403 Forbidden", "429 Slow", "500 Oops", "302 Found"]
 )
+@pytest.mark.usefixtures("db")
 def test_errors_and_what_holds_secrets_do_not_show_them(
-    db: None, secrets: set[str], status: str
+    secrets: set[str], status: str
 ) -> None:
     with serving(responds(b'{"error": "no"}', status)) as server:
         connection = made(

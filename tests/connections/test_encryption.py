@@ -68,7 +68,8 @@ def test_text_that_was_never_encrypted_is_unreadable(stored: str) -> None:
         encryption.decrypt(stored, location="a")
 
 
-def test_database_never_holds_a_secret_in_plain(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_database_never_holds_a_secret_in_plain() -> None:
     connection = make_connection()
     for name in Connection.SECRETS:
         connection.set_secret(name, f"{SECRET}-{name}")
@@ -85,7 +86,8 @@ def test_database_never_holds_a_secret_in_plain(db: None) -> None:
     assert SECRET not in f"{stored} {stored!r} {vars(stored)}"
 
 
-def test_secret_moved_to_another_row_or_column_is_unreadable(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_secret_moved_to_another_row_or_column_is_unreadable() -> None:
     first, second = make_connection(name="A"), make_connection(name="B")
     second.sealed_api_token = first.sealed_api_token
     first.sealed_access_token = first.sealed_api_token

@@ -135,7 +135,7 @@ def _short_lock_timeout() -> Iterator[None]:
 
 def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
     connection.settings_dict["NAME"] = database
-    queueing.backend = lambda task, ids: None
+    queueing.backend = lambda *_: None
     watch = _Watch(Path(reports))
     logging.getLogger("jobsui").addHandler(watch)
     failpoints.watch(watch.look)

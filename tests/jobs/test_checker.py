@@ -30,7 +30,7 @@ def immediate_queue(
     """Receives tasks at once: the test's own transaction never commits."""
     monkeypatch.setattr(
         "django.db.transaction.on_commit",
-        lambda function, using=None, robust=False: function(),
+        lambda function, **_: function(),
     )
     return task_queue
 

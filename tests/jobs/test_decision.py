@@ -76,7 +76,7 @@ def reconciled(
         unconfirmed_attempts=1,
         waited=0.0,
         quiet_time=10.0,
-        known_status_ids=lambda ids: set(),
+        known_status_ids=lambda _: set(),
     )
     return ReconcileResult(unconfirmed, finding, error, next_in=4.0)
 

@@ -21,7 +21,7 @@ Launch = Callable[..., Job]
 
 
 @pytest.fixture
-def launched(task_queue: TaskQueue) -> Launch:
+def launched(task_queue: TaskQueue) -> Launch:  # noqa: ARG001
     """A job of these rows that was checked and launched, and is not planned yet."""
     gadget = make_object(make_connection(), "gadget", fields=GADGET)
 
@@ -193,7 +193,7 @@ def test_planner_that_lost_its_lease_writes_nothing_more(
     launched: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = launched(f"g-{n},{n}" for n in range(250))
-    monkeypatch.setattr(leases.Held, "renew", lambda held: False)
+    monkeypatch.setattr(leases.Held, "renew", lambda _: False)
 
     plan(job)
 
@@ -318,7 +318,7 @@ def test_driver_is_rung_after_the_first_batch_and_at_the_end(
 ) -> None:
     monkeypatch.setattr(
         "django.db.transaction.on_commit",
-        lambda function, using=None, robust=False: function(),
+        lambda function, **_: function(),
     )
     job = launched(f"g-{n},{n}" for n in range(2150))
     task_queue.clear()

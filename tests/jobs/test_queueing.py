@@ -38,7 +38,7 @@ def test_enqueue_in_a_failed_transaction_does_nothing(task_queue: TaskQueue) -> 
 def test_enqueue_without_redis_only_warns(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(task: str, ids: tuple[int, ...]) -> None:
+    def refuse(_task: str, _ids: tuple[int, ...]) -> None:
         raise RedisDown("refused")
 
     monkeypatch.setattr(queueing, "backend", refuse)
@@ -106,9 +106,7 @@ def test_task_of_ours_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_stopping_a_worker_reaches_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        SimpleWorker, "handle_warm_shutdown_request", lambda worker: None
-    )
+    monkeypatch.setattr(SimpleWorker, "handle_warm_shutdown_request", lambda _: None)
 
     queueing.Worker.handle_warm_shutdown_request(object.__new__(queueing.Worker))
 

@@ -89,8 +89,9 @@ STEPS = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=STEPS)
+@pytest.mark.usefixtures("db")
 def test_sums_stay_right_whatever_comes_in_whatever_order(
-    db: None, steps: list[tuple[int, dict[int, Outcome], int]]
+    steps: list[tuple[int, dict[int, Outcome], int]],
 ) -> None:
     job = make_planned(3)
     batches = list(Batch.objects.filter(job=job))

@@ -80,7 +80,8 @@ def test_libzapi_writes_and_finds_single_records(api: Api, libzapi: Any) -> None
     assert api.sandbox.records("thing") == []
 
 
-def test_libzapi_reads_objects_and_fields(api: Api, libzapi: Any) -> None:
+@pytest.mark.usefixtures("api")
+def test_libzapi_reads_objects_and_fields(libzapi: Any) -> None:
     assert [each.key for each in libzapi.custom_objects.list_all()] == ["thing"]
     assert libzapi.custom_objects.get("thing").title == "Thing"
     assert libzapi.custom_objects.limit().limit == 50

@@ -12,13 +12,13 @@ def signed_in(user: User, **options: bool) -> Client:
 
 
 @pytest.fixture
-def ana(db: None) -> User:
+def ana(db: None) -> User:  # noqa: ARG001
     """An operator."""
     return make_user("ana")
 
 
 @pytest.fixture
-def boss(db: None) -> User:
+def boss(db: None) -> User:  # noqa: ARG001
     """An administrator."""
     return make_user("boss", admin=True)
 

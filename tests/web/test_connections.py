@@ -188,7 +188,8 @@ def test_connection_that_cannot_work_is_not_added(
     assert Connection.objects.count() == 0
 
 
-def test_connection_name_is_used_once(administrator: Client, acme: Connection) -> None:
+@pytest.mark.usefixtures("acme")
+def test_connection_name_is_used_once(administrator: Client) -> None:
     answer = administrator.post("/connections/add/", FORM | {"client_secret": "s"})
 
     assert errors(answer) == {"name": ["There is already a connection with this name."]}

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.django_db
 PROXY = "https://jobs.example.com"
 
 
-def test_untrusted_origin_names_the_setting(ana: User) -> None:
+@pytest.mark.usefixtures("ana")
+def test_untrusted_origin_names_the_setting() -> None:
     client = Client(enforce_csrf_checks=True)
 
     answer = client.post("/accounts/login/", LOGIN, headers={"Origin": PROXY})
@@ -26,7 +27,8 @@ def test_untrusted_origin_names_the_setting(ana: User) -> None:
     assert "CSRF_TRUSTED_ORIGINS" in answer.text
 
 
-def test_untrusted_referer_behind_tls_names_the_setting(ana: User) -> None:
+@pytest.mark.usefixtures("ana")
+def test_untrusted_referer_behind_tls_names_the_setting() -> None:
     client = Client(enforce_csrf_checks=True)
     headers = {"Referer": f"{PROXY}/accounts/login/"}
 
@@ -36,7 +38,8 @@ def test_untrusted_referer_behind_tls_names_the_setting(ana: User) -> None:
     assert f"add <code>{PROXY}</code> to the setting" in answer.text
 
 
-def test_named_origin_is_trusted(ana: User) -> None:
+@pytest.mark.usefixtures("ana")
+def test_named_origin_is_trusted() -> None:
     client = Client(enforce_csrf_checks=True)
     client.get("/accounts/login/")
     token = client.cookies["jobsui_csrf"].value

@@ -393,9 +393,8 @@ def test_job_without_external_ids_of_ours_is_asked_for_without_them(
     assert "--no-generate-external-ids" in calls["command"][0][0]
 
 
-def test_addresses_are_those_of_this_server(
-    client: Client, operator: Client, settings: Any
-) -> None:
+@pytest.mark.usefixtures("client")
+def test_addresses_are_those_of_this_server(operator: Client, settings: Any) -> None:
     job = stages.settled()
     settings.ALLOWED_HOSTS = ["jobs.example.com"]
 

@@ -154,9 +154,8 @@ def test_history_narrows_by_person_and_connection(
     assert (at_beta, both) == ([history["running"].pk], [])
 
 
-def test_history_is_a_page_or_its_table(
-    operator: Client, history: dict[str, Job]
-) -> None:
+@pytest.mark.usefixtures("history")
+def test_history_is_a_page_or_its_table(operator: Client) -> None:
     page, fragment = (
         operator.get("/jobs/?q=fail"),
         operator.get("/jobs/?q=fail", headers=HTMX),

@@ -180,8 +180,9 @@ def test_whole_numbers_of_addresses() -> None:
     assert numbers == [0, 12, 2**63 - 1, None, None, None, None, None, 3, None]
 
 
+@pytest.mark.usefixtures("jobs")
 def test_count_stops_where_counting_on_would_only_cost(
-    jobs: list[int], monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     exact = paging.capped_count(Job.objects.all())
     monkeypatch.setattr(paging, "MAX_COUNTED", 119)

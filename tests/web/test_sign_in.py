@@ -61,8 +61,9 @@ FORMS = [route for route in OURS if MATRIX[route].post != 405]
 
 
 @pytest.mark.parametrize("route", FORMS)
+@pytest.mark.usefixtures("boss")
 def test_form_sent_while_signed_out_leads_back_to_its_page(
-    client: Client, boss: User, route: str
+    client: Client, route: str
 ) -> None:
     path = create_things().path(route)
 
@@ -78,8 +79,9 @@ def test_form_sent_while_signed_out_leads_back_to_its_page(
     assert "You were signed out. Nothing was changed. Try again." in page.text
 
 
+@pytest.mark.usefixtures("ana")
 def test_form_sent_while_signed_out_leads_back_to_where_it_was_sent_from(
-    client: Client, ana: User
+    client: Client,
 ) -> None:
     harness = create_things()
     job_page = harness.path("jobs/<uuid:code>/rows/")
@@ -102,8 +104,9 @@ def test_form_sent_while_signed_out_leads_back_to_where_it_was_sent_from(
         "",
     ],
 )
+@pytest.mark.usefixtures("ana")
 def test_form_sent_from_elsewhere_leads_to_the_page_above(
-    client: Client, ana: User, referer: str
+    client: Client, referer: str
 ) -> None:
     path = create_things().path("objects/<int:pk>/request/send/")
 

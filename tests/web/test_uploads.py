@@ -25,14 +25,14 @@ HTMX = {"HX-Request": "true"}
 class Untouched(BytesIO):
     """A body that must not be read."""
 
-    def read(self, size: int | None = -1, /) -> bytes:
+    def read(self, _size: int | None = -1, /) -> bytes:
         raise AssertionError("The body was read.")
 
     readline = read
 
 
 @pytest.fixture
-def thing(db: None) -> CustomObject:
+def thing(db: None) -> CustomObject:  # noqa: ARG001
     return stages.gadget()
 
 
@@ -63,8 +63,9 @@ def post_unread(client: Client, path: str, length: int, **headers: str) -> Any:
     return client.generic("POST", path, headers=headers, **body)
 
 
+@pytest.mark.usefixtures("thing")
 def test_upload_beyond_all_is_refused_before_it_is_read(
-    operator: Client, thing: CustomObject, stored: Any
+    operator: Client, stored: Any
 ) -> None:
     draft, before = stages.draft(), stored()
     length = configured.MAX_UPLOAD_BYTES + configured.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
@@ -84,9 +85,8 @@ def test_upload_beyond_all_is_refused_before_it_is_read(
     assert Job.objects.count() == 1
 
 
-def test_upload_beyond_all_is_refused_in_its_place(
-    operator: Client, thing: CustomObject
-) -> None:
+@pytest.mark.usefixtures("thing")
+def test_upload_beyond_all_is_refused_in_its_place(operator: Client) -> None:
     answer = post_unread(operator, "/jobs/new/", 2**40, **HTMX)
 
     assert answer.status_code == 413
@@ -106,7 +106,8 @@ def test_other_forms_take_no_upload(administrator: Client, path: str) -> None:
     assert answer.status_code == (404 if path == "/nothing/" else 413)
 
 
-def test_stranger_uploads_nothing(client: Client, ana: User) -> None:
+@pytest.mark.usefixtures("ana")
+def test_stranger_uploads_nothing(client: Client) -> None:
     answers = [
         post_unread(client, "/jobs/new/", 1000),
         post_unread(client, "/accounts/login/", 2**30),
@@ -171,9 +172,8 @@ def test_file_keeps_a_plain_name_and_is_stored_under_one_of_ours(
     ) == (kept, True, False)
 
 
-def test_mapping_of_a_thousand_columns_fits_into_a_form(
-    operator: Client, thing: CustomObject
-) -> None:
+@pytest.mark.usefixtures("thing")
+def test_mapping_of_a_thousand_columns_fits_into_a_form(operator: Client) -> None:
     columns = ["external_id", *(f"c{n}" for n in range(999))]
     job = stages.draft(",".join(columns) + "\n" + ",".join("x" * 1000) + "\n")
     fields = {f"column_{place}": "" for place in range(1000)} | {

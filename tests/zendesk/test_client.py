@@ -242,7 +242,7 @@ def test_handshake_that_never_ends_is_not_sent() -> None:
 
 
 def test_untrusted_certificate_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    def distrust(*args: object, **kwargs: object) -> None:
+    def distrust(*_args: object, **_options: object) -> None:
         raise ssl.SSLCertVerificationError("self-signed certificate")
 
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", distrust)

@@ -91,7 +91,8 @@ def test_request_is_prepared_confirmed_and_followed(
     assert held == AFTERWARDS[action]
 
 
-def test_reading_asks_nothing_first(person: Person, gadget: str) -> None:
+@pytest.mark.usefixtures("gadget")
+def test_reading_asks_nothing_first(person: Person) -> None:
     page = person.page
     person.press("Test request")
 

@@ -76,7 +76,7 @@ def item(number: int, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ana(db: None) -> User:
+def ana(db: None) -> User:  # noqa: ARG001
     return make_user("ana")
 
 

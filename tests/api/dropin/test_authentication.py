@@ -23,7 +23,7 @@ BEARER_REFUSED = {
 
 
 @pytest.fixture
-def acme(db: None) -> Connection:
+def acme(db: None) -> Connection:  # noqa: ARG001
     return make_connection()
 
 
@@ -73,9 +73,8 @@ def test_invalid_token_is_refused_as_zendesk_does(
     ]
 
 
-def test_session_does_not_authenticate(
-    client: Client, ana: User, acme: Connection
-) -> None:
+@pytest.mark.usefixtures("acme")
+def test_session_does_not_authenticate(client: Client, ana: User) -> None:
     client.force_login(ana)
 
     assert ask(client).status_code == 401
@@ -92,9 +91,8 @@ def test_unbound_token_is_refused_with_the_fix(client: Client, ana: User) -> Non
     )
 
 
-def test_read_token_cannot_create_a_job(
-    client: Client, ana: User, acme: Connection
-) -> None:
+@pytest.mark.usefixtures("client")
+def test_read_token_cannot_create_a_job(ana: User, acme: Connection) -> None:
     program = Program(make_token(ana, acme, Scope.READ))
 
     response = program.post(

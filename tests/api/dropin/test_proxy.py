@@ -33,7 +33,7 @@ def read_sandbox(harness: Harness, path: str, **query: Any) -> Any:
 
 
 @pytest.fixture
-def record_ids(harness: Harness, program: Program) -> list[str]:
+def record_ids(harness: Harness, program: Program) -> list[str]:  # noqa: ARG001
     """Three records."""
     fields = {
         "serial": "AB-000001",
@@ -87,8 +87,9 @@ def test_search_by_filter_is_forwarded(program: Program, record_ids: list[str]) 
     ]
 
 
+@pytest.mark.usefixtures("harness")
 def test_only_harmless_headers_are_forwarded(
-    harness: Harness, program: Program, monkeypatch: pytest.MonkeyPatch
+    program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = {
         "Set-Cookie": "session=x",
@@ -102,7 +103,7 @@ def test_only_harmless_headers_are_forwarded(
     }
     sent: list[Any] = []
 
-    def exchange(client: Any, *what: Any) -> Response:
+    def exchange(_client: Any, *what: Any) -> Response:
         sent.append(what)
         return Response(200, headers, b'{"a": 1}', 0.0)
 

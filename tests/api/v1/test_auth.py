@@ -44,7 +44,8 @@ def test_token_authenticates_and_its_use_is_recorded(program: Programs) -> None:
 @pytest.mark.parametrize(
     "text", ["", WRONG, "x", "jobsui_\x00", "jobsui_" + "x" * 5000, "jobsui_é"]
 )
-def test_invalid_token_is_refused_with_what_to_do(db: None, text: str) -> None:
+@pytest.mark.usefixtures("db")
+def test_invalid_token_is_refused_with_what_to_do(text: str) -> None:
     response = Program(text).call("GET", "/connections")
 
     assert response.status_code == 401
@@ -138,9 +139,8 @@ def test_unsupported_method_is_a_problem(program: Programs) -> None:
     assert response.json()["detail"] == "This address supports GET, POST."
 
 
-def test_openapi_is_public_and_its_page_requires_sign_in(
-    client: Client, owner: User
-) -> None:
+@pytest.mark.usefixtures("owner")
+def test_openapi_is_public_and_its_page_requires_sign_in(client: Client) -> None:
     described = client.get("/api/v1/openapi.json")
     page = client.get("/api/v1/docs")
 

@@ -21,7 +21,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def acme(db: None) -> Connection:
+def acme(db: None) -> Connection:  # noqa: ARG001
     """A connection to acme.zendesk.com with an OAuth client and an access token."""
     connection = Connection(
         name="Acme", host="acme.zendesk.com", client_id="our-client"
@@ -197,7 +197,8 @@ def test_invalid_connection_is_not_created(
     assert Connection.objects.count() == 0
 
 
-def test_name_must_be_unique(program: Programs, acme: Connection) -> None:
+@pytest.mark.usefixtures("acme")
+def test_name_must_be_unique(program: Programs) -> None:
     response = program("admin").call("POST", "/connections", ACME)
 
     message = "There is already a connection with this name."
@@ -222,9 +223,8 @@ def test_repeated_request_creates_one_connection(program: Programs) -> None:
     assert Connection.objects.count() == 1
 
 
-def test_refused_request_can_be_corrected_with_its_key(
-    program: Programs, acme: Connection
-) -> None:
+@pytest.mark.usefixtures("acme")
+def test_refused_request_can_be_corrected_with_its_key(program: Programs) -> None:
     administrator = program("admin")
 
     refused = administrator.call("POST", "/connections", ACME, idempotency_key="k1")

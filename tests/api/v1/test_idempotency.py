@@ -22,7 +22,7 @@ ITEMS = [{"external_id": "g-1", "price": "1"}]
 
 
 @pytest.fixture
-def body(transactional_db: None) -> dict[str, Any]:
+def body(transactional_db: None) -> dict[str, Any]:  # noqa: ARG001
     """A job of an object whose fields are known."""
     to = stages.gadget()
     CustomObject.objects.update(read_at=timezone.now())
