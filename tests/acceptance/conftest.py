@@ -60,7 +60,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def zendesk(browser: Browser) -> Iterator[Sandbox]:
+def zendesk(browser: Browser) -> Iterator[Sandbox]:  # noqa: ARG001
     """The sandbox of the browser tests, with the three sample objects."""
     running = sandbox_server.start(
         samples=True, job_seconds=0.3, requests_per_minute=100_000, seed=1
@@ -168,7 +168,8 @@ def gadget(person: Person, zendesk: Sandbox) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def installation(
-    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+    django_db_setup: None,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Processes]:
     """A queue and a sweep on the test's database."""
     running = Processes(tmp_path_factory.mktemp("installation"))
@@ -179,7 +180,7 @@ def installation(
 
 
 @pytest.fixture
-def processes(installation: Processes, transactional_db: None) -> Iterator[Processes]:
+def processes(installation: Processes, transactional_db: None) -> Iterator[Processes]:  # noqa: ARG001
     """The installation. After the test its own processes are killed and its open jobs
     cancelled."""
     before = set(installation.running)

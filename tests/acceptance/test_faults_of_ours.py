@@ -50,7 +50,7 @@ RESULT = "SELECT 1 FROM jobs_batch WHERE state = 'done'"
 
 
 @pytest.fixture
-def harness(harness: Harness, processes: Processes) -> Harness:
+def harness(harness: Harness, processes: Processes) -> Harness:  # noqa: ARG001
     # Zendesk refuses some of the batches that are sent early, which would blur the
     # counts.
     Connection.objects.filter(pk=harness.connection.pk).update(early_send=False)

@@ -137,7 +137,7 @@ def check_uncertain_rows(harness: Harness, job: Job, rows: int, uncertain: int) 
     assert others <= set(harness.sandbox.applied("gadget"))
 
 
-def rows(count: int, ids: str) -> list[dict[str, str]]:
+def rows(count: int, _ids: str) -> list[dict[str, str]]:
     """Rows without external IDs of their own. The job generates some, or not."""
     return [
         {name: row[name] for name in ("name", "serial", "price")}

@@ -133,7 +133,7 @@ def test_refresh_stores_the_new_pair_before_it_is_used(
 def test_pair_is_given_up_when_it_cannot_be_stored(
     oauth_token: Connection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lost(*args: object) -> dict[str, object]:
+    def lost(*_args: object) -> dict[str, object]:
         raise DatabaseError("disk full")
 
     monkeypatch.setattr(credentials, "_token_columns", lost)
@@ -148,7 +148,8 @@ def test_pair_is_given_up_when_it_cannot_be_stored(
     assert stored(oauth_token).renewing_until is None
 
 
-def test_refresh_token_without_a_new_one_stays(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_refresh_token_without_a_new_one_stays() -> None:
     with serving(responds(b'{"access_token": "next", "expires_in": 300}')) as server:
         connection = made(server.url.removeprefix("http://"), SignIn.OAUTH_TOKEN)
         credentials.save_secrets(
@@ -165,7 +166,8 @@ def test_refresh_token_without_a_new_one_stays(db: None) -> None:
 @pytest.mark.parametrize(
     "lifetime", ["null", "1e400", f'"{"9" * 5000}"', "99999999999999999999"]
 )
-def test_odd_lifetime_does_not_lose_the_pair(db: None, lifetime: str) -> None:
+@pytest.mark.usefixtures("db")
+def test_odd_lifetime_does_not_lose_the_pair(lifetime: str) -> None:
     body = (
         f'{{"access_token": "next", "refresh_token": "r2", "expires_in": {lifetime}}}'
     )
@@ -182,9 +184,8 @@ def test_odd_lifetime_does_not_lose_the_pair(db: None, lifetime: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_threads_renew_once(
-    transactional_db: None, oauth_token: Connection, sandbox: Sandbox
-) -> None:
+@pytest.mark.usefixtures("transactional_db")
+def test_many_threads_renew_once(oauth_token: Connection, sandbox: Sandbox) -> None:
     sandbox.settings(latency_ms=50)
     rejected = oauth_token.sealed_access_token
     together = threading.Barrier(8)
@@ -334,8 +335,9 @@ def test_client_uses_the_secrets_stored_now(
     assert custom_objects.me(client).email == sandbox.email
 
 
+@pytest.mark.usefixtures("db")
 def test_token_with_nothing_to_renew_it_is_refused_with_a_sentence(
-    db: None, sandbox: Sandbox
+    sandbox: Sandbox,
 ) -> None:
     connection = made(sandbox.host, SignIn.OAUTH_TOKEN)
     credentials.save_secrets(connection, {"access_token": "revoked"}, by=None)
@@ -361,7 +363,8 @@ def test_unreadable_secret_asks_for_it_again(
     assert sandbox.log() == []
 
 
-def test_unconfirmed_renewal_leaves_the_request_unsent(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_unconfirmed_renewal_leaves_the_request_unsent() -> None:
     with serving(responds(b"<html>", "502 Bad Gateway")) as server:
         connection = made(
             server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
@@ -374,7 +377,8 @@ def test_unconfirmed_renewal_leaves_the_request_unsent(db: None) -> None:
     assert [received.split()[1] for received in server.received] == [b"/oauth/tokens"]
 
 
-def test_secret_goes_into_the_body_of_the_token_request_alone(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_secret_goes_into_the_body_of_the_token_request_alone() -> None:
     def behavior(peer: socket.socket) -> None:
         peer.sendall(http_response(b'{"access_token": "given", "expires_in": 300}'))
         read_request(peer)
@@ -416,7 +420,7 @@ def test_new_secrets_forget_what_belonged_to_the_old(
 
 
 @pytest.fixture
-def oauth_pair(db: None) -> Connection:
+def oauth_pair(db: None) -> Connection:  # noqa: ARG001
     connection = make_connection(name="Pair", sign_in=SignIn.OAUTH_TOKEN)
     credentials.save_secrets(
         connection, {"access_token": "a", "refresh_token": "r"}, by=None

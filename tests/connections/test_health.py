@@ -83,7 +83,8 @@ def test_failure_is_stored_too(api_token: Connection, sandbox: Sandbox) -> None:
     assert api_token.test_result == asdict(result)
 
 
-def test_no_secret_asks_for_one(db: None, sandbox: Sandbox) -> None:
+@pytest.mark.usefixtures("db")
+def test_no_secret_asks_for_one(sandbox: Sandbox) -> None:
     result = health.test(made(sandbox.host, SignIn.OAUTH_CLIENT, client_id="c"))
 
     assert result == TestResult(
@@ -113,8 +114,9 @@ def unresolved(monkeypatch: pytest.MonkeyPatch, host: str, errno: int) -> str:
     return health.test(at(host)).error
 
 
+@pytest.mark.usefixtures("db")
 def test_subdomain_that_dns_does_not_know_may_be_misspelled(
-    db: None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     error = unresolved(monkeypatch, "acmee.zendesk.com", socket.EAI_NONAME)
 
@@ -125,8 +127,9 @@ def test_subdomain_that_dns_does_not_know_may_be_misspelled(
 
 
 @pytest.mark.parametrize("errno", [socket.EAI_AGAIN, socket.EAI_FAIL])
+@pytest.mark.usefixtures("db")
 def test_dns_that_does_not_answer_says_nothing_about_the_account(
-    db: None, monkeypatch: pytest.MonkeyPatch, errno: int
+    monkeypatch: pytest.MonkeyPatch, errno: int
 ) -> None:
     error = unresolved(monkeypatch, "acme.zendesk.com", errno)
 
@@ -136,8 +139,9 @@ def test_dns_that_does_not_answer_says_nothing_about_the_account(
     )
 
 
+@pytest.mark.usefixtures("db")
 def test_other_host_that_dns_does_not_know_is_not_called_a_subdomain(
-    db: None, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.API_HOSTS = ["zendesk.internal:8443"]
 
@@ -155,13 +159,15 @@ NO_API = (
 )
 
 
-def test_host_without_the_api_says_so(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_host_without_the_api_says_so() -> None:
     page = responds(b"<html>No help desk here</html>", "404 Not Found")
 
     assert answered(page).error == NO_API
 
 
-def test_host_without_a_token_endpoint_says_so(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_host_without_a_token_endpoint_says_so() -> None:
     with serving(
         responds(b"<html>No help desk here</html>", "404 Not Found")
     ) as server:
@@ -172,7 +178,8 @@ def test_host_without_a_token_endpoint_says_so(db: None) -> None:
         assert health.test(connection).error == NO_API
 
 
-def test_refused_connection_has_its_sentence(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_refused_connection_has_its_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -193,17 +200,19 @@ def goes_silent(peer: socket.socket) -> None:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("behavior", [says_nothing, goes_silent])
-def test_timeout_has_its_sentence(db: None, behavior: Behavior) -> None:
+@pytest.mark.usefixtures("db")
+def test_timeout_has_its_sentence(behavior: Behavior) -> None:
     assert (
         answered(behavior).error
         == "Zendesk did not respond in time. Try again in a minute."
     )
 
 
+@pytest.mark.usefixtures("db", "settings")
 def test_untrusted_certificate_has_its_sentence(
-    db: None, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def distrust(*args: object, **kwargs: object) -> None:
+    def distrust(*_args: object, **_options: object) -> None:
         raise ssl.SSLCertVerificationError("self-signed certificate")
 
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", distrust)
@@ -218,7 +227,8 @@ def test_untrusted_certificate_has_its_sentence(
     )
 
 
-def test_broken_connection_has_its_sentence(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_broken_connection_has_its_sentence() -> None:
     error = answered(hangs_up).error
 
     assert error.startswith("The connection to 127.0.0.1:")
@@ -271,7 +281,8 @@ def test_used_refresh_token_has_its_sentence(oauth_token: Connection) -> None:
     )
 
 
-def test_client_without_the_scopes_has_its_sentence(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_client_without_the_scopes_has_its_sentence() -> None:
     with serving(responds(b'{"error": "invalid_scope"}', "400 Bad Request")) as server:
         connection = made(
             server.url.removeprefix("http://"), SignIn.OAUTH_CLIENT, client_id="c"
@@ -283,7 +294,8 @@ def test_client_without_the_scopes_has_its_sentence(db: None) -> None:
         )
 
 
-def test_missing_scope_has_its_sentence(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_missing_scope_has_its_sentence() -> None:
     content = (
         b'{"error": "Forbidden", "description": "You are missing the following '
         b'required scopes: read"}'
@@ -310,7 +322,8 @@ def then(first: bytes, *second: bytes | str) -> Behavior:
     "behavior",
     [responds(FORBIDDEN, "403 Forbidden"), then(ADMIN, FORBIDDEN, "403 Forbidden")],
 )
-def test_role_without_permission_has_its_sentence(db: None, behavior: Behavior) -> None:
+@pytest.mark.usefixtures("db")
+def test_role_without_permission_has_its_sentence(behavior: Behavior) -> None:
     assert answered(behavior).error == (
         "The credentials lack a permission (You do not have access to this page). "
         "Give their role access to custom objects."
@@ -329,7 +342,8 @@ def test_end_user_is_not_staff(api_token: Connection, sandbox: Sandbox) -> None:
     )
 
 
-def test_anonymous_user_means_wrong_credentials(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_anonymous_user_means_wrong_credentials() -> None:
     result = answered(
         responds(
             b'{"user": {"id": null, "name": "Anonymous user", "role": "end-user"}}'
@@ -398,7 +412,8 @@ def test_fault_of_zendesk_has_its_sentence(
         http_response(b"", "302 Found", "Location: https://x/"),
     ],
 )
-def test_response_of_something_else_has_its_sentence(db: None, content: bytes) -> None:
+@pytest.mark.usefixtures("db")
+def test_response_of_something_else_has_its_sentence(content: bytes) -> None:
     assert answered(lambda peer: peer.sendall(content)).error == (
         "The host did not respond like Zendesk's API. Check the subdomain."
     )
@@ -414,8 +429,9 @@ def test_response_of_something_else_has_its_sentence(db: None, content: bytes) -
         (f"X-Rate-Limit: {'9' * 5000}", None),
     ],
 )
+@pytest.mark.usefixtures("db")
 def test_requests_per_minute_are_read_from_the_headers(
-    db: None, header: str, limit: int | None
+    header: str, limit: int | None
 ) -> None:
     assert answered(responds(ADMIN, "200 OK", header)).requests_per_minute == limit
 

@@ -118,9 +118,8 @@ def test_object_that_is_back_is_no_longer_gone(
     ]
 
 
-def test_other_connections_are_left_alone(
-    api_token: Connection, sandbox: Sandbox
-) -> None:
+@pytest.mark.usefixtures("sandbox")
+def test_other_connections_are_left_alone(api_token: Connection) -> None:
     elsewhere = make_object(make_connection(name="Other"), "asset")
     objects.fetch_all(api_token)
 
@@ -168,8 +167,9 @@ def test_one_object_is_refreshed(api_token: Connection, sandbox: Sandbox) -> Non
     assert again.schema.fingerprint != before
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_object_that_is_gone_says_so_and_keeps_its_fields(
-    api_token: Connection, sandbox: Sandbox
+    api_token: Connection,
 ) -> None:
     asset = make_object(api_token, "asset", fields=[{"key": "note", "type": "text"}])
     with pytest.raises(NotFound):
@@ -271,8 +271,9 @@ def to(server: RawServer) -> Connection:
         ((b'{"count": {"value": 7, "refreshed_at": null}}',), 7),
     ],
 )
+@pytest.mark.usefixtures("db")
 def test_forbidden_count_is_unknown(
-    db: None, count: tuple[bytes | str, ...], known: int | None
+    count: tuple[bytes | str, ...], known: int | None
 ) -> None:
     with serving(account(b"Asset", *count)) as server:
         asset = objects.add_by_key(to(server), "asset")
@@ -289,7 +290,8 @@ def test_forbidden_count_is_unknown(
         (rb"nul \u0000", "nul \ufffd"),
     ],
 )
-def test_long_title_is_cut(db: None, title: bytes, kept: str) -> None:
+@pytest.mark.usefixtures("db")
+def test_long_title_is_cut(title: bytes, kept: str) -> None:
     with serving(account(title, b'{"count": {"value": 1}}')) as server:
         asset = objects.add_by_key(to(server), "asset")
 
@@ -297,7 +299,8 @@ def test_long_title_is_cut(db: None, title: bytes, kept: str) -> None:
     assert asset.title == kept
 
 
-def test_refusal_to_count_for_another_reason_is_an_error(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_refusal_to_count_for_another_reason_is_an_error() -> None:
     with (
         serving(account(b"Asset", b"slow down", "429 Too Many Requests")) as server,
         pytest.raises(ZendeskError),

@@ -171,8 +171,9 @@ def test_prepared_item_fills_every_field_as_its_type_wants(asset: CustomObject) 
     }
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_prepared_item_leaves_out_what_may_not_be_written(
-    api_token: Connection, sandbox: Sandbox
+    api_token: Connection,
 ) -> None:
     fields = [
         {"key": "sum", "type": "integer", "readonly": True},
@@ -292,7 +293,8 @@ def test_path_to_secrets_says_why_it_is_refused(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", GOOD)
-def test_accepted_path_is_sent_as_it_is(db: None, path: str) -> None:
+@pytest.mark.usefixtures("db")
+def test_accepted_path_is_sent_as_it_is(path: str) -> None:
     with serving(responds(b"{}")) as server:
         host = server.url.removeprefix("http://")
         test_request.send(to(server.url), "GET", path)
@@ -310,7 +312,8 @@ def to(url: str) -> Connection:
     return make_connection(name=url, host=url.removeprefix("http://"))
 
 
-def test_get_has_no_body(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_get_has_no_body() -> None:
     with serving(responds(b"{}")) as server:
         test_request.send(to(server.url), "get", ME, '{"job": {}}')
 
@@ -358,14 +361,16 @@ def test_invalid_body_is_not_sent(
     "body",
     ["{}", '{"name": "Zoë 漢字 😀"}', '"%s"' % ("x" * (MAX_BODY_BYTES - 2)), "[1e400]"],
 )
-def test_body_is_sent_byte_for_byte(db: None, body: str) -> None:
+@pytest.mark.usefixtures("db")
+def test_body_is_sent_byte_for_byte(body: str) -> None:
     with serving(responds(b"{}")) as server:
         test_request.send(to(server.url), "POST", ME, body)
 
     assert server.received[0].partition(b"\r\n\r\n")[2] == body.encode()
 
 
-def test_request_is_sent_once_whatever_happens(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_request_is_sent_once_whatever_happens() -> None:
     with serving(hangs_up) as server:
         answered = test_request.send(
             to(server.url), "POST", "/api/v2/custom_objects/asset/jobs", "{}"
@@ -376,9 +381,8 @@ def test_request_is_sent_once_whatever_happens(db: None) -> None:
     assert "broke before the response was complete" in answered.error
 
 
-def test_refusal_is_shown_as_it_came(
-    api_token: Connection, asset: CustomObject
-) -> None:
+@pytest.mark.usefixtures("asset")
+def test_refusal_is_shown_as_it_came(api_token: Connection) -> None:
     sent = test_request.send(
         api_token,
         "POST",
@@ -410,7 +414,8 @@ def test_ended_token_is_renewed_and_the_request_repeated(
     assert test_request.send(oauth_client, "GET", ME).status == 200
 
 
-def test_redirect_is_shown_and_not_followed(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_redirect_is_shown_and_not_followed() -> None:
     with serving(responds(b"{}")) as elsewhere:
         target = elsewhere.url
         with serving(responds(b"", "302 Found", f"Location: {target}")) as server:
@@ -421,7 +426,8 @@ def test_redirect_is_shown_and_not_followed(db: None) -> None:
     assert elsewhere.received == []
 
 
-def test_cookies_are_not_shown(db: None) -> None:
+@pytest.mark.usefixtures("db")
+def test_cookies_are_not_shown() -> None:
     with serving(
         responds(b"{}", "200 OK", "Set-Cookie: session=canary", "X-Request-Id: 7")
     ) as server:
@@ -463,9 +469,8 @@ def test_secret_is_never_in_a_response(
         (b'"' + b"x" * (MAX_FORMATTED_BYTES + 1) + b'"', '"' + "x" * (MAX_SHOWN - 1)),
     ],
 )
-def test_unusual_response_is_cut_and_shown_as_text(
-    db: None, content: bytes, shown: str
-) -> None:
+@pytest.mark.usefixtures("db")
+def test_unusual_response_is_cut_and_shown_as_text(content: bytes, shown: str) -> None:
     with serving(responds(content)) as server:
         sent = test_request.send(to(server.url), "GET", ME)
 
@@ -485,9 +490,8 @@ def test_unusual_response_is_cut_and_shown_as_text(
         ("x", False),
     ],
 )
-def test_job_status_is_polled_until_it_is_over(
-    db: None, word: str, is_over: bool
-) -> None:
+@pytest.mark.usefixtures("db")
+def test_job_status_is_polled_until_it_is_over(word: str, is_over: bool) -> None:
     with serving(
         responds(f'{{"job_status": {{"id": "V3-1", "status": "{word}"}}}}'.encode())
     ) as server:
@@ -506,13 +510,15 @@ def test_job_status_is_polled_until_it_is_over(
         b'{"job_status": 1}',
     ],
 )
-def test_response_without_a_status_id_is_not_polled(db: None, content: bytes) -> None:
+@pytest.mark.usefixtures("db")
+def test_response_without_a_status_id_is_not_polled(content: bytes) -> None:
     with serving(responds(content, "201 Created")) as server:
         assert test_request.send(to(server.url), "POST", ME, "{}").status_id == ""
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
-def test_refused_poll_is_over(db: None, status: str) -> None:
+@pytest.mark.usefixtures("db")
+def test_refused_poll_is_over(status: str) -> None:
     with serving(responds(b"{}", status)) as server:
         assert test_request.poll(to(server.url), "V3-1").is_over
 

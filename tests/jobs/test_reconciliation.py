@@ -28,14 +28,19 @@ class Zendesk:
     statuses: list[JobStatus] = field(default_factory=list)
 
     def records_by_external_ids(
-        self, client: Client, key: str, external_ids: list[str]
+        self,
+        _client: Client,
+        _key: str,
+        external_ids: list[str],
     ) -> list[Record]:
         return [record for record in self.records if record.external_id in external_ids]
 
-    def records_by_ids(self, client: Client, key: str, ids: list[str]) -> list[Record]:
+    def records_by_ids(
+        self, _client: Client, _key: str, ids: list[str]
+    ) -> list[Record]:
         return [record for record in self.records if record.id in ids]
 
-    def recent_job_statuses(self, client: Client) -> list[JobStatus]:
+    def recent_job_statuses(self, _client: Client) -> list[JobStatus]:
         return self.statuses
 
     def add(
@@ -197,8 +202,9 @@ def test_an_unknown_running_job_of_the_same_size_is_waited_for(
 @pytest.mark.parametrize(
     "action", [action for action in Action if action is not Action.CREATE]
 )
+@pytest.mark.usefixtures("zendesk")
 def test_what_may_be_repeated_is_sent_again_after_the_quiet_time(
-    zendesk: Zendesk, action: Action
+    action: Action,
 ) -> None:
     early = reconciliation.reconcile(unconfirmed(KEYED, action, waited=FRESH))
     late = reconciliation.reconcile(unconfirmed(KEYED, action, waited=QUIET))
@@ -207,9 +213,8 @@ def test_what_may_be_repeated_is_sent_again_after_the_quiet_time(
     assert summary(late) == ({}, "resend")
 
 
-def test_a_batch_without_an_answer_five_times_is_left_to_a_person(
-    zendesk: Zendesk,
-) -> None:
+@pytest.mark.usefixtures("zendesk")
+def test_a_batch_without_an_answer_five_times_is_left_to_a_person() -> None:
     rests = [
         reconciliation.reconcile(
             unconfirmed(KEYED, Action.UPDATE, attempts=attempts)
@@ -284,8 +289,9 @@ def test_records_of_other_content_are_not_ours(zendesk: Zendesk) -> None:
 @pytest.mark.parametrize(
     ("waited", "rest"), [(FRESH, "again"), (QUIET, "uncertain"), (STALE, "uncertain")]
 )
+@pytest.mark.usefixtures("zendesk")
 def test_create_without_external_ids_is_never_sent_again_silently(
-    zendesk: Zendesk, waited: float, rest: str
+    waited: float, rest: str
 ) -> None:
     assert summary(reconciliation.reconcile(unconfirmed(NAMED, waited=waited))) == (
         {},
@@ -297,9 +303,8 @@ def test_create_without_external_ids_is_never_sent_again_silently(
     ("is_status_lost", "reason"),
     [(False, reconciliation.NO_ANSWER), (True, reconciliation.STATUS_LOST)],
 )
-def test_uncertain_rows_say_what_happened(
-    zendesk: Zendesk, is_status_lost: bool, reason: str
-) -> None:
+@pytest.mark.usefixtures("zendesk")
+def test_uncertain_rows_say_what_happened(is_status_lost: bool, reason: str) -> None:
     batch = unconfirmed(NAMED, is_status_lost=is_status_lost)
 
     assert reconciliation.reconcile(batch).note == reason

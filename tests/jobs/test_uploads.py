@@ -90,7 +90,8 @@ def test_file_that_cannot_be_read_says_why() -> None:
     assert file.error == "This is a picture. Upload CSV, XLSX, JSON or JSON Lines."
 
 
-def test_file_is_reread_with_chosen_settings(task_queue: TaskQueue) -> None:
+@pytest.mark.usefixtures("task_queue")
+def test_file_is_reread_with_chosen_settings() -> None:
     file = received("name\nSäge\n".encode("cp1252"))
     assert file.state == FileState.REJECTED
 
