@@ -46,7 +46,7 @@ def fresh_database(folder: Path) -> str:
 
 
 @cache
-def fresh_queue(folder: Path) -> str:
+def fresh_queue(_folder: Path) -> str:
     """A Redis database for this folder alone."""
     with Redis.from_url(REDIS_SERVER) as server:
         number = server.incr("given")

@@ -80,7 +80,7 @@ SCOPES = [scope.value for scope in Scope]
 
 
 @pytest.fixture
-def harness(db: None) -> Things:
+def harness(db: None) -> Things:  # noqa: ARG001
     return create_things()
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def acme(db: None) -> Connection:
+def acme(db: None) -> Connection:  # noqa: ARG001
     """60 reads per minute; 40 beside a driver."""
     return make_connection(requests_per_minute=100, share=60)
 
@@ -49,8 +49,9 @@ def read(connection: Connection, *, beside_driver: bool = False) -> Response:
     )
 
 
+@pytest.mark.usefixtures("zendesk")
 def test_burst_of_reads_goes_at_once_and_others_wait_their_turn(
-    acme: Connection, waits: list[float], zendesk: list[Response]
+    acme: Connection, waits: list[float]
 ) -> None:
     for _ in range(8):
         read(acme)
@@ -58,8 +59,9 @@ def test_burst_of_reads_goes_at_once_and_others_wait_their_turn(
     assert waits == pytest.approx([0, 0, 0, 0, 0, 1, 2, 3], abs=0.5)
 
 
+@pytest.mark.usefixtures("zendesk")
 def test_reads_beside_a_driver_get_what_it_leaves(
-    acme: Connection, waits: list[float], zendesk: list[Response]
+    acme: Connection, waits: list[float]
 ) -> None:
     for _ in range(7):
         read(acme, beside_driver=True)
@@ -67,8 +69,9 @@ def test_reads_beside_a_driver_get_what_it_leaves(
     assert waits == pytest.approx([0, 0, 0, 0, 0, 1.5, 3], abs=0.5)
 
 
+@pytest.mark.usefixtures("zendesk")
 def test_reads_get_a_tenth_beside_a_driver_that_takes_all(
-    acme: Connection, waits: list[float], zendesk: list[Response]
+    acme: Connection, waits: list[float]
 ) -> None:
     acme.share = 100
     for _ in range(5):
@@ -82,8 +85,9 @@ def test_reads_get_a_tenth_beside_a_driver_that_takes_all(
     assert busy.value.retry_after == 1
 
 
+@pytest.mark.usefixtures("zendesk")
 def test_read_whose_turn_is_far_gets_retry_after(
-    acme: Connection, waits: list[float], zendesk: list[Response]
+    acme: Connection, waits: list[float]
 ) -> None:
     ReadPace.objects.create(host=acme.host, next_at="2026-01-01T00:00Z")
     ReadPace.objects.update(next_at=Now() + timedelta(seconds=4 + 5 + 20))
@@ -95,8 +99,9 @@ def test_read_whose_turn_is_far_gets_retry_after(
     assert waits == []
 
 
+@pytest.mark.usefixtures("zendesk")
 def test_concurrent_first_reads_of_an_account_all_get_a_turn(
-    acme: Connection, waits: list[float], zendesk: list[Response]
+    acme: Connection, waits: list[float]
 ) -> None:
     """Another read creates the row between our update and our select."""
     updates: list[str] = []
@@ -117,8 +122,9 @@ def test_concurrent_first_reads_of_an_account_all_get_a_turn(
     assert len(updates) == 2
 
 
+@pytest.mark.usefixtures("zendesk")
 def test_accounts_do_not_wait_for_each_other(
-    acme: Connection, waits: list[float], zendesk: list[Response]
+    acme: Connection, waits: list[float]
 ) -> None:
     for _ in range(8):
         read(acme)
@@ -129,12 +135,9 @@ def test_accounts_do_not_wait_for_each_other(
 
 
 @pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "40"}, 35), ({}, 25)])
+@pytest.mark.usefixtures("waits")
 def test_retry_after_of_zendesk_is_respected(
-    acme: Connection,
-    waits: list[float],
-    zendesk: list[Response],
-    headers: dict[str, str],
-    wait: int,
+    acme: Connection, zendesk: list[Response], headers: dict[str, str], wait: int
 ) -> None:
     zendesk.append(Response(429, headers, b"", 0.0))
 

@@ -116,7 +116,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def things(db: None) -> Things:
+def things(db: None) -> Things:  # noqa: ARG001
     return create_things()
 
 

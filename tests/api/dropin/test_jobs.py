@@ -95,9 +95,8 @@ def test_job_never_pauses_automatically(program: Program) -> None:
 
 
 @pytest.mark.parametrize("key", ["nothing", "not%20a%20key"])
-def test_unknown_object_is_not_found(
-    harness: Harness, program: Program, key: str
-) -> None:
+@pytest.mark.usefixtures("harness")
+def test_unknown_object_is_not_found(program: Program, key: str) -> None:
     before = stored_counts()
 
     response = program.post(
@@ -235,7 +234,8 @@ def test_crash_is_reported_in_json_and_leaves_nothing(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "jobsui.jobs.control.automation.set_auto_target", lambda job, state: 1 / 0
+        "jobsui.jobs.control.automation.set_auto_target",
+        lambda job, state: 1 / 0,  # noqa: ARG005
     )
     before = stored_counts()
 
