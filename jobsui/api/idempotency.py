@@ -8,11 +8,11 @@ from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from ninja import Schema
 
 from jobsui.api.auth import ApiRequest
 from jobsui.api.models import IdempotencyRecord
 from jobsui.api.problems import Problem
+from jobsui.api.schema import Schema
 from jobsui.connections.errors import ConnectionsError
 from jobsui.jobs.errors import JobsError
 

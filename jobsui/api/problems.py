@@ -17,10 +17,11 @@ from django.http import (
     UnreadablePostError,
 )
 from django.http.multipartparser import MultiPartParserError
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from jobsui.access.errors import TokenRefused
+from jobsui.api.schema import Schema
 from jobsui.connections.errors import (
     ConnectionInUse,
     ConnectionRefused,

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 
 from jobsui.access.models import Scope
 from jobsui.api import waiting
+from jobsui.api.v1.api import api
 from jobsui.jobs.models import Batch
 from jobsui.wsgi import application
 from tests.api.conftest import Programs
@@ -116,3 +117,10 @@ def _check_examples(
             transaction.set_rollback(True)
 
     responds_as_described()
+
+
+def test_docstrings_of_members_are_in_the_openapi_document() -> None:
+    schemas = api.get_openapi_schema()["components"]["schemas"]
+
+    member = schemas["RowOut"]["properties"]["row"]
+    assert member["description"] == "Row number in the file."

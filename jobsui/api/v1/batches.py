@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from ninja import Path, Router, Schema
+from ninja import Path, Router
 from pydantic import Field
 
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
+from jobsui.api.schema import Schema
 from jobsui.api.v1.types import Code, Id, Limit, ListOut, Text, list_response, responses
 from jobsui.jobs.enums import AttemptResult, BatchState
 from jobsui.jobs.models import Attempt, Batch

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from ninja import Schema
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
+from jobsui.api.schema import Schema
 from jobsui.api.v1.types import STORABLE, Body, Name
 from jobsui.connections import credentials, hosts
 from jobsui.connections.models import (

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from ninja import File, Form, Router, Schema
+from ninja import File, Form, Router
 from ninja.files import UploadedFile
 from pydantic import AfterValidator, Field
 
@@ -12,6 +12,7 @@ from jobsui.access import lookup
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import Problem
+from jobsui.api.schema import Schema
 from jobsui.api.v1.types import Code, Text, responses
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File as StoredFile

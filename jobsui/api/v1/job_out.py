@@ -6,11 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 from django.urls import reverse
-from ninja import Schema
 from pydantic import Field
 
 from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
+from jobsui.api.schema import Schema
 from jobsui.jobs.enums import Action, JobState, LimitedBy
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_progress

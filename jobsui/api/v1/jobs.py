@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpResponse
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Router, Status
 from pydantic import Field
 
 from jobsui import paging
@@ -16,6 +16,7 @@ from jobsui.access import lookup
 from jobsui.api import idempotency, waiting
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import named_in_body
+from jobsui.api.schema import Schema
 from jobsui.api.v1 import job_in, job_out
 from jobsui.api.v1.job_in import JobChange, JobIn
 from jobsui.api.v1.job_out import JobOut

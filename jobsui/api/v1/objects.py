@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse
-from ninja import Router, Schema
+from ninja import Router
 
 from jobsui.access import lookup
 from jobsui.access.models import Scope
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest, require_scope
+from jobsui.api.schema import Schema
 from jobsui.api.v1.types import Body, Code, ListOut, Name, responses, unpaged_response
 from jobsui.connections import objects
 from jobsui.connections.models import MAX_RUNNING_JOBS, CustomObject

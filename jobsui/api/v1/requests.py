@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, Literal
 
-from ninja import Router, Schema
+from ninja import Router
 from pydantic import AfterValidator
 
 from jobsui.access import lookup
@@ -11,6 +11,7 @@ from jobsui.access.models import Scope
 from jobsui.api import idempotency
 from jobsui.api.auth import ApiRequest, require_scope
 from jobsui.api.problems import named_in_body
+from jobsui.api.schema import Schema
 from jobsui.api.v1.types import Body, Name, responses
 from jobsui.connections import test_request
 

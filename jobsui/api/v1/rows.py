@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.http import StreamingHttpResponse
-from ninja import Router, Schema
+from ninja import Router
 
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
+from jobsui.api.schema import Schema
 from jobsui.api.v1.types import (
     Code,
     Limit,

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from ninja import Path, Schema
+from ninja import Path
 from pydantic import AfterValidator, ConfigDict, Field
 
 from jobsui.api.auth import ApiRequest
 from jobsui.api.problems import ProblemOut
+from jobsui.api.schema import Schema
 from jobsui.paging import MAX_INTEGER, Page
 
 MAX_LIMIT = 200
