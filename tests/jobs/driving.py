@@ -85,7 +85,7 @@ class InlineExecutor:
         self._clock = clock
         self._results: deque[CallResult] = deque()
 
-    def submit(self, queue: CallQueue, call: Call) -> None:
+    def submit(self, _queue: CallQueue, call: Call) -> None:
         self._results.append(call())
 
     def get(self, timeout: float) -> CallResult:
