@@ -128,7 +128,6 @@ class EventKind(TextChoices):
     EDITED = "edited", "Draft changed"
     """(changed)"""
     CHECK_STARTED = "check_started", "Check started"
-    CHECK_STOPPED = "check_stopped", "Check stopped"
     CHECK_FAILED = "check_failed", "Check failed"
     """(reason)"""
     CHECKED = "checked", "Checked"

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
         (JobState.COMPLETED, set()),
     ],
 )
-def test_may_says_what_can_be_asked_and_nothing_else_is_done(
+def test_only_actions_that_may_lists_are_possible(
     state: JobState, verbs: set[str]
 ) -> None:
     job = in_state(state, make_connection())
@@ -55,10 +55,11 @@ def test_may_says_what_can_be_asked_and_nothing_else_is_done(
         with pytest.raises(NotPossibleNow):
             asked[verb](job, by=None)
     job.refresh_from_db()
-    assert (job.state, job.weight) == (state, Weight.NORMAL)
+    assert job.state == state
+    assert job.weight == Weight.NORMAL
 
 
-def test_may_says_how_many_rows_it_is_about(gadget: CustomObject) -> None:
+def test_may_counts_the_rows_of_each_action(gadget: CustomObject) -> None:
     job = checked(gadget)
     assert actions.may(job) == {"launch": 2, "discard": 2}
 
@@ -73,20 +74,22 @@ def test_may_says_how_many_rows_it_is_about(gadget: CustomObject) -> None:
     assert actions.may(job) == {"retry": 1}
 
 
-def test_launch_keeps_how_the_job_is_to_run(gadget: CustomObject) -> None:
+def test_launch_stores_the_run_settings(gadget: CustomObject) -> None:
     job = checked(gadget)
     rules = RunSettings(Weight.LOW, stop_percent=5, stop_rows=500, stop_refusals=None)
 
     actions.launch(job, by=None, hold_after_first_batch=True, run_settings=rules)
 
     job.refresh_from_db()
-    assert (job.hold_after_first_batch, job.run_settings) == (True, rules)
+    assert job.hold_after_first_batch
+    assert job.run_settings == rules
     launched = job.events.get(kind=EventKind.LAUNCHED)
     assert launched.facts == {"hold_after_first_batch": True}
 
 
-def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -> None:
-    job, ana = planned(gadget), make_user("ana")
+def test_changed_run_settings_are_recorded_once(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    ana = make_user("ana")
     rules = RunSettings(Weight.HIGH, stop_percent=5, stop_rows=500, stop_refusals=3)
 
     actions.set_run_settings(job, rules, by=ana)
@@ -118,7 +121,7 @@ def test_rules_change_while_the_job_runs_and_say_so_once(gadget: CustomObject) -
         ),
     ],
 )
-def test_rules_are_told_in_words(rules: RunSettings, words: str) -> None:
+def test_run_settings_are_a_sentence(rules: RunSettings, words: str) -> None:
     assert str(rules) == words
 
 
@@ -127,7 +130,7 @@ def kinds(job: Job) -> list[str]:
     return list(job.events.order_by("pk").values_list("kind", flat=True))
 
 
-def awaiting_approval(to: CustomObject) -> Job:
+def held_after_first_batch(to: CustomObject) -> Job:
     """A job of three rows as its driver leaves it when its first batch of two is
     over."""
     job = planned(to, "external_id\ng-1\ng-2\ng-3\n")
@@ -143,24 +146,22 @@ def awaiting_approval(to: CustomObject) -> Job:
     return job
 
 
-def test_resume_of_a_job_that_waits_for_approval_approves_of_the_rest(
+def test_resume_after_the_first_batch_approves_the_others(
     gadget: CustomObject,
 ) -> None:
-    job = awaiting_approval(gadget)
+    job = held_after_first_batch(gadget)
     assert actions.may(job) == {"adjust": 1, "resume": 1, "cancel": 1}
 
     actions.resume(job, by=None)
 
-    assert (job.state, job.hold_after_first_batch, job.reason) == (
-        JobState.RUNNING,
-        False,
-        "",
-    )
+    assert job.state == JobState.RUNNING
+    assert not job.hold_after_first_batch
+    assert job.reason == ""
     approved = job.events.get(kind=EventKind.APPROVED)
     assert approved.facts == {"rows": 1}
 
 
-def test_resume_before_the_first_batch_is_over_approves_of_nothing(
+def test_resume_before_the_first_batch_approves_nothing(
     gadget: CustomObject,
 ) -> None:
     job = checked(gadget)
@@ -169,11 +170,12 @@ def test_resume_before_the_first_batch_is_over_approves_of_nothing(
 
     actions.resume(job, by=None)
 
-    assert (job.state, job.hold_after_first_batch) == (JobState.QUEUED, True)
+    assert job.state == JobState.QUEUED
+    assert job.hold_after_first_batch
     assert kinds(job)[-1] == EventKind.RESUMED
 
 
-def test_pause_with_nothing_in_flight_and_no_driver_pauses_at_once(
+def test_pause_without_batches_in_flight_is_immediate(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
@@ -183,7 +185,7 @@ def test_pause_with_nothing_in_flight_and_no_driver_pauses_at_once(
     assert job.state == JobState.PAUSED
 
 
-def test_pause_under_a_driver_leaves_the_rest_to_it(gadget: CustomObject) -> None:
+def test_pause_is_completed_by_the_driver(gadget: CustomObject) -> None:
     job = planned(gadget)
 
     with leases.held(f"account:{job.connection.host}"):
@@ -192,7 +194,7 @@ def test_pause_under_a_driver_leaves_the_rest_to_it(gadget: CustomObject) -> Non
     assert job.state == JobState.PAUSING
 
 
-def test_pause_waits_for_what_is_in_flight(gadget: CustomObject) -> None:
+def test_pause_waits_for_batches_in_flight(gadget: CustomObject) -> None:
     job = planned(gadget)
     Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
 
@@ -201,7 +203,7 @@ def test_pause_waits_for_what_is_in_flight(gadget: CustomObject) -> None:
     assert job.state == JobState.PAUSING
 
 
-def test_resume_goes_on_where_the_job_was(gadget: CustomObject) -> None:
+def test_resume_continues_in_the_state_before(gadget: CustomObject) -> None:
     queued = in_state(JobState.PAUSED, gadget.connection)
     begun = in_state(
         JobState.PAUSED,
@@ -213,28 +215,24 @@ def test_resume_goes_on_where_the_job_was(gadget: CustomObject) -> None:
     actions.resume(queued, by=None)
     actions.resume(begun, by=None)
 
-    assert (queued.state, begun.state, begun.reason) == (
-        JobState.QUEUED,
-        JobState.RUNNING,
-        "",
-    )
+    assert queued.state == JobState.QUEUED
+    assert begun.state == JobState.RUNNING
+    assert begun.reason == ""
 
 
-def test_cancel_tells_every_row_that_was_not_sent(gadget: CustomObject) -> None:
+def test_cancel_counts_every_row_that_was_not_sent(gadget: CustomObject) -> None:
     job = planned(gadget)
 
     actions.cancel(job, by=None)
 
-    assert (job.state, job.counts["cancelled"], job.invalid, job.pending) == (
-        JobState.CANCELLED,
-        2,
-        1,
-        0,
-    )
+    assert job.state == JobState.CANCELLED
+    assert job.counts["cancelled"] == 2
+    assert job.invalid == 1
+    assert job.pending == 0
     assert list(Batch.objects.values_list("state", "cancelled")) == [("cancelled", 2)]
 
 
-def test_cancel_of_a_job_not_planned_ends_with_its_planner(
+def test_cancel_during_planning_is_completed_by_the_planner(
     gadget: CustomObject,
 ) -> None:
     job = checked(gadget)
@@ -245,27 +243,25 @@ def test_cancel_of_a_job_not_planned_ends_with_its_planner(
     planner.plan(job, stopping=threading.Event())
 
     job.refresh_from_db()
-    assert (job.state, job.counts["cancelled"], job.pending) == (
-        JobState.CANCELLED,
-        3,
-        0,
-    )
+    assert job.state == JobState.CANCELLED
+    assert job.counts["cancelled"] == 3
+    assert job.pending == 0
 
 
-def test_uncertain_rows_wait_for_a_decision_and_may_be_accepted(
+def test_uncertain_rows_can_be_accepted(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
     batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
-    assert (job.state, actions.may(job), batch.state) == (
-        JobState.NEEDS_DECISION,
-        {"resolve": 1},
-        BatchState.UNCERTAIN,
-    )
+    assert job.state == JobState.NEEDS_DECISION
+    assert actions.may(job) == {"resolve": 1}
+    assert batch.state == BatchState.UNCERTAIN
 
     actions.resolve(job, "accept", by=None)
 
-    assert (job.state, job.uncertain, job.pending) == (JobState.COMPLETED, 1, 0)
+    assert job.state == JobState.COMPLETED
+    assert job.uncertain == 1
+    assert job.pending == 0
     assert RowError.objects.filter(job=job, outcome=Outcome.UNCERTAIN).count() == 1
 
 
@@ -273,7 +269,7 @@ def test_uncertain_rows_wait_for_a_decision_and_may_be_accepted(
     ("decision", "state"),
     [("check_again", BatchState.UNCONFIRMED), ("resend", BatchState.PLANNED)],
 )
-def test_uncertain_rows_are_opened_again(
+def test_uncertain_rows_can_be_reopened(
     gadget: CustomObject, decision: str, state: BatchState
 ) -> None:
     job = planned(gadget)
@@ -282,22 +278,18 @@ def test_uncertain_rows_are_opened_again(
     actions.resolve(job, decision, by=None)
 
     batch.refresh_from_db()
-    assert (batch.state, batch.uncertain, batch.succeeded, batch.done_at) == (
-        state,
-        0,
-        1,
-        None,
-    )
+    assert batch.state == state
+    assert batch.uncertain == 0
+    assert batch.succeeded == 1
+    assert batch.done_at is None
     assert [
         entry and entry[0] for entry in BatchBlob.objects.get(batch=batch).row_results
     ] == [None, "created_or_updated"]
     job.refresh_from_db()
-    assert (job.state, job.uncertain, job.pending, job.batches_done) == (
-        JobState.RUNNING,
-        0,
-        1,
-        0,
-    )
+    assert job.state == JobState.RUNNING
+    assert job.uncertain == 0
+    assert job.pending == 1
+    assert job.batches_done == 0
     assert job.finished_at is None
     assert not RowError.objects.filter(job=job, outcome=Outcome.UNCERTAIN).exists()
     assert list(
@@ -307,7 +299,7 @@ def test_uncertain_rows_are_opened_again(
     ) == ["not_a_number"]
 
 
-def test_decision_is_taken_once_and_must_be_one_of_the_three(
+def test_decision_is_made_once(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)

@@ -1,4 +1,4 @@
-"""Drafts that go on by themselves."""
+"""Drafts that advance without a person."""
 
 import json
 from typing import Any
@@ -28,54 +28,51 @@ def drafted(
     )
 
 
-def arrived(harness: Harness, job: Job) -> Job:
+def finished(harness: Harness, job: Job) -> Job:
     harness.task_queue.run_all()
     job.refresh_from_db()
     return job
 
 
-def test_draft_that_aims_at_launch_goes_all_the_way(harness: Harness) -> None:
+def test_draft_of_a_program_is_launched(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(250)))
 
     automation.set_auto_target(job, JobState.QUEUED)
-    goes_on = job.is_in_progress
-    arrived(harness, job)
+    was_in_progress = job.is_in_progress
+    finished(harness, job)
 
-    assert (goes_on, job.state, job.auto_target, job.created_or_updated) == (
-        True,
-        JobState.COMPLETED,
-        "",
-        250,
-    )
+    assert was_in_progress
+    assert job.state == JobState.COMPLETED
+    assert job.auto_target == ""
+    assert job.created_or_updated == 250
     assert len(harness.records()) == 250
 
 
-def test_draft_that_aims_at_ready_waits_there(harness: Harness) -> None:
+def test_draft_that_is_not_to_be_launched_stops_when_ready(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(3)))
 
     automation.set_auto_target(job, JobState.READY)
-    arrived(harness, job)
+    finished(harness, job)
 
-    assert (job.state, job.auto_target, job.is_in_progress, job.rows) == (
-        JobState.READY,
-        "",
-        False,
-        3,
-    )
+    assert job.state == JobState.READY
+    assert job.auto_target == ""
+    assert not job.is_in_progress
+    assert job.rows == 3
     assert harness.records() == {}
 
 
-def test_rows_with_problems_stop_it_and_say_so(harness: Harness) -> None:
+def test_invalid_rows_stop_the_launch_with_a_reason(harness: Harness) -> None:
     job = drafted(harness, to_csv([*gadgets(2), {**gadgets(1, 3)[0], "price": "dear"}]))
 
     automation.set_auto_target(job, JobState.QUEUED)
-    arrived(harness, job)
+    finished(harness, job)
 
-    assert (job.state, job.is_in_progress) == (JobState.READY, False)
+    assert job.state == JobState.READY
+    assert not job.is_in_progress
     assert job.reason.startswith("1 invalid row. Correct the file")
 
 
-def test_rows_with_problems_are_left_out_when_it_may(harness: Harness) -> None:
+def test_invalid_rows_are_skipped_if_chosen(harness: Harness) -> None:
     job = drafted(
         harness,
         to_csv([*gadgets(2), {**gadgets(1, 3)[0], "price": "dear"}]),
@@ -83,16 +80,14 @@ def test_rows_with_problems_are_left_out_when_it_may(harness: Harness) -> None:
     )
 
     automation.set_auto_target(job, JobState.QUEUED)
-    arrived(harness, job)
+    finished(harness, job)
 
-    assert (job.state, job.created_or_updated, job.invalid) == (
-        JobState.COMPLETED,
-        2,
-        1,
-    )
+    assert job.state == JobState.COMPLETED
+    assert job.created_or_updated == 2
+    assert job.invalid == 1
 
 
-def test_job_without_one_good_row_ends_with_all_of_them_invalid(
+def test_job_of_invalid_rows_alone_completes(
     harness: Harness,
 ) -> None:
     job = drafted(
@@ -102,18 +97,21 @@ def test_job_without_one_good_row_ends_with_all_of_them_invalid(
     )
 
     automation.set_auto_target(job, JobState.QUEUED)
-    arrived(harness, job)
+    finished(harness, job)
 
-    assert (job.state, job.invalid, job.rows) == (JobState.COMPLETED, 150, 150)
+    assert job.state == JobState.COMPLETED
+    assert job.invalid == 150
+    assert job.rows == 150
 
 
 def test_file_that_cannot_be_read_stops_it(harness: Harness) -> None:
     job = drafted(harness, b"\x89PNG")
 
     automation.set_auto_target(job, JobState.QUEUED)
-    arrived(harness, job)
+    finished(harness, job)
 
-    assert (job.state, job.is_in_progress) == (JobState.DRAFT, False)
+    assert job.state == JobState.DRAFT
+    assert not job.is_in_progress
     assert job.reason == "This is a picture. Upload CSV, XLSX, JSON or JSON Lines."
 
 
@@ -121,41 +119,40 @@ def test_mapping_that_cannot_work_stops_it(harness: Harness) -> None:
     job = drafted(harness, b"colour\nred\n")
 
     automation.set_auto_target(job, JobState.QUEUED)
-    arrived(harness, job)
+    finished(harness, job)
 
-    assert (job.state, job.is_in_progress) == (JobState.DRAFT, False)
+    assert job.state == JobState.DRAFT
+    assert not job.is_in_progress
     assert "External ID is required. Map a column to it." in job.reason
 
 
-def test_zendesk_out_of_reach_is_waited_for(harness: Harness) -> None:
+def test_launch_waits_until_zendesk_is_reachable(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(3)))
     automation.set_auto_target(job, JobState.READY)
-    arrived(harness, job)
+    finished(harness, job)
     harness.sandbox.faults(**{"503": 1.0})
     automation.set_auto_target(job, JobState.QUEUED)
-    arrived(harness, job)
+    finished(harness, job)
     waiting = (job.state, job.is_in_progress, "could not be refreshed" in job.reason)
 
     harness.sandbox.faults()
     sweep.sweep()
-    arrived(harness, job)
+    finished(harness, job)
 
     assert waiting == (JobState.READY, True, True)
-    assert (job.state, job.reason, job.created_or_updated) == (
-        JobState.COMPLETED,
-        "",
-        3,
-    )
+    assert job.state == JobState.COMPLETED
+    assert job.reason == ""
+    assert job.created_or_updated == 3
 
 
-def test_lost_ring_is_rung_again_by_the_sweep(harness: Harness) -> None:
+def test_lost_task_is_enqueued_again_by_the_sweep(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(3)))
     harness.task_queue.run_all()
     automation.set_auto_target(job, JobState.QUEUED)
     harness.task_queue.clear()
 
     sweep.sweep()
-    arrived(harness, job)
+    finished(harness, job)
 
     assert job.state == JobState.COMPLETED
 
@@ -172,10 +169,10 @@ def items_job(harness: Harness, items: list[Any], action: Action) -> Job:
         options=Options(invalid="skip", generate_external_ids=False),
     )
     automation.set_auto_target(job, JobState.QUEUED)
-    return arrived(harness, job)
+    return finished(harness, job)
 
 
-def test_items_are_sent_as_they_came(harness: Harness) -> None:
+def test_items_are_sent_unchanged(harness: Harness) -> None:
     harness.object()
     fields = {
         "serial": "AB-000001",
@@ -189,18 +186,16 @@ def test_items_are_sent_as_they_came(harness: Harness) -> None:
     job = items_job(harness, [item], Action.CREATE)
 
     record = harness.records()["g-1"]
-    assert (job.state, job.created, job.file.columns) == (
-        JobState.COMPLETED,
-        1,
-        ["item"],
-    )
+    assert job.state == JobState.COMPLETED
+    assert job.created == 1
+    assert job.file.columns == ["item"]
     assert {name: record["custom_object_fields"][name] for name in fields} == fields
     assert harness.results(job)[0]["item"] == json.dumps(
         item, ensure_ascii=False, separators=(",", ":")
     )
 
 
-def test_items_are_launched_without_reading_the_fields_again(harness: Harness) -> None:
+def test_launch_of_items_reads_no_fields(harness: Harness) -> None:
     harness.object()
     before = [entry["path"] for entry in harness.sandbox.log()]
 
@@ -216,14 +211,14 @@ def test_items_are_launched_without_reading_the_fields_again(harness: Harness) -
         Action.CREATE,
     )
 
-    asked = {entry["path"] for entry in harness.sandbox.log()[len(before) :]}
-    assert asked == {
+    paths = {entry["path"] for entry in harness.sandbox.log()[len(before) :]}
+    assert paths == {
         "/api/v2/custom_objects/gadget/jobs",
         "/api/v2/job_statuses/show_many",
     }
 
 
-def test_items_that_mean_no_record_or_one_twice_are_not_sent(harness: Harness) -> None:
+def test_items_without_a_key_or_with_a_duplicate_are_invalid(harness: Harness) -> None:
     harness.object()
     good = {
         "external_id": "g-1",
@@ -237,11 +232,11 @@ def test_items_that_mean_no_record_or_one_twice_are_not_sent(harness: Harness) -
         Action.UPSERT_BY_EXTERNAL_ID,
     )
 
-    told = [
+    results = [
         (row["_row"], row["_outcome"], row["_error_code"])
         for row in harness.results(job)
     ]
-    assert told == [
+    assert results == [
         ("1", "created_or_updated", ""),
         ("2", "invalid", "not_an_item"),
         ("3", "invalid", "not_an_item"),
@@ -250,7 +245,7 @@ def test_items_that_mean_no_record_or_one_twice_are_not_sent(harness: Harness) -
     ]
 
 
-def test_ids_to_delete_are_texts(harness: Harness) -> None:
+def test_ids_to_delete_are_strings(harness: Harness) -> None:
     harness.object()
     items_job(
         harness,
@@ -289,7 +284,9 @@ def test_ids_to_delete_are_texts(harness: Harness) -> None:
         (b'{"job": {"action": null, "items": []}}', (None, "array", 0)),
     ],
 )
-def test_request_is_read_for_what_it_is(body: bytes, found: tuple[Any, ...]) -> None:
+def test_request_is_read_whatever_its_shape(
+    body: bytes, found: tuple[Any, ...]
+) -> None:
     received = item_uploads.receive([body], "API request")
 
     assert (received.action, received.items, received.count) == found

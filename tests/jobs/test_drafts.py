@@ -19,7 +19,7 @@ from tests.jobs.control_jobs import ROWS, checked, planned
 pytestmark = pytest.mark.django_db
 
 
-def test_draft_has_a_prefix_of_its_own_for_external_ids(gadget: CustomObject) -> None:
+def test_draft_has_its_own_prefix_for_external_ids(gadget: CustomObject) -> None:
     first, second = (
         drafts.create_draft(
             gadget.connection, "gadget", "create", make_file(ROWS), by=make_user(name)
@@ -27,16 +27,14 @@ def test_draft_has_a_prefix_of_its_own_for_external_ids(gadget: CustomObject) ->
         for name in ("ana", "leo")
     )
 
-    assert (first.state, first.action, first.created_by) == (
-        JobState.DRAFT,
-        "create",
-        first.created_by,
-    )
+    assert first.state == JobState.DRAFT
+    assert first.action == "create"
+    assert first.created_by == first.created_by
     assert first.options["prefix"] == first.code.hex[:12]
     assert first.options["prefix"] != second.options["prefix"]
 
 
-def test_new_mapping_makes_the_check_void_and_keeps_the_prefix(
+def test_new_mapping_requires_another_check(
     gadget: CustomObject,
 ) -> None:
     job = checked(gadget)
@@ -49,15 +47,14 @@ def test_new_mapping_makes_the_check_void_and_keeps_the_prefix(
         by=None,
     )
 
-    assert (job.state, job.checked_fingerprint, job.mapping) == (
-        JobState.DRAFT,
-        "",
-        {"external_id": "external_id"},
-    )
-    assert (job.options["blank"], job.options["prefix"]) == ("clear", prefix)
+    assert job.state == JobState.DRAFT
+    assert job.checked_fingerprint == ""
+    assert job.mapping == {"external_id": "external_id"}
+    assert job.options["blank"] == "clear"
+    assert job.options["prefix"] == prefix
 
 
-def test_launched_job_cannot_be_mapped_pointed_elsewhere_or_thrown_away(
+def test_launched_job_cannot_be_edited(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
@@ -71,30 +68,30 @@ def test_launched_job_cannot_be_mapped_pointed_elsewhere_or_thrown_away(
     with pytest.raises(NotPossibleNow):
         checker.start(job, by=None)
     job.refresh_from_db()
-    assert (job.state, job.action) == (JobState.QUEUED, Action.UPSERT_BY_EXTERNAL_ID)
+    assert job.state == JobState.QUEUED
+    assert job.action == Action.UPSERT_BY_EXTERNAL_ID
 
 
-def test_new_file_takes_the_place_of_the_old_one(
+def test_new_file_replaces_the_old_one(
     gadget: CustomObject, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = checked(gadget)
-    old, new = job.file, make_file("id\n1\n")
+    old = job.file
+    new = make_file("id\n1\n")
 
     with django_capture_on_commit_callbacks(execute=True):
         drafts.set_target(job, job.connection, "gadget", "delete", new, by=None)
 
-    assert (job.file, job.action, job.mapping, job.state) == (
-        new,
-        "delete",
-        {},
-        JobState.DRAFT,
-    )
+    assert job.file == new
+    assert job.action == "delete"
+    assert job.mapping == {}
+    assert job.state == JobState.DRAFT
     assert not File.objects.filter(pk=old.pk).exists()
     assert not default_storage.exists(old.stored_as)
     assert default_storage.exists(new.stored_as)
 
 
-def test_discard_takes_the_file_along_unless_another_job_has_it(
+def test_discard_deletes_the_file_unless_another_job_has_it(
     gadget: CustomObject, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = checked(gadget)
@@ -109,14 +106,16 @@ def test_discard_takes_the_file_along_unless_another_job_has_it(
     with django_capture_on_commit_callbacks(execute=True):
         drafts.discard(other)
     assert not default_storage.exists(other.file.stored_as)
-    assert (Job.objects.count(), File.objects.count()) == (0, 0)
+    assert Job.objects.count() == 0
+    assert File.objects.count() == 0
 
 
-def test_file_on_another_host_waits_for_the_sweep_there(
+def test_file_on_another_machine_is_deleted_by_the_sweep_there(
     gadget: CustomObject, settings: Settings, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = checked(gadget)
-    here, settings.STORAGE_ID = settings.STORAGE_ID, "web2-2c3d"
+    here = settings.STORAGE_ID
+    settings.STORAGE_ID = "web2-2c3d"
     drafts.discard(job)
     File.objects.update(created_at=timezone.now() - timedelta(days=8))
     sweep.sweep()
@@ -130,7 +129,5 @@ def test_file_on_another_host_waits_for_the_sweep_there(
         sweep.sweep()
 
     assert left == (True, True)
-    assert (File.objects.count(), default_storage.exists(job.file.stored_as)) == (
-        0,
-        False,
-    )
+    assert File.objects.count() == 0
+    assert not default_storage.exists(job.file.stored_as)

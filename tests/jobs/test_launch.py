@@ -25,18 +25,20 @@ def test_launch_queues_once(gadget: CustomObject) -> None:
     with pytest.raises(NotPossibleNow):
         actions.launch(job, by=None)
 
-    assert (job.state, job.rows, job.pending) == (JobState.QUEUED, 3, 3)
+    assert job.state == JobState.QUEUED
+    assert job.rows == 3
+    assert job.pending == 3
     assert job.events.filter(kind=EventKind.LAUNCHED).count() == 1
 
 
-def test_job_not_checked_is_not_launched(gadget: CustomObject) -> None:
+def test_unchecked_job_is_not_launched(gadget: CustomObject) -> None:
     job = make_job(ROWS, to=gadget)
 
     with pytest.raises(NotPossibleNow, match="Check this job first"):
         actions.launch(job, by=None)
 
 
-def test_job_with_problems_is_launched_only_with_leave_to_skip_them(
+def test_invalid_rows_prevent_the_launch_unless_skipped(
     gadget: CustomObject,
 ) -> None:
     job = checked(gadget, invalid="stop")
@@ -49,14 +51,14 @@ def test_job_with_problems_is_launched_only_with_leave_to_skip_them(
     assert job.state == JobState.QUEUED
 
 
-def test_job_whose_rows_all_have_problems_is_not_launched(gadget: CustomObject) -> None:
+def test_job_of_invalid_rows_alone_is_not_launched(gadget: CustomObject) -> None:
     job = checked(gadget, "external_id,price\ng-1,x\n")
 
     with pytest.raises(NotPossibleNow, match="all rows are invalid"):
         actions.launch(job, by=None)
 
 
-def test_fields_changed_in_zendesk_send_the_job_back(
+def test_changed_fields_require_another_check(
     gadget: CustomObject, sandbox: Sandbox
 ) -> None:
     job = checked(gadget)
@@ -65,10 +67,11 @@ def test_fields_changed_in_zendesk_send_the_job_back(
     with pytest.raises(ChangedSinceCheck):
         actions.launch(job, by=None)
 
-    assert (job.state, job.checked_fingerprint) == (JobState.DRAFT, "")
+    assert job.state == JobState.DRAFT
+    assert job.checked_fingerprint == ""
 
 
-def test_changed_fields_are_not_blessed_by_choosing_to_skip_problems(
+def test_skipping_invalid_rows_does_not_accept_changed_fields(
     gadget: CustomObject, sandbox: Sandbox
 ) -> None:
     job = checked(gadget, invalid="stop")
@@ -81,7 +84,7 @@ def test_changed_fields_are_not_blessed_by_choosing_to_skip_problems(
         actions.launch(job, by=None)
 
 
-def test_file_that_is_gone_sends_the_job_back(gadget: CustomObject) -> None:
+def test_missing_file_requires_another_check(gadget: CustomObject) -> None:
     job = checked(gadget)
     job.file.delete_content()
 
@@ -89,7 +92,7 @@ def test_file_that_is_gone_sends_the_job_back(gadget: CustomObject) -> None:
         actions.launch(job, by=None)
 
 
-def test_launch_from_another_host_leaves_the_file_to_planning(
+def test_launch_on_another_machine_leaves_the_file_to_the_planner(
     gadget: CustomObject, settings: Settings
 ) -> None:
     job = checked(gadget)
@@ -101,7 +104,7 @@ def test_launch_from_another_host_leaves_the_file_to_planning(
     assert job.state == JobState.QUEUED
 
 
-def test_launch_without_zendesk_says_why_and_leaves_the_job_ready(
+def test_launch_without_zendesk_leaves_the_job_ready(
     gadget: CustomObject,
 ) -> None:
     job = checked(gadget)

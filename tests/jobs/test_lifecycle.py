@@ -134,7 +134,6 @@ SENTENCES: dict[EventKind, tuple[dict[str, Any], str]] = {
     EventKind.NOTE: ({"text": "Launched."}, "Launched."),
     EventKind.EDITED: ({"changed": "mapping"}, "Draft changed: mapping."),
     EventKind.CHECK_STARTED: ({}, "Check started."),
-    EventKind.CHECK_STOPPED: ({}, "Check stopped."),
     EventKind.CHECK_FAILED: (GONE, "Check failed. The file is gone."),
     EventKind.CHECKED: (ROWS | {"invalid": 3}, "Checked 1,200 rows: 3 invalid."),
     EventKind.CHECK_OUTDATED: (GONE, "Check outdated. The file is gone."),

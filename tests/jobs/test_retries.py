@@ -17,7 +17,7 @@ from tests.jobs.control_jobs import end, planned, settled
 pytestmark = pytest.mark.django_db
 
 
-def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(
+def test_retry_inherits_mapping_and_prefix(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
@@ -27,20 +27,16 @@ def test_retry_is_a_child_with_the_same_mapping_and_prefix_being_checked(
 
     child = retries.create_retry(job, by=None)
 
-    assert (child.parent, child.cause, child.state, child.file) == (
-        job,
-        None,
-        JobState.CHECKING,
-        job.file,
-    )
-    assert (child.mapping, child.options, child.run_settings) == (
-        job.mapping,
-        job.options,
-        job.run_settings,
-    )
+    assert child.parent == job
+    assert child.cause is None
+    assert child.state == JobState.CHECKING
+    assert child.file == job.file
+    assert child.mapping == job.mapping
+    assert child.options == job.options
+    assert child.run_settings == job.run_settings
 
 
-def test_retry_asked_twice_is_one_child_and_once_launched_no_other(
+def test_retry_is_created_once(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
@@ -57,7 +53,7 @@ def test_retry_asked_twice_is_one_child_and_once_launched_no_other(
         retries.create_retry(job, by=None)
 
 
-def failed_of_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
+def failed_for_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
     """A job of six rows: three failed for A, one for B, one for C; and its causes."""
     job = planned(to, "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 7)))
     codes = ("A", "B", "A", "C", "A")
@@ -87,45 +83,43 @@ def launched_retry(job: Job, cause: Cause | None = None) -> Job:
     return child
 
 
-def test_retry_of_one_cause_has_its_rows_alone(gadget: CustomObject) -> None:
-    job, causes = failed_of_three_causes(gadget)
+def test_retry_of_a_cause_has_only_its_rows(gadget: CustomObject) -> None:
+    job, causes = failed_for_three_causes(gadget)
 
     child = checked_retry(job, causes["A"])
 
-    assert (child.cause, child.rows, rows_of(child)) == (causes["A"], 3, [2, 4, 6])
+    assert child.cause == causes["A"]
+    assert child.rows == 3
+    assert rows_of(child) == [2, 4, 6]
     assert retries.create_retry(job, by=None, cause=causes["A"]) == child
     assert retries.create_retry(job, by=None, cause=causes["B"]) != child
 
 
-def test_what_is_left_to_retry_shrinks(gadget: CustomObject) -> None:
-    job, causes = failed_of_three_causes(gadget)
+def test_launched_retries_reduce_the_rows_left(gadget: CustomObject) -> None:
+    job, causes = failed_for_three_causes(gadget)
     a, b, c = (causes[code].pk for code in "ABC")
-    assert (actions.may(job), retries.retriable_causes(job)) == (
-        {"retry": 5},
-        {a: 3, b: 1, c: 1},
-    )
+    assert actions.may(job) == {"retry": 5}
+    assert retries.retriable_causes(job) == {a: 3, b: 1, c: 1}
 
     draft = checked_retry(job, causes["A"])
     assert actions.may(job) == {"retry": 5}
     actions.launch(draft, by=None)
-    assert (actions.may(job), retries.retriable_causes(job)) == (
-        {"retry": 2},
-        {b: 1, c: 1},
-    )
+    assert actions.may(job) == {"retry": 2}
+    assert retries.retriable_causes(job) == {b: 1, c: 1}
 
     rest = launched_retry(job)
-    assert (actions.may(job), retries.retriable_causes(job)) == ({}, {})
-    assert (rest.cause, rest.rows, rows_of(rest), rows_of(draft)) == (
-        None,
-        2,
-        [3, 5],
-        [2, 4, 6],
-    )
+    assert actions.may(job) == {}
+    assert retries.retriable_causes(job) == {}
+    assert rest.cause is None
+    assert rest.rows == 2
+    assert rows_of(rest) == [3, 5]
+    assert rows_of(draft) == [2, 4, 6]
 
 
-def test_rows_that_a_retry_has_taken_are_in_no_other(gadget: CustomObject) -> None:
-    job, causes = failed_of_three_causes(gadget)
-    everything, same = checked_retry(job), checked_retry(job, causes["A"])
+def test_rows_of_a_retry_are_in_no_other(gadget: CustomObject) -> None:
+    job, causes = failed_for_three_causes(gadget)
+    everything = checked_retry(job)
+    same = checked_retry(job, causes["A"])
     launched_retry(job, causes["B"])
 
     with pytest.raises(ChangedSinceCheck, match="rows left to retry"):
@@ -144,11 +138,12 @@ def test_rows_that_a_retry_has_taken_are_in_no_other(gadget: CustomObject) -> No
     assert same.state == JobState.READY
 
 
-def test_retry_launched_by_two_at_once_is_launched_by_one(
+def test_only_one_of_two_equal_retries_is_launched(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, causes = failed_of_three_causes(gadget)
-    everything, some = checked_retry(job), checked_retry(job, causes["A"])
+    job, causes = failed_for_three_causes(gadget)
+    everything = checked_retry(job)
+    some = checked_retry(job, causes["A"])
     refresh = objects.refresh
 
     def meanwhile(custom_object: CustomObject) -> CustomObject:
@@ -164,11 +159,11 @@ def test_retry_launched_by_two_at_once_is_launched_by_one(
     assert list(job.retries.launched()) == [some]
 
 
-def test_cause_that_is_not_of_failed_rows_is_not_retried(gadget: CustomObject) -> None:
+def test_only_causes_of_failed_rows_are_retried(gadget: CustomObject) -> None:
     job = planned(gadget)
     settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
     invalid = job.causes.get(phase=Cause.Phase.SEND, code="not_a_number")
-    other, _ = failed_of_three_causes(gadget)
+    other, _ = failed_for_three_causes(gadget)
 
     with pytest.raises(NotPossibleNow):
         retries.create_retry(job, by=None, cause=invalid)
@@ -176,8 +171,8 @@ def test_cause_that_is_not_of_failed_rows_is_not_retried(gadget: CustomObject) -
         retries.create_retry(other, by=None, cause=job.causes.get(code="C"))
 
 
-def test_retry_with_another_file_is_of_no_cause(gadget: CustomObject) -> None:
-    job, causes = failed_of_three_causes(gadget)
+def test_retry_with_another_file_has_no_parent(gadget: CustomObject) -> None:
+    job, causes = failed_for_three_causes(gadget)
     child = checked_retry(job, causes["A"])
 
     drafts.set_target(
@@ -189,10 +184,11 @@ def test_retry_with_another_file_is_of_no_cause(gadget: CustomObject) -> None:
         by=None,
     )
 
-    assert (child.parent, child.cause) == (None, None)
+    assert child.parent is None
+    assert child.cause is None
 
 
-def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(
+def test_retry_with_an_outdated_mapping_is_a_draft(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
@@ -201,10 +197,8 @@ def test_retry_whose_mapping_works_no_more_is_a_draft_with_the_reason(
 
     child = retries.create_retry(job, by=None)
 
-    assert (child.state, child.reason) == (
-        JobState.DRAFT,
-        "This action cannot fill price.",
-    )
+    assert child.state == JobState.DRAFT
+    assert child.reason == "This action cannot fill price."
 
 
 def cancelled_after_one_batch(to: CustomObject) -> Job:
@@ -256,7 +250,7 @@ def test_launched_continuation_is_the_only_one(gadget: CustomObject) -> None:
 
 
 def test_continuation_of_a_retry_has_rows_of_the_retry(gadget: CustomObject) -> None:
-    job, _ = failed_of_three_causes(gadget)
+    job, _ = failed_for_three_causes(gadget)
     retry = launched_retry(job)
     actions.cancel(retry, by=None)
     planner.plan(retry, stopping=threading.Event())
@@ -280,7 +274,7 @@ def test_continuation_takes_no_failed_rows_from_retries(gadget: CustomObject) ->
 
 
 def test_retry_draft_has_its_own_rows_before_its_check(gadget: CustomObject) -> None:
-    job, causes = failed_of_three_causes(gadget)
+    job, causes = failed_for_three_causes(gadget)
 
     child = retries.create_retry(job, by=None, cause=causes["A"])
 

@@ -34,7 +34,6 @@ class Migration(migrations.Migration):
                     ("note", "Note"),
                     ("edited", "Draft changed"),
                     ("check_started", "Check started"),
-                    ("check_stopped", "Check stopped"),
                     ("check_failed", "Check failed"),
                     ("checked", "Checked"),
                     ("check_outdated", "Check outdated"),

@@ -43,18 +43,6 @@ def start(job: Job, *, by: Actor) -> None:
     enqueue("check_job", job.pk)
 
 
-def stop(job: Job, *, by: Actor) -> None:
-    """Make a job a draft again whose check counts no longer."""
-    lifecycle.move(
-        job,
-        JobState.DRAFT,
-        by=by,
-        event=EventKind.CHECK_STOPPED,
-        expected=(JobState.CHECKING, JobState.READY),
-        checked_fingerprint="",
-    )
-
-
 def check(job: Job, *, stopping: threading.Event) -> None:
     """Check all rows of a job whose check was started. If `stopping` is set meanwhile,
     the next task checks them from the beginning."""
