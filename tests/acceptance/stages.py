@@ -111,7 +111,7 @@ def _unconfirmed(person: Person, zendesk: Sandbox) -> str:
     ]
     person.upload("Stage · stage", "create", ("lost.csv", to_csv(rows)))
     person.press("Map columns")
-    person.page.get_by_label(re.compile("Give rows without an external ID")).uncheck()
+    person.page.get_by_label("Generate external IDs").uncheck()
     person.page.get_by_role("button", name=re.compile("^Check")).click()
     person.review()
     first_post = {"rate": 1, "method": "POST", "path": "/jobs", "times": 1}
