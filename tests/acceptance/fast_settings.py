@@ -1,10 +1,10 @@
-"""The product's settings for processes that meet trouble on purpose: whatever waits for
-time waits less, and the environment says what is to go wrong inside them.
+"""The product's settings for processes in which tests cause faults. They have a fast
+Timing, and the environment says what goes wrong:
 
 JOBSUI_FAILPOINT        where the process ends (tests/failpoints.py)
 JOBSUI_LAST_COMMIT      SQL: the process ends just before the first commit at which this finds a row
-JOBSUI_CLOCK            a file with seconds by which the wall clock of this process, and of an SQLite it uses, is wrong
-JOBSUI_TABLES_ARE_MADE  the database is that of a test, whose tables were made without migrations
+JOBSUI_CLOCK            a file with the seconds by which this process's clock is wrong, and SQLite's
+JOBSUI_TABLES_ARE_MADE  the database is a test's, whose tables were created without migrations
 """
 
 import os
@@ -28,7 +28,7 @@ if "sqlite3" in DATABASES["default"]["ENGINE"]:  # type: ignore[operator]  # noq
     DATABASES["default"]["OPTIONS"]["timeout"] = 1.5  # type: ignore[index]  # noqa: F405
 if os.environ.get("JOBSUI_TABLES_ARE_MADE"):
     MIGRATION_MODULES = {app.rpartition(".")[2]: None for app in INSTALLED_APPS}
-    # Several are collected at once, and nobody waits for them to be compressed.
+    # Several processes collect static files at once, and compressing them takes long.
     STATIC_ROOT = DATA_DIR / "collected"  # noqa: F405
     STORAGES["staticfiles"] = {  # noqa: F405
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"

@@ -175,8 +175,8 @@ class Driver:
         return min(wait, until_poll) if until_poll > 0 else wait
 
     def _collect(self) -> list[CallResult]:
-        """Wait for results. Those that come close together are written in one round, but
-        job statuses at once: they tell that slots are free."""
+        """Wait for results. Results that come close together are written in one round. Job
+        statuses are not waited with, because they tell that slots are free."""
         results: list[CallResult] = []
         wait = self.idle_wait
         ends_at = float("inf")
@@ -211,7 +211,7 @@ class Driver:
             requests = self._claim(chosen)
         self.failures.restart(paused)
         if self.unwritten and not (self.running or self.posting or requests):
-            # Probably all is done: see at once whether there is more.
+            # Probably everything is sent: refresh at once to see whether there is more.
             self.refreshed_at = float("-inf")
         if any(_may_leave_more(event) for event in self.unwritten):
             self.share.waiting = None
@@ -241,7 +241,7 @@ class Driver:
             self.needs_resync = False
 
     def _known_attempts(self) -> Iterator[int]:
-        """The attempts that were sent and are not written as answered."""
+        """The attempts that were sent and have no result in the database yet."""
         for request in self.posting.values():
             yield request.attempt_id
         for event in self.unwritten:

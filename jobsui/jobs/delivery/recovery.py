@@ -64,11 +64,11 @@ def put_back_unsent(
     `known_attempts` are the ids of the attempts that it did send."""
     with transaction.atomic():
         leases.fence(lease)
-        unanswered = Attempt.objects.filter(
+        without_result = Attempt.objects.filter(
             batch__in=claims.batches_in(BatchState.SENDING, account),
             epoch=lease.epoch,
             result="",
         )
-        unsent = unanswered.exclude(pk__in=known_attempts)
+        unsent = without_result.exclude(pk__in=known_attempts)
         attempts = list(unsent.select_related("batch"))
         transitions.put_back_unsent(attempts, timing, lease.clock.now())

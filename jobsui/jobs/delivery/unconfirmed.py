@@ -14,7 +14,8 @@ from jobsui.jobs.models import Batch
 
 
 class UnconfirmedBatches:
-    """By the ids of batches. Times are those of Clock.monotonic()."""
+    """What is known of each unconfirmed batch, by its id. Times are those of
+    Clock.monotonic()."""
 
     def __init__(self) -> None:
         self._since: dict[int, float] = {}
@@ -30,18 +31,19 @@ class UnconfirmedBatches:
         self._since[batch_id] = since
 
     def replace(self, batch_ids: Iterable[int], now: float) -> None:
-        """These are the unconfirmed batches now. The new ones are so since `now`."""
+        """Replace the unconfirmed batches by these. New ones are unconfirmed since `now`."""
         self._since = {pk: self._since.get(pk, now) for pk in batch_ids}
 
     def waited(self, batch_id: int, now: float) -> float:
-        """Seconds since nothing of the batch can be on its way any more."""
-        return now - self._since[batch_id]
+        """Seconds since nothing of the batch can be on its way any more. 0 for a batch that
+        a person reopened just now, after `replace`."""
+        return now - self._since.get(batch_id, now)
 
     # Reconciliation
 
     def due(self, unconfirmed: QuerySet[Batch], interval: float) -> list[Batch]:
-        """Those to reconcile now, as many as there are threads for, with job, connection
-        and blob. `interval`: the seconds between two reconciliations of a batch."""
+        """The batches to reconcile now, with job, connection and blob: as many as there are
+        free threads. `interval`: the seconds between two reconciliations of a batch."""
         free = READ_THREADS - len(self._reconciling)
         if not self._since or free <= 0:
             return []
