@@ -363,7 +363,7 @@ def test_results_of_a_file_on_another_machine_are_refused(target: CustomObject) 
     job.file.save()
 
     assert run("jobs", "results", CODE).err == (
-        "The file of this job is kept on another host, host-b. Download it there.\n"
+        "The file of this job is stored on another machine, host-b. Download it there.\n"
     )
 
 

@@ -701,7 +701,7 @@ def test_download_of_a_file_kept_elsewhere_says_where(
 
     assert (answer.status_code, answer["Location"]) == (302, path(job))
     assert (
-        "The file of this job is kept on another host, web1-0a1b. Download it there."
+        "The file of this job is stored on another machine, web1-0a1b. Download it there."
         in said(operator, answer)
     )
 
@@ -726,11 +726,11 @@ def test_download_of_a_file_that_is_gone_says_so_on_a_page(
     [
         (
             {"state": FileState.READING},
-            "The file of this job is not read yet, or cannot be.",
+            "The file of this job has not been read, or is unreadable.",
         ),
         (
             {"state": FileState.REJECTED},
-            "The file of this job is not read yet, or cannot be.",
+            "The file of this job has not been read, or is unreadable.",
         ),
         ({"columns": ["other"]}, "The file has no column"),
     ],

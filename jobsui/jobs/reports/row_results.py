@@ -1,5 +1,4 @@
-"""What became of every row of a job: one by one in constant memory, and as files for
-people."""
+"""The result of every row of a job: row by row in constant memory, and as files."""
 
 import heapq
 import itertools
@@ -25,21 +24,26 @@ from jobsui.paging import Page
 from jobsui.zendesk.payloads import Schema
 
 BOM = "\ufeff"
-"""Without it spreadsheets read UTF-8 as something else."""
-MOST_BATCHES = 200
-"""That a page of rows is looked for in."""
-HOLDING: dict[Outcome, dict[str, Any]] = {
+"""Without it spreadsheets take UTF-8 for another encoding."""
+MAX_BATCHES = 200
+"""How many batches are searched for one page of rows."""
+CHUNK_SIZE = 32_768
+"""Characters of a download that are written at once."""
+BATCHES_WITH: dict[Outcome, dict[str, Any]] = {
     Outcome.FAILED: {"failed__gt": 0},
     Outcome.UNCERTAIN: {"uncertain__gt": 0},
     Outcome.CANCELLED: {"cancelled__gt": 0},
     Outcome.PENDING: {"done_at": None},
 }
-"""Which batches may hold a row of the outcome; of others those with rows that
-succeeded."""
+"""{outcome: filter for the batches that may have such a row}. Batches with any other
+outcome have rows that succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
+    """A row of the file and its result. The texts are "" where there is nothing to
+    say."""
+
     row: int
     cells: list[str]
     outcome: str
@@ -49,101 +53,83 @@ class OutcomeRow:
 
 
 def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
-    """Every row of the job in the file's order with what became of it, or only those of
-    one outcome; in constant memory. Raises FileRefused when the stored file can no
-    longer be read."""
-    ends = _ends_by_row(BatchBlob.objects.filter(batch__job=job), job.row_errors.all())
-    row, end = next(ends, (0, None))
+    """Every row of the job with its result, in the order of the file, or only the rows
+    with one outcome. Takes constant memory. Raises FileRefused when the stored file can
+    no longer be read."""
+    blobs = BatchBlob.objects.filter(batch__job=job)
+    results = _results_by_row(blobs, job.row_errors.all())
+    result_row, result = next(results, (0, None))
+    without_result = _unplanned_outcome(job)
     with _open_rows(job.file) as table:
-        for number, cells in job_rows.rows_of(job, table):
-            while row and row < number:
-                row, end = next(ends, (0, None))
-            found = end if row == number else None
-            one = outcome_row(
-                number, cells[: len(table.columns)], found, _unplanned_outcome(job)
-            )
-            if not outcome or one.outcome == outcome:
-                yield one
+        width = len(table.columns)
+        for row, cells in job_rows.rows_of(job, table):
+            while result_row and result_row < row:
+                result_row, result = next(results, (0, None))
+            own = result if result_row == row else None
+            found = outcome_row(row, cells[:width], own, without_result)
+            if not outcome or found.outcome == outcome:
+                yield found
 
 
 def outcome_row(
-    number: int, cells: list[str], end: RowResult | None, otherwise: str
+    row: int, cells: list[str], result: RowResult | None, without_result: str
 ) -> OutcomeRow:
-    """A row with its end, or, without one, as `otherwise` says."""
-    outcome, record_id, code, error = end or (otherwise, "", "", "")
-    return OutcomeRow(number, cells, outcome, record_id, code, error)
+    """`without_result`: the outcome when `result` is None."""
+    outcome, record_id, code, message = result or (without_result, "", "", "")
+    return OutcomeRow(row, cells, outcome, record_id, code, message)
 
 
 def page(
     job: Job, *, outcome: str = "", after: int = 0, size: int = paging.SIZE
 ) -> Page[OutcomeRow]:
-    """Rows behind row `after` that are planned or invalid, without their cells; `older`
-    is the last row looked at.
+    """Rows after row `after` that are planned or invalid, without their cells. The
+    cursor `older` is the last row that was searched.
 
-    Nothing is read but what lies in a bounded number of batches: where few rows have
-    the outcome, a page may hold fewer rows than `size`, even none, and not be the last.
+    A page searches at most MAX_BATCHES batches. Where few rows have the outcome, it may
+    have fewer rows than `size`, even none, without being the last.
     """
-    holding = {} if not outcome else HOLDING.get(Outcome(outcome), {"succeeded__gt": 0})
-    batches = job.batches.filter(last_row__gt=after, **holding).order_by("seq")[
-        :MOST_BATCHES
-    ]
-    window = [] if outcome == Outcome.INVALID else list(batches)
-    is_cut = len(window) == MOST_BATCHES
-    last = window[-1].last_row if is_cut else paging.MAX_INTEGER
-    blobs = BatchBlob.objects.filter(batch__in=window)
-    ends = _ends_by_row(blobs, job.row_errors.filter(row__gt=after, row__lte=last))
+    batches = _batches_with(job, outcome, after)
+    is_cut = len(batches) == MAX_BATCHES
+    last_row = batches[-1].last_row if is_cut else paging.MAX_INTEGER
+    blobs = BatchBlob.objects.filter(batch__in=batches)
+    invalid = job.row_errors.filter(row__gt=after, row__lte=last_row)
     wanted = (
-        outcome_row(row, [], end, "")
-        for row, end in ends
-        if row > after and outcome in {"", end[0]}
+        outcome_row(row, [], result, "")
+        for row, result in _results_by_row(blobs, invalid)
+        if row > after and outcome in {"", result.outcome}
     )
-    entries = list(itertools.islice(wanted, size + 1))
-    if len(entries) > size:
-        return Page(entries[:size], str(entries[size - 1].row), "")
-    return Page(entries, str(last) if is_cut else "", "")
+    found = list(itertools.islice(wanted, size + 1))
+    if len(found) > size:
+        return Page(found[:size], str(found[size - 1].row), "")
+    return Page(found, str(last_row) if is_cut else "", "")
 
 
 def open_outcome(batch: Batch) -> Outcome:
-    """Of the rows of a batch that have no result."""
+    """The outcome of rows without a result."""
     if batch.state == BatchState.CANCELLED:
         return Outcome.CANCELLED
     return Outcome.PENDING
 
 
 def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[bytes]:
-    """The file's own columns and what became of each row, as CSV in UTF-8, piece by
-    piece. Cells that a spreadsheet would run as formulas are made harmless unless
-    `raw`. Raises NotPossibleNow at once when the stored file is gone or kept
-    elsewhere."""
+    """The file's own columns and the result of each row, as chunks of CSV in UTF-8.
+    Cells that a spreadsheet would run as formulas are escaped unless `raw`. Raises
+    NotPossibleNow at once when the stored file is gone or on another machine."""
     _require_content(job)
     header = csv_line([*job.file.columns, *RESULT_COLUMNS], raw=raw)
-    lines = (
-        csv_line(
-            [
-                *one.cells,
-                str(one.row),
-                one.outcome,
-                one.record_id,
-                one.error_code,
-                one.error,
-            ],
-            raw=raw,
-        )
-        for one in outcome_rows(job, outcome)
-    )
+    lines = (csv_line(_cells(row), raw=raw) for row in outcome_rows(job, outcome))
     return in_pieces(itertools.chain([BOM + header], lines))
 
 
 def template_csv(schema: Schema) -> bytes:
-    """A file to fill in for this object: a header whose columns map themselves."""
+    """A file to fill in for this object: a header whose columns map automatically."""
     offered = targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
     return (BOM + csv_line([target.api_name for target in offered])).encode()
 
 
 def problems_csv(job: Job) -> Iterator[bytes]:
-    """Every problem the check finds, one a line: row, column, value, code, message,
-    cure. Raises NotPossibleNow or MappingRefused at once when the job cannot be
-    checked."""
+    """Every problem that the check finds, one a line. Raises NotPossibleNow or
+    MappingRefused at once when the job cannot be checked."""
     _require_content(job)
     checker.require_mapping(job)
     header = csv_line(["row", "column", "value", "code", "problem", "fix"])
@@ -155,7 +141,7 @@ def problems_csv(job: Job) -> Iterator[bytes]:
 
 
 def problems(job: Job) -> Iterator[Problem]:
-    """Every problem the check finds in the job's rows, in constant memory. Raises
+    """Every problem that the check finds in the job's rows, in constant memory. Raises
     FileRefused when the stored file can no longer be read."""
     with file_reading.open_rows(job.file) as table:
         for _, result in job_rows.validated_rows(job, table):
@@ -165,78 +151,99 @@ def problems(job: Job) -> Iterator[Problem]:
 
 def in_pieces(lines: Iterable[str]) -> Iterator[bytes]:
     """Few large writes instead of many small ones."""
-    held, size = [], 0
+    chunk: list[str] = []
+    size = 0
     for line in lines:
-        held.append(line)
+        chunk.append(line)
         size += len(line)
-        if size > 32_768:
-            yield "".join(held).encode()
-            held, size = [], 0
-    yield "".join(held).encode()
+        if size > CHUNK_SIZE:
+            yield "".join(chunk).encode()
+            chunk.clear()
+            size = 0
+    yield "".join(chunk).encode()
+
+
+def _cells(row: OutcomeRow) -> list[str]:
+    """A line of results.csv."""
+    return [
+        *row.cells,
+        str(row.row),
+        row.outcome,
+        row.record_id,
+        row.error_code,
+        row.error,
+    ]
 
 
 @contextmanager
 def _open_rows(file: File) -> Iterator[Table]:
-    """Its rows; of items that lie on another host, or are gone, their numbers alone
-    with empty cells, so that what became of them can be told everywhere and for
-    good."""
-    if file.is_raw_items and not (
-        file.is_here and default_storage.exists(file.content_name)
-    ):
-        yield Table(
-            file.columns, ((number, [""]) for number in range(1, (file.rows or 0) + 1))
-        )
+    """The rows of the file. Items that are gone, or on another machine, keep only their
+    numbers, with empty cells: their results stay readable everywhere."""
+    is_stored = file.is_here and default_storage.exists(file.content_name)
+    if file.is_raw_items and not is_stored:
+        numbers = range(1, (file.rows or 0) + 1)
+        yield Table(file.columns, ((number, [""]) for number in numbers))
     else:
         with file_reading.open_rows(file) as table:
             yield table
 
 
 def _require_content(job: Job) -> None:
-    """A download that has begun can no longer say what is wrong."""
-    if job.file.state != FileState.READY:
-        raise NotPossibleNow("The file of this job is not read yet, or cannot be.")
-    if not job.file.is_here:
+    """Checked before a download begins: after that it can no longer report an error."""
+    file = job.file
+    if file.state != FileState.READY:
         raise NotPossibleNow(
-            f"The file of this job is kept on another host, {job.file.storage_id}. Download it there."
+            "The file of this job has not been read, or is unreadable."
         )
-    if not default_storage.exists(job.file.content_name):
+    if not file.is_here:
         raise NotPossibleNow(
-            "The stored file of this job is gone, so its rows cannot be told any more."
+            f"The file of this job is stored on another machine, {file.storage_id}. "
+            "Download it there."
+        )
+    if not default_storage.exists(file.content_name):
+        raise NotPossibleNow(
+            "The stored file of this job is gone, so its rows cannot be downloaded."
         )
 
 
-def _ends_by_row(
-    blobs: QuerySet[BatchBlob], invalid: QuerySet[RowError]
+def _batches_with(job: Job, outcome: str, after: int) -> list[Batch]:
+    """The first batches that may have rows of the outcome after a row. Invalid rows are
+    in none."""
+    if outcome == Outcome.INVALID:
+        return []
+    found = job.batches.filter(last_row__gt=after)
+    if outcome:
+        succeeded = {"succeeded__gt": 0}
+        found = found.filter(**BATCHES_WITH.get(Outcome(outcome), succeeded))
+    return list(found.order_by("seq")[:MAX_BATCHES])
+
+
+def _results_by_row(
+    blobs: QuerySet[BatchBlob], errors: QuerySet[RowError]
 ) -> Iterator[tuple[int, RowResult]]:
-    """(row, end) in the order of rows: those of these batches and invalid ones, each in
-    order already, merged."""
-    return heapq.merge(
-        _ends_of_batches(blobs), _ends_of_invalid(invalid), key=itemgetter(0)
-    )
+    """(row, result) in the order of rows. Both sources are in order already."""
+    sent = _results_of_batches(blobs)
+    invalid = _results_of_invalid(errors)
+    return heapq.merge(sent, invalid, key=itemgetter(0))
 
 
-def _ends_of_batches(blobs: QuerySet[BatchBlob]) -> Iterator[tuple[int, RowResult]]:
-    found = (
-        blobs.select_related("batch")
-        .order_by("batch__seq")
-        .defer("payload", "job_status_body")
-    )
-    for blob in found.iterator(chunk_size=50):
-        still_open = RowResult(open_outcome(blob.batch))
-        for row, end in zip(blob.row_numbers, blob.row_results, strict=True):
-            yield row, end or still_open
+def _results_of_batches(blobs: QuerySet[BatchBlob]) -> Iterator[tuple[int, RowResult]]:
+    found = blobs.select_related("batch").order_by("batch__seq")
+    for blob in found.defer("payload", "job_status_body").iterator(chunk_size=50):
+        without_result = RowResult(open_outcome(blob.batch))
+        for row, result in zip(blob.row_numbers, blob.row_results, strict=True):
+            yield row, result or without_result
 
 
-def _ends_of_invalid(errors: QuerySet[RowError]) -> Iterator[tuple[int, RowResult]]:
-    invalid = (
-        errors.filter(outcome=Outcome.INVALID)
-        .order_by("row")
-        .values_list("row", "code", "message")
-    )
-    for row, code, message in invalid.iterator(chunk_size=2000):
+def _results_of_invalid(errors: QuerySet[RowError]) -> Iterator[tuple[int, RowResult]]:
+    invalid = errors.filter(outcome=Outcome.INVALID).order_by("row")
+    values = invalid.values_list("row", "code", "message")
+    for row, code, message in values.iterator(chunk_size=2000):
         yield row, RowResult(Outcome.INVALID, "", code, message)
 
 
-def _unplanned_outcome(job: Job) -> str:
-    ended = job.state in {JobState.CANCELLED, JobState.FAILED}
-    return Outcome.CANCELLED.value if ended else Outcome.PENDING.value
+def _unplanned_outcome(job: Job) -> Outcome:
+    """The outcome of rows that are in no batch."""
+    if job.state in {JobState.CANCELLED, JobState.FAILED}:
+        return Outcome.CANCELLED
+    return Outcome.PENDING

@@ -71,7 +71,7 @@ def test_rows_are_listed_in_the_order_of_the_file(program: Programs) -> None:
 def test_pages_contain_each_row_once(
     program: Programs, monkeypatch: pytest.MonkeyPatch, max_batches: int
 ) -> None:
-    monkeypatch.setattr(row_results, "MOST_BATCHES", max_batches)
+    monkeypatch.setattr(row_results, "MAX_BATCHES", max_batches)
     job = mixed()
 
     data = pages(program("read"), f"/jobs/{job.code}/rows?limit=40")
@@ -102,7 +102,7 @@ def test_rows_are_filtered_by_outcome(
     outcome: str,
     rows: list[int],
 ) -> None:
-    monkeypatch.setattr(row_results, "MOST_BATCHES", max_batches)
+    monkeypatch.setattr(row_results, "MAX_BATCHES", max_batches)
     job = mixed()
 
     data = pages(program("read"), f"/jobs/{job.code}/rows?limit=200&outcome={outcome}")
@@ -177,7 +177,7 @@ def test_results_without_the_stored_file_are_refused(program: Programs) -> None:
     assert response.status_code == 409
     assert (
         response.json()["detail"]
-        == "The stored file of this job is gone, so its rows cannot be told any more."
+        == "The stored file of this job is gone, so its rows cannot be downloaded."
     )
 
 
