@@ -76,7 +76,7 @@ def test_unknown_host_names_the_setting(client: Client, path: str, host: str) ->
 
 
 @pytest.mark.parametrize("host", ["<script>alert(1)</script>", "a b", "a/b"])
-def test_host_that_is_none_is_a_bad_request(client: Client, host: str) -> None:
+def test_invalid_host_is_a_bad_request(client: Client, host: str) -> None:
     answer = client.get("/", headers={"Host": host})
 
     assert answer.status_code == 400

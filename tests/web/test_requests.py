@@ -45,16 +45,12 @@ def test_request_is_prepared_for_every_action(operator: Client, action: str) -> 
     answer = operator.get(path(stages.gadget()), {"action": action})
 
     form = answer.context["form"].initial
-    assert (form["method"], form["path"]) == (
-        "POST",
-        "/api/v2/custom_objects/gadget/jobs",
-    )
+    assert form["method"] == "POST"
+    assert form["path"] == "/api/v2/custom_objects/gadget/jobs"
     assert json.loads(form["body"])["job"]["action"] == action
     assert f'<option value="{action}" selected>' in answer.text
-    assert ("Basic ********" in answer.text, "token-of-acme" in answer.text) == (
-        True,
-        False,
-    )
+    assert "Basic ********" in answer.text
+    assert "token-of-acme" not in answer.text
 
 
 def test_unknown_action_is_prepared_as_create(operator: Client) -> None:
@@ -69,10 +65,8 @@ def test_reading_is_sent_at_once(operator: Client, harness: Harness) -> None:
     answer = send(operator, harness.object())
 
     answered = answer.context["answered"]
-    assert (answered.status, json.loads(answered.body)["user"]["email"]) == (
-        200,
-        harness.sandbox.email,
-    )
+    assert answered.status == 200
+    assert json.loads(answered.body)["user"]["email"] == harness.sandbox.email
     assert harness.sandbox.api_token not in answer.text
 
 
@@ -85,8 +79,10 @@ def test_writing_asks_first(operator: Client, harness: Harness) -> None:
     sent = send(operator, thing, "POST", jobs, body=create("One"), confirm="on")
 
     assert "cannot be undone." in asked.text
-    assert (asked.context["answered"], after_asking) == (None, 0)
-    assert (sent.context["answered"].status, len(harness.sandbox.jobs())) == (201, 1)
+    assert asked.context["answered"] is None
+    assert after_asking == 0
+    assert sent.context["answered"].status == 201
+    assert len(harness.sandbox.jobs()) == 1
     assert sent.context["status_id"] == harness.sandbox.jobs()[0]["id"]
     assert 'id="job-status"' in sent.text
 
@@ -116,11 +112,9 @@ def test_what_is_never_sent(
 ) -> None:
     answer = send(operator, stages.gadget(), **fields)
 
-    assert (answer.status_code, says in answer.text, answer.context["answered"]) == (
-        200,
-        True,
-        None,
-    )
+    assert answer.status_code == 200
+    assert says in answer.text
+    assert answer.context["answered"] is None
 
 
 def test_large_body_fits_into_the_form(operator: Client) -> None:
@@ -128,10 +122,11 @@ def test_large_body_fits_into_the_form(operator: Client) -> None:
 
     answer = send(operator, stages.gadget(), "POST", body=body)
 
-    assert (answer.status_code, answer.context["asks"]) == (200, True)
+    assert answer.status_code == 200
+    assert answer.context["asks"] is True
 
 
-def test_host_that_cannot_be_reached_is_told(operator: Client) -> None:
+def test_unreachable_host_is_reported(operator: Client) -> None:
     answer = send(operator, stages.gadget())
 
     assert answer.context["answered"].error == (
@@ -159,7 +154,8 @@ def test_job_status_is_followed_to_its_end(operator: Client, harness: Harness) -
     ).text
 
     assert re.findall(r'hx-trigger="([^"]+)"', running) == ["every 2s"]
-    assert ("hx-" in over, "completed" in over) == (False, True)
+    assert "hx-" not in over
+    assert "completed" in over
 
 
 def test_what_is_no_job_status_ends_the_poll(operator: Client) -> None:
@@ -170,8 +166,7 @@ def test_what_is_no_job_status_ends_the_poll(operator: Client) -> None:
         path(stages.gadget(), "status/a b/"), headers={"HX-Request": "true"}
     ).text
 
-    assert ("hx-" in answer.text, "This was deleted." in answer.text) == (
-        False,
-        True,
-    )
-    assert ("hx-" in odd, "That is not the ID of a job status." in odd) == (False, True)
+    assert "hx-" not in answer.text
+    assert "This was deleted." in answer.text
+    assert "hx-" not in odd
+    assert "That is not the ID of a job status." in odd

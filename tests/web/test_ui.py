@@ -90,7 +90,8 @@ def test_every_other_state_has_a_badge() -> None:
         for outcome in Outcome
     ]
 
-    assert (batches, outcomes) == ([True] * len(BatchState), [True] * len(Outcome))
+    assert batches == [True] * len(BatchState)
+    assert outcomes == [True] * len(Outcome)
 
 
 def test_production_is_marked() -> None:
