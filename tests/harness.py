@@ -152,7 +152,11 @@ class Harness:
 
 
 @pytest.fixture
-def harness(transactional_db: None, sandbox: Sandbox, task_queue: TaskQueue) -> Harness:  # noqa: ARG001
+def harness(
+    transactional_db: None,  # noqa: ARG001
+    sandbox: Sandbox,
+    task_queue: TaskQueue,
+) -> Harness:
     sandbox.settings(api_tokens=True)
     connection = make_connection(
         name="Sandbox",

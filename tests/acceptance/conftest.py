@@ -180,7 +180,10 @@ def installation(
 
 
 @pytest.fixture
-def processes(installation: Processes, transactional_db: None) -> Iterator[Processes]:  # noqa: ARG001
+def processes(
+    installation: Processes,
+    transactional_db: None,  # noqa: ARG001
+) -> Iterator[Processes]:
     """The installation. After the test its own processes are killed and its open jobs
     cancelled."""
     before = set(installation.running)

@@ -10,10 +10,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = """#!/bin/sh
-# A Python whose name, version, venv module and pip are as $FAKE says: "python3.12=good
-# python3=old".
+# A fake Python. $FAKE names the state of each: "python3.12=good python3=old".
 me=${0##*/}
-case " $FAKE " in *" $me=good "*) state=good;; *" $me=crippled "*) state=crippled;; *" $me=old "*) state=old;; esac
+for one in $FAKE; do
+  case $one in "$me="*) state=${one#*=};; esac
+done
 case "$*" in
   --version) echo "Python 3.9.2"; exit 0;;
   "-c import sys;"*) [ "$state" != old ]; exit;;
@@ -22,7 +23,11 @@ case "$*" in
 esac
 echo "$me $*" >> "$ASKED"
 case "$*" in
-  "-m venv"*) mkdir -p .venv/bin; for last; do rm -rf "$last"; mkdir -p "$last/bin"; cp "$0" "$last/bin/python"; done;;
+  "-m venv"*)
+    for folder; do :; done
+    rm -rf "$folder"
+    mkdir -p "$folder/bin"
+    cp "$0" "$folder/bin/python";;
   "-m pip"*) [ ! -e broken ];;
 esac
 """
@@ -50,7 +55,7 @@ class Clone:
         self.pythons: dict[str, str] = {}
 
     def has(self, **pythons: str) -> None:
-        """Add Pythons, with _ for the point in their names: good, old, or crippled
+        """Add Pythons, with _ for the point in their names: good, old, or incomplete
         (without the venv module)."""
         for name, state in pythons.items():
             self.pythons[name.replace("_", ".")] = state
@@ -110,7 +115,7 @@ PIP = "python -m pip install --quiet --quiet --require-hashes -r requirements.lo
         ({"python3_12": "good", "python3": "old"}, "python3.12"),
         ({"python3_14": "good", "python3": "good"}, "python3.14"),
         ({"python3": "good"}, "python3"),
-        ({"python3_13": "crippled", "python3_12": "good"}, "python3.12"),
+        ({"python3_13": "incomplete", "python3_12": "good"}, "python3.12"),
     ],
 )
 def test_first_suitable_python_is_used(
@@ -123,7 +128,7 @@ def test_first_suitable_python_is_used(
 
 
 @pytest.mark.parametrize(
-    "pythons", [{}, {"python3": "old"}, {"python3_13": "crippled"}]
+    "pythons", [{}, {"python3": "old"}, {"python3_13": "incomplete"}]
 )
 def test_uv_is_used_where_no_python_is_suitable(
     clone: Clone, pythons: dict[str, str]
@@ -140,16 +145,16 @@ def test_uv_is_used_where_no_python_is_suitable(
     [
         (
             {},
-            "Jobs UI needs Python 3.12, 3.13 or 3.14, and this machine has no Python. Install one, or uv, and try "
-            "again.\n",
+            "Jobs UI needs Python 3.12, 3.13 or 3.14, and this machine has no Python. "
+            "Install one, or uv, and try again.\n",
         ),
         (
             {"python3": "old"},
-            "Jobs UI needs Python 3.12, 3.13 or 3.14, and this machine has Python 3.9.2. Install one, or uv, and try "
-            "again.\n",
+            "Jobs UI needs Python 3.12, 3.13 or 3.14, and this machine has "
+            "Python 3.9.2. Install one, or uv, and try again.\n",
         ),
         (
-            {"python3_12": "crippled", "python3": "old"},
+            {"python3_12": "incomplete", "python3": "old"},
             "python3.12 lacks its venv module. On Debian and Ubuntu: apt install python3.12-venv\n",
         ),
     ],
