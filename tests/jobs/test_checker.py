@@ -70,7 +70,7 @@ def test_good_rows_make_the_job_ready(gadget: CustomObject) -> None:
     assert found(job) == []
 
 
-def test_problems_are_grouped_by_cause_with_count_rows_and_values(
+def test_problems_are_grouped_by_cause(
     gadget: CustomObject,
 ) -> None:
     rows = ["g-1,x,4", "g-2,1,four", ",1,4", "g-4,x,4", "g-5,y,five", "g-6,7,8"]
@@ -139,7 +139,7 @@ def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
     assert told == ["“A” is already the External ID of row 2."] * 2
 
 
-def test_name_and_external_id_of_a_file_to_create_stand_once(
+def test_name_and_external_id_of_a_create_must_be_unique(
     gadget: CustomObject,
 ) -> None:
     unique = [{"key": "standard::name", "properties": {"is_unique": True}}, *GADGET]
@@ -156,7 +156,7 @@ def test_name_and_external_id_of_a_file_to_create_stand_once(
     ]
 
 
-def test_external_id_in_the_file_that_is_one_of_ours_is_a_duplicate(
+def test_generated_external_id_in_the_file_is_a_duplicate(
     gadget: CustomObject,
 ) -> None:
     job = make_job(
@@ -173,7 +173,7 @@ def test_external_id_in_the_file_that_is_one_of_ours_is_a_duplicate(
     ]
 
 
-def test_kinds_beyond_the_most_share_a_last_cause(
+def test_causes_beyond_the_maximum_share_one(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checker, "MAX_CAUSES", 1)
@@ -191,7 +191,7 @@ def test_kinds_beyond_the_most_share_a_last_cause(
     ]
 
 
-def test_checking_again_forgets_what_was_found_before(gadget: CustomObject) -> None:
+def test_second_check_replaces_the_causes(gadget: CustomObject) -> None:
     job = check(make_job(lines("external_id,price", ["g-1,x"]), to=gadget))
     drafts.set_mapping(job, {"external_id": "external_id"}, Options(), by=None)
 
@@ -217,7 +217,7 @@ def test_start_is_refused_while_checking_and_for_an_invalid_mapping(
     assert other.state == JobState.DRAFT
 
 
-def test_check_of_a_draft_and_a_second_one_beside_the_first_do_nothing(
+def test_check_does_nothing_unless_started_and_unleased(
     gadget: CustomObject,
 ) -> None:
     job = make_job("external_id,price\ng-1,1\n", to=gadget)
@@ -230,7 +230,7 @@ def test_check_of_a_draft_and_a_second_one_beside_the_first_do_nothing(
     assert job.state == JobState.CHECKING
 
 
-def test_file_that_cannot_be_read_sends_the_job_back_with_the_reason(
+def test_unreadable_file_makes_the_job_a_draft_with_a_reason(
     gadget: CustomObject,
 ) -> None:
     broken = check(make_job('external_id,price\ng-1,"1\n', to=gadget))
@@ -244,7 +244,7 @@ def test_file_that_cannot_be_read_sends_the_job_back_with_the_reason(
     assert gone.reason == "The stored file is gone. Upload it again."
 
 
-def test_check_that_is_asked_to_stop_stays_to_be_done(
+def test_stopped_check_is_left_to_the_next_task(
     gadget: CustomObject, immediate_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checker, "PROGRESS_EVERY_ROWS", 1)
@@ -262,7 +262,7 @@ def test_check_that_is_asked_to_stop_stays_to_be_done(
     assert leases.acquire(f"check:{job.pk}") is not None
 
 
-def test_mapping_changed_during_the_check_is_checked_anew(
+def test_mapping_changed_during_the_check_is_checked_again(
     gadget: CustomObject, immediate_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job("external_id,price\ng-1,x\n", to=gadget)
@@ -291,7 +291,7 @@ def test_mapping_changed_during_the_check_is_checked_anew(
     assert job.checked_fingerprint == checker.fingerprint(job)
 
 
-def test_draft_thrown_away_during_the_check_ends_it(
+def test_check_stops_when_the_draft_is_discarded(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checker, "PROGRESS_EVERY_ROWS", 1)
@@ -330,7 +330,7 @@ def test_fingerprint_changes_with_what_the_check_depends_on(
     assert len(seen) == 6
 
 
-def test_retry_is_checked_over_the_failed_rows_of_its_parent_alone(
+def test_check_of_a_retry_reads_only_its_rows(
     gadget: CustomObject,
 ) -> None:
     parent = make_job(

@@ -82,7 +82,7 @@ def test_items_of_a_delete_are_plain_ids(launched: Launch) -> None:
     assert BatchBlob.objects.get(batch__job=job).lines == [b'"a"', b'"b"']
 
 
-def test_invalid_rows_are_left_out_and_batches_stay_full(launched: Launch) -> None:
+def test_invalid_rows_leave_no_gaps_in_batches(launched: Launch) -> None:
     job = plan(launched(f"g-{n},{'x' if n % 3 == 0 else n}" for n in range(900)))
 
     assert [(seq, size) for seq, size, _, _ in planned(job)] == [
@@ -136,7 +136,7 @@ def test_job_of_invalid_rows_alone_completes(launched: Launch) -> None:
     assert job.finished_at is not None
 
 
-def test_planning_twice_and_beside_another_planner_changes_nothing(
+def test_planning_again_changes_nothing(
     launched: Launch,
 ) -> None:
     job = launched(f"g-{n},{n}" for n in range(250))
@@ -186,7 +186,7 @@ def test_interrupted_planner_continues_behind_its_last_commit(
     ]
 
 
-def test_planner_that_lost_its_lease_writes_nothing_more(
+def test_planner_without_its_lease_writes_nothing(
     launched: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = launched(f"g-{n},{n}" for n in range(250))
@@ -200,9 +200,7 @@ def test_planner_that_lost_its_lease_writes_nothing_more(
 
 
 @pytest.mark.parametrize("content", [b"external_id,price\ng-2,1\n", None])
-def test_file_changed_since_the_check_fails_the_job_with_nothing_sent(
-    launched: Launch, content: bytes | None
-) -> None:
+def test_changed_file_fails_the_job(launched: Launch, content: bytes | None) -> None:
     job = launched(["g-1,1", "g-2,x"])
     default_storage.delete(job.file.stored_as)
     if content:
@@ -219,7 +217,7 @@ def test_file_changed_since_the_check_fails_the_job_with_nothing_sent(
     assert failed.facts == {"reason": job.reason}
 
 
-def test_fields_changed_between_launch_and_planning_fail_the_job(
+def test_changed_fields_fail_the_job(
     launched: Launch,
 ) -> None:
     job = launched(["g-1,1"])
@@ -232,7 +230,7 @@ def test_fields_changed_between_launch_and_planning_fail_the_job(
     assert job.state == JobState.FAILED
 
 
-def test_file_changed_half_way_ends_the_job_as_failed_after_what_was_sent(
+def test_file_changed_while_sending_fails_the_other_rows(
     launched: Launch,
 ) -> None:
     job = launched(f"g-{n},{n}" for n in range(250))
@@ -258,7 +256,7 @@ def test_file_changed_half_way_ends_the_job_as_failed_after_what_was_sent(
     assert job.pending == 0
 
 
-def test_cancelled_job_is_not_planned_and_ends(launched: Launch) -> None:
+def test_cancelled_job_is_not_planned(launched: Launch) -> None:
     job = launched(f"g-{n},{n}" for n in range(250))
     Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLING)
 
@@ -270,7 +268,7 @@ def test_cancelled_job_is_not_planned_and_ends(launched: Launch) -> None:
     assert job.pending == 0
 
 
-def test_job_cancelled_while_it_is_planned_ends_with_all_rows_told(
+def test_job_cancelled_during_planning_has_a_result_for_every_row(
     launched: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = launched(
@@ -306,7 +304,7 @@ def test_paused_job_is_planned_but_stays_paused(launched: Launch) -> None:
     assert len(planned(job)) == 1
 
 
-def test_driver_is_rung_after_the_first_batch_and_at_the_end(
+def test_driver_is_enqueued_after_the_first_batch_and_the_last(
     launched: Launch, task_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

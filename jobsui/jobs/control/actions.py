@@ -170,7 +170,7 @@ def resolve(job: Job, decision: str, *, by: Actor) -> None:
         if chosen is Decision.ACCEPT:
             is_decided = _decide(job, chosen, JobState.COMPLETED, by)
         else:
-            # Rows lose their result, so the pace begins anew.
+            # Rows lose their result, so the rate is measured from now on.
             is_decided = _decide(
                 job, chosen, JobState.RUNNING, by, finished_at=None, pace=[]
             )

@@ -159,8 +159,8 @@ def pause_automatically(job: Job, reason: str, *, by: Component) -> bool:
 
 def finish_if_over(job_id: int, *, by: Actor = Component.DRIVER) -> None:
     """Move a job on when nothing is left to do in its present state: it has finished
-    once every row has a result, and is paused once nothing is in flight. Called by
-    whoever settles batches or plans rows."""
+    once every row has a result, and is paused once nothing is in flight. The planner
+    calls it after the last row, the driver after it has settled batches."""
     with transaction.atomic():
         # Locked before its batches are read: otherwise the counters may be old by the
         # time they are used.
