@@ -1,7 +1,9 @@
 """The product's part of the bench: a program that does what people do on the pages
-(way.py).
+(scenario.py).
 
-python -m bench.ours PLAN      the plan as JSON, the product's settings in the environment
+    python -m bench.ours PLAN
+
+PLAN is JSON. The environment has the product's settings.
 """
 
 import json
@@ -12,7 +14,8 @@ import django
 
 def main() -> None:
     django.setup()
-    from bench import scenario  # noqa: PLC0415  # models exist only after setup
+    # Models exist only after setup.
+    from bench import scenario  # noqa: PLC0415
 
     scenario.go(scenario.Plan(**json.loads(sys.argv[1])))
 

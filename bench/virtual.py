@@ -60,7 +60,7 @@ START = 1000.0
 
 
 class VirtualClock:
-    """A clock that moves when somebody waits."""
+    """A clock that moves only while the driver waits or commits."""
 
     def __init__(self) -> None:
         self.time = START
@@ -76,56 +76,57 @@ class VirtualClock:
 
 
 class Account:
-    """Zendesk, as the sandbox knows it: slots, a rate counted in whole minutes, headers
-    that tell of both."""
+    """Zendesk as the sandbox plays it: job slots, a rate counted in whole minutes, and
+    headers that report both."""
 
     def __init__(self, cell: Cell, seed: int) -> None:
-        # Runs come in pairs, what is short in one being long in the other: on the
-        # average jobs take what they should.
-        self.cell, self._random, self._sign = (
-            cell,
-            random.Random(seed // 2),
-            1 - 2 * (seed % 2),
-        )
+        self.cell = cell
+        # Runs come in pairs: a job that is short in one run is long in the other. So on
+        # average jobs take as long as they should.
+        self._random = random.Random(seed // 2)
+        self._sign = 1 - 2 * (seed % 2)
         self.jobs: list[dict[str, Any]] = []
-        self.requests = self.refused = 0
-        self._minute = START
+        self.requests = 0
+        self.refused = 0
+        self._minute_at = START
         self._used = 0
 
     def post(self, at: float) -> tuple[Response, JobStatus | None]:
-        if not self._counts(at):
-            return self._answer(
-                429, at, {"Retry-After": str(self._resets_in(at))}
-            ), None
-        free = self.cell.window - sum(job["ended_at"] > at for job in self.jobs)
+        """Queue a job. No job status: it was refused."""
+        if not self._take_request(at):
+            retry_after = {"Retry-After": str(self._resets_in(at))}
+            return self._response(429, at, retry_after), None
+        running = sum(job["ended_at"] > at for job in self.jobs)
+        free = self.cell.window - running
         if not free:
             self.refused += 1
-            return self._answer(429, at, self._slots(0)), None
-        sigma = self.cell.job_spread
-        seconds = self.cell.job_seconds * math.exp(
-            sigma * self._sign * self._random.gauss() - sigma * sigma / 2
-        )
-        self.jobs.append({"accepted_at": at, "ended_at": at + seconds, "total": 100})
-        return self._answer(201, at, self._slots(free - 1)), JobStatus(
-            str(len(self.jobs) - 1), "queued"
-        )
+            return self._response(429, at, self._slots(0)), None
+        ended_at = at + self._job_seconds()
+        self.jobs.append({"accepted_at": at, "ended_at": ended_at, "total": 100})
+        status = JobStatus(str(len(self.jobs) - 1), "queued")
+        return self._response(201, at, self._slots(free - 1)), status
 
-    def look(self, ids: Sequence[str], at: float) -> tuple[JobStatus, ...] | None:
+    def poll(self, ids: Sequence[str], at: float) -> tuple[JobStatus, ...] | None:
         """None when the rate is used up."""
-        if not self._counts(at):
+        if not self._take_request(at):
             return None
         return tuple(self._status(each, at) for each in ids)
 
-    def _status(self, status_id: str, at: float) -> JobStatus:
-        return JobStatus(
-            status_id,
-            "completed" if self.jobs[int(status_id)]["ended_at"] <= at else "working",
-        )
+    def _job_seconds(self) -> float:
+        sigma = self.cell.job_spread
+        deviation = sigma * self._sign * self._random.gauss() - sigma * sigma / 2
+        return self.cell.job_seconds * math.exp(deviation)
 
-    def _counts(self, at: float) -> bool:
+    def _status(self, status_id: str, at: float) -> JobStatus:
+        is_over = self.jobs[int(status_id)]["ended_at"] <= at
+        return JobStatus(status_id, "completed" if is_over else "working")
+
+    def _take_request(self, at: float) -> bool:
+        """Count a request. False: the minute has none left."""
         self.requests += 1
-        if at - self._minute >= rate_limits.MINUTE:
-            self._minute, self._used = at, 0
+        if at - self._minute_at >= rate_limits.MINUTE:
+            self._minute_at = at
+            self._used = 0
         if self._used >= self.cell.requests_per_minute:
             self.refused += 1
             return False
@@ -133,14 +134,13 @@ class Account:
         return True
 
     def _resets_in(self, at: float) -> int:
-        return max(1, math.ceil(self._minute + rate_limits.MINUTE - at))
+        return max(1, math.ceil(self._minute_at + rate_limits.MINUTE - at))
 
     def _slots(self, free: int) -> dict[str, str]:
-        return {
-            rate_limits.SLOTS_HEADER: f"total={self.cell.window}; remaining={free}; resets=60"
-        }
+        value = f"total={self.cell.window}; remaining={free}; resets=60"
+        return {rate_limits.SLOTS_HEADER: value}
 
-    def _answer(self, status: int, at: float, headers: dict[str, str]) -> Response:
+    def _response(self, status: int, at: float, headers: dict[str, str]) -> Response:
         rate = {
             "X-Rate-Limit-Remaining": str(self.cell.requests_per_minute - self._used),
             "ratelimit-reset": str(self._resets_in(at)),
@@ -200,7 +200,7 @@ class VirtualCalls:
     def poll(self, batches: tuple[RunningBatch, ...]) -> None:
         arrives_at = self._clock.time + self._half_trip()
         ids = [batch.status_id for batch in batches]
-        statuses = self._account.look(ids, arrives_at)
+        statuses = self._account.poll(ids, arrives_at)
         at = arrives_at + self._half_trip()
         error = None
         if statuses is None:
@@ -318,17 +318,20 @@ def _request(number: int) -> BatchRequest:
 @dataclass(frozen=True, slots=True)
 class Run:
     steady: float
+    """Records a second while steady, as a share of the limit."""
     busy: float
+    """Job slots in use while steady, as a share of all."""
     requests: float
     refused: float
+    """For each 1,000 records."""
 
 
 def run(cell: Cell, seed: int) -> Run:
-    """One run of a cell, its batches sent to the last: shares, and requests for each
-    1,000 records."""
+    """Send all batches of a cell once."""
     account = Account(cell, seed)
     Driver(account, cell.rows // 100).run()
-    steady, busy = outcome.steady(account.jobs), outcome.busy(account.jobs, cell.window)
+    steady = outcome.steady(account.jobs)
+    busy = outcome.busy(account.jobs, cell.window)
     if steady is None or busy is None:
         raise SystemExit(f"{cell.name}: too few rows for a steady part.")
     thousands = cell.rows / 1000
@@ -353,13 +356,11 @@ def main() -> None:
     )
     lines = [["", "limit", "steady", "±", "busy", "requests", "429s"]]
     for cell in chosen:
-        lines.append(
-            list(_line(cell, [run(cell, seed) for seed in range(options.runs)]))
-        )
+        runs = [run(cell, seed) for seed in range(options.runs)]
+        lines.append(list(_line(cell, runs)))
     print("\n".join(tables.aligned(lines)))
-    print(
-        f"\nMeans of {options.runs} runs; ±: the standard error of steady's. requests, 429s: for each 1,000 records."
-    )
+    print(f"\nMeans of {options.runs} runs. ±: the standard error of steady.")
+    print("requests, 429s: for each 1,000 records.")
 
 
 def _line(cell: Cell, runs: Sequence[Run]) -> Iterator[str]:
@@ -381,7 +382,7 @@ def _options() -> argparse.Namespace:
         "--runs",
         type=int,
         default=30,
-        help="of each cell, each with other chances; 2 at least",
+        help="of each cell, each with other random times; at least 2",
     )
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument(
@@ -391,7 +392,7 @@ def _options() -> argparse.Namespace:
         "--job-spread",
         type=float,
         default=0.5,
-        help="sigma of the log-normal job times; 0: all alike",
+        help="sigma of the log-normal job times; 0: all equal",
     )
     parser.add_argument(
         "--latency-ms", type=float, nargs="+", default=cells.LATENCIES_MS
