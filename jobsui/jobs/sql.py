@@ -1,7 +1,8 @@
 """The driver's most frequent statements, as SQL.
 
-Django composes a query each time it is used, which costs more than running it thirty times a second.
-Rare queries stand where they are used, as ordinary queries of the models."""
+Django composes a query each time it is used, which costs more than running it thirty
+times a second. Rare queries stand where they are used, as ordinary queries of the
+models."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
@@ -14,8 +15,8 @@ from jobsui.jobs.enums import SENDABLE, BatchState
 from jobsui.jobs.models import Batch, Job, Lease
 
 PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
-"""The condition of a batch that waits to be sent, written so that SQLite uses the index of unsettled
-batches."""
+"""The condition of a batch that waits to be sent, written so that SQLite uses the index
+of unsettled batches."""
 
 
 def is_held(name: str, epoch: int, owner: str) -> bool:

@@ -76,16 +76,19 @@ class Snapshot:
     def __str__(self) -> str:
         """For people who look into what went wrong."""
         lines = [
-            f"job {job.pk} {job.action} {job.state} {job.reason!r} {job.counts} {job.batches_done}/{job.batches_total}"
+            f"job {job.pk} {job.action} {job.state} {job.reason!r} {job.counts} "
+            f"{job.batches_done}/{job.batches_total}"
             for job in self.jobs
         ]
         lines += [
-            f"batch {b.pk} of job {b.job_id}: {b.state}, size {b.size}, {b.succeeded}+{b.failed}+{b.uncertain}"
+            f"batch {b.pk} of job {b.job_id}: {b.state}, size {b.size}, "
+            f"{b.succeeded}+{b.failed}+{b.uncertain}"
             f"+{b.cancelled}, epoch {b.epoch}, status {b.status_id}"
             for b in self.batches
         ]
         lines += [
-            f"attempt {a.number} of batch {a.batch_id}: epoch {a.epoch}, {a.items} items, {a.result!r} {a.note!r}"
+            f"attempt {a.number} of batch {a.batch_id}: epoch {a.epoch}, "
+            f"{a.items} items, {a.result!r} {a.note!r}"
             for a in self.attempts
         ]
         return "\n".join([*lines, f"epochs {self.epochs}"])

@@ -2,8 +2,8 @@
 lost, drivers are killed at chosen moments, frozen and doubled, in any order. The
 invariants hold after each step.
 
-JOBSUI_STATE_EXAMPLES sets the number of examples of a longer run, which are new each time, and prints
-their steps.
+JOBSUI_STATE_EXAMPLES sets the number of examples of a longer run, which are new each
+time, and prints their steps.
 """
 
 import os

@@ -73,7 +73,8 @@ def test_connection_is_found_by_its_code() -> None:
         ),
         (
             ["left"],
-            "The user left is deactivated. An administrator can reactivate the user on the page People.",
+            "The user left is deactivated. "
+            "An administrator can reactivate the user on the page People.",
         ),
         (
             ["ana", "--scope", "admin"],

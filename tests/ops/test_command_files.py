@@ -53,8 +53,10 @@ def test_problems_are_listed_by_cause(harness: Harness, path: Path) -> None:
     assert ran.status == 1
     assert ran.lines == [
         "3 rows, 1 row with problems.",
-        "      1 x external_id: The value is already the External ID of an earlier row, for example “g-1”. (row 4)",
-        "          Keep one of the rows: the order in which Zendesk would apply them is not certain.",
+        "      1 x external_id: The value is already the External ID of an earlier row, "
+        "for example “g-1”. (row 4)",
+        "          Keep one of the rows: "
+        "the order in which Zendesk would apply them is not certain.",
     ]
     assert Job.objects.count() == 0
     assert File.objects.count() == 0
@@ -96,7 +98,8 @@ def test_warnings_of_the_file_are_shown(harness: Harness, path: Path) -> None:
     ran = check(path)
 
     assert ran.err.splitlines()[0] == (
-        "1 value in name with garbled letters (such as Ã¤ for ä). Was the file saved in another encoding?"
+        "1 value in name with garbled letters (such as Ã¤ for ä). "
+        "Was the file saved in another encoding?"
     )
 
 

@@ -53,8 +53,10 @@ def test_launched_jobs_are_listed_newest_first(target: CustomObject) -> None:
     assert ran.lines == [
         "CODE      CREATED           STATE      ACTION                           OBJECT  "
         "CONNECTION  FILE      ROWS  SUCCEEDED  PENDING",
-        f"{name}  2026-07-01 13:30  running    {key}  asset   Acme        rows.csv     2          0        2",
-        f"11111111  2026-07-01 12:30  completed  {key}  asset   Acme        rows.csv     2          1        0",
+        f"{name}  2026-07-01 13:30  running    "
+        f"{key}  asset   Acme        rows.csv     2          0        2",
+        "11111111  2026-07-01 12:30  completed  "
+        f"{key}  asset   Acme        rows.csv     2          1        0",
     ]
 
 
@@ -261,8 +263,8 @@ def test_wait_for_a_draft_is_refused(target: CustomObject) -> None:
 
     assert ran.status == 2
     assert (
-        ran.err
-        == f"This job is a draft and was not launched. Two columns fill Name. Job page: /jobs/{CODE}/\n"
+        ran.err == "This job is a draft and was not launched. Two columns fill Name. "
+        f"Job page: /jobs/{CODE}/\n"
     )
 
 

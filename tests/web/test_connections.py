@@ -269,7 +269,8 @@ def test_moving_asks_for_the_secret_again(
     needed = "access_token" if "sign_in" in moved else "client_secret"
     assert errors(answer) == {
         needed: [
-            "Enter the secret again: the stored one is not used after a change of host or authentication."
+            "Enter the secret again: "
+            "the stored one is not used after a change of host or authentication."
         ]
     }
     acme.refresh_from_db()

@@ -61,7 +61,8 @@ def test_moment_says_its_zone_and_the_universal_time() -> None:
         shown = ui.moment(datetime(2026, 11, 24, 12, 5, 9, tzinfo=UTC))
 
     assert shown == (
-        '<time datetime="2026-11-24T12:05:09+00:00" title="2026-11-24 12:05:09 UTC">24 Nov 2026, 13:05 CET</time>'
+        '<time datetime="2026-11-24T12:05:09+00:00" title="2026-11-24 12:05:09 UTC">'
+        "24 Nov 2026, 13:05 CET</time>"
     )
     assert ui.moment(None) == "–"
 

@@ -24,12 +24,13 @@ from jobsui.api.v1 import (
 )
 
 DESCRIPTION = """\
-The REST API of Jobs UI does everything its pages do. Authenticate with an API token: `Authorization: Bearer TOKEN`.
-Create a token at `/tokens/` or with `manage.py createtoken`. Its scope is `read`, `run` or `admin`.
+The REST API of Jobs UI does everything its pages do. Authenticate with an API token:
+`Authorization: Bearer TOKEN`. Create a token at `/tokens/` or with
+`manage.py createtoken`. Its scope is `read`, `run` or `admin`.
 
-Errors are problem details (RFC 9457): `detail` says what went wrong and what to do. Lists are paged: follow `next`
-until it is null. Repeat a `POST` that creates something with the same `Idempotency-Key` within 24 hours, and it is
-created only once.
+Errors are problem details (RFC 9457): `detail` says what went wrong and what to do. Lists
+are paged: follow `next` until it is null. Repeat a `POST` that creates something with the
+same `Idempotency-Key` within 24 hours, and it is created only once.
 """
 MAX_DEPTH = 100
 """Levels of nesting in a body. The database and Zendesk cannot store unlimited ones."""

@@ -1,7 +1,7 @@
 """Notices that the database has gone back in time.
 
-A backup knows nothing of what was sent after it was made. What it shows as waiting may be in Zendesk
-already, so the account's jobs wait for a person before anything is sent."""
+A backup knows nothing of what was sent after it was made. What it shows as waiting may
+be in Zendesk already, so the account's jobs wait for a person before anything is sent."""
 
 import hashlib
 import os

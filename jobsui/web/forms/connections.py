@@ -85,7 +85,10 @@ class ConnectionForm(DressedForm):
         min_value=1,
         max_value=MAX_RUNNING_JOBS,
         initial=MAX_RUNNING_JOBS,
-        help_text="Zendesk runs 30 jobs at a time. Use fewer to leave slots for other integrations.",
+        help_text=(
+            "Zendesk runs 30 jobs at a time. "
+            "Use fewer to leave slots for other integrations."
+        ),
     )
     early_send = forms.BooleanField(
         label="Send ahead of free slots",

@@ -21,14 +21,17 @@ ONLY_FAULTS = {"resultTypes": ["violations"]}
 """All rules are tried all the same; of what is sound axe need not tell."""
 FOCUSABLE = """() => {
   const found = [...document.querySelectorAll(
-    'a[href], button:not([disabled]), input:not([disabled]), select, textarea, summary, [tabindex="0"]'
+    'a[href], button:not([disabled]), input:not([disabled]), '
+    + 'select, textarea, summary, [tabindex="0"]'
   )].filter((part) => part.checkVisibility() && part.type !== 'hidden' && part.tabIndex >= 0
-    && !(part.type === 'radio' && !part.checked && document.querySelector(`[name="${part.name}"]:checked`)));
+    && !(part.type === 'radio' && !part.checked
+      && document.querySelector(`[name="${part.name}"]:checked`)));
   const seen = window.seenFocus = {};
   found.forEach((part, place) => part.addEventListener('focusin', (event) => {
     if (event.target !== part) return;
     const style = getComputedStyle(part);
-    seen[place] = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none';
+    const isOutlined = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
+    seen[place] = isOutlined || style.boxShadow !== 'none';
   }));
   document.activeElement.blur();
   return found.map((part) => part.outerHTML.slice(0, 120));

@@ -49,7 +49,8 @@ STATUS = (
 )
 TAGS = (
     "is not an option of Tags",
-    "Its options are wifi, gps. Write ; between several. Or add it in Zendesk, refresh the object and check again.",
+    "Its options are wifi, gps. Write ; between several. "
+    "Or add it in Zendesk, refresh the object and check again.",
 )
 SERIAL = (
     "does not match the pattern of Serial",

@@ -18,7 +18,10 @@ pytestmark = pytest.mark.django_db
 BASIC_REFUSED = {"error": "Couldn't authenticate you"}
 BEARER_REFUSED = {
     "error": "invalid_token",
-    "error_description": "The access token provided is expired, revoked, malformed or invalid for other reasons.",
+    "error_description": (
+        "The access token provided is expired, revoked, malformed "
+        "or invalid for other reasons."
+    ),
 }
 
 

@@ -125,7 +125,8 @@ def test_invalid_body_is_never_sent(
 
 def test_infinite_number_is_never_sent(program: Programs) -> None:
     custom_object = stages.gadget()
-    text = f'{{"connection": "{custom_object.connection.code}", "object": "gadget", "body": {{"x": 1e999}}}}'
+    code = custom_object.connection.code
+    text = f'{{"connection": "{code}", "object": "gadget", "body": {{"x": 1e999}}}}'
 
     response = program("run").call("POST", "/requests", text)
 
