@@ -43,6 +43,7 @@ check: $(VENV)/.dev ## run the static checks
 	$(VENV)/bin/djlint templates --lint --quiet
 	$(RUN) -m tools.check_templates
 	$(RUN) -m tools.rooms --check
+	$(RUN) -m tools.check_words
 	$(RUN) -m tools.check_tests
 	$(RUN) tools/deploy_check.py
 	$(RUN) manage.py makemigrations --check --dry-run

@@ -55,8 +55,7 @@ def test_problems_are_listed_by_cause(harness: Harness, path: Path) -> None:
         "3 rows, 1 row with problems.",
         "      1 x external_id: The value is already the External ID of an earlier row, "
         "for example “g-1”. (row 4)",
-        "          Keep one of the rows: "
-        "the order in which Zendesk would apply them is not certain.",
+        "          Keep one of the rows: Zendesk may apply them in any order.",
     ]
     assert Job.objects.count() == 0
     assert File.objects.count() == 0
