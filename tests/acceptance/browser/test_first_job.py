@@ -58,7 +58,7 @@ SERIAL = (
 )
 EMPTY = "Fill it in, or leave the row out."
 DOUBLE = (
-    "Keep one of the rows: the order in which Zendesk would apply them is not certain."
+    "Keep one of the rows: Zendesk may apply them in any order."
 )
 DIGITS = (
     "has too many digits",
