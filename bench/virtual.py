@@ -3,9 +3,9 @@ average of many runs, in minutes instead of hours.
 
     python -m bench.virtual --runs 30
 
-The product's own Driver decides what is sent and polled, and when. Its clock, its calls, the
-database and Zendesk are replaced. So this says nothing about CPU or memory, and about time only what
-waiting contributes."""
+The product's own Driver decides what is sent and polled, and when. Its clock, its calls,
+the database and Zendesk are replaced. So this says nothing about CPU or memory, and about
+time only what waiting contributes."""
 
 import argparse
 import heapq

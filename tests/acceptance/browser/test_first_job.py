@@ -57,9 +57,7 @@ SERIAL = (
     "It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$",
 )
 EMPTY = "Fill it in, or leave the row out."
-DOUBLE = (
-    "Keep one of the rows: Zendesk may apply them in any order."
-)
+DOUBLE = "Keep one of the rows: Zendesk may apply them in any order."
 DIGITS = (
     "has too many digits",
     "Write at most 18 digits, or use a text field: longer numbers change when they are sent.",
