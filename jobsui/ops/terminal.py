@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, BinaryIO, cast
@@ -15,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import DatabaseError
 
 from jobsui.access.errors import TokenRefused
+from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.connections.encryption import SecretUnreadable
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.files.errors import FileRefused
@@ -103,17 +103,20 @@ class TerminalCommand(BaseCommand):
 class ProgressBar:
     """A moving line on a terminal; elsewhere one line every PROGRESS_INTERVAL."""
 
-    def __init__(self, out: OutputWrapper) -> None:
+    def __init__(self, out: OutputWrapper, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._out = out
         self._is_terminal = out.isatty()
-        self._written_at = time.monotonic()
+        self._clock = clock
+        self._written_at = clock.monotonic()
 
     def show(self, text: str, percent: int | None = None) -> None:
         line = printable(text if percent is None else f"{percent:3} %  {text}")
         if self._is_terminal:
             self._draw(_bar(percent, len(line)) + line)
-        elif time.monotonic() - self._written_at >= PROGRESS_INTERVAL:
-            self._written_at = time.monotonic()
+            return
+        now = self._clock.monotonic()
+        if now - self._written_at >= PROGRESS_INTERVAL:
+            self._written_at = now
             self._out.write(line, style_func=str)
 
     def clear(self) -> None:

@@ -1,11 +1,11 @@
 import io
-import time
 
 import pytest
 from django.core.management.base import OutputWrapper
 
 from jobsui.ops.terminal import ProgressBar, aligned, printable
 from tests.ops.commands import Terminal
+from tests.timing import FakeClock
 
 
 @pytest.fixture(autouse=True)
@@ -50,16 +50,13 @@ def test_bar_fills_the_width_its_text_leaves() -> None:
     ]
 
 
-def test_progress_without_terminal_is_a_line_now_and_then(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = time.monotonic()
-    monkeypatch.setattr("jobsui.ops.terminal.time.monotonic", lambda: now)
+def test_progress_without_terminal_is_a_line_now_and_then() -> None:
+    clock = FakeClock()
     err = io.StringIO()
-    bar = ProgressBar(OutputWrapper(err))
+    bar = ProgressBar(OutputWrapper(err), clock=clock)
 
     for percent in range(100):
-        now += 1
+        clock.sleep(1)
         bar.show("some rows", percent)
     bar.clear()
 
