@@ -39,12 +39,12 @@ def test_batches_are_listed_in_the_order_of_the_file(operator: Client) -> None:
 @pytest.mark.parametrize(
     "query", ["?state=nonsense", "?state=a%26b", "?after=x", "?after=" + "9" * 5000]
 )
-def test_batches_take_nonsense_for_nothing(operator: Client, query: str) -> None:
+def test_batches_ignore_invalid_filters(operator: Client, query: str) -> None:
     assert listed(operator, stages.settled(MANY), query) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("rows", [100, 300])
-def test_batches_ask_as_often_for_many_as_for_one(
+def test_batches_take_as_many_queries_for_many_batches(
     operator: Client, rows: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     job = stages.settled("external_id\n" + "".join(f"g-{n}\n" for n in range(rows)))
@@ -53,7 +53,7 @@ def test_batches_ask_as_often_for_many_as_for_one(
         operator.get(f"/jobs/{job.code}/batches/")
 
 
-def test_batches_that_are_many_come_page_by_page(operator: Client) -> None:
+def test_many_batches_are_paged(operator: Client) -> None:
     job = stages.settled()
     Batch.objects.bulk_create(
         Batch(job=job, seq=n, size=1, first_row=n, last_row=n) for n in range(2, 121)
@@ -72,7 +72,7 @@ def test_batches_that_are_many_come_page_by_page(operator: Client) -> None:
     )
 
 
-def test_batch_shows_request_and_answer_as_they_went(operator: Client) -> None:
+def test_batch_shows_request_and_response_as_sent(operator: Client) -> None:
     job = stages.settled(stages.ROWS, stages.failed("Because.", "C"))
     batch = Batch.objects.get(job=job)
     Attempt.objects.create(
@@ -158,7 +158,7 @@ def test_batch_leads_to_its_neighbours_and_the_next_failure(operator: Client) ->
     assert actions == {1: ["2", "3"], 2: ["1", "3", "3"], 3: ["2"]}
 
 
-def test_batch_that_was_not_sent_yet_says_so(operator: Client) -> None:
+def test_batch_not_sent_yet_has_no_response(operator: Client) -> None:
     job = stages.planned(state=JobState.RUNNING)
 
     answer = operator.get(f"/jobs/{job.code}/batches/1/")
@@ -170,7 +170,7 @@ def test_batch_that_was_not_sent_yet_says_so(operator: Client) -> None:
     ]
 
 
-def test_batch_there_is_not_is_not_found(operator: Client) -> None:
+def test_missing_batch_is_not_found(operator: Client) -> None:
     job, draft = stages.settled(), stages.draft()
 
     paths = [f"/jobs/{job.code}/batches/{seq}/" for seq in (0, 2, 10**30)] + [

@@ -69,7 +69,7 @@ def test_first_run_makes_the_administrator_who_can_sign_in(
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"token": "wrong"}, "That is not the token the console printed."),
+        ({"token": "wrong"}, "Incorrect token. The token is printed in the console."),
         ({"token": ""}, "This field is required."),
         ({"token": "ü\x00"}, "Null characters are not allowed."),
         ({"password": "short"}, "This password is too short."),

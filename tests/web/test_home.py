@@ -30,7 +30,7 @@ def listed(text: str) -> dict[str, list[int]]:
     }
 
 
-def test_home_begins_with_first_steps(operator: Client) -> None:
+def test_home_begins_with_get_started(operator: Client) -> None:
     text = operator.get("/").text
 
     assert "Get started" in text
@@ -79,7 +79,7 @@ def test_home_shows_the_newest_of_many(operator: Client) -> None:
     assert shown["a"] == [jobs[0].pk]
 
 
-def test_home_asks_often_only_while_something_runs(operator: Client) -> None:
+def test_home_polls_often_only_while_a_job_runs(operator: Client) -> None:
     quiet = operator.get("/").text
     stages.planned()
     busy = operator.get("/").text
@@ -90,7 +90,7 @@ def test_home_asks_often_only_while_something_runs(operator: Client) -> None:
     ]
 
 
-def test_home_says_nothing_when_nothing_is_new(
+def test_home_is_empty_when_nothing_is_new(
     operator: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(3):
@@ -103,7 +103,7 @@ def test_home_says_nothing_when_nothing_is_new(
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_home_tells_what_is_new(
+def test_home_shows_what_is_new(
     operator: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     job = stages.planned(state=JobState.RUNNING)
@@ -134,7 +134,7 @@ def test_home_notices_that_a_draft_was_read(operator: Client, ana: User) -> None
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_home_asks_as_often_however_much_there_is(
+def test_home_takes_as_many_queries_for_many_jobs(
     operator: Client,
     ana: User,
     count: int,

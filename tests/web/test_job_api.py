@@ -161,7 +161,7 @@ def test_runjob_gets_the_same_job(operator: Client, run: Run) -> None:
     ]
 
 
-def test_runjob_is_told_the_mapping_unless_the_columns_tell_it(
+def test_runjob_gets_the_mapping_unless_columns_map_themselves(
     operator: Client, run: Run
 ) -> None:
     job = stages.settled("external_id,Notes\ng-1,1\n")

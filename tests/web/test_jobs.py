@@ -170,7 +170,7 @@ def test_history_is_a_page_or_its_table(operator: Client) -> None:
     assert "HX-Request" in fragment["Vary"]
 
 
-def test_history_tells_empty_from_nothing_that_matches(operator: Client) -> None:
+def test_history_distinguishes_no_jobs_from_no_matches(operator: Client) -> None:
     empty = operator.get("/jobs/").text
     narrowed = operator.get("/jobs/?q=x").text
 
@@ -185,7 +185,7 @@ def test_history_tells_empty_from_nothing_that_matches(operator: Client) -> None
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_history_asks_as_often_for_many_as_for_one(
+def test_history_takes_as_many_queries_for_many_jobs(
     operator: Client,
     ana: User,
     count: int,
@@ -259,7 +259,7 @@ def test_job_page_of_a_draft_is_the_wizard(operator: Client) -> None:
         (JobState.NEEDS_DECISION, ["resolve"]),
     ],
 )
-def test_job_page_offers_what_can_be_asked(
+def test_job_page_offers_the_possible_actions(
     operator: Client, state: JobState, verbs: list[str]
 ) -> None:
     job = stages.planned(state=state)
@@ -272,7 +272,7 @@ def test_job_page_offers_what_can_be_asked(
     assert offered == verbs
 
 
-def test_progress_says_nothing_when_nothing_is_new(
+def test_progress_is_empty_when_nothing_is_new(
     operator: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     job = stages.planned(state=JobState.RUNNING)
@@ -286,7 +286,7 @@ def test_progress_says_nothing_when_nothing_is_new(
     assert "HX-Refresh" not in answer.headers
 
 
-def test_progress_tells_of_workers_that_are_gone(operator: Client) -> None:
+def test_progress_shows_that_the_workers_are_gone(operator: Client) -> None:
     job = stages.planned(state=JobState.RUNNING, limited_by=LimitedBy.JOB_SLOTS)
     with leases.held(f"account:{job.connection.host}"):
         page = operator.get(path(job)).text
@@ -301,7 +301,7 @@ def test_progress_tells_of_workers_that_are_gone(operator: Client) -> None:
     ]
 
 
-def test_progress_tells_what_is_new(
+def test_progress_shows_what_is_new(
     operator: Client, django_assert_max_num_queries: Any
 ) -> None:
     job = stages.planned(state=JobState.RUNNING, created_or_updated=1)
@@ -353,7 +353,7 @@ def test_progress_of_a_million_rows_stays_small(operator: Client) -> None:
 @pytest.mark.parametrize(
     "state", [JobState.PAUSED, JobState.COMPLETED, JobState.NEEDS_DECISION]
 )
-def test_progress_loads_the_page_anew_when_other_buttons_apply(
+def test_progress_reloads_the_page_when_other_buttons_apply(
     operator: Client, state: JobState
 ) -> None:
     job = stages.planned(state=state)
@@ -382,7 +382,7 @@ def test_progress_loads_the_page_anew_when_other_buttons_apply(
         (JobState.NEEDS_DECISION, {"started_at": 60}, ""),
     ],
 )
-def test_progress_carries_its_own_pace(
+def test_progress_sets_its_own_interval(
     operator: Client, state: JobState, fields: dict[str, int], trigger: str
 ) -> None:
     now = datetime.now(UTC)
@@ -416,7 +416,7 @@ def test_progress_carries_its_own_pace(
         ({"state": JobState.COMPLETED, "limited_by": LimitedBy.REQUEST_RATE}, []),
     ],
 )
-def test_what_holds_a_job_back_is_told_wherever_it_stands(
+def test_limit_is_shown_wherever_the_job_is_listed(
     operator: Client, fields: dict[str, Any], told: list[str]
 ) -> None:
     job = stages.planned(**fields)
@@ -428,7 +428,7 @@ def test_what_holds_a_job_back_is_told_wherever_it_stands(
     assert re.findall(r"Limited by: ([^<]+)<", rows) == told
 
 
-def test_job_page_tells_what_held_it_back_and_how_long_also_when_over(
+def test_job_page_shows_how_long_each_limit_lasted(
     operator: Client,
 ) -> None:
     job = stages.settled(limited_seconds={"job_slots": 120, "request_rate": 30, "": 60})
@@ -454,7 +454,7 @@ def test_job_page_tells_what_held_it_back_and_how_long_also_when_over(
         (JobState.RUNNING, ""),
     ],
 )
-def test_what_is_in_flight_is_told_in_words(
+def test_in_flight_batches_are_announced_while_stopping(
     operator: Client, state: JobState, says: str
 ) -> None:
     job = stages.planned(
@@ -468,7 +468,7 @@ def test_what_is_in_flight_is_told_in_words(
     assert said == ([says] if says else [])
 
 
-def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> None:
+def test_first_batch_is_shown_before_approval(operator: Client) -> None:
     content = "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 251))
     job = stages.planned(content, state=JobState.RUNNING, hold_after_first_batch=True)
     first = Batch.objects.get(job=job, seq=1)
@@ -497,7 +497,7 @@ def test_first_batch_is_shown_before_the_others_are_let_go(operator: Client) -> 
     )
 
 
-def test_rules_are_changed_while_the_job_runs(operator: Client, ana: User) -> None:
+def test_run_settings_change_while_the_job_runs(operator: Client, ana: User) -> None:
     job = stages.planned(state=JobState.RUNNING)
     fields = {
         "weight": "16",
@@ -522,7 +522,7 @@ def test_rules_are_changed_while_the_job_runs(operator: Client, ana: User) -> No
     )
 
 
-def test_rules_that_make_no_sense_are_asked_again(operator: Client) -> None:
+def test_invalid_run_settings_are_rejected(operator: Client) -> None:
     job = stages.planned(state=JobState.RUNNING)
 
     answer = operator.post(path(job, "settings/"), {"stop_percent": "200"})
@@ -534,7 +534,7 @@ def test_rules_that_make_no_sense_are_asked_again(operator: Client) -> None:
     assert Job.objects.get(pk=job.pk).stop_percent == 50
 
 
-def test_rules_of_a_job_that_is_over_stay(operator: Client) -> None:
+def test_run_settings_of_a_finished_job_stay(operator: Client) -> None:
     job = stages.settled()
 
     answers = [
@@ -584,7 +584,7 @@ def test_rows_of_one_cause(operator: Client) -> None:
     "query",
     ["cause=x", "cause=" + "9" * 30, "cause=" + "9" * 5000, "outcome=a%26b", "after=x"],
 )
-def test_rows_take_nonsense_for_nothing(operator: Client, query: str) -> None:
+def test_rows_ignore_invalid_filters(operator: Client, query: str) -> None:
     job = stages.settled(stages.ROWS, stages.failed())
 
     answer = operator.get(path(job, f"rows/?{query}"))
@@ -593,7 +593,7 @@ def test_rows_take_nonsense_for_nothing(operator: Client, query: str) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_rows_ask_as_often_for_many_as_for_one(
+def test_rows_take_as_many_queries_for_many_rows(
     operator: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     content = "external_id,price\n" + "".join(f"g-{n},1\n" for n in range(count))
@@ -603,9 +603,7 @@ def test_rows_ask_as_often_for_many_as_for_one(
         operator.get(path(job, "rows/"))
 
 
-def test_events_tell_what_happened_and_how_the_job_is_set_up(
-    operator: Client, ana: User
-) -> None:
+def test_events_show_history_and_setup(operator: Client, ana: User) -> None:
     job = stages.settled()
     lifecycle.record(job, EventKind.RESUMED, by=ana)
 
@@ -615,7 +613,9 @@ def test_events_tell_what_happened_and_how_the_job_is_set_up(
     assert (job.file.sha256 in text, "External ID" in text) == (True, True)
 
 
-def test_results_have_every_row_and_are_harmless_unless_raw(operator: Client) -> None:
+def test_results_have_every_row_and_escape_formulas_unless_raw(
+    operator: Client,
+) -> None:
     job = stages.settled(
         'external_id,notes\ng-1,=1+1\n-g,"@x"\n',
         stages.failed("=cmd|' /C calc'!A0", "C"),
@@ -658,7 +658,7 @@ def test_results_of_one_outcome(operator: Client, outcome: str, ids: list[str]) 
     assert answer["Content-Disposition"] == f'attachment; filename="rows-{outcome}.csv"'
 
 
-def test_results_of_an_outcome_there_is_not_are_not_found(operator: Client) -> None:
+def test_results_of_an_unknown_outcome_are_not_found(operator: Client) -> None:
     assert (
         operator.get(path(stages.settled(), "results.csv?outcome=fialed")).status_code
         == 404
@@ -678,7 +678,7 @@ def test_results_come_in_pieces(operator: Client) -> None:
     assert max(map(len, pieces)) < 40_000
 
 
-def test_problems_are_listed_and_harmless(operator: Client) -> None:
+def test_problems_are_listed_with_formulas_escaped(operator: Client) -> None:
     job = stages.checked("external_id,price\ng-1,=1+1\n")
 
     answer = operator.get(path(job, "problems.csv"))
@@ -755,7 +755,7 @@ def test_problems_of_a_draft_that_cannot_be_checked_say_so_on_a_page(
         ("cancel", JobState.PAUSED, JobState.CANCELLING, "drive"),
     ],
 )
-def test_asking_changes_the_state_once(
+def test_action_changes_the_state_once(
     operator: Client,
     ana: User,
     task_queue: TaskQueue,
@@ -843,7 +843,7 @@ def test_cause_of_another_job_is_not_found(operator: Client) -> None:
     )
 
 
-def test_chain_of_retries_tells_what_is_left(operator: Client) -> None:
+def test_job_page_shows_what_its_retries_left(operator: Client) -> None:
     job = stages.settled(FOUR, *TWO_CAUSES)
     cause = job.causes.get(code="C1")
     operator.post(path(job, "retry/"), {"cause": str(cause.pk)})
@@ -866,7 +866,7 @@ def test_chain_of_retries_tells_what_is_left(operator: Client) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_job_page_asks_as_often_for_many_retries_as_for_one(
+def test_job_page_takes_as_many_queries_for_many_retries(
     operator: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     job = stages.settled(FOUR, *[stages.failed("No.", f"C{n}") for n in range(4)])

@@ -83,7 +83,7 @@ def test_page_stays_where_it_is_when_jobs_come(jobs: list[int]) -> None:
         "<2026-11-24T12:00:00+00:00_²",
     ],
 )
-def test_nonsense_is_refused_and_begins_at_the_top_for_people(
+def test_invalid_cursor_is_refused_and_pages_start_at_the_top(
     jobs: list[int], cursor: str
 ) -> None:
     found = partial(paging.by_time, Job.objects.all())
@@ -98,7 +98,7 @@ def test_nonsense_is_refused_and_begins_at_the_top_for_people(
 @pytest.mark.parametrize(
     "cursor", ["<2000-01-01T00:00:00+00:00_1", ">2100-01-01T00:00:00+00:00_1"]
 )
-def test_cursor_with_nothing_behind_it_begins_at_the_top_for_people_alone(
+def test_empty_page_starts_at_the_top_on_pages_only(
     jobs: list[int], cursor: str
 ) -> None:
     found = partial(paging.by_time, Job.objects.all())

@@ -48,19 +48,18 @@ def live(request: HtmxRequest) -> HttpResponse:
 @login_not_required
 @require_http_methods(["GET", "POST"])
 def first_run(request: HttpRequest) -> HttpResponse:
-    """Make the first administrator; the page exists only until there is one."""
+    """Create the first administrator. The page exists only until there is one."""
     if not first.is_due():
         raise Http404
     form = FirstRunForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        if first.token_matches(form.cleaned_data["token"]):
-            User.objects.create_superuser(
-                form.cleaned_data["username"], password=form.cleaned_data["password"]
-            )
+        data = form.cleaned_data
+        if first.token_matches(data["token"]):
+            User.objects.create_superuser(data["username"], password=data["password"])
             first.discard_token()
-            messages.success(request, "You are the first administrator. Sign in.")
+            messages.success(request, "Administrator created. Sign in.")
             return redirect("account_login")
-        form.add_error("token", "That is not the token the console printed.")
+        form.add_error("token", "Incorrect token. The token is printed in the console.")
     return render(request, "first_run.html", {"form": form})
 
 

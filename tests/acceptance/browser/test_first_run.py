@@ -24,11 +24,11 @@ def test_first_run_makes_the_administrator_and_is_gone(
         page.get_by_label("Username").fill("first")
         page.get_by_label("Password").fill(PASSWORD)
         page.locator("main button[type=submit]").click()
-        person.sees("That is not the token the console printed.")
+        person.sees("Incorrect token. The token is printed in the console.")
         page.get_by_label("Token from the console").fill(token)
         page.get_by_label("Password").fill(PASSWORD)
         page.locator("main button[type=submit]").click()
-        person.sees("You are the first administrator. Sign in.")
+        person.sees("Administrator created. Sign in.")
         person.sign_in("first")
 
         expect(page.get_by_role("link", name="People")).to_be_visible()

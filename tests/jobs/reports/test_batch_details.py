@@ -64,7 +64,7 @@ def test_batch_details_show_request_and_response_without_the_secret() -> None:
     assert [row.outcome for row in shown.rows] == ["created_or_updated"] * 50
 
 
-def test_batch_details_tells_which_attempts_left_items_for_later() -> None:
+def test_batch_details_show_how_far_each_attempt_went() -> None:
     job = planned()
     batch = Batch.objects.select_related("job__connection", "job__file").get(
         job=job, seq=3

@@ -12,7 +12,7 @@ from tests.jobs.reports.samples import planned
 pytestmark = pytest.mark.django_db
 
 
-def test_retries_tell_what_is_left_of_them() -> None:
+def test_retries_count_the_failed_rows_left() -> None:
     job = planned()
     common: dict[str, Any] = {
         "connection": job.connection,
@@ -35,7 +35,7 @@ def test_retries_tell_what_is_left_of_them() -> None:
     ]
 
 
-def test_mapping_is_told_in_the_words_of_the_wizard() -> None:
+def test_mapping_uses_the_labels_of_the_wizard() -> None:
     job = make_job(
         "external_id,price\n1,2\n",
         to=make_object(make_connection(), "gadget", fields=GADGET),

@@ -20,7 +20,7 @@ APPROVAL = {"state": JobState.PAUSED, "hold_after_first_batch": True, "batches_d
 IS_PLANNED = timezone.now()
 
 
-def test_progress_tells_how_far_and_how_fast() -> None:
+def test_progress_has_percent_rate_and_time_left() -> None:
     job = planned()
     settle(job, 1)
     now = time.time()
@@ -79,7 +79,7 @@ def test_progress_counts_what_is_in_flight_in_batches_and_open_rows() -> None:
         ({"state": JobState.NEEDS_DECISION}, True, True, LimitedBy.NOTHING),
     ],
 )
-def test_holder_is_what_is_true_now(
+def test_current_limit_follows_the_present_state(
     fields: dict[str, Any], is_driven: bool, is_stocked: bool, limit: LimitedBy
 ) -> None:
     job = planned()
@@ -95,7 +95,7 @@ def test_holder_is_what_is_true_now(
         assert Job.objects.with_limit().get(pk=job.pk).current_limit == limit
 
 
-def test_held_seconds_tell_the_longest_first_and_count_on() -> None:
+def test_limited_seconds_have_the_longest_first_up_to_now() -> None:
     since = timezone.now() - timedelta(seconds=100)
     job = Job(
         state=JobState.RUNNING,

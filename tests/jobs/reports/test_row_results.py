@@ -53,7 +53,7 @@ def test_results_have_every_row_once_in_the_order_of_the_file() -> None:
     ]
 
 
-def test_results_are_harmless_to_spreadsheets_unless_raw() -> None:
+def test_results_escape_formulas_unless_raw() -> None:
     job = planned()
 
     assert table(row_results.results_csv(job))[1][2] == "'=1+1"
@@ -108,7 +108,7 @@ def test_retry_reports_only_its_own_rows() -> None:
     ]
 
 
-def test_problems_name_row_column_value_and_cure() -> None:
+def test_problems_name_row_column_value_and_fix() -> None:
     rows = table(row_results.problems_csv(planned()))
 
     assert rows[0] == ["row", "column", "value", "code", "problem", "fix"]
@@ -131,7 +131,7 @@ def test_template_has_columns_that_map_themselves() -> None:
     assert header == ["external_id", "name", *[field["key"] for field in GADGET]]
 
 
-def test_file_that_is_gone_is_reported_before_the_first_line() -> None:
+def test_missing_file_is_reported_before_the_first_line() -> None:
     job = make_job(
         "external_id\n1\n", to=make_object(make_connection(), "gadget", fields=GADGET)
     )
