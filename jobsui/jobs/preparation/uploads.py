@@ -113,8 +113,10 @@ def _require_fit(size: int) -> None:
 
 
 def _plain_name(name: str) -> str:
-    """A file name that is safe to show: without folders and control characters, its end
-    kept."""
+    """A file name that is safe to show: without folders and control characters. Of a
+    long name the end is kept, behind an ellipsis."""
     last = name.replace("\\", "/").rpartition("/")[2]
     printable = "".join(letter for letter in last if letter.isprintable())
-    return printable[-MAX_NAME:] or "upload"
+    if len(printable) > MAX_NAME:
+        return f"…{printable[1 - MAX_NAME :]}"
+    return printable or "upload"
