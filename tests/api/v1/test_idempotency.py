@@ -142,7 +142,7 @@ def test_interrupted_request_leaves_nothing_and_can_be_repeated(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(automation, "aim", interrupt)
+        patched.setattr(automation, "set_auto_target", interrupt)
         with pytest.raises(KeyboardInterrupt):
             create_job(runner, body)
     counts = [model.objects.count() for model in (Job, File, IdempotencyRecord)]
