@@ -12,7 +12,7 @@ MAX_DEPTH = 100
 MAX_VALUE_BYTES = 4 * 1024 * 1024
 ESCAPE = re.compile(rb"\\.", re.DOTALL)
 LONG_NUMBER = re.compile(rb"[0-9]{1000}")
-"""Python makes no number of so many digits; the parser would crash."""
+"""Python refuses numbers of more digits, and the parser would crash."""
 STRUCTURE = b",[]{}"
 NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 

@@ -43,7 +43,7 @@ class SheetFacts:
     """Formulas without a stored result, which read as blank."""
 
     def add_row(self, filled: int) -> None:
-        """Count a row that has so many filled cells."""
+        """Count a row that has this many filled cells."""
         if not filled:
             return
         self.filled_rows += 1

@@ -1,4 +1,4 @@
-"""The sweep: enqueues work again that no process does, and deletes what nobody uses."""
+"""The sweep: enqueues work again that no process does, and deletes what is no longer used."""
 
 import contextlib
 import time

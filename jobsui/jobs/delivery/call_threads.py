@@ -205,7 +205,7 @@ class Calls:
         )
 
     def reconcile(self, batch: UnconfirmedBatch, *, next_in: float) -> None:
-        """Read what became of an unconfirmed batch. `next_in`: after how many seconds to
+        """Read from Zendesk whether an unconfirmed batch was applied. `next_in`: after how many seconds to
         read again, if need be."""
         result = partial(ReconcileResult, batch, next_in=next_in)
         self._submit(

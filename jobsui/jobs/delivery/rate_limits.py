@@ -192,7 +192,7 @@ class Window:
 
 
 class Slots:
-    """What Zendesk last reported about the account's job slots, whoever uses them.
+    """What Zendesk last reported about the account's job slots, used by any integration.
 
     It reports them with each response to a batch, so while we send, this is the newest and most
     reliable figure. It is not trusted once batches are refused although a report left room."""

@@ -20,7 +20,7 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 ID = re.compile(r"[\w-]+", re.ASCII)
 REFERENCE = re.compile(r"(external_id|name):\s*\S.*", re.DOTALL)
 MAX_INTEGER_DIGITS = 18
-"""An integer with so many digits fits into 64 bits, whatever the digits are."""
+"""An integer with this many digits fits into 64 bits, whatever the digits are."""
 MAX_DECIMAL_DIGITS = 15
 MAX_WHOLE_FLOAT = 1e15
 """Up to here a whole float is sent as an integer."""
