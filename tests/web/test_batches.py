@@ -138,10 +138,8 @@ def test_batch_that_was_split_says_which_rows_each_attempt_carried(
         True,
         False,
     ]
-    assert (
-        "all 100 items, each attempt carried a part" in split,
-        "Body: 100 items" in whole,
-    ) == (True, True)
+    assert "all 100 items, each attempt carried a part" in split
+    assert "Body: 100 items" in whole
 
 
 def test_batch_leads_to_its_neighbours_and_the_next_failure(operator: Client) -> None:
@@ -171,7 +169,8 @@ def test_batch_not_sent_yet_has_no_response(operator: Client) -> None:
 
 
 def test_missing_batch_is_not_found(operator: Client) -> None:
-    job, draft = stages.settled(), stages.draft()
+    job = stages.settled()
+    draft = stages.draft()
 
     paths = [f"/jobs/{job.code}/batches/{seq}/" for seq in (0, 2, 10**30)] + [
         f"/jobs/{draft.code}/batches/1/"

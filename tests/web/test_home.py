@@ -100,7 +100,8 @@ def test_home_is_empty_when_nothing_is_new(
     with django_assert_num_queries(3):  # session, user, jobs
         answer = operator.get(address, headers=HTMX)
 
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.status_code == 204
+    assert answer.content == b""
 
 
 def test_home_shows_what_is_new(

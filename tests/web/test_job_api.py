@@ -36,10 +36,8 @@ NASTY = (
 )
 BEARER = ["-H", "Authorization: Bearer T0KEN"]
 AS_JSON = ["-H", "Content-Type: application/json", "--data-binary", "@-"]
-V1, V2 = (
-    "http://testserver/api/v1/",
-    "http://testserver/api/v2/custom_objects/gadget/jobs",
-)
+V1 = "http://testserver/api/v1/"
+V2 = "http://testserver/api/v2/custom_objects/gadget/jobs"
 
 Run = Callable[[str], list[tuple[list[str], str | None]]]
 
@@ -334,7 +332,8 @@ def test_ids_to_delete_are_items_with_a_name_in_the_rest_api(
     job = items_job(Action.DELETE_BY_EXTERNAL_ID)
 
     texts = shown(operator, job)
-    [(_, rest)], [(_, drop_in)] = run(texts["rest"]), run(texts["drop-in"])
+    [(_, rest)] = run(texts["rest"])
+    [(_, drop_in)] = run(texts["drop-in"])
 
     assert json.loads(rest or "") == posted(
         job, items=[{"external_id": "g-0"}, {"external_id": "g-1"}]

@@ -17,10 +17,8 @@ def test_next_failed_batch_skips_good_ones() -> None:
     settle(job, 1)
     settle(job, 3, RowResult(Outcome.FAILED, code="C", message="No."))
 
-    assert (
-        batch_details.next_failed_batch(job),
-        batch_details.next_failed_batch(job, after=3),
-    ) == (3, None)
+    assert batch_details.next_failed_batch(job) == 3
+    assert batch_details.next_failed_batch(job, after=3) is None
 
 
 def test_batch_details_show_request_and_response_without_the_secret() -> None:
@@ -42,16 +40,12 @@ def test_batch_details_show_request_and_response_without_the_secret() -> None:
     shown = batch_details.details(batch)
 
     assert shown.last_rows == {}
-    assert (shown.method, shown.url) == (
-        "POST",
-        "https://acme.zendesk.com/api/v2/custom_objects/gadget/jobs",
-    )
+    assert shown.method == "POST"
+    assert shown.url == "https://acme.zendesk.com/api/v2/custom_objects/gadget/jobs"
     assert shown.headers["Authorization"].endswith(" ********")
     sent = json.loads(shown.body)["job"]
-    assert (sent["action"], len(sent["items"])) == (
-        "create_or_update_by_external_id",
-        50,
-    )
+    assert sent["action"] == "create_or_update_by_external_id"
+    assert len(sent["items"]) == 50
     assert sent["items"][0] == {
         "external_id": "g-201",
         "custom_object_fields": {"price": 201},

@@ -19,8 +19,10 @@ def test_strip_counts_the_rows_of_each_stretch() -> None:
 
     first, second, third = batch_strip.strip(job)
 
-    assert (first.first, first.last) == (1, 1)
-    assert (first.succeeded, first.failed) == (98, 2)
+    assert first.first == 1
+    assert first.last == 1
+    assert first.succeeded == 98
+    assert first.failed == 2
     assert second.in_flight == 100
     assert third.waiting == 50
 
@@ -39,5 +41,8 @@ def test_strip_of_many_batches_has_at_most_a_hundred_stretches() -> None:
     stretches = batch_strip.strip(job)
 
     assert len(stretches) == 84
-    assert (stretches[0].first, stretches[0].last, stretches[0].succeeded) == (1, 3, 3)
-    assert (stretches[-1].first, stretches[-1].last) == (250, 250)
+    assert stretches[0].first == 1
+    assert stretches[0].last == 3
+    assert stretches[0].succeeded == 3
+    assert stretches[-1].first == 250
+    assert stretches[-1].last == 250

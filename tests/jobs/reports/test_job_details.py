@@ -49,8 +49,12 @@ def test_mapping_uses_the_labels_of_the_wizard() -> None:
 
 def test_preview_counts_rows_batches_and_the_least_time() -> None:
     job = planned()
-    job.connection.requests_per_minute, job.connection.max_running_jobs = 60, 30
+    job.connection.requests_per_minute = 60
+    job.connection.max_running_jobs = 30
 
-    told = job_details.preview(job)
+    shown = job_details.preview(job)
 
-    assert (told.sent, told.left_out, told.batches, told.seconds) == (250, 1, 3, 13.75)
+    assert shown.sent == 250
+    assert shown.left_out == 1
+    assert shown.batches == 3
+    assert shown.seconds == 13.75
