@@ -205,8 +205,8 @@ class Calls:
         )
 
     def reconcile(self, batch: UnconfirmedBatch, *, next_in: float) -> None:
-        """Read from Zendesk whether an unconfirmed batch was applied. `next_in`: after how many seconds to
-        read again, if need be."""
+        """Read from Zendesk whether an unconfirmed batch was applied. `next_in`: seconds
+        until the next reading, if one is needed."""
         result = partial(ReconcileResult, batch, next_in=next_in)
         self._submit(
             "reads",
