@@ -189,17 +189,23 @@ def can_renew(connection: Connection) -> bool:
     return is_oauth_token and bool(connection.sealed_refresh_token)
 
 
-def renew(connection: Connection, *, rejected_token: str) -> str:
+def renew(
+    connection: Connection,
+    *,
+    rejected_token: str,
+    timeout: timedelta = CLAIM_TIMEOUT,
+) -> str:
     """A new access token in place of the one stored as `rejected_token`, or the one
     that another process has just stored. Raises Unauthorized when Zendesk refuses, or
-    there is nothing to renew with."""
+    there is nothing to renew with, and NotSent when another process has been renewing
+    it for the whole `timeout`."""
     if not can_renew(connection):
         raise Unauthorized(
             "The access token is no longer valid, and there is no refresh token.",
             status=401,
         )
     host = connection.host
-    deadline = time.monotonic() + CLAIM_TIMEOUT.total_seconds()
+    deadline = time.monotonic() + timeout.total_seconds()
     while time.monotonic() < deadline:
         claimed = _claim(connection)
         # After the claim: from here on no other process changes the pair.

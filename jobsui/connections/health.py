@@ -2,6 +2,7 @@
 and what to do."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 from django.utils import timezone
 
@@ -33,10 +34,14 @@ class TestResult:
     """What is wrong and what to do; "" when all is well."""
 
 
-def test(connection: Connection) -> TestResult:
+def test(
+    connection: Connection,
+    *,
+    timeout: float = READ_SECONDS,  # noqa: PT028
+) -> TestResult:
     """Read who the credentials are and whether they can list custom objects. The result
-    is stored with the connection."""
-    result = _test(connection)
+    is stored with the connection. `timeout`: seconds for each read."""
+    result = _test(connection, timeout)
     connection.tested_at = timezone.now()
     connection.test_passed = result.ok
     connection.test_result = asdict(result)
@@ -47,13 +52,13 @@ def test(connection: Connection) -> TestResult:
 test.__test__ = False  # type: ignore[attr-defined]
 
 
-def _test(connection: Connection) -> TestResult:
+def _test(connection: Connection, timeout: float) -> TestResult:
     if not credentials.has_secret(connection):
         return TestResult(
             ok=False, error="No secret is stored for this connection. Enter it first."
         )
     try:
-        return credentials.signed_in(connection, _read)
+        return credentials.signed_in(connection, partial(_read, timeout=timeout))
     except HostRefused as error:
         return TestResult(ok=False, error=str(error))
     except ZendeskError as error:
@@ -63,10 +68,8 @@ def _test(connection: Connection) -> TestResult:
         )
 
 
-def _read(client: Client) -> TestResult:
-    response = client.request(
-        "GET", f"{custom_objects.API}/users/me", deadline=READ_SECONDS
-    )
+def _read(client: Client, *, timeout: float) -> TestResult:
+    response = client.request("GET", f"{custom_objects.API}/users/me", deadline=timeout)
     user = custom_objects.read_user(decoded(response, what="GET users/me"))
     result = TestResult(
         ok=False,
@@ -76,7 +79,7 @@ def _read(client: Client) -> TestResult:
         role=user.role,
         requests_per_minute=_requests_per_minute(response),
     )
-    error = _user_error(user) or _custom_objects_error(client)
+    error = _user_error(user) or _custom_objects_error(client, timeout)
     return replace(result, ok=not error, error=error)
 
 
@@ -96,9 +99,9 @@ def _user_error(user: User) -> str:
     return ""
 
 
-def _custom_objects_error(client: Client) -> str:
+def _custom_objects_error(client: Client, timeout: float) -> str:
     try:
-        custom_objects.list_objects(client, deadline=READ_SECONDS)
+        custom_objects.list_objects(client, deadline=timeout)
     except NotFound:
         return (
             "Custom objects are turned off in this account, or its plan does not "

@@ -250,14 +250,16 @@ def fresh(sandbox: Sandbox) -> str:
 
 
 def test_renewal_of_another_process_is_waited_for_only_so_long(
-    oauth_client: Connection, monkeypatch: pytest.MonkeyPatch
+    oauth_client: Connection,
 ) -> None:
     Connection.objects.filter(pk=oauth_client.pk).update(
         renewing_until=timezone.now() + timedelta(seconds=60)
     )
-    monkeypatch.setattr(credentials, "CLAIM_TIMEOUT", timedelta(seconds=0.3))
 
-    assert type(failure(lambda: me(oauth_client))) is NotSent
+    with pytest.raises(NotSent):
+        credentials.renew(
+            oauth_client, rejected_token="", timeout=timedelta(seconds=0.3)
+        )
 
 
 def test_token_fetched_with_replaced_credentials_is_discarded(

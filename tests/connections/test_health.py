@@ -33,15 +33,11 @@ def at(host: str) -> Connection:
     return make_connection(name=host, host=host)
 
 
-def answered(*behaviors: Behavior) -> TestResult:
+def answered(*behaviors: Behavior, timeout: float = health.READ_SECONDS) -> TestResult:
     """What *Test* says of a host that answers like this."""
     with serving(*behaviors) as server:
-        return health.test(at(server.url.removeprefix("http://")))
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "READ_SECONDS", 0.3)
+        host = server.url.removeprefix("http://")
+        return health.test(at(host), timeout=timeout)
 
 
 @pytest.mark.parametrize("way", ["api_token", "oauth_client", "oauth_token"])
@@ -198,12 +194,11 @@ def goes_silent(peer: socket.socket) -> None:
     says_nothing(peer)
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("behavior", [says_nothing, goes_silent])
 @pytest.mark.usefixtures("db")
 def test_timeout_has_its_sentence(behavior: Behavior) -> None:
     assert (
-        answered(behavior).error
+        answered(behavior, timeout=0.3).error
         == "Zendesk did not respond in time. Try again in a minute."
     )
 
