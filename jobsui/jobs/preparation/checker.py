@@ -77,6 +77,9 @@ def fingerprint(job: Job) -> str:
     not part of it."""
     file = job.file
     options = {name: value for name, value in job.options.items() if name != "invalid"}
+    if "generate_external_ids" in options:
+        # As it was named before migration 0006, so that earlier checks remain valid.
+        options["own_external_ids"] = options.pop("generate_external_ids")
     facts = [
         file.sha256,
         file.format,
