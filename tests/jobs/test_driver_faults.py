@@ -12,17 +12,20 @@ from jobsui.connections import credentials
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.control import actions
 from jobsui.jobs.delivery import transitions
+from jobsui.jobs.delivery.batch_request import PostResult
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.enums import Action, BatchState, EventKind, JobState
 from jobsui.jobs.ledger import settlement
 from jobsui.jobs.models import Attempt, Batch, Job, JobEvent
 from jobsui.zendesk import custom_objects
-from jobsui.zendesk.errors import Refused
+from jobsui.zendesk.errors import Forbidden, Refused
 from tests.harness import Harness, gadgets
 from tests.jobs.driving import (
+    InlineExecutor,
     assert_sums,
     drive,
     fails_first,
+    new_driver,
     plain,
     posts,
     records,
@@ -32,6 +35,7 @@ from tests.jobs.driving import (
     state_of,
     wait_until,
 )
+from tests.timing import FAST, FakeClock
 
 REQUEST_FAULTS = (
     "drop-before-accept",
@@ -517,6 +521,31 @@ def with_oauth(harness: Harness, **secrets: str) -> None:
     )
     connection.save()
     credentials.save_secrets(connection, secrets, by=None)
+
+
+def test_a_refusal_that_is_written_twice_pauses_once(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first commit succeeded although the answer of the database was lost."""
+    harness.object()
+    job = harness.planned(gadgets(10))
+    refuses(monkeypatch, Forbidden("No access.", status=403), "g-1")
+    clock = FakeClock()
+
+    with new_driver(harness, clock, InlineExecutor(clock)) as driver:
+        driver.round([])
+        results = [
+            result for result in driver._collect() if isinstance(result, PostResult)
+        ]
+        driver.round(results)
+        paused = state_of(job)
+        job.refresh_from_db()
+        actions.resume(job, by=None)
+        with transaction.atomic():
+            transitions.write(results, FAST, clock.now())
+
+    assert paused == JobState.PAUSING
+    assert state_of(job) == JobState.RUNNING
 
 
 def test_a_token_that_expires_is_renewed_and_nothing_is_lost(

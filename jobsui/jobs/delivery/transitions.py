@@ -79,14 +79,17 @@ def apply(
     batches = by_id(Batch, {transition.batch_id for transition in transitions})
     applied: list[Transition] = []
     reported: list[ReportedResults] = []
+    pauses: list[Pause | None] = []
     for transition in transitions:
         counters.touch(transition.job_id)
         if transition.expected is None:
+            pauses.append(transition.pause)
             continue
         batch = batches[transition.batch_id]
         if batch.state != transition.expected:
             continue
         applied.append(transition)
+        pauses.append(transition.pause)
         _move(batch, transition, now)
         if transition.results or transition.job_status_body is not None:
             reported.append(
@@ -98,8 +101,7 @@ def apply(
     _save_batches([batches[pk] for pk in moved])
     _schedule_reconciliation(applied, batches, timing)
     _save_attempts(applied)
-    pauses = [each.pause for each in transitions if each.pause]
-    for pause in dict.fromkeys(pauses):
+    for pause in dict.fromkeys(filter(None, pauses)):
         _pause(pause)
 
 
