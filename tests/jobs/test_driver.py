@@ -240,6 +240,27 @@ def test_other_jobs_wait_for_the_keys_of_unconfirmed_batches(
     assert order == [older.pk, apart.pk, older.pk, newer.pk]
 
 
+def test_keys_are_locked_before_the_batch_is_known_as_unconfirmed(
+    harness: Harness,
+) -> None:
+    """Unconfirmed batches are read again in the round that takes in the lost response."""
+    harness.object()
+    batch = harness.planned(gadgets(10)).batches.get()
+    harness.sandbox.faults(drop_before_accept={"rate": 1, "times": 1})
+    clock = FakeClock()
+
+    with new_driver(harness, clock, InlineExecutor(clock)) as driver:
+        driver.round([])
+        results = driver._collect()
+        clock.sleep(FAST.refresh_interval + 0.01)
+        driver.round(results)
+        locks = driver.unconfirmed.locks()
+
+    batch.refresh_from_db()
+    assert batch.state == BatchState.UNCONFIRMED
+    assert list(locks) == [batch.pk]
+
+
 def test_unconfirmed_batches_count_towards_the_window(harness: Harness) -> None:
     with new_driver(harness) as driver:
         driver.limits.window = rate_limits.Window(30, clock=FakeClock())

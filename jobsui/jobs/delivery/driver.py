@@ -377,7 +377,11 @@ class Driver:
             return
         self.may_have_unconfirmed = False
         unconfirmed = claims.batches_in(BatchState.UNCONFIRMED, self.account)
-        self.unconfirmed.replace(unconfirmed.values_list("pk", flat=True), now)
+        self.unconfirmed.replace(
+            unconfirmed.values_list("pk", flat=True),
+            now,
+            unwritten={event.request.batch_id for event in self.unwritten},
+        )
         interval = max(self.timing.reconcile_interval, self.limits.durations.typical)
         batches = self.unconfirmed.due(unconfirmed, interval)
         requests = claims.requests_of(batches, self.calls.client)

@@ -30,9 +30,13 @@ class UnconfirmedBatches:
     def add(self, batch_id: int, since: float) -> None:
         self._since[batch_id] = since
 
-    def replace(self, batch_ids: Iterable[int], now: float) -> None:
-        """Replace the unconfirmed batches by these. New ones are unconfirmed since `now`."""
-        self._since = {pk: self._since.get(pk, now) for pk in batch_ids}
+    def replace(
+        self, batch_ids: Iterable[int], now: float, *, unwritten: Collection[int] = ()
+    ) -> None:
+        """Replace the unconfirmed batches by these. New ones are unconfirmed since `now`.
+        Those in `unwritten` stay: the database does not know of them yet."""
+        stay = self._since.keys() & unwritten
+        self._since = {pk: self._since.get(pk, now) for pk in {*batch_ids, *stay}}
 
     def waited(self, batch_id: int, now: float) -> float:
         """Seconds since nothing of the batch can be on its way any more. 0 for a batch that
