@@ -232,6 +232,36 @@ def test_continuation_has_the_rows_that_were_not_sent(gadget: CustomObject) -> N
     assert created.facts == {"rows": 150, "job": str(child.code)}
 
 
+def test_continuation_does_not_send_a_key_again(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first row was sent. The last one, which the planner had not reached, has its
+    key and was invalid in the job before."""
+    monkeypatch.setattr(job_rows, "SKIPPED_ROWS", 1, raising=False)
+    content = "external_id\n" + "".join(f"g-{n}\n" for n in [*range(200), 0])
+    job = planned(gadget, content)
+    Batch.objects.filter(job=job, seq=2).delete()
+    settlement.settle(
+        Batch.objects.get(job=job),
+        dict.fromkeys(range(100), end(Outcome.CREATED_OR_UPDATED)),
+        settlement.JobCounters(),
+    )
+    Job.objects.filter(pk=job.pk).update(planned_row=101, created_or_updated=100)
+    job.refresh_from_db()
+    actions.cancel(job, by=None)
+
+    child = retries.create_continuation(job, by=None)
+    checker.check(child, stopping=threading.Event())
+    child.refresh_from_db()
+    actions.launch(child, by=None)
+    planner.plan(child, stopping=threading.Event())
+
+    assert child.rows == 101
+    assert child.rows_invalid == 1
+    assert [batch.last_row for batch in child.batches.all()] == [201]
+    assert rows_of(child) == list(range(102, 203))
+
+
 def test_launched_continuation_is_the_only_one(gadget: CustomObject) -> None:
     job = cancelled_after_one_batch(gadget)
     child = retries.create_continuation(job, by=None)

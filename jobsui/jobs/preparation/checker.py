@@ -4,6 +4,7 @@ by cause."""
 import hashlib
 import json
 import threading
+from functools import partial
 
 from django.db import transaction
 from django.db.models import F
@@ -106,7 +107,8 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     rows = 0
     invalid = 0
     with file_reading.open_rows(job.file) as table:
-        for _, result in job_rows.validated_rows(job, table):
+        keep_lease = partial(_keep_lease, lease, stopping)
+        for _, result in job_rows.validated_rows(job, table, keep_lease):
             rows += 1
             if isinstance(result, list):
                 invalid += 1
@@ -150,10 +152,14 @@ def _show_progress(
     job: Job, before: str, rows: int, lease: leases.Held, stopping: threading.Event
 ) -> None:
     """Store how many rows are checked. Raises Stopped when the check must end."""
-    if stopping.is_set() or not lease.renew():
-        raise Stopped
+    _keep_lease(lease, stopping)
     _require_same(job, before)
     Job.objects.filter(pk=job.pk).update(rows_checked=rows, version=F("version") + 1)
+
+
+def _keep_lease(lease: leases.Held, stopping: threading.Event) -> None:
+    if stopping.is_set() or not lease.renew():
+        raise Stopped
 
 
 def _require_same(job: Job, before: str) -> None:

@@ -1,6 +1,6 @@
 """The rows of a job, as its check and its planner read them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from jobsui.files.layout import Row
 from jobsui.files.table import Table
@@ -12,24 +12,34 @@ from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader
 from jobsui.jobs.models import BatchBlob, Job, RowError
 from jobsui.jobs.preparation.duplicate_keys import DuplicateKeys
 
+SKIPPED_ROWS = 5_000
+
 type ValidatedRow = tuple[Row, Item | list[Problem]]
 """A row, and the item that is sent for it or its problems."""
 
 
-def validated_rows(job: Job, table: Table) -> Iterator[ValidatedRow]:
-    """Each row of the job with its item or its problems; a key that an earlier row of
-    the job has is one of them. Check and planner both read rows from here, so they
-    always agree."""
+def validated_rows(
+    job: Job, table: Table, while_skipping: Callable[[], None] = lambda: None
+) -> Iterator[ValidatedRow]:
+    """Each row of the job with its item or its problems; a key that an earlier row has is
+    one of them. Check and planner both read rows from here, so they always agree.
+
+    A continuation has no row whose key the job before it has sent, so the rows of that
+    job are read too. `while_skipping` is called after SKIPPED_ROWS of them."""
     reader = _reader(job, table.columns)
     columns = {target: column for column, target in job.mapping.items()}
+    skipped = 0
     with DuplicateKeys(columns) as keys:
-        for row in rows_of(job, table):
+        for row, is_own in _rows_with_keys(job, table):
             result = reader.read(row)
             if isinstance(result, Item) and result.keys:
-                duplicates = keys.add(result)
-                yield row, duplicates or result
-            else:
+                result = keys.add(result) or result
+            if is_own:
                 yield row, result
+                continue
+            skipped += 1
+            if skipped % SKIPPED_ROWS == 0:
+                while_skipping()
 
 
 def rows_of(job: Job, table: Table) -> Iterator[Row]:
@@ -39,7 +49,8 @@ def rows_of(job: Job, table: Table) -> Iterator[Row]:
         case ParentRows.FAILED:
             return _numbered(table.rows, _failed_rows(job))
         case ParentRows.UNSENT:
-            return _unsent_rows(job, table)
+            rows = _rows_with_keys(job, table)
+            return (row for row, is_own in rows if is_own)
     return table.rows
 
 
@@ -73,20 +84,26 @@ def _failed_rows(retry: Job) -> Iterator[int]:
     return numbers.iterator(chunk_size=2000)
 
 
-def _unsent_rows(continuation: Job, table: Table) -> Iterator[Row]:
-    """The rows of the parent's cancelled batches, then those that it had not planned."""
-    parent = continuation.parent
+def _rows_with_keys(job: Job, table: Table) -> Iterator[tuple[Row, bool]]:
+    """The rows among which no key may occur twice, and whether the job itself has each.
+    A continuation has the rows of its parent's cancelled batches and those that the
+    parent had not planned."""
+    if job.parent_rows != ParentRows.UNSENT:
+        for row in rows_of(job, table):
+            yield row, True
+        return
+    parent = job.parent
     if parent is None:
         return
     numbers = _cancelled_rows(parent)
     wanted = next(numbers, None)
-    for row in rows_of(parent, table):
+    for row, is_of_parent in _rows_with_keys(parent, table):
         number = row[0]
-        if number > parent.planned_row:
-            yield row
-        elif number == wanted:
-            yield row
+        is_unsent = number > parent.planned_row
+        if number == wanted:
+            is_unsent = True
             wanted = next(numbers, None)
+        yield row, is_of_parent and is_unsent
 
 
 def _cancelled_rows(job: Job) -> Iterator[int]:

@@ -4,6 +4,7 @@ they are sent."""
 import hashlib
 import threading
 from collections.abc import Iterator
+from functools import partial
 from itertools import batched
 
 from django.core.files.storage import default_storage
@@ -74,12 +75,18 @@ def _unplanned_rows(
     """The rows behind the last one that is planned. Earlier rows are read too, so that
     their keys are known."""
     planned_row = job.planned_row
-    rows = job_rows.validated_rows(job, table)
+    keep_lease = partial(_keep_lease, lease, stopping)
+    rows = job_rows.validated_rows(job, table, keep_lease)
     for count, (row, result) in enumerate(rows):
         if row[0] > planned_row:
             yield row, result
-        elif count % RENEW_EVERY_ROWS == 0 and (stopping.is_set() or not lease.renew()):
-            raise Stopped
+        elif count % RENEW_EVERY_ROWS == 0:
+            keep_lease()
+
+
+def _keep_lease(lease: leases.Held, stopping: threading.Event) -> None:
+    if stopping.is_set() or not lease.renew():
+        raise Stopped
 
 
 def _chunks(rows: Iterator[ValidatedRow]) -> Iterator[list[ValidatedRow]]:
