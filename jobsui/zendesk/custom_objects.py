@@ -188,10 +188,6 @@ def _item_error(data: Mapping[str, Json]) -> tuple[str, str]:
     return error, details or error
 
 
-def _joined(title: str, detail: str) -> str:
-    return ": ".join(text for text in (title, detail) if text)
-
-
 def _object_path(key: str) -> str:
     return f"{API}/custom_objects/{quote(key, safe='')}"
 
