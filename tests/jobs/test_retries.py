@@ -1,14 +1,33 @@
 import threading
+from collections.abc import Callable
 
 import pytest
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
 
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, drafts, retries
-from jobsui.jobs.enums import EventKind, JobState, Outcome, Weight
+from jobsui.jobs.enums import (
+    BatchState,
+    EventKind,
+    JobState,
+    Outcome,
+    ParentRows,
+    Weight,
+)
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
 from jobsui.jobs.ledger import settlement
-from jobsui.jobs.models import Batch, Cause, Job, RowResult, RunSettings
+from jobsui.jobs.models import (
+    Batch,
+    BatchBlob,
+    Cause,
+    Job,
+    RowError,
+    RowResult,
+    RunSettings,
+)
 from jobsui.jobs.preparation import checker, file_reading, job_rows, planner
 from tests.factories import make_file
 from tests.harness import GADGET
@@ -237,7 +256,7 @@ def test_continuation_does_not_send_a_key_again(
 ) -> None:
     """The first row was sent. The last one, which the planner had not reached, has its
     key and was invalid in the job before."""
-    monkeypatch.setattr(job_rows, "SKIPPED_ROWS", 1, raising=False)
+    monkeypatch.setattr(job_rows, "SKIPPED_ROWS", 1)
     content = "external_id\n" + "".join(f"g-{n}\n" for n in [*range(200), 0])
     job = planned(gadget, content)
     Batch.objects.filter(job=job, seq=2).delete()
@@ -310,3 +329,64 @@ def test_retry_draft_has_its_own_rows_before_its_check(gadget: CustomObject) -> 
 
     assert child.file.rows == 6
     assert child.rows_to_check == 3
+
+
+def write_elsewhere() -> None:
+    """Write by a connection of its own, as another process does."""
+
+    def write() -> None:
+        Job.objects.update(version=F("version") + 1)
+        connection.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("create", [retries.create_retry, retries.create_continuation])
+def test_others_may_write_while_rows_are_read(
+    gadget: CustomObject, create: Callable[..., Job]
+) -> None:
+    job = planned(gadget, "external_id\n" + "".join(f"g-{n}\n" for n in range(2100)))
+    cause = Cause.objects.create(
+        job=job, phase=Cause.Phase.SEND, signature="s", code="c", message="m"
+    )
+    RowError.objects.bulk_create(
+        RowError(
+            job=job, row=row, cause=cause, outcome=Outcome.FAILED, code="c", message="m"
+        )
+        for row in range(2, 2102)
+    )
+    cancelled = [
+        Batch(
+            job=job,
+            seq=100 + n,
+            size=1,
+            first_row=n,
+            last_row=n,
+            state=BatchState.CANCELLED,
+            done_at=timezone.now(),
+        )
+        for n in range(2, 62)
+    ]
+    Batch.objects.filter(job=job).delete()
+    Batch.objects.bulk_create(cancelled)
+    BatchBlob.objects.bulk_create(
+        BatchBlob(batch=batch, **BatchBlob.packed(["{}"], [batch.first_row]))
+        for batch in cancelled
+    )
+    Job.objects.filter(pk=job.pk).update(
+        state=JobState.CANCELLED, failed=2100, cancelled=60
+    )
+    job.refresh_from_db()
+    child = create(job, by=None)
+
+    with file_reading.open_rows(child.file) as table:
+        rows = job_rows.rows_of(child, table)
+        next(rows)
+        write_elsewhere()
+        Job.objects.update(version=F("version") + 1)
+        left = len(list(rows))
+
+    assert left == (2099 if child.parent_rows == ParentRows.FAILED else 59)

@@ -13,6 +13,10 @@ from jobsui.jobs.models import BatchBlob, Job, RowError
 from jobsui.jobs.preparation.duplicate_keys import DuplicateKeys
 
 SKIPPED_ROWS = 5_000
+NUMBERS_PER_QUERY = 2_000
+BLOBS_PER_QUERY = 50
+"""Rows are read by many short queries, because check and planner write in between. On SQLite
+a query that is still open keeps their connection from writing once another process has."""
 
 type ValidatedRow = tuple[Row, Item | list[Problem]]
 """A row, and the item that is sent for it or its problems."""
@@ -81,7 +85,10 @@ def _failed_rows(retry: Job) -> Iterator[int]:
     else:
         failed = failed.exclude(cause__in=causes_of_other_retries(retry))
     numbers = failed.order_by("row").values_list("row", flat=True)
-    return numbers.iterator(chunk_size=2000)
+    last_row = 0
+    while chunk := list(numbers.filter(row__gt=last_row)[:NUMBERS_PER_QUERY]):
+        yield from chunk
+        last_row = chunk[-1]
 
 
 def _rows_with_keys(job: Job, table: Table) -> Iterator[tuple[Row, bool]]:
@@ -107,13 +114,20 @@ def _rows_with_keys(job: Job, table: Table) -> Iterator[tuple[Row, bool]]:
 
 
 def _cancelled_rows(job: Job) -> Iterator[int]:
-    blobs = BatchBlob.objects.filter(
+    cancelled = BatchBlob.objects.filter(
         batch__job=job, batch__state=BatchState.CANCELLED
-    ).order_by("batch__seq")
-    for blob in blobs.defer("payload", "job_status_body").iterator(chunk_size=50):
-        for number, result in zip(blob.row_numbers, blob.row_results, strict=True):
-            if result is None:
-                yield number
+    )
+    blobs = cancelled.select_related("batch").order_by("batch__seq")
+    without_bodies = blobs.defer("payload", "job_status_body")
+    last_seq = 0
+    while chunk := list(
+        without_bodies.filter(batch__seq__gt=last_seq)[:BLOBS_PER_QUERY]
+    ):
+        for blob in chunk:
+            for number, result in zip(blob.row_numbers, blob.row_results, strict=True):
+                if result is None:
+                    yield number
+        last_seq = chunk[-1].batch.seq
 
 
 def _numbered(rows: Iterator[Row], numbers: Iterator[int]) -> Iterator[Row]:
