@@ -1,5 +1,5 @@
-"""The clock that the engine reads. It is given to whatever needs the time, so a test or a
-simulator can bring its own."""
+"""The clock that the engine reads. Code that needs the time receives a clock, so a test
+or a simulator can pass its own."""
 
 import time
 from datetime import UTC, datetime
@@ -7,11 +7,11 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the engine reads the time. Leases run on the database's clock instead
-    (jobs/leases.py): the difference between the two is what they protect from."""
+    """Where the engine reads the time. Leases use the database's clock instead
+    (jobs/leases.py), because they protect against clocks that differ."""
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow. Their zero means nothing."""
+        """Seconds that never decrease. Only differences between them have a meaning."""
 
     def now(self) -> datetime:
         """The wall clock, in UTC."""

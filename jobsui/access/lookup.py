@@ -1,5 +1,5 @@
-"""Finds things that a user or program may see. Views look things up only here. What
-does not exist, or is not visible, is a 404.
+"""Finds things that a user or program may see. Views look things up only here. They
+raise Http404 for what does not exist or is not visible.
 
 Every user who is signed in is an operator, who uses connections and runs jobs.
 Administrators (Django's superusers) also manage connections, their secrets, and people.

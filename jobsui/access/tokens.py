@@ -1,9 +1,9 @@
 """API tokens: create, authenticate, revoke.
 
 A token is "jobsui_", a public part of eight characters, "_", and a secret part of 256
-random bits. The database holds only a digest of the secret part, keyed by SECRET_KEY: a
-stolen database grants no access, and a new SECRET_KEY ends all tokens, as it ends all
-sessions."""
+random bits. The database holds only a digest of the secret part, keyed by SECRET_KEY,
+so a stolen database grants no access. A new SECRET_KEY invalidates all tokens, as it
+does all sessions."""
 
 import secrets
 from datetime import timedelta

@@ -26,8 +26,8 @@ PARAMETER = {
             "required": False,
             "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
             "description": (
-                "A request that is repeated with the same key within 24 hours "
-                "returns the first response and creates nothing again."
+                "Repeat a request with the same key within 24 hours to get the first "
+                "response again. Nothing is created twice."
             ),
         }
     ]

@@ -1,9 +1,9 @@
 """The Authorization header of each request, and access tokens that are renewed before
 they expire.
 
-Zendesk's refresh tokens rotate: the old pair stops working the moment a new one is
-given. So one process at a time renews, under a claim in the database, and the new pair
-is stored before it is used."""
+Zendesk's refresh tokens rotate: the old pair stops working when Zendesk issues a new
+one. So only one process at a time renews a token, under a claim in the database. It
+stores the new pair before it uses it."""
 
 import base64
 import logging
@@ -54,19 +54,18 @@ TOKEN_REQUEST_COLUMNS = (
     "sealed_client_secret",
     "sealed_refresh_token",
 )
-"""What a token is requested with."""
+"""The columns that Jobs UI requests a token with."""
 MOVED = "The connection was changed to another host, or removed."
 
 
 class SignedClient(Client):
-    """A client with a connection's credentials, as they are stored at the moment of each
-    request. Its calls raise Unauthorized when a token cannot be renewed or the host is
-    no longer allowed, and NotSent when the connection now has another host: its secrets
-    are for that host only.
+    """A client that uses the credentials stored at the time of each request. Its calls
+    raise Unauthorized when a token cannot be renewed or the host is no longer allowed.
+    They raise NotSent when the connection now has another host, because its secrets are
+    for that host only.
 
-    `may_call` is asked as the last thing before each request; False raises NotSent.
-    Credentials are read again after `reuse_seconds`.
-    """
+    `may_call` runs last before each request; if it returns False, the call raises
+    NotSent. Credentials are read again after `reuse_seconds`."""
 
     def __init__(
         self,
@@ -96,9 +95,8 @@ class SignedClient(Client):
         """Run `call`, which uses this client. When Zendesk rejects the token, run it
         again with a new one: the rejected call did nothing.
 
-        Raises what `call` raises; Unauthorized when the token cannot be renewed; NotSent
-        and RateLimited when there is no new token just now.
-        """
+        Raises what `call` raises; Unauthorized when the token cannot be renewed;
+        NotSent and RateLimited when no new token is available at the moment."""
         for _ in range(MAX_RENEWALS):
             self._sent.token = ""
             try:
@@ -153,7 +151,7 @@ class Authorization:
     header: str = field(repr=False)
     """The value of the Authorization header."""
     sealed_token: str = field(repr=False)
-    """The access token in it as it is stored; "" for other ways to authenticate."""
+    """The stored access token in it; "" for other authentication methods."""
 
 
 def client_for(connection: Connection) -> SignedClient:
@@ -195,10 +193,10 @@ def renew(
     rejected_token: str,
     timeout: timedelta = CLAIM_TIMEOUT,
 ) -> str:
-    """A new access token in place of the one stored as `rejected_token`, or the one
-    that another process has just stored. Raises Unauthorized when Zendesk refuses, or
-    there is nothing to renew with, and NotSent when another process has been renewing
-    it for the whole `timeout`."""
+    """Replace the access token stored as `rejected_token`. Returns the new one, or the
+    one that another process has just stored. Raises Unauthorized when Zendesk refuses
+    or the connection has nothing to renew with. Raises NotSent when another process
+    renews the token during the whole `timeout`."""
     if not can_renew(connection):
         raise Unauthorized(
             "The access token is no longer valid, and there is no refresh token.",
@@ -222,7 +220,10 @@ def renew(
             if claimed:
                 _release(connection)
         time.sleep(CLAIM_POLL_SECONDS)
-    raise NotSent("Another process has been renewing the access token for too long.")
+    raise NotSent(
+        "Another process is renewing the access token and takes too long. "
+        "Try again in a minute."
+    )
 
 
 def save_secrets(
@@ -266,13 +267,12 @@ def has_secret(connection: Connection) -> bool:
 
 
 def reseal(connection: Connection) -> int:
-    """Encrypt the connection's secrets under the newest key. Returns how many were
-    under an older one.
+    """Encrypt the connection's secrets under the newest key. Returns how many used an
+    older key.
 
-    A secret that was replaced meanwhile is left as it is: it is under the newest key.
-    While another process renews the token, this waits. Raises SecretUnreadable, and
-    NotSent when the other process takes too long.
-    """
+    A secret that was replaced in the meantime stays as it is, because it already uses
+    the newest key. Waits while another process renews the token. Raises
+    SecretUnreadable, and NotSent when the other process takes too long."""
     _wait_for_claim(connection)
     try:
         return sum(_reseal(connection, name) for name in Connection.SECRETS)
@@ -291,14 +291,14 @@ def _reseal(connection: Connection, name: str) -> int:
 
 
 def _wait_for_claim(connection: Connection) -> None:
-    """Take the claim, and read the connection under it. Raises NotSent when another
-    process keeps it."""
+    """Take the claim, then read the connection. Raises NotSent when another process
+    keeps the claim."""
     deadline = time.monotonic() + 2 * CLAIM_TIMEOUT.total_seconds()
     while not _claim(connection):
         if time.monotonic() > deadline:
             raise NotSent(
-                f"Another process has been renewing the access token of {connection} "
-                "for too long."
+                f"Another process is renewing the access token of {connection} and "
+                "takes too long. Try again in a minute."
             )
         time.sleep(CLAIM_POLL_SECONDS)
     connection.refresh_from_db()
@@ -329,8 +329,8 @@ def _claim(connection: Connection) -> bool:
 
 
 def _release(connection: Connection) -> None:
-    """Give our claim back, as it was read after it was taken. A process that found ours
-    too old keeps its own."""
+    """Release our claim. If another process found it too old and took its own, that one
+    stays."""
     ours = Connection.objects.filter(
         pk=connection.pk, renewing_until=connection.renewing_until
     )
@@ -338,8 +338,8 @@ def _release(connection: Connection) -> None:
 
 
 def _fetch_and_store(connection: Connection) -> str:
-    """A new access token. Raises NotSent when the credentials were replaced meanwhile:
-    a token fetched with the old ones may not go where the new ones do."""
+    """A new access token. Raises NotSent when the credentials were replaced in the
+    meantime: a token of the old ones must not be sent to the host of the new ones."""
     inputs = {name: getattr(connection, name) for name in TOKEN_REQUEST_COLUMNS}
     token = _fetch(connection)
     columns = _token_columns(connection, token)
@@ -359,7 +359,7 @@ def _fetch(connection: Connection) -> Token:
 
 
 def _token_columns(connection: Connection, token: Token) -> dict[str, Any]:
-    """What is stored of a new token, by column."""
+    """The columns that store a new token, with their values."""
     expires_at = None
     if token.expires_in is not None:
         expires_at = timezone.now() + timedelta(seconds=token.expires_in)

@@ -25,7 +25,7 @@ COLUMNS = (
     "max_running_jobs",
     "early_send",
 )
-"""What is given besides secrets."""
+"""What `create` and `change` accept besides secrets."""
 
 
 def create(
@@ -48,13 +48,12 @@ def change(
     is_busy: bool,
     by: User,
 ) -> None:
-    """Replace these values and secrets; the others stay. Stored secrets never go to
-    another host or another way to authenticate: they are deleted, and have to be given
-    again. `is_busy`: it has unfinished jobs.
+    """Replace these values and secrets; the others stay. Stored secrets are never used
+    for another host or authentication method: they are deleted, and new ones are
+    required. `is_busy`: the connection has unfinished jobs.
 
-    Raises ConnectionRefused, and ConnectionInUse for a busy one that would move.
-    Nothing is saved then.
-    """
+    Raises ConnectionRefused, and ConnectionInUse when a busy connection would change
+    its host or authentication. Nothing is saved then."""
     before = (connection.host, connection.sign_in)
     _set_values(connection, values)
     moves = before != (connection.host, connection.sign_in)
@@ -74,8 +73,8 @@ def remove(connection: Connection) -> None:
         connection.delete()
     except ProtectedError:
         raise ConnectionInUse(
-            f"{connection} has jobs, and their history would be lost. "
-            "It cannot be removed."
+            f"{connection} cannot be removed: it has jobs, and their history would be "
+            "lost."
         ) from None
 
 
@@ -127,8 +126,8 @@ def _save(
     moves: bool,
     by: User,
 ) -> None:
-    """`columns` None: a new connection. No secret of a stored one is written back: a
-    worker may have renewed the token since it was read."""
+    """`columns` None: a new connection. `columns` must not name stored secrets, because
+    a worker may have renewed the token since it was read."""
     try:
         with transaction.atomic():
             connection.save(update_fields=columns)

@@ -33,15 +33,15 @@ def decrypt(stored: str, *, location: str) -> str:
     key = next((key for key in settings.ENCRYPTION_KEYS if key_id(key) == name), None)
     if key is None:
         raise SecretUnreadable(
-            f"The key {name!r} that encrypted this secret is not in "
-            "JOBSUI_ENCRYPTION_KEYS."
+            f"JOBSUI_ENCRYPTION_KEYS lacks the key {name!r} that encrypted this secret. "
+            "Add the key, or enter the secret again."
         )
     try:
         sealed = base64.b64decode(body, validate=True)
         return AESGCM(key).decrypt(sealed[:12], sealed[12:], location.encode()).decode()
     except (InvalidTag, ValueError):
         raise SecretUnreadable(
-            "This secret was altered or belongs to another connection."
+            "This secret was altered or belongs to another connection. Enter it again."
         ) from None
 
 

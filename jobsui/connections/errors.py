@@ -48,7 +48,7 @@ class ConnectionRefused(ConnectionsError):
 
 
 class ConnectionInUse(ConnectionsError):
-    """Its jobs keep it where it is."""
+    """The connection has jobs, so it cannot change in this way."""
 
 
 class RequestRefused(ConnectionsError):
@@ -133,8 +133,8 @@ def explain(error: ZendeskError) -> str:
 
 
 def _explain_dns(error: ZendeskError) -> str:
-    """Only when DNS says that there is no such host may its name be wrong. Otherwise
-    nothing is known about the account."""
+    """The name may be wrong only if DNS says that there is no such host. Other errors
+    of DNS say nothing about the account."""
     name = error.host.partition(":")[0]
     if error.code == "dns":
         return (

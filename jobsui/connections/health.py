@@ -1,5 +1,5 @@
-"""*Test*: harmless reads that show whether a connection works, as whom, and if not, why
-and what to do."""
+"""*Test*: reads that show whether a connection works and whom it authenticates as. If
+it does not work, the result says why and what to do."""
 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -86,7 +86,7 @@ def _read(client: Client, *, timeout: float) -> TestResult:
 def _user_error(user: User) -> str:
     if user.id is None:
         return (
-            "Zendesk took the request as that of an anonymous user: the credentials "
+            "Zendesk treated the request as one of an anonymous user: the credentials "
             "are wrong. Replace the secret."
         )
     if user.role not in STAFF:

@@ -1,6 +1,5 @@
 """Which hosts a connection may use. A connection stores a host, never a URL. One parser
-here serves both the check and the use, so a host cannot be checked as one thing and
-used as another."""
+serves both the check and the request, so both always see the same host."""
 
 import ipaddress
 import re

@@ -154,8 +154,8 @@ class CustomObject(models.Model):
 
 
 class ReadPace(models.Model):
-    """When reads for programs may go, by account (proxy_reads.py)."""
+    """When the next read for a program may be sent, by account (proxy_reads.py)."""
 
     host = models.CharField(max_length=255, unique=True)
-    # When the next read may go, without a burst.
+    # When the next read may be sent, without a burst.
     next_at = models.DateTimeField()

@@ -1,10 +1,9 @@
-"""Reads that are passed on to Zendesk for programs. Each waits for its turn, so that
-jobs and people keep their share of the account's requests.
+"""Reads that Jobs UI forwards to Zendesk for programs. Each read waits for its turn, so
+that jobs and people keep their share of the account's requests.
 
-The turns of an account are kept in the database, which all processes share: `next_at`
-is when the next read may go, and each read that takes a turn moves it on by one
-interval (GCRA, a token bucket kept as one moment). The time is the database's.
-"""
+The turns of an account are stored in the database, which all processes share. `next_at`
+is when the next read may be sent. Each read that takes a turn adds one interval to it
+(GCRA, a token bucket stored as one time). The time is the database's."""
 
 import math
 import threading
@@ -21,15 +20,15 @@ from jobsui.zendesk.client import Client, raise_for, retry_after
 from jobsui.zendesk.payloads import Response as Response
 
 BURST = 5
-"""Reads that may go at once after a rest."""
+"""Reads that may be sent at once after an idle time."""
 MIN_SHARE = 10
-"""Percent of the account's requests that reads get beside a driver, whatever the
-driver's share."""
+"""Percentage of the account's requests that reads get while a driver runs, whatever
+share the driver has."""
 TIMEOUT = timedelta(seconds=5)
 """How long a read waits for its turn."""
 MAX_CONCURRENT = 4
-"""Reads of one process that wait or are at Zendesk: its few threads serve people
-too."""
+"""Reads of one process that wait or are in flight. Its few threads also serve
+people."""
 READ_SECONDS = 20.0
 DEFAULT_RETRY_AFTER = 30.0
 """Seconds, after a 429 without Retry-After."""
@@ -39,8 +38,7 @@ _concurrent = threading.BoundedSemaphore(MAX_CONCURRENT)
 
 
 class Busy(ConnectionsError):
-    """There is no turn for this read soon; there may be one `retry_after` seconds
-    later."""
+    """No turn for this read is near. Try again after `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__("Number of allowed API requests per minute exceeded")
@@ -55,9 +53,9 @@ def read(
     body: bytes | None = None,
     beside_driver: bool,
 ) -> Response:
-    """Zendesk's response to one read, whatever its status. Only a 401 is raised: it is
-    about our credentials. `beside_driver`: a driver sends jobs of the account, and
-    reads get what it leaves.
+    """Zendesk's response to one read, whatever its status. Only a 401 is raised,
+    because it concerns our credentials. `beside_driver`: a driver sends jobs of the
+    account, and reads get the rest of its rate.
 
     Raises Busy, HostRefused and ZendeskError.
     """
@@ -86,7 +84,7 @@ def _send(client: Client, method: str, path: str, body: bytes | None) -> Respons
 
 
 def _interval(connection: Connection, *, beside_driver: bool) -> timedelta:
-    """From one read to the next."""
+    """The time between two reads."""
     share = connection.share
     if beside_driver:
         share = max(MIN_SHARE, 100 - connection.share)
@@ -112,11 +110,12 @@ def _take_turn(host: str, interval: timedelta) -> float:
             return max(0.0, (ahead - interval).total_seconds())
         if ahead > TIMEOUT:
             raise Busy(math.ceil((ahead - TIMEOUT).total_seconds()))
-        # Another read created the row, or the turn came near, after our update.
+        # Since our update, another read has created the row, or the turn has come near
+        # enough.
 
 
 def _postpone(host: str, interval: timedelta, wait: timedelta) -> None:
-    """No read of the account goes before this wait is over."""
+    """Send no read of the account until this wait is over."""
     until = Greatest("next_at", Now() + wait + _burst(interval))
     ReadPace.objects.filter(host=host).update(next_at=until)
 

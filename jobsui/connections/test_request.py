@@ -197,7 +197,7 @@ def send(
 
 
 def poll(connection: Connection, status_id: str) -> TestResponse:
-    """The present state of a job status that a test request created."""
+    """The current state of a job status that a test request created."""
     if not STATUS_ID.fullmatch(status_id):
         raise RequestRefused("That is not the ID of a job status.")
     response = send(connection, "GET", f"/api/v2/job_statuses/{status_id}")
@@ -220,8 +220,8 @@ def check_path(path: str) -> None:
         )
     if SECRET_PATHS.search(plain):
         raise RequestRefused(
-            "Requests about tokens, OAuth clients and signing secrets are not sent from "
-            "here: the responses would show them."
+            "A test request cannot read or change tokens, OAuth clients and signing "
+            "secrets, because the response would show secrets."
         )
 
 

@@ -31,7 +31,8 @@ def detect(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
 
 def vote(text: str, *, is_whole: bool = False) -> str:
     """The delimiter that cuts most of the text's first lines into the same number of
-    cells. Unless the text is whole, its last line may be cut off and has no vote."""
+    cells. If the text is only the beginning of the file, its last line may be cut off
+    and has no vote."""
     if text.startswith(HINT) and text[len(HINT) : len(HINT) + 1] in DELIMITERS:
         return text[len(HINT)]
     lines = text.splitlines()

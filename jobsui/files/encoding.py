@@ -23,7 +23,7 @@ ENCODINGS = {
     "gb18030": "GB 18030",
     UTF16: "UTF-16",
 }
-"""Python's name and people's name of each encoding that can be chosen."""
+"""The encodings that can be chosen: Python's name, and the name shown to people."""
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 CHUNK_BYTES = 1 << 20
 BUFFER_BYTES = 1 << 16

@@ -1,5 +1,5 @@
 """The file formats we read. A new format is a module with these three functions, and an
-entry in FORMATS; everything else asks here."""
+entry in FORMATS. All other code uses FORMATS."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class Format:
     """Whether its rows are slower to read than staged ones (`table.stage`)."""
     recognizes: Callable[[Head], bool]
     detect: Callable[[BinaryIO, Head, Layout], Detected]
-    """Find out the layout. What a person chose is in the Layout given. May read the
-    whole stream. Raises FileRefused."""
+    """Detect the layout. The given Layout has what a person chose. May read the whole
+    stream. Raises FileRefused."""
     read: Callable[[BinaryIO, Layout], tuple[list[str], Iterator[Row]]]
     """The header, and the rows behind it, from a stream that `detect` has accepted.
     Raises FileRefused, also while rows are read."""
@@ -59,7 +59,7 @@ FORMATS = (
         detect=jsonfile.detect_lines,
         read=jsonfile.read_lines,
     ),
-    # Any text may be CSV, so it is asked last.
+    # Any text may be CSV, so it is tried last.
     Format(
         name="csv",
         label="CSV",
@@ -71,7 +71,7 @@ FORMATS = (
         read=delimited.read,
     ),
 )
-"""In the order in which they are asked whether a file is theirs."""
+"""In the order in which they are tried."""
 
 
 def format_named(name: str) -> Format:

@@ -1,8 +1,7 @@
 """A table in a file: what kind of file it is, its columns, and its rows one after the
 other in constant memory.
 
-Every cell is text. What it means is decided by the field it is mapped to.
-"""
+Every cell is text. The field that it is mapped to decides what it means."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -71,8 +70,8 @@ class Table:
             yield number, cells
 
     def _original_rows(self) -> Iterator[Row]:
-        """The rows of a results file without the columns it added, and with cells that
-        were escaped against formulas as they were before."""
+        """The rows of a results file, without the columns that Jobs UI added, and with
+        escaped formulas restored."""
         width = len(self.columns)
         for number, cells in self._padded_rows():
             original = cells[:width] + cells[self._width :]
@@ -80,11 +79,10 @@ class Table:
 
 
 def detect(stream: BinaryIO, name: str, chosen: Layout = DETECT_ALL) -> Detected:
-    """Find out what a file is. What a person chose (encoding, delimiter, sheet) is
-    used as it is.
+    """Detect the layout of a file. An encoding, delimiter or sheet that a person chose
+    is used as it is.
 
-    Reads the whole stream where it must. Raises FileRefused.
-    """
+    May read the whole stream. Raises FileRefused."""
     head = _head(stream, name, chosen)
     _refuse_other_formats(head)
     return format_of(head).detect(stream, head, chosen)

@@ -55,7 +55,8 @@ def recognizes(head: Head) -> bool:
 
 
 def detect(stream: BinaryIO, _: Head, chosen: Layout) -> Detected:
-    """Raises FileRefused for what is no workbook or would not fit into memory."""
+    """Raises FileRefused for a file that is not a workbook or would not fit into
+    memory."""
     sheets = _sheets(stream)
     titles = tuple(sheet.title for sheet in sheets)
     if chosen.sheet and chosen.sheet not in titles:
@@ -132,7 +133,7 @@ def _warnings(facts: SheetFacts) -> list[str]:
         )
     if facts.hidden_rows:
         hidden = counted(facts.hidden_rows, "hidden row")
-        sentences.append(f"{hidden}, read like all others.")
+        sentences.append(f"{hidden}, read like visible ones.")
     return sentences
 
 
@@ -142,7 +143,7 @@ def _rows(stream: BinaryIO, title: str) -> Iterator[Row]:
         for number, row in enumerate(_values(book, title), 1):
             if number > workbook_limits.MAX_ROWS:
                 raise FileRefused(
-                    "The sheet has rows after the last one a sheet may have. "
+                    f"The sheet has more than {workbook_limits.MAX_ROWS:,} rows. "
                     "Save it again, or as CSV."
                 )
             cells = [_text(value) for value in row]

@@ -1,5 +1,6 @@
 """Inspects what a workbook would unpack to, in constant memory, before openpyxl opens
-it. A zip's own figures may lie, so everything is counted while it is unpacked."""
+it. The sizes that a zip declares may be false, so everything is counted while it is
+unpacked."""
 
 import zipfile
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ TOO_LARGE = "The workbook is too large to be unpacked safely. Save the sheet as 
 
 @dataclass(slots=True)
 class SheetFacts:
-    """What a sheet's XML tells and its rows do not."""
+    """Facts of a sheet's XML that its rows do not show."""
 
     rows: int = 0
     filled_rows: int = 0
@@ -54,8 +55,8 @@ class SheetFacts:
 
 
 def inspect(archive: zipfile.ZipFile) -> dict[str, SheetFacts]:
-    """{name of a sheet's part: its facts}. Raises FileRefused for what is no workbook
-    or would not fit into memory."""
+    """{name of a sheet's part: its facts}. Raises FileRefused for a file that is not a
+    workbook or would not fit into memory."""
     members = archive.infolist()
     _refuse_other_archives({member.filename for member in members})
     if len(members) > MAX_MEMBERS:
@@ -104,7 +105,7 @@ def _refuse_disguises(archive: zipfile.ZipFile) -> None:
 
 
 def _expected_type(part: str) -> str:
-    """How the content type of a part must end."""
+    """The required end of a part's content type."""
     if _is_sheet(part):
         return ".worksheet+xml"
     return ".sharedStrings+xml" if part == STRINGS else ""
@@ -140,7 +141,7 @@ def _parser() -> expat.XMLParserType:
 
 def _refuse_doctype(*_: object) -> None:
     raise FileRefused(
-        "The workbook declares its own XML entities, as no spreadsheet does. "
+        "The workbook declares its own XML entities, which no spreadsheet program does. "
         "Save it again as .xlsx."
     )
 
@@ -158,9 +159,9 @@ class _SheetScan:
     row_elements: int = 0
     row_filled: int = 0
     in_value: bool = False
-    """In the value of a cell, of which no text has come so far."""
+    """Inside the value of a cell, which has no text so far."""
     in_formula_cell: bool = False
-    """In a cell whose formula has shown no result so far."""
+    """Inside a cell whose formula has no result so far."""
 
     def __post_init__(self) -> None:
         self.parser.StartElementHandler = self._start

@@ -202,7 +202,7 @@ class BatchState(TextChoices):
 
 
 class AttemptResult(TextChoices):
-    """What came of one sending of a batch."""
+    """The result of one attempt to send a batch."""
 
     IN_FLIGHT = "", "In flight"
     ACCEPTED = "accepted", "Accepted"
@@ -218,7 +218,7 @@ UNSETTLED = (BatchState.PLANNED, *IN_FLIGHT)
 
 
 class LimitedBy(TextChoices):
-    """What keeps a job from going faster now."""
+    """What limits the speed of a job now."""
 
     NOTHING = "", "nothing"
     REQUEST_RATE = "request_rate", "request rate"

@@ -23,11 +23,11 @@ class NotPossibleNow(JobsError):
 
 
 class UnreachableNow(NotPossibleNow):
-    """Zendesk could not be asked just now; later it may be possible."""
+    """Zendesk could not be reached at the moment. The action may be possible later."""
 
 
 class ChangedSinceCheck(JobsError):
-    """File, mapping, options or the object's fields are no longer what was checked;
+    """The file, mapping, options or the object's fields have changed since the check;
     check again."""
 
 

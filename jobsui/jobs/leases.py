@@ -1,7 +1,8 @@
-"""Leases: the right to be the only one at a piece of work.
+"""Leases: the exclusive right to a piece of work.
 
-They live in the database and run out by its clock, so hosts need not agree on the time.
-An owner that slept too long is stopped by the lease's epoch at its next commit."""
+They are stored in the database and expire by its clock, so hosts need not agree on the
+time. If an owner was suspended for too long, the lease's epoch stops it at its next
+commit."""
 
 import os
 import socket
@@ -23,7 +24,7 @@ _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LeaseLost(Exception):
-    """Another owner took the lease, so what was about to be written must not be."""
+    """Another owner has taken the lease, so the current transaction must not commit."""
 
 
 def this_owner() -> str:
@@ -33,7 +34,7 @@ def this_owner() -> str:
 
 @dataclass(slots=True)
 class Held:
-    """A lease that we own. It runs out unless it is renewed."""
+    """A lease that we own. It expires unless it is renewed."""
 
     name: str
     owner: str

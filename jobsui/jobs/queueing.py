@@ -75,7 +75,7 @@ def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:
     storage_id = _storage_of(task, ids)
     if storage_id is None:
         return None
-    # django-rq only makes the queues of the settings, and those name no storage.
+    # django-rq creates only the queues in the settings, and these name no storage.
     return Queue(
         _work_queue(storage_id),
         connection=drive_queue.connection,
@@ -97,7 +97,7 @@ def _work_queue(storage_id: str) -> str:
 
 
 backend: Backend = _enqueue_rq
-"""Tests replace it by a list."""
+"""Tests replace it with a list."""
 
 
 def enqueue(task: str, *ids: int) -> None:

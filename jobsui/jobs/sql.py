@@ -1,8 +1,8 @@
 """The driver's most frequent statements, as SQL.
 
-Django composes a query each time it is used, which costs more than running it thirty
-times a second. Rare queries stand where they are used, as ordinary queries of the
-models."""
+The driver runs them about thirty times a second, and composing a query in Django would
+cost more than running it. Rare queries are ordinary Django queries in the modules that
+use them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
@@ -139,8 +139,8 @@ Converter = Callable[[Any], Any]
 
 @cache
 def _select(model: type[Model]) -> tuple[list[str], str, list[tuple[int, Converter]]]:
-    """How to read rows of a model: names of attributes, the query up to its list of
-    primary keys, and what converts which column's values.
+    """How to read rows of a model: the names of its attributes, the query up to its
+    list of primary keys, and the converters with the indexes of their columns.
 
     Cached, because a process has one kind of database."""
     fields = model._meta.concrete_fields

@@ -1,5 +1,5 @@
-"""What workers are called for. Each takes ids, finds the row, calls one engine
-function; twice does no harm."""
+"""The tasks of the queues. Each takes ids, finds the row and calls one engine function.
+Running a task twice does no harm."""
 
 from jobsui.jobs.control import automation
 from jobsui.jobs.delivery import driver_pool
@@ -22,20 +22,19 @@ def check_job(job_id: int) -> None:
 
 
 def advance_job(job_id: int) -> None:
-    """Take the next step of a draft that goes on by itself."""
+    """Take the next step of a draft that advances by itself."""
     if job := Job.objects.filter(pk=job_id).first():
         automation.advance(job)
 
 
 def plan_job(job_id: int) -> None:
-    """Cut a launched job into batches."""
+    """Divide a launched job into batches."""
     if job := Job.objects.filter(pk=job_id).first():
         planner.plan(job, stopping=stopping)
 
 
 def drive() -> None:
-    """Own the accounts that have open work and no driver, and move their jobs on until
-    there is none left."""
+    """Drive the accounts that have open work and no driver, until no work is left."""
     driver_pool.drive_accounts(
         stopping=stopping, timing=timing_from_settings(), clock=clock_from_settings()
     )

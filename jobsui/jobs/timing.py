@@ -1,4 +1,4 @@
-"""How long the sending side waits for what."""
+"""Intervals and timeouts of sending."""
 
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ class Timing:
     request_timeout: float = 35.0
     """The longest time a request may take, from connecting to the last byte of its response."""
     credentials_reuse: float = 1.0
-    """How long credentials that were read are used again, instead of read for each request."""
+    """How long credentials are reused before they are read again."""
     rate_limit_wait: float = 30.0
     """The wait after a 429 response without a Retry-After header."""
     max_backoff: float = 30.0
@@ -64,7 +64,7 @@ class Timing:
     min_tail_interval: float = 1.0
     """The shortest interval between two polls when no batch waits to be sent."""
     poll_interval_reuse: float = 0.5
-    """How long a calculated poll interval is used again."""
+    """How long a calculated poll interval is reused."""
     status_absent_timeout: float = 5.0
     """How long a job status must be missing before it counts as lost: under load Zendesk shows
     a new job's status late."""

@@ -1,4 +1,4 @@
-"""Three objects as an operations team has them. Between them they have every type of
+"""Three objects as an operations team has them. Together they have every type of
 field."""
 
 from jobsui.sandbox.protocol import JsonObject

@@ -40,5 +40,5 @@ def log_in(request: HttpRequest) -> HttpResponseBase:
 
 @login_not_required
 def closed(_request: HttpRequest) -> HttpResponseBase:
-    """Allauth's pages for self-registration and e-mail, which Jobs UI does not have."""
+    """Allauth's pages for self-registration and email, which Jobs UI does not have."""
     raise Http404

@@ -1,8 +1,8 @@
-"""The page that asks before something is done that cannot be undone.
+"""The page that asks for confirmation before an action that cannot be undone.
 
-A view that acts on POST shows it on GET, so it works without JavaScript, its numbers are
-of this moment, and a sign-in on the way ends at the question instead of at an error.
-"""
+A view that acts on POST shows it on GET. So it works without JavaScript, its numbers
+are current, and a sign-in in between leads back to the question instead of to an
+error."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

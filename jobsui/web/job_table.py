@@ -23,7 +23,7 @@ class Line:
     """Of a job that runs."""
     seconds_left: int | None = None
     at: datetime | None = None
-    """What this time is, the heading of its column says."""
+    """The heading of its column says which time this is."""
     author: str = ""
 
     @property
@@ -31,7 +31,7 @@ class Line:
         if not self.job.parent_id:
             return ""
         is_retry = self.job.parent_rows == ParentRows.FAILED
-        return ", retry" if is_retry else ", rows not sent before"
+        return ", retry" if is_retry else ", unsent rows"
 
     @property
     def has_failures(self) -> bool:
@@ -51,7 +51,7 @@ class JobTable:
     time_heading: str
     lines: Sequence[Line]
     anchor: str
-    """What the ids of its links begin with: they keep the focus when a live table is
+    """Prefix of the ids of its links. The ids keep the focus when a live table is
     replaced."""
     more: str = ""
     """Address of the page with all of them."""

@@ -17,11 +17,11 @@ UNSENT = "unsent"
 
 
 class SignInRequired(LoginRequiredMiddleware):
-    """Every page needs a sign-in, and afterwards a person is back on the page they came
-    from. Forms are not sent again after it: the page says that nothing was changed.
+    """Every page requires a sign-in, which then leads back to the page the person came
+    from. A form is not sent again: the page says that nothing was changed.
 
-    htmx is answered with a fragment that says so and polls no more. A redirect would
-    put the sign-in page into the middle of theirs."""
+    For htmx, the response is a fragment that says so and stops polling. A redirect
+    would swap the sign-in page into the open page."""
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, _view_func: Callable[..., HttpResponseBase]
@@ -43,9 +43,9 @@ class SignInRequired(LoginRequiredMiddleware):
 
 
 class BodyLimit:
-    """Refuses a request that announces too large a body before any of it is read. No
-    more than announced is ever read: the request's stream ends there. Stands before
-    everything that reads forms."""
+    """Refuses a request with too large a Content-Length before its body is read. Django
+    never reads more than this length. Must come before all middleware that reads
+    forms."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -79,7 +79,7 @@ class BodyLimit:
 def no_store(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """No cache keeps what a signed-in person or a program was shown."""
+    """Keeps pages for signed-in people and responses to programs out of caches."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -93,8 +93,8 @@ def no_store(
 def gone(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """A poll of something that was deleted is answered with a fragment that says so and
-    polls no more. htmx would ignore an error page and ask again forever."""
+    """Answers polls of something that was deleted with a fragment that says so and
+    stops polling. htmx would ignore an error page and poll forever."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

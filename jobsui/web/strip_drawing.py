@@ -1,5 +1,5 @@
 """The strip of a job's batches as a few SVG paths: one column a stretch, each column
-divided by what became the result of its rows."""
+divided by the results of its rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ def _heights(stretch: Stretch) -> dict[str, int]:
 
 
 def _add(boxes: list[_Box], box: _Box) -> None:
-    """Like neighbours become one box, which keeps the page small."""
+    """Equal neighbours become one box, which keeps the page small."""
     last = boxes[-1] if boxes else None
     touches = last is not None and last.left + last.width == box.left
     if last and touches and (last.top, last.height) == (box.top, box.height):

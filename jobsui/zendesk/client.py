@@ -47,8 +47,9 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 """A longer Retry-After is cut to this: one odd header must not stop an account for
 days."""
 MAX_IDLE_SECONDS = 3.0
-"""A kept connection that was idle for longer is not used for a write: the server may
-have closed it, and the reset would leave a request unconfirmed that was never read."""
+"""A connection that was idle for longer is not reused for a write: the server may have
+closed it. The reset would leave the request unconfirmed, although the server never read
+it."""
 
 
 class Client:
@@ -152,8 +153,8 @@ class Client:
         headers: Mapping[str, str],
         deadline: float,
     ) -> tuple[int, Mapping[str, str], bytes]:
-        # First of all: if anything below failed before it, the thread's last request
-        # would decide whether this one had begun.
+        # This comes first: if anything below failed before it, the thread's last
+        # request would decide whether this one had begun.
         exchange.begin(deadline)
         # An adapter, not a requests.Session: proxies and .netrc of the environment must
         # not decide who receives a secret, and no cookie of one response belongs to the
@@ -207,8 +208,8 @@ class Client:
 
 @contextmanager
 def sending_nothing() -> Iterator[None]:
-    """For what comes before a request: whatever is unconfirmed there, the request
-    itself did not go out."""
+    """For steps before a request: even if the result of a step is unconfirmed, the
+    request itself was not sent."""
     try:
         yield
     except Unconfirmed as error:
@@ -388,7 +389,7 @@ _FAILURES = (
     ),
     _Failure(
         "invalid",
-        "The request to {} could not be formed.",
+        "The request to {} could not be created.",
         (
             requests.exceptions.InvalidURL,
             requests.exceptions.InvalidHeader,
@@ -396,7 +397,7 @@ _FAILURES = (
         ),
     ),
 )
-"""The first that fits counts."""
+"""The first match counts."""
 _NOT_FOUND_IN_DNS = {
     getattr(socket, name)
     for name in ("EAI_NONAME", "EAI_NODATA")

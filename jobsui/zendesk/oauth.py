@@ -12,12 +12,13 @@ from jobsui.zendesk.errors import (
 from jobsui.zendesk.payloads import Json, Token
 
 NO_TOKEN_ENDPOINT = "no_token_endpoint"  # noqa: S105  # our code for such a host
+NO_GRANT = "Zendesk does not allow this OAuth client to get tokens in this way."
 REASONS = {
     "invalid_client": "Zendesk does not know the OAuth client, or its secret is wrong.",
     "invalid_grant": "The refresh token has expired, was revoked or was already used.",
-    "invalid_scope": "The OAuth client may not have the scopes read and write.",
-    "unsupported_grant_type": "The OAuth client may not get tokens in this way.",
-    "unauthorized_client": "The OAuth client may not get tokens in this way.",
+    "invalid_scope": "The OAuth client does not have the scopes read and write.",
+    "unsupported_grant_type": NO_GRANT,
+    "unauthorized_client": NO_GRANT,
 }
 MAX_LIFETIME_SECONDS = 366 * 24 * 3600
 """Zendesk's own tokens live two days at most."""

@@ -13,7 +13,7 @@ Json = Any
 """A decoded JSON value."""
 
 UNSTORABLE = re.compile(rb"\\u(0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]")
-"""In JSON, what may be text that a database refuses: NUL, or half of a surrogate
+"""Matches what may be text in JSON that a database refuses: NUL, or half of a surrogate
 pair."""
 READ_ONLY_TYPES = frozenset({"rollup", "roll_up", "rollup_summary", "roll_up_summary"})
 

@@ -1,12 +1,11 @@
 """What requests does not do itself: a deadline for a whole exchange, and whether any of
 a request was sent.
 
-A read timeout starts again with every byte, so a server that sends its response drop by
-drop could hold us for hours. Here each socket operation gets no more time than the
-exchange has left. And an error alone does not tell whether it happened while connecting
-or after the request was sent, which decides whether sending again is safe; so the
-connection notes it.
-"""
+A read timeout starts again with every byte, so a server that sends its response byte by
+byte could keep a call open for hours. Here each socket operation gets no more time than
+the exchange has left. An error alone does not show whether it occurred while connecting
+or after the request was sent. That decides whether sending again is safe, so the
+connection records it."""
 
 import io
 import socket

@@ -284,7 +284,7 @@ def test_client_without_the_scopes_has_its_sentence() -> None:
         )
         credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
         assert health.test(connection).error == (
-            "The OAuth client may not have the scopes read and write. Give it "
+            "The OAuth client does not have the scopes read and write. Give it "
             "these scopes in Zendesk."
         )
 
@@ -348,7 +348,7 @@ def test_anonymous_user_means_wrong_credentials() -> None:
     assert not result.ok
     assert result.status == 200
     assert result.error == (
-        "Zendesk took the request as that of an anonymous user: the credentials are "
+        "Zendesk treated the request as one of an anonymous user: the credentials are "
         "wrong. Replace the secret."
     )
 

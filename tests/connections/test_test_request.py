@@ -288,7 +288,7 @@ def test_ambiguous_path_is_not_sent(
 
 @pytest.mark.parametrize("path", SECRETIVE)
 def test_path_to_secrets_says_why_it_is_refused(path: str) -> None:
-    with pytest.raises(RequestRefused, match="responses would show them"):
+    with pytest.raises(RequestRefused, match="response would show secrets"):
         test_request.check_path(path)
 
 

@@ -210,7 +210,7 @@ def test_workbook_warns_of_formulas_without_results_and_hidden_rows() -> None:
         "2 formulas without a stored result, read as blank. Open the workbook "
         "in a spreadsheet program, save it, "
         "and upload it again.",
-        "1 hidden row, read like all others.",
+        "1 hidden row, read like visible ones.",
     )
 
 
@@ -243,7 +243,7 @@ def test_workbook_with_rows_beyond_the_end_is_refused() -> None:
     )
 
     assert refusal(with_sheet(far)).startswith(
-        "The sheet has rows after the last one a sheet may have."
+        "The sheet has more than 1,048,576 rows."
     )
 
 

@@ -30,8 +30,7 @@ def test_upsert_says_that_required_fields_are_not_checked_and_why() -> None:
 
     assert scope == (
         f"{COMMON} Not checked: blank cells of Name, Supplier, State. They are required "
-        "only for records that do not exist yet, and which these are is known only to "
-        "Zendesk."
+        "only for new records, and only Zendesk knows which records are new."
     )
 
 
@@ -55,7 +54,7 @@ def test_update_says_so_only_when_blank_cells_empty_fields() -> None:
     assert scope_of(SCHEMA, Action.UPDATE, clears=False) == COMMON
     assert scope_of(SCHEMA, Action.UPDATE, clears=True) == (
         f"{COMMON} Not checked: blank cells of Supplier, State. "
-        "Zendesk may refuse to empty a required field."
+        "Zendesk may refuse to clear a required field."
     )
 
 

@@ -192,7 +192,7 @@ def test_finished_batch_with_a_missing_result_is_unconfirmed() -> None:
         status_id="",
         reconcile_count=0,
         attempt_result=AttemptResult.UNCONFIRMED,
-        attempt_note="Its job failed without a result for every row.",
+        attempt_note="Its job ended as failed, but some rows have no result.",
     )
 
 
@@ -253,7 +253,7 @@ def test_unreadable_account_is_read_again_later() -> None:
 
 def test_missing_object_leaves_all_rows_to_a_person() -> None:
     error = NotFound("No such object.", status=404)
-    reason = "The object cannot be read any more: No such object."
+    reason = "The object can no longer be read: No such object."
 
     decided = decide(reconciled(error=error), set())
 

@@ -114,7 +114,7 @@ def test_problem_names_value_fix_and_kind() -> None:
 
     assert problem.message == "“1.250,50” is not a number."
     assert problem.kind == "The value is not a number, for example “1.250,50”."
-    assert "A comma could mean thousands or decimals" in problem.fix
+    assert "whether a comma means thousands or decimals" in problem.fix
 
 
 def test_long_value_is_cut_in_messages() -> None:

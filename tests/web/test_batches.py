@@ -134,11 +134,11 @@ def test_batch_that_was_split_says_which_rows_each_attempt_carried(
 
     shown = re.findall(r'data-label="Items">([^<]+)<', split)
     assert [words.strip() for words in shown] == ["100", "50, up to row 51", "50"]
-    assert ["until the row at fault is" in text for text in (split, whole)] == [
+    assert ["until it finds the" in text for text in (split, whole)] == [
         True,
         False,
     ]
-    assert "all 100 items, each attempt carried a part" in split
+    assert "all 100 items, each attempt sent some" in split
     assert "Body: 100 items" in whole
 
 

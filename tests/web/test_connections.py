@@ -457,7 +457,7 @@ def test_connection_with_jobs_stays(administrator: Client) -> None:
     )
 
     assert (
-        "Acme has jobs, and their history would be lost. It cannot be removed."
+        "Acme cannot be removed: it has jobs, and their history would be lost."
         in page.text
     )
     assert Connection.objects.count() == 1

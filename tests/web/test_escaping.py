@@ -176,5 +176,5 @@ def test_messages_show_markup_as_text(administrator: Client, evil: Things) -> No
         evil.path("connections/<uuid:code>/remove/"), follow=True
     )
 
-    assert f"{SHOWN[0]} has jobs, and their history would be lost." in answer.text
+    assert f"{SHOWN[0]} cannot be removed: it has jobs" in answer.text
     assert "<img src=x" not in answer.text

@@ -358,7 +358,7 @@ def test_retry_is_asked_for_of_the_job_before_it(operator: Client, run: Run) -> 
     assert json.loads(body or "") == {"launch": True}
     assert set(texts) == {"rest", "drop-in"}
     assert (
-        "This job has only some rows of another."
+        "This job sends only some rows of another job."
         in operator.get(f"/jobs/{child.code}/api/").text
     )
 

@@ -719,11 +719,11 @@ def test_download_of_a_file_that_is_gone_says_so_on_a_page(
     [
         (
             {"state": FileState.READING},
-            "The file of this job has not been read, or is unreadable.",
+            "The file of this job has not been read yet, or cannot be read.",
         ),
         (
             {"state": FileState.REJECTED},
-            "The file of this job has not been read, or is unreadable.",
+            "The file of this job has not been read yet, or cannot be read.",
         ),
         ({"columns": ["other"]}, "The file has no column"),
     ],
@@ -887,7 +887,7 @@ def test_retry_of_what_did_not_fail_is_refused(operator: Client) -> None:
 
     answer = operator.post(path(job, "retry/"))
 
-    assert "Only failed rows of a finished job" in said(operator, answer)
+    assert "There is nothing to retry" in said(operator, answer)
     assert Job.objects.filter(parent=job).count() == 0
 
 

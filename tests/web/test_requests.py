@@ -97,7 +97,7 @@ def test_every_writing_method_asks_first(operator: Client, method: str) -> None:
     [
         ({"to": "https://evil.example/"}, "The address must be a path"),
         ({"to": "/api/v2/../../x"}, "The address must be a path"),
-        ({"to": "/api/v2/oauth/clients"}, "and signing secrets are not sent from here"),
+        ({"to": "/api/v2/oauth/clients"}, "cannot read or change tokens"),
         ({"method": "TRACE"}, "Select a valid choice."),
         ({"to": ""}, "This field is required."),
         ({"method": "POST", "body": "{", "confirm": "on"}, "The body is not JSON"),

@@ -849,7 +849,7 @@ def test_mapping_that_comes_too_late_is_refused(
         path(job, "map/"), {"column_0": "external_id", "column_1": "", "blank": "skip"}
     )
 
-    assert "Its mapping cannot be changed any more." in answer.text
+    assert "Its mapping can no longer be changed." in answer.text
     assert Job.objects.get().mapping == job.mapping
 
 

@@ -1,5 +1,5 @@
-"""Errors in the forms that Zendesk uses, with sentences that say what to do. How certain
-these forms are, docs/zendesk.md says."""
+"""Errors in the forms that Zendesk uses, with sentences that say what to do.
+docs/zendesk.md says how certain each form is."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -79,8 +79,8 @@ def invalid_bearer() -> DropinError:
 
 def too_many_invalid_tokens(seconds: int) -> DropinError:
     description = (
-        f"Too many invalid API tokens from this address. Wait {seconds} seconds. "
-        "Correct the token."
+        "Too many invalid API tokens from this address. Correct the token, then wait "
+        f"{seconds} seconds."
     )
     return _described(
         429, "TooManyInvalidTokens", description, Retry_After=str(seconds)

@@ -97,12 +97,12 @@ def change(request: ApiRequest, code: Code, body: ConnectionChange) -> Connectio
     "/{uuid:id}",
     auth=ADMIN,
     operation_id="delete_connection",
-    summary="Delete a connection",
+    summary="Remove a connection",
     response=responses(204, None, 404, 409),
 )
 def delete(request: ApiRequest, code: Code) -> HttpResponse:
     """Also deletes its secrets, its objects and the tokens bound to it. A connection
-    that has jobs cannot be deleted, because their history would be lost."""
+    that has jobs cannot be removed, because their history would be lost."""
     editing.remove(lookup.connection(request.auth, code))
     return HttpResponse(status=204)
 

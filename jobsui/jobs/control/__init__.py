@@ -1,1 +1,1 @@
-"""Accepts what people, programs and the sweep ask of a job."""
+"""Accepts the actions of people, programs and the sweep on a job."""

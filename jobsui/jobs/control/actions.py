@@ -1,5 +1,5 @@
-"""What people and programs ask of a job: launch, pause, resume, cancel, resolve. Each
-changes its state; the driver does the rest."""
+"""Actions on a job: launch, pause, resume, cancel, resolve. Each action changes the
+job's state. The driver does the rest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -175,7 +175,7 @@ def resolve(job: Job, decision: str, *, by: Actor) -> None:
                 job, chosen, JobState.RUNNING, by, finished_at=None, pace=[]
             )
         if not is_decided:
-            raise NotPossibleNow("Someone else has just decided.")
+            raise NotPossibleNow("Someone else has just decided about these rows.")
         if chosen is Decision.CHECK_AGAIN:
             _reopen_uncertain_batches(job, BatchState.UNCONFIRMED)
         elif chosen is Decision.RESEND:

@@ -26,8 +26,9 @@ def set_auto_target(
     hold_after_first_batch: bool | None = None,
     run_settings: RunSettings | None = None,
 ) -> None:
-    """Let a draft advance until it is READY, or until it is launched (QUEUED). None: as
-    the job has it. Raises NotPossibleNow once launched."""
+    """Let a draft advance until it is READY, or until it is launched (QUEUED).
+    Arguments that are None keep what the job has. Raises NotPossibleNow once
+    launched."""
     if hold_after_first_batch is None:
         hold_after_first_batch = job.hold_after_first_batch
     settings = run_settings or job.run_settings
@@ -91,7 +92,7 @@ def _launch(job: Job) -> None:
     try:
         actions.launch(job, by=_actor(job), hold_after_first_batch=is_held)
     except ChangedSinceCheck:
-        # It is a draft again, to be checked as it is now.
+        # It is a draft again, and is checked in its present form.
         auto_check(job, by=_actor(job))
 
 

@@ -18,7 +18,7 @@ from jobsui.jobs.preparation import file_reading
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-LAUNCHED_ALREADY = "This job was already launched. Its {} cannot be changed any more."
+LAUNCHED_ALREADY = "This job was already launched. Its {} can no longer be changed."
 
 
 def create_draft(
@@ -50,7 +50,7 @@ def create_draft(
 def set_mapping(
     job: Job, mapping: dict[str, str], options: Options, *, by: Actor
 ) -> None:
-    """Save the mapping of a draft, which must be checked again then. Raises
+    """Save the mapping of a draft. The draft must be checked again then. Raises
     NotPossibleNow once launched."""
     prefix = Options.from_json(job.options).prefix
     own_options = replace(options, prefix=prefix)

@@ -30,7 +30,8 @@ def create_retry(job: Job, *, by: "User | None", cause: Cause | None = None) -> 
         rows = retriable_rows(job, cause)
         if not rows:
             raise NotPossibleNow(
-                "Only failed rows of a finished job that no other retry contains can be retried."
+                "There is nothing to retry: the job has not finished, has no failed rows, "
+                "or other retries already contain them."
             )
         drafts = job.retries.drafts().with_failed_rows().filter(cause=cause)
         if existing := drafts.first():

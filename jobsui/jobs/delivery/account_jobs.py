@@ -12,10 +12,10 @@ from jobsui.jobs.models import Job
 
 
 class AccountJobs:
-    """Reads the jobs, and moves those that wait for no result.
+    """Reads the jobs, and advances those that do not wait for a result.
 
-    Whatever changes a job or its batches raises the job's version. So about a job of the same
-    version there is nothing new to ask."""
+    Every change of a job or its batches raises the job's version. So a job whose
+    version is the same needs no second check."""
 
     def __init__(self, account: str, lease: leases.Held) -> None:
         self.by_id: dict[int, Job] = {}
@@ -46,9 +46,9 @@ class AccountJobs:
                 Job.objects.set_limit(job, limited_by)
 
     def finish_idle(self, in_flight: Collection[int]) -> None:
-        """Move on the jobs that wait for no result: they pause or cancel with nothing in
-        flight, or their last row has a result. `in_flight` are the jobs with batches in
-        flight."""
+        """Advance the jobs that do not wait for a result: they pause or cancel with
+        nothing in flight, or their last row has a result. `in_flight` are the jobs with
+        batches in flight."""
         for job in self.by_id.values():
             if job.pk in in_flight or not _may_be_over(job):
                 continue
@@ -60,7 +60,8 @@ class AccountJobs:
             self._checked_versions[job.pk] = job.version
 
     def forget_versions(self) -> None:
-        """What was asked about the present versions is not certain: ask again."""
+        """The database may not have stored the last changes, so read and check all jobs
+        again."""
         self._versions.clear()
         self._checked_versions.clear()
 

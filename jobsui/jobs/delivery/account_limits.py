@@ -33,7 +33,8 @@ TAIL_SHARE = 0.2
 """The interval between two polls when no batch waits to be sent, as a share of a job's duration:
 people wait for the end."""
 ITEM_ERRORS = frozenset({400, 413, 422})
-"""Statuses that blame what a request holds: Zendesk itself works."""
+"""Statuses that concern the content of a request. They show that Zendesk itself
+works."""
 
 
 class Running(Protocol):
@@ -101,8 +102,8 @@ class AccountLimits:
         return min(most - occupied, int(free - unknown))
 
     def limited_by(self, running: int, *, has_room: bool) -> LimitedBy:
-        """What keeps us from sending more. `running` counts our jobs that run or may
-        run; `has_room` says whether room() left some."""
+        """What limits sending. `running` counts our jobs that run or may run;
+        `has_room` says whether room() left some."""
         if self.posts.failures or self.reads.failures:
             return LimitedBy.UNREACHABLE
         if self.budget.blocked_for:
@@ -181,8 +182,8 @@ class AccountLimits:
         self.posts.rest(1.5 * typical / self.window.cap if running else typical)
 
     def note_job_end(self, job: Running, at: float) -> None:
-        """A poll whose response came `at` found the job over: it ended at some moment
-        since it was last seen running."""
+        """A poll whose response arrived `at` this time found that the job is over. It
+        ended at some time since it was last seen running."""
         self.slots.job_ended(job.seen_at, at)
         if job.started_at is not None:
             ended_at = (job.seen_at + at) / 2
@@ -193,7 +194,7 @@ class AccountLimits:
         self._note_response(self.reads, error)
 
     def _note_response(self, calls: Backoff, error: ZendeskError | None) -> None:
-        """Slow down as the error asks, or go on at full speed after a success."""
+        """Slow down as the error asks, or return to full speed after a success."""
         match error:
             case RateLimited(retry_after=wait):
                 self.budget.block(
@@ -218,8 +219,8 @@ class AccountLimits:
 
     @property
     def _knows_slots(self) -> bool:
-        """Whether what Zendesk reported about its job slots can be relied on. It grows
-        old, and it knows nothing of a smaller window of our own."""
+        """Whether Zendesk's last report about job slots is reliable. A report becomes
+        outdated, and it does not know that our own window may be smaller."""
         age = self._clock.monotonic() - self.slots.at
         return (
             age < self.durations.typical
@@ -235,8 +236,9 @@ class AccountLimits:
         return self.window.size < self.window.cap
 
     def _expected_to_end(self, running: Iterable[Running], known_at: float) -> float:
-        """How many of these jobs will have ended when a post sent now arrives, but had
-        not at `known_at` or when they were last seen. Less a margin for chance."""
+        """How many of these jobs will probably have ended when a post sent now arrives,
+        but were running at `known_at` or when they were last seen. Reduced by a safety
+        margin."""
         arrives_at = self._clock.monotonic() + self.response_times.typical / 2
         expected = 0.0
         variance = 0.0

@@ -61,7 +61,7 @@ class FailureWindows:
         self._by_job = {pk: self._by_job.get(pk) or FailureWindow() for pk in job_ids}
 
     def of(self, job_id: int) -> FailureWindow:
-        """Of a job that no longer moves, an empty one."""
+        """An empty one if the job no longer moves."""
         return self._by_job.get(job_id) or FailureWindow()
 
     def restart(self, job_ids: Iterable[int]) -> None:

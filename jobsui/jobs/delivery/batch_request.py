@@ -52,7 +52,7 @@ class BatchRequest:
     is_part: bool
     """The batch has more open items, which later requests carry."""
     first_sent_at: datetime
-    """When the batch was first sent. It made no record that is older."""
+    """When the batch was first sent. It created no older record."""
     resent: bool = False
     """An earlier attempt may have reached Zendesk."""
 
@@ -121,7 +121,7 @@ def _is_kept(header: str) -> bool:
 
 def row_results(request: BatchRequest, status: JobStatus) -> dict[int, RowResult]:
     """The results that a finished job status gives the request's items, by index in the
-    batch. Items that it does not name, or not clearly, are left out.
+    batch. Items that it does not name, or names ambiguously, are left out.
 
     A result belongs to the item of its index. Without an index it belongs to the item
     with its external or record id. Without either it belongs to the item at its

@@ -63,7 +63,7 @@ class PollResult:
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
     """The failures of a `create` that was sent again were compared with the records in
-    Zendesk, or could not be."""
+    Zendesk, or the comparison failed."""
 
     batch: RunningBatch
     finished: BatchFinished
@@ -93,8 +93,8 @@ class Executor(Protocol):
 class ThreadExecutor:
     """Threads that post and threads that read, so that neither waits for the other.
 
-    They do not keep a process alive: a call that is still on its way when the process ends leaves
-    an unconfirmed batch, as a crash would."""
+    They do not keep a process alive: a call in flight when the process ends leaves an
+    unconfirmed batch, as a crash would."""
 
     def __init__(self, account: str) -> None:
         self._inbox: SimpleQueue[CallResult] = SimpleQueue()
@@ -146,8 +146,7 @@ class ThreadExecutor:
 
 
 class Calls:
-    """The calls of one driver: what each does, and which result stands for its
-    failure."""
+    """The calls of one driver: what each does, and which result reports its failure."""
 
     def __init__(
         self,
@@ -157,7 +156,7 @@ class Calls:
         clock: Clock,
         timing: Timing,
     ) -> None:
-        """`may_call` is asked in the thread, as the last thing before each request."""
+        """`may_call` runs in the thread, last before each request."""
         self._executor = executor
         self._may_call = may_call
         self._clock = clock

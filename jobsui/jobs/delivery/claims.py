@@ -126,8 +126,8 @@ def _candidates(
 
 def _unlocked(batches: Iterable[Batch], locked_keys: LocksByBatch) -> Iterator[Batch]:
     for batch in batches:
-        # A batch that was unconfirmed itself goes first: two of them would wait for each
-        # other for ever.
+        # A batch that was unconfirmed itself ignores locked keys: two such batches
+        # would wait for each other forever.
         if batch.pk in locked_keys or not _is_locked(batch, locked_keys):
             yield batch
 

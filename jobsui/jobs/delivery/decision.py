@@ -25,8 +25,8 @@ from jobsui.zendesk.errors import (
 from jobsui.zendesk.payloads import JobStatus, Response
 
 RETRY_LATER = frozenset({408, 409, 423, 425})
-"""4xx statuses that refuse a request for its moment, not for its content."""
-INTERRUPTED = "The driver ended while this was being sent."
+"""4xx statuses that refuse a request because of its time, not its content."""
+INTERRUPTED = "The driver stopped while it was sending this request."
 NOT_COMMITTED = "Not sent: the database did not confirm that this was saved."
 
 
@@ -138,7 +138,7 @@ def decide(result: DeliveryResult, known_status_ids: Collection[str]) -> Transit
 
 
 def interrupted(batch: Batch, attempt_id: int) -> Transition:
-    """An earlier driver ended while it was sending the batch."""
+    """An earlier driver stopped while it was sending the batch."""
     return Transition(
         batch.pk,
         batch.job_id,
@@ -167,8 +167,8 @@ def not_sent(batch: Batch, attempt_id: int) -> Transition:
 
 
 def blames_items(error: Refused) -> bool:
-    """Whether Zendesk refused a request for its content, not for its sender or its
-    moment."""
+    """Whether Zendesk refused a request because of its content, not its sender or its
+    time."""
     if isinstance(error, Unauthorized | Forbidden | NotFound):
         return False
     return error.status not in RETRY_LATER
@@ -195,7 +195,7 @@ def unconfirmed(
 
 
 def pause_for(request: BatchRequest, error: Refused) -> Pause:
-    """The account or the object refuses, which is no fault of the rows."""
+    """Zendesk refuses the account or the object, so the rows are not at fault."""
     object_key = request.object_key if isinstance(error, NotFound) else ""
     return Pause(f"Zendesk refused: {error.message}", request.connection_id, object_key)
 
@@ -256,7 +256,8 @@ def _refused(posted: PostResult, error: Refused) -> Transition:
     if not blames_items(error):
         return _send_again(posted, AttemptResult.REFUSED)
     if len(items) > 1:
-        # One of the items is at fault. Half of them are tried next, until it is alone.
+        # One of the items causes the refusal. Send half of them next, until that item
+        # is alone.
         half = (len(items) + 1) // 2
         return _send_again(posted, AttemptResult.REFUSED, split_size=half)
     index, _ = items[0]
@@ -282,7 +283,7 @@ def _finished(finished: BatchFinished) -> Transition:
             request,
             BatchState.ACCEPTED,
             AttemptResult.UNCONFIRMED,
-            f"Its job {finished.status.status} without a result for every row.",
+            f"Its job ended as {finished.status.status}, but some rows have no result.",
             **reported,
         )
     # A batch that was split has more items to send.
@@ -338,7 +339,7 @@ def _not_reconciled(result: ReconcileResult) -> Transition:
             reconcile_in=result.next_in,
             pause=pause,
         )
-    reason = f"The object cannot be read any more: {result.error.message}"
+    reason = f"The object can no longer be read: {result.error.message}"
     return _transition(
         result.request,
         expected=BatchState.UNCONFIRMED,

@@ -1,9 +1,10 @@
 """The driver: the loop that owns one account by a lease and sends its jobs' batches.
 
-Only the driver's thread writes to the database. Calls to Zendesk are made in other threads, which
-return results (call_threads.py). In each round the driver checks its lease, writes the results and
-claims the next batches, all in one transaction. It sends them only after the commit. So at any
-moment the database knows of everything that may be on its way."""
+Only the driver's thread writes to the database. Calls to Zendesk are made in other
+threads, which return results (call_threads.py). In each round the driver checks its
+lease, writes the results and claims the next batches, all in one transaction. It sends
+them only after the commit. So the database always knows every request that may be in
+flight."""
 
 import logging
 import threading
@@ -60,7 +61,8 @@ from jobsui.zendesk.payloads import JobStatus
 logger = logging.getLogger(__name__)
 
 MAX_POSTING = 2 * POST_THREADS
-"""How many batches may be on their way at a time: one in each thread, and one waiting for it."""
+"""Maximum number of batches being posted: one in each thread, and one waiting for
+it."""
 
 
 class Driver:
@@ -97,14 +99,14 @@ class Driver:
         """Requests without a response yet, by batch."""
         self.running = RunningBatches(timing.status_absent_timeout)
         self.unwritten: list[DeliveryResult] = []
-        """What the results say and the database does not know yet."""
+        """Results that are not written to the database yet."""
         self.has_room = False
         """Whether more could have been sent than was sent last."""
         self.limited = Counter[LimitedBy]()
-        """In how many rounds since the last refresh what kept more from being sent."""
+        """What limited sending, in how many rounds since the last refresh."""
         self.is_new = True
         self.needs_resync = False
-        """A commit failed, so what it claimed is not known."""
+        """A commit failed, so the driver does not know what it claimed."""
         self.may_have_unconfirmed = True
         """Jobs have changed since unconfirmed batches were last read."""
         self.refreshed_at = float("-inf")
@@ -113,8 +115,8 @@ class Driver:
     # The loop
 
     def run(self) -> None:
-        """Until no job moves or `stopping` is set. The responses to what was posted by
-        then are still written."""
+        """Run until no job moves or `stopping` is set. Responses to batches that are
+        posted by then are still written."""
         try:
             while self.has_work and not self.stopping.is_set():
                 self.round(self._collect())
@@ -136,23 +138,23 @@ class Driver:
             self._recover()
             self._refresh_if_due()
             if not self.stopping.is_set():
-                # Before posts, which would leave them nothing of the rate.
+                # Before posts, which would use up the rate.
                 self._poll_if_due()
                 self._reconcile_if_due()
             self._post(self._commit())
             self._note_limit()
         except DATABASE_AWAY as error:
             # What was not committed is not sent. Results are kept and written once the
-            # database is back, if the lease is still ours then. A commit that failed may
-            # have succeeded all the same (recovery.put_back_unsent).
+            # database is back, if the lease is still ours then. A commit that failed
+            # may still have taken effect (recovery.put_back_unsent).
             logger.warning("The database cannot be used, trying again: %s", error)
             self.needs_resync = True
             connection.close()
             self.clock.sleep(self.timing.database_retry_interval)
 
     def _finish_posts(self) -> None:
-        """Wait for the responses to what was posted, within `stop_timeout`. What is still
-        being sent then becomes unconfirmed with the next driver."""
+        """Wait up to `stop_timeout` for the responses to posted batches. The next
+        driver marks batches without a response as unconfirmed."""
         ends_at = self.clock.monotonic() + self.timing.stop_timeout
         while self.posting or self.unwritten:
             if self.clock.monotonic() >= ends_at:
@@ -161,7 +163,7 @@ class Driver:
 
     @property
     def idle_wait(self) -> float:
-        """For how many seconds there is nothing to do unless a result comes."""
+        """Seconds until there is something to do, unless a result arrives earlier."""
         if self.unwritten or self.is_new:
             return 0.0
         wait = self.timing.max_idle_wait
@@ -175,8 +177,8 @@ class Driver:
         return min(wait, until_poll) if until_poll > 0 else wait
 
     def _collect(self) -> list[CallResult]:
-        """Wait for results. Results that come close together are written in one round. Job
-        statuses are not waited with, because they tell that slots are free."""
+        """Wait for results. Results that come close together are written in one round.
+        Job statuses are handled without this wait, because they report free slots."""
         results: list[CallResult] = []
         wait = self.idle_wait
         ends_at = float("inf")
@@ -284,9 +286,9 @@ class Driver:
         return chosen
 
     def _room(self) -> int:
-        """For how many more batches slots and threads have room."""
-        # Unconfirmed batches may run as well. So there are never more of them than the
-        # window is wide.
+        """How many more batches fit into the job slots and the threads."""
+        # Unconfirmed batches may be running too. So their number never exceeds the
+        # window.
         unknown = len(self.posting) + len(self.unconfirmed)
         room = self.limits.room(self.running.all(), unknown)
         return min(room, MAX_POSTING - len(self.posting))
@@ -337,7 +339,7 @@ class Driver:
     # What limits the speed
 
     def _note_limit(self) -> None:
-        """Count what kept more from being sent in this round."""
+        """Count what limited sending in this round."""
         if not self.share.waiting:
             return
         if len(self.posting) >= MAX_POSTING:
@@ -410,7 +412,7 @@ class Driver:
     # Results of calls
 
     def _take_in(self, result: CallResult) -> None:
-        """Learn from a result, and keep what the database is to know."""
+        """Learn from a result, and keep it for the next transaction."""
         match result:
             case PostResult():
                 self._take_in_post(result)

@@ -26,7 +26,7 @@ class FairShare:
 
     def choose(self, room: int, take_request: Callable[[], bool]) -> Counter[int]:
         """How many batches each job may send now: up to `room` in all, each for one
-        request of the budget. The next batch is always of the job served least."""
+        request of the budget. The job served least always gets the next batch."""
         chosen = Counter[int]()
         served = self._served.copy()
         while self.waiting and chosen.total() < room and take_request():
@@ -49,7 +49,8 @@ class FairShare:
         self._served[job_id] += self._step(job_id)
 
     def not_sent(self, job_id: int) -> None:
-        """The account had no slot for a batch of the job, which may move no longer."""
+        """The account had no slot for a batch of the job. The job may no longer
+        move."""
         if job_id in self._served:
             self._served[job_id] -= self._step(job_id)
 

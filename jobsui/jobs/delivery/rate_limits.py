@@ -19,8 +19,8 @@ just spent."""
 MINUTE = 60
 """Seconds after which a used-up rate is whole again, whatever a header says."""
 SAFE_MINUTE = 1.01 * MINUTE
-"""No period of this length sees more requests than a minute may. It is longer than a minute
-because some requests take longer to arrive than others."""
+"""A period of this length never has more requests than a minute may have. It is longer
+than a minute because some requests take longer to arrive than others."""
 BURST_SECONDS = 2.0
 """How many seconds' worth of requests may accumulate: jobs do not end at even intervals."""
 LOW_SHARE = 0.2
@@ -36,8 +36,8 @@ SLOTS_VALUE = re.compile(r"total=(\d+);\s*remaining=(\d+)")
 class Budget:
     """A token bucket for the share of the account's requests that Jobs UI may use.
 
-    It fills evenly, and no minute sees more requests than the limit, however many tokens have
-    accumulated. What Zendesk reports in its headers overrides the bucket."""
+    It fills evenly, and no minute has more requests than the limit, however many tokens
+    have accumulated. What Zendesk reports in its headers overrides the bucket."""
 
     def __init__(
         self, requests_per_minute: int, share: int = 100, *, clock: Clock
@@ -61,8 +61,8 @@ class Budget:
 
     @property
     def is_slowed(self) -> bool:
-        """Other integrations use so much of the account's rate that less than our share
-        is left."""
+        """Whether other integrations leave less than our share of the account's
+        rate."""
         return self._clock.monotonic() < self._slow_until
 
     @property
@@ -154,10 +154,11 @@ class Budget:
 class Window:
     """How many of our jobs may run at the same time.
 
-    Zendesk counts the jobs of every integration. So the window shrinks to what Zendesk let through
-    when it answers TooManyJobs. While it is full it grows again with each job duration without a
-    refusal: by one, then two, then four. So slots that others free are found soon, and a refusal
-    costs one request."""
+    Zendesk counts the jobs of every integration. When it answers TooManyJobs, the
+    window shrinks to the number of jobs that Zendesk let through. While the window is
+    full and no request is refused, it grows with each job duration: by one, then two,
+    then four. So it soon finds slots that others free, and a refusal costs one
+    request."""
 
     def __init__(self, cap: int, *, clock: Clock) -> None:
         self._clock = clock
@@ -221,7 +222,7 @@ class Slots:
 
     def learn(self, headers: Mapping[str, str], at: float) -> None:
         """Read the headers of a response that left Zendesk at about this time. A
-        response that a newer one has overtaken tells nothing."""
+        response is ignored if a newer one arrived before it."""
         found = SLOTS_VALUE.search(headers.get(SLOTS_HEADER) or "")
         if not found or at <= self.at - self.SAME_MOMENT:
             return
@@ -317,8 +318,8 @@ class Durations:
 
     @property
     def mean(self) -> float:
-        """What throughput follows. Short while nothing is known, so that the first jobs
-        are polled often."""
+        """The mean determines throughput. It is short while nothing is known, so that
+        the first jobs are polled often."""
         if not self._sorted:
             return self._first_guess / 4
         return sum(self._sorted) / len(self._sorted)
@@ -356,12 +357,13 @@ class ResponseTimes:
 
 
 MIN_BATCHES_PER_POLL = 4
-"""On average a poll tells of at least this many batches, or polls would use up the rate. Twice as
-many when Zendesk reports its slots with each response: then a poll only brings results."""
+"""A poll reports at least this many batches on average. With fewer, polls would use up
+the rate. The number doubles when Zendesk reports its slots with each response, because
+a poll then brings only results."""
 EARLY_SEND_ACCEPTED = 0.95
 """About this share of the batches sent early is accepted, where requests are scarce."""
 COMMIT_SECONDS = 0.03
-"""From learning of a free slot to filling it: one commit."""
+"""From the report of a free slot to the request that fills it: one commit."""
 
 
 def poll_interval(
@@ -377,10 +379,12 @@ def poll_interval(
 ) -> float:
     """Seconds between two polls: the longest interval that hardly costs speed.
 
-    A poll costs a request. Between polls a slot that became free lies idle, half an interval on
-    average, and no more can be sent than the window and the accumulated requests allow. With early
-    sending slots hardly lie idle, but at most twice the window is sent without a poll. When Zendesk
-    reports its slots as well, rare polls only make it a little harder to predict which are free."""
+    Each poll costs a request. Between two polls, a free slot is idle for half an
+    interval on average, and the driver sends at most what the window and the
+    accumulated requests allow. With early sending, slots are hardly idle, but the
+    driver sends at most twice the window between two polls. When Zendesk reports its
+    slots too, rare polls only make it slightly harder to predict which slots are
+    free."""
     duration = max(duration, 0.01)
 
     def speed(interval: float) -> float:

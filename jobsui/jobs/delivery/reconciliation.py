@@ -26,7 +26,7 @@ from jobsui.zendesk import custom_objects
 from jobsui.zendesk.payloads import JobStatus, Json, Record
 
 MAX_QUIET_TIMES = 4
-"""How many quiet times an unknown running job that may be ours is waited for."""
+"""How many quiet times to wait for an unknown running job that may be ours."""
 CLOCK_TOLERANCE = timedelta(seconds=60)
 MAX_UNCONFIRMED_ATTEMPTS = 5
 """After this many attempts without a clear answer a person decides about a batch."""
@@ -50,7 +50,7 @@ class UnconfirmedBatch:
     reconcile_count: int
     unconfirmed_attempts: int
     waited: float
-    """Since nothing of the request can be on its way any more."""
+    """Since the request can no longer be in flight."""
     quiet_time: float
     """How long a record must be absent before its absence proves anything."""
     known_status_ids: Callable[[list[str]], set[str]]
@@ -60,12 +60,12 @@ class UnconfirmedBatch:
 
     @property
     def is_fresh(self) -> bool:
-        """What is absent may still appear."""
+        """Missing records may still appear."""
         return self.waited < self.quiet_time
 
     @property
     def is_stale(self) -> bool:
-        """Jobs that still run are no longer waited for."""
+        """Reconciliation no longer waits for jobs that still run."""
         return self.waited >= MAX_QUIET_TIMES * self.quiet_time
 
     @property
@@ -75,7 +75,7 @@ class UnconfirmedBatch:
 
 
 class Rest(StrEnum):
-    """What follows for the items that a finding gives no result."""
+    """What happens to items that a finding gives no result."""
 
     SETTLED = "settled"
     """Nothing: every item that was sent has a result."""
@@ -126,7 +126,7 @@ def verify(
 
 def _repeat(batch: UnconfirmedBatch) -> Finding:
     if batch.is_fresh or _may_be_running(batch):
-        note = "Waiting until nothing of this request can still be running."
+        note = "Waiting until this request can no longer be running in Zendesk."
         return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
     note = "Sent again: repeating the request leads to the same records."
     return _resend(batch, note)
@@ -161,11 +161,11 @@ def _match_job(batch: UnconfirmedBatch) -> Finding:
     if len(matches) == 1:
         status_id, results = matches[0]
         rest = Rest.SETTLED if len(results) == batch.size else Rest.UNCERTAIN
-        note = "Its job was found in the account: the records are what was sent."
+        note = "Found its job in the account: the saved records match the rows."
         return Finding(results, rest, note, status_id)
     is_one_running = any(not status.is_over for status in candidates)
     if batch.is_fresh or (is_one_running and not batch.is_stale):
-        note = "Looking for its job in the account."
+        note = "Searching the account for its job."
         return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
     note = STATUS_LOST if batch.is_status_lost else NO_ANSWER
     return Finding(rest=Rest.UNCERTAIN, note=note)

@@ -19,9 +19,9 @@ from jobsui.jobs.leases import Held
 from jobsui.jobs.models import Attempt, Job, Lease
 
 RESTORED = (
-    "This database is older than what this server has already sent, or it is a copy: a backup "
-    "seems to have been restored. Rows that are shown as waiting may be in Zendesk already. "
-    "Compare before you resume the job."
+    "A backup seems to have been restored: the database is a copy, or older than what "
+    "this server has sent. Pending rows may already be in Zendesk. "
+    "Compare them with Zendesk before you resume the job."
 )
 
 

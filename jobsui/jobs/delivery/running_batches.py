@@ -42,8 +42,8 @@ class RunningBatches:
         self._by_id[batch.request.batch_id] = batch
 
     def start_poll(self, now: float) -> tuple[RunningBatch, ...]:
-        """The batches to poll now: at most MAX_POLLED of one connection, those first that
-        were polled longest ago."""
+        """The batches to poll now: at most MAX_POLLED of one connection, the least
+        recently polled ones first."""
         self.is_polling = True
         self.polled_at = now
         by_age = sorted(self._by_id.values(), key=lambda batch: batch.polled_at)

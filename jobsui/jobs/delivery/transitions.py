@@ -1,4 +1,4 @@
-"""Applies transitions: the one place that writes what came of batches that were sent.
+"""Applies transitions: the only module that writes the results of sent batches.
 
 Everything here runs inside the caller's transaction. A transition is applied only while
 its batch is in the state the transition expects, so applying it twice changes nothing.
@@ -50,8 +50,9 @@ OUR_FAULT = (
 
 
 def write(results: Sequence[DeliveryResult], timing: Timing, now: datetime) -> None:
-    """Decide and apply what these results mean. One that cannot be stored does not hold
-    up the others: its batch becomes unconfirmed, and its job pauses."""
+    """Decide and apply what these results mean. If a result cannot be stored, its batch
+    becomes unconfirmed and its job pauses. The other results are stored all the
+    same."""
     if not results:
         return
     counters = JobCounters()
@@ -106,7 +107,7 @@ def apply(
 
 
 def interrupt(batches: Sequence[Batch], timing: Timing, now: datetime) -> None:
-    """An earlier driver ended while it was sending these batches: they become
+    """An earlier driver stopped while it was sending these batches: they become
     unconfirmed."""
     last = Attempt.objects.filter(batch__in=batches, number=F("batch__attempts_made"))
     attempt_ids = dict(last.values_list("batch", "pk"))
@@ -189,8 +190,8 @@ def _write_alone(result: DeliveryResult, timing: Timing, now: datetime) -> JobCo
 
 
 def _set_aside(result: DeliveryResult, timing: Timing) -> None:
-    """Storing the result failed by our own fault. The batch becomes unconfirmed, which
-    loses and repeats nothing, and its job waits for a person."""
+    """An error of Jobs UI prevented storing the result. The batch becomes unconfirmed,
+    so nothing is lost or repeated, and its job waits for a person."""
     request = result.request
     Batch.objects.filter(pk=request.batch_id, state__in=IN_FLIGHT).update(
         state=BatchState.UNCONFIRMED,

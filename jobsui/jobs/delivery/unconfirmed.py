@@ -1,6 +1,6 @@
-"""The account's unconfirmed batches: sent, perhaps, without a result that can be relied
-on. They are reconciled, and until they have a result other jobs must not change the
-same records."""
+"""The account's unconfirmed batches: they may have been sent, and no reliable result is
+known. The driver reconciles them. Until they have a result, other jobs must not change
+the same records."""
 
 from collections.abc import Collection, Iterable
 from datetime import timedelta
@@ -19,7 +19,7 @@ class UnconfirmedBatches:
 
     def __init__(self) -> None:
         self._since: dict[int, float] = {}
-        """Since when nothing of a batch can be on its way to Zendesk any more."""
+        """The time since which a batch can no longer be in flight."""
         self._locks: dict[int, LockedKeys] = {}
         """Of batches that are unconfirmed, or were and have no result yet."""
         self._reconciling: set[int] = set()
@@ -39,8 +39,8 @@ class UnconfirmedBatches:
         self._since = {pk: self._since.get(pk, now) for pk in {*batch_ids, *stay}}
 
     def waited(self, batch_id: int, now: float) -> float:
-        """Seconds since nothing of the batch can be on its way any more. 0 for a batch that
-        a person reopened just now, after `replace`."""
+        """Seconds since the batch can no longer be in flight. 0 for a batch that a
+        person reopened just now, after `replace`."""
         return now - self._since.get(batch_id, now)
 
     # Reconciliation
@@ -51,8 +51,8 @@ class UnconfirmedBatches:
         free = READ_THREADS - len(self._reconciling)
         if not self._since or free <= 0:
             return []
-        # None is put off for longer than the interval. A batch that seems to be was put off
-        # before the database's clock was set back.
+        # No batch is postponed for longer than the interval. One that seems to be was
+        # postponed before the database's clock was set back.
         is_put_off = Q(
             reconcile_at__gt=Now(),
             reconcile_at__lte=Now() + timedelta(seconds=interval),

@@ -130,8 +130,8 @@ def record(
 
 
 def edit_draft(job: Job, *, by: Actor, changed: str, **fields: Any) -> bool:
-    """Change a draft in a way that makes its check void. `changed`: what, as a noun.
-    False: the job was launched, and nothing has changed."""
+    """Change a draft in a way that invalidates its check. `changed`: what changes, as a
+    noun. False: the job was launched, and nothing has changed."""
     return move(
         job,
         JobState.DRAFT,

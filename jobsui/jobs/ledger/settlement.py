@@ -133,7 +133,7 @@ def mark_uncertain(
 
 
 def uncertain(reason: str) -> RowResult:
-    """The result of a row that was sent, and of which Zendesk shows no result."""
+    """The result of a row that was sent and for which Zendesk shows no result."""
     return RowResult(Outcome.UNCERTAIN, code="Uncertain", message=reason)
 
 
@@ -186,7 +186,7 @@ def _needs_blob(reported: ReportedResults) -> bool:
 def _add_results(
     results: list[RowResult | None], reported: Mapping[int, RowResult]
 ) -> dict[int, RowResult]:
-    """Put reported results where none is yet; those that were put."""
+    """Add the reported results of items that have none. Returns the added ones."""
     added = {}
     for index, result in reported.items():
         if index < len(results) and results[index] is None:

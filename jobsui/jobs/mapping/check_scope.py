@@ -8,11 +8,11 @@ from jobsui.zendesk.payloads import Schema
 
 MAX_NAMED = 5
 RAW_ITEMS = (
-    "Checked: that each item identifies its record, that no record comes twice, and the "
-    "size of each item. Zendesk validates the fields."
+    "Checked: each item identifies its record, no record appears twice, no item is too "
+    "large. Not checked: the fields, which Zendesk validates."
 )
 DELETES = (
-    "Checked: that each row names a record, and no record comes twice. "
+    "Checked: each row identifies a record, no record appears twice. "
     "Not checked: whether the records exist."
 )
 CREATES = (
@@ -45,13 +45,12 @@ def scope_of(schema: Schema, action: Action, *, clears: bool) -> str:
     if action is not Action.UPDATE:
         return (
             f"{CHANGES} Not checked: blank cells of {_listed(required)}. They are "
-            "required only for records that do not exist yet, and which these are is "
-            "known only to Zendesk."
+            "required only for new records, and only Zendesk knows which records are new."
         )
     if clears:
         return (
             f"{CHANGES} Not checked: blank cells of {_listed(required)}. Zendesk may "
-            "refuse to empty a required field."
+            "refuse to clear a required field."
         )
     return CHANGES
 

@@ -68,7 +68,7 @@ def targets(schema: Schema, action: Action) -> list[Target]:
 
 
 def unique_targets(schema: Schema, action: Action) -> tuple[str, ...]:
-    """The keys of the targets whose values may stand only once in a file."""
+    """The keys of the targets whose values may appear only once in a file."""
     keys = [action.key] if action.key else []
     if not action.deletes:
         keys.append("external_id")

@@ -1,6 +1,6 @@
 """Items that a program gave in Zendesk's own form. They are sent as they came, and
 Zendesk validates their fields. Checked here: each item identifies its record, no record
-comes twice, and no item is too large."""
+appears twice, and no item is too large."""
 
 import json
 from typing import Any

@@ -51,7 +51,7 @@ class Item:
     json: str
     """One line, as it is sent."""
     keys: tuple[tuple[str, str], ...]
-    """(target key, value) of what may stand only once in a file."""
+    """(target key, value) of the values that may appear only once in a file."""
 
 
 class RowReader:

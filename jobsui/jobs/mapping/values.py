@@ -136,7 +136,7 @@ def _decimal(text: str) -> int | float:
 def _decimal_fix(text: str) -> str:
     fix = "Write digits with a point, such as 1250.50."
     if "," in text:
-        fix += " A comma could mean thousands or decimals, so it is not guessed."
+        fix += " Jobs UI does not guess whether a comma means thousands or decimals."
     return fix
 
 
@@ -165,8 +165,8 @@ def _date(text: str) -> str:
             "not_a_date",
             text,
             "is not a date",
-            "Write year-month-day, such as 2026-08-03. Day and month in another order "
-            "are not guessed.",
+            "Write year-month-day, such as 2026-08-03. Jobs UI does not guess the order "
+            "of day and month.",
         ) from None
 
 

@@ -54,7 +54,7 @@ class Batch(models.Model):
     # The most open items that the next request carries; None: all. Halved each time
     # Zendesk refuses the request as a whole, until the bad item is alone.
     split_size = models.PositiveSmallIntegerField(null=True, blank=True)
-    # While unconfirmed: when to reconcile next, and how often that was done.
+    # While unconfirmed: when to reconcile next, and how often it was reconciled.
     reconcile_at = models.DateTimeField(null=True, blank=True)
     reconcile_count = models.PositiveSmallIntegerField(default=0)
     # How many of its rows have which result.
@@ -81,7 +81,7 @@ class Batch(models.Model):
             ),
         )
         indexes = (
-            # Few of all batches that ever were.
+            # Small: few batches are unsettled at a time.
             models.Index(
                 fields=["job", "state", "seq"],
                 condition=models.Q(done_at=None),
@@ -154,7 +154,8 @@ class BatchBlob(models.Model):
 
 
 class Attempt(models.Model):
-    """One sending of a batch, kept for good: nothing is sent twice silently."""
+    """One attempt to send a batch. Attempts are kept, so nothing is sent twice
+    silently."""
 
     # Results of attempts that may have reached Zendesk.
     UNCONFIRMED: ClassVar = (AttemptResult.UNCONFIRMED, AttemptResult.LOST)

@@ -51,8 +51,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(connection__host=host)
 
     def with_limit(self) -> "JobQuerySet":
-        """Each with `limited_by_now`: what keeps it from going faster now. It is known
-        even when no driver runs that could store it."""
+        """Each with `limited_by_now`: what limits its speed now. It is correct even
+        when no driver runs that could store it."""
         lease_name = Concat(Value("account:"), OuterRef("connection__host"))
         has_driver = Exists(Lease.objects.live().filter(name=lease_name))
         planned = Job.objects.filter(
@@ -248,7 +248,7 @@ class Job(models.Model):
 
     @property
     def current_limit(self) -> LimitedBy:
-        """What keeps a job of with_limit() from going faster now."""
+        """What limits the speed of a job of with_limit() now."""
         return LimitedBy(vars(self)["limited_by_now"])
 
     @property

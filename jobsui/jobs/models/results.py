@@ -1,4 +1,4 @@
-"""What a row ended with, as it is kept in a batch."""
+"""The result of a row, as a batch stores it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -187,7 +187,7 @@ class _CheckedCauses:
                 cause.sample_values.append(problem.value)
 
     def save(self) -> None:
-        """Replace the causes of the check before."""
+        """Replace the causes of the previous check."""
         Cause.objects.filter(job=self._job, phase=Cause.Phase.CHECK).delete()
         Cause.objects.bulk_create(self._causes.values())
 

@@ -1,4 +1,4 @@
-"""Keys that come twice in a file."""
+"""Keys that appear twice in a file."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""What pages, the API and the command line tell about the file formats, all of it from
+"""What pages, the API and the command line show about the file formats, all of it from
 `jobsui.files.formats`."""
 
 from jobsui.files.delimited import DELIMITERS as DELIMITERS

@@ -29,11 +29,11 @@ PROGRESS_EVERY = 20_000
 
 
 class Stopped(Exception):
-    """The worker was asked to end. The work is done by a later run of the task."""
+    """The worker was asked to stop. A later run of the task does the work."""
 
 
 def read_file(file: File, *, stopping: threading.Event) -> None:
-    """Read a file that waits for it. When interrupted, it goes on waiting."""
+    """Read a file in the state READING. An interrupted file keeps this state."""
     with leases.held(f"read:{file.pk}") as lease:
         file.refresh_from_db()
         if lease is None or file.state != FileState.READING:
@@ -127,7 +127,7 @@ class _Reading:
             return uploads.keep(out, "staged")
 
     def _survey(self, table: Table) -> None:
-        """Go through all rows, and note on the file what they are like."""
+        """Go through all rows, and record on the file what was found."""
         rows = 0
         sample = []
         damage = _DamageCounts(table.columns)
@@ -146,7 +146,7 @@ class _Reading:
 
     def _with_progress(self, table: Table) -> Iterator[Row]:
         """The rows. Between them, progress is shown, the lease is renewed, and Stopped
-        is raised when the worker was asked to end."""
+        is raised when the worker was asked to stop."""
         for count, row in enumerate(table.rows, 1):
             if count % PROGRESS_EVERY == 0:
                 if self._stopping.is_set() or not self._lease.renew():

@@ -62,8 +62,8 @@ class Received:
 def receive(
     chunks: "Iterable[bytes]", name: str, *, max_items: int | None = None
 ) -> Received:
-    """Keep a request as it comes, and its items as rows, in constant memory. Of more
-    than `max_items` one too many is kept, which shows in `count`.
+    """Keep a request as it comes, and its items as rows, in constant memory. If there
+    are more than `max_items`, one item too many is kept, so `count` shows it.
 
     Raises UploadRefused, and FileRefused when it is not JSON; nothing is left behind
     then.

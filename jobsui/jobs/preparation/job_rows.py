@@ -25,8 +25,8 @@ type ValidatedRow = tuple[Row, Item | list[Problem]]
 def validated_rows(
     job: Job, table: Table, while_skipping: Callable[[], None] = lambda: None
 ) -> Iterator[ValidatedRow]:
-    """Each row of the job with its item or its problems; a key that an earlier row has is
-    one of them. Check and planner both read rows from here, so they always agree.
+    """Each row of the job with its item or its problems. A key that an earlier row has
+    is a problem. Check and planner both read rows from here, so they always agree.
 
     A continuation has no row whose key the job before it has sent, so the rows of that
     job are read too. `while_skipping` is called after SKIPPED_ROWS of them."""
@@ -60,7 +60,7 @@ def rows_of(job: Job, table: Table) -> Iterator[Row]:
 
 def causes_of_other_retries(retry: Job) -> list[int]:
     """The causes whose rows a retry of all failed rows leaves to other retries. Once it
-    is launched, no other retry of its parent can be, so they stay the same."""
+    is launched, no other retry of its parent can be launched, so they stay the same."""
     if retry.parent_rows != ParentRows.FAILED or retry.cause_id:
         return []
     launched = Job.objects.launched().filter(

@@ -174,8 +174,8 @@ def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
 
 
 def _require_unchanged(job: Job) -> None:
-    """Raise FileRefused unless the stored file is what was checked, byte for byte, and
-    before the first row, unless the fields are too."""
+    """Raise FileRefused unless the stored file is the checked one, byte for byte.
+    Before the first row, the object's fields must be the checked ones too."""
     digest = hashlib.sha256()
     try:
         with default_storage.open(job.file.stored_as) as content:
@@ -185,7 +185,7 @@ def _require_unchanged(job: Job) -> None:
         raise FileRefused("The stored file is gone. Upload it again.") from None
     if digest.hexdigest() != job.file.sha256:
         raise FileRefused(
-            "The stored file is no longer what was checked. Upload it again."
+            "The stored file has changed since the check. Upload it again."
         )
     if not job.planned_row and checker.fingerprint(job) != job.checked_fingerprint:
         raise FileRefused(

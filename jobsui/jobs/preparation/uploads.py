@@ -1,5 +1,4 @@
-"""Files coming in: streamed to storage as they are. `file_reading` finds out what they
-are."""
+"""Uploads: streamed to storage unchanged. `file_reading` detects what they are."""
 
 import hashlib
 import uuid

@@ -1,1 +1,1 @@
-"""Tells people and programs how a job is going and what it did."""
+"""Reports the progress and the results of jobs to people and programs."""

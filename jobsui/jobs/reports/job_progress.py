@@ -32,7 +32,7 @@ class Progress:
     """Batches that Zendesk has, or may have."""
     rows_in_flight: int
     succeeded_label: str
-    """What the rows that succeeded became, such as "created"."""
+    """The outcome of the rows that succeeded, such as "created"."""
     waiting: int
     """Batches that are planned and not sent yet."""
     records_per_second: float | None

@@ -193,7 +193,7 @@ def _require_content(job: Job) -> None:
     file = job.file
     if file.state != FileState.READY:
         raise NotPossibleNow(
-            "The file of this job has not been read, or is unreadable."
+            "The file of this job has not been read yet, or cannot be read."
         )
     if not file.is_here:
         raise NotPossibleNow(

@@ -86,7 +86,7 @@ def _rest(job: Job, base: str, sample: list[Any]) -> str:
 
 
 def _rest_of_parent(job: Job, parent: Job, base: str) -> str:
-    """A job of rows of another."""
+    """A job that sends rows of another job."""
     is_retry = job.parent_rows == ParentRows.FAILED
     action = "retry" if is_retry else "continue"
     cause = {"cause": job.cause_id} if job.cause_id else {}

@@ -61,7 +61,7 @@ class ConnectionForm(DressedForm):
         label="Client ID (to renew the token)", required=False, max_length=255
     )
     token_client_secret = _secret("Client secret (to renew the token)")
-    email = forms.EmailField(label="E-mail of the agent", required=False)
+    email = forms.EmailField(label="Email of the agent", required=False)
     api_token = _secret("API token")
     requests_per_minute = forms.IntegerField(
         label="Rate limit (requests per minute)",

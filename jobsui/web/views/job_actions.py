@@ -1,5 +1,5 @@
-"""What people ask of a job by the buttons of its page. Each answers with the page of the
-job and a message; what cannot be undone asks first."""
+"""The actions of the buttons on a job's page. Each one redirects to this page, with a
+message. An action that cannot be undone asks for confirmation first."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -61,7 +61,8 @@ def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
-    """Decide about uncertain rows. What cannot be undone asks first."""
+    """Decide about uncertain rows. A decision that cannot be undone asks for
+    confirmation first."""
     if request.method == "GET":
         question = QUESTIONS.get(request.GET.get("decision", ""))
         return _ask(request, code, "resolve", question)
@@ -132,7 +133,8 @@ def _ask(
     verb: str,
     question: Callable[[Job], Confirmation] | None,
 ) -> HttpResponse:
-    """Ask before it is done; where there is nothing to ask, show the job."""
+    """Ask for confirmation. If there is no question, or the action is not possible now,
+    show the job."""
     job = lookup.job(request.user, code)
     if question is None or verb not in actions.may(job):
         return redirect("jobs:detail", code)
@@ -142,7 +144,7 @@ def _ask(
 def _act(
     request: HtmxRequest, code: UUID, act: Callable[..., None], done: str
 ) -> HttpResponse:
-    """Do it, or say why not, on the page of the job."""
+    """Do it. The job's page then says so, or why it was not possible."""
     job = lookup.job(request.user, code)
     try:
         act(job, by=request.user)

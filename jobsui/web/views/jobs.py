@@ -129,7 +129,7 @@ def events(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @require_safe
 def api(request: HtmxRequest, code: UUID) -> HttpResponse:
-    """How a program asks for the same job."""
+    """How a program runs the same job."""
     job = lookup.job(request.user, code)
     home = request.build_absolute_uri(reverse("home"))
     context = {"job": job, "tab": "api", "snippets": snippets.for_job(job, home)}
@@ -161,7 +161,7 @@ def _seen(job: Job) -> str:
 
 
 def _cause(job: Job, pk: str) -> Cause | None:
-    """One of the job's own; None for none and for nonsense."""
+    """The job's cause with this primary key; None if there is none."""
     number = paging.parse_integer(pk)
     return job.causes.filter(pk=number).first() if number else None
 

@@ -36,11 +36,11 @@ INTEGER = ("is not a whole number", "Write digits only, such as 1250.")
 NUMBER = ("is not a number", "Write digits with a point, such as 1250.50.")
 COMMA = (
     NUMBER[0],
-    f"{NUMBER[1]} A comma could mean thousands or decimals, so it is not guessed.",
+    f"{NUMBER[1]} Jobs UI does not guess whether a comma means thousands or decimals.",
 )
 DATE = (
     "is not a date",
-    "Write year-month-day, such as 2026-08-03. Day and month in another order are not guessed.",
+    "Write year-month-day, such as 2026-08-03. Jobs UI does not guess the order of day and month.",
 )
 CHECKBOX = ("is neither yes nor no", "Write true or false, yes or no, 1 or 0.")
 STATUS = (

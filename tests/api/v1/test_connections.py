@@ -364,7 +364,7 @@ def test_connection_with_jobs_cannot_be_deleted(program: Programs) -> None:
 
     response = program("admin").call("DELETE", f"/connections/{job.connection.code}")
 
-    message = "Acme has jobs, and their history would be lost. It cannot be removed."
+    message = "Acme cannot be removed: it has jobs, and their history would be lost."
     assert response.status_code == 409
     assert response.json()["detail"] == message
     assert Connection.objects.count() == 1
