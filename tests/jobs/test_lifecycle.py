@@ -152,7 +152,7 @@ SENTENCES: dict[EventKind, tuple[dict[str, Any], str]] = {
     EventKind.PAUSED: ({}, "Paused. No batch is in flight."),
     EventKind.HELD: ({}, "Approval needed: the first batch has finished."),
     EventKind.RESUMED: ({}, "Resumed."),
-    EventKind.APPROVED: (ROWS, "Approved: 1,200 rows more to send."),
+    EventKind.APPROVED: (ROWS, "Approved: 1,200 rows to send."),
     EventKind.CANCEL_REQUESTED: ({}, "Cancel requested."),
     EventKind.CANCELLED: (ROWS, "Cancelled. 1,200 rows not sent."),
     EventKind.PLANNING_FAILED: (GONE, "Preparing batches failed. The file is gone."),

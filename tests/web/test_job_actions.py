@@ -54,6 +54,30 @@ def test_cancel_asks_first_with_the_numbers(operator: Client) -> None:
     assert Job.objects.get(pk=job.pk).state == JobState.RUNNING
 
 
+def test_cancel_says_when_every_row_was_sent(operator: Client) -> None:
+    job = stages.planned(FOUR, state=JobState.RUNNING)
+    Batch.objects.filter(job=job).update(state=BatchState.ACCEPTED)
+
+    said = asked(operator, path(job, "cancel/"))
+
+    assert said == [
+        "Cancel this job?",
+        "1 in-flight batch (4 rows) will finish. Sent records cannot be recalled.",
+        "Every row has already been sent.",
+        "Cancel job",
+    ]
+
+
+def test_cancel_of_a_delete_job_counts_deleted_records(operator: Client) -> None:
+    job = stages.planned(
+        FOUR, state=JobState.RUNNING, action=Action.DELETE_BY_EXTERNAL_ID, deleted=1
+    )
+
+    said = asked(operator, path(job, "cancel/"))
+
+    assert "Already deleted from Zendesk: 1 record." in said
+
+
 def test_cancel_of_a_finished_job_is_not_asked(operator: Client) -> None:
     job = stages.settled()
 

@@ -50,7 +50,9 @@ def sentence(event: JobEvent) -> str:
         case EventKind.HELD:
             return "Approval needed: the first batch has finished."
         case EventKind.APPROVED:
-            return f"Approved: {counted(facts['rows'], 'row')} more to send."
+            return f"Approved: {counted(facts['rows'], 'row')} to send."
+        case EventKind.CANCELLED if not facts["rows"]:
+            return "Cancelled. Every row had already been sent."
         case EventKind.CANCELLED:
             return f"Cancelled. {counted(facts['rows'], 'row')} not sent."
         case EventKind.DECISION_NEEDED:

@@ -46,7 +46,7 @@ def pause(request: HtmxRequest, code: UUID) -> HttpResponse:
 @post_only
 def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.job(request.user, code)
-    approved = f"Approved. Sending {counted(job.to_send, 'row')} more."
+    approved = f"Approved. Sending {counted(job.to_send, 'row')}."
     done = approved if job.is_held_after_first_batch else "Resumed."
     return _act(request, code, actions.resume, done)
 
@@ -159,16 +159,19 @@ def _cancel_question(job: Job) -> Confirmation:
     now = job_progress.progress(job)
     effects = []
     if job.succeeded:
-        saved = counted(job.succeeded, "record")
-        effects.append(f"Already saved and kept in Zendesk: {saved}.")
+        effects.append(_done_so_far(job))
     if now.in_flight:
         batches = counted(now.in_flight, "in-flight batch")
         rows = counted(now.rows_in_flight, "row")
         effects.append(
             f"{batches} ({rows}) will finish. Sent records cannot be recalled."
         )
-    unsent = counted(job.to_send - now.rows_in_flight, "row")
-    effects.append(f"{unsent} will not be sent. A new job can send them later.")
+    unsent = job.to_send - now.rows_in_flight
+    if unsent > 0:
+        rows = counted(unsent, "row")
+        effects.append(f"{rows} will not be sent. A new job can send them later.")
+    else:
+        effects.append("Every row has already been sent.")
     return Confirmation(
         question="Cancel this job?",
         effects=effects,
@@ -178,6 +181,14 @@ def _cancel_question(job: Job) -> Confirmation:
         subject=str(job.file),
         back=_page(job),
     )
+
+
+def _done_so_far(job: Job) -> str:
+    """What a cancelled job does not undo."""
+    records = counted(job.succeeded, "record")
+    if Action(job.action).deletes:
+        return f"Already deleted from Zendesk: {records}."
+    return f"Already saved and kept in Zendesk: {records}."
 
 
 def _resend_question(job: Job) -> Confirmation:
