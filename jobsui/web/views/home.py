@@ -67,7 +67,7 @@ def _live(jobs: list[Job]) -> dict[str, Any]:
     attention = [job for job in jobs if job.state in lookup.ATTENTION]
     running = [job for job in jobs if job.is_moving]
     drafts = [job for job in jobs if job.is_draft]
-    recent = [job for job in jobs if not job.is_moving and not job.is_draft]
+    recent = [job for job in jobs if job.is_over]
     tables = (
         job_table.attention(attention[:MAX_ATTENTION]),
         job_table.running(running[:MAX_RUNNING]),
