@@ -410,6 +410,7 @@ def test_progress_sets_its_own_interval(
             },
             ["first-batch approval"],
         ),
+        ({"state": JobState.CANCELLING}, []),
         ({"state": JobState.COMPLETED, "limited_by": LimitedBy.REQUEST_RATE}, []),
     ],
 )

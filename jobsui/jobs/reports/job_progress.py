@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from django.db.models import Count, F, Sum
 
-from jobsui.jobs.enums import IN_FLIGHT, SUCCEEDED, Action, JobState, LimitedBy
+from jobsui.jobs.enums import (
+    IN_FLIGHT,
+    SENDABLE,
+    SUCCEEDED,
+    Action,
+    JobState,
+    LimitedBy,
+)
 from jobsui.jobs.models import Batch, Job
 
 RATE_SECONDS = 60
@@ -115,9 +122,8 @@ def seconds_left(job: Job) -> int | None:
 
 
 def limited_by(job: Job) -> str:
-    """What limits a job that comes from with_limit(); "" when it neither runs nor is
-    paused."""
-    is_limited = job.is_moving or job.state == JobState.PAUSED
+    """What limits a job that comes from with_limit(); "" when it has nothing to send."""
+    is_limited = job.state in (*SENDABLE, JobState.PAUSING, JobState.PAUSED)
     return str(job.current_limit.label) if is_limited else ""
 
 
