@@ -46,18 +46,18 @@ class HistoryForm(DressedForm):
     address."""
 
     state = forms.ChoiceField(
-        choices=[("", "any"), (FAILURES, "With failures"), *STATES], required=False
+        choices=[("", "Any"), (FAILURES, "With failures"), *STATES], required=False
     )
     connection = forms.ModelChoiceField(
         Connection.objects.none(),
         to_field_name="code",
         required=False,
-        empty_label="any",
+        empty_label="Any",
     )
     object = forms.CharField(required=False, max_length=255)
-    action = forms.ChoiceField(choices=[("", "any"), *Action.choices], required=False)
+    action = forms.ChoiceField(choices=[("", "Any"), *Action.choices], required=False)
     by = forms.ModelChoiceField(
-        User.objects.none(), required=False, empty_label="anyone"
+        User.objects.none(), required=False, empty_label="Anyone"
     )
     since = _date_field()
     until = _date_field()
