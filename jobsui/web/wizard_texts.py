@@ -106,11 +106,19 @@ def points(job: Job) -> list[Point]:
         found.append(_generated_ids(options))
     if not action.deletes:
         found.append(_empty_cells(options))
-    found.append(Point("ban", "Sent records cannot be recalled"))
+    lasting = (
+        "Deletions cannot be undone"
+        if action.deletes
+        else "Sent records cannot be recalled"
+    )
+    found.append(Point("ban", lasting))
     return found
 
 
 def _repeating(action: Action) -> Point:
+    if action.deletes:
+        text = "Safe to run again: rows whose record was already deleted fail"
+        return Point("refresh", text)
     if action.is_repeatable:
         text = "Safe to run again: the same rows lead to the same records"
         return Point("refresh", text)

@@ -5,10 +5,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobsui.jobs.enums import BatchState, JobState
+from jobsui.jobs.enums import Action, BatchState, JobState
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
 from jobsui.jobs.models.batch import pack
 from tests.web import stages
+from tests.web.pages import visible
 
 pytestmark = pytest.mark.django_db
 MANY = "external_id,price\n" + "".join(f"g-{n},{n}\n" for n in range(1, 251))
@@ -109,6 +110,18 @@ def test_batch_shows_request_and_response_as_sent(operator: Client) -> None:
     ):
         assert shown in answer.text
     assert "token-of-acme" not in answer.text
+
+
+def test_batch_of_a_delete_job_says_deleted(operator: Client) -> None:
+    job = stages.settled(
+        "external_id\ng-1\ng-2\n",
+        stages.failed(),
+        action=Action.DELETE_BY_EXTERNAL_ID,
+    )
+
+    text = operator.get(f"/jobs/{job.code}/batches/1/").text
+
+    assert "1 of 2 rows deleted, 1 failed" in visible(text)
 
 
 def test_batch_that_was_split_says_which_rows_each_attempt_carried(

@@ -564,6 +564,15 @@ def test_review_says_what_will_be_done(operator: Client) -> None:
     assert "Launch 2 rows" in text
 
 
+def test_review_of_a_delete_job_speaks_of_deleting(operator: Client) -> None:
+    job = stages.checked(action=Action.DELETE_BY_EXTERNAL_ID)
+
+    text = operator.get(path(job, "review/")).text
+
+    assert "Safe to run again: rows whose record was already deleted fail" in text
+    assert "Deletions cannot be undone" in text
+
+
 MANY = "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 202))
 
 

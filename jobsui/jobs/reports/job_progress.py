@@ -84,6 +84,11 @@ def succeeded_label(job: Job) -> str:
     return str(same.label).lower()
 
 
+def saved_label(job: Job) -> str:
+    """What happened to the rows of a batch that succeeded."""
+    return "deleted" if Action(job.action).deletes else "saved"
+
+
 def in_flight(jobs: Sequence[Job]) -> dict[int, int]:
     """{id of a job: how many of its batches are in flight}, by one query. Jobs without
     any are left out."""

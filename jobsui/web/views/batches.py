@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs.enums import BatchState
-from jobsui.jobs.reports import batch_details
+from jobsui.jobs.reports import batch_details, job_progress
 from jobsui.web import http
 from jobsui.web.http import HtmxRequest
 
@@ -46,6 +46,7 @@ def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
         "job": job,
         "batch": batch,
         "details": batch_details.details(batch),
+        "saved": job_progress.saved_label(job),
         "previous": seq - 1,
         "next": seq + 1 if seq < job.batches_total else None,
         "next_failed": batch_details.next_failed_batch(job, after=seq),

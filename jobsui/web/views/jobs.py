@@ -65,6 +65,7 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
         "may": actions.may(job),
         "tab": "detail",
         "first_batch": _first_batch(job),
+        "saved": job_progress.saved_label(job),
         "run_settings": job.run_settings,
         "retries": job_details.retries(job),
         "retriable": retries.retriable_causes(job),
