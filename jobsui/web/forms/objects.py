@@ -9,7 +9,11 @@ from jobsui.web.forms.fields import DressedForm
 
 
 class ObjectKeyForm(DressedForm):
-    connection = forms.ModelChoiceField(Connection.objects.none(), to_field_name="code")
+    connection = forms.ModelChoiceField(
+        Connection.objects.none(),
+        to_field_name="code",
+        empty_label="Choose a connection",
+    )
     key = forms.CharField(
         label="Object key",
         max_length=255,
