@@ -96,7 +96,9 @@ MEMBERS = (
         "object",
         "The object's own fields by their keys.",
     ),
-    _read_only("job.items[].custom_object_key", "Key of the object. The address sets it."),
+    _read_only(
+        "job.items[].custom_object_key", "Key of the object. The address sets it."
+    ),
     _read_only("job.items[].url", "Direct link to the record."),
     _read_only("job.items[].created_at", "When the record was created."),
     _read_only("job.items[].updated_at", "When it was last changed."),
