@@ -9,7 +9,7 @@ from bench.outcome import Figures
 from bench.runs import Setup, Wanted
 
 SMALL_ROWS = 1_000
-"""Of the job beside a big one: ten batches."""
+"""Rows of the small job that runs beside a big one: ten batches."""
 
 
 def measure(cell: Cell, setup: Setup, *, big_rows: int) -> Iterator[Figures]:

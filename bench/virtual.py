@@ -1,5 +1,5 @@
-"""The driver's decisions on a virtual clock: what it makes of window and rate, on the
-average of many runs, in minutes instead of hours.
+"""The driver's decisions on a virtual clock: how well it uses window and rate, averaged
+over many runs, in minutes instead of hours.
 
     python -m bench.virtual --runs 30
 

@@ -94,7 +94,8 @@ def template_texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def readable(code: re.Match[str]) -> str:
-    """What stands for template code, with its line breaks: line numbers must hold."""
+    """The readable form of template code. It keeps line breaks, so that line numbers
+    stay right."""
     breaks = "\n" * code[0].count("\n")
     if code["value"]:
         return "{" + readable_value(code["value"]) + "}" + breaks

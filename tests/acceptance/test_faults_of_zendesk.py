@@ -359,12 +359,11 @@ def test_three_jobs_share_an_account_within_a_tenth(harness: Harness) -> None:
 # Helpers
 
 BURST = 2 * POST_THREADS
-"""How many requests may be on their way when the first refusal arrives."""
+"""How many requests may be in flight when the first refusal arrives."""
 
 
 def max_refusals(job: Job, job_seconds: float) -> float:
-    """One for each job duration, and those that were on their way at the first
-    refusal."""
+    """One for each job duration, and those in flight at the first refusal."""
     assert job.started_at
     assert job.finished_at
     took = job.finished_at - job.started_at

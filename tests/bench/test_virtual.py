@@ -1,4 +1,5 @@
-"""The driver on a virtual clock; in a process of its own, for it replaces the clock."""
+"""The driver on a virtual clock. It runs in its own process, because it replaces the
+clock."""
 
 import subprocess
 import sys

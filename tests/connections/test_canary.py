@@ -1,5 +1,5 @@
-"""Every secret is a string found nowhere else. Whatever a connection goes through, it
-turns up nowhere outside."""
+"""Every secret is a unique string. Whatever happens to a connection, the secret never
+appears outside."""
 
 import base64
 import contextlib
@@ -41,8 +41,8 @@ from tests.sandbox_server import Sandbox
 from tests.zendesk.raw_server import responds, serving
 
 KNOWN = "connection-seen-everywhere"
-"""No secret: with a request's path and a cell of the file it shows that the search
-finds what is there."""
+"""Not a secret. It is in a request's path and in a cell of the file, to show that the
+search works."""
 
 
 @pytest.fixture
@@ -162,8 +162,7 @@ def pages(harness: Harness, job: Job) -> Iterator[str]:
 
 
 def run_with_failures(harness: Harness) -> Job:
-    """Tokens that end, 5xx, limits, a lost answer; and at last a refresh that is
-    refused."""
+    """Expired tokens, 5xx, limits, a lost response, and finally a refused refresh."""
     harness.object()
     once = {"rate": 1, "times": 1, "method": "POST", "path": "/jobs"}
     ended = {"rate": 1, "times": 2, "path": "/job_statuses"}

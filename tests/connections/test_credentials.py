@@ -127,7 +127,7 @@ def test_refresh_stores_the_new_pair_before_it_is_used(
     sandbox.faults(bearer_expired={"rate": 1, "times": 1})
     assert (
         me(oauth_token) == sandbox.email
-    )  # By the new refresh token: the old one is worth nothing.
+    )  # With the new refresh token: the old one is invalid.
 
 
 def test_pair_is_given_up_when_it_cannot_be_stored(

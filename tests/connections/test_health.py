@@ -150,7 +150,7 @@ def test_other_host_that_dns_does_not_know_is_not_called_a_subdomain(
 
 
 NO_API = (
-    "The host answered, but it has no Zendesk API there (404). Check the subdomain, and "
+    "The host responded, but it has no Zendesk API (404). Check the subdomain, and "
     "that the account is still open."
 )
 
@@ -390,7 +390,7 @@ def test_fault_of_zendesk_has_its_sentence(
 
     assert result.status in {502, 503}
     assert result.error.startswith(
-        f"Zendesk answered GET users/me with {result.status}"
+        f"Zendesk responded to GET users/me with {result.status}"
     )
     assert result.error.endswith(
         "Try again. If it happens again, check the host and Zendesk's status page."

@@ -1,4 +1,4 @@
-"""Reads passed on for programs, each in its turn."""
+"""Reads forwarded for programs, each in its turn."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def acme(db: None) -> Connection:  # noqa: ARG001
-    """60 reads per minute; 40 beside a driver."""
+    """60 reads per minute; 40 while a driver runs."""
     return make_connection(requests_per_minute=100, share=60)
 
 

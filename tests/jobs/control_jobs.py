@@ -53,5 +53,5 @@ def settled(job: Job, *results: RowResult) -> Batch:
     return batch
 
 
-def end(outcome: Outcome) -> RowResult:
+def row_result(outcome: Outcome) -> RowResult:
     return RowResult(outcome, code="C", message="Because.")

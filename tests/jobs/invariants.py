@@ -1,6 +1,6 @@
-"""What holds of jobs, batches and attempts at every commit, whatever was killed in
-between, and what holds at the end. Each invariant is one function; it raises
-AssertionError with what it saw."""
+"""What is true of jobs, batches and attempts at every commit, even if processes were
+killed, and what is true at the end. Each invariant is one function, which raises
+AssertionError with the facts."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -23,12 +23,13 @@ from jobsui.jobs.enums import (
 from jobsui.jobs.models import Attempt, Batch, Cause, Job, Lease, RowError, RowResult
 
 ARRIVED = ("accepted", "lost")
-BURST_SECONDS, FIRST = 2.0, 2
-"""So much of its rate a driver may gather and spend at once, and with so many requests
-it begins (pacing.Budget)."""
+BURST_SECONDS = 2.0
+"""The part of its rate that a driver may accumulate (rate_limits.Budget)."""
+FIRST_REQUESTS = 2
+"""The requests that a driver may send at its start."""
 UNPACED = 20
-"""Requests that spend no token, or spend it early: those that wait for a thread,
-look-ups in pages, people's."""
+"""Requests that spend no token, or spend it before they are sent: requests of people, further
+pages of a list, requests that wait for a thread."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Snapshot:
         return [batch for batch in self.batches if batch.job_id == job.pk]
 
     def __str__(self) -> str:
-        """For people who look into what went wrong."""
+        """For people who investigate a failure."""
         lines = [
             f"job {job.pk} {job.action} {job.state} {job.reason!r} {job.counts} "
             f"{job.batches_done}/{job.batches_total}"
@@ -98,8 +99,8 @@ class Snapshot:
 
 
 def rows_add_up(now: Snapshot) -> None:
-    """1: every row of a planned job is in one batch or invalid, and stands at exactly
-    one place of its way."""
+    """1: every row of a planned job is invalid or in exactly one batch, and has exactly
+    one outcome."""
     for job in now.jobs:
         batches = now.batches_of(job)
         if job.planned_at is None or not batches:
@@ -108,7 +109,7 @@ def rows_add_up(now: Snapshot) -> None:
             f"1: {job.pk}"
         )
         still_open = sum(
-            ends_by_outcome(batch)["open"]
+            count_by_outcome(batch)["open"]
             for batch in batches
             if batch.state in UNSETTLED
         )
@@ -119,16 +120,16 @@ def rows_add_up(now: Snapshot) -> None:
 
 
 def counters_are_sums(now: Snapshot) -> None:
-    """6: a job's counters are the sums over its batches, a batch's those over its
+    """6: a job's counters are sums over its batches. A batch's counters are sums over its
     items."""
     for job in now.jobs:
         batches = now.batches_of(job)
-        ends = sum((ends_by_outcome(batch) for batch in batches), Counter[str]())
-        told = {
+        counts = sum((count_by_outcome(batch) for batch in batches), Counter[str]())
+        reported = {
             o.value: job.count(o)
             for o in (*SUCCEEDED, Outcome.FAILED, Outcome.UNCERTAIN)
         }
-        assert told == {name: ends[name] for name in told}, f"6: job {job.pk}"
+        assert reported == {name: counts[name] for name in reported}, f"6: job {job.pk}"
         closed = [
             batch
             for batch in batches
@@ -149,25 +150,24 @@ def counters_are_sums(now: Snapshot) -> None:
                 f"6: job {job.pk}, cancelled"
             )
     for batch in now.batches:
-        ends = ends_by_outcome(batch)
-        told = {
+        counts = count_by_outcome(batch)
+        reported = {
             "succeeded": batch.succeeded,
             "failed": batch.failed,
             "uncertain": batch.uncertain,
         }
         counted = {
-            "succeeded": sum(ends[o] for o in SUCCEEDED),
-            "failed": ends["failed"],
-            "uncertain": ends["uncertain"],
+            "succeeded": sum(counts[o] for o in SUCCEEDED),
+            "failed": counts["failed"],
+            "uncertain": counts["uncertain"],
         }
-        assert told == counted, f"6: batch {batch.pk}"
+        assert reported == counted, f"6: batch {batch.pk}"
         if batch.state not in UNSETTLED:
-            assert ends["open"] == batch.cancelled, f"6: batch {batch.pk} is closed"
+            assert counts["open"] == batch.cancelled, f"6: batch {batch.pk} is closed"
 
 
 def epochs_follow_each_other(now: Snapshot) -> None:
-    """5: what was sent was written down under one epoch after the other, none of them
-    beyond its lease."""
+    """5: attempts were recorded under ascending epochs, none of them beyond its lease."""
     for one, next_ in pairwise(now.attempts):
         assert one.epoch <= next_.epoch, f"5: attempts {one.pk} and {next_.pk}"
     highest = max((attempt.epoch for attempt in now.attempts), default=0)
@@ -177,8 +177,7 @@ def epochs_follow_each_other(now: Snapshot) -> None:
 
 
 def done_stays_done(before: Snapshot, now: Snapshot) -> None:
-    """7: what has an end keeps it, but that uncertain items may be taken up again by a
-    person."""
+    """7: a result stays as it is. Only a person may reopen uncertain items."""
     present = {batch.pk: batch for batch in now.batches}
     for batch in before.batches:
         kept = zip(
@@ -196,49 +195,51 @@ def done_stays_done(before: Snapshot, now: Snapshot) -> None:
         assert job.state not in OVER or states[job.pk] == job.state, f"7: job {job.pk}"
 
 
-def none_is_received_twice_silently(
+def no_item_is_applied_twice_silently(
     now: Snapshot, applied: Mapping[str, int], keys: Mapping[str, str]
 ) -> None:
-    """2: Zendesk applied no item more often than attempts were written down that may
-    have carried it there."""
-    doubts = Counter(
+    """2: Zendesk applied no item more often than recorded attempts may have sent it."""
+    unconfirmed = Counter(
         a.batch_id for a in now.attempts if a.result in Attempt.UNCONFIRMED
     )
     allowed = Counter[str]()
     for batch in now.batches:
         for key in applied_keys(batch, keys):
-            allowed[key] += 1 + doubts[batch.pk]
+            allowed[key] += 1 + unconfirmed[batch.pk]
     beyond = {key: times for key, times in applied.items() if times > allowed[key]}
     assert not beyond, f"2: applied more often than sent: {_some(beyond)}"
-    on_their_way = {
+    in_flight = {
         batch.pk: batch.attempts_made
         for batch in now.batches
         if batch.state == BatchState.SENDING
     }
     for attempt in now.attempts:
-        told = attempt.result or on_their_way.get(attempt.batch_id) == attempt.number
-        assert told, (
-            f"2: nothing tells what became of attempt {attempt.number} of batch {attempt.batch_id}"
+        reported = attempt.result or in_flight.get(attempt.batch_id) == attempt.number
+        assert reported, (
+            f"2: attempt {attempt.number} of batch {attempt.batch_id} has no result"
         )
 
 
 def rate_is_kept(
     log: Iterable[Mapping[str, Any]], per_minute: int, drivers: int
 ) -> None:
-    """8: what the account received keeps to its rate, but for what may gather."""
+    """8: the account received requests at its rate, apart from accumulated ones."""
     rate = per_minute / 60
-    most = rate * BURST_SECONDS + FIRST * drivers + UNPACED
-    level, last = 0.0, 0.0
+    most = rate * BURST_SECONDS + FIRST_REQUESTS * drivers + UNPACED
+    level = 0.0
+    last = 0.0
     for entry in log:
-        level, last = max(0.0, level - (entry["time"] - last) * rate) + 1, entry["time"]
+        drained = (entry["time"] - last) * rate
+        level = max(0.0, level - drained) + 1
+        last = entry["time"]
         assert level <= most, f"8: {level:.0f} requests beyond {per_minute} a minute"
 
 
 # At the end
 
 
-def all_is_over_or_visibly_stands(now: Snapshot) -> None:
-    """9."""
+def jobs_are_over_or_say_why(now: Snapshot) -> None:
+    """9: every job is over, or waits for a person and says why."""
     for job in now.jobs:
         assert job.state in {*OVER, JobState.PAUSED, JobState.NEEDS_DECISION}, (
             f"9: job {job.pk} is {job.state}"
@@ -257,9 +258,10 @@ def all_is_over_or_visibly_stands(now: Snapshot) -> None:
         )
 
 
-def what_was_received_was_sent(now: Snapshot, log: Iterable[Mapping[str, Any]]) -> None:
-    """2: each request that Zendesk accepted is an attempt that says so or is in
-    doubt."""
+def accepted_requests_are_attempts(
+    now: Snapshot, log: Iterable[Mapping[str, Any]]
+) -> None:
+    """2: each request that Zendesk accepted is an accepted or unconfirmed attempt."""
     received = sum(_was_accepted(entry) for entry in log)
     results = Counter(attempt.result for attempt in now.attempts)
     certain = sum(results[result] for result in ARRIVED)
@@ -268,50 +270,51 @@ def what_was_received_was_sent(now: Snapshot, log: Iterable[Mapping[str, Any]]) 
     )
 
 
-def told_is_true(
+def reported_results_are_true(
     now: Snapshot, applied: Mapping[str, int], keys: Mapping[str, str]
 ) -> None:
-    """2: what is told to have succeeded is there, what is told not to have been sent or
-    to have failed is not."""
-    doubted = {
+    """2: rows reported as succeeded are in Zendesk. Rows reported as failed or not sent
+    are not."""
+    unconfirmed = {
         attempt.batch_id
         for attempt in now.attempts
         if attempt.result in Attempt.UNCONFIRMED
     }
-    fates: dict[str, list[tuple[str, bool]]] = {}
+    results: dict[str, list[tuple[str, bool]]] = {}
     for batch in now.batches:
-        for key, end in zip(
+        for key, result in zip(
             applied_keys(batch, keys), batch.blob.row_results, strict=True
         ):
-            fates.setdefault(key, []).append(
-                (end[0] if end else "open", batch.pk in doubted)
+            results.setdefault(key, []).append(
+                (result[0] if result else "open", batch.pk in unconfirmed)
             )
-    lost, made = [], []
-    for key, told in fates.items():
-        outcomes = {outcome for outcome, _ in told}
-        # What a delete sent once more does not find counts as deleted by the first
-        # sending, were it ever there or not.
+    lost = []
+    made = []
+    for key, reported in results.items():
+        outcomes = {outcome for outcome, _ in reported}
+        # When a delete is sent again, a missing record counts as deleted by the first
+        # attempt, even if it never existed.
         if (
             outcomes & set(SUCCEEDED)
             and not applied.get(key)
-            and (Outcome.DELETED, True) not in told
+            and (Outcome.DELETED, True) not in reported
         ):
-            lost.append((key, told))
-        # Zendesk may fail an item of a batch sent once more that it had done before.
+            lost.append((key, reported))
+        # When a batch is sent again, Zendesk may refuse an item that it has applied.
         if (
             outcomes <= {"failed", "open"}
             and applied.get(key)
-            and not any(doubt for _, doubt in told)
+            and not any(is_unconfirmed for _, is_unconfirmed in reported)
         ):
-            made.append((key, told))
+            made.append((key, reported))
     assert not lost, (
-        f"2: told to be there and is not: {lost[:3]} and so on, {len(lost)} in all"
+        f"2: reported as saved, but missing: {lost[:3]} and so on, {len(lost)} in all"
     )
     assert not made, (
-        f"2: told not to be there and is: {made[:3]} and so on, {len(made)} in all"
+        f"2: reported as not saved, but there: {made[:3]} and so on, {len(made)} in all"
     )
-    assert applied.keys() <= fates.keys(), (
-        f"2: never sent: {sorted(applied.keys() - fates.keys())[:3]}"
+    assert applied.keys() <= results.keys(), (
+        f"2: never sent: {sorted(applied.keys() - results.keys())[:3]}"
     )
 
 
@@ -319,12 +322,15 @@ def told_is_true(
 
 
 def applied_keys(batch: Batch, keys: Mapping[str, str]) -> list[str]:
-    """By what the sandbox counts each item's writings; `keys` has it for record ids."""
+    """The keys under which the sandbox counts how often each item was applied. `keys` has
+    them for record ids."""
     return [_applied_key(item, keys) for item in batch.blob.items]
 
 
-def ends_by_outcome(batch: Batch) -> Counter[str]:
-    return Counter("open" if end is None else end[0] for end in batch.blob.row_results)
+def count_by_outcome(batch: Batch) -> Counter[str]:
+    return Counter(
+        "open" if result is None else result[0] for result in batch.blob.row_results
+    )
 
 
 def _applied_key(item: Any, keys: Mapping[str, str]) -> str:
@@ -337,8 +343,8 @@ def _applied_key(item: Any, keys: Mapping[str, str]) -> str:
     )
 
 
-def _is_final(end: RowResult | None) -> bool:
-    return end is not None and end[0] != Outcome.UNCERTAIN
+def _is_final(result: RowResult | None) -> bool:
+    return result is not None and result[0] != Outcome.UNCERTAIN
 
 
 def _was_accepted(entry: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from jobsui.jobs.models import Batch, BatchBlob, Cause, Job, RowError, RunSettin
 from jobsui.jobs.preparation import planner
 from jobsui.jobs.reports import job_progress
 from tests.factories import make_connection, make_user
-from tests.jobs.control_jobs import checked, end, in_state, planned, settled
+from tests.jobs.control_jobs import checked, in_state, planned, row_result, settled
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +68,7 @@ def test_may_counts_the_rows_of_each_action(gadget: CustomObject) -> None:
     planner.plan(job, stopping=threading.Event())
     job.refresh_from_db()
     assert actions.may(job) == {"adjust": 2, "pause": 2, "cancel": 2}
-    settled(job, end(Outcome.FAILED), end(Outcome.UNCERTAIN))
+    settled(job, row_result(Outcome.FAILED), row_result(Outcome.UNCERTAIN))
     assert actions.may(job) == {"resolve": 1}
     actions.resolve(job, "accept", by=None)
     assert actions.may(job) == {"retry": 1}
@@ -252,7 +252,9 @@ def test_uncertain_rows_can_be_accepted(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
-    batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
+    batch = settled(
+        job, row_result(Outcome.UNCERTAIN), row_result(Outcome.CREATED_OR_UPDATED)
+    )
     assert job.state == JobState.NEEDS_DECISION
     assert actions.may(job) == {"resolve": 1}
     assert batch.state == BatchState.UNCERTAIN
@@ -273,7 +275,9 @@ def test_uncertain_rows_can_be_reopened(
     gadget: CustomObject, decision: str, state: BatchState
 ) -> None:
     job = planned(gadget)
-    batch = settled(job, end(Outcome.UNCERTAIN), end(Outcome.CREATED_OR_UPDATED))
+    batch = settled(
+        job, row_result(Outcome.UNCERTAIN), row_result(Outcome.CREATED_OR_UPDATED)
+    )
 
     actions.resolve(job, decision, by=None)
 
@@ -303,7 +307,7 @@ def test_decision_is_made_once(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
-    settled(job, end(Outcome.UNCERTAIN), end(Outcome.UNCERTAIN))
+    settled(job, row_result(Outcome.UNCERTAIN), row_result(Outcome.UNCERTAIN))
     twin = Job.objects.get(pk=job.pk)
 
     with pytest.raises(NotPossibleNow):
@@ -328,7 +332,7 @@ def test_open_jobs_keep_a_connection_in_use() -> None:
 
 def test_rate_is_never_negative_after_checking_again(gadget: CustomObject) -> None:
     job = planned(gadget)
-    settled(job, end(Outcome.UNCERTAIN), end(Outcome.UNCERTAIN))
+    settled(job, row_result(Outcome.UNCERTAIN), row_result(Outcome.UNCERTAIN))
     a_while_ago = time.time() - 20
     Job.objects.filter(pk=job.pk).update(pace=[[a_while_ago, 2]])
     job.refresh_from_db()

@@ -27,7 +27,7 @@ def request(
     items: list[Any],
     action: Action = Action.CREATE,
     *,
-    places: list[int] | None = None,
+    indexes: list[int] | None = None,
     **more: Any,
 ) -> BatchRequest:
     client = Client("http://127.0.0.1:9", None)
@@ -40,28 +40,28 @@ def request(
         object_key="gadget",
         client=client,
         connection_id=1,
-        items=tuple(zip(places or range(len(lines)), lines, strict=True)),
+        items=tuple(zip(indexes or range(len(lines)), lines, strict=True)),
         is_part=False,
         first_sent_at=datetime(2026, 1, 1, tzinfo=UTC),
         **more,
     )
 
 
-def ends(
-    shipped: BatchRequest, results: Any, status: str = "completed"
+def results_of(
+    sent: BatchRequest, results: Any, status: str = "completed"
 ) -> dict[int, tuple[str, str]]:
-    """{place: (outcome, record id)}."""
-    told = read_job_status(
+    """{index: (outcome, record id)}."""
+    job_status = read_job_status(
         {
             "id": "V3-1",
             "status": status,
-            "total": len(shipped.items),
+            "total": len(sent.items),
             "results": results,
         }
     )
     return {
-        place: (end[0], end[1])
-        for place, end in batch_request.row_results(shipped, told).items()
+        index: (result[0], result[1])
+        for index, result in batch_request.row_results(sent, job_status).items()
     }
 
 
@@ -106,7 +106,7 @@ def ends(
                 {"id": "r2", "status": "Created"},
             ],
             {0: ("created", "r0"), 1: ("failed", ""), 2: ("created", "r2")},
-            id="by position when nothing else tells",
+            id="by position without any other information",
         ),
         pytest.param(
             NAMED,
@@ -157,7 +157,7 @@ def ends(
 def test_results_find_their_items(
     items: list[Any], results: Any, expected: dict[int, tuple[str, str]]
 ) -> None:
-    assert ends(request(items), results) == expected
+    assert results_of(request(items), results) == expected
 
 
 def test_documented_form_of_update_is_read_by_record_id() -> None:
@@ -173,13 +173,13 @@ def test_documented_form_of_update_is_read_by_record_id() -> None:
         {"id": 7, "action": "update", "success": True, "status": "Updated"},
     ]
 
-    assert ends(sent, results) == {0: ("updated", "7"), 1: ("failed", "8")}
+    assert results_of(sent, results) == {0: ("updated", "7"), 1: ("failed", "8")}
 
 
 def test_indexes_count_the_items_sent_not_those_of_the_batch() -> None:
-    sent = request(KEYED[:2], places=[40, 77])
+    sent = request(KEYED[:2], indexes=[40, 77])
 
-    assert ends(sent, [{"index": 1, "id": "r", "status": "Created"}]) == {
+    assert results_of(sent, [{"index": 1, "id": "r", "status": "Created"}]) == {
         77: ("created", "r")
     }
 
@@ -188,7 +188,7 @@ def test_indexes_count_the_items_sent_not_those_of_the_batch() -> None:
 def test_a_job_that_failed_still_tells_of_some(status: str) -> None:
     results = [{"index": 0, "id": "r0", "status": "Created"}, {"index": 1, **FAILED}]
 
-    assert ends(request(KEYED), results, status) == {
+    assert results_of(request(KEYED), results, status) == {
         0: ("created", "r0"),
         1: ("failed", ""),
     }
@@ -208,7 +208,7 @@ def test_a_record_not_found_was_deleted_before_only_by_an_earlier_sending(
 ) -> None:
     sent = request(["r1"] if action.deletes else [{"id": "r1"}], action, resent=resent)
 
-    assert ends(sent, [NOT_FOUND]) == {0: (outcome, "")}
+    assert results_of(sent, [NOT_FOUND]) == {0: (outcome, "")}
 
 
 def test_body_is_what_the_api_documents() -> None:
@@ -220,7 +220,7 @@ def test_body_is_what_the_api_documents() -> None:
     }
 
 
-def test_our_own_fault_while_sending_leaves_doubt(
+def test_our_own_fault_while_sending_leaves_it_unconfirmed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*_: Any) -> Any:

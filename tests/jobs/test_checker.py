@@ -131,12 +131,12 @@ def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
         == "The value is already the External ID of an earlier row, for example “A”."
     )
     with file_reading.open_rows(job.file) as table:
-        told = [
+        problems = [
             judged[0].message
             for _, judged in job_rows.validated_rows(job, table)
             if isinstance(judged, list)
         ]
-    assert told == ["“A” is already the External ID of row 2."] * 2
+    assert problems == ["“A” is already the External ID of row 2."] * 2
 
 
 def test_name_and_external_id_of_a_create_must_be_unique(

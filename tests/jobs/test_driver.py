@@ -187,7 +187,7 @@ def test_jobs_share_the_account_by_their_weight(harness: Harness) -> None:
         sent = Attempt.objects.order_by("pk").values_list("batch__job", flat=True)[:30]
         counts = [list(sent).count(job.pk) for job in jobs]
 
-    # A fifth of thirty, give or take what was on its way when they were counted.
+    # A fifth of thirty, give or take the requests in flight when they were counted.
     assert 5 <= counts[0] <= 7
 
 
@@ -209,7 +209,7 @@ def test_batches_without_a_slot_do_not_count_as_sent(harness: Harness) -> None:
         )
         counts = [list(sent).count(job.pk) for job in jobs]
 
-    # A half, give or take what was on its way when they were counted.
+    # A half, give or take the requests in flight when they were counted.
     assert 13 <= counts[1] <= 17
 
 

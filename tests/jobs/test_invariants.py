@@ -128,8 +128,8 @@ class Drive:
 
 @dataclass(frozen=True)
 class Freeze:
-    """A driver is frozen at a failpoint or at any moment, until another has taken over,
-    and then goes on."""
+    """A driver is frozen at a failpoint or at any moment. It continues after another
+    driver has taken over."""
 
     failpoint: str
     seconds: float
@@ -340,7 +340,7 @@ class Engine(RuleBasedStateMachine):
             invariants.counters_are_sums(now)
             invariants.epochs_follow_each_other(now)
             invariants.done_stays_done(self.before, now)
-            invariants.none_is_received_twice_silently(now, applied, self.keys)
+            invariants.no_item_is_applied_twice_silently(now, applied, self.keys)
             rate = self.harness.connection.requests_per_minute
             invariants.rate_is_kept(self.sandbox.log(), rate, len(self.drivers))
         except AssertionError as error:
@@ -364,9 +364,9 @@ class Engine(RuleBasedStateMachine):
             time.sleep(0.05)
         now = Snapshot.taken()
         try:
-            invariants.all_is_over_or_visibly_stands(now)
-            invariants.what_was_received_was_sent(now, self.sandbox.log())
-            invariants.told_is_true(now, self._applied(), self.keys)
+            invariants.jobs_are_over_or_say_why(now)
+            invariants.accepted_requests_are_attempts(now, self.sandbox.log())
+            invariants.reported_results_are_true(now, self._applied(), self.keys)
         except AssertionError as error:
             error.add_note(str(now))
             raise

@@ -272,9 +272,9 @@ def test_response_times_are_those_of_the_last_responses() -> None:
 @pytest.mark.parametrize(
     ("duration", "rate", "response_time", "how", "least", "most"),
     [
-        # Bound by the window: as often as courtesy allows ...
+        # Limited by the window: as often as min_poll_interval allows ...
         (1, 41, 0.02, "known", 0.25, 0.3),
-        # ... but each poll tells of at least four batches.
+        # ... but each poll reports at least four batches.
         (10, 41, 0.02, "known", 1.3, 1.8),
         (10, 3.3, 0.15, "known", 1.3, 2.5),
         # Bound by the rate: while the window has room, a late poll costs nothing.
@@ -335,7 +335,8 @@ class Account:
         self.limits.budget._tokens = self.limits.budget.burst
 
     def running(self, *ages: float) -> list[RunningBatch]:
-        """Batches accepted so many seconds ago, last seen running half a second later."""
+        """Batches accepted this number of seconds ago each, last seen running half a
+        second later."""
         request: Any = None
         batches = []
         for age in ages:

@@ -95,7 +95,7 @@ def unconfirmed(
         is_part=False,
         first_sent_at=SENT_AT,
         items=tuple(
-            (place, json.dumps(item).encode()) for place, item in enumerate(items)
+            (index, json.dumps(item).encode()) for index, item in enumerate(items)
         ),
     )
     return UnconfirmedBatch(
@@ -110,7 +110,7 @@ def unconfirmed(
 
 
 def summary(finding: Finding) -> tuple[dict[int, str], str]:
-    return {place: end[0] for place, end in finding.results.items()}, finding.rest
+    return {index: result[0] for index, result in finding.results.items()}, finding.rest
 
 
 def test_create_is_settled_by_its_external_ids(zendesk: Zendesk) -> None:
@@ -331,7 +331,7 @@ def test_failures_of_a_repeated_create_are_read_back(zendesk: Zendesk) -> None:
         unconfirmed(KEYED).request, dict.fromkeys(range(3), failed)
     )
 
-    assert [(end[0], end[2]) for end in verified.values()] == [
+    assert [(result[0], result[2]) for result in verified.values()] == [
         ("created", ""),
         ("failed", "ExternalIdTaken"),
         ("failed", "X"),

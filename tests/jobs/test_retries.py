@@ -31,7 +31,7 @@ from jobsui.jobs.models import (
 from jobsui.jobs.preparation import checker, file_reading, job_rows, planner
 from tests.factories import make_file
 from tests.harness import GADGET
-from tests.jobs.control_jobs import end, planned, settled
+from tests.jobs.control_jobs import planned, row_result, settled
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def test_retry_inherits_mapping_and_prefix(
 ) -> None:
     job = planned(gadget)
     actions.set_run_settings(job, RunSettings(Weight.LOW, stop_percent=7), by=None)
-    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    settled(job, row_result(Outcome.FAILED), row_result(Outcome.CREATED_OR_UPDATED))
     assert actions.may(job) == {"retry": 1}
 
     child = retries.create_retry(job, by=None)
@@ -59,7 +59,7 @@ def test_retry_is_created_once(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
-    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    settled(job, row_result(Outcome.FAILED), row_result(Outcome.CREATED_OR_UPDATED))
 
     child = retries.create_retry(job, by=None)
     assert retries.create_retry(job, by=None) == child
@@ -79,7 +79,7 @@ def failed_for_three_causes(to: CustomObject) -> tuple[Job, dict[str, Cause]]:
     settled(
         job,
         *(RowResult(Outcome.FAILED, code=code, message=f"{code}!") for code in codes),
-        end(Outcome.CREATED_OR_UPDATED),
+        row_result(Outcome.CREATED_OR_UPDATED),
     )
     return job, {cause.code: cause for cause in job.causes.all()}
 
@@ -180,7 +180,7 @@ def test_only_one_of_two_equal_retries_is_launched(
 
 def test_only_causes_of_failed_rows_are_retried(gadget: CustomObject) -> None:
     job = planned(gadget)
-    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    settled(job, row_result(Outcome.FAILED), row_result(Outcome.CREATED_OR_UPDATED))
     invalid = job.causes.get(phase=Cause.Phase.SEND, code="not_a_number")
     other, _ = failed_for_three_causes(gadget)
 
@@ -211,7 +211,7 @@ def test_retry_with_an_outdated_mapping_is_a_draft(
     gadget: CustomObject,
 ) -> None:
     job = planned(gadget)
-    settled(job, end(Outcome.FAILED), end(Outcome.CREATED_OR_UPDATED))
+    settled(job, row_result(Outcome.FAILED), row_result(Outcome.CREATED_OR_UPDATED))
     CustomObject.objects.update(fields=GADGET[:2])
 
     child = retries.create_retry(job, by=None)
@@ -228,7 +228,7 @@ def cancelled_after_one_batch(to: CustomObject) -> Job:
     Batch.objects.filter(job=job, seq=3).delete()
     first = Batch.objects.get(job=job, seq=1)
     ledger = settlement.JobCounters()
-    created = end(Outcome.CREATED_OR_UPDATED)
+    created = row_result(Outcome.CREATED_OR_UPDATED)
     settlement.settle(first, dict.fromkeys(range(100), created), ledger)
     ledger.write()
     Job.objects.filter(pk=job.pk).update(planned_row=201)
@@ -262,7 +262,7 @@ def test_continuation_does_not_send_a_key_again(
     Batch.objects.filter(job=job, seq=2).delete()
     settlement.settle(
         Batch.objects.get(job=job),
-        dict.fromkeys(range(100), end(Outcome.CREATED_OR_UPDATED)),
+        dict.fromkeys(range(100), row_result(Outcome.CREATED_OR_UPDATED)),
         settlement.JobCounters(),
     )
     Job.objects.filter(pk=job.pk).update(planned_row=101, created_or_updated=100)

@@ -50,9 +50,9 @@ def make_planned(batches: int = 1, state: JobState = JobState.RUNNING) -> Job:
     return job
 
 
-def settle(batch: Batch, ends: dict[int, RowResult]) -> bool:
+def settle(batch: Batch, results: dict[int, RowResult]) -> bool:
     ledger = settlement.JobCounters()
-    done = settlement.settle(batch, ends, ledger)
+    done = settlement.settle(batch, results, ledger)
     ledger.write()
     lifecycle.finish_if_over(batch.job_id)
     return done
@@ -62,7 +62,9 @@ def sums(job: Job) -> dict[str, int]:
     """The job's counters as its batches have them."""
     found: Counter[str] = Counter()
     for batch in Batch.objects.filter(job=job).select_related("blob"):
-        found.update(end[0] if end else "pending" for end in batch.blob.row_results)
+        found.update(
+            result[0] if result else "pending" for result in batch.blob.row_results
+        )
     return {outcome.value: found[outcome.value] for outcome in Outcome}
 
 
@@ -73,7 +75,7 @@ def counters(job: Job) -> dict[str, int]:
 
 OUTCOMES = st.sampled_from([Outcome.CREATED, Outcome.UPDATED, Outcome.FAILED])
 Step = tuple[int, dict[int, Outcome], int]
-"""Which batch, what its items ended as, and 4 for giving it up."""
+"""Which batch, the results of its items, and 4 to mark it uncertain."""
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 2),
@@ -99,17 +101,17 @@ def test_sums_stay_right_whatever_comes_in_whatever_order(
 
     for number, outcomes, give_up in steps:
         batch = batches[number]
-        ends = {
-            place: RowResult(outcome, code="C", message="Why.")
-            for place, outcome in outcomes.items()
+        results = {
+            index: RowResult(outcome, code="C", message="Why.")
+            for index, outcome in outcomes.items()
         }
         if give_up == 4:
             ledger = settlement.JobCounters()
-            settlement.mark_uncertain(batch, range(SIZE), "Nobody knows.", ledger)
+            settlement.mark_uncertain(batch, range(SIZE), "Unknown.", ledger)
             ledger.write()
             lifecycle.finish_if_over(job.pk)
         else:
-            settle(batch, ends)
+            settle(batch, results)
 
         over = {
             b.pk
@@ -145,9 +147,9 @@ def test_sums_stay_right_whatever_comes_in_whatever_order(
 def test_settling_twice_changes_nothing() -> None:
     job = make_planned(2)
     batch = Batch.objects.filter(job=job)[0]
-    ends = {n: RowResult(Outcome.CREATED, f"r{n}") for n in range(SIZE)}
+    results = {n: RowResult(Outcome.CREATED, f"r{n}") for n in range(SIZE)}
 
-    first = settle(batch, ends)
+    first = settle(batch, results)
     second = settle(batch, {n: RowResult(Outcome.FAILED) for n in range(SIZE)})
 
     assert (first, second) == (True, True)
@@ -216,7 +218,7 @@ def test_reopened_rows_are_counted_once_they_are_settled_again() -> None:
     job = make_planned(1)
     batch = Batch.objects.get(job=job)
     ledger = settlement.JobCounters()
-    settlement.mark_uncertain(batch, range(SIZE), "Nobody knows.", ledger)
+    settlement.mark_uncertain(batch, range(SIZE), "Unknown.", ledger)
     settlement.reopen_uncertain(batch, BatchState.UNCONFIRMED, ledger)
     ledger.write()
     between = (

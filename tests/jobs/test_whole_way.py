@@ -106,16 +106,16 @@ def test_rows_zendesk_refuses_are_named_with_their_reason(harness: Harness) -> N
     assert (job.counts["created"], job.counts["failed"]) == (2, 1)
     error = RowError.objects.get(job=job)
     assert (error.row, error.outcome) == (2, "failed")
-    told = {
+    results = {
         line["_row"]: (line["_outcome"], line["_error"])
         for line in harness.results(job)
     }
-    assert told["2"][0] == "failed"
-    assert told["2"][1] == error.message
-    assert told["3"] == ("created", "")
+    assert results["2"][0] == "failed"
+    assert results["2"][1] == error.message
+    assert results["3"] == ("created", "")
 
 
-def test_invalid_rows_are_left_out_and_told(harness: Harness) -> None:
+def test_invalid_rows_are_left_out_and_reported(harness: Harness) -> None:
     harness.object()
     rows = gadgets(5)
     rows[1]["price"] = "1,5"
@@ -124,11 +124,11 @@ def test_invalid_rows_are_left_out_and_told(harness: Harness) -> None:
     job = harness.run(rows, Action.CREATE, invalid="skip")
 
     assert (job.counts["created"], job.counts["invalid"]) == (3, 2)
-    told = {
+    results = {
         line["external_id"]: (line["_outcome"], line["_error_code"])
         for line in harness.results(job)
     }
-    assert told == {
+    assert results == {
         "g-1": ("created", ""),
         "g-2": ("invalid", "not_a_number"),
         "g-3": ("created", ""),

@@ -1,5 +1,4 @@
-"""Who may do what: every route against everybody. A route that is new stands in no row,
-and fails."""
+"""Who may do what: every route against everybody. A new route has no row, and fails."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ ADMINISTRATORS, EVERYBODY = "administrators", "everybody"
 
 @dataclass(frozen=True)
 class Row:
-    """What somebody who may is answered to a GET and to an empty POST."""
+    """The responses to a GET and to an empty POST of somebody who is allowed."""
 
     get: int
     post: int
@@ -107,7 +106,7 @@ CLOSED = (
     "accounts/2fa/",
     "accounts/sessions/",
 )
-"""What allauth has besides, none of it for us."""
+"""Other pages of allauth, which Jobs UI does not have."""
 OURS = [route for route, row in MATRIX.items() if row.who != EVERYBODY]
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 WALL = "accounts/^(?:signup|email|confirm-email|password/(?:set|reset)|login/code)/"
@@ -129,7 +128,7 @@ def everything() -> dict[str, list[Any]]:
 
 
 def statuses(client: Client, path: str) -> list[int]:
-    """Of a GET and of an empty POST, after which all is as it was."""
+    """The responses to a GET and to an empty POST. All changes are rolled back."""
     found, cookies = [], client.cookies.output()
     for send in (client.get, client.post):
         with transaction.atomic():
@@ -142,7 +141,7 @@ def statuses(client: Client, path: str) -> list[int]:
 
 
 def nowhere(route: str) -> str:
-    """An address of the route, of nothing that is there."""
+    """An address of the route, with ids that do not exist."""
     for written, value in {
         "<uuid:code>": UNKNOWN,
         "<int:pk>": "1",

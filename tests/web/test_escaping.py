@@ -1,5 +1,4 @@
-"""What came from a file, from Zendesk or from people is shown as text, wherever it
-stands."""
+"""Every page shows content of files, of Zendesk and of people as text."""
 
 import json
 from typing import Any
@@ -64,7 +63,7 @@ def evil(boss: User) -> Things:
     job.row_errors.update(column=EVIL, value=EVIL, message=EVIL)
     lifecycle.record(job, EventKind.NOTE, by=boss, facts={"text": EVIL})
     batch = Batch.objects.get(job=job)
-    told = json.dumps({"error": EVIL}).encode()
+    body = json.dumps({"error": EVIL}).encode()
     Attempt.objects.create(
         batch=batch,
         number=1,
@@ -72,9 +71,9 @@ def evil(boss: User) -> Things:
         at=timezone.now(),
         items=2,
         note=EVIL,
-        response_body=pack(told),
+        response_body=pack(body),
     )
-    BatchBlob.objects.filter(batch=batch).update(job_status_body=pack(told))
+    BatchBlob.objects.filter(batch=batch).update(job_status_body=pack(body))
     CustomObject.objects.update(
         title=EVIL, description=EVIL, fields=[*thing.fields, FIELD]
     )
@@ -114,8 +113,7 @@ def test_every_page_shows_markup_as_text(administrator: Client, evil: Things) ->
         for route, text in texts.items()
         if "<img src=x" in text or 'onerror=alert(1)>"' in text
     } == set()
-    # Each of them had something that could have leaked; but for these, which name
-    # nothing.
+    # Each page shows something that could have been markup, except these.
     silent = {
         route
         for route, text in texts.items()

@@ -1,4 +1,4 @@
-"""What every answer carries, whatever it is."""
+"""Headers that every response has."""
 
 import runpy
 from pathlib import Path
@@ -221,7 +221,7 @@ def test_poll_does_not_prolong_the_session(operator: Client) -> None:
 
 
 def _secure_settings() -> dict[str, Any]:
-    """The product's own, as they come out behind TLS."""
+    """The product's own settings, as they are behind TLS."""
     loaded = runpy.run_path(str(Path(settings.BASE_DIR) / "jobsui" / "settings.py"))
     names = ("SESSION_COOKIE_", "CSRF_COOKIE_", "SECURE_")
     return {name: value for name, value in loaded.items() if name.startswith(names)}

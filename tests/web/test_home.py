@@ -16,7 +16,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def live_address(text: str) -> str:
-    """Where the live section asks next."""
+    """The address that the live section polls next."""
     found = re.search(r'id="home-live"[^>]*hx-get="([^"]+)"', text)
     assert found
     return found[1]

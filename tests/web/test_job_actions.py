@@ -1,4 +1,5 @@
-"""The buttons of a job's page, and the questions before what cannot be undone."""
+"""The buttons of a job's page, and the confirmations of actions that cannot be
+undone."""
 
 import re
 from html import unescape

@@ -1,5 +1,5 @@
-"""What the page of a job tells programs is run by a shell, with stand-ins that note
-what they are called with."""
+"""A shell runs the snippets of a job's page, with fake programs that record their
+arguments."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def shown(client: Client, job: Job) -> dict[str, str]:
-    """What can be copied from the page, by the name of its place."""
+    """{id of the snippet: text} of the snippets that can be copied from the page."""
     text = client.get(f"/jobs/{job.code}/api/").text
     assert set(re.findall(r'data-copy="#([^"]+)"', text)) == set(
         re.findall(r'<pre class="code" id="([^"]+)"', text)

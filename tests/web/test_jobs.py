@@ -52,7 +52,7 @@ def path(job: Job, rest: str = "") -> str:
 
 
 def said(client: Client, answer: Any) -> str:
-    """The page an answer leads to."""
+    """The page that a response redirects to."""
     return client.get(answer["Location"]).text
 
 
@@ -107,7 +107,7 @@ FILTERS: list[tuple[dict[str, str], str]] = [
         "failed",
     ),
     ({"object": "gadget", "state": "running", "q": "plain"}, ""),
-    # What is not a sensible value narrows nothing.
+    # An invalid value filters nothing.
     ({"state": "nonsense"}, "running invalid failed plain"),
     ({"state": "draft"}, "running invalid failed plain"),
     ({"action": "drop table", "q": "fail"}, "failed"),
@@ -394,7 +394,7 @@ def test_progress_sets_its_own_interval(
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         (
             {"state": JobState.RUNNING, "limited_by": LimitedBy.OTHER_INTEGRATIONS},
@@ -415,7 +415,7 @@ def test_progress_sets_its_own_interval(
     ],
 )
 def test_limit_is_shown_wherever_the_job_is_listed(
-    operator: Client, fields: dict[str, Any], told: list[str]
+    operator: Client, fields: dict[str, Any], expected: list[str]
 ) -> None:
     job = stages.planned(**fields)
 
@@ -423,8 +423,8 @@ def test_limit_is_shown_wherever_the_job_is_listed(
         page = operator.get(path(job)).text
         rows = operator.get("/jobs/").text
 
-    assert re.findall(r"Limited by: <b>([^<]+)<", page) == told
-    assert re.findall(r"Limited by: ([^<]+)<", rows) == told
+    assert re.findall(r"Limited by: <b>([^<]+)<", page) == expected
+    assert re.findall(r"Limited by: ([^<]+)<", rows) == expected
 
 
 def test_job_page_shows_how_long_each_limit_lasted(
@@ -863,7 +863,7 @@ def test_job_page_takes_as_many_queries_for_many_retries(
     for cause in job.causes.all()[:count]:
         operator.post(path(job, "retry/"), {"cause": str(cause.pk)})
     Job.objects.filter(parent=job).update(state=JobState.COMPLETED, rows=1, failed=1)
-    operator.get(path(job))  # What the buttons were answered is said, and forgotten.
+    operator.get(path(job))  # Shows the messages of the buttons once.
 
     # session, user, job, strip, causes, rows taken, retries, whole retries, free causes
     with django_assert_num_queries(9):

@@ -1,4 +1,4 @@
-"""How large a request may be, and what is left of one that was refused."""
+"""How large a request may be, and what remains of a refused one."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def thing(db: None) -> CustomObject:  # noqa: ARG001
 
 @pytest.fixture
 def stored() -> Any:
-    """How many files lie where uploads go."""
+    """The number of files in the folder of uploads."""
     return lambda: sum(
         path.is_file() for path in Path(configured.MEDIA_ROOT).rglob("*")
     )
@@ -53,7 +53,7 @@ def form(thing: CustomObject, content: bytes, name: str = "rows.csv") -> dict[st
 
 
 def post_unread(client: Client, path: str, length: int, **headers: str) -> Any:
-    """A POST that says how long it is, and whose body nobody may touch."""
+    """A POST with this Content-Length, whose body must not be read."""
     kind = "multipart/form-data; boundary=x"
     body: Any = {
         "CONTENT_TYPE": kind,

@@ -37,8 +37,8 @@ def path(job: Job, step: str = "") -> str:
 
 
 def launched_meanwhile(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Somebody else launches the draft between the view's look at it and what it asks
-    the engine for."""
+    """Somebody else launches the draft after the view has read it, before it calls the
+    engine."""
     asked: Callable[..., Any] = getattr(drafts, name)
 
     def late(job: Job, *args: Any, **options: Any) -> Any:

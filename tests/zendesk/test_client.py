@@ -263,9 +263,7 @@ def test_token_that_no_header_can_hold_is_not_sent(token: str) -> None:
     tokens = ["good", token]
     with serving(responds(b"{}")) as server:
         client = Client(server.url, lambda: f"Bearer {tokens.pop(0)}")
-        client.request(
-            "POST", "/x"
-        )  # What the thread sent before says nothing of what it sends now.
+        client.request("POST", "/x")  # An earlier request does not count as this one.
         error = failure(lambda: client.request("POST", "/x"))
 
     assert type(error) is NotSent
@@ -477,15 +475,15 @@ def response(status: int, body: object, **headers: str) -> Response:
             response(500, b"<h1>Oops</h1>"),
             Unconfirmed,
             "",
-            "Zendesk answered POST /x with 500.",
+            "Zendesk responded to POST /x with 500.",
         ),
         (
             response(503, b"Database collision"),
             Unconfirmed,
             "",
-            "Zendesk answered POST /x with 503: Database collision",
+            "Zendesk responded to POST /x with 503: Database collision",
         ),
-        (response(302, b""), Unconfirmed, "", "Zendesk answered POST /x with 302."),
+        (response(302, b""), Unconfirmed, "", "Zendesk responded to POST /x with 302."),
         (response(400, b"[" * 200_000), Refused, "", "[" * 200),
     ],
 )

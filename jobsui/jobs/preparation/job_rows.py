@@ -15,8 +15,9 @@ from jobsui.jobs.preparation.duplicate_keys import DuplicateKeys
 SKIPPED_ROWS = 5_000
 NUMBERS_PER_QUERY = 2_000
 BLOBS_PER_QUERY = 50
-"""Rows are read by many short queries, because check and planner write in between. On SQLite
-a query that is still open keeps their connection from writing once another process has."""
+"""Rows are read by many short queries, because check and planner write in between. On
+SQLite, a connection with an open query cannot write once another process has
+written."""
 
 type ValidatedRow = tuple[Row, Item | list[Problem]]
 """A row, and the item that is sent for it or its problems."""
@@ -28,8 +29,8 @@ def validated_rows(
     """Each row of the job with its item or its problems. A key that an earlier row has
     is a problem. Check and planner both read rows from here, so they always agree.
 
-    A continuation has no row whose key the job before it has sent, so the rows of that
-    job are read too. `while_skipping` is called after SKIPPED_ROWS of them."""
+    A continuation leaves out rows whose key its parent has sent, so it reads the
+    parent's rows too. `while_skipping` is called after every SKIPPED_ROWS of them."""
     reader = _reader(job, table.columns)
     columns = {target: column for column, target in job.mapping.items()}
     skipped = 0

@@ -39,7 +39,7 @@ FOCUSABLE = """() => {
   return found.map((part) => part.outerHTML.slice(0, 120));
 }"""
 DATE_STOPS = 3
-"""How often Tab stops within a date input, beside its first stop."""
+"""How often Tab stops within a date input after its first stop."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def known(
     return stage
 
 
-@pytest.mark.timeout(600)  # Fifty pages, several looks at each.
+@pytest.mark.timeout(600)  # Fifty pages, several checks of each.
 def test_full_and_broken_pages_are_sound(
     person: Person, product: Product, known: Known
 ) -> None:
@@ -129,7 +129,7 @@ def assert_none(faults: list[str]) -> None:
 
 
 def faults_of(page: Page, url: str, found: list[Address]) -> Iterator[str]:
-    """What is wrong with these pages, in words. The keyboard is tried once for each
+    """The faults of these pages, as sentences. The keyboard is tested once for each
     name."""
     tried: set[str] = set()
     for address in found:
@@ -143,7 +143,7 @@ def faults_of(page: Page, url: str, found: list[Address]) -> Iterator[str]:
 def _sight_faults(page: Page, address: Address) -> Iterator[str]:
     for theme, size in zip(
         THEMES, VIEWPORTS, strict=True
-    ):  # Colours go with the theme, places with the size.
+    ):  # Colours depend on the theme, positions on the size.
         dress(page, theme=theme, size=size)
         yield from (
             f"{address}, {theme} {size}: {fault}" for fault in _axe_faults(page)
@@ -153,7 +153,7 @@ def _sight_faults(page: Page, address: Address) -> Iterator[str]:
 
 
 def _axe_faults(page: Page) -> Iterator[str]:
-    # To load axe into a page takes as long as to run it.
+    # Loading axe into a page takes as long as running it.
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     for violation in page.evaluate(RUN_AXE):

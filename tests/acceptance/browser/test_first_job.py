@@ -158,12 +158,11 @@ MISTAKES: list[tuple[int, str, str, str, str, str]] = [
     (9999, "Seats", "0x10", "not_an_integer", *INTEGER),
     (10_001, "Insured", "ja", "not_a_checkbox", *CHECKBOX),
 ]
-"""Row, column, what is in the cell, and what must be said of it: code, reason, cure."""
+"""Row, column, value of the cell, and its expected problem: code, message, fix."""
 
 
 def cells_of(number: int) -> dict[str, str]:
-    """A good row; `number` counts from 1, so that it stands in row number + 1 of the
-    file."""
+    """A valid row. `number` starts at 1, so it is row `number + 1` of the file."""
     return {
         "external_id": f"g-{number}",
         "Name": f"Gadget {number}" if number % 9 else f"Gerät „{number}“, groß",
@@ -201,7 +200,7 @@ def record_of(number: int) -> tuple[str, dict[str, Any]]:
 
 
 def held(sandbox: Sandbox, key: str) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Records by external id, an empty field as None however it is told."""
+    """{external id: (name, fields)}. Empty fields are None."""
     return {
         record["external_id"]: (
             record["name"],
@@ -266,7 +265,7 @@ def test_first_job_of_ten_thousand_rows(
     person.sees("37 of 10,000 rows are invalid")
     _, problems = person.download(re.compile("Download all problems"))
     assert list(csv.reader(io.StringIO(problems)))[1:] == [
-        list(map(str, told)) for told in expected_problems()
+        list(map(str, problem)) for problem in expected_problems()
     ]
     person.review(leave_out=True)
     person.sees("Create 9,963 first records")
@@ -312,8 +311,7 @@ def expected_problems() -> list[tuple[int, str, str, str, str, str]]:
 
 
 class Watched:
-    """What a page shows of a job while nobody touches it: its titles, and how often it
-    asks."""
+    """What a page of a job does by itself: its titles, and how often it polls."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -326,7 +324,7 @@ class Watched:
         page.on("request", lambda request: self._count(request.url))
 
     def percents(self) -> list[int]:
-        """Of the titles, each once, in the order they came."""
+        """The percentages in the titles, each once, in their order."""
         titles = self._page.evaluate("sessionStorage.getItem('titles')")
         return [
             int(percent)
@@ -334,8 +332,8 @@ class Watched:
         ]
 
     def polls_from_now(self, *, seconds: float) -> int:
-        """That none comes can only be seen by waiting: longer than the pace of the
-        page."""
+        """How many polls the page sends from now on. The wait must be longer than its
+        poll interval."""
         before = self._polls
         self._page.wait_for_timeout(seconds * 1000)
         return self._polls - before
@@ -516,7 +514,7 @@ def seeds(count: int = SMALL) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def seeded(sandbox: Sandbox, key: str, count: int = SMALL) -> list[str]:
-    """These records put into Zendesk; their ids."""
+    """Adds these records to Zendesk. Returns their ids."""
     return sandbox.add_records(
         key,
         [

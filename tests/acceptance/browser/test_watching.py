@@ -17,9 +17,10 @@ from tests.sandbox_server import Sandbox
 
 WINDOW = 30
 MANY = (WINDOW + 5) * 100
-"""Rows of a job that cannot be in the air as a whole."""
+"""Rows of a job that is too large to be in flight as a whole."""
 QUIET = 2500
-"""Milliseconds in which a page that asks would have asked: longer than its pace."""
+"""Milliseconds in which a page that polls would have polled: longer than its
+interval."""
 
 
 def polls(page: Page) -> list[str]:

@@ -61,7 +61,7 @@ def test_progress_counts_what_is_in_flight_in_batches_and_open_rows() -> None:
         ({"state": JobState.RUNNING}, True, True, LimitedBy.JOB_SLOTS),
         ({"state": JobState.QUEUED}, True, True, LimitedBy.JOB_SLOTS),
         ({"state": JobState.RUNNING, "limited_by": ""}, True, True, LimitedBy.NOTHING),
-        # Whatever was written down last: nobody is at it.
+        # No worker is on it, whatever limit was stored last.
         ({"state": JobState.RUNNING}, False, True, LimitedBy.WORKER),
         ({"state": JobState.PAUSING}, False, True, LimitedBy.WORKER),
         ({"state": JobState.CANCELLING}, False, True, LimitedBy.WORKER),
@@ -198,9 +198,7 @@ def test_rate_is_unknown_when_results_were_taken_back() -> None:
         ({}, "created or updated"),
     ],
 )
-def test_succeeded_label_says_what_rows_became(
-    counts: dict[str, int], label: str
-) -> None:
+def test_succeeded_label_names_the_outcome(counts: dict[str, int], label: str) -> None:
     job = Job(action=Action.UPSERT_BY_EXTERNAL_ID, rows=9, **counts)
 
     assert job_progress.succeeded_label(job) == label
