@@ -56,7 +56,7 @@ class RequestRefused(ConnectionsError):
 
 
 NO_API = (
-    "The host answered, but it has no Zendesk API there (404). Check the subdomain, and "
+    "The host responded, but it has no Zendesk API (404). Check the subdomain, and "
     "that the account is still open."
 )
 RECONNECT = "Reconnect: create a new token in Zendesk and enter it in this connection."

@@ -132,7 +132,7 @@ def _generated_ids(options: Options) -> Point:
         text = f"Rows without an external ID get one that starts with {start}"
     else:
         text = (
-            "If the connection breaks, rows without an external ID can end as uncertain"
+            "If the connection breaks, rows without an external ID may become uncertain"
         )
     return Point("shield-lock", text)
 

@@ -259,7 +259,7 @@ def raise_for(response: Response, *, what: str) -> None:
         raise kind(sentence, retry_after=retry_after(response), **facts)
     if status >= 500 or status < 400:
         reason = f": {message}" if message else "."
-        raise Unconfirmed(f"Zendesk answered {what} with {status}{reason}", **facts)
+        raise Unconfirmed(f"Zendesk responded to {what} with {status}{reason}", **facts)
     kinds: dict[int, type[Refused]] = {401: Unauthorized, 403: Forbidden, 404: NotFound}
     refusal = kinds.get(status, Refused)
     raise refusal(message or f"Zendesk refused {what} with {status}.", **facts)

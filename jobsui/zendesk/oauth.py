@@ -81,7 +81,7 @@ def _without_response(error: ZendeskError) -> ZendeskError:
                 code=NO_TOKEN_ENDPOINT,
             )
         case Refused():
-            unknown = f"Zendesk refused to give an access token, with {status}."
+            unknown = f"Zendesk refused to issue an access token, with {status}."
             reason = REASONS.get(error.code, unknown)
             code = error.code if error.code in REASONS else ""
             return Unauthorized(reason, status=status, code=code)
@@ -94,7 +94,7 @@ def _without_response(error: ZendeskError) -> ZendeskError:
     if status is None:
         return Unconfirmed(error.message, code=error.code, host=error.host)
     return Unconfirmed(
-        f"Zendesk's token endpoint answered with {status}.", status=status
+        f"Zendesk's token endpoint responded with {status}.", status=status
     )
 
 

@@ -144,7 +144,7 @@ def zendesk_failed(error: ZendeskError | ConnectionsError) -> DropinError:
 def not_json(status: int) -> DropinError:
     """The response is something else, for example the web page of a proxy."""
     description = (
-        f"Zendesk answered with {status} and a body that is not JSON. "
+        f"Zendesk responded with {status} and a body that is not JSON. "
         "Try again in a minute."
     )
     return _described(502, "BadGateway", description)

@@ -102,7 +102,7 @@ def batch_list(
     response=responses(200, BatchDetailOut, 404),
 )
 def detail(request: ApiRequest, pk: Annotated[Id, Path(alias="id")]) -> Any:
-    """Includes the request with all its items, and what Zendesk answered."""
+    """Includes the request with all its items, and the responses of Zendesk."""
     batch = lookup.batch_by_id(request.auth, pk)
     details = batch_details.details(batch)
     return BatchDetailOut(

@@ -1,5 +1,5 @@
 """Settles unconfirmed batches by reading Zendesk. A batch is unconfirmed when it was sent
-and no clear answer came, or when its job status was lost.
+and no clear response arrived, or when its job status was lost.
 
 - Update, upserts and deletes lead to the same records when they are repeated. So they are
   sent again as soon as nothing of the first request can still be running. Reading records
@@ -29,9 +29,9 @@ MAX_QUIET_TIMES = 4
 """How many quiet times to wait for an unknown running job that may be ours."""
 CLOCK_TOLERANCE = timedelta(seconds=60)
 MAX_UNCONFIRMED_ATTEMPTS = 5
-"""After this many attempts without a clear answer a person decides about a batch."""
+"""After this many attempts without a clear response, a person decides about a batch."""
 NO_ANSWER = (
-    "Zendesk gave no clear answer to the request with this row. Without an external ID, "
+    "Zendesk gave no clear response to the request with this row. Without an external ID, "
     "Jobs UI cannot find out whether the row was saved. "
     "Look for the record in Zendesk, then decide."
 )
@@ -175,7 +175,7 @@ def _resend(batch: UnconfirmedBatch, note: str) -> Finding:
     attempts = batch.unconfirmed_attempts
     if attempts < MAX_UNCONFIRMED_ATTEMPTS:
         return Finding(rest=Rest.RESEND, note=note)
-    note = f"Sent {attempts} times, each time without a clear answer."
+    note = f"Sent {attempts} times, each time without a clear response."
     return Finding(rest=Rest.UNCERTAIN, note=note)
 
 

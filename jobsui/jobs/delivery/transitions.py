@@ -45,7 +45,7 @@ BATCH_FIELDS = (
 )
 """The columns of a batch that a transition may change."""
 OUR_FAULT = (
-    "Jobs UI failed while it stored an answer from Zendesk. The log has the details."
+    "Jobs UI failed while it stored a response from Zendesk. The log has the details."
 )
 
 

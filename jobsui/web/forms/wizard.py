@@ -93,7 +93,7 @@ class MappingForm(DressedForm):
         required=False,
         help_text=(
             "For rows that have none. If the connection breaks, Jobs UI finds these rows "
-            "in Zendesk again. Otherwise they can end as uncertain or be created twice."
+            "in Zendesk again. Otherwise they may become uncertain or be created twice."
         ),
     )
 
