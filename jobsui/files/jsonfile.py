@@ -159,6 +159,12 @@ def _line_values(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
 def _loads(text: bytes, number: int) -> Any:
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        # Its own text names line 1, which is this line.
+        reason = error.msg.removesuffix(" starting at")
+        raise FileRefused(
+            f"Line {number:,} is not JSON: {reason} (column {error.colno:,})."
+        ) from None
     except (ValueError, RecursionError) as error:
         raise FileRefused(f"Line {number:,} is not JSON: {error}.") from None
 
@@ -169,7 +175,7 @@ def _refuse_constant(name: str) -> None:
 
 def _not_json(error: Exception) -> FileRefused:
     lines = str(error).splitlines()
-    reason = lines[0] if lines else "it is nested too deeply"
+    reason = lines[0].rstrip(".") if lines else "it is nested too deeply"
     return FileRefused(f"The file is not JSON: {reason}.")
 
 

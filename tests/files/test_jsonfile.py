@@ -179,6 +179,14 @@ def test_json_line_that_is_broken_is_refused_with_its_number() -> None:
     )
 
 
+def test_json_line_that_is_broken_names_one_line_and_the_column() -> None:
+    content = b'{"a": 1}\n{"a": 1, "b": "x}\n'
+
+    said = refusal(content, "rows.jsonl")
+
+    assert said == "Line 2 is not JSON: Unterminated string (column 15)."
+
+
 def test_json_with_too_many_columns_is_refused_early() -> None:
     rows = [{f"column {number}": "x"} for number in range(1200)]
 
