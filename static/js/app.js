@@ -90,13 +90,23 @@ document.body.addEventListener("htmx:afterSettle", () => {
   announce(section);
 });
 
-// Buttons that copy the text of another element.
+// Buttons that copy the text of another element. Browsers offer the clipboard over HTTPS and
+// on localhost only. Elsewhere the text is selected, in view, and copied the old way.
+const copySelected = (source) => {
+  const details = source.closest("details");
+  if (details) details.open = true;
+  getSelection().selectAllChildren(source);
+  return document.execCommand("copy");
+};
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const source = document.querySelector(button.dataset.copy);
-  await navigator.clipboard.writeText(source.textContent);
-  button.querySelector("span").textContent = "Copied";
+  let isCopied = true;
+  if (navigator.clipboard) await navigator.clipboard.writeText(source.textContent);
+  else isCopied = copySelected(source);
+  button.querySelector("span").textContent = isCopied ? "Copied" : "Press Ctrl+C to copy";
 });
 
 // Fields that show or hide others, and fields that submit their form.

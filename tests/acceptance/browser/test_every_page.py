@@ -79,6 +79,19 @@ def test_page_of_a_new_token_is_sound_and_gives_it_away(person: Person) -> None:
     assert person.page.evaluate("navigator.clipboard.readText()") == token
 
 
+def test_copy_works_where_the_browser_offers_no_clipboard(person: Person) -> None:
+    person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    person.page.add_init_script(
+        "Object.defineProperty(navigator, 'clipboard', {get() {}, configurable: true})"
+    )
+    token = person.make_token("deployment", CONNECTION)
+
+    person.press("Copy")
+
+    person.sees("Copied")
+    assert person.page.evaluate("String(getSelection())") == token
+
+
 def test_pages_for_strangers_are_sound(page: Page, product: Product) -> None:
     nothing = Known({}, {}, {}, {}, {}, {})
     found = list(pages(page, product.url, nothing))
