@@ -25,7 +25,7 @@ ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
 
 LARGE_COLUMNS = ("pace", "mapping", "limited_seconds")
 Principal = User | ApiToken
-"""On whose behalf something is looked up: a user, or a program by its token."""
+"""A user, or a program, represented by its token."""
 
 
 def connections(who: Principal) -> QuerySet[Connection]:

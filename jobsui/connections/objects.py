@@ -82,8 +82,8 @@ def read_once(connection: Connection, key: str) -> CustomObject:
 
 
 def add_by_key(connection: Connection, key: str) -> CustomObject:
-    """Add an object by its key and sync it. It is kept unsynced when Zendesk cannot be
-    reached just now.
+    """Add an object by its key and sync it. It is stored without fields when Zendesk
+    cannot be reached at the moment.
 
     Raises ObjectRefused when it is not a key, is known already, or Zendesk knows no
     such object.

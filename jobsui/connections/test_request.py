@@ -138,7 +138,7 @@ class TestResponse:
     status_id: str = ""
     """Of the job status that the request created; "" for none."""
     is_over: bool = False
-    """Whether that job status will not change any more."""
+    """Whether that job status is final."""
 
 
 def reference(custom_object: CustomObject) -> Reference:
@@ -209,8 +209,8 @@ def poll(connection: Connection, status_id: str) -> TestResponse:
 
 def check_path(path: str) -> None:
     """Raise RequestRefused unless it is a plain path of the API. It is appended to the
-    connection's host as it is, so it must not be ambiguous: no dot segments, in
-    whatever encoding, no other host, no fragment."""
+    connection's host as it is, so it must not be ambiguous: no dot segments in any
+    encoding, no other host, no fragment."""
     plain, _, query = path.partition("?")
     plain = unquote(plain)
     has_dot_segments = bool({".", ".."} & set(plain.split("/")))

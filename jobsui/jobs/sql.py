@@ -32,7 +32,7 @@ def is_held(name: str, epoch: int, owner: str) -> bool:
 
 
 def lock_jobs(ids: Collection[int]) -> list[tuple[int, str, bool]]:
-    """Lock those of these jobs whose batches may be sent: (id, state,
+    """Lock the jobs among these whose batches may be sent. Returns (id, state,
     hold_after_first_batch) of each."""
     lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
     rows = _rows(
@@ -45,7 +45,7 @@ def lock_jobs(ids: Collection[int]) -> list[tuple[int, str, bool]]:
 
 
 def waiting_jobs(ids: Collection[int]) -> set[int]:
-    """Those of these jobs that have batches to send."""
+    """The jobs among these that have batches to send."""
     if not ids:
         return set()
     rows = _rows(
@@ -75,7 +75,8 @@ def known_status_ids(ids: Collection[str]) -> set[str]:
     """Which of these job status ids belong to batches in the database."""
     if not ids:
         return set()
-    # SQLite uses the index only with the second condition, which is the index's own.
+    # The second condition is that of the index. SQLite does not use the index without
+    # it.
     rows = _rows(
         f"SELECT status_id FROM {_table(Batch)} "  # noqa: S608
         f"WHERE status_id IN ({_marks(ids)}) AND NOT (status_id = '')",
@@ -85,8 +86,8 @@ def known_status_ids(ids: Collection[str]) -> set[str]:
 
 
 def add_up(job_id: int, counts: Mapping[str, int]) -> None:
-    """Add to the counters of a job, and 1 to its version. What other transactions add at
-    the same time is kept."""
+    """Add to the counters of a job, and 1 to its version. Keeps what other transactions
+    add at the same time."""
     changes = {"version": 1} | {name: by for name, by in counts.items() if by}
     sums = ", ".join(f"{name} = {name} + %s" for name in changes)
     with connection.cursor() as cursor:

@@ -98,7 +98,7 @@ class Supervisor:
             self._launch(part)
 
     def _schedule_restart(self, part: Part, ended: "subprocess.Popen[bytes]") -> None:
-        # Its children must not work beside those of its successor.
+        # Its children must not run at the same time as those of its successor.
         _kill_group(ended)
         part.process = None
         now = time.monotonic()

@@ -187,7 +187,7 @@ class Jobs:
         job.ended = now
 
     def _items_to_apply(self, job: Job) -> list[Json]:
-        """No items if the object was deleted meanwhile, half of them with some
+        """No items if the object was deleted in the meantime, half of them with some
         faults."""
         if self.writer.objects.get(job.custom_object.key) is not job.custom_object:
             return []

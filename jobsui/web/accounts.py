@@ -10,7 +10,7 @@ from jobsui.web.middleware import UNSENT
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """People are added by an administrator, never by themselves."""
+    """Administrators add people. There is no registration."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
         "account_inactive": "This account is deactivated. Ask an administrator.",

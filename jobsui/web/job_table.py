@@ -1,4 +1,4 @@
-"""What the one table of jobs shows (jobs/table.html), whatever page it is on."""
+"""The contents of the table of jobs (jobs/table.html), which several pages include."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -190,8 +190,8 @@ def _file(request: ApiRequest, body: JobIn, items: uploads.Stored | None) -> Fil
 def _start(
     request: ApiRequest, body: JobIn, custom_object: CustomObject, file: File
 ) -> Job:
-    """The draft, on its way to `ready` or to its launch. Raises UploadRefused or
-    MappingRefused if it is already known that it cannot work."""
+    """The draft, which automation advances to `ready` or launches. Raises UploadRefused
+    or MappingRefused if it is already known that it cannot work."""
     job = drafts.create_draft(
         custom_object.connection,
         custom_object.key,

@@ -1,5 +1,5 @@
-"""Calls to Zendesk, made in threads beside the driver. Each call puts exactly one result
-into the driver's inbox, whatever happens to it."""
+"""Calls to Zendesk, made in threads of their own. Each call puts exactly one result
+into the driver's inbox, even if it fails."""
 
 import logging
 from collections.abc import Callable
@@ -76,7 +76,7 @@ CallQueue = Literal["posts", "reads"]
 
 
 class Executor(Protocol):
-    """Runs the calls of one driver beside it. The product uses threads."""
+    """Runs the calls of one driver. The product uses threads."""
 
     def submit(self, queue: CallQueue, call: Call) -> None:
         """Run the call soon and put its result into the inbox. `call` never raises."""

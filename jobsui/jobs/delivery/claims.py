@@ -78,8 +78,8 @@ def claim(
 ) -> list[BatchRequest]:
     """Mark the next batches of these jobs as being sent, each with a new attempt.
 
-    `wanted` says how many batches of which job at most. Jobs that were paused or
-    cancelled meanwhile are left out, and so are batches with locked keys."""
+    `wanted` has the maximum number of batches for each job. Jobs that have been paused
+    or cancelled are left out, and so are batches with locked keys."""
     claimed: list[Batch] = []
     # The jobs are locked, so a pause or cancel comes before this claim or after its
     # commit, never in between.

@@ -275,7 +275,7 @@ class Driver:
     # Sending
 
     def _choose(self) -> Counter[int]:
-        """How many batches of which job to send now."""
+        """{id of a job: how many of its batches to send now}."""
         if self.stopping.is_set() or not self.jobs.by_id:
             return Counter()
         if self.share.waiting is None:

@@ -17,7 +17,8 @@ FIRST_TOKENS = 2.0
 """What a budget starts with: a driver that takes over does not know what the one before it has
 just spent."""
 MINUTE = 60
-"""Seconds after which a used-up rate is whole again, whatever a header says."""
+"""Seconds after which a used-up rate is available again, even if a header says
+otherwise."""
 SAFE_MINUTE = 1.01 * MINUTE
 """A period of this length never has more requests than a minute may have. It is longer
 than a minute because some requests take longer to arrive than others."""
@@ -27,7 +28,8 @@ LOW_SHARE = 0.2
 """Once less than this share of the minute's requests remains, it is spread over the rest of the
 minute."""
 CONDITIONAL_LIMIT = re.compile(r"remaining=(\d+);\s*resets?=(\d+)")
-"""The value of a `zendesk-ratelimit-NAME` header: a limit beside the account's own."""
+"""The value of a `zendesk-ratelimit-NAME` header: a limit in addition to the
+account's."""
 SLOTS_HEADER = "zendesk-ratelimit-inflight-jobs"
 SLOTS_VALUE = re.compile(r"total=(\d+);\s*remaining=(\d+)")
 """The value of SLOTS_HEADER (docs/zendesk.md)."""

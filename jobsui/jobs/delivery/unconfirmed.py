@@ -40,7 +40,7 @@ class UnconfirmedBatches:
 
     def waited(self, batch_id: int, now: float) -> float:
         """Seconds since the batch can no longer be in flight. 0 for a batch that a
-        person reopened just now, after `replace`."""
+        person has reopened after `replace`."""
         return now - self._since.get(batch_id, now)
 
     # Reconciliation

@@ -158,7 +158,7 @@ def pause_automatically(job: Job, reason: str, *, by: Component) -> bool:
 
 
 def finish_if_over(job_id: int, *, by: Actor = Component.DRIVER) -> None:
-    """Move a job on when nothing is left to do in its present state: it has finished
+    """Advance a job when nothing is left to do in its current state: it has finished
     once every row has a result, and is paused once nothing is in flight. The planner
     calls it after the last row, the driver after it has settled batches."""
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""What a check covers and what only Zendesk can tell, in sentences for people."""
+"""What a check covers and what only Zendesk can check, in sentences for people."""
 
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import schema_of, targets

@@ -220,7 +220,8 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
     if not pattern or _may_run_away(pattern):
         return None
     try:
-        # Sets in sets, of which Python warns, mean something else in other dialects.
+        # Python warns of sets within sets, because they have another meaning in other
+        # dialects.
         with warnings.catch_warnings(action="error", category=FutureWarning):
             return re.compile(pattern.replace(r"\z", r"\Z"), re.MULTILINE)
     except (re.error, FutureWarning):

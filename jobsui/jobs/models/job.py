@@ -188,7 +188,7 @@ class Job(models.Model):
     # first. Rate and time left are computed from it.
     pace = models.JSONField(default=list)
 
-    # Grows with every change that a page shows, so that a poll can tell when there is
+    # Grows with every change that a page shows, so that a poll notices when there is
     # none.
     version = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(

@@ -45,8 +45,8 @@ def start(job: Job, *, by: Actor) -> None:
 
 
 def check(job: Job, *, stopping: threading.Event) -> None:
-    """Check all rows of a job whose check was started. If `stopping` is set meanwhile,
-    the next task checks them from the beginning."""
+    """Check all rows of a job whose check was started. If `stopping` is set during the
+    check, the next task checks them from the beginning."""
     with leases.held(f"check:{job.pk}") as lease:
         job.refresh_from_db()
         if lease is None or job.state != JobState.CHECKING:

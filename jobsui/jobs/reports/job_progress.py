@@ -77,8 +77,8 @@ def percent(job: Job) -> int:
 
 
 def succeeded_label(job: Job) -> str:
-    """The outcome of the rows that succeeded where it is the same for all of them, else
-    what the action does."""
+    """The outcome of the rows that succeeded. If their outcomes differ, the outcome
+    that belongs to the action."""
     outcomes = [outcome for outcome in SUCCEEDED if job.count(outcome)]
     same = outcomes[0] if len(outcomes) == 1 else Action(job.action).outcome
     return str(same.label).lower()
@@ -122,7 +122,7 @@ def records_per_second(job: Job) -> float | None:
 
 
 def seconds_left(job: Job) -> int | None:
-    """At the present rate; None while it is unknown."""
+    """At the current rate; None while it is unknown."""
     return _seconds_left(job, records_per_second(job))
 
 
@@ -144,10 +144,10 @@ def limited_seconds(job: Job) -> list[tuple[str, float]]:
         present = LimitedBy(job.limited_by)
         lasting = max(0, time.time() - job.limited_since.timestamp())
         seconds[present] = seconds.get(present, 0) + lasting
-    worth_telling = [
+    long_enough = [
         (str(limit.label), spent) for limit, spent in seconds.items() if spent >= 1
     ]
-    return sorted(worth_telling, key=lambda entry: -entry[1])
+    return sorted(long_enough, key=lambda entry: -entry[1])
 
 
 def _in_flight(job: Job) -> tuple[int, int]:

@@ -41,8 +41,7 @@ outcome have rows that succeeded."""
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
-    """A row of the file and its result. The texts are "" where there is nothing to
-    say."""
+    """A row of the file and its result. Texts that do not apply are ""."""
 
     row: int
     cells: list[str]

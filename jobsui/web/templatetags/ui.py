@@ -126,7 +126,7 @@ class WizardStep:
 
 @register.inclusion_tag("wizard/steps.html")
 def wizard_steps(current: str, job: Job | None = None) -> dict[str, list[WizardStep]]:
-    """The steps of the wizard. `current` is the view of the present one."""
+    """The steps of the wizard. `current` is the view of the current step."""
     views = [view for view, _ in WIZARD_STEPS]
     position = views.index(current)
     steps = []
