@@ -117,7 +117,7 @@ def points(job: Job) -> list[Point]:
 
 def _repeating(action: Action) -> Point:
     if action.deletes:
-        text = "Safe to run again: rows whose record was already deleted fail"
+        text = "Safe to run again: rows whose record was already deleted will fail"
         return Point("refresh", text)
     if action.is_repeatable:
         text = "Safe to run again: the same rows lead to the same records"

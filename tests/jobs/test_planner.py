@@ -212,7 +212,7 @@ def test_changed_file_fails_the_job(launched: Launch, content: bytes | None) -> 
     assert planned(job) == []
     assert job.counts["cancelled"] == 2
     assert job.pending == 0
-    assert job.reason.startswith("The stored file is ")
+    assert job.reason.startswith("The stored file ")
     failed = job.events.get(kind=EventKind.FAILED)
     assert failed.facts == {"reason": job.reason}
 

@@ -151,8 +151,7 @@ def test_problems_prevent_the_launch(harness: Harness, file: Write) -> None:
         "      7 x price: The value is not a number, for example “1,5”. "
         "(rows 2, 3, 4, 5, 6 and 2 more)",
         "          Write digits with a point, such as 1250.50. "
-        "A comma could mean thousands or decimals, so it is not "
-        "guessed.",
+        "Jobs UI does not guess whether a comma means thousands or decimals.",
         "      1 x serial: The value does not match the pattern of Serial, "
         "for example “nonsense”. (row 10)",
         "          It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$",

@@ -569,7 +569,7 @@ def test_review_of_a_delete_job_speaks_of_deleting(operator: Client) -> None:
 
     text = operator.get(path(job, "review/")).text
 
-    assert "Safe to run again: rows whose record was already deleted fail" in text
+    assert "Safe to run again: rows whose record was already deleted will fail" in text
     assert "Deletions cannot be undone" in text
 
 
