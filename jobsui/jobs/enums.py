@@ -164,7 +164,7 @@ class EventKind(TextChoices):
     """(rows)"""
     RETRY_CREATED = "retry_created", "Retry created"
     """(rows)"""
-    CONTINUATION_CREATED = "continuation_created", "Continuation created"
+    CONTINUATION_CREATED = "continuation_created", "New job from rows not sent"
     """(rows)"""
     FINISHED = "finished", "Finished"
     """(rows, succeeded)"""

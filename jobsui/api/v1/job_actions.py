@@ -115,7 +115,7 @@ def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpR
 @router.post(
     "/{uuid:id}/continue",
     operation_id="continue_job",
-    summary="Continue with unsent rows",
+    summary="Create a job from the rows not sent",
     response=responses(201, JobOut, 400, 404, 409, 413),
     openapi_extra=idempotency.PARAMETER,
 )

@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                     ("resend_requested", "Resending"),
                     ("unknown_accepted", "Accepted as unknown"),
                     ("retry_created", "Retry created"),
-                    ("continuation_created", "Continuation created"),
+                    ("continuation_created", "New job from rows not sent"),
                     ("finished", "Finished"),
                 ],
                 max_length=20,
