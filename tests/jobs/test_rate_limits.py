@@ -269,49 +269,6 @@ def test_response_times_are_those_of_the_last_responses() -> None:
     assert response_times.typical == 0.02
 
 
-@pytest.mark.parametrize(
-    ("duration", "rate", "response_time", "how", "least", "most"),
-    [
-        # Limited by the window: as often as min_poll_interval allows ...
-        (1, 41, 0.02, "known", 0.25, 0.3),
-        # ... but each poll reports at least four batches.
-        (10, 41, 0.02, "known", 1.3, 1.8),
-        (10, 3.3, 0.15, "known", 1.3, 2.5),
-        # Bound by the rate: while the window has room, a late poll costs nothing.
-        (1, 11.5, 0.02, "known", 1.5, 3),
-        (1, 3.3, 0.15, "known", 6, 10),
-        # Early sending does not need to know that slots are free.
-        (5, 3.3, 0.15, "early", 8, 10),
-        (1, 41, 0.02, "early", 0.25, 0.4),
-        # With reported slots a poll only brings results.
-        (1, 41, 0.02, "reported", 0.4, 0.8),
-        (10, 41, 0.02, "reported", 5, 8),
-        # Never less often, so that people see progress.
-        (600, 3.3, 0.15, "known", 10, 10),
-    ],
-)
-def test_poll_interval(
-    duration: float,
-    rate: float,
-    response_time: float,
-    how: str,
-    least: float,
-    most: float,
-) -> None:
-    interval = rate_limits.poll_interval(
-        duration,
-        30,
-        rate,
-        rate,
-        response_time,
-        early_send=how != "known",
-        slots_reported=how == "reported",
-        timing=Timing(),
-    )
-
-    assert least <= interval <= most
-
-
 # What the instruments say together
 
 TOO_MANY = TooManyJobs("Too many", retry_after=None)

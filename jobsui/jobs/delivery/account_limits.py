@@ -7,8 +7,8 @@ from typing import Protocol
 
 from jobsui.clock import Clock
 from jobsui.connections.models import Connection
-from jobsui.jobs.delivery import rate_limits
 from jobsui.jobs.delivery.batch_request import PostResult
+from jobsui.jobs.delivery.polling import Conditions, poll_interval
 from jobsui.jobs.delivery.rate_limits import (
     Backoff,
     Budget,
@@ -32,6 +32,8 @@ refused."""
 TAIL_SHARE = 0.2
 """The interval between two polls when no batch waits to be sent, as a share of a job's duration:
 people wait for the end."""
+MIN_DURATION = 0.01
+"""Seconds that a job takes at least."""
 ITEM_ERRORS = frozenset({400, 413, 422})
 """Statuses that concern the content of a request. They show that Zendesk itself
 works."""
@@ -133,17 +135,20 @@ class AccountLimits:
         now = self._clock.monotonic()
         if now - self._poll_interval_at > self._timing.poll_interval_reuse:
             self._poll_interval_at = now
-            self._poll_interval = rate_limits.poll_interval(
-                self.durations.mean,
-                self.window.size,
-                self.budget.rate,
-                self.budget.burst,
-                self.response_times.typical,
-                early_send=self._early_send and self.durations.can_predict,
-                slots_reported=self._knows_slots,
-                timing=self._timing,
-            )
+            self._poll_interval = poll_interval(self._conditions, self._timing)
         return self._poll_interval
+
+    @property
+    def _conditions(self) -> Conditions:
+        return Conditions(
+            duration=max(self.durations.mean, MIN_DURATION),
+            window=self.window.size,
+            rate=self.budget.rate,
+            burst=self.budget.burst,
+            response_time=self.response_times.typical,
+            early_send=self._early_send and self.durations.can_predict,
+            slots_reported=self._knows_slots,
+        )
 
     @property
     def tail_interval(self) -> float:
