@@ -12,9 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from jobsui.connections.models import Connection
 from jobsui.jobs.control import actions
 from jobsui.jobs.delivery import rate_limits
+from jobsui.jobs.delivery.call_threads import PollResult, RunningBatch
+from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, LimitedBy, Weight
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.zendesk.errors import Refused
+from jobsui.zendesk.payloads import ItemResult, JobStatus, Verdict
 from tests.harness import Harness, gadgets
 from tests.jobs.driving import (
     InlineExecutor,
@@ -259,6 +262,52 @@ def test_keys_are_locked_before_the_batch_is_known_as_unconfirmed(
     batch.refresh_from_db()
     assert batch.state == BatchState.UNCONFIRMED
     assert list(locks) == [batch.pk]
+
+
+def test_a_batch_whose_status_is_lost_is_unconfirmed_at_once(
+    harness: Harness,
+) -> None:
+    """Its keys are locked before the refresh that reads unconfirmed batches."""
+    harness.object()
+    batch = harness.planned(gadgets(10)).batches.get()
+    clock = FakeClock()
+
+    with new_driver(harness, clock, InlineExecutor(clock)) as driver:
+        accepted = _send(driver)
+        driver.round([PollResult(accepted, clock.monotonic())])
+        clock.sleep(FAST.status_absent_timeout)
+        driver.reconciled_at = clock.monotonic()
+        driver.round([PollResult(accepted, clock.monotonic())])
+        locks = driver.unconfirmed.locks()
+
+    batch.refresh_from_db()
+    assert batch.state == BatchState.UNCONFIRMED
+    assert list(locks) == [batch.pk]
+
+
+def test_a_batch_with_too_few_results_is_unconfirmed_at_once(harness: Harness) -> None:
+    harness.object()
+    batch = harness.planned(gadgets(10)).batches.get()
+    clock = FakeClock()
+
+    with new_driver(harness, clock, InlineExecutor(clock)) as driver:
+        accepted = _send(driver)
+        results = tuple(ItemResult(n, Verdict.SUCCEEDED) for n in range(9))
+        status = JobStatus(accepted[0].status_id, "completed", results=results)
+        driver.reconciled_at = clock.monotonic()
+        driver.round([PollResult(accepted, clock.monotonic(), (status,))])
+        locks = driver.unconfirmed.locks()
+
+    batch.refresh_from_db()
+    assert batch.state == BatchState.UNCONFIRMED
+    assert list(locks) == [batch.pk]
+
+
+def _send(driver: Driver) -> tuple[RunningBatch, ...]:
+    """Post the planned batches; returns those that Zendesk accepted."""
+    driver.round([])
+    driver.round(driver._collect())
+    return tuple(driver.running.all())
 
 
 def test_unconfirmed_batches_count_towards_the_window(harness: Harness) -> None:

@@ -39,6 +39,11 @@ class BatchFinished:
     results: Mapping[int, RowResult]
     """By index in the batch; items that the job status does not name are left out."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether each item has a result. Otherwise the batch becomes unconfirmed."""
+        return len(self.results) == len(self.request.items)
+
 
 @dataclass(frozen=True, slots=True)
 class StatusLost:
@@ -278,7 +283,7 @@ def _finished(finished: BatchFinished) -> Transition:
         "results": finished.results,
         "job_status_body": finished.status.raw,
     }
-    if len(finished.results) < len(request.items):
+    if not finished.is_complete:
         return unconfirmed(
             request,
             BatchState.ACCEPTED,

@@ -453,6 +453,7 @@ class Driver:
         for batch, status in polled.finished:
             self._finish(batch, status, result.at)
         for batch in polled.lost:
+            self.unconfirmed.add(batch.request.batch_id, result.at)
             self.unwritten.append(StatusLost(batch.request))
         if isinstance(result.error, Unauthorized | Forbidden):
             request = result.batches[0].request
@@ -465,6 +466,8 @@ class Driver:
         finished = BatchFinished(request, status, results)
         failed = sum(each.outcome == Outcome.FAILED for each in results.values())
         self.failures.of(request.job_id).add_rows(len(results), failed)
+        if not finished.is_complete:
+            self.unconfirmed.add(request.batch_id, at)
         if failed and request.resent and request.action is Action.CREATE:
             self.calls.verify(batch, finished)
         else:
