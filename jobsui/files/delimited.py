@@ -70,8 +70,7 @@ def _records(reader: Iterator[list[str]]) -> Iterator[Row]:
             raise FileRefused(_sentence(str(error), number)) from None
         except UnicodeDecodeError:
             raise FileRefused(
-                f"Row {number:,} does not fit the file's encoding. "
-                "Upload the file again."
+                f"Row {number} does not fit the file's encoding. Upload the file again."
             ) from None
         if any(cells):
             yield number, cells
@@ -81,16 +80,16 @@ def _sentence(error: str, number: int) -> str:
     """What people read for an error of Python's CSV reader."""
     if "field larger" in error:
         return (
-            f"Row {number:,} has a cell of more than {MAX_CELL:,} characters. "
+            f"Row {number} has a cell of more than {MAX_CELL:,} characters. "
             "Is a quotation mark missing before it?"
         )
     if "unexpected end" in error:
         return (
-            f"Row {number:,} begins a quoted cell that never ends. "
+            f"Row {number} begins a quoted cell that never ends. "
             "Close its quotation mark."
         )
     return (
-        f"Row {number:,} cannot be read: {error}. Check its quotation marks; inside a "
+        f"Row {number} cannot be read: {error}. Check its quotation marks; inside a "
         "quoted cell they are doubled."
     )
 

@@ -187,7 +187,7 @@ def _read(values: Callable[[], Values]) -> tuple[list[str], Iterator[Row]]:
         columns.update(dict.fromkeys(_cells(value, number)))
         if len(columns) > MAX_COLUMNS:
             raise FileRefused(
-                f"The rows up to row {number:,} have more than {MAX_COLUMNS:,} "
+                f"The rows up to row {number} have more than {MAX_COLUMNS:,} "
                 "columns. Remove some."
             )
     if not columns:
@@ -209,12 +209,12 @@ def _cells(value: Any, number: int) -> dict[str, str]:
         cells = _flattened(value, number)
     except RecursionError:
         raise FileRefused(
-            f"Row {number:,} is nested too deeply. Write its values as texts, numbers "
+            f"Row {number} is nested too deeply. Write its values as texts, numbers "
             "or lists."
         ) from None
     if any("\x00" in cell for cell in cells.values()):
         raise FileRefused(
-            f"Row {number:,} contains a zero character, which no field can take. "
+            f"Row {number} contains a zero character, which no field can take. "
             "Remove it."
         )
     return cells
@@ -225,7 +225,7 @@ def _flattened(value: Any, number: int) -> dict[str, str]:
         return {VALUE_COLUMN: _text(value)}
     if not isinstance(value, dict):
         raise FileRefused(
-            f"Row {number:,} is not an object. Each row must be one, such as "
+            f"Row {number} is not an object. Each row must be one, such as "
             '{"name": "Drill"}.'
         )
     cells: dict[str, str] = {}

@@ -151,7 +151,7 @@ def _rows(stream: BinaryIO, title: str) -> Iterator[Row]:
                 cells.pop()
             if len(cells) > MAX_COLUMNS:
                 raise FileRefused(
-                    f"Row {number:,} has {len(cells):,} cells. "
+                    f"Row {number} has {len(cells):,} cells. "
                     f"The maximum is {MAX_COLUMNS:,}. Remove some."
                 )
             if cells:

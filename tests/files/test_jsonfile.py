@@ -191,7 +191,7 @@ def test_json_with_too_many_columns_is_refused_early() -> None:
     rows = [{f"column {number}": "x"} for number in range(1200)]
 
     assert refusal(json.dumps(rows).encode(), "rows.json").startswith(
-        "The rows up to row 1,001 have more than 1,000"
+        "The rows up to row 1001 have more than 1,000"
     )
 
 

@@ -232,7 +232,7 @@ def test_workbook_with_two_cells_at_its_corners_is_refused_quickly() -> None:
     )
 
     assert refusal(with_sheet(far % header)).startswith(
-        "Row 1,048,576 has 16,384 cells. The maximum is 1,000."
+        "Row 1048576 has 16,384 cells. The maximum is 1,000."
     )
 
 
