@@ -44,6 +44,11 @@ class Field:
     "" for other types."""
     currencies: tuple[str, ...] = ()
 
+    @property
+    def target(self) -> str:
+        """The target type as people know it: "user", or the key of an object."""
+        return self.target_type.rpartition(":")[2]
+
     @classmethod
     def from_api(cls, data: Mapping[str, Json]) -> "Field":
         properties = data.get("properties") or {}

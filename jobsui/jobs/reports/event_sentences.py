@@ -16,7 +16,7 @@ class EventLine:
     at: datetime
     sentence: str
     actor: str
-    """The person's user name, or the component; "" for an account deleted since."""
+    """A user name, "Jobs UI", or "Command line"; "" for a person deleted since."""
 
 
 def latest_events(job: Job) -> list[EventLine]:
@@ -28,7 +28,9 @@ def latest_events(job: Job) -> list[EventLine]:
 def actor(event: JobEvent) -> str:
     if event.by:
         return event.by.username
-    return Component(event.component).label if event.component else ""
+    if event.component == Component.COMMAND_LINE:
+        return Component.COMMAND_LINE.label
+    return "Jobs UI" if event.component else ""
 
 
 def sentence(event: JobEvent) -> str:
