@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # `up` and the web process run them.
     help = "Enqueue unfinished work that has no worker, every 15 seconds."
 
     def handle(self, *_args: Any, **_options: Any) -> None:

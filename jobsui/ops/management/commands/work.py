@@ -6,6 +6,9 @@ from jobsui.jobs import queueing
 
 
 class Command(BaseCommand):
+    # `up` and the web process run the checks. Without them a worker starts, and starts
+    # again after a crash, in two thirds of the time.
+    requires_system_checks = ()
     help = (
         "Run a worker for the queue drive (sends jobs), "
         "the queue work (reads, checks and plans files), or both."
