@@ -1,6 +1,9 @@
 """Finds or installs a browser for the tests: an installed Chromium or Chrome, else
 Playwright's own, else (as root on Debian) the distribution's. Without a browser, the
-browser tests are skipped, and this says so."""
+browser tests are skipped, and this says so.
+
+Chromium's headless shell comes first: it needs half as much time as the whole browser
+without a window."""
 
 import os
 import shutil
@@ -9,6 +12,7 @@ import sys
 from pathlib import Path
 
 NAMES = (
+    "chromium-headless-shell",
     "chromium",
     "chromium-browser",
     "google-chrome",
@@ -30,7 +34,11 @@ def found() -> str:
 def _playwrights_own() -> str:
     default = Path.home() / ".cache" / "ms-playwright"
     cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or default)
-    paths = sorted(cache.glob("chromium-*/chrome-linux*/chrome"))
+    patterns = (
+        "chromium_headless_shell-*/chrome-linux*/*headless*shell",
+        "chromium-*/chrome-linux*/chrome",
+    )
+    paths = [path for pattern in patterns for path in sorted(cache.glob(pattern))]
     return str(paths[0]) if paths else ""
 
 
@@ -41,15 +49,18 @@ def _succeeds(*command: str) -> bool:
 
 
 def _install_package() -> None:
-    packages = ("chromium", "fonts-dejavu-core")
+    install = ("apt-get", "install", "-y", "--no-install-recommends")
     _succeeds("apt-get", "update")
-    _succeeds("apt-get", "install", "-y", "--no-install-recommends", *packages)
+    for package in ("chromium-headless-shell", "chromium"):
+        if _succeeds(*install, package, "fonts-dejavu-core"):
+            return
 
 
 def main() -> None:
     if found():
         return
-    if _succeeds(sys.executable, "-m", "playwright", "install", "chromium") and found():
+    install = ("playwright", "install", "--only-shell", "chromium")
+    if _succeeds(sys.executable, "-m", *install) and found():
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
         _install_package()
