@@ -33,9 +33,14 @@ def _delete_rows(_case: TransactionTestCase) -> None:
 
 TransactionTestCase._fixture_teardown = _delete_rows  # type: ignore[attr-defined]
 
-ONE_PROCESS = ("tests/acceptance/browser/", "tests/ops/test_up.py")
-"""The tests below each of these share one product, and one browser, so one process
-runs all of them."""
+BROWSER = "tests/acceptance/browser/"
+ONE_PROCESS = (
+    f"{BROWSER}test_every_page.py",
+    BROWSER,
+    "tests/ops/test_up.py",
+)
+"""The tests below each of these share one product, and most share one browser, so one
+process runs all of them. The pages take as long as all other tests in a browser."""
 
 
 class Scheduling(LoadScopeScheduling):
@@ -46,6 +51,13 @@ class Scheduling(LoadScopeScheduling):
             if nodeid.startswith(prefix):
                 return prefix
         return nodeid
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that wait for processes run first, because they leave the cores time for
+    others. At the end, short tests keep all cores busy."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
