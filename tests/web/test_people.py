@@ -133,6 +133,14 @@ def test_administrator_does_not_deactivate_themselves(
     assert boss.is_active
 
 
+def test_person_form_does_not_deactivate(administrator: Client, ana: User) -> None:
+    administrator.post(f"/people/{ana.pk}/", {"username": "anna"})
+
+    ana.refresh_from_db()
+    assert ana.username == "anna"
+    assert ana.is_active
+
+
 def test_deactivating_asks_first_with_numbers(administrator: Client, ana: User) -> None:
     tokens.create(ana, "nightly")
     stages.planned(created_by=ana)
