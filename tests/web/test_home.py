@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from jobsui.jobs.control import retries
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import Job
 from tests.factories import make_connection, make_user
@@ -120,6 +121,18 @@ def test_home_shows_what_is_new(
     assert answer.text.lstrip().startswith('<section id="home-live"')
     assert "66 %" in visible(answer.text)
     assert live_address(answer.text) != address
+
+
+def test_home_lists_a_retry_draft_with_its_own_rows(
+    operator: Client, ana: User
+) -> None:
+    job = stages.settled("external_id\ng-1\ng-2\ng-3\n", stages.failed())
+    retry = retries.create_retry(job, by=ana)
+
+    text = operator.get("/").text
+
+    line = text[text.index(f'id="d{retry.pk}"') :].partition("</tr>")[0]
+    assert re.findall(r'class="num"[^>]*>([^<]+)<', line) == ["1"]
 
 
 def test_home_notices_that_a_draft_was_read(operator: Client, ana: User) -> None:

@@ -236,6 +236,20 @@ def test_job_page_shows_where_the_job_stands(operator: Client) -> None:
     assert "Zendesk says no." in text
 
 
+def test_job_page_draws_the_share_of_failed_rows(operator: Client) -> None:
+    content = "external_id\n" + "".join(f"g-{n}\n" for n in range(100))
+    job = stages.settled(content, *[stages.failed()] * 7)
+
+    text = operator.get(path(job)).text
+
+    drawing = text[text.index('<svg class="strip"') :].partition("</svg>")[0]
+    shapes = " ".join(drawing.partition("</defs>")[2].split())
+    assert shapes == (
+        '<path class="failed" fill="url(#fill-failed)" d="M0 0h1v5h-1z"/> '
+        '<path class="succeeded" d="M0 5h1v19h-1z"/>'
+    )
+
+
 def test_job_page_of_a_draft_is_the_wizard(operator: Client) -> None:
     job = stages.draft()
 
