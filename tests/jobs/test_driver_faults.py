@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, transaction
 from jobsui.connections import credentials
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.control import actions
-from jobsui.jobs.delivery import transitions
+from jobsui.jobs.delivery import reconciliation, transitions
 from jobsui.jobs.delivery.batch_request import PostResult
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.enums import Action, BatchState, EventKind, JobState
@@ -165,6 +165,18 @@ def test_repeatable_actions_succeed_whatever_fails(
         record["custom_object_fields"]["price"] for record in harness.records().values()
     } == {7}
     assert_sums(job)
+
+
+def test_uncertain_rows_of_an_expired_job_status_say_so(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(plain(5), generate_external_ids=False)
+    harness.sandbox.faults(status_expired=1)
+
+    drive(harness, job)
+
+    assert job.state == JobState.NEEDS_DECISION
+    messages = set(job.row_errors.values_list("message", flat=True))
+    assert messages == {reconciliation.STATUS_LOST}
 
 
 def test_create_without_external_ids_is_never_sent_twice(harness: Harness) -> None:

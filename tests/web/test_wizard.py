@@ -299,6 +299,19 @@ def test_corrected_file_keeps_the_mapping(
     assert not default_storage.exists(old)
 
 
+def test_new_file_for_the_same_object_and_action_keeps_the_mapping(
+    operator: Client,
+) -> None:
+    job = stages.checked()
+    corrected = upload(b"external_id,price\ng-1,1\n", "corrected.csv")
+
+    operator.post(path(job), form(stages.gadget(), action=job.action, file=corrected))
+
+    after = Job.objects.get(pk=job.pk)
+    assert after.file.name == "corrected.csv"
+    assert after.mapping == {"external_id": "external_id", "price": "field:price"}
+
+
 @pytest.mark.parametrize(
     ("columns", "kept"),
     [
