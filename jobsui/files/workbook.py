@@ -87,8 +87,8 @@ def _sheets(stream: BinaryIO) -> list[Sheet]:
     try:
         with zipfile.ZipFile(stream) as archive:
             facts = workbook_limits.inspect(archive)
-    except (*PARSER_ERRORS, ExpatError) as error:
-        raise _damaged(error) from None
+    except (*PARSER_ERRORS, ExpatError):
+        raise _damaged() from None
     book = _open(stream)
     sheets = [
         Sheet(
@@ -181,14 +181,13 @@ def _open(stream: BinaryIO) -> openpyxl.Workbook:
             return openpyxl.load_workbook(
                 stream, read_only=True, data_only=True, keep_links=False
             )
-    except PARSER_ERRORS as error:
-        raise _damaged(error) from None
+    except PARSER_ERRORS:
+        raise _damaged() from None
 
 
-def _damaged(error: Exception) -> FileRefused:
+def _damaged() -> FileRefused:
     return FileRefused(
-        f"The workbook is damaged or protected ({type(error).__name__}). "
-        "Save it again as .xlsx or CSV."
+        "The workbook is damaged or protected. Save it again as .xlsx or CSV."
     )
 
 
