@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from jobsui.files import encoding as encodings
 from jobsui.files.errors import FileRefused
-from jobsui.files.formats import LABELS, format_named, format_of
+from jobsui.files.formats import LABELS, Format, format_named, format_of
 from jobsui.files.layout import DETECT_ALL, MAX_COLUMNS, Detected, Head, Layout, Row
 from jobsui.files.safe import RESULT_COLUMNS, unsafe_cell
 
@@ -78,14 +78,18 @@ class Table:
             yield number, [unsafe_cell(cell) for cell in original]
 
 
+def recognize(stream: BinaryIO, name: str, chosen: Layout = DETECT_ALL) -> str:
+    """The name of a file's format. Raises FileRefused for formats we do not read."""
+    return _format_of(_head(stream, name, chosen)).name
+
+
 def detect(stream: BinaryIO, name: str, chosen: Layout = DETECT_ALL) -> Detected:
     """Detect the layout of a file. An encoding, delimiter or sheet that a person chose
     is used as it is.
 
     May read the whole stream. Raises FileRefused."""
     head = _head(stream, name, chosen)
-    _refuse_other_formats(head)
-    return format_of(head).detect(stream, head, chosen)
+    return _format_of(head).detect(stream, head, chosen)
 
 
 def open_table(stream: BinaryIO, layout: Layout) -> Table:
@@ -124,6 +128,11 @@ def _head(stream: BinaryIO, name: str, chosen: Layout) -> Head:
         encoding=encoding,
         is_whole=len(data) < HEAD_BYTES,
     )
+
+
+def _format_of(head: Head) -> Format:
+    _refuse_other_formats(head)
+    return format_of(head)
 
 
 def _refuse_other_formats(head: Head) -> None:

@@ -135,6 +135,24 @@ def test_refused_workbook_can_be_read_from_another_sheet() -> None:
     assert file_formats.settings_of(file) == {"sheet"}
 
 
+@pytest.mark.parametrize(
+    ("content", "name", "settings"),
+    [
+        (b"PK\x03\x04 this is no workbook", "rows.xlsx", set()),
+        (b"\x89PNG", "rows.csv", set()),
+        (b"name\nS\xe4ge\n", "rows.csv", {"encoding", "delimiter"}),
+        (b'[{"name": "S\xe4ge"}]', "rows.json", {"encoding"}),
+    ],
+)
+def test_refused_file_offers_only_settings_that_can_help(
+    content: bytes, name: str, settings: set[str]
+) -> None:
+    file = received(content, name)
+
+    assert file.state == FileState.REJECTED
+    assert file_formats.settings_of(file) == settings
+
+
 def test_interrupted_reading_is_done_by_the_next_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

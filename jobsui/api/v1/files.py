@@ -73,7 +73,10 @@ class FileOut(Schema):
     format: Annotated[
         str | None,
         Field(
-            description=f"One of {', '.join(file_formats.NAMES)}; null until it is read."
+            description=(
+                f"One of {', '.join(file_formats.NAMES)}; null until it is read, and "
+                "for a file that is none of these."
+            )
         ),
     ]
     size: int

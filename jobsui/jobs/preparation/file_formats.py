@@ -15,10 +15,11 @@ ENCODING_NAMES = [name.removesuffix("-sig") for name in ENCODINGS]
 
 def settings_of(file: File) -> frozenset[str]:
     """What a person can correct about how a file is read: some of "encoding",
-    "delimiter", "sheet". All that may help, for a file whose format is not known."""
-    if file.format in NAMES:
-        return format_named(file.format).settings
-    return frozenset({"sheet"}) if file.sheets else frozenset({"encoding", "delimiter"})
+    "delimiter", "sheet". Nothing for a file that is none of our formats."""
+    if file.format not in NAMES:
+        return frozenset()
+    settings = format_named(file.format).settings
+    return settings if file.sheets else settings - {"sheet"}
 
 
 def description(file: File) -> str:

@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from jobsui.files.errors import FileRefused
 from jobsui.files.formats import format_named
 from jobsui.files.layout import Detected, Layout, Row
-from jobsui.files.table import Table, detect, open_staged, open_table, stage
+from jobsui.files.table import Table, detect, open_staged, open_table, recognize, stage
 from jobsui.jobs import leases
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File
@@ -43,7 +43,8 @@ def read_file(file: File, *, stopping: threading.Event) -> None:
         except FileRefused as refusal:
             file.state = FileState.REJECTED
             file.error = str(refusal)
-            file.save(update_fields=["state", "error", "staged_as", "sheets"])
+            kept = ["format", "staged_as", "sheets"]
+            file.save(update_fields=["state", "error", *kept])
         except Stopped:
             return
     for job in file.jobs.exclude(auto_target=""):
@@ -102,8 +103,10 @@ class _Reading:
         self._delete_staged_rows()
         with default_storage.open(file.stored_as) as content:
             stream = _stream(content)
+            # Format and sheets are kept for a file that is refused, too. They decide
+            # which file settings can be corrected.
+            file.format = recognize(stream, file.name, layout_of(file))
             found = detect(stream, file.name, layout_of(file))
-            # Kept for a file that is refused, too, so that another sheet can be chosen.
             file.sheets = list(found.sheets)
             table = open_table(stream, found.layout)
             if format_named(found.layout.format).is_staged:
