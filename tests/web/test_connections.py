@@ -439,6 +439,7 @@ def test_removing_a_connection_asks_first(
     assert "Remove Acme?" in page
     assert "Also deleted from Jobs UI: 1 object." in page
     assert "Also deleted: 1 API token for this connection." in page
+    assert "Clients using it will be rejected." in page
     assert "This cannot be undone." in page
     assert Connection.objects.count() == 1
 

@@ -162,6 +162,7 @@ def test_file_that_cannot_be_read_says_why(operator: Client) -> None:
     text = operator.get(path(job)).text
 
     assert "This is a picture." in text
+    assert "Corrected file" not in text
     assert path(job, "map/") not in text
 
 
@@ -381,6 +382,27 @@ def test_discarding_asks_first(operator: Client) -> None:
     assert Job.objects.count() == 1
 
 
+@pytest.mark.parametrize("step", ["upload", "map", "check", "review"])
+def test_every_step_offers_to_discard_the_draft(operator: Client, step: str) -> None:
+    job = stages.checked()
+    address = path(job, "" if step == "upload" else f"{step}/")
+    question = path(job, f"discard/?step={step}")
+
+    page = operator.get(address)
+    asked = operator.get(question)
+
+    assert f'href="{question}"' in page.text
+    assert asked.context["confirmation"].back == address
+
+
+def test_keeping_a_draft_leads_to_a_step_of_the_wizard(operator: Client) -> None:
+    job = stages.draft()
+
+    asked = operator.get(path(job, "discard/?step=launch"))
+
+    assert asked.context["confirmation"].back == path(job)
+
+
 def test_draft_is_discarded_with_its_file(
     operator: Client, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -397,6 +419,17 @@ def test_draft_is_discarded_with_its_file(
 
 
 # Map
+
+
+def test_delete_has_no_setting_for_empty_cells(operator: Client) -> None:
+    job = stages.draft("external_id\ng-1\n", Action.DELETE_BY_EXTERNAL_ID)
+
+    page = operator.get(path(job, "map/"))
+    operator.post(path(job, "map/"), {"column_0": "external_id"})
+
+    assert "Empty cells" not in page.text
+    assert Job.objects.get().options["blank"] == "skip"
+    assert Job.objects.get().mapping == {"external_id": "external_id"}
 
 
 def test_columns_are_matched_by_name(operator: Client) -> None:

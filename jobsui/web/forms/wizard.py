@@ -57,10 +57,13 @@ class JobForm(DressedForm):
 class FileForm(DressedForm):
     """Another file for the same job."""
 
-    file = forms.FileField(label="Corrected file", widget=_file_input())
+    file = forms.FileField(widget=_file_input())
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="corrected_%s", **kwargs)
+    def __init__(
+        self, *args: Any, label: str = "Corrected file", **kwargs: Any
+    ) -> None:
+        super().__init__(*args, auto_id="another_%s", **kwargs)
+        self.fields["file"].label = label
 
 
 class LayoutForm(DressedForm):
@@ -102,7 +105,7 @@ class MappingForm(DressedForm):
         *args: Any,
         columns: list[str],
         targets: list[Target],
-        creates: bool,
+        action: Action,
         sample: list[Any],
         **kwargs: Any,
     ) -> None:
@@ -119,8 +122,10 @@ class MappingForm(DressedForm):
             self.fields[f"column_{index}"] = forms.ChoiceField(
                 choices=choices, required=False, widget=select
             )
-        if not creates:
+        if action is not Action.CREATE:
             del self.fields["generate_external_ids"]
+        if action.deletes:
+            del self.fields["blank"]
 
     def rows(self) -> list[tuple[str, list[str], forms.BoundField]]:
         """(column, a few sample values, its select)."""
@@ -143,9 +148,8 @@ class MappingForm(DressedForm):
 
     def options(self) -> Options:
         generates = bool(self.cleaned_data.get("generate_external_ids"))
-        return Options(
-            blank=self.cleaned_data["blank"], generate_external_ids=generates
-        )
+        blank = self.cleaned_data.get("blank", "skip")
+        return Options(blank=blank, generate_external_ids=generates)
 
 
 class LaunchForm(RunSettingsForm):

@@ -153,7 +153,7 @@ def _remove_question(request: HtmxRequest, connection: Connection) -> Confirmati
     if tokens:
         effects.append(
             f"Also deleted: {counted(tokens, 'API token')} for this connection. "
-            "Clients using them will be rejected."
+            f"Clients using {'it' if tokens == 1 else 'them'} will be rejected."
         )
     effects.append("This cannot be undone.")
     return Confirmation(

@@ -42,6 +42,7 @@ from jobsui.web.forms.wizard import (
 )
 from jobsui.web.http import HtmxRequest
 
+STEPS = ("upload", "map", "check", "review")
 DraftView = Callable[[HtmxRequest, Job], HttpResponse]
 
 
@@ -186,7 +187,7 @@ def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
         columns=job.file.columns,
         targets=offered,
         sample=job.file.sample,
-        creates=job.action == Action.CREATE,
+        action=Action(job.action),
         initial=_mapping_initial(job, offered),
     )
     problems: list[str] = []
@@ -280,7 +281,9 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 def discard(request: HtmxRequest, job: Job) -> HttpResponse:
     if request.method == "GET":
-        return confirmation.ask(request, _discard_question(job))
+        step = request.GET.get("step", "")
+        question = _discard_question(job, step if step in STEPS else "upload")
+        return confirmation.ask(request, question)
     try:
         drafts.discard(job)
     except NotPossibleNow as refusal:
@@ -321,7 +324,7 @@ def _file_page(job: Job) -> dict[str, Any]:
         "preview": wizard_texts.file_preview(file),
         "read_as": file_formats.description(file),
         "layout_form": LayoutForm(file=file, initial=found),
-        "file_form": FileForm(),
+        "file_form": FileForm(label="File"),
     }
 
 
@@ -393,7 +396,8 @@ def _review(request: HtmxRequest, job: Job, form: LaunchForm) -> HttpResponse:
     return render(request, "wizard/review.html", page)
 
 
-def _discard_question(job: Job) -> Confirmation:
+def _discard_question(job: Job, step: str) -> Confirmation:
+    """`step`: the one that "Keep the draft" leads back to."""
     rows = f" with {counted(job.file.rows, 'row')}" if job.file.rows else ""
     effects = ["The draft and its mapping are deleted. This cannot be undone."]
     if not job.file.jobs.exclude(pk=job.pk).exists():
@@ -405,5 +409,5 @@ def _discard_question(job: Job) -> Confirmation:
         icon="trash",
         keep="Keep the draft",
         subject=str(job.file),
-        back=reverse("jobs:upload", args=[job.code]),
+        back=reverse(f"jobs:{step}", args=[job.code]),
     )
