@@ -621,6 +621,20 @@ def test_events_show_history_and_setup(operator: Client, ana: User) -> None:
     assert "External ID" in text
 
 
+@pytest.mark.parametrize(
+    ("action", "is_shown"),
+    [(stages.UPSERT, True), (Action.DELETE_BY_EXTERNAL_ID, False)],
+)
+def test_setup_shows_empty_cells_where_they_are_sent(
+    operator: Client, action: Action, is_shown: bool
+) -> None:
+    job = stages.planned("external_id\ng-1\n", action)
+
+    text = operator.get(path(job, "events/")).text
+
+    assert ("Empty cells" in text) is is_shown
+
+
 def test_results_have_every_row_and_escape_formulas_unless_raw(
     operator: Client,
 ) -> None:
@@ -867,6 +881,31 @@ def test_job_page_shows_what_its_retries_left(operator: Client) -> None:
     assert "Retry of 2 rows that failed in the job of" in visible(child_page)
     assert f'href="{path(job)}">the job of' in child_page
     assert "No." in visible(child_page)
+
+
+def test_job_page_shows_causes_that_can_be_retried_first(operator: Client) -> None:
+    failed = [stages.failed("No.", f"C{number}") for number in range(7)]
+    content = "external_id,price\n" + "".join(f"g-{n},1\n" for n in range(7))
+    job = stages.settled(content, *failed)
+    largest = job.causes.get(code="C6")
+    job.causes.filter(pk=largest.pk).update(count=10)
+    operator.post(path(job, "retry/"), {"cause": str(largest.pk)})
+    Job.objects.filter(parent=job).update(state=JobState.COMPLETED, rows=10)
+
+    page = operator.get(path(job))
+    shown = [cause.code for cause in page.context["causes"]]
+
+    assert shown == ["C0", "C1", "C2", "C3", "C4"]
+    assert "2 more causes: all rows with problems" in visible(page.text)
+
+
+def test_job_page_with_few_causes_does_not_mention_more(operator: Client) -> None:
+    job = stages.settled(stages.ROWS, stages.failed())
+
+    text = visible(operator.get(path(job)).text)
+
+    assert "All rows with problems" in text
+    assert "more cause" not in text
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -1,10 +1,12 @@
 """What a job is set up to do, what launching it would do, what went wrong in it, and what
 was retried."""
 
+import heapq
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models import Case, F, OuterRef, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 
 from jobsui.jobs.mapping.field_targets import api_name, targets_for
@@ -58,6 +60,28 @@ def causes(
 ) -> list[Cause]:
     """Problems of the check or of the run, grouped, the most frequent first."""
     return list(Cause.objects.filter(job=job, phase=phase)[:most])
+
+
+@dataclass(frozen=True, slots=True)
+class MainCauses:
+    """The causes that a job's page shows."""
+
+    shown: list[Cause]
+    hidden: int
+    """How many other causes the job has."""
+
+
+def main_causes(job: Job, retriable: Mapping[int, int], *, most: int) -> MainCauses:
+    """At most `most` causes of the run: those whose rows can be retried first, then the
+    most frequent. `retriable`: {id of a cause: its rows that can be retried}."""
+    found = Cause.objects.filter(job=job, phase=Cause.Phase.SEND)
+    first = heapq.nlargest(most, retriable, key=lambda cause: retriable[cause])
+    if first:
+        is_first = Case(When(pk__in=first, then=0), default=1)
+        found = found.order_by(is_first, "-count", "pk")
+    shown = list(found[: most + 1])
+    hidden = found.count() - most if len(shown) > most else 0
+    return MainCauses(shown[:most], hidden)
 
 
 def problem_count(job: Job) -> int:

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_safe
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs.control import actions, retries
+from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Batch, Cause, Job, RowError
 from jobsui.jobs.reports import (
     batch_strip,
@@ -61,14 +63,15 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.draft_or_job(request.user, code)
     if job.is_draft:
         return redirect("jobs:upload", code)
-    context = _live(job) | {
+    retriable = retries.retriable_causes(job)
+    context = _live(job, retriable) | {
         "may": actions.may(job),
         "tab": "detail",
         "first_batch": _first_batch(job),
         "saved": job_progress.saved_label(job),
         "run_settings": job.run_settings,
         "retries": job_details.retries(job),
-        "retriable": retries.retriable_causes(job),
+        "retriable": retriable,
     }
     return render(request, "jobs/detail.html", context)
 
@@ -82,7 +85,7 @@ def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     if request.GET.get("v") == _seen(job):
         return HttpResponse(status=204)
-    return render(request, "jobs/detail/progress.html", _live(job))
+    return render(request, "jobs/detail/progress.html", _live(job, {}))
 
 
 @require_safe
@@ -122,6 +125,7 @@ def events(request: HtmxRequest, code: UUID) -> HttpResponse:
         "tab": "events",
         "events": event_sentences.latest_events(job),
         "options": job.options,
+        "deletes": Action(job.action).deletes,
         "run_settings": job.run_settings,
         "mapped": job_details.mapped(job),
     }
@@ -137,12 +141,14 @@ def api(request: HtmxRequest, code: UUID) -> HttpResponse:
     return render(request, "jobs/api.html", context)
 
 
-def _live(job: Job) -> dict[str, Any]:
+def _live(job: Job, retriable: Mapping[int, int]) -> dict[str, Any]:
     """What the live section shows. Its causes have no buttons: they would be replaced
-    while somebody presses them."""
+    while somebody presses them. Causes that can be retried come first."""
     now = job_progress.progress(job)
     has_problems = job.failed or job.invalid or job.uncertain
-    causes = job_details.causes(job, most=SHOWN_CAUSES) if has_problems else []
+    causes = job_details.MainCauses([], 0)
+    if has_problems:
+        causes = job_details.main_causes(job, retriable, most=SHOWN_CAUSES)
     return {
         "job": job,
         "seen": _seen(job),
@@ -150,7 +156,8 @@ def _live(job: Job) -> dict[str, Any]:
         "limited_by": job_progress.limited_by(job),
         "announcement": _announcement(job, now.percent),
         "strip": strip_drawing.draw(batch_strip.strip(job)),
-        "causes": causes,
+        "causes": causes.shown,
+        "hidden_causes": causes.hidden,
         "retriable": {},
     }
 
