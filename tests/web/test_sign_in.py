@@ -199,6 +199,7 @@ def test_signing_out_ends_the_session(client: Client) -> None:
     client.cookies["jobsui_session"] = old
 
     assert "Sign out?" in asked.text
+    assert "Stay signed in" in asked.text
     assert still == 200
     assert client.get("/").status_code == 302
 
