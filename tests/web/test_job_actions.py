@@ -69,6 +69,24 @@ def test_cancel_says_when_every_row_was_sent(operator: Client) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (BatchState.ACCEPTED, "Cancel requested. 1 in-flight batch will finish."),
+        (BatchState.PLANNED, "Cancel requested. No more rows will be sent."),
+    ],
+)
+def test_cancel_says_how_many_batches_will_finish(
+    operator: Client, state: BatchState, said: str
+) -> None:
+    job = stages.planned(state=JobState.RUNNING)
+    Batch.objects.filter(job=job).update(state=state)
+
+    page = operator.post(path(job, "cancel/"), follow=True)
+
+    assert said in page.text
+
+
 def test_cancel_of_a_delete_job_counts_deleted_records(operator: Client) -> None:
     job = stages.planned(
         FOUR, state=JobState.RUNNING, action=Action.DELETE_BY_EXTERNAL_ID, deleted=1
@@ -178,3 +196,4 @@ def test_cancelled_job_offers_a_new_job_of_its_unsent_rows(operator: Client) -> 
     assert "New job from the 2 rows not sent" in " ".join(page.split())
     assert child.parent_rows == "unsent"
     assert "Job created with 2 rows that were not sent." in answer.text
+    assert f'<a href="/jobs/{job.code}/">the job of' in answer.text

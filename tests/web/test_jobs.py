@@ -616,7 +616,7 @@ def test_events_show_history_and_setup(operator: Client, ana: User) -> None:
 
     text = operator.get(path(job, "events/")).text
 
-    assert re.search(r"Resumed\.</td>\s*<td>ana<", text)
+    assert re.search(r'Resumed\.</td>\s*<td class="actor">ana<', text)
     assert job.file.sha256 in text
     assert "External ID" in text
 

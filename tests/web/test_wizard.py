@@ -382,11 +382,21 @@ def test_discarding_asks_first(operator: Client) -> None:
     assert Job.objects.count() == 1
 
 
-@pytest.mark.parametrize("step", ["upload", "map", "check", "review"])
-def test_every_step_offers_to_discard_the_draft(operator: Client, step: str) -> None:
+@pytest.mark.parametrize(
+    ("step", "query"),
+    [
+        ("", ""),
+        ("map/", "?step=map"),
+        ("check/", "?step=check"),
+        ("review/", "?step=review"),
+    ],
+)
+def test_every_step_offers_to_discard_the_draft(
+    operator: Client, step: str, query: str
+) -> None:
     job = stages.checked()
-    address = path(job, "" if step == "upload" else f"{step}/")
-    question = path(job, f"discard/?step={step}")
+    address = path(job, step)
+    question = path(job, f"discard/{query}")
 
     page = operator.get(address)
     asked = operator.get(question)

@@ -55,7 +55,12 @@ def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
 def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
     if request.method == "GET":
         return _ask(request, code, "cancel", _cancel_question)
-    done = "Cancel requested. In-flight batches will finish."
+    job = lookup.job(request.user, code)
+    in_flight = job_progress.progress(job).in_flight
+    if in_flight:
+        done = f"Cancel requested. {counted(in_flight, 'in-flight batch')} will finish."
+    else:
+        done = "Cancel requested. No more rows will be sent."
     return _act(request, code, actions.cancel, done)
 
 
