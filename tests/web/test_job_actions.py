@@ -70,21 +70,22 @@ def test_cancel_says_when_every_row_was_sent(operator: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "rest"),
     [
-        (BatchState.ACCEPTED, "Cancel requested. 1 in-flight batch will finish."),
-        (BatchState.PLANNED, "Cancel requested. No more rows will be sent."),
+        (BatchState.ACCEPTED, "1 in-flight batch will finish."),
+        (BatchState.PLANNED, "No batch is in flight."),
     ],
 )
-def test_cancel_says_how_many_batches_will_finish(
-    operator: Client, state: BatchState, said: str
+@pytest.mark.parametrize("verb", ["cancel", "pause"])
+def test_stopping_says_how_many_batches_will_finish(
+    operator: Client, verb: str, state: BatchState, rest: str
 ) -> None:
     job = stages.planned(state=JobState.RUNNING)
     Batch.objects.filter(job=job).update(state=state)
 
-    page = operator.post(path(job, "cancel/"), follow=True)
+    page = operator.post(path(job, f"{verb}/"), follow=True)
 
-    assert said in page.text
+    assert f"{verb.title()} requested. {rest}" in page.text
 
 
 def test_cancel_of_a_delete_job_counts_deleted_records(operator: Client) -> None:

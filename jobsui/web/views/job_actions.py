@@ -39,7 +39,8 @@ DECIDED = {
 
 @post_only
 def pause(request: HtmxRequest, code: UUID) -> HttpResponse:
-    done = "Pause requested. In-flight batches will finish."
+    job = lookup.job(request.user, code)
+    done = f"Pause requested. {_still_to_come(job)}"
     return _act(request, code, actions.pause, done)
 
 
@@ -56,11 +57,7 @@ def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
     if request.method == "GET":
         return _ask(request, code, "cancel", _cancel_question)
     job = lookup.job(request.user, code)
-    in_flight = job_progress.progress(job).in_flight
-    if in_flight:
-        done = f"Cancel requested. {counted(in_flight, 'in-flight batch')} will finish."
-    else:
-        done = "Cancel requested. No more rows will be sent."
+    done = f"Cancel requested. {_still_to_come(job)}"
     return _act(request, code, actions.cancel, done)
 
 
@@ -158,6 +155,14 @@ def _act(
     else:
         messages.success(request, done)
     return redirect("jobs:detail", code)
+
+
+def _still_to_come(job: Job) -> str:
+    """What happens to a job that sends no more batches."""
+    in_flight = job_progress.progress(job).in_flight
+    if not in_flight:
+        return "No batch is in flight."
+    return f"{counted(in_flight, 'in-flight batch')} will finish."
 
 
 def _cancel_question(job: Job) -> Confirmation:
