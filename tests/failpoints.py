@@ -4,6 +4,7 @@ or run a hook there.
 The product has no hooks for this. Its database commits and its requests are wrapped from
 outside. The edges are
 
+    begin                         before the BEGIN of a transaction
     commit:before, commit:after   the COMMIT of a transaction, or of a single write
     http:before-connect           a request is about to be made
     http:before-write             nothing of a request has been sent
@@ -28,16 +29,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import FrameType
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from jobsui.zendesk import transport
-from jobsui.zendesk.client import Client
+from jobsui.zendesk import deadlines
+from jobsui.zendesk.transport import HttpTransport, Request
 
 VARIABLE = "JOBSUI_FAILPOINT"
 EXIT_STATUS = 77
 _EDGES = (
+    "begin",
     "commit:before",
     "commit:after",
     "http:before-connect",
@@ -151,12 +154,13 @@ def _pass(name: str, request: str = "", body: bytes = b"") -> None:
 @cache
 def _wrap_product() -> None:
     """Once for each process. Without a hook, the wrapped functions work as before."""
+    _wrap(BaseDatabaseWrapper, "set_autocommit", _beginning)
     _wrap(BaseDatabaseWrapper, "_commit", _committing)
     for name in ("_execute", "_executemany"):
         _wrap(CursorWrapper, name, _executing)
-    for kind in (transport._Connection, transport._SecureConnection):
+    for kind in (deadlines._Connection, deadlines._SecureConnection):
         _wrap(kind, "request", _writing)
-    _wrap(Client, "_exchange", _reading)
+    _wrap(HttpTransport, "exchange", _reading)
 
 
 def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
@@ -166,6 +170,18 @@ def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
         return wrapper(original, self, *args, **options)
 
     setattr(owner, name, wrapped)
+
+
+def _beginning(
+    original: Callable[..., Any],
+    database: BaseDatabaseWrapper,
+    autocommit: bool,
+    *args: Any,
+    **options: Any,
+) -> Any:
+    if not autocommit and not database.in_atomic_block:
+        _pass("begin")
+    return original(database, autocommit, *args, **options)
 
 
 def _committing(original: Callable[..., Any], *args: Any) -> Any:
@@ -199,10 +215,13 @@ def _writing(
 
 
 def _reading(
-    original: Callable[..., Any], client: Client, method: str, path: str, *args: Any
+    original: Callable[..., Any],
+    transport: HttpTransport,
+    request: Request,
+    **options: Any,
 ) -> Any:
-    request = f"{method} {path}"
-    _pass("http:before-connect", request)
-    result = original(client, method, path, *args)
-    _pass("http:after-read", request)
+    name = f"{request.method} {urlsplit(request.url).path}"
+    _pass("http:before-connect", name)
+    result = original(transport, request, **options)
+    _pass("http:after-read", name)
     return result

@@ -28,6 +28,7 @@ from jobsui.zendesk import oauth
 from jobsui.zendesk.client import Client, sending_nothing
 from jobsui.zendesk.errors import NotSent, Unauthorized
 from jobsui.zendesk.payloads import Token
+from jobsui.zendesk.transport import Transport
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -75,12 +76,14 @@ class SignedClient(Client):
         reuse_seconds: float = 0.0,
         request_timeout: float = 35.0,
         clock: Clock = SYSTEM_CLOCK,
+        transport: Transport | None = None,
     ) -> None:
         super().__init__(
             hosts.address(connection.host),
             self._sign,
             request_timeout=request_timeout,
             clock=clock,
+            transport=transport,
         )
         self._pk = connection.pk
         self._host = connection.host

@@ -2,23 +2,11 @@
 because only the caller knows whether sending again is harmless."""
 
 import json as jsonlib
-import socket
-import ssl
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-
-import requests
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    NameResolutionError,
-    NewConnectionError,
-    ReadTimeoutError,
-)
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.zendesk.errors import (
@@ -32,24 +20,19 @@ from jobsui.zendesk.errors import (
     Unconfirmed,
 )
 from jobsui.zendesk.payloads import Json, Response
-from jobsui.zendesk.transport import Adapter, exchange
+from jobsui.zendesk.transport import HttpTransport, Request, Transport
 
 DEFAULT_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": "Jobs UI",
 }
-CHUNK_BYTES = 64 * 1024
 MAX_DETAILS = 200
 """Characters of a response that go into an error."""
 MAX_CODE = 80
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """A longer Retry-After is cut to this: one odd header must not stop an account for
 days."""
-MAX_IDLE_SECONDS = 3.0
-"""A connection that was idle for longer is not reused for a write: the server may have
-closed it. The reset would leave the request unconfirmed, although the server never read
-it."""
 
 
 class Client:
@@ -65,25 +48,20 @@ class Client:
         base_url: str,
         authorization: Callable[[], str] | None,
         *,
-        connect_timeout: float = 5.0,
-        read_timeout: float = 30.0,
         request_timeout: float = 35.0,
-        max_body_bytes: int = 64 * 1024 * 1024,
         clock: Clock = SYSTEM_CLOCK,
+        transport: Transport | None = None,
     ) -> None:
         """`request_timeout` limits a whole request, from connecting to the last byte of
-        its response."""
+        its response. `transport` None: HTTP over sockets."""
         self.base_url = base_url
         self._authorization = authorization
-        self._connect_timeout = connect_timeout
-        self._read_timeout = read_timeout
         self._request_timeout = request_timeout
         self._clock = clock
-        self._max_body_bytes = max_body_bytes
+        self._transport = transport or HttpTransport()
         self.clock_ahead = 0.0
         """Seconds by which our clock was ahead of the account's at its last
         response."""
-        self._local = threading.local()
 
     def request(
         self,
@@ -110,17 +88,15 @@ class Client:
         if deadline is None:
             deadline = self._request_timeout
         started = self._clock.monotonic()
-        try:
-            status, received_headers, content = self._exchange(
-                method, path, params, body, sent_headers, deadline
-            )
-        except (requests.RequestException, UnicodeError) as error:
-            self._drop_adapter()
-            raise self._translated(error, has_begun=exchange.begun) from None
+        received = self._transport.exchange(
+            Request(method, self.base_url + path, sent_headers, params, body),
+            deadline=deadline,
+        )
         finished = self._clock.monotonic()
-        self._local.used_at = finished
-        self.clock_ahead = _clock_ahead(received_headers, self._clock.now())
-        return Response(status, received_headers, content, finished - started)
+        self.clock_ahead = _clock_ahead(received.headers, self._clock.now())
+        return Response(
+            received.status, received.headers, received.body, finished - started
+        )
 
     def call(
         self,
@@ -143,67 +119,6 @@ class Client:
             method, path, params=params, body=body, deadline=deadline
         )
         return decoded(response, what=f"{method} {path}")
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        deadline: float,
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        # This comes first: if anything below failed before it, the thread's last
-        # request would decide whether this one had begun.
-        exchange.begin(deadline)
-        # An adapter, not a requests.Session: proxies and .netrc of the environment must
-        # not decide who receives a secret, and no cookie of one response belongs to the
-        # next request. It also costs less.
-        request = requests.Request(
-            method, self.base_url + path, headers, data=body, params=params
-        ).prepare()
-        adapter = self._adapter(is_write=method != "GET")
-        timeouts = (
-            min(self._connect_timeout, deadline),
-            min(self._read_timeout, deadline),
-        )
-        with adapter.send(request, stream=True, timeout=timeouts) as response:
-            return response.status_code, response.headers, self._content(response)
-
-    def _adapter(self, *, is_write: bool) -> Adapter:
-        idle = self._clock.monotonic() - getattr(self._local, "used_at", 0.0)
-        if is_write and idle > MAX_IDLE_SECONDS:
-            self._drop_adapter()
-        adapter: Adapter | None = getattr(self._local, "adapter", None)
-        if adapter is None:
-            adapter = Adapter()
-            self._local.adapter = adapter
-        return adapter
-
-    def _drop_adapter(self) -> None:
-        if adapter := getattr(self._local, "adapter", None):
-            adapter.close()
-            self._local.adapter = None
-
-    def _content(self, response: requests.Response) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in response.iter_content(CHUNK_BYTES):
-            size += len(chunk)
-            if size > self._max_body_bytes:
-                raise requests.exceptions.ContentDecodingError("too large")
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _translated(
-        self, error: Exception, *, has_begun: bool
-    ) -> NotSent | Unconfirmed:
-        """Our error for a transport failure. The text of `error` stays out: it may
-        contain what was sent."""
-        failure = _failure(error)
-        host = self.base_url.partition("://")[2]
-        kind = Unconfirmed if has_begun else NotSent
-        return kind(failure.sentence.format(host), code=failure.code, host=host)
 
 
 @contextmanager
@@ -346,90 +261,3 @@ def _clock_ahead(headers: Mapping[str, str], now: datetime) -> float:
     except (ValueError, OverflowError):
         return 0.0
     return now.timestamp() - date
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    code: str
-    sentence: str
-    """With {} for the host."""
-    kinds: tuple[type[BaseException], ...]
-    """Errors that show this failure when one of them is among the causes."""
-
-
-_NO_SUCH_HOST = _Failure("no_such_host", "DNS has no host {}.", ())
-_RESET = _Failure(
-    "reset", "The connection to {} broke before the response was complete.", ()
-)
-_FAILURES = (
-    _Failure(
-        "tls",
-        "The certificate of {} could not be verified.",
-        (ssl.SSLCertVerificationError,),
-    ),
-    _Failure(
-        "tls",
-        "The secure connection to {} failed.",
-        (ssl.SSLError, requests.exceptions.SSLError),
-    ),
-    _Failure("dns", "The name {} could not be resolved.", (NameResolutionError,)),
-    _Failure("refused", "{} refused the connection.", (NewConnectionError,)),
-    _Failure(
-        "connect_timeout",
-        "{} did not accept a connection in time.",
-        (ConnectTimeoutError,),
-    ),
-    _Failure(
-        "timeout", "{} did not respond in time.", (TimeoutError, ReadTimeoutError)
-    ),
-    _Failure(
-        "body",
-        "The response of {} was too large or damaged.",
-        (requests.exceptions.ContentDecodingError,),
-    ),
-    _Failure(
-        "invalid",
-        "The request to {} could not be created.",
-        (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidHeader,
-            UnicodeError,
-        ),
-    ),
-)
-"""The first match counts."""
-_NOT_FOUND_IN_DNS = {
-    getattr(socket, name)
-    for name in ("EAI_NONAME", "EAI_NODATA")
-    if hasattr(socket, name)
-}
-"""The resolver says that there is no such name. With other errors it says nothing."""
-
-
-def _failure(error: BaseException) -> _Failure:
-    causes = _causes(error)
-    for cause in causes:
-        if isinstance(cause, socket.gaierror) and cause.errno in _NOT_FOUND_IN_DNS:
-            return _NO_SUCH_HOST
-    for failure in _FAILURES:
-        if any(isinstance(cause, failure.kinds) for cause in causes):
-            return failure
-    return _RESET
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The error with everything it was raised from or wraps."""
-    found: list[BaseException] = []
-    pending: list[object] = [error]
-    while pending:
-        current = pending.pop()
-        if not isinstance(current, BaseException) or current in found:
-            continue
-        found.append(current)
-        pending += [
-            current.__cause__,
-            current.__context__,
-            getattr(current, "reason", None),
-            *current.args,
-        ]
-    return found

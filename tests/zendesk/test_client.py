@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from jobsui.zendesk import client as client_module
+from jobsui.zendesk import transport as transport_module
 from jobsui.zendesk.client import Client, raise_for, read_error, retry_after
 from jobsui.zendesk.errors import (
     Forbidden,
@@ -26,6 +26,7 @@ from jobsui.zendesk.errors import (
     ZendeskError,
 )
 from jobsui.zendesk.payloads import Response
+from jobsui.zendesk.transport import HttpTransport
 from tests.zendesk.raw_server import (
     Behavior,
     RawServer,
@@ -40,8 +41,11 @@ from tests.zendesk.raw_server import (
 SECRET = "canary-7f2c"
 
 
-def made(server: RawServer, **options: float) -> Client:
-    return Client(server.url, lambda: f"Bearer {SECRET}", **options)  # type: ignore[arg-type]
+QUICK = HttpTransport(connect_timeout=0.3)
+
+
+def made(server: RawServer, transport: HttpTransport | None = None) -> Client:
+    return Client(server.url, lambda: f"Bearer {SECRET}", transport=transport)
 
 
 def failure(act: Callable[[], object]) -> ZendeskError:
@@ -134,7 +138,7 @@ def test_broken_response_leaves_the_request_unconfirmed(
     behavior: Behavior, code: str, method: str
 ) -> None:
     with serving(behavior) as server:
-        speaker = made(server, max_body_bytes=1_000_000)
+        speaker = made(server, HttpTransport(max_body_bytes=1_000_000))
         begun = time.monotonic()
         error = failure(
             lambda: speaker.request(method, "/api/v2/x", body=b"{}", deadline=0.25)
@@ -206,7 +210,7 @@ def test_host_that_does_not_accept_is_not_sent() -> None:
             each.connect_ex(address)
         error = failure(
             lambda: Client(
-                f"http://127.0.0.1:{address[1]}", None, connect_timeout=0.3
+                f"http://127.0.0.1:{address[1]}", None, transport=QUICK
             ).request("POST", "/x", body=b"")
         )
         for each in waiting:
@@ -222,7 +226,7 @@ def test_failed_handshake_is_not_sent(behavior: Behavior) -> None:
         secure = Client(
             server.url.replace("http:", "https:"),
             lambda: f"Bearer {SECRET}",
-            connect_timeout=0.5,
+            transport=QUICK,
         )
         error = failure(lambda: secure.request("POST", "/x", body=b"{}"))
 
@@ -233,7 +237,7 @@ def test_failed_handshake_is_not_sent(behavior: Behavior) -> None:
 def test_handshake_that_never_ends_is_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         secure = Client(
-            f"https://127.0.0.1:{silent.getsockname()[1]}", None, connect_timeout=0.3
+            f"https://127.0.0.1:{silent.getsockname()[1]}", None, transport=QUICK
         )
         error = failure(lambda: secure.request("POST", "/x", body=b"{}"))
 
@@ -340,7 +344,7 @@ def test_write_does_not_trust_an_idle_connection(
     with serving(answers_once, responds(b"{}")) as server:
         speaker = made(server)
         speaker.request("GET", "/x")
-        monkeypatch.setattr(client_module, "MAX_IDLE_SECONDS", 0.0)
+        monkeypatch.setattr(transport_module, "MAX_IDLE_SECONDS", 0.0)
         got = speaker.request("POST", "/x", body=b"{}")
 
     assert got.status == 200
