@@ -101,11 +101,13 @@ def create_object(command: Command) -> Json:
 
 
 def add_records(command: Command) -> Json:
-    """{"object", "records": [...]}. Adds them at once and without the API."""
+    """{"object", "records": [...], "age"?}. Adds them at once and without the API, as if
+    they had been created `age` seconds ago."""
     custom_object = command.custom_object(command.body.get("object"))
     writer = command.account.writer
+    age = float(command.body.get("age", 0))
     created = [
-        writer.create(custom_object, data, applied=0)
+        writer.create(custom_object, data, applied=0, age=age)
         for data in command.body["records"]
     ]
     return {"ids": [custom_object.table.id_of(record) for record in created]}

@@ -39,9 +39,15 @@ class Writer:
         self.clock = clock
 
     def create(
-        self, custom_object: CustomObject, data: JsonObject, *, applied: int = 1
+        self,
+        custom_object: CustomObject,
+        data: JsonObject,
+        *,
+        applied: int = 1,
+        age: float = 0.0,
     ) -> Record:
-        """`applied` is 0 for a record that is added without the API."""
+        """`applied` is 0 for a record that is added without the API, which may have been
+        created `age` seconds ago."""
         table = custom_object.table
         problems: Problems = []
         name = checked_name(custom_object, data, None, problems)
@@ -51,7 +57,8 @@ class Writer:
         refuse(problems, len(name) + len(body))
         if custom_object.autonumbered:
             name = custom_object.next_name()
-        record = Record(len(table.rows), name, external_id, body, self.clock())
+        created = self.clock() - int(age * 1000)
+        record = Record(len(table.rows), name, external_id, body, created)
         record.applied = applied
         table.put(record)
         link(custom_object, record)
