@@ -20,6 +20,8 @@ from jobsui.jobs import sql
 from jobsui.jobs.models import Lease
 from jobsui.jobs.timing import timing_from_settings
 
+CLOCK_STEP = timedelta(seconds=5)
+"""The database's clock may be corrected by this much without a lease being cut."""
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -87,6 +89,15 @@ def acquire(
         return None
     epoch = Lease.objects.values_list("epoch", flat=True).get(name=name)
     return Held(name, owner, epoch, lasts, clock, before)
+
+
+def shorten(ttl: float) -> None:
+    """Cut leases that end later than one of `ttl` seconds can. The database's clock was
+    set back since they were renewed, and their owner may be dead. A living owner renews
+    its lease long before the new end."""
+    longest = timedelta(seconds=ttl)
+    too_long = Lease.objects.filter(expires_at__gt=Now() + longest + CLOCK_STEP)
+    too_long.update(expires_at=Now() + longest)
 
 
 def fence(held: Held) -> None:

@@ -100,3 +100,25 @@ def test_held_releases_also_after_an_error() -> None:
 
     with leases.held("account:a") as again:
         assert again is not None
+
+
+def test_a_lease_of_the_future_is_cut_to_its_ttl() -> None:
+    """The database's clock was set back after its owner died."""
+    leases.acquire("account:a", owner="dead", ttl=30)
+    Lease.objects.update(expires_at=Now() + timedelta(hours=1))
+
+    leases.shorten(30)
+
+    soon = Lease.objects.filter(expires_at__lte=Now() + timedelta(seconds=30))
+    assert soon.count() == 1
+    assert leases.acquire("account:a", owner="next") is None
+
+
+def test_a_usual_lease_is_not_cut() -> None:
+    lease = leases.acquire("account:a", ttl=30)
+    before = Lease.objects.get()
+
+    leases.shorten(30)
+
+    assert lease
+    assert Lease.objects.get().expires_at == before.expires_at

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from jobsui.jobs import leases
 from jobsui.jobs.control import drafts
 from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.enums import MOVING, FileState, JobState
@@ -17,6 +18,7 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, Lease
 from jobsui.jobs.models.file import this_storage
 from jobsui.jobs.queueing import enqueue
+from jobsui.jobs.timing import timing_from_settings
 
 UNUSED_DAYS = 7
 UPLOAD_SECONDS = 24 * 3600
@@ -27,6 +29,7 @@ def sweep() -> None:
     """What was lost with a worker, a queue or a machine continues after at most one
     interval of the sweep. Any number of sweeps may run at the same time."""
     restore_guard.remember()
+    leases.shorten(timing_from_settings().lease_ttl)
     leased = set(Lease.objects.live().values_list("name", flat=True))
     _enqueue_files(leased)
     _enqueue_jobs(leased)
