@@ -42,7 +42,7 @@ class Batch(models.Model):
         max_length=12, choices=BatchState, default=BatchState.PLANNED
     )
     # How many attempts were committed, sent or not.
-    attempts_made = models.PositiveSmallIntegerField(default=0)
+    attempts_made = models.PositiveIntegerField(default=0)
     # The lease epoch under which `sending` was committed.
     epoch = models.PositiveBigIntegerField(default=0)
     # Zendesk's job status id of the attempt that was accepted; "" before.
@@ -56,7 +56,7 @@ class Batch(models.Model):
     split_size = models.PositiveSmallIntegerField(null=True, blank=True)
     # While unconfirmed: when to reconcile next, and how often it was reconciled.
     reconcile_at = models.DateTimeField(null=True, blank=True)
-    reconcile_count = models.PositiveSmallIntegerField(default=0)
+    reconcile_count = models.PositiveIntegerField(default=0)
     # How many of its rows have which result.
     succeeded = models.PositiveSmallIntegerField(default=0)
     failed = models.PositiveSmallIntegerField(default=0)
@@ -161,7 +161,7 @@ class Attempt(models.Model):
     UNCONFIRMED: ClassVar = (AttemptResult.UNCONFIRMED, AttemptResult.LOST)
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="attempts")
-    number = models.PositiveSmallIntegerField()
+    number = models.PositiveIntegerField()
     epoch = models.PositiveBigIntegerField()
     at = models.DateTimeField()
     # How many of the batch's items it carried: the first of those without a result.
