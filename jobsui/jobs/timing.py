@@ -68,6 +68,8 @@ class Timing:
     status_absent_timeout: float = 5.0
     """How long a job status must be missing before it counts as lost: under load Zendesk shows
     a new job's status late."""
+    status_refused_timeout: float = 60.0
+    """How long Zendesk may refuse to show a job status before it counts as lost."""
     first_job_duration: float = 10.0
     """How long a job is expected to take before any has finished."""
 

@@ -166,9 +166,9 @@ def _item(data: Mapping[str, Json]) -> ItemResult:
 def _verdict(success: Json, status: str, record_id: str, *, has_error: bool) -> Verdict:
     if success is False or status in FAILURE_WORDS or has_error:
         return Verdict.FAILED
-    if success is True or status in SUCCESS_WORDS or record_id:
+    if success is True or status in SUCCESS_WORDS:
         return Verdict.SUCCEEDED
-    return Verdict.UNKNOWN
+    return Verdict.NAMED if record_id and not status else Verdict.UNKNOWN
 
 
 def _item_error(data: Mapping[str, Json]) -> tuple[str, str]:
@@ -233,6 +233,7 @@ def _record(data: Mapping[str, Json]) -> Record:
         external_id=str(data.get("external_id") or ""),
         fields=data.get("custom_object_fields") or {},
         created_at=str(data.get("created_at") or ""),
+        updated_at=str(data.get("updated_at") or ""),
     )
 
 

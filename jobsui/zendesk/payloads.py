@@ -162,6 +162,8 @@ class Record:
     fields: Mapping[str, Json]
     created_at: str
     """ISO 8601 text as it came, "" when absent."""
+    updated_at: str = ""
+    """Like created_at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,8 @@ class Token:
 class Verdict(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    NAMED = "named"
+    """It names a record and says nothing else."""
     UNKNOWN = "unknown"
 
 

@@ -11,7 +11,7 @@ from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import read_job_status
 from jobsui.zendesk.errors import Unconfirmed
-from jobsui.zendesk.payloads import Response
+from jobsui.zendesk.payloads import JobStatus, Response
 
 KEYED = [{"external_id": f"e{n}", "name": f"n{n}"} for n in range(3)]
 NAMED = [{"name": f"n{n}"} for n in range(3)]
@@ -47,22 +47,26 @@ def request(
     )
 
 
+def job_status(sent: BatchRequest, results: Any, status: str) -> JobStatus:
+    return read_job_status(
+        {"id": "V3-1", "status": status, "total": len(sent.items), "results": results}
+    )
+
+
 def results_of(
     sent: BatchRequest, results: Any, status: str = "completed"
 ) -> dict[int, tuple[str, str]]:
     """{index: (outcome, record id)}."""
-    job_status = read_job_status(
-        {
-            "id": "V3-1",
-            "status": status,
-            "total": len(sent.items),
-            "results": results,
-        }
+    found = batch_request.row_results(sent, job_status(sent, results, status))
+    return {index: (result[0], result[1]) for index, result in found.items()}
+
+
+def by_position(items: list[Any], results: Any) -> dict[int, tuple[str, str]]:
+    sent = request(items)
+    found = batch_request.results_by_position(
+        sent, job_status(sent, results, "completed")
     )
-    return {
-        index: (result[0], result[1])
-        for index, result in batch_request.row_results(sent, job_status).items()
-    }
+    return {index: (result[0], result[1]) for index, result in found.items()}
 
 
 @pytest.mark.parametrize(
@@ -105,14 +109,14 @@ def results_of(
                 FAILED,
                 {"id": "r2", "status": "Created"},
             ],
-            {0: ("created", "r0"), 1: ("failed", ""), 2: ("created", "r2")},
-            id="by position without any other information",
+            {},
+            id="not by position",
         ),
         pytest.param(
-            NAMED,
-            [{"id": "r0", "status": "Created"}],
-            {},
-            id="not by position when some are missing",
+            KEYED,
+            [{"index": 2 - n, "external_id": f"e{n}", "id": "r"} for n in range(3)],
+            {1: ("created", "r")},
+            id="not by an index that contradicts the key",
         ),
         pytest.param(
             KEYED,
@@ -158,6 +162,29 @@ def test_results_find_their_items(
     items: list[Any], results: Any, expected: dict[int, tuple[str, str]]
 ) -> None:
     assert results_of(request(items), results) == expected
+
+
+def test_results_by_position_are_taken_only_if_nothing_names_an_item() -> None:
+    plain = [
+        {"id": "r0", "status": "Created"},
+        FAILED,
+        {"id": "r2", "status": "Created"},
+    ]
+
+    assert by_position(NAMED, plain) == {
+        0: ("created", "r0"),
+        1: ("failed", ""),
+        2: ("created", "r2"),
+    }
+    assert by_position(NAMED, plain[:2]) == {}
+    assert by_position(NAMED, [{"index": 0, "id": "r0"}, *plain[1:]]) == {}
+
+
+@pytest.mark.parametrize("word", ["", "Processed"])
+def test_a_record_id_that_was_sent_proves_nothing(word: str) -> None:
+    sent = request([{"id": "7"}], Action.UPDATE)
+
+    assert results_of(sent, [{"index": 0, "id": "7", "status": word}]) == {}
 
 
 def test_documented_form_of_update_is_read_by_record_id() -> None:
@@ -238,6 +265,7 @@ def test_kept_response_keeps_harmless_headers_only() -> None:
         "Retry-After": "3",
         "X-Rate-Limit": "700",
         "X-Request-Id": "q",
+        "X-Zendesk-API-Warn": "Removed restricted keys",
     }
 
     kept = batch_request.kept_response(Response(429, headers, b"slow down", 0.25))
@@ -246,6 +274,7 @@ def test_kept_response_keeps_harmless_headers_only() -> None:
         "Retry-After": "3",
         "X-Rate-Limit": "700",
         "X-Request-Id": "q",
+        "X-Zendesk-API-Warn": "Removed restricted keys",
     }
     assert (kept["http_status"], kept["elapsed_ms"]) == (429, 250)
     assert batch_request.kept_response(None) == {

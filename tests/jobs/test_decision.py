@@ -8,6 +8,9 @@ import pytest
 
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
 from jobsui.jobs.delivery.decision import (
+    MAX_FAILED_READS,
+    MAX_REFUSED_READS,
+    UNREADABLE,
     AccessRefused,
     BatchFinished,
     Pause,
@@ -68,11 +71,13 @@ def posted(error: ZendeskError | None = None, size: int = 2) -> PostResult:
 
 
 def reconciled(
-    finding: Finding | None = None, error: ZendeskError | None = None
+    finding: Finding | None = None,
+    error: ZendeskError | None = None,
+    reconcile_count: int = 2,
 ) -> ReconcileResult:
     unconfirmed = UnconfirmedBatch(
         request(),
-        reconcile_count=2,
+        reconcile_count=reconcile_count,
         unconfirmed_attempts=1,
         waited=0.0,
         quiet_time=10.0,
@@ -143,12 +148,12 @@ def test_request_without_a_clear_answer_is_unconfirmed() -> None:
 def test_refused_access_pauses_the_jobs_concerned(
     error: Refused, object_key: str
 ) -> None:
-    pause = Pause(f"Zendesk refused: {error.message}", 5, object_key)
+    reason = f"Zendesk refused: {error.message}"
+    pause = Pause(reason, connection_id=5, object_key=object_key)
 
     decided = decide(posted(error), set())
 
     assert (decided.state, decided.pause) == (PLANNED, pause)
-    assert decide(AccessRefused(request(), error), set()) == transition(pause=pause)
 
 
 @pytest.mark.parametrize(("size", "half"), [(2, 1), (3, 2), (100, 50)])
@@ -247,17 +252,56 @@ def test_open_finding_is_reconciled_again(finding: Finding, known: set[str]) -> 
 
 def test_unreadable_account_is_read_again_later() -> None:
     assert decide(reconciled(error=Unconfirmed("Timed out.")), set()) == transition(
-        expected=UNCONFIRMED, state=UNCONFIRMED, reconcile_in=4.0
+        expected=UNCONFIRMED,
+        state=UNCONFIRMED,
+        reconcile_in=4.0,
+        reconcile_count=3,
     )
 
 
-def test_missing_object_leaves_all_rows_to_a_person() -> None:
-    error = NotFound("No such object.", status=404)
-    reason = "The object can no longer be read: No such object."
+def test_refused_read_pauses_its_own_job_only() -> None:
+    decided = decide(reconciled(error=Forbidden("No access.", status=403)), set())
 
-    decided = decide(reconciled(error=error), set())
+    reason = "Zendesk refused to show the records of this job: No access."
+    assert decided.pause == Pause(reason, job_id=3)
+    assert decided.state == UNCONFIRMED
 
+
+@pytest.mark.parametrize(
+    ("error", "most"),
+    [
+        (Forbidden("No access.", status=403), MAX_REFUSED_READS),
+        (Unconfirmed("Timed out."), MAX_FAILED_READS),
+        (NotFound("No such object.", status=404), 0),
+    ],
+)
+def test_rows_that_cannot_be_read_become_uncertain(
+    error: ZendeskError, most: int
+) -> None:
+    decided = decide(reconciled(error=error, reconcile_count=most), set())
+
+    reason = f"{UNREADABLE} {error.message}"
     uncertain = RowResult(Outcome.UNCERTAIN, code="Uncertain", message=reason)
     assert decided.results == {0: uncertain, 1: uncertain}
     assert decided.state == PLANNED
-    assert decided.pause == Pause("Zendesk refused: No such object.", 5, "asset")
+
+
+def test_items_that_failed_for_a_passing_reason_are_sent_again() -> None:
+    status = read_job_status({"id": "V3-1", "status": "completed"})
+
+    decided = decide(
+        BatchFinished(request(), status, {0: CREATED}, frozenset({1})), set()
+    )
+
+    assert decided.state == PLANNED
+    assert decided.results == {0: CREATED}
+    assert decided.attempt_note == "1 row failed for a passing reason: sent again."
+
+
+def test_refused_poll_pauses_its_own_job_only() -> None:
+    error = Forbidden("No access.", status=403)
+
+    decided = decide(AccessRefused(request(), error), set())
+
+    assert decided.pause == Pause("Zendesk refused: No access.", job_id=3)
+    assert decided.state is None

@@ -225,7 +225,7 @@ ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
             ),
         ),
         # As documented for other kinds of jobs.
-        ({"id": 244, "index": 0}, ItemResult(0, Verdict.SUCCEEDED, record_id="244")),
+        ({"id": 244, "index": 0}, ItemResult(0, Verdict.NAMED, record_id="244")),
         (
             {"id": ULID, "action": "update", "success": True, "status": "Updated"},
             ItemResult(None, Verdict.SUCCEEDED, "Updated", record_id=ULID),

@@ -8,6 +8,7 @@ from typing import Protocol
 from jobsui.clock import Clock
 from jobsui.connections.models import Connection
 from jobsui.jobs.delivery.batch_request import PostResult
+from jobsui.jobs.delivery.decision import RETRY_LATER
 from jobsui.jobs.delivery.polling import Conditions, poll_interval
 from jobsui.jobs.delivery.rate_limits import (
     Backoff,
@@ -34,9 +35,6 @@ TAIL_SHARE = 0.2
 people wait for the end."""
 MIN_DURATION = 0.01
 """Seconds that a job takes at least."""
-ITEM_ERRORS = frozenset({400, 413, 422})
-"""Statuses that concern the content of a request. They show that Zendesk itself
-works."""
 
 
 class Running(Protocol):
@@ -207,7 +205,8 @@ class AccountLimits:
                 )
             case None:
                 calls.succeeded()
-            case Refused(status=status) if status in ITEM_ERRORS:
+            case Refused(status=status) if status not in RETRY_LATER:
+                # Zendesk works. What it refuses to one job concerns no other.
                 calls.succeeded()
             case _:
                 calls.failed(retry_after(error.response) if error.response else None)

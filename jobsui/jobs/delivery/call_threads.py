@@ -3,7 +3,7 @@ into the driver's inbox, even if it fails."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
@@ -22,6 +22,7 @@ from jobsui.jobs.timing import Timing
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import NotFound, NotSent, ZendeskError
 from jobsui.zendesk.payloads import JobStatus
+from jobsui.zendesk.transport import Transport
 
 logger = logging.getLogger(__name__)
 
@@ -62,12 +63,12 @@ class PollResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """The failures of a `create` that was sent again were compared with the records in
-    Zendesk, or the comparison failed."""
+    """The failures of a batch that was sent again were compared with the records in
+    Zendesk. `finished` has the results that are certain."""
 
-    batch: RunningBatch
     finished: BatchFinished
     error: ZendeskError | None = None
+    """Zendesk could not be read, so no failure is certain."""
 
 
 CallResult = PostResult | PollResult | VerifyResult | ReconcileResult
@@ -155,12 +156,15 @@ class Calls:
         *,
         clock: Clock,
         timing: Timing,
+        transport: Transport | None = None,
     ) -> None:
-        """`may_call` runs in the thread, last before each request."""
+        """`may_call` runs in the thread, last before each request. `transport` None:
+        HTTP over sockets."""
         self._executor = executor
         self._may_call = may_call
         self._clock = clock
         self._timing = timing
+        self._transport = transport
         self._clients: dict[int, SignedClient] = {}
 
     def get(self, timeout: float) -> CallResult:
@@ -178,6 +182,7 @@ class Calls:
                 reuse_seconds=self._timing.credentials_reuse,
                 request_timeout=self._timing.request_timeout,
                 clock=self._clock,
+                transport=self._transport,
             )
         return self._clients[conn.pk]
 
@@ -214,13 +219,13 @@ class Calls:
             lambda error: result(error=error),
         )
 
-    def verify(self, batch: RunningBatch, finished: BatchFinished) -> None:
+    def verify(self, finished: BatchFinished) -> None:
         """Compare the failures of a finished batch with the records in Zendesk."""
         self._submit(
             "reads",
             finished.request,
-            partial(_verify, batch, finished),
-            lambda error: VerifyResult(batch, finished, error),
+            partial(_verify, finished),
+            lambda error: VerifyResult(finished.without_failures(), error),
         )
 
     def _submit(
@@ -266,7 +271,6 @@ class Calls:
         return PollResult(batches, self._clock.monotonic(), tuple(statuses))
 
 
-def _verify(batch: RunningBatch, finished: BatchFinished) -> VerifyResult:
-    request = finished.request
-    ends = reconciliation.verify(request, finished.results)
-    return VerifyResult(batch, BatchFinished(request, finished.status, ends))
+def _verify(finished: BatchFinished) -> VerifyResult:
+    results = reconciliation.verify(finished.request, finished.results)
+    return VerifyResult(replace(finished, results=results))

@@ -15,7 +15,14 @@ from jobsui.connections.models import Connection
 from jobsui.jobs import sql
 from jobsui.jobs.delivery import batch_request
 from jobsui.jobs.delivery.batch_request import BatchRequest, Item
-from jobsui.jobs.enums import Action, BatchState, Component, EventKind, JobState
+from jobsui.jobs.enums import (
+    Action,
+    AttemptResult,
+    BatchState,
+    Component,
+    EventKind,
+    JobState,
+)
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
 from jobsui.zendesk.client import Client
@@ -65,6 +72,11 @@ class PastAttempt(NamedTuple):
     result: str
     last_item: int
     """The index of the last item it carried."""
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether it may have changed something in Zendesk."""
+        return self.result in (*Attempt.UNCONFIRMED, AttemptResult.ACCEPTED)
 
 
 def claim(
@@ -219,9 +231,13 @@ def _request(
     attempts: Sequence[PastAttempt],
 ) -> BatchRequest:
     job = batch.job
-    first = attempts[0]
     last = attempts[-1]
-    items = tuple(item for item in open_items if item[0] <= last.last_item)
+    first = next((each for each in attempts if each.may_have_arrived), last)
+    last_item = last.last_item
+    if batch.state == BatchState.UNCONFIRMED:
+        # A person may have reopened items that only an earlier attempt carried.
+        last_item = max(each.last_item for each in attempts)
+    items = tuple(item for item in open_items if item[0] <= last_item)
     return BatchRequest(
         batch_id=batch.pk,
         job_id=job.pk,
@@ -234,4 +250,7 @@ def _request(
         is_part=len(items) < len(open_items),
         first_sent_at=first.at,
         resent=any(attempt.result in Attempt.UNCONFIRMED for attempt in attempts),
+        accepted_before=sum(
+            attempt.result == AttemptResult.ACCEPTED for attempt in attempts[:-1]
+        ),
     )

@@ -5,7 +5,7 @@ transitions.py applies transitions to the database.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
@@ -13,6 +13,7 @@ from jobsui.jobs.delivery.reconciliation import Finding, Rest, UnconfirmedBatch
 from jobsui.jobs.enums import AttemptResult, BatchState, Outcome
 from jobsui.jobs.ledger.settlement import uncertain
 from jobsui.jobs.models import Batch, RowResult
+from jobsui.text import counted
 from jobsui.zendesk.errors import (
     Forbidden,
     NotFound,
@@ -26,6 +27,16 @@ from jobsui.zendesk.payloads import JobStatus, Response
 
 RETRY_LATER = frozenset({408, 409, 423, 425})
 """4xx statuses that refuse a request because of its time, not its content."""
+MAX_REFUSED_READS = 30
+"""After this many reconciliations, a refusal makes the rows uncertain: at least a minute
+after the first one."""
+MAX_FAILED_READS = 120
+"""The same for reads that fail in another way: about an hour."""
+UNREADABLE = (
+    "Zendesk gave no clear response to the request with this row, and its record cannot be "
+    "read."
+)
+REFUSED_READ = "Zendesk refused to show the records of this job:"
 INTERRUPTED = "The driver stopped while it was sending this request."
 NOT_COMMITTED = "Not sent: the database did not confirm that this was saved."
 
@@ -38,11 +49,24 @@ class BatchFinished:
     status: JobStatus
     results: Mapping[int, RowResult]
     """By index in the batch; items that the job status does not name are left out."""
+    send_again: frozenset[int] = frozenset()
+    """The indexes of items that failed for a reason that passes."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether each item has a result. Otherwise the batch becomes unconfirmed."""
-        return len(self.results) == len(self.request.items)
+        """Whether the job status tells of each item. Otherwise the batch becomes
+        unconfirmed."""
+        return len(self.results) + len(self.send_again) == len(self.request.items)
+
+    def without_failures(self) -> "BatchFinished":
+        """The failures of a batch that was sent again are not certain until its records
+        were read."""
+        certain = {
+            index: result
+            for index, result in self.results.items()
+            if result.outcome != Outcome.FAILED
+        }
+        return replace(self, results=certain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +107,11 @@ DeliveryResult = (
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Jobs to pause: those of a connection, or of one of its objects."""
+    """Jobs to pause: one, those of a connection, or those of one of its objects."""
 
     reason: str
-    connection_id: int
+    job_id: int | None = None
+    connection_id: int | None = None
     object_key: str = ""
     """ "" for all objects."""
 
@@ -136,7 +161,8 @@ def decide(result: DeliveryResult, known_status_ids: Collection[str]) -> Transit
         case ReconcileResult():
             return _reconciled(result, known_status_ids)
         case AccessRefused():
-            pause = pause_for(result.request, result.error)
+            reason = f"Zendesk refused: {result.error.message}"
+            pause = Pause(reason, job_id=result.request.job_id)
             return _transition(result.request, pause=pause)
         case _:
             assert_never(result)
@@ -202,7 +228,11 @@ def unconfirmed(
 def pause_for(request: BatchRequest, error: Refused) -> Pause:
     """Zendesk refuses the account or the object, so the rows are not at fault."""
     object_key = request.object_key if isinstance(error, NotFound) else ""
-    return Pause(f"Zendesk refused: {error.message}", request.connection_id, object_key)
+    return Pause(
+        f"Zendesk refused: {error.message}",
+        connection_id=request.connection_id,
+        object_key=object_key,
+    )
 
 
 def _transition(request: BatchRequest, **changes: Any) -> Transition:
@@ -291,6 +321,9 @@ def _finished(finished: BatchFinished) -> Transition:
             f"Its job ended as {finished.status.status}, but some rows have no result.",
             **reported,
         )
+    if finished.send_again:
+        items = counted(len(finished.send_again), "row")
+        reported["attempt_note"] = f"{items} failed for a passing reason: sent again."
     # A batch that was split has more items to send.
     return _transition(
         request, expected=BatchState.ACCEPTED, state=BatchState.PLANNED, **reported
@@ -302,7 +335,7 @@ def _reconciled(
 ) -> Transition:
     finding = result.finding
     if finding is None:
-        return _not_reconciled(result)
+        return _not_reconciled(result, result.error)
     if finding.status_id in known_status_ids:
         # Two batches have the same content, and the job belongs to the other one.
         return _reconcile_again(result, note=finding.note)
@@ -331,31 +364,31 @@ def _reconciled(
     )
 
 
-def _not_reconciled(result: ReconcileResult) -> Transition:
-    """Zendesk could not be read."""
+def _not_reconciled(result: ReconcileResult, error: ZendeskError | None) -> Transition:
+    """Zendesk could not be read. A refusal pauses the batch's own job only: another job
+    may have nothing to read, or may be allowed to. Refusals and failures are counted,
+    because a job must end even if Zendesk never answers."""
     pause = None
-    if isinstance(result.error, Unauthorized | Forbidden | NotFound):
-        pause = pause_for(result.request, result.error)
-    if not isinstance(result.error, NotFound):
-        return _transition(
-            result.request,
-            expected=BatchState.UNCONFIRMED,
-            state=BatchState.UNCONFIRMED,
-            reconcile_in=result.next_in,
-            pause=pause,
-        )
-    reason = f"The object can no longer be read: {result.error.message}"
+    reason = error.message if error else ""
+    most = MAX_FAILED_READS
+    if isinstance(error, Refused):
+        pause = Pause(f"{REFUSED_READ} {reason}", job_id=result.request.job_id)
+        # Without the object there is nothing to wait for.
+        most = 0 if isinstance(error, NotFound) else MAX_REFUSED_READS
+    if result.unconfirmed.reconcile_count < most:
+        return _reconcile_again(result, pause=pause)
     return _transition(
         result.request,
         expected=BatchState.UNCONFIRMED,
         state=BatchState.PLANNED,
-        results=_all_uncertain(result, reason),
+        results=_all_uncertain(result, f"{UNREADABLE} {reason}"),
+        attempt_note=reason,
         pause=pause,
     )
 
 
 def _reconcile_again(
-    result: ReconcileResult, *, note: str, **changes: Any
+    result: ReconcileResult, *, note: str | None = None, **changes: Any
 ) -> Transition:
     return _transition(
         result.request,

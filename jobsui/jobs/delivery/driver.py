@@ -9,7 +9,7 @@ flight."""
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from queue import Empty
 
@@ -44,8 +44,8 @@ from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.delivery.running_batches import RunningBatches
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
-from jobsui.jobs.enums import Action, AttemptResult, BatchState, LimitedBy, Outcome
-from jobsui.jobs.models import Attempt, Batch
+from jobsui.jobs.enums import AttemptResult, BatchState, LimitedBy, Outcome
+from jobsui.jobs.models import Attempt, Batch, RowResult
 from jobsui.jobs.sql import known_status_ids, waiting_jobs
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.errors import (
@@ -56,13 +56,18 @@ from jobsui.zendesk.errors import (
     TooManyJobs,
     Unauthorized,
 )
+from jobsui.zendesk.passing import is_passing
 from jobsui.zendesk.payloads import JobStatus
+from jobsui.zendesk.transport import Transport
 
 logger = logging.getLogger(__name__)
 
 MAX_POSTING = 2 * POST_THREADS
 """Maximum number of batches being posted: one in each thread, and one waiting for
 it."""
+
+MAX_REPEATS = 3
+"""How often an item that failed for a passing reason is sent again."""
 
 
 class Driver:
@@ -77,8 +82,10 @@ class Driver:
         timing: Timing,
         clock: Clock = SYSTEM_CLOCK,
         executor: Executor | None = None,
+        transport: Transport | None = None,
     ) -> None:
-        """`account` is a host. Without an `executor`, calls are made in threads."""
+        """`account` is a host. Without an `executor`, calls are made in threads; without
+        a `transport`, by HTTP over sockets."""
         self.account = account
         self.lease = lease
         self.stopping = stopping
@@ -89,6 +96,7 @@ class Driver:
             self.may_call,
             clock=clock,
             timing=timing,
+            transport=transport,
         )
         self.limits = AccountLimits(clock, timing)
         self.jobs = AccountJobs(account, lease)
@@ -97,7 +105,7 @@ class Driver:
         self.failures = FailureWindows()
         self.posting: dict[int, BatchRequest] = {}
         """Requests without a response yet, by batch."""
-        self.running = RunningBatches(timing.status_absent_timeout)
+        self.running = RunningBatches(timing)
         self.unwritten: list[DeliveryResult] = []
         """Results that are not written to the database yet."""
         self.has_room = False
@@ -263,7 +271,7 @@ class Driver:
         self.limits.apply_settings([job.connection for job in jobs.values()])
         if has_changed:
             self.may_have_unconfirmed = True
-            self.unconfirmed.unlock_settled(jobs)
+            self.unconfirmed.unlock_settled()
             if self.share.waiting != jobs.keys():
                 # Jobs without batches to send may have some now.
                 self.share.waiting = None
@@ -456,30 +464,50 @@ class Driver:
             self.unconfirmed.add(batch.request.batch_id, result.at)
             self.unwritten.append(StatusLost(batch.request))
         if isinstance(result.error, Unauthorized | Forbidden):
-            request = result.batches[0].request
-            self.unwritten.append(AccessRefused(request, result.error))
+            by_job = {batch.request.job_id: batch.request for batch in result.batches}
+            for request in by_job.values():
+                self.unwritten.append(AccessRefused(request, result.error))
 
     def _finish(self, batch: RunningBatch, status: JobStatus, at: float) -> None:
         request = batch.request
         self.limits.note_job_end(batch, at)
         results = batch_request.row_results(request, status)
-        finished = BatchFinished(request, status, results)
+        passing = _passing_failures(request, results)
+        for index in passing:
+            del results[index]
+        # If an earlier request may have been applied, records are read first: somebody
+        # may have changed them since.
+        send_again = frozenset() if request.resent else passing
+        finished = BatchFinished(request, status, results, send_again)
         failed = sum(each.outcome == Outcome.FAILED for each in results.values())
         self.failures.of(request.job_id).add_rows(len(results), failed)
-        if not finished.is_complete:
-            self.unconfirmed.add(request.batch_id, at)
-        if failed and request.resent and request.action is Action.CREATE:
-            self.calls.verify(batch, finished)
+        if failed and request.resent:
+            self.calls.verify(finished)
         else:
-            self.unwritten.append(finished)
+            self._take_in_finished(finished)
 
     def _take_in_verification(self, result: VerifyResult) -> None:
         self.limits.note_read(result.error)
-        if result.error is None:
-            self.unwritten.append(result.finished)
-        else:
-            # It is polled and verified again.
-            self.running.add(result.batch)
+        self._take_in_finished(result.finished)
+
+    def _take_in_finished(self, finished: BatchFinished) -> None:
+        if not finished.is_complete:
+            now = self.clock.monotonic()
+            self.unconfirmed.add(finished.request.batch_id, now)
+        self.unwritten.append(finished)
+
+
+def _passing_failures(
+    request: BatchRequest, results: Mapping[int, RowResult]
+) -> frozenset[int]:
+    """The indexes of items that are worth sending again."""
+    if request.accepted_before >= MAX_REPEATS:
+        return frozenset()
+    return frozenset(
+        index
+        for index, result in results.items()
+        if result.outcome == Outcome.FAILED and is_passing(result.code, result.message)
+    )
 
 
 def _may_leave_more(event: DeliveryResult) -> bool:
@@ -488,6 +516,6 @@ def _may_leave_more(event: DeliveryResult) -> bool:
         case PostResult():
             return event.error is not None
         case BatchFinished():
-            return event.request.is_part
+            return event.request.is_part or bool(event.send_again)
         case _:
             return True

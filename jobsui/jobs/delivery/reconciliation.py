@@ -1,12 +1,14 @@
 """Settles unconfirmed batches by reading Zendesk. A batch is unconfirmed when it was sent
 and no clear response arrived, or when its job status was lost.
 
-- Update, upserts and deletes lead to the same records when they are repeated. So they are
-  sent again as soon as nothing of the first request can still be running. Reading records
-  would prove less: an upserted record may have been there before.
-- Create with external ids is settled by reading: a record with that external id which is
-  no older than the first request was made by it. Records that are still missing after the
-  quiet time are sent again.
+- Items with an external or record id are settled by reading their records, and comparing
+  content. A record that holds what was sent has it. A record that holds something else
+  and has not changed since the first request shows that the request was not applied:
+  after the quiet time the item is sent again. A record that has changed since, and holds
+  something else, was changed by somebody else: the row is uncertain, and nothing
+  overwrites that change.
+- Upserts by name are sent again as soon as nothing of the first request can still be
+  running, because records cannot be listed by name.
 - Create without external ids is settled when exactly one job status in the account
   matches: it is over, has the same number of items, belongs to no other batch, and the
   records it made are, item by item, what was sent. Otherwise the rows are uncertain.
@@ -20,7 +22,9 @@ from enum import StrEnum
 
 from jobsui.jobs.delivery import batch_request
 from jobsui.jobs.delivery.batch_request import BatchRequest
+from jobsui.jobs.delivery.comparison import holds
 from jobsui.jobs.enums import Action, Outcome
+from jobsui.jobs.ledger.settlement import uncertain
 from jobsui.jobs.models import RowResult
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.payloads import JobStatus, Json, Record
@@ -28,6 +32,17 @@ from jobsui.zendesk.payloads import JobStatus, Json, Record
 MAX_QUIET_TIMES = 4
 """How many quiet times to wait for an unknown running job that may be ours."""
 CLOCK_TOLERANCE = timedelta(seconds=60)
+CLOCK_PRECISION = timedelta(seconds=2)
+"""Zendesk reports times in whole seconds."""
+CHANGED_SINCE = (
+    "Zendesk gave no clear response to the request with this row, and the record now holds "
+    "other values. Another program or person may have changed it. "
+    "Compare the record in Zendesk with your file, then decide."
+)
+GONE = (
+    "Zendesk gave no clear response to the request with this row, and the record no longer "
+    "exists. It may have been updated before it was deleted."
+)
 MAX_UNCONFIRMED_ATTEMPTS = 5
 """After this many attempts without a clear response, a person decides about a batch."""
 NO_ANSWER = (
@@ -100,55 +115,148 @@ def reconcile(batch: UnconfirmedBatch) -> Finding:
     """Read Zendesk to settle a batch. Raises ZendeskError when Zendesk cannot be read."""
     if not batch.request.items:
         return Finding()
-    if batch.request.action is not Action.CREATE:
-        return _repeat(batch)
-    keyed = {index: key for index, key in batch.request.keys.items() if key}
-    if len(keyed) == batch.size:
-        return _read_back(batch, keyed)
-    return _match_job(batch)
+    action = batch.request.action
+    keyed = _keyed(batch.request)
+    if action is Action.CREATE and len(keyed) < batch.size:
+        return _match_job(batch)
+    # A record can be created once, but changed at any time as long as the request may
+    # arrive.
+    if action is not Action.CREATE and (batch.is_fresh or _may_be_running(batch)):
+        note = "Waiting until this request can no longer be running in Zendesk."
+        return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
+    if action is Action.UPSERT_BY_NAME or len(keyed) < batch.size:
+        note = "Sent again: repeating the request leads to the same records."
+        return _resend(batch, note)
+    return _read_back(batch, keyed)
 
 
 def verify(
     request: BatchRequest, results: Mapping[int, RowResult]
 ) -> dict[int, RowResult]:
-    """Check the failures of a repeated `create` by reading records: "already taken" may
-    mean that the first request arrived late. Raises ZendeskError."""
-    keys = request.keys
+    """Check the failures of a batch that was sent again, by reading records: the first
+    request may have been applied late. Failures that only a record explains which cannot
+    be seen yet are left out. Raises ZendeskError."""
+    keyed = _keyed(request)
     failed = {
-        index: keys[index]
+        index: keyed[index]
         for index, result in results.items()
-        if result.outcome == Outcome.FAILED and keys[index]
+        if result.outcome == Outcome.FAILED and index in keyed
     }
-    records = _records(request, failed) if failed else {}
-    created = {index: _created(request, record) for index, record in records.items()}
-    return dict(results) | created
+    if not failed or request.action is Action.UPSERT_BY_NAME:
+        return dict(results)
+    verified = dict(results)
+    for index, found in _compare(request, failed).items():
+        match found.match:
+            case Match.SAME | Match.OLDER | Match.CHANGED:
+                verified[index] = found.result
+            case Match.ABSENT if _says_taken(results[index]):
+                del verified[index]
+            case Match.ABSENT if request.action is Action.UPDATE:
+                verified[index] = uncertain(GONE)
+            case _:
+                pass
+    return verified
 
 
-def _repeat(batch: UnconfirmedBatch) -> Finding:
-    if batch.is_fresh or _may_be_running(batch):
-        note = "Waiting until this request can no longer be running in Zendesk."
-        return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
-    note = "Sent again: repeating the request leads to the same records."
-    return _resend(batch, note)
+class Match(StrEnum):
+    """How a record compares with the item that was sent."""
+
+    SAME = "same"
+    """It holds what was sent; or it is gone, as it should be."""
+    ABSENT = "absent"
+    """There is no such record."""
+    UNTOUCHED = "untouched"
+    """It holds something else and has not changed since the first request."""
+    CHANGED = "changed"
+    """It holds something else and has changed since the first request."""
+    OLDER = "older"
+    """It was there before, so it cannot be created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    match: Match
+    result: RowResult
+    """The row's result if nothing else happens; only of SAME, CHANGED and OLDER."""
+
+
+NO_RESULT = RowResult(Outcome.PENDING)
+
+
+def _keyed(request: BatchRequest) -> dict[int, str]:
+    """The external or record id of each item that has one, by its index."""
+    keys = batch_request.keys(request.items, request.action.key or "external_id")
+    return {index: key for index, key in keys.items() if key}
 
 
 def _read_back(batch: UnconfirmedBatch, keyed: Mapping[int, str]) -> Finding:
-    records = _records(batch.request, keyed)
+    compared = _compare(batch.request, keyed)
     results = {
-        index: _created(batch.request, record) for index, record in records.items()
+        index: found.result
+        for index, found in compared.items()
+        if found.match in {Match.SAME, Match.OLDER}
     }
-    found = len(results)
-    missing = len(keyed) - found
-    if not missing:
-        note = f"All {found} records were found by their external IDs."
+    confirmed = len(results)
+    if confirmed == len(keyed):
+        note = f"All {confirmed} records hold what was sent."
         return Finding(results, note=note)
-    is_first_find = found > 0 and batch.reconcile_count == 0
+    is_first_find = confirmed > 0 and batch.reconcile_count == 0
     if batch.is_fresh or is_first_find or _may_be_running(batch):
-        note = f"{found} of {len(keyed)} records found so far."
-        return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
-    note = f"{missing} of {len(keyed)} records do not exist and are sent again."
+        note = f"{confirmed} of {len(keyed)} records hold what was sent so far."
+        return Finding(results, Rest.RECONCILE_AGAIN, note)
+    changed = {
+        index: found.result
+        for index, found in compared.items()
+        if found.match is Match.CHANGED
+    }
+    missing = len(keyed) - confirmed - len(changed)
+    if not missing:
+        note = f"{len(changed)} of {len(keyed)} records were changed by somebody else."
+        return Finding(results | changed, note=note)
+    note = f"{missing} of {len(keyed)} rows were not applied and are sent again."
     rest = _resend(batch, note)
-    return Finding(results, rest.rest, rest.note)
+    return Finding(results | changed, rest.rest, rest.note)
+
+
+def _compare(request: BatchRequest, keyed: Mapping[int, str]) -> dict[int, Compared]:
+    """Read the records of these items, and compare them with what was sent."""
+    records = _records(request, keyed)
+    items = {index: json.loads(line) for index, line in request.items}
+    return {
+        index: _compared(request, items[index], records.get(index)) for index in keyed
+    }
+
+
+def _compared(request: BatchRequest, item: Json, record: Record | None) -> Compared:
+    action = request.action
+    if action.deletes:
+        if record is None:
+            return Compared(Match.SAME, RowResult(action.outcome))
+        return Compared(Match.UNTOUCHED, NO_RESULT)
+    if record is None:
+        return Compared(Match.ABSENT, NO_RESULT)
+    if action is Action.CREATE and _is_older(request, record):
+        message = (
+            f"A record with the external ID {record.external_id} existed before this "
+            "job."
+        )
+        taken = RowResult(Outcome.FAILED, record.id, "ExternalIdTaken", message)
+        return Compared(Match.OLDER, taken)
+    if holds(record, item):
+        return Compared(Match.SAME, RowResult(action.outcome, record.id))
+    if action is Action.CREATE or _has_changed(request, record):
+        return Compared(Match.CHANGED, _uncertain(record, CHANGED_SINCE))
+    return Compared(Match.UNTOUCHED, NO_RESULT)
+
+
+def _uncertain(record: Record, message: str) -> RowResult:
+    return uncertain(message)._replace(record_id=record.id)
+
+
+def _says_taken(result: RowResult) -> bool:
+    """Whether Zendesk refused an item because its key is in use."""
+    text = f"{result.code} {result.message}".lower()
+    return any(word in text for word in ("taken", "already", "exists", "unique"))
 
 
 def _match_job(batch: UnconfirmedBatch) -> Finding:
@@ -197,21 +305,17 @@ def _unknown_jobs_of_size(batch: UnconfirmedBatch) -> list[JobStatus]:
 
 
 def _records(request: BatchRequest, keyed: Mapping[int, str]) -> dict[int, Record]:
-    """The records with these external ids, by the index of the item."""
-    found = custom_objects.records_by_external_ids(
-        request.client, request.object_key, list(keyed.values())
-    )
-    by_key = {record.external_id: record for record in found}
+    """The records with these external or record ids, by the index of the item."""
+    keys = list(keyed.values())
+    if request.action.key == "id":
+        found = custom_objects.records_by_ids(request.client, request.object_key, keys)
+        by_key = {record.id: record for record in found}
+    else:
+        found = custom_objects.records_by_external_ids(
+            request.client, request.object_key, keys
+        )
+        by_key = {record.external_id: record for record in found}
     return {index: by_key[key] for index, key in keyed.items() if key in by_key}
-
-
-def _created(request: BatchRequest, record: Record) -> RowResult:
-    if not _is_older(request, record):
-        return RowResult(Outcome.CREATED, record.id)
-    message = (
-        f"A record with the external ID {record.external_id} existed before this job."
-    )
-    return RowResult(Outcome.FAILED, record.id, "ExternalIdTaken", message)
 
 
 def _is_older(request: BatchRequest, record: Record) -> bool:
@@ -224,12 +328,23 @@ def _is_older(request: BatchRequest, record: Record) -> bool:
     return created_at < request.first_sent_at - ahead - CLOCK_TOLERANCE
 
 
+def _has_changed(request: BatchRequest, record: Record) -> bool:
+    """Whether the record has changed since the first request was sent, by the account's
+    clock. True where Zendesk does not say."""
+    changed_at = _time(record.updated_at)
+    if changed_at is None:
+        return True
+    ahead = timedelta(seconds=request.client.clock_ahead)
+    return changed_at >= request.first_sent_at - ahead - CLOCK_PRECISION
+
+
 def _results_if_ours(request: BatchRequest, status: JobStatus) -> dict[int, RowResult]:
     """The results that a finished job gives our items; empty unless the records it made
     are what was sent."""
     if not status.is_over or not status.results:
         return {}
     results = batch_request.row_results(request, status)
+    results = results or batch_request.results_by_position(request, status)
     created = {
         index: result.record_id
         for index, result in results.items()
@@ -252,28 +367,7 @@ def _is_ours(
 ) -> bool:
     if record is None or _is_older(request, record):
         return False
-    return _has_values_of(record, item)
-
-
-def _has_values_of(record: Record, item: Mapping[str, Json]) -> bool:
-    if item.get("name") and record.name != item["name"]:
-        return False
-    fields = item.get("custom_object_fields") or {}
-    return all(
-        _plain(record.fields.get(key)) == _plain(value) for key, value in fields.items()
-    )
-
-
-def _plain(value: Json) -> str:
-    """A value as text in which "5", 5 and 5.0, or a date with and without its midnight,
-    are the same."""
-    if isinstance(value, list):
-        return ",".join(sorted(map(_plain, value)))
-    if isinstance(value, str):
-        return value.removesuffix("T00:00:00+00:00").removesuffix("T00:00:00Z")
-    if isinstance(value, int | float):
-        return f"{value:g}"
-    return "" if value is None else str(value)
+    return holds(record, item)
 
 
 def _time(text: str) -> datetime | None:

@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from jobsui.jobs.delivery.call_threads import PollResult, RunningBatch
+from jobsui.jobs.timing import Timing
+from jobsui.zendesk.errors import Refused
 from jobsui.zendesk.payloads import JobStatus
 
 MAX_POLLED = 100
@@ -23,8 +25,8 @@ class Polled:
 class RunningBatches:
     """The running batches of an account. Times are those of Clock.monotonic()."""
 
-    def __init__(self, status_absent_timeout: float) -> None:
-        self._status_absent_timeout = status_absent_timeout
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
         self._by_id: dict[int, RunningBatch] = {}
         self.is_polling = False
         self.polled_at = float("-inf")
@@ -58,16 +60,23 @@ class RunningBatches:
 
     def end_poll(self, result: PollResult) -> Polled:
         """Take in a poll, and remove the batches that no longer run. A poll that failed
-        says nothing."""
+        says nothing, unless Zendesk keeps refusing to show job statuses."""
         self.is_polling = False
         polled = Polled()
+        if isinstance(result.error, Refused):
+            timeout = self._timing.status_refused_timeout
+            for batch in result.batches:
+                if self._is_lost(batch, result.at, timeout):
+                    self._remove(batch)
+                    polled.lost.append(batch)
         if result.error is not None:
             return polled
         statuses = {status.id: status for status in result.statuses}
         for batch in result.batches:
             status = statuses.get(batch.status_id)
             if status is None:
-                if self._is_lost(batch, result.at):
+                timeout = self._timing.status_absent_timeout
+                if self._is_lost(batch, result.at, timeout):
                     self._remove(batch)
                     polled.lost.append(batch)
                 continue
@@ -79,12 +88,12 @@ class RunningBatches:
                 batch.seen_at = result.at
         return polled
 
-    def _is_lost(self, batch: RunningBatch, at: float) -> bool:
+    def _is_lost(self, batch: RunningBatch, at: float, timeout: float) -> bool:
         """Whether a job status is lost that a poll did not return `at` this time. Under
         load Zendesk shows a new job's status late, so its absence must last."""
         if batch.absent_since is None:
             batch.absent_since = at
-        return at - batch.absent_since >= self._status_absent_timeout
+        return at - batch.absent_since >= timeout
 
     def _remove(self, batch: RunningBatch) -> None:
         del self._by_id[batch.request.batch_id]

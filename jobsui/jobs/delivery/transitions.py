@@ -267,7 +267,11 @@ def _save_attempts(transitions: Iterable[Transition]) -> None:
 
 
 def _pause(pause: Pause) -> None:
-    jobs = Job.objects.filter(connection_id=pause.connection_id, state__in=SENDABLE)
+    jobs = Job.objects.filter(state__in=SENDABLE)
+    if pause.job_id is not None:
+        jobs = jobs.filter(pk=pause.job_id)
+    if pause.connection_id is not None:
+        jobs = jobs.filter(connection=pause.connection_id)
     if pause.object_key:
         jobs = jobs.filter(object_key=pause.object_key)
     _pause_all(jobs, pause.reason)

@@ -79,14 +79,12 @@ class UnconfirmedBatches:
             keys = LockedKeys.of(batch.job, batch.blob.open_items)
             self._locks[batch.pk] = keys
 
-    def unlock_settled(self, job_ids: Collection[int]) -> None:
-        """Unlock the keys of batches that have a result, and of jobs that no longer
-        move. `job_ids` are those that move."""
+    def unlock_settled(self) -> None:
+        """Unlock the keys of batches that have a result. Those of a paused job stay
+        locked: when it is resumed, it may send old values."""
         if not self._locks:
             return
-        unsettled = Batch.objects.filter(
-            pk__in=self._locks, job__in=job_ids
-        ).unsettled()
+        unsettled = Batch.objects.filter(pk__in=self._locks).unsettled()
         self._locks = {
             pk: self._locks[pk] for pk in unsettled.values_list("pk", flat=True)
         }

@@ -1,0 +1,48 @@
+from typing import Any
+
+import pytest
+
+from jobsui.jobs.delivery.comparison import holds, is_same
+from jobsui.zendesk.payloads import Record
+
+
+@pytest.mark.parametrize(
+    ("sent", "held", "same"),
+    [
+        ("5", 5, True),
+        (5, 5.0, True),
+        ("1.50", 1.5, True),
+        (1234567, 1234568, False),
+        ("0.1", 0.10000000001, False),
+        ("2026-01-31", "2026-01-31T00:00:00+00:00", True),
+        ("2026-01-31", "2026-01-31T00:00:01+00:00", False),
+        (None, "", True),
+        ("", [], True),
+        ("", 0, False),
+        (["b", "a"], ["a", "b"], True),
+        (["a"], ["a", "b"], False),
+        (True, True, True),
+        ("true", True, True),
+        (True, False, False),
+        (1, True, False),
+        ("9.90", {"amount": 9.9, "currency": "EUR"}, True),
+        ("a", "b", False),
+        ("007", "7", False),
+        ("a\r\nb ", "a\nb", True),
+        ("external_id:c-7", "01HXYZ", True),
+        ("external_id:c-7", "", False),
+    ],
+)
+def test_values_are_the_same_in_any_of_their_forms(
+    sent: Any, held: Any, same: bool
+) -> None:
+    assert is_same(sent, held) is same
+
+
+def test_record_holds_an_item_whatever_its_other_fields() -> None:
+    record = Record("r1", "Laptop", "e1", {"price": 5, "notes": "old"}, "")
+
+    assert holds(record, {"name": "Laptop", "custom_object_fields": {"price": "5"}})
+    assert holds(record, {"external_id": "e1"})
+    assert not holds(record, {"name": "Phone"})
+    assert not holds(record, {"custom_object_fields": {"price": None}})
