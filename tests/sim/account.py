@@ -1,0 +1,356 @@
+"""The model of a Zendesk account, with content: what each record held at each time, and
+who wrote it. It is a third Zendesk beside the client and the sandbox, without HTTP.
+
+Where nobody has seen how Zendesk behaves, the model does what docs/zendesk.md assumes."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+from jobsui.zendesk.transport import Received, Request
+from tests.sim.hub import EPOCH, Hub
+from tests.sim.plan import Plan
+
+SUCCESS = {
+    "create": "Created",
+    "update": "Updated",
+    "create_or_update_by_external_id": "CreateOrUpdate",
+    "delete_by_external_id": "Deleted",
+}
+TAKEN = "External ID has already been taken"
+DEADLOCK = "DatabaseDeadlock"
+OTHER = "another program"
+
+
+@dataclass(frozen=True)
+class Version:
+    at: float
+    writer: str
+    """The tag of a row, or OTHER."""
+    values: Mapping[str, Any] | None
+    """None: deleted."""
+
+
+@dataclass
+class Record:
+    id: str
+    external_id: str
+    name: str
+    created_at: float
+    versions: list[Version] = field(default_factory=list)
+
+    def seen_at(self, time: float) -> Version | None:
+        """The version that a read shows which is as old as this time."""
+        shown = [version for version in self.versions if version.at <= time]
+        return shown[-1] if shown else None
+
+    @property
+    def is_there(self) -> bool:
+        return self.versions[-1].values is not None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """One item that the account applied."""
+
+    at: float
+    tag: str
+    job_id: str
+    action: str
+    record_id: str
+    value: str
+
+
+@dataclass
+class AccountJob:
+    id: str
+    action: str
+    items: list[Any]
+    accepted_at: float
+    due_at: float
+    oddity: str = ""
+    argument: float = 0.0
+    status: str = "queued"
+    results: list[dict[str, Any]] | None = None
+    is_gone: bool = False
+    tags: tuple[str, ...] = ()
+
+
+class Account:
+    def __init__(self, hub: Hub, plan: Plan, tell: Callable[[str], None]) -> None:
+        self._hub = hub
+        self._plan = plan
+        self._weather = plan.weather
+        self._tell = tell
+        self.records: dict[str, Record] = {}
+        """By record id."""
+        self.jobs: dict[str, AccountJob] = {}
+        self.journal: list[Applied] = []
+        self.requests: list[tuple[float, str, int]] = []
+        """(time, kind, status) of each request that arrived."""
+        self.tags_of_deletes: dict[str, str] = {}
+        """A deleted key's row: an item that is only a key carries no tag."""
+        self.faults_end_at = plan.faults_end
+
+    @property
+    def running(self) -> list[AccountJob]:
+        return [job for job in self.jobs.values() if job.status == "queued"]
+
+    # Other programs and the start
+
+    def add(self, key: str, value: str, writer: str = OTHER) -> Record:
+        number = len(self.records) + 1
+        record = Record(f"R{number:025d}", key, f"Name {key}", self._hub.now)
+        values = {"tag": writer, "value": value}
+        record.versions.append(Version(self._hub.now, writer, values))
+        self.records[record.id] = record
+        return record
+
+    def by_key(self, key: str) -> Record | None:
+        for record in self.records.values():
+            if record.external_id == key and record.is_there:
+                return record
+        return None
+
+    def write(self, key: str, value: str) -> None:
+        """Another program changes a record, if it is there."""
+        if record := self.by_key(key):
+            values = {"tag": OTHER, "value": value}
+            record.versions.append(Version(self._hub.now, OTHER, values))
+            self._tell(f"another program writes {value} to {key}")
+
+    # Requests
+
+    def handle(self, request: Request) -> Received:
+        """Respond to a request that has arrived."""
+        path = urlsplit(request.url).path
+        kind = kind_of(request)
+        received = self._respond(kind, path, request)
+        self.requests.append((self._hub.now, kind, received.status))
+        return received
+
+    def _respond(self, kind: str, path: str, request: Request) -> Received:
+        minute = self._hub.now - 60
+        recent = sum(1 for at, _, _ in self.requests if at > minute)
+        if recent >= self._weather.requests_per_minute:
+            return self._json(429, {"error": "Rate limited"}, {"Retry-After": "10"})
+        params = request.params or {}
+        match kind:
+            case "post":
+                return self._accept(json.loads(request.body or b"{}"))
+            case "poll" | "list" if self._is_refused(self._weather.polls_refused_from):
+                return self._json(403, {"error": "Forbidden"})
+            case "poll":
+                ids = params["ids"].split(",")
+                found = [self.jobs[each] for each in ids if each in self.jobs]
+                return self._json(200, {"job_statuses": self._statuses(found)})
+            case "list":
+                oldest = self._hub.now - self._weather.lag_of_statuses
+                listed = [j for j in self.jobs.values() if j.accepted_at <= oldest]
+                newest = list(reversed(listed))[:100]
+                return self._json(200, {"job_statuses": self._statuses(newest)})
+            case _:
+                return self._read(path, params, request)
+
+    def _accept(self, body: Mapping[str, Any]) -> Received:
+        if len(self.running) >= self._weather.slots:
+            return self._json(429, {"error": "TooManyJobs"}, {"Retry-After": "60"})
+        number = len(self.jobs) + 1
+        items = body["job"]["items"]
+        random = Random(f"{self._plan.seed}:job:{number}")
+        seconds = self._weather.job_seconds * random.uniform(0.5, 1.5)
+        oddity, argument = self._plan.faults.get(f"job:{number}", ("", 0.0))
+        if oddity and self._hub.now > self.faults_end_at:
+            oddity = ""
+        if oddity == "crawls":
+            seconds += argument
+        job = AccountJob(
+            f"z{number}",
+            body["job"]["action"],
+            items,
+            self._hub.now,
+            self._hub.now + seconds,
+            oddity,
+            argument,
+            tags=tuple(map(self.tag, items)),
+        )
+        self.jobs[job.id] = job
+        self._hub.after(seconds, lambda: self._finish(job))
+        self._tell(f"the account queues {job.id}: {job.action} of {' '.join(job.tags)}")
+        return self._json(201, {"job_status": {"id": job.id, "status": "queued"}})
+
+    def tag(self, item: Any) -> str:
+        if isinstance(item, str):
+            return self.tags_of_deletes.get(item, item)
+        return str(item["custom_object_fields"]["tag"])
+
+    def _read(self, path: str, params: Mapping[str, str], request: Request) -> Received:
+        if self._is_refused(self._weather.reads_refused_from):
+            return self._json(403, {"error": "Forbidden"})
+        if path.endswith("/search"):
+            condition = json.loads(request.body or b"{}")["filter"]
+            wanted = {condition["external_id"]["$eq"]}
+            lag = self._weather.lag_by_search
+        else:
+            name = next(name for name in params if name.startswith("filter"))
+            wanted = set(params[name].split(","))
+            lag = self._weather.lag_by_id
+        found = []
+        for record in self.records.values():
+            if not {record.id, record.external_id} & wanted:
+                continue
+            version = record.seen_at(self._hub.now - lag)
+            if version is not None and version.values is not None:
+                found.append(_record_json(record, version))
+        return self._json(200, {"custom_object_records": found})
+
+    def _is_refused(self, since: float | None) -> bool:
+        if since is None or self._hub.now < since:
+            return False
+        return self._weather.stays_refused or self._hub.now <= self.faults_end_at
+
+    def _json(
+        self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] = {}
+    ) -> Received:
+        now = EPOCH + timedelta(seconds=self._hub.now)
+        date = now.strftime("%a, %d %b %Y %H:%M:%S GMT")
+        return Received(status, {"Date": date, **headers}, json.dumps(body).encode())
+
+    # Jobs
+
+    def _statuses(self, jobs: list[AccountJob]) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": job.id,
+                "status": job.status,
+                "total": len(job.items),
+                "results": job.results,
+            }
+            for job in jobs
+            if not job.is_gone
+        ]
+
+    def _finish(self, job: AccountJob) -> None:
+        if job.oddity == "aborted":
+            job.status = "failed"
+            self._tell(f"{job.id} is aborted, nothing is applied")
+            return
+        results = [self._apply(job, index) for index in range(len(job.items))]
+        job.status = "completed"
+        applied = sum(result["status"] != "Failed" for result in results)
+        self._tell(f"{job.id} completed, {applied} of {len(results)} applied")
+        if job.oddity == "failed_after_applying":
+            job.status = "failed"
+            return
+        if job.oddity == "vanishes":
+            job.is_gone = True
+        job.results = distorted(results, job)
+
+    def _apply(self, job: AccountJob, index: int) -> dict[str, Any]:
+        item = job.items[index]
+        key = item if isinstance(item, str) else item.get("external_id", "")
+        if job.oddity == "deadlock" and index == int(job.argument * len(job.items)):
+            return _failure(index, item, DEADLOCK, "Deadlock found, try again")
+        record = self._target(job.action, item)
+        if job.action == "create" and key and record is not None:
+            return _failure(index, item, "RecordInvalid", TAKEN)
+        if job.action in {"update", "delete_by_external_id"} and record is None:
+            return _failure(index, item, "RecordNotFound", "Record not found")
+        record = self._write(job, index, record)
+        result = {
+            "id": record.id,
+            "index": index,
+            "status": SUCCESS[job.action],
+        }
+        if key:
+            result["external_id"] = key
+        return result
+
+    def _target(self, action: str, item: Any) -> Record | None:
+        if action == "update":
+            record = self.records.get(item["id"])
+            return record if record and record.is_there else None
+        key = item if isinstance(item, str) else item.get("external_id", "")
+        return self.by_key(key) if key else None
+
+    def _write(self, job: AccountJob, index: int, record: Record | None) -> Record:
+        item = job.items[index]
+        tag = job.tags[index]
+        values = None if isinstance(item, str) else dict(item["custom_object_fields"])
+        value = "" if values is None else str(values["value"])
+        if record is None:
+            key = item.get("external_id", "")
+            record = self.add(key, value, tag)
+            record.name = str(item.get("name", ""))
+        else:
+            record.versions.append(Version(self._hub.now, tag, values))
+        self.journal.append(
+            Applied(self._hub.now, tag, job.id, job.action, record.id, value)
+        )
+        return record
+
+
+def kind_of(request: Request) -> str:
+    """post, poll, list or read."""
+    path = urlsplit(request.url).path
+    if path.endswith("/jobs"):
+        return "post"
+    if path.endswith("/show_many"):
+        return "poll"
+    return "list" if path.endswith("/job_statuses") else "read"
+
+
+def distorted(results: list[dict[str, Any]], job: AccountJob) -> list[dict[str, Any]]:
+    """The results in the odd form that a job gives them."""
+    match job.oddity:
+        case "no_index":
+            return [_without(result, "index") for result in results]
+        case "shuffled_without_index":
+            moved = results[1:] + results[:1]
+            return [_without(each, "index", "external_id") for each in moved]
+        case "short":
+            return results[:-1]
+        case "wrong_index":
+            last = len(results) - 1
+            return [{**each, "index": last - each["index"]} for each in results]
+        case "ids_only":
+            return [{"id": each.get("id", "")} for each in reversed(results)]
+        case "unknown_word":
+            return [
+                _without(each, "errors") | {"status": "Processed"} for each in results
+            ]
+        case _:
+            return results
+
+
+def _without(result: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key not in names}
+
+
+def _failure(index: int, item: Any, code: str, detail: str) -> dict[str, Any]:
+    result = {
+        "index": index,
+        "status": "Failed",
+        "errors": [{"code": code, "title": code, "detail": detail}],
+    }
+    if isinstance(item, str):
+        return result | {"external_id": item}
+    named = {name: item[name] for name in ("id", "external_id") if item.get(name)}
+    return result | named
+
+
+def _record_json(record: Record, version: Version) -> dict[str, Any]:
+    created = EPOCH + timedelta(seconds=int(record.created_at))
+    updated = EPOCH + timedelta(seconds=int(version.at))
+    return {
+        "id": record.id,
+        "external_id": record.external_id,
+        "name": record.name,
+        "custom_object_fields": dict(version.values or {}),
+        "created_at": created.isoformat(),
+        "updated_at": updated.isoformat(),
+    }

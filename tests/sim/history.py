@@ -1,0 +1,480 @@
+"""One history: a plan, played by the product's own sending side on virtual time."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from threading import Event
+from uuid import UUID
+
+from django.db import OperationalError, connection
+from django.db.backends.signals import connection_created
+from greenlet import GreenletExit, getcurrent
+
+from jobsui.connections.models import Connection
+from jobsui.jobs import leases, queueing
+from jobsui.jobs.control import actions
+from jobsui.jobs.delivery.driver import Driver
+from jobsui.jobs.enums import MOVING, OVER, Action, FileState, JobState
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.models import Batch, BatchBlob, File, Job, Lease
+from jobsui.jobs.timing import Timing
+from jobsui.zendesk.transport import Request
+from tests import failpoints
+from tests.conftest import _delete_rows
+from tests.factories import make_connection
+from tests.sim.account import Account, kind_of
+from tests.sim.executor import SimExecutor
+from tests.sim.hub import EPOCH, Hub, Process, Runaway, SimClock
+from tests.sim.network import Network, SimTransport
+from tests.sim.plan import JobPlan, Plan
+
+HOST = "acme.zendesk.com"
+PERSONS_ANSWER_EVERY = 20.0
+BOUND = 1_800.0
+"""Seconds after the faults have ended within which every job must be over."""
+START_EVERY = 3.0
+"""How often a host looks for accounts without a driver."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the product says of one row at the end."""
+
+    tag: str
+    job: int
+    action: str
+    key: str
+    value: str
+    outcome: str
+    record_id: str
+    code: str
+    unconfirmed_attempts: int
+    attempts: int
+
+
+@dataclass
+class History:
+    plan: Plan
+    story: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    states: dict[int, str] = field(default_factory=dict)
+    """State of each job by its number in the plan."""
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    """(oracle, what it found while the history ran)."""
+    ended_at: float = 0.0
+    passages: Counter[str] = field(default_factory=Counter)
+    account: Account | None = None
+
+    def find(self, oracle: str, what: str) -> None:
+        self.faults.append((oracle, what))
+
+
+def play(plan: Plan, timing: Timing | None = None) -> History:
+    """Play a plan. Needs an empty database, and leaves it empty."""
+    return _Player(plan, timing or Timing()).play()
+
+
+class _Player:
+    def __init__(self, plan: Plan, timing: Timing) -> None:
+        self.plan = plan
+        self.timing = timing
+        self.hub = Hub()
+        self.history = History(plan)
+        self.account = Account(self.hub, plan, self.tell)
+        self.history.account = self.account
+        self.network = Network(plan, self.account, self.tell)
+        self.processes: list[Process] = []
+        self.stopping: dict[str, Event] = {}
+        self.jobs: dict[int, Job] = {}
+        """By number in the plan."""
+        self.tags: dict[str, tuple[int, str, str]] = {}
+        """{tag: (job, key, value)}."""
+        self.database_ahead = 0.0
+        self.is_closing = False
+        self._answered = Counter[int]()
+        self._looked_at = 0.0
+
+    def tell(self, what: str) -> None:
+        self.history.story.append(f"{self.hub.now:9.2f}  {what}")
+
+    # The course of a history
+
+    def play(self) -> History:
+        backend = queueing.backend
+        queueing.backend = lambda *_: None
+        try:
+            self._prepare()
+            with failpoints.watching(self._at_edge):
+                try:
+                    self.hub.run(self.plan.faults_end + BOUND, self._is_over)
+                except Runaway as error:
+                    self.history.find("C", str(error))
+            self._conclude()
+        finally:
+            self._close()
+            queueing.backend = backend
+        return self.history
+
+    def _prepare(self) -> None:
+        connection_created.connect(self._give_clock)
+        connection.ensure_connection()
+        self._give_clock(connection)
+        self.connection = make_connection(
+            host=HOST,
+            requests_per_minute=self.plan.weather.requests_per_minute,
+            share=100,
+            max_running_jobs=30,
+        )
+        self._prepare_records()
+        for number, job in enumerate(self.plan.jobs):
+            self.hub.at(job.launch_at, partial(self._launch, number))
+        for time, what, which in self.plan.events:
+            self.hub.at(time, partial(self._happen, what, which))
+        weather = self.plan.weather
+        if weather.database_jumps_at is not None:
+            self.hub.at(weather.database_jumps_at, self._jump)
+        self.hub.at(0.5, self._host)
+        self.hub.at(self.plan.faults_end, self._persons)
+
+    def _prepare_records(self) -> None:
+        """Records that are there before: of half of the keys, and of all keys that are
+        updated or deleted."""
+        keys: dict[str, bool] = {}
+        for job in self.plan.jobs:
+            for key, _ in job.rows:
+                needed = job.action in {"update", "delete_by_external_id"}
+                keys[key] = keys.get(key, False) or needed or _is_even(key)
+        creates = {
+            key
+            for job in self.plan.jobs
+            if job.action == "create"
+            for key, _ in job.rows
+        }
+        for key in sorted(keys):
+            if keys[key] and (key not in creates or _is_even(key, 4)):
+                record = self.account.add(key, "0")
+                version = record.versions[0]
+                record.created_at = -86_400.0
+                record.versions[0] = replace(version, at=-86_400.0)
+
+    def _launch(self, number: int) -> None:
+        job = _create_job(number, self.plan.jobs[number], self.connection, self.account)
+        self.jobs[number] = job
+        for row, (key, value) in enumerate(self.plan.jobs[number].rows):
+            self.tags[_tag(number, row)] = (number, key, value)
+        rows = self.plan.jobs[number].rows
+        keys = " ".join(f"{_tag(number, n)}={key}" for n, (key, _) in enumerate(rows))
+        self.tell(f"job {number} launched: {job.action} {keys}")
+
+    def _is_over(self) -> bool:
+        if self.hub.now < self._looked_at + 0.5:
+            return False
+        self._looked_at = self.hub.now
+        if len(self.jobs) < len(self.plan.jobs) or self.account.running:
+            return False
+        states = Job.objects.values_list("state", flat=True)
+        return all(state in OVER for state in states)
+
+    def _conclude(self) -> None:
+        self.history.ended_at = self.hub.now
+        self.history.passages = self.network.passages
+        for number, job in self.jobs.items():
+            job.refresh_from_db()
+            self.history.states[number] = job.state
+            self.history.rows += _rows_of(number, job)
+
+    def _close(self) -> None:
+        """End what still waits. Its last words go to a database that is emptied."""
+        connection_created.disconnect(self._give_clock)
+        self.is_closing = True
+        for process in self.processes:
+            process.end()
+        _reset_connection()
+        _delete_rows(None)  # type: ignore[arg-type]
+
+    # Hosts and their drivers
+
+    def _host(self) -> None:
+        """A host starts a driver where there is work and none."""
+        self.hub.after(START_EVERY, self._host)
+        leases.shorten(self.timing.lease_ttl)
+        if not Job.objects.filter(state__in=MOVING).exists():
+            return
+        if Lease.objects.live().filter(name=f"account:{HOST}").exists():
+            return
+        process = Process(self.hub, f"driver {len(self.processes) + 1}")
+        self.processes.append(process)
+        process.start(lambda: self._drive(process))
+
+    def _drive(self, process: Process) -> None:
+        clock = SimClock(process)
+        stopping = Event()
+        self.stopping[process.name] = stopping
+        transport = SimTransport(
+            process, self.network, self.plan, self.tell, self._leaves
+        )
+        try:
+            with leases.held(
+                f"account:{HOST}",
+                owner=process.name,
+                clock=clock,
+                ttl=self.timing.lease_ttl,
+            ) as lease:
+                if lease is None:
+                    return
+                self.tell(f"{process.name} starts")
+                Driver(
+                    HOST,
+                    lease,
+                    stopping,
+                    timing=self.timing,
+                    clock=clock,
+                    executor=SimExecutor(process),
+                    transport=transport,
+                ).run()
+            self.tell(f"{process.name} ends")
+        except GreenletExit:
+            raise
+        except leases.LeaseLost:
+            self.tell(f"{process.name} lost its lease")
+        except OperationalError as error:
+            self.tell(f"{process.name} ends: {error}")
+        except Exception as error:
+            if not self.is_closing:
+                self.tell(f"{process.name} crashes: {error!r}")
+                self.history.find("C", f"{process.name} crashed: {error!r}")
+
+    def _leaves(self, request: Request) -> None:
+        """A request leaves: may it?"""
+        if kind_of(request) != "post":
+            return
+        items = json.loads(request.body or b"{}")["job"]["items"]
+        tags = {self.account.tag(item) for item in items}
+        for other in self.network.in_transit:
+            if tags & set(other):
+                self._find_early(tags & set(other), "is still on its way")
+        for job in self.account.running:
+            if tags & set(job.tags):
+                self._find_early(tags & set(job.tags), f"still runs as {job.id}")
+
+    def _find_early(self, tags: set[str], why: str) -> None:
+        names = " ".join(sorted(tags))
+        self.history.find("O", f"{names} sent again while an earlier request {why}")
+
+    def _at_edge(self, edge: failpoints.Edge) -> None:
+        """A driver is about to begin or to commit a transaction, or has committed."""
+        process = self._current_process()
+        if process is None or self.is_closing:
+            return
+        if edge.name == "begin":
+            _, what, argument = self.network.next_fault("begin", self.hub.now)
+            if what:
+                self.tell(f"{process.name}: {what} before BEGIN")
+            if what == "freeze":
+                process.freeze(argument)
+                process.sleep(0.0)
+            elif what == "kill":
+                self._kill(process)
+        elif edge.name == "commit:before":
+            _, what, _ = self.network.next_fault("commit", self.hub.now)
+            process.fault = what
+            if what == "away":
+                self.tell(f"{process.name}: a commit fails")
+                raise OperationalError("simulated: the database is away")
+            if what == "kill_before":
+                self.tell(f"{process.name}: killed before a commit")
+                self._kill(process)
+        elif edge.name == "commit:after":
+            what = process.fault
+            if what == "unknown":
+                self.tell(f"{process.name}: the answer to a commit is lost")
+                raise OperationalError("simulated: the answer is lost")
+            if what == "kill_after":
+                self.tell(f"{process.name}: killed after a commit")
+                self._kill(process)
+
+    def _kill(self, process: Process) -> None:
+        """Called by the process itself, perhaps inside a transaction."""
+        _reset_connection()
+        process.kill()
+        self.hub.park()
+
+    def _current_process(self) -> Process | None:
+        current = getcurrent()
+        for process in self.processes:
+            if process.runs(current):
+                return process
+        return None
+
+    # Events
+
+    def _happen(self, what: str, which: str) -> None:
+        living = [process for process in self.processes if not process.is_dead]
+        match what:
+            case "kill" if living:
+                self.tell(f"{living[-1].name} is killed")
+                living[-1].kill()
+            case "freeze" if living:
+                self.tell(f"{living[-1].name} is frozen for {which} s")
+                living[-1].freeze(float(which))
+            case "stop" if living:
+                self.tell(f"{living[-1].name} is asked to stop")
+                self.stopping[living[-1].name].set()
+            case "pause" | "resume" | "cancel":
+                self._act(what, int(which))
+            case "write":
+                self.account.write(which, f"9{int(self.hub.now)}")
+            case "create" if self.account.by_key(which) is None:
+                self.tell(f"another program creates {which}")
+                self.account.add(which, f"9{int(self.hub.now)}")
+
+    def _act(self, what: str, number: int) -> None:
+        job = self.jobs.get(number)
+        if job is None:
+            return
+        job.refresh_from_db()
+        try:
+            getattr(actions, what)(job, by=None)
+        except NotPossibleNow:
+            return
+        self.tell(f"a person asks to {what} job {number}")
+
+    def _persons(self) -> None:
+        """After the faults persons answer what waits for them."""
+        self.hub.after(PERSONS_ANSWER_EVERY, self._persons)
+        for number, job in self.jobs.items():
+            job.refresh_from_db()
+            if job.state == JobState.PAUSED:
+                self.tell(f"a person resumes job {number}: {job.reason}")
+                actions.resume(job, by=None)
+            elif job.state == JobState.NEEDS_DECISION:
+                self._answered[number] += 1
+                decision = "check_again" if self._answered[number] == 1 else "accept"
+                self.tell(f"a person decides on job {number}: {decision}")
+                actions.resolve(job, decision, by=None)
+
+    # The database's clock
+
+    def _jump(self) -> None:
+        self.database_ahead = self.plan.weather.database_ahead
+        self.tell(f"the database's clock jumps by {self.database_ahead:.0f} s")
+
+    def _give_clock(self, database: object = None, **sent: object) -> None:
+        database = sent.get("connection", database)
+        database.connection.create_function("STRFTIME", 2, self._strftime)  # type: ignore[attr-defined]
+
+    def _strftime(self, form: str, moment: str) -> str:
+        assert (form, moment) == ("%Y-%m-%d %H:%M:%f", "NOW")
+        now = EPOCH + timedelta(seconds=self.hub.now + self.database_ahead)
+        return now.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _is_even(key: str, by: int = 2) -> bool:
+    return int(key[1:]) % by == 0
+
+
+def _tag(job: int, row: int) -> str:
+    return f"j{job}r{row}"
+
+
+def _create_job(number: int, plan: JobPlan, conn: Connection, account: Account) -> Job:
+    """A job that is launched and planned."""
+    file = File.objects.create(
+        name="rows.csv", stored_as="none", size=1, sha256="0", state=FileState.READY
+    )
+    lines = [
+        json.dumps(_item(number, row, plan, account)) for row in range(len(plan.rows))
+    ]
+    starts = range(0, len(lines), plan.batch_size)
+    job = Job.objects.create(
+        code=UUID(int=number + 1),
+        connection=conn,
+        object_key="gadget",
+        action=plan.action,
+        file=file,
+        state=JobState.QUEUED,
+        rows=len(lines),
+        batches_total=len(starts),
+        planned_row=len(lines),
+        planned_at=datetime(2026, 1, 1, tzinfo=EPOCH.tzinfo),
+        stop_percent=None,
+        stop_refusals=None,
+    )
+    for seq, start in enumerate(starts, 1):
+        group = lines[start : start + plan.batch_size]
+        rows = list(range(start + 1, start + 1 + len(group)))
+        batch = Batch.objects.create(
+            job=job,
+            seq=seq,
+            size=len(group),
+            first_row=rows[0],
+            last_row=rows[-1],
+        )
+        BatchBlob.objects.create(batch=batch, **BatchBlob.packed(group, rows))
+    return job
+
+
+def _item(number: int, row: int, plan: JobPlan, account: Account) -> object:
+    key, value = plan.rows[row]
+    tag = _tag(number, row)
+    if plan.action == Action.DELETE_BY_EXTERNAL_ID:
+        account.tags_of_deletes[key] = tag
+        return key
+    item: dict[str, object] = {
+        "name": f"Name {key}",
+        "custom_object_fields": {"tag": tag, "value": value},
+    }
+    if plan.action == Action.UPDATE:
+        record = account.by_key(key)
+        item["id"] = record.id if record else f"R{0:025d}"
+    elif plan.has_ids:
+        item["external_id"] = key
+    return item
+
+
+def _rows_of(number: int, job: Job) -> list[Row]:
+    rows = []
+    for batch in Batch.objects.filter(job=job).select_related("blob").order_by("seq"):
+        attempts = list(batch.attempts.values_list("result", flat=True))
+        unconfirmed = sum(each in {"unconfirmed", "lost"} for each in attempts)
+        for row, item, result in zip(
+            batch.blob.row_numbers,
+            batch.blob.items,
+            batch.blob.row_results,
+            strict=True,
+        ):
+            outcome = result.outcome if result else ""
+            if not outcome and batch.state == "cancelled":
+                outcome = "cancelled"
+            is_key = isinstance(item, str)
+            rows.append(
+                Row(
+                    tag=_tag(number, row - 1),
+                    job=number,
+                    action=job.action,
+                    key=item if is_key else str(item.get("external_id", "")),
+                    value="" if is_key else item["custom_object_fields"]["value"],
+                    outcome=str(outcome or "pending"),
+                    record_id=result.record_id if result else "",
+                    code=result.code if result else "",
+                    unconfirmed_attempts=unconfirmed,
+                    attempts=len(attempts),
+                )
+            )
+    return rows
+
+
+def _reset_connection() -> None:
+    """Forget the transaction that a killed process had open."""
+    if connection.connection is not None and connection.connection.in_transaction:
+        connection.connection.rollback()
+    connection.in_atomic_block = False
+    connection.savepoint_ids = []
+    connection.atomic_blocks = []
+    connection.run_on_commit = []
+    connection.needs_rollback = False
+    connection.closed_in_transaction = False
+    connection.autocommit = True
+    connection.commit_on_exit = True

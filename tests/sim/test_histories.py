@@ -1,0 +1,76 @@
+"""Histories in the test run: a few of many seeds, and what the instrument promises."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from tests.sim import judge
+from tests.sim.history import History, play
+from tests.sim.plan import PROFILES, Plan, Weather, plan_of
+from tests.sim.shrink import shrink
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KNOWN = {"T4"}
+"""Oracles that still speak: the order of values across jobs (docs/faults.md)."""
+SEEDS = range(1, 61)
+PLANS = sorted(Path(__file__).parent.glob("plans/*.json"))
+
+
+@pytest.fixture(autouse=True)
+def _sqlite_only() -> None:
+    """The virtual clock of the database is a function of SQLite."""
+    if connection.vendor != "sqlite":
+        pytest.skip("The simulator runs on SQLite.")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_outcome_is_what_the_account_holds(seed: int) -> None:
+    history = play(plan_of(seed))
+
+    assert faults_of(history) == [], "\n".join(history.story)
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_what_was_wrong_once_is_right(path: Path) -> None:
+    """Each plan failed before its fault was fixed."""
+    history = play(Plan.from_json(path.read_text()))
+
+    assert faults_of(history) == [], "\n".join(history.story)
+
+
+def faults_of(history: History) -> list[tuple[str, str]]:
+    return [each for each in judge.judge(history) if each[0] not in KNOWN]
+
+
+@pytest.mark.parametrize("seed", [3, 11, 40])
+def test_a_seed_is_one_history(seed: int) -> None:
+    first = play(plan_of(seed))
+    second = play(plan_of(seed))
+
+    assert first.story == second.story
+    assert first.rows == second.rows
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_plan_survives_its_file(name: str) -> None:
+    plans = (plan_of(seed) for seed in range(1, 1_000))
+    plan = next(plan for plan in plans if plan.profile == name)
+
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_plan_shrinks_to_what_a_failure_needs() -> None:
+    plan = replace(
+        plan_of(3),
+        faults={"post:1": ("late", 5.0), "post:2": ("500", 0.0)},
+        weather=Weather(slots=2),
+    )
+
+    smallest = shrink(plan, lambda each: "post:2" in each.faults)
+
+    assert smallest.faults == {"post:2": ("500", 0.0)}
+    assert smallest.events == ()
+    assert smallest.weather == Weather()
+    assert [len(job.rows) for job in smallest.jobs] == [1]
