@@ -46,7 +46,7 @@ def test_commits_and_single_writes_are_edges_and_reads_are_none() -> None:
         held.renew()
         Lease.objects.count()
 
-    assert passed == ["commit:before", "commit:after"] * 2
+    assert passed == ["begin", *["commit:before", "commit:after"] * 2]
 
 
 def test_a_request_passes_its_edges_in_order(sandbox: Sandbox) -> None:

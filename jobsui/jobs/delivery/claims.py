@@ -236,7 +236,8 @@ def _request(
     last_item = last.last_item
     if batch.state == BatchState.UNCONFIRMED:
         # A person may have reopened items that only an earlier attempt carried.
-        last_item = max(each.last_item for each in attempts)
+        arrived = [each.last_item for each in attempts if each.may_have_arrived]
+        last_item = max([last_item, *arrived])
     items = tuple(item for item in open_items if item[0] <= last_item)
     return BatchRequest(
         batch_id=batch.pk,
