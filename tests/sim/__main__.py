@@ -48,6 +48,18 @@ def run(first: int, last: int) -> None:
         print(f"{oracle}: {times} histories, first {seeds[oracle][:6]}, {where}")
 
 
+def hunt(first: int, last: int) -> None:
+    """Play seeds until one shows a fault that is not known."""
+    for seed in range(first, last + 1):
+        found = judge.new_faults(history.play(plan_of(seed)))
+        if found:
+            oracle, what = found[0]
+            took = time.process_time()
+            print(f"{oracle} in seed {seed} after {took:.0f} CPU s: {what}")
+            return
+    print(f"nothing in {last - first + 1} histories")
+
+
 def replay(plan: Plan) -> None:
     """Print the story of a plan, and what is wrong in it."""
     played = history.play(plan)
@@ -76,6 +88,8 @@ def main() -> None:
     match options.what:
         case "run":
             run(options.first, options.last)
+        case "hunt":
+            hunt(options.first, options.last)
         case "replay":
             plan = options.plan
             is_file = Path(plan).exists()
@@ -91,9 +105,13 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.sim")
     commands = parser.add_subparsers(dest="what", required=True)
-    running = commands.add_parser("run", help="play seeds, and say what is wrong")
-    running.add_argument("first", type=int)
-    running.add_argument("last", type=int)
+    for name, what in (
+        ("run", "play seeds, and print what is wrong in them"),
+        ("hunt", "play seeds until one shows a new fault"),
+    ):
+        running = commands.add_parser(name, help=what)
+        running.add_argument("first", type=int)
+        running.add_argument("last", type=int)
     replaying = commands.add_parser("replay", help="print the story of one history")
     replaying.add_argument("plan", help="a seed, or a file with a plan")
     shrinking = commands.add_parser("shrink", help="print the smallest such history")

@@ -24,6 +24,7 @@ from jobsui.zendesk.transport import Request
 from tests import failpoints
 from tests.conftest import _delete_rows
 from tests.factories import make_connection
+from tests.jobs import invariants
 from tests.sim.account import Account, kind_of
 from tests.sim.executor import SimExecutor
 from tests.sim.hub import EPOCH, Hub, Process, Runaway, SimClock
@@ -180,6 +181,16 @@ class _Player:
     def _conclude(self) -> None:
         self.history.ended_at = self.hub.now
         self.history.passages = self.network.passages
+        now = invariants.Snapshot.taken()
+        for invariant in (
+            invariants.rows_add_up,
+            invariants.counters_are_sums,
+            invariants.epochs_follow_each_other,
+        ):
+            try:
+                invariant(now)
+            except AssertionError as error:
+                self.history.find("S", str(error))
         for number, job in self.jobs.items():
             job.refresh_from_db()
             self.history.states[number] = job.state
