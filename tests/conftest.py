@@ -16,7 +16,7 @@ REFERENCE_TABLES = {"auth_permission", "django_content_type"}
 """Filled when the tables are created, and never changed."""
 
 
-def _delete_rows(_case: TransactionTestCase) -> None:
+def delete_rows(_case: TransactionTestCase | None = None) -> None:
     """Replaces Django's flush, which creates every permission again after each
     test. That takes longer than most tests. On PostgreSQL it also truncates, which
     makes new files for every table and waits until they are on disk."""
@@ -31,7 +31,7 @@ def _delete_rows(_case: TransactionTestCase) -> None:
     connection.ops.execute_sql_flush(statements)
 
 
-TransactionTestCase._fixture_teardown = _delete_rows  # type: ignore[attr-defined]
+TransactionTestCase._fixture_teardown = delete_rows  # type: ignore[attr-defined]
 
 BROWSER = "tests/acceptance/browser/"
 ONE_PROCESS = (

@@ -1,7 +1,8 @@
 """The model of a Zendesk account, with content: what each record held at each time, and
 who wrote it. It is a third Zendesk beside the client and the sandbox, without HTTP.
 
-Where nobody has seen how Zendesk behaves, the model does what docs/zendesk.md assumes."""
+Where Zendesk's behaviour is not known, the model follows the assumptions of
+docs/zendesk.md."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -22,7 +22,7 @@ from jobsui.jobs.models import Batch, BatchBlob, File, Job, Lease
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.transport import Request
 from tests import failpoints
-from tests.conftest import _delete_rows
+from tests.conftest import delete_rows
 from tests.factories import make_connection
 from tests.jobs import invariants
 from tests.sim.account import Account, kind_of
@@ -65,7 +65,6 @@ class History:
     faults: list[tuple[str, str]] = field(default_factory=list)
     """(oracle, what it found while the history ran)."""
     ended_at: float = 0.0
-    passages: Counter[str] = field(default_factory=Counter)
     account: Account | None = None
 
     def find(self, oracle: str, what: str) -> None:
@@ -87,7 +86,6 @@ class _Player:
         self.history.account = self.account
         self.network = Network(plan, self.account, self.tell)
         self.processes: list[Process] = []
-        self.stopping: dict[str, Event] = {}
         self.jobs: dict[int, Job] = {}
         """By number in the plan."""
         self.tags: dict[str, tuple[int, str, str]] = {}
@@ -119,6 +117,8 @@ class _Player:
         return self.history
 
     def _prepare(self) -> None:
+        # A connection that has prepared statements goes on asking SQLite for the time.
+        connection.close()
         connection_created.connect(self._give_clock)
         connection.ensure_connection()
         self._give_clock(connection)
@@ -180,7 +180,6 @@ class _Player:
 
     def _conclude(self) -> None:
         self.history.ended_at = self.hub.now
-        self.history.passages = self.network.passages
         now = invariants.Snapshot.taken()
         for invariant in (
             invariants.rows_add_up,
@@ -203,7 +202,9 @@ class _Player:
         for process in self.processes:
             process.end()
         _reset_connection()
-        _delete_rows(None)  # type: ignore[arg-type]
+        delete_rows()
+        # The next connection has the real time again.
+        connection.close()
 
     # Hosts and their drivers
 
@@ -221,8 +222,6 @@ class _Player:
 
     def _drive(self, process: Process) -> None:
         clock = SimClock(process)
-        stopping = Event()
-        self.stopping[process.name] = stopping
         transport = SimTransport(
             process, self.network, self.plan, self.tell, self._leaves
         )
@@ -239,7 +238,7 @@ class _Player:
                 Driver(
                     HOST,
                     lease,
-                    stopping,
+                    Event(),
                     timing=self.timing,
                     clock=clock,
                     executor=SimExecutor(process),
@@ -330,9 +329,6 @@ class _Player:
             case "freeze" if living:
                 self.tell(f"{living[-1].name} is frozen for {which} s")
                 living[-1].freeze(float(which))
-            case "stop" if living:
-                self.tell(f"{living[-1].name} is asked to stop")
-                self.stopping[living[-1].name].set()
             case "pause" | "resume" | "cancel":
                 self._act(what, int(which))
             case "write":

@@ -41,7 +41,7 @@ def successes_were_applied(history: History) -> Iterator[str]:
         if row.outcome in GOOD and not applied.get(row.tag):
             if row.outcome == "deleted" and row.unconfirmed_attempts:
                 continue
-            yield f"{row.tag} {row.key} is told {row.outcome}, never applied"
+            yield f"{row.tag} {row.key} is reported as {row.outcome}, never applied"
 
 
 def failures_were_not_applied(history: History) -> Iterator[str]:
@@ -50,7 +50,7 @@ def failures_were_not_applied(history: History) -> Iterator[str]:
         if row.outcome in GOOD | UNKNOWN:
             continue
         if applied.get(row.tag):
-            yield f"{row.tag} {row.key} is told {row.outcome} {row.code}, applied"
+            yield f"{row.tag} {row.key} is reported as {row.outcome} {row.code}, applied"
 
 
 def record_ids_are_right(history: History) -> Iterator[str]:
@@ -58,7 +58,7 @@ def record_ids_are_right(history: History) -> Iterator[str]:
     for row in history.rows:
         ids = {each.record_id for each in applied.get(row.tag, [])}
         if row.outcome in GOOD and row.record_id and ids and row.record_id not in ids:
-            yield f"{row.tag} {row.key} is told as {row.record_id}, applied to {ids}"
+            yield f"{row.tag} {row.key} is reported as {row.record_id}, applied to {ids}"
 
 
 def values_are_in_order(history: History) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _job_of(tag: str) -> int:
     return int(tag[1 : tag.index("r")])
 
 
-def repeats_overwrite_nobody(history: History) -> Iterator[str]:
+def repeats_overwrite_no_edit(history: History) -> Iterator[str]:
     """No own write, foreign write, own write of the same row on one record."""
     assert history.account
     for record in history.account.records.values():
@@ -141,7 +141,7 @@ ORACLES: dict[str, Callable[[History], Iterator[str]]] = {
     "T2": failures_were_not_applied,
     "T3": record_ids_are_right,
     "T4": values_are_in_order,
-    "T5": repeats_overwrite_nobody,
+    "T5": repeats_overwrite_no_edit,
     "T7": passing_failures_are_sent_again,
     "L": every_job_ends,
     "S": every_row_has_a_result,

@@ -37,10 +37,6 @@ class Network:
             what = ""
         return number, what, argument
 
-    @property
-    def passages(self) -> Counter[str]:
-        return self._passages
-
 
 class SimTransport:
     """What a driver's client has in place of sockets."""

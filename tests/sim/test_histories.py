@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
 
+from jobsui.jobs import leases
+from jobsui.jobs.models import Lease
 from tests.sim import judge
-from tests.sim.history import play
+from tests.sim.history import HOST, play
 from tests.sim.plan import PROFILES, Plan, Weather, plan_of
 from tests.sim.shrink import shrink
 
@@ -45,6 +49,19 @@ def test_a_seed_is_one_history(seed: int) -> None:
 
     assert first.story == second.story
     assert first.rows == second.rows
+
+
+def test_a_history_has_a_time_of_its_own_and_leaves_none() -> None:
+    """SQLite keeps prepared statements, with the function that tells the time."""
+    first = play(plan_of(101))
+    Lease.objects.live().filter(name=f"account:{HOST}").exists()
+
+    second = play(plan_of(101))
+
+    leases.acquire("account:a")
+    after = Lease.objects.annotate(time=Now()).values_list("time", flat=True).get()
+    assert second.story == first.story
+    assert abs((after - timezone.now()).total_seconds()) < 60
 
 
 @pytest.mark.parametrize("name", PROFILES)
