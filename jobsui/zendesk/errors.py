@@ -67,6 +67,12 @@ class TooManyJobs(RateLimited):
 class Refused(ZendeskError):
     """Another 4xx: Zendesk refused the request and changed nothing."""
 
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it refused the request because of its time, not because of its
+        content or its sender."""
+        return self.status in {408, 409, 423, 425}
+
 
 class Unauthorized(Refused):
     """401: the credentials are wrong, expired or revoked, or a token refresh was

@@ -8,7 +8,6 @@ from typing import Protocol
 from jobsui.clock import Clock
 from jobsui.connections.models import Connection
 from jobsui.jobs.delivery.batch_request import PostResult
-from jobsui.jobs.delivery.decision import RETRY_LATER
 from jobsui.jobs.delivery.polling import Conditions, poll_interval
 from jobsui.jobs.delivery.rate_limits import (
     Backoff,
@@ -205,7 +204,7 @@ class AccountLimits:
                 )
             case None:
                 calls.succeeded()
-            case Refused(status=status) if status not in RETRY_LATER:
+            case Refused(is_temporary=False):
                 # Zendesk works. What it refuses to one job concerns no other.
                 calls.succeeded()
             case _:

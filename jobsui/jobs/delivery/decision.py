@@ -25,8 +25,6 @@ from jobsui.zendesk.errors import (
 )
 from jobsui.zendesk.payloads import JobStatus, Response
 
-RETRY_LATER = frozenset({408, 409, 423, 425})
-"""4xx statuses that refuse a request because of its time, not its content."""
 MAX_REFUSED_READS = 30
 """After this many reconciliations, a refusal makes the rows uncertain: at least a minute
 after the first one."""
@@ -202,7 +200,7 @@ def blames_items(error: Refused) -> bool:
     time."""
     if isinstance(error, Unauthorized | Forbidden | NotFound):
         return False
-    return error.status not in RETRY_LATER
+    return not error.is_temporary
 
 
 def unconfirmed(
