@@ -29,7 +29,11 @@ from jobsui.zendesk.payloads import Record
         ("a", "b", False),
         ("007", "7", False),
         ("a\r\nb ", "a\nb", True),
-        ("external_id:c-7", "01HXYZ", True),
+        ("external_id:c-7", "01J9ZK3V5Q8W2X4Y6Z7A8B9C0D", True),
+        ("name:Ana", 4711, True),
+        ("name: a text", "another text", False),
+        (False, None, True),
+        (True, None, False),
         ("external_id:c-7", "", False),
     ],
 )
