@@ -117,17 +117,18 @@ def test_cancel_of_a_finished_job_is_not_asked(operator: Client) -> None:
         (
             Action.CREATE,
             {},
-            "Rows that were already saved will fail, because their external ID is taken.",
+            "Rows that were already saved are not saved twice: their external ID is taken.",
         ),
         (
             Action.UPSERT_BY_EXTERNAL_ID,
             {},
-            "Records that were already saved are saved again with the same values.",
+            "Records get the values of these rows again. What others have changed in "
+            "these fields since then is overwritten.",
         ),
         (
             Action.DELETE_BY_EXTERNAL_ID,
             {},
-            "Rows whose record was already deleted will fail.",
+            "Records that were already deleted stay deleted.",
         ),
     ],
 )

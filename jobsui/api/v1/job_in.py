@@ -124,7 +124,8 @@ class ContinueIn(Body):
 class ResolveIn(Body):
     uncertain: Literal["check_again", "resend", "accept"]
     """`check_again` reads the records from Zendesk again. `resend` sends the rows
-    again, which may create duplicates. `accept` leaves the rows uncertain."""
+    again, which may create duplicates or overwrite what others have changed. `accept`
+    leaves the rows uncertain."""
 
 
 def target_mapping(

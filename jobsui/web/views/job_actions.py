@@ -222,12 +222,15 @@ def _resend_risk(job: Job) -> str:
     """What happens to the records that Zendesk saved the first time."""
     action = Action(job.action)
     if action.deletes:
-        return "Rows whose record was already deleted will fail."
+        return "Records that were already deleted stay deleted."
     if action.is_repeatable:
-        return "Records that were already saved are saved again with the same values."
+        return (
+            "Records get the values of these rows again. What others have changed in "
+            "these fields since then is overwritten."
+        )
     has_keys = Options.from_json(job.options).generate_external_ids
     if has_keys and not job.file.is_raw_items:
-        return "Rows that were already saved will fail, because their external ID is taken."
+        return "Rows that were already saved are not saved twice: their external ID is taken."
     return f"Up to {job.uncertain:,} may become duplicates. This cannot be undone."
 
 
