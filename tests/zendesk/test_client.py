@@ -420,7 +420,7 @@ def response(status: int, body: object, **headers: str) -> Response:
             "Not found",
         ),
         (
-            response(404, b"<html>nobody</html>"),
+            response(404, b"<html>no page</html>"),
             NotFound,
             "",
             "Zendesk refused POST /x with 404.",
