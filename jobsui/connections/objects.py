@@ -2,6 +2,8 @@
 last synced."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -11,7 +13,7 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
-from jobsui.zendesk.errors import Forbidden, NotFound, Refused, ZendeskError
+from jobsui.zendesk.errors import NotFound, Refused, ZendeskError
 from jobsui.zendesk.payloads import Json, ObjectInfo
 
 MAX_TITLE = 255
@@ -49,15 +51,26 @@ def fetch_all(connection: Connection) -> list[CustomObject]:
 def refresh(custom_object: CustomObject) -> CustomObject:
     """Sync one object. Raises ZendeskError; one that Zendesk no longer knows is marked
     gone first."""
-    try:
+    with _marking_gone(custom_object):
         snapshot = _fetch(custom_object.connection, custom_object.key)
-    except NotFound:
-        custom_object.gone = True
-        custom_object.save(update_fields=["gone"])
-        raise
     _store(custom_object.connection, snapshot)
     custom_object.refresh_from_db()
     return custom_object
+
+
+def refresh_fields(custom_object: CustomObject) -> None:
+    """Sync only the fields of one object, which is all that a launch depends on. Raises
+    like `refresh`."""
+
+    def read(client: Client) -> list[dict[str, Json]]:
+        return custom_objects.list_fields(client, custom_object.key)
+
+    with _marking_gone(custom_object):
+        fields = credentials.signed_in(custom_object.connection, read)
+    custom_object.fields = fields
+    custom_object.read_at = timezone.now()
+    custom_object.gone = False
+    custom_object.save(update_fields=["fields", "read_at", "gone"])
 
 
 def find(connection: Connection, key: str) -> CustomObject:
@@ -96,6 +109,16 @@ def add_by_key(connection: Connection, key: str) -> CustomObject:
         return CustomObject.objects.create(connection=connection, key=key)
 
 
+@contextmanager
+def _marking_gone(custom_object: CustomObject) -> Iterator[None]:
+    try:
+        yield
+    except NotFound:
+        custom_object.gone = True
+        custom_object.save(update_fields=["gone"])
+        raise
+
+
 def _fetch(connection: Connection, key: str) -> Snapshot:
     def read(client: Client) -> Snapshot:
         return _read(client, custom_objects.get_object(client, key))
@@ -109,11 +132,11 @@ def _read(client: Client, info: ObjectInfo) -> Snapshot:
 
 
 def _count_records(client: Client, key: str) -> int | None:
-    """None where the count is forbidden: only administrators may count the children of
-    a cascading parent."""
+    """None when Zendesk gives no count. The count is only shown, so its failure stops
+    nothing."""
     try:
         return custom_objects.count_records(client, key)
-    except Forbidden:
+    except ZendeskError:
         return None
 
 

@@ -6,7 +6,7 @@ import pytest
 from jobsui.connections import objects
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.connections.objects import ObjectRefused
-from jobsui.zendesk.errors import NotFound, Unauthorized, Unconfirmed, ZendeskError
+from jobsui.zendesk.errors import NotFound, Unauthorized, Unconfirmed
 from jobsui.zendesk.payloads import NameRules
 from tests.factories import make_connection, make_object
 from tests.sandbox_server import Sandbox
@@ -238,6 +238,32 @@ def test_wrong_credentials_add_nothing(
     assert CustomObject.objects.count() == 0
 
 
+def test_fields_alone_are_refreshed(api_token: Connection, sandbox: Sandbox) -> None:
+    sandbox.make_object("asset", fields=TYPES[:1])
+    [asset] = objects.fetch_all(api_token)
+    sandbox.make_object("asset", fields=TYPES[:2])
+    before = len(sandbox.log())
+
+    objects.refresh_fields(asset)
+
+    asset.refresh_from_db()
+    paths = [request["path"] for request in sandbox.log()[before:]]
+    assert paths == ["/api/v2/custom_objects/asset/fields"]
+    assert [field.key for field in asset.schema.fields] == ["note", "serial"]
+    assert asset.record_count == 0
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_object_without_fields_to_refresh_is_gone(api_token: Connection) -> None:
+    asset = make_object(api_token, "asset")
+
+    with pytest.raises(NotFound):
+        objects.refresh_fields(asset)
+
+    asset.refresh_from_db()
+    assert asset.gone
+
+
 ASSET = b'{"custom_object": {"key": "asset", "title": "%s"}}'
 FIELDS = b'{"custom_object_fields": [{"key": "note", "type": "text"}]}'
 
@@ -268,11 +294,14 @@ def to(server: RawServer) -> Connection:
     ("count", "known"),
     [
         ((b'{"error": "Forbidden"}', "403 Forbidden"), None),
+        ((b"oops", "500 Internal Server Error"), None),
+        ((b"slow down", "429 Too Many Requests"), None),
+        ((b"no JSON",), None),
         ((b'{"count": {"value": 7, "refreshed_at": null}}',), 7),
     ],
 )
 @pytest.mark.usefixtures("db")
-def test_forbidden_count_is_unknown(
+def test_count_that_cannot_be_read_is_unknown(
     count: tuple[bytes | str, ...], known: int | None
 ) -> None:
     with serving(account(b"Asset", *count)) as server:
@@ -297,12 +326,3 @@ def test_long_title_is_cut(title: bytes, kept: str) -> None:
 
     asset.refresh_from_db()
     assert asset.title == kept
-
-
-@pytest.mark.usefixtures("db")
-def test_refusal_to_count_for_another_reason_is_an_error() -> None:
-    with (
-        serving(account(b"Asset", b"slow down", "429 Too Many Requests")) as server,
-        pytest.raises(ZendeskError),
-    ):
-        objects.refresh(make_object(to(server), "asset"))

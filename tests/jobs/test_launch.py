@@ -58,6 +58,19 @@ def test_job_of_invalid_rows_alone_is_not_launched(gadget: CustomObject) -> None
         actions.launch(job, by=None)
 
 
+@pytest.mark.parametrize("path", ["/records/count", "/users/me", "/limits/"])
+def test_information_that_cannot_be_read_stops_no_launch(
+    gadget: CustomObject, sandbox: Sandbox, path: str
+) -> None:
+    sandbox.faults(**{"503": {"rate": 1, "path": path}})
+    objects.refresh(gadget)
+    job = checked(gadget)
+
+    actions.launch(job, by=None)
+
+    assert job.state == JobState.QUEUED
+
+
 def test_changed_fields_require_another_check(
     gadget: CustomObject, sandbox: Sandbox
 ) -> None:

@@ -295,7 +295,7 @@ def _refresh_fields(job: Job) -> None:
         connection=job.connection, key=job.object_key
     )
     try:
-        objects.refresh(custom_object)
+        objects.refresh_fields(custom_object)
     except ConnectionsError as error:
         raise NotPossibleNow(str(error)) from error
     except ZendeskError as error:
