@@ -52,6 +52,11 @@ class Sandbox:
     def settings(self, **changes: Any) -> None:
         self.control("settings", **changes)
 
+    def assume(self, **values: str | float) -> None:
+        """Change assumptions. Underscores become dashes: assume(read_lag=5)."""
+        named = {name.replace("_", "-"): value for name, value in values.items()}
+        self.control("assumptions", **named)
+
     def reset(self) -> None:
         self.control("reset")
 
@@ -103,6 +108,7 @@ class Sandbox:
 def start(
     *,
     fault: Mapping[str, float] | None = None,
+    assume: Mapping[str, str | float] | None = None,
     samples: bool = False,
     port: int = 0,
     **options: Any,
@@ -114,6 +120,8 @@ def start(
         command.append(f"--{name.replace('_', '-')}={value}")
     for name, rate in (fault or {}).items():
         command.append(f"--fault={name}={rate}")
+    for name, value in (assume or {}).items():
+        command.append(f"--assume={name}={value}")
     if samples:
         command.append("--samples")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

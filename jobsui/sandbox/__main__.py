@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from jobsui.sandbox.account import Options
+from jobsui.sandbox.assumptions import VALUES, Assumptions, BadAssumption
 from jobsui.sandbox.faults import NAMES, BadFault, Faults
 from jobsui.sandbox.server import serve
 from jobsui.sandbox.settings import Settings
@@ -27,6 +28,10 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
         chosen.fault = parse_faults(chosen.fault)
     except (BadFault, ValueError) as problem:
         parser.error(f"--fault: {problem}")
+    try:
+        chosen.assume = parse_assumptions(chosen.assume)
+    except BadAssumption as problem:
+        parser.error(f"--assume: {problem}")
     return chosen
 
 
@@ -62,6 +67,13 @@ def add_state_options(parser: argparse.ArgumentParser) -> None:
         help=", ".join(sorted(NAMES)),
     )
     parser.add_argument(
+        "--assume",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=", ".join(VALUES),
+    )
+    parser.add_argument(
         "--seed", type=int, metavar="N", help="repeat the same random choices"
     )
     parser.add_argument(
@@ -85,6 +97,14 @@ def parse_faults(words: list[str]) -> dict[str, float]:
     return rates
 
 
+def parse_assumptions(words: list[str]) -> dict[str, str]:
+    """Values by name. Each word is NAME=VALUE. Raises BadAssumption."""
+    pairs = [word.partition("=") for word in words]
+    values = {name: value for name, _, value in pairs}
+    Assumptions().change(values)
+    return values
+
+
 def options_from(chosen: argparse.Namespace) -> Options:
     settings = {
         "job_seconds": chosen.job_seconds,
@@ -93,7 +113,14 @@ def options_from(chosen: argparse.Namespace) -> Options:
         "requests_per_minute": chosen.requests_per_minute,
         "latency_ms": chosen.latency_ms,
     }
-    return Options(settings, chosen.fault, chosen.seed, chosen.samples, chosen.data)
+    return Options(
+        settings=settings,
+        faults=chosen.fault,
+        assumptions=chosen.assume,
+        seed=chosen.seed,
+        samples=chosen.samples,
+        data=chosen.data,
+    )
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobsui.sandbox import schema
+from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.errors import custom_objects_off, invalid_because, not_found
 from jobsui.sandbox.faults import Faults
 from jobsui.sandbox.jobs import Jobs
@@ -27,6 +28,7 @@ class Options:
 
     settings: JsonObject = field(default_factory=dict)
     faults: JsonObject = field(default_factory=dict)
+    assumptions: JsonObject = field(default_factory=dict)
     seed: int | None = None
     samples: bool = False
     data: Path | None = None
@@ -45,14 +47,18 @@ class Account:
     def _start(self) -> None:
         self.settings = Settings()
         self.settings.change(self.options.settings)
+        self.assumptions = Assumptions()
+        self.assumptions.change(self.options.assumptions)
         self.faults = Faults(self.options.seed)
         self.faults.change(self.options.faults)
         self.tokens = Tokens()
         self.requests = Window()
         self.exports = Window()
         self.log: deque[JsonObject] = deque(maxlen=LOGGED_REQUESTS)
-        self.writer = Writer(self.objects, self.journal)
-        self.jobs = Jobs(self.settings, self.faults, self.writer, self.wake)
+        self.writer = Writer(self.objects, self.journal, self.assumptions)
+        self.jobs = Jobs(
+            self.settings, self.assumptions, self.faults, self.writer, self.wake
+        )
 
     def reset(self) -> None:
         """Return to the state at the start, with the sample records only."""

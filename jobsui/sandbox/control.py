@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from jobsui.sandbox import jobs
 from jobsui.sandbox.account import Account
+from jobsui.sandbox.assumptions import BadAssumption
 from jobsui.sandbox.errors import Refused
 from jobsui.sandbox.faults import BadFault
 from jobsui.sandbox.protocol import Json, JsonObject, Request, Response, json_response
@@ -40,7 +41,13 @@ def handle(account: Account, request: Request) -> Response:
         body = json.loads(request.body or b"{}")
         command = Command(account, request.query, body, request.origin)
         return json_response(200, run(command))
-    except (BadFault, BadSetting, RecordInvalid, ValueError) as problem:
+    except (
+        BadAssumption,
+        BadFault,
+        BadSetting,
+        RecordInvalid,
+        ValueError,
+    ) as problem:
         return json_response(400, {"error": str(problem)})
     except Refused as refusal:
         return refusal.response
@@ -81,6 +88,16 @@ def change_settings(command: Command) -> Json:
     """Change the named settings only."""
     command.account.settings.change(command.body)
     return show_settings(command)
+
+
+def show_assumptions(command: Command) -> Json:
+    return command.account.assumptions.shown()
+
+
+def change_assumptions(command: Command) -> Json:
+    """Change the named assumptions only."""
+    command.account.assumptions.change(command.body)
+    return show_assumptions(command)
 
 
 def reset(command: Command) -> Json:
@@ -171,6 +188,8 @@ COMMANDS: dict[tuple[str, str], Callable[[Command], Json]] = {
     ("POST", "faults"): set_faults,
     ("GET", "settings"): show_settings,
     ("POST", "settings"): change_settings,
+    ("GET", "assumptions"): show_assumptions,
+    ("POST", "assumptions"): change_assumptions,
     ("POST", "reset"): reset,
     ("POST", "objects"): create_object,
     ("POST", "records"): add_records,

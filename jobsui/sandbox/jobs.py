@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from jobsui.sandbox import ids
+from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.faults import JOB_FAULTS, Faults
 from jobsui.sandbox.protocol import Json, JsonObject, to_json
 from jobsui.sandbox.schema import CustomObject
@@ -82,6 +83,7 @@ class Jobs:
     """All jobs of the account, in the order of their creation."""
 
     settings: Settings
+    assumptions: Assumptions
     faults: Faults
     writer: Writer
     wake: Callable[[float], None]

@@ -34,7 +34,7 @@ def fields_json(
     account: Account, custom_object: CustomObject, record: Record, record_id: str
 ) -> JsonObject:
     values = json.loads(record.fields)
-    with_time = account.settings.dates_with_time
+    with_time = account.assumptions.date_shape == "time"
     shown: JsonObject = {}
     for field in custom_object.fields.values():
         if not field.active:

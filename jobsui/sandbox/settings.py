@@ -44,8 +44,6 @@ class Settings:
     them."""
     next_on_last_page: bool = False
     """`links.next` is set on the last page too."""
-    dates_with_time: bool = False
-    """Dates come back as 2026-01-31T00:00:00+00:00."""
 
     def change(self, changes: JsonObject) -> None:
         """Change all of them. Raises BadSetting and then changes none."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.journal import Journal, Objects, link, unlink
 from jobsui.sandbox.protocol import Json, JsonObject, to_json
 from jobsui.sandbox.schema import CustomObject, Field, now
@@ -32,10 +33,15 @@ class Writer:
     """All writes to records go through here."""
 
     def __init__(
-        self, objects: Objects, journal: Journal, clock: Callable[[], int] = now
+        self,
+        objects: Objects,
+        journal: Journal,
+        assumptions: Assumptions,
+        clock: Callable[[], int] = now,
     ) -> None:
         self.objects = objects
         self.journal = journal
+        self.assumptions = assumptions
         self.clock = clock
 
     def create(
