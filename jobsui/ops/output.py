@@ -51,6 +51,9 @@ def progress(job: Job) -> str:
         parts.append(f"{duration(now.eta_seconds)} left")
     if job.current_limit:
         parts.append(f"limited by: {job.current_limit.label}")
+    if job.continues_at:
+        continues_at = timezone.localtime(job.continues_at)
+        parts.append(f"requests continue at {continues_at:%d %b %H:%M %Z}")
     return ", ".join(parts)
 
 

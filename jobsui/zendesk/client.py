@@ -30,7 +30,7 @@ DEFAULT_HEADERS = {
 MAX_DETAILS = 200
 """Characters of a response that go into an error."""
 MAX_CODE = 80
-MAX_RETRY_AFTER_SECONDS = 3600.0
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 """A longer Retry-After is cut to this: one odd header must not stop an account for
 days."""
 
@@ -201,8 +201,17 @@ def retry_after(response: Response) -> float | None:
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    wait = (until - datetime.now(UTC)).total_seconds()
+    wait = (until - _sent_at(response)).total_seconds()
     return min(max(0.0, wait), MAX_RETRY_AFTER_SECONDS)
+
+
+def _sent_at(response: Response) -> datetime:
+    """By Zendesk's clock, because ours may be wrong."""
+    try:
+        date = parsedate_to_datetime(response.headers.get("Date") or "")
+    except (ValueError, OverflowError):
+        return datetime.now(UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _request_id(response: Response) -> str:

@@ -16,6 +16,7 @@ from jobsui.jobs.delivery.rate_limits import (
 )
 from jobsui.jobs.enums import LimitedBy
 from jobsui.jobs.timing import Timing
+from jobsui.zendesk.client import raise_for
 from jobsui.zendesk.errors import (
     NotSent,
     RateLimited,
@@ -523,6 +524,34 @@ def test_what_limits_the_speed_is_known(
     account.posted(error, running=0, posting=1)
 
     assert account.limits.limited_by(5, has_room=True) == limited_by
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_wait_outlasts_a_change_of_limits(status: int) -> None:
+    account = Account()
+    response = Response(status, {"Retry-After": "86400"}, b"", 0.1)
+    with pytest.raises(ZendeskError) as caught:
+        raise_for(response, what="GET x")
+    account.limits.note_read(caught.value)
+
+    account.limits.apply_settings(
+        [Connection(requests_per_minute=900, share=50, max_running_jobs=10)]
+    )
+
+    assert account.limits.waits == 86_400
+    assert account.limits.budget.take() is (status == 503)
+    assert account.limits.reads.left == (86_400 if status == 503 else 0)
+
+
+def test_changed_limits_keep_what_was_spent() -> None:
+    clock = FakeClock()
+    budget = Budget(60, clock=clock)
+    assert budget.take()
+    assert budget.take()
+
+    budget.set_limits(600, 100)
+
+    assert budget.tokens == 0
 
 
 def test_our_own_jobs_may_fill_the_window() -> None:

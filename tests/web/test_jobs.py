@@ -25,7 +25,15 @@ from jobsui.jobs.enums import (
     Weight,
 )
 from jobsui.jobs.ledger import lifecycle, settlement
-from jobsui.jobs.models import Batch, Cause, File, Job, RowResult, RunSettings
+from jobsui.jobs.models import (
+    AccountWait,
+    Batch,
+    Cause,
+    File,
+    Job,
+    RowResult,
+    RunSettings,
+)
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_user
 from tests.web import stages
@@ -439,6 +447,17 @@ def test_limit_is_shown_wherever_the_job_is_listed(
 
     assert re.findall(r"Limited by: <b>([^<]+)<", page) == expected
     assert re.findall(r"Limited by: ([^<]+)<", rows) == expected
+
+
+def test_job_page_says_until_when_zendesk_asked_to_wait(operator: Client) -> None:
+    job = stages.planned(state=JobState.RUNNING, limited_by=LimitedBy.ZENDESK_WAIT)
+    AccountWait.objects.ask(job.connection.host, 24 * 3600)
+    tomorrow = timezone.localtime(timezone.now() + timedelta(days=1))
+
+    text = visible(operator.get(path(job)).text)
+
+    says = "Zendesk asked Jobs UI to wait. Requests continue at"
+    assert f"{says} {tomorrow:%-d %b %Y, }" in text
 
 
 def test_job_page_shows_how_long_each_limit_lasted(

@@ -532,13 +532,27 @@ def test_error_keeps_little_of_a_long_body(body: object) -> None:
         ("-3", None),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("Mon, 99 Foo 2026 00:00:00 GMT", None),
-        ("86400", 3600.0),
-        ("9" * 400, 3600.0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        ("86400", 86_400.0),
+        ("999999", 86_400.0),
+        ("9" * 400, 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
     ],
 )
 def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:
     assert retry_after(response(429, b"", Retry_After=value)) == seconds
+
+
+def test_retry_after_date_is_measured_by_the_clock_of_zendesk() -> None:
+    wait = retry_after(
+        response(
+            503,
+            b"",
+            Date="Thu, 01 Jan 2026 12:00:00 GMT",
+            Retry_After="Thu, 01 Jan 2026 12:01:30 GMT",
+        )
+    )
+
+    assert wait == 90
 
 
 def test_retry_after_may_be_a_date() -> None:

@@ -66,6 +66,9 @@ class JobOut(Schema):
     eta_seconds: int | None
     limited_by: Annotated[str, Field(json_schema_extra={"enum": LIMITS})] | None
     """What limits the speed of the job now; null if nothing does."""
+    continues_at: datetime | None
+    """When the job sends requests again, because Zendesk asked Jobs UI to wait. Null if
+    it does not wait."""
 
 
 def current(request: ApiRequest, code: UUID) -> JobOut:
@@ -117,4 +120,5 @@ def serialize(job: Job, url: str, in_flight: int) -> JobOut:
         records_per_second=job_progress.records_per_second(job),
         eta_seconds=job_progress.seconds_left(job),
         limited_by=job.current_limit.value or None,
+        continues_at=job.continues_at,
     )

@@ -58,6 +58,8 @@ class AccountLimits:
         self.response_times = ResponseTimes()
         self.posts = Backoff(timing.max_backoff, clock=clock)
         self.reads = Backoff(timing.max_backoff, clock=clock)
+        self._asked_until = 0.0
+        """Until when Zendesk asked to wait with posts or with reads."""
         self._settings = (0, 0, 0)
         self._early_send = False
         self._margin = 1.0
@@ -75,7 +77,7 @@ class AccountLimits:
         settings = (requests_per_minute, share, max_running_jobs)
         if settings != self._settings:
             self._settings = settings
-            self.budget = Budget(requests_per_minute, share, clock=self._clock)
+            self.budget.set_limits(requests_per_minute, share)
             self.window = Window(max_running_jobs, clock=self._clock)
 
     # What is allowed
@@ -153,6 +155,12 @@ class AccountLimits:
         share = TAIL_SHARE * self.durations.mean
         return min(self.poll_interval, max(self._timing.min_tail_interval, share))
 
+    @property
+    def waits(self) -> float:
+        """Seconds for which Zendesk asked to send nothing; 0 for none."""
+        asked = self._asked_until - self._clock.monotonic()
+        return max(self.budget.blocked_for, asked, 0.0)
+
     # What is learned
 
     def note_post(self, result: PostResult, running: int, posting: int) -> None:
@@ -208,7 +216,10 @@ class AccountLimits:
                 # Zendesk works. What it refuses to one job concerns no other.
                 calls.succeeded()
             case _:
-                calls.failed(retry_after(error.response) if error.response else None)
+                wait = retry_after(error.response) if error.response else None
+                calls.failed(wait)
+                until = self._clock.monotonic() + (wait or 0.0)
+                self._asked_until = max(self._asked_until, until)
 
     # What follows from it
 

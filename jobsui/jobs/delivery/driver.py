@@ -45,7 +45,7 @@ from jobsui.jobs.delivery.running_batches import RunningBatches
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
 from jobsui.jobs.enums import AttemptResult, BatchState, LimitedBy, Outcome
-from jobsui.jobs.models import Attempt, Batch, RowResult
+from jobsui.jobs.models import AccountWait, Attempt, Batch, RowResult
 from jobsui.jobs.sql import known_status_ids, waiting_jobs
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.errors import (
@@ -117,6 +117,8 @@ class Driver:
         """A commit failed, so the driver does not know what it claimed."""
         self.may_have_unconfirmed = True
         """Jobs have changed since unconfirmed batches were last read."""
+        self.saved_wait_until = float("-inf")
+        """The end of the last wait that Zendesk asked for and that is in the database."""
         self.refreshed_at = float("-inf")
         self.reconciled_at = float("-inf")
 
@@ -144,6 +146,7 @@ class Driver:
         try:
             self._renew_lease()
             self._recover()
+            self._save_wait()
             self._refresh_if_due()
             if not self.stopping.is_set():
                 # Before posts, which would use up the rate.
@@ -241,6 +244,7 @@ class Driver:
             )
             for batch in running:
                 self.running.add(batch)
+            self._continue_wait()
             self.is_new = False
         if self.needs_resync:
             recovery.put_back_unsent(
@@ -249,6 +253,21 @@ class Driver:
             self.share.waiting = None
             self.jobs.forget_versions()
             self.needs_resync = False
+
+    def _continue_wait(self) -> None:
+        """Wait as long as Zendesk asked an earlier driver to."""
+        seconds = AccountWait.objects.seconds_left(self.account)
+        if seconds:
+            self.limits.budget.block(seconds)
+            self.saved_wait_until = self.clock.monotonic() + seconds
+
+    def _save_wait(self) -> None:
+        """Remember for the next driver, and for people, how long Zendesk asked to wait."""
+        seconds = self.limits.waits
+        until = self.clock.monotonic() + seconds
+        if seconds and until > self.saved_wait_until + 1:
+            AccountWait.objects.ask(self.account, seconds)
+            self.saved_wait_until = until
 
     def _known_attempts(self) -> Iterator[int]:
         """The attempts that were sent and have no result in the database yet."""

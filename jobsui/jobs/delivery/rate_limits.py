@@ -75,6 +75,13 @@ class Budget:
             return 0.0
         return min(self._tokens, float(self._limit - len(self._spent_at)))
 
+    def set_limits(self, requests_per_minute: int, share: int) -> None:
+        """Use other limits from now on. What was spent and asked for stays known."""
+        self._fill()
+        self._share = share
+        self._set_limit(requests_per_minute)
+        self._tokens = min(self._tokens, self.burst)
+
     def block(self, seconds: float) -> None:
         """Send nothing for this long, because Zendesk asked for it."""
         until = self._clock.monotonic() + seconds

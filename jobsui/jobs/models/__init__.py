@@ -6,8 +6,10 @@ from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.results import RowResult
 from jobsui.jobs.models.row import Cause, RowError
 from jobsui.jobs.models.run_settings import RunSettings
+from jobsui.jobs.models.wait import AccountWait
 
 __all__ = [
+    "AccountWait",
     "Attempt",
     "Batch",
     "BatchBlob",

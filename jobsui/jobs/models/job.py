@@ -1,9 +1,10 @@
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Concat, Now
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ from jobsui.jobs.enums import (
 )
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.run_settings import RunSettings
+from jobsui.jobs.models.wait import AccountWait
 
 if TYPE_CHECKING:
     pass
@@ -51,8 +53,9 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(connection__host=host)
 
     def with_limit(self) -> "JobQuerySet":
-        """Each with `limited_by_now`: what limits its speed now. It is correct even
-        when no driver runs that could store it."""
+        """Each with `limited_by_now`: what limits its speed now, and `waits_until`: when
+        Zendesk accepts requests again. Both are correct even when no driver runs that
+        could store them."""
         lease_name = Concat(Value("account:"), OuterRef("connection__host"))
         has_driver = Exists(Lease.objects.live().filter(name=lease_name))
         planned = Job.objects.filter(
@@ -75,7 +78,13 @@ class JobQuerySet(models.QuerySet["Job"]):
             When(state__in=SENDABLE, then=F("limited_by")),
             default=Value(LimitedBy.NOTHING.value),
         )
-        return self.annotate(limited_by_now=limit)
+        wait = AccountWait.objects.lasting().filter(host=OuterRef("connection__host"))
+        return self.annotate(
+            limited_by_now=limit,
+            waits_until=Case(
+                When(state__in=MOVING, then=Subquery(wait.values("until")))
+            ),
+        )
 
     def change(self, job: "Job", *, expected: tuple[str, ...], **fields: Any) -> bool:
         """Update one job, provided its state is among `expected`; then `job` is
@@ -250,6 +259,13 @@ class Job(models.Model):
     def current_limit(self) -> LimitedBy:
         """What limits the speed of a job of with_limit() now."""
         return LimitedBy(vars(self)["limited_by_now"])
+
+    @property
+    def continues_at(self) -> datetime | None:
+        """When Zendesk accepts requests for a job of with_limit() again; None: now, or the
+        job has nothing to ask."""
+        until: datetime | None = vars(self)["waits_until"]
+        return until
 
     @property
     def is_held_after_first_batch(self) -> bool:

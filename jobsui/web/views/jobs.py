@@ -165,7 +165,10 @@ def _live(job: Job, retriable: Mapping[int, int]) -> dict[str, Any]:
 def _seen(job: Job) -> str:
     """Changes when the live section has something new to show. A worker that stops
     changes no job, only what limits it."""
-    return f"{job.version}-{job.current_limit}"
+    seen = f"{job.version}-{job.current_limit}"
+    if job.continues_at:
+        seen += f"-{job.continues_at:%Y%m%d%H%M%S}"
+    return seen
 
 
 def _cause(job: Job, pk: str) -> Cause | None:

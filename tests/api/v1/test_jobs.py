@@ -77,6 +77,7 @@ def test_job_from_a_file_is_launched_and_returned(
         "records_per_second": None,
         "eta_seconds": None,
         "limited_by": None,
+        "continues_at": None,
     }
     assert len(harness.records()) == 250
 

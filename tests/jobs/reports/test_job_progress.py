@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from jobsui.jobs import leases
 from jobsui.jobs.enums import Action, BatchState, JobState, LimitedBy
-from jobsui.jobs.models import Batch, Job
+from jobsui.jobs.models import AccountWait, Batch, Job
 from jobsui.jobs.reports import job_progress
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET
@@ -97,6 +97,29 @@ def test_current_limit_follows_the_present_state(
         f"account:{job.connection.host}" if is_driven else "account:other.zendesk.com"
     ):
         assert Job.objects.with_limit().get(pk=job.pk).current_limit == limit
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "waits"),
+    [
+        (JobState.RUNNING, 3600, True),
+        (JobState.CANCELLING, 3600, True),
+        (JobState.RUNNING, -1, False),
+        (JobState.PAUSED, 3600, False),
+        (JobState.COMPLETED, 3600, False),
+    ],
+)
+def test_end_of_a_wait_concerns_jobs_with_requests(
+    state: JobState, seconds: float, waits: bool
+) -> None:
+    job = planned()
+    Job.objects.filter(pk=job.pk).update(state=state)
+    AccountWait.objects.ask(job.connection.host, seconds)
+
+    shown = Job.objects.with_limit().get(pk=job.pk)
+
+    until = AccountWait.objects.get().until
+    assert shown.continues_at == (until if waits else None)
 
 
 def test_limited_seconds_have_the_longest_first_up_to_now() -> None:
