@@ -155,6 +155,25 @@ def test_batch_that_was_split_says_which_rows_each_attempt_carried(
     assert "Body: 100 items" in whole
 
 
+def test_batch_counts_attempts_without_effect(operator: Client) -> None:
+    job = stages.settled()
+    batch = Batch.objects.get(job=job)
+    for number, result in [(1, "limited"), (2, "accepted")]:
+        Attempt.objects.create(
+            batch=batch,
+            number=number,
+            epoch=1,
+            at=timezone.now(),
+            items=2,
+            result=result,
+        )
+    Batch.objects.filter(pk=batch.pk).update(attempts_without_effect=4_000)
+
+    text = visible(operator.get(f"/jobs/{job.code}/batches/1/").text)
+
+    assert "Not listed: 4,000 more attempts without effect" in text
+
+
 def test_batch_leads_to_its_neighbours_and_the_next_failure(operator: Client) -> None:
     job = stages.settled(MANY)
     Batch.objects.filter(job=job, seq=3).update(failed=1)

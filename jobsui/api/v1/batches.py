@@ -35,7 +35,10 @@ class BatchOut(Schema):
     uncertain: int
     cancelled: int
     attempt_count: int
-    """How often the batch was sent."""
+    """How often the batch was sent, apart from `attempts_without_effect`."""
+    attempts_without_effect: int
+    """How many more attempts changed nothing and are not listed: Zendesk was busy,
+    refused the request or could not be reached."""
     job_status: str | None
     """ID of the job status that Zendesk created for the batch; null before that."""
     sent_at: datetime | None
@@ -133,6 +136,7 @@ def serialize(batch: Batch) -> BatchOut:
         uncertain=batch.uncertain,
         cancelled=batch.cancelled,
         attempt_count=batch.attempts_made,
+        attempts_without_effect=batch.attempts_without_effect,
         job_status=batch.status_id or None,
         sent_at=batch.sent_at,
         accepted_at=batch.accepted_at,

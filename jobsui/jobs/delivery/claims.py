@@ -78,6 +78,14 @@ class PastAttempt(NamedTuple):
         """Whether it may have changed something in Zendesk."""
         return self.result in (*Attempt.UNCONFIRMED, AttemptResult.ACCEPTED)
 
+    @property
+    def had_no_effect(self) -> bool:
+        """Whether it certainly changed nothing in Zendesk."""
+        return self.result in NO_EFFECT
+
+
+NO_EFFECT = (AttemptResult.LIMITED, AttemptResult.NOT_SENT, AttemptResult.REFUSED)
+
 
 def claim(
     wanted: Mapping[int, int],
@@ -166,48 +174,97 @@ def _start(job: Job) -> None:
 MARKED = (
     "state",
     "attempts_made",
+    "attempts_without_effect",
     "epoch",
     "sent_at",
     "reconcile_at",
     "reconcile_count",
 )
 """The columns of a batch that a claim sets."""
+REPLACED = (
+    "epoch",
+    "at",
+    "items",
+    "result",
+    "note",
+    *batch_request.RESPONSE_FIELDS,
+)
+"""The columns of an attempt without effect that the next attempt replaces."""
 
 
 def _mark(
     batches: Sequence[Batch], client_of: ClientOf, epoch: int, now: datetime
 ) -> list[BatchRequest]:
     past = _attempts_of([batch for batch in batches if batch.attempts_made])
+    open_items = [batch.blob.open_items for batch in batches]
+    attempts = [
+        _attempt(batch, items[: batch.split_size], past[batch.pk], epoch, now)
+        for batch, items in zip(batches, open_items, strict=True)
+    ]
+    _save_attempts(attempts)
     rows = [
-        (batch.pk, BatchState.SENDING, batch.attempts_made + 1, epoch, now, None, 0)
+        (
+            batch.pk,
+            BatchState.SENDING,
+            batch.attempts_made,
+            batch.attempts_without_effect,
+            epoch,
+            now,
+            None,
+            0,
+        )
         for batch in batches
     ]
     sql.update_rows(Batch, MARKED, rows)
-    open_items = [batch.blob.open_items for batch in batches]
-    attempts = [
-        _attempt(batch, items[: batch.split_size], epoch, now)
-        for batch, items in zip(batches, open_items, strict=True)
-    ]
-    ids = sql.insert_rows(attempts)
     requests = []
-    for batch, items, attempt, attempt_id in zip(
-        batches, open_items, attempts, ids, strict=True
-    ):
-        this = PastAttempt(attempt_id, now, "", attempt.last_item)
+    for batch, items, attempt in zip(batches, open_items, attempts, strict=True):
+        this = PastAttempt(attempt.pk, now, "", attempt.last_item)
         requests.append(_request(batch, items, client_of, [*past[batch.pk], this]))
     return requests
 
 
-def _attempt(batch: Batch, items: Sequence[Item], epoch: int, now: datetime) -> Attempt:
+def _attempt(
+    batch: Batch,
+    items: Sequence[Item],
+    past: list[PastAttempt],
+    epoch: int,
+    now: datetime,
+) -> Attempt:
+    """The attempt to send these items, counted on the batch in memory. Of
+    successive attempts without effect only the first and the last are kept: this one
+    replaces the last one, which is removed from `past`."""
     last_item, _ = items[-1]
-    return Attempt(
-        batch=batch,
-        number=batch.attempts_made + 1,
-        epoch=epoch,
-        at=now,
-        items=len(items),
-        last_item=last_item,
+    attempt = Attempt(
+        batch=batch, epoch=epoch, at=now, items=len(items), last_item=last_item
     )
+    if _repeats_nothing(past, last_item):
+        attempt.pk = past.pop().attempt_id
+        batch.attempts_without_effect += 1
+    else:
+        batch.attempts_made += 1
+    attempt.number = batch.attempts_made
+    return attempt
+
+
+def _repeats_nothing(past: Sequence[PastAttempt], last_item: int) -> bool:
+    """Whether the last two attempts sent the same items without effect."""
+    latest = past[-2:]
+    return len(latest) == 2 and all(
+        each.had_no_effect and each.last_item == last_item for each in latest
+    )
+
+
+def _save_attempts(attempts: Iterable[Attempt]) -> None:
+    new = [attempt for attempt in attempts if attempt.pk is None]
+    replaced = [
+        (attempt.pk, *(getattr(attempt, name) for name in REPLACED))
+        for attempt in attempts
+        if attempt.pk is not None
+    ]
+    if new:
+        for attempt, pk in zip(new, sql.insert_rows(new), strict=True):
+            attempt.pk = pk
+    sql.update_rows(Attempt, REPLACED, replaced)
 
 
 def _attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[PastAttempt]]:

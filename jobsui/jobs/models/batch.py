@@ -41,8 +41,11 @@ class Batch(models.Model):
     state = models.CharField(
         max_length=12, choices=BatchState, default=BatchState.PLANNED
     )
-    # How many attempts were committed, sent or not.
+    # How many attempts were committed, sent or not, and have a row of their own.
     attempts_made = models.PositiveIntegerField(default=0)
+    # How many more changed nothing: Zendesk was busy or could not be reached. They have
+    # no row, or those of a long outage would be read at each attempt.
+    attempts_without_effect = models.PositiveIntegerField(default=0)
     # The lease epoch under which `sending` was committed.
     epoch = models.PositiveBigIntegerField(default=0)
     # Zendesk's job status id of the attempt that was accepted; "" before.
@@ -154,8 +157,8 @@ class BatchBlob(models.Model):
 
 
 class Attempt(models.Model):
-    """One attempt to send a batch. Attempts are kept, so nothing is sent twice
-    silently."""
+    """One attempt to send a batch. Each attempt that may have reached Zendesk is kept, so
+    nothing is sent twice silently."""
 
     # Results of attempts that may have reached Zendesk.
     UNCONFIRMED: ClassVar = (AttemptResult.UNCONFIRMED, AttemptResult.LOST)
