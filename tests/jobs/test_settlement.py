@@ -2,6 +2,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -154,6 +155,29 @@ def test_settling_twice_changes_nothing() -> None:
 
     assert (first, second) == (True, True)
     assert (counters(job)["created"], job.failed, job.batches_done) == (SIZE, 0, 1)
+
+
+def test_results_reported_twice_in_one_transaction_count_once() -> None:
+    """A commit failed, and the batch was read again before the next one."""
+    job = make_planned(1)
+    batch = Batch.objects.get(job=job)
+    created = {n: RowResult(Outcome.CREATED, f"r{n}") for n in range(SIZE)}
+    updated = dict.fromkeys(range(SIZE), RowResult(Outcome.UPDATED))
+    ledger = settlement.JobCounters()
+
+    settlement.settle_all(
+        [
+            settlement.ReportedResults(batch, created),
+            settlement.ReportedResults(batch, updated),
+        ],
+        ledger,
+        timezone.now(),
+    )
+    ledger.write()
+
+    assert counters(job) == sums(job)
+    assert job.created == SIZE
+    assert job.batches_done == 1
 
 
 def test_a_cancelled_batch_stays_cancelled() -> None:

@@ -80,6 +80,11 @@ class AccountJob:
     is_gone: bool = False
     tags: tuple[str, ...] = ()
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether its results name records that its items name."""
+        return all(isinstance(item, str) or _key(item) for item in self.items)
+
 
 class Account:
     def __init__(self, hub: Hub, plan: Plan, tell: Callable[[str], None]) -> None:
@@ -315,7 +320,8 @@ def distorted(results: list[dict[str, Any]], job: AccountJob) -> list[dict[str, 
             return [_without(each, "index", "external_id") for each in moved]
         case "short":
             return results[:-1]
-        case "wrong_index":
+        # Without a key nothing contradicts an index, and the product trusts it.
+        case "wrong_index" if job.has_keys:
             last = len(results) - 1
             return [{**each, "index": last - each["index"]} for each in results]
         case "ids_only":
@@ -330,6 +336,11 @@ def distorted(results: list[dict[str, Any]], job: AccountJob) -> list[dict[str, 
 
 def _without(result: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in result.items() if key not in names}
+
+
+def _key(item: Any) -> str:
+    """The record id or external id of an item; "" for none."""
+    return str(item.get("id") or item.get("external_id") or "")
 
 
 def _failure(index: int, item: Any, code: str, detail: str) -> dict[str, Any]:

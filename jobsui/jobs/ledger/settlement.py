@@ -93,7 +93,7 @@ def settle_all(
     twice changes nothing. The batches themselves are changed in memory only; the caller
     saves SETTLED_FIELDS.
     """
-    unsettled = [each for each in reported if each.batch.state in UNSETTLED]
+    unsettled = [each for each in _merged(reported) if each.batch.state in UNSETTLED]
     blobs = by_id(BatchBlob, [each.batch.pk for each in unsettled if _needs_blob(each)])
     results_only: list[tuple[int, bytes]] = []
     with_job_status: list[tuple[int, bytes, bytes]] = []
@@ -172,6 +172,23 @@ def sample_pace(job: Job, now: datetime) -> None:
     if job.pace or done:
         job.pace = [*job.pace, [seconds, done]][-MAX_PACE_SAMPLES:]
         Job.objects.filter(pk=job.pk).update(pace=job.pace)
+
+
+def _merged(reported: Iterable[ReportedResults]) -> list[ReportedResults]:
+    """One for each batch. After a failed commit, a batch may be reported twice in one
+    transaction, and each item keeps its first result."""
+    merged: dict[int, ReportedResults] = {}
+    for later in reported:
+        earlier = merged.get(later.batch.pk)
+        if earlier is None:
+            merged[later.batch.pk] = later
+            continue
+        body = later.job_status_body
+        if body is None:
+            body = earlier.job_status_body
+        results = {**later.results, **earlier.results}
+        merged[later.batch.pk] = ReportedResults(later.batch, results, body)
+    return list(merged.values())
 
 
 def _needs_blob(reported: ReportedResults) -> bool:
