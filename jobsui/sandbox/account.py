@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jobsui.sandbox import schema
 from jobsui.sandbox.assumptions import Assumptions
-from jobsui.sandbox.errors import custom_objects_off, invalid_because, not_found
+from jobsui.sandbox.errors import custom_objects_off, invalid_because, unknown_object
 from jobsui.sandbox.faults import Faults
 from jobsui.sandbox.jobs import Jobs
 from jobsui.sandbox.journal import Journal, Objects
@@ -77,7 +77,7 @@ class Account:
         if not self.settings.custom_objects:
             raise custom_objects_off()
         if key not in self.objects:
-            raise not_found()
+            raise unknown_object()
         return self.objects[key]
 
     def add_object(self, data: JsonObject) -> CustomObject:

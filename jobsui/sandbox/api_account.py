@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from jobsui.sandbox import pages, tokens
 from jobsui.sandbox.calls import Call, no_content
-from jobsui.sandbox.errors import Refused, export_error, not_found
+from jobsui.sandbox.errors import Refused, export_error, not_authenticated, not_found
 from jobsui.sandbox.protocol import JsonObject, Response, json_response
 from jobsui.sandbox.schema import ADMIN_ID, CustomObject
 from jobsui.sandbox.serializers import record_json
@@ -16,8 +16,10 @@ MAX_EXPORT_PAGE = 1_000
 
 
 def me(call: Call) -> Response:
-    """The user of the credentials. Without credentials it is an anonymous user, not an
-    error."""
+    """The user of the credentials. Without credentials it may be an anonymous user, not
+    an error."""
+    if not call.signed_in and call.account.assumptions.anonymous_user == "401":
+        raise not_authenticated()
     user = signed_in_user(call) if call.signed_in else anonymous_user()
     return json_response(200, {"user": user})
 
@@ -102,13 +104,16 @@ def find_token(call: Call, token_id: str) -> tokens.Token:
 def grant_token(call: Call) -> Response:
     """POST /oauth/tokens, outside /api."""
     account = call.account
-    grant = account.tokens.exchange(call.body(), account.settings.token_seconds)
+    grant = account.tokens.exchange(
+        call.body(), account.settings.token_seconds, account.assumptions
+    )
     return json_response(201, grant)
 
 
 def authorize(call: Call) -> Response:
     """GET /oauth/authorizations/new. The sandbox assumes that the user agrees."""
-    query = {"code": call.account.tokens.authorize(call.query)}
+    account = call.account
+    query = {"code": account.tokens.authorize(call.query, account.assumptions)}
     if "state" in call.query:
         query["state"] = call.query["state"]
     target = call.query["redirect_uri"]
@@ -120,7 +125,9 @@ def export(call: Call, key: str) -> Response:
     """The incremental export: records changed after a time, deleted ones included."""
     custom_object = exported_object(call, key)
     limits = call.account.settings
-    if not call.account.exports.take(limits.exports_per_minute, limits.window_seconds):
+    if not call.account.exports.take(
+        limits.exports_per_minute, limits.window_seconds, call.account.assumptions
+    ):
         raise too_many_exports(call)
     changed = changed_records(call, custom_object)
     size = min(int(call.query.get("per_page") or MAX_EXPORT_PAGE), MAX_EXPORT_PAGE)

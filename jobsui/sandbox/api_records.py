@@ -1,7 +1,7 @@
 """Endpoints of records."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
@@ -13,6 +13,7 @@ from jobsui.sandbox.errors import (
     not_found,
     record_invalid,
 )
+from jobsui.sandbox.members import warning
 from jobsui.sandbox.protocol import Json, Response, json_response
 from jobsui.sandbox.schema import CustomObject
 from jobsui.sandbox.serializers import record_json
@@ -33,7 +34,7 @@ SEARCH_SORTS = {
 
 
 def index(call: Call, key: str) -> Response:
-    custom_object = call.custom_object(key)
+    custom_object = call.readable_object(key)
     wanted = pages.parse_page_request(call.request, f"{WHERE}/index")
     filtered = filtered_records(call, custom_object)
     sort = checked_sort(call.query.get("sort") or "id", SORTS, "index")
@@ -74,12 +75,23 @@ def filtered_records(call: Call, custom_object: CustomObject) -> list[Record] | 
         return None
     found: dict[int, Record] = {}
     for name in used:
-        keys = call.query[name].split(",")
+        keys = filter_keys(call, name, finders[name])
         if len(keys) != len(set(keys)):
             raise invalid_parameter(name, "must not repeat an id", f"{WHERE}/index")
         records = map(finders[name], keys)
         found |= {record.row: record for record in records if record}
     return list(found.values())
+
+
+def filter_keys(
+    call: Call, name: str, find: Callable[[str], Record | None]
+) -> list[str]:
+    """The keys in a filter. A comma separates them, or may also be part of one."""
+    listed = call.query[name]
+    is_literal = call.account.assumptions.comma_in_filter == "literal"
+    if is_literal and find(listed):
+        return [listed]
+    return listed.split(",")
 
 
 def page_response(
@@ -110,7 +122,7 @@ def record_response(
 
 
 def show(call: Call, key: str, record_id: str) -> Response:
-    custom_object = call.custom_object(key)
+    custom_object = call.readable_object(key)
     record = existing(custom_object.table.get(record_id))
     return record_response(call, custom_object, record)
 
@@ -125,13 +137,15 @@ def existing(record: Record | None) -> Record:
 def create(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
     data = call.part("custom_object_record", f"{WHERE}/create")
-    with validation_errors():
+    with validation_errors(call):
         record = call.account.writer.create(custom_object, data)
-    return record_response(call, custom_object, record, 201)
+    response = record_response(call, custom_object, record, 201)
+    response.headers |= warning(custom_object, [data], call.account.assumptions)
+    return response
 
 
 @contextmanager
-def validation_errors() -> Iterator[None]:
+def validation_errors(call: Call) -> Iterator[None]:
     """Turn RecordInvalid into the API's response."""
     try:
         yield
@@ -139,6 +153,9 @@ def validation_errors() -> Iterator[None]:
         details: dict[str, list[dict[str, str]]] = {}
         for key, text in refusal.problems:
             details.setdefault(key, []).append({"description": text})
+        if call.account.assumptions.field_errors == "base":
+            every = [each for entries in details.values() for each in entries]
+            details = {"base": every}
         raise record_invalid(details) from None
 
 
@@ -146,9 +163,11 @@ def update(call: Call, key: str, record_id: str) -> Response:
     custom_object = call.custom_object(key)
     record = existing(custom_object.table.get(record_id))
     data = call.part("custom_object_record", f"{WHERE}/update")
-    with validation_errors():
+    with validation_errors(call):
         call.account.writer.update(custom_object, record, data)
-    return record_response(call, custom_object, record)
+    response = record_response(call, custom_object, record)
+    response.headers |= warning(custom_object, [data], call.account.assumptions)
+    return response
 
 
 def upsert(call: Call, key: str) -> Response:
@@ -156,12 +175,17 @@ def upsert(call: Call, key: str) -> Response:
     name, value = record_key(call, "upsert")
     data = call.part("custom_object_record", f"{WHERE}/upsert") | {name: value}
     writer = call.account.writer
-    with validation_errors():
+    rows_before = len(custom_object.table.rows)
+    with validation_errors(call):
         if name == "external_id":
             record = writer.upsert_by_external_id(custom_object, data)
         else:
             record = writer.upsert_by_name(custom_object, data)
-    return record_response(call, custom_object, record)
+    is_new = len(custom_object.table.rows) > rows_before
+    status = int(call.account.assumptions.creating_upsert) if is_new else 200
+    response = record_response(call, custom_object, record, status)
+    response.headers |= warning(custom_object, [data], call.account.assumptions)
+    return response
 
 
 def record_key(call: Call, action: str) -> tuple[str, str]:
@@ -199,20 +223,20 @@ def delete_by_key(call: Call, key: str) -> Response:
 
 
 def count(call: Call, key: str) -> Response:
-    custom_object = call.custom_object(key)
+    custom_object = call.searchable_object(key)
     now = ids.timestamp(int(time.time() * 1000))
     counted = {"refreshed_at": now, "value": custom_object.table.size}
     return json_response(200, {"count": counted})
 
 
 def search_text(call: Call, key: str) -> Response:
-    custom_object = call.custom_object(key)
+    custom_object = call.searchable_object(key)
     records = search.with_words(custom_object, call.query.get("query", ""))
     return search_response(call, custom_object, records)
 
 
 def search_filter(call: Call, key: str) -> Response:
-    custom_object = call.custom_object(key)
+    custom_object = call.searchable_object(key)
     records = search.filtered(custom_object, call.body().get("filter") or {})
     words = call.query.get("query")
     if words:
@@ -222,7 +246,7 @@ def search_filter(call: Call, key: str) -> Response:
 
 
 def autocomplete(call: Call, key: str) -> Response:
-    custom_object = call.custom_object(key)
+    custom_object = call.searchable_object(key)
     records = search.named(custom_object, call.query.get("name", ""))
     return search_response(call, custom_object, records)
 

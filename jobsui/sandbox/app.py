@@ -47,7 +47,7 @@ class App:
         try:
             response = self._guarded(request, triggered)
         except Refused as refusal:
-            response = refusal.response
+            response = refusal.response_under(self.account.assumptions)
         settings = self.account.settings
         response.headers |= self.account.requests.headers(
             settings.requests_per_minute, settings.window_seconds
@@ -74,7 +74,7 @@ class App:
         if found is None:
             raise unknown_route()
         call = self._authenticated(request)
-        if refusal := self._over_limit():
+        if refusal := self._over_limit() or self._too_large(request):
             return refusal
         if response := self._fault_before(call, triggered):
             return response
@@ -97,15 +97,25 @@ class App:
     def _over_limit(self) -> Response | None:
         limit = self.account.settings.requests_per_minute
         seconds = self.account.settings.window_seconds
-        if self.account.requests.take(limit, seconds):
+        if self.account.requests.take(limit, seconds, self.account.assumptions):
             return None
         return rate_limited(self.account.requests.reset_in(seconds))
+
+    def _too_large(self, request: Request) -> Response | None:
+        limit = self.account.assumptions.request_limit_bytes
+        if not limit or len(request.body) <= limit:
+            return None
+        return html(413, b"<html><h1>413 Request Entity Too Large</h1></html>")
 
     def _fault_before(self, call: Call, triggered: list[str]) -> Response | None:
         """The response of a fault that triggers before the handler runs."""
         names = ["rate-429", "500", "503", "503-retry-after", "html-502", "html-200"]
         if is_write(call.request):
             names += ["409", "missing-scope"]
+        elif "/records" in call.request.path:
+            names.append("refused-reads")
+        elif "/job_statuses" in call.request.path:
+            names.append("refused-statuses")
         if is_job_post(call.request):
             names += ["drop-before-accept", "no-answer", "too-many-jobs"]
         if call.token:
@@ -159,6 +169,8 @@ def fault_responses(settings: Settings) -> dict[str, Response]:
         "html-200": html(200, HTML_LOGIN),
         "409": json_response(409, conflict),
         "missing-scope": missing_scope("write").response,
+        "refused-reads": role_may_not().response,
+        "refused-statuses": role_may_not().response,
         "drop-before-accept": Response(0, dropped=True),
         "no-answer": Response(0, dropped=True, delay=settings.slow_seconds),
     }
@@ -178,12 +190,29 @@ def is_job_post(request: Request) -> bool:
 def check_permissions(call: Call) -> None:
     """Check the token's scopes and the user's role. Raises Refused."""
     if call.token:
-        scope = "write" if is_write(call.request) else "read"
-        if scope not in call.token.scopes:
-            raise missing_scope(scope)
+        sufficient = sufficient_scopes(call)
+        if sufficient and not sufficient & set(call.token.scopes):
+            raise missing_scope(min(sufficient, key=len))
     role = call.account.settings.role
     if role == "end-user" and "custom_objects" in call.request.path:
         raise role_may_not()
+
+
+def sufficient_scopes(call: Call) -> set[str]:
+    """The scopes of which the request requires one; none for a request that any token
+    may send."""
+    assumptions = call.account.assumptions
+    path = call.request.path.removesuffix(".json")
+    right = "write" if is_write(call.request) else "read"
+    if path.endswith("/users/me") and assumptions.users_me_scope == "any":
+        return set()
+    if is_job_post(call.request):
+        is_granular = assumptions.jobs_scope == "granular"
+    elif "/job_statuses" in path:
+        is_granular = assumptions.job_statuses_scope == "granular"
+    else:
+        is_granular = "/custom_objects" in path
+    return {right, f"custom_objects:{right}"} if is_granular else {right}
 
 
 def rate_limited(seconds: int) -> Response:

@@ -1,12 +1,12 @@
 """What a handler receives: the account, the request and helpers to read it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobsui.sandbox.account import Account
 from jobsui.sandbox.errors import invalid_parameter, role_may_not, unreadable_json
 from jobsui.sandbox.protocol import JsonObject, Request, Response
-from jobsui.sandbox.schema import CustomObject
+from jobsui.sandbox.schema import CustomObject, now
 from jobsui.sandbox.tokens import Token
 
 
@@ -30,6 +30,17 @@ class Call:
         """Raises Refused when there is none."""
         return self.account.custom_object(key)
 
+    def readable_object(self, key: str) -> CustomObject:
+        """The object with the records that lists and single reads show now. Raises
+        Refused."""
+        lag = self.account.assumptions.read_lag
+        return delayed(self.custom_object(key), lag)
+
+    def searchable_object(self, key: str) -> CustomObject:
+        """The object with the records that searches find now. Raises Refused."""
+        lag = self.account.assumptions.search_lag
+        return delayed(self.custom_object(key), lag)
+
     def body(self) -> JsonObject:
         """The JSON object sent; raises Refused."""
         try:
@@ -51,6 +62,14 @@ class Call:
     def only_for_admins(self) -> None:
         if self.account.settings.role != "admin":
             raise role_may_not()
+
+
+def delayed(custom_object: CustomObject, seconds: float) -> CustomObject:
+    """The object as it was before."""
+    if not seconds:
+        return custom_object
+    moment = now() - int(seconds * 1000)
+    return replace(custom_object, table=custom_object.table.as_of(moment))
 
 
 def no_content() -> Response:

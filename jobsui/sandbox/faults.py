@@ -21,23 +21,28 @@ REQUEST_FAULTS = {
     "partial-list",
     "bearer-expired",
     "missing-scope",
+    "refused-reads",
+    "refused-statuses",
     "slow",
     "no-answer",
 }
 JOB_FAULTS = {
     "fresh-404",
     "killed",
+    "aborted",
     "failed-partial",
     "results-object",
     "no-id",
     "no-index",
+    "wrong-index",
     "shuffled",
     "short-results",
     "generic-results",
     "status-expired",
     "slow-job",
 }
-NAMES = REQUEST_FAULTS | JOB_FAULTS
+ITEM_FAULTS = {"deadlocked-items"}
+NAMES = REQUEST_FAULTS | JOB_FAULTS | ITEM_FAULTS
 
 
 class BadFault(Exception):

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from random import Random
 
+from jobsui.sandbox.protocol import Json
+
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 MASK_40 = (1 << 40) - 1
@@ -45,6 +47,13 @@ def row_of(record: str) -> int | None:
             return None
         row = row * 32 + digit
     return row
+
+
+def is_ulid(value: Json) -> bool:
+    """Whether a value has the form of a record id, in any case."""
+    if not isinstance(value, str) or len(value) != 26:
+        return False
+    return all(letter in VALUES for letter in value.upper())
 
 
 def job_id(random: Random) -> str:

@@ -35,6 +35,30 @@ FAILURE_CODE = {
     "delete": "CustomObjectRecordDeleteFailed",
     "delete_by_external_id": "CustomObjectRecordDeleteFailed",
 }
+PASSING_ERRORS = {
+    "deadlock": {
+        "code": "DatabaseDeadlock",
+        "title": "Database deadlock",
+        "detail": "Deadlock found when trying to get lock",
+    },
+    "conflict": {
+        "code": "DatabaseConflict",
+        "title": "Database conflict",
+        "detail": "The record is being changed. Try again later.",
+    },
+    "timeout": {
+        "code": "RecordTimeout",
+        "title": "Timeout",
+        "detail": "The request timed out",
+    },
+    "internal": {
+        "code": "InternalServerError",
+        "title": "Internal error",
+        "detail": "An internal error occurred",
+    },
+}
+DEADLOCK_RATE = 0.05
+"""Of the items of a job, while too many jobs run on its object."""
 JOB_TYPES = {
     "create": "Bulk Create Custom Object Record",
     "update": "Bulk Update Custom Object Record",
@@ -65,6 +89,7 @@ class Job:
     done: int = 0
     """Items processed when it ended."""
     failed_items: int = 0
+    deadlock_rate: float = 0.0
 
     def state(self, now: float) -> tuple[str, int | None]:
         """Status and progress at this moment."""
@@ -91,11 +116,21 @@ class Jobs:
     all: dict[str, Job] = field(default_factory=dict)
     due: list[tuple[float, int, Job]] = field(default_factory=list)
     accepted: int = 0
+    by_idempotency_key: dict[str, Job] = field(default_factory=dict)
 
     @property
     def running(self) -> int:
         """Job slots in use."""
         return len(self.due) + self.settings.other_jobs
+
+    def running_beside(self, action: str) -> int:
+        """Job slots in use that a job of this action cannot have."""
+        if self.assumptions.job_slots == "account":
+            return self.running
+        return sum(job.action == action for _, _, job in self.due)
+
+    def running_on(self, custom_object: CustomObject) -> int:
+        return sum(job.custom_object is custom_object for _, _, job in self.due)
 
     def running_ids(self) -> list[str]:
         others = [f"V3-{number:032x}" for number in range(self.settings.other_jobs)]
@@ -120,6 +155,9 @@ class Jobs:
         self.all[job.id] = job
         self.accepted += 1
         heapq.heappush(self.due, (job.due, self.accepted, job))
+        free = self.assumptions.deadlock_free_jobs
+        if free and self.running_on(custom_object) > free:
+            job.deadlock_rate = DEADLOCK_RATE
         self.wake(seconds)
         return job
 
@@ -165,15 +203,20 @@ class Jobs:
 
     def newest_first(self) -> list[Job]:
         """By completion, then by creation. Running jobs come first. A new job is listed
-        even while it is hidden."""
-        listed = [job for job in self.all.values() if not is_expired(job)]
+        even while it is hidden, unless the list lags."""
+        newest = time.monotonic() - self.assumptions.status_list_lag
+        listed = [
+            job
+            for job in self.all.values()
+            if not is_expired(job) and job.accepted <= newest
+        ]
         return sorted(
             listed, key=lambda job: (job.ended or math.inf, job.accepted), reverse=True
         )
 
     def _finish(self, job: Job, now: float) -> None:
         items = self._items_to_apply(job)
-        results = [self._apply(job, index, item) for index, item in enumerate(items)]
+        results = self._apply_all(job, items)
         if "failed-partial" in job.faults:
             error = {"title": "The job was stopped", "detail": "Internal error"}
             results.append(self._failure(job, len(items), error))
@@ -181,7 +224,7 @@ class Jobs:
         time_text = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S +0000}"
         job.message = f"{job.status.title()} at {time_text}"
         job.failed_items = sum(result["status"] == "Failed" for result in results)
-        if job.status != "killed":
+        if job.status not in {"killed", "aborted"}:
             distorted = self._distort(job, results)
             job.results = zlib.compress(to_json(distorted), 1)
         job.items = []
@@ -191,11 +234,42 @@ class Jobs:
     def _items_to_apply(self, job: Job) -> list[Json]:
         """No items if the object was deleted in the meantime, half of them with some
         faults."""
-        if self.writer.objects.get(job.custom_object.key) is not job.custom_object:
+        has_lost_its_object = self._has_lost_its_object(job)
+        if has_lost_its_object and self.assumptions.deleted_object == "failed":
+            return []
+        if "aborted" in job.faults:
             return []
         if job.faults & {"killed", "failed-partial"}:
             return job.items[: job.total // 2]
         return job.items
+
+    def _has_lost_its_object(self, job: Job) -> bool:
+        return self.writer.objects.get(job.custom_object.key) is not job.custom_object
+
+    def _apply_all(self, job: Job, items: list[Json]) -> list[JsonObject]:
+        """The results in the order of the items, whatever the order of applying."""
+        order = list(range(len(items)))
+        if self.assumptions.item_order == "any":
+            self.faults.random.shuffle(order)
+        results = {index: self._apply(job, index, items[index]) for index in order}
+        return [results[index] for index in range(len(items))]
+
+    def _in_assumed_form(self, result: JsonObject) -> JsonObject:
+        assumptions = self.assumptions
+        shown = dict(result)
+        is_saved = result["status"] in {"Created", "Updated"}
+        if is_saved and assumptions.success_word == "create-or-update":
+            shown["status"] = "CreateOrUpdate"
+        if result["status"] != "Failed":
+            if assumptions.success_word == "absent":
+                del shown["status"]
+            if assumptions.result_id != "present":
+                record_id = shown.pop("id")
+                if assumptions.result_id == "data":
+                    shown["data"] = {"id": record_id}
+        if assumptions.result_index == "absent":
+            del shown["index"]
+        return shown
 
     def _distort(self, job: Job, results: list[JsonObject]) -> Json:
         """The results in the form that the job's faults give them."""
@@ -203,10 +277,14 @@ class Jobs:
             return {"success": True}
         if "generic-results" in job.faults:
             results = [generic_result(job, result) for result in results]
+        else:
+            results = [self._in_assumed_form(result) for result in results]
         if "no-id" in job.faults:
             results = without_member(results, "id")
         if "no-index" in job.faults:
             results = without_member(results, "index")
+        if "wrong-index" in job.faults:
+            results = with_neighbours_index(results)
         if "short-results" in job.faults:
             results = results[:-1]
         if "shuffled" in job.faults:
@@ -214,12 +292,13 @@ class Jobs:
         return results
 
     def _apply(self, job: Job, index: int, item: Json) -> JsonObject:
+        if self._deadlocks(job):
+            error = PASSING_ERRORS[self.assumptions.passing_error]
+            return self._failure(job, index, error)
         try:
             record = self._write(job, item)
         except RecordMissing:
-            code = FAILURE_CODE[job.action]
-            error = {"code": code, "title": "Record not found"}
-            return self._failure(job, index, error)
+            return self._failure(job, index, self._record_missing(job))
         except RecordInvalid as refusal:
             errors = [
                 {"title": "Record validation errors", "detail": text}
@@ -232,6 +311,20 @@ class Jobs:
             "status": SUCCESS[job.action],
         }
         return with_external_id(result, record.external_id)
+
+    def _deadlocks(self, job: Job) -> bool:
+        if self.faults.triggers("deadlocked-items"):
+            return True
+        rate = job.deadlock_rate
+        return bool(rate) and self.faults.random.random() < rate
+
+    def _record_missing(self, job: Job) -> dict[str, str]:
+        error = {"title": "Record not found"}
+        if self.assumptions.failure_code == "by-action":
+            return {"code": FAILURE_CODE[job.action]} | error
+        if self.assumptions.failure_code == "generic":
+            return {"code": "RecordNotFound"} | error
+        return error
 
     def _failure(self, job: Job, index: int, *errors: dict[str, str]) -> JsonObject:
         item = job.items[index] if index < len(job.items) else None
@@ -246,24 +339,59 @@ class Jobs:
 
     def _write(self, job: Job, item: Json) -> Record:
         """Apply one item. Raises RecordMissing and RecordInvalid."""
+        if self._has_lost_its_object(job):
+            raise RecordMissing
         if job.action.startswith("delete"):
             return self._delete(job, item)
         if not isinstance(item, dict):
             raise RecordInvalid([("base", "The item must be an object")])
+        self._check_null_keys(item)
+        record = self._saved(job, item)
+        if self.assumptions.trigger == "fires":
+            self.writer.trigger(job.custom_object, record)
+        return record
+
+    def _check_null_keys(self, item: JsonObject) -> None:
+        if self.assumptions.null_key == "ignored":
+            return
+        for name in ("id", "external_id", "name"):
+            if name in item and item[name] is None:
+                raise RecordInvalid([("base", f"{name}: cannot be null")])
+
+    def _saved(self, job: Job, item: JsonObject) -> Record:
+        keeps = self.assumptions.omitted_field == "kept"
+        custom_object = job.custom_object
         if job.action == "create":
-            return self.writer.create(job.custom_object, item)
+            return self.writer.create(custom_object, item)
         if job.action == "create_or_update_by_external_id":
-            return self.writer.upsert_by_external_id(job.custom_object, item)
+            return self.writer.upsert_by_external_id(custom_object, item, keeps=keeps)
         if job.action == "create_or_update_by_name":
-            return self.writer.upsert_by_name(job.custom_object, item)
-        record = existing(job.custom_object.table.get, item.get("id"))
-        return self.writer.update(job.custom_object, record, item)
+            return self.writer.upsert_by_name(custom_object, item, keeps=keeps)
+        record = self._record_to_update(custom_object, item)
+        return self.writer.update(custom_object, record, item, keeps=keeps)
+
+    def _record_to_update(
+        self, custom_object: CustomObject, item: JsonObject
+    ) -> Record:
+        table = custom_object.table
+        is_by_external_id = self.assumptions.update_key == "external-id"
+        if is_by_external_id and item.get("id") is None:
+            return existing(table.with_external_id, item.get("external_id"))
+        return self._with_id(custom_object, item.get("id"))
+
+    def _with_id(self, custom_object: CustomObject, record_id: Json) -> Record:
+        is_any_case = self.assumptions.record_id_case == "any"
+        if is_any_case and isinstance(record_id, str):
+            record_id = record_id.upper()
+        return existing(custom_object.table.get, record_id)
 
     def _delete(self, job: Job, item: Json) -> Record:
-        table = job.custom_object.table
-        by_id = job.action == "delete"
-        record = existing(table.get if by_id else table.with_external_id, item)
-        self.writer.delete(job.custom_object, record)
+        custom_object = job.custom_object
+        if job.action == "delete":
+            record = self._with_id(custom_object, item)
+        else:
+            record = existing(custom_object.table.with_external_id, item)
+        self.writer.delete(custom_object, record)
         return record
 
 
@@ -280,8 +408,9 @@ def is_expired(job: Job) -> bool:
 
 
 def final_status(job: Job, done: int) -> str:
-    if "killed" in job.faults:
-        return "killed"
+    for status in ("killed", "aborted"):
+        if status in job.faults:
+            return status
     return "completed" if done == job.total else "failed"
 
 
@@ -290,6 +419,14 @@ def without_member(results: list[JsonObject], name: str) -> list[JsonObject]:
         {key: value for key, value in result.items() if key != name}
         for result in results
     ]
+
+
+def with_neighbours_index(results: list[JsonObject]) -> list[JsonObject]:
+    """Each result with the index of the next one."""
+    indexes = [result["index"] for result in results if "index" in result]
+    shifted = indexes[1:] + indexes[:1]
+    pairs = zip(results, shifted, strict=False)
+    return [result | {"index": index} for result, index in pairs]
 
 
 def with_external_id(result: JsonObject, external_id: Json) -> JsonObject:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from jobsui.sandbox import ids
 from jobsui.sandbox.account import Account
+from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.protocol import Json, JsonObject
 from jobsui.sandbox.schema import ADMIN_ID, CustomObject, Field
 from jobsui.sandbox.table import Record
@@ -34,7 +35,6 @@ def fields_json(
     account: Account, custom_object: CustomObject, record: Record, record_id: str
 ) -> JsonObject:
     values = json.loads(record.fields)
-    with_time = account.assumptions.date_shape == "time"
     shown: JsonObject = {}
     for field in custom_object.fields.values():
         if not field.active:
@@ -43,10 +43,24 @@ def fields_json(
             value = rolled_up(account, field, record_id)
         else:
             value = values.get(field.key)
-        if value is not None and field.type == "date" and with_time:
-            value += "T00:00:00+00:00"
+        if value is not None:
+            value = in_assumed_shape(field, value, account.assumptions)
         shown[field.key] = value
     return shown
+
+
+def in_assumed_shape(field: Field, value: Json, assumptions: Assumptions) -> Json:
+    match field.type:
+        case "date" if assumptions.date_shape == "time":
+            return f"{value}T00:00:00+00:00"
+        case "currency" if assumptions.currency_shape == "object":
+            currencies = field.properties.get("allowed_currencies") or ["USD"]
+            return {"amount": value, "currency": currencies[0]}
+        case "currency" if assumptions.currency_shape == "string":
+            return str(value)
+        case "integer" | "decimal" if assumptions.number_shape == "string":
+            return str(value)
+    return value
 
 
 def rolled_up(account: Account, field: Field, record_id: str) -> Json:

@@ -1,9 +1,14 @@
 """The records of one object, in a compact form: a million of them fit in memory."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
 
 from jobsui.sandbox import ids
+
+PAST_MILLISECONDS = 3_600_000
+"""How long an earlier version of a record is kept. No read lags more."""
 
 
 class Record:
@@ -36,6 +41,16 @@ class Record:
         self.deleted = False
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a row held until a moment."""
+
+    row: int
+    record: Record
+    until: int
+    """Milliseconds."""
+
+
 class Table:
     """Records in the order of creation, which is the order of their ids, with indexes
     by unique keys."""
@@ -48,6 +63,11 @@ class Table:
         self.children: dict[str, set[int]] = {}
         """Rows by the id of their parent record."""
         self.applied_to_deleted: Counter[str] = Counter()
+        self.deleted_keys: set[str] = set()
+        """External ids ("external_id:…") and unique names ("name:…") of deleted
+        records."""
+        self.past: deque[Past] = deque()
+        """Earlier versions of records, oldest first, while reads lag."""
         self.size = 0
 
     def id_of(self, record: Record) -> str:
@@ -98,11 +118,34 @@ class Table:
     def remove(self, record: Record, now: int) -> None:
         """Delete a record. The incremental export still shows it."""
         self.forget_keys(record)
+        if record.external_id is not None:
+            self.deleted_keys.add(f"external_id:{record.external_id}")
+        if self.by_name is not None:
+            self.deleted_keys.add(f"name:{record.name}")
         self.applied_to_deleted[record.external_id or record.name] += record.applied
         record.deleted = True
         record.updated = now
         record.fields = b"{}"
         self.size -= 1
+
+    def remember(self, record: Record, now: int) -> None:
+        """Keep a record as it is before a change."""
+        self.past.append(Past(record.row, copy(record), now))
+        while self.past[0].until < now - PAST_MILLISECONDS:
+            self.past.popleft()
+
+    def as_of(self, moment: int) -> "Table":
+        """The table as it was at this time, in milliseconds."""
+        rows = list(self.rows)
+        for past in reversed(self.past):
+            if past.until > moment:
+                rows[past.row] = past.record
+        earlier = Table(self.number, unique_names=self.by_name is not None)
+        earlier.children = self.children
+        for record in rows:
+            if record and not record.deleted and record.created <= moment:
+                earlier.put(record)
+        return earlier
 
     def applied(self) -> Counter[str]:
         """How many items were applied, by external id or else by name, deleted records

@@ -8,7 +8,13 @@ import time
 from dataclasses import dataclass, field
 
 from jobsui.sandbox import ids
-from jobsui.sandbox.errors import bad_bearer, not_authenticated, oauth_error
+from jobsui.sandbox.assumptions import Assumptions
+from jobsui.sandbox.errors import (
+    bad_bearer,
+    not_authenticated,
+    oauth_error,
+    wrong_client,
+)
 from jobsui.sandbox.protocol import Json, JsonObject
 
 # These are public: they give access to the sandbox only.
@@ -38,6 +44,7 @@ RESOURCES = {
     "zis",
     "any_channel",
 }
+GRANULAR = {"custom_objects:read", "custom_objects:write"}
 
 
 @dataclass(slots=True)
@@ -137,7 +144,9 @@ class Tokens:
             raise bad_bearer()
         return token
 
-    def exchange(self, form: JsonObject, token_seconds: float) -> JsonObject:
+    def exchange(
+        self, form: JsonObject, token_seconds: float, assumptions: Assumptions
+    ) -> JsonObject:
         """The body of the response to POST /oauth/tokens. Raises Refused."""
         check_client(form)
         grant_type = str(form.get("grant_type"))
@@ -151,7 +160,9 @@ class Tokens:
                 "unsupported_grant_type",
                 "The authorization grant type is not supported.",
             )
-        scopes = grants[grant_type](form)
+        scopes = checked_scopes(grants[grant_type](form), assumptions)
+        if grant_type == "refresh_token":
+            self.revoke(self.by_refresh[str(form["refresh_token"])])
         seconds = token_seconds or EXPIRES_IN.read(form)
         access = secrets.token_hex(32)
         if grant_type == "client_credentials":
@@ -160,12 +171,13 @@ class Tokens:
         refresh = secrets.token_hex(32)
         return grant_json(self.add(scopes, access, refresh, seconds, refresh_seconds))
 
-    def _grant_client(self, form: JsonObject) -> list[str]:
+    def _grant_client(self, form: JsonObject) -> Json:
+        """The scope that the token is for, as the other grants."""
         if form.get("client_secret") != CLIENT_SECRET:
             raise wrong_client()
-        return checked_scopes(form.get("scope") or "read")
+        return form.get("scope") or "read"
 
-    def _grant_code(self, form: JsonObject) -> list[str]:
+    def _grant_code(self, form: JsonObject) -> Json:
         code = self.codes.pop(str(form.get("code")), None)
         if code is None or time.time() > code.expires:
             raise invalid_grant()
@@ -178,18 +190,15 @@ class Tokens:
             proved = form.get("client_secret") == CLIENT_SECRET
         if not proved:
             raise invalid_grant()
-        return checked_scopes(form.get("scope") or code.scope)
+        return form.get("scope") or code.scope
 
-    def _grant_refresh_token(self, form: JsonObject) -> list[str]:
-        """Also revokes the previous access and refresh tokens."""
+    def _grant_refresh_token(self, form: JsonObject) -> Json:
         token = self.by_refresh.get(str(form.get("refresh_token")))
         if token is None or token.refresh_has_expired():
             raise invalid_grant()
-        scopes = checked_scopes(form.get("scope") or " ".join(token.scopes))
-        self.revoke(token)
-        return scopes
+        return form.get("scope") or " ".join(token.scopes)
 
-    def authorize(self, query: dict[str, str]) -> str:
+    def authorize(self, query: dict[str, str], assumptions: Assumptions) -> str:
         """A code for GET /oauth/authorizations/new, as if the user had agreed.
 
         Raises Refused.
@@ -207,7 +216,7 @@ class Tokens:
         if challenge and query.get("code_challenge_method") != "S256":
             raise oauth_error("invalid_request", "code_challenge_method must be S256.")
         scope = query.get("scope") or "read"
-        checked_scopes(scope)
+        checked_scopes(scope, assumptions)
         code = secrets.token_hex(16)
         expires = time.time() + CODE_SECONDS
         self.codes[code] = Code(redirect_uri, scope, challenge, expires)
@@ -232,9 +241,14 @@ def check_client(form: JsonObject) -> None:
         raise wrong_client()
 
 
-def checked_scopes(scope: Json) -> list[str]:
+def checked_scopes(scope: Json, assumptions: Assumptions) -> list[str]:
+    """The scopes of a token that was asked for with `scope`. Raises Refused."""
     scopes = scope.split() if isinstance(scope, str) else []
-    if not scopes or not all(is_scope(each) for each in scopes):
+    if assumptions.granular_scopes == "dropped":
+        return [each for each in scopes if each not in GRANULAR]
+    refused = GRANULAR if assumptions.granular_scopes == "refused" else set()
+    is_known = all(is_scope(each) and each not in refused for each in scopes)
+    if not scopes or not is_known:
         raise oauth_error(
             "invalid_scope", "The requested scope is invalid, unknown, or malformed."
         )
@@ -242,6 +256,8 @@ def checked_scopes(scope: Json) -> list[str]:
 
 
 def is_scope(scope: str) -> bool:
+    if scope in GRANULAR:
+        return True
     resource, _, right = scope.partition(":")
     if not right:
         return scope in {"read", "write", "impersonate"}
@@ -278,14 +294,6 @@ REFRESH_EXPIRES_IN = Lifetime("refresh_token_expires_in", 2_592_000, 604_800, 7_
 def challenge_of(verifier: str) -> str:
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def wrong_client() -> Exception:
-    return oauth_error(
-        "invalid_client",
-        "Client authentication failed due to unknown client or secret.",
-        status=401,
-    )
 
 
 def invalid_grant() -> Exception:

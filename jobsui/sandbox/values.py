@@ -7,12 +7,17 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
 
+from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.protocol import Json
 from jobsui.sandbox.schema import Field
 
 
 class Invalid(Exception):
     """A value that its field does not accept. The message follows the field's title."""
+
+
+class Unchanged(Exception):
+    """A value that is ignored without an error."""
 
 
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T|$)", re.ASCII)
@@ -25,27 +30,55 @@ def is_blank(value: Json) -> bool:
     return value is None or value == "" or value == []
 
 
-def stored_value(field: Field, value: Json, find: Find) -> Json:
-    """The value to store; None for a blank one. Raises Invalid."""
+def stored_value(
+    field: Field, value: Json, find: Find, assumptions: Assumptions
+) -> Json:
+    """The value to store; None for a blank one. Raises Invalid and Unchanged."""
     if field.is_rollup:
         raise Invalid("is read-only")
     if is_blank(value):
+        check_blank(value, assumptions)
         return None
     if field.type in {"lookup", "parent"}:
         return reference(field, value, find)
+    if field.type in {"text", "textarea", "regexp"}:
+        return text(field, value, assumptions)
+    if field.type in {"dropdown", "multiselect"}:
+        return chosen(field, value, assumptions)
     return CHECKS[field.type](field, value)
 
 
-def text(_field: Field, value: Json) -> str:
+def check_blank(value: Json, assumptions: Assumptions) -> None:
+    """Raises Invalid or Unchanged unless the value empties its field."""
+    effect = assumptions.null_value if value is None else assumptions.blank_text
+    if effect == "ignored":
+        raise Unchanged
+    if effect == "item":
+        raise Invalid("cannot be blank")
+
+
+def text(field: Field, value: Json, assumptions: Assumptions) -> str:
     if not isinstance(value, str):
         raise Invalid("must be a string")
+    limit = assumptions.text_limit
+    if limit and text_size(value, assumptions) > limit:
+        raise Invalid(f"is too long (maximum is {limit:.0f} {assumptions.length_unit})")
+    if field.type == "regexp":
+        check_pattern(field, value, assumptions)
     return value
 
 
-def matching_text(field: Field, value: Json) -> str:
-    if not pattern(field.regexp or "").search(text(field, value)):
+def text_size(value: str, assumptions: Assumptions) -> int:
+    is_in_bytes = assumptions.length_unit == "bytes"
+    return len(value.encode()) if is_in_bytes else len(value)
+
+
+def check_pattern(field: Field, value: str, assumptions: Assumptions) -> None:
+    regexp = pattern(field.regexp or "")
+    is_full = assumptions.pattern_match == "full"
+    match = regexp.fullmatch(value) if is_full else regexp.search(value)
+    if not match:
         raise Invalid("is invalid")
-    return str(value)
 
 
 @cache
@@ -95,6 +128,30 @@ def day(_field: Field, value: Json) -> str:
         raise Invalid(f"{value} is not a date") from None
 
 
+def currency(field: Field, value: Json) -> Json:
+    """An amount, alone or with the code of its currency."""
+    if isinstance(value, dict):
+        value = value.get("amount")
+    return decimal(field, value)
+
+
+def chosen(field: Field, value: Json, assumptions: Assumptions) -> Json:
+    """The options of a dropdown or multiselect."""
+    if assumptions.unknown_option == "vanishes":
+        value = without_unknown(field, value)
+    is_one = field.type == "dropdown"
+    return choice(field, value) if is_one else choices(field, value)
+
+
+def without_unknown(field: Field, value: Json) -> Json:
+    """Raises Unchanged when no known option is left."""
+    if isinstance(value, list):
+        return [each for each in value if each in field.option_values]
+    if value not in field.option_values:
+        raise Unchanged
+    return value
+
+
 def choice(field: Field, value: Json) -> str:
     if not isinstance(value, str) or value not in field.option_values:
         raise Invalid(f"{value} is not an option")
@@ -119,14 +176,9 @@ def reference(field: Field, value: Json, find: Find) -> str:
 
 
 CHECKS: dict[str, Callable[[Field, Json], Json]] = {
-    "text": text,
-    "textarea": text,
-    "regexp": matching_text,
     "integer": integer,
     "decimal": decimal,
-    "currency": decimal,
+    "currency": currency,
     "checkbox": checkbox,
     "date": day,
-    "dropdown": choice,
-    "multiselect": choices,
 }

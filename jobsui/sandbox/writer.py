@@ -5,14 +5,15 @@ from collections.abc import Callable
 
 from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.journal import Journal, Objects, link, unlink
+from jobsui.sandbox.members import is_dropped
 from jobsui.sandbox.protocol import Json, JsonObject, to_json
 from jobsui.sandbox.schema import CustomObject, Field, now
 from jobsui.sandbox.table import Record
-from jobsui.sandbox.values import Invalid, is_blank, stored_value
+from jobsui.sandbox.values import Invalid, Unchanged, is_blank, stored_value, text_size
 
 MAX_RECORD = 32 * 1024
-IGNORED_KEYS = {"name", "external_id"}
-"""Stock clients repeat these among the field values, where they are ignored."""
+TRIGGER_MILLISECONDS = 1000
+NAME_IS_NUMBERED = "Name: can't be set, it is numbered automatically"
 NAME_NOT_UNIQUE = "Name: is not unique for this object, records can't be found by it"
 
 type Problems = list[tuple[str, str]]
@@ -56,11 +57,11 @@ class Writer:
         created `age` seconds ago."""
         table = custom_object.table
         problems: Problems = []
-        name = checked_name(custom_object, data, None, problems)
-        external_id = checked_external_id(custom_object, data, None, problems)
+        name = self._checked_name(custom_object, data, None, problems)
+        external_id = self._checked_external_id(custom_object, data, None, problems)
         fields = self._checked_fields(custom_object, {}, data, problems)
         body = to_json(fields)
-        refuse(problems, len(name) + len(body))
+        self._refuse(problems, name, body)
         if custom_object.autonumbered:
             name = custom_object.next_name()
         created = self.clock() - int(age * 1000)
@@ -74,16 +75,22 @@ class Writer:
         return record
 
     def update(
-        self, custom_object: CustomObject, record: Record, data: JsonObject
+        self,
+        custom_object: CustomObject,
+        record: Record,
+        data: JsonObject,
+        *,
+        keeps: bool = True,
     ) -> Record:
-        """Changes only what is sent."""
+        """Changes only what is sent. Without `keeps` it empties all other fields."""
         problems: Problems = []
-        name = checked_name(custom_object, data, record, problems)
-        external_id = checked_external_id(custom_object, data, record, problems)
-        before = json.loads(record.fields)
+        name = self._checked_name(custom_object, data, record, problems)
+        external_id = self._checked_external_id(custom_object, data, record, problems)
+        before = json.loads(record.fields) if keeps else {}
         fields = self._checked_fields(custom_object, before, data, problems)
         body = to_json(fields)
-        refuse(problems, len(name) + len(body))
+        self._refuse(problems, name, body)
+        self._remember(custom_object, record)
         unlink(custom_object, record)
         custom_object.table.forget_keys(record)
         record.name = name
@@ -96,8 +103,13 @@ class Writer:
         self.journal.keep_record(custom_object, record)
         return record
 
+    def trigger(self, custom_object: CustomObject, record: Record) -> None:
+        """What a trigger of the account does after a write: it changes the record."""
+        record.updated += TRIGGER_MILLISECONDS
+        self.journal.keep_record(custom_object, record)
+
     def upsert_by_external_id(
-        self, custom_object: CustomObject, data: JsonObject
+        self, custom_object: CustomObject, data: JsonObject, *, keeps: bool = True
     ) -> Record:
         external_id = data.get("external_id")
         if not isinstance(external_id, str) or not external_id:
@@ -105,9 +117,11 @@ class Writer:
         record = custom_object.table.with_external_id(external_id)
         if record is None:
             return self.create(custom_object, data)
-        return self.update(custom_object, record, data)
+        return self.update(custom_object, record, data, keeps=keeps)
 
-    def upsert_by_name(self, custom_object: CustomObject, data: JsonObject) -> Record:
+    def upsert_by_name(
+        self, custom_object: CustomObject, data: JsonObject, *, keeps: bool = True
+    ) -> Record:
         if not custom_object.names_are_unique:
             raise RecordInvalid([("base", NAME_NOT_UNIQUE)])
         name = data.get("name")
@@ -116,7 +130,7 @@ class Writer:
         record = custom_object.table.with_name(name)
         if record is None:
             return self.create(custom_object, data)
-        return self.update(custom_object, record, data)
+        return self.update(custom_object, record, data, keeps=keeps)
 
     def delete(self, custom_object: CustomObject, record: Record) -> None:
         """Deletes a record and its children."""
@@ -125,6 +139,7 @@ class Writer:
 
     def _delete(self, custom_object: CustomObject, record: Record) -> None:
         record_id = custom_object.table.id_of(record)
+        self._remember(custom_object, record)
         unlink(custom_object, record)
         custom_object.table.remove(record, self.clock())
         self.journal.drop_record(custom_object, record)
@@ -133,6 +148,11 @@ class Writer:
             for child in [other.table.rows[row] for row in children]:
                 if child and not child.deleted:
                     self._delete(other, child)
+
+    def _remember(self, custom_object: CustomObject, record: Record) -> None:
+        """Keep what lagging reads still show."""
+        if self.assumptions.read_lag or self.assumptions.search_lag:
+            custom_object.table.remember(record, self.clock())
 
     def _checked_fields(
         self,
@@ -162,13 +182,16 @@ class Writer:
         fields: JsonObject,
         problems: Problems,
     ) -> None:
+        if is_dropped(custom_object, key, self.assumptions):
+            return
         field = custom_object.fields.get(key)
         if field is None or not field.active:
-            if key not in IGNORED_KEYS:
-                problems.append((key, f"{key}: is not a field of {custom_object.key}"))
+            problems.append((key, f"{key}: is not a field of {custom_object.key}"))
             return
         try:
-            stored = stored_value(field, value, self.find)
+            stored = stored_value(field, value, self.find, self.assumptions)
+        except Unchanged:
+            return
         except Invalid as problem:
             problems.append((key, f"{field.title}: {problem}"))
             return
@@ -176,6 +199,65 @@ class Writer:
             fields.pop(key, None)
         else:
             fields[key] = stored
+
+    def _checked_name(
+        self,
+        custom_object: CustomObject,
+        data: JsonObject,
+        record: Record | None,
+        problems: Problems,
+    ) -> str:
+        name = data.get("name")
+        if custom_object.autonumbered:
+            if name is not None and self.assumptions.autonumbered_name != "ignored":
+                problems.append(("base", NAME_IS_NUMBERED))
+            return record.name if record else ""
+        if record and "name" not in data:
+            return record.name
+        if is_blank(name) or not isinstance(name, str) or not name.strip():
+            problems.append(("base", "Name: cannot be blank"))
+            return ""
+        other = custom_object.table.with_name(name)
+        is_used = other is not None and other is not record
+        if is_used or self._was_deleted(custom_object, f"name:{name}"):
+            problems.append(("base", "Name already exists. Try another one."))
+        return name
+
+    def _checked_external_id(
+        self,
+        custom_object: CustomObject,
+        data: JsonObject,
+        record: Record | None,
+        problems: Problems,
+    ) -> str | None:
+        if record and "external_id" not in data:
+            return record.external_id
+        external_id = data.get("external_id")
+        if is_blank(external_id):
+            return None
+        if not isinstance(external_id, str):
+            problems.append(("base", "External ID: must be a string"))
+            return None
+        other = custom_object.table.with_external_id(external_id)
+        is_used = other is not None and other is not record
+        if is_used or self._was_deleted(custom_object, f"external_id:{external_id}"):
+            problems.append(("base", "External ID already exists. Try another one."))
+        return external_id
+
+    def _was_deleted(self, custom_object: CustomObject, key: str) -> bool:
+        """Whether a deleted record still has the key."""
+        if self.assumptions.deleted_key == "free":
+            return False
+        return key in custom_object.table.deleted_keys
+
+    def _refuse(self, problems: Problems, name: str, body: bytes) -> None:
+        """Raises RecordInvalid when there is a problem or the record is too large."""
+        is_in_bytes = self.assumptions.length_unit == "bytes"
+        fields_size = len(body) if is_in_bytes else len(body.decode())
+        if text_size(name, self.assumptions) + fields_size > MAX_RECORD:
+            problems.append(("base", "The record is larger than 32 KB"))
+        if problems:
+            raise RecordInvalid(problems)
 
     def find(self, field: Field, value: str) -> str | None:
         """The id a reference means. Of users, tickets and the like the sandbox has
@@ -209,55 +291,3 @@ def check_required(
         is_missing = field.key not in fields and field.key not in refused
         if field.required and field.active and is_missing:
             problems.append((field.key, f"{field.title}: cannot be blank"))
-
-
-def checked_name(
-    custom_object: CustomObject,
-    data: JsonObject,
-    record: Record | None,
-    problems: Problems,
-) -> str:
-    name = data.get("name")
-    if custom_object.autonumbered:
-        if name is not None:
-            problems.append(
-                ("base", "Name: can't be set, it is numbered automatically")
-            )
-        return record.name if record else ""
-    if record and "name" not in data:
-        return record.name
-    if is_blank(name) or not isinstance(name, str) or not name.strip():
-        problems.append(("base", "Name: cannot be blank"))
-        return ""
-    other = custom_object.table.with_name(name)
-    if other and other is not record:
-        problems.append(("base", "Name already exists. Try another one."))
-    return name
-
-
-def checked_external_id(
-    custom_object: CustomObject,
-    data: JsonObject,
-    record: Record | None,
-    problems: Problems,
-) -> str | None:
-    if record and "external_id" not in data:
-        return record.external_id
-    external_id = data.get("external_id")
-    if is_blank(external_id):
-        return None
-    if not isinstance(external_id, str):
-        problems.append(("base", "External ID: must be a string"))
-        return None
-    other = custom_object.table.with_external_id(external_id)
-    if other and other is not record:
-        problems.append(("base", "External ID already exists. Try another one."))
-    return external_id
-
-
-def refuse(problems: Problems, size: int) -> None:
-    """Raises RecordInvalid when there is a problem or the record is too large."""
-    if size > MAX_RECORD:
-        problems.append(("base", "The record is larger than 32 KB"))
-    if problems:
-        raise RecordInvalid(problems)

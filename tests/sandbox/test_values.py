@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.schema import Field
 from jobsui.sandbox.values import Invalid, stored_value
 
@@ -44,7 +45,7 @@ def find(_: Field, value: str) -> str | None:
     ],
 )
 def test_value_is_stored(kind: str, sent: Any, kept: Any) -> None:
-    assert stored_value(field(kind), sent, find) == kept
+    assert stored_value(field(kind), sent, find, Assumptions()) == kept
 
 
 @pytest.mark.parametrize(
@@ -72,19 +73,19 @@ def test_value_is_stored(kind: str, sent: Any, kept: Any) -> None:
 )
 def test_value_is_refused(kind: str, sent: Any) -> None:
     with pytest.raises(Invalid):
-        stored_value(field(kind), sent, find)
+        stored_value(field(kind), sent, find, Assumptions())
 
 
 def test_regexp_is_matched_against_text() -> None:
     plate = field("regexp", regexp="^[A-Z]-[0-9]+$")
 
-    assert stored_value(plate, "B-100", find) == "B-100"
+    assert stored_value(plate, "B-100", find, Assumptions()) == "B-100"
     with pytest.raises(Invalid, match="is invalid"):
-        stored_value(plate, "b-100", find)
+        stored_value(plate, "b-100", find, Assumptions())
 
 
 def test_rollup_field_is_read_only() -> None:
+    rollup = field("integer", properties={"rollup_aggregation_type": "COUNT"})
+
     with pytest.raises(Invalid, match="read-only"):
-        stored_value(
-            field("integer", properties={"rollup_aggregation_type": "COUNT"}), 1, find
-        )
+        stored_value(rollup, 1, find, Assumptions())
