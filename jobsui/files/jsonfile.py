@@ -212,7 +212,7 @@ def _cells(value: Any, number: int) -> dict[str, str]:
             f"Row {number} is nested too deeply. Write its values as texts, numbers "
             "or lists."
         ) from None
-    if any("\x00" in cell for cell in cells.values()):
+    if any("\x00" in text for cell in cells.items() for text in cell):
         raise FileRefused(
             f"Row {number} contains a zero character, which no field can take. "
             "Remove it."
@@ -232,9 +232,9 @@ def _flattened(value: Any, number: int) -> dict[str, str]:
     for key, member in value.items():
         if key == NESTED and isinstance(member, dict):
             for name, inner in member.items():
-                cells[f"{NESTED}.{name}"] = _text(inner)
+                cells[_whole_characters(f"{NESTED}.{name}")] = _text(inner)
         else:
-            cells[key] = _text(member)
+            cells[_whole_characters(key)] = _text(member)
     return cells
 
 
@@ -250,7 +250,8 @@ def _text(value: Any) -> str:
             return _decimal_text(value)
         case int():
             return str(value)
-    return json.dumps(value, ensure_ascii=False, default=_plain_number)
+    text = json.dumps(value, ensure_ascii=False, default=_plain_number)
+    return _whole_characters(text)
 
 
 def _decimal_text(value: Decimal) -> str:

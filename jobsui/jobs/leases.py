@@ -7,12 +7,12 @@ commit."""
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
@@ -22,6 +22,15 @@ from jobsui.jobs.timing import timing_from_settings
 
 CLOCK_STEP = timedelta(seconds=5)
 """The database's clock may be corrected by this much without a lease being cut."""
+MAX_TRIES = 3
+"""How many runs of a task may fail in a row."""
+FAILED = (
+    f"Jobs UI failed {MAX_TRIES} times with an internal error ({{error}}). "
+    "Administrators find the details under Background tasks."
+)
+KILLED = (
+    f"The worker was killed {MAX_TRIES} times, probably because its memory ran out."
+)
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,6 +54,8 @@ class Held:
     clock: Clock
     renewed_at: float
     """clock.monotonic() just before the lease was last acquired or renewed."""
+    tries: int = 0
+    """How many runs in a row have not ended, this one included (`tried`)."""
 
     @property
     def age(self) -> float:
@@ -54,17 +65,36 @@ class Held:
     def renew(self) -> bool:
         """Extend the lease to a full TTL from now. False: another owner has it."""
         before = self.clock.monotonic()
-        mine = Lease.objects.filter(name=self.name, epoch=self.epoch, owner=self.owner)
-        if not mine.update(expires_at=Now() + self.ttl):
+        if not self._mine.update(expires_at=Now() + self.ttl):
             return False
         self.renewed_at = before
         return True
 
+    def keep(self) -> None:
+        """Renew the lease if a third of its TTL has passed. To be called often in long
+        work; where the work may stop, `renew` says whether the lease is lost."""
+        if self.age > self.ttl.total_seconds() / 3:
+            self.renew()
+
+    def begin_try(self) -> None:
+        """Count this run before it does anything, because a killed worker cannot."""
+        self._mine.update(tries=F("tries") + 1)
+        self.tries = self._mine.values_list("tries", flat=True).get()
+
+    def note_progress(self) -> None:
+        """What this run has done is done for good, so earlier runs no longer count."""
+        if self.tries > 1:
+            self._mine.update(tries=1)
+            self.tries = 1
+
     def release(self) -> None:
         """Free the lease at once. It is free even if the database's clock is set back
         afterwards."""
-        mine = Lease.objects.filter(name=self.name, epoch=self.epoch, owner=self.owner)
-        mine.update(expires_at=_EPOCH_START, owner="")
+        self._mine.update(expires_at=_EPOCH_START, owner="", tries=self.tries)
+
+    @property
+    def _mine(self) -> QuerySet[Lease]:
+        return Lease.objects.filter(name=self.name, epoch=self.epoch, owner=self.owner)
 
 
 def acquire(
@@ -126,3 +156,34 @@ def held(
     finally:
         if lease is not None:
             lease.release()
+
+
+@contextmanager
+def tried(name: str, give_up: Callable[[Held, str], None]) -> Iterator[Held | None]:
+    """`held` for a task that must end. After MAX_TRIES runs in a row that raised an error
+    or were killed with their worker, `give_up` is called with the lease and the reason, a
+    sentence. It must take the work out of the state in which the sweep enqueues it."""
+    with held(name) as lease:
+        if lease is None:
+            yield None
+            return
+        lease.begin_try()
+        if lease.tries > MAX_TRIES:
+            give_up(lease, KILLED)
+            lease.tries = 0
+            yield None
+            return
+        try:
+            yield lease
+        except Exception as error:
+            if lease.tries == MAX_TRIES:
+                give_up(lease, FAILED.format(error=type(error).__name__))
+                lease.tries = 0
+            # RQ keeps it for administrators.
+            raise
+        lease.tries = 0
+
+
+def forget_tries(name: str) -> None:
+    """A person has asked for this work again."""
+    Lease.objects.filter(name=name).exclude(tries=0).update(tries=0)

@@ -131,6 +131,10 @@ def test_json_format_is_recognized_by_content(
             "Row 1 contains a zero character, which no field can take. Remove it.",
         ),
         (
+            b'[{"a\\u0000": 1}]',
+            "Row 1 contains a zero character, which no field can take. Remove it.",
+        ),
+        (
             b'[{"a": ' + b"[" * 200_000,
             "The file is nested more than 100 levels deep. Its rows must be plain objects.",
         ),
@@ -211,8 +215,26 @@ def test_json_strings_may_hold_brackets_quotes_and_backslashes_anywhere() -> Non
     ]
 
 
-def test_json_half_a_character_becomes_a_question_mark() -> None:
-    assert read(b'{"a": "x\\ud800y"}', "rows.jsonl")[1] == [(1, ["x?y"])]
+@pytest.mark.parametrize("name", ["rows.json", "rows.jsonl"])
+@pytest.mark.parametrize(
+    ("content", "columns", "cells"),
+    [
+        (rb'{"a": "x\ud800y"}', ["a"], ["x?y"]),
+        (rb'{"a": ["\ud800"]}', ["a"], ['["?"]']),
+        (rb'{"a\ud800": "1"}', ["a?"], ["1"]),
+        (
+            rb'{"custom_object_fields": {"a\ud8ff": "1"}}',
+            ["custom_object_fields.a?"],
+            ["1"],
+        ),
+    ],
+)
+def test_json_half_a_character_becomes_a_question_mark(
+    name: str, content: bytes, columns: list[str], cells: list[str]
+) -> None:
+    document = content if name.endswith("jsonl") else b"[%s]" % content
+
+    assert read(document, name) == (columns, [(1, cells)])
 
 
 def test_json_layout_names_its_encoding() -> None:

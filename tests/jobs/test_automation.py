@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from jobsui.jobs.control import automation, drafts, sweep
+from jobsui.jobs.control import actions, automation, drafts, sweep
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import item_uploads, uploads
 from tests.harness import Harness, gadgets, to_csv
 
@@ -59,6 +59,18 @@ def test_draft_that_is_not_to_be_launched_stops_when_ready(harness: Harness) -> 
     assert not job.is_in_progress
     assert job.rows == 3
     assert harness.records() == {}
+
+
+def test_incomplete_file_stops_the_launch_with_a_reason(harness: Harness) -> None:
+    job = drafted(harness, to_csv(gadgets(3)))
+    File.objects.filter(pk=job.file_id).update(size=1)
+
+    automation.set_auto_target(job, JobState.QUEUED)
+    finished(harness, job)
+
+    assert job.state == JobState.READY
+    assert job.auto_target == ""
+    assert job.reason == actions.INCOMPLETE_FILE
 
 
 def test_invalid_rows_stop_the_launch_with_a_reason(harness: Harness) -> None:

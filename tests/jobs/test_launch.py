@@ -97,11 +97,11 @@ def test_skipping_invalid_rows_does_not_accept_changed_fields(
         actions.launch(job, by=None)
 
 
-def test_missing_file_requires_another_check(gadget: CustomObject) -> None:
+def test_missing_file_prevents_the_launch(gadget: CustomObject) -> None:
     job = checked(gadget)
     job.file.delete_content()
 
-    with pytest.raises(ChangedSinceCheck):
+    with pytest.raises(NotPossibleNow, match="gone or incomplete"):
         actions.launch(job, by=None)
 
 

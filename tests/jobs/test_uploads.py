@@ -192,6 +192,17 @@ def test_rows_of_a_file_whose_content_is_gone_are_refused() -> None:
         pass
 
 
+def test_file_whose_content_is_gone_is_rejected() -> None:
+    file = uploads.receive([b"a\n1\n"], "rows.csv", by=None)
+    file.delete_content()
+
+    file_reading.read_file(file, stopping=threading.Event())
+
+    file.refresh_from_db()
+    assert file.state == FileState.REJECTED
+    assert file.error == file_reading.GONE
+
+
 def test_reread_file_leaves_no_old_staged_rows() -> None:
     file = received(b'[{"a": 1}]', "rows.json")
     before = stored()

@@ -47,6 +47,7 @@ DECISION_EVENTS = {
     Decision.RESEND: EventKind.RESEND_REQUESTED,
     Decision.ACCEPT: EventKind.UNKNOWN_ACCEPTED,
 }
+INCOMPLETE_FILE = "The stored file is gone or incomplete. Upload it again."
 NO_ROWS_LEFT = (
     "No row can be sent: all rows are invalid. Correct the file and upload it again."
 )
@@ -266,12 +267,14 @@ def _reopen_uncertain_batches(job: Job, state: BatchState) -> None:
 
 
 def _require_unchanged(job: Job, by: Actor) -> None:
-    """Raise ChangedSinceCheck unless the file and the object's fields, read from Zendesk
-    for this, are what was checked."""
+    """Raise ChangedSinceCheck unless the object's fields, read from Zendesk for this, are
+    what was checked; NotPossibleNow if the stored file is not what was uploaded."""
+    if not _is_stored(job.file):
+        # Another check could not help, and automation would repeat it forever.
+        raise NotPossibleNow(INCOMPLETE_FILE)
     if not job.file.is_raw_items:  # Zendesk checks the fields of those.
         _refresh_fields(job)
-    is_same = checker.fingerprint(job) == job.checked_fingerprint
-    if is_same and _is_stored(job.file):
+    if checker.fingerprint(job) == job.checked_fingerprint:
         return
     what = "rows left to retry, the file" if job.parent_id else "file"
     reason = (

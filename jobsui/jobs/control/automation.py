@@ -2,6 +2,8 @@
 themselves, the rows are checked, and the job is launched if it was asked for. Where a
 person has to decide, the draft stops and says why."""
 
+from functools import partial
+
 from jobsui.jobs import leases
 from jobsui.jobs.control import actions
 from jobsui.jobs.control.auto_mapping import auto_check, auto_map_unmapped
@@ -58,7 +60,7 @@ def require_feasible(job: Job) -> None:
 def advance(job: Job) -> None:
     """Take the next step that is possible now. Called again when the file is read and
     when its rows are checked."""
-    with leases.held(f"advance:{job.pk}") as lease:
+    with leases.tried(f"advance:{job.pk}", partial(_give_up, job)) as lease:
         job.refresh_from_db()
         if lease is None or not job.auto_target or not job.is_draft:
             return
@@ -68,9 +70,18 @@ def advance(job: Job) -> None:
             # The sweep enqueues it again.
             Job.objects.change(job, expected=UNLAUNCHED, reason=str(refusal))
         except (MappingRefused, NotPossibleNow) as refusal:
-            Job.objects.change(
-                job, expected=UNLAUNCHED, auto_target="", reason=str(refusal)
-            )
+            _stop(job, str(refusal))
+
+
+def _give_up(job: Job, _lease: leases.Held, reason: str) -> None:
+    job.refresh_from_db()
+    if job.auto_target:
+        _stop(job, f"{reason} Check and launch the job yourself.")
+
+
+def _stop(job: Job, reason: str) -> None:
+    """The draft needs a person, who reads this reason."""
+    Job.objects.change(job, expected=UNLAUNCHED, auto_target="", reason=reason)
 
 
 def _take_step(job: Job) -> None:

@@ -41,13 +41,14 @@ def start(job: Job, *, by: Actor) -> None:
     )
     if not is_started:
         raise NotPossibleNow("This job is being checked, or was already launched.")
+    leases.forget_tries(_lease_name(job))
     enqueue("check_job", job.pk)
 
 
 def check(job: Job, *, stopping: threading.Event) -> None:
     """Check all rows of a job whose check was started. If `stopping` is set during the
     check, the next task checks them from the beginning."""
-    with leases.held(f"check:{job.pk}") as lease:
+    with leases.tried(_lease_name(job), partial(_give_up, job)) as lease:
         job.refresh_from_db()
         if lease is None or job.state != JobState.CHECKING:
             return
@@ -133,6 +134,14 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
         )
         if is_ready:
             found.save()
+
+
+def _lease_name(job: Job) -> str:
+    return f"check:{job.pk}"
+
+
+def _give_up(job: Job, _lease: leases.Held, reason: str) -> None:
+    _fail(job, f"{reason} {file_reading.SMALLER_FILE}")
 
 
 def _fail(job: Job, reason: str) -> None:

@@ -1,10 +1,12 @@
 """Reading an uploaded file in the background: what it is, its columns, how many rows it
 has, and what looks damaged."""
 
+import io
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.core.files.storage import default_storage
@@ -21,11 +23,15 @@ from jobsui.jobs.queueing import enqueue
 from jobsui.text import counted
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
     from django.core.files.base import File as Content
 
 SAMPLE_ROWS = 20
 PROGRESS_EVERY = 20_000
 """Rows."""
+BUFFER_BYTES = 1 << 16
+SMALLER_FILE = "Upload the file in another format or in smaller parts."
+GONE = "The stored file is gone. Upload it again."
 
 
 class Stopped(Exception):
@@ -34,21 +40,17 @@ class Stopped(Exception):
 
 def read_file(file: File, *, stopping: threading.Event) -> None:
     """Read a file in the state READING. An interrupted file keeps this state."""
-    with leases.held(f"read:{file.pk}") as lease:
+    with leases.tried(_lease_name(file), partial(_give_up, file)) as lease:
         file.refresh_from_db()
         if lease is None or file.state != FileState.READING:
             return
         try:
             _Reading(file, lease, stopping).run()
         except FileRefused as refusal:
-            file.state = FileState.REJECTED
-            file.error = str(refusal)
-            kept = ["format", "staged_as", "sheets"]
-            file.save(update_fields=["state", "error", *kept])
+            _reject(file, str(refusal))
         except Stopped:
             return
-    for job in file.jobs.exclude(auto_target=""):
-        enqueue("advance_job", job.pk)
+    _advance_jobs(file)
 
 
 def reread(
@@ -64,6 +66,7 @@ def reread(
         error="",
     )
     file.refresh_from_db()
+    leases.forget_tries(_lease_name(file))
     enqueue("read_file", file.pk)
 
 
@@ -71,11 +74,7 @@ def reread(
 def open_rows(file: File) -> Iterator[Table]:
     """The table of a file that was read, for as long as the block lasts. Raises
     FileRefused."""
-    try:
-        content = default_storage.open(file.content_name)
-    except FileNotFoundError:
-        raise FileRefused("The stored file is gone. Upload it again.") from None
-    with content:
+    with _stored(file.content_name) as content:
         stream = _stream(content)
         if file.staged_as:
             yield open_staged(stream)
@@ -85,6 +84,29 @@ def open_rows(file: File) -> Iterator[Table]:
 
 def layout_of(file: File) -> Layout:
     return Layout(file.format, file.encoding, file.delimiter, file.sheet)
+
+
+def _lease_name(file: File) -> str:
+    return f"read:{file.pk}"
+
+
+def _reject(file: File, reason: str) -> None:
+    file.state = FileState.REJECTED
+    file.error = reason
+    kept = ["format", "staged_as", "sheets"]
+    file.save(update_fields=["state", "error", *kept])
+
+
+def _give_up(file: File, _lease: leases.Held, reason: str) -> None:
+    file.refresh_from_db()
+    if file.state == FileState.READING:
+        _reject(file, f"{reason} {SMALLER_FILE}")
+        _advance_jobs(file)
+
+
+def _advance_jobs(file: File) -> None:
+    for job in file.jobs.exclude(auto_target=""):
+        enqueue("advance_job", job.pk)
 
 
 class _Reading:
@@ -101,8 +123,8 @@ class _Reading:
         """Raises FileRefused, and Stopped when interrupted."""
         file = self._file
         self._delete_staged_rows()
-        with default_storage.open(file.stored_as) as content:
-            stream = _stream(content)
+        with _stored(file.stored_as) as content:
+            stream = _renewing(_stream(content), self._lease)
             # Format and sheets are kept for a file that is refused, too. They decide
             # which file settings can be corrected.
             file.format = recognize(stream, file.name, layout_of(file))
@@ -209,6 +231,40 @@ def _is_rounded(cell: str) -> bool:
     digits, _, power = cell.partition("E+")
     plain = digits.replace(".", "", 1).replace("-", "", 1)
     return power.isdecimal() and plain.isdecimal()
+
+
+def _stored(name: str) -> "Content[Any]":
+    """Raises FileRefused."""
+    try:
+        return default_storage.open(name)
+    except FileNotFoundError:
+        raise FileRefused(GONE) from None
+
+
+class _RenewingFile(io.RawIOBase):
+    """A stored file. While it is read, the lease is renewed: a large file is read several
+    times before its first row is known."""
+
+    def __init__(self, stream: BinaryIO, lease: leases.Held) -> None:
+        self._stream = stream
+        self._lease = lease
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        self._lease.keep()
+        return cast(io.BufferedReader, self._stream).readinto(buffer)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(offset, whence)
+
+
+def _renewing(stream: BinaryIO, lease: leases.Held) -> BinaryIO:
+    return io.BufferedReader(_RenewingFile(stream, lease), BUFFER_BYTES)
 
 
 def _stream(content: "Content[Any]") -> BinaryIO:

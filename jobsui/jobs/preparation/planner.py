@@ -39,13 +39,13 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
     """Plan the rows of a launched job that are not planned yet, and enqueue the driver as
     soon as there is a batch to send. After an interruption it continues behind the last
     row that it committed."""
-    with leases.held(f"plan:{job.pk}") as lease:
+    with leases.tried(f"plan:{job.pk}", partial(_give_up, job)) as lease:
         job.refresh_from_db()
         if lease is None or job.planned_at is not None or job.is_draft or job.is_over:
             return
         try:
             if job.state in PLANNABLE:
-                _require_unchanged(job)
+                _require_unchanged(job, lease)
                 _plan(job, lease, stopping)
             Job.objects.filter(pk=job.pk).update(
                 planned_at=timezone.now(), version=F("version") + 1
@@ -54,8 +54,7 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
             return
         except FileRefused as refusal:
             _fail(job, lease, str(refusal))
-    lifecycle.finish_if_over(job.pk, by=Component.PLANNER)
-    enqueue("drive")
+    _finish(job)
 
 
 def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
@@ -126,6 +125,7 @@ def _commit(job: Job, lease: leases.Held, chunk: list[ValidatedRow]) -> None:
         )
         if batches:
             enqueue("drive")
+    lease.note_progress()
     job.refresh_from_db()
 
 
@@ -173,7 +173,7 @@ def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
     return causes.FailedRow(error, signature, first.general, first.fix)
 
 
-def _require_unchanged(job: Job) -> None:
+def _require_unchanged(job: Job, lease: leases.Held) -> None:
     """Raise FileRefused unless the stored file is the checked one, byte for byte.
     Before the first row, the object's fields must be the checked ones too."""
     digest = hashlib.sha256()
@@ -181,6 +181,7 @@ def _require_unchanged(job: Job) -> None:
         with default_storage.open(job.file.stored_as) as content:
             for chunk in content.chunks(HASH_CHUNK_BYTES):
                 digest.update(chunk)
+                lease.keep()
     except FileNotFoundError:
         raise FileRefused("The stored file is gone. Upload it again.") from None
     if digest.hexdigest() != job.file.sha256:
@@ -193,12 +194,25 @@ def _require_unchanged(job: Job) -> None:
         )
 
 
+def _finish(job: Job) -> None:
+    """The driver continues with what was planned."""
+    lifecycle.finish_if_over(job.pk, by=Component.PLANNER)
+    enqueue("drive")
+
+
+def _give_up(job: Job, lease: leases.Held, reason: str) -> None:
+    _fail(job, lease, f"{reason} {file_reading.SMALLER_FILE}")
+    _finish(job)
+
+
 def _fail(job: Job, lease: leases.Held, reason: str) -> None:
     """The other rows cannot be planned. Once no batch is in flight, the job has
     failed."""
     with transaction.atomic():
         leases.fence(lease)
         job.refresh_from_db()
+        if job.planned_at is not None:
+            return
         now = timezone.now()
         is_moved = lifecycle.move(
             job,
