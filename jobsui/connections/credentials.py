@@ -3,14 +3,18 @@ they expire.
 
 Zendesk's refresh tokens rotate: the old pair stops working when Zendesk issues a new
 one. So only one process at a time renews a token, under a claim in the database. It
-stores the new pair before it uses it."""
+stores the new pair before it uses it.
+
+A token of client credentials is first asked for with the scopes of custom objects alone.
+Where Zendesk does not know them, or refuses a call with them, the next token has the
+scopes read and write."""
 
 import base64
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +24,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
-from jobsui.connections import hosts
+from jobsui.connections import hosts, scopes
 from jobsui.connections.encryption import SecretUnreadable, is_current
 from jobsui.connections.errors import HostRefused
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import oauth
 from jobsui.zendesk.client import Client, sending_nothing
-from jobsui.zendesk.errors import NotSent, Unauthorized
+from jobsui.zendesk.errors import Forbidden, NotSent, Refused, Unauthorized
 from jobsui.zendesk.payloads import Token
 from jobsui.zendesk.transport import Transport
 
@@ -56,6 +60,8 @@ TOKEN_REQUEST_COLUMNS = (
     "sealed_refresh_token",
 )
 """The columns that Jobs UI requests a token with."""
+MAX_SCOPES = 1000
+"""Characters that are stored."""
 MOVED = "The connection was changed to another host, or removed."
 
 
@@ -95,8 +101,9 @@ class SignedClient(Client):
         self._sent = threading.local()
 
     def renewing[T](self, call: Callable[[], T]) -> T:
-        """Run `call`, which uses this client. When Zendesk rejects the token, run it
-        again with a new one: the rejected call did nothing.
+        """Run `call`, which uses this client. When Zendesk rejects the token, or refuses
+        a token that covers custom objects only, run it again with a new one: the
+        rejected call did nothing.
 
         Raises what `call` raises; Unauthorized when the token cannot be renewed;
         NotSent and RateLimited when no new token is available at the moment."""
@@ -104,17 +111,31 @@ class SignedClient(Client):
             self._sent.token = ""
             try:
                 return call()
-            except Unauthorized as error:
+            except (Unauthorized, Forbidden) as error:
                 rejected_token: str = self._sent.token
-                if error.status != 401 or not rejected_token:
-                    raise
-                current = Connection.objects.filter(pk=self._pk).first()
-                if current is None or not can_renew(current):
+                current = self._with_another_token(error, rejected_token)
+                if current is None:
                     raise
             with sending_nothing():
                 renew(current, rejected_token=rejected_token)
             self._read_at = float("-inf")
         return call()
+
+    def _with_another_token(
+        self, error: Refused, rejected_token: str
+    ) -> Connection | None:
+        """The connection, if another token of it may be accepted where this one was
+        not."""
+        if not rejected_token or error.status not in {401, 403}:
+            return None
+        current = Connection.objects.filter(pk=self._pk).first()
+        if current is None:
+            return None
+        if isinstance(error, Forbidden):
+            may_help = _ask_for_global_scopes(current, rejected_token)
+        else:
+            may_help = can_renew(current)
+        return current if may_help else None
 
     def _sign(self) -> str:
         current = self._current()
@@ -243,6 +264,8 @@ def save_secrets(
     for name, value in replaced.items():
         connection.set_secret(name, value)
     connection.access_token_expires_at = None
+    connection.scopes = ""
+    connection.granular_scopes = True
     connection.tested_at = None
     connection.secret_set_at = timezone.now()
     connection.secret_set_by = by
@@ -250,6 +273,8 @@ def save_secrets(
         update_fields=[
             *(f"sealed_{name}" for name in replaced),
             "access_token_expires_at",
+            "scopes",
+            "granular_scopes",
             "tested_at",
             "secret_set_at",
             "secret_set_by",
@@ -356,9 +381,55 @@ def _fetch(connection: Connection) -> Token:
     url = hosts.base_url(connection.host)
     client_secret = _decrypted(connection, "client_secret")
     if connection.sign_in == SignIn.OAUTH_CLIENT:
-        return oauth.client_credentials(url, connection.client_id, client_secret)
+        return _fetch_for_client(connection, url, client_secret)
     refresh_token = _decrypted(connection, "refresh_token")
     return oauth.refresh(url, connection.client_id, client_secret, refresh_token)
+
+
+def _fetch_for_client(connection: Connection, url: str, client_secret: str) -> Token:
+    """A token with the preferred scopes, or with the others where Zendesk refuses the
+    preferred ones or leaves some out."""
+    preferred = oauth.GRANULAR_SCOPE
+    other = oauth.GLOBAL_SCOPE
+    if not connection.granular_scopes:
+        preferred, other = other, preferred
+    try:
+        token = _client_token(connection, url, client_secret, preferred)
+    except Unauthorized as error:
+        if error.code != "invalid_scope":
+            raise
+    else:
+        if token.has_scopes(preferred):
+            return token
+    return _client_token(connection, url, client_secret, other)
+
+
+def _client_token(
+    connection: Connection, url: str, client_secret: str, scope: str
+) -> Token:
+    token = oauth.client_credentials(url, connection.client_id, client_secret, scope)
+    # A response without a scope means the scope that was asked for.
+    return replace(token, scope=scope) if token.scope is None else token
+
+
+def _ask_for_global_scopes(connection: Connection, rejected_token: str) -> bool:
+    """Ask for the scopes read and write from now on, if the connection's token covers
+    custom objects only. Returns whether a call that was refused with `rejected_token`
+    may succeed with the token stored next."""
+    if connection.sign_in != SignIn.OAUTH_CLIENT:
+        return False
+    if rejected_token != connection.sealed_access_token:
+        # Another thread has replaced the token.
+        return not connection.granular_scopes
+    is_global = set(connection.scopes.split()) >= scopes.GLOBAL
+    if is_global or not connection.granular_scopes:
+        return False
+    # Together with the token, so that no other call uses it until the next is stored.
+    rejected = Connection.objects.filter(
+        pk=connection.pk, sealed_access_token=rejected_token
+    )
+    rejected.update(granular_scopes=False, sealed_access_token="")
+    return True
 
 
 def _token_columns(connection: Connection, token: Token) -> dict[str, Any]:
@@ -370,6 +441,7 @@ def _token_columns(connection: Connection, token: Token) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "sealed_access_token": connection.sealed_access_token,
         "access_token_expires_at": expires_at,
+        "scopes": (token.scope or "")[:MAX_SCOPES],
     }
     if connection.sign_in == SignIn.OAUTH_TOKEN and token.refresh_token:
         connection.set_secret("refresh_token", token.refresh_token)

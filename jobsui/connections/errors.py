@@ -79,7 +79,7 @@ _BY_CODE = {
         "Check the client ID, and replace the secret."
     ),
     "invalid_scope": (
-        f"{oauth.REASONS['invalid_scope']} Give it these scopes in Zendesk."
+        f"{oauth.REASONS['invalid_scope']} Give it one of these pairs in Zendesk."
     ),
 }
 ZENDESK = ".zendesk.com"

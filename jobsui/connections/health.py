@@ -7,8 +7,9 @@ from functools import partial
 from django.utils import timezone
 
 from jobsui.connections import credentials
+from jobsui.connections.credentials import SignedClient
 from jobsui.connections.errors import NO_API, HostRefused, explain
-from jobsui.connections.models import Connection
+from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client, decoded
 from jobsui.zendesk.errors import Forbidden, NotFound, Unconfirmed, ZendeskError
@@ -58,7 +59,11 @@ def _test(connection: Connection, timeout: float) -> TestResult:
             ok=False, error="No secret is stored for this connection. Enter it first."
         )
     try:
-        return credentials.signed_in(connection, partial(_read, timeout=timeout))
+        client = credentials.client_for(connection)
+        result = client.renewing(partial(_read_user, client, timeout))
+        error = result.error or _reads_error(client, timeout)
+        _learn_scopes(connection, client, timeout)
+        return replace(result, ok=not error, error=error)
     except HostRefused as error:
         return TestResult(ok=False, error=str(error))
     except ZendeskError as error:
@@ -68,19 +73,25 @@ def _test(connection: Connection, timeout: float) -> TestResult:
         )
 
 
-def _read(client: Client, *, timeout: float) -> TestResult:
+def _read_user(client: Client, timeout: float) -> TestResult:
+    """What users/me shows. A token that covers custom objects only may be refused it,
+    which says nothing about jobs."""
     response = client.request("GET", f"{custom_objects.API}/users/me", deadline=timeout)
-    user = custom_objects.read_user(decoded(response, what="GET users/me"))
     result = TestResult(
         ok=False,
         status=response.status,
         latency_ms=round(response.elapsed * 1000),
-        user=user.name or user.email,
-        role=user.role,
         requests_per_minute=_requests_per_minute(response),
     )
-    error = _user_error(user) or _custom_objects_error(client, timeout)
-    return replace(result, ok=not error, error=error)
+    if response.status == 403:
+        return result
+    user = custom_objects.read_user(decoded(response, what="GET users/me"))
+    return replace(
+        result,
+        user=user.name or user.email,
+        role=user.role,
+        error=_user_error(user),
+    )
 
 
 def _user_error(user: User) -> str:
@@ -99,9 +110,13 @@ def _user_error(user: User) -> str:
     return ""
 
 
-def _custom_objects_error(client: Client, timeout: float) -> str:
+def _reads_error(client: SignedClient, timeout: float) -> str:
+    """Why jobs could not read what they need, or ""."""
     try:
-        custom_objects.list_objects(client, deadline=timeout)
+        client.renewing(partial(custom_objects.list_objects, client, deadline=timeout))
+        client.renewing(
+            partial(custom_objects.recent_job_statuses, client, deadline=timeout)
+        )
     except NotFound:
         return (
             "Custom objects are turned off in this account, or its plan does not "
@@ -110,6 +125,22 @@ def _custom_objects_error(client: Client, timeout: float) -> str:
     except Forbidden as refusal:
         return explain(refusal)
     return ""
+
+
+def _learn_scopes(connection: Connection, client: SignedClient, timeout: float) -> None:
+    """Store which scopes the token has. Zendesk says so when it issues a token, but not
+    for one that a person entered."""
+    connection.refresh_from_db(fields=["scopes", "granular_scopes"])
+    if connection.sign_in == SignIn.API_TOKEN or connection.scopes:
+        return
+    try:
+        held = client.renewing(
+            partial(custom_objects.token_scopes, client, deadline=timeout)
+        )
+    except ZendeskError:
+        return
+    connection.scopes = " ".join(held)[: credentials.MAX_SCOPES]
+    connection.save(update_fields=["scopes"])
 
 
 def _sentence(error: ZendeskError) -> str:

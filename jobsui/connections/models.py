@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from jobsui.connections import encryption
+from jobsui.connections import encryption, scopes
 from jobsui.zendesk.payloads import Schema
 
 API_TOKENS_END = date(2027, 4, 30)
@@ -67,6 +67,11 @@ class Connection(models.Model):
     # When the access token expires. None: not known; it is used until Zendesk rejects
     # it.
     access_token_expires_at = models.DateTimeField(null=True, blank=True)
+    # Scopes of the access token, as Zendesk named them. "": not known.
+    scopes = models.CharField(max_length=1000, blank=True)
+    # Whether the next token is asked for with the scopes of custom objects alone. Off
+    # once such a token was refused something (credentials.py).
+    granular_scopes = models.BooleanField(default=True)
     # While this is in the future, a process is fetching a new access token
     # (credentials.py).
     renewing_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -98,6 +103,11 @@ class Connection(models.Model):
         """ "acme" of "acme.zendesk.com"; "" for any other host."""
         name = self.host.removesuffix(".zendesk.com")
         return name if name != self.host else ""
+
+    @property
+    def scope_limits(self) -> list[str]:
+        """What the scopes of the access token do not allow, in sentences."""
+        return scopes.limits(self.scopes.split())
 
     def secret(self, name: str) -> str:
         """The secret called `name` (one of SECRETS), "" when none is stored. Raises

@@ -17,6 +17,7 @@ from jobsui.connections import credentials
 from jobsui.connections.errors import ConnectionsError
 from jobsui.connections.models import Connection, ReadPace
 from jobsui.zendesk.client import Client, raise_for, retry_after
+from jobsui.zendesk.errors import Forbidden
 from jobsui.zendesk.payloads import Response as Response
 
 BURST = 5
@@ -54,7 +55,7 @@ def read(
     beside_driver: bool,
 ) -> Response:
     """Zendesk's response to one read, whatever its status. Only a 401 is raised,
-    because it concerns our credentials. `beside_driver`: a driver sends jobs of the
+    because it concerns our credentials alone. `beside_driver`: a driver sends jobs of the
     account, and reads get the rest of its rate.
 
     Raises Busy, HostRefused and ZendeskError.
@@ -64,9 +65,7 @@ def read(
     interval = _interval(connection, beside_driver=beside_driver)
     try:
         time.sleep(_take_turn(connection.host, interval))
-        response = credentials.signed_in(
-            connection, lambda client: _send(client, method, path, body)
-        )
+        response = _response(connection, method, path, body)
     finally:
         _concurrent.release()
     if response.status == 429:
@@ -76,9 +75,23 @@ def read(
     return response
 
 
+def _response(
+    connection: Connection, method: str, path: str, body: bytes | None
+) -> Response:
+    try:
+        return credentials.signed_in(
+            connection, lambda client: _send(client, method, path, body)
+        )
+    except Forbidden as error:
+        if error.response is None:
+            raise
+        return error.response
+
+
 def _send(client: Client, method: str, path: str, body: bytes | None) -> Response:
+    """Raises Unauthorized and Forbidden: another token may be accepted."""
     response = client.request(method, path, body=body, deadline=READ_SECONDS)
-    if response.status == 401:
+    if response.status in {401, 403}:
         raise_for(response, what=f"{method} {path}")
     return response
 

@@ -184,7 +184,7 @@ def send(
 
     def call(client: Client) -> Response:
         response = client.request(method, path, body=content)
-        if response.status == 401:
+        if response.status in {401, 403}:
             raise_for(response, what=f"{method} {path}")
         return response
 

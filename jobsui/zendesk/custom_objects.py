@@ -42,6 +42,13 @@ def read_user(data: Json) -> User:
     )
 
 
+def token_scopes(client: Client, *, deadline: float | None = None) -> list[str]:
+    """The scopes of the access token that the client uses."""
+    data = client.call("GET", f"{API}/oauth/tokens/current", deadline=deadline)
+    scopes = _object_in(data, "token").get("scopes")
+    return [str(scope) for scope in scopes] if isinstance(scopes, list) else []
+
+
 def list_objects(client: Client, *, deadline: float | None = None) -> list[ObjectInfo]:
     data = client.call("GET", f"{API}/custom_objects", deadline=deadline)
     return [_object(entry) for entry in _list(data, "custom_objects")]
@@ -90,10 +97,15 @@ def job_statuses(client: Client, ids: Sequence[str]) -> list[JobStatus]:
     return [read_job_status(entry) for entry in _list(data, "job_statuses")]
 
 
-def recent_job_statuses(client: Client) -> list[JobStatus]:
+def recent_job_statuses(
+    client: Client, *, deadline: float | None = None
+) -> list[JobStatus]:
     """The newest job statuses of the account, those of other programs included."""
     data = client.call(
-        "GET", f"{API}/job_statuses", params={"page[size]": str(PAGE_SIZE)}
+        "GET",
+        f"{API}/job_statuses",
+        params={"page[size]": str(PAGE_SIZE)},
+        deadline=deadline,
     )
     return [read_job_status(entry) for entry in _list(data, "job_statuses")]
 

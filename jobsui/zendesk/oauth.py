@@ -16,22 +16,29 @@ NO_GRANT = "Zendesk does not allow this OAuth client to get tokens in this way."
 REASONS = {
     "invalid_client": "Zendesk does not know the OAuth client, or its secret is wrong.",
     "invalid_grant": "The refresh token has expired, was revoked or was already used.",
-    "invalid_scope": "The OAuth client does not have the scopes read and write.",
+    "invalid_scope": (
+        "The OAuth client has neither the scopes custom_objects:read and "
+        "custom_objects:write nor read and write."
+    ),
     "unsupported_grant_type": NO_GRANT,
     "unauthorized_client": NO_GRANT,
 }
 MAX_LIFETIME_SECONDS = 366 * 24 * 3600
 """Zendesk's own tokens live two days at most."""
-SCOPE = "read write"
-"""No granular scope covers custom objects (docs/zendesk.md)."""
+GRANULAR_SCOPE = "custom_objects:read custom_objects:write"
+"""What Jobs UI does needs no more, if Zendesk knows these scopes (docs/zendesk.md)."""
+GLOBAL_SCOPE = "read write"
+REFRESH_LIFETIME_SECONDS = 90 * 24 * 3600
+"""The longest that Zendesk allows. A refresh that does not ask for a lifetime gives a
+refresh token of 30 days."""
 
 
 def client_credentials(
-    base_url: str, client_id: str, client_secret: str, scope: str = SCOPE
+    base_url: str, client_id: str, client_secret: str, scope: str
 ) -> Token:
     """A token for the client itself. Raises Unauthorized when the client is unknown or
     its secret is wrong."""
-    grant = {
+    grant: dict[str, Json] = {
         "grant_type": "client_credentials",
         "client_id": client_id,
         "client_secret": client_secret,
@@ -45,16 +52,17 @@ def refresh(
 ) -> Token:
     """The next pair of tokens; the old pair no longer works. Raises Unauthorized when
     the refresh token was used before."""
-    grant = {
+    grant: dict[str, Json] = {
         "grant_type": "refresh_token",
         "refresh_token": refresh_token,
         "client_id": client_id,
         "client_secret": client_secret,
+        "refresh_token_expires_in": REFRESH_LIFETIME_SECONDS,
     }
     return _token(base_url, grant)
 
 
-def _token(base_url: str, grant: dict[str, str]) -> Token:
+def _token(base_url: str, grant: dict[str, Json]) -> Token:
     given = {name: value for name, value in grant.items() if value}
     try:
         data: Json = Client(base_url, None).call("POST", "/oauth/tokens", json=given)
@@ -66,7 +74,7 @@ def _token(base_url: str, grant: dict[str, str]) -> Token:
         access_token=str(data["access_token"]),
         refresh_token=str(data.get("refresh_token") or ""),
         expires_in=_seconds(data.get("expires_in")),
-        scope=str(data.get("scope") or ""),
+        scope=_scope(data.get("scope")),
     )
 
 
@@ -96,6 +104,13 @@ def _without_response(error: ZendeskError) -> ZendeskError:
     return Unconfirmed(
         f"Zendesk's token endpoint responded with {status}.", status=status
     )
+
+
+def _scope(value: Json) -> str | None:
+    """Scopes separated by spaces. They may come as a list."""
+    if isinstance(value, list):
+        return " ".join(str(each) for each in value)
+    return value if isinstance(value, str) else None
 
 
 def _seconds(value: Json) -> int | None:

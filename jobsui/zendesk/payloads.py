@@ -185,7 +185,14 @@ class Token:
     refresh_token: str = field(repr=False)
     expires_in: int | None
     """Seconds from now; None when Zendesk did not say."""
-    scope: str = ""
+    scope: str | None = None
+    """The scopes it has, separated by spaces; None when Zendesk did not say."""
+
+    def has_scopes(self, asked: str) -> bool:
+        """Whether it has the scopes that were asked for, if Zendesk said so."""
+        if self.scope is None:
+            return True
+        return set(asked.split()) <= set(self.scope.split())
 
 
 class Verdict(StrEnum):

@@ -244,9 +244,10 @@ def test_process_that_died_between_fetch_and_save_is_survived(
 
 
 def fresh(sandbox: Sandbox) -> str:
-    return oauth.client_credentials(
-        sandbox.url, sandbox.client_id, sandbox.client_secret
-    ).access_token
+    token = oauth.client_credentials(
+        sandbox.url, sandbox.client_id, sandbox.client_secret, oauth.GLOBAL_SCOPE
+    )
+    return token.access_token
 
 
 def test_renewal_of_another_process_is_waited_for_only_so_long(
@@ -399,7 +400,7 @@ def test_secret_goes_into_the_body_of_the_token_request_alone() -> None:
         "grant_type": "client_credentials",
         "client_id": "c",
         "client_secret": "hush",
-        "scope": "read write",
+        "scope": "custom_objects:read custom_objects:write",
     }
     assert b"hush" not in head
     assert b"hush" not in server.received[1]

@@ -22,9 +22,9 @@ from tests.zendesk.raw_server import (
 
 ADMIN = (
     b'{"user": {"id": 1, "name": "Ana", "email": "ana@acme.example", '
-    b'"role": "admin"}, "custom_objects": []}'
+    b'"role": "admin"}, "custom_objects": [], "job_statuses": []}'
 )
-"""Good for both calls of a test."""
+"""Good for all calls of a test."""
 FORBIDDEN = b'{"error": {"title": "Forbidden", "message": "You do not have access to this page."}}'
 
 
@@ -284,8 +284,9 @@ def test_client_without_the_scopes_has_its_sentence() -> None:
         )
         credentials.save_secrets(connection, {"client_secret": "s"}, by=None)
         assert health.test(connection).error == (
-            "The OAuth client does not have the scopes read and write. Give it "
-            "these scopes in Zendesk."
+            "The OAuth client has neither the scopes custom_objects:read and "
+            "custom_objects:write nor read and write. Give it one of these pairs in "
+            "Zendesk."
         )
 
 

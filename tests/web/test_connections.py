@@ -387,6 +387,19 @@ def test_test_tells_why_the_connection_does_not_work(operator: Client) -> None:
     assert Connection.objects.get().test_passed is False
 
 
+def test_connection_shows_the_scopes_of_its_token(
+    operator: Client, acme: Connection
+) -> None:
+    acme.scopes = "custom_objects:read"
+    acme.save()
+
+    page = operator.get(f"/connections/{acme.code}/").text
+
+    assert "<dt>Scopes</dt>" in page
+    assert "It cannot send jobs" in page
+    assert "It covers custom objects only" in page
+
+
 def test_objects_are_fetched(operator: Client, sandbox: Sandbox) -> None:
     sandbox.settings(api_tokens=True)
     sandbox.make_object("gadget", fields=GADGET)

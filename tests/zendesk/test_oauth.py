@@ -1,4 +1,7 @@
+from datetime import datetime
+
 import pytest
+import requests
 
 from jobsui.zendesk import oauth
 from jobsui.zendesk.errors import RateLimited, Unauthorized, Unconfirmed, ZendeskError
@@ -11,7 +14,7 @@ SECRET = "canary-41aa"
 
 def test_client_gets_a_token(sandbox: Sandbox) -> None:
     token = oauth.client_credentials(
-        sandbox.url, sandbox.client_id, sandbox.client_secret
+        sandbox.url, sandbox.client_id, sandbox.client_secret, oauth.GLOBAL_SCOPE
     )
 
     assert bool(token.access_token)
@@ -35,6 +38,22 @@ def test_refresh_gives_a_new_pair_and_ends_the_old_one(sandbox: Sandbox) -> None
             sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token
         )
     assert caught.value.code == "invalid_grant"
+
+
+def test_refresh_asks_for_the_longest_life_of_the_next_pair(sandbox: Sandbox) -> None:
+    token = oauth.refresh(
+        sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.refresh_token
+    )
+
+    response = requests.get(
+        f"{sandbox.url}/api/v2/oauth/tokens/current",
+        headers={"Authorization": f"Bearer {token.access_token}"},
+        timeout=10,
+    )
+    shown = response.json()["token"]
+    created = datetime.fromisoformat(shown["created_at"])
+    expires = datetime.fromisoformat(shown["refresh_token_expires_at"])
+    assert (expires - created).days == 90
 
 
 @pytest.mark.parametrize(

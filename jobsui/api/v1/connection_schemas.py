@@ -171,6 +171,10 @@ class AuthOut(Schema):
     client_id: str | None
     email: str | None
     has_secret: bool
+    scopes: list[str]
+    """Scopes of the access token; empty if they are not known, or for other methods."""
+    scope_limits: list[str]
+    """What these scopes do not allow, in sentences."""
 
 
 class ConnectionOut(Schema):
@@ -205,6 +209,8 @@ def serialize(connection: Connection) -> ConnectionOut:
             client_id=connection.client_id or None,
             email=connection.email or None,
             has_secret=credentials.has_secret(connection),
+            scopes=connection.scopes.split(),
+            scope_limits=connection.scope_limits,
         ),
         requests_per_minute=connection.requests_per_minute,
         share=connection.share,

@@ -58,6 +58,8 @@ def test_connection_is_created_and_returned_without_its_secret(
             "client_id": "our-client",
             "email": None,
             "has_secret": True,
+            "scopes": [],
+            "scope_limits": [],
         },
         "requests_per_minute": 400,
         "share": 80,
@@ -303,6 +305,8 @@ def test_auth_is_replaced_as_a_whole(
         "client_id": auth.get("client_id"),
         "email": auth.get("email"),
         "has_secret": True,
+        "scopes": [],
+        "scope_limits": [],
     }
     assert secrets_of(acme) == NO_SECRETS | secrets
 

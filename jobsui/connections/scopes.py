@@ -1,0 +1,31 @@
+"""What the scopes of an access token let Jobs UI do."""
+
+from collections.abc import Collection
+
+GLOBAL = {"read", "write"}
+READ = {"read", "custom_objects:read"}
+WRITE = {"write", "custom_objects:write"}
+
+
+def limits(scopes: Collection[str]) -> list[str]:
+    """What a token with these scopes cannot do, in sentences. Scopes that are not known
+    limit nothing."""
+    held = set(scopes)
+    if not held:
+        return []
+    found = []
+    if not held & WRITE:
+        found.append(
+            "It cannot send jobs: it lacks the scope custom_objects:write or write."
+        )
+    if not held & READ:
+        found.append(
+            "It cannot read objects, records and job statuses: it lacks the scope "
+            "custom_objects:read or read."
+        )
+    elif "read" not in held:
+        found.append(
+            "It covers custom objects only. Zendesk might not show which user it belongs "
+            "to, and it refuses requests about anything else."
+        )
+    return found
