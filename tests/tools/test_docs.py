@@ -4,14 +4,15 @@ import re
 
 from tools.page_texts import ROOT
 
-ACCEPTANCE = ROOT / "tests" / "acceptance"
+TESTS = ROOT / "tests"
+ACCEPTANCE = TESTS / "acceptance"
 CASE = re.compile(r"`…\[([^\]…]+)…?\]`")
 TEST = re.compile(r"`(test_\w+)(?:…[^`]*)?`")
 
 
 def test_every_test_named_in_the_faults_document_exists() -> None:
     document = (ROOT / "docs" / "faults.md").read_text()
-    sources = [path.read_text() for path in ACCEPTANCE.glob("test_*.py")]
+    sources = [path.read_text() for path in TESTS.rglob("test_*.py")]
     code = "\n".join(sources)
 
     named = TEST.findall(document)
