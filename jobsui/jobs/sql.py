@@ -11,12 +11,17 @@ from typing import Any, cast
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Model
 
-from jobsui.jobs.enums import SENDABLE, BatchState
+from jobsui.connections.models import Connection
+from jobsui.jobs.enums import MOVING, SENDABLE, BatchState
 from jobsui.jobs.models import Batch, Job, Lease
 
 PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
 """The condition of a batch that waits to be sent, written so that SQLite uses the index
 of unsettled batches."""
+LIMIT_FIELDS = ("limited_by", "limited_since", "limited_seconds")
+
+type Revision = list[Any]
+"""A job's version, the id of its connection and the limits of that."""
 
 
 def is_held(name: str, epoch: int, owner: str) -> bool:
@@ -42,6 +47,32 @@ def lock_jobs(ids: Collection[int]) -> list[tuple[int, str, bool]]:
         [*ids, *map(str, SENDABLE)],
     )
     return [(pk, state, bool(hold)) for pk, state, hold in rows]
+
+
+def moving_jobs(host: str) -> dict[int, Revision]:
+    """{id: revision} of the moving jobs of an account. What was read of a job and of its
+    connection's limits is still true while the revision is the same."""
+    rows = _rows(
+        "SELECT job.id, job.version, job.connection_id, requests_per_minute, share, "  # noqa: S608
+        f"max_running_jobs, early_send FROM {_table(Job)} AS job "
+        f"JOIN {_table(Connection)} AS account ON account.id = job.connection_id "
+        f"WHERE account.host = %s AND job.state IN ({_marks(MOVING)}) ORDER BY job.id",
+        [host, *map(str, MOVING)],
+    )
+    return {pk: revision for pk, *revision in rows}
+
+
+def unsettled_jobs(ids: Collection[int]) -> set[int]:
+    """The jobs among these that have batches without a final result."""
+    if not ids:
+        return set()
+    rows = _rows(
+        f"SELECT id FROM {_table(Job)} AS job WHERE id IN ({_marks(ids)}) "  # noqa: S608
+        f"AND EXISTS (SELECT 1 FROM {_table(Batch)} "
+        "WHERE job_id = job.id AND done_at IS NULL)",
+        list(ids),
+    )
+    return {pk for (pk,) in rows}
 
 
 def waiting_jobs(ids: Collection[int]) -> set[int]:
@@ -95,6 +126,26 @@ def add_up(job_id: int, counts: Mapping[str, int]) -> None:
             f"UPDATE {_table(Job)} SET {sums} WHERE id = %s",  # noqa: S608
             [*changes.values(), job_id],
         )
+
+
+def save_limits(rows: Sequence[Sequence[Any]]) -> bool:
+    """Store what limits jobs. Each of `rows` is (limited_by, limited_since,
+    limited_seconds, primary key, version); a job with another version stays as it is.
+    True when all were stored. Their versions are one higher then."""
+    if not rows:
+        return True
+    fields = [_field(Job, name) for name in LIMIT_FIELDS]
+    assignments = ", ".join(f"{_column(field)} = %s" for field in fields)
+    parameters = [
+        [*_stored(fields, values), pk, version] for *values, pk, version in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE {_table(Job)} SET {assignments}, version = version + 1 "  # noqa: S608
+            "WHERE id = %s AND version = %s",
+            parameters,
+        )
+        return bool(cursor.rowcount == len(rows))
 
 
 def by_id[M: Model](model: type[M], ids: Collection[int]) -> dict[int, M]:

@@ -26,12 +26,15 @@ class Timing:
 
     refresh_interval: float = 1.0
     """How often the driver reads which jobs move and which batches are unconfirmed."""
+    limit_interval: float = 5.0
+    """How long what limits the jobs is shown at least, before something else is."""
     coalesce_interval: float = 0.1
     """Responses that arrive this close together are written in one transaction."""
     min_idle_wait: float = 0.1
     """The shortest wait for a response while batches wait for a slot or a request."""
     max_idle_wait: float = 0.2
-    """The longest wait for a response."""
+    """The longest wait for a response while results arrive. It grows up to
+    `refresh_interval` while nothing happens."""
     database_retry_interval: float = 1.0
     """The pause after a statement that failed because the database was away."""
     stop_timeout: float = 25.0

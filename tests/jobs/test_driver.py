@@ -284,7 +284,7 @@ def test_a_batch_whose_status_is_lost_is_unconfirmed_at_once(
         accepted = _send(driver)
         driver.round([PollResult(accepted, clock.monotonic())])
         clock.sleep(FAST.status_absent_timeout)
-        driver.reconciled_at = clock.monotonic()
+        driver.reconcile_at = clock.monotonic() + FAST.refresh_interval
         driver.round([PollResult(accepted, clock.monotonic())])
         locks = driver.unconfirmed.locks()
 
@@ -302,7 +302,7 @@ def test_a_batch_with_too_few_results_is_unconfirmed_at_once(harness: Harness) -
         accepted = _send(driver)
         results = tuple(ItemResult(n, Verdict.SUCCEEDED) for n in range(9))
         status = JobStatus(accepted[0].status_id, "completed", results=results)
-        driver.reconciled_at = clock.monotonic()
+        driver.reconcile_at = clock.monotonic() + FAST.refresh_interval
         driver.round([PollResult(accepted, clock.monotonic(), (status,))])
         locks = driver.unconfirmed.locks()
 

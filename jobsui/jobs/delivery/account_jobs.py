@@ -1,71 +1,137 @@
 """The moving jobs of one account, as its driver last read them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
-from jobsui.jobs import leases
+from jobsui.connections.models import Connection
+from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import SENDABLE, LimitedBy
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import Job
 
 
 class AccountJobs:
-    """Reads the jobs, and advances those that do not wait for a result.
+    """Reads the jobs that have changed, and advances those that do not wait for a
+    result. It opens a transaction only if there is something to write, and then one for
+    all jobs.
 
     Every change of a job or its batches raises the job's version. So a job whose
-    version is the same needs no second check."""
+    version is the same needs no second look."""
 
     def __init__(self, account: str, lease: leases.Held) -> None:
         self.by_id: dict[int, Job] = {}
         self._account = account
         self._lease = lease
-        self._versions: dict[int, int] = {}
+        self._revisions: dict[int, sql.Revision] = {}
         self._checked_versions: dict[int, int] = {}
-        """The version of each job for which finish_if_over was called last."""
+        """The version of each job that was last found not to be over."""
 
-    def refresh(self) -> bool:
-        """Read the jobs again. True when a job or its batches have changed since the last
-        time."""
-        moving = Job.objects.on_account(self._account).moving()
-        self.by_id = {job.pk: job for job in moving.select_related("connection")}
-        versions = {pk: job.version for pk, job in self.by_id.items()}
-        has_changed = versions != self._versions
-        self._versions = versions
-        return has_changed
+    @property
+    def connections(self) -> Collection[Connection]:
+        by_id = {job.connection_id: job.connection for job in self.by_id.values()}
+        return by_id.values()
 
-    def sample_pace(self, now: datetime) -> None:
-        for job in self.by_id.values():
-            settlement.sample_pace(job, now)
+    def refresh(self) -> set[int]:
+        """Read the jobs that have changed since the last time, in any way or together
+        with their batches or their connection. Returns their ids, and those of jobs that
+        no longer move."""
+        revisions = sql.moving_jobs(self._account)
+        changed = {
+            pk
+            for pk, revision in revisions.items()
+            if self._revisions.get(pk) != revision
+        }
+        ended = self._revisions.keys() - revisions.keys()
+        if changed or ended:
+            known = self.by_id | _read(changed)
+            self.by_id = {pk: known[pk] for pk in revisions if pk in known}
+        self._revisions = revisions
+        return changed | ended
 
-    def save_limit(self, limited_by: LimitedBy) -> None:
-        """Save what limits the jobs that may send."""
-        for job in self.by_id.values():
-            if job.state in SENDABLE:
-                Job.objects.set_limit(job, limited_by)
-
-    def finish_idle(self, in_flight: Collection[int]) -> None:
-        """Advance the jobs that do not wait for a result: they pause or cancel with
-        nothing in flight, or their last row has a result. `in_flight` are the jobs with
-        batches in flight."""
-        for job in self.by_id.values():
-            if job.pk in in_flight or not _may_be_over(job):
-                continue
-            if self._checked_versions.get(job.pk) == job.version:
-                continue
+    def save(
+        self, limited_by: LimitedBy, in_flight: Collection[int], now: datetime
+    ) -> None:
+        """Store what limits the jobs and how fast they are, and advance the jobs that
+        wait for no result: they pause or cancel with nothing in flight, or their last
+        row has a result. `in_flight` are the jobs with batches in flight."""
+        unchecked = self._unchecked(in_flight)
+        checked = {job.pk: job.version for job in unchecked}
+        over = _may_be_over(unchecked)
+        limited = [
+            job
+            for pk, job in self.by_id.items()
+            if job.state in SENDABLE and job.limited_by != limited_by and pk not in over
+        ]
+        sampled = [
+            job for job in self.by_id.values() if settlement.sample_pace(job, now)
+        ]
+        if limited or sampled or over:
             with transaction.atomic():
                 leases.fence(self._lease)
-                lifecycle.finish_if_over(job.pk)
-            self._checked_versions[job.pk] = job.version
+                limits = _save_limits(limited, limited_by)
+                settlement.save_pace(sampled)
+                for pk in over:
+                    lifecycle.finish_if_over(pk)
+            for job, fields in limits.items():
+                self._note_limit(job, fields)
+        self._checked_versions |= checked
 
     def forget_versions(self) -> None:
         """The database may not have stored the last changes, so read and check all jobs
         again."""
-        self._versions.clear()
+        self._revisions.clear()
         self._checked_versions.clear()
 
+    def _unchecked(self, in_flight: Collection[int]) -> list[Job]:
+        """Jobs that have changed since they were found not to be over."""
+        checked = self._checked_versions
+        return [
+            job
+            for pk, job in self.by_id.items()
+            if pk not in in_flight and checked.get(pk) != job.version
+        ]
 
-def _may_be_over(job: Job) -> bool:
-    is_planned = bool(job.planned_at or job.hold_after_first_batch)
-    return job.state not in SENDABLE or is_planned
+    def _note_limit(self, job: Job, fields: dict[str, Any]) -> None:
+        """The driver has stored these fields itself, so it need not read the job again."""
+        for name, value in fields.items():
+            setattr(job, name, value)
+        job.version += 1
+        self._revisions[job.pk][0] = job.version
+
+
+def _read(ids: Collection[int]) -> dict[int, Job]:
+    jobs = sql.by_id(Job, ids)
+    connections = Connection.objects.in_bulk(
+        {job.connection_id for job in jobs.values()}
+    )
+    for job in jobs.values():
+        job.connection = connections[job.connection_id]
+    return jobs
+
+
+def _may_be_over(jobs: Iterable[Job]) -> list[int]:
+    """The ids of those that may have to move to another state."""
+    stopping = set()
+    planned = set()
+    for job in jobs:
+        if job.state not in SENDABLE or job.hold_after_first_batch:
+            stopping.add(job.pk)
+        elif job.planned_at:
+            planned.add(job.pk)
+    finished = planned - sql.unsettled_jobs(planned)
+    return sorted(stopping | finished)
+
+
+def _save_limits(
+    jobs: Sequence[Job], limited_by: LimitedBy
+) -> dict[Job, dict[str, Any]]:
+    """The fields that were stored of each job; empty if a job has changed meanwhile."""
+    fields = {job: job.limited_from_now(limited_by) for job in jobs}
+    rows = [
+        [*(fields[job][name] for name in sql.LIMIT_FIELDS), job.pk, job.version]
+        for job in jobs
+    ]
+    return fields if sql.save_limits(rows) else {}

@@ -66,6 +66,12 @@ MAX_POSTING = 2 * POST_THREADS
 """Maximum number of batches being posted: one in each thread, and one waiting for
 it."""
 
+IDLE_SHARE = 0.25
+"""How long the driver waits for a result, as a share of the time in which nothing has
+happened."""
+MIN_WAIT = 0.001
+"""Seconds. A shorter wait could end before the time it waits for, and be repeated."""
+
 MAX_REPEATS = 3
 """How often an item that failed for a passing reason is sent again."""
 
@@ -111,7 +117,9 @@ class Driver:
         self.has_room = False
         """Whether more could have been sent than was sent last."""
         self.limited = Counter[LimitedBy]()
-        """What limited sending, in how many rounds since the last refresh."""
+        """What limited sending, in how many rounds since `limited_by` was decided."""
+        self.limited_by = LimitedBy.NOTHING
+        self.limit_decided_at = float("-inf")
         self.is_new = True
         self.needs_resync = False
         """A commit failed, so the driver does not know what it claimed."""
@@ -119,8 +127,12 @@ class Driver:
         """Jobs have changed since unconfirmed batches were last read."""
         self.saved_wait_until = float("-inf")
         """The end of the last wait that Zendesk asked for and that is in the database."""
-        self.refreshed_at = float("-inf")
-        self.reconciled_at = float("-inf")
+        self.refresh_at = float("-inf")
+        """When to read the database for changes."""
+        self.reconcile_at = float("-inf")
+        self.active_at = clock.monotonic()
+        """When something last happened: a result arrived, a batch was sent, a job
+        changed."""
 
     # The loop
 
@@ -142,6 +154,7 @@ class Driver:
         """Take in what the calls returned, write it and claim the next batches in one
         transaction, then send what was committed."""
         for result in results:
+            self.active_at = self.clock.monotonic()
             self._take_in(result)
         try:
             self._renew_lease()
@@ -174,18 +187,26 @@ class Driver:
 
     @property
     def idle_wait(self) -> float:
-        """Seconds until there is something to do, unless a result arrives earlier."""
+        """Seconds until there is something to do, unless a result arrives earlier. It
+        grows with the time in which nothing has happened."""
         if self.unwritten or self.is_new:
             return 0.0
+        now = self.clock.monotonic()
         wait = self.timing.max_idle_wait
         if self.share.waiting:
             wait = min(wait, self.limits.send_interval / 2)
             wait = max(wait, self.timing.min_idle_wait)
-        if not self.running or self.running.is_polling:
-            return wait
-        until_poll = self._next_poll_at - self.clock.monotonic()
-        # A poll that is due waits for a request to spend.
-        return min(wait, until_poll) if until_poll > 0 else wait
+        wait = max(wait, IDLE_SHARE * (now - self.active_at))
+        due = [self.refresh_at]
+        if self.unconfirmed or self.may_have_unconfirmed:
+            due.append(self.reconcile_at)
+        if self.running and not self.running.is_polling:
+            due.append(self._next_poll_at)
+        for at in due:
+            # What is due already waits for a request to spend, or for the end of a rest.
+            if at > now:
+                wait = min(wait, at - now)
+        return max(wait, MIN_WAIT)
 
     def _collect(self) -> list[CallResult]:
         """Wait for results. Results that come close together are written in one round.
@@ -225,9 +246,10 @@ class Driver:
         self.failures.restart(paused)
         if self.unwritten and not (self.running or self.posting or requests):
             # Probably everything is sent: refresh at once to see whether there is more.
-            self.refreshed_at = float("-inf")
-        if any(_may_leave_more(event) for event in self.unwritten):
-            self.share.waiting = None
+            self.refresh_at = float("-inf")
+        self.share.recheck(
+            event.request.job_id for event in self.unwritten if _may_leave_more(event)
+        )
         self.unwritten.clear()
         return requests
 
@@ -250,8 +272,9 @@ class Driver:
             recovery.put_back_unsent(
                 self.lease, self.account, set(self._known_attempts()), self.timing
             )
-            self.share.waiting = None
+            self.share.recheck(self.jobs.by_id)
             self.jobs.forget_versions()
+            self.refresh_at = float("-inf")
             self.needs_resync = False
 
     def _continue_wait(self) -> None:
@@ -280,24 +303,25 @@ class Driver:
     def _refresh_if_due(self) -> None:
         """Read which jobs move and what the account allows."""
         now = self.clock.monotonic()
-        if now - self.refreshed_at <= self.timing.refresh_interval:
+        if now < self.refresh_at:
             return
-        has_changed = self.jobs.refresh()
-        self.refreshed_at = now
-        jobs = self.jobs.by_id
-        self.share.set_jobs(jobs)
-        self.failures.keep(jobs)
-        self.limits.apply_settings([job.connection for job in jobs.values()])
-        if has_changed:
+        changed = self.jobs.refresh()
+        self.refresh_at = now + self.timing.refresh_interval
+        if changed:
+            jobs = self.jobs.by_id
+            self.active_at = now
+            self.share.set_jobs(jobs)
+            self.share.recheck(changed)
+            self.failures.keep(jobs)
+            self.limits.apply_settings(self.jobs.connections)
             self.may_have_unconfirmed = True
             self.unconfirmed.unlock_settled()
-            if self.share.waiting != jobs.keys():
-                # Jobs without batches to send may have some now.
-                self.share.waiting = None
-        self.jobs.sample_pace(self.clock.now())
-        self.jobs.save_limit(self._most_frequent_limit())
         posting = {request.job_id for request in self.posting.values()}
-        self.jobs.finish_idle(in_flight=self.running.job_ids() | posting)
+        self.jobs.save(
+            self._decide_limit(now),
+            in_flight=self.running.job_ids() | posting,
+            now=self.clock.now(),
+        )
 
     # Sending
 
@@ -305,8 +329,8 @@ class Driver:
         """{id of a job: how many of its batches to send now}."""
         if self.stopping.is_set() or not self.jobs.by_id:
             return Counter()
-        if self.share.waiting is None:
-            self.share.waiting = waiting_jobs(self.jobs.by_id)
+        if self.share.unknown:
+            self.share.set_waiting(waiting_jobs(self.share.unknown))
         room = self._room() if self.share.waiting else 0
         chosen = self.share.choose(room, self.limits.budget.take)
         self.has_room = room > chosen.total()
@@ -343,6 +367,7 @@ class Driver:
 
     def _post(self, requests: Iterable[BatchRequest]) -> None:
         for request in requests:
+            self.active_at = self.clock.monotonic()
             self.share.sent(request.job_id)
             self.posting[request.batch_id] = request
             self.calls.post(request)
@@ -354,10 +379,10 @@ class Driver:
 
     def _pause_failing_jobs(self) -> list[int]:
         """Pause the jobs in which too much fails, if they have more to send."""
-        waiting = self.share.waiting
+        may_wait = self.share.waiting | self.share.unknown
         paused = []
         for pk, job in self.jobs.by_id.items():
-            has_more = not job.planned_at or waiting is None or pk in waiting
+            has_more = not job.planned_at or pk in may_wait
             if has_more and (reason := self.failures.of(pk).reason_to_pause(job)):
                 transitions.pause_job(pk, reason)
                 paused.append(pk)
@@ -376,11 +401,20 @@ class Driver:
         limited_by = self.limits.limited_by(running, has_room=self.has_room)
         self.limited[limited_by] += 1
 
-    def _most_frequent_limit(self) -> LimitedBy:
-        """What limited the speed most often since the last refresh."""
+    def _decide_limit(self, now: float) -> LimitedBy:
+        """What limited the speed most often since the last decision. Each change is
+        written to every job, so changes are rare."""
+        if now - self.limit_decided_at < self.timing.limit_interval:
+            return self.limited_by
         most = self.limited.most_common(1)
+        if self.share.waiting and not most:
+            return self.limited_by
+        decided = most[0][0] if most else LimitedBy.NOTHING
+        if decided != self.limited_by:
+            self.limit_decided_at = now
+        self.limited_by = decided
         self.limited.clear()
-        return most[0][0] if most else LimitedBy.NOTHING
+        return decided
 
     # Reading from Zendesk
 
@@ -399,9 +433,9 @@ class Driver:
 
     def _reconcile_if_due(self) -> None:
         now = self.clock.monotonic()
-        if now - self.reconciled_at < self.timing.refresh_interval:
+        if now < self.reconcile_at:
             return
-        self.reconciled_at = now
+        self.reconcile_at = now + self.timing.refresh_interval
         if not (self.unconfirmed or self.may_have_unconfirmed):
             return
         self.may_have_unconfirmed = False

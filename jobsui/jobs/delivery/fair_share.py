@@ -1,7 +1,7 @@
 """Sharing one account among its jobs: each job sends in proportion to its weight."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from jobsui.jobs.models import Job
 
@@ -12,8 +12,13 @@ class FairShare:
     def __init__(self) -> None:
         self.jobs: dict[int, Job] = {}
         """As last read, by id."""
-        self.waiting: set[int] | None = None
-        """The jobs with batches to send; None: to be read from the database."""
+        self.waiting: set[int] = set()
+        """The jobs with batches to send, as far as is known."""
+        self.unknown: set[int] = set()
+        """Jobs of which the database must say whether they have batches to send."""
+        self._exhausted: set[int] = set()
+        """Jobs that had no batch to send when they were asked last. Some may have
+        batches that wait for another job."""
         self._served: dict[int, float] = {}
         """How many batches each job has sent, divided by its weight. Batches that the
         account had no slot for are not counted."""
@@ -21,8 +26,23 @@ class FairShare:
     def set_jobs(self, jobs: dict[int, Job]) -> None:
         """New jobs start level with the job that was served least."""
         self.jobs = jobs
+        self.waiting &= jobs.keys()
+        self.unknown &= jobs.keys()
+        self._exhausted &= jobs.keys()
         least = min(self._served.values(), default=0.0)
         self._served = {pk: self._served.get(pk, least) for pk in jobs}
+
+    def recheck(self, job_ids: Iterable[int]) -> None:
+        """These jobs may have batches to send, and so may those that wait for them."""
+        self.unknown |= self._exhausted.union(job_ids) & self.jobs.keys()
+        self._exhausted.clear()
+
+    def set_waiting(self, job_ids: set[int]) -> None:
+        """Of the unknown jobs, these have batches to send."""
+        self.waiting -= self.unknown
+        self.waiting |= job_ids
+        self._exhausted |= self.unknown - job_ids
+        self.unknown.clear()
 
     def choose(self, room: int, take_request: Callable[[], bool]) -> Counter[int]:
         """How many batches each job may send now: up to `room` in all, each for one
@@ -39,10 +59,9 @@ class FairShare:
         self, chosen: Mapping[int, int], claimed: Mapping[int, int]
     ) -> None:
         """Jobs from which fewer batches were claimed than were chosen have no more."""
-        if self.waiting is not None:
-            self.waiting -= {
-                pk for pk, number in chosen.items() if claimed.get(pk, 0) < number
-            }
+        exhausted = {pk for pk, number in chosen.items() if claimed.get(pk, 0) < number}
+        self.waiting -= exhausted
+        self._exhausted |= exhausted
 
     def sent(self, job_id: int) -> None:
         """A batch of the job is sent."""

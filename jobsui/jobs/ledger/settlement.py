@@ -160,18 +160,24 @@ def reopen_uncertain(batch: Batch, state: BatchState, counters: JobCounters) -> 
     batch.save(update_fields=[*SETTLED_FIELDS, "reconcile_count"])
 
 
-def sample_pace(job: Job, now: datetime) -> None:
-    """Note how many rows are settled, unless the last note is recent or says the
-    same."""
+def sample_pace(job: Job, now: datetime) -> bool:
+    """Note how many rows are settled, unless the last note is recent or says the same.
+    True: `save_pace` must store it."""
     seconds = now.timestamp()
     done = job.settled - job.invalid
     if job.pace:
         noted_at, noted = job.pace[-1]
         if seconds - noted_at < PACE_INTERVAL or noted == done:
-            return
-    if job.pace or done:
-        job.pace = [*job.pace, [seconds, done]][-MAX_PACE_SAMPLES:]
-        Job.objects.filter(pk=job.pk).update(pace=job.pace)
+            return False
+    if not (job.pace or done):
+        return False
+    job.pace = [*job.pace, [seconds, done]][-MAX_PACE_SAMPLES:]
+    return True
+
+
+def save_pace(jobs: Iterable[Job]) -> None:
+    """Store what `sample_pace` noted of these jobs."""
+    update_rows(Job, ("pace",), [(job.pk, job.pace) for job in jobs])
 
 
 def _merged(reported: Iterable[ReportedResults]) -> list[ReportedResults]:

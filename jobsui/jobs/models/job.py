@@ -97,15 +97,6 @@ class JobQuerySet(models.QuerySet["Job"]):
             job.refresh_from_db()
         return bool(changed)
 
-    def set_limit(self, job: "Job", limited_by: LimitedBy) -> None:
-        """Store what limits a job from now on."""
-        if limited_by == job.limited_by:
-            return
-        fields = job.limited_from_now(limited_by)
-        self.filter(pk=job.pk).update(version=models.F("version") + 1, **fields)
-        for name, value in fields.items():
-            setattr(job, name, value)
-
 
 def _counter() -> "models.PositiveBigIntegerField[int, int]":
     return models.PositiveBigIntegerField(default=0)
