@@ -141,6 +141,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 # One per column of a file, and a few more.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100
 
+# For how many days history is kept after the end of a job; 0: forever
+# (jobs/retention.py).
+KEEP_DAYS = {
+    "bodies": env_int("JOBSUI_KEEP_BODIES_DAYS", default=90, minimum=0),
+    "attempts": env_int("JOBSUI_KEEP_ATTEMPTS_DAYS", default=365, minimum=0),
+    "results": env_int("JOBSUI_KEEP_RESULTS_DAYS", default=365, minimum=0),
+    "files": env_int("JOBSUI_KEEP_FILES_DAYS", default=90, minimum=0),
+    "jobs": env_int("JOBSUI_KEEP_JOBS_DAYS", default=0, minimum=0),
+}
+
 # Hosts that connections may use (connections/hosts.py).
 API_HOSTS = env_list("JOBSUI_API_HOSTS", ("*.zendesk.com",))
 

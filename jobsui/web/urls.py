@@ -11,6 +11,7 @@ from jobsui.web.views import (
     objects,
     people,
     requests,
+    storage,
     tokens,
     wizard,
 )
@@ -111,5 +112,6 @@ urlpatterns = [
     path("objects/", include((object_urls, "objects"))),
     path("people/", include((people_urls, "people"))),
     path("tokens/", include((token_urls, "tokens"))),
+    path("storage/", storage.storage, name="storage"),
     path("jobs/", include((job_urls, "jobs"))),
 ]

@@ -11,7 +11,7 @@ from jobsui.jobs import leases
 from jobsui.jobs.control import actions, sweep
 from jobsui.jobs.delivery import driver_pool, restore_guard
 from jobsui.jobs.enums import JobState
-from jobsui.jobs.models import Job, Lease
+from jobsui.jobs.models import Attempt, Job, Lease
 from tests.databases import ARE_SHARED
 from tests.harness import Harness, gadgets
 from tests.timing import FAST
@@ -105,6 +105,18 @@ def test_jobs_in_a_copy_of_the_database_pause(
     else:
         # A copy would be another file.
         monkeypatch.setattr(restore_guard, "_database_file", lambda: 1)
+    sweep.sweep()
+
+    assert_waits_for_a_person(harness, job)
+
+
+def test_copy_without_pruned_attempts_is_a_restored_backup(harness: Harness) -> None:
+    harness.object()
+    harness.planned(gadgets(1))
+    drive(harness)
+    Attempt.objects.all().delete()
+    job = harness.planned(gadgets(1, first=2))
+    shutil.rmtree(settings.DATA_DIR / "epochs")
     sweep.sweep()
 
     assert_waits_for_a_person(harness, job)

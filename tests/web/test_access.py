@@ -61,6 +61,7 @@ MATRIX = {
     "tokens/<int:pk>/revoke/": Row(
         200, 302, ADMINISTRATORS
     ),  # And who made it (test_tokens.py).
+    "storage/": Row(200, 405, ADMINISTRATORS),
     "jobs/": PAGE,
     "jobs/new/": FORM,
     "jobs/new/<uuid:code>/": FORM,

@@ -1,5 +1,5 @@
-"""Job statuses: jobs in Zendesk's form. They never expire. They are streamed, because
-one may have 100,000 results."""
+"""Job statuses: jobs in Zendesk's form. They never expire, but their results may be
+deleted (jobs/retention.py). They are streamed, because one may have 100,000 results."""
 
 import itertools
 import json
@@ -14,9 +14,11 @@ from jobsui.access import lookup
 from jobsui.api.dropin import errors, pages
 from jobsui.api.dropin.authentication import Caller
 from jobsui.api.dropin.results import results
+from jobsui.jobs import retention
 from jobsui.jobs.enums import OVER, Action, JobState
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports.row_results import in_pieces
+from jobsui.jobs.retention import Kind
 
 INDEX = "api/v2/job_statuses/index"
 SHOW_MANY = "api/v2/job_statuses/show_many"
@@ -124,7 +126,7 @@ def _status_json(request: HttpRequest, job: Job) -> Iterator[str]:
         "message": _message(job),
     }
     yield f'{_json(head)[:-1]},"results":'
-    if job.state in WITH_RESULTS:
+    if job.state in WITH_RESULTS and not job.results_pruned_at:
         yield from _array([_json(result)] for result in results(job))
     else:
         yield "null"
@@ -140,6 +142,16 @@ def _status(job: Job) -> str:
 
 
 def _message(job: Job) -> str | None:
+    """With what was deleted of the job, because programs would wonder about results that
+    are null."""
+    message = _state_message(job)
+    deleted = retention.notice(job, Kind.RESULTS)
+    if message and deleted:
+        return f"{message.rstrip('.')}. {deleted}"
+    return message
+
+
+def _state_message(job: Job) -> str | None:
     if job.state in {JobState.COMPLETED, JobState.NEEDS_DECISION}:
         return f"Completed at {_format(job.finished_at)}"
     if job.state == JobState.CANCELLED:

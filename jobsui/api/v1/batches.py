@@ -52,6 +52,7 @@ class BatchRequestOut(Schema):
     headers: dict[str, str]
     """Secrets are masked."""
     body: Any
+    """Null after it was deleted: see `pruned`."""
 
 
 class AttemptOut(Schema):
@@ -66,8 +67,17 @@ class AttemptOut(Schema):
     response_headers: dict[str, str]
 
 
+class BatchPrunedOut(Schema):
+    """When the retention settings deleted parts of the batch; null: they are kept."""
+
+    bodies: datetime | None
+    """The body of the request, and the responses."""
+    attempts: datetime | None
+
+
 class BatchDetailOut(BatchOut):
     job: UUID
+    pruned: BatchPrunedOut
     request: BatchRequestOut
     response: Any
     """Body of the latest response to the request: JSON, or a string if it was not JSON.
@@ -111,11 +121,14 @@ def detail(request: ApiRequest, pk: Annotated[Id, Path(alias="id")]) -> Any:
     return BatchDetailOut(
         **serialize(batch).dict(),
         job=batch.job.code,
+        pruned=BatchPrunedOut(
+            bodies=batch.job.bodies_pruned_at, attempts=batch.job.attempts_pruned_at
+        ),
         request=BatchRequestOut(
             method=details.method,
             url=details.url,
             headers=details.headers,
-            body=json.loads(details.body),
+            body=_json_or_text(details.body),
         ),
         response=_json_or_text(details.response),
         job_status_body=_json_or_text(details.job_status),

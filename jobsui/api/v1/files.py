@@ -1,5 +1,6 @@
 """Files: upload and read."""
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -94,6 +95,9 @@ class FileOut(Schema):
     """The first rows."""
     error: str | None
     """Why the file was rejected, and what to do."""
+    pruned_at: datetime | None
+    """When the retention settings deleted the content and the sample; null: they are
+    kept. A job cannot be created from the file then."""
 
 
 @router.post(
@@ -150,4 +154,5 @@ def serialize(file: StoredFile) -> FileOut:
         rows=file.rows,
         sample=[SampleRow(row=row, cells=cells) for row, cells in file.sample],
         error=file.error or None,
+        pruned_at=file.content_pruned_at,
     )

@@ -41,6 +41,17 @@ class BatchCounts(Schema):
     done: int
 
 
+class JobPrunedOut(Schema):
+    """When the retention settings deleted parts of the job; null: they are kept."""
+
+    bodies: datetime | None
+    """Requests and responses."""
+    attempts: datetime | None
+    results: datetime | None
+    """Row results. `counts` stay."""
+    file: datetime | None
+
+
 class JobOut(Schema):
     id: UUID
     url: str
@@ -69,6 +80,7 @@ class JobOut(Schema):
     continues_at: datetime | None
     """When the job sends requests again, because Zendesk asked Jobs UI to wait. Null if
     it does not wait."""
+    pruned: JobPrunedOut
 
 
 def current(request: ApiRequest, code: UUID) -> JobOut:
@@ -121,4 +133,10 @@ def serialize(job: Job, url: str, in_flight: int) -> JobOut:
         eta_seconds=job_progress.seconds_left(job),
         limited_by=job.current_limit.value or None,
         continues_at=job.continues_at,
+        pruned=JobPrunedOut(
+            bodies=job.bodies_pruned_at,
+            attempts=job.attempts_pruned_at,
+            results=job.results_pruned_at,
+            file=job.file.content_pruned_at,
+        ),
     )

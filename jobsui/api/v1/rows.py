@@ -1,5 +1,6 @@
 """The results of a job: rows, causes of problems, the results file."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -36,6 +37,12 @@ class RowOut(Schema):
     error: str | None
 
 
+class RowListOut(ListOut[RowOut]):
+    pruned_at: datetime | None
+    """When the retention settings deleted the results of the job's rows; null: they are
+    kept."""
+
+
 class CauseOut(Schema):
     """Problems that share a cause."""
 
@@ -56,7 +63,7 @@ class CauseOut(Schema):
     "/{uuid:id}/rows",
     operation_id="list_rows",
     summary="List rows with their outcomes",
-    response=responses(200, ListOut[RowOut], 404),
+    response=responses(200, RowListOut, 404),
 )
 def row_list(
     request: ApiRequest,
@@ -67,11 +74,13 @@ def row_list(
 ) -> Any:
     """In the order of the file. A row appears once it is part of a batch, soon after
     the launch. With `outcome`, a page may have fewer rows than `limit`, or none, before
-    the last page. Follow `next` until it is null."""
+    the last page. Follow `next` until it is null. Results that were deleted have no rows:
+    see `pruned_at`."""
     job = lookup.draft_or_job(request.auth, code)
     after = paging.number(cursor) if cursor else 0
     page = row_results.page(job, outcome=outcome or "", after=after, size=limit)
-    return list_response(request, page, _serialize_row)
+    body = list_response(request, page, _serialize_row)
+    return body | {"pruned_at": job.results_pruned_at}
 
 
 @router.get(
@@ -86,7 +95,9 @@ def results(
 ) -> StreamingHttpResponse:
     """The columns of the file, then `_row`, `_outcome`, `_record_id`, `_error_code` and
     `_error`. Values that a spreadsheet would run as a formula are escaped, unless `raw`
-    is true. When the file is uploaded again, the added columns are ignored."""
+    is true. When the file is uploaded again, the added columns are ignored. After the
+    retention settings have deleted the file of the job, only the added columns. 409 after
+    they have deleted the results."""
     job = lookup.draft_or_job(request.auth, code)
     lines = row_results.results_csv(job, outcome=outcome or "", raw=raw)
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")

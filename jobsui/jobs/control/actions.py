@@ -312,6 +312,8 @@ def _refresh_fields(job: Job) -> None:
 def _is_stored(file: File) -> bool:
     """Whether the stored file is there and complete. For one that is stored on another
     machine, the planner finds out."""
+    if file.content_pruned_at is not None:
+        return False
     if not file.is_here:
         return True
     name = file.stored_as

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from jobsui.connections.models import Connection
+from jobsui.jobs import retention
 from jobsui.jobs.enums import Action, JobState
-from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.errors import NotPossibleNow, UploadRefused
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.options import Options
@@ -32,7 +33,8 @@ def create_draft(
     options: Options | None = None,
 ) -> Job:
     """A new job to map, check and launch. `mapping`: {column: target key}; None: not
-    chosen yet."""
+    chosen yet. Raises UploadRefused when the file's content was deleted."""
+    _require_kept(file)
     job = Job(
         connection=connection,
         object_key=object_key,
@@ -72,7 +74,10 @@ def set_target(
 ) -> None:
     """Choose another connection, object or action for a draft, and another file if one
     is given. Its mapping stays with the same object and action, even if the new file
-    lacks some of its columns. Raises NotPossibleNow once launched."""
+    lacks some of its columns. Raises NotPossibleNow once launched, and UploadRefused when
+    the new file's content was deleted."""
+    if file is not None:
+        _require_kept(file)
     replaced = job.file
     target = (connection.pk, object_key, action)
     is_same_target = target == (job.connection_id, job.object_key, job.action)
@@ -126,6 +131,11 @@ def discard(job: Job) -> None:
                 "This job was already launched. It stays in the history."
             )
         delete_unused_file(job.file)
+
+
+def _require_kept(file: File) -> None:
+    if deleted := retention.file_notice(file):
+        raise UploadRefused(deleted)
 
 
 def delete_unused_file(file: File) -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Sum
 
+from jobsui.jobs import retention
 from jobsui.jobs.enums import EventKind, JobState, ParentRows
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.ledger import lifecycle
-from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import checker
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def create_retry(job: Job, *, by: "User | None", cause: Cause | None = None) -> 
     Raises NotPossibleNow."""
     with transaction.atomic():
         _lock(job)
+        _require_rows(job)
         rows = retriable_rows(job, cause)
         if not rows:
             raise NotPossibleNow(
@@ -47,6 +49,7 @@ def create_continuation(job: Job, *, by: "User | None") -> Job:
     NotPossibleNow."""
     with transaction.atomic():
         _lock(job)
+        _require_rows(job)
         rows = unsent_rows(job)
         if not rows:
             raise NotPossibleNow(
@@ -71,8 +74,8 @@ def rows_left_for(child: Job) -> int:
 
 def unsent_rows(job: Job) -> int:
     """How many rows the job did not send because it was cancelled or failed; 0 when a
-    launched continuation has them."""
-    if not job.is_over or not job.cancelled:
+    launched continuation has them, or when the rows were deleted."""
+    if not job.is_over or not job.cancelled or retention.rows_notice(job):
         return 0
     launched = job.retries.launched().filter(parent_rows=ParentRows.UNSENT)
     return 0 if launched.exists() else job.cancelled
@@ -80,10 +83,11 @@ def unsent_rows(job: Job) -> int:
 
 def retriable_rows(job: Job, cause: Cause | None = None) -> int:
     """How many failed rows, of this cause or in total, no launched retry has. What a
-    retry has sent is retried from there. 0 before the job has finished."""
+    retry has sent is retried from there. 0 before the job has finished, and when the
+    rows were deleted."""
     if cause is not None:
         return retriable_causes(job).get(cause.pk, 0)
-    if not job.is_over or not job.failed:
+    if not job.is_over or not job.failed or retention.rows_notice(job):
         return 0
     launched = job.retries.launched().with_failed_rows()
     retried: int | None = launched.aggregate(rows=Sum("rows"))["rows"]
@@ -92,7 +96,7 @@ def retriable_rows(job: Job, cause: Cause | None = None) -> int:
 
 def retriable_causes(job: Job) -> dict[int, int]:
     """{id of a cause that no launched retry has: its failed rows}."""
-    if not job.is_over or not job.failed:
+    if not job.is_over or not job.failed or retention.rows_notice(job):
         return {}
     launched = job.retries.launched().with_failed_rows()
     if launched.filter(cause=None).exists():
@@ -103,8 +107,17 @@ def retriable_causes(job: Job) -> dict[int, int]:
 
 def _lock(job: Job) -> None:
     """Of two calls at the same time, the second one then finds the draft of the first
-    one."""
-    Job.objects.select_for_update().get(pk=job.pk)
+    one. The rows are not deleted while the transaction lasts."""
+    locked = Job.objects.select_for_update().get(pk=job.pk)
+    job.results_pruned_at = locked.results_pruned_at
+
+
+def _require_rows(job: Job) -> None:
+    """Raise NotPossibleNow if the retention settings have deleted the job's rows."""
+    # Locked, because its content may be deleted at this moment.
+    job.file = File.objects.select_for_update().get(pk=job.file_id)
+    if deleted := retention.rows_notice(job):
+        raise NotPossibleNow(f"The rows of this job cannot be sent again. {deleted}")
 
 
 def _create_child(

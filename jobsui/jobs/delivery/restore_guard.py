@@ -16,7 +16,7 @@ from django.db import connection
 from jobsui.jobs.delivery import transitions
 from jobsui.jobs.enums import SENDABLE
 from jobsui.jobs.leases import Held
-from jobsui.jobs.models import Attempt, Job, Lease
+from jobsui.jobs.models import Batch, Job, Lease
 
 RESTORED = (
     "A backup seems to have been restored: the database is a copy, or older than what "
@@ -42,7 +42,9 @@ def last_seen(name: str) -> LastSeen:
         epoch, file = _path(name).read_text().split()
         return LastSeen(int(epoch), int(file))
     host = name.removeprefix("account:")
-    if Attempt.objects.filter(batch__job__connection__host=host).exists():
+    # Not by its attempts, because the retention settings delete them.
+    sent = Batch.objects.filter(attempts_made__gt=0)
+    if sent.filter(job__connection__host=host).exists():
         # The database knows of sending, but this data directory does not.
         return LastSeen(0, 0)
     _remember(name, 0)

@@ -54,6 +54,21 @@ class File(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    # When the retention settings made the content unavailable (retention.py). None: it is
+    # kept.
+    content_pruned_at = models.DateTimeField(null=True, blank=True)
+    # False once the content was deleted, after it became unavailable.
+    has_content = models.BooleanField(default=True)
+
+    class Meta:
+        indexes = (
+            # For pruning, which looks for old files that are still stored.
+            models.Index(
+                fields=["storage_id", "created_at"],
+                condition=models.Q(has_content=True),
+                name="file_with_content",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name

@@ -198,6 +198,14 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    # When the retention settings made these unavailable (retention.py). None: they are
+    # kept.
+    bodies_pruned_at = models.DateTimeField(null=True, blank=True)
+    attempts_pruned_at = models.DateTimeField(null=True, blank=True)
+    results_pruned_at = models.DateTimeField(null=True, blank=True)
+    # What is unavailable is still being deleted.
+    is_pruning = models.BooleanField(default=False)
+
     objects = JobQuerySet.as_manager()
 
     class Meta:
@@ -207,6 +215,26 @@ class Job(models.Model):
             models.Index(fields=["connection", "state"], name="job_of_account"),
             # For the home page and the sweep, which look for a few of 100,000 jobs.
             models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
+            # For pruning, which looks for the few old jobs that still have something.
+            models.Index(fields=["finished_at"], name="job_by_end"),
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(bodies_pruned_at=None),
+                name="job_with_bodies",
+            ),
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(attempts_pruned_at=None),
+                name="job_with_attempts",
+            ),
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(results_pruned_at=None),
+                name="job_with_results",
+            ),
+            models.Index(
+                fields=["id"], condition=models.Q(is_pruning=True), name="job_pruning"
+            ),
         )
 
     def __str__(self) -> str:

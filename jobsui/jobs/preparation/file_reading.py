@@ -15,7 +15,7 @@ from jobsui.files.errors import FileRefused
 from jobsui.files.formats import format_named
 from jobsui.files.layout import Detected, Layout, Row
 from jobsui.files.table import Table, detect, open_staged, open_table, recognize, stage
-from jobsui.jobs import leases
+from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File
 from jobsui.jobs.preparation import uploads
@@ -74,12 +74,19 @@ def reread(
 def open_rows(file: File) -> Iterator[Table]:
     """The table of a file that was read, for as long as the block lasts. Raises
     FileRefused."""
+    _require_kept(file)
     with _stored(file.content_name) as content:
         stream = _stream(content)
         if file.staged_as:
             yield open_staged(stream)
         else:
             yield open_table(stream, layout_of(file))
+
+
+def _require_kept(file: File) -> None:
+    """Raise FileRefused if the retention settings have deleted the content."""
+    if deleted := retention.file_notice(file):
+        raise FileRefused(deleted)
 
 
 def layout_of(file: File) -> Layout:
@@ -122,6 +129,7 @@ class _Reading:
     def run(self) -> None:
         """Raises FileRefused, and Stopped when interrupted."""
         file = self._file
+        _require_kept(file)
         self._delete_staged_rows()
         with _stored(file.stored_as) as content:
             stream = _renewing(_stream(content), self._lease)

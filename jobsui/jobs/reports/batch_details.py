@@ -8,15 +8,21 @@ from django.db.models import Q
 
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
+from jobsui.jobs import retention
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
-from jobsui.jobs.models.batch import unpack
+from jobsui.jobs.models.batch import pack, unpack
 from jobsui.jobs.reports import row_results, snippets
+from jobsui.jobs.retention import Kind
 from jobsui.zendesk.payloads import parsed
+
+BODIES_WERE = "The request of this batch and the responses to it were"
+ATTEMPTS_WERE = "The attempts to send this batch were"
+RESULTS_WERE = "The results of the rows of this batch were"
 
 
 @dataclass(frozen=True, slots=True)
 class BatchDetails:
-    """Bodies are indented JSON; the secret is masked."""
+    """Bodies are indented JSON, "" after they were deleted; the secret is masked."""
 
     method: str
     url: str
@@ -30,21 +36,29 @@ class BatchDetails:
     job_status: str
     """The last job status; "" before there is one."""
     rows: list[row_results.OutcomeRow]
+    """Their cells are empty after the items were deleted; none after the results were."""
     last_rows: dict[int, int]
     """{number of an attempt that left items for a later one: the file row of the last
     item it carried}."""
+    bodies_notice: str
+    """When the request and its responses were deleted, and why; "" if they are kept. The
+    others are the same for what they name."""
+    attempts_notice: str
+    results_notice: str
 
 
 def details(batch: Batch) -> BatchDetails:
     """The request with all items of the batch, and everything that was answered."""
     job = batch.job
-    blob = BatchBlob.objects.get(pk=batch.pk)
+    blob = _blob(batch)
     # Also when requests may no longer go there: history stays readable.
     address = hosts.address(job.connection.host)
     url = f"{address}/api/v2/custom_objects/{job.object_key}/jobs"
-    request = {"job": {"action": job.action, "items": blob.items}}
-    body = json.dumps(request, ensure_ascii=False)
-    attempts = list(batch.attempts.all())
+    body = ""
+    if blob.payload:
+        request = {"job": {"action": job.action, "items": blob.items}}
+        body = json.dumps(request, ensure_ascii=False)
+    attempts = [] if job.attempts_pruned_at else list(batch.attempts.all())
     return BatchDetails(
         method="POST",
         url=url,
@@ -53,13 +67,28 @@ def details(batch: Batch) -> BatchDetails:
             "Content-Type": "application/json",
         },
         body=_indented(body.encode()),
-        curl=_curl(job, url, body),
+        curl=_curl(job, url, body) if body else "",
         attempts=attempts,
-        response=_indented(_last_response(attempts)),
+        response="" if job.bodies_pruned_at else _indented(_last_response(attempts)),
         job_status=_indented(unpack(blob.job_status_body)),
         rows=_rows(batch, blob),
-        last_rows=_last_rows(batch, blob, attempts),
+        last_rows=_last_rows(blob, attempts),
+        bodies_notice=retention.notice(job, Kind.BODIES, BODIES_WERE),
+        attempts_notice=retention.notice(job, Kind.ATTEMPTS, ATTEMPTS_WERE),
+        results_notice=retention.notice(job, Kind.RESULTS, RESULTS_WERE),
     )
+
+
+def _blob(batch: Batch) -> BatchBlob:
+    """Without what was deleted of the job, even while the deletion has not finished."""
+    job = batch.job
+    found = BatchBlob.objects.filter(pk=batch.pk).first()
+    if found is not None and job.results_pruned_at is None:
+        if job.bodies_pruned_at is not None:
+            found.payload = b""
+            found.job_status_body = b""
+        return found
+    return BatchBlob(batch=batch, payload=b"", rows=pack(b"[]"))
 
 
 def next_failed_batch(job: Job, after: int = 0) -> int | None:
@@ -79,21 +108,21 @@ def _last_response(attempts: list[Attempt]) -> bytes:
 def _rows(batch: Batch, blob: BatchBlob) -> list[row_results.OutcomeRow]:
     """With the item as their only cell."""
     without_result = row_results.open_outcome(batch)
-    items = zip(blob.row_numbers, blob.lines, blob.row_results, strict=True)
+    numbers = blob.row_numbers
+    lines = blob.lines if blob.payload else [b""] * len(numbers)
+    items = zip(numbers, lines, blob.row_results, strict=True)
     return [
         row_results.outcome_row(row, [_indented(line)], end, without_result)
         for row, line, end in items
     ]
 
 
-def _last_rows(
-    batch: Batch, blob: BatchBlob, attempts: list[Attempt]
-) -> dict[int, int]:
+def _last_rows(blob: BatchBlob, attempts: list[Attempt]) -> dict[int, int]:
     rows = blob.row_numbers
     return {
         attempt.number: rows[attempt.last_item]
         for attempt in attempts
-        if attempt.last_item < batch.size - 1
+        if attempt.last_item < len(rows) - 1
     }
 
 

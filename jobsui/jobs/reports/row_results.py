@@ -14,12 +14,14 @@ from django.db.models import QuerySet
 from jobsui import paging
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
 from jobsui.files.table import Table
+from jobsui.jobs import retention
 from jobsui.jobs.enums import Action, BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.field_targets import targets
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError, RowResult
 from jobsui.jobs.preparation import checker, file_reading, job_rows
+from jobsui.jobs.retention import Kind
 from jobsui.paging import Page
 from jobsui.zendesk.payloads import Schema
 
@@ -53,8 +55,9 @@ class OutcomeRow:
 
 def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
     """Every row of the job with its result, in the order of the file, or only the rows
-    with one outcome. Takes constant memory. Raises FileRefused when the stored file can
-    no longer be read."""
+    with one outcome. Takes constant memory. Raises NotPossibleNow when the results were
+    deleted, and FileRefused when the stored file can no longer be read."""
+    _require_results(job)
     blobs = BatchBlob.objects.filter(batch__job=job)
     results = _results_by_row(blobs, job.row_errors.all())
     result_row, result = next(results, (0, None))
@@ -85,8 +88,11 @@ def page(
     cursor `older` is the last row that was searched.
 
     A page searches at most MAX_BATCHES batches. Where few rows have the outcome, it may
-    have fewer rows than `size`, even none, without being the last.
+    have fewer rows than `size`, even none, without being the last. Results that were
+    deleted have one page without rows.
     """
+    if job.results_pruned_at:
+        return Page([], "", "")
     batches = _batches_with(job, outcome, after)
     is_cut = len(batches) == MAX_BATCHES
     last_row = batches[-1].last_row if is_cut else paging.MAX_INTEGER
@@ -112,8 +118,14 @@ def open_outcome(batch: Batch) -> Outcome:
 
 def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[bytes]:
     """The file's own columns and the result of each row, as chunks of CSV in UTF-8.
-    Cells that a spreadsheet would run as formulas are escaped unless `raw`. Raises
-    NotPossibleNow at once when the stored file is gone or on another machine."""
+    Cells that a spreadsheet would run as formulas are escaped unless `raw`. After the
+    retention settings have deleted the file, only the results of rows that were planned
+    or invalid. Raises NotPossibleNow at once when the results were deleted, and when the
+    stored file is gone or on another machine."""
+    _require_results(job)
+    if job.file.content_pruned_at:
+        lines = (csv_line(_cells(row), raw=raw) for row in _rows_alone(job, outcome))
+        return in_pieces(itertools.chain([BOM + csv_line(RESULT_COLUMNS)], lines))
     _require_content(job)
     header = csv_line([*job.file.columns, *RESULT_COLUMNS], raw=raw)
     lines = (csv_line(_cells(row), raw=raw) for row in outcome_rows(job, outcome))
@@ -178,7 +190,8 @@ def _cells(row: OutcomeRow) -> list[str]:
 def _open_rows(file: File) -> Iterator[Table]:
     """The rows of the file. Items that are gone, or on another machine, keep only their
     numbers, with empty cells: their results stay readable everywhere."""
-    is_stored = file.is_here and default_storage.exists(file.content_name)
+    is_kept = file.is_here and file.content_pruned_at is None
+    is_stored = is_kept and default_storage.exists(file.content_name)
     if file.is_raw_items and not is_stored:
         numbers = range(1, (file.rows or 0) + 1)
         yield Table(file.columns, ((number, [""]) for number in numbers))
@@ -187,9 +200,25 @@ def _open_rows(file: File) -> Iterator[Table]:
             yield table
 
 
-def _require_content(job: Job) -> None:
+def _rows_alone(job: Job, outcome: str) -> Iterator[OutcomeRow]:
+    """The rows that are planned or invalid, without their cells."""
+    blobs = BatchBlob.objects.filter(batch__job=job)
+    for row, result in _results_by_row(blobs, job.row_errors.all()):
+        if outcome in {"", result.outcome}:
+            yield outcome_row(row, [], result, "")
+
+
+def _require_results(job: Job) -> None:
     """Checked before a download begins: after that it can no longer report an error."""
+    if deleted := retention.notice(job, Kind.RESULTS):
+        raise NotPossibleNow(deleted)
+
+
+def _require_content(job: Job) -> None:
+    """As _require_results, for the stored file."""
     file = job.file
+    if deleted := retention.notice(job, Kind.FILES):
+        raise NotPossibleNow(deleted)
     if file.state != FileState.READY:
         raise NotPossibleNow(
             "The file of this job has not been read yet, or cannot be read."

@@ -176,9 +176,10 @@ def _drop_in(job: Job, base: str, sample: list[Any]) -> str:
 
 
 def _sample(job: Job) -> list[Any]:
-    """Its first items as they were planned. Before that, the items made of the sample
-    of its file."""
-    planned = BatchBlob.objects.filter(batch__job=job, batch__seq=1).first()
+    """Its first items as they were planned. Before that, and after these were deleted,
+    the items made of the sample of its file."""
+    first = BatchBlob.objects.filter(batch__job=job, batch__seq=1)
+    planned = first.exclude(payload=b"").first()
     if planned:
         return [json.loads(line) for line in planned.lines[:SAMPLE_SIZE]]
     reader = RowReader(

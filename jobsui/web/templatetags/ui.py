@@ -73,7 +73,10 @@ NAVIGATION = (
     ("connections:list", "plug-connected", "Connections"),
     ("tokens:list", "key", "API tokens"),
 )
-ADMINISTRATION = (("people:list", "users", "People"),)
+ADMINISTRATION = (
+    ("people:list", "users", "People"),
+    ("storage", "trash", "Storage"),
+)
 WIZARD_STEPS = (
     ("jobs:upload", "Upload"),
     ("jobs:map", "Map columns"),

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from jobsui import paging
 from jobsui.access import lookup
+from jobsui.jobs import retention
 from jobsui.jobs.control import actions, retries
 from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Batch, Cause, Job, RowError
@@ -23,6 +24,7 @@ from jobsui.jobs.reports import (
     job_progress,
     snippets,
 )
+from jobsui.jobs.retention import Kind
 from jobsui.paging import Page
 from jobsui.text import counted
 from jobsui.web import http, job_table, strip_drawing
@@ -64,7 +66,8 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
     if job.is_draft:
         return redirect("jobs:upload", code)
     retriable = retries.retriable_causes(job)
-    context = _live(job, retriable) | {
+    context = _live(job, retriable) | _notices(job)
+    context |= {
         "may": actions.may(job),
         "tab": "detail",
         "first_batch": _first_batch(job),
@@ -93,6 +96,9 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Rows that did not succeed, by cause and outcome."""
     job = lookup.job(request.user, code)
     found = job.row_errors.select_related("batch")
+    results_notice = retention.notice(job, Kind.RESULTS)
+    if results_notice:
+        found = found.none()
     cause = _cause(job, request.GET.get("cause", ""))
     if cause:
         found = found.filter(cause=cause)
@@ -107,6 +113,7 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
         "job": job,
         "tab": "rows",
         "page": http.page_at(by_row, request.GET.get("after", "")),
+        "results_notice": results_notice,
         "causes": job_details.causes(job, most=SELECTABLE_CAUSES),
         "outcomes": [(entry.value, entry.label) for entry in RowError.OUTCOMES],
         "cause": cause,
@@ -159,6 +166,15 @@ def _live(job: Job, retriable: Mapping[int, int]) -> dict[str, Any]:
         "causes": causes.shown,
         "hidden_causes": causes.hidden,
         "retriable": {},
+    }
+
+
+def _notices(job: Job) -> dict[str, str]:
+    """What the retention settings have deleted of the job, as sentences."""
+    return {
+        "results_notice": retention.notice(job, Kind.RESULTS),
+        "file_notice": retention.notice(job, Kind.FILES),
+        "rows_notice": retention.rows_notice(job),
     }
 
 

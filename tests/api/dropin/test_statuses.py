@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from jobsui.jobs.control import actions, automation
 from jobsui.jobs.enums import Action, JobState, Outcome
@@ -28,6 +29,20 @@ def run(
     queued = program.post_job(action, items)
     harness.task_queue.run_all()
     return program.status(queued["id"])
+
+
+def test_results_that_were_deleted_are_null_and_say_so(
+    harness: Harness, program: Program
+) -> None:
+    made = run(harness, program, "create", [item(1)])
+    Job.objects.update(results_pruned_at=timezone.now())
+
+    status = program.status(made["id"])
+
+    assert status["status"] == "completed"
+    assert status["results"] is None
+    message = "The results of the rows of this job were deleted"
+    assert re.match(f"{MOMENT.pattern}. {message}", status["message"])
 
 
 def test_finished_job_has_a_result_for_each_item(

@@ -50,6 +50,7 @@ def test_upload_is_stored_unchanged_and_read(
             {"row": 3, "cells": ["Meyer", "2"]},
         ],
         "error": None,
+        "pruned_at": None,
     }
 
 

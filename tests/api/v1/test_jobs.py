@@ -78,6 +78,7 @@ def test_job_from_a_file_is_launched_and_returned(
         "eta_seconds": None,
         "limited_by": None,
         "continues_at": None,
+        "pruned": dict.fromkeys(("bodies", "attempts", "results", "file")),
     }
     assert len(harness.records()) == 250
 

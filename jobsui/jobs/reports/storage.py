@@ -1,0 +1,199 @@
+"""How much is stored, by what has a retention setting of its own, and what is due to be
+deleted. Sizes of parts of the database are estimates from a sample of batches."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Avg, Max, Min, QuerySet, Sum, TextField
+from django.db.models.functions import Cast, Length
+from django.utils import timezone
+
+from jobsui.jobs import retention
+from jobsui.jobs.models import Attempt, BatchBlob, File, Job
+from jobsui.jobs.models.file import this_storage
+from jobsui.jobs.retention import MARKS, Kind
+
+SAMPLE_SIZE = 200
+ATTEMPT_BYTES = 140
+ROW_ERROR_BYTES = 180
+"""Of a row of the database with its indexes, without bodies. Measured on SQLite."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptKind:
+    """How much of one kind is stored."""
+
+    kind: Kind
+    label: str
+    variable: str
+    """The environment variable that sets the days."""
+    days: int | None
+    """For how long it is kept; None: forever."""
+    bytes: int
+    due: int
+    """How many jobs, or files, have passed these days."""
+    due_bytes: int
+    thing: str
+    """ "job" or "file"."""
+    next_at: datetime | None
+    """When the oldest that is kept will have passed them; None: never, or none is
+    kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """In bytes."""
+
+    database: int
+    reusable: int
+    """The part of the database that is free for new data; 0 if the database does not
+    say."""
+    kinds: list[KeptKind]
+
+
+def sizes() -> Sizes:
+    now = timezone.now()
+    database, reusable = _database_size()
+    per_batch = _bytes_per_batch()
+    kinds = [_kept(kind, per_batch, now) for kind in MARKS]
+    others = max(0, database - reusable - sum(kind.bytes for kind in kinds))
+    kinds.append(_files(now))
+    kinds.append(_jobs(others, now))
+    return Sizes(database, reusable, kinds)
+
+
+def _kept(kind: Kind, per_batch: dict[Kind, float], now: datetime) -> KeptKind:
+    """A kind that belongs to batches."""
+    jobs = Job.objects.launched().order_by()
+    stored = _bytes(kind, jobs.filter(**{MARKS[kind]: None}), per_batch)
+    before = retention.cutoff(kind, now)
+    due = 0
+    due_bytes = 0
+    if before is not None:
+        due_jobs = retention.due_jobs(kind, before)
+        due = due_jobs.count()
+        due_bytes = _bytes(kind, due_jobs.order_by(), per_batch)
+    oldest = retention.due_jobs(kind, now).values_list("finished_at", flat=True)
+    return _kind(kind, stored, due, due_bytes, oldest.first())
+
+
+def _bytes(kind: Kind, jobs: QuerySet[Job], per_batch: dict[Kind, float]) -> int:
+    totals = jobs.aggregate(
+        batches=Sum("batches_total"),
+        failed=Sum("failed"),
+        invalid=Sum("invalid"),
+    )
+    size = (totals["batches"] or 0) * per_batch[kind]
+    if kind is Kind.RESULTS:
+        errors = (totals["failed"] or 0) + (totals["invalid"] or 0)
+        size += errors * ROW_ERROR_BYTES
+    return round(size)
+
+
+def _files(now: datetime) -> KeptKind:
+    """Files of all storages; those of this one with their staged rows."""
+    stored = File.objects.filter(has_content=True).order_by()
+    elsewhere = stored.exclude(storage_id=this_storage()).aggregate(size=Sum("size"))
+    size = _folder_size(Path(settings.MEDIA_ROOT)) + (elsewhere["size"] or 0)
+    before = retention.cutoff(Kind.FILES, now)
+    due = 0
+    due_bytes = 0
+    if before is not None:
+        due_files = retention.due_files(before).order_by()
+        due = due_files.count()
+        due_bytes = due_files.aggregate(size=Sum("size"))["size"] or 0
+    oldest = retention.due_files(now).first()
+    last_use = None
+    if oldest is not None:
+        last_use = oldest.jobs.aggregate(at=Max("finished_at"))["at"]
+    return _kind(Kind.FILES, size, due, due_bytes, last_use)
+
+
+def _jobs(size: int, now: datetime) -> KeptKind:
+    """What is left of the database."""
+    kind = Kind.JOBS
+    before = retention.cutoff(kind, now)
+    due = retention.due_jobs(kind, before).count() if before else 0
+    oldest = retention.due_jobs(kind, now).values_list("finished_at", flat=True)
+    return _kind(kind, size, due, 0, oldest.first())
+
+
+def _kind(
+    kind: Kind, size: int, due: int, due_bytes: int, oldest: datetime | None
+) -> KeptKind:
+    days = retention.days(kind)
+    next_at = None
+    if oldest is not None and days is not None:
+        next_at = oldest + timedelta(days=days)
+    return KeptKind(
+        kind=kind,
+        label=str(kind.label),
+        variable=kind.variable,
+        days=days,
+        bytes=size,
+        due=due,
+        due_bytes=due_bytes,
+        thing="file" if kind is Kind.FILES else "job",
+        next_at=next_at,
+    )
+
+
+def _database_size() -> tuple[int, int]:
+    """(bytes, bytes of it that are free for new data)."""
+    with connection.cursor() as cursor:
+        if connection.vendor != "sqlite":
+            cursor.execute("SELECT pg_database_size(current_database())")
+            return int(cursor.fetchone()[0]), 0
+        values = []
+        for name in ("page_size", "page_count", "freelist_count"):
+            cursor.execute(f"PRAGMA {name}")
+            values.append(int(cursor.fetchone()[0]))
+    page_size, pages, free = values
+    return page_size * pages, page_size * free
+
+
+def _bytes_per_batch() -> dict[Kind, float]:
+    """The average over batches that still have it, from a sample of all batches."""
+    ids = list(_sample())
+    blobs = BatchBlob.objects.filter(pk__in=ids)
+    results = blobs.aggregate(size=Avg(Length("results") + Length("rows")))
+    attempts = Attempt.objects.filter(batch__in=ids).order_by()
+    sampled = attempts.values("batch").distinct().count()
+    per_batch = attempts.count() / sampled if sampled else 1.0
+    with_bodies = blobs.exclude(payload=b"")
+    items = with_bodies.aggregate(
+        size=Avg(Length("payload") + Length("job_status_body"))
+    )
+    headers = Length(Cast("response_headers", TextField()))
+    with_responses = attempts.exclude(response_body=b"")
+    responses = with_responses.aggregate(size=Avg(Length("response_body") + headers))
+    return {
+        Kind.BODIES: (items["size"] or 0) + (responses["size"] or 0) * per_batch,
+        Kind.ATTEMPTS: ATTEMPT_BYTES * per_batch,
+        Kind.RESULTS: results["size"] or 0,
+    }
+
+
+def _sample() -> Iterator[int]:
+    """Evenly spread primary keys of batches; some of them may be deleted."""
+    ends = BatchBlob.objects.aggregate(first=Min("pk"), last=Max("pk"))
+    if ends["first"] is None:
+        return
+    width = max(1, (ends["last"] - ends["first"]) // SAMPLE_SIZE)
+    yield from range(ends["first"], ends["last"] + 1, width)
+
+
+def _folder_size(folder: Path) -> int:
+    size = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size += (Path(path) / name).stat().st_size
+            except FileNotFoundError:
+                continue  # Deleted since.
+    return size

@@ -1,0 +1,144 @@
+"""How long history is kept, and what people read where it was deleted.
+
+Open jobs are never touched. The days of a job count from its end. control/pruning.py deletes,
+reports/storage.py shows the sizes."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet, TextChoices, Value
+from django.db.models.functions import Concat
+from django.utils import timezone
+
+from jobsui.jobs.enums import OVER
+from jobsui.jobs.models import File, Job
+from jobsui.jobs.models.file import this_storage
+from jobsui.text import counted
+
+
+class Kind(TextChoices):
+    """What has a retention setting of its own."""
+
+    BODIES = "bodies", "Requests and responses"
+    """Items as sent, responses, job statuses."""
+    ATTEMPTS = "attempts", "Attempts"
+    RESULTS = "results", "Row results"
+    """With the errors of rows and the values that their causes show."""
+    FILES = "files", "Files"
+    JOBS = "jobs", "Jobs"
+    """Everything about a job."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets its days."""
+        return f"JOBSUI_KEEP_{self.name}_DAYS"
+
+
+SHORTENED_BY = {
+    # Items without results would be of little use, and they share a row of the database.
+    Kind.BODIES: (Kind.RESULTS, Kind.JOBS),
+    Kind.ATTEMPTS: (Kind.JOBS,),
+    Kind.RESULTS: (Kind.JOBS,),
+    Kind.FILES: (Kind.JOBS,),
+    Kind.JOBS: (),
+}
+"""{kind: kinds that it is not kept longer than}."""
+MARKS = {
+    Kind.BODIES: "bodies_pruned_at",
+    Kind.ATTEMPTS: "attempts_pruned_at",
+    Kind.RESULTS: "results_pruned_at",
+}
+"""{kind that belongs to a job: the field that says when it was deleted}. In this order: items go
+no later than results."""
+
+SUBJECTS = {
+    Kind.BODIES: "The requests and responses of this job were",
+    Kind.ATTEMPTS: "The attempts to send this job were",
+    Kind.RESULTS: "The results of the rows of this job were",
+    Kind.FILES: "The file of this job was",
+}
+
+
+def days(kind: Kind) -> int | None:
+    """For how many days it is kept; None: forever."""
+    limits = [settings.KEEP_DAYS[each] for each in (kind, *SHORTENED_BY[kind])]
+    return min(filter(None, limits), default=None)
+
+
+def cutoff(kind: Kind, now: datetime) -> datetime | None:
+    """What belongs to a job that finished before this time is due to be deleted. None:
+    nothing is."""
+    kept = days(kind)
+    return None if kept is None else now - timedelta(days=kept)
+
+
+def due_jobs(kind: Kind, before: datetime) -> QuerySet[Job]:
+    """The jobs that finished before this time, of which this kind is kept, the oldest
+    first. A job whose retry or continuation keeps its results keeps them too, because
+    the other job reads its rows by them."""
+    # An expression, because SQLite would use the index by state, and read years of jobs.
+    state = Concat("state", Value(""))
+    found = Job.objects.alias(end_state=state).filter(
+        finished_at__lt=before, end_state__in=OVER
+    )
+    children = Job.objects.filter(parent=OuterRef("pk")).order_by()
+    match kind:
+        case Kind.RESULTS:
+            keeping = children.filter(results_pruned_at=None)
+            found = found.filter(~Exists(keeping), results_pruned_at=None)
+        case Kind.JOBS:
+            found = found.filter(~Exists(children))
+        case _:
+            found = found.filter(**{MARKS[kind]: None})
+    return found.order_by("finished_at")
+
+
+def due_files(before: datetime) -> QuerySet[File]:
+    """The files of this storage whose jobs all finished before this time, and files whose
+    deletion was interrupted."""
+    jobs = Job.objects.filter(file=OuterRef("pk")).order_by()
+    needed = jobs.exclude(state__in=OVER, finished_at__lt=before)
+    stored = File.objects.filter(
+        storage_id=this_storage(), created_at__lt=before, has_content=True
+    )
+    unneeded = stored.filter(Exists(jobs), ~Exists(needed))
+    return unneeded.order_by("created_at")
+
+
+def pruned_at(job: Job, kind: Kind) -> datetime | None:
+    """When it was deleted; None: it is kept."""
+    if kind is Kind.FILES:
+        return job.file.content_pruned_at
+    at: datetime | None = getattr(job, MARKS[kind])
+    return at
+
+
+def notice(job: Job, kind: Kind, subject: str = "") -> str:
+    """What was deleted, when and why, as a sentence; "" if it is kept. `subject` ends
+    with a verb ("The file was"); "": the one that fits the job."""
+    at = pruned_at(job, kind)
+    if at is None:
+        return ""
+    age = ""
+    if job.finished_at:
+        age = f", {counted((at - job.finished_at).days, 'day')} after the job finished"
+    return f"{subject or SUBJECTS[kind]} deleted on {_date(at)}{age} ({kind.variable})."
+
+
+def file_notice(file: File) -> str:
+    """What to do about a file that was deleted; "" if it is kept."""
+    if file.content_pruned_at is None:
+        return ""
+    return (
+        f"The file was deleted on {_date(file.content_pruned_at)} "
+        f"({Kind.FILES.variable}). Upload it again."
+    )
+
+
+def rows_notice(job: Job) -> str:
+    """Why the rows of a job cannot be sent again; "" if they can."""
+    return notice(job, Kind.RESULTS) or notice(job, Kind.FILES)
+
+
+def _date(at: datetime) -> str:
+    return f"{timezone.localtime(at):%-d %b %Y}"
