@@ -163,15 +163,15 @@ def test_only_one_of_two_equal_retries_is_launched(
     job, causes = failed_for_three_causes(gadget)
     everything = checked_retry(job)
     some = checked_retry(job, causes["A"])
-    refresh = objects.refresh
+    refresh = objects.refresh_fields
 
-    def meanwhile(custom_object: CustomObject) -> CustomObject:
+    def meanwhile(custom_object: CustomObject) -> None:
         """While the fields are read again for the one, the other is launched."""
-        monkeypatch.setattr(objects, "refresh", refresh)
+        monkeypatch.setattr(objects, "refresh_fields", refresh)
         actions.launch(some, by=None)
-        return refresh(custom_object)
+        refresh(custom_object)
 
-    monkeypatch.setattr(objects, "refresh", meanwhile)
+    monkeypatch.setattr(objects, "refresh_fields", meanwhile)
     with pytest.raises(ChangedSinceCheck):
         actions.launch(everything, by=None)
 
