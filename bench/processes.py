@@ -133,6 +133,11 @@ class Program:
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
 
+    def stop(self) -> None:
+        """Tell it to end and to report."""
+        assert self.process.stdin
+        self.process.stdin.close()
+
 
 @contextmanager
 def program(

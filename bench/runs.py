@@ -4,8 +4,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,27 +65,52 @@ def ours(
     account, all at once."""
     wanted = jobs or [Wanted(cell.rows, account) for account in range(cell.accounts)]
     with (
-        _folder(keep=setup.keep) as folder,
-        _sandboxes(cell) as sandboxes,
-        _database(setup.database) as database,
+        folder(keep=setup.keep) as place,
+        sandboxes(cell) as accounts,
+        new_database(setup.database) as database,
     ):
-        hosts = [urlsplit(each.url).netloc for each in sandboxes]
-        environment = {
-            "JOBSUI_DATA_DIR": str(folder / "data"),
-            "JOBSUI_API_HOSTS": ",".join(hosts),
-            "DJANGO_SETTINGS_MODULE": "jobsui.settings",
-            "DATABASE_URL": database.url,
-        }
-        with processes.product(setup.port, setup.workers, environment) as product:
-            plan = _plan(cell, setup, product, hosts, wanted, folder)
-            if until is not None:
-                plan["until"] = until
-            with processes.program(
+        return ours_in(place, accounts, database, cell, setup, wanted, until=until)
+
+
+def ours_in(
+    folder: Path,
+    sandboxes: Sequence[Sandbox],
+    database: "Database",
+    cell: Cell,
+    setup: Setup,
+    wanted: Sequence[Wanted],
+    *,
+    until: int | None = None,
+    beside: Callable[[Mapping[str, str]], AbstractContextManager[Any]] | None = None,
+) -> Figures:
+    """Run the product in this data directory and database. `beside` gets its environment
+    and runs while the product runs."""
+    hosts = [urlsplit(each.url).netloc for each in sandboxes]
+    environment = settings_of(folder, database) | {"JOBSUI_API_HOSTS": ",".join(hosts)}
+    with processes.product(setup.port, setup.workers, environment) as product:
+        plan = _plan(cell, setup, product, hosts, wanted, folder)
+        if until is not None:
+            plan["until"] = until
+        others = beside(environment) if beside else nullcontext()
+        with (
+            processes.program(
                 "bench.ours", json.dumps(plan), environment=environment
-            ) as program:
-                roots = [product.pid, *database.server]
-                figures = _measure(cell, sandboxes, [program], roots)
+            ) as program,
+            others,
+        ):
+            roots = [product.pid, *database.server]
+            figures = _measure(cell, sandboxes, [program], roots)
     return {"who": OURS, "database": database.name} | figures
+
+
+def settings_of(folder: Path, database: "Database") -> dict[str, str]:
+    """The product's settings. It prunes nothing by itself."""
+    kinds = ("BODIES", "ATTEMPTS", "RESULTS", "FILES", "JOBS")
+    return {f"JOBSUI_KEEP_{kind}_DAYS": "0" for kind in kinds} | {
+        "JOBSUI_DATA_DIR": str(folder / "data"),
+        "DJANGO_SETTINGS_MODULE": "jobsui.settings",
+        "DATABASE_URL": database.url,
+    }
 
 
 def baseline(name: str, cell: Cell, setup: Setup) -> Figures:
@@ -95,11 +120,11 @@ def baseline(name: str, cell: Cell, setup: Setup) -> Figures:
     if program == "script":
         rows_to_send = min(cell.rows, MAX_SCRIPT_BATCHES * 100)
     with (
-        _folder(keep=setup.keep) as folder,
-        _sandboxes(cell) as sandboxes,
+        folder(keep=setup.keep) as place,
+        sandboxes(cell) as accounts,
         ExitStack() as stack,
     ):
-        file = _file(folder, Wanted(rows_to_send), "csv", None)
+        file = _file(place, Wanted(rows_to_send), "csv", None)
         options = [
             str(file),
             str(rows_to_send),
@@ -110,10 +135,10 @@ def baseline(name: str, cell: Cell, setup: Setup) -> Figures:
             stack.enter_context(
                 processes.program("bench.baselines", program, sandbox.url, *options)
             )
-            for sandbox in sandboxes
+            for sandbox in accounts
         ]
         roots = [each.pid for each in programs]
-        figures = _measure(cell, sandboxes, programs, roots)
+        figures = _measure(cell, accounts, programs, roots)
     return {"who": name} | figures
 
 
@@ -216,19 +241,19 @@ def _file(folder: Path, job: Wanted, kind: str, given: Path | None) -> Path:
 
 
 @contextmanager
-def _folder(*, keep: bool) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="jobsui-bench-"))
+def folder(*, keep: bool) -> Iterator[Path]:
+    created = Path(tempfile.mkdtemp(prefix="jobsui-bench-"))
     try:
-        yield folder
+        yield created
     finally:
         if keep:
-            print(f"The data are in {folder}.")
+            print(f"The data are in {created}.")
         else:
-            shutil.rmtree(folder)
+            shutil.rmtree(created)
 
 
 @contextmanager
-def _sandboxes(cell: Cell) -> Iterator[list[Sandbox]]:
+def sandboxes(cell: Cell) -> Iterator[list[Sandbox]]:
     settings = cell.sandbox_settings
     with ExitStack() as stack:
         started = []
@@ -248,7 +273,7 @@ class Database:
 
 
 @contextmanager
-def _database(url: str) -> Iterator[Database]:
+def new_database(url: str) -> Iterator[Database]:
     """An empty database, dropped afterwards."""
     if not url.startswith("postgres"):
         yield Database("SQLite")
