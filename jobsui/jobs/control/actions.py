@@ -223,7 +223,7 @@ def _move(
         )
         if not is_moved:
             raise _too_late(job, action)
-        if job.planned_at is None:
+        if job.planned_at is None and state != JobState.CANCELLING:
             enqueue("plan_job", job.pk)
         if not _has_driver(job):
             # Then no batch is in flight, and no driver will finish the job.

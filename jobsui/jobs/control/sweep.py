@@ -54,7 +54,9 @@ def _enqueue_jobs(leased: set[str]) -> None:
     _enqueue_unless_leased("advance_job", "advance", advancing, leased)
 
     launched = Job.objects.filter(state__in=[*MOVING, JobState.PAUSED])
-    unplanned = launched.filter(planned_at=None)
+    # A cancelled job needs no planner.
+    plannable = launched.exclude(state=JobState.CANCELLING)
+    unplanned = plannable.filter(planned_at=None)
     _enqueue_unless_leased("plan_job", "plan", unplanned, leased)
 
 

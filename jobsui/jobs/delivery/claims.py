@@ -1,8 +1,10 @@
 """Claims: the batches to send next are marked as being sent, inside the caller's
 transaction. Only after its commit may a request leave."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -23,9 +25,12 @@ from jobsui.jobs.enums import (
     EventKind,
     JobState,
 )
-from jobsui.jobs.ledger import lifecycle
+from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
+from jobsui.jobs.models.batch import Unreadable
 from jobsui.zendesk.client import Client
+
+logger = logging.getLogger(__name__)
 
 ClientOf = Callable[[Connection], Client]
 
@@ -47,8 +52,17 @@ class LockedKeys:
     @classmethod
     def of(cls, job: Job, items: Iterable[Item]) -> "LockedKeys":
         named_by = Action(job.action).key or "external_id"
-        values = frozenset(batch_request.keys(items, named_by).values())
+        values: frozenset[str] = frozenset()
+        # Zendesk will refuse what is not JSON, or no object.
+        with suppress(ValueError, AttributeError):
+            values = frozenset(batch_request.keys(items, named_by).values())
         return cls(job.pk, job.object_key, named_by, values - {""})
+
+    @classmethod
+    def of_batch(cls, batch: Batch) -> "LockedKeys":
+        """No keys if its content cannot be read: it will not be sent."""
+        items = batch.blob.open_items if _is_readable(batch) else []
+        return cls.of(batch.job, items)
 
     def conflict_with(self, other: "LockedKeys") -> bool:
         """Whether both may mean the same record. Keys of different kinds may."""
@@ -101,16 +115,19 @@ def claim(
     `wanted` has the maximum number of batches for each job. Jobs that have been paused
     or cancelled are left out, and so are batches with locked keys."""
     claimed: list[Batch] = []
+    unreadable: list[Batch] = []
     # The jobs are locked, so a pause or cancel comes before this claim or after its
     # commit, never in between.
     for job_id, state, first_only in sql.lock_jobs(wanted):
         job = jobs[job_id]
         number = wanted[job_id]
         candidates = _candidates(job, number, locked_keys, first_only=first_only)
-        chosen = list(islice(_unlocked(candidates, locked_keys), number))
+        readable = _readable(candidates, unreadable)
+        chosen = list(islice(_unlocked(readable, locked_keys), number))
         if chosen and state == JobState.QUEUED:
             _start(job)
         claimed += chosen
+    settle_unreadable(unreadable)
     return _mark(claimed, client_of, epoch, now) if claimed else []
 
 
@@ -121,9 +138,29 @@ def batches_in(state: BatchState, account: str) -> QuerySet[Batch]:
     return Batch.objects.unsettled().filter(job__in=jobs, state=state)
 
 
+def split_unreadable(batches: Iterable[Batch]) -> tuple[list[Batch], list[Batch]]:
+    """The readable batches, and those whose content is damaged or missing. They must have
+    been read with their blobs."""
+    unreadable: list[Batch] = []
+    readable = list(_readable(batches, unreadable))
+    return readable, unreadable
+
+
+def settle_unreadable(batches: Sequence[Batch]) -> None:
+    """Settle batches that cannot be sent or reconciled. Call inside a fenced
+    transaction."""
+    if not batches:
+        return
+    counters = settlement.JobCounters()
+    for batch in batches:
+        logger.error("The stored content of batch %s is damaged.", batch.pk)
+        settlement.settle_unreadable(batch, counters)
+    counters.write()
+
+
 def requests_of(batches: Sequence[Batch], client_of: ClientOf) -> list[BatchRequest]:
     """The requests that the last attempts of these batches sent, or were about to send.
-    The batches must have been read with job, connection and blob."""
+    The batches must be readable, and have been read with job, connection and blob."""
     attempts = _attempts_of(batches)
     return [
         _request(batch, batch.blob.open_items, client_of, attempts[batch.pk])
@@ -140,8 +177,25 @@ def _candidates(
     blobs = sql.by_id(BatchBlob, [batch.pk for batch in batches])
     for batch in batches:
         batch.job = job
-        batch.blob = blobs[batch.pk]
+        if batch.pk in blobs:
+            batch.blob = blobs[batch.pk]
     return batches
+
+
+def _readable(batches: Iterable[Batch], unreadable: list[Batch]) -> Iterator[Batch]:
+    """The readable ones of these batches. The others are added to `unreadable`."""
+    for batch in batches:
+        if _is_readable(batch):
+            yield batch
+        else:
+            unreadable.append(batch)
+
+
+def _is_readable(batch: Batch) -> bool:
+    try:
+        return bool(batch.blob.open_items)
+    except (BatchBlob.DoesNotExist, Unreadable):
+        return False
 
 
 def _unlocked(batches: Iterable[Batch], locked_keys: LocksByBatch) -> Iterator[Batch]:

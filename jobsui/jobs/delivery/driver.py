@@ -446,7 +446,12 @@ class Driver:
             unwritten={event.request.batch_id for event in self.unwritten},
         )
         interval = max(self.timing.reconcile_interval, self.limits.durations.typical)
-        batches = self.unconfirmed.due(unconfirmed, interval)
+        due = self.unconfirmed.due(unconfirmed, interval)
+        batches, unreadable = claims.split_unreadable(due)
+        if unreadable:
+            with transaction.atomic():
+                leases.fence(self.lease)
+                claims.settle_unreadable(unreadable)
         requests = claims.requests_of(batches, self.calls.client)
         for batch, request in zip(batches, requests, strict=True):
             if not self.limits.reads.left and self.limits.budget.take():
@@ -524,7 +529,7 @@ class Driver:
     def _finish(self, batch: RunningBatch, status: JobStatus, at: float) -> None:
         request = batch.request
         self.limits.note_job_end(batch, at)
-        results = batch_request.row_results(request, status)
+        results = _row_results(request, status)
         passing = _passing_failures(request, results)
         for index in passing:
             del results[index]
@@ -548,6 +553,16 @@ class Driver:
             now = self.clock.monotonic()
             self.unconfirmed.add(finished.request.batch_id, now)
         self.unwritten.append(finished)
+
+
+def _row_results(request: BatchRequest, status: JobStatus) -> dict[int, RowResult]:
+    """No results if they cannot be understood: the batch is reconciled then, and the
+    account's other jobs continue."""
+    try:
+        return batch_request.row_results(request, status)
+    except Exception:
+        logger.exception("The results of batch %s are odd.", request.batch_id)
+        return {}
 
 
 def _passing_failures(

@@ -43,11 +43,12 @@ def take_over(
             attempts__result__in=Attempt.UNCONFIRMED,
         )
         unconfirmed.lock(planned.distinct())
-        accepted = list(
+        accepted, unreadable = claims.split_unreadable(
             claims.batches_in(BatchState.ACCEPTED, account).select_related(
                 "job__connection", "blob"
             )
         )
+        claims.settle_unreadable(unreadable)
         requests = claims.requests_of(accepted, client_of)
     return [
         RunningBatch(request, batch.status_id, started_at=None, seen_at=now)

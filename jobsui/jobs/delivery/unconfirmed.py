@@ -76,8 +76,7 @@ class UnconfirmedBatches:
 
     def lock(self, batches: QuerySet[Batch]) -> None:
         for batch in batches.select_related("job", "blob"):
-            keys = LockedKeys.of(batch.job, batch.blob.open_items)
-            self._locks[batch.pk] = keys
+            self._locks[batch.pk] = LockedKeys.of_batch(batch)
 
     def unlock_settled(self) -> None:
         """Unlock the keys of batches that have a result. Those of a paused job stay

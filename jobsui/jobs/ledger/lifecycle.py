@@ -166,6 +166,7 @@ def finish_if_over(job_id: int, *, by: Actor = Component.DRIVER) -> None:
         # time they are used.
         job = Job.objects.select_for_update().get(pk=job_id)
         if job.state == JobState.CANCELLING:
+            _end_planning(job)
             _cancel_planned_batches(job)
             job.refresh_from_db()
         unsettled = Batch.objects.filter(job=job).unsettled()
@@ -238,6 +239,12 @@ def _is_held_after_first_batch(job: Job) -> bool:
         return False
     first = Batch.objects.filter(job=job, seq=1).first()
     return first is not None and first.state not in UNSETTLED
+
+
+def _end_planning(job: Job) -> None:
+    """Nothing more is planned. A cancelled job does not wait for the planner, whose host
+    may be lost. The planner commits nothing once planned_at is set."""
+    Job.objects.filter(pk=job.pk, planned_at=None).update(planned_at=Now())
 
 
 def _cancel_planned_batches(job: Job) -> None:

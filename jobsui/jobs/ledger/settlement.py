@@ -13,10 +13,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from jobsui.jobs.enums import UNSETTLED, BatchState, Outcome
-from jobsui.jobs.ledger import causes
+from jobsui.jobs.enums import UNSETTLED, Action, BatchState, Outcome
+from jobsui.jobs.ledger import causes, unreadable
 from jobsui.jobs.models import Batch, BatchBlob, Job, RowError, RowResult
-from jobsui.jobs.models.batch import pack
+from jobsui.jobs.models.batch import Unreadable, pack
 from jobsui.jobs.sql import add_up, by_id, update_rows
 
 PACE_INTERVAL = 5
@@ -102,13 +102,19 @@ def settle_all(
         batch = each.batch
         blob = blobs.get(batch.pk)
         results: list[RowResult | None] = [None] * batch.size
-        if blob:
-            results = blob.row_results
+        row_numbers: list[int] = []
+        try:
+            if blob:
+                results = blob.row_results
+                row_numbers = blob.row_numbers
+        except Unreadable:
+            failed_rows += _settle_unreadable(batch, blob, each.results, counters, now)
+            continue
         added = _add_results(results, each.results)
         for result in added.values():
             counters.add(batch.job_id, result.outcome)
         if blob:
-            failed_rows += _failed_rows(batch, blob.row_numbers, added)
+            failed_rows += _failed_rows(batch, row_numbers, added)
         _count_results(batch, results)
         if None not in results:
             _close(batch, counters, now)
@@ -120,6 +126,15 @@ def settle_all(
             with_job_status.append((batch.pk, packed, body))
     update_rows(BatchBlob, ("results",), results_only)
     update_rows(BatchBlob, ("results", "job_status_body"), with_job_status)
+    causes.record_failed_rows(failed_rows)
+
+
+def settle_unreadable(batch: Batch, counters: JobCounters) -> None:
+    """Settle a batch whose content cannot be read, and save it. Its open rows are
+    uncertain if they may have been sent, else failed."""
+    blob = BatchBlob.objects.filter(pk=batch.pk).first()
+    failed_rows = _settle_unreadable(batch, blob, {}, counters, timezone.now())
+    batch.save(update_fields=SETTLED_FIELDS)
     causes.record_failed_rows(failed_rows)
 
 
@@ -141,7 +156,11 @@ def reopen_uncertain(batch: Batch, state: BatchState, counters: JobCounters) -> 
     """Take the result from a batch's uncertain items: they are reconciled
     (UNCONFIRMED) or sent (PLANNED) again."""
     blob = BatchBlob.objects.get(pk=batch.pk)
-    results = blob.row_results
+    try:
+        results = blob.row_results
+    except Unreadable:
+        # Damaged since: there is nothing to send or to compare with.
+        return
     reopened = 0
     for index, result in enumerate(results):
         if result is not None and result.outcome == Outcome.UNCERTAIN:
@@ -195,6 +214,37 @@ def _merged(reported: Iterable[ReportedResults]) -> list[ReportedResults]:
         results = {**later.results, **earlier.results}
         merged[later.batch.pk] = ReportedResults(later.batch, results, body)
     return list(merged.values())
+
+
+def _settle_unreadable(
+    batch: Batch,
+    blob: BatchBlob | None,
+    reported: Mapping[int, RowResult],
+    counters: JobCounters,
+    now: datetime,
+) -> list[causes.FailedRow]:
+    """As settle_unreadable, with the results that were just reported. The batch is
+    changed in memory only. Returns the rows to record."""
+    recovered = unreadable.recover(batch, blob)
+    results = recovered.results
+    if recovered.forgotten:
+        outcome = Action(batch.job.action).outcome
+        counters.add(batch.job_id, outcome, -recovered.forgotten)
+    added = _add_results(results, reported)
+    missing = unreadable.results_of_open_items(batch, results)
+    added |= _add_results(results, missing)
+    for result in added.values():
+        counters.add(batch.job_id, result.outcome)
+    _count_results(batch, results)
+    _close(batch, counters, now)
+    BatchBlob.objects.update_or_create(
+        pk=batch.pk,
+        defaults={
+            "rows": pack(json.dumps(recovered.rows).encode()),
+            "results": BatchBlob.packed_results(results),
+        },
+    )
+    return _failed_rows(batch, recovered.rows, added)
 
 
 def _needs_blob(reported: ReportedResults) -> bool:

@@ -1,6 +1,8 @@
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db import models
@@ -16,6 +18,18 @@ def pack(data: bytes) -> bytes:
 
 def unpack(data: bytes | memoryview) -> bytes:
     return zlib.decompress(bytes(data)) if data else b""
+
+
+class Unreadable(Exception):
+    """The stored content of a batch is damaged."""
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    try:
+        yield
+    except (zlib.error, ValueError, TypeError) as error:
+        raise Unreadable from error
 
 
 IS_UNSETTLED = models.Q(state__in=[str(state) for state in UNSETTLED])
@@ -95,7 +109,7 @@ class Batch(models.Model):
 
 class BatchBlob(models.Model):
     """The bodies of a batch, zlib-compressed. Written once by the planner, and again
-    with each answer.
+    with each answer. The properties raise Unreadable.
 
     payload          the items as sent, each one line of JSON
     rows             JSON list: the file's row number of each item
@@ -122,33 +136,40 @@ class BatchBlob(models.Model):
     @property
     def lines(self) -> list[bytes]:
         """Each item as it is sent."""
-        return unpack(self.payload).split(b"\n")
+        with _decoding():
+            return unpack(self.payload).split(b"\n")
 
-    @property
+    @cached_property
     def open_items(self) -> list[tuple[int, bytes]]:
         """Index in the batch and line of each item without a result."""
         items = list(enumerate(self.lines))
+        if len(items) != len(self.row_numbers):
+            raise Unreadable
         if not self.results:
             return items
         results = self.row_results
+        if len(items) != len(results):
+            raise Unreadable
         return [(index, line) for index, line in items if results[index] is None]
 
     @property
     def items(self) -> list[Any]:
-        return [json.loads(line) for line in self.lines]
+        with _decoding():
+            return [json.loads(line) for line in self.lines]
 
     @property
     def row_numbers(self) -> list[int]:
-        numbers: list[int] = json.loads(unpack(self.rows))
-        return numbers
+        with _decoding():
+            return [int(number) for number in json.loads(unpack(self.rows))]
 
     @property
     def row_results(self) -> list[RowResult | None]:
         """The result of each item, by its index; None while it is open."""
         if not self.results:
             return [None] * len(self.row_numbers)
-        stored: list[list[str] | None] = json.loads(unpack(self.results))
-        return [RowResult.from_json(entry) if entry else None for entry in stored]
+        with _decoding():
+            stored: list[list[str] | None] = json.loads(unpack(self.results))
+            return [RowResult.from_json(entry) if entry else None for entry in stored]
 
     @staticmethod
     def packed_results(results: Sequence[RowResult | None]) -> bytes:

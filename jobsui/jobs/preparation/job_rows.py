@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Row
 from jobsui.files.table import Table
 from jobsui.jobs.enums import Action, BatchState, Outcome, ParentRows
@@ -10,6 +11,7 @@ from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.raw_items import ItemReader
 from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader
 from jobsui.jobs.models import BatchBlob, Job, RowError
+from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.duplicate_keys import DuplicateKeys
 
 SKIPPED_ROWS = 5_000
@@ -125,10 +127,20 @@ def _cancelled_rows(job: Job) -> Iterator[int]:
         without_bodies.filter(batch__seq__gt=last_seq)[:BLOBS_PER_QUERY]
     ):
         for blob in chunk:
-            for number, result in zip(blob.row_numbers, blob.row_results, strict=True):
-                if result is None:
-                    yield number
+            yield from _open_rows(blob)
         last_seq = chunk[-1].batch.seq
+
+
+def _open_rows(blob: BatchBlob) -> list[int]:
+    """The rows without a result. Raises FileRefused."""
+    try:
+        results = zip(blob.row_numbers, blob.row_results, strict=True)
+        return [number for number, result in results if result is None]
+    except (Unreadable, ValueError):
+        raise FileRefused(
+            f"Which rows of batch {blob.batch.seq:,} were not sent cannot be read: its stored "
+            "content is damaged. Upload these rows again."
+        ) from None
 
 
 def _numbered(rows: Iterator[Row], numbers: Iterator[int]) -> Iterator[Row]:

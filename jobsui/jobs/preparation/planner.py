@@ -47,7 +47,7 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
             if job.state in PLANNABLE:
                 _require_unchanged(job, lease)
                 _plan(job, lease, stopping)
-            Job.objects.filter(pk=job.pk).update(
+            Job.objects.filter(pk=job.pk, planned_at=None).update(
                 planned_at=timezone.now(), version=F("version") + 1
             )
         except (Stopped, leases.LeaseLost):
@@ -58,13 +58,13 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
 
 
 def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
-    """Until the end of the file, or until the job is cancelled."""
+    """Until the end of the file, or until the job stops."""
     with file_reading.open_rows(job.file) as table:
         for chunk in _chunks(_unplanned_rows(job, table, lease, stopping)):
             _commit(job, lease, chunk)
             if stopping.is_set():
                 raise Stopped
-            if job.state == JobState.CANCELLING:
+            if job.state not in PLANNABLE:
                 return
 
 
@@ -117,12 +117,15 @@ def _commit(job: Job, lease: leases.Held, chunk: list[ValidatedRow]) -> None:
             raise Stopped
         batches = _create_batches(job, items)
         causes.record_failed_rows(_failed_row(job.pk, problems) for problems in invalid)
-        Job.objects.filter(pk=job.pk).update(
+        is_open = Job.objects.filter(pk=job.pk, planned_at=None).update(
             planned_row=last_row[0],
             batches_total=F("batches_total") + batches,
             invalid=F("invalid") + len(invalid),
             version=F("version") + 1,
         )
+        if not is_open:
+            # The job was cancelled in the meantime.
+            raise Stopped
         if batches:
             enqueue("drive")
     lease.note_progress()

@@ -2,15 +2,18 @@
 result of each row."""
 
 import json
+import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Q
 
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
 from jobsui.jobs import retention
+from jobsui.jobs.ledger import unreadable
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
-from jobsui.jobs.models.batch import pack, unpack
+from jobsui.jobs.models.batch import Unreadable, pack, unpack
 from jobsui.jobs.reports import row_results, snippets
 from jobsui.jobs.retention import Kind
 from jobsui.zendesk.payloads import parsed
@@ -18,6 +21,7 @@ from jobsui.zendesk.payloads import parsed
 BODIES_WERE = "The request of this batch and the responses to it were"
 ATTEMPTS_WERE = "The attempts to send this batch were"
 RESULTS_WERE = "The results of the rows of this batch were"
+DAMAGED = "The stored content is damaged and cannot be shown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,7 @@ def details(batch: Batch) -> BatchDetails:
     url = f"{address}/api/v2/custom_objects/{job.object_key}/jobs"
     body = ""
     if blob.payload:
-        request = {"job": {"action": job.action, "items": blob.items}}
-        body = json.dumps(request, ensure_ascii=False)
+        body = json.dumps(_request(job, blob), ensure_ascii=False)
     attempts = [] if job.attempts_pruned_at else list(batch.attempts.all())
     return BatchDetails(
         method="POST",
@@ -70,7 +73,7 @@ def details(batch: Batch) -> BatchDetails:
         curl=_curl(job, url, body) if body else "",
         attempts=attempts,
         response="" if job.bodies_pruned_at else _indented(_last_response(attempts)),
-        job_status=_indented(unpack(blob.job_status_body)),
+        job_status=_indented(_unpacked(blob.job_status_body)),
         rows=_rows(batch, blob),
         last_rows=_last_rows(blob, attempts),
         bodies_notice=retention.notice(job, Kind.BODIES, BODIES_WERE),
@@ -88,6 +91,9 @@ def _blob(batch: Batch) -> BatchBlob:
             found.payload = b""
             found.job_status_body = b""
         return found
+    if job.results_pruned_at is None:
+        # Lost: its rows are estimated.
+        return BatchBlob(batch=batch)
     return BatchBlob(batch=batch, payload=b"", rows=pack(b"[]"))
 
 
@@ -101,24 +107,51 @@ def next_failed_batch(job: Job, after: int = 0) -> int | None:
 def _last_response(attempts: list[Attempt]) -> bytes:
     for attempt in reversed(attempts):
         if attempt.response_body:
-            return unpack(attempt.response_body)
+            return _unpacked(attempt.response_body)
     return b""
+
+
+def _request(job: Job, blob: BatchBlob) -> Any:
+    """A sentence if it cannot be read."""
+    try:
+        return {"job": {"action": job.action, "items": blob.items}}
+    except Unreadable:
+        return DAMAGED
+
+
+def _unpacked(data: bytes | memoryview) -> bytes:
+    try:
+        return unpack(data)
+    except zlib.error:
+        return DAMAGED.encode()
 
 
 def _rows(batch: Batch, blob: BatchBlob) -> list[row_results.OutcomeRow]:
     """With the item as their only cell."""
     without_result = row_results.open_outcome(batch)
-    numbers = blob.row_numbers
-    lines = blob.lines if blob.payload else [b""] * len(numbers)
-    items = zip(numbers, lines, blob.row_results, strict=True)
+    results = unreadable.stored_results(blob)
+    lines = _lines(blob, len(results))
     return [
-        row_results.outcome_row(row, [_indented(line)], end, without_result)
-        for row, line, end in items
+        row_results.outcome_row(row, [_indented(line)], result, without_result)
+        for (row, result), line in zip(results, lines, strict=True)
     ]
 
 
+def _lines(blob: BatchBlob, number: int) -> list[bytes]:
+    """The items, or this number of sentences if they cannot be read. Empty after they
+    were deleted."""
+    if not blob.payload:
+        return [b""] * number
+    damaged = [DAMAGED.encode()] * number
+    try:
+        lines = blob.lines
+    except Unreadable:
+        return damaged
+    return lines if len(lines) == number else damaged
+
+
 def _last_rows(blob: BatchBlob, attempts: list[Attempt]) -> dict[int, int]:
-    rows = blob.row_numbers
+    rows = [row for row, _ in unreadable.stored_results(blob)]
     return {
         attempt.number: rows[attempt.last_item]
         for attempt in attempts

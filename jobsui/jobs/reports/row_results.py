@@ -17,6 +17,7 @@ from jobsui.files.table import Table
 from jobsui.jobs import retention
 from jobsui.jobs.enums import Action, BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.ledger import unreadable
 from jobsui.jobs.mapping.field_targets import targets
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError, RowResult
@@ -259,7 +260,7 @@ def _results_of_batches(blobs: QuerySet[BatchBlob]) -> Iterator[tuple[int, RowRe
     found = blobs.select_related("batch").order_by("batch__seq")
     for blob in found.defer("payload", "job_status_body").iterator(chunk_size=50):
         without_result = RowResult(open_outcome(blob.batch))
-        for row, result in zip(blob.row_numbers, blob.row_results, strict=True):
+        for row, result in unreadable.stored_results(blob):
             yield row, result or without_result
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from jobsui.jobs.mapping.field_targets import api_name, schema_of, suggest, targ
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.row_reader import Item, RowReader
 from jobsui.jobs.models import BatchBlob, File, Job
+from jobsui.jobs.models.batch import Unreadable
 
 SAMPLE_SIZE = 2
 """How many of the items are shown."""
@@ -181,7 +183,8 @@ def _sample(job: Job) -> list[Any]:
     first = BatchBlob.objects.filter(batch__job=job, batch__seq=1)
     planned = first.exclude(payload=b"").first()
     if planned:
-        return [json.loads(line) for line in planned.lines[:SAMPLE_SIZE]]
+        with suppress(Unreadable):
+            return planned.items[:SAMPLE_SIZE]
     reader = RowReader(
         schema_of(job),
         Action(job.action),
