@@ -352,6 +352,8 @@ def _decrypted(connection: Connection, name: str) -> str:
 
 def _claim(connection: Connection) -> bool:
     free = Q(renewing_until=None) | Q(renewing_until__lt=Now())
+    # Left by a process that died before the database's clock was set back.
+    free |= Q(renewing_until__gt=Now() + 2 * CLAIM_TIMEOUT)
     claimable = Connection.objects.filter(free, pk=connection.pk)
     return bool(claimable.update(renewing_until=Now() + CLAIM_TIMEOUT))
 

@@ -169,3 +169,6 @@ class ReadPace(models.Model):
     host = models.CharField(max_length=255, unique=True)
     # When the next read may be sent, without a burst.
     next_at = models.DateTimeField()
+    # When the last read took its turn. In the future: the clock was set back since, and next_at
+    # means nothing.
+    set_at = models.DateTimeField(null=True, blank=True)

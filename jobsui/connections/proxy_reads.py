@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Greatest, Now
 
 from jobsui.connections import credentials
@@ -33,6 +34,8 @@ people."""
 READ_SECONDS = 20.0
 DEFAULT_RETRY_AFTER = 30.0
 """Seconds, after a 429 without Retry-After."""
+CLOCK_STEP = timedelta(seconds=5)
+"""The database's clock may be corrected by this much."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _concurrent = threading.BoundedSemaphore(MAX_CONCURRENT)
@@ -112,7 +115,7 @@ def _take_turn(host: str, interval: timedelta) -> float:
         with transaction.atomic():
             within_timeout = pace.filter(next_at__lte=Now() + burst + TIMEOUT)
             next_at = Greatest("next_at", Now()) + interval
-            has_turn = bool(within_timeout.update(next_at=next_at))
+            has_turn = bool(within_timeout.update(next_at=next_at, set_at=Now()))
             times = pace.values_list("next_at", Now()).first()
         if times is None:
             new = ReadPace(host=host, next_at=LONG_AGO)
@@ -121,10 +124,16 @@ def _take_turn(host: str, interval: timedelta) -> float:
         ahead: timedelta = times[0] - times[1] - burst
         if has_turn:
             return max(0.0, (ahead - interval).total_seconds())
-        if ahead > TIMEOUT:
+        if ahead > TIMEOUT and not _forget_future(pace):
             raise Busy(math.ceil((ahead - TIMEOUT).total_seconds()))
         # Since our update, another read has created the row, or the turn has come near
         # enough.
+
+
+def _forget_future(pace: QuerySet[ReadPace]) -> bool:
+    """Start again if the clock was set back since the last turn."""
+    future = pace.filter(set_at__gt=Now() + CLOCK_STEP)
+    return bool(future.update(next_at=LONG_AGO, set_at=None))
 
 
 def _postpone(host: str, interval: timedelta, wait: timedelta) -> None:

@@ -263,6 +263,17 @@ def test_renewal_of_another_process_is_waited_for_only_so_long(
         )
 
 
+def test_clock_set_back_blocks_no_renewal(
+    oauth_client: Connection, sandbox: Sandbox
+) -> None:
+    Connection.objects.filter(pk=oauth_client.pk).update(
+        renewing_until=timezone.now() + timedelta(hours=5)
+    )
+
+    assert me(oauth_client) == sandbox.email
+    assert stored(oauth_client).renewing_until is None
+
+
 def test_token_fetched_with_replaced_credentials_is_discarded(
     oauth_client: Connection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

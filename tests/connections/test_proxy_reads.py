@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection as database
+from django.db.models import F
 from django.db.models.functions import Now
 
 from jobsui.connections import proxy_reads
@@ -97,6 +98,18 @@ def test_read_whose_turn_is_far_gets_retry_after(
 
     assert busy.value.retry_after in {19, 20}
     assert waits == []
+
+
+@pytest.mark.usefixtures("zendesk")
+def test_clock_set_back_blocks_no_reads(acme: Connection, waits: list[float]) -> None:
+    read(acme)
+    ahead = timedelta(hours=5)
+    ReadPace.objects.update(next_at=F("next_at") + ahead, set_at=F("set_at") + ahead)
+
+    response = read(acme)
+
+    assert response.status == 200
+    assert waits == [0, 0]
 
 
 @pytest.mark.usefixtures("zendesk")
