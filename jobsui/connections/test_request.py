@@ -27,7 +27,7 @@ QUERY = re.compile(r"[A-Za-z0-9/_.~!$&'()*+,;=:%?@\[\]-]*")
 SECRET_PATHS = re.compile(r"/oauth|/api_tokens|/signing_secret", re.IGNORECASE)
 STATUS_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 HIDDEN_HEADERS = {"set-cookie", "authorization"}
-SAMPLE_ID = "01HXSAMPLE0000000000000000"
+SAMPLE_ID = "01HXSAMP1E0000000000000000"
 ACTIONS = {
     "create": (
         "Creates new records. external_id is optional and unique in the object."

@@ -141,7 +141,7 @@ def test_prepared_request_does_what_its_action_says(
                 }
             ],
         )
-        body = body.replace("01HXSAMPLE0000000000000000", record)
+        body = body.replace(test_request.SAMPLE_ID, record)
 
     sent = test_request.send(api_token, prepared.method, prepared.path, body)
 

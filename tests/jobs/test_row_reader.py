@@ -6,9 +6,12 @@ import pytest
 
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.raw_items import ItemReader
 from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader
 from jobsui.zendesk.payloads import Schema
 from tests.jobs.test_mapping import ALL, SCHEMA, schema
+
+ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
 
 
 def read(
@@ -50,15 +53,19 @@ def test_row_becomes_an_item_with_fields_in_their_place() -> None:
 @pytest.mark.parametrize(
     ("action", "mapping", "line"),
     [
-        (Action.DELETE, {"A": "id"}, '"01HZ"'),
-        (Action.DELETE_BY_EXTERNAL_ID, {"A": "external_id"}, '"01HZ"'),
-        (Action.UPDATE, {"A": "id", "B": "name"}, '{"id":"01HZ","name":"Ä \\" \\n b"}'),
+        (Action.DELETE, {"A": "id"}, f'"{ULID}"'),
+        (Action.DELETE_BY_EXTERNAL_ID, {"A": "external_id"}, f'"{ULID}"'),
+        (
+            Action.UPDATE,
+            {"A": "id", "B": "name"},
+            f'{{"id":"{ULID}","name":"Ä \\" \\n b"}}',
+        ),
     ],
 )
 def test_item_is_one_line_of_json(
     action: Action, mapping: dict[str, str], line: str
 ) -> None:
-    found = read(["01HZ", 'Ä " \n b'][: len(mapping)], action, mapping=mapping)
+    found = read([ULID, 'Ä " \n b'][: len(mapping)], action, mapping=mapping)
 
     assert isinstance(found, Item)
     assert found.json == line
@@ -94,8 +101,8 @@ def test_created_record_without_external_id_gets_a_generated_one() -> None:
 
 
 def test_only_create_generates_external_ids() -> None:
-    assert item(["01HZ", "Drill"], Action.UPDATE, mapping={"A": "id", "B": "name"}) == {
-        "id": "01HZ",
+    assert item([ULID, "Drill"], Action.UPDATE, mapping={"A": "id", "B": "name"}) == {
+        "id": ULID,
         "name": "Drill",
     }
 
@@ -114,10 +121,58 @@ def test_keys_of_an_item_are_its_unique_values() -> None:
         ("external_id", "A"),
         ("name", "B"),
     )
-    assert keys_of(Action.UPDATE, ["1", ""], {"I": "id", "E": "external_id"}) == (
-        ("id", "1"),
+    assert keys_of(Action.UPDATE, [ULID, ""], {"I": "id", "E": "external_id"}) == (
+        ("id", ULID),
     )
-    assert keys_of(Action.DELETE, ["1"], {"I": "id"}) == (("id", "1"),)
+    assert keys_of(Action.DELETE, [ULID], {"I": "id"}) == (("id", ULID),)
+
+
+@pytest.mark.parametrize("action", [Action.UPDATE, Action.DELETE])
+@pytest.mark.parametrize(
+    "text", ["A-1", ULID[:-1], f"{ULID}0", f"{ULID[:-1]}O", f"{ULID[:-1]}Ü"]
+)
+def test_record_id_that_can_be_none_is_a_problem(action: Action, text: str) -> None:
+    mapping = {"Record": "id", "Name": "name"}
+    columns = mapping if action is Action.UPDATE else {"Record": "id"}
+
+    found = problems([text, "Drill"][: len(columns)], action, mapping=columns)
+
+    assert found == [("Record", text, "not_a_record_id")]
+
+
+def test_record_id_is_sent_in_capital_letters() -> None:
+    found = read([f" {ULID.lower()} "], Action.DELETE, mapping={"Record": "id"})
+
+    assert isinstance(found, Item)
+    assert found.json == f'"{ULID}"'
+    assert found.keys == (("id", ULID),)
+
+
+@pytest.mark.parametrize(
+    ("action", "line"),
+    [
+        (Action.UPDATE, f'{{"id":"{ULID.lower()}","name":"Drill"}}'),
+        (Action.UPDATE, '{"id":1,"name":"Drill"}'),
+        (Action.DELETE, '"A-1"'),
+        (Action.DELETE, "1"),
+    ],
+)
+def test_raw_item_needs_the_record_id_as_zendesk_shows_it(
+    action: Action, line: str
+) -> None:
+    found = ItemReader(schema(), action).read((7, [line]))
+
+    assert isinstance(found, list)
+    assert [(each.value, each.code) for each in found] == [(line, "not_a_record_id")]
+
+
+def test_raw_item_with_a_record_id_is_sent_as_it_came() -> None:
+    line = f'{{"id": "{ULID}", "name": "Drill"}}'
+
+    found = ItemReader(schema(), Action.UPDATE).read((7, [line]))
+
+    assert isinstance(found, Item)
+    assert found.json == line
 
 
 def test_row_wider_than_the_header_is_a_problem_unless_the_rest_is_blank() -> None:

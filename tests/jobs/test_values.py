@@ -109,6 +109,21 @@ def test_value_of_another_kind_is_a_problem(kind: str, text: str, code: str) -> 
     assert problem_of(kind, text).code == code
 
 
+def test_lookup_of_a_custom_object_takes_record_ids() -> None:
+    record_id = "01GDXYD7ZTWYP542BA8MDDTE36"
+    of_sites = field("lookup", target_type="zen:custom_object:site")
+
+    assert parse(of_sites, f" {record_id.lower()} ") == record_id
+    assert parse(of_sites, "external_id:v 1") == "external_id:v 1"
+
+
+@pytest.mark.parametrize("text", ["900123456", "V-1", "01GDXYD7ZTWYP542BA8MDDTE3"])
+def test_lookup_of_a_custom_object_takes_no_other_ids(text: str) -> None:
+    target = "zen:custom_object:site"
+
+    assert problem_of("lookup", text, target_type=target).code == "not_a_reference"
+
+
 def test_problem_names_value_fix_and_kind() -> None:
     problem = problem_of("decimal", "1.250,50")
 

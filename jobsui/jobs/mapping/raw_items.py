@@ -1,6 +1,6 @@
 """Items that a program gave in Zendesk's own form. They are sent as they came, and
-Zendesk validates their fields. Checked here: each item identifies its record, no record
-appears twice, and no item is too large."""
+Zendesk validates their fields. Checked here: each item identifies its record by an ID that
+can be one, no record appears twice, and no item is too large."""
 
 import json
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from jobsui.files.layout import Row
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import unique_targets
-from jobsui.jobs.mapping.row_reader import Item, Problem, shown, too_large
+from jobsui.jobs.mapping.row_reader import Item, Problem, problem_of, shown, too_large
+from jobsui.jobs.mapping.values import ValueProblem, checked_record_id
 from jobsui.zendesk.payloads import Schema
 
 COLUMN = "item"
@@ -28,6 +29,10 @@ class ItemReader:
             return [problem]
         if message := self._mistake(item):
             return [_not_an_item(number, line, message)]
+        try:
+            self._check_record_id(item)
+        except ValueProblem as mistake:
+            return [problem_of(mistake, number, COLUMN, line)]
         return Item(number, line, self._keys(item))
 
     def _mistake(self, item: Any) -> str:
@@ -40,6 +45,12 @@ class ItemReader:
         if key and not _is_key(item.get(key)):
             return f"The item has no {key} to identify the record."
         return ""
+
+    def _check_record_id(self, item: Any) -> None:
+        """Raises ValueProblem."""
+        if self._action.key == "id":
+            record_id = item if self._action.deletes else item["id"]
+            checked_record_id(str(record_id))
 
     def _keys(self, item: Any) -> tuple[tuple[str, str], ...]:
         if self._action.deletes:

@@ -99,7 +99,7 @@ class RowReader:
                 elif cell.is_cleared:
                     record[cell.key] = None
             except ValueProblem as problem:
-                problems.append(_problem_of(problem, number, cell.column, text))
+                problems.append(problem_of(problem, number, cell.column, text))
         if problems:
             return problems
         return self._item(number, members, fields)
@@ -143,10 +143,15 @@ class _Cell:
         self.required = target.required
         self.is_field = target.key.startswith(FIELD)
         self.key = api_name(target.key)
-        field = schema.field(self.key) if self.is_field else None
-        self.parse: Callable[[str], Any] = values.parser(field) if field else str.strip
+        self.parse = self._parser(schema)
         self.is_cleared = self.is_field and options.blank == "clear"
         """Whether a blank cell empties the field."""
+
+    def _parser(self, schema: Schema) -> Callable[[str], Any]:
+        field = schema.field(self.key) if self.is_field else None
+        if field:
+            return values.parser(field)
+        return values.record_id if self.key == "id" else str.strip
 
 
 def too_large(number: int, line: str) -> Problem | None:
@@ -172,7 +177,8 @@ def shown(value: str) -> str:
     return value[:MAX_SHOWN].replace("\x00", "\ufffd")
 
 
-def _problem_of(problem: ValueProblem, number: int, column: str, text: str) -> Problem:
+def problem_of(problem: ValueProblem, number: int, column: str, text: str) -> Problem:
+    """The problem of a value in the form in which it is stored."""
     return Problem(
         row=number,
         column=column,

@@ -18,7 +18,9 @@ INTEGER = re.compile(r"[+-]?\d+(\.0+)?", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 ID = re.compile(r"[\w-]+", re.ASCII)
+ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 REFERENCE = re.compile(r"(external_id|name):\s*\S.*", re.DOTALL)
+CUSTOM_OBJECT = "zen:custom_object:"
 MAX_INTEGER_DIGITS = 18
 """An integer with this many digits fits into 64 bits, whatever the digits are."""
 MAX_DECIMAL_DIGITS = 15
@@ -69,12 +71,31 @@ def parser(field: Field) -> Parser:
         case "regexp":
             return _pattern_parser(field)
         case "lookup" | "parent":
-            return _reference
+            return _reference_parser(field)
     return str
 
 
 def parse(field: Field, text: str) -> Any:
     return parser(field)(text)
+
+
+def record_id(text: str) -> str:
+    """The Zendesk ID of a record, in the capital letters that Zendesk shows."""
+    return checked_record_id(text.strip().upper())
+
+
+def checked_record_id(text: str) -> str:
+    """Raises ValueProblem for what is no record ID as Zendesk shows it. Zendesk may
+    refuse a whole batch because of one."""
+    if ULID.fullmatch(text):
+        return text
+    raise problem(
+        "not_a_record_id",
+        text,
+        "is not a record ID of Zendesk",
+        "Write the ID as Zendesk shows it: 26 digits and capital letters, without I, L, "
+        "O and U. If it is your own ID, choose an action that uses the external ID.",
+    )
 
 
 def problem(code: str, text: str, what: str, fix: str) -> ValueProblem:
@@ -178,19 +199,29 @@ def _date_at_midnight(text: str) -> str:
     return moment.date().isoformat()
 
 
-def _reference(text: str) -> str:
+def _reference_parser(field: Field) -> Parser:
     """An ID, or "external_id:" or "name:" with a value. Only Zendesk knows whether
-    there is such a record."""
-    plain = text.strip()
-    if ID.fullmatch(plain) or REFERENCE.fullmatch(plain):
-        return plain
-    raise problem(
-        "not_a_reference",
-        text,
-        "does not identify a record",
-        "Write the ID of the record, or external_id: or name: and its external ID or "
-        "name.",
-    )
+    there is such a record. Records of custom objects have ULIDs, users and the like have
+    numbers."""
+    is_custom_object = field.target_type.startswith(CUSTOM_OBJECT)
+
+    def parse_text(text: str) -> str:
+        plain = text.strip()
+        if REFERENCE.fullmatch(plain):
+            return plain
+        if is_custom_object and ULID.fullmatch(plain.upper()):
+            return plain.upper()
+        if not is_custom_object and ID.fullmatch(plain):
+            return plain
+        raise problem(
+            "not_a_reference",
+            text,
+            "does not identify a record",
+            "Write the Zendesk ID of the record, or external_id: or name: and its "
+            "external ID or name.",
+        )
+
+    return parse_text
 
 
 def _pattern_parser(field: Field) -> Parser:
