@@ -71,13 +71,15 @@ class SignedClient(Client):
     They raise NotSent when the connection now has another host, because its secrets are
     for that host only.
 
-    `may_call` runs last before each request; if it returns False, the call raises
-    NotSent. Credentials are read again after `reuse_seconds`."""
+    `wait_for_turn` runs before each request and may take its time. `may_call` runs last;
+    if it returns False, the call raises NotSent. Credentials are read again after
+    `reuse_seconds`."""
 
     def __init__(
         self,
         connection: Connection,
         *,
+        wait_for_turn: Callable[[], object] = lambda: None,
         may_call: Callable[[], bool] = lambda: True,
         reuse_seconds: float = 0.0,
         request_timeout: float = 35.0,
@@ -93,6 +95,7 @@ class SignedClient(Client):
         )
         self._pk = connection.pk
         self._host = connection.host
+        self._wait_for_turn = wait_for_turn
         self._may_call = may_call
         self._reuse_seconds = reuse_seconds
         self._lock = threading.Lock()
@@ -138,6 +141,7 @@ class SignedClient(Client):
         return current if may_help else None
 
     def _sign(self) -> str:
+        self._wait_for_turn()
         current = self._current()
         self._sent.token = current.sealed_token
         if not self._may_call():

@@ -57,6 +57,51 @@ def test_budget_spends_its_share_and_never_more_than_the_limit(
     assert min(0.97 * wanted, wanted - 6) <= minutes[-1] <= wanted + 1
 
 
+@pytest.mark.parametrize("per_minute", [1, 10, 600])
+def test_reads_and_posts_take_turns(per_minute: int) -> None:
+    clock = FakeClock()
+    budget = Budget(per_minute, clock=clock)
+    posts = 0
+    reads = 0
+
+    while posts + reads < 60:
+        posts += budget.take()
+        reads += budget.take_for_read()
+        clock.time += budget.read_wait
+
+    assert 28 <= reads <= 32
+
+
+@pytest.mark.parametrize("per_minute", [10, 600])
+def test_reads_alone_use_the_whole_rate(per_minute: int) -> None:
+    clock = FakeClock()
+    budget = Budget(per_minute, clock=clock)
+    started = clock.time
+    reads = 0
+    while reads < 20:
+        reads += budget.take_for_read()
+        clock.time += budget.read_wait
+
+    fastest = (20 - rate_limits.FIRST_TOKENS) * 60 / per_minute
+
+    assert clock.time - started <= 1.02 * fastest + 2
+
+
+def test_posts_do_not_wait_for_a_read_that_has_given_up() -> None:
+    clock = FakeClock()
+    budget = Budget(120, clock=clock)
+    spent(budget)
+    asked = budget.take_for_read()
+    clock.time += 0.6
+    first = budget.take()
+    clock.time += 0.6
+    during_the_wait = budget.take()
+    clock.time += 2 * rate_limits.MAX_READ_WAIT
+    afterwards = budget.take()
+
+    assert [asked, first, during_the_wait, afterwards] == [False, True, False, True]
+
+
 def test_requests_given_back_can_be_spent_again() -> None:
     budget = Budget(600, clock=FakeClock())
     spent_so_far = spent(budget)

@@ -6,16 +6,8 @@ from queue import Empty
 
 from greenlet import getcurrent, greenlet
 
-from jobsui.jobs.delivery.call_threads import (
-    POST_THREADS,
-    READ_THREADS,
-    Call,
-    CallQueue,
-    CallResult,
-)
+from jobsui.jobs.delivery.call_threads import THREADS, Call, CallQueue, CallResult
 from tests.sim.hub import Process
-
-THREADS: dict[CallQueue, int] = {"posts": POST_THREADS, "reads": READ_THREADS + 1}
 
 
 class SimExecutor:
@@ -25,8 +17,8 @@ class SimExecutor:
         self._waiting: greenlet | None = None
         """The driver's greenlet, while it waits for a result."""
         self._waits = 0
-        self._calls: dict[CallQueue, deque[Call]] = {"posts": deque(), "reads": deque()}
-        self._running: dict[CallQueue, int] = {"posts": 0, "reads": 0}
+        self._calls: dict[CallQueue, deque[Call]] = {name: deque() for name in THREADS}
+        self._running: dict[CallQueue, int] = dict.fromkeys(THREADS, 0)
         self._is_closed = False
 
     def submit(self, queue: CallQueue, call: Call) -> None:

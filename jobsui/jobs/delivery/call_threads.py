@@ -2,11 +2,13 @@
 into the driver's inbox, even if it fails."""
 
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
-from threading import Thread
+from threading import Condition, Thread, current_thread
 from typing import Literal, Protocol
 
 from django.db import connection
@@ -17,6 +19,7 @@ from jobsui.connections.models import Connection
 from jobsui.jobs.delivery import batch_request, reconciliation
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
 from jobsui.jobs.delivery.decision import BatchFinished, ReconcileResult
+from jobsui.jobs.delivery.rate_limits import Budget
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk import custom_objects
@@ -28,9 +31,14 @@ logger = logging.getLogger(__name__)
 
 POST_THREADS = 8
 READ_THREADS = 3
+IDLE_THREAD_SECONDS = 10.0
 INTERNAL_ERROR = (
     "Something went wrong inside Jobs UI before this was sent. The log has the details."
 )
+
+
+_tokens = ContextVar("tokens", default=0)
+"""How many requests of the current call are paid for."""
 
 
 @dataclass(slots=True)
@@ -73,7 +81,13 @@ class VerifyResult:
 
 CallResult = PostResult | PollResult | VerifyResult | ReconcileResult
 Call = Callable[[], CallResult]
-CallQueue = Literal["posts", "reads"]
+CallQueue = Literal["posts", "polls", "reads"]
+THREADS: Mapping[CallQueue, int] = {
+    "posts": POST_THREADS,
+    "polls": 1,
+    "reads": READ_THREADS,
+}
+"""The most threads of one driver. It makes one poll at a time."""
 
 
 class Executor(Protocol):
@@ -92,43 +106,20 @@ class Executor(Protocol):
 
 
 class ThreadExecutor:
-    """Threads that post and threads that read, so that neither waits for the other.
+    """Threads of their own for posts, polls and reads, so that none waits for another.
 
     They do not keep a process alive: a call in flight when the process ends leaves an
     unconfirmed batch, as a crash would."""
 
     def __init__(self, account: str) -> None:
         self._inbox: SimpleQueue[CallResult] = SimpleQueue()
-        self._calls: dict[CallQueue, SimpleQueue[Call | None]] = {
-            "posts": SimpleQueue(),
-            "reads": SimpleQueue(),
+        self._pools = {
+            queue: _ThreadPool(f"{queue} {account}", number, self._inbox)
+            for queue, number in THREADS.items()
         }
-        self._threads: dict[CallQueue, list[Thread]] = {
-            "posts": self._start("posts", POST_THREADS, account),
-            # One more than there are reconciliations at a time, so that a poll never
-            # waits for one.
-            "reads": self._start("reads", READ_THREADS + 1, account),
-        }
-
-    def _start(self, queue: CallQueue, number: int, account: str) -> list[Thread]:
-        name = f"{queue} {account}"
-        threads = [
-            Thread(target=self._work, args=(queue,), name=name, daemon=True)
-            for _ in range(number)
-        ]
-        for thread in threads:
-            thread.start()
-        return threads
-
-    def _work(self, queue: CallQueue) -> None:
-        calls = self._calls[queue]
-        while call := calls.get():
-            result = call()
-            connection.close()
-            self._inbox.put(result)
 
     def submit(self, queue: CallQueue, call: Call) -> None:
-        self._calls[queue].put(call)
+        self._pools[queue].submit(call)
 
     def get(self, timeout: float) -> CallResult:
         if timeout > 0:
@@ -136,14 +127,68 @@ class ThreadExecutor:
         return self._inbox.get_nowait()
 
     def close(self, *, wait: bool) -> None:
-        for queue, threads in self._threads.items():
-            for _ in threads:
-                self._calls[queue].put(None)
-        if not wait:
-            return
-        for threads in self._threads.values():
-            for thread in threads:
-                thread.join()
+        for pool in self._pools.values():
+            pool.close()
+        if wait:
+            for pool in self._pools.values():
+                pool.join()
+
+
+class _ThreadPool:
+    """Starts a thread when a call finds none free, and ends it after a while without
+    calls. So an account that waits has no threads."""
+
+    def __init__(
+        self, name: str, max_threads: int, results: SimpleQueue[CallResult]
+    ) -> None:
+        self._name = name
+        self._max_threads = max_threads
+        self._results = results
+        self._calls: deque[Call] = deque()
+        self._threads: set[Thread] = set()
+        self._idle = 0
+        self._is_closed = False
+        self._changed = Condition()
+
+    def submit(self, call: Call) -> None:
+        with self._changed:
+            self._calls.append(call)
+            has_thread = len(self._calls) <= self._idle
+            if has_thread or len(self._threads) >= self._max_threads:
+                self._changed.notify()
+                return
+            thread = Thread(target=self._work, name=self._name, daemon=True)
+            self._threads.add(thread)
+        thread.start()
+
+    def close(self) -> None:
+        """End the threads after the calls that were submitted."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def join(self) -> None:
+        for thread in list(self._threads):
+            thread.join()
+
+    def _work(self) -> None:
+        while call := self._next():
+            result = call()
+            connection.close()
+            self._results.put(result)
+
+    def _next(self) -> Call | None:
+        """The next call; None when this thread ends."""
+        with self._changed:
+            self._idle += 1
+            self._changed.wait_for(
+                lambda: self._calls or self._is_closed, IDLE_THREAD_SECONDS
+            )
+            self._idle -= 1
+            if self._calls:
+                return self._calls.popleft()
+            self._threads.discard(current_thread())
+            return None
 
 
 class Calls:
@@ -154,13 +199,15 @@ class Calls:
         executor: Executor,
         may_call: Callable[[], bool],
         *,
+        budget: Budget,
         clock: Clock,
         timing: Timing,
         transport: Transport | None = None,
     ) -> None:
-        """`may_call` runs in the thread, last before each request. `transport` None:
-        HTTP over sockets."""
+        """`may_call` runs in the thread, last before each request. Each request takes a
+        token of the `budget`. `transport` None: HTTP over sockets."""
         self._executor = executor
+        self._budget = budget
         self._may_call = may_call
         self._clock = clock
         self._timing = timing
@@ -178,6 +225,7 @@ class Calls:
         if conn.pk not in self._clients:
             self._clients[conn.pk] = SignedClient(
                 conn,
+                wait_for_turn=self._wait_for_token,
                 may_call=self._may_call,
                 reuse_seconds=self._timing.credentials_reuse,
                 request_timeout=self._timing.request_timeout,
@@ -187,6 +235,7 @@ class Calls:
         return self._clients[conn.pk]
 
     def post(self, request: BatchRequest) -> None:
+        """Send a batch. The driver has taken the token of one request."""
         self._submit(
             "posts",
             request,
@@ -200,9 +249,10 @@ class Calls:
         )
 
     def poll(self, batches: tuple[RunningBatch, ...]) -> None:
-        """Read the job statuses of at most 100 batches of one connection."""
+        """Read the job statuses of at most 100 batches of one connection. The driver has
+        taken the token of one request."""
         self._submit(
-            "reads",
+            "polls",
             batches[0].request,
             partial(self._poll, batches),
             lambda error: PollResult(batches, self._clock.monotonic(), error=error),
@@ -210,7 +260,8 @@ class Calls:
 
     def reconcile(self, batch: UnconfirmedBatch, *, next_in: float) -> None:
         """Read from Zendesk whether an unconfirmed batch was applied. `next_in`: seconds
-        until the next reading, if one is needed."""
+        until the next reading, if one is needed. The driver has taken the token of one
+        request."""
         result = partial(ReconcileResult, batch, next_in=next_in)
         self._submit(
             "reads",
@@ -226,6 +277,7 @@ class Calls:
             finished.request,
             partial(_verify, finished),
             lambda error: VerifyResult(finished.without_failures(), error),
+            tokens=0,
         )
 
     def _submit(
@@ -234,16 +286,22 @@ class Calls:
         request: BatchRequest,
         call: Call,
         failed: Callable[[ZendeskError], CallResult],
+        *,
+        tokens: int = 1,
     ) -> None:
-        self._executor.submit(queue, partial(self._result_of, request, call, failed))
+        """`tokens`: how many requests of the call the driver has paid for."""
+        result = partial(self._result_of, request, call, failed, tokens)
+        self._executor.submit(queue, result)
 
     def _result_of(
         self,
         request: BatchRequest,
         call: Call,
         failed: Callable[[ZendeskError], CallResult],
+        tokens: int,
     ) -> CallResult:
         """Make the call, in a thread. `failed` makes a result of the error."""
+        _tokens.set(tokens)
         try:
             return self._clients[request.connection_id].renewing(call)
         except ZendeskError as error:
@@ -253,6 +311,16 @@ class Calls:
             # batch_request.send makes it Unconfirmed.
             logger.exception("A call about batch %s failed.", request.batch_id)
             return failed(NotSent(INTERNAL_ERROR))
+
+    def _wait_for_token(self) -> None:
+        """Before each request, in the thread of its call: one token for one request. The
+        wait ends early if the request may not be sent any more."""
+        tokens = _tokens.get()
+        if tokens:
+            _tokens.set(tokens - 1)
+            return
+        while self._may_call() and not self._budget.take_for_read():
+            self._clock.sleep(self._budget.read_wait)
 
     def _post(self, request: BatchRequest) -> PostResult:
         status, response = batch_request.send(request)

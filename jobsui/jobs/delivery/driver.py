@@ -97,14 +97,15 @@ class Driver:
         self.stopping = stopping
         self.timing = timing
         self.clock = clock
+        self.limits = AccountLimits(clock, timing)
         self.calls = Calls(
             executor or ThreadExecutor(account),
             self.may_call,
+            budget=self.limits.budget,
             clock=clock,
             timing=timing,
             transport=transport,
         )
-        self.limits = AccountLimits(clock, timing)
         self.jobs = AccountJobs(account, lease)
         self.share = FairShare()
         self.unconfirmed = UnconfirmedBatches()

@@ -5,6 +5,7 @@ AccountLimits (account_limits.py) decides from all of them together. All times a
 of Clock.monotonic(), in seconds."""
 
 import re
+import threading
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ otherwise."""
 SAFE_MINUTE = 1.01 * MINUTE
 """A period of this length never has more requests than a minute may have. It is longer
 than a minute because some requests take longer to arrive than others."""
+MIN_READ_WAIT = 0.05
+MAX_READ_WAIT = 1.0
+"""Seconds after which a call that reads asks for a token again."""
 BURST_SECONDS = 2.0
 """How many seconds' worth of requests may accumulate: jobs do not end at even intervals."""
 LOW_SHARE = 0.2
@@ -39,7 +43,11 @@ class Budget:
     """A token bucket for the share of the account's requests that Jobs UI may use.
 
     It fills evenly, and no minute has more requests than the limit, however many tokens
-    have accumulated. What Zendesk reports in its headers overrides the bucket."""
+    have accumulated. What Zendesk reports in its headers overrides the bucket.
+
+    The driver takes a token for each request before it makes a call. A call that needs
+    more requests takes the other tokens in its own thread (`take_for_read`). While both
+    want tokens, they take turns."""
 
     def __init__(
         self, requests_per_minute: int, share: int = 100, *, clock: Clock
@@ -52,6 +60,12 @@ class Budget:
         self._spent_at: deque[float] = deque()
         """The time of each request of the last minute."""
         self._filled_at = clock.monotonic()
+        self._lock = threading.RLock()
+        self._wanted_at = float("-inf")
+        """When the driver last asked for a token."""
+        self._read_waits_until = float("-inf")
+        """A read is waiting for a token, unless this has passed."""
+        self._is_turn_of_read = False
         self._blocked_until = 0.0
         self._slow_until = 0.0
         self._slow_rate = 0.0
@@ -70,37 +84,73 @@ class Budget:
     @property
     def tokens(self) -> float:
         """How many requests may be sent now."""
-        self._fill()
-        if self.blocked_for:
-            return 0.0
-        return min(self._tokens, float(self._limit - len(self._spent_at)))
+        with self._lock:
+            self._fill()
+            if self.blocked_for:
+                return 0.0
+            return min(self._tokens, float(self._limit - len(self._spent_at)))
 
     def set_limits(self, requests_per_minute: int, share: int) -> None:
         """Use other limits from now on. What was spent and asked for stays known."""
-        self._fill()
-        self._share = share
-        self._set_limit(requests_per_minute)
-        self._tokens = min(self._tokens, self.burst)
+        with self._lock:
+            self._fill()
+            self._share = share
+            self._set_limit(requests_per_minute)
+            self._tokens = min(self._tokens, self.burst)
 
     def block(self, seconds: float) -> None:
         """Send nothing for this long, because Zendesk asked for it."""
-        until = self._clock.monotonic() + seconds
-        self._blocked_until = max(self._blocked_until, until)
-        self._tokens = 0.0
+        with self._lock:
+            until = self._clock.monotonic() + seconds
+            self._blocked_until = max(self._blocked_until, until)
+            self._tokens = 0.0
 
     def take(self) -> bool:
-        """Spend one request. False when there is none to spend."""
-        if self.tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        self._spent_at.append(self._clock.monotonic())
-        return True
+        """Spend one request of the driver. False when there is none to spend."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._wanted_at = now
+            does_read_wait = now < self._read_waits_until
+            kept = 1.0 if does_read_wait and self._is_turn_of_read else 0.0
+            if self.tokens < 1.0 + kept:
+                return False
+            self._is_turn_of_read = does_read_wait
+            self._spend()
+            return True
+
+    def take_for_read(self) -> bool:
+        """Spend one request of a call that reads. False when there is none to spend, or
+        it is the driver's turn: try again after `read_wait` seconds. May be called in any
+        thread."""
+        with self._lock:
+            now = self._clock.monotonic()
+            tokens = self.tokens
+            is_wanted = now - self._wanted_at < MAX_READ_WAIT
+            needed = 2.0 if is_wanted and not self._is_turn_of_read else 1.0
+            if tokens < needed:
+                self._read_waits_until = now + 2 * MAX_READ_WAIT
+                return False
+            self._is_turn_of_read = False
+            self._read_waits_until = float("-inf")
+            self._spend()
+            return True
+
+    @property
+    def read_wait(self) -> float:
+        """Seconds until a read may get a token."""
+        missing = max(0.0, 1.0 - self.tokens)
+        return min(MAX_READ_WAIT, max(MIN_READ_WAIT, missing / self.rate))
 
     def give_back(self, requests: int) -> None:
         """Return the tokens taken last, for requests that are not sent after all."""
-        self._tokens = min(self.burst, self._tokens + requests)
-        for _ in range(requests):
-            self._spent_at.pop()
+        with self._lock:
+            self._tokens = min(self.burst, self._tokens + requests)
+            for _ in range(requests):
+                self._spent_at.pop()
+
+    def _spend(self) -> None:
+        self._tokens -= 1.0
+        self._spent_at.append(self._clock.monotonic())
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Read the rate headers of a response.
@@ -113,15 +163,16 @@ class Budget:
             headers.get("X-Rate-Limit-Remaining") or headers.get("ratelimit-remaining")
         )
         reset = _integer(headers.get("ratelimit-reset"))
-        self._fill()
-        if limit and limit < self._limit:
-            self._set_limit(limit)
-        if remaining is not None and remaining < self._limit * LOW_SHARE:
-            self._spread(remaining, reset)
-        for name, value in headers.items():
-            key = name.lower()
-            if key.startswith("zendesk-ratelimit-") and key != SLOTS_HEADER:
-                self._learn_conditional(value)
+        with self._lock:
+            self._fill()
+            if limit and limit < self._limit:
+                self._set_limit(limit)
+            if remaining is not None and remaining < self._limit * LOW_SHARE:
+                self._spread(remaining, reset)
+            for name, value in headers.items():
+                key = name.lower()
+                if key.startswith("zendesk-ratelimit-") and key != SLOTS_HEADER:
+                    self._learn_conditional(value)
 
     def _spread(self, remaining: int, reset: int | None) -> None:
         """Spend no more than `remaining` requests in the `reset` seconds to come."""
