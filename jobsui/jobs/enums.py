@@ -23,6 +23,11 @@ class Action(TextChoices):
         return _KEYS[self]
 
     @property
+    def key_of_records(self) -> str:
+        """`key`; for create the external ID, which only one record can have."""
+        return self.key or "external_id"
+
+    @property
     def deletes(self) -> bool:
         return self in {Action.DELETE, Action.DELETE_BY_EXTERNAL_ID}
 
@@ -135,7 +140,7 @@ class EventKind(TextChoices):
     CHECK_OUTDATED = "check_outdated", "Check outdated"
     """(reason)"""
     LAUNCHED = "launched", "Launched"
-    """(hold_after_first_batch)"""
+    """(hold_after_first_batch, overlaps)"""
     STARTED = "started", "Started"
     SETTINGS_CHANGED = "settings_changed", "Settings changed"
     """(the fields of RunSettings)"""
@@ -226,7 +231,7 @@ class LimitedBy(TextChoices):
     OTHER_INTEGRATIONS = "other_integrations", "other integrations"
     ZENDESK_WAIT = "zendesk_wait", "a wait requested by Zendesk"
     UNREACHABLE = "unreachable", "Zendesk is unreachable"
-    KEY_CONFLICT = "key_conflict", "unconfirmed rows with the same keys"
+    KEY_CONFLICT = "key_conflict", "an earlier job with the same records"
     WORKER = "worker", "waiting for a worker"
     PAUSED = "paused", "paused"
     FIRST_BATCH = "first_batch", "first-batch approval"

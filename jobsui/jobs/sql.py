@@ -12,8 +12,8 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Model
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.enums import MOVING, SENDABLE, BatchState
-from jobsui.jobs.models import Batch, Job, Lease
+from jobsui.jobs.enums import IN_FLIGHT, MOVING, OVER, SENDABLE, BatchState
+from jobsui.jobs.models import Batch, Job, Lease, Overlap
 
 PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
 """The condition of a batch that waits to be sent, written so that SQLite uses the index
@@ -89,14 +89,47 @@ def waiting_jobs(ids: Collection[int]) -> set[int]:
     return {pk for (pk,) in rows}
 
 
-def next_planned(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
-    """The next `number` batches that a job has to send, in the order of the file.
-    `first_only`: the job's first batch or none."""
+type RowRange = tuple[int, int]
+"""First and last row."""
+
+
+def blocked_rows(ids: Collection[int]) -> dict[int, list[RowRange]]:
+    """The rows of these jobs that wait for earlier jobs with the same records, by the id
+    of the job. Jobs without any are left out."""
+    in_flight = ", ".join(f"'{state}'" for state in IN_FLIGHT)
+    batch_of_earlier = f"FROM {_table(Batch)} WHERE job_id = earlier.id"
+    rows = _rows(
+        "SELECT overlap.later_id, overlap.first_row, overlap.last_row "  # noqa: S608
+        f"FROM {_table(Overlap)} AS overlap "
+        f"JOIN {_table(Job)} AS earlier ON earlier.id = overlap.earlier_id "
+        f"WHERE overlap.later_id IN ({_marks(ids)}) "
+        f"AND earlier.state NOT IN ({_marks(OVER)}) AND ("
+        "(earlier.planned_at IS NULL AND earlier.planned_row < overlap.earlier_row) "
+        f"OR EXISTS (SELECT 1 {batch_of_earlier} AND done_at IS NULL "
+        f"AND state IN ({in_flight}) AND first_row <= overlap.earlier_row) "
+        # Batches are planned in the order of rows, so the first one decides.
+        f"OR (SELECT first_row {batch_of_earlier} AND {PLANNED} "
+        "ORDER BY seq LIMIT 1) <= overlap.earlier_row)",
+        [*ids, *map(str, OVER)],
+    )
+    blocked: dict[int, list[RowRange]] = {}
+    for job_id, first_row, last_row in rows:
+        blocked.setdefault(job_id, []).append((first_row, last_row))
+    return blocked
+
+
+def next_planned(
+    job_id: int, number: int, blocked: Sequence[RowRange], *, first_only: bool
+) -> list[Batch]:
+    """The next `number` batches that a job has to send, in the order of the file, without
+    those that have rows in `blocked`. `first_only`: the job's first batch or none."""
     only = "AND seq = 1 " if first_only else ""
+    only += "AND NOT (last_row >= %s AND first_row <= %s) " * len(blocked)
+    ends = [row for row_range in blocked for row in row_range]
     rows = _rows(
         f"SELECT id FROM {_table(Batch)} WHERE job_id = %s AND {PLANNED} "  # noqa: S608
         f"{only}ORDER BY seq LIMIT %s",
-        [job_id, number],
+        [job_id, *ends, number],
     )
     batches = by_id(Batch, [pk for (pk,) in rows])
     return sorted(batches.values(), key=lambda batch: batch.seq)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty
 from typing import Any
@@ -16,6 +16,7 @@ from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.delivery.call_threads import Call, CallQueue, CallResult, Executor
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.models import Attempt, Batch, Job
+from jobsui.jobs.sql import RowRange
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import Refused
@@ -153,8 +154,10 @@ def sends_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches that were unconfirmed are never sent again."""
     next_planned = sql.next_planned
 
-    def never_unconfirmed(job_id: int, number: int, *, first_only: bool) -> list[Batch]:
-        planned = next_planned(job_id, number, first_only=first_only)
+    def never_unconfirmed(
+        job_id: int, number: int, blocked: Sequence[RowRange], *, first_only: bool
+    ) -> list[Batch]:
+        planned = next_planned(job_id, number, blocked, first_only=first_only)
         return [
             batch
             for batch in planned

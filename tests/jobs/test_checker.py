@@ -11,6 +11,7 @@ from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, Job, RowError
 from jobsui.jobs.preparation import checker, file_reading, job_rows
+from jobsui.jobs.preparation.file_keys import FileKeys
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_file, make_job, make_object
 from tests.harness import GADGET
@@ -130,10 +131,10 @@ def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
         cause.message
         == "The value is already the External ID of an earlier row, for example “A”."
     )
-    with file_reading.open_rows(job.file) as table:
+    with file_reading.open_rows(job.file) as table, FileKeys(job) as keys:
         problems = [
             judged[0].message
-            for _, judged in job_rows.validated_rows(job, table)
+            for _, judged in job_rows.validated_rows(job, table, keys)
             if isinstance(judged, list)
         ]
     assert problems == ["“A” is already the External ID of row 2."] * 2

@@ -31,7 +31,7 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, retries
 from jobsui.jobs.enums import Action, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import File, Job, Lease, RunSettings
+from jobsui.jobs.models import File, Job, Lease, Overlap, RunSettings
 from jobsui.jobs.preparation import planner
 from tests.harness import Harness
 from tests.jobs import drivers, invariants
@@ -322,8 +322,16 @@ class Engine(RuleBasedStateMachine):
         while self.is_moving:
             if not self.living:
                 self.drivers.append(Driver(self.reports))
+            self._cancel_blocking_jobs()
             assert time.monotonic() < ends_at, f"9: no end.\n{Snapshot.taken()}"
             time.sleep(0.05)
+
+    def _cancel_blocking_jobs(self) -> None:
+        """Cancel the paused jobs that later jobs wait for."""
+        waiting = Overlap.objects.filter(later__in=Job.objects.moving())
+        blocking = Job.objects.filter(overlaps_with_later__in=waiting)
+        for job in blocking.filter(state=JobState.PAUSED).distinct():
+            actions.cancel(job, by=None)
 
     # Invariants
 

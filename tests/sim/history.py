@@ -18,7 +18,10 @@ from jobsui.jobs.control import actions
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.enums import MOVING, OVER, Action, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.ledger import record_order
+from jobsui.jobs.ledger.record_order import HashedKey
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, Lease
+from jobsui.jobs.preparation import file_keys
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.transport import Request
 from tests import failpoints
@@ -420,7 +423,22 @@ def _create_job(number: int, plan: JobPlan, conn: Connection, account: Account) 
             last_row=rows[-1],
         )
         BatchBlob.objects.create(batch=batch, **BatchBlob.packed(group, rows))
+    record_order.save_keys(job, _hashed_keys(job))
+    record_order.record_overlaps(job)
     return job
+
+
+def _hashed_keys(job: Job) -> list[HashedKey]:
+    """The keys of the job's records, as its check would store them."""
+    target = Action(job.action).key_of_records
+    keys = []
+    for batch in job.batches.select_related("blob"):
+        for row, item in zip(batch.blob.row_numbers, batch.blob.items, strict=True):
+            value = item if isinstance(item, str) else item.get(target)
+            if value:
+                digest = file_keys.digest_of(target, value)
+                keys.append((record_order.short_hash(digest), row))
+    return sorted(keys)
 
 
 def _item(number: int, row: int, plan: JobPlan, account: Account) -> object:

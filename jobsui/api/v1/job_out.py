@@ -13,7 +13,8 @@ from jobsui.api.auth import ApiRequest
 from jobsui.api.schema import Schema
 from jobsui.jobs.enums import Action, JobState, LimitedBy
 from jobsui.jobs.models import Job
-from jobsui.jobs.reports import job_progress
+from jobsui.jobs.reports import job_progress, shared_records
+from jobsui.jobs.reports.shared_records import SharedRecords
 
 LIMITS = [limit.value for limit in LimitedBy if limit.value]
 
@@ -52,6 +53,13 @@ class JobPrunedOut(Schema):
     file: datetime | None
 
 
+class WaitsFor(Schema):
+    job: UUID
+    rows: int | None
+    """How many rows change the same records. Null if unknown, because the two jobs
+    identify their records by different keys."""
+
+
 class JobOut(Schema):
     id: UUID
     url: str
@@ -75,6 +83,9 @@ class JobOut(Schema):
     records_per_second: float | None
     """Over the last minute. Null if the job is not running or the rate is unknown."""
     eta_seconds: int | None
+    waits_for: list[WaitsFor]
+    """Earlier jobs that are still open and change the same records. Rows with these
+    records are sent after the rows of that job."""
     limited_by: Annotated[str, Field(json_schema_extra={"enum": LIMITS})] | None
     """What limits the speed of the job now; null if nothing does."""
     continues_at: datetime | None
@@ -93,10 +104,11 @@ def serializer(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobO
     """A function that serializes any of `jobs`. Batches in flight are counted for all
     of them by one query."""
     in_flight = job_progress.in_flight(jobs)
+    waits_for = shared_records.waits_for(jobs)
 
     def serialize_one(job: Job) -> JobOut:
         url = request.build_absolute_uri(page_path(job))
-        return serialize(job, url, in_flight.get(job.pk, 0))
+        return serialize(job, url, in_flight.get(job.pk, 0), waits_for.get(job.pk, []))
 
     return serialize_one
 
@@ -105,7 +117,9 @@ def page_path(job: Job) -> str:
     return reverse("jobs:detail", args=[job.code])
 
 
-def serialize(job: Job, url: str, in_flight: int) -> JobOut:
+def serialize(
+    job: Job, url: str, in_flight: int, waits_for: Sequence[SharedRecords]
+) -> JobOut:
     # A draft that waits for Zendesk has a reason, but continues by itself.
     error = None if job.is_in_progress else job.reason or None
     return JobOut(
@@ -131,6 +145,9 @@ def serialize(job: Job, url: str, in_flight: int) -> JobOut:
         ),
         records_per_second=job_progress.records_per_second(job),
         eta_seconds=job_progress.seconds_left(job),
+        waits_for=[
+            WaitsFor(job=earlier.job.code, rows=earlier.rows) for earlier in waits_for
+        ],
         limited_by=job.current_limit.value or None,
         continues_at=job.continues_at,
         pruned=JobPrunedOut(

@@ -13,7 +13,6 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.control import retries
 from jobsui.jobs.enums import (
-    OVER,
     SENDABLE,
     UNLAUNCHED,
     BatchState,
@@ -22,10 +21,10 @@ from jobsui.jobs.enums import (
     JobState,
 )
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow, UnreachableNow
-from jobsui.jobs.ledger import lifecycle, settlement
+from jobsui.jobs.ledger import lifecycle, record_order, settlement
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.models import Batch, File, Job, Lease, RunSettings
+from jobsui.jobs.models import Batch, File, Job, Lease, Overlap, RunSettings
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
 from jobsui.text import counted
@@ -102,12 +101,15 @@ def launch(
             pk=job.pk, checked_fingerprint=checker.fingerprint(job)
         )
         settings = run_settings or job.run_settings
+        facts: dict[str, Any] = {"hold_after_first_batch": hold_after_first_batch}
+        if overlaps := record_order.record_overlaps(job):
+            facts["overlaps"] = [_overlap_fact(overlap) for overlap in overlaps]
         is_queued = checked.exists() and lifecycle.move(
             job,
             JobState.QUEUED,
             by=by,
             event=EventKind.LAUNCHED,
-            facts={"hold_after_first_batch": hold_after_first_batch},
+            facts=facts,
             created_at=timezone.now(),
             hold_after_first_batch=hold_after_first_batch,
             auto_target="",
@@ -117,6 +119,11 @@ def launch(
         if not is_queued:
             raise NotPossibleNow("Someone else has just launched or changed this job.")
         enqueue("plan_job", job.pk)
+
+
+def _overlap_fact(overlap: Overlap) -> dict[str, Any]:
+    """The earlier job, and how many rows wait for it; None: unknown."""
+    return {"job": overlap.earlier_id, "rows": overlap.rows}
 
 
 def launch_obstacle(job: Job) -> str:
@@ -196,8 +203,7 @@ def set_run_settings(job: Job, run_settings: RunSettings, *, by: Actor) -> None:
 
 def has_open_jobs(connection: Connection) -> bool:
     """Whether the connection has launched jobs that have not finished."""
-    jobs = Job.objects.filter(connection=connection).launched()
-    return jobs.exclude(state__in=OVER).exists()
+    return Job.objects.filter(connection=connection).open().exists()
 
 
 def _move(

@@ -15,6 +15,7 @@ from jobsui.jobs.control import drafts
 from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.enums import MOVING, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.ledger import record_order
 from jobsui.jobs.models import File, Job, Lease
 from jobsui.jobs.models.file import this_storage
 from jobsui.jobs.queueing import enqueue
@@ -34,6 +35,7 @@ def sweep() -> None:
     _enqueue_files(leased)
     _enqueue_jobs(leased)
     _enqueue_drivers(leased)
+    record_order.delete_unneeded()
     _delete_unused_drafts()
     _delete_unused_files()
     _delete_incomplete_uploads()

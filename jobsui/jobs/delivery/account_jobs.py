@@ -1,6 +1,6 @@
 """The moving jobs of one account, as its driver last read them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -52,30 +52,39 @@ class AccountJobs:
         return changed | ended
 
     def save(
-        self, limited_by: LimitedBy, in_flight: Collection[int], now: datetime
+        self,
+        limited_by: LimitedBy,
+        *,
+        blocked: Collection[int],
+        in_flight: Collection[int],
+        now: datetime,
     ) -> None:
         """Store what limits the jobs and how fast they are, and advance the jobs that
         wait for no result: they pause or cancel with nothing in flight, or their last
-        row has a result. `in_flight` are the jobs with batches in flight."""
+        row has a result. The jobs in `blocked` wait for earlier jobs, those in
+        `in_flight` have batches in flight."""
         unchecked = self._unchecked(in_flight)
         checked = {job.pk: job.version for job in unchecked}
         over = _may_be_over(unchecked)
-        limited = [
-            job
+        limits = {
+            job: LimitedBy.KEY_CONFLICT if pk in blocked else limited_by
             for pk, job in self.by_id.items()
-            if job.state in SENDABLE and job.limited_by != limited_by and pk not in over
-        ]
+            if job.state in SENDABLE and pk not in over
+        }
+        new_limits = {
+            job: limit for job, limit in limits.items() if job.limited_by != limit
+        }
         sampled = [
             job for job in self.by_id.values() if settlement.sample_pace(job, now)
         ]
-        if limited or sampled or over:
+        if new_limits or sampled or over:
             with transaction.atomic():
                 leases.fence(self._lease)
-                limits = _save_limits(limited, limited_by)
+                saved = _save_limits(new_limits)
                 settlement.save_pace(sampled)
                 for pk in over:
                     lifecycle.finish_if_over(pk)
-            for job, fields in limits.items():
+            for job, fields in saved.items():
                 self._note_limit(job, fields)
         self._checked_versions |= checked
 
@@ -125,13 +134,11 @@ def _may_be_over(jobs: Iterable[Job]) -> list[int]:
     return sorted(stopping | finished)
 
 
-def _save_limits(
-    jobs: Sequence[Job], limited_by: LimitedBy
-) -> dict[Job, dict[str, Any]]:
+def _save_limits(limits: Mapping[Job, LimitedBy]) -> dict[Job, dict[str, Any]]:
     """The fields that were stored of each job; empty if a job has changed meanwhile."""
-    fields = {job: job.limited_from_now(limited_by) for job in jobs}
+    fields = {job: job.limited_from_now(limit) for job, limit in limits.items()}
     rows = [
         [*(fields[job][name] for name in sql.LIMIT_FIELDS), job.pk, job.version]
-        for job in jobs
+        for job in limits
     ]
     return fields if sql.save_limits(rows) else {}

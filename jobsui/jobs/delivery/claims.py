@@ -4,10 +4,8 @@ transaction. Only after its commit may a request leave."""
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple
 
 from django.db.models import QuerySet
@@ -34,49 +32,6 @@ logger = logging.getLogger(__name__)
 
 ClientOf = Callable[[Connection], Client]
 
-LOOK_AHEAD = 50
-"""How many more batches are read to find one without locked keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class LockedKeys:
-    """The keys of the records that an unconfirmed batch may still change. Other jobs
-    must wait with these records, or an old value could arrive after a newer one."""
-
-    job_id: int
-    object_key: str
-    named_by: str
-    """What the keys are: Action.key, "external_id" for create."""
-    values: frozenset[str]
-
-    @classmethod
-    def of(cls, job: Job, items: Iterable[Item]) -> "LockedKeys":
-        named_by = Action(job.action).key or "external_id"
-        values: frozenset[str] = frozenset()
-        # Zendesk will refuse what is not JSON, or no object.
-        with suppress(ValueError, AttributeError):
-            values = frozenset(batch_request.keys(items, named_by).values())
-        return cls(job.pk, job.object_key, named_by, values - {""})
-
-    @classmethod
-    def of_batch(cls, batch: Batch) -> "LockedKeys":
-        """No keys if its content cannot be read: it will not be sent."""
-        items = batch.blob.open_items if _is_readable(batch) else []
-        return cls.of(batch.job, items)
-
-    def conflict_with(self, other: "LockedKeys") -> bool:
-        """Whether both may mean the same record. Keys of different kinds may."""
-        # Within a job no key occurs twice (checker.py).
-        if self.job_id == other.job_id or self.object_key != other.object_key:
-            return False
-        if self.named_by != other.named_by:
-            return bool(self.values and other.values)
-        return not self.values.isdisjoint(other.values)
-
-
-LocksByBatch = Mapping[int, LockedKeys]
-"""By the id of the batch that is unconfirmed, or was and has no result yet."""
-
 
 class PastAttempt(NamedTuple):
     """What a request needs to know of an attempt."""
@@ -101,34 +56,44 @@ class PastAttempt(NamedTuple):
 NO_EFFECT = (AttemptResult.LIMITED, AttemptResult.NOT_SENT, AttemptResult.REFUSED)
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    requests: list[BatchRequest]
+    blocked: frozenset[int]
+    """The jobs whose next batches wait for earlier jobs with the same records."""
+
+
 def claim(
     wanted: Mapping[int, int],
     jobs: Mapping[int, Job],
     client_of: ClientOf,
     *,
     epoch: int,
-    locked_keys: LocksByBatch,
     now: datetime,
-) -> list[BatchRequest]:
+) -> Claims:
     """Mark the next batches of these jobs as being sent, each with a new attempt.
 
     `wanted` has the maximum number of batches for each job. Jobs that have been paused
-    or cancelled are left out, and so are batches with locked keys."""
+    or cancelled are left out, and so are rows that wait for earlier jobs."""
     claimed: list[Batch] = []
     unreadable: list[Batch] = []
+    blocked = sql.blocked_rows(wanted)
     # The jobs are locked, so a pause or cancel comes before this claim or after its
     # commit, never in between.
     for job_id, state, first_only in sql.lock_jobs(wanted):
         job = jobs[job_id]
-        number = wanted[job_id]
-        candidates = _candidates(job, number, locked_keys, first_only=first_only)
-        readable = _readable(candidates, unreadable)
-        chosen = list(islice(_unlocked(readable, locked_keys), number))
+        candidates = _candidates(
+            job, wanted[job_id], blocked.get(job_id, ()), first_only=first_only
+        )
+        if len(candidates) == wanted[job_id]:
+            blocked.pop(job_id, None)
+        chosen = list(_readable(candidates, unreadable))
         if chosen and state == JobState.QUEUED:
             _start(job)
         claimed += chosen
     settle_unreadable(unreadable)
-    return _mark(claimed, client_of, epoch, now) if claimed else []
+    requests = _mark(claimed, client_of, epoch, now) if claimed else []
+    return Claims(requests, frozenset(blocked))
 
 
 def batches_in(state: BatchState, account: str) -> QuerySet[Batch]:
@@ -169,11 +134,9 @@ def requests_of(batches: Sequence[Batch], client_of: ClientOf) -> list[BatchRequ
 
 
 def _candidates(
-    job: Job, number: int, locked_keys: LocksByBatch, *, first_only: bool
+    job: Job, number: int, blocked: Sequence[sql.RowRange], *, first_only: bool
 ) -> list[Batch]:
-    if locked_keys:
-        number += LOOK_AHEAD
-    batches = sql.next_planned(job.pk, number, first_only=first_only)
+    batches = sql.next_planned(job.pk, number, blocked, first_only=first_only)
     blobs = sql.by_id(BatchBlob, [batch.pk for batch in batches])
     for batch in batches:
         batch.job = job
@@ -196,21 +159,6 @@ def _is_readable(batch: Batch) -> bool:
         return bool(batch.blob.open_items)
     except (BatchBlob.DoesNotExist, Unreadable):
         return False
-
-
-def _unlocked(batches: Iterable[Batch], locked_keys: LocksByBatch) -> Iterator[Batch]:
-    for batch in batches:
-        # A batch that was unconfirmed itself ignores locked keys: two such batches
-        # would wait for each other forever.
-        if batch.pk in locked_keys or not _is_locked(batch, locked_keys):
-            yield batch
-
-
-def _is_locked(batch: Batch, locked_keys: LocksByBatch) -> bool:
-    if not locked_keys:
-        return False
-    keys = LockedKeys.of(batch.job, batch.blob.open_items)
-    return any(lock.conflict_with(keys) for lock in locked_keys.values())
 
 
 def _start(job: Job) -> None:

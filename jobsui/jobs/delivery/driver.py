@@ -45,6 +45,7 @@ from jobsui.jobs.delivery.running_batches import RunningBatches
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
 from jobsui.jobs.enums import AttemptResult, BatchState, LimitedBy, Outcome
+from jobsui.jobs.ledger import record_order
 from jobsui.jobs.models import AccountWait, Attempt, Batch, RowResult
 from jobsui.jobs.sql import known_status_ids, waiting_jobs
 from jobsui.jobs.timing import Timing
@@ -117,6 +118,8 @@ class Driver:
         """Results that are not written to the database yet."""
         self.has_room = False
         """Whether more could have been sent than was sent last."""
+        self.blocked: frozenset[int] = frozenset()
+        """The jobs whose next batches wait for earlier jobs with the same records."""
         self.limited = Counter[LimitedBy]()
         """What limited sending, in how many rounds since `limited_by` was decided."""
         self.limited_by = LimitedBy.NOTHING
@@ -316,10 +319,10 @@ class Driver:
             self.failures.keep(jobs)
             self.limits.apply_settings(self.jobs.connections)
             self.may_have_unconfirmed = True
-            self.unconfirmed.unlock_settled()
         posting = {request.job_id for request in self.posting.values()}
         self.jobs.save(
             self._decide_limit(now),
+            blocked=self.blocked,
             in_flight=self.running.job_ids() | posting,
             now=self.clock.now(),
         )
@@ -349,21 +352,18 @@ class Driver:
         """Write the intent to send these batches."""
         if not chosen:
             return []
-        # Within one job no two batches hold the same key.
-        locks = self.unconfirmed.locks() if len(self.jobs.by_id) > 1 else {}
-        requests = claims.claim(
+        claimed = claims.claim(
             chosen,
             self.jobs.by_id,
             self.calls.client,
             epoch=self.lease.epoch,
-            locked_keys=locks,
             now=self.clock.now(),
         )
+        requests = claimed.requests
+        self.blocked = self.blocked - chosen.keys() | claimed.blocked
         self.limits.budget.give_back(chosen.total() - len(requests))
-        claimed = Counter(request.job_id for request in requests)
-        self.share.remove_exhausted(chosen, claimed)
-        if locks and not requests:
-            self.limited[LimitedBy.KEY_CONFLICT] += 1
+        numbers = Counter(request.job_id for request in requests)
+        self.share.remove_exhausted(chosen, numbers)
         return requests
 
     def _post(self, requests: Iterable[BatchRequest]) -> None:
@@ -474,6 +474,7 @@ class Driver:
             quiet_time=max(self.timing.quiet_time, 2 * self.limits.durations.long),
             known_status_ids=known_status_ids,
             is_status_lost=results[-1:] == [AttemptResult.LOST],
+            is_overtaken=record_order.is_overtaken(batch),
         )
 
     # Results of calls

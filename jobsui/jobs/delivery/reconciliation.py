@@ -45,6 +45,10 @@ GONE = (
 )
 MAX_UNCONFIRMED_ATTEMPTS = 5
 """After this many attempts without a clear response, a person decides about a batch."""
+OVERTAKEN = (
+    "Zendesk gave no clear response to the request with this row. It is not sent again, "
+    "because a job that was launched later may have changed the same record."
+)
 NO_ANSWER = (
     "Zendesk gave no clear response to the request with this row. Without an external ID, "
     "Jobs UI cannot find out whether the row was saved. "
@@ -72,6 +76,8 @@ class UnconfirmedBatch:
     """Which of these job status ids belong to batches in the database."""
     is_status_lost: bool = False
     """Zendesk accepted the request and no longer shows its job status."""
+    is_overtaken: bool = False
+    """A job that was launched later may have changed the same records since."""
 
     @property
     def is_fresh(self) -> bool:
@@ -185,7 +191,7 @@ NO_RESULT = RowResult(Outcome.PENDING)
 
 def _keyed(request: BatchRequest) -> dict[int, str]:
     """The external or record id of each item that has one, by its index."""
-    keys = batch_request.keys(request.items, request.action.key or "external_id")
+    keys = batch_request.keys(request.items, request.action.key_of_records)
     return {index: key for index, key in keys.items() if key}
 
 
@@ -280,6 +286,8 @@ def _match_job(batch: UnconfirmedBatch) -> Finding:
 
 
 def _resend(batch: UnconfirmedBatch, note: str) -> Finding:
+    if batch.is_overtaken:
+        return Finding(rest=Rest.UNCERTAIN, note=OVERTAKEN)
     attempts = batch.unconfirmed_attempts
     if attempts < MAX_UNCONFIRMED_ATTEMPTS:
         return Finding(rest=Rest.RESEND, note=note)

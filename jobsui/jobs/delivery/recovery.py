@@ -11,7 +11,7 @@ from jobsui.jobs.delivery.call_threads import RunningBatch
 from jobsui.jobs.delivery.claims import ClientOf
 from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
 from jobsui.jobs.enums import BatchState
-from jobsui.jobs.models import Attempt, Batch, Job
+from jobsui.jobs.models import Attempt
 from jobsui.jobs.timing import Timing
 
 
@@ -36,13 +36,6 @@ def take_over(
             # Not after the commit: if its outcome stays unknown, the next try does not find
             # this batch among those being sent.
             unconfirmed.add(batch.pk, now + last_request_ends - timing.lease_ttl)
-        # Those of paused jobs too: when they are resumed, they may send old values.
-        planned = Batch.objects.unsettled().filter(
-            job__in=Job.objects.on_account(account).order_by(),
-            state=BatchState.PLANNED,
-            attempts__result__in=Attempt.UNCONFIRMED,
-        )
-        unconfirmed.lock(planned.distinct())
         accepted, unreadable = claims.split_unreadable(
             claims.batches_in(BatchState.ACCEPTED, account).select_related(
                 "job__connection", "blob"

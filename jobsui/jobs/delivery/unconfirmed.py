@@ -1,6 +1,5 @@
 """The account's unconfirmed batches: they may have been sent, and no reliable result is
-known. The driver reconciles them. Until they have a result, other jobs must not change
-the same records."""
+known. The driver reconciles them."""
 
 from collections.abc import Collection, Iterable
 from datetime import timedelta
@@ -9,7 +8,6 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from jobsui.jobs.delivery.call_threads import READ_THREADS
-from jobsui.jobs.delivery.claims import LockedKeys, LocksByBatch
 from jobsui.jobs.models import Batch
 
 
@@ -20,8 +18,6 @@ class UnconfirmedBatches:
     def __init__(self) -> None:
         self._since: dict[int, float] = {}
         """The time since which a batch can no longer be in flight."""
-        self._locks: dict[int, LockedKeys] = {}
-        """Of batches that are unconfirmed, or were and have no result yet."""
         self._reconciling: set[int] = set()
 
     def __len__(self) -> int:
@@ -43,8 +39,6 @@ class UnconfirmedBatches:
         person has reopened after `replace`."""
         return now - self._since.get(batch_id, now)
 
-    # Reconciliation
-
     def due(self, unconfirmed: QuerySet[Batch], interval: float) -> list[Batch]:
         """The batches to reconcile now, with job, connection and blob: as many as there are
         free threads. `interval`: the seconds between two reconciliations of a batch."""
@@ -65,25 +59,3 @@ class UnconfirmedBatches:
 
     def reconciliation_ended(self, batch_id: int) -> None:
         self._reconciling.discard(batch_id)
-
-    # Locked keys
-
-    def locks(self) -> LocksByBatch:
-        """The keys that other jobs must not touch. Reads those of new batches."""
-        if new := self._since.keys() - self._locks.keys():
-            self.lock(Batch.objects.filter(pk__in=new))
-        return self._locks
-
-    def lock(self, batches: QuerySet[Batch]) -> None:
-        for batch in batches.select_related("job", "blob"):
-            self._locks[batch.pk] = LockedKeys.of_batch(batch)
-
-    def unlock_settled(self) -> None:
-        """Unlock the keys of batches that have a result. Those of a paused job stay
-        locked: when it is resumed, it may send old values."""
-        if not self._locks:
-            return
-        unsettled = Batch.objects.filter(pk__in=self._locks).unsettled()
-        self._locks = {
-            pk: self._locks[pk] for pk in unsettled.values_list("pk", flat=True)
-        }

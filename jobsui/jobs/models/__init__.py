@@ -1,8 +1,9 @@
-"""The tables of files, jobs, batches, attempts, causes and rows."""
+"""The tables of files, jobs, their overlaps, batches, attempts, causes and rows."""
 
 from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
+from jobsui.jobs.models.overlap import Overlap, RecordKeys
 from jobsui.jobs.models.results import RowResult
 from jobsui.jobs.models.row import Cause, RowError
 from jobsui.jobs.models.run_settings import RunSettings
@@ -18,6 +19,8 @@ __all__ = [
     "Job",
     "JobEvent",
     "Lease",
+    "Overlap",
+    "RecordKeys",
     "RowError",
     "RowResult",
     "RunSettings",

@@ -39,6 +39,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def launched(self) -> "JobQuerySet":
         return self.exclude(state__in=UNLAUNCHED)
 
+    def open(self) -> "JobQuerySet":
+        """Launched, and not over: they may still send something."""
+        return self.launched().exclude(state__in=OVER)
+
     def drafts(self) -> "JobQuerySet":
         return self.filter(state__in=UNLAUNCHED)
 

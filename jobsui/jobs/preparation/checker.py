@@ -14,12 +14,13 @@ from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases
 from jobsui.jobs.enums import Action, Component, EventKind, JobState
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
-from jobsui.jobs.ledger import causes, lifecycle
+from jobsui.jobs.ledger import causes, lifecycle, record_order
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.field_targets import check_mapping, schema_of
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.preparation import file_reading, job_rows
+from jobsui.jobs.preparation.file_keys import FileKeys
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.queueing import enqueue
 
@@ -107,15 +108,18 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     found = _CheckedCauses(job)
     rows = 0
     invalid = 0
-    with file_reading.open_rows(job.file) as table:
+    with file_reading.open_rows(job.file) as table, FileKeys(job) as keys:
         keep_lease = partial(_keep_lease, lease, stopping)
-        for _, result in job_rows.validated_rows(job, table, keep_lease):
+        for _, result in job_rows.validated_rows(job, table, keys, keep_lease):
             rows += 1
             if isinstance(result, list):
                 invalid += 1
                 found.add(result)
             if rows % PROGRESS_EVERY_ROWS == 0:
                 _show_progress(job, before, rows, lease, stopping)
+        # While the job is discarded, its keys cannot be stored.
+        _require_same(job, before)
+        record_order.save_keys(job, keys.of_records(), partial(leases.fence, lease))
     with transaction.atomic():
         leases.fence(lease)
         _require_same(job, before)

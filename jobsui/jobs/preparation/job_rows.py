@@ -12,7 +12,7 @@ from jobsui.jobs.mapping.raw_items import ItemReader
 from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader
 from jobsui.jobs.models import BatchBlob, Job, RowError
 from jobsui.jobs.models.batch import Unreadable
-from jobsui.jobs.preparation.duplicate_keys import DuplicateKeys
+from jobsui.jobs.preparation.file_keys import FileKeys
 
 SKIPPED_ROWS = 5_000
 NUMBERS_PER_QUERY = 2_000
@@ -26,27 +26,29 @@ type ValidatedRow = tuple[Row, Item | list[Problem]]
 
 
 def validated_rows(
-    job: Job, table: Table, while_skipping: Callable[[], None] = lambda: None
+    job: Job,
+    table: Table,
+    keys: FileKeys,
+    while_skipping: Callable[[], None] = lambda: None,
 ) -> Iterator[ValidatedRow]:
     """Each row of the job with its item or its problems. A key that an earlier row has
     is a problem. Check and planner both read rows from here, so they always agree.
+    `keys` is empty at the beginning, and has those of all rows at the end.
 
     A continuation leaves out rows whose key its parent has sent, so it reads the
     parent's rows too. `while_skipping` is called after every SKIPPED_ROWS of them."""
     reader = _reader(job, table.columns)
-    columns = {target: column for column, target in job.mapping.items()}
     skipped = 0
-    with DuplicateKeys(columns) as keys:
-        for row, is_own in _rows_with_keys(job, table):
-            result = reader.read(row)
-            if isinstance(result, Item) and result.keys:
-                result = keys.add(result) or result
-            if is_own:
-                yield row, result
-                continue
-            skipped += 1
-            if skipped % SKIPPED_ROWS == 0:
-                while_skipping()
+    for row, is_own in _rows_with_keys(job, table):
+        result = reader.read(row)
+        if isinstance(result, Item) and result.keys:
+            result = keys.add(result, is_sent=is_own) or result
+        if is_own:
+            yield row, result
+            continue
+        skipped += 1
+        if skipped % SKIPPED_ROWS == 0:
+            while_skipping()
 
 
 def rows_of(job: Job, table: Table) -> Iterator[Row]:

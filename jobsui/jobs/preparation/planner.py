@@ -20,6 +20,7 @@ from jobsui.jobs.ledger import causes, lifecycle
 from jobsui.jobs.mapping.row_reader import Item, Problem
 from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
 from jobsui.jobs.preparation import checker, file_reading, job_rows
+from jobsui.jobs.preparation.file_keys import FileKeys
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.preparation.job_rows import ValidatedRow
 from jobsui.jobs.queueing import enqueue
@@ -59,8 +60,8 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
 
 def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     """Until the end of the file, or until the job stops."""
-    with file_reading.open_rows(job.file) as table:
-        for chunk in _chunks(_unplanned_rows(job, table, lease, stopping)):
+    with file_reading.open_rows(job.file) as table, FileKeys(job) as keys:
+        for chunk in _chunks(_unplanned_rows(job, table, keys, lease, stopping)):
             _commit(job, lease, chunk)
             if stopping.is_set():
                 raise Stopped
@@ -69,13 +70,17 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
 
 
 def _unplanned_rows(
-    job: Job, table: Table, lease: leases.Held, stopping: threading.Event
+    job: Job,
+    table: Table,
+    keys: FileKeys,
+    lease: leases.Held,
+    stopping: threading.Event,
 ) -> Iterator[ValidatedRow]:
     """The rows behind the last one that is planned. Earlier rows are read too, so that
     their keys are known."""
     planned_row = job.planned_row
     keep_lease = partial(_keep_lease, lease, stopping)
-    rows = job_rows.validated_rows(job, table, keep_lease)
+    rows = job_rows.validated_rows(job, table, keys, keep_lease)
     for count, (row, result) in enumerate(rows):
         if row[0] > planned_row:
             yield row, result

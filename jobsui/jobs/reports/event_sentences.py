@@ -45,6 +45,9 @@ def sentence(event: JobEvent) -> str:
             return f"Checked {counted(facts['rows'], 'row')}: {facts['invalid']:,} invalid."
         case EventKind.LAUNCHED if facts["hold_after_first_batch"]:
             return "Launched: the first batch, then wait for approval."
+        case EventKind.LAUNCHED if "overlaps" in facts:
+            jobs = counted(len(facts["overlaps"]), "earlier job")
+            return f"Launched. Rows wait for {jobs} with the same records."
         case EventKind.SETTINGS_CHANGED:
             return f"Settings changed. {RunSettings.from_json(facts)}"
         case EventKind.PAUSED:

@@ -22,6 +22,7 @@ from jobsui.jobs.mapping.field_targets import targets
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError, RowResult
 from jobsui.jobs.preparation import checker, file_reading, job_rows
+from jobsui.jobs.preparation.file_keys import FileKeys
 from jobsui.jobs.retention import Kind
 from jobsui.paging import Page
 from jobsui.zendesk.payloads import Schema
@@ -155,8 +156,8 @@ def problems_csv(job: Job) -> Iterator[bytes]:
 def problems(job: Job) -> Iterator[Problem]:
     """Every problem that the check finds in the job's rows, in constant memory. Raises
     FileRefused when the stored file can no longer be read."""
-    with file_reading.open_rows(job.file) as table:
-        for _, result in job_rows.validated_rows(job, table):
+    with file_reading.open_rows(job.file) as table, FileKeys(job) as keys:
+        for _, result in job_rows.validated_rows(job, table, keys):
             if isinstance(result, list):
                 yield from result
 

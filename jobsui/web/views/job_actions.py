@@ -18,7 +18,7 @@ from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
-from jobsui.jobs.reports import job_progress
+from jobsui.jobs.reports import job_progress, shared_records
 from jobsui.text import counted
 from jobsui.web import confirmation
 from jobsui.web.addresses import post_only
@@ -208,6 +208,7 @@ def _resend_question(job: Job) -> Confirmation:
         effects=(
             "Jobs UI could not confirm whether Zendesk saved these rows.",
             _resend_risk(job),
+            *_newer_values(job),
         ),
         button=f"Resend {rows}",
         icon="send",
@@ -232,6 +233,15 @@ def _resend_risk(job: Job) -> str:
     if has_keys and not job.file.is_raw_items:
         return "Rows that were already saved are not saved twice: their external ID is taken."
     return f"Up to {job.uncertain:,} may become duplicates. This cannot be undone."
+
+
+def _newer_values(job: Job) -> tuple[str, ...]:
+    """What later jobs wrote into the same records."""
+    later = shared_records.launched_since(job)
+    if not later:
+        return ()
+    names = shared_records.names(later)
+    return (f"Jobs launched since then change the same records: {names}.",)
 
 
 def _accept_question(job: Job) -> Confirmation:

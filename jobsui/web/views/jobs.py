@@ -15,13 +15,14 @@ from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs import retention
 from jobsui.jobs.control import actions, retries
-from jobsui.jobs.enums import Action
+from jobsui.jobs.enums import Action, LimitedBy
 from jobsui.jobs.models import Batch, Cause, Job, RowError
 from jobsui.jobs.reports import (
     batch_strip,
     event_sentences,
     job_details,
     job_progress,
+    shared_records,
     snippets,
 )
 from jobsui.jobs.retention import Kind
@@ -156,8 +157,11 @@ def _live(job: Job, retriable: Mapping[int, int]) -> dict[str, Any]:
     causes = job_details.MainCauses([], 0)
     if has_problems:
         causes = job_details.main_causes(job, retriable, most=SHOWN_CAUSES)
+    is_waiting = job.current_limit is LimitedBy.KEY_CONFLICT
+    waits_for = shared_records.waits_for([job]) if is_waiting else {}
     return {
         "job": job,
+        "waits_for": waits_for.get(job.pk, []),
         "seen": _seen(job),
         "now": now,
         "limited_by": job_progress.limited_by(job),

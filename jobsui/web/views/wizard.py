@@ -28,7 +28,7 @@ from jobsui.jobs.mapping.check_scope import check_scope
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import checker, file_formats, uploads
-from jobsui.jobs.reports import job_details
+from jobsui.jobs.reports import job_details, shared_records
 from jobsui.text import counted
 from jobsui.web import confirmation, http, wizard_texts
 from jobsui.web.addresses import post_only
@@ -386,6 +386,7 @@ def _review(request: HtmxRequest, job: Job, form: LaunchForm) -> HttpResponse:
         "preview": preview,
         "summary": wizard_texts.summary(job, preview.sent),
         "points": wizard_texts.points(job),
+        "shared_records": shared_records.if_launched(job),
         "mapped": job_details.mapped(job),
         "obstacle": actions.launch_obstacle(job),
         "deletes": Action(job.action).deletes,

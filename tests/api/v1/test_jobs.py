@@ -76,6 +76,7 @@ def test_job_from_a_file_is_launched_and_returned(
         "batches": {"total": 3, "waiting": 0, "in_flight": 0, "done": 3},
         "records_per_second": None,
         "eta_seconds": None,
+        "waits_for": [],
         "limited_by": None,
         "continues_at": None,
         "pruned": dict.fromkeys(("bodies", "attempts", "results", "file")),
@@ -438,7 +439,8 @@ def test_list_takes_the_same_queries_for_any_length(
         )
     reader.call("GET", "/jobs?limit=1")
 
-    with django_assert_num_queries(3):  # The token, the jobs, their batches in flight.
+    # The token, the jobs, their batches in flight, the jobs that they wait for.
+    with django_assert_num_queries(4):
         response = reader.call("GET", "/jobs?state=queued")
 
     assert len(response.json()["items"]) == jobs

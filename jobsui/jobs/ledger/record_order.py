@@ -1,0 +1,148 @@
+"""The order of jobs that change the same records. Requests overtake each other, so a job
+that is launched while another one is open waits for the rows that both have: the job
+launched later wins.
+
+The check stores the keys of a job's rows as hashes. The launch compares them with those
+of the open jobs on the same object, and records an Overlap for each. From then on the
+overlaps are the order (sql.blocked_rows)."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import batched
+
+from django.db import transaction
+
+from jobsui.connections.models import Connection
+from jobsui.jobs.enums import OVER, Action
+from jobsui.jobs.models import Batch, Job, Overlap, RecordKeys
+
+KEYS_PER_PART = 4_096
+PARTS_PER_DELETION = 200
+LAST_ROW = 2**63 - 1
+"""Higher than any row number."""
+
+type HashedKey = tuple[int, int]
+"""The hash of a key, and the number of its row."""
+
+
+def short_hash(digest: bytes) -> int:
+    """63 bits of a digest: databases have no unsigned integers. Sorted digests have
+    sorted hashes."""
+    return int.from_bytes(digest[:8]) >> 1
+
+
+def save_keys(
+    job: Job, keys: Iterable[HashedKey], fence: Callable[[], None] = lambda: None
+) -> None:
+    """Replace the stored keys of a job by these, which ascend. `fence` is called in each
+    of the short transactions."""
+    with transaction.atomic():
+        fence()
+        RecordKeys.objects.filter(job=job).delete()
+    for part in batched(keys, KEYS_PER_PART):
+        hashes = [key for key, _ in part]
+        rows = [row for _, row in part]
+        with transaction.atomic():
+            fence()
+            RecordKeys.packed(job, hashes, rows).save()
+
+
+def overlaps_of(job: Job) -> list[Overlap]:
+    """The overlaps of a checked job with the jobs that are open now, not saved."""
+    same_object = Job.objects.on_account(job.connection.host).filter(
+        object_key=job.object_key
+    )
+    overlaps = []
+    open_jobs = same_object.open().exclude(pk=job.pk).select_related("file")
+    for earlier in open_jobs.order_by("created_at", "pk"):
+        if overlap := _overlap(earlier, job):
+            overlaps.append(overlap)
+    return overlaps
+
+
+def record_overlaps(job: Job) -> list[Overlap]:
+    """Call in the transaction that launches a job: it waits for all jobs that are open
+    now. Of two launches on one account at a time, the second sees the first."""
+    connections = Connection.objects.filter(host=job.connection.host)
+    list(connections.select_for_update().order_by("pk"))
+    return Overlap.objects.bulk_create(overlaps_of(job))
+
+
+def is_overtaken(batch: Batch) -> bool:
+    """Whether a job launched later has sent rows that this batch may share. Possible
+    only for rows that had a result and were opened again."""
+    overlaps = Overlap.objects.filter(
+        earlier=batch.job_id, earlier_row__gte=batch.first_row
+    )
+    return any(
+        Batch.objects.filter(
+            job=overlap.later_id,
+            attempts_made__gt=0,
+            first_row__lte=overlap.last_row,
+            last_row__gte=overlap.first_row,
+        ).exists()
+        for overlap in overlaps
+    )
+
+
+def delete_unneeded() -> None:
+    """Delete what is kept for jobs that are over: some of it with each call."""
+    Overlap.objects.filter(earlier__state__in=OVER).delete()
+    unneeded = RecordKeys.objects.filter(job__state__in=OVER)
+    ids = list(unneeded.values_list("pk", flat=True)[:PARTS_PER_DELETION])
+    RecordKeys.objects.filter(pk__in=ids).delete()
+
+
+def _overlap(earlier: Job, later: Job) -> Overlap | None:
+    """None when the two jobs change no common record."""
+    keys = {Action(job.action).key_of_records for job in (earlier, later)}
+    if len(keys) > 1:
+        # The id of a record that a job creates is unknown before.
+        is_apart = "id" in keys and Action.CREATE in (earlier.action, later.action)
+        return None if is_apart else _unknown_overlap(earlier, later)
+    rows = 0
+    first_row = LAST_ROW
+    last_row = 0
+    earlier_row = 0
+    for row_of_earlier, row_of_later in _common_rows(earlier, later):
+        rows += 1
+        first_row = min(first_row, row_of_later)
+        last_row = max(last_row, row_of_later)
+        earlier_row = max(earlier_row, row_of_earlier)
+    if not rows:
+        return None
+    return Overlap(
+        earlier=earlier,
+        later=later,
+        rows=rows,
+        first_row=first_row,
+        last_row=last_row,
+        earlier_row=earlier_row,
+    )
+
+
+def _unknown_overlap(earlier: Job, later: Job) -> Overlap:
+    return Overlap(
+        earlier=earlier,
+        later=later,
+        rows=None,
+        first_row=0,
+        last_row=LAST_ROW,
+        earlier_row=LAST_ROW,
+    )
+
+
+def _common_rows(earlier: Job, later: Job) -> Iterator[tuple[int, int]]:
+    """(row of the earlier job, row of the later one) of each common key."""
+    for pk in later.record_keys.order_by("first").values_list("pk", flat=True):
+        own = RecordKeys.objects.get(pk=pk)
+        own_hashes = set(own.hashes)
+        for other in earlier.record_keys.filter(
+            first__lte=own.last, last__gte=own.first
+        ):
+            common = own_hashes.intersection(other.hashes)
+            if not common:
+                continue
+            own_rows = own.row_by_hash
+            other_rows = other.row_by_hash
+            for key in common:
+                yield other_rows[key], own_rows[key]
