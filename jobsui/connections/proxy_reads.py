@@ -65,17 +65,30 @@ def read(
     """
     if not _concurrent.acquire(blocking=False):
         raise Busy(1)
-    interval = _interval(connection, beside_driver=beside_driver)
     try:
-        time.sleep(_take_turn(connection.host, interval))
+        wait_for_turn(connection, beside_driver=beside_driver)
         response = _response(connection, method, path, body)
     finally:
         _concurrent.release()
     if response.status == 429:
         seconds = retry_after(response)
-        wait = timedelta(seconds=DEFAULT_RETRY_AFTER if seconds is None else seconds)
-        _postpone(connection.host, interval, wait)
+        wait = DEFAULT_RETRY_AFTER if seconds is None else seconds
+        postpone(connection, wait, beside_driver=beside_driver)
     return response
+
+
+def wait_for_turn(connection: Connection, *, beside_driver: bool) -> None:
+    """Wait until the account may receive another request that is not a job's. Raises
+    Busy when that takes too long."""
+    interval = _interval(connection, beside_driver=beside_driver)
+    time.sleep(_take_turn(connection.host, interval))
+
+
+def postpone(connection: Connection, seconds: float, *, beside_driver: bool) -> None:
+    """Let no such request of the account go for this long."""
+    burst = _burst(_interval(connection, beside_driver=beside_driver))
+    until = Greatest("next_at", Now() + timedelta(seconds=seconds) + burst)
+    ReadPace.objects.filter(host=connection.host).update(next_at=until)
 
 
 def _response(
@@ -134,12 +147,6 @@ def _forget_future(pace: QuerySet[ReadPace]) -> bool:
     """Start again if the clock was set back since the last turn."""
     future = pace.filter(set_at__gt=Now() + CLOCK_STEP)
     return bool(future.update(next_at=LONG_AGO, set_at=None))
-
-
-def _postpone(host: str, interval: timedelta, wait: timedelta) -> None:
-    """Send no read of the account until this wait is over."""
-    until = Greatest("next_at", Now() + wait + _burst(interval))
-    ReadPace.objects.filter(host=host).update(next_at=until)
 
 
 def _burst(interval: timedelta) -> timedelta:

@@ -1,0 +1,151 @@
+"""The report of a verification: Markdown for people, with the same facts as JSON at its
+end. It names no account, no person and no record."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from jobsui.connections.models import SignIn
+from jobsui.text import counted
+from jobsui.verification.questions import Answer, Verdict
+from jobsui.verification.runner import Verification
+
+INTRODUCTION = """\
+This report shows which assumptions of Jobs UI about Zendesk hold in one account. It
+contains no secrets, no names, no IDs and no values: texts of the account are reduced to
+common words, and everything else in them is replaced by “…”. You can attach it to an
+issue of Jobs UI.
+"""
+SECTIONS = (
+    (
+        Verdict.DOES_NOT_HOLD,
+        "Assumptions that do not hold here",
+        "The last column says what depends on each, and what to do.",
+    ),
+    (Verdict.HOLDS, "Assumptions that hold here", ""),
+    (Verdict.NOT_ASKED, "Questions that could not be asked", ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the report says about the run."""
+
+    started_at: datetime
+    sign_in: str
+    field_types: Mapping[str, int] | None
+    """Of the scratch object: how many fields of each type. None without one."""
+    records_left: int
+    """Records that are perhaps left on the scratch object."""
+
+    @classmethod
+    def of(cls, verification: Verification, started_at: datetime) -> "Facts":
+        field_types: dict[str, int] | None = None
+        if verification.scratch:
+            field_types = {}
+            for each in verification.scratch.schema.fields:
+                field_types[each.type] = field_types.get(each.type, 0) + 1
+        sign_in = SignIn(verification.account.connection.sign_in).label
+        records_left = len(verification.records_left)
+        return cls(started_at, sign_in, field_types, records_left)
+
+
+def counts(answers: Iterable[Answer]) -> dict[Verdict, int]:
+    found = dict.fromkeys(Verdict, 0)
+    for each in answers:
+        found[each.verdict] += 1
+    return found
+
+
+def summary(answers: list[Answer]) -> str:
+    found = counts(answers)
+    asked = found[Verdict.HOLDS] + found[Verdict.DOES_NOT_HOLD]
+    return (
+        f"{found[Verdict.HOLDS]} of {counted(asked, 'assumption')} hold, "
+        f"{found[Verdict.DOES_NOT_HOLD]} do not. "
+        f"{counted(found[Verdict.NOT_ASKED], 'question')} could not be asked."
+    )
+
+
+def markdown(answers: list[Answer], facts: Facts) -> str:
+    parts = ["# Verification of a Zendesk account", INTRODUCTION, _facts(facts)]
+    parts += ["## Summary", summary(answers)]
+    for verdict, title, note in SECTIONS:
+        chosen = [each for each in answers if each.verdict == verdict]
+        if chosen:
+            parts += [f"## {title}", note, _table(verdict, chosen)]
+    parts += ["## The same as JSON", f"```json\n{_json(answers, facts)}\n```"]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _facts(facts: Facts) -> str:
+    scratch = "none; only reads"
+    if facts.field_types is not None:
+        scratch = ", ".join(
+            f"{number} {kind}" for kind, number in sorted(facts.field_types.items())
+        )
+    rows = [
+        ("Date", f"{facts.started_at:%Y-%m-%d}"),
+        ("Jobs UI", _version()),
+        ("Authentication", facts.sign_in),
+        ("Fields of the scratch object", scratch),
+    ]
+    if facts.records_left:
+        rows.append(("Records that are perhaps left", str(facts.records_left)))
+    return _rows(("", ""), rows)
+
+
+def _table(verdict: Verdict, answers: list[Answer]) -> str:
+    if verdict == Verdict.NOT_ASKED:
+        rows = [(each.question.text, each.observed) for each in answers]
+        return _rows(("Question", "Why"), rows)
+    full_rows = [
+        (
+            f"{each.question.text} (`{each.question.id}`)",
+            f"{each.question.assumed} ({each.question.source})",
+            each.observed,
+            each.question.depends,
+        )
+        for each in answers
+    ]
+    header = ("Question", "Assumed (source)", "Observed", "What depends on it")
+    return _rows(header, full_rows)
+
+
+def _rows(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _json(answers: list[Answer], facts: Facts) -> str:
+    data = {
+        "date": f"{facts.started_at:%Y-%m-%d}",
+        "jobs_ui": _version(),
+        "authentication": facts.sign_in,
+        "field_types": facts.field_types,
+        "records_left": facts.records_left,
+        "answers": [
+            {
+                "id": each.question.id,
+                "source": each.question.source,
+                "request": each.question.request,
+                "verdict": each.verdict,
+                "observed": each.observed,
+            }
+            for each in answers
+        ],
+    }
+    return json.dumps(data, ensure_ascii=False, indent=1)
+
+
+def _version() -> str:
+    try:
+        return version("jobsui")
+    except PackageNotFoundError:
+        return "from a checkout"

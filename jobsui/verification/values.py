@@ -1,0 +1,285 @@
+"""Questions about values: how they come back, and what empties them."""
+
+from jobsui.text import counted
+from jobsui.verification.first_job import value_of
+from jobsui.verification.questions import CannotAsk, Finding, Source, asks
+from jobsui.verification.results import JOBS, RECORDS, Writes
+from jobsui.verification.scratch import SENT_DATE, JobRun, Scratch, sample
+from jobsui.verification.wording import date_form, failure, listed, shape
+from jobsui.zendesk.payloads import Field, Json
+from jobsui.zendesk.payloads import Verdict as ItemVerdict
+
+READ_BACK = f"{JOBS}, then {RECORDS}"
+LONG_TEXT = "jobsui " * 1_500
+"""About 10,000 characters: less than the 32 KB of a record."""
+UNKNOWN_OPTION = "jobsui_verify_unknown"
+COMPARES = (
+    "Jobs UI compares numbers, texts and objects with what it sent, so it works both"
+)
+COMPARES += " ways."
+
+
+@asks(
+    "number-shape",
+    "How do integers and decimals come back?",
+    assumed="As numbers.",
+    source=Source.ASSUMED,
+    request=READ_BACK,
+    depends=COMPARES,
+)
+def number_shape(writes: Writes) -> Finding:
+    shapes = {}
+    for kind in ("integer", "decimal"):
+        if kind in writes.first.fields:
+            shapes[kind] = shape(writes.first.value(kind))
+    if not shapes:
+        raise CannotAsk("the object has no optional field of type integer or decimal")
+    observed = listed(f"{kind}: {form}" for kind, form in shapes.items())
+    return Finding(set(shapes.values()) == {"a number"}, observed)
+
+
+@asks(
+    "currency-shape",
+    "How do amounts of a currency field come back?",
+    assumed="As a number.",
+    source=Source.ASSUMED,
+    request=READ_BACK,
+    depends=COMPARES,
+)
+def currency_shape(writes: Writes) -> Finding:
+    form = shape(writes.first.value("currency"))
+    return Finding(form == "a number", form)
+
+
+@asks(
+    "date-shape",
+    "How do dates come back?",
+    assumed="As YYYY-MM-DD.",
+    source=Source.ASSUMED,
+    request=READ_BACK,
+    depends="Jobs UI ignores a time after the date, so it works both ways.",
+)
+def date_shape(writes: Writes) -> Finding:
+    form = date_form(writes.first.value("date"), SENT_DATE)
+    return Finding(form == "YYYY-MM-DD", form)
+
+
+@asks(
+    "unset-checkbox",
+    "What does a checkbox hold that was never set?",
+    assumed="null.",
+    source=Source.ASSUMED,
+    request=READ_BACK,
+    depends="Jobs UI treats null and false as the same, so it works both ways.",
+)
+def unset_checkbox(writes: Writes) -> Finding:
+    each = writes.scratch.field_of("checkbox")
+    value = value_of(writes.first.record("plain"), each)
+    form = "false" if value is False else shape(value)
+    return Finding(value is None, form)
+
+
+@asks(
+    "omitted-field",
+    "Does an update keep the fields that it does not name?",
+    assumed="Yes.",
+    source=Source.ASSUMED,
+    request=READ_BACK,
+    depends="Only mapped columns are sent. If this does not hold, map every column of the "
+    "object before you update records, or values are lost.",
+)
+def omitted_field(writes: Writes) -> Finding:
+    kept, changed = _two_fields(writes.scratch)
+    _, external_id = writes.scratch.create("omitted", {kept.key: sample(kept)})
+    record = writes.scratch.record(external_id)
+    change = {changed.key: sample(changed)}
+    run = writes.scratch.run(
+        "update", [{"id": record["id"], "custom_object_fields": change}]
+    )
+    if not run.succeeded:
+        raise CannotAsk(run.described())
+    value = value_of(writes.scratch.record(external_id), kept)
+    is_kept = not is_empty(value)
+    return Finding(is_kept, "the field is kept" if is_kept else "the field is emptied")
+
+
+def _two_fields(scratch: Scratch) -> tuple[Field, Field]:
+    fields = list(scratch.typed_fields().values())
+    if len(fields) < 2:
+        raise CannotAsk("the object has no two optional fields of different types")
+    return fields[0], fields[1]
+
+
+def is_empty(value: Json) -> bool:
+    return value in (None, "", [], False)
+
+
+@asks(
+    "null-value",
+    "Does null empty a field?",
+    assumed="Yes, for every type.",
+    source=Source.ASSUMED,
+    request=READ_BACK,
+    depends="Blank cells are sent as null when a job is set to empty fields. If this does "
+    "not hold for a type, such cells change nothing or fail.",
+)
+def null_value(writes: Writes) -> Finding:
+    return _emptying(writes.scratch, writes.scratch.typed_fields(), None)
+
+
+@asks(
+    "blank-text",
+    "Does an empty text empty a field?",
+    assumed="Yes.",
+    source=Source.OPEN,
+    request=READ_BACK,
+    depends="Jobs UI sends null instead. Only programs that send items as they are "
+    "depend on it.",
+)
+def blank_text(writes: Writes) -> Finding:
+    fields = writes.scratch.typed_fields()
+    kinds = {"text", "textarea"}
+    texts = {kind: each for kind, each in fields.items() if kind in kinds}
+    if not texts:
+        raise CannotAsk("the object has no optional field of type text")
+    return _emptying(writes.scratch, texts, "")
+
+
+def _emptying(scratch: Scratch, fields: dict[str, Field], blank: Json) -> Finding:
+    """Fill a field of each type in a record of its own, then send the blank value."""
+    items = {
+        kind: scratch.item(f"blank-{kind}", {each.key: sample(each)})
+        for kind, each in fields.items()
+    }
+    if not items:
+        raise CannotAsk("the object has no optional field")
+    scratch.run("create", list(items.values()))
+    scratch.settle()
+    filled = _held(scratch, fields, items)
+    changes = [
+        {"id": record["id"], "custom_object_fields": {fields[kind].key: blank}}
+        for kind, record in filled.items()
+        if not is_empty(value_of(record, fields[kind]))
+    ]
+    if not changes:
+        raise CannotAsk("no field could be filled")
+    run = scratch.run("update", changes)
+    if run.is_refused:
+        return Finding(False, run.described())
+    scratch.settle()
+    kept = [
+        kind
+        for kind, record in _held(scratch, fields, items).items()
+        if not is_empty(value_of(record, fields[kind]))
+    ]
+    emptied = [kind for kind in filled if kind not in kept]
+    return Finding(not kept, _emptied(run, emptied, kept))
+
+
+def _held(
+    scratch: Scratch, fields: dict[str, Field], items: dict[str, dict[str, Json]]
+) -> dict[str, dict[str, Json]]:
+    """The records that can be read, by type."""
+    found = {kind: scratch.find(str(items[kind]["external_id"])) for kind in fields}
+    return {kind: record for kind, record in found.items() if record}
+
+
+def _emptied(run: JobRun, emptied: list[str], kept: list[str]) -> str:
+    parts = []
+    if emptied:
+        parts.append(f"emptied: {listed(emptied)}")
+    if kept:
+        parts.append(f"kept: {listed(kept)}")
+    failed = [item for item in run.items if item.verdict == ItemVerdict.FAILED]
+    if failed:
+        first = failure(failed[0].error_code, failed[0].error)
+        parts.append(f"{counted(len(failed), 'item')} failed: {first}")
+    return "; ".join(parts)
+
+
+@asks(
+    "long-text",
+    f"Does a textarea field take a text of {len(LONG_TEXT):,} characters?",
+    assumed="Yes. No limit but the 32 KB of a record is published.",
+    source=Source.OPEN,
+    request=READ_BACK,
+    depends="The check of a file does not limit texts. If this does not hold, long texts "
+    "fail or are cut.",
+)
+def long_text(writes: Writes) -> Finding:
+    each = writes.scratch.field_of("textarea", "text")
+    run, external_id = writes.scratch.create("long", {each.key: LONG_TEXT})
+    if not run.succeeded:
+        return Finding(False, run.described())
+    value = value_of(writes.scratch.record(external_id), each)
+    length = len(value) if isinstance(value, str) else 0
+    return Finding(
+        length >= len(LONG_TEXT.strip()), f"{length:,} characters were stored"
+    )
+
+
+@asks(
+    "unknown-option",
+    "What happens to a dropdown value that is not an option?",
+    assumed="The item fails.",
+    source=Source.ASSUMED,
+    request=READ_BACK,
+    depends="The check of a file refuses such values. If they vanish without an error, "
+    "refresh the object before a check when its options may have changed.",
+)
+def unknown_option(writes: Writes) -> Finding:
+    each = writes.scratch.field_of("dropdown")
+    return _failing_value(writes.scratch, each, UNKNOWN_OPTION)
+
+
+@asks(
+    "wrong-type",
+    "What happens to a value of a wrong type?",
+    assumed="The item fails.",
+    source=Source.ASSUMED,
+    request=READ_BACK,
+    depends="The check of a file refuses such values, so this rarely matters.",
+)
+def wrong_type(writes: Writes) -> Finding:
+    each = writes.scratch.field_of("integer", "decimal", "date", "checkbox")
+    return _failing_value(writes.scratch, each, "jobsui verify")
+
+
+def _failing_value(scratch: Scratch, each: Field, value: Json) -> Finding:
+    """Whether an item with this value fails; else what became stored."""
+    run, external_id = scratch.create("refused", {each.key: value})
+    if not run.succeeded:
+        return Finding(run.failed, run.described())
+    stored = value_of(scratch.record(external_id), each)
+    return Finding(False, f"{run.described()}, and the field holds {shape(stored)}")
+
+
+@asks(
+    "pattern-match",
+    "May a regular expression match only a part of the text?",
+    assumed="Yes.",
+    source=Source.OPEN,
+    request=READ_BACK,
+    depends="The check of a file refuses only values that cannot match in either way, so "
+    "it works both ways. If this does not hold, Zendesk refuses a few more values.",
+)
+def pattern_match(writes: Writes) -> Finding:
+    each = writes.scratch.field_of("regexp")
+    text = f"jobsui {sample(each)} verify"
+    run, _ = writes.scratch.create("pattern", {each.key: text})
+    return Finding(run.succeeded, run.described())
+
+
+PROBES = (
+    number_shape,
+    currency_shape,
+    date_shape,
+    unset_checkbox,
+    omitted_field,
+    null_value,
+    blank_text,
+    long_text,
+    unknown_option,
+    wrong_type,
+    pattern_match,
+)

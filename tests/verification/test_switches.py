@@ -1,0 +1,172 @@
+"""Each assumption of the sandbox is tried both ways, and the verification tells the two
+accounts apart."""
+
+import pytest
+
+from jobsui.sandbox.assumptions import VALUES
+from jobsui.verification.questions import Verdict
+from tests.verification.accounts import VirtualTime, account
+
+pytestmark = pytest.mark.django_db
+
+NUMBERS = {
+    "read-lag": 15,
+    "search-lag": 15,
+    "status-list-lag": 15,
+    "text-limit": 5000,
+    "deadlock-free-jobs": 1,
+    "request-limit-bytes": 1_000_000,
+}
+"""A value for each assumption that is a number."""
+NOT_ASKED_BY_DEFAULT = {
+    "granted-scopes",
+    "users-me-scope",
+    "job-statuses-scope",
+    "jobs-scope",
+    "autonumbered-name",
+}
+CHANGED: dict[str, set[str]] = {
+    "invalid-request=400-errors": {"invalid-request"},
+    "invalid-request=422": {"invalid-request", "too-many-job-ids"},
+    "unknown-object=titled": {"unknown-object"},
+    "malformed-json=422": {"malformed-json"},
+    "field-errors=base": {"field-errors"},
+    "anonymous-user=401": {"anonymous-user"},
+    "idempotency-key=honoured": {"idempotency-key"},
+    "inflight-header=absent": {"slots-header"},
+    "unknown-job-ids=404": {"unknown-job-ids", "mixed-job-ids"},
+    "status-list-lag=15": {"fresh-list"},
+    "success-word=create-or-update": {"created-word", "updated-word"},
+    "success-word=absent": {
+        "created-word",
+        "updated-word",
+        "upserted-word",
+        "deleted-word",
+    },
+    "result-id=absent": {"result-id"},
+    "result-id=data": {"result-id"},
+    "result-index=absent": {"result-index"},
+    "failure-code=generic": {"unknown-record", "missing-delete"},
+    "failure-code=absent": {"unknown-record", "missing-delete"},
+    "item-order=any": {"item-order"},
+    "malformed-record-id=request": {"malformed-record-id"},
+    "record-id-case=any": {"record-id-case"},
+    "update-key=external-id": {"update-key"},
+    "null-key=item": {"null-key"},
+    "upsert-by-ambiguous-name=request": {"upsert-by-name"},
+    "unknown-field=dropped": {"unknown-field"},
+    "read-only-value=item": {"read-only-value"},
+    "standard-keys-in-fields=item": {"standard-keys"},
+    "omitted-field=emptied": {"omitted-field"},
+    "deleted-key=taken": {"key-reuse"},
+    "trigger=fires": {"triggers"},
+    "null-value=ignored": {"null-value"},
+    "null-value=item": {"null-value"},
+    "blank-text=item": {"blank-text"},
+    "unknown-option=vanishes": {"unknown-option"},
+    "pattern-match=full": {"pattern-match"},
+    "text-limit=5000": {"long-text"},
+    "currency-shape=object": {"currency-shape"},
+    "currency-shape=string": {"currency-shape"},
+    "number-shape=string": {"number-shape"},
+    "date-shape=time": {"date-shape"},
+    "read-lag=15": {"read-lag"},
+    "search-lag=15": {"search-lag"},
+    "comma-in-filter=literal": {"comma-in-filter"},
+    "creating-upsert=201": {"creating-upsert"},
+}
+"""The questions whose verdict changes with each value that is not the default."""
+ELSEWHERE = {
+    "autonumbered-name": "test_name_of_an_autonumbered_object_is_asked_there",
+    "granular-scopes": "test_scopes.py",
+    "jobs-scope": "test_scopes.py",
+    "job-statuses-scope": "test_scopes.py",
+    "users-me-scope": "test_scopes.py",
+}
+"""Assumptions that need another object or another token, with their tests."""
+UNASKED = (
+    "role-error=description",
+    "request-limit-bytes=1000000",
+    "job-slots=action",
+    "too-many-jobs=429-retry-after",
+    "too-many-jobs=422",
+    "rate-window=sliding",
+    "limited-requests=counted",
+    "inflight-header=own",
+    "passing-error=conflict",
+    "passing-error=timeout",
+    "passing-error=internal",
+    "deadlock-free-jobs=1",
+    "deleted-object=items",
+    "length-unit=characters",
+    "invalid-client=400",
+)
+"""Values that change no verdict, because no harmless request shows them."""
+
+
+def values_of(name: str) -> list[str]:
+    """Its values but the default, as "name=value"."""
+    values = VALUES[name][1:] or (str(NUMBERS[name]),)
+    return [f"{name}={value}" for value in values]
+
+
+def test_default_account_holds_every_assumption_that_is_asked(
+    clock: VirtualTime,
+) -> None:
+    verified = account(clock).run()
+
+    others = {
+        question: verdict
+        for question, verdict in verified.verdicts.items()
+        if verdict != Verdict.HOLDS
+    }
+    assert others == dict.fromkeys(NOT_ASKED_BY_DEFAULT, Verdict.NOT_ASKED)
+
+
+@pytest.mark.parametrize("assumption", [*CHANGED, *UNASKED])
+def test_changed_assumption_changes_exactly_its_verdicts(
+    clock: VirtualTime, assumption: str
+) -> None:
+    name, _, value = assumption.partition("=")
+
+    verified = account(clock, assume={name: value}).run()
+
+    changed = {
+        question: verdict
+        for question, verdict in verified.verdicts.items()
+        if verdict != Verdict.HOLDS and question not in NOT_ASKED_BY_DEFAULT
+    }
+    expected = CHANGED.get(assumption, set())
+    assert changed == dict.fromkeys(expected, Verdict.DOES_NOT_HOLD)
+    assert verified.external_ids == []
+
+
+def test_every_value_of_every_assumption_is_tried() -> None:
+    tried = {*CHANGED, *UNASKED}
+
+    every_value = {
+        value for name in VALUES.keys() - ELSEWHERE.keys() for value in values_of(name)
+    }
+    assert every_value == tried
+
+
+@pytest.mark.parametrize("value", VALUES["autonumbered-name"])
+def test_name_of_an_autonumbered_object_is_asked_there(
+    clock: VirtualTime, value: str
+) -> None:
+    name = {"autoincrement_enabled": True, "autoincrement_prefix": "DEV-"}
+
+    verified = account(clock, assume={"autonumbered-name": value}, name=name).run()
+
+    others = {
+        question: verdict
+        for question, verdict in verified.verdicts.items()
+        if verdict != Verdict.HOLDS
+    }
+    without_names = {"missing-name", "upsert-by-name", "item-order"}
+    without_scopes = NOT_ASKED_BY_DEFAULT - {"autonumbered-name"}
+    expected = dict.fromkeys(without_names | without_scopes, Verdict.NOT_ASKED)
+    if value != "item":
+        expected["autonumbered-name"] = Verdict.DOES_NOT_HOLD
+    assert others == expected
+    assert verified.external_ids == []
