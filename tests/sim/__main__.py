@@ -1,18 +1,18 @@
 """Play histories.
 
 python -m tests.sim run 1 300          seeds 1 to 300, and what is wrong in them
-python -m tests.sim replay 17          the story of one seed
+python -m tests.sim hunt 1 300         seeds until one shows a new fault
+python -m tests.sim replay 17          the story of one seed, or of a file with a plan
+python -m tests.sim shrink 17 T2       the smallest plan of the same fault
 """
 
 import argparse
+import logging
 import os
 import time
-from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-
-import logging
 
 import django
 
@@ -21,43 +21,31 @@ django.setup()
 from django.db import connection  # noqa: E402
 
 from tests.sim import history, judge  # noqa: E402
-from tests.sim.plan import Plan, plan_of  # noqa: E402
+from tests.sim.chance import PROFILES, plan_of  # noqa: E402
+from tests.sim.plan import Plan  # noqa: E402
 from tests.sim.shrink import shrink  # noqa: E402
+from tests.sim.tally import Tally  # noqa: E402
 
 
-def run(first: int, last: int) -> None:
-    found: Counter[str] = Counter()
-    seeds: dict[str, list[int]] = {}
-    profiles: Counter[tuple[str, str]] = Counter()
-    began = time.process_time()
-    uncertain = 0.0
-    for seed in range(first, last + 1):
-        plan = plan_of(seed)
+def run(seeds: range, profile: str) -> None:
+    tally = Tally()
+    for seed in seeds:
+        plan = plan_of(seed, profile)
         played = history.play(plan)
-        uncertain += judge.uncertain_share(played)
-        for oracle in {name for name, _ in judge.judge(played)}:
-            found[oracle] += 1
-            seeds.setdefault(oracle, []).append(seed)
-            profiles[oracle, plan.profile] += 1
-    took = time.process_time() - began
-    number = last - first + 1
-    print(f"{number} histories in {took:.1f} CPU s: {number / took:.1f} a second")
-    print(f"uncertain rows: {uncertain / number:.1%}")
-    for oracle, times in sorted(found.items()):
-        where = {p: n for (o, p), n in profiles.items() if o == oracle}
-        print(f"{oracle}: {times} histories, first {seeds[oracle][:6]}, {where}")
+        tally.add(played, judge.judge(played))
+    print("\n".join(tally.report()))
 
 
-def hunt(first: int, last: int) -> None:
+def hunt(seeds: range, profile: str) -> None:
     """Play seeds until one shows a fault that is not known."""
-    for seed in range(first, last + 1):
-        found = judge.new_faults(history.play(plan_of(seed)))
+    for seed in seeds:
+        found = judge.new_faults(history.play(plan_of(seed, profile)))
         if found:
             oracle, what = found[0]
             took = time.process_time()
             print(f"{oracle} in seed {seed} after {took:.0f} CPU s: {what}")
             return
-    print(f"nothing in {last - first + 1} histories")
+    print(f"nothing in {len(seeds)} histories")
 
 
 def replay(plan: Plan) -> None:
@@ -69,15 +57,18 @@ def replay(plan: Plan) -> None:
         print(f"{oracle}: {what}")
 
 
-def shrink_seed(seed: int, oracle: str) -> None:
+def shrink_seed(plan: Plan, oracle: str, path: str) -> None:
     """Print the smallest plan in which this oracle still speaks, and its story."""
 
     def speaks(plan: Plan) -> bool:
         return oracle in {name for name, _ in judge.judge(history.play(plan))}
 
-    plan = shrink(plan_of(seed), speaks)
-    print(plan.to_json())
-    replay(plan)
+    smallest = shrink(plan, speaks)
+    if path:
+        Path(path).write_text(smallest.to_json() + "\n")
+    else:
+        print(smallest.to_json())
+    replay(smallest)
 
 
 def main() -> None:
@@ -87,36 +78,39 @@ def main() -> None:
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     match options.what:
         case "run":
-            run(options.first, options.last)
+            run(range(options.first, options.last + 1), options.profile)
         case "hunt":
-            hunt(options.first, options.last)
+            hunt(range(options.first, options.last + 1), options.profile)
         case "replay":
-            plan = options.plan
-            is_file = Path(plan).exists()
-            replay(
-                Plan.from_json(Path(plan).read_text())
-                if is_file
-                else plan_of(int(plan))
-            )
+            replay(_plan(options.plan, options.profile))
         case "shrink":
-            shrink_seed(options.seed, options.oracle)
+            plan = _plan(options.plan, options.profile)
+            shrink_seed(plan, options.oracle, options.to)
+
+
+def _plan(name: str, profile: str) -> Plan:
+    """Of a seed, or in a file."""
+    if Path(name).exists():
+        return Plan.from_json(Path(name).read_text())
+    return plan_of(int(name), profile)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.sim")
     commands = parser.add_subparsers(dest="what", required=True)
-    for name, what in (
-        ("run", "play seeds, and print what is wrong in them"),
-        ("hunt", "play seeds until one shows a new fault"),
-    ):
-        running = commands.add_parser(name, help=what)
-        running.add_argument("first", type=int)
-        running.add_argument("last", type=int)
+    running = commands.add_parser("run", help="play seeds, and print what is wrong")
+    hunting = commands.add_parser("hunt", help="play seeds until one shows a new fault")
+    for command in (running, hunting):
+        command.add_argument("first", type=int)
+        command.add_argument("last", type=int)
     replaying = commands.add_parser("replay", help="print the story of one history")
-    replaying.add_argument("plan", help="a seed, or a file with a plan")
     shrinking = commands.add_parser("shrink", help="print the smallest such history")
-    shrinking.add_argument("seed", type=int)
+    for command in (replaying, shrinking):
+        command.add_argument("plan", help="a seed, or a file with a plan")
     shrinking.add_argument("oracle")
+    shrinking.add_argument("--to", default="", help="the file to write the plan to")
+    for command in (running, hunting, replaying, shrinking):
+        command.add_argument("--profile", default="", choices=["", *PROFILES])
     return parser.parse_args()
 
 

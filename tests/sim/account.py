@@ -5,6 +5,7 @@ Where Zendesk's behaviour is not known, the model follows the assumptions of
 docs/zendesk.md."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 from jobsui.zendesk.transport import Received, Request
 from tests.sim.hub import EPOCH, Hub
-from tests.sim.plan import Plan
+from tests.sim.plan import BAD, Plan
 
 SUCCESS = {
     "create": "Created",
@@ -98,6 +99,8 @@ class Account:
         self.journal: list[Applied] = []
         self.requests: list[tuple[float, str, int]] = []
         """(time, kind, status) of each request that arrived."""
+        self.odd_jobs = Counter[str]()
+        """How often each planned oddity took place, as "job:oddity"."""
         self.tags_of_deletes: dict[str, str] = {}
         """A deleted key's row: an item that is only a key carries no tag."""
         self.faults_end_at = plan.faults_end
@@ -165,13 +168,17 @@ class Account:
     def _accept(self, body: Mapping[str, Any]) -> Received:
         if len(self.running) >= self._weather.slots:
             return self._json(429, {"error": "TooManyJobs"}, {"Retry-After": "60"})
-        number = len(self.jobs) + 1
         items = body["job"]["items"]
+        if any(_is_bad(item) for item in items):
+            return self._json(400, {"error": "BadRequest"})
+        number = len(self.jobs) + 1
         random = Random(f"{self._plan.seed}:job:{number}")
         seconds = self._weather.job_seconds * random.uniform(0.5, 1.5)
         oddity, argument = self._plan.faults.get(f"job:{number}", ("", 0.0))
         if oddity and self._hub.now > self.faults_end_at:
             oddity = ""
+        if oddity:
+            self.odd_jobs[f"job:{oddity}"] += 1
         if oddity == "crawls":
             seconds += argument
         job = AccountJob(
@@ -188,6 +195,13 @@ class Account:
         self._hub.after(seconds, lambda: self._finish(job))
         self._tell(f"the account queues {job.id}: {job.action} of {' '.join(job.tags)}")
         return self._json(201, {"job_status": {"id": job.id, "status": "queued"}})
+
+    def tags_of(self, request: Request) -> tuple[str, ...]:
+        """The rows of a batch's request; none of others."""
+        if kind_of(request) != "post":
+            return ()
+        items = json.loads(request.body or b"{}")["job"]["items"]
+        return tuple(map(self.tag, items))
 
     def tag(self, item: Any) -> str:
         if isinstance(item, str):
@@ -255,6 +269,12 @@ class Account:
         if job.oddity == "vanishes":
             job.is_gone = True
         job.results = distorted(results, job)
+        expire_after = self._weather.statuses_expire_after
+        if expire_after is not None:
+            self._hub.after(expire_after, lambda: self._expire(job))
+
+    def _expire(self, job: AccountJob) -> None:
+        job.is_gone = True
 
     def _apply(self, job: AccountJob, index: int) -> dict[str, Any]:
         item = job.items[index]
@@ -336,6 +356,12 @@ def distorted(results: list[dict[str, Any]], job: AccountJob) -> list[dict[str, 
 
 def _without(result: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in result.items() if key not in names}
+
+
+def _is_bad(item: Any) -> bool:
+    if isinstance(item, str):
+        return False
+    return bool(item["custom_object_fields"]["value"] == BAD)
 
 
 def _key(item: Any) -> str:

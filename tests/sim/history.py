@@ -1,11 +1,13 @@
 """One history: a plan, played by the product's own sending side on virtual time."""
 
 import json
+import re
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Event
 from uuid import UUID
 
 from django.db import OperationalError, connection
@@ -13,28 +15,31 @@ from django.db.backends.signals import connection_created
 from greenlet import GreenletExit, getcurrent
 
 from jobsui.connections.models import Connection
-from jobsui.jobs import leases, queueing
-from jobsui.jobs.control import actions
+from jobsui.jobs import leases, queueing, tasks
+from jobsui.jobs.control import actions, drafts, retries
 from jobsui.jobs.delivery.driver import Driver
-from jobsui.jobs.enums import MOVING, OVER, Action, FileState, JobState
+from jobsui.jobs.enums import MOVING, OVER, Action, EventKind, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.record_order import HashedKey
-from jobsui.jobs.models import Batch, BatchBlob, File, Job, Lease
-from jobsui.jobs.preparation import file_keys
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, File, Job, JobEvent, Lease
+from jobsui.jobs.preparation import file_keys, planner
 from jobsui.jobs.timing import Timing
-from jobsui.zendesk.transport import Request
 from tests import failpoints
 from tests.conftest import delete_rows
-from tests.factories import make_connection
+from tests.factories import make_connection, make_object
 from tests.jobs import invariants
-from tests.sim.account import Account, kind_of
+from tests.sim.account import Account
 from tests.sim.executor import SimExecutor
 from tests.sim.hub import EPOCH, Hub, Process, Runaway, SimClock
 from tests.sim.network import Network, SimTransport
 from tests.sim.plan import JobPlan, Plan
+from tests.sim.uploads import delete_files, upload
+from tests.sim.witness import Witness
 
 HOST = "acme.zendesk.com"
+OBJECT = "gadget"
+TASKS = {"check_job": tasks.check_job, "plan_job": tasks.plan_job}
 PERSONS_ANSWER_EVERY = 20.0
 BOUND = 1_800.0
 """Seconds after the faults have ended within which every job must be over."""
@@ -65,10 +70,20 @@ class History:
     rows: list[Row] = field(default_factory=list)
     states: dict[int, str] = field(default_factory=dict)
     """State of each job by its number in the plan."""
+    launched: list[int] = field(default_factory=list)
+    """The numbers of the jobs in the order in which they were launched."""
     faults: list[tuple[str, str]] = field(default_factory=list)
     """(oracle, what it found while the history ran)."""
     ended_at: float = 0.0
     account: Account | None = None
+    happened: Counter[str] = field(default_factory=Counter)
+    """How often each planned fault and each act of a person took place."""
+    notes: set[str] = field(default_factory=set)
+    """What the attempts say of themselves."""
+    resent_by_persons: Counter[str] = field(default_factory=Counter)
+    """{tag: how often a person had the row sent again, whatever may have happened}."""
+    paused_alone: list[str] = field(default_factory=list)
+    """Jobs that were paused though none of their own requests was refused or lost."""
 
     def find(self, oracle: str, what: str) -> None:
         self.faults.append((oracle, what))
@@ -76,7 +91,7 @@ class History:
 
 def play(plan: Plan, timing: Timing | None = None) -> History:
     """Play a plan. Needs an empty database, and leaves it empty."""
-    return _Player(plan, timing or Timing()).play()
+    return _Player(plan, timing or Timing(**plan.timing)).play()
 
 
 class _Player:
@@ -88,12 +103,14 @@ class _Player:
         self.account = Account(self.hub, plan, self.tell)
         self.history.account = self.account
         self.network = Network(plan, self.account, self.tell)
+        self.history.happened = self.network.happened
+        self.witness = Witness(self.hub, plan, timing, self.account, self.history.find)
+        self.history.resent_by_persons = self.witness.resent_by_persons
         self.processes: list[Process] = []
         self.jobs: dict[int, Job] = {}
-        """By number in the plan."""
-        self.tags: dict[str, tuple[int, str, str]] = {}
-        """{tag: (job, key, value)}."""
+        """By number in the plan. Retries and continuations have the numbers behind."""
         self.database_ahead = 0.0
+        self.host_ahead = 0.0
         self.is_closing = False
         self._answered = Counter[int]()
         self._looked_at = 0.0
@@ -105,7 +122,8 @@ class _Player:
 
     def play(self) -> History:
         backend = queueing.backend
-        queueing.backend = lambda *_: None
+        batch_size = planner.MAX_BATCH_SIZE
+        queueing.backend = self._enqueue
         try:
             self._prepare()
             with failpoints.watching(self._at_edge):
@@ -117,6 +135,7 @@ class _Player:
         finally:
             self._close()
             queueing.backend = backend
+            planner.MAX_BATCH_SIZE = batch_size
         return self.history
 
     def _prepare(self) -> None:
@@ -129,8 +148,10 @@ class _Player:
             host=HOST,
             requests_per_minute=self.plan.weather.requests_per_minute,
             share=100,
-            max_running_jobs=30,
+            max_running_jobs=self.plan.weather.max_running_jobs,
+            early_send=False,
         )
+        make_object(self.connection, OBJECT)
         self._prepare_records()
         for number, job in enumerate(self.plan.jobs):
             self.hub.at(job.launch_at, partial(self._launch, number))
@@ -139,6 +160,8 @@ class _Player:
         weather = self.plan.weather
         if weather.database_jumps_at is not None:
             self.hub.at(weather.database_jumps_at, self._jump)
+        if weather.host_jumps_at is not None:
+            self.hub.at(weather.host_jumps_at, self._jump_host)
         self.hub.at(0.5, self._host)
         self.hub.at(self.plan.faults_end, self._persons)
 
@@ -164,13 +187,22 @@ class _Player:
                 record.versions[0] = replace(version, at=-86_400.0)
 
     def _launch(self, number: int) -> None:
-        job = _create_job(number, self.plan.jobs[number], self.connection, self.account)
+        plan = self.plan.jobs[number]
+        tags = [_tag(number, row) for row in range(len(plan.rows))]
+        items = [
+            _item(number, row, plan, self.account) for row in range(len(plan.rows))
+        ]
+        if self.plan.has_files:
+            job = upload(plan.action, items, self.connection)
+        else:
+            job = _create_job(number, plan, items, self.connection)
         self.jobs[number] = job
-        for row, (key, value) in enumerate(self.plan.jobs[number].rows):
-            self.tags[_tag(number, row)] = (number, key, value)
-        rows = self.plan.jobs[number].rows
-        keys = " ".join(f"{_tag(number, n)}={key}" for n, (key, _) in enumerate(rows))
-        self.tell(f"job {number} launched: {job.action} {keys}")
+        for row, tag in enumerate(tags, 1):
+            self.witness.job_ids[tag] = [job.pk]
+            self.witness.row_numbers[tag] = row
+        pairs = zip(tags, plan.rows, strict=True)
+        keys = " ".join(f"{tag}={key}" for tag, (key, _) in pairs)
+        self.tell(f"job {number} launched: {plan.action} {keys}")
 
     def _is_over(self) -> bool:
         if self.hub.now < self._looked_at + 0.5:
@@ -196,7 +228,33 @@ class _Player:
         for number, job in self.jobs.items():
             job.refresh_from_db()
             self.history.states[number] = job.state
-            self.history.rows += _rows_of(number, job)
+            self.history.rows += _rows_of(number, job, self.account)
+        self.history.happened += self.account.odd_jobs
+        self.history.launched = self._launched()
+        notes = Attempt.objects.values_list("note", flat=True)
+        self.history.notes = {re.sub(r"\d+", "N", note) for note in notes}
+        self.history.paused_alone = self._paused_alone()
+
+    def _launched(self) -> list[int]:
+        if not self.plan.has_files:
+            return sorted(self.jobs, key=lambda number: self.jobs[number].pk)
+        numbers = {job.pk: number for number, job in self.jobs.items()}
+        launches = JobEvent.objects.filter(kind=EventKind.LAUNCHED).order_by("pk")
+        return [numbers[job_id] for job_id in launches.values_list("job", flat=True)]
+
+    def _paused_alone(self) -> list[str]:
+        """Jobs that the driver paused though no request about their rows was refused, and
+        each was answered."""
+        pauses = JobEvent.objects.filter(kind=EventKind.AUTO_PAUSED)
+        paused = set(pauses.values_list("job", flat=True))
+        doubtful = Attempt.objects.exclude(result__in=["", "accepted", "limited"])
+        paused -= set(doubtful.values_list("batch__job", flat=True))
+        paused -= {
+            job_id
+            for tag in self.network.refused_tags
+            for job_id in self.witness.job_ids[tag]
+        }
+        return [f"job {n}" for n, job in self.jobs.items() if job.pk in paused]
 
     def _close(self) -> None:
         """End what still waits. Its last words go to a database that is emptied."""
@@ -205,6 +263,7 @@ class _Player:
         for process in self.processes:
             process.end()
         _reset_connection()
+        delete_files()
         delete_rows()
         # The next connection has the real time again.
         connection.close()
@@ -215,39 +274,26 @@ class _Player:
         """A host starts a driver where there is work and none."""
         self.hub.after(START_EVERY, self._host)
         leases.shorten(self.timing.lease_ttl)
+        self._sweep()
         if not Job.objects.filter(state__in=MOVING).exists():
             return
         if Lease.objects.live().filter(name=f"account:{HOST}").exists():
             return
-        process = Process(self.hub, f"driver {len(self.processes) + 1}")
-        self.processes.append(process)
-        process.start(lambda: self._drive(process))
+        process = self._start("driver", self._drive)
+        self.witness.driver_starts.append(process.started_at)
 
-    def _drive(self, process: Process) -> None:
-        clock = SimClock(process)
-        transport = SimTransport(
-            process, self.network, self.plan, self.tell, self._leaves
-        )
+    def _start(self, name: str, run: Callable[[Process], None]) -> Process:
+        process = Process(self.hub, f"{name} {len(self.processes) + 1}")
+        process.wall_ahead = self.host_ahead
+        self.processes.append(process)
+        process.start(lambda: run(process))
+        return process
+
+    def _guard(self, process: Process, run: Callable[[], None]) -> None:
+        """Run a process. An error of the product that ends it is found, unless it may
+        happen."""
         try:
-            with leases.held(
-                f"account:{HOST}",
-                owner=process.name,
-                clock=clock,
-                ttl=self.timing.lease_ttl,
-            ) as lease:
-                if lease is None:
-                    return
-                self.tell(f"{process.name} starts")
-                Driver(
-                    HOST,
-                    lease,
-                    Event(),
-                    timing=self.timing,
-                    clock=clock,
-                    executor=SimExecutor(process),
-                    transport=transport,
-                ).run()
-            self.tell(f"{process.name} ends")
+            run()
         except GreenletExit:
             raise
         except leases.LeaseLost:
@@ -259,22 +305,83 @@ class _Player:
                 self.tell(f"{process.name} crashes: {error!r}")
                 self.history.find("C", f"{process.name} crashed: {error!r}")
 
-    def _leaves(self, request: Request) -> None:
-        """A request leaves: may it?"""
-        if kind_of(request) != "post":
-            return
-        items = json.loads(request.body or b"{}")["job"]["items"]
-        tags = {self.account.tag(item) for item in items}
-        for other in self.network.in_transit:
-            if tags & set(other):
-                self._find_early(tags & set(other), "is still on its way")
-        for job in self.account.running:
-            if tags & set(job.tags):
-                self._find_early(tags & set(job.tags), f"still runs as {job.id}")
+    def _drive(self, process: Process) -> None:
+        self._guard(process, lambda: self._own_account(process))
 
-    def _find_early(self, tags: set[str], why: str) -> None:
-        names = " ".join(sorted(tags))
-        self.history.find("O", f"{names} sent again while an earlier request {why}")
+    def _own_account(self, process: Process) -> None:
+        clock = SimClock(process)
+        transport = SimTransport(
+            process, self.network, self.plan, self.tell, self.witness
+        )
+        with leases.held(
+            f"account:{HOST}",
+            owner=process.name,
+            clock=clock,
+            ttl=self.timing.lease_ttl,
+        ) as lease:
+            if lease is None:
+                return
+            self.tell(f"{process.name} starts")
+            Driver(
+                HOST,
+                lease,
+                process.stopping,
+                timing=self.timing,
+                clock=clock,
+                executor=SimExecutor(process),
+                transport=transport,
+            ).run()
+        self.tell(f"{process.name} ends")
+
+    # Files: their tasks, and the persons who wait for them
+
+    def _enqueue(self, task: str, ids: tuple[int, ...]) -> None:
+        if task in TASKS:
+            self.hub.after(0.1, partial(self._work, task, *ids))
+
+    def _discard(self, number: int) -> None:
+        with suppress(NotPossibleNow):  # Somebody else has just launched it.
+            drafts.discard(self.jobs[number])
+            del self.jobs[number]
+
+    def _sweep(self) -> None:
+        """Start the tasks that were lost with their process."""
+        if not self.plan.has_files:
+            return
+        for pk in Job.objects.filter(state=JobState.CHECKING).values_list(
+            "pk", flat=True
+        ):
+            self._work("check_job", pk)
+        launched = Job.objects.filter(state__in=[*MOVING, JobState.PAUSED])
+        for pk in launched.filter(planned_at=None).values_list("pk", flat=True):
+            self._work("plan_job", pk)
+        self._launch_checked()
+
+    def _work(self, task: str, job_id: int) -> None:
+        self._start(
+            task, lambda process: self._guard(process, partial(self._run, task, job_id))
+        )
+
+    def _run(self, task: str, job_id: int) -> None:
+        numbers = {job.pk: number for number, job in self.jobs.items()}
+        number = numbers.get(job_id, 0)
+        if number < len(self.plan.jobs):
+            planner.MAX_BATCH_SIZE = self.plan.jobs[number].batch_size
+        TASKS[task](job_id)
+        self._launch_checked()
+
+    def _launch_checked(self) -> None:
+        """Persons launch what is checked, and discard drafts that cannot be launched."""
+        for number, job in list(self.jobs.items()):
+            job.refresh_from_db()
+            if job.state not in {JobState.DRAFT, JobState.READY}:
+                continue
+            try:
+                actions.launch(job, by=None)
+                self.tell(f"a person launches job {number}")
+            except NotPossibleNow as refusal:
+                self.tell(f"a person discards job {number}: {refusal}")
+                self._discard(number)
 
     def _at_edge(self, edge: failpoints.Edge) -> None:
         """A driver is about to begin or to commit a transaction, or has committed."""
@@ -283,6 +390,7 @@ class _Player:
             return
         if edge.name == "begin":
             _, what, argument = self.network.next_fault("begin", self.hub.now)
+            self._note_edge(process, "begin", what)
             if what:
                 self.tell(f"{process.name}: {what} before BEGIN")
             if what == "freeze":
@@ -292,6 +400,7 @@ class _Player:
                 self._kill(process)
         elif edge.name == "commit:before":
             _, what, _ = self.network.next_fault("commit", self.hub.now)
+            self._note_edge(process, "commit", what)
             process.fault = what
             if what == "away":
                 self.tell(f"{process.name}: a commit fails")
@@ -307,6 +416,11 @@ class _Player:
             if what == "kill_after":
                 self.tell(f"{process.name}: killed after a commit")
                 self._kill(process)
+
+    def _note_edge(self, process: Process, edge: str, what: str) -> None:
+        if what:
+            task = process.name.rpartition(" ")[0]
+            self.history.happened[f"{task}, {edge}:{what}"] += 1
 
     def _kill(self, process: Process) -> None:
         """Called by the process itself, perhaps inside a transaction."""
@@ -324,7 +438,7 @@ class _Player:
     # Events
 
     def _happen(self, what: str, which: str) -> None:
-        living = [process for process in self.processes if not process.is_dead]
+        living = [process for process in self.processes if process.is_running]
         match what:
             case "kill" if living:
                 self.tell(f"{living[-1].name} is killed")
@@ -332,8 +446,15 @@ class _Player:
             case "freeze" if living:
                 self.tell(f"{living[-1].name} is frozen for {which} s")
                 living[-1].freeze(float(which))
+            case "stop" if living:
+                self.tell(f"{living[-1].name} is asked to stop")
+                living[-1].stopping.set()
             case "pause" | "resume" | "cancel":
                 self._act(what, int(which))
+            case "check_again" | "resend" | "accept":
+                self._decide(int(which), what)
+            case "retry" | "continue":
+                self._create_child(int(which), what)
             case "write":
                 self.account.write(which, f"9{int(self.hub.now)}")
             case "create" if self.account.by_key(which) is None:
@@ -345,11 +466,49 @@ class _Player:
         if job is None:
             return
         job.refresh_from_db()
-        try:
+        with suppress(NotPossibleNow):
             getattr(actions, what)(job, by=None)
-        except NotPossibleNow:
+            self.history.happened[f"person:{what}"] += 1
+            self.tell(f"a person asks to {what} job {number}")
+
+    def _decide(self, number: int, decision: str) -> None:
+        job = self.jobs.get(number)
+        if job is None:
             return
-        self.tell(f"a person asks to {what} job {number}")
+        job.refresh_from_db()
+        with suppress(NotPossibleNow):
+            uncertain = [
+                row.tag
+                for row in _rows_of(number, job, self.account)
+                if row.outcome == "uncertain"
+            ]
+            actions.resolve(job, decision, by=None)
+            self.history.happened[f"person:{decision}"] += 1
+            self.tell(f"a person decides on job {number}: {decision}")
+            if decision == "resend":
+                self.witness.resent_by_persons.update(uncertain)
+
+    def _create_child(self, number: int, what: str) -> None:
+        """A person retries the failed rows of a job, or continues a cancelled one."""
+        parent = self.jobs.get(number)
+        if parent is None or not self.plan.has_files:
+            return
+        parent.refresh_from_db()
+        create = {
+            "retry": retries.create_retry,
+            "continue": retries.create_continuation,
+        }[what]
+        with suppress(NotPossibleNow):
+            child = create(parent, by=None)
+            if child.pk in {job.pk for job in self.jobs.values()}:
+                return
+            self.history.happened[f"person:{what}"] += 1
+            child_number = max(len(self.plan.jobs) - 1, *self.jobs) + 1
+            self.jobs[child_number] = child
+            self.tell(f"a person asks to {what} job {number}: job {child_number}")
+            for job_ids in self.witness.job_ids.values():
+                if parent.pk in job_ids:
+                    job_ids.append(child.pk)
 
     def _persons(self) -> None:
         """After the faults persons answer what waits for them."""
@@ -362,14 +521,19 @@ class _Player:
             elif job.state == JobState.NEEDS_DECISION:
                 self._answered[number] += 1
                 decision = "check_again" if self._answered[number] == 1 else "accept"
-                self.tell(f"a person decides on job {number}: {decision}")
-                actions.resolve(job, decision, by=None)
+                self._decide(number, decision)
 
-    # The database's clock
+    # Clocks
 
     def _jump(self) -> None:
         self.database_ahead = self.plan.weather.database_ahead
         self.tell(f"the database's clock jumps by {self.database_ahead:.0f} s")
+
+    def _jump_host(self) -> None:
+        self.host_ahead = self.plan.weather.host_ahead
+        for process in self.processes:
+            process.wall_ahead = self.host_ahead
+        self.tell(f"the hosts' clock jumps by {self.host_ahead:.0f} s")
 
     def _give_clock(self, database: object = None, **sent: object) -> None:
         database = sent.get("connection", database)
@@ -389,19 +553,19 @@ def _tag(job: int, row: int) -> str:
     return f"j{job}r{row}"
 
 
-def _create_job(number: int, plan: JobPlan, conn: Connection, account: Account) -> Job:
+def _create_job(
+    number: int, plan: JobPlan, items: list[object], conn: Connection
+) -> Job:
     """A job that is launched and planned."""
     file = File.objects.create(
         name="rows.csv", stored_as="none", size=1, sha256="0", state=FileState.READY
     )
-    lines = [
-        json.dumps(_item(number, row, plan, account)) for row in range(len(plan.rows))
-    ]
+    lines = [json.dumps(item) for item in items]
     starts = range(0, len(lines), plan.batch_size)
     job = Job.objects.create(
         code=UUID(int=number + 1),
         connection=conn,
-        object_key="gadget",
+        object_key=OBJECT,
         action=plan.action,
         file=file,
         state=JobState.QUEUED,
@@ -459,24 +623,19 @@ def _item(number: int, row: int, plan: JobPlan, account: Account) -> object:
     return item
 
 
-def _rows_of(number: int, job: Job) -> list[Row]:
+def _rows_of(number: int, job: Job, account: Account) -> list[Row]:
     rows = []
     for batch in Batch.objects.filter(job=job).select_related("blob").order_by("seq"):
         attempts = list(batch.attempts.values_list("result", flat=True))
         unconfirmed = sum(each in {"unconfirmed", "lost"} for each in attempts)
-        for row, item, result in zip(
-            batch.blob.row_numbers,
-            batch.blob.items,
-            batch.blob.row_results,
-            strict=True,
-        ):
+        for item, result in zip(batch.blob.items, batch.blob.row_results, strict=True):
             outcome = result.outcome if result else ""
             if not outcome and batch.state == "cancelled":
                 outcome = "cancelled"
             is_key = isinstance(item, str)
             rows.append(
                 Row(
-                    tag=_tag(number, row - 1),
+                    tag=account.tag(item),
                     job=number,
                     action=job.action,
                     key=item if is_key else str(item.get("external_id", "")),

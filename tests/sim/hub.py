@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from threading import Event
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -64,6 +65,8 @@ class Process:
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
         self.name = name
+        self.started_at = hub.now
+        self.stopping = Event()
         self.is_dead = False
         self.is_over = False
         self.fault = ""
@@ -98,6 +101,11 @@ class Process:
     def freeze(self, seconds: float) -> None:
         self._frozen_until = self.hub.now + seconds
 
+    @property
+    def frozen_for(self) -> float:
+        """Seconds until it runs again."""
+        return max(0.0, self._frozen_until - self.hub.now)
+
     def kill(self) -> None:
         self.is_dead = True
 
@@ -108,6 +116,10 @@ class Process:
         for waiting in self._kept:
             if not waiting.dead:
                 waiting.throw(GreenletExit)
+
+    @property
+    def is_running(self) -> bool:
+        return not self.is_dead and not all(each.dead for each in self._kept)
 
     def runs(self, current: greenlet) -> bool:
         return current in self._kept

@@ -1,17 +1,17 @@
 """The judge: what must be true of a history, told by the content of the account. Each
 oracle is a pure function of a history, and yields what is wrong."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from jobsui.jobs.enums import OVER, SUCCEEDED
 from tests.sim.account import DEADLOCK, OTHER, Applied, Version
-from tests.sim.history import History
+from tests.sim.history import History, Row
 
 GOOD = frozenset(map(str, SUCCEEDED))
 UNKNOWN = frozenset({"uncertain"})
-KNOWN: frozenset[str] = frozenset()
-"""Oracles that still speak: the order of values across jobs (docs/faults.md)."""
+KNOWN = frozenset({"R"})
+"""Oracles that still speak: reconciling takes one token for several requests."""
 
 
 def judge(history: History) -> list[tuple[str, str]]:
@@ -46,8 +46,10 @@ def successes_were_applied(history: History) -> Iterator[str]:
 
 def failures_were_not_applied(history: History) -> Iterator[str]:
     applied = _applied(history)
+    # A retry may have applied what failed before.
+    explained = {row.tag for row in history.rows if row.outcome in GOOD | UNKNOWN}
     for row in history.rows:
-        if row.outcome in GOOD | UNKNOWN:
+        if row.tag in explained:
             continue
         if applied.get(row.tag):
             yield f"{row.tag} {row.key} is reported as {row.outcome} {row.code}, applied"
@@ -63,10 +65,11 @@ def record_ids_are_right(history: History) -> Iterator[str]:
 
 def values_are_in_order(history: History) -> Iterator[str]:
     """Of each key, the last of our writes is of the job launched last."""
-    launched = [job.launch_at for job in history.plan.jobs]
+    if len(history.launched) > len(history.plan.jobs):
+        return  # A retry sends the values of its parent, launched later.
     for key, versions in _versions_by_key(history).items():
         ours = [version.writer for version in versions if version.writer != OTHER]
-        order = [launched[_job_of(writer)] for writer in ours]
+        order = [history.launched.index(_job_of(writer)) for writer in ours]
         if order and order[-1] < max(order):
             yield f"{key} was written in this order: {' '.join(ours)}"
 
@@ -90,15 +93,22 @@ def _job_of(tag: str) -> int:
 def repeats_overwrite_no_edit(history: History) -> Iterator[str]:
     """No own write, foreign write, own write of the same row on one record."""
     assert history.account
+    sent_again = history.resent_by_persons.keys() | _tags_of_children(history)
     for record in history.account.records.values():
         seen: set[str] = set()
         edited: set[str] = set()
         for version in record.versions:
             if version.writer == OTHER:
                 edited |= seen
-            elif version.writer in edited:
+            elif version.writer in edited - sent_again:
                 yield f"{version.writer} was repeated over an edit of another program"
             seen.add(version.writer)
+
+
+def _tags_of_children(history: History) -> set[str]:
+    """The rows that are in two jobs: a retry or a continuation has them too."""
+    times = Counter(row.tag for row in history.rows)
+    return {tag for tag, count in times.items() if count > 1}
 
 
 def passing_failures_are_sent_again(history: History) -> Iterator[str]:
@@ -110,16 +120,27 @@ def passing_failures_are_sent_again(history: History) -> Iterator[str]:
 def rows_are_applied_once(history: History) -> Iterator[str]:
     applied = _applied(history)
     versions = _versions_by_key(history)
+    by_tag: dict[str, list[Row]] = defaultdict(list)
     for row in history.rows:
-        times = len(applied.get(row.tag, []))
+        by_tag[row.tag].append(row)
+    for tag, rows in by_tag.items():
+        row = rows[0]
+        times = len(applied.get(tag, []))
         writers = {version.writer for version in versions.get(row.key, [])}
-        if row.action == "create" and row.key and writers - {row.tag, OTHER}:
+        is_keyed_create = row.action == "create" and bool(row.key)
+        if is_keyed_create and writers - {tag, OTHER}:
             continue  # Another job deleted the record: the order of jobs (T4).
-        allowed = 1 if row.action == "create" else 1 + row.unconfirmed_attempts
-        if row.action == "create" and not row.key:
-            allowed = 1 + row.unconfirmed_attempts
+        allowed = 1
+        if not is_keyed_create:
+            allowed = sum(1 + row.unconfirmed_attempts for row in rows)
+            allowed += history.resent_by_persons[tag]
         if times > allowed:
-            yield f"{row.tag} was applied {times} times, {allowed} allowed"
+            yield f"{tag} was applied {times} times, {allowed} allowed"
+
+
+def jobs_pause_for_their_own_reasons(history: History) -> Iterator[str]:
+    for job in history.paused_alone:
+        yield f"{job} was paused for what happened to other jobs"
 
 
 def every_job_ends(history: History) -> Iterator[str]:
@@ -143,11 +164,28 @@ ORACLES: dict[str, Callable[[History], Iterator[str]]] = {
     "T4": values_are_in_order,
     "T5": repeats_overwrite_no_edit,
     "T7": passing_failures_are_sent_again,
+    "P": jobs_pause_for_their_own_reasons,
     "L": every_job_ends,
     "S": every_row_has_a_result,
 }
 
 
-def uncertain_share(history: History) -> float:
-    uncertain = sum(row.outcome in UNKNOWN for row in history.rows)
-    return uncertain / max(1, len(history.rows))
+def knowable_rows(history: History) -> list[str]:
+    """U: uncertain rows about which the account says everything: the record holds what
+    the row sent, or nothing was ever written to it since the launch."""
+    assert history.account
+    weather = history.plan.weather
+    if weather.reads_refused_from is not None and weather.stays_refused:
+        return []
+    versions = _versions_by_key(history)
+    applied = _applied(history)
+    knowable = []
+    for row in history.rows:
+        if row.outcome not in UNKNOWN or not row.key:
+            continue
+        written = [each for each in versions.get(row.key, []) if each.at >= 0]
+        is_last = bool(written) and written[-1].writer == row.tag
+        is_untouched = not written and row.tag not in applied
+        if is_last or is_untouched:
+            knowable.append(row.tag)
+    return knowable

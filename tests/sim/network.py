@@ -1,7 +1,6 @@
 """The network between a driver and the account. A request that has left arrives even if
 its sender has died since."""
 
-import json
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from jobsui.zendesk.transport import Received, Request
 from tests.sim.account import Account, kind_of
 from tests.sim.hub import Process
 from tests.sim.plan import Plan
+from tests.sim.witness import InTransit, Witness
 
 RESET = "The connection broke before the response was complete."
 TIMEOUT = "The host did not respond in time."
@@ -25,8 +25,10 @@ class Network:
         self.account = account
         self._tell = tell
         self._passages = Counter[str]()
-        self.in_transit: list[tuple[str, ...]] = []
-        """The rows of posts that have left and not arrived yet."""
+        self.happened = Counter[str]()
+        """How often each planned fault took place, as "edge:fault"."""
+        self.refused_tags: set[str] = set()
+        """The rows about which a post or a poll was refused."""
 
     def next_fault(self, kind: str, now: float) -> tuple[int, str, float]:
         """(number of this request of its kind, what happens to it, with what)."""
@@ -35,7 +37,16 @@ class Network:
         what, argument = self._plan.faults.get(f"{kind}:{number}", ("", 0.0))
         if now > self._plan.faults_end:
             what = ""
+        if what:
+            self.happened[f"{kind}:{what}"] += 1
         return number, what, argument
+
+    def note_refused(self, request: Request) -> None:
+        tags = self.account.tags_of(request)
+        for status_id in (request.params or {}).get("ids", "").split(","):
+            if status_id in self.account.jobs:
+                tags += self.account.jobs[status_id].tags
+        self.refused_tags.update(tags)
 
 
 class SimTransport:
@@ -47,14 +58,13 @@ class SimTransport:
         network: Network,
         plan: Plan,
         tell: Callable[[str], None],
-        leaves: Callable[[Request], None],
+        witness: Witness,
     ) -> None:
         self._process = process
         self._network = network
         self._latency = plan.weather.latency
         self._tell = tell
-        self._leaves = leaves
-        """Called when a request leaves, for the judge."""
+        self._witness = witness
 
     def exchange(self, request: Request, *, deadline: float) -> Received:
         hub = self._process.hub
@@ -64,7 +74,8 @@ class SimTransport:
         if what == "not_sent":
             self._tell(f"{name} is not sent")
             raise NotSent("The host refused the connection.", code="refused")
-        self._leaves(request)
+        tags = self._network.account.tags_of(request)
+        self._witness.leaves(self._process, kind, tags)
         if what:
             self._tell(f"{name}: {what}")
         return _Exchange(self, request, deadline, what, argument).run()
@@ -88,6 +99,8 @@ class _Exchange:
         self._deadline = deadline
         self._what = what
         self._argument = argument
+        self._kind = kind_of(request)
+        self._witness = transport._witness
         self._response: Received | None = None
         self._error: str = ""
         self._is_over = False
@@ -101,13 +114,11 @@ class _Exchange:
                 self._process.wake(waiting)
 
         hub = self._process.hub
-        hub.after(self._deadline, end)
         if self._what == "lost_before":
             hub.after(self._latency + 5 * self._argument, self._broken(end))
         else:
-            travel = self._argument if self._what == "late" else self._latency
-            self._depart()
-            hub.after(travel, lambda: self._arrive(end))
+            self._depart(end)
+        hub.after(self._deadline, end)
         hub.park()
         if self._response is not None:
             return self._response
@@ -115,17 +126,24 @@ class _Exchange:
             raise Unconfirmed(self._error, code="reset")
         raise Unconfirmed(TIMEOUT, code="timeout")
 
-    def _depart(self) -> None:
-        self._network.in_transit.append(self._tags())
+    def _depart(self, end: Callable[[], None]) -> None:
+        tags = self._network.account.tags_of(self._request)
+        moving = InTransit(tags, sender=self._process)
+        self._witness.in_transit.append(moving)
+        if self._what == "frozen":
+            # Between the last check of the lease and the first byte.
+            self._process.freeze(self._argument)
+            self._process.sleep(0.0)
+        moving.sender = None
 
-    def _tags(self) -> tuple[str, ...]:
-        if kind_of(self._request) != "post":
-            return ()
-        items = json.loads(self._request.body or b"{}")["job"]["items"]
-        return tuple(map(self._network.account.tag, items))
+        def arrive() -> None:
+            self._witness.in_transit.remove(moving)
+            self._arrive(end)
+
+        travel = self._argument if self._what == "late" else self._latency
+        self._process.hub.after(travel, arrive)
 
     def _arrive(self, end: Callable[[], None]) -> None:
-        self._network.in_transit.remove(self._tags())
         hub = self._process.hub
         match self._what:
             case "500":
@@ -136,6 +154,9 @@ class _Exchange:
                 wait = str(int(self._argument))
                 body = b'{"error": "TooManyRequests"}'
                 response = Received(429, {"Retry-After": wait}, body)
+            case "503":
+                wait = str(int(self._argument))
+                response = Received(503, {"Retry-After": wait}, b"<html>Busy</html>")
             case "500_after":
                 self._network.account.handle(self._request)
                 response = Received(502, {}, b"<html>Bad gateway</html>")
@@ -143,6 +164,7 @@ class _Exchange:
                 response = Received(200, {}, b'{"job_statuses": []}')
             case _:
                 response = self._network.account.handle(self._request)
+                self._witness.jobs_run()
         if self._what == "lost_after":
             hub.after(self._latency + 5 * self._argument, self._broken(end))
             return
@@ -150,6 +172,9 @@ class _Exchange:
         def deliver() -> None:
             if not self._is_over:
                 self._response = response
+                if response.status in {401, 403, 404}:
+                    self._network.note_refused(self._request)
+                self._witness.responds(self._process, self._kind, response)
             end()
 
         hub.after(self._latency, deliver)

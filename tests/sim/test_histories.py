@@ -11,8 +11,9 @@ from django.utils import timezone
 from jobsui.jobs import leases
 from jobsui.jobs.models import Lease
 from tests.sim import judge
+from tests.sim.chance import PROFILES, plan_of
 from tests.sim.history import HOST, play
-from tests.sim.plan import PROFILES, Plan, Weather, plan_of
+from tests.sim.plan import Plan, Weather
 from tests.sim.shrink import shrink
 
 pytestmark = pytest.mark.django_db(transaction=True)
