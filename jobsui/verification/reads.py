@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from jobsui.connections.models import SignIn
+from jobsui.text import counted
 from jobsui.verification.account import Account, body_of, listed_in, required
 from jobsui.verification.questions import CannotAsk, Finding, Source, asks
 from jobsui.verification.wording import response_error, scope_names, shape
@@ -15,6 +16,11 @@ UNKNOWN_JOB = "V3-" + 32 * "0"
 UNKNOWN_RECORD = "01" + 24 * "0"
 UNKNOWN_OBJECT = "jobsui_verify_unknown"
 MALFORMED_RECORD = "jobsui-verify"
+ONE_UNKNOWN_ID = (
+    "Jobs UI polls up to 100 job statuses with one request. If one unknown ID fails the "
+    "request, Jobs UI confirms all batches of that request by reading their records, which "
+    "takes longer."
+)
 SCOPES = frozenset(oauth.GRANULAR_SCOPE.split())
 """The scopes that Jobs UI asks for first."""
 
@@ -47,8 +53,8 @@ class ObjectReads:
     assumed="Yes, in X-Rate-Limit and X-Rate-Limit-Remaining.",
     source=Source.OFFICIAL,
     request="GET /api/v2/users/me",
-    depends="The connection test compares this number with the connection's rate limit. "
-    "If it is missing, enter the limit of your plan in the connection.",
+    depends="The connection test shows this number. If it is lower than the rate limit of "
+    "the connection, change the connection.",
 )
 def rate_headers(account: Account) -> Finding:
     headers = account.ask(f"{API}/users/me").headers
@@ -172,15 +178,14 @@ def unknown_route(account: Account) -> Finding:
     assumed="They are left out of the response.",
     source=Source.ASSUMED,
     request="GET /api/v2/job_statuses/show_many",
-    depends="Jobs UI polls up to 100 job statuses with one request. If one unknown ID "
-    "fails the request, the other statuses arrive late.",
+    depends=ONE_UNKNOWN_ID,
 )
 def unknown_job_ids(account: Account) -> Finding:
     response = account.get(f"{API}/job_statuses/show_many", {"ids": UNKNOWN_JOB})
     if response.status != 200:
         return Finding(False, response_error(response))
     statuses = listed_in(required(response), "job_statuses")
-    return Finding(not statuses, f"status 200, {len(statuses)} of 1 status returned")
+    return Finding(not statuses, f"status 200 with {counted(len(statuses), 'status')}")
 
 
 @asks(
@@ -219,7 +224,7 @@ def too_many_job_ids(account: Account) -> Finding:
     assumed="Status 404 with the code RecordNotFound.",
     source=Source.ASSUMED,
     request="GET /api/v2/custom_objects/{object}",
-    depends="Jobs UI marks an object as deleted on any 404, so other codes do no harm.",
+    depends="Jobs UI marks an object as deleted on any 404, so it works both ways.",
 )
 def unknown_object(account: Account) -> Finding:
     response = account.get(f"{API}/custom_objects/{UNKNOWN_OBJECT}")
@@ -283,7 +288,7 @@ def unknown_external_ids(reads: ObjectReads) -> Finding:
     records = listed_in(
         reads.records(external_ids="jobsui-verify-unknown"), "custom_object_records"
     )
-    return Finding(not records, f"status 200, {len(records)} records")
+    return Finding(not records, f"status 200 with {counted(len(records), 'record')}")
 
 
 @asks(
@@ -332,7 +337,7 @@ def _filtered(reads: ObjectReads, name: str, value: str) -> Finding:
     if response.status != 200:
         return Finding(False, response_error(response))
     records = listed_in(required(response), "custom_object_records")
-    return Finding(not records, f"status 200, {len(records)} records")
+    return Finding(not records, f"status 200 with {counted(len(records), 'record')}")
 
 
 ACCOUNT_PROBES = (

@@ -155,7 +155,7 @@ def upsert_by_name(writes: Writes) -> Finding:
     assumed="The item fails with the code CustomObjectRecordUpdateFailed.",
     source=Source.OPEN,
     request=JOBS,
-    depends="Rows that fail are grouped by code and message. Other codes do no harm.",
+    depends="Failed rows are grouped by code and message, whatever these are.",
 )
 def unknown_record(writes: Writes) -> Finding:
     run = writes.scratch.run(
@@ -204,7 +204,8 @@ def malformed_record_id(writes: Writes) -> Finding:
     assumed="No, the item fails.",
     source=Source.OPEN,
     request=JOBS,
-    depends="Jobs UI sends record IDs as they are in the file. Keep their case.",
+    depends="Jobs UI sends record IDs in capital letters, as Zendesk shows them, so it works "
+    "both ways.",
 )
 def record_id_case(writes: Writes) -> Finding:
     record_id = str(writes.first.record(PLAIN)["id"])

@@ -37,8 +37,7 @@ def idempotency_key(writes: Writes) -> Finding:
     assumed="Yes: of several items for one record the last one counts.",
     source=Source.ASSUMED,
     request=f"{JOBS}, then {RECORDS}",
-    depends="The check of a file refuses two rows with the same key, unless items are "
-    "sent as they are.",
+    depends="The check of a file refuses two rows with the same key, so it works both ways.",
 )
 def item_order(writes: Writes) -> Finding:
     scratch = writes.scratch

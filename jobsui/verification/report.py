@@ -2,10 +2,12 @@
 end. It names no account, no person and no record."""
 
 import json
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
+
+from django.conf import settings
 
 from jobsui.connections.models import SignIn
 from jobsui.text import counted
@@ -146,6 +148,7 @@ def _json(answers: list[Answer], facts: Facts) -> str:
 
 def _version() -> str:
     try:
-        return version("jobsui")
-    except PackageNotFoundError:
-        return "from a checkout"
+        text = (settings.BASE_DIR / "pyproject.toml").read_text()
+    except OSError:
+        return "unknown"
+    return str(tomllib.loads(text)["project"]["version"])

@@ -13,7 +13,7 @@ from jobsui.verification.first_job import (
     run_first_job,
 )
 from jobsui.verification.questions import CannotAsk, Finding, Source, asks
-from jobsui.verification.reads import require_narrow_scopes
+from jobsui.verification.reads import ONE_UNKNOWN_ID, require_narrow_scopes
 from jobsui.verification.scratch import Scratch
 from jobsui.verification.wording import id_form, listed, reduced, response_error
 from jobsui.zendesk.payloads import Json
@@ -93,7 +93,8 @@ def job_response(writes: Writes) -> Finding:
     assumed="Yes, in zendesk-ratelimit-inflight-jobs.",
     source=Source.ASSUMED,
     request=JOBS,
-    depends="Jobs UI ignores it and counts its own jobs, so it works both ways.",
+    depends="Jobs UI goes by it as long as it is right, and otherwise counts its own jobs, "
+    "so it works both ways.",
 )
 def slots_header(writes: Writes) -> Finding:
     headers = writes.first.run.response.headers
@@ -149,8 +150,7 @@ def fresh_list(writes: Writes) -> Finding:
     assumed="Yes, the known ones.",
     source=Source.ASSUMED,
     request="GET /api/v2/job_statuses/show_many",
-    depends="Jobs UI polls up to 100 job statuses with one request. If one unknown ID "
-    "fails the request, the other statuses arrive late.",
+    depends=ONE_UNKNOWN_ID,
 )
 def mixed_job_ids(writes: Writes) -> Finding:
     response = writes.first.mixed_statuses

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from jobsui.verification.account import Account, listed_in, permitted, required
 from jobsui.verification.questions import CannotAsk
-from jobsui.verification.wording import failure, response_error
+from jobsui.verification.wording import item_error, response_error
 from jobsui.zendesk.custom_objects import API, job_status_in, read_job_status
 from jobsui.zendesk.errors import ZendeskError
 from jobsui.zendesk.payloads import Field, ItemResult, JobStatus, Json, Response, Schema
@@ -87,7 +87,7 @@ class JobRun:
         if item is None:
             return f"the job ends as {self.words[-1]} with {len(self.items)} results"
         if self.failed:
-            return f"the item fails: {failure(item.error_code, item.error)}"
+            return f"the item fails: {item_error(self.raw_items[0])}"
         return "the item succeeds" if self.succeeded else "the result says neither"
 
     def _single_item(self) -> ItemResult | None:

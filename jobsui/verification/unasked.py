@@ -81,7 +81,7 @@ UNASKED = (
         assumed="They fail without results.",
         source=Source.ASSUMED,
         why="it would delete an object",
-        depends="Jobs UI pauses the job, and its rows are uncertain.",
+        depends="Jobs UI pauses the job with the reason.",
     ),
     _unasked(
         "token-refresh",

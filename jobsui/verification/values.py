@@ -5,7 +5,7 @@ from jobsui.verification.first_job import value_of
 from jobsui.verification.questions import CannotAsk, Finding, Source, asks
 from jobsui.verification.results import JOBS, RECORDS, Writes
 from jobsui.verification.scratch import SENT_DATE, JobRun, Scratch, sample
-from jobsui.verification.wording import date_form, failure, listed, shape
+from jobsui.verification.wording import date_form, item_error, listed, shape
 from jobsui.zendesk.payloads import Field, Json
 from jobsui.zendesk.payloads import Verdict as ItemVerdict
 
@@ -14,9 +14,9 @@ LONG_TEXT = "jobsui " * 1_500
 """About 10,000 characters: less than the 32 KB of a record."""
 UNKNOWN_OPTION = "jobsui_verify_unknown"
 COMPARES = (
-    "Jobs UI compares numbers, texts and objects with what it sent, so it works both"
+    "To confirm rows, Jobs UI compares records with what it sent. It knows numbers as "
+    "numbers, texts and objects, so it works with each of them."
 )
-COMPARES += " ways."
 
 
 @asks(
@@ -190,10 +190,11 @@ def _emptied(run: JobRun, emptied: list[str], kept: list[str]) -> str:
         parts.append(f"emptied: {listed(emptied)}")
     if kept:
         parts.append(f"kept: {listed(kept)}")
-    failed = [item for item in run.items if item.verdict == ItemVerdict.FAILED]
+    pairs = zip(run.raw_items, run.items, strict=True)
+    failed = [raw for raw, item in pairs if item.verdict == ItemVerdict.FAILED]
     if failed:
-        first = failure(failed[0].error_code, failed[0].error)
-        parts.append(f"{counted(len(failed), 'item')} failed: {first}")
+        first = item_error(failed[0])
+        parts.append(f"{counted(len(failed), 'item')} failed, the first with {first}")
     return "; ".join(parts)
 
 
@@ -203,8 +204,8 @@ def _emptied(run: JobRun, emptied: list[str], kept: list[str]) -> str:
     assumed="Yes. No limit but the 32 KB of a record is published.",
     source=Source.OPEN,
     request=READ_BACK,
-    depends="The check of a file does not limit texts. If this does not hold, long texts "
-    "fail or are cut.",
+    depends="The check of a file limits items to 32 KB, but not single texts. If this does "
+    "not hold, long texts fail or are cut.",
 )
 def long_text(writes: Writes) -> Finding:
     each = writes.scratch.field_of("textarea", "text")

@@ -13,6 +13,8 @@ from jobsui.zendesk.payloads import Json, Response
 
 HIDDEN = "…"
 MAX_TEXT = 120
+ERROR_MEMBERS = ("code", "title", "detail", "error", "details", "message")
+"""Members of a failed result that describe the failure."""
 SAFE_NUMBERS = frozenset({"26", "100"})
 """Limits that error messages name."""
 CHUNK = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
@@ -145,20 +147,29 @@ def scope_names(scopes: Iterable[Json]) -> str:
     return listed(shown) or "none"
 
 
-def failure(code: str, message: str) -> str:
-    """An error that an item or a response names, reduced."""
-    shown = [f"code {reduced(code)}"] if code else ["no code"]
-    if message and message != code:
-        shown.append(f"message “{reduced(message)}”")
-    return listed(shown)
+def item_error(result: Mapping[str, Json]) -> str:
+    """What the result of an item says of its failure, reduced."""
+    errors = result.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else result
+    if not isinstance(first, dict):
+        return f"an error that is {shape(first)}"
+    shown = [
+        f"{reduced(name)} “{reduced(text)}”"
+        for name, text in first.items()
+        if name in ERROR_MEMBERS and isinstance(text, str)
+    ]
+    return listed(shown) or f"the members {names(first)}"
 
 
 def response_error(response: Response) -> str:
     """The status of a refusal and what it says, reduced."""
     code, message, _ = read_error(response)
-    if not (code or message):
-        return f"status {response.status}, no message"
-    return f"status {response.status}, {failure(code, message)}"
+    shown = [f"status {response.status}"]
+    if code:
+        shown.append(f"code “{reduced(code)}”")
+    if message and message != code:
+        shown.append(f"message “{reduced(message)}”")
+    return listed(shown)
 
 
 def warning(headers: Mapping[str, str]) -> str:
