@@ -155,6 +155,8 @@ class EventKind(TextChoices):
     CANCEL_REQUESTED = "cancel_requested", "Cancel requested"
     CANCELLED = "cancelled", "Cancelled"
     """(rows)"""
+    WAIT_STOPPED = "wait_stopped", "Waiting stopped"
+    """(batches, rows)"""
     PLANNING_FAILED = "planning_failed", "Preparing batches failed"
     """(reason)"""
     FAILED = "failed", "Failed"

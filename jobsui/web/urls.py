@@ -86,6 +86,7 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/pause/", job_actions.pause, name="pause"),
     path("<uuid:code>/resume/", job_actions.resume, name="resume"),
     path("<uuid:code>/cancel/", job_actions.cancel, name="cancel"),
+    path("<uuid:code>/stop-waiting/", job_actions.stop_waiting, name="stop_waiting"),
     path("<uuid:code>/settings/", job_actions.run_settings, name="run_settings"),
     path("<uuid:code>/retry/", job_actions.retry, name="retry"),
     path("<uuid:code>/continue/", job_actions.continue_unsent, name="continue"),

@@ -66,6 +66,7 @@ MATRIX = {
     "pause_job": Row("run", 409, 404),
     "resume_job": Row("run", 409, 404),
     "cancel_job": Row("run", 409, 404),
+    "stop_waiting": Row("run", 409, 404),
     "retry_job": Row("run", 201, 404),
     "continue_job": Row("run", 409, 404),
     "resolve_job": Row("run", 409, 404, {"uncertain": "accept"}),

@@ -88,8 +88,14 @@ def test_move_that_is_not_allowed_is_a_programming_error(gadget: CustomObject) -
         )
 
 
-def test_jobs_that_are_over_never_move() -> None:
-    assert [lifecycle.MOVES.get(state) for state in OVER] == [None] * len(OVER)
+def test_jobs_that_are_over_at_most_check_rows_again() -> None:
+    moves = {state: lifecycle.MOVES.get(state, set()) for state in OVER}
+
+    assert moves == {
+        JobState.COMPLETED: set(),
+        JobState.CANCELLED: {JobState.CANCELLING},
+        JobState.FAILED: {JobState.CANCELLING},
+    }
 
 
 def test_every_state_is_reached_from_draft() -> None:
@@ -155,6 +161,10 @@ SENTENCES: dict[EventKind, tuple[dict[str, Any], str]] = {
     EventKind.APPROVED: (ROWS, "Approved: 1,200 rows to send."),
     EventKind.CANCEL_REQUESTED: ({}, "Cancel requested."),
     EventKind.CANCELLED: (ROWS, "Cancelled. 1,200 rows not sent."),
+    EventKind.WAIT_STOPPED: (
+        ROWS | {"batches": 12},
+        "Stopped waiting for 12 batches: 1,200 rows uncertain.",
+    ),
     EventKind.PLANNING_FAILED: (GONE, "Preparing batches failed. The file is gone."),
     EventKind.FAILED: (GONE, "Failed. The file is gone."),
     EventKind.DECISION_NEEDED: (ROWS, "Decision needed: 1,200 rows uncertain."),

@@ -87,6 +87,7 @@ MATRIX = {
     "jobs/<uuid:code>/pause/": ACT,
     "jobs/<uuid:code>/resume/": ACT,
     "jobs/<uuid:code>/cancel/": Row(302, 302),
+    "jobs/<uuid:code>/stop-waiting/": Row(302, 302),
     "jobs/<uuid:code>/settings/": Row(302, 302),
     "jobs/<uuid:code>/retry/": ACT,
     "jobs/<uuid:code>/continue/": ACT,

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from jobsui.jobs.control import actions
-from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
-from jobsui.jobs.models import Batch, Job, RowResult
+from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, Outcome
+from jobsui.jobs.models import Attempt, Batch, Job, RowResult
 from tests.web import stages
 
 pytestmark = pytest.mark.django_db
@@ -164,6 +165,66 @@ def test_job_page_has_no_button_that_resends_at_once(operator: Client) -> None:
 
     assert re.findall(r'name="decision" value="([^"]+)"', text) == ["check_again"]
     assert re.findall(r'\?decision=([a-z]+)"', text) == ["resend", "accept"]
+
+
+def in_flight(state: JobState) -> Job:
+    """A job of four rows, all in flight."""
+    job = stages.planned(FOUR, state=state)
+    batch = Batch.objects.get(job=job)
+    Attempt.objects.create(
+        batch=batch, number=1, epoch=1, at=timezone.now(), items=4, result="accepted"
+    )
+    Batch.objects.filter(pk=batch.pk).update(state=BatchState.ACCEPTED, attempts_made=1)
+    return job
+
+
+@pytest.mark.parametrize(
+    ("state", "rest"),
+    [
+        (JobState.PAUSING, "The job is then paused. You can resume or cancel it."),
+        (
+            JobState.CANCELLING,
+            "The job is then cancelled. You can check its uncertain rows again.",
+        ),
+    ],
+)
+def test_stop_waiting_asks_first_and_says_what_follows(
+    operator: Client, state: JobState, rest: str
+) -> None:
+    job = in_flight(state)
+
+    said = asked(operator, path(job, "stop-waiting/"))
+
+    assert said == [
+        "Stop waiting for 4 rows?",
+        "4 rows without a result become uncertain. Zendesk may have saved them, or may "
+        "still save them.",
+        rest,
+        "Stop waiting",
+    ]
+    assert Job.objects.get(pk=job.pk).state == state
+
+
+def test_stopping_to_wait_cancels_the_job(operator: Client, ana: User) -> None:
+    job = in_flight(JobState.CANCELLING)
+
+    page = operator.post(path(job, "stop-waiting/"), follow=True)
+
+    assert "Stopped waiting. The rows without a result are uncertain." in page.text
+    assert "A cancelled job sends nothing more, so it cannot resend them." in page.text
+    assert re.findall(r'\?decision=([a-z]+)"', page.text) == ["accept"]
+    assert Job.objects.get(pk=job.pk).state == JobState.CANCELLED
+    assert job.events.get(kind=EventKind.WAIT_STOPPED).by == ana
+
+
+def test_cancelled_job_is_not_asked_whether_to_resend(operator: Client) -> None:
+    job = stages.changed(uncertain(), state=JobState.CANCELLED)
+
+    resend = operator.get(path(job, "resolve/?decision=resend"))
+    accept = asked(operator, path(job, "resolve/?decision=accept"))
+
+    assert resend["Location"] == path(job)
+    assert "The job stays cancelled with 2 rows whose result is uncertain." in accept
 
 
 @pytest.mark.parametrize("query", ["", "?decision=check_again", "?decision=nonsense"])

@@ -1,4 +1,5 @@
-"""Actions on a job: launch, pause, resume, cancel, retry, continue, resolve."""
+"""Actions on a job: launch, pause, resume, cancel, stop waiting, retry, continue,
+resolve."""
 
 from collections.abc import Callable
 from typing import Any
@@ -87,6 +88,18 @@ def cancel(request: ApiRequest, code: Code) -> Any:
 
 
 @router.post(
+    "/{uuid:id}/stop-waiting",
+    operation_id="stop_waiting",
+    summary="Stop waiting for batches in flight",
+    response=responses(200, JobOut, 404, 409),
+)
+def stop_waiting(request: ApiRequest, code: Code) -> Any:
+    """For a job that pauses or cancels while batches are in flight, or that runs with
+    batches that cannot be confirmed. The rows of these batches become uncertain."""
+    return _act(request, code, actions.stop_waiting)
+
+
+@router.post(
     "/{uuid:id}/retry",
     operation_id="retry_job",
     summary="Retry failed rows",
@@ -143,7 +156,8 @@ def continue_unsent(
     response=responses(200, JobOut, 400, 404, 409, 413),
 )
 def resolve(request: ApiRequest, code: Code, body: ResolveIn) -> Any:
-    """For a job in the state `needs_decision`."""
+    """For a job in the state `needs_decision`, or a cancelled or failed job with uncertain
+    rows, which are not sent again."""
     job = lookup.job(request.auth, code)
     actions.resolve(job, body.uncertain, by=request.auth.user)
     return job_out.current(request, code)

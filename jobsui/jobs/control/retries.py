@@ -90,6 +90,10 @@ def retriable_rows(job: Job, cause: Cause | None = None) -> int:
     if not job.is_over or not job.failed or retention.rows_notice(job):
         return 0
     launched = job.retries.launched().with_failed_rows()
+    if launched.filter(cause=None).exists():
+        # Rows that failed since, when uncertain ones were checked again, cannot be told
+        # from those that it has.
+        return 0
     retried: int | None = launched.aggregate(rows=Sum("rows"))["rows"]
     return job.failed - (retried or 0)
 

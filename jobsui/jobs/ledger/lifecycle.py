@@ -61,9 +61,12 @@ MOVES: Mapping[JobState, Collection[JobState]] = {
     JobState.PAUSED: {JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING},
     JobState.CANCELLING: {JobState.CANCELLED, JobState.FAILED},
     JobState.NEEDS_DECISION: {JobState.RUNNING, JobState.COMPLETED},
+    # While its uncertain rows are checked again. It sends nothing more.
+    JobState.CANCELLED: {JobState.CANCELLING},
+    JobState.FAILED: {JobState.CANCELLING},
 }
 """{state: the states that a job may move to from there}. A draft that is edited stays a
-draft. Completed, cancelled and failed jobs stay as they are."""
+draft. A completed job stays as it is."""
 
 FIRST_BATCH_SENT = (
     "The first batch has finished. Check its results, then approve the other rows "

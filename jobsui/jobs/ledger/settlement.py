@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Max, Q
 from django.utils import timezone
 
-from jobsui.jobs.enums import UNSETTLED, Action, BatchState, Outcome
+from jobsui.jobs.enums import UNSETTLED, Action, AttemptResult, BatchState, Outcome
 from jobsui.jobs.ledger import causes, unreadable
-from jobsui.jobs.models import Batch, BatchBlob, Job, RowError, RowResult
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job, RowError, RowResult
 from jobsui.jobs.models.batch import Unreadable, pack
 from jobsui.jobs.sql import add_up, by_id, update_rows
 
@@ -23,6 +24,7 @@ PACE_INTERVAL = 5
 MAX_PACE_SAMPLES = 60
 BAD = frozenset({Outcome.FAILED, Outcome.UNCERTAIN})
 """Outcomes of rows that were sent and have an error of their own."""
+GIVEN_UP = "A person stopped waiting for its result."
 SETTLED_FIELDS = (
     "state",
     "done_at",
@@ -152,9 +154,27 @@ def uncertain(reason: str) -> RowResult:
     return RowResult(Outcome.UNCERTAIN, code="Uncertain", message=reason)
 
 
+def give_up(batch: Batch, reason: str, counters: JobCounters) -> None:
+    """Wait no longer for the result of a batch in flight: the open items that its requests
+    carried become uncertain. The others have not been sent, and wait for their turn."""
+    attempts = Attempt.objects.filter(batch=batch)
+    may_be_applied = attempts.filter(
+        Q(result__in=Attempt.UNCONFIRMED) | Q(number=batch.attempts_made)
+    )
+    last_item = may_be_applied.aggregate(last=Max("last_item"))["last"]
+    attempts.filter(result=AttemptResult.IN_FLIGHT).update(
+        result=AttemptResult.UNCONFIRMED, note=GIVEN_UP
+    )
+    if not mark_uncertain(batch, range(last_item + 1), reason, counters):
+        batch.state = BatchState.PLANNED
+        batch.reconcile_at = None
+        batch.save(update_fields=["state", "reconcile_at"])
+
+
 def reopen_uncertain(batch: Batch, state: BatchState, counters: JobCounters) -> None:
     """Take the result from a batch's uncertain items: they are reconciled
-    (UNCONFIRMED) or sent (PLANNED) again."""
+    (UNCONFIRMED) or sent (PLANNED) again. Items that were cancelled are open again
+    too: lifecycle cancels them with the job."""
     blob = BatchBlob.objects.get(pk=batch.pk)
     try:
         results = blob.row_results
@@ -169,14 +189,18 @@ def reopen_uncertain(batch: Batch, state: BatchState, counters: JobCounters) -> 
     blob.results = BatchBlob.packed_results(results)
     blob.save(update_fields=["results"])
     counters.add(batch.job_id, Outcome.UNCERTAIN, -reopened)
-    counters.add(batch.job_id, "batches_done", -1)
+    if batch.state == BatchState.UNCERTAIN:
+        counters.add(batch.job_id, "batches_done", -1)
+    if batch.cancelled:
+        counters.add(batch.job_id, Outcome.CANCELLED, -batch.cancelled)
     causes.remove_uncertain_rows(batch)
     _count_results(batch, results)
     batch.state = state
     batch.done_at = None
     batch.reconcile_at = timezone.now()
     batch.reconcile_count = 0
-    batch.save(update_fields=[*SETTLED_FIELDS, "reconcile_count"])
+    batch.cancelled = 0
+    batch.save(update_fields=[*SETTLED_FIELDS, "reconcile_count", "cancelled"])
 
 
 def sample_pace(job: Job, now: datetime) -> bool:

@@ -182,6 +182,9 @@ class Job(models.Model):
     uncertain = _counter()
     cancelled = _counter()
 
+    # A person has accepted the uncertain rows as unknown.
+    uncertain_accepted = models.BooleanField(default=False)
+
     batches_total = models.PositiveIntegerField(default=0)
     batches_done = models.PositiveIntegerField(default=0)
     # The number of the last row that the planner committed. planned_at is None while

@@ -227,6 +227,7 @@ def _fail(job: Job, lease: leases.Held, reason: str) -> None:
             JobState.CANCELLING,
             by=Component.PLANNER,
             event=EventKind.PLANNING_FAILED,
+            expected=(*SENDABLE, JobState.PAUSING, JobState.PAUSED),
             facts={"reason": reason},
             reason=reason,
             planned_at=now,

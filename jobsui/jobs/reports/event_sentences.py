@@ -60,6 +60,10 @@ def sentence(event: JobEvent) -> str:
             return "Cancelled. Every row had already been sent."
         case EventKind.CANCELLED:
             return f"Cancelled. {counted(facts['rows'], 'row')} not sent."
+        case EventKind.WAIT_STOPPED:
+            rows = counted(facts["rows"], "row")
+            batches = counted(facts["batches"], "batch")
+            return f"Stopped waiting for {batches}: {rows} uncertain."
         case EventKind.DECISION_NEEDED:
             return f"Decision needed: {counted(facts['rows'], 'row')} uncertain."
         case EventKind.RECHECK_REQUESTED:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs.control import actions, retries
-from jobsui.jobs.enums import Action
+from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
@@ -62,12 +62,22 @@ def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+def stop_waiting(request: HtmxRequest, code: UUID) -> HttpResponse:
+    if request.method == "GET":
+        return _ask(request, code, "stop_waiting", _stop_waiting_question)
+    done = "Stopped waiting. The rows without a result are uncertain."
+    return _act(request, code, actions.stop_waiting, done)
+
+
+@require_http_methods(["GET", "POST"])
 def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Decide about uncertain rows. A decision that cannot be undone asks for
     confirmation first."""
     if request.method == "GET":
-        question = QUESTIONS.get(request.GET.get("decision", ""))
-        return _ask(request, code, "resolve", question)
+        asked = request.GET.get("decision", "")
+        if asked == RESEND and not actions.may_resend(lookup.job(request.user, code)):
+            return redirect("jobs:detail", code)
+        return _ask(request, code, "resolve", QUESTIONS.get(asked))
     decision = request.POST.get("decision", "")
 
     def decide(job: Job, *, by: User) -> None:
@@ -193,6 +203,32 @@ def _cancel_question(job: Job) -> Confirmation:
     )
 
 
+def _stop_waiting_question(job: Job) -> Confirmation:
+    rows = counted(actions.may(job)["stop_waiting"], "row")
+    return Confirmation(
+        question=f"Stop waiting for {rows}?",
+        effects=(
+            f"{rows} without a result become uncertain. Zendesk may have saved them, or may "
+            "still save them.",
+            AFTER_WAITING.get(JobState(job.state), "The job sends its other rows."),
+        ),
+        button="Stop waiting",
+        icon="hourglass",
+        keep="Keep waiting",
+        subject=str(job.file),
+        back=_page(job),
+    )
+
+
+AFTER_WAITING = {
+    JobState.PAUSING: "The job is then paused. You can resume or cancel it.",
+    JobState.CANCELLING: (
+        "The job is then cancelled. You can check its uncertain rows again."
+    ),
+}
+"""{state of a job: what it does then}."""
+
+
 def _done_so_far(job: Job) -> str:
     """What a cancelled job does not undo."""
     records = counted(job.succeeded, "record")
@@ -246,10 +282,13 @@ def _newer_values(job: Job) -> tuple[str, ...]:
 
 def _accept_question(job: Job) -> Confirmation:
     rows = counted(job.uncertain, "row")
+    state = job.get_state_display().lower()
+    keeps = f"The job stays {state} with {rows} whose result is uncertain."
+    completes = f"The job completes with {rows} whose result is uncertain."
     return Confirmation(
         question=f"Accept {rows} as unknown?",
         effects=(
-            f"The job completes with {rows} whose result is uncertain.",
+            keeps if job.is_over else completes,
             "You can no longer check or resend them from this job.",
         ),
         button=f"Accept {rows} as unknown",

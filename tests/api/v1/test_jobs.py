@@ -6,11 +6,12 @@ from urllib.parse import quote
 import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobsui.api import waiting
-from jobsui.jobs.enums import Action, JobState, Outcome
-from jobsui.jobs.models import File, Job, RowResult
+from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
+from jobsui.jobs.models import Attempt, File, Job, RowResult
 from tests.api.conftest import Program, Programs
 from tests.api.v1.uploading import stored_counts, upload
 from tests.factories import make_connection, make_file, make_object, make_user
@@ -591,6 +592,30 @@ def test_uncertain_rows_are_resolved(program: Programs) -> None:
         409,
     ]
     assert accepted.json()["state"] == "completed"
+
+
+@pytest.mark.django_db
+def test_program_stops_waiting_and_checks_again(program: Programs) -> None:
+    job = stages.planned(CSV, state=JobState.CANCELLING)
+    batch = job.batches.get()
+    Attempt.objects.create(
+        batch=batch, number=1, epoch=1, at=timezone.now(), items=2, result="accepted"
+    )
+    job.batches.update(state=BatchState.ACCEPTED, attempts_made=1)
+    runner = program("run")
+
+    stopped = runner.call("POST", f"/jobs/{job.code}/stop-waiting")
+    again = runner.call("POST", f"/jobs/{job.code}/stop-waiting")
+    resent = runner.call("POST", f"/jobs/{job.code}/resolve", {"uncertain": "resend"})
+    checked = runner.call(
+        "POST", f"/jobs/{job.code}/resolve", {"uncertain": "check_again"}
+    )
+
+    statuses = [response.status_code for response in (again, resent, checked)]
+    assert stopped.json()["state"] == "cancelled"
+    assert stopped.json()["counts"]["uncertain"] == batch.size
+    assert statuses == [409, 409, 200]
+    assert checked.json()["state"] == "cancelling"
 
 
 @pytest.mark.django_db
