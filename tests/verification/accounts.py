@@ -168,7 +168,9 @@ def account(
 
 
 def api_token_connection(**values: Any) -> Connection:
-    connection = make_connection(email=EMAIL, requests_per_minute=100_000, **values)
+    connection = make_connection(
+        **{"email": EMAIL, "requests_per_minute": 100_000} | values
+    )
     connection.set_secret("api_token", API_TOKEN)
     connection.save()
     return connection
