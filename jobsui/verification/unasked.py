@@ -44,6 +44,14 @@ UNASKED = (
         depends="A batch that is refused as too large is halved and sent again.",
     ),
     _unasked(
+        "length-unit",
+        "Are lengths counted in bytes or in characters?",
+        assumed="In bytes.",
+        source=Source.ASSUMED,
+        why="it would take a limit of a text, and none is known",
+        depends="The check of a file counts the 32 KB of an item in bytes.",
+    ),
+    _unasked(
         "interrupted-jobs",
         "What do jobs that were killed or aborted report, and were their items applied?",
         assumed="killed: partly applied. aborted: never processed.",

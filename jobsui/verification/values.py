@@ -1,5 +1,7 @@
 """Questions about values: how they come back, and what empties them."""
 
+from collections.abc import Mapping
+
 from jobsui.text import counted
 from jobsui.verification.first_job import value_of
 from jobsui.verification.questions import CannotAsk, Finding, Source, asks
@@ -12,11 +14,37 @@ from jobsui.zendesk.payloads import Verdict as ItemVerdict
 READ_BACK = f"{JOBS}, then {RECORDS}"
 LONG_TEXT = "jobsui " * 1_500
 """About 10,000 characters: less than the 32 KB of a record."""
+BLANKS: dict[str, Json] = {"text": "", "textarea": "", "multiselect": []}
 UNKNOWN_OPTION = "jobsui_verify_unknown"
 COMPARES = (
     "To confirm rows, Jobs UI compares records with what it sent. It knows numbers as "
     "numbers, texts and objects, so it works with each of them."
 )
+
+
+@asks(
+    "sent-values",
+    "Is a value of each type accepted in the form that Jobs UI sends?",
+    assumed="Yes: an amount as a number, a date as YYYY-MM-DD, options as their tags.",
+    source=Source.ASSUMED,
+    request=JOBS,
+    depends="If a type is refused, rows with such a column fail. Do not map these columns.",
+)
+def sent_values(writes: Writes) -> Finding:
+    first = writes.first
+    if not first.fields:
+        raise CannotAsk("the object has no optional field")
+    accepted: list[str] = []
+    refused: list[str] = []
+    for kind in first.fields:
+        record = writes.scratch.find(first.external_id(kind))
+        (accepted if record else refused).append(kind)
+    parts = []
+    if accepted:
+        parts.append(f"accepted: {listed(accepted)}")
+    if refused:
+        parts.append(f"refused: {listed(refused)}")
+    return Finding(not refused, "; ".join(parts))
 
 
 @asks(
@@ -124,29 +152,30 @@ def is_empty(value: Json) -> bool:
     "not hold for a type, such cells change nothing or fail.",
 )
 def null_value(writes: Writes) -> Finding:
-    return _emptying(writes.scratch, writes.scratch.typed_fields(), None)
+    fields = writes.scratch.typed_fields()
+    return _emptying(writes.scratch, fields, dict.fromkeys(fields))
 
 
 @asks(
-    "blank-text",
-    "Does an empty text empty a field?",
+    "blank-value",
+    "Does an empty text or an empty list empty a field?",
     assumed="Yes.",
     source=Source.OPEN,
     request=READ_BACK,
     depends="Jobs UI sends null instead. Only programs that send items as they are "
     "depend on it.",
 )
-def blank_text(writes: Writes) -> Finding:
+def blank_value(writes: Writes) -> Finding:
     fields = writes.scratch.typed_fields()
-    kinds = {"text", "textarea"}
-    texts = {kind: each for kind, each in fields.items() if kind in kinds}
-    if not texts:
-        raise CannotAsk("the object has no optional field of type text")
-    return _emptying(writes.scratch, texts, "")
+    chosen = {kind: each for kind, each in fields.items() if kind in BLANKS}
+    return _emptying(writes.scratch, chosen, BLANKS)
 
 
-def _emptying(scratch: Scratch, fields: dict[str, Field], blank: Json) -> Finding:
-    """Fill a field of each type in a record of its own, then send the blank value."""
+def _emptying(
+    scratch: Scratch, fields: dict[str, Field], blanks: Mapping[str, Json]
+) -> Finding:
+    """Fill a field of each type in a record of its own, then send the blank value of
+    the type."""
     items = {
         kind: scratch.item(f"blank-{kind}", {each.key: sample(each)})
         for kind, each in fields.items()
@@ -157,7 +186,7 @@ def _emptying(scratch: Scratch, fields: dict[str, Field], blank: Json) -> Findin
     scratch.settle()
     filled = _held(scratch, fields, items)
     changes = [
-        {"id": record["id"], "custom_object_fields": {fields[kind].key: blank}}
+        {"id": record["id"], "custom_object_fields": {fields[kind].key: blanks[kind]}}
         for kind, record in filled.items()
         if not is_empty(value_of(record, fields[kind]))
     ]
@@ -200,7 +229,7 @@ def _emptied(run: JobRun, emptied: list[str], kept: list[str]) -> str:
 
 @asks(
     "long-text",
-    f"Does a textarea field take a text of {len(LONG_TEXT):,} characters?",
+    f"Do text fields take a text of {len(LONG_TEXT):,} characters?",
     assumed="Yes. No limit but the 32 KB of a record is published.",
     source=Source.OPEN,
     request=READ_BACK,
@@ -208,15 +237,24 @@ def _emptied(run: JobRun, emptied: list[str], kept: list[str]) -> str:
     "not hold, long texts fail or are cut.",
 )
 def long_text(writes: Writes) -> Finding:
-    each = writes.scratch.field_of("textarea", "text")
-    run, external_id = writes.scratch.create("long", {each.key: LONG_TEXT})
-    if not run.succeeded:
-        return Finding(False, run.described())
-    value = value_of(writes.scratch.record(external_id), each)
-    length = len(value) if isinstance(value, str) else 0
-    return Finding(
-        length >= len(LONG_TEXT.strip()), f"{length:,} characters were stored"
-    )
+    fields = writes.scratch.typed_fields()
+    observed = []
+    is_whole = []
+    for kind in ("text", "textarea"):
+        if kind not in fields:
+            continue
+        run, external_id = writes.scratch.create("long", {fields[kind].key: LONG_TEXT})
+        if not run.succeeded:
+            observed.append(f"{kind}: {run.described()}")
+            is_whole.append(False)
+            continue
+        value = value_of(writes.scratch.record(external_id), fields[kind])
+        length = len(value) if isinstance(value, str) else 0
+        observed.append(f"{kind}: {length:,} characters were stored")
+        is_whole.append(length >= len(LONG_TEXT.strip()))
+    if not observed:
+        raise CannotAsk("the object has no optional field of type text")
+    return Finding(all(is_whole), "; ".join(observed))
 
 
 @asks(
@@ -272,13 +310,14 @@ def pattern_match(writes: Writes) -> Finding:
 
 
 PROBES = (
+    sent_values,
     number_shape,
     currency_shape,
     date_shape,
     unset_checkbox,
     omitted_field,
     null_value,
-    blank_text,
+    blank_value,
     long_text,
     unknown_option,
     wrong_type,
