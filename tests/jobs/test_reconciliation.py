@@ -7,7 +7,7 @@ import pytest
 
 from jobsui.jobs.delivery import reconciliation
 from jobsui.jobs.delivery.batch_request import BatchRequest
-from jobsui.jobs.delivery.reconciliation import Finding, UnconfirmedBatch
+from jobsui.jobs.delivery.reconciliation import Finding, Rest, UnconfirmedBatch
 from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.models import RowResult
 from jobsui.zendesk.client import Client
@@ -83,6 +83,7 @@ def unconfirmed(
     attempts: int = 1,
     known: tuple[str, ...] = (),
     is_status_lost: bool = False,
+    is_overtaken: bool = False,
 ) -> UnconfirmedBatch:
     request = BatchRequest(
         batch_id=1,
@@ -106,6 +107,7 @@ def unconfirmed(
         QUIET,
         lambda ids: set(known) & set(ids),
         is_status_lost,
+        is_overtaken,
     )
 
 
@@ -304,6 +306,23 @@ def test_created_record_with_other_values_is_uncertain(zendesk: Zendesk) -> None
 
 
 @pytest.mark.usefixtures("zendesk")
+def test_records_of_a_later_job_are_not_taken_for_created(zendesk: Zendesk) -> None:
+    zendesk.add(KEYED[0], 0)
+
+    finding = reconciliation.reconcile(unconfirmed(KEYED[:1], is_overtaken=True))
+
+    assert finding == Finding({}, Rest.UNCERTAIN, reconciliation.OVERTAKEN)
+
+
+def test_rows_are_not_resent_after_a_later_job(zendesk: Zendesk) -> None:
+    zendesk.add(KEYED[0], 0)
+    batch = unconfirmed(["e0"], Action.DELETE_BY_EXTERNAL_ID, is_overtaken=True)
+
+    finding = reconciliation.reconcile(batch)
+
+    assert finding == Finding({}, Rest.UNCERTAIN, reconciliation.OVERTAKEN)
+
+
 def test_a_batch_without_an_answer_five_times_is_left_to_a_person() -> None:
     action = Action.UPDATE
     rests = [

@@ -47,7 +47,7 @@ MAX_UNCONFIRMED_ATTEMPTS = 5
 """After this many attempts without a clear response, a person decides about a batch."""
 OVERTAKEN = (
     "Zendesk gave no clear response to the request with this row. It is not sent again, "
-    "because a job that was launched later may have changed the same record."
+    "because a job that was launched later may have saved the same record."
 )
 NO_ANSWER = (
     "Zendesk gave no clear response to the request with this row. Without an external ID, "
@@ -77,7 +77,7 @@ class UnconfirmedBatch:
     is_status_lost: bool = False
     """Zendesk accepted the request and no longer shows its job status."""
     is_overtaken: bool = False
-    """A job that was launched later may have changed the same records since."""
+    """A job that was launched later may have saved the same records since."""
 
     @property
     def is_fresh(self) -> bool:
@@ -122,6 +122,9 @@ def reconcile(batch: UnconfirmedBatch) -> Finding:
     if not batch.request.items:
         return Finding()
     action = batch.request.action
+    if action is Action.CREATE and batch.is_overtaken:
+        # A record with the same content may be that of the later job.
+        return Finding(rest=Rest.UNCERTAIN, note=OVERTAKEN)
     keyed = _keyed(batch.request)
     if action is Action.CREATE and len(keyed) < batch.size:
         return _match_job(batch)
