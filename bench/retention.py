@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from bench import processes, runs
@@ -63,9 +64,11 @@ def main() -> None:
 
         def send(first: int, beside: Any = None) -> Figures:
             wanted = [Wanted(options.rows, first=first)]
-            with runs.sandboxes(cell) as sandboxes:
+            # Another seed, so that it gives its jobs other ids than the one before.
+            account = replace(cell, seed=first + 1)
+            with runs.sandboxes(account) as sandboxes:
                 return runs.ours_in(
-                    folder, sandboxes, database, cell, setup, wanted, beside=beside
+                    folder, sandboxes, database, account, setup, wanted, beside=beside
                 )
 
         alone = send(0)

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import batched
 
 from django.db import models, transaction
 from django.db.models import F, Q, QuerySet
@@ -36,8 +37,9 @@ LEASE = "prune"
 """Only one host prunes at a time."""
 MAX_JOBS = 50
 MAX_BATCHES = 50
+MAX_FILES = 20
 MAX_ROWS = 500
-"""How much one transaction changes at most: jobs, bodies of batches, other rows."""
+"""How much one transaction changes at most: jobs, batches, files, other rows."""
 MIN_PAUSE = 0.02
 PAUSE_FACTOR = 4.0
 """The pause after a transaction: this many times its duration, so that the database has at
@@ -264,19 +266,19 @@ def _delete_jobs(before: datetime) -> Iterator[Step]:
 def _delete_files(before: datetime) -> Iterator[Step]:
     due = due_files(before)
     ids = list(due.values_list("pk", flat=True))
-    for pk in ids:
+    for chunk in batched(ids, MAX_FILES):
         with transaction.atomic():
-            # Read again under the lock: a draft may use the file since.
-            locked = File.objects.select_for_update().filter(pk=pk).first()
-            if locked is None or not due.filter(pk=pk).exists():
-                continue
-            due.filter(pk=pk, content_pruned_at=None).update(
-                content_pruned_at=Now(), sample=[]
-            )
-        # After the commit. If it is interrupted, the file is still due.
-        locked.delete_content()
-        File.objects.filter(pk=pk).update(has_content=False)
-        yield "file", 1
+            files = File.objects.select_for_update().filter(pk__in=chunk).order_by("pk")
+            locked = {file.pk: file for file in files}
+            # Read again under the lock: a draft may use one of them since.
+            found = set(due.filter(pk__in=chunk).values_list("pk", flat=True))
+            unmarked = File.objects.filter(pk__in=found, content_pruned_at=None)
+            unmarked.update(content_pruned_at=Now(), sample=[])
+        # After the commit. If it is interrupted, the files are still due.
+        for pk in found:
+            locked[pk].delete_content()
+        File.objects.filter(pk__in=found).update(has_content=False)
+        yield "file", len(found)
 
 
 def _delete_leases() -> Iterator[Step]:
