@@ -10,10 +10,10 @@ from django.db import connection
 from django.utils import timezone
 
 from jobsui.jobs import leases, retention
-from jobsui.jobs.control import drafts, pruning
+from jobsui.jobs.control import actions, drafts, pruning
 from jobsui.jobs.control.pruning import Pruner
 from jobsui.jobs.enums import JobState
-from jobsui.jobs.errors import FileRefused, UploadRefused
+from jobsui.jobs.errors import FileRefused, NotPossibleNow, UploadRefused
 from jobsui.jobs.models import (
     Attempt,
     Batch,
@@ -154,6 +154,25 @@ def test_deletion_of_a_file_continues_after_a_kill(
     assert kept(job)["files"] == 0
     assert file.content_pruned_at == marked
     assert not file.has_content
+
+
+def test_uncertain_rows_without_items_cannot_be_checked_again(keep: Any) -> None:
+    job = old_jobs.finished()
+    Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLED, uncertain=1)
+    job.refresh_from_db()
+    before = actions.may(job)
+    keep(bodies=90)
+    prune()
+
+    with pytest.raises(
+        NotPossibleNow, match=r"can no longer be checked\. The requests"
+    ):
+        actions.resolve(job, "check_again", by=None)
+
+    job.refresh_from_db()
+    assert before["resolve"] == 1
+    assert "resolve" not in actions.may(job)
+    assert job.state == JobState.CANCELLED
 
 
 def test_deleted_file_is_refused_for_another_job(keep: Any) -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
+from jobsui.jobs import retention
 from jobsui.jobs.control import retries
 from jobsui.jobs.enums import (
     IN_FLIGHT,
@@ -30,6 +31,7 @@ from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Batch, File, Job, Lease, Overlap, RunSettings
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
+from jobsui.jobs.retention import Kind
 from jobsui.text import counted
 from jobsui.zendesk.errors import NotSent, RateLimited, Unconfirmed, ZendeskError
 
@@ -215,10 +217,11 @@ def stop_waiting(job: Job, *, by: Actor) -> None:
 def resolve(job: Job, decision: str, *, by: Actor) -> None:
     """Decide about the uncertain rows of a job; `decision` is one of Decision. A job that
     is over stays over: its rows are at most read again. Raises NotPossibleNow."""
-    if decision not in Decision or "resolve" not in may(job):
-        raise NotPossibleNow("This job has no uncertain rows to decide about.")
-    chosen = Decision(decision)
     with transaction.atomic():
+        _require_items(job)
+        if decision not in Decision or "resolve" not in may(job):
+            raise NotPossibleNow("This job has no uncertain rows to decide about.")
+        chosen = Decision(decision)
         if not _decide(job, chosen, by):
             raise NotPossibleNow("Someone else has just decided about these rows.")
         if chosen is Decision.CHECK_AGAIN:
@@ -313,7 +316,18 @@ def _rows_waited_for(job: Job) -> int:
 
 
 def _rows_to_resolve(job: Job) -> int:
-    return 0 if job.uncertain_accepted else job.uncertain
+    """0 also after the items were deleted, because rows are checked by them."""
+    if job.uncertain_accepted or job.bodies_pruned_at is not None:
+        return 0
+    return job.uncertain
+
+
+def _require_items(job: Job) -> None:
+    """Raise NotPossibleNow if the retention settings have deleted the items. They stay
+    while the transaction lasts."""
+    locked = Job.objects.select_for_update().select_related("file").get(pk=job.pk)
+    if deleted := retention.notice(locked, Kind.BODIES):
+        raise NotPossibleNow(f"These rows can no longer be checked. {deleted}")
 
 
 def _decide(job: Job, decision: Decision, by: Actor) -> bool:
