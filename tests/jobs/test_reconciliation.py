@@ -305,7 +305,6 @@ def test_created_record_with_other_values_is_uncertain(zendesk: Zendesk) -> None
     )
 
 
-@pytest.mark.usefixtures("zendesk")
 def test_records_of_a_later_job_are_not_taken_for_created(zendesk: Zendesk) -> None:
     zendesk.add(KEYED[0], 0)
 
@@ -323,6 +322,7 @@ def test_rows_are_not_resent_after_a_later_job(zendesk: Zendesk) -> None:
     assert finding == Finding({}, Rest.UNCERTAIN, reconciliation.OVERTAKEN)
 
 
+@pytest.mark.usefixtures("zendesk")
 def test_a_batch_without_an_answer_five_times_is_left_to_a_person() -> None:
     action = Action.UPDATE
     rests = [
