@@ -154,6 +154,9 @@ KEEP_DAYS = {
 # Hosts that connections may use (connections/hosts.py).
 API_HOSTS = env_list("JOBSUI_API_HOSTS", ("*.zendesk.com",))
 
+# How many accounts one worker process drives at a time (jobs/delivery/turns.py).
+MAX_ACCOUNTS = env_int("JOBSUI_MAX_ACCOUNTS", default=32)
+
 # The clock that drivers read, and what differs from the defaults of
 # jobsui.jobs.timing.Timing. Only tests change them.
 CLOCK = "jobsui.clock.SYSTEM_CLOCK"

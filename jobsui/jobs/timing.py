@@ -43,6 +43,10 @@ class Timing:
     """The pause after a driver crashed, before another one starts."""
     pool_interval: float = 1.0
     """How often the pool looks for accounts without a driver."""
+    min_turn: float = 5.0
+    """How long an account sends nothing before it gives way, if other accounts wait."""
+    max_turn: float = 60.0
+    """How long an account sends before it gives way, if other accounts wait."""
 
     sweep_interval: float = 15.0
     """How often the sweep looks for work that no worker was asked to do."""

@@ -15,6 +15,7 @@ from jobsui.jobs import leases, sql
 from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.delivery.call_threads import Call, CallQueue, CallResult, Executor
 from jobsui.jobs.delivery.driver import Driver
+from jobsui.jobs.delivery.turns import Turn
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.sql import RowRange
 from jobsui.jobs.timing import Timing
@@ -39,13 +40,16 @@ def drive(harness: Harness, job: Job, timing: Timing = FAST) -> Job:
 
 @contextmanager
 def running_driver(
-    harness: Harness, timing: Timing = FAST, clock: Clock = SYSTEM_CLOCK
+    harness: Harness,
+    timing: Timing = FAST,
+    clock: Clock = SYSTEM_CLOCK,
+    turn: Turn | None = None,
 ) -> Iterator[threading.Event]:
     """A driver in a thread of its own, asked to stop at the end."""
     stopping = threading.Event()
     thread = threading.Thread(
         target=driver_pool.drive_or_report,
-        args=(harness.connection.host, stopping, timing, clock),
+        args=(harness.connection.host, stopping, timing, clock, turn),
     )
     thread.start()
     try:

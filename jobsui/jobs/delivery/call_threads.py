@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 POST_THREADS = 8
 READ_THREADS = 3
 IDLE_THREAD_SECONDS = 10.0
+OUT_OF_TURN = "Not sent yet: it is the turn of other accounts."
 INTERNAL_ERROR = (
     "Something went wrong inside Jobs UI before this was sent. The log has the details."
 )
@@ -198,25 +199,32 @@ class Calls:
         self,
         executor: Executor,
         may_call: Callable[[], bool],
+        may_post: Callable[[], bool],
         *,
         budget: Budget,
         clock: Clock,
         timing: Timing,
         transport: Transport | None = None,
     ) -> None:
-        """`may_call` runs in the thread, last before each request. Each request takes a
+        """`may_call` runs in the thread, last before each request, `may_post` before a
+        batch is sent. Each request takes a
         token of the `budget`. `transport` None: HTTP over sockets."""
         self._executor = executor
         self._budget = budget
         self._may_call = may_call
+        self._may_post = may_post
         self._clock = clock
         self._timing = timing
         self._transport = transport
         self._clients: dict[int, SignedClient] = {}
+        self.in_flight = 0
+        """How many calls have no result yet."""
 
     def get(self, timeout: float) -> CallResult:
         """The next result. Raises queue.Empty when none comes within `timeout` seconds."""
-        return self._executor.get(timeout)
+        result = self._executor.get(timeout)
+        self.in_flight -= 1
+        return result
 
     def close(self, *, wait: bool) -> None:
         self._executor.close(wait=wait)
@@ -291,6 +299,7 @@ class Calls:
     ) -> None:
         """`tokens`: how many requests of the call the driver has paid for."""
         result = partial(self._result_of, request, call, failed, tokens)
+        self.in_flight += 1
         self._executor.submit(queue, result)
 
     def _result_of(
@@ -311,6 +320,9 @@ class Calls:
             # batch_request.send makes it Unconfirmed.
             logger.exception("A call about batch %s failed.", request.batch_id)
             return failed(NotSent(INTERNAL_ERROR))
+        finally:
+            # Some reconciliations need no request.
+            self._budget.give_back(_tokens.get())
 
     def _wait_for_token(self) -> None:
         """Before each request, in the thread of its call: one token for one request. The
@@ -323,6 +335,8 @@ class Calls:
             self._clock.sleep(self._budget.read_wait)
 
     def _post(self, request: BatchRequest) -> PostResult:
+        if not self._may_post():
+            raise NotSent(OUT_OF_TURN, code="withheld")
         status, response = batch_request.send(request)
         now = self._clock.monotonic()
         return PostResult(request, status=status, response=response, at=now)

@@ -19,7 +19,6 @@ from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
 from jobsui.jobs.delivery import batch_request, claims, decision, recovery, transitions
 from jobsui.jobs.delivery.account_jobs import AccountJobs
-from jobsui.jobs.delivery.account_limits import AccountLimits
 from jobsui.jobs.delivery.auto_pause import FailureWindows
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
 from jobsui.jobs.delivery.call_threads import (
@@ -43,6 +42,7 @@ from jobsui.jobs.delivery.fair_share import FairShare
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.delivery.running_batches import RunningBatches
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
+from jobsui.jobs.delivery.turns import Turn
 from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
 from jobsui.jobs.enums import AttemptResult, BatchState, LimitedBy, Outcome
 from jobsui.jobs.ledger import record_order
@@ -78,7 +78,8 @@ MAX_REPEATS = 3
 
 
 class Driver:
-    """The driver of one account. Its methods run in its thread, except `may_call`."""
+    """The driver of one account. Its methods run in its thread, except `may_call` and
+    `may_post`."""
 
     def __init__(
         self,
@@ -90,18 +91,22 @@ class Driver:
         clock: Clock = SYSTEM_CLOCK,
         executor: Executor | None = None,
         transport: Transport | None = None,
+        turn: Turn | None = None,
     ) -> None:
         """`account` is a host. Without an `executor`, calls are made in threads; without
-        a `transport`, by HTTP over sockets."""
+        a `transport`, by HTTP over sockets; without a `turn`, the driver gives way to no
+        other account."""
         self.account = account
         self.lease = lease
         self.stopping = stopping
         self.timing = timing
         self.clock = clock
-        self.limits = AccountLimits(clock, timing)
+        self.turn = turn or Turn(clock, timing)
+        self.limits = self.turn.limits
         self.calls = Calls(
             executor or ThreadExecutor(account),
             self.may_call,
+            self.may_post,
             budget=self.limits.budget,
             clock=clock,
             timing=timing,
@@ -141,18 +146,24 @@ class Driver:
     # The loop
 
     def run(self) -> None:
-        """Run until no job moves or `stopping` is set. Responses to batches that are
-        posted by then are still written."""
+        """Run until no job moves, the turn is over or `stopping` is set. Responses to
+        batches that are posted by then are still written."""
         try:
-            while self.has_work and not self.stopping.is_set():
+            while self.has_work and not self.is_ending:
                 self.round(self._collect())
-            self._finish_posts()
+            self._finish_calls()
         finally:
             self.calls.close(wait=not self.stopping.is_set())
 
     @property
     def has_work(self) -> bool:
-        return bool(self.is_new or self.jobs.by_id or self.posting or self.unwritten)
+        is_moving = self.is_new or self.jobs.by_id
+        return bool(is_moving or self.calls.in_flight or self.unwritten)
+
+    @property
+    def is_ending(self) -> bool:
+        """Nothing new begins: no post, no poll, no reconciliation."""
+        return self.stopping.is_set() or self.turn.leaving.is_set()
 
     def round(self, results: Iterable[CallResult]) -> None:
         """Take in what the calls returned, write it and claim the next batches in one
@@ -165,7 +176,7 @@ class Driver:
             self._recover()
             self._save_wait()
             self._refresh_if_due()
-            if not self.stopping.is_set():
+            if not self.is_ending:
                 # Before posts, which would use up the rate.
                 self._poll_if_due()
                 self._reconcile_if_due()
@@ -180,13 +191,18 @@ class Driver:
             connection.close()
             self.clock.sleep(self.timing.database_retry_interval)
 
-    def _finish_posts(self) -> None:
-        """Wait up to `stop_timeout` for the responses to posted batches. The next
-        driver marks batches without a response as unconfirmed."""
-        ends_at = self.clock.monotonic() + self.timing.stop_timeout
-        while self.posting or self.unwritten:
-            if self.clock.monotonic() >= ends_at:
-                return
+    def _finish_calls(self) -> None:
+        """Write the results of the calls that have begun, so that the next driver finds no
+        batch without a response. If this process stops, wait only for posts, up to
+        `stop_timeout`; the next driver marks batches without a response as unconfirmed."""
+        ends_at = float("inf")
+        while self.posting or self.unwritten or self.calls.in_flight:
+            if self.stopping.is_set():
+                now = self.clock.monotonic()
+                ends_at = min(ends_at, now + self.timing.stop_timeout)
+                has_posts = self.posting or self.unwritten
+                if not has_posts or now >= ends_at:
+                    return
             self.round(self._collect())
 
     @property
@@ -331,7 +347,7 @@ class Driver:
 
     def _choose(self) -> Counter[int]:
         """{id of a job: how many of its batches to send now}."""
-        if self.stopping.is_set() or not self.jobs.by_id:
+        if self.is_ending or not self.jobs.by_id:
             return Counter()
         if self.share.unknown:
             self.share.set_waiting(waiting_jobs(self.share.unknown))
@@ -369,6 +385,7 @@ class Driver:
     def _post(self, requests: Iterable[BatchRequest]) -> None:
         for request in requests:
             self.active_at = self.clock.monotonic()
+            self.turn.sent_at = self.active_at
             self.share.sent(request.job_id)
             self.posting[request.batch_id] = request
             self.calls.post(request)
@@ -377,6 +394,10 @@ class Driver:
         """Called in any thread, just before a request leaves."""
         is_fresh = self.lease.age < self.timing.lease_stale_after
         return is_fresh and not self.stopping.is_set()
+
+    def may_post(self) -> bool:
+        """Called in any thread, before a batch is sent that waited for a thread."""
+        return not self.turn.leaving.is_set()
 
     def _pause_failing_jobs(self) -> list[int]:
         """Pause the jobs in which too much fails, if they have more to send."""

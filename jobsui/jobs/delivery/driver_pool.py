@@ -1,8 +1,10 @@
-"""The drivers of one worker process: up to eight accounts, each in its own thread."""
+"""The drivers of one worker process, each in a thread of its own."""
 
 import logging
 import threading
+from collections.abc import Iterable, Sequence
 
+from django.conf import settings
 from django.db import close_old_connections, connection
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
@@ -10,37 +12,101 @@ from jobsui.jobs import leases
 from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
+from jobsui.jobs.delivery.turns import Turn, choose_leaving
 from jobsui.jobs.models import Job, Lease
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import Timing
 
 logger = logging.getLogger(__name__)
 
-MAX_ACCOUNTS = 8
-
 
 def drive_accounts(
-    *, stopping: threading.Event, timing: Timing, clock: Clock = SYSTEM_CLOCK
+    *,
+    stopping: threading.Event,
+    timing: Timing,
+    clock: Clock = SYSTEM_CLOCK,
+    max_accounts: int | None = None,
 ) -> None:
     """Drive every account that has open work and no driver, until no work is left or
-    `stopping` is set."""
-    threads: dict[str, threading.Thread] = {}
-    while not stopping.is_set():
-        threads = {
-            host: thread for host, thread in threads.items() if thread.is_alive()
-        }
-        for host in hosts_to_drive():
-            if host not in threads and len(threads) < MAX_ACCOUNTS:
-                threads[host] = _start(host, stopping, timing, clock)
-        if not threads:
-            break
-        first = next(iter(threads.values()))
-        first.join(timing.pool_interval)
-    for thread in threads.values():
-        thread.join()
-    if stopping.is_set() and hosts_to_drive():
-        # So that another worker continues at once.
-        enqueue("drive")
+    `stopping` is set. `max_accounts` at a time, by default those of the settings."""
+    _Pool(stopping, timing, clock, max_accounts or settings.MAX_ACCOUNTS).run()
+
+
+class _Pool:
+    """The drivers of this process. If there are more accounts than may have one, those
+    give way that have nothing to send now, or have sent for long."""
+
+    def __init__(
+        self,
+        stopping: threading.Event,
+        timing: Timing,
+        clock: Clock,
+        max_accounts: int,
+    ) -> None:
+        self._stopping = stopping
+        self._timing = timing
+        self._clock = clock
+        self._max_accounts = max_accounts
+        self._threads: dict[str, threading.Thread] = {}
+        self._turns: dict[str, Turn] = {}
+        """The last turn of each account with open work."""
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            self._threads = {
+                host: thread
+                for host, thread in self._threads.items()
+                if thread.is_alive()
+            }
+            hosts = hosts_to_drive()
+            self._forget_all_but(hosts)
+            waiting = self._start(hosts)
+            self._make_room(waiting)
+            if not self._threads:
+                break
+            first = next(iter(self._threads.values()))
+            first.join(self._timing.pool_interval)
+        for thread in self._threads.values():
+            thread.join()
+        if self._stopping.is_set() and hosts_to_drive():
+            # So that another worker continues at once.
+            enqueue("drive")
+
+    def _start(self, hosts: Sequence[str]) -> list[str]:
+        """Start drivers for those that have waited for longest. Returns the others."""
+        waiting = sorted(
+            (host for host in hosts if host not in self._threads), key=self._rank
+        )
+        free = self._max_accounts - len(self._threads)
+        for host in waiting[:free]:
+            turn = Turn(self._clock, self._timing, self._turns.get(host))
+            self._turns[host] = turn
+            thread = threading.Thread(
+                target=drive_or_report,
+                args=(host, self._stopping, self._timing, self._clock, turn),
+                name=f"driver {host}",
+            )
+            thread.start()
+            self._threads[host] = thread
+        return waiting[free:]
+
+    def _rank(self, host: str) -> tuple[bool, float]:
+        """First those that may be asked now, of these first the one that has waited for
+        longest."""
+        turn = self._turns.get(host)
+        return (turn.rest_left > 0, turn.ended_at) if turn else (False, float("-inf"))
+
+    def _make_room(self, waiting: Sequence[str]) -> None:
+        """Ask drivers to give way to the accounts that may be asked now."""
+        ready = [host for host in waiting if not self._rank(host)[0]]
+        turns = [self._turns[host] for host in self._threads]
+        leaving = sum(turn.leaving.is_set() for turn in turns)
+        for turn in choose_leaving(turns, len(ready) - leaving):
+            turn.leaving.set()
+
+    def _forget_all_but(self, hosts: Iterable[str]) -> None:
+        keep = {*hosts, *self._threads}
+        self._turns = {host: turn for host, turn in self._turns.items() if host in keep}
 
 
 def is_driven(host: str) -> bool:
@@ -52,7 +118,10 @@ def hosts_to_drive() -> list[str]:
     """The accounts with open work and no driver; none while the database is away."""
     try:
         close_old_connections()
-        hosts = set(Job.objects.moving().values_list("connection__host", flat=True))
+        moving = (
+            Job.objects.moving().order_by().values_list("connection__host", flat=True)
+        )
+        hosts = set(moving.distinct())
         owned = set(Lease.objects.live().values_list("name", flat=True))
     except DATABASE_AWAY as error:
         logger.warning("The database cannot be read, trying again: %s", error)
@@ -66,39 +135,36 @@ def drive(
     stopping: threading.Event,
     timing: Timing,
     clock: Clock = SYSTEM_CLOCK,
+    turn: Turn | None = None,
 ) -> None:
-    """Own one account until none of its jobs moves or `stopping` is set. Returns at
-    once if it is owned already."""
+    """Own one account until none of its jobs moves, its turn is over or `stopping` is
+    set. Returns at once if it is owned already."""
     name = f"account:{host}"
     seen = restore_guard.last_seen(name)
     with leases.held(name, clock=clock, ttl=timing.lease_ttl) as lease:
         if lease is not None:
             restore_guard.pause_if_restored(lease, host, seen)
-            Driver(host, lease, stopping, clock=clock, timing=timing).run()
+            turn = turn or Turn(clock, timing)
+            turn.begin(lease.epoch)
+            Driver(host, lease, stopping, clock=clock, timing=timing, turn=turn).run()
 
 
 def drive_or_report(
-    host: str, stopping: threading.Event, timing: Timing, clock: Clock
+    host: str,
+    stopping: threading.Event,
+    timing: Timing,
+    clock: Clock,
+    turn: Turn | None = None,
 ) -> None:
     """`drive`, for a thread of its own. Errors go to the log."""
+    turn = turn or Turn(clock, timing)
     try:
-        drive(host, stopping=stopping, timing=timing, clock=clock)
+        drive(host, stopping=stopping, timing=timing, clock=clock, turn=turn)
     except leases.LeaseLost:
         logger.warning("Another driver took over %s.", host)
     except Exception:
         logger.exception("The driver of %s crashed. Another one starts soon.", host)
         stopping.wait(timing.crash_retry_interval)
     finally:
+        turn.end()
         connection.close()
-
-
-def _start(
-    host: str, stopping: threading.Event, timing: Timing, clock: Clock
-) -> threading.Thread:
-    thread = threading.Thread(
-        target=drive_or_report,
-        args=(host, stopping, timing, clock),
-        name=f"driver {host}",
-    )
-    thread.start()
-    return thread

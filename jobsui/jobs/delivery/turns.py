@@ -1,0 +1,70 @@
+"""Turns: a worker process drives a limited number of accounts at a time. If there are
+more, they take turns."""
+
+import threading
+from collections.abc import Iterable
+
+from jobsui.clock import Clock
+from jobsui.jobs.delivery.account_limits import AccountLimits
+from jobsui.jobs.timing import Timing
+
+
+class Turn:
+    """The time for which a worker drives an account. Times are those of
+    Clock.monotonic()."""
+
+    def __init__(
+        self, clock: Clock, timing: Timing, previous: "Turn | None" = None
+    ) -> None:
+        """`previous` is the account's last turn in this process, if it had any."""
+        self._clock = clock
+        self._timing = timing
+        self.began_at = clock.monotonic()
+        self.sent_at = self.began_at
+        """When a batch was last sent; the beginning, if none was."""
+        self.ended_at = float("-inf")
+        self.leaving = threading.Event()
+        """Another account needs the turn: send nothing more."""
+        self.epoch = 0
+        """That of the account's lease."""
+        self._previous = previous
+        self.limits = AccountLimits(clock, timing)
+
+    def begin(self, epoch: int) -> None:
+        """The account is owned. What was learned of its limits in the last turn is still
+        true, unless another process has driven it since."""
+        self.epoch = epoch
+        if self._previous is not None and self._previous.epoch + 1 == epoch:
+            self.limits = self._previous.limits
+        self._previous = None
+
+    def end(self) -> None:
+        self._previous = None
+        self.ended_at = self._clock.monotonic()
+
+    @property
+    def rest_left(self) -> float:
+        """Seconds until the account may be asked again."""
+        return max(self.limits.posts.left, self.limits.waits)
+
+    @property
+    def idle_seconds(self) -> float:
+        return self._clock.monotonic() - self.sent_at
+
+    @property
+    def may_end(self) -> bool:
+        """Whether the account has had its turn: it has nothing to send now, or it has
+        sent for long."""
+        age = self._clock.monotonic() - self.began_at
+        is_idle = self.idle_seconds >= self._timing.min_turn
+        return is_idle or age >= self._timing.max_turn
+
+
+def choose_leaving(turns: Iterable[Turn], number: int) -> list[Turn]:
+    """The turns to end so that `number` other accounts can have one, fewer if not enough
+    may end. Those that have sent nothing for longest come first."""
+    if number <= 0:
+        return []
+    ending = [turn for turn in turns if turn.may_end and not turn.leaving.is_set()]
+    ending.sort(key=lambda turn: turn.sent_at)
+    return ending[:number]
