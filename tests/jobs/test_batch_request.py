@@ -164,6 +164,42 @@ def test_results_find_their_items(
     assert results_of(request(items), results) == expected
 
 
+@pytest.mark.parametrize(
+    ("items", "action", "word"),
+    [
+        ([{"id": "r1", "name": "n"}], Action.UPDATE, "Updated"),
+        ([{"name": "n"}], Action.UPSERT_BY_NAME, "CreateOrUpdate"),
+        (["r1"], Action.DELETE, "Deleted"),
+    ],
+)
+def test_external_id_that_was_not_sent_contradicts_nothing(
+    items: list[Any], action: Action, word: str
+) -> None:
+    """The record had it before."""
+    sent = request(items, action)
+    result = {"index": 0, "id": "r1", "external_id": "e1", "status": word}
+
+    assert results_of(sent, [result]) == {0: (action.outcome, "r1")}
+
+
+@pytest.mark.parametrize(
+    ("items", "action"),
+    [
+        ([{"name": "n"}], Action.CREATE),
+        ([{"id": "r1", "external_id": "e2"}], Action.UPDATE),
+        ([{"external_id": "e2"}], Action.UPSERT_BY_EXTERNAL_ID),
+        (["e2"], Action.DELETE_BY_EXTERNAL_ID),
+    ],
+)
+def test_external_id_that_is_not_the_one_sent_contradicts_the_index(
+    items: list[Any], action: Action
+) -> None:
+    sent = request(items, action)
+    result = {"index": 0, "id": "r1", "external_id": "e1", "status": "Updated"}
+
+    assert results_of(sent, [result]) == {}
+
+
 def test_results_by_position_are_taken_only_if_nothing_names_an_item() -> None:
     plain = [
         {"id": "r0", "status": "Created"},

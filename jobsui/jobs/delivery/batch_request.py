@@ -36,6 +36,8 @@ KEPT_HEADERS = (
     "x-zendesk-request-id",
 )
 KEPT_PREFIXES = ("x-rate-limit", "ratelimit-", "zendesk-ratelimit-")
+EXISTING_BY_OTHER_KEYS = {Action.UPDATE, Action.UPSERT_BY_NAME, Action.DELETE}
+"""Actions that find a record without its external id."""
 MAX_KEPT_BYTES = 64 * 1024
 
 
@@ -180,11 +182,20 @@ class _SentItems:
             position = self._position_by_key(external_id, record_id)
         if position is None or not 0 <= position < len(self._items):
             return None
-        if external_id and not self._has(position, "external_id", external_id):
+        is_other = external_id and not self._has(position, "external_id", external_id)
+        if is_other and self._must_have_sent_external_id(position):
             return None
         if record_id and not self._has(position, "id", record_id):
             return None
         return self._items[position][0]
+
+    def _must_have_sent_external_id(self, position: int) -> bool:
+        """Whether the external id in a result must be one that was sent. A record that
+        existed before may have one although its item names none."""
+        if self._request.action not in EXISTING_BY_OTHER_KEYS:
+            return True
+        has_member = b'"external_id"' in self._items[position][1]
+        return has_member and bool(self._members["external_id"][position])
 
     def _position_by_key(self, external_id: str, record_id: str) -> int | None:
         for name, value in (("external_id", external_id), ("id", record_id)):
