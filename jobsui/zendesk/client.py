@@ -168,8 +168,10 @@ def raise_for(response: Response, *, what: str) -> None:
         "request_id": _request_id(response),
         "response": response,
     }
-    if status == 429:
-        kind = TooManyJobs if code == "TooManyJobs" else RateLimited
+    # Zendesk does not publish the status of TooManyJobs.
+    is_about_slots = code == "TooManyJobs" and status < 500
+    if status == 429 or is_about_slots:
+        kind = TooManyJobs if is_about_slots else RateLimited
         sentence = message or "Zendesk asked to slow down."
         raise kind(sentence, retry_after=retry_after(response), **facts)
     if status >= 500 or status < 400:

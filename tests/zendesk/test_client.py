@@ -476,6 +476,12 @@ def response(status: int, body: object, **headers: str) -> Response:
             "Too many",
         ),
         (
+            response(422, {"error": "TooManyJobs", "description": "Too many"}),
+            TooManyJobs,
+            "TooManyJobs",
+            "Too many",
+        ),
+        (
             response(500, b"<h1>Oops</h1>"),
             Unconfirmed,
             "",

@@ -1,0 +1,233 @@
+"""Journeys through an account that behaves in every way that Zendesk may: each assumption
+of the sandbox (docs/sandbox.md) with each of its values."""
+
+from typing import Any
+
+import pytest
+
+from jobsui.connections import credentials, health, objects
+from jobsui.connections.models import SignIn
+from jobsui.jobs.control import actions
+from jobsui.jobs.enums import Action
+from jobsui.jobs.models import Job
+from jobsui.sandbox.assumptions import VALUES
+from tests.harness import Harness
+
+FIELDS: list[dict[str, Any]] = [
+    {"key": "note", "type": "text"},
+    {"key": "code", "type": "regexp", "regexp_for_validation": "^[A-Z]+$"},
+    {"key": "seats", "type": "integer"},
+    {"key": "price", "type": "decimal"},
+    {
+        "key": "cost",
+        "type": "currency",
+        "properties": {"allowed_currencies": ["EUR"]},
+    },
+    {"key": "day", "type": "date"},
+    {"key": "done", "type": "checkbox"},
+    {"key": "colour", "type": "dropdown", "custom_field_options": [{"value": "red"}]},
+    {"key": "tags", "type": "multiselect", "custom_field_options": [{"value": "new"}]},
+]
+VALUES_SENT = {
+    "note": "Ä b",
+    "code": "ABC",
+    "seats": "4",
+    "price": "2.50",
+    "cost": "7.25",
+    "day": "2026-01-31",
+    "done": "yes",
+    "colour": "red",
+    "tags": "new",
+}
+CONTENT = {
+    "note": "Ä b",
+    "code": "ABC",
+    "seats": 4,
+    "price": 2.5,
+    "cost": 7.25,
+    "day": "2026-01-31",
+    "done": True,
+    "colour": "red",
+    "tags": ["new"],
+}
+"""What a record holds after VALUES_SENT."""
+
+NUMBERS = {
+    "request-limit-bytes": 500,
+    "status-list-lag": 0.5,
+    "deadlock-free-jobs": 1,
+    "text-limit": 100,
+    "read-lag": 0.3,
+    "search-lag": 0.3,
+}
+"""The value tried besides 0."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    "job-slots": {"max_running_jobs": 2},
+    "too-many-jobs": {"max_running_jobs": 2},
+    "inflight-header": {"other_jobs": 28},
+    "rate-window": {"requests_per_minute": 40, "window_seconds": 0.5},
+    "limited-requests": {"requests_per_minute": 40, "window_seconds": 0.5},
+}
+"""What makes the switch matter."""
+FAULTS: dict[str, dict[str, Any]] = {
+    "passing-error": {"deadlocked_items": {"rate": 1, "times": 2}},
+    "unknown-job-ids": {"status_expired": {"rate": 1, "times": 2}},
+}
+EXPECTED = {
+    "create": {"created": 3},
+    "update": {"updated": 1},
+    "create_or_update_by_external_id": {"created_or_updated": 2},
+    "create_or_update_by_name": {"created_or_updated": 2},
+    "delete": {"deleted": 1},
+    "delete_by_external_id": {"deleted": 1},
+}
+ANSWERED: dict[tuple[str, str], Any] = {
+    ("null-value", "item"): {"update": {"failed": 1}},
+    # Without external ID and index a result names no row.
+    ("result-index", "absent"): {"create_or_update_by_name": {"uncertain": 2}},
+}
+"""Outcomes that differ from EXPECTED under an assumption."""
+LOST: dict[tuple[str, str], Any] = {
+    # The record does not hold what was sent, and no response says that this is meant.
+    ("null-value", "ignored"): {"update": {"uncertain": 1}},
+    ("null-value", "item"): {"update": {"failed": 1}},
+}
+LOST_MATTERS = {
+    "status-list-lag",
+    "item-order",
+    "omitted-field",
+    "deleted-key",
+    "trigger",
+    "null-value",
+    "blank-text",
+    "currency-shape",
+    "number-shape",
+    "date-shape",
+    "read-lag",
+    "search-lag",
+    "comma-in-filter",
+    "job-statuses-scope",
+}
+"""What the reading of records depends on."""
+CASES = [
+    (name, value)
+    for name, values in VALUES.items()
+    for value in values[1:] or (NUMBERS[name],)
+]
+
+
+def journey(harness: Harness) -> dict[str, Job]:
+    """One job for each action, all at once. Returns the jobs by action."""
+    seeded = harness.sandbox.add_records(
+        "gadget",
+        [
+            {"external_id": key, "name": key, "custom_object_fields": CONTENT}
+            for key in ("updated", "upserted", "removed", "deleted")
+        ],
+    )
+    harness.sandbox.add_records("tool", [{"name": "Drill"}])
+    plan: list[tuple[Action, str, list[dict[str, str]]]] = [
+        (
+            Action.CREATE,
+            "gadget",
+            [
+                {"external_id": key, "name": f"New {key}"} | VALUES_SENT
+                for key in ("c-1", "c-2", "c,3")
+            ],
+        ),
+        (
+            Action.UPDATE,
+            "gadget",
+            [
+                {"id": seeded[0], "seats": "5", "note": ""},
+            ],
+        ),
+        (
+            Action.UPSERT_BY_EXTERNAL_ID,
+            "gadget",
+            [
+                {"external_id": "upserted", "name": "Other", "seats": "5"},
+                {"external_id": "x-2", "name": "New x-2", "seats": "5"},
+            ],
+        ),
+        (
+            Action.UPSERT_BY_NAME,
+            "tool",
+            [
+                {"name": "Drill", "seats": "5"},
+                {"name": "Saw", "seats": "5"},
+            ],
+        ),
+        (Action.DELETE, "gadget", [{"id": seeded[2]}]),
+        (Action.DELETE_BY_EXTERNAL_ID, "gadget", [{"external_id": "deleted"}]),
+    ]
+    jobs = {
+        action.value: harness.checked(rows, action, key=key, blank="clear")
+        for action, key, rows in plan
+    }
+    for job in jobs.values():
+        actions.launch(job, by=None)
+    harness.task_queue.run_all()
+    for job in jobs.values():
+        job.refresh_from_db()
+    return jobs
+
+
+@pytest.fixture
+def account(harness: Harness) -> Harness:
+    """An account with two objects, and a connection by OAuth that has not asked for a
+    token yet."""
+    harness.sandbox.make_object("gadget", fields=FIELDS)
+    harness.sandbox.make_object("tool", fields=FIELDS, name={"is_unique": True})
+    connection = harness.connection
+    connection.sign_in = SignIn.OAUTH_CLIENT
+    connection.client_id = harness.sandbox.client_id
+    connection.save()
+    secret = {"client_secret": harness.sandbox.client_secret}
+    credentials.save_secrets(connection, secret, by=None)
+    return harness
+
+
+def outcomes(jobs: dict[str, Job]) -> dict[str, dict[str, int]]:
+    """The counts that are not 0, by action."""
+    return {
+        name: {
+            outcome: count
+            for outcome, count in job.counts.items()
+            if count and outcome != "rows"
+        }
+        for name, job in jobs.items()
+    }
+
+
+@pytest.mark.parametrize(("name", "value"), [("", ""), *CASES])
+def test_journey_with_responses(account: Harness, name: str, value: Any) -> None:
+    jobs = travelled(account, name, value, FAULTS.get(name, {}))
+
+    assert outcomes(jobs) == EXPECTED | ANSWERED.get((name, value), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("", ""), *(case for case in CASES if case[0] in LOST_MATTERS)]
+)
+def test_journey_whose_responses_are_lost(
+    account: Harness, name: str, value: Any
+) -> None:
+    lost = {"drop_after_accept": {"rate": 1, "times": 6}}
+
+    jobs = travelled(account, name, value, lost)
+
+    assert outcomes(jobs) == EXPECTED | LOST.get((name, value), {})
+
+
+def travelled(
+    account: Harness, name: str, value: Any, faults: dict[str, Any]
+) -> dict[str, Job]:
+    """The jobs of a journey under one assumption."""
+    if name:
+        account.sandbox.assume(**{name: value})
+    account.sandbox.settings(**SETTINGS.get(name, {}))
+    assert health.test(account.connection).ok
+    objects.fetch_all(account.connection)
+    account.sandbox.faults(**faults)
+    return journey(account)
