@@ -40,6 +40,10 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    # The pages and commands of django-rq. Its pages use parts of the admin, which itself
+    # has no address.
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django_rq",
     "jobsui.ops.apps.StaticFiles",
 ]
 
@@ -123,7 +127,10 @@ RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"}
     for name in (f"work:{STORAGE_ID}", "drive")
 }
-RQ = {"JOB_CLASS": "jobsui.jobs.queueing.Task"}
+RQ = {
+    "JOB_CLASS": "jobsui.jobs.queueing.Task",
+    "WORKER_CLASS": "jobsui.jobs.queueing.Worker",
+}
 
 # Per web process (up.py). Half of them may wait for jobs (api/waiting.py).
 WEB_THREADS = 8

@@ -64,7 +64,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
 
 
-pytest_plugins = ["tests.sandbox_server", "tests.harness"]
+pytest_plugins = ["tests.sandbox_server", "tests.harness", "tests.valkey_server"]
 
 
 class TaskQueue(list[tuple[str, tuple[int, ...]]]):

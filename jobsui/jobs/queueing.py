@@ -1,11 +1,13 @@
-"""The only module that uses RQ. The queue carries the name of a task and ids, never
-data. A task that is lost, repeated or late only delays work: the sweep enqueues
-everything that the database knows is open."""
+"""The only module that uses RQ, except the frame of its pages (ops/background_tasks.py).
+
+The queue carries the name of a task and ids, never data. A task that is lost, repeated or
+late only delays work: the sweep enqueues everything that the database knows is open."""
 
 import gc
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from secrets import token_hex
 from typing import Any
@@ -15,10 +17,11 @@ from django.db import DatabaseError, transaction
 from django_rq import get_queue, get_worker
 from redis import Redis
 from redis.exceptions import RedisError
+from rq.executions import Execution
 from rq.job import Job as RqJob
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
-from rq.worker import SimpleWorker
+from rq.worker import SimpleWorker, WorkerStatus
 
 from jobsui.jobs.models import File
 
@@ -147,7 +150,40 @@ class Task(RqJob):
 
 class Worker(SimpleWorker):
     """Runs tasks in its own process, so that a request to stop also reaches the running
-    task (`stopping`)."""
+    task (`stopping`).
+
+    RQ's own worker of this kind sends no heartbeat while a task runs. A driver runs for
+    hours, and RQ would file it as abandoned after minutes, and its worker as dead."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # Whoever starts it: RQ's default, pickle, would run code from Redis.
+        options["serializer"] = JSONSerializer
+        options["job_class"] = Task
+        super().__init__(*args, **options)
+
+    def execute_job(self, job: RqJob, queue: Queue) -> None:
+        execution = self.prepare_execution(job)
+        with self._heartbeats(job, execution):
+            self.perform_job(job, queue, execution)
+        self.set_state(WorkerStatus.IDLE)
+
+    @contextmanager
+    def _heartbeats(self, job: RqJob, execution: Execution) -> Iterator[None]:
+        """Send heartbeats from a thread for as long as the block lasts."""
+        has_ended = threading.Event()
+
+        def send() -> None:
+            while not has_ended.wait(self.job_monitoring_interval):
+                with suppress(RedisError):
+                    self.maintain_heartbeats(job, execution)
+
+        thread = threading.Thread(target=send, name="heartbeats", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            has_ended.set()
+            thread.join()
 
     def handle_warm_shutdown_request(self) -> None:
         stopping.set()
@@ -160,10 +196,7 @@ def work(*queues: str) -> None:
     local_work_queue = _work_queue(settings.STORAGE_ID)
     names = [local_work_queue if queue == WORK else queue for queue in queues]
     worker = get_worker(
-        *names,
-        job_class=Task,
-        worker_class=Worker,  # type: ignore[arg-type]
-        serializer="rq.serializers.JSONSerializer",
+        *names, job_class=Task, serializer="rq.serializers.JSONSerializer"
     )
     # Imported modules live as long as the process. To search them for garbage again and
     # again would take a tenth of the CPU that sending takes.

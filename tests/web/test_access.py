@@ -126,6 +126,7 @@ def everything() -> dict[str, list[Any]]:
     return {
         model._meta.label: list(model._default_manager.order_by("pk").values_list())
         for model in apps.get_models()
+        if model._meta.managed
     }
 
 

@@ -76,6 +76,7 @@ NAVIGATION = (
 ADMINISTRATION = (
     ("people:list", "users", "People"),
     ("storage", "trash", "Storage"),
+    ("django_rq:home", "hourglass", "Background tasks"),
 )
 WIZARD_STEPS = (
     ("jobs:upload", "Upload"),
