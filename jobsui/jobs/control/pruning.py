@@ -35,8 +35,8 @@ from jobsui.jobs.retention import MARKS, Kind, due_files, due_jobs
 
 LEASE = "prune"
 """Only one host prunes at a time."""
-MAX_JOBS = 50
-MAX_BATCHES = 50
+MAX_JOBS = 100
+MAX_BATCHES = 100
 MAX_FILES = 20
 MAX_ROWS = 500
 """How much one transaction changes at most: jobs, batches, files, other rows."""
