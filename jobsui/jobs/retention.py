@@ -25,7 +25,7 @@ class Kind(TextChoices):
     RESULTS = "results", "Row results"
     """With the errors of rows and the values that their causes show."""
     FILES = "files", "Files"
-    JOBS = "jobs", "Jobs"
+    JOBS = "jobs", "Jobs and everything else"
     """Everything about a job."""
 
     @property

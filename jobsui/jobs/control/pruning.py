@@ -213,7 +213,7 @@ def _delete_kind(kind: Kind, batches: Q) -> Iterator[Step]:
             attempts = Attempt.objects.filter(batch__in=ids).order_by()
             yield from _delete_rows("attempt", attempts)
         case Kind.RESULTS:
-            yield from _delete_rows("batch with results", blobs)
+            yield from _delete_rows("batch result", blobs)
 
 
 def _delete_bodies(blobs: QuerySet[BatchBlob]) -> Iterator[Step]:
