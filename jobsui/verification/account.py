@@ -11,7 +11,7 @@ from jobsui.connections import credentials, hosts, proxy_reads
 from jobsui.connections.models import Connection
 from jobsui.verification.questions import CannotAsk
 from jobsui.verification.wording import response_error
-from jobsui.zendesk.client import Client, raise_for, retry_after
+from jobsui.zendesk.client import Client, raise_for, read_error, retry_after
 from jobsui.zendesk.errors import Unconfirmed
 from jobsui.zendesk.payloads import Json, Response
 from jobsui.zendesk.transport import Transport
@@ -89,7 +89,9 @@ class Account:
         """The response to a request that may change something. `body`: JSON, or bytes
         that are sent as they are. Raises like `ask`; then Zendesk may have acted on
         the request."""
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        content = body
+        if body is not None and not isinstance(body, bytes):
+            content = json.dumps(body).encode()
         return self._exchange(
             lambda: self._signed(
                 method, path, params=params, body=content, headers=headers
@@ -109,23 +111,36 @@ class Account:
     def _exchange(
         self, call: Callable[[], Response], *, is_read: bool = True
     ) -> Response:
-        for _ in range(MAX_TRIES):
-            self._wait_for_turn()
-            try:
-                response = call()
-            except Unconfirmed as error:
-                self._silent += 1
-                if self._silent >= MAX_SILENT:
-                    raise
-                raise CannotAsk(f"Zendesk did not respond ({error.code})") from None
-            self._silent = 0
+        deadline = self.clock.monotonic() + self.timing.max_job
+        limited_count = 0
+        while limited_count < MAX_TRIES:
+            response = self._response(call)
+            if has_no_free_slot(response):
+                if self.clock.monotonic() > deadline:
+                    raise CannotAsk("all job slots of the account stayed in use")
+                wait = retry_after(response) or self.timing.poll_interval
+                self.clock.sleep(wait)
+                continue
             is_unavailable = response.status == 503 and is_read
             if response.status != 429 and not is_unavailable:
                 return response
+            limited_count += 1
             seconds = retry_after(response)
             wait = DEFAULT_RETRY_AFTER if seconds is None else seconds
             proxy_reads.postpone(self.connection, wait, beside_driver=True)
         raise CannotAsk(f"Zendesk limited the request {MAX_TRIES} times")
+
+    def _response(self, call: Callable[[], Response]) -> Response:
+        self._wait_for_turn()
+        try:
+            response = call()
+        except Unconfirmed as error:
+            self._silent += 1
+            if self._silent >= MAX_SILENT:
+                raise
+            raise CannotAsk(f"Zendesk did not respond ({error.code})") from None
+        self._silent = 0
+        return response
 
     def _wait_for_turn(self) -> None:
         while True:
@@ -134,6 +149,12 @@ class Account:
                 return
             except proxy_reads.Busy as busy:
                 self.clock.sleep(busy.retry_after)
+
+
+def has_no_free_slot(response: Response) -> bool:
+    """Whether a job was refused because too many others run."""
+    code, _, _ = read_error(response)
+    return response.status >= 400 and code == "TooManyJobs"
 
 
 def permitted(response: Response) -> Response:

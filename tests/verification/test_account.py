@@ -106,6 +106,28 @@ def test_unavailable_write_is_not_sent_again(clock: VirtualTime) -> None:
     assert len(transport.requests) == 1
 
 
+@pytest.mark.parametrize("assumed", ["429", "422", "429-retry-after"])
+def test_job_waits_for_a_free_slot(clock: VirtualTime, assumed: str) -> None:
+    faults = {"too-many-jobs": {"rate": 1, "times": 20}}
+
+    verified = account(clock, faults=faults, assume={"too-many-jobs": assumed}).run()
+
+    assert verified.verdicts["job-response"] == "holds"
+    assert "does not hold" not in verified.verdicts.values()
+    assert verified.external_ids == []
+
+
+def test_account_without_free_slots_is_not_asked(clock: VirtualTime) -> None:
+    verified = account(clock, settings={"other_jobs": 30}).run()
+
+    assert verified.verdicts["job-response"] == "could not be asked"
+    assert (
+        verified.observed["job-response"]
+        == "all job slots of the account stayed in use"
+    )
+    assert verified.external_ids == []
+
+
 def test_account_that_stays_silent_ends_the_run(clock: VirtualTime) -> None:
     verified = account(clock, with_scratch=False)
     verified.transport.intercept = silent
