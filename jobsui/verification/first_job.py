@@ -92,8 +92,11 @@ def run_first_job(scratch: Scratch) -> FirstJob:
     run = scratch.wait_for(posted)
     plain_id = str(items[0]["external_id"])
     comma_id = str(items[1]["external_id"])
-    read_lag = _lag(scratch, lambda: scratch.find(plain_id) is not None)
-    search_lag = _lag(scratch, lambda: searched(scratch, comma_id))
+    read_lag, search_lag = _lags(
+        scratch,
+        lambda: scratch.find(plain_id) is not None,
+        lambda: searched(scratch, comma_id),
+    )
     scratch.read_lag = read_lag or 0.0
     return FirstJob(
         scratch=scratch,
@@ -125,19 +128,26 @@ def _is_listed(scratch: Scratch, job_id: str) -> bool | None:
     return any(status.get("id") == job_id for status in statuses)
 
 
-def _lag(scratch: Scratch, is_visible: Callable[[], bool]) -> float | None:
-    """Seconds until it is; 0 when it is at the first time of asking. None when it takes
-    too long or cannot be asked."""
+def _lags(scratch: Scratch, *checks: Callable[[], bool]) -> list[float | None]:
+    """For each check the seconds until it was true; 0 when it was at the first time of
+    asking. None when it takes too long or cannot be asked."""
     clock = scratch.account.clock
     timing = scratch.account.timing
     started = clock.monotonic()
     waited = 0.0
-    while waited <= timing.max_lag:
-        try:
-            if is_visible():
-                return waited
-        except CannotAsk:
-            return None
-        clock.sleep(timing.poll_interval)
-        waited = clock.monotonic() - started
-    return None
+    lags: list[float | None] = [None for _ in checks]
+    open_checks = set(range(len(checks)))
+    while open_checks and waited <= timing.max_lag:
+        for index in sorted(open_checks):
+            try:
+                is_true = checks[index]()
+            except CannotAsk:
+                open_checks.discard(index)
+                continue
+            if is_true:
+                lags[index] = waited
+                open_checks.discard(index)
+        if open_checks:
+            clock.sleep(timing.poll_interval)
+            waited = clock.monotonic() - started
+    return lags

@@ -42,6 +42,8 @@ class Question:
     """Method and path, with {object} and {id} for what differs."""
     depends: str
     """What Jobs UI does with it, and what to do if it does not hold."""
+    matters: bool = False
+    """Whether rows or people notice it if it does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,10 @@ def asks[S](
     source: Source,
     request: str,
     depends: str,
+    matters: bool = False,
 ) -> Callable[[Callable[[S], Finding]], Probe[S]]:
     """Turns a function into the probe for this question."""
-    question = Question(question_id, text, assumed, source, request, depends)
+    question = Question(question_id, text, assumed, source, request, depends, matters)
 
     def as_probe(ask: Callable[[S], Finding]) -> Probe[S]:
         return Probe(question, ask)

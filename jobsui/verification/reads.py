@@ -128,6 +128,7 @@ def users_me_scope(account: Account) -> Finding:
     assumed="Yes.",
     source=Source.OPEN,
     request="GET /api/v2/job_statuses/show_many",
+    matters=True,
     depends="Jobs UI polls every job. If it cannot, it asks for the scopes read and write. "
     "Give them to the OAuth client, or to a token that you enter.",
 )
@@ -178,6 +179,7 @@ def unknown_route(account: Account) -> Finding:
     assumed="They are left out of the response.",
     source=Source.ASSUMED,
     request="GET /api/v2/job_statuses/show_many",
+    matters=True,
     depends=ONE_UNKNOWN_ID,
 )
 def unknown_job_ids(account: Account) -> Finding:
@@ -194,6 +196,7 @@ def unknown_job_ids(account: Account) -> Finding:
     assumed="Status 404.",
     source=Source.SEEN,
     request="GET /api/v2/job_statuses/{id}",
+    matters=True,
     depends="Jobs UI confirms the rows of a batch by reading their records when its "
     "job status is gone.",
 )
@@ -257,7 +260,8 @@ def record_count(reads: ObjectReads) -> Finding:
     assumed="Not always, so meta.has_more decides.",
     source=Source.SEEN,
     request="GET /api/v2/custom_objects/{object}/records",
-    depends="Jobs UI reads meta.has_more. If that is missing, it does not see later pages.",
+    depends="Jobs UI reads records by up to 100 IDs, which is one page. Programs that read "
+    "through the compatible endpoint should go by meta.has_more.",
 )
 def last_page(reads: ObjectReads) -> Finding:
     data = reads.records(external_ids="jobsui-verify-unknown")
@@ -281,6 +285,7 @@ def has_more_text(value: Json) -> str:
     assumed="Status 200 without them.",
     source=Source.OFFICIAL,
     request="GET /api/v2/custom_objects/{object}/records?filter[external_ids]=",
+    matters=True,
     depends="Jobs UI confirms rows with this list: a record that is not in it was not "
     "created. If this is refused, such rows end uncertain.",
 )
@@ -297,6 +302,7 @@ def unknown_external_ids(reads: ObjectReads) -> Finding:
     assumed="Status 200 without them.",
     source=Source.ASSUMED,
     request="GET /api/v2/custom_objects/{object}/records?filter[ids]=",
+    matters=True,
     depends="Jobs UI confirms updates and deletes with this list. If it is refused, rows "
     "without a reliable result end uncertain.",
 )
@@ -322,6 +328,7 @@ def malformed_filter(reads: ObjectReads) -> Finding:
     assumed="Yes.",
     source=Source.ASSUMED,
     request="GET /api/v2/custom_objects/{object}/records?filter[external_ids]=",
+    matters=True,
     depends="Jobs UI reads that many records at once. If it is refused, use shorter "
     "external IDs.",
 )

@@ -11,6 +11,8 @@ from jobsui.zendesk.custom_objects import API
 from jobsui.zendesk.payloads import Json
 
 UNKNOWN_FIELD = "jobsui_verify_unknown"
+UPDATE_FAILED = "CustomObjectRecordUpdateFailed"
+NOT_FOUND = "not found"
 READ_ONLY = "created_at"
 ITEM_FAILS = "The item fails, and the other items of the batch do not."
 
@@ -35,6 +37,7 @@ def _warned(run: JobRun) -> str:
     assumed=ITEM_FAILS,
     source=Source.ASSUMED,
     request=JOBS,
+    matters=True,
     depends="Jobs UI can repeat a create safely only because Zendesk refuses a second "
     "record. If this does not hold, do not resend uncertain rows.",
 )
@@ -50,6 +53,7 @@ def duplicate_external_id(writes: Writes) -> Finding:
     assumed=ITEM_FAILS,
     source=Source.ASSUMED,
     request=JOBS,
+    matters=True,
     depends="Columns can be mapped only to fields as last synced. If unknown ones are "
     "dropped, refresh the object after fields were deleted.",
 )
@@ -161,27 +165,32 @@ def unknown_record(writes: Writes) -> Finding:
     run = writes.scratch.run(
         "update", [{"id": UNKNOWN_RECORD, **writes.scratch.change()}]
     )
-    return _with_code(run, "CustomObjectRecordUpdateFailed")
+    has_code = run.failed and run.items[0].error_code == UPDATE_FAILED
+    return Finding(has_code, run.described())
 
 
 @asks(
     "missing-delete",
-    "How does the deletion of a record that does not exist fail?",
-    assumed="The item fails with the code CustomObjectRecordDeleteFailed.",
+    "Does the deletion of a record that does not exist say that it was not found?",
+    assumed="Yes, with the code CustomObjectRecordDeleteFailed.",
     source=Source.SEEN,
     request=JOBS,
+    matters=True,
     depends="When Jobs UI repeats a deletion, it counts a failure that says “not found” as "
-    "success, whatever its code. If the message says something else, such rows fail.",
+    "success, whatever its code. If it says something else, rows that were deleted are "
+    "reported as failed.",
 )
 def missing_delete(writes: Writes) -> Finding:
     external_id = writes.scratch.new_external_id("never-created")
     run = writes.scratch.run("delete_by_external_id", [external_id])
-    return _with_code(run, "CustomObjectRecordDeleteFailed")
+    says_so = run.failed and NOT_FOUND in _error_text(run)
+    return Finding(says_so, run.described())
 
 
-def _with_code(run: JobRun, code: str) -> Finding:
-    has_code = run.failed and run.items[0].error_code == code
-    return Finding(has_code, run.described())
+def _error_text(run: JobRun) -> str:
+    """In lower case."""
+    item = run.items[0]
+    return f"{item.error_code} {item.error}".lower()
 
 
 @asks(

@@ -65,6 +65,7 @@ def item_order(writes: Writes) -> Finding:
     assumed="Yes.",
     source=Source.OPEN,
     request=JOBS,
+    matters=True,
     depends="Jobs UI lets a job create records after another job deleted them. If this "
     "does not hold, wait before you create them again, or these rows fail.",
 )

@@ -20,15 +20,11 @@ contains no secrets, no names, no IDs and no values: texts of the account are re
 common words, and everything else in them is replaced by “…”. You can attach it to an
 issue of Jobs UI.
 """
-SECTIONS = (
-    (
-        Verdict.DOES_NOT_HOLD,
-        "Assumptions that do not hold here",
-        "The last column says what depends on each, and what to do.",
-    ),
-    (Verdict.HOLDS, "Assumptions that hold here", ""),
-    (Verdict.NOT_ASKED, "Questions that could not be asked", ""),
-)
+MATTERS = "Assumptions that do not hold here, with consequences"
+MATTERS_NOTE = "The last column says what depends on each, and what to do."
+WORKS = "Assumptions that do not hold here, without consequences"
+HOLDS = "Assumptions that hold here"
+NOT_ASKED = "Questions that could not be asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +60,46 @@ def counts(answers: Iterable[Answer]) -> dict[Verdict, int]:
 def summary(answers: list[Answer]) -> str:
     found = counts(answers)
     asked = found[Verdict.HOLDS] + found[Verdict.DOES_NOT_HOLD]
+    matter = len(not_holding(answers, matters=True))
     return (
         f"{found[Verdict.HOLDS]} of {counted(asked, 'assumption')} hold, "
-        f"{found[Verdict.DOES_NOT_HOLD]} do not. "
+        f"{found[Verdict.DOES_NOT_HOLD]} do not ({matter} with consequences). "
         f"{counted(found[Verdict.NOT_ASKED], 'question')} could not be asked."
     )
 
 
+def not_holding(answers: Iterable[Answer], *, matters: bool) -> list[Answer]:
+    return [
+        each
+        for each in answers
+        if each.verdict == Verdict.DOES_NOT_HOLD and each.question.matters == matters
+    ]
+
+
 def markdown(answers: list[Answer], facts: Facts) -> str:
-    parts = ["# Verification of a Zendesk account", INTRODUCTION, _facts(facts)]
-    parts += ["## Summary", summary(answers)]
-    for verdict, title, note in SECTIONS:
-        chosen = [each for each in answers if each.verdict == verdict]
-        if chosen:
-            parts += [f"## {title}", note, _table(verdict, chosen)]
-    parts += ["## The same as JSON", f"```json\n{_json(answers, facts)}\n```"]
+    holding = [each for each in answers if each.verdict == Verdict.HOLDS]
+    not_asked = [each for each in answers if each.verdict == Verdict.NOT_ASKED]
+    parts = [
+        "# Verification of a Zendesk account",
+        INTRODUCTION,
+        _facts(facts),
+        "## Summary",
+        summary(answers),
+        *_section(MATTERS, not_holding(answers, matters=True), MATTERS_NOTE),
+        *_section(WORKS, not_holding(answers, matters=False)),
+        *_section(HOLDS, holding),
+        *_section(NOT_ASKED, not_asked),
+        "## The same as JSON",
+        f"```json\n{_json(answers, facts)}\n```",
+    ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _section(title: str, answers: list[Answer], note: str = "") -> list[str]:
+    """The parts of a section; none without answers."""
+    if not answers:
+        return []
+    return [f"## {title}", note, _table(answers)]
 
 
 def _facts(facts: Facts) -> str:
@@ -99,8 +119,9 @@ def _facts(facts: Facts) -> str:
     return _rows(("", ""), rows)
 
 
-def _table(verdict: Verdict, answers: list[Answer]) -> str:
-    if verdict == Verdict.NOT_ASKED:
+def _table(answers: list[Answer]) -> str:
+    """Of answers with the same verdict."""
+    if answers[0].verdict == Verdict.NOT_ASKED:
         rows = [(each.question.text, each.observed) for each in answers]
         return _rows(("Question", "Why"), rows)
     full_rows = [
@@ -138,6 +159,7 @@ def _json(answers: list[Answer], facts: Facts) -> str:
                 "source": each.question.source,
                 "request": each.question.request,
                 "verdict": each.verdict,
+                "matters": each.question.matters,
                 "observed": each.observed,
             }
             for each in answers

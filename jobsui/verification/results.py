@@ -53,6 +53,7 @@ class Writes:
     assumed="Yes.",
     source=Source.ASSUMED,
     request=f"{JOBS} with the deletion of a record that does not exist",
+    matters=True,
     depends="If it cannot, Jobs UI asks for the scopes read and write. Give them to the "
     "OAuth client, or to a token that you enter.",
 )
@@ -73,6 +74,7 @@ def jobs_scope(writes: Writes) -> Finding:
     assumed="Status 201 with a job status whose ID is V3- and 32 hexadecimal digits.",
     source=Source.OFFICIAL,
     request=JOBS,
+    matters=True,
     depends="Jobs UI accepts every 2xx with an ID. Without an ID the batch is unconfirmed.",
 )
 def job_response(writes: Writes) -> Finding:
@@ -150,6 +152,7 @@ def fresh_list(writes: Writes) -> Finding:
     assumed="Yes, the known ones.",
     source=Source.ASSUMED,
     request="GET /api/v2/job_statuses/show_many",
+    matters=True,
     depends=ONE_UNKNOWN_ID,
 )
 def mixed_job_ids(writes: Writes) -> Finding:
@@ -183,6 +186,7 @@ def job_duration(writes: Writes) -> Finding:
     assumed="queued, working, completed.",
     source=Source.OFFICIAL,
     request=STATUS,
+    matters=True,
     depends="Jobs UI treats any other status as still running.",
 )
 def job_states(writes: Writes) -> Finding:
@@ -250,6 +254,7 @@ def _has_id(data: Json) -> bool:
     assumed="26 characters of a ULID.",
     source=Source.OFFICIAL,
     request=RECORDS,
+    matters=True,
     depends="Jobs UI refuses other record IDs in files before it sends anything.",
 )
 def record_id_form(writes: Writes) -> Finding:
@@ -354,6 +359,7 @@ def _word_finding(results: list[dict[str, Json]], expected: str) -> Finding:
     assumed="Yes.",
     source=Source.SEEN,
     request=RECORDS,
+    matters=True,
     depends="Jobs UI confirms rows this way, and takes a record that cannot be read for 10 "
     "seconds as not created. If it takes longer, rows without a clear response may end "
     "uncertain: wait, then choose Check again.",
@@ -368,6 +374,7 @@ def read_lag(writes: Writes) -> Finding:
     assumed="Yes, but Jobs UI does not rely on it.",
     source=Source.OPEN,
     request="POST /api/v2/custom_objects/{object}/records/search",
+    matters=True,
     depends="Jobs UI searches only for external IDs with a comma. A record that is not "
     "found is never sent again because of that. Avoid commas in external IDs.",
 )
@@ -407,6 +414,7 @@ def comma_in_filter(writes: Writes) -> Finding:
     assumed="Yes, unless a trigger of the object changes it.",
     source=Source.ASSUMED,
     request=RECORDS,
+    matters=True,
     depends="Jobs UI takes a record that changed after its job as changed by somebody "
     "else. If a batch must be confirmed then, its rows end uncertain. Turn off triggers "
     "that should not run for imported records.",

@@ -28,6 +28,7 @@ COMPARES = (
     assumed="Yes: an amount as a number, a date as YYYY-MM-DD, options as their tags.",
     source=Source.ASSUMED,
     request=JOBS,
+    matters=True,
     depends="If a type is refused, rows with such a column fail. Do not map these columns.",
 )
 def sent_values(writes: Writes) -> Finding:
@@ -113,6 +114,7 @@ def unset_checkbox(writes: Writes) -> Finding:
     assumed="Yes.",
     source=Source.ASSUMED,
     request=READ_BACK,
+    matters=True,
     depends="Only mapped columns are sent. If this does not hold, map every column of the "
     "object before you update records, or values are lost.",
 )
@@ -148,6 +150,7 @@ def is_empty(value: Json) -> bool:
     assumed="Yes, for every type.",
     source=Source.ASSUMED,
     request=READ_BACK,
+    matters=True,
     depends="Blank cells are sent as null when a job is set to empty fields. If this does "
     "not hold for a type, such cells change nothing or fail.",
 )
@@ -233,6 +236,7 @@ def _emptied(run: JobRun, emptied: list[str], kept: list[str]) -> str:
     assumed="Yes. No limit but the 32 KB of a record is published.",
     source=Source.OPEN,
     request=READ_BACK,
+    matters=True,
     depends="The check of a file limits items to 32 KB, but not single texts. If this does "
     "not hold, long texts fail or are cut.",
 )
@@ -263,6 +267,7 @@ def long_text(writes: Writes) -> Finding:
     assumed="The item fails.",
     source=Source.ASSUMED,
     request=READ_BACK,
+    matters=True,
     depends="The check of a file refuses such values. If they vanish without an error, "
     "refresh the object before a check when its options may have changed.",
 )

@@ -159,11 +159,13 @@ def test_report_has_the_same_answers_for_people_and_programs(
         "request": "POST /api/v2/custom_objects/{object}/jobs, then "
         "GET /api/v2/custom_objects/{object}/records?filter[external_ids]=",
         "verdict": "does not hold",
+        "matters": False,
         "observed": "an object with amount, currency",
     }
     assert data["date"] == "2026-06-01"
     assert data["authentication"] == "API token (legacy)"
-    assert "## Assumptions that do not hold here" in text
+    assert "## Assumptions that do not hold here, without consequences" in text
+    assert "## Assumptions that do not hold here, with consequences" not in text
     assert "As a number. (assumed) | an object with amount, currency |" in text
 
 
