@@ -39,6 +39,10 @@ class PreviewRow:
     """Cells beyond the last column."""
 
 
+TRIGGERS = "Object triggers in Zendesk may run for these records"
+"""Assumed (docs/zendesk.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class FilePreview:
     rows: list[PreviewRow]
@@ -106,6 +110,7 @@ def points(job: Job) -> list[Point]:
         found.append(_generated_ids(options))
     if not action.deletes:
         found.append(_empty_cells(options))
+        found.append(Point("player-play", TRIGGERS))
     lasting = (
         "Deletions cannot be undone"
         if action.deletes

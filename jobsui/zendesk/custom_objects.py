@@ -158,7 +158,7 @@ def read_results(results: Json) -> tuple[ItemResult, ...] | None:
 def _item(data: Mapping[str, Json]) -> ItemResult:
     get = data.get
     status = str(get("status") or "")
-    record_id = str(get("id") or "")
+    record_id = _record_id(data)
     has_error = bool(get("errors") or get("error"))
     code = ""
     error = ""
@@ -173,6 +173,13 @@ def _item(data: Mapping[str, Json]) -> ItemResult:
         code,
         error,
     )
+
+
+def _record_id(data: Mapping[str, Json]) -> str:
+    """It may stand under "data" (docs/zendesk.md)."""
+    inner = data.get("data")
+    inner_id = inner.get("id") if isinstance(inner, dict) else None
+    return str(data.get("id") or inner_id or "")
 
 
 def _verdict(success: Json, status: str, record_id: str, *, has_error: bool) -> Verdict:

@@ -617,6 +617,7 @@ def test_review_says_what_will_be_done(operator: Client) -> None:
     assert "2 rows in 1 batch" in text
     assert "1 invalid row will not be sent" in text
     assert "Sent records cannot be recalled" in text
+    assert "Object triggers in Zendesk may run for these records" in text
     assert "Launch 2 rows" in text
 
 
@@ -627,6 +628,7 @@ def test_review_of_a_delete_job_speaks_of_deleting(operator: Client) -> None:
 
     assert "Safe to run again: rows whose record was already deleted will fail" in text
     assert "Deletions cannot be undone" in text
+    assert "Object triggers" not in text
 
 
 MANY = "external_id\n" + "".join(f"g-{n}\n" for n in range(1, 202))

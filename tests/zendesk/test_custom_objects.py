@@ -224,6 +224,11 @@ ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
                 error="Name taken",
             ),
         ),
+        (
+            {"data": {"id": ULID}, "index": 0, "status": "Created"},
+            ItemResult(0, Verdict.SUCCEEDED, "Created", record_id=ULID),
+        ),
+        ({"data": None, "index": 0}, ItemResult(0, Verdict.UNKNOWN)),
         # As documented for other kinds of jobs.
         ({"id": 244, "index": 0}, ItemResult(0, Verdict.NAMED, record_id="244")),
         (
