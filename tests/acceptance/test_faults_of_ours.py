@@ -16,9 +16,11 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from jobsui.connections.models import Connection
+from jobsui.jobs import leases
 from jobsui.jobs.delivery.call_threads import POST_THREADS
-from jobsui.jobs.enums import BatchState
-from jobsui.jobs.models import Attempt, Batch, Job, Lease
+from jobsui.jobs.enums import BatchState, FileState
+from jobsui.jobs.models import Attempt, Batch, File, Job, Lease
+from jobsui.jobs.preparation import uploads
 from jobsui.jobs.timing import Timing
 from tests import failpoints
 from tests.acceptance.jobs import (
@@ -41,7 +43,7 @@ from tests.acceptance.processes import (
     thaw,
     wait_until,
 )
-from tests.harness import Harness, gadgets
+from tests.harness import Harness, gadgets, to_csv
 
 INTENT = "SELECT 1 FROM jobs_attempt"
 """Finds a row in the transaction that records which batches are about to be sent."""
@@ -102,6 +104,23 @@ def test_worker_killed_at_any_step_loses_and_repeats_nothing(
     assert final_result(harness, job) == JobResult("completed", created=100)
     assert attempts(job) == results
     assert posts(harness) == 1
+
+
+@pytest.mark.usefixtures("harness")
+def test_file_that_kills_its_worker_is_rejected(processes: Processes) -> None:
+    file = uploads.receive([to_csv(gadgets(3))], "rows.csv", by=None)
+    dies = {"JOBSUI_FAILPOINT": "commit:before:_Reading._save:1"}
+    for _ in range(leases.MAX_TRIES):
+        killed = processes.worker("work", **dies)
+        assert killed.wait(timeout=60) == failpoints.EXIT_STATUS
+
+    processes.worker("work")
+
+    reading = File.objects.filter(pk=file.pk, state=FileState.READING)
+    wait_until(lambda: not reading.exists(), "the end of the file")
+    file.refresh_from_db()
+    assert file.state == FileState.REJECTED
+    assert file.error.startswith(leases.KILLED)
 
 
 def test_batches_of_a_killed_worker_are_polled_by_the_next(
