@@ -286,7 +286,13 @@ class Driver(driver.Driver):
     def _reconcile_if_due(self) -> None:
         pass
 
-    def _finish(self, batch: RunningBatch, status: JobStatus, at: float) -> None:
+    def _finish(
+        self,
+        batch: RunningBatch,
+        status: JobStatus,
+        at: float,
+        on_object: int,  # noqa: ARG002
+    ) -> None:
         self.limits.note_job_end(batch, at)
         self.unwritten.append(BatchFinished(batch.request, status, {}))
 

@@ -233,6 +233,7 @@ class LimitedBy(TextChoices):
     OTHER_INTEGRATIONS = "other_integrations", "other integrations"
     ZENDESK_WAIT = "zendesk_wait", "a wait requested by Zendesk"
     UNREACHABLE = "unreachable", "Zendesk is unreachable"
+    DEADLOCKS = "deadlocks", "deadlocks on this object"
     KEY_CONFLICT = "key_conflict", "an earlier job with the same records"
     WORKER = "worker", "waiting for a worker"
     PAUSED = "paused", "paused"

@@ -286,16 +286,17 @@ def test_rows_that_cannot_be_read_become_uncertain(
     assert decided.state == PLANNED
 
 
-def test_items_that_failed_for_a_passing_reason_are_sent_again() -> None:
+def test_items_that_failed_for_a_temporary_reason_are_sent_again() -> None:
     status = read_job_status({"id": "V3-1", "status": "completed"})
 
     decided = decide(
-        BatchFinished(request(), status, {0: CREATED}, frozenset({1})), set()
+        BatchFinished(request(), status, {0: CREATED}, frozenset({1}), 1), set()
     )
 
     assert decided.state == PLANNED
     assert decided.results == {0: CREATED}
-    assert decided.attempt_note == "1 row failed for a passing reason: sent again."
+    assert decided.attempt_note == "1 row failed for a temporary reason: sent again."
+    assert decided.temporary_failures == 1
 
 
 def test_refused_poll_pauses_its_own_job_only() -> None:

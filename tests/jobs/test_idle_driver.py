@@ -97,7 +97,13 @@ def test_a_limit_is_saved_in_one_transaction(
     driver.jobs.refresh()
 
     with CaptureQueriesContext(connection) as queries:
-        driver.jobs.save(LimitedBy.JOB_SLOTS, blocked=(), in_flight=(), now=clock.now())
+        driver.jobs.save(
+            LimitedBy.JOB_SLOTS,
+            deadlocked=(),
+            blocked=(),
+            in_flight=(),
+            now=clock.now(),
+        )
         changed = driver.jobs.refresh()
     limits = set(Job.objects.values_list("limited_by", flat=True))
 
@@ -115,7 +121,9 @@ def test_a_limit_does_not_replace_a_newer_change(
     job.refresh_from_db()
     actions.pause(job, by=None)
 
-    driver.jobs.save(LimitedBy.JOB_SLOTS, blocked=(), in_flight=(), now=clock.now())
+    driver.jobs.save(
+        LimitedBy.JOB_SLOTS, deadlocked=(), blocked=(), in_flight=(), now=clock.now()
+    )
     job.refresh_from_db()
     changed = driver.jobs.refresh()
 

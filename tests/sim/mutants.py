@@ -110,10 +110,10 @@ MUTANTS = (
         "            case Match.ABSENT if False:\n",
     ),
     Mutant(
-        "passing failures are final",
+        "temporary failures are final",
         f"{DELIVERY}/driver.py",
-        "    if request.accepted_before >= MAX_REPEATS:\n",
-        "    if True:\n",
+        "        if request.accepted_before >= MAX_REPEATS:\n",
+        "        if True:\n",
     ),
     Mutant(
         "results are taken by position",

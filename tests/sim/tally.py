@@ -19,7 +19,7 @@ SOMETIMES: Mapping[str, str] = {
     "a driver took over requests": "The driver stopped while",
     "a commit was lost": "the database did not confirm",
     "rows were sent again": "were not applied and are sent again",
-    "a passing failure was repeated": "failed for a passing reason",
+    "a passing failure was repeated": "failed for a temporary reason",
     "a job was found without keys": "Found its job in the account",
     "somebody else changed records": "were changed by somebody else",
     "an unconfirmed request was waited for": "can no longer be running",

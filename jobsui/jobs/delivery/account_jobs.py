@@ -12,6 +12,13 @@ from jobsui.jobs.enums import SENDABLE, LimitedBy
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import Job
 
+WIDER_THAN_DEADLOCKS = (
+    LimitedBy.REQUEST_RATE,
+    LimitedBy.JOB_SLOTS,
+    LimitedBy.OTHER_INTEGRATIONS,
+)
+"""Limits of an account that let more batches run than the window of an object."""
+
 
 class AccountJobs:
     """Reads the jobs that have changed, and advances those that do not wait for a
@@ -56,18 +63,22 @@ class AccountJobs:
         limited_by: LimitedBy,
         *,
         blocked: Collection[int],
+        deadlocked: Collection[str],
         in_flight: Collection[int],
         now: datetime,
     ) -> None:
         """Store what limits the jobs and how fast they are, and advance the jobs that
         wait for no result: they pause or cancel with nothing in flight, or their last
         row has a result. The jobs in `blocked` wait for earlier jobs, those in
-        `in_flight` have batches in flight."""
+        `in_flight` have batches in flight. On the objects in `deadlocked` fewer batches
+        run than the account allows."""
         unchecked = self._unchecked(in_flight)
         checked = {job.pk: job.version for job in unchecked}
         over = _may_be_over(unchecked)
         limits = {
-            job: LimitedBy.KEY_CONFLICT if pk in blocked else limited_by
+            job: LimitedBy.KEY_CONFLICT
+            if pk in blocked
+            else _limit_of(job, limited_by, deadlocked)
             for pk, job in self.by_id.items()
             if job.state in SENDABLE and pk not in over
         }
@@ -109,6 +120,15 @@ class AccountJobs:
             setattr(job, name, value)
         job.version += 1
         self._revisions[job.pk][0] = job.version
+
+
+def _limit_of(
+    job: Job, limited_by: LimitedBy, deadlocked: Collection[str]
+) -> LimitedBy:
+    """What limits a job on an account that is limited by this."""
+    if job.object_key in deadlocked and limited_by in WIDER_THAN_DEADLOCKS:
+        return LimitedBy.DEADLOCKS
+    return limited_by
 
 
 def _read(ids: Collection[int]) -> dict[int, Job]:

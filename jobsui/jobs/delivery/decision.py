@@ -48,7 +48,10 @@ class BatchFinished:
     results: Mapping[int, RowResult]
     """By index in the batch; items that the job status does not name are left out."""
     send_again: frozenset[int] = frozenset()
-    """The indexes of items that failed for a reason that passes."""
+    """The indexes of items that failed for a temporary reason, and can be sent again at
+    once."""
+    temporary_failures: int = 0
+    """How many items failed for a temporary reason. `results` leaves them out."""
 
     @property
     def is_complete(self) -> bool:
@@ -131,6 +134,8 @@ class Transition:
     """By index in the batch."""
     status_id: str | None = None
     job_status_body: Mapping[str, Any] | None = None
+    temporary_failures: int = 0
+    """How many items failed for a temporary reason."""
     split_size: int | None = None
     """0 removes the limit."""
     reconcile_in: float | None = None
@@ -309,6 +314,7 @@ def _finished(finished: BatchFinished) -> Transition:
     request = finished.request
     reported: dict[str, Any] = {
         "results": finished.results,
+        "temporary_failures": finished.temporary_failures,
         "job_status_body": finished.status.raw,
     }
     if not finished.is_complete:
@@ -321,7 +327,7 @@ def _finished(finished: BatchFinished) -> Transition:
         )
     if finished.send_again:
         items = counted(len(finished.send_again), "row")
-        reported["attempt_note"] = f"{items} failed for a passing reason: sent again."
+        reported["attempt_note"] = f"{items} failed for a temporary reason: sent again."
     # A batch that was split has more items to send.
     return _transition(
         request, expected=BatchState.ACCEPTED, state=BatchState.PLANNED, **reported

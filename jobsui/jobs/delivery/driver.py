@@ -39,6 +39,7 @@ from jobsui.jobs.delivery.decision import (
     StatusLost,
 )
 from jobsui.jobs.delivery.fair_share import FairShare
+from jobsui.jobs.delivery.object_windows import ObjectWindows
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.delivery.running_batches import RunningBatches
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
@@ -57,8 +58,8 @@ from jobsui.zendesk.errors import (
     TooManyJobs,
     Unauthorized,
 )
-from jobsui.zendesk.passing import is_passing
 from jobsui.zendesk.payloads import JobStatus
+from jobsui.zendesk.temporary_failures import TemporaryFailure, temporary_failure
 from jobsui.zendesk.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ MIN_WAIT = 0.001
 """Seconds. A shorter wait could end before the time it waits for, and be repeated."""
 
 MAX_REPEATS = 3
-"""How often an item that failed for a passing reason is sent again."""
+"""How often an item that failed for a temporary reason is sent again."""
 
 
 class Driver:
@@ -116,6 +117,7 @@ class Driver:
         self.share = FairShare()
         self.unconfirmed = UnconfirmedBatches()
         self.failures = FailureWindows()
+        self.objects = ObjectWindows()
         self.posting: dict[int, BatchRequest] = {}
         """Requests without a response yet, by batch."""
         self.running = RunningBatches(timing)
@@ -339,6 +341,7 @@ class Driver:
         self.jobs.save(
             self._decide_limit(now),
             blocked=self.blocked,
+            deadlocked=self.objects.limited,
             in_flight=self.running.job_ids() | posting,
             now=self.clock.now(),
         )
@@ -352,7 +355,8 @@ class Driver:
         if self.share.unknown:
             self.share.set_waiting(waiting_jobs(self.share.unknown))
         room = self._room() if self.share.waiting else 0
-        chosen = self.share.choose(room, self.limits.budget.take)
+        object_room = self.objects.room(self._in_flight())
+        chosen = self.share.choose(room, self.limits.budget.take, object_room)
         self.has_room = room > chosen.total()
         return chosen
 
@@ -363,6 +367,11 @@ class Driver:
         unknown = len(self.posting) + len(self.unconfirmed)
         room = self.limits.room(self.running.all(), unknown)
         return min(room, MAX_POSTING - len(self.posting))
+
+    def _in_flight(self) -> Iterator[BatchRequest]:
+        for batch in self.running.all():
+            yield batch.request
+        yield from self.posting.values()
 
     def _claim(self, chosen: Counter[int]) -> list[BatchRequest]:
         """Write the intent to send these batches."""
@@ -538,9 +547,11 @@ class Driver:
 
     def _take_in_poll(self, result: PollResult) -> None:
         self.limits.note_read(result.error)
+        in_flight = Counter(request.object_key for request in self._in_flight())
         polled = self.running.end_poll(result)
         for batch, status in polled.finished:
-            self._finish(batch, status, result.at)
+            on_object = in_flight[batch.request.object_key]
+            self._finish(batch, status, result.at, on_object)
         for batch in polled.lost:
             self.unconfirmed.add(batch.request.batch_id, result.at)
             self.unwritten.append(StatusLost(batch.request))
@@ -549,17 +560,29 @@ class Driver:
             for request in by_job.values():
                 self.unwritten.append(AccessRefused(request, result.error))
 
-    def _finish(self, batch: RunningBatch, status: JobStatus, at: float) -> None:
+    def _finish(
+        self, batch: RunningBatch, status: JobStatus, at: float, on_object: int
+    ) -> None:
+        """A batch is over. `on_object`: how many batches were in flight on its object."""
         request = batch.request
         self.limits.note_job_end(batch, at)
         results = _row_results(request, status)
-        passing = _passing_failures(request, results)
-        for index in passing:
+        temporary = _temporary_failures(results)
+        from_load = sum(failure.is_from_load for failure in temporary.values())
+        self.objects.finished(
+            request,
+            from_load,
+            in_flight=on_object,
+            limit=self.limits.window.cap,
+        )
+        if request.accepted_before >= MAX_REPEATS:
+            temporary = {}
+        for index in temporary:
             del results[index]
         # If an earlier request may have been applied, records are read first: somebody
         # may have changed them since.
-        send_again = frozenset() if request.resent else passing
-        finished = BatchFinished(request, status, results, send_again)
+        send_again = frozenset() if request.resent else frozenset(temporary)
+        finished = BatchFinished(request, status, results, send_again, len(temporary))
         failed = sum(each.outcome == Outcome.FAILED for each in results.values())
         self.failures.of(request.job_id).add_rows(len(results), failed)
         if failed and request.resent:
@@ -588,17 +611,18 @@ def _row_results(request: BatchRequest, status: JobStatus) -> dict[int, RowResul
         return {}
 
 
-def _passing_failures(
-    request: BatchRequest, results: Mapping[int, RowResult]
-) -> frozenset[int]:
-    """The indexes of items that are worth sending again."""
-    if request.accepted_before >= MAX_REPEATS:
-        return frozenset()
-    return frozenset(
-        index
-        for index, result in results.items()
-        if result.outcome == Outcome.FAILED and is_passing(result.code, result.message)
-    )
+def _temporary_failures(
+    results: Mapping[int, RowResult],
+) -> dict[int, TemporaryFailure]:
+    """The failures after which an item is worth sending again, by its index."""
+    found = {}
+    for index, result in results.items():
+        if result.outcome != Outcome.FAILED:
+            continue
+        failure = temporary_failure(result.code, result.message)
+        if failure is not None:
+            found[index] = failure
+    return found
 
 
 def _may_leave_more(event: DeliveryResult) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from jobsui.jobs.models import Job
 
+NO_LIMITS: Mapping[str, int] = {}
+
 
 class FairShare:
     """The account's moving jobs, and what each has sent so far."""
@@ -44,16 +46,34 @@ class FairShare:
         self._exhausted |= self.unknown - job_ids
         self.unknown.clear()
 
-    def choose(self, room: int, take_request: Callable[[], bool]) -> Counter[int]:
+    def choose(
+        self,
+        room: int,
+        take_request: Callable[[], bool],
+        object_room: Mapping[str, int] = NO_LIMITS,
+    ) -> Counter[int]:
         """How many batches each job may send now: up to `room` in all, each for one
-        request of the budget. The job served least always gets the next batch."""
+        request of the budget. The job served least always gets the next batch.
+        `object_room`: {key of an object: how many more batches may run on it}."""
         chosen = Counter[int]()
         served = self._served.copy()
-        while self.waiting and chosen.total() < room and take_request():
-            job_id = min(self.waiting, key=lambda pk: (served[pk], pk))
+        left = dict(object_room)
+        candidates = self._on_free_objects(left)
+        while candidates and chosen.total() < room and take_request():
+            job_id = min(candidates, key=lambda pk: (served[pk], pk))
             served[job_id] += self._step(job_id)
             chosen[job_id] += 1
+            key = self.jobs[job_id].object_key
+            if key in left:
+                left[key] -= 1
+                candidates = self._on_free_objects(left)
         return chosen
+
+    def _on_free_objects(self, left: Mapping[str, int]) -> set[int]:
+        """The waiting jobs on whose objects more batches may run."""
+        if not left:
+            return self.waiting
+        return {pk for pk in self.waiting if left.get(self.jobs[pk].object_key, 1) > 0}
 
     def remove_exhausted(
         self, chosen: Mapping[int, int], claimed: Mapping[int, int]

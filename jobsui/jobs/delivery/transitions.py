@@ -42,6 +42,7 @@ BATCH_FIELDS = (
     "accepted_at",
     "split_size",
     "reconcile_count",
+    "temporary_failures",
 )
 """The columns of a batch that a transition may change."""
 OUR_FAULT = (
@@ -92,6 +93,10 @@ def apply(
         applied.append(transition)
         pauses.append(transition.pause)
         _move(batch, transition, now)
+        if transition.temporary_failures:
+            number = transition.temporary_failures
+            batch.temporary_failures += number
+            counters.add(batch.job_id, "temporary_failures", number)
         if transition.results or transition.job_status_body is not None:
             reported.append(
                 ReportedResults(batch, transition.results, transition.job_status_body)

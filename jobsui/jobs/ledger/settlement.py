@@ -44,7 +44,8 @@ class JobCounters:
         self._touched: set[int] = set()
 
     def add(self, job_id: int, column: str, number: int = 1) -> None:
-        """Add to a counter column of the job: an outcome, or "batches_done"."""
+        """Add to a counter column of the job: an outcome, "batches_done" or
+        "temporary_failures"."""
         self._counts[job_id][column] += number
         self._touched.add(job_id)
 

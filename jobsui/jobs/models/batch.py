@@ -79,6 +79,8 @@ class Batch(models.Model):
     failed = models.PositiveSmallIntegerField(default=0)
     uncertain = models.PositiveSmallIntegerField(default=0)
     cancelled = models.PositiveSmallIntegerField(default=0)
+    # How often items failed for a temporary reason, so that they were sent again.
+    temporary_failures = models.PositiveIntegerField(default=0)
 
     objects = BatchQuerySet.as_manager()
 

@@ -182,6 +182,8 @@ class Job(models.Model):
     uncertain = _counter()
     cancelled = _counter()
 
+    # How often rows failed for a temporary reason, so that they were sent again.
+    temporary_failures = _counter()
     # A person has accepted the uncertain rows as unknown.
     uncertain_accepted = models.BooleanField(default=False)
 
