@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from jobsui.connections import credentials
 from jobsui.connections.errors import RequestRefused, explain
 from jobsui.connections.models import Connection, CustomObject, SignIn
+from jobsui.zendesk.api_warnings import api_warning
 from jobsui.zendesk.client import Client, raise_for
 from jobsui.zendesk.custom_objects import job_status_in
 from jobsui.zendesk.errors import ZendeskError
@@ -135,6 +136,8 @@ class TestResponse:
     elapsed_ms: int = 0
     error: str = ""
     """Why there was no response."""
+    warning: str = ""
+    """What Zendesk warned about: members of the body that it left out, for example."""
     status_id: str = ""
     """Of the job status that the request created; "" for none."""
     is_over: bool = False
@@ -260,6 +263,7 @@ def _test_response(response: Response) -> TestResponse:
         headers=visible_headers,
         body=text,
         elapsed_ms=round(response.elapsed * 1000),
+        warning=api_warning(response),
         status_id=_status_id(status.raw.get("id")),
         is_over=status.is_over,
     )

@@ -10,7 +10,7 @@ from jobsui.api.v1 import job_out, rows
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.enums import JobState, Outcome
 from jobsui.jobs.models import Cause, Job
-from jobsui.jobs.reports import job_progress, shared_records
+from jobsui.jobs.reports import api_warnings, job_progress, shared_records
 from jobsui.text import counted
 from jobsui.web.templatetags.ui import duration
 
@@ -29,7 +29,9 @@ def as_json(job: Job) -> dict[str, Any]:
     """The job as the REST API returns it, with the names of its connection and file."""
     in_flight = job_progress.in_flight([job]).get(job.pk, 0)
     waits_for = shared_records.waits_for([job]).get(job.pk, [])
-    out = job_out.serialize(job, page_path(job), in_flight, waits_for)
+    out = job_out.serialize(
+        job, page_path(job), in_flight, waits_for, api_warnings.of_job(job)
+    )
     body = out.model_dump(mode="json")
     body["connection_name"] = job.connection.name
     body["file_name"] = job.file.name

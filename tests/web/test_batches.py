@@ -155,6 +155,32 @@ def test_batch_that_was_split_says_which_rows_each_attempt_carried(
     assert "Body: 100 items" in whole
 
 
+def test_batch_shows_the_warnings_of_its_responses(operator: Client) -> None:
+    job = stages.settled()
+    Attempt.objects.create(
+        batch=job.batches.get(),
+        number=1,
+        epoch=1,
+        at=timezone.now(),
+        items=2,
+        result="accepted",
+        response_headers={"X-Zendesk-API-Warn": "Removed restricted keys [photo]"},
+    )
+
+    text = visible(operator.get(f"/jobs/{job.code}/batches/1/").text)
+
+    assert "Zendesk warned: Removed restricted keys [photo]" in text
+
+
+def test_batch_counts_its_temporary_failures(operator: Client) -> None:
+    job = stages.settled()
+    Batch.objects.filter(job=job).update(temporary_failures=3)
+
+    text = visible(operator.get(f"/jobs/{job.code}/batches/1/").text)
+
+    assert "Sent again 3 temporary failures, such as a deadlock" in text
+
+
 def test_batch_counts_attempts_without_effect(operator: Client) -> None:
     job = stages.settled()
     batch = Batch.objects.get(job=job)

@@ -27,6 +27,7 @@ from jobsui.jobs.enums import (
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import (
     AccountWait,
+    ApiWarning,
     Batch,
     Cause,
     File,
@@ -447,6 +448,32 @@ def test_limit_is_shown_wherever_the_job_is_listed(
 
     assert re.findall(r"Limited by: <b>([^<]+)<", page) == expected
     assert re.findall(r"Limited by: ([^<]+)<", rows) == expected
+
+
+def test_job_page_says_what_zendesk_left_out(operator: Client) -> None:
+    job = stages.settled()
+    ApiWarning.objects.create(job=job, text="photo", is_member=True, requests=3)
+    ApiWarning.objects.create(job=job, text="color", is_member=True, requests=1)
+    ApiWarning.objects.create(job=job, text="Deprecated.", requests=2)
+
+    text = visible(operator.get(path(job)).text)
+
+    assert "Zendesk left out 2 fields of the rows and saved the others:" in text
+    assert "photo in 3 requests color in 1 request" in text
+    assert "In 2 requests: Deprecated." in text
+
+
+def test_job_page_says_why_fewer_jobs_run_at_once(operator: Client) -> None:
+    job = stages.planned(
+        state=JobState.RUNNING, limited_by=LimitedBy.DEADLOCKS, temporary_failures=1200
+    )
+
+    with leases.held(f"account:{job.connection.host}"):
+        text = visible(operator.get(path(job)).text)
+
+    assert "Limited by: deadlocks on this object" in text
+    assert "Zendesk's jobs on this object often deadlock" in text
+    assert "Sent again: 1,200 temporary failures of rows" in text
 
 
 def test_job_page_says_until_when_zendesk_asked_to_wait(operator: Client) -> None:
@@ -937,8 +964,8 @@ def test_job_page_takes_as_many_queries_for_many_retries(
     Job.objects.filter(parent=job).update(state=JobState.COMPLETED, rows=1, failed=1)
     operator.get(path(job))  # Shows the messages of the buttons once.
 
-    # session, user, job, strip, causes, rows taken, retries, whole retries, free causes
-    with django_assert_num_queries(9):
+    # session, user, job, strip, warnings, causes, rows taken, retries, whole retries, free causes
+    with django_assert_num_queries(10):
         operator.get(path(job))
 
 

@@ -13,6 +13,9 @@ from tests.web import stages
 pytestmark = pytest.mark.django_db
 
 
+JOBS = "/api/v2/custom_objects/gadget/jobs"
+
+
 def path(thing: CustomObject, rest: str = "") -> str:
     return f"/objects/{thing.pk}/request/{rest}"
 
@@ -85,6 +88,17 @@ def test_writing_asks_first(operator: Client, harness: Harness) -> None:
     assert len(harness.sandbox.jobs()) == 1
     assert sent.context["status_id"] == harness.sandbox.jobs()[0]["id"]
     assert 'id="job-status"' in sent.text
+
+
+def test_warning_of_a_response_is_shown(operator: Client, harness: Harness) -> None:
+    harness.sandbox.assume(unknown_field="dropped")
+    thing = harness.object()
+    body = create("Ada").replace("AB-000001", 'AB-000001", "shade": "red')
+
+    sent = send(operator, thing, "POST", JOBS, body=body, confirm="on")
+
+    assert "Zendesk warned: Removed restricted keys" in sent.text
+    assert "custom_object_fields.shade" in sent.context["answered"].warning
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

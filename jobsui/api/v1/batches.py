@@ -36,6 +36,9 @@ class BatchOut(Schema):
     cancelled: int
     attempt_count: int
     """How often the batch was sent, apart from `attempts_without_effect`."""
+    temporary_failures: int
+    """How often rows failed for a temporary reason, such as a deadlock. They are sent
+    again."""
     attempts_without_effect: int
     """How many more attempts changed nothing and are not listed: Zendesk was busy,
     refused the request or could not be reached."""
@@ -84,6 +87,9 @@ class BatchDetailOut(BatchOut):
     Null without a response."""
     job_status_body: Any
     """The latest job status from Zendesk; null before the first."""
+    api_warnings: list[str]
+    """What Zendesk warned about in its responses: members of the rows that it left out,
+    for example."""
     attempts: list[AttemptOut]
 
 
@@ -132,6 +138,7 @@ def detail(request: ApiRequest, pk: Annotated[Id, Path(alias="id")]) -> Any:
         ),
         response=_json_or_text(details.response),
         job_status_body=_json_or_text(details.job_status),
+        api_warnings=details.warnings,
         attempts=[_serialize_attempt(attempt) for attempt in details.attempts],
     )
 
@@ -149,6 +156,7 @@ def serialize(batch: Batch) -> BatchOut:
         uncertain=batch.uncertain,
         cancelled=batch.cancelled,
         attempt_count=batch.attempts_made,
+        temporary_failures=batch.temporary_failures,
         attempts_without_effect=batch.attempts_without_effect,
         job_status=batch.status_id or None,
         sent_at=batch.sent_at,

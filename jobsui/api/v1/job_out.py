@@ -13,7 +13,8 @@ from jobsui.api.auth import ApiRequest
 from jobsui.api.schema import Schema
 from jobsui.jobs.enums import Action, JobState, LimitedBy
 from jobsui.jobs.models import Job
-from jobsui.jobs.reports import job_progress, shared_records
+from jobsui.jobs.reports import api_warnings, job_progress, shared_records
+from jobsui.jobs.reports.api_warnings import JobWarnings
 from jobsui.jobs.reports.shared_records import SharedRecords
 
 LIMITS = [limit.value for limit in LimitedBy if limit.value]
@@ -60,6 +61,15 @@ class WaitsFor(Schema):
     identify their records by different keys."""
 
 
+class ApiWarningOut(Schema):
+    member: str | None
+    """The member of the rows that Zendesk left out. Null for another warning."""
+    message: str | None
+    """The warning, if it is not about a member that was left out."""
+    requests: int
+    """How many requests had it."""
+
+
 class JobOut(Schema):
     id: UUID
     url: str
@@ -80,6 +90,12 @@ class JobOut(Schema):
     itself."""
     counts: Counts
     batches: BatchCounts
+    api_warnings: list[ApiWarningOut]
+    """What Zendesk warned about in its responses, the most frequent first. At most 20 are
+    kept."""
+    temporary_failures: int
+    """How often rows failed for a temporary reason, such as a deadlock. They are sent
+    again, and `counts` has their final results."""
     records_per_second: float | None
     """Over the last minute. Null if the job is not running or the rate is unknown."""
     eta_seconds: int | None
@@ -105,10 +121,17 @@ def serializer(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobO
     of them by one query."""
     in_flight = job_progress.in_flight(jobs)
     waits_for = shared_records.waits_for(jobs)
+    warnings = api_warnings.of_jobs(jobs)
 
     def serialize_one(job: Job) -> JobOut:
         url = request.build_absolute_uri(page_path(job))
-        return serialize(job, url, in_flight.get(job.pk, 0), waits_for.get(job.pk, []))
+        return serialize(
+            job,
+            url,
+            in_flight.get(job.pk, 0),
+            waits_for.get(job.pk, []),
+            warnings.get(job.pk, JobWarnings()),
+        )
 
     return serialize_one
 
@@ -118,7 +141,11 @@ def page_path(job: Job) -> str:
 
 
 def serialize(
-    job: Job, url: str, in_flight: int, waits_for: Sequence[SharedRecords]
+    job: Job,
+    url: str,
+    in_flight: int,
+    waits_for: Sequence[SharedRecords],
+    warnings: JobWarnings,
 ) -> JobOut:
     # A draft that waits for Zendesk has a reason, but continues by itself.
     error = None if job.is_in_progress else job.reason or None
@@ -143,6 +170,8 @@ def serialize(
             in_flight=in_flight,
             done=job.batches_done,
         ),
+        api_warnings=_serialize_warnings(warnings),
+        temporary_failures=job.temporary_failures,
         records_per_second=job_progress.records_per_second(job),
         eta_seconds=job_progress.seconds_left(job),
         waits_for=[
@@ -157,3 +186,15 @@ def serialize(
             file=job.file.content_pruned_at,
         ),
     )
+
+
+def _serialize_warnings(warnings: JobWarnings) -> list[ApiWarningOut]:
+    left_out = [
+        ApiWarningOut(member=each.text, message=None, requests=each.requests)
+        for each in warnings.left_out
+    ]
+    others = [
+        ApiWarningOut(member=None, message=each.text, requests=each.requests)
+        for each in warnings.others
+    ]
+    return left_out + others

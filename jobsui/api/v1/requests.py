@@ -66,6 +66,9 @@ class ResponseOut(Schema):
     elapsed_ms: int
     error: str
     """Why there was no response; empty if there was one."""
+    warning: str
+    """What Zendesk warned about: members of the body that it left out, for example. Empty
+    if it did not warn."""
     status_id: str
     """ID of the job status that Zendesk created; empty if it created none."""
 

@@ -4,7 +4,7 @@ that were not sent."""
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Count, Q, Sum
 
 from jobsui.jobs import retention
 from jobsui.jobs.enums import EventKind, JobState, ParentRows
@@ -90,12 +90,14 @@ def retriable_rows(job: Job, cause: Cause | None = None) -> int:
     if not job.is_over or not job.failed or retention.rows_notice(job):
         return 0
     launched = job.retries.launched().with_failed_rows()
-    if launched.filter(cause=None).exists():
+    retried = launched.aggregate(
+        rows=Sum("rows"), of_all=Count("pk", filter=Q(cause=None))
+    )
+    if retried["of_all"]:
         # Rows that failed since, when uncertain ones were checked again, cannot be told
         # from those that it has.
         return 0
-    retried: int | None = launched.aggregate(rows=Sum("rows"))["rows"]
-    return job.failed - (retried or 0)
+    return job.failed - (retried["rows"] or 0)
 
 
 def retriable_causes(job: Job) -> dict[int, int]:

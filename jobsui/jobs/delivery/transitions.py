@@ -27,7 +27,7 @@ from jobsui.jobs.delivery.decision import (
     not_sent,
 )
 from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, AttemptResult, BatchState, Component
-from jobsui.jobs.ledger import lifecycle, settlement
+from jobsui.jobs.ledger import api_warnings, lifecycle, settlement
 from jobsui.jobs.ledger.settlement import JobCounters, ReportedResults
 from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.jobs.sql import by_id, known_status_ids, update_rows
@@ -107,6 +107,9 @@ def apply(
     _save_batches([batches[pk] for pk in moved])
     _schedule_reconciliation(applied, batches, timing)
     _save_attempts(applied)
+    api_warnings.record(
+        (each.job_id, each.response) for each in applied if each.response is not None
+    )
     for pause in dict.fromkeys(filter(None, pauses)):
         _pause(pause)
 

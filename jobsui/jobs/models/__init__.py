@@ -1,5 +1,6 @@
 """The tables of files, jobs, their overlaps, batches, attempts, causes and rows."""
 
+from jobsui.jobs.models.api_warning import ApiWarning
 from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
@@ -11,6 +12,7 @@ from jobsui.jobs.models.wait import AccountWait
 
 __all__ = [
     "AccountWait",
+    "ApiWarning",
     "Attempt",
     "Batch",
     "BatchBlob",

@@ -14,7 +14,7 @@ from jobsui.jobs import retention
 from jobsui.jobs.ledger import unreadable
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
 from jobsui.jobs.models.batch import Unreadable, pack, unpack
-from jobsui.jobs.reports import row_results, snippets
+from jobsui.jobs.reports import api_warnings, row_results, snippets
 from jobsui.jobs.retention import Kind
 from jobsui.zendesk.payloads import parsed
 
@@ -39,6 +39,8 @@ class BatchDetails:
     """Body of the last response to the request; "" without one."""
     job_status: str
     """The last job status; "" before there is one."""
+    warnings: list[str]
+    """What Zendesk warned about: members of the items that it left out, for example."""
     rows: list[row_results.OutcomeRow]
     """Their cells are empty after the items were deleted; none after the results were."""
     last_rows: dict[int, int]
@@ -74,6 +76,7 @@ def details(batch: Batch) -> BatchDetails:
         attempts=attempts,
         response="" if job.bodies_pruned_at else _indented(_last_response(attempts)),
         job_status=_indented(_unpacked(blob.job_status_body)),
+        warnings=api_warnings.of_attempts(attempts),
         rows=_rows(batch, blob),
         last_rows=_last_rows(blob, attempts),
         bodies_notice=retention.notice(job, Kind.BODIES, BODIES_WERE),

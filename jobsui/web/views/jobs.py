@@ -18,6 +18,7 @@ from jobsui.jobs.control import actions, retries
 from jobsui.jobs.enums import Action, LimitedBy
 from jobsui.jobs.models import Batch, Cause, Job, RowError
 from jobsui.jobs.reports import (
+    api_warnings,
     batch_strip,
     event_sentences,
     job_details,
@@ -70,6 +71,7 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
     context = _live(job, retriable) | _notices(job)
     context |= {
         "may": actions.may(job),
+        "warnings": api_warnings.of_job(job),
         "tab": "detail",
         "first_batch": _first_batch(job),
         "saved": job_progress.saved_label(job),

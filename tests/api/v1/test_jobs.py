@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobsui.api import waiting
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
-from jobsui.jobs.models import Attempt, File, Job, RowResult
+from jobsui.jobs.models import ApiWarning, Attempt, File, Job, RowResult
 from tests.api.conftest import Program, Programs
 from tests.api.v1.uploading import stored_counts, upload
 from tests.factories import make_connection, make_file, make_object, make_user
@@ -75,6 +75,8 @@ def test_job_from_a_file_is_launched_and_returned(
             0,
         ),
         "batches": {"total": 3, "waiting": 0, "in_flight": 0, "done": 3},
+        "api_warnings": [],
+        "temporary_failures": 0,
         "records_per_second": None,
         "eta_seconds": None,
         "waits_for": [],
@@ -440,8 +442,8 @@ def test_list_takes_the_same_queries_for_any_length(
         )
     reader.call("GET", "/jobs?limit=1")
 
-    # The token, the jobs, their batches in flight, the jobs that they wait for.
-    with django_assert_num_queries(4):
+    # The token, the jobs, their batches in flight, the jobs that they wait for, warnings.
+    with django_assert_num_queries(5):
         response = reader.call("GET", "/jobs?state=queued")
 
     assert len(response.json()["items"]) == jobs
@@ -592,6 +594,19 @@ def test_uncertain_rows_are_resolved(program: Programs) -> None:
         409,
     ]
     assert accepted.json()["state"] == "completed"
+
+
+@pytest.mark.django_db
+def test_job_says_what_was_left_out_and_sent_again(program: Programs) -> None:
+    job = stages.settled(CSV, temporary_failures=4)
+    ApiWarning.objects.create(job=job, text="photo", is_member=True, requests=3)
+
+    found = program("read").call("GET", f"/jobs/{job.code}").json()
+
+    assert found["temporary_failures"] == 4
+    assert found["api_warnings"] == [
+        {"member": "photo", "message": None, "requests": 3}
+    ]
 
 
 @pytest.mark.django_db

@@ -75,6 +75,16 @@ def test_request_is_sent_once(program: Programs, harness: Harness) -> None:
     assert again.json() == sent.json()
 
 
+def test_warning_of_a_response_is_returned(program: Programs, harness: Harness) -> None:
+    harness.sandbox.assume(unknown_field="dropped")
+    item = {"name": "Ada", "custom_object_fields": {"serial": "AB-000001", "x": 1}}
+    body = {"job": {"action": "create", "items": [item]}}
+
+    sent = ask(program("run"), harness.object(), body=body, send=True)
+
+    assert "custom_object_fields.x" in sent.json()["response"]["warning"]
+
+
 def test_connection_is_found_by_its_name(program: Programs) -> None:
     custom_object = stages.gadget()
 
