@@ -6,7 +6,9 @@ reports/storage.py shows the sizes."""
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet, TextChoices, Value
+from django.db import connection
+from django.db.models import Exists, F, OuterRef, QuerySet, TextChoices, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Concat
 from django.utils import timezone
 
@@ -34,6 +36,8 @@ class Kind(TextChoices):
         return f"JOBSUI_KEEP_{self.name}_DAYS"
 
 
+UNUSED_DAYS = 7
+"""For how long drafts that do not change, and files that no job has, are kept."""
 SHORTENED_BY = {
     # Items without results would be of little use, and they share a row of the database.
     Kind.BODIES: (Kind.RESULTS, Kind.JOBS),
@@ -76,9 +80,7 @@ def due_jobs(kind: Kind, before: datetime) -> QuerySet[Job]:
     """The jobs that finished before this time, of which this kind is kept, the oldest
     first. A job whose retry or continuation keeps its results keeps them too, because
     the other job reads its rows by them."""
-    # An expression, because SQLite would use the index by state, and read years of jobs.
-    state = Concat("state", Value(""))
-    found = Job.objects.alias(end_state=state).filter(
+    found = Job.objects.alias(end_state=_end_state()).filter(
         finished_at__lt=before, end_state__in=OVER
     )
     children = Job.objects.filter(parent=OuterRef("pk")).order_by()
@@ -93,6 +95,13 @@ def due_jobs(kind: Kind, before: datetime) -> QuerySet[Job]:
     return found.order_by("finished_at")
 
 
+def _end_state() -> Combinable:
+    """The state as an expression on SQLite, which would use the index by state otherwise,
+    and read years of jobs. PostgreSQL chooses the right index by its statistics."""
+    state = F("state")
+    return Concat(state, Value("")) if connection.vendor == "sqlite" else state
+
+
 def due_files(before: datetime) -> QuerySet[File]:
     """The files of this storage whose jobs all finished before this time, and files whose
     deletion was interrupted."""
@@ -103,6 +112,16 @@ def due_files(before: datetime) -> QuerySet[File]:
     )
     unneeded = stored.filter(Exists(jobs), ~Exists(needed))
     return unneeded.order_by("created_at")
+
+
+def unused_files(now: datetime) -> QuerySet[File]:
+    """The files of this storage that no job has and that are older than a week."""
+    jobs = Job.objects.filter(file=OuterRef("pk")).order_by()
+    before = now - timedelta(days=UNUSED_DAYS)
+    stored = File.objects.filter(
+        storage_id=this_storage(), created_at__lt=before, has_content=True
+    )
+    return stored.filter(~Exists(jobs))
 
 
 def pruned_at(job: Job, kind: Kind) -> datetime | None:

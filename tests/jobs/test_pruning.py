@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from jobsui.jobs.models import (
 )
 from jobsui.jobs.preparation import file_reading
 from jobsui.jobs.retention import Kind
+from tests.factories import make_file
 from tests.jobs import old_jobs
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +128,21 @@ def test_old_files_are_deleted_with_their_sample(keep: Any) -> None:
     assert file.sample == []
     assert file.content_pruned_at is not None
     assert prune() == {}
+
+
+def test_files_that_no_job_has_are_deleted_after_a_week(keep: Any) -> None:
+    keep()
+    ages = {"old": 8, "young": 6, "elsewhere": 8}
+    for name, days in ages.items():
+        file = make_file("external_id\n1\n", name=name)
+        at = timezone.now() - timedelta(days=days)
+        File.objects.filter(pk=file.pk).update(created_at=at)
+    File.objects.filter(name="elsewhere").update(storage_id="elsewhere")
+
+    prune()
+
+    left = File.objects.order_by("name").values_list("name", flat=True)
+    assert list(left) == ["elsewhere", "young"]
 
 
 def test_files_of_other_storages_stay(keep: Any) -> None:
@@ -422,6 +439,7 @@ def test_due_files_are_found_by_an_index() -> None:
 
     assert "USING INDEX file_with_content " in plan
     assert "TEMP B-TREE" not in plan
+    assert "file_with_content" in retention.unused_files(timezone.now()).explain()
 
 
 @ON_SQLITE

@@ -31,7 +31,7 @@ from jobsui.jobs.models import (
     Lease,
     RowError,
 )
-from jobsui.jobs.retention import MARKS, Kind, due_files, due_jobs
+from jobsui.jobs.retention import MARKS, Kind, due_files, due_jobs, unused_files
 
 LEASE = "prune"
 """Only one host prunes at a time."""
@@ -119,6 +119,7 @@ def steps() -> Iterator[Step]:
         yield from _delete_jobs(before)
     if before := retention.cutoff(Kind.FILES, now):
         yield from _delete_files(before)
+    yield from _delete_unused_files(now)
     yield from _delete_leases()
 
 
@@ -279,6 +280,14 @@ def _delete_files(before: datetime) -> Iterator[Step]:
             locked[pk].delete_content()
         File.objects.filter(pk__in=found).update(has_content=False)
         yield "file", len(found)
+
+
+def _delete_unused_files(now: datetime) -> Iterator[Step]:
+    """Files that no job has: those of drafts that another machine discarded, which could
+    not delete them."""
+    for file in unused_files(now):
+        drafts.delete_unused_file(file)
+        yield "file", 1
 
 
 def _delete_leases() -> Iterator[Step]:

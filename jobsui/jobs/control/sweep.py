@@ -10,18 +10,16 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from jobsui.jobs import leases
+from jobsui.jobs import leases, retention
 from jobsui.jobs.control import drafts
 from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.enums import MOVING, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.models import File, Job, Lease
-from jobsui.jobs.models.file import this_storage
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import timing_from_settings
 
-UNUSED_DAYS = 7
 UPLOAD_SECONDS = 24 * 3600
 """An incomplete upload that did not grow for this long belongs to a killed process."""
 
@@ -37,7 +35,6 @@ def sweep() -> None:
     _enqueue_drivers(leased)
     record_order.delete_unneeded()
     _delete_unused_drafts()
-    _delete_unused_files()
     _delete_incomplete_uploads()
 
 
@@ -89,14 +86,6 @@ def _unused_drafts() -> QuerySet[Job]:
     return old.exclude(state=JobState.CHECKING).exclude(checked_at__gte=since)
 
 
-def _delete_unused_files() -> None:
-    """Files whose draft was discarded on another machine, which could not delete
-    them."""
-    here = File.objects.filter(storage_id=this_storage(), jobs=None)
-    for file in here.filter(created_at__lt=_unused_since()):
-        drafts.delete_unused_file(file)
-
-
 def _delete_incomplete_uploads() -> None:
     oldest = time.time() - UPLOAD_SECONDS
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
@@ -107,4 +96,4 @@ def _delete_incomplete_uploads() -> None:
 
 
 def _unused_since() -> datetime:
-    return timezone.now() - timedelta(days=UNUSED_DAYS)
+    return timezone.now() - timedelta(days=retention.UNUSED_DAYS)
