@@ -55,7 +55,8 @@ class Held:
     renewed_at: float
     """clock.monotonic() just before the lease was last acquired or renewed."""
     tries: int = 0
-    """How many runs in a row have not ended, this one included (`tried`)."""
+    """How many runs of a task in a row have not ended (`tried`), or how many drivers of an
+    account in a row have crashed. Stored when the lease is released."""
 
     @property
     def age(self) -> float:
@@ -117,8 +118,8 @@ def acquire(
     free = Lease.objects.filter(name=name, expires_at__lte=Now())
     if not free.update(owner=owner, epoch=F("epoch") + 1, expires_at=Now() + lasts):
         return None
-    epoch = Lease.objects.values_list("epoch", flat=True).get(name=name)
-    return Held(name, owner, epoch, lasts, clock, before)
+    epoch, tries = Lease.objects.values_list("epoch", "tries").get(name=name)
+    return Held(name, owner, epoch, lasts, clock, before, tries)
 
 
 def shorten(ttl: float) -> None:

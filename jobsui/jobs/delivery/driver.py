@@ -266,6 +266,8 @@ class Driver:
             paused = self._pause_failing_jobs()
             requests = self._claim(chosen)
         self.failures.restart(paused)
+        # Earlier drivers may have crashed; this one gets on.
+        self.lease.tries = 0
         if self.unwritten and not (self.running or self.posting or requests):
             # Probably everything is sent: refresh at once to see whether there is more.
             self.refresh_at = float("-inf")

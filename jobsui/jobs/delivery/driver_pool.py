@@ -5,19 +5,27 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import close_old_connections, connection, transaction
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
-from jobsui.jobs.delivery import restore_guard
+from jobsui.jobs.delivery import restore_guard, transitions
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.turns import Turn, choose_leaving
+from jobsui.jobs.enums import SENDABLE
 from jobsui.jobs.models import Job, Lease
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import Timing
 
 logger = logging.getLogger(__name__)
+
+MAX_CRASHES = 5
+"""After this many crashes of drivers in a row without a commit, an account's jobs pause."""
+CRASHED = (
+    f"Jobs UI failed {MAX_CRASHES} times in a row with an internal error ({{error}}) while it "
+    "sent the jobs of this account. The log has the details. Resume the job to try again."
+)
 
 
 def drive_accounts(
@@ -146,7 +154,29 @@ def drive(
             restore_guard.pause_if_restored(lease, host, seen)
             turn = turn or Turn(clock, timing)
             turn.begin(lease.epoch)
-            Driver(host, lease, stopping, clock=clock, timing=timing, turn=turn).run()
+            driver = Driver(
+                host, lease, stopping, clock=clock, timing=timing, turn=turn
+            )
+            try:
+                driver.run()
+            except leases.LeaseLost:
+                raise
+            except Exception as error:
+                _note_crash(lease, host, error)
+                raise
+
+
+def _note_crash(lease: leases.Held, host: str, error: Exception) -> None:
+    """Pause the account's jobs when one driver after the other crashes, so that people
+    learn why nothing is sent."""
+    lease.tries = min(lease.tries + 1, MAX_CRASHES)
+    if lease.tries < MAX_CRASHES:
+        return
+    reason = CRASHED.format(error=type(error).__name__)
+    with transaction.atomic():
+        leases.fence(lease)
+        for job in Job.objects.on_account(host).filter(state__in=SENDABLE):
+            transitions.pause_job(job.pk, reason)
 
 
 def drive_or_report(

@@ -381,7 +381,8 @@ class Lease(models.Model):
     owner = models.CharField(max_length=100, blank=True)
     epoch = models.PositiveBigIntegerField(default=0)
     expires_at = models.DateTimeField()
-    # How many runs of a task in a row began and did not end (leases.tried).
+    # How many runs of a task in a row began and did not end (leases.tried), or how many
+    # drivers of an account in a row crashed (delivery/driver_pool.py).
     tries = models.PositiveSmallIntegerField(default=0)
 
     objects = LeaseQuerySet.as_manager()
