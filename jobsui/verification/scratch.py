@@ -107,6 +107,7 @@ class Scratch:
     _record_ids: set[str] = field(default_factory=set)
     _running: set[str] = field(default_factory=set)
     _has_lost_request: bool = False
+    """Whether a request may have queued a job that is not in `_running`."""
     _changed_at: float = 0.0
     """When the last job ended or the last record was sent, by the monotonic clock."""
 
@@ -186,15 +187,14 @@ class Scratch:
     ) -> Response:
         """Like `Account.send`, below the object's path. Raises CannotAsk for what the
         credentials do not permit."""
-        try:
-            response = self.account.send(
-                method, self.path + path, body, params=params, headers=headers
-            )
-        except (CannotAsk, ZendeskError):
-            self._has_lost_request = True
-            raise
+        has_lost_request = self._has_lost_request
+        # Stays so if this is interrupted.
+        self._has_lost_request = True
+        response = self.account.send(
+            method, self.path + path, body, params=params, headers=headers
+        )
+        self._has_lost_request = has_lost_request or response.status >= 500
         self._changed_at = self.account.clock.monotonic()
-        self._has_lost_request |= response.status >= 500
         return permitted(response)
 
     def post(

@@ -71,6 +71,18 @@ def test_interrupted_run_deletes_its_records(clock: VirtualTime, number: int) ->
     assert verified.verification.records_left == []
 
 
+def test_job_that_was_interrupted_has_time_to_end_first(clock: VirtualTime) -> None:
+    verified = account(clock, change=Interruption(1, KeyboardInterrupt()))
+
+    with pytest.raises(KeyboardInterrupt):
+        verified.run()
+
+    interrupted, deletion = verified.transport.account.jobs.all.values()
+    assert deletion.action == "delete_by_external_id"
+    waited = deletion.accepted - interrupted.accepted
+    assert waited >= verified.verification.account.timing.max_lag
+
+
 def test_run_that_loses_the_network_deletes_its_records(clock: VirtualTime) -> None:
     verified = account(clock, change=Interruption(12, NotSent("No network.")))
 
