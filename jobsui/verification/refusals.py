@@ -55,7 +55,8 @@ def duplicate_external_id(writes: Writes) -> Finding:
     request=JOBS,
     matters=True,
     depends="Columns can be mapped only to fields as last synced. If unknown ones are "
-    "dropped, refresh the object after fields were deleted.",
+    "dropped, Jobs UI shows Zendesk's warning, but the rows succeed without these values. "
+    "Refresh the object after fields were deleted.",
 )
 def unknown_field(writes: Writes) -> Finding:
     run, _ = writes.scratch.create("field", {UNKNOWN_FIELD: "jobsui verify"})
