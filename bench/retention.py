@@ -3,7 +3,7 @@
     python -m bench.retention --jobs 100000 --rows 150000
 
 It creates the history in a new database, sends a job, sends another one while a pruner runs
-without a limit of time (the sweep takes 5 of 20 seconds), then prunes the rest. Linux only: it
+without a limit of time (the sweep prunes for 5 of 15 seconds), then prunes the rest. Linux only: it
 reads /proc."""
 
 import argparse

@@ -37,7 +37,7 @@ LEASE = "prune"
 """Only one host prunes at a time."""
 MAX_JOBS = 100
 MAX_BATCHES = 100
-MAX_FILES = 20
+MAX_FILES = 100
 MAX_ROWS = 500
 """How much one transaction changes at most: jobs, batches, files, other rows."""
 MIN_PAUSE = 0.02
