@@ -36,6 +36,8 @@ class Kind(TextChoices):
         return f"JOBSUI_KEEP_{self.name}_DAYS"
 
 
+MAX_DAYS = 36_500
+"""More days are forever: dates do not reach that far."""
 UNUSED_DAYS = 7
 """For how long drafts that do not change, and files that no job has, are kept."""
 SHORTENED_BY = {
@@ -66,7 +68,7 @@ SUBJECTS = {
 def days(kind: Kind) -> int | None:
     """For how many days it is kept; None: forever."""
     limits = [settings.KEEP_DAYS[each] for each in (kind, *SHORTENED_BY[kind])]
-    return min(filter(None, limits), default=None)
+    return min((days for days in limits if 0 < days <= MAX_DAYS), default=None)
 
 
 def cutoff(kind: Kind, now: datetime) -> datetime | None:

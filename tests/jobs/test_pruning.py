@@ -400,6 +400,7 @@ def test_pruner_deletes_nothing_once_it_is_stopped(keep: Any) -> None:
         ({"bodies": 30, "results": 90}, Kind.BODIES, 30),
         ({"bodies": 0, "results": 0}, Kind.BODIES, None),
         ({"bodies": 0, "jobs": 700}, Kind.BODIES, 700),
+        ({"bodies": 10**9}, Kind.BODIES, None),
         ({"attempts": 0, "results": 30}, Kind.ATTEMPTS, None),
     ],
 )
