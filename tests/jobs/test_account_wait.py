@@ -78,6 +78,30 @@ def test_pause_and_cancel_end_during_a_wait(
     assert state_of(job) == state
 
 
+def test_person_need_not_wait_for_batches_in_flight(harness: Harness) -> None:
+    """Their job statuses cannot be read before the wait is over."""
+    harness.object()
+    job = harness.planned(gadgets(10))
+    clock = FakeClock()
+
+    with new_driver(harness, clock, InlineExecutor(clock)) as driver:
+        driver.round([])
+        driver.round([driver.calls.get(0.0)])
+        driver.limits.budget.block(DAY)
+        actions.cancel(job, by=None)
+        clock.sleep(1)
+        driver.round([])
+        before = state_of(job)
+        job.refresh_from_db()
+        actions.stop_waiting(job, by=None)
+        clock.sleep(1)
+        driver.round([])
+
+    assert before == JobState.CANCELLING
+    assert state_of(job) == JobState.CANCELLED
+    assert Job.objects.get(pk=job.pk).uncertain == 10
+
+
 def test_wait_is_known_to_people(harness: Harness) -> None:
     job = refused_for_a_day(harness)
 

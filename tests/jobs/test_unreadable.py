@@ -153,6 +153,26 @@ def test_estimated_rows_leave_out_invalid_rows(harness: Harness) -> None:
     assert list(failed.values_list("row", flat=True)) == [2, 4]
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_person_stops_waiting_for_a_damaged_batch(
+    harness: Harness, is_lost: bool
+) -> None:
+    job, _ = two_jobs(harness)
+    batch = first_batch(job)
+    attempted(batch, AttemptResult.UNCONFIRMED, state=BatchState.UNCONFIRMED)
+    if is_lost:
+        BatchBlob.objects.filter(pk=batch.pk).delete()
+    damage(batch, rows=b"garbage")
+    Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLING)
+
+    actions.stop_waiting(job, by=None)
+
+    job.refresh_from_db()
+    assert job.state == JobState.CANCELLED
+    assert job.uncertain == 100
+    assert_sums(job)
+
+
 @pytest.mark.parametrize("verb", [actions.pause, actions.cancel])
 def test_pause_and_cancel_end_with_a_damaged_batch(
     harness: Harness, verb: Callable[..., None]

@@ -110,6 +110,8 @@ def settle_all(
             if blob:
                 results = blob.row_results
                 row_numbers = blob.row_numbers
+            elif _needs_blob(each):
+                raise Unreadable
         except Unreadable:
             failed_rows += _settle_unreadable(batch, blob, each.results, counters, now)
             continue
