@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from jobsui.zendesk.client import Client, decoded
-from jobsui.zendesk.errors import Unconfirmed
+from jobsui.zendesk.errors import NotFound, Unconfirmed
 from jobsui.zendesk.payloads import (
     ItemResult,
     JobStatus,
@@ -89,11 +89,18 @@ def post_job(client: Client, key: str, body: bytes) -> tuple[JobStatus, Response
 
 
 def job_statuses(client: Client, ids: Sequence[str]) -> list[JobStatus]:
-    """Up to 100 job statuses in one call. IDs that Zendesk no longer knows are left out
-    (assumed)."""
-    data = client.call(
-        "GET", f"{API}/job_statuses/show_many", params={"ids": ",".join(ids)}
-    )
+    """Up to 100 job statuses, in one request if it can be. IDs that Zendesk no longer
+    knows are left out; should it refuse all IDs because of one, each half is read by
+    itself."""
+    try:
+        data = client.call(
+            "GET", f"{API}/job_statuses/show_many", params={"ids": ",".join(ids)}
+        )
+    except NotFound:
+        if len(ids) == 1:
+            return []
+        middle = len(ids) // 2
+        return job_statuses(client, ids[:middle]) + job_statuses(client, ids[middle:])
     return [read_job_status(entry) for entry in _list(data, "job_statuses")]
 
 

@@ -83,8 +83,6 @@ EXPECTED = {
 }
 ANSWERED: dict[tuple[str, str], Any] = {
     ("null-value", "item"): {"update": {"failed": 1}},
-    # Without external ID and index a result names no row.
-    ("result-index", "absent"): {"create_or_update_by_name": {"uncertain": 2}},
 }
 """Outcomes that differ from EXPECTED under an assumption."""
 LOST: dict[tuple[str, str], Any] = {

@@ -261,6 +261,37 @@ def test_records_that_hold_what_was_sent_settle_their_rows(
     assert finding.results[1].record_id == "r1"
 
 
+def test_upserts_by_name_are_settled_by_the_records_their_job_saved(
+    zendesk: Zendesk,
+) -> None:
+    """Its results name the records only, and in another order."""
+    records_of(zendesk)
+    saved = [{"id": f"r{n}", "status": "CreateOrUpdate"} for n in (2, 0, 1)]
+    zendesk.queue("V3-1", "completed", 3, saved)
+
+    finding = reconciliation.reconcile(unconfirmed(NAMED, Action.UPSERT_BY_NAME))
+
+    outcomes = dict.fromkeys(range(3), Outcome.CREATED_OR_UPDATED)
+    assert summary(finding) == (outcomes, "settled")
+    assert finding.results[1].record_id == "r1"
+
+
+@pytest.mark.parametrize(("price", "status_id"), [(99, "V3-1"), (None, "V3-2")])
+def test_upserts_by_name_that_no_job_shows_are_sent_again(
+    zendesk: Zendesk, price: int | None, status_id: str
+) -> None:
+    """The saved records hold other values, or the job belongs to another batch."""
+    records_of(zendesk, price=price)
+    saved = [{"id": f"r{n}", "status": "CreateOrUpdate"} for n in range(3)]
+    zendesk.queue(status_id, "completed", 3, saved)
+
+    finding = reconciliation.reconcile(
+        unconfirmed(NAMED, Action.UPSERT_BY_NAME, known=("V3-2",))
+    )
+
+    assert summary(finding) == ({}, "resend")
+
+
 @pytest.mark.parametrize("action", [Action.DELETE, Action.DELETE_BY_EXTERNAL_ID])
 @pytest.mark.usefixtures("zendesk")
 def test_records_that_are_gone_were_deleted(action: Action) -> None:

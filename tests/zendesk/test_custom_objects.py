@@ -77,6 +77,22 @@ def test_unknown_object_is_not_found(client: Client) -> None:
     )
 
 
+@pytest.mark.parametrize("assumed", ["left-out", "404"])
+def test_unknown_id_hides_no_other_job_status(
+    client: Client, sandbox: Sandbox, assumed: str
+) -> None:
+    sandbox.assume(unknown_job_ids=assumed)
+    items = [{"name": "One"}]
+    posted = [
+        custom_objects.post_job(client, "asset", body("create", items))[0].id
+        for _ in range(5)
+    ]
+
+    found = custom_objects.job_statuses(client, [*posted, "V3-" + "0" * 32])
+
+    assert sorted(status.id for status in found) == sorted(posted)
+
+
 def test_job_is_queued_and_polled(client: Client) -> None:
     items = [
         {"name": f"A{n}", "external_id": str(n), "custom_object_fields": {"note": "x"}}

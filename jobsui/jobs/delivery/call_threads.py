@@ -23,7 +23,7 @@ from jobsui.jobs.delivery.rate_limits import Budget
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk import custom_objects
-from jobsui.zendesk.errors import NotFound, NotSent, ZendeskError
+from jobsui.zendesk.errors import NotSent, ZendeskError
 from jobsui.zendesk.payloads import JobStatus
 from jobsui.zendesk.transport import Transport
 
@@ -343,13 +343,9 @@ class Calls:
 
     def _poll(self, batches: tuple[RunningBatch, ...]) -> PollResult:
         client = batches[0].request.client
-        try:
-            statuses = custom_objects.job_statuses(
-                client, [batch.status_id for batch in batches]
-            )
-        except NotFound:
-            # Zendesk knows none of them.
-            statuses = []
+        statuses = custom_objects.job_statuses(
+            client, [batch.status_id for batch in batches]
+        )
         return PollResult(batches, self._clock.monotonic(), tuple(statuses))
 
 

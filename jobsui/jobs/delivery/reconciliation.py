@@ -7,15 +7,16 @@ and no clear response arrived, or when its job status was lost.
   after the quiet time the item is sent again. A record that has changed since, and holds
   something else, was changed by somebody else: the row is uncertain, and nothing
   overwrites that change.
-- Upserts by name are sent again as soon as nothing of the first request can still be
-  running, because records cannot be listed by name.
+- Records cannot be listed by name. Upserts by name are settled by the records that
+  recent jobs of the account saved. The others are sent again as soon as nothing of the
+  first request can still be running.
 - Create without external ids is settled when exactly one job status in the account
   matches: it is over, has the same number of items, belongs to no other batch, and the
   records it made are, item by item, what was sent. Otherwise the rows are uncertain.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -43,6 +44,8 @@ GONE = (
     "Zendesk gave no clear response to the request with this row, and the record no longer "
     "exists. It may have been updated before it was deleted."
 )
+MAX_CANDIDATES = 5
+"""How many recent jobs are searched for the records of upserts by name."""
 MAX_UNCONFIRMED_ATTEMPTS = 5
 """After this many attempts without a clear response, a person decides about a batch."""
 OVERTAKEN = (
@@ -133,7 +136,9 @@ def reconcile(batch: UnconfirmedBatch) -> Finding:
     if action is not Action.CREATE and (batch.is_fresh or _may_be_running(batch)):
         note = "Waiting until this request can no longer be running in Zendesk."
         return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
-    if action is Action.UPSERT_BY_NAME or len(keyed) < batch.size:
+    if action is Action.UPSERT_BY_NAME:
+        return _match_names(batch)
+    if len(keyed) < batch.size:
         note = "Sent again: repeating the request leads to the same records."
         return _resend(batch, note)
     return _read_back(batch, keyed)
@@ -286,6 +291,36 @@ def _match_job(batch: UnconfirmedBatch) -> Finding:
         return Finding(rest=Rest.RECONCILE_AGAIN, note=note)
     note = STATUS_LOST if batch.is_status_lost else NO_ANSWER
     return Finding(rest=Rest.UNCERTAIN, note=note)
+
+
+def _match_names(batch: UnconfirmedBatch) -> Finding:
+    """Names are unique: a record that a job saved, with the name of an item and holding
+    what was sent, is the item's record."""
+    request = batch.request
+    items = {index: json.loads(line) for index, line in request.items}
+    index_of = {item.get("name"): index for index, item in items.items()}
+    results: dict[int, RowResult] = {}
+    for record in _recently_saved(batch):
+        index = index_of.get(record.name)
+        if index is not None and holds(record, items[index]):
+            results[index] = RowResult(request.action.outcome, record.id)
+    if len(results) == batch.size:
+        note = f"All {batch.size} records hold what was sent."
+        return Finding(results, note=note)
+    note = "Sent again: repeating the request leads to the same records."
+    rest = _resend(batch, note)
+    return Finding(results, rest.rest, rest.note)
+
+
+def _recently_saved(batch: UnconfirmedBatch) -> Iterator[Record]:
+    """Records that jobs of the account saved which may be the batch's own."""
+    request = batch.request
+    for status in _unknown_jobs_of_size(batch)[:MAX_CANDIDATES]:
+        ids = [result.record_id for result in status.results or ()]
+        named = [record_id for record_id in ids if record_id]
+        yield from custom_objects.records_by_ids(
+            request.client, request.object_key, named
+        )
 
 
 def _resend(batch: UnconfirmedBatch, note: str) -> Finding:
