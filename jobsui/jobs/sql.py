@@ -5,6 +5,7 @@ cost more than running it. Rare queries are ordinary Django queries in the modul
 use them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cache, partial
 from typing import Any, cast
 
@@ -60,6 +61,24 @@ def moving_jobs(host: str) -> dict[int, Revision]:
         [host, *map(str, MOVING)],
     )
     return {pk: revision for pk, *revision in rows}
+
+
+def unconfirmed_batches(host: str) -> dict[int, float]:
+    """{id: seconds until it may be reconciled} of the account's unconfirmed batches, by
+    the database's clock; 0 or less for now."""
+    rows = _rows(
+        f"SELECT batch.id, reconcile_at, {_now()} FROM {_table(Batch)} AS batch "  # noqa: S608
+        f"JOIN {_table(Job)} AS job ON job.id = batch.job_id "
+        f"JOIN {_table(Connection)} AS account ON account.id = job.connection_id "
+        f"WHERE account.host = %s AND job.state IN ({_marks(MOVING)}) "
+        f"AND batch.state = '{BatchState.UNCONFIRMED}' AND batch.done_at IS NULL "
+        "ORDER BY batch.id",
+        [host, *map(str, MOVING)],
+    )
+    return {
+        pk: (_time(at) - _time(now)).total_seconds() if at else 0.0
+        for pk, at, now in rows
+    }
 
 
 def unsettled_jobs(ids: Collection[int]) -> set[int]:
@@ -289,6 +308,18 @@ def _rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return list(cursor.fetchall())
+
+
+def _now() -> str:
+    """The database's clock, as the function that Django uses."""
+    if connection.vendor == "sqlite":
+        return "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW')"
+    return "STATEMENT_TIMESTAMP()"
+
+
+def _time(value: datetime | str) -> datetime:
+    """A stored time. SQLite has it as a text, in UTC."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _marks(values: Collection[Any]) -> str:

@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 
 from jobsui.jobs.control import actions
 from jobsui.jobs.delivery.driver import Driver
-from jobsui.jobs.enums import JobState, LimitedBy
-from jobsui.jobs.models import Batch, Job
+from jobsui.jobs.enums import Action, JobState, LimitedBy
+from jobsui.jobs.models import Attempt, Batch, Job
 from tests.harness import Harness, gadgets
-from tests.jobs.driving import InlineExecutor, new_driver, state_of
+from tests.jobs.driving import InlineExecutor, new_driver, priced, state_of
 from tests.timing import FAST, FakeClock
 
 MINUTE = 60.0
@@ -172,3 +172,18 @@ def test_a_limit_that_alternates_is_saved_rarely(
     changes = sum(one != other for one, other in pairwise(saved))
 
     assert changes <= 0.6 / FAST.limit_interval
+
+
+def test_a_job_that_must_wait_leaves_its_slot_to_others(
+    harness: Harness, driver: Driver, clock: FakeClock
+) -> None:
+    harness.object()
+    harness.connection.max_running_jobs = 1
+    harness.connection.save()
+    older = harness.planned(priced(range(250), 1), Action.UPSERT_BY_EXTERNAL_ID)
+    newer = harness.planned(priced(range(240, 250), 2), Action.UPSERT_BY_EXTERNAL_ID)
+
+    run_for(driver, clock, MINUTE)
+    order = list(Attempt.objects.order_by("pk").values_list("batch__job", flat=True))
+
+    assert order == [older.pk, older.pk, older.pk, newer.pk]

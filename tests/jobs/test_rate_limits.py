@@ -102,6 +102,18 @@ def test_posts_do_not_wait_for_a_read_that_has_given_up() -> None:
     assert [asked, first, during_the_wait, afterwards] == [False, True, False, True]
 
 
+def test_a_request_can_be_given_back_after_its_minute() -> None:
+    clock = FakeClock()
+    budget = Budget(600, clock=clock)
+    budget.take()
+    clock.time += 120
+    before = budget.tokens
+
+    budget.give_back(1)
+
+    assert budget.tokens == before
+
+
 def test_requests_given_back_can_be_spent_again() -> None:
     budget = Budget(600, clock=FakeClock())
     spent_so_far = spent(budget)

@@ -45,10 +45,10 @@ from jobsui.jobs.delivery.running_batches import RunningBatches
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.turns import Turn
 from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
-from jobsui.jobs.enums import AttemptResult, BatchState, LimitedBy, Outcome
+from jobsui.jobs.enums import AttemptResult, LimitedBy, Outcome
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.models import AccountWait, Attempt, Batch, RowResult
-from jobsui.jobs.sql import known_status_ids, waiting_jobs
+from jobsui.jobs.sql import known_status_ids, unconfirmed_batches, waiting_jobs
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.errors import (
     Forbidden,
@@ -271,9 +271,11 @@ class Driver:
         if self.unwritten and not (self.running or self.posting or requests):
             # Probably everything is sent: refresh at once to see whether there is more.
             self.refresh_at = float("-inf")
-        self.share.recheck(
+        with_more = {
             event.request.job_id for event in self.unwritten if _may_leave_more(event)
-        )
+        }
+        if with_more:
+            self.share.recheck(with_more)
         self.unwritten.clear()
         return requests
 
@@ -339,6 +341,7 @@ class Driver:
             self.failures.keep(jobs)
             self.limits.apply_settings(self.jobs.connections)
             self.may_have_unconfirmed = True
+            self.reconcile_at = min(self.reconcile_at, now)
         posting = {request.job_id for request in self.posting.values()}
         self.jobs.save(
             self._decide_limit(now),
@@ -376,21 +379,30 @@ class Driver:
         yield from self.posting.values()
 
     def _claim(self, chosen: Counter[int]) -> list[BatchRequest]:
-        """Write the intent to send these batches."""
-        if not chosen:
-            return []
-        claimed = claims.claim(
-            chosen,
-            self.jobs.by_id,
-            self.calls.client,
-            epoch=self.lease.epoch,
-            now=self.clock.now(),
-        )
-        requests = claimed.requests
-        self.blocked = self.blocked - chosen.keys() | claimed.blocked
-        self.limits.budget.give_back(chosen.total() - len(requests))
-        numbers = Counter(request.job_id for request in requests)
-        self.share.remove_exhausted(chosen, numbers)
+        """Write the intent to send these batches. Jobs that have fewer leave their room
+        to others."""
+        requests: list[BatchRequest] = []
+        while chosen:
+            claimed = claims.claim(
+                chosen,
+                self.jobs.by_id,
+                self.calls.client,
+                epoch=self.lease.epoch,
+                now=self.clock.now(),
+            )
+            requests += claimed.requests
+            self.blocked = self.blocked - chosen.keys() | claimed.blocked
+            numbers = Counter(request.job_id for request in claimed.requests)
+            self.share.remove_exhausted(chosen, numbers)
+            missing = chosen.total() - len(claimed.requests)
+            self.limits.budget.give_back(missing)
+            so_far = Counter(request.job_id for request in requests)
+            chosen = self.share.choose(
+                missing,
+                self.limits.budget.take,
+                self.objects.room(self._in_flight()),
+                so_far,
+            )
         return requests
 
     def _post(self, requests: Iterable[BatchRequest]) -> None:
@@ -472,15 +484,19 @@ class Driver:
         if not (self.unconfirmed or self.may_have_unconfirmed):
             return
         self.may_have_unconfirmed = False
-        unconfirmed = claims.batches_in(BatchState.UNCONFIRMED, self.account)
+        waits = unconfirmed_batches(self.account)
         self.unconfirmed.replace(
-            unconfirmed.values_list("pk", flat=True),
+            waits,
             now,
             unwritten={event.request.batch_id for event in self.unwritten},
         )
         interval = max(self.timing.reconcile_interval, self.limits.durations.typical)
-        due = self.unconfirmed.due(unconfirmed, interval)
-        batches, unreadable = claims.split_unreadable(due)
+        due = self.unconfirmed.due(waits, interval)
+        if not due:
+            self._postpone_reconciliation(waits, now)
+            return
+        read = Batch.objects.select_related("job__connection", "blob").in_bulk(due)
+        batches, unreadable = claims.split_unreadable(read.values())
         if unreadable:
             with transaction.atomic():
                 leases.fence(self.lease)
@@ -492,6 +508,12 @@ class Driver:
                 self.calls.reconcile(
                     self._unconfirmed_batch(batch, request), next_in=interval
                 )
+
+    def _postpone_reconciliation(self, waits: Mapping[int, float], now: float) -> None:
+        """Until the first batch is due, or a job changes."""
+        left = [seconds for seconds in waits.values() if seconds > 0]
+        if len(left) == len(waits) and left:
+            self.reconcile_at = max(self.reconcile_at, now + min(left))
 
     def _unconfirmed_batch(
         self, batch: Batch, request: BatchRequest

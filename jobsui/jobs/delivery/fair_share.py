@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from jobsui.jobs.models import Job
 
 NO_LIMITS: Mapping[str, int] = {}
+NO_CLAIMS: Mapping[int, int] = {}
 
 
 class FairShare:
@@ -35,7 +36,8 @@ class FairShare:
         self._served = {pk: self._served.get(pk, least) for pk in jobs}
 
     def recheck(self, job_ids: Iterable[int]) -> None:
-        """These jobs may have batches to send, and so may those that wait for them."""
+        """These jobs may have batches to send, and so may jobs that wait for them. To be
+        called when something has changed."""
         self.unknown |= self._exhausted.union(job_ids) & self.jobs.keys()
         self._exhausted.clear()
 
@@ -51,13 +53,20 @@ class FairShare:
         room: int,
         take_request: Callable[[], bool],
         object_room: Mapping[str, int] = NO_LIMITS,
+        claimed: Mapping[int, int] = NO_CLAIMS,
     ) -> Counter[int]:
         """How many batches each job may send now: up to `room` in all, each for one
         request of the budget. The job served least always gets the next batch.
-        `object_room`: {key of an object: how many more batches may run on it}."""
+        `object_room`: {key of an object: how many more batches may run on it}. `claimed`
+        counts those of each job that are about to be sent."""
         chosen = Counter[int]()
         served = self._served.copy()
         left = dict(object_room)
+        for job_id, number in claimed.items():
+            served[job_id] += number * self._step(job_id)
+            key = self.jobs[job_id].object_key
+            if key in left:
+                left[key] -= number
         candidates = self._on_free_objects(left)
         while candidates and chosen.total() < room and take_request():
             job_id = min(candidates, key=lambda pk: (served[pk], pk))

@@ -145,7 +145,7 @@ class Budget:
         """Return the tokens taken last, for requests that are not sent after all."""
         with self._lock:
             self._tokens = min(self.burst, self._tokens + requests)
-            for _ in range(requests):
+            for _ in range(min(requests, len(self._spent_at))):
                 self._spent_at.pop()
 
     def _spend(self) -> None:

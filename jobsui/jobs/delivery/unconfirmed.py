@@ -1,14 +1,9 @@
 """The account's unconfirmed batches: they may have been sent, and no reliable result is
 known. The driver reconciles them."""
 
-from collections.abc import Collection, Iterable
-from datetime import timedelta
-
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
+from collections.abc import Collection, Iterable, Mapping
 
 from jobsui.jobs.delivery.call_threads import READ_THREADS
-from jobsui.jobs.models import Batch
 
 
 class UnconfirmedBatches:
@@ -39,20 +34,18 @@ class UnconfirmedBatches:
         person has reopened after `replace`."""
         return now - self._since.get(batch_id, now)
 
-    def due(self, unconfirmed: QuerySet[Batch], interval: float) -> list[Batch]:
-        """The batches to reconcile now, with job, connection and blob: as many as there are
-        free threads. `interval`: the seconds between two reconciliations of a batch."""
-        free = READ_THREADS - len(self._reconciling)
-        if not self._since or free <= 0:
-            return []
+    def due(self, waits: Mapping[int, float], interval: float) -> list[int]:
+        """The ids of the batches to reconcile now: as many as there are free threads.
+        `waits` has the seconds to wait for each unconfirmed batch, `interval` is the
+        time between two reconciliations of a batch."""
         # No batch is postponed for longer than the interval. One that seems to be was
         # postponed before the database's clock was set back.
-        is_put_off = Q(
-            reconcile_at__gt=Now(),
-            reconcile_at__lte=Now() + timedelta(seconds=interval),
-        )
-        batches = unconfirmed.exclude(is_put_off | Q(pk__in=self._reconciling))
-        return list(batches.select_related("job__connection", "blob")[:free])
+        due = [
+            batch_id
+            for batch_id, seconds in waits.items()
+            if batch_id not in self._reconciling and not 0 < seconds <= interval
+        ]
+        return due[: max(0, READ_THREADS - len(self._reconciling))]
 
     def reconciliation_started(self, batch_id: int) -> None:
         self._reconciling.add(batch_id)
