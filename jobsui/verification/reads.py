@@ -7,7 +7,7 @@ from jobsui.connections.models import SignIn
 from jobsui.text import counted
 from jobsui.verification.account import Account, body_of, listed_in, required
 from jobsui.verification.questions import CannotAsk, Finding, Source, asks
-from jobsui.verification.wording import response_error, scope_names, shape
+from jobsui.verification.wording import response_error, scope_names, shape, small_number
 from jobsui.zendesk import oauth
 from jobsui.zendesk.custom_objects import API, MAX_LISTED, PAGE_SIZE
 from jobsui.zendesk.payloads import Json
@@ -58,13 +58,13 @@ class ObjectReads:
 )
 def rate_headers(account: Account) -> Finding:
     headers = account.ask(f"{API}/users/me").headers
-    limit = headers.get("X-Rate-Limit") or ""
-    remaining = headers.get("X-Rate-Limit-Remaining") or ""
-    if not (limit.isdecimal() and remaining.isdecimal()):
+    limit = small_number(headers.get("X-Rate-Limit") or "")
+    remaining = small_number(headers.get("X-Rate-Limit-Remaining") or "")
+    if limit is None or remaining is None:
         return Finding(False, "the headers are missing or not numbers")
     configured = account.connection.requests_per_minute
     return Finding(
-        True, f"{int(limit):,} a minute (the connection is set to {configured:,})"
+        True, f"{limit:,} a minute (the connection is set to {configured:,})"
     )
 
 

@@ -13,6 +13,7 @@ from jobsui.connections.models import SignIn
 from jobsui.text import counted
 from jobsui.verification.questions import Answer, Verdict
 from jobsui.verification.runner import Verification
+from jobsui.verification.wording import reduced
 
 INTRODUCTION = """\
 This report shows which assumptions of Jobs UI about Zendesk hold in one account. It
@@ -44,7 +45,8 @@ class Facts:
         if verification.scratch:
             field_types = {}
             for each in verification.scratch.schema.fields:
-                field_types[each.type] = field_types.get(each.type, 0) + 1
+                kind = reduced(each.type)
+                field_types[kind] = field_types.get(kind, 0) + 1
         sign_in = SignIn(verification.account.connection.sign_in).label
         records_left = len(verification.records_left)
         return cls(started_at, sign_in, field_types, records_left)

@@ -15,7 +15,13 @@ from jobsui.verification.first_job import (
 from jobsui.verification.questions import CannotAsk, Finding, Source, asks
 from jobsui.verification.reads import ONE_UNKNOWN_ID, require_narrow_scopes
 from jobsui.verification.scratch import Scratch
-from jobsui.verification.wording import id_form, listed, reduced, response_error
+from jobsui.verification.wording import (
+    id_form,
+    listed,
+    reduced,
+    response_error,
+    small_number,
+)
 from jobsui.zendesk.payloads import Json
 
 JOBS = "POST /api/v2/custom_objects/{object}/jobs"
@@ -103,8 +109,8 @@ def slots_header(writes: Writes) -> Finding:
     text = headers.get("zendesk-ratelimit-inflight-jobs") or ""
     if not text:
         return Finding(False, "the header is missing")
-    total = dict(_pairs(text)).get("total", "")
-    shown = total if total.isdecimal() else "unreadable"
+    total = small_number(dict(_pairs(text)).get("total", ""))
+    shown = "unreadable" if total is None else str(total)
     return Finding(True, f"the header is there, total {shown}")
 
 

@@ -17,6 +17,7 @@ ERROR_MEMBERS = ("code", "title", "detail", "error", "details", "message")
 """Members of a failed result that describe the failure."""
 SAFE_NUMBERS = frozenset({"26", "100"})
 """Limits that error messages name."""
+MAX_DIGITS = 6
 CHUNK = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
 EDGE = re.compile(r"[^.,:;!?()\[\]]")
 """What of the punctuation around a word is left out."""
@@ -33,7 +34,7 @@ a aborted access according action admin after again agent all allowed already am
 an and another any api
 are array as assets at attribute attributes authenticate authentication autoincrement
 autonumbered bad base be been before blank body boolean bulk but by bytes can cannot
-changed character characters children code collision column completed concurrent
+changed character characters checkbox children code collision column completed concurrent
 conflict contain contains could couldn count create created currency currently custom
 data database date deadlock decimal default delete deleted deletion description
 detail details did digits do does doesn double drop dropdown duplicate either empty
@@ -42,13 +43,13 @@ expired external fail failed field fields filter following for forbidden format 
 greater has have help id ids in includes inclusion integer internal into invalid is
 isn item items job jobs json key keys killed later least length less limit limited
 list locked long lookup malformed many match maximum member members message minimum missing
-more most must my name names needs no not null number object objects of on one only
+more most multiselect must my name names needs no not null number object objects of on one only
 option options or order out owner page parameter parameters parent parse passed per
 permission permitted pattern present process processable processed progress provided
 queued quota range rate re reached read readonly record records refused regexp
 regular relationship reload removed request requests required resource restricted
 result results retry running same schema scope scopes see sent server service set
-should size slow some status string support sync syntax system t tag taken temporarily text
+should size slow some status string support sync syntax system t tag taken temporarily text textarea
 than that the there these this ticketing time timed timeout title to token too try
 type types ulid unable unauthorized unavailable undefined unexpected unique unknown
 unprocessable unpermitted unsupported until update updated upsert upserted url use
@@ -134,6 +135,12 @@ def date_form(value: Json, sent: date) -> str:
     if isinstance(value, str) and value.startswith(f"{sent.isoformat()}T"):
         return "YYYY-MM-DD with a time"
     return f"another form ({shape(value)})"
+
+
+def small_number(text: str) -> int | None:
+    """A number of a header; None when it is none, or too large to be a limit."""
+    is_small = text.isdecimal() and len(text) <= MAX_DIGITS
+    return int(text) if is_small else None
 
 
 def scope_names(scopes: Iterable[Json]) -> str:

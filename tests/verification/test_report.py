@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.conf import settings
 from requests.structures import CaseInsensitiveDict
 
 from jobsui.verification import report
@@ -15,6 +16,7 @@ from tests.verification.accounts import (
     VirtualTime,
     access_token_connection,
     account,
+    api_token_connection,
 )
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +27,7 @@ SUBDOMAIN = "hopperclinic"
 OBJECT = "patient"
 PERSON = "Grace Hopper"
 EMAIL = "grace@hopperclinic.example"
+PHONE_DIGITS = "491715550199"
 PHONE = "+49 171 5550199"
 FIELD = "diagnosis"
 OPTION = "influenza"
@@ -45,7 +48,7 @@ def marked(value: Any) -> Any:
         return [marked(each) for each in value]
     if not isinstance(value, dict):
         return value
-    changed = {}
+    changed: dict[str, Any] = {}
     for name, each in value.items():
         is_shown = name in {
             "title",
@@ -59,6 +62,9 @@ def marked(value: Any) -> Any:
             changed[name] = f"{each} {EVERYTHING}"
         else:
             changed[name] = marked(each)
+    if isinstance(changed.get("custom_object_fields"), list):
+        unknown_type = {"key": f"{FIELD}_x", "type": FIELD, "active": True}
+        changed["custom_object_fields"].append(unknown_type)
     return changed | {FIELD: EVERYTHING}
 
 
@@ -66,7 +72,8 @@ def mark(_request: Request, received: Received) -> Received:
     headers = CaseInsensitiveDict(received.headers)
     headers["X-Zendesk-API-Warn"] = EVERYTHING
     headers["Set-Cookie"] = TOKEN
-    headers["zendesk-ratelimit-inflight-jobs"] = f"total=30; remaining={PERSON}"
+    headers["X-Rate-Limit"] = PHONE_DIGITS
+    headers["zendesk-ratelimit-inflight-jobs"] = f"total={PHONE_DIGITS}"
     body = received.body
     if body.startswith(b"{"):
         body = json.dumps(marked(json.loads(body))).encode()
@@ -163,10 +170,34 @@ def test_report_has_the_same_answers_for_people_and_programs(
         "observed": "an object with amount, currency",
     }
     assert data["date"] == "2026-06-01"
+    assert data["field_types"] == {
+        "text": 1,
+        "textarea": 1,
+        "integer": 2,
+        "decimal": 1,
+        "currency": 1,
+        "checkbox": 1,
+        "date": 1,
+        "dropdown": 1,
+        "multiselect": 1,
+        "regexp": 1,
+    }
     assert data["authentication"] == "API token (legacy)"
     assert "## Assumptions that do not hold here, without consequences" in text
     assert "## Assumptions that do not hold here, with consequences" not in text
     assert "As a number. (assumed) | an object with amount, currency |" in text
+
+
+def test_document_of_commands_counts_the_questions(clock: VirtualTime) -> None:
+    document = (settings.BASE_DIR / "docs" / "commands.md").read_text()
+
+    reads = account(clock, with_scratch=False).verification.count
+    all_questions = account(
+        clock, connection=api_token_connection(name="Other")
+    ).verification.count
+
+    assert f"and asks {reads} questions." in document
+    assert f"it asks {all_questions}." in document
 
 
 def test_every_question_has_its_own_id(clock: VirtualTime) -> None:
