@@ -1,5 +1,7 @@
 """A person ends the wait for results, and checks uncertain rows of a job that is over."""
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -12,7 +14,14 @@ from jobsui.jobs.models import Attempt, Batch, Job
 from jobsui.zendesk.payloads import ItemResult, JobStatus, Verdict
 from tests.harness import Harness, gadgets
 from tests.jobs.control_jobs import planned
-from tests.jobs.driving import InlineExecutor, assert_sums, drive, new_driver
+from tests.jobs.driving import (
+    InlineExecutor,
+    assert_sums,
+    drive,
+    new_driver,
+    plain,
+    posts,
+)
 from tests.timing import FAST, FakeClock
 
 pytestmark = pytest.mark.django_db
@@ -187,6 +196,48 @@ def test_uncertain_rows_of_a_cancelled_job_are_checked_again(
     assert job.uncertain == 0
     assert_sums(job)
     assert "resolve" not in actions.may(job)
+
+
+def accepted_and_given_up(harness: Harness, rows: list[dict[str, Any]]) -> Job:
+    """A paused job of which Zendesk accepted the rows, and a person stopped waiting."""
+    harness.object()
+    job = harness.planned(rows, generate_external_ids=False)
+    clock = FakeClock()
+    with new_driver(harness, clock, InlineExecutor(clock)) as driver:
+        driver.round([])
+        driver.round(driver._collect())
+    actions.pause(job, by=None)
+    actions.stop_waiting(job, by=None)
+    job.refresh_from_db()
+    assert job.state == JobState.NEEDS_DECISION
+    return job
+
+
+def test_rows_without_external_ids_are_checked_by_their_job_status(
+    harness: Harness,
+) -> None:
+    job = accepted_and_given_up(harness, plain(3))
+
+    actions.resolve(job, "check_again", by=None)
+    drive(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.created == 3
+    assert posts(harness) == 1
+
+
+def test_resending_waits_for_the_request_that_is_still_running(
+    harness: Harness,
+) -> None:
+    harness.sandbox.settings(job_seconds=1)
+    job = accepted_and_given_up(harness, plain(3))
+
+    actions.resolve(job, "resend", by=None)
+    drive(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.created == 3
+    assert posts(harness) == 1
 
 
 def test_a_failed_job_stays_failed_after_its_rows_were_checked(

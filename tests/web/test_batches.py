@@ -178,7 +178,7 @@ def test_batch_counts_its_temporary_failures(operator: Client) -> None:
 
     text = visible(operator.get(f"/jobs/{job.code}/batches/1/").text)
 
-    assert "Sent again 3 temporary failures, such as a deadlock" in text
+    assert "Temporary failures 3, such as deadlocks" in text
 
 
 def test_batch_counts_attempts_without_effect(operator: Client) -> None:

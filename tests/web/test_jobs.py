@@ -473,7 +473,7 @@ def test_job_page_says_why_fewer_jobs_run_at_once(operator: Client) -> None:
 
     assert "Limited by: deadlocks on this object" in text
     assert "Zendesk's jobs on this object often deadlock" in text
-    assert "Sent again: 1,200 temporary failures of rows" in text
+    assert "1,200 temporary failures, such as deadlocks or timeouts" in text
 
 
 def test_job_page_says_until_when_zendesk_asked_to_wait(operator: Client) -> None:

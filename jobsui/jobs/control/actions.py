@@ -28,7 +28,7 @@ from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow, UnreachableNow
 from jobsui.jobs.ledger import lifecycle, record_order, settlement
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.models import Batch, File, Job, Lease, Overlap, RunSettings
+from jobsui.jobs.models import Batch, File, Job, Lease, Overlap, RowError, RunSettings
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.retention import Kind
@@ -383,10 +383,13 @@ def _decide_when_over(
 
 def _reopen_uncertain_batches(job: Job, state: BatchState) -> None:
     """Clear the results of a job's uncertain rows, so that the driver reads (UNCONFIRMED)
-    or sends (PLANNED) them again."""
+    or sends (PLANNED) them again. Rows whose wait was stopped are read first in any case:
+    their request may still be running."""
     counters = settlement.JobCounters()
     for batch in Batch.objects.filter(job=job, uncertain__gt=0):
-        settlement.reopen_uncertain(batch, state, counters)
+        stopped = RowError.objects.filter(batch=batch, message=WAIT_STOPPED)
+        reopened = BatchState.UNCONFIRMED if stopped.exists() else state
+        settlement.reopen_uncertain(batch, reopened, counters)
     counters.write()
     enqueue("drive")
 

@@ -123,6 +123,17 @@ def settle_unreadable(batches: Sequence[Batch]) -> None:
     counters.write()
 
 
+def status_id_of(batch: Batch, request: BatchRequest) -> str:
+    """The job status of an unconfirmed batch, if Zendesk accepted the last attempt and
+    that carried exactly the items of this request; "" otherwise."""
+    if not batch.status_id:
+        return ""
+    last = Attempt.objects.get(batch=batch, number=batch.attempts_made)
+    is_same = last.items == len(request.items)
+    is_accepted = last.result == AttemptResult.ACCEPTED
+    return batch.status_id if is_same and is_accepted else ""
+
+
 def requests_of(batches: Sequence[Batch], client_of: ClientOf) -> list[BatchRequest]:
     """The requests that the last attempts of these batches sent, or were about to send.
     The batches must be readable, and have been read with job, connection and blob."""

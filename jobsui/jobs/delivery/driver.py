@@ -529,6 +529,7 @@ class Driver:
             known_status_ids=known_status_ids,
             is_status_lost=results[-1:] == [AttemptResult.LOST],
             is_overtaken=record_order.is_overtaken(batch),
+            status_id=claims.status_id_of(batch, request),
         )
 
     # Results of calls

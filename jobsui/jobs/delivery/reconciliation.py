@@ -29,6 +29,7 @@ from jobsui.jobs.ledger.settlement import uncertain
 from jobsui.jobs.models import RowResult
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.payloads import JobStatus, Json, Record
+from jobsui.zendesk.temporary_failures import temporary_failure
 
 MAX_QUIET_TIMES = 4
 """How many quiet times to wait for an unknown running job that may be ours."""
@@ -81,6 +82,9 @@ class UnconfirmedBatch:
     """Zendesk accepted the request and no longer shows its job status."""
     is_overtaken: bool = False
     """A job that was launched later may have saved the same records since."""
+    status_id: str = ""
+    """The job status of exactly these items, if a person stopped waiting for it; "" if it
+    is unknown."""
 
     @property
     def is_fresh(self) -> bool:
@@ -124,6 +128,8 @@ def reconcile(batch: UnconfirmedBatch) -> Finding:
     """Read Zendesk to settle a batch. Raises ZendeskError when Zendesk cannot be read."""
     if not batch.request.items:
         return Finding()
+    if batch.status_id and (finding := _by_job_status(batch)):
+        return finding
     action = batch.request.action
     if action is Action.CREATE and batch.is_overtaken:
         # A record with the same content may be that of the later job.
@@ -142,6 +148,29 @@ def reconcile(batch: UnconfirmedBatch) -> Finding:
         note = "Sent again: repeating the request leads to the same records."
         return _resend(batch, note)
     return _read_back(batch, keyed)
+
+
+def _by_job_status(batch: UnconfirmedBatch) -> Finding | None:
+    """What the batch's own job status says; None if Zendesk no longer shows it, or if some
+    items have no clear result in it."""
+    found = custom_objects.job_statuses(batch.request.client, [batch.status_id])
+    if not found:
+        return None
+    if not found[0].is_over:
+        return Finding(rest=Rest.RECONCILE_AGAIN, note="Its job is still running.")
+    results = batch_request.row_results(batch.request, found[0])
+    if len(results) < batch.size:
+        return None
+    if batch.request.resent:
+        results = verify(batch.request, results)
+    lasting = {
+        index: result
+        for index, result in results.items()
+        if result.outcome != Outcome.FAILED
+        or temporary_failure(result.code, result.message) is None
+    }
+    rest = Rest.SETTLED if len(lasting) == batch.size else Rest.RESEND
+    return Finding(lasting, rest, "Its job status shows the results.")
 
 
 def verify(
