@@ -91,18 +91,24 @@ def test_sweep_enqueues_nothing_that_a_process_holds(
 
 
 @pytest.mark.parametrize(
-    ("state", "fields", "stays"),
+    ("state", "fields", "last_event", "stays"),
     [
-        (JobState.DRAFT, {"created_at": 8}, False),
-        (JobState.READY, {"created_at": 8, "checked_at": 8}, False),
-        (JobState.READY, {"created_at": 8, "checked_at": 1}, True),
-        (JobState.CHECKING, {"created_at": 8}, True),
-        (JobState.DRAFT, {"created_at": 6}, True),
-        (JobState.COMPLETED, {"created_at": 80}, True),
+        (JobState.DRAFT, {"created_at": 8}, 8, False),
+        (JobState.DRAFT, {"created_at": 8}, 1, True),
+        (JobState.READY, {"created_at": 8, "checked_at": 8}, 8, False),
+        (JobState.READY, {"created_at": 8, "checked_at": 1}, 8, True),
+        (JobState.CHECKING, {"created_at": 8}, 8, False),
+        (JobState.CHECKING, {"created_at": 8}, 1, True),
+        (JobState.DRAFT, {"created_at": 6}, 6, True),
+        (JobState.COMPLETED, {"created_at": 80}, 80, True),
     ],
 )
 def test_sweep_discards_unused_drafts(
-    gadget: CustomObject, state: JobState, fields: dict[str, int], stays: bool
+    gadget: CustomObject,
+    state: JobState,
+    fields: dict[str, int],
+    last_event: int,
+    stays: bool,
 ) -> None:
     job = make(
         gadget,
@@ -111,6 +117,7 @@ def test_sweep_discards_unused_drafts(
             name: timezone.now() - timedelta(days=days) for name, days in fields.items()
         },
     )
+    job.events.update(at=timezone.now() - timedelta(days=last_event))
 
     sweep.sweep()
 
@@ -120,7 +127,9 @@ def test_sweep_discards_unused_drafts(
 def test_draft_that_was_just_launched_stays(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = make(gadget, JobState.READY, created_at=timezone.now() - timedelta(days=8))
+    long_ago = timezone.now() - timedelta(days=8)
+    job = make(gadget, JobState.READY, created_at=long_ago)
+    job.events.update(at=long_ago)
     unused = sweep._unused_drafts()
     monkeypatch.setattr(sweep, "_unused_drafts", lambda: list(unused))
     list(unused)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from jobsui.jobs import leases, retention
@@ -16,7 +16,7 @@ from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.enums import MOVING, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
-from jobsui.jobs.models import File, Job, Lease
+from jobsui.jobs.models import File, Job, JobEvent, Lease
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import timing_from_settings
 
@@ -81,9 +81,11 @@ def _delete_unused_drafts() -> None:
 
 
 def _unused_drafts() -> QuerySet[Job]:
+    """Also those whose check no worker does, because the host with their file is lost."""
     since = _unused_since()
     old = Job.objects.drafts().filter(created_at__lt=since)
-    return old.exclude(state=JobState.CHECKING).exclude(checked_at__gte=since)
+    recent_events = JobEvent.objects.filter(job=OuterRef("pk"), at__gte=since)
+    return old.exclude(Exists(recent_events)).exclude(checked_at__gte=since)
 
 
 def _delete_incomplete_uploads() -> None:
