@@ -45,26 +45,26 @@ def test_batches_sent_before_a_window_shrank_do_not_shrink_it() -> None:
     assert window.size == 15
 
 
-def test_window_never_shrinks_below_one() -> None:
+def test_window_never_shrinks_below_three() -> None:
     window = ObjectWindow()
 
-    play(window, 500, failed=50, in_flight=2)
+    play(window, 500, failed=50, in_flight=30)
 
-    assert window.size == 1
+    assert window.size == 3
 
 
 def test_window_grows_by_one_each_round_until_it_limits_nothing() -> None:
     window = ObjectWindow()
-    play(window, 5, failed=5, in_flight=4)
-    play(window, 3, failed=5, in_flight=4)
+    play(window, 5, failed=5, in_flight=8)
+    play(window, 7, failed=5, in_flight=8)
     sizes = [window.size]
 
     for _ in range(2):
-        play(window, 5, failed=0, in_flight=2)
+        play(window, 5, failed=0, in_flight=4)
         sizes.append(window.size)
     play(window, 1_000, failed=0, in_flight=2)
 
-    assert sizes == [2, 3, 4]
+    assert sizes == [4, 5, 6]
     assert window.size is None
 
 

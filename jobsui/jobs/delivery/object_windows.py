@@ -11,6 +11,10 @@ from jobsui.jobs.delivery.batch_request import BatchRequest
 FREQUENT_SHARE = 0.01
 """The share of items from which failures are frequent. With a hundred items in a batch,
 nearly every batch is then sent twice."""
+MIN_SIZE = 3
+"""The smallest window. A program in production writes to custom objects with three requests at a
+time because of deadlocks (docs/zendesk.md). Failures that do not come from load would shrink
+the window for ever."""
 MIN_BATCHES = 5
 """Over how many finished batches the share is measured at least."""
 
@@ -53,7 +57,8 @@ class ObjectWindow:
         self._failed = 0
 
     def _shrink(self, in_flight: int) -> None:
-        self.size = max(1, min(self._in_flight, self.size or self._in_flight) // 2)
+        before = min(self._in_flight, self.size or self._in_flight)
+        self.size = max(MIN_SIZE, before // 2)
         self._outdated = in_flight - 1
 
     def _grow(self, limit: int) -> None:
