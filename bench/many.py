@@ -1,5 +1,5 @@
 """Measures many jobs on one account: what those cost that wait, and how fast those are
-that send, beside one job with the same rows.
+that send, beside one job with the same rows. And many accounts with one job each.
 
     python -m bench.many --jobs 200
 
@@ -36,10 +36,12 @@ RATE = 2500
 
 def main() -> None:
     options = _options()
-    if options.only != "sending":
+    if options.only in {None, "waiting"}:
         print("\n".join(_waiting(options)), flush=True)
-    if options.only != "waiting":
+    if options.only in {None, "sending"}:
         print("\n".join(_sending(options)), flush=True)
+    if options.only in {None, "accounts"}:
+        print("\n".join(_accounts(options)), flush=True)
 
 
 def _waiting(options: argparse.Namespace) -> Iterator[str]:
@@ -101,14 +103,40 @@ def _sending(options: argparse.Namespace) -> Iterator[str]:
     yield f"{options.jobs} jobs: {steady[1] / steady[0]:.2f} of the speed of one"
 
 
+def _accounts(options: argparse.Namespace) -> Iterator[str]:
+    """Many accounts with one job each, which wait or send two batches."""
+    header = ["accounts", "seconds", "done", "commits/s", "statements/s"]
+    lines = [[*header, "CPU s", "threads", "MB"]]
+    number = options.accounts
+    for batches in (0, 2):
+        with _sandbox(JOB_SECONDS, 0, accounts=number) as sandbox:
+            port = urlsplit(sandbox.url).port
+            hosts = [f"127.0.{n // 250}.{1 + n % 250}:{port}" for n in range(number)]
+            seconds = None if batches else options.seconds
+            figures = _run(hosts, jobs=1, batches=batches, measured_seconds=seconds)
+        lines.append(
+            [
+                f"{number} send" if batches else f"{number} wait",
+                f"{figures['seconds']:.0f}",
+                str(number - figures["moving"]),
+                f"{figures['commits_per_second']:.1f}",
+                f"{figures['statements_per_second']:.0f}",
+                f"{figures['cpu_seconds']:.1f}",
+                str(figures["threads"]),
+                f"{figures['peak_mb']:.0f}",
+            ]
+        )
+    yield from tables.aligned(lines)
+
+
 @contextmanager
-def _sandbox(job_seconds: float, others: int) -> Iterator[Sandbox]:
+def _sandbox(job_seconds: float, others: int, accounts: int = 1) -> Iterator[Sandbox]:
     settings = {
         "job_seconds": job_seconds,
         "job_spread": 0.5,
         "latency_ms": 20,
-        "requests_per_minute": RATE,
-        "max_running_jobs": WINDOW,
+        "requests_per_minute": RATE * accounts,
+        "max_running_jobs": WINDOW * accounts,
     }
     with processes.sandbox(settings, seed=1, others=others) as sandbox:
         yield sandbox
@@ -159,7 +187,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=15.0, help="how long waiting is measured"
     )
-    parser.add_argument("--only", choices=("waiting", "sending"))
+    parser.add_argument("--accounts", type=int, default=500)
+    parser.add_argument("--only", choices=("waiting", "sending", "accounts"))
     return parser.parse_args()
 
 

@@ -6,6 +6,7 @@ PLAN is JSON (the fields of `Plan`). The environment has the product's settings.
 
 import json
 import resource
+import socket
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ from jobsui.jobs.models import Batch, BatchBlob, File, Job  # noqa: E402
 from jobsui.jobs.timing import Timing  # noqa: E402
 
 BATCH_ROWS = 100
+SAMPLE_SECONDS = 0.2
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -79,6 +81,7 @@ class Statements:
 def go(plan: Plan) -> None:
     """Run a plan, and report to the bench that started this process."""
     call_command("migrate", verbosity=0)
+    _resolve_loopback()
     _create_jobs(plan)
     counted = Statements()
     stopping = threading.Event()
@@ -92,15 +95,11 @@ def go(plan: Plan) -> None:
     time.sleep(plan.settle_seconds)
     before = (counted.statements, counted.commits, _cpu_seconds())
     started = time.monotonic()
-    if plan.measured_seconds is None:
-        driving.join()
-    else:
-        time.sleep(plan.measured_seconds)
+    threads = _watch(driving, plan.measured_seconds)
     seconds = time.monotonic() - started
     statements = counted.statements - before[0]
     commits = counted.commits - before[1]
     cpu_seconds = _cpu_seconds() - before[2]
-    threads = threading.active_count()
     stopping.set()
     driving.join()
     say(
@@ -115,6 +114,28 @@ def go(plan: Plan) -> None:
         moving=Job.objects.filter(state__in=MOVING).count(),
     )
     wait_for_end()
+
+
+def _watch(driving: threading.Thread, seconds: float | None) -> int:
+    """Wait for the drivers, at most some seconds. Returns the most threads there were."""
+    ends_at = time.monotonic() + (seconds or float("inf"))
+    most = 0
+    while driving.is_alive() and time.monotonic() < ends_at:
+        most = max(most, threading.active_count())
+        driving.join(SAMPLE_SECONDS)
+    return most
+
+
+def _resolve_loopback() -> None:
+    """Let all addresses of this machine (127.0.0.2, 127.0.0.3, ...) reach the sandbox,
+    so that one sandbox can be many accounts."""
+    resolve = socket.getaddrinfo
+
+    def to_sandbox(host: Any, *more: Any, **options: Any) -> Any:
+        is_local = str(host).startswith("127.")
+        return resolve("127.0.0.1" if is_local else host, *more, **options)
+
+    socket.getaddrinfo = to_sandbox
 
 
 def _cpu_seconds() -> float:
