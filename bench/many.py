@@ -22,6 +22,8 @@ from bench.processes import Sandbox
 
 SETTLE_SECONDS = 8.0
 """Until a driver waits: its first requests, and the first refusals."""
+SECONDS_OF_FIRST_TURN = 0.25
+"""The share of one account in the time until each of many accounts has had a turn."""
 WAITS: Mapping[str, Mapping[str, Any]] = {
     "for the planner": {"batches": 0},
     "for job slots": {"batches": 1, "others": 30},
@@ -113,7 +115,13 @@ def _accounts(options: argparse.Namespace) -> Iterator[str]:
             port = urlsplit(sandbox.url).port
             hosts = [f"127.0.{n // 250}.{1 + n % 250}:{port}" for n in range(number)]
             seconds = None if batches else options.seconds
-            figures = _run(hosts, jobs=1, batches=batches, measured_seconds=seconds)
+            figures = _run(
+                hosts,
+                jobs=1,
+                batches=batches,
+                settle_seconds=0.0 if batches else number * SECONDS_OF_FIRST_TURN,
+                measured_seconds=seconds,
+            )
         lines.append(
             [
                 f"{number} send" if batches else f"{number} wait",

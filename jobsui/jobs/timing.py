@@ -47,6 +47,9 @@ class Timing:
     """How long an account sends nothing before it gives way, if other accounts wait."""
     max_turn: float = 60.0
     """How long an account sends before it gives way, if other accounts wait."""
+    max_rest: float = 600.0
+    """How long an account whose jobs wait and do not change has no driver, if other
+    accounts need one."""
 
     sweep_interval: float = 15.0
     """How often the sweep looks for work that no worker was asked to do."""

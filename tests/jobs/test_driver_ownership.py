@@ -33,7 +33,7 @@ def test_an_owned_account_is_left_alone(harness: Harness) -> None:
 
     assert job.state == JobState.QUEUED
     assert posts(harness) == 0
-    assert driver_pool.hosts_to_drive() == [harness.connection.host]
+    assert list(driver_pool.accounts_to_drive()) == [harness.connection.host]
 
 
 def test_only_one_of_two_drivers_owns_the_account(harness: Harness) -> None:

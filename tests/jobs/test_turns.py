@@ -177,3 +177,31 @@ def test_limits_are_kept_unless_another_process_drove(
     second.begin(epoch)
 
     assert (second.limits is first.limits) == is_kept
+
+
+def test_an_account_that_waits_has_its_next_turn_after_a_change() -> None:
+    clock = FakeClock()
+    turn = Turn(clock, FAST)
+    turn.revision = (1, 7, 20)
+    turn.waits_for_change = True
+    turn.end()
+
+    assert not turn.may_follow((1, 7, 20))
+    assert turn.may_follow((1, 7, 21))
+    clock.time += FAST.max_rest + 1
+    assert turn.may_follow((1, 7, 20))
+
+
+def test_an_account_with_work_left_has_a_further_turn() -> None:
+    turn = Turn(FakeClock(), FAST)
+    turn.revision = (1, 7, 20)
+    turn.end()
+
+    assert turn.may_follow((1, 7, 20))
+
+
+def test_an_account_that_must_rest_has_no_turn() -> None:
+    turn = Turn(FakeClock(), FAST)
+    turn.limits.budget.block(30)
+
+    assert not turn.may_follow((1, 7, 20))

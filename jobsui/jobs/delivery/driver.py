@@ -154,6 +154,7 @@ class Driver:
             while self.has_work and not self.is_ending:
                 self.round(self._collect())
             self._finish_calls()
+            self.turn.waits_for_change = not self._has_open_calls
         finally:
             self.calls.close(wait=not self.stopping.is_set())
 
@@ -161,6 +162,12 @@ class Driver:
     def has_work(self) -> bool:
         is_moving = self.is_new or self.jobs.by_id
         return bool(is_moving or self.calls.in_flight or self.unwritten)
+
+    @property
+    def _has_open_calls(self) -> bool:
+        """Whether something is left to send, to poll or to reconcile."""
+        may_send = self.share.waiting or self.share.unknown
+        return bool(may_send or self.running or self.unconfirmed)
 
     @property
     def is_ending(self) -> bool:

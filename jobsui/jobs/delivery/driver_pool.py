@@ -2,23 +2,27 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
+from django.db.models import Count, Max, Sum
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
 from jobsui.jobs.delivery import restore_guard, transitions
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
-from jobsui.jobs.delivery.turns import Turn, choose_leaving
+from jobsui.jobs.delivery.turns import Revision, Turn, choose_leaving
 from jobsui.jobs.enums import SENDABLE
 from jobsui.jobs.models import Job, Lease
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import Timing
 
 logger = logging.getLogger(__name__)
+
+Accounts = Mapping[str, Revision]
+"""{host: revision}."""
 
 MAX_CRASHES = 5
 """After this many crashes of drivers in a row without a commit, an account's jobs pause."""
@@ -66,28 +70,36 @@ class _Pool:
                 for host, thread in self._threads.items()
                 if thread.is_alive()
             }
-            hosts = hosts_to_drive()
-            self._forget_all_but(hosts)
-            waiting = self._start(hosts)
-            self._make_room(waiting)
+            accounts = accounts_to_drive()
+            self._forget_all_but(accounts)
+            waiting = self._start(accounts)
+            self._make_room(waiting, accounts)
             if not self._threads:
                 break
             first = next(iter(self._threads.values()))
             first.join(self._timing.pool_interval)
         for thread in self._threads.values():
             thread.join()
-        if self._stopping.is_set() and hosts_to_drive():
+        if self._stopping.is_set() and accounts_to_drive():
             # So that another worker continues at once.
             enqueue("drive")
 
-    def _start(self, hosts: Sequence[str]) -> list[str]:
-        """Start drivers for those that have waited for longest. Returns the others."""
+    def _start(self, accounts: Accounts) -> list[str]:
+        """Start drivers: first for accounts that may have something to do, of these first
+        for the one that has waited for longest. Returns the others."""
+
+        def rank(host: str) -> tuple[bool, float]:
+            turn = self._turns.get(host)
+            ended_at = turn.ended_at if turn else float("-inf")
+            return not self._is_ready(host, accounts), ended_at
+
         waiting = sorted(
-            (host for host in hosts if host not in self._threads), key=self._rank
+            (host for host in accounts if host not in self._threads), key=rank
         )
         free = self._max_accounts - len(self._threads)
         for host in waiting[:free]:
             turn = Turn(self._clock, self._timing, self._turns.get(host))
+            turn.revision = accounts[host]
             self._turns[host] = turn
             thread = threading.Thread(
                 target=drive_or_report,
@@ -98,15 +110,14 @@ class _Pool:
             self._threads[host] = thread
         return waiting[free:]
 
-    def _rank(self, host: str) -> tuple[bool, float]:
-        """First those that may be asked now, of these first the one that has waited for
-        longest."""
+    def _is_ready(self, host: str, accounts: Accounts) -> bool:
+        """Whether a driver may have something to do."""
         turn = self._turns.get(host)
-        return (turn.rest_left > 0, turn.ended_at) if turn else (False, float("-inf"))
+        return turn is None or turn.may_follow(accounts[host])
 
-    def _make_room(self, waiting: Sequence[str]) -> None:
-        """Ask drivers to give way to the accounts that may be asked now."""
-        ready = [host for host in waiting if not self._rank(host)[0]]
+    def _make_room(self, waiting: Sequence[str], accounts: Accounts) -> None:
+        """Ask drivers to give way to accounts that may have something to do."""
+        ready = [host for host in waiting if self._is_ready(host, accounts)]
         turns = [self._turns[host] for host in self._threads]
         leaving = sum(turn.leaving.is_set() for turn in turns)
         for turn in choose_leaving(turns, len(ready) - leaving):
@@ -122,19 +133,20 @@ def is_driven(host: str) -> bool:
     return Lease.objects.live().filter(name=f"account:{host}").exists()
 
 
-def hosts_to_drive() -> list[str]:
+def accounts_to_drive() -> Accounts:
     """The accounts with open work and no driver; none while the database is away."""
+    moving = Job.objects.moving().order_by().values_list("connection__host")
+    revisions = moving.annotate(Count("pk"), Max("pk"), Sum("version"))
     try:
         close_old_connections()
-        moving = (
-            Job.objects.moving().order_by().values_list("connection__host", flat=True)
-        )
-        hosts = set(moving.distinct())
+        found = {host: tuple(revision) for host, *revision in revisions}
         owned = set(Lease.objects.live().values_list("name", flat=True))
     except DATABASE_AWAY as error:
         logger.warning("The database cannot be read, trying again: %s", error)
-        return []
-    return sorted(host for host in hosts if f"account:{host}" not in owned)
+        return {}
+    return {
+        host: found[host] for host in sorted(found) if f"account:{host}" not in owned
+    }
 
 
 def drive(

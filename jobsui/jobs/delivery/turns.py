@@ -8,6 +8,9 @@ from jobsui.clock import Clock
 from jobsui.jobs.delivery.account_limits import AccountLimits
 from jobsui.jobs.timing import Timing
 
+type Revision = tuple[object, ...]
+"""Differs after each change of an account's moving jobs."""
+
 
 class Turn:
     """The time for which a worker drives an account. Times are those of
@@ -27,6 +30,10 @@ class Turn:
         """Another account needs the turn: send nothing more."""
         self.epoch = 0
         """That of the account's lease."""
+        self.revision: Revision = ()
+        """That of the account's jobs before the turn."""
+        self.waits_for_change = False
+        """At its end there was nothing to send, to poll or to reconcile."""
         self._previous = previous
         self.limits = AccountLimits(clock, timing)
 
@@ -42,10 +49,14 @@ class Turn:
         self._previous = None
         self.ended_at = self._clock.monotonic()
 
-    @property
-    def rest_left(self) -> float:
-        """Seconds until the account may be asked again."""
-        return max(self.limits.posts.left, self.limits.waits)
+    def may_follow(self, revision: Revision) -> bool:
+        """Whether a further turn may find something to do: Zendesk may be asked, and
+        something has changed unless the last turn left work."""
+        if self.limits.posts.left or self.limits.waits:
+            return False
+        is_same = self.waits_for_change and revision == self.revision
+        age = self._clock.monotonic() - self.ended_at
+        return not is_same or age > self._timing.max_rest
 
     @property
     def idle_seconds(self) -> float:
