@@ -1,7 +1,15 @@
+from datetime import UTC, datetime
+from typing import cast
+
 import pytest
 
+from jobsui.jobs.delivery.batch_request import BatchRequest
+from jobsui.jobs.delivery.call_threads import RunningBatch
 from jobsui.jobs.delivery.polling import Conditions, poll_interval
+from jobsui.jobs.delivery.running_batches import RunningBatches
+from jobsui.jobs.enums import Action
 from jobsui.jobs.timing import Timing
+from jobsui.zendesk.client import Client
 
 
 @pytest.mark.parametrize(
@@ -46,3 +54,31 @@ def test_poll_interval(
     interval = poll_interval(conditions, Timing())
 
     assert least <= interval <= most
+
+
+def test_a_poll_asks_for_at_most_100_jobs() -> None:
+    running = RunningBatches(Timing())
+    for number in range(130):
+        running.add(_running_batch(number))
+
+    first = running.start_poll(1.0)
+    second = running.start_poll(2.0)
+
+    assert len(first) == 100
+    assert {batch.status_id for batch in second} >= {str(n) for n in range(100, 130)}
+
+
+def _running_batch(number: int) -> RunningBatch:
+    request = BatchRequest(
+        batch_id=number,
+        job_id=1,
+        attempt_id=number,
+        action=Action.CREATE,
+        object_key="gadget",
+        client=cast(Client, None),
+        connection_id=1,
+        items=(),
+        is_part=False,
+        first_sent_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    return RunningBatch(request, str(number), started_at=0.0)

@@ -1,0 +1,414 @@
+"""The mutants: faults that are put into the engine on purpose, each of a few words."""
+
+from dataclasses import dataclass
+
+DELIVERY = "jobsui/jobs/delivery"
+LEDGER = "jobsui/jobs/ledger"
+PREPARATION = "jobsui/jobs/preparation"
+TESTS = "tests/jobs"
+PLANS = "tests/sim/test_histories.py::test_what_was_wrong_once_is_right"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    path: str
+    old: str
+    new: str
+    profile: str = ""
+    """The histories that are played: those of this profile, or of all."""
+    test: str = ""
+    """The test that notices it, where a history cannot."""
+
+
+MUTANTS = (
+    Mutant(
+        "requests leave before the commit",
+        f"{DELIVERY}/driver.py",
+        "            requests = self._claim(chosen)\n",
+        "            requests = self._claim(chosen)\n            self._post(requests)\n",
+    ),
+    Mutant(
+        "no fence",
+        "jobsui/jobs/leases.py",
+        "    if not sql.is_held(held.name, held.epoch, held.owner):\n",
+        "    if False:\n",
+        profile="frozen drivers",
+    ),
+    Mutant(
+        "a renewal never fails",
+        "jobsui/jobs/leases.py",
+        "        if not self._mine.update(expires_at=Now() + self.ttl):\n",
+        "        if not self._mine.update(expires_at=Now() + self.ttl) and False:\n",
+        profile="frozen drivers",
+    ),
+    Mutant(
+        "a stale driver sends",
+        f"{DELIVERY}/driver.py",
+        "        is_fresh = self.lease.age < self.timing.lease_stale_after\n",
+        "        is_fresh = True\n",
+        test=f"{TESTS}/test_driver_ownership.py::test_a_driver_with_a_stale_lease_sends_nothing",
+    ),
+    Mutant(
+        "batches of a dead driver count as not sent",
+        f"{DELIVERY}/decision.py",
+        "        expected=BatchState.SENDING,\n        state=BatchState.UNCONFIRMED,\n",
+        "        expected=BatchState.SENDING,\n        state=BatchState.PLANNED,\n",
+    ),
+    Mutant(
+        "an unclear response counts as not sent",
+        f"{DELIVERY}/decision.py",
+        "        case _:\n            return unconfirmed(\n",
+        "        case _:\n"
+        "            return _send_again(posted, AttemptResult.NOT_SENT)\n"
+        "            return unconfirmed(\n",
+    ),
+    Mutant(
+        "no wait for a frozen driver's request",
+        f"{DELIVERY}/recovery.py",
+        "now + last_request_ends - timing.lease_ttl",
+        "now - 1000",
+        profile="frozen requests",
+    ),
+    Mutant(
+        "no quiet time",
+        f"{DELIVERY}/reconciliation.py",
+        "        return self.waited < self.quiet_time\n",
+        "        return False\n",
+        profile="lagging create",
+    ),
+    Mutant(
+        "running jobs are not waited for",
+        f"{DELIVERY}/reconciliation.py",
+        "    return any(not status.is_over for status in _unknown_jobs_of_size(batch))\n",
+        "    return False\n",
+        profile="slow jobs",
+    ),
+    Mutant(
+        "content is not compared",
+        f"{DELIVERY}/comparison.py",
+        "    return all(is_same(value, record.fields.get(key)) for key, value in fields.items())\n",
+        "    return True\n",
+        profile="foreign record",
+    ),
+    Mutant(
+        "a change of somebody else is overwritten",
+        f"{DELIVERY}/reconciliation.py",
+        "    if action is Action.CREATE or _has_changed(request, record):\n",
+        "    if action is Action.CREATE:\n",
+        profile="edited between",
+    ),
+    Mutant(
+        "failures of a repeat are not verified",
+        f"{DELIVERY}/driver.py",
+        "        if failed and request.resent:\n",
+        "        if False:\n",
+        test=f"{TESTS}/test_driver_faults.py::test_a_first_request_that_arrives_late_fails_no_row",
+    ),
+    Mutant(
+        "a taken key without a record is a failure",
+        f"{DELIVERY}/reconciliation.py",
+        "            case Match.ABSENT if _says_taken(results[index]):\n",
+        "            case Match.ABSENT if False:\n",
+        test=f"{TESTS}/test_reconciliation.py::test_a_taken_key_without_a_record_is_not_a_failure_yet",
+    ),
+    Mutant(
+        "temporary failures are final",
+        f"{DELIVERY}/driver.py",
+        "        if request.accepted_before >= MAX_REPEATS:\n",
+        "        if True:\n",
+        profile="passing failures",
+    ),
+    Mutant(
+        "results are taken by position",
+        f"{DELIVERY}/batch_request.py",
+        "    indexes = [sent.named_by(result) for result in reported]\n",
+        "    indexes = [i for i, _ in request.items][: len(reported)]\n",
+        profile="odd results",
+    ),
+    Mutant(
+        "an index is believed against the key",
+        f"{DELIVERY}/batch_request.py",
+        '        if external_id and not self._has(position, "external_id", external_id):\n',
+        "        if False:\n",
+        profile="odd results",
+    ),
+    Mutant(
+        "an unknown word counts as success",
+        "jobsui/zendesk/custom_objects.py",
+        "    return Verdict.NAMED if record_id and not status else Verdict.UNKNOWN\n",
+        "    return Verdict.SUCCEEDED if record_id else Verdict.UNKNOWN\n",
+        test=f"{TESTS}/test_batch_request.py::test_a_record_id_that_was_sent_proves_nothing",
+    ),
+    Mutant(
+        "refused reads are not counted",
+        f"{DELIVERY}/decision.py",
+        "    if result.unconfirmed.reconcile_count < most:\n",
+        "    if True:\n",
+        profile="refused reads",
+    ),
+    Mutant(
+        "refused polls are waited for without end",
+        f"{DELIVERY}/running_batches.py",
+        "        if isinstance(result.error, Refused):\n",
+        "        if False:\n",
+        profile="refused reads",
+    ),
+    Mutant(
+        "leases of the future are not cut",
+        "jobsui/jobs/leases.py",
+        "    too_long.update(expires_at=Now() + longest)\n",
+        "    too_long.none().update(expires_at=Now() + longest)\n",
+        test=f"{TESTS}/test_leases.py::test_a_lease_of_the_future_is_cut_to_its_ttl",
+    ),
+    Mutant(
+        "a commit with an unknown result is forgotten",
+        f"{DELIVERY}/driver.py",
+        "            self.needs_resync = True\n",
+        "            self.needs_resync = False\n",
+        test=f"{TESTS}/test_driver_faults.py::test_a_commit_of_unknown_outcome_sends_nothing_twice",
+    ),
+    Mutant(
+        "counters are off by one",
+        f"{LEDGER}/settlement.py",
+        "        for result in added.values():\n",
+        "        for result in list(added.values())[1:]:\n",
+    ),
+    Mutant(
+        "the first attempt of a checked row is forgotten",
+        f"{DELIVERY}/claims.py",
+        "        last_item = max([last_item, *arrived])\n",
+        "        pass\n",
+        test=f"{PLANS}[uncertain-rows-are-checked-again]",
+    ),
+    Mutant(
+        "a lost job status is polled without end",
+        f"{DELIVERY}/running_batches.py",
+        "        return at - batch.absent_since >= timeout\n",
+        "        return False\n",
+        profile="expired statuses",
+    ),
+    Mutant(
+        "a 429 to a poll is ignored",
+        f"{DELIVERY}/account_limits.py",
+        "            case RateLimited(retry_after=wait):\n",
+        "            case RateLimited(retry_after=wait) if calls is self.posts:\n",
+        profile="limits",
+    ),
+    Mutant(
+        "a 503 to a poll is ignored",
+        f"{DELIVERY}/account_limits.py",
+        "                calls.failed(wait)\n",
+        "                calls.failed(None)\n",
+        profile="limits",
+    ),
+    Mutant(
+        "Retry-After is ignored",
+        f"{DELIVERY}/rate_limits.py",
+        "            until = self._clock.monotonic() + seconds\n            self._blocked",
+        "            until = self._clock.monotonic()\n            self._blocked",
+        profile="limits",
+    ),
+    Mutant(
+        "Retry-After is forgotten at a takeover",
+        f"{DELIVERY}/driver.py",
+        "            self.limits.budget.block(seconds)\n            self.saved",
+        "            self.saved",
+        test=(
+            f"{TESTS}/test_account_wait.py"
+            "::test_next_driver_sends_nothing_before_the_wait_is_over"
+        ),
+    ),
+    Mutant(
+        "requests cost nothing",
+        f"{DELIVERY}/rate_limits.py",
+        "        self._tokens -= 1.0\n        self._spent_at.append(self._clock.monotonic())\n",
+        "        pass\n",
+        profile="limits",
+    ),
+    Mutant(
+        "running jobs are not limited",
+        f"{DELIVERY}/account_limits.py",
+        "        return min(most - occupied, int(free - unknown))\n",
+        "        return 1000\n",
+        profile="limits",
+    ),
+    Mutant(
+        "more than 100 job statuses are polled at once",
+        f"{DELIVERY}/running_batches.py",
+        "        polled = tuple(batches[:MAX_POLLED])\n",
+        "        polled = tuple(batches)\n",
+        test=f"{TESTS}/test_polling.py::test_a_poll_asks_for_at_most_100_jobs",
+    ),
+    Mutant(
+        "a driver goes on without its lease",
+        f"{DELIVERY}/driver.py",
+        "            raise leases.LeaseLost(self.lease.name)\n",
+        "            return\n",
+        profile="frozen drivers",
+    ),
+    Mutant(
+        "a takeover does not raise the epoch",
+        "jobsui/jobs/leases.py",
+        'epoch=F("epoch") + 1',
+        'epoch=F("epoch")',
+        test=f"{TESTS}/test_leases.py::test_a_lease_that_ran_out_is_taken_with_a_new_epoch",
+    ),
+    Mutant(
+        "accepted batches of a dead driver are not polled",
+        f"{DELIVERY}/recovery.py",
+        "    return [\n        RunningBatch(",
+        "    return [] and [\n        RunningBatch(",
+    ),
+    Mutant(
+        "batches are counted twice",
+        f"{LEDGER}/settlement.py",
+        '    counters.add(batch.job_id, "batches_done")\n',
+        '    counters.add(batch.job_id, "batches_done", 2)\n',
+    ),
+    Mutant(
+        "results reported twice count twice",
+        f"{LEDGER}/settlement.py",
+        "in _merged(reported) if",
+        "in reported if",
+        test=f"{PLANS}[commits-fail-while-a-batch-is-reconciled]",
+    ),
+    Mutant(
+        "a later result replaces an earlier one",
+        f"{LEDGER}/settlement.py",
+        "        if index < len(results) and results[index] is None:\n",
+        "        if index < len(results):\n",
+        test=f"{TESTS}/test_settlement.py::test_sums_stay_right_whatever_comes_in_whatever_order",
+    ),
+    Mutant(
+        "a transition applies in any state",
+        f"{DELIVERY}/transitions.py",
+        "        if batch.state != transition.expected:\n            continue\n",
+        "",
+    ),
+    Mutant(
+        "each row has its neighbour's result",
+        f"{DELIVERY}/batch_request.py",
+        "    times = Counter(indexes)\n",
+        "    times = Counter(indexes)\n    reported = reported[1:] + reported[:1]\n",
+    ),
+    Mutant(
+        "results count among the open items",
+        f"{DELIVERY}/batch_request.py",
+        "        return self._items[position][0]\n",
+        "        return position\n",
+        profile="refused rows",
+    ),
+    Mutant(
+        "a refused batch is not halved",
+        f"{DELIVERY}/decision.py",
+        "        half = (len(items) + 1) // 2\n",
+        "        half = len(items)\n",
+        profile="refused rows",
+    ),
+    Mutant(
+        "a refused request fails its last row",
+        f"{DELIVERY}/decision.py",
+        "    if len(items) > 1:\n",
+        "    if len(items) > 2:\n",
+        profile="refused rows",
+    ),
+    Mutant(
+        "a retry has all rows of its parent",
+        f"{PREPARATION}/job_rows.py",
+        "            return _numbered(table.rows, _failed_rows(job))\n",
+        "            return table.rows\n",
+        profile="retries",
+    ),
+    Mutant(
+        "a continuation has rows that were sent",
+        f"{PREPARATION}/job_rows.py",
+        "        return [number for number, result in results if result is None]\n",
+        "        return [number for number, result in results]\n",
+        profile="retries",
+    ),
+    Mutant(
+        "a planner repeats a row after a kill",
+        f"{PREPARATION}/planner.py",
+        "        if row[0] > planned_row:\n",
+        "        if row[0] >= planned_row:\n",
+        profile="killed planners",
+    ),
+    Mutant(
+        "a planner skips a row after a kill",
+        f"{PREPARATION}/planner.py",
+        "        if row[0] > planned_row:\n",
+        "        if row[0] > planned_row + bool(planned_row):\n",
+        profile="killed planners",
+    ),
+    Mutant(
+        "a pause is not seen by the next claim",
+        "jobsui/jobs/sql.py",
+        "AND state IN ({_marks(SENDABLE)}) ",
+        "AND (1 = 1 OR state IN ({_marks(SENDABLE)})) ",
+        test=f"{TESTS}/test_driver.py::test_pause_and_cancel_prevent_the_next_claim",
+    ),
+    Mutant(
+        "a cancel forgets unconfirmed rows",
+        f"{LEDGER}/lifecycle.py",
+        "        settlement.mark_uncertain(batch, sent, CANCELLED_UNCONFIRMED, counters)\n",
+        "        pass\n",
+        test=f"{TESTS}/test_settlement.py::test_cancelling_leaves_what_may_have_arrived_uncertain",
+    ),
+    Mutant(
+        "a job of another batch is taken",
+        f"{DELIVERY}/reconciliation.py",
+        "        if status.id not in known and status.total",
+        "        if status.total",
+        test=f"{TESTS}/test_reconciliation.py::test_a_job_of_another_batch_is_not_a_match",
+    ),
+    Mutant(
+        "a status that another batch has is taken",
+        f"{DELIVERY}/decision.py",
+        "    if finding.status_id in known_status_ids:\n",
+        "    if False:\n",
+        test=f"{TESTS}/test_decision.py::test_open_finding_is_reconciled_again",
+    ),
+    Mutant(
+        "rows that succeeded are opened again",
+        f"{LEDGER}/settlement.py",
+        "        if result is not None and result.outcome == Outcome.UNCERTAIN:\n",
+        "        if result is not None:\n",
+        profile="decisions",
+    ),
+    Mutant(
+        "the order of jobs is not kept",
+        "jobsui/jobs/sql.py",
+        "        blocked.setdefault(job_id, []).append((first_row, last_row))\n",
+        "        pass\n",
+        profile="two writers",
+    ),
+    Mutant(
+        "a refused read pauses other jobs",
+        f"{DELIVERY}/decision.py",
+        'Pause(f"{REFUSED_READ} {reason}", job_id=result.request.job_id)',
+        "Pause(REFUSED_READ, connection_id=result.request.connection_id)",
+        profile="refused reads",
+    ),
+    Mutant(
+        "a refused poll pauses other jobs",
+        f"{DELIVERY}/decision.py",
+        "            pause = Pause(reason, job_id=result.request.job_id)\n",
+        "            pause = Pause(reason, connection_id=result.request.connection_id)\n",
+        test=f"{TESTS}/test_decision.py::test_refused_poll_pauses_its_own_job_only",
+    ),
+    Mutant(
+        "an older record counts as created",
+        f"{DELIVERY}/reconciliation.py",
+        "    return created_at < request.first_sent_at - ahead - CLOCK_TOLERANCE\n",
+        "    return False\n",
+        test=f"{TESTS}/test_reconciliation.py::test_create_that_found_an_older_record_failed",
+    ),
+    Mutant(
+        "an unconfirmed create without keys is sent again",
+        f"{DELIVERY}/reconciliation.py",
+        "        return _match_job(batch)\n",
+        '        return _resend(batch, "")\n',
+        profile="decisions",
+    ),
+)
