@@ -74,6 +74,10 @@ class History:
     """The numbers of the jobs in the order in which they were launched."""
     faults: list[tuple[str, str]] = field(default_factory=list)
     """(oracle, what it found while the history ran)."""
+    told_at: list[float] = field(default_factory=list)
+    """The time of each line of the story."""
+    commits: list[float] = field(default_factory=list)
+    """The time of each commit of a process."""
     ended_at: float = 0.0
     account: Account | None = None
     happened: Counter[str] = field(default_factory=Counter)
@@ -117,6 +121,7 @@ class _Player:
 
     def tell(self, what: str) -> None:
         self.history.story.append(f"{self.hub.now:9.2f}  {what}")
+        self.history.told_at.append(self.hub.now)
 
     # The course of a history
 
@@ -409,6 +414,7 @@ class _Player:
                 self.tell(f"{process.name}: killed before a commit")
                 self._kill(process)
         elif edge.name == "commit:after":
+            self.history.commits.append(self.hub.now)
             what = process.fault
             if what == "unknown":
                 self.tell(f"{process.name}: the answer to a commit is lost")

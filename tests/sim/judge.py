@@ -1,14 +1,20 @@
 """The judge: what must be true of a history, told by the content of the account. Each
 oracle is a pure function of a history, and yields what is wrong."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from jobsui.jobs.enums import OVER, SUCCEEDED
 from tests.sim.account import DEADLOCK, OTHER, Applied, Version
 from tests.sim.history import History, Row
 
 GOOD = frozenset(map(str, SUCCEEDED))
+MAX_IDLE_REQUESTS = 70
+MAX_IDLE_COMMITS = 30
+"""In a minute of waiting: a poll a second, and a renewal of the lease every five."""
+MINUTE = 60.0
 UNKNOWN = frozenset({"uncertain"})
 KNOWN = frozenset({"R"})
 """Oracles that still speak: reconciling takes one token for several requests."""
@@ -156,6 +162,37 @@ def every_row_has_a_result(history: History) -> Iterator[str]:
             yield f"{row.tag} is pending though its job is over"
 
 
+def waiting_is_quiet(history: History) -> Iterator[str]:
+    for requests, commits in idle_minutes(history):
+        if requests > MAX_IDLE_REQUESTS:
+            yield f"{requests} requests in a minute in which nothing happened"
+        if commits > MAX_IDLE_COMMITS:
+            yield f"{commits} commits in a minute in which nothing happened"
+
+
+def idle_minutes(history: History) -> list[tuple[int, int]]:
+    """(requests, commits) of each minute in which nothing happened that the story tells,
+    and no record was read, while jobs were open."""
+    assert history.account
+    requests_made = history.account.requests
+    sent = [at for at, _, _ in requests_made]
+    reads = [at for at, kind, _ in requests_made if kind in {"read", "list"}]
+    ends = [*history.told_at, *reads, history.ended_at]
+    minutes = []
+    for start, end in pairwise(sorted(ends)):
+        for number in range(int((end - start) // MINUTE)):
+            begin = start + number * MINUTE
+            requests = _count(sent, begin)
+            commits = _count(history.commits, begin)
+            minutes.append((requests, commits))
+    return minutes
+
+
+def _count(times: list[float], begin: float) -> int:
+    """How many of these ascending times are in the minute that begins then."""
+    return bisect_left(times, begin + MINUTE) - bisect_left(times, begin)
+
+
 ORACLES: dict[str, Callable[[History], Iterator[str]]] = {
     "T0": rows_are_applied_once,
     "T1": successes_were_applied,
@@ -165,6 +202,7 @@ ORACLES: dict[str, Callable[[History], Iterator[str]]] = {
     "T5": repeats_overwrite_no_edit,
     "T7": passing_failures_are_sent_again,
     "P": jobs_pause_for_their_own_reasons,
+    "I": waiting_is_quiet,
     "L": every_job_ends,
     "S": every_row_has_a_result,
 }

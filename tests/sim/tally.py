@@ -42,6 +42,8 @@ class Tally:
         self._knowable = Counter[str]()
         self._happened = Counter[str]()
         self._sometimes = Counter[str]()
+        self._idle_minutes = 0
+        self._idle = Counter[str]()
 
     def add(self, history: History, found: Iterable[tuple[str, str]]) -> None:
         profile = history.plan.profile
@@ -55,6 +57,10 @@ class Tally:
         self._uncertain[profile] += outcomes["uncertain"]
         self._knowable[profile] += len(judge.knowable_rows(history))
         self._happened.update(history.happened)
+        for requests, commits in judge.idle_minutes(history):
+            self._idle_minutes += 1
+            self._idle["requests"] += requests
+            self._idle["commits"] += commits
         for claim, words in SOMETIMES.items():
             self._sometimes[claim] += any(words in note for note in history.notes)
 
@@ -64,6 +70,13 @@ class Tally:
         lines = [
             f"{self._histories} histories in {took:.0f} CPU s: {speed:.1f} a second"
         ]
+        minutes = max(1, self._idle_minutes)
+        requests = self._idle["requests"] / minutes
+        commits = self._idle["commits"] / minutes
+        lines.append(
+            f"{self._idle_minutes} idle minutes: {requests:.1f} requests, "
+            f"{commits:.1f} commits each"
+        )
         lines += self._uncertain_lines()
         for oracle, seeds in sorted(self._seeds.items()):
             where = dict(self._profiles[oracle].most_common())
