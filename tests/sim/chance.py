@@ -137,7 +137,7 @@ def _argument(what: str, random: Random) -> float:
             return random.choice((1.0, 20.0))
         case "frozen":
             # With the age of a lease, less than a takeover waits for.
-            return random.choice((10.0, 20.0, 30.0))
+            return random.choice((10.0, 30.0, 40.0))
         case "freeze":
             return random.choice((5.0, 20.0, 40.0, 90.0))
         case "crawls":
@@ -316,7 +316,9 @@ def _slow_jobs(seed: int, random: Random) -> Plan:
 def _frozen_requests(seed: int, random: Random) -> Plan:
     """A process freezes between the last check of its lease and the request."""
     job = _job(random, random.choice(("update", "create_or_update_by_external_id")))
-    faults = {f"post:{random.randint(1, 3)}": ("frozen", random.choice((28.0, 32.0)))}
+    faults = {
+        f"post:{random.randint(1, 3)}": ("frozen", random.choice((34.0, 38.0, 42.0)))
+    }
     weather = Weather(job_seconds=random.choice((4.0, 10.0)))
     return Plan(seed, "frozen requests", (job,), weather, faults)
 

@@ -129,7 +129,7 @@ MUTANTS = (
     Mutant(
         "an index is believed against the key",
         f"{DELIVERY}/batch_request.py",
-        '        if external_id and not self._has(position, "external_id", external_id):\n',
+        "        if is_other and self._must_have_sent_external_id(position):\n",
         "        if False:\n",
         profile="odd results",
     ),

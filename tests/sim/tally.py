@@ -16,18 +16,14 @@ MIN_ROWS = 500
 """With fewer rows, a share says little."""
 
 SOMETIMES: Mapping[str, str] = {
-    "a driver took over requests": "The driver stopped while",
     "a commit was lost": "the database did not confirm",
     "rows were sent again": "were not applied and are sent again",
     "a passing failure was repeated": "failed for a temporary reason",
     "a job was found without keys": "Found its job in the account",
     "somebody else changed records": "were changed by somebody else",
-    "an unconfirmed request was waited for": "can no longer be running",
     "a person was asked after many attempts": "each time without a clear response",
-    "a job status was lost": "no longer knows its job status",
-    "results were missing": "some rows have no result",
 }
-"""{claim: words in the note of an attempt}. Each must be true of some history."""
+"""{claim: words in the last note of an attempt}. Each must be true of some history."""
 
 
 class Tally:
