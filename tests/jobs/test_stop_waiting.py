@@ -1,16 +1,23 @@
 """A person ends the wait for results, and checks uncertain rows of a job that is over."""
 
+import threading
+import time
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from jobsui.connections.models import CustomObject
+from jobsui.jobs import leases
 from jobsui.jobs.control import actions
+from jobsui.jobs.delivery import transitions
 from jobsui.jobs.delivery.call_threads import PollResult
-from jobsui.jobs.enums import AttemptResult, BatchState, EventKind, JobState
+from jobsui.jobs.delivery.decision import BatchFinished
+from jobsui.jobs.delivery.driver import Driver
+from jobsui.jobs.enums import AttemptResult, BatchState, EventKind, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import Attempt, Batch, Job
+from jobsui.jobs.models import Attempt, Batch, Job, RowResult
 from jobsui.zendesk.payloads import ItemResult, JobStatus, Verdict
 from tests.harness import Harness, gadgets
 from tests.jobs.control_jobs import planned
@@ -168,6 +175,40 @@ def test_a_response_after_a_person_stopped_waiting_changes_nothing(
     assert job.state == JobState.CANCELLED
     assert job.uncertain == 3
     assert_sums(job)
+
+
+def test_results_that_are_being_written_come_first(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(3))
+    clock = FakeClock()
+    is_writing = threading.Event()
+
+    def write(driver: Driver, finished: BatchFinished) -> None:
+        with transaction.atomic():
+            leases.fence(driver.lease)
+            is_writing.set()
+            time.sleep(0.5)  # The other transaction begins meanwhile.
+            transitions.write([finished], FAST, clock.now())
+        connection.close()
+
+    with new_driver(harness, clock, InlineExecutor(clock)) as driver:
+        driver.round([])
+        driver.round(driver._collect())
+        [running] = driver.running.all()
+        actions.pause(job, by=None)
+        created = {n: RowResult(Outcome.CREATED, f"r{n}") for n in range(3)}
+        status = JobStatus(running.status_id, "completed")
+        finished = BatchFinished(running.request, status, created)
+        thread = threading.Thread(target=write, args=(driver, finished))
+        thread.start()
+        is_writing.wait(10)
+        with pytest.raises(NotPossibleNow):
+            actions.stop_waiting(job, by=None)
+        thread.join()
+
+    job.refresh_from_db()
+    assert job.created == 3
+    assert job.uncertain == 0
 
 
 def stopped(harness: Harness, count: int = 3) -> Job:

@@ -11,6 +11,8 @@ from jobsui.jobs.delivery.batch_request import BatchRequest
 FREQUENT_SHARE = 0.01
 """The share of items from which failures are frequent. With a hundred items in a batch,
 nearly every batch is then sent twice."""
+SHRINK_SHARE = 0.75
+"""What remains of a window that shrinks. Half would waste more slots than the failures do."""
 MIN_SIZE = 3
 """The smallest window. A program in production writes to custom objects with three requests at a
 time because of deadlocks (docs/zendesk.md). Failures that do not come from load would shrink
@@ -20,8 +22,8 @@ MIN_BATCHES = 5
 
 
 class ObjectWindow:
-    """The window of one object. It is halved when failures from load are frequent, and
-    grows by one with each round of batches in which they are rare."""
+    """The window of one object. It shrinks by a quarter when failures from load are
+    frequent, and grows by one with each round of batches in which they are rare."""
 
     def __init__(self) -> None:
         self.size: int | None = None
@@ -58,7 +60,7 @@ class ObjectWindow:
 
     def _shrink(self, in_flight: int) -> None:
         before = min(self._in_flight, self.size or self._in_flight)
-        self.size = max(MIN_SIZE, before // 2)
+        self.size = max(MIN_SIZE, int(SHRINK_SHARE * before))
         self._outdated = in_flight - 1
 
     def _grow(self, limit: int) -> None:
