@@ -1,12 +1,12 @@
 """How many batches run at once on an object whose jobs deadlock."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from jobsui.jobs.delivery.fair_share import FairShare
-from jobsui.jobs.delivery.object_windows import ObjectWindow, ObjectWindows
+from jobsui.jobs.delivery.object_windows import MIN_BATCHES, ObjectWindow, ObjectWindows
 from jobsui.jobs.enums import JobState, LimitedBy
 from jobsui.jobs.models import Job
 from tests.harness import Harness, gadgets
@@ -111,14 +111,14 @@ def test_rows_that_deadlock_are_sent_again_and_counted(harness: Harness) -> None
 
 
 @pytest.fixture
-def small_windows(monkeypatch: pytest.MonkeyPatch) -> ObjectWindows:
-    windows = ObjectWindows()
-    monkeypatch.setattr("jobsui.jobs.delivery.driver.ObjectWindows", lambda: windows)
-    return windows
+def windows(monkeypatch: pytest.MonkeyPatch) -> ObjectWindows:
+    made = ObjectWindows()
+    monkeypatch.setattr("jobsui.jobs.delivery.driver.ObjectWindows", lambda: made)
+    return made
 
 
 def test_frequent_deadlocks_limit_the_job_and_say_so(
-    harness: Harness, small_windows: ObjectWindows
+    harness: Harness, windows: ObjectWindows
 ) -> None:
     harness.object()
     harness.sandbox.settings(job_seconds=0.3)
@@ -127,7 +127,7 @@ def test_frequent_deadlocks_limit_the_job_and_say_so(
 
     with running_driver(harness):
         wait_until(lambda: Job.objects.get(pk=job.pk).limited_by == LimitedBy.DEADLOCKS)
-        limited = set(small_windows.limited)
+        limited = set(windows.limited)
         harness.sandbox.faults()
         wait_until(lambda: Job.objects.get(pk=job.pk).state == JobState.COMPLETED)
 
@@ -135,3 +135,23 @@ def test_frequent_deadlocks_limit_the_job_and_say_so(
     assert limited == {"gadget"}
     assert job.created == 6000
     assert job.limited_seconds[LimitedBy.DEADLOCKS] > 0
+
+
+def test_no_more_batches_run_than_the_window_of_their_object(
+    harness: Harness, windows: ObjectWindows
+) -> None:
+    harness.object()
+    harness.sandbox.settings(job_seconds=0.2)
+    job = harness.planned(gadgets(1500))
+    request = SimpleNamespace(object_key="gadget", items=range(100))
+    for _ in range(MIN_BATCHES):
+        windows.finished(cast("Any", request), 50, in_flight=4, limit=30)
+
+    drive(harness, job)
+
+    runs = [(each["accepted_at"], each["ended_at"]) for each in harness.sandbox.jobs()]
+    at_once = [sum(begin <= at < end for begin, end in runs) for at, _ in runs]
+    assert job.created == 1500
+    # It grows by one with each MIN_BATCHES batches without a failure.
+    assert max(at_once) <= 6
+    assert max(at_once[:3]) <= 3
