@@ -27,7 +27,7 @@ class Kind(TextChoices):
     RESULTS = "results", "Row results"
     """With the errors of rows and the values that their causes show."""
     FILES = "files", "Files"
-    JOBS = "jobs", "Jobs and everything else"
+    JOBS = "jobs", "Jobs, counts and events"
     """Everything about a job."""
 
     @property

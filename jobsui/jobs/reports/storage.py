@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Avg, Max, Min, QuerySet, Sum, TextField
+from django.db.models import Avg, Count, Max, Min, QuerySet, Sum, TextField
 from django.db.models.functions import Cast, Length
 from django.utils import timezone
 
@@ -21,7 +21,10 @@ from jobsui.jobs.retention import MARKS, Kind
 SAMPLE_SIZE = 200
 ATTEMPT_BYTES = 140
 ROW_ERROR_BYTES = 180
-"""Of a row of the database with its indexes, without bodies. Measured on SQLite."""
+BATCH_BYTES = 300
+JOB_BYTES = 2_400
+"""Of a row of the database with its indexes, without bodies, and of a job with its events,
+causes and file. Measured on SQLite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,8 @@ def sizes() -> Sizes:
     database, reusable = _database_size()
     per_batch = _bytes_per_batch()
     kinds = [_kept(kind, per_batch, now) for kind in MARKS]
-    others = max(0, database - reusable - sum(kind.bytes for kind in kinds))
     kinds.append(_files(now))
-    kinds.append(_jobs(others, now))
+    kinds.append(_jobs(now))
     return Sizes(database, reusable, kinds)
 
 
@@ -114,13 +116,24 @@ def _files(now: datetime) -> KeptKind:
     return _kind(Kind.FILES, size, due, due_bytes, last_use)
 
 
-def _jobs(size: int, now: datetime) -> KeptKind:
-    """What is left of the database."""
+def _jobs(now: datetime) -> KeptKind:
+    """Jobs with their batches, causes and events."""
     kind = Kind.JOBS
+    _, stored = _jobs_size(Job.objects.launched().order_by())
     before = retention.cutoff(kind, now)
-    due = retention.due_jobs(kind, before).count() if before else 0
+    due = 0
+    due_bytes = 0
+    if before is not None:
+        due, due_bytes = _jobs_size(retention.due_jobs(kind, before).order_by())
     oldest = retention.due_jobs(kind, now).values_list("finished_at", flat=True)
-    return _kind(kind, size, due, 0, oldest.first())
+    return _kind(kind, stored, due, due_bytes, oldest.first())
+
+
+def _jobs_size(jobs: QuerySet[Job]) -> tuple[int, int]:
+    """(how many, bytes without the kinds of their own)."""
+    totals = jobs.aggregate(number=Count("pk"), batches=Sum("batches_total"))
+    batches = totals["batches"] or 0
+    return totals["number"], totals["number"] * JOB_BYTES + batches * BATCH_BYTES
 
 
 def _kind(
