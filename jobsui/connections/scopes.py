@@ -16,16 +16,16 @@ def limits(scopes: Collection[str]) -> list[str]:
     found = []
     if not held & WRITE:
         found.append(
-            "It cannot send jobs: it lacks the scope custom_objects:write or write."
+            "The token cannot send jobs: it lacks custom_objects:write or write."
         )
     if not held & READ:
         found.append(
-            "It cannot read objects, records and job statuses: it lacks the scope "
+            "The token cannot read objects, records and job statuses: it lacks "
             "custom_objects:read or read."
         )
     elif "read" not in held:
         found.append(
-            "It covers custom objects only. Zendesk might not show which user it belongs "
-            "to, and it refuses requests about anything else."
+            "The token covers custom objects only. Zendesk might not show which user it "
+            "belongs to, and refuses requests about anything else."
         )
     return found

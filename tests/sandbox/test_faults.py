@@ -266,3 +266,39 @@ def test_show_many_can_leave_statuses_out(api: Api) -> None:
     shown = api.get("/api/v2/job_statuses/show_many", ids=",".join(ids))["job_statuses"]
 
     assert [each["id"] for each in shown] == ids[2:]
+
+
+def test_aborted_job_applies_nothing(api: Api) -> None:
+    api.sandbox.faults(aborted=1)
+
+    status = run(api)
+
+    assert status["status"] == "aborted"
+    assert status["results"] is None
+    assert api.sandbox.records("thing") == []
+
+
+def test_wrong_index_contradicts_the_external_id(api: Api) -> None:
+    api.sandbox.faults(wrong_index=1)
+
+    results = run(api)["results"]
+
+    found = [(result["index"], result["external_id"]) for result in results]
+    assert found == [(1, "0"), (2, "1"), (3, "2"), (0, "3")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "refused"),
+    [("refused_reads", "records"), ("refused_statuses", "statuses")],
+)
+def test_refused_reads_let_jobs_through(api: Api, fault: str, refused: str) -> None:
+    paths = {
+        "records": "/api/v2/custom_objects/thing/records",
+        "statuses": "/api/v2/job_statuses",
+    }
+    api.sandbox.faults(**{fault: 1})
+
+    read = {name: api.status_of("GET", path) for name, path in paths.items()}
+
+    assert read == dict.fromkeys(paths, 200) | {refused: 403}
+    assert api.post_job("thing", "create", ITEMS).status_code == 201

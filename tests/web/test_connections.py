@@ -396,8 +396,22 @@ def test_connection_shows_the_scopes_of_its_token(
     page = operator.get(f"/connections/{acme.code}/").text
 
     assert "<dt>Scopes</dt>" in page
-    assert "It cannot send jobs" in page
-    assert "It covers custom objects only" in page
+    assert "The token cannot send jobs" in page
+    assert "The token covers custom objects only" in page
+
+
+def test_test_says_that_the_scopes_do_not_show_the_user(
+    operator: Client, acme: Connection
+) -> None:
+    acme.scopes = "custom_objects:read custom_objects:write"
+    acme.tested_at = timezone.now()
+    acme.test_passed = True
+    acme.test_result = {"ok": True, "user": "", "error": ""}
+    acme.save()
+
+    page = operator.get(f"/connections/{acme.code}/").text
+
+    assert "<dd>Not shown with these scopes</dd>" in page
 
 
 def test_objects_are_fetched(operator: Client, sandbox: Sandbox) -> None:
