@@ -254,6 +254,14 @@ class Jobs:
         results = {index: self._apply(job, index, items[index]) for index in order}
         return [results[index] for index in range(len(items))]
 
+    def _has_usual_form(self) -> bool:
+        assumptions = self.assumptions
+        return (
+            assumptions.success_word == "action"
+            and assumptions.result_id == "present"
+            and assumptions.result_index == "present"
+        )
+
     def _in_assumed_form(self, result: JsonObject) -> JsonObject:
         assumptions = self.assumptions
         shown = dict(result)
@@ -277,7 +285,7 @@ class Jobs:
             return {"success": True}
         if "generic-results" in job.faults:
             results = [generic_result(job, result) for result in results]
-        else:
+        elif not self._has_usual_form():
             results = [self._in_assumed_form(result) for result in results]
         if "no-id" in job.faults:
             results = without_member(results, "id")

@@ -30,9 +30,14 @@ def warning(
     """The header that names the members of these items that are dropped; {} when there
     are none."""
     dropped: set[str] = set()
+    usual = frozenset(
+        key
+        for key, field in custom_object.fields.items()
+        if field.active and not field.is_rollup
+    )
     for item in items:
         if isinstance(item, dict):
-            dropped |= dropped_members(custom_object, item, assumptions)
+            dropped |= dropped_members(custom_object, item, usual, assumptions)
     if not dropped:
         return {}
     keys = json.dumps(sorted(dropped))
@@ -41,13 +46,18 @@ def warning(
 
 
 def dropped_members(
-    custom_object: CustomObject, item: JsonObject, assumptions: Assumptions
+    custom_object: CustomObject,
+    item: JsonObject,
+    usual: frozenset[str],
+    assumptions: Assumptions,
 ) -> set[str]:
+    """`usual`: keys of fields that are never dropped."""
     dropped = item.keys() - PERMITTED
     if custom_object.autonumbered and assumptions.autonumbered_name == "ignored":
         dropped |= item.keys() & {"name"}
     values = item.get("custom_object_fields")
     if not isinstance(values, dict):
         return dropped
-    fields = {key for key in values if is_dropped(custom_object, key, assumptions)}
+    unusual = values.keys() - usual
+    fields = {key for key in unusual if is_dropped(custom_object, key, assumptions)}
     return dropped | {f"custom_object_fields.{key}" for key in fields}

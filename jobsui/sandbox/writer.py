@@ -182,9 +182,10 @@ class Writer:
         fields: JsonObject,
         problems: Problems,
     ) -> None:
-        if is_dropped(custom_object, key, self.assumptions):
-            return
         field = custom_object.fields.get(key)
+        is_usual = field is not None and field.active and not field.is_rollup
+        if not is_usual and is_dropped(custom_object, key, self.assumptions):
+            return
         if field is None or not field.active:
             problems.append((key, f"{key}: is not a field of {custom_object.key}"))
             return
