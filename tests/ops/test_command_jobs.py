@@ -177,6 +177,10 @@ def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
         "batches": {"total": 1, "waiting": 1, "in_flight": 0, "done": 0},
         "records_per_second": None,
         "eta_seconds": None,
+        "continues_at": None,
+        "temporary_failures": 0,
+        "api_warnings": [],
+        "pruned": dict.fromkeys(("bodies", "attempts", "results", "file")),
         "errors": [],
     }
 

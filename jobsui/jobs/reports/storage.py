@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Avg, Count, Max, Min, QuerySet, Sum, TextField
+from django.db.models import Avg, Count, Max, Min, Q, QuerySet, Sum, TextField
 from django.db.models.functions import Cast, Length
 from django.utils import timezone
 
@@ -71,21 +71,23 @@ def sizes() -> Sizes:
 
 def _kept(kind: Kind, per_batch: dict[Kind, float], now: datetime) -> KeptKind:
     """A kind that belongs to batches."""
-    jobs = Job.objects.launched().order_by()
-    stored = _bytes(kind, jobs.filter(**{MARKS[kind]: None}), per_batch)
+    jobs = Job.objects.launched().filter(**{MARKS[kind]: None})
+    _, stored = _bytes(kind, jobs, per_batch)
     before = retention.cutoff(kind, now)
     due = 0
     due_bytes = 0
     if before is not None:
-        due_jobs = retention.due_jobs(kind, before)
-        due = due_jobs.count()
-        due_bytes = _bytes(kind, due_jobs.order_by(), per_batch)
+        due, due_bytes = _bytes(kind, retention.due_jobs(kind, before), per_batch)
     oldest = retention.due_jobs(kind, now).values_list("finished_at", flat=True)
     return _kind(kind, stored, due, due_bytes, oldest.first())
 
 
-def _bytes(kind: Kind, jobs: QuerySet[Job], per_batch: dict[Kind, float]) -> int:
-    totals = jobs.aggregate(
+def _bytes(
+    kind: Kind, jobs: QuerySet[Job], per_batch: dict[Kind, float]
+) -> tuple[int, int]:
+    """(how many jobs, bytes of this kind)."""
+    totals = jobs.order_by().aggregate(
+        number=Count("pk"),
         batches=Sum("batches_total"),
         failed=Sum("failed"),
         invalid=Sum("invalid"),
@@ -94,7 +96,7 @@ def _bytes(kind: Kind, jobs: QuerySet[Job], per_batch: dict[Kind, float]) -> int
     if kind is Kind.RESULTS:
         errors = (totals["failed"] or 0) + (totals["invalid"] or 0)
         size += errors * ROW_ERROR_BYTES
-    return round(size)
+    return totals["number"], round(size)
 
 
 def _files(now: datetime) -> KeptKind:
@@ -173,22 +175,25 @@ def _database_size() -> tuple[int, int]:
 def _bytes_per_batch() -> dict[Kind, float]:
     """The average over batches that still have it, from a sample of all batches."""
     ids = list(_sample())
-    blobs = BatchBlob.objects.filter(pk__in=ids)
-    results = blobs.aggregate(size=Avg(Length("results") + Length("rows")))
-    attempts = Attempt.objects.filter(batch__in=ids).order_by()
-    sampled = attempts.values("batch").distinct().count()
-    per_batch = attempts.count() / sampled if sampled else 1.0
-    with_bodies = blobs.exclude(payload=b"")
-    items = with_bodies.aggregate(
-        size=Avg(Length("payload") + Length("job_status_body"))
+    blobs = BatchBlob.objects.filter(pk__in=ids).aggregate(
+        results=Avg(Length("results") + Length("rows")),
+        items=Avg(
+            Length("payload") + Length("job_status_body"), filter=~Q(payload=b"")
+        ),
     )
     headers = Length(Cast("response_headers", TextField()))
-    with_responses = attempts.exclude(response_body=b"")
-    responses = with_responses.aggregate(size=Avg(Length("response_body") + headers))
+    attempts = Attempt.objects.filter(batch__in=ids).aggregate(
+        number=Count("pk"),
+        batches=Count("batch", distinct=True),
+        responses=Avg(Length("response_body") + headers, filter=~Q(response_body=b"")),
+    )
+    batches = attempts["batches"]
+    per_batch = attempts["number"] / batches if batches else 1.0
+    responses = (attempts["responses"] or 0) * per_batch
     return {
-        Kind.BODIES: (items["size"] or 0) + (responses["size"] or 0) * per_batch,
+        Kind.BODIES: (blobs["items"] or 0) + responses,
         Kind.ATTEMPTS: ATTEMPT_BYTES * per_batch,
-        Kind.RESULTS: results["size"] or 0,
+        Kind.RESULTS: blobs["results"] or 0,
     }
 
 
