@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, Outcome
-from jobsui.jobs.models import Attempt, Batch, Job, RowResult
+from jobsui.jobs.models import Attempt, Batch, Job, Overlap, RowResult
 from tests.web import stages
 
 pytestmark = pytest.mark.django_db
@@ -181,7 +181,10 @@ def in_flight(state: JobState) -> Job:
 @pytest.mark.parametrize(
     ("state", "rest"),
     [
-        (JobState.PAUSING, "The job is then paused. You can resume or cancel it."),
+        (
+            JobState.PAUSING,
+            "You can then check these rows again, resend or accept them.",
+        ),
         (
             JobState.CANCELLING,
             "The job is then cancelled. You can check its uncertain rows again.",
@@ -203,6 +206,33 @@ def test_stop_waiting_asks_first_and_says_what_follows(
         "Stop waiting",
     ]
     assert Job.objects.get(pk=job.pk).state == state
+
+
+def test_stop_waiting_says_that_the_job_keeps_rows_to_send(operator: Client) -> None:
+    job = in_flight(JobState.PAUSING)
+    Batch.objects.filter(job=job).update(size=3)
+
+    said = asked(operator, path(job, "stop-waiting/"))
+
+    assert said[0] == "Stop waiting for 3 rows?"
+    assert said[2] == "The job is then paused. You can resume or cancel it."
+
+
+def test_stop_waiting_names_later_jobs_with_the_same_records(
+    operator: Client,
+) -> None:
+    job = in_flight(JobState.CANCELLING)
+    later = stages.planned(FOUR)
+    Overlap.objects.create(
+        earlier=job, later=later, rows=4, first_row=2, last_row=5, earlier_row=5
+    )
+
+    said = asked(operator, path(job, "stop-waiting/"))
+
+    assert said[2] == (
+        "Jobs launched since then change the same records: rows.csv (4 rows). They no "
+        "longer wait, so these rows may overwrite their values."
+    )
 
 
 def test_stopping_to_wait_cancels_the_job(operator: Client, ana: User) -> None:

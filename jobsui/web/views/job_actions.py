@@ -204,13 +204,15 @@ def _cancel_question(job: Job) -> Confirmation:
 
 
 def _stop_waiting_question(job: Job) -> Confirmation:
-    rows = counted(actions.may(job)["stop_waiting"], "row")
+    number = actions.may(job)["stop_waiting"]
+    rows = counted(number, "row")
     return Confirmation(
         question=f"Stop waiting for {rows}?",
         effects=(
             f"{rows} without a result become uncertain. Zendesk may have saved them, or may "
             "still save them.",
-            AFTER_WAITING.get(JobState(job.state), "The job sends its other rows."),
+            *_late_values(job),
+            _after_waiting(job, job.to_send - number),
         ),
         button="Stop waiting",
         icon="hourglass",
@@ -220,13 +222,27 @@ def _stop_waiting_question(job: Job) -> Confirmation:
     )
 
 
-AFTER_WAITING = {
-    JobState.PAUSING: "The job is then paused. You can resume or cancel it.",
-    JobState.CANCELLING: (
-        "The job is then cancelled. You can check its uncertain rows again."
-    ),
-}
-"""{state of a job: what it does then}."""
+def _late_values(job: Job) -> tuple[str, ...]:
+    """What the rows may do to the records of later jobs, which no longer wait for them."""
+    later = shared_records.launched_since(job)
+    if not later:
+        return ()
+    names = shared_records.names(later)
+    return (
+        f"Jobs launched since then change the same records: {names}. They no longer wait, "
+        "so these rows may overwrite their values.",
+    )
+
+
+def _after_waiting(job: Job, unsent: int) -> str:
+    """What the job does then, with this many rows that were not sent."""
+    if job.state == JobState.CANCELLING:
+        return "The job is then cancelled. You can check its uncertain rows again."
+    if not unsent:
+        return "You can then check these rows again, resend or accept them."
+    if job.state == JobState.PAUSING:
+        return "The job is then paused. You can resume or cancel it."
+    return "The job sends its other rows."
 
 
 def _done_so_far(job: Job) -> str:
