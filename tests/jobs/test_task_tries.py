@@ -55,7 +55,7 @@ def run_swept(task_queue: TaskQueue, rounds: int = 6) -> None:
 
 
 def kill(name: str, times: int) -> None:
-    """So many workers began a task of this lease and were killed."""
+    """Workers began a task of this lease this many times and were killed."""
     for _ in range(times):
         lease = leases.acquire(name)
         assert lease

@@ -639,7 +639,9 @@ def _row_results(request: BatchRequest, status: JobStatus) -> dict[int, RowResul
     try:
         return batch_request.row_results(request, status)
     except Exception:
-        logger.exception("The results of batch %s are odd.", request.batch_id)
+        logger.exception(
+            "The results of batch %s cannot be understood.", request.batch_id
+        )
         return {}
 
 

@@ -10,7 +10,7 @@ class AccountWaitQuerySet(models.QuerySet["AccountWait"]):
         return self.filter(until__gt=Now())
 
     def ask(self, host: str, seconds: float) -> None:
-        """Send nothing to this account for so many seconds from now."""
+        """Send nothing to this account for `seconds` from now."""
         until = Now() + timedelta(seconds=seconds)
         wait = AccountWait(host=host, since=Now(), until=cast("Now", until))
         self.bulk_create(
