@@ -102,7 +102,9 @@ def found(secrets: set[str], *sources: str | bytes) -> list[str]:
 
 def database_values() -> Iterator[bytes]:
     """Every value of every table, decompressed."""
-    for model in apps.get_models():
+    # The model of django-rq has no table.
+    with_table = [model for model in apps.get_models() if model._meta.managed]
+    for model in with_table:
         for row in model._default_manager.values_list():
             for value in row:
                 if isinstance(value, bytes | memoryview):
