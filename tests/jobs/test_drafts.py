@@ -1,3 +1,4 @@
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.control import drafts, sweep
+from jobsui.jobs.control import drafts, pruning
+from jobsui.jobs.control.pruning import Pruner
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.options import Options
@@ -110,7 +112,7 @@ def test_discard_deletes_the_file_unless_another_job_has_it(
     assert File.objects.count() == 0
 
 
-def test_file_on_another_machine_is_deleted_by_the_sweep_there(
+def test_file_on_another_machine_is_pruned_there(
     gadget: CustomObject, settings: Settings, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = checked(gadget)
@@ -118,7 +120,7 @@ def test_file_on_another_machine_is_deleted_by_the_sweep_there(
     settings.STORAGE_ID = "web2-2c3d"
     drafts.discard(job)
     File.objects.update(created_at=timezone.now() - timedelta(days=8))
-    sweep.sweep()
+    Pruner(pruning.steps).run(threading.Event())
     left = (
         File.objects.filter(pk=job.file.pk).exists(),
         default_storage.exists(job.file.stored_as),
@@ -126,7 +128,7 @@ def test_file_on_another_machine_is_deleted_by_the_sweep_there(
 
     settings.STORAGE_ID = here
     with django_capture_on_commit_callbacks(execute=True):
-        sweep.sweep()
+        Pruner(pruning.steps).run(threading.Event())
 
     assert left == (True, True)
     assert File.objects.count() == 0
