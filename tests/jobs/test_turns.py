@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.delivery.turns import Turn, choose_leaving
@@ -32,16 +33,16 @@ def host_of_another(harness: Harness) -> str:
 
 def another_account(harness: Harness) -> Harness:
     """The same sandbox, as an account of another host."""
-    connection = make_connection(
+    account = make_connection(
         name="Another",
         host=host_of_another(harness),
         email=harness.sandbox.email,
         requests_per_minute=60_000,
         max_running_jobs=30,
     )
-    connection.set_secret("api_token", harness.sandbox.api_token)
-    connection.save()
-    return Harness(harness.sandbox, connection, harness.task_queue)
+    account.set_secret("api_token", harness.sandbox.api_token)
+    account.save()
+    return Harness(harness.sandbox, account, harness.task_queue)
 
 
 def job_of_an_unreachable_account(harness: Harness) -> Job:
@@ -49,6 +50,14 @@ def job_of_an_unreachable_account(harness: Harness) -> Job:
     job.connection = make_connection(name="Unreachable", host=UNREACHABLE)
     job.save()
     return job
+
+
+def drive_one_at_a_time(stopping: threading.Event) -> None:
+    """For a thread of its own."""
+    try:
+        driver_pool.drive_accounts(stopping=stopping, timing=FAST, max_accounts=1)
+    finally:
+        connection.close()
 
 
 def unconfirmed_attempts() -> int:
@@ -65,10 +74,7 @@ def test_an_unreachable_account_does_not_starve_another(
 ) -> None:
     harness.object()
     unreachable = job_of_an_unreachable_account(harness)
-    pool = threading.Thread(
-        target=driver_pool.drive_accounts,
-        kwargs={"stopping": stopping, "timing": FAST, "max_accounts": 1},
-    )
+    pool = threading.Thread(target=drive_one_at_a_time, args=(stopping,))
 
     pool.start()
     try:
