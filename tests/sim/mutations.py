@@ -175,13 +175,6 @@ MUTANTS = (
         "        for result in list(added.values())[1:]:\n",
     ),
     Mutant(
-        "the first attempt of a checked row is forgotten",
-        f"{DELIVERY}/claims.py",
-        "        last_item = max([last_item, *arrived])\n",
-        "        pass\n",
-        test=f"{PLANS}[uncertain-rows-are-checked-again]",
-    ),
-    Mutant(
         "a lost job status is polled without end",
         f"{DELIVERY}/running_batches.py",
         "        return at - batch.absent_since >= timeout\n",
@@ -245,7 +238,10 @@ MUTANTS = (
         f"{DELIVERY}/driver.py",
         "            raise leases.LeaseLost(self.lease.name)\n",
         "            return\n",
-        profile="frozen drivers",
+        test=(
+            f"{TESTS}/test_driver_ownership.py"
+            "::test_a_driver_without_its_lease_writes_and_sends_nothing"
+        ),
     ),
     Mutant(
         "a takeover does not raise the epoch",
@@ -271,7 +267,10 @@ MUTANTS = (
         f"{LEDGER}/settlement.py",
         "in _merged(reported) if",
         "in reported if",
-        test=f"{PLANS}[commits-fail-while-a-batch-is-reconciled]",
+        test=(
+            f"{TESTS}/test_settlement.py"
+            "::test_results_reported_twice_in_one_transaction_count_once"
+        ),
     ),
     Mutant(
         "a later result replaces an earlier one",
