@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
@@ -57,6 +57,24 @@ def test_pause_and_cancel_prevent_the_next_claim(
 
     assert requests == []
     assert Batch.objects.get(job=job).attempts_made == 0
+
+
+@pytest.mark.parametrize("verb", [actions.pause, actions.cancel])
+def test_pause_and_cancel_come_before_a_claim_that_was_chosen(
+    harness: Harness, verb: Callable[..., None]
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(10))
+
+    with new_driver(harness) as driver:
+        driver._refresh_if_due()
+        chosen = driver._choose()
+        verb(job, by=None)
+        with transaction.atomic():
+            requests = driver._claim(chosen)
+
+    assert set(chosen) == {job.pk}
+    assert requests == []
 
 
 def test_cancel_finishes_the_batches_in_flight(

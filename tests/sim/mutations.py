@@ -33,7 +33,7 @@ MUTANTS = (
         "jobsui/jobs/leases.py",
         "    if not sql.is_held(held.name, held.epoch, held.owner):\n",
         "    if False:\n",
-        profile="frozen drivers",
+        test=(f"{TESTS}/test_leases.py::test_an_owner_that_slept_is_fenced"),
     ),
     Mutant(
         "a renewal never fails",
@@ -54,6 +54,10 @@ MUTANTS = (
         f"{DELIVERY}/decision.py",
         "        expected=BatchState.SENDING,\n        state=BatchState.UNCONFIRMED,\n",
         "        expected=BatchState.SENDING,\n        state=BatchState.PLANNED,\n",
+        test=(
+            f"{TESTS}/test_driver_ownership.py"
+            "::test_the_next_driver_settles_what_a_dead_one_was_sending"
+        ),
     ),
     Mutant(
         "an unclear response counts as not sent",
@@ -62,6 +66,10 @@ MUTANTS = (
         "        case _:\n"
         "            return _send_again(posted, AttemptResult.NOT_SENT)\n"
         "            return unconfirmed(\n",
+        test=(
+            f"{TESTS}/test_decision.py"
+            "::test_request_without_a_clear_answer_is_unconfirmed"
+        ),
     ),
     Mutant(
         "no wait for a frozen driver's request",
@@ -200,7 +208,9 @@ MUTANTS = (
         f"{DELIVERY}/rate_limits.py",
         "            until = self._clock.monotonic() + seconds\n            self._blocked",
         "            until = self._clock.monotonic()\n            self._blocked",
-        profile="limits",
+        test=(
+            f"{TESTS}/test_rate_limits.py::test_budget_blocks_as_long_as_zendesk_asks"
+        ),
     ),
     Mutant(
         "Retry-After is forgotten at a takeover",
@@ -217,14 +227,19 @@ MUTANTS = (
         f"{DELIVERY}/rate_limits.py",
         "        self._tokens -= 1.0\n        self._spent_at.append(self._clock.monotonic())\n",
         "        pass\n",
-        profile="limits",
+        test=(
+            f"{TESTS}/test_rate_limits.py"
+            "::test_budget_spends_its_share_and_never_more_than_the_limit"
+        ),
     ),
     Mutant(
         "running jobs are not limited",
         f"{DELIVERY}/account_limits.py",
         "        return min(most - occupied, int(free - unknown))\n",
         "        return 1000\n",
-        profile="limits",
+        test=(
+            f"{TESTS}/test_rate_limits.py::test_unconfirmed_batches_and_posts_take_room"
+        ),
     ),
     Mutant(
         "more than 100 job statuses are polled at once",
@@ -232,16 +247,6 @@ MUTANTS = (
         "        polled = tuple(batches[:MAX_POLLED])\n",
         "        polled = tuple(batches)\n",
         test=f"{TESTS}/test_polling.py::test_a_poll_asks_for_at_most_100_jobs",
-    ),
-    Mutant(
-        "a driver goes on without its lease",
-        f"{DELIVERY}/driver.py",
-        "            raise leases.LeaseLost(self.lease.name)\n",
-        "            return\n",
-        test=(
-            f"{TESTS}/test_driver_ownership.py"
-            "::test_a_driver_without_its_lease_writes_and_sends_nothing"
-        ),
     ),
     Mutant(
         "a takeover does not raise the epoch",
@@ -303,21 +308,21 @@ MUTANTS = (
         f"{DELIVERY}/decision.py",
         "        half = (len(items) + 1) // 2\n",
         "        half = len(items)\n",
-        profile="refused rows",
+        test=(f"{TESTS}/test_decision.py::test_refused_batch_is_split"),
     ),
     Mutant(
         "a refused request fails its last row",
         f"{DELIVERY}/decision.py",
         "    if len(items) > 1:\n",
         "    if len(items) > 2:\n",
-        profile="refused rows",
+        test=(f"{TESTS}/test_decision.py::test_refused_batch_is_split"),
     ),
     Mutant(
         "a retry has all rows of its parent",
         f"{PREPARATION}/job_rows.py",
         "            return _numbered(table.rows, _failed_rows(job))\n",
         "            return table.rows\n",
-        profile="retries",
+        test=(f"{TESTS}/test_retries.py::test_retry_of_a_cause_has_only_its_rows"),
     ),
     Mutant(
         "a continuation has rows that were sent",
@@ -331,21 +336,30 @@ MUTANTS = (
         f"{PREPARATION}/planner.py",
         "        if row[0] > planned_row:\n",
         "        if row[0] >= planned_row:\n",
-        profile="killed planners",
+        test=(
+            f"{TESTS}/test_planner.py"
+            "::test_interrupted_planner_continues_behind_its_last_commit"
+        ),
     ),
     Mutant(
         "a planner skips a row after a kill",
         f"{PREPARATION}/planner.py",
         "        if row[0] > planned_row:\n",
         "        if row[0] > planned_row + bool(planned_row):\n",
-        profile="killed planners",
+        test=(
+            f"{TESTS}/test_planner.py"
+            "::test_interrupted_planner_continues_behind_its_last_commit"
+        ),
     ),
     Mutant(
         "a pause is not seen by the next claim",
         "jobsui/jobs/sql.py",
         "AND state IN ({_marks(SENDABLE)}) ",
         "AND (1 = 1 OR state IN ({_marks(SENDABLE)})) ",
-        test=f"{TESTS}/test_driver.py::test_pause_and_cancel_prevent_the_next_claim",
+        test=(
+            f"{TESTS}/test_driver.py"
+            "::test_pause_and_cancel_come_before_a_claim_that_was_chosen"
+        ),
     ),
     Mutant(
         "a cancel forgets unconfirmed rows",
@@ -373,21 +387,24 @@ MUTANTS = (
         f"{LEDGER}/settlement.py",
         "        if result is not None and result.outcome == Outcome.UNCERTAIN:\n",
         "        if result is not None:\n",
-        profile="decisions",
+        test=(f"{TESTS}/test_actions.py::test_uncertain_rows_can_be_reopened"),
     ),
     Mutant(
         "the order of jobs is not kept",
         "jobsui/jobs/sql.py",
         "        blocked.setdefault(job_id, []).append((first_row, last_row))\n",
         "        pass\n",
-        profile="two writers",
+        test=(
+            f"{TESTS}/test_record_order.py"
+            "::test_rows_wait_until_the_earlier_job_is_past_its_own"
+        ),
     ),
     Mutant(
         "a refused read pauses other jobs",
         f"{DELIVERY}/decision.py",
         'Pause(f"{REFUSED_READ} {reason}", job_id=result.request.job_id)',
         "Pause(REFUSED_READ, connection_id=result.request.connection_id)",
-        profile="refused reads",
+        test=(f"{TESTS}/test_decision.py::test_refused_read_pauses_its_own_job_only"),
     ),
     Mutant(
         "a refused poll pauses other jobs",
@@ -408,7 +425,10 @@ MUTANTS = (
         f"{DELIVERY}/reconciliation.py",
         "        return _match_job(batch)\n",
         '        return _resend(batch, "")\n',
-        profile="decisions",
+        test=(
+            f"{TESTS}/test_reconciliation.py"
+            "::test_create_without_external_ids_is_never_sent_again_silently"
+        ),
     ),
     Mutant(
         "every attempt without effect has a row",
