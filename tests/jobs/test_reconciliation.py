@@ -322,6 +322,19 @@ def test_records_that_somebody_else_changed_are_not_overwritten(
     assert summary(finding) == (dict.fromkeys(range(3), "uncertain"), "settled")
 
 
+def test_a_clock_set_back_since_hides_no_change_of_somebody_else(
+    zendesk: Zendesk,
+) -> None:
+    action = Action.UPSERT_BY_EXTERNAL_ID
+    records_of(zendesk, price=99, changed=SENT_AT + timedelta(seconds=20))
+    batch = unconfirmed(ITEMS[action], action)
+    batch.request.client.clock_ahead = -40.0
+
+    finding = reconciliation.reconcile(batch)
+
+    assert summary(finding) == (dict.fromkeys(range(3), "uncertain"), "settled")
+
+
 def test_created_record_with_other_values_is_uncertain(zendesk: Zendesk) -> None:
     """Another program may have created it."""
     other = {**KEYED[0], "name": "Somebody else's"}

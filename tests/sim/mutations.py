@@ -325,13 +325,6 @@ MUTANTS = (
         test=(f"{TESTS}/test_retries.py::test_retry_of_a_cause_has_only_its_rows"),
     ),
     Mutant(
-        "a continuation has rows that were sent",
-        f"{PREPARATION}/job_rows.py",
-        "        return [number for number, result in results if result is None]\n",
-        "        return [number for number, result in results]\n",
-        profile="retries",
-    ),
-    Mutant(
         "a planner repeats a row after a kill",
         f"{PREPARATION}/planner.py",
         "        if row[0] > planned_row:\n",

@@ -17,7 +17,7 @@ from tests.sim.plan import Plan, Weather
 from tests.sim.shrink import shrink
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SEEDS = range(101, 141)
+SEEDS = range(101, 191)
 PLANS = sorted(Path(__file__).parent.glob("plans/*.json"))
 
 

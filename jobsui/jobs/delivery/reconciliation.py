@@ -405,11 +405,12 @@ def _is_older(request: BatchRequest, record: Record) -> bool:
 
 def _has_changed(request: BatchRequest, record: Record) -> bool:
     """Whether the record has changed since the first request was sent, by the account's
-    clock. True where Zendesk does not say."""
+    clock. True where Zendesk does not say, and where our clock may have been set back
+    since."""
     changed_at = _time(record.updated_at)
     if changed_at is None:
         return True
-    ahead = timedelta(seconds=request.client.clock_ahead)
+    ahead = timedelta(seconds=max(0.0, request.client.clock_ahead))
     return changed_at >= request.first_sent_at - ahead - CLOCK_PRECISION
 
 
