@@ -36,10 +36,11 @@ def run(seeds: range, profile: str) -> None:
     print("\n".join(tally.report()))
 
 
-def hunt(seeds: range, profile: str) -> None:
-    """Play seeds until one shows a fault that is not known."""
+def hunt(seeds: range, profile: str, *, with_known: bool) -> None:
+    """Play seeds until one shows a fault, known or not."""
+    find = judge.judge if with_known else judge.new_faults
     for seed in seeds:
-        found = judge.new_faults(history.play(plan_of(seed, profile)))
+        found = find(history.play(plan_of(seed, profile)))
         if found:
             oracle, what = found[0]
             took = time.process_time()
@@ -80,7 +81,8 @@ def main() -> None:
         case "run":
             run(range(options.first, options.last + 1), options.profile)
         case "hunt":
-            hunt(range(options.first, options.last + 1), options.profile)
+            seeds = range(options.first, options.last + 1)
+            hunt(seeds, options.profile, with_known=options.with_known)
         case "replay":
             replay(_plan(options.plan, options.profile))
         case "shrink":
@@ -103,6 +105,9 @@ def _options() -> argparse.Namespace:
     for command in (running, hunting):
         command.add_argument("first", type=int)
         command.add_argument("last", type=int)
+    hunting.add_argument(
+        "--with-known", action="store_true", help="known faults count too"
+    )
     replaying = commands.add_parser("replay", help="print the story of one history")
     shrinking = commands.add_parser("shrink", help="print the smallest such history")
     for command in (replaying, shrinking):
