@@ -28,6 +28,7 @@ if "sqlite3" in DATABASES["default"]["ENGINE"]:  # type: ignore[operator]  # noq
     DATABASES["default"]["OPTIONS"]["timeout"] = 1.5  # type: ignore[index]  # noqa: F405
 if os.environ.get("JOBSUI_TABLES_ARE_MADE"):
     MIGRATION_MODULES = {app.rpartition(".")[2]: None for app in INSTALLED_APPS}
+    MIGRATION_MODULES["admin"] = None
     # Several processes collect static files at once, and compressing them takes long.
     STATIC_ROOT = DATA_DIR / "collected"  # noqa: F405
     STORAGES["staticfiles"] = {  # noqa: F405

@@ -33,7 +33,8 @@ def test_prune_deletes_what_is_due() -> None:
 
     assert ran.status == 0
     assert ran.lines[0] == "Deleted 3 requests."
-    assert ran.lines[-1].startswith("Database: ")
+    # What is free depends on the pages that other tests left.
+    assert any(line.startswith("Database: ") for line in ran.lines)
     assert bodies() == 0
     assert run("prune").lines[0] == "Nothing is due."
 

@@ -41,6 +41,11 @@ class AccountJobs:
         by_id = {job.connection_id: job.connection for job in self.by_id.values()}
         return by_id.values()
 
+    def may_send(self, job_id: int) -> bool:
+        """Whether batches of the job may be sent, as far as is known."""
+        job = self.by_id.get(job_id)
+        return job is not None and job.state in SENDABLE
+
     def refresh(self) -> set[int]:
         """Read the jobs that have changed since the last time, in any way or together
         with their batches or their connection. Returns their ids, and those of jobs that

@@ -58,8 +58,6 @@ class AccountLimits:
         self.response_times = ResponseTimes()
         self.posts = Backoff(timing.max_backoff, clock=clock)
         self.reads = Backoff(timing.max_backoff, clock=clock)
-        self._asked_until = 0.0
-        """Until when Zendesk asked to wait with posts or with reads."""
         self._settings = (0, 0, 0)
         self._early_send = False
         self._margin = 1.0
@@ -158,8 +156,7 @@ class AccountLimits:
     @property
     def waits(self) -> float:
         """Seconds for which Zendesk asked to send nothing; 0 for none."""
-        asked = self._asked_until - self._clock.monotonic()
-        return max(self.budget.blocked_for, asked, 0.0)
+        return self.budget.blocked_for
 
     # What is learned
 
@@ -218,8 +215,9 @@ class AccountLimits:
             case _:
                 wait = retry_after(error.response) if error.response else None
                 calls.failed(wait)
-                until = self._clock.monotonic() + (wait or 0.0)
-                self._asked_until = max(self._asked_until, until)
+                if wait:
+                    # Calls that wait for a token must learn of it too.
+                    self.budget.block(wait)
 
     # What follows from it
 

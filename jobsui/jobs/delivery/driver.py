@@ -589,8 +589,10 @@ class Driver:
             self.unwritten.append(StatusLost(batch.request))
         if isinstance(result.error, Unauthorized | Forbidden):
             by_job = {batch.request.job_id: batch.request for batch in result.batches}
-            for request in by_job.values():
-                self.unwritten.append(AccessRefused(request, result.error))
+            for job_id, request in by_job.items():
+                # The others pause already, or send nothing more.
+                if self.jobs.may_send(job_id):
+                    self.unwritten.append(AccessRefused(request, result.error))
 
     def _finish(
         self, batch: RunningBatch, status: JobStatus, at: float, on_object: int
