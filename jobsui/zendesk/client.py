@@ -4,7 +4,7 @@ because only the caller knows whether sending again is harmless."""
 import json as jsonlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -59,9 +59,23 @@ class Client:
         self._request_timeout = request_timeout
         self._clock = clock
         self._transport = transport or HttpTransport()
-        self.clock_ahead = 0.0
-        """Seconds by which our clock was ahead of the account's at its last
-        response."""
+        self._last_date: tuple[datetime, float] | None = None
+        """The account's time at its last response, and our monotonic time then."""
+
+    @property
+    def account_time(self) -> datetime | None:
+        """The account's time now, however our own clock was set since its last response.
+        None before the first one."""
+        if self._last_date is None:
+            return None
+        date, at = self._last_date
+        return date + timedelta(seconds=self._clock.monotonic() - at)
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """By how much our clock is ahead of the account's; 0 while that is not known."""
+        account_time = self.account_time
+        return self._clock.now() - account_time if account_time else timedelta()
 
     def request(
         self,
@@ -93,7 +107,8 @@ class Client:
             deadline=deadline,
         )
         finished = self._clock.monotonic()
-        self.clock_ahead = _clock_ahead(received.headers, self._clock.now())
+        if date := _date(received.headers):
+            self._last_date = (date, finished)
         return Response(
             received.status, received.headers, received.body, finished - started
         )
@@ -265,10 +280,10 @@ def _text(response: Response) -> str:
     return response.body[:800].decode("utf-8", "replace").strip()[:MAX_DETAILS]
 
 
-def _clock_ahead(headers: Mapping[str, str], now: datetime) -> float:
-    """0 when the headers have no date."""
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    """None when the headers have no date."""
     try:
-        date = parsedate_to_datetime(headers.get("Date") or "").timestamp()
+        date = parsedate_to_datetime(headers.get("Date") or "")
     except (ValueError, OverflowError):
-        return 0.0
-    return now.timestamp() - date
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

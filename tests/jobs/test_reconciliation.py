@@ -84,6 +84,7 @@ def unconfirmed(
     known: tuple[str, ...] = (),
     is_status_lost: bool = False,
     is_overtaken: bool = False,
+    account_time: datetime | None = None,
 ) -> UnconfirmedBatch:
     request = BatchRequest(
         batch_id=1,
@@ -95,6 +96,7 @@ def unconfirmed(
         connection_id=1,
         is_part=False,
         first_sent_at=SENT_AT,
+        first_account_time=account_time,
         items=tuple(
             (index, json.dumps(item).encode()) for index, item in enumerate(items)
         ),
@@ -135,13 +137,14 @@ def test_create_that_found_an_older_record_failed(zendesk: Zendesk) -> None:
     assert finding.results[1][2] == "ExternalIdTaken"
 
 
-def test_create_is_settled_while_our_clock_is_ahead(zendesk: Zendesk) -> None:
+def test_create_is_settled_while_our_clock_is_ahead(
+    zendesk: Zendesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, item in enumerate(KEYED):
         zendesk.add(item, number, made=SENT_AT - timedelta(hours=1))
-    fast = unconfirmed(KEYED)
-    fast.request.client.clock_ahead = 3600.0
+    monkeypatch.setattr(Client, "clock_ahead", timedelta(hours=1))
 
-    assert summary(reconciliation.reconcile(fast)) == (
+    assert summary(reconciliation.reconcile(unconfirmed(KEYED))) == (
         {0: "created", 1: "created", 2: "created"},
         "settled",
     )
@@ -323,12 +326,25 @@ def test_records_that_somebody_else_changed_are_not_overwritten(
 
 
 def test_a_clock_set_back_since_hides_no_change_of_somebody_else(
-    zendesk: Zendesk,
+    zendesk: Zendesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     action = Action.UPSERT_BY_EXTERNAL_ID
     records_of(zendesk, price=99, changed=SENT_AT + timedelta(seconds=20))
-    batch = unconfirmed(ITEMS[action], action)
-    batch.request.client.clock_ahead = -40.0
+    monkeypatch.setattr(Client, "clock_ahead", timedelta(seconds=-40))
+
+    finding = reconciliation.reconcile(unconfirmed(ITEMS[action], action))
+
+    assert summary(finding) == (dict.fromkeys(range(3), "uncertain"), "settled")
+
+
+def test_a_clock_corrected_since_hides_no_change_of_somebody_else(
+    zendesk: Zendesk,
+) -> None:
+    """Our clock was an hour ahead when the request was sent, and is right now."""
+    action = Action.UPSERT_BY_EXTERNAL_ID
+    an_hour_ago = SENT_AT - timedelta(hours=1)
+    records_of(zendesk, price=99, changed=an_hour_ago + timedelta(seconds=20))
+    batch = unconfirmed(ITEMS[action], action, account_time=an_hour_ago)
 
     finding = reconciliation.reconcile(batch)
 

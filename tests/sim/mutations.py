@@ -409,7 +409,7 @@ MUTANTS = (
     Mutant(
         "an older record counts as created",
         f"{DELIVERY}/reconciliation.py",
-        "    return created_at < request.first_sent_at - ahead - CLOCK_TOLERANCE\n",
+        "    return created_at < _first_sent_at(request) - CLOCK_TOLERANCE\n",
         "    return False\n",
         test=f"{TESTS}/test_reconciliation.py::test_create_that_found_an_older_record_failed",
     ),

@@ -27,6 +27,7 @@ from jobsui.zendesk.errors import (
 )
 from jobsui.zendesk.payloads import Response
 from jobsui.zendesk.transport import HttpTransport
+from tests.timing import FakeClock
 from tests.zendesk.raw_server import (
     Behavior,
     RawServer,
@@ -91,7 +92,21 @@ def test_a_client_knows_by_how_much_our_clock_is_ahead(
         client = made(server)
         client.request("GET", "/a")
 
-    assert client.clock_ahead == pytest.approx(ahead, abs=5)
+    assert client.clock_ahead.total_seconds() == pytest.approx(ahead, abs=5)
+
+
+def test_the_account_s_time_goes_on_after_its_last_response() -> None:
+    clock = FakeClock()
+    with serving(
+        responds(b"", "200 OK", "Date: Thu, 01 Jan 2026 12:00:00 GMT")
+    ) as server:
+        client = Client(server.url, None, clock=clock)
+        before = client.account_time
+        client.request("GET", "/a")
+    clock.sleep(90)
+
+    assert before is None
+    assert client.account_time == datetime(2026, 1, 1, 12, 1, 30, tzinfo=UTC)
 
 
 def test_call_decodes_json_and_takes_empty_as_none() -> None:

@@ -56,7 +56,9 @@ class BatchRequest:
     is_part: bool
     """The batch has more open items, which later requests carry."""
     first_sent_at: datetime
-    """When the batch was first sent. It created no older record."""
+    """When the batch was first sent, by our clock. It created no older record."""
+    first_account_time: datetime | None = None
+    """The same by the account's clock; None: not known."""
     resent: bool = False
     """An earlier attempt may have reached Zendesk."""
     accepted_before: int = 0

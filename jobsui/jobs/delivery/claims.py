@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -38,6 +38,7 @@ class PastAttempt(NamedTuple):
 
     attempt_id: int
     at: datetime
+    account_time: datetime | None
     result: str
     last_item: int
     """The index of the last item it carried."""
@@ -197,6 +198,7 @@ MARKED = (
 REPLACED = (
     "epoch",
     "at",
+    "account_time",
     "items",
     "result",
     "note",
@@ -211,7 +213,14 @@ def _mark(
     past = _attempts_of([batch for batch in batches if batch.attempts_made])
     open_items = [batch.blob.open_items for batch in batches]
     attempts = [
-        _attempt(batch, items[: batch.split_size], past[batch.pk], epoch, now)
+        _attempt(
+            batch,
+            items[: batch.split_size],
+            past[batch.pk],
+            epoch=epoch,
+            at=now,
+            account_time=client_of(batch.job.connection).account_time,
+        )
         for batch, items in zip(batches, open_items, strict=True)
     ]
     _save_attempts(attempts)
@@ -231,7 +240,7 @@ def _mark(
     sql.update_rows(Batch, MARKED, rows)
     requests = []
     for batch, items, attempt in zip(batches, open_items, attempts, strict=True):
-        this = PastAttempt(attempt.pk, now, "", attempt.last_item)
+        this = PastAttempt(attempt.pk, now, attempt.account_time, "", attempt.last_item)
         requests.append(_request(batch, items, client_of, [*past[batch.pk], this]))
     return requests
 
@@ -240,16 +249,13 @@ def _attempt(
     batch: Batch,
     items: Sequence[Item],
     past: list[PastAttempt],
-    epoch: int,
-    now: datetime,
+    **sent: Any,
 ) -> Attempt:
     """The attempt to send these items, counted on the batch in memory. Of
     successive attempts without effect only the first and the last are kept: this one
     replaces the last one, which is removed from `past`."""
     last_item, _ = items[-1]
-    attempt = Attempt(
-        batch=batch, epoch=epoch, at=now, items=len(items), last_item=last_item
-    )
+    attempt = Attempt(batch=batch, items=len(items), last_item=last_item, **sent)
     if _repeats_nothing(past, last_item):
         attempt.pk = past.pop().attempt_id
         batch.attempts_without_effect += 1
@@ -287,10 +293,11 @@ def _attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[PastAttempt]
         return found
     attempts = Attempt.objects.filter(batch__in=[batch.pk for batch in batches])
     rows = attempts.order_by("batch", "number").values_list(
-        "batch", "pk", "at", "result", "last_item"
+        "batch", "pk", "at", "account_time", "result", "last_item"
     )
-    for batch_id, attempt_id, at, result, last_item in rows:
-        found[batch_id].append(PastAttempt(attempt_id, at, result, last_item))
+    for batch_id, attempt_id, at, account_time, result, last_item in rows:
+        attempt = PastAttempt(attempt_id, at, account_time, result, last_item)
+        found[batch_id].append(attempt)
     return found
 
 
@@ -320,6 +327,7 @@ def _request(
         items=items,
         is_part=len(items) < len(open_items),
         first_sent_at=first.at,
+        first_account_time=first.account_time,
         resent=any(attempt.result in Attempt.UNCONFIRMED for attempt in attempts),
         accepted_before=sum(
             attempt.result == AttemptResult.ACCEPTED for attempt in attempts[:-1]

@@ -394,24 +394,29 @@ def _records(request: BatchRequest, keyed: Mapping[int, str]) -> dict[int, Recor
 
 
 def _is_older(request: BatchRequest, record: Record) -> bool:
-    """Whether the record was there before the first request, even if our clock was as far
-    ahead then as it is now."""
+    """Whether the record was there before the first request."""
     created_at = _time(record.created_at)
     if created_at is None:
         return False
-    ahead = timedelta(seconds=max(0.0, request.client.clock_ahead))
-    return created_at < request.first_sent_at - ahead - CLOCK_TOLERANCE
+    return created_at < _first_sent_at(request) - CLOCK_TOLERANCE
 
 
 def _has_changed(request: BatchRequest, record: Record) -> bool:
-    """Whether the record has changed since the first request was sent, by the account's
-    clock. True where Zendesk does not say, and where our clock may have been set back
-    since."""
+    """Whether the record has changed since the first request was sent. True where Zendesk
+    does not say."""
     changed_at = _time(record.updated_at)
     if changed_at is None:
         return True
-    ahead = timedelta(seconds=max(0.0, request.client.clock_ahead))
-    return changed_at >= request.first_sent_at - ahead - CLOCK_PRECISION
+    return changed_at >= _first_sent_at(request) - CLOCK_PRECISION
+
+
+def _first_sent_at(request: BatchRequest) -> datetime:
+    """When the first request was sent, by the account's clock. Where that is not known,
+    our clock may have been as far ahead then as it is now, but not behind: it may have
+    been set back since."""
+    if request.first_account_time is not None:
+        return request.first_account_time
+    return request.first_sent_at - max(timedelta(), request.client.clock_ahead)
 
 
 def _results_if_ours(request: BatchRequest, status: JobStatus) -> dict[int, RowResult]:

@@ -190,6 +190,8 @@ class Attempt(models.Model):
     number = models.PositiveIntegerField()
     epoch = models.PositiveBigIntegerField()
     at = models.DateTimeField()
+    # The account's time at `at`. None: its driver had no response of the account yet.
+    account_time = models.DateTimeField(null=True)
     # How many of the batch's items it carried: the first of those without a result.
     items = models.PositiveSmallIntegerField()
     # The index in the batch of the last of them.
