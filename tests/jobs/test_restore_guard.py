@@ -110,6 +110,7 @@ def test_jobs_in_a_copy_of_the_database_pause(
     assert_waits_for_a_person(harness, job)
 
 
+@pytest.mark.skipif(ARE_SHARED, reason="A server's database is no file.")
 def test_copy_without_pruned_attempts_is_a_restored_backup(harness: Harness) -> None:
     harness.object()
     harness.planned(gadgets(1))

@@ -2,8 +2,8 @@
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -61,10 +61,12 @@ def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
     deleted, and FileRefused when the stored file can no longer be read."""
     _require_results(job)
     blobs = BatchBlob.objects.filter(batch__job=job)
-    results = _results_by_row(blobs, job.row_errors.all())
-    result_row, result = next(results, (0, None))
     without_result = _unplanned_outcome(job)
-    with _open_rows(job.file) as table:
+    with (
+        closing(_results_by_row(blobs, job.row_errors.all())) as results,
+        _open_rows(job.file) as table,
+    ):
+        result_row, result = next(results, (0, None))
         width = len(table.columns)
         for row, cells in job_rows.rows_of(job, table):
             while result_row and result_row < row:
@@ -100,12 +102,13 @@ def page(
     last_row = batches[-1].last_row if is_cut else paging.MAX_INTEGER
     blobs = BatchBlob.objects.filter(batch__in=batches)
     invalid = job.row_errors.filter(row__gt=after, row__lte=last_row)
-    wanted = (
-        outcome_row(row, [], result, "")
-        for row, result in _results_by_row(blobs, invalid)
-        if row > after and outcome in {"", result.outcome}
-    )
-    found = list(itertools.islice(wanted, size + 1))
+    with closing(_results_by_row(blobs, invalid)) as results:
+        wanted = (
+            outcome_row(row, [], result, "")
+            for row, result in results
+            if row > after and outcome in {"", result.outcome}
+        )
+        found = list(itertools.islice(wanted, size + 1))
     if len(found) > size:
         return Page(found[:size], str(found[size - 1].row), "")
     return Page(found, str(last_row) if is_cut else "", "")
@@ -250,14 +253,19 @@ def _batches_with(job: Job, outcome: str, after: int) -> list[Batch]:
 
 def _results_by_row(
     blobs: QuerySet[BatchBlob], errors: QuerySet[RowError]
-) -> Iterator[tuple[int, RowResult]]:
-    """(row, result) in the order of rows. Both sources are in order already."""
-    sent = _results_of_batches(blobs)
-    invalid = _results_of_invalid(errors)
-    return heapq.merge(sent, invalid, key=itemgetter(0))
+) -> Generator[tuple[int, RowResult]]:
+    """(row, result) in the order of rows. Both sources are in order already. To be
+    closed: PostgreSQL keeps a cursor open for each source."""
+    with (
+        closing(_results_of_batches(blobs)) as sent,
+        closing(_results_of_invalid(errors)) as invalid,
+    ):
+        yield from heapq.merge(sent, invalid, key=itemgetter(0))
 
 
-def _results_of_batches(blobs: QuerySet[BatchBlob]) -> Iterator[tuple[int, RowResult]]:
+def _results_of_batches(
+    blobs: QuerySet[BatchBlob],
+) -> Generator[tuple[int, RowResult]]:
     found = blobs.select_related("batch").order_by("batch__seq")
     for blob in found.defer("payload", "job_status_body").iterator(chunk_size=50):
         without_result = RowResult(open_outcome(blob.batch))
@@ -265,7 +273,9 @@ def _results_of_batches(blobs: QuerySet[BatchBlob]) -> Iterator[tuple[int, RowRe
             yield row, result or without_result
 
 
-def _results_of_invalid(errors: QuerySet[RowError]) -> Iterator[tuple[int, RowResult]]:
+def _results_of_invalid(
+    errors: QuerySet[RowError],
+) -> Generator[tuple[int, RowResult]]:
     invalid = errors.filter(outcome=Outcome.INVALID).order_by("row")
     values = invalid.values_list("row", "code", "message")
     for row, code, message in values.iterator(chunk_size=2000):
