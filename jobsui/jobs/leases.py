@@ -24,12 +24,15 @@ CLOCK_STEP = timedelta(seconds=5)
 """The database's clock may be corrected by this much without a lease being cut."""
 MAX_TRIES = 3
 """How many runs of a task may fail in a row."""
+MAX_KILLS = 10
+"""How many may be killed in a row. A host that fails again and again kills its workers too, and a
+planner first reads what it has planned already."""
 FAILED = (
     f"Jobs UI failed {MAX_TRIES} times with an internal error ({{error}}). "
     "Administrators find the details under Background tasks."
 )
 KILLED = (
-    f"The worker was killed {MAX_TRIES} times, probably because its memory ran out."
+    f"The worker was killed {MAX_KILLS} times, probably because its memory ran out."
 )
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -161,15 +164,16 @@ def held(
 
 @contextmanager
 def tried(name: str, give_up: Callable[[Held, str], None]) -> Iterator[Held | None]:
-    """`held` for a task that must end. After MAX_TRIES runs in a row that raised an error
-    or were killed with their worker, `give_up` is called with the lease and the reason, a
-    sentence. It must take the work out of the state in which the sweep enqueues it."""
+    """`held` for a task that must end. `give_up` is called with the lease and the reason, a
+    sentence, after MAX_TRIES runs in a row that did not end, the last one with an error, or
+    after MAX_KILLS that were killed with their worker. It must take the work out of the
+    state in which the sweep enqueues it."""
     with held(name) as lease:
         if lease is None:
             yield None
             return
         lease.begin_try()
-        if lease.tries > MAX_TRIES:
+        if lease.tries > MAX_KILLS:
             give_up(lease, KILLED)
             lease.tries = 0
             yield None
@@ -177,7 +181,7 @@ def tried(name: str, give_up: Callable[[Held, str], None]) -> Iterator[Held | No
         try:
             yield lease
         except Exception as error:
-            if lease.tries == MAX_TRIES:
+            if lease.tries >= MAX_TRIES:
                 give_up(lease, FAILED.format(error=type(error).__name__))
                 lease.tries = 0
             # RQ keeps it for administrators.

@@ -26,7 +26,7 @@ FAILED = (
     "Jobs UI failed 3 times with an internal error (ValueError). "
     "Administrators find the details under Background tasks."
 )
-KILLED = "The worker was killed 3 times, probably because its memory ran out."
+KILLED = "The worker was killed 10 times, probably because its memory ran out."
 
 
 @dataclass
@@ -149,7 +149,7 @@ def test_draft_that_cannot_advance_waits_for_a_person(
 
 def test_file_whose_readers_are_killed_is_rejected() -> None:
     file = uploaded()
-    kill(f"read:{file.pk}", 3)
+    kill(f"read:{file.pk}", 10)
 
     tasks.read_file(file.pk)
 
@@ -174,7 +174,7 @@ def test_job_whose_workers_are_killed_ends(
     state: JobState,
 ) -> None:
     job = make(gadget)
-    kill(f"{lease}:{job.pk}", 3)
+    kill(f"{lease}:{job.pk}", 10)
 
     task(job.pk)
 
