@@ -25,8 +25,7 @@ CLOCK_STEP = timedelta(seconds=5)
 MAX_TRIES = 3
 """How many runs of a task may fail in a row."""
 MAX_KILLS = 10
-"""How many may be killed in a row. A host that fails again and again kills its workers too, and a
-planner first reads what it has planned already."""
+"""How many may be killed in a row. A host that fails again and again kills its workers too."""
 FAILED = (
     f"Jobs UI failed {MAX_TRIES} times with an internal error ({{error}}). "
     "Administrators find the details under Background tasks."
@@ -84,6 +83,14 @@ class Held:
         """Count this run before it does anything, because a killed worker cannot."""
         self._mine.update(tries=F("tries") + 1)
         self.tries = self._mine.values_list("tries", flat=True).get()
+
+    def repeat_known_work(self) -> None:
+        """If this run is killed before `begin_new_work`, it does not count: what it repeats
+        has been done before."""
+        self._mine.update(tries=self.tries - 1)
+
+    def begin_new_work(self) -> None:
+        self._mine.update(tries=self.tries)
 
     def note_progress(self) -> None:
         """What this run has done is done for good, so earlier runs no longer count."""

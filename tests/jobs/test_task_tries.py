@@ -16,6 +16,7 @@ from jobsui.jobs.control import actions, automation, sweep
 from jobsui.jobs.enums import FileState, JobState
 from jobsui.jobs.models import File, Job, Lease
 from jobsui.jobs.preparation import checker, file_reading, planner, uploads
+from jobsui.jobs.preparation.file_keys import FileKeys
 from tests.conftest import TaskQueue
 from tests.factories import make_job
 from tests.jobs.control_jobs import checked
@@ -253,6 +254,33 @@ def test_planner_with_progress_counts_from_there(
     assert job.state == JobState.QUEUED
     assert job.batches_total == 1
     assert Lease.objects.get(name=f"plan:{job.pk}").tries == 1
+
+
+def test_planner_killed_among_rows_that_are_planned_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, gadget: CustomObject
+) -> None:
+    job = launched(gadget)
+    Job.objects.filter(pk=job.pk).update(planned_row=2)
+    tries: list[int] = []
+    add = FileKeys.add
+
+    def note_tries(*args: Any, **options: Any) -> Any:
+        tries.append(Lease.objects.get(name=f"plan:{job.pk}").tries)
+        return add(*args, **options)
+
+    monkeypatch.setattr(FileKeys, "add", note_tries)
+    commit = planner._commit
+
+    def note_and_commit(*args: Any) -> None:
+        tries.append(Lease.objects.get(name=f"plan:{job.pk}").tries)
+        commit(*args)
+
+    monkeypatch.setattr(planner, "_commit", note_and_commit)
+
+    tasks.plan_job(job.pk)
+
+    # The row that is planned already, and the commit of the next ones.
+    assert (tries[0], tries[-1]) == (0, 1)
 
 
 def test_reading_keeps_its_lease_before_the_first_row(

@@ -79,10 +79,16 @@ def _unplanned_rows(
     """The rows behind the last one that is planned. Earlier rows are read too, so that
     their keys are known."""
     planned_row = job.planned_row
+    is_new = planned_row == 0
+    if not is_new:
+        lease.repeat_known_work()
     keep_lease = partial(_keep_lease, lease, stopping)
     rows = job_rows.validated_rows(job, table, keys, keep_lease)
     for count, (row, result) in enumerate(rows):
         if row[0] > planned_row:
+            if not is_new:
+                lease.begin_new_work()
+                is_new = True
             yield row, result
         elif count % RENEW_EVERY_ROWS == 0:
             keep_lease()
