@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, uncertain_rows
 from jobsui.jobs.enums import JobState, LimitedBy
 from jobsui.jobs.models import AccountWait, Batch, Job
 from tests.harness import Harness, gadgets
@@ -93,7 +93,7 @@ def test_person_need_not_wait_for_batches_in_flight(harness: Harness) -> None:
         driver.round([])
         before = state_of(job)
         job.refresh_from_db()
-        actions.stop_waiting(job, by=None)
+        uncertain_rows.stop_waiting(job, by=None)
         clock.sleep(1)
         driver.round([])
 

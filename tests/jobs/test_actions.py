@@ -7,7 +7,7 @@ import pytest
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs import leases
-from jobsui.jobs.control import actions, retries
+from jobsui.jobs.control import actions, retries, uncertain_rows
 from jobsui.jobs.enums import BatchState, EventKind, JobState, Outcome, Weight
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import Batch, BatchBlob, Cause, Job, RowError, RunSettings
@@ -70,7 +70,7 @@ def test_may_counts_the_rows_of_each_action(gadget: CustomObject) -> None:
     assert actions.may(job) == {"adjust": 2, "pause": 2, "cancel": 2}
     settled(job, row_result(Outcome.FAILED), row_result(Outcome.UNCERTAIN))
     assert actions.may(job) == {"resolve": 1}
-    actions.resolve(job, "accept", by=None)
+    uncertain_rows.resolve(job, "accept", by=None)
     assert actions.may(job) == {"retry": 1}
 
 
@@ -259,7 +259,7 @@ def test_uncertain_rows_can_be_accepted(
     assert actions.may(job) == {"resolve": 1}
     assert batch.state == BatchState.UNCERTAIN
 
-    actions.resolve(job, "accept", by=None)
+    uncertain_rows.resolve(job, "accept", by=None)
 
     assert job.state == JobState.COMPLETED
     assert job.uncertain == 1
@@ -279,7 +279,7 @@ def test_uncertain_rows_can_be_reopened(
         job, row_result(Outcome.UNCERTAIN), row_result(Outcome.CREATED_OR_UPDATED)
     )
 
-    actions.resolve(job, decision, by=None)
+    uncertain_rows.resolve(job, decision, by=None)
 
     batch.refresh_from_db()
     assert batch.state == state
@@ -311,10 +311,10 @@ def test_decision_is_made_once(
     twin = Job.objects.get(pk=job.pk)
 
     with pytest.raises(NotPossibleNow):
-        actions.resolve(job, "forget", by=None)
-    actions.resolve(job, "accept", by=None)
+        uncertain_rows.resolve(job, "forget", by=None)
+    uncertain_rows.resolve(job, "accept", by=None)
     with pytest.raises(NotPossibleNow):
-        actions.resolve(twin, "resend", by=None)
+        uncertain_rows.resolve(twin, "resend", by=None)
 
     assert list(Batch.objects.values_list("state", flat=True)) == [BatchState.UNCERTAIN]
 
@@ -337,7 +337,7 @@ def test_rate_is_never_negative_after_checking_again(gadget: CustomObject) -> No
     Job.objects.filter(pk=job.pk).update(pace=[[a_while_ago, 2]])
     job.refresh_from_db()
 
-    actions.resolve(job, "check_again", by=None)
+    uncertain_rows.resolve(job, "check_again", by=None)
 
     assert job.state == JobState.RUNNING
     assert job_progress.records_per_second(job) is None

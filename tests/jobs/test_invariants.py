@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.control import actions, retries
+from jobsui.jobs.control import actions, retries, uncertain_rows
 from jobsui.jobs.enums import Action, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File, Job, Lease, Overlap, RunSettings
@@ -278,7 +278,7 @@ class Engine(RuleBasedStateMachine):
             if verb == "retry":
                 self._retry(job)
             elif verb == "resolve":
-                actions.resolve(job, what.decision, by=None)
+                uncertain_rows.resolve(job, what.decision, by=None)
             elif verb == "adjust":
                 actions.set_run_settings(job, what.rules, by=None)
             else:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from jobsui.jobs import leases, retention
-from jobsui.jobs.control import actions, drafts, pruning
+from jobsui.jobs.control import actions, drafts, pruning, uncertain_rows
 from jobsui.jobs.control.pruning import Pruner
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.errors import FileRefused, NotPossibleNow, UploadRefused
@@ -184,7 +184,7 @@ def test_uncertain_rows_without_items_cannot_be_checked_again(keep: Any) -> None
     with pytest.raises(
         NotPossibleNow, match=r"can no longer be checked\. The requests"
     ):
-        actions.resolve(job, "check_again", by=None)
+        uncertain_rows.resolve(job, "check_again", by=None)
 
     job.refresh_from_db()
     assert before["resolve"] == 1

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from jobsui.jobs import sql
-from jobsui.jobs.control import actions, sweep
+from jobsui.jobs.control import actions, sweep, uncertain_rows
 from jobsui.jobs.delivery import reconciliation, restore_guard
 from jobsui.jobs.enums import (
     Action,
@@ -199,7 +199,7 @@ def test_rows_checked_again_do_not_overwrite_a_later_job(harness: Harness) -> No
     later = harness.planned(priced(range(10), 2), UPSERT)
     drive(harness, later)
 
-    actions.resolve(earlier, Decision.CHECK_AGAIN, by=None)
+    uncertain_rows.resolve(earlier, Decision.CHECK_AGAIN, by=None)
     drive(harness, earlier)
 
     assert earlier.state == JobState.NEEDS_DECISION

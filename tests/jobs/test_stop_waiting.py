@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs import leases
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, uncertain_rows
 from jobsui.jobs.delivery import transitions
 from jobsui.jobs.delivery.call_threads import PollResult
 from jobsui.jobs.delivery.decision import BatchFinished
@@ -70,7 +70,7 @@ def test_cancelling_job_that_stops_waiting_is_cancelled(
     actions.cancel(job, by=None)
     assert actions.may(job) == {"stop_waiting": 2}
 
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
 
     job.refresh_from_db()
     assert job.state == JobState.CANCELLED
@@ -79,7 +79,7 @@ def test_cancelling_job_that_stops_waiting_is_cancelled(
     event = job.events.get(kind=EventKind.WAIT_STOPPED)
     assert event.facts == {"batches": 1, "rows": 2}
     messages = set(job.row_errors.filter(outcome="uncertain").values_list("message"))
-    assert messages == {(actions.WAIT_STOPPED,)}
+    assert messages == {(uncertain_rows.WAIT_STOPPED,)}
 
 
 def test_pausing_job_that_stops_waiting_needs_a_decision(
@@ -88,7 +88,7 @@ def test_pausing_job_that_stops_waiting_needs_a_decision(
     job = in_flight(gadget, BatchState.ACCEPTED)
     actions.pause(job, by=None)
 
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
 
     job.refresh_from_db()
     assert job.state == JobState.NEEDS_DECISION
@@ -99,7 +99,7 @@ def test_items_that_no_request_carried_are_not_uncertain(gadget: CustomObject) -
     job = in_flight(gadget, BatchState.ACCEPTED, last_item=0)
     actions.pause(job, by=None)
 
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
 
     job.refresh_from_db()
     batch = job.batches.get()
@@ -117,7 +117,7 @@ def test_running_job_stops_waiting_for_unreadable_batches_only(
     stuck = in_flight(gadget, BatchState.UNCONFIRMED, reconcile_count=10)
 
     allowed = ["stop_waiting" in actions.may(job) for job in (fresh, accepted, stuck)]
-    actions.stop_waiting(stuck, by=None)
+    uncertain_rows.stop_waiting(stuck, by=None)
 
     stuck.refresh_from_db()
     assert allowed == [False, False, True]
@@ -128,7 +128,7 @@ def test_stopping_to_wait_for_nothing_is_refused(gadget: CustomObject) -> None:
     job = planned(gadget)
 
     with pytest.raises(NotPossibleNow):
-        actions.stop_waiting(job, by=None)
+        uncertain_rows.stop_waiting(job, by=None)
 
     assert not job.events.filter(kind=EventKind.WAIT_STOPPED).exists()
 
@@ -145,7 +145,7 @@ def test_results_after_a_person_stopped_waiting_change_nothing(
         driver.round(driver._collect())
         running = tuple(driver.running.all())
         actions.cancel(job, by=None)
-        actions.stop_waiting(job, by=None)
+        uncertain_rows.stop_waiting(job, by=None)
         results = tuple(ItemResult(n, Verdict.SUCCEEDED) for n in range(3))
         status = JobStatus(running[0].status_id, "completed", results=results)
         driver.round([PollResult(running, clock.monotonic(), (status,))])
@@ -166,7 +166,7 @@ def test_a_response_after_a_person_stopped_waiting_changes_nothing(
     with new_driver(harness, clock, InlineExecutor(clock)) as driver:
         driver.round([])
         actions.cancel(job, by=None)
-        actions.stop_waiting(job, by=None)
+        uncertain_rows.stop_waiting(job, by=None)
         driver.round(driver._collect())
         clock.sleep(FAST.refresh_interval + 0.01)
         driver.round([])
@@ -203,7 +203,7 @@ def test_results_that_are_being_written_come_first(harness: Harness) -> None:
         thread.start()
         is_writing.wait(10)
         with pytest.raises(NotPossibleNow):
-            actions.stop_waiting(job, by=None)
+            uncertain_rows.stop_waiting(job, by=None)
         thread.join()
 
     job.refresh_from_db()
@@ -219,7 +219,7 @@ def stopped(harness: Harness, count: int = 3) -> Job:
     with new_driver(harness, clock, InlineExecutor(clock)) as driver:
         driver.round([])
     actions.cancel(job, by=None)
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
     job.refresh_from_db()
     return job
 
@@ -229,7 +229,7 @@ def test_uncertain_rows_of_a_cancelled_job_are_checked_again(
 ) -> None:
     job = stopped(harness)
 
-    actions.resolve(job, "check_again", by=None)
+    uncertain_rows.resolve(job, "check_again", by=None)
     drive(harness, job)
 
     assert job.state == JobState.CANCELLED
@@ -248,7 +248,7 @@ def accepted_and_given_up(harness: Harness, rows: list[dict[str, Any]]) -> Job:
         driver.round([])
         driver.round(driver._collect())
     actions.pause(job, by=None)
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
     job.refresh_from_db()
     assert job.state == JobState.NEEDS_DECISION
     return job
@@ -259,7 +259,7 @@ def test_rows_without_external_ids_are_checked_by_their_job_status(
 ) -> None:
     job = accepted_and_given_up(harness, plain(3))
 
-    actions.resolve(job, "check_again", by=None)
+    uncertain_rows.resolve(job, "check_again", by=None)
     drive(harness, job)
 
     assert job.state == JobState.COMPLETED
@@ -273,7 +273,7 @@ def test_resending_waits_for_the_request_that_is_still_running(
     harness.sandbox.settings(job_seconds=1)
     job = accepted_and_given_up(harness, plain(3))
 
-    actions.resolve(job, "resend", by=None)
+    uncertain_rows.resolve(job, "resend", by=None)
     drive(harness, job)
 
     assert job.state == JobState.COMPLETED
@@ -289,7 +289,7 @@ def test_a_failed_job_stays_failed_after_its_rows_were_checked(
     Job.objects.filter(pk=job.pk).update(state=JobState.FAILED, reason=reason)
     job.refresh_from_db()
 
-    actions.resolve(job, "check_again", by=None)
+    uncertain_rows.resolve(job, "check_again", by=None)
     drive(harness, job)
 
     assert job.state == JobState.FAILED
@@ -302,16 +302,16 @@ def test_rows_that_were_never_sent_stay_cancelled_when_others_are_checked(
 ) -> None:
     job = in_flight(gadget, BatchState.ACCEPTED, last_item=0)
     actions.cancel(job, by=None)
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
     job.refresh_from_db()
     assert job.cancelled == 1
     assert_sums(job)
 
-    actions.resolve(job, "check_again", by=None)
+    uncertain_rows.resolve(job, "check_again", by=None)
     checking = job.state
     job.refresh_from_db()
     pending = job.pending
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
 
     job.refresh_from_db()
     assert checking == JobState.CANCELLING
@@ -327,13 +327,13 @@ def test_uncertain_rows_of_a_cancelled_job_are_accepted_once(
 ) -> None:
     job = in_flight(gadget, BatchState.ACCEPTED)
     actions.cancel(job, by=None)
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
     job.refresh_from_db()
     twin = Job.objects.get(pk=job.pk)
 
-    actions.resolve(job, "accept", by=None)
+    uncertain_rows.resolve(job, "accept", by=None)
     with pytest.raises(NotPossibleNow):
-        actions.resolve(twin, "accept", by=None)
+        uncertain_rows.resolve(twin, "accept", by=None)
 
     assert job.state == JobState.CANCELLED
     assert job.uncertain == 2
@@ -344,10 +344,10 @@ def test_uncertain_rows_of_a_cancelled_job_are_accepted_once(
 def test_a_cancelled_job_resends_nothing(gadget: CustomObject) -> None:
     job = in_flight(gadget, BatchState.ACCEPTED)
     actions.cancel(job, by=None)
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
     job.refresh_from_db()
 
     with pytest.raises(NotPossibleNow, match="A cancelled job sends nothing more"):
-        actions.resolve(job, "resend", by=None)
+        uncertain_rows.resolve(job, "resend", by=None)
 
     assert Batch.objects.get(job=job).state == BatchState.UNCERTAIN

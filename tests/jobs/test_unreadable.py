@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from jobsui.jobs.control import actions, retries
+from jobsui.jobs.control import actions, retries, uncertain_rows
 from jobsui.jobs.delivery import batch_request, restore_guard
 from jobsui.jobs.enums import AttemptResult, BatchState, JobState, Outcome
 from jobsui.jobs.ledger import unreadable
@@ -165,7 +165,7 @@ def test_person_stops_waiting_for_a_damaged_batch(
     damage(batch, rows=b"garbage")
     Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLING)
 
-    actions.stop_waiting(job, by=None)
+    uncertain_rows.stop_waiting(job, by=None)
 
     job.refresh_from_db()
     assert job.state == JobState.CANCELLED
@@ -198,7 +198,7 @@ def test_decision_about_a_damaged_batch_ends(harness: Harness, decision: str) ->
     damage(batch, payload=b"garbage")
     drive(harness, job)
 
-    actions.resolve(job, decision, by=None)
+    uncertain_rows.resolve(job, decision, by=None)
     drive(harness, job)
 
     assert job.state == JobState.NEEDS_DECISION

@@ -16,7 +16,7 @@ from greenlet import GreenletExit, getcurrent
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import leases, queueing, tasks
-from jobsui.jobs.control import actions, drafts, retries
+from jobsui.jobs.control import actions, drafts, retries, uncertain_rows
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.enums import MOVING, OVER, Action, EventKind, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
@@ -488,7 +488,7 @@ class _Player:
                 for row in _rows_of(number, job, self.account)
                 if row.outcome == "uncertain"
             ]
-            actions.resolve(job, decision, by=None)
+            uncertain_rows.resolve(job, decision, by=None)
             self.history.happened[f"person:{decision}"] += 1
             self.tell(f"a person decides on job {number}: {decision}")
             if decision == "resend":

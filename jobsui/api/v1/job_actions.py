@@ -16,7 +16,7 @@ from jobsui.api.v1 import job_out
 from jobsui.api.v1.job_in import ContinueIn, LaunchIn, ResolveIn, RetryIn
 from jobsui.api.v1.job_out import JobOut
 from jobsui.api.v1.types import Code, responses
-from jobsui.jobs.control import actions, automation, retries
+from jobsui.jobs.control import actions, automation, retries, uncertain_rows
 from jobsui.jobs.enums import JobState
 
 router = Router(auth=RUN)
@@ -96,7 +96,7 @@ def cancel(request: ApiRequest, code: Code) -> Any:
 def stop_waiting(request: ApiRequest, code: Code) -> Any:
     """For a job that pauses or cancels while batches are in flight, or that runs with
     batches that cannot be confirmed. The rows of these batches become uncertain."""
-    return _act(request, code, actions.stop_waiting)
+    return _act(request, code, uncertain_rows.stop_waiting)
 
 
 @router.post(
@@ -159,7 +159,7 @@ def resolve(request: ApiRequest, code: Code, body: ResolveIn) -> Any:
     """For a job in the state `needs_decision`, or a cancelled or failed job with uncertain
     rows, which are not sent again."""
     job = lookup.job(request.auth, code)
-    actions.resolve(job, body.uncertain, by=request.auth.user)
+    uncertain_rows.resolve(job, body.uncertain, by=request.auth.user)
     return job_out.current(request, code)
 
 

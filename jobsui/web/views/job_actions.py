@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from jobsui import paging
 from jobsui.access import lookup
-from jobsui.jobs.control import actions, retries
+from jobsui.jobs.control import actions, retries, uncertain_rows
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.mapping.options import Options
@@ -66,7 +66,7 @@ def stop_waiting(request: HtmxRequest, code: UUID) -> HttpResponse:
     if request.method == "GET":
         return _ask(request, code, "stop_waiting", _stop_waiting_question)
     done = "Stopped waiting. The rows without a result are uncertain."
-    return _act(request, code, actions.stop_waiting, done)
+    return _act(request, code, uncertain_rows.stop_waiting, done)
 
 
 @require_http_methods(["GET", "POST"])
@@ -75,13 +75,15 @@ def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
     confirmation first."""
     if request.method == "GET":
         asked = request.GET.get("decision", "")
-        if asked == RESEND and not actions.may_resend(lookup.job(request.user, code)):
+        if asked == RESEND and not uncertain_rows.may_resend(
+            lookup.job(request.user, code)
+        ):
             return redirect("jobs:detail", code)
         return _ask(request, code, "resolve", QUESTIONS.get(asked))
     decision = request.POST.get("decision", "")
 
     def decide(job: Job, *, by: User) -> None:
-        actions.resolve(job, decision, by=by)
+        uncertain_rows.resolve(job, decision, by=by)
 
     return _act(request, code, decide, DECIDED.get(decision, ""))
 
