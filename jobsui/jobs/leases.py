@@ -27,7 +27,8 @@ MAX_TRIES = 3
 MAX_KILLS = 10
 """How many may be killed in a row. A host that fails again and again kills its workers too."""
 FAILED = (
-    f"Jobs UI failed {MAX_TRIES} times with an internal error ({{error}}). "
+    "Jobs UI tried this several times. The last time it failed with an internal error "
+    "({error}). "
     "Administrators find the details under Background tasks."
 )
 KILLED = (

@@ -24,7 +24,8 @@ from tests.jobs.control_jobs import checked
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FAILED = (
-    "Jobs UI failed 3 times with an internal error (ValueError). "
+    "Jobs UI tried this several times. The last time it failed with an internal error "
+    "(ValueError). "
     "Administrators find the details under Background tasks."
 )
 KILLED = "The worker was killed 10 times, probably because its memory ran out."
