@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from jobsui.jobs import sql
-from jobsui.jobs.control import actions, sweep, uncertain_rows
+from jobsui.jobs.control import actions, pruning, uncertain_rows
 from jobsui.jobs.delivery import reconciliation, restore_guard
 from jobsui.jobs.enums import (
     Action,
@@ -118,10 +118,12 @@ def test_jobs_that_are_over_need_no_keys(harness: Harness) -> None:
     later = harness.planned(gadgets(3), UPSERT)
     drive(harness, later)
 
-    sweep.sweep()
+    deleted = dict(pruning.steps())
     newest = harness.planned(gadgets(3), UPSERT)
 
     assert state_of(earlier) == state_of(later) == JobState.COMPLETED
+    assert deleted["overlap"] == 1
+    assert deleted["key list"] == 2
     assert overlaps() == []
     assert set(RecordKeys.objects.values_list("job", flat=True)) == {newest.pk}
 

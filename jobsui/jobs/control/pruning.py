@@ -1,7 +1,7 @@
 """Deletes history that is older than the retention settings (retention.py).
 
-Each step is one short transaction, so that sending continues beside it: SQLite has one writer
-at a time. First a job is marked, which is when pages begin to say that something was deleted.
+Each step is one short transaction, so that jobs can send in between: SQLite has one writer at
+a time. First a job is marked, which is when pages begin to say that something was deleted.
 Then the rows go, a few at a time. After an interruption the marked jobs are finished first.
 Doing a step twice changes nothing."""
 
@@ -29,6 +29,8 @@ from jobsui.jobs.models import (
     Job,
     JobEvent,
     Lease,
+    Overlap,
+    RecordKeys,
     RowError,
 )
 from jobsui.jobs.retention import MARKS, Kind, due_files, due_jobs, unused_files
@@ -38,8 +40,10 @@ LEASE = "prune"
 MAX_JOBS = 100
 MAX_BATCHES = 100
 MAX_FILES = 100
+MAX_KEY_LISTS = 20
 MAX_ROWS = 500
-"""How much one transaction changes at most: jobs, batches, files, other rows."""
+"""How much one transaction changes at most: jobs, batches, files, lists of 4,096 keys, other
+rows."""
 MIN_PAUSE = 0.02
 PAUSE_FACTOR = 4.0
 """The pause after a transaction: this many times its duration, so that the database has at
@@ -121,6 +125,7 @@ def steps() -> Iterator[Step]:
         yield from _delete_files(before)
     yield from _delete_unused_files(now)
     yield from _delete_leases()
+    yield from _delete_order()
 
 
 def ready_jobs(kind: Kind, before: datetime) -> QuerySet[Job]:
@@ -236,9 +241,11 @@ def _row_errors(job_ids: Collection[int]) -> QuerySet[RowError]:
     return errors.order_by("job", "row")
 
 
-def _delete_rows(what: str, rows: QuerySet[models.Model]) -> Iterator[Step]:
-    """Delete rows that nothing refers to, a few for each step."""
-    while ids := list(rows.values_list("pk", flat=True)[:MAX_ROWS]):
+def _delete_rows(
+    what: str, rows: QuerySet[models.Model], most: int = MAX_ROWS
+) -> Iterator[Step]:
+    """Delete rows that nothing refers to, at most `most` for each step."""
+    while ids := list(rows.values_list("pk", flat=True)[:most]):
         yield what, _delete(rows.model._default_manager.filter(pk__in=ids))
 
 
@@ -304,6 +311,14 @@ def _delete_leases() -> Iterator[Step]:
             # Epoch 0: a process is just acquiring it for the first time.
             free = Lease.objects.filter(pk__in=unneeded, expires_at__lte=Now())
             yield "lease", _delete(free.exclude(epoch=0))
+
+
+def _delete_order() -> Iterator[Step]:
+    """Delete what only open jobs need to keep their order (ledger/record_order.py)."""
+    overlaps = Overlap.objects.filter(earlier__state__in=OVER)
+    keys = RecordKeys.objects.filter(job__state__in=OVER)
+    yield from _delete_rows("overlap", overlaps.order_by())
+    yield from _delete_rows("key list", keys.order_by(), MAX_KEY_LISTS)
 
 
 def _unneeded_leases(found: Sequence[tuple[int, str]]) -> list[int]:

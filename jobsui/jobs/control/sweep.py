@@ -15,7 +15,6 @@ from jobsui.jobs.control import drafts
 from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.enums import MOVING, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.ledger import record_order
 from jobsui.jobs.models import File, Job, JobEvent, Lease
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import timing_from_settings
@@ -33,7 +32,6 @@ def sweep() -> None:
     _enqueue_files(leased)
     _enqueue_jobs(leased)
     _enqueue_drivers(leased)
-    record_order.delete_unneeded()
     _delete_unused_drafts()
     _delete_incomplete_uploads()
 

@@ -12,11 +12,10 @@ from itertools import batched
 from django.db import transaction
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.enums import OVER, Action
+from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Batch, Job, Overlap, RecordKeys
 
 KEYS_PER_PART = 4_096
-PARTS_PER_DELETION = 200
 LAST_ROW = 2**63 - 1
 """Higher than any row number."""
 
@@ -82,14 +81,6 @@ def is_overtaken(batch: Batch) -> bool:
         ).exists()
         for overlap in overlaps
     )
-
-
-def delete_unneeded() -> None:
-    """Delete what is kept for jobs that are over: some of it with each call."""
-    Overlap.objects.filter(earlier__state__in=OVER).delete()
-    unneeded = RecordKeys.objects.filter(job__state__in=OVER)
-    ids = list(unneeded.values_list("pk", flat=True)[:PARTS_PER_DELETION])
-    RecordKeys.objects.filter(pk__in=ids).delete()
 
 
 def _overlap(earlier: Job, later: Job) -> Overlap | None:
