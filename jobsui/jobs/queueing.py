@@ -156,7 +156,8 @@ class Worker(SimpleWorker):
     hours, and RQ would file it as abandoned after minutes, and its worker as dead."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        # Whoever starts it: RQ's default, pickle, would run code from Redis.
+        # Also for a worker that another command starts: RQ's default, pickle, would
+        # run code from Redis.
         options["serializer"] = JSONSerializer
         options["job_class"] = Task
         super().__init__(*args, **options)

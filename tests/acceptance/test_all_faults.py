@@ -116,7 +116,7 @@ def launched(
 
 
 def existing(harness: Harness, key: str, number: int) -> Sequence[str]:
-    """An object with so many records. Returns their ids."""
+    """An object with this number of records. Returns their ids."""
     harness.object(key)
     records = [
         {

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 MAX_RECORDS = 100
 MAX_JOBS = 100
-"""The command asks for consent to so many."""
+"""The command asks for consent to create this many."""
 
 
 @dataclass
