@@ -43,7 +43,7 @@ from jobsui.jobs.delivery.call_threads import (  # noqa: E402
     PollResult,
     RunningBatch,
 )
-from jobsui.jobs.delivery.decision import BatchFinished  # noqa: E402
+from jobsui.jobs.delivery.finished_batches import BatchFinished  # noqa: E402
 from jobsui.jobs.enums import Action, JobState  # noqa: E402
 from jobsui.jobs.models import Job  # noqa: E402
 from jobsui.jobs.timing import Timing  # noqa: E402

@@ -12,13 +12,13 @@ from jobsui.jobs.delivery.decision import (
     MAX_REFUSED_READS,
     UNREADABLE,
     AccessRefused,
-    BatchFinished,
     Pause,
     ReconcileResult,
     StatusLost,
     Transition,
     decide,
 )
+from jobsui.jobs.delivery.finished_batches import BatchFinished
 from jobsui.jobs.delivery.reconciliation import Finding, Rest, UnconfirmedBatch
 from jobsui.jobs.enums import Action, AttemptResult, BatchState, Outcome
 from jobsui.jobs.models import RowResult

@@ -374,7 +374,7 @@ def test_a_round_notes_what_kept_it_from_sending_more(
         driver.round([])
         posting = len(driver.posting)
         tokens = driver.limits.budget.tokens
-        noted = dict(driver.limited)
+        noted = dict(driver.limit_log.rounds)
 
     assert posting == sent
     assert tokens == requests_left - sent

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobsui.jobs.control import actions
 from jobsui.jobs.delivery.driver import Driver
+from jobsui.jobs.delivery.limit_log import LimitLog
 from jobsui.jobs.enums import Action, JobState, LimitedBy
 from jobsui.jobs.models import Attempt, Batch, Job
 from tests.harness import Harness, gadgets
@@ -159,19 +160,17 @@ def test_changed_limits_of_a_connection_are_noticed(
     assert driver.jobs.by_id[job.pk].connection.max_running_jobs == 7
 
 
-def test_a_limit_that_alternates_is_saved_rarely(
-    harness: Harness, driver: Driver, clock: FakeClock
-) -> None:
-    unplanned(harness, 1)
-    saved = []
+def test_a_limit_that_alternates_changes_rarely() -> None:
+    log = LimitLog(interval=5.0)
+    decided = []
     for second in range(60):
-        limit = LimitedBy.JOB_SLOTS if second % 2 else LimitedBy.REQUEST_RATE
-        driver.limited[limit] += 1
-        saved.append(driver._decide_limit(clock.time + second * 0.01))
+        log.note(LimitedBy.JOB_SLOTS if second % 2 else LimitedBy.REQUEST_RATE)
+        decided.append(log.decide(float(second), has_more=True))
 
-    changes = sum(one != other for one, other in pairwise(saved))
+    changes = sum(one != other for one, other in pairwise(decided))
 
-    assert changes <= 0.6 / FAST.limit_interval
+    # At most one each five seconds.
+    assert 0 < changes <= 12
 
 
 def test_a_job_that_must_wait_leaves_its_slot_to_others(

@@ -13,8 +13,8 @@ from jobsui.jobs import leases
 from jobsui.jobs.control import actions, uncertain_rows
 from jobsui.jobs.delivery import transitions
 from jobsui.jobs.delivery.call_threads import PollResult
-from jobsui.jobs.delivery.decision import BatchFinished
 from jobsui.jobs.delivery.driver import Driver
+from jobsui.jobs.delivery.finished_batches import BatchFinished
 from jobsui.jobs.enums import AttemptResult, BatchState, EventKind, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import Attempt, Batch, Job, RowResult

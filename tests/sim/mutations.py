@@ -109,7 +109,7 @@ MUTANTS = (
     Mutant(
         "failures of a repeat are not verified",
         f"{DELIVERY}/driver.py",
-        "        if failed and request.resent:\n",
+        "        if finished.failures and request.resent:\n",
         "        if False:\n",
         test=f"{TESTS}/test_driver_faults.py::test_a_first_request_that_arrives_late_fails_no_row",
     ),
@@ -122,9 +122,9 @@ MUTANTS = (
     ),
     Mutant(
         "temporary failures are final",
-        f"{DELIVERY}/driver.py",
-        "        if request.accepted_before >= MAX_REPEATS:\n",
-        "        if True:\n",
+        f"{DELIVERY}/finished_batches.py",
+        "    if request.accepted_before >= MAX_REPEATS:\n",
+        "    if True:\n",
         profile="passing failures",
     ),
     Mutant(
@@ -214,9 +214,9 @@ MUTANTS = (
     ),
     Mutant(
         "Retry-After is forgotten at a takeover",
-        f"{DELIVERY}/driver.py",
-        "            self.limits.budget.block(seconds)\n            self.saved",
-        "            self.saved",
+        f"{DELIVERY}/kept_wait.py",
+        "            self._limits.budget.block(seconds)\n            self._saved",
+        "            self._saved",
         test=(
             f"{TESTS}/test_account_wait.py"
             "::test_next_driver_sends_nothing_before_the_wait_is_over"
@@ -453,7 +453,7 @@ MUTANTS = (
     ),
     Mutant(
         "a request that may still run is sent again",
-        "jobsui/jobs/control/actions.py",
+        "jobsui/jobs/control/uncertain_rows.py",
         "        reopened = BatchState.UNCONFIRMED if stopped.exists() else state\n",
         "        reopened = state\n",
         test=f"{TESTS}/test_stop_waiting.py::test_resending_waits_for_the_request_that_is_still_running",

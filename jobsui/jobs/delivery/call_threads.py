@@ -18,7 +18,8 @@ from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
 from jobsui.jobs.delivery import batch_request, reconciliation
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
-from jobsui.jobs.delivery.decision import BatchFinished, ReconcileResult
+from jobsui.jobs.delivery.decision import ReconcileResult
+from jobsui.jobs.delivery.finished_batches import BatchFinished
 from jobsui.jobs.delivery.rate_limits import Budget
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.timing import Timing

@@ -5,10 +5,11 @@ transitions.py applies transitions to the database.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
+from jobsui.jobs.delivery.finished_batches import BatchFinished
 from jobsui.jobs.delivery.reconciliation import Finding, Rest, UnconfirmedBatch
 from jobsui.jobs.enums import AttemptResult, BatchState, Outcome
 from jobsui.jobs.ledger.settlement import uncertain
@@ -23,7 +24,7 @@ from jobsui.zendesk.errors import (
     Unauthorized,
     ZendeskError,
 )
-from jobsui.zendesk.payloads import JobStatus, Response
+from jobsui.zendesk.payloads import Response
 
 MAX_REFUSED_READS = 30
 """After this many reconciliations, a refusal makes the rows uncertain: at least a minute
@@ -37,37 +38,6 @@ UNREADABLE = (
 REFUSED_READ = "Zendesk refused to show the records of this job:"
 INTERRUPTED = "The driver stopped while it was sending this request."
 NOT_COMMITTED = "Not sent: the database did not confirm that this was saved."
-
-
-@dataclass(frozen=True, slots=True)
-class BatchFinished:
-    """Zendesk's job is over. Its failures were verified where that was needed."""
-
-    request: BatchRequest
-    status: JobStatus
-    results: Mapping[int, RowResult]
-    """By index in the batch; items that the job status does not name are left out."""
-    send_again: frozenset[int] = frozenset()
-    """The indexes of items that failed for a temporary reason, and can be sent again at
-    once."""
-    temporary_failures: int = 0
-    """How many items failed for a temporary reason. `results` leaves them out."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the job status tells of each item. Otherwise the batch becomes
-        unconfirmed."""
-        return len(self.results) + len(self.send_again) == len(self.request.items)
-
-    def without_failures(self) -> "BatchFinished":
-        """The failures of a batch that was sent again are not certain until its records
-        were read."""
-        certain = {
-            index: result
-            for index, result in self.results.items()
-            if result.outcome != Outcome.FAILED
-        }
-        return replace(self, results=certain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
-from jobsui.jobs.delivery import batch_request, claims, decision, recovery, transitions
+from jobsui.jobs.delivery import claims, decision, recovery, transitions
 from jobsui.jobs.delivery.account_jobs import AccountJobs
 from jobsui.jobs.delivery.auto_pause import FailureWindows
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
@@ -33,21 +33,23 @@ from jobsui.jobs.delivery.call_threads import (
 )
 from jobsui.jobs.delivery.decision import (
     AccessRefused,
-    BatchFinished,
     DeliveryResult,
     ReconcileResult,
     StatusLost,
 )
 from jobsui.jobs.delivery.fair_share import FairShare
+from jobsui.jobs.delivery.finished_batches import BatchFinished, finished_batch
+from jobsui.jobs.delivery.kept_wait import KeptWait
+from jobsui.jobs.delivery.limit_log import LimitLog
 from jobsui.jobs.delivery.object_windows import ObjectWindows
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.delivery.running_batches import RunningBatches
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.turns import Turn
 from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
-from jobsui.jobs.enums import AttemptResult, LimitedBy, Outcome
+from jobsui.jobs.enums import AttemptResult, LimitedBy
 from jobsui.jobs.ledger import record_order
-from jobsui.jobs.models import AccountWait, Attempt, Batch, RowResult
+from jobsui.jobs.models import Attempt, Batch
 from jobsui.jobs.sql import known_status_ids, unconfirmed_batches, waiting_jobs
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.errors import (
@@ -59,7 +61,6 @@ from jobsui.zendesk.errors import (
     Unauthorized,
 )
 from jobsui.zendesk.payloads import JobStatus
-from jobsui.zendesk.temporary_failures import TemporaryFailure, temporary_failure
 from jobsui.zendesk.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -73,9 +74,6 @@ IDLE_SHARE = 0.25
 happened."""
 MIN_WAIT = 0.001
 """Seconds. A shorter wait could end before the time it waits for, and be repeated."""
-
-MAX_REPEATS = 3
-"""How often an item that failed for a temporary reason is sent again."""
 
 
 class Driver:
@@ -127,17 +125,13 @@ class Driver:
         """Whether more could have been sent than was sent last."""
         self.blocked: frozenset[int] = frozenset()
         """The jobs whose next batches wait for earlier jobs with the same records."""
-        self.limited = Counter[LimitedBy]()
-        """What limited sending, in how many rounds since `limited_by` was decided."""
-        self.limited_by = LimitedBy.NOTHING
-        self.limit_decided_at = float("-inf")
+        self.limit_log = LimitLog(timing.limit_interval)
         self.is_new = True
         self.needs_resync = False
         """A commit failed, so the driver does not know what it claimed."""
         self.may_have_unconfirmed = True
         """Jobs have changed since unconfirmed batches were last read."""
-        self.saved_wait_until = float("-inf")
-        """The end of the last wait that Zendesk asked for and that is in the database."""
+        self.wait = KeptWait(account, self.limits, clock)
         self.refresh_at = float("-inf")
         """When to read the database for changes."""
         self.reconcile_at = float("-inf")
@@ -183,7 +177,7 @@ class Driver:
         try:
             self._renew_lease()
             self._recover()
-            self._save_wait()
+            self.wait.save()
             self._refresh_if_due()
             if not self.is_ending:
                 # Before posts, which would use up the rate.
@@ -299,7 +293,7 @@ class Driver:
             )
             for batch in running:
                 self.running.add(batch)
-            self._continue_wait()
+            self.wait.resume()
             self.is_new = False
         if self.needs_resync:
             recovery.put_back_unsent(
@@ -309,21 +303,6 @@ class Driver:
             self.jobs.forget_versions()
             self.refresh_at = float("-inf")
             self.needs_resync = False
-
-    def _continue_wait(self) -> None:
-        """Wait as long as Zendesk asked an earlier driver to."""
-        seconds = AccountWait.objects.seconds_left(self.account)
-        if seconds:
-            self.limits.budget.block(seconds)
-            self.saved_wait_until = self.clock.monotonic() + seconds
-
-    def _save_wait(self) -> None:
-        """Remember for the next driver, and for people, how long Zendesk asked to wait."""
-        seconds = self.limits.waits
-        until = self.clock.monotonic() + seconds
-        if seconds and until > self.saved_wait_until + 1:
-            AccountWait.objects.ask(self.account, seconds)
-            self.saved_wait_until = until
 
     def _known_attempts(self) -> Iterator[int]:
         """The attempts that were sent and have no result in the database yet."""
@@ -351,7 +330,7 @@ class Driver:
             self.reconcile_at = min(self.reconcile_at, now)
         posting = {request.job_id for request in self.posting.values()}
         self.jobs.save(
-            self._decide_limit(now),
+            self.limit_log.decide(now, has_more=bool(self.share.waiting)),
             blocked=self.blocked,
             deadlocked=self.objects.limited,
             in_flight=self.running.job_ids() | posting,
@@ -447,26 +426,11 @@ class Driver:
         if not self.share.waiting:
             return
         if len(self.posting) >= MAX_POSTING:
-            self.limited[LimitedBy.WORKER] += 1
+            self.limit_log.note(LimitedBy.WORKER)
             return
         running = len(self.running) + len(self.posting) + len(self.unconfirmed)
         limited_by = self.limits.limited_by(running, has_room=self.has_room)
-        self.limited[limited_by] += 1
-
-    def _decide_limit(self, now: float) -> LimitedBy:
-        """What limited the speed most often since the last decision. Each change is
-        written to every job, so changes are rare."""
-        if now - self.limit_decided_at < self.timing.limit_interval:
-            return self.limited_by
-        most = self.limited.most_common(1)
-        if self.share.waiting and not most:
-            return self.limited_by
-        decided = most[0][0] if most else LimitedBy.NOTHING
-        if decided != self.limited_by:
-            self.limit_decided_at = now
-        self.limited_by = decided
-        self.limited.clear()
-        return decided
+        self.limit_log.note(limited_by)
 
     # Reading from Zendesk
 
@@ -600,26 +564,16 @@ class Driver:
         """A batch is over. `on_object`: how many batches were in flight on its object."""
         request = batch.request
         self.limits.note_job_end(batch, at)
-        results = _row_results(request, status)
-        temporary = _temporary_failures(results)
-        from_load = sum(failure.is_from_load for failure in temporary.values())
+        finished = finished_batch(request, status)
         self.objects.finished(
             request,
-            from_load,
+            finished.failures_from_load,
             in_flight=on_object,
             limit=self.limits.window.cap,
         )
-        if request.accepted_before >= MAX_REPEATS:
-            temporary = {}
-        for index in temporary:
-            del results[index]
-        # If an earlier request may have been applied, records are read first: somebody
-        # may have changed them since.
-        send_again = frozenset() if request.resent else frozenset(temporary)
-        finished = BatchFinished(request, status, results, send_again, len(temporary))
-        failed = sum(each.outcome == Outcome.FAILED for each in results.values())
-        self.failures.of(request.job_id).add_rows(len(results), failed)
-        if failed and request.resent:
+        rows = len(finished.results)
+        self.failures.of(request.job_id).add_rows(rows, finished.failures)
+        if finished.failures and request.resent:
             self.calls.verify(finished)
         else:
             self._take_in_finished(finished)
@@ -633,32 +587,6 @@ class Driver:
             now = self.clock.monotonic()
             self.unconfirmed.add(finished.request.batch_id, now)
         self.unwritten.append(finished)
-
-
-def _row_results(request: BatchRequest, status: JobStatus) -> dict[int, RowResult]:
-    """No results if they cannot be understood: the batch is reconciled then, and the
-    account's other jobs continue."""
-    try:
-        return batch_request.row_results(request, status)
-    except Exception:
-        logger.exception(
-            "The results of batch %s cannot be understood.", request.batch_id
-        )
-        return {}
-
-
-def _temporary_failures(
-    results: Mapping[int, RowResult],
-) -> dict[int, TemporaryFailure]:
-    """The failures after which an item is worth sending again, by its index."""
-    found = {}
-    for index, result in results.items():
-        if result.outcome != Outcome.FAILED:
-            continue
-        failure = temporary_failure(result.code, result.message)
-        if failure is not None:
-            found[index] = failure
-    return found
 
 
 def _may_leave_more(event: DeliveryResult) -> bool:

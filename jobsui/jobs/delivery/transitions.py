@@ -17,7 +17,6 @@ from django.db.models.functions import Now
 from jobsui.jobs.delivery import batch_request
 from jobsui.jobs.delivery.batch_request import PostResult
 from jobsui.jobs.delivery.decision import (
-    BatchFinished,
     DeliveryResult,
     Pause,
     ReconcileResult,
@@ -26,6 +25,7 @@ from jobsui.jobs.delivery.decision import (
     interrupted,
     not_sent,
 )
+from jobsui.jobs.delivery.finished_batches import BatchFinished
 from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, AttemptResult, BatchState, Component
 from jobsui.jobs.ledger import api_warnings, lifecycle, settlement
 from jobsui.jobs.ledger.settlement import JobCounters, ReportedResults
