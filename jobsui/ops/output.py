@@ -61,6 +61,12 @@ def progress(job: Job) -> str:
     return ", ".join(parts)
 
 
+def waits_for(job: Job) -> str:
+    """The open jobs that the job waits for, such as "fleet.csv (12 rows)"; "" for
+    none."""
+    return shared_records.names(shared_records.waits_for([job]).get(job.pk, []))
+
+
 def summary(job: Job) -> list[tuple[str, str]]:
     """(label, value) pairs."""
     batches = ""
@@ -76,6 +82,7 @@ def summary(job: Job) -> list[tuple[str, str]]:
         "Rows": counts(job),
         "Batches": batches,
         "Progress": progress(job) if job.is_in_progress else "",
+        "Waits for": waits_for(job),
         "Created": _format_time(job.created_at, job.created_by),
         "Started": _format_time(job.started_at),
         "Finished": _format_time(job.finished_at),

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from jobsui.jobs import queueing, tasks
 from jobsui.jobs.control import actions
-from jobsui.jobs.enums import EventKind, JobState, Weight
+from jobsui.jobs.enums import Action, EventKind, JobState, Weight
 from jobsui.jobs.models import File, Job, RunSettings
 from jobsui.jobs.preparation import file_reading
 from jobsui.ops import file_check, wait
@@ -134,6 +134,18 @@ def test_refused_rows_are_listed_by_cause(harness: Harness, file: Write) -> None
     assert ran.lines[0] == "Completed: 2 created, 1 failed of 3 rows."
     assert ran.lines[1].startswith("      1 x ")
     assert ran.lines[1].endswith("(row 2)")
+
+
+def test_a_launch_names_the_jobs_that_it_waits_for(
+    harness: Harness, file: Write
+) -> None:
+    harness.object()
+    earlier = harness.planned(gadgets(5), Action.UPSERT_BY_EXTERNAL_ID, name="old.csv")
+    actions.pause(earlier, by=None)
+
+    ran = runjob(file(gadgets(3)))
+
+    assert "wait for jobs launched earlier: old.csv (3 rows)." in ran.err
 
 
 def test_problems_prevent_the_launch(harness: Harness, file: Write) -> None:

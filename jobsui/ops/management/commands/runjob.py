@@ -57,6 +57,10 @@ class Command(TerminalCommand):
 
     def run(self, options: dict[str, Any]) -> Exit:
         job = self._launch(options)
+        if earlier := output.waits_for(job):
+            self.log(
+                f"Rows with the same records wait for jobs launched earlier: {earlier}."
+            )
         if not queueing.is_reachable():
             self.log(
                 "The queue is not available. "
