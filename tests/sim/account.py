@@ -26,6 +26,7 @@ SUCCESS = {
 TAKEN = "External ID has already been taken"
 DEADLOCK = "DatabaseDeadlock"
 OTHER = "another program"
+HOSTS = tuple(f"{name}.zendesk.com" for name in ("acme", "beta", "corp", "dome"))
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ class AccountJob:
 
 
 class Account:
-    def __init__(self, hub: Hub, plan: Plan, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, number: int, hub: Hub, plan: Plan, tell: Callable[[str], None]
+    ) -> None:
+        self.host = HOSTS[number]
+        self.is_reachable = number >= plan.weather.unreachable
         self._hub = hub
         self._plan = plan
         self._weather = plan.weather

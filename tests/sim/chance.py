@@ -57,7 +57,7 @@ FAULTS: Mapping[str, tuple[tuple[str, int], ...]] = {
 ACTS = ("pause", "resume", "cancel")
 DECISIONS = ("check_again", "resend", "accept")
 CHILDREN = ("retry", "continue")
-PERSONS = (*ACTS, *DECISIONS, *CHILDREN)
+PERSONS = (*ACTS, *DECISIONS, *CHILDREN, "stop_waiting")
 OTHERS = ("write", "create")
 TIMING: Mapping[str, tuple[str, ...]] = {
     "lease": ("lease_ttl", "lease_renew_interval", "lease_stale_after"),
@@ -74,6 +74,10 @@ LARGE = 0.05
 """The share of jobs with batches of 100 items."""
 BAD_ROWS = 0.1
 """The share of jobs with a row for which the account refuses the request."""
+SEVERAL_ACCOUNTS = 0.15
+"""The share of swarms with jobs on several accounts, of which a worker drives one at a time."""
+FREQUENT = frozenset({"decisions", "retries"})
+"""Profiles that are drawn three times as often, because what they aim at needs more luck."""
 
 
 def plan_of(seed: int, profile: str = "") -> Plan:
@@ -82,7 +86,8 @@ def plan_of(seed: int, profile: str = "") -> Plan:
     random = Random(f"plan:{seed}")
     drawn = random.random()
     if profile or drawn < 0.25:
-        name = profile or random.choice(sorted(PROFILES))
+        weights = [3 if name in FREQUENT else 1 for name in PROFILES]
+        name = profile or random.choices(list(PROFILES), weights)[0]
         return PROFILES[name](seed, random)
     share = 1.0 if drawn < 0.35 else 0.35
     return _swarm(seed, random, share, "all" if share == 1.0 else "swarm")
@@ -106,7 +111,7 @@ def _swarm(seed: int, random: Random, share: float, name: str) -> Plan:
         for _ in range(random.randint(1, 3)):
             time = round(random.uniform(1, 90), 2)
             events.append((time, what, _target(what, random)))
-    return Plan(
+    plan = Plan(
         seed,
         name,
         _jobs(random, random.randint(1, 3)),
@@ -115,7 +120,23 @@ def _swarm(seed: int, random: Random, share: float, name: str) -> Plan:
         tuple(sorted(events)),
         has_files=random.random() < 0.3,
         timing=_timing(random) if random.random() < 0.3 else {},
+        answers=_answers(random),
     )
+    if random.random() < SEVERAL_ACCOUNTS:
+        return _on_several_accounts(plan, random)
+    return plan
+
+
+def _answers(random: Random) -> tuple[str, ...]:
+    """What persons decide in the end. "accept" ends every wait."""
+    return (random.choice(DECISIONS), random.choice(DECISIONS), "accept")
+
+
+def _on_several_accounts(plan: Plan, random: Random) -> Plan:
+    jobs = [replace(job, account=number) for number, job in enumerate(plan.jobs)]
+    unreachable = random.randint(0, 1) if len(jobs) > 1 else 0
+    weather = replace(plan.weather, unreachable=unreachable)
+    return replace(plan, jobs=tuple(jobs), weather=weather, max_accounts=1)
 
 
 def _timing(random: Random) -> dict[str, float]:
@@ -415,9 +436,17 @@ def _decisions(seed: int, random: Random) -> Plan:
     """Uncertain rows, about which persons decide."""
     job = _job(random, "create", has_ids=False)
     faults = _posts(random, "lost_before", "lost_after", density=0.5)
-    decisions = [random.choice(DECISIONS) for _ in range(3)]
+    decisions = [random.choice((*DECISIONS, "stop_waiting")) for _ in range(3)]
     events = [(round(random.uniform(15, 100), 2), each, "0") for each in decisions]
-    return Plan(seed, "decisions", (job,), Weather(), faults, tuple(sorted(events)))
+    return Plan(
+        seed,
+        "decisions",
+        (job,),
+        Weather(),
+        faults,
+        tuple(sorted(events)),
+        answers=_answers(random),
+    )
 
 
 def _expired_statuses(seed: int, random: Random) -> Plan:
@@ -426,6 +455,22 @@ def _expired_statuses(seed: int, random: Random) -> Plan:
     events = [(round(random.uniform(3, 12), 2), "kill", "")]
     weather = Weather(statuses_expire_after=random.choice((1.0, 5.0)))
     return Plan(seed, "expired statuses", jobs, weather, {}, tuple(events))
+
+
+def _starved_accounts(seed: int, random: Random) -> Plan:
+    """Kind 10: accounts that cannot be reached, among others that need their turns."""
+    unreachable = random.randint(1, 2)
+    jobs = [
+        replace(_job(random), account=account) for account in range(unreachable + 2)
+    ]
+    return Plan(
+        seed,
+        "starved accounts",
+        tuple(jobs),
+        Weather(unreachable=unreachable),
+        faults_end=300.0,
+        max_accounts=random.randint(1, unreachable),
+    )
 
 
 PROFILES = {
@@ -444,5 +489,6 @@ PROFILES = {
     "refused rows": _refused_rows,
     "retries": _children,
     "slow jobs": _slow_jobs,
+    "starved accounts": _starved_accounts,
     "two writers": _two_writers,
 }

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,6 +18,8 @@ from jobsui.connections.models import Connection
 from jobsui.jobs import leases, queueing, tasks
 from jobsui.jobs.control import actions, drafts, retries, uncertain_rows
 from jobsui.jobs.delivery.driver import Driver
+from jobsui.jobs.delivery.driver_pool import DriverPool
+from jobsui.jobs.delivery.turns import Turn
 from jobsui.jobs.enums import MOVING, OVER, Action, EventKind, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
@@ -31,13 +33,12 @@ from tests.factories import make_connection, make_object
 from tests.jobs import invariants
 from tests.sim.account import Account
 from tests.sim.executor import SimExecutor
-from tests.sim.hub import EPOCH, Hub, Process, Runaway, SimClock
+from tests.sim.hub import EPOCH, Hub, Process, ProcessThread, Runaway, SimClock
 from tests.sim.network import Network, SimTransport
 from tests.sim.plan import JobPlan, Plan
 from tests.sim.uploads import delete_files, upload
 from tests.sim.witness import Witness
 
-HOST = "acme.zendesk.com"
 OBJECT = "gadget"
 TASKS = {"check_job": tasks.check_job, "plan_job": tasks.plan_job}
 PERSONS_ANSWER_EVERY = 20.0
@@ -45,6 +46,8 @@ BOUND = 1_800.0
 """Seconds after the faults have ended within which every job must be over."""
 START_EVERY = 3.0
 """How often a host looks for accounts without a driver."""
+SWEEP_EVERY = 15.0
+"""How often it looks for lost tasks, and persons for checked jobs."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Row:
 
     tag: str
     job: int
+    host: str
     action: str
     key: str
     value: str
@@ -79,11 +83,15 @@ class History:
     commits: list[float] = field(default_factory=list)
     """The time of each commit of a process."""
     ended_at: float = 0.0
-    account: Account | None = None
+    accounts: list[Account] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
     """How often each planned fault and each act of a person took place."""
     notes: set[str] = field(default_factory=set)
     """What the attempts say of themselves."""
+    late: list[int] = field(default_factory=list)
+    """The numbers of the jobs on reachable accounts that were open when the faults ended."""
+    not_waited_for: set[int] = field(default_factory=set)
+    """The numbers of the jobs of which a person stopped waiting for results."""
     resent_by_persons: Counter[str] = field(default_factory=Counter)
     """{tag: how often a person had the row sent again, whatever may have happened}."""
     paused_alone: list[str] = field(default_factory=list)
@@ -95,7 +103,8 @@ class History:
 
 def play(plan: Plan, timing: Timing | None = None) -> History:
     """Play a plan. Needs an empty database, and leaves it empty."""
-    return _Player(plan, timing or Timing(**plan.timing)).play()
+    timing = timing or Timing(pool_interval=START_EVERY, **plan.timing)
+    return _Player(plan, timing).play()
 
 
 class _Player:
@@ -104,12 +113,13 @@ class _Player:
         self.timing = timing
         self.hub = Hub()
         self.history = History(plan)
-        self.account = Account(self.hub, plan, self.tell)
-        self.history.account = self.account
-        self.network = Network(plan, self.account, self.tell)
+        self.network = Network(plan)
         self.history.happened = self.network.happened
-        self.witness = Witness(self.hub, plan, timing, self.account, self.history.find)
-        self.history.resent_by_persons = self.witness.resent_by_persons
+        self.accounts: dict[str, Account] = {}
+        """By host."""
+        self.witnesses: dict[str, Witness] = {}
+        for number in range(1 + max(job.account for job in plan.jobs)):
+            self._add_account(number)
         self.processes: list[Process] = []
         self.jobs: dict[int, Job] = {}
         """By number in the plan. Retries and continuations have the numbers behind."""
@@ -118,6 +128,19 @@ class _Player:
         self.is_closing = False
         self._answered = Counter[int]()
         self._looked_at = 0.0
+
+    def _add_account(self, number: int) -> None:
+        account = Account(number, self.hub, self.plan, self.tell)
+        self.history.accounts.append(account)
+        self.accounts[account.host] = account
+        self.witnesses[account.host] = Witness(
+            self.hub,
+            self.plan,
+            self.timing,
+            account,
+            self.history.resent_by_persons,
+            self.history.find,
+        )
 
     def tell(self, what: str) -> None:
         self.history.story.append(f"{self.hub.now:9.2f}  {what}")
@@ -149,14 +172,7 @@ class _Player:
         connection_created.connect(self._give_clock)
         connection.ensure_connection()
         self._give_clock(connection)
-        self.connection = make_connection(
-            host=HOST,
-            requests_per_minute=self.plan.weather.requests_per_minute,
-            share=100,
-            max_running_jobs=self.plan.weather.max_running_jobs,
-            early_send=False,
-        )
-        make_object(self.connection, OBJECT)
+        self.connections = [self._connect(host) for host in self.accounts]
         self._prepare_records()
         for number, job in enumerate(self.plan.jobs):
             self.hub.at(job.launch_at, partial(self._launch, number))
@@ -168,43 +184,41 @@ class _Player:
         if weather.host_jumps_at is not None:
             self.hub.at(weather.host_jumps_at, self._jump_host)
         self.hub.at(0.5, self._host)
+        self.hub.at(0.5, self._sweep)
         self.hub.at(self.plan.faults_end, self._persons)
 
+    def _connect(self, host: str) -> Connection:
+        connected = make_connection(
+            name=host,
+            host=host,
+            requests_per_minute=self.plan.weather.requests_per_minute,
+            share=100,
+            max_running_jobs=self.plan.weather.max_running_jobs,
+            early_send=False,
+        )
+        make_object(connected, OBJECT)
+        return connected
+
     def _prepare_records(self) -> None:
-        """Records that are there before: of half of the keys, and of all keys that are
-        updated or deleted."""
-        keys: dict[str, bool] = {}
-        for job in self.plan.jobs:
-            for key, _ in job.rows:
-                needed = job.action in {"update", "delete_by_external_id"}
-                keys[key] = keys.get(key, False) or needed or _is_even(key)
-        creates = {
-            key
-            for job in self.plan.jobs
-            if job.action == "create"
-            for key, _ in job.rows
-        }
-        for key in sorted(keys):
-            if keys[key] and (key not in creates or _is_even(key, 4)):
-                record = self.account.add(key, "0")
-                version = record.versions[0]
-                record.created_at = -86_400.0
-                record.versions[0] = replace(version, at=-86_400.0)
+        for number, account in enumerate(self.history.accounts):
+            jobs = [job for job in self.plan.jobs if job.account == number]
+            _add_records(account, jobs)
 
     def _launch(self, number: int) -> None:
         plan = self.plan.jobs[number]
         tags = [_tag(number, row) for row in range(len(plan.rows))]
-        items = [
-            _item(number, row, plan, self.account) for row in range(len(plan.rows))
-        ]
+        connected = self.connections[plan.account]
+        account = self.accounts[connected.host]
+        items = [_item(number, row, plan, account) for row in range(len(plan.rows))]
         if self.plan.has_files:
-            job = upload(plan.action, items, self.connection)
+            job = upload(plan.action, items, connected)
         else:
-            job = _create_job(number, plan, items, self.connection)
+            job = _create_job(number, plan, items, connected)
         self.jobs[number] = job
+        witness = self.witnesses[connected.host]
         for row, tag in enumerate(tags, 1):
-            self.witness.job_ids[tag] = [job.pk]
-            self.witness.row_numbers[tag] = row
+            witness.job_ids[tag] = [job.pk]
+            witness.row_numbers[tag] = row
         pairs = zip(tags, plan.rows, strict=True)
         keys = " ".join(f"{tag}={key}" for tag, (key, _) in pairs)
         self.tell(f"job {number} launched: {plan.action} {keys}")
@@ -213,10 +227,18 @@ class _Player:
         if self.hub.now < self._looked_at + 0.5:
             return False
         self._looked_at = self.hub.now
-        if len(self.jobs) < len(self.plan.jobs) or self.account.running:
+        if len(self.jobs) < len(self.plan.jobs):
             return False
-        states = Job.objects.values_list("state", flat=True)
-        return all(state in OVER for state in states)
+        if any(account.running for account in self.history.accounts):
+            return False
+        return all(state in OVER for state in self._states().values())
+
+    def _states(self) -> dict[int, str]:
+        """{job id: state}. It is read so often that the ORM would take a tenth of the time of
+        a history."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id, state FROM jobs_job")
+            return dict(cursor.fetchall())
 
     def _conclude(self) -> None:
         self.history.ended_at = self.hub.now
@@ -233,12 +255,16 @@ class _Player:
         for number, job in self.jobs.items():
             job.refresh_from_db()
             self.history.states[number] = job.state
-            self.history.rows += _rows_of(number, job, self.account)
-        self.history.happened += self.account.odd_jobs
+            self.history.rows += _rows_of(number, job, self._account_of(job))
+        for account in self.history.accounts:
+            self.history.happened.update(account.odd_jobs)
         self.history.launched = self._launched()
         notes = Attempt.objects.values_list("note", flat=True)
         self.history.notes = {re.sub(r"\d+", "N", note) for note in notes}
         self.history.paused_alone = self._paused_alone()
+
+    def _account_of(self, job: Job) -> Account:
+        return self.accounts[job.connection.host]
 
     def _launched(self) -> list[int]:
         if not self.plan.has_files:
@@ -254,11 +280,9 @@ class _Player:
         paused = set(pauses.values_list("job", flat=True))
         doubtful = Attempt.objects.exclude(result__in=["", "accepted", "limited"])
         paused -= set(doubtful.values_list("batch__job", flat=True))
-        paused -= {
-            job_id
-            for tag in self.network.refused_tags
-            for job_id in self.witness.job_ids[tag]
-        }
+        for witness in self.witnesses.values():
+            for tag in self.network.refused_tags & witness.job_ids.keys():
+                paused -= set(witness.job_ids[tag])
         return [f"job {n}" for n, job in self.jobs.items() if job.pk in paused]
 
     def _close(self) -> None:
@@ -276,16 +300,12 @@ class _Player:
     # Hosts and their drivers
 
     def _host(self) -> None:
-        """A host starts a driver where there is work and none."""
+        """A host starts a worker with a pool of drivers where there is work and none."""
         self.hub.after(START_EVERY, self._host)
-        leases.shorten(self.timing.lease_ttl)
-        self._sweep()
-        if not Job.objects.filter(state__in=MOVING).exists():
+        if not any(state in MOVING for state in self._states().values()):
             return
-        if Lease.objects.live().filter(name=f"account:{HOST}").exists():
-            return
-        process = self._start("driver", self._drive)
-        self.witness.driver_starts.append(process.started_at)
+        if not Lease.objects.live().filter(name__startswith="account:").exists():
+            self._start("worker", self._run_pool)
 
     def _start(self, name: str, run: Callable[[Process], None]) -> Process:
         process = Process(self.hub, f"{name} {len(self.processes) + 1}")
@@ -310,33 +330,53 @@ class _Player:
                 self.tell(f"{process.name} crashes: {error!r}")
                 self.history.find("C", f"{process.name} crashed: {error!r}")
 
-    def _drive(self, process: Process) -> None:
-        self._guard(process, lambda: self._own_account(process))
+    def _run_pool(self, process: Process) -> None:
+        def start(host: str, turn: Turn) -> ProcessThread:
+            return process.start(lambda: self._drive(process, host, turn))
 
-    def _own_account(self, process: Process) -> None:
+        DriverPool(
+            process.stopping,
+            self.timing,
+            SimClock(process),
+            self.plan.max_accounts,
+            start,
+        ).run()
+
+    def _drive(self, process: Process, host: str, turn: Turn) -> None:
+        try:
+            self._guard(process, lambda: self._own_account(process, host, turn))
+        finally:
+            turn.end()
+
+    def _own_account(self, process: Process, host: str, turn: Turn) -> None:
         clock = SimClock(process)
+        account = self.accounts[host]
+        witness = self.witnesses[host]
         transport = SimTransport(
-            process, self.network, self.plan, self.tell, self.witness
+            process, self.network, account, self.plan, self.tell, witness
         )
         with leases.held(
-            f"account:{HOST}",
+            f"account:{host}",
             owner=process.name,
             clock=clock,
             ttl=self.timing.lease_ttl,
         ) as lease:
             if lease is None:
                 return
-            self.tell(f"{process.name} starts")
+            witness.driver_starts.append(self.hub.now)
+            self.tell(f"{process.name} drives {host}")
+            turn.begin(lease.epoch)
             Driver(
-                HOST,
+                host,
                 lease,
                 process.stopping,
                 timing=self.timing,
                 clock=clock,
                 executor=SimExecutor(process),
                 transport=transport,
+                turn=turn,
             ).run()
-        self.tell(f"{process.name} ends")
+        self.tell(f"{process.name} drives {host} no longer")
 
     # Files: their tasks, and the persons who wait for them
 
@@ -351,6 +391,8 @@ class _Player:
 
     def _sweep(self) -> None:
         """Start the tasks that were lost with their process."""
+        self.hub.after(SWEEP_EVERY, self._sweep)
+        leases.shorten(self.timing.lease_ttl)
         if not self.plan.has_files:
             return
         for pk in Job.objects.filter(state=JobState.CHECKING).values_list(
@@ -445,6 +487,7 @@ class _Player:
 
     def _happen(self, what: str, which: str) -> None:
         living = [process for process in self.processes if process.is_running]
+        account = self.history.accounts[0]
         match what:
             case "kill" if living:
                 self.tell(f"{living[-1].name} is killed")
@@ -457,15 +500,17 @@ class _Player:
                 living[-1].stopping.set()
             case "pause" | "resume" | "cancel":
                 self._act(what, int(which))
+            case "stop_waiting":
+                self._stop_waiting(int(which))
             case "check_again" | "resend" | "accept":
                 self._decide(int(which), what)
             case "retry" | "continue":
                 self._create_child(int(which), what)
             case "write":
-                self.account.write(which, f"9{int(self.hub.now)}")
-            case "create" if self.account.by_key(which) is None:
+                account.write(which, f"9{int(self.hub.now)}")
+            case "create" if account.by_key(which) is None:
                 self.tell(f"another program creates {which}")
-                self.account.add(which, f"9{int(self.hub.now)}")
+                account.add(which, f"9{int(self.hub.now)}")
 
     def _act(self, what: str, number: int) -> None:
         job = self.jobs.get(number)
@@ -485,14 +530,25 @@ class _Player:
         with suppress(NotPossibleNow):
             uncertain = [
                 row.tag
-                for row in _rows_of(number, job, self.account)
+                for row in _rows_of(number, job, self._account_of(job))
                 if row.outcome == "uncertain"
             ]
             uncertain_rows.resolve(job, decision, by=None)
             self.history.happened[f"person:{decision}"] += 1
             self.tell(f"a person decides on job {number}: {decision}")
             if decision == "resend":
-                self.witness.resent_by_persons.update(uncertain)
+                self.history.resent_by_persons.update(uncertain)
+
+    def _stop_waiting(self, number: int) -> None:
+        job = self.jobs.get(number)
+        if job is None:
+            return
+        job.refresh_from_db()
+        with suppress(NotPossibleNow):
+            uncertain_rows.stop_waiting(job, by=None)
+            self.history.happened["person:stop_waiting"] += 1
+            self.history.not_waited_for.add(number)
+            self.tell(f"a person stops waiting for job {number}")
 
     def _create_child(self, number: int, what: str) -> None:
         """A person retries the failed rows of a job, or continues a cancelled one."""
@@ -512,7 +568,7 @@ class _Player:
             child_number = max(len(self.plan.jobs) - 1, *self.jobs) + 1
             self.jobs[child_number] = child
             self.tell(f"a person asks to {what} job {number}: job {child_number}")
-            for job_ids in self.witness.job_ids.values():
+            for job_ids in self.witnesses[parent.connection.host].job_ids.values():
                 if parent.pk in job_ids:
                     job_ids.append(child.pk)
 
@@ -525,9 +581,14 @@ class _Player:
                 self.tell(f"a person resumes job {number}: {job.reason}")
                 actions.resume(job, by=None)
             elif job.state == JobState.NEEDS_DECISION:
+                answers = self.plan.answers
+                decision = answers[min(self._answered[number], len(answers) - 1)]
                 self._answered[number] += 1
-                decision = "check_again" if self._answered[number] == 1 else "accept"
                 self._decide(number, decision)
+            elif not self._account_of(job).is_reachable:
+                self._act("cancel", number)
+            elif self.hub.now == self.plan.faults_end and job.state not in OVER:
+                self.history.late.append(number)
 
     # Clocks
 
@@ -629,6 +690,23 @@ def _item(number: int, row: int, plan: JobPlan, account: Account) -> object:
     return item
 
 
+def _add_records(account: Account, jobs: Sequence[JobPlan]) -> None:
+    """Records that are there before: of half of the keys, and of all keys that are updated
+    or deleted."""
+    keys: dict[str, bool] = {}
+    for job in jobs:
+        for key, _ in job.rows:
+            needed = job.action in {"update", "delete_by_external_id"}
+            keys[key] = keys.get(key, False) or needed or _is_even(key)
+    creates = {key for job in jobs if job.action == "create" for key, _ in job.rows}
+    for key in sorted(keys):
+        if keys[key] and (key not in creates or _is_even(key, 4)):
+            record = account.add(key, "0")
+            version = record.versions[0]
+            record.created_at = -86_400.0
+            record.versions[0] = replace(version, at=-86_400.0)
+
+
 def _rows_of(number: int, job: Job, account: Account) -> list[Row]:
     rows = []
     for batch in Batch.objects.filter(job=job).select_related("blob").order_by("seq"):
@@ -643,6 +721,7 @@ def _rows_of(number: int, job: Job, account: Account) -> list[Row]:
                 Row(
                     tag=account.tag(item),
                     job=number,
+                    host=account.host,
                     action=job.action,
                     key=item if is_key else str(item.get("external_id", "")),
                     value="" if is_key else item["custom_object_fields"]["value"],

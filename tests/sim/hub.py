@@ -6,6 +6,7 @@ time there and calls it; a call may wake a greenlet, which runs until it waits a
 import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from threading import Event
 
@@ -77,10 +78,11 @@ class Process:
         self._kept: list[greenlet] = []
         """Collecting a parked greenlet would throw into it."""
 
-    def start(self, run: Callable[[], None]) -> None:
-        started = self.hub.start(run)
-        self._kept.append(started)
-        self.hub.after(0.0, lambda: self.wake(started))
+    def start(self, run: Callable[[], None]) -> "ProcessThread":
+        thread = ProcessThread(self, run)
+        self._kept.append(thread.greenlet)
+        self.hub.after(0.0, lambda: self.wake(thread.greenlet))
+        return thread
 
     def wake(self, waiting: greenlet) -> None:
         if self.is_dead or waiting.dead:
@@ -123,6 +125,39 @@ class Process:
 
     def runs(self, current: greenlet) -> bool:
         return current in self._kept
+
+
+class ProcessThread:
+    """What threading.Thread is in a real process."""
+
+    def __init__(self, process: Process, run: Callable[[], None]) -> None:
+        self._process = process
+        self._run = run
+        self._joins: list[greenlet] = []
+        """What waits for its end."""
+        self.greenlet = process.hub.start(self._run_to_end)
+
+    def is_alive(self) -> bool:
+        return not self.greenlet.dead
+
+    def join(self, timeout: float | None = None) -> None:
+        if not self.is_alive():
+            return
+        waiting = getcurrent()
+        self._joins.append(waiting)
+        if timeout is not None:
+            self._process.hub.after(timeout, lambda: self._return(waiting))
+        self._process.hub.park()
+
+    def _run_to_end(self) -> None:
+        self._run()
+        for waiting in self._joins:
+            self._process.hub.after(0.0, partial(self._return, waiting))
+
+    def _return(self, waiting: greenlet) -> None:
+        if waiting in self._joins:
+            self._joins.remove(waiting)
+            self._process.wake(waiting)
 
 
 class SimClock:

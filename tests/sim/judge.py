@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from jobsui.jobs.enums import OVER, SUCCEEDED
-from tests.sim.account import DEADLOCK, OTHER, Applied, Version
+from tests.sim.account import DEADLOCK, OTHER, Applied, Record, Version
 from tests.sim.history import History, Row
 
 GOOD = frozenset(map(str, SUCCEEDED))
 MAX_IDLE_REQUESTS = 100
 MAX_IDLE_COMMITS = 30
 """In a minute of waiting: a poll a second, a reconciliation every two, and a renewal of the lease
-every five."""
+every five, on each account."""
 MINUTE = 60.0
 UNKNOWN = frozenset({"uncertain"})
 KNOWN: frozenset[str] = frozenset()
@@ -36,9 +36,9 @@ def new_faults(history: History) -> list[tuple[str, str]]:
 
 def _applied(history: History) -> dict[str, list[Applied]]:
     by_tag: dict[str, list[Applied]] = defaultdict(list)
-    assert history.account
-    for each in history.account.journal:
-        by_tag[each.tag].append(each)
+    for account in history.accounts:
+        for each in account.journal:
+            by_tag[each.tag].append(each)
     return by_tag
 
 
@@ -74,19 +74,19 @@ def values_are_in_order(history: History) -> Iterator[str]:
     """Of each key, the last of our writes is of the job launched last."""
     if len(history.launched) > len(history.plan.jobs):
         return  # A retry sends the values of its parent, launched later.
-    for key, versions in _versions_by_key(history).items():
+    for (_, key), versions in _versions_by_key(history).items():
         ours = [version.writer for version in versions if version.writer != OTHER]
         order = [history.launched.index(_job_of(writer)) for writer in ours]
         if order and order[-1] < max(order):
             yield f"{key} was written in this order: {' '.join(ours)}"
 
 
-def _versions_by_key(history: History) -> dict[str, list[Version]]:
-    """What was written to the records of each external id, in the order of time."""
-    assert history.account
-    by_key: dict[str, list[Version]] = defaultdict(list)
-    for record in history.account.records.values():
-        by_key[record.external_id or record.id] += record.versions
+def _versions_by_key(history: History) -> dict[tuple[str, str], list[Version]]:
+    """What was written to the records of each (host, external id), in the order of time."""
+    by_key: dict[tuple[str, str], list[Version]] = defaultdict(list)
+    for account in history.accounts:
+        for record in account.records.values():
+            by_key[account.host, record.external_id or record.id] += record.versions
     return {
         key: sorted(versions, key=lambda version: version.at)
         for key, versions in by_key.items()
@@ -99,9 +99,8 @@ def _job_of(tag: str) -> int:
 
 def repeats_overwrite_no_edit(history: History) -> Iterator[str]:
     """No own write, foreign write, own write of the same row on one record."""
-    assert history.account
     sent_again = history.resent_by_persons.keys() | _tags_of_children(history)
-    for record in history.account.records.values():
+    for record in _records(history):
         seen: set[str] = set()
         edited: set[str] = set()
         for version in record.versions:
@@ -110,6 +109,11 @@ def repeats_overwrite_no_edit(history: History) -> Iterator[str]:
             elif version.writer in edited - sent_again:
                 yield f"{version.writer} was repeated over an edit of another program"
             seen.add(version.writer)
+
+
+def _records(history: History) -> Iterator[Record]:
+    for account in history.accounts:
+        yield from account.records.values()
 
 
 def _tags_of_children(history: History) -> set[str]:
@@ -133,7 +137,7 @@ def rows_are_applied_once(history: History) -> Iterator[str]:
     for tag, rows in by_tag.items():
         row = rows[0]
         times = len(applied.get(tag, []))
-        writers = {version.writer for version in versions.get(row.key, [])}
+        writers = {version.writer for version in versions.get((row.host, row.key), [])}
         is_keyed_create = row.action == "create" and bool(row.key)
         if is_keyed_create and writers - {tag, OTHER}:
             continue  # Another job deleted the record: the order of jobs (T4).
@@ -156,6 +160,13 @@ def every_job_ends(history: History) -> Iterator[str]:
             yield f"job {number} is {state} at {history.ended_at:.0f} s"
 
 
+def no_account_starves(history: History) -> Iterator[str]:
+    """Accounts that cannot be reached take no turns from the others."""
+    if history.plan.weather.unreachable and not history.plan.faults:
+        for number in history.late:
+            yield f"job {number} is not over at {history.plan.faults_end:.0f} s"
+
+
 def every_row_has_a_result(history: History) -> Iterator[str]:
     for row in history.rows:
         is_over = history.states[row.job] in OVER
@@ -164,18 +175,20 @@ def every_row_has_a_result(history: History) -> Iterator[str]:
 
 
 def waiting_is_quiet(history: History) -> Iterator[str]:
+    accounts = len(history.accounts)
     for requests, commits in idle_minutes(history):
-        if requests > MAX_IDLE_REQUESTS:
+        if requests > accounts * MAX_IDLE_REQUESTS:
             yield f"{requests} requests in a minute in which nothing happened"
-        if commits > MAX_IDLE_COMMITS:
+        if commits > accounts * MAX_IDLE_COMMITS:
             yield f"{commits} commits in a minute in which nothing happened"
 
 
 def idle_minutes(history: History) -> list[tuple[int, int]]:
     """(requests, commits) of each minute in which nothing happened that the story tells,
     and no record was read, while jobs were open."""
-    assert history.account
-    requests_made = history.account.requests
+    requests_made = sorted(
+        request for account in history.accounts for request in account.requests
+    )
     sent = [at for at, _, _ in requests_made]
     reads = [at for at, kind, _ in requests_made if kind in {"read", "list"}]
     ends = [*history.told_at, *reads, history.ended_at]
@@ -205,6 +218,7 @@ ORACLES: dict[str, Callable[[History], Iterator[str]]] = {
     "P": jobs_pause_for_their_own_reasons,
     "I": waiting_is_quiet,
     "L": every_job_ends,
+    "W": no_account_starves,
     "S": every_row_has_a_result,
 }
 
@@ -212,7 +226,6 @@ ORACLES: dict[str, Callable[[History], Iterator[str]]] = {
 def knowable_rows(history: History) -> list[str]:
     """U: uncertain rows about which the account says everything: the record holds what
     the row sent, or nothing was ever written to it since the launch."""
-    assert history.account
     weather = history.plan.weather
     if weather.reads_refused_from is not None and weather.stays_refused:
         return []
@@ -222,7 +235,11 @@ def knowable_rows(history: History) -> list[str]:
     for row in history.rows:
         if row.outcome not in UNKNOWN or not row.key:
             continue
-        written = [each for each in versions.get(row.key, []) if each.at >= 0]
+        if row.job in history.not_waited_for:
+            continue
+        written = [
+            each for each in versions.get((row.host, row.key), []) if each.at >= 0
+        ]
         is_last = bool(written) and written[-1].writer == row.tag
         is_untouched = not written and row.tag not in applied
         if is_last or is_untouched:

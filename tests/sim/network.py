@@ -18,12 +18,8 @@ TIMEOUT = "The host did not respond in time."
 
 
 class Network:
-    def __init__(
-        self, plan: Plan, account: Account, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.account = account
-        self._tell = tell
         self._passages = Counter[str]()
         self.happened = Counter[str]()
         """How often each planned fault took place, as "edge:fault"."""
@@ -41,11 +37,11 @@ class Network:
             self.happened[f"{kind}:{what}"] += 1
         return number, what, argument
 
-    def note_refused(self, request: Request) -> None:
-        tags = self.account.tags_of(request)
+    def note_refused(self, account: Account, request: Request) -> None:
+        tags = account.tags_of(request)
         for status_id in (request.params or {}).get("ids", "").split(","):
-            if status_id in self.account.jobs:
-                tags += self.account.jobs[status_id].tags
+            if status_id in account.jobs:
+                tags += account.jobs[status_id].tags
         self.refused_tags.update(tags)
 
 
@@ -56,12 +52,14 @@ class SimTransport:
         self,
         process: Process,
         network: Network,
+        account: Account,
         plan: Plan,
         tell: Callable[[str], None],
         witness: Witness,
     ) -> None:
         self._process = process
         self._network = network
+        self._account = account
         self._latency = plan.weather.latency
         self._tell = tell
         self._witness = witness
@@ -71,10 +69,12 @@ class SimTransport:
         kind = kind_of(request)
         number, what, argument = self._network.next_fault(kind, hub.now)
         name = f"{kind} {number}"
+        if not self._account.is_reachable:
+            raise NotSent("The host cannot be reached.", code="refused")
         if what == "not_sent":
             self._tell(f"{name} is not sent")
             raise NotSent("The host refused the connection.", code="refused")
-        tags = self._network.account.tags_of(request)
+        tags = self._account.tags_of(request)
         self._witness.leaves(self._process, kind, tags)
         if what:
             self._tell(f"{name}: {what}")
@@ -94,6 +94,7 @@ class _Exchange:
     ) -> None:
         self._process = transport._process
         self._network = transport._network
+        self._account = transport._account
         self._latency = transport._latency
         self._request = request
         self._deadline = deadline
@@ -127,7 +128,7 @@ class _Exchange:
         raise Unconfirmed(TIMEOUT, code="timeout")
 
     def _depart(self, end: Callable[[], None]) -> None:
-        tags = self._network.account.tags_of(self._request)
+        tags = self._account.tags_of(self._request)
         moving = InTransit(tags, sender=self._process)
         self._witness.in_transit.append(moving)
         if self._what == "frozen":
@@ -158,12 +159,12 @@ class _Exchange:
                 wait = str(int(self._argument))
                 response = Received(503, {"Retry-After": wait}, b"<html>Busy</html>")
             case "500_after":
-                self._network.account.handle(self._request)
+                self._account.handle(self._request)
                 response = Received(502, {}, b"<html>Bad gateway</html>")
             case "omit":
                 response = Received(200, {}, b'{"job_statuses": []}')
             case _:
-                response = self._network.account.handle(self._request)
+                response = self._account.handle(self._request)
                 self._witness.jobs_run()
         if self._what == "lost_after":
             hub.after(self._latency + 5 * self._argument, self._broken(end))
@@ -173,7 +174,7 @@ class _Exchange:
             if not self._is_over:
                 self._response = response
                 if response.status in {401, 403, 404}:
-                    self._network.note_refused(self._request)
+                    self._network.note_refused(self._account, self._request)
                 self._witness.responds(self._process, self._kind, response)
             end()
 

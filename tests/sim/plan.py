@@ -19,6 +19,7 @@ class JobPlan:
     record."""
     batch_size: int
     has_ids: bool = True
+    account: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Weather:
     host_jumps_at: float | None = None
     statuses_expire_after: float | None = None
     """Seconds from the end of a job until its status is gone."""
+    unreachable: int = 0
+    """So many accounts, the first ones, never respond."""
     max_running_jobs: int = 30
     """The setting of the connection."""
 
@@ -60,11 +63,17 @@ class Plan:
     """{"post:3": ("late", 40.0)}: what happens at an edge's passage of this number."""
     events: tuple[tuple[float, str, str], ...] = ()
     """(time, what, which): persons ("pause", "0"), other programs ("write", "k3"),
-    processes ("kill", ""), ("freeze", "20"), ("stop", "")."""
+    processes ("kill", ""), ("freeze", "20"), ("stop", ""). Persons and programs act on
+    the account of their job, or the first account."""
     faults_end: float = 120.0
     has_files: bool = False
     """The jobs come as files, which are checked and planned. Otherwise their batches are
     there at once."""
+    max_accounts: int = 32
+    """How many accounts a worker drives at a time."""
+    answers: tuple[str, ...] = ("check_again", "accept")
+    """What persons decide about the uncertain rows of a job after the faults have ended, one
+    after the other; the last one again and again."""
     timing: Mapping[str, float] = field(default_factory=dict)
     """What differs from the product's Timing."""
 
@@ -81,4 +90,5 @@ class Plan:
         data["weather"] = Weather(**data["weather"])
         data["faults"] = {name: tuple(fault) for name, fault in data["faults"].items()}
         data["events"] = tuple(map(tuple, data["events"]))
+        data["answers"] = tuple(data.get("answers", cls.answers))
         return cls(**data)

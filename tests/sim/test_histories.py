@@ -11,8 +11,9 @@ from django.utils import timezone
 from jobsui.jobs import leases
 from jobsui.jobs.models import Lease
 from tests.sim import judge
+from tests.sim.account import HOSTS
 from tests.sim.chance import PROFILES, plan_of
-from tests.sim.history import HOST, play
+from tests.sim.history import play
 from tests.sim.plan import Plan, Weather
 from tests.sim.shrink import shrink
 
@@ -55,7 +56,7 @@ def test_a_seed_is_one_history(seed: int) -> None:
 def test_a_history_has_a_time_of_its_own_and_leaves_none() -> None:
     """SQLite keeps prepared statements, with the function that tells the time."""
     first = play(plan_of(101))
-    Lease.objects.live().filter(name=f"account:{HOST}").exists()
+    Lease.objects.live().filter(name=f"account:{HOSTS[0]}").exists()
 
     second = play(plan_of(101))
 

@@ -1,5 +1,5 @@
-"""The witness: watches the requests of all processes as they leave, and finds those that
-must not. What it needs of the database it reads at that moment; everything else is judged
+"""The witness: watches the requests to an account as they leave, and finds those that must
+not. What it needs of the database it reads at that moment; everything else is judged
 at the end (judge.py)."""
 
 from collections import Counter, deque
@@ -51,19 +51,22 @@ class Witness:
         plan: Plan,
         timing: Timing,
         account: Account,
+        resent_by_persons: Counter[str],
         find: Callable[[str, str], None],
     ) -> None:
+        """`resent_by_persons`: {tag: how often a person had the row sent again, whatever
+        may have happened}."""
         self._hub = hub
         self._plan = plan
         self._timing = timing
         self._account = account
+        self._lease_name = f"account:{account.host}"
         self._find = find
         self.in_transit: list[InTransit] = []
         self.job_ids: dict[str, list[int]] = {}
         """{tag of a row: the ids of the jobs that may send it}."""
         self.row_numbers: dict[str, int] = {}
-        self.resent_by_persons = Counter[str]()
-        """{tag: how often a person had the row sent again, whatever may have happened}."""
+        self._resent_by_persons = resent_by_persons
         self._sent_at: deque[float] = deque()
         self._waits: dict[tuple[str, str], Wait] = {}
         """{(process, kind of request): when it must not send}. Kind "" is all."""
@@ -97,7 +100,7 @@ class Witness:
         of the database's clock may read until it renews."""
         if self._plan.weather.database_jumps_at is not None and kind != "post":
             return
-        lease = Lease.objects.filter(owner=process.name).first()
+        lease = Lease.objects.filter(owner=process.name, name=self._lease_name).first()
         if lease is None:
             self._find("F", f"{process.name} sends a {kind} without a lease")
             return
@@ -122,13 +125,13 @@ class Witness:
             result="",
         )
         epochs = attempts.values_list("epoch", flat=True)
-        lease = Lease.objects.filter(name__startswith="account:", epoch__in=epochs)
+        lease = Lease.objects.filter(name=self._lease_name, epoch__in=epochs)
         if not lease.exists():
             self._find("F", f"{tag} is sent without a committed attempt")
 
     def _require_no_other(self, tags: set[str]) -> None:
         """O: no earlier request with these rows may still take effect."""
-        tags = tags - self.resent_by_persons.keys()
+        tags = tags - self._resent_by_persons.keys()
         for other in self.in_transit:
             if other.can_arrive:
                 self._find_early(tags & set(other.tags), "is still on its way")

@@ -2,7 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
 
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
@@ -41,10 +43,24 @@ def drive_accounts(
 ) -> None:
     """Drive every account that has open work and no driver, until no work is left or
     `stopping` is set. `max_accounts` at a time, by default those of the settings."""
-    _Pool(stopping, timing, clock, max_accounts or settings.MAX_ACCOUNTS).run()
+    start = partial(_start_thread, stopping, timing, clock)
+    most = max_accounts or settings.MAX_ACCOUNTS
+    DriverPool(stopping, timing, clock, most, start).run()
 
 
-class _Pool:
+class DriverThread(Protocol):
+    """What the pool needs of threading.Thread."""
+
+    def is_alive(self) -> bool: ...
+
+    def join(self, timeout: float | None = None) -> None: ...
+
+
+type Start = Callable[[str, Turn], DriverThread]
+"""Starts the driver of a host for a turn, in a thread of its own."""
+
+
+class DriverPool:
     """The drivers of this process. If there are more accounts than may have one, those
     give way that have nothing to send now, or have sent for long."""
 
@@ -54,12 +70,14 @@ class _Pool:
         timing: Timing,
         clock: Clock,
         max_accounts: int,
+        start: Start,
     ) -> None:
         self._stopping = stopping
         self._timing = timing
         self._clock = clock
         self._max_accounts = max_accounts
-        self._threads: dict[str, threading.Thread] = {}
+        self._start_driver = start
+        self._threads: dict[str, DriverThread] = {}
         self._turns: dict[str, Turn] = {}
         """The last turn of each account with open work."""
 
@@ -101,13 +119,7 @@ class _Pool:
             turn = Turn(self._clock, self._timing, self._turns.get(host))
             turn.revision = accounts[host]
             self._turns[host] = turn
-            thread = threading.Thread(
-                target=drive_or_report,
-                args=(host, self._stopping, self._timing, self._clock, turn),
-                name=f"driver {host}",
-            )
-            thread.start()
-            self._threads[host] = thread
+            self._threads[host] = self._start_driver(host, turn)
         return waiting[free:]
 
     def _is_ready(self, host: str, accounts: Accounts) -> bool:
@@ -126,6 +138,18 @@ class _Pool:
     def _forget_all_but(self, hosts: Iterable[str]) -> None:
         keep = {*hosts, *self._threads}
         self._turns = {host: turn for host, turn in self._turns.items() if host in keep}
+
+
+def _start_thread(
+    stopping: threading.Event, timing: Timing, clock: Clock, host: str, turn: Turn
+) -> threading.Thread:
+    thread = threading.Thread(
+        target=drive_or_report,
+        args=(host, stopping, timing, clock, turn),
+        name=f"driver {host}",
+    )
+    thread.start()
+    return thread
 
 
 def is_driven(host: str) -> bool:
