@@ -14,7 +14,7 @@ from django.db.models import Field, Model
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import IN_FLIGHT, MOVING, OVER, SENDABLE, BatchState
-from jobsui.jobs.models import Batch, Job, Lease, Overlap
+from jobsui.jobs.models import Attempt, Batch, Job, Lease, Overlap
 
 PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
 """The condition of a batch that waits to be sent, written so that SQLite uses the index
@@ -154,16 +154,21 @@ def next_planned(
     return sorted(batches.values(), key=lambda batch: batch.seq)
 
 
-def known_status_ids(ids: Collection[str]) -> set[str]:
-    """Which of these job status ids belong to batches in the database."""
+def known_status_ids(ids: Collection[str], *, searching: int = 0) -> set[str]:
+    """Which of these job status ids belong to batches in the database. The batch
+    `searching` may take one again that it has lost."""
     if not ids:
         return set()
-    # The second condition is that of the index. SQLite does not use the index without
-    # it.
+    # The conditions NOT (...) are those of the indexes. SQLite does not use an index
+    # without its own condition.
+    lost = _marks(Attempt.UNCONFIRMED)
     rows = _rows(
         f"SELECT status_id FROM {_table(Batch)} "  # noqa: S608
-        f"WHERE status_id IN ({_marks(ids)}) AND NOT (status_id = '')",
-        list(ids),
+        f"WHERE status_id IN ({_marks(ids)}) AND NOT (status_id = '') "
+        f"UNION ALL SELECT status_id FROM {_table(Attempt)} "
+        f"WHERE status_id IN ({_marks(ids)}) AND NOT (status_id = '') "
+        f"AND NOT (batch_id = %s AND result IN ({lost}))",
+        [*ids, *ids, searching, *map(str, Attempt.UNCONFIRMED)],
     )
     return {status_id for (status_id,) in rows}
 

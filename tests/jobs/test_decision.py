@@ -100,7 +100,6 @@ def test_job_status_of_another_batch_confirms_nothing() -> None:
     assert decide(posted(), {"V3-1"}) == transition(
         expected=SENDING,
         state=UNCONFIRMED,
-        status_id="",
         reconcile_count=0,
         attempt_result=AttemptResult.UNCONFIRMED,
         attempt_note="",
@@ -130,7 +129,6 @@ def test_request_without_a_clear_answer_is_unconfirmed() -> None:
     assert decide(posted(Unconfirmed("Timed out.")), set()) == transition(
         expected=SENDING,
         state=UNCONFIRMED,
-        status_id="",
         reconcile_count=0,
         attempt_result=AttemptResult.UNCONFIRMED,
         attempt_note="Timed out.",

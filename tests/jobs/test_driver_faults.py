@@ -2,6 +2,7 @@
 our own."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import OperationalError, connection, transaction
 
 from jobsui.connections import credentials
 from jobsui.connections.models import Connection, SignIn
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, uncertain_rows
 from jobsui.jobs.delivery import reconciliation, transitions
 from jobsui.jobs.delivery.batch_request import PostResult
 from jobsui.jobs.delivery.driver import Driver
@@ -18,7 +19,7 @@ from jobsui.jobs.enums import Action, BatchState, EventKind, JobState
 from jobsui.jobs.ledger import settlement
 from jobsui.jobs.models import Attempt, Batch, Job, JobEvent
 from jobsui.zendesk import custom_objects
-from jobsui.zendesk.errors import Forbidden, Refused
+from jobsui.zendesk.errors import Forbidden, Refused, Unconfirmed
 from tests.harness import Harness, gadgets
 from tests.jobs.driving import (
     InlineExecutor,
@@ -483,6 +484,46 @@ def test_without_external_ids_only_a_lost_part_is_uncertain(
     assert job.created == 92
     assert job.failed == 1
     assert job.uncertain == 7
+    assert_sums(job)
+
+
+def twins_beside_a_bad_row(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, *, lost: int
+) -> Job:
+    """A job without external ids, of two rows with the same content and one that makes
+    Zendesk refuse the batch. The request with the twin of this number (1 or 2) is lost."""
+    twin, bad = plain(2)
+    harness.object()
+    job = harness.planned([twin, bad, twin], generate_external_ids=False)
+    post = custom_objects.post_job
+    numbers = count(1)
+
+    def losing(client: Any, key: str, body: bytes) -> Any:
+        if next(numbers) == lost:
+            raise Unconfirmed("The connection broke.", code="reset")
+        return post(client, key, body)
+
+    monkeypatch.setattr(custom_objects, "post_job", losing)
+    refuses(monkeypatch, Refused("Items are wrong.", status=422), bad["name"])
+    return job
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_lost_part_takes_no_results_of_another_part(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    job = twins_beside_a_bad_row(harness, monkeypatch, lost=lost)
+
+    drive(harness, job)
+    first = job.state
+    uncertain_rows.resolve(job, "check_again", by=None)
+    drive(harness, job)
+
+    assert first == JobState.NEEDS_DECISION
+    assert job.state == JobState.NEEDS_DECISION
+    assert job.created == 1
+    assert job.failed == 1
+    assert job.uncertain == 1
     assert_sums(job)
 
 

@@ -125,14 +125,17 @@ def settle_unreadable(batches: Sequence[Batch]) -> None:
 
 
 def status_id_of(batch: Batch, request: BatchRequest) -> str:
-    """The job status of an unconfirmed batch, if Zendesk accepted the last attempt and
-    that carried exactly the items of this request; "" otherwise."""
-    if not batch.status_id:
+    """The job status of an unconfirmed batch, if its results were never read, and the last
+    attempt carried exactly the items of this request; "" otherwise."""
+    if batch.status_id in {"", batch.blob.job_status_id}:
         return ""
     last = Attempt.objects.get(batch=batch, number=batch.attempts_made)
-    is_same = last.items == len(request.items)
-    is_accepted = last.result == AttemptResult.ACCEPTED
-    return batch.status_id if is_same and is_accepted else ""
+    if last.result != AttemptResult.ACCEPTED:
+        return ""
+    # An attempt carries the first open items, and none of these has a result since.
+    last_item, _ = request.items[-1]
+    is_same = last.items == len(request.items) and last.last_item == last_item
+    return batch.status_id if is_same else ""
 
 
 def requests_of(batches: Sequence[Batch], client_of: ClientOf) -> list[BatchRequest]:

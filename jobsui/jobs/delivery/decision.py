@@ -149,7 +149,6 @@ def interrupted(batch: Batch, attempt_id: int) -> Transition:
         attempt_id,
         expected=BatchState.SENDING,
         state=BatchState.UNCONFIRMED,
-        status_id="",
         reconcile_count=0,
         attempt_result=AttemptResult.UNCONFIRMED,
         attempt_note=INTERRUPTED,
@@ -186,11 +185,13 @@ def unconfirmed(
     **changes: Any,
 ) -> Transition:
     """The batch may or may not have reached Zendesk: it is reconciled soon."""
+    # While it is being sent, it has at most the job status of other items.
+    status_id = "" if expected is BatchState.ACCEPTED else None
     return _transition(
         request,
         expected=expected,
         state=BatchState.UNCONFIRMED,
-        status_id="",
+        status_id=status_id,
         reconcile_count=0,
         attempt_result=attempt_result,
         attempt_note=note,

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from queue import Empty
 
 from django.db import connection, transaction
@@ -497,7 +498,7 @@ class Driver:
             unconfirmed_attempts=len(results),
             waited=self.unconfirmed.waited(batch.pk, self.clock.monotonic()),
             quiet_time=max(self.timing.quiet_time, 2 * self.limits.durations.long),
-            known_status_ids=known_status_ids,
+            known_status_ids=partial(known_status_ids, searching=batch.pk),
             is_status_lost=results[-1:] == [AttemptResult.LOST],
             is_overtaken=record_order.is_overtaken(batch),
             status_id=claims.status_id_of(batch, request),

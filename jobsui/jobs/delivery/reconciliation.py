@@ -77,7 +77,8 @@ class UnconfirmedBatch:
     quiet_time: float
     """How long a record must be absent before its absence proves anything."""
     known_status_ids: Callable[[list[str]], set[str]]
-    """Which of these job status ids belong to batches in the database."""
+    """Which of these job status ids belong to other batches, or to other items of this
+    one."""
     is_status_lost: bool = False
     """Zendesk accepted the request and no longer shows its job status."""
     is_overtaken: bool = False

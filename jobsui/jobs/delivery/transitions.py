@@ -24,6 +24,7 @@ from jobsui.jobs.delivery.decision import (
     decide,
     interrupted,
     not_sent,
+    unconfirmed,
 )
 from jobsui.jobs.delivery.finished_batches import BatchFinished
 from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, AttemptResult, BatchState, Component
@@ -45,6 +46,7 @@ BATCH_FIELDS = (
     "temporary_failures",
 )
 """The columns of a batch that a transition may change."""
+NOT_STORED = "Its result could not be stored."
 OUR_FAULT = (
     "Jobs UI failed while it stored a response from Zendesk. The log has the details."
 )
@@ -92,6 +94,8 @@ def apply(
             continue
         applied.append(transition)
         pauses.append(transition.pause)
+        if batch.status_id and transition.status_id is not None:
+            _keep_status_id(batch, transition)
         _move(batch, transition, now)
         if transition.temporary_failures:
             number = transition.temporary_failures
@@ -148,7 +152,7 @@ def _write(
     timing: Timing,
     now: datetime,
 ) -> None:
-    known = known_status_ids(list(filter(None, map(_status_id, results))))
+    known = _known_status_ids(results)
     transitions = []
     for result in sorted(results, key=_order):
         transition = decide(result, known)
@@ -169,15 +173,21 @@ def _order(result: DeliveryResult) -> int:
             return 2
 
 
-def _status_id(result: DeliveryResult) -> str:
-    """The job status that a result would give its batch; "" for none."""
-    match result:
-        case PostResult(status=status) if status:
-            return status.id
-        case ReconcileResult(finding=finding) if finding:
-            return finding.status_id
-        case _:
-            return ""
+def _known_status_ids(results: Sequence[DeliveryResult]) -> set[str]:
+    """Of the job statuses that these results would give to batches: those that others
+    have."""
+    posted: list[str] = []
+    known: set[str] = set()
+    for result in results:
+        match result:
+            case PostResult(status=status) if status:
+                posted.append(status.id)
+            case ReconcileResult(finding=finding) if finding and finding.status_id:
+                batch_id = result.request.batch_id
+                known |= known_status_ids([finding.status_id], searching=batch_id)
+            case _:
+                pass
+    return known | known_status_ids(posted)
 
 
 def _write_alone(result: DeliveryResult, timing: Timing, now: datetime) -> JobCounters:
@@ -192,23 +202,22 @@ def _write_alone(result: DeliveryResult, timing: Timing, now: datetime) -> JobCo
             "A result of batch %s cannot be stored.", result.request.batch_id
         )
         counters = JobCounters()
-        counters.touch(result.request.job_id)
-        _set_aside(result, timing)
+        _set_aside(result, counters, timing, now)
     return counters
 
 
-def _set_aside(result: DeliveryResult, timing: Timing) -> None:
+def _set_aside(
+    result: DeliveryResult, counters: JobCounters, timing: Timing, now: datetime
+) -> None:
     """An error of Jobs UI prevented storing the result. The batch becomes unconfirmed,
     so nothing is lost or repeated, and its job waits for a person."""
     request = result.request
-    Batch.objects.filter(pk=request.batch_id, state__in=IN_FLIGHT).update(
-        state=BatchState.UNCONFIRMED,
-        status_id="",
-        reconcile_at=_from_now(timing.reconcile_interval),
-    )
-    Attempt.objects.filter(pk=request.attempt_id).update(
-        result=AttemptResult.UNCONFIRMED
-    )
+    counters.touch(request.job_id)
+    batch = Batch.objects.filter(pk=request.batch_id, state__in=IN_FLIGHT).first()
+    if batch is not None:
+        state = BatchState(batch.state)
+        kept = unconfirmed(request, state, AttemptResult.UNCONFIRMED, NOT_STORED)
+        apply([kept], counters, timing, now)
     pause_job(request.job_id, OUR_FAULT)
 
 
@@ -226,6 +235,18 @@ def _move(batch: Batch, transition: Transition, now: datetime) -> None:
         batch.split_size = transition.split_size or None
     if transition.reconcile_count is not None:
         batch.reconcile_count = transition.reconcile_count
+
+
+def _keep_status_id(batch: Batch, transition: Transition) -> None:
+    """The batch gets another job status, or none: its attempt keeps the old one."""
+    attempts = Attempt.objects.filter(batch=batch)
+    if transition.expected == BatchState.ACCEPTED:
+        last = attempts.filter(pk=transition.attempt_id)
+    else:
+        # It was split, and the old one is that of the items that were accepted before.
+        accepted = attempts.filter(result=AttemptResult.ACCEPTED, status_id="")
+        last = accepted.exclude(pk=transition.attempt_id).order_by("-number")[:1]
+    attempts.filter(pk__in=last.values("pk")).update(status_id=batch.status_id)
 
 
 def _save_batches(batches: Collection[Batch]) -> None:
