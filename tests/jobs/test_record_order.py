@@ -19,6 +19,7 @@ from jobsui.jobs.enums import (
     JobState,
     LimitedBy,
 )
+from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import lifecycle, record_order, settlement
 from jobsui.jobs.models import Attempt, Batch, Job, Overlap, RecordKeys
 from jobsui.jobs.preparation import planner
@@ -69,6 +70,21 @@ def test_launch_records_the_rows_that_two_jobs_share(harness: Harness) -> None:
     assert latest.sentence == (
         "Launched. Rows wait for 1 earlier job with the same records."
     )
+
+
+def test_a_second_launch_of_a_job_that_waits_for_another_is_refused(
+    harness: Harness,
+) -> None:
+    harness.object()
+    harness.planned(gadgets(3), UPSERT)
+    job = harness.checked(gadgets(3), UPSERT)
+    twin = Job.objects.get(pk=job.pk)
+    actions.launch(job, by=None)
+
+    with pytest.raises(NotPossibleNow, match="Someone else has just launched"):
+        actions.launch(twin, by=None)
+
+    assert len(overlaps()) == 1
 
 
 def test_jobs_without_common_records_do_not_overlap(harness: Harness) -> None:

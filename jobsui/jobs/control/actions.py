@@ -33,6 +33,7 @@ STATES_FOR: Mapping[str, tuple[JobState, ...]] = {
 }
 """{action: the states in which it is possible}."""
 INCOMPLETE_FILE = "The stored file is gone or incomplete. Upload it again."
+LAUNCHED_BY_OTHERS = "Someone else has just launched or changed this job."
 NO_ROWS_LEFT = (
     "No row can be sent: all rows are invalid. Correct the file and upload it again."
 )
@@ -89,13 +90,17 @@ def launch(
             raise NotPossibleNow(obstacle)
         # Locked: what was checked cannot change until the job is queued.
         checked = Job.objects.select_for_update().filter(
-            pk=job.pk, checked_fingerprint=checker.fingerprint(job)
+            pk=job.pk,
+            state=JobState.READY,
+            checked_fingerprint=checker.fingerprint(job),
         )
+        if not checked.exists():
+            raise NotPossibleNow(LAUNCHED_BY_OTHERS)
         settings = run_settings or job.run_settings
         facts: dict[str, Any] = {"hold_after_first_batch": hold_after_first_batch}
         if overlaps := record_order.record_overlaps(job):
             facts["overlaps"] = [_overlap_fact(overlap) for overlap in overlaps]
-        is_queued = checked.exists() and lifecycle.move(
+        is_queued = lifecycle.move(
             job,
             JobState.QUEUED,
             by=by,
@@ -108,7 +113,7 @@ def launch(
             **settings.columns,
         )
         if not is_queued:
-            raise NotPossibleNow("Someone else has just launched or changed this job.")
+            raise NotPossibleNow(LAUNCHED_BY_OTHERS)
         enqueue("plan_job", job.pk)
 
 
