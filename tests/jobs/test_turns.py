@@ -211,3 +211,23 @@ def test_an_account_that_must_rest_has_no_turn() -> None:
     turn.limits.budget.block(30)
 
     assert not turn.may_follow((1, 7, 20))
+
+
+@pytest.mark.parametrize(
+    ("gave_way", "epoch", "continues"),
+    [(True, 6, True), (True, 7, False), (False, 6, False)],
+    ids=["the next turn", "another process was the owner", "the driver crashed"],
+)
+def test_a_turn_continues_with_what_the_last_one_observed(
+    gave_way: bool, epoch: int, continues: bool
+) -> None:
+    clock = FakeClock()
+    first = Turn(clock, FAST)
+    first.begin(5)
+    first.gave_way = gave_way
+    first.end()
+
+    second = Turn(clock, FAST, first)
+    second.begin(epoch)
+
+    assert (second.observed is first.observed) is continues

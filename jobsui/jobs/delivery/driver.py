@@ -20,7 +20,6 @@ from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
 from jobsui.jobs.delivery import claims, decision, recovery, transitions
 from jobsui.jobs.delivery.account_jobs import AccountJobs
-from jobsui.jobs.delivery.auto_pause import FailureWindows
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
 from jobsui.jobs.delivery.call_threads import (
     POST_THREADS,
@@ -42,12 +41,9 @@ from jobsui.jobs.delivery.fair_share import FairShare
 from jobsui.jobs.delivery.finished_batches import BatchFinished, finished_batch
 from jobsui.jobs.delivery.kept_wait import KeptWait
 from jobsui.jobs.delivery.limit_log import LimitLog
-from jobsui.jobs.delivery.object_windows import ObjectWindows
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
-from jobsui.jobs.delivery.running_batches import RunningBatches
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.turns import Turn
-from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
 from jobsui.jobs.enums import AttemptResult, LimitedBy
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.models import Attempt, Batch
@@ -114,12 +110,12 @@ class Driver:
         )
         self.jobs = AccountJobs(account, lease)
         self.share = FairShare()
-        self.unconfirmed = UnconfirmedBatches()
-        self.failures = FailureWindows()
-        self.objects = ObjectWindows()
+        self.unconfirmed = self.turn.observed.unconfirmed
+        self.failures = self.turn.observed.failures
+        self.objects = self.turn.observed.objects
+        self.running = self.turn.observed.running
         self.posting: dict[int, BatchRequest] = {}
         """Requests without a response yet, by batch."""
-        self.running = RunningBatches(timing)
         self.unwritten: list[DeliveryResult] = []
         """Results that are not written to the database yet."""
         self.has_room = False
@@ -150,6 +146,7 @@ class Driver:
                 self.round(self._collect())
             self._finish_calls()
             self.turn.waits_for_change = not self._has_open_calls
+            self.turn.gave_way = not self.stopping.is_set()
         finally:
             self.calls.close(wait=not self.stopping.is_set())
 
@@ -292,8 +289,7 @@ class Driver:
                 self.unconfirmed,
                 self.timing,
             )
-            for batch in running:
-                self.running.add(batch)
+            self.running.replace(running)
             self.wait.resume()
             self.is_new = False
         if self.needs_resync:

@@ -1,7 +1,7 @@
 """The batches that Zendesk accepted and has not finished: which to poll, and what the
 job statuses say of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from jobsui.jobs.delivery.call_threads import PollResult, RunningBatch
@@ -42,6 +42,15 @@ class RunningBatches:
 
     def add(self, batch: RunningBatch) -> None:
         self._by_id[batch.request.batch_id] = batch
+
+    def replace(self, batches: Iterable[RunningBatch]) -> None:
+        """Replace the running batches by these. A job status that was absent before still
+        is."""
+        before = self._by_id
+        self._by_id = {batch.request.batch_id: batch for batch in batches}
+        for pk, batch in self._by_id.items():
+            if pk in before and before[pk].status_id == batch.status_id:
+                batch.absent_since = before[pk].absent_since
 
     def start_poll(self, now: float) -> tuple[RunningBatch, ...]:
         """The batches to poll now: at most MAX_POLLED of one connection, the least

@@ -3,13 +3,39 @@ more, they take turns."""
 
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from jobsui.clock import Clock
 from jobsui.jobs.delivery.account_limits import AccountLimits
+from jobsui.jobs.delivery.auto_pause import FailureWindows
+from jobsui.jobs.delivery.object_windows import ObjectWindows
+from jobsui.jobs.delivery.running_batches import RunningBatches
+from jobsui.jobs.delivery.unconfirmed import UnconfirmedBatches
 from jobsui.jobs.timing import Timing
 
 type Revision = tuple[object, ...]
 """Differs after each change of an account's moving jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a driver has observed of its account and the database does not know. The next
+    turn continues with it: what must last for longer than a turn, such as the absence
+    of a record, would never be established otherwise."""
+
+    unconfirmed: UnconfirmedBatches
+    running: RunningBatches
+    failures: FailureWindows
+    objects: ObjectWindows
+
+    @classmethod
+    def nothing(cls, timing: Timing) -> "Observed":
+        return cls(
+            UnconfirmedBatches(),
+            RunningBatches(timing),
+            FailureWindows(),
+            ObjectWindows(),
+        )
 
 
 class Turn:
@@ -34,15 +60,21 @@ class Turn:
         """That of the account's jobs before the turn."""
         self.waits_for_change = False
         """At its end there was nothing to send, to poll or to reconcile."""
+        self.gave_way = False
+        """It ended in order, and its driver waits for no call."""
         self._previous = previous
         self.limits = AccountLimits(clock, timing)
+        self.observed = Observed.nothing(timing)
 
     def begin(self, epoch: int) -> None:
-        """The account is owned. What was learned of its limits in the last turn is still
-        true, unless another process has driven it since."""
+        """The account is owned. What was learned of it in the last turn is still true,
+        unless another process has driven it since."""
         self.epoch = epoch
-        if self._previous is not None and self._previous.epoch + 1 == epoch:
-            self.limits = self._previous.limits
+        previous = self._previous
+        if previous is not None and previous.epoch + 1 == epoch:
+            self.limits = previous.limits
+            if previous.gave_way:
+                self.observed = previous.observed
         self._previous = None
 
     def end(self) -> None:
