@@ -2,16 +2,19 @@
 
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import FrameType
 from uuid import UUID
 
 from django.db import OperationalError, connection
 from django.db.backends.signals import connection_created
+from django.db.backends.utils import CursorWrapper
 from greenlet import GreenletExit, getcurrent
 
 from jobsui.connections.models import Connection
@@ -387,7 +390,7 @@ class _Player:
     def _discard(self, number: int) -> None:
         with suppress(NotPossibleNow):  # Somebody else has just launched it.
             drafts.discard(self.jobs[number])
-            del self.jobs[number]
+            self.jobs.pop(number, None)
 
     def _sweep(self) -> None:
         """Start the tasks that were lost with their process."""
@@ -472,6 +475,7 @@ class _Player:
 
     def _kill(self, process: Process) -> None:
         """Called by the process itself, perhaps inside a transaction."""
+        _close_cursors(sys._getframe())
         _reset_connection()
         process.kill()
         self.hub.park()
@@ -587,6 +591,7 @@ class _Player:
                 self._decide(number, decision)
             elif not self._account_of(job).is_reachable:
                 self._act("cancel", number)
+                self._stop_waiting(number)
             elif self.hub.now == self.plan.faults_end and job.state not in OVER:
                 self.history.late.append(number)
 
@@ -733,6 +738,16 @@ def _rows_of(number: int, job: Job, account: Account) -> list[Row]:
                 )
             )
     return rows
+
+
+def _close_cursors(frame: FrameType | None) -> None:
+    """Close what a killed process reads at the moment. Its frames stay, and SQLite commits
+    nothing on a connection with a statement in progress."""
+    while frame is not None:
+        for value in frame.f_locals.values():
+            if isinstance(value, CursorWrapper):
+                value.close()
+        frame = frame.f_back
 
 
 def _reset_connection() -> None:

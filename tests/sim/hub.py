@@ -21,7 +21,7 @@ class Runaway(Exception):
 
 
 class Hub:
-    MAX_STEPS = 400_000
+    MAX_STEPS = 150_000
 
     def __init__(self) -> None:
         self.now = 0.0

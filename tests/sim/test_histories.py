@@ -18,7 +18,11 @@ from tests.sim.plan import Plan, Weather
 from tests.sim.shrink import shrink
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SEEDS = range(101, 191)
+CHUNK = 25
+FIRST_SEEDS = range(101, 401, CHUNK)
+MAX_KNOWABLE = 0.03
+"""The highest share of the rows of a chunk that may remain uncertain although the account
+says what happened to them (U). Where reads lag, a person is asked before that is known."""
 PLANS = sorted(Path(__file__).parent.glob("plans/*.json"))
 
 
@@ -29,11 +33,16 @@ def _sqlite_only() -> None:
         pytest.skip("The simulator runs on SQLite.")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_outcome_is_what_the_account_holds(seed: int) -> None:
-    history = play(plan_of(seed))
+@pytest.mark.parametrize("first", FIRST_SEEDS)
+def test_every_outcome_is_what_the_account_holds(first: int) -> None:
+    """`python -m tests.sim replay SEED` prints the history of a seed."""
+    histories = [play(plan_of(seed)) for seed in range(first, first + CHUNK)]
 
-    assert judge.new_faults(history) == [], "\n".join(history.story)
+    found = {each.plan.seed: judge.judge(each) for each in histories}
+    rows = sum(len(each.rows) for each in histories)
+    knowable = sum(len(judge.knowable_rows(each)) for each in histories)
+    assert {seed: faults for seed, faults in found.items() if faults} == {}
+    assert knowable <= MAX_KNOWABLE * rows
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
@@ -41,7 +50,7 @@ def test_what_was_wrong_once_is_right(path: Path) -> None:
     """Each plan failed before its fault was fixed."""
     history = play(Plan.from_json(path.read_text()))
 
-    assert judge.new_faults(history) == [], "\n".join(history.story)
+    assert judge.judge(history) == [], "\n".join(history.story)
 
 
 @pytest.mark.parametrize("seed", [3, 11, 40])
