@@ -46,7 +46,8 @@ OBJECT = "gadget"
 TASKS = {"check_job": tasks.check_job, "plan_job": tasks.plan_job}
 PERSONS_ANSWER_EVERY = 20.0
 BOUND = 1_800.0
-"""Seconds after the faults have ended within which every job must be over."""
+"""Seconds after the faults have ended, and after the last decision of a person, within
+which every job must be over."""
 START_EVERY = 3.0
 """How often a host looks for accounts without a driver."""
 SWEEP_EVERY = 15.0
@@ -131,6 +132,7 @@ class _Player:
         self.is_closing = False
         self._answered = Counter[int]()
         self._looked_at = 0.0
+        self._ends_at = plan.faults_end + BOUND
 
     def _add_account(self, number: int) -> None:
         account = Account(number, self.hub, self.plan, self.tell)
@@ -159,7 +161,7 @@ class _Player:
             self._prepare()
             with failpoints.watching(self._at_edge):
                 try:
-                    self.hub.run(self.plan.faults_end + BOUND, self._is_over)
+                    self.hub.run(self._is_over)
                 except Runaway as error:
                     self.history.find("C", str(error))
             self._conclude()
@@ -230,6 +232,8 @@ class _Player:
         if self.hub.now < self._looked_at + 0.5:
             return False
         self._looked_at = self.hub.now
+        if self.hub.now > self._ends_at:
+            return True
         if len(self.jobs) < len(self.plan.jobs):
             return False
         if any(account.running for account in self.history.accounts):
@@ -387,9 +391,9 @@ class _Player:
         if task in TASKS:
             self.hub.after(0.1, partial(self._work, task, *ids))
 
-    def _discard(self, number: int) -> None:
+    def _discard(self, number: int, job: Job) -> None:
         with suppress(NotPossibleNow):  # Somebody else has just launched it.
-            drafts.discard(self.jobs[number])
+            drafts.discard(job)
             self.jobs.pop(number, None)
 
     def _sweep(self) -> None:
@@ -423,6 +427,8 @@ class _Player:
     def _launch_checked(self) -> None:
         """Persons launch what is checked, and discard drafts that cannot be launched."""
         for number, job in list(self.jobs.items()):
+            if number not in self.jobs:
+                continue  # Another person has discarded it in the meantime.
             job.refresh_from_db()
             if job.state not in {JobState.DRAFT, JobState.READY}:
                 continue
@@ -431,7 +437,7 @@ class _Player:
                 self.tell(f"a person launches job {number}")
             except NotPossibleNow as refusal:
                 self.tell(f"a person discards job {number}: {refusal}")
-                self._discard(number)
+                self._discard(number, job)
 
     def _at_edge(self, edge: failpoints.Edge) -> None:
         """A driver is about to begin or to commit a transaction, or has committed."""
@@ -589,6 +595,7 @@ class _Player:
                 decision = answers[min(self._answered[number], len(answers) - 1)]
                 self._answered[number] += 1
                 self._decide(number, decision)
+                self._ends_at = self.hub.now + BOUND
             elif not self._account_of(job).is_reachable:
                 self._act("cancel", number)
                 self._stop_waiting(number)

@@ -39,12 +39,10 @@ class Hub:
     def after(self, seconds: float, act: Callable[[], None]) -> None:
         self.at(self.now + seconds, act)
 
-    def run(self, until: float, is_over: Callable[[], bool]) -> None:
-        """Run what is due, up to a time or until the history is over."""
+    def run(self, is_over: Callable[[], bool]) -> None:
+        """Run what is due, until the history is over."""
         while self._heap and not is_over():
             time, _, act = heapq.heappop(self._heap)
-            if time > until:
-                return
             self.now = time
             self.steps += 1
             if self.steps > self.MAX_STEPS:
@@ -74,7 +72,7 @@ class Process:
         """What happens to the commit that it is making."""
         self.wall_ahead = 0.0
         """Seconds by which its wall clock is wrong."""
-        self._frozen_until = 0.0
+        self.frozen_until = float("-inf")
         self._kept: list[greenlet] = []
         """Collecting a parked greenlet would throw into it."""
 
@@ -87,8 +85,8 @@ class Process:
     def wake(self, waiting: greenlet) -> None:
         if self.is_dead or waiting.dead:
             return
-        if self.hub.now < self._frozen_until:
-            self.hub.at(self._frozen_until, lambda: self.wake(waiting))
+        if self.hub.now < self.frozen_until:
+            self.hub.at(self.frozen_until, lambda: self.wake(waiting))
             return
         waiting.switch()
 
@@ -101,12 +99,12 @@ class Process:
         self.hub.park()
 
     def freeze(self, seconds: float) -> None:
-        self._frozen_until = self.hub.now + seconds
+        self.frozen_until = self.hub.now + seconds
 
     @property
     def frozen_for(self) -> float:
         """Seconds until it runs again."""
-        return max(0.0, self._frozen_until - self.hub.now)
+        return max(0.0, self.frozen_until - self.hub.now)
 
     def kill(self) -> None:
         self.is_dead = True

@@ -56,7 +56,8 @@ def failures_were_not_applied(history: History) -> Iterator[str]:
     # A retry may have applied what failed before.
     explained = {row.tag for row in history.rows if row.outcome in GOOD | UNKNOWN}
     for row in history.rows:
-        if row.tag in explained:
+        is_open = row.outcome == "pending" and history.states[row.job] not in OVER
+        if row.tag in explained or is_open:
             continue
         if applied.get(row.tag):
             yield f"{row.tag} {row.key} is reported as {row.outcome} {row.code}, applied"

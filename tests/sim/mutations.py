@@ -458,4 +458,35 @@ MUTANTS = (
         "        reopened = state\n",
         test=f"{TESTS}/test_stop_waiting.py::test_resending_waits_for_the_request_that_is_still_running",
     ),
+    Mutant(
+        "job statuses of earlier parts are forgotten",
+        f"{DELIVERY}/transitions.py",
+        "        if batch.status_id and transition.status_id is not None:\n",
+        "        if False:\n",
+        test=f"{TESTS}/test_driver_faults.py::test_a_lost_part_takes_no_results_of_another_part",
+    ),
+    Mutant(
+        "no account gives way",
+        f"{DELIVERY}/turns.py",
+        "    if number <= 0:\n",
+        "    if True:\n",
+        profile="starved accounts",
+    ),
+    Mutant(
+        "a turn forgets what the last one observed",
+        f"{DELIVERY}/turns.py",
+        "            if previous.gave_way:\n",
+        "            if False:\n",
+        test=f"{PLANS}[two-accounts-take-turns-with-unconfirmed-batches]",
+    ),
+    Mutant(
+        "a job is launched twice at once",
+        "jobsui/jobs/control/actions.py",
+        "            state=JobState.READY,\n            checked_fingerprint",
+        "            checked_fingerprint",
+        test=(
+            f"{TESTS}/test_record_order.py"
+            "::test_a_second_launch_of_a_job_that_waits_for_another_is_refused"
+        ),
+    ),
 )

@@ -20,6 +20,9 @@ REACTION_SECONDS = 2.0
 requests ready."""
 FIRST_REQUESTS = 2
 """What a driver may send before it knows what an earlier one has sent."""
+LATE_REQUESTS = 5
+"""What a process may send too late, if it was frozen after it had taken the requests from the
+minute's rate."""
 MINUTE = 60.0
 
 
@@ -78,7 +81,7 @@ class Witness:
         """A request is about to be sent."""
         self._require_lease(process, kind)
         self._require_wait(process, kind)
-        self._require_rate()
+        self._require_rate(process)
         if tags:
             self._require_attempt(tags)
             self._require_no_other(set(tags))
@@ -155,7 +158,7 @@ class Witness:
                     "R", f"{process.name} sends a {kind}, {left:.0f} s too early"
                 )
 
-    def _require_rate(self) -> None:
+    def _require_rate(self, process: Process) -> None:
         """R: no minute has more requests than the account allows."""
         now = self._hub.now
         self._sent_at.append(now)
@@ -163,6 +166,8 @@ class Witness:
             self._sent_at.popleft()
         most = self._plan.weather.requests_per_minute
         most += FIRST_REQUESTS * self._count_starts(now - MINUTE)
+        if now - process.frozen_until < MINUTE:
+            most += LATE_REQUESTS
         if len(self._sent_at) > most:
             self._find("R", f"{len(self._sent_at)} requests in a minute")
 
