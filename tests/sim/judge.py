@@ -17,8 +17,6 @@ MAX_IDLE_COMMITS = 30
 every five, on each account."""
 MINUTE = 60.0
 UNKNOWN = frozenset({"uncertain"})
-KNOWN: frozenset[str] = frozenset()
-"""Oracles that still speak."""
 
 
 def judge(history: History) -> list[tuple[str, str]]:
@@ -27,11 +25,6 @@ def judge(history: History) -> list[tuple[str, str]]:
     for name, oracle in ORACLES.items():
         found += [(name, what) for what in oracle(history)]
     return found
-
-
-def new_faults(history: History) -> list[tuple[str, str]]:
-    """`judge`, without what is known."""
-    return [found for found in judge(history) if found[0] not in KNOWN]
 
 
 def _applied(history: History) -> dict[str, list[Applied]]:

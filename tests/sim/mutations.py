@@ -193,14 +193,16 @@ MUTANTS = (
         "a 429 to a poll is ignored",
         f"{DELIVERY}/account_limits.py",
         "            case RateLimited(retry_after=wait):\n",
-        "            case RateLimited(retry_after=wait) if calls is self.posts:\n",
+        "            case RateLimited() if calls is self.reads:\n"
+        "                pass\n"
+        "            case RateLimited(retry_after=wait):\n",
         profile="limits",
     ),
     Mutant(
         "a 503 to a poll is ignored",
         f"{DELIVERY}/account_limits.py",
-        "                calls.failed(wait)\n",
-        "                calls.failed(None)\n",
+        "                    self.budget.block(wait)\n",
+        "                    pass\n",
         profile="limits",
     ),
     Mutant(

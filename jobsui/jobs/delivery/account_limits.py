@@ -213,10 +213,9 @@ class AccountLimits:
                 # Zendesk works. What it refuses to one job concerns no other.
                 calls.succeeded()
             case _:
-                wait = retry_after(error.response) if error.response else None
-                calls.failed(wait)
-                if wait:
-                    # Calls that wait for a token must learn of it too.
+                calls.failed()
+                if error.response and (wait := retry_after(error.response)):
+                    # As long as Zendesk asks for, nothing else is sent either.
                     self.budget.block(wait)
 
     # What follows from it

@@ -330,14 +330,12 @@ class Backoff:
         """Seconds that remain to rest."""
         return max(0.0, self._until - self._clock.monotonic())
 
-    def failed(self, wait: float | None = None) -> None:
-        """A request failed; `wait` is what Zendesk asked for.
-
-        Requests that fail during a rest had been sent before it, so they count once."""
+    def failed(self) -> None:
+        """A request failed. Requests that fail during a rest had been sent before it, so
+        they count once."""
         if not self.left:
             self.failures += 1
             self.rest(min(self._max_seconds, 0.125 * 2**self.failures))
-        self.rest(wait or 0.0)
 
     def succeeded(self) -> None:
         self.failures = 0
