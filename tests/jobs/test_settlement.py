@@ -157,6 +157,18 @@ def test_settling_twice_changes_nothing() -> None:
     assert (counters(job)["created"], job.failed, job.batches_done) == (SIZE, 0, 1)
 
 
+def test_an_item_of_an_open_batch_keeps_its_first_result() -> None:
+    job = make_planned(1)
+    batch = Batch.objects.get(job=job)
+
+    settle(batch, {0: RowResult(Outcome.CREATED, "r0")})
+    settle(batch, {0: RowResult(Outcome.FAILED)})
+
+    job.refresh_from_db()
+    assert job.created == 1
+    assert job.failed == 0
+
+
 def test_results_reported_twice_in_one_transaction_count_once() -> None:
     """A commit failed, and the batch was read again before the next one."""
     job = make_planned(1)

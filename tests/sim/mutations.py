@@ -284,7 +284,7 @@ MUTANTS = (
         f"{LEDGER}/settlement.py",
         "        if index < len(results) and results[index] is None:\n",
         "        if index < len(results):\n",
-        test=f"{TESTS}/test_settlement.py::test_sums_stay_right_whatever_comes_in_whatever_order",
+        test=f"{TESTS}/test_settlement.py::test_an_item_of_an_open_batch_keeps_its_first_result",
     ),
     Mutant(
         "a transition applies in any state",
