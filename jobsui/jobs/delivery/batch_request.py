@@ -7,7 +7,7 @@ import json
 import logging
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -138,14 +138,18 @@ def row_results(request: BatchRequest, status: JobStatus) -> dict[int, RowResult
     order (docs/zendesk.md), so the position alone proves nothing.
     """
     reported = status.results or ()
-    sent = _SentItems(request)
-    indexes = [sent.named_by(result) for result in reported]
-    times = Counter(indexes)
-    return {
-        index: _row_result(request, result)
-        for index, result in zip(indexes, reported, strict=True)
-        if index is not None and times[index] == 1 and _is_clear(request, result)
-    }
+    indexes = _indexes_in_order(request, reported) or _named_indexes(request, reported)
+    outcome = request.action.outcome
+    found = {}
+    for index, result in zip(indexes, reported, strict=True):
+        if index is None:
+            continue
+        # Nearly all of them, so this is decided here.
+        if result.verdict is Verdict.SUCCEEDED:
+            found[index] = RowResult(outcome, result.record_id)
+        elif _is_clear(request, result):
+            found[index] = _row_result(request, result)
+    return found
 
 
 def results_by_position(
@@ -164,6 +168,41 @@ def results_by_position(
         for (index, _), result in zip(request.items, reported, strict=True)
         if _is_clear(request, result)
     }
+
+
+def _indexes_in_order(
+    request: BatchRequest, reported: Sequence[ItemResult]
+) -> Sequence[int]:
+    """The index of the item of each result, if each result names the item at its position;
+    else (). It finds in half the time what `_named_indexes` finds."""
+    if request.action.key == "id" or len(reported) > len(request.items):
+        return ()
+    indexes = []
+    for position, result in enumerate(reported):
+        index, line = request.items[position]
+        if result.index != position:
+            return ()
+        key = result.external_id
+        if key and not _has_member(line, "external_id", key):
+            return ()
+        indexes.append(index)
+    return indexes
+
+
+def _named_indexes(
+    request: BatchRequest, reported: Sequence[ItemResult]
+) -> Sequence[int | None]:
+    """The index of the item that each result names; None: not clear."""
+    sent = _SentItems(request)
+    indexes = [sent.named_by(result) for result in reported]
+    times = Counter(indexes)
+    return [index if times[index] == 1 else None for index in indexes]
+
+
+def _has_member(line: bytes, name: str, value: str) -> bool:
+    """Whether an item certainly has this member, as the planner writes it. Parsing all
+    items would take a tenth of the time that sending takes."""
+    return f'"{name}":"{value}"'.encode() in line
 
 
 class _SentItems:
@@ -206,9 +245,7 @@ class _SentItems:
         return None
 
     def _has(self, position: int, name: str, value: str) -> bool:
-        # As the planner writes it. Parsing all items would take a tenth of the time
-        # that sending takes.
-        if f'"{name}":"{value}"'.encode() in self._items[position][1]:
+        if _has_member(self._items[position][1], name, value):
             return True
         return self._members[name][position] == value
 
