@@ -179,8 +179,9 @@ MUTANTS = (
     Mutant(
         "counters are off by one",
         f"{LEDGER}/settlement.py",
-        "        for result in added.values():\n",
-        "        for result in list(added.values())[1:]:\n",
+        "        for outcome, number in Counter(map(_outcome_of, results)).items():\n",
+        "        results = list(results)[1:]\n"
+        "        for outcome, number in Counter(map(_outcome_of, results)).items():\n",
     ),
     Mutant(
         "a lost job status is polled without end",

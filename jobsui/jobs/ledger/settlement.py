@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import Max, Q
@@ -25,6 +26,7 @@ MAX_PACE_SAMPLES = 60
 BAD = frozenset({Outcome.FAILED, Outcome.UNCERTAIN})
 """Outcomes of rows that were sent and have an error of their own."""
 GIVEN_UP = "A person stopped waiting for its result."
+_outcome_of = attrgetter("outcome")
 SETTLED_FIELDS = (
     "state",
     "done_at",
@@ -48,6 +50,10 @@ class JobCounters:
         "temporary_failures"."""
         self._counts[job_id][column] += number
         self._touched.add(job_id)
+
+    def add_results(self, job_id: int, results: Iterable[RowResult]) -> None:
+        for outcome, number in Counter(map(_outcome_of, results)).items():
+            self.add(job_id, outcome, number)
 
     def touch(self, job_id: int) -> None:
         """The job's page has something new to show."""
@@ -116,8 +122,7 @@ def settle_all(
             failed_rows += _settle_unreadable(batch, blob, each.results, counters, now)
             continue
         added = _add_results(results, each.results)
-        for result in added.values():
-            counters.add(batch.job_id, result.outcome)
+        counters.add_results(batch.job_id, added.values())
         if blob:
             failed_rows += _failed_rows(batch, row_numbers, added)
         _count_results(batch, results)
@@ -260,8 +265,7 @@ def _settle_unreadable(
     added = _add_results(results, reported)
     missing = unreadable.results_of_open_items(batch, results)
     added |= _add_results(results, missing)
-    for result in added.values():
-        counters.add(batch.job_id, result.outcome)
+    counters.add_results(batch.job_id, added.values())
     _count_results(batch, results)
     _close(batch, counters, now)
     BatchBlob.objects.update_or_create(
@@ -280,7 +284,7 @@ def _needs_blob(reported: ReportedResults) -> bool:
     batch = reported.batch
     if batch.succeeded or batch.failed or batch.uncertain:
         return True
-    return any(result.outcome in BAD for result in reported.results.values())
+    return not BAD.isdisjoint(map(_outcome_of, reported.results.values()))
 
 
 def _add_results(
@@ -296,7 +300,7 @@ def _add_results(
 
 
 def _count_results(batch: Batch, results: Iterable[RowResult | None]) -> None:
-    counts = Counter(result.outcome for result in results if result is not None)
+    counts = Counter(map(_outcome_of, filter(None, results)))
     batch.failed = counts.pop(Outcome.FAILED, 0)
     batch.uncertain = counts.pop(Outcome.UNCERTAIN, 0)
     batch.succeeded = counts.total()
