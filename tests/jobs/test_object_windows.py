@@ -113,7 +113,7 @@ def test_rows_that_deadlock_are_sent_again_and_counted(harness: Harness) -> None
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> ObjectWindows:
     made = ObjectWindows()
-    monkeypatch.setattr("jobsui.jobs.delivery.driver.ObjectWindows", lambda: made)
+    monkeypatch.setattr("jobsui.jobs.delivery.turns.ObjectWindows", lambda: made)
     return made
 
 

@@ -96,7 +96,9 @@ def _run_test(mutant: Mutant, folder: Path) -> str:
     command = ["pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", mutant.test]
     ran = _run(command, folder)
     name = mutant.test.rpartition("::")[2]
-    return f"`{name}`" if ran.returncode == 1 else f"**not** by `{name}`"
+    # A test that cannot even begin notices nothing.
+    has_failed = ran.returncode == 1 and " failed" in ran.stdout
+    return f"`{name}`" if has_failed else f"**not** by `{name}`"
 
 
 def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
