@@ -6,6 +6,7 @@ different runs. Each run prints a line.
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
@@ -16,6 +17,7 @@ import pytest
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import SUCCEEDED, Action, JobState
 from jobsui.jobs.models import Attempt, Job, RunSettings
+from jobsui.jobs.preparation import planner
 from tests.acceptance.jobs import state_of
 from tests.acceptance.processes import Processes, wait_until
 from tests.harness import Harness
@@ -71,12 +73,14 @@ def test_no_outcome_is_untrue_whatever_fails(
     jobs = launched_jobs(harness)
     harness.sandbox.settings(job_seconds=0.5, slow_seconds=3, retry_after=1)
     harness.sandbox.faults(**FAULTS)
+    pending_before = [job.pending for job in jobs]
 
     kill_repeatedly(processes, jobs)
     wait_until(lambda: are_over(jobs), "the end of all jobs", TIMEOUT)
 
     found = [line for job in jobs for line in untrue(harness, job)]
     share = report(jobs, found, time.monotonic() - started_at)
+    assert pending_before == [ROWS] * len(jobs)
     assert found == []
     assert share <= MAX_UNCERTAIN_PERCENT
 
@@ -111,7 +115,9 @@ def launched(
     job = harness.checked(rows, action, key=key)
     never = RunSettings(stop_percent=None, stop_refusals=None)
     actions.launch(job, by=None, run_settings=never)
-    harness.task_queue.run_all()
+    planner.plan(job, stopping=threading.Event())
+    # The workers of the test send it.
+    harness.task_queue.clear()
     return job
 
 
