@@ -5,12 +5,31 @@ from typing import Any
 
 import pytest
 
+from jobsui.clock import Clock
 from jobsui.connections.models import Connection
+from jobsui.jobs.delivery import account_limits
 from jobsui.jobs.delivery.driver import Driver
+from jobsui.jobs.delivery.rate_limits import Budget
 from jobsui.jobs.enums import Action, JobState
 from tests.harness import Harness, gadgets
 from tests.jobs.driving import InlineExecutor, new_driver, records, state_of
 from tests.timing import FakeClock
+
+
+class CountedBudget(Budget):
+    """Counts its tokens. The budget itself forgets them after a minute."""
+
+    def __init__(self, requests_per_minute: int, *, clock: Clock) -> None:
+        super().__init__(requests_per_minute, clock=clock)
+        self.spent = 0
+
+    def give_back(self, requests: int) -> None:
+        super().give_back(requests)
+        self.spent -= requests
+
+    def _spend(self) -> None:
+        super()._spend()
+        self.spent += 1
 
 
 @pytest.fixture
@@ -19,7 +38,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def driver(harness: Harness, clock: FakeClock) -> Iterator[Driver]:
+def driver(
+    harness: Harness, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Driver]:
+    monkeypatch.setattr(account_limits, "Budget", CountedBudget)
     with new_driver(harness, clock, InlineExecutor(clock)) as driver:
         yield driver
 
@@ -34,7 +56,8 @@ def requests_seen(harness: Harness) -> int:
 
 
 def tokens_spent(driver: Driver) -> int:
-    return len(driver.limits.budget._spent_at)
+    assert isinstance(driver.limits.budget, CountedBudget)
+    return driver.limits.budget.spent
 
 
 @pytest.mark.parametrize(
