@@ -46,7 +46,8 @@ class Timing:
     min_turn: float = 5.0
     """How long an account sends nothing before it gives way, if other accounts wait."""
     max_turn: float = 60.0
-    """How long an account sends before it gives way, if other accounts wait."""
+    """How long an account sends, or waits for unconfirmed batches, before it gives way, if other
+    accounts wait."""
     max_rest: float = 600.0
     """How long an account whose jobs wait and do not change has no driver, if other
     accounts need one."""

@@ -10,6 +10,7 @@ from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.delivery.turns import Turn, choose_leaving
 from jobsui.jobs.enums import BatchState, JobState
 from jobsui.jobs.models import Attempt, Batch, Job
+from jobsui.zendesk.errors import NotSent
 from tests.factories import make_connection
 from tests.harness import Harness, gadgets
 from tests.jobs.driving import drive, running_driver, state_of, wait_until
@@ -214,17 +215,39 @@ def test_an_account_that_must_rest_has_no_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gave_way", "epoch", "continues"),
+    ("is_unreachable", "may_end"),
+    [(False, False), (True, True)],
+    ids=["Zendesk can be read", "Zendesk cannot be read"],
+)
+def test_a_turn_waits_for_an_absence_to_last(
+    is_unreachable: bool, may_end: bool
+) -> None:
+    clock = FakeClock()
+    turn = Turn(clock, FAST)
+    turn.observed.unconfirmed.add(7, clock.time)
+    clock.time += FAST.min_turn + 0.01
+    if is_unreachable:
+        turn.limits.note_read(NotSent("refused"))
+
+    idle = turn.may_end
+    clock.time += FAST.max_turn
+
+    assert idle is may_end
+    assert turn.may_end
+
+
+@pytest.mark.parametrize(
+    ("in_order", "epoch", "continues"),
     [(True, 6, True), (True, 7, False), (False, 6, False)],
     ids=["the next turn", "another process was the owner", "the driver crashed"],
 )
 def test_a_turn_continues_with_what_the_last_one_observed(
-    gave_way: bool, epoch: int, continues: bool
+    in_order: bool, epoch: int, continues: bool
 ) -> None:
     clock = FakeClock()
     first = Turn(clock, FAST)
     first.begin(5)
-    first.gave_way = gave_way
+    first.has_ended_in_order = in_order
     first.end()
 
     second = Turn(clock, FAST, first)

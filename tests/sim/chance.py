@@ -75,7 +75,8 @@ LARGE = 0.05
 BAD_ROWS = 0.1
 """The share of jobs with a row for which the account refuses the request."""
 SEVERAL_ACCOUNTS = 0.15
-"""The share of swarms with jobs on several accounts, of which a worker drives one at a time."""
+"""The share of swarms with jobs on several accounts, of which each worker drives one at a
+time."""
 FREQUENT = frozenset({"decisions", "retries"})
 """Profiles that are drawn three times as often, because what they aim at needs more luck."""
 
@@ -136,7 +137,13 @@ def _on_several_accounts(plan: Plan, random: Random) -> Plan:
     jobs = [replace(job, account=number) for number, job in enumerate(plan.jobs)]
     unreachable = random.randint(0, 1) if len(jobs) > 1 else 0
     weather = replace(plan.weather, unreachable=unreachable)
-    return replace(plan, jobs=tuple(jobs), weather=weather, max_accounts=1)
+    return replace(
+        plan,
+        jobs=tuple(jobs),
+        weather=weather,
+        max_accounts=1,
+        workers=random.randint(1, 2),
+    )
 
 
 def _timing(random: Random) -> dict[str, float]:
@@ -470,6 +477,7 @@ def _starved_accounts(seed: int, random: Random) -> Plan:
         Weather(unreachable=unreachable),
         faults_end=300.0,
         max_accounts=random.randint(1, unreachable),
+        workers=random.randint(1, 2),
     )
 
 

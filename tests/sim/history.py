@@ -311,7 +311,10 @@ class _Player:
         self.hub.after(START_EVERY, self._host)
         if not any(state in MOVING for state in self._states().values()):
             return
-        if not Lease.objects.live().filter(name__startswith="account:").exists():
+        has_driver = Lease.objects.live().filter(name__startswith="account:").exists()
+        workers = [each for each in self.processes if each.name.startswith("worker")]
+        running = sum(worker.is_running for worker in workers)
+        if not has_driver or running < self.plan.workers:
             self._start("worker", self._run_pool)
 
     def _start(self, name: str, run: Callable[[Process], None]) -> Process:

@@ -478,9 +478,16 @@ MUTANTS = (
     Mutant(
         "a turn forgets what the last one observed",
         f"{DELIVERY}/turns.py",
-        "            if previous.gave_way:\n",
+        "            if previous.has_ended_in_order:\n",
         "            if False:\n",
         test=f"{PLANS}[two-accounts-take-turns-with-unconfirmed-batches]",
+    ),
+    Mutant(
+        "a turn ends while it waits for an absence to last",
+        f"{DELIVERY}/turns.py",
+        "        return (is_idle and not self._is_watching) or age",
+        "        return is_idle or age",
+        test=f"{PLANS}[accounts-move-between-workers-with-unconfirmed-batches]",
     ),
     Mutant(
         "a job is launched twice at once",

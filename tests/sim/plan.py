@@ -71,6 +71,8 @@ class Plan:
     there at once."""
     max_accounts: int = 32
     """How many accounts a worker drives at a time."""
+    workers: int = 1
+    """How many workers drive accounts."""
     answers: tuple[str, ...] = ("check_again", "accept")
     """What persons decide about the uncertain rows of a job after the faults have ended, one
     after the other; the last one again and again."""

@@ -146,7 +146,7 @@ class Driver:
                 self.round(self._collect())
             self._finish_calls()
             self.turn.waits_for_change = not self._has_open_calls
-            self.turn.gave_way = not self.stopping.is_set()
+            self.turn.has_ended_in_order = not self.stopping.is_set()
         finally:
             self.calls.close(wait=not self.stopping.is_set())
 

@@ -40,6 +40,11 @@ class RunningBatches:
     def job_ids(self) -> set[int]:
         return {batch.request.job_id for batch in self._by_id.values()}
 
+    @property
+    def has_absent(self) -> bool:
+        """Whether a job status was missing in the last poll. May be asked in any thread."""
+        return any(batch.absent_since is not None for batch in list(self.all()))
+
     def add(self, batch: RunningBatch) -> None:
         self._by_id[batch.request.batch_id] = batch
 

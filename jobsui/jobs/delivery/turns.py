@@ -28,6 +28,11 @@ class Observed:
     failures: FailureWindows
     objects: ObjectWindows
 
+    @property
+    def has_absent(self) -> bool:
+        """Whether a record or a job status is absent, perhaps for good."""
+        return bool(len(self.unconfirmed)) or self.running.has_absent
+
     @classmethod
     def nothing(cls, timing: Timing) -> "Observed":
         return cls(
@@ -60,8 +65,8 @@ class Turn:
         """That of the account's jobs before the turn."""
         self.waits_for_change = False
         """At its end there was nothing to send, to poll or to reconcile."""
-        self.gave_way = False
-        """It ended in order, and its driver waits for no call."""
+        self.has_ended_in_order = False
+        """Its driver waits for no call."""
         self._previous = previous
         self.limits = AccountLimits(clock, timing)
         self.observed = Observed.nothing(timing)
@@ -73,7 +78,7 @@ class Turn:
         previous = self._previous
         if previous is not None and previous.epoch + 1 == epoch:
             self.limits = previous.limits
-            if previous.gave_way:
+            if previous.has_ended_in_order:
                 self.observed = previous.observed
         self._previous = None
 
@@ -96,11 +101,18 @@ class Turn:
 
     @property
     def may_end(self) -> bool:
-        """Whether the account has had its turn: it has nothing to send now, or it has
-        sent for long."""
+        """Whether the account has had its turn: it has nothing to do now, or its turn has
+        lasted for long."""
         age = self._clock.monotonic() - self.began_at
         is_idle = self.idle_seconds >= self._timing.min_turn
-        return is_idle or age >= self._timing.max_turn
+        return (is_idle and not self._is_watching) or age >= self._timing.max_turn
+
+    @property
+    def _is_watching(self) -> bool:
+        """Whether it waits for an absence to last, and Zendesk can be read. Only this
+        process knows for how long it has lasted: a worker on another host would begin
+        again."""
+        return self.observed.has_absent and not self.limits.reads.left
 
 
 def choose_leaving(turns: Iterable[Turn], number: int) -> list[Turn]:
