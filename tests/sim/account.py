@@ -93,6 +93,8 @@ class Account:
         self, number: int, hub: Hub, plan: Plan, tell: Callable[[str], None]
     ) -> None:
         self.host = HOSTS[number]
+        self._prefix = "z" if number == 0 else f"{self.host[0]}z"
+        """Of its jobs' ids. No two accounts have the same."""
         self.is_reachable = number >= plan.weather.unreachable
         self._hub = hub
         self._plan = plan
@@ -187,7 +189,7 @@ class Account:
         if oddity == "crawls":
             seconds += argument
         job = AccountJob(
-            f"z{number}",
+            f"{self._prefix}{number}",
             body["job"]["action"],
             items,
             self._hub.now,

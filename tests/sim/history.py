@@ -425,14 +425,16 @@ class _Player:
         if number < len(self.plan.jobs):
             planner.MAX_BATCH_SIZE = self.plan.jobs[number].batch_size
         TASKS[task](job_id)
+        self.tell(f"{task} of job {number} has run")
         self._launch_checked()
 
     def _launch_checked(self) -> None:
         """Persons launch what is checked, and discard drafts that cannot be launched."""
         for number, job in list(self.jobs.items()):
-            if number not in self.jobs:
+            try:
+                job.refresh_from_db()
+            except Job.DoesNotExist:
                 continue  # Another person has discarded it in the meantime.
-            job.refresh_from_db()
             if job.state not in {JobState.DRAFT, JobState.READY}:
                 continue
             try:
@@ -505,7 +507,7 @@ class _Player:
             case "kill" if living:
                 self.tell(f"{living[-1].name} is killed")
                 living[-1].kill()
-            case "freeze" if living:
+            case "freeze" if living and not self._is_sending(living[-1]):
                 self.tell(f"{living[-1].name} is frozen for {which} s")
                 living[-1].freeze(float(which))
             case "stop" if living:
@@ -524,6 +526,15 @@ class _Player:
             case "create" if account.by_key(which) is None:
                 self.tell(f"another program creates {which}")
                 account.add(which, f"9{int(self.hub.now)}")
+
+    def _is_sending(self, process: Process) -> bool:
+        """Whether it has checked its lease for a request that it has not sent yet. A process
+        that is frozen there for minutes is beyond what the product can promise."""
+        return any(
+            request.sender is process
+            for witness in self.witnesses.values()
+            for request in witness.in_transit
+        )
 
     def _act(self, what: str, number: int) -> None:
         job = self.jobs.get(number)

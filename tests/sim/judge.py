@@ -1,7 +1,7 @@
 """The judge: what must be true of a history, told by the content of the account. Each
 oracle is a pure function of a history, and yields what is wrong."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -200,8 +200,8 @@ def idle_minutes(history: History) -> list[tuple[int, int]]:
 
 
 def _count(times: list[float], begin: float) -> int:
-    """How many of these ascending times are in the minute that begins then."""
-    return bisect_left(times, begin + MINUTE) - bisect_left(times, begin)
+    """How many of these ascending times are in the minute after this moment."""
+    return bisect_right(times, begin + MINUTE) - bisect_right(times, begin)
 
 
 ORACLES: dict[str, Callable[[History], Iterator[str]]] = {

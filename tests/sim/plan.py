@@ -48,7 +48,7 @@ class Weather:
     statuses_expire_after: float | None = None
     """Seconds from the end of a job until its status is gone."""
     unreachable: int = 0
-    """So many accounts, the first ones, never respond."""
+    """The number of accounts that never respond: the first ones."""
     max_running_jobs: int = 30
     """The setting of the connection."""
 

@@ -10,8 +10,8 @@ from tests.sim.chance import FAULTS, PERSONS
 from tests.sim.history import History
 
 MAX_KNOWABLE = 0.02
-"""The highest share of the rows of a profile that may remain uncertain although the account
-says what happened to them."""
+"""U: the highest share of the rows of a profile, or of the histories of one test, that may
+remain uncertain although the account says what happened to them."""
 MIN_ROWS = 500
 """With fewer rows, a share says little."""
 

@@ -16,13 +16,11 @@ from tests.sim.chance import PROFILES, plan_of
 from tests.sim.history import play
 from tests.sim.plan import Plan, Weather
 from tests.sim.shrink import shrink
+from tests.sim.tally import MAX_KNOWABLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHUNK = 25
 FIRST_SEEDS = range(101, 401, CHUNK)
-MAX_KNOWABLE = 0.03
-"""The highest share of the rows of a chunk that may remain uncertain although the account
-says what happened to them (U). Where reads lag, a person is asked before that is known."""
 PLANS = sorted(Path(__file__).parent.glob("plans/*.json"))
 
 
