@@ -125,12 +125,12 @@ def settle_unreadable(batches: Sequence[Batch]) -> None:
 
 
 def status_id_of(batch: Batch, request: BatchRequest) -> str:
-    """The job status of an unconfirmed batch, if its results were never read, and the last
-    attempt carried exactly the items of this request; "" otherwise."""
-    if batch.status_id in {"", batch.blob.job_status_id}:
+    """The job status for which a person stopped waiting, if it is that of exactly the items
+    of this request; "" otherwise."""
+    if not batch.status_id:
         return ""
     last = Attempt.objects.get(batch=batch, number=batch.attempts_made)
-    if last.result != AttemptResult.ACCEPTED:
+    if last.status_id != batch.status_id:
         return ""
     # An attempt carries the first open items, and none of these has a result since.
     last_item, _ = request.items[-1]

@@ -158,14 +158,6 @@ class BatchBlob(models.Model):
         return [(index, line) for index, line in items if results[index] is None]
 
     @property
-    def job_status_id(self) -> str:
-        """The id of the job status that is stored; "" for none."""
-        if not self.job_status_body:
-            return ""
-        with _decoding():
-            return str(json.loads(unpack(self.job_status_body)).get("id", ""))
-
-    @property
     def items(self) -> list[Any]:
         with _decoding():
             return [json.loads(line) for line in self.lines]
@@ -215,8 +207,9 @@ class Attempt(models.Model):
     response_headers = models.JSONField(default=dict)
     # zlib; the first 64 kB of it.
     response_body = models.BinaryField(default=bytes)
-    # The job status id that Zendesk gave it, once its batch has another one or none; ""
-    # before. No other batch may take this job status for its own.
+    # The job status id that Zendesk gave it, once its batch has another one or none, or a
+    # person stopped waiting for it; "" before. No other batch may take this job status for
+    # its own.
     status_id = models.CharField(max_length=64, blank=True)
 
     class Meta:
