@@ -469,3 +469,22 @@ def test_other_integrations_keep_their_job_slots(harness: Harness) -> None:
     assert job.state == JobState.COMPLETED
     assert job.created == 1000
     assert Attempt.objects.filter(batch__job=job, result="limited").exists()
+
+
+def test_a_batch_that_is_sent_again_is_unconfirmed_from_then_on(
+    harness: Harness,
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(3))
+    [batch] = job.batches.all()
+    clock = FakeClock()
+
+    with new_driver(harness, clock, InlineExecutor(clock)) as driver:
+        driver.round([])
+        driver.unconfirmed.add(batch.pk, clock.time - 100)
+        before = driver.unconfirmed.waited(batch.pk, clock.time)
+        driver._post([driver.posting[batch.pk]])
+        after = driver.unconfirmed.waited(batch.pk, clock.time)
+
+    assert before == 100
+    assert after == 0

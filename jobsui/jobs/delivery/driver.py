@@ -394,6 +394,7 @@ class Driver:
             self.turn.sent_at = self.active_at
             self.share.sent(request.job_id)
             self.posting[request.batch_id] = request
+            self.unconfirmed.forget(request.batch_id)
             self.calls.post(request)
 
     def may_call(self) -> bool:

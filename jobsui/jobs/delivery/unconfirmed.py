@@ -21,6 +21,11 @@ class UnconfirmedBatches:
     def add(self, batch_id: int, since: float) -> None:
         self._since[batch_id] = since
 
+    def forget(self, batch_id: int) -> None:
+        """The batch is sent again: what was known of its earlier requests no longer says
+        when it can be in flight."""
+        self._since.pop(batch_id, None)
+
     def replace(
         self, batch_ids: Iterable[int], now: float, *, unwritten: Collection[int] = ()
     ) -> None:
