@@ -13,7 +13,7 @@ from jobsui.jobs.ledger import unreadable
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job, RowError
 from jobsui.jobs.models.batch import pack
 from tests.harness import Harness, gadgets
-from tests.jobs.driving import assert_sums, drive, state_of
+from tests.jobs.driving import assert_sums, drive, posts, state_of
 
 DAMAGE = {
     "garbage": b"garbage",
@@ -73,6 +73,21 @@ def test_batch_that_was_never_sent_fails(
     }
     assert [error.row for error in errors] == list(range(2, 102))
     assert_sums(job)
+
+
+@pytest.mark.parametrize("rows", [b"", pack(b""), pack(b"[2, 3]")])
+def test_batch_of_one_row_without_its_number_fails(
+    harness: Harness, rows: bytes
+) -> None:
+    harness.object()
+    job = harness.planned(gadgets(1))
+    BatchBlob.objects.update(rows=rows)
+
+    drive(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.failed == 1
+    assert posts(harness) == 0
 
 
 def test_batch_without_content_fails(harness: Harness) -> None:

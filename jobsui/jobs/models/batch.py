@@ -145,10 +145,7 @@ class BatchBlob(models.Model):
     def open_items(self) -> list[tuple[int, bytes]]:
         """Index in the batch and line of each item without a result."""
         items = list(enumerate(self.lines))
-        with _decoding():
-            # Counted only, because parsing them takes as long as all the rest.
-            row_numbers = unpack(self.rows).count(b",") + 1
-        if len(items) != row_numbers:
+        if len(items) != self._row_count:
             raise Unreadable
         if not self.results:
             return items
@@ -156,6 +153,14 @@ class BatchBlob(models.Model):
         if len(items) != len(results):
             raise Unreadable
         return [(index, line) for index, line in items if results[index] is None]
+
+    @property
+    def _row_count(self) -> int:
+        """How many row numbers there are. Counted only, because parsing them takes as long
+        as all the rest of `open_items`."""
+        with _decoding():
+            numbers = unpack(self.rows)
+        return numbers.count(b",") + 1 if numbers.startswith(b"[") else 0
 
     @property
     def items(self) -> list[Any]:
