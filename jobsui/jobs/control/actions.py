@@ -33,7 +33,6 @@ STATES_FOR: Mapping[str, tuple[JobState, ...]] = {
 }
 """{action: the states in which it is possible}."""
 INCOMPLETE_FILE = "The stored file is gone or incomplete. Upload it again."
-LAUNCHED_BY_OTHERS = "Someone else has just launched or changed this job."
 NO_ROWS_LEFT = (
     "No row can be sent: all rows are invalid. Correct the file and upload it again."
 )
@@ -94,27 +93,37 @@ def launch(
             state=JobState.READY,
             checked_fingerprint=checker.fingerprint(job),
         )
-        if not checked.exists():
-            raise NotPossibleNow(LAUNCHED_BY_OTHERS)
-        settings = run_settings or job.run_settings
-        facts: dict[str, Any] = {"hold_after_first_batch": hold_after_first_batch}
-        if overlaps := record_order.record_overlaps(job):
-            facts["overlaps"] = [_overlap_fact(overlap) for overlap in overlaps]
-        is_queued = lifecycle.move(
+        is_queued = checked.exists() and _queue(
             job,
-            JobState.QUEUED,
             by=by,
-            event=EventKind.LAUNCHED,
-            facts=facts,
-            created_at=timezone.now(),
             hold_after_first_batch=hold_after_first_batch,
-            auto_target="",
-            reason="",
-            **settings.columns,
+            **(run_settings or job.run_settings).columns,
         )
         if not is_queued:
-            raise NotPossibleNow(LAUNCHED_BY_OTHERS)
+            raise NotPossibleNow("Someone else has just launched or changed this job.")
         enqueue("plan_job", job.pk)
+
+
+def _queue(
+    job: Job, *, by: Actor, hold_after_first_batch: bool, **settings: Any
+) -> bool:
+    """Let the job send, behind earlier jobs with the same records. False: it has changed
+    in the meantime."""
+    facts: dict[str, Any] = {"hold_after_first_batch": hold_after_first_batch}
+    if overlaps := record_order.record_overlaps(job):
+        facts["overlaps"] = [_overlap_fact(overlap) for overlap in overlaps]
+    return lifecycle.move(
+        job,
+        JobState.QUEUED,
+        by=by,
+        event=EventKind.LAUNCHED,
+        facts=facts,
+        created_at=timezone.now(),
+        hold_after_first_batch=hold_after_first_batch,
+        auto_target="",
+        reason="",
+        **settings,
+    )
 
 
 def _overlap_fact(overlap: Overlap) -> dict[str, Any]:
