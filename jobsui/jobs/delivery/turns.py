@@ -31,7 +31,7 @@ class Observed:
     @property
     def has_absent(self) -> bool:
         """Whether a record or a job status is absent, perhaps for good."""
-        return bool(len(self.unconfirmed)) or self.running.has_absent
+        return bool(self.unconfirmed) or self.running.has_absent
 
     @classmethod
     def nothing(cls, timing: Timing) -> "Observed":

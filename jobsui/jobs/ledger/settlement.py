@@ -170,15 +170,12 @@ def give_up(batch: Batch, reason: str, counters: JobCounters) -> None:
         Q(result__in=Attempt.UNCONFIRMED) | Q(number=batch.attempts_made)
     )
     last_item = may_be_applied.aggregate(last=Max("last_item"))["last"]
-    without_result = Q(result=AttemptResult.IN_FLIGHT)
+    given_up = {"result": AttemptResult.UNCONFIRMED, "note": GIVEN_UP}
+    attempts.filter(result=AttemptResult.IN_FLIGHT).update(**given_up)
     if batch.state == BatchState.ACCEPTED:
         # The results of its job status were never read. A later failure has to be checked.
-        last = Q(number=batch.attempts_made)
-        attempts.filter(last).update(status_id=batch.status_id)
-        without_result |= last
-    attempts.filter(without_result).update(
-        result=AttemptResult.UNCONFIRMED, note=GIVEN_UP
-    )
+        accepted = attempts.filter(number=batch.attempts_made)
+        accepted.update(status_id=batch.status_id, **given_up)
     if not mark_uncertain(batch, range(last_item + 1), reason, counters):
         batch.state = BatchState.PLANNED
         batch.reconcile_at = None
