@@ -424,8 +424,11 @@ class _Player:
         number = numbers.get(job_id, 0)
         if number < len(self.plan.jobs):
             planner.MAX_BATCH_SIZE = self.plan.jobs[number].batch_size
+        versions = Job.objects.filter(pk=job_id).values_list("version", flat=True)
+        before = versions.first()
         TASKS[task](job_id)
-        self.tell(f"{task} of job {number} has run")
+        if versions.first() != before:
+            self.tell(f"{task} of job {number} has run")
         self._launch_checked()
 
     def _launch_checked(self) -> None:
