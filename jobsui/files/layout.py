@@ -1,26 +1,86 @@
 """What the readers of all file formats share."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from jobsui.files.cells import Block
 
 Row = tuple[int, list[str]]
 """The row's number as people see it (a CSV's header is row 1), and its cells: at least
-one for each column."""
+one for each column, or OddCells."""
+
+
+class OddCells(list[str]):
+    """What was read of a row that cannot be read as a row of the table. The row is a problem
+    of its own, and the rows around it are read."""
+
+    def __init__(
+        self, cells: Iterable[str], *, code: str, reason: str, fix: str
+    ) -> None:
+        """`code` is the same for all rows of a kind, for programs: "row_width". `reason` and
+        `fix` are sentences. Long cells are shortened, and only the first ones kept."""
+        kept = islice(cells, MAX_ODD_CELLS)
+        super().__init__(cell[:MAX_ODD_LENGTH] for cell in kept)
+        self.code = code
+        self.reason = reason
+        self.fix = fix
+
 
 MAX_COLUMNS = 1000
+MAX_ODD_CELLS = 20
+MAX_ODD_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How to read a file. "" means not known, or does not apply."""
+    """How to read a file: what was detected, or what a person chose. "" (0 for a row)
+    means not known, or does not apply."""
 
     format: str = ""
     """The name of a format in `formats.FORMATS`."""
     encoding: str = ""
+    """A name of `encoding.ENCODINGS`."""
     delimiter: str = ""
     sheet: str = ""
+    quoting: str = ""
+    """How delimited text marks cells that contain delimiters: a name of
+    `dialect.QUOTINGS`."""
+    header_row: int = 0
+    """The number of the row with the names of the columns."""
+    values: str = ""
+    """Which value of a formatted workbook cell counts where they differ: "stored" or
+    "shown"."""
 
 
 DETECT_ALL = Layout()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about the file that a person should know before it is sent."""
+
+    code: str
+    """The same for all notices of a kind, for programs."""
+    message: str
+    """A sentence, with the count: "214 values are rounded, such as 1.23E+12."."""
+    fix: str
+    column: str = ""
+    """"" for the file as a whole."""
+    count: int = 0
+    samples: tuple[tuple[int, str], ...] = ()
+    """(row, text) of the first ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An encoding that the file may have, and how some of its cells would read."""
+
+    encoding: str
+    samples: tuple[tuple[int, str], ...]
+    """(row, text) of cells that differ between the proposals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +90,24 @@ class Detected:
     """The sheets of a workbook, () for other files."""
     warnings: tuple[str, ...] = ()
     """What looks odd but is no reason to refuse the file, as sentences."""
+    proposals: tuple[Proposal, ...] = ()
+    """The best first. Not empty: a person must confirm the encoding."""
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(slots=True)
+class Reading:
+    """A table that is being read."""
+
+    header: list[str]
+    """The names of the columns as they are in the file. A JSON reader adds columns while
+    it reads; it is complete after the last block."""
+    header_row: int
+    """0: the format has no header."""
+    blocks: "Iterator[Block]"
+    """May raise FileRefused, which says from which row on nothing reliable can be said."""
+    notices: list[Notice] = field(default_factory=list)
+    """Complete after the last block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +122,16 @@ class Head:
     encoding: str
     is_whole: bool
     """Whether `data` is the whole file."""
+
+
+class Reader(Protocol):
+    """A module that reads a format."""
+
+    def detect(self, stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
+        """Detect the layout; what a person chose is used as it is. May read the whole
+        stream. Raises FileRefused, with what was detected (`errors.py`)."""
+        ...
+
+    def read(self, stream: BinaryIO, layout: Layout) -> Reading:
+        """Read a stream that `detect` has accepted. Raises FileRefused."""
+        ...

@@ -10,7 +10,15 @@ from typing import BinaryIO
 from jobsui.files import encoding as encodings
 from jobsui.files.errors import FileRefused
 from jobsui.files.formats import LABELS, Format, format_named, format_of
-from jobsui.files.layout import DETECT_ALL, MAX_COLUMNS, Detected, Head, Layout, Row
+from jobsui.files.layout import (
+    DETECT_ALL,
+    MAX_COLUMNS,
+    Detected,
+    Head,
+    Layout,
+    OddCells,
+    Row,
+)
 from jobsui.files.safe import RESULT_COLUMNS, unsafe_cell
 
 HEAD_BYTES = 1 << 16
@@ -74,6 +82,9 @@ class Table:
         escaped formulas restored."""
         width = len(self.columns)
         for number, cells in self._padded_rows():
+            if isinstance(cells, OddCells):
+                yield number, cells
+                continue
             original = cells[:width] + cells[self._width :]
             yield number, [unsafe_cell(cell) for cell in original]
 
@@ -104,17 +115,26 @@ def stage(columns: list[str], rows: Iterable[Row], out: BinaryIO) -> None:
     """Write a table in a form that is fast to read: a JSON array a line, the header
     first."""
     out.write(json.dumps(columns).encode() + b"\n")
-    for row in rows:
-        out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    for number, cells in rows:
+        line: list[object] = [number, cells]
+        if isinstance(cells, OddCells):
+            line.append([cells.code, cells.reason, cells.fix])
+        out.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
 
 def open_staged(stream: BinaryIO) -> Table:
     """The table that `stage` has written."""
     stream.seek(0)
     columns: list[str] = json.loads(stream.readline())
-    return Table(
-        columns, ((number, cells) for number, cells in map(json.loads, stream))
-    )
+    return Table(columns, map(_staged_row, stream))
+
+
+def _staged_row(line: bytes) -> Row:
+    number, cells, *odd = json.loads(line)
+    if odd:
+        code, reason, fix = odd[0]
+        cells = OddCells(cells, code=code, reason=reason, fix=fix)
+    return number, cells
 
 
 def _head(stream: BinaryIO, name: str, chosen: Layout) -> Head:

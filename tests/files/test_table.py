@@ -1,6 +1,6 @@
 import io
 import json
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +13,14 @@ from jobsui.files.table import Table, detect, open_staged, open_table, stage
 
 
 def read(
-    content: bytes, name: str = "rows.csv", **chosen: str
+    content: bytes, name: str = "rows.csv", **chosen: Any
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
     stream = io.BytesIO(content)
     table = open_table(stream, detect(stream, name, Layout(**chosen)).layout)
     return table.columns, list(table.rows)
 
 
-def refusal(content: bytes, name: str = "rows.csv", **chosen: str) -> str:
+def refusal(content: bytes, name: str = "rows.csv", **chosen: Any) -> str:
     with pytest.raises(FileRefused) as refused:
         read(content, name, **chosen)
     return str(refused.value)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobsui.files.layout import Row
+from jobsui.files.layout import OddCells, Row
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping import values
 from jobsui.jobs.mapping.field_targets import (
@@ -168,6 +168,18 @@ def too_large(number: int, line: str) -> Problem | None:
         code="too_large",
         message="The record would be larger than the 32 KB Zendesk allows.",
         fix="Shorten its longest texts.",
+    )
+
+
+def odd_row(number: int, cells: OddCells) -> Problem:
+    """The problem of a row that cannot be read as a row of the table."""
+    return Problem(
+        row=number,
+        column="",
+        value=shown(", ".join(filter(None, cells))),
+        code=cells.code,
+        message=cells.reason,
+        fix=cells.fix,
     )
 
 

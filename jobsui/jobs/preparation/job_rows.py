@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from jobsui.files.errors import FileRefused
-from jobsui.files.layout import Row
+from jobsui.files.layout import OddCells, Row
 from jobsui.files.table import Table
 from jobsui.jobs.enums import Action, BatchState, Outcome, ParentRows
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.raw_items import ItemReader
-from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader
+from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader, odd_row
 from jobsui.jobs.models import BatchBlob, Job, RowError
 from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.file_keys import FileKeys
@@ -40,7 +40,11 @@ def validated_rows(
     reader = _reader(job, table.columns)
     skipped = 0
     for row, is_own in _rows_with_keys(job, table):
-        result = reader.read(row)
+        number, cells = row
+        if isinstance(cells, OddCells):
+            result: Item | list[Problem] = [odd_row(number, cells)]
+        else:
+            result = reader.read(row)
         if isinstance(result, Item) and result.keys:
             result = keys.add(result, is_sent=is_own) or result
         if is_own:
