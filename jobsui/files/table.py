@@ -5,6 +5,7 @@ Every cell is text. The field that it is mapped to decides what it means."""
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from typing import BinaryIO
 
 from jobsui.files import encoding as encodings
@@ -16,6 +17,7 @@ from jobsui.files.layout import (
     Detected,
     Head,
     Layout,
+    Notice,
     OddCells,
     Row,
 )
@@ -57,7 +59,8 @@ class Table:
                 f"The maximum is {MAX_COLUMNS:,}. Remove some."
             )
         names = _column_names(header)
-        _refuse_duplicates(names)
+        self.notices = _renamed(header, names)
+        """What people should know about the columns."""
         self._is_results_file = tuple(names[-len(RESULT_COLUMNS) :]) == RESULT_COLUMNS
         added = len(RESULT_COLUMNS) if self._is_results_file else 0
         self.columns = names[: len(names) - added]
@@ -168,18 +171,36 @@ def _refuse_other_formats(head: Head) -> None:
 
 
 def _column_names(header: list[str]) -> list[str]:
+    """A name for each column. No two are equal."""
+    given = [name.strip() for name in header]
+    taken = set(given)
+    names: list[str] = []
+    for index, name in enumerate(given):
+        is_new = name and name not in names
+        wanted = name or f"Column {_letters(index)}"
+        names.append(wanted if is_new else _free_name(wanted, {*taken, *names}))
+    return names
+
+
+def _free_name(wanted: str, taken: set[str]) -> str:
+    """This name, or with a number behind it the first one that is not taken."""
+    numbered = (f"{wanted} ({number})" for number in count(2))
+    return next(name for name in chain([wanted], numbered) if name not in taken)
+
+
+def _renamed(header: list[str], names: list[str]) -> list[Notice]:
+    """A notice for each column whose name occurs twice."""
     return [
-        name.strip() or f"Column {_letters(index)}" for index, name in enumerate(header)
-    ]
-
-
-def _refuse_duplicates(names: list[str]) -> None:
-    duplicates = sorted({name for name in names if names.count(name) > 1})
-    if duplicates:
-        raise FileRefused(
-            f"Two columns have the same name: {', '.join(duplicates)}. "
-            "Rename one of them."
+        Notice(
+            code="duplicate_column",
+            message=f"Two columns are named {given.strip()}. The one to the right is "
+            f"called {name} here.",
+            fix="Map the one that you mean.",
+            column=name,
         )
+        for given, name in zip(header, names, strict=True)
+        if given.strip() and given.strip() != name
+    ]
 
 
 def _letters(index: int) -> str:

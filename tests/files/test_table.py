@@ -159,10 +159,6 @@ def test_chosen_encoding_that_does_not_fit_is_refused() -> None:
             "again as CSV (UTF-8).",
         ),
         (
-            b"a,b,a \n",
-            "Two columns have the same name: a. Rename one of them.",
-        ),
-        (
             b'a,b\n1,2\n3,"4\n',
             "Row 3 begins a quoted cell that never ends. Close its quotation mark.",
         ),
@@ -176,6 +172,21 @@ def test_file_that_is_not_a_table_is_refused_with_its_sentence(
     content: bytes, sentence: str
 ) -> None:
     assert refusal(content) == sentence
+
+
+def test_columns_with_the_same_name_refuse_nothing() -> None:
+    content = b"a,b,a ,,a (2),a\n1,2,3,4,5,6\n"
+    stream = io.BytesIO(content)
+
+    table = open_table(stream, detect(stream, "rows.csv").layout)
+    rows = list(table.rows)
+
+    assert table.columns == ["a", "b", "a (3)", "Column D", "a (2)", "a (4)"]
+    assert rows == [(2, ["1", "2", "3", "4", "5", "6"])]
+    assert [notice.message for notice in table.notices] == [
+        "Two columns are named a. The one to the right is called a (3) here.",
+        "Two columns are named a. The one to the right is called a (4) here.",
+    ]
 
 
 def test_old_excel_file_is_refused_with_the_fix() -> None:

@@ -120,6 +120,19 @@ def test_workbook_warnings_are_kept_with_the_file() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_columns_with_the_same_name_are_kept_with_a_warning(name: str) -> None:
+    contents = {"rows.csv": "a,a\n1,2\n", "rows.jsonl": '{"a": 1, "a ": 2}\n'}
+
+    file = received(contents[name].encode(), name)
+
+    assert file.columns == ["a", "a (2)"]
+    assert file.warnings == [
+        "Two columns are named a. The one to the right is called a (2) here. "
+        "Map the one that you mean."
+    ]
+
+
 def test_refused_workbook_can_be_read_from_another_sheet() -> None:
     book = openpyxl.Workbook()
     book.worksheets[0].append(["id", "name"])

@@ -4,7 +4,7 @@ has, and what looks damaged."""
 import io
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 
 from jobsui.files.errors import FileRefused
 from jobsui.files.formats import format_named
-from jobsui.files.layout import Detected, Layout, Row
+from jobsui.files.layout import Detected, Layout, Notice, OddCells, Row
 from jobsui.files.table import Table, detect, open_staged, open_table, recognize, stage
 from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
@@ -145,7 +145,7 @@ class _Reading:
                     self._survey(open_staged(_stream(staged)))
             else:
                 self._survey(table)
-        self._save(found)
+        self._save(found, table.notices)
 
     def _delete_staged_rows(self) -> None:
         """Those of an earlier reading, perhaps of another sheet."""
@@ -162,12 +162,14 @@ class _Reading:
     def _survey(self, table: Table) -> None:
         """Go through all rows, and record on the file what was found."""
         rows = 0
-        sample = []
+        sample: list[Row] = []
         damage = _DamageCounts(table.columns)
         for number, cells in self._with_progress(table):
             rows += 1
-            if rows <= SAMPLE_ROWS:
-                sample.append([number, cells])
+            if isinstance(cells, OddCells):
+                continue
+            if len(sample) < SAMPLE_ROWS:
+                sample.append((number, cells))
             damage.add(cells)
         if not rows:
             raise FileRefused("The file has a header but no rows.")
@@ -187,13 +189,14 @@ class _Reading:
                 File.objects.filter(pk=self._file.pk).update(rows_read=count)
             yield row
 
-    def _save(self, found: Detected) -> None:
+    def _save(self, found: Detected, notices: Iterable[Notice]) -> None:
         file = self._file
         file.format = found.layout.format
         file.encoding = found.layout.encoding
         file.delimiter = found.layout.delimiter
         file.sheet = found.layout.sheet
-        file.warnings = [*found.warnings, *file.warnings]
+        sentences = [f"{notice.message} {notice.fix}" for notice in notices]
+        file.warnings = [*found.warnings, *sentences, *file.warnings]
         file.state = FileState.READY
         file.error = ""
         file.save()
