@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobsui.jobs.mapping import values
 from jobsui.jobs.mapping.values import ValueProblem, parse
 from jobsui.zendesk.payloads import Field, Option
 
@@ -247,3 +248,45 @@ def test_pattern_that_could_run_for_hours_is_left_to_zendesk(pattern: str) -> No
 
 def test_long_text_is_not_matched_against_a_pattern() -> None:
     assert parse(field("regexp", regexp=r"\s*\s*$x"), " " * 20_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A-2", " 0042 ", "12E5", "E12", "1.5", "4,5", "naïve", "日本", "2026-01-31"],
+)
+def test_external_ids_stay_as_they_are(text: str) -> None:
+    assert values.external_id(text) == text.strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["4,01234E+12", "4.01234E+12", "4.01234e12", "4,01234E12", "4E+12", "-1.2e+15"],
+)
+def test_rounded_external_ids_are_problems(text: str) -> None:
+    with pytest.raises(ValueProblem) as caught:
+        values.external_id(text)
+
+    assert caught.value.code == "rounded"
+    assert caught.value.message == (
+        f"“{text}” is a rounded number: its last digits are lost."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "name"),
+    [
+        ("A-1\u200b", "A-1�", "U+200B"),
+        ("\ufeffA-1", "�A-1", "U+FEFF"),
+        ("A\u00ad-1", "A�-1", "U+00AD"),
+        ("A\n1", "A�1", "U+000A"),
+        ("A\u202e1", "A�1", "U+202E"),
+    ],
+)
+def test_external_ids_with_invisible_characters_are_problems(
+    text: str, shown: str, name: str
+) -> None:
+    with pytest.raises(ValueProblem) as caught:
+        values.external_id(text)
+
+    assert caught.value.code == "invisible_character"
+    assert caught.value.message == f"“{shown}” has an invisible character ({name})."

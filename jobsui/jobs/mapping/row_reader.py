@@ -151,7 +151,8 @@ class _Cell:
         field = schema.field(self.key) if self.is_field else None
         if field:
             return values.parser(field)
-        return values.record_id if self.key == "id" else str.strip
+        parsers = {"id": values.record_id, "external_id": values.external_id}
+        return parsers.get(self.key, str.strip)
 
 
 def too_large(number: int, line: str) -> Problem | None:

@@ -19,6 +19,14 @@ DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 ID = re.compile(r"[\w-]+", re.ASCII)
 ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+ROUNDED = re.compile(r"[+-]?\d+([.,]\d+[eE]\+?|[eE]\+)\d+", re.ASCII)
+"""What spreadsheets make of long numbers: 4.01E+12, 4,01E12, 4E+12. A plain 12E5 may be an
+ID."""
+INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
+"""Characters that nobody sees: control characters, soft hyphens, zero-width spaces and
+joiners, marks of direction, byte order marks."""
 REFERENCE = re.compile(r"(external_id|name):\s*\S.*", re.DOTALL)
 CUSTOM_OBJECT = "zen:custom_object:"
 MAX_INTEGER_DIGITS = 18
@@ -96,6 +104,28 @@ def checked_record_id(text: str) -> str:
         "Write the ID as Zendesk shows it: 26 digits and capital letters, without I, L, "
         "O and U. If it is your own ID, choose an action that uses the external ID.",
     )
+
+
+def external_id(text: str) -> str:
+    """A key of the person's own. Raises ValueProblem for one that an export has probably
+    ruined: it would create a second record instead of changing the first, or change
+    another one."""
+    key = text.strip()
+    if ROUNDED.fullmatch(key):
+        raise problem(
+            "rounded",
+            key,
+            "is a rounded number: its last digits are lost",
+            "Format the column as text before it is exported, and upload the file again.",
+        )
+    if hidden := INVISIBLE.search(key):
+        raise problem(
+            "invisible_character",
+            INVISIBLE.sub("�", key),
+            f"has an invisible character (U+{ord(hidden[0]):04X})",
+            "Type the ID again, or remove the character in the file.",
+        )
+    return key
 
 
 def problem(code: str, text: str, what: str, fix: str) -> ValueProblem:
