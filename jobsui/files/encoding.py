@@ -3,6 +3,8 @@ from statistics."""
 
 import codecs
 import io
+import re
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from jobsui.files.errors import FileRefused
@@ -28,6 +30,9 @@ UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 CHUNK_BYTES = 1 << 20
 BUFFER_BYTES = 1 << 16
 MAX_LINE_CHUNKS = 16
+MARK = "jobsui-mark"
+"""Decode each byte that does not fit as a lone surrogate, which no text can contain."""
+MARKED = re.compile("[\ud800-\udfff]")
 
 
 def choose(head: bytes, chosen: str = "") -> str:
@@ -80,6 +85,67 @@ def text_of(stream: BinaryIO, encoding: str) -> io.TextIOWrapper:
     stream.seek(0)
     buffered = io.BufferedReader(_Unclosed(stream), BUFFER_BYTES)
     return io.TextIOWrapper(buffered, encoding=encoding, newline="")
+
+
+def utf8_pieces(stream: BinaryIO, encoding: str, size: int) -> Iterator[bytes]:
+    """The stream as UTF-8 without a byte order mark, from its beginning. Bytes that do
+    not fit the encoding are no UTF-8 there either: `marked_text` finds them."""
+    stream.seek(0)
+    if encoding == UTF8:
+        yield stream.read(size).removeprefix(codecs.BOM_UTF8)
+        while piece := stream.read(size):
+            yield piece
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors=MARK)
+    is_first = True
+    while piece := stream.read(size):
+        text = decoder.decode(piece)
+        if is_first:
+            text = text.removeprefix("\ufeff")
+            is_first = not text
+        yield text.encode(errors="surrogatepass")
+    yield decoder.decode(b"", final=True).encode(errors="surrogatepass")
+
+
+def marked_text(data: bytes, encoding: str) -> str:
+    """What `utf8_pieces` gave, as text. The byte 0x81 that does not fit is "\\udc81"."""
+    errors = MARK if encoding == UTF8 else "surrogatepass"
+    return data.decode(errors=errors)
+
+
+def size_of(text: str, encoding: str) -> int:
+    """How many bytes of `utf8_pieces` the marked text was."""
+    if encoding != UTF8:
+        return len(text.encode(errors="surrogatepass"))
+    whole, marks = MARKED.subn("", text)
+    return len(whole.encode()) + marks
+
+
+def wrong_byte(text: str) -> str:
+    """The first byte of a marked text that does not fit its encoding: "0x81"; "" for
+    none."""
+    match = MARKED.search(text)
+    return f"0x{ord(match[0]) - 0xDC00:02X}" if match else ""
+
+
+def without_marks(text: str) -> str:
+    return MARKED.sub("\ufffd", text)
+
+
+def name_of(encoding: str) -> str:
+    """Without its region: "Windows-1252"."""
+    return ENCODINGS[encoding].partition(" (")[0]
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    # A codec of several bytes counts the next character to a wrong byte, perhaps a line
+    # end; only a unit of UTF-16 is wrong as a whole.
+    is_utf16 = error.encoding.startswith("utf-16")
+    end = error.end if is_utf16 else error.start + 1
+    wrong = error.object[error.start : end]
+    return "".join(chr(0xDC00 + byte) for byte in wrong), end
 
 
 def utf8_of(stream: BinaryIO, encoding: str) -> BinaryIO:
@@ -150,3 +216,6 @@ class _Recoded(io.RawIOBase):
         data = data[: len(buffer)]
         buffer[: len(data)] = data
         return len(data)
+
+
+codecs.register_error(MARK, _mark)

@@ -65,10 +65,10 @@ FORMATS = (
         label="CSV",
         extensions=delimited.EXTENSIONS,
         settings=frozenset({"encoding", "delimiter"}),
-        is_staged=False,
+        is_staged=True,
         recognizes=delimited.recognizes,
         detect=delimited.detect,
-        read=delimited.read,
+        read=delimited.read_rows,
     ),
 )
 """In the order in which they are tried."""

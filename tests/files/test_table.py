@@ -63,10 +63,6 @@ def test_csv_counts_blank_rows_and_leaves_them_out() -> None:
     )
 
 
-def test_csv_pads_short_rows_and_keeps_long_ones() -> None:
-    assert read(b"a,b\n1\n1,2,3\n")[1] == [(2, ["1", ""]), (3, ["1", "2", "3"])]
-
-
 @pytest.mark.parametrize(
     ("content", "delimiter"),
     [
@@ -122,15 +118,9 @@ def test_encoding_is_decoded_across_chunks(position: int) -> None:
     ).replace(",", "")
 
 
-def test_chosen_encoding_that_does_not_fit_is_refused() -> None:
-    assert refusal(b"name\n\x81\n", encoding="cp1252").startswith(
-        "The file is not Windows-1252: line 2 has a byte (0x81)"
-    )
+def test_chosen_encoding_that_is_not_known_is_refused() -> None:
     assert refusal(b"name\nx\n", encoding="rot13").startswith(
         "The encoding 'rot13' is not known."
-    )
-    assert refusal(b"name\nx\n", encoding="utf-16") == (
-        "The file is not UTF-16: it has no byte order mark. Choose another encoding."
     )
 
 
@@ -157,10 +147,6 @@ def test_chosen_encoding_that_does_not_fit_is_refused() -> None:
             b"a,b\n1,\x00\n",
             "The file contains zero bytes, so it is not a text file. Export it "
             "again as CSV (UTF-8).",
-        ),
-        (
-            b'a,b\n1,2\n3,"4\n',
-            "Row 3 begins a quoted cell that never ends. Close its quotation mark.",
         ),
         (
             b"x," * 1000 + b"y\n",
@@ -192,18 +178,6 @@ def test_columns_with_the_same_name_refuse_nothing() -> None:
 def test_old_excel_file_is_refused_with_the_fix() -> None:
     assert "save it as .xlsx or CSV" in refusal(
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "rows.xls"
-    )
-
-
-def test_quote_in_the_wrong_place_is_refused_with_the_row() -> None:
-    assert refusal(b'a,b\n1,2\n"x"y,2\n').startswith("Row 3 cannot be read: ")
-
-
-def test_cell_that_never_ends_is_refused_with_the_row() -> None:
-    content = b'a,b\n1,"' + b"x\n" * 100_000 + b'"\n'
-
-    assert refusal(content).startswith(
-        "Row 2 has a cell of more than 131,072 characters."
     )
 
 

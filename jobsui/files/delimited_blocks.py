@@ -1,0 +1,551 @@
+"""Blocks of delimited text. pyarrow reads what is plain, `csv.reader` what pyarrow cannot,
+and `records.Scanner` pieces with faults. All three give the same cells.
+
+Import this module in workers only: pyarrow takes 46 MB."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from jobsui.files import encoding as encodings
+from jobsui.files.cells import Block, Column, Kind
+from jobsui.files.delimited_rules import RowRules
+from jobsui.files.errors import FileRefused
+from jobsui.files.layout import Notice, OddCells, Row
+from jobsui.files.records import MAX_CELL, Dialect, Record, Scanner
+
+FIRST_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 21
+"""Measured: half of it takes 7 % more time, twice as much 15 MB more memory."""
+MAX_RECORD_BYTES = 1 << 24
+MAX_SAMPLES = 5
+BYTE_ORDER_MARK = "\ufeff".encode()
+LINE_ENDS = {"\r\n": "CR LF", "\n": "LF", "\r": "CR"}
+
+OddRow = tuple[int, OddCells]
+
+
+class BlockReader:
+    """Reads the records behind the header. `pieces` are UTF-8 (`encoding.utf8_pieces`)
+    of any size, `number` is that of the first record."""
+
+    def __init__(
+        self,
+        pieces: Iterator[bytes],
+        dialect: Dialect,
+        rules: RowRules,
+        number: int,
+        line_end: str,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        self._pieces = pieces
+        self._dialect = dialect
+        self._rules = rules
+        self._number = number
+        self._line_end = line_end
+        self._max_bytes = block_bytes
+        self._bytes = min(FIRST_BYTES, block_bytes)
+        self._scanner = Scanner(dialect)
+        self._plain = _plain_arrow(dialect)
+        self._parse_width = rules.width
+        self._is_after_fault = False
+        self._data = b""
+        self._is_complete = False
+        self._mixed = _Counted()
+        self._merged = _Counted()
+
+    def blocks(self) -> Iterator[Block]:
+        """Raises FileRefused where a line is too long to be one of a table."""
+        while self._fill(self._bytes):
+            end = self._piece_end()
+            block = self._fast_block(self._data[:end]) if end else None
+            if block is None:
+                block, end = self._scanned_block(end or len(self._data))
+            self._data = self._data[end:]
+            if len(block.numbers) or block.odd:
+                yield block
+            self._bytes = min(4 * self._bytes, self._max_bytes)
+
+    def notices(self) -> Iterator[Notice]:
+        """What was found in the blocks so far."""
+        if self._mixed.count:
+            yield Notice(
+                code="mixed_line_ends",
+                message=f"{self._mixed.count:,} lines do not end as the others do "
+                f"({LINE_ENDS[self._line_end]}).",
+                fix="Check that these rows are whole.",
+                count=self._mixed.count,
+                samples=tuple(self._mixed.samples),
+            )
+        if self._merged.count:
+            yield Notice(
+                code="merged_rows",
+                message=f"{self._merged.count:,} cells contain line breaks and "
+                "delimiters. They may be several rows that a quotation mark has merged.",
+                fix="If they are, choose that quotation marks have no meaning.",
+                count=self._merged.count,
+                samples=tuple(self._merged.samples),
+            )
+
+    def _fill(self, size: int) -> bool:
+        """Have at least `size` bytes, if the stream has them. Returns whether there are
+        any."""
+        parts = [self._data]
+        length = len(self._data)
+        while length < size and not self._is_complete:
+            piece = next(self._pieces, None)
+            if piece is None:
+                self._is_complete = True
+            else:
+                parts.append(piece)
+                length += len(piece)
+        self._data = b"".join(parts)
+        return length > 0
+
+    def _piece_end(self) -> int:
+        """Where the last complete record of the data ends, if its quotation marks are
+        well formed; 0 if no record ends within a reasonable length."""
+        while not self._is_complete:
+            if end := last_record_end(self._data, self._dialect.quote, self._line_end):
+                return end
+            size = len(self._data)
+            if size > 4 * self._max_bytes:
+                return 0
+            self._fill(2 * size)
+        return len(self._data)
+
+    def _fast_block(self, piece: bytes) -> Block | None:
+        """None if the piece has faults."""
+        if self._is_after_fault or b"\x00" in piece:
+            return None
+        try:
+            text = "" if piece.isascii() else piece.decode()
+        except UnicodeDecodeError:
+            return None
+        is_mixed = self._is_mixed(piece)
+        if self._plain and self._plain.reads(piece):
+            return self._arrow_block(self._plain, piece, is_mixed=is_mixed)
+        if self._dialect.escape:
+            return None
+        return self._python_block(text or piece.decode("ascii"), is_mixed=is_mixed)
+
+    def _is_mixed(self, piece: bytes) -> bool:
+        """Whether lines end in more than one way, also those inside cells."""
+        both = piece.count(b"\r\n")
+        ends = (both, piece.count(b"\n") - both, piece.count(b"\r") - both)
+        return (
+            sum(map(bool, ends)) > 1 or not ends[list(LINE_ENDS).index(self._line_end)]
+        )
+
+    def _arrow_block(
+        self, plain: "_PlainArrow", piece: bytes, *, is_mixed: bool
+    ) -> Block | None:
+        table, others = self._plain_table(plain, piece)
+        count = table.num_rows + len(others)
+        accepted: list[Row] = []
+        odd: list[OddRow] = []
+        first = self._number - 1
+        for index, text in others:
+            cells = self._cells(text)
+            number = first + index
+            if problem := self._rules.problem(cells):
+                odd.append((number, problem))
+            elif any(cells):
+                accepted.append((number, cells))
+        columns = [column.combine_chunks() for column in table.columns]
+        numbers = _numbers(self._number, count, [index for index, _ in others])
+        numbers, columns, wrong = self._sorted_out(numbers, columns)
+        odd = sorted([*odd, *wrong], key=_first)
+        if is_mixed:
+            if odd:
+                return None
+            self._count_line_ends(piece)
+        self._number += count
+        block = _with_rows(numbers, columns, accepted, self._rules.width, odd)
+        self._count_merged(block)
+        return block
+
+    def _plain_table(
+        self, plain: "_PlainArrow", piece: bytes
+    ) -> tuple[pa.Table, list[tuple[int, str]]]:
+        """The rows of the usual width, and (index from 1, text) of the others."""
+        table, others = plain.parse(piece, self._parse_width)
+        if len(others) > table.num_rows:
+            [(width, count)] = Counter(
+                row.actual_columns for row in others
+            ).most_common(1)
+            if count > table.num_rows:
+                self._parse_width = width
+                table, others = plain.parse(piece, width)
+        return table, [(row.number, row.text) for row in others]
+
+    def _sorted_out(
+        self, numbers: pa.Int64Array, columns: list[pa.StringArray]
+    ) -> tuple[pa.Int64Array, list[pa.StringArray], list[OddRow]]:
+        """The rows of a parsed piece that are neither blank nor odd, and the odd ones."""
+        width = self._rules.width
+        wrong = self._wrong_rows(columns)
+        is_blank = _all_blank(columns)
+        odd = []
+        for index in wrong:
+            cells = [column[index].as_py() for column in columns]
+            if problem := self._rules.problem(cells):
+                odd.append((numbers[index].as_py(), problem))
+        if wrong or is_blank is not None:
+            keep = pc.invert(is_blank) if is_blank is not None else None
+            if wrong:
+                bad = {number for number, _ in odd}
+                is_good = pa.array([n not in bad for n in numbers.to_pylist()])
+                keep = is_good if keep is None else pc.and_(keep, is_good)
+            numbers = numbers.filter(keep)
+            columns = [column.filter(keep) for column in columns]
+        return numbers, columns[:width], odd
+
+    def _wrong_rows(self, columns: list[pa.StringArray]) -> list[int]:
+        """The indexes of rows that may be odd."""
+        width = self._rules.width
+        wrong: set[int] = set()
+        if len(columns) < width and len(columns) != self._rules.short_width:
+            return list(range(len(columns[0])))
+        for column in columns[width:]:
+            wrong.update(_indexes(pc.not_equal(pc.binary_length(column), 0)))
+        for column in columns:
+            lengths = pc.binary_length(column)
+            if (pc.max(lengths).as_py() or 0) > MAX_CELL:
+                wrong.update(_indexes(pc.greater(lengths, MAX_CELL)))
+        return sorted(wrong)
+
+    def _cells(self, text: str) -> list[str]:
+        """The cells of one record that is well formed."""
+        if not self._dialect.quote:
+            return text.rstrip("\r\n").split(self._dialect.delimiter)
+        record = next(self._scanner.records(text, is_last=True))
+        return record.cells
+
+    def _python_block(self, text: str, *, is_mixed: bool) -> Block | None:
+        reader = _csv_reader(text, self._dialect)
+        rows: list[Row] = []
+        odd: list[OddRow] = []
+        number = self._number - 1
+        try:
+            for number, cells in enumerate(reader, self._number):
+                if problem := self._rules.problem(cells):
+                    odd.append((number, problem))
+                elif any(cells):
+                    rows.append((number, cells))
+        except csv.Error:
+            return None
+        if is_mixed:
+            if odd:
+                return None
+            self._count_line_ends(text.encode())
+        self._number = number + 1
+        block = _block_of(rows, self._rules.width, odd)
+        self._count_merged(block)
+        return block
+
+    def _scanned_block(self, end: int) -> tuple[Block, int]:
+        """The block of the records up to about `end`, and how many bytes it took."""
+        records, text = self._records(end)
+        while not records and not self._is_complete:
+            size = len(self._data)
+            if size >= MAX_RECORD_BYTES:
+                raise FileRefused(
+                    f"Row {self._number:,} is longer than 16 MB, so this is not a table. "
+                    "Export the file again as CSV."
+                )
+            self._fill(2 * size)
+            records, text = self._records(end)
+        rest = text[records[-1].end :]
+        taken = len(self._data) - encodings.size_of(rest, self._rules.encoding)
+        rows, odd = self._scanned_rows(records)
+        self._number += len(records)
+        block = _block_of(rows, self._rules.width, odd)
+        self._count_merged(block)
+        return block, taken
+
+    def _records(self, end: int) -> tuple[list[Record], str]:
+        """The next records, until one at about `end` that ends like most lines, and the
+        text in which they are."""
+        text = self._text(self._data)
+        enough = len(self._text(self._data[:end]))
+        found = []
+        for record in self._scanner.records(text, is_last=self._is_complete):
+            found.append(record)
+            if record.end >= enough and record.line_end == self._line_end:
+                break
+        return found, text
+
+    def _text(self, data: bytes) -> str:
+        return encodings.marked_text(data, self._rules.encoding)
+
+    def _scanned_rows(self, records: list[Record]) -> tuple[list[Row], list[OddRow]]:
+        problems = [self._record_problem(record) for record in records]
+        self._mark_cut_rows(records, problems)
+        rows: list[Row] = []
+        odd: list[OddRow] = []
+        for number, (record, problem) in enumerate(
+            zip(records, problems, strict=True), self._number
+        ):
+            if record.line_end and record.line_end != self._line_end:
+                self._mixed.add(number, ", ".join(record.cells))
+            if problem:
+                odd.append((number, problem))
+            elif any(record.cells):
+                rows.append((number, record.cells))
+        return rows, odd
+
+    def _record_problem(self, record: Record) -> OddCells | None:
+        rules = self._rules
+        cells = record.cells
+        if not any(cells):
+            return None
+        if record.fault:
+            self._is_after_fault = True
+            return rules.faulty(cells, record.fault)
+        text = "".join(cells)
+        if "\x00" in text:
+            return rules.null_byte(cells)
+        if encodings.wrong_byte(text):
+            return rules.wrong_bytes(cells)
+        problem = rules.problem(cells)
+        if not self._is_after_fault:
+            return problem
+        # Behind a fault, a line may be the rest of a cell. A row of the right width
+        # without stray quotation marks ends this.
+        if problem or not record.is_plain:
+            return problem or rules.near_fault(cells)
+        self._is_after_fault = False
+        return None
+
+    def _mark_cut_rows(
+        self, records: list[Record], problems: list[OddCells | None]
+    ) -> None:
+        """A line end unlike the others that makes a row too short has cut it: the part
+        of the right width is odd, too."""
+        is_short = [
+            bool(problem and problem.code == "row_width") for problem in problems
+        ]
+        for index, record in enumerate(records[:-1]):
+            if record.line_end == self._line_end:
+                continue
+            for part, neighbor in ((index, index + 1), (index + 1, index)):
+                if is_short[neighbor] and problems[part] is None:
+                    cells = records[part].cells
+                    problems[part] = self._rules.cut_row(cells) if any(cells) else None
+
+    def _count_line_ends(self, piece: bytes) -> None:
+        """Count the lines of a piece that end unlike most of the file."""
+        outside = QUOTED_PARTS.sub(b"", piece) if self._dialect.quote else piece
+        both = outside.count(b"\r\n")
+        ends = {
+            "\r\n": both,
+            "\n": outside.count(b"\n") - both,
+            "\r": outside.count(b"\r") - both,
+        }
+        self._mixed.count += sum(ends.values()) - ends[self._line_end]
+
+    def _count_merged(self, block: Block) -> None:
+        for column in block.columns:
+            data = column.texts.buffers()[2]
+            content = data.to_pybytes() if data is not None else b""
+            if b"\n" not in content and b"\r" not in content:
+                continue
+            has_delimiter = pc.match_substring(column.texts, self._dialect.delimiter)
+            has_break = pc.match_substring_regex(column.texts, "[\r\n]")
+            for index in _indexes(pc.and_(has_delimiter, has_break)):
+                self._merged.add(
+                    block.numbers[index].as_py(), column.texts[index].as_py()
+                )
+
+
+QUOTED_PARTS = re.compile(rb'"[^"]*+"')
+
+
+class _Counted:
+    def __init__(self) -> None:
+        self.count = 0
+        self.samples: list[tuple[int, str]] = []
+
+    def add(self, number: int, text: str) -> None:
+        self.count += 1
+        if len(self.samples) < MAX_SAMPLES:
+            self.samples.append((number, text[:200]))
+
+
+class _PlainArrow:
+    """pyarrow's parser for one dialect, and which pieces it reads as `csv.reader` does."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        delimiter = re.escape(dialect.delimiter.encode())
+        # Each quotation mark begins or ends a cell, or is one of two inside.
+        self._well_formed = re.compile(
+            rb'(?:[^"]*+(?<![^' + delimiter + rb'\r\n])"(?:[^"]++|"")*+"'
+            rb"(?![^" + delimiter + rb'\r\n]))*+[^"]*+'
+        )
+
+    def reads(self, piece: bytes) -> bool:
+        # Arrow takes a zero width space at the beginning for a byte order mark.
+        if piece.startswith(BYTE_ORDER_MARK):
+            return False
+        has_quotes = bool(self._dialect.quote) and b'"' in piece
+        return not has_quotes or self._well_formed.fullmatch(piece) is not None
+
+    def parse(
+        self, piece: bytes, width: int
+    ) -> tuple[pa.Table, list[arrow_csv.InvalidRow]]:
+        others: list[arrow_csv.InvalidRow] = []
+
+        def skip(row: arrow_csv.InvalidRow) -> str:
+            others.append(row)
+            return "skip"
+
+        names = [str(index) for index in range(width)]
+        table = arrow_csv.read_csv(
+            pa.BufferReader(piece),
+            # Threads make the other rows anonymous.
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False, block_size=len(piece) + 1, column_names=names
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=self._dialect.delimiter,
+                quote_char=self._dialect.quote or False,
+                newlines_in_values=bool(self._dialect.quote),
+                ignore_empty_lines=False,
+                invalid_row_handler=skip,
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
+                quoted_strings_can_be_null=False,
+                null_values=[],
+            ),
+        )
+        return table, others
+
+
+def _plain_arrow(dialect: Dialect) -> _PlainArrow | None:
+    is_plain = (
+        dialect.delimiter.isascii()
+        and dialect.quote in {"", '"'}
+        and not dialect.escape
+    )
+    return _PlainArrow(dialect) if is_plain else None
+
+
+def last_record_end(data: bytes, quote: str, line_end: str) -> int:
+    """Where the last complete record ends if all quotation marks are well formed; 0 if
+    the data has no such end. Another record may begin behind it."""
+    for end in dict.fromkeys((line_end, "\n", "\r")):
+        if position := _last_even_end(data, quote.encode(), end.encode()):
+            return position
+    return 0
+
+
+def _last_even_end(data: bytes, quote: bytes, line_end: bytes) -> int:
+    stop = len(data)
+    quotes = data.count(quote) if quote else 0
+    while True:
+        start = data.rfind(line_end, 0, stop)
+        if start < 0:
+            return 0
+        if quote:
+            quotes -= data.count(quote, start, stop)
+        after = start + len(line_end)
+        is_half = line_end == b"\r" and data[after : after + 1] in (b"", b"\n")
+        if quotes % 2 == 0 and not is_half:
+            return after
+        stop = start
+
+
+def _csv_reader(text: str, dialect: Dialect) -> Iterator[list[str]]:
+    lines = io.StringIO(text, newline="")
+    if not dialect.quote:
+        return csv.reader(
+            lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE, strict=True
+        )
+    return csv.reader(
+        lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True
+    )
+
+
+def _numbers(first: int, count: int, without: list[int]) -> pa.Int64Array:
+    """`count` successive numbers, without those at the given positions from 1."""
+    left_out = {first - 1 + position for position in without}
+    numbers = range(first, first + count)
+    if not left_out:
+        return pa.array(numbers, pa.int64())
+    return pa.array([n for n in numbers if n not in left_out], pa.int64())
+
+
+def _all_blank(columns: list[pa.StringArray]) -> pa.BooleanArray | None:
+    """Which rows have blank cells only; None if none has."""
+    blank = None
+    for column in columns:
+        is_blank = pc.equal(pc.binary_length(column), 0)
+        blank = is_blank if blank is None else pc.and_(blank, is_blank)
+        if not pc.any(blank).as_py():
+            return None
+    return blank
+
+
+def _indexes(mask: pa.BooleanArray) -> list[int]:
+    found: list[int] = pc.indices_nonzero(mask).to_pylist()
+    return found
+
+
+def _with_rows(
+    numbers: pa.Int64Array,
+    columns: list[pa.StringArray],
+    rows: list[Row],
+    width: int,
+    odd: list[OddRow],
+) -> Block:
+    """A block of columns, and of further rows that belong between theirs."""
+    if not rows:
+        return Block(numbers, tuple(map(Column, columns)), tuple(odd))
+    more = _block_of(rows, width, [])
+    both = pa.concat_arrays([numbers, more.numbers])
+    order = pc.sort_indices(both)
+    missing = width - len(columns)
+    absent = pa.array([""] * len(numbers), pa.string())
+    padded = [*columns, *[absent] * missing]
+    merged = []
+    for index, (texts, other) in enumerate(zip(padded, more.columns, strict=True)):
+        kinds = None
+        if index >= len(columns) or other.kinds is not None:
+            kind = Kind.ABSENT if index >= len(columns) else Kind.TEXT
+            own = pa.array([kind] * len(numbers), pa.int8())
+            added = other.kinds
+            if added is None:
+                added = pa.array([Kind.TEXT] * len(rows), pa.int8())
+            kinds = pa.concat_arrays([own, added]).take(order)
+        merged.append(Column(pa.concat_arrays([texts, other.texts]).take(order), kinds))
+    return Block(both.take(order), tuple(merged), tuple(odd))
+
+
+def _block_of(rows: list[Row], width: int, odd: Iterable[OddRow]) -> Block:
+    numbers = pa.array([number for number, _ in rows], pa.int64())
+    columns = []
+    for index in range(width):
+        texts = [cells[index] if index < len(cells) else "" for _, cells in rows]
+        kinds = None
+        if any(len(cells) <= index for _, cells in rows):
+            kinds = pa.array(
+                [Kind.TEXT if index < len(cells) else Kind.ABSENT for _, cells in rows],
+                pa.int8(),
+            )
+        columns.append(Column(pa.array(texts, pa.string()), kinds))
+    return Block(numbers, tuple(columns), tuple(odd))
+
+
+def _first(row: OddRow) -> int:
+    return row[0]
