@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from jobsui.files import delimited, jsonfile, workbook
-from jobsui.files.layout import Detected, Head, Layout, Row
+from jobsui.files import delimited, jsonfile, xlsx
+from jobsui.files.layout import Detected, Head, Layout, Reading, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +23,21 @@ class Format:
     detect: Callable[[BinaryIO, Head, Layout], Detected]
     """Detect the layout. The given Layout has what a person chose. May read the whole
     stream. Raises FileRefused."""
-    read: Callable[[BinaryIO, Layout], tuple[list[str], Iterator[Row]]]
-    """The header, and the rows behind it, from a stream that `detect` has accepted.
-    Raises FileRefused, also while rows are read."""
+    read: Callable[[BinaryIO, Layout], Reading | tuple[list[str], Iterator[Row]]]
+    """What is read of a stream that `detect` has accepted, or the header and the rows
+    behind it. Raises FileRefused, also while rows are read."""
 
 
 FORMATS = (
     Format(
         name="xlsx",
         label="XLSX",
-        extensions=("xlsx",),
+        extensions=("xlsx", "xlsm"),
         settings=frozenset({"sheet"}),
         is_staged=True,
-        recognizes=workbook.recognizes,
-        detect=workbook.detect,
-        read=workbook.read,
+        recognizes=xlsx.recognizes,
+        detect=xlsx.detect,
+        read=xlsx.read,
     ),
     Format(
         name="json",

@@ -4,7 +4,7 @@ other in constant memory.
 Every cell is text. The field that it is mapped to decides what it means."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from typing import BinaryIO
 
@@ -19,6 +19,7 @@ from jobsui.files.layout import (
     Layout,
     Notice,
     OddCells,
+    Reading,
     Row,
 )
 from jobsui.files.safe import RESULT_COLUMNS, unsafe_cell
@@ -52,20 +53,31 @@ MARKUP = ("<!doctype", "<html", "<?xml", "<table")
 class Table:
     """Columns, and rows that can be gone through once."""
 
-    def __init__(self, header: list[str], rows: Iterator[Row]) -> None:
+    def __init__(
+        self,
+        header: list[str],
+        rows: Iterator[Row],
+        found: Sequence[Notice] = (),
+    ) -> None:
+        """`found` is complete after the last row."""
         if len(header) > MAX_COLUMNS:
             raise FileRefused(
                 f"The file has {len(header):,} columns. "
                 f"The maximum is {MAX_COLUMNS:,}. Remove some."
             )
         names = _column_names(header)
-        self.notices = _renamed(header, names)
-        """What people should know about the columns."""
+        self._renamed = _renamed(header, names)
+        self._found = found
         self._is_results_file = tuple(names[-len(RESULT_COLUMNS) :]) == RESULT_COLUMNS
         added = len(RESULT_COLUMNS) if self._is_results_file else 0
         self.columns = names[: len(names) - added]
         self._width = len(names)
         self._rows = rows
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What people should know, after the last row."""
+        return [*self._renamed, *self._found]
 
     @property
     def rows(self) -> Iterator[Row]:
@@ -110,8 +122,14 @@ def open_table(stream: BinaryIO, layout: Layout) -> Table:
     """The table of a seekable stream that `detect` has accepted. Raises FileRefused,
     also while its rows are read."""
     stream.seek(0)
-    header, rows = format_named(layout.format).read(stream, layout)
-    return Table(header, rows)
+    reading = format_named(layout.format).read(stream, layout)
+    if not isinstance(reading, Reading):
+        header, rows = reading
+        return Table(header, rows)
+    # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
+    from jobsui.files.rows import rows_of  # noqa: PLC0415
+
+    return Table(reading.header, rows_of(reading.blocks), reading.notices)
 
 
 def stage(columns: list[str], rows: Iterable[Row], out: BinaryIO) -> None:

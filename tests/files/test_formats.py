@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,12 @@ def test_any_text_is_csv_when_no_other_format_recognizes_it() -> None:
     found = detect(io.BytesIO(b"name\nDrill\n"), "rows")
 
     assert found.layout.format == "csv"
+
+
+def test_formats_are_imported_without_pyarrow() -> None:
+    # Web processes import them, and pyarrow takes 46 MB.
+    code = "import sys, jobsui.files.table; sys.exit('pyarrow' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+
+    assert done.returncode == 0
