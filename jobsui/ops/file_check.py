@@ -90,6 +90,13 @@ def _add_mapping_arguments(parser: CommandParser) -> None:
         ),
     )
     parser.add_argument(
+        "--decimal-mark",
+        choices=["auto", "point", "comma"],
+        default="auto",
+        help="how numbers are written: 1,234.5 (point) or 1.234,5 (comma); by default "
+        "as their column shows",
+    )
+    parser.add_argument(
         "--no-generate-external-ids",
         action="store_false",
         dest="generate_external_ids",
@@ -143,6 +150,7 @@ def checked(
         by=by,
         options=Options(
             blank=options["blank"],
+            decimal_mark=options["decimal_mark"],
             invalid=invalid,
             generate_external_ids=options["generate_external_ids"],
         ),

@@ -89,7 +89,8 @@ def test_problems_are_grouped_by_cause(
     said = Cause.objects.filter(job=job).values_list("message", "fix").first()
     assert said == (
         "The value is not a number, for example “x”.",
-        "Write digits with a point, such as 1250.50.",
+        "Write digits with a point, such as 1250.50, or as the other numbers of the "
+        "column are written.",
     )
 
 

@@ -24,7 +24,7 @@ def read(
 ) -> Item | list[Problem]:
     columns = list(mapping)
     return RowReader(
-        of, action, mapping, columns, Options(prefix="job", **options)
+        of, action, mapping, columns, Options(prefix="job", **options), {}
     ).read((7, cells))
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobsui.files.number_styles import Mark
 from jobsui.jobs.mapping import values
 from jobsui.jobs.mapping.values import ValueProblem, parse
 from jobsui.zendesk.payloads import Field, Option
@@ -75,9 +76,8 @@ def test_value_is_read_by_type(kind: str, text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "code"),
     [
-        ("integer", "1 000", "not_an_integer"),
         ("integer", "42.5", "not_an_integer"),
-        ("integer", "1,000", "not_an_integer"),
+        ("integer", "1,00", "not_an_integer"),
         ("integer", "1e3", "not_an_integer"),
         ("integer", "٤٢", "not_an_integer"),
         ("integer", "9" * 19, "too_many_digits"),
@@ -130,7 +130,34 @@ def test_problem_names_value_fix_and_kind() -> None:
 
     assert problem.message == "“1.250,50” is not a number."
     assert problem.kind == "The value is not a number, for example “1.250,50”."
-    assert "whether a comma means thousands or decimals" in problem.fix
+    assert "or as the other numbers of the column" in problem.fix
+
+
+@pytest.mark.parametrize("kind", ["integer", "decimal", "currency"])
+@pytest.mark.parametrize(
+    ("mark", "text", "number"),
+    [
+        (".", "1.000", 1),
+        (".", "1,000", 1000),
+        (",", "1.000", 1000),
+        (",", "1 000", 1000),
+        ("?", "2.000.000", 2_000_000),
+        ("?", "1'000", 1000),
+    ],
+)
+def test_the_decimal_mark_of_a_column_decides(
+    kind: str, mark: Mark, text: str, number: int
+) -> None:
+    assert values.parser(field(kind), mark)(text) == number
+
+
+@pytest.mark.parametrize("kind", ["integer", "decimal", "currency"])
+def test_a_number_that_its_column_does_not_decide_is_a_problem(kind: str) -> None:
+    with pytest.raises(ValueProblem) as caught:
+        values.parser(field(kind), "?")("1.000")
+
+    assert caught.value.code == "ambiguous_number"
+    assert caught.value.message.startswith("“1.000” can be read in two ways")
 
 
 def test_long_value_is_cut_in_messages() -> None:

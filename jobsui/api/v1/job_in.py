@@ -33,6 +33,10 @@ class OptionsIn(Body):
     invalid: Literal["stop", "skip"] = "stop"
     """What invalid rows do: `stop` prevents the launch, `skip` launches without
     them."""
+    decimal_mark: Literal["auto", "point", "comma"] = "auto"
+    """How numbers are written: `point` 1,234.5, `comma` 1.234,5, `auto` as their column
+    shows. A number that can be read in both ways is invalid if its column does not
+    decide."""
     generate_external_ids: bool = True
     """Generate an external ID for each row to create that has none. Jobs UI can then
     find out whether the row was saved when a response is lost."""

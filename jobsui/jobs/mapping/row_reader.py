@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobsui.files.layout import OddCells, Row
+from jobsui.files.number_styles import Mark
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping import values
 from jobsui.jobs.mapping.field_targets import (
@@ -65,7 +66,9 @@ class RowReader:
         mapping: Mapping[str, str],
         columns: Sequence[str],
         options: Options,
+        marks: Mapping[str, Mark],
     ) -> None:
+        """`marks` has the decimal mark of each column; "." for others."""
         self._key = action.key
         self._deletes = action.deletes
         self._generates_external_ids = (
@@ -76,7 +79,14 @@ class RowReader:
         self._unique = unique_targets(schema, action)
         offered = {target.key: target for target in targets(schema, action)}
         self._cells = [
-            _Cell(index, column, offered[mapping[column]], schema, options)
+            _Cell(
+                index,
+                column,
+                offered[mapping[column]],
+                schema,
+                options,
+                marks.get(column, "."),
+            )
             for index, column in enumerate(columns)
             if mapping.get(column) in offered
         ]
@@ -135,7 +145,13 @@ class _Cell:
     )
 
     def __init__(
-        self, index: int, column: str, target: Target, schema: Schema, options: Options
+        self,
+        index: int,
+        column: str,
+        target: Target,
+        schema: Schema,
+        options: Options,
+        decimal_mark: Mark,
     ) -> None:
         self.index = index
         self.column = column
@@ -143,14 +159,14 @@ class _Cell:
         self.required = target.required
         self.is_field = target.key.startswith(FIELD)
         self.key = api_name(target.key)
-        self.parse = self._parser(schema)
+        self.parse = self._parser(schema, decimal_mark)
         self.is_cleared = self.is_field and options.blank == "clear"
         """Whether a blank cell empties the field."""
 
-    def _parser(self, schema: Schema) -> Callable[[str], Any]:
+    def _parser(self, schema: Schema, decimal_mark: Mark) -> Callable[[str], Any]:
         field = schema.field(self.key) if self.is_field else None
         if field:
-            return values.parser(field)
+            return values.parser(field, decimal_mark)
         parsers = {"id": values.record_id, "external_id": values.external_id}
         return parsers.get(self.key, str.strip)
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from jobsui.files.number_styles import Ambiguous, Mark, plain
 from jobsui.zendesk.payloads import Field
 
 TRUE = {"true", "yes", "y", "1", "on"}
@@ -60,14 +61,14 @@ class ValueProblem(Exception):
         self.kind = kind or message
 
 
-def parser(field: Field) -> Parser:
+def parser(field: Field, decimal_mark: Mark = ".") -> Parser:
     """The parser of a field. Its values may be shared between cells and must not be
-    changed."""
+    changed. `decimal_mark` is that of the column."""
     match field.type:
         case "integer":
-            return _cached(_integer)
+            return _cached(_number_parser(_integer, decimal_mark))
         case "decimal" | "currency":
-            return _decimal
+            return _number_parser(_decimal, decimal_mark)
         case "checkbox":
             return _cached(_checkbox)
         case "date":
@@ -144,16 +145,33 @@ def _cached(parse_text: Parser) -> Parser:
     return lru_cache(maxsize=CACHED_VALUES)(parse_text)
 
 
+def _number_parser(parse_plain: Parser, mark: Mark) -> Parser:
+    def parse_number(text: str) -> Any:
+        try:
+            number = plain(text, mark)
+        except Ambiguous:
+            raise problem(
+                "ambiguous_number",
+                text,
+                "can be read in two ways, and the other numbers of its column do not decide",
+                "Choose the decimal mark where columns are mapped, or write the number "
+                "without marks for thousands.",
+            ) from None
+        return parse_plain(number)
+
+    return parse_number
+
+
 def _integer(text: str) -> int:
-    plain = text.strip()
-    if not INTEGER.fullmatch(plain):
+    number = text.strip()
+    if not INTEGER.fullmatch(number):
         raise problem(
             "not_an_integer",
             text,
             "is not a whole number",
             "Write digits only, such as 1250.",
         )
-    digits = plain.partition(".")[0]
+    digits = number.partition(".")[0]
     if len(digits.lstrip("+-0")) > MAX_INTEGER_DIGITS:
         raise problem(
             "too_many_digits",
@@ -166,12 +184,18 @@ def _integer(text: str) -> int:
 
 
 def _decimal(text: str) -> int | float:
-    plain = text.strip()
-    if not DECIMAL.fullmatch(plain):
-        raise problem("not_a_number", text, "is not a number", _decimal_fix(plain))
-    number = float(plain)
-    may_be_rounded = len(plain) > MAX_DECIMAL_DIGITS or "e" in plain.lower()
-    if may_be_rounded and Decimal(plain) != Decimal(repr(number)):
+    written = text.strip()
+    if not DECIMAL.fullmatch(written):
+        raise problem(
+            "not_a_number",
+            text,
+            "is not a number",
+            "Write digits with a point, such as 1250.50, or as the other numbers of the "
+            "column are written.",
+        )
+    number = float(written)
+    may_be_rounded = len(written) > MAX_DECIMAL_DIGITS or "e" in written.lower()
+    if may_be_rounded and Decimal(written) != Decimal(repr(number)):
         raise problem(
             "too_many_digits",
             text,
@@ -182,13 +206,6 @@ def _decimal(text: str) -> int | float:
     if number.is_integer() and abs(number) < MAX_WHOLE_FLOAT:
         return int(number)
     return number
-
-
-def _decimal_fix(text: str) -> str:
-    fix = "Write digits with a point, such as 1250.50."
-    if "," in text:
-        fix += " Jobs UI does not guess whether a comma means thousands or decimals."
-    return fix
 
 
 def _checkbox(text: str) -> bool:

@@ -47,6 +47,8 @@ class File(models.Model):
     rows_read = models.PositiveBigIntegerField(default=0)
     # The first rows: [[row number, [cell, ...]], ...].
     sample = models.JSONField(default=list)
+    # {column: {decimal mark: how many of its values have it}} (files/number_styles.py).
+    number_marks = models.JSONField(default=dict)
     # Sentences about what looks odd but is no reason to reject the file.
     warnings = models.JSONField(default=list)
     error = models.TextField(blank=True)

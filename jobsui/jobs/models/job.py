@@ -130,8 +130,7 @@ class Job(models.Model):
     # {column: target}; a target is "name", "external_id", "id" or "field:KEY"
     # (mapping/field_targets.py). Columns left out are not sent.
     mapping = models.JSONField(default=dict)
-    # {"blank": "skip" or "clear", "invalid": "stop" or "skip", "generate_external_ids":
-    # bool} (mapping/options.py).
+    # The members of mapping/options.py: {"blank": "skip" or "clear", ...}.
     options = models.JSONField(default=dict)
 
     state = models.CharField(max_length=16, choices=JobState, default=JobState.DRAFT)

@@ -3,7 +3,7 @@ has, and what looks damaged."""
 
 import io
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +14,7 @@ from django.core.files.storage import default_storage
 from jobsui.files.errors import FileRefused
 from jobsui.files.formats import format_named
 from jobsui.files.layout import Detected, Layout, Notice, OddCells, Row
+from jobsui.files.number_styles import mark_of
 from jobsui.files.table import Table, detect, open_staged, open_table, recognize, stage
 from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
@@ -163,21 +164,22 @@ class _Reading:
         """Go through all rows, and record on the file what was found."""
         rows = 0
         sample: list[Row] = []
-        damage = _DamageCounts(table.columns)
+        counts = _CellCounts(table.columns)
         for number, cells in self._with_progress(table):
             rows += 1
             if isinstance(cells, OddCells):
                 continue
             if len(sample) < SAMPLE_ROWS:
                 sample.append((number, cells))
-            damage.add(cells)
+            counts.add(cells)
         if not rows:
             raise FileRefused("The file has a header but no rows.")
         self._file.columns = table.columns
         self._file.rows = rows
         self._file.rows_read = rows
         self._file.sample = sample
-        self._file.warnings = damage.warnings()
+        self._file.warnings = counts.warnings()
+        self._file.number_marks = counts.number_marks()
 
     def _with_progress(self, table: Table) -> Iterator[Row]:
         """The rows. Between them, progress is shown, the lease is renewed, and Stopped
@@ -202,11 +204,13 @@ class _Reading:
         file.save()
 
 
-class _DamageCounts:
-    """Counts, by column, values that were damaged before the upload."""
+class _CellCounts:
+    """Counts, by column, values that were damaged before the upload, and how numbers are
+    written."""
 
     def __init__(self, columns: list[str]) -> None:
         self._columns = columns
+        self._marks: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self._rounded: Counter[int] = Counter()
         self._garbled: Counter[int] = Counter()
 
@@ -216,6 +220,16 @@ class _DamageCounts:
                 self._rounded[index] += 1
             elif "Ã" in cell or "â€" in cell or "\ufffd" in cell:
                 self._garbled[index] += 1
+            elif ("." in cell or "," in cell) and (mark := mark_of(cell)):
+                self._marks[index][mark] += 1
+
+    def number_marks(self) -> dict[str, dict[str, int]]:
+        """{column: {decimal mark: how many values have it}}."""
+        return {
+            self._columns[index]: dict(counts)
+            for index, counts in sorted(self._marks.items())
+            if index < len(self._columns)
+        }
 
     def warnings(self) -> list[str]:
         """One sentence for each kind of damage and column."""

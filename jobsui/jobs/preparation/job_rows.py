@@ -6,6 +6,7 @@ from jobsui.files.errors import FileRefused
 from jobsui.files.layout import OddCells, Row
 from jobsui.files.table import Table
 from jobsui.jobs.enums import Action, BatchState, Outcome, ParentRows
+from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.raw_items import ItemReader
@@ -84,7 +85,8 @@ def _reader(job: Job, columns: list[str]) -> RowReader | ItemReader:
     if job.file.is_raw_items:
         return ItemReader(schema, action)
     options = Options.from_json(job.options)
-    return RowReader(schema, action, job.mapping, columns, options)
+    marks = decimal_marks(job.file, options)
+    return RowReader(schema, action, job.mapping, columns, options, marks)
 
 
 def _failed_rows(retry: Job) -> Iterator[int]:

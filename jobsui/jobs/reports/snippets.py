@@ -14,6 +14,7 @@ from urllib.parse import quote
 from jobsui.files.delimited import DELIMITERS
 from jobsui.files.encoding import UTF8
 from jobsui.jobs.enums import Action, ParentRows
+from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import api_name, schema_of, suggest, targets_for
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.row_reader import Item, RowReader
@@ -164,9 +165,9 @@ def _runjob_options(job: Job) -> Iterator[tuple[str, str]]:
         yield name, DELIMITERS.get(value, value) if is_delimiter else value
     defaults = Options().to_json()
     chosen = _options(job)
-    for name in ("blank", "invalid"):
-        if chosen[name] != defaults[name]:
-            yield name, chosen[name]
+    for name in ("blank", "invalid", "decimal_mark"):
+        if chosen.get(name, defaults[name]) != defaults[name]:
+            yield name.replace("_", "-"), chosen[name]
     if job.mapping != suggest(job.file.columns, targets_for(job)):
         for column, field in _fields(job):
             yield "map", f"{column}={field}"
@@ -185,12 +186,14 @@ def _sample(job: Job) -> list[Any]:
     if planned:
         with suppress(Unreadable):
             return planned.items[:SAMPLE_SIZE]
+    options = Options.from_json(job.options)
     reader = RowReader(
         schema_of(job),
         Action(job.action),
         job.mapping,
         job.file.columns,
-        Options.from_json(job.options),
+        options,
+        decimal_marks(job.file, options),
     )
     results = (reader.read((number, cells)) for number, cells in job.file.sample)
     items = [json.loads(item.json) for item in results if isinstance(item, Item)]
@@ -212,6 +215,8 @@ def _options(job: Job) -> dict[str, Any]:
     """In the form of the REST API."""
     options = Options.from_json(job.options)
     found: dict[str, Any] = {"blank": options.blank, "invalid": options.invalid}
+    if options.decimal_mark != "auto":
+        found["decimal_mark"] = options.decimal_mark
     if not options.generate_external_ids:
         found["generate_external_ids"] = False
     return found

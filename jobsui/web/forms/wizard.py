@@ -91,6 +91,15 @@ class MappingForm(DressedForm):
         label="Empty cells",
         choices=[("skip", "Leave the field unchanged"), ("clear", "Clear the field")],
     )
+    decimal_mark = forms.ChoiceField(
+        label="Decimal mark of numbers",
+        required=False,
+        choices=[
+            ("auto", "As each column shows it"),
+            ("point", "Point, such as 1,234.5"),
+            ("comma", "Comma, such as 1.234,5"),
+        ],
+    )
     generate_external_ids = forms.BooleanField(
         label="Generate external IDs",
         required=False,
@@ -126,6 +135,7 @@ class MappingForm(DressedForm):
             del self.fields["generate_external_ids"]
         if action.deletes:
             del self.fields["blank"]
+            del self.fields["decimal_mark"]
 
     def rows(self) -> list[tuple[str, list[str], forms.BoundField]]:
         """(column, a few sample values, its select)."""
@@ -149,7 +159,11 @@ class MappingForm(DressedForm):
     def options(self) -> Options:
         generates = bool(self.cleaned_data.get("generate_external_ids"))
         blank = self.cleaned_data.get("blank", "skip")
-        return Options(blank=blank, generate_external_ids=generates)
+        return Options(
+            blank=blank,
+            decimal_mark=self.cleaned_data.get("decimal_mark") or "auto",
+            generate_external_ids=generates,
+        )
 
 
 class LaunchForm(RunSettingsForm):
