@@ -9,7 +9,9 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from jobsui.files import encoding as encodings
+from jobsui.files import encoding_detection
 from jobsui.files.delimited_rules import RowRules
+from jobsui.files.encoding_detection import Found
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Detected, Head, Layout, Reading, Row
 from jobsui.files.records import Dialect, Record, Scanner
@@ -32,10 +34,14 @@ def recognizes(_: Head) -> bool:
 
 
 def detect(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
-    if not chosen.encoding:
-        encodings.check(stream, head.encoding, has_lines=True)
-    delimiter = chosen.delimiter or vote(head.text, is_whole=head.is_whole)
-    return Detected(Layout("csv", head.encoding, delimiter))
+    if chosen.encoding:
+        found = Found(head.encoding)
+    else:
+        found = encoding_detection.find(stream, head.data)
+    text = head.data.decode(found.encoding, "replace").lstrip("\ufeff")
+    delimiter = chosen.delimiter or vote(text, is_whole=head.is_whole)
+    layout = Layout("csv", found.encoding, delimiter)
+    return Detected(layout, proposals=found.proposals)
 
 
 def vote(text: str, *, is_whole: bool = False) -> str:

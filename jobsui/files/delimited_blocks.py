@@ -260,7 +260,7 @@ class BlockReader:
                     f"Row {self._number:,} is longer than 16 MB, so this is not a table. "
                     "Export the file again as CSV."
                 )
-            self._fill(2 * size)
+            self._fill(min(2 * size, MAX_RECORD_BYTES))
             records, text = self._records(end)
         rest = text[records[-1].end :]
         taken = len(self._data) - encodings.size_of(rest, self._rules.encoding)

@@ -12,20 +12,51 @@ from jobsui.files.errors import FileRefused
 UTF8 = "utf-8-sig"
 """UTF-8, with or without a byte order mark."""
 UTF16 = "utf-16"
+"""UTF-16 with a byte order mark."""
 ENCODINGS = {
     UTF8: "UTF-8",
     "cp1252": "Windows-1252 (Western Europe)",
     "iso-8859-1": "ISO 8859-1 (Western Europe)",
-    "iso-8859-2": "ISO 8859-2 (Central Europe)",
     "iso-8859-15": "ISO 8859-15 (Western Europe)",
     "cp1250": "Windows-1250 (Central Europe)",
+    "iso-8859-2": "ISO 8859-2 (Central Europe)",
     "cp1251": "Windows-1251 (Cyrillic)",
+    "iso-8859-5": "ISO 8859-5 (Cyrillic)",
+    "koi8-r": "KOI8-R (Russian)",
+    "koi8-u": "KOI8-U (Ukrainian)",
+    "cp1253": "Windows-1253 (Greek)",
+    "iso-8859-7": "ISO 8859-7 (Greek)",
+    "cp1254": "Windows-1254 (Turkish)",
+    "iso-8859-9": "ISO 8859-9 (Turkish)",
+    "cp1255": "Windows-1255 (Hebrew)",
+    "iso-8859-8": "ISO 8859-8 (Hebrew)",
+    "cp1256": "Windows-1256 (Arabic)",
+    "cp1257": "Windows-1257 (Baltic)",
+    "iso-8859-13": "ISO 8859-13 (Baltic)",
+    "cp1258": "Windows-1258 (Vietnamese)",
+    "cp874": "Windows-874 (Thai)",
     "mac-roman": "Mac Roman",
+    "mac-latin2": "Mac (Central Europe)",
+    "mac-cyrillic": "Mac (Cyrillic)",
+    "mac-greek": "Mac (Greek)",
+    "mac-turkish": "Mac (Turkish)",
+    "cp437": "DOS 437 (United States)",
+    "cp850": "DOS 850 (Western Europe)",
+    "cp852": "DOS 852 (Central Europe)",
+    "cp866": "DOS 866 (Cyrillic)",
     "shift_jis": "Shift JIS",
+    "cp932": "Windows-932 (Japanese)",
+    "euc_jp": "EUC-JP (Japanese)",
     "gb18030": "GB 18030",
+    "big5": "Big5 (Taiwan)",
+    "cp949": "Windows-949 (Korean)",
     UTF16: "UTF-16",
+    "utf-16-le": "UTF-16 LE (without byte order mark)",
+    "utf-16-be": "UTF-16 BE (without byte order mark)",
 }
 """The encodings that can be chosen: Python's name, and the name shown to people."""
+OTHER_NAMES = {"utf-8": UTF8, "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030"}
+"""Encodings that another one reads as well."""
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 CHUNK_BYTES = 1 << 20
 BUFFER_BYTES = 1 << 16
@@ -36,11 +67,29 @@ MARKED = re.compile("[\ud800-\udfff]")
 
 
 def choose(head: bytes, chosen: str = "") -> str:
-    """The chosen encoding, else UTF-16 by its byte order mark, else UTF-8. Raises
-    FileRefused for an unknown choice."""
+    """The chosen encoding, else UTF-16 by its byte order mark or by zero bytes beside
+    line ends, else UTF-8. Raises FileRefused for an unknown choice."""
     if chosen:
-        return _known(chosen.lower())
-    return UTF16 if head.startswith(UTF16_MARKS) else UTF8
+        name = named(chosen)
+        if not name:
+            raise FileRefused(
+                f"The encoding {chosen!r} is not known. Choose one of: "
+                f"{', '.join(ENCODINGS)}."
+            )
+        return name
+    return UTF16 if head.startswith(UTF16_MARKS) else _unmarked_utf16(head) or UTF8
+
+
+def named(name: str) -> str:
+    """The encoding of ENCODINGS with this name or another of its usual names, such as
+    "windows-1251" for cp1251; "" for none."""
+    if name in ENCODINGS:
+        return name
+    try:
+        python_name = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return ""
+    return PYTHON_NAMES.get(python_name, "")
 
 
 def check(stream: BinaryIO, encoding: str, *, has_lines: bool) -> None:
@@ -158,15 +207,27 @@ def utf8_of(stream: BinaryIO, encoding: str) -> BinaryIO:
     return stream
 
 
-def _known(name: str) -> str:
-    if name in {"utf-8", "utf8"}:
-        return UTF8
-    if name not in ENCODINGS:
-        raise FileRefused(
-            f"The encoding {name!r} is not known. Choose one of: "
-            f"{', '.join(ENCODINGS)}."
-        )
-    return name
+def _unmarked_utf16(head: bytes) -> str:
+    """UTF-16 whose byte order mark is missing; "" for other encodings."""
+    if b"\x00" not in head or b"\x00\x00" in head:
+        return ""
+    size = len(head) // 2 * 2
+    first = head[0:size:2]
+    second = head[1:size:2]
+    little = _line_ends(first, second)
+    big = _line_ends(second, first)
+    if little or big:
+        return "utf-16-le" if little > big else "utf-16-be"
+    # One line of ASCII: every other byte is zero.
+    if second == bytes(len(second)):
+        return "utf-16-le"
+    return "utf-16-be" if first == bytes(len(first)) else ""
+
+
+def _line_ends(low: bytes, high: bytes) -> int:
+    """How many units of UTF-16 are line ends."""
+    pairs = zip(low, high, strict=True)
+    return sum(byte in b"\r\n" and other == 0 for byte, other in pairs)
 
 
 def _does_not_fit(
@@ -219,3 +280,7 @@ class _Recoded(io.RawIOBase):
 
 
 codecs.register_error(MARK, _mark)
+PYTHON_NAMES = {codecs.lookup(name).name: name for name in ENCODINGS} | {
+    codecs.lookup(name).name: encoding for name, encoding in OTHER_NAMES.items()
+}
+"""{Python's own name of a codec: our name}"""

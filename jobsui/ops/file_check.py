@@ -107,11 +107,20 @@ def _add_mapping_arguments(parser: CommandParser) -> None:
     )
 
 
+def _usual_name(encoding: str) -> str:
+    """ "cp1251" for "windows-1251". An unknown name stays as it is."""
+    try:
+        return file_formats.known_encoding(encoding).removesuffix("-sig")
+    except ValueError:
+        return encoding
+
+
 def _add_layout_arguments(parser: CommandParser) -> None:
     encodings = file_formats.ENCODING_NAMES
     parser.add_argument(
         "--encoding",
         default="",
+        type=_usual_name,
         choices=encodings,
         metavar="E",
         help=f"{', '.join(encodings)}; detected by default",

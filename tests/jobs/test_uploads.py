@@ -94,6 +94,7 @@ def test_file_that_cannot_be_read_says_why() -> None:
 def test_file_is_reread_with_chosen_settings() -> None:
     file = received("name\nSäge\n".encode("cp1252"))
     assert file.state == FileState.REJECTED
+    assert "as Windows-1252 (Western Europe) it has “Säge” (row 2)" in file.error
 
     file_reading.reread(file, encoding="cp1252")
     file_reading.read_file(file, stopping=threading.Event())

@@ -33,9 +33,7 @@ ONE_FILE = (
 
 
 def _known_encoding(name: str) -> str:
-    if name.lower() not in ENCODINGS:
-        raise ValueError(f"is not supported; choose one of {', '.join(ENCODINGS[1:])}")
-    return name.lower()
+    return name and file_formats.known_encoding(name)
 
 
 def _known_delimiter(sign: str) -> str:

@@ -3,6 +3,7 @@
 
 from jobsui.files.delimited import DELIMITERS as DELIMITERS
 from jobsui.files.encoding import ENCODINGS as ENCODINGS
+from jobsui.files.encoding import named as encoding_named
 from jobsui.files.formats import FORMATS, format_named
 from jobsui.files.formats import LABELS as LABELS
 from jobsui.jobs.models import File
@@ -11,6 +12,14 @@ NAMES = [form.name for form in FORMATS]
 EXTENSIONS = [f".{extension}" for form in FORMATS for extension in form.extensions]
 ENCODING_NAMES = [name.removesuffix("-sig") for name in ENCODINGS]
 """As programs write them: "utf-8"."""
+
+
+def known_encoding(name: str) -> str:
+    """An encoding of ENCODINGS by any of its usual names: "windows-1251", "cp1251".
+    Raises ValueError."""
+    if known := encoding_named(name.strip().lower()):
+        return known
+    raise ValueError(f"is not supported; choose one of {', '.join(ENCODING_NAMES)}")
 
 
 def settings_of(file: File) -> frozenset[str]:

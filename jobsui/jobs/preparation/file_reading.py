@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.core.files.storage import default_storage
 
+from jobsui.files.encoding_detection import question
 from jobsui.files.errors import FileRefused
 from jobsui.files.formats import format_named
 from jobsui.files.layout import Detected, Layout, Notice, OddCells, Row
@@ -139,6 +140,8 @@ class _Reading:
             file.format = recognize(stream, file.name, layout_of(file))
             found = detect(stream, file.name, layout_of(file))
             file.sheets = list(found.sheets)
+            if found.proposals:
+                raise FileRefused(question(found.proposals))
             table = open_table(stream, found.layout)
             if format_named(found.layout.format).is_staged:
                 file.staged_as = self._stage(table)

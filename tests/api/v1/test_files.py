@@ -67,7 +67,8 @@ def test_file_that_cannot_be_read_says_why(
     assert data["state"] == "rejected"
     assert data["rows"] is None
     assert data["error"].startswith(
-        "The file is not UTF-8: line 2 has a byte (0xFC) that does not fit."
+        "The file is not UTF-8, and its encoding is not certain. "
+        "Read as Windows-1252 (Western Europe) it has “Müller” (row 2)"
     )
 
 
