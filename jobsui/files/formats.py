@@ -47,7 +47,7 @@ FORMATS = (
         is_staged=True,
         recognizes=jsonfile.recognizes_document,
         detect=jsonfile.detect_document,
-        read=jsonfile.read_document,
+        read=jsonfile.document_rows,
     ),
     Format(
         name="jsonl",
@@ -57,7 +57,7 @@ FORMATS = (
         is_staged=True,
         recognizes=jsonfile.recognizes_lines,
         detect=jsonfile.detect_lines,
-        read=jsonfile.read_lines,
+        read=jsonfile.line_rows,
     ),
     # Any text may be CSV, so it is tried last.
     Format(

@@ -1,36 +1,60 @@
 """JSON arrays and JSON Lines: each object is a row, its members are the columns. In
 Zendesk's own form of items, each member of `custom_object_fields` becomes a column."""
 
+import io
 import json
-from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
-from typing import Any, BinaryIO
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import ijson
-from ijson.common import JSONError
-
-from jobsui.files import delimited
+from jobsui.files import delimited, json_text
 from jobsui.files import encoding as encodings
-from jobsui.files.encoding import utf8_of
 from jobsui.files.errors import FileRefused
-from jobsui.files.json_limits import refuse_bombs
-from jobsui.files.layout import MAX_COLUMNS, Detected, Head, Layout, Row
+from jobsui.files.json_text import Document
+from jobsui.files.json_values import (
+    BadJSON,
+    NumberText,
+    check,
+    check_bytes,
+    json_of,
+    shown,
+)
+from jobsui.files.layout import Detected, Head, Layout, Notice, Reading, Row
+from jobsui.text import counted
+
+if TYPE_CHECKING:
+    from jobsui.files.cells import Block
 
 LINES_EXTENSIONS = ("jsonl", "ndjson")
 EXTENSIONS = ("json", *LINES_EXTENSIONS)
-NESTED = "custom_object_fields"
 LISTS = ("job.items", "items", "custom_object_records", "records")
-"""Where a document that is an object may keep its rows."""
-VALUE_COLUMN = "value"
-"""The column of a list of plain values, such as IDs to delete."""
-MAX_LINE_BYTES = 4 * 1024 * 1024
-MAX_DIGITS = 400
-"""A number with more stays as 1E+999: written out, a few bytes could fill the
-memory."""
-PARSER_ERRORS = (JSONError, ValueError, ArithmeticError, RecursionError)
+"""Where Zendesk and we keep rows in a document that is an object."""
+MAX_DIGITS = 1000
+TAIL_BYTES = 256
+TRAILING_COMMA = re.compile(rb",[\x00 \t\r\n]*\][\x00 \t\r\n]*\Z")
+"""In any encoding."""
+MAX_PATH = 200
+"""Characters of the path to a list."""
 
-Values = Iterable[tuple[int, Any]]
-"""(row number, JSON value)"""
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """An array of a document."""
+
+    path: str
+    """ "" for a document that is the array."""
+    has_objects: bool
+    count: int
+    has_trailing_comma: bool
+
+
+TRAILING_COMMA_NOTICE = Notice(
+    "trailing_comma",
+    "There is a comma behind the last row, where JSON allows none.",
+    "If a row is missing there, upload the file again.",
+)
 
 
 def recognizes_document(head: Head) -> bool:
@@ -41,60 +65,256 @@ def recognizes_lines(head: Head) -> bool:
     return _is_json(head) and _is_lines(head)
 
 
-def detect_document(stream: BinaryIO, head: Head, _: Layout) -> Detected:
-    encodings.check(stream, head.encoding, has_lines=False)
-    return Detected(Layout("json", head.encoding))
+def detect_document(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
+    if not chosen.encoding:
+        encodings.check(stream, head.encoding, has_lines=False)
+    if head.text.startswith("["):
+        path = ""
+        has_comma = _ends_in_comma(stream)
+        notices = []
+    else:
+        found = _lists(stream, head.encoding)
+        rows = _list_of_rows(found)
+        path = rows.path
+        has_comma = rows.has_trailing_comma
+        notices = _other_lists(found, path)
+    if has_comma:
+        notices.append(TRAILING_COMMA_NOTICE)
+    layout = Layout("json", head.encoding, sheet=path)
+    warnings = tuple(f"{notice.message} {notice.fix}" for notice in notices)
+    return Detected(layout, warnings=warnings, notices=tuple(notices))
 
 
-def detect_lines(stream: BinaryIO, head: Head, _: Layout) -> Detected:
-    encodings.check(stream, head.encoding, has_lines=False)
+def detect_lines(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
+    if not chosen.encoding:
+        encodings.check(stream, head.encoding, has_lines=False)
     return Detected(Layout("jsonl", head.encoding))
 
 
-def read_document(stream: BinaryIO, layout: Layout) -> tuple[list[str], Iterator[Row]]:
-    """An array, or an object that contains one (LISTS). A row's number is its position
-    in the array, from 1."""
-    refuse_bombs(utf8_of(stream, layout.encoding))
-    prefix = _rows_prefix(utf8_of(stream, layout.encoding))
-    return _read(
-        lambda: enumerate(_values(utf8_of(stream, layout.encoding), prefix), 1)
+def read_document(stream: BinaryIO, layout: Layout) -> Reading:
+    """An array, or the one at the path `layout.sheet`. A row's number is its position in
+    the array, from 1."""
+    header: list[str] = []
+    return Reading(header, 0, _document_blocks(stream, layout, header))
+
+
+def read_lines(stream: BinaryIO, layout: Layout) -> Reading:
+    """One object a line. A row's number is that of its line."""
+    # pyarrow takes 46 MB, which web processes do not need.
+    from jobsui.files.json_blocks import line_blocks  # noqa: PLC0415
+
+    header: list[str] = []
+    return Reading(header, 0, line_blocks(stream, layout.encoding, header))
+
+
+def document_rows(stream: BinaryIO, layout: Layout) -> tuple[list[str], Iterator[Row]]:
+    return _rows(lambda: read_document(stream, layout))
+
+
+def line_rows(stream: BinaryIO, layout: Layout) -> tuple[list[str], Iterator[Row]]:
+    return _rows(lambda: read_lines(stream, layout))
+
+
+def _rows(read: Callable[[], Reading]) -> tuple[list[str], Iterator[Row]]:
+    """The header and the rows. Any row may bring a new column, so the file is read
+    twice."""
+    from jobsui.files.rows import rows_of  # noqa: PLC0415
+
+    reading = read()
+    odd = [block.odd[0] for block in reading.blocks if block.odd]
+    if not reading.header:
+        if not odd:
+            raise FileRefused("The file has no rows.")
+        _, cells = odd[0]
+        raise FileRefused(f"No row can be read. {cells.reason} {cells.fix}")
+    return reading.header, rows_of(read().blocks)
+
+
+def _document_blocks(
+    stream: BinaryIO, layout: Layout, header: list[str]
+) -> "Iterator[Block]":
+    from jobsui.files.json_blocks import element_blocks  # noqa: PLC0415
+
+    document = Document(stream, layout.encoding)
+    broken = ""
+    try:
+        for path, elements in json_text.arrays(document):
+            if path != layout.sheet:
+                continue
+            yield from element_blocks(elements, header)
+            broken = elements.broken
+        _require_end(document)
+    except BadJSON as error:
+        sentence = broken or f"The file {error.what}. {error.fix}"
+        raise FileRefused(sentence) from None
+
+
+def _require_end(document: Document) -> None:
+    if document.peek():
+        raise _more_follows(document)
+
+
+def _more_follows(document: Document) -> BadJSON:
+    rest = shown(document.window[document.position :])
+    where = document.where(document.position)
+    return BadJSON(
+        "not_json",
+        f"is not JSON: {rest} follows the end of the document {where}",
+        "Put all rows into one array, or each row on a line of its own.",
     )
 
 
-def read_lines(stream: BinaryIO, layout: Layout) -> tuple[list[str], Iterator[Row]]:
-    """One value a line. A row's number is that of its line."""
-    return _read(lambda: _line_values(utf8_of(stream, layout.encoding)))
+def _ends_in_comma(stream: BinaryIO) -> bool:
+    """Whether there is a comma before the last bracket of an array."""
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - TAIL_BYTES))
+    return TRAILING_COMMA.search(stream.read()) is not None
 
 
-def read_items(stream: BinaryIO, prefix: str) -> Iterator[Row]:
-    """The values of the array at `prefix` ("job.items"), each as JSON in its one cell,
-    numbered from 1. Raises FileRefused, also while rows are read."""
+def _lists(stream: BinaryIO, encoding: str) -> list[_List]:
+    """The arrays of a document that is an object. Raises FileRefused."""
+    document = Document(stream, encoding)
+    found = []
     try:
-        values = ijson.items(_rewound(stream), f"{prefix}.item")
-        for number, value in enumerate(values, 1):
-            yield number, [_whole_characters(_item_json(value))]
-    except PARSER_ERRORS as error:
-        raise _not_json(error) from None
-
-
-def members(stream: BinaryIO, prefix: str) -> dict[str, Any]:
-    """The members of the object at `prefix`: plain values as they are, and the word
-    "array" or "object" for what is nested. Reads the whole stream; raises FileRefused
-    when it is not JSON."""
-    refuse_bombs(_rewound(stream))
-    found: dict[str, Any] = {}
-    name = ""
-    ignored = {"map_key", "end_map", "end_array"}
-    words = {"start_array": "array", "start_map": "object"}
-    try:
-        for path, event, value in ijson.parse(_rewound(stream)):
-            if path == prefix and event == "map_key":
-                name = value
-            elif name and path == f"{prefix}.{name}" and event not in ignored:
-                found[name] = words.get(event, value)
-    except PARSER_ERRORS as error:
-        raise _not_json(error) from None
+        for path, elements in json_text.arrays(document):
+            has_objects = document.peek() == "{"
+            elements.skip_rest()
+            if len(path) <= MAX_PATH:
+                comma = elements.has_trailing_comma
+                found.append(_List(path, has_objects, elements.number, comma))
+        _require_end(document)
+    except BadJSON as error:
+        raise FileRefused(f"The file {error.what}. {error.fix}") from None
     return found
+
+
+def _list_of_rows(found: list[_List]) -> _List:
+    """The best known path first, then arrays of objects. Raises FileRefused."""
+    known = [item for path in LISTS for item in found if item.path == path]
+    objects = [item for item in found if item.has_objects]
+    filled = [item for item in found if item.count]
+    candidates = [*known, *objects, *filled, *found]
+    if not candidates:
+        raise FileRefused(
+            "The file has no list of rows. It must be an array, or an object with an "
+            'array, such as {"items": [...]}.'
+        )
+    return candidates[0]
+
+
+def _other_lists(found: list[_List], path: str) -> list[Notice]:
+    others = [item for item in found if item.has_objects and item.path != path]
+    if not others:
+        return []
+    listed = ", ".join(
+        f"{shown(item.path)} ({counted(item.count, 'row')})" for item in others
+    )
+    return [
+        Notice(
+            "other_lists",
+            f"Only the list {shown(path)} is read. The file also has {listed}.",
+            "Upload other lists as files of their own.",
+            count=len(others),
+        )
+    ]
+
+
+def read_items(stream: BinaryIO, path: str) -> Iterator[Row]:
+    """The values of the array at `path` ("job.items") of a request body, each as JSON in
+    its one cell, numbered from 1. Raises FileRefused, also while rows are read."""
+    document = _body(stream)
+    try:
+        for found, elements in json_text.arrays(document):
+            if found != path:
+                continue
+            while element := elements.next():
+                index = elements.number - 1
+                yield elements.number, [_item_json(*element, f"{path}[{index}]")]
+            if elements.has_trailing_comma:
+                last = elements.number - 1
+                raise FileRefused(
+                    f"{path}[{last}] is followed by a comma and no other item. "
+                    "Remove the comma, or add the item."
+                )
+        _require_end(document)
+    except BadJSON as error:
+        raise _body_refused(error) from None
+
+
+def _item_json(value: Any, text: str, name: str) -> str:
+    try:
+        check_bytes(text, encodings.UTF8)
+        if isinstance(value, BadJSON):
+            raise value
+        check(value)
+        _check_numbers(value)
+        return json_of(value, ",", ":")
+    except BadJSON as error:
+        raise FileRefused(f"{name} {error.what}. {error.fix}") from None
+
+
+def _check_numbers(value: Any) -> None:
+    """Raise BadJSON for numbers that programs cannot read."""
+    match value:
+        case NumberText():
+            if len(value) > MAX_DIGITS or math.isinf(float(value)):
+                raise BadJSON(
+                    "long_number",
+                    f"has a number that is too large: {shown(value)}",
+                    "Write it as text, in quotation marks.",
+                )
+        case dict():
+            for member in value.values():
+                _check_numbers(member)
+        case list():
+            for member in value:
+                _check_numbers(member)
+
+
+def members(stream: BinaryIO, name: str) -> dict[str, Any]:
+    """The members of the object `name` of a request body: plain values as they are, and
+    the word "array" or "object" for what is nested. Reads the whole stream; raises
+    FileRefused when it is not JSON."""
+    document = _body(stream)
+    found: dict[str, Any] = {}
+    try:
+        if document.peek() != "{":
+            document.value()
+            _require_end(document)
+            return {}
+        document.take("{")
+        for key in json_text.members(document):
+            if key == name and document.take("{"):
+                for inner in json_text.members(document):
+                    found[inner] = _outline(document)
+            else:
+                _skip(document)
+        _require_end(document)
+    except BadJSON as error:
+        raise _body_refused(error) from None
+    return found
+
+
+def _outline(document: Document) -> Any:
+    sign = document.peek()
+    if sign in {"[", "{"}:
+        _skip(document)
+        return "array" if sign == "[" else "object"
+    return document.value()
+
+
+def _skip(document: Document) -> None:
+    for _ in json_text.arrays(document):
+        pass
+
+
+def _body(stream: BinaryIO) -> Document:
+    stream.seek(0)
+    return Document(stream, encodings.choose(stream.read(4)))
+
+
+def _body_refused(error: BadJSON) -> FileRefused:
+    return FileRefused(f"The body {error.what}. {error.fix}")
 
 
 def _is_json(head: Head) -> bool:
@@ -116,166 +336,3 @@ def _is_lines(head: Head) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _rewound(stream: BinaryIO) -> BinaryIO:
-    stream.seek(0)
-    return stream
-
-
-def _rows_prefix(stream: BinaryIO) -> str:
-    """Where in the document the rows are, as ijson names it."""
-    try:
-        for prefix, event, _ in ijson.parse(stream):
-            if event == "start_array" and (prefix == "" or prefix in LISTS):
-                return f"{prefix}.item" if prefix else "item"
-    except PARSER_ERRORS as error:
-        raise _not_json(error) from None
-    raise FileRefused(
-        "The file has no list of rows. It must be an array, or an object with an "
-        'array "items".'
-    )
-
-
-def _values(stream: BinaryIO, prefix: str) -> Iterator[Any]:
-    try:
-        yield from ijson.items(stream, prefix)
-    except PARSER_ERRORS as error:
-        raise _not_json(error) from None
-
-
-def _line_values(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES):
-        number += 1
-        if len(line) == MAX_LINE_BYTES:
-            raise FileRefused(
-                f"Line {number:,} is longer than 4 MB. Each line must be one record."
-            )
-        if text := line.strip():
-            yield number, _loads(text, number)
-
-
-def _loads(text: bytes, number: int) -> Any:
-    try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        # Its own text names line 1, which is this line.
-        reason = error.msg.removesuffix(" starting at")
-        raise FileRefused(
-            f"Line {number:,} is not JSON: {reason} (column {error.colno:,})."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise FileRefused(f"Line {number:,} is not JSON: {error}.") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _not_json(error: Exception) -> FileRefused:
-    lines = str(error).splitlines()
-    reason = lines[0].rstrip(".") if lines else "it is nested too deeply"
-    return FileRefused(f"The file is not JSON: {reason}.")
-
-
-def _read(values: Callable[[], Values]) -> tuple[list[str], Iterator[Row]]:
-    """The columns and the rows. Any row may bring a new column, so `values` is called
-    twice: the first pass collects the columns."""
-    columns: dict[str, None] = {}
-    for number, value in values():
-        columns.update(dict.fromkeys(_cells(value, number)))
-        if len(columns) > MAX_COLUMNS:
-            raise FileRefused(
-                f"The rows up to row {number} have more than {MAX_COLUMNS:,} "
-                "columns. Remove some."
-            )
-    if not columns:
-        raise FileRefused("The file has no rows.")
-    return list(columns), _rows(values(), list(columns))
-
-
-def _rows(values: Values, columns: list[str]) -> Iterator[Row]:
-    for number, value in values:
-        found = _cells(value, number)
-        cells = [found.get(column, "") for column in columns]
-        if any(cells):
-            yield number, cells
-
-
-def _cells(value: Any, number: int) -> dict[str, str]:
-    """{column: text}"""
-    try:
-        cells = _flattened(value, number)
-    except RecursionError:
-        raise FileRefused(
-            f"Row {number} is nested too deeply. Write its values as texts, numbers "
-            "or lists."
-        ) from None
-    if any("\x00" in text for cell in cells.items() for text in cell):
-        raise FileRefused(
-            f"Row {number} contains a zero character, which no field can take. "
-            "Remove it."
-        )
-    return cells
-
-
-def _flattened(value: Any, number: int) -> dict[str, str]:
-    if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
-        return {VALUE_COLUMN: _text(value)}
-    if not isinstance(value, dict):
-        raise FileRefused(
-            f"Row {number} is not an object. Each row must be one, such as "
-            '{"name": "Drill"}.'
-        )
-    cells: dict[str, str] = {}
-    for key, member in value.items():
-        if key == NESTED and isinstance(member, dict):
-            for name, inner in member.items():
-                cells[_whole_characters(f"{NESTED}.{name}")] = _text(inner)
-        else:
-            cells[_whole_characters(key)] = _text(member)
-    return cells
-
-
-def _text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case str():
-            return _whole_characters(value)
-        case bool():
-            return "true" if value else "false"
-        case Decimal():
-            return _decimal_text(value)
-        case int():
-            return str(value)
-    text = json.dumps(value, ensure_ascii=False, default=_plain_number)
-    return _whole_characters(text)
-
-
-def _decimal_text(value: Decimal) -> str:
-    """As people write it: without an exponent, and 12.0 is 12."""
-    if abs(value.adjusted()) > MAX_DIGITS:
-        return str(value)
-    whole = value.to_integral_value()
-    return format(whole if value == whole else value, "f")
-
-
-def _plain_number(value: Decimal) -> int | float:
-    """A number inside a list or an object."""
-    is_short = abs(value.adjusted()) <= MAX_DIGITS
-    if is_short and value == value.to_integral_value():
-        return int(value)
-    return float(value)
-
-
-_item_json = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain_number
-).encode
-
-
-def _whole_characters(text: str) -> str:
-    """Halves of characters, which JSON can contain and UTF-8 cannot, become question
-    marks."""
-    return text if text.isascii() else text.encode(errors="replace").decode()

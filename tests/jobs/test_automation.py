@@ -287,7 +287,7 @@ def test_ids_to_delete_are_strings(harness: Harness) -> None:
     ("body", "found"),
     [
         (b"[]", (None, None, 0)),
-        (b'{"job": {"action": "create", "items": 7}}', ("create", 7, 0)),
+        (b'{"job": {"action": "create", "items": 7}}', ("create", "7", 0)),
         (
             b'{"job": {"items": [{"a": {"items": [1]}}, 2], "action": {"x": 1}}}',
             ("object", "array", 2),

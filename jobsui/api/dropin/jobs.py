@@ -60,8 +60,7 @@ def _receive(request: HttpRequest, caller: Caller) -> Received:
     try:
         return item_uploads.receive(_chunks(request), name, max_items=MAX_ITEMS)
     except FileRefused as refusal:
-        description = f"The body cannot be read as JSON. {refusal}"
-        raise errors.bad_request(UNPROCESSABLE, description) from None
+        raise errors.bad_request(UNPROCESSABLE, str(refusal)) from None
     except UploadRefused as refusal:
         size = int(request.META.get("CONTENT_LENGTH") or 0)
         if size > settings.MAX_UPLOAD_BYTES:

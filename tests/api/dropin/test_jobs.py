@@ -200,6 +200,50 @@ def test_body_that_is_not_json_is_refused(program: Program, body: bytes) -> None
     assert stored_counts() == before
 
 
+@pytest.mark.parametrize(
+    ("item", "sentence"),
+    [
+        (
+            rb'{"name": "Cut \ud83d"}',
+            "has half of a character (\\ud83d) in “name”. Write the whole character, or "
+            "remove the half. The text was probably cut off.",
+        ),
+        (
+            b'{"name": "a", "name": "b"}',
+            "has the member “name” twice. Keep the one that is right.",
+        ),
+        (
+            b'{"n": 1e999}',
+            "has a number that is too large: “1e999”. "
+            "Write it as text, in quotation marks.",
+        ),
+        (
+            b'{"name": "12" pipe"}',
+            'is not JSON: “pipe"}]}}” where a comma or a closing bracket should be at '
+            'line 1, column 69. Write a quotation mark inside a text as \\", and a '
+            "comma between members.",
+        ),
+    ],
+)
+def test_item_that_cannot_be_sent_as_it_came_is_refused(
+    program: Program, item: bytes, sentence: str
+) -> None:
+    body = b'{"job": {"action": "create", "items": [{"name": "a"}, %s]}}' % item
+
+    response = program.post("custom_objects/gadget/jobs", body)
+
+    assert response.status_code == 400
+    assert read(response)["description"].removeprefix("job.items[1] ") == sentence
+
+
+def test_body_with_a_byte_order_mark_is_accepted(program: Program) -> None:
+    body = b'\xef\xbb\xbf{"job": {"action": "create", "items": [{"name": "a"}]}}'
+
+    response = program.post("custom_objects/gadget/jobs", body)
+
+    assert response.status_code == 201
+
+
 def test_body_of_unknown_length_is_refused(program: Program) -> None:
     response = program.post(
         "custom_objects/gadget/jobs", b"{}", **{"Transfer-Encoding": "chunked"}

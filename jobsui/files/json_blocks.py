@@ -1,0 +1,321 @@
+"""Blocks of columns from JSON rows. For workers only: it imports pyarrow."""
+
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from operator import itemgetter
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobsui.files import json_fast, json_text
+from jobsui.files.cells import Block, Column, Kind
+from jobsui.files.errors import FileRefused
+from jobsui.files.json_text import MAX_ROW, Elements
+from jobsui.files.json_values import (
+    MAX_CELL,
+    MAX_NAME,
+    ZENDESK_FIELDS,
+    BadJSON,
+    NestedText,
+    NumberText,
+    check_bytes,
+    decode,
+    json_of,
+    printable,
+    row_members,
+)
+from jobsui.files.layout import MAX_COLUMNS, MAX_ODD_LENGTH, OddCells
+
+Members = dict[str, Any]
+"""The cells of a row by column."""
+Numbers = Sequence[int]
+
+
+class _Absent(str):
+    """A member that a row does not have."""
+
+    __slots__ = ()
+
+
+ABSENT = _Absent("")
+KINDS = {
+    str: Kind.TEXT,
+    int: Kind.NUMBER,
+    NumberText: Kind.NUMBER,
+    bool: Kind.BOOLEAN,
+    type(None): Kind.NULL,
+    _Absent: Kind.ABSENT,
+    dict: Kind.NESTED,
+    list: Kind.NESTED,
+    NestedText: Kind.NESTED,
+}
+TEXTS: dict[type, Callable[[Any], str]] = {
+    int: str,
+    bool: {True: "true", False: "false"}.__getitem__,
+    dict: json_of,
+    list: json_of,
+}
+"""How values that are no texts yet become texts."""
+
+
+def line_blocks(stream: BinaryIO, encoding: str, header: list[str]) -> Iterator[Block]:
+    """The blocks of JSON Lines. Adds to the header."""
+    table = _Table(header, "Line", encoding)
+    for first, piece in json_text.lines(stream, encoding):
+        with _collector_paused():
+            block = _fast_line_block(first, piece, table)
+            if block is None:
+                block = table.block(_line_rows(first, piece))
+        yield block
+
+
+def _fast_line_block(first: int, piece: str, table: "_Table") -> Block | None:
+    objects = json_fast.lines(piece)
+    if objects is None:
+        return None
+    return table.fast_block(range(first, first + len(objects)), objects)
+
+
+def element_blocks(elements: Elements, header: list[str]) -> Iterator[Block]:
+    """The blocks of an array. Adds to the header. Raises FileRefused."""
+    table = _Table(header, "Row", elements.document.encoding)
+    for size in json_text.sizes():
+        with _collector_paused():
+            block = _fast_element_block(elements, table, size)
+            if block is None:
+                rows = list(_element_rows(elements, size))
+                block = table.block(rows) if rows else None
+        if block is None:
+            return
+        yield block
+
+
+def _fast_element_block(elements: Elements, table: "_Table", size: int) -> Block | None:
+    found = elements.peek_objects(size)
+    if found is None:
+        return None
+    objects, behind = found
+    first = elements.number + 1
+    block = table.fast_block(range(first, first + len(objects)), objects)
+    if block:
+        elements.accept(objects, behind)
+    return block
+
+
+_Row = tuple[int, Any, str]
+"""(number, value or BadJSON, text)"""
+
+
+def _line_rows(first: int, piece: str) -> Iterator[_Row]:
+    for number, line in enumerate(piece.split("\n"), first):
+        if not line.strip(" \t"):
+            continue
+        try:
+            value: Any = BadJSON("long_row", "is longer than 16 MB", "Shorten it.")
+            if len(line) <= MAX_ROW:
+                value = decode(line)
+        except BadJSON as error:
+            value = error
+        yield number, value, line
+
+
+def _element_rows(elements: Elements, size: int) -> Iterator[_Row]:
+    length = 0
+    while length < size and (found := elements.next()):
+        value, text = found
+        length += len(text) + 1
+        yield elements.number, value, text
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """The garbage collector would go through the objects of a block again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class _Table:
+    def __init__(self, header: list[str], noun: str, encoding: str) -> None:
+        """`noun`: what the numbers of rows count."""
+        self._header = header
+        self._noun = noun
+        self._encoding = encoding
+        self._names = dict.fromkeys(header)
+
+    def fast_block(self, numbers: Numbers, objects: list[Members]) -> Block | None:
+        """The block of plain objects (`json_fast`); None if one of them may be odd."""
+        columns = _columns_of(objects)
+        if columns is None or any(len(name) > MAX_NAME for name in columns):
+            return None
+        if len(self._names | dict.fromkeys(columns)) > MAX_COLUMNS:
+            return None
+        self._add(columns)
+        try:
+            block = self._built(pa.array(numbers, pa.int64()), columns)
+        except BadJSON:
+            return None
+        longest = (_longest(column.texts) for column in block.columns)
+        if max(longest, default=0) > MAX_CELL:
+            return None
+        return block
+
+    def block(self, rows: Iterable[_Row]) -> Block:
+        """The block of any rows. Raises FileRefused for too many columns."""
+        numbers: list[int] = []
+        whole: list[Members] = []
+        odd: list[tuple[int, OddCells]] = []
+        for number, value, text in rows:
+            try:
+                check_bytes(text, self._encoding)
+                members = _checked(value)
+                self._add_within_limit(number, members)
+            except BadJSON as error:
+                odd.append((number, self._odd_cells(number, text, error)))
+                continue
+            numbers.append(number)
+            whole.append(members)
+        columns = {
+            name: [row.get(name, ABSENT) for row in whole] for name in self._names
+        }
+        block = self._built(pa.array(numbers, pa.int64()), columns)
+        return Block(block.numbers, block.columns, tuple(odd))
+
+    def _odd_cells(self, number: int, text: str, error: BadJSON) -> OddCells:
+        return OddCells(
+            [printable(text.strip()[:MAX_ODD_LENGTH])],
+            code=error.code,
+            reason=f"{self._noun} {number:,} {error.what}.",
+            fix=error.fix,
+        )
+
+    def _add(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self._names:
+                self._names[name] = None
+                self._header.append(name)
+
+    def _add_within_limit(self, number: int, names: Iterable[str]) -> None:
+        self._add(names)
+        if len(self._header) > MAX_COLUMNS:
+            raise FileRefused(
+                f"The rows up to row {number:,} have more than {MAX_COLUMNS:,} "
+                "columns. Remove some."
+            )
+
+    def _built(self, numbers: pa.Int64Array, values: dict[str, list[Any]]) -> Block:
+        """The block without its blank rows."""
+        count = len(numbers)
+        columns = []
+        for name in self._header:
+            found = values.get(name)
+            columns.append(_column(found) if found else _absent_column(count))
+        return _without_blank_rows(Block(numbers, tuple(columns)))
+
+
+def _columns_of(objects: list[Members]) -> dict[str, list[Any]] | None:
+    """{column: the value of each object}; None if an object may have a column twice."""
+    names = dict.fromkeys(chain.from_iterable(objects))
+    columns: dict[str, list[Any]] = {}
+    for name in names:
+        values = _member(objects, name)
+        if name != ZENDESK_FIELDS:
+            columns[name] = values
+            continue
+        fields = [value if type(value) is dict else {} for value in values]
+        for inner in dict.fromkeys(chain.from_iterable(fields)):
+            column = f"{ZENDESK_FIELDS}.{inner}"
+            if column in names:
+                return None
+            columns[column] = _member(fields, inner)
+        if not all(type(value) is dict or value is ABSENT for value in values):
+            columns[name] = [
+                ABSENT if type(value) is dict else value for value in values
+            ]
+    return columns
+
+
+def _member(objects: list[Members], name: str) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), objects))
+    except KeyError:
+        return [members.get(name, ABSENT) for members in objects]
+
+
+def _checked(value: Any) -> Members:
+    """Raises BadJSON."""
+    if isinstance(value, BadJSON):
+        raise value
+    return row_members(value)
+
+
+def _column(values: list[Any]) -> Column:
+    types = set(map(type, values))
+    return Column(_texts(values, types), _kinds(values, types))
+
+
+def _kinds(values: list[Any], types: set[type]) -> pa.Int8Array | None:
+    if types == {str}:
+        return None
+    if len(types) == 1:
+        return _repeated(KINDS[types.pop()], len(values))
+    return pa.array([KINDS[type(value)] for value in values], pa.int8())
+
+
+def _repeated(kind: Kind, count: int) -> pa.Int8Array:
+    return pa.repeat(pa.scalar(int(kind), pa.int8()), count)
+
+
+def _texts(values: list[Any], types: set[type]) -> pa.StringArray:
+    if types == {int}:
+        try:
+            return pc.cast(pa.array(values, pa.int64()), pa.string())
+        except OverflowError:
+            pass
+    if not types.isdisjoint(TEXTS):
+        values = [_text(value) for value in values]
+    # JSON's null has no text; its kind says what it is.
+    if type(None) in types:
+        values = ["" if value is None else value for value in values]
+    return pa.array(values, pa.string())
+
+
+def _text(value: Any) -> Any:
+    convert = TEXTS.get(type(value))
+    return convert(value) if convert else value
+
+
+def _absent_column(count: int) -> Column:
+    texts = pa.repeat(pa.scalar("", pa.string()), count)
+    return Column(texts, _repeated(Kind.ABSENT, count))
+
+
+def _longest(texts: pa.StringArray) -> int:
+    """In bytes."""
+    return pc.max(pc.binary_length(texts)).as_py() or 0
+
+
+def _without_blank_rows(block: Block) -> Block:
+    filled = None
+    for column in block.columns:
+        has_text = pc.greater(pc.binary_length(column.texts), 0)
+        filled = has_text if filled is None else pc.or_(filled, has_text)
+        if pc.all(filled).as_py():
+            return block
+    if filled is None:
+        return Block(block.numbers.slice(0, 0), (), block.odd)
+    columns = tuple(
+        Column(
+            column.texts.filter(filled),
+            None if column.kinds is None else column.kinds.filter(filled),
+        )
+        for column in block.columns
+    )
+    return Block(block.numbers.filter(filled), columns, block.odd)

@@ -1,0 +1,360 @@
+"""JSON text in pieces: the lines of JSON Lines, and the values of a document that is
+larger than the memory."""
+
+import codecs
+import io
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from jobsui.files import json_fast
+from jobsui.files.encoding import MARK
+from jobsui.files.errors import FileRefused
+from jobsui.files.json_values import MISSING_COMMA, BadJSON, decode_at, syntax_error
+
+FIRST_SIZES = (1 << 16, 1 << 18, 1 << 20)
+SIZE = 1 << 21
+"""Characters. The first pieces are smaller, so that a preview comes at once."""
+MAX_ROW = 1 << 24
+MAX_TOKEN = 12
+"""Characters of a literal or an escape sequence that a piece may cut."""
+BLANKS = re.compile(r"[ \t\n]*")
+BETWEEN_OBJECTS = re.compile(r"\}[ \t\n]*,[ \t\n]*(?=\{)")
+BEFORE_OBJECT = re.compile(r"\}[ \t\n]*,[ \t\n]*\Z")
+LAST_OBJECT = re.compile(r"\}(?=[ \t\n]*\][ \t\n}]*\Z)")
+MAX_BETWEEN = 256
+"""Characters between two objects, for the fast way."""
+MAX_CUTS = 200
+MAX_PATH = 2
+"""Levels of objects around an array of rows."""
+
+
+def sizes() -> Iterator[int]:
+    """Of the pieces, without end."""
+    yield from FIRST_SIZES
+    while True:
+        yield SIZE
+
+
+class _Decoded:
+    """A stream as text from its beginning. Line ends are "\\n"; bytes that do not fit
+    the encoding are marked (`encoding.MARK`)."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        stream.seek(0)
+        self._stream = stream
+        decoder = codecs.getincrementaldecoder(encoding)(MARK)
+        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
+        self.is_all = False
+
+    def read(self, size: int) -> str:
+        """About `size` characters; "" only at the end."""
+        while not self.is_all:
+            data = self._stream.read(size)
+            self.is_all = not data
+            if text := self._decoder.decode(data, final=self.is_all):
+                return text
+        return ""
+
+
+def lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, str]]:
+    """Pieces of whole lines, each with the number of its first line. A line longer than
+    MAX_ROW is a piece of its own, shortened to more than MAX_ROW characters."""
+    decoded = _Decoded(stream, encoding)
+    number = 1
+    rest = ""
+    for size in sizes():
+        text = decoded.read(size)
+        if not text:
+            break
+        rest += text
+        end = rest.rfind("\n") + 1
+        if end:
+            piece = rest[:end]
+            yield number, piece
+            number += piece.count("\n")
+            rest = rest[end:]
+        elif len(rest) > MAX_ROW:
+            behind = _next_line(decoded)
+            yield number, rest
+            number += 1
+            rest = behind
+    if rest:
+        yield number, rest
+
+
+def _next_line(decoded: _Decoded) -> str:
+    """What was read of the next line, after the rest of the present one."""
+    while text := decoded.read(SIZE):
+        _, end, behind = text.partition("\n")
+        if end:
+            return behind
+    return ""
+
+
+class Document:
+    """A JSON document, read from its beginning."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self.encoding = encoding
+        self._decoded = _Decoded(stream, encoding)
+        self._lines_before = 0
+        """Line ends before the window."""
+        self._column_before = 0
+        """Characters of the window's first line before the window."""
+        self.window = ""
+        self.position = 0
+        """In the window."""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the window reaches to the end of the document."""
+        return self._decoded.is_all
+
+    def fill(self, size: int) -> None:
+        """Make at least `size` characters available, if there are so many."""
+        if len(self.window) - self.position >= size or self.is_all:
+            return
+        start = self.window.rfind("\n", 0, self.position) + 1
+        if not start:
+            self._column_before += self.position
+        else:
+            self._column_before = self.position - start
+        self._lines_before += self.window.count("\n", 0, self.position)
+        self.window = self.window[self.position :]
+        self.position = 0
+        while len(self.window) < size and not self.is_all:
+            self.grow()
+
+    def grow(self) -> None:
+        self.window += self._decoded.read(max(FIRST_SIZES[0], len(self.window)))
+
+    def where(self, position: int) -> str:
+        """ "at line 3, column 7" """
+        line = 1 + self._lines_before + self.window.count("\n", 0, position)
+        start = self.window.rfind("\n", 0, position) + 1
+        column = 1 + position - start
+        if not start:
+            column += self._column_before
+        return f"at line {line:,}, column {column:,}"
+
+    def syntax_error(self, message: str) -> BadJSON:
+        """The next character is wrong. `message`: Python's decoder's."""
+        error = json.JSONDecodeError(message, "", 0)
+        error.pos = self.position
+        return syntax_error(self.window, error, self.where(self.position))
+
+    def take_until(self, end: int, behind: int) -> str:
+        """The text up to `end`, going on at `behind`."""
+        text = self.window[self.position : end]
+        self.position = behind
+        return text
+
+    def peek(self) -> str:
+        """The next character that is not blank; "" at the end."""
+        while True:
+            self.position = _blanks_end(self.window, self.position)
+            if self.position < len(self.window):
+                return self.window[self.position]
+            if self.is_all:
+                return ""
+            self.fill(1)
+
+    def take(self, sign: str) -> bool:
+        """Go past `sign`, if it comes next."""
+        if self.peek() != sign:
+            return False
+        self.position += 1
+        return True
+
+    def value(self) -> Any:
+        """The next value. Raises BadJSON, and stays before the value then."""
+        self.peek()
+        start = self.position
+        while True:
+            try:
+                value, end = decode_at(self.window, start)
+            except json.JSONDecodeError as error:
+                if self.is_all or not self._may_be_cut(error):
+                    where = self.where(error.pos)
+                    raise syntax_error(self.window, error, where) from None
+            else:
+                # A number may go on in the next piece.
+                if end < len(self.window) or self.is_all:
+                    self.position = end
+                    return value
+            if len(self.window) - start > MAX_ROW:
+                raise BadJSON(
+                    "long_row", "is longer than 16 MB", "Shorten it.", start
+                ) from None
+            self.grow()
+
+    def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
+        is_near_end = len(self.window) - error.pos < MAX_TOKEN
+        return is_near_end or error.msg.startswith("Unterminated string")
+
+
+def _blanks_end(text: str, position: int) -> int:
+    blanks = BLANKS.match(text, position)
+    return blanks.end() if blanks else position
+
+
+class Elements:
+    """The elements of an array, from a document that stands behind its "["."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.number = 0
+        """Of the element that was read last, from 1."""
+        self.is_over = False
+        self.has_trailing_comma = False
+        self._is_behind_comma = False
+        self.broken = ""
+        """Sentences about the first element that was no JSON; "" if there was none."""
+
+    def next(self) -> tuple[Any, str] | None:
+        """The next element: its value, or the BadJSON that it is, and its text. None
+        behind the last one. Raises FileRefused where elements cannot be told apart."""
+        if self.is_over:
+            return None
+        document = self.document
+        if document.peek() == "]":
+            document.position += 1
+            self.is_over = True
+            self.has_trailing_comma = self._is_behind_comma
+            return None
+        self.number += 1
+        start = document.position
+        try:
+            value = document.value()
+        except BadJSON as error:
+            return error, self._skipped("", error)
+        text = document.window[start : document.position]
+        sign = document.peek()
+        if sign == "{":
+            self._is_behind_comma = False
+            missing = document.syntax_error(MISSING_COMMA)
+            self.broken = self.broken or self._sentence(missing)
+            return missing, text
+        if sign not in {",", "]"}:
+            missing = document.syntax_error("Expecting ',' delimiter")
+            return missing, self._skipped(text, missing)
+        self._is_behind_comma = document.take(",")
+        return value, text
+
+    def peek_objects(self, size: int) -> tuple[json_fast.Objects, int] | None:
+        """The next elements, of about `size` characters, if all are plain objects
+        (`json_fast.objects`), and what `accept` needs to go past them. None: read them
+        with `next`."""
+        document = self.document
+        document.fill(size)
+        if document.peek() != "{":
+            return None
+        for end, behind in self._cuts(size):
+            text = document.window[document.position : end]
+            try:
+                rows = json_fast.objects(text)
+            except json_fast.CutText:
+                continue
+            return None if rows is None else (rows, behind)
+        return None
+
+    def accept(self, objects: json_fast.Objects, behind: int) -> None:
+        self.document.position = behind
+        self.number += len(objects)
+        self._is_behind_comma = True
+
+    def _cuts(self, size: int) -> Iterator[tuple[int, int]]:
+        """(end of an object, start of the next) where the window can perhaps be cut, the
+        last first."""
+        window = self.document.window
+        first = self.document.position + 1
+        last = self.document.position + size
+        for _ in range(MAX_CUTS):
+            last = window.rfind("{", first, last)
+            if last < 0:
+                return
+            before = window[max(first, last - MAX_BETWEEN) : last]
+            if between := BEFORE_OBJECT.search(before):
+                yield last - len(before) + between.start() + 1, last
+
+    def _skipped(self, text: str, error: BadJSON) -> str:
+        """Go past a broken element of which `text` was read, and return its text. Raises
+        FileRefused where the next element cannot be found."""
+        document = self.document
+        sentence = self._sentence(error)
+        self.broken = self.broken or sentence
+        if error.code == "not_json":
+            while len(document.window) - document.position < MAX_ROW:
+                if found := self._next_object(error.position):
+                    return text + document.take_until(*found)
+                if document.is_all:
+                    break
+                document.grow()
+        raise FileRefused(sentence)
+
+    def _sentence(self, error: BadJSON) -> str:
+        return (
+            f"Row {self.number:,} {error.what}. {error.fix} "
+            "What follows it cannot be read."
+        )
+
+    def _next_object(self, position: int) -> tuple[int, int] | None:
+        """(end of the broken element, where to go on)"""
+        window = self.document.window
+        for between in BETWEEN_OBJECTS.finditer(window, position):
+            try:
+                decode_at(window, between.end())
+            except (json.JSONDecodeError, BadJSON):
+                continue
+            self._is_behind_comma = True
+            return between.start() + 1, between.end()
+        if self.document.is_all and (last := LAST_OBJECT.search(window, position)):
+            self._is_behind_comma = False
+            return last.end(), last.end()
+        return None
+
+    def skip_rest(self) -> None:
+        """Raises FileRefused."""
+        while not self.is_over:
+            if found := self.peek_objects(SIZE):
+                self.accept(*found)
+            else:
+                self.next()
+
+
+def members(document: Document) -> Iterator[str]:
+    """The names of an object, from a document that stands behind its "{". The caller goes
+    past each value. Raises BadJSON."""
+    if document.take("}"):
+        return
+    while True:
+        if document.peek() != '"':
+            message = "Expecting property name enclosed in double quotes"
+            raise document.syntax_error(message)
+        name = document.value()
+        if not document.take(":"):
+            raise document.syntax_error("Expecting ':' delimiter")
+        yield name
+        if document.take("}"):
+            return
+        if not document.take(","):
+            raise document.syntax_error("Expecting ',' delimiter")
+
+
+def arrays(
+    document: Document, path: str = "", depth: int = 0
+) -> Iterator[tuple[str, Elements]]:
+    """Each array of a document that is no part of another one, with its path: "job.items".
+    Elements that the caller leaves are skipped. Raises BadJSON and FileRefused."""
+    if document.take("["):
+        elements = Elements(document)
+        yield path, elements
+        elements.skip_rest()
+    elif depth < MAX_PATH and document.take("{"):
+        for name in members(document):
+            inner = f"{path}.{name}" if path else name
+            yield from arrays(document, inner, depth + 1)
+    else:
+        document.value()
