@@ -23,9 +23,10 @@ def plain_xml(chunks: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
     for chunk in _as_utf8(chunks):
         rest += chunk
-        if b"<!" in rest:
-            rest = SECTION.sub(_plain_section, rest)
         end = rest.find(b"<!")
+        if end >= 0:
+            rest = SECTION.sub(_plain_section, rest)
+            end = rest.find(b"<!")
         if end < 0:
             end = len(rest) - rest.endswith(b"<")
         elif rest.startswith(DOCTYPE, end):

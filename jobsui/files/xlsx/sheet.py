@@ -41,20 +41,22 @@ ROW_NUMBER = re.compile(rb'\br="([0-9]{1,7})"')
 LAST_MERGED_ROW = re.compile(rb'\bref="[A-Z]+[0-9]+:[A-Z]+([0-9]{1,7})"')
 REFERENCE = re.compile("([A-Za-z]{1,3})([0-9]+)")
 
-CELL = (
-    r'^r="(?P<column>[A-Z]{1,3})(?P<row>[1-9][0-9]{0,6})"ATTRIBUTES'
-    r'(?: (?:cm|vm|ph)="[^"]*")*'
-    r"(?:/>|>(?P<formula><f)?(?:(?: [^>]*)?(?:/>|>[^<]*</f>))?"
+PLAIN_START = "<v>"
+PLAIN_END = "</v></c>"
+TAIL = r"\s*(?:</row>(?:\s*(?:<row [^>]*>|</row>))*\s*)?$"
+"""What may follow a cell, up to the next one."""
+CONTENT = (
+    r"^(?P<formula><f)?(?:(?: [^>]*)?(?:/>|>[^<]*</f>))?"
     r"(?:<v/>|<is><t/></is>"
     r'|(?:<v>|<v xml:space="preserve">|<is><t>|<is><t xml:space="preserve">)'
-    r"(?P<text>[^<]*)(?:</v>|</t></is>))?</c>)"
-    r"\s*(?:</row>(?:\s*(?:<row[^>]*>|</row>))*\s*)?$"
-)
-STYLE = '(?: s="(?P<style>[0-9]{1,6})")?'
-TYPE = '(?: t="(?P<type>[a-zA-Z]+)")?'
-STYLE_FIRST = CELL.replace("ATTRIBUTES", STYLE + TYPE)
-TYPE_FIRST = CELL.replace("ATTRIBUTES", TYPE + STYLE)
-HAS_TYPE_FIRST = re.compile(rb' t="[a-zA-Z]+" s="')
+    r"(?P<text>[^<]*)(?:</v>|</t></is>))?</c>"
+) + TAIL
+BETWEEN_ROWS = re.compile(r"(?:\s*(?:<row [^>]*>|</row>))*+\s*")
+"""A row without a number is left to the parser."""
+ATTRIBUTE = re.compile(r' (?:s="([0-9]{1,6})"|t="([A-Za-z]+)"|(?:cm|vm|ph)="[^"]*")')
+DIGITS = "0123456789"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+COLUMN_LETTERS = re.compile("[A-Z]{1,3}")
 
 PLAIN_NUMBER = r"^(?:-?(?:0|[1-9][0-9]*)|-?(?:0|[1-9][0-9]{0,7})\.[0-9]{0,6}[1-9])?$"
 """A number that is its own text. Others have more digits than a spreadsheet shows, an
@@ -308,28 +310,21 @@ class SheetReader:
 
     def _by_patterns(self, piece: bytes) -> _Raw | None:
         """None for a piece that is written in an unusual way."""
-        if b"<row>" in piece or b"<row/>" in piece:
+        parts = pc.split_pattern(text_array(piece), '<c r="').values
+        fragments = parts[1:]
+        if not BETWEEN_ROWS.fullmatch(parts[0].as_py()):
             return None
-        fragments = pc.split_pattern(text_array(piece), "<c ").values[1:]
-        if len(fragments) != piece.count(b"<c"):
+        try:
+            # Each is: A2" s="1" t="s"><v>0</v></c>
+            heads, bodies = _split(fragments, ">")
+            references, attributes = _split(heads, '"')
+            rows, columns = _positions(references)
+            styles, types, are_closed = _attributes(attributes)
+            texts, formulas = _contents(bodies, are_closed)
+        except (_Unusual, pa.ArrowInvalid):
             return None
-        pattern = TYPE_FIRST if HAS_TYPE_FIRST.search(piece) else STYLE_FIRST
-        found = pc.extract_regex(fragments, pattern)
-        if found.null_count:
-            return None
-        letters, rows, styles, types, formulas, texts = (
-            found.field(index) for index in _ORDER[pattern]
-        )
-        if b"&" in piece or b"_x" in piece or b"\r" in piece:
-            texts = decoded(texts, is_xml=True)
-        raw = _Raw(
-            rows.cast(pa.int64()),
-            _column_numbers(letters),
-            styles,
-            types,
-            pc.not_equal(formulas, ""),
-            texts,
-        )
+        texts = decoded(texts, is_xml=True)
+        raw = _Raw(rows, columns, styles, types, formulas, texts)
         return raw if _is_in_order(raw) else None
 
     def _portions(self, raw: _Raw) -> Iterator[_Raw]:
@@ -421,9 +416,10 @@ class SheetReader:
     ) -> tuple[pa.StringArray, pa.Int8Array, pa.StringArray | None]:
         """(texts, kinds, what is shown instead), with numbers as their formats say."""
         is_special = pc.is_in(raw.styles, self._special)
-        is_plain = pc.match_substring_regex(texts, PLAIN_NUMBER)
         is_written = pc.and_(is_number, pc.not_equal(texts, ""))
-        changes = pc.and_(is_written, pc.or_(is_special, pc.invert(is_plain)))
+        is_plain = pc.match_substring_regex(texts.filter(is_written), PLAIN_NUMBER)
+        is_strange = pc.replace_with_mask(is_written, is_written, pc.invert(is_plain))
+        changes = pc.or_(pc.and_(is_written, is_special), is_strange)
         if not pc.any(changes).as_py():
             return texts, kinds, None
         keys = pc.binary_join_element_wise(
@@ -545,7 +541,88 @@ class _PieceParser:
             self._texts.append("".join(self._runs))
 
 
-_ORDER = {STYLE_FIRST: (0, 1, 2, 3, 4, 5), TYPE_FIRST: (0, 1, 3, 2, 4, 5)}
+class _Unusual(Exception):
+    """The patterns do not know this way of writing a cell."""
+
+
+def _split(texts: pa.StringArray, mark: str) -> tuple[pa.StringArray, pa.StringArray]:
+    """What is before and behind the first mark. Each text has one."""
+    parts = pc.split_pattern(texts, mark, max_splits=1)
+    return pc.list_element(parts, 0), pc.list_element(parts, 1)
+
+
+def _positions(references: pa.StringArray) -> tuple[pa.Int64Array, pa.Int32Array]:
+    """(row, column) of references such as A2."""
+    letters = pc.ascii_rtrim(references, DIGITS).dictionary_encode()
+    names = letters.dictionary.to_pylist()
+    if not all(map(COLUMN_LETTERS.fullmatch, names)):
+        raise _Unusual
+    columns = pa.array(map(_column_number, names), pa.int32())
+    digits = pc.ascii_ltrim(references, LETTERS)
+    if pc.all(pc.ascii_is_decimal(digits)).as_py() is False:
+        raise _Unusual
+    return digits.cast(pa.int64()), columns.take(letters.indices)
+
+
+def _attributes(
+    attributes: pa.StringArray,
+) -> tuple[pa.StringArray, pa.StringArray, pa.BooleanArray]:
+    """(style, type, whether the tag closes itself) by the attributes behind the reference,
+    of which there are few kinds."""
+    encoded = attributes.dictionary_encode()
+    styles = []
+    types = []
+    are_closed = []
+    for text in encoded.dictionary.to_pylist():
+        found = ATTRIBUTE.findall(text)
+        rest = ATTRIBUTE.sub("", text).strip()
+        if rest not in {"", "/"}:
+            raise _Unusual
+        styles.append("".join(style for style, _ in found))
+        types.append("".join(name for _, name in found))
+        are_closed.append(rest == "/")
+    places = encoded.indices
+    return (
+        pa.array(styles, pa.string()).take(places),
+        pa.array(types, pa.string()).take(places),
+        pa.array(are_closed, pa.bool_()).take(places),
+    )
+
+
+def _contents(
+    bodies: pa.StringArray, are_closed: pa.BooleanArray
+) -> tuple[pa.StringArray, pa.BooleanArray]:
+    """(text, whether there is a formula) by what follows the start tag."""
+    parts = pc.split_pattern(bodies, PLAIN_END, max_splits=1)
+    values = pc.list_element(parts, 0)
+    are_plain = pc.and_(
+        pc.starts_with(values, PLAIN_START), pc.equal(pc.list_value_length(parts), 2)
+    )
+    texts = pc.utf8_slice_codeunits(values, len(PLAIN_START))
+    formulas = pa.repeat(pa.scalar(False), len(texts))
+    if pc.all(are_plain).as_py() is False:
+        parts = parts.filter(are_plain)
+        _require_tails(bodies.filter(are_closed))
+        others = pc.invert(pc.or_(are_plain, are_closed))
+        found = pc.extract_regex(bodies.filter(others), CONTENT)
+        if found.null_count:
+            raise _Unusual
+        texts = pc.if_else(are_plain, texts, "")
+        other_texts = pc.struct_field(found, "text")
+        texts = pc.replace_with_mask(texts, others, other_texts)
+        have_formula = pc.not_equal(pc.struct_field(found, "formula"), "")
+        formulas = pc.replace_with_mask(formulas, others, have_formula)
+    _require_tails(pc.list_element(parts, 1))
+    if pc.any(pc.match_substring(texts, "<")).as_py():
+        raise _Unusual
+    return texts, formulas
+
+
+def _require_tails(tails: pa.StringArray) -> None:
+    written = tails.filter(pc.not_equal(tails, ""))
+    are_usual = pc.match_substring_regex(written, "^" + TAIL)
+    if pc.all(are_usual).as_py() is False:
+        raise _Unusual
 
 
 def _hidden_rows(piece: bytes) -> tuple[int, ...]:
@@ -561,13 +638,6 @@ def _kinds(types: pa.StringArray) -> pa.Int8Array:
     names = encoded.dictionary.to_pylist()
     kinds = pa.array([KINDS.get(name, Kind.TEXT) for name in names], pa.int8())
     return kinds.take(encoded.indices)
-
-
-def _column_numbers(letters: pa.StringArray) -> pa.Int32Array:
-    encoded = letters.dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    numbers = pa.array(map(_column_number, names), pa.int32())
-    return numbers.take(encoded.indices)
 
 
 def _column_number(letters: str) -> int:

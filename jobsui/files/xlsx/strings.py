@@ -26,6 +26,8 @@ HEX_ESCAPE = re.compile(
 )
 NO_TEXTS = pa.array([], pa.string())
 
+PLAIN_START = "<t>"
+PLAIN_END = "</t></si>"
 STRING = r'^(?s:<t(?: xml:space="preserve")?(?:/>|>(?P<text>[^<]*)</t>))?</si>\s*(?:</sst>.*)?$'
 
 
@@ -101,8 +103,10 @@ def text_array(piece: bytes) -> pa.StringArray:
 def decoded(texts: pa.StringArray, *, is_xml: bool) -> pa.StringArray:
     """The texts without XML's escapes (`is_xml`) and without those of workbooks
     (`_x000D_`)."""
-    pattern = "&|\r|_x" if is_xml else "_x"
-    escaped = pc.match_substring_regex(texts, pattern)
+    escaped = pc.match_substring(texts, "_x")
+    if is_xml:
+        for sign in ("&", "\r"):
+            escaped = pc.or_(escaped, pc.match_substring(texts, sign))
     if not pc.any(escaped).as_py():
         return texts
     found = texts.filter(escaped).to_pylist()
@@ -165,17 +169,33 @@ def _texts(piece: bytes) -> pa.StringArray:
     fragments = pc.split_pattern(text_array(piece), "<si>").values[1:]
     if not len(fragments):
         return NO_TEXTS
+    inner = pc.utf8_slice_codeunits(fragments, len(PLAIN_START), -len(PLAIN_END))
+    are_plain = pc.and_(
+        pc.and_(
+            pc.starts_with(fragments, PLAIN_START), pc.ends_with(fragments, PLAIN_END)
+        ),
+        pc.invert(pc.match_substring(inner, "<")),
+    )
+    if pc.all(are_plain).as_py():
+        return decoded(inner, is_xml=True)
+    others = pc.invert(are_plain)
+    texts = decoded(pc.if_else(are_plain, inner, ""), is_xml=True)
+    return pc.replace_with_mask(texts, others, _others(fragments.filter(others)))
+
+
+def _others(fragments: pa.StringArray) -> pa.StringArray:
+    """Texts with attributes, without letters, of several runs."""
     found = pc.extract_regex(fragments, STRING)
-    odd = found.is_null()
     texts = decoded(pc.fill_null(pc.struct_field(found, "text"), ""), is_xml=True)
     if not found.null_count:
         return texts
-    rich = map(_element, fragments.filter(odd).to_pylist())
-    document = f"<x>{''.join(rich)}</x>"
-    replacements = pa.array(_by_parser(document.encode()), pa.string())
-    if len(replacements) != found.null_count:
+    are_rich = found.is_null()
+    elements = map(_element, fragments.filter(are_rich).to_pylist())
+    document = f"<x>{''.join(elements)}</x>"
+    rich = pa.array(_by_parser(document.encode()), pa.string())
+    if len(rich) != found.null_count:
         raise FileRefused(DAMAGED)
-    return pc.replace_with_mask(texts, odd, replacements)
+    return pc.replace_with_mask(texts, are_rich, rich)
 
 
 def _element(fragment: str) -> str:
