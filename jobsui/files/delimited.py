@@ -1,15 +1,14 @@
-"""CSV and its relatives. The first lines decide on the delimiter by a vote; people may
-choose another one. A row that cannot be read is odd, and the rows around it are read."""
+"""CSV and its relatives. A row that cannot be read is odd, and the rows around it are
+read."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO
 
+from jobsui.files import dialect, encoding_detection
 from jobsui.files import encoding as encodings
-from jobsui.files import encoding_detection
 from jobsui.files.delimited_rules import RowRules
 from jobsui.files.encoding_detection import Found
 from jobsui.files.errors import FileRefused
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
     from jobsui.files.cells import Block
 
 EXTENSIONS = ("csv", "tsv", "txt")
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-VOTING_LINES = 50
-HINT = "sep="
-"""A first line such as `sep=;` tells Excel the delimiter. It is not the header."""
 PIECE_BYTES = 1 << 20
 MAX_HEADER_BYTES = 1 << 24
 HEAD_RECORDS = 1000
@@ -38,25 +33,25 @@ def detect(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
         found = Found(head.encoding)
     else:
         found = encoding_detection.find(stream, head.data)
-    text = head.data.decode(found.encoding, "replace").lstrip("\ufeff")
-    delimiter = chosen.delimiter or vote(text, is_whole=head.is_whole)
-    layout = Layout("csv", found.encoding, delimiter)
-    return Detected(layout, proposals=found.proposals)
-
-
-def vote(text: str, *, is_whole: bool = False) -> str:
-    """The delimiter that cuts most of the text's first lines into the same number of
-    cells. If the text is only the beginning of the file, its last line may be cut off
-    and has no vote."""
-    if text.startswith(HINT) and text[len(HINT) : len(HINT) + 1] in DELIMITERS:
-        return text[len(HINT)]
-    lines = text.splitlines()
-    if not is_whole and len(lines) > 1:
-        lines = lines[:-1]
-    voters = lines[:VOTING_LINES]
-    scores = {delimiter: _score(voters, delimiter) for delimiter in DELIMITERS}
-    best = max(scores, key=lambda delimiter: scores[delimiter])
-    return best if scores[best] > (0, 0) else ","
+    text = head.data.decode(found.encoding, "replace")
+    guess = dialect.find(
+        text,
+        is_whole=head.is_whole,
+        delimiter=chosen.delimiter,
+        quoting=chosen.quoting,
+    )
+    layout = Layout(
+        "csv",
+        encoding=found.encoding,
+        delimiter=guess.delimiter,
+        quoting=guess.quoting,
+        header_row=chosen.header_row or guess.header_row,
+    )
+    return Detected(
+        layout,
+        warnings=tuple(_warnings(layout, guess, chosen)),
+        proposals=found.proposals,
+    )
 
 
 def read_rows(stream: BinaryIO, layout: Layout) -> tuple[list[str], Iterator[Row]]:
@@ -72,12 +67,12 @@ def read(stream: BinaryIO, layout: Layout) -> Reading:
     does, blank ones included."""
     from jobsui.files.delimited_blocks import BlockReader  # noqa: PLC0415
 
-    dialect = Dialect(layout.delimiter)
     pieces = encodings.utf8_pieces(stream, layout.encoding, PIECE_BYTES)
-    start = _start(pieces, dialect, layout)
+    separation = dialect.of(layout.delimiter, layout.quoting)
+    start = _start(pieces, separation, layout)
     reader = BlockReader(
         chain([start.rest], pieces),
-        dialect,
+        separation,
         start.rules,
         start.header_row + 1,
         start.line_end,
@@ -105,7 +100,7 @@ class _Start:
     """What was read behind the header."""
 
 
-def _start(pieces: Iterator[bytes], dialect: Dialect, layout: Layout) -> _Start:
+def _start(pieces: Iterator[bytes], separation: Dialect, layout: Layout) -> _Start:
     data = b""
     is_whole = False
     records: list[Record] = []
@@ -118,10 +113,18 @@ def _start(pieces: Iterator[bytes], dialect: Dialect, layout: Layout) -> _Start:
                 "The first 16 MB of the file have no header. Export the file again as CSV."
             )
         text = encodings.marked_text(data, layout.encoding)
-        found = Scanner(dialect).records(text, is_last=is_whole)
+        found = Scanner(separation).records(text, is_last=is_whole)
         records = list(islice(found, HEAD_RECORDS))
-    header_row = _header_row(records)
+    header_row = layout.header_row or dialect.header_row(
+        [record.cells for record in records]
+    )
+    if not header_row:
+        raise FileRefused("The file has no rows.")
+    if header_row > len(records):
+        raise FileRefused(f"The file has no row {header_row:,} for the header.")
     record = records[header_row - 1]
+    if not any(record.cells):
+        raise FileRefused(f"Row {header_row:,} is blank. Choose another header row.")
     behind = [other.cells for other in records[header_row:] if any(other.cells)]
     header = _named(record.cells, behind)
     rules = RowRules(
@@ -129,13 +132,6 @@ def _start(pieces: Iterator[bytes], dialect: Dialect, layout: Layout) -> _Start:
     )
     rest = data[encodings.size_of(text[: record.end], layout.encoding) :]
     return _Start(header, header_row, rules, _usual_line_end(records), rest)
-
-
-def _header_row(records: list[Record]) -> int:
-    for number, record in enumerate(records, 1):
-        if any(record.cells) and record.cells != [HINT, ""]:
-            return number
-    raise FileRefused("The file has no rows.")
 
 
 def _named(header: list[str], rows: list[list[str]]) -> list[str]:
@@ -162,10 +158,20 @@ def _usual_line_end(records: list[Record]) -> str:
     return ends.most_common(1)[0][0] if ends else "\n"
 
 
-def _score(lines: list[str], delimiter: str) -> tuple[int, int]:
-    """(lines cut into as many cells as the first one, how many cells that is); (0, 0)
-    for a delimiter that cuts nothing."""
-    widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
-    if not widths or widths[0] < 2:
-        return 0, 0
-    return widths.count(widths[0]), widths[0]
+def _warnings(layout: Layout, guess: dialect.Found, chosen: Layout) -> Iterator[str]:
+    if guess.titles and not chosen.header_row:
+        titles = ", ".join(f"“{title[:60]}”" for title in guess.titles[:3])
+        yield (
+            f"The header is in row {layout.header_row:,}. What is above it is not sent: "
+            f"{titles}."
+        )
+    if layout.quoting == "none" and not chosen.quoting:
+        yield (
+            "Quotation marks have no meaning in this file: they are sent as a part of "
+            "the cells."
+        )
+    if layout.quoting == "backslash" and not chosen.quoting:
+        yield (
+            "A backslash before a quotation mark makes it a part of the cell, and is not "
+            "sent."
+        )

@@ -45,7 +45,7 @@ class Scanner:
 
     def __init__(self, dialect: Dialect) -> None:
         delimiter = re.escape(dialect.delimiter)
-        quote = re.escape(dialect.quote)
+        quote = re.escape(dialect.quote or '"')
         escape = re.escape(dialect.escape)
         self._dialect = dialect
         if escape:

@@ -1,7 +1,7 @@
 """What pages, the API and the command line show about the file formats, all of it from
 `jobsui.files.formats`."""
 
-from jobsui.files.delimited import DELIMITERS as DELIMITERS
+from jobsui.files.dialect import DELIMITERS as DELIMITERS
 from jobsui.files.encoding import ENCODINGS as ENCODINGS
 from jobsui.files.encoding import named as encoding_named
 from jobsui.files.formats import FORMATS, format_named

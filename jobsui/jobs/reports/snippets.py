@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from jobsui.files.delimited import DELIMITERS
+from jobsui.files.dialect import DELIMITERS
 from jobsui.files.encoding import UTF8
 from jobsui.jobs.enums import Action, ParentRows
 from jobsui.jobs.mapping.decimal_marks import decimal_marks
