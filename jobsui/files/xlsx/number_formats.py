@@ -6,7 +6,7 @@ that it is one."""
 import datetime as dt
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple
@@ -175,7 +175,9 @@ def number_text(text: str) -> str:
 def _percent(plain: str, code: str) -> str:
     decimals = re.search(r"\.([0#?]+)", code)
     places = len(decimals[1]) if decimals else 0
-    return f"{Decimal(plain) * 100:.{places}f}%"
+    percent = Decimal(plain) * 100
+    step = Decimal(1).scaleb(-places)
+    return f"{percent.quantize(step, ROUND_HALF_UP):f}%"
 
 
 def _padded(plain: str, code: str) -> str:

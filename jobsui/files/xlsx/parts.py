@@ -23,7 +23,7 @@ MAX_SMALL_BYTES = 16 * 1024**2
 MAX_RATIO = 250
 """Of a part's unpacked size to its packed one. Parts that a spreadsheet program writes
 reach 50, because the numbers of rows differ."""
-MIN_RATIO_BYTES = 64 * 1024**2
+MIN_RATIO_BYTES = 32 * 1024**2
 """Smaller parts may have any ratio."""
 INPUT_BYTES = 1 << 15
 OUTPUT_BYTES = 1 << 20

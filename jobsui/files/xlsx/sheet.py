@@ -26,6 +26,8 @@ FIRST_PIECE_BYTES = 1 << 16
 PIECE_BYTES = 2 << 20
 MAX_ROW_BYTES = 16 * 1024**2
 MAX_ROWS = 1_048_576
+MAX_SHEET_COLUMNS = 18_278
+"""Up to column ZZZ."""
 MAX_PORTION_BYTES = 64 * 1024**2
 """Of the texts of a piece, which may refer to one long string many times."""
 MAX_MEMO = 20_000
@@ -255,6 +257,9 @@ class SheetReader:
                     f"The row behind row {self.rows_end:,} has more than "
                     f"{MAX_ROW_BYTES >> 20} MB. Shorten its texts, or save the sheet as CSV."
                 )
+        end = rest.rfind(row)
+        if end > 0:
+            yield without_prefix(rest[:end], prefix)
         raise FileRefused(
             f"The sheet ends in the middle, behind row {self.rows_end:,}. Open the "
             "workbook in a spreadsheet program and save it again."
@@ -463,7 +468,8 @@ class SheetReader:
             is_long = pc.greater(pc.utf8_length(texts), MAX_CELL)
             for row in pc.unique(raw.rows.filter(is_long)).to_pylist():
                 odd[row] = LONG_CELL
-        self._budget.add(pc.sum(lengths).as_py() or 0, self.rows_end)
+        if len(lengths):
+            self._budget.add(pc.sum(lengths).as_py(), raw.rows[-1].as_py())
 
 
 class _PieceParser:
@@ -523,6 +529,11 @@ class _PieceParser:
         if reference := REFERENCE.fullmatch(attributes.get("r", "")):
             self._column = _column_number(reference[1].upper())
             row = int(reference[2])
+        if self._column >= MAX_SHEET_COLUMNS:
+            raise FileRefused(
+                f"Row {row:,} has more than {MAX_SHEET_COLUMNS:,} cells. Remove some, or "
+                "save the sheet as CSV."
+            )
         # Rows beyond the last one are refused with their number.
         self._rows.append(min(row, 2**40))
         self._columns.append(self._column)

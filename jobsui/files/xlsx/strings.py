@@ -28,6 +28,7 @@ NO_TEXTS = pa.array([], pa.string())
 
 PLAIN_START = "<t>"
 PLAIN_END = "</t></si>"
+EMPTY = pa.array(["</si>", "<t/></si>"])
 STRING = r'^(?s:<t(?: xml:space="preserve")?(?:/>|>(?P<text>[^<]*)</t>))?</si>\s*(?:</sst>.*)?$'
 
 
@@ -178,7 +179,7 @@ def _texts(piece: bytes) -> pa.StringArray:
     )
     if pc.all(are_plain).as_py():
         return decoded(inner, is_xml=True)
-    others = pc.invert(are_plain)
+    others = pc.invert(pc.or_(are_plain, pc.is_in(fragments, EMPTY)))
     texts = decoded(pc.if_else(are_plain, inner, ""), is_xml=True)
     return pc.replace_with_mask(texts, others, _others(fragments.filter(others)))
 
