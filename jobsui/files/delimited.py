@@ -12,7 +12,7 @@ from jobsui.files import encoding as encodings
 from jobsui.files.delimited_rules import RowRules
 from jobsui.files.encoding_detection import Found
 from jobsui.files.errors import FileRefused
-from jobsui.files.layout import Detected, Head, Layout, Reading, Row
+from jobsui.files.layout import Detected, Head, Layout, Reading
 from jobsui.files.records import Dialect, Record, Scanner
 
 if TYPE_CHECKING:
@@ -54,17 +54,10 @@ def detect(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
     )
 
 
-def read_rows(stream: BinaryIO, layout: Layout) -> tuple[list[str], Iterator[Row]]:
-    # Web processes know the formats, but only workers read: pyarrow takes 46 MB.
-    from jobsui.files.rows import rows_of  # noqa: PLC0415
-
-    reading = read(stream, layout)
-    return reading.header, rows_of(reading.blocks)
-
-
 def read(stream: BinaryIO, layout: Layout) -> Reading:
     """The header and the rows behind it. Row numbers count records as a spreadsheet
     does, blank ones included."""
+    # Web processes know the formats, but only workers read: pyarrow takes 46 MB.
     from jobsui.files.delimited_blocks import BlockReader  # noqa: PLC0415
 
     pieces = encodings.utf8_pieces(stream, layout.encoding, PIECE_BYTES)

@@ -68,7 +68,7 @@ FORMATS = (
         is_staged=True,
         recognizes=delimited.recognizes,
         detect=delimited.detect,
-        read=delimited.read_rows,
+        read=delimited.read,
     ),
 )
 """In the order in which they are tried."""

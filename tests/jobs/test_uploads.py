@@ -1,3 +1,4 @@
+import gzip
 import io
 import threading
 from pathlib import Path
@@ -103,6 +104,15 @@ def test_file_is_reread_with_chosen_settings() -> None:
     assert file.state == FileState.READY
     assert file.error == ""
     assert file.sample == [[2, ["Säge"]]]
+
+
+@pytest.mark.parametrize("name", ["rows.csv.gz", "rows.csv"])
+def test_packed_file_is_read(name: str) -> None:
+    file = received(gzip.compress("name;price\nSäge;2\n".encode()), name)
+
+    assert file.state == FileState.READY
+    assert file.format == "csv"
+    assert file.sample == [[2, ["Säge", "2"]]]
 
 
 def test_workbook_warnings_are_kept_with_the_file() -> None:

@@ -9,7 +9,12 @@ from jobsui.files.formats import LABELS as LABELS
 from jobsui.jobs.models import File
 
 NAMES = [form.name for form in FORMATS]
-EXTENSIONS = [f".{extension}" for form in FORMATS for extension in form.extensions]
+PACKED = (".gz", ".zip")
+"""Archives whose only file is read."""
+EXTENSIONS = [
+    *(f".{extension}" for form in FORMATS for extension in form.extensions),
+    *PACKED,
+]
 ENCODING_NAMES = [name.removesuffix("-sig") for name in ENCODINGS]
 """As programs write them: "utf-8"."""
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.core.files.storage import default_storage
 
+from jobsui.files import source
 from jobsui.files.encoding_detection import question
 from jobsui.files.errors import FileRefused
-from jobsui.files.formats import format_named
 from jobsui.files.layout import Detected, Layout, Notice, OddCells, Row
 from jobsui.files.number_styles import mark_of
 from jobsui.files.table import Table, detect, open_staged, open_table, recognize, stage
@@ -134,22 +134,25 @@ class _Reading:
         _require_kept(file)
         self._delete_staged_rows()
         with _stored(file.stored_as) as content:
-            stream = _renewing(_stream(content), self._lease)
-            # Format and sheets are kept for a file that is refused, too. They decide
-            # which file settings can be corrected.
-            file.format = recognize(stream, file.name, layout_of(file))
-            found = detect(stream, file.name, layout_of(file))
-            file.sheets = list(found.sheets)
-            if found.proposals:
-                raise FileRefused(question(found.proposals))
-            table = open_table(stream, found.layout)
-            if format_named(found.layout.format).is_staged:
-                file.staged_as = self._stage(table)
-                with default_storage.open(file.staged_as) as staged:
-                    self._survey(open_staged(_stream(staged)))
-            else:
-                self._survey(table)
+            stored = _renewing(_stream(content), self._lease)
+            with source.content(stored, file.name) as (stream, name):
+                found, table = self._read(stream, name)
         self._save(found, table.notices)
+
+    def _read(self, stream: BinaryIO, name: str) -> tuple[Detected, Table]:
+        file = self._file
+        # Format and sheets are kept for a file that is refused, too. They decide which
+        # file settings can be corrected.
+        file.format = recognize(stream, name, layout_of(file))
+        found = detect(stream, name, layout_of(file))
+        file.sheets = list(found.sheets)
+        if found.proposals:
+            raise FileRefused(question(found.proposals))
+        table = open_table(stream, found.layout)
+        file.staged_as = self._stage(table)
+        with default_storage.open(file.staged_as) as staged:
+            self._survey(open_staged(_stream(staged)))
+        return found, table
 
     def _delete_staged_rows(self) -> None:
         """Those of an earlier reading, perhaps of another sheet."""
