@@ -256,19 +256,6 @@ def test_workbook_with_rows_beyond_the_end_is_refused() -> None:
     assert refusal(with_sheet(far)).startswith("The sheet has more than 1,048,576 rows")
 
 
-def test_workbook_endless_cell_is_refused_before_it_is_in_memory() -> None:
-    data = (
-        '<sheetData><row r="1"><c t="inlineStr"><is><t>'
-        + "x" * 20_000_000
-        + "</t></is></c></row></sheetData>"
-    )
-
-    assert refusal(with_sheet(data)) == (
-        "The row behind row 0 has more than 16 MB. Shorten its texts, or save the sheet "
-        "as CSV."
-    )
-
-
 def test_workbook_large_part_that_is_not_a_sheet_decides_nothing() -> None:
     styles = b"<styleSheet>" + b" " * 17_000_000 + b"</styleSheet>"
     content = changed(of_rows(["a"], ["b"]), xl__styles_dot_xml=styles)

@@ -11,7 +11,7 @@ import pytest
 
 from jobsui.files import xlsx
 from jobsui.files.errors import FileRefused
-from jobsui.files.layout import DETECT_ALL, Head
+from jobsui.files.layout import DETECT_ALL, Head, OddCells
 from jobsui.files.rows import rows_of
 from jobsui.files.xlsx import parts, workbook
 from tests.files.corpus.workbooks import (
@@ -35,12 +35,16 @@ SHEET = "xl/worksheets/sheet1.xml"
 def result_of(content: bytes) -> str:
     """ "2 rows", or the sentence of the refusal."""
     stream = io.BytesIO(content)
+    rows = 0
+    odd = 0
     try:
         found = xlsx.detect(stream, HEAD, DETECT_ALL)
-        rows = sum(1 for _ in rows_of(xlsx.read(stream, found.layout).blocks))
+        for _, cells in rows_of(xlsx.read(stream, found.layout).blocks):
+            rows += 1
+            odd += isinstance(cells, OddCells)
     except FileRefused as refusal:
         return str(refusal)
-    return f"{rows} rows"
+    return f"{rows} rows, of them {odd} odd" if odd else f"{rows} rows"
 
 
 def repeated(row: str, count: int) -> str:
@@ -124,9 +128,15 @@ CASES: dict[str, tuple[Callable[[], Book], str]] = {
         "Row 2 has more than 18,278 cells. Remove some, or save the sheet as CSV.",
     ),
     "a cell of 20 MB": (
-        lambda: book_of(texts("id"), [text("x" * 20_000_000)]),
-        "The row behind row 1 has more than 16 MB. Shorten its texts, or save the sheet as "
-        "CSV.",
+        lambda: book_of(texts("id"), [text("x" * 20_000_000)], [number(2)]),
+        "2 rows, of them 1 odd",
+    ),
+    "a shared text of 20 MB": (
+        lambda: replace(
+            book_of(texts("id"), [shared(0)], [shared(1)]),
+            strings=_string("x" * 20_000_000) + _string("A-2"),
+        ),
+        "2 rows, of them 1 odd",
     ),
     "external entity": (declared_entities, parts.ENTITIES),
     "entities in strings": (entities_in_strings, parts.ENTITIES),

@@ -1,6 +1,5 @@
 """From the cells of a sheet to a table: its header, and blocks of columns below it."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -8,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.files.cells import Block, Column, Kind
+from jobsui.files.dialect import header_row
 from jobsui.files.layout import MAX_ODD_CELLS, Notice, OddCells
 from jobsui.files.xlsx.sheet import Cells, Reason
 from jobsui.text import counted
@@ -55,41 +55,14 @@ def head_rows(pieces: Iterable[Cells]) -> list[HeadRow]:
 
 
 def find_header(rows: list[HeadRow]) -> HeadRow | None:
-    """The first row that is filled as far as is usual, with names that are all different and
-    none of which is a number. Lines above it are titles. Without such a row, the first
-    one; None for a sheet without cells."""
+    """The row with the names of the columns, by the rule of delimited text. None for a
+    sheet without cells."""
     if not rows:
         return None
-    usual = _usual_width(rows)
-    names = (row for row in rows if _is_wide(row, usual) and _has_names(row))
-    return next(names, rows[0])
-
-
-def _usual_width(rows: list[HeadRow]) -> int:
-    """Filled cells of a row of the table."""
-    widths = Counter(row.filled for row in rows)
-    # The last columns of a table are often blank in some rows.
-    return max(widths, key=lambda width: widths[width] * width)
-
-
-def _is_wide(row: HeadRow, usual: int) -> bool:
-    """Whether a row names as many columns as a row of the table has. One may lack a
-    name."""
-    return row.filled >= max(usual - 1, min(usual, 2))
-
-
-def _has_names(row: HeadRow) -> bool:
-    texts = [text.strip() for text, kind in row.cells.values() if kind == Kind.TEXT]
-    is_text = len(texts) == len(row.cells)
-    return is_text and len(set(texts)) == len(texts) and not any(map(_is_number, texts))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    lines = [row.texts() for row in rows]
+    width = max(map(len, lines))
+    padded = [line + [""] * (width - len(line)) for line in lines]
+    return rows[max(header_row(padded), 1) - 1]
 
 
 @dataclass(slots=True)

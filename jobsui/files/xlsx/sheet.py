@@ -210,6 +210,7 @@ class SheetReader:
         self._budget = budget
         self._is_1904 = is_1904
         self._memo: dict[str, Value] = {}
+        self._long_rows: set[int] = set()
 
     def cells(self) -> Iterator[Cells]:
         """Raises FileRefused with the row from which nothing reliable can be said."""
@@ -235,28 +236,29 @@ class SheetReader:
         row = b"<" + prefix + b"row"
         end_tag = END.replace(b"</", b"</" + prefix)
         searched = 0
-        for chunk in chain([b""], self._chunks):
-            rest += chunk
+        while True:
             end = rest.find(end_tag, searched)
-            searched = max(len(rest) - len(end_tag), 0)
             if end >= 0:
                 if end:
                     yield without_prefix(rest[:end], prefix)
                 self._read_tail(rest[end:])
                 return
-            if len(rest) < size:
-                continue
-            end = rest.rfind(row)
-            if end > 0:
-                yield without_prefix(rest[:end], prefix)
-                rest = rest[end:]
+            searched = max(len(rest) - len(end_tag), 0)
+            cut = rest.rfind(row) if len(rest) >= size else 0
+            if cut > 0:
+                yield without_prefix(rest[:cut], prefix)
+                rest = rest[cut:]
                 searched = 0
                 size = PIECE_BYTES
             elif len(rest) > MAX_ROW_BYTES:
-                raise FileRefused(
-                    f"The row behind row {self.rows_end:,} has more than "
-                    f"{MAX_ROW_BYTES >> 20} MB. Shorten its texts, or save the sheet as CSV."
-                )
+                yield self._oversized(rest)
+                rest = self._skip_row(row, end_tag)
+                searched = 0
+                continue
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                break
+            rest += chunk
         end = rest.rfind(row)
         if end > 0:
             yield without_prefix(rest[:end], prefix)
@@ -264,6 +266,26 @@ class SheetReader:
             f"The sheet ends in the middle, behind row {self.rows_end:,}. Open the "
             "workbook in a spreadsheet program and save it again."
         )
+
+    def _oversized(self, rest: bytes) -> bytes:
+        """A row in the place of one that is too long."""
+        tag, _, _ = rest.partition(b">")
+        stated = ROW_NUMBER.search(tag)
+        number = int(stated[1]) if stated else self.rows_end + 1
+        self._long_rows.add(number)
+        return b'<row r="%d"><c r="A%d" t="str"><v>...</v></c></row>' % (number, number)
+
+    def _skip_row(self, row: bytes, end_tag: bytes) -> bytes:
+        """The next row's beginning, or what follows the last one."""
+        rest = b""
+        for chunk in self._chunks:
+            rest += chunk
+            starts = (rest.find(row), rest.find(end_tag))
+            found = [start for start in starts if start >= 0]
+            if found:
+                return rest[min(found) :]
+            rest = rest[-len(end_tag) :]
+        return rest
 
     def _preamble(self) -> tuple[bytes, bytes, bool]:
         """What follows the start of the cells, the namespace prefix of the elements, and
@@ -358,7 +380,7 @@ class SheetReader:
 
     def _values(self, raw: _Raw) -> Cells:
         texts = raw.texts
-        odd: dict[int, Reason] = {}
+        odd = self._odd_rows(raw)
         kinds = _kinds(raw.types)
         is_number = pc.is_in(raw.types, NUMBERS)
         present = set(pc.unique(raw.types).to_pylist())
@@ -388,6 +410,12 @@ class SheetReader:
             shown.filter(keep) if shown is not None else None,
             odd,
         )
+
+    def _odd_rows(self, raw: _Raw) -> dict[int, Reason]:
+        if not self._long_rows:
+            return {}
+        rows = set(pc.unique(raw.rows).to_pylist())
+        return dict.fromkeys(rows & self._long_rows, LONG_ROW)
 
     def _with_shared(self, raw: _Raw, odd: dict[int, Reason]) -> pa.StringArray:
         """The texts, with shared ones in the place of their numbers."""

@@ -19,6 +19,8 @@ MAX_CELL = 131_072
 """Characters."""
 KEPT_OF_LONG = 200
 
+MAX_TAG_BYTES = 100
+TAG = re.compile("<[^>]*>")
 ENTITY = re.compile("&(?:#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos));")
 ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 HEX_ESCAPE = re.compile(
@@ -146,9 +148,14 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[pa.StringArray]:
     """The texts, some thousands at a time."""
     rest = b""
     prefix: bytes | None = None
+    is_skipping = False
     for chunk in plain_xml(chunks):
         rest += chunk
-        if len(rest) < PIECE_BYTES:
+        if is_skipping:
+            start = rest.find(b"<" + (prefix or b"") + b"si")
+            is_skipping = start < 0
+            rest = rest[start:] if start >= 0 else rest[-MAX_TAG_BYTES:]
+        if is_skipping or len(rest) < PIECE_BYTES:
             continue
         if prefix is None:
             prefix = prefix_of(rest)
@@ -157,11 +164,21 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[pa.StringArray]:
             yield _texts(without_prefix(rest[:end], prefix))
             rest = rest[end:]
         elif len(rest) > MAX_STRING_BYTES:
-            raise FileRefused(
-                f"The workbook has a text of more than {MAX_STRING_BYTES >> 20} MB. "
-                "Shorten it."
-            )
-    yield _texts(without_prefix(rest, prefix_of(rest) if prefix is None else prefix))
+            # Its end is not known, so it stands for itself until the next one begins.
+            yield _long_text(rest)
+            rest = b""
+            is_skipping = True
+    if not is_skipping:
+        yield _texts(
+            without_prefix(rest, prefix_of(rest) if prefix is None else prefix)
+        )
+
+
+def _long_text(beginning: bytes) -> pa.StringArray:
+    """A text that counts as too long, with its first letters."""
+    kept = beginning[: 4 * KEPT_OF_LONG].decode("utf-8", "ignore")
+    letters = xml_decoded(TAG.sub("", kept))
+    return pa.array([letters.ljust(MAX_CELL + 1)], pa.string())
 
 
 def _texts(piece: bytes) -> pa.StringArray:
