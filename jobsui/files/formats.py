@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from jobsui.files import delimited, jsonfile, xlsx
+from jobsui.files import delimited, jsonfile, ods, xlsx
 from jobsui.files.layout import Detected, Head, Layout, Reading, Row
 
 
@@ -28,6 +28,11 @@ class Format:
     behind it. Raises FileRefused, also while rows are read."""
 
 
+def _is_xlsx(head: Head) -> bool:
+    """Any other archive is refused as a workbook."""
+    return xlsx.recognizes(head) and not ods.recognizes(head)
+
+
 FORMATS = (
     Format(
         name="xlsx",
@@ -35,9 +40,19 @@ FORMATS = (
         extensions=("xlsx", "xlsm"),
         settings=frozenset({"sheet"}),
         is_staged=True,
-        recognizes=xlsx.recognizes,
+        recognizes=_is_xlsx,
         detect=xlsx.detect,
         read=xlsx.read,
+    ),
+    Format(
+        name="ods",
+        label="ODS",
+        extensions=("ods",),
+        settings=frozenset({"sheet"}),
+        is_staged=True,
+        recognizes=ods.recognizes,
+        detect=ods.detect,
+        read=ods.read,
     ),
     Format(
         name="json",
@@ -83,7 +98,7 @@ def format_of(head: Head) -> Format:
 
 
 def _in_words() -> str:
-    """ "CSV, XLSX, JSON or JSON Lines": the most common one first."""
+    """ "CSV, XLSX, ODS, JSON or JSON Lines": the most common one first."""
     *others, csv = (form.label for form in FORMATS)
     return f"{', '.join([csv, *others[:-1]])} or {others[-1]}"
 

@@ -123,11 +123,12 @@ def test_chosen_encoding_that_is_not_known_is_refused() -> None:
         (b",,\n", "The file has no rows."),
         (
             b"\x89PNG\r\n\x1a\nxxx",
-            "This is a picture. Upload CSV, XLSX, JSON or JSON Lines.",
+            "This is a picture. Upload CSV, XLSX, ODS, JSON or JSON Lines.",
         ),
         (
             b"\x1f\x8b\x08xxx",
-            "This is a compressed file; unpack it first. Upload CSV, XLSX, JSON or JSON Lines.",
+            "This is a compressed file; unpack it first. "
+            "Upload CSV, XLSX, ODS, JSON or JSON Lines.",
         ),
         (
             b"<!DOCTYPE html><table>",

@@ -34,7 +34,7 @@ LOCAL_HEADER = struct.Struct("<4s22xHH")
 DAMAGED = "The workbook is damaged. Open it in a spreadsheet program and save it again."
 ENTITIES = (
     "The workbook declares its own XML entities, which no spreadsheet program does. "
-    "Save it again as .xlsx."
+    "Save it again."
 )
 OTHER_ARCHIVES = {
     "mimetype": "an OpenDocument file",
@@ -248,9 +248,9 @@ def elements(data: bytes) -> list[Element]:
     return found
 
 
-def xml_parser() -> expat.XMLParserType:
+def xml_parser(namespace_separator: str | None = None) -> expat.XMLParserType:
     """It raises FileRefused for a document type, without which there are no entities."""
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate(namespace_separator=namespace_separator)
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.buffer_text = True
     return parser

@@ -38,12 +38,12 @@ def detect(stream: BinaryIO, _: Head, chosen: Layout) -> Detected:
         index = titles.index(chosen.sheet)
         best = book.candidate(sheets[index])
     else:
-        best = _most_like_a_table([book.candidate(sheet) for sheet in sheets])
+        best = most_like_a_table([book.candidate(sheet) for sheet in sheets])
     header = find_header(best.head)
     header_row = chosen.header_row or (header.number if header else 0)
     notices = book.notices()
     if not chosen.sheet and best.sheet is not sheets[0]:
-        notices.insert(0, _choice(best.sheet, sheets))
+        notices.insert(0, sheet_choice(best.sheet, sheets))
     sentences = tuple(f"{notice.message} {notice.fix}" for notice in notices)
     layout = _layout(chosen, best.sheet.title, header_row)
     return Detected(layout, titles, warnings=sentences, notices=tuple(notices))
@@ -54,7 +54,7 @@ def read(stream: BinaryIO, layout: Layout) -> Reading:
     sheet = book.sheet(layout.sheet)
     reader = book.reader(sheet)
     pieces = reader.cells()
-    header, first = _start(pieces, layout)
+    header, first = start(pieces, layout)
     if header is None:
         raise FileRefused(f"The sheet “{sheet.title}” is empty. Choose another one.")
     names = header.texts()
@@ -73,7 +73,7 @@ def read(stream: BinaryIO, layout: Layout) -> Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
     """A sheet that may be the one to read."""
 
     sheet: Sheet
@@ -105,8 +105,7 @@ class _Book:
         self._are_styles_damaged = False
         self._formats = self._read_formats()
         self._strings = self._read_strings()
-        size = stream.seek(0, 2)
-        self._max_bytes = min(MAX_CELL_BYTES, max(MIN_CELL_BYTES, MAX_EXPANSION * size))
+        self._max_bytes = max_text_bytes(stream)
 
     def sheet(self, title: str) -> Sheet:
         for sheet in self.sheets:
@@ -129,18 +128,18 @@ class _Book:
             is_1904=self._workbook.is_1904,
         )
 
-    def candidate(self, sheet: Sheet) -> _Candidate:
+    def candidate(self, sheet: Sheet) -> Candidate:
         """Without rows if they cannot be read."""
         try:
             reader = self.reader(sheet)
             head = head_rows(reader.cells())
         except FileRefused:
-            return _Candidate(sheet, [], 1)
+            return Candidate(sheet, [], 1)
         if not head or not reader.bytes_read:
-            return _Candidate(sheet, head, 1)
+            return Candidate(sheet, head, 1)
         rows_per_head = reader.rows_end / head[-1].number
         heads = self._package.size(sheet.part) / reader.bytes_read
-        return _Candidate(sheet, head, max(rows_per_head * heads, 1))
+        return Candidate(sheet, head, max(rows_per_head * heads, 1))
 
     def notices(self) -> list[Notice]:
         """What is known without reading a sheet."""
@@ -181,7 +180,13 @@ class _Book:
         return SharedStrings(self._package.chunks(part) if part else ())
 
 
-def _start(
+def max_text_bytes(stream: BinaryIO) -> int:
+    """How much text the cells of a file may have."""
+    size = stream.seek(0, 2)
+    return min(MAX_CELL_BYTES, max(MIN_CELL_BYTES, MAX_EXPANSION * size))
+
+
+def start(
     pieces: Iterator[Cells], layout: Layout
 ) -> tuple[HeadRow | None, list[Cells]]:
     """The header, and the pieces that were read to find it. Raises FileRefused."""
@@ -218,7 +223,7 @@ def _layout(chosen: Layout, sheet: str, header_row: int) -> Layout:
     )
 
 
-def _most_like_a_table(candidates: list[_Candidate]) -> _Candidate:
+def most_like_a_table(candidates: list[Candidate]) -> Candidate:
     """The visible sheet with the most cells below a header of several columns. Without
     such a table, the first sheet that has any rows below its first one, or any rows."""
     visible = [one for one in candidates if one.sheet.is_visible] or candidates
@@ -230,7 +235,7 @@ def _most_like_a_table(candidates: list[_Candidate]) -> _Candidate:
     return [*with_rows, *with_cells, *candidates][0]
 
 
-def _choice(sheet: Sheet, sheets: list[Sheet]) -> Notice:
+def sheet_choice(sheet: Sheet, sheets: list[Sheet]) -> Notice:
     position = f"{sheets.index(sheet) + 1} of {len(sheets)}"
     return Notice(
         "sheet_chosen",
