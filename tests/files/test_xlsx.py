@@ -8,6 +8,7 @@ import pytest
 
 from jobsui.files import xlsx
 from jobsui.files.cells import Kind
+from jobsui.files.errors import FileRefused
 from jobsui.files.layout import DETECT_ALL, Head, Layout, OddCells, Reading
 from jobsui.files.rows import rows_of
 from jobsui.files.xlsx import sheet as sheets
@@ -394,3 +395,47 @@ def test_xlsx_cell_that_is_too_long_makes_its_row_odd() -> None:
         ("cell_length", ["2", "x" * 200]),
         ("cell_length", ["3", "x" * 200]),
     ]
+
+
+def test_xlsx_rows_and_cells_may_be_in_any_order() -> None:
+    data = (
+        '<sheetData><row r="1"><c r="B1" t="str"><v>b</v></c><c r="A1" t="str"><v>a</v></c>'
+        '</row><row r="3"><c r="A3"><v>3</v></c></row>'
+        '<row r="2"><c r="B2"><v>20</v></c><c r="A2"><v>2</v></c></row></sheetData>'
+    )
+
+    assert rows(Book([Sheet("Assets", data)])) == [(3, ["3", ""]), (2, ["2", "20"])]
+
+
+def test_xlsx_row_with_two_cells_in_one_place_is_odd() -> None:
+    data = sheet_data(texts("a", "b"), [number(1), number(2)], [number(3)])
+    data = data.replace('r="B2"', 'r="A2"')
+
+    found = rows(Book([Sheet("Assets", data)]))
+
+    assert found[1] == (3, ["3", ""])
+    assert isinstance(found[0][1], OddCells)
+    assert found[0][1].code == "double_cell"
+
+
+def test_xlsx_row_whose_only_text_is_missing_is_odd() -> None:
+    book = replace(book_of(texts("a"), [shared(5)]), strings="<si><t>x</t></si>")
+
+    [(row, cells)] = rows(book)
+
+    assert row == 2
+    assert isinstance(cells, OddCells)
+    assert cells.code == "missing_text"
+
+
+def test_xlsx_of_too_many_columns_is_refused_with_its_row() -> None:
+    names = texts(*(f"column {index}" for index in range(1001)))
+
+    with pytest.raises(FileRefused, match="Row 1 names more than 1,000 columns"):
+        reading_of(book_of(names, [number(1)]))
+
+
+def test_xlsx_far_cells_without_a_value_are_no_cells() -> None:
+    row = [number(1), *[""] * 1200, ' s="1"/>']
+
+    assert notices(book_of(texts("id"), row)) == {}

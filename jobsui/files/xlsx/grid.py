@@ -99,9 +99,9 @@ class Grid:
         for piece in pieces:
             cells = self._below_header(piece)
             self._hidden_rows += self._filled_hidden(piece, cells)
-            self._far_cells += piece.far
+            self._far_cells += sum(piece.far.values())
             near = self._near(cells)
-            if len(near.rows):
+            if len(near.rows) or near.odd:
                 yield self._block(near)
 
     def notices(
@@ -203,7 +203,7 @@ class Grid:
         return self._header[column].strip() or f"column {column + 1}"
 
     def _below_header(self, cells: Cells) -> Cells:
-        if not len(cells.rows) or cells.rows[0].as_py() > self._header_row:
+        if not len(cells.rows) or pc.min(cells.rows).as_py() > self._header_row:
             return cells
         return cells.filter(pc.greater(cells.rows, self._header_row))
 
@@ -251,7 +251,7 @@ class Grid:
             if shown.null_count < len(shown):
                 texts = self._chosen(index, rows, texts, shown)
         self._note(index, rows, texts, kinds)
-        if len(rows) < len(numbers):
+        if not rows.equals(numbers):
             # The position of each row's cell among the cells of this column.
             places = pc.index_in(numbers, value_set=rows)
             texts = pc.fill_null(texts.take(places), "")

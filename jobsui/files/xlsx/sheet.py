@@ -28,6 +28,7 @@ MAX_ROW_BYTES = 16 * 1024**2
 MAX_ROWS = 1_048_576
 MAX_SHEET_COLUMNS = 18_278
 """Up to column ZZZ."""
+KEY_WIDTH = 1 << 20
 MAX_PORTION_BYTES = 64 * 1024**2
 """Of the texts of a piece, which may refer to one long string many times."""
 MAX_MEMO = 20_000
@@ -95,6 +96,11 @@ LONG_ROW = Reason(
     f"The row has more than {MAX_ROW_BYTES >> 20} MB of text.",
     "Shorten its texts.",
 )
+DOUBLE_CELL = Reason(
+    "double_cell",
+    "Two cells of the row are in the same column.",
+    "Open the workbook in a spreadsheet program, correct the row and save it.",
+)
 MISSING_TEXT = Reason(
     "missing_text",
     "A cell refers to a text that is not in the workbook.",
@@ -116,8 +122,8 @@ class Cells:
     odd: dict[int, Reason] = field(default_factory=dict)
     """By row."""
     hidden_rows: tuple[int, ...] = ()
-    far: int = 0
-    """Cells beyond the last column that is read."""
+    far: dict[int, int] = field(default_factory=dict)
+    """Row -> how many cells it has beyond the last column that can be read."""
 
     def filter(self, mask: pa.BooleanArray) -> "Cells":
         """These cells only; `hidden_rows` and `far` stay with the others."""
@@ -210,7 +216,7 @@ class SheetReader:
         self._budget = budget
         self._is_1904 = is_1904
         self._memo: dict[str, Value] = {}
-        self._long_rows: set[int] = set()
+        self._reasons: dict[int, Reason] = {}
 
     def cells(self) -> Iterator[Cells]:
         """Raises FileRefused with the row from which nothing reliable can be said."""
@@ -219,13 +225,14 @@ class SheetReader:
             hidden = _hidden_rows(piece)
             raw = self._raw(piece)
             is_near = pc.less(raw.columns, MAX_COLUMNS)
-            far = len(raw.rows) - (pc.sum(is_near).as_py() or 0)
-            if far:
+            far: dict[int, int] = {}
+            if pc.all(is_near).as_py() is False:
+                far = _filled_rows(raw.filter(pc.invert(is_near)))
                 raw = raw.filter(is_near)
             for portion in self._portions(raw):
                 yield replace(self._values(portion), hidden_rows=hidden, far=far)
                 hidden = ()
-                far = 0
+                far = {}
 
     def _pieces(self) -> Iterator[bytes]:
         """Whole rows, without namespace prefixes."""
@@ -272,7 +279,7 @@ class SheetReader:
         tag, _, _ = rest.partition(b">")
         stated = ROW_NUMBER.search(tag)
         number = int(stated[1]) if stated else self.rows_end + 1
-        self._long_rows.add(number)
+        self._reasons[number] = LONG_ROW
         return b'<row r="%d"><c r="A%d" t="str"><v>...</v></c></row>' % (number, number)
 
     def _skip_row(self, row: bytes, end_tag: bytes) -> bytes:
@@ -325,6 +332,7 @@ class SheetReader:
         raw = self._by_patterns(piece)
         if raw is None:
             raw = _PieceParser(self.rows_end).parse(piece)
+            self._reasons |= dict.fromkeys(_rows_with_doubles(raw), DOUBLE_CELL)
         if len(raw.rows):
             last = pc.max(raw.rows).as_py()
             if last > MAX_ROWS:
@@ -412,10 +420,11 @@ class SheetReader:
         )
 
     def _odd_rows(self, raw: _Raw) -> dict[int, Reason]:
-        if not self._long_rows:
+        """Of rows whose XML already says that they cannot be read."""
+        if not self._reasons:
             return {}
         rows = set(pc.unique(raw.rows).to_pylist())
-        return dict.fromkeys(rows & self._long_rows, LONG_ROW)
+        return {row: self._reasons[row] for row in rows & self._reasons.keys()}
 
     def _with_shared(self, raw: _Raw, odd: dict[int, Reason]) -> pa.StringArray:
         """The texts, with shared ones in the place of their numbers."""
@@ -672,6 +681,26 @@ def _hidden_rows(piece: bytes) -> tuple[int, ...]:
     return tuple(int(number[1]) for number in numbers if number)
 
 
+def _filled_rows(raw: _Raw) -> dict[int, int]:
+    """Row -> how many of its cells are not blank."""
+    is_filled = pc.or_(raw.formulas, pc.not_equal(raw.texts, ""))
+    counts = pc.value_counts(raw.rows.filter(is_filled))
+    return {count["values"]: count["counts"] for count in counts.to_pylist()}
+
+
+def _rows_with_doubles(raw: _Raw) -> set[int]:
+    """Rows in which two cells are in the same place."""
+    counts = pc.value_counts(_keys(raw))
+    doubles = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    return {key // KEY_WIDTH for key in doubles.to_pylist()}
+
+
+def _keys(raw: _Raw) -> pa.Int64Array:
+    """One number for each place of a cell, in the order of places."""
+    starts = pc.multiply(raw.rows, pa.scalar(KEY_WIDTH, pa.int64()))
+    return pc.add(starts, raw.columns.cast(pa.int64()))
+
+
 def _kinds(types: pa.StringArray) -> pa.Int8Array:
     encoded = types.dictionary_encode()
     names = encoded.dictionary.to_pylist()
@@ -688,8 +717,7 @@ def _column_number(letters: str) -> int:
 
 def _is_in_order(raw: _Raw) -> bool:
     """Whether each cell is right of or below the one before."""
-    width = pa.scalar(1 << 20, pa.int64())
-    keys = pc.add(pc.multiply(raw.rows, width), raw.columns.cast(pa.int64()))
+    keys = _keys(raw)
     return len(keys) < 2 or pc.all(pc.greater(keys[1:], keys[:-1])).as_py()
 
 

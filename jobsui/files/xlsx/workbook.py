@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from jobsui.files.cells import Block
 from jobsui.files.errors import FileRefused
-from jobsui.files.layout import Detected, Head, Layout, Notice, Reading
+from jobsui.files.layout import MAX_COLUMNS, Detected, Head, Layout, Notice, Reading
 from jobsui.files.xlsx.grid import Grid, HeadRow, find_header, head_rows
 from jobsui.files.xlsx.number_formats import NumberFormat, formats_of
 from jobsui.files.xlsx.parts import Sheet, Workbook, elements
@@ -57,6 +57,10 @@ def read(stream: BinaryIO, layout: Layout) -> Reading:
     header, first = start(pieces, layout)
     if header is None:
         raise FileRefused(f"The sheet “{sheet.title}” is empty. Choose another one.")
+    if any(header.number in piece.far for piece in first):
+        raise FileRefused(
+            f"Row {header.number:,} names more than {MAX_COLUMNS:,} columns. Remove some."
+        )
     names = header.texts()
     while names and not names[-1].strip():
         names.pop()
