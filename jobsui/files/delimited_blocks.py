@@ -6,6 +6,7 @@ Import this module in workers only: pyarrow takes 46 MB."""
 import csv
 import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -112,7 +113,9 @@ class BlockReader:
         """Where the last complete record of the data ends, if its quotation marks are
         well formed; 0 if no record ends within a reasonable length."""
         while not self._is_complete:
-            if end := last_record_end(self._data, self._dialect.quote, self._line_end):
+            if end := self._likely_end() or last_record_end(
+                self._data, self._dialect.quote, self._line_end
+            ):
                 return end
             size = len(self._data)
             if size > 4 * self._max_bytes:
@@ -120,32 +123,29 @@ class BlockReader:
             self._fill(2 * size)
         return len(self._data)
 
+    def _likely_end(self) -> int:
+        """The end of the last line if a record ends there. To look whether the quotation
+        marks before it are well formed is faster than to count them."""
+        sign = self._line_end.encode()
+        start = self._data.rfind(sign, 0, len(self._data) - 1)
+        if start < 0 or self._is_after_fault or self._plain is None:
+            return 0
+        end = start + len(sign)
+        is_half = sign == b"\r" and self._data[end : end + 1] == b"\n"
+        return end if not is_half and self._plain.reads(self._data, end) else 0
+
     def _fast_block(self, piece: bytes) -> Block | None:
         """None if the piece has faults."""
-        if self._is_after_fault or b"\x00" in piece:
+        if self._is_after_fault or self._dialect.escape or b"\x00" in piece:
             return None
         try:
-            text = "" if piece.isascii() else piece.decode()
-        except UnicodeDecodeError:
+            if self._plain and self._plain.reads(piece):
+                return self._arrow_block(self._plain, piece)
+            return self._python_block(piece)
+        except (csv.Error, pa.ArrowInvalid, UnicodeDecodeError):
             return None
-        is_mixed = self._is_mixed(piece)
-        if self._plain and self._plain.reads(piece):
-            return self._arrow_block(self._plain, piece, is_mixed=is_mixed)
-        if self._dialect.escape:
-            return None
-        return self._python_block(text or piece.decode("ascii"), is_mixed=is_mixed)
 
-    def _is_mixed(self, piece: bytes) -> bool:
-        """Whether lines end in more than one way, also those inside cells."""
-        both = piece.count(b"\r\n")
-        ends = (both, piece.count(b"\n") - both, piece.count(b"\r") - both)
-        return (
-            sum(map(bool, ends)) > 1 or not ends[list(LINE_ENDS).index(self._line_end)]
-        )
-
-    def _arrow_block(
-        self, plain: "_PlainArrow", piece: bytes, *, is_mixed: bool
-    ) -> Block | None:
+    def _arrow_block(self, plain: "_PlainArrow", piece: bytes) -> Block | None:
         table, others = self._plain_table(plain, piece)
         count = table.num_rows + len(others)
         accepted: list[Row] = []
@@ -162,12 +162,35 @@ class BlockReader:
         numbers = _numbers(self._number, count, [index for index, _ in others])
         numbers, columns, wrong = self._sorted_out(numbers, columns)
         odd = sorted([*odd, *wrong], key=_first)
-        if is_mixed:
-            if odd:
-                return None
-            self._count_line_ends(piece)
-        self._number += count
         block = _with_rows(numbers, columns, accepted, self._rules.width, odd)
+        return self._accepted(block, piece, count)
+
+    def _python_block(self, piece: bytes) -> Block | None:
+        """Raises csv.Error and UnicodeDecodeError."""
+        rows: list[Row] = []
+        odd: list[OddRow] = []
+        number = self._number - 1
+        reader = _csv_reader(piece.decode(), self._dialect)
+        for number, cells in enumerate(reader, self._number):
+            if problem := self._rules.problem(cells):
+                odd.append((number, problem))
+            elif any(cells):
+                rows.append((number, cells))
+        block = _block_of(rows, self._rules.width, odd)
+        return self._accepted(block, piece, number + 1 - self._number)
+
+    def _accepted(self, block: Block, piece: bytes, count: int) -> Block | None:
+        """The block of a piece with `count` records. None if a line end unlike the others
+        may have made a row odd."""
+        contents = [_content(column.texts) for column in block.columns]
+        inside = sum(_count_ends(content, self._line_end) for content in contents)
+        ended = count - (not piece.endswith((b"\n", b"\r")))
+        unlike = ended - (_count_ends(piece, self._line_end) - inside)
+        if unlike > 0:
+            if block.odd:
+                return None
+            self._mixed.count += unlike
+        self._number += count
         self._count_merged(block)
         return block
 
@@ -227,28 +250,6 @@ class BlockReader:
             return text.rstrip("\r\n").split(self._dialect.delimiter)
         record = next(self._scanner.records(text, is_last=True))
         return record.cells
-
-    def _python_block(self, text: str, *, is_mixed: bool) -> Block | None:
-        reader = _csv_reader(text, self._dialect)
-        rows: list[Row] = []
-        odd: list[OddRow] = []
-        number = self._number - 1
-        try:
-            for number, cells in enumerate(reader, self._number):
-                if problem := self._rules.problem(cells):
-                    odd.append((number, problem))
-                elif any(cells):
-                    rows.append((number, cells))
-        except csv.Error:
-            return None
-        if is_mixed:
-            if odd:
-                return None
-            self._count_line_ends(text.encode())
-        self._number = number + 1
-        block = _block_of(rows, self._rules.width, odd)
-        self._count_merged(block)
-        return block
 
     def _scanned_block(self, end: int) -> tuple[Block, int]:
         """The block of the records up to about `end`, and how many bytes it took."""
@@ -340,21 +341,9 @@ class BlockReader:
                     cells = records[part].cells
                     problems[part] = self._rules.cut_row(cells) if any(cells) else None
 
-    def _count_line_ends(self, piece: bytes) -> None:
-        """Count the lines of a piece that end unlike most of the file."""
-        outside = QUOTED_PARTS.sub(b"", piece) if self._dialect.quote else piece
-        both = outside.count(b"\r\n")
-        ends = {
-            "\r\n": both,
-            "\n": outside.count(b"\n") - both,
-            "\r": outside.count(b"\r") - both,
-        }
-        self._mixed.count += sum(ends.values()) - ends[self._line_end]
-
     def _count_merged(self, block: Block) -> None:
         for column in block.columns:
-            data = column.texts.buffers()[2]
-            content = data.to_pybytes() if data is not None else b""
+            content = _content(column.texts)
             if b"\n" not in content and b"\r" not in content:
                 continue
             has_delimiter = pc.match_substring(column.texts, self._dialect.delimiter)
@@ -363,9 +352,6 @@ class BlockReader:
                 self._merged.add(
                     block.numbers[index].as_py(), column.texts[index].as_py()
                 )
-
-
-QUOTED_PARTS = re.compile(rb'"[^"]*+"')
 
 
 class _Counted:
@@ -391,12 +377,13 @@ class _PlainArrow:
             rb"(?![^" + delimiter + rb'\r\n]))*+[^"]*+'
         )
 
-    def reads(self, piece: bytes) -> bool:
+    def reads(self, piece: bytes, end: int = sys.maxsize) -> bool:
+        """Whether Arrow reads the piece up to `end` as `csv.reader` does."""
         # Arrow takes a zero width space at the beginning for a byte order mark.
         if piece.startswith(BYTE_ORDER_MARK):
             return False
         has_quotes = bool(self._dialect.quote) and b'"' in piece
-        return not has_quotes or self._well_formed.fullmatch(piece) is not None
+        return not has_quotes or self._well_formed.fullmatch(piece, 0, end) is not None
 
     def parse(
         self, piece: bytes, width: int
@@ -422,7 +409,6 @@ class _PlainArrow:
                 invalid_row_handler=skip,
             ),
             convert_options=arrow_csv.ConvertOptions(
-                check_utf8=False,
                 column_types=dict.fromkeys(names, pa.string()),
                 strings_can_be_null=False,
                 quoted_strings_can_be_null=False,
@@ -466,6 +452,20 @@ def _last_even_end(data: bytes, quote: bytes, line_end: bytes) -> int:
         stop = start
 
 
+def _content(texts: pa.StringArray) -> bytes:
+    """The bytes of all texts, one behind the other."""
+    data = texts.buffers()[2]
+    return data.to_pybytes() if data is not None else b""
+
+
+def _count_ends(data: bytes, line_end: str) -> int:
+    both = data.count(b"\r\n") if b"\r" in data and b"\n" in data else 0
+    if line_end == "\r\n":
+        return both
+    sign = line_end.encode()
+    return data.count(sign) - both if sign in data else 0
+
+
 def _csv_reader(text: str, dialect: Dialect) -> Iterator[list[str]]:
     lines = io.StringIO(text, newline="")
     if not dialect.quote:
@@ -479,10 +479,10 @@ def _csv_reader(text: str, dialect: Dialect) -> Iterator[list[str]]:
 
 def _numbers(first: int, count: int, without: list[int]) -> pa.Int64Array:
     """`count` successive numbers, without those at the given positions from 1."""
+    if not without:
+        return pa.arange(first, first + count)
     left_out = {first - 1 + position for position in without}
     numbers = range(first, first + count)
-    if not left_out:
-        return pa.array(numbers, pa.int64())
     return pa.array([n for n in numbers if n not in left_out], pa.int64())
 
 
