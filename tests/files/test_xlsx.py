@@ -367,6 +367,17 @@ def test_xlsx_header_is_below_the_title_lines(
     assert reading_of(book_of(*lines)).header_row == header_row
 
 
+def test_xlsx_rows_above_the_header_are_named() -> None:
+    book = book_of(texts("Table 1"), texts(*COLUMNS), texts("P-1", "a", "b"))
+
+    found = xlsx.detect(io.BytesIO(book.content()), HEAD, DETECT_ALL)
+
+    assert found.warnings == (
+        "The header is in row 2. What is above it is not sent: “Table 1”. Choose another "
+        "header row if that is wrong.",
+    )
+
+
 def test_xlsx_header_row_that_was_chosen_is_used() -> None:
     book = book_of(texts("a", "b"), texts("id", "name"), [number(1), text("x")])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import BinaryIO
 
 from jobsui.files.cells import Block
@@ -42,6 +42,8 @@ def detect(stream: BinaryIO, _: Head, chosen: Layout) -> Detected:
     header = find_header(best.head)
     header_row = chosen.header_row or (header.number if header else 0)
     notices = book.notices()
+    if header and not chosen.header_row:
+        notices += rows_above(header, best.head)
     if not chosen.sheet and best.sheet is not sheets[0]:
         notices.insert(0, sheet_choice(best.sheet, sheets))
     sentences = tuple(f"{notice.message} {notice.fix}" for notice in notices)
@@ -237,6 +239,21 @@ def most_like_a_table(candidates: list[Candidate]) -> Candidate:
     with_rows = [one for one in visible if one.filled_rows > 1]
     with_cells = [one for one in visible if one.filled_rows]
     return [*with_rows, *with_cells, *candidates][0]
+
+
+def rows_above(header: HeadRow, head: list[HeadRow]) -> Iterator[Notice]:
+    """A notice of what is above the header."""
+    above = [row for row in head if row.number < header.number]
+    if above:
+        lines = (" ".join(filter(None, row.texts())) for row in above)
+        titles = ", ".join(f"“{line[:60]}”" for line in islice(lines, 3))
+        yield Notice(
+            "rows_above_header",
+            f"The header is in row {header.number:,}. What is above it is not sent: "
+            f"{titles}.",
+            "Choose another header row if that is wrong.",
+            count=len(above),
+        )
 
 
 def sheet_choice(sheet: Sheet, sheets: list[Sheet]) -> Notice:
