@@ -136,6 +136,19 @@ def _add_layout_arguments(parser: CommandParser) -> None:
         default="",
         help="of a workbook; by default the one that looks most like a table",
     )
+    parser.add_argument(
+        "--quoting",
+        default="",
+        choices=list(file_formats.QUOTINGS),
+        help="what quotation marks mean in a CSV file; detected by default",
+    )
+    parser.add_argument(
+        "--header-row",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the row with the names of the columns; detected by default",
+    )
 
 
 @contextmanager
@@ -184,6 +197,8 @@ def _receive(options: dict[str, Any], by: "User | None") -> File:
         "encoding": options["encoding"],
         "delimiter": DELIMITERS.get(options["delimiter"], ""),
         "sheet": options["sheet"],
+        "quoting": options["quoting"],
+        "header_row": options["header_row"],
     }
     if options["file"] == "-":
         return uploads.receive(_chunks(sys.stdin.buffer), "stdin", by=by, **layout)

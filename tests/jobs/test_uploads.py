@@ -156,7 +156,7 @@ def test_refused_workbook_can_be_read_from_another_sheet() -> None:
     assert file.state == FileState.REJECTED
     assert file.error == "The file has a header but no rows."
     assert file.sheets == ["Sheet", "Data"]
-    assert file_formats.settings_of(file) == {"sheet"}
+    assert file_formats.settings_of(file) == {"sheet", "header_row"}
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,11 @@ def test_refused_workbook_can_be_read_from_another_sheet() -> None:
     [
         (b"PK\x03\x04 this is no workbook", "rows.xlsx", set()),
         (b"\x89PNG", "rows.csv", set()),
-        (b"name\nS\xe4ge\n", "rows.csv", {"encoding", "delimiter"}),
+        (
+            b"name\nS\xe4ge\n",
+            "rows.csv",
+            {"encoding", "delimiter", "quoting", "header_row"},
+        ),
         (b'[{"name": "S\xe4ge"}]', "rows.json", {"encoding"}),
     ],
 )
@@ -240,3 +244,20 @@ def test_reread_file_leaves_no_old_staged_rows() -> None:
     assert len(stored()) == len(before)
     assert default_storage.exists(file.staged_as)
     assert not default_storage.exists(staged)
+
+
+def test_header_row_and_quotation_marks_can_be_corrected() -> None:
+    file = received(b'Stock of 2026;\nid;size\n"1";5\n', "rows.csv")
+    detected = (file.columns, file.header_row, file.quoting)
+
+    file_reading.reread(file, header_row=1, quoting="none")
+    file_reading.read_file(file, stopping=threading.Event())
+    file.refresh_from_db()
+
+    assert detected == (["id", "size"], 2, "double")
+    assert file.columns == ["Stock of 2026", "Column B"]
+    assert file.header_row == 1
+    assert file.sample == [[2, ["id", "size"]], [3, ['"1"', "5"]]]
+    assert file_formats.description(file) == (
+        "CSV, UTF-8, semicolon-separated, quotation marks without a meaning"
+    )

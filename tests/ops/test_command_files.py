@@ -64,7 +64,7 @@ def test_problems_are_listed_by_cause(harness: Harness, path: Path) -> None:
 def test_every_problem_is_a_line_of_json(harness: Harness, path: Path) -> None:
     harness.object()
     rows = gadgets(3)
-    rows[0]["price"], rows[2]["price"] = "1,5", "x"
+    rows[0]["price"], rows[2]["price"] = "1,5,0", "x"
     path.write_bytes(to_csv(rows))
 
     ran = check(path, "--json")
@@ -73,7 +73,7 @@ def test_every_problem_is_a_line_of_json(harness: Harness, path: Path) -> None:
     assert [
         (p["row"], p["column"], p["value"], p["code"], p["message"]) for p in ran.data
     ] == [
-        (2, "price", "1,5", "not_a_number", "“1,5” is not a number."),
+        (2, "price", "1,5,0", "not_a_number", "“1,5,0” is not a number."),
         (4, "price", "x", "not_a_number", "“x” is not a number."),
     ]
 

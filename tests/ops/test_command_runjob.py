@@ -152,7 +152,7 @@ def test_problems_prevent_the_launch(harness: Harness, file: Write) -> None:
     harness.object()
     rows = gadgets(9)
     for row in rows[:7]:
-        row["price"] = "1,5"
+        row["price"] = "1,5,0"
     rows[8]["serial"] = "nonsense"
 
     ran = runjob(file(rows))
@@ -160,10 +160,10 @@ def test_problems_prevent_the_launch(harness: Harness, file: Write) -> None:
     assert ran.status == 2
     assert ran.out == ""
     assert ran.err.splitlines()[1:] == [
-        "      7 x price: The value is not a number, for example “1,5”. "
+        "      7 x price: The value is not a number, for example “1,5,0”. "
         "(rows 2, 3, 4, 5, 6 and 2 more)",
-        "          Write digits with a point, such as 1250.50. "
-        "Jobs UI does not guess whether a comma means thousands or decimals.",
+        "          Write digits with a point, such as 1250.50, or as the other numbers "
+        "of the column are written.",
         "      1 x serial: The value does not match the pattern of Serial, "
         "for example “nonsense”. (row 10)",
         "          It must match the field's pattern ^[A-Z]{2}-[0-9]{6}$",
@@ -333,7 +333,7 @@ def test_json_lines_report_progress_without_invalid_rows(
 ) -> None:
     harness.object()
     rows = gadgets(3)
-    rows[1]["price"] = "1,5"
+    rows[1]["price"] = "1,5,0"
 
     ran = runjob(file(rows), "--wait", "--json", "--invalid", "skip")
 
@@ -345,7 +345,7 @@ def test_json_lines_report_progress_without_invalid_rows(
     assert problem["column"] == "price"
     assert problem["code"] == "not_a_number"
     assert problem["sample_rows"] == [3]
-    assert problem["sample_values"] == ["1,5"]
+    assert problem["sample_values"] == ["1,5,0"]
     assert first["id"] == str(job.code)
     assert first["state"] == "queued"
     assert first["limited_by"] == "worker"

@@ -220,7 +220,7 @@ def test_file_is_read_in_no_way_that_was_not_offered(operator: Client) -> None:
 
     page = operator.post(path(job, "layout/"), {"encoding": "rot13"}, follow=True)
 
-    assert "Choose a listed option." in page.text
+    assert "Choose listed options, and a header row from 1 to 1,000." in page.text
     assert Job.objects.get().file.state == FileState.READY
 
 

@@ -1,7 +1,7 @@
 """Files: upload and read."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -58,6 +58,11 @@ class LayoutIn(Schema):
     ] = ""
     sheet: Annotated[Text, Field(max_length=255)] = ""
     """Sheet of a workbook. Without it, the sheet that looks most like a table."""
+    quoting: Literal["", "double", "backslash", "none"] = ""
+    """What quotation marks mean in a CSV file: `double` quoted cells, in which they are
+    doubled; `backslash` quoted cells, in which a backslash precedes them; `none` nothing."""
+    header_row: Annotated[int, Field(ge=0, le=1000)] = 0
+    """The row with the names of the columns; 0: detected."""
 
 
 class SampleRow(Schema):
@@ -83,6 +88,9 @@ class FileOut(Schema):
     sha256: str
     encoding: str | None
     delimiter: str | None
+    quoting: str | None
+    header_row: int | None
+    """null: the format has no header."""
     sheets: list[str]
     """Of a workbook; [] for other files."""
     sheet: str | None
@@ -119,7 +127,7 @@ def upload(
             registered = uploads.register(stored, by=request.auth.user, **chosen)
             return 201, serialize(registered)
 
-        identity = [stored.sha256, stored.name, *chosen.values()]
+        identity = [stored.sha256, stored.name, *map(str, chosen.values())]
         return idempotency.run_once(
             request, register, body_identity="\n".join(identity)
         )
@@ -146,6 +154,8 @@ def serialize(file: StoredFile) -> FileOut:
         sha256=file.sha256,
         encoding=file.encoding.removesuffix("-sig") or None,
         delimiter=file.delimiter or None,
+        quoting=file.quoting or None,
+        header_row=file.header_row or None,
         sheets=file.sheets,
         sheet=file.sheet or None,
         columns=file.columns,

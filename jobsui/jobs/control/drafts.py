@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
@@ -100,8 +100,8 @@ def set_target(
     delete_unused_file(replaced)
 
 
-def set_file_settings(job: Job, *, by: Actor, **settings: str) -> None:
-    """Read the file of a draft again, with this encoding, delimiter or sheet. Raises
+def set_file_settings(job: Job, *, by: Actor, **settings: Any) -> None:
+    """Read the file of a draft again, with these settings (file_reading.reread). Raises
     NotPossibleNow once launched, and when another job has the same file."""
     if job.file.jobs.exclude(pk=job.pk).exists():
         raise NotPossibleNow(

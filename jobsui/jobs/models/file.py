@@ -35,12 +35,14 @@ class File(models.Model):
     )
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
-    # The layout it was read with. People may correct encoding, delimiter and sheet and
-    # have it read again.
+    # The layout it was read with. People may correct it, and have the file read again.
     format = models.CharField(max_length=10, blank=True)
     encoding = models.CharField(max_length=40, blank=True)
     delimiter = models.CharField(max_length=1, blank=True)
     sheet = models.CharField(max_length=255, blank=True)
+    quoting = models.CharField(max_length=10, blank=True)
+    # 0: detected, or the format has no header.
+    header_row = models.PositiveIntegerField(default=0)
     sheets = models.JSONField(default=list)
     columns = models.JSONField(default=list)
     rows = models.PositiveBigIntegerField(null=True, blank=True)

@@ -2,6 +2,7 @@
 `jobsui.files.formats`."""
 
 from jobsui.files.dialect import DELIMITERS as DELIMITERS
+from jobsui.files.dialect import QUOTINGS as QUOTINGS
 from jobsui.files.encoding import ENCODINGS as ENCODINGS
 from jobsui.files.encoding import named as encoding_named
 from jobsui.files.formats import FORMATS, format_named
@@ -15,6 +16,10 @@ EXTENSIONS = [
     *(f".{extension}" for form in FORMATS for extension in form.extensions),
     *PACKED,
 ]
+QUOTING_WORDS = {
+    "none": "quotation marks without a meaning",
+    "backslash": "quotation marks behind a backslash",
+}
 ENCODING_NAMES = [name.removesuffix("-sig") for name in ENCODINGS]
 """As programs write them: "utf-8"."""
 
@@ -28,12 +33,13 @@ def known_encoding(name: str) -> str:
 
 
 def settings_of(file: File) -> frozenset[str]:
-    """What a person can correct about how a file is read: some of "encoding",
-    "delimiter", "sheet". Nothing for a file that is none of our formats."""
+    """What a person can correct about how a file is read: members of Layout. Nothing for a
+    file that is none of our formats."""
     if file.format not in NAMES:
         return frozenset()
     settings = format_named(file.format).settings
-    return settings if file.sheets else settings - {"sheet"}
+    is_broken_workbook = "sheet" in settings and not file.sheets
+    return frozenset() if is_broken_workbook else settings
 
 
 def description(file: File) -> str:
@@ -48,6 +54,10 @@ def description(file: File) -> str:
         words.append(f"{DELIMITERS.get(file.delimiter, file.delimiter)}-separated")
     if "sheet" in form.settings:
         words.append(_sheet_words(file))
+    if file.quoting in {"none", "backslash"}:
+        words.append(QUOTING_WORDS[file.quoting])
+    if file.header_row > 1:
+        words.append(f"header in row {file.header_row:,}")
     return ", ".join(words)
 
 

@@ -56,14 +56,23 @@ def read_file(file: File, *, stopping: threading.Event) -> None:
 
 
 def reread(
-    file: File, *, encoding: str = "", delimiter: str = "", sheet: str = ""
+    file: File,
+    *,
+    encoding: str = "",
+    delimiter: str = "",
+    sheet: str = "",
+    quoting: str = "",
+    header_row: int | None = None,
 ) -> None:
-    """Have a file read again with these settings, chosen by a person."""
+    """Have a file read again with these settings, chosen by a person. "" and None are
+    detected."""
     File.objects.filter(pk=file.pk).update(
         state=FileState.READING,
         encoding=encoding,
         delimiter=delimiter,
         sheet=sheet,
+        quoting=quoting,
+        header_row=header_row or 0,
         rows_read=0,
         error="",
     )
@@ -92,7 +101,14 @@ def _require_kept(file: File) -> None:
 
 
 def layout_of(file: File) -> Layout:
-    return Layout(file.format, file.encoding, file.delimiter, file.sheet)
+    return Layout(
+        file.format,
+        file.encoding,
+        file.delimiter,
+        file.sheet,
+        quoting=file.quoting,
+        header_row=file.header_row,
+    )
 
 
 def _lease_name(file: File) -> str:
@@ -203,6 +219,8 @@ class _Reading:
         file.encoding = found.layout.encoding
         file.delimiter = found.layout.delimiter
         file.sheet = found.layout.sheet
+        file.quoting = found.layout.quoting
+        file.header_row = found.layout.header_row
         sentences = [f"{notice.message} {notice.fix}" for notice in notices]
         file.warnings = [*found.warnings, *sentences, *file.warnings]
         file.state = FileState.READY

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -35,17 +35,18 @@ class Stored:
 
 
 def receive(
-    chunks: Iterable[bytes], name: str, *, by: "User | None", **layout: str
+    chunks: Iterable[bytes], name: str, *, by: "User | None", **layout: Any
 ) -> File:
     """Keep an upload exactly as it comes and have it read. `layout`: encoding,
-    delimiter and sheet as a person chose them; detected where left out.
+    delimiter, sheet, quoting and header_row as a person chose them; detected where left
+    out.
 
     Raises UploadRefused; nothing is left behind then.
     """
     return register(store(chunks, name), by=by, **layout)
 
 
-def register(stored: Stored, *, by: "User | None", **layout: str) -> File:
+def register(stored: Stored, *, by: "User | None", **layout: Any) -> File:
     """Make a File of a stored upload, and have it read."""
     file = File.objects.create(
         name=stored.name,

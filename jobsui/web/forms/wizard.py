@@ -75,7 +75,15 @@ class LayoutForm(DressedForm):
     delimiter = forms.ChoiceField(
         choices=[DETECT, *file_formats.DELIMITERS.items()], required=False
     )
+    quoting = forms.ChoiceField(
+        label="Quotation marks",
+        choices=[DETECT, *file_formats.QUOTINGS.items()],
+        required=False,
+    )
     sheet = forms.ChoiceField(widget=forms.Select(attrs={"class": "form-select"}))
+    header_row = forms.IntegerField(
+        label="Row of the header", min_value=1, max_value=1000, required=False
+    )
 
     def __init__(self, *args: Any, file: File, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

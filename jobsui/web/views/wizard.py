@@ -168,7 +168,9 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
     """Read the file again with these file settings."""
     form = LayoutForm(request.POST, file=job.file)
     if not form.is_valid():
-        messages.error(request, "Choose a listed option.")
+        messages.error(
+            request, "Choose listed options, and a header row from 1 to 1,000."
+        )
         return redirect("jobs:upload", job.code)
     try:
         drafts.set_file_settings(job, by=request.user, **form.cleaned_data)
@@ -316,7 +318,7 @@ def _receive(request: HtmxRequest, uploaded: "UploadedFile[bytes]") -> File:
 
 def _file_page(job: Job) -> dict[str, Any]:
     file = job.file
-    found = {"encoding": "", "delimiter": "", "sheet": file.sheet}
+    found = {"sheet": file.sheet, "header_row": file.header_row or None}
     return {
         "job": job,
         "file": file,

@@ -41,6 +41,8 @@ def test_upload_is_stored_unchanged_and_read(
         "sha256": hashlib.sha256(CONTENT).hexdigest(),
         "encoding": "cp1252",
         "delimiter": ";",
+        "quoting": "double",
+        "header_row": 1,
         "sheets": [],
         "sheet": None,
         "columns": ["name", "price"],
