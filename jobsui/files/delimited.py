@@ -158,6 +158,14 @@ def _warnings(layout: Layout, guess: dialect.Found, chosen: Layout) -> Iterator[
             f"The header is in row {layout.header_row:,}. What is above it is not sent: "
             f"{titles}."
         )
+    if guess.data_in_header and not chosen.header_row:
+        yield (
+            f"The header, row {layout.header_row:,}, has the value "
+            f"“{guess.data_in_header[:60]}”. If the file has no header, add one: this row "
+            "is not sent."
+        )
+    if layout.quoting == "single" and not chosen.quoting:
+        yield "Apostrophes around cells are taken for quotation marks, and are not sent."
     if layout.quoting == "none" and not chosen.quoting:
         yield (
             "Quotation marks have no meaning in this file: they are sent as a part of "

@@ -60,6 +60,7 @@ class BlockReader:
         self._is_complete = False
         self._mixed = _Counted()
         self._merged = _Counted()
+        self._short_rows = 0
 
     def blocks(self) -> Iterator[Block]:
         """Raises FileRefused where a line is too long to be one of a table."""
@@ -69,6 +70,7 @@ class BlockReader:
             if block is None:
                 block, end = self._scanned_block(end or len(self._data))
             self._data = self._data[end:]
+            self._short_rows += _count_short(block, self._rules.width)
             if len(block.numbers) or block.odd:
                 yield block
             self._bytes = min(4 * self._bytes, self._max_bytes)
@@ -92,6 +94,15 @@ class BlockReader:
                 fix="If they are, choose that quotation marks have no meaning.",
                 count=self._merged.count,
                 samples=tuple(self._merged.samples),
+            )
+
+        if self._short_rows:
+            yield Notice(
+                code="short_rows",
+                message=f"{self._short_rows:,} rows end before the last column, as most "
+                "rows do.",
+                fix="Check that their cells are in the right columns.",
+                count=self._short_rows,
             )
 
     def _fill(self, size: int) -> bool:
@@ -139,10 +150,13 @@ class BlockReader:
         if self._is_after_fault or self._dialect.escape or b"\x00" in piece:
             return None
         try:
+            # Arrow itself would lose ragged rows with wrong bytes.
+            if not piece.isascii():
+                piece.decode()
             if self._plain and self._plain.reads(piece):
                 return self._arrow_block(self._plain, piece)
             return self._python_block(piece)
-        except (csv.Error, pa.ArrowInvalid, UnicodeDecodeError):
+        except (csv.Error, UnicodeDecodeError):
             return None
 
     def _arrow_block(self, plain: "_PlainArrow", piece: bytes) -> Block | None:
@@ -371,10 +385,13 @@ class _PlainArrow:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         delimiter = re.escape(dialect.delimiter.encode())
+        quote = re.escape((dialect.quote or '"').encode())
         # Each quotation mark begins or ends a cell, or is one of two inside.
         self._well_formed = re.compile(
-            rb'(?:[^"]*+(?<![^' + delimiter + rb'\r\n])"(?:[^"]++|"")*+"'
-            rb"(?![^" + delimiter + rb'\r\n]))*+[^"]*+'
+            rb"(?:[^%(quote)b]*+(?<![^%(delimiter)b\r\n])%(quote)b"
+            rb"(?:[^%(quote)b]++|%(quote)b%(quote)b)*+%(quote)b"
+            rb"(?![^%(delimiter)b\r\n]))*+[^%(quote)b]*+"
+            % {b"quote": quote, b"delimiter": delimiter}
         )
 
     def reads(self, piece: bytes, end: int = sys.maxsize) -> bool:
@@ -382,7 +399,8 @@ class _PlainArrow:
         # Arrow takes a zero width space at the beginning for a byte order mark.
         if piece.startswith(BYTE_ORDER_MARK):
             return False
-        has_quotes = bool(self._dialect.quote) and b'"' in piece
+        quote = self._dialect.quote.encode()
+        has_quotes = bool(quote) and quote in piece
         return not has_quotes or self._well_formed.fullmatch(piece, 0, end) is not None
 
     def parse(
@@ -409,6 +427,7 @@ class _PlainArrow:
                 invalid_row_handler=skip,
             ),
             convert_options=arrow_csv.ConvertOptions(
+                check_utf8=False,
                 column_types=dict.fromkeys(names, pa.string()),
                 strings_can_be_null=False,
                 quoted_strings_can_be_null=False,
@@ -419,11 +438,7 @@ class _PlainArrow:
 
 
 def _plain_arrow(dialect: Dialect) -> _PlainArrow | None:
-    is_plain = (
-        dialect.delimiter.isascii()
-        and dialect.quote in {"", '"'}
-        and not dialect.escape
-    )
+    is_plain = dialect.delimiter.isascii() and not dialect.escape
     return _PlainArrow(dialect) if is_plain else None
 
 
@@ -450,6 +465,14 @@ def _last_even_end(data: bytes, quote: bytes, line_end: bytes) -> int:
         if quotes % 2 == 0 and not is_half:
             return after
         stop = start
+
+
+def _count_short(block: Block, width: int) -> int:
+    """How many rows end before the last column."""
+    if len(block.columns) < width:
+        return len(block.numbers)
+    kinds = block.columns[-1].kinds
+    return 0 if kinds is None else pc.sum(pc.equal(kinds, Kind.ABSENT)).as_py() or 0
 
 
 def _content(texts: pa.StringArray) -> bytes:

@@ -19,13 +19,16 @@ DELIMITERS = {
     "~": "tilde",
     "\x1f": "unit separator",
     ":": "colon",
+    " ": "space",
 }
-COLON = ":"
-"""It is in times, addresses and paths, so only a header with it makes it a delimiter."""
-PRIORS = {"\t": 1.02, "|": 0.99, "^": 0.97, "~": 0.97, COLON: 0.6}
+IN_TEXTS = (":", " ")
+"""They are in times, addresses and texts, so only a header with them and rows of one width
+make them a delimiter."""
+PRIORS = {"\t": 1.02, "|": 0.99, "^": 0.97, "~": 0.97, ":": 0.6, " ": 0.6}
 QUOTINGS = {
     "double": "Quotation marks inside quoted cells are doubled",
     "backslash": "A backslash precedes quotation marks inside quoted cells",
+    "single": "Apostrophes take the place of quotation marks",
     "none": "Quotation marks have no meaning",
 }
 HINT = "sep="
@@ -53,12 +56,16 @@ class Found:
     """0: the text has no row."""
     titles: tuple[str, ...] = ()
     """The rows above the header, as text."""
+    data_in_header: str = ""
+    """A number or date where a name is expected, above others of its kind."""
 
 
 def of(delimiter: str, quoting: str) -> Dialect:
     """The dialect with this name of QUOTINGS."""
     if quoting == "none":
         return Dialect(delimiter, quote="")
+    if quoting == "single":
+        return Dialect(delimiter, quote="'")
     return Dialect(delimiter, escape="\\" if quoting == "backslash" else "")
 
 
@@ -72,11 +79,13 @@ def find(text: str, *, is_whole: bool, delimiter: str = "", quoting: str = "") -
     row = header_row(cells)
     skipped = cells[: max(row - 1, 0)]
     titles = tuple(
-        chosen.join(row).rstrip(chosen)
-        for row in skipped
-        if any(row) and not _is_hint(row)
+        chosen.join(names).rstrip(chosen)
+        for names in skipped
+        if any(names) and not _is_hint(names)
     )
-    return Found(chosen, meaning, row, titles)
+    below = [others for others in cells[row:] if any(others)]
+    data = _data_in(cells[row - 1], below) if row else ""
+    return Found(chosen, meaning, row, titles, data)
 
 
 def header_row(records: Sequence[Sequence[str]]) -> int:
@@ -107,6 +116,14 @@ def header_row(records: Sequence[Sequence[str]]) -> int:
     return 0
 
 
+def _data_in(header: Sequence[str], rows: list[list[str]]) -> str:
+    for index, name in enumerate(header):
+        column = [cells[index] for cells in rows if len(cells) > index and cells[index]]
+        if _is_number(name) and column and all(map(_is_number, column)):
+            return name
+    return ""
+
+
 def _hinted(text: str) -> str:
     first = text[: len(HINT) + 3].splitlines()[:1]
     is_hint = bool(first) and first[0].lower().startswith(HINT)
@@ -122,7 +139,7 @@ def _best_delimiter(text: str, *, is_whole: bool) -> str:
     for delimiter in DELIMITERS:
         if delimiter in text:
             records = _records(text, Dialect(delimiter), is_whole=is_whole)
-            is_likely = delimiter != COLON or delimiter in text.splitlines()[0]
+            is_likely = delimiter not in IN_TEXTS or _is_rectangular(records)
             prior = PRIORS.get(delimiter, 1) if is_likely else 0
             scores[delimiter] = _score(records) * prior
     if not scores or max(scores.values()) < MIN_SCORE:
@@ -186,7 +203,7 @@ def _likeness(cell: str) -> float:
 
 def _quoting(text: str, delimiter: str, *, is_whole: bool) -> str:
     if '"' not in text:
-        return "double"
+        return _quoting_by_apostrophes(text, delimiter, is_whole=is_whole)
     doubled = _records(text, of(delimiter, "double"), is_whole=is_whole)
     has_faults = any(record.fault for record in doubled)
     has_merged = any(
@@ -207,6 +224,18 @@ def _quoting(text: str, delimiter: str, *, is_whole: bool) -> str:
         return "none" if stray >= MIN_STRAY and not has_quoted else "double"
     is_needed = any(_needs_quotes(record, delimiter) for record in doubled)
     return "none" if not is_needed and _has_same_keys(doubled, plain) else "double"
+
+
+def _quoting_by_apostrophes(text: str, delimiter: str, *, is_whole: bool) -> str:
+    """ "single" if cells in apostrophes contain delimiters and make all rows equally
+    wide."""
+    if f"{delimiter}'" not in text:
+        return "double"
+    plain = _records(text, of(delimiter, "none"), is_whole=is_whole)
+    records = _records(text, of(delimiter, "single"), is_whole=is_whole)
+    has_faults = any(record.fault for record in records)
+    is_better = _is_rectangular(records) and not _is_rectangular(plain)
+    return "single" if is_better and not has_faults else "double"
 
 
 def _has_quoted_cells(text: str, records: list[Record]) -> bool:

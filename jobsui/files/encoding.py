@@ -76,6 +76,8 @@ def choose(head: bytes, chosen: str = "") -> str:
                 f"The encoding {chosen!r} is not known. Choose one of: "
                 f"{', '.join(ENCODINGS)}."
             )
+        if name == UTF16 and not head.startswith(UTF16_MARKS):
+            return _unmarked_utf16(head) or "utf-16-le"
         return name
     return UTF16 if head.startswith(UTF16_MARKS) else _unmarked_utf16(head) or UTF8
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jobsui.files.delimited import read
 from jobsui.files.delimited_blocks import BlockReader, last_record_end
 from jobsui.files.delimited_rules import RowRules
-from jobsui.files.encoding import UTF8
+from jobsui.files.encoding import UTF8, wrong_byte
 from jobsui.files.layout import Layout, OddCells, Row
 from jobsui.files.records import Dialect
 from jobsui.files.rows import rows_of
@@ -218,6 +218,55 @@ def test_what_may_be_wrong_with_rows_is_a_notice(
     assert notice.code == code
     assert notice.count == count
     assert notice.samples[:1] == ((sample,) if sample else ())
+
+
+def test_rows_that_are_short_like_most_are_a_notice() -> None:
+    reading = read(io.BytesIO(b"a,b,c\n1,2\n3,4\n5,6,7\n"), Layout("csv", UTF8, ","))
+
+    list(reading.blocks)
+
+    [notice] = reading.notices
+    assert notice.code == "short_rows"
+    assert notice.count == 2
+
+
+DAMAGE = (
+    b'"',
+    b'""',
+    b"\r",
+    b"\n",
+    b"\x00",
+    b"\xff",
+    b",",
+    b";",
+    b"\\",
+    b"\xed\xa0\x80",
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    damage=st.lists(st.tuples(st.floats(0, 1), st.sampled_from(DAMAGE)), max_size=8),
+    encoding=st.sampled_from([UTF8, "cp1252", "gb18030", "shift_jis", "utf-16-le"]),
+    quoting=st.sampled_from(["", "double", "backslash", "single", "none"]),
+    delimiter=st.sampled_from([",", ";", "§"]),
+)
+def test_damage_makes_rows_odd_and_refuses_no_file(
+    damage: list[tuple[float, bytes]], encoding: str, quoting: str, delimiter: str
+) -> None:
+    content = bytearray("".join(f'{n},"x, {n}\ny",z\r\n' for n in range(50)).encode())
+    for position, data in damage:
+        index = int(position * len(content))
+        content[index:index] = data
+    layout = Layout("csv", encoding, delimiter, quoting=quoting, header_row=1)
+
+    found = list(rows_of(read(io.BytesIO(b"a,b,c\n" + content), layout).blocks))
+
+    numbers = [number for number, _ in found]
+    texts = [cell for _, cells in found for cell in cells]
+    assert numbers == sorted(set(numbers))
+    assert [text for text in texts if "\x00" in text] == []
+    assert wrong_byte("".join(texts)) == ""
 
 
 def test_delimiter_of_several_bytes_is_read() -> None:

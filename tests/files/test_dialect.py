@@ -31,6 +31,9 @@ def test_delimiter_and_header_row_are_found(case: HeadCase) -> None:
         ('a,b\n1,"x\ny, z"\n3,4\n', ",", "double"),
         ('a,b\n1,"x\n3,4\n', ",", "double"),
         ('a,b\n1,5" pipe\n2,6" pipe\n', ",", "double"),
+        ("id,name\n1,'x, y'\n2,'z, w'\n", ",", "single"),
+        ("id,name\n1,it's\n2,'tis\n", ",", "double"),
+        ("id,name\n1,'x'\n2,'y'\n", ",", "double"),
         (MERGED, "\t", "none"),
         (STRAY, "|", "none"),
         (ESCAPED, ",", "backslash"),
@@ -82,6 +85,25 @@ def test_rows_above_the_header_are_named() -> None:
     assert rows == [["id", "name", "price"], ["1", "Drill", "1,5"], ["2", "Saw", "2,5"]]
     assert warnings == [
         "The header is in row 3. What is above it is not sent: “Assets of 2026”."
+    ]
+
+
+def test_cells_in_apostrophes_are_read_without_them() -> None:
+    warnings, rows = read("id,name\n1,'x, it''s'\n2,'z, w'\n")
+
+    assert rows[1:] == [["1", "x, it's"], ["2", "z, w"]]
+    assert warnings == [
+        "Apostrophes around cells are taken for quotation marks, and are not sent."
+    ]
+
+
+def test_header_that_looks_like_data_is_named() -> None:
+    warnings, rows = read("A-1,Drill,5\nA-2,Saw,6\n")
+
+    assert rows[0] == ["A-1", "Drill", "5"]
+    assert warnings == [
+        "The header, row 1, has the value “5”. If the file has no header, add one: this "
+        "row is not sent."
     ]
 
 

@@ -30,6 +30,10 @@ HEADS = (
         "\x1f",
     ),
     HeadCase("colon", "user:uid:shell\nroot:0:/bin/sh\nana:1000:/bin/bash\n", ":"),
+    HeadCase("space", "id name price\n1 Drill 4.50\n2 Saw 3.20\n", " "),
+    HeadCase(
+        "one column of two words", "asset name\nDrill big\nSaw small\nLamp\n", ","
+    ),
     HeadCase("carriage returns", "id;name\r1;Drill\r2;Saw\r", ";"),
     HeadCase("CR LF", "id;name\r\n1;Drill\r\n2;Saw\r\n", ";"),
     HeadCase("decimal commas", "id;price;weight\n1;4,50;1,2\n2;3,20;0,8\n", ";"),
