@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from jobsui.files import delimited, jsonfile, ods, xlsx
+from jobsui.files import delimited, jsonfile, ods, xls, xlsx
 from jobsui.files.layout import Detected, Head, Layout, Reading, Row
 
 
@@ -43,6 +43,16 @@ FORMATS = (
         recognizes=_is_xlsx,
         detect=xlsx.detect,
         read=xlsx.read,
+    ),
+    Format(
+        name="xls",
+        label="XLS",
+        extensions=("xls",),
+        settings=frozenset({"sheet"}),
+        is_staged=True,
+        recognizes=xls.recognizes,
+        detect=xls.detect,
+        read=xls.read,
     ),
     Format(
         name="ods",
@@ -98,7 +108,7 @@ def format_of(head: Head) -> Format:
 
 
 def _in_words() -> str:
-    """ "CSV, XLSX, ODS, JSON or JSON Lines": the most common one first."""
+    """ "CSV, XLSX, XLS, ODS, JSON or JSON Lines": the most common one first."""
     *others, csv = (form.label for form in FORMATS)
     return f"{', '.join([csv, *others[:-1]])} or {others[-1]}"
 

@@ -40,10 +40,6 @@ MAGIC = {
     b"\x28\xb5\x2f\xfd": COMPRESSED,
     b"Rar!": COMPRESSED,
     b"PK\x05\x06": "an empty zip archive",
-    b"\xd0\xcf\x11\xe0": (
-        "an old Excel file (.xls) or one with a password; "
-        "save it as .xlsx or CSV without one"
-    ),
     b"PAR1": "a Parquet file; export it as CSV",
     b"SQLite format 3": "a database; export its table as CSV",
 }

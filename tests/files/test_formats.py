@@ -27,7 +27,7 @@ def test_format_settings_are_members_of_a_layout(form: Format) -> None:
 
 
 def test_format_labels_are_listed_in_words() -> None:
-    assert formats.LABELS == "CSV, XLSX, ODS, JSON or JSON Lines"
+    assert formats.LABELS == "CSV, XLSX, XLS, ODS, JSON or JSON Lines"
 
 
 @pytest.mark.parametrize("document", ["docs/api.md", "docs/commands.md"])

@@ -222,6 +222,7 @@ def test_ods_long_cell_is_a_row() -> None:
         ),
         (ods(), "The spreadsheet has no sheet."),
     ],
+    ids=["entities", "password", "damaged", "empty"],
 )
 def test_ods_that_cannot_be_read_is_refused(content: bytes, sentence: str) -> None:
     assert refusal(content, NAME) == sentence

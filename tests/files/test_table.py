@@ -123,12 +123,12 @@ def test_chosen_encoding_that_is_not_known_is_refused() -> None:
         (b",,\n", "The file has no rows."),
         (
             b"\x89PNG\r\n\x1a\nxxx",
-            "This is a picture. Upload CSV, XLSX, ODS, JSON or JSON Lines.",
+            "This is a picture. Upload CSV, XLSX, XLS, ODS, JSON or JSON Lines.",
         ),
         (
             b"\x1f\x8b\x08xxx",
             "This is a compressed file; unpack it first. "
-            "Upload CSV, XLSX, ODS, JSON or JSON Lines.",
+            "Upload CSV, XLSX, XLS, ODS, JSON or JSON Lines.",
         ),
         (
             b"<!DOCTYPE html><table>",
@@ -164,12 +164,6 @@ def test_columns_with_the_same_name_refuse_nothing() -> None:
         "Two columns are named a. The one to the right is called a (3) here.",
         "Two columns are named a. The one to the right is called a (4) here.",
     ]
-
-
-def test_old_excel_file_is_refused_with_the_fix() -> None:
-    assert "save it as .xlsx or CSV" in refusal(
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "rows.xls"
-    )
 
 
 def test_line_that_never_ends_is_refused_before_it_is_in_memory() -> None:

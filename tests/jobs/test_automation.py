@@ -124,7 +124,10 @@ def test_file_that_cannot_be_read_stops_it(harness: Harness) -> None:
 
     assert job.state == JobState.DRAFT
     assert not job.is_in_progress
-    assert job.reason == "This is a picture. Upload CSV, XLSX, ODS, JSON or JSON Lines."
+    assert (
+        job.reason
+        == "This is a picture. Upload CSV, XLSX, XLS, ODS, JSON or JSON Lines."
+    )
 
 
 def test_mapping_that_cannot_work_stops_it(harness: Harness) -> None:

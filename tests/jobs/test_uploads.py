@@ -88,7 +88,10 @@ def test_file_that_cannot_be_read_says_why() -> None:
     file = received(b"\x89PNG\r\n\x1a\n" + b"x" * 100)
 
     assert file.state == FileState.REJECTED
-    assert file.error == "This is a picture. Upload CSV, XLSX, ODS, JSON or JSON Lines."
+    assert (
+        file.error
+        == "This is a picture. Upload CSV, XLSX, XLS, ODS, JSON or JSON Lines."
+    )
 
 
 @pytest.mark.usefixtures("task_queue")

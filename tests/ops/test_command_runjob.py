@@ -252,7 +252,7 @@ def test_impossible_job_is_refused_and_leaves_nothing(
         (b"", "The file is empty."),
         (
             b"\x89PNG\r\n\x1a\n",
-            "rows.csv: This is a picture. Upload CSV, XLSX, ODS, JSON or JSON Lines.",
+            "rows.csv: This is a picture. Upload CSV, XLSX, XLS, ODS, JSON or JSON Lines.",
         ),
         (b"name\n", "rows.csv: The file has a header but no rows."),
     ],

@@ -28,9 +28,18 @@ def ods(*tables: str, prolog: str = "", manifest: str = "") -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("mimetype"), MIMETYPE)
-        archive.writestr("content.xml", content)
-        archive.writestr("META-INF/manifest.xml", f"<manifest>{manifest}</manifest>")
+        archive.writestr(_member("content.xml"), content)
+        archive.writestr(
+            _member("META-INF/manifest.xml"), f"<manifest>{manifest}</manifest>"
+        )
     return out.getvalue()
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """Without the time, so that the same tables are the same bytes."""
+    member = zipfile.ZipInfo(name)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    return member
 
 
 def table(*rows: str, name: str = "Sheet1", style: str = "", columns: str = "") -> str:
