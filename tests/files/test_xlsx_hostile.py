@@ -68,6 +68,11 @@ def _string(text: str) -> str:
     return f"<si><t>{text}</t></si>"
 
 
+def _many_sheets(count: int) -> str:
+    sheets = "".join(f'<sheet name="S{index}" id="rId1"/>' for index in range(count))
+    return f"<workbook><sheets>{sheets}</sheets></workbook>"
+
+
 def declared_entities() -> Book:
     xml = (
         '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
@@ -162,6 +167,51 @@ CASES: dict[str, tuple[Callable[[], Book], str]] = {
         ),
         "The sheet is damaged behind row 1. Open the workbook in a spreadsheet program and save "
         "it again.",
+    ),
+    "comments without an end": (
+        lambda: Book(
+            [ASSETS], parts={SHEET: "<worksheet><sheetData>" + "<!--" * 3_000_000}
+        ),
+        parts.DAMAGED,
+    ),
+    "tags without an end": (
+        lambda: Book(
+            [ASSETS],
+            parts={SHEET: "<worksheet><sheetData>" + '<row hidden="1" ' * 500_000},
+        ),
+        "The sheet is damaged behind row 1. Open the workbook in a spreadsheet program and "
+        "save it again.",
+    ),
+    "attributes without an end": (
+        lambda: Book(
+            [ASSETS],
+            parts={SHEET: "<worksheet><sheetData><row" + ' hidden="1"' * 500_000},
+        ),
+        "The sheet ends in the middle, behind row 0. Open the workbook in a spreadsheet "
+        "program and save it again.",
+    ),
+    "elements within elements": (
+        lambda: Book(
+            [
+                Sheet(
+                    "Assets",
+                    repeated(f'<row r="2"><c r="A2">{"<t>a" * 500_000}</c></row>', 1),
+                )
+            ]
+        ),
+        "The sheet is damaged behind row 2. Open the workbook in a spreadsheet program and "
+        "save it again.",
+    ),
+    "10,000 names of one sheet": (
+        lambda: Book([ASSETS], parts={"xl/workbook.xml": _many_sheets(10_000)}),
+        "The workbook has more than 1,000 sheets. Save the one you need as CSV.",
+    ),
+    "a thousand names of a long sheet": (
+        lambda: Book(
+            [Sheet("Assets", repeated('<row r="2" ht="15"/>', 1_000_000))],
+            parts={"xl/workbook.xml": _many_sheets(1000)},
+        ),
+        "0 rows",
     ),
     "a sheet without cells": (
         lambda: Book([ASSETS], parts={SHEET: "<worksheet/>"}),

@@ -40,6 +40,8 @@ class Value(NamedTuple):
     """What a spreadsheet shows, where it is not `text`."""
 
 
+MAX_CODE_LENGTH = 1000
+"""Spreadsheets write at most 255 characters."""
 GENERAL = NumberFormat(Meaning.NUMBER)
 BUILT_IN = {
     9: NumberFormat(Meaning.PERCENT, "0%"),
@@ -101,6 +103,8 @@ def formats_of(styles: list[Element]) -> list[NumberFormat]:
 @lru_cache(maxsize=1000)
 def parse(code: str) -> NumberFormat:
     """The meaning of a format's code, by its first section: that of positive numbers."""
+    if len(code) > MAX_CODE_LENGTH:
+        return GENERAL
     letters = []
     zeros = 0
     is_padding = True

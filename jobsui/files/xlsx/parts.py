@@ -25,6 +25,7 @@ MAX_RATIO = 250
 reach 50, because the numbers of rows differ."""
 MIN_RATIO_BYTES = 32 * 1024**2
 """Smaller parts may have any ratio."""
+MAX_SHEETS = 1000
 INPUT_BYTES = 1 << 15
 OUTPUT_BYTES = 1 << 20
 
@@ -298,6 +299,11 @@ def _sheets(
                     is_visible=attributes.get("state", "visible") == "visible",
                 )
             )
+    if len(sheets) > MAX_SHEETS:
+        raise FileRefused(
+            f"The workbook has more than {MAX_SHEETS:,} sheets. Save the one you need as "
+            "CSV."
+        )
     return sorted(sheets, key=lambda sheet: not sheet.is_visible)
 
 

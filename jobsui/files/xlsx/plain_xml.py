@@ -4,13 +4,15 @@ into pieces without a parser."""
 import codecs
 import re
 from collections.abc import Iterable, Iterator
-from xml.sax.saxutils import escape
 
 from jobsui.files.errors import FileRefused
 from jobsui.files.xlsx.parts import DAMAGED, ENTITIES
 
 MAX_SECTION_BYTES = 16 * 1024**2
-SECTION = re.compile(rb"<!--.*?-->|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+COMMENT = b"<!--"
+COMMENT_END = b"-->"
+CDATA = b"<![CDATA["
+CDATA_END = b"]]>"
 DOCTYPE = b"<!DOCTYPE"
 ENCODING = re.compile(rb'<\?xml[^>]*?encoding=["\']([\w.-]+)')
 ROOT_PREFIX = re.compile(rb"<([\w.-]+:)?(?:sst|worksheet)\b")
@@ -22,22 +24,42 @@ def plain_xml(chunks: Iterable[bytes]) -> Iterator[bytes]:
     that declares entities."""
     rest = b""
     for chunk in _as_utf8(chunks):
-        rest += chunk
-        end = rest.find(b"<!")
-        if end >= 0:
-            rest = SECTION.sub(_plain_section, rest)
-            end = rest.find(b"<!")
-        if end < 0:
-            end = len(rest) - rest.endswith(b"<")
-        elif rest.startswith(DOCTYPE, end):
-            raise FileRefused(ENTITIES)
-        if end:
-            yield rest[:end]
-        rest = rest[end:]
+        plain, rest = _without_sections(rest + chunk)
+        if plain:
+            yield plain
         if len(rest) > MAX_SECTION_BYTES:
             raise FileRefused(DAMAGED)
     if rest:
         raise FileRefused(DAMAGED)
+
+
+def _without_sections(data: bytes) -> tuple[bytes, bytes]:
+    """(what is before the first section that does not end, the rest)."""
+    plain = []
+    position = 0
+    while (start := data.find(b"<!", position)) >= 0:
+        plain.append(data[position:start])
+        position = start
+        if data.startswith(DOCTYPE, start):
+            raise FileRefused(ENTITIES)
+        if data.startswith(COMMENT, start):
+            end = data.find(COMMENT_END, start)
+            if end < 0:
+                break
+            position = end + len(COMMENT_END)
+        elif data.startswith(CDATA, start):
+            end = data.find(CDATA_END, start)
+            if end < 0:
+                break
+            plain.append(_escaped(data[start + len(CDATA) : end]))
+            position = end + len(CDATA_END)
+        else:
+            break
+    else:
+        end = len(data) - data.endswith(b"<")
+        plain.append(data[position:end])
+        position = end
+    return b"".join(plain), data[position:]
 
 
 def prefix_of(beginning: bytes) -> bytes:
@@ -52,15 +74,9 @@ def without_prefix(piece: bytes, prefix: bytes) -> bytes:
     return piece.replace(b"<" + prefix, b"<").replace(b"</" + prefix, b"</")
 
 
-def _plain_section(match: re.Match[bytes]) -> bytes:
-    text = match[1]
-    return (
-        escape(text.decode("utf-8", "surrogateescape")).encode(
-            "utf-8", "surrogateescape"
-        )
-        if text
-        else b""
-    )
+def _escaped(text: bytes) -> bytes:
+    escaped = text.replace(b"&", b"&amp;")
+    return escaped.replace(b"<", b"&lt;").replace(b">", b"&gt;")
 
 
 def _as_utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -32,14 +32,18 @@ KEY_WIDTH = 1 << 20
 MAX_PORTION_BYTES = 64 * 1024**2
 """Of the texts of a piece, which may refer to one long string many times."""
 MAX_MEMO = 20_000
+MAX_TAG_BYTES = 1000
+MAX_DEPTH = 50
+"""Of elements inside of a row."""
 MAX_PREAMBLE_BYTES = 16 * 1024**2
 
-SHEET_DATA = re.compile(rb"<(?:[\w.-]+:)?sheetData\b[^>]*?(/?)>")
+# No pattern looks beyond the next "<", so that none takes a time that is quadratic.
+SHEET_DATA = re.compile(rb"<(?:[\w.-]{1,50}:)?sheetData\b[^<>]*?(/?)>")
 END = b"</sheetData>"
-COLUMN = re.compile(rb"<(?:[\w.-]+:)?col\b[^>]*>")
+COLUMN = re.compile(rb"<(?:[\w.-]{1,50}:)?col\b[^<>]*>")
 HIDDEN = re.compile(rb'\bhidden="(?:1|true)"')
-HIDDEN_ROW = re.compile(rb'<row\b[^>]*\bhidden="(?:1|true)"[^>]*>')
-MERGED = re.compile(rb"<(?:[\w.-]+:)?mergeCell\b[^>]*>")
+ROW = re.compile(rb"<row\b[^<>]*>")
+MERGED = re.compile(rb"<(?:[\w.-]{1,50}:)?mergeCell\b[^<>]*>")
 ROW_NUMBER = re.compile(rb'\br="([0-9]{1,7})"')
 LAST_MERGED_ROW = re.compile(rb'\bref="[A-Z]+[0-9]+:[A-Z]+([0-9]{1,7})"')
 REFERENCE = re.compile("([A-Za-z]{1,3})([0-9]+)")
@@ -205,7 +209,7 @@ class SheetReader:
         self.rows_end = 0
         """The last row so far that has cells."""
         self.bytes_read = 0
-        """Of the pieces so far."""
+        """So far."""
         self._chunks = plain_xml(chunks)
         self._strings = strings
         self._formats = formats
@@ -221,7 +225,6 @@ class SheetReader:
     def cells(self) -> Iterator[Cells]:
         """Raises FileRefused with the row from which nothing reliable can be said."""
         for piece in self._pieces():
-            self.bytes_read += len(piece)
             hidden = _hidden_rows(piece)
             raw = self._raw(piece)
             is_near = pc.less(raw.columns, MAX_COLUMNS)
@@ -265,6 +268,7 @@ class SheetReader:
             chunk = next(self._chunks, b"")
             if not chunk:
                 break
+            self.bytes_read += len(chunk)
             rest += chunk
         end = rest.rfind(row)
         if end > 0:
@@ -299,8 +303,10 @@ class SheetReader:
         whether there are no cells."""
         beginning = b""
         for chunk in self._chunks:
+            searched = max(len(beginning) - MAX_TAG_BYTES, 0)
             beginning += chunk
-            if match := SHEET_DATA.search(beginning):
+            self.bytes_read += len(chunk)
+            if match := SHEET_DATA.search(beginning, searched):
                 self._read_columns(beginning[: match.start()])
                 is_empty = bool(match[1])
                 return beginning[match.end() :], prefix_of(beginning), is_empty
@@ -533,10 +539,7 @@ class _PieceParser:
         try:
             parser.Parse(b"<x>" + piece + b"</x>", True)
         except expat.ExpatError:
-            raise FileRefused(
-                f"The sheet is damaged behind row {max(self._row, 1):,}. Open the "
-                "workbook in a spreadsheet program and save it again."
-            ) from None
+            raise self._damaged() from None
         texts = pa.array(self._texts, pa.string())
         return _Raw(
             pa.array(self._rows, pa.int64()),
@@ -547,9 +550,17 @@ class _PieceParser:
             decoded(texts, is_xml=False),
         )
 
+    def _damaged(self) -> FileRefused:
+        return FileRefused(
+            f"The sheet is damaged behind row {max(self._row, 1):,}. Open the workbook in "
+            "a spreadsheet program and save it again."
+        )
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         tag = name.rpartition(":")[2]
         self._open.append(tag)
+        if len(self._open) > MAX_DEPTH:
+            raise self._damaged()
         match tag:
             case "row":
                 stated = attributes.get("r", "")
@@ -676,7 +687,7 @@ def _require_tails(tails: pa.StringArray) -> None:
 def _hidden_rows(piece: bytes) -> tuple[int, ...]:
     if b"hidden" not in piece:
         return ()
-    tags = HIDDEN_ROW.findall(piece)
+    tags = [tag for tag in ROW.findall(piece) if HIDDEN.search(tag)]
     numbers = (ROW_NUMBER.search(tag) for tag in tags)
     return tuple(int(number[1]) for number in numbers if number)
 

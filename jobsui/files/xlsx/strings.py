@@ -19,6 +19,7 @@ MAX_CELL = 131_072
 """Characters."""
 KEPT_OF_LONG = 200
 
+MAX_DEPTH = 50
 MAX_TAG_BYTES = 100
 TAG = re.compile("<[^>]*>")
 ENTITY = re.compile("&(?:#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos));")
@@ -230,6 +231,8 @@ def _by_parser(document: bytes) -> list[str]:
 
     def start(name: str, _: dict[str, str]) -> None:
         open_elements.append(name.rpartition(":")[2])
+        if len(open_elements) > MAX_DEPTH:
+            raise FileRefused(DAMAGED)
         if open_elements[-1] == "si":
             runs.clear()
 

@@ -17,6 +17,8 @@ from jobsui.text import counted
 
 SHOWN = "shown"
 STORED = "stored"
+MAX_HEADS_BYTES = 64 * 1024**2
+"""Of all sheets, read to choose one. Sheets behind that are not chosen."""
 MAX_CELL_BYTES = 4 * 1024**3
 MIN_CELL_BYTES = 256 * 1024**2
 MAX_EXPANSION = 200
@@ -112,6 +114,7 @@ class _Book:
         self._formats = self._read_formats()
         self._strings = self._read_strings()
         self._max_bytes = max_text_bytes(stream)
+        self._head_bytes = 0
 
     def sheet(self, title: str) -> Sheet:
         for sheet in self.sheets:
@@ -138,14 +141,23 @@ class _Book:
         """Without rows if they cannot be read."""
         try:
             reader = self.reader(sheet)
-            head = head_rows(reader.cells())
+            head = head_rows(self._beginning(reader))
         except FileRefused:
             return Candidate(sheet, [], 1)
+        self._head_bytes += reader.bytes_read
         if not head or not reader.bytes_read:
             return Candidate(sheet, head, 1)
         rows_per_head = reader.rows_end / head[-1].number
         heads = self._package.size(sheet.part) / reader.bytes_read
         return Candidate(sheet, head, max(rows_per_head * heads, 1))
+
+    def _beginning(self, reader: SheetReader) -> Iterator[Cells]:
+        if self._head_bytes > MAX_HEADS_BYTES:
+            return
+        for cells in reader.cells():
+            yield cells
+            if self._head_bytes + reader.bytes_read > MAX_HEADS_BYTES:
+                return
 
     def notices(self) -> list[Notice]:
         """What is known without reading a sheet."""
@@ -251,7 +263,7 @@ def rows_above(header: HeadRow, head: list[HeadRow]) -> Iterator[Notice]:
             "rows_above_header",
             f"The header is in row {header.number:,}. What is above it is not sent: "
             f"{titles}.",
-            "Choose another header row if that is wrong.",
+            "If another row is the header, delete the rows above it and upload it again.",
             count=len(above),
         )
 
