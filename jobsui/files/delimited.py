@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, BinaryIO
 from jobsui.files import dialect, encoding_detection
 from jobsui.files import encoding as encodings
 from jobsui.files.delimited_rules import RowRules
-from jobsui.files.encoding_detection import Found
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Detected, Head, Layout, Reading
 from jobsui.files.records import Dialect, Record, Scanner
@@ -29,10 +28,7 @@ def recognizes(_: Head) -> bool:
 
 
 def detect(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
-    if chosen.encoding:
-        found = Found(head.encoding)
-    else:
-        found = encoding_detection.find(stream, head.data)
+    found = encoding_detection.find(stream, head.data, chosen.encoding)
     text = head.data.decode(found.encoding, "replace")
     guess = dialect.find(
         text,

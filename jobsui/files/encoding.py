@@ -1,8 +1,7 @@
-"""Bytes to text. The encoding is found by rules that can be explained, not by guessing
-from statistics."""
+"""The encodings that can be chosen, and bytes to text. What a file has is found in
+`encoding_detection.py`."""
 
 import codecs
-import io
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -58,9 +57,6 @@ ENCODINGS = {
 OTHER_NAMES = {"utf-8": UTF8, "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030"}
 """Encodings that another one reads as well."""
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-CHUNK_BYTES = 1 << 20
-BUFFER_BYTES = 1 << 16
-MAX_LINE_CHUNKS = 16
 MARK = "jobsui-mark"
 """Decode each byte that does not fit as a lone surrogate, which no text can contain."""
 MARKED = re.compile("[\ud800-\udfff]")
@@ -92,50 +88,6 @@ def named(name: str) -> str:
     except (LookupError, ValueError):
         return ""
     return PYTHON_NAMES.get(python_name, "")
-
-
-def check(stream: BinaryIO, encoding: str, *, has_lines: bool) -> None:
-    """Read the whole stream and raise FileRefused unless all of it is text in this
-    encoding. With `has_lines`, endless lines are refused too."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    stream.seek(0)
-    line = 1
-    chunks_in_line = 0
-    while True:
-        chunk = stream.read(CHUNK_BYTES)
-        try:
-            text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            raise FileRefused(_does_not_fit(error, encoding, line, chunk)) from None
-        except UnicodeError:  # Raised without a position when the mark is missing.
-            raise FileRefused(
-                "The file is not UTF-16: it has no byte order mark. "
-                "Choose another encoding."
-            ) from None
-        if "\x00" in text:
-            raise FileRefused(
-                "The file contains zero bytes, so it is not a text file. "
-                "Export it again as CSV (UTF-8)."
-            )
-        if not chunk:
-            return
-        line += chunk.count(b"\n")
-        chunks_in_line += 1
-        if b"\n" in chunk or b"\r" in chunk:
-            chunks_in_line = 0
-        if has_lines and chunks_in_line == MAX_LINE_CHUNKS:
-            raise FileRefused(
-                f"Line {line:,} is longer than 16 MB, so this is not a table. "
-                "Export the file again as CSV."
-            )
-
-
-def text_of(stream: BinaryIO, encoding: str) -> io.TextIOWrapper:
-    """The stream as text from its beginning, line ends as they are. Its owner still has
-    to close it."""
-    stream.seek(0)
-    buffered = io.BufferedReader(_Unclosed(stream), BUFFER_BYTES)
-    return io.TextIOWrapper(buffered, encoding=encoding, newline="")
 
 
 def utf8_pieces(stream: BinaryIO, encoding: str, size: int) -> Iterator[bytes]:
@@ -199,16 +151,6 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(0xDC00 + byte) for byte in wrong), end
 
 
-def utf8_of(stream: BinaryIO, encoding: str) -> BinaryIO:
-    """The stream as UTF-8 without a byte order mark, from its beginning."""
-    if encoding != UTF8:
-        return io.BufferedReader(_Recoded(text_of(stream, encoding)), BUFFER_BYTES)
-    stream.seek(0)
-    if stream.read(3) != codecs.BOM_UTF8:
-        stream.seek(0)
-    return stream
-
-
 def _unmarked_utf16(head: bytes) -> str:
     """UTF-16 whose byte order mark is missing; "" for other encodings."""
     if b"\x00" not in head or b"\x00\x00" in head:
@@ -218,9 +160,10 @@ def _unmarked_utf16(head: bytes) -> str:
     second = head[1:size:2]
     little = _line_ends(first, second)
     big = _line_ends(second, first)
-    if little or big:
+    all_ends = head.count(b"\n") + head.count(b"\r")
+    if max(little, big) * 2 > all_ends:
         return "utf-16-le" if little > big else "utf-16-be"
-    # One line of ASCII: every other byte is zero.
+    # One line of ASCII: every other byte is zero. Otherwise zero bytes are stray ones.
     if second == bytes(len(second)):
         return "utf-16-le"
     return "utf-16-be" if first == bytes(len(first)) else ""
@@ -230,55 +173,6 @@ def _line_ends(low: bytes, high: bytes) -> int:
     """How many units of UTF-16 are line ends."""
     pairs = zip(low, high, strict=True)
     return sum(byte in b"\r\n" and other == 0 for byte, other in pairs)
-
-
-def _does_not_fit(
-    error: UnicodeDecodeError, encoding: str, line: int, chunk: bytes
-) -> str:
-    """`line`: the one in which `chunk` begins."""
-    # The decoder may have kept the first bytes of a character from the chunk before.
-    kept = len(error.object) - len(chunk)
-    line += chunk.count(b"\n", 0, max(0, error.start - kept))
-    name = ENCODINGS[encoding].partition(" (")[0]
-    byte = error.object[error.start : error.start + 1].hex().upper()
-    return (
-        f"The file is not {name}: line {line:,} has a byte (0x{byte}) that does not "
-        "fit. Choose its encoding; files from Excel on Windows are usually "
-        "Windows-1252 (cp1252). Or save it as CSV UTF-8."
-    )
-
-
-class _Unclosed(io.RawIOBase):
-    """A stream that stays open when the wrapper around it is discarded."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-
-class _Recoded(io.RawIOBase):
-    """Text as UTF-8 bytes."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        data = self._rest or self._text.read(1 << 14).encode()
-        self._rest = data[len(buffer) :]
-        data = data[: len(buffer)]
-        buffer[: len(data)] = data
-        return len(data)
 
 
 codecs.register_error(MARK, _mark)

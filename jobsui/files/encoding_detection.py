@@ -50,9 +50,11 @@ class _Candidate:
     score: float
 
 
-def find(stream: BinaryIO, head: bytes) -> Found:
-    """Read the whole stream unless its beginning decides. Raises FileRefused for what is
-    no text."""
+def find(stream: BinaryIO, head: bytes, chosen: str = "") -> Found:
+    """The chosen encoding, else what the bytes show. Reads the whole stream unless its
+    beginning decides. Raises FileRefused for what is no text."""
+    if chosen:
+        return Found(encodings.choose(head, chosen))
     certain = encodings.choose(head)
     if certain != UTF8 or head.startswith(codecs.BOM_UTF8):
         return Found(certain)

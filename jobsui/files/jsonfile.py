@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from jobsui.files import delimited, json_text
+from jobsui.files import delimited, encoding_detection, json_text
 from jobsui.files import encoding as encodings
 from jobsui.files.errors import FileRefused
 from jobsui.files.json_text import Document
@@ -66,29 +66,32 @@ def recognizes_lines(head: Head) -> bool:
 
 
 def detect_document(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
-    if not chosen.encoding:
-        encodings.check(stream, head.encoding, has_lines=False)
+    decided = encoding_detection.find(stream, head.data, chosen.encoding)
     if head.text.startswith("["):
         path = ""
         has_comma = _ends_in_comma(stream)
         notices = []
     else:
-        found = _lists(stream, head.encoding)
+        found = _lists(stream, decided.encoding)
         rows = _list_of_rows(found)
         path = rows.path
         has_comma = rows.has_trailing_comma
         notices = _other_lists(found, path)
     if has_comma:
         notices.append(TRAILING_COMMA_NOTICE)
-    layout = Layout("json", head.encoding, sheet=path)
+    layout = Layout("json", decided.encoding, sheet=path)
     warnings = tuple(f"{notice.message} {notice.fix}" for notice in notices)
-    return Detected(layout, warnings=warnings, notices=tuple(notices))
+    return Detected(
+        layout,
+        warnings=warnings,
+        proposals=decided.proposals,
+        notices=tuple(notices),
+    )
 
 
 def detect_lines(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
-    if not chosen.encoding:
-        encodings.check(stream, head.encoding, has_lines=False)
-    return Detected(Layout("jsonl", head.encoding))
+    decided = encoding_detection.find(stream, head.data, chosen.encoding)
+    return Detected(Layout("jsonl", decided.encoding), proposals=decided.proposals)
 
 
 def read_document(stream: BinaryIO, layout: Layout) -> Reading:

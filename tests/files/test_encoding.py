@@ -46,10 +46,11 @@ def test_right_encoding_is_proposed_first(is_sparse: bool) -> None:
         ("a,b\n1,ä\n".encode("utf-16-le"), "utf-16-le"),
         ("a,b\r\n1,漢\r\n".encode("utf-16-be"), "utf-16-be"),
         ("name".encode("utf-16-be"), "utf-16-be"),
+        (b"ab\n\x00cd\nef\n", UTF8),
         (b"a,b\n" + b"1,x\n" * 400_000 + "2,ä\n".encode(), UTF8),
         (("a,b\n" + "1,ä\n2,ö\n3,漢\n4,é\n").encode() + b"5,\xe4\n", UTF8),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_unicode_is_certain(content: bytes, encoding: str) -> None:
     found = find(io.BytesIO(content), content[:HEAD_BYTES])
