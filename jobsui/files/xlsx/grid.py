@@ -250,13 +250,14 @@ class Grid:
             shown = cells.shown.filter(is_here)
             if shown.null_count < len(shown):
                 texts = self._chosen(index, rows, texts, shown)
-        self._note(index, rows, texts, kinds)
+        present = set(pc.unique(kinds).to_pylist())
+        self._note(index, rows, texts, kinds, present)
         if not rows.equals(numbers):
             # The position of each row's cell among the cells of this column.
             places = pc.index_in(numbers, value_set=rows)
             texts = pc.fill_null(texts.take(places), "")
             kinds = pc.fill_null(kinds.take(places), Kind.TEXT)
-        is_text = pc.all(pc.equal(kinds, Kind.TEXT)).as_py()
+        is_text = present <= {Kind.TEXT}
         return Column(texts, None if is_text else kinds.cast(pa.int8()))
 
     def _chosen(
@@ -280,13 +281,14 @@ class Grid:
         rows: pa.Int64Array,
         texts: pa.StringArray,
         kinds: pa.Int8Array,
+        present: set[int],
     ) -> None:
         for kind, counts in (
             (Kind.NO_RESULT, self._unanswered),
             (Kind.ERROR, self._errors),
         ):
-            found = pc.equal(kinds, kind)
-            if pc.any(found).as_py():
+            if kind in present:
+                found = pc.equal(kinds, kind)
                 count = counts.setdefault(column, _Count())
                 count.add(rows.filter(found), texts.filter(found))
 

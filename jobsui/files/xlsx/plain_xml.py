@@ -35,6 +35,8 @@ def plain_xml(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _without_sections(data: bytes) -> tuple[bytes, bytes]:
     """(what is before the first section that does not end, the rest)."""
+    if b"!" not in data and not data.endswith(b"<"):
+        return data, b""
     plain = []
     position = 0
     while (start := data.find(b"<!", position)) >= 0:
