@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from jobsui.connections import credentials
 from jobsui.connections.errors import RequestRefused, explain
 from jobsui.connections.models import Connection, CustomObject, SignIn
+from jobsui.files.jsonfile import mistake
 from jobsui.zendesk.api_warnings import api_warning
 from jobsui.zendesk.client import Client, raise_for
 from jobsui.zendesk.custom_objects import job_status_in
@@ -236,13 +237,18 @@ def _checked_body(method: str, body: str) -> bytes | None:
         raise RequestRefused(f"The method must be one of {', '.join(METHODS)}.")
     if method == "GET" or not body.strip():
         return None
-    content = body.encode("utf-8", "replace")
+    try:
+        content = body.encode()
+    except UnicodeEncodeError:
+        raise RequestRefused(
+            "The body has half of a character. Write the whole one, or remove it."
+        ) from None
     if len(content) > MAX_BODY_BYTES:
         raise RequestRefused("The body is larger than 1 MB. Send large files as a job.")
     try:
         json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise RequestRefused(f"The body is not JSON: {error}.") from None
+    except (ValueError, RecursionError):
+        raise RequestRefused(mistake(content)) from None
     return content
 
 

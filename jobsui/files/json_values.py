@@ -229,7 +229,7 @@ def check(value: Any, name: str = "", depth: int = 0) -> None:
         case _Constant():
             raise BadJSON(
                 "not_a_number",
-                f"has {value}{_in(name)}, which is no JSON number",
+                f"has {value}{_in(name)}, which is not a JSON number",
                 "Write null, or the number.",
             )
         case str():

@@ -298,6 +298,19 @@ def members(stream: BinaryIO, name: str) -> dict[str, Any]:
     return found
 
 
+def mistake(body: bytes) -> str:
+    """What is wrong with a request body that is no JSON, as sentences."""
+    document = _body(io.BytesIO(body))
+    try:
+        value = document.value()
+        check_bytes(document.window, document.encoding)
+        check(value)
+        _require_end(document)
+    except BadJSON as error:
+        return str(_body_refused(error))
+    return "The body is not JSON. Send JSON, encoded as UTF-8."
+
+
 def _outline(document: Document) -> Any:
     sign = document.peek()
     if sign in {"[", "{"}:

@@ -17,7 +17,7 @@ ODD = [
     (
         b'{"a": NaN}',
         "not_a_number",
-        "has NaN in “a”, which is no JSON number.",
+        "has NaN in “a”, which is not a JSON number.",
     ),
     (b'{"a": 1, "a": 2}', "repeated_member", "has the member “a” twice."),
     (b'{"a" : 1, "a" :2}', "repeated_member", "has the member “a” twice."),

@@ -22,6 +22,7 @@ from jobsui.api.v1 import (
     requests,
     rows,
 )
+from jobsui.jobs.preparation import item_uploads
 
 DESCRIPTION = """\
 The REST API of Jobs UI does everything its pages do. Authenticate with an API token:
@@ -45,8 +46,8 @@ class StrictParser(Parser):
             body = json.loads(request.body, parse_constant=_refuse_constant)
         except RecursionError:
             raise Problem(400, "not_json", TOO_DEEP) from None
-        except ValueError as error:
-            detail = f"The body is not JSON: {error}. Send JSON, encoded as UTF-8."
+        except ValueError:
+            detail = item_uploads.mistake(request.body)
             raise Problem(400, "not_json", detail) from None
         if _is_deeper(body, MAX_DEPTH):
             raise Problem(400, "not_json", TOO_DEEP)

@@ -28,6 +28,7 @@ COLUMN = f"{TABLES}table-column"
 ROW = f"{TABLES}table-row"
 CELL = f"{TABLES}table-cell"
 COVERED = f"{TABLES}covered-table-cell"
+CELLS = frozenset({CELL, COVERED})
 NAME = f"{TABLES}name"
 ROWS_REPEATED = f"{TABLES}number-rows-repeated"
 COLUMNS_REPEATED = f"{TABLES}number-columns-repeated"
@@ -36,13 +37,14 @@ VISIBILITY = f"{TABLES}visibility"
 STYLE_NAME = f"{TABLES}style-name"
 FORMULA = f"{TABLES}formula"
 VALUE_TYPE = f"{OFFICE}value-type"
-STATED = (
-    f"{OFFICE}value",
-    f"{OFFICE}date-value",
-    f"{OFFICE}time-value",
-    f"{OFFICE}boolean-value",
-    f"{OFFICE}string-value",
-)
+NUMBER = f"{OFFICE}value"
+STATED = {
+    "date": f"{OFFICE}date-value",
+    "time": f"{OFFICE}time-value",
+    "boolean": f"{OFFICE}boolean-value",
+    "string": f"{OFFICE}string-value",
+}
+"""The attribute with the value of a cell of this type; NUMBER for others."""
 CALC_TYPE = f"{CALC}value-type"
 PARAGRAPH = f"{TEXT}p"
 SPACES = f"{TEXT}s"
@@ -53,6 +55,7 @@ STYLE_TITLE = f"{STYLES}name"
 TABLE_PROPERTIES = f"{STYLES}table-properties"
 DISPLAY = f"{TABLES}display"
 BLANKS = re.compile(r"[ \t\r\n]+")
+PLAIN = re.compile(r"\S+(?: \S+)*")
 MAX_SPACES = 1000
 RE_SAVE = "Open it in a spreadsheet program and save it again."
 
@@ -145,7 +148,7 @@ class Content:
             self._start_in_paragraph(name, attributes)
         elif self._cell is not None:
             self._start_in_cell(name)
-        elif name in {CELL, COVERED}:
+        elif name in CELLS:
             self._cell = attributes
             self._paragraphs = []
         elif name == ROW:
@@ -165,7 +168,7 @@ class Content:
         elif name == PARAGRAPH and self._paragraph is not None:
             self._paragraphs.append("".join(self._paragraph))
             self._paragraph = None
-        elif name in {CELL, COVERED} and self._cell is not None:
+        elif name in CELLS and self._cell is not None:
             self._end_cell(self._cell)
             self._cell = None
         elif name == ROW:
@@ -215,23 +218,29 @@ class Content:
                 self._skip_table()
 
     def _end_cell(self, attributes: Attributes) -> None:
-        count = _count(attributes, COLUMNS_REPEATED)
+        count = 1
+        if COLUMNS_REPEATED in attributes:
+            count = _count(attributes, COLUMNS_REPEATED)
         first = self._next_column
         self._next_column += count
         row = self._row
         if row is None or self._table is None:
             return
-        if any(attributes.get(span, "1") != "1" for span in SPANS):
+        if attributes and any(attributes.get(span, "1") != "1" for span in SPANS):
             self._table.merged_rows.append(row.number)
-        stated = (attributes[name] for name in STATED if name in attributes)
+        kind = attributes.get(VALUE_TYPE, "")
+        paragraphs = self._paragraphs
         value = value_of(
-            attributes.get(VALUE_TYPE, ""),
-            next(stated, ""),
-            "\n".join(self._paragraphs),
+            kind,
+            attributes.get(STATED.get(kind, NUMBER), ""),
+            paragraphs[0] if len(paragraphs) == 1 else "\n".join(paragraphs),
             is_formula=FORMULA in attributes,
             is_error=attributes.get(CALC_TYPE) == "error",
         )
         if not value.text and value.kind == Kind.TEXT:
+            return
+        if count == 1 and first < MAX_COLUMNS:
+            row.cells.append((first, value))
             return
         end = min(first + count, MAX_COLUMNS)
         row.cells += [(column, value) for column in range(first, end)]
@@ -261,7 +270,7 @@ class Content:
         """White space in the XML is one space, and none at the beginning."""
         if self._paragraph is None or self._ignored:
             return
-        text = BLANKS.sub(" ", data)
+        text = data if PLAIN.fullmatch(data) else BLANKS.sub(" ", data)
         if self._is_behind_blank:
             text = text.removeprefix(" ")
         if text:

@@ -10,6 +10,7 @@ from django.core.files.storage import default_storage
 
 from jobsui.files import jsonfile
 from jobsui.files.encoding import UTF8
+from jobsui.files.jsonfile import mistake as mistake
 from jobsui.files.layout import Row
 from jobsui.files.table import stage
 from jobsui.jobs.enums import FileState

@@ -154,10 +154,19 @@ def test_openapi_is_public_and_its_page_requires_sign_in(client: Client) -> None
     ("body", "status", "says"),
     [
         ("", 422, "body: field required."),
-        ("{", 400, "The body is not JSON"),
-        (b'{"name": "\xff"}', 400, "The body is not JSON"),
-        ('{"name": NaN}', 400, "NaN is not a JSON number"),
-        ('{"share": -Infinity}', 400, "-Infinity is not a JSON number"),
+        (
+            "{",
+            400,
+            "The body is not JSON: the text ends where a name should begin at line 1, "
+            "column 2.",
+        ),
+        (b'{"name": "\xff"}', 400, "The body has a byte (0xFF) that is not UTF-8."),
+        ('{"name": NaN}', 400, "NaN in “name”, which is not a JSON number."),
+        (
+            '{"share": -Infinity}',
+            400,
+            "-Infinity in “share”, which is not a JSON number.",
+        ),
         ('{"share": ' + "9" * 5000 + "}", 400, "The body is not JSON"),
         (
             '{"name": ' + "[" * 1000 + "]" * 1000 + "}",

@@ -141,7 +141,10 @@ def test_infinite_number_is_never_sent(program: Programs) -> None:
     response = program("run").call("POST", "/requests", text)
 
     assert response.status_code == 422
-    assert "The body is not JSON" in response.json()["detail"]
+    assert (
+        "The body has Infinity in “x”, which is not a JSON number."
+        in response.json()["detail"]
+    )
 
 
 @pytest.mark.parametrize("member", ["connection", "object"])
