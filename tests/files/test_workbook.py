@@ -300,7 +300,9 @@ def test_workbook_with_a_broken_sheet_is_refused() -> None:
         of_rows(["a"], ["b"]), xl__worksheets__sheet1_dot_xml=b"<worksheet><sheetData>"
     )
 
-    assert refusal(content).startswith("The sheet ends in the middle, behind row 0.")
+    assert refusal(content).startswith(
+        "The sheet ends in the middle, before its first row."
+    )
 
 
 def test_workbook_row_with_a_text_that_is_not_there_is_odd() -> None:

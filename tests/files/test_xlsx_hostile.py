@@ -187,7 +187,7 @@ CASES: dict[str, tuple[Callable[[], Book], str]] = {
             [ASSETS],
             parts={SHEET: "<worksheet><sheetData><row" + ' hidden="1"' * 500_000},
         ),
-        "The sheet ends in the middle, behind row 0. Open the workbook in a spreadsheet "
+        "The sheet ends in the middle, before its first row. Open the workbook in a spreadsheet "
         "program and save it again.",
     ),
     "elements within elements": (

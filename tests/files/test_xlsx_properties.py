@@ -3,6 +3,7 @@ read a piece of a sheet agree."""
 
 import io
 import random
+import zipfile
 from typing import Any
 
 import openpyxl
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobsui.files import xlsx
+from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Head, Layout
 from jobsui.files.rows import rows_of
 from jobsui.files.xlsx.sheet import Budget, SheetReader, _PieceParser
@@ -19,6 +21,7 @@ from jobsui.files.xlsx.strings import SharedStrings
 from tests.files.corpus.workbooks import (
     Book,
     Sheet,
+    archive,
     book_of,
     formula,
     number,
@@ -152,3 +155,50 @@ def test_xlsx_numbers_come_back_with_fifteen_digits(seed: int) -> None:
     assert [float(cell) for _, [cell] in found] == [
         float(f"{value:.15G}") for value in values
     ]
+
+
+MUTATIONS = [b"<", b">", b'"', b"&", b"</c>", b"<row ", b"<v>", b"99999999999", b"\xff"]
+WITH_ALL = Book(
+    [
+        Sheet(
+            "Assets",
+            '<cols><col min="2" max="2" hidden="1"/></cols>'
+            + sheet_data(
+                texts("id", "name", "when"),
+                [number(1), shared(0), number(46237.5, 1)],
+                [number("1.5E3", 2), shared(1), formula("A1")],
+                [text("a_x000D_"), shared(2), ' t="b"><v>1</v></c>'],
+                attributes={3: ' hidden="1"'},
+            )
+            + '<mergeCells><mergeCell ref="A2:A3"/></mergeCells>',
+        )
+    ],
+    formats=[0, 14, "00000"],
+    strings="<si><t>plain</t></si><si><r><t>a </t></r><r><t>b</t></r></si><si/>",
+)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_xlsx_with_changed_xml_is_read_in_whole_blocks_or_refused(seed: int) -> None:
+    chance = random.Random(seed)
+    with zipfile.ZipFile(io.BytesIO(WITH_ALL.content())) as written:
+        parts = {name: written.read(name) for name in written.namelist()}
+    name = chance.choice(sorted(parts))
+    changed = bytearray(parts[name])
+    place = chance.randrange(len(changed))
+    changed[place : place + chance.randrange(6)] = chance.choice(MUTATIONS)
+    parts[name] = bytes(changed)
+    stream = io.BytesIO(archive(parts))
+
+    try:
+        reading = xlsx.read(stream, xlsx.detect(stream, HEAD, Layout()).layout)
+        blocks = list(reading.blocks)
+    except FileRefused:
+        return
+
+    widths = {len(block.columns) for block in blocks}
+    assert widths <= {len(reading.header)}
+    for block in blocks:
+        for column in block.columns:
+            assert len(column.texts) == len(block.numbers)
+            assert column.texts.null_count == 0

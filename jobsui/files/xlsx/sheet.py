@@ -274,7 +274,7 @@ class SheetReader:
         if end > 0:
             yield without_prefix(rest[:end], prefix)
         raise FileRefused(
-            f"The sheet ends in the middle, behind row {self.rows_end:,}. Open the "
+            f"The sheet ends in the middle, {_behind(self.rows_end)}. Open the "
             "workbook in a spreadsheet program and save it again."
         )
 
@@ -682,6 +682,10 @@ def _require_tails(tails: pa.StringArray) -> None:
     are_usual = pc.match_substring_regex(written, "^" + TAIL)
     if pc.all(are_usual).as_py() is False:
         raise _Unusual
+
+
+def _behind(row: int) -> str:
+    return f"behind row {row:,}" if row else "before its first row"
 
 
 def _hidden_rows(piece: bytes) -> tuple[int, ...]:
