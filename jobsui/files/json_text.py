@@ -125,7 +125,7 @@ class Document:
         self.window = self.window[self.position :]
         self.position = 0
         while len(self.window) < size and not self.is_all:
-            self.grow()
+            self.window += self._decoded.read(max(FIRST_SIZES[0], size))
 
     def grow(self) -> None:
         self.window += self._decoded.read(max(FIRST_SIZES[0], len(self.window)))
