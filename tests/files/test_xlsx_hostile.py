@@ -213,6 +213,18 @@ CASES: dict[str, tuple[Callable[[], Book], str]] = {
         ),
         "0 rows",
     ),
+    "bytes that are not UTF-8": (
+        lambda: Book(
+            [ASSETS],
+            parts={
+                SHEET: f"<worksheet>{TABLE}</worksheet>".encode().replace(
+                    b"Dr", b"\xff"
+                )
+            },
+        ),
+        "The sheet is damaged behind row 2. Open the workbook in a spreadsheet program and "
+        "save it again.",
+    ),
     "a sheet without cells": (
         lambda: Book([ASSETS], parts={SHEET: "<worksheet/>"}),
         "The sheet is damaged: it has no list of cells. Open the workbook in a "

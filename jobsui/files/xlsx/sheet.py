@@ -351,11 +351,11 @@ class SheetReader:
 
     def _by_patterns(self, piece: bytes) -> _Raw | None:
         """None for a piece that is written in an unusual way."""
-        parts = pc.split_pattern(text_array(piece), '<c r="').values
-        fragments = parts[1:]
-        if not BETWEEN_ROWS.fullmatch(parts[0].as_py()):
-            return None
         try:
+            parts = pc.split_pattern(text_array(piece), '<c r="').values
+            fragments = parts[1:]
+            if not BETWEEN_ROWS.fullmatch(parts[0].as_py()):
+                return None
             # Each is: A2" s="1" t="s"><v>0</v></c>
             heads, bodies = _split(fragments, ">")
             references, attributes = _split(heads, '"')

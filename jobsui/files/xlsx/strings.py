@@ -96,12 +96,8 @@ class SharedStrings:
 
 
 def text_array(piece: bytes) -> pa.StringArray:
-    """One text: the piece. Raises FileRefused for bytes that are not UTF-8."""
-    try:
-        array = pa.array([piece], pa.binary()).cast(pa.string())
-    except pa.ArrowInvalid:
-        raise FileRefused(DAMAGED) from None
-    return array
+    """One text: the piece. Raises pa.ArrowInvalid for bytes that are not UTF-8."""
+    return pa.array([piece], pa.binary()).cast(pa.string())
 
 
 def decoded(texts: pa.StringArray, *, is_xml: bool) -> pa.StringArray:
@@ -185,7 +181,11 @@ def _long_text(beginning: bytes) -> pa.StringArray:
 def _texts(piece: bytes) -> pa.StringArray:
     """The texts of a piece that begins and ends between two strings."""
     piece = piece.replace(b"<si/>", b"<si></si>")
-    fragments = pc.split_pattern(text_array(piece), "<si>").values[1:]
+    try:
+        whole = text_array(piece)
+    except pa.ArrowInvalid:
+        raise FileRefused(DAMAGED) from None
+    fragments = pc.split_pattern(whole, "<si>").values[1:]
     if not len(fragments):
         return NO_TEXTS
     inner = pc.utf8_slice_codeunits(fragments, len(PLAIN_START), -len(PLAIN_END))
