@@ -18,7 +18,7 @@ from jobsui.files import encoding as encodings
 from jobsui.files.cells import Block, Column, Kind
 from jobsui.files.delimited_rules import RowRules
 from jobsui.files.errors import FileRefused
-from jobsui.files.layout import Notice, OddCells, Row
+from jobsui.files.layout import MAX_COLUMNS, Notice, OddCells, Row
 from jobsui.files.records import MAX_CELL, Dialect, Record, Scanner
 
 FIRST_BYTES = 1 << 16
@@ -67,6 +67,11 @@ class BlockReader:
         while self._fill(self._bytes):
             end = self._piece_end()
             block = self._fast_block(self._data[:end]) if end else None
+            if block is None and end > FIRST_BYTES:
+                # Look for the fault in small pieces: what is around it stays fast.
+                start = self._data[:FIRST_BYTES]
+                end = last_record_end(start, self._dialect.quote, self._line_end)
+                block = self._fast_block(self._data[:end]) if end else None
             if block is None:
                 block, end = self._scanned_block(end or len(self._data))
             self._data = self._data[end:]
@@ -155,6 +160,8 @@ class BlockReader:
                 piece.decode()
             if self._plain and self._plain.reads(piece):
                 return self._arrow_block(self._plain, piece)
+            if self._plain and len(piece) > FIRST_BYTES:
+                return None
             return self._python_block(piece)
         except (csv.Error, UnicodeDecodeError):
             return None
@@ -217,7 +224,7 @@ class BlockReader:
             [(width, count)] = Counter(
                 row.actual_columns for row in others
             ).most_common(1)
-            if count > table.num_rows:
+            if count > table.num_rows and width <= MAX_COLUMNS:
                 self._parse_width = width
                 table, others = plain.parse(piece, width)
         return table, [(row.number, row.text) for row in others]

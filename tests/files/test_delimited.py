@@ -137,6 +137,13 @@ def test_rows_that_cannot_be_read_are_odd_among_others(
     assert codes(found) == odd
 
 
+def test_row_of_a_million_cells_is_one_odd_row() -> None:
+    found = rows(b"a,b\n" + b"1," * 1_000_000 + b"\n3,4\n")
+
+    assert codes(found) == {2: "row_width"}
+    assert good(found) == [(3, ["3", "4"])]
+
+
 def test_one_bad_row_in_the_middle_of_blocks_is_the_only_odd_one() -> None:
     lines = [f'{number},"x, {number}"\n' for number in range(200_000)]
     lines[100_000] = '100000,"x, 100000\n'
