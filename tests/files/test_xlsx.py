@@ -373,8 +373,8 @@ def test_xlsx_rows_above_the_header_are_named() -> None:
     found = xlsx.detect(io.BytesIO(book.content()), HEAD, DETECT_ALL)
 
     assert found.warnings == (
-        "The header is in row 2. What is above it is not sent: “Table 1”. If another "
-        "row is the header, delete the rows above it and upload it again.",
+        "The header is in row 2. What is above it is not sent: “Table 1”. Choose another "
+        "header row if that is wrong.",
     )
 
 

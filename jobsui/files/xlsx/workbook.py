@@ -263,7 +263,7 @@ def rows_above(header: HeadRow, head: list[HeadRow]) -> Iterator[Notice]:
             "rows_above_header",
             f"The header is in row {header.number:,}. What is above it is not sent: "
             f"{titles}.",
-            "If another row is the header, delete the rows above it and upload it again.",
+            "Choose another header row if that is wrong.",
             count=len(above),
         )
 
