@@ -143,6 +143,13 @@ def test_xls_text_that_fills_the_memory_is_refused() -> None:
     assert refusal(content, NAME, sheet="A").startswith("Up to row 8,")
 
 
+def test_xls_header_row_can_be_chosen() -> None:
+    rows = [label(1, 0, "id"), label(1, 1, "value"), label(2, 0, "1"), number(2, 1, 5)]
+    content = xls(("A", [label(0, 0, "b"), label(0, 1, "c"), *rows]))
+
+    assert read(content, NAME, header_row=2) == (["id", "value"], [(3, ["1", "5"])])
+
+
 def test_xls_hidden_and_merged_cells_are_named() -> None:
     content = book(
         biff.hidden_row(1),
