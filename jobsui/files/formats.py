@@ -17,8 +17,6 @@ class Format:
     extensions: tuple[str, ...]
     settings: frozenset[str]
     """What people may correct: members of Layout."""
-    is_staged: bool
-    """Whether its rows are slower to read than staged ones (`table.stage`)."""
     recognizes: Callable[[Head], bool]
     detect: Callable[[BinaryIO, Head, Layout], Detected]
     """Detect the layout. The given Layout has what a person chose. May read the whole
@@ -39,7 +37,6 @@ FORMATS = (
         label="XLSX",
         extensions=("xlsx", "xlsm"),
         settings=frozenset({"sheet", "header_row"}),
-        is_staged=True,
         recognizes=_is_xlsx,
         detect=xlsx.detect,
         read=xlsx.read,
@@ -49,7 +46,6 @@ FORMATS = (
         label="XLS",
         extensions=("xls",),
         settings=frozenset({"sheet", "header_row"}),
-        is_staged=True,
         recognizes=xls.recognizes,
         detect=xls.detect,
         read=xls.read,
@@ -59,7 +55,6 @@ FORMATS = (
         label="ODS",
         extensions=("ods",),
         settings=frozenset({"sheet", "header_row"}),
-        is_staged=True,
         recognizes=ods.recognizes,
         detect=ods.detect,
         read=ods.read,
@@ -69,7 +64,6 @@ FORMATS = (
         label="JSON",
         extensions=("json",),
         settings=frozenset({"encoding"}),
-        is_staged=True,
         recognizes=jsonfile.recognizes_document,
         detect=jsonfile.detect_document,
         read=jsonfile.document_rows,
@@ -79,7 +73,6 @@ FORMATS = (
         label="JSON Lines",
         extensions=jsonfile.LINES_EXTENSIONS,
         settings=frozenset({"encoding"}),
-        is_staged=True,
         recognizes=jsonfile.recognizes_lines,
         detect=jsonfile.detect_lines,
         read=jsonfile.line_rows,
@@ -90,7 +83,6 @@ FORMATS = (
         label="CSV",
         extensions=delimited.EXTENSIONS,
         settings=frozenset({"encoding", "delimiter", "quoting", "header_row"}),
-        is_staged=True,
         recognizes=delimited.recognizes,
         detect=delimited.detect,
         read=delimited.read,

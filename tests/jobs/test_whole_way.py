@@ -118,7 +118,7 @@ def test_rows_zendesk_refuses_are_named_with_their_reason(harness: Harness) -> N
 def test_invalid_rows_are_left_out_and_reported(harness: Harness) -> None:
     harness.object()
     rows = gadgets(5)
-    rows[1]["price"] = "1,5"
+    rows[1]["price"] = "1,5,0"
     rows[3]["serial"] = "nonsense"
 
     job = harness.run(rows, Action.CREATE, invalid="skip")

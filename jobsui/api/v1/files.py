@@ -58,9 +58,10 @@ class LayoutIn(Schema):
     ] = ""
     sheet: Annotated[Text, Field(max_length=255)] = ""
     """Sheet of a workbook. Without it, the sheet that looks most like a table."""
-    quoting: Literal["", "double", "backslash", "none"] = ""
+    quoting: Literal["", "double", "backslash", "single", "none"] = ""
     """What quotation marks mean in a CSV file: `double` quoted cells, in which they are
-    doubled; `backslash` quoted cells, in which a backslash precedes them; `none` nothing."""
+    doubled; `backslash` quoted cells, in which a backslash precedes them; `single` the
+    same as `double`, with apostrophes; `none` nothing."""
     header_row: Annotated[int, Field(ge=0, le=1000)] = 0
     """The row with the names of the columns; 0: detected."""
 

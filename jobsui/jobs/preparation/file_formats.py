@@ -19,6 +19,7 @@ EXTENSIONS = [
 QUOTING_WORDS = {
     "none": "quotation marks without a meaning",
     "backslash": "quotation marks behind a backslash",
+    "single": "apostrophes instead of quotation marks",
 }
 ENCODING_NAMES = [name.removesuffix("-sig") for name in ENCODINGS]
 """As programs write them: "utf-8"."""
@@ -54,7 +55,7 @@ def description(file: File) -> str:
         words.append(f"{DELIMITERS.get(file.delimiter, file.delimiter)}-separated")
     if "sheet" in form.settings:
         words.append(_sheet_words(file))
-    if file.quoting in {"none", "backslash"}:
+    if file.quoting in QUOTING_WORDS:
         words.append(QUOTING_WORDS[file.quoting])
     if file.header_row > 1:
         words.append(f"header in row {file.header_row:,}")
