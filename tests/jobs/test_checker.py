@@ -232,13 +232,21 @@ def test_check_does_nothing_unless_started_and_unleased(
     assert job.state == JobState.CHECKING
 
 
+def test_a_row_that_cannot_be_read_is_a_problem_of_its_own(
+    gadget: CustomObject,
+) -> None:
+    job = check(make_job('external_id,price\ng-1,"1\ng-2,2\n', to=gadget))
+
+    assert job.state == JobState.READY
+    assert job.rows == 2
+    assert job.rows_invalid == 1
+    [(code, column, count, rows, _)] = found(job)
+    assert (code, column, count, rows) == ("unclosed_quote", "", 1, [2])
+
+
 def test_unreadable_file_makes_the_job_a_draft_with_a_reason(
     gadget: CustomObject,
 ) -> None:
-    broken = check(make_job('external_id,price\ng-1,"1\n', to=gadget))
-    assert broken.state == JobState.DRAFT
-    assert broken.reason[:6] == "Row 2 "
-
     gone = make_job("external_id,price\ng-1,1\n", to=gadget)
     gone.file.delete_content()
     check(gone)
