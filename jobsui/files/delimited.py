@@ -11,7 +11,7 @@ from jobsui.files import dialect, encoding_detection
 from jobsui.files import encoding as encodings
 from jobsui.files.delimited_rules import RowRules
 from jobsui.files.errors import FileRefused
-from jobsui.files.layout import Detected, Head, Layout, Reading
+from jobsui.files.layout import Detected, Head, Layout, Notice, Reading
 from jobsui.files.records import Dialect, Record, Scanner
 
 if TYPE_CHECKING:
@@ -21,6 +21,13 @@ EXTENSIONS = ("csv", "tsv", "txt")
 PIECE_BYTES = 1 << 20
 MAX_HEADER_BYTES = 1 << 24
 HEAD_RECORDS = 1000
+QUOTING_NOTICES = {
+    "single": "Apostrophes around cells are taken for quotation marks, and are not sent.",
+    "none": "Quotation marks have no meaning in this file: they are sent as a part of the "
+    "cells.",
+    "backslash": "A backslash before a quotation mark makes it a part of the cell, and is "
+    "not sent.",
+}
 
 
 def recognizes(_: Head) -> bool:
@@ -45,8 +52,8 @@ def detect(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
     )
     return Detected(
         layout,
-        warnings=tuple(_warnings(layout, guess, chosen)),
         proposals=found.proposals,
+        notices=tuple(_notices(layout, guess, chosen)),
     )
 
 
@@ -147,28 +154,25 @@ def _usual_line_end(records: list[Record]) -> str:
     return ends.most_common(1)[0][0] if ends else "\n"
 
 
-def _warnings(layout: Layout, guess: dialect.Found, chosen: Layout) -> Iterator[str]:
+def _notices(layout: Layout, guess: dialect.Found, chosen: Layout) -> Iterator[Notice]:
     if guess.titles and not chosen.header_row:
         titles = ", ".join(f"“{title[:60]}”" for title in guess.titles[:3])
-        yield (
-            f"The header is in row {layout.header_row:,}. What is above it is not sent: "
-            f"{titles}."
+        yield Notice(
+            code="rows_above_header",
+            message=f"The header is in row {layout.header_row:,}. What is above it is not "
+            f"sent: {titles}.",
+            fix="If another row is the header, choose it.",
         )
     if guess.data_in_header and not chosen.header_row:
-        yield (
-            f"The header, row {layout.header_row:,}, has the value "
-            f"“{guess.data_in_header[:60]}”. If the file has no header, add one: this row "
-            "is not sent."
+        yield Notice(
+            code="value_in_header",
+            message=f"The header, row {layout.header_row:,}, has the value "
+            f"“{guess.data_in_header[:60]}”, and is not sent.",
+            fix="If the file has no header, add one.",
         )
-    if layout.quoting == "single" and not chosen.quoting:
-        yield "Apostrophes around cells are taken for quotation marks, and are not sent."
-    if layout.quoting == "none" and not chosen.quoting:
-        yield (
-            "Quotation marks have no meaning in this file: they are sent as a part of "
-            "the cells."
-        )
-    if layout.quoting == "backslash" and not chosen.quoting:
-        yield (
-            "A backslash before a quotation mark makes it a part of the cell, and is not "
-            "sent."
+    if layout.quoting in QUOTING_NOTICES and not chosen.quoting:
+        yield Notice(
+            code="quoting",
+            message=QUOTING_NOTICES[layout.quoting],
+            fix="If this is not so, choose other quotation marks.",
         )

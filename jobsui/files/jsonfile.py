@@ -80,13 +80,7 @@ def detect_document(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
     if has_comma:
         notices.append(TRAILING_COMMA_NOTICE)
     layout = Layout("json", decided.encoding, sheet=path)
-    warnings = tuple(f"{notice.message} {notice.fix}" for notice in notices)
-    return Detected(
-        layout,
-        warnings=warnings,
-        proposals=decided.proposals,
-        notices=tuple(notices),
-    )
+    return Detected(layout, proposals=decided.proposals, notices=tuple(notices))
 
 
 def detect_lines(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:

@@ -73,6 +73,9 @@ class Notice:
     samples: tuple[tuple[int, str], ...] = ()
     """(row, text) of the first ones."""
 
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}"
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -88,11 +91,10 @@ class Detected:
     layout: Layout
     sheets: tuple[str, ...] = ()
     """The sheets of a workbook, () for other files."""
-    warnings: tuple[str, ...] = ()
-    """What looks odd but is no reason to refuse the file, as sentences."""
     proposals: tuple[Proposal, ...] = ()
     """The best first. Not empty: a person must confirm the encoding."""
     notices: tuple[Notice, ...] = ()
+    """What looks odd but is no reason to refuse the file."""
 
 
 @dataclass(slots=True)

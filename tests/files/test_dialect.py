@@ -52,7 +52,7 @@ def read(text: str, layout: Layout | None = None) -> tuple[list[str], list[list[
     stream = io.BytesIO(text.encode())
     found = detect(stream, "rows.csv", layout or Layout())
     table = open_table(stream, found.layout)
-    return list(found.warnings), [
+    return list(map(str, found.notices)), [
         table.columns,
         *(list(cells) for _, cells in table.rows),
     ]
@@ -68,7 +68,7 @@ def test_rows_that_quotation_marks_would_merge_are_read() -> None:
     ]
     assert warnings == [
         "Quotation marks have no meaning in this file: they are sent as a part of the "
-        "cells."
+        "cells. If this is not so, choose other quotation marks."
     ]
 
 
@@ -84,7 +84,8 @@ def test_rows_above_the_header_are_named() -> None:
 
     assert rows == [["id", "name", "price"], ["1", "Drill", "1,5"], ["2", "Saw", "2,5"]]
     assert warnings == [
-        "The header is in row 3. What is above it is not sent: “Assets of 2026”."
+        "The header is in row 3. What is above it is not sent: “Assets of 2026”. "
+        "If another row is the header, choose it."
     ]
 
 
@@ -93,7 +94,8 @@ def test_cells_in_apostrophes_are_read_without_them() -> None:
 
     assert rows[1:] == [["1", "x, it's"], ["2", "z, w"]]
     assert warnings == [
-        "Apostrophes around cells are taken for quotation marks, and are not sent."
+        "Apostrophes around cells are taken for quotation marks, and are not sent. "
+        "If this is not so, choose other quotation marks."
     ]
 
 
@@ -102,8 +104,8 @@ def test_header_that_looks_like_data_is_named() -> None:
 
     assert rows[0] == ["A-1", "Drill", "5"]
     assert warnings == [
-        "The header, row 1, has the value “5”. If the file has no header, add one: this "
-        "row is not sent."
+        "The header, row 1, has the value “5”, and is not sent. If the file has no "
+        "header, add one."
     ]
 
 

@@ -191,10 +191,10 @@ def test_json_layout_names_the_list_of_rows() -> None:
     found = detect(io.BytesIO(content), "rows.json")
 
     assert found.layout == Layout("json", "utf-8-sig", sheet="data")
-    assert found.warnings == (
+    assert [str(notice) for notice in found.notices] == [
         "Only the list “data” is read. The file also has “more” (2 rows). "
-        "Upload other lists as files of their own.",
-    )
+        "Upload other lists as files of their own."
+    ]
 
 
 @pytest.mark.parametrize("content", ['[{"a": 1},\n]', '{"data": [{"a": 1},]}'])
@@ -202,8 +202,10 @@ def test_json_layout_names_the_list_of_rows() -> None:
 def test_json_trailing_comma_is_a_warning(content: str, encoding: str) -> None:
     data = content.encode(encoding)
 
-    assert detect(io.BytesIO(data), "rows.json").warnings == (
+    found = detect(io.BytesIO(data), "rows.json")
+
+    assert [str(notice) for notice in found.notices] == [
         "There is a comma behind the last row, where JSON allows none. "
-        "If a row is missing there, upload the file again.",
-    )
+        "If a row is missing there, upload the file again."
+    ]
     assert read(data, "rows.json") == (["a"], [(1, ["1"])])

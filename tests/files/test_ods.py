@@ -153,7 +153,7 @@ def test_ods_sheet_with_the_table_is_chosen() -> None:
 
     assert found.layout.sheet == "Assets"
     assert found.sheets == ("Cover", "Assets", "Draft")
-    assert found.warnings[0].startswith("Sheet “Assets” (2 of 3) is read")
+    assert str(found.notices[0]).startswith("Sheet “Assets” (2 of 3) is read")
     assert read(content, NAME, sheet="Draft")[1] == [(2, ["1", "secret"])]
 
 

@@ -145,10 +145,10 @@ def test_workbook_opens_on_the_sheet_that_looks_most_like_a_table() -> None:
 
     assert found.layout.sheet == "Assets"
     assert found.sheets == ("Read me", "Assets", "Options")
-    assert found.warnings == (
+    assert [str(notice) for notice in found.notices] == [
         "Sheet “Assets” (2 of 3) is read, because it looks most like a table. Choose "
-        "another sheet if this is the wrong one.",
-    )
+        "another sheet if this is the wrong one."
+    ]
 
 
 def test_workbook_sheet_that_was_chosen_is_read_without_a_warning() -> None:
@@ -157,7 +157,7 @@ def test_workbook_sheet_that_was_chosen_is_read_without_a_warning() -> None:
     found = detect(io.BytesIO(content), "rows.xlsx", Layout(sheet="Read me"))
 
     assert found.layout.sheet == "Read me"
-    assert found.warnings == ()
+    assert found.notices == ()
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_workbook_formula_is_read_as_its_result() -> None:
     content = with_sheet(data)
 
     assert read(content, "rows.xlsx")[1] == [(2, ["2"])]
-    assert detect(io.BytesIO(content), "rows.xlsx").warnings == ()
+    assert detect(io.BytesIO(content), "rows.xlsx").notices == ()
 
 
 def test_workbook_with_two_cells_at_its_corners_is_read_quickly() -> None:

@@ -346,7 +346,9 @@ def test_xlsx_hidden_sheets_are_listed_and_noticed() -> None:
 
     assert found.layout.sheet == "Assets"
     assert found.sheets == ("Assets", "Lists")
-    assert found.warnings == ("1 hidden sheet: Lists. Choose one if it is meant.",)
+    assert [str(notice) for notice in found.notices] == [
+        "1 hidden sheet: Lists. Choose one if it is meant."
+    ]
 
 
 TITLED: list[tuple[list[list[str]], int]] = [
@@ -372,10 +374,10 @@ def test_xlsx_rows_above_the_header_are_named() -> None:
 
     found = xlsx.detect(io.BytesIO(book.content()), HEAD, DETECT_ALL)
 
-    assert found.warnings == (
+    assert [str(notice) for notice in found.notices] == [
         "The header is in row 2. What is above it is not sent: “Table 1”. Choose another "
-        "header row if that is wrong.",
-    )
+        "header row if that is wrong."
+    ]
 
 
 def test_xlsx_header_row_that_was_chosen_is_used() -> None:

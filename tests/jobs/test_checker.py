@@ -335,9 +335,13 @@ def test_fingerprint_changes_with_what_the_check_depends_on(
     seen.add(checker.fingerprint(job))
     job.file.delimiter = ";"
     seen.add(checker.fingerprint(job))
+    job.file.quoting = "none"
+    seen.add(checker.fingerprint(job))
+    job.file.header_row = 2
+    seen.add(checker.fingerprint(job))
     CustomObject.objects.update(fields=GADGET[:-1])
     seen.add(checker.fingerprint(job))
-    assert len(seen) == 6
+    assert len(seen) == 8
 
 
 def test_check_of_a_retry_reads_only_its_rows(

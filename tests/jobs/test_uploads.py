@@ -9,6 +9,7 @@ from django.conf import settings as project
 from django.core.files.storage import default_storage
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from jobsui.files import intake
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases
 from jobsui.jobs.enums import FileState
@@ -187,7 +188,7 @@ def test_refused_file_offers_only_settings_that_can_help(
 def test_interrupted_reading_is_done_by_the_next_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(file_reading, "PROGRESS_EVERY", 2)
+    monkeypatch.setattr(intake, "PROGRESS_EVERY", 2)
     file = uploads.receive([b"a\n1\n2\n3\n"], "rows.csv", by=None)
     stopping = threading.Event()
     stopping.set()

@@ -43,9 +43,8 @@ def detect(stream: BinaryIO, _: Head, chosen: Layout) -> Detected:
     notices = []
     if not chosen.sheet and best.sheet is not sheets[0]:
         notices.append(sheet_choice(best.sheet, sheets))
-    sentences = tuple(f"{notice.message} {notice.fix}" for notice in notices)
     layout = _layout(chosen, best.sheet.title, header_row)
-    return Detected(layout, titles, warnings=sentences, notices=tuple(notices))
+    return Detected(layout, titles, notices=tuple(notices))
 
 
 def read(stream: BinaryIO, layout: Layout) -> Reading:

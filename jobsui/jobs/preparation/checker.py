@@ -4,6 +4,7 @@ by cause."""
 import hashlib
 import json
 import threading
+from dataclasses import astuple
 from functools import partial
 
 from django.db import transaction
@@ -80,15 +81,9 @@ def fingerprint(job: Job) -> str:
     not part of it."""
     file = job.file
     options = {name: value for name, value in job.options.items() if name != "invalid"}
-    if "generate_external_ids" in options:
-        # As it was named before migration 0006, so that earlier checks remain valid.
-        options["own_external_ids"] = options.pop("generate_external_ids")
     facts = [
         file.sha256,
-        file.format,
-        file.encoding,
-        file.delimiter,
-        file.sheet,
+        astuple(file_reading.layout_of(file)),
         job.connection_id,
         job.object_key,
         job.action,

@@ -3,34 +3,27 @@ has, and what looks damaged."""
 
 import io
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.core.files.storage import default_storage
 
-from jobsui.files import source
-from jobsui.files.encoding_detection import question
 from jobsui.files.errors import FileRefused
-from jobsui.files.layout import Detected, Layout, Notice, OddCells, Row
-from jobsui.files.number_styles import mark_of
-from jobsui.files.table import Table, detect, open_staged, open_table, recognize, stage
+from jobsui.files.intake import Found, take_in
+from jobsui.files.layout import Layout
+from jobsui.files.table import Table, open_staged, open_table
 from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File
 from jobsui.jobs.preparation import uploads
 from jobsui.jobs.queueing import enqueue
-from jobsui.text import counted
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from django.core.files.base import File as Content
 
-SAMPLE_ROWS = 20
-PROGRESS_EVERY = 20_000
-"""Rows."""
 BUFFER_BYTES = 1 << 16
 SMALLER_FILE = "Upload the file in another format or in smaller parts."
 GONE = "The stored file is gone. Upload it again."
@@ -149,26 +142,21 @@ class _Reading:
         file = self._file
         _require_kept(file)
         self._delete_staged_rows()
-        with _stored(file.stored_as) as content:
-            stored = _renewing(_stream(content), self._lease)
-            with source.content(stored, file.name) as (stream, name):
-                found, table = self._read(stream, name)
-        self._save(found, table.notices)
-
-    def _read(self, stream: BinaryIO, name: str) -> tuple[Detected, Table]:
-        file = self._file
-        # Format and sheets are kept for a file that is refused, too. They decide which
-        # file settings can be corrected.
-        file.format = recognize(stream, name, layout_of(file))
-        found = detect(stream, name, layout_of(file))
-        file.sheets = list(found.sheets)
-        if found.proposals:
-            raise FileRefused(question(found.proposals))
-        table = open_table(stream, found.layout)
-        file.staged_as = self._stage(table)
-        with default_storage.open(file.staged_as) as staged:
-            self._survey(open_staged(_stream(staged)))
-        return found, table
+        with _stored(file.stored_as) as content, uploads.incoming() as out:
+            found = take_in(
+                _renewing(_stream(content), self._lease),
+                file.name,
+                layout_of(file),
+                _stream(out),
+                self._progress,
+            )
+            _note(file, found)
+            if found.refusal:
+                raise FileRefused(found.refusal)
+            file.staged_as = uploads.keep(out, "staged")
+        file.state = FileState.READY
+        file.error = ""
+        file.save()
 
     def _delete_staged_rows(self) -> None:
         """Those of an earlier reading, perhaps of another sheet."""
@@ -176,110 +164,30 @@ class _Reading:
             default_storage.delete(self._file.staged_as)
             self._file.staged_as = ""
 
-    def _stage(self, table: Table) -> str:
-        """Returns the name of the staged rows in storage."""
-        with uploads.incoming() as out:
-            stage(table.columns, self._with_progress(table), cast(BinaryIO, out))
-            return uploads.keep(out, "staged")
-
-    def _survey(self, table: Table) -> None:
-        """Go through all rows, and record on the file what was found."""
-        rows = 0
-        sample: list[Row] = []
-        counts = _CellCounts(table.columns)
-        for number, cells in self._with_progress(table):
-            rows += 1
-            if isinstance(cells, OddCells):
-                continue
-            if len(sample) < SAMPLE_ROWS:
-                sample.append((number, cells))
-            counts.add(cells)
-        if not rows:
-            raise FileRefused("The file has a header but no rows.")
-        self._file.columns = table.columns
-        self._file.rows = rows
-        self._file.rows_read = rows
-        self._file.sample = sample
-        self._file.warnings = counts.warnings()
-        self._file.number_marks = counts.number_marks()
-
-    def _with_progress(self, table: Table) -> Iterator[Row]:
-        """The rows. Between them, progress is shown, the lease is renewed, and Stopped
-        is raised when the worker was asked to stop."""
-        for count, row in enumerate(table.rows, 1):
-            if count % PROGRESS_EVERY == 0:
-                if self._stopping.is_set() or not self._lease.renew():
-                    raise Stopped
-                File.objects.filter(pk=self._file.pk).update(rows_read=count)
-            yield row
-
-    def _save(self, found: Detected, notices: Iterable[Notice]) -> None:
-        file = self._file
-        file.format = found.layout.format
-        file.encoding = found.layout.encoding
-        file.delimiter = found.layout.delimiter
-        file.sheet = found.layout.sheet
-        file.quoting = found.layout.quoting
-        file.header_row = found.layout.header_row
-        sentences = [f"{notice.message} {notice.fix}" for notice in notices]
-        file.warnings = [*found.warnings, *sentences, *file.warnings]
-        file.state = FileState.READY
-        file.error = ""
-        file.save()
+    def _progress(self, rows: int) -> None:
+        if self._stopping.is_set() or not self._lease.renew():
+            raise Stopped
+        File.objects.filter(pk=self._file.pk).update(rows_read=rows)
 
 
-class _CellCounts:
-    """Counts, by column, values that were damaged before the upload, and how numbers are
-    written."""
-
-    def __init__(self, columns: list[str]) -> None:
-        self._columns = columns
-        self._marks: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        self._rounded: Counter[int] = Counter()
-        self._garbled: Counter[int] = Counter()
-
-    def add(self, cells: list[str]) -> None:
-        for index, cell in enumerate(cells):
-            if "E+" in cell and _is_rounded(cell):
-                self._rounded[index] += 1
-            elif "Ã" in cell or "â€" in cell or "\ufffd" in cell:
-                self._garbled[index] += 1
-            elif ("." in cell or "," in cell) and (mark := mark_of(cell)):
-                self._marks[index][mark] += 1
-
-    def number_marks(self) -> dict[str, dict[str, int]]:
-        """{column: {decimal mark: how many values have it}}."""
-        return {
-            self._columns[index]: dict(counts)
-            for index, counts in sorted(self._marks.items())
-            if index < len(self._columns)
-        }
-
-    def warnings(self) -> list[str]:
-        """One sentence for each kind of damage and column."""
-        rounded = [
-            f"{values} like 1.23E+12: a spreadsheet has rounded them. "
-            "Export that column as text."
-            for values in self._values(self._rounded)
-        ]
-        garbled = [
-            f"{values} with garbled letters (such as Ã¤ for ä). "
-            "Was the file saved in another encoding?"
-            for values in self._values(self._garbled)
-        ]
-        return rounded + garbled
-
-    def _values(self, counts: Counter[int]) -> Iterator[str]:
-        """ "3 values in price" for each column that has some."""
-        for index, count in counts.items():
-            if index < len(self._columns):
-                yield f"{counted(count, 'value')} in {self._columns[index]}"
-
-
-def _is_rounded(cell: str) -> bool:
-    digits, _, power = cell.partition("E+")
-    plain = digits.replace(".", "", 1).replace("-", "", 1)
-    return power.isdecimal() and plain.isdecimal()
+def _note(file: File, found: Found) -> None:
+    """Take over what was found. Of a file that was refused, too: it decides which file
+    settings can be corrected."""
+    file.format = found.layout.format
+    file.sheets = list(found.sheets)
+    file.warnings = [str(notice) for notice in found.notices]
+    if found.refusal:
+        return
+    file.encoding = found.layout.encoding
+    file.delimiter = found.layout.delimiter
+    file.sheet = found.layout.sheet
+    file.quoting = found.layout.quoting
+    file.header_row = found.layout.header_row
+    file.columns = found.columns
+    file.rows = found.rows
+    file.rows_read = found.rows
+    file.sample = found.sample
+    file.number_marks = found.number_marks
 
 
 def _stored(name: str) -> "Content[Any]":

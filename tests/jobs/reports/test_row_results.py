@@ -118,7 +118,8 @@ def test_problems_name_row_column_value_and_fix() -> None:
         "x",
         "not_a_number",
         "“x” is not a number.",
-        "Write digits with a point, such as 1250.50.",
+        "Write digits with a point, such as 1250.50, or as the other numbers of the "
+        "column are written.",
     ]
     assert len(rows) == 2
 
