@@ -66,6 +66,20 @@ def make_file(content: str, **fields: Any) -> File:
     return File.objects.create(**values | fields)
 
 
+def make_warning(**members: Any) -> dict[str, Any]:
+    """One of the warnings of a file."""
+    warning = {
+        "code": "other",
+        "message": "Something is odd.",
+        "fix": "",
+        "column": "",
+        "count": 1,
+        "rows": [],
+        "values": [],
+    }
+    return warning | members
+
+
 def make_job(
     content: str,
     action: Action = Action.UPSERT_BY_EXTERNAL_ID,

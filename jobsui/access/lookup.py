@@ -23,7 +23,9 @@ from jobsui.jobs.models.job import JobQuerySet
 ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
 """States that need a person."""
 
-LARGE_COLUMNS = ("pace", "mapping", "limited_seconds")
+FILE_COLUMNS = ("file__sample", "file__warnings")
+LARGE_COLUMNS = ("pace", "mapping", "limited_seconds", *FILE_COLUMNS)
+"""Lists do not show them."""
 Principal = User | ApiToken
 """A user, or a program, represented by its token."""
 
@@ -114,7 +116,9 @@ def overview(user: User) -> list[Job]:
         for group in groups
     )
     found = Job.objects.filter(pk__in=first.union(*others)).with_limit()
-    return list(found.select_related("connection", "file").defer("mapping"))
+    return list(
+        found.select_related("connection", "file").defer("mapping", *FILE_COLUMNS)
+    )
 
 
 def job(who: Principal, code: UUID) -> Job:

@@ -21,7 +21,7 @@ from jobsui.jobs.mapping import field_targets
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import checker, file_formats, file_reading, uploads
-from jobsui.ops import lookup
+from jobsui.ops import lookup, output
 from jobsui.ops.terminal import ProgressBar, TerminalCommand, command_error
 from jobsui.text import counted
 
@@ -269,7 +269,7 @@ def _notes(job: Job) -> list[str]:
     }
     sent = [f"{column}={fields[column]}" for column in columns if column in fields]
     not_sent = [column for column in columns if column not in fields]
-    notes = [*job.file.warnings, f"Columns: {', '.join(sent)}."]
+    notes = [*output.file_warnings(job.file), f"Columns: {', '.join(sent)}."]
     if not_sent:
         notes.append(f"Not sent: {', '.join(not_sent)}.")
     return notes

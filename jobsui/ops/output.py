@@ -1,6 +1,6 @@
 """Jobs and their problems as text and as JSON, for commands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from django.utils import timezone
 from jobsui.api.v1 import job_out, rows
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.enums import JobState, Outcome
-from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.reports import api_warnings, job_progress, shared_records
 from jobsui.text import counted
 from jobsui.web.templatetags.ui import duration
@@ -112,6 +112,22 @@ def result(job: Job) -> list[str]:
         f"Job page: {page_path(job)}   Results: manage.py jobs results {short_code(job)}"
     )
     return lines
+
+
+def file_warnings(file: File) -> list[str]:
+    """For each warning, a line with its message, fix and first rows."""
+    return [_file_warning(warning) for warning in file.warnings]
+
+
+def _file_warning(warning: Mapping[str, Any]) -> str:
+    sentence = f"{warning['message']} {warning['fix']}".strip()
+    samples = [
+        f"row {row}: “{text}”"
+        for row, text in zip(warning["rows"], warning["values"], strict=True)
+    ]
+    if not samples:
+        return sentence
+    return f"{sentence} ({', '.join(samples[:MAX_SAMPLE_ROWS])})"
 
 
 def causes(found: Iterable[Cause]) -> list[str]:

@@ -3,12 +3,38 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import checker
-from tests.factories import make_connection, make_job, make_object
+from tests.factories import make_connection, make_file, make_job, make_object
 
 plain_names = import_module("jobsui.jobs.migrations.0006_plain_names")
 limit_names = import_module("jobsui.jobs.migrations.0011_limit_names")
+
+file_warnings = import_module("jobsui.jobs.migrations.0025_file_warnings")
+
+
+@pytest.mark.django_db
+def test_warnings_become_objects_and_sentences_again() -> None:
+    make_file("a\n1\n", warnings=["Odd. Fix it."])
+    make_file("a\n1\n")
+
+    file_warnings.converted(file_warnings.as_objects)(apps, None)
+    [converted] = File.objects.exclude(warnings=[])
+    file_warnings.converted(file_warnings.as_sentences)(apps, None)
+    [restored] = File.objects.exclude(warnings=[])
+
+    assert converted.warnings == [
+        {
+            "code": "other",
+            "message": "Odd. Fix it.",
+            "fix": "",
+            "column": "",
+            "count": 0,
+            "rows": [],
+            "values": [],
+        }
+    ]
+    assert restored.warnings == ["Odd. Fix it."]
 
 
 @pytest.mark.django_db

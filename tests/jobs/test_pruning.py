@@ -28,7 +28,7 @@ from jobsui.jobs.models import (
 )
 from jobsui.jobs.preparation import file_reading
 from jobsui.jobs.retention import Kind
-from tests.factories import make_file
+from tests.factories import make_file, make_warning
 from tests.jobs import old_jobs
 
 pytestmark = pytest.mark.django_db
@@ -121,12 +121,14 @@ def test_old_attempts_are_deleted(keep: Any) -> None:
 
 def test_old_files_are_deleted_with_their_sample(keep: Any) -> None:
     job = old_jobs.finished()
+    File.objects.update(warnings=[make_warning(values=["secret"])])
     keep(files=90)
 
     assert prune() == {"file": 1}
     file = File.objects.get(pk=job.file_id)
     assert kept(job) == EVERYTHING | {"files": 0}
     assert file.sample == []
+    assert file.warnings == []
     assert file.content_pruned_at is not None
     assert prune() == {}
 

@@ -129,10 +129,16 @@ def test_workbook_warnings_are_kept_with_the_file() -> None:
     file = received(out.getvalue(), "rows.xlsx")
 
     assert file.staged_as
-    assert [warning.partition(" ")[2][:30] for warning in file.warnings] == [
-        "formula without a stored resul",
-        "value in id like 1.23E+12: a s",
-    ]
+    assert file.warnings[0] == {
+        "code": "formula_without_result",
+        "message": "1 formula without a stored result in sum, read as blank.",
+        "fix": "Open the workbook in a spreadsheet program, save it, and upload it again.",
+        "column": "sum",
+        "count": 1,
+        "rows": [2],
+        "values": [""],
+    }
+    assert [warning["code"] for warning in file.warnings[1:]] == ["rounded"]
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
@@ -142,9 +148,8 @@ def test_columns_with_the_same_name_are_kept_with_a_warning(name: str) -> None:
     file = received(contents[name].encode(), name)
 
     assert file.columns == ["a", "a (2)"]
-    assert file.warnings == [
-        "Two columns are named a. The one to the right is called a (2) here. "
-        "Map the one that you mean."
+    assert [warning["message"] for warning in file.warnings] == [
+        "Two columns are named a. The one to the right is called a (2) here."
     ]
 
 

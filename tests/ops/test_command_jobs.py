@@ -6,9 +6,15 @@ from django.utils import timezone
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action, EventKind, JobState
-from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.models import Cause, File, Job
 from jobsui.ops import lookup, wait
-from tests.factories import make_connection, make_job, make_object, make_user
+from tests.factories import (
+    make_connection,
+    make_job,
+    make_object,
+    make_user,
+    make_warning,
+)
 from tests.ops.commands import run
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +138,16 @@ def test_show_includes_the_causes(target: CustomObject) -> None:
     ]
 
 
+def test_show_includes_warnings_about_the_file(target: CustomObject) -> None:
+    job = make(target)
+    warning = make_warning(message="Rounded.", fix="Fix it.", rows=[2], values=["1E+9"])
+    File.objects.filter(pk=job.file_id).update(warnings=[warning])
+
+    ran = run("jobs", "show", str(job.code))
+
+    assert ran.lines[-1] == "Rounded. Fix it. (row 2: “1E+9”)"
+
+
 def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
     job = make(
         target,
@@ -179,6 +195,7 @@ def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
         "eta_seconds": None,
         "continues_at": None,
         "temporary_failures": 0,
+        "warnings": [],
         "api_warnings": [],
         "pruned": dict.fromkeys(("bodies", "attempts", "results", "file")),
         "errors": [],

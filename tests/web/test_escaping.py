@@ -14,7 +14,7 @@ from jobsui.jobs.enums import EventKind, FileState
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, File, Job
 from jobsui.jobs.models.batch import pack
-from tests.factories import make_user
+from tests.factories import make_user, make_warning
 from tests.web import stages
 from tests.web.routes import Things
 from tests.web.test_access import MATRIX
@@ -83,8 +83,9 @@ def evil(boss: User) -> Things:
         tested_at=timezone.now(),
         test_result={"error": EVIL, "user": EVIL, "role": EVIL},
     )
+    warning = make_warning(message=EVIL, fix=EVIL, column=EVIL, rows=[2], values=[EVIL])
     File.objects.update(
-        name=EVIL, warnings=[EVIL], sample=[[2, [EVIL, EVIL]]], sheet=EVIL
+        name=EVIL, warnings=[warning], sample=[[2, [EVIL, EVIL]]], sheet=EVIL
     )
     Job.objects.update(reason=EVIL)
     User.objects.filter(pk=boss.pk).update(username=EVIL)

@@ -14,6 +14,8 @@ from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import Problem
 from jobsui.api.schema import Schema
+from jobsui.api.v1 import file_warnings
+from jobsui.api.v1.file_warnings import FileWarningOut
 from jobsui.api.v1.types import Code, Text, responses
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File as StoredFile
@@ -100,10 +102,13 @@ class FileOut(Schema):
     rows: int | None
     sample: list[SampleRow]
     """The first rows."""
+    warnings: list[FileWarningOut]
+    """What looks damaged, was left out, or may mean something else. Every job made of the
+    file has them, too."""
     error: str | None
     """Why the file was rejected, and what to do."""
     pruned_at: datetime | None
-    """When the retention settings deleted the content and the sample; null: they are
+    """When the retention settings deleted the content, the sample and the warnings; null: they are
     kept. A job cannot be created from the file then."""
 
 
@@ -162,6 +167,7 @@ def serialize(file: StoredFile) -> FileOut:
         columns=file.columns,
         rows=file.rows,
         sample=[SampleRow(row=row, cells=cells) for row, cells in file.sample],
+        warnings=file_warnings.serialize(file),
         error=file.error or None,
         pruned_at=file.content_pruned_at,
     )

@@ -11,6 +11,8 @@ from pydantic import Field
 from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
 from jobsui.api.schema import Schema
+from jobsui.api.v1 import file_warnings
+from jobsui.api.v1.file_warnings import FileWarningOut
 from jobsui.jobs.enums import Action, JobState, LimitedBy
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import api_warnings, job_progress, shared_records
@@ -90,6 +92,8 @@ class JobOut(Schema):
     itself."""
     counts: Counts
     batches: BatchCounts
+    warnings: list[FileWarningOut]
+    """What Jobs UI found in the file that a person should know."""
     api_warnings: list[ApiWarningOut]
     """What Zendesk warned about in its responses, the most frequent first. At most 20 are
     kept."""
@@ -170,6 +174,7 @@ def serialize(
             in_flight=in_flight,
             done=job.batches_done,
         ),
+        warnings=file_warnings.serialize(job.file),
         api_warnings=_serialize_warnings(warnings),
         temporary_failures=job.temporary_failures,
         records_per_second=job_progress.records_per_second(job),

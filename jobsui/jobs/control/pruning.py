@@ -281,7 +281,7 @@ def _delete_files(before: datetime) -> Iterator[Step]:
             # Read again under the lock: a draft may use one of them since.
             found = set(due.filter(pk__in=chunk).values_list("pk", flat=True))
             unmarked = File.objects.filter(pk__in=found, content_pruned_at=None)
-            unmarked.update(content_pruned_at=Now(), sample=[])
+            unmarked.update(content_pruned_at=Now(), sample=[], warnings=[])
         # After the commit. If it is interrupted, the files are still due.
         for pk in found:
             locked[pk].delete_content()

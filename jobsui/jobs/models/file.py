@@ -51,7 +51,8 @@ class File(models.Model):
     sample = models.JSONField(default=list)
     # {column: {decimal mark: how many of its values have it}} (files/number_styles.py).
     number_marks = models.JSONField(default=dict)
-    # Sentences about what looks odd but is no reason to reject the file.
+    # What people should know before the file is sent: objects with the code, message, fix,
+    # column and count of a Notice (files/layout.py), and its samples as rows and values.
     warnings = models.JSONField(default=list)
     error = models.TextField(blank=True)
     uploaded_by = models.ForeignKey(

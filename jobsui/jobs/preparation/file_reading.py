@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 
 from jobsui.files.errors import FileRefused
 from jobsui.files.intake import Found, take_in
-from jobsui.files.layout import Layout
+from jobsui.files.layout import Layout, Notice
 from jobsui.files.table import Table, open_staged, open_table
 from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
@@ -175,7 +175,7 @@ def _note(file: File, found: Found) -> None:
     settings can be corrected."""
     file.format = found.layout.format
     file.sheets = list(found.sheets)
-    file.warnings = [str(notice) for notice in found.notices]
+    file.warnings = [_warning(notice) for notice in found.notices]
     if found.refusal:
         return
     file.encoding = found.layout.encoding
@@ -188,6 +188,19 @@ def _note(file: File, found: Found) -> None:
     file.rows_read = found.rows
     file.sample = found.sample
     file.number_marks = found.number_marks
+
+
+def _warning(notice: Notice) -> dict[str, Any]:
+    """As the column `warnings` of a file has it."""
+    return {
+        "code": notice.code,
+        "message": notice.message,
+        "fix": notice.fix,
+        "column": notice.column,
+        "count": notice.count,
+        "rows": [row for row, _ in notice.samples],
+        "values": [text for _, text in notice.samples],
+    }
 
 
 def _stored(name: str) -> "Content[Any]":

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import BatchState, JobState, Outcome
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import File, Job
 from jobsui.text import counted as in_words
 
 register = template.Library()
@@ -139,6 +139,43 @@ def wizard_steps(current: str, job: Job | None = None) -> dict[str, list[WizardS
         address = reverse(view, args=[job.code]) if job and is_done else ""
         steps.append(WizardStep(label, address, index == position, is_done))
     return {"steps": steps}
+
+
+@dataclass(frozen=True, slots=True)
+class FileWarning:
+    message: str
+    fix: str
+    samples: list[tuple[int, str]]
+    """(row, text) of the first ones."""
+    has_more: bool
+
+
+MAX_WARNING_SAMPLES = 5
+MAX_OPEN_WARNINGS = 8
+"""The others are behind a summary."""
+
+
+@register.inclusion_tag("includes/file_warnings.html")
+def file_warnings(file: File) -> dict[str, Any]:
+    """What people should know about a file. Every page on which they decide about it
+    shows it."""
+    warnings = [_file_warning(warning) for warning in file.warnings]
+    return {
+        "file": file,
+        "warnings": warnings[:MAX_OPEN_WARNINGS],
+        "others": warnings[MAX_OPEN_WARNINGS:],
+    }
+
+
+def _file_warning(warning: Mapping[str, Any]) -> FileWarning:
+    samples = list(zip(warning["rows"], warning["values"], strict=True))
+    shown = samples[:MAX_WARNING_SAMPLES]
+    return FileWarning(
+        message=warning["message"],
+        fix=warning["fix"],
+        samples=shown,
+        has_more=warning["count"] > len(shown),
+    )
 
 
 @register.simple_tag

@@ -6,11 +6,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import Settings
 
-from jobsui.jobs.models import File
+from jobsui.jobs.enums import Action
+from jobsui.jobs.models import File, Job
 from tests.api.conftest import Programs
 from tests.api.v1.uploading import send, stored, stored_counts, upload
 from tests.conftest import TaskQueue
-from tests.factories import make_connection, make_file, make_user
+from tests.factories import make_connection, make_file, make_job, make_object, make_user
 
 pytestmark = pytest.mark.django_db
 CONTENT = b"name;price\nM\xfcller;1\nMeyer;2\n"
@@ -51,9 +52,38 @@ def test_upload_is_stored_unchanged_and_read(
             {"row": 2, "cells": ["Müller", "1"]},
             {"row": 3, "cells": ["Meyer", "2"]},
         ],
+        "warnings": [],
         "error": None,
         "pruned_at": None,
     }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_warnings_are_answered_with_file_and_job(
+    program: Programs, task_queue: TaskQueue
+) -> None:
+    runner = program("run")
+    job = make_job("name\n", Action.CREATE, to=make_object(make_connection()))
+
+    code = upload(runner, b"name\nM\xc3\x83\xc2\xbcller\n").json()["id"]
+    task_queue.run_all()
+
+    warnings = runner.call("GET", f"/files/{code}").json()["warnings"]
+    Job.objects.update(file=File.objects.get(code=code))
+    about_job = runner.call("GET", f"/jobs/{job.code}").json()["warnings"]
+    assert [(one["code"], one["column"], one["count"]) for one in warnings] == [
+        ("garbled", "name", 1)
+    ]
+    assert list(warnings[0]) == [
+        "code",
+        "column",
+        "count",
+        "message",
+        "fix",
+        "sample_rows",
+        "sample_values",
+    ]
+    assert about_job == warnings
 
 
 @pytest.mark.django_db(transaction=True)

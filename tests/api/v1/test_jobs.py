@@ -75,6 +75,7 @@ def test_job_from_a_file_is_launched_and_returned(
             0,
         ),
         "batches": {"total": 3, "waiting": 0, "in_flight": 0, "done": 3},
+        "warnings": [],
         "api_warnings": [],
         "temporary_failures": 0,
         "records_per_second": None,

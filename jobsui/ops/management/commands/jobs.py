@@ -96,6 +96,8 @@ class Command(TerminalCommand):
             return Exit.ALL_SUCCEEDED
         for label, value in output.summary(job):
             self.write(f"{label:<10}{value}")
+        for line in output.file_warnings(job.file):
+            self.write(line)
         for line in output.causes(causes):
             self.write(line)
         return Exit.ALL_SUCCEEDED
