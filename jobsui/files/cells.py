@@ -10,6 +10,10 @@ import pyarrow as pa
 
 from jobsui.files.layout import OddCells
 
+# Threads of its own would compete with those of other workers.
+pa.set_cpu_count(1)
+pa.set_io_thread_count(1)
+
 
 class Kind(IntEnum):
     """What a cell is in its file."""
@@ -45,6 +49,15 @@ class Column:
     """Without nulls; "" where the kind has no text."""
     kinds: pa.Int8Array | None = None
     """The Kind of each cell; None: all are TEXT."""
+
+
+def absent_column(length: int) -> Column:
+    texts = pa.repeat(pa.scalar("", pa.string()), length)
+    return Column(texts, repeated(Kind.ABSENT, length))
+
+
+def repeated(kind: Kind, length: int) -> pa.Int8Array:
+    return pa.repeat(pa.scalar(int(kind), pa.int8()), length)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """The file formats we read. A new format is a module with these three functions, and an
 entry in FORMATS. All other code uses FORMATS."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from jobsui.files import delimited, jsonfile, ods, xls, xlsx
-from jobsui.files.layout import Detected, Head, Layout, Reading, Row
+from jobsui.files.layout import Detected, Head, Layout, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class Format:
     detect: Callable[[BinaryIO, Head, Layout], Detected]
     """Detect the layout. The given Layout has what a person chose. May read the whole
     stream. Raises FileRefused."""
-    read: Callable[[BinaryIO, Layout], Reading | tuple[list[str], Iterator[Row]]]
-    """What is read of a stream that `detect` has accepted, or the header and the rows
-    behind it. Raises FileRefused, also while rows are read."""
+    read: Callable[[BinaryIO, Layout], Reading]
+    """Read a stream that `detect` has accepted. Raises FileRefused, also while blocks are
+    read."""
 
 
 def _is_xlsx(head: Head) -> bool:
@@ -66,7 +66,7 @@ FORMATS = (
         settings=frozenset({"encoding"}),
         recognizes=jsonfile.recognizes_document,
         detect=jsonfile.detect_document,
-        read=jsonfile.document_rows,
+        read=jsonfile.read_document,
     ),
     Format(
         name="jsonl",
@@ -75,7 +75,7 @@ FORMATS = (
         settings=frozenset({"encoding"}),
         recognizes=jsonfile.recognizes_lines,
         detect=jsonfile.detect_lines,
-        read=jsonfile.line_rows,
+        read=jsonfile.read_lines,
     ),
     # Any text may be CSV, so it is tried last.
     Format(

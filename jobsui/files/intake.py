@@ -3,19 +3,22 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from jobsui.files import source
 from jobsui.files.encoding_detection import question
 from jobsui.files.errors import FileRefused
+from jobsui.files.formats import format_named
 from jobsui.files.layout import DETECT_ALL, Layout, Notice, OddCells, Proposal, Row
 from jobsui.files.number_styles import mark_of
-from jobsui.files.table import Table, detect, open_staged, open_table, recognize, stage
+from jobsui.files.table import detect, recognize
 from jobsui.text import counted
 
+if TYPE_CHECKING:
+    from jobsui.files.cells import Block
+    from jobsui.files.table_reader import TableReader
+
 SAMPLE_ROWS = 20
-PROGRESS_EVERY = 20_000
-"""Rows."""
 
 
 @dataclass(slots=True)
@@ -48,11 +51,11 @@ def take_in(
     out: BinaryIO,
     progress: Callable[[int], None],
 ) -> Found:
-    """Detect the layout of a file, and write its table to `out`, an empty file that can be
-    read, too. `table.open_staged` reads it. What a person chose is used as it is.
+    """Detect the layout of a file, and write its table to `out`, an empty file.
+    `table.open_staged` reads it. What a person chose is used as it is.
 
-    `progress` is called between rows with how many were read, and may raise an exception
-    to stop the intake."""
+    `progress` is called between blocks with how many rows were read, and may raise an
+    exception to stop the intake."""
     found = Found(layout=chosen)
     try:
         with source.content(stream, name) as (content, content_name):
@@ -79,41 +82,66 @@ def _take_in(
     found.notices += detected.notices
     if found.proposals:
         raise FileRefused(question(detected.proposals))
-    table = open_table(stream, found.layout)
-    stage(table.columns, _with_progress(table, progress), out)
-    found.notices += table.notices
-    _survey(open_staged(out), found, progress)
+    _survey(stream, found, out, progress)
     if not found.rows:
         raise FileRefused("The file has a header but no rows.")
 
 
-def _survey(table: Table, found: Found, progress: Callable[[int], None]) -> None:
-    counts = _CellCounts(table.columns)
-    for number, cells in _with_progress(table, progress):
-        found.rows += 1
-        if isinstance(cells, OddCells):
-            continue
-        if len(found.sample) < SAMPLE_ROWS:
-            found.sample.append((number, cells))
-        counts.add(cells)
+def _survey(
+    stream: BinaryIO, found: Found, out: BinaryIO, progress: Callable[[int], None]
+) -> None:
+    # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
+    from jobsui.files.rows import rows_of  # noqa: PLC0415
+
+    counts = _CellCounts()
+    table = _reader(stream, found.layout)
+    for block in _staged(table, out):
+        found.rows += len(block.numbers) + len(block.odd)
+        for number, cells in rows_of([block]):
+            if isinstance(cells, OddCells):
+                continue
+            if len(found.sample) < SAMPLE_ROWS:
+                found.sample.append((number, cells))
+            counts.add(cells)
+        progress(found.rows)
     found.columns = table.columns
-    found.notices += counts.notices()
-    found.number_marks = counts.number_marks()
+    for _, cells in found.sample:
+        cells += [""] * (len(found.columns) - len(cells))
+    found.notices += table.notices
+    found.notices += counts.notices(found.columns)
+    found.number_marks = counts.number_marks(found.columns)
 
 
-def _with_progress(table: Table, progress: Callable[[int], None]) -> Iterator[Row]:
-    for count, row in enumerate(table.rows, 1):
-        if count % PROGRESS_EVERY == 0:
-            progress(count)
-        yield row
+def stage(stream: BinaryIO, layout: Layout, out: BinaryIO) -> None:
+    """Write the table of a file whose layout is known to `out`, an empty file. Raises
+    FileRefused."""
+    for _ in _staged(_reader(stream, layout), out):
+        pass
+
+
+def _reader(stream: BinaryIO, layout: Layout) -> "TableReader":
+    from jobsui.files.table_reader import TableReader  # noqa: PLC0415
+
+    stream.seek(0)
+    return TableReader(format_named(layout.format).read(stream, layout))
+
+
+def _staged(table: "TableReader", out: BinaryIO) -> "Iterator[Block]":
+    """Each block after it was written."""
+    from jobsui.files.staging import Writer  # noqa: PLC0415
+
+    writer = Writer(out)
+    for block in table.blocks():
+        writer.add(block)
+        yield block
+    writer.finish(table.columns)
 
 
 class _CellCounts:
     """Counts, by column, values that were damaged before the upload, and how numbers are
     written."""
 
-    def __init__(self, columns: list[str]) -> None:
-        self._columns = columns
+    def __init__(self) -> None:
         self._marks: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self._rounded: Counter[int] = Counter()
         self._garbled: Counter[int] = Counter()
@@ -127,17 +155,17 @@ class _CellCounts:
             elif ("." in cell or "," in cell) and (mark := mark_of(cell)):
                 self._marks[index][mark] += 1
 
-    def number_marks(self) -> dict[str, dict[str, int]]:
+    def number_marks(self, columns: list[str]) -> dict[str, dict[str, int]]:
         """{column: {decimal mark: how many values have it}}."""
         return {
-            self._columns[index]: dict(counts)
+            columns[index]: dict(counts)
             for index, counts in sorted(self._marks.items())
-            if index < len(self._columns)
         }
 
-    def notices(self) -> Iterator[Notice]:
+    def notices(self, columns: list[str]) -> Iterator[Notice]:
         """One for each kind of damage and column."""
-        for column, count in self._in_columns(self._rounded):
+        for index, count in self._rounded.items():
+            column = columns[index]
             yield Notice(
                 code="rounded",
                 message=f"{counted(count, 'value')} in {column} like 1.23E+12: a "
@@ -146,7 +174,8 @@ class _CellCounts:
                 column=column,
                 count=count,
             )
-        for column, count in self._in_columns(self._garbled):
+        for index, count in self._garbled.items():
+            column = columns[index]
             yield Notice(
                 code="garbled",
                 message=f"{counted(count, 'value')} in {column} with garbled letters "
@@ -155,11 +184,6 @@ class _CellCounts:
                 column=column,
                 count=count,
             )
-
-    def _in_columns(self, counts: Counter[int]) -> Iterator[tuple[str, int]]:
-        for index, count in counts.items():
-            if index < len(self._columns):
-                yield self._columns[index], count
 
 
 def _is_rounded(cell: str) -> bool:

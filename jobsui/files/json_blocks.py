@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.files import json_fast, json_text
-from jobsui.files.cells import Block, Column, Kind
+from jobsui.files.cells import Block, Column, Kind, absent_column, repeated
 from jobsui.files.errors import FileRefused
 from jobsui.files.json_text import MAX_ROW, Elements
 from jobsui.files.json_values import (
@@ -216,7 +216,7 @@ class _Table:
         columns = []
         for name in self._header:
             found = values.get(name)
-            columns.append(_column(found) if found else _absent_column(count))
+            columns.append(_column(found) if found else absent_column(count))
         return _without_blank_rows(Block(numbers, tuple(columns)))
 
 
@@ -265,12 +265,8 @@ def _kinds(values: list[Any], types: set[type]) -> pa.Int8Array | None:
     if types == {str}:
         return None
     if len(types) == 1:
-        return _repeated(KINDS[types.pop()], len(values))
+        return repeated(KINDS[types.pop()], len(values))
     return pa.array([KINDS[type(value)] for value in values], pa.int8())
-
-
-def _repeated(kind: Kind, count: int) -> pa.Int8Array:
-    return pa.repeat(pa.scalar(int(kind), pa.int8()), count)
 
 
 def _texts(values: list[Any], types: set[type]) -> pa.StringArray:
@@ -290,11 +286,6 @@ def _texts(values: list[Any], types: set[type]) -> pa.StringArray:
 def _text(value: Any) -> Any:
     convert = TEXTS.get(type(value))
     return convert(value) if convert else value
-
-
-def _absent_column(count: int) -> Column:
-    texts = pa.repeat(pa.scalar("", pa.string()), count)
-    return Column(texts, _repeated(Kind.ABSENT, count))
 
 
 def _longest(texts: pa.StringArray) -> int:

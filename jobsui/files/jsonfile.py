@@ -5,7 +5,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -102,29 +102,6 @@ def read_lines(stream: BinaryIO, layout: Layout) -> Reading:
 
     header: list[str] = []
     return Reading(header, 0, line_blocks(stream, layout.encoding, header))
-
-
-def document_rows(stream: BinaryIO, layout: Layout) -> tuple[list[str], Iterator[Row]]:
-    return _rows(lambda: read_document(stream, layout))
-
-
-def line_rows(stream: BinaryIO, layout: Layout) -> tuple[list[str], Iterator[Row]]:
-    return _rows(lambda: read_lines(stream, layout))
-
-
-def _rows(read: Callable[[], Reading]) -> tuple[list[str], Iterator[Row]]:
-    """The header and the rows. Any row may bring a new column, so the file is read
-    twice."""
-    from jobsui.files.rows import rows_of  # noqa: PLC0415
-
-    reading = read()
-    odd = [block.odd[0] for block in reading.blocks if block.odd]
-    if not reading.header:
-        if not odd:
-            raise FileRefused("The file has no rows.")
-        _, cells = odd[0]
-        raise FileRefused(f"No row can be read. {cells.reason} {cells.fix}")
-    return reading.header, rows_of(read().blocks)
 
 
 def _document_blocks(

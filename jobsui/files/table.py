@@ -3,26 +3,17 @@ other in constant memory.
 
 Every cell is text. The field that it is mapped to decides what it means."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, count
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
 from jobsui.files import encoding as encodings
+from jobsui.files import row_lines
 from jobsui.files.errors import FileRefused
-from jobsui.files.formats import LABELS, Format, format_named, format_of
-from jobsui.files.layout import (
-    DETECT_ALL,
-    MAX_COLUMNS,
-    Detected,
-    Head,
-    Layout,
-    Notice,
-    OddCells,
-    Reading,
-    Row,
-)
-from jobsui.files.safe import RESULT_COLUMNS, unsafe_cell
+from jobsui.files.formats import LABELS, Format, format_of
+from jobsui.files.layout import DETECT_ALL, Detected, Head, Layout, Row
+
+if TYPE_CHECKING:
+    from jobsui.files.cells import Block
 
 HEAD_BYTES = 1 << 16
 COMPRESSED = "a compressed file; unpack it first"
@@ -47,57 +38,29 @@ MARKUP = ("<!doctype", "<html", "<?xml", "<table")
 
 
 class Table:
-    """Columns, and rows that can be gone through once."""
+    """Columns, and rows that can be gone through once: as blocks, or one by one."""
 
     def __init__(
         self,
-        header: list[str],
+        columns: list[str],
         rows: Iterator[Row],
-        found: Sequence[Notice] = (),
+        blocks: "Iterator[Block] | None" = None,
     ) -> None:
-        """`found` is complete after the last row."""
-        if len(header) > MAX_COLUMNS:
-            raise FileRefused(
-                f"The file has {len(header):,} columns. "
-                f"The maximum is {MAX_COLUMNS:,}. Remove some."
-            )
-        names = _column_names(header)
-        self._renamed = _renamed(header, names)
-        self._found = found
-        self._is_results_file = tuple(names[-len(RESULT_COLUMNS) :]) == RESULT_COLUMNS
-        added = len(RESULT_COLUMNS) if self._is_results_file else 0
-        self.columns = names[: len(names) - added]
-        self._width = len(names)
-        self._rows = rows
+        """`blocks` are the same rows."""
+        self.columns = columns
+        self.rows = rows
+        """Each has at least one cell for each column. Blank rows are left out, but they
+        count in the numbering. Raises FileRefused if the file is damaged."""
+        self._blocks = blocks
 
-    @property
-    def notices(self) -> list[Notice]:
-        """What people should know, after the last row."""
-        return [*self._renamed, *self._found]
+    def blocks(self) -> "Iterator[Block]":
+        """Each has exactly one Column for each of `columns`. Raises FileRefused if the
+        file is damaged. Workers only."""
+        if self._blocks is not None:
+            return self._blocks
+        from jobsui.files.rows import blocks_of  # noqa: PLC0415
 
-    @property
-    def rows(self) -> Iterator[Row]:
-        """Blank rows are left out, but they count in the numbering. Raises FileRefused
-        where reading fails."""
-        return self._original_rows() if self._is_results_file else self._padded_rows()
-
-    def _padded_rows(self) -> Iterator[Row]:
-        width = self._width
-        for number, cells in self._rows:
-            if len(cells) < width:
-                cells += [""] * (width - len(cells))
-            yield number, cells
-
-    def _original_rows(self) -> Iterator[Row]:
-        """The rows of a results file, without the columns that Jobs UI added, and with
-        escaped formulas restored."""
-        width = len(self.columns)
-        for number, cells in self._padded_rows():
-            if isinstance(cells, OddCells):
-                yield number, cells
-                continue
-            original = cells[:width] + cells[self._width :]
-            yield number, [unsafe_cell(cell) for cell in original]
+        return blocks_of(self.rows, len(self.columns))
 
 
 def recognize(stream: BinaryIO, name: str, chosen: Layout = DETECT_ALL) -> str:
@@ -114,44 +77,19 @@ def detect(stream: BinaryIO, name: str, chosen: Layout = DETECT_ALL) -> Detected
     return _format_of(head).detect(stream, head, chosen)
 
 
-def open_table(stream: BinaryIO, layout: Layout) -> Table:
-    """The table of a seekable stream that `detect` has accepted. Raises FileRefused,
-    also while its rows are read."""
-    stream.seek(0)
-    reading = format_named(layout.format).read(stream, layout)
-    if not isinstance(reading, Reading):
-        header, rows = reading
-        return Table(header, rows)
-    # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
-    from jobsui.files.rows import rows_of  # noqa: PLC0415
-
-    return Table(reading.header, rows_of(reading.blocks), reading.notices)
-
-
-def stage(columns: list[str], rows: Iterable[Row], out: BinaryIO) -> None:
-    """Write a table in a form that is fast to read: a JSON array a line, the header
-    first."""
-    out.write(json.dumps(columns).encode() + b"\n")
-    for number, cells in rows:
-        line: list[object] = [number, cells]
-        if isinstance(cells, OddCells):
-            line.append([cells.code, cells.reason, cells.fix])
-        out.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-
-
 def open_staged(stream: BinaryIO) -> Table:
-    """The table that `stage` has written."""
+    """The table of a staged file: blocks (`staging.py`), or lines (`row_lines.py`). Raises
+    FileRefused if the file is damaged, also while its rows are read."""
     stream.seek(0)
-    columns: list[str] = json.loads(stream.readline())
-    return Table(columns, map(_staged_row, stream))
+    if stream.read(1) == row_lines.START:
+        return Table(*row_lines.read(stream))
+    # Web processes import this module, and staged files need pyarrow, which takes 46 MB.
+    from jobsui.files.rows import padded_rows_of  # noqa: PLC0415
+    from jobsui.files.staging import Staged  # noqa: PLC0415
 
-
-def _staged_row(line: bytes) -> Row:
-    number, cells, *odd = json.loads(line)
-    if odd:
-        code, reason, fix = odd[0]
-        cells = OddCells(cells, code=code, reason=reason, fix=fix)
-    return number, cells
+    staged = Staged(stream)
+    rows = padded_rows_of(staged.blocks(), len(staged.columns))
+    return Table(staged.columns, rows, staged.blocks())
 
 
 def _head(stream: BinaryIO, name: str, chosen: Layout) -> Head:
@@ -182,46 +120,3 @@ def _refuse_other_formats(head: Head) -> None:
         raise FileRefused(
             "This is a web page or XML, not a table. Export it as CSV, XLSX or JSON."
         )
-
-
-def _column_names(header: list[str]) -> list[str]:
-    """A name for each column. No two are equal."""
-    given = [name.strip() for name in header]
-    taken = set(given)
-    names: list[str] = []
-    for index, name in enumerate(given):
-        is_new = name and name not in names
-        wanted = name or f"Column {_letters(index)}"
-        names.append(wanted if is_new else _free_name(wanted, {*taken, *names}))
-    return names
-
-
-def _free_name(wanted: str, taken: set[str]) -> str:
-    """This name, or with a number behind it the first one that is not taken."""
-    numbered = (f"{wanted} ({number})" for number in count(2))
-    return next(name for name in chain([wanted], numbered) if name not in taken)
-
-
-def _renamed(header: list[str], names: list[str]) -> list[Notice]:
-    """A notice for each column whose name occurs twice."""
-    return [
-        Notice(
-            code="duplicate_column",
-            message=f"Two columns are named {given.strip()}. The one to the right is "
-            f"called {name} here.",
-            fix="Map the one that you mean.",
-            column=name,
-        )
-        for given, name in zip(header, names, strict=True)
-        if given.strip() and given.strip() != name
-    ]
-
-
-def _letters(index: int) -> str:
-    """A spreadsheet's letters for a column: 0 is A, 26 is AA."""
-    letters = ""
-    rest = index + 1
-    while rest:
-        rest, letter = divmod(rest - 1, 26)
-        letters = chr(ord("A") + letter) + letters
-    return letters

@@ -6,8 +6,9 @@ import pytest
 
 from jobsui.files import dialect
 from jobsui.files.layout import Layout
-from jobsui.files.table import detect, open_table
+from jobsui.files.table import detect
 from tests.files.corpus.heads import HEADS, HeadCase
+from tests.files.tables import read_table
 
 MERGED = (
     'external_id\tname\tnote\nI-1\t"Weird pump\tx\nI-2\tPlain\ty\nI-3\tthe end"\tw\n'
@@ -51,7 +52,7 @@ def test_meaning_of_quotation_marks_is_found(
 def read(text: str, layout: Layout | None = None) -> tuple[list[str], list[list[str]]]:
     stream = io.BytesIO(text.encode())
     found = detect(stream, "rows.csv", layout or Layout())
-    table = open_table(stream, found.layout)
+    table = read_table(stream, found.layout)
     return list(map(str, found.notices)), [
         table.columns,
         *(list(cells) for _, cells in table.rows),

@@ -9,8 +9,9 @@ from jobsui.files.encoding import ENCODINGS, UTF8, named
 from jobsui.files.encoding_detection import find, question
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Layout
-from jobsui.files.table import detect, open_table
+from jobsui.files.table import detect
 from tests.files.corpus.encodings import Sample, samples
+from tests.files.tables import read_table
 
 HEAD_BYTES = 1 << 16
 SAMPLES = list(samples())
@@ -123,6 +124,6 @@ def test_every_encoding_can_be_chosen(encoding: str) -> None:
     stream = io.BytesIO("id,name\n1,x\n".encode(encoding))
     found = detect(stream, "rows.csv", Layout(encoding=encoding))
 
-    table = open_table(stream, found.layout)
+    table = read_table(stream, found.layout)
 
-    assert list(table.rows) == [(2, ["1", "x"])]
+    assert table.rows == [(2, ["1", "x"])]

@@ -7,8 +7,9 @@ import pyarrow as pa
 from jobsui.files.cells import Block, Column
 from jobsui.files.layout import OddCells, Row
 from jobsui.files.rows import rows_of
-from jobsui.files.table import Table, open_staged, stage
+from jobsui.files.table import detect
 from jobsui.jobs.mapping.row_reader import Problem, odd_row
+from tests.files.tables import read_table
 
 COLUMNS = ["external_id", "name"]
 
@@ -43,26 +44,21 @@ def test_rows_of_blocks_come_in_the_order_of_the_file() -> None:
     assert reasons(rows) == {3: "It is short.", 4: "It is short."}
 
 
-def test_odd_rows_survive_staging() -> None:
-    out = io.BytesIO()
-
-    stage(COLUMNS, [(2, ["1", "a"]), (3, odd("2"))], out)
-    rows = list(open_staged(out).rows)
-
-    assert [list(cells) for _, cells in rows] == [["1", "a"], ["2", ""]]
-    assert reasons(rows) == {3: "It is short."}
-
-
 def test_odd_rows_of_a_results_file_stay_odd() -> None:
-    header = [*COLUMNS, "_row", "_outcome", "_record_id", "_error_code", "_error"]
-    result = ["1", "'=a", "2", "created", "r", "", ""]
+    results = ["_row", "_outcome", "_record_id", "_error_code", "_error"]
+    content = [
+        ",".join([*COLUMNS, *results]),
+        "1,'=a,2,created,r,,",
+        "2",
+    ]
+    stream = io.BytesIO("\n".join(content).encode())
 
-    table = Table(header, iter([(2, result), (3, odd("2"))]))
-    rows = list(table.rows)
+    table = read_table(stream, detect(stream, "results.csv").layout)
 
     assert table.columns == COLUMNS
-    assert rows[0] == (2, ["1", "=a"])
-    assert reasons(rows) == {3: "It is short."}
+    assert table.rows[0] == (2, ["1", "=a"])
+    assert table.rows[1] == (3, ["2", ""])
+    assert list(reasons(table.rows)) == [3]
 
 
 def test_an_odd_row_is_a_problem_with_its_text() -> None:

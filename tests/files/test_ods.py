@@ -5,8 +5,9 @@ import pytest
 from jobsui.files import ods as reader
 from jobsui.files.cells import Kind
 from jobsui.files.layout import OddCells
-from jobsui.files.table import detect, open_table
+from jobsui.files.table import detect
 from tests.files.corpus.opendocument import cell, ods, raw_cell, row, table, texts
+from tests.files.tables import read_table
 from tests.files.test_table import read, refusal
 
 HEADER = texts("id", "value")
@@ -24,9 +25,8 @@ def kind_of(content: bytes) -> str:
 def notices(content: bytes) -> dict[str, str]:
     """{code: sentence}"""
     stream = io.BytesIO(content)
-    opened = open_table(stream, detect(stream, NAME).layout)
-    list(opened.rows)
-    return {notice.code: notice.message for notice in opened.notices}
+    found = read_table(stream, detect(stream, NAME).layout)
+    return {notice.code: notice.message for notice in found.notices}
 
 
 FORMULA = 'table:formula="of:=1"'

@@ -1,6 +1,6 @@
 import io
 import json
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Layout
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
-from jobsui.files.table import Table, detect, open_staged, open_table, stage
+from jobsui.files.table import detect
+from tests.files.tables import read_table
 
 
 def read(
     content: bytes, name: str = "rows.csv", **chosen: Any
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
     stream = io.BytesIO(content)
-    table = open_table(stream, detect(stream, name, Layout(**chosen)).layout)
-    return table.columns, list(table.rows)
+    table = read_table(stream, detect(stream, name, Layout(**chosen)).layout)
+    return table.columns, table.rows
 
 
 def refusal(content: bytes, name: str = "rows.csv", **chosen: Any) -> str:
@@ -155,11 +156,10 @@ def test_columns_with_the_same_name_refuse_nothing() -> None:
     content = b"a,b,a ,,a (2),a\n1,2,3,4,5,6\n"
     stream = io.BytesIO(content)
 
-    table = open_table(stream, detect(stream, "rows.csv").layout)
-    rows = list(table.rows)
+    table = read_table(stream, detect(stream, "rows.csv").layout)
 
     assert table.columns == ["a", "b", "a (3)", "Column D", "a (2)", "a (4)"]
-    assert rows == [(2, ["1", "2", "3", "4", "5", "6"])]
+    assert table.rows == [(2, ["1", "2", "3", "4", "5", "6"])]
     assert [notice.message for notice in table.notices] == [
         "Two columns are named a. The one to the right is called a (3) here.",
         "Two columns are named a. The one to the right is called a (4) here.",
@@ -191,31 +191,12 @@ def test_results_file_is_read_without_what_it_added() -> None:
     )
 
 
-def test_rows_are_staged_and_read_again_the_same() -> None:
-    content = b'a,b\n\n1,\xe2\x80\xa8x\n2,"y\nz"\n'
-    out = io.BytesIO()
-    table = table_of(content)
-    stage(table.columns, table.rows, out)
-
-    staged = open_staged(out)
-
-    assert (staged.columns, list(staged.rows)) == read(content)
-
-
-def test_staged_results_file_is_not_unescaped_twice() -> None:
+def test_results_file_is_not_unescaped_twice() -> None:
     content = csv_line(["note", *RESULT_COLUMNS]) + csv_line(
         ["'=x", "2", "failed", "", "", ""]
     )
-    out = io.BytesIO()
-    table = table_of(content.encode())
-    stage(table.columns, table.rows, out)
 
-    assert list(open_staged(out).rows) == [(2, ["'=x"])]
-
-
-def table_of(content: bytes) -> Table:
-    stream: BinaryIO = io.BytesIO(content)
-    return open_table(stream, detect(stream, "rows.csv").layout)
+    assert read(content.encode())[1] == [(2, ["'=x"])]
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)

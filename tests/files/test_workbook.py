@@ -7,8 +7,9 @@ import openpyxl
 import pytest
 
 from jobsui.files.layout import Layout, OddCells
-from jobsui.files.table import Table, detect, open_table
+from jobsui.files.table import detect
 from jobsui.files.xlsx import parts
+from tests.files.tables import ReadTable, read_table
 from tests.files.test_table import read, refusal
 
 MOMENT = dt.datetime(2024, 1, 2, 3, 4, 5)  # noqa: DTZ001  # a spreadsheet knows no time zones
@@ -21,9 +22,9 @@ def saved(book: openpyxl.Workbook) -> bytes:
     return out.getvalue()
 
 
-def opened(content: bytes) -> Table:
+def opened(content: bytes) -> ReadTable:
     stream = io.BytesIO(content)
-    return open_table(stream, detect(stream, "rows.xlsx").layout)
+    return read_table(stream, detect(stream, "rows.xlsx").layout)
 
 
 def of_rows(*rows: list[Any]) -> bytes:
@@ -212,9 +213,8 @@ def test_workbook_warns_of_formulas_without_results_and_hidden_rows() -> None:
     sheet.row_dimensions[3].hidden = True
 
     table = opened(saved(book))
-    rows = list(table.rows)
 
-    assert rows == [(2, ["1", ""]), (3, ["1", ""])]
+    assert table.rows == [(2, ["1", ""]), (3, ["1", ""])]
     assert [(notice.code, notice.message) for notice in table.notices] == [
         (
             "formula_without_result",
@@ -241,7 +241,7 @@ def test_workbook_with_two_cells_at_its_corners_is_read_quickly() -> None:
 
     table = opened(with_sheet(f"<sheetData>{header}{far}</sheetData>"))
 
-    assert list(table.rows) == []
+    assert table.rows == []
     assert [notice.message for notice in table.notices] == [
         "1 cell right of the last column with a name, not read."
     ]

@@ -10,9 +10,10 @@ from python_calamine import CalamineWorkbook
 from jobsui.files import xls as reader
 from jobsui.files.cells import Kind
 from jobsui.files.errors import FileRefused
-from jobsui.files.table import detect, open_table
+from jobsui.files.table import detect
 from tests.files.corpus import biff
 from tests.files.corpus.biff import label, number, xls
+from tests.files.tables import read_table
 from tests.files.test_table import read, refusal
 
 NAME = "rows.xls"
@@ -38,9 +39,8 @@ def kind_of(content: bytes) -> str:
 def notices(content: bytes) -> dict[str, str]:
     """{code: sentence}"""
     stream = io.BytesIO(content)
-    opened = open_table(stream, detect(stream, NAME).layout)
-    list(opened.rows)
-    return {notice.code: notice.message for notice in opened.notices}
+    table = read_table(stream, detect(stream, NAME).layout)
+    return {notice.code: notice.message for notice in table.notices}
 
 
 @pytest.mark.parametrize(

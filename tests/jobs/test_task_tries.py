@@ -93,7 +93,7 @@ def test_file_that_cannot_be_read_is_rejected(
 ) -> None:
     file = uploaded()
     failing = Failing()
-    monkeypatch.setattr(file_reading, "detect", failing)
+    monkeypatch.setattr(file_reading, "take_in", failing)
 
     run_swept(task_queue)
 
@@ -196,10 +196,7 @@ def test_third_run_may_succeed(task_queue: TaskQueue) -> None:
     assert Lease.objects.get(name=f"read:{file.pk}").tries == 0
 
 
-def test_run_that_was_asked_to_stop_is_no_try(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(file_reading, "PROGRESS_EVERY", 1)
+def test_run_that_was_asked_to_stop_is_no_try() -> None:
     file = uploaded()
     stopping = threading.Event()
     stopping.set()

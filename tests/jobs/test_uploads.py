@@ -6,10 +6,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 from django.conf import settings as project
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from jobsui.files import intake
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases
 from jobsui.jobs.enums import FileState
@@ -190,10 +190,7 @@ def test_refused_file_offers_only_settings_that_can_help(
     assert file_formats.settings_of(file) == settings
 
 
-def test_interrupted_reading_is_done_by_the_next_task(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(intake, "PROGRESS_EVERY", 2)
+def test_interrupted_reading_is_done_by_the_next_task() -> None:
     file = uploads.receive([b"a\n1\n2\n3\n"], "rows.csv", by=None)
     stopping = threading.Event()
     stopping.set()
@@ -216,6 +213,52 @@ def test_file_is_read_by_one_process_at_a_time() -> None:
 
     file.refresh_from_db()
     assert file.state == FileState.READING
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [("a,b\n1,2\n", "rows.csv"), ('{"a": 1}\n{"b": 2, "a": 1}', "rows.jsonl")],
+)
+def test_file_from_before_all_files_were_staged_is_read(
+    content: str, name: str
+) -> None:
+    file = received(content.encode(), name)
+    with file_reading.open_rows(file) as table:
+        staged = list(table.rows)
+    default_storage.delete(file.staged_as)
+    file.staged_as = ""
+
+    with file_reading.open_rows(file) as table:
+        assert table.columns == ["a", "b"]
+        assert list(table.rows) == staged
+
+
+def test_file_from_before_staged_files_had_blocks_is_read() -> None:
+    file = received(b"a\nx\n", "rows.csv")
+    lines = b'["a"]\n[2, ["1"]]\n[3, [""], ["row_width", "Why.", "Fix."]]\n'
+    file.staged_as = default_storage.save("staged/lines", ContentFile(lines))
+
+    with file_reading.open_rows(file) as table:
+        rows = list(table.rows)
+    with file_reading.open_rows(file) as table:
+        [block] = table.blocks()
+
+    assert rows == [(2, ["1"]), (3, [""])]
+    assert block.numbers.to_pylist() == [2]
+    assert block.columns[0].texts.to_pylist() == ["1"]
+    assert [number for number, _ in block.odd] == [3]
+
+
+def test_damaged_staged_file_is_refused() -> None:
+    file = received(b"a\n1\n")
+    with Path(default_storage.path(file.staged_as)).open("r+b") as staged:
+        staged.truncate(50)
+
+    with (
+        pytest.raises(FileRefused, match="gone or incomplete"),
+        file_reading.open_rows(file),
+    ):
+        pass
 
 
 def test_rows_of_a_file_whose_content_is_gone_are_refused() -> None:

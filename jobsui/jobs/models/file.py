@@ -24,8 +24,8 @@ class File(models.Model):
     name = models.CharField(max_length=255)
     # A generated name in the default storage, never one that the uploader chose.
     stored_as = models.CharField(max_length=100)
-    # The rows of a file whose format is slow to read, so that check and planning need
-    # not parse it again; "" for others.
+    # The table in a form that is fast to read (files/staging.py), for check, planning and
+    # exports. "" for old files and until it was read.
     staged_as = models.CharField(max_length=100, blank=True)
     # Only hosts that share this storage can read the file, so only their workers get
     # its tasks.

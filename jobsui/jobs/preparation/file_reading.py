@@ -6,14 +6,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.core.files.storage import default_storage
 
 from jobsui.files.errors import FileRefused
-from jobsui.files.intake import Found, take_in
+from jobsui.files.intake import Found, stage, take_in
 from jobsui.files.layout import Layout, Notice
-from jobsui.files.table import Table, open_staged, open_table
+from jobsui.files.table import Table, open_staged
 from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File
@@ -83,8 +84,11 @@ def open_rows(file: File) -> Iterator[Table]:
         stream = _stream(content)
         if file.staged_as:
             yield open_staged(stream)
-        else:
-            yield open_table(stream, layout_of(file))
+            return
+        # It was read before every format was staged.
+        with TemporaryFile() as out:
+            stage(stream, layout_of(file), cast(BinaryIO, out))
+            yield open_staged(cast(BinaryIO, out))
 
 
 def _require_kept(file: File) -> None:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.core.files.storage import default_storage
 
-from jobsui.files import jsonfile
+from jobsui.files import jsonfile, row_lines
 from jobsui.files.encoding import UTF8
 from jobsui.files.jsonfile import mistake as mistake
 from jobsui.files.layout import Row
-from jobsui.files.table import stage
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.mapping.raw_items import COLUMN
 from jobsui.jobs.models import File
@@ -94,6 +93,6 @@ def _stage(stream: BinaryIO, max_items: int | None) -> tuple[int, str]:
             yield row
 
     with uploads.incoming() as out:
-        stage([COLUMN], counted_rows(), cast(BinaryIO, out))
+        row_lines.write([COLUMN], counted_rows(), cast(BinaryIO, out))
         staged_as = uploads.keep(out, "staged")
     return count, staged_as
