@@ -142,6 +142,13 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHand
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o600
+# A file is read in a process of its own, with these limits (files/parser_process.py).
+FILE_LIMITS = {
+    "memory_mb": env_int("JOBSUI_MAX_READ_MEMORY_MB", default=1024, minimum=512),
+    "max_seconds": 60 * env_int("JOBSUI_MAX_READ_MINUTES", default=15),
+}
+# Only tests change it: a process takes longer than most of them.
+READ_FILES_IN_PROCESS = False
 # Without files. The body of a test request is up to 1 MB, and grows when it is encoded
 # as a form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024

@@ -50,16 +50,18 @@ def take_in(
     chosen: Layout,
     out: BinaryIO,
     progress: Callable[[int], None],
+    report: Callable[[Found], None] = lambda _: None,
 ) -> Found:
     """Detect the layout of a file, and write its table to `out`, an empty file.
     `table.open_staged` reads it. What a person chose is used as it is.
 
     `progress` is called between blocks with how many rows were read, and may raise an
-    exception to stop the intake."""
+    exception to stop the intake. `report` is called as soon as the layout is known, because
+    reading may end this process."""
     found = Found(layout=chosen)
     try:
         with source.content(stream, name) as (content, content_name):
-            _take_in(content, content_name, found, out, progress)
+            _take_in(content, content_name, found, out, progress, report)
     except FileRefused as refusal:
         found.refusal = str(refusal)
     return found
@@ -71,6 +73,7 @@ def _take_in(
     found: Found,
     out: BinaryIO,
     progress: Callable[[int], None],
+    report: Callable[[Found], None],
 ) -> None:
     """Raises FileRefused. `found` has what was found until then."""
     chosen = found.layout
@@ -82,6 +85,7 @@ def _take_in(
     found.notices += detected.notices
     if found.proposals:
         raise FileRefused(question(detected.proposals))
+    report(found)
     _survey(stream, found, out, progress)
     if not found.rows:
         raise FileRefused("The file has a header but no rows.")

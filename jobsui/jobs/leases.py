@@ -74,11 +74,11 @@ class Held:
         self.renewed_at = before
         return True
 
-    def keep(self) -> None:
+    def keep(self) -> bool:
         """Renew the lease if a third of its TTL has passed. To be called often in long
-        work; where the work may stop, `renew` says whether the lease is lost."""
-        if self.age > self.ttl.total_seconds() / 3:
-            self.renew()
+        work. False: another owner has it."""
+        is_due = self.age > self.ttl.total_seconds() / 3
+        return not is_due or self.renew()
 
     def begin_try(self) -> None:
         """Count this run before it does anything, because a killed worker cannot."""

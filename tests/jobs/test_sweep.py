@@ -148,10 +148,15 @@ def test_incomplete_upload_is_deleted_after_a_day(
     under_way = incoming / "under-way.upload"
     for path in (left, under_way):
         path.write_bytes(b"half of a fi")
-    os.utime(left, (time.time() - 25 * 3600,) * 2)
+    folder = incoming / "reading-1"
+    folder.mkdir()
+    (folder / "unpacked").write_bytes(b"id")
+    for path in (left, folder):
+        os.utime(path, (time.time() - 25 * 3600,) * 2)
 
     sweep.sweep()
 
     assert not left.exists()
+    assert not folder.exists()
     assert under_way.exists()
     under_way.unlink()

@@ -279,17 +279,3 @@ def test_planner_killed_among_rows_that_are_planned_does_not_count(
 
     # The row that is planned already, and the commit of the next ones.
     assert (tries[0], tries[-1]) == (0, 1)
-
-
-def test_reading_keeps_its_lease_before_the_first_row(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    file = uploaded()
-    renewed: list[str] = []
-    monkeypatch.setattr(leases.Held, "keep", lambda lease: renewed.append(lease.name))
-    monkeypatch.setattr(file_reading, "BUFFER_BYTES", 4)
-
-    tasks.read_file(file.pk)
-
-    assert len(renewed) > 3
-    assert set(renewed) == {f"read:{file.pk}"}

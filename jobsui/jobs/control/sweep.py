@@ -1,6 +1,7 @@
 """The sweep: enqueues work again that no process does, and deletes what is no longer used."""
 
 import contextlib
+import shutil
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -91,7 +92,12 @@ def _delete_incomplete_uploads() -> None:
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
         # It may have been completed since.
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime < oldest:
+            if path.stat().st_mtime >= oldest:
+                continue
+            if path.is_dir():
+                # Of a process that read a file.
+                shutil.rmtree(path)
+            else:
                 path.unlink()
 
 

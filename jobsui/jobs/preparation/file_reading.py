@@ -1,19 +1,22 @@
 """Reading an uploaded file in the background: what it is, its columns, how many rows it
 has, and what looks damaged."""
 
-import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 
+from jobsui.files import parser_process
 from jobsui.files.errors import FileRefused
 from jobsui.files.intake import Found, stage, take_in
 from jobsui.files.layout import Layout, Notice
+from jobsui.files.parser_process import SMALLER_FILE as SMALLER_FILE
 from jobsui.files.table import Table, open_staged
 from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
@@ -22,11 +25,8 @@ from jobsui.jobs.preparation import uploads
 from jobsui.jobs.queueing import enqueue
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
     from django.core.files.base import File as Content
 
-BUFFER_BYTES = 1 << 16
-SMALLER_FILE = "Upload the file in another format or in smaller parts."
 GONE = "The stored file is gone. Upload it again."
 
 
@@ -147,13 +147,7 @@ class _Reading:
         _require_kept(file)
         self._delete_staged_rows()
         with _stored(file.stored_as) as content, uploads.incoming() as out:
-            found = take_in(
-                _renewing(_stream(content), self._lease),
-                file.name,
-                layout_of(file),
-                _stream(out),
-                self._progress,
-            )
+            found = self._take_in(_stream(content), _stream(out))
             _note(file, found)
             if found.refusal:
                 raise FileRefused(found.refusal)
@@ -162,15 +156,34 @@ class _Reading:
         file.error = ""
         file.save()
 
+    def _take_in(self, content: BinaryIO, out: BinaryIO) -> Found:
+        name = self._file.name
+        chosen = layout_of(self._file)
+        if settings.READ_FILES_IN_PROCESS:
+            return take_in(content, name, chosen, out, self._progress)
+        return parser_process.take_in(
+            content,
+            name,
+            chosen,
+            out,
+            limits=parser_process.Limits(**settings.FILE_LIMITS),
+            folder=Path(settings.FILE_UPLOAD_TEMP_DIR),
+            progress=self._progress,
+            tick=self._tick,
+        )
+
     def _delete_staged_rows(self) -> None:
         """Those of an earlier reading, perhaps of another sheet."""
         if self._file.staged_as:
             default_storage.delete(self._file.staged_as)
             self._file.staged_as = ""
 
-    def _progress(self, rows: int) -> None:
-        if self._stopping.is_set() or not self._lease.renew():
+    def _tick(self) -> None:
+        if self._stopping.is_set() or not self._lease.keep():
             raise Stopped
+
+    def _progress(self, rows: int) -> None:
+        self._tick()
         File.objects.filter(pk=self._file.pk).update(rows_read=rows)
 
 
@@ -213,32 +226,6 @@ def _stored(name: str) -> "Content[Any]":
         return default_storage.open(name)
     except FileNotFoundError:
         raise FileRefused(GONE) from None
-
-
-class _RenewingFile(io.RawIOBase):
-    """A stored file. While it is read, the lease is renewed: a large file is read several
-    times before its first row is known."""
-
-    def __init__(self, stream: BinaryIO, lease: leases.Held) -> None:
-        self._stream = stream
-        self._lease = lease
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        self._lease.keep()
-        return cast(io.BufferedReader, self._stream).readinto(buffer)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._stream.seek(offset, whence)
-
-
-def _renewing(stream: BinaryIO, lease: leases.Held) -> BinaryIO:
-    return io.BufferedReader(_RenewingFile(stream, lease), BUFFER_BYTES)
 
 
 def _stream(content: "Content[Any]") -> BinaryIO:
