@@ -21,6 +21,8 @@ KINDS = {
     "gunicorn": "web",
     "work drive": "driver",
     "work work": "worker",
+    "work read": "worker",
+    "jobsui.files.parsing": "parser",
     "manage.py sweep": "sweep",
     "valkey-server": "valkey",
     "manage.py up": "up",

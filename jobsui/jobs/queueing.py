@@ -29,17 +29,21 @@ logger = logging.getLogger(__name__)
 
 DRIVE = "drive"
 WORK = "work"
-QUEUES = (WORK, DRIVE)
+READ = "read"
+QUEUES = (WORK, READ, DRIVE)
 TASKS = {
-    "read_file": WORK,
+    "read_file": READ,
     "check_job": WORK,
     "advance_job": WORK,
     "plan_job": WORK,
     "drive": DRIVE,
 }
 """The queue of each task. A driver runs for minutes, so drivers have a queue and a
-worker of their own. Each storage of files has a work queue of its own, which only
-the workers that can open these files listen to."""
+worker of their own. Each storage of files has queues of its own, which only the workers
+that can open these files listen to. Files are read by a worker that does nothing else, so
+that nobody waits for the check or the plan of others. Large files are work like these."""
+MAX_QUICK_BYTES = 16 << 20
+"""A larger file is read by the workers of WORK."""
 FAILURE_TTL_SECONDS = 24 * 3600
 
 stopping = threading.Event()
@@ -73,30 +77,29 @@ def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:
     """The task's queue. Work on a file belongs to the workers of the file's storage.
     None: the file was deleted."""
     drive_queue = get_queue(DRIVE)
-    if TASKS[task] == DRIVE:
+    kind = TASKS[task]
+    if kind == DRIVE:
         return drive_queue
-    storage_id = _storage_of(task, ids)
-    if storage_id is None:
+    file = _file_of(task, ids)
+    if file is None:
         return None
+    if kind == READ and file.size > MAX_QUICK_BYTES:
+        kind = WORK
     # django-rq creates only the queues in the settings, and these name no storage.
     return Queue(
-        _work_queue(storage_id),
+        f"{kind}:{file.storage_id}",
         connection=drive_queue.connection,
         job_class=Task,
         serializer=JSONSerializer,
     )
 
 
-def _storage_of(task: str, ids: tuple[int, ...]) -> str | None:
+def _file_of(task: str, ids: tuple[int, ...]) -> File | None:
     if task == "read_file":
         files = File.objects.filter(pk__in=ids)
     else:
         files = File.objects.filter(jobs__in=ids)
-    return files.values_list("storage_id", flat=True).first()
-
-
-def _work_queue(storage_id: str) -> str:
-    return f"{WORK}:{storage_id}"
+    return files.only("storage_id", "size").first()
 
 
 backend: Backend = _enqueue_rq
@@ -192,15 +195,26 @@ class Worker(SimpleWorker):
 
 
 def work(*queues: str) -> None:
-    """Run the tasks of these queues until asked to stop. WORK means the files of this
-    machine's storage."""
-    local_work_queue = _work_queue(settings.STORAGE_ID)
-    names = [local_work_queue if queue == WORK else queue for queue in queues]
+    """Run the tasks of these queues until asked to stop. READ and WORK mean the files of
+    this machine's storage."""
     worker = get_worker(
-        *names, job_class=Task, serializer="rq.serializers.JSONSerializer"
+        *_names(queues), job_class=Task, serializer="rq.serializers.JSONSerializer"
     )
     # Imported modules live as long as the process. To search them for garbage again and
     # again would take a tenth of the CPU that sending takes.
     gc.collect()
     gc.freeze()
     worker.work(logging_level="WARNING")
+
+
+def _names(queues: tuple[str, ...]) -> list[str]:
+    """In the order in which a worker takes tasks from them. Workers of WORK read small
+    files, too: there may be no others."""
+    names = []
+    if WORK in queues or READ in queues:
+        names.append(f"{READ}:{settings.STORAGE_ID}")
+    if WORK in queues:
+        names.append(f"{WORK}:{settings.STORAGE_ID}")
+    if DRIVE in queues:
+        names.append(DRIVE)
+    return names

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from jobsui.jobs import queueing, tasks
+from jobsui.jobs.models import File
 from jobsui.jobs.queueing import Task
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_job, make_object
@@ -119,10 +121,49 @@ def test_work_on_a_file_goes_to_its_storage(settings: Settings) -> None:
     job = make_job("external_id\ng-1\n", to=make_object(make_connection(), "gadget"))
     settings.STORAGE_ID = "web2-2c3d"
 
-    assert queue_name("read_file", job.file.pk) == "work:web1-0a1b"
+    assert queue_name("read_file", job.file.pk) == "read:web1-0a1b"
     assert queue_name("check_job", job.pk) == "work:web1-0a1b"
     assert queue_name("plan_job", job.pk) == "work:web1-0a1b"
     assert queue_name("drive") == "drive"
+
+
+@pytest.mark.django_db
+def test_large_file_is_not_read_among_small_ones(settings: Settings) -> None:
+    settings.STORAGE_ID = "web1-0a1b"
+    job = make_job("external_id\ng-1\n", to=make_object(make_connection(), "gadget"))
+    File.objects.update(size=17 << 20)
+
+    assert queue_name("read_file", job.file.pk) == "work:web1-0a1b"
+
+
+@pytest.mark.parametrize(
+    ("queues", "names"),
+    [
+        (["read"], ["read:web1-0a1b"]),
+        (["work"], ["read:web1-0a1b", "work:web1-0a1b"]),
+        (["work", "read", "drive"], ["read:web1-0a1b", "work:web1-0a1b", "drive"]),
+        (["drive"], ["drive"]),
+    ],
+)
+def test_queues_of_a_worker(
+    queues: list[str],
+    names: list[str],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.STORAGE_ID = "web1-0a1b"
+    asked: list[str] = []
+
+    def get_worker(*names: str, **_: Any) -> Any:
+        asked.extend(names)
+        return SimpleNamespace(work=lambda **_: None)
+
+    monkeypatch.setattr(queueing, "get_worker", get_worker)
+    monkeypatch.setattr("gc.freeze", lambda: None)
+
+    queueing.work(*queues)
+
+    assert asked == names
 
 
 def queue_name(task: str, *ids: int) -> str:

@@ -27,6 +27,7 @@ PARTS = {
     "web": "gunicorn",
     "worker-drive": "work drive",
     "worker-1": "work work",
+    "worker-read": "work read",
     "sweep": "manage.py sweep",
 }
 STOP_SECONDS = 30

@@ -161,6 +161,7 @@ def _parts(host: str, port: int, workers: int) -> list[Part]:
             Part(f"worker-{number}", _manage("work", "work"))
             for number in range(1, workers + 1)
         ),
+        Part("worker-read", _manage("work", "read")),
         Part("sweep", _manage("sweep")),
     ]
 
