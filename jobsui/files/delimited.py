@@ -73,7 +73,7 @@ def read(stream: BinaryIO, layout: Layout) -> Reading:
         start.header_row + 1,
         start.line_end,
     )
-    reading = Reading(start.header, start.header_row, iter(()))
+    reading = Reading(start.header, start.header_row, iter(()), start.notices)
 
     def blocks() -> "Iterator[Block]":
         yield from reader.blocks()
@@ -94,6 +94,8 @@ class _Start:
     """How most lines end."""
     rest: bytes
     """What was read behind the header."""
+    notices: list[Notice]
+    """About the header."""
 
 
 def _start(pieces: Iterator[bytes], separation: Dialect, layout: Layout) -> _Start:
@@ -123,11 +125,11 @@ def _start(pieces: Iterator[bytes], separation: Dialect, layout: Layout) -> _Sta
         raise FileRefused(f"Row {header_row:,} is blank. Choose another header row.")
     behind = [other.cells for other in records[header_row:] if any(other.cells)]
     header = _named(record.cells, behind)
-    rules = RowRules(
-        len(header), _usual_width(behind, at_most=len(header)), layout.encoding
-    )
+    usual_width = _usual_width(behind, len(header))
+    rules = RowRules(tuple(header), usual_width, layout.encoding)
     rest = data[encodings.size_of(text[: record.end], layout.encoding) :]
-    return _Start(header, header_row, rules, _usual_line_end(records), rest)
+    notices = list(_header_notices(record, header_row, usual_width))
+    return _Start(header, header_row, rules, _usual_line_end(records), rest, notices)
 
 
 def _named(header: list[str], rows: list[list[str]]) -> list[str]:
@@ -139,14 +141,31 @@ def _named(header: list[str], rows: list[list[str]]) -> list[str]:
     return header[:width]
 
 
-def _usual_width(rows: list[list[str]], *, at_most: int) -> int:
-    """How many cells most rows have; `at_most` if that is more."""
-    widths = Counter(len(cells) for cells in rows)
+def _usual_width(rows: list[list[str]], header_width: int) -> int:
+    """How many cells most rows have; `header_width` if no number is usual. Rows with filled
+    cells beyond the header do not count."""
+    widths = Counter(len(cells) for cells in rows if not any(cells[header_width:]))
     if not widths:
-        return at_most
+        return header_width
     [(width, count)] = widths.most_common(1)
-    is_usual = 2 * count > widths.total()
-    return min(width, at_most) if is_usual else at_most
+    return width if 2 * count > widths.total() else header_width
+
+
+def _header_notices(record: Record, row: int, usual_width: int) -> Iterator[Notice]:
+    if record.fault:
+        yield Notice(
+            code="header_quote",
+            message=f"The header, row {row:,}, has a quotation mark in the wrong place.",
+            fix="Check the names of the columns.",
+        )
+    if usual_width > len(record.cells):
+        yield Notice(
+            code="header_width",
+            message=f"The header has {len(record.cells):,} cells, most rows have "
+            f"{usual_width:,}, of which the last ones are blank.",
+            fix="If the header lacks a name, add it: the cells below are in the wrong "
+            "columns.",
+        )
 
 
 def _usual_line_end(records: list[Record]) -> str:

@@ -60,6 +60,7 @@ class BlockReader:
         self._is_complete = False
         self._mixed = _Counted()
         self._merged = _Counted()
+        self._unpaired = _Counted()
         self._short_rows = 0
 
     def blocks(self) -> Iterator[Block]:
@@ -100,7 +101,15 @@ class BlockReader:
                 count=self._merged.count,
                 samples=tuple(self._merged.samples),
             )
-
+        if self._unpaired.count:
+            yield Notice(
+                code="unpaired_quote",
+                message=f"{self._unpaired.count:,} cells have a quotation mark without a "
+                "second one, and are sent with it.",
+                fix="Check that these rows have the right cells in each column.",
+                count=self._unpaired.count,
+                samples=tuple(self._unpaired.samples),
+            )
         if self._short_rows:
             yield Notice(
                 code="short_rows",
@@ -198,7 +207,9 @@ class BlockReader:
             elif any(cells):
                 rows.append((number, cells))
         block = _block_of(rows, self._rules.width, odd)
-        return self._accepted(block, piece, number + 1 - self._number)
+        if accepted := self._accepted(block, piece, number + 1 - self._number):
+            self._count_unpaired(rows)
+        return accepted
 
     def _accepted(self, block: Block, piece: bytes, count: int) -> Block | None:
         """The block of a piece with `count` records. None if a line end unlike the others
@@ -255,7 +266,7 @@ class BlockReader:
         """The indexes of rows that may be odd."""
         width = self._rules.width
         wrong: set[int] = set()
-        if len(columns) < width and len(columns) != self._rules.short_width:
+        if len(columns) not in self._rules.widths:
             return list(range(len(columns[0])))
         for column in columns[width:]:
             wrong.update(_indexes(pc.not_equal(pc.binary_length(column), 0)))
@@ -263,6 +274,8 @@ class BlockReader:
             lengths = pc.binary_length(column)
             if (pc.max(lengths).as_py() or 0) > MAX_CELL:
                 wrong.update(_indexes(pc.greater(lengths, MAX_CELL)))
+        # Perhaps the header again.
+        wrong.update(_indexes(pc.equal(columns[0], self._rules.header[0])))
         return sorted(wrong)
 
     def _cells(self, text: str) -> list[str]:
@@ -321,6 +334,7 @@ class BlockReader:
                 odd.append((number, problem))
             elif any(record.cells):
                 rows.append((number, record.cells))
+        self._count_unpaired(rows)
         return rows, odd
 
     def _record_problem(self, record: Record) -> OddCells | None:
@@ -373,6 +387,13 @@ class BlockReader:
                 self._merged.add(
                     block.numbers[index].as_py(), column.texts[index].as_py()
                 )
+
+    def _count_unpaired(self, rows: list[Row]) -> None:
+        quote = self._dialect.quote
+        for number, cells in rows:
+            for cell in cells:
+                if quote and cell.count(quote) % 2:
+                    self._unpaired.add(number, cell)
 
 
 class _Counted:

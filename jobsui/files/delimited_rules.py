@@ -16,11 +16,20 @@ QUOTES_FIX = (
 
 @dataclass(frozen=True, slots=True)
 class RowRules:
-    width: int
-    """How many columns the header names."""
-    short_width: int
-    """How many cells most rows have, if that is less; else `width`."""
+    header: tuple[str, ...]
+    """The names of the columns."""
+    usual_width: int
+    """How many cells most rows have. The cells beyond the header are blank in them."""
     encoding: str
+
+    @property
+    def width(self) -> int:
+        return len(self.header)
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """How many cells a row may have."""
+        return self.width, self.usual_width
 
     def problem(self, cells: Sequence[str]) -> OddCells | None:
         """What is wrong with a record that was read without a fault. A blank row is only
@@ -28,13 +37,32 @@ class RowRules:
         if not any(cells):
             return None
         count = len(cells)
-        if count > self.width and any(cells[self.width :]):
+        if any(cells[self.width :]):
             return self.long_row(cells)
-        if count < self.width and count != self.short_width:
-            return self.short_row(cells)
+        if count not in self.widths:
+            return self.short_row(cells) if count < self.width else self.wide_row(cells)
         if any(len(cell) > MAX_CELL for cell in cells):
             return self.long_cell(cells)
+        if tuple(cells[: self.width]) == self.header:
+            return self.header_again(cells)
         return None
+
+    def wide_row(self, cells: Sequence[str]) -> OddCells:
+        """Its last cells are blank. A delimiter too many may have moved the others."""
+        return _odd(
+            cells,
+            "row_width",
+            f"The row has {len(cells):,} cells, the header has {self.width:,}.",
+            "Remove the delimiter that is too many: it may have moved the cells behind it.",
+        )
+
+    def header_again(self, cells: Sequence[str]) -> OddCells:
+        return _odd(
+            cells,
+            "repeated_header",
+            "The row repeats the header.",
+            "Remove it.",
+        )
 
     def long_row(self, cells: Sequence[str]) -> OddCells:
         return _odd(

@@ -90,7 +90,7 @@ def test_blocks_have_the_cells_that_csv_reader_reads(
     reader = BlockReader(
         pieces_of(text.encode(), piece_bytes),
         Dialect(delimiter),
-        RowRules(width, width, UTF8),
+        RowRules(("",) * width, width, UTF8),
         1,
         line_end,
         block_bytes,
@@ -99,7 +99,7 @@ def test_blocks_have_the_cells_that_csv_reader_reads(
 
     assert [number for number, _ in found] == [number for number, _ in expected]
     for (_, cells), (_, reference) in zip(found, expected, strict=True):
-        is_row = len(reference) >= width and not any(reference[width:])
+        is_row = len(reference) == width
         if isinstance(cells, OddCells):
             assert list(cells) == reference
             assert not is_row or cells.code == "stray_line_end"
@@ -121,7 +121,12 @@ def test_blocks_have_the_cells_that_csv_reader_reads(
             {2: "stray_quote", 3: "row_width", 4: "after_fault"},
         ),
         ("1\n1,2,3\n5,6\n", {4: "5"}, {2: "row_width", 3: "row_width"}),
-        ("1,2,,\n3,4\n", {2: "1", 3: "3"}, {}),
+        ("1,2,,\n3,4\n", {3: "3"}, {2: "row_width"}),
+        ("1,2,\n3,4,\n5,6\n", {2: "1", 3: "3", 4: "5"}, {}),
+        ("1,2,\n3,4,\n,5,6,\n", {2: "1", 3: "3"}, {4: "row_width"}),
+        ("1,2,\n3,4,\n5,6,,\n", {2: "1", 3: "3"}, {4: "row_width"}),
+        ("a,b\n3,4\n", {3: "3"}, {2: "repeated_header"}),
+        ("a,c\n3,4\n", {2: "a", 3: "3"}, {}),
         (f"1,{'x' * 131_073}\n3,4\n", {3: "3"}, {2: "cell_too_long"}),
         (f'1,"{"x\n" * 100_000}"\n3,4\n', {3: "3"}, {2: "cell_too_long"}),
         (f'1,"{"x" * 200_000}\n3,4\n', {3: "3"}, {2: "unclosed_quote"}),
@@ -292,3 +297,23 @@ def test_delimiter_of_several_bytes_is_read() -> None:
 )
 def test_pieces_end_with_a_record(data: bytes, line_end: str, end: int) -> None:
     assert last_record_end(data, '"', line_end) == end
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("a,b\n1,2\n", []),
+        ("a,b\n1,2,\n3,4,\n", ["header_width"]),
+        ("a,b,\n1,2,\n3,4,\n", []),
+        ('"a"x,b\n1,2\n3,4\n', ["header_quote"]),
+        ('a,b\n1,5" pipe\n2,6" pipe\n', ["unpaired_quote"]),
+        ('a,b\n1,"5"" pipe"\n', []),
+    ],
+)
+def test_what_may_have_moved_cells_is_named(text: str, codes: list[str]) -> None:
+    reading = read(io.BytesIO(text.encode()), Layout("csv", UTF8, ","))
+
+    found = list(rows_of(reading.blocks))
+
+    assert [notice.code for notice in reading.notices] == codes
+    assert len(found) == text.count("\n") - 1
