@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import tables
-from jobsui.files.errors import FileRefused
-from jobsui.files.layout import OddCells
-from jobsui.files.table import detect, open_table
+from jobsui.files.intake import take_in
+from jobsui.files.layout import DETECT_ALL, OddCells
+from jobsui.files.table import open_staged
 
 Rows = list[list[str]]
 
@@ -46,18 +46,19 @@ def main() -> None:
 
 
 def load(path: Path) -> Loaded:
-    loaded = Loaded()
-    stream = io.BytesIO(path.read_bytes())
-    try:
-        detected = detect(stream, path.name)
-        table = open_table(stream, detected.layout)
-        loaded.rows.append(table.columns)
-        for _, cells in table.rows:
-            loaded.rows.append(list(cells))
-            loaded.odd += isinstance(cells, OddCells)
-        loaded.notices += map(str, [*detected.notices, *table.notices])
-    except FileRefused as refusal:
-        loaded.refusal = str(refusal)
+    staged = io.BytesIO()
+    found = take_in(
+        io.BytesIO(path.read_bytes()), path.name, DETECT_ALL, staged, lambda _: None
+    )
+    loaded = Loaded(notices=[str(notice) for notice in found.notices])
+    if found.columns:
+        loaded.rows.append(found.columns)
+    else:
+        loaded.refusal = found.refusal
+    if found.rows:
+        rows = [cells for _, cells in open_staged(staged).rows]
+        loaded.rows += map(list, rows)
+        loaded.odd = sum(isinstance(cells, OddCells) for cells in rows)
     return loaded
 
 
