@@ -1,6 +1,5 @@
 """The intake: what an uploaded file is, and its table in a form that is fast to read."""
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
@@ -9,10 +8,8 @@ from jobsui.files import source
 from jobsui.files.encoding_detection import question
 from jobsui.files.errors import FileRefused
 from jobsui.files.formats import format_named
-from jobsui.files.layout import DETECT_ALL, Layout, Notice, OddCells, Proposal, Row
-from jobsui.files.number_styles import mark_of
+from jobsui.files.layout import DETECT_ALL, Layout, Notice, Proposal, Row
 from jobsui.files.table import detect, recognize
-from jobsui.text import counted
 
 if TYPE_CHECKING:
     from jobsui.files.cells import Block
@@ -52,8 +49,8 @@ def take_in(
     progress: Callable[[int], None],
     report: Callable[[Found], None] = lambda _: None,
 ) -> Found:
-    """Detect the layout of a file, and write its table to `out`, an empty file.
-    `table.open_staged` reads it. What a person chose is used as it is.
+    """Detect the layout of a file, and write its table to `out`, an empty file that can be
+    read, too. `table.open_staged` reads it. What a person chose is used as it is.
 
     `progress` is called between blocks with how many rows were read, and may raise an
     exception to stop the intake. `report` is called as soon as the layout is known, because
@@ -95,25 +92,30 @@ def _survey(
     stream: BinaryIO, found: Found, out: BinaryIO, progress: Callable[[int], None]
 ) -> None:
     # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
-    from jobsui.files.rows import rows_of  # noqa: PLC0415
+    from jobsui.files.facts import Facts  # noqa: PLC0415
+    from jobsui.files.staging import Staged  # noqa: PLC0415
 
-    counts = _CellCounts()
     table = _reader(stream, found.layout)
+    facts = Facts(table.header)
     for block in _staged(table, out):
         found.rows += len(block.numbers) + len(block.odd)
-        for number, cells in rows_of([block]):
-            if isinstance(cells, OddCells):
-                continue
-            if len(found.sample) < SAMPLE_ROWS:
-                found.sample.append((number, cells))
-            counts.add(cells)
+        if len(found.sample) < SAMPLE_ROWS:
+            found.sample += _first_rows(block, SAMPLE_ROWS - len(found.sample))
+        facts.add(block)
         progress(found.rows)
+    facts.finish(Staged(out))
     found.columns = table.columns
     for _, cells in found.sample:
         cells += [""] * (len(found.columns) - len(cells))
     found.notices += table.notices
-    found.notices += counts.notices(found.columns)
-    found.number_marks = counts.number_marks(found.columns)
+    found.notices += facts.notices(found.columns)
+    found.number_marks = facts.number_marks(found.columns)
+
+
+def _first_rows(block: "Block", count: int) -> "Iterator[Row]":
+    numbers = block.numbers[:count].to_pylist()
+    columns = [column.texts[:count].to_pylist() for column in block.columns]
+    return zip(numbers, map(list, zip(*columns, strict=True)), strict=True)
 
 
 def stage(stream: BinaryIO, layout: Layout, out: BinaryIO) -> None:
@@ -139,58 +141,3 @@ def _staged(table: "TableReader", out: BinaryIO) -> "Iterator[Block]":
         writer.add(block)
         yield block
     writer.finish(table.columns)
-
-
-class _CellCounts:
-    """Counts, by column, values that were damaged before the upload, and how numbers are
-    written."""
-
-    def __init__(self) -> None:
-        self._marks: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        self._rounded: Counter[int] = Counter()
-        self._garbled: Counter[int] = Counter()
-
-    def add(self, cells: list[str]) -> None:
-        for index, cell in enumerate(cells):
-            if "E+" in cell and _is_rounded(cell):
-                self._rounded[index] += 1
-            elif "Ã" in cell or "â€" in cell or "\ufffd" in cell:
-                self._garbled[index] += 1
-            elif ("." in cell or "," in cell) and (mark := mark_of(cell)):
-                self._marks[index][mark] += 1
-
-    def number_marks(self, columns: list[str]) -> dict[str, dict[str, int]]:
-        """{column: {decimal mark: how many values have it}}."""
-        return {
-            columns[index]: dict(counts)
-            for index, counts in sorted(self._marks.items())
-        }
-
-    def notices(self, columns: list[str]) -> Iterator[Notice]:
-        """One for each kind of damage and column."""
-        for index, count in self._rounded.items():
-            column = columns[index]
-            yield Notice(
-                code="rounded",
-                message=f"{counted(count, 'value')} in {column} like 1.23E+12: a "
-                "spreadsheet has rounded them.",
-                fix="Export that column as text.",
-                column=column,
-                count=count,
-            )
-        for index, count in self._garbled.items():
-            column = columns[index]
-            yield Notice(
-                code="garbled",
-                message=f"{counted(count, 'value')} in {column} with garbled letters "
-                "(such as Ã¤ for ä).",
-                fix="Was the file saved in another encoding?",
-                column=column,
-                count=count,
-            )
-
-
-def _is_rounded(cell: str) -> bool:
-    digits, _, power = cell.partition("E+")
-    plain = digits.replace(".", "", 1).replace("-", "", 1)
-    return power.isdecimal() and plain.isdecimal()

@@ -32,6 +32,12 @@ class TableReader:
         self._is_results_file = tuple(names[-len(RESULT_COLUMNS) :]) == RESULT_COLUMNS
 
     @property
+    def header(self) -> list[str]:
+        """The names of the columns as they are in the file. The same list grows while a
+        JSON file is read."""
+        return self._reading.header
+
+    @property
     def columns(self) -> list[str]:
         """The names of the columns, no two of them equal. Complete after the last block."""
         names = _column_names(self._reading.header)

@@ -97,8 +97,8 @@ def test_warnings_of_the_file_are_shown(harness: Harness, path: Path) -> None:
     ran = check(path)
 
     assert ran.err.splitlines()[0] == (
-        "1 value in name with garbled letters (such as Ã¤ for ä). "
-        "Was the file saved in another encoding?"
+        "1 value in name with garbled letters, such as “ZÃ¼rich”. Export the file "
+        "again as UTF-8. If it was garbled there, correct the texts."
     )
 
 
