@@ -98,7 +98,7 @@ def test_warnings_of_the_file_are_shown(harness: Harness, path: Path) -> None:
 
     assert ran.err.splitlines()[0] == (
         "1 value in name with garbled letters, such as “ZÃ¼rich”. Export the file "
-        "again as UTF-8. If it was garbled there, correct the texts."
+        "again as UTF-8. If it was garbled there, correct the texts. (row 2: “ZÃ¼rich”)"
     )
 
 
