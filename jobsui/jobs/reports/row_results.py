@@ -277,9 +277,10 @@ def _results_of_invalid(
     errors: QuerySet[RowError],
 ) -> Generator[tuple[int, RowResult]]:
     invalid = errors.filter(outcome=Outcome.INVALID).order_by("row")
-    values = invalid.values_list("row", "code", "message")
-    for row, code, message in values.iterator(chunk_size=2000):
-        yield row, RowResult(Outcome.INVALID, "", code, message)
+    values = invalid.values_list("row", "code", "column", "message")
+    for row, code, column, message in values.iterator(chunk_size=2000):
+        named = f"{column}: {message}" if column else message
+        yield row, RowResult(Outcome.INVALID, "", code, named)
 
 
 def _unplanned_outcome(job: Job) -> Outcome:

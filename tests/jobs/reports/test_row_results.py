@@ -49,7 +49,7 @@ def test_results_have_every_row_once_in_the_order_of_the_file() -> None:
         "invalid",
         "",
         "not_a_number",
-        "“x” is not a number.",
+        "price: “x” is not a number.",
     ]
 
 
