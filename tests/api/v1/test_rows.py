@@ -54,7 +54,7 @@ def test_rows_are_listed_in_the_order_of_the_file(program: Programs) -> None:
                 "outcome": "invalid",
                 "record_id": None,
                 "error_code": "not_a_number",
-                "error": "“x” is not a number.",
+                "error": "price: “x” is not a number.",
             },
             {
                 "row": 4,
