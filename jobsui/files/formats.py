@@ -31,12 +31,13 @@ def _is_xlsx(head: Head) -> bool:
     return xlsx.recognizes(head) and not ods.recognizes(head)
 
 
+WORKBOOK_SETTINGS = frozenset({"sheet", "header_row", "values"})
 FORMATS = (
     Format(
         name="xlsx",
         label="XLSX",
         extensions=("xlsx", "xlsm"),
-        settings=frozenset({"sheet", "header_row"}),
+        settings=WORKBOOK_SETTINGS,
         recognizes=_is_xlsx,
         detect=xlsx.detect,
         read=xlsx.read,
@@ -45,7 +46,7 @@ FORMATS = (
         name="xls",
         label="XLS",
         extensions=("xls",),
-        settings=frozenset({"sheet", "header_row"}),
+        settings=WORKBOOK_SETTINGS,
         recognizes=xls.recognizes,
         detect=xls.detect,
         read=xls.read,
@@ -54,7 +55,7 @@ FORMATS = (
         name="ods",
         label="ODS",
         extensions=("ods",),
-        settings=frozenset({"sheet", "header_row"}),
+        settings=WORKBOOK_SETTINGS,
         recognizes=ods.recognizes,
         detect=ods.detect,
         read=ods.read,
@@ -63,7 +64,7 @@ FORMATS = (
         name="json",
         label="JSON",
         extensions=("json",),
-        settings=frozenset({"encoding"}),
+        settings=frozenset({"encoding", "sheet"}),
         recognizes=jsonfile.recognizes_document,
         detect=jsonfile.detect_document,
         read=jsonfile.read_document,

@@ -18,13 +18,23 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 20
 
 
+@dataclass(frozen=True, slots=True)
+class OddRow:
+    """A row that cannot be read."""
+
+    number: int
+    cells: list[str]
+    reason: str
+    fix: str
+
+
 @dataclass(slots=True)
 class Found:
     """What was found in a file. If it was refused: what was found until then."""
 
     layout: Layout = DETECT_ALL
     sheets: Sequence[str] = ()
-    """Those of a workbook."""
+    """Those of a workbook, or the lists of a JSON document."""
     proposals: Sequence[Proposal] = ()
     """The encodings that the file may have, the best first. Not empty: it was refused until
     a person has chosen one."""
@@ -35,6 +45,11 @@ class Found:
     """Odd ones included."""
     sample: list[Row] = field(default_factory=list)
     """The first rows that are not odd."""
+    sample_kinds: dict[str, dict[str, str]] = field(default_factory=dict)
+    """{row of the sample: {position of a cell: name of its Kind}}, where the text alone
+    does not say it: {"2": {"0": "null"}}."""
+    odd_rows: list[OddRow] = field(default_factory=list)
+    """The first ones."""
     number_marks: dict[str, dict[str, int]] = field(default_factory=dict)
     """{column: {decimal mark: how many values have it}}."""
     refusal: str = ""
@@ -99,6 +114,9 @@ def _survey(
     facts = Facts(table.header)
     for block in _staged(table, out):
         found.rows += len(block.numbers) + len(block.odd)
+        _add_kinds(found, block)
+        for number, odd in block.odd[: SAMPLE_ROWS - len(found.odd_rows)]:
+            found.odd_rows.append(OddRow(number, list(odd), odd.reason, odd.fix))
         if len(found.sample) < SAMPLE_ROWS:
             found.sample += _first_rows(block, SAMPLE_ROWS - len(found.sample))
         facts.add(block)
@@ -116,6 +134,23 @@ def _first_rows(block: "Block", count: int) -> "Iterator[Row]":
     numbers = block.numbers[:count].to_pylist()
     columns = [column.texts[:count].to_pylist() for column in block.columns]
     return zip(numbers, map(list, zip(*columns, strict=True)), strict=True)
+
+
+def _add_kinds(found: Found, block: "Block") -> None:
+    """Those of the rows that the block adds to the sample."""
+    from jobsui.files.cells import Kind  # noqa: PLC0415
+
+    marked = {Kind.NULL, Kind.ABSENT, Kind.NO_RESULT, Kind.ERROR, Kind.NESTED}
+    wanted = SAMPLE_ROWS - len(found.sample)
+    numbers = block.numbers[:wanted].to_pylist()
+    for index, column in enumerate(block.columns):
+        if column.kinds is None or not numbers:
+            continue
+        kinds = column.kinds[:wanted].to_pylist()
+        for number, kind in zip(numbers, kinds, strict=True):
+            if kind in marked:
+                named = found.sample_kinds.setdefault(str(number), {})
+                named[str(index)] = Kind(kind).name.lower()
 
 
 def stage(stream: BinaryIO, layout: Layout, out: BinaryIO) -> None:

@@ -35,6 +35,7 @@ MAX_DIGITS = 1000
 TAIL_BYTES = 256
 TRAILING_COMMA = re.compile(rb",[\x00 \t\r\n]*\][\x00 \t\r\n]*\Z")
 """In any encoding."""
+MAX_LISTS = 100
 MAX_PATH = 200
 """Characters of the path to a list."""
 
@@ -71,16 +72,23 @@ def detect_document(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
         path = ""
         has_comma = _ends_in_comma(stream)
         notices = []
+        paths = []
     else:
         found = _lists(stream, decided.encoding)
-        rows = _list_of_rows(found)
+        rows = _list_of_rows(found, chosen.sheet)
         path = rows.path
         has_comma = rows.has_trailing_comma
-        notices = _other_lists(found, path)
+        notices = [] if chosen.sheet else _other_lists(found, path)
+        paths = [item.path for item in found if item.has_objects or item == rows]
     if has_comma:
         notices.append(TRAILING_COMMA_NOTICE)
     layout = Layout("json", decided.encoding, sheet=path)
-    return Detected(layout, proposals=decided.proposals, notices=tuple(notices))
+    return Detected(
+        layout,
+        sheets=tuple(paths[:MAX_LISTS]),
+        proposals=decided.proposals,
+        notices=tuple(notices),
+    )
 
 
 def detect_lines(stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
@@ -162,8 +170,12 @@ def _lists(stream: BinaryIO, encoding: str) -> list[_List]:
     return found
 
 
-def _list_of_rows(found: list[_List]) -> _List:
-    """The best known path first, then arrays of objects. Raises FileRefused."""
+def _list_of_rows(found: list[_List], chosen: str = "") -> _List:
+    """The chosen one, else the best known path first, then arrays of objects. Raises
+    FileRefused."""
+    for item in found:
+        if chosen and item.path == chosen:
+            return item
     known = [item for path in LISTS for item in found if item.path == path]
     objects = [item for item in found if item.has_objects]
     filled = [item for item in found if item.count]
@@ -187,7 +199,7 @@ def _other_lists(found: list[_List], path: str) -> list[Notice]:
         Notice(
             "other_lists",
             f"Only the list {shown(path)} is read. The file also has {listed}.",
-            "Upload other lists as files of their own.",
+            "Choose another list in the file settings if that one is meant.",
             count=len(others),
         )
     ]

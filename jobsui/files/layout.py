@@ -45,6 +45,7 @@ class Layout:
     """A name of `encoding.ENCODINGS`."""
     delimiter: str = ""
     sheet: str = ""
+    """Of a JSON document: the path to the list of rows, such as "data.items"."""
     quoting: str = ""
     """How delimited text marks cells that contain delimiters: a name of
     `dialect.QUOTINGS`."""
@@ -90,7 +91,8 @@ class Proposal:
 class Detected:
     layout: Layout
     sheets: tuple[str, ...] = ()
-    """The sheets of a workbook, () for other files."""
+    """The sheets of a workbook, or the paths to the lists of a JSON document; () for other
+    files."""
     proposals: tuple[Proposal, ...] = ()
     """The best first. Not empty: a person must confirm the encoding."""
     notices: tuple[Notice, ...] = ()

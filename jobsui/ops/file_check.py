@@ -134,7 +134,8 @@ def _add_layout_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--sheet",
         default="",
-        help="of a workbook; by default the one that looks most like a table",
+        help="of a workbook; by default the one that looks most like a table. Of a JSON "
+        "document: the path to the list of rows, such as data.items",
     )
     parser.add_argument(
         "--quoting",
@@ -148,6 +149,13 @@ def _add_layout_arguments(parser: CommandParser) -> None:
         default=0,
         metavar="N",
         help="the row with the names of the columns; detected by default",
+    )
+    parser.add_argument(
+        "--values",
+        default="",
+        choices=list(file_formats.VALUES),
+        help="what is read of a workbook's numbers, times and dates with a format: "
+        "the stored value (the default), or the shown one, such as 00042 for 42",
     )
 
 
@@ -199,6 +207,7 @@ def _receive(options: dict[str, Any], by: "User | None") -> File:
         "sheet": options["sheet"],
         "quoting": options["quoting"],
         "header_row": options["header_row"],
+        "values": options["values"],
     }
     if options["file"] == "-":
         return uploads.receive(_chunks(sys.stdin.buffer), "stdin", by=by, **layout)
@@ -226,7 +235,13 @@ def _read(job: Job, bar: ProgressBar) -> None:
     _run_until(is_read, read)
     bar.clear()
     if file.state == FileState.REJECTED:
-        raise command_error(f"{file.name}: {file.error}")
+        raise command_error(f"{file.name}: {file.error}{_encoding_options(file)}")
+
+
+def _encoding_options(file: File) -> str:
+    """The option for each encoding that the file may have; "" if that is not asked."""
+    options = [f"--encoding {proposal['encoding']}" for proposal in file.proposals]
+    return f" Use {' or '.join(options)}." if options else ""
 
 
 def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:

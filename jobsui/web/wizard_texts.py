@@ -1,10 +1,11 @@
 """What the steps of the wizard say about a draft."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
+from jobsui.jobs.preparation import file_formats
 from jobsui.text import counted
 
 ACTION_HELP = {
@@ -27,26 +28,52 @@ SUMMARIES = {
     Action.DELETE: "Delete {records}, matched by Zendesk ID",
     Action.DELETE_BY_EXTERNAL_ID: "Delete {records}, matched by External ID",
 }
-MAX_PREVIEW_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewCell:
+    text: str
+    kind: str = ""
+    """What the text alone does not say: "null". "" for a text."""
+
+    @property
+    def kind_label(self) -> str:
+        return KIND_LABELS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
     number: int
-    cells: list[str]
-    """As many as the file has columns."""
-    extra: list[str]
-    """Cells beyond the last column."""
+    cells: list[PreviewCell] = field(default_factory=list)
+    text: str = ""
+    """Of a row that cannot be read."""
+    reason: str = ""
+    fix: str = ""
 
 
+KIND_LABELS = {
+    "null": "null",
+    "absent": "missing",
+    "no_result": "no result",
+    "error": "error",
+    "nested": "JSON",
+}
+MAX_PREVIEW_COLUMNS = 100
 TRIGGERS = "Object triggers in Zendesk may run for these records"
 """Assumed (docs/zendesk.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilePreview:
+    columns: list[str]
+    more_columns: int
+    """How many are not shown."""
     rows: list[PreviewRow]
-    has_extra_cells: bool
+
+    @property
+    def width(self) -> int:
+        """Of a cell that spans all columns."""
+        return len(self.columns) + bool(self.more_columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +86,62 @@ class Point:
 
 
 def file_preview(file: File) -> FilePreview:
-    """The first rows of a file, each with a cell for every column."""
-    width = len(file.columns)
-    rows = []
-    for number, cells in file.sample[:MAX_PREVIEW_ROWS]:
-        missing = [""] * (width - len(cells))
-        extra = [cell for cell in cells[width:] if cell.strip()]
-        rows.append(PreviewRow(number, [*cells[:width], *missing], extra))
-    has_extra_cells = any(row.extra for row in rows)
-    return FilePreview(rows, has_extra_cells)
+    """The first rows of a file, and the first ones that cannot be read."""
+    columns: list[str] = file.columns[:MAX_PREVIEW_COLUMNS]
+    rows = [
+        PreviewRow(number, _preview_cells(file, number, cells[: len(columns)]))
+        for number, cells in file.sample
+    ]
+    for odd in file.odd_rows:
+        text = ", ".join(odd["cells"])
+        rows.append(
+            PreviewRow(odd["row"], text=text, reason=odd["reason"], fix=odd["fix"])
+        )
+    rows.sort(key=lambda row: row.number)
+    return FilePreview(columns, len(file.columns) - len(columns), rows)
+
+
+def _preview_cells(file: File, number: int, cells: list[str]) -> list[PreviewCell]:
+    kinds: dict[str, str] = file.sample_kinds.get(str(number), {})
+    return [
+        PreviewCell(text, kinds.get(str(index), "")) for index, text in enumerate(cells)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingProposal:
+    """An encoding that a file may have."""
+
+    name: str
+    label: str
+    """ "Windows-1252"."""
+    region: str
+    """ "Western Europe"; "" for none."""
+    texts: list[tuple[int, str]]
+    """(row, cell as it would read)."""
+
+
+def encoding_proposals(file: File) -> list[EncodingProposal]:
+    """The best first."""
+    return [
+        EncodingProposal(
+            name=proposal["encoding"],
+            label=file_formats.encoding_label(proposal["encoding"]),
+            region=file_formats.encoding_region(proposal["encoding"]),
+            texts=list(zip(proposal["rows"], proposal["texts"], strict=True)),
+        )
+        for proposal in file.proposals
+    ]
 
 
 def file_announcement(file: File) -> str:
     """For screen readers, once the file has been read."""
+    if file.state == FileState.READING:
+        return ""
     if file.state == FileState.READY:
         return f"The file has {counted(file.rows or 0, 'row')}."
+    if file.proposals:
+        return "Choose the encoding of the file."
     if file.state == FileState.REJECTED:
         return "The file cannot be read."
     return ""

@@ -193,8 +193,18 @@ def test_json_layout_names_the_list_of_rows() -> None:
     assert found.layout == Layout("json", "utf-8-sig", sheet="data")
     assert [str(notice) for notice in found.notices] == [
         "Only the list “data” is read. The file also has “more” (2 rows). "
-        "Upload other lists as files of their own."
+        "Choose another list in the file settings if that one is meant."
     ]
+
+
+def test_json_list_of_rows_can_be_chosen() -> None:
+    content = b'{"tags": ["x"], "data": [{"a": 1}], "more": [{"b": 1}, {"b": 2}]}'
+
+    found = detect(io.BytesIO(content), "rows.json", Layout(sheet="more"))
+
+    assert found.layout.sheet == "more"
+    assert found.sheets == ("data", "more")
+    assert found.notices == ()
 
 
 @pytest.mark.parametrize("content", ['[{"a": 1},\n]', '{"data": [{"a": 1},]}'])

@@ -173,11 +173,9 @@ def test_refused_workbook_can_be_read_from_another_sheet() -> None:
     [
         (b"PK\x03\x04 this is no workbook", "rows.xlsx", set()),
         (b"\x89PNG", "rows.csv", set()),
-        (
-            b"name\nS\xe4ge\n",
-            "rows.csv",
-            {"encoding", "delimiter", "quoting", "header_row"},
-        ),
+        (b"name\nS\xe4ge\n", "rows.csv", {"encoding"}),
+        (b"\x1b$B0\x1b(B\n", "rows.csv", {"encoding"}),
+        (b"name\n", "rows.csv", {"encoding", "delimiter", "quoting", "header_row"}),
         (b'[{"name": "S\xe4ge"}]', "rows.json", {"encoding"}),
     ],
 )
@@ -311,5 +309,6 @@ def test_header_row_and_quotation_marks_can_be_corrected() -> None:
     assert file.header_row == 1
     assert file.sample == [[2, ["id", "size"]], [3, ['"1"', "5"]]]
     assert file_formats.description(file) == (
-        "CSV, UTF-8, semicolon-separated, quotation marks without a meaning"
+        "CSV, UTF-8, semicolon, 2 columns, 2 rows, quotation marks without a meaning, "
+        "header in row 1"
     )

@@ -268,6 +268,11 @@ def test_nothing_that_was_typed_is_run_by_the_shell(operator: Client, run: Run) 
             ["--encoding", "cp1252", "--delimiter", "semicolon"],
         ),
         (
+            {"chosen": {"quoting": "none", "header_row": 3}},
+            ["quoting=none", "header_row=3"],
+            ["--quoting", "none", "--header-row", "3"],
+        ),
+        (
             {
                 "format": "xlsx",
                 "delimiter": "",

@@ -59,18 +59,34 @@ class LayoutIn(Schema):
         AfterValidator(_known_delimiter),
     ] = ""
     sheet: Annotated[Text, Field(max_length=255)] = ""
-    """Sheet of a workbook. Without it, the sheet that looks most like a table."""
+    """Sheet of a workbook. Without it, the sheet that looks most like a table. Of a JSON
+    document: the path to the list of rows, such as `data.items`."""
     quoting: Literal["", "double", "backslash", "single", "none"] = ""
     """What quotation marks mean in a CSV file: `double` quoted cells, in which they are
     doubled; `backslash` quoted cells, in which a backslash precedes them; `single` the
     same as `double`, with apostrophes; `none` nothing."""
     header_row: Annotated[int, Field(ge=0, le=1000)] = 0
     """The row with the names of the columns; 0: detected."""
+    values: Literal["", "stored", "shown"] = ""
+    """Which value of a number, time or date of a workbook counts where its format shows
+    another one than is stored: `stored` 42, or `shown` 00042. Stored by default."""
 
 
 class SampleRow(Schema):
     row: int
     cells: list[str]
+
+
+class EncodingSampleOut(Schema):
+    row: int
+    text: str
+    """A cell, or a part of it, as it would read."""
+
+
+class EncodingProposalOut(Schema):
+    encoding: str
+    samples: list[EncodingSampleOut]
+    """Cells that the proposed encodings read differently."""
 
 
 class FileOut(Schema):
@@ -89,15 +105,23 @@ class FileOut(Schema):
     size: int
     """Bytes."""
     sha256: str
+    description: str | None
+    """What was found, in one line: "CSV, Windows-1252, semicolon, 12 columns, 48,112 rows,
+    header in row 1". null: nothing."""
     encoding: str | None
+    proposals: list[EncodingProposalOut]
+    """The encodings that the file may have, the best first, if that is not certain. The
+    file is `rejected` then: upload it again with one of them as `encoding`."""
     delimiter: str | None
     quoting: str | None
     header_row: int | None
     """null: the format has no header."""
     sheets: list[str]
-    """Of a workbook; [] for other files."""
+    """Of a workbook. Of a JSON document: the paths to its lists. [] for other files."""
     sheet: str | None
-    """The sheet that was read."""
+    """The sheet or list that was read."""
+    values: str | None
+    """`stored` or `shown`, for a workbook."""
     columns: list[str]
     rows: int | None
     sample: list[SampleRow]
@@ -158,16 +182,27 @@ def serialize(file: StoredFile) -> FileOut:
         format=file.format or None,
         size=file.size,
         sha256=file.sha256,
+        description=file_formats.description(file) or None,
         encoding=file.encoding.removesuffix("-sig") or None,
+        proposals=[_proposal(proposal) for proposal in file.proposals],
         delimiter=file.delimiter or None,
         quoting=file.quoting or None,
         header_row=file.header_row or None,
         sheets=file.sheets,
         sheet=file.sheet or None,
+        values=file.values or None,
         columns=file.columns,
         rows=file.rows,
         sample=[SampleRow(row=row, cells=cells) for row, cells in file.sample],
         warnings=file_warnings.serialize(file),
         error=file.error or None,
         pruned_at=file.content_pruned_at,
+    )
+
+
+def _proposal(proposal: dict[str, Any]) -> EncodingProposalOut:
+    cells = zip(proposal["rows"], proposal["texts"], strict=True)
+    return EncodingProposalOut(
+        encoding=proposal["encoding"].removesuffix("-sig"),
+        samples=[EncodingSampleOut(row=row, text=text) for row, text in cells],
     )

@@ -157,9 +157,8 @@ class Grid:
                 fix="Correct the formulas in the workbook.",
             )
         used = "shown" if self._is_shown else "stored"
-        fix = "Save the sheet as CSV if the shown values are meant."
-        if self._is_shown:
-            fix = "Choose the stored values if those are meant."
+        other = "stored" if self._is_shown else "shown"
+        fix = f"Choose the {other} values in the file settings if those are meant."
         for column, count in sorted(self._differing.items()):
             example = count.samples[0][1]
             yield self._notice(

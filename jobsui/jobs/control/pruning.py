@@ -33,6 +33,7 @@ from jobsui.jobs.models import (
     RecordKeys,
     RowError,
 )
+from jobsui.jobs.models.file import NO_CELLS
 from jobsui.jobs.retention import MARKS, Kind, due_files, due_jobs, unused_files
 
 LEASE = "prune"
@@ -281,7 +282,7 @@ def _delete_files(before: datetime) -> Iterator[Step]:
             # Read again under the lock: a draft may use one of them since.
             found = set(due.filter(pk__in=chunk).values_list("pk", flat=True))
             unmarked = File.objects.filter(pk__in=found, content_pruned_at=None)
-            unmarked.update(content_pruned_at=Now(), sample=[], warnings=[])
+            unmarked.update(content_pruned_at=Now(), **NO_CELLS)
         # After the commit. If it is interrupted, the files are still due.
         for pk in found:
             locked[pk].delete_content()

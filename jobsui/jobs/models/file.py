@@ -1,4 +1,5 @@
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -15,6 +16,15 @@ def this_storage() -> str:
 ITEMS = "items"
 """The format of a file of items that are ready to be sent, in one column of JSON
 (mapping/raw_items.py)."""
+
+NO_CELLS: dict[str, Any] = {
+    "sample": [],
+    "sample_kinds": {},
+    "odd_rows": [],
+    "warnings": [],
+    "proposals": [],
+}
+"""{column that quotes cells of the file: its value once the content is deleted}."""
 
 
 class File(models.Model):
@@ -43,12 +53,25 @@ class File(models.Model):
     quoting = models.CharField(max_length=10, blank=True)
     # 0: detected, or the format has no header.
     header_row = models.PositiveIntegerField(default=0)
+    # "shown": the values that a spreadsheet shows count, not the stored ones.
+    values = models.CharField(max_length=10, blank=True)
+    # {setting: value} of those that a person chose. The others are detected.
+    chosen = models.JSONField(default=dict)
+    # The sheets of a workbook, or the paths to the lists of a JSON document.
     sheets = models.JSONField(default=list)
+    # The encodings that it may have, the best first, while a person must choose one:
+    # objects with the encoding, and rows and texts of cells as they would read.
+    proposals = models.JSONField(default=list)
     columns = models.JSONField(default=list)
     rows = models.PositiveBigIntegerField(null=True, blank=True)
     rows_read = models.PositiveBigIntegerField(default=0)
     # The first rows: [[row number, [cell, ...]], ...].
     sample = models.JSONField(default=list)
+    # {row number: {position of a cell: name of its Kind}} of cells of the sample without a
+    # text of their own, such as null.
+    sample_kinds = models.JSONField(default=dict)
+    # The first rows that cannot be read: objects with the row, cells, reason and fix.
+    odd_rows = models.JSONField(default=list)
     # {column: {decimal mark: how many of its values have it}} (files/number_styles.py).
     number_marks = models.JSONField(default=dict)
     # What people should know before the file is sent: objects with the code, message, fix,

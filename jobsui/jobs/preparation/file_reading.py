@@ -15,11 +15,12 @@ from django.core.files.storage import default_storage
 from jobsui.files import parser_process
 from jobsui.files.errors import FileRefused
 from jobsui.files.intake import Found, stage, take_in
-from jobsui.files.layout import Layout, Notice
+from jobsui.files.layout import Layout, Notice, Proposal
 from jobsui.files.parser_process import SMALLER_FILE as SMALLER_FILE
 from jobsui.files.table import Table, open_staged
 from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
+from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File
 from jobsui.jobs.preparation import uploads
 from jobsui.jobs.queueing import enqueue
@@ -27,6 +28,7 @@ from jobsui.jobs.queueing import enqueue
 if TYPE_CHECKING:
     from django.core.files.base import File as Content
 
+BEING_READ = "The file is being read. Change its settings once it has been read."
 GONE = "The stored file is gone. Upload it again."
 
 
@@ -57,19 +59,29 @@ def reread(
     sheet: str = "",
     quoting: str = "",
     header_row: int | None = None,
+    values: str = "",
 ) -> None:
     """Have a file read again with these settings, chosen by a person. "" and None are
-    detected."""
-    File.objects.filter(pk=file.pk).update(
+    detected. Raises NotPossibleNow while it is being read."""
+    settings = {
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "sheet": sheet,
+        "quoting": quoting,
+        "header_row": header_row or 0,
+        "values": values,
+    }
+    unread = File.objects.filter(pk=file.pk).exclude(state=FileState.READING)
+    started = unread.update(
         state=FileState.READING,
-        encoding=encoding,
-        delimiter=delimiter,
-        sheet=sheet,
-        quoting=quoting,
-        header_row=header_row or 0,
+        chosen=uploads.chosen_of(settings),
+        proposals=[],
         rows_read=0,
         error="",
+        **settings,
     )
+    if not started:
+        raise NotPossibleNow(BEING_READ)
     file.refresh_from_db()
     leases.forget_tries(_lease_name(file))
     enqueue("read_file", file.pk)
@@ -105,6 +117,7 @@ def layout_of(file: File) -> Layout:
         file.sheet,
         quoting=file.quoting,
         header_row=file.header_row,
+        values=file.values,
     )
 
 
@@ -115,8 +128,7 @@ def _lease_name(file: File) -> str:
 def _reject(file: File, reason: str) -> None:
     file.state = FileState.REJECTED
     file.error = reason
-    kept = ["format", "staged_as", "sheets"]
-    file.save(update_fields=["state", "error", *kept])
+    file.save()
 
 
 def _give_up(file: File, _lease: leases.Held, reason: str) -> None:
@@ -188,23 +200,37 @@ class _Reading:
 
 
 def _note(file: File, found: Found) -> None:
-    """Take over what was found. Of a file that was refused, too: it decides which file
-    settings can be corrected."""
+    """Take over what was found. Of a file that was refused, too: people see it, and it
+    decides which file settings can be corrected."""
     file.format = found.layout.format
     file.sheets = list(found.sheets)
+    file.proposals = [_proposal(proposal) for proposal in found.proposals]
     file.warnings = [_warning(notice) for notice in found.notices]
-    if found.refusal:
-        return
     file.encoding = found.layout.encoding
     file.delimiter = found.layout.delimiter
     file.sheet = found.layout.sheet
     file.quoting = found.layout.quoting
     file.header_row = found.layout.header_row
+    file.values = found.layout.values
     file.columns = found.columns
-    file.rows = found.rows
+    file.rows = None if found.refusal else found.rows
     file.rows_read = found.rows
     file.sample = found.sample
+    file.sample_kinds = found.sample_kinds
+    file.odd_rows = [
+        {"row": odd.number, "cells": odd.cells, "reason": odd.reason, "fix": odd.fix}
+        for odd in found.odd_rows
+    ]
     file.number_marks = found.number_marks
+
+
+def _proposal(proposal: Proposal) -> dict[str, Any]:
+    """As the column `proposals` of a file has it."""
+    return {
+        "encoding": proposal.encoding,
+        "rows": [row for row, _ in proposal.samples],
+        "texts": [text for _, text in proposal.samples],
+    }
 
 
 def _warning(notice: Notice) -> dict[str, Any]:

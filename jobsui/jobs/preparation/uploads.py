@@ -38,8 +38,8 @@ def receive(
     chunks: Iterable[bytes], name: str, *, by: "User | None", **layout: Any
 ) -> File:
     """Keep an upload exactly as it comes and have it read. `layout`: encoding,
-    delimiter, sheet, quoting and header_row as a person chose them; detected where left
-    out.
+    delimiter, sheet, quoting, header_row and values as a person chose them; detected
+    where left out.
 
     Raises UploadRefused; nothing is left behind then.
     """
@@ -54,10 +54,16 @@ def register(stored: Stored, *, by: "User | None", **layout: Any) -> File:
         size=stored.size,
         sha256=stored.sha256,
         uploaded_by=by,
+        chosen=chosen_of(layout),
         **layout,
     )
     enqueue("read_file", file.pk)
     return file
+
+
+def chosen_of(layout: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a person chose. "" and 0 are detected."""
+    return {name: value for name, value in layout.items() if value}
 
 
 def store(chunks: Iterable[bytes], name: str) -> Stored:

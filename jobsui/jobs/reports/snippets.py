@@ -162,7 +162,8 @@ def _runjob_options(job: Job) -> Iterator[tuple[str, str]]:
     yield "action", job.action
     for name, value in _file_settings(job.file).items():
         is_delimiter = name == "delimiter"
-        yield name, DELIMITERS.get(value, value) if is_delimiter else value
+        shown = DELIMITERS.get(value, value) if is_delimiter else value
+        yield name.replace("_", "-"), shown
     defaults = Options().to_json()
     chosen = _options(job)
     for name in ("blank", "invalid", "decimal_mark"):
@@ -201,12 +202,15 @@ def _sample(job: Job) -> list[Any]:
 
 
 def _file_settings(file: File) -> dict[str, str]:
-    """Encoding, delimiter and sheet, where they are not the default."""
+    """Encoding, delimiter and sheet, where they are not the default, and what else a
+    person chose."""
     found = {
         "encoding": file.encoding,
         "delimiter": file.delimiter,
         "sheet": file.sheet if len(file.sheets) > 1 else "",
     }
+    for name in ("quoting", "header_row", "values"):
+        found[name] = str(file.chosen.get(name, ""))
     defaults = {"", UTF8, ","}
     return {name: value for name, value in found.items() if value not in defaults}
 

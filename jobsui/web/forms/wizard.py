@@ -14,8 +14,6 @@ from jobsui.text import counted
 from jobsui.web.forms.fields import DressedForm
 from jobsui.web.forms.jobs import RunSettingsForm
 
-DETECT = ("", "Auto-detect")
-
 
 class _ObjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when it runs
     def label_from_instance(self, obj: Any) -> str:
@@ -67,29 +65,39 @@ class FileForm(DressedForm):
 
 
 class LayoutForm(DressedForm):
-    """File settings: how to read a file whose detected format is wrong."""
+    """File settings: how to read a file. What a person did not choose is detected."""
 
-    encoding = forms.ChoiceField(
-        choices=[DETECT, *file_formats.ENCODINGS.items()], required=False
-    )
-    delimiter = forms.ChoiceField(
-        choices=[DETECT, *file_formats.DELIMITERS.items()], required=False
-    )
-    quoting = forms.ChoiceField(
-        label="Quotation marks",
-        choices=[DETECT, *file_formats.QUOTINGS.items()],
-        required=False,
-    )
-    sheet = forms.ChoiceField(widget=forms.Select(attrs={"class": "form-select"}))
+    encoding = forms.ChoiceField(required=False)
+    delimiter = forms.ChoiceField(required=False)
+    quoting = forms.ChoiceField(label="Quotation marks", required=False)
+    sheet = forms.ChoiceField(required=False)
     header_row = forms.IntegerField(
         label="Row of the header", min_value=1, max_value=1000, required=False
     )
+    values = forms.ChoiceField(label="Formatted values", required=False)
 
     def __init__(self, *args: Any, file: File, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["sheet"].choices = [(name, name) for name in file.sheets]  # type: ignore[attr-defined]
+        super().__init__(*args, initial=file.chosen, auto_id="layout_%s", **kwargs)
+        offered = {
+            "encoding": file_formats.ENCODINGS,
+            "delimiter": file_formats.DELIMITERS,
+            "quoting": file_formats.QUOTINGS,
+            "sheet": {name: name for name in file.sheets},
+            "values": file_formats.VALUES,
+        }
+        for name, labels in offered.items():
+            found = "" if name in file.chosen else getattr(file, name)
+            detect = ("", _detect(labels.get(found, "")))
+            self.fields[name].choices = [detect, *labels.items()]  # type: ignore[attr-defined]
+        self.fields["header_row"].widget.attrs["placeholder"] = _detect(file.header_row)
+        if file.format == "json":
+            self.fields["sheet"].label = "List of rows"
         for name in self.fields.keys() - file_formats.settings_of(file):
             del self.fields[name]
+
+
+def _detect(found: object) -> str:
+    return f"Auto-detect ({found})" if found else "Auto-detect"
 
 
 class MappingForm(DressedForm):

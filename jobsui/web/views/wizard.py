@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import retarget
 
 from jobsui.access import lookup
 from jobsui.jobs.control import actions, drafts
@@ -42,6 +43,7 @@ from jobsui.web.forms.wizard import (
 )
 from jobsui.web.http import HtmxRequest
 
+BAD_SETTINGS = "Choose listed options, and a header row from 1 to 1,000."
 STEPS = ("upload", "map", "check", "review")
 DraftView = Callable[[HtmxRequest, Job], HttpResponse]
 
@@ -156,27 +158,40 @@ def replace_file(request: HtmxRequest, job: Job) -> HttpResponse:
 @require_safe
 @on_draft
 def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
-    """The live section: 204 when nothing is new."""
+    """The live section: 204 when nothing is new. While the file is read, only its
+    progress is live. The whole section follows once it has been read."""
     if request.GET.get("v") == f"{job.file.state}-{job.file.rows_read}":
         return HttpResponse(status=204)
-    return render(request, "wizard/upload.html#file", _file_page(job))
+    was_changed = "changed" in request.GET
+    page = _file_page(job) | {"was_changed": was_changed}
+    if job.file.state == FileState.READING:
+        return render(request, "wizard/upload.html#reading", page)
+    response = render(request, "wizard/upload.html#file", page)
+    return retarget(response, "#file")
 
 
 @post_only
 @on_draft
 def layout(request: HtmxRequest, job: Job) -> HttpResponse:
     """Read the file again with these file settings."""
+    was_asked = bool(job.file.proposals)
     form = LayoutForm(request.POST, file=job.file)
-    if not form.is_valid():
-        messages.error(
-            request, "Choose listed options, and a header row from 1 to 1,000."
-        )
+    if form.is_valid():
+        try:
+            drafts.set_file_settings(job, by=request.user, **form.cleaned_data)
+        except NotPossibleNow as refusal:
+            form.add_error(None, str(refusal))
+    if not request.htmx:
+        if form.errors:
+            refusals = list(map(str, form.non_field_errors()))
+            messages.error(request, *(refusals or [BAD_SETTINGS]))
         return redirect("jobs:upload", job.code)
-    try:
-        drafts.set_file_settings(job, by=request.user, **form.cleaned_data)
-    except NotPossibleNow as refusal:
-        messages.error(request, str(refusal))
-    return redirect("jobs:upload", job.code)
+    page = _file_page(job)
+    page["was_changed"] = True
+    page["heading_focus"] = was_asked
+    if form.errors:
+        page["layout_form"] = form
+    return render(request, "wizard/upload.html#file", page)
 
 
 @require_http_methods(["GET", "POST"])
@@ -318,14 +333,14 @@ def _receive(request: HtmxRequest, uploaded: "UploadedFile[bytes]") -> File:
 
 def _file_page(job: Job) -> dict[str, Any]:
     file = job.file
-    found = {"sheet": file.sheet, "header_row": file.header_row or None}
     return {
         "job": job,
         "file": file,
         "announcement": wizard_texts.file_announcement(file),
         "preview": wizard_texts.file_preview(file),
-        "read_as": file_formats.description(file),
-        "layout_form": LayoutForm(file=file, initial=found),
+        "found": file_formats.description(file),
+        "layout_form": LayoutForm(file=file),
+        "proposals": wizard_texts.encoding_proposals(file),
         "file_form": FileForm(label="File"),
     }
 

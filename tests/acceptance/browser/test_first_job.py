@@ -246,7 +246,7 @@ def test_first_job_of_ten_thousand_rows(
     person.press("Refresh objects")
     person.sees(re.compile(r"\d+ objects refreshed from First\."))
     person.upload("First · first", "create", file)
-    person.sees("10,000 rows, 10 columns")
+    person.sees("10 columns, 10,000 rows")
     person.press("Map columns")
     assert person.matched() == {
         "external_id": "external_id",

@@ -40,12 +40,15 @@ def test_upload_is_stored_unchanged_and_read(
         "format": "csv",
         "size": len(CONTENT),
         "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        "description": "CSV, Windows-1252, semicolon, 2 columns, 2 rows, header in row 1",
         "encoding": "cp1252",
+        "proposals": [],
         "delimiter": ";",
         "quoting": "double",
         "header_row": 1,
         "sheets": [],
         "sheet": None,
+        "values": None,
         "columns": ["name", "price"],
         "rows": 2,
         "sample": [
@@ -102,6 +105,11 @@ def test_file_that_cannot_be_read_says_why(
         "The file is not UTF-8, and its encoding is not certain. "
         "Read as Windows-1252 (Western Europe) it has “Müller” (row 2)"
     )
+    assert data["proposals"][0] == {
+        "encoding": "cp1252",
+        "samples": [{"row": 2, "text": "Müller"}],
+    }
+    assert data["description"] == "CSV, semicolon"
 
 
 @pytest.mark.parametrize(
