@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from jobsui.files import mojibake
 
-SPACES = (" ", "\t", "\n", "\r", "\u00a0", "\u2007", "\u202f", "\u3000")
+ASCII_SPACES = (" ", "\t", "\n", "\r")
+SPACES = (*ASCII_SPACES, "\u00a0", "\u2007", "\u202f", "\u3000")
 INVISIBLE = frozenset("\u00ad\u200b\u2060\u2061\u2062\u2063\ufeff")
 DIRECTIONS = frozenset(
     "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -164,7 +165,7 @@ def find(
 
 def _outer_spaces(texts: pa.StringArray, data: bytes) -> pa.BooleanArray | None:
     found = None
-    for space in SPACES:
+    for space in ASCII_SPACES if data.isascii() else SPACES:
         if space.encode() not in data:
             continue
         for mask in (pc.starts_with(texts, space), pc.ends_with(texts, space)):

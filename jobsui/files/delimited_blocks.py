@@ -55,6 +55,8 @@ class BlockReader:
         self._scanner = Scanner(dialect)
         self._plain = _plain_arrow(dialect)
         self._parse_width = rules.width
+        self._checked_end = 0
+        """Up to there, the quotation marks of the data are known to be well formed."""
         self._is_after_fault = False
         self._data = b""
         self._is_complete = False
@@ -67,7 +69,8 @@ class BlockReader:
         """Raises FileRefused where a line is too long to be one of a table."""
         while self._fill(self._bytes):
             end = self._piece_end()
-            block = self._fast_block(self._data[:end]) if end else None
+            is_checked = 0 < end == self._checked_end
+            block = self._fast_block(self._data[:end], is_checked) if end else None
             if block is None and end > FIRST_BYTES:
                 # Look for the fault in small pieces: what is around it stays fast.
                 start = self._data[:FIRST_BYTES]
@@ -76,6 +79,7 @@ class BlockReader:
             if block is None:
                 block, end = self._scanned_block(end or len(self._data))
             self._data = self._data[end:]
+            self._checked_end = 0
             self._short_rows += _count_short(block, self._rules.width)
             if len(block.numbers) or block.odd:
                 yield block
@@ -157,22 +161,25 @@ class BlockReader:
             return 0
         end = start + len(sign)
         is_half = sign == b"\r" and self._data[end : end + 1] == b"\n"
-        return end if not is_half and self._plain.reads(self._data, end) else 0
+        if is_half or not self._plain.reads(self._data, end):
+            return 0
+        self._checked_end = end
+        return end
 
-    def _fast_block(self, piece: bytes) -> Block | None:
-        """None if the piece has faults."""
+    def _fast_block(self, piece: bytes, is_checked: bool = False) -> Block | None:
+        """None if the piece has faults. `is_checked`: pyarrow can read it."""
         if self._is_after_fault or self._dialect.escape or b"\x00" in piece:
             return None
         try:
             # Arrow itself would lose ragged rows with wrong bytes.
             if not piece.isascii():
-                piece.decode()
-            if self._plain and self._plain.reads(piece):
+                _require_utf8(piece)
+            if self._plain and (is_checked or self._plain.reads(piece)):
                 return self._arrow_block(self._plain, piece)
             if self._plain and len(piece) > FIRST_BYTES:
                 return None
             return self._python_block(piece)
-        except (csv.Error, UnicodeDecodeError):
+        except (csv.Error, UnicodeDecodeError, pa.ArrowInvalid):
             return None
 
     def _arrow_block(self, plain: "_PlainArrow", piece: bytes) -> Block | None:
@@ -215,9 +222,14 @@ class BlockReader:
         """The block of a piece with `count` records. None if a line end unlike the others
         may have made a row odd."""
         contents = [_content(column.texts) for column in block.columns]
-        inside = sum(_count_ends(content, self._line_end) for content in contents)
+        broken = [
+            content for content in contents if b"\n" in content or b"\r" in content
+        ]
         ended = count - (not piece.endswith((b"\n", b"\r")))
-        unlike = ended - (_count_ends(piece, self._line_end) - inside)
+        unlike = 0
+        if not _end_alike(piece, broken, ended, self._line_end):
+            inside = sum(_count_ends(content, self._line_end) for content in broken)
+            unlike = ended - (_count_ends(piece, self._line_end) - inside)
         if unlike > 0:
             if block.odd:
                 return None
@@ -381,12 +393,13 @@ class BlockReader:
             content = _content(column.texts)
             if b"\n" not in content and b"\r" not in content:
                 continue
+            if self._dialect.delimiter.encode() not in content:
+                continue
             has_delimiter = pc.match_substring(column.texts, self._dialect.delimiter)
-            has_break = pc.match_substring_regex(column.texts, "[\r\n]")
-            for index in _indexes(pc.and_(has_delimiter, has_break)):
-                self._merged.add(
-                    block.numbers[index].as_py(), column.texts[index].as_py()
-                )
+            texts = column.texts.filter(has_delimiter)
+            numbers = block.numbers.filter(has_delimiter)
+            for index in _indexes(pc.match_substring_regex(texts, "[\r\n]")):
+                self._merged.add(numbers[index].as_py(), texts[index].as_py())
 
     def _count_unpaired(self, rows: list[Row]) -> None:
         quote = self._dialect.quote
@@ -507,6 +520,26 @@ def _content(texts: pa.StringArray) -> bytes:
     """The bytes of all texts, one behind the other."""
     data = texts.buffers()[2]
     return data.to_pybytes() if data is not None else b""
+
+
+def _require_utf8(data: bytes) -> None:
+    """Raises pa.ArrowInvalid. Several times as fast as to decode it."""
+    offsets = pa.array([0, len(data)], pa.int32()).buffers()[1]
+    buffers = [None, offsets, pa.py_buffer(data)]
+    pa.Array.from_buffers(pa.binary(), 1, buffers).cast(pa.string())
+
+
+def _end_alike(data: bytes, cells: list[bytes], count: int, line_end: str) -> bool:
+    """Whether `count` records are known to end in the same way. `cells` have the line ends
+    inside cells."""
+    if line_end == "\n":
+        return b"\r" not in data
+    if line_end == "\r":
+        return b"\n" not in data
+    return all(
+        data.count(sign) - sum(content.count(sign) for content in cells) == count
+        for sign in (b"\n", b"\r")
+    )
 
 
 def _count_ends(data: bytes, line_end: str) -> int:
