@@ -4,7 +4,7 @@ Running a task twice does no harm."""
 from jobsui.jobs.control import automation
 from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.models import File, Job
-from jobsui.jobs.preparation import checker, file_reading, planner
+from jobsui.jobs.preparation import checker, file_reading
 from jobsui.jobs.queueing import stopping
 from jobsui.jobs.timing import clock_from_settings, timing_from_settings
 
@@ -29,6 +29,9 @@ def advance_job(job_id: int) -> None:
 
 def plan_job(job_id: int) -> None:
     """Divide a launched job into batches."""
+    # It needs pyarrow, which takes 46 MB that drivers do not need.
+    from jobsui.jobs.preparation import planner  # noqa: PLC0415
+
     if job := Job.objects.filter(pk=job_id).first():
         planner.plan(job, stopping=stopping)
 

@@ -10,8 +10,8 @@ from jobsui.jobs.enums import Action, JobState, Outcome, ParentRows
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, Job, RowError
-from jobsui.jobs.preparation import checker, file_reading, job_rows
-from jobsui.jobs.preparation.file_keys import FileKeys
+from jobsui.jobs.preparation import checker, job_blocks
+from jobsui.jobs.reports import row_results
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_file, make_job, make_object
 from tests.harness import GADGET
@@ -120,7 +120,7 @@ def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
 ) -> None:
     job = check(
         make_job(
-            lines("external_id,price", ["A,1", "a,2", "B,3", "A,4", " A ,5"]), to=gadget
+            lines("external_id,price", ["A,1", "a,2", "B,3", "A,4", "A,5"]), to=gadget
         )
     )
 
@@ -132,13 +132,8 @@ def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
         cause.message
         == "The value is already the External ID of an earlier row, for example “A”."
     )
-    with file_reading.open_rows(job.file) as table, FileKeys(job) as keys:
-        problems = [
-            judged[0].message
-            for _, judged in job_rows.validated_rows(job, table, keys)
-            if isinstance(judged, list)
-        ]
-    assert problems == ["“A” is already the External ID of row 2."] * 2
+    messages = [problem.message for problem in row_results.problems(job)]
+    assert messages == ["“A” is already the External ID of row 2."] * 2
 
 
 def test_name_and_external_id_of_a_create_must_be_unique(
@@ -255,9 +250,8 @@ def test_unreadable_file_makes_the_job_a_draft_with_a_reason(
 
 
 def test_stopped_check_is_left_to_the_next_task(
-    gadget: CustomObject, immediate_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
+    gadget: CustomObject, immediate_queue: TaskQueue
 ) -> None:
-    monkeypatch.setattr(checker, "PROGRESS_EVERY_ROWS", 1)
     job = make_job("external_id,price\ng-1,1\n", to=gadget)
     checker.start(job, by=None)
     immediate_queue.clear()
@@ -276,17 +270,17 @@ def test_mapping_changed_during_the_check_is_checked_again(
     gadget: CustomObject, immediate_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job("external_id,price\ng-1,x\n", to=gadget)
-    judged = job_rows.validated_rows
+    read = job_blocks.read
 
     def changed_meanwhile(*args: object) -> object:
-        monkeypatch.setattr(job_rows, "validated_rows", judged)
+        monkeypatch.setattr(job_blocks, "read", read)
         same = Job.objects.get(pk=job.pk)
         drafts.set_mapping(same, {"external_id": "external_id"}, Options(), by=None)
         checker.start(same, by=None)
         immediate_queue.clear()
-        return judged(*args)  # type: ignore[arg-type]
+        return read(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(job_rows, "validated_rows", changed_meanwhile)
+    monkeypatch.setattr(job_blocks, "read", changed_meanwhile)
     checker.start(job, by=None)
     checker.check(job, stopping=threading.Event())
     job.refresh_from_db()
@@ -304,15 +298,14 @@ def test_mapping_changed_during_the_check_is_checked_again(
 def test_check_stops_when_the_draft_is_discarded(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checker, "PROGRESS_EVERY_ROWS", 1)
     job = make_job("external_id,price\ng-1,x\ng-2,x\n", to=gadget)
-    judged = job_rows.validated_rows
+    read = job_blocks.read
 
     def gone_meanwhile(*args: object) -> object:
         Job.objects.filter(pk=job.pk).delete()
-        return judged(*args)  # type: ignore[arg-type]
+        return read(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(job_rows, "validated_rows", gone_meanwhile)
+    monkeypatch.setattr(job_blocks, "read", gone_meanwhile)
     checker.start(job, by=None)
     checker.check(Job.objects.get(pk=job.pk), stopping=threading.Event())
 

@@ -11,7 +11,7 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, drafts, sweep
 from jobsui.jobs.enums import Action, BatchState, JobState
 from jobsui.jobs.models import Batch, File, Job
-from jobsui.jobs.preparation import checker, planner
+from jobsui.jobs.preparation import checker, pending_rows, planner
 from tests.conftest import TaskQueue
 from tests.factories import make_job
 from tests.harness import Harness, gadgets
@@ -98,8 +98,8 @@ def test_draft_that_is_being_checked_can_be_discarded(
 def test_planner_adds_nothing_to_a_job_that_has_ended(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, "MAX_BATCH_SIZE", 1)
-    monkeypatch.setattr(planner, "BATCHES_PER_COMMIT", 1)
+    monkeypatch.setattr(pending_rows, "MAX_BATCH_SIZE", 1)
+    monkeypatch.setattr(pending_rows, "BATCHES_PER_COMMIT", 1)
     job = checked(gadget)
     actions.launch(job, by=None)
     commit = planner._commit

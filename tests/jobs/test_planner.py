@@ -11,7 +11,7 @@ from jobsui.jobs import leases
 from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Batch, BatchBlob, Cause, Job, RowError
-from jobsui.jobs.preparation import checker, planner
+from jobsui.jobs.preparation import checker, pending_rows, planner
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET
@@ -151,8 +151,7 @@ def test_planning_again_changes_nothing(
 def test_interrupted_planner_continues_behind_its_last_commit(
     launched: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, "BATCHES_PER_COMMIT", 1)
-    monkeypatch.setattr(planner, "RENEW_EVERY_ROWS", 10)
+    monkeypatch.setattr(pending_rows, "BATCHES_PER_COMMIT", 1)
     rows = [f"g-{n},{'x' if n in (5, 150, 320) else n}" for n in range(350)] + ["g-7,1"]
     job = launched(rows)
     stopping = threading.Event()
@@ -311,6 +310,7 @@ def test_driver_is_enqueued_after_the_first_batch_and_the_last(
         "django.db.transaction.on_commit",
         lambda function, **_: function(),
     )
+    monkeypatch.setattr(pending_rows, "BATCHES_PER_COMMIT", 20)
     job = launched(f"g-{n},{n}" for n in range(2150))
     task_queue.clear()
 

@@ -251,12 +251,9 @@ def test_continuation_has_the_rows_that_were_not_sent(gadget: CustomObject) -> N
     assert created.facts == {"rows": 150, "job": str(child.code)}
 
 
-def test_continuation_does_not_send_a_key_again(
-    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_continuation_does_not_send_a_key_again(gadget: CustomObject) -> None:
     """The first row was sent. The last one, which the planner had not reached, has its
     key and was invalid in the job before."""
-    monkeypatch.setattr(job_rows, "SKIPPED_ROWS", 1)
     content = "external_id\n" + "".join(f"g-{n}\n" for n in [*range(200), 0])
     job = planned(gadget, content)
     Batch.objects.filter(job=job, seq=2).delete()

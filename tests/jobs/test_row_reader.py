@@ -1,14 +1,17 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from jobsui.files.cells import Kind
 from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping.block_reader import BlockReader
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.raw_items import ItemReader
 from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader
 from jobsui.zendesk.payloads import Schema
+from tests.jobs.blocks import block_of, results_of
 from tests.jobs.test_mapping import ALL, SCHEMA, schema
 
 ULID = "01GDXYD7ZTWYP542BA8MDDTE36"
@@ -20,12 +23,18 @@ def read(
     *,
     mapping: Mapping[str, str] = ALL,
     of: Schema = SCHEMA,
+    kinds: Sequence[Kind] = (),
     **options: Any,
 ) -> Item | list[Problem]:
+    """What both readers make of row 7."""
+    settings = Options(prefix="job", **options)
     columns = list(mapping)
-    return RowReader(
-        of, action, mapping, columns, Options(prefix="job", **options), {}
-    ).read((7, cells))
+    rows = RowReader(of, action, mapping, columns, settings, {})
+    blocks = BlockReader(of, action, mapping, columns, settings, {})
+    found = rows.read((7, cells), kinds)
+    [in_block] = results_of(blocks.read(block_of([cells], [kinds])))
+    assert in_block == found
+    return found
 
 
 def item(cells: list[str], action: Action = Action.CREATE, **more: Any) -> Any:
@@ -43,7 +52,7 @@ def problems(
 
 
 def test_row_becomes_an_item_with_fields_in_their_place() -> None:
-    assert item([" A-1 ", "Drill", "007", "12.50"]) == {
+    assert item(["A-1", "Drill", "007", "12.50"]) == {
         "external_id": "A-1",
         "name": "Drill",
         "custom_object_fields": {"serial_no": "007", "price": 12.5},

@@ -15,8 +15,14 @@ from jobsui.jobs import leases, tasks
 from jobsui.jobs.control import actions, automation, sweep
 from jobsui.jobs.enums import FileState, JobState
 from jobsui.jobs.models import File, Job, Lease
-from jobsui.jobs.preparation import checker, file_reading, planner, uploads
-from jobsui.jobs.preparation.file_keys import FileKeys
+from jobsui.jobs.preparation import (
+    checker,
+    file_reading,
+    job_blocks,
+    pending_rows,
+    planner,
+    uploads,
+)
 from tests.conftest import TaskQueue
 from tests.factories import make_job
 from tests.jobs.control_jobs import checked
@@ -233,8 +239,8 @@ def test_check_of_a_person_is_a_new_count(
 def test_planner_with_progress_counts_from_there(
     monkeypatch: pytest.MonkeyPatch, gadget: CustomObject
 ) -> None:
-    monkeypatch.setattr(planner, "MAX_BATCH_SIZE", 1)
-    monkeypatch.setattr(planner, "BATCHES_PER_COMMIT", 1)
+    monkeypatch.setattr(pending_rows, "MAX_BATCH_SIZE", 1)
+    monkeypatch.setattr(pending_rows, "BATCHES_PER_COMMIT", 1)
     job = launched(gadget)
     commit = planner._commit
 
@@ -260,13 +266,13 @@ def test_planner_killed_among_rows_that_are_planned_does_not_count(
     job = launched(gadget)
     Job.objects.filter(pk=job.pk).update(planned_row=2)
     tries: list[int] = []
-    add = FileKeys.add
+    read = job_blocks.read
 
-    def note_tries(*args: Any, **options: Any) -> Any:
+    def note_tries(*args: Any) -> Any:
         tries.append(Lease.objects.get(name=f"plan:{job.pk}").tries)
-        return add(*args, **options)
+        return read(*args)
 
-    monkeypatch.setattr(FileKeys, "add", note_tries)
+    monkeypatch.setattr(job_blocks, "read", note_tries)
     commit = planner._commit
 
     def note_and_commit(*args: Any) -> None:

@@ -28,7 +28,7 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.record_order import HashedKey
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, File, Job, JobEvent, Lease
-from jobsui.jobs.preparation import file_keys, planner
+from jobsui.jobs.preparation import file_keys, pending_rows
 from jobsui.jobs.timing import Timing
 from tests import failpoints
 from tests.conftest import delete_rows
@@ -155,7 +155,7 @@ class _Player:
 
     def play(self) -> History:
         backend = queueing.backend
-        batch_size = planner.MAX_BATCH_SIZE
+        batch_size = pending_rows.MAX_BATCH_SIZE
         queueing.backend = self._enqueue
         try:
             self._prepare()
@@ -168,7 +168,7 @@ class _Player:
         finally:
             self._close()
             queueing.backend = backend
-            planner.MAX_BATCH_SIZE = batch_size
+            pending_rows.MAX_BATCH_SIZE = batch_size
         return self.history
 
     def _prepare(self) -> None:
@@ -423,7 +423,7 @@ class _Player:
         numbers = {job.pk: number for number, job in self.jobs.items()}
         number = numbers.get(job_id, 0)
         if number < len(self.plan.jobs):
-            planner.MAX_BATCH_SIZE = self.plan.jobs[number].batch_size
+            pending_rows.MAX_BATCH_SIZE = self.plan.jobs[number].batch_size
         versions = Job.objects.filter(pk=job_id).values_list("version", flat=True)
         before = versions.first()
         TASKS[task](job_id)

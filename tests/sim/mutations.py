@@ -323,15 +323,15 @@ MUTANTS = (
     Mutant(
         "a retry has all rows of its parent",
         f"{PREPARATION}/job_rows.py",
-        "            return _numbered(table.rows, _failed_rows(job))\n",
-        "            return table.rows\n",
+        "Membership.OWN if row in failed else Membership.NONE\n",
+        "Membership.OWN\n",
         test=(f"{TESTS}/test_retries.py::test_retry_of_a_cause_has_only_its_rows"),
     ),
     Mutant(
         "a planner repeats a row after a kill",
-        f"{PREPARATION}/planner.py",
-        "        if row[0] > planned_row:\n",
-        "        if row[0] >= planned_row:\n",
+        f"{PREPARATION}/job_blocks.py",
+        "pc.greater(self.numbers, after)",
+        "pc.greater_equal(self.numbers, after)",
         test=(
             f"{TESTS}/test_planner.py"
             "::test_interrupted_planner_continues_behind_its_last_commit"
@@ -339,9 +339,9 @@ MUTANTS = (
     ),
     Mutant(
         "a planner skips a row after a kill",
-        f"{PREPARATION}/planner.py",
-        "        if row[0] > planned_row:\n",
-        "        if row[0] > planned_row + bool(planned_row):\n",
+        f"{PREPARATION}/job_blocks.py",
+        "pc.greater(self.numbers, after)",
+        "pc.greater(self.numbers, after + 1)",
         test=(
             f"{TESTS}/test_planner.py"
             "::test_interrupted_planner_continues_behind_its_last_commit"

@@ -15,7 +15,7 @@ from jobsui.api.v1.types import Body, Code, ListOut, Name, responses, unpaged_re
 from jobsui.connections import objects
 from jobsui.connections.models import MAX_RUNNING_JOBS, CustomObject
 from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES
-from jobsui.jobs.preparation.planner import MAX_BATCH_SIZE
+from jobsui.jobs.models.batch import MAX_BATCH_SIZE
 
 router = Router()
 

@@ -9,7 +9,8 @@ from jobsui.files.layout import Row
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import unique_targets
 from jobsui.jobs.mapping.row_reader import Item, Problem, problem_of, shown, too_large
-from jobsui.jobs.mapping.values import ValueProblem, checked_record_id
+from jobsui.jobs.mapping.types import ValueProblem
+from jobsui.jobs.mapping.types.record_id import checked_record_id
 from jobsui.zendesk.payloads import Schema
 
 COLUMN = "item"

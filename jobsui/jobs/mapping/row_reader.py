@@ -1,29 +1,22 @@
 """What a row becomes by a mapping: an item ready to be sent, or problems."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from jobsui.files.kinds import Kind
 from jobsui.files.layout import OddCells, Row
 from jobsui.files.number_styles import Mark
 from jobsui.jobs.enums import Action
-from jobsui.jobs.mapping import values
-from jobsui.jobs.mapping.field_targets import (
-    FIELD,
-    Target,
-    api_name,
-    targets,
-    unique_targets,
-)
+from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, CellReader, to_json
+from jobsui.jobs.mapping.field_targets import targets, unique_targets
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.mapping.values import ValueProblem
+from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.zendesk.payloads import Schema
 
 MAX_RECORD_BYTES = 32 * 1024
 """Zendesk's limit (docs/zendesk.md, "Sizes")."""
 MAX_SHOWN = 200
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +49,8 @@ class Item:
 
 
 class RowReader:
-    """Turns rows into items by a mapping. Built once a file: `read` runs for each row,
-    so everything that is the same for all rows is decided here."""
+    """Turns rows into items by a mapping, cell by cell: for a few rows, where blocks are
+    not worth their libraries (`block_reader`)."""
 
     def __init__(
         self,
@@ -77,98 +70,74 @@ class RowReader:
         self._prefix = options.prefix
         self._width = len(columns)
         self._unique = unique_targets(schema, action)
-        offered = {target.key: target for target in targets(schema, action)}
-        self._cells = [
-            _Cell(
-                index,
-                column,
-                offered[mapping[column]],
-                schema,
-                options,
-                marks.get(column, "."),
-            )
-            for index, column in enumerate(columns)
-            if mapping.get(column) in offered
-        ]
+        self._cells = cell_readers(schema, action, mapping, columns, options, marks)
 
-    def read(self, row: Row) -> Item | list[Problem]:
+    def read(self, row: Row, kinds: Sequence[int] = ()) -> Item | list[Problem]:
+        """`kinds`: those of the cells; () when all are TEXT."""
         number, texts = row
-        problems: list[Problem] = []
-        if len(texts) > self._width:
-            problems += _too_many_cells(number, texts[self._width :], self._width)
-        members: dict[str, Any] = {}
-        fields: dict[str, Any] = {}
+        kinds = kinds or [Kind.TEXT] * len(texts)
+        problems = too_many_cells(number, texts[self._width :], self._width)
+        members: dict[str, str] = {}
+        fields: dict[str, str] = {}
         for cell in self._cells:
             text = texts[cell.index]
-            record = fields if cell.is_field else members
             try:
-                if text and not text.isspace():
-                    record[cell.key] = cell.parse(text)
-                elif cell.required:
-                    raise _empty(cell.label)
-                elif cell.is_cleared:
-                    record[cell.key] = None
+                value = cell.read(text, kinds[cell.index])
             except ValueProblem as problem:
                 problems.append(problem_of(problem, number, cell.column, text))
+                continue
+            if value != LEAVE_ALONE:
+                record = fields if cell.is_field else members
+                record[cell.key] = value
         if problems:
             return problems
         return self._item(number, members, fields)
 
     def _item(
-        self, number: int, members: dict[str, Any], fields: dict[str, Any]
+        self, number: int, members: dict[str, str], fields: dict[str, str]
     ) -> Item | list[Problem]:
-        if self._generates_external_ids and not members.get("external_id"):
-            members["external_id"] = f"{self._prefix}-{number}"
+        if self._generates_external_ids and "external_id" not in members:
+            members["external_id"] = to_json(f"{self._prefix}-{number}")
+        keys = tuple(
+            (key, str(json.loads(members[key])))
+            for key in self._unique
+            if key in members
+        )
         if fields:
-            members["custom_object_fields"] = fields
-        line = _to_json(members[self._key] if self._deletes else members)
+            members["custom_object_fields"] = _object(fields)
+        line = members[self._key] if self._deletes else _object(members)
         if problem := too_large(number, line):
             return [problem]
-        keys = tuple(
-            (key, str(members[key])) for key in self._unique if members.get(key)
-        )
         return Item(number, line, keys)
 
 
-class _Cell:
-    """A mapped column: where its cell is, how to read it, where the value goes."""
+def cell_readers(
+    schema: Schema,
+    action: Action,
+    mapping: Mapping[str, str],
+    columns: Sequence[str],
+    options: Options,
+    marks: Mapping[str, Mark],
+) -> list[CellReader]:
+    """Those of the mapped columns, in the order of the file."""
+    offered = {target.key: target for target in targets(schema, action)}
+    return [
+        CellReader(
+            index,
+            column,
+            offered[mapping[column]],
+            schema,
+            options,
+            marks.get(column, "."),
+        )
+        for index, column in enumerate(columns)
+        if mapping.get(column) in offered
+    ]
 
-    __slots__ = (
-        "column",
-        "index",
-        "is_cleared",
-        "is_field",
-        "key",
-        "label",
-        "parse",
-        "required",
-    )
 
-    def __init__(
-        self,
-        index: int,
-        column: str,
-        target: Target,
-        schema: Schema,
-        options: Options,
-        decimal_mark: Mark,
-    ) -> None:
-        self.index = index
-        self.column = column
-        self.label = target.label
-        self.required = target.required
-        self.is_field = target.key.startswith(FIELD)
-        self.key = api_name(target.key)
-        self.parse = self._parser(schema, decimal_mark)
-        self.is_cleared = self.is_field and options.blank == "clear"
-        """Whether a blank cell empties the field."""
-
-    def _parser(self, schema: Schema, decimal_mark: Mark) -> Callable[[str], Any]:
-        field = schema.field(self.key) if self.is_field else None
-        if field:
-            return values.parser(field, decimal_mark)
-        parsers = {"id": values.record_id, "external_id": values.external_id}
-        return parsers.get(self.key, str.strip)
+def _object(members: Mapping[str, str]) -> str:
+    """The JSON of an object, of the JSON of its members."""
+    return "{" + ",".join(f"{to_json(key)}:{members[key]}" for key in members) + "}"
 
 
 def too_large(number: int, line: str) -> Problem | None:
@@ -176,8 +145,11 @@ def too_large(number: int, line: str) -> Problem | None:
     if len(line) <= MAX_RECORD_BYTES // 4:  # A character has at most four bytes.
         return None
     size = len(line.encode())
-    if size <= MAX_RECORD_BYTES:
-        return None
+    return size_problem(number, size) if size > MAX_RECORD_BYTES else None
+
+
+def size_problem(number: int, size: int) -> Problem:
+    """`size`: in bytes."""
     return Problem(
         row=number,
         column="",
@@ -219,13 +191,7 @@ def problem_of(problem: ValueProblem, number: int, column: str, text: str) -> Pr
     )
 
 
-def _empty(label: str) -> ValueProblem:
-    return ValueProblem(
-        "empty", f"{label} is empty.", "Fill it in, or leave the row out."
-    )
-
-
-def _too_many_cells(number: int, extra: list[str], width: int) -> list[Problem]:
+def too_many_cells(number: int, extra: list[str], width: int) -> list[Problem]:
     """Blank cells beyond the header's columns are no problem."""
     filled = [text for text in extra if text.strip()]
     if not filled:

@@ -5,6 +5,7 @@ from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.overlap import Overlap, RecordKeys
+from jobsui.jobs.models.repeated_keys import RepeatedKeys
 from jobsui.jobs.models.results import RowResult
 from jobsui.jobs.models.row import Cause, RowError
 from jobsui.jobs.models.run_settings import RunSettings
@@ -23,6 +24,7 @@ __all__ = [
     "Lease",
     "Overlap",
     "RecordKeys",
+    "RepeatedKeys",
     "RowError",
     "RowResult",
     "RunSettings",

@@ -6,14 +6,18 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db import models
+from isal import isal_zlib
 
 from jobsui.jobs.enums import UNSETTLED, AttemptResult, BatchState
 from jobsui.jobs.models.job import Job
 from jobsui.jobs.models.results import RowResult
 
+MAX_BATCH_SIZE = 100
+"""Zendesk takes no more records in one request."""
+
 
 def pack(data: bytes) -> bytes:
-    return zlib.compress(data, 1)
+    return isal_zlib.compress(data, 1)
 
 
 def unpack(data: bytes | memoryview) -> bytes:
@@ -130,8 +134,13 @@ class BatchBlob(models.Model):
     @staticmethod
     def packed(lines: Sequence[str], rows: Sequence[int]) -> dict[str, bytes]:
         """The values of `payload` and `rows` for these items."""
+        return BatchBlob.packed_payload("\n".join(lines).encode(), rows)
+
+    @staticmethod
+    def packed_payload(payload: bytes, rows: Sequence[int]) -> dict[str, bytes]:
+        """As `packed`, of the lines joined by line feeds."""
         return {
-            "payload": pack("\n".join(lines).encode()),
+            "payload": pack(payload),
             "rows": pack(json.dumps(list(rows)).encode()),
         }
 

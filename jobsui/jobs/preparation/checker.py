@@ -19,13 +19,11 @@ from jobsui.jobs.ledger import causes, lifecycle, record_order
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.field_targets import check_mapping, schema_of
 from jobsui.jobs.mapping.row_reader import Problem
-from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.models import Cause, Job, RepeatedKeys
 from jobsui.jobs.preparation import file_reading, job_rows
-from jobsui.jobs.preparation.file_keys import FileKeys
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.queueing import enqueue
 
-PROGRESS_EVERY_ROWS = 5_000
 MAX_CAUSES = 200
 
 
@@ -98,41 +96,39 @@ def fingerprint(job: Job) -> str:
 
 
 def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
+    # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
+    from jobsui.jobs.preparation.checked_rows import CheckedRows  # noqa: PLC0415
+
     require_mapping(job)
     before = fingerprint(job)
+    progress = partial(_show_progress, job, before, lease, stopping)
     found = _CheckedCauses(job)
-    rows = 0
-    invalid = 0
-    with file_reading.open_rows(job.file) as table, FileKeys(job) as keys:
-        keep_lease = partial(_keep_lease, lease, stopping)
-        for _, result in job_rows.validated_rows(job, table, keys, keep_lease):
-            rows += 1
-            if isinstance(result, list):
-                invalid += 1
-                found.add(result)
-            if rows % PROGRESS_EVERY_ROWS == 0:
-                _show_progress(job, before, rows, lease, stopping)
-        # While the job is discarded, its keys cannot be stored.
-        _require_same(job, before)
-        record_order.save_keys(job, keys.of_records(), partial(leases.fence, lease))
+    checked = CheckedRows(job, found.add)
+    checked.run(progress)
+    # While the job is discarded, its keys cannot be stored.
+    _require_same(job, before)
+    record_order.save_keys(job, checked.record_keys(), partial(leases.fence, lease))
     with transaction.atomic():
         leases.fence(lease)
         _require_same(job, before)
+        RepeatedKeys.objects.filter(job=job).delete()
         is_ready = lifecycle.move(
             job,
             JobState.READY,
             by=Component.CHECK,
             event=EventKind.CHECKED,
-            facts={"rows": rows, "invalid": invalid},
-            rows=rows,
-            rows_checked=rows,
-            rows_invalid=invalid,
+            facts={"rows": checked.rows, "invalid": checked.invalid},
+            rows=checked.rows,
+            rows_checked=checked.rows,
+            rows_invalid=checked.invalid,
             checked_fingerprint=before,
             checked_at=timezone.now(),
             reason="",
         )
         if is_ready:
             found.save()
+            repeats = RepeatedKeys.packed(job, checked.repeats.rows)
+            repeats.save(force_insert=True)
 
 
 def _lease_name(job: Job) -> str:
@@ -157,17 +153,13 @@ def _fail(job: Job, reason: str) -> None:
 
 
 def _show_progress(
-    job: Job, before: str, rows: int, lease: leases.Held, stopping: threading.Event
+    job: Job, before: str, lease: leases.Held, stopping: threading.Event, rows: int
 ) -> None:
     """Store how many rows are checked. Raises Stopped when the check must end."""
-    _keep_lease(lease, stopping)
-    _require_same(job, before)
-    Job.objects.filter(pk=job.pk).update(rows_checked=rows, version=F("version") + 1)
-
-
-def _keep_lease(lease: leases.Held, stopping: threading.Event) -> None:
     if stopping.is_set() or not lease.renew():
         raise Stopped
+    _require_same(job, before)
+    Job.objects.filter(pk=job.pk).update(rows_checked=rows, version=F("version") + 1)
 
 
 def _require_same(job: Job, before: str) -> None:

@@ -1,27 +1,28 @@
-"""The keys in a file: which appear twice, and which identify the records of a job."""
+"""The keys in a file: which appear twice, and which identify the records of a job.
 
-import contextlib
+Workers only: it imports pyarrow."""
+
 import hashlib
-import sqlite3
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Self
+from array import array
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobsui.jobs.enums import Action
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.record_order import HashedKey
-from jobsui.jobs.mapping import values
-from jobsui.jobs.mapping.row_reader import Item, Problem, shown
+from jobsui.jobs.mapping import types
+from jobsui.jobs.mapping.row_reader import Problem, shown
 from jobsui.jobs.models import Job
+from jobsui.jobs.models.repeated_keys import RowPairs
+from jobsui.jobs.preparation.job_blocks import JobBlock
 
 KEY_LABELS = {"id": "Zendesk ID", "external_id": "External ID", "name": "Name"}
 FIX = "Keep one of the rows: Zendesk may apply them in any order."
-CREATE_TABLE = (
-    "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; BEGIN;"
-    "CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER, identifies INTEGER)"
-    " WITHOUT ROWID"
-)
+HASHES_PER_LIST = 1 << 14
 
 
 def digest_of(target: str, value: str) -> bytes:
@@ -30,63 +31,98 @@ def digest_of(target: str, value: str) -> bytes:
 
 
 class FileKeys:
-    """Which row of a file has a key first. Kept on disk, so that memory does not grow
-    with the file."""
+    """The keys of all rows without problems, as hashes: 16 bytes a key."""
 
     def __init__(self, job: Job) -> None:
-        self._columns = {target: column for column, target in job.mapping.items()}
         self._key_of_records = Action(job.action).key_of_records
+        self._hashes: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
+        self._rows: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
+        self._record_hashes = array("q")
+        self._record_rows = array("q")
 
-    def __enter__(self) -> Self:
-        self._stack = contextlib.ExitStack()
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-        database = sqlite3.connect(Path(folder) / "keys", isolation_level=None)
-        self._stack.callback(database.close)
-        self._seen = database.cursor()
-        self._seen.executescript(CREATE_TABLE)
-        return self
+    def add(self, block: JobBlock) -> None:
+        """Add the keys of successive rows. Those that are not the job's own count too, but
+        identify no record of the job."""
+        for target, keys in block.keys.items():
+            is_counted = pc.and_(block.is_good, keys.is_valid())
+            texts = keys.filter(is_counted).to_pylist()
+            numbers = block.numbers.filter(is_counted)
+            self._hashes[target].extend(map(hash, texts))
+            self._rows[target].extend(numbers.to_pylist())
+            if target == self._key_of_records:
+                self._add_records(texts, block.own_numbers(is_counted))
 
-    def __exit__(self, *exc: object) -> None:
-        self._stack.close()
+    def suspects(self) -> dict[str, "array[int]"]:
+        """{target key: rows whose key has the hash of another key}, ascending."""
+        found = {}
+        for target, hashes in self._hashes.items():
+            if rows := _rows_of_repeated(hashes, self._rows[target]):
+                found[target] = rows
+        return found
 
-    def add(self, item: Item, *, is_sent: bool) -> list[Problem]:
-        """A problem for each key of the item that an earlier row has. The others belong
-        to the item's row from now on. `is_sent`: whether the job sends the row."""
-        problems = []
-        for target, value in item.keys:
-            identifies = is_sent and target == self._key_of_records
-            first_row = self._first_row(target, value, item.row, identifies)
-            if first_row is not None:
-                problems.append(self._problem(item, target, value, first_row))
-        return problems
-
-    def of_records(self) -> Iterator[HashedKey]:
+    def of_records(self, repeats: "Repeats") -> Iterator[HashedKey]:
         """The keys that identify the records of the rows that are sent, ascending."""
-        self._seen.execute("SELECT key, row FROM seen WHERE identifies ORDER BY key")
-        for digest, row in self._seen:
-            yield record_order.short_hash(digest), row
+        hashes = pa.array(self._record_hashes, pa.int64())
+        rows = pa.array(self._record_rows, pa.int64())
+        repeated, _ = repeats.rows.get(self._key_of_records, (array("q"), array("q")))
+        if repeated:
+            is_first = pc.invert(pc.is_in(rows, pa.array(repeated, pa.int64())))
+            hashes = hashes.filter(is_first)
+            rows = rows.filter(is_first)
+        order = pc.array_sort_indices(hashes)
+        for start in range(0, len(order), HASHES_PER_LIST):
+            part = order.slice(start, HASHES_PER_LIST)
+            sorted_hashes = hashes.take(part).to_pylist()
+            yield from zip(sorted_hashes, rows.take(part).to_pylist(), strict=True)
 
-    def _first_row(
-        self, target: str, value: str, row: int, identifies: bool
-    ) -> int | None:
-        """The earlier row that has this key. None: there was none, now it is `row`."""
-        key = digest_of(target, value)
-        self._seen.execute(
-            "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (key, row, identifies)
-        )
-        if self._seen.rowcount:
-            return None
-        self._seen.execute("SELECT row FROM seen WHERE key = ?", (key,))
-        first_row: int = self._seen.fetchone()[0]
-        return first_row
+    def _add_records(self, keys: list[str], rows: list[int | None]) -> None:
+        """`rows`: None where the job does not send the row."""
+        for key, row in zip(keys, rows, strict=True):
+            if row is not None:
+                digest = digest_of(self._key_of_records, key)
+                self._record_hashes.append(record_order.short_hash(digest))
+                self._record_rows.append(row)
 
-    def _problem(self, item: Item, target: str, value: str, first_row: int) -> Problem:
+
+class Repeats:
+    """The rows whose key an earlier row of the file has."""
+
+    def __init__(self, job: Job, rows: Mapping[str, RowPairs] | None = None) -> None:
+        self._columns = {target: column for column, target in job.mapping.items()}
+        self._first_rows: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self.rows: dict[str, RowPairs] = dict(rows or {})
+
+    def find(self, block: JobBlock, suspects: Mapping[str, "array[int]"]) -> None:
+        """Compare the keys of the rows that `FileKeys.suspects` has with each other and with
+        those of earlier rows."""
+        for target, numbers in suspects.items():
+            repeated, first_rows = self.rows.setdefault(
+                target, (array("q"), array("q"))
+            )
+            seen = self._first_rows[target]
+            for index, row in block.find(numbers):
+                first_row = seen.setdefault(block.keys[target][index].as_py(), row)
+                if first_row != row:
+                    repeated.append(row)
+                    first_rows.append(first_row)
+
+    def mark(self, block: JobBlock) -> None:
+        """Add a problem to each row for each key that an earlier row has."""
+        for target, (repeated, first_rows) in self.rows.items():
+            for index, row in block.find(repeated):
+                first_row = first_rows[bisect_left(repeated, row)]
+                key = block.keys[target][index].as_py()
+                if key is not None:
+                    problem = self._problem(row, target, key, first_row)
+                    block.add_problem(index, problem)
+
+    def _problem(self, row: int, target: str, value: str, first_row: int) -> Problem:
         what = f"is already the {KEY_LABELS[target]} of"
-        found = values.problem(
+        found = types.problem(
             f"duplicate_{target}", value, f"{what} row {first_row}", FIX
         )
         return Problem(
-            row=item.row,
+            row=row,
             column=self._columns.get(target, ""),
             value=shown(value),
             code=found.code,
@@ -94,3 +130,14 @@ class FileKeys:
             fix=FIX,
             kind=f"The value {what} an earlier row, for example “{shown(value)}”.",
         )
+
+
+def _rows_of_repeated(hashes: "array[int]", rows: "array[int]") -> "array[int]":
+    found = pa.array(hashes, pa.int64())
+    order = pc.array_sort_indices(found)
+    ascending = found.take(order)
+    is_like_next = pc.equal(ascending[1:], ascending[:-1])
+    places = pc.indices_nonzero(is_like_next).to_pylist()
+    members = sorted({*places, *(place + 1 for place in places)})
+    indexes = order.take(pa.array(members, pa.int64())).to_pylist()
+    return array("q", sorted(rows[index] for index in indexes))

@@ -1,11 +1,12 @@
 """The planner: divides the rows of a launched job into batches, with the items exactly as
-they are sent."""
+they are sent.
+
+Workers only: it imports pyarrow."""
 
 import hashlib
 import threading
 from collections.abc import Iterator
 from functools import partial
-from itertools import batched
 
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -13,25 +14,17 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobsui.files.errors import FileRefused
-from jobsui.files.table import Table
 from jobsui.jobs import leases
 from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle
-from jobsui.jobs.mapping.row_reader import Item, Problem
-from jobsui.jobs.models import Batch, BatchBlob, Job, RowError
-from jobsui.jobs.preparation import checker, file_reading, job_rows
-from jobsui.jobs.preparation.file_keys import FileKeys
+from jobsui.jobs.mapping.row_reader import Problem
+from jobsui.jobs.models import Batch, BatchBlob, Job, RepeatedKeys, RowError
+from jobsui.jobs.preparation import checker, file_reading, job_blocks
+from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import Stopped
-from jobsui.jobs.preparation.job_rows import ValidatedRow
+from jobsui.jobs.preparation.pending_rows import Chunk, PendingRows
 from jobsui.jobs.queueing import enqueue
 
-MAX_BATCH_SIZE = 100
-"""Zendesk takes no more records in one request."""
-BATCHES_PER_COMMIT = 20
-MAX_ROWS_PER_COMMIT = 5_000
-"""Reached when many rows are invalid."""
-RENEW_EVERY_ROWS = 10_000
-"""How often the lease is renewed while rows are skipped that are already planned."""
 HASH_CHUNK_BYTES = 1 << 20
 PLANNABLE = (*SENDABLE, JobState.PAUSING, JobState.PAUSED)
 
@@ -60,78 +53,59 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
 
 def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     """Until the end of the file, or until the job stops."""
-    with file_reading.open_rows(job.file) as table, FileKeys(job) as keys:
-        for chunk in _chunks(_unplanned_rows(job, table, keys, lease, stopping)):
-            _commit(job, lease, chunk)
-            if stopping.is_set():
-                raise Stopped
-            if job.state not in PLANNABLE:
-                return
-
-
-def _unplanned_rows(
-    job: Job,
-    table: Table,
-    keys: FileKeys,
-    lease: leases.Held,
-    stopping: threading.Event,
-) -> Iterator[ValidatedRow]:
-    """The rows behind the last one that is planned. Earlier rows are read too, so that
-    their keys are known."""
-    planned_row = job.planned_row
-    is_new = planned_row == 0
+    is_new = not job.planned_row
     if not is_new:
         lease.repeat_known_work()
     keep_lease = partial(_keep_lease, lease, stopping)
-    rows = job_rows.validated_rows(job, table, keys, keep_lease)
-    for count, (row, result) in enumerate(rows):
-        if row[0] > planned_row:
+    repeats = repeats_of(job, keep_lease)
+    pending = PendingRows()
+    with file_reading.open_rows(job.file) as table:
+        for block in job_blocks.read(job, table):
+            if block.last_row <= job.planned_row:
+                keep_lease()
+                continue
             if not is_new:
                 lease.begin_new_work()
                 is_new = True
-            yield row, result
-        elif count % RENEW_EVERY_ROWS == 0:
-            keep_lease()
+            repeats.mark(block)
+            pending.add(block, after=job.planned_row)
+            if not _commit_pending(job, lease, stopping, pending.chunks()):
+                return
+    _commit_pending(job, lease, stopping, pending.rest())
 
 
-def _keep_lease(lease: leases.Held, stopping: threading.Event) -> None:
+def _keep_lease(lease: leases.Held, stopping: threading.Event, _rows: int = 0) -> None:
     if stopping.is_set() or not lease.renew():
         raise Stopped
 
 
-def _chunks(rows: Iterator[ValidatedRow]) -> Iterator[list[ValidatedRow]]:
-    """Rows to commit together, whose items fill whole batches. The first chunk is one
-    batch, so that sending begins at once."""
-    chunk: list[ValidatedRow] = []
-    items = 0
-    wanted_items = MAX_BATCH_SIZE
-    for row in rows:
-        chunk.append(row)
-        items += isinstance(row[1], Item)
-        if items == wanted_items or len(chunk) == MAX_ROWS_PER_COMMIT:
-            yield chunk
-            chunk = []
-            items = 0
-            wanted_items = MAX_BATCH_SIZE * BATCHES_PER_COMMIT
-    if chunk:
-        yield chunk
+def _commit_pending(
+    job: Job, lease: leases.Held, stopping: threading.Event, chunks: Iterator[Chunk]
+) -> bool:
+    """Whether the job can be planned further. Raises Stopped."""
+    for chunk in chunks:
+        _commit(job, lease, chunk)
+        if stopping.is_set():
+            raise Stopped
+        if job.state not in PLANNABLE:
+            return False
+    return True
 
 
-def _commit(job: Job, lease: leases.Held, chunk: list[ValidatedRow]) -> None:
+def _commit(job: Job, lease: leases.Held, chunk: Chunk) -> None:
     """In one transaction, plan these rows or record them as invalid, and store how far
     the planner is."""
-    items = [result for _, result in chunk if isinstance(result, Item)]
-    invalid = [result for _, result in chunk if not isinstance(result, Item)]
-    last_row, _ = chunk[-1]
     with transaction.atomic():
         if not lease.renew():
             raise Stopped
-        batches = _create_batches(job, items)
-        causes.record_failed_rows(_failed_row(job.pk, problems) for problems in invalid)
+        batches = _create_batches(job, chunk)
+        causes.record_failed_rows(
+            _failed_row(job.pk, problems) for problems in chunk.invalid
+        )
         is_open = Job.objects.filter(pk=job.pk, planned_at=None).update(
-            planned_row=last_row[0],
+            planned_row=chunk.last_row,
             batches_total=F("batches_total") + batches,
-            invalid=F("invalid") + len(invalid),
+            invalid=F("invalid") + len(chunk.invalid),
             version=F("version") + 1,
         )
         if not is_open:
@@ -143,26 +117,24 @@ def _commit(job: Job, lease: leases.Held, chunk: list[ValidatedRow]) -> None:
     job.refresh_from_db()
 
 
-def _create_batches(job: Job, items: list[Item]) -> int:
-    """How many batches these items fill."""
-    groups = list(batched(items, MAX_BATCH_SIZE))
+def _create_batches(job: Job, chunk: Chunk) -> int:
+    """How many batches the items fill."""
+    groups = list(chunk.batches())
     batches = [
         Batch(
             job=job,
             seq=seq,
-            size=len(group),
-            first_row=group[0].row,
-            last_row=group[-1].row,
+            size=len(group.rows),
+            first_row=group.rows[0],
+            last_row=group.rows[-1],
         )
         for seq, group in enumerate(groups, job.batches_total + 1)
     ]
     Batch.objects.bulk_create(batches)
-    blobs = []
-    for batch, group in zip(batches, groups, strict=True):
-        lines = [item.json for item in group]
-        rows = [item.row for item in group]
-        blobs.append(BatchBlob(batch=batch, **BatchBlob.packed(lines, rows)))
-    BatchBlob.objects.bulk_create(blobs)
+    BatchBlob.objects.bulk_create(
+        BatchBlob(batch=batch, **BatchBlob.packed_payload(group.payload, group.rows))
+        for batch, group in zip(batches, groups, strict=True)
+    )
     return len(batches)
 
 
@@ -210,6 +182,7 @@ def _require_unchanged(job: Job, lease: leases.Held) -> None:
 
 def _finish(job: Job) -> None:
     """The driver continues with what was planned."""
+    RepeatedKeys.objects.filter(job=job).delete()
     lifecycle.finish_if_over(job.pk, by=Component.PLANNER)
     enqueue("drive")
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 
 from jobsui.jobs.mapping.field_targets import api_name, targets_for
 from jobsui.jobs.models import Cause, Job
-from jobsui.jobs.preparation.planner import MAX_BATCH_SIZE
+from jobsui.jobs.models.batch import MAX_BATCH_SIZE
 from jobsui.jobs.timing import Timing
 
 

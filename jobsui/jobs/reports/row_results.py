@@ -22,7 +22,6 @@ from jobsui.jobs.mapping.field_targets import targets
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError, RowResult
 from jobsui.jobs.preparation import checker, file_reading, job_rows
-from jobsui.jobs.preparation.file_keys import FileKeys
 from jobsui.jobs.retention import Kind
 from jobsui.paging import Page
 from jobsui.zendesk.payloads import Schema
@@ -159,10 +158,15 @@ def problems_csv(job: Job) -> Iterator[bytes]:
 def problems(job: Job) -> Iterator[Problem]:
     """Every problem that the check finds in the job's rows, in constant memory. Raises
     FileRefused when the stored file can no longer be read."""
-    with file_reading.open_rows(job.file) as table, FileKeys(job) as keys:
-        for _, result in job_rows.validated_rows(job, table, keys):
-            if isinstance(result, list):
-                yield from result
+    # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
+    from jobsui.jobs.preparation import checked_rows, job_blocks  # noqa: PLC0415
+
+    repeats = checked_rows.repeats_of(job)
+    with file_reading.open_rows(job.file) as table:
+        for block in job_blocks.read(job, table):
+            repeats.mark(block)
+            for found in block.problems():
+                yield from found
 
 
 def in_pieces(lines: Iterable[str]) -> Iterator[bytes]:

@@ -1,0 +1,212 @@
+"""The JSON values of a mapped column, read by blocks.
+
+Import this module in workers only: pyarrow takes 46 MB."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobsui.files.cells import Column, Kind
+from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, CellReader
+from jobsui.jobs.mapping.types import ValueProblem
+from jobsui.jobs.mapping.types.pattern import Pattern
+
+MAX_REMEMBERED = 20_000
+"""Texts whose values are remembered."""
+NEVER_PLAIN = pa.array(
+    [Kind.NULL, Kind.ABSENT, Kind.NO_RESULT, Kind.ERROR, Kind.NESTED], pa.int8()
+)
+
+type Result = str | ValueProblem
+
+
+@dataclass(slots=True)
+class ColumnValues:
+    """The values of a column in one block."""
+
+    cells: pa.StringArray
+    """The JSON of each value, LEAVE_ALONE for cells without one, null for problems."""
+    is_quoted: bool = False
+    """`cells` are JSON strings without their quotation marks, and none is LEAVE_ALONE."""
+    has_gaps: bool = False
+    """Some cells may be LEAVE_ALONE."""
+    problems: dict[int, ValueProblem] = field(default_factory=dict)
+    """{index in the block: problem}, ascending."""
+
+
+class ColumnReader:
+    """Reads a column like its CellReader. Plain texts are found by patterns, and each
+    other text of a block is read once."""
+
+    def __init__(self, cell: CellReader) -> None:
+        self.cell = cell
+        self._plain = _whole(cell.type.plain)
+        self._results = _Remembered(cell.read)
+        self._results_by_kind = _Remembered(lambda key: cell.read(key[1:], int(key[0])))
+        self._must_match = ""
+        if isinstance(cell.type, Pattern) and is_readable(cell.type.must_match):
+            self._must_match = cell.type.must_match
+
+    def read(self, column: Column) -> ColumnValues:
+        texts = column.texts
+        is_plain = self._find_plain(texts, column.kinds)
+        if is_plain is not None and is_plain.true_count == len(texts):
+            return ColumnValues(texts, is_quoted=self.cell.type.is_text)
+        if is_plain is None or not is_plain.true_count:
+            return self._read_each(column)
+        return self._read_odd(column, is_plain)
+
+    def _find_plain(
+        self, texts: pa.StringArray, kinds: pa.Int8Array | None
+    ) -> pa.BooleanArray | None:
+        """Whether each text is its own value. None: there are no such texts."""
+        if not self._plain:
+            return None
+        is_plain = pc.match_substring_regex(texts, self._plain)
+        if kinds is not None:
+            is_special = pc.is_in(kinds, NEVER_PLAIN)
+            is_plain = pc.and_(is_plain, pc.invert(is_special))
+        if self._must_match:
+            return self._find_matching(texts, is_plain)
+        return is_plain
+
+    def _find_matching(
+        self, texts: pa.StringArray, is_plain: pa.BooleanArray
+    ) -> pa.BooleanArray:
+        """The plain texts that match the field's pattern. Those that do not match it for
+        sure are remembered as problems."""
+        pattern_type = self.cell.type
+        assert isinstance(pattern_type, Pattern)  # noqa: S101
+        is_match = pc.match_substring_regex(texts, self._must_match)
+        is_short = pc.less_equal(pc.utf8_length(texts), pattern_type.max_matched)
+        is_sure = pc.and_(is_plain, is_short)
+        if not pattern_type.is_sure_beyond_ascii:
+            is_sure = pc.and_(is_sure, pc.string_is_ascii(texts))
+        is_wrong = pc.and_(is_sure, pc.invert(is_match))
+        if is_wrong.true_count:
+            wrong = pc.unique(texts.filter(is_wrong)).to_pylist()
+            problems = {text: pattern_type.mismatch(text) for text in wrong}
+            self._results.remember(problems)
+            for kind in (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE):
+                of_kind = {f"{kind:d}{text}": problems[text] for text in wrong}
+                self._results_by_kind.remember(of_kind)
+        return pc.and_(is_sure, is_match)
+
+    def _read_each(self, column: Column) -> ColumnValues:
+        found = self._look_up(column.texts, column.kinds)
+        return ColumnValues(
+            found.json,
+            has_gaps=LEAVE_ALONE in found.results,
+            problems=found.problems(range(len(column.texts))),
+        )
+
+    def _read_odd(self, column: Column, is_plain: pa.BooleanArray) -> ColumnValues:
+        """Plain texts as they are, and the values of all others."""
+        texts = column.texts
+        is_odd = pc.invert(is_plain)
+        kinds = column.kinds
+        odd_kinds = None if kinds is None else kinds.filter(is_odd)
+        found = self._look_up(texts.filter(is_odd), odd_kinds)
+        is_quoted = self.cell.type.is_text and found.are_all_strings
+        if is_quoted:
+            odd = pc.utf8_slice_codeunits(found.json, 1, -1)
+        else:
+            odd = found.json
+            if self.cell.type.is_text:
+                texts = pc.binary_join_element_wise('"', texts, '"', "")
+        problems = {}
+        if found.json.null_count:
+            places = pc.indices_nonzero(is_odd).to_pylist()
+            problems = found.problems(places)
+        return ColumnValues(
+            pc.replace_with_mask(texts, is_odd, odd),
+            is_quoted=is_quoted,
+            has_gaps=LEAVE_ALONE in found.results,
+            problems=problems,
+        )
+
+    def _look_up(
+        self, texts: pa.StringArray, kinds: pa.Int8Array | None
+    ) -> "_LookedUp":
+        remembered = self._results
+        if kinds is not None:
+            texts = pc.binary_join_element_wise(kinds.cast(pa.string()), texts, "")
+            remembered = self._results_by_kind
+        encoded = texts.dictionary_encode()
+        results = remembered.all_of(encoded.dictionary.to_pylist())
+        return _LookedUp(results, encoded.indices)
+
+
+class _LookedUp:
+    """The results of some cells: `indices` has the place in `results` for each cell."""
+
+    def __init__(self, results: list[Result], indices: pa.Int32Array) -> None:
+        self.results = results
+        self._indices = indices
+        values = [None if isinstance(each, ValueProblem) else each for each in results]
+        self.json = pa.array(values, pa.string()).take(indices)
+
+    @property
+    def are_all_strings(self) -> bool:
+        """Whether all values are JSON strings."""
+        return all(
+            isinstance(each, ValueProblem) or each.startswith('"')
+            for each in self.results
+        )
+
+    def problems(self, places: "range | list[int]") -> dict[int, ValueProblem]:
+        """`places`: the index in the block of each cell."""
+        if not self.json.null_count:
+            return {}
+        wrong = pc.indices_nonzero(self.json.is_null()).to_pylist()
+        found = {}
+        for position in wrong:
+            result = self.results[self._indices[position].as_py()]
+            if isinstance(result, ValueProblem):
+                found[places[position]] = result
+        return found
+
+
+class _Remembered(dict[str, Result]):
+    """The result of each text that was read."""
+
+    def __init__(self, read: Callable[[str], str]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, key: str) -> Result:
+        try:
+            result: Result = self._read(key)
+        except ValueProblem as problem:
+            # Its frames would keep everything that they know.
+            result = problem.with_traceback(None)
+            result.__context__ = None
+        self[key] = result
+        return result
+
+    def all_of(self, keys: list[str]) -> list[Result]:
+        results = [self[key] for key in keys]
+        if len(self) > MAX_REMEMBERED:
+            self.clear()
+        return results
+
+    def remember(self, results: "dict[str, ValueProblem]") -> None:
+        self.update(results)
+
+
+def is_readable(pattern: str) -> bool:
+    """Whether RE2 can read a pattern."""
+    if not pattern:
+        return False
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _whole(pattern: str) -> str:
+    """For texts that match from beginning to end."""
+    return rf"\A(?:{pattern})\z" if pattern else ""

@@ -1,0 +1,76 @@
+"""What all types of values share."""
+
+from typing import Any, ClassVar
+
+from jobsui.files.number_styles import Mark
+from jobsui.zendesk.payloads import Field
+
+MAX_QUOTED = 80
+CONTROL = r"\x00-\x1f"
+SPACES = r"\x00- \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
+"""Of RE2's classes: the characters that `str.strip` removes, and control characters."""
+PLAIN_TEXT = rf'[^{SPACES}"\\#][^"\\{CONTROL}]*'
+"""Texts whose JSON is the text between quotation marks. A # may begin an error value."""
+
+
+class ValueProblem(Exception):
+    """A value that its field cannot take."""
+
+    def __init__(self, code: str, message: str, fix: str, kind: str = "") -> None:
+        """`code`: for programs. `kind`: the message for all such values, with this one
+        as an example."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.fix = fix
+        self.kind = kind or message
+
+
+class ValueType:
+    """Turns the texts of cells into values of one field. Subclasses name the field types
+    of Zendesk that they are for; one for targets that are no fields has the target's key.
+
+    The texts of most cells are their own JSON values. `plain` says which: they are found by
+    the column, and only the others are parsed one by one."""
+
+    by_name: ClassVar[dict[str, "type[ValueType]"]] = {}
+
+    plain = ""
+    """A pattern of RE2 for texts that are their own JSON values. "": there are none."""
+    is_text = False
+    """The JSON of plain texts has quotation marks around it."""
+    keeps_text = False
+    """The value is the text of the cell, unchanged."""
+    takes_lists = False
+    """The value of a JSON array is read by `parse`."""
+    is_field = True
+    """Can be emptied."""
+
+    def __init_subclass__(cls, names: tuple[str, ...] = ()) -> None:
+        for name in names:
+            ValueType.by_name[name] = cls
+
+    def __init__(self, field: Field, decimal_mark: Mark = ".") -> None:
+        """`decimal_mark` is that of the column."""
+        self.field = field
+        self.decimal_mark = decimal_mark
+
+    def parse(self, text: str) -> Any:
+        """The value of a text that is not blank. Raises ValueProblem."""
+        raise NotImplementedError
+
+    def parse_number(self, text: str) -> Any:
+        """`parse` for a number of the file: it has a decimal point and no marks of
+        thousands."""
+        return self.parse(text)
+
+
+def problem(code: str, text: str, what: str, fix: str) -> ValueProblem:
+    """The problem of `text`. `what` completes a sentence that begins with the text."""
+    shown = f"{text[:MAX_QUOTED]}…" if len(text) > MAX_QUOTED else text
+    return ValueProblem(
+        code,
+        message=f"“{shown}” {what}.",
+        fix=fix,
+        kind=f"The value {what}, for example “{shown}”.",
+    )

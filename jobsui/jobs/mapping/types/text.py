@@ -1,0 +1,12 @@
+"""Text: every character is kept, also spaces at the ends."""
+
+from jobsui.jobs.mapping.types.base import PLAIN_TEXT, ValueType
+
+
+class Text(ValueType, names=("text", "textarea")):
+    plain = PLAIN_TEXT
+    is_text = True
+    keeps_text = True
+
+    def parse(self, text: str) -> str:
+        return text

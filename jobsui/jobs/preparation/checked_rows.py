@@ -1,0 +1,64 @@
+"""What the check learns from the rows of a job. Workers only: it imports pyarrow."""
+
+from array import array
+from collections.abc import Callable, Iterator
+
+from jobsui.jobs.mapping.row_reader import Problem
+from jobsui.jobs.models import Job, RepeatedKeys
+from jobsui.jobs.preparation import file_reading, job_blocks
+from jobsui.jobs.preparation.file_keys import FileKeys, Repeats
+from jobsui.jobs.preparation.job_blocks import JobBlock
+
+type Progress = Callable[[int], None]
+"""Called once a block with how many rows are checked. May raise an exception to stop."""
+
+
+class CheckedRows:
+    def __init__(self, job: Job, on_problems: Callable[[list[Problem]], None]) -> None:
+        """`on_problems` is called with the problems of each row that has some."""
+        self._job = job
+        self._on_problems = on_problems
+        self._keys = FileKeys(job)
+        self.repeats = Repeats(job)
+        self.rows = 0
+        self.invalid = 0
+
+    def run(self, progress: Progress) -> None:
+        """Raises FileRefused."""
+        with file_reading.open_rows(self._job.file) as table:
+            for block in job_blocks.read(self._job, table):
+                self._keys.add(block)
+                self.rows += block.count()
+                self._note(block)
+                progress(self.rows)
+        self._find_repeats(progress)
+
+    def record_keys(self) -> Iterator[tuple[int, int]]:
+        return self._keys.of_records(self.repeats)
+
+    def _find_repeats(self, progress: Progress) -> None:
+        suspects = self._keys.suspects()
+        if not suspects:
+            return
+        numbers = array("q", sorted(set().union(*suspects.values())))
+        with file_reading.open_rows(self._job.file) as table:
+            for block in job_blocks.read(self._job, table, only=numbers):
+                self.repeats.find(block, suspects)
+                self.repeats.mark(block)
+                self._note(block)
+                progress(self.rows)
+
+    def _note(self, block: JobBlock) -> None:
+        for problems in block.problems():
+            self.invalid += 1
+            self._on_problems(problems)
+
+
+def repeats_of(job: Job, progress: Progress = lambda _: None) -> Repeats:
+    """The rows of a checked job whose key an earlier row has: as its check has stored them,
+    or found again. Raises FileRefused."""
+    if stored := RepeatedKeys.objects.filter(job=job).first():
+        return Repeats(job, stored.rows)
+    checked = CheckedRows(job, lambda _: None)
+    checked.run(progress)
+    return checked.repeats

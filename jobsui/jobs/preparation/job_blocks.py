@@ -1,0 +1,166 @@
+"""The rows of a job, as its check and its planner read them: in blocks.
+
+Workers only: it imports pyarrow."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from operator import itemgetter
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobsui.files.cells import Block, Column
+from jobsui.files.layout import OddCells
+from jobsui.files.table import Table
+from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping.block_reader import BlockReader, Lines, ReadBlock, mask
+from jobsui.jobs.mapping.decimal_marks import decimal_marks
+from jobsui.jobs.mapping.field_targets import schema_of
+from jobsui.jobs.mapping.item_blocks import ItemBlockReader, ReadItems
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.raw_items import ItemReader
+from jobsui.jobs.mapping.row_reader import Problem
+from jobsui.jobs.models import Job
+from jobsui.jobs.preparation import job_rows
+from jobsui.jobs.preparation.job_rows import Membership, MembershipOf
+
+
+class JobBlock:
+    """Successive rows of a job, read. A continuation also reads rows that are not its own,
+    because of their keys."""
+
+    def __init__(self, read: ReadBlock | ReadItems, is_own: list[bool] | None) -> None:
+        """`is_own`: for each row of `read`; None: all are."""
+        self._read = read
+        self._is_own = is_own
+        self.numbers = read.numbers
+        self.keys = read.keys
+        """{target key: the value of each row that may appear only once in a file}. Null
+        where a row has none."""
+
+    @cached_property
+    def _number_list(self) -> list[int]:
+        return cast("list[int]", self.numbers.to_pylist())
+
+    @property
+    def last_row(self) -> int:
+        """The highest row number."""
+        return max(*self._number_list[-1:], *self._read.odd, 0)
+
+    @property
+    def is_good(self) -> pa.BooleanArray:
+        """Whether each row has no problem. Odd rows are not among them."""
+        return mask(len(self.numbers), self._read.problems)
+
+    def own_numbers(self, is_wanted: pa.BooleanArray) -> list[int | None]:
+        """The numbers of these rows, None for those that are not the job's own."""
+        numbers = self.numbers
+        if self._is_own is not None:
+            numbers = pc.if_else(pa.array(self._is_own, pa.bool_()), numbers, None)
+        return cast("list[int | None]", numbers.filter(is_wanted).to_pylist())
+
+    def find(self, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """(index, number) of those of these rows that are here. `rows` ascend."""
+        if not self._number_list:
+            return
+        start = bisect_left(rows, self._number_list[0])
+        stop = bisect_right(rows, self._number_list[-1])
+        for row in rows[start:stop]:
+            index = bisect_left(self._number_list, row)
+            if self._number_list[index] == row:
+                yield index, row
+
+    def add_problem(self, index: int, problem: Problem) -> None:
+        self._read.problems.setdefault(index, []).append(problem)
+
+    def problems(self, after: int = 0) -> list[list[Problem]]:
+        """Those of each own row behind row `after` that has some."""
+        own = [
+            (self._number_list[index], problems)
+            for index, problems in self._read.problems.items()
+            if self._is_own is None or self._is_own[index]
+        ]
+        found = [*own, *self._read.odd.items()]
+        return [
+            problems
+            for row, problems in sorted(found, key=itemgetter(0))
+            if row > after
+        ]
+
+    def count(self) -> int:
+        """How many rows are the job's own."""
+        own = len(self.numbers) if self._is_own is None else sum(self._is_own)
+        return own + len(self._read.odd)
+
+    def lines(self, after: int = 0) -> Lines:
+        """The items of the own rows behind row `after`, without those with problems."""
+        is_wanted = self.is_good
+        if self._is_own is not None:
+            is_wanted = pc.and_(is_wanted, pa.array(self._is_own, pa.bool_()))
+        if after:
+            is_wanted = pc.and_(is_wanted, pc.greater(self.numbers, after))
+        return self._read.lines(is_wanted)
+
+
+def read(
+    job: Job, table: Table, only: "array[int] | None" = None
+) -> Iterator[JobBlock]:
+    """The rows of a job with their items and problems, but not those of keys that appear
+    twice (`file_keys.Repeats`). Check and planner both read rows from here, so they always
+    agree.
+
+    A continuation leaves out rows whose key its parent has sent, so it reads the
+    parent's rows too. The blocks may be empty. `only`: read no other rows
+    than these."""
+    reader = _reader(job, table.columns)
+    membership = job_rows.membership_of(job)
+    wanted = None if only is None else pa.array(only, pa.int64())
+    for block in table.blocks():
+        part = block
+        if wanted is not None:
+            part = _filtered(block, pc.is_in(block.numbers, wanted), odd=())
+        is_own: list[bool] | None = None
+        if membership:
+            part, is_own = _members_of(part, membership)
+        yield JobBlock(reader.read(part), is_own)
+
+
+def _reader(job: Job, columns: list[str]) -> BlockReader | ItemBlockReader:
+    schema = schema_of(job)
+    action = Action(job.action)
+    if job.file.is_raw_items:
+        return ItemBlockReader(ItemReader(schema, action))
+    options = Options.from_json(job.options)
+    marks = decimal_marks(job.file, options)
+    return BlockReader(schema, action, job.mapping, columns, options, marks)
+
+
+def _members_of(block: Block, membership: MembershipOf) -> tuple[Block, list[bool]]:
+    """The rows of the block that matter to the job, and which of them are its own. Odd rows
+    have no key."""
+    odd = dict(block.odd)
+    numbers = block.numbers.to_pylist()
+    found = {row: membership(row) for row in sorted([*numbers, *odd])}
+    members = [found[row] for row in numbers]
+    is_member = pa.array([each is not Membership.NONE for each in members], pa.bool_())
+    odd_members = tuple(
+        (row, cells) for row, cells in block.odd if found[row] is Membership.OWN
+    )
+    is_own = [each is Membership.OWN for each in members if each is not Membership.NONE]
+    return _filtered(block, is_member, odd_members), is_own
+
+
+def _filtered(
+    block: Block, is_wanted: pa.BooleanArray, odd: tuple[tuple[int, OddCells], ...]
+) -> Block:
+    columns = (
+        Column(
+            column.texts.filter(is_wanted),
+            None if column.kinds is None else column.kinds.filter(is_wanted),
+        )
+        for column in block.columns
+    )
+    return Block(block.numbers.filter(is_wanted), tuple(columns), odd)
