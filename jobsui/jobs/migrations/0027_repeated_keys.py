@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0025_file_warnings"),
+        ("jobs", "0026_file_settings"),
     ]
 
     operations = [
