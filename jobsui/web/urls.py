@@ -31,7 +31,10 @@ object_urls = [
     path("add/", objects.add, name="add"),
     path("<int:pk>/", objects.detail, name="detail"),
     path("<int:pk>/refresh/", objects.refresh, name="refresh"),
-    path("<int:pk>/template.csv", objects.template, name="template"),
+    path("<int:pk>/template.csv", objects.template, {"suffix": "csv"}, "template_csv"),
+    path(
+        "<int:pk>/template.xlsx", objects.template, {"suffix": "xlsx"}, "template_xlsx"
+    ),
     path("<int:pk>/request/", requests.prepare, name="request"),
     path("<int:pk>/request/send/", requests.send, name="send_request"),
     path(

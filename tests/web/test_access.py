@@ -47,6 +47,7 @@ MATRIX = {
     "objects/<int:pk>/": PAGE,
     "objects/<int:pk>/refresh/": ACT,
     "objects/<int:pk>/template.csv": PAGE,
+    "objects/<int:pk>/template.xlsx": PAGE,
     "objects/<int:pk>/request/": PAGE,
     "objects/<int:pk>/request/send/": Row(405, 200),
     "objects/<int:pk>/request/status/<str:status_id>/": PAGE,

@@ -15,16 +15,14 @@ from jobsui import paging
 from jobsui.files.safe import RESULT_COLUMNS, csv_line
 from jobsui.files.table import Table
 from jobsui.jobs import retention
-from jobsui.jobs.enums import Action, BatchState, FileState, JobState, Outcome
+from jobsui.jobs.enums import BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import unreadable
-from jobsui.jobs.mapping.field_targets import targets
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError, RowResult
 from jobsui.jobs.preparation import checker, file_reading, job_rows
 from jobsui.jobs.retention import Kind
 from jobsui.paging import Page
-from jobsui.zendesk.payloads import Schema
 
 BOM = "\ufeff"
 """Without it spreadsheets take UTF-8 for another encoding."""
@@ -134,12 +132,6 @@ def results_csv(job: Job, *, outcome: str = "", raw: bool = False) -> Iterator[b
     header = csv_line([*job.file.columns, *RESULT_COLUMNS], raw=raw)
     lines = (csv_line(_cells(row), raw=raw) for row in outcome_rows(job, outcome))
     return in_pieces(itertools.chain([BOM + header], lines))
-
-
-def template_csv(schema: Schema) -> bytes:
-    """A file to fill in for this object: a header whose columns map automatically."""
-    offered = targets(schema, Action.UPSERT_BY_EXTERNAL_ID)
-    return (BOM + csv_line([target.api_name for target in offered])).encode()
 
 
 def problems_csv(job: Job) -> Iterator[bytes]:

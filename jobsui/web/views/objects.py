@@ -7,10 +7,18 @@ from django.views.decorators.http import require_http_methods, require_safe
 from jobsui.access import lookup
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
-from jobsui.jobs.reports import row_results
+from jobsui.jobs.reports import templates
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.objects import ObjectKeyForm
 from jobsui.web.http import HtmxRequest
+
+TEMPLATES = {
+    "csv": (templates.template_csv, "text/csv; charset=utf-8"),
+    "xlsx": (
+        templates.template_xlsx,
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
+}
 
 
 @require_safe
@@ -67,15 +75,13 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-def template(request: HtmxRequest, pk: int) -> HttpResponse:
-    """A CSV to fill in. Its header maps itself."""
+def template(request: HtmxRequest, pk: int, suffix: str) -> HttpResponse:
+    """A file to fill in: CSV or XLSX."""
     custom_object = lookup.custom_object(request.user, pk)
-    response = HttpResponse(
-        row_results.template_csv(custom_object.schema),
-        content_type="text/csv; charset=utf-8",
-    )
+    write, content_type = TEMPLATES[suffix]
+    response = HttpResponse(write(custom_object.schema), content_type=content_type)
     name = content_disposition_header(
-        as_attachment=True, filename=f"{custom_object.key}-template.csv"
+        as_attachment=True, filename=f"{custom_object.key}-template.{suffix}"
     )
     response["Content-Disposition"] = name or "attachment"
     return response

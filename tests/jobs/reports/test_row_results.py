@@ -124,14 +124,6 @@ def test_problems_name_row_column_value_and_fix() -> None:
     assert len(rows) == 2
 
 
-def test_template_has_columns_that_map_themselves() -> None:
-    schema = make_object(make_connection(), "gadget", fields=GADGET).schema
-
-    header = table([row_results.template_csv(schema)])[0]
-
-    assert header == ["external_id", "name", *[field["key"] for field in GADGET]]
-
-
 def test_missing_file_is_reported_before_the_first_line() -> None:
     job = make_job(
         "external_id\n1\n", to=make_object(make_connection(), "gadget", fields=GADGET)
