@@ -123,13 +123,126 @@ document.querySelectorAll("select[data-submit]").forEach((select) => {
   select.addEventListener("change", () => select.form.requestSubmit());
 });
 
-// Progress of an upload.
+// Upload: choose, drop or paste a file. One that is too large is refused before it is sent.
+const MEGABYTE = 1024 ** 2;
+const PASTED_NAME = "pasted.tsv";
+const inMegabytes = (bytes) => `${Math.ceil(bytes / MEGABYTE).toLocaleString("en")} MB`;
+const counted = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
+const isShown = (element) => element.checkVisibility?.() ?? true;
+const isTextField = (element) => element.matches?.("textarea, input:not([type=file]), [contenteditable]");
+
+const showDropHints = () => {
+  document.querySelectorAll("[data-drop-hint]").forEach((hint) => { hint.hidden = false; });
+  if (!navigator.clipboard?.readText) return;
+  document.querySelectorAll("[data-paste]").forEach((button) => { button.hidden = false; });
+};
+
+const sayInDrop = (drop, text, isError = false) => {
+  const state = drop.querySelector("[data-drop-state]");
+  state.textContent = text;
+  state.classList.toggle("bad", isError);
+};
+
+const checkFile = (input) => {
+  const drop = input.closest("[data-drop]");
+  const file = input.files[0];
+  const isTooLarge = file && file.size > Number(input.dataset.maxBytes);
+  const limit = inMegabytes(Number(input.dataset.maxBytes));
+  const refusal = isTooLarge ? `${file.name} is larger than ${limit}. Split it, or raise JOBSUI_MAX_UPLOAD_MB.` : "";
+  input.setCustomValidity(refusal);
+  input.toggleAttribute("aria-invalid", Boolean(refusal));
+  sayInDrop(drop, refusal, Boolean(refusal));
+  return !refusal;
+};
+
+const putFile = (drop, file, text) => {
+  const input = drop.querySelector("input[type=file]");
+  const transfer = new DataTransfer();
+  transfer.items.add(file);
+  input.files = transfer.files;
+  if (checkFile(input)) sayInDrop(drop, text);
+};
+
+const putText = (drop, text) => {
+  if (!text.trim()) {
+    sayInDrop(drop, "There is no text to paste. Copy rows in a spreadsheet first.", true);
+    return;
+  }
+  const rows = text.trimEnd().split("\n").length;
+  const file = new File([text], PASTED_NAME, { type: "text/tab-separated-values" });
+  putFile(drop, file, `Pasted ${counted(rows, "row")}, the header included.`);
+};
+
+// The place for a file where the person points, else the first one that is shown.
+const dropAt = (target) => (
+  target.closest?.("[data-drop]") ?? [...document.querySelectorAll("[data-drop]")].find(isShown)
+);
+
+const markDrop = (drop) => {
+  document.querySelectorAll("[data-drop]").forEach((each) => each.classList.toggle("is-over", each === drop));
+};
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-drop] input[type=file]")) checkFile(event.target);
+});
+document.addEventListener("dragover", (event) => {
+  const drop = dropAt(event.target);
+  if (!drop || !event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  markDrop(drop);
+});
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) markDrop(null);
+});
+document.addEventListener("drop", (event) => {
+  const drop = dropAt(event.target);
+  const files = event.dataTransfer.files;
+  if (!drop || !files.length) return;
+  event.preventDefault();
+  markDrop(null);
+  if (files.length > 1) sayInDrop(drop, "Drop one file. A job has one.", true);
+  else putFile(drop, files[0], `${files[0].name} is chosen.`);
+});
+document.addEventListener("paste", (event) => {
+  const drop = dropAt(event.target);
+  if (!drop || isTextField(event.target)) return;
+  event.preventDefault();
+  const file = event.clipboardData.files[0];
+  if (file) putFile(drop, file, `${file.name} is chosen.`);
+  else putText(drop, event.clipboardData.getData("text/plain"));
+});
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-paste]");
+  if (!button) return;
+  const drop = button.closest("[data-drop]");
+  try {
+    putText(drop, await navigator.clipboard.readText());
+  } catch {
+    sayInDrop(drop, "The browser does not let this page read the clipboard. Press Ctrl+V.", true);
+  }
+});
+document.body.addEventListener("htmx:afterSettle", showDropHints);
+showDropHints();
+
+const uploadOf = (event) => event.target.querySelector?.("[data-upload]");
+
 document.body.addEventListener("htmx:xhr:progress", (event) => {
-  const bar = event.target.querySelector?.("progress[data-upload]");
-  if (!bar || !event.detail.lengthComputable) return;
-  bar.hidden = false;
-  bar.max = event.detail.total;
-  bar.value = event.detail.loaded;
+  const upload = uploadOf(event);
+  if (!upload || !event.detail.lengthComputable) return;
+  const { loaded, total } = event.detail;
+  const bar = upload.querySelector("progress");
+  upload.classList.add("is-active");
+  bar.max = total;
+  bar.value = loaded;
+  const isSent = loaded === total;
+  upload.querySelector("span").textContent = isSent ? "Storing the file" : `${inMegabytes(loaded)} of ${inMegabytes(total)}`;
+});
+document.body.addEventListener("htmx:sendError", (event) => {
+  const upload = uploadOf(event);
+  if (!upload?.classList.contains("is-active")) return;
+  upload.classList.remove("is-active");
+  const sent = inMegabytes(upload.querySelector("progress").value);
+  sayInDrop(upload.closest("[data-drop]"), `The upload stopped at ${sent}. Check the connection and upload again.`, true);
 });
 
 // Buttons that work once. Disabled after the form is read: a disabled button is not sent.

@@ -122,7 +122,7 @@ def test_bad_setting_is_shown_beside_its_field(operator: Client) -> None:
 
 
 def test_table_stays_while_the_file_is_read_again(operator: Client) -> None:
-    job = draft(b"a;b\nleft;2\n")
+    job = draft(b"a;b\nleft;2\nright;3\n")
 
     answer = operator.post(path(job, "layout/"), {"header_row": "2"}, headers=HTMX)
     progress = re.findall(r'hx-get="([^"]+)"', answer.text)[0]
@@ -148,7 +148,7 @@ def test_refused_sheet_offers_the_others(operator: Client) -> None:
     assert (
         "Found so far: XLSX, 1 column, header in row 1, sheet Sheet 1 (1 of 2)" in text
     )
-    assert "<details open>" in text
+    assert "Read it with other settings" in text
     assert '<option value="Sheet 2">' in text
     assert "Encoding" not in text
 
@@ -190,7 +190,10 @@ def test_shown_values_are_offered_where_they_differ(operator: Client) -> None:
 
     text = page(operator, job)
 
-    assert '<option value="shown">As a spreadsheet shows them</option>' in text
+    assert (
+        '<option value="shown">As a spreadsheet shows them, such as 00042</option>'
+        in text
+    )
 
 
 def test_list_of_a_json_document_can_be_chosen(operator: Client) -> None:

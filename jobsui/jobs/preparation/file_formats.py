@@ -21,7 +21,7 @@ EXTENSIONS = [
     *PACKED,
 ]
 SHOWN = "shown"
-VALUES = {"stored": "As stored", SHOWN: "As a spreadsheet shows them"}
+VALUES = ("stored", SHOWN)
 """Which value of a formatted workbook cell counts."""
 QUOTING_WORDS = {
     "none": "quotation marks without a meaning",

@@ -21,8 +21,19 @@ class _ObjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not su
         return f"{obj.connection}{mark} · {obj.key}"
 
 
-def _file_input() -> forms.FileInput:
-    return forms.FileInput(attrs={"accept": ",".join(file_formats.EXTENSIONS)})
+class _UploadField(forms.FileField):
+    """A file, whose size the browser compares with the maximum before it sends it."""
+
+    widget = forms.FileInput
+
+    def __init__(self, **kwargs: Any) -> None:
+        megabytes = settings.MAX_UPLOAD_BYTES // 1024**2
+        help_text = f"{file_formats.LABELS}. Up to {megabytes:,} MB."
+        super().__init__(help_text=help_text, **kwargs)
+        self.widget.attrs |= {
+            "accept": ",".join(file_formats.EXTENSIONS),
+            "data-max-bytes": settings.MAX_UPLOAD_BYTES,
+        }
 
 
 class JobForm(DressedForm):
@@ -32,10 +43,7 @@ class JobForm(DressedForm):
     action = forms.ChoiceField(
         choices=Action.choices, initial=Action.UPSERT_BY_EXTERNAL_ID
     )
-    file = forms.FileField(
-        help_text=f"{file_formats.LABELS}.",
-        widget=_file_input(),
-    )
+    file = _UploadField()
 
     def __init__(
         self,
@@ -47,15 +55,12 @@ class JobForm(DressedForm):
         super().__init__(*args, **kwargs)
         self.fields["object"].queryset = objects.order_by("connection__name", "key")  # type: ignore[attr-defined]
         self.fields["file"].required = needs_file
-        self.fields[
-            "file"
-        ].help_text += f" Up to {settings.MAX_UPLOAD_BYTES // 1024**2:,} MB."
 
 
 class FileForm(DressedForm):
     """Another file for the same job."""
 
-    file = forms.FileField(widget=_file_input())
+    file = _UploadField()
 
     def __init__(
         self, *args: Any, label: str = "Corrected file", **kwargs: Any
@@ -74,7 +79,14 @@ class LayoutForm(DressedForm):
     header_row = forms.IntegerField(
         label="Row of the header", min_value=1, max_value=1000, required=False
     )
-    values = forms.ChoiceField(label="Formatted values", required=False)
+    values = forms.ChoiceField(
+        label="Formatted values",
+        choices=[
+            ("", "As stored, such as 42"),
+            ("shown", "As a spreadsheet shows them, such as 00042"),
+        ],
+        required=False,
+    )
 
     def __init__(self, *args: Any, file: File, **kwargs: Any) -> None:
         super().__init__(*args, initial=file.chosen, auto_id="layout_%s", **kwargs)
@@ -83,13 +95,18 @@ class LayoutForm(DressedForm):
             "delimiter": file_formats.DELIMITERS,
             "quoting": file_formats.QUOTINGS,
             "sheet": {name: name for name in file.sheets},
-            "values": file_formats.VALUES,
         }
         for name, labels in offered.items():
             found = "" if name in file.chosen else getattr(file, name)
             detect = ("", _detect(labels.get(found, "")))
             self.fields[name].choices = [detect, *labels.items()]  # type: ignore[attr-defined]
         self.fields["header_row"].widget.attrs["placeholder"] = _detect(file.header_row)
+        if file.proposals:
+            self.fields["encoding"].label = "Another encoding"
+            self.fields["encoding"].choices = [  # type: ignore[attr-defined]
+                ("", "Choose an encoding"),
+                *file_formats.ENCODINGS.items(),
+            ]
         if file.format == "json":
             self.fields["sheet"].label = "List of rows"
         for name in self.fields.keys() - file_formats.settings_of(file):

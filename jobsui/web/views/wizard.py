@@ -125,9 +125,12 @@ def upload(request: HtmxRequest, job: Job) -> HttpResponse:
         except JobsError as refusal:
             form.add_error("file", str(refusal))
         else:
-            return redirect("jobs:upload", job.code)
+            return http.go(request, "jobs:upload", job.code)
     page = _file_page(job) | {"form": form, "help": wizard_texts.ACTION_HELP}
-    return render(request, "wizard/upload.html", page)
+    template = "wizard/upload.html#change" if request.htmx else "wizard/upload.html"
+    response = render(request, template, page)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 @http.takes_files
@@ -138,7 +141,7 @@ def replace_file(request: HtmxRequest, job: Job) -> HttpResponse:
     form = FileForm(request.POST, request.FILES)
     if not form.is_valid():
         messages.error(request, str(form.errors["file"][0]))
-        return redirect("jobs:check", job.code)
+        return http.go(request, "jobs:check", job.code)
     try:
         file = _receive(request, form.cleaned_data["file"])
         drafts.set_target(
@@ -151,8 +154,8 @@ def replace_file(request: HtmxRequest, job: Job) -> HttpResponse:
         )
     except JobsError as refusal:
         messages.error(request, str(refusal))
-        return redirect("jobs:check", job.code)
-    return redirect("jobs:upload", job.code)
+        return http.go(request, "jobs:check", job.code)
+    return http.go(request, "jobs:upload", job.code)
 
 
 @require_safe
