@@ -109,7 +109,7 @@ def test_worker_killed_at_any_step_loses_and_repeats_nothing(
 @pytest.mark.usefixtures("harness")
 def test_file_that_kills_its_worker_is_rejected(processes: Processes) -> None:
     file = uploads.receive([to_csv(gadgets(3))], "rows.csv", by=None)
-    dies = {"JOBSUI_FAILPOINT": "commit:before:_Reading._save:1"}
+    dies = {"JOBSUI_FAILPOINT": "commit:before:_Reading.run:1"}
     for _ in range(leases.MAX_KILLS):
         killed = processes.worker("work", **dies)
         assert killed.wait(timeout=60) == failpoints.EXIT_STATUS
