@@ -154,6 +154,13 @@ def program(
         process.wait(30)
 
 
+def run(environment: Mapping[str, str], *words: str) -> None:
+    """Run a program until it ends."""
+    subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=os.environ | environment, check=True
+    )
+
+
 def say(**words: Any) -> None:
     """In a program: report to the bench that started it."""
     print(json.dumps(words), flush=True)

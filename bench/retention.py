@@ -9,8 +9,6 @@ reads /proc."""
 import argparse
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +17,6 @@ from typing import Any
 from bench import processes, runs
 from bench.cells import Cell
 from bench.outcome import Figures
-from bench.processes import ROOT
 from bench.runs import Setup, Wanted
 
 KEEP_A_DAY = {
@@ -53,8 +50,8 @@ def main() -> None:
         runs.new_database(options.database) as database,
     ):
         environment = runs.settings_of(folder, database)
-        _command(environment, "manage.py", "migrate", "--verbosity=0")
-        _command(environment, "manage.py", "createcachetable")
+        processes.run(environment, "manage.py", "migrate", "--verbosity=0")
+        processes.run(environment, "manage.py", "createcachetable")
         say = _Report()
         say(f"{database.name}, {options.jobs:,} jobs of 100 rows")
         with processes.program(
@@ -138,12 +135,6 @@ class _Report:
             f"{1000 * figures['median']:.0f} ms, 99 % {1000 * figures['p99']:.0f} ms, "
             f"longest {1000 * figures['longest']:.0f} ms: {deleted}"
         )
-
-
-def _command(environment: Mapping[str, str], *words: str) -> None:
-    subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env=os.environ | environment, check=True
-    )
 
 
 def _options() -> argparse.Namespace:
