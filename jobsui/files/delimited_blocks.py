@@ -77,7 +77,9 @@ class BlockReader:
                 end = last_record_end(start, self._dialect.quote, self._line_end)
                 block = self._fast_block(self._data[:end]) if end else None
             if block is None:
-                block, end = self._scanned_block(end or len(self._data))
+                # Fast again behind the fault.
+                near = min(FIRST_BYTES, len(self._data))
+                block, end = self._scanned_block(end or near)
             self._data = self._data[end:]
             self._checked_end = 0
             self._short_rows += _count_short(block, self._rules.width)
@@ -496,6 +498,10 @@ def _last_even_end(data: bytes, quote: bytes, line_end: bytes) -> int:
     stop = len(data)
     quotes = data.count(quote) if quote else 0
     while True:
+        if quotes % 2:
+            # Inside of a quoted cell, which may have millions of line ends.
+            stop = data.rfind(quote, 0, stop)
+            quotes -= 1
         start = data.rfind(line_end, 0, stop)
         if start < 0:
             return 0

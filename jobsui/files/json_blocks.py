@@ -29,6 +29,8 @@ from jobsui.files.json_values import (
 )
 from jobsui.files.layout import MAX_COLUMNS, MAX_ODD_LENGTH, OddCells
 
+MAX_BLOCK_CELLS = 1 << 20
+"""Where many rows lack most of many columns, a block would be much larger than its text."""
 Members = dict[str, Any]
 """The cells of a row by column."""
 Numbers = Sequence[int]
@@ -66,17 +68,17 @@ def line_blocks(stream: BinaryIO, encoding: str, header: list[str]) -> Iterator[
     table = _Table(header, "Line", encoding)
     for first, piece in json_text.lines(stream, encoding):
         with _collector_paused():
-            block = _fast_line_block(first, piece, table)
-            if block is None:
-                block = table.block(_line_rows(first, piece))
-        yield block
+            blocks = _fast_line_blocks(first, piece, table)
+            if blocks is None:
+                blocks = table.blocks(_line_rows(first, piece))
+        yield from blocks
 
 
-def _fast_line_block(first: int, piece: str, table: "_Table") -> Block | None:
+def _fast_line_blocks(first: int, piece: str, table: "_Table") -> list[Block] | None:
     objects = json_fast.lines(piece)
     if objects is None:
         return None
-    return table.fast_block(range(first, first + len(objects)), objects)
+    return table.fast_blocks(range(first, first + len(objects)), objects)
 
 
 def element_blocks(elements: Elements, header: list[str]) -> Iterator[Block]:
@@ -84,25 +86,27 @@ def element_blocks(elements: Elements, header: list[str]) -> Iterator[Block]:
     table = _Table(header, "Row", elements.document.encoding)
     for size in json_text.sizes():
         with _collector_paused():
-            block = _fast_element_block(elements, table, size)
-            if block is None:
+            blocks = _fast_element_blocks(elements, table, size)
+            if blocks is None:
                 rows = list(_element_rows(elements, size))
-                block = table.block(rows) if rows else None
-        if block is None:
+                blocks = table.blocks(rows) if rows else None
+        if blocks is None:
             return
-        yield block
+        yield from blocks
 
 
-def _fast_element_block(elements: Elements, table: "_Table", size: int) -> Block | None:
+def _fast_element_blocks(
+    elements: Elements, table: "_Table", size: int
+) -> list[Block] | None:
     found = elements.peek_objects(size)
     if found is None:
         return None
     objects, behind = found
     first = elements.number + 1
-    block = table.fast_block(range(first, first + len(objects)), objects)
-    if block:
+    blocks = table.fast_blocks(range(first, first + len(objects)), objects)
+    if blocks is not None:
         elements.accept(objects, behind)
-    return block
+    return blocks
 
 
 _Row = tuple[int, Any, str]
@@ -150,8 +154,21 @@ class _Table:
         self._encoding = encoding
         self._names = dict.fromkeys(header)
 
-    def fast_block(self, numbers: Numbers, objects: list[Members]) -> Block | None:
-        """The block of plain objects (`json_fast`); None if one of them may be odd."""
+    def fast_blocks(
+        self, numbers: Numbers, objects: list[Members]
+    ) -> list[Block] | None:
+        """The blocks of plain objects (`json_fast`); None if one of them may be odd."""
+        blocks = []
+        step = self._rows_per_block(objects)
+        for start in range(0, len(objects), step):
+            end = start + step
+            block = self._fast_block(numbers[start:end], objects[start:end])
+            if block is None:
+                return None
+            blocks.append(block)
+        return blocks
+
+    def _fast_block(self, numbers: Numbers, objects: list[Members]) -> Block | None:
         columns = _columns_of(objects)
         if columns is None or any(len(name) > MAX_NAME for name in columns):
             return None
@@ -167,8 +184,8 @@ class _Table:
             return None
         return block
 
-    def block(self, rows: Iterable[_Row]) -> Block:
-        """The block of any rows. Raises FileRefused for too many columns."""
+    def blocks(self, rows: Iterable[_Row]) -> list[Block]:
+        """The blocks of any rows. Raises FileRefused for too many columns."""
         numbers: list[int] = []
         whole: list[Members] = []
         odd: list[tuple[int, OddCells]] = []
@@ -182,11 +199,26 @@ class _Table:
                 continue
             numbers.append(number)
             whole.append(members)
-        columns = {
-            name: [row.get(name, ABSENT) for row in whole] for name in self._names
-        }
-        block = self._built(pa.array(numbers, pa.int64()), columns)
-        return Block(block.numbers, block.columns, tuple(odd))
+        blocks = []
+        step = self._rows_per_block(whole)
+        for start in range(0, len(whole) or 1, step):
+            end = start + step
+            odd_here = odd
+            if end < len(whole):
+                odd_here = [row for row in odd if row[0] < numbers[end]]
+            odd = odd[len(odd_here) :]
+            found = whole[start:end]
+            columns = {
+                name: [row.get(name, ABSENT) for row in found]
+                for name in dict.fromkeys(chain.from_iterable(found))
+            }
+            block = self._built(pa.array(numbers[start:end], pa.int64()), columns)
+            blocks.append(Block(block.numbers, block.columns, tuple(odd_here)))
+        return blocks
+
+    def _rows_per_block(self, objects: list[Members]) -> int:
+        names = dict.fromkeys(chain.from_iterable(objects))
+        return max(1, MAX_BLOCK_CELLS // max(1, len(names)))
 
     def _odd_cells(self, number: int, text: str, error: BadJSON) -> OddCells:
         return OddCells(
@@ -212,12 +244,19 @@ class _Table:
 
     def _built(self, numbers: pa.Int64Array, values: dict[str, list[Any]]) -> Block:
         """The block without its blank rows."""
-        count = len(numbers)
-        columns = []
-        for name in self._header:
-            found = values.get(name)
-            columns.append(_column(found) if found else absent_column(count))
-        return _without_blank_rows(Block(numbers, tuple(columns)))
+        columns = {name: _column(found) for name, found in values.items() if found}
+        filled = _filled(columns.values(), len(numbers))
+        if filled is not None:
+            numbers = numbers.filter(filled)
+            columns = {
+                name: Column(
+                    column.texts.filter(filled),
+                    None if column.kinds is None else column.kinds.filter(filled),
+                )
+                for name, column in columns.items()
+            }
+        absent = absent_column(len(numbers))
+        return Block(numbers, tuple(columns.get(name, absent) for name in self._header))
 
 
 def _columns_of(objects: list[Members]) -> dict[str, list[Any]] | None:
@@ -293,20 +332,14 @@ def _longest(texts: pa.StringArray) -> int:
     return pc.max(pc.binary_length(texts)).as_py() or 0
 
 
-def _without_blank_rows(block: Block) -> Block:
+def _filled(columns: Iterable[Column], count: int) -> pa.BooleanArray | None:
+    """Which rows have any text; None if all have."""
     filled = None
-    for column in block.columns:
+    for column in columns:
         has_text = pc.greater(pc.binary_length(column.texts), 0)
         filled = has_text if filled is None else pc.or_(filled, has_text)
         if pc.all(filled).as_py():
-            return block
-    if filled is None:
-        return Block(block.numbers.slice(0, 0), (), block.odd)
-    columns = tuple(
-        Column(
-            column.texts.filter(filled),
-            None if column.kinds is None else column.kinds.filter(filled),
-        )
-        for column in block.columns
-    )
-    return Block(block.numbers.filter(filled), columns, block.odd)
+            return None
+    if filled is None and count:
+        return pa.repeat(pa.scalar(value=False), count)
+    return filled

@@ -27,6 +27,8 @@ from jobsui.text import counted
 if TYPE_CHECKING:
     from jobsui.files.cells import Block
 
+OBJECT = re.compile(r'(?:\[\s*)?\{\s*"[^"\r\n]*"\s*:')
+"""The beginning of an object or of an array of objects, which no delimited text has."""
 LINES_EXTENSIONS = ("jsonl", "ndjson")
 EXTENSIONS = ("json", *LINES_EXTENSIONS)
 LISTS = ("job.items", "items", "custom_object_records", "records")
@@ -321,7 +323,9 @@ def _is_json(head: Head) -> bool:
         return False
     if head.suffix in EXTENSIONS:
         return True
-    return head.suffix not in delimited.EXTENSIONS and head.text[0] in "[{"
+    if head.suffix in delimited.EXTENSIONS:
+        return OBJECT.match(head.text) is not None
+    return head.text[0] in "[{"
 
 
 def _is_lines(head: Head) -> bool:

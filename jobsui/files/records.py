@@ -81,6 +81,13 @@ class Scanner:
         cells: list[str] = []
         is_plain = True
         position = start
+        line_end = _end(self._line, text, start)
+        has_quotes = bool(quote) and text.find(quote, start, line_end) >= 0
+        if not has_quotes and not self._dialect.escape:
+            cells = text[start:line_end].split(delimiter)
+            if line_end == len(text):
+                return Record(cells, line_end, "", "", is_plain) if is_last else None
+            return self._ended(text, line_end, cells, is_plain, is_last=is_last)
         while True:
             if quote and text.startswith(quote, position):
                 match = self._quoted_cell(text, position)

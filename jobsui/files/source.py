@@ -29,6 +29,7 @@ TAR = b"ustar"
 DAMAGED = (
     "The archive is damaged or incomplete. Pack the file again, or upload it unpacked."
 )
+NESTED = "The archive contains another archive. Unpack it, and upload the file."
 UNPACK_ERRORS = (
     EOFError,
     zlib.error,
@@ -133,6 +134,9 @@ def _unpack(packed: IO[bytes], unpacked: BinaryIO, packed_bytes: int) -> None:
     except UNPACK_ERRORS:
         raise FileRefused(DAMAGED) from None
     unpacked.seek(0)
+    if unpacked.read(len(ZIP)) == ZIP and _only_member(unpacked):
+        raise FileRefused(NESTED)
+    unpacked.seek(0)
 
 
 def _refuse_archive(head: bytes) -> None:
@@ -140,9 +144,7 @@ def _refuse_archive(head: bytes) -> None:
     # A workbook is a zip archive, too: what it is, is found when it is read.
     is_archive = head.startswith(ARCHIVES) and not head.startswith(ZIP)
     if is_tar or is_archive:
-        raise FileRefused(
-            "The archive contains another archive. Unpack it, and upload the file."
-        )
+        raise FileRefused(NESTED)
 
 
 def _refuse_bomb(count: int, packed_bytes: int) -> None:

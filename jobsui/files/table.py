@@ -3,6 +3,7 @@ other in constant memory.
 
 Every cell is text. The field that it is mapped to decides what it means."""
 
+import codecs
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -34,6 +35,8 @@ MAGIC = {
     b"PAR1": "a Parquet file; export it as CSV",
     b"SQLite format 3": "a database; export its table as CSV",
 }
+TAR_PLACE = 257
+UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 MARKUP = ("<!doctype", "<html", "<?xml", "<table")
 
 
@@ -116,6 +119,10 @@ def _refuse_other_formats(head: Head) -> None:
     for magic, kind in MAGIC.items():
         if head.data.startswith(magic):
             raise FileRefused(f"This is {kind}. Upload {LABELS}.")
+    if head.data[TAR_PLACE:].startswith(b"ustar"):
+        raise FileRefused(f"This is a tar archive; unpack it first. Upload {LABELS}.")
+    if head.data.startswith(UTF32_MARKS):
+        raise FileRefused("The file is in UTF-32. Save it as UTF-8.")
     if head.text.lower().startswith(MARKUP):
         raise FileRefused(
             "This is a web page or XML, not a table. Export it as CSV, XLSX or JSON."

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobsui.files import json_fast, json_text, jsonfile
+from jobsui.files import json_blocks, json_fast, json_text, jsonfile
 from jobsui.files.cells import Block, Kind
 from jobsui.files.layout import Layout, Reading
 from jobsui.files.rows import rows_of
@@ -197,3 +197,19 @@ def test_fast_way_takes_only_plain_objects(text: str, is_plain: bool) -> None:
 )
 def test_fast_way_takes_only_one_object_a_line(text: str) -> None:
     assert json_fast.lines(text) is None
+
+
+@pytest.mark.parametrize("broken", ["", "oops\n"])
+def test_wide_rows_are_several_blocks(
+    broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_blocks, "MAX_BLOCK_CELLS", 4)
+    lines = [f'{{"a": "{number}", "b": "x"}}\n' for number in range(5)]
+    content = "".join([*lines[:2], broken, *lines[2:4], broken, lines[4], broken])
+
+    blocks = list(read_lines(content).blocks)
+
+    numbers = [number for number, _ in rows_of(blocks)]
+    assert len(blocks) == 3
+    assert numbers == list(range(1, len(content.splitlines()) + 1))
+    assert [cells[0] for _, cells in rows_of(blocks) if len(cells) == 2] == [*"01234"]

@@ -287,13 +287,27 @@ def cells_of(rows: Iterable[Row], budget: Budget) -> Iterator[Cells]:
     """Pieces of about PIECE_CELLS cells. Raises FileRefused beyond the budget."""
     piece = _Piece()
     for row in rows:
-        for number in range(row.number, row.number + row.count):
-            piece.add(number, row, budget)
+        number = row.number
+        left = row.count
+        size = _size(row)
+        fitting = (budget.max_bytes - budget.bytes_read) // size
+        budget.add(left * size, number + min(fitting, left - 1))
+        while left:
+            count = min(left, max(1, PIECE_CELLS // len(row.cells)))
+            piece.add(number, count, row)
+            number += count
+            left -= count
             if len(piece.rows) >= PIECE_CELLS:
                 yield piece.cells()
                 piece = _Piece()
     if piece.rows:
         yield piece.cells()
+
+
+def _size(row: Row) -> int:
+    lengths = (len(value.text) for _, value in row.cells)
+    kept = (KEPT_OF_LONG if length > MAX_CELL else length for length in lengths)
+    return sum(kept) + 16 * len(row.cells)
 
 
 class _Piece:
@@ -306,22 +320,24 @@ class _Piece:
         self._odd: dict[int, Reason] = {}
         self._hidden: list[int] = []
 
-    def add(self, number: int, row: Row, budget: Budget) -> None:
-        size = 0
+    def add(self, first: int, count: int, row: Row) -> None:
+        """As `count` rows from `first`."""
+        numbers = range(first, first + count)
         if row.is_hidden:
-            self._hidden.append(number)
-        for column, value in row.cells:
+            self._hidden += numbers
+        texts = []
+        for _, value in row.cells:
             text = value.text
             if len(text) > MAX_CELL:
-                self._odd[number] = LONG_CELL
+                self._odd |= dict.fromkeys(numbers, LONG_CELL)
                 text = text[:KEPT_OF_LONG]
-            size += len(text) + 16
-            self.rows.append(number)
-            self._columns.append(column)
-            self._texts.append(text)
-            self._kinds.append(value.kind)
-            self._shown.append(value.shown)
-        budget.add(size, number)
+            texts.append(text)
+        for number in numbers:
+            self.rows += [number] * len(texts)
+        self._columns += [column for column, _ in row.cells] * count
+        self._texts += texts * count
+        self._kinds += [value.kind for _, value in row.cells] * count
+        self._shown += [value.shown for _, value in row.cells] * count
 
     def cells(self) -> Cells:
         has_shown = any(shown is not None for shown in self._shown)

@@ -146,7 +146,7 @@ class _Book:
         self._head_bytes += reader.bytes_read
         if not head or not reader.bytes_read:
             return Candidate(sheet, head, 1)
-        rows_per_head = reader.rows_end / head[-1].number
+        rows_per_head = reader.rows_end / max(head[-1].number, 1)
         heads = self._package.size(sheet.part) / reader.bytes_read
         return Candidate(sheet, head, max(rows_per_head * heads, 1))
 
