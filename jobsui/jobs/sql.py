@@ -4,7 +4,7 @@ The driver runs them about thirty times a second, and composing a query in Djang
 cost more than running it. Rare queries are ordinary Django queries in the modules that
 use them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
 from typing import Any, cast
@@ -230,6 +230,16 @@ def insert_rows(rows: Sequence[Model]) -> list[int]:
     return [pk for (pk,) in _rows(f"{insert} {all_rows} {returning}", values)]
 
 
+def insert_many(
+    model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Insert new rows. Each of `rows` has the values of the fields named `columns`; the
+    other fields have their defaults."""
+    insert, defaults = _insert_many(model, tuple(columns))
+    with connection.cursor() as cursor:
+        cursor.executemany(insert, [[*row, *defaults] for row in rows])
+
+
 def update_rows(
     model: type[Model], columns: Sequence[str], rows: Collection[Sequence[Any]]
 ) -> None:
@@ -275,6 +285,22 @@ def _insert(model: type[Model]) -> "tuple[list[Field[Any, Any]], str, str, str]"
     insert = f"INSERT INTO {_table(model)} ({names}) VALUES"
     returning = f"RETURNING {_column(_field(model, 'pk'))}"
     return fields, insert, f"({_marks(fields)})", returning
+
+
+@cache
+def _insert_many(model: type[Model], columns: tuple[str, ...]) -> tuple[str, list[Any]]:
+    """The statement, and the values of the fields that are not among `columns`."""
+    given = [_field(model, name) for name in columns]
+    others = [
+        field
+        for field in model._meta.concrete_fields
+        if field not in given and not (field.primary_key and not field.is_relation)
+    ]
+    fields = [*given, *others]
+    names = ", ".join(map(_column, fields))
+    insert = f"INSERT INTO {_table(model)} ({names}) VALUES ({_marks(fields)})"  # noqa: S608
+    defaults = [field.get_default() for field in others]
+    return insert, _stored(others, defaults)
 
 
 @cache

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import batched
 from types import FrameType
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from jobsui.jobs.delivery.turns import Turn
 from jobsui.jobs.enums import MOVING, OVER, Action, EventKind, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
-from jobsui.jobs.ledger.record_order import HashedKey
+from jobsui.jobs.ledger.record_order import KEYS_PER_PART, HashedKeys
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, File, Job, JobEvent, Lease
 from jobsui.jobs.preparation import file_keys, pending_rows
 from jobsui.jobs.timing import Timing
@@ -688,7 +689,7 @@ def _create_job(
     return job
 
 
-def _hashed_keys(job: Job) -> list[HashedKey]:
+def _hashed_keys(job: Job) -> list[HashedKeys]:
     """The keys of the job's records, as its check would store them."""
     target = Action(job.action).key_of_records
     keys = []
@@ -698,7 +699,8 @@ def _hashed_keys(job: Job) -> list[HashedKey]:
             if value:
                 digest = file_keys.digest_of(target, value)
                 keys.append((record_order.short_hash(digest), row))
-    return sorted(keys)
+    parts = batched(sorted(keys), KEYS_PER_PART)
+    return [([key for key, _ in part], [row for _, row in part]) for part in parts]
 
 
 def _item(number: int, row: int, plan: JobPlan, account: Account) -> object:

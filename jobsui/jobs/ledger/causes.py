@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import F
 
+from jobsui.jobs import sql
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.models import Batch, Cause, RowError
 
@@ -17,6 +18,12 @@ PARTICULARS = re.compile(
     r"'[^']*'|\"[^\"]*\"|\b[0-9A-HJKMNP-TV-Z]{26}\b|\d+",
 )
 """Quoted values, record ids and numbers within a message."""
+
+
+ROW_ERROR_FIELDS = (
+    *("job_id", "batch_id", "cause_id", "row", "outcome", "code", "column"),
+    *("value", "message"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,11 @@ def record_failed_rows(rows: Iterable[FailedRow]) -> None:
         for row in failed_rows:
             row.error.cause = cause
             errors.append(row.error)
-    RowError.objects.bulk_create(errors, batch_size=500)
+    sql.insert_many(
+        RowError,
+        ROW_ERROR_FIELDS,
+        ([getattr(error, name) for name in ROW_ERROR_FIELDS] for error in errors),
+    )
 
 
 def remove_uncertain_rows(batch: Batch) -> None:

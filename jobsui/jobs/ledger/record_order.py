@@ -6,8 +6,7 @@ The check stores the keys of a job's rows as hashes. The launch compares them wi
 of the open jobs on the same object, and records an Overlap for each. From then on the
 overlaps are the order (sql.blocked_rows)."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import batched
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from django.db import transaction
 
@@ -19,8 +18,8 @@ KEYS_PER_PART = 4_096
 LAST_ROW = 2**63 - 1
 """Higher than any row number."""
 
-type HashedKey = tuple[int, int]
-"""The hash of a key, and the number of its row."""
+type HashedKeys = tuple[Sequence[int], Sequence[int]]
+"""The hashes of some keys, ascending, and the number of the row of each."""
 
 
 def short_hash(digest: bytes) -> int:
@@ -30,16 +29,15 @@ def short_hash(digest: bytes) -> int:
 
 
 def save_keys(
-    job: Job, keys: Iterable[HashedKey], fence: Callable[[], None] = lambda: None
+    job: Job, parts: Iterable[HashedKeys], fence: Callable[[], None] = lambda: None
 ) -> None:
-    """Replace the stored keys of a job by these, which ascend. `fence` is called in each
+    """Replace the stored keys of a job by these. The parts ascend, and have at most
+    KEYS_PER_PART keys. `fence` is called in each
     of the short transactions."""
     with transaction.atomic():
         fence()
         RecordKeys.objects.filter(job=job).delete()
-    for part in batched(keys, KEYS_PER_PART):
-        hashes = [key for key, _ in part]
-        rows = [row for _, row in part]
+    for hashes, rows in parts:
         with transaction.atomic():
             fence()
             RecordKeys.packed(job, hashes, rows).save()

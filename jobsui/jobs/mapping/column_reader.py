@@ -19,6 +19,8 @@ NEVER_PLAIN = pa.array(
     [Kind.NULL, Kind.ABSENT, Kind.NO_RESULT, Kind.ERROR, Kind.NESTED], pa.int8()
 )
 
+ESCAPES = (("\\", r"\\"), ('"', r"\""), ("\n", r"\n"), ("\r", r"\r"), ("\t", r"\t"))
+
 type Result = str | ValueProblem
 
 
@@ -43,6 +45,7 @@ class ColumnReader:
     def __init__(self, cell: CellReader) -> None:
         self.cell = cell
         self._plain = _whole(cell.type.plain)
+        self._nearly_plain = _whole(cell.type.nearly_plain)
         self._results = _Remembered(cell.read)
         self._results_by_kind = _Remembered(lambda key: cell.read(key[1:], int(key[0])))
         self._must_match = ""
@@ -64,10 +67,8 @@ class ColumnReader:
         """Whether each text is its own value. None: there are no such texts."""
         if not self._plain:
             return None
-        is_plain = pc.match_substring_regex(texts, self._plain)
-        if kinds is not None:
-            is_special = pc.is_in(kinds, NEVER_PLAIN)
-            is_plain = pc.and_(is_plain, pc.invert(is_special))
+        is_match = pc.match_substring_regex(texts, self._plain)
+        is_plain = _is_value(is_match, kinds)
         if self._must_match:
             return self._find_matching(texts, is_plain)
         return is_plain
@@ -105,10 +106,16 @@ class ColumnReader:
     def _read_odd(self, column: Column, is_plain: pa.BooleanArray) -> ColumnValues:
         """Plain texts as they are, and the values of all others."""
         texts = column.texts
-        is_odd = pc.invert(is_plain)
         kinds = column.kinds
+        if self._nearly_plain:
+            is_near = pc.match_substring_regex(texts, self._nearly_plain)
+            is_near = pc.and_not(_is_value(is_near, kinds), is_plain)
+            escaped = _escaped(texts.filter(is_near))
+            texts = pc.replace_with_mask(texts, is_near, escaped)
+            is_plain = pc.or_(is_plain, is_near)
+        is_odd = pc.invert(is_plain)
         odd_kinds = None if kinds is None else kinds.filter(is_odd)
-        found = self._look_up(texts.filter(is_odd), odd_kinds)
+        found = self._look_up(column.texts.filter(is_odd), odd_kinds)
         is_quoted = self.cell.type.is_text and found.are_all_strings
         if is_quoted:
             odd = pc.utf8_slice_codeunits(found.json, 1, -1)
@@ -194,6 +201,19 @@ class _Remembered(dict[str, Result]):
 
     def remember(self, results: "dict[str, ValueProblem]") -> None:
         self.update(results)
+
+
+def _is_value(is_match: pa.BooleanArray, kinds: pa.Int8Array | None) -> pa.BooleanArray:
+    """The matching cells whose text is their value, as far as their kind says."""
+    if kinds is None:
+        return is_match
+    return pc.and_not(is_match, pc.is_in(kinds, NEVER_PLAIN))
+
+
+def _escaped(texts: pa.StringArray) -> pa.StringArray:
+    for character, escape in ESCAPES:
+        texts = pc.replace_substring(texts, character, escape)
+    return texts
 
 
 def is_readable(pattern: str) -> bool:

@@ -16,7 +16,7 @@ MAX_BATCH_SIZE = 100
 """Zendesk takes no more records in one request."""
 
 
-def pack(data: bytes) -> bytes:
+def pack(data: bytes | memoryview) -> bytes:
     return isal_zlib.compress(data, 1)
 
 
@@ -137,7 +137,9 @@ class BatchBlob(models.Model):
         return BatchBlob.packed_payload("\n".join(lines).encode(), rows)
 
     @staticmethod
-    def packed_payload(payload: bytes, rows: Sequence[int]) -> dict[str, bytes]:
+    def packed_payload(
+        payload: bytes | memoryview, rows: Sequence[int]
+    ) -> dict[str, bytes]:
         """As `packed`, of the lines joined by line feeds."""
         return {
             "payload": pack(payload),

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Callable, Iterator
 
+from jobsui.jobs.ledger.record_order import HashedKeys
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Job, RepeatedKeys
 from jobsui.jobs.preparation import file_reading, job_blocks
@@ -33,7 +34,7 @@ class CheckedRows:
                 progress(self.rows)
         self._find_repeats(progress)
 
-    def record_keys(self) -> Iterator[tuple[int, int]]:
+    def record_keys(self) -> Iterator[HashedKeys]:
         return self._keys.of_records(self.repeats)
 
     def _find_repeats(self, progress: Progress) -> None:

@@ -3,6 +3,7 @@
 Workers only: it imports pyarrow."""
 
 import hashlib
+import sys
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 
 from jobsui.jobs.enums import Action
 from jobsui.jobs.ledger import record_order
-from jobsui.jobs.ledger.record_order import HashedKey
+from jobsui.jobs.ledger.record_order import HashedKeys
 from jobsui.jobs.mapping import types
 from jobsui.jobs.mapping.row_reader import Problem, shown
 from jobsui.jobs.models import Job
@@ -22,7 +23,6 @@ from jobsui.jobs.preparation.job_blocks import JobBlock
 
 KEY_LABELS = {"id": "Zendesk ID", "external_id": "External ID", "name": "Name"}
 FIX = "Keep one of the rows: Zendesk may apply them in any order."
-HASHES_PER_LIST = 1 << 14
 
 
 def digest_of(target: str, value: str) -> bytes:
@@ -50,7 +50,8 @@ class FileKeys:
             self._hashes[target].extend(map(hash, texts))
             self._rows[target].extend(numbers.to_pylist())
             if target == self._key_of_records:
-                self._add_records(texts, block.own_numbers(is_counted))
+                own = block.own_numbers(is_counted)
+                self._add_records(texts, own)
 
     def suspects(self) -> dict[str, "array[int]"]:
         """{target key: rows whose key has the hash of another key}, ascending."""
@@ -60,7 +61,7 @@ class FileKeys:
                 found[target] = rows
         return found
 
-    def of_records(self, repeats: "Repeats") -> Iterator[HashedKey]:
+    def of_records(self, repeats: "Repeats") -> Iterator[HashedKeys]:
         """The keys that identify the records of the rows that are sent, ascending."""
         hashes = pa.array(self._record_hashes, pa.int64())
         rows = pa.array(self._record_rows, pa.int64())
@@ -70,18 +71,31 @@ class FileKeys:
             hashes = hashes.filter(is_first)
             rows = rows.filter(is_first)
         order = pc.array_sort_indices(hashes)
-        for start in range(0, len(order), HASHES_PER_LIST):
-            part = order.slice(start, HASHES_PER_LIST)
-            sorted_hashes = hashes.take(part).to_pylist()
-            yield from zip(sorted_hashes, rows.take(part).to_pylist(), strict=True)
+        for start in range(0, len(order), record_order.KEYS_PER_PART):
+            part = order.slice(start, record_order.KEYS_PER_PART)
+            yield hashes.take(part).to_pylist(), rows.take(part).to_pylist()
 
     def _add_records(self, keys: list[str], rows: list[int | None]) -> None:
         """`rows`: None where the job does not send the row."""
-        for key, row in zip(keys, rows, strict=True):
-            if row is not None:
-                digest = digest_of(self._key_of_records, key)
-                self._record_hashes.append(record_order.short_hash(digest))
-                self._record_rows.append(row)
+        if None in rows:
+            sent = [index for index, row in enumerate(rows) if row is not None]
+            keys = [keys[index] for index in sent]
+        digests = _short_digests(self._key_of_records, keys)
+        self._record_hashes.extend(number >> 1 for number in digests)
+        self._record_rows.extend(row for row in rows if row is not None)
+
+
+def _short_digests(target: str, keys: list[str]) -> "array[int]":
+    """The first 64 bits of the digest of each key."""
+    prefix = f"{target}\x00".encode()
+    halves = (
+        hashlib.blake2b(prefix + key.encode(), digest_size=16).digest()[:8]
+        for key in keys
+    )
+    numbers = array("Q", b"".join(halves))
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
 
 
 class Repeats:

@@ -20,7 +20,7 @@ class Group:
     """The items of a batch."""
 
     rows: list[int]
-    payload: bytes
+    payload: memoryview
     """The JSON of each, with line feeds between."""
 
 
@@ -31,16 +31,18 @@ class Chunk:
     last_row: int
     rows: list[int]
     """Those with an item."""
-    lines: list[memoryview]
+    data: memoryview
     """Their items, each with a line feed behind it."""
+    ends: list[int]
+    """Where each item begins in `data`, and where the last one ends."""
     invalid: list[list[Problem]]
     """The problems of each other row."""
 
     def batches(self) -> Iterator[Group]:
         for start in range(0, len(self.rows), MAX_BATCH_SIZE):
-            stop = start + MAX_BATCH_SIZE
-            payload = b"".join(self.lines[start:stop])
-            yield Group(self.rows[start:stop], payload[:-1])
+            rows = self.rows[start : start + MAX_BATCH_SIZE]
+            line_feed = self.ends[start + len(rows)] - 1
+            yield Group(rows, self.data[self.ends[start] : line_feed])
 
 
 class PendingRows:
@@ -48,7 +50,8 @@ class PendingRows:
 
     def __init__(self) -> None:
         self._rows: list[int] = []
-        self._lines: list[memoryview] = []
+        self._data = memoryview(b"")
+        self._ends = [0]
         self._invalid: list[list[Problem]] = []
         self._wanted = MAX_BATCH_SIZE
 
@@ -56,12 +59,18 @@ class PendingRows:
         """Add the rows behind row `after`."""
         lines = block.lines(after)
         self._rows += lines.rows
-        ends = lines.ends
-        self._lines += [
-            lines.data[ends[index] : ends[index + 1]]
-            for index in range(len(lines.rows))
-        ]
         self._invalid += block.problems(after)
+        # Few are left of the blocks before.
+        left = self._data[self._ends[0] : self._ends[-1]]
+        moved_left = self._ends[0]
+        moved_right = len(left) - lines.ends[0]
+        self._data = memoryview(
+            b"".join((left, lines.data[lines.ends[0] : lines.ends[-1]]))
+        )
+        self._ends = [
+            *(end - moved_left for end in self._ends),
+            *(end + moved_right for end in lines.ends[1:]),
+        ]
 
     def chunks(self) -> Iterator[Chunk]:
         """Rows whose items fill whole batches."""
@@ -78,29 +87,34 @@ class PendingRows:
 
     def _last_row_of_chunk(self) -> int:
         """0: there are not enough rows yet."""
-        count = len(self._rows) + len(self._invalid)
-        has_items = len(self._rows) >= self._wanted
-        if not has_items and count < MAX_ROWS_PER_COMMIT:
-            return 0
+        last_item = 0
+        if len(self._rows) >= self._wanted:
+            last_item = self._rows[self._wanted - 1]
+            if self._wanted + self._count_invalid(last_item) <= MAX_ROWS_PER_COMMIT:
+                return last_item
+        if len(self._rows) + len(self._invalid) < MAX_ROWS_PER_COMMIT:
+            return last_item
         invalid = (problems[0].row for problems in self._invalid)
         ascending = merge(self._rows, invalid)
-        last_row = next(islice(ascending, min(count, MAX_ROWS_PER_COMMIT) - 1, None))
-        if has_items:
-            return min(last_row, self._rows[self._wanted - 1])
-        return last_row
+        return next(islice(ascending, MAX_ROWS_PER_COMMIT - 1, None))
 
     def _take(self, last_row: int) -> Chunk:
         items = bisect_right(self._rows, last_row)
-        invalid = bisect_right(
-            self._invalid, last_row, key=lambda problems: problems[0].row
-        )
+        invalid = self._count_invalid(last_row)
         chunk = Chunk(
             last_row,
             rows=self._rows[:items],
-            lines=self._lines[:items],
+            data=self._data,
+            ends=self._ends[: items + 1],
             invalid=self._invalid[:invalid],
         )
         del self._rows[:items]
-        del self._lines[:items]
+        del self._ends[:items]
         del self._invalid[:invalid]
         return chunk
+
+    def _count_invalid(self, last_row: int) -> int:
+        """How many rows up to this one are invalid."""
+        return bisect_right(
+            self._invalid, last_row, key=lambda problems: problems[0].row
+        )

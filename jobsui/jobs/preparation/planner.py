@@ -6,7 +6,7 @@ Workers only: it imports pyarrow."""
 import hashlib
 import threading
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobsui.files.errors import FileRefused
-from jobsui.jobs import leases
+from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle
 from jobsui.jobs.mapping.row_reader import Problem
@@ -119,23 +119,28 @@ def _commit(job: Job, lease: leases.Held, chunk: Chunk) -> None:
 
 def _create_batches(job: Job, chunk: Chunk) -> int:
     """How many batches the items fill."""
-    groups = list(chunk.batches())
-    batches = [
-        Batch(
-            job=job,
-            seq=seq,
-            size=len(group.rows),
-            first_row=group.rows[0],
-            last_row=group.rows[-1],
-        )
-        for seq, group in enumerate(groups, job.batches_total + 1)
-    ]
-    Batch.objects.bulk_create(batches)
-    BatchBlob.objects.bulk_create(
-        BatchBlob(batch=batch, **BatchBlob.packed_payload(group.payload, group.rows))
-        for batch, group in zip(batches, groups, strict=True)
+    groups = dict(enumerate(chunk.batches(), job.batches_total + 1))
+    if not groups:
+        return 0
+    sql.insert_many(
+        Batch,
+        ("job_id", "seq", "size", "first_row", "last_row"),
+        (
+            (job.pk, seq, len(group.rows), group.rows[0], group.rows[-1])
+            for seq, group in groups.items()
+        ),
     )
-    return len(batches)
+    created = Batch.objects.filter(job=job, seq__gte=min(groups)).order_by("seq")
+    packed = {
+        pk: BatchBlob.packed_payload(groups[seq].payload, groups[seq].rows)
+        for pk, seq in created.values_list("pk", "seq")
+    }
+    sql.insert_many(
+        BatchBlob,
+        ("batch_id", "payload", "rows"),
+        ((pk, blob["payload"], blob["rows"]) for pk, blob in packed.items()),
+    )
+    return len(groups)
 
 
 def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
@@ -155,8 +160,13 @@ def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
         value=first.value,
         message=" ".join(messages),
     )
-    signature = causes.signature(first.code, first.column, "")
+    signature = _signature(first.code, first.column)
     return causes.FailedRow(error, signature, first.general, first.fix)
+
+
+@lru_cache
+def _signature(code: str, column: str) -> str:
+    return causes.signature(code, column, "")
 
 
 def _require_unchanged(job: Job, lease: leases.Held) -> None:

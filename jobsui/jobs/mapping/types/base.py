@@ -11,6 +11,9 @@ SPACES = r"\x00- \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x
 """Of RE2's classes: the characters that `str.strip` removes, and control characters."""
 PLAIN_TEXT = rf'[^{SPACES}"\\#][^"\\{CONTROL}]*'
 """Texts whose JSON is the text between quotation marks. A # may begin an error value."""
+ESCAPED = r"\x00-\x08\x0b\x0c\x0e-\x1f"
+"""Control characters with long escapes."""
+NEARLY_PLAIN_TEXT = rf"[^{SPACES}#][^{ESCAPED}]*"
 
 
 class ValueProblem(Exception):
@@ -37,6 +40,9 @@ class ValueType:
 
     plain = ""
     """A pattern of RE2 for texts that are their own JSON values. "": there are none."""
+    nearly_plain = ""
+    """A pattern of RE2 for texts that are their own values once quotation marks, backslashes,
+    line ends and tabs are escaped."""
     is_text = False
     """The JSON of plain texts has quotation marks around it."""
     keeps_text = False

@@ -1,10 +1,11 @@
 """Names of records."""
 
-from jobsui.jobs.mapping.types.base import CONTROL, SPACES, ValueType, problem
+from jobsui.jobs.mapping.types.base import CONTROL, ESCAPED, SPACES, ValueType, problem
 
 
 class Name(ValueType, names=("standard::name",)):
     plain = rf'[^{SPACES}"\\#](?:[^"\\{CONTROL}]*[^{SPACES}"\\])?'
+    nearly_plain = rf"[^{SPACES}#](?:[^{ESCAPED}]*[^{SPACES}])?"
     is_text = True
     keeps_text = True
     is_field = False

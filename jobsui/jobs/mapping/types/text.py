@@ -1,10 +1,11 @@
 """Text: every character is kept, also spaces at the ends."""
 
-from jobsui.jobs.mapping.types.base import PLAIN_TEXT, ValueType
+from jobsui.jobs.mapping.types.base import NEARLY_PLAIN_TEXT, PLAIN_TEXT, ValueType
 
 
 class Text(ValueType, names=("text", "textarea")):
     plain = PLAIN_TEXT
+    nearly_plain = NEARLY_PLAIN_TEXT
     is_text = True
     keeps_text = True
 
