@@ -28,6 +28,8 @@ MAYBE_ROUNDED = (
     r"^[ ]*[+-]?[0-9]+(?:(?:[.,][0-9]+)?[eE]\+|[.,][0-9]+[eE])[0-9]{1,3}[ ]*$"
 )
 """Without a plus and a decimal mark it may be a code: 12E4."""
+MIN_POWER = 7
+"""Programs that write no plus begin here."""
 ERROR = (
     r"^(?:#N/A|#REF!|#VALUE!|#DIV/0!|#NAME\?|#NUM!|#NULL!|#SPILL!|#CALC!|#FIELD!"
     r"|#NV|#BEZUG!|#WERT!|#ZAHL!|#VALEUR!|#NOM\?|#NOMBRE!|#####+)$"
@@ -181,11 +183,15 @@ def _rounded(texts: pa.StringArray, data: bytes) -> pa.BooleanArray | None:
 
 
 def _is_rounded(text: str) -> bool:
-    """Whether digits before the decimal mark are missing. 1.2345E+2 is whole."""
+    """Whether digits before the decimal mark are missing. 1.2345E+2 and 1.5e3 are
+    whole."""
     match = ROUNDED.fullmatch(text.strip())
     if match is None:
         return False
-    return int(match["power"]) > len(match["decimals"] or "")
+    power = int(match["power"])
+    if "+" not in text and power < MIN_POWER:
+        return False
+    return power > len(match["decimals"] or "")
 
 
 def _suspect(texts: pa.StringArray) -> Iterator[tuple[str, pa.BooleanArray]]:

@@ -20,12 +20,14 @@ from jobsui.files.delimited_rules import RowRules
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import MAX_COLUMNS, Notice, OddCells, Row
 from jobsui.files.records import MAX_CELL, Dialect, Record, Scanner
+from jobsui.text import counted
 
 FIRST_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 21
 """Measured: half of it takes 7 % more time, twice as much 15 MB more memory."""
 MAX_RECORD_BYTES = 1 << 24
 MAX_SAMPLES = 5
+TAIL_BYTES = 4096
 BYTE_ORDER_MARK = "\ufeff".encode()
 LINE_ENDS = {"\r\n": "CR LF", "\n": "LF", "\r": "CR"}
 
@@ -64,6 +66,10 @@ class BlockReader:
         self._merged = _Counted()
         self._unpaired = _Counted()
         self._short_rows = 0
+        self._last_row = number - 1
+        """That is not blank."""
+        self._tail = b""
+        """The last bytes that were read."""
 
     def blocks(self) -> Iterator[Block]:
         """Raises FileRefused where a line is too long to be one of a table."""
@@ -80,10 +86,12 @@ class BlockReader:
                 # Fast again behind the fault.
                 near = min(FIRST_BYTES, len(self._data))
                 block, end = self._scanned_block(end or near)
+            self._tail = self._data[max(0, end - TAIL_BYTES) : end]
             self._data = self._data[end:]
             self._checked_end = 0
             self._short_rows += _count_short(block, self._rules.width)
             if len(block.numbers) or block.odd:
+                self._last_row = _last_row(block)
                 yield block
             self._bytes = min(4 * self._bytes, self._max_bytes)
 
@@ -92,7 +100,7 @@ class BlockReader:
         if self._mixed.count:
             yield Notice(
                 code="mixed_line_ends",
-                message=f"{self._mixed.count:,} lines do not end as the others do "
+                message=f"{counted(self._mixed.count, 'line')} with another end than most "
                 f"({LINE_ENDS[self._line_end]}).",
                 fix="Check that these rows are whole.",
                 count=self._mixed.count,
@@ -101,8 +109,8 @@ class BlockReader:
         if self._merged.count:
             yield Notice(
                 code="merged_rows",
-                message=f"{self._merged.count:,} cells contain line breaks and "
-                "delimiters. They may be several rows that a quotation mark has merged.",
+                message=f"{counted(self._merged.count, 'cell')} with line breaks and "
+                "delimiters, perhaps several rows that a quotation mark has merged.",
                 fix="If they are, choose that quotation marks have no meaning.",
                 count=self._merged.count,
                 samples=tuple(self._merged.samples),
@@ -110,8 +118,8 @@ class BlockReader:
         if self._unpaired.count:
             yield Notice(
                 code="unpaired_quote",
-                message=f"{self._unpaired.count:,} cells have a quotation mark without a "
-                "second one, and are sent with it.",
+                message=f"{counted(self._unpaired.count, 'cell')} with a quotation mark "
+                "that has no second one, sent with it.",
                 fix="Check that these rows have the right cells in each column.",
                 count=self._unpaired.count,
                 samples=tuple(self._unpaired.samples),
@@ -119,11 +127,27 @@ class BlockReader:
         if self._short_rows:
             yield Notice(
                 code="short_rows",
-                message=f"{self._short_rows:,} rows end before the last column, as most "
-                "rows do.",
+                message=f"{counted(self._short_rows, 'row')} ending before the last column, "
+                "as most rows do.",
                 fix="Check that their cells are in the right columns.",
                 count=self._short_rows,
             )
+
+        blank = self._number - 1 - self._last_row
+        if blank and self._ends_with_delimiters():
+            yield Notice(
+                code="trailing_blank_rows",
+                message=f"{counted(blank, 'blank row')} at the end, left out.",
+                fix="Delete them before you export the file if rows are missing.",
+                count=blank,
+            )
+
+    def _ends_with_delimiters(self) -> bool:
+        """Whether the last line has cells that are all blank. Empty lines at the end are
+        usual."""
+        _, _, line = self._tail.rstrip(b"\r\n").replace(b"\r", b"\n").rpartition(b"\n")
+        blanks = f"{self._dialect.delimiter}{self._dialect.quote} ".encode()
+        return bool(line) and not line.strip(blanks)
 
     def _fill(self, size: int) -> bool:
         """Have at least `size` bytes, if the stream has them. Returns whether there are
@@ -526,6 +550,14 @@ def _content(texts: pa.StringArray) -> bytes:
     """The bytes of all texts, one behind the other."""
     data = texts.buffers()[2]
     return data.to_pybytes() if data is not None else b""
+
+
+def _last_row(block: Block) -> int:
+    """The highest number of a block with rows."""
+    numbers = [number for number, _ in block.odd[-1:]]
+    if len(block.numbers):
+        numbers.append(block.numbers[-1].as_py())
+    return max(numbers)
 
 
 def _require_utf8(data: bytes) -> None:

@@ -317,3 +317,23 @@ def test_what_may_have_moved_cells_is_named(text: str, codes: list[str]) -> None
 
     assert [notice.code for notice in reading.notices] == codes
     assert len(found) == text.count("\n") - 1
+
+
+@pytest.mark.parametrize(
+    ("end", "count"),
+    [
+        (b"1;2\n;\n;\n", 2),
+        (b'1;2\r\n\r\n"";""\r\n\r\n', 3),
+        (b"1;2\n\n\n", 0),
+        (b"1;\n\n", 0),
+        (b";\n1;2\n", 0),
+    ],
+)
+def test_blank_rows_at_the_end_are_noticed(end: bytes, count: int) -> None:
+    layout = Layout(encoding=UTF8, delimiter=";", quoting="double", header_row=1)
+    reading = read(io.BytesIO(b"a;b\n" + end), layout)
+    list(reading.blocks)
+
+    found = {notice.code: notice.count for notice in reading.notices}
+
+    assert found.get("trailing_blank_rows", 0) == count

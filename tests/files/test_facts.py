@@ -73,7 +73,7 @@ DAMAGED = {
     "invisible_characters": ["A\u200b1", "\ufeffA1", "A\u00ad1", "A1\u200e", "\u202aA1"],
 }  # fmt: skip
 CLEAN = [
-    "1.2345E+2", "12E4", "1.5E-7", "E+12", "7e0f1e5a", "Drill #5", "#hashtag", "#NAME",
+    "1.2345E+2", "1.5e3", "12E4", "1.5E-7", "E+12", "7e0f1e5a", "Drill #5", "#hashtag", "#NAME",
     "a b", "Zürich", "Ångström", "naïve", "São Tomé", "MAÇÃ", "„Ä“ und „Ö“", "Lyon–Évry",
     "«É»", "Café™®", "Привет", "Сёмга", "ΟΔΟΣ Ωμέγα", "日本語", "שלום\u200f 12", "1,5", "€ 5",
     "Łódź", "Đặng", "Dvořák, Ľuboš", "½ Zoll", "x²", "☃ €", "👩\u200d🚒",
