@@ -23,7 +23,13 @@ from jobsui.jobs.models.job import JobQuerySet
 ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
 """States that need a person."""
 
-FILE_COLUMNS = ("file__sample", "file__warnings")
+FILE_COLUMNS = (
+    "file__sample",
+    "file__sample_kinds",
+    "file__odd_rows",
+    "file__proposals",
+    "file__warnings",
+)
 LARGE_COLUMNS = ("pace", "mapping", "limited_seconds", *FILE_COLUMNS)
 """Lists do not show them."""
 Principal = User | ApiToken
@@ -87,6 +93,9 @@ def drafts_and_jobs(who: Principal) -> QuerySet[Job]:
         "limited_seconds",
         "file__columns",
         "file__sample",
+        "file__sample_kinds",
+        "file__odd_rows",
+        "file__proposals",
         "parent__mapping",
         "parent__pace",
         "parent__limited_seconds",

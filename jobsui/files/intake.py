@@ -69,7 +69,7 @@ def take_in(
 
     `progress` is called between blocks with how many rows were read, and may raise an
     exception to stop the intake. `report` is called as soon as the layout is known, because
-    reading may end this process."""
+    reading may end this process, and again when the first rows are."""
     found = Found(layout=chosen)
     try:
         with source.content(stream, name) as (content, content_name):
@@ -98,13 +98,17 @@ def _take_in(
     if found.proposals:
         raise FileRefused(question(detected.proposals))
     report(found)
-    _survey(stream, found, out, progress)
+    _survey(stream, found, out, progress, report)
     if not found.rows:
         raise FileRefused("The file has a header but no rows.")
 
 
 def _survey(
-    stream: BinaryIO, found: Found, out: BinaryIO, progress: Callable[[int], None]
+    stream: BinaryIO,
+    found: Found,
+    out: BinaryIO,
+    progress: Callable[[int], None],
+    report: Callable[[Found], None],
 ) -> None:
     # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
     from jobsui.files.facts import Facts  # noqa: PLC0415
@@ -113,6 +117,7 @@ def _survey(
     table = _reader(stream, found.layout)
     facts = Facts(table.header)
     for block in _staged(table, out):
+        is_first = not found.rows
         found.rows += len(block.numbers) + len(block.odd)
         _add_kinds(found, block)
         for number, odd in block.odd[: SAMPLE_ROWS - len(found.odd_rows)]:
@@ -120,14 +125,22 @@ def _survey(
         if len(found.sample) < SAMPLE_ROWS:
             found.sample += _first_rows(block, SAMPLE_ROWS - len(found.sample))
         facts.add(block)
+        if is_first:
+            _name_columns(found, table.columns)
+            report(found)
         progress(found.rows)
     facts.finish(Staged(out))
-    found.columns = table.columns
-    for _, cells in found.sample:
-        cells += [""] * (len(found.columns) - len(cells))
+    _name_columns(found, table.columns)
     found.notices += table.notices
     found.notices += facts.notices(found.columns)
     found.number_marks = facts.number_marks(found.columns)
+
+
+def _name_columns(found: Found, names: list[str]) -> None:
+    """A JSON reader may find more of them in later blocks."""
+    found.columns = names
+    for _, cells in found.sample:
+        cells += [""] * (len(names) - len(cells))
 
 
 def _first_rows(block: "Block", count: int) -> "Iterator[Row]":

@@ -80,11 +80,12 @@ def take_in(
     folder: Path,
     progress: Callable[[int], None],
     tick: Callable[[], None],
+    report: Callable[[Found], None] = lambda _: None,
 ) -> Found:
     """`intake.take_in`, in a process of its own. A limit that ends it is a refusal.
 
     `content` and `out` are open files. `folder` gets temporary files. `tick` is called
-    several times a second. It and `progress` may raise an exception to stop the process.
+    several times a second. It, `progress` and `report` may raise an exception to stop the process.
     Raises ParserFailed.
     """
     size = os.fstat(content.fileno()).st_size
@@ -103,7 +104,7 @@ def take_in(
         out.seek(0)
         out.truncate()
         with tempfile.TemporaryDirectory(prefix="reading-", dir=folder) as own:
-            run = _Run(request, Path(own), progress, tick)
+            run = _Run(request, Path(own), progress, report, tick)
             run.wait()
         if not run.killed_by:
             break
@@ -119,11 +120,13 @@ class _Run:
         request: Request,
         folder: Path,
         progress: Callable[[int], None],
+        report: Callable[[Found], None],
         tick: Callable[[], None],
     ) -> None:
         self._request = request
         self._folder = folder
         self._progress = progress
+        self._report = report
         self._tick = tick
         self.found = Found(layout=request.chosen)
         self.killed_by = ""
@@ -209,6 +212,7 @@ class _Run:
             self._progress(message["rows"])
         if "found" in message:
             self.found = msgspec.convert(message["found"], Found)
+            self._report(self.found)
         if "over" in message:
             self._over = message["over"]
 

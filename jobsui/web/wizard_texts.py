@@ -134,6 +134,15 @@ def encoding_proposals(file: File) -> list[EncodingProposal]:
     ]
 
 
+UNREAD = f"{FileState.READING}-0"
+"""The version of a file no row of which has been read."""
+
+
+def file_version(file: File) -> str:
+    """What a page compares to find out whether there is more to see."""
+    return f"{file.state}-{file.rows_read}"
+
+
 def file_announcement(file: File) -> str:
     """For screen readers, once the file has been read."""
     if file.state == FileState.READING:

@@ -69,6 +69,22 @@ def as_json(found: Found) -> str:
     return json.dumps(msgspec.to_builtins(found))
 
 
+def test_first_rows_are_reported_before_the_others(tmp_path: Path) -> None:
+    content = b"id\n" + b"".join(b"%d\n" % number for number in range(100_000))
+    reports: list[tuple[int, int]] = []
+
+    def report(found: Found) -> None:
+        reports.append((len(found.sample), found.rows))
+
+    take_in(content, "rows.csv", tmp_path, report=report)
+
+    (_, layout_only), (sample, begun), (_, all_rows) = reports
+    assert layout_only == 0
+    assert sample == 20
+    assert 0 < begun < 100_000
+    assert all_rows == 100_000
+
+
 @pytest.fixture
 def _broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parser_process, "MODULE", "tests.files.broken_parsing")

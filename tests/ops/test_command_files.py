@@ -90,6 +90,16 @@ def test_given_layout_is_used(harness: Harness, path: Path) -> None:
     assert ran.err == "Columns: name=name, serial=serial, notes=notes.\n"
 
 
+def test_uncertain_encoding_names_the_options(harness: Harness, path: Path) -> None:
+    harness.object()
+    path.write_bytes("name,serial\nGenève,AB-000001\n".encode("cp1252"))
+
+    ran = check(path)
+
+    assert ran.status == 2
+    assert "Choose its encoding. Use --encoding cp1252 or --encoding " in ran.err
+
+
 def test_warnings_of_the_file_are_shown(harness: Harness, path: Path) -> None:
     harness.object()
     path.write_text("name,serial\nZÃ¼rich,AB-000001\n")

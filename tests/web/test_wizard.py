@@ -167,27 +167,38 @@ def test_file_that_cannot_be_read_says_why(operator: Client) -> None:
 
 def test_reading_says_nothing_when_nothing_is_new_and_ends(operator: Client) -> None:
     job = stages.draft()
-    File.objects.update(state=FileState.READING, rows_read=0)
+    File.objects.update(state=FileState.READING, rows_read=20_000)
     page = operator.get(path(job)).text
     address = re.findall(r'hx-get="([^"]+)"', page)
 
     unchanged = operator.get(address[0], headers=HTMX)
-    File.objects.update(rows_read=20_000)
+    File.objects.update(rows_read=40_000)
     further = operator.get(address[0], headers=HTMX)
     File.objects.update(state=FileState.READY)
     over = operator.get(address[0], headers=HTMX)
 
-    assert address == [path(job, "file/?v=reading-0")]
-    assert [unchanged.status_code, further.status_code, over.status_code] == [
-        204,
-        200,
-        200,
-    ]
+    assert address == [path(job, "file/?v=reading-20000")]
+    assert unchanged.status_code == 204
     assert re.findall(r'hx-trigger="([^"]+)"', further.text) == ["every 1s"]
     assert 'id="file"' not in further.text
-    assert "20,000 rows so far" in further.text
+    assert "40,000 rows so far" in further.text
     assert 'hx-trigger="' not in over.text
     assert over["HX-Retarget"] == "#file"
+
+
+def test_first_rows_are_shown_while_the_others_are_read(operator: Client) -> None:
+    job = stages.draft()
+    File.objects.update(state=FileState.READING, rows_read=0)
+    unread = operator.get(path(job)).text
+    address = re.findall(r'hx-get="([^"]+)"', unread)
+
+    File.objects.update(rows_read=3, columns=["a"], sample=[[2, ["first"]]])
+    begun = operator.get(address[0], headers=HTMX)
+
+    assert begun["HX-Retarget"] == "#file"
+    assert "<td>first</td>" in begun.text
+    assert "aria-busy" not in begun.text
+    assert "3 rows so far" in begun.text
 
 
 @pytest.mark.parametrize("step", ["map/", "check/", "review/"])

@@ -172,7 +172,7 @@ class _Reading:
         name = self._file.name
         chosen = layout_of(self._file)
         if settings.READ_FILES_IN_PROCESS:
-            return take_in(content, name, chosen, out, self._progress)
+            return take_in(content, name, chosen, out, self._progress, self._report)
         return parser_process.take_in(
             content,
             name,
@@ -181,6 +181,7 @@ class _Reading:
             limits=parser_process.Limits(**settings.FILE_LIMITS),
             folder=Path(settings.FILE_UPLOAD_TEMP_DIR),
             progress=self._progress,
+            report=self._report,
             tick=self._tick,
         )
 
@@ -193,6 +194,11 @@ class _Reading:
     def _tick(self) -> None:
         if self._stopping.is_set() or not self._lease.keep():
             raise Stopped
+
+    def _report(self, found: Found) -> None:
+        """Save the first rows, so that people see them while the others are read."""
+        if found.sample:
+            File.objects.filter(pk=self._file.pk).update(**_first_rows(found))
 
     def _progress(self, rows: int) -> None:
         self._tick()
@@ -212,16 +218,29 @@ def _note(file: File, found: Found) -> None:
     file.quoting = found.layout.quoting
     file.header_row = found.layout.header_row
     file.values = found.layout.values
-    file.columns = found.columns
     file.rows = None if found.refusal else found.rows
     file.rows_read = found.rows
-    file.sample = found.sample
-    file.sample_kinds = found.sample_kinds
-    file.odd_rows = [
-        {"row": odd.number, "cells": odd.cells, "reason": odd.reason, "fix": odd.fix}
-        for odd in found.odd_rows
-    ]
+    for name, value in _first_rows(found).items():
+        setattr(file, name, value)
     file.number_marks = found.number_marks
+
+
+def _first_rows(found: Found) -> dict[str, Any]:
+    """Columns of a File."""
+    return {
+        "columns": found.columns,
+        "sample": found.sample,
+        "sample_kinds": found.sample_kinds,
+        "odd_rows": [
+            {
+                "row": odd.number,
+                "cells": odd.cells,
+                "reason": odd.reason,
+                "fix": odd.fix,
+            }
+            for odd in found.odd_rows
+        ],
+    }
 
 
 def _proposal(proposal: Proposal) -> dict[str, Any]:

@@ -162,12 +162,14 @@ def replace_file(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     """The live section: 204 when nothing is new. While the file is read, only its
-    progress is live. The whole section follows once it has been read."""
-    if request.GET.get("v") == f"{job.file.state}-{job.file.rows_read}":
+    progress is live. The whole section follows once its first rows are known, and when it
+    has been read."""
+    seen = request.GET.get("v")
+    if seen == wizard_texts.file_version(job.file):
         return HttpResponse(status=204)
     was_changed = "changed" in request.GET
     page = _file_page(job) | {"was_changed": was_changed}
-    if job.file.state == FileState.READING:
+    if job.file.state == FileState.READING and seen != wizard_texts.UNREAD:
         return render(request, "wizard/upload.html#reading", page)
     response = render(request, "wizard/upload.html#file", page)
     return retarget(response, "#file")
@@ -341,6 +343,7 @@ def _file_page(job: Job) -> dict[str, Any]:
         "file": file,
         "announcement": wizard_texts.file_announcement(file),
         "preview": wizard_texts.file_preview(file),
+        "version": wizard_texts.file_version(file),
         "found": file_formats.description(file),
         "layout_form": LayoutForm(file=file),
         "proposals": wizard_texts.encoding_proposals(file),
