@@ -36,8 +36,7 @@ class CodeLengths:
         self._cut: Counter[int] = Counter()
 
     def add(self, text: str, count: int) -> None:
-        if not (text.isascii() and text.isdecimal()):
-            return
+        """`text` is a whole number."""
         length = len(text)
         self._lengths[length] += count
         if text[0] == "0":

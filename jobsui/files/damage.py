@@ -208,12 +208,11 @@ def _suspect(texts: pa.StringArray) -> Iterator[tuple[str, pa.BooleanArray]]:
 
 
 def _has_invisible(text: str) -> bool:
-    if mojibake.is_mojibake(text):
-        return False
     characters = set(text)
-    if not characters.isdisjoint(INVISIBLE):
-        return True
-    return not characters.isdisjoint(DIRECTIONS) and not RIGHT_TO_LEFT.search(text)
+    has_signs = not characters.isdisjoint(INVISIBLE) or (
+        not characters.isdisjoint(DIRECTIONS) and not RIGHT_TO_LEFT.search(text)
+    )
+    return has_signs and not mojibake.is_mojibake(text)
 
 
 def _matching(texts: pa.StringArray, pattern: str) -> pa.BooleanArray | None:

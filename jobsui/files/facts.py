@@ -27,9 +27,15 @@ from jobsui.files.swapped_dates import DATE_LENGTH, converted_dates, looks_like_
 from jobsui.text import counted
 
 MAX_VALUES = 2000
+MAX_ALL_VALUES = 200_000
+"""Of all columns together: a file of 1,000 columns may have 200 in each."""
 MAX_VALUE_LENGTH = 200
 """Bytes. A column with a longer text counts as one with many different ones."""
 MAX_DATES = 20_000
+MARKED = r"[0-9].*[.,]|[.,].*[0-9]"
+BROKEN = r"[\r\n]"
+DATED = r"^[0-9]{1,4}[./-][0-9]"
+"""Texts that may be numbers with a decimal mark, have line breaks, or may be dates."""
 MAX_SAMPLES = 20
 MAX_SAMPLE_LENGTH = 200
 MAX_EXAMPLE = 60
@@ -74,10 +80,12 @@ class Facts:
         self._columns: list[_ColumnSurvey] = []
 
     def add(self, block: Block) -> None:
-        for index, column in enumerate(block.columns):
-            if index == len(self._columns):
-                self._columns.append(_ColumnSurvey(self._header[index]))
-            self._columns[index].add(block.numbers, column)
+        width = len(block.columns)
+        for name in self._header[len(self._columns) : width]:
+            self._columns.append(_ColumnSurvey(name))
+        max_values = min(MAX_VALUES, MAX_ALL_VALUES // max(width, 1))
+        for survey, column in zip(self._columns, block.columns, strict=False):
+            survey.add(block.numbers, column, max_values)
 
     def finish(self, staged: Staged) -> None:
         """Look for what only whole columns show. `staged` has all blocks."""
@@ -119,23 +127,25 @@ class _ColumnSurvey:
         self._dates: set[str] = set()
         self._collects_dates = False
 
-    def add(self, numbers: pa.Int64Array, column: Column) -> None:
+    def add(self, numbers: pa.Int64Array, column: Column, max_values: int) -> None:
+        """`max_values`: no more different texts are counted."""
         lengths = pc.binary_length(column.texts)
         longest = pc.max(lengths).as_py() or 0
         if not longest:
             return
         self.facts.longest = max(self.facts.longest, longest)
         self.facts.filled += pc.sum(pc.greater(lengths, 0)).as_py()
-        if self.facts.values is None:
-            self._add_texts(numbers, column)
-        elif not self._add_values(numbers, column, longest):
-            self._leave_values()
-            self._add_texts(numbers, column)
+        values = self.facts.values
+        if values is not None:
+            is_short = longest <= MAX_VALUE_LENGTH
+            if is_short and self._add_values(values, numbers, column, max_values):
+                return
+            self._leave_values(values)
+        self._add_texts(numbers, column)
 
     def finish(self, staged: Staged, index: int) -> None:
         if self.facts.values is not None:
-            self._count_values(self.facts.values)
-            self._dates = set(filter(looks_like_date, self.facts.values))
+            self._dates = self._count_values(self.facts.values)
         late = dict(self._late())
         if not late:
             return
@@ -143,18 +153,21 @@ class _ColumnSurvey:
             for code, mask_of in late.items():
                 self._note(code, numbers, column, mask_of(column.texts))
 
-    def _add_values(self, numbers: pa.Int64Array, column: Column, longest: int) -> bool:
+    def _add_values(
+        self,
+        values: dict[str, int],
+        numbers: pa.Int64Array,
+        column: Column,
+        max_values: int,
+    ) -> bool:
         """Count the texts of a block. False, and nothing done, if there are too many
         different ones."""
-        values = self.facts.values
-        if values is None or longest > MAX_VALUE_LENGTH:
-            return False
         counts = pc.value_counts(column.texts)
-        if len(counts) > MAX_VALUES + 1:
+        if len(counts) > max_values + 1:
             return False
         texts = counts.field(0).to_pylist()
         new = [text for text in texts if text and text not in values]
-        if len(values) + len(new) > MAX_VALUES:
+        if len(values) + len(new) > max_values:
             return False
         for text, count in zip(texts, counts.field(1).to_pylist(), strict=True):
             if text:
@@ -174,24 +187,27 @@ class _ColumnSurvey:
             flagged = self._flagged.setdefault(code, set())
             flagged.update(new.filter(mask).to_pylist())
 
-    def _leave_values(self) -> None:
+    def _leave_values(self, values: dict[str, int]) -> None:
         """From now on, look at all cells."""
-        values = self.facts.values or {}
-        self._count_values(values)
-        dates = set(filter(looks_like_date, values))
+        dates = self._count_values(values)
         self._collects_dates = 2 * len(dates) > len(values)
         if self._collects_dates:
             self._dates = {text[:DATE_LENGTH] for text in dates}
         self._flagged.clear()
         self.facts.values = None
 
-    def _count_values(self, values: dict[str, int]) -> None:
-        for text, count in values.items():
+    def _count_values(self, values: dict[str, int]) -> set[str]:
+        """Returns those that look like dates."""
+        texts = pa.array(values, pa.string())
+        for text in _those_matching(MARKED, texts):
             if mark := mark_of(text):
-                self.marks[mark] += count
-            self._codes.add(text, count)
+                self.marks[mark] += values[text]
+        for text in texts.filter(pc.ascii_is_decimal(texts)).to_pylist():
+            self._codes.add(text, values[text])
+        for text in _those_matching(BROKEN, texts):
             for sign, found in damage.count_breaks(text.encode()).items():
-                self._breaks[sign] += found * count
+                self._breaks[sign] += found * values[text]
+        return set(filter(looks_like_date, _those_matching(DATED, texts)))
 
     def _add_texts(self, numbers: pa.Int64Array, column: Column) -> None:
         texts = column.texts
@@ -242,6 +258,11 @@ type MaskOf = Callable[[pa.StringArray], pa.BooleanArray]
 
 def _matching(pattern: str, texts: pa.StringArray) -> pa.BooleanArray:
     return pc.match_substring_regex(texts, pattern)
+
+
+def _those_matching(pattern: str, texts: pa.StringArray) -> list[str]:
+    found: list[str] = texts.filter(_matching(pattern, texts)).to_pylist()
+    return found
 
 
 def _are_dates(dates: pa.StringArray, texts: pa.StringArray) -> pa.BooleanArray:
