@@ -13,6 +13,7 @@ from jobsui.files.cells import Block, Column
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import MAX_COLUMNS, Notice, OddCells, Reading
 from jobsui.files.safe import RESULT_COLUMNS, unsafe_cell
+from jobsui.text import storable_text
 
 
 class TableReader:
@@ -47,7 +48,12 @@ class TableReader:
     def notices(self) -> list[Notice]:
         """What people should know, after the last block."""
         header = self._reading.header
-        return [*_renamed(header, _column_names(header)), *self._reading.notices]
+        names = _column_names(header)
+        return [
+            *_renamed(header, names),
+            *_unreadable(header, names),
+            *self._reading.notices,
+        ]
 
     def blocks(self) -> Iterator[Block]:
         """Their columns are the first ones of `columns`. Raises FileRefused where reading
@@ -83,7 +89,7 @@ def _unescaped(column: Column) -> Column:
 
 def _column_names(header: list[str]) -> list[str]:
     """A name for each column. No two are equal."""
-    given = [name.strip() for name in header]
+    given = [storable_text(name.strip()) for name in header]
     taken = set(given)
     names: list[str] = []
     for index, name in enumerate(given):
@@ -110,7 +116,22 @@ def _renamed(header: list[str], names: list[str]) -> list[Notice]:
             column=name,
         )
         for given, name in zip(header, names, strict=True)
-        if given.strip() and given.strip() != name
+        if given.strip() and storable_text(given.strip()) != name
+    ]
+
+
+def _unreadable(header: list[str], names: list[str]) -> list[Notice]:
+    """A notice for each column whose name has a character that cannot be stored."""
+    return [
+        Notice(
+            code="unreadable_name",
+            message=f"The name of column {_letters(index)}, {name}, has a character that "
+            "cannot be read.",
+            fix="Correct it, or choose another encoding if there is one to choose.",
+            column=name,
+        )
+        for index, (given, name) in enumerate(zip(header, names, strict=True))
+        if storable_text(given) != given
     ]
 
 

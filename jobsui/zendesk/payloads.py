@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from jobsui.text import storable
+
 Json = Any
 """A decoded JSON value."""
 
@@ -260,17 +262,6 @@ def parsed(body: bytes) -> Json:
     """
     try:
         data = json.loads(body)
-        return _storable(data) if UNSTORABLE.search(body) else data
+        return storable(data) if UNSTORABLE.search(body) else data
     except RecursionError:
         raise ValueError("nested too deeply") from None
-
-
-def _storable(value: Json) -> Json:
-    if isinstance(value, str):
-        text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, list):
-        return [_storable(each) for each in value]
-    if isinstance(value, dict):
-        return {_storable(name): _storable(each) for name, each in value.items()}
-    return value

@@ -125,7 +125,7 @@ class FileOut(Schema):
     columns: list[str]
     rows: int | None
     sample: list[SampleRow]
-    """The first rows."""
+    """The first rows. Long cells are shortened."""
     warnings: list[FileWarningOut]
     """What looks damaged, was left out, or may mean something else. Every job made of the
     file has them, too."""

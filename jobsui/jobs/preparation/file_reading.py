@@ -24,10 +24,14 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import File
 from jobsui.jobs.preparation import uploads
 from jobsui.jobs.queueing import enqueue
+from jobsui.text import storable, storable_text
 
 if TYPE_CHECKING:
     from django.core.files.base import File as Content
 
+MAX_SAMPLE_LENGTH = 20_000
+"""Characters of a row of the sample."""
+MIN_SAMPLE_CELL = 60
 BEING_READ = "The file is being read. Change its settings once it has been read."
 GONE = "The stored file is gone. Upload it again."
 
@@ -127,7 +131,7 @@ def _lease_name(file: File) -> str:
 
 def _reject(file: File, reason: str) -> None:
     file.state = FileState.REJECTED
-    file.error = reason
+    file.error = storable_text(reason)
     file.save()
 
 
@@ -208,39 +212,49 @@ class _Reading:
 def _note(file: File, found: Found) -> None:
     """Take over what was found. Of a file that was refused, too: people see it, and it
     decides which file settings can be corrected."""
-    file.format = found.layout.format
-    file.sheets = list(found.sheets)
-    file.proposals = [_proposal(proposal) for proposal in found.proposals]
-    file.warnings = [_warning(notice) for notice in found.notices]
-    file.encoding = found.layout.encoding
-    file.delimiter = found.layout.delimiter
-    file.sheet = found.layout.sheet
-    file.quoting = found.layout.quoting
-    file.header_row = found.layout.header_row
-    file.values = found.layout.values
-    file.rows = None if found.refusal else found.rows
-    file.rows_read = found.rows
-    for name, value in _first_rows(found).items():
+    layout = found.layout
+    columns = {
+        "format": layout.format,
+        "encoding": layout.encoding,
+        "delimiter": layout.delimiter,
+        "sheet": layout.sheet,
+        "quoting": layout.quoting,
+        "header_row": layout.header_row,
+        "values": layout.values,
+        "sheets": list(found.sheets),
+        "proposals": [_proposal(proposal) for proposal in found.proposals],
+        "warnings": [_warning(notice) for notice in found.notices],
+        "rows": None if found.refusal else found.rows,
+        "rows_read": found.rows,
+        "number_marks": found.number_marks,
+    }
+    for name, value in (storable(columns) | _first_rows(found)).items():
         setattr(file, name, value)
-    file.number_marks = found.number_marks
 
 
 def _first_rows(found: Found) -> dict[str, Any]:
     """Columns of a File."""
-    return {
+    width = max(len(found.columns), 1)
+    limit = max(MAX_SAMPLE_LENGTH // width, MIN_SAMPLE_CELL)
+    odd_rows = [
+        {"row": odd.number, "cells": odd.cells, "reason": odd.reason, "fix": odd.fix}
+        for odd in found.odd_rows
+    ]
+    columns = {
         "columns": found.columns,
-        "sample": found.sample,
-        "sample_kinds": found.sample_kinds,
-        "odd_rows": [
-            {
-                "row": odd.number,
-                "cells": odd.cells,
-                "reason": odd.reason,
-                "fix": odd.fix,
-            }
-            for odd in found.odd_rows
+        "sample": [
+            [number, [_shortened(cell, limit) for cell in cells]]
+            for number, cells in found.sample
         ],
+        "sample_kinds": found.sample_kinds,
+        "odd_rows": odd_rows,
     }
+    stored: dict[str, Any] = storable(columns)
+    return stored
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _proposal(proposal: Proposal) -> dict[str, Any]:
