@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from jobsui.files import source
+from jobsui.files.ahead import ahead
 from jobsui.files.encoding_detection import question
 from jobsui.files.errors import FileRefused
 from jobsui.files.formats import format_named
@@ -185,7 +186,7 @@ def _staged(table: "TableReader", out: BinaryIO) -> "Iterator[Block]":
     from jobsui.files.staging import Writer  # noqa: PLC0415
 
     writer = Writer(out)
-    for block in table.blocks():
+    for block in ahead(table.blocks()):
         writer.add(block)
         yield block
     writer.finish(table.columns)
