@@ -4,18 +4,19 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from jobsui.api.v1.types import Body, Id, Name
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action, Weight
-from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping import field_targets, rules
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.rules import Rule
 from jobsui.jobs.models import Job, RunSettings
 
 Items = Annotated[list[dict[str, Any]], Field(min_length=1)]
-Mapping = dict[Name, Name]
-"""{column: field}. A field is `name`, `external_id`, `id` or a field's key."""
+Text = Annotated[str, Field(max_length=1000)]
+Words = Annotated[list[Text], Field(max_length=100)]
 RUN_SETTINGS = {
     "priority": "weight",
     "auto_pause_percent": "stop_percent",
@@ -23,6 +24,49 @@ RUN_SETTINGS = {
     "auto_pause_refusals": "stop_refusals",
 }
 """{member of RunSettingsIn: field of the run settings}."""
+
+
+class MappedField(Body):
+    """A field, and how the column's texts are rewritten before it reads them."""
+
+    field: Name
+    trim: bool = False
+    """Remove spaces at the ends."""
+    blank: Literal["", "leave", "clear", "set"] = ""
+    """What a blank cell does: `leave` leaves the field as it is, `clear` empties it, `set`
+    sets it to `blank_value`. Empty: as the job's options say."""
+    blank_value: Text = ""
+    values: dict[Text, Text] = Field(default_factory=dict, max_length=rules.MAX_VALUES)
+    """{text in the file: text instead}. No other rule applies to these texts."""
+    yes: Words = Field(default_factory=list)
+    """Words that mean true, in any case."""
+    no: Words = Field(default_factory=list)
+    """Words that mean false, in any case."""
+    separator: Annotated[str, Field(max_length=10)] = ""
+    """What separates the options of a multiselect field."""
+    case: Literal["", "upper", "lower"] = ""
+    pad: Annotated[int, Field(ge=0, le=rules.MAX_PAD)] = 0
+    """Write zeros in front of digits up to this width."""
+    date_order: Literal["", "ymd", "dmy", "mdy"] = ""
+    """The order of day, month and year, as in 31.12.2026 or 12/31/2026."""
+    decimal_mark: Literal["", "point", "comma"] = ""
+    """How the numbers of this column are written."""
+
+    @property
+    def rule(self) -> Rule:
+        return Rule.from_json(self.dict(exclude={"field"}))
+
+
+def _form(field: Any) -> str:
+    """Which form of a mapped field this is. It is named in errors."""
+    return "field" if isinstance(field, str) else "rules"
+
+
+FieldName = Annotated[Name, Tag("field")]
+FieldWithRules = Annotated[MappedField, Tag("rules")]
+Mapping = dict[Name, Annotated[FieldName | FieldWithRules, Discriminator(_form)]]
+"""{column: field}, or with rules {column: {"field": field, ...}}. A field is `name`,
+`external_id`, `id` or a field's key."""
 
 
 class OptionsIn(Body):
@@ -134,13 +178,19 @@ class ResolveIn(Body):
 
 def target_mapping(
     mapping: Mapping, custom_object: CustomObject, action: Action
-) -> dict[str, str]:
-    """{column: target key}. Raises MappingRefused."""
+) -> tuple[dict[str, str], dict[str, Rule]]:
+    """{column: target key} and {target key: rule}. Raises MappingRefused."""
     targets = field_targets.targets(custom_object.schema, action)
-    return {
-        column: field_targets.target_key(field, targets)
-        for column, field in mapping.items()
-    }
+    target_keys: dict[str, str] = {}
+    found: dict[str, Rule] = {}
+    for column, field in mapping.items():
+        name = field if isinstance(field, str) else field.field
+        target_keys[column] = field_targets.target_key(name, targets)
+        if isinstance(field, MappedField):
+            found[target_keys[column]] = field.rule
+    labels = {target.key: target.label for target in targets}
+    rules.require_possible(found, labels)
+    return target_keys, found
 
 
 def run_settings_of(job: Job, sent: RunSettingsIn | None) -> RunSettings:

@@ -34,6 +34,7 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, automation, drafts
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.rules import Rule
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import uploads
 
@@ -192,6 +193,9 @@ def _start(
 ) -> Job:
     """The draft, which automation advances to `ready` or launches. Raises UploadRefused
     or MappingRefused if it is already known that it cannot work."""
+    mapping, rules = job_in.target_mapping(
+        body.mapping or {}, custom_object, body.action
+    )
     job = drafts.create_draft(
         custom_object.connection,
         custom_object.key,
@@ -199,7 +203,8 @@ def _start(
         file,
         by=request.auth.user,
         options=body.options.apply(Options()),
-        mapping=job_in.target_mapping(body.mapping or {}, custom_object, body.action),
+        mapping=mapping,
+        rules=rules,
     )
     automation.require_feasible(job)
     automation.set_auto_target(
@@ -213,13 +218,14 @@ def _start(
 
 def _change_mapping(job: Job, body: JobChange, *, by: User) -> None:
     mapping = job.mapping
+    rules: dict[str, Rule] | None = None
     if body.mapping is not None:
         custom_object = CustomObject.objects.get(
             connection=job.connection, key=job.object_key
         )
         action = Action(job.action)
-        mapping = job_in.target_mapping(body.mapping, custom_object, action)
+        mapping, rules = job_in.target_mapping(body.mapping, custom_object, action)
     options = Options.from_json(job.options)
     if body.options:
         options = body.options.apply(options)
-    drafts.set_mapping(job, mapping, options, by=by)
+    drafts.set_mapping(job, mapping, options, by=by, rules=rules)

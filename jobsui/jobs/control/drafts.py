@@ -13,6 +13,7 @@ from jobsui.jobs.errors import NotPossibleNow, UploadRefused
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.rules import NO_RULE, Rule, rules_of
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import file_reading
 
@@ -30,10 +31,12 @@ def create_draft(
     *,
     by: "User | None",
     mapping: Mapping[str, str] | None = None,
+    rules: Mapping[str, Rule] | None = None,
     options: Options | None = None,
 ) -> Job:
     """A new job to map, check and launch. `mapping`: {column: target key}; None: not
-    chosen yet. Raises UploadRefused when the file's content was deleted."""
+    chosen yet. `rules`: {target key: rule}. Raises UploadRefused when the file's content
+    was deleted."""
     _require_kept(file)
     job = Job(
         connection=connection,
@@ -41,6 +44,7 @@ def create_draft(
         action=Action(action),
         file=file,
         mapping=dict(mapping or {}),
+        rules=_stored(rules or {}),
         created_by=by,
     )
     own_options = replace(options or Options(), prefix=job.code.hex[:12])
@@ -49,15 +53,35 @@ def create_draft(
     return job
 
 
+def _stored(rules: Mapping[str, Rule]) -> dict[str, Any]:
+    """As a job has them."""
+    return {target: rule.to_json() for target, rule in rules.items() if rule != NO_RULE}
+
+
 def set_mapping(
-    job: Job, mapping: dict[str, str], options: Options, *, by: Actor
+    job: Job,
+    mapping: dict[str, str],
+    options: Options,
+    *,
+    by: Actor,
+    rules: Mapping[str, Rule] | None = None,
 ) -> None:
-    """Save the mapping of a draft. The draft must be checked again then. Raises
-    NotPossibleNow once launched."""
+    """Save the mapping of a draft. The draft must be checked again then. `rules`: {target
+    key: rule}; None: targets keep theirs. Raises NotPossibleNow once launched."""
+    if rules is None:
+        rules = rules_of(job.rules)
+    own_rules = {
+        target: rule for target, rule in rules.items() if target in mapping.values()
+    }
     prefix = Options.from_json(job.options).prefix
     own_options = replace(options, prefix=prefix)
     changed = lifecycle.edit_draft(
-        job, by=by, changed="mapping", mapping=mapping, options=own_options.to_json()
+        job,
+        by=by,
+        changed="mapping",
+        mapping=mapping,
+        rules=_stored(own_rules),
+        options=own_options.to_json(),
     )
     if not changed:
         raise NotPossibleNow(LAUNCHED_ALREADY.format("mapping"))
@@ -90,6 +114,7 @@ def set_target(
         action=Action(action),
         file=file or job.file,
         mapping=job.mapping if is_same_target else {},
+        rules=job.rules if is_same_target else {},
         # Another file has no rows of the parent.
         parent=None if file else job.parent,
         parent_rows="" if file else job.parent_rows,

@@ -143,6 +143,7 @@ def _create_child(
         parent_rows=parent_rows,
         cause=cause,
         mapping=job.mapping,
+        rules=job.rules,
         options=job.options,
         rows=rows,
         created_by=by,

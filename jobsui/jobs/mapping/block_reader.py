@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobsui.files.cells import Block
+from jobsui.files.cells import Block, Column
 from jobsui.files.number_styles import Mark
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, NULL, CellReader, to_json
@@ -26,6 +26,7 @@ from jobsui.jobs.mapping.row_reader import (
     size_problem,
     too_many_cells,
 )
+from jobsui.jobs.mapping.rules import Rule
 from jobsui.zendesk.payloads import Schema
 
 FIELDS = "custom_object_fields"
@@ -46,11 +47,13 @@ class BlockReader:
         columns: Sequence[str],
         options: Options,
         marks: Mapping[str, Mark],
+        rules: Mapping[str, Rule] | None = None,
     ) -> None:
-        """`marks` has the decimal mark of each column; "." for others."""
+        """`marks` has the decimal mark of each column; "." for others. `rules` are those of
+        the targets, by their keys."""
         self._width = len(columns)
         self._unique = unique_targets(schema, action)
-        cells = cell_readers(schema, action, mapping, columns, options, marks)
+        cells = cell_readers(schema, action, mapping, columns, options, marks, rules)
         self._columns = [ColumnReader(cell) for cell in cells]
         generates_external_ids = (
             action is Action.CREATE and options.generate_external_ids
@@ -62,8 +65,13 @@ class BlockReader:
         )
 
     def read(self, block: Block) -> "ReadBlock":
+        columns = [
+            reader.rewritten(block.columns[reader.cell.index])
+            for reader in self._columns
+        ]
         values = [
-            reader.read(block.columns[reader.cell.index]) for reader in self._columns
+            reader.read(column)
+            for reader, column in zip(self._columns, columns, strict=True)
         ]
         items = ReadBlock(block.numbers, values, self._template)
         numbers = _LazyList(block.numbers)
@@ -80,7 +88,7 @@ class BlockReader:
                 )
         items.find_too_large()
         items.odd = {number: [odd_row(number, cells)] for number, cells in block.odd}
-        items.keys = dict(self._keys(block, values))
+        items.keys = dict(self._keys(block, columns, values))
         return items
 
     def _rows_too_wide(self, block: Block) -> Iterable[tuple[int, list[str]]]:
@@ -94,15 +102,15 @@ class BlockReader:
             yield index, [texts[index].as_py() for texts in extra]
 
     def _keys(
-        self, block: Block, values: list[ColumnValues]
+        self, block: Block, columns: list[Column], values: list[ColumnValues]
     ) -> Iterable[tuple[str, pa.StringArray]]:
         """(target key, the value of each row; null where it has none)."""
         for target in self._unique:
             found = None
-            for reader, column in zip(self._columns, values, strict=True):
+            for index, reader in enumerate(self._columns):
                 if reader.cell.target.key == target:
-                    texts = block.columns[reader.cell.index].texts
-                    found = _key_texts(reader.cell, texts, column)
+                    texts = columns[index].texts
+                    found = _key_texts(reader.cell, texts, values[index])
             if target == "external_id" and self._template.prefix:
                 generated = self._template.generated_ids(block.numbers)
                 found = pc.coalesce(found, generated) if found else generated

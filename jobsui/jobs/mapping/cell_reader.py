@@ -1,12 +1,14 @@
 """What a cell of a mapped column becomes: nothing, a JSON value, or a problem."""
 
 import json
+from collections.abc import Mapping
 
 from jobsui.files.kinds import Kind
 from jobsui.files.number_styles import Mark
 from jobsui.jobs.mapping import types
 from jobsui.jobs.mapping.field_targets import FIELD, Target, api_name
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.rules import NO_RULE, Rewriter, Rule
 from jobsui.jobs.mapping.types import ValueProblem, problem
 from jobsui.zendesk.payloads import Schema
 
@@ -15,6 +17,7 @@ LEAVE_ALONE = ""
 NULL = "null"
 ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"})
 """What spreadsheets write where a formula failed."""
+MARKS: Mapping[str, Mark] = {"point": ".", "comma": ","}
 to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -29,22 +32,31 @@ class CellReader:
         schema: Schema,
         options: Options,
         decimal_mark: Mark,
+        rule: Rule = NO_RULE,
     ) -> None:
         self.index = index
         self.column = column
         self.target = target
         self.is_field = target.key.startswith(FIELD)
         self.key = api_name(target.key)
+        self.rule = rule
+        self._rewriter = Rewriter(rule)
+        decimal_mark = MARKS.get(rule.decimal_mark, decimal_mark)
         field = schema.field(self.key) if self.is_field else None
         if field:
             self.type = types.of_field(field, decimal_mark)
         else:
             self.type = types.of_member(self.key)
-        self._is_cleared = self.is_field and options.blank == "clear"
+        blank = rule.blank or options.blank
+        self._is_cleared = self.is_field and blank == "clear"
         """Whether a blank cell empties the field."""
 
     def read(self, text: str, kind: int = Kind.TEXT) -> str:
         """The JSON of a cell's value, or LEAVE_ALONE. Raises ValueProblem."""
+        return self.read_rewritten(self._rewriter.rewrite(text, kind), kind)
+
+    def read_rewritten(self, text: str, kind: int = Kind.TEXT) -> str:
+        """`read` for a text that is rewritten by the rule of the column."""
         match kind:
             case Kind.ABSENT:
                 return self._without_value()

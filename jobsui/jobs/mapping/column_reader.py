@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from jobsui.files.cells import Column, Kind
 from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, CellReader
+from jobsui.jobs.mapping.rule_kernels import rewritten
+from jobsui.jobs.mapping.rules import NO_RULE
 from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.jobs.mapping.types.pattern import Pattern
 
@@ -46,13 +48,16 @@ class ColumnReader:
         self.cell = cell
         self._plain = _whole(cell.type.plain)
         self._nearly_plain = _whole(cell.type.nearly_plain)
-        self._results = _Remembered(cell.read)
-        self._results_by_kind = _Remembered(lambda key: cell.read(key[1:], int(key[0])))
+        self._results = _Remembered(cell.read_rewritten)
+        self._results_by_kind = _Remembered(
+            lambda key: cell.read_rewritten(key[1:], int(key[0]))
+        )
         self._must_match = ""
         if isinstance(cell.type, Pattern) and is_readable(cell.type.must_match):
             self._must_match = cell.type.must_match
 
     def read(self, column: Column) -> ColumnValues:
+        """Of a column that is rewritten by the rule of the target (`rewritten`)."""
         texts = column.texts
         is_plain = self._find_plain(texts, column.kinds)
         if is_plain is not None and is_plain.true_count == len(texts):
@@ -60,6 +65,10 @@ class ColumnReader:
         if is_plain is None or not is_plain.true_count:
             return self._read_each(column)
         return self._read_odd(column, is_plain)
+
+    def rewritten(self, column: Column) -> Column:
+        rule = self.cell.rule
+        return column if rule == NO_RULE else rewritten(column, rule)
 
     def _find_plain(
         self, texts: pa.StringArray, kinds: pa.Int8Array | None

@@ -11,6 +11,7 @@ from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, CellReader, to_json
 from jobsui.jobs.mapping.field_targets import targets, unique_targets
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.rules import NO_RULE, Rule
 from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.zendesk.payloads import Schema
 
@@ -60,8 +61,10 @@ class RowReader:
         columns: Sequence[str],
         options: Options,
         marks: Mapping[str, Mark],
+        rules: Mapping[str, Rule] | None = None,
     ) -> None:
-        """`marks` has the decimal mark of each column; "." for others."""
+        """`marks` has the decimal mark of each column; "." for others. `rules` are those of
+        the targets, by their keys."""
         self._key = action.key
         self._deletes = action.deletes
         self._generates_external_ids = (
@@ -70,7 +73,9 @@ class RowReader:
         self._prefix = options.prefix
         self._width = len(columns)
         self._unique = unique_targets(schema, action)
-        self._cells = cell_readers(schema, action, mapping, columns, options, marks)
+        self._cells = cell_readers(
+            schema, action, mapping, columns, options, marks, rules
+        )
 
     def read(self, row: Row, kinds: Sequence[int] = ()) -> Item | list[Problem]:
         """`kinds`: those of the cells; () when all are TEXT."""
@@ -118,8 +123,10 @@ def cell_readers(
     columns: Sequence[str],
     options: Options,
     marks: Mapping[str, Mark],
+    rules: Mapping[str, Rule] | None = None,
 ) -> list[CellReader]:
     """Those of the mapped columns, in the order of the file."""
+    rules = rules or {}
     offered = {target.key: target for target in targets(schema, action)}
     return [
         CellReader(
@@ -129,6 +136,7 @@ def cell_readers(
             schema,
             options,
             marks.get(column, "."),
+            rules.get(mapping[column], NO_RULE),
         )
         for index, column in enumerate(columns)
         if mapping.get(column) in offered

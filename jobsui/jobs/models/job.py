@@ -130,6 +130,8 @@ class Job(models.Model):
     # {column: target}; a target is "name", "external_id", "id" or "field:KEY"
     # (mapping/field_targets.py). Columns left out are not sent.
     mapping = models.JSONField(default=dict)
+    # {target: members of mapping/rules.py}, for the targets that have a rule.
+    rules = models.JSONField(default=dict, blank=True)
     # The members of mapping/options.py: {"blank": "skip" or "clear", ...}.
     options = models.JSONField(default=dict)
 

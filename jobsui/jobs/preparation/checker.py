@@ -92,6 +92,8 @@ def fingerprint(job: Job) -> str:
         job.cause_id,
         sorted(job_rows.causes_of_other_retries(job)),
     ]
+    if job.rules:
+        facts.append(job.rules)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

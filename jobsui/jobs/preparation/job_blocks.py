@@ -23,6 +23,7 @@ from jobsui.jobs.mapping.item_blocks import ItemBlockReader, ReadItems
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.raw_items import ItemReader
 from jobsui.jobs.mapping.row_reader import Problem
+from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import job_rows
 from jobsui.jobs.preparation.job_rows import Membership, MembershipOf
@@ -135,7 +136,8 @@ def _reader(job: Job, columns: list[str]) -> BlockReader | ItemBlockReader:
         return ItemBlockReader(ItemReader(schema, action))
     options = Options.from_json(job.options)
     marks = decimal_marks(job.file, options)
-    return BlockReader(schema, action, job.mapping, columns, options, marks)
+    rules = rules_of(job.rules)
+    return BlockReader(schema, action, job.mapping, columns, options, marks, rules)
 
 
 def _members_of(block: Block, membership: MembershipOf) -> tuple[Block, list[bool]]:

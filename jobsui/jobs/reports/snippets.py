@@ -18,6 +18,7 @@ from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import api_name, schema_of, suggest, targets_for
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.row_reader import Item, RowReader
+from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.models import BatchBlob, File, Job
 from jobsui.jobs.models.batch import Unreadable
 
@@ -35,7 +36,7 @@ class Snippets:
     rest: str
     command: str
     """For runjob. "" when runjob cannot run the job: it takes whole files with
-    columns."""
+    columns, and no rules."""
     drop_in: str
 
 
@@ -44,9 +45,10 @@ def for_job(job: Job, base: str) -> Snippets:
     "https://jobs.example.com/"."""
     sample = _sample(job)
     is_whole_file = not job.parent_id and not job.file.is_raw_items
+    has_command = is_whole_file and not job.rules
     return Snippets(
         rest=_rest(job, base, sample),
-        command=_runjob(job) if is_whole_file else "",
+        command=_runjob(job) if has_command else "",
         drop_in=_drop_in(job, base, sample),
     )
 
@@ -107,7 +109,7 @@ def _rest_of_items(job: Job, base: str, sample: list[Any]) -> str:
 def _rest_of_file(job: Job, base: str) -> str:
     """Two calls: the upload puts the id of the file in $FILE."""
     settings = {
-        "mapping": dict(_fields(job)),
+        "mapping": dict(_fields_with_rules(job)),
         "options": _options(job),
         "launch": True,
     }
@@ -195,6 +197,7 @@ def _sample(job: Job) -> list[Any]:
         job.file.columns,
         options,
         decimal_marks(job.file, options),
+        rules_of(job.rules),
     )
     results = (reader.read((number, cells)) for number, cells in job.file.sample)
     items = [json.loads(item.json) for item in results if isinstance(item, Item)]
@@ -231,6 +234,13 @@ def _fields(job: Job) -> Iterator[tuple[str, str]]:
     for column in job.file.columns:
         if column in job.mapping:
             yield column, api_name(job.mapping[column])
+
+
+def _fields_with_rules(job: Job) -> Iterator[tuple[str, Any]]:
+    """As `_fields`, in the form of the REST API."""
+    for column, field in _fields(job):
+        rule = job.rules.get(job.mapping[column])
+        yield column, {"field": field, **rule} if rule else field
 
 
 def _json(value: Any) -> str:

@@ -245,7 +245,7 @@ def test_draft_that_needs_a_person_says_why(
         (
             {"items": [{"a": 1}], "mapping": {"a": "na\x00me"}},
             422,
-            "body.mapping.a: contains a NUL character",
+            "body.mapping.a.field: contains a NUL character",
         ),
     ],
 )
@@ -334,6 +334,50 @@ def test_impossible_change_changes_nothing(program: Programs) -> None:
 
 
 @pytest.mark.django_db
+def test_mapping_with_rules_rewrites_the_cells(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
+    runner = program("run")
+    content = b'key,cost\n a-1 ,"1.250,50"\n'
+    file = upload(runner, content).json()["id"]
+    mapping = {
+        "key": {"field": "external_id", "trim": True, "case": "upper"},
+        "cost": {"field": "price", "decimal_mark": "comma"},
+    }
+
+    data = create(
+        harness,
+        runner,
+        action="create_or_update_by_external_id",
+        file=file,
+        mapping=mapping,
+        launch=True,
+    )
+
+    assert data["state"] == "completed"
+    blob = Job.objects.get().batches.select_related("blob").get().blob
+    assert blob.items == [
+        {"external_id": "A-1", "custom_object_fields": {"price": 1250.5}}
+    ]
+
+
+def test_rule_that_cannot_be_meant_is_refused(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
+    runner = program("run")
+    file = upload(runner, CSV.encode()).json()["id"]
+    rule = {"field": "price", "blank": "set"}
+
+    response = runner.call(
+        "POST", "/jobs", CREATE | {"file": file, "mapping": {"price": rule}}
+    )
+
+    assert response.status_code == 422
+    assert "The value for blank cells is blank." in response.json()["detail"]
+
+
 def test_launched_job_accepts_run_settings_but_no_mapping(program: Programs) -> None:
     job = stages.planned()
     runner = program("run")

@@ -1,0 +1,172 @@
+"""Rules: how the texts of a column are rewritten before its target reads them. A person
+chooses them for a target; nothing is rewritten without one. A rule never refuses a text: what
+it cannot read stays as it is, and the target says what is wrong with it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
+
+from jobsui.files.kinds import Kind
+from jobsui.jobs.errors import MappingRefused
+
+type Case = Literal["", "upper", "lower"]
+type DateOrder = Literal["", "ymd", "dmy", "mdy"]
+type DecimalMark = Literal["", "point", "comma"]
+type Blank = Literal["", "leave", "clear", "set"]
+
+MAX_PAD = 255
+MAX_VALUES = 10_000
+REWRITTEN = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
+"""The kinds of cells that rules apply to."""
+DATE_ORDERS: Mapping[str, str] = {
+    "ymd": r"(?P<y>[0-9]{4})[./-](?P<m>[0-9]{1,2})[./-](?P<d>[0-9]{1,2})",
+    "dmy": r"(?P<d>[0-9]{1,2})[./-](?P<m>[0-9]{1,2})[./-](?P<y>[0-9]{4})",
+    "mdy": r"(?P<m>[0-9]{1,2})[./-](?P<d>[0-9]{1,2})[./-](?P<y>[0-9]{4})",
+}
+"""Patterns for Python and RE2."""
+DIGITS = re.compile("[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """In the order in which they apply. A text of `values` is replaced, and no other rule
+    behind it applies to it."""
+
+    trim: bool = False
+    """Without spaces at the ends."""
+    blank: Blank = ""
+    """What a blank cell does: leave the field alone, empty it, or set it to `blank_value`.
+    "": as for the whole job."""
+    blank_value: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """{text: text instead}. Spaces at the ends of the text do not matter."""
+    yes: tuple[str, ...] = ()
+    """Words for true, in any case."""
+    no: tuple[str, ...] = ()
+    separator: str = ""
+    """Between the options of a list."""
+    case: Case = ""
+    pad: int = 0
+    """Digits with fewer characters get zeros in front. 0: they do not."""
+    date_order: DateOrder = ""
+    decimal_mark: DecimalMark = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Of stored members."""
+        known = {name.name for name in fields(cls)}
+        found = {name: value for name, value in data.items() if name in known}
+        for name in ("yes", "no"):
+            if name in found:
+                found[name] = tuple(found[name])
+        return cls(**found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Only what is chosen."""
+        chosen = {name: value for name, value in asdict(self).items() if value}
+        return json.loads(json.dumps(chosen)) if chosen else {}
+
+    def problems(self) -> list[str]:
+        """Sentences about what cannot be meant."""
+        found = []
+        if not 0 <= self.pad <= MAX_PAD:
+            found.append(f"The width to pad to is between 1 and {MAX_PAD}.")
+        if len(self.values) > MAX_VALUES:
+            found.append(f"The table of values has more than {MAX_VALUES:,} entries.")
+        if self.blank == "set" and not self.blank_value.strip():
+            found.append("The value for blank cells is blank.")
+        if both := set(self.words) and _folded(self.yes) & _folded(self.no):
+            found.append(f"{sorted(both)[0]} means both yes and no.")
+        return found
+
+    @property
+    def words(self) -> dict[str, str]:
+        """{word in lower case: "true" or "false"}."""
+        return dict.fromkeys(_folded(self.yes), "true") | dict.fromkeys(
+            _folded(self.no), "false"
+        )
+
+    @property
+    def table(self) -> dict[str, str]:
+        """`values`, by texts without spaces at the ends."""
+        return {text.strip(): value for text, value in self.values.items()}
+
+
+NO_RULE = Rule()
+
+
+class Rewriter:
+    """Rewrites single cells by a rule; `rule_kernels` does the same with columns."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self._table = rule.table
+        self._words = rule.words
+        order = DATE_ORDERS.get(rule.date_order)
+        self._date = re.compile(order) if order else None
+
+    def rewrite(self, text: str, kind: int = Kind.TEXT) -> str:
+        if kind not in REWRITTEN:
+            return text
+        rule = self.rule
+        if rule.trim:
+            text = text.strip()
+        if not text or text.isspace():
+            return rule.blank_value if rule.blank == "set" else text
+        if (value := self._table.get(text.strip())) is not None:
+            return value
+        if (word := self._words.get(lower(text.strip()))) is not None:
+            return word
+        if rule.separator:
+            return listed(text, rule.separator)
+        if rule.case:
+            text = upper(text) if rule.case == "upper" else lower(text)
+        if rule.pad and DIGITS.fullmatch(text):
+            text = text.rjust(rule.pad, "0")
+        if self._date and (date := self._date.fullmatch(text.strip())):
+            text = f"{date['y']}-{date['m']:0>2}-{date['d']:0>2}"
+        return text
+
+
+def rules_of(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Rule]:
+    """{target key: rule}, of Job.rules."""
+    return {target: Rule.from_json(rule) for target, rule in stored.items()}
+
+
+def require_possible(rules: Mapping[str, Rule], labels: Mapping[str, str]) -> None:
+    """Raise MappingRefused with every reason why a rule cannot be meant. `labels`: those of
+    the targets."""
+    problems = [
+        f"{labels.get(target, target)}: {problem}"
+        for target, rule in rules.items()
+        for problem in rule.problems()
+    ]
+    if problems:
+        raise MappingRefused(problems)
+
+
+def listed(text: str, separator: str) -> str:
+    """The parts of a text as a JSON list."""
+    parts = [part.strip() for part in text.split(separator)]
+    return json.dumps([part for part in parts if part], ensure_ascii=False)
+
+
+def upper(text: str) -> str:
+    """In capital letters, character by character as Arrow does it."""
+    return "".join(
+        changed if len(changed := character.upper()) == 1 else character
+        for character in text
+    )
+
+
+def lower(text: str) -> str:
+    return "".join(
+        changed if len(changed := character.lower()) == 1 else character
+        for character in text
+    )
+
+
+def _folded(words: tuple[str, ...]) -> set[str]:
+    return {lower(word.strip()) for word in words}
