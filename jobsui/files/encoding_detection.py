@@ -21,8 +21,10 @@ MAX_PROPOSALS = 3
 MAX_SAMPLES = 3
 MIN_CELLS_PER_WRONG_ONE = 4
 """So many cells in UTF-8 for each that is not: the file is UTF-8 with some wrong bytes."""
-CELL = re.compile(rb'[^,;\t"\r\n]*[\x80-\xff][^,;\t"\r\n]*')
-"""Not cut at "|": in three encodings it is half a character."""
+_PART = rb'(?:[^,;:\t\x1f"\r\n|^~]|(?<=[\x80-\xff])[|^~])*'
+CELL = re.compile(_PART + rb"[\x80-\xff]" + _PART)
+"""Cut at the usual delimiters. Behind a byte beyond ASCII, "|", "^" and "~" may be half of a
+character."""
 LINE_END = re.compile(rb"\r\n|\r|\n")
 ISO_2022 = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-D]|\([BIJ])")
 CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x7f]")
@@ -33,6 +35,9 @@ NOT_PROPOSED = ("shift_jis", "utf-16-le", "utf-16-be", UTF8, encodings.UTF16)
 """cp932 reads Shift JIS as well."""
 ONLY_CP1250 = re.compile(rb"[\x8a-\x9f\xa5]")
 ONLY_ISO_8859_2 = re.compile(rb"[\xa1\xa6\xa9\xab\xac\xae\xb1\xb6\xbb\xbc\xbe]")
+CONTROL = re.compile("[\x80-\x9f]")
+WITH_CONTROLS = 0.1
+"""How plausible a text with control characters beyond ASCII is."""
 INSIDE_WORDS = "’\u02bc·\xad"
 
 
@@ -220,6 +225,8 @@ def _plausibility(texts: Iterable[str]) -> float:
     """1 for text without signs of a wrong encoding: capital letters or symbols inside
     words, control characters."""
     text = "\n".join(texts)
+    if CONTROL.search(text):
+        return WITH_CONTROLS
     wrong = 0
     count = 0
     for match in re.finditer("[^\x00-\x7f]", text):
@@ -232,8 +239,6 @@ def _plausibility(texts: Iterable[str]) -> float:
 
 
 def _is_implausible(before: str, sign: str, after: str) -> bool:
-    if sign <= "\x9f":
-        return True
     if sign.isupper():
         return before.islower()
     is_inside_word = before.isalpha() and after.isalpha()

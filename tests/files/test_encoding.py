@@ -5,12 +5,13 @@ from collections import Counter
 
 import pytest
 
+from jobsui.files.dialect import DELIMITERS
 from jobsui.files.encoding import ENCODINGS, UTF8, named
 from jobsui.files.encoding_detection import find, question
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Layout
 from jobsui.files.table import detect
-from tests.files.corpus.encodings import Sample, samples
+from tests.files.corpus.encodings import LANGUAGES, Sample, samples
 from tests.files.tables import read_table
 
 HEAD_BYTES = 1 << 16
@@ -127,3 +128,21 @@ def test_every_encoding_can_be_chosen(encoding: str) -> None:
     table = read_table(stream, found.layout)
 
     assert table.rows == [(2, ["1", "x"])]
+
+
+@pytest.mark.parametrize("delimiter", sorted(DELIMITERS))
+@pytest.mark.parametrize(
+    ("language", "encoding"),
+    [("Danish", "cp1252"), ("Russian", "koi8-r"), ("Taiwanese", "big5")],
+)
+def test_encoding_is_proposed_whatever_the_delimiter(
+    language: str, encoding: str, delimiter: str
+) -> None:
+    words = LANGUAGES[language].split(", ")
+    lines = [["id", "name"], *([f"A-{n}", word] for n, word in enumerate(words))]
+    text = "\r\n".join(delimiter.join(line) for line in lines)
+
+    found = detect(io.BytesIO(text.encode(encoding)), "rows.csv")
+
+    first = found.proposals[0].encoding
+    assert text.encode(encoding).decode(first) == text
