@@ -4,6 +4,7 @@ Import this module in workers only: pyarrow takes 46 MB."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, CellReader
 from jobsui.jobs.mapping.rule_kernels import rewritten
 from jobsui.jobs.mapping.rules import NO_RULE
 from jobsui.jobs.mapping.types import ValueProblem
+from jobsui.jobs.mapping.types.base import Respelling
 from jobsui.jobs.mapping.types.pattern import Pattern
 
 MAX_REMEMBERED = 20_000
@@ -23,6 +25,7 @@ NEVER_PLAIN = pa.array(
 
 ESCAPES = (("\\", r"\\"), ('"', r"\""), ("\n", r"\n"), ("\r", r"\r"), ("\t", r"\t"))
 
+type Respell = Callable[[pa.StringArray], pa.StringArray]
 type Result = str | ValueProblem
 
 
@@ -47,7 +50,12 @@ class ColumnReader:
     def __init__(self, cell: CellReader) -> None:
         self.cell = cell
         self._plain = _whole(cell.type.plain)
-        self._nearly_plain = _whole(cell.type.nearly_plain)
+        self._respellings: list[tuple[str, Respell]] = [
+            (_whole(each.pattern), partial(_respelled, each))
+            for each in cell.type.respellings
+        ]
+        if cell.type.nearly_plain:
+            self._respellings.append((_whole(cell.type.nearly_plain), _escaped))
         self._results = _Remembered(cell.read_rewritten)
         self._results_by_kind = _Remembered(
             lambda key: cell.read_rewritten(key[1:], int(key[0]))
@@ -62,7 +70,8 @@ class ColumnReader:
         is_plain = self._find_plain(texts, column.kinds)
         if is_plain is not None and is_plain.true_count == len(texts):
             return ColumnValues(texts, is_quoted=self.cell.type.is_text)
-        if is_plain is None or not is_plain.true_count:
+        has_plain = is_plain is not None and is_plain.true_count
+        if is_plain is None or not (has_plain or self._respellings):
             return self._read_each(column)
         return self._read_odd(column, is_plain)
 
@@ -116,11 +125,11 @@ class ColumnReader:
         """Plain texts as they are, and the values of all others."""
         texts = column.texts
         kinds = column.kinds
-        if self._nearly_plain:
-            is_near = pc.match_substring_regex(texts, self._nearly_plain)
-            is_near = pc.and_not(_is_value(is_near, kinds), is_plain)
-            escaped = _escaped(texts.filter(is_near))
-            texts = pc.replace_with_mask(texts, is_near, escaped)
+        for pattern, respell in self._respellings:
+            is_match = pc.match_substring_regex(column.texts, pattern)
+            is_near = pc.and_not(_is_value(is_match, kinds), is_plain)
+            respelled = respell(texts.filter(is_near))
+            texts = pc.replace_with_mask(texts, is_near, respelled)
             is_plain = pc.or_(is_plain, is_near)
         is_odd = pc.invert(is_plain)
         odd_kinds = None if kinds is None else kinds.filter(is_odd)
@@ -223,6 +232,14 @@ def _escaped(texts: pa.StringArray) -> pa.StringArray:
     for character, escape in ESCAPES:
         texts = pc.replace_substring(texts, character, escape)
     return texts
+
+
+def _respelled(respelling: Respelling, texts: pa.StringArray) -> pa.StringArray:
+    if respelling.thousands:
+        texts = pc.replace_substring(texts, respelling.thousands, "")
+    if respelling.decimal_mark == ",":
+        texts = pc.replace_substring(texts, ",", ".")
+    return pc.utf8_rtrim(pc.utf8_rtrim(texts, "0"), ".")
 
 
 def is_readable(pattern: str) -> bool:

@@ -1,5 +1,6 @@
 """What all types of values share."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jobsui.files.number_styles import Mark
@@ -29,6 +30,17 @@ class ValueProblem(Exception):
         self.kind = kind or message
 
 
+@dataclass(frozen=True, slots=True)
+class Respelling:
+    """Texts of decimal numbers that become their own JSON values: by removing marks of
+    thousands, with a decimal point, and without zeros at the end."""
+
+    pattern: str
+    """Of RE2, for whole texts."""
+    thousands: str = ""
+    decimal_mark: Mark = "."
+
+
 class ValueType:
     """Turns the texts of cells into values of one field. Subclasses name the field types
     of Zendesk that they are for; one for targets that are no fields has the target's key.
@@ -43,6 +55,7 @@ class ValueType:
     nearly_plain = ""
     """A pattern of RE2 for texts that are their own values once quotation marks, backslashes,
     line ends and tabs are escaped."""
+    respellings: "tuple[Respelling, ...]" = ()
     is_text = False
     """The JSON of plain texts has quotation marks around it."""
     keeps_text = False

@@ -1,10 +1,11 @@
 """Decimal numbers and amounts of money."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal as ExactDecimal
 
 from jobsui.files.number_styles import Mark
-from jobsui.jobs.mapping.types.base import problem
+from jobsui.jobs.mapping.types.base import Respelling, problem
 from jobsui.jobs.mapping.types.numbers import Number
 from jobsui.zendesk.payloads import Field
 
@@ -16,6 +17,22 @@ WHOLE = r"0|-?[1-9][0-9]{0,14}"
 WITH_POINT = r"-?(?:0|[1-9][0-9]{0,11})\.[0-9]{0,2}[1-9]"
 NEVER_THOUSANDS = r"-?(?:0|[1-9][0-9]{0,11})\.[0-9]?[1-9]"
 """Three digits behind the point may be thousands."""
+SIMPLE = r"(?:0|-?[1-9][0-9]{0,11})"
+GROUPED = r"-?[1-9][0-9]{0,2}(?:\%s[0-9]{3}){1,3}"
+ZEROS_AT_END = Respelling(SIMPLE + r"\.[0-9]{0,2}0")
+TWO_DIGITS_WITH_ZERO = Respelling(SIMPLE + r"\.[0-9]?0")
+WITH_COMMA = Respelling(SIMPLE + ",[0-9]{1,3}", decimal_mark=",")
+RESPELLINGS: Mapping[Mark, tuple[Respelling, ...]] = {
+    ".": (ZEROS_AT_END, Respelling(GROUPED % "," + r"\.[0-9]{1,3}", thousands=",")),
+    ",": (
+        TWO_DIGITS_WITH_ZERO,
+        WITH_COMMA,
+        Respelling(GROUPED % "." + ",[0-9]{1,3}", thousands=".", decimal_mark=","),
+    ),
+    "?": (TWO_DIGITS_WITH_ZERO,),
+    "": (),
+}
+"""By the decimal mark of the column."""
 
 
 class Decimal(Number, names=("decimal", "currency")):
@@ -23,6 +40,7 @@ class Decimal(Number, names=("decimal", "currency")):
         super().__init__(field, decimal_mark)
         decimals = WITH_POINT if decimal_mark == "." else NEVER_THOUSANDS
         self.plain = f"{WHOLE}|{decimals}"
+        self.respellings = RESPELLINGS[decimal_mark]
 
     def parse_plain(self, text: str) -> int | float:
         written = text.strip()
