@@ -128,6 +128,11 @@ class ColumnReader:
         for pattern, respell in self._respellings:
             is_match = pc.match_substring_regex(column.texts, pattern)
             is_near = pc.and_not(_is_value(is_match, kinds), is_plain)
+            if kinds is not None:
+                # Numbers of the file have no marks of thousands and no commas.
+                is_marked = pc.match_substring(column.texts, ",")
+                is_number = pc.equal(kinds, Kind.NUMBER)
+                is_near = pc.and_not(is_near, pc.and_(is_number, is_marked))
             respelled = respell(texts.filter(is_near))
             texts = pc.replace_with_mask(texts, is_near, respelled)
             is_plain = pc.or_(is_plain, is_near)
