@@ -126,7 +126,8 @@ def _start(pieces: Iterator[bytes], separation: Dialect, layout: Layout) -> _Sta
     behind = [other.cells for other in records[header_row:] if any(other.cells)]
     header = _named(record.cells, behind)
     usual_width = _usual_width(behind, len(header))
-    rules = RowRules(tuple(header), usual_width, layout.encoding)
+    widths = frozenset({len(header), len(record.cells), usual_width})
+    rules = RowRules(tuple(header), widths, layout.encoding)
     rest = data[encodings.size_of(text[: record.end], layout.encoding) :]
     notices = list(_header_notices(record, header_row, usual_width))
     return _Start(header, header_row, rules, _usual_line_end(records), rest, notices)

@@ -18,18 +18,14 @@ QUOTES_FIX = (
 class RowRules:
     header: tuple[str, ...]
     """The names of the columns."""
-    usual_width: int
-    """How many cells most rows have. The cells beyond the header are blank in them."""
+    widths: frozenset[int]
+    """How many cells a row may have, those beyond `header` blank: as many as the header
+    names, as its row has, or as most rows have."""
     encoding: str
 
     @property
     def width(self) -> int:
         return len(self.header)
-
-    @property
-    def widths(self) -> tuple[int, int]:
-        """How many cells a row may have."""
-        return self.width, self.usual_width
 
     def problem(self, cells: Sequence[str]) -> OddCells | None:
         """What is wrong with a record that was read without a fault. A blank row is only

@@ -90,7 +90,7 @@ def test_blocks_have_the_cells_that_csv_reader_reads(
     reader = BlockReader(
         pieces_of(text.encode(), piece_bytes),
         Dialect(delimiter),
-        RowRules(("",) * width, width, UTF8),
+        RowRules(("",) * width, frozenset({width}), UTF8),
         1,
         line_end,
         block_bytes,
@@ -337,3 +337,15 @@ def test_blank_rows_at_the_end_are_noticed(end: bytes, count: int) -> None:
     found = {notice.code: notice.count for notice in reading.notices}
 
     assert found.get("trailing_blank_rows", 0) == count
+
+
+def test_rows_with_and_without_the_headers_last_delimiter_are_read() -> None:
+    found = rows(b"a,b,\n1,2,\n3,4,\n5,6\n7,8\n")
+
+    assert [cells[:2] for _, cells in found] == [
+        ["1", "2"],
+        ["3", "4"],
+        ["5", "6"],
+        ["7", "8"],
+    ]
+    assert good(found) == found
