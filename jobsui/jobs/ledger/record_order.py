@@ -7,6 +7,7 @@ of the open jobs on the same object, and records an Overlap for each. From then 
 overlaps are the order (sql.blocked_rows)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import batched
 
 from django.db import transaction
 
@@ -15,6 +16,7 @@ from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Batch, Job, Overlap, RecordKeys
 
 KEYS_PER_PART = 4_096
+PARTS_PER_COMMIT = 16
 LAST_ROW = 2**63 - 1
 """Higher than any row number."""
 
@@ -37,10 +39,12 @@ def save_keys(
     with transaction.atomic():
         fence()
         RecordKeys.objects.filter(job=job).delete()
-    for hashes, rows in parts:
+    for group in batched(parts, PARTS_PER_COMMIT):
         with transaction.atomic():
             fence()
-            RecordKeys.packed(job, hashes, rows).save()
+            RecordKeys.objects.bulk_create(
+                RecordKeys.packed(job, hashes, rows) for hashes, rows in group
+            )
 
 
 def overlaps_of(job: Job) -> list[Overlap]:

@@ -3,6 +3,7 @@ by cause."""
 
 import hashlib
 import json
+import math
 import threading
 from dataclasses import astuple
 from functools import partial
@@ -25,6 +26,7 @@ from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.queueing import enqueue
 
 MAX_CAUSES = 200
+PROGRESS_SECONDS = 0.5
 
 
 def start(job: Job, *, by: Actor) -> None:
@@ -103,10 +105,9 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
 
     require_mapping(job)
     before = fingerprint(job)
-    progress = partial(_show_progress, job, before, lease, stopping)
     found = _CheckedCauses(job)
     checked = CheckedRows(job, found.add)
-    checked.run(progress)
+    checked.run(_Progress(job, before, lease, stopping))
     # While the job is discarded, its keys cannot be stored.
     _require_same(job, before)
     record_order.save_keys(job, checked.record_keys(), partial(leases.fence, lease))
@@ -154,14 +155,32 @@ def _fail(job: Job, reason: str) -> None:
     )
 
 
-def _show_progress(
-    job: Job, before: str, lease: leases.Held, stopping: threading.Event, rows: int
-) -> None:
-    """Store how many rows are checked. Raises Stopped when the check must end."""
-    if stopping.is_set() or not lease.renew():
-        raise Stopped
-    _require_same(job, before)
-    Job.objects.filter(pk=job.pk).update(rows_checked=rows, version=F("version") + 1)
+class _Progress:
+    """Called with how many rows are checked. Stores it now and then, and raises Stopped when
+    the check must end."""
+
+    def __init__(
+        self, job: Job, before: str, lease: leases.Held, stopping: threading.Event
+    ) -> None:
+        self._job = job
+        self._before = before
+        self._lease = lease
+        self._stopping = stopping
+        self._shown_at = -math.inf
+
+    def __call__(self, rows: int) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+        now = self._lease.clock.monotonic()
+        if now - self._shown_at < PROGRESS_SECONDS:
+            return
+        self._shown_at = now
+        if not self._lease.renew():
+            raise Stopped
+        _require_same(self._job, self._before)
+        Job.objects.filter(pk=self._job.pk).update(
+            rows_checked=rows, version=F("version") + 1
+        )
 
 
 def _require_same(job: Job, before: str) -> None:

@@ -79,12 +79,13 @@ class FileKeys:
 
     def _add_records(self, keys: list[str], rows: list[int | None]) -> None:
         """`rows`: None where the job does not send the row."""
-        if None in rows:
-            sent = [index for index, row in enumerate(rows) if row is not None]
-            keys = [keys[index] for index in sent]
+        own = [row for row in rows if row is not None]
+        if len(own) < len(rows):
+            pairs = zip(keys, rows, strict=True)
+            keys = [key for key, row in pairs if row is not None]
         digests = _short_digests(self._key_of_records, keys)
         self._record_hashes.extend(number >> 1 for number in digests)
-        self._record_rows.extend(row for row in rows if row is not None)
+        self._record_rows.extend(own)
 
 
 def _short_digests(target: str, keys: list[str]) -> "array[int]":
