@@ -28,9 +28,9 @@ MEGABYTE = 1024**2
 
 def main() -> None:
     given = _arguments()
-    browser = _signed_in(given.url, given.password)
+    browser = signed_in(given.url, given.password)
     with tempfile.NamedTemporaryFile(suffix=".csv", dir=given.folder) as file:
-        digest = _fill(file, given.megabytes)
+        digest = fill(file, given.megabytes)
         page = given.url + given.page
         deadline = time.monotonic() + ALONE_SECONDS
         alone = _time_page(browser, page, lambda: time.monotonic() < deadline)
@@ -57,7 +57,7 @@ def _arguments() -> Any:
     return parser.parse_args()
 
 
-def _signed_in(url: str, password: str) -> requests.Session:
+def signed_in(url: str, password: str) -> requests.Session:
     browser = requests.Session()
     browser.get(f"{url}/accounts/login/")
     cookies = {cookie.name: cookie.value for cookie in browser.cookies}
@@ -69,7 +69,7 @@ def _signed_in(url: str, password: str) -> requests.Session:
     return browser
 
 
-def _fill(file: "IO[bytes]", megabytes: int) -> str:
+def fill(file: "IO[bytes]", megabytes: int) -> str:
     """Write a CSV of this size. Returns its SHA-256."""
     digest = hashlib.sha256()
     number = 0

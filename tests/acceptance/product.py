@@ -84,15 +84,17 @@ class Product:
         assert found, f"The console did not print {pattern}:\n{''.join(self.lines)}"
         return found
 
-    def manage(self, *words: str, **environment: str) -> None:
-        """Run a command of manage.py on the same installation."""
+    def manage(self, *words: str, **environment: str) -> str:
+        """Run a command of manage.py on the same installation. Returns its output."""
         command = [sys.executable, str(ROOT / "manage.py"), *words]
-        subprocess.run(
+        done = subprocess.run(
             command,
             check=True,
             env={**self.environment, **environment},
             capture_output=True,
+            text=True,
         )
+        return done.stdout
 
     def stop(self) -> int:
         """Stop it as Ctrl-C does; its exit status."""
