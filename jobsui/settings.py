@@ -125,7 +125,10 @@ STORAGE_ID = keys.storage_id(MEDIA_ROOT)
 # machine read the files stored there (jobs/queueing.py).
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer"}
-    for name in (f"read:{STORAGE_ID}", f"work:{STORAGE_ID}", "drive")
+    for name in (
+        *(f"{kind}:{STORAGE_ID}" for kind in ("read", "work", "large")),
+        "drive",
+    )
 }
 RQ = {
     "JOB_CLASS": "jobsui.jobs.queueing.Task",

@@ -41,9 +41,11 @@ TASKS = {
 """The queue of each task. A driver runs for minutes, so drivers have a queue and a
 worker of their own. Each storage of files has queues of its own, which only the workers
 that can open these files listen to. Files are read by a worker that does nothing else, so
-that nobody waits for the check or the plan of others. Large files are work like these."""
-MAX_QUICK_BYTES = 16 << 20
-"""A larger file is read by the workers of WORK."""
+that checks and plans do not wait for them."""
+LARGE = "large"
+"""The queue of large files, for the workers of READ. Small ones are also read by the
+workers of WORK, so that they do not wait for large ones."""
+MAX_SMALL_BYTES = 16 << 20
 FAILURE_TTL_SECONDS = 24 * 3600
 
 stopping = threading.Event()
@@ -83,8 +85,8 @@ def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:
     file = _file_of(task, ids)
     if file is None:
         return None
-    if kind == READ and file.size > MAX_QUICK_BYTES:
-        kind = WORK
+    if kind == READ and file.size > MAX_SMALL_BYTES:
+        kind = LARGE
     # django-rq creates only the queues in the settings, and these name no storage.
     return Queue(
         f"{kind}:{file.storage_id}",
@@ -208,13 +210,11 @@ def work(*queues: str) -> None:
 
 
 def _names(queues: tuple[str, ...]) -> list[str]:
-    """In the order in which a worker takes tasks from them. Workers of WORK read small
-    files, too: there may be no others."""
-    names = []
-    if WORK in queues or READ in queues:
-        names.append(f"{READ}:{settings.STORAGE_ID}")
-    if WORK in queues:
-        names.append(f"{WORK}:{settings.STORAGE_ID}")
-    if DRIVE in queues:
-        names.append(DRIVE)
-    return names
+    """In the order in which a worker takes tasks from them."""
+    kinds = {READ: (READ, WORK), WORK: (WORK,), LARGE: (READ,)}
+    names = [
+        f"{kind}:{settings.STORAGE_ID}"
+        for kind, workers in kinds.items()
+        if not set(workers).isdisjoint(queues)
+    ]
+    return [*names, DRIVE] if DRIVE in queues else names

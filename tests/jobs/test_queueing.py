@@ -133,15 +133,18 @@ def test_large_file_is_not_read_among_small_ones(settings: Settings) -> None:
     job = make_job("external_id\ng-1\n", to=make_object(make_connection(), "gadget"))
     File.objects.update(size=17 << 20)
 
-    assert queue_name("read_file", job.file.pk) == "work:web1-0a1b"
+    assert queue_name("read_file", job.file.pk) == "large:web1-0a1b"
 
 
 @pytest.mark.parametrize(
     ("queues", "names"),
     [
-        (["read"], ["read:web1-0a1b"]),
+        (["read"], ["read:web1-0a1b", "large:web1-0a1b"]),
         (["work"], ["read:web1-0a1b", "work:web1-0a1b"]),
-        (["work", "read", "drive"], ["read:web1-0a1b", "work:web1-0a1b", "drive"]),
+        (
+            ["work", "read", "drive"],
+            ["read:web1-0a1b", "work:web1-0a1b", "large:web1-0a1b", "drive"],
+        ),
         (["drive"], ["drive"]),
     ],
 )

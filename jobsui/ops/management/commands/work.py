@@ -10,8 +10,8 @@ class Command(BaseCommand):
     # again after a crash, in two thirds of the time.
     requires_system_checks = ()
     help = (
-        "Run a worker for the queue drive (sends jobs), the queue work (reads, checks and "
-        "plans files), the queue read (reads small files only), or all of them."
+        "Run a worker for the queue drive (sends jobs), the queue work (checks and plans "
+        "files, and reads small ones), the queue read (reads files), or all of them."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
