@@ -16,7 +16,7 @@ from pyarrow import csv as arrow_csv
 
 from jobsui.files import encoding as encodings
 from jobsui.files.cells import Block, Column, Kind
-from jobsui.files.delimited_rules import RowRules
+from jobsui.files.delimited_rules import SHORT_ROW, RowRules
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import MAX_COLUMNS, Notice, OddCells, Row
 from jobsui.files.records import MAX_CELL, Dialect, Record, Scanner
@@ -403,9 +403,7 @@ class BlockReader:
     ) -> None:
         """A line end unlike the others that makes a row too short has cut it: the part
         of the right width is odd, too."""
-        is_short = [
-            bool(problem and problem.code == "row_width") for problem in problems
-        ]
+        is_short = [bool(problem and problem.code == SHORT_ROW) for problem in problems]
         for index, record in enumerate(records[:-1]):
             if record.line_end == self._line_end:
                 continue

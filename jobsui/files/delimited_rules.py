@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from jobsui.files import encoding as encodings
 from jobsui.files.layout import OddCells
 from jobsui.files.records import MAX_CELL, UNCLOSED_QUOTE
+from jobsui.text import counted
 
+SHORT_ROW = "short_row"
+"""Rows that are too long need another fix, so they have another code."""
 QUOTES_FIX = (
     "Put the cell in quotation marks and double those inside it, or choose "
     "that quotation marks have no meaning."
@@ -69,14 +72,11 @@ class RowRules:
         )
 
     def short_row(self, cells: Sequence[str]) -> OddCells:
-        if len(cells) == 1:
-            reason = f"The row has 1 cell, the header has {self.width:,}."
-        else:
-            reason = f"The row has {len(cells):,} cells, the header has {self.width:,}."
+        count = counted(len(cells), "cell")
         return _odd(
             cells,
-            "row_width",
-            reason,
+            SHORT_ROW,
+            f"The row has only {count}, the header has {self.width:,}.",
             "Add the missing cells. If the row is the rest of the row above it, "
             "remove the line break between them.",
         )

@@ -118,9 +118,9 @@ def test_blocks_have_the_cells_that_csv_reader_reads(
         (
             '1,"x\ny "z" c\nd",2\n3,4\n',
             {5: "3"},
-            {2: "stray_quote", 3: "row_width", 4: "after_fault"},
+            {2: "stray_quote", 3: "short_row", 4: "after_fault"},
         ),
-        ("1\n1,2,3\n5,6\n", {4: "5"}, {2: "row_width", 3: "row_width"}),
+        ("1\n1,2,3\n5,6\n", {4: "5"}, {2: "short_row", 3: "row_width"}),
         ("1,2,,\n3,4\n", {3: "3"}, {2: "row_width"}),
         ("1,2,\n3,4,\n5,6\n", {2: "1", 3: "3", 4: "5"}, {}),
         ("1,2,\n3,4,\n,5,6,\n", {2: "1", 3: "3"}, {4: "row_width"}),
@@ -177,14 +177,14 @@ def test_wrong_bytes_make_one_row_odd(encoding: str, byte: bytes) -> None:
 def test_line_break_unlike_the_others_makes_both_parts_odd() -> None:
     found = rows(b"a,b,c\n1,x,first\rsecond,y\n2,x,z\n")
 
-    assert codes(found) == {2: "stray_line_end", 3: "row_width"}
+    assert codes(found) == {2: "stray_line_end", 3: "short_row"}
     assert good(found) == [(4, ["2", "x", "z"])]
 
 
 def test_rows_shorter_than_the_header_are_read_when_most_are() -> None:
     found = rows(b"a,b,c\n1,2\n3,4\n5,6\n7,8,9\n0\n")
 
-    assert codes(found) == {6: "row_width"}
+    assert codes(found) == {6: "short_row"}
     assert good(found) == [
         (2, ["1", "2", ""]),
         (3, ["3", "4", ""]),

@@ -239,6 +239,17 @@ def test_a_row_that_cannot_be_read_is_a_problem_of_its_own(
     assert (code, column, count, rows) == ("unclosed_quote", "", 1, [2])
 
 
+def test_short_and_long_rows_are_two_causes(gadget: CustomObject) -> None:
+    job = check(make_job("external_id,price\ng-1,1,2\ng-2,1\ng-3\n", to=gadget))
+
+    causes = {cause.message: cause.fix for cause in Cause.objects.filter(job=job)}
+    assert causes == {
+        "The row has 3 cells, the header has 2.": "Quote cells that contain the delimiter.",
+        "The row has only 1 cell, the header has 2.": "Add the missing cells. If the row is "
+        "the rest of the row above it, remove the line break between them.",
+    }
+
+
 def test_unreadable_file_makes_the_job_a_draft_with_a_reason(
     gadget: CustomObject,
 ) -> None:

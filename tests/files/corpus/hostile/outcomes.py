@@ -326,7 +326,7 @@ OUTCOMES = {
         "row_width"
     ),
     "another width each row": (
-        "csv utf-8-sig ',': 100000 of external_id|name: 3 x|x; 10 x|x; odd 2 row_width; "
+        "csv utf-8-sig ',': 100000 of external_id|name: 3 x|x; 10 x|x; odd 2 short_row; "
         "odd 4 row_width"
     ),
     "stray quote": (
@@ -360,7 +360,7 @@ OUTCOMES = {
     ),
     "short row": (
         "csv utf-8-sig ',': 400 of external_id|name: 2 A-2|Drill; 3 A-3|Drill; odd 5 "
-        "row_width"
+        "short_row"
     ),
     "trailing delimiters": (
         "csv utf-8-sig ',': 2 of external_id|name: 2 A-1|Drill; 3 A-2|Saw"
@@ -376,7 +376,7 @@ OUTCOMES = {
     "CR CR LF": "csv utf-8-sig ',': 2 of external_id|name: 3 A-1|Drill; 5 A-2|Saw",
     "stray CR in a cell": (
         "csv utf-8-sig ',': 401 of external_id|name: 2 A-2|Drill; 3 A-3|Drill; odd 5 "
-        "stray_line_end; odd 6 row_width"
+        "stray_line_end; odd 6 short_row"
     ),
     "line separators": (
         "csv utf-8-sig ',': 2 of external_id|name: 2 A-1|Dr\u2028ill; 3 A-2|S\u000baw\f"
