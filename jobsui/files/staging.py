@@ -119,9 +119,10 @@ class Staged:
         batch, odd = self._content(entry)
         try:
             found = _unpacked(batch, entry)
+            # One for all, because there may be a thousand.
+            absent = absent_column(entry.rows)
             columns = [
-                found.column(index) or absent_column(entry.rows)
-                for index in range(len(self.columns))
+                found.column(index) or absent for index in range(len(self.columns))
             ]
             return Block(found.numbers, tuple(columns), _unpacked_odd(odd))
         except (pa.ArrowException, ValueError, OSError):
