@@ -224,7 +224,8 @@ def test_changed_fields_fail_the_job(
 
     assert (
         plan(job).reason
-        == "The object's fields have changed since the check. Check and launch again."
+        == "The object's fields or how the file is read have changed since the check. "
+        "Check and launch again."
     )
     assert job.state == JobState.FAILED
 

@@ -186,7 +186,8 @@ def _require_unchanged(job: Job, lease: leases.Held) -> None:
         )
     if not job.planned_row and checker.fingerprint(job) != job.checked_fingerprint:
         raise FileRefused(
-            "The object's fields have changed since the check. Check and launch again."
+            "The object's fields or how the file is read have changed since the check. "
+            "Check and launch again."
         )
 
 
