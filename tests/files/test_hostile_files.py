@@ -12,7 +12,7 @@ from tests.files.corpus.hostile.outcomes import OUTCOMES
 from tests.files.limited_intake import outcome
 
 LIMITS = replace(Limits(), max_seconds=100)
-"""Other tests run at the same time. Alone, no file takes 6 seconds."""
+"""Of CPU, because other tests run at the same time."""
 
 
 def test_each_file_has_an_outcome() -> None:

@@ -14,6 +14,8 @@ from jobsui.jobs.mapping.types.record_id import checked_record_id
 from jobsui.zendesk.payloads import Schema
 
 COLUMN = "item"
+WHOLE_ROW = ""
+"""The column of a problem: an item is all that its row has."""
 
 
 class ItemReader:
@@ -33,7 +35,7 @@ class ItemReader:
         try:
             self._check_record_id(item)
         except ValueProblem as mistake:
-            return [problem_of(mistake, number, COLUMN, line)]
+            return [problem_of(mistake, number, WHOLE_ROW, line)]
         return Item(number, line, self._keys(item))
 
     def _mistake(self, item: Any) -> str:
@@ -64,7 +66,7 @@ class ItemReader:
 def _not_an_item(number: int, line: str, message: str) -> Problem:
     return Problem(
         row=number,
-        column=COLUMN,
+        column=WHOLE_ROW,
         value=shown(line),
         code="not_an_item",
         message=message,
