@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings, settings
+from django.db import connection
 
 from jobsui.files import parser_process
 from jobsui.files.parser_process import ParserFailed
@@ -110,6 +111,8 @@ def test_worker_that_lost_its_lease_ends_the_process(
 
     def lose_lease() -> None:
         Lease.objects.filter(name=f"read:{file.pk}").update(owner="another")
+        # That of this thread.
+        connection.close()
 
     threading.Timer(1.0, lose_lease).start()
 
