@@ -37,9 +37,11 @@ def test_every_outcome_is_what_the_account_holds(first: int) -> None:
     histories = [play(plan_of(seed)) for seed in range(first, first + CHUNK)]
 
     found = {each.plan.seed: judge.judge(each) for each in histories}
+    wrong = [each for each in histories if found[each.plan.seed]]
+    stories = "\n".join(line for each in wrong for line in each.story)
     rows = sum(len(each.rows) for each in histories)
     knowable = sum(len(judge.knowable_rows(each)) for each in histories)
-    assert {seed: faults for seed, faults in found.items() if faults} == {}
+    assert {each.plan.seed: found[each.plan.seed] for each in wrong} == {}, stories
     assert knowable <= MAX_KNOWABLE * rows
 
 
