@@ -1,7 +1,10 @@
-"""The tables of files, jobs, their overlaps, batches, attempts, causes and rows."""
+"""The tables of files, jobs, their mappings, corrections, overlaps, batches, attempts,
+causes and rows."""
 
 from jobsui.jobs.models.api_warning import ApiWarning
 from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
+from jobsui.jobs.models.column_facts import ColumnFacts
+from jobsui.jobs.models.correction import Correction
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.overlap import Overlap, RecordKeys
@@ -9,6 +12,7 @@ from jobsui.jobs.models.repeated_keys import RepeatedKeys
 from jobsui.jobs.models.results import RowResult
 from jobsui.jobs.models.row import Cause, RowError
 from jobsui.jobs.models.run_settings import RunSettings
+from jobsui.jobs.models.saved_mapping import SavedMapping
 from jobsui.jobs.models.wait import AccountWait
 
 __all__ = [
@@ -18,6 +22,8 @@ __all__ = [
     "Batch",
     "BatchBlob",
     "Cause",
+    "ColumnFacts",
+    "Correction",
     "File",
     "Job",
     "JobEvent",
@@ -28,4 +34,5 @@ __all__ = [
     "RowError",
     "RowResult",
     "RunSettings",
+    "SavedMapping",
 ]

@@ -132,6 +132,14 @@ class Job(models.Model):
     mapping = models.JSONField(default=dict)
     # {target: members of mapping/rules.py}, for the targets that have a rule.
     rules = models.JSONField(default=dict, blank=True)
+    # Where mapping and rules come from; None: a person or program chose them here.
+    saved_mapping = models.ForeignKey(
+        "SavedMapping",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
     # The members of mapping/options.py: {"blank": "skip" or "clear", ...}.
     options = models.JSONField(default=dict)
 

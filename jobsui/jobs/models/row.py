@@ -29,6 +29,8 @@ class Cause(models.Model):
     # The same for problems of one kind (ledger/causes.py).
     signature = models.CharField(max_length=64)
     code = models.CharField(max_length=80)
+    # A warning: Zendesk may refuse these rows, and the person decides whether to send them.
+    is_warning = models.BooleanField(default=False)
     column = models.CharField(max_length=255, blank=True)
     # A sentence about the problem, and one about what to do.
     message = models.TextField()
