@@ -2,6 +2,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import caches
@@ -11,6 +12,9 @@ from django.utils.module_loading import import_string
 from xdist.scheduler import LoadScopeScheduling
 
 from jobsui.jobs import queueing
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 REFERENCE_TABLES = {"auth_permission", "django_content_type"}
 """Filled when the tables are created, and never changed."""

@@ -105,7 +105,6 @@ def _check_examples(
     @settings(
         max_examples=examples,
         derandomize=True,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

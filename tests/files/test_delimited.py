@@ -69,7 +69,7 @@ def pieces_of(data: bytes, size: int) -> Iterator[bytes]:
     return iter([data[start : start + size] for start in range(0, len(data), size)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 1 << 40),
     block_bytes=st.sampled_from([16, 32, 64, 200, 1000, 1 << 16]),
@@ -256,7 +256,7 @@ DAMAGE = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     damage=st.lists(st.tuples(st.floats(0, 1), st.sampled_from(DAMAGE)), max_size=8),
     encoding=st.sampled_from([UTF8, "cp1252", "gb18030", "shift_jis", "utf-16-le"]),

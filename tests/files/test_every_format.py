@@ -135,7 +135,7 @@ def in_old_workbook(row: int, column: int, cell: Cell) -> bytes:
 def property_test(cells: st.SearchStrategy[Cell], **more: Any) -> Callable[[Any], Any]:
     def decorated(test: Callable[..., None]) -> Callable[..., None]:
         checked = given(table=tables(cells), **more)(test)
-        return settings(max_examples=60, deadline=None)(checked)
+        return settings(max_examples=60)(checked)
 
     return decorated
 

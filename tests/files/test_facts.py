@@ -207,7 +207,7 @@ NUMBERS = st.from_regex(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts=st.lists(NUMBERS | st.sampled_from(CLEAN), min_size=1, max_size=8))
 def test_decimal_marks_are_counted_as_one_by_one(texts: list[str]) -> None:
     counts: Counter[str] = Counter()
@@ -232,7 +232,7 @@ CLEAN_COLUMNS = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), kind=st.sampled_from(CLEAN_COLUMNS))
 def test_clean_random_columns_have_no_notice(
     data: st.DataObject, kind: st.SearchStrategy[str]

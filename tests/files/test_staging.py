@@ -96,7 +96,7 @@ TABLES = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(tables=TABLES)
 def test_random_blocks_come_back_cell_for_cell(tables: list[Lines]) -> None:
     columns = ["a", "b", "c", "d"]

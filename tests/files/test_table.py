@@ -202,7 +202,7 @@ def test_results_file_is_not_unescaped_twice() -> None:
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     rows=st.lists(
         st.lists(CELLS, min_size=2, max_size=2).filter(any), min_size=1, max_size=5
@@ -222,7 +222,7 @@ def test_csv_round_trip(rows: list[list[str]], delimiter: str, encoding: str) ->
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     rows=st.lists(
         st.lists(CELLS, min_size=2, max_size=2).filter(any), min_size=1, max_size=5

@@ -78,7 +78,7 @@ def expected(table: list[list[str]]) -> list[tuple[int, list[str]]]:
     return [(index, row) for index, row in enumerate(table, 2) if any(row)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TABLES)
 def test_xlsx_inline_texts_come_back_as_they_were(table: list[list[str]]) -> None:
     lines = [[text(cell) if cell else "" for cell in row] for row in table]
@@ -87,7 +87,7 @@ def test_xlsx_inline_texts_come_back_as_they_were(table: list[list[str]]) -> Non
     assert rows_from(book.content()) == expected(table)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(TABLES)
 def test_xlsx_texts_that_openpyxl_wrote_come_back(table: list[list[str]]) -> None:
     book = openpyxl.Workbook()
@@ -105,7 +105,7 @@ def test_xlsx_texts_that_openpyxl_wrote_come_back(table: list[list[str]]) -> Non
     assert rows_from(out.getvalue()) == expected(table)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(CELLS)
 def test_xlsx_patterns_and_parser_agree_on_every_piece(table: list[list[str]]) -> None:
     piece = piece_of(table)

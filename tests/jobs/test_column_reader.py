@@ -71,7 +71,7 @@ def readers(
     return RowReader(*described), BlockReader(*described)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     table=tables(),
     kinds=st.lists(st.sampled_from(Kind), min_size=len(TARGETS), max_size=len(TARGETS)),

@@ -500,7 +500,6 @@ def test_invariants_hold_whatever_happens(harness: Harness, tmp_path: Path) -> N
             max_examples=EXAMPLES or DEFAULT_EXAMPLES,
             derandomize=not EXAMPLES,
             stateful_step_count=STEPS,
-            deadline=None,
             database=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),

@@ -42,7 +42,7 @@ dates = st.from_regex(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}", fullmatch=Tru
 texts = st.sampled_from(TEXTS) | st.text(max_size=6) | dates
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rule=rules, cells=st.lists(texts, max_size=8), kind=st.sampled_from(Kind))
 def test_columns_are_rewritten_like_cells(
     rule: Rule, cells: list[str], kind: Kind
@@ -56,7 +56,7 @@ def test_columns_are_rewritten_like_cells(
     assert found == [rewriter.rewrite(cell, kind) for cell in cells]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     rule=rules,
     target=st.sampled_from(

@@ -45,6 +45,8 @@ def test_sign_out_elsewhere_ends_the_watching_in_words(
         f"{CONNECTION} · {gadget}", "create", ("rows.csv", to_csv(gadgets(20)))
     )
     stranger.open(job)
+    # Now no poll makes the browser load the whole page, which would show the sign-in page.
+    stranger.sees("Running")
     elsewhere = Person(page.context.new_page(), product)
     elsewhere.open("/")
     asked = polls(page)
