@@ -19,7 +19,8 @@ from jobsui.files import damage
 from jobsui.files.cells import Block, Column, Kind
 from jobsui.files.code_lengths import CodeLengths
 from jobsui.files.damage import SIGNS
-from jobsui.files.layout import Notice
+from jobsui.files.date_orders import count_orders
+from jobsui.files.layout import ColumnFacts, Notice
 from jobsui.files.number_columns import count_marks
 from jobsui.files.number_styles import mark_of
 from jobsui.files.staging import Staged
@@ -29,6 +30,9 @@ from jobsui.text import counted
 MAX_VALUES = 2000
 MAX_ALL_VALUES = 200_000
 """Of all columns together: a file of 1,000 columns may have 200 in each."""
+MAX_KEPT_VALUES = 500
+MAX_ALL_KEPT_VALUES = 50_000
+"""Most of the facts: of each column, and of all columns together."""
 MAX_VALUE_LENGTH = 200
 """Bytes. A column with a longer text counts as one with many different ones."""
 MAX_DATES = 20_000
@@ -40,16 +44,6 @@ MAX_SAMPLES = 20
 MAX_SAMPLE_LENGTH = 200
 MAX_EXAMPLE = 60
 """Characters."""
-
-
-@dataclass(slots=True)
-class ColumnFacts:
-    filled: int = 0
-    """How many cells have a text."""
-    longest: int = 0
-    """Bytes of the longest text."""
-    values: dict[str, int] | None = field(default_factory=dict)
-    """How often each text occurs; None: there are more than MAX_VALUES, or long ones."""
 
 
 @dataclass(slots=True)
@@ -92,11 +86,12 @@ class Facts:
         for index, column in enumerate(self._columns):
             column.finish(staged, index)
 
-    def columns(self, names: list[str]) -> dict[str, ColumnFacts]:
-        return {
-            name: column.facts
-            for name, column in zip(names, self._columns, strict=False)
-        }
+    def columns(self, width: int) -> list[ColumnFacts]:
+        """Those of a finished table of this width. Its last columns may be in no block."""
+        max_kept = min(MAX_KEPT_VALUES, MAX_ALL_KEPT_VALUES // max(width, 1))
+        found = [column.facts(max_kept) for column in self._columns]
+        found += [ColumnFacts() for _ in range(len(found), width)]
+        return found
 
     def number_marks(self, names: list[str]) -> dict[str, dict[str, int]]:
         """{column: {decimal mark: how many values have it}}."""
@@ -115,16 +110,20 @@ class Facts:
 
 class _ColumnSurvey:
     def __init__(self, name: str) -> None:
-        self.facts = ColumnFacts()
         self.marks: Counter[str] = Counter()
         self.found: dict[str, _Found] = {}
+        self._filled = 0
+        self._longest = 0
+        self._values: dict[str, int] | None = {}
+        """How often each text occurs; None: there are too many, or long ones."""
         self._has_dates = damage.names_date(name)
         self._flagged: dict[str, set[str]] = {}
-        """By sign, those of `facts.values` that have it."""
+        """By sign, those of `_values` that have it."""
         self._codes = CodeLengths(damage.names_code(name))
         self._breaks: Counter[str] = Counter()
         """How many line breaks of which kind the cells have."""
         self._dates: set[str] = set()
+        """The first DATE_LENGTH characters of texts that may be dates."""
         self._collects_dates = False
 
     def add(self, numbers: pa.Int64Array, column: Column, max_values: int) -> None:
@@ -133,9 +132,9 @@ class _ColumnSurvey:
         longest = pc.max(lengths).as_py() or 0
         if not longest:
             return
-        self.facts.longest = max(self.facts.longest, longest)
-        self.facts.filled += pc.sum(pc.greater(lengths, 0)).as_py()
-        values = self.facts.values
+        self._longest = max(self._longest, longest)
+        self._filled += pc.sum(pc.greater(lengths, 0)).as_py()
+        values = self._values
         if values is not None:
             is_short = longest <= MAX_VALUE_LENGTH
             if is_short and self._add_values(values, numbers, column, max_values):
@@ -144,14 +143,24 @@ class _ColumnSurvey:
         self._add_texts(numbers, column)
 
     def finish(self, staged: Staged, index: int) -> None:
-        if self.facts.values is not None:
-            self._dates = self._count_values(self.facts.values)
+        if self._values is not None:
+            self._dates = self._count_values(self._values)
         late = dict(self._late())
         if not late:
             return
         for numbers, column in staged.column(index):
             for code, mask_of in late.items():
                 self._note(code, numbers, column, mask_of(column.texts))
+
+    def facts(self, max_kept: int) -> ColumnFacts:
+        values = sorted((self._values or {}).items(), key=lambda item: -item[1])
+        return ColumnFacts(
+            filled=self._filled,
+            longest=self._longest,
+            distinct=None if self._values is None else len(values),
+            values=values[:max_kept],
+            date_orders=count_orders(self._dates),
+        )
 
     def _add_values(
         self,
@@ -192,12 +201,12 @@ class _ColumnSurvey:
         dates = self._count_values(values)
         self._collects_dates = 2 * len(dates) > len(values)
         if self._collects_dates:
-            self._dates = {text[:DATE_LENGTH] for text in dates}
+            self._dates = dates
         self._flagged.clear()
-        self.facts.values = None
+        self._values = None
 
     def _count_values(self, values: dict[str, int]) -> set[str]:
-        """Returns those that look like dates."""
+        """Returns the beginnings of those that look like dates."""
         texts = pa.array(values, pa.string())
         for text in _those_matching(MARKED, texts):
             if mark := mark_of(text):
@@ -207,7 +216,8 @@ class _ColumnSurvey:
         for text in _those_matching(BROKEN, texts):
             for sign, found in damage.count_breaks(text.encode()).items():
                 self._breaks[sign] += found * values[text]
-        return set(filter(looks_like_date, _those_matching(DATED, texts)))
+        dates = filter(looks_like_date, _those_matching(DATED, texts))
+        return {text[:DATE_LENGTH] for text in dates}
 
     def _add_texts(self, numbers: pa.Int64Array, column: Column) -> None:
         texts = column.texts
@@ -245,7 +255,7 @@ class _ColumnSurvey:
         """Signs that only the whole column shows."""
         if pattern := self._codes.cut():
             yield "digits_cut", partial(_matching, pattern)
-        if pattern := self._codes.short(self.facts.filled):
+        if pattern := self._codes.short(self._filled):
             yield "short_codes", partial(_matching, pattern)
         if pattern := damage.unusual_breaks(self._breaks):
             yield "mixed_breaks", partial(_matching, pattern)

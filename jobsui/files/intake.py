@@ -9,7 +9,7 @@ from jobsui.files.ahead import ahead
 from jobsui.files.encoding_detection import question
 from jobsui.files.errors import FileRefused
 from jobsui.files.formats import format_named
-from jobsui.files.layout import DETECT_ALL, Layout, Notice, Proposal, Row
+from jobsui.files.layout import DETECT_ALL, ColumnFacts, Layout, Notice, Proposal, Row
 from jobsui.files.table import detect, recognize
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Found:
     """The first ones."""
     number_marks: dict[str, dict[str, int]] = field(default_factory=dict)
     """{column: {decimal mark: how many values have it}}."""
+    column_facts: list[ColumnFacts] = field(default_factory=list)
+    """In the order of `columns`. [] until the whole file is read."""
     refusal: str = ""
     """Why the file cannot be used, and what to do; "" if it can."""
 
@@ -135,6 +137,7 @@ def _survey(
     found.notices += table.notices
     found.notices += facts.notices(found.columns)
     found.number_marks = facts.number_marks(found.columns)
+    found.column_facts = facts.columns(len(found.columns))
 
 
 def _name_columns(found: Found, names: list[str]) -> None:

@@ -78,6 +78,24 @@ class Notice:
         return f"{self.message} {self.fix}"
 
 
+@dataclass(slots=True)
+class ColumnFacts:
+    """What the whole table has in one column."""
+
+    filled: int = 0
+    """How many cells have a text."""
+    longest: int = 0
+    """Bytes of the longest text."""
+    distinct: int | None = 0
+    """How many different texts there are; None: too many to count, or long ones."""
+    values: list[tuple[str, int]] = field(default_factory=list)
+    """(text, how often it occurs), the most frequent first: not all if there are many, and
+    none if `distinct` is None."""
+    date_orders: dict[str, int] = field(default_factory=dict)
+    """What `date_orders.count_orders` gives for the column's dates, a time left aside. {}
+    also when there are too many different dates."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """An encoding that the file may have, and how some of its cells would read."""

@@ -15,6 +15,7 @@ DATE = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
     r"|(?P<first>\d{1,2})(?P<mark>[./-])(?P<second>\d{1,2})(?P=mark)\d{2,4}"
 )
+YEAR_FIRST = re.compile(r"\d{4}[./-]\d{1,2}[./-]\d{1,2}")
 MIN_DATES = 5
 """Fewer are too few to judge."""
 MAX_PART = 12
@@ -37,7 +38,7 @@ class _Date:
 
 
 def looks_like_date(text: str) -> bool:
-    return DATE.match(text) is not None
+    return bool(DATE.match(text) or YEAR_FIRST.match(text))
 
 
 def converted_dates(texts: Iterable[str]) -> frozenset[str]:

@@ -1,5 +1,6 @@
 import io
 from collections import Counter
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
@@ -7,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobsui.files.cells import Block, Column, Kind
-from jobsui.files.facts import MAX_VALUES, ColumnFacts, Facts
-from jobsui.files.layout import Notice
+from jobsui.files.facts import MAX_KEPT_VALUES, MAX_VALUES, Facts
+from jobsui.files.layout import ColumnFacts, Notice
 from jobsui.files.number_columns import count_marks
 from jobsui.files.number_styles import mark_of
 from jobsui.files.staging import Staged, Writer
@@ -173,18 +174,45 @@ def test_column_is_judged_as_a_whole(
 def test_facts_of_a_column() -> None:
     facts = facts_of("name", ["a", "", "bcd", "a", "ä"], rows_per_block=2)
 
-    assert facts.columns(["name"]) == {
-        "name": ColumnFacts(filled=4, longest=3, values={"a": 2, "bcd": 1, "ä": 1})
-    }
+    assert facts.columns(2) == [
+        ColumnFacts(4, 3, distinct=3, values=[("a", 2), ("bcd", 1), ("ä", 1)]),
+        ColumnFacts(),
+    ]
 
 
 def test_values_are_counted_until_there_are_too_many() -> None:
-    many = facts_of("name", FILLER).columns(["name"])["name"]
-    few = facts_of("name", FILLER[1:] * 2).columns(["name"])["name"]
+    [many] = facts_of("name", FILLER).columns(1)
+    [few] = facts_of("name", [*FILLER[1:], *FILLER[-3:]]).columns(1)
 
-    assert many.values is None
-    assert many.filled == len(FILLER)
-    assert few.values == dict.fromkeys(FILLER[1:], 2)
+    assert many == ColumnFacts(len(FILLER), 10, distinct=None)
+    assert few.distinct == MAX_VALUES
+    assert few.values[:4] == [*[(text, 2) for text in FILLER[-3:]], (FILLER[1], 1)]
+    assert len(few.values) == MAX_KEPT_VALUES
+
+
+DAYS = [date(2000, 1, 1) + timedelta(days=number) for number in range(MAX_VALUES + 9)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "orders"),
+    [
+        (["2024-05-31", "2024/5/3 10:00", "2024.05.03T10:00"], {"ymd": 3}),
+        (["31.05.2024", "1/2/2024", "5/5/2024", "1/2/2024"], {"dmy": 1, "either": 2}),
+        (["05/31/2024", "1-2-2024 7:30"], {"mdy": 1, "either": 1}),
+        (["31/05/2024", "05/31/2024"], {"dmy": 1, "mdy": 1}),
+        (["30/02/2024", "2024-02-30", "1/2/24", "12", "n/a", ""], {}),
+        ([f"{day:%d.%m.%Y}" for day in DAYS], {"dmy": 1216, "either": 793}),
+        ([f"{day:%Y/%m/%d} 10:00" for day in DAYS], {"ymd": len(DAYS)}),
+        ([f"{day:%d.%m.%Y}" for day in DAYS] + ["12/31/2024"],
+         {"dmy": 1216, "either": 793, "mdy": 1}),
+    ],
+)  # fmt: skip
+def test_date_orders_are_counted_in_the_whole_column(
+    cells: list[str], orders: dict[str, int]
+) -> None:
+    [facts] = facts_of("day", cells).columns(1)
+
+    assert facts.date_orders == orders
 
 
 def test_columns_may_be_added_while_the_table_is_read() -> None:

@@ -12,7 +12,7 @@ from jobsui.files import parser_process
 from jobsui.files.parser_process import ParserFailed
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.leases import Held
-from jobsui.jobs.models import File, Lease
+from jobsui.jobs.models import ColumnFacts, File, Lease
 from jobsui.jobs.preparation import file_reading, uploads
 from jobsui.jobs.preparation.file_reading import SMALLER_FILE
 
@@ -58,6 +58,23 @@ def test_file_is_read_in_a_process_of_its_own() -> None:
     assert file.rows == 2
     assert rows == [(2, ["1", "Drill"]), (3, ["2", "Saw"])]
     assert incoming() == []
+
+
+def test_facts_of_columns_are_stored_until_the_file_is_read_again() -> None:
+    file = uploaded("rows.csv", b"day,state\n31.05.2024,new\n1.2.2024,\n,new\n")
+    read(file)
+
+    file_reading.reread(file, header_row=2)
+    read(file)
+
+    [day, state] = ColumnFacts.objects.filter(file=file)
+    assert (day.position, day.name, day.filled) == (0, "31.05.2024", 1)
+    assert day.longest == len("1.2.2024")
+    assert day.distinct == 1
+    assert day.values == [["1.2.2024", 1]]
+    assert day.date_orders == {"either": 1}
+    assert (state.position, state.name, state.filled) == (1, "new", 1)
+    assert state.values == [["new", 1]]
 
 
 @pytest.mark.usefixtures("_broken")

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.files.cells import Column
-from jobsui.jobs.mapping.rules import DATE_ORDERS, REWRITTEN, Rule, listed
+from jobsui.files.date_orders import DATE_ORDERS
+from jobsui.jobs.mapping.rules import REWRITTEN, Rule, listed
 
 REWRITTEN_KINDS = pa.array(sorted(REWRITTEN), pa.int8())
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
+from jobsui.files.date_orders import DATE_ORDERS
 from jobsui.files.kinds import Kind
 from jobsui.jobs.errors import MappingRefused
 
@@ -20,12 +21,6 @@ MAX_PAD = 255
 MAX_VALUES = 10_000
 REWRITTEN = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
 """The kinds of cells that rules apply to."""
-DATE_ORDERS: Mapping[str, str] = {
-    "ymd": r"(?P<y>[0-9]{4})[./-](?P<m>[0-9]{1,2})[./-](?P<d>[0-9]{1,2})",
-    "dmy": r"(?P<d>[0-9]{1,2})[./-](?P<m>[0-9]{1,2})[./-](?P<y>[0-9]{4})",
-    "mdy": r"(?P<m>[0-9]{1,2})[./-](?P<d>[0-9]{1,2})[./-](?P<y>[0-9]{4})",
-}
-"""Patterns for Python and RE2."""
 DIGITS = re.compile("[0-9]+")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.conf import settings
 from django.core.files.storage import default_storage
+from django.db import transaction
 
 from jobsui.files import parser_process
 from jobsui.files.errors import FileRefused
@@ -21,7 +22,7 @@ from jobsui.files.table import Table, open_staged
 from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import File
+from jobsui.jobs.models import ColumnFacts, File
 from jobsui.jobs.preparation import uploads
 from jobsui.jobs.queueing import enqueue
 from jobsui.text import storable, storable_text
@@ -170,7 +171,9 @@ class _Reading:
             file.staged_as = uploads.keep(out, "staged")
         file.state = FileState.READY
         file.error = ""
-        file.save()
+        with transaction.atomic():
+            file.save()
+            _save_facts(file, found)
 
     def _take_in(self, content: BinaryIO, out: BinaryIO) -> Found:
         name = self._file.name
@@ -230,6 +233,26 @@ def _note(file: File, found: Found) -> None:
     }
     for name, value in (storable(columns) | _first_rows(found)).items():
         setattr(file, name, value)
+
+
+def _save_facts(file: File, found: Found) -> None:
+    """Instead of those of an earlier reading."""
+    file.column_facts.all().delete()
+    ColumnFacts.objects.bulk_create(
+        ColumnFacts(
+            file=file,
+            position=position,
+            name=storable_text(name),
+            filled=facts.filled,
+            longest=facts.longest,
+            distinct=facts.distinct,
+            values=storable(facts.values),
+            date_orders=facts.date_orders,
+        )
+        for position, (name, facts) in enumerate(
+            zip(found.columns, found.column_facts, strict=True)
+        )
+    )
 
 
 def _first_rows(found: Found) -> dict[str, Any]:
