@@ -108,9 +108,8 @@ class Person:
         and wait for the check."""
         self.press("Map columns")
         for column, target in (corrections or {}).items():
-            self.page.get_by_label(
-                f"Zendesk field for {column}", exact=True
-            ).select_option(target)
+            source = self.page.locator(f'[name="source_{target}"]')
+            source.select_option(column)
         for name, value in rules.items():
             self.page.locator(f"[name={name}]").select_option(value)
         self.page.get_by_role("button", name=re.compile("^Check")).click()
@@ -119,14 +118,14 @@ class Person:
         )
 
     def matched(self) -> dict[str, str]:
-        """{column: target key}, as the map page shows it."""
-        selects = self.page.locator("select[name^=column_]").all()
-        return {
-            (select.get_attribute("aria-label") or "").removeprefix(
-                "Zendesk field for "
-            ): select.input_value()
-            for select in selects
-        }
+        """{column: target key} of the mapped columns, as the map page shows it."""
+        selects = self.page.locator("select[name^=source_]").all()
+        found = {}
+        for select in selects:
+            if column := select.input_value():
+                name = select.get_attribute("name") or ""
+                found[column] = name.removeprefix("source_")
+        return found
 
     def review(self, *, leave_out: bool = False) -> None:
         self.press(re.compile("^Skip and send") if leave_out else "Review")

@@ -173,22 +173,6 @@ def test_file_keeps_a_plain_name_and_is_stored_under_one_of_ours(
     assert "passwd" not in file.stored_as
 
 
-@pytest.mark.usefixtures("thing")
-def test_mapping_of_a_thousand_columns_fits_into_a_form(operator: Client) -> None:
-    columns = ["external_id", *(f"c{n}" for n in range(999))]
-    job = stages.draft(",".join(columns) + "\n" + ",".join("x" * 1000) + "\n")
-    fields = {f"column_{place}": "" for place in range(1000)} | {
-        "column_0": "external_id",
-        "blank": "skip",
-    }
-
-    answer = operator.post(
-        f"/jobs/new/{job.code}/map/", fields | {"csrfmiddlewaretoken": "x"}
-    )
-
-    assert answer["Location"] == f"/jobs/new/{job.code}/check/"
-
-
 def test_page_shows_what_a_refused_upload_is_answered(operator: Client) -> None:
     config = re.search(
         r"name=\"htmx-config\"\s+content='([^']+)'", operator.get("/").text

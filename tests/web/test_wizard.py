@@ -325,26 +325,6 @@ def test_new_file_for_the_same_object_and_action_keeps_the_mapping(
     assert after.mapping == {"external_id": "external_id", "price": "field:price"}
 
 
-@pytest.mark.parametrize(
-    ("columns", "kept"),
-    [
-        ("external_id,price,name", ["external_id", "field:seats", ""]),
-        ("price,external_id", ["field:seats", "external_id"]),
-        ("external_id,cost,serial", ["external_id", "", "field:serial"]),
-        ("external_id,seats", ["external_id", "field:seats"]),
-    ],
-)
-def test_mapping_is_kept_where_columns_still_match(
-    operator: Client, columns: str, kept: list[str]
-) -> None:
-    chosen = {"external_id": "external_id", "price": "field:seats"}
-    job = stages.draft(f"{columns}\n{',' * columns.count(',')}x\n", mapping=chosen)
-
-    form = operator.get(path(job, "map/")).context["form"]
-
-    assert [select.value() for _, _, select in form.rows()] == kept
-
-
 def test_corrected_file_that_is_missing_is_asked_for(operator: Client) -> None:
     job = stages.checked()
 
@@ -419,95 +399,6 @@ def test_draft_is_discarded_with_its_file(
     assert Job.objects.count() == 0
     assert File.objects.count() == 0
     assert not default_storage.exists(stored_as)
-
-
-# Map
-
-
-def test_delete_has_no_setting_for_empty_cells(operator: Client) -> None:
-    job = stages.draft("external_id\ng-1\n", Action.DELETE_BY_EXTERNAL_ID)
-
-    page = operator.get(path(job, "map/"))
-    operator.post(path(job, "map/"), {"column_0": "external_id"})
-
-    assert "Empty cells" not in page.text
-    assert Job.objects.get().options["blank"] == "skip"
-    assert Job.objects.get().mapping == {"external_id": "external_id"}
-
-
-def test_columns_are_matched_by_name(operator: Client) -> None:
-    job = stages.changed(
-        stages.draft("external_id,Price,colour\ng-1,1,red\n"), mapping={}
-    )
-
-    answer = operator.get(path(job, "map/"))
-
-    chosen = {
-        column: select.value() for column, _, select in answer.context["form"].rows()
-    }
-    assert chosen == {
-        "external_id": "external_id",
-        "Price": "field:price",
-        "colour": "",
-    }
-
-
-def test_mapping_is_saved_and_checked(
-    operator: Client, task_queue: TaskQueue, django_capture_on_commit_callbacks: Any
-) -> None:
-    job = stages.draft()
-
-    with django_capture_on_commit_callbacks(execute=True):
-        answer = operator.post(
-            path(job, "map/"),
-            {"column_0": "external_id", "column_1": "field:seats", "blank": "clear"},
-        )
-
-    job.refresh_from_db()
-    assert answer["Location"] == path(job, "check/")
-    assert job.state == JobState.CHECKING
-    assert job.mapping == {"external_id": "external_id", "price": "field:seats"}
-    assert job.options["blank"] == "clear"
-    assert task_queue == [("check_job", (job.pk,))]
-
-
-@pytest.mark.parametrize(
-    ("fields", "says"),
-    [
-        (
-            {"column_0": "", "column_1": ""},
-            "External ID is required. Map a column to it.",
-        ),
-        (
-            {"column_0": "external_id", "column_1": "external_id"},
-            "both map to External ID",
-        ),
-        (
-            {"column_0": "external_id", "column_1": "field:nothing"},
-            "Select a valid choice.",
-        ),
-    ],
-)
-def test_mapping_that_cannot_work_says_why(
-    operator: Client, fields: dict[str, str], says: str
-) -> None:
-    job = stages.draft()
-
-    answer = operator.post(path(job, "map/"), fields | {"blank": "skip"})
-
-    assert answer.status_code == 200
-    assert says in answer.text
-    assert Job.objects.get(pk=job.pk).state == JobState.DRAFT
-
-
-def test_mapping_of_a_job_being_checked_is_not_checked_twice(operator: Client) -> None:
-    job = stages.draft()
-    fields = {"column_0": "external_id", "column_1": "", "blank": "skip"}
-
-    locations = [operator.post(path(job, "map/"), fields)["Location"] for _ in range(2)]
-
-    assert locations == [path(job, "check/")] * 2
-    assert Job.objects.get(pk=job.pk).state == JobState.CHECKING
 
 
 # Check
@@ -897,20 +788,6 @@ def test_draft_that_is_launched_meanwhile_is_left_alone(
     assert after.state == JobState.QUEUED
     assert after.mapping == job.mapping
     assert after.file.state == FileState.READY
-
-
-def test_mapping_that_comes_too_late_is_refused(
-    operator: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = stages.checked()
-    launched_meanwhile(monkeypatch, "set_mapping")
-
-    answer = operator.post(
-        path(job, "map/"), {"column_0": "external_id", "column_1": "", "blank": "skip"}
-    )
-
-    assert "Its mapping can no longer be changed." in answer.text
-    assert Job.objects.get().mapping == job.mapping
 
 
 @pytest.mark.parametrize(

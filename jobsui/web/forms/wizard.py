@@ -6,8 +6,6 @@ from django.db.models import QuerySet
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action
-from jobsui.jobs.mapping.field_targets import Target
-from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File
 from jobsui.jobs.preparation import file_formats
 from jobsui.text import counted
@@ -117,88 +115,6 @@ def _detect(found: object) -> str:
     return f"Auto-detect ({found})" if found else "Auto-detect"
 
 
-class MappingForm(DressedForm):
-    """One select for each column of the file, and how its cells are read."""
-
-    blank = forms.ChoiceField(
-        label="Empty cells",
-        choices=[("skip", "Leave the field unchanged"), ("clear", "Clear the field")],
-    )
-    decimal_mark = forms.ChoiceField(
-        label="Decimal mark of numbers",
-        required=False,
-        choices=[
-            ("auto", "As each column shows it"),
-            ("point", "Point, such as 1,234.5"),
-            ("comma", "Comma, such as 1.234,5"),
-        ],
-    )
-    generate_external_ids = forms.BooleanField(
-        label="Generate external IDs",
-        required=False,
-        help_text=(
-            "For rows that have none. If the connection breaks, Jobs UI finds these rows "
-            "in Zendesk again. Otherwise they may become uncertain or be created twice."
-        ),
-    )
-
-    def __init__(
-        self,
-        *args: Any,
-        columns: list[str],
-        targets: list[Target],
-        action: Action,
-        sample: list[Any],
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.columns = columns
-        self._sample = sample
-        choices = [
-            ("", "Don't import"),
-            *((target.key, _label(target)) for target in targets),
-        ]
-        for index, column in enumerate(columns):
-            label = f"Zendesk field for {column}"
-            select = forms.Select(attrs={"class": "form-select", "aria-label": label})
-            self.fields[f"column_{index}"] = forms.ChoiceField(
-                choices=choices, required=False, widget=select
-            )
-        if action is not Action.CREATE:
-            del self.fields["generate_external_ids"]
-        if action.deletes:
-            del self.fields["blank"]
-            del self.fields["decimal_mark"]
-
-    def rows(self) -> list[tuple[str, list[str], forms.BoundField]]:
-        """(column, a few sample values, its select)."""
-        return [
-            (column, self._samples(index), self[f"column_{index}"])
-            for index, column in enumerate(self.columns)
-        ]
-
-    def _samples(self, index: int) -> list[str]:
-        values = [cells[index] for _, cells in self._sample if cells[index]]
-        return list(dict.fromkeys(values))[:3]
-
-    def mapping(self) -> dict[str, str]:
-        """{column: target key} of the columns that are imported."""
-        chosen = {}
-        for index, column in enumerate(self.columns):
-            if target := self.cleaned_data[f"column_{index}"]:
-                chosen[column] = target
-        return chosen
-
-    def options(self) -> Options:
-        generates = bool(self.cleaned_data.get("generate_external_ids"))
-        blank = self.cleaned_data.get("blank", "skip")
-        return Options(
-            blank=blank,
-            decimal_mark=self.cleaned_data.get("decimal_mark") or "auto",
-            generate_external_ids=generates,
-        )
-
-
 class LaunchForm(RunSettingsForm):
     """How a job starts and runs. Deletes are confirmed by typing their number."""
 
@@ -228,13 +144,3 @@ class LaunchForm(RunSettingsForm):
                 f"Type {self._number} to delete {counted(self._number, 'record')}."
             )
         return str(typed)
-
-
-def _label(target: Target) -> str:
-    """ "Serial (serial), text, required"."""
-    key = target.key.removeprefix("field:")
-    name = key if target.label == key else f"{target.label} ({key})"
-    parts = [name, target.type]
-    if target.required:
-        parts.append("required")
-    return ", ".join(parts)

@@ -18,15 +18,8 @@ from django_htmx.http import retarget
 from jobsui.access import lookup
 from jobsui.jobs.control import actions, drafts
 from jobsui.jobs.enums import Action, FileState, JobState
-from jobsui.jobs.errors import (
-    ChangedSinceCheck,
-    JobsError,
-    MappingRefused,
-    NotPossibleNow,
-)
-from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.errors import ChangedSinceCheck, JobsError, NotPossibleNow
 from jobsui.jobs.mapping.check_scope import check_scope
-from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import checker, file_formats, uploads
 from jobsui.jobs.reports import job_details, shared_records
@@ -34,13 +27,7 @@ from jobsui.text import counted
 from jobsui.web import confirmation, http, wizard_texts
 from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
-from jobsui.web.forms.wizard import (
-    FileForm,
-    JobForm,
-    LaunchForm,
-    LayoutForm,
-    MappingForm,
-)
+from jobsui.web.forms.wizard import FileForm, JobForm, LaunchForm, LayoutForm
 from jobsui.web.http import HtmxRequest
 
 BAD_SETTINGS = "Choose listed options, and a header row from 1 to 1,000."
@@ -202,39 +189,6 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @on_draft
 @with_file
-def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
-    offered = field_targets.targets_for(job)
-    form = MappingForm(
-        request.POST or None,
-        columns=job.file.columns,
-        targets=offered,
-        sample=job.file.sample,
-        action=Action(job.action),
-        initial=_mapping_initial(job, offered),
-    )
-    problems: list[str] = []
-    if request.method == "POST" and form.is_valid():
-        try:
-            drafts.set_mapping(job, form.mapping(), form.options(), by=request.user)
-            checker.start(job, by=request.user)
-        except MappingRefused as refusal:
-            problems = refusal.problems
-        except NotPossibleNow as refusal:
-            problems = [str(refusal)]
-        else:
-            return redirect("jobs:check", job.code)
-    page = {
-        "job": job,
-        "form": form,
-        "problems": problems,
-        "required": [target.label for target in offered if target.required],
-    }
-    return render(request, "wizard/map.html", page)
-
-
-@require_http_methods(["GET", "POST"])
-@on_draft
-@with_file
 def check(request: HtmxRequest, job: Job) -> HttpResponse:
     """What the check found. A POST decides whether invalid rows are skipped."""
     if request.method == "POST":
@@ -349,33 +303,6 @@ def _file_page(job: Job) -> dict[str, Any]:
         "proposals": wizard_texts.encoding_proposals(file),
         "file_form": FileForm(label="File"),
     }
-
-
-def _mapping_initial(job: Job, offered: list[field_targets.Target]) -> dict[str, Any]:
-    columns: list[str] = job.file.columns
-    chosen = _kept_mapping(job, offered)
-    options = Options.from_json(job.options).to_json()
-    selects = {
-        f"column_{index}": chosen.get(column, "")
-        for index, column in enumerate(columns)
-    }
-    return options | selects
-
-
-def _kept_mapping(job: Job, offered: list[field_targets.Target]) -> dict[str, str]:
-    """The mapping of the draft. Where the file was replaced and columns are missing,
-    the others are matched by name."""
-    columns: list[str] = job.file.columns
-    suggested = field_targets.suggest(columns, offered)
-    if not job.mapping:
-        return suggested
-    kept = {column: key for column, key in job.mapping.items() if column in columns}
-    if len(kept) == len(job.mapping):
-        return kept
-    for column, key in suggested.items():
-        if column not in kept and key not in kept.values():
-            kept[column] = key
-    return kept
 
 
 def _check_page(job: Job) -> dict[str, Any]:

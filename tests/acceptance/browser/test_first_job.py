@@ -259,7 +259,6 @@ def test_first_job_of_ten_thousand_rows(
         "Seats": "field:seats",
         "Insured": "field:insured",
         "Bought": "field:bought",
-        "Remarks": "",
     }
     page.go_back()
     person.map({"Remarks": "field:notes"})

@@ -20,7 +20,7 @@ def _upload(person: Person, key: str) -> None:
 def test_back_works_after_a_mapping_error(person: Person, gadget: str) -> None:
     page = person.page
     _upload(person, gadget)
-    name = page.get_by_label("Zendesk field for name", exact=True)
+    name = page.get_by_label("Column for Name", exact=True)
     name.select_option("")
     person.press(CHECK)
     person.sees("Name is required.")

@@ -1,0 +1,177 @@
+"""The forms of the mapping: which column fills which target, and how cells are read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django import forms
+
+from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping.field_targets import Target
+from jobsui.jobs.mapping.options import Options
+from jobsui.web.forms.fields import DressedForm
+
+SOURCE = "source_"
+SUGGESTED = "suggested_"
+"""What the names of the inputs of a target begin with."""
+MAX_LABEL = 100
+MAX_CHOICES = 2_000
+"""With more choices on a page, the choices are listed once, for all inputs together."""
+
+
+class ColumnLabels:
+    """The columns of a file as people choose them: in one line, of limited length, each
+    label once."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self._column_by_label: dict[str, str] = {}
+        for position, column in enumerate(columns, 1):
+            label = one_line(column)
+            if len(label) > MAX_LABEL or label in self._column_by_label or not label:
+                label = f"{label[:MAX_LABEL]} (column {position})".strip()
+            self._column_by_label[label] = column
+        self._labels = {
+            column: label for label, column in self._column_by_label.items()
+        }
+
+    def __iter__(self) -> Any:
+        return iter(self._column_by_label)
+
+    def __len__(self) -> int:
+        return len(self._column_by_label)
+
+    def label(self, column: str) -> str:
+        """ "" for a column that the file does not have."""
+        return self._labels.get(column, "")
+
+    def column(self, label: str) -> str | None:
+        return self._column_by_label.get(one_line(label))
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+class ColumnField(forms.Field):
+    """A column of the file by its label, or "" for none. Its value is the column."""
+
+    def __init__(self, labels: ColumnLabels) -> None:
+        super().__init__(required=False)
+        self._labels = labels
+
+    def to_python(self, value: Any) -> str:
+        label = one_line(value or "")
+        if not label:
+            return ""
+        column = self._labels.column(label)
+        if column is None:
+            raise forms.ValidationError(f"The file has no column “{label}”.")
+        return column
+
+
+class MappingForm(DressedForm):
+    """The column for each target, and how the cells of all columns are read."""
+
+    blank = forms.ChoiceField(
+        label="Empty cells",
+        choices=[("skip", "Leave the field unchanged"), ("clear", "Clear the field")],
+    )
+    decimal_mark = forms.ChoiceField(
+        label="Decimal mark of numbers",
+        required=False,
+        choices=[
+            ("auto", "As each column shows it"),
+            ("point", "Point, such as 1,234.5"),
+            ("comma", "Comma, such as 1.234,5"),
+        ],
+    )
+    generate_external_ids = forms.BooleanField(
+        label="Generate external IDs",
+        required=False,
+        help_text=(
+            "For rows that have none. If the connection breaks, Jobs UI finds these rows "
+            "in Zendesk again. Otherwise they may become uncertain or be created twice."
+        ),
+    )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        columns: Sequence[str],
+        targets: Sequence[Target],
+        action: Action,
+        mapping: Mapping[str, str],
+        options: Options,
+    ) -> None:
+        """`mapping`: {column: target key} that is shown until a person chooses."""
+        self.labels = ColumnLabels(columns)
+        self.targets = targets
+        column_of = {key: column for column, key in mapping.items()}
+        sources = {
+            SOURCE + target.key: self.labels.label(column_of.get(target.key, ""))
+            for target in targets
+        }
+        super().__init__(data, initial=options.to_json() | sources)
+        for target in targets:
+            self.fields[SOURCE + target.key] = ColumnField(self.labels)
+        if action is not Action.CREATE:
+            del self.fields["generate_external_ids"]
+        if action.deletes:
+            del self.fields["blank"]
+            del self.fields["decimal_mark"]
+
+    @property
+    def lists_once(self) -> bool:
+        """Whether the columns are listed once, for all targets together."""
+        return len(self.labels) * len(self.targets) > MAX_CHOICES
+
+    def source(self, target: Target) -> forms.BoundField:
+        return self[SOURCE + target.key]
+
+    def chosen(self, target: Target) -> str:
+        """The column for a target in the present state of the form, "" for none."""
+        return self.labels.column(self.source(target).value() or "") or ""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for column, targets in self._targets_by_column(cleaned).items():
+            if len(targets) > 1:
+                labels = [target.label for target in targets]
+                both = f"{', '.join(labels[:-1])} and {labels[-1]}"
+                message = f"“{column}” is chosen for {both}. A column fills one field."
+                for target in targets:
+                    self.add_error(SOURCE + target.key, message)
+        return cleaned
+
+    def _targets_by_column(self, cleaned: Mapping[str, Any]) -> dict[str, list[Target]]:
+        found: dict[str, list[Target]] = {}
+        for target in self.targets:
+            if column := cleaned.get(SOURCE + target.key):
+                found.setdefault(column, []).append(target)
+        return found
+
+    def problems(self) -> list[str]:
+        """Why the form cannot be saved, each reason once."""
+        found = [
+            str(error)
+            for name, errors in self.errors.items()
+            if name.startswith(SOURCE)
+            for error in errors
+        ]
+        return list(dict.fromkeys(found))
+
+    def mapping(self) -> dict[str, str]:
+        """{column: target key} of the columns that are imported."""
+        return {
+            column: target.key
+            for target in self.targets
+            if (column := self.cleaned_data[SOURCE + target.key])
+        }
+
+    def options(self) -> Options:
+        generates = bool(self.cleaned_data.get("generate_external_ids"))
+        return Options(
+            blank=self.cleaned_data.get("blank", "skip"),
+            decimal_mark=self.cleaned_data.get("decimal_mark") or "auto",
+            generate_external_ids=generates,
+        )
