@@ -1,11 +1,11 @@
-"""Drafts of programs, which advance without a person: once the file is read, columns map
-themselves, the rows are checked, and the job is launched if it was asked for. Where a
-person has to decide, the draft stops and says why."""
+"""Drafts that advance without a person, those of programs and those with a saved mapping:
+once the file is read, columns map themselves, the rows are checked, and the job is launched
+if it was asked for. Where a person has to decide, the draft stops and says why."""
 
 from functools import partial
 
 from jobsui.jobs import leases
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, drafts, saved_mappings
 from jobsui.jobs.control.auto_mapping import auto_check, auto_map_unmapped
 from jobsui.jobs.enums import UNLAUNCHED, Component, FileState, JobState
 from jobsui.jobs.errors import (
@@ -52,9 +52,13 @@ def require_feasible(job: Job) -> None:
     advance."""
     if job.file.state == FileState.REJECTED:
         raise UploadRefused(f"{job.file.name} cannot be read. {job.file.error}")
-    if job.file.state == FileState.READY:
-        auto_map_unmapped(job, by=_actor(job))
-        checker.require_mapping(job)
+    if job.file.state != FileState.READY:
+        return
+    if saved_mappings.is_pending(job):
+        saved_mappings.require_columns(job)
+        return
+    auto_map_unmapped(job, by=_actor(job))
+    checker.require_mapping(job)
 
 
 def advance(job: Job) -> None:
@@ -85,17 +89,35 @@ def _stop(job: Job, reason: str) -> None:
 
 
 def _take_step(job: Job) -> None:
-    if job.file.state == FileState.REJECTED:
-        raise NotPossibleNow(job.file.error)
     if job.file.state == FileState.READING:
         return
+    if _is_read_again(job):
+        return
+    if job.file.state == FileState.REJECTED:
+        raise NotPossibleNow(job.file.error)
     match JobState(job.state), job.auto_target:
         case JobState.DRAFT, _:
-            auto_check(job, by=_actor(job))
+            _check(job)
         case JobState.READY, JobState.READY:
             Job.objects.change(job, expected=(JobState.READY,), auto_target="")
         case JobState.READY, _:
             _launch(job)
+
+
+def _is_read_again(job: Job) -> bool:
+    """Have the file read with the settings of the job's saved mapping, if it was not read
+    with them."""
+    if job.saved_mapping is None or not saved_mappings.is_pending(job):
+        return False
+    settings = saved_mappings.settings_to_read_with(job.saved_mapping, job.file)
+    if settings:
+        drafts.set_file_settings(job, by=_actor(job), **settings)
+    return bool(settings)
+
+
+def _check(job: Job) -> None:
+    saved_mappings.apply(job, by=_actor(job))
+    auto_check(job, by=_actor(job))
 
 
 def _launch(job: Job) -> None:
@@ -104,7 +126,7 @@ def _launch(job: Job) -> None:
         actions.launch(job, by=_actor(job), hold_after_first_batch=is_held)
     except ChangedSinceCheck:
         # It is a draft again, and is checked in its present form.
-        auto_check(job, by=_actor(job))
+        _check(job)
 
 
 def _actor(job: Job) -> Actor:

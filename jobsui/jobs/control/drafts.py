@@ -14,7 +14,7 @@ from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.rules import NO_RULE, Rule, rules_of
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.models import File, Job, SavedMapping
 from jobsui.jobs.preparation import file_reading
 
 if TYPE_CHECKING:
@@ -33,10 +33,11 @@ def create_draft(
     mapping: Mapping[str, str] | None = None,
     rules: Mapping[str, Rule] | None = None,
     options: Options | None = None,
+    saved_mapping: SavedMapping | None = None,
 ) -> Job:
     """A new job to map, check and launch. `mapping`: {column: target key}; None: not
-    chosen yet. `rules`: {target key: rule}. Raises UploadRefused when the file's content
-    was deleted."""
+    chosen yet. `rules`: {target key: rule}. `saved_mapping`: the one to map it with once
+    its file is read. Raises UploadRefused when the file's content was deleted."""
     _require_kept(file)
     job = Job(
         connection=connection,
@@ -45,6 +46,7 @@ def create_draft(
         file=file,
         mapping=dict(mapping or {}),
         rules=_stored(rules or {}),
+        saved_mapping=saved_mapping,
         created_by=by,
     )
     own_options = replace(options or Options(), prefix=job.code.hex[:12])
@@ -115,6 +117,7 @@ def set_target(
         file=file or job.file,
         mapping=job.mapping if is_same_target else {},
         rules=job.rules if is_same_target else {},
+        saved_mapping=job.saved_mapping if is_same_target else None,
         # Another file has no rows of the parent.
         parent=None if file else job.parent,
         parent_rows="" if file else job.parent_rows,

@@ -51,6 +51,27 @@ def encoding_region(name: str) -> str:
     return region.removesuffix(")")
 
 
+def possible_settings(file: File) -> frozenset[str]:
+    """The settings that files of its format have: members of Layout."""
+    if file.format not in NAMES:
+        return frozenset()
+    return format_named(file.format).settings
+
+
+def setting_words(name: str, value: object) -> str:
+    """A value of a setting, as people read it."""
+    match name, value:
+        case "encoding", str():
+            return encoding_label(value)
+        case "delimiter", str():
+            return DELIMITERS.get(value, value)
+        case "quoting", str():
+            return QUOTING_WORDS.get(value, "doubled quotation marks")
+        case "values", str():
+            return "as shown" if value == SHOWN else "as stored"
+    return str(value)
+
+
 def settings_of(file: File) -> frozenset[str]:
     """What a person can correct about how a file is read: members of Layout. Of a rejected
     file, only those that could help. Nothing for a file that is none of our formats."""
