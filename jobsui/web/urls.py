@@ -3,6 +3,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from jobsui.web import accounts
 from jobsui.web.views import (
     batches,
+    check,
     connections,
     downloads,
     home,
@@ -67,9 +68,9 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/replace-file/", wizard.replace_file, name="replace_file"),
     path("<uuid:code>/layout/", wizard.layout, name="layout"),
     path("<uuid:code>/map/", mapping.map_columns, name="map"),
-    path("<uuid:code>/check/", wizard.check, name="check"),
-    path("<uuid:code>/check/progress/", wizard.check_progress, name="check_progress"),
-    path("<uuid:code>/check/again/", wizard.check_again, name="check_again"),
+    path("<uuid:code>/check/", check.check, name="check"),
+    path("<uuid:code>/check/progress/", check.check_progress, name="check_progress"),
+    path("<uuid:code>/check/again/", check.check_again, name="check_again"),
     path("<uuid:code>/review/", wizard.review, name="review"),
     path("<uuid:code>/launch/", wizard.launch, name="launch"),
     path("<uuid:code>/discard/", wizard.discard, name="discard"),

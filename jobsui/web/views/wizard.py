@@ -19,9 +19,8 @@ from jobsui.access import lookup
 from jobsui.jobs.control import actions, drafts
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, NotPossibleNow
-from jobsui.jobs.mapping.check_scope import check_scope
-from jobsui.jobs.models import Cause, File, Job
-from jobsui.jobs.preparation import checker, file_formats, uploads
+from jobsui.jobs.models import File, Job
+from jobsui.jobs.preparation import file_formats, uploads
 from jobsui.jobs.reports import job_details, shared_records
 from jobsui.text import counted
 from jobsui.web import confirmation, http, wizard_texts
@@ -32,18 +31,19 @@ from jobsui.web.http import HtmxRequest
 
 BAD_SETTINGS = "Choose listed options, and a header row from 1 to 1,000."
 STEPS = ("upload", "map", "check", "review")
-DraftView = Callable[[HtmxRequest, Job], HttpResponse]
+DraftView = Callable[..., HttpResponse]
+"""Called with the request and the draft, and with further parts of the address."""
 
 
-def on_draft(view: DraftView) -> Callable[[HtmxRequest, UUID], HttpResponse]:
+def on_draft(view: DraftView) -> Callable[..., HttpResponse]:
     """Find the draft. A job that has been launched shows its own page instead."""
 
     @wraps(view)
-    def found(request: HtmxRequest, code: UUID) -> HttpResponse:
+    def found(request: HtmxRequest, code: UUID, **others: Any) -> HttpResponse:
         job = lookup.draft_or_job(request.user, code)
         if not job.is_draft:
             return http.go(request, "jobs:detail", code)
-        return view(request, job)
+        return view(request, job, **others)
 
     return found
 
@@ -186,40 +186,6 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
     return render(request, "wizard/upload.html#file", page)
 
 
-@require_http_methods(["GET", "POST"])
-@on_draft
-@with_file
-def check(request: HtmxRequest, job: Job) -> HttpResponse:
-    """What the check found. A POST decides whether invalid rows are skipped."""
-    if request.method == "POST":
-        try:
-            drafts.set_invalid_rows(job, request.POST.get("invalid", "stop"))
-        except NotPossibleNow as refusal:
-            messages.error(request, str(refusal))
-            return redirect("jobs:check", job.code)
-        return redirect("jobs:review", job.code)
-    return render(request, "wizard/check.html", _check_page(job))
-
-
-@require_safe
-@on_draft
-def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
-    """The live section: 204 when nothing is new."""
-    if request.GET.get("v") == str(job.version):
-        return HttpResponse(status=204)
-    return render(request, "wizard/check.html#checked", _check_page(job))
-
-
-@post_only
-@on_draft
-def check_again(request: HtmxRequest, job: Job) -> HttpResponse:
-    try:
-        checker.start(job, by=request.user)
-    except JobsError as refusal:
-        messages.error(request, str(refusal))
-    return redirect("jobs:check", job.code)
-
-
 @require_safe
 @on_draft
 @with_file
@@ -302,20 +268,6 @@ def _file_page(job: Job) -> dict[str, Any]:
         "layout_form": LayoutForm(file=file),
         "proposals": wizard_texts.encoding_proposals(file),
         "file_form": FileForm(label="File"),
-    }
-
-
-def _check_page(job: Job) -> dict[str, Any]:
-    is_ready = job.state == JobState.READY
-    found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
-    return {
-        "job": job,
-        "announcement": wizard_texts.check_announcement(job),
-        "causes": found,
-        "scope": check_scope(job) if is_ready else "",
-        "problems": job_details.problem_count(job) if is_ready else 0,
-        "valid": job.rows - job.rows_invalid,
-        "file_form": FileForm(),
     }
 
 

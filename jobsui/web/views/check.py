@@ -1,0 +1,69 @@
+"""The check of a draft: its progress, and what it found."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from jobsui.jobs.control import drafts
+from jobsui.jobs.enums import JobState
+from jobsui.jobs.errors import JobsError, NotPossibleNow
+from jobsui.jobs.mapping.check_scope import check_scope
+from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.preparation import checker
+from jobsui.jobs.reports import job_details
+from jobsui.web import wizard_texts
+from jobsui.web.addresses import post_only
+from jobsui.web.forms.wizard import FileForm
+from jobsui.web.http import HtmxRequest
+from jobsui.web.views.wizard import on_draft, with_file
+
+
+@require_http_methods(["GET", "POST"])
+@on_draft
+@with_file
+def check(request: HtmxRequest, job: Job) -> HttpResponse:
+    """What the check found. A POST decides whether invalid rows are skipped."""
+    if request.method == "POST":
+        try:
+            drafts.set_invalid_rows(job, request.POST.get("invalid", "stop"))
+        except NotPossibleNow as refusal:
+            messages.error(request, str(refusal))
+            return redirect("jobs:check", job.code)
+        return redirect("jobs:review", job.code)
+    return render(request, "wizard/check.html", _check_page(job))
+
+
+@require_safe
+@on_draft
+def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
+    """The live section: 204 when nothing is new."""
+    if request.GET.get("v") == str(job.version):
+        return HttpResponse(status=204)
+    return render(request, "wizard/check.html#checked", _check_page(job))
+
+
+@post_only
+@on_draft
+def check_again(request: HtmxRequest, job: Job) -> HttpResponse:
+    try:
+        checker.start(job, by=request.user)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("jobs:check", job.code)
+
+
+def _check_page(job: Job) -> dict[str, Any]:
+    is_ready = job.state == JobState.READY
+    found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
+    return {
+        "job": job,
+        "announcement": wizard_texts.check_announcement(job),
+        "causes": found,
+        "scope": check_scope(job) if is_ready else "",
+        "problems": job_details.problem_count(job) if is_ready else 0,
+        "valid": job.rows - job.rows_invalid,
+        "file_form": FileForm(),
+    }
