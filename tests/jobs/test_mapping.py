@@ -4,12 +4,9 @@ import pytest
 
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import MappingRefused
-from jobsui.jobs.mapping.field_targets import (
-    check_mapping,
-    suggest,
-    target_key,
-    targets,
-)
+from jobsui.jobs.mapping.field_targets import suggest, target_key, targets
+from jobsui.jobs.mapping.mapping_check import check_mapping
+from jobsui.jobs.mapping.rules import Rule
 from jobsui.zendesk.payloads import Field, NameRules, Schema
 
 FIELDS = (
@@ -207,6 +204,60 @@ def test_mapping_that_cannot_work_is_refused_with_every_reason(
         check_mapping(mapping, ["A", "B", "C"], action, schema(**rules))
 
     assert caught.value.problems == said
+
+
+@pytest.mark.parametrize(
+    ("action", "mapping", "rules", "said"),
+    [
+        (Action.CREATE, {"A": "name"}, {"field:serial_no": {"constant": "S"}}, []),
+        (Action.UPDATE, {"A": "id"}, {"field:price": {"constant": "1"}}, []),
+        (
+            Action.UPDATE,
+            {"A": "id", "B": "name"},
+            {"name": {"also": ("C", "D")}},
+            ["The file has no column 'D'."],
+        ),
+        (
+            Action.UPDATE,
+            {"A": "id", "B": "field:price"},
+            {"field:price": {"constant": "1"}},
+            ["Price has a column and a constant. Keep one."],
+        ),
+        (
+            Action.UPDATE,
+            {"A": "id"},
+            {"field:price": {"constant": "cheap"}},
+            [
+                "Price: “cheap” is not a number. Write digits with a point, such as "
+                "1250.50, or as the other numbers of the column are written."
+            ],
+        ),
+        (
+            Action.UPDATE,
+            {"A": "id"},
+            {"external_id": {"constant": "x"}},
+            [
+                "External ID must differ in every row, so it cannot be a constant. Map a "
+                "column to it."
+            ],
+        ),
+    ],
+)
+def test_constants_and_joined_columns_are_part_of_the_mapping(
+    action: Action,
+    mapping: dict[str, str],
+    rules: dict[str, dict[str, Any]],
+    said: list[str],
+) -> None:
+    own_rules = {target: Rule(**members) for target, members in rules.items()}
+    found = []
+
+    try:
+        check_mapping(mapping, ["A", "B", "C"], action, SCHEMA, own_rules)
+    except MappingRefused as refusal:
+        found = refusal.problems
+
+    assert found == said
 
 
 def test_mapping_that_can_work_is_not_refused() -> None:

@@ -69,11 +69,19 @@ def set_mapping(
     rules: Mapping[str, Rule] | None = None,
 ) -> None:
     """Save the mapping of a draft. The draft must be checked again then. `rules`: {target
-    key: rule}; None: targets keep theirs. Raises NotPossibleNow once launched."""
+    key: rule}; None: targets keep theirs, but a mapped column replaces a constant. Raises
+    NotPossibleNow once launched."""
+    mapped = set(mapping.values())
     if rules is None:
-        rules = rules_of(job.rules)
+        kept = rules_of(job.rules)
+        rules = {
+            target: replace(rule, constant="") if target in mapped else rule
+            for target, rule in kept.items()
+        }
     own_rules = {
-        target: rule for target, rule in rules.items() if target in mapping.values()
+        target: rule
+        for target, rule in rules.items()
+        if target in mapped or rule.constant
     }
     prefix = Options.from_json(job.options).prefix
     own_options = replace(options, prefix=prefix)

@@ -65,9 +65,10 @@ class BlockReader:
         )
 
     def read(self, block: Block) -> "ReadBlock":
+        sources = [reader.source(block) for reader in self._columns]
         columns = [
-            reader.rewritten(block.columns[reader.cell.index])
-            for reader in self._columns
+            reader.rewritten(source)
+            for reader, source in zip(self._columns, sources, strict=True)
         ]
         values = [
             reader.read(column)
@@ -78,11 +79,10 @@ class BlockReader:
         for index, cells in self._rows_too_wide(block):
             found = too_many_cells(numbers[index], cells, self._width)
             items.add_problems(index, found)
-        for reader, column in zip(self._columns, values, strict=True):
-            texts = block.columns[reader.cell.index].texts
+        for reader, source, column in zip(self._columns, sources, values, strict=True):
+            name = reader.cell.column
             for index, problem in column.problems.items():
-                text = texts[index].as_py()
-                name = reader.cell.column
+                text = source.texts[index].as_py()
                 items.add_problems(
                     index, [problem_of(problem, numbers[index], name, text)]
                 )

@@ -1,40 +1,40 @@
 """What a cell of a mapped column becomes: nothing, a JSON value, or a problem."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jobsui.files.kinds import Kind
 from jobsui.files.number_styles import Mark
 from jobsui.jobs.mapping import types
 from jobsui.jobs.mapping.field_targets import FIELD, Target, api_name
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.mapping.rules import NO_RULE, Rewriter, Rule
+from jobsui.jobs.mapping.rules import ERRORS, Rewriter, Rule, joined
 from jobsui.jobs.mapping.types import ValueProblem, problem
 from jobsui.zendesk.payloads import Schema
 
 LEAVE_ALONE = ""
 """Instead of the JSON of a value: the record's field stays as it is."""
 NULL = "null"
-ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"})
-"""What spreadsheets write where a formula failed."""
 MARKS: Mapping[str, Mark] = {"point": ".", "comma": ","}
 to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class CellReader:
-    """A mapped column: where its cells are, how to read them, where the values go."""
+    """A filled target: where its cells are, how to read them, where the values go."""
 
     def __init__(
         self,
-        index: int,
+        sources: tuple[int, ...],
         column: str,
         target: Target,
         schema: Schema,
         options: Options,
         decimal_mark: Mark,
-        rule: Rule = NO_RULE,
+        rule: Rule,
     ) -> None:
-        self.index = index
+        """`sources`: the positions of the mapped column and of those joined behind it; ()
+        for a constant, whose `column` is ""."""
+        self.sources = sources
         self.column = column
         self.target = target
         self.is_field = target.key.startswith(FIELD)
@@ -50,6 +50,13 @@ class CellReader:
         blank = rule.blank or options.blank
         self._is_cleared = self.is_field and blank == "clear"
         """Whether a blank cell empties the field."""
+
+    def cell_of(self, texts: Sequence[str], kinds: Sequence[int]) -> tuple[str, int]:
+        """(text, kind) of what a row has for the target."""
+        if not self.sources:
+            return self.rule.constant, Kind.TEXT
+        cells = [(texts[index], kinds[index]) for index in self.sources]
+        return joined(cells, self.rule) if len(cells) > 1 else cells[0]
 
     def read(self, text: str, kind: int = Kind.TEXT) -> str:
         """The JSON of a cell's value, or LEAVE_ALONE. Raises ValueProblem."""

@@ -9,9 +9,9 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobsui.files.cells import Column, Kind
+from jobsui.files.cells import Block, Column, Kind
 from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, CellReader
-from jobsui.jobs.mapping.rule_kernels import rewritten
+from jobsui.jobs.mapping.rule_kernels import joined, rewritten
 from jobsui.jobs.mapping.rules import NO_RULE
 from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.jobs.mapping.types.base import Respelling
@@ -63,6 +63,13 @@ class ColumnReader:
         self._must_match = ""
         if isinstance(cell.type, Pattern) and is_readable(cell.type.must_match):
             self._must_match = cell.type.must_match
+
+    def source(self, block: Block) -> Column:
+        """What the rows have for the target, before it is rewritten."""
+        columns = [block.columns[index] for index in self.cell.sources]
+        if not columns:
+            return Column(pa.repeat(self.cell.rule.constant, len(block.numbers)))
+        return joined(columns, self.cell.rule) if len(columns) > 1 else columns[0]
 
     def read(self, column: Column) -> ColumnValues:
         """Of a column that is rewritten by the rule of the target (`rewritten`)."""

@@ -1,8 +1,7 @@
-"""What an action can fill in an object's records, and whether a mapping of columns to
-these targets can work."""
+"""What an action can fill in an object's records."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from jobsui.connections.models import CustomObject
@@ -103,54 +102,6 @@ def target_key(name: str, offered: Iterable[Target]) -> str:
             [f"This action cannot fill a field {name!r}. It can fill: {available}."]
         )
     return keys_by_name[name]
-
-
-def check_mapping(
-    mapping: Mapping[str, str],
-    columns: Sequence[str],
-    action: Action,
-    schema: Schema,
-) -> None:
-    """Raise MappingRefused with every reason why the mapping cannot work."""
-    problems = list(_mapping_problems(mapping, columns, action, schema))
-    if not mapping and not problems:
-        problems.append("No column is mapped. Map at least one.")
-    if problems:
-        raise MappingRefused(problems)
-
-
-def _mapping_problems(
-    mapping: Mapping[str, str],
-    columns: Sequence[str],
-    action: Action,
-    schema: Schema,
-) -> Iterator[str]:
-    offered = {target.key: target for target in targets(schema, action)}
-    used = list(mapping.values())
-    if action is Action.UPSERT_BY_NAME and not schema.name_rules.unique:
-        yield (
-            "Names of this object need not be unique in Zendesk, so a name cannot "
-            "identify a record. Use the external ID instead."
-        )
-    for column in mapping:
-        if column not in columns:
-            yield f"The file has no column {column!r}."
-    for key in sorted(set(used) - set(offered)):
-        yield f"This action cannot fill {api_name(key)}."
-    for key, target in offered.items():
-        sources = [column for column in columns if mapping.get(column) == key]
-        if len(sources) > 1:
-            yield f"{_all_of(sources)} map to {target.label}. Keep one."
-        if target.required and key not in used:
-            yield f"{target.label} is required. Map a column to it."
-    if action is Action.UPDATE and set(used) == {"id"}:
-        yield "Only the ID is mapped, so nothing would change. Map a column to update."
-
-
-def _all_of(columns: Sequence[str]) -> str:
-    """“A” and “B” both; “A”, “B” and “C” all."""
-    *others, last = (f"“{column}”" for column in columns)
-    return f"{', '.join(others)} and {last} {'both' if len(others) == 1 else 'all'}"
 
 
 def _record_key(key: str) -> Target:

@@ -85,9 +85,9 @@ class RowReader:
         members: dict[str, str] = {}
         fields: dict[str, str] = {}
         for cell in self._cells:
-            text = texts[cell.index]
+            text, kind = cell.cell_of(texts, kinds)
             try:
-                value = cell.read(text, kinds[cell.index])
+                value = cell.read(text, kind)
             except ValueProblem as problem:
                 problems.append(problem_of(problem, number, cell.column, text))
                 continue
@@ -125,22 +125,30 @@ def cell_readers(
     marks: Mapping[str, Mark],
     rules: Mapping[str, Rule] | None = None,
 ) -> list[CellReader]:
-    """Those of the mapped columns, in the order of the file."""
+    """Those of the mapped columns, in the order of the file, then those of constants."""
     rules = rules or {}
     offered = {target.key: target for target in targets(schema, action)}
-    return [
-        CellReader(
-            index,
-            column,
-            offered[mapping[column]],
-            schema,
-            options,
-            marks.get(column, "."),
-            rules.get(mapping[column], NO_RULE),
+    positions = {column: index for index, column in enumerate(columns)}
+    found = []
+    for column in columns:
+        key = mapping.get(column)
+        if key not in offered:
+            continue
+        rule = rules.get(key, NO_RULE)
+        sources = [
+            positions[name] for name in (column, *rule.also) if name in positions
+        ]
+        mark = marks.get(column, ".")
+        found.append(
+            CellReader(
+                tuple(sources), column, offered[key], schema, options, mark, rule
+            )
         )
-        for index, column in enumerate(columns)
-        if mapping.get(column) in offered
-    ]
+    for key, target in offered.items():
+        rule = rules.get(key, NO_RULE)
+        if rule.constant and key not in mapping.values():
+            found.append(CellReader((), "", target, schema, options, ".", rule))
+    return found
 
 
 def _object(members: Mapping[str, str]) -> str:

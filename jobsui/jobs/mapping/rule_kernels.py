@@ -2,14 +2,66 @@
 
 Import this module in workers only: pyarrow takes 46 MB."""
 
+from collections.abc import Sequence
+from functools import reduce
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.files.cells import Column
 from jobsui.files.date_orders import DATE_ORDERS
-from jobsui.jobs.mapping.rules import REWRITTEN, Rule, listed
+from jobsui.files.kinds import Kind
+from jobsui.jobs.mapping.rules import ERRORS, REWRITTEN, UNJOINABLE, Rule, listed
 
 REWRITTEN_KINDS = pa.array(sorted(REWRITTEN), pa.int8())
+ERROR_TEXTS = pa.array(sorted(ERRORS), pa.string())
+
+
+def joined(columns: Sequence[Column], rule: Rule) -> Column:
+    """The mapped column and those joined behind it, as one."""
+    is_part = [_is_part(column) for column in columns]
+    parts = [
+        pc.if_else(is_own, _with_joiner(column.texts, rule), "")
+        for column, is_own in zip(columns, is_part, strict=True)
+    ]
+    joined_texts = pc.binary_join_element_wise(*parts, "")
+    joined_texts = pc.utf8_slice_codeunits(joined_texts, len(rule.joiner))
+    is_filled = reduce(pc.or_, is_part)
+    texts = pc.if_else(is_filled, joined_texts, columns[0].texts)
+    kinds = pc.if_else(is_filled, pa.scalar(Kind.TEXT, pa.int8()), _kinds(columns[0]))
+    own_kinds = [_kinds(column) for column in columns]
+    # What is written last stays: the first kind, and of it the first column.
+    for kind in reversed(UNJOINABLE):
+        for column, own in zip(reversed(columns), reversed(own_kinds), strict=True):
+            is_this = pc.equal(own, kind)
+            texts = pc.if_else(is_this, column.texts, texts)
+            kinds = pc.if_else(is_this, pa.scalar(kind, pa.int8()), kinds)
+    return Column(texts, kinds)
+
+
+def _is_part(column: Column) -> pa.BooleanArray:
+    """Whether each cell has a text to join."""
+    texts = column.texts
+    is_filled = pc.invert(pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts)))
+    if column.kinds is None:
+        return is_filled
+    return pc.and_(is_filled, pc.is_in(column.kinds, REWRITTEN_KINDS))
+
+
+def _with_joiner(texts: pa.StringArray, rule: Rule) -> pa.StringArray:
+    """Each text behind the joiner."""
+    if rule.trim:
+        texts = pc.utf8_trim_whitespace(texts)
+    return pc.binary_join_element_wise(rule.joiner, texts, "")
+
+
+def _kinds(column: Column) -> pa.Int8Array:
+    """ERROR also for texts that are errors of formulas."""
+    kinds = column.kinds
+    if kinds is None:
+        kinds = pa.repeat(pa.scalar(Kind.TEXT, pa.int8()), len(column.texts))
+    is_error = pc.is_in(pc.utf8_trim_whitespace(column.texts), ERROR_TEXTS)
+    return pc.if_else(is_error, pa.scalar(Kind.ERROR, pa.int8()), kinds)
 
 
 def rewritten(column: Column, rule: Rule) -> Column:

@@ -4,7 +4,7 @@ it cannot read stays as it is, and the target says what is wrong with it."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
@@ -19,6 +19,12 @@ type Blank = Literal["", "leave", "clear", "set"]
 
 MAX_PAD = 255
 MAX_VALUES = 10_000
+MAX_JOINED = 20
+ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"})
+"""What spreadsheets write where a formula failed."""
+UNJOINABLE = (Kind.ERROR, Kind.NESTED, Kind.NO_RESULT)
+"""The kinds of cells that are never part of a joined text. The first of them is what the
+joined cell is."""
 REWRITTEN = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
 """The kinds of cells that rules apply to."""
 DIGITS = re.compile("[0-9]+")
@@ -29,8 +35,14 @@ class Rule:
     """In the order in which they apply. A text of `values` is replaced, and no other rule
     behind it applies to it."""
 
+    constant: str = ""
+    """The text of every row, instead of a column. "": there is a column."""
+    also: tuple[str, ...] = ()
+    """Columns that are joined behind the mapped one."""
+    joiner: str = " "
+    """Between the columns that have a text."""
     trim: bool = False
-    """Without spaces at the ends."""
+    """Without spaces at the ends, those of joined texts too."""
     blank: Blank = ""
     """What a blank cell does: leave the field alone, empty it, or set it to `blank_value`.
     "": as for the whole job."""
@@ -53,19 +65,30 @@ class Rule:
         """Of stored members."""
         known = {name.name for name in fields(cls)}
         found = {name: value for name, value in data.items() if name in known}
-        for name in ("yes", "no"):
+        for name in ("also", "yes", "no"):
             if name in found:
                 found[name] = tuple(found[name])
         return cls(**found)
 
     def to_json(self) -> dict[str, Any]:
         """Only what is chosen."""
-        chosen = {name: value for name, value in asdict(self).items() if value}
+        defaults = asdict(NO_RULE)
+        chosen = {
+            name: value
+            for name, value in asdict(self).items()
+            if value != defaults[name]
+        }
         return json.loads(json.dumps(chosen)) if chosen else {}
 
     def problems(self) -> list[str]:
         """Sentences about what cannot be meant."""
         found = []
+        if self.constant and not self.constant.strip():
+            found.append("The constant is blank.")
+        if self.constant and self.also:
+            found.append("A constant cannot be joined with columns.")
+        if len(self.also) > MAX_JOINED:
+            found.append(f"At most {MAX_JOINED} more columns can be joined.")
         if not 0 <= self.pad <= MAX_PAD:
             found.append(f"The width to pad to is between 1 and {MAX_PAD}.")
         if len(self.values) > MAX_VALUES:
@@ -128,6 +151,28 @@ class Rewriter:
 def rules_of(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Rule]:
     """{target key: rule}, of Job.rules."""
     return {target: Rule.from_json(rule) for target, rule in stored.items()}
+
+
+def used_columns(mapping: Mapping[str, str], rules: Mapping[str, Rule]) -> set[str]:
+    """The mapped columns and those joined behind them."""
+    joined = {column for rule in rules.values() for column in rule.also}
+    return {*mapping, *joined}
+
+
+def joined(cells: Sequence[tuple[str, int]], rule: Rule) -> tuple[str, int]:
+    """The cell that (text, kind) of the mapped column and of those joined behind it make
+    together."""
+    own_kinds = [Kind.ERROR if text.strip() in ERRORS else kind for text, kind in cells]
+    for kind in UNJOINABLE:
+        if kind in own_kinds:
+            text, _ = cells[own_kinds.index(kind)]
+            return text, kind
+    parts = [
+        text.strip() if rule.trim else text
+        for text, kind in cells
+        if kind in REWRITTEN and text and not text.isspace()
+    ]
+    return (rule.joiner.join(parts), Kind.TEXT) if parts else cells[0]
 
 
 def require_possible(rules: Mapping[str, Rule], labels: Mapping[str, str]) -> None:

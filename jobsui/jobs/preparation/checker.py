@@ -18,8 +18,10 @@ from jobsui.jobs.enums import Action, Component, EventKind, JobState
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.ledger import causes, lifecycle, record_order
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.mapping.field_targets import check_mapping, schema_of
+from jobsui.jobs.mapping.field_targets import schema_of
+from jobsui.jobs.mapping.mapping_check import check_mapping
 from jobsui.jobs.mapping.row_reader import Problem
+from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.models import Cause, Job, RepeatedKeys
 from jobsui.jobs.preparation import file_reading, job_rows
 from jobsui.jobs.preparation.file_reading import Stopped
@@ -72,7 +74,13 @@ def require_mapping(job: Job) -> None:
     """Raise MappingRefused unless the job's mapping can work. Raw items need none."""
     if job.file.is_raw_items:
         return
-    check_mapping(job.mapping, job.file.columns, Action(job.action), schema_of(job))
+    check_mapping(
+        job.mapping,
+        job.file.columns,
+        Action(job.action),
+        schema_of(job),
+        rules_of(job.rules),
+    )
 
 
 def fingerprint(job: Job) -> str:

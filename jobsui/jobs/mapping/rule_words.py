@@ -1,0 +1,67 @@
+"""Rules in words, for people."""
+
+from collections.abc import Iterator, Mapping
+
+from jobsui.jobs.mapping.rules import Rule
+from jobsui.text import counted
+
+MAX_NAMED = 3
+MAX_QUOTED = 40
+DATE_ORDERS: Mapping[str, str] = {
+    "ymd": "year, month, day",
+    "dmy": "day, month, year",
+    "mdy": "month, day, year",
+}
+MARKS: Mapping[str, str] = {"point": "1,234.5", "comma": "1.234,5"}
+CASES: Mapping[str, str] = {"upper": "upper case", "lower": "lower case"}
+BLANKS: Mapping[str, str] = {
+    "leave": "blank cells leave the field alone",
+    "clear": "blank cells clear the field",
+}
+
+
+def rules_in_words(rule: Rule) -> str:
+    """ "Trim, pad to 8 digits, 3 values replaced". "" for a rule that changes nothing."""
+    words = ", ".join(_parts(rule))
+    return words[:1].upper() + words[1:]
+
+
+def _parts(rule: Rule) -> Iterator[str]:
+    """In the order in which they apply."""
+    if rule.constant:
+        yield f"always {_quoted(rule.constant)}"
+    if rule.also:
+        yield f"joined with {_listed(rule.also)}"
+    if rule.trim:
+        yield "trim"
+    if rule.blank == "set":
+        yield f"blank cells become {_quoted(rule.blank_value)}"
+    elif rule.blank:
+        yield BLANKS[rule.blank]
+    if rule.values:
+        yield f"{counted(len(rule.values), 'value')} replaced"
+    if rule.yes:
+        yield f"yes is {_listed(rule.yes)}"
+    if rule.no:
+        yield f"no is {_listed(rule.no)}"
+    if rule.separator:
+        yield f"list separated by {_quoted(rule.separator)}"
+    if rule.case:
+        yield CASES[rule.case]
+    if rule.pad:
+        yield f"pad to {counted(rule.pad, 'digit')}"
+    if rule.date_order:
+        yield f"dates are {DATE_ORDERS[rule.date_order]}"
+    if rule.decimal_mark:
+        yield f"numbers are like {MARKS[rule.decimal_mark]}"
+
+
+def _listed(texts: tuple[str, ...]) -> str:
+    named = ", ".join(map(_quoted, texts[:MAX_NAMED]))
+    more = len(texts) - MAX_NAMED
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _quoted(text: str) -> str:
+    shown = f"{text[:MAX_QUOTED]}…" if len(text) > MAX_QUOTED else text
+    return f"“{shown}”"
