@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobsui.files.cells import Column, Kind
+from jobsui.files.number_styles import Mark
 from jobsui.jobs.control import drafts
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import MappingRefused
@@ -85,6 +86,7 @@ def test_rules_only_report_and_both_readers_agree(
     rules_of_targets: dict[str, Rule],
     action: Action,
 ) -> None:
+    marks: dict[str, Mark] = {}
     one_column_each = {target: column for column, target in mapping.items()}
     described = (
         Schema("asset", FIELDS, NameRules(unique=True)),
@@ -92,7 +94,7 @@ def test_rules_only_report_and_both_readers_agree(
         {column: target for target, column in one_column_each.items()},
         COLUMNS,
         Options(prefix="p"),
-        {},
+        marks,
         rules_of_targets,
     )
     kinds_of_rows = [kinds if has_kinds else []] * len(table)
@@ -136,7 +138,7 @@ def value(target: str, text: str, **rule: Any) -> Any:
     ("target", "text", "rule", "expected"),
     [
         ("text", " a ", {"trim": True}, "a"),
-        ("text", "aé", {"case": "upper"}, "AÉ"),
+        ("text", "aéß", {"case": "upper"}, "AÉß"),
         ("text", "42", {"pad": 5}, "00042"),
         ("text", "A-42", {"pad": 5}, "A-42"),
         ("price", "1.250,50", {"decimal_mark": "comma"}, 1250.5),

@@ -2,8 +2,8 @@
 
 Import this module in workers only: pyarrow takes 46 MB."""
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +11,15 @@ import pyarrow.compute as pc
 from jobsui.files.cells import Column
 from jobsui.files.date_orders import DATE_ORDERS
 from jobsui.files.kinds import Kind
-from jobsui.jobs.mapping.rules import ERRORS, REWRITTEN, UNJOINABLE, Rule, listed
+from jobsui.jobs.mapping.rules import (
+    ERRORS,
+    REWRITTEN,
+    UNJOINABLE,
+    Rule,
+    listed,
+    lower,
+    upper,
+)
 
 REWRITTEN_KINDS = pa.array(sorted(REWRITTEN), pa.int8())
 ERROR_TEXTS = pa.array(sorted(ERRORS), pa.string())
@@ -80,7 +88,7 @@ def _rewritten(texts: pa.StringArray, rule: Rule) -> pa.StringArray:
         pc.if_else(is_done, rule.blank_value, texts) if rule.blank == "set" else texts
     )
     trimmed = pc.utf8_trim_whitespace(texts)
-    for keys, table in ((trimmed, rule.table), (pc.utf8_lower(trimmed), rule.words)):
+    for keys, table in ((trimmed, rule.table), (_cased(trimmed, lower), rule.words)):
         if table:
             found = _looked_up(keys, table)
             is_found = pc.and_not(found.is_valid(), is_done)
@@ -91,11 +99,9 @@ def _rewritten(texts: pa.StringArray, rule: Rule) -> pa.StringArray:
 
 def _respelled(texts: pa.StringArray, rule: Rule) -> pa.StringArray:
     if rule.separator:
-        return _listed(texts, rule.separator)
-    if rule.case == "upper":
-        texts = pc.utf8_upper(texts)
-    elif rule.case == "lower":
-        texts = pc.utf8_lower(texts)
+        return _changed_each(texts, partial(listed, separator=rule.separator))
+    if rule.case:
+        texts = _cased(texts, upper if rule.case == "upper" else lower)
     if rule.pad:
         is_digits = pc.match_substring_regex(texts, r"\A[0-9]+\z")
         texts = pc.if_else(is_digits, pc.utf8_lpad(texts, rule.pad, "0"), texts)
@@ -110,11 +116,24 @@ def _looked_up(keys: pa.StringArray, table: dict[str, str]) -> pa.StringArray:
     return pa.array(list(table.values()), pa.string()).take(found)
 
 
-def _listed(texts: pa.StringArray, separator: str) -> pa.StringArray:
-    """Lists repeat, so each text is read once."""
+def _cased(texts: pa.StringArray, change: Callable[[str], str]) -> pa.StringArray:
+    """Arrow has a newer Unicode than Python, so only ASCII is left to it."""
+    kernel = pc.ascii_upper if change is upper else pc.ascii_lower
+    is_other = pc.invert(pc.string_is_ascii(texts))
+    changed = kernel(texts)
+    if not is_other.true_count:
+        return changed
+    others = _changed_each(texts.filter(is_other), change)
+    return pc.replace_with_mask(changed, is_other, others)
+
+
+def _changed_each(
+    texts: pa.StringArray, change: Callable[[str], str]
+) -> pa.StringArray:
+    """Texts repeat, so each is changed once."""
     encoded = texts.dictionary_encode()
-    lists = [listed(text, separator) for text in encoded.dictionary.to_pylist()]
-    return pa.array(lists, pa.string()).take(encoded.indices)
+    changed = [change(text) for text in encoded.dictionary.to_pylist()]
+    return pa.array(changed, pa.string()).take(encoded.indices)
 
 
 def _dates(texts: pa.StringArray, order: str) -> pa.StringArray:

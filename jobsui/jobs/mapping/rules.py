@@ -194,7 +194,7 @@ def listed(text: str, separator: str) -> str:
 
 
 def upper(text: str) -> str:
-    """In capital letters, character by character as Arrow does it."""
+    """In capital letters. A letter without one, such as ß, stays as it is."""
     return "".join(
         changed if len(changed := character.upper()) == 1 else character
         for character in text
