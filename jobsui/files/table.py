@@ -15,6 +15,7 @@ from jobsui.files.layout import DETECT_ALL, Detected, Head, Layout, Row
 
 if TYPE_CHECKING:
     from jobsui.files.cells import Block
+    from jobsui.files.staging import Staged
 
 HEAD_BYTES = 1 << 16
 COMPRESSED = "a compressed file; unpack it first"
@@ -47,20 +48,21 @@ class Table:
         self,
         columns: list[str],
         rows: Iterator[Row],
-        blocks: "Iterator[Block] | None" = None,
+        staged: "Staged | None" = None,
     ) -> None:
-        """`blocks` are the same rows."""
+        """`staged` has the same rows."""
         self.columns = columns
         self.rows = rows
         """Each has at least one cell for each column. Blank rows are left out, but they
         count in the numbering. Raises FileRefused if the file is damaged."""
-        self._blocks = blocks
+        self.staged = staged
+        """None: the rows are in lines, or in no file."""
 
     def blocks(self) -> "Iterator[Block]":
         """Each has exactly one Column for each of `columns`. Raises FileRefused if the
         file is damaged. Workers only."""
-        if self._blocks is not None:
-            return self._blocks
+        if self.staged is not None:
+            return self.staged.blocks()
         from jobsui.files.rows import blocks_of  # noqa: PLC0415
 
         return blocks_of(self.rows, len(self.columns))
@@ -92,7 +94,7 @@ def open_staged(stream: BinaryIO) -> Table:
 
     staged = Staged(stream)
     rows = padded_rows_of(staged.blocks(), len(staged.columns))
-    return Table(staged.columns, rows, staged.blocks())
+    return Table(staged.columns, rows, staged)
 
 
 def _head(stream: BinaryIO, name: str, chosen: Layout) -> Head:

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import retention
+from jobsui.jobs.control import corrections
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import NotPossibleNow, UploadRefused
 from jobsui.jobs.ledger import lifecycle
@@ -107,9 +108,10 @@ def set_target(
     by: Actor,
 ) -> None:
     """Choose another connection, object or action for a draft, and another file if one
-    is given. Its mapping stays with the same object and action, even if the new file
-    lacks some of its columns. Raises NotPossibleNow once launched, and UploadRefused when
-    the new file's content was deleted."""
+    is given, to which its corrections do not apply. Its mapping stays with the same object
+    and action, even if the new file lacks some of its columns. Raises
+    NotPossibleNow once launched, and UploadRefused when the new file's content was
+    deleted."""
     if file is not None:
         _require_kept(file)
     replaced = job.file
@@ -133,11 +135,14 @@ def set_target(
     )
     if not changed:
         raise NotPossibleNow(LAUNCHED_ALREADY.format("target"))
+    if file and file != replaced:
+        corrections.delete_all(job, by=by)
     delete_unused_file(replaced)
 
 
 def set_file_settings(job: Job, *, by: Actor, **settings: Any) -> None:
-    """Read the file of a draft again, with these settings (file_reading.reread). Raises
+    """Read the file of a draft again, with these settings (file_reading.reread), and delete
+    its corrections. Raises
     NotPossibleNow once launched, and when another job has the same file."""
     if job.file.jobs.exclude(pk=job.pk).exists():
         raise NotPossibleNow(
@@ -145,6 +150,7 @@ def set_file_settings(job: Job, *, by: Actor, **settings: Any) -> None:
         )
     set_target(job, job.connection, job.object_key, job.action, by=by)
     file_reading.reread(job.file, **settings)
+    corrections.delete_all(job, by=by)
 
 
 def set_invalid_rows(job: Job, choice: str) -> None:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Count, Q, Sum
 
 from jobsui.jobs import retention
+from jobsui.jobs.control import corrections
 from jobsui.jobs.enums import EventKind, JobState, ParentRows
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.ledger import lifecycle
@@ -149,6 +150,7 @@ def _create_child(
         created_by=by,
         **job.run_settings.columns,
     )
+    corrections.copy(job, child)
     facts = {"rows": rows, "job": str(child.code)}
     lifecycle.record(job, CREATED_EVENTS[parent_rows], by=by, facts=facts)
     return child

@@ -24,6 +24,7 @@ from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.models import Cause, Job, RepeatedKeys
 from jobsui.jobs.preparation import file_reading, job_rows
+from jobsui.jobs.preparation.corrected_cells import changes_of
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.queueing import enqueue
 
@@ -84,9 +85,9 @@ def require_mapping(job: Job) -> None:
 
 
 def fingerprint(job: Job) -> str:
-    """Changes with everything the check depends on: the file and its settings, mapping,
-    options, fields, rows. Whether invalid rows are skipped is chosen after the check and
-    not part of it."""
+    """Changes with everything the check depends on: the file and its settings, corrections,
+    mapping, options, fields, rows. Whether invalid rows are skipped is chosen after the
+    check and not part of it."""
     file = job.file
     options = {name: value for name, value in job.options.items() if name != "invalid"}
     facts = [
@@ -104,6 +105,8 @@ def fingerprint(job: Job) -> str:
     ]
     if job.rules:
         facts.append(job.rules)
+    if changes := changes_of(job):
+        facts.append([astuple(change) for change in changes])
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -26,6 +26,8 @@ from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import job_rows
+from jobsui.jobs.preparation.corrected_blocks import BlockCorrector
+from jobsui.jobs.preparation.corrected_cells import CorrectedCells, corrected_cells
 from jobsui.jobs.preparation.job_rows import Membership, MembershipOf
 
 
@@ -106,17 +108,36 @@ class JobBlock:
         return self._read.lines(is_wanted)
 
 
+class JobReader:
+    """Reads blocks of the file of a job: corrected, by its mapping."""
+
+    def __init__(
+        self, job: Job, columns: list[str], corrections: CorrectedCells | None = None
+    ) -> None:
+        """`corrections`: instead of the job's own ones."""
+        if corrections is None:
+            corrections = corrected_cells(job)
+        self._reader = _reader(job, columns)
+        self._corrector = BlockCorrector(corrections, columns)
+
+    def read(self, block: Block, is_own: list[bool] | None = None) -> JobBlock:
+        return JobBlock(self._reader.read(self.corrected(block)), is_own)
+
+    def corrected(self, block: Block) -> Block:
+        return self._corrector.corrected(block)
+
+
 def read(
     job: Job, table: Table, only: "array[int] | None" = None
 ) -> Iterator[JobBlock]:
-    """The rows of a job with their items and problems, but not those of keys that appear
-    twice (`file_keys.Repeats`). Check and planner both read rows from here, so they always
-    agree.
+    """The rows of a job, corrected, with their items and problems, but not those of keys that
+    appear twice (`file_keys.Repeats`). Check and planner both read rows from here, so
+    they always agree.
 
     A continuation leaves out rows whose key its parent has sent, so it reads the
     parent's rows too. The blocks may be empty. `only`: read no other rows
     than these."""
-    reader = _reader(job, table.columns)
+    reader = JobReader(job, table.columns)
     membership = job_rows.membership_of(job)
     wanted = None if only is None else pa.array(only, pa.int64())
     for block in table.blocks():
@@ -126,7 +147,7 @@ def read(
         is_own: list[bool] | None = None
         if membership:
             part, is_own = _members_of(part, membership)
-        yield JobBlock(reader.read(part), is_own)
+        yield reader.read(part, is_own)
 
 
 def _reader(job: Job, columns: list[str]) -> BlockReader | ItemBlockReader:

@@ -9,6 +9,7 @@ from jobsui.files.table import Table
 from jobsui.jobs.enums import BatchState, Outcome, ParentRows
 from jobsui.jobs.models import BatchBlob, Job, RowError
 from jobsui.jobs.models.batch import Unreadable
+from jobsui.jobs.preparation.corrected_cells import corrected_cells
 
 NUMBERS_PER_QUERY = 2_000
 BLOBS_PER_QUERY = 50
@@ -19,11 +20,12 @@ written."""
 
 def rows_of(job: Job, table: Table) -> Iterator[Row]:
     """All rows of the file, or those of the parent's rows that a retry or continuation
-    sends."""
-    membership = membership_of(job)
-    if not membership:
-        return table.rows
-    return (row for row in table.rows if membership(row[0]) is Membership.OWN)
+    sends. Their cells are corrected."""
+    rows = table.rows
+    if membership := membership_of(job):
+        rows = (row for row in rows if membership(row[0]) is Membership.OWN)
+    corrections = corrected_cells(job)
+    return corrections.rows(rows, table.columns) if corrections else rows
 
 
 def causes_of_other_retries(retry: Job) -> list[int]:

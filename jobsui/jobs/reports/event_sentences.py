@@ -43,6 +43,21 @@ def sentence(event: JobEvent) -> str:
             return f"Draft changed: {facts['changed']}."
         case EventKind.CHECKED:
             return f"Checked {counted(facts['rows'], 'row')}: {facts['invalid']:,} invalid."
+        case EventKind.CORRECTED if facts["row"]:
+            return f"Corrected {facts['column']} in row {facts['row']:,}."
+        case EventKind.CORRECTED:
+            return f"Corrected {counted(facts['cells'], 'cell')}."
+        case EventKind.TEXT_REPLACED:
+            return f"Replaced a value of {facts['column']} in all rows."
+        case EventKind.CORRECTION_UNDONE if facts["row"]:
+            return f"Undid the correction of {facts['column']} in row {facts['row']:,}."
+        case EventKind.CORRECTION_UNDONE:
+            return f"Undid the replacement of a value of {facts['column']}."
+        case EventKind.CORRECTIONS_DELETED:
+            number = counted(facts["number"], "correction")
+            return (
+                f"Deleted {number}: the rows are read from another file, or otherwise."
+            )
         case EventKind.LAUNCHED if facts["hold_after_first_batch"]:
             return "Launched: the first batch, then wait for approval."
         case EventKind.LAUNCHED if "overlaps" in facts:
