@@ -65,13 +65,12 @@ def record_ids_are_right(history: History) -> Iterator[str]:
 
 
 def values_are_in_order(history: History) -> Iterator[str]:
-    """Of each key, the last of our writes is of the job launched last, unless a person had
-    another one resent."""
-    if len(history.launched) > len(history.plan.jobs):
-        return  # A retry sends the values of its parent, launched later.
+    """Of each key, the last of our writes is of the job launched last. A retry sends the
+    rows of its parent, launched later, and a person may have others resent."""
+    sent_again = history.resent_by_persons.keys() | _tags_of_children(history)
     for (_, key), versions in _versions_by_key(history).items():
         ours = [version.writer for version in versions if version.writer != OTHER]
-        if history.resent_by_persons.keys() & set(ours):
+        if sent_again & set(ours):
             continue
         order = [history.launched.index(_job_of(writer)) for writer in ours]
         if order and order[-1] < max(order):

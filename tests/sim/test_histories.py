@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from django.db import connection
@@ -11,9 +13,9 @@ from django.utils import timezone
 from jobsui.jobs import leases
 from jobsui.jobs.models import Lease
 from tests.sim import judge
-from tests.sim.account import HOSTS
+from tests.sim.account import HOSTS, Account, Record, Version
 from tests.sim.chance import PROFILES, plan_of
-from tests.sim.history import play
+from tests.sim.history import History, Row, play
 from tests.sim.plan import Plan, Weather
 from tests.sim.shrink import shrink
 from tests.sim.tally import MAX_KNOWABLE
@@ -43,6 +45,27 @@ def test_every_outcome_is_what_the_account_holds(first: int) -> None:
     knowable = sum(len(judge.knowable_rows(each)) for each in histories)
     assert {each.plan.seed: found[each.plan.seed] for each in wrong} == {}, stories
     assert knowable <= MAX_KNOWABLE * rows
+
+
+def test_a_retry_may_write_after_a_job_launched_before_it() -> None:
+    """Job 2 was launched after job 0, then a retry of job 0, and job 1 never."""
+    versions = [Version(99.0, "j2r1", {}), Version(140.0, "j0r7", {})]
+    record = Record("1", "k18", "", 0.0, versions)
+    account = SimpleNamespace(host=HOSTS[0], records={"1": record})
+    history = History(plan_of(1), launched=[0, 2, 3])
+    history.accounts = [cast(Account, account)]
+    history.rows = [_row("j0r7", job=0)]
+
+    before = list(judge.values_are_in_order(history))
+    history.rows.append(_row("j0r7", job=3))
+    after = list(judge.values_are_in_order(history))
+
+    assert before == ["k18 was written in this order: j2r1 j0r7"]
+    assert after == []
+
+
+def _row(tag: str, job: int) -> Row:
+    return Row(tag, job, HOSTS[0], "create", "k18", "", "deleted", "1", "", 0, 1)
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
