@@ -4,7 +4,7 @@ import pytest
 
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import MappingRefused
-from jobsui.jobs.mapping.field_targets import suggest, target_key, targets
+from jobsui.jobs.mapping.field_targets import target_key, targets
 from jobsui.jobs.mapping.mapping_check import check_mapping
 from jobsui.jobs.mapping.rules import Rule
 from jobsui.zendesk.payloads import Field, NameRules, Schema
@@ -60,72 +60,6 @@ def test_required_are_key_name_and_required_fields_where_records_are_made() -> N
     assert required(Action.UPSERT_BY_EXTERNAL_ID) == ["external_id"]
     assert required(Action.UPSERT_BY_NAME) == ["name"]
     assert required(Action.DELETE) == ["id"]
-
-
-@pytest.mark.parametrize(
-    ("column", "target"),
-    [
-        ("serial_no", "field:serial_no"),
-        ("Serial number", "field:serial_no"),
-        ("SERIAL-NO", "field:serial_no"),
-        ("serialNumber", "field:serial_no"),
-        ("custom_object_fields.serial_no", "field:serial_no"),
-        ("External ID", "external_id"),
-        ("externalid", "external_id"),
-        ("Ext ID", "external_id"),
-        ("standard::external_id", "external_id"),
-        ("NAME", "name"),
-        ("id", None),
-        ("total", None),
-        ("Asset No", None),
-        ("日本", None),
-        ("", None),
-        ("!!!", None),
-    ],
-)
-def test_column_is_matched_by_what_people_call_it(
-    column: str, target: str | None
-) -> None:
-    assert suggest([column], targets(SCHEMA, Action.CREATE)).get(column) == target
-
-
-def test_exact_name_beats_a_similar_one_wherever_it_stands() -> None:
-    offered = targets(
-        Schema("a", (Field("x", "State", "text"), Field("state", "Region", "text"))),
-        Action.CREATE,
-    )
-
-    assert suggest(["STATE", "state", "State"], offered) == {
-        "state": "field:state",
-        "State": "field:x",
-    }
-
-
-def test_names_in_other_scripts_are_distinguished() -> None:
-    offered = targets(
-        Schema("a", (Field("a1", "Größe", "text"), Field("a2", "重さ", "text"))),
-        Action.CREATE,
-    )
-
-    assert suggest(["重さ", "GRÖSSE", "高さ"], offered) == {
-        "重さ": "field:a2",
-        "GRÖSSE": "field:a1",
-    }
-
-
-def test_label_of_two_fields_is_not_guessed() -> None:
-    offered = targets(
-        Schema("a", (Field("f1", "Date", "text"), Field("f2", "Date", "text"))),
-        Action.CREATE,
-    )
-
-    assert suggest(["Date"], offered) == {}
-
-
-def test_no_target_is_suggested_twice() -> None:
-    assert suggest(["Price", "price", "PRICE"], targets(SCHEMA, Action.CREATE)) == {
-        "price": "field:price"
-    }
 
 
 @pytest.mark.parametrize(

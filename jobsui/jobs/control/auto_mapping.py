@@ -1,10 +1,11 @@
-"""Mapping without a person: columns named like fields map themselves."""
+"""Mapping without a person: columns named like fields map themselves. What only the texts
+of a column or earlier jobs suggest is left to a person."""
 
 from collections.abc import Mapping
 
 from jobsui.jobs.control import drafts
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.mapping.field_targets import suggest, targets_for
+from jobsui.jobs.mapping.matching import suggest_for
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import checker
@@ -13,10 +14,7 @@ from jobsui.jobs.preparation import checker
 def auto_map(job: Job, *, by: Actor, chosen: Mapping[str, str] | None = None) -> None:
     """Map the columns of a draft that are named like fields. `chosen`: {column: target
     key} of those mapped already. Raises NotPossibleNow once launched."""
-    mapping = dict(chosen or {})
-    columns = [column for column in job.file.columns if column not in mapping]
-    free = [target for target in targets_for(job) if target.key not in mapping.values()]
-    mapping |= suggest(columns, free)
+    mapping = suggest_for(job, chosen, only_by_name=True)
     drafts.set_mapping(job, mapping, Options.from_json(job.options), by=by)
 
 

@@ -1,7 +1,6 @@
 """What an action can fill in an object's records."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobsui.connections.models import CustomObject
@@ -11,11 +10,6 @@ from jobsui.jobs.models import Job
 from jobsui.zendesk.payloads import Field, Schema
 
 FIELD = "field:"
-SYNONYMS = {
-    "external_id": {"externalid", "extid", "externalkey", "standardexternalid"},
-    "id": {"zendeskid", "recordid", "zendeskrecordid"},
-    "name": {"recordname", "standardname"},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +70,6 @@ def unique_targets(schema: Schema, action: Action) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
-def suggest(columns: Sequence[str], offered: Iterable[Target]) -> dict[str, str]:
-    """{column: target key} for the columns named like a target: exact keys first, then
-    exact labels, then spelling variants. No target is used twice."""
-    found: dict[str, str] = {}
-    for normalize, keys_by_name in _naming_rules(list(offered)):
-        for column in columns:
-            key = keys_by_name.get(normalize(column))
-            if key and column not in found and key not in found.values():
-                found[column] = key
-    return {column: found[column] for column in columns if column in found}
-
-
 def target_key(name: str, offered: Iterable[Target]) -> str:
     """The key of the target that programs call `name`. Raises MappingRefused when it
     is not offered."""
@@ -132,41 +114,3 @@ def _field(field: Field, action: Action) -> Target:
         required=field.required and action is Action.CREATE,
         help=field.description,
     )
-
-
-def _naming_rules(
-    offered: Sequence[Target],
-) -> Iterator[tuple[Callable[[str], str], dict[str, str]]]:
-    """How to normalize a column's name, with {normalized name: target key}. The most
-    reliable rule comes first."""
-    yield str, {target.api_name: target.key for target in reversed(offered)}
-    yield str, _unambiguous((target.label, target) for target in offered)
-    yield (
-        _normalized,
-        _unambiguous((_normalized(target.api_name), target) for target in offered),
-    )
-    yield (
-        _normalized,
-        _unambiguous((_normalized(target.label), target) for target in offered),
-    )
-    yield (
-        _normalized,
-        {
-            synonym: target.key
-            for target in offered
-            for synonym in SYNONYMS.get(target.key, ())
-        },
-    )
-
-
-def _unambiguous(named: Iterable[tuple[str, Target]]) -> dict[str, str]:
-    """{name: target key} for the names that only one target has."""
-    found: dict[str, set[str]] = {}
-    for name, target in named:
-        found.setdefault(name, set()).add(target.key)
-    return {name: keys.pop() for name, keys in found.items() if name and len(keys) == 1}
-
-
-def _normalized(name: str) -> str:
-    """A name without case, spaces, punctuation and Zendesk's prefix."""
-    return re.sub(r"[\W_]", "", name.casefold().removeprefix("custom_object_fields."))

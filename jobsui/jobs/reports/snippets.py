@@ -15,7 +15,8 @@ from jobsui.files.dialect import DELIMITERS
 from jobsui.files.encoding import UTF8
 from jobsui.jobs.enums import Action, ParentRows
 from jobsui.jobs.mapping.decimal_marks import decimal_marks
-from jobsui.jobs.mapping.field_targets import api_name, schema_of, suggest, targets_for
+from jobsui.jobs.mapping.field_targets import api_name, schema_of, targets_for
+from jobsui.jobs.mapping.matching import suggest
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.row_reader import Item, RowReader
 from jobsui.jobs.mapping.rules import rules_of
@@ -171,7 +172,10 @@ def _runjob_options(job: Job) -> Iterator[tuple[str, str]]:
     for name in ("blank", "invalid", "decimal_mark"):
         if chosen.get(name, defaults[name]) != defaults[name]:
             yield name.replace("_", "-"), chosen[name]
-    if job.mapping != suggest(job.file.columns, targets_for(job)):
+    named = suggest(job.file.columns, targets_for(job))
+    # Columns that no name decides might be matched by their words.
+    is_default = job.mapping == named and len(named) == len(job.file.columns)
+    if not is_default:
         for column, field in _fields(job):
             yield "map", f"{column}={field}"
 

@@ -10,6 +10,7 @@ from jobsui.jobs.control import drafts
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.mapping import field_targets
+from jobsui.jobs.mapping.matching import suggest_for
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import checker
@@ -31,7 +32,7 @@ def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
         columns=job.file.columns,
         targets=targets,
         action=Action(job.action),
-        mapping=kept_mapping(job, targets),
+        mapping=kept_mapping(job),
         options=Options.from_json(job.options),
     )
     if request.htmx:
@@ -74,17 +75,12 @@ def _page(job: Job, form: MappingForm) -> dict[str, Any]:
     }
 
 
-def kept_mapping(job: Job, targets: list[field_targets.Target]) -> dict[str, str]:
+def kept_mapping(job: Job) -> dict[str, str]:
     """The mapping of the draft. Where the file was replaced and columns are missing,
-    the others are matched by name."""
-    columns: list[str] = job.file.columns
-    suggested = field_targets.suggest(columns, targets)
-    if not job.mapping:
-        return suggested
-    kept = {column: key for column, key in job.mapping.items() if column in columns}
-    if len(kept) == len(job.mapping):
+    the others are matched."""
+    kept = {
+        column: key for column, key in job.mapping.items() if column in job.file.columns
+    }
+    if job.mapping and len(kept) == len(job.mapping):
         return kept
-    for column, key in suggested.items():
-        if column not in kept and key not in kept.values():
-            kept[column] = key
-    return kept
+    return suggest_for(job, kept)
