@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404
 from jobsui.access.models import ApiToken
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import MOVING, UNLAUNCHED, JobState
-from jobsui.jobs.models import Batch, Cause, File, Job
+from jobsui.jobs.models import Batch, Cause, File, Job, SavedMapping
 from jobsui.jobs.models.file import ITEMS
 from jobsui.jobs.models.job import JobQuerySet
 
@@ -168,6 +168,19 @@ def file(who: Principal, code: UUID) -> File:
     return get_object_or_404(files, code=code)
 
 
+def saved_mappings(who: Principal) -> QuerySet[SavedMapping]:
+    """All versions."""
+    known = SavedMapping.objects.select_related("connection", "created_by")
+    bound = _bound_to(who)
+    if bound is None:
+        return known
+    return known.filter(connection=bound)
+
+
+def saved_mapping(who: Principal, pk: int) -> SavedMapping:
+    return get_object_or_404(saved_mappings(who), pk=pk)
+
+
 def people(_user: User) -> QuerySet[User]:
     return User.objects.order_by("username")
 
@@ -197,7 +210,7 @@ def _all_jobs(who: Principal) -> JobQuerySet:
 
 def _shown(jobs: JobQuerySet) -> JobQuerySet:
     return jobs.with_limit().select_related(
-        "connection", "file", "parent", "cause", "created_by"
+        "connection", "file", "parent", "cause", "created_by", "saved_mapping"
     )
 
 

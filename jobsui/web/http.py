@@ -37,9 +37,14 @@ def admin_required[**P](
 
 def go(request: HtmxRequest, to: str, *args: Any) -> HttpResponse:
     """A redirect. htmx loads the whole page instead of swapping it into this one."""
+    return go_to(request, reverse(to, args=args))
+
+
+def go_to(request: HtmxRequest, address: str) -> HttpResponse:
+    """As `go`, to an address."""
     if request.htmx:
-        return HttpResponseClientRedirect(reverse(to, args=args))
-    return redirect(to, *args)
+        return HttpResponseClientRedirect(address)
+    return redirect(address)
 
 
 def takes_files[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:

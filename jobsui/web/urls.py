@@ -13,6 +13,7 @@ from jobsui.web.views import (
     objects,
     people,
     requests,
+    saved_mappings,
     storage,
     tokens,
     wizard,
@@ -37,6 +38,7 @@ object_urls = [
     path(
         "<int:pk>/template.xlsx", objects.template, {"suffix": "xlsx"}, "template_xlsx"
     ),
+    path("<int:pk>/mappings/", saved_mappings.of_object, name="mappings"),
     path("<int:pk>/request/", requests.prepare, name="request"),
     path("<int:pk>/request/send/", requests.send, name="send_request"),
     path(
@@ -44,6 +46,12 @@ object_urls = [
         requests.status,
         name="request_status",
     ),
+]
+
+mapping_urls = [
+    path("<int:pk>/", saved_mappings.detail, name="detail"),
+    path("<int:pk>/new-job/", saved_mappings.new_job, name="new_job"),
+    path("<int:pk>/delete/", saved_mappings.delete, name="delete"),
 ]
 
 people_urls = [
@@ -67,6 +75,7 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/file/", wizard.file_progress, name="file_progress"),
     path("<uuid:code>/replace-file/", wizard.replace_file, name="replace_file"),
     path("<uuid:code>/layout/", wizard.layout, name="layout"),
+    path("<uuid:code>/use-mapping/", saved_mappings.use, name="use_mapping"),
     path("<uuid:code>/map/", mapping.map_columns, name="map"),
     path("<uuid:code>/check/", check.check, name="check"),
     path("<uuid:code>/check/progress/", check.check_progress, name="check_progress"),
@@ -84,6 +93,7 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/rows/", jobs.rows, name="rows"),
     path("<uuid:code>/events/", jobs.events, name="events"),
     path("<uuid:code>/api/", jobs.api, name="api"),
+    path("<uuid:code>/save-mapping/", saved_mappings.save, name="save_mapping"),
     path("<uuid:code>/results.csv", downloads.results, name="results"),
     path("<uuid:code>/problems.csv", downloads.problems, name="problems"),
     path("<uuid:code>/batches/", batches.batch_list, name="batches"),
@@ -116,6 +126,7 @@ urlpatterns = [
     path("accounts/", include(account_urls)),
     path("connections/", include((connection_urls, "connections"))),
     path("objects/", include((object_urls, "objects"))),
+    path("mappings/", include((mapping_urls, "mappings"))),
     path("people/", include((people_urls, "people"))),
     path("tokens/", include((token_urls, "tokens"))),
     path("storage/", storage.storage, name="storage"),

@@ -138,9 +138,24 @@ UNREAD = f"{FileState.READING}-0"
 """The version of a file no row of which has been read."""
 
 
+AUTOMATIC = "-automatic"
+"""What the version of a file ends with while its draft advances without a person."""
+
+
 def file_version(file: File) -> str:
     """What a page compares to find out whether there is more to see."""
     return f"{file.state}-{file.rows_read}"
+
+
+def draft_version(job: Job) -> str:
+    """As `file_version`, of a draft's file."""
+    version = file_version(job.file)
+    return f"{version}{AUTOMATIC}" if is_automatic(job) else version
+
+
+def is_automatic(job: Job) -> bool:
+    """Whether a draft is mapped and checked without a person once its file is read."""
+    return job.state == JobState.DRAFT and bool(job.auto_target)
 
 
 def file_announcement(file: File) -> str:

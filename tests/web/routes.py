@@ -9,7 +9,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from jobsui.access import tokens
 from jobsui.access.models import ApiToken
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.models import Job
+from jobsui.jobs.control import saved_mappings
+from jobsui.jobs.models import Job, SavedMapping
 from tests.factories import make_user
 from tests.web import stages
 
@@ -42,6 +43,7 @@ class Things:
     person: User
     token: ApiToken
     """Of the person."""
+    mapping: SavedMapping
 
     def path(self, route: str) -> str:
         """An address of the route, with the id of one of these things."""
@@ -51,7 +53,11 @@ class Things:
             code = self.draft.code
         else:
             code = self.job.code
-        with_numbers = {"people": self.person, "tokens": self.token}
+        with_numbers = {
+            "people": self.person,
+            "tokens": self.token,
+            "mappings": self.mapping,
+        }
         pk = with_numbers.get(route.partition("/")[0], self.object).pk
         values = {
             "<uuid:code>": code,
@@ -70,4 +76,7 @@ def create_things() -> Things:
     job = stages.settled(stages.ROWS, stages.failed())
     person = make_user("somebody")
     token, _ = tokens.create(person, "nightly import")
-    return Things(thing.connection, thing, job, stages.checked(), person, token)
+    mapping = saved_mappings.save(job, "Monthly gadgets", by=person)
+    return Things(
+        thing.connection, thing, job, stages.checked(), person, token, mapping
+    )

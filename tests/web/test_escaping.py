@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from jobsui.access import tokens
 from jobsui.connections.models import Connection, CustomObject
+from jobsui.jobs.control import saved_mappings
 from jobsui.jobs.enums import EventKind, FileState
 from jobsui.jobs.ledger import lifecycle
-from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, File, Job
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, File, Job, SavedMapping
 from jobsui.jobs.models.batch import pack
 from tests.factories import make_user, make_warning
 from tests.web import stages
@@ -92,9 +93,14 @@ def evil(boss: User) -> Things:
     person = make_user("person")
     User.objects.filter(pk=person.pk).update(username=f"{EVIL}2")
     token, _ = tokens.create(boss, EVIL, connection=thing.connection)
-    return Things(
-        thing.connection, thing, Job.objects.get(pk=job.pk), draft, person, token
+    job.refresh_from_db()
+    mapping = saved_mappings.save(job, EVIL, by=boss)
+    facts = {"external_id": {"label": EVIL, "type": EVIL}}
+    SavedMapping.objects.update(
+        columns=[EVIL], mapping={EVIL: "external_id"}, fields=facts
     )
+    Job.objects.filter(pk=draft.pk).update(saved_mapping=mapping)
+    return Things(thing.connection, thing, job, draft, person, token, mapping)
 
 
 def test_every_page_shows_markup_as_text(administrator: Client, evil: Things) -> None:

@@ -31,14 +31,6 @@ if TYPE_CHECKING:
 MAX_OFFERS = 5
 OF_ONE_FILE = ("prefix", "invalid")
 """Members of the options that are decided for each file."""
-SETTING_WORDS = {
-    "encoding": "Encoding",
-    "delimiter": "Delimiter",
-    "quoting": "Quotation marks",
-    "sheet": "Sheet",
-    "header_row": "Row of the header",
-    "values": "Formatted values",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +177,21 @@ def fit(saved: SavedMapping, file: File, schema: Schema) -> Fit:
         is_constant = bool(rule.get("constant")) and key in offered
         if is_constant or key in mapping.values():
             rules[key] = _without_columns(rule, columns)
-    used = _used(saved.mapping, saved.rules)
     known_columns = set(saved.columns)
     return Fit(
         mapping=mapping,
         rules=rules,
         missing_columns=[name for name in _sources(saved) if name not in columns],
-        changes=schema_changes(saved.fields, schema, Action(saved.action), used),
+        changes=changes(saved, schema),
         new_columns=[name for name in file.columns if name not in known_columns],
         settings=_other_settings(saved, file),
     )
+
+
+def changes(saved: SavedMapping, schema: Schema) -> list[str]:
+    """Sentences about the fields that have changed since it was saved."""
+    used = _used(saved.mapping, saved.rules)
+    return schema_changes(saved.fields, schema, Action(saved.action), used)
 
 
 def fit_of(job: Job) -> Fit | None:
@@ -234,8 +231,15 @@ def apply(job: Job, *, by: Actor) -> None:
     elif (job.mapping, job.rules) != (found.mapping, found.rules):
         return
     if found.problems:
-        reason = f"{full_name(job.saved_mapping)} must be reviewed."
-        raise MappingRefused([reason, *found.problems])
+        raise MappingRefused([review_reason(job, found)])
+
+
+def review_reason(job: Job, found: Fit) -> str:
+    """Why a person must review how a draft is mapped; "" if there is no reason."""
+    if job.saved_mapping is None or not found.problems:
+        return ""
+    first = f"{full_name(job.saved_mapping)} must be reviewed."
+    return " ".join([first, *found.problems])
 
 
 def require_columns(job: Job) -> None:
@@ -318,9 +322,8 @@ def _sources(saved: SavedMapping) -> list[str]:
 def _without_columns(rule: Mapping[str, Any], columns: set[str]) -> dict[str, Any]:
     """The rule without further columns that the file does not have."""
     found = dict(rule)
-    if "also" in found:
-        found["also"] = [name for name in found["also"] if name in columns]
-    return {name: value for name, value in found.items() if value}
+    also = [name for name in found.pop("also", ()) if name in columns]
+    return found | {"also": also} if also else found
 
 
 def _missing(column: str) -> str:
@@ -336,5 +339,7 @@ def _other_settings(saved: SavedMapping, file: File) -> list[str]:
             continue
         now = file_formats.setting_words(name, own)
         then = file_formats.setting_words(name, value)
-        found.append(f"{SETTING_WORDS[name]}: {now}, not {then} as saved.")
+        found.append(
+            f"{file_formats.SETTING_LABELS[name]}: {now}, not {then} as saved."
+        )
     return found

@@ -23,6 +23,14 @@ EXTENSIONS = [
 SHOWN = "shown"
 VALUES = ("stored", SHOWN)
 """Which value of a formatted workbook cell counts."""
+SETTING_LABELS = {
+    "encoding": "Encoding",
+    "delimiter": "Delimiter",
+    "quoting": "Quotation marks",
+    "sheet": "Sheet",
+    "header_row": "Row of the header",
+    "values": "Formatted values",
+}
 QUOTING_WORDS = {
     "none": "quotation marks without a meaning",
     "backslash": "quotation marks behind a backslash",

@@ -19,7 +19,7 @@ class _ObjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not su
         return f"{obj.connection}{mark} · {obj.key}"
 
 
-class _UploadField(forms.FileField):
+class UploadField(forms.FileField):
     """A file, whose size the browser compares with the maximum before it sends it."""
 
     widget = forms.FileInput
@@ -41,7 +41,7 @@ class JobForm(DressedForm):
     action = forms.ChoiceField(
         choices=Action.choices, initial=Action.UPSERT_BY_EXTERNAL_ID
     )
-    file = _UploadField()
+    file = UploadField()
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class JobForm(DressedForm):
 class FileForm(DressedForm):
     """Another file for the same job."""
 
-    file = _UploadField()
+    file = UploadField()
 
     def __init__(
         self, *args: Any, label: str = "Corrected file", **kwargs: Any

@@ -18,8 +18,9 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from jobsui.connections.models import Connection
+from jobsui.jobs.control import saved_mappings
 from jobsui.jobs.enums import BatchState, JobState, Outcome
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.models import File, Job, SavedMapping
 from jobsui.text import counted as in_words
 
 register = template.Library()
@@ -150,6 +151,7 @@ class FileWarning:
     has_more: bool
 
 
+MAX_NEW_COLUMNS = 10
 MAX_WARNING_SAMPLES = 5
 MAX_OPEN_WARNINGS = 8
 """The others are behind a summary."""
@@ -176,6 +178,45 @@ def _file_warning(warning: Mapping[str, Any]) -> FileWarning:
         samples=shown,
         has_more=warning["count"] > len(shown),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MappingNote:
+    """What people should know about the saved mapping of a job."""
+
+    saved: SavedMapping
+    is_changed: bool
+    """The job's mapping is not the saved one."""
+    problems: list[str]
+    explains_reason: bool
+    """The problems are why the draft stopped."""
+    remarks: list[str]
+
+
+@register.simple_tag
+def mapping_note(job: Job) -> MappingNote | None:
+    """None: the mapping of the job does not come from a saved one."""
+    fit = saved_mappings.fit_of(job)
+    if fit is None or job.saved_mapping is None:
+        return None
+    remarks = list(fit.settings)
+    if fit.new_columns:
+        remarks.append(_new_columns(fit.new_columns))
+    return MappingNote(
+        saved=job.saved_mapping,
+        is_changed=saved_mappings.is_changed(job),
+        problems=fit.problems,
+        explains_reason=job.reason == saved_mappings.review_reason(job, fit),
+        remarks=remarks,
+    )
+
+
+def _new_columns(columns: list[str]) -> str:
+    named = ", ".join(f"“{name[:40]}”" for name in columns[:MAX_NEW_COLUMNS])
+    if more := len(columns) - MAX_NEW_COLUMNS:
+        named += f" and {more:,} more" if more > 0 else ""
+    are = "column is" if len(columns) == 1 else "columns are"
+    return f"{len(columns):,} {are} new since it was saved: {named}."
 
 
 @register.simple_tag

@@ -14,11 +14,11 @@ from jobsui.jobs.mapping.check_scope import check_scope
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.reports import job_details
-from jobsui.web import wizard_texts
+from jobsui.web import http, wizard_texts
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.wizard import FileForm
 from jobsui.web.http import HtmxRequest
-from jobsui.web.views.wizard import on_draft, with_file
+from jobsui.web.views.wizard import is_clean_repeat, on_draft, with_file
 
 
 @require_http_methods(["GET", "POST"])
@@ -42,6 +42,8 @@ def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     """The live section: 204 when nothing is new."""
     if request.GET.get("v") == str(job.version):
         return HttpResponse(status=204)
+    if job.state == JobState.READY and is_clean_repeat(job):
+        return http.go(request, "jobs:review", job.code)
     return render(request, "wizard/check.html#checked", _check_page(job))
 
 

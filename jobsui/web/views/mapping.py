@@ -24,7 +24,8 @@ from jobsui.web.views.wizard import on_draft, with_file
 @on_draft
 @with_file
 def map_columns(request: HtmxRequest, job: Job) -> HttpResponse:
-    """A POST saves the mapping and starts the check, unless `then` says "save". With
+    """A POST saves the mapping and starts the check, unless `then` says "save" or
+    "save_mapping". With
     htmx, it only shows the state of the form."""
     targets = field_targets.targets_for(job)
     form = MappingForm(
@@ -53,6 +54,8 @@ def _save(request: HtmxRequest, job: Job, form: MappingForm) -> HttpResponse:
     drafts.set_mapping(job, form.mapping(), form.options(), by=request.user)
     if request.POST.get("then") == "save":
         return redirect("jobs:map", job.code)
+    if request.POST.get("then") == "save_mapping":
+        return redirect("jobs:save_mapping", job.code)
     checker.start(job, by=request.user)
     return redirect("jobs:check", job.code)
 

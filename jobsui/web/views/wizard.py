@@ -16,16 +16,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import retarget
 
 from jobsui.access import lookup
-from jobsui.jobs.control import actions, drafts
+from jobsui.jobs.control import actions, drafts, saved_mappings
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, NotPossibleNow
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import file_formats, uploads
 from jobsui.jobs.reports import job_details, shared_records
 from jobsui.text import counted
 from jobsui.web import confirmation, http, wizard_texts
 from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
+from jobsui.web.forms.saved_mappings import ChooseMappingForm
 from jobsui.web.forms.wizard import FileForm, JobForm, LaunchForm, LayoutForm
 from jobsui.web.http import HtmxRequest
 
@@ -64,6 +65,9 @@ def with_file(view: DraftView) -> DraftView:
 @require_http_methods(["GET", "POST"])
 def new(request: HtmxRequest) -> HttpResponse:
     objects = lookup.objects(request.user)
+    choice = _choose_mapping(request)
+    if choice.is_valid():
+        return redirect("mappings:new_job", choice.cleaned_data["mapping"].pk)
     initial = {
         "object": request.GET.get("object"),
         "action": Action.UPSERT_BY_EXTERNAL_ID,
@@ -85,6 +89,7 @@ def new(request: HtmxRequest) -> HttpResponse:
         "form": form,
         "help": wizard_texts.ACTION_HELP,
         "has_objects": objects.exists(),
+        "choice": choice if choice.has_mappings else None,
     }
     template = "wizard/new.html#form" if request.htmx else "wizard/new.html"
     response = render(request, template, page)
@@ -96,7 +101,10 @@ def new(request: HtmxRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @on_draft
 def upload(request: HtmxRequest, job: Job) -> HttpResponse:
-    """The first step again: change object, action or file of a draft."""
+    """The first step again: change object, action or file of a draft. With `follow`, it
+    leads on to the step that the draft has reached by itself."""
+    if "follow" in request.GET and (reached := step_reached(job)):
+        return redirect(reached, job.code)
     objects = lookup.objects(request.user)
     chosen = objects.filter(connection=job.connection, key=job.object_key).first()
     form = JobForm(
@@ -151,12 +159,15 @@ def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     """The live section: 204 when nothing is new. While the file is read, only its
     progress is live. The whole section follows once its first rows are known, and when it
     has been read."""
-    seen = request.GET.get("v")
-    if seen == wizard_texts.file_version(job.file):
+    seen = request.GET.get("v", "")
+    if seen == wizard_texts.draft_version(job):
         return HttpResponse(status=204)
+    if seen.endswith(wizard_texts.AUTOMATIC) and (reached := step_reached(job)):
+        return http.go(request, reached, job.code)
     was_changed = "changed" in request.GET
     page = _file_page(job) | {"was_changed": was_changed}
-    if job.file.state == FileState.READING and seen != wizard_texts.UNREAD:
+    is_unread = seen.removesuffix(wizard_texts.AUTOMATIC) == wizard_texts.UNREAD
+    if page["is_reading"] and not is_unread:
         return render(request, "wizard/upload.html#reading", page)
     response = render(request, "wizard/upload.html#file", page)
     return retarget(response, "#file")
@@ -235,6 +246,32 @@ def discard(request: HtmxRequest, job: Job) -> HttpResponse:
     return redirect("jobs:list")
 
 
+def step_reached(job: Job) -> str:
+    """The page of the step that a draft has reached without a person. "": it is still on
+    its way, or its file needs one."""
+    match job.state:
+        case JobState.CHECKING:
+            return "jobs:check"
+        case JobState.READY:
+            return "jobs:review" if is_clean_repeat(job) else "jobs:check"
+    if wizard_texts.is_automatic(job) or job.file.state != FileState.READY:
+        return ""
+    return "jobs:map"
+
+
+def is_clean_repeat(job: Job) -> bool:
+    """Whether a checked draft was mapped with a saved mapping and has no problem, so that
+    only the review is left."""
+    if job.saved_mapping_id is None or job.rows_invalid:
+        return False
+    return not Cause.objects.filter(job=job, phase=Cause.Phase.CHECK).exists()
+
+
+def _choose_mapping(request: HtmxRequest) -> ChooseMappingForm:
+    known = lookup.saved_mappings(request.user)
+    return ChooseMappingForm(request.GET, mappings=saved_mappings.newest(known))
+
+
 def _create_draft(request: HtmxRequest, form: JobForm) -> Job:
     file = _receive(request, form.cleaned_data["file"])
     chosen = form.cleaned_data["object"]
@@ -263,7 +300,10 @@ def _file_page(job: Job) -> dict[str, Any]:
         "file": file,
         "announcement": wizard_texts.file_announcement(file),
         "preview": wizard_texts.file_preview(file),
-        "version": wizard_texts.file_version(file),
+        "version": wizard_texts.draft_version(job),
+        "is_automatic": wizard_texts.is_automatic(job),
+        "is_reading": file.state == FileState.READING or wizard_texts.is_automatic(job),
+        "offers": saved_mappings.offers(job),
         "found": file_formats.description(file),
         "layout_form": LayoutForm(file=file),
         "proposals": wizard_texts.encoding_proposals(file),
