@@ -10,7 +10,7 @@ from jobsui.jobs.enums import Action, JobState, Outcome, ParentRows
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, Job, RowError
-from jobsui.jobs.preparation import checker, job_blocks
+from jobsui.jobs.preparation import checker, found_causes, job_blocks
 from jobsui.jobs.reports import row_results
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_file, make_job, make_object
@@ -173,7 +173,7 @@ def test_generated_external_id_in_the_file_is_a_duplicate(
 def test_causes_beyond_the_maximum_share_one(
     gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checker, "MAX_CAUSES", 1)
+    monkeypatch.setattr(found_causes, "MAX_CAUSES", 1)
 
     job = check(
         make_job(

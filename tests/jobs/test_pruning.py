@@ -20,6 +20,8 @@ from jobsui.jobs.models import (
     Batch,
     BatchBlob,
     Cause,
+    ColumnFacts,
+    Correction,
     File,
     Job,
     JobEvent,
@@ -46,12 +48,12 @@ def keep(settings: Any) -> Any:
 
 
 def prune() -> Counter[str]:
-    """What the retention settings delete: not leases and keys, which only open jobs need."""
+    """What the retention settings delete: not what only open jobs need."""
     deleted: Counter[str] = Counter()
     for what, number in pruning.steps():
         deleted[what] += number
     del deleted["lease"]
-    del deleted["key list"]
+    del deleted["key list"], deleted["row list"]
     return +deleted
 
 
@@ -131,6 +133,21 @@ def test_old_files_are_deleted_with_their_sample(keep: Any) -> None:
     assert file.warnings == []
     assert file.content_pruned_at is not None
     assert prune() == {}
+
+
+def test_corrections_and_facts_go_with_the_file(keep: Any) -> None:
+    job = old_jobs.finished()
+    young = old_jobs.finished(10, name="Young")
+    for each in (job, young):
+        Correction.objects.create(job=each, row=2, column="price", after="secret")
+        ColumnFacts.objects.create(
+            file=each.file, position=0, name="price", filled=1, longest=6
+        )
+    keep(files=90)
+
+    assert prune() == {"correction": 1, "column": 1, "file": 1}
+    assert Correction.objects.get().job == young
+    assert ColumnFacts.objects.get().file == young.file
 
 
 def test_files_that_no_job_has_are_deleted_after_a_week(keep: Any) -> None:
@@ -379,12 +396,13 @@ def test_pruner_continues_where_its_time_ended(keep: Any) -> None:
     keep(bodies=90)
     pruner = Pruner(pruning.steps)
 
-    runs = [pruner.run(threading.Event(), seconds=0) for _ in range(5)]
+    runs = [pruner.run(threading.Event(), seconds=0) for _ in range(6)]
 
     assert [run for run in runs if run] == [
         {"request": 3},
         {"lease": 2},
         {"key list": 1},
+        {"row list": 1},
     ]
 
 

@@ -25,11 +25,14 @@ from jobsui.jobs.models import (
     Batch,
     BatchBlob,
     Cause,
+    ColumnFacts,
+    Correction,
     File,
     Job,
     JobEvent,
     Lease,
     Overlap,
+    ProblemRows,
     RecordKeys,
     RowError,
 )
@@ -43,8 +46,8 @@ MAX_BATCHES = 100
 MAX_FILES = 100
 MAX_KEY_LISTS = 20
 MAX_ROWS = 500
-"""How much one transaction changes at most: jobs, batches, files, lists of 4,096 keys, other
-rows."""
+"""How much one transaction changes at most: jobs, batches, files, lists of keys or rows, other
+rows of the database."""
 MIN_PAUSE = 0.02
 PAUSE_FACTOR = 4.0
 """The pause after a transaction: this many times its duration, so that the database has at
@@ -182,7 +185,7 @@ def _delete_marked(kinds: Sequence[Kind]) -> Iterator[Step]:
         yield from _delete_rows("row error", _row_errors(ids))
         with transaction.atomic():
             pruned = Q(job__in=ids, job__results_pruned_at__isnull=False)
-            Cause.objects.filter(pruned).update(sample_values=[])
+            Cause.objects.filter(pruned).update(sample_values=[], value_counts=[])
             Job.objects.filter(pk__in=ids).update(is_pruning=False)
         yield NOTHING
 
@@ -284,6 +287,10 @@ def _delete_files(before: datetime) -> Iterator[Step]:
             unmarked = File.objects.filter(pk__in=found, content_pruned_at=None)
             unmarked.update(content_pruned_at=Now(), **NO_CELLS)
         # After the commit. If it is interrupted, the files are still due.
+        corrections = Correction.objects.filter(job__file__in=found)
+        yield from _delete_rows("correction", corrections.order_by())
+        facts = ColumnFacts.objects.filter(file__in=found)
+        yield from _delete_rows("column", facts.order_by())
         for pk in found:
             locked[pk].delete_content()
         File.objects.filter(pk__in=found).update(has_content=False)
@@ -315,11 +322,14 @@ def _delete_leases() -> Iterator[Step]:
 
 
 def _delete_order() -> Iterator[Step]:
-    """Delete what only open jobs need to keep their order (ledger/record_order.py)."""
+    """Delete what only drafts and open jobs need: their order (ledger/record_order.py) and
+    which rows have problems."""
     overlaps = Overlap.objects.filter(earlier__state__in=OVER)
     keys = RecordKeys.objects.filter(job__state__in=OVER)
+    problem_rows = ProblemRows.objects.filter(cause__job__state__in=OVER)
     yield from _delete_rows("overlap", overlaps.order_by())
     yield from _delete_rows("key list", keys.order_by(), MAX_KEY_LISTS)
+    yield from _delete_rows("row list", problem_rows.order_by(), MAX_KEY_LISTS)
 
 
 def _unneeded_leases(found: Sequence[tuple[int, str]]) -> list[int]:

@@ -7,12 +7,15 @@ of the open jobs on the same object, and records an Overlap for each. From then 
 overlaps are the order (sql.blocked_rows)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import batched
 
 from django.db import transaction
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import Action
+from jobsui.jobs.ledger import problem_rows
+from jobsui.jobs.ledger.row_sets import Membership
 from jobsui.jobs.models import Batch, Job, Overlap, RecordKeys
 
 KEYS_PER_PART = 4_096
@@ -125,7 +128,9 @@ def _unknown_overlap(earlier: Job, later: Job) -> Overlap:
 
 
 def _common_rows(earlier: Job, later: Job) -> Iterator[tuple[int, int]]:
-    """(row of the earlier job, row of the later one) of each common key."""
+    """(row of the earlier job, row of the later one) of each common key. Rows that are not
+    sent, because they have problems, do not count."""
+    sent = _Sent(earlier, later)
     for pk in later.record_keys.order_by("first").values_list("pk", flat=True):
         own = RecordKeys.objects.get(pk=pk)
         own_hashes = set(own.hashes)
@@ -133,9 +138,31 @@ def _common_rows(earlier: Job, later: Job) -> Iterator[tuple[int, int]]:
             first__lte=own.last, last__gte=own.first
         ):
             common = own_hashes.intersection(other.hashes)
-            if not common:
-                continue
-            own_rows = own.row_by_hash
-            other_rows = other.row_by_hash
-            for key in common:
-                yield other_rows[key], own_rows[key]
+            if common:
+                own_rows = sent.rows_of(own, common)
+                other_rows = sent.rows_of(other, common)
+                for key in own_rows.keys() & other_rows.keys():
+                    yield other_rows[key], own_rows[key]
+
+
+class _Sent:
+    """Which rows of jobs are sent, as far as their checks say."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self._jobs = {job.pk: job for job in jobs}
+
+    def rows_of(self, keys: RecordKeys, hashes: set[int]) -> dict[int, int]:
+        """{hash: row} of these hashes."""
+        invalid = self._invalid[keys.job_id]
+        return {
+            each: row
+            for each, row in keys.rows_by_hash
+            if each in hashes and row not in invalid
+        }
+
+    @cached_property
+    def _invalid(self) -> dict[int, Membership]:
+        return {
+            pk: problem_rows.invalid_rows(job).contains()
+            for pk, job in self._jobs.items()
+        }

@@ -155,9 +155,14 @@ class ReadBlock:
         """Whether each row has no problem."""
         return mask(len(self.numbers), self.problems)
 
+    @property
+    def largest_item(self) -> int:
+        """No item has more bytes."""
+        return self.template.max_size(self.values)
+
     def find_too_large(self) -> None:
         """Add the problems of items that are larger than Zendesk allows."""
-        if self.template.max_size(self.values) <= MAX_RECORD_BYTES:
+        if self.largest_item <= MAX_RECORD_BYTES:
             return
         line_feed = 1
         sizes = pc.binary_length(self.template.lines(self.numbers, self.values))

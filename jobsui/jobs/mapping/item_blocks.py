@@ -10,7 +10,7 @@ import pyarrow as pa
 from jobsui.files.cells import Block
 from jobsui.jobs.mapping.block_reader import Lines
 from jobsui.jobs.mapping.raw_items import ItemReader
-from jobsui.jobs.mapping.row_reader import Item, Problem
+from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES, Item, Problem
 
 
 class ItemBlockReader:
@@ -50,6 +50,11 @@ class ReadItems:
     problems: dict[int, list[Problem]] = field(default_factory=dict)
     odd: dict[int, list[Problem]] = field(default_factory=dict)
     keys: dict[str, pa.StringArray] = field(default_factory=dict)
+
+    @property
+    def largest_item(self) -> int:
+        """No item has more bytes."""
+        return MAX_RECORD_BYTES
 
     def lines(self, is_wanted: pa.BooleanArray) -> Lines:
         wanted = is_wanted.to_pylist()

@@ -8,6 +8,7 @@ from jobsui.jobs.models.correction import Correction
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.overlap import Overlap, RecordKeys
+from jobsui.jobs.models.problem_rows import ProblemRows
 from jobsui.jobs.models.repeated_keys import RepeatedKeys
 from jobsui.jobs.models.results import RowResult
 from jobsui.jobs.models.row import Cause, RowError
@@ -29,6 +30,7 @@ __all__ = [
     "JobEvent",
     "Lease",
     "Overlap",
+    "ProblemRows",
     "RecordKeys",
     "RepeatedKeys",
     "RowError",

@@ -177,6 +177,8 @@ class Job(models.Model):
     rows_checked = _counter()
     rows_invalid = _counter()
     checked_at = models.DateTimeField(null=True, blank=True)
+    # No checked row becomes an item with more bytes. None: not known.
+    largest_item = models.PositiveBigIntegerField(null=True, blank=True)
 
     # Row counts. Pending is what is left (property), so the outcomes add up to the rows
     # at every commit.

@@ -1,5 +1,5 @@
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.db import models
 
@@ -41,9 +41,10 @@ class RecordKeys(models.Model):
         return array("Q", bytes(self.packed_hashes))
 
     @property
-    def row_by_hash(self) -> dict[int, int]:
+    def rows_by_hash(self) -> Iterator[tuple[int, int]]:
+        """(hash, row). Several rows may have the same key."""
         rows = array("Q", bytes(self.packed_rows))
-        return dict(zip(self.hashes, rows, strict=True))
+        return zip(self.hashes, rows, strict=True)
 
 
 class Overlap(models.Model):

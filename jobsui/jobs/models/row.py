@@ -39,6 +39,8 @@ class Cause(models.Model):
     # The first rows and a few different values.
     sample_rows = models.JSONField(default=list)
     sample_values = models.JSONField(default=list)
+    # [[value, how often], ...] of the first different values that the check found.
+    value_counts = models.JSONField(default=list, blank=True)
 
     objects = CauseQuerySet.as_manager()
 

@@ -1,14 +1,13 @@
 """What the check learns from the rows of a job. Workers only: it imports pyarrow."""
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from jobsui.jobs.ledger.record_order import HashedKeys
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Job, RepeatedKeys
 from jobsui.jobs.preparation import file_reading, job_blocks
-from jobsui.jobs.preparation.file_keys import FileKeys, Repeats
-from jobsui.jobs.preparation.job_blocks import JobBlock
+from jobsui.jobs.preparation.file_keys import FileKeys, Repeats, are_of_keys
 
 type Progress = Callable[[int], None]
 """Called once a block with how many rows are checked. May raise an exception to stop."""
@@ -23,6 +22,8 @@ class CheckedRows:
         self.repeats = Repeats(job)
         self.rows = 0
         self.invalid = 0
+        self.largest_item = 0
+        """No item has more bytes."""
 
     def run(self, progress: Progress) -> None:
         """Raises FileRefused."""
@@ -30,12 +31,13 @@ class CheckedRows:
             for block in job_blocks.read(self._job, table):
                 self._keys.add(block)
                 self.rows += block.count()
-                self._note(block)
+                self.largest_item = max(self.largest_item, block.largest_item)
+                self._note(block.problems())
                 progress(self.rows)
         self._find_repeats(progress)
 
     def record_keys(self) -> Iterator[HashedKeys]:
-        return self._keys.of_records(self.repeats)
+        return self._keys.of_records()
 
     def _find_repeats(self, progress: Progress) -> None:
         suspects = self._keys.suspects()
@@ -46,11 +48,11 @@ class CheckedRows:
             for block in job_blocks.read(self._job, table, only=numbers):
                 self.repeats.find(block, suspects)
                 self.repeats.mark(block)
-                self._note(block)
+                self._note(filter(are_of_keys, block.problems()))
                 progress(self.rows)
 
-    def _note(self, block: JobBlock) -> None:
-        for problems in block.problems():
+    def _note(self, found: Iterable[list[Problem]]) -> None:
+        for problems in found:
             self.invalid += 1
             self._on_problems(problems)
 

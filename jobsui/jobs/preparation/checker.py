@@ -16,19 +16,18 @@ from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases
 from jobsui.jobs.enums import Action, Component, EventKind, JobState
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
-from jobsui.jobs.ledger import causes, lifecycle, record_order
+from jobsui.jobs.ledger import lifecycle, record_order
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.mapping_check import check_mapping
-from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.mapping.rules import rules_of
-from jobsui.jobs.models import Cause, Job, RepeatedKeys
+from jobsui.jobs.models import Job, RepeatedKeys
 from jobsui.jobs.preparation import file_reading, job_rows
 from jobsui.jobs.preparation.corrected_cells import changes_of
 from jobsui.jobs.preparation.file_reading import Stopped
+from jobsui.jobs.preparation.found_causes import FoundCauses
 from jobsui.jobs.queueing import enqueue
 
-MAX_CAUSES = 200
 PROGRESS_SECONDS = 0.5
 
 
@@ -116,7 +115,7 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
 
     require_mapping(job)
     before = fingerprint(job)
-    found = _CheckedCauses(job)
+    found = FoundCauses(job)
     checked = CheckedRows(job, found.add)
     checked.run(_Progress(job, before, lease, stopping))
     # While the job is discarded, its keys cannot be stored.
@@ -135,14 +134,16 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
             rows=checked.rows,
             rows_checked=checked.rows,
             rows_invalid=checked.invalid,
+            largest_item=checked.largest_item,
             checked_fingerprint=before,
             checked_at=timezone.now(),
             reason="",
         )
         if is_ready:
             found.save()
-            repeats = RepeatedKeys.packed(job, checked.repeats.rows)
-            repeats.save(force_insert=True)
+            repeats = checked.repeats
+            stored = RepeatedKeys.packed(job, repeats.rows, repeats.sharing)
+            stored.save(force_insert=True)
 
 
 def _lease_name(job: Job) -> str:
@@ -199,52 +200,3 @@ def _require_same(job: Job, before: str) -> None:
     now = Job.objects.filter(pk=job.pk, state=JobState.CHECKING).first()
     if now is None or fingerprint(now) != before:
         raise Stopped
-
-
-class _CheckedCauses:
-    """Problems grouped by cause as the check finds them, in bounded memory."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._causes: dict[tuple[str, str], Cause] = {}
-
-    def add(self, problems: list[Problem]) -> None:
-        for problem in problems:
-            cause = self._cause_of(problem)
-            cause.count += 1
-            if len(cause.sample_rows) < causes.MAX_SAMPLE_ROWS:
-                cause.sample_rows.append(problem.row)
-            is_new_value = problem.value and problem.value not in cause.sample_values
-            if is_new_value and len(cause.sample_values) < causes.MAX_SAMPLE_VALUES:
-                cause.sample_values.append(problem.value)
-
-    def save(self) -> None:
-        """Replace the causes of the previous check."""
-        Cause.objects.filter(job=self._job, phase=Cause.Phase.CHECK).delete()
-        Cause.objects.bulk_create(self._causes.values())
-
-    def _cause_of(self, problem: Problem) -> Cause:
-        key = (problem.code, problem.column)
-        if key in self._causes:
-            return self._causes[key]
-        if len(self._causes) < MAX_CAUSES:
-            return self._new_cause(*key, problem.general, problem.fix)
-        other = ("other", "")
-        if other in self._causes:
-            return self._causes[other]
-        return self._new_cause(
-            *other, "Problems of other kinds.", "Fix the problems above first."
-        )
-
-    def _new_cause(self, code: str, column: str, message: str, fix: str) -> Cause:
-        cause = Cause(
-            job=self._job,
-            phase=Cause.Phase.CHECK,
-            signature=causes.signature(code, column, ""),
-            code=code,
-            column=column[:255],
-            message=message,
-            fix=fix,
-        )
-        self._causes[code, column] = cause
-        return cause

@@ -25,6 +25,8 @@ from jobsui.jobs.preparation.job_blocks import JobBlock
 
 KEY_LABELS = {"id": "Zendesk ID", "external_id": "External ID", "name": "Name"}
 FIX = "Keep one of the rows: Zendesk may apply them in any order."
+CODE_PREFIX = "duplicate_"
+"""Begins the codes of problems of repeated keys."""
 
 
 def digest_of(target: str, value: str) -> bytes:
@@ -33,7 +35,8 @@ def digest_of(target: str, value: str) -> bytes:
 
 
 class FileKeys:
-    """The keys of all rows without problems, as hashes: 16 bytes a key."""
+    """The keys of all rows, as hashes: 16 bytes a key. Those of rows with other problems
+    count too, because a person may correct these."""
 
     def __init__(self, job: Job) -> None:
         self._key_of_records = Action(job.action).key_of_records
@@ -46,7 +49,7 @@ class FileKeys:
         """Add the keys of successive rows. Those that are not the job's own count too, but
         identify no record of the job."""
         for target, keys in block.keys.items():
-            is_counted = pc.and_(block.is_good, keys.is_valid())
+            is_counted = keys.is_valid()
             texts = keys.filter(is_counted).to_pylist()
             numbers = block.numbers.filter(is_counted)
             self._hashes[target].extend(map(hash, texts))
@@ -63,15 +66,10 @@ class FileKeys:
                 found[target] = rows
         return found
 
-    def of_records(self, repeats: "Repeats") -> Iterator[HashedKeys]:
-        """The keys that identify the records of the rows that are sent, ascending."""
+    def of_records(self) -> Iterator[HashedKeys]:
+        """The keys that identify the records of the job's own rows, ascending."""
         hashes = pa.array(self._record_hashes, pa.int64())
         rows = pa.array(self._record_rows, pa.int64())
-        repeated, _ = repeats.rows.get(self._key_of_records, (array("q"), array("q")))
-        if repeated:
-            is_first = pc.invert(pc.is_in(rows, pa.array(repeated, pa.int64())))
-            hashes = hashes.filter(is_first)
-            rows = rows.filter(is_first)
         order = pc.array_sort_indices(hashes)
         for start in range(0, len(order), record_order.KEYS_PER_PART):
             part = order.slice(start, record_order.KEYS_PER_PART)
@@ -107,21 +105,44 @@ class Repeats:
     def __init__(self, job: Job, rows: Mapping[str, RowPairs] | None = None) -> None:
         self._columns = {target: column for column, target in job.mapping.items()}
         self._first_rows: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._first_sharing: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._sharing: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self.rows: dict[str, RowPairs] = dict(rows or {})
+        """Those without other problems."""
+
+    @property
+    def sharing(self) -> dict[str, RowPairs]:
+        """All rows that have a key in common with another row."""
+        found = {}
+        for target, first_rows in self._sharing.items():
+            rows = array("q", sorted(first_rows))
+            found[target] = (rows, array("q", (first_rows[row] for row in rows)))
+        return found
 
     def find(self, block: JobBlock, suspects: Mapping[str, "array[int]"]) -> None:
         """Compare the keys of the rows that `FileKeys.suspects` has with each other and with
         those of earlier rows."""
+        is_good = block.is_good
         for target, numbers in suspects.items():
             repeated, first_rows = self.rows.setdefault(
                 target, (array("q"), array("q"))
             )
             seen = self._first_rows[target]
             for index, row in block.find(numbers):
-                first_row = seen.setdefault(block.keys[target][index].as_py(), row)
+                key = block.keys[target][index].as_py()
+                self._share(target, key, row)
+                if not is_good[index].as_py():
+                    continue
+                first_row = seen.setdefault(key, row)
                 if first_row != row:
                     repeated.append(row)
                     first_rows.append(first_row)
+
+    def _share(self, target: str, key: str, row: int) -> None:
+        first_row = self._first_sharing[target].setdefault(key, row)
+        if first_row != row:
+            self._sharing[target][first_row] = first_row
+            self._sharing[target][row] = first_row
 
     def mark(self, block: JobBlock) -> None:
         """Add a problem to each row for each key that an earlier row has."""
@@ -136,7 +157,7 @@ class Repeats:
     def _problem(self, row: int, target: str, value: str, first_row: int) -> Problem:
         what = f"is already the {KEY_LABELS[target]} of"
         found = types.problem(
-            f"duplicate_{target}", value, f"{what} row {first_row}", FIX
+            f"{CODE_PREFIX}{target}", value, f"{what} row {first_row}", FIX
         )
         return Problem(
             row=row,
@@ -147,6 +168,11 @@ class Repeats:
             fix=FIX,
             kind=f"The value {what} an earlier row, for example “{shown(value)}”.",
         )
+
+
+def are_of_keys(problems: list[Problem]) -> bool:
+    """Whether the problems of a row are only that it repeats keys."""
+    return problems[0].code.startswith(CODE_PREFIX)
 
 
 def _rows_of_repeated(hashes: "array[int]", rows: "array[int]") -> "array[int]":

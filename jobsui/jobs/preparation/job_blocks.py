@@ -40,6 +40,8 @@ class JobBlock:
         self._read = read
         self._is_own = is_own
         self.numbers = read.numbers
+        self.largest_item = read.largest_item
+        """No item has more bytes."""
         self.keys = read.keys
         """{target key: the value of each row that may appear only once in a file}. Null
         where a row has none."""

@@ -3,13 +3,16 @@ correct them."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import islice
+from operator import or_
 from typing import TYPE_CHECKING
 
 from jobsui import paging
+from jobsui.jobs.ledger import problem_rows
+from jobsui.jobs.ledger.row_sets import RowSet
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Cause, Job
-from jobsui.jobs.preparation import file_reading
 from jobsui.paging import Page
 
 if TYPE_CHECKING:
@@ -33,7 +36,9 @@ def page(
 ) -> Page[ProblemRow]:
     """The rows behind row `after` that have problems, of one cause or of any. Raises
     FileRefused when the stored file can no longer be read."""
-    found = list(islice(_numbers(job, cause, after), size + 1))
+    causes = [cause] if cause else job.causes.filter(phase=Cause.Phase.CHECK)
+    wanted = reduce(or_, problem_rows.rows_of(causes).values(), RowSet())
+    found = list(islice(wanted.after(after), size + 1))
     older = str(found[size - 1]) if len(found) > size else ""
     return Page(rows(job, found[:size]), older, "")
 
@@ -75,18 +80,3 @@ def _cells(
     for number, cells in block.odd:
         padded = [*cells, *[""] * (len(columns) - len(cells))]
         yield ProblemRow(number, padded[: len(columns)], can_be_corrected=False)
-
-
-def _numbers(job: Job, cause: Cause | None, after: int) -> Iterator[int]:
-    from jobsui.jobs.preparation import checked_rows, job_blocks  # noqa: PLC0415
-
-    repeats = checked_rows.repeats_of(job)
-    with file_reading.open_rows(job.file) as table:
-        for block in job_blocks.read(job, table):
-            repeats.mark(block)
-            for problems in block.problems(after):
-                if cause is None or any(
-                    (problem.code, problem.column[:255]) == (cause.code, cause.column)
-                    for problem in problems
-                ):
-                    yield problems[0].row
