@@ -45,7 +45,9 @@ rules = st.builds(
     also=st.lists(st.sampled_from(["a", "b", "c", "gone"]), max_size=2).map(tuple),
     joiner=st.sampled_from([" ", "", ", "]),
 )
-dates = st.from_regex(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}", fullmatch=True)
+dates = st.from_regex(
+    r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}([ T]00:00(:00(\.0)?)?)?", fullmatch=True
+)
 texts = st.sampled_from(TEXTS) | st.text(max_size=6) | dates
 
 
@@ -152,6 +154,14 @@ def value(target: str, text: str, **rule: Any) -> Any:
         ("box", "Ja", {"yes": ("ja",), "no": ("nein",)}, True),
         ("box", "nein", {"yes": ("ja",), "no": ("nein",)}, False),
         ("many", "Red|Nil", {"separator": "|"}, ["red_1", "n"]),
+        (
+            "many",
+            "Rot | nil",
+            {"separator": "|", "values": {"Rot": "red_1"}},
+            ["red_1", "n"],
+        ),
+        ("day", "3.8.2026 00:00:00", {"date_order": "dmy"}, "2026-08-03"),
+        ("day", "3.8.2026 12:00", {"date_order": "dmy"}, "not_a_date"),
         ("one", "rot ", {"values": {"rot": "red_1"}}, "red_1"),
     ],
 )

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.files.cells import Column
-from jobsui.files.date_orders import DATE_ORDERS
 from jobsui.files.kinds import Kind
 from jobsui.jobs.mapping.rules import (
     ERRORS,
     REWRITTEN,
     UNJOINABLE,
     Rule,
+    date_pattern,
     listed,
     lower,
     upper,
@@ -99,14 +99,16 @@ def _rewritten(texts: pa.StringArray, rule: Rule) -> pa.StringArray:
 
 def _respelled(texts: pa.StringArray, rule: Rule) -> pa.StringArray:
     if rule.separator:
-        return _changed_each(texts, partial(listed, separator=rule.separator))
+        return _changed_each(
+            texts, partial(listed, separator=rule.separator, table=rule.table)
+        )
     if rule.case:
         texts = _cased(texts, upper if rule.case == "upper" else lower)
     if rule.pad:
         is_digits = pc.match_substring_regex(texts, r"\A[0-9]+\z")
         texts = pc.if_else(is_digits, pc.utf8_lpad(texts, rule.pad, "0"), texts)
     if rule.date_order:
-        texts = _dates(texts, DATE_ORDERS[rule.date_order])
+        texts = _dates(texts, date_pattern(rule))
     return texts
 
 
@@ -136,10 +138,10 @@ def _changed_each(
     return pa.array(changed, pa.string()).take(encoded.indices)
 
 
-def _dates(texts: pa.StringArray, order: str) -> pa.StringArray:
-    """Dates of this order as year-month-day."""
+def _dates(texts: pa.StringArray, pattern: str) -> pa.StringArray:
+    """Dates of this pattern as year-month-day."""
     trimmed = pc.utf8_trim_whitespace(texts)
-    parts = pc.extract_regex(trimmed, rf"\A{order}\z")
+    parts = pc.extract_regex(trimmed, rf"\A{pattern}\z")
     year = pc.struct_field(parts, "y")
     month = pc.utf8_lpad(pc.struct_field(parts, "m"), 2, "0")
     day = pc.utf8_lpad(pc.struct_field(parts, "d"), 2, "0")

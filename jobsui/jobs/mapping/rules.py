@@ -28,6 +28,7 @@ joined cell is."""
 REWRITTEN = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
 """The kinds of cells that rules apply to."""
 DIGITS = re.compile("[0-9]+")
+MIDNIGHT = r"(?:[ T]00:00(?::00(?:[.,]0+)?)?)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Rule:
     "": as for the whole job."""
     blank_value: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
-    """{text: text instead}. Spaces at the ends of the text do not matter."""
+    """{text: text instead}. Spaces at the ends of the text do not matter. With a separator,
+    the texts are also those of the parts of a list."""
     yes: tuple[str, ...] = ()
     """Words for true, in any case."""
     no: tuple[str, ...] = ()
@@ -122,8 +124,8 @@ class Rewriter:
         self.rule = rule
         self._table = rule.table
         self._words = rule.words
-        order = DATE_ORDERS.get(rule.date_order)
-        self._date = re.compile(order) if order else None
+        pattern = date_pattern(rule)
+        self._date = re.compile(pattern) if pattern else None
 
     def rewrite(self, text: str, kind: int = Kind.TEXT) -> str:
         if kind not in REWRITTEN:
@@ -138,7 +140,7 @@ class Rewriter:
         if (word := self._words.get(lower(text.strip()))) is not None:
             return word
         if rule.separator:
-            return listed(text, rule.separator)
+            return listed(text, rule.separator, self._table)
         if rule.case:
             text = upper(text) if rule.case == "upper" else lower(text)
         if rule.pad and DIGITS.fullmatch(text):
@@ -151,6 +153,13 @@ class Rewriter:
 def rules_of(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Rule]:
     """{target key: rule}, of Job.rules."""
     return {target: Rule.from_json(rule) for target, rule in stored.items()}
+
+
+def date_pattern(rule: Rule) -> str:
+    """Of the dates in the order of the rule, also with the time of midnight behind them. ""
+    when it has none."""
+    order = DATE_ORDERS.get(rule.date_order)
+    return f"{order}{MIDNIGHT}" if order else ""
 
 
 def used_columns(mapping: Mapping[str, str], rules: Mapping[str, Rule]) -> set[str]:
@@ -187,10 +196,11 @@ def require_possible(rules: Mapping[str, Rule], labels: Mapping[str, str]) -> No
         raise MappingRefused(problems)
 
 
-def listed(text: str, separator: str) -> str:
-    """The parts of a text as a JSON list."""
+def listed(text: str, separator: str, table: Mapping[str, str]) -> str:
+    """The parts of a text as a JSON list. Those in the table are replaced."""
     parts = [part.strip() for part in text.split(separator)]
-    return json.dumps([part for part in parts if part], ensure_ascii=False)
+    found = [table.get(part, part) for part in parts if part]
+    return json.dumps(found, ensure_ascii=False)
 
 
 def upper(text: str) -> str:
