@@ -53,6 +53,7 @@ MATRIX = {
     "add_object": Row("run", 200, 404, {"key": "gadget"}),
     "sync_objects": Row("run", 502, 404),  # Its host cannot be reached.
     "get_object": Row("read", 200, 404),
+    "list_saved_mappings": Row("read", 200, 404),
     "upload_file": Row("run", 422, 422),  # No file is in it.
     "get_file": Row("read", 200, 404),
     "create_job": Row("run", 502, 422, JOB),  # As sync_objects.

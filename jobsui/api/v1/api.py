@@ -21,6 +21,7 @@ from jobsui.api.v1 import (
     objects,
     requests,
     rows,
+    saved_mappings,
 )
 from jobsui.jobs.preparation import item_uploads
 
@@ -106,6 +107,7 @@ api = Api(
 problems.install(api)
 api.add_router("/connections", connections.router, tags=["Connections"])
 api.add_router("/connections", objects.router, tags=["Objects"])
+api.add_router("/connections", saved_mappings.router, tags=["Objects"])
 api.add_router("/files", files.router, tags=["Files"])
 api.add_router("/jobs", jobs.router, tags=["Jobs"])
 api.add_router("/jobs", job_actions.router, tags=["Jobs"])

@@ -127,6 +127,10 @@ class JobIn(Body):
     `custom_object_fields`, are columns."""
     mapping: Mapping | None = None
     """Without a mapping, columns are matched to fields by name."""
+    saved_mapping: Id | None = None
+    """ID of a saved mapping of this object and action, instead of `mapping`. Its options
+    apply unless they are sent. If the file lacks its columns, or fields have changed since
+    it was saved, the job stays a draft for a person to review."""
     options: OptionsIn = OptionsIn()
     run_settings: RunSettingsIn = RunSettingsIn()
     launch: bool = False
@@ -138,6 +142,12 @@ class JobIn(Body):
     def _one_source(self) -> Self:
         if (self.file is None) == (self.items is None):
             raise ValueError("send either file, the ID of an uploaded file, or items")
+        return self
+
+    @model_validator(mode="after")
+    def _one_mapping(self) -> Self:
+        if self.saved_mapping is not None and self.mapping:
+            raise ValueError("send either mapping or saved_mapping")
         return self
 
 

@@ -83,6 +83,8 @@ class JobOut(Schema):
     file: UUID
     parent: UUID | None
     """The job whose failed or unsent rows this job sends."""
+    saved_mapping: int | None
+    """ID of the saved mapping it was mapped with."""
     created_by: str | None
     created_at: datetime
     started_at: datetime | None
@@ -162,6 +164,7 @@ def serialize(
         action=Action(job.action),
         file=job.file.code,
         parent=job.parent.code if job.parent else None,
+        saved_mapping=job.saved_mapping_id,
         created_by=job.created_by.username if job.created_by else None,
         created_at=job.created_at,
         started_at=job.started_at,

@@ -31,11 +31,11 @@ from jobsui.api.v1.types import (
 )
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.control import actions, automation, drafts
+from jobsui.jobs.control import actions, automation, drafts, saved_mappings
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.rules import Rule
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.models import File, Job, SavedMapping
 from jobsui.jobs.preparation import uploads
 
 router = Router()
@@ -196,15 +196,18 @@ def _start(
     mapping, rules = job_in.target_mapping(
         body.mapping or {}, custom_object, body.action
     )
+    saved = _saved_mapping(request, body, custom_object)
+    options = saved_mappings.options_of(saved) if saved else Options()
     job = drafts.create_draft(
         custom_object.connection,
         custom_object.key,
         body.action,
         file,
         by=request.auth.user,
-        options=body.options.apply(Options()),
+        options=body.options.apply(options),
         mapping=mapping,
         rules=rules,
+        saved_mapping=saved,
     )
     automation.require_feasible(job)
     automation.set_auto_target(
@@ -214,6 +217,20 @@ def _start(
         run_settings=body.run_settings.apply(job.run_settings),
     )
     return job
+
+
+def _saved_mapping(
+    request: ApiRequest, body: JobIn, custom_object: CustomObject
+) -> SavedMapping | None:
+    """Raises NotPossibleNow if it is for another object or action."""
+    if body.saved_mapping is None:
+        return None
+    with named_in_body("saved_mapping"):
+        saved = lookup.saved_mapping(request.auth, body.saved_mapping)
+    saved_mappings.require_same_target(
+        saved, custom_object.connection_id, custom_object.key, body.action
+    )
+    return saved
 
 
 def _change_mapping(job: Job, body: JobChange, *, by: User) -> None:

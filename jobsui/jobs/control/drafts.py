@@ -93,6 +93,7 @@ def set_mapping(
         mapping=mapping,
         rules=_stored(own_rules),
         options=own_options.to_json(),
+        saved_mapping=job.saved_mapping if mapping else None,
     )
     if not changed:
         raise NotPossibleNow(LAUNCHED_ALREADY.format("mapping"))

@@ -220,7 +220,8 @@ def apply(job: Job, *, by: Actor) -> None:
     found = fit_of(job)
     if found is None or job.saved_mapping is None:
         return
-    if is_pending(job):
+    reason = review_reason(job, found)
+    if is_pending(job) and found.mapping:
         drafts.set_mapping(
             job,
             found.mapping,
@@ -230,8 +231,8 @@ def apply(job: Job, *, by: Actor) -> None:
         )
     elif (job.mapping, job.rules) != (found.mapping, found.rules):
         return
-    if found.problems:
-        raise MappingRefused([review_reason(job, found)])
+    if reason:
+        raise MappingRefused([reason])
 
 
 def review_reason(job: Job, found: Fit) -> str:

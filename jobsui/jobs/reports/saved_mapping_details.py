@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from jobsui.jobs.mapping.field_targets import api_name
+from jobsui.jobs.mapping.rule_words import rules_in_words
+from jobsui.jobs.mapping.rules import NO_RULE, Rule, rules_of
 from jobsui.jobs.models import SavedMapping
 from jobsui.jobs.preparation import file_formats
 
@@ -13,18 +15,20 @@ class MappedColumn:
     """"" for a field that is filled without a column."""
     target: str
     """Its label when the mapping was saved."""
+    rule: str
+    """In words; "" for none."""
 
 
 def lines(saved: SavedMapping) -> list[MappedColumn]:
     """In the order of the file."""
-    labels = {key: facts.get("label", "") for key, facts in saved.fields.items()}
+    rules = rules_of(saved.rules)
     found = []
     for column in saved.columns:
         if key := saved.mapping.get(column):
-            found.append(MappedColumn(column, labels.get(key) or api_name(key)))
-    for key, rule in saved.rules.items():
-        if rule.get("constant"):
-            found.append(MappedColumn("", labels.get(key) or api_name(key)))
+            found.append(_line(saved, column, key, rules.get(key, NO_RULE)))
+    for key, rule in rules.items():
+        if rule.constant:
+            found.append(_line(saved, "", key, rule))
     return found
 
 
@@ -35,3 +39,8 @@ def settings(saved: SavedMapping) -> list[tuple[str, str]]:
         for name, label in file_formats.SETTING_LABELS.items()
         if name in saved.file_settings
     ]
+
+
+def _line(saved: SavedMapping, column: str, key: str, rule: Rule) -> MappedColumn:
+    label = saved.fields.get(key, {}).get("label")
+    return MappedColumn(column, label or api_name(key), rules_in_words(rule))

@@ -54,6 +54,7 @@ def test_job_from_a_file_is_launched_and_returned(
         "action": "create",
         "file": file,
         "parent": None,
+        "saved_mapping": None,
         "created_by": "boss",
         "created_at": data["created_at"],
         "started_at": data["started_at"],
