@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from django.core.management.base import CommandParser
 from django.db import connection as database
+from pydantic import ValidationError
 
+from jobsui.api.v1.mapping_in import MappingFile, stored_mapping
 from jobsui.jobs.control import drafts
 from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import MappingRefused
 from jobsui.jobs.mapping import field_targets
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.rules import NO_RULE, Rule, rules_of, used_columns
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import checker, file_formats, file_reading, uploads
 from jobsui.ops import lookup, output
@@ -72,8 +75,14 @@ def _add_mapping_arguments(parser: CommandParser) -> None:
         help=(
             "map a column to a field: name, external_id, id or a field's key. "
             "Only mapped columns are sent. "
-            "Without --map, columns are matched to fields by name"
+            "Without --map and --mapping, columns are matched to fields by name"
         ),
+    )
+    parser.add_argument(
+        "--mapping",
+        metavar="FILE.json",
+        help='a JSON object with the members "mapping" and "constants" of POST /jobs in the '
+        "REST API: columns with rules, and fields with the same value in every row",
     )
     parser.add_argument(
         "--map-others",
@@ -188,7 +197,7 @@ def checked(
     bar = ProgressBar(command.stderr)
     try:
         _read(job, bar)
-        _map(job, options["map"], others=options["map_others"])
+        _map(job, options)
         for line in _notes(job):
             command.log(line)
         _check(job, bar)
@@ -244,17 +253,15 @@ def _encoding_options(file: File) -> str:
     return f" Use {' or '.join(options)}." if options else ""
 
 
-def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:
+def _map(job: Job, options: dict[str, Any]) -> None:
     targets = field_targets.targets_for(job)
-    chosen = {
-        column: field_targets.target_key(field, targets)
-        for column, field in _without_duplicates(pairs).items()
-    }
-    if others or not chosen:
+    chosen, rules = _mapping_file(job, options["mapping"])
+    for column, field in _without_duplicates(options["map"]).items():
+        chosen[column] = field_targets.target_key(field, targets)
+    own_options = Options.from_json(job.options)
+    drafts.set_mapping(job, chosen, own_options, by=job.created_by, rules=rules)
+    if options["map_others"] or not chosen:
         auto_map(job, by=job.created_by, chosen=chosen)
-    else:
-        options = Options.from_json(job.options)
-        drafts.set_mapping(job, chosen, options, by=job.created_by)
     try:
         checker.require_mapping(job)
     except MappingRefused as refusal:
@@ -263,6 +270,21 @@ def _map(job: Job, pairs: list[tuple[str, str]], *, others: bool) -> None:
         raise command_error(
             f"{refusal} Use --map COLUMN=FIELD. Columns: {columns}. Fields: {fields}."
         ) from refusal
+
+
+def _mapping_file(job: Job, path: str | None) -> tuple[dict[str, str], dict[str, Rule]]:
+    """{column: target key} and {target key: rule} of the file of --mapping."""
+    if not path:
+        return {}, {}
+    custom_object = lookup.custom_object(job.connection, job.object_key)
+    try:
+        found = MappingFile.model_validate_json(Path(path).read_bytes())
+    except ValidationError as error:
+        [first, *_] = error.errors(include_url=False)
+        where = ".".join(map(str, first["loc"]))
+        raise command_error(f"{path}: {where or 'JSON'}: {first['msg']}.") from error
+    action = Action(job.action)
+    return stored_mapping(found.mapping, found.constants, custom_object, action)
 
 
 def _without_duplicates(pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -278,12 +300,17 @@ def _without_duplicates(pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 def _notes(job: Job) -> list[str]:
     """Warnings about the file, and which columns are sent."""
-    columns: list[str] = job.file.columns
-    fields = {
-        column: field_targets.api_name(target) for column, target in job.mapping.items()
-    }
-    sent = [f"{column}={fields[column]}" for column in columns if column in fields]
-    not_sent = [column for column in columns if column not in fields]
+    rules = rules_of(job.rules)
+    sent = []
+    for column in job.file.columns:
+        if target := job.mapping.get(column):
+            names = (column, *rules.get(target, NO_RULE).also)
+            sent.append(f"{' + '.join(names)}={field_targets.api_name(target)}")
+    for target, rule in rules.items():
+        if rule.constant:
+            sent.append(f"“{rule.constant}”={field_targets.api_name(target)}")
+    used = used_columns(job.mapping, rules)
+    not_sent = [column for column in job.file.columns if column not in used]
     notes = [*output.file_warnings(job.file), f"Columns: {', '.join(sent)}."]
     if not_sent:
         notes.append(f"Not sent: {', '.join(not_sent)}.")

@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -209,6 +210,52 @@ def test_map_others_matches_the_other_columns(harness: Harness, file: Write) -> 
         "serial": "field:serial",
         "price": "field:price",
     }
+
+
+def test_mapping_file_has_rules_and_constants(
+    harness: Harness, file: Write, tmp_path: Path
+) -> None:
+    harness.object()
+    path = file(b"brand,model,code,extra\nAcme,X2,ab-000001,1\n")
+    mapping = {
+        "mapping": {
+            "brand": {"field": "name", "also": ["model"]},
+            "code": {"field": "serial", "case": "upper"},
+        },
+        "constants": {"seats": 4},
+    }
+    (tmp_path / "m.json").write_text(json.dumps(mapping))
+
+    ran = runjob(path, "--mapping", str(tmp_path / "m.json"), "--wait")
+
+    assert ran.status == 0
+    assert "Columns: brand + model=name, code=serial, “4”=seats." in ran.err
+    assert "Not sent: extra." in ran.err
+    [item] = Job.objects.get().batches.select_related("blob").get().blob.items
+    assert item["name"] == "Acme X2"
+    assert item["custom_object_fields"] == {"serial": "AB-000001", "seats": 4}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "JSON: Invalid JSON"),
+        ('{"mapping": {"a": {"field": "name", "trim": 1}}}', "mapping.a.rules.trim: "),
+        ('{"maping": {}}', "maping: Extra inputs are not permitted."),
+        ('{"constants": {"colour": "red"}}', "cannot fill a field 'colour'"),
+    ],
+)
+def test_mapping_file_that_cannot_be_read_is_refused(
+    harness: Harness, file: Write, tmp_path: Path, content: str, said: str
+) -> None:
+    harness.object()
+    (tmp_path / "m.json").write_text(content)
+
+    ran = runjob(file(gadgets(1)), "--mapping", str(tmp_path / "m.json"))
+
+    assert ran.status == 2
+    assert said in ran.err
+    assert nothing_is_left()
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,32 @@ def test_runjob_gets_the_mapping_unless_columns_map_themselves(
     ]
 
 
+def test_rules_and_constants_are_part_of_both_snippets(
+    operator: Client, run: Run, tmp_path: Path
+) -> None:
+    job = stages.settled("external_id,Notes\ng-1,1\n")
+    rules = {"field:price": {"trim": True}, "field:seats": {"constant": "4"}}
+    Job.objects.update(
+        mapping={"Notes": "field:price", "external_id": "external_id"}, rules=rules
+    )
+    texts = shown(operator, job)
+
+    [_, (_, body)] = run(texts["rest"])
+    [(arguments, _)] = run(texts["command"])
+
+    expected = {
+        "mapping": {
+            "external_id": "external_id",
+            "Notes": {"field": "price", "trim": True},
+        },
+        "constants": {"seats": 4},
+    }
+    sent = json.loads(body or "")
+    assert {name: sent[name] for name in expected} == expected
+    assert json.loads((tmp_path / "mapping.json").read_text()) == expected
+    assert arguments[-3:] == ["--mapping", "mapping.json", "--wait"]
+
+
 def test_drop_in_endpoint_gets_the_first_items_as_they_were_sent(
     operator: Client, run: Run
 ) -> None:

@@ -4,19 +4,15 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
+from jobsui.api.v1.mapping_in import Constants, Mapping
 from jobsui.api.v1.types import Body, Id, Name
-from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action, Weight
-from jobsui.jobs.mapping import field_targets, rules
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.mapping.rules import Rule
 from jobsui.jobs.models import Job, RunSettings
 
 Items = Annotated[list[dict[str, Any]], Field(min_length=1)]
-Text = Annotated[str, Field(max_length=1000)]
-Words = Annotated[list[Text], Field(max_length=100)]
 RUN_SETTINGS = {
     "priority": "weight",
     "auto_pause_percent": "stop_percent",
@@ -24,49 +20,6 @@ RUN_SETTINGS = {
     "auto_pause_refusals": "stop_refusals",
 }
 """{member of RunSettingsIn: field of the run settings}."""
-
-
-class MappedField(Body):
-    """A field, and how the column's texts are rewritten before it reads them."""
-
-    field: Name
-    trim: bool = False
-    """Remove spaces at the ends."""
-    blank: Literal["", "leave", "clear", "set"] = ""
-    """What a blank cell does: `leave` leaves the field as it is, `clear` empties it, `set`
-    sets it to `blank_value`. Empty: as the job's options say."""
-    blank_value: Text = ""
-    values: dict[Text, Text] = Field(default_factory=dict, max_length=rules.MAX_VALUES)
-    """{text in the file: text instead}. No other rule applies to these texts."""
-    yes: Words = Field(default_factory=list)
-    """Words that mean true, in any case."""
-    no: Words = Field(default_factory=list)
-    """Words that mean false, in any case."""
-    separator: Annotated[str, Field(max_length=10)] = ""
-    """What separates the options of a multiselect field."""
-    case: Literal["", "upper", "lower"] = ""
-    pad: Annotated[int, Field(ge=0, le=rules.MAX_PAD)] = 0
-    """Write zeros in front of digits up to this width."""
-    date_order: Literal["", "ymd", "dmy", "mdy"] = ""
-    """The order of day, month and year, as in 31.12.2026 or 12/31/2026."""
-    decimal_mark: Literal["", "point", "comma"] = ""
-    """How the numbers of this column are written."""
-
-    @property
-    def rule(self) -> Rule:
-        return Rule.from_json(self.dict(exclude={"field"}))
-
-
-def _form(field: Any) -> str:
-    """Which form of a mapped field this is. It is named in errors."""
-    return "field" if isinstance(field, str) else "rules"
-
-
-FieldName = Annotated[Name, Tag("field")]
-FieldWithRules = Annotated[MappedField, Tag("rules")]
-Mapping = dict[Name, Annotated[FieldName | FieldWithRules, Discriminator(_form)]]
-"""{column: field}, or with rules {column: {"field": field, ...}}. A field is `name`,
-`external_id`, `id` or a field's key."""
 
 
 class OptionsIn(Body):
@@ -127,6 +80,7 @@ class JobIn(Body):
     `custom_object_fields`, are columns."""
     mapping: Mapping | None = None
     """Without a mapping, columns are matched to fields by name."""
+    constants: Constants = Field(default_factory=dict)
     saved_mapping: Id | None = None
     """ID of a saved mapping of this object and action, instead of `mapping`. Its options
     apply unless they are sent. If the file lacks its columns, or fields have changed since
@@ -146,8 +100,10 @@ class JobIn(Body):
 
     @model_validator(mode="after")
     def _one_mapping(self) -> Self:
-        if self.saved_mapping is not None and self.mapping:
-            raise ValueError("send either mapping or saved_mapping")
+        if self.saved_mapping is not None and (self.mapping or self.constants):
+            raise ValueError(
+                "send either mapping and constants, or saved_mapping, which has both"
+            )
         return self
 
 
@@ -156,10 +112,17 @@ class JobChange(Body):
 
     mapping: Mapping | None = None
     """Drafts only. {} matches columns to fields by name."""
+    constants: Constants | None = None
+    """Drafts only."""
     options: OptionsIn | None = None
     """Drafts only."""
     run_settings: RunSettingsIn | None = None
     """Can be changed until the job is over."""
+
+    @property
+    def changes_mapping(self) -> bool:
+        members = (self.mapping, self.constants, self.options)
+        return any(member is not None for member in members)
 
 
 class LaunchIn(Body):
@@ -184,23 +147,6 @@ class ResolveIn(Body):
     """`check_again` reads the records from Zendesk again. `resend` sends the rows
     again, which may create duplicates or overwrite what others have changed. `accept`
     leaves the rows uncertain."""
-
-
-def target_mapping(
-    mapping: Mapping, custom_object: CustomObject, action: Action
-) -> tuple[dict[str, str], dict[str, Rule]]:
-    """{column: target key} and {target key: rule}. Raises MappingRefused."""
-    targets = field_targets.targets(custom_object.schema, action)
-    target_keys: dict[str, str] = {}
-    found: dict[str, Rule] = {}
-    for column, field in mapping.items():
-        name = field if isinstance(field, str) else field.field
-        target_keys[column] = field_targets.target_key(name, targets)
-        if isinstance(field, MappedField):
-            found[target_keys[column]] = field.rule
-    labels = {target.key: target.label for target in targets}
-    rules.require_possible(found, labels)
-    return target_keys, found
 
 
 def run_settings_of(job: Job, sent: RunSettingsIn | None) -> RunSettings:

@@ -20,6 +20,7 @@ from jobsui.api.schema import Schema
 from jobsui.api.v1 import job_in, job_out
 from jobsui.api.v1.job_in import JobChange, JobIn
 from jobsui.api.v1.job_out import JobOut
+from jobsui.api.v1.mapping_in import stored_mapping
 from jobsui.api.v1.types import (
     Code,
     Limit,
@@ -34,7 +35,7 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, automation, drafts, saved_mappings
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.mapping.rules import Rule
+from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.models import File, Job, SavedMapping
 from jobsui.jobs.preparation import uploads
 
@@ -146,7 +147,7 @@ def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
     can be changed until it is over."""
     job = lookup.draft_or_job(request.auth, code)
     with transaction.atomic():
-        if body.mapping is not None or body.options:
+        if body.changes_mapping:
             _change_mapping(job, body, by=request.auth.user)
         if job.is_draft:
             run_settings = job_in.run_settings_of(job, body.run_settings)
@@ -193,8 +194,8 @@ def _start(
 ) -> Job:
     """The draft, which automation advances to `ready` or launches. Raises UploadRefused
     or MappingRefused if it is already known that it cannot work."""
-    mapping, rules = job_in.target_mapping(
-        body.mapping or {}, custom_object, body.action
+    mapping, rules = stored_mapping(
+        body.mapping or {}, body.constants, custom_object, body.action
     )
     saved = _saved_mapping(request, body, custom_object)
     options = saved_mappings.options_of(saved) if saved else Options()
@@ -234,14 +235,24 @@ def _saved_mapping(
 
 
 def _change_mapping(job: Job, body: JobChange, *, by: User) -> None:
-    mapping = job.mapping
-    rules: dict[str, Rule] | None = None
-    if body.mapping is not None:
-        custom_object = CustomObject.objects.get(
-            connection=job.connection, key=job.object_key
-        )
-        action = Action(job.action)
-        mapping, rules = job_in.target_mapping(body.mapping, custom_object, action)
+    custom_object = CustomObject.objects.get(
+        connection=job.connection, key=job.object_key
+    )
+    mapping, rules = stored_mapping(
+        body.mapping or {}, body.constants or {}, custom_object, Action(job.action)
+    )
+    kept = rules_of(job.rules)
+    if body.mapping is None:
+        mapping = job.mapping
+        rules |= {key: rule for key, rule in kept.items() if not rule.constant}
+    if body.constants is None:
+        # A column replaces a constant.
+        mapped = set(mapping.values())
+        rules |= {
+            key: rule
+            for key, rule in kept.items()
+            if rule.constant and key not in mapped
+        }
     options = Options.from_json(job.options)
     if body.options:
         options = body.options.apply(options)

@@ -18,11 +18,13 @@ from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import api_name, schema_of, targets_for
 from jobsui.jobs.mapping.matching import suggest
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.mapping.row_reader import Item, RowReader
+from jobsui.jobs.mapping.row_reader import Item, RowReader, cell_readers
 from jobsui.jobs.mapping.rules import rules_of
+from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.jobs.models import BatchBlob, File, Job
 from jobsui.jobs.models.batch import Unreadable
 
+MAPPING_FILE = "mapping.json"
 SAMPLE_SIZE = 2
 """How many of the items are shown."""
 BEARER = '-H "Authorization: Bearer $JOBSUI_TOKEN"'
@@ -37,7 +39,7 @@ class Snippets:
     rest: str
     command: str
     """For runjob. "" when runjob cannot run the job: it takes whole files with
-    columns, and no rules."""
+    columns."""
     drop_in: str
 
 
@@ -46,10 +48,9 @@ def for_job(job: Job, base: str) -> Snippets:
     "https://jobs.example.com/"."""
     sample = _sample(job)
     is_whole_file = not job.parent_id and not job.file.is_raw_items
-    has_command = is_whole_file and not job.rules
     return Snippets(
         rest=_rest(job, base, sample),
-        command=_runjob(job) if has_command else "",
+        command=_runjob(job) if is_whole_file else "",
         drop_in=_drop_in(job, base, sample),
     )
 
@@ -109,8 +110,7 @@ def _rest_of_items(job: Job, base: str, sample: list[Any]) -> str:
 
 def _rest_of_file(job: Job, base: str) -> str:
     """Two calls: the upload puts the id of the file in $FILE."""
-    settings = {
-        "mapping": dict(_fields_with_rules(job)),
+    settings = _mapping(job) | {
         "options": _options(job),
         "launch": True,
     }
@@ -147,6 +147,9 @@ def _upload(file: File, base: str) -> str:
 
 def _runjob(job: Job) -> str:
     name = job.file.name
+    before = ""
+    if job.rules:
+        before = f"cat > {MAPPING_FILE} <<'JSON'\n{_json(_mapping(job))}\nJSON\n"
     path = f"./{name}" if name.startswith("-") else name
     words = [f".venv/bin/python manage.py runjob {word(path)}"]
     for option, value in _runjob_options(job):
@@ -155,7 +158,7 @@ def _runjob(job: Job) -> str:
         words.append(f"--{option}{separator}{word(value)}")
     if not Options.from_json(job.options).generate_external_ids:
         words.append("--no-generate-external-ids")
-    return NEXT.join([*words, "--wait"])
+    return before + NEXT.join([*words, "--wait"])
 
 
 def _runjob_options(job: Job) -> Iterator[tuple[str, str]]:
@@ -172,6 +175,9 @@ def _runjob_options(job: Job) -> Iterator[tuple[str, str]]:
     for name in ("blank", "invalid", "decimal_mark"):
         if chosen.get(name, defaults[name]) != defaults[name]:
             yield name.replace("_", "-"), chosen[name]
+    if job.rules:
+        yield "mapping", MAPPING_FILE
+        return
     named = suggest(job.file.columns, targets_for(job))
     # Columns that no name decides might be matched by their words.
     is_default = job.mapping == named and len(named) == len(job.file.columns)
@@ -238,6 +244,28 @@ def _fields(job: Job) -> Iterator[tuple[str, str]]:
     for column in job.file.columns:
         if column in job.mapping:
             yield column, api_name(job.mapping[column])
+
+
+def _mapping(job: Job) -> dict[str, Any]:
+    """Mapping and constants, in the form of the REST API."""
+    found = {"mapping": dict(_fields_with_rules(job))}
+    if constants := dict(_constants(job)):
+        found["constants"] = constants
+    return found
+
+
+def _constants(job: Job) -> Iterator[tuple[str, Any]]:
+    """(field as the API calls it, value)."""
+    rules = rules_of(job.rules)
+    if not any(rule.constant for rule in rules.values()):
+        return
+    schema = schema_of(job)
+    action = Action(job.action)
+    for cell in cell_readers(schema, action, {}, [], Options(), {}, rules):
+        value: Any = cell.rule.constant
+        with suppress(ValueProblem):
+            value = json.loads(cell.read(value))
+        yield api_name(cell.target.key), value
 
 
 def _fields_with_rules(job: Job) -> Iterator[tuple[str, Any]]:

@@ -363,6 +363,74 @@ def test_mapping_with_rules_rewrites_the_cells(
     ]
 
 
+def test_joined_columns_and_constants_are_sent(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
+    runner = program("run")
+    file = upload(runner, b"key,brand,model\na-1,Acme,X2\na-2,,X3\n").json()["id"]
+    mapping = {
+        "key": "external_id",
+        "brand": {"field": "name", "also": ["model"], "joiner": "-"},
+    }
+    constants = {"price": 2.5, "insured": True, "status": "Retired", "tags": ["gps"]}
+
+    data = create(
+        harness,
+        runner,
+        action="create_or_update_by_external_id",
+        file=file,
+        mapping=mapping,
+        constants=constants,
+        launch=True,
+    )
+
+    assert data["state"] == "completed"
+    sent = Job.objects.get().batches.select_related("blob").get().blob.items
+    assert [item["name"] for item in sent] == ["Acme-X2", "X3"]
+    assert sent[0]["custom_object_fields"] == {
+        "status": "retired",
+        "tags": ["gps"],
+        "price": 2.5,
+        "insured": True,
+    }
+
+
+def test_mapping_and_constants_are_changed_apart(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
+    runner = program("run")
+    file = upload(runner, b"external_id,cost,seats\n1,2,3\n").json()["id"]
+    data = create(
+        harness,
+        runner,
+        action="create_or_update_by_external_id",
+        file=file,
+        mapping={"external_id": "external_id"},
+        constants={"price": 1, "seats": 1},
+    )
+    address = f"/jobs/{data['id']}"
+    mapping = {"external_id": "external_id", "cost": {"field": "price", "trim": True}}
+
+    runner.call("PATCH", address, {"mapping": mapping})
+    after_mapping = Job.objects.get().rules
+    runner.call("PATCH", address, {"constants": {"status": "in_use"}})
+    after_constants = Job.objects.get().rules
+    refused = runner.call("PATCH", address, {"constants": {"status": "lost"}})
+
+    assert after_mapping == {
+        "field:price": {"trim": True},
+        "field:seats": {"constant": "1"},
+    }
+    assert after_constants == {
+        "field:price": {"trim": True},
+        "field:status": {"constant": "in_use"},
+    }
+    assert refused.status_code == 422
+    assert "Status: “lost” is not an option of Status." in refused.json()["detail"]
+
+
 def test_rule_that_cannot_be_meant_is_refused(
     harness: Harness, program: Programs
 ) -> None:
