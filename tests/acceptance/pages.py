@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -26,8 +26,8 @@ class Address:
 
 @dataclass(frozen=True)
 class Known:
-    """What an installation holds: {description: id}. Objects, people and tokens have
-    numbers, the others codes."""
+    """What an installation holds: {description: id}. Objects, people, tokens
+    and saved mappings have numbers, the others codes."""
 
     connections: Mapping[str, str]
     objects: Mapping[str, str]
@@ -35,6 +35,7 @@ class Known:
     jobs: Mapping[str, str]
     people: Mapping[str, str]
     tokens: Mapping[str, str]
+    mappings: Mapping[str, str] = field(default_factory=dict)
 
 
 def addresses(known: Known) -> Iterator[Address]:

@@ -127,6 +127,16 @@ class Person:
                 found[column] = name.removeprefix("source_")
         return found
 
+    def save_mapping(self, job: str, name: str) -> str:
+        """Save the mapping of a draft or job, and return its number."""
+        self.open(f"/jobs/{job}/save-mapping/")
+        self.page.get_by_label("Name").fill(name)
+        self.press("Save mapping")
+        self.sees(f"Mapping saved as “{name}”")
+        link = self.page.locator("main").get_by_role("link", name=f"{name}, version")
+        address = link.get_attribute("href") or ""
+        return address.strip("/").rpartition("/")[2]
+
     def review(self, *, leave_out: bool = False) -> None:
         self.press(re.compile("^Skip and send") if leave_out else "Review")
         expect(self.page.get_by_role("heading", name="Run settings")).to_be_visible()

@@ -26,13 +26,15 @@ def set_stage(person: Person, zendesk: Sandbox) -> Known:
     expect(person.page.locator("#test .bad")).to_be_visible()
     broken = last_id(person.page.url)
     unconfirmed = _unconfirmed(person, zendesk)
+    jobs = _jobs(person, unconfirmed)
     return Known(
         connections={"works": working, "failed test": broken},
         objects={"known": stage},
         drafts=_drafts(person),
-        jobs=_jobs(person, unconfirmed),
+        jobs=jobs,
         people={"colleague": _colleague(person)},
         tokens={"nightly": _token(person)},
+        mappings={"monthly": person.save_mapping(jobs["completed"], "Monthly")},
     )
 
 

@@ -134,16 +134,26 @@ def test_next_file_is_mapped_and_checked(
     assert not saved_mappings.is_changed(job)
 
 
+@pytest.mark.parametrize(
+    ("settings", "quoting"),
+    [
+        ({"encoding": "cp1252"}, "double"),
+        ({"encoding": "cp1252", "quoting": "none", "sheet": "Assets"}, "none"),
+    ],
+)
 def test_next_file_is_read_with_the_saved_settings(
-    gadget: CustomObject, task_queue: TaskQueue
+    gadget: CustomObject,
+    task_queue: TaskQueue,
+    settings: dict[str, str],
+    quoting: str,
 ) -> None:
-    mapping = saved(gadget, encoding="cp1252", quoting="none", sheet="Assets")
+    mapping = saved(gadget, **settings)
 
     job = advanced(mapping, WESTERN, task_queue)
 
     assert job.state == JobState.READY
     assert job.file.encoding == "cp1252"
-    assert job.file.quoting == "none"
+    assert job.file.quoting == quoting
     assert job.rows == 2
 
 

@@ -267,8 +267,8 @@ def settings_to_read_with(saved: SavedMapping, file: File) -> dict[str, Any]:
         settings.pop("encoding", None)
     if settings.get("sheet") not in file.sheets:
         settings.pop("sheet", None)
-    is_read_so = all(getattr(file, name) == value for name, value in settings.items())
-    return {} if is_read_so else settings
+    is_as_saved = all(getattr(file, name) == value for name, value in settings.items())
+    return settings if proposed or not is_as_saved else {}
 
 
 def _save_version(

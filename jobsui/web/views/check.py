@@ -25,7 +25,10 @@ from jobsui.web.views.wizard import is_clean_repeat, on_draft, with_file
 @on_draft
 @with_file
 def check(request: HtmxRequest, job: Job) -> HttpResponse:
-    """What the check found. A POST decides whether invalid rows are skipped."""
+    """What the check found. A POST decides whether invalid rows are skipped. With
+    `follow`, it leads on to the review if that is all that is left."""
+    if "follow" in request.GET and is_clean_repeat(job):
+        return redirect("jobs:review", job.code)
     if request.method == "POST":
         try:
             drafts.set_invalid_rows(job, request.POST.get("invalid", "stop"))
@@ -42,7 +45,7 @@ def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     """The live section: 204 when nothing is new."""
     if request.GET.get("v") == str(job.version):
         return HttpResponse(status=204)
-    if job.state == JobState.READY and is_clean_repeat(job):
+    if is_clean_repeat(job):
         return http.go(request, "jobs:review", job.code)
     return render(request, "wizard/check.html#checked", _check_page(job))
 

@@ -23,7 +23,7 @@ from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.saved_mappings import NextFileForm, SaveMappingForm
 from jobsui.web.http import HtmxRequest
-from jobsui.web.views.wizard import on_draft
+from jobsui.web.views.wizard import following, on_draft
 
 STEPS_WITH_MAPPING = ("map", "check", "review")
 
@@ -93,7 +93,7 @@ def new_job(request: HtmxRequest, pk: int) -> HttpResponse:
         except JobsError as refusal:
             form.add_error("file", str(refusal))
         else:
-            return http.go_to(request, _following(job))
+            return http.go_to(request, following(job))
     page = {
         "saved": saved,
         "object": custom_object,
@@ -120,7 +120,7 @@ def use(request: HtmxRequest, job: Job) -> HttpResponse:
         messages.error(request, "Choose a saved mapping.")
     except JobsError as refusal:
         messages.error(request, str(refusal))
-    return redirect(_following(job))
+    return redirect(following(job))
 
 
 @require_http_methods(["GET", "POST"])
@@ -150,11 +150,6 @@ def save(request: HtmxRequest, code: UUID) -> HttpResponse:
         "back": back,
     }
     return render(request, "mappings/save.html", page)
-
-
-def _following(job: Job) -> str:
-    """The page that leads on to the step that the draft reaches by itself."""
-    return f"{reverse('jobs:upload', args=[job.code])}?follow=1"
 
 
 def _saved_sentence(saved: SavedMapping, *, is_known: bool) -> str:

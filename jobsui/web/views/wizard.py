@@ -103,8 +103,8 @@ def new(request: HtmxRequest) -> HttpResponse:
 def upload(request: HtmxRequest, job: Job) -> HttpResponse:
     """The first step again: change object, action or file of a draft. With `follow`, it
     leads on to the step that the draft has reached by itself."""
-    if "follow" in request.GET and (reached := step_reached(job)):
-        return redirect(reached, job.code)
+    if "follow" in request.GET and (reached := _page_reached(job)):
+        return redirect(reached)
     objects = lookup.objects(request.user)
     chosen = objects.filter(connection=job.connection, key=job.object_key).first()
     form = JobForm(
@@ -162,8 +162,8 @@ def file_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     seen = request.GET.get("v", "")
     if seen == wizard_texts.draft_version(job):
         return HttpResponse(status=204)
-    if seen.endswith(wizard_texts.AUTOMATIC) and (reached := step_reached(job)):
-        return http.go(request, reached, job.code)
+    if seen.endswith(wizard_texts.AUTOMATIC) and (reached := _page_reached(job)):
+        return http.go_to(request, reached)
     was_changed = "changed" in request.GET
     page = _file_page(job) | {"was_changed": was_changed}
     is_unread = seen.removesuffix(wizard_texts.AUTOMATIC) == wizard_texts.UNREAD
@@ -246,23 +246,26 @@ def discard(request: HtmxRequest, job: Job) -> HttpResponse:
     return redirect("jobs:list")
 
 
-def step_reached(job: Job) -> str:
-    """The page of the step that a draft has reached without a person. "": it is still on
-    its way, or its file needs one."""
-    match job.state:
-        case JobState.CHECKING:
-            return "jobs:check"
-        case JobState.READY:
-            return "jobs:review" if is_clean_repeat(job) else "jobs:check"
+def following(job: Job, step: str = "upload") -> str:
+    """The address of a step that leads on to the one that the draft reaches without a
+    person."""
+    return f"{reverse(f'jobs:{step}', args=[job.code])}?follow=1"
+
+
+def _page_reached(job: Job) -> str:
+    """The address of the step that a draft has reached without a person. "": it is still
+    being read or mapped, or its file needs one."""
+    if job.state in (JobState.CHECKING, JobState.READY):
+        return following(job, "check")
     if wizard_texts.is_automatic(job) or job.file.state != FileState.READY:
         return ""
-    return "jobs:map"
+    return reverse("jobs:map", args=[job.code])
 
 
 def is_clean_repeat(job: Job) -> bool:
-    """Whether a checked draft was mapped with a saved mapping and has no problem, so that
-    only the review is left."""
-    if job.saved_mapping_id is None or job.rows_invalid:
+    """Whether a draft was checked with a saved mapping and has no problem, so that only
+    the review is left."""
+    if job.saved_mapping_id is None or job.state != JobState.READY or job.rows_invalid:
         return False
     return not Cause.objects.filter(job=job, phase=Cause.Phase.CHECK).exists()
 
