@@ -1,12 +1,17 @@
 """Columns find their fields by name, words, texts and earlier jobs, where that is clear."""
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.mapping import matching
 from jobsui.jobs.mapping.field_targets import targets
 from jobsui.jobs.mapping.matching import Matcher, Memory, Texts, suggest, suggest_for
+from jobsui.jobs.mapping.names import subject_of
+from jobsui.jobs.mapping.option_matching import normal_form
 from jobsui.jobs.models import Job
 from jobsui.zendesk.payloads import Field, NameRules, Option, Schema
 from tests.harness import Harness
@@ -243,3 +248,43 @@ def test_constants_and_joined_columns_are_not_matched_again(harness: Harness) ->
     found = suggest_for(job, {"name": "name"})
 
     assert found == {"name": "name", "external_id": "external_id"}
+
+
+def test_wide_file_costs_no_more_than_columns_and_fields(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = tuple(Option(f"o_{i}", f"Option {i}") for i in range(50))
+    fields = [
+        Field(f"field_{i}", f"Label {i}", "dropdown", options=options)
+        for i in range(100)
+    ]
+    wide = Schema("asset", tuple(fields))
+    offered = targets(wide, Action.CREATE)
+    columns = [f"Heading {i}" for i in range(1000)]
+    of_column = texts(*(f"text {i}" for i in range(200)))
+    calls = Counter[str]()
+    for function in (subject_of, normal_form):
+        monkeypatch.setattr(matching, function.__name__, counted(function, calls))
+    matcher = Matcher(
+        wide,
+        Action.CREATE,
+        offered,
+        texts=dict.fromkeys(columns, of_column),
+        memory=Memory(),
+    )
+
+    found = matcher.complete(columns, {})
+
+    assert found == {}
+    assert calls["subject_of"] <= 4 * (len(columns) + len(offered))
+    assert calls["normal_form"] <= matching.FIRST_TEXTS * len(columns)
+
+
+def counted[**P, R](function: Callable[P, R], calls: Counter[str]) -> Callable[P, R]:
+    """The function, and how often it is called."""
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        calls[function.__name__] += 1
+        return function(*args, **kwargs)
+
+    return call

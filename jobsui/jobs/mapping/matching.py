@@ -10,7 +10,7 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import UNLAUNCHED, Action
 from jobsui.jobs.mapping.field_targets import Target, targets
 from jobsui.jobs.mapping.names import GENERIC, subject_of, words_of
-from jobsui.jobs.mapping.option_matching import OptionFinder
+from jobsui.jobs.mapping.option_matching import OptionFinder, normal_form
 from jobsui.jobs.mapping.rules import rules_of, used_columns
 from jobsui.jobs.mapping.types.record_id import ULID
 from jobsui.jobs.models import File, Job
@@ -30,10 +30,12 @@ MIN_OPTIONS = 0.9
 """Which share of the different texts must be options, when the names are not similar."""
 MAX_DISTINCT = 200
 """Columns with more different texts are not compared with options."""
+FIRST_TEXTS = 10
 MAX_CHECKBOX_WORDS = 4
 REMEMBERED_JOBS = 5
 MAX_SEARCHED_JOBS = 1000
 
+type Words = frozenset[str]
 type Mapped = dict[str, str]
 """{column: target key}."""
 
@@ -155,33 +157,40 @@ class Matcher:
                 yield column, key
 
     def _same_words(self, columns: list[str], offered: list[Target]) -> "Pairs":
-        yield from self._with_words(
-            columns, offered, lambda ours, theirs: ours == theirs
-        )
+        return self._with_words(columns, offered, lambda ours, theirs: ours == theirs)
 
     def _similar_words(self, columns: list[str], offered: list[Target]) -> "Pairs":
-        yield from self._with_words(columns, offered, _is_similar)
+        return self._with_words(columns, offered, _is_similar)
 
     def _with_words(
         self,
         columns: list[str],
         offered: list[Target],
-        is_match: Callable[[frozenset[str], frozenset[str]], bool],
+        is_match: Callable[[Words, Words], bool],
     ) -> "Pairs":
-        for column in self._guessable(columns):
-            texts = self._texts.get(column, Texts())
-            for target in offered:
-                ours = self._subject(column, target)
-                theirs = [
-                    self._subject(name, target)
-                    for name in (target.label, target.api_name)
-                ]
-                is_named_so = any(is_match(ours, words) for words in theirs)
-                if is_named_so and self._fits(target, texts):
-                    yield column, target.key
+        """Those with the same subject that `is_match` accepts."""
+        for has_unit in (False, True):
+            targets_by_subject = self._targets_by_subject(offered, has_unit=has_unit)
+            for column in self._guessable(columns):
+                texts = self._texts.get(column, Texts())
+                ours = subject_of(column, self._of_object, has_unit=has_unit)
+                for target, theirs in targets_by_subject.get(ours - GENERIC, ()):
+                    if is_match(ours, theirs) and self._fits(target, texts):
+                        yield column, target.key
 
-    def _subject(self, name: str, target: Target) -> frozenset[str]:
-        return subject_of(name, self._of_object, has_unit=target.type in NUMBERS)
+    def _targets_by_subject(
+        self, offered: list[Target], *, has_unit: bool
+    ) -> dict[Words, list[tuple[Target, Words]]]:
+        """{words without generic ones: targets with their words}. `has_unit`: numbers only,
+        whose columns may have units; else all others."""
+        found: dict[Words, list[tuple[Target, Words]]] = {}
+        for target in offered:
+            if (target.type in NUMBERS) != has_unit:
+                continue
+            for name in (target.label, target.api_name):
+                words = subject_of(name, self._of_object, has_unit=has_unit)
+                found.setdefault(words - GENERIC, []).append((target, words))
+        return found
 
     def _record_keys(self, columns: list[str], offered: list[Target]) -> "Pairs":
         """A column of IDs for the key of the records."""
@@ -202,19 +211,18 @@ class Matcher:
 
     def _options(self, columns: list[str], offered: list[Target]) -> "Pairs":
         """Columns whose texts are options."""
-        finders = {
-            target.key: OptionFinder(own)
-            for target in offered
-            if (own := self._field(target)) and own.options
-        }
+        tags_by_form: dict[str, dict[str, str]] = {}
+        for target in offered:
+            own = self._field(target)
+            for form, tag in OptionFinder(own).forms.items() if own else ():
+                tags_by_form.setdefault(form, {})[target.key] = tag
         for column in self._guessable(columns):
             texts = [text for text, _ in self._texts.get(column, Texts()).counts]
-            for key, finder in finders.items():
-                tags = Counter(map(finder.find, texts))
-                unknown = tags.pop("", 0)
-                is_most = unknown <= len(texts) * (1 - MIN_OPTIONS)
-                if len(tags) > 1 and is_most:
-                    yield column, key
+            # Most columns have no options, and their first texts show it.
+            if _fields_with_options(texts[:FIRST_TEXTS], tags_by_form):
+                for key, tags in _fields_with_options(texts, tags_by_form).items():
+                    if len(tags) > 1:
+                        yield column, key
 
     def _field(self, target: Target) -> Field | None:
         is_field = target.key != target.api_name
@@ -315,12 +323,25 @@ def _clear(pairs: Pairs) -> Mapped:
     }
 
 
-def _is_similar(ours: frozenset[str], theirs: frozenset[str]) -> bool:
-    """Whether the words of a column name the same subject as those of a target, and differ
-    only in generic words. "Status date" is not the status."""
-    has_subject = bool(ours - GENERIC)
-    is_subject_same = ours - GENERIC == theirs - GENERIC
-    return has_subject and is_subject_same and "date" not in ours - theirs
+def _fields_with_options(
+    texts: Sequence[str], tags_by_form: Mapping[str, Mapping[str, str]]
+) -> dict[str, set[str]]:
+    """{target key: tags that the texts mean} for the fields that nearly all texts are an
+    option of. `tags_by_form`: {normal form: {target key: tag}}."""
+    counts: Counter[str] = Counter()
+    tags: dict[str, set[str]] = {}
+    for text in texts:
+        for key, tag in tags_by_form.get(normal_form(text), {}).items():
+            counts[key] += 1
+            tags.setdefault(key, set()).add(tag)
+    needed = len(texts) * MIN_OPTIONS
+    return {key: tags[key] for key, count in counts.items() if count >= needed}
+
+
+def _is_similar(ours: Words, theirs: Words) -> bool:
+    """Whether the words of a column and of a target with the same subject may mean the same.
+    "Status date" is not the status."""
+    return bool(ours - GENERIC) and "date" not in ours - theirs
 
 
 def _is_ulid(text: str) -> bool:

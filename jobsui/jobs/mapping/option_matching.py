@@ -23,13 +23,14 @@ class OptionFinder:
         ]
         self._tags = _unambiguous(tags)
         self._labels = _unambiguous(labels)
-        self._forms = _unambiguous(forms)
+        self.forms = _unambiguous(forms)
+        """{normal form: tag}."""
 
     def find(self, text: str) -> str:
         """The tag of the option; "" when there is none."""
         plain = text.strip()
         tag = self._tags.get(plain) or self._labels.get(plain.lower())
-        return tag or self._forms.get(normal_form(plain), "")
+        return tag or self.forms.get(normal_form(plain), "")
 
 
 def normal_form(text: str) -> str:
