@@ -13,6 +13,7 @@ from itertools import batched
 from types import FrameType
 from uuid import UUID
 
+import pyarrow as pa
 from django.db import OperationalError, connection
 from django.db.backends.signals import connection_created
 from django.db.backends.utils import CursorWrapper
@@ -29,7 +30,8 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.record_order import KEYS_PER_PART, HashedKeys
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, File, Job, JobEvent, Lease
-from jobsui.jobs.preparation import file_keys, pending_rows
+from jobsui.jobs.preparation import pending_rows
+from jobsui.jobs.preparation.key_hashes import hashes_of
 from jobsui.jobs.timing import Timing
 from tests import failpoints
 from tests.conftest import delete_rows
@@ -697,8 +699,8 @@ def _hashed_keys(job: Job) -> list[HashedKeys]:
         for row, item in zip(batch.blob.row_numbers, batch.blob.items, strict=True):
             value = item if isinstance(item, str) else item.get(target)
             if value:
-                digest = file_keys.digest_of(target, value)
-                keys.append((record_order.short_hash(digest), row))
+                [hashed] = hashes_of(target, pa.array([value], pa.string())).to_pylist()
+                keys.append((hashed, row))
     parts = batched(sorted(keys), KEYS_PER_PART)
     return [([key for key, _ in part], [row for _, row in part]) for part in parts]
 

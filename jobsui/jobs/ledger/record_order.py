@@ -27,12 +27,6 @@ type HashedKeys = tuple[Sequence[int], Sequence[int]]
 """The hashes of some keys, ascending, and the number of the row of each."""
 
 
-def short_hash(digest: bytes) -> int:
-    """63 bits of a digest: databases have no unsigned integers. Sorted digests have
-    sorted hashes."""
-    return int.from_bytes(digest[:8]) >> 1
-
-
 def save_keys(
     job: Job, parts: Iterable[HashedKeys], fence: Callable[[], None] = lambda: None
 ) -> None:

@@ -2,14 +2,10 @@
 
 Workers only: it imports pyarrow."""
 
-import hashlib
-import sys
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from functools import partial
-from operator import methodcaller
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,16 +18,12 @@ from jobsui.jobs.mapping.row_reader import Problem, shown
 from jobsui.jobs.models import Job
 from jobsui.jobs.models.repeated_keys import RowPairs
 from jobsui.jobs.preparation.job_blocks import JobBlock
+from jobsui.jobs.preparation.key_hashes import hashes_of
 
 KEY_LABELS = {"id": "Zendesk ID", "external_id": "External ID", "name": "Name"}
 FIX = "Keep one of the rows: Zendesk may apply them in any order."
 CODE_PREFIX = "duplicate_"
 """Begins the codes of problems of repeated keys."""
-
-
-def digest_of(target: str, value: str) -> bytes:
-    text = f"{target}\x00{value}".encode()
-    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 class FileKeys:
@@ -40,63 +32,74 @@ class FileKeys:
 
     def __init__(self, job: Job) -> None:
         self._key_of_records = Action(job.action).key_of_records
-        self._hashes: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
-        self._rows: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
-        self._record_hashes = array("q")
-        self._record_rows = array("q")
+        self._keys: defaultdict[str, _Keys] = defaultdict(_Keys)
 
     def add(self, block: JobBlock) -> None:
         """Add the keys of successive rows. Those that are not the job's own count too, but
         identify no record of the job."""
-        for target, keys in block.keys.items():
-            is_counted = keys.is_valid()
-            texts = keys.filter(is_counted).to_pylist()
-            numbers = block.numbers.filter(is_counted)
-            self._hashes[target].extend(map(hash, texts))
-            self._rows[target].extend(numbers.to_pylist())
-            if target == self._key_of_records:
-                own = block.own_numbers(is_counted)
-                self._add_records(texts, own)
+        for target, texts in block.keys.items():
+            is_counted = texts.is_valid()
+            hashes = hashes_of(target, texts.filter(is_counted))
+            is_own = block.is_own.filter(is_counted)
+            self._keys[target].add(hashes, block.numbers.filter(is_counted), is_own)
 
     def suspects(self) -> dict[str, "array[int]"]:
         """{target key: rows whose key has the hash of another key}, ascending."""
-        found = {}
-        for target, hashes in self._hashes.items():
-            if rows := _rows_of_repeated(hashes, self._rows[target]):
-                found[target] = rows
-        return found
+        found = {target: keys.repeated() for target, keys in self._keys.items()}
+        return {target: rows for target, rows in found.items() if rows}
 
     def of_records(self) -> Iterator[HashedKeys]:
         """The keys that identify the records of the job's own rows, ascending."""
-        hashes = pa.array(self._record_hashes, pa.int64())
-        rows = pa.array(self._record_rows, pa.int64())
+        if self._key_of_records in self._keys:
+            yield from self._keys[self._key_of_records].own_parts()
+
+
+class _Keys:
+    """Those of one target."""
+
+    def __init__(self) -> None:
+        self._hashes: list[pa.Int64Array] = []
+        self._rows: list[pa.Int64Array] = []
+        self._is_own: list[pa.BooleanArray] = []
+        self._is_sorted = True
+
+    def add(
+        self, hashes: pa.Int64Array, rows: pa.Int64Array, is_own: pa.BooleanArray
+    ) -> None:
+        self._hashes.append(hashes)
+        self._rows.append(rows)
+        self._is_own.append(is_own)
+        self._is_sorted = False
+
+    def repeated(self) -> "array[int]":
+        """The rows whose hash another row has."""
+        self._sort()
+        [hashes] = self._hashes
+        is_like_next = pc.equal(hashes[1:], hashes[:-1])
+        places = pc.indices_nonzero(is_like_next).to_pylist()
+        members = sorted({*places, *(place + 1 for place in places)})
+        rows = self._rows[0].take(pa.array(members, pa.int64()))
+        return array("q", sorted(rows.to_pylist()))
+
+    def own_parts(self) -> Iterator[HashedKeys]:
+        """The hashes of own rows, ascending."""
+        self._sort()
+        [is_own] = self._is_own
+        hashes = self._hashes[0].filter(is_own)
+        rows = self._rows[0].filter(is_own)
+        for start in range(0, len(hashes), record_order.KEYS_PER_PART):
+            part = slice(start, start + record_order.KEYS_PER_PART)
+            yield hashes[part].to_pylist(), rows[part].to_pylist()
+
+    def _sort(self) -> None:
+        if self._is_sorted:
+            return
+        hashes = pa.concat_arrays(self._hashes)
         order = pc.array_sort_indices(hashes)
-        for start in range(0, len(order), record_order.KEYS_PER_PART):
-            part = order.slice(start, record_order.KEYS_PER_PART)
-            yield hashes.take(part).to_pylist(), rows.take(part).to_pylist()
-
-    def _add_records(self, keys: list[str], rows: list[int | None]) -> None:
-        """`rows`: None where the job does not send the row."""
-        own = [row for row in rows if row is not None]
-        if len(own) < len(rows):
-            pairs = zip(keys, rows, strict=True)
-            keys = [key for key, row in pairs if row is not None]
-        digests = _short_digests(self._key_of_records, keys)
-        self._record_hashes.extend(number >> 1 for number in digests)
-        self._record_rows.extend(own)
-
-
-def _short_digests(target: str, keys: list[str]) -> "array[int]":
-    """The first 64 bits of the digest of each key."""
-    prefix = f"{target}\x00".encode()
-    # Without a loop of Python's: there is one for each row.
-    texts = map(prefix.__add__, map(str.encode, keys))
-    hashes = map(partial(hashlib.blake2b, digest_size=16), texts)
-    digests = b"".join(map(methodcaller("digest"), hashes))
-    numbers = array("Q", digests)[::2]
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return numbers
+        self._hashes = [hashes.take(order)]
+        self._rows = [pa.concat_arrays(self._rows).take(order)]
+        self._is_own = [pa.concat_arrays(self._is_own).take(order)]
+        self._is_sorted = True
 
 
 class Repeats:
@@ -173,14 +176,3 @@ class Repeats:
 def are_of_keys(problems: list[Problem]) -> bool:
     """Whether the problems of a row are only that it repeats keys."""
     return problems[0].code.startswith(CODE_PREFIX)
-
-
-def _rows_of_repeated(hashes: "array[int]", rows: "array[int]") -> "array[int]":
-    found = pa.array(hashes, pa.int64())
-    order = pc.array_sort_indices(found)
-    ascending = found.take(order)
-    is_like_next = pc.equal(ascending[1:], ascending[:-1])
-    places = pc.indices_nonzero(is_like_next).to_pylist()
-    members = sorted({*places, *(place + 1 for place in places)})
-    indexes = order.take(pa.array(members, pa.int64())).to_pylist()
-    return array("q", sorted(rows[index] for index in indexes))

@@ -60,12 +60,12 @@ class JobBlock:
         """Whether each row has no problem. Odd rows are not among them."""
         return mask(len(self.numbers), self._read.problems)
 
-    def own_numbers(self, is_wanted: pa.BooleanArray) -> list[int | None]:
-        """The numbers of these rows, None for those that are not the job's own."""
-        numbers = self.numbers
-        if self._is_own is not None:
-            numbers = pc.if_else(pa.array(self._is_own, pa.bool_()), numbers, None)
-        return cast("list[int | None]", numbers.filter(is_wanted).to_pylist())
+    @property
+    def is_own(self) -> pa.BooleanArray:
+        """Whether each row is the job's own."""
+        if self._is_own is None:
+            return mask(len(self.numbers), ())
+        return pa.array(self._is_own, pa.bool_())
 
     def find(self, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
         """(index, number) of those of these rows that are here. `rows` ascend."""
