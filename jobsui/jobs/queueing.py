@@ -35,6 +35,7 @@ TASKS = {
     "read_file": READ,
     "check_job": WORK,
     "advance_job": WORK,
+    "apply_corrections": WORK,
     "plan_job": WORK,
     "drive": DRIVE,
 }

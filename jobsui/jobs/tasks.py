@@ -1,11 +1,12 @@
 """The tasks of the queues. Each takes ids, finds the row and calls one engine function.
 Running a task twice does no harm."""
 
-from jobsui.jobs.control import automation
+from jobsui.jobs.control import automation, correction_uploads
 from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import checker, file_reading
 from jobsui.jobs.queueing import stopping
+from jobsui.jobs.reports import problem_rows
 from jobsui.jobs.timing import clock_from_settings, timing_from_settings
 
 
@@ -25,6 +26,12 @@ def advance_job(job_id: int) -> None:
     """Take the next step of a draft that advances by itself."""
     if job := Job.objects.filter(pk=job_id).first():
         automation.advance(job)
+
+
+def apply_corrections(job_id: int) -> None:
+    """Make corrections of the workbook that was uploaded to a draft."""
+    if job := Job.objects.filter(pk=job_id).first():
+        correction_uploads.apply(job, problem_rows.rows)
 
 
 def plan_job(job_id: int) -> None:

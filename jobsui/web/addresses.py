@@ -4,15 +4,15 @@ their own: they belong to the nearest page above them."""
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import Resolver404, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 
-def post_only[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+def post_only[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable[P, R]:
     """Django's `require_POST`, and a mark that the address cannot be opened."""
-    guarded: Callable[P, HttpResponse] = require_POST(view)
+    guarded: Callable[P, R] = require_POST(view)
     guarded.is_post_only = True  # type: ignore[attr-defined]
     return guarded
 

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, Concatenate
 
 from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
@@ -47,7 +47,7 @@ def go_to(request: HtmxRequest, address: str) -> HttpResponse:
     return redirect(address)
 
 
-def takes_files[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+def takes_files[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable[P, R]:
     """Marks a view that accepts uploads (middleware.BodyLimit)."""
     view.takes_files = True  # type: ignore[attr-defined]
     return view

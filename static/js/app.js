@@ -123,6 +123,32 @@ document.querySelectorAll("select[data-submit]").forEach((select) => {
   select.addEventListener("change", () => select.form.requestSubmit());
 });
 
+// Cells of the grid: a change is saved as soon as one leaves the cell, Escape takes it back.
+// What was typed meanwhile in other cells of the row survives its redrawing.
+let unsavedCells = [];
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-cell]")) event.target.form.requestSubmit();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !event.target.matches("[data-cell]")) return;
+  event.target.value = event.target.defaultValue;
+});
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, requestConfig } = event.detail;
+  if (!target.matches(".problem-grid tr")) return;
+  const cells = [...target.querySelectorAll("[data-cell]")];
+  const isUnsaved = (cell) => cell.value !== cell.defaultValue && cell.form !== requestConfig.elt;
+  unsavedCells = cells.filter(isUnsaved).map(({ id, value }) => ({ id, value }));
+});
+document.body.addEventListener("htmx:afterSwap", () => {
+  unsavedCells.forEach(({ id, value }) => {
+    const cell = document.getElementById(id);
+    if (cell?.matches("[data-cell]")) cell.value = value;
+  });
+  unsavedCells = [];
+});
+
 // Upload: choose, drop or paste a file. One that is too large is refused before it is sent.
 const MEGABYTE = 1024 ** 2;
 const PASTED_NAME = "pasted.tsv";

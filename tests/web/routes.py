@@ -10,7 +10,7 @@ from jobsui.access import tokens
 from jobsui.access.models import ApiToken
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.control import saved_mappings
-from jobsui.jobs.models import Job, SavedMapping
+from jobsui.jobs.models import Correction, Job, SavedMapping
 from tests.factories import make_user
 from tests.web import stages
 
@@ -40,6 +40,8 @@ class Things:
     object: CustomObject
     job: Job
     draft: Job
+    correction: Correction
+    """Of the draft."""
     person: User
     token: ApiToken
     """Of the person."""
@@ -59,6 +61,8 @@ class Things:
             "mappings": self.mapping,
         }
         pk = with_numbers.get(route.partition("/")[0], self.object).pk
+        if "/corrections/" in route:
+            pk = self.correction.pk
         values = {
             "<uuid:code>": code,
             "<int:pk>": pk,
@@ -74,9 +78,14 @@ def create_things() -> Things:
     """One of each, and another person."""
     thing = stages.gadget()
     job = stages.settled(stages.ROWS, stages.failed())
+    draft = stages.draft()
+    correction = Correction.objects.create(
+        job=draft, row=2, column="price", before="1", after="3"
+    )
+    stages.check(draft)
     person = make_user("somebody")
     token, _ = tokens.create(person, "nightly import")
     mapping = saved_mappings.save(job, "Monthly gadgets", by=person)
     return Things(
-        thing.connection, thing, job, stages.checked(), person, token, mapping
+        thing.connection, thing, job, draft, correction, person, token, mapping
     )

@@ -39,9 +39,13 @@ def draft(
 
 def checked(content: str = ROWS, action: Action = UPSERT, **fields: Any) -> Job:
     job = draft(content, action)
+    check(job)
+    return changed(job, **fields)
+
+
+def check(job: Job) -> None:
     checker.start(job, by=None)
     checker.check(job, stopping=threading.Event())
-    return changed(job, **fields)
 
 
 def planned(content: str = ROWS, action: Action = UPSERT, **fields: Any) -> Job:

@@ -13,7 +13,17 @@ from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.control import saved_mappings
 from jobsui.jobs.enums import EventKind, FileState
 from jobsui.jobs.ledger import lifecycle
-from jobsui.jobs.models import Attempt, Batch, BatchBlob, Cause, File, Job, SavedMapping
+from jobsui.jobs.models import (
+    Attempt,
+    Batch,
+    BatchBlob,
+    Cause,
+    Correction,
+    CorrectionUpload,
+    File,
+    Job,
+    SavedMapping,
+)
 from jobsui.jobs.models.batch import pack
 from tests.factories import make_user, make_warning
 from tests.web import stages
@@ -100,7 +110,15 @@ def evil(boss: User) -> Things:
         columns=[EVIL], mapping={EVIL: "external_id"}, fields=facts
     )
     Job.objects.filter(pk=draft.pk).update(saved_mapping=mapping)
-    return Things(thing.connection, thing, job, draft, person, token, mapping)
+    correction = Correction.objects.create(
+        job=draft, column=EVIL, before=EVIL, after=EVIL, by=person
+    )
+    CorrectionUpload.objects.create(
+        job=draft, name=EVIL, refused=1, refusals=[[2, EVIL]]
+    )
+    return Things(
+        thing.connection, thing, job, draft, correction, person, token, mapping
+    )
 
 
 def test_every_page_shows_markup_as_text(administrator: Client, evil: Things) -> None:

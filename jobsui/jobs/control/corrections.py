@@ -14,7 +14,7 @@ from jobsui.jobs import retention
 from jobsui.jobs.enums import EventKind, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import lifecycle
-from jobsui.jobs.models import Correction, Job
+from jobsui.jobs.models import Correction, CorrectionUpload, Job
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.preparation.corrected_cells import CorrectedCells, changes_of
 from jobsui.paging import Page
@@ -148,6 +148,7 @@ def copy(job: Job, to: Job) -> None:
 def delete_all(job: Job, *, by: lifecycle.Actor) -> None:
     """Delete the corrections of a draft whose rows become other ones."""
     number, _ = job.corrections.all().delete()
+    CorrectionUpload.objects.filter(job=job).delete()
     if number:
         facts = {"number": number}
         lifecycle.record(job, EventKind.CORRECTIONS_DELETED, by=by, facts=facts)

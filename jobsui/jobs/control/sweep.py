@@ -16,7 +16,7 @@ from jobsui.jobs.control import drafts
 from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.enums import MOVING, FileState, JobState
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import File, Job, JobEvent, Lease
+from jobsui.jobs.models import CorrectionUpload, File, Job, JobEvent, Lease
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import timing_from_settings
 
@@ -50,6 +50,10 @@ def _enqueue_jobs(leased: set[str]) -> None:
     automatic = waiting.exclude(auto_target="")
     advancing = automatic.exclude(file__state=FileState.READING)
     _enqueue_unless_leased("advance_job", "advance", advancing, leased)
+
+    read = CorrectionUpload.objects.filter(file__isnull=False)
+    applicable = read.exclude(file__state=FileState.READING)
+    _enqueue_unless_leased("apply_corrections", "corrections", applicable, leased)
 
     launched = Job.objects.filter(state__in=[*MOVING, JobState.PAUSED])
     # A cancelled job needs no planner.

@@ -5,6 +5,7 @@ from jobsui.jobs.models.api_warning import ApiWarning
 from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
 from jobsui.jobs.models.column_facts import ColumnFacts
 from jobsui.jobs.models.correction import Correction
+from jobsui.jobs.models.correction_upload import CorrectionUpload
 from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.overlap import Overlap, RecordKeys
@@ -25,6 +26,7 @@ __all__ = [
     "Cause",
     "ColumnFacts",
     "Correction",
+    "CorrectionUpload",
     "File",
     "Job",
     "JobEvent",

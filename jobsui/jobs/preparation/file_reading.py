@@ -22,7 +22,7 @@ from jobsui.files.table import Table, open_staged
 from jobsui.jobs import leases, retention
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import ColumnFacts, File
+from jobsui.jobs.models import ColumnFacts, CorrectionUpload, File
 from jobsui.jobs.preparation import uploads
 from jobsui.jobs.queueing import enqueue
 from jobsui.text import storable, storable_text
@@ -146,6 +146,8 @@ def _give_up(file: File, _lease: leases.Held, reason: str) -> None:
 def _advance_jobs(file: File) -> None:
     for job in file.jobs.exclude(auto_target=""):
         enqueue("advance_job", job.pk)
+    for upload in CorrectionUpload.objects.filter(file=file):
+        enqueue("apply_corrections", upload.pk)
 
 
 class _Reading:

@@ -11,11 +11,12 @@ from jobsui.jobs.control import drafts
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.errors import JobsError, NotPossibleNow
 from jobsui.jobs.mapping.check_scope import check_scope
-from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.models import Cause, CorrectionUpload, Job
 from jobsui.jobs.preparation import checker
-from jobsui.jobs.reports import job_details
+from jobsui.jobs.reports import job_details, problem_values, problem_workbook
 from jobsui.web import http, wizard_texts
 from jobsui.web.addresses import post_only
+from jobsui.web.forms.corrections import WorkbookForm
 from jobsui.web.forms.wizard import FileForm
 from jobsui.web.http import HtmxRequest
 from jobsui.web.views.wizard import is_clean_repeat, on_draft, with_file
@@ -63,8 +64,17 @@ def check_again(request: HtmxRequest, job: Job) -> HttpResponse:
 def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
     found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
+    can_correct = is_ready and not job.file.is_raw_items
     return {
         "job": job,
+        "can_correct": can_correct,
+        "corrections": job.corrections.count(),
+        "replaceable": [
+            cause.pk for cause in found if problem_values.can_replace(cause)
+        ],
+        "upload": CorrectionUpload.objects.filter(job=job).first(),
+        "workbook_form": WorkbookForm(),
+        "workbook_rows": problem_workbook.max_rows(len(job.file.columns)),
         "announcement": wizard_texts.check_announcement(job),
         "causes": found,
         "scope": check_scope(job) if is_ready else "",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -32,15 +32,15 @@ from jobsui.web.http import HtmxRequest
 
 BAD_SETTINGS = "Choose listed options, and a header row from 1 to 1,000."
 STEPS = ("upload", "map", "check", "review")
-DraftView = Callable[..., HttpResponse]
+DraftView = Callable[..., HttpResponseBase]
 """Called with the request and the draft, and with further parts of the address."""
 
 
-def on_draft(view: DraftView) -> Callable[..., HttpResponse]:
+def on_draft(view: DraftView) -> DraftView:
     """Find the draft. A job that has been launched shows its own page instead."""
 
     @wraps(view)
-    def found(request: HtmxRequest, code: UUID, **others: Any) -> HttpResponse:
+    def found(request: HtmxRequest, code: UUID, **others: Any) -> HttpResponseBase:
         job = lookup.draft_or_job(request.user, code)
         if not job.is_draft:
             return http.go(request, "jobs:detail", code)
@@ -53,7 +53,7 @@ def with_file(view: DraftView) -> DraftView:
     """Steps that need a file that has been read."""
 
     @wraps(view)
-    def ready(request: HtmxRequest, job: Job) -> HttpResponse:
+    def ready(request: HtmxRequest, job: Job) -> HttpResponseBase:
         if job.file.state != FileState.READY:
             return http.go(request, "jobs:upload", job.code)
         return view(request, job)

@@ -1,0 +1,137 @@
+"""The grid of rows with problems, as its page shows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from jobsui.jobs.mapping.row_reader import Problem
+from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.reports import job_details, problem_values
+from jobsui.jobs.reports.problem_rows import ProblemRow
+
+MAX_EDITED = 10_000
+"""Characters of a cell that a page offers to change."""
+LONG = 60
+"""A longer text gets several lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridColumn:
+    position: int
+    """In the file, from 0."""
+    name: str
+    label: str
+    """Of the field that it fills."""
+    options: Sequence[str]
+    """What a dropdown field takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    id: str
+    position: int
+    column: str
+    text: str
+    was: str | None
+    """In the file, if it was corrected."""
+    problems: Sequence[Problem]
+    options: Sequence[str]
+    is_open: bool
+    """Shown as a field to write in."""
+    has_focus: bool
+    edit: str
+    """Where it is opened."""
+
+    @property
+    def is_long(self) -> bool:
+        return len(self.text) > LONG or "\n" in self.text or "\r" in self.text
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    number: int
+    cells: Sequence[GridCell]
+    problems: Sequence[Problem]
+    """Those that belong to no column."""
+    text: str
+    """Of a row that cannot be read."""
+    can_change: bool
+    is_good: bool
+    refusal: str = ""
+    """Why the last change was not accepted."""
+
+
+class Grid:
+    """Draws rows of a job."""
+
+    def __init__(self, job: Job, cause: Cause | None, after: str) -> None:
+        self._path = reverse("jobs:grid", args=[job.code])
+        self.cause = cause
+        self.after = after
+        self.columns = _columns(job, cause.column if cause else "")
+
+    def row(
+        self, row: ProblemRow, *, opened: int | None = None, refusal: str = ""
+    ) -> GridRow:
+        """`opened`: position of a column whose cell is shown as a field."""
+        shown = {column.name for column in self.columns}
+        return GridRow(
+            number=row.row,
+            cells=[self._cell(row, column, opened) for column in self.columns],
+            problems=[each for each in row.problems if each.column not in shown],
+            text="" if row.can_be_corrected else ", ".join(filter(None, row.cells)),
+            can_change=row.can_be_corrected,
+            is_good=not row.problems,
+            refusal=refusal,
+        )
+
+    def _cell(
+        self, row: ProblemRow, column: GridColumn, opened: int | None
+    ) -> GridCell:
+        position = column.position
+        text = row.cells[position] if position < len(row.cells) else ""
+        problems = [each for each in row.problems if each.column == column.name]
+        has_focus = position == opened
+        can_open = len(text) <= MAX_EDITED
+        return GridCell(
+            id=f"c{row.row}-{position}",
+            position=position,
+            column=column.name,
+            text=text,
+            was=row.originals.get(column.name),
+            problems=problems,
+            options=column.options,
+            is_open=can_open and (has_focus or bool(problems)),
+            has_focus=has_focus,
+            edit=self._address(row.row, position),
+        )
+
+    def _address(self, row: int, position: int) -> str:
+        query = self.query | {"row": row, "column": position}
+        return f"{self._path}?{urlencode(query)}"
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """Of the page."""
+        query: dict[str, Any] = {"cause": self.cause.pk if self.cause else ""}
+        return query | ({"after": self.after} if self.after else {})
+
+
+def _columns(job: Job, first: str) -> list[GridColumn]:
+    """The mapped ones, in the order of the file. The column `first` comes before them."""
+    labels = dict(job_details.mapped(job))
+    options = problem_values.options_by_column(job)
+    found = [
+        GridColumn(
+            position=position,
+            name=name,
+            label=labels[name],
+            options=[value for value, _ in options.get(name, ())],
+        )
+        for position, name in enumerate(job.file.columns)
+        if name in labels
+    ]
+    return sorted(found, key=lambda column: column.name != first)
