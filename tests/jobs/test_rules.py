@@ -41,6 +41,7 @@ rules = st.builds(
     pad=st.sampled_from([0, 1, 5, 255]),
     date_order=st.sampled_from(["", "ymd", "dmy", "mdy"]),
     decimal_mark=st.sampled_from(["", "point", "comma"]),
+    reference=st.sampled_from(["", "external_id", "name"]),
     constant=st.sampled_from(["", *TEXTS]),
     also=st.lists(st.sampled_from(["a", "b", "c", "gone"]), max_size=2).map(tuple),
     joiner=st.sampled_from([" ", "", ", "]),
@@ -153,6 +154,10 @@ def value(target: str, text: str, **rule: Any) -> Any:
         ("text", "", {"blank": "leave"}, "alone"),
         ("box", "Ja", {"yes": ("ja",), "no": ("nein",)}, True),
         ("box", "nein", {"yes": ("ja",), "no": ("nein",)}, False),
+        ("site", " S 1", {"reference": "external_id"}, "external_id:S 1"),
+        ("site", "name:S", {"reference": "external_id"}, "name:S"),
+        ("site", " #N/A", {"reference": "name"}, "error_cell"),
+        ("site", " ", {"reference": "name"}, "alone"),
         ("many", "Red|Nil", {"separator": "|"}, ["red_1", "n"]),
         (
             "many",
@@ -257,6 +262,7 @@ def test_kinds_of_joined_cells_are_kept() -> None:
             Rule(date_order="dmy", decimal_mark="comma"),
             "Dates are day, month, year, numbers are like 1.234,5",
         ),
+        (Rule(reference="name"), "Records are found by name"),
         (Rule(separator="|"), "List separated by “|”"),
     ],
 )

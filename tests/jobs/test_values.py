@@ -202,7 +202,7 @@ def test_unknown_option_lists_the_options() -> None:
     assert problem.code == "unknown_option"
     assert problem.message == "“green” is not an option of Colour."
     assert problem.fix.startswith(
-        "Its options are red_1, blue, dark, n, o. Or add it in Zendesk"
+        "Its options are red_1, blue, dark, n, o. Choose what the value becomes"
     )
 
 

@@ -51,6 +51,9 @@ class MappedField(Body):
     """The order of day, month and year, as in 31.12.2026 or 12/31/2026."""
     decimal_mark: Literal["", "point", "comma"] = ""
     """How the numbers of this column are written."""
+    reference: Literal["", "external_id", "name"] = ""
+    """By what the texts of a lookup field identify the related records. Empty: by their
+    Zendesk IDs, or with `external_id:` or `name:` in front."""
 
     @property
     def rule(self) -> Rule:

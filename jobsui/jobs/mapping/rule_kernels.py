@@ -18,6 +18,7 @@ from jobsui.jobs.mapping.rules import (
     date_pattern,
     listed,
     lower,
+    referenced,
     upper,
 )
 
@@ -109,6 +110,11 @@ def _respelled(texts: pa.StringArray, rule: Rule) -> pa.StringArray:
         texts = pc.if_else(is_digits, pc.utf8_lpad(texts, rule.pad, "0"), texts)
     if rule.date_order:
         texts = _dates(texts, date_pattern(rule))
+    if rule.reference:
+        texts = _changed_each(
+            pc.utf8_trim_whitespace(texts),
+            partial(referenced, reference=rule.reference),
+        )
     return texts
 
 

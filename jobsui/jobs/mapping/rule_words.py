@@ -14,6 +14,10 @@ DATE_ORDERS: Mapping[str, str] = {
 }
 MARKS: Mapping[str, str] = {"point": "1,234.5", "comma": "1.234,5"}
 CASES: Mapping[str, str] = {"upper": "upper case", "lower": "lower case"}
+REFERENCES: Mapping[str, str] = {
+    "external_id": "records are found by external ID",
+    "name": "records are found by name",
+}
 BLANKS: Mapping[str, str] = {
     "leave": "blank cells leave the field alone",
     "clear": "blank cells clear the field",
@@ -54,6 +58,8 @@ def _parts(rule: Rule) -> Iterator[str]:
         yield f"dates are {DATE_ORDERS[rule.date_order]}"
     if rule.decimal_mark:
         yield f"numbers are like {MARKS[rule.decimal_mark]}"
+    if rule.reference:
+        yield REFERENCES[rule.reference]
 
 
 def _listed(texts: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from jobsui.jobs.errors import MappingRefused
 type Case = Literal["", "upper", "lower"]
 type DateOrder = Literal["", "ymd", "dmy", "mdy"]
 type DecimalMark = Literal["", "point", "comma"]
+type Reference = Literal["", "external_id", "name"]
 type Blank = Literal["", "leave", "clear", "set"]
 
 MAX_PAD = 255
@@ -28,6 +29,8 @@ joined cell is."""
 REWRITTEN = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
 """The kinds of cells that rules apply to."""
 DIGITS = re.compile("[0-9]+")
+REFERENCED = re.compile("(?:external_id|name):")
+"""Texts that say themselves what they refer to begin so."""
 MIDNIGHT = r"(?:[ T]00:00(?::00(?:[.,]0+)?)?)?"
 
 
@@ -61,6 +64,9 @@ class Rule:
     """Digits with fewer characters get zeros in front. 0: they do not."""
     date_order: DateOrder = ""
     decimal_mark: DecimalMark = ""
+    reference: Reference = ""
+    """By what a text of a lookup field identifies the related record. "": by its ID, or as
+    the text says."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -147,6 +153,8 @@ class Rewriter:
             text = text.rjust(rule.pad, "0")
         if self._date and (date := self._date.fullmatch(text.strip())):
             text = f"{date['y']}-{date['m']:0>2}-{date['d']:0>2}"
+        if rule.reference:
+            text = referenced(text.strip(), rule.reference)
         return text
 
 
@@ -201,6 +209,12 @@ def listed(text: str, separator: str, table: Mapping[str, str]) -> str:
     parts = [part.strip() for part in text.split(separator)]
     found = [table.get(part, part) for part in parts if part]
     return json.dumps(found, ensure_ascii=False)
+
+
+def referenced(text: str, reference: str) -> str:
+    """A lookup's text with what it identifies the record by."""
+    is_kept = REFERENCED.match(text) or text in ERRORS
+    return text if is_kept else f"{reference}:{text}"
 
 
 def upper(text: str) -> str:

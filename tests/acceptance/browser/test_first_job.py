@@ -40,17 +40,25 @@ NUMBER = (
 )
 DATE = (
     "is not a date",
-    "Write year-month-day, such as 2026-08-03. Jobs UI does not guess the order of day and month.",
+    "Choose the order of day and month in the column's rule, or write year-month-day, "
+    "such as 2026-08-03.",
 )
-CHECKBOX = ("is neither yes nor no", "Write true or false, yes or no, 1 or 0.")
+CHECKBOX = (
+    "is neither yes nor no",
+    "Choose words for yes and no in the column's rule, or write true or false, yes or no, "
+    "1 or 0.",
+)
+OTHER_OPTION = (
+    "Choose what the value becomes in the column's rule, or add the option in Zendesk, "
+    "refresh the object and check again."
+)
 STATUS = (
     "is not an option of Status",
-    "Its options are in_use, retired. Or add it in Zendesk, refresh the object and check again.",
+    f"Its options are in_use, retired. {OTHER_OPTION}",
 )
 TAGS = (
     "is not an option of Tags",
-    "Its options are wifi, gps. Write ; between several. "
-    "Or add it in Zendesk, refresh the object and check again.",
+    f"Its options are wifi, gps. Write ; between several. {OTHER_OPTION}",
 )
 SERIAL = (
     "does not match the pattern of Serial",

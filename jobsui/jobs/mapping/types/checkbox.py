@@ -17,5 +17,6 @@ class Checkbox(ValueType, names=("checkbox",)):
             "not_a_checkbox",
             text,
             "is neither yes nor no",
-            "Write true or false, yes or no, 1 or 0.",
+            "Choose words for yes and no in the column's rule, or write true or false, yes or "
+            "no, 1 or 0.",
         )

@@ -20,8 +20,8 @@ class Date(ValueType, names=("date",)):
                 "not_a_date",
                 text,
                 "is not a date",
-                "Write year-month-day, such as 2026-08-03. Jobs UI does not guess the order "
-                "of day and month.",
+                "Choose the order of day and month in the column's rule, or write "
+                "year-month-day, such as 2026-08-03.",
             ) from None
 
 

@@ -54,6 +54,6 @@ def options_fix(field: Field) -> str:
         named += f" and {more} more"
     several = " Write ; between several." if field.type == "multiselect" else ""
     return (
-        f"Its options are {named}.{several} "
-        "Or add it in Zendesk, refresh the object and check again."
+        f"Its options are {named}.{several} Choose what the value becomes in the column's "
+        "rule, or add the option in Zendesk, refresh the object and check again."
     )

@@ -23,5 +23,5 @@ def require_no_spaces(text: str) -> None:
             "spaces",
             text,
             "begins or ends with spaces",
-            "Remove the spaces in the file. Programs can map the column with the rule trim.",
+            "Choose in the column's rule to remove them, or remove them in the file.",
         )

@@ -15,7 +15,7 @@ class Number(ValueType):
                 "ambiguous_number",
                 text,
                 "can be read in two ways, and the other numbers of its column do not decide",
-                "Choose the decimal mark where columns are mapped, or write the number "
+                "Choose the decimal mark in the column's rule, or write the number "
                 "without marks for thousands.",
             ) from None
         return self.parse_plain(number)

@@ -35,6 +35,6 @@ class Reference(ValueType, names=("lookup", "parent")):
             "not_a_reference",
             text,
             "does not identify a record",
-            "Write the Zendesk ID of the record, or external_id: or name: and its "
-            "external ID or name.",
+            "Choose in the column's rule that it has external IDs or names, or write the "
+            "Zendesk ID of the record, or external_id: or name: and its external ID or name.",
         )
