@@ -205,7 +205,7 @@ def test_missing_column_stops_and_is_named(
         "“Monthly assets”, version 1, must be reviewed. "
         "The file has no column “Price EUR”."
     )
-    assert job.mapping == {"No": "external_id", "State": "field:status"}
+    assert job.mapping == MAPPING
     assert found is not None
     assert found.new_columns == ["Price"]
 

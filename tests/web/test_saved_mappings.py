@@ -212,7 +212,7 @@ def test_file_page_offers_mappings_that_fit(
     assert answer["Location"] == f"{path(job)}?follow=1"
     assert job.mapping == mapping.mapping
     assert "Mapped with the saved mapping Monthly, version 1 " in review
-    assert "1 column is new since it was saved: “new”." in review
+    assert "Not imported, and new since it was saved: “new”." in review
 
 
 def test_differences_are_listed_where_they_are_reviewed(operator: Client) -> None:

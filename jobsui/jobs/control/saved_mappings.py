@@ -38,9 +38,10 @@ class Fit:
     """How a saved mapping fits a file and the present fields of its object."""
 
     mapping: dict[str, str]
-    """{column: target key} of what can be mapped."""
+    """{column: target key} of what can be filled. With the columns that are missing, so
+    that the check refuses it until a person has chosen others."""
     rules: dict[str, dict[str, Any]]
-    """{target key: members of the rule} of what can be mapped."""
+    """{target key: members of the rule} of what can be filled."""
     missing_columns: list[str]
     changes: list[str] = field(default_factory=list)
     """Sentences about fields that have changed."""
@@ -167,16 +168,8 @@ def fit(saved: SavedMapping, file: File, schema: Schema) -> Fit:
     """`file` was read."""
     columns = set(file.columns)
     offered = {target.key for target in targets(schema, Action(saved.action))}
-    mapping = {
-        column: key
-        for column, key in saved.mapping.items()
-        if column in columns and key in offered
-    }
-    rules: dict[str, dict[str, Any]] = {}
-    for key, rule in saved.rules.items():
-        is_constant = bool(rule.get("constant")) and key in offered
-        if is_constant or key in mapping.values():
-            rules[key] = _without_columns(rule, columns)
+    mapping = {column: key for column, key in saved.mapping.items() if key in offered}
+    rules = {key: rule for key, rule in saved.rules.items() if key in offered}
     known_columns = set(saved.columns)
     return Fit(
         mapping=mapping,
@@ -211,7 +204,7 @@ def is_changed(job: Job) -> bool:
     saved = job.saved_mapping
     if saved is None:
         return False
-    return (job.mapping, job.rules) != (saved.mapping, saved.rules)
+    return not _is_mapped_so(job, saved.mapping, saved.rules)
 
 
 def apply(job: Job, *, by: Actor) -> None:
@@ -229,7 +222,7 @@ def apply(job: Job, *, by: Actor) -> None:
             by=by,
             rules=rules_of(found.rules),
         )
-    elif (job.mapping, job.rules) != (found.mapping, found.rules):
+    elif not _is_mapped_so(job, found.mapping, found.rules):
         return
     if reason:
         raise MappingRefused([reason])
@@ -269,6 +262,12 @@ def settings_to_read_with(saved: SavedMapping, file: File) -> dict[str, Any]:
         settings.pop("sheet", None)
     is_as_saved = all(getattr(file, name) == value for name, value in settings.items())
     return settings if proposed or not is_as_saved else {}
+
+
+def _is_mapped_so(
+    job: Job, mapping: Mapping[str, str], rules: Mapping[str, Mapping[str, Any]]
+) -> bool:
+    return job.mapping == mapping and rules_of(job.rules) == rules_of(rules)
 
 
 def _save_version(
@@ -318,13 +317,6 @@ def _sources(saved: SavedMapping) -> list[str]:
         needed |= dict.fromkeys(rule.get("also", ()))
     in_order = [column for column in saved.columns if column in needed]
     return list(dict.fromkeys([*in_order, *needed]))
-
-
-def _without_columns(rule: Mapping[str, Any], columns: set[str]) -> dict[str, Any]:
-    """The rule without further columns that the file does not have."""
-    found = dict(rule)
-    also = [name for name in found.pop("also", ()) if name in columns]
-    return found | {"also": also} if also else found
 
 
 def _missing(column: str) -> str:

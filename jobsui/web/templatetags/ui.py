@@ -200,8 +200,10 @@ def mapping_note(job: Job) -> MappingNote | None:
     if fit is None or job.saved_mapping is None:
         return None
     remarks = list(fit.settings)
-    if fit.new_columns:
-        remarks.append(_new_columns(fit.new_columns))
+    joined = {name for rule in job.rules.values() for name in rule.get("also", ())}
+    used = joined.union(job.mapping)
+    if unused := [name for name in fit.new_columns if name not in used]:
+        remarks.append(_new_columns(unused))
     return MappingNote(
         saved=job.saved_mapping,
         is_changed=saved_mappings.is_changed(job),
@@ -215,8 +217,7 @@ def _new_columns(columns: list[str]) -> str:
     named = ", ".join(f"“{name[:40]}”" for name in columns[:MAX_NEW_COLUMNS])
     if more := len(columns) - MAX_NEW_COLUMNS:
         named += f" and {more:,} more" if more > 0 else ""
-    are = "column is" if len(columns) == 1 else "columns are"
-    return f"{len(columns):,} {are} new since it was saved: {named}."
+    return f"Not imported, and new since it was saved: {named}."
 
 
 @register.simple_tag
