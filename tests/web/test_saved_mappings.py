@@ -231,6 +231,27 @@ def test_differences_are_listed_where_they_are_reviewed(operator: Client) -> Non
     assert "<li>Price no longer exists in Zendesk.</li>" in upfront
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("content", "step", "text"),
+    [
+        (NEXT, "check/", "Checked 2 rows: no problems"),
+        (LACKING, "map/", "The file has no column"),
+    ],
+)
+def test_corrected_file_is_checked_with_the_mapping(
+    operator: Client, task_queue: TaskQueue, content: bytes, step: str, text: str
+) -> None:
+    job = stages.checked()
+
+    answer = operator.post(path(job, "replace-file/"), upload(content))
+    task_queue.run_all()
+    page = operator.get(answer["Location"], follow=True)
+
+    assert page.request["PATH_INFO"] == path(job, step)
+    assert text in visible(page.text)
+
+
 def test_mapping_for_another_object_is_refused(operator: Client) -> None:
     mapping = saved()
     job = stages.draft()

@@ -305,9 +305,10 @@ def test_corrected_file_keeps_the_mapping(
         answer = operator.post(path(job, "replace-file/"), {"file": corrected})
 
     after = Job.objects.get(pk=job.pk)
-    assert answer["Location"] == path(job)
+    assert answer["Location"] == f"{path(job)}?follow=1"
     assert after.file.name == "corrected.csv"
     assert after.state == JobState.DRAFT
+    assert after.auto_target == JobState.READY
     assert after.mapping == {"external_id": "external_id", "price": "field:price"}
     assert not default_storage.exists(old)
 

@@ -145,6 +145,7 @@ def _create_child(
         cause=cause,
         mapping=job.mapping,
         rules=job.rules,
+        saved_mapping=job.saved_mapping,
         options=job.options,
         rows=rows,
         created_by=by,

@@ -13,7 +13,7 @@ from jobsui.access import lookup
 from jobsui.connections import credentials, editing, health, objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.connections.models import API_TOKENS_END, Connection, SignIn
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, saved_mappings
 from jobsui.text import counted
 from jobsui.web import confirmation
 from jobsui.web.addresses import post_only
@@ -155,6 +155,8 @@ def _remove_question(request: HtmxRequest, connection: Connection) -> Confirmati
             f"Also deleted: {counted(tokens, 'API token')} for this connection. "
             f"Clients using {'it' if tokens == 1 else 'them'} will be rejected."
         )
+    if mappings := saved_mappings.newest(connection.saved_mappings.all()).count():
+        effects.append(f"Also deleted: {counted(mappings, 'saved mapping')}.")
     effects.append("This cannot be undone.")
     return Confirmation(
         question=f"Remove {connection}?",

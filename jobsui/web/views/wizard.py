@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import retarget
 
 from jobsui.access import lookup
-from jobsui.jobs.control import actions, drafts, saved_mappings
+from jobsui.jobs.control import actions, automation, drafts, saved_mappings
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, NotPossibleNow
 from jobsui.jobs.models import Cause, File, Job
@@ -132,7 +132,8 @@ def upload(request: HtmxRequest, job: Job) -> HttpResponse:
 @post_only
 @on_draft
 def replace_file(request: HtmxRequest, job: Job) -> HttpResponse:
-    """Upload a corrected file. The mapping is kept where columns still match."""
+    """Upload a corrected file. It is checked with the mapping of the draft, if that has
+    one and the file has its columns."""
     form = FileForm(request.POST, request.FILES)
     if not form.is_valid():
         messages.error(request, str(form.errors["file"][0]))
@@ -147,10 +148,12 @@ def replace_file(request: HtmxRequest, job: Job) -> HttpResponse:
             file,
             by=request.user,
         )
+        if job.mapping or saved_mappings.is_pending(job):
+            automation.set_auto_target(job, JobState.READY)
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return http.go(request, "jobs:check", job.code)
-    return http.go(request, "jobs:upload", job.code)
+    return http.go_to(request, following(job))
 
 
 @require_safe
@@ -259,7 +262,7 @@ def _page_reached(job: Job) -> str:
         return following(job, "check")
     if wizard_texts.is_automatic(job) or job.file.state != FileState.READY:
         return ""
-    return reverse("jobs:map", args=[job.code])
+    return reverse("jobs:map", args=[job.code]) if job.reason else ""
 
 
 def is_clean_repeat(job: Job) -> bool:
