@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from jobsui.jobs.control.corrections import CellChange
 from jobsui.jobs.enums import EventKind, JobState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import BatchBlob, Cause, Correction, Job, JobEvent
-from jobsui.jobs.preparation import checker, planner
+from jobsui.jobs.preparation import checker, planner, recheck
 from jobsui.jobs.preparation.corrected_cells import Change, CorrectedCells
 from jobsui.jobs.reports import event_sentences, problem_rows, row_results
 from tests.factories import make_connection, make_file, make_job, make_object, make_user
@@ -91,7 +92,9 @@ def test_corrections_apply_in_their_order(
 def test_corrected_cell_is_checked_again_and_sent(job: Job) -> None:
     corrections.correct_cell(job, 3, "seats", "4", by=make_user())
 
-    check(job)
+    job.refresh_from_db()
+    assert job.state == JobState.READY
+    assert job.checked_fingerprint == checker.fingerprint(job)
     assert found(job) == [("not_a_number", "price", 2, [2, 4])]
     assert job.rows_invalid == 2
     assert made(job) == [(3, "seats", "four", "4")]
@@ -103,7 +106,7 @@ def test_corrected_cell_is_checked_again_and_sent(job: Job) -> None:
 def test_replaced_text_is_checked_again_in_all_rows(job: Job) -> None:
     corrections.replace_text(job, "price", "x", "7", by=make_user())
 
-    check(job)
+    job.refresh_from_db()
     assert found(job) == [("not_an_integer", "seats", 1, [3])]
     assert made(job) == [(None, "price", "x", "7")]
     assert sorted(sent(job)) == [2, 4, 5]
@@ -113,11 +116,11 @@ def test_undone_correction_is_gone(job: Job) -> None:
     user = make_user()
     before = found(job)
     corrections.replace_text(job, "price", "x", "7", by=user)
-    check(job)
+    job.refresh_from_db()
 
     corrections.undo(Correction.objects.get(job=job), by=user)
 
-    check(job)
+    job.refresh_from_db()
     assert found(job) == before
     assert made(job) == []
 
@@ -128,6 +131,40 @@ def test_correcting_back_is_undoing(job: Job) -> None:
     corrections.correct_cell(job, 2, "price", "x", by=None)
 
     assert made(job) == []
+
+
+def test_correction_that_many_rows_need_is_checked_by_a_worker(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recheck, "MAX_READ_ROWS", 1)
+
+    changes = [CellChange(2, "price", "1"), CellChange(4, "price", "2")]
+    corrections.correct_many(job, changes, by=None)
+
+    assert job.state == JobState.CHECKING
+    check(job)
+    assert found(job) == [("not_an_integer", "seats", 1, [3])]
+
+
+def test_correction_beside_another_one_is_checked_with_it(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = recheck.recheck
+    other = Job.objects.get(pk=job.pk)
+
+    def beside_another(*args: Any) -> Any:
+        monkeypatch.setattr(recheck, "recheck", first)
+        found = first(*args)
+        corrections.correct_cell(other, 2, "price", "1", by=None)
+        return found
+
+    monkeypatch.setattr(recheck, "recheck", beside_another)
+
+    corrections.correct_cell(job, 4, "price", "2", by=None)
+
+    assert job.state == JobState.READY
+    assert job.checked_fingerprint == checker.fingerprint(job)
+    assert found(job) == [("not_an_integer", "seats", 1, [3])]
 
 
 def test_corrections_are_events(job: Job) -> None:
@@ -187,7 +224,7 @@ def test_unreadable_row_cannot_be_corrected(gadget: CustomObject) -> None:
 
 def test_launched_job_cannot_be_corrected(job: Job) -> None:
     corrections.correct_cell(job, 2, "price", "1", by=None)
-    check(job)
+    job.refresh_from_db()
     Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
     job.refresh_from_db()
 
@@ -197,7 +234,7 @@ def test_launched_job_cannot_be_corrected(job: Job) -> None:
 
 def test_results_and_problems_have_corrected_cells(job: Job) -> None:
     corrections.replace_text(job, "price", "x", "y", by=None)
-    check(job)
+    job.refresh_from_db()
 
     results = b"".join(row_results.results_csv(job)).decode()
     problems = b"".join(row_results.problems_csv(job)).decode()
@@ -207,7 +244,7 @@ def test_results_and_problems_have_corrected_cells(job: Job) -> None:
 
 def test_rows_with_problems_have_cells_and_reasons(job: Job) -> None:
     corrections.correct_cell(job, 2, "price", "y", by=None)
-    check(job)
+    job.refresh_from_db()
     cause = Cause.objects.get(job=job, column="price")
 
     page = problem_rows.page(job, cause, size=1)

@@ -5,6 +5,7 @@ reads them corrected."""
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -16,14 +17,18 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Correction, CorrectionUpload, Job
 from jobsui.jobs.preparation import checker
-from jobsui.jobs.preparation.corrected_cells import CorrectedCells, changes_of
+from jobsui.jobs.preparation.corrected_cells import Change, CorrectedCells, changes_of
 from jobsui.paging import Page
 from jobsui.text import storable_text
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+    from jobsui.jobs.preparation.recheck import Rechecked
+
 MAX_CORRECTIONS = 10_000
+MAX_TRIES = 3
+ROWS_PER_QUERY = 1_000
 MAX_LENGTH = 1 << 20
 """Characters of a corrected text."""
 LAUNCHED = "This job was already launched. Its rows can no longer be corrected."
@@ -65,7 +70,7 @@ def correct_many(job: Job, changes: Sequence[CellChange], *, by: "User | None") 
         original = originals[row, column]
         if made.text(row, column, original) == after:
             continue
-        edit.cells.append((row, column))
+        edit.cells[row, column] = None
         without_own = made.texts.get(column, {}).get(original, original)
         if after != without_own:
             edit.added.append(
@@ -75,12 +80,8 @@ def correct_many(job: Job, changes: Sequence[CellChange], *, by: "User | None") 
             )
     if not edit.cells:
         return
-    is_one = len(edit.cells) == 1
-    edit.facts = {
-        "cells": len(edit.cells),
-        "row": edit.cells[0][0] if is_one else 0,
-        "column": edit.cells[0][1] if is_one else "",
-    }
+    row, column = next(iter(edit.cells)) if len(edit.cells) == 1 else (0, "")
+    edit.facts = {"cells": len(edit.cells), "row": row, "column": column}
     _apply(job, edit, by=by)
 
 
@@ -114,7 +115,7 @@ def undo(correction: Correction, *, by: "User | None") -> None:
     if correction.row is None:
         edit.texts.append((correction.column, correction.before))
     else:
-        edit.cells.append((correction.row, correction.column))
+        edit.cells[correction.row, correction.column] = None
     _apply(job, edit, by=by)
 
 
@@ -160,41 +161,95 @@ class _Edit:
 
     event: EventKind
     facts: Mapping[str, Any] = field(default_factory=dict)
-    cells: list[tuple[int, str]] = field(default_factory=list)
-    """(row, column)."""
+    cells: dict[tuple[int, str], None] = field(default_factory=dict)
+    """(row, column), in their order."""
     texts: list[tuple[str, str]] = field(default_factory=list)
     """(column, text before)."""
     added: list[Correction] = field(default_factory=list)
 
+    def replaces(self, change: Change) -> bool:
+        if change.row is None:
+            return (change.column, change.before) in self.texts
+        return (change.row, change.column) in self.cells
+
 
 def _apply(job: Job, edit: _Edit, *, by: "User | None") -> None:
+    for _ in range(MAX_TRIES):
+        job.refresh_from_db()
+        checked = _rechecked(job, edit)
+        if _is_stored(job, edit, checked, by=by):
+            return
+    # Other people correct the draft at the same time.
+    _is_stored(job, edit, None, by=by)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    fingerprint: str
+    """Of the draft before the edit."""
+    result: "Rechecked"
+
+
+def _rechecked(job: Job, edit: _Edit) -> _Checked | None:
+    """The rows concerned, checked again. None: the draft is not checked, or must be checked as
+    a whole."""
+    if job.state != JobState.READY:
+        return None
+    before = checker.fingerprint(job)
+    if before != job.checked_fingerprint:
+        return None
+    # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
+    from jobsui.jobs.preparation.recheck import recheck  # noqa: PLC0415
+
+    made = changes_of(job)
+    left = [change for change in made if not edit.replaces(change)]
+    added = [
+        Change(each.row, each.column, each.before, each.after) for each in edit.added
+    ]
+    result = recheck(job, CorrectedCells(made), CorrectedCells([*left, *added]))
+    return _Checked(before, result) if result else None
+
+
+def _is_stored(
+    job: Job, edit: _Edit, checked: _Checked | None, *, by: "User | None"
+) -> bool:
+    """False: the draft has changed since it was checked again."""
     with transaction.atomic():
         locked = Job.objects.select_for_update().get(pk=job.pk)
         if not locked.is_draft:
             raise NotPossibleNow(LAUNCHED)
-        _delete_replaced(job, edit)
-        Correction.objects.bulk_create(edit.added)
-        if job.corrections.count() > MAX_CORRECTIONS:
-            raise NotPossibleNow(
-                f"A job has at most {MAX_CORRECTIONS:,} corrections. Correct the file, and "
-                "upload that."
-            )
+        if checked and not _is_unchanged(locked, checked):
+            return False
+        _store(job, edit)
         lifecycle.record(job, edit.event, by=by, facts=edit.facts)
         job.refresh_from_db()
-        if job.state == JobState.READY:
+        if checked:
+            checked.result.store(job)
+        elif job.state == JobState.READY:
             checker.start(job, by=by)
+    return True
 
 
-def _delete_replaced(job: Job, edit: _Edit) -> None:
+def _is_unchanged(job: Job, checked: _Checked) -> bool:
+    is_ready = job.state == JobState.READY
+    return is_ready and checker.fingerprint(job) == checked.fingerprint
+
+
+def _store(job: Job, edit: _Edit) -> None:
     rows_by_column: defaultdict[str, list[int]] = defaultdict(list)
     for row, column in edit.cells:
         rows_by_column[column].append(row)
     for column, rows in rows_by_column.items():
-        for start in range(0, len(rows), paging.MAX_COUNTED):
-            part = rows[start : start + paging.MAX_COUNTED]
+        for part in batched(rows, ROWS_PER_QUERY):
             job.corrections.filter(column=column, row__in=part).delete()
     for column, before in edit.texts:
         job.corrections.filter(column=column, row=None, before=before).delete()
+    Correction.objects.bulk_create(edit.added)
+    if job.corrections.count() > MAX_CORRECTIONS:
+        raise NotPossibleNow(
+            f"A job has at most {MAX_CORRECTIONS:,} corrections. Correct the file, and "
+            "upload that."
+        )
 
 
 def _require_draft(job: Job) -> None:

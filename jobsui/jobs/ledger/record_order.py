@@ -25,6 +25,8 @@ LAST_ROW = 2**63 - 1
 
 type HashedKeys = tuple[Sequence[int], Sequence[int]]
 """The hashes of some keys, ascending, and the number of the row of each."""
+type KeyRows = list[tuple[int, int]]
+"""(hash, row number)."""
 
 
 def save_keys(
@@ -42,6 +44,31 @@ def save_keys(
             RecordKeys.objects.bulk_create(
                 RecordKeys.packed(job, hashes, rows) for hashes, rows in group
             )
+
+
+def change_keys(job: Job, removed: KeyRows, added: KeyRows) -> None:
+    """Change single stored keys of a job."""
+    for key_hash, row in removed:
+        candidates = job.record_keys.filter(first__lte=key_hash, last__gte=key_hash)
+        for found in candidates:
+            left = [pair for pair in found.rows_by_hash if pair != (key_hash, row)]
+            _replace(found, left)
+    for key_hash, row in added:
+        below = job.record_keys.filter(first__lte=key_hash).order_by("-first")
+        part = below.first() or job.record_keys.order_by("first").first()
+        pairs = list(part.rows_by_hash) if part else []
+        _replace(part or RecordKeys(job=job), sorted([*pairs, (key_hash, row)]))
+
+
+def _replace(part: RecordKeys, pairs: KeyRows) -> None:
+    """Store other keys in a part."""
+    if not pairs:
+        part.delete()
+        return
+    hashes, rows = zip(*pairs, strict=True)
+    changed = RecordKeys.packed(part.job, hashes, rows)
+    changed.pk = part.pk
+    changed.save()
 
 
 def overlaps_of(job: Job) -> list[Overlap]:

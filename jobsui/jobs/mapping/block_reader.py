@@ -64,6 +64,10 @@ class BlockReader:
             prefix=f"{options.prefix}-" if generates_external_ids else "",
         )
 
+    @property
+    def cells(self) -> list[CellReader]:
+        return [reader.cell for reader in self._columns]
+
     def read(self, block: Block) -> "ReadBlock":
         sources = [reader.source(block) for reader in self._columns]
         columns = [

@@ -32,10 +32,12 @@ class CorrectedCells:
         for change in reversed(changes):
             texts = self.texts[change.column]
             result = texts.get(change.after, change.after)
-            if change.row is None:
-                texts[change.before] = result
-            else:
+            if change.row is not None:
                 self.cells[change.column].setdefault(change.row, result)
+            elif result == change.before:
+                texts.pop(change.before, None)
+            else:
+                texts[change.before] = result
 
     def __bool__(self) -> bool:
         return bool(self.cells or self.texts)

@@ -154,10 +154,10 @@ class Repeats:
                 first_row = first_rows[bisect_left(repeated, row)]
                 key = block.keys[target][index].as_py()
                 if key is not None:
-                    problem = self._problem(row, target, key, first_row)
+                    problem = self.problem(row, target, key, first_row)
                     block.add_problem(index, problem)
 
-    def _problem(self, row: int, target: str, value: str, first_row: int) -> Problem:
+    def problem(self, row: int, target: str, value: str, first_row: int) -> Problem:
         what = f"is already the {KEY_LABELS[target]} of"
         found = types.problem(
             f"{CODE_PREFIX}{target}", value, f"{what} row {first_row}", FIX

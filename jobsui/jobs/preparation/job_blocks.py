@@ -153,14 +153,30 @@ def read(
 
 
 def _reader(job: Job, columns: list[str]) -> BlockReader | ItemBlockReader:
-    schema = schema_of(job)
-    action = Action(job.action)
     if job.file.is_raw_items:
-        return ItemBlockReader(ItemReader(schema, action))
+        return ItemBlockReader(ItemReader(schema_of(job), Action(job.action)))
+    return block_reader(job, columns)
+
+
+def block_reader(
+    job: Job, columns: list[str], target: str | None = None
+) -> BlockReader:
+    """The reader of a job's targets, or of one of them. Not for raw items."""
     options = Options.from_json(job.options)
-    marks = decimal_marks(job.file, options)
+    mapping = job.mapping
     rules = rules_of(job.rules)
-    return BlockReader(schema, action, job.mapping, columns, options, marks, rules)
+    if target is not None:
+        mapping = {name: key for name, key in mapping.items() if key == target}
+        rules = {key: rule for key, rule in rules.items() if key == target}
+    return BlockReader(
+        schema_of(job),
+        Action(job.action),
+        mapping,
+        columns,
+        options,
+        decimal_marks(job.file, options),
+        rules,
+    )
 
 
 def _members_of(block: Block, membership: MembershipOf) -> tuple[Block, list[bool]]:

@@ -1,0 +1,124 @@
+"""The causes that a check has found, while corrections change them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from jobsui.jobs.ledger import causes, problem_rows
+from jobsui.jobs.ledger.row_sets import RowSet
+from jobsui.jobs.mapping.row_reader import Problem
+from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.preparation.found_causes import (
+    MAX_CAUSES,
+    MAX_VALUES,
+    OTHER,
+    new_cause,
+    set_values,
+)
+
+
+class WholeCheckNeeded(Exception):
+    """What a correction changes cannot be told without reading all rows."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    cause: Cause
+    rows: RowSet
+    values: dict[str, int]
+    is_changed: bool = False
+
+
+class CheckCauses:
+    def __init__(self, job: Job) -> None:
+        """Raises WholeCheckNeeded."""
+        self._job = job
+        stored = list(Cause.objects.filter(job=job, phase=Cause.Phase.CHECK))
+        rows = problem_rows.rows_of(stored)
+        self._entries: dict[str, _Entry] = {}
+        for cause in stored:
+            found = rows.get(cause.pk, RowSet())
+            if cause.code == OTHER or len(found) != cause.count:
+                raise WholeCheckNeeded
+            values = dict(cause.value_counts)
+            self._entries[cause.signature] = _Entry(cause, found, values)
+
+    def remove(self, problem: Problem, rows: RowSet) -> None:
+        """These rows no longer have this problem. Raises WholeCheckNeeded."""
+        entry = self._entry_of(problem)
+        entry.is_changed = True
+        entry.rows -= rows
+        if problem.value in entry.values:
+            entry.values[problem.value] -= len(rows)
+            if entry.values[problem.value] <= 0:
+                del entry.values[problem.value]
+
+    def add(self, problem: Problem, rows: RowSet) -> None:
+        """These rows have this problem now. Raises WholeCheckNeeded."""
+        entry = self._entry_of(problem)
+        entry.is_changed = True
+        entry.rows |= rows
+        value = problem.value
+        if value in entry.values:
+            entry.values[value] += len(rows)
+        elif value and len(entry.values) < MAX_VALUES:
+            entry.values[value] = len(rows)
+
+    def invalid_rows(self, *, without_codes: str = "") -> RowSet:
+        """`without_codes`: the beginning of the codes of problems that do not count."""
+        found = RowSet()
+        for entry in self._entries.values():
+            code = entry.cause.code
+            if not (without_codes and code.startswith(without_codes)):
+                found |= entry.rows
+        return found
+
+    def first_rows(self) -> set[int]:
+        """The first row of each cause that has changed."""
+        changed = (entry for entry in self._entries.values() if entry.is_changed)
+        return {next(iter(entry.rows)) for entry in changed if entry.rows}
+
+    def describe(self, problems: Iterable[Problem]) -> None:
+        """Let the changed causes say what they say of their first rows. `problems`: all those
+        of `first_rows`."""
+        found = {(signature_of(problem), problem.row): problem for problem in problems}
+        for signature, entry in self._entries.items():
+            if not (entry.is_changed and entry.rows):
+                continue
+            problem = found[signature, next(iter(entry.rows))]
+            entry.cause.message = problem.general
+            entry.cause.fix = problem.fix
+
+    def save(self) -> None:
+        """Store what has changed, in the caller's transaction."""
+        for entry in self._entries.values():
+            if entry.is_changed:
+                _save(entry)
+
+    def _entry_of(self, problem: Problem) -> _Entry:
+        signature = signature_of(problem)
+        if signature not in self._entries:
+            if len(self._entries) >= MAX_CAUSES:
+                raise WholeCheckNeeded
+            cause = new_cause(
+                self._job, problem.code, problem.column, problem.general, problem.fix
+            )
+            self._entries[signature] = _Entry(cause, RowSet(), {})
+        return self._entries[signature]
+
+
+def signature_of(problem: Problem) -> str:
+    return causes.signature(problem.code, problem.column, "")
+
+
+def _save(entry: _Entry) -> None:
+    cause = entry.cause
+    if not entry.rows:
+        if cause.pk:
+            cause.delete()
+        return
+    cause.count = len(entry.rows)
+    first_rows = zip(range(causes.MAX_SAMPLE_ROWS), entry.rows, strict=False)
+    cause.sample_rows = [row for _, row in first_rows]
+    set_values(cause, entry.values)
+    cause.save()
+    problem_rows.replace(cause, entry.rows)
