@@ -1,14 +1,23 @@
 """What the mapping page shows: a row for each target, and what is left to decide."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from jobsui.jobs.mapping import suggested_rules
+from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import FIELD, Target, schema_of
-from jobsui.jobs.models import File, Job
-from jobsui.web.forms.mapping import SOURCE, MappingForm
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.rule_words import rules_in_words
+from jobsui.jobs.mapping.rules import NO_RULE, Rule, rules_of, used_columns
+from jobsui.jobs.models import ColumnFacts, File, Job
+from jobsui.web.forms.mapping import SOURCE, SUGGESTED, MappingForm
 
+NUMBERS = frozenset({"integer", "decimal", "currency"})
+DATES_ARE_AMBIGUOUS = "Day and month are ambiguous. Choose their order."
+DATES_CONTRADICT = "Some dates have the day first, others the month. Choose one order."
+MARKS_ARE_AMBIGUOUS = "The decimal mark is ambiguous. Choose it."
 MAX_SAMPLES = 3
 MAX_OPTIONS = 12
 MAX_OPEN_COLUMNS = 12
@@ -50,6 +59,26 @@ class MappingRow:
     errors: list[str]
     column: SourceColumn | None
     options: Sequence[Any] = ()
+    rule: Rule = NO_RULE
+    suggested: Rule = NO_RULE
+    """For a target without a rule."""
+    is_suggestion_used: bool = True
+    """Whether the box beside the suggestion is ticked."""
+    question: str = ""
+    """What only a person can decide, as a sentence."""
+
+    @property
+    def suggestion_name(self) -> str:
+        """Of the box. Its value is the column, so that it means this column only."""
+        return SUGGESTED + self.target.key
+
+    @property
+    def rule_words(self) -> str:
+        return rules_in_words(self.rule)
+
+    @property
+    def suggested_words(self) -> str:
+        return rules_in_words(self.suggested)
 
     @property
     def shown_options(self) -> Sequence[Any]:
@@ -61,7 +90,11 @@ class MappingRow:
 
     @property
     def is_missing(self) -> bool:
-        return self.target.required and self.column is None
+        return self.target.required and not self.is_filled
+
+    @property
+    def is_filled(self) -> bool:
+        return self.column is not None or bool(self.rule.constant)
 
     @property
     def key(self) -> str:
@@ -88,17 +121,23 @@ class Summary:
 class MappingRows:
     """Those of a draft, in the state of its form."""
 
-    def __init__(self, job: Job, form: MappingForm) -> None:
+    def __init__(self, job: Job, form: MappingForm, changed: str = "") -> None:
+        """`changed`: the name of the input in which a person has just chosen."""
         self._job = job
         self._form = form
-        self._position = {name: n for n, name in enumerate(job.file.columns)}
+        self._changed = changed
+        self._rules = rules_of(job.rules)
+        self._mapping = form.present_mapping()
+        self._suggested = suggested_rules.suggest(job, self._mapping)
 
     def __iter__(self) -> Iterator[MappingRow]:
         return iter(self._rows)
 
-    def of(self, input_name: str) -> MappingRow | None:
-        """The row of this input."""
-        return next((row for row in self._rows if row.input_name == input_name), None)
+    @property
+    def changed(self) -> MappingRow | None:
+        """The row in which a person has just chosen."""
+        name = self._changed
+        return next((row for row in self._rows if row.input_name == name), None)
 
     @cached_property
     def _rows(self) -> list[MappingRow]:
@@ -110,50 +149,87 @@ class MappingRows:
     def _row(self, number: int, target: Target) -> MappingRow:
         source = self._form.source(target)
         column = self._form.chosen(target)
-        return MappingRow(
+        rule = self._rules.get(target.key, NO_RULE)
+        if column and rule.constant:
+            rule = replace(rule, constant="")
+        suggested = self._suggested.get(target.key, NO_RULE)
+        row = MappingRow(
             number=number,
             target=target,
             input_name=SOURCE + target.key,
             chosen=source.value() or "",
             errors=[str(error) for error in source.errors],
-            column=self._column(column) if column else None,
+            column=source_column(self._job.file, column, self._facts.get(column)),
             options=self._options(target),
+            rule=rule,
+            suggested=suggested if rule == NO_RULE else NO_RULE,
+            question=self._question(target, column, rule),
         )
+        return replace(row, is_suggestion_used=self._is_used(row))
+
+    def _is_used(self, row: MappingRow) -> bool:
+        """A suggestion is used unless a person has seen and left it."""
+        if row.input_name == self._changed:
+            return True
+        if self._form.is_bound:
+            return self._form.uses_suggestion(row.target)
+        return not self._job.mapping
+
+    def _question(self, target: Target, column: str, rule: Rule) -> str:
+        if target.type == "date" and not rule.date_order and column in self._facts:
+            orders = self._facts[column].date_orders
+            match suggested_rules.judge_dates(orders):
+                case "ambiguous":
+                    return DATES_ARE_AMBIGUOUS
+                case "contradictory":
+                    return DATES_CONTRADICT
+        has_mark = rule.decimal_mark or self._marks.get(column) != "?"
+        if target.type in NUMBERS and not has_mark:
+            return MARKS_ARE_AMBIGUOUS
+        return ""
 
     def _options(self, target: Target) -> Sequence[Any]:
-        field = self._fields.get(target.key)
-        return field.options if field else ()
+        own = self._fields.get(target.key)
+        return own.options if own else ()
 
     @cached_property
     def _fields(self) -> Mapping[str, Any]:
-        return {f"{FIELD}{field.key}": field for field in schema_of(self._job).fields}
-
-    def _column(self, name: str) -> SourceColumn:
-        file = self._job.file
-        return SourceColumn(
-            name=self._form.labels.label(name),
-            samples=samples(file, self._position[name]),
-            filled=self._filled.get(name),
-            rows=file.rows or 0,
-        )
+        return {f"{FIELD}{own.key}": own for own in schema_of(self._job).fields}
 
     @cached_property
-    def _filled(self) -> dict[str, int]:
-        return dict(self._job.file.column_facts.values_list("name", "filled"))
+    def _marks(self) -> Mapping[str, str]:
+        mark = self._form.initial["decimal_mark"]
+        return decimal_marks(self._job.file, Options(decimal_mark=mark))
+
+    @cached_property
+    def _facts(self) -> dict[str, ColumnFacts]:
+        found = self._job.file.column_facts.defer("values")
+        return {facts.name: facts for facts in found}
 
     @property
     def summary(self) -> Summary:
-        used = {self._form.chosen(target) for target in self._form.targets}
+        used = used_columns(self._mapping, self._rules)
         labels = self._form.labels
         return Summary(
-            mapped=sum(row.column is not None for row in self._rows),
+            mapped=sum(row.is_filled for row in self._rows),
             targets=len(self._rows),
             missing=[row for row in self._rows if row.is_missing],
-            unused=[label for label in labels if labels.column(label) not in used],
+            unused=[label for label in labels if labels.value(label) not in used],
         )
 
 
-def samples(file: File, position: int) -> list[str]:
-    """The first different texts of a column."""
-    texts = (cells[position] for _, cells in file.sample if position < len(cells))
-    return list(dict.fromkeys(text for text in texts if text.strip()))[:MAX_SAMPLES]
+def source_column(
+    file: File, name: str, facts: ColumnFacts | None
+) -> SourceColumn | None:
+    """None for no column, or one that the file does not have."""
+    if name not in file.columns:
+        return None
+    index = file.columns.index(name)
+    texts = (cells[index] for _, cells in file.sample if index < len(cells))
+    different = dict.fromkeys(text for text in texts if text.strip())
+    return SourceColumn(
+        name=name,
+        samples=list(different)[:MAX_SAMPLES],
+        filled=facts.filled if facts else None,
+        rows=file.rows or 0,
+    )

@@ -122,7 +122,7 @@ class Grid:
 
 def _columns(job: Job, first: str) -> list[GridColumn]:
     """The mapped ones, in the order of the file. The column `first` comes before them."""
-    labels = dict(job_details.mapped(job))
+    labels = {entry.column: entry.target for entry in job_details.mapped(job)}
     options = problem_values.options_by_column(job)
     found = [
         GridColumn(

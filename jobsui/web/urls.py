@@ -78,6 +78,7 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/layout/", wizard.layout, name="layout"),
     path("<uuid:code>/use-mapping/", saved_mappings.use, name="use_mapping"),
     path("<uuid:code>/map/", mapping.map_columns, name="map"),
+    path("<uuid:code>/map/<str:target>/", mapping.rule, name="rule"),
     path("<uuid:code>/check/", check.check, name="check"),
     path("<uuid:code>/check/progress/", check.check_progress, name="check_progress"),
     path("<uuid:code>/check/again/", check.check_again, name="check_again"),

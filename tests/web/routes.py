@@ -68,6 +68,7 @@ class Things:
             "<int:pk>": pk,
             "<int:seq>": 1,
             "<str:status_id>": "01STATUS",
+            "<str:target>": "external_id",
         }
         for parameter, value in values.items():
             route = route.replace(parameter, str(value))

@@ -75,6 +75,7 @@ MATRIX = {
     "jobs/new/<uuid:code>/layout/": ACT,
     "jobs/new/<uuid:code>/use-mapping/": ACT,
     "jobs/new/<uuid:code>/map/": FORM,
+    "jobs/new/<uuid:code>/map/<str:target>/": FORM,
     "jobs/new/<uuid:code>/check/": Row(200, 302),
     "jobs/new/<uuid:code>/check/progress/": PAGE,
     "jobs/new/<uuid:code>/check/again/": ACT,

@@ -202,6 +202,7 @@ def test_choosing_a_column_redraws_what_depends_on_it(operator: Client) -> None:
 
     assert re.findall(r'id="([^"]+)"\s+hx-swap-oob="true"', answer.text) == [
         "cells-2",
+        "rule-2",
         "map-count",
         "map-missing-above",
         "map-missing-below",

@@ -10,6 +10,8 @@ from django.db.models import Case, F, OuterRef, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 
 from jobsui.jobs.mapping.field_targets import api_name, targets_for
+from jobsui.jobs.mapping.rule_words import rules_in_words
+from jobsui.jobs.mapping.rules import NO_RULE, rules_of
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE
 from jobsui.jobs.timing import Timing
@@ -43,16 +45,37 @@ def preview(job: Job) -> Preview:
     )
 
 
-def mapped(job: Job) -> list[tuple[str, str]]:
-    """(column, label of the target it fills), in the order of the file: PostgreSQL keeps
-    no order in JSON."""
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A target that a job fills."""
+
+    column: str
+    """ "" for a constant."""
+    target: str
+    """Its label."""
+    rule: str
+    """In words; "" for none."""
+
+
+def mapped(job: Job) -> list[Mapped]:
+    """By the order of the columns in the file (PostgreSQL keeps no order in JSON), then
+    constants."""
     labels = {target.key: target.label for target in targets_for(job)}
-    found = []
-    for column in job.file.columns:
-        if column in job.mapping:
-            key = job.mapping[column]
-            found.append((column, labels.get(key, api_name(key))))
-    return found
+    rules = rules_of(job.rules)
+    keys = [
+        (column, job.mapping[column])
+        for column in job.file.columns
+        if column in job.mapping
+    ]
+    keys += [("", key) for key in labels if rules.get(key, NO_RULE).constant]
+    return [
+        Mapped(
+            column=column,
+            target=labels.get(key, api_name(key)),
+            rule=rules_in_words(rules.get(key, NO_RULE)),
+        )
+        for column, key in keys
+    ]
 
 
 def causes(

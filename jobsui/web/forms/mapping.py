@@ -1,6 +1,6 @@
 """The forms of the mapping: which column fills which target, and how cells are read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -18,33 +18,38 @@ MAX_CHOICES = 2_000
 """With more choices on a page, the choices are listed once, for all inputs together."""
 
 
-class ColumnLabels:
-    """The columns of a file as people choose them: in one line, of limited length, each
-    label once."""
+class Labels:
+    """Choices as people see and enter them: in one line, of limited length, each label
+    once."""
 
-    def __init__(self, columns: Iterable[str]) -> None:
-        self._column_by_label: dict[str, str] = {}
-        for position, column in enumerate(columns, 1):
-            label = one_line(column)
-            if len(label) > MAX_LABEL or label in self._column_by_label or not label:
-                label = f"{label[:MAX_LABEL]} (column {position})".strip()
-            self._column_by_label[label] = column
-        self._labels = {
-            column: label for label, column in self._column_by_label.items()
-        }
+    def __init__(self, choices: Iterable[tuple[str, str]], thing: str = "") -> None:
+        """`choices`: (value, text) of each. Of two with the same text, one is told apart by
+        its position as a `thing`, or by its value."""
+        self._value_by_label: dict[str, str] = {}
+        for position, (value, text) in enumerate(choices, 1):
+            label = one_line(text)
+            if len(label) > MAX_LABEL or label in self._value_by_label or not label:
+                note = f"{thing} {position}" if thing else value
+                label = f"{label[:MAX_LABEL]} ({note})".strip()
+            self._value_by_label[label] = value
+        self._labels = {value: label for label, value in self._value_by_label.items()}
 
-    def __iter__(self) -> Any:
-        return iter(self._column_by_label)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._value_by_label)
 
     def __len__(self) -> int:
-        return len(self._column_by_label)
+        return len(self._value_by_label)
 
-    def label(self, column: str) -> str:
-        """ "" for a column that the file does not have."""
-        return self._labels.get(column, "")
+    def label(self, value: str) -> str:
+        """ "" for a value that is no choice."""
+        return self._labels.get(value, "")
 
-    def column(self, label: str) -> str | None:
-        return self._column_by_label.get(one_line(label))
+    def value(self, label: str) -> str | None:
+        return self._value_by_label.get(one_line(label))
+
+
+def column_labels(columns: Iterable[str]) -> Labels:
+    return Labels(((column, column) for column in columns), thing="column")
 
 
 def one_line(text: str) -> str:
@@ -54,7 +59,7 @@ def one_line(text: str) -> str:
 class ColumnField(forms.Field):
     """A column of the file by its label, or "" for none. Its value is the column."""
 
-    def __init__(self, labels: ColumnLabels) -> None:
+    def __init__(self, labels: Labels) -> None:
         super().__init__(required=False)
         self._labels = labels
 
@@ -62,7 +67,7 @@ class ColumnField(forms.Field):
         label = one_line(value or "")
         if not label:
             return ""
-        column = self._labels.column(label)
+        column = self._labels.value(label)
         if column is None:
             raise forms.ValidationError(f"The file has no column “{label}”.")
         return column
@@ -104,7 +109,7 @@ class MappingForm(DressedForm):
         options: Options,
     ) -> None:
         """`mapping`: {column: target key} that is shown until a person chooses."""
-        self.labels = ColumnLabels(columns)
+        self.labels = column_labels(columns)
         self.targets = targets
         column_of = {key: column for column, key in mapping.items()}
         sources = {
@@ -130,7 +135,20 @@ class MappingForm(DressedForm):
 
     def chosen(self, target: Target) -> str:
         """The column for a target in the present state of the form, "" for none."""
-        return self.labels.column(self.source(target).value() or "") or ""
+        return self.labels.value(self.source(target).value() or "") or ""
+
+    def present_mapping(self) -> dict[str, str]:
+        """{column: target key} in the present state of the form."""
+        return {
+            column: target.key
+            for target in self.targets
+            if (column := self.chosen(target))
+        }
+
+    def uses_suggestion(self, target: Target) -> bool:
+        """Whether the box beside the suggested rule is ticked, for the chosen column."""
+        column = one_line(self.data.get(SUGGESTED + target.key, ""))
+        return bool(column) and column == one_line(self.source(target).value() or "")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

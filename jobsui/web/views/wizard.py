@@ -53,10 +53,10 @@ def with_file(view: DraftView) -> DraftView:
     """Steps that need a file that has been read."""
 
     @wraps(view)
-    def ready(request: HtmxRequest, job: Job) -> HttpResponseBase:
+    def ready(request: HtmxRequest, job: Job, **others: Any) -> HttpResponseBase:
         if job.file.state != FileState.READY:
             return http.go(request, "jobs:upload", job.code)
-        return view(request, job)
+        return view(request, job, **others)
 
     return ready
 

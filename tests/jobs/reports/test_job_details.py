@@ -5,6 +5,7 @@ import pytest
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_details
+from jobsui.jobs.reports.job_details import Mapped
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET
 from tests.jobs.reports.samples import planned
@@ -40,10 +41,15 @@ def test_mapping_uses_the_labels_of_the_wizard() -> None:
         "external_id,price\n1,2\n",
         to=make_object(make_connection(), "gadget", fields=GADGET),
     )
+    job.rules = {
+        "field:price": {"decimal_mark": "comma"},
+        "field:status": {"constant": "retired"},
+    }
 
     assert job_details.mapped(job) == [
-        ("external_id", "External ID"),
-        ("price", "Price"),
+        Mapped("external_id", "External ID", ""),
+        Mapped("price", "Price", "Numbers are like 1.234,5"),
+        Mapped("", "Status", "Always “retired”"),
     ]
 
 
