@@ -57,6 +57,20 @@ class Scheduling(LoadScopeScheduling):
         return nodeid
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """On PostgreSQL, tests that use no database would only run a second time."""
+    if connection.vendor == "postgresql" and not _uses_database(item):
+        item.add_marker(pytest.mark.skip(reason="It uses no database."))
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    """Slow tests may start processes that do."""
+    has_marker = any(map(item.get_closest_marker, ("django_db", "slow")))
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return has_marker or "django_db_setup" in fixtures
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that wait for processes run first, because they leave the cores time for
