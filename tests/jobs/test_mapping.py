@@ -1,6 +1,9 @@
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import MappingRefused
@@ -8,6 +11,7 @@ from jobsui.jobs.mapping.field_targets import target_key, targets
 from jobsui.jobs.mapping.mapping_check import check_mapping
 from jobsui.jobs.mapping.rules import Rule
 from jobsui.zendesk.payloads import Field, NameRules, Schema
+from tests.jobs.test_rules import rules
 
 FIELDS = (
     Field("serial_no", "Serial number", "text", required=True),
@@ -221,3 +225,17 @@ def test_unknown_target_is_refused_with_the_known_ones() -> None:
     assert str(refusal.value) == (
         "This action cannot fill a field 'total'. It can fill: name, external_id, serial_no, price."
     )
+
+
+@given(
+    mapping=st.dictionaries(
+        st.sampled_from("ABCD"), st.sampled_from(list(ALL.values()))
+    ),
+    rules_of_targets=st.dictionaries(st.sampled_from(list(ALL.values())), rules),
+    action=st.sampled_from(Action),
+)
+def test_checking_a_mapping_only_reports(
+    mapping: dict[str, str], rules_of_targets: dict[str, Rule], action: Action
+) -> None:
+    with suppress(MappingRefused):
+        check_mapping(mapping, ["A", "B", "C"], action, SCHEMA, rules_of_targets)

@@ -27,7 +27,7 @@ from tests.jobs.test_column_reader import FIELDS, TEXTS
 
 UPSERT = Action.UPSERT_BY_EXTERNAL_ID
 
-words = st.lists(st.sampled_from(["ja", "Nein", "Ä", "ß", "x"]), max_size=2)
+words = st.lists(st.sampled_from(["ja", "Nein", "Ä", "ß", "x", "ΟΔΟΣ"]), max_size=2)
 rules = st.builds(
     Rule,
     trim=st.booleans(),
@@ -49,7 +49,7 @@ rules = st.builds(
 dates = st.from_regex(
     r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}([ T]00:00(:00(\.0)?)?)?", fullmatch=True
 )
-texts = st.sampled_from(TEXTS) | st.text(max_size=6) | dates
+texts = st.sampled_from((*TEXTS, "ßΟΔΟΣ", "name:x")) | st.text(max_size=6) | dates
 
 
 @settings(max_examples=300)

@@ -4,12 +4,16 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobsui.jobs.control import drafts
 from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping.option_matching import normal_form
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.mapping.rules import Rule
+from jobsui.jobs.mapping.rules import Rewriter, Rule
 from jobsui.jobs.mapping.suggested_rules import judge_dates, rule_for, suggest
+from jobsui.jobs.mapping.types import ValueProblem, of_field
 from jobsui.jobs.models import ColumnFacts
 from jobsui.jobs.preparation import checker
 from jobsui.zendesk.payloads import Field, Option
@@ -79,6 +83,8 @@ def dates(**orders: int) -> ColumnFacts:
             {"separator": ";", "values": {"in-use": "in_use"}},
         ),
         ("many", facts("A|B", "Out"), (), {}),
+        ("many", facts("In use/Out", "out;in_use"), (), {}),
+        ("many", facts("In use|Out", "?|Out", "Café"), (), {"separator": "|"}),
         # What the file's warnings say.
         ("external_id", facts(" A"), ("spaces",), {"trim": True}),
         ("name", facts(" A"), ("spaces",), {"trim": True}),
@@ -103,11 +109,68 @@ def test_rule_is_suggested_where_the_column_decides(
     assert found == Rule(**expected)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("In use", "in-USE", True),
+        ("in_use", "(In  use)", True),
+        ("Café", "cafe", True),
+        ("A/B", "A b", True),
+        ("Level 1.5", "level 1,5", True),
+        ("Level 1.5", "Level 15", False),
+        ("10-20", "1020", False),
+        ("-1", "1", False),
+        ("C++", "C", False),
+        ("C#", "C", False),
+        ("Out", "?|Out", False),
+        ("Straße", "STRASSE", True),
+        ("東京", "東京 ", True),
+    ],
+)
+def test_normal_form_keeps_what_may_be_all_the_difference(
+    one: str, other: str, is_same: bool
+) -> None:
+    assert (normal_form(one) == normal_form(other)) is is_same
+
+
 def test_dates_are_judged_by_the_whole_column() -> None:
     assert judge_dates({}) == ""
     assert judge_dates({"ymd": 2}) == "ymd"
     assert judge_dates({"ymd": 2, "either": 1}) == "ambiguous"
     assert judge_dates({"dmy": 1, "mdy": 1}) == "contradictory"
+
+
+parts = st.sampled_from(
+    ["In use", "in-use", "CAFE", "Out", "out", "?", "ja", "Nein", "x", "true", ""]
+)
+texts = st.lists(parts, min_size=1, max_size=3).flatmap(
+    lambda found: st.sampled_from(["|", ";", ", ", "/", ""]).map(
+        lambda separator: separator.join(found)
+    )
+)
+
+
+@given(
+    field=st.sampled_from([FIELDS["box"], FIELDS["one"], FIELDS["many"]]),
+    column=st.lists(texts, unique=True, max_size=6),
+)
+def test_suggested_rules_only_make_more_texts_readable(
+    field: Field, column: list[str]
+) -> None:
+    def value(text: str) -> Any:
+        try:
+            return of_field(field).parse(text)
+        except ValueProblem:
+            return None
+
+    rule = rule_for(f"field:{field.key}", field, facts(*column), ())
+
+    rewriter = Rewriter(rule)
+    assert rule.problems() == []
+    for text in filter(str.strip, column):
+        before = value(text)
+        if before is not None:
+            assert value(rewriter.rewrite(text)) == before
 
 
 def test_suggested_rules_leave_no_problem(harness: Harness) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from jobsui.zendesk.payloads import Field
 
+BETWEEN_WORDS = re.compile(r"(?!(?<=\d)_(?=\d)|\A-\d)[\s_.,:;'’\"()/–—-]")
+BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s_.,:;'’()/–—-]+(?=\d)")
+
 
 class OptionFinder:
     """Finds options by tag, label and normal form. A text that may mean several options
@@ -34,10 +37,11 @@ class OptionFinder:
 
 
 def normal_form(text: str) -> str:
-    """A text without case, accents, spaces and punctuation."""
-    letters = unicodedata.normalize("NFKD", text.casefold())
+    """A text without case, accents, and what stands between words. Signs that may be all
+    the difference stay: C and C++, 1.5 and 15, -1 and 1."""
+    letters = unicodedata.normalize("NFKD", text.strip().casefold())
     plain = "".join(each for each in letters if not unicodedata.combining(each))
-    return re.sub(r"[\W_]", "", plain)
+    return BETWEEN_WORDS.sub("", BETWEEN_DIGITS.sub("_", plain))
 
 
 def _unambiguous(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:

@@ -12,13 +12,13 @@ from jobsui.files.cells import Column
 from jobsui.files.kinds import Kind
 from jobsui.jobs.mapping.rules import (
     ERRORS,
+    REFERENCED,
     REWRITTEN,
     UNJOINABLE,
     Rule,
     date_pattern,
     listed,
     lower,
-    referenced,
     upper,
 )
 
@@ -111,10 +111,7 @@ def _respelled(texts: pa.StringArray, rule: Rule) -> pa.StringArray:
     if rule.date_order:
         texts = _dates(texts, date_pattern(rule))
     if rule.reference:
-        texts = _changed_each(
-            pc.utf8_trim_whitespace(texts),
-            partial(referenced, reference=rule.reference),
-        )
+        texts = _referenced(pc.utf8_trim_whitespace(texts), rule.reference)
     return texts
 
 
@@ -142,6 +139,15 @@ def _changed_each(
     encoded = texts.dictionary_encode()
     changed = [change(text) for text in encoded.dictionary.to_pylist()]
     return pa.array(changed, pa.string()).take(encoded.indices)
+
+
+def _referenced(texts: pa.StringArray, reference: str) -> pa.StringArray:
+    is_kept = pc.or_(
+        pc.match_substring_regex(texts, rf"\A{REFERENCED.pattern}"),
+        pc.is_in(texts, ERROR_TEXTS),
+    )
+    references = pc.binary_join_element_wise(f"{reference}:", texts, "")
+    return pc.if_else(is_kept, texts, references)
 
 
 def _dates(texts: pa.StringArray, pattern: str) -> pa.StringArray:

@@ -4,7 +4,7 @@ it cannot read stays as it is, and the target says what is wrong with it."""
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
@@ -217,19 +217,32 @@ def referenced(text: str, reference: str) -> str:
     return text if is_kept else f"{reference}:{text}"
 
 
+class _Letters(dict[int, str]):
+    """For str.translate: the other case of each letter, unless it takes several letters."""
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        super().__init__()
+        self._change = change
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        changed = self._change(letter)
+        self[code] = changed if len(changed) == 1 else letter
+        return self[code]
+
+
+CAPITALS = _Letters(str.upper)
+SMALL = _Letters(str.lower)
+
+
 def upper(text: str) -> str:
     """In capital letters. A letter without one, such as ß, stays as it is."""
-    return "".join(
-        changed if len(changed := character.upper()) == 1 else character
-        for character in text
-    )
+    return text.translate(CAPITALS)
 
 
 def lower(text: str) -> str:
-    return "".join(
-        changed if len(changed := character.lower()) == 1 else character
-        for character in text
-    )
+    """In small letters, each for itself: a sigma is the same everywhere in a word."""
+    return text.translate(SMALL)
 
 
 def _folded(words: tuple[str, ...]) -> set[str]:

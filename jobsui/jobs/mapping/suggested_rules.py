@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from jobsui.jobs.mapping.field_targets import api_name, schema_of
 from jobsui.jobs.mapping.option_matching import OptionFinder
-from jobsui.jobs.mapping.rules import NO_RULE, Rule, lower, rules_of
+from jobsui.jobs.mapping.rules import NO_RULE, Rewriter, Rule, lower, rules_of
 from jobsui.jobs.mapping.types import ValueProblem, of_field
 from jobsui.jobs.mapping.types.checkbox import FALSE, TRUE
 from jobsui.jobs.models import ColumnFacts, Job
@@ -31,8 +31,8 @@ NO = frozenset(
         *("falsch", "faux", "falso"),
     ]
 )
-SEPARATORS = ("|", "/", "\n", "+", "&")
-"""Between options, beside the semicolon and the comma, which need no rule."""
+SEPARATORS = (";", ",", "|", "/", "\n", "+", "&")
+"""Between options. The semicolon and the comma need a rule only for what the parts become."""
 MIN_WITH_WIDTH = 0.8
 """Which share of the known codes has the width that the others are padded to."""
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -140,24 +140,38 @@ def _values(field: Field, counts: Iterable[tuple[str, int]]) -> dict[str, str]:
 
 
 def _lists(field: Field, facts: ColumnFacts) -> dict[str, Any]:
-    """The separator of the lists of a column, and what their parts become."""
-    unread = [text for text, _ in facts.values if not _is_readable(field, text)]
-    finder = OptionFinder(field)
-    for separator in (";", ",", *SEPARATORS):
-        parts = {part.strip() for text in unread for part in text.split(separator)} - {
-            ""
-        }
-        if parts and all(map(finder.find, parts)):
-            values = _values(field, [(part, 1) for part in sorted(parts)])
-            return {"separator": separator, "values": values}
-    return {"values": _values(field, facts.values)}
+    """The separator of the lists of a column, and what their parts become: those that make
+    the most texts readable, and leave all others what they are."""
+    texts = [text for text, _ in facts.values]
+    before = {text: _value(field, text) for text in texts}
+    best: dict[str, Any] = {"values": _values(field, facts.values)}
+    most = len(best["values"])
+    for separator in SEPARATORS:
+        unread = [text for text in texts if before[text] is None]
+        parts = {part.strip() for text in unread for part in text.split(separator)}
+        values = _values(field, [(part, 1) for part in sorted(parts)])
+        members: dict[str, Any] = {"separator": separator, "values": values}
+        rewriter = Rewriter(Rule(**members))
+        after = {text: _value(field, rewriter.rewrite(text)) for text in texts}
+        are_others_same = all(
+            after[text] == value for text, value in before.items() if value is not None
+        )
+        fixed = sum(after[text] is not None for text in unread)
+        if are_others_same and fixed > most:
+            best = members
+            most = fixed
+    return best
 
 
 def _is_readable(field: Field, text: str) -> bool:
+    return _value(field, text) is not None
+
+
+def _value(field: Field, text: str) -> Any:
+    """None for a text that the field cannot read."""
     if not text.strip():
-        return True
+        return ""
     try:
-        of_field(field).parse(text)
+        return of_field(field).parse(text)
     except ValueProblem:
-        return False
-    return True
+        return None
