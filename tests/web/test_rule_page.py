@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import ColumnFacts, Job
+from tests.harness import GADGET
 from tests.web import stages
 from tests.web.pages import visible
 from tests.web.test_wizard import HTMX, path
@@ -336,3 +338,24 @@ def test_mapping_page_names_what_only_a_person_can_decide(operator: Client) -> N
     assert "The decimal mark is ambiguous. Choose it." in text
     assert "ambiguous" not in decided
     assert "Dates are day, month, year" in decided
+
+
+def test_lookup_cells_are_external_ids_or_names(operator: Client) -> None:
+    job = draft("external_id,place\ng-1,Berlin Mitte\n")
+    site = {
+        "key": "site",
+        "title": "Site",
+        "type": "lookup",
+        "relationship_target_type": "zen:custom_object:site",
+    }
+    CustomObject.objects.update(fields=[*GADGET, site])
+    mapping = {"external_id": "external_id", "place": "field:site"}
+    Job.objects.filter(pk=job.pk).update(mapping=mapping)
+    address = path(job, "map/field:site/")
+    fields = entered(page_of(operator, job, "field:site")) | {"reference": "name"}
+
+    shown = operator.post(address, fields, headers=HTMX)
+    operator.post(address, fields)
+
+    assert "name:Berlin Mitte" in visible(shown.content.decode())
+    assert Job.objects.get().rules == {"field:site": {"reference": "name"}}

@@ -16,6 +16,7 @@ from jobsui.web.value_table import TABLED, YES_AND_NO, ValueTable
 
 TEXTS = frozenset({"text", "textarea", "regexp"})
 NUMBERS = frozenset({"integer", "decimal", "currency"})
+LOOKUPS = frozenset({"lookup", "parent"})
 MIN_JOINED = 2
 """How many inputs for further columns there are at least."""
 SEPARATORS = {
@@ -133,6 +134,17 @@ class RuleForm(DressedForm):
                     ("comma", "Comma, such as 1.234,5"),
                 ],
                 initial=rule.decimal_mark,
+                required=False,
+            )
+        if target.type in LOOKUPS:
+            self.fields["reference"] = forms.ChoiceField(
+                label="The cells have",
+                choices=[
+                    ("", "Zendesk IDs, or external_id: or name: and a value"),
+                    ("external_id", "External IDs of the related records"),
+                    ("name", "Names of the related records"),
+                ],
+                initial=rule.reference,
                 required=False,
             )
         if target.type == "multiselect":
