@@ -132,12 +132,16 @@ class Staged:
         """(row numbers, cells) of each block, for one column. The other columns are not
         unpacked."""
         for entry in self.entries:
-            batch, _ = self._content(entry)
-            try:
-                found = _unpacked(batch, entry, index)
-            except (pa.ArrowException, ValueError, OSError):
-                raise FileRefused(INCOMPLETE) from None
-            yield found.numbers, found.column(index) or absent_column(entry.rows)
+            yield self.column_of(entry, index)
+
+    def column_of(self, entry: BlockEntry, index: int) -> tuple[pa.Int64Array, Column]:
+        """`column`, of one block."""
+        batch, _ = self._content(entry)
+        try:
+            found = _unpacked(batch, entry, index)
+        except (pa.ArrowException, ValueError, OSError):
+            raise FileRefused(INCOMPLETE) from None
+        return found.numbers, found.column(index) or absent_column(entry.rows)
 
     def _content(self, entry: BlockEntry) -> tuple[memoryview, memoryview]:
         """The batch and the odd rows."""

@@ -1,6 +1,6 @@
 """Sets of row numbers as bits: a million rows take 128 kB, and far less when stored."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from jobsui.jobs.models.batch import pack, unpack
@@ -17,11 +17,11 @@ class RowSet:
     """Bit n: whether it has row n."""
 
     @classmethod
-    def of(cls, rows: Iterable[int]) -> "RowSet":
-        found = RowCollector()
+    def of(cls, rows: Collection[int]) -> "RowSet":
+        data = bytearray(max(rows, default=-1) // BITS + 1)
         for row in rows:
-            found.add(row)
-        return cls.unpacked(found.packed())
+            data[row // BITS] |= 1 << row % BITS
+        return cls(int.from_bytes(data, "little"))
 
     @classmethod
     def unpacked(cls, parts: Mapping[int, bytes | memoryview]) -> "RowSet":

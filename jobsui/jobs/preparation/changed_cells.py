@@ -77,7 +77,7 @@ def rows_by_text(staged: Staged, change: ColumnChange) -> dict[TextAndKind, RowS
             is_text = pc.fill_null(pc.equal(indexes, index), False)
             for kind, is_found in _by_kind(column, is_text):
                 found[change.texts[index], kind] |= _bits(numbers, is_found)
-    own = RowSet.of(sorted(change.own))
+    own = RowSet.of(change.own)
     rows = {key: RowSet(bits) - own for key, bits in found.items()}
     return {key: each for key, each in rows.items() if each}
 

@@ -1,5 +1,6 @@
 """The causes that a check has found, while corrections change them."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,6 +28,15 @@ class _Entry:
     values: dict[str, int]
     is_changed: bool = False
 
+    def count(self, value: str, change: int) -> None:
+        self.is_changed = True
+        if value in self.values:
+            self.values[value] += change
+            if self.values[value] <= 0:
+                del self.values[value]
+        elif value and change > 0 and len(self.values) < MAX_VALUES:
+            self.values[value] = change
+
 
 class CheckCauses:
     def __init__(self, job: Job) -> None:
@@ -45,23 +55,28 @@ class CheckCauses:
     def remove(self, problem: Problem, rows: RowSet) -> None:
         """These rows no longer have this problem. Raises WholeCheckNeeded."""
         entry = self._entry_of(problem)
-        entry.is_changed = True
         entry.rows -= rows
-        if problem.value in entry.values:
-            entry.values[problem.value] -= len(rows)
-            if entry.values[problem.value] <= 0:
-                del entry.values[problem.value]
+        entry.count(problem.value, -len(rows))
 
     def add(self, problem: Problem, rows: RowSet) -> None:
         """These rows have this problem now. Raises WholeCheckNeeded."""
         entry = self._entry_of(problem)
-        entry.is_changed = True
         entry.rows |= rows
-        value = problem.value
-        if value in entry.values:
-            entry.values[value] += len(rows)
-        elif value and len(entry.values) < MAX_VALUES:
-            entry.values[value] = len(rows)
+        entry.count(problem.value, len(rows))
+
+    def change(self, removed: Iterable[Problem], added: Iterable[Problem]) -> None:
+        """Rows no longer have the first of these problems, and have the others now. Raises
+        WholeCheckNeeded."""
+        for problems in self._by_cause(removed):
+            entry = self._entry_of(problems[0])
+            entry.rows -= RowSet.of([problem.row for problem in problems])
+            for problem in problems:
+                entry.count(problem.value, -1)
+        for problems in self._by_cause(added):
+            entry = self._entry_of(problems[0])
+            entry.rows |= RowSet.of([problem.row for problem in problems])
+            for problem in problems:
+                entry.count(problem.value, 1)
 
     def invalid_rows(self, *, without_codes: str = "") -> RowSet:
         """`without_codes`: the beginning of the codes of problems that do not count."""
@@ -93,6 +108,12 @@ class CheckCauses:
         for entry in self._entries.values():
             if entry.is_changed:
                 _save(entry)
+
+    def _by_cause(self, problems: Iterable[Problem]) -> Iterable[list[Problem]]:
+        found: defaultdict[tuple[str, str], list[Problem]] = defaultdict(list)
+        for problem in problems:
+            found[problem.code, problem.column].append(problem)
+        return found.values()
 
     def _entry_of(self, problem: Problem) -> _Entry:
         signature = signature_of(problem)

@@ -6,16 +6,17 @@ columns change, and for checks of which too little was stored.
 
 For workers, and for the request that corrects cells: it imports pyarrow."""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.utils import timezone
 
-from jobsui.files.cells import Block, Column, Kind, absent_column
-from jobsui.files.staging import Staged
+from jobsui.files.cells import Block, Kind, absent_column
+from jobsui.files.staging import BlockEntry, Staged
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.row_sets import RowSet
@@ -98,8 +99,11 @@ class Rechecked:
 class _Found:
     """What changes."""
 
-    removed: list[tuple[Problem, RowSet]] = field(default_factory=list)
-    added: list[tuple[Problem, RowSet]] = field(default_factory=list)
+    removed: list[Problem] = field(default_factory=list)
+    added: list[Problem] = field(default_factory=list)
+    removed_of_rows: list[tuple[Problem, RowSet]] = field(default_factory=list)
+    added_of_rows: list[tuple[Problem, RowSet]] = field(default_factory=list)
+    """The same problem of many rows."""
     old_keys: dict[tuple[str, int], str] = field(default_factory=dict)
     """{(target, row): key} of the keys that change."""
     new_keys: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -133,9 +137,10 @@ class _Recheck:
         changes = changes_between(self._before, self._after, self._staged.columns, used)
         found = self._found(changes)
         invalid_before = self._causes.invalid_rows(without_codes=CODE_PREFIX)
-        for problem, rows in found.removed:
+        self._causes.change(found.removed, found.added)
+        for problem, rows in found.removed_of_rows:
             self._causes.remove(problem, rows)
-        for problem, rows in found.added:
+        for problem, rows in found.added_of_rows:
             self._causes.add(problem, rows)
         invalid = self._causes.invalid_rows(without_codes=CODE_PREFIX)
         self._change_keys(found, invalid_before ^ invalid, invalid)
@@ -150,20 +155,21 @@ class _Recheck:
 
     def _found(self, changes: list[ColumnChange]) -> _Found:
         by_text = [rows_by_text(self._staged, change) for change in changes]
-        all_rows = RowSet.of(sorted(set().union(*(change.rows for change in changes))))
+        if len(changes) == 1 and not changes[0].rows:
+            try:
+                return self._found_by_text(changes[0], by_text[0])
+            except WholeCheckNeeded:
+                pass
+        all_rows = RowSet.of(set().union(*(change.rows for change in changes)))
         for rows in (rows for each in by_text for rows in each.values()):
             all_rows |= rows
-        if len(all_rows) <= MAX_READ_ROWS:
-            return self._read(list(all_rows), {change.index for change in changes})
-        if len(changes) > 1 or changes[0].rows:
+        if len(all_rows) > MAX_READ_ROWS:
             raise WholeCheckNeeded
-        return self._found_by_text(changes[0], by_text[0])
+        return self._read(list(all_rows), {change.index for change in changes})
 
     def _read(self, rows: Sequence[int], columns: set[int]) -> _Found:
         """By reading the rows as they were and as they are."""
         found = _Found()
-        removed = _Grouped()
-        added = _Grouped()
         targets = [
             cell.target.key
             for cell in self._cells
@@ -172,8 +178,8 @@ class _Recheck:
         for block in staged_rows.blocks_with(self._staged, rows):
             old = self._old.read(block)
             new = self._new.read(block)
-            removed.add(old.problems())
-            added.add(new.problems())
+            found.removed += itertools.chain(*old.problems())
+            found.added += itertools.chain(*new.problems())
             found.largest_item = max(found.largest_item, new.largest_item)
             for target in targets:
                 _note_keys(found.old_keys, target, old.numbers, old.keys[target])
@@ -181,8 +187,6 @@ class _Recheck:
         for key in found.old_keys.keys() & found.new_keys.keys():
             if found.old_keys[key] == found.new_keys[key]:
                 del found.old_keys[key], found.new_keys[key]
-        found.removed = removed.rows()
-        found.added = added.rows()
         return found
 
     def _found_by_text(
@@ -201,9 +205,9 @@ class _Recheck:
                 old = _read_text(cell, self._before, column, text, kind, row)
                 new = _read_text(cell, self._after, column, text, kind, row)
                 if isinstance(old, Problem):
-                    found.removed.append((old, concerned))
+                    found.removed_of_rows.append((old, concerned))
                 if isinstance(new, Problem):
-                    found.added.append((new, concerned))
+                    found.added_of_rows.append((new, concerned))
                 else:
                     size = (self._job.largest_item or 0) + len(new.encode())
                     found.largest_item = max(found.largest_item, size)
@@ -235,7 +239,7 @@ class _Recheck:
                 if (row in before) != (row in keys.repeated)
             }
             moved = {row for row in rows if row in before and row in keys.repeated}
-            self._change_repeated(target, before, others | moved)
+            self._change_repeated(target, before, others | moved, found)
 
     def _rows_by_key(self, target: str, found: _Found) -> dict[str, list[int]]:
         """All rows that have one of the old and new keys of a target. Reads the columns of the
@@ -258,44 +262,54 @@ class _Recheck:
                 by_key[text].append(row)
         return by_key
 
-    def _all_keys(self, target: str) -> Iterator[tuple[pa.Int64Array, pa.StringArray]]:
-        """(row numbers, keys) of each block."""
+    def _all_keys(
+        self, target: str, rows: Sequence[int] | None = None
+    ) -> Iterator[tuple[pa.Int64Array, pa.StringArray]]:
+        """(row numbers, keys) of each block. `rows`: only of these, ascending."""
         columns = self._staged.columns
         reader = job_blocks.block_reader(self._job, columns, target)
         corrector = BlockCorrector(self._after, columns)
         [cell] = reader.cells
-        parts = zip(
-            *(self._staged.column(index) for index in cell.sources), strict=True
-        )
-        for each in parts:
-            numbers = each[0][0]
-            blank = absent_column(len(numbers))
-            block_columns: list[Column] = [blank] * len(columns)
-            for index, (_, column) in zip(cell.sources, each, strict=True):
-                block_columns[index] = column
-            block = corrector.corrected(Block(numbers, tuple(block_columns)))
-            yield numbers, reader.read(block).keys[target]
+        for entry in self._staged.entries:
+            if rows is not None and not staged_rows.has_any(entry, rows):
+                continue
+            block = self._with_columns(entry, cell.sources)
+            if rows is not None:
+                block = staged_rows.only_rows(block, rows)
+            block = corrector.corrected(block)
+            yield block.numbers, reader.read(block).keys[target]
+
+    def _with_columns(self, entry: BlockEntry, indexes: Sequence[int]) -> Block:
+        """A block that has only these columns."""
+        found = {index: self._staged.column_of(entry, index) for index in indexes}
+        numbers = found[indexes[0]][0]
+        columns = [absent_column(len(numbers))] * len(self._staged.columns)
+        for index, (_, column) in found.items():
+            columns[index] = column
+        return Block(numbers, tuple(columns))
 
     def _change_repeated(
-        self, target: str, before: dict[int, int], changed: set[int]
+        self, target: str, before: dict[int, int], changed: set[int], found: _Found
     ) -> None:
         """Count the rows that repeat a key now, or no longer do."""
         if len(changed) > MAX_READ_ROWS:
             raise WholeCheckNeeded
+        if not changed:
+            return
         after = self._keys[target].repeated
         repeats = Repeats(self._job)
-        for block in staged_rows.blocks_with(self._staged, sorted(changed)):
-            old = self._old.read(block)
-            new = self._new.read(block)
-            for index, row in enumerate(new.numbers.to_pylist()):
+        removed = []
+        added = []
+        for numbers, keys in self._all_keys(target, sorted(changed)):
+            pairs = zip(numbers.to_pylist(), keys.to_pylist(), strict=True)
+            for row, key in pairs:
                 if row in before:
-                    key = old.keys[target][index].as_py()
-                    problem = repeats.problem(row, target, key, before[row])
-                    self._causes.remove(problem, RowSet.of([row]))
+                    old_key = found.old_keys.get((target, row), key)
+                    problem = repeats.problem(row, target, old_key, before[row])
+                    removed.append(problem)
                 if row in after:
-                    key = new.keys[target][index].as_py()
-                    problem = repeats.problem(row, target, key, after[row])
-                    self._causes.add(problem, RowSet.of([row]))
+                    added.append(repeats.problem(row, target, key, after[row]))
+        self._causes.change(removed, added)
 
     def _first_problems(self) -> Iterator[Problem]:
         """The problems of the first row of each cause that has changed."""
@@ -315,27 +329,6 @@ class _Recheck:
         texts = pa.array([keys[target, row] for row in rows], pa.string())
         hashes = hashes_of(target, texts).to_pylist()
         return list(zip(hashes, rows, strict=True))
-
-
-class _Grouped:
-    """Problems of rows, by what causes count of them."""
-
-    def __init__(self) -> None:
-        self._first: dict[tuple[str, str, str], Problem] = {}
-        self._rows: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
-
-    def add(self, found: Iterable[list[Problem]]) -> None:
-        for problems in found:
-            for problem in problems:
-                key = (problem.code, problem.column, problem.value)
-                self._first.setdefault(key, problem)
-                self._rows[key].append(problem.row)
-
-    def rows(self) -> list[tuple[Problem, RowSet]]:
-        return [
-            (problem, RowSet.of(self._rows[key]))
-            for key, problem in self._first.items()
-        ]
 
 
 def _shared_keys(stored: RepeatedKeys) -> dict[str, SharedKeys]:

@@ -2,6 +2,7 @@
 
 For workers, and for the requests that show or correct a few rows: it imports pyarrow."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from jobsui.files.cells import Block, Column
 from jobsui.files.errors import FileRefused
-from jobsui.files.staging import INCOMPLETE, Staged
+from jobsui.files.staging import INCOMPLETE, BlockEntry, Staged
 from jobsui.jobs.models import File
 from jobsui.jobs.preparation import file_reading
 
@@ -33,6 +34,12 @@ def blocks_with(staged: Staged, rows: Sequence[int]) -> Iterator[Block]:
             wanted.append(left.pop())
         if wanted:
             yield only_rows(staged.block(entry), wanted)
+
+
+def has_any(entry: BlockEntry, rows: Sequence[int]) -> bool:
+    """Whether one of these rows, which ascend, may be in a block."""
+    place = bisect_left(rows, entry.first_row)
+    return place < len(rows) and rows[place] <= entry.last_row
 
 
 def only_rows(block: Block, rows: Sequence[int]) -> Block:
