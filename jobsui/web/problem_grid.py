@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.urls import reverse
-
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.reports import job_details, problem_values
 from jobsui.jobs.reports.problem_rows import ProblemRow
 
+MAX_ROWS = 25
+MIN_ROWS = 5
+MAX_CELLS = 1_500
+"""Of a page, unless its rows have very many."""
 MAX_EDITED = 10_000
 """Characters of a cell that a page offers to change."""
 LONG = 60
@@ -39,6 +41,8 @@ class GridCell:
     """In the file, if it was corrected."""
     problems: Sequence[Problem]
     options: Sequence[str]
+    is_wrong: bool
+    """Or warned of."""
     is_open: bool
     """Shown as a field to write in."""
     has_focus: bool
@@ -68,10 +72,17 @@ class Grid:
     """Draws rows of a job."""
 
     def __init__(self, job: Job, cause: Cause | None, after: str) -> None:
-        self._path = reverse("jobs:grid", args=[job.code])
         self.cause = cause
         self.after = after
+        self._warned = cause.column if cause and cause.is_warning else None
+        """The column that a warning is about; None: the cause is no warning."""
         self.columns = _columns(job, cause.column if cause else "")
+
+    @property
+    def size(self) -> int:
+        """How many rows a page has."""
+        fitting = MAX_CELLS // max(len(self.columns), 1)
+        return min(max(fitting, MIN_ROWS), MAX_ROWS)
 
     def row(
         self, row: ProblemRow, *, opened: int | None = None, refusal: str = ""
@@ -84,7 +95,7 @@ class Grid:
             problems=[each for each in row.problems if each.column not in shown],
             text="" if row.can_be_corrected else ", ".join(filter(None, row.cells)),
             can_change=row.can_be_corrected,
-            is_good=not row.problems,
+            is_good=not row.problems and self._warned is None,
             refusal=refusal,
         )
 
@@ -95,6 +106,7 @@ class Grid:
         text = row.cells[position] if position < len(row.cells) else ""
         problems = [each for each in row.problems if each.column == column.name]
         has_focus = position == opened
+        is_wrong = bool(problems) or column.name == self._warned
         can_open = len(text) <= MAX_EDITED
         return GridCell(
             id=f"c{row.row}-{position}",
@@ -104,14 +116,15 @@ class Grid:
             was=row.originals.get(column.name),
             problems=problems,
             options=column.options,
-            is_open=can_open and (has_focus or bool(problems)),
+            is_open=can_open and (has_focus or is_wrong),
+            is_wrong=is_wrong,
             has_focus=has_focus,
             edit=self._address(row.row, position),
         )
 
     def _address(self, row: int, position: int) -> str:
         query = self.query | {"row": row, "column": position}
-        return f"{self._path}?{urlencode(query)}"
+        return f"?{urlencode(query)}"
 
     @property
     def query(self) -> dict[str, Any]:

@@ -28,7 +28,6 @@ from jobsui.web.http import HtmxRequest
 from jobsui.web.problem_grid import Grid
 from jobsui.web.views.wizard import on_draft, with_file
 
-PAGE_SIZE = 25
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -51,7 +50,7 @@ def grid(request: HtmxRequest, job: Job) -> HttpResponse:
             job,
             cause=cause,
             after=paging.parse_integer(after) or 0,
-            size=PAGE_SIZE,
+            size=drawn.size,
         )
     except FileRefused as refusal:
         messages.error(request, str(refusal))
