@@ -96,6 +96,22 @@ def test_corrected_cell_is_saved_for_its_person(operator: Client) -> None:
     assert job.rows_invalid == 2
 
 
+def test_cell_corrected_by_htmx_redraws_its_row_and_the_counts(
+    operator: Client,
+) -> None:
+    job = stages.checked(ROWS)
+    cause = cause_of(job, "price")
+    change = {"row": 2, "column": PRICE, "text": "1.5", "cause": cause.pk, "after": ""}
+
+    answer = operator.post(path(job, "rows/correct/"), change, headers=HTMX)
+
+    seen = visible(answer.text)
+    assert rows_of(answer.text) == ["2"]
+    assert "Fixed" in seen
+    assert "In the file: x" in seen
+    assert "1 row with this problem. 2 of 3 rows are invalid. 1 correction" in seen
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
