@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import push_url
 
 from jobsui import paging
 from jobsui.access import lookup
@@ -233,7 +234,9 @@ def _row(
     context = _context(job, drawn) | {"is_update": True}
     for found in problem_rows.rows(job, [number]):
         context["row"] = drawn.row(found, opened=opened, refusal=refusal)
-    return render(request, "wizard/grid_update.html", context)
+    response = render(request, "wizard/grid_update.html", context)
+    # Without it, the address of the row would become that of the page.
+    return push_url(response, url=False)
 
 
 def _context(job: Job, drawn: Grid) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def test_rows_are_corrected_in_a_workbook(person: Person, gadget: str) -> None:
     person.map()
     with page.expect_download() as download:
         person.press("Download problems.xlsx")
-    book = openpyxl.load_workbook(download.value.path())
+    book = openpyxl.load_workbook(io.BytesIO(download.value.path().read_bytes()))
     sheet = book["Problems"]
     sheet["F2"] = "1.5"
     sheet["F3"] = "2"
