@@ -5,6 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import F
 
@@ -21,22 +22,43 @@ PARTICULARS = re.compile(
 
 
 ROW_ERROR_FIELDS = (
-    *("job_id", "batch_id", "cause_id", "row", "outcome", "code", "column"),
+    *("job_id", "batch_id", "row", "outcome", "code", "column"),
     *("value", "message"),
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRow:
-    """A row that did not succeed, with its error and the cause it counts towards."""
+    """A row that did not succeed, and the cause it counts towards. It becomes a RowError
+    without a model object, which would cost more than all the rest of a row."""
 
-    error: RowError
-    """Not saved yet, and without its cause."""
-    signature: str
+    job_id: int
+    batch_id: int | None = None
+    row: int
+    outcome: str
+    code: str
+    column: str = ""
+    value: str = ""
     message: str
+    signature: str
+    general: str
     """What the cause says of all its rows."""
     fix: str = ""
     """What to do about it, as a sentence; "" when only Zendesk's message is known."""
+
+
+def _as_error(row: FailedRow) -> tuple[Any, ...]:
+    """The values of ROW_ERROR_FIELDS."""
+    return (
+        row.job_id,
+        row.batch_id,
+        row.row,
+        row.outcome,
+        row.code,
+        row.column,
+        row.value,
+        row.message,
+    )
 
 
 def signature(code: str, column: str, message: str) -> str:
@@ -49,20 +71,14 @@ def record_failed_rows(rows: Iterable[FailedRow]) -> None:
     """Save the errors of these rows, each under its cause, and count the causes."""
     by_cause: defaultdict[tuple[int, str], list[FailedRow]] = defaultdict(list)
     for row in rows:
-        by_cause[row.error.job_id, row.signature].append(row)
+        by_cause[row.job_id, row.signature].append(row)
 
-    errors: list[RowError] = []
+    errors: list[tuple[Any, ...]] = []
     for failed_rows in by_cause.values():
         cause = _cause_of(failed_rows[0])
         _count(cause, failed_rows)
-        for row in failed_rows:
-            row.error.cause = cause
-            errors.append(row.error)
-    sql.insert_many(
-        RowError,
-        ROW_ERROR_FIELDS,
-        ([getattr(error, name) for name in ROW_ERROR_FIELDS] for error in errors),
-    )
+        errors += [(cause.pk, *_as_error(row)) for row in failed_rows]
+    sql.insert_many(RowError, ("cause_id", *ROW_ERROR_FIELDS), errors)
 
 
 def remove_uncertain_rows(batch: Batch) -> None:
@@ -78,13 +94,13 @@ def remove_uncertain_rows(batch: Batch) -> None:
 
 def _cause_of(row: FailedRow) -> Cause:
     cause, _ = Cause.objects.get_or_create(
-        job_id=row.error.job_id,
+        job_id=row.job_id,
         phase=Cause.Phase.SEND,
         signature=row.signature,
         defaults={
-            "code": row.error.code,
-            "column": row.error.column,
-            "message": row.message,
+            "code": row.code,
+            "column": row.column,
+            "message": row.general,
             "fix": row.fix,
         },
     )
@@ -92,8 +108,8 @@ def _cause_of(row: FailedRow) -> Cause:
 
 
 def _count(cause: Cause, rows: Sequence[FailedRow]) -> None:
-    numbers = [row.error.row for row in rows]
-    values = [row.error.value for row in rows if row.error.value]
+    numbers = [row.row for row in rows]
+    values = [row.value for row in rows if row.value]
     distinct_values = list(dict.fromkeys([*cause.sample_values, *values]))
     Cause.objects.filter(pk=cause.pk).update(
         count=F("count") + len(rows),

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from jobsui.jobs.enums import UNSETTLED, Action, AttemptResult, BatchState, Outcome
 from jobsui.jobs.ledger import causes, unreadable
-from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job, RowError, RowResult
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job, RowResult
 from jobsui.jobs.models.batch import Unreadable, pack
 from jobsui.jobs.sql import add_up, by_id, update_rows
 
@@ -327,13 +327,13 @@ def _failed_rows(
 
 
 def _failed_row(batch: Batch, row: int, result: RowResult) -> causes.FailedRow:
-    error = RowError(
+    return causes.FailedRow(
         job_id=batch.job_id,
-        batch=batch,
+        batch_id=batch.pk,
         row=row,
         outcome=result.outcome,
         code=result.code[:80],
         message=result.message,
+        signature=causes.signature(result.code, "", result.message),
+        general=result.message,
     )
-    signature = causes.signature(result.code, "", result.message)
-    return causes.FailedRow(error, signature, result.message)

@@ -12,6 +12,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobsui.files.ahead import ahead
 from jobsui.files.cells import Block, Column
 from jobsui.files.layout import OddCells
 from jobsui.files.table import Table
@@ -142,7 +143,18 @@ def read(
     reader = JobReader(job, table.columns)
     membership = job_rows.membership_of(job)
     wanted = None if only is None else pa.array(only, pa.int64())
-    for block in table.blocks():
+    blocks = _read_each(reader, table.blocks(), wanted, membership)
+    # Who belongs to a job is read from the database, which is not for other threads.
+    yield from blocks if membership else ahead(blocks)
+
+
+def _read_each(
+    reader: JobReader,
+    blocks: Iterator[Block],
+    wanted: pa.Int64Array | None,
+    membership: MembershipOf | None,
+) -> Iterator[JobBlock]:
+    for block in blocks:
         part = block
         if wanted is not None:
             part = _filtered(block, pc.is_in(block.numbers, wanted), odd=())

@@ -18,7 +18,7 @@ from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle
 from jobsui.jobs.mapping.row_reader import Problem
-from jobsui.jobs.models import Batch, BatchBlob, Job, RepeatedKeys, RowError
+from jobsui.jobs.models import Batch, BatchBlob, Job, RepeatedKeys
 from jobsui.jobs.preparation import checker, file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import Stopped
@@ -151,7 +151,7 @@ def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
     for problem in problems[1:]:
         prefix = f"{problem.column}: " if problem.column else ""
         messages.append(prefix + problem.message)
-    error = RowError(
+    return causes.FailedRow(
         job_id=job_id,
         row=first.row,
         outcome=Outcome.INVALID,
@@ -159,9 +159,10 @@ def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
         column=first.column[:255],
         value=first.value,
         message=" ".join(messages),
+        signature=_signature(first.code, first.column),
+        general=first.general,
+        fix=first.fix,
     )
-    signature = _signature(first.code, first.column)
-    return causes.FailedRow(error, signature, first.general, first.fix)
 
 
 @lru_cache
