@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 from jobsui.files.cells import Kind
 from jobsui.files.number_styles import Mark
 from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping import types
 from jobsui.jobs.mapping.block_reader import BlockReader
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.row_reader import Item, Problem, RowReader
+from jobsui.jobs.mapping.types import ValueType
 from jobsui.zendesk.payloads import Field, NameRules, Option, Schema
 from tests.jobs.blocks import FIRST_ROW, block_of, results_of
 
@@ -225,3 +229,27 @@ def test_runaway_pattern_is_judged_without_running_away() -> None:
 
     assert _short(results[0]) == "no_match"
     assert isinstance(results[1], Item)
+
+
+TYPES = [
+    *(types.of_field(field, ".") for field in FIELDS),
+    *(types.of_member(name) for name in MEMBERS),
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize(
+    "value_type", [each for each in TYPES if each.plain_bytes], ids=type
+)
+def test_texts_of_plain_bytes_are_plain(
+    value_type: ValueType, data: st.DataObject
+) -> None:
+    characters = value_type.plain_bytes.decode("ascii")
+
+    text = data.draw(st.text(characters, min_size=1, max_size=30))
+
+    [is_plain] = pc.match_substring_regex(
+        pa.array([text], pa.string()), rf"\A(?:{value_type.plain})\z"
+    ).to_pylist()
+    assert is_plain

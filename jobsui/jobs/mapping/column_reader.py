@@ -92,7 +92,10 @@ class ColumnReader:
         """Whether each text is its own value. None: there are no such texts."""
         if not self._plain:
             return None
-        is_match = pc.match_substring_regex(texts, self._plain)
+        if _consist_of(texts, self.cell.type.plain_bytes):
+            is_match = pa.repeat(pa.scalar(True), len(texts))
+        else:
+            is_match = pc.match_substring_regex(texts, self._plain)
         is_plain = _is_value(is_match, kinds)
         if self._must_match:
             return self._find_matching(texts, is_plain)
@@ -231,6 +234,17 @@ class _Remembered(dict[str, Result]):
 
     def remember(self, results: "dict[str, ValueProblem]") -> None:
         self.update(results)
+
+
+def _consist_of(texts: pa.StringArray, allowed: bytes) -> bool:
+    """Whether these are the only bytes of the texts, and none is blank."""
+    if not allowed or not pc.min(pc.binary_length(texts)).as_py():
+        return False
+    _, offsets, data = texts.buffers()
+    ends = memoryview(offsets).cast("i")
+    first = ends[texts.offset]
+    last = ends[texts.offset + len(texts)]
+    return not bytes(memoryview(data)[first:last]).translate(None, allowed)
 
 
 def _is_value(is_match: pa.BooleanArray, kinds: pa.Int8Array | None) -> pa.BooleanArray:

@@ -1,5 +1,6 @@
 """What all types of values share."""
 
+import string
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +13,8 @@ SPACES = r"\x00- \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x
 """Of RE2's classes: the characters that `str.strip` removes, and control characters."""
 PLAIN_TEXT = rf'[^{SPACES}"\\#][^"\\{CONTROL}]*'
 """Texts whose JSON is the text between quotation marks. A # may begin an error value."""
+WORD_BYTES = (string.ascii_letters + string.digits + "_-").encode()
+PLAIN_TEXT_BYTES = WORD_BYTES + b"!$%&'()*+,./:;<=>?@[]^`{|}~"
 ESCAPED = r"\x00-\x08\x0b\x0c\x0e-\x1f"
 """Control characters with long escapes."""
 NEARLY_PLAIN_TEXT = rf"[^{SPACES}#][^{ESCAPED}]*"
@@ -52,6 +55,9 @@ class ValueType:
 
     plain = ""
     """A pattern of RE2 for texts that are their own JSON values. "": there are none."""
+    plain_bytes = b""
+    """Texts of these characters only, at least one, are plain: a column of them is found
+    several times as fast as by `plain`."""
     nearly_plain = ""
     """A pattern of RE2 for texts that are their own values once quotation marks, backslashes,
     line ends and tabs are escaped."""

@@ -3,7 +3,13 @@ record instead of changing the first, or change another one."""
 
 import re
 
-from jobsui.jobs.mapping.types.base import CONTROL, SPACES, ValueType, problem
+from jobsui.jobs.mapping.types.base import (
+    CONTROL,
+    PLAIN_TEXT_BYTES,
+    SPACES,
+    ValueType,
+    problem,
+)
 from jobsui.jobs.mapping.types.name import require_no_spaces
 
 ROUNDED = re.compile(r"[+-]?\d+([.,]\d+[eE]\+?|[eE]\+)\d+", re.ASCII)
@@ -27,6 +33,7 @@ NO_POWER_AT_END = f"[^{NEVER_PLAIN}{SPACES}eE]"
 
 class ExternalID(ValueType, names=("standard::external_id",)):
     plain = f"{MAY_BEGIN}(?:{SEEN}*{AT_ENDS})?|[0-9+-](?:{NO_POWER}*{NO_POWER_AT_END})?"
+    plain_bytes = PLAIN_TEXT_BYTES.translate(None, b"eE")
     is_text = True
     keeps_text = True
     is_field = False

@@ -1,10 +1,18 @@
 """Names of records."""
 
-from jobsui.jobs.mapping.types.base import CONTROL, ESCAPED, SPACES, ValueType, problem
+from jobsui.jobs.mapping.types.base import (
+    CONTROL,
+    ESCAPED,
+    PLAIN_TEXT_BYTES,
+    SPACES,
+    ValueType,
+    problem,
+)
 
 
 class Name(ValueType, names=("standard::name",)):
     plain = rf'[^{SPACES}"\\#](?:[^"\\{CONTROL}]*[^{SPACES}"\\])?'
+    plain_bytes = PLAIN_TEXT_BYTES
     nearly_plain = rf"[^{SPACES}#](?:[^{ESCAPED}]*[^{SPACES}])?"
     is_text = True
     keeps_text = True

@@ -12,7 +12,13 @@ from typing import Any
 import regex
 
 from jobsui.files.number_styles import Mark
-from jobsui.jobs.mapping.types.base import PLAIN_TEXT, ValueProblem, ValueType, problem
+from jobsui.jobs.mapping.types.base import (
+    PLAIN_TEXT,
+    PLAIN_TEXT_BYTES,
+    ValueProblem,
+    ValueType,
+    problem,
+)
 from jobsui.zendesk.payloads import Field
 
 MAX_MATCHED = 1000
@@ -37,6 +43,7 @@ UNICODE = re.compile(r"\\[wWdDsSbB]|\(\?[a-z]*i")
 
 class Pattern(ValueType, names=("regexp",)):
     plain = PLAIN_TEXT
+    plain_bytes = PLAIN_TEXT_BYTES
     is_text = True
     keeps_text = True
 

@@ -4,7 +4,7 @@ whether there is such a record."""
 import re
 
 from jobsui.files.number_styles import Mark
-from jobsui.jobs.mapping.types.base import ValueType, problem
+from jobsui.jobs.mapping.types.base import WORD_BYTES, ValueType, problem
 from jobsui.jobs.mapping.types.record_id import PLAIN_ULID, ULID
 from jobsui.zendesk.payloads import Field
 
@@ -21,7 +21,11 @@ class Reference(ValueType, names=("lookup", "parent")):
     def __init__(self, field: Field, decimal_mark: Mark = ".") -> None:
         super().__init__(field, decimal_mark)
         self._is_custom_object = field.target_type.startswith(CUSTOM_OBJECT)
-        self.plain = PLAIN_ULID if self._is_custom_object else "[A-Za-z0-9_-]+"
+        if self._is_custom_object:
+            self.plain = PLAIN_ULID
+        else:
+            self.plain = "[A-Za-z0-9_-]+"
+            self.plain_bytes = WORD_BYTES
 
     def parse(self, text: str) -> str:
         plain = text.strip()
