@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from datetime import date
 from typing import Any
 
 from django import forms
 
 from jobsui.jobs.mapping.field_targets import FIELD, Target
 from jobsui.jobs.mapping.rule_preview import Subject
-from jobsui.jobs.mapping.rules import MAX_PAD, NO_RULE, Rule, lower
+from jobsui.jobs.mapping.rules import MAX_PAD, NO_RULE, Rewriter, Rule, lower
+from jobsui.jobs.mapping.suggested_rules import judge_dates
 from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.web.forms.fields import DressedForm
 from jobsui.web.forms.mapping import MAX_CHOICES, ColumnField, column_labels
@@ -206,12 +208,13 @@ class RuleForm(DressedForm):
         self.fields["blank"] = forms.ChoiceField(
             label="Blank cells",
             choices=choices,
+            widget=forms.Select(attrs={"data-switch": ""}),
             initial=self.initial_rule.blank,
             required=False,
         )
         self.fields["blank_value"] = forms.CharField(
             label="Value for blank cells",
-            help_text="As it would be written in a cell. Used with “Set to a value”.",
+            help_text="As it would be written in a cell.",
             initial=self.initial_rule.blank_value,
             required=False,
         )
@@ -230,11 +233,12 @@ class RuleForm(DressedForm):
         return [self[name] for name in self.fields if name.startswith("also_")]
 
     def simple(self) -> list[forms.BoundField]:
-        """The inputs that stand alone."""
+        """The inputs that stand alone, without those of blank cells."""
         return [
             self[name]
             for name in self.fields
-            if name != "joiner" and not name.startswith("also_")
+            if name not in {"blank", "blank_value", "joiner"}
+            and not name.startswith("also_")
         ]
 
     def clean(self) -> dict[str, Any]:
@@ -339,15 +343,35 @@ def _constant_field(subject: Subject, rule: Rule) -> forms.Field:
 
 
 def _date_orders(subject: Subject) -> list[tuple[str, str]]:
-    none = "Year, month, day only, such as 2026-08-03"
-    if subject.facts and not subject.facts.date_orders:
-        none = "As it is"
+    judgement = judge_dates(subject.facts.date_orders) if subject.facts else ""
+    is_open = judgement in {"ambiguous", "contradictory"}
+    none = "Not chosen" if is_open else "Only dates such as 2026-08-03"
+    text, day_first, month_first = _example(subject)
     return [
         ("", none),
-        ("dmy", "Day, month, year: 03/08/2026 is 3 August 2026"),
-        ("mdy", "Month, day, year: 03/08/2026 is 8 March 2026"),
+        ("dmy", f"Day, month, year: {text} is {day_first}"),
+        ("mdy", f"Month, day, year: {text} is {month_first}"),
         ("ymd", "Year, month, day: 2026/8/3 is 3 August 2026"),
     ]
+
+
+def _example(subject: Subject) -> tuple[str, str, str]:
+    """A date of the column that can be read in two orders, and as what."""
+    readings = [Rewriter(Rule(date_order=order)) for order in ("dmy", "mdy")]
+    for text, _ in subject.texts:
+        found = [_written_out(reading.rewrite(text)) for reading in readings]
+        if all(found) and found[0] != found[1]:
+            return text.strip(), found[0], found[1]
+    return "03/08/2026", "3 August 2026", "8 March 2026"
+
+
+def _written_out(text: str) -> str:
+    """ "3 August 2026" for 2026-08-03; "" for what is no date."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return ""
+    return f"{day.day} {day:%B} {day.year}"
 
 
 def _blank_choices(subject: Subject) -> list[tuple[str, str]]:
