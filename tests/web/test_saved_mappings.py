@@ -181,6 +181,26 @@ def test_page_follows_a_file_that_is_read_again(operator: Client) -> None:
     assert "file/?v=rejected-0-automatic" in text
 
 
+@pytest.mark.django_db(transaction=True)
+def test_draft_goes_on_once_its_encoding_is_chosen(
+    operator: Client, task_queue: TaskQueue
+) -> None:
+    mapping = saved()
+    content = "external_id,price,note\ng-1,1,Größe\n".encode("cp1252")
+    operator.post(f"/mappings/{mapping.pk}/new-job/", upload(content))
+    task_queue.run_all()
+    job = Job.objects.latest("pk")
+    asked = operator.get(path(job)).text
+
+    chosen = operator.post(path(job, "layout/"), {"encoding": "cp1252"}, headers=HTMX)
+    task_queue.run_all()
+
+    job.refresh_from_db()
+    assert "Which encoding does november.csv have?" in asked
+    assert "Then every row is checked with “Monthly”, version 1" in chosen.text
+    assert job.state == JobState.READY
+
+
 def test_check_of_a_repeat_without_problems_leads_to_the_review(
     operator: Client,
 ) -> None:

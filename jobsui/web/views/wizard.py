@@ -185,6 +185,8 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
     if form.is_valid():
         try:
             drafts.set_file_settings(job, by=request.user, **form.cleaned_data)
+            if saved_mappings.is_pending(job):
+                automation.set_auto_target(job, JobState.READY)
         except NotPossibleNow as refusal:
             form.add_error(None, str(refusal))
     if not request.htmx:
