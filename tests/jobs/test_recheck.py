@@ -17,8 +17,8 @@ from jobsui.jobs.control import corrections
 from jobsui.jobs.control.corrections import CellChange
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.ledger import problem_rows
-from jobsui.jobs.models import Cause, Job, RecordKeys, RepeatedKeys
-from jobsui.jobs.preparation import checker, file_reading, recheck
+from jobsui.jobs.models import BatchBlob, Cause, Job, RecordKeys, RepeatedKeys
+from jobsui.jobs.preparation import checker, file_reading, planner, recheck
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET
 
@@ -122,7 +122,7 @@ def stored(job: Job) -> dict[str, Any]:
 
 class TestRecheck(TestCase):
     @settings(
-        max_examples=25,
+        max_examples=15,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
         phases=[Phase.generate],
@@ -153,3 +153,64 @@ class TestRecheck(TestCase):
         found = stored(job)
 
         assert found == stored(check(job))
+
+
+EDIT = edits().filter(lambda edit: edit[0] != "undo")
+
+
+class TestCorrectedRows(TestCase):
+    @settings(
+        max_examples=15,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        phases=[Phase.generate],
+    )
+    @given(
+        rows=st.lists(ROW, min_size=6, max_size=6),
+        made=st.lists(EDIT, min_size=1, max_size=6),
+    )
+    def test_corrected_rows_are_what_is_sent(
+        self, rows: list[tuple[str, ...]], made: list[tuple[Any, ...]]
+    ) -> None:
+        upsert = Action.UPSERT_BY_EXTERNAL_ID
+        to = gadget()
+        job = check(staged(make_job(written(rows), upsert, to=to, invalid="skip")))
+        for edit in made:
+            apply(job, edit)
+
+        corrected = make_job(written(edited(rows, made)), upsert, to=to, invalid="skip")
+
+        assert sent(job) == sent(check(corrected))
+
+
+def edited(
+    rows: list[tuple[str, ...]], made: list[tuple[Any, ...]]
+) -> list[tuple[str, ...]]:
+    """The rows as a person sees them after these edits, one after the other."""
+    table = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    for edit in made:
+        match edit:
+            case ("cell", row, column, after):
+                table[row - 2][column] = after
+            case ("many", numbers, column, after):
+                for row in numbers:
+                    table[row - 2][column] = after
+            case ("text", column, before, after):
+                for cells in table:
+                    if cells[column] == before:
+                        cells[column] = after
+    return [tuple(cells.values()) for cells in table]
+
+
+def sent(job: Job) -> list[tuple[int, bytes | str]]:
+    """The item of each row, or why it is not sent."""
+    Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
+    planner.plan(job, stopping=threading.Event())
+    blobs = BatchBlob.objects.filter(batch__job=job)
+    items: list[tuple[int, bytes | str]] = [
+        (row, line)
+        for blob in blobs
+        for row, line in zip(blob.row_numbers, blob.lines, strict=True)
+    ]
+    errors = job.row_errors.values_list("row", "message")
+    return sorted([*items, *errors])

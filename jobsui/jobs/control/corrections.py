@@ -4,7 +4,7 @@ reads them corrected."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -96,11 +96,31 @@ def replace_text(
     if after == before:
         return
     edit = _Edit(EventKind.TEXT_REPLACED, facts={"column": column})
-    edit.texts.append((column, before))
-    edit.added.append(
-        Correction(job=job, column=column, before=before, after=after, by=by)
-    )
-    _apply(job, edit, by=by)
+    made = changes_of(job)
+    replaced = [Change(None, column, before, after)]
+    if any((None, column, before) == astuple(each)[:3] for each in made):
+        # Cells with this text in the file have another one by now. Those that have it now have
+        # it from corrections.
+        cells = CorrectedCells(made)
+        replaced = [
+            replace(each, after=after)
+            for each in made
+            if each.column == column and cells.result(each) == before
+        ]
+    for change in replaced:
+        edit.replace(change)
+        edit.added.append(
+            Correction(
+                job=job,
+                row=change.row,
+                column=column,
+                before=change.before,
+                after=after,
+                by=by,
+            )
+        )
+    if replaced:
+        _apply(job, edit, by=by)
 
 
 def undo(correction: Correction, *, by: "User | None") -> None:
@@ -112,10 +132,9 @@ def undo(correction: Correction, *, by: "User | None") -> None:
         EventKind.CORRECTION_UNDONE,
         facts={"row": correction.row or 0, "column": correction.column},
     )
-    if correction.row is None:
-        edit.texts.append((correction.column, correction.before))
-    else:
-        edit.cells[correction.row, correction.column] = None
+    edit.replace(
+        Change(correction.row, correction.column, correction.before, correction.after)
+    )
     _apply(job, edit, by=by)
 
 
@@ -166,6 +185,13 @@ class _Edit:
     texts: list[tuple[str, str]] = field(default_factory=list)
     """(column, text before)."""
     added: list[Correction] = field(default_factory=list)
+
+    def replace(self, change: Change) -> None:
+        """Take this correction, or an earlier one of the same cells, away."""
+        if change.row is None:
+            self.texts.append((change.column, change.before))
+        else:
+            self.cells[change.row, change.column] = None
 
     def replaces(self, change: Change) -> bool:
         if change.row is None:

@@ -47,6 +47,12 @@ class CorrectedCells:
         """Those with corrections."""
         return {*self.cells, *self.texts}
 
+    def result(self, change: Change) -> str:
+        """What the cells of one of the changes have now."""
+        if change.row is None:
+            return self.texts[change.column].get(change.before, change.before)
+        return self.cells[change.column][change.row]
+
     def text(self, row: int, column: str, original: str) -> str:
         """What a cell has instead of its text in the file."""
         if (own := self.cells.get(column, {}).get(row)) is not None:
