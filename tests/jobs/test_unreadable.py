@@ -75,7 +75,9 @@ def test_batch_that_was_never_sent_fails(
     assert_sums(job)
 
 
-@pytest.mark.parametrize("rows", [b"", pack(b""), pack(b"[2, 3]")])
+@pytest.mark.parametrize(
+    "rows", [b"", pack(b""), pack(b"[2, 3]"), b"2-3", b"2-", b"2-999999999999"]
+)
 def test_batch_of_one_row_without_its_number_fails(
     harness: Harness, rows: bytes
 ) -> None:

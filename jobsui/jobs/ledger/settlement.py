@@ -18,7 +18,7 @@ from django.utils import timezone
 from jobsui.jobs.enums import UNSETTLED, Action, AttemptResult, BatchState, Outcome
 from jobsui.jobs.ledger import causes, unreadable
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job, RowResult
-from jobsui.jobs.models.batch import Unreadable, pack
+from jobsui.jobs.models.batch import Unreadable, pack, pack_rows
 from jobsui.jobs.sql import add_up, by_id, update_rows
 
 PACE_INTERVAL = 5
@@ -274,7 +274,7 @@ def _settle_unreadable(
     BatchBlob.objects.update_or_create(
         pk=batch.pk,
         defaults={
-            "rows": pack(json.dumps(recovered.rows).encode()),
+            "rows": pack_rows(recovered.rows),
             "results": BatchBlob.packed_results(results),
         },
     )

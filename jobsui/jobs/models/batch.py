@@ -24,6 +24,27 @@ def unpack(data: bytes | memoryview) -> bytes:
     return zlib.decompress(bytes(data)) if data else b""
 
 
+def pack_rows(rows: Sequence[int]) -> bytes:
+    """Successive numbers as "2-101", because few batches have others."""
+    numbers = list(rows)
+    if numbers and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}-{numbers[-1]}".encode()
+    # Python writes a list of numbers as JSON does.
+    return pack(str(numbers).encode())
+
+
+def unpack_rows(data: bytes | memoryview) -> Sequence[int]:
+    """Raises zlib.error, ValueError and TypeError."""
+    packed = bytes(data)
+    if packed[:1].isdigit():
+        first, _, last = packed.partition(b"-")
+        rows = range(int(first), int(last) + 1)
+        if len(rows) > MAX_BATCH_SIZE:
+            raise ValueError("more rows than a batch has")
+        return rows
+    return [int(number) for number in json.loads(unpack(packed))]
+
+
 class Unreadable(Exception):
     """The stored content of a batch is damaged."""
 
@@ -118,7 +139,8 @@ class BatchBlob(models.Model):
     with each answer. The properties raise Unreadable.
 
     payload          the items as sent, each one line of JSON
-    rows             JSON list: the file's row number of each item
+    rows             the file's row number of each item: a JSON list, or "2-101", which
+                     is not compressed
     results          JSON list: a RowResult or null (open) for each item; b"": all open
     job_status_body  the last job status Zendesk gave, as JSON; b"": none
     """
@@ -143,8 +165,7 @@ class BatchBlob(models.Model):
         """As `packed`, of the lines joined by line feeds."""
         return {
             "payload": pack(payload),
-            # Python writes a list of numbers as JSON does.
-            "rows": pack(str(list(rows)).encode()),
+            "rows": pack_rows(rows),
         }
 
     @property
@@ -171,6 +192,8 @@ class BatchBlob(models.Model):
         """How many row numbers there are. Counted only, because parsing them takes as long
         as all the rest of `open_items`."""
         with _decoding():
+            if bytes(self.rows[:1]).isdigit():
+                return len(unpack_rows(self.rows))
             numbers = unpack(self.rows)
         return numbers.count(b",") + 1 if numbers.startswith(b"[") else 0
 
@@ -182,7 +205,7 @@ class BatchBlob(models.Model):
     @property
     def row_numbers(self) -> list[int]:
         with _decoding():
-            return [int(number) for number in json.loads(unpack(self.rows))]
+            return list(unpack_rows(self.rows))
 
     @property
     def row_results(self) -> list[RowResult | None]:
