@@ -22,6 +22,7 @@ from jobsui.jobs.models import (
     Cause,
     ColumnFacts,
     Correction,
+    CorrectionUpload,
     File,
     Job,
     JobEvent,
@@ -140,13 +141,20 @@ def test_corrections_and_facts_go_with_the_file(keep: Any) -> None:
     young = old_jobs.finished(10, name="Young")
     for each in (job, young):
         Correction.objects.create(job=each, row=2, column="price", after="secret")
+        CorrectionUpload.objects.create(job=each, refusals=[[2, "secret"]])
         ColumnFacts.objects.create(
             file=each.file, position=0, name="price", filled=1, longest=6
         )
     keep(files=90)
 
-    assert prune() == {"correction": 1, "column": 1, "file": 1}
+    assert prune() == {
+        "correction": 1,
+        "corrected workbook": 1,
+        "column": 1,
+        "file": 1,
+    }
     assert Correction.objects.get().job == young
+    assert CorrectionUpload.objects.get().job == young
     assert ColumnFacts.objects.get().file == young.file
 
 

@@ -27,6 +27,7 @@ from jobsui.jobs.models import (
     Cause,
     ColumnFacts,
     Correction,
+    CorrectionUpload,
     File,
     Job,
     JobEvent,
@@ -289,6 +290,8 @@ def _delete_files(before: datetime) -> Iterator[Step]:
         # After the commit. If it is interrupted, the files are still due.
         corrections = Correction.objects.filter(job__file__in=found)
         yield from _delete_rows("correction", corrections.order_by())
+        workbooks = CorrectionUpload.objects.filter(job__file__in=found)
+        yield from _delete_rows("corrected workbook", workbooks.order_by())
         facts = ColumnFacts.objects.filter(file__in=found)
         yield from _delete_rows("column", facts.order_by())
         for pk in found:
