@@ -12,15 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.files import mojibake
+from jobsui.files.invisible import DIRECTIONS, INVISIBLE, has_invisible
 
 ASCII_SPACES = (" ", "\t", "\n", "\r")
 SPACES = (*ASCII_SPACES, "\u00a0", "\u2007", "\u202f", "\u3000")
-INVISIBLE = frozenset("\u00ad\u200b\u2060\u2061\u2062\u2063\ufeff")
-DIRECTIONS = frozenset(
-    "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
-"""Invisible, too, but right in texts with right-to-left letters."""
-RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 SUSPECT = f"{mojibake.pattern()}|[{''.join(sorted(INVISIBLE | DIRECTIONS))}]"
 """All garbled cells and those with invisible characters, and few others."""
 ROUNDED = re.compile(r"[+-]?\d+(?:[.,](?P<decimals>\d+))?[eE]\+?(?P<power>\d+)")
@@ -68,12 +63,12 @@ SIGNS = {
     ),
     "garbled": Sign(
         "{values} in {column} with garbled letters, such as {example}.",
-        "Export the file again as UTF-8. If it was garbled there, correct the texts.",
+        "Restore them in the rule of their field, or export the file again as UTF-8.",
     ),
     "invisible_characters": Sign(
         "{values} in {column} with invisible characters, such as {example}. They make "
         "texts different that look the same.",
-        "Remove them unless they are meant.",
+        "Remove them in the rule of their field, unless they are meant.",
     ),
     "error_cell": Sign(
         "{values} in {column} such as {example}: a formula failed there.",
@@ -82,12 +77,13 @@ SIGNS = {
     "serial_date": Sign(
         "{values} in {column} like {example}: dates that a spreadsheet has turned into "
         "numbers.",
-        "Format the column as a date and export the file again.",
+        "Read them as dates in the rule of their field, or format the column as a date and "
+        "export the file again.",
     ),
     "spaces": Sign(
         "{values} in {column} with a space or line break at the beginning or end, such "
         "as {example}.",
-        "Remove them unless they are meant.",
+        "Remove them in the rule of their field, unless they are meant.",
     ),
     "mixed_breaks": Sign(
         "{values} in {column} with line breaks unlike those of the other cells.",
@@ -101,12 +97,14 @@ SIGNS = {
     "short_codes": Sign(
         "{values} in {column} like {example} are shorter than all others: a spreadsheet "
         "may have removed zeros at their beginning.",
-        "Format that column as text, restore the zeros, and export the file again.",
+        "Pad them in the rule of their field, or format that column as text, restore the "
+        "zeros, and export the file again.",
     ),
     "swapped_dates": Sign(
         "{values} in {column} like {example} may have day and month swapped: a "
         "spreadsheet has converted only dates with days up to 12.",
-        "Export that column as text from its source.",
+        "Swap them back in the rule of their field, or export that column as text from its "
+        "source.",
     ),
 }
 """By the code of their notices."""
@@ -208,11 +206,7 @@ def _suspect(texts: pa.StringArray) -> Iterator[tuple[str, pa.BooleanArray]]:
 
 
 def _has_invisible(text: str) -> bool:
-    characters = set(text)
-    has_signs = not characters.isdisjoint(INVISIBLE) or (
-        not characters.isdisjoint(DIRECTIONS) and not RIGHT_TO_LEFT.search(text)
-    )
-    return has_signs and not mojibake.is_mojibake(text)
+    return has_invisible(text) and not mojibake.is_mojibake(text)
 
 
 def _matching(texts: pa.StringArray, pattern: str) -> pa.BooleanArray | None:

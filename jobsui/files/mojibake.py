@@ -27,7 +27,12 @@ LIKELY_LATIN = re.compile(rf"[{LATIN}]+")
 def is_mojibake(text: str) -> bool:
     if LOST in text:
         return True
-    return any(_is_garbled(run) for run in NOT_ASCII.findall(text))
+    return any(map(_restored_run, NOT_ASCII.findall(text)))
+
+
+def restored(text: str) -> str:
+    """The text as it was before. What was lost stays lost."""
+    return NOT_ASCII.sub(lambda run: _restored_run(run[0]) or run[0], text)
 
 
 def pattern() -> str:
@@ -44,15 +49,16 @@ def _pairs() -> Iterator[str]:
         yield f"[{re.escape(leads)}][{re.escape(following)}]"
 
 
-def _is_garbled(run: str) -> bool:
+def _restored_run(run: str) -> str:
+    """ "" for a run that is not garbled."""
     if len(run) < 2:
-        return False
+        return ""
     for encoding in ENCODINGS:
         original = _original(run, encoding)
         likely = LIKELY_LATIN if encoding == "mac_roman" else LIKELY
         if original and likely.fullmatch(original):
-            return True
-    return False
+            return original
+    return ""
 
 
 def _original(run: str, encoding: str) -> str:

@@ -15,6 +15,7 @@ from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import MappingRefused
 from jobsui.jobs.mapping.block_reader import BlockReader
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.repairs import REPAIRS
 from jobsui.jobs.mapping.row_reader import Item, RowReader
 from jobsui.jobs.mapping.rule_kernels import rewritten
 from jobsui.jobs.mapping.rule_words import rules_in_words
@@ -30,6 +31,7 @@ UPSERT = Action.UPSERT_BY_EXTERNAL_ID
 words = st.lists(st.sampled_from(["ja", "Nein", "Ä", "ß", "x", "ΟΔΟΣ"]), max_size=2)
 rules = st.builds(
     Rule,
+    repairs=st.lists(st.sampled_from(list(REPAIRS)), max_size=4).map(tuple),
     trim=st.booleans(),
     blank=st.sampled_from(["", "leave", "clear", "set"]),
     blank_value=st.sampled_from(["", "none", "0"]),
@@ -49,7 +51,11 @@ rules = st.builds(
 dates = st.from_regex(
     r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}([ T]00:00(:00(\.0)?)?)?", fullmatch=True
 )
-texts = st.sampled_from((*TEXTS, "ßΟΔΟΣ", "name:x")) | st.text(max_size=6) | dates
+texts = (
+    st.sampled_from((*TEXTS, "ßΟΔΟΣ", "name:x", "ZÃ¼rich", "\u200b", "45000"))
+    | st.text(max_size=6)
+    | dates
+)
 
 
 @settings(max_examples=300)

@@ -107,8 +107,8 @@ def test_warnings_of_the_file_are_shown(harness: Harness, path: Path) -> None:
     ran = check(path)
 
     assert ran.err.splitlines()[0] == (
-        "1 value in name with garbled letters, such as “ZÃ¼rich”. Export the file "
-        "again as UTF-8. If it was garbled there, correct the texts. (row 2: “ZÃ¼rich”)"
+        "1 value in name with garbled letters, such as “ZÃ¼rich”. Restore them in "
+        "the rule of their field, or export the file again as UTF-8. (row 2: “ZÃ¼rich”)"
     )
 
 

@@ -29,6 +29,12 @@ class MappedField(Body):
     """Further columns, joined behind this one."""
     joiner: Annotated[str, Field(max_length=20), STORABLE] = " "
     """Between the joined columns that have a text."""
+    repairs: list[Literal["garbled", "invisible", "serial_dates", "swapped_dates"]] = (
+        Field(default_factory=list)
+    )
+    """Put right what was damaged before the upload: restore `garbled` letters, remove
+    `invisible` characters, read numbers such as 45000 as `serial_dates` of a spreadsheet,
+    swap day and month of dates with the year first, such as 2024-05-03 (`swapped_dates`)."""
     trim: bool = False
     """Remove spaces at the ends."""
     blank: Literal["", "leave", "clear", "set"] = ""

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from jobsui.files.cells import Column
 from jobsui.files.kinds import Kind
+from jobsui.jobs.mapping.repairs import repaired
 from jobsui.jobs.mapping.rules import (
     ERRORS,
     REFERENCED,
@@ -82,6 +83,8 @@ def rewritten(column: Column, rule: Rule) -> Column:
 
 
 def _rewritten(texts: pa.StringArray, rule: Rule) -> pa.StringArray:
+    if rule.repairs:
+        texts = _changed_each(texts, partial(repaired, repairs=rule.repairs))
     if rule.trim:
         texts = pc.utf8_trim_whitespace(texts)
     is_done = pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts))

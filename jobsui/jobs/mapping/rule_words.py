@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from jobsui.jobs.mapping.repairs import Repair
 from jobsui.jobs.mapping.rules import Rule
 from jobsui.text import counted
 
@@ -17,6 +18,12 @@ CASES: Mapping[str, str] = {"upper": "upper case", "lower": "lower case"}
 REFERENCES: Mapping[str, str] = {
     "external_id": "records are found by external ID",
     "name": "records are found by name",
+}
+REPAIRS: Mapping[Repair, str] = {
+    "garbled": "restore garbled letters",
+    "invisible": "remove invisible characters",
+    "serial_dates": "numbers are dates of a spreadsheet",
+    "swapped_dates": "swap day and month of dates with the year first",
 }
 BLANKS: Mapping[str, str] = {
     "leave": "blank cells leave the field alone",
@@ -36,6 +43,8 @@ def _parts(rule: Rule) -> Iterator[str]:
         yield f"always {_quoted(rule.constant)}"
     if rule.also:
         yield f"joined with {_listed(rule.also)}"
+    for repair in rule.repairs:
+        yield REPAIRS[repair]
     if rule.trim:
         yield "trim"
     if rule.blank == "set":

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from jobsui.files.date_orders import DATE_ORDERS
 from jobsui.files.kinds import Kind
 from jobsui.jobs.errors import MappingRefused
+from jobsui.jobs.mapping.repairs import Repair, repaired
 
 type Case = Literal["", "upper", "lower"]
 type DateOrder = Literal["", "ymd", "dmy", "mdy"]
@@ -45,6 +46,8 @@ class Rule:
     """Columns that are joined behind the mapped one."""
     joiner: str = " "
     """Between the columns that have a text."""
+    repairs: tuple[Repair, ...] = ()
+    """Damage of the texts that is put right."""
     trim: bool = False
     """Without spaces at the ends, those of joined texts too."""
     blank: Blank = ""
@@ -73,7 +76,7 @@ class Rule:
         """Of stored members."""
         known = {name.name for name in fields(cls)}
         found = {name: value for name, value in data.items() if name in known}
-        for name in ("also", "yes", "no"):
+        for name in ("also", "repairs", "yes", "no"):
             if name in found:
                 found[name] = tuple(found[name])
         return cls(**found)
@@ -137,6 +140,8 @@ class Rewriter:
         if kind not in REWRITTEN:
             return text
         rule = self.rule
+        if rule.repairs:
+            text = repaired(text, rule.repairs)
         if rule.trim:
             text = text.strip()
         if not text or text.isspace():

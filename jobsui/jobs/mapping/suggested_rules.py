@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from jobsui.jobs.mapping.field_targets import api_name, schema_of
 from jobsui.jobs.mapping.option_matching import OptionFinder
+from jobsui.jobs.mapping.repairs import OF_DATES, REPAIRS, REPAIRS_OF_SIGNS, Repair
 from jobsui.jobs.mapping.rules import NO_RULE, Rewriter, Rule, lower, rules_of
 from jobsui.jobs.mapping.types import ValueProblem, of_field
 from jobsui.jobs.mapping.types.checkbox import FALSE, TRUE
@@ -19,6 +20,7 @@ TRIMMED = frozenset({"name", "external_id"})
 """Targets for which spaces at the ends are a problem."""
 PADDED = frozenset({"text", "regexp", "key"})
 """Types of targets that codes with zeros in front belong to."""
+TEXTS = PADDED | {"textarea"}
 YES = frozenset(
     [
         *("ja", "oui", "si", "sí", "sim", "da", "tak", "ano", "x", "✓", "✔", "☑"),
@@ -67,6 +69,8 @@ def rule_for(
     ID and name. `signs`: the codes of the file's warnings about the column."""
     members: dict[str, Any] = {}
     kind = field.type if field else "key"
+    if repairs := _repairs(kind, signs):
+        members["repairs"] = repairs
     if "spaces" in signs and target in TRIMMED:
         members["trim"] = True
     if "short_codes" in signs and target != "id" and kind in PADDED:
@@ -81,6 +85,17 @@ def rule_for(
         case "multiselect" if field:
             members |= _lists(field, facts)
     return Rule(**members)
+
+
+def _repairs(kind: str, signs: Collection[str]) -> tuple[Repair, ...]:
+    """Those that put right what the file's warnings name, as far as the field may have it."""
+    found = {REPAIRS_OF_SIGNS[sign] for sign in signs if sign in REPAIRS_OF_SIGNS}
+    possible: Collection[str] = ()
+    if kind == "date":
+        possible = OF_DATES
+    elif kind in TEXTS:
+        possible = REPAIRS.keys() - OF_DATES
+    return tuple(each for each in REPAIRS if each in found and each in possible)
 
 
 def judge_dates(orders: Mapping[str, int]) -> DateJudgement:

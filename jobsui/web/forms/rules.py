@@ -8,7 +8,9 @@ from typing import Any
 from django import forms
 
 from jobsui.jobs.mapping.field_targets import FIELD, Target
+from jobsui.jobs.mapping.repairs import OF_DATES
 from jobsui.jobs.mapping.rule_preview import Subject
+from jobsui.jobs.mapping.rule_words import REPAIRS
 from jobsui.jobs.mapping.rules import MAX_PAD, NO_RULE, Rewriter, Rule, lower
 from jobsui.jobs.mapping.suggested_rules import judge_dates
 from jobsui.jobs.mapping.types import ValueProblem
@@ -118,6 +120,7 @@ class RuleForm(DressedForm):
     def _add_rewriting(self) -> None:
         target = self.subject.target
         rule = self.initial_rule
+        self._add_repairs()
         if _is_text(target):
             self._add_text_members()
         if target.type == "date":
@@ -159,6 +162,18 @@ class RuleForm(DressedForm):
         if target.type == "checkbox":
             self._add_words("yes", "Further words for yes", rule.yes)
             self._add_words("no", "Further words for no", rule.no)
+
+    def _add_repairs(self) -> None:
+        """A checkbox for each that makes sense for the target."""
+        is_date = self.subject.target.type == "date"
+        if is_date or _is_text(self.subject.target):
+            for repair, words in REPAIRS.items():
+                if (repair in OF_DATES) == is_date:
+                    self.fields[f"repair_{repair}"] = forms.BooleanField(
+                        label=words[0].upper() + words[1:],
+                        initial=repair in self.initial_rule.repairs,
+                        required=False,
+                    )
 
     def _add_text_members(self) -> None:
         rule = self.initial_rule
@@ -277,6 +292,9 @@ class RuleForm(DressedForm):
             members["pad"] = cleaned.get("pad") or 0
         if members.get("blank", "set") != "set":
             members["blank_value"] = ""
+        if repairs := [name for name in self.fields if name.startswith("repair_")]:
+            chosen = [name for name in repairs if cleaned.get(name)]
+            members["repairs"] = tuple(name.removeprefix("repair_") for name in chosen)
         if self.joined():
             also = [cleaned.get(field.name, "") for field in self.joined()]
             members["also"] = tuple(dict.fromkeys(column for column in also if column))

@@ -52,6 +52,6 @@ class ExternalID(ValueType, names=("standard::external_id",)):
                 "invisible_character",
                 INVISIBLE.sub("�", text),
                 f"has an invisible character (U+{ord(hidden[0]):04X})",
-                "Type the ID again, or remove the character in the file.",
+                "Remove invisible characters in the rule of External ID, or type the ID again.",
             )
         return text
