@@ -210,7 +210,7 @@ def _all_jobs(who: Principal) -> JobQuerySet:
 
 def _shown(jobs: JobQuerySet) -> JobQuerySet:
     return jobs.with_limit().select_related(
-        "connection", "file", "parent", "cause", "created_by", "saved_mapping"
+        "connection", "file", "parent", "cause", "created_by"
     )
 
 

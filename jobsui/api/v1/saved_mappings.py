@@ -1,5 +1,6 @@
 """Saved mappings: the list that programs choose from."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,10 +30,10 @@ class SavedMappingOut(Schema):
     action: Action
     columns: list[str]
     """Of the file it was saved with."""
-    mapping: dict[str, str]
-    """{column: field}."""
-    rules: dict[str, dict[str, Any]]
-    """{field: how its texts are rewritten}, for the fields that have rules."""
+    mapping: dict[str, str | dict[str, Any]]
+    """As `POST /jobs` takes it."""
+    constants: dict[str, str]
+    """As `POST /jobs` takes them."""
     options: dict[str, Any]
     file_settings: dict[str, Any]
     """How files are read, as far as a person chose it."""
@@ -70,11 +71,24 @@ def serialize(saved: SavedMapping, custom_object: CustomObject) -> SavedMappingO
         object=saved.object_key,
         action=Action(saved.action),
         columns=saved.columns,
-        mapping={column: api_name(key) for column, key in saved.mapping.items()},
-        rules={api_name(key): rule for key, rule in saved.rules.items()},
+        mapping=dict(_mapping(saved)),
+        constants=dict(_constants(saved)),
         options=saved.options,
         file_settings=saved.file_settings,
         changes=saved_mappings.changes(saved, custom_object.schema),
         created_by=saved.created_by.username if saved.created_by else None,
         created_at=saved.created_at,
     )
+
+
+def _mapping(saved: SavedMapping) -> Iterator[tuple[str, str | dict[str, Any]]]:
+    for column, key in saved.mapping.items():
+        rule = saved.rules.get(key)
+        field = api_name(key)
+        yield column, {"field": field, **rule} if rule else field
+
+
+def _constants(saved: SavedMapping) -> Iterator[tuple[str, str]]:
+    for key, rule in saved.rules.items():
+        if constant := rule.get("constant"):
+            yield api_name(key), constant

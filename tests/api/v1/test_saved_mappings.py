@@ -36,8 +36,11 @@ def create(program: Program, content: str = NEXT, **body: Any) -> Any:
 @pytest.mark.django_db
 def test_newest_versions_are_listed(program: Programs, saved: SavedMapping) -> None:
     job = Job.objects.get()
-    job.mapping = {"external_id": "external_id"}
-    job.rules = {}
+    job.mapping = {"external_id": "external_id", "price": "field:price"}
+    job.rules = {
+        "field:price": {"trim": True},
+        "field:status": {"constant": "in_use"},
+    }
     newest = saved_mappings.save(job, "Monthly", by=None)
 
     listed = program("read").call(
@@ -56,8 +59,11 @@ def test_newest_versions_are_listed(program: Programs, saved: SavedMapping) -> N
                 "object": "gadget",
                 "action": UPSERT,
                 "columns": ["external_id", "price"],
-                "mapping": {"external_id": "external_id"},
-                "rules": {},
+                "mapping": {
+                    "external_id": "external_id",
+                    "price": {"field": "price", "trim": True},
+                },
+                "constants": {"status": "in_use"},
                 "options": newest.options,
                 "file_settings": {},
                 "changes": [],
@@ -110,7 +116,7 @@ def test_changed_fields_leave_a_draft_for_a_person(
 @pytest.mark.parametrize(
     ("body", "content", "status", "sentence"),
     [
-        ({"mapping": {"price": "price"}}, NEXT, 422, "either mapping or saved_mapping"),
+        ({"mapping": {"price": "price"}}, NEXT, 422, "either mapping and constants"),
         ({"action": "create"}, NEXT, 409, "maps columns for the action"),
         ({}, "external_id,cost\n1,2\n", 422, "The file has no column “price”."),
         ({"saved_mapping": 999}, NEXT, 422, "is unknown"),
