@@ -142,7 +142,7 @@ class EventKind(TextChoices):
     CORRECTED = "corrected", "Corrected"
     """(cells, row, column) Row and column of a single cell; 0 and "" for several."""
     TEXT_REPLACED = "text_replaced", "Value replaced"
-    """(column)"""
+    """(column, values) How many values."""
     CORRECTION_UNDONE = "correction_undone", "Correction undone"
     """(row, column) Row 0: of a replaced value."""
     CORRECTIONS_DELETED = "corrections_deleted", "Corrections deleted"

@@ -182,7 +182,7 @@ def test_corrections_are_events(job: Job) -> None:
     events = JobEvent.objects.filter(job=job, kind__in=kinds).order_by("pk")
     assert [event_sentences.sentence(event) for event in events] == [
         "Corrected price in row 2.",
-        "Replaced a value of price in all rows.",
+        "Replaced 1 value of price in all rows.",
         "Corrected 2 cells.",
         "Undid the correction of price in row 2.",
     ]

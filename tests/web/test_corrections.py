@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from jobsui.jobs.control import corrections
-from jobsui.jobs.enums import JobState
+from jobsui.jobs.enums import EventKind, JobState
 from jobsui.jobs.models import Cause, ColumnFacts, CorrectionUpload, Job
 from jobsui.jobs.preparation import checker
 from tests.web import stages
@@ -140,22 +140,31 @@ def test_line_ends_of_browsers_do_not_change_a_cell(operator: Client) -> None:
     assert made(job) == []
 
 
-def test_value_is_replaced_in_all_rows_by_an_option(operator: Client) -> None:
-    job = stages.checked(ROWS)
+def status_facts(job: Job, *values: list[Any]) -> None:
     ColumnFacts.objects.create(
         file=job.file,
         position=STATUS,
         name="status",
         filled=3,
         longest=7,
-        distinct=2,
-        values=[["broken", 2], ["retired", 1]],
+        distinct=len(values),
+        values=list(values),
     )
+
+
+def fields_of(text: str) -> list[str]:
+    return re.findall(r'<(?:select|input)[^>]* name="(value_\w+)"', text)
+
+
+def test_value_is_replaced_in_all_rows_by_an_option(operator: Client) -> None:
+    job = stages.checked(ROWS)
+    status_facts(job, ["broken", 2], ["retired", 1])
     address = path(job, f"values/?cause={cause_of(job, 'status').pk}")
     offered = operator.get(address).text
-    kept = operator.post(address, {"value_0": ""})
+    [name] = fields_of(offered)
+    kept = operator.post(address, {name: ""})
 
-    answer = operator.post(address, {"value_0": "in_use"}, follow=True)
+    answer = operator.post(address, {name: "in_use"}, follow=True)
 
     assert re.findall(r'<option value="(\w*)"', offered) == ["", "in_use", "retired"]
     assert "broken 2" in visible(offered)
@@ -163,6 +172,26 @@ def test_value_is_replaced_in_all_rows_by_an_option(operator: Client) -> None:
     assert kept.status_code == 302
     assert "Replaced 1 value." in visible(answer.text)
     assert made(job) == [(None, "status", "broken", "in_use", "ana")]
+
+
+def test_values_are_replaced_together_unless_another_person_did(
+    operator: Client, ana: User
+) -> None:
+    rows = "".join(f"g-{n},{status}\n" for n, status in enumerate("aabbcc"))
+    job = stages.checked("external_id,status\n" + rows)
+    status_facts(job, ["a", 2], ["b", 2], ["c", 2])
+    address = path(job, f"values/?cause={cause_of(job, 'status').pk}")
+    names = fields_of(operator.get(address).text)
+    corrections.replace_text(job, "status", "a", "retired", by=ana)
+
+    operator.post(address, dict.fromkeys(names, "in_use"))
+
+    changes = [(before, after) for _, _, before, after, _ in made(job)]
+    assert changes == [("a", "retired"), ("b", "in_use"), ("c", "in_use")]
+    assert Job.objects.get(pk=job.pk).rows_invalid == 0
+    replaced = job.events.filter(kind=EventKind.TEXT_REPLACED).first()
+    assert replaced is not None
+    assert replaced.facts == {"column": "status", "values": 2}
 
 
 def test_values_are_offered_only_where_they_repeat(operator: Client) -> None:

@@ -88,39 +88,57 @@ def correct_many(job: Job, changes: Sequence[CellChange], *, by: "User | None") 
 def replace_text(
     job: Job, column: str, before: str, after: str, *, by: "User | None"
 ) -> None:
-    """Give every cell of a column that has the text `before`, as corrected up to now,
-    another one, and check these rows again. Raises NotPossibleNow and FileRefused."""
+    """`replace_texts` for one text."""
+    replace_texts(job, column, {before: after}, by=by)
+
+
+def replace_texts(
+    job: Job, column: str, texts: Mapping[str, str], *, by: "User | None"
+) -> None:
+    """Give every cell of a column that has one of these texts, as corrected up to now,
+    another one, and check these rows again. `texts`: {before: after}. Raises NotPossibleNow
+    and FileRefused."""
     _require_draft(job)
     _require_columns(job, [column])
-    after = storable_text(after)[:MAX_LENGTH]
-    if after == before:
-        return
-    edit = _Edit(EventKind.TEXT_REPLACED, facts={"column": column})
     made = changes_of(job)
-    replaced = [Change(None, column, before, after)]
-    if any((None, column, before) == astuple(each)[:3] for each in made):
-        # Cells with this text in the file have another one by now. Those that have it now have
-        # it from corrections.
-        cells = CorrectedCells(made)
-        replaced = [
-            replace(each, after=after)
-            for each in made
-            if each.column == column and cells.result(each) == before
-        ]
-    for change in replaced:
-        edit.replace(change)
-        edit.added.append(
-            Correction(
-                job=job,
-                row=change.row,
-                column=column,
-                before=change.before,
-                after=after,
-                by=by,
+    edit = _Edit(EventKind.TEXT_REPLACED)
+    replaced = 0
+    for before, after in texts.items():
+        changes = _replacements(made, column, before, storable_text(after)[:MAX_LENGTH])
+        replaced += bool(changes)
+        for change in changes:
+            edit.replace(change)
+            edit.added.append(
+                Correction(
+                    job=job,
+                    row=change.row,
+                    column=column,
+                    before=change.before,
+                    after=change.after,
+                    by=by,
+                )
             )
-        )
+    edit.facts = {"column": column, "values": replaced}
     if replaced:
         _apply(job, edit, by=by)
+
+
+def _replacements(
+    made: Sequence[Change], column: str, before: str, after: str
+) -> list[Change]:
+    """The changes that give cells with the text `before` another one."""
+    if after == before:
+        return []
+    if all((None, column, before) != astuple(each)[:3] for each in made):
+        return [Change(None, column, before, after)]
+    # Cells with this text in the file have another one by now. Those that have it now have
+    # it from corrections.
+    cells = CorrectedCells(made)
+    return [
+        replace(each, after=after)
+        for each in made
+        if each.column == column and cells.result(each) == before
+    ]
 
 
 def undo(correction: Correction, *, by: "User | None") -> None:

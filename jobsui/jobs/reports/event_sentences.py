@@ -48,7 +48,8 @@ def sentence(event: JobEvent) -> str:
         case EventKind.CORRECTED:
             return f"Corrected {counted(facts['cells'], 'cell')}."
         case EventKind.TEXT_REPLACED:
-            return f"Replaced a value of {facts['column']} in all rows."
+            values = counted(facts.get("values", 1), "value")
+            return f"Replaced {values} of {facts['column']} in all rows."
         case EventKind.CORRECTION_UNDONE if facts["row"]:
             return f"Undid the correction of {facts['column']} in row {facts['row']:,}."
         case EventKind.CORRECTION_UNDONE:

@@ -1,4 +1,5 @@
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,22 +51,31 @@ class ValuesForm(DressedForm):
     ) -> None:
         super().__init__(*args, **kwargs)
         self._values = values
-        for index in range(len(values)):
-            self.fields[f"value_{index}"] = _field(options)
+        for value in values:
+            self.fields[_name_of(value)] = _field(options)
 
     @property
     def lines(self) -> list[ValueLine]:
         return [
-            ValueLine(value.text, value.count, self[f"value_{index}"])
-            for index, value in enumerate(self._values)
+            ValueLine(value.text, value.count, self[_name_of(value)])
+            for value in self._values
         ]
 
-    def replacements(self) -> Iterator[tuple[str, str]]:
-        """(value, value instead) of those that are to change."""
-        for index, value in enumerate(self._values):
-            after = self.cleaned_data[f"value_{index}"]
-            if after not in ("", value.text):
-                yield value.text, after
+    def replacements(self) -> dict[str, str]:
+        """{value: value instead} of those that are to change."""
+        texts = {
+            value.text: self.cleaned_data[_name_of(value)] for value in self._values
+        }
+        return {
+            before: after
+            for before, after in texts.items()
+            if after not in ("", before)
+        }
+
+
+def _name_of(value: ProblemValue) -> str:
+    """The name of its field. Other corrections may change the list while the page is open."""
+    return f"value_{hashlib.sha256(value.text.encode()).hexdigest()[:16]}"
 
 
 def _field(options: Sequence[tuple[str, str]]) -> forms.Field:

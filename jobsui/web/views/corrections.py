@@ -106,17 +106,14 @@ def values(request: HtmxRequest, job: Job) -> HttpResponse:
         options=problem_values.options_by_column(job).get(cause.column, ()),
     )
     if request.method == "POST" and form.is_valid():
-        replaced = 0
+        texts = form.replacements()
         try:
-            for before, after in form.replacements():
-                corrections.replace_text(
-                    job, cause.column, before, after, by=request.user
-                )
-                replaced += 1
-        except JobsError as refusal:
+            corrections.replace_texts(job, cause.column, texts, by=request.user)
+        except (JobsError, FileRefused) as refusal:
             messages.error(request, str(refusal))
-        if replaced:
-            messages.success(request, f"Replaced {counted(replaced, 'value')}.")
+        else:
+            if texts:
+                messages.success(request, f"Replaced {counted(len(texts), 'value')}.")
         return redirect("jobs:check", job.code)
     context = {"job": job, "cause": cause, "form": form}
     return render(request, "wizard/corrections_values.html", context)
@@ -189,7 +186,7 @@ def undo(request: HtmxRequest, job: Job, pk: int) -> HttpResponse:
     correction = get_object_or_404(job.corrections, pk=pk)
     try:
         corrections.undo(correction, by=request.user)
-    except JobsError as refusal:
+    except (JobsError, FileRefused) as refusal:
         messages.error(request, str(refusal))
     else:
         messages.success(request, f"Undone: {correction.column} is as in the file.")
