@@ -32,6 +32,11 @@ class Action(TextChoices):
         return self in {Action.DELETE, Action.DELETE_BY_EXTERNAL_ID}
 
     @property
+    def is_upsert(self) -> bool:
+        """Changes the record with the key of a row, or creates it."""
+        return self in {Action.UPSERT_BY_EXTERNAL_ID, Action.UPSERT_BY_NAME}
+
+    @property
     def is_repeatable(self) -> bool:
         """Sending the same rows again leads to the same records. Only `create` creates
         others each time."""

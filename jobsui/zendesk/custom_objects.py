@@ -136,6 +136,25 @@ def records_by_ids(client: Client, key: str, ids: Sequence[str]) -> list[Record]
     return _list_records(client, key, "filter[ids]", ids)
 
 
+def records_by_name(client: Client, key: str, name: str) -> list[Record]:
+    """Records with exactly this name, among the first that the search finds; its index may
+    lag by seconds (assumed)."""
+    found = _search(client, key, {"name": {"$contains": name}})
+    return [record for record in found if record.name == name]
+
+
+def record_limit(client: Client) -> tuple[int, int]:
+    """How many records of all custom objects the account has, and how many it can have."""
+    data = client.call("GET", f"{API}/custom_objects/limits/record_limit")
+    if not isinstance(data, dict):
+        raise Unconfirmed("Zendesk's response has no record limit.", status=200)
+    count = _int(data.get("count"))
+    limit = _int(data.get("limit"))
+    if count is None or limit is None:
+        raise Unconfirmed("Zendesk's response has no record limit.", status=200)
+    return count, limit
+
+
 def job_status_in(data: Json) -> JobStatus:
     """The job status in a response; one without an ID when there is none."""
     status = data.get("job_status") if isinstance(data, dict) else None

@@ -164,6 +164,10 @@ class ReadBlock:
         """No item has more bytes."""
         return self.template.max_size(self.values)
 
+    def values_of(self, target: str) -> ColumnValues | None:
+        """None: nothing fills the target."""
+        return self.template.values_of(target, self.values)
+
     def find_too_large(self) -> None:
         """Add the problems of items that are larger than Zendesk allows."""
         if self.largest_item <= MAX_RECORD_BYTES:
@@ -200,6 +204,12 @@ class _Template:
         self.prefix = prefix
         names = sum(len(to_json(cell.key).encode()) + 5 for cell in cells)
         self._max_constants = names + len(FIELDS) + 2 * len(prefix.encode()) + 100
+
+    def values_of(self, target: str, values: list[ColumnValues]) -> ColumnValues | None:
+        for cell, column in zip(self._cells, values, strict=True):
+            if cell.target.key == target:
+                return column
+        return None
 
     def max_size(self, values: list[ColumnValues]) -> int:
         """No line of these values has more bytes."""

@@ -11,6 +11,9 @@ class Options:
     """A blank cell leaves the record's field as it is, or empties it."""
     invalid: Literal["stop", "skip"] = "stop"
     """Rows with problems stop the job from being launched, or are left out."""
+    warnings: Literal["send", "skip", "stop"] = "send"
+    """Rows that Zendesk may refuse are sent, are left out, or stop the job from being
+    launched."""
     decimal_mark: Literal["auto", "point", "comma"] = "auto"
     """How numbers are written: 1,234.5 or 1.234,5. "auto": as their column shows."""
     generate_external_ids: bool = True

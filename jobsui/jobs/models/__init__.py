@@ -1,6 +1,7 @@
 """The tables of files, jobs, their mappings, corrections, overlaps, batches, attempts,
 causes and rows."""
 
+from jobsui.jobs.models.account_facts import AccountFacts
 from jobsui.jobs.models.api_warning import ApiWarning
 from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
 from jobsui.jobs.models.column_facts import ColumnFacts
@@ -18,6 +19,7 @@ from jobsui.jobs.models.saved_mapping import SavedMapping
 from jobsui.jobs.models.wait import AccountWait
 
 __all__ = [
+    "AccountFacts",
     "AccountWait",
     "ApiWarning",
     "Attempt",

@@ -176,6 +176,8 @@ class Job(models.Model):
     checked_fingerprint = models.CharField(max_length=64, blank=True)
     rows_checked = _counter()
     rows_invalid = _counter()
+    # Rows without a problem that Zendesk may refuse all the same.
+    rows_warned = _counter()
     checked_at = models.DateTimeField(null=True, blank=True)
     # No checked row becomes an item with more bytes. None: not known.
     largest_item = models.PositiveBigIntegerField(null=True, blank=True)
@@ -291,8 +293,16 @@ class Job(models.Model):
 
     @property
     def to_send(self) -> int:
-        """How many rows have no result and are not known to be invalid."""
-        return self.pending - max(0, self.rows_invalid - self.invalid)
+        """How many rows have no result and are not left out."""
+        return self.pending - max(0, self.rows_left_out - self.invalid)
+
+    @property
+    def rows_left_out(self) -> int:
+        """How many rows of a checked job are not sent: those with a problem, and those
+        with a warning if that was chosen."""
+        if self.options.get("warnings") == "skip":
+            return self.rows_invalid + self.rows_warned
+        return self.rows_invalid
 
     @property
     def current_limit(self) -> LimitedBy:

@@ -8,15 +8,23 @@ from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Job, RepeatedKeys
 from jobsui.jobs.preparation import file_reading, job_blocks
 from jobsui.jobs.preparation.file_keys import FileKeys, Repeats, are_of_keys
+from jobsui.jobs.preparation.job_blocks import JobBlock
 
 type Progress = Callable[[int], None]
 """Called once a block with how many rows are checked. May raise an exception to stop."""
 
 
 class CheckedRows:
-    def __init__(self, job: Job, on_problems: Callable[[list[Problem]], None]) -> None:
-        """`on_problems` is called with the problems of each row that has some."""
+    def __init__(
+        self,
+        job: Job,
+        on_problems: Callable[[list[Problem]], None],
+        on_block: Callable[[JobBlock], None] | None = None,
+    ) -> None:
+        """`on_problems` is called with the problems of each row that has some, and
+        `on_block` with each block."""
         self._job = job
+        self._on_block = on_block
         self._on_problems = on_problems
         self._keys = FileKeys(job)
         self.repeats = Repeats(job)
@@ -30,6 +38,8 @@ class CheckedRows:
         with file_reading.open_rows(self._job.file) as table:
             for block in job_blocks.read(self._job, table):
                 self._keys.add(block)
+                if self._on_block:
+                    self._on_block(block)
                 self.rows += block.count()
                 self.largest_item = max(self.largest_item, block.largest_item)
                 self._note(block.problems())

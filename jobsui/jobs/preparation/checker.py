@@ -21,13 +21,15 @@ from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.mapping_check import check_mapping
 from jobsui.jobs.mapping.rules import rules_of
-from jobsui.jobs.models import Job, RepeatedKeys
+from jobsui.jobs.models import AccountFacts, Job, RepeatedKeys
 from jobsui.jobs.preparation import file_reading, job_rows
 from jobsui.jobs.preparation.corrected_cells import changes_of
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.preparation.found_causes import FoundCauses
 from jobsui.jobs.queueing import enqueue
 
+CHOSEN_AFTERWARDS = ("invalid", "warnings")
+"""Options that change nothing about the check."""
 PROGRESS_SECONDS = 0.5
 
 
@@ -85,10 +87,14 @@ def require_mapping(job: Job) -> None:
 
 def fingerprint(job: Job) -> str:
     """Changes with everything the check depends on: the file and its settings, corrections,
-    mapping, options, fields, rows. Whether invalid rows are skipped is chosen after the
-    check and not part of it."""
+    mapping, options, fields, rows. What happens to invalid rows and to those with
+    warnings is chosen after the check and not part of it."""
     file = job.file
-    options = {name: value for name, value in job.options.items() if name != "invalid"}
+    options = {
+        name: value
+        for name, value in job.options.items()
+        if name not in CHOSEN_AFTERWARDS
+    }
     facts = [
         file.sha256,
         astuple(file_reading.layout_of(file)),
@@ -111,13 +117,18 @@ def fingerprint(job: Job) -> str:
 
 def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
+    from jobsui.jobs.preparation import warned_rows  # noqa: PLC0415
     from jobsui.jobs.preparation.checked_rows import CheckedRows  # noqa: PLC0415
+    from jobsui.jobs.preparation.row_sample import RowSample  # noqa: PLC0415
 
     require_mapping(job)
     before = fingerprint(job)
     found = FoundCauses(job)
-    checked = CheckedRows(job, found.add)
-    checked.run(_Progress(job, before, lease, stopping))
+    progress = _Progress(job, before, lease, stopping)
+    sample = None if job.file.is_raw_items else RowSample(job)
+    checked = CheckedRows(job, found.add, sample.add if sample else None)
+    checked.run(progress)
+    warned = warned_rows.find(job, checked, sample, found.add_warning, progress)
     # While the job is discarded, its keys cannot be stored.
     _require_same(job, before)
     record_order.save_keys(job, checked.record_keys(), partial(leases.fence, lease))
@@ -130,11 +141,16 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
             JobState.READY,
             by=Component.CHECK,
             event=EventKind.CHECKED,
-            facts={"rows": checked.rows, "invalid": checked.invalid},
+            facts={
+                "rows": checked.rows,
+                "invalid": checked.invalid,
+                "warned": warned.rows,
+            },
             rows=checked.rows,
             rows_checked=checked.rows,
             rows_invalid=checked.invalid,
             largest_item=checked.largest_item,
+            rows_warned=warned.rows,
             checked_fingerprint=before,
             checked_at=timezone.now(),
             reason="",
@@ -144,6 +160,8 @@ def _check(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
             repeats = checked.repeats
             stored = RepeatedKeys.packed(job, repeats.rows, repeats.sharing)
             stored.save(force_insert=True)
+            AccountFacts.objects.filter(job=job).delete()
+            warned.facts.save(force_insert=True)
 
 
 def _lease_name(job: Job) -> str:

@@ -1,11 +1,16 @@
 """The causes of problems that a check finds: counted, with the rows of each."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from jobsui.jobs.ledger import causes
 from jobsui.jobs.ledger.row_sets import RowCollector
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Cause, Job, ProblemRows
+
+if TYPE_CHECKING:
+    from jobsui.jobs.preparation.job_blocks import JobBlock
+    from jobsui.jobs.preparation.row_warnings import RowWarning
 
 MAX_CAUSES = 200
 MAX_VALUES = 100
@@ -25,6 +30,21 @@ class FoundCauses:
         """The problems of a row."""
         for problem in problems:
             self._found_of(problem).add(problem)
+
+    def add_warning(self, warning: "RowWarning", block: "JobBlock") -> None:
+        """Rows of a block that Zendesk may refuse."""
+        # Several targets without a column can have the same warning.
+        key = (warning.code, warning.column or warning.message)
+        if key not in self._found:
+            cause = new_cause(
+                self._job, warning.code, warning.column, warning.message, warning.fix
+            )
+            cause.signature = causes.signature(*key, "")
+            cause.is_warning = True
+            self._found[key] = _Found(cause)
+        found = self._found[key]
+        for problem in warning.problems(block):
+            found.add(problem)
 
     def save(self) -> None:
         """Replace the causes of the previous check."""

@@ -18,6 +18,7 @@ from jobsui.files.layout import OddCells
 from jobsui.files.table import Table
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.block_reader import BlockReader, Lines, ReadBlock, mask
+from jobsui.jobs.mapping.column_reader import ColumnValues
 from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.item_blocks import ItemBlockReader, ReadItems
@@ -68,6 +69,19 @@ class JobBlock:
             return mask(len(self.numbers), ())
         return pa.array(self._is_own, pa.bool_())
 
+    @property
+    def is_sent(self) -> pa.BooleanArray:
+        """Whether each row is the job's own and has no problem."""
+        if self._is_own is None:
+            return self.is_good
+        return pc.and_(self.is_good, self.is_own)
+
+    def values_of(self, target: str) -> ColumnValues | None:
+        """What the rows give a target. None: nothing fills it, and for raw items."""
+        if isinstance(self._read, ReadBlock):
+            return self._read.values_of(target)
+        return None
+
     def find(self, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
         """(index, number) of those of these rows that are here. `rows` ascend."""
         if not self._number_list:
@@ -103,9 +117,7 @@ class JobBlock:
 
     def lines(self, after: int = 0) -> Lines:
         """The items of the own rows behind row `after`, without those with problems."""
-        is_wanted = self.is_good
-        if self._is_own is not None:
-            is_wanted = pc.and_(is_wanted, pa.array(self._is_own, pa.bool_()))
+        is_wanted = self.is_sent
         if after:
             is_wanted = pc.and_(is_wanted, pc.greater(self.numbers, after))
         return self._read.lines(is_wanted)

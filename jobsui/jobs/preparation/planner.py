@@ -18,11 +18,12 @@ from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle
 from jobsui.jobs.mapping.row_reader import Problem
-from jobsui.jobs.models import Batch, BatchBlob, Job, RepeatedKeys
+from jobsui.jobs.models import AccountFacts, Batch, BatchBlob, Job, RepeatedKeys
 from jobsui.jobs.preparation import checker, file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.preparation.pending_rows import Chunk, PendingRows
+from jobsui.jobs.preparation.warned_rows import left_out_of
 from jobsui.jobs.queueing import enqueue
 
 HASH_CHUNK_BYTES = 1 << 20
@@ -58,6 +59,7 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
         lease.repeat_known_work()
     keep_lease = partial(_keep_lease, lease, stopping)
     repeats = repeats_of(job, keep_lease)
+    leave_out_warned = left_out_of(job)
     pending = PendingRows()
     with file_reading.open_rows(job.file) as table:
         for block in job_blocks.read(job, table):
@@ -68,6 +70,7 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
                 lease.begin_new_work()
                 is_new = True
             repeats.mark(block)
+            leave_out_warned(block)
             pending.add(block, after=job.planned_row)
             if not _commit_pending(job, lease, stopping, pending.chunks()):
                 return
@@ -195,6 +198,7 @@ def _require_unchanged(job: Job, lease: leases.Held) -> None:
 def _finish(job: Job) -> None:
     """The driver continues with what was planned."""
     RepeatedKeys.objects.filter(job=job).delete()
+    AccountFacts.objects.filter(job=job).delete()
     lifecycle.finish_if_over(job.pk, by=Component.PLANNER)
     enqueue("drive")
 

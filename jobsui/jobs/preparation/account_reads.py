@@ -1,0 +1,271 @@
+"""What the check asks the account about a sample of the rows: which records exist, and
+whether there is room for new ones. It takes few requests, each in its turn. What cannot be
+read is not checked, and the page says so."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jobsui.connections import hosts, proxy_reads
+from jobsui.connections.credentials import SignedClient
+from jobsui.connections.errors import ConnectionsError, explain
+from jobsui.connections.models import Connection
+from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping.field_targets import api_name, schema_of
+from jobsui.jobs.mapping.json_texts import decoded, encoded
+from jobsui.jobs.models import AccountFacts, Job, Lease
+from jobsui.zendesk import custom_objects
+from jobsui.zendesk.client import Client
+from jobsui.zendesk.errors import RateLimited, Refused, Unauthorized, ZendeskError
+from jobsui.zendesk.payloads import Field, Record
+
+if TYPE_CHECKING:
+    from jobsui.jobs.preparation.row_sample import RowSample
+
+PAGE_SIZE = 100
+REQUEST_SECONDS = 10.0
+MAX_SECONDS = 20.0
+"""How long people wait for all of it."""
+DEFAULT_RETRY_AFTER = 30.0
+CUSTOM_OBJECT = "zen:custom_object:"
+EXTERNAL_ID = "external_id:"
+NAME = "name:"
+MAX_NAMES = 10
+"""One request each."""
+KEY_LABELS = {"id": "Zendesk IDs", "external_id": "external IDs", "name": "names"}
+
+
+class _Unavailable(Exception):
+    """The account cannot be asked now. Carries the reason as a sentence."""
+
+
+def read(job: Job, sample: "RowSample", keep: Callable[[], object]) -> AccountFacts:
+    """The facts about these values, not saved yet. `keep` is called between the requests,
+    and may raise an exception to stop."""
+    reader = _Reader(job, sample, keep)
+    try:
+        reader.read_all()
+    except _Unavailable as reason:
+        reader.note("not_checked", f"Not everything was checked in Zendesk. {reason}")
+    return reader.facts
+
+
+def client_for(connection: Connection) -> SignedClient:
+    """Its requests wait for their turn among those of people and programs. Raises
+    HostRefused."""
+    hosts.require_allowed(connection.host)
+
+    def wait_for_turn() -> None:
+        proxy_reads.wait_for_turn(connection, beside_driver=_has_driver(connection))
+
+    return SignedClient(
+        connection, wait_for_turn=wait_for_turn, request_timeout=REQUEST_SECONDS
+    )
+
+
+class _Reader:
+    def __init__(
+        self, job: Job, sample: "RowSample", keep: Callable[[], object]
+    ) -> None:
+        self.facts = AccountFacts(job=job)
+        self._job = job
+        self._action = Action(job.action)
+        self._sample = sample
+        self._keep = keep
+        self._schema = schema_of(job)
+        self._client: SignedClient | None = None
+        self._started = time.monotonic()
+
+    def note(self, code: str, message: str, fix: str = "", count: int = 0) -> None:
+        notice = {"code": code, "message": message, "fix": fix, "count": count}
+        self.facts.notices.append(notice)
+
+    def read_all(self) -> None:
+        """Raises _Unavailable."""
+        if self._sample.rows and not (
+            self._action.deletes or self._action is Action.UPDATE
+        ):
+            self._about("Whether the account has room", self._read_record_limit)
+        if self._sample.keys.found:
+            self._about("Which records exist", self._read_keys)
+        if self._sample.names.found:
+            self._about("Which names are taken", self._read_names)
+        for target, values in self._sample.references.items():
+            field = self._schema.field(api_name(target))
+            if field and values.found:
+                self._read_field(target, field)
+
+    def _about(self, topic: str, read: Callable[[], None]) -> None:
+        """What Zendesk refuses to show is left out."""
+        try:
+            read()
+        except Refused as error:
+            self.note("not_checked", f"{topic} was not checked. {explain(error)}")
+
+    def _read_record_limit(self) -> None:
+        count, limit = self._call(custom_objects.record_limit)
+        room = max(0, limit - count)
+        if self._sample.rows <= room:
+            return
+        creates = "creates" if self._action is Action.CREATE else "may create up to"
+        self.note(
+            "record_limit",
+            f"The account can hold {limit:,} records and has {count:,}. This job {creates} "
+            f"{self._sample.rows:,} more.",
+            "Delete records that are no longer needed, or send fewer rows.",
+            count=self._sample.rows - room,
+        )
+
+    def _read_keys(self) -> None:
+        key = self._action.key_of_records
+        keys = [decoded(content) for content in self._sample.keys.found]
+        existing = {
+            _key_of(record, key)
+            for record in self._records(self._job.object_key, key, keys)
+        }
+        if self._action is Action.UPDATE or self._action.deletes:
+            # Keys with a comma are searched for, and the search may lag.
+            missing = [
+                each for each in keys if each not in existing and "," not in each
+            ]
+            self.facts.missing_keys = encoded(missing)
+        else:
+            self.facts.existing_keys = encoded(
+                [each for each in keys if each in existing]
+            )
+        if self._sample.keys.is_cut:
+            self.note(
+                "sampled",
+                f"{len(keys):,} {KEY_LABELS[key]} from all over the file were looked up in "
+                "Zendesk, and the others were not.",
+            )
+
+    def _read_names(self) -> None:
+        names = [decoded(content) for content in self._sample.names.found]
+        records = self._records(self._job.object_key, "name", names)
+        self.facts.taken_names = dict(
+            encoded([record.name, record.external_id]) for record in records
+        )
+        if self._sample.names.is_cut:
+            self.note(
+                "sampled",
+                f"{len(names):,} names from all over the file were looked up in Zendesk, "
+                "and the others were not.",
+            )
+
+    def _read_field(self, target: str, field: Field) -> None:
+        label = field.title or field.key
+        if not field.target_type.startswith(CUSTOM_OBJECT):
+            self.note(
+                "not_checked",
+                f"{label} refers to a {field.target}. Whether it exists was not checked.",
+            )
+            return
+        self._about(
+            f"What {label} refers to", lambda: self._read_references(target, field)
+        )
+
+    def _read_references(self, target: str, field: Field) -> None:
+        values = self._sample.references[target]
+        contents = {decoded(content): content for content in values.found}
+        by_key: dict[str, dict[str, str]] = {"external_id": {}, "name": {}, "id": {}}
+        for value, content in contents.items():
+            if value.startswith(EXTERNAL_ID):
+                by_key["external_id"][value.removeprefix(EXTERNAL_ID)] = content
+            elif value.startswith(NAME):
+                by_key["name"][value.removeprefix(NAME)] = content
+            else:
+                by_key["id"][value] = content
+        missing: list[str] = []
+        for key, wanted in by_key.items():
+            asked = list(wanted)[: MAX_NAMES if key == "name" else None]
+            records = self._records(field.target, key, asked)
+            existing = {_key_of(record, key) for record in records}
+            missing += [
+                wanted[each]
+                for each in asked
+                if each not in existing and "," not in each
+            ]
+        self.facts.missing_references[target] = missing
+        if values.is_cut:
+            self.note(
+                "sampled",
+                f"{len(contents):,} different values of {field.title or field.key} from all "
+                "over the file were looked up in Zendesk, and the others were not.",
+            )
+
+    def _records(self, object_key: str, key: str, values: list[str]) -> list[Record]:
+        """Those that have one of these keys."""
+        found: list[Record] = []
+        for page in _pages(values, 1 if key == "name" else PAGE_SIZE):
+            read = partial(_READS[key], key=object_key, values=page)
+            found += self._call(read)
+        return found
+
+    def _call[T](self, call: Callable[[Client], T]) -> T:
+        """Raises Refused and _Unavailable, and what `keep` raises."""
+        self._keep()
+        if time.monotonic() - self._started > MAX_SECONDS:
+            raise _Unavailable("The account took too long to answer.")
+        try:
+            client = self._client or client_for(self._job.connection)
+            self._client = client
+            return client.renewing(lambda: call(client))
+        except proxy_reads.Busy as busy:
+            raise _Unavailable(
+                "Jobs and programs use all requests of the account at the moment."
+            ) from busy
+        except RateLimited as error:
+            _postpone(self._job.connection, error)
+            raise _Unavailable(explain(error)) from error
+        except Unauthorized as error:
+            raise _Unavailable(explain(error)) from error
+        except Refused:
+            raise
+        except ZendeskError as error:
+            raise _Unavailable(explain(error)) from error
+        except ConnectionsError as error:
+            raise _Unavailable(str(error)) from error
+
+
+def _by_id(client: Client, key: str, values: list[str]) -> list[Record]:
+    return custom_objects.records_by_ids(client, key, values)
+
+
+def _by_external_id(client: Client, key: str, values: list[str]) -> list[Record]:
+    return custom_objects.records_by_external_ids(client, key, values)
+
+
+def _by_name(client: Client, key: str, values: list[str]) -> list[Record]:
+    return [
+        record
+        for name in values
+        for record in custom_objects.records_by_name(client, key, name)
+    ]
+
+
+_READS = {"id": _by_id, "external_id": _by_external_id, "name": _by_name}
+
+
+def _pages(values: list[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _key_of(record: Record, key: str) -> str:
+    return str(getattr(record, key))
+
+
+def _has_driver(connection: Connection) -> bool:
+    return Lease.objects.live().filter(name=f"account:{connection.host}").exists()
+
+
+def _postpone(connection: Connection, error: RateLimited) -> None:
+    """Let other reads of the account wait as long as Zendesk asks for."""
+    seconds = error.retry_after
+    proxy_reads.postpone(
+        connection,
+        DEFAULT_RETRY_AFTER if seconds is None else seconds,
+        beside_driver=_has_driver(connection),
+    )
