@@ -11,7 +11,11 @@ from django.test import TransactionTestCase
 from django.utils.module_loading import import_string
 from xdist.scheduler import LoadScopeScheduling
 
+from jobsui.connections.credentials import SignedClient
+from jobsui.connections.errors import HostRefused
+from jobsui.connections.models import Connection
 from jobsui.jobs import queueing
+from jobsui.jobs.preparation import account_reads
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -117,3 +121,16 @@ def _no_known_epochs() -> None:
 def _empty_caches() -> None:
     for cache in caches.all():
         cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _only_local_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks read a sample of the records in the account. Most tests have none."""
+    client_for = account_reads.client_for
+
+    def of_sandbox(account: Connection) -> SignedClient:
+        if not account.host.startswith("127.0.0.1:"):
+            raise HostRefused("This account does not exist.")
+        return client_for(account)
+
+    monkeypatch.setattr(account_reads, "client_for", of_sandbox)

@@ -13,7 +13,6 @@ from jobsui.sandbox.schema import CustomObject, Field
 
 WHERE = "api/v2/custom_objects"
 OBJECT_LIMIT = 50
-RECORD_LIMIT = 50_000_000
 
 
 def index(call: Call) -> Response:
@@ -146,7 +145,9 @@ def object_limit(call: Call) -> Response:
 
 def record_limit(call: Call) -> Response:
     total = sum(each.table.size for each in call.account.objects.values())
-    return json_response(200, {"count": total, "limit": RECORD_LIMIT})
+    return json_response(
+        200, {"count": total, "limit": call.account.settings.max_records}
+    )
 
 
 def field_limit(call: Call, key: str) -> Response:

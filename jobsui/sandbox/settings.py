@@ -20,6 +20,8 @@ class Settings:
     """Job slots that other integrations use."""
     requests_per_minute: int = 700
     exports_per_minute: int = 10
+    max_records: int = 50_000_000
+    """Of all custom objects together. Only reported, not enforced."""
     window_seconds: float = 60.0
     """How long the "minute" of the rate limits is."""
     latency_ms: float = 0.0

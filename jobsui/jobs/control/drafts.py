@@ -163,6 +163,16 @@ def set_invalid_rows(job: Job, choice: str) -> None:
         raise NotPossibleNow("This job must be checked first.")
 
 
+def set_warned_rows(job: Job, choice: str) -> None:
+    """Choose after the check whether rows that Zendesk may refuse are sent ("send") or left
+    out ("skip"), or prevent the launch ("stop"). The check remains valid. Raises
+    NotPossibleNow before it."""
+    options = Options.from_json(job.options).to_json()
+    options["warnings"] = choice if choice in {"skip", "stop"} else "send"
+    if not Job.objects.change(job, expected=(JobState.READY,), options=options):
+        raise NotPossibleNow("This job must be checked first.")
+
+
 def discard(job: Job) -> None:
     """Delete a draft, and its file unless another job has it. Raises NotPossibleNow
     once launched."""
