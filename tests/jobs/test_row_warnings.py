@@ -35,15 +35,10 @@ type Found = list[tuple[str, str, list[int], list[str]]]
 
 
 @pytest.fixture
-def person_ids(sandbox: Sandbox) -> list[str]:
-    sandbox.settings(api_tokens=True)
+def gadget(sandbox: Sandbox) -> CustomObject:
+    """An object with one record, and a field that refers to people."""
     sandbox.make_object("person")
-    return sandbox.add_records("person", PEOPLE)
-
-
-@pytest.fixture
-def gadget(sandbox: Sandbox, person_ids: list[str]) -> CustomObject:
-    """An object with one record, and a lookup field."""
+    sandbox.add_records("person", PEOPLE)
     sandbox.make_object("gadget", fields=FIELDS)
     sandbox.add_records("gadget", [RECORD])
     connection = make_connection(host=sandbox.host, email=sandbox.email)
@@ -59,6 +54,13 @@ def check(content: str, action: Action, to: CustomObject, **options: Any) -> Job
     job.refresh_from_db()
     assert job.state == JobState.READY
     return job
+
+
+def let_owner_refer_to(gadget: CustomObject, target: str) -> None:
+    for field in gadget.fields:
+        if field["key"] == "owner":
+            field["relationship_target_type"] = target
+    gadget.save()
 
 
 def warnings_of(job: Job) -> Found:
@@ -241,13 +243,9 @@ def test_check_ends_without_an_account_that_answers(
 
 
 def test_a_refusal_concerns_only_what_was_asked(
-    sandbox: Sandbox, gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+    gadget: CustomObject,
 ) -> None:
-    fields = [*gadget.fields]
-    for field in fields:
-        if field["key"] == "owner":
-            field["relationship_target_type"] = "zen:custom_object:gone"
-    CustomObject.objects.update(fields=fields)
+    let_owner_refer_to(gadget, "zen:custom_object:gone")
 
     job = check("external_id,owner\ng-2,external_id:p-9\n", UPSERT, gadget)
 
@@ -257,11 +255,7 @@ def test_a_refusal_concerns_only_what_was_asked(
 
 
 def test_references_to_users_are_not_looked_up(gadget: CustomObject) -> None:
-    fields = [*gadget.fields]
-    for field in fields:
-        if field["key"] == "owner":
-            field["relationship_target_type"] = "zen:user"
-    CustomObject.objects.update(fields=fields)
+    let_owner_refer_to(gadget, "zen:user")
 
     job = check("external_id,name,serial,owner\ng-2,B,AB-000002,17\n", UPSERT, gadget)
 

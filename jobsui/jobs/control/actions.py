@@ -37,6 +37,11 @@ NO_ROWS_LEFT = (
     "No row can be sent: all rows are invalid. Correct the file and upload it again."
 )
 
+NO_ROWS_TO_SEND = (
+    "No row is sent: all rows are invalid or have warnings. Correct the file, or send the "
+    "rows with warnings anyway."
+)
+
 
 def may(job: Job) -> dict[str, int]:
     """{action that is possible now: how many rows it concerns}. The actions are those of
@@ -135,11 +140,14 @@ def launch_obstacle(job: Job) -> str:
     """Why a checked job cannot be launched as it is, as a sentence; "" if it can."""
     if job.parent and not retries.rows_left_for(job):
         return "Another job already contains these rows."
-    if job.rows == job.rows_invalid and not job.auto_target:
-        return NO_ROWS_LEFT
+    if job.rows == job.rows_left_out and not job.auto_target:
+        return NO_ROWS_LEFT if job.rows == job.rows_invalid else NO_ROWS_TO_SEND
     if job.rows_invalid and Options.from_json(job.options).invalid == "stop":
         invalid = counted(job.rows_invalid, "invalid row")
         return f"{invalid}. Correct the file and upload it again, or skip these rows."
+    if job.rows_warned and Options.from_json(job.options).warnings == "stop":
+        warned = counted(job.rows_warned, "row")
+        return f"Zendesk may refuse {warned}. Send these rows anyway, or leave them out."
     return ""
 
 

@@ -41,6 +41,11 @@ def sentence(event: JobEvent) -> str:
             return str(facts["text"])
         case EventKind.EDITED:
             return f"Draft changed: {facts['changed']}."
+        case EventKind.CHECKED if facts.get("warned"):
+            return (
+                f"Checked {counted(facts['rows'], 'row')}: {facts['invalid']:,} invalid, "
+                f"{facts['warned']:,} with warnings."
+            )
         case EventKind.CHECKED:
             return f"Checked {counted(facts['rows'], 'row')}: {facts['invalid']:,} invalid."
         case EventKind.CORRECTED if facts["row"]:

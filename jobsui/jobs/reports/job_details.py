@@ -5,6 +5,7 @@ import heapq
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Case, F, OuterRef, Subquery, Sum, When
 from django.db.models.functions import Coalesce
@@ -12,7 +13,7 @@ from django.db.models.functions import Coalesce
 from jobsui.jobs.mapping.field_targets import api_name, targets_for
 from jobsui.jobs.mapping.rule_words import rules_in_words
 from jobsui.jobs.mapping.rules import NO_RULE, rules_of
-from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.models import AccountFacts, Cause, Job
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE
 from jobsui.jobs.timing import Timing
 
@@ -24,6 +25,10 @@ class Preview:
     sent: int
     left_out: int
     """Rows with problems."""
+    warned: int
+    """Rows that Zendesk may refuse."""
+    sends_warned: bool
+    """Whether these are sent."""
     batches: int
     seconds: float
     """At the account's limits, if each of Zendesk's jobs takes ten seconds. Other
@@ -31,7 +36,7 @@ class Preview:
 
 
 def preview(job: Job) -> Preview:
-    sent = job.rows - job.rows_invalid
+    sent = job.rows - job.rows_left_out
     batches = math.ceil(sent / MAX_BATCH_SIZE)
     limits = job.connection
     by_rate = limits.requests_per_minute * limits.share / 100 / 60
@@ -40,6 +45,8 @@ def preview(job: Job) -> Preview:
     return Preview(
         sent=sent,
         left_out=job.rows_invalid,
+        warned=job.rows_warned,
+        sends_warned=job.rows_left_out == job.rows_invalid,
         batches=batches,
         seconds=batches / per_second + Timing.first_job_duration,
     )
@@ -81,8 +88,23 @@ def mapped(job: Job) -> list[Mapped]:
 def causes(
     job: Job, phase: str = Cause.Phase.SEND, *, most: int | None = None
 ) -> list[Cause]:
-    """Problems of the check or of the run, grouped, the most frequent first."""
-    return list(Cause.objects.filter(job=job, phase=phase)[:most])
+    """Problems of the check or of the run, grouped, the most frequent first. Warnings are
+    not among them."""
+    return list(Cause.objects.filter(job=job, phase=phase, is_warning=False)[:most])
+
+
+def warnings(job: Job) -> list[Cause]:
+    """Why Zendesk may refuse rows that have no problem, the most frequent reason first."""
+    return list(
+        Cause.objects.filter(job=job, phase=Cause.Phase.CHECK, is_warning=True)
+    )
+
+
+def account_notices(job: Job) -> list[dict[str, Any]]:
+    """What the check of a draft found out about the account as a whole, and what it could
+    not find out: members code, message, fix and count."""
+    facts = AccountFacts.objects.filter(job=job).first()
+    return facts.notices if facts else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +131,9 @@ def main_causes(job: Job, retriable: Mapping[int, int], *, most: int) -> MainCau
 
 def problem_count(job: Job) -> int:
     """How many problems the check found. A row can have several."""
-    found = Cause.objects.filter(job=job, phase=Cause.Phase.CHECK)
+    found = Cause.objects.filter(
+        job=job, phase=Cause.Phase.CHECK, is_warning=False
+    )
     return found.aggregate(total=Sum("count"))["total"] or 0
 
 
