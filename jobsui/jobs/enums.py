@@ -141,7 +141,7 @@ class EventKind(TextChoices):
     CHECK_FAILED = "check_failed", "Check failed"
     """(reason)"""
     CHECKED = "checked", "Checked"
-    """(rows, invalid)"""
+    """(rows, invalid, warned)"""
     CHECK_OUTDATED = "check_outdated", "Check outdated"
     """(reason)"""
     CORRECTED = "corrected", "Corrected"

@@ -10,7 +10,13 @@ from jobsui.api.v1 import job_out, rows
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.enums import JobState, Outcome
 from jobsui.jobs.models import Cause, File, Job
-from jobsui.jobs.reports import api_warnings, job_progress, shared_records
+from jobsui.jobs.reports import (
+    api_warnings,
+    check_warnings,
+    job_details,
+    job_progress,
+    shared_records,
+)
 from jobsui.text import counted
 from jobsui.web.templatetags.ui import duration
 
@@ -30,7 +36,12 @@ def as_json(job: Job) -> dict[str, Any]:
     in_flight = job_progress.in_flight([job]).get(job.pk, 0)
     waits_for = shared_records.waits_for([job]).get(job.pk, [])
     out = job_out.serialize(
-        job, page_path(job), in_flight, waits_for, api_warnings.of_job(job)
+        job,
+        page_path(job),
+        in_flight,
+        waits_for,
+        api_warnings.of_job(job),
+        check_warnings.of_job(job),
     )
     body = out.model_dump(mode="json")
     body["connection_name"] = job.connection.name
@@ -128,6 +139,15 @@ def _file_warning(warning: Mapping[str, Any]) -> str:
     if not samples:
         return sentence
     return f"{sentence} ({', '.join(samples[:MAX_SAMPLE_ROWS])})"
+
+
+def check_warnings_of(job: Job) -> list[str]:
+    """For each reason why Zendesk may refuse valid rows, a line with its count, message and
+    rows, and a line with the fix. Then what the check could not find out."""
+    return [
+        *causes(job_details.warnings(job)),
+        *(notice["message"] for notice in job_details.account_notices(job)),
+    ]
 
 
 def causes(found: Iterable[Cause]) -> list[str]:

@@ -175,7 +175,8 @@ def check_announcement(job: Job) -> str:
     """For screen readers, once the check has finished."""
     if job.state == JobState.READY:
         rows = counted(job.rows, "row")
-        return f"Checked {rows}. Invalid: {job.rows_invalid:,}."
+        warned = f" With warnings: {job.rows_warned:,}." if job.rows_warned else ""
+        return f"Checked {rows}. Invalid: {job.rows_invalid:,}.{warned}"
     if job.state == JobState.DRAFT:
         return "Not checked."
     return ""

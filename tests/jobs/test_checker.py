@@ -48,7 +48,7 @@ def lines(header: str, rows: Iterable[str]) -> str:
 
 
 def found(job: Job) -> list[tuple[str, str, int, list[int], list[str]]]:
-    causes = Cause.objects.filter(job=job, phase=Cause.Phase.CHECK)
+    causes = job.causes.filter(is_warning=False)
     return [
         (cause.code, cause.column, cause.count, cause.sample_rows, cause.sample_values)
         for cause in causes
@@ -86,7 +86,7 @@ def test_problems_are_grouped_by_cause(
         ("not_an_integer", "seats", 2, [3, 6], ["four", "five"]),
         ("empty", "external_id", 1, [4], []),
     ]
-    said = Cause.objects.filter(job=job).values_list("message", "fix").first()
+    said = job.causes.values_list("message", "fix").get(code="not_a_number")
     assert said == (
         "The value is not a number, for example “x”.",
         "Write digits with a point, such as 1250.50, or as the other numbers of the "
@@ -124,7 +124,7 @@ def test_duplicate_key_is_reported_at_the_later_row_with_the_first(
         )
     )
 
-    cause = Cause.objects.get(job=job)
+    cause = job.causes.get(is_warning=False)
     assert cause.code == "duplicate_external_id"
     assert cause.column == "external_id"
     assert cause.sample_rows == [5, 6]
@@ -242,7 +242,8 @@ def test_a_row_that_cannot_be_read_is_a_problem_of_its_own(
 def test_short_and_long_rows_are_two_causes(gadget: CustomObject) -> None:
     job = check(make_job("external_id,price\ng-1,1,2\ng-2,1\ng-3\n", to=gadget))
 
-    causes = {cause.message: cause.fix for cause in Cause.objects.filter(job=job)}
+    found = job.causes.filter(is_warning=False)
+    causes = {cause.message: cause.fix for cause in found}
     assert causes == {
         "The row has 3 cells, the header has 2.": "Quote cells that contain the delimiter.",
         "The row has only 1 cell, the header has 2.": "Add the missing cells. If the row is "

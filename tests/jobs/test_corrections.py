@@ -41,7 +41,7 @@ def check(job: Job) -> Job:
 
 
 def found(job: Job) -> list[tuple[str, str, int, list[int]]]:
-    causes = Cause.objects.filter(job=job, phase=Cause.Phase.CHECK)
+    causes = job.causes.filter(is_warning=False)
     return sorted(
         (cause.code, cause.column, cause.count, cause.sample_rows) for cause in causes
     )

@@ -410,7 +410,7 @@ def test_pruner_continues_where_its_time_ended(keep: Any) -> None:
         {"request": 3},
         {"lease": 2},
         {"key list": 1},
-        {"row list": 1},
+        {"row list": 3},
     ]
 
 

@@ -1,7 +1,12 @@
-"""The warnings about a file, in responses of the file and of jobs made of it."""
+"""The warnings about a file, in responses of the file and of jobs made of it, and those of
+a job's check."""
+
+from collections.abc import Iterable
+from typing import Literal
 
 from jobsui.api.schema import Schema
 from jobsui.jobs.models import File
+from jobsui.jobs.reports.check_warnings import CheckWarning
 
 
 class FileWarningOut(Schema):
@@ -21,6 +26,37 @@ class FileWarningOut(Schema):
     """The first rows that it concerns."""
     sample_values: list[str]
     """What these rows have there: as many as `sample_rows`."""
+
+
+class JobWarningOut(FileWarningOut):
+    """What a person should know before the job is sent."""
+
+    source: Literal["file", "check"]
+    """`file`: found in the file, whatever it is sent to. `check`: Zendesk may refuse these
+    valid rows, or it could not be found out whether it does. `sample_values` then has a few
+    different values."""
+
+
+def serialize_for_job(file: File, found: Iterable[CheckWarning]) -> list[JobWarningOut]:
+    """`found`: those of the check."""
+    of_file = [
+        JobWarningOut(source="file", **warning.model_dump())
+        for warning in serialize(file)
+    ]
+    of_check = [
+        JobWarningOut(
+            source="check",
+            code=warning.code,
+            column=warning.column or None,
+            count=warning.count or None,
+            message=warning.message,
+            fix=warning.fix or None,
+            sample_rows=warning.sample_rows,
+            sample_values=warning.sample_values,
+        )
+        for warning in found
+    ]
+    return of_file + of_check
 
 
 def serialize(file: File) -> list[FileWarningOut]:

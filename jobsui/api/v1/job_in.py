@@ -30,6 +30,9 @@ class OptionsIn(Body):
     invalid: Literal["stop", "skip"] = "stop"
     """What invalid rows do: `stop` prevents the launch, `skip` launches without
     them."""
+    warnings: Literal["send", "skip", "stop"] = "send"
+    """What valid rows do that Zendesk may refuse, by what the check has read in the account:
+    `send` sends them, `skip` leaves them out as invalid, `stop` prevents the launch."""
     decimal_mark: Literal["auto", "point", "comma"] = "auto"
     """How numbers are written: `point` 1,234.5, `comma` 1.234,5, `auto` as their column
     shows. A number that can be read in both ways is invalid if its column does not

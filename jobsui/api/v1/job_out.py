@@ -12,11 +12,17 @@ from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
 from jobsui.api.schema import Schema
 from jobsui.api.v1 import file_warnings
-from jobsui.api.v1.file_warnings import FileWarningOut
+from jobsui.api.v1.file_warnings import JobWarningOut
 from jobsui.jobs.enums import Action, JobState, LimitedBy
 from jobsui.jobs.models import Job
-from jobsui.jobs.reports import api_warnings, job_progress, shared_records
+from jobsui.jobs.reports import (
+    api_warnings,
+    check_warnings,
+    job_progress,
+    shared_records,
+)
 from jobsui.jobs.reports.api_warnings import JobWarnings
+from jobsui.jobs.reports.check_warnings import CheckWarning
 from jobsui.jobs.reports.shared_records import SharedRecords
 
 LIMITS = [limit.value for limit in LimitedBy if limit.value]
@@ -94,8 +100,9 @@ class JobOut(Schema):
     itself."""
     counts: Counts
     batches: BatchCounts
-    warnings: list[FileWarningOut]
-    """What Jobs UI found in the file that a person should know."""
+    warnings: list[JobWarningOut]
+    """What Jobs UI found in the file, and what its check found out about the rows in
+    Zendesk, that a person should know."""
     api_warnings: list[ApiWarningOut]
     """What Zendesk warned about in its responses, the most frequent first. At most 20 are
     kept."""
@@ -128,6 +135,7 @@ def serializer(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobO
     in_flight = job_progress.in_flight(jobs)
     waits_for = shared_records.waits_for(jobs)
     warnings = api_warnings.of_jobs(jobs)
+    foreseen = check_warnings.of_jobs(jobs)
 
     def serialize_one(job: Job) -> JobOut:
         url = request.build_absolute_uri(page_path(job))
@@ -137,6 +145,7 @@ def serializer(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobO
             in_flight.get(job.pk, 0),
             waits_for.get(job.pk, []),
             warnings.get(job.pk, JobWarnings()),
+            foreseen.get(job.pk, []),
         )
 
     return serialize_one
@@ -152,6 +161,7 @@ def serialize(
     in_flight: int,
     waits_for: Sequence[SharedRecords],
     warnings: JobWarnings,
+    foreseen: Sequence[CheckWarning],
 ) -> JobOut:
     # A draft that waits for Zendesk has a reason, but continues by itself.
     error = None if job.is_in_progress else job.reason or None
@@ -177,7 +187,7 @@ def serialize(
             in_flight=in_flight,
             done=job.batches_done,
         ),
-        warnings=file_warnings.serialize(job.file),
+        warnings=file_warnings.serialize_for_job(job.file, foreseen),
         api_warnings=_serialize_warnings(warnings),
         temporary_failures=job.temporary_failures,
         records_per_second=job_progress.records_per_second(job),

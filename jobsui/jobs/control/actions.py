@@ -147,7 +147,9 @@ def launch_obstacle(job: Job) -> str:
         return f"{invalid}. Correct the file and upload it again, or skip these rows."
     if job.rows_warned and Options.from_json(job.options).warnings == "stop":
         warned = counted(job.rows_warned, "row")
-        return f"Zendesk may refuse {warned}. Send these rows anyway, or leave them out."
+        return (
+            f"Zendesk may refuse {warned}. Send these rows anyway, or leave them out."
+        )
     return ""
 
 

@@ -23,7 +23,7 @@ from jobsui.jobs.preparation import checker, file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.preparation.pending_rows import Chunk, PendingRows
-from jobsui.jobs.preparation.warned_rows import left_out_of
+from jobsui.jobs.preparation.warned_rows import leaving_out
 from jobsui.jobs.queueing import enqueue
 
 HASH_CHUNK_BYTES = 1 << 20
@@ -59,7 +59,7 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
         lease.repeat_known_work()
     keep_lease = partial(_keep_lease, lease, stopping)
     repeats = repeats_of(job, keep_lease)
-    leave_out_warned = left_out_of(job)
+    leave_out = leaving_out(job)
     pending = PendingRows()
     with file_reading.open_rows(job.file) as table:
         for block in job_blocks.read(job, table):
@@ -70,7 +70,7 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
                 lease.begin_new_work()
                 is_new = True
             repeats.mark(block)
-            leave_out_warned(block)
+            leave_out(block)
             pending.add(block, after=job.planned_row)
             if not _commit_pending(job, lease, stopping, pending.chunks()):
                 return

@@ -87,8 +87,8 @@ class RowWarnings:
                 found.append(replace(warning, is_warned=is_warned))
         return found
 
-    def leave_out(self, block: JobBlock) -> None:
-        """Turn the warnings into problems, so that their rows are not sent."""
+    def add_problems(self, block: JobBlock) -> None:
+        """Turn the warnings into problems. Then their rows are not sent."""
         for warning in self.find(block):
             indexes = pc.indices_nonzero(warning.is_warned).to_pylist()
             for index, problem in zip(indexes, warning.problems(block), strict=True):

@@ -58,15 +58,26 @@ def find(
     return found
 
 
-def left_out_of(job: Job) -> Callable[[JobBlock], None]:
-    """A function that turns the warnings of each block of a launched job into problems, if
-    its rows with warnings are not to be sent. Raises FileRefused."""
-    if Options.from_json(job.options).warnings != "skip" or not job.rows_warned:
-        return lambda _block: None
+def adding_warnings(job: Job) -> Callable[[JobBlock], None]:
+    """A function that turns the warnings of each block of a checked job into problems."""
+    if not job.rows_warned:
+        return _add_nothing
     facts = AccountFacts.objects.filter(job=job).first()
-    if facts is None:
+    return RowWarnings(job, facts).add_problems if facts else _add_nothing
+
+
+def leaving_out(job: Job) -> Callable[[JobBlock], None]:
+    """`adding_warnings` to a launched job if its rows with warnings are not to be sent. Raises
+    FileRefused."""
+    if Options.from_json(job.options).warnings != "skip" or not job.rows_warned:
+        return _add_nothing
+    if not AccountFacts.objects.filter(job=job).exists():
         raise FileRefused(
             "What the check read in Zendesk is gone, so the rows with warnings cannot be "
             "left out. Upload the file again."
         )
-    return RowWarnings(job, facts).leave_out
+    return adding_warnings(job)
+
+
+def _add_nothing(_block: JobBlock) -> None:
+    pass

@@ -95,9 +95,7 @@ def causes(
 
 def warnings(job: Job) -> list[Cause]:
     """Why Zendesk may refuse rows that have no problem, the most frequent reason first."""
-    return list(
-        Cause.objects.filter(job=job, phase=Cause.Phase.CHECK, is_warning=True)
-    )
+    return list(Cause.objects.filter(job=job, phase=Cause.Phase.CHECK, is_warning=True))
 
 
 def account_notices(job: Job) -> list[dict[str, Any]]:
@@ -131,9 +129,7 @@ def main_causes(job: Job, retriable: Mapping[int, int], *, most: int) -> MainCau
 
 def problem_count(job: Job) -> int:
     """How many problems the check found. A row can have several."""
-    found = Cause.objects.filter(
-        job=job, phase=Cause.Phase.CHECK, is_warning=False
-    )
+    found = Cause.objects.filter(job=job, phase=Cause.Phase.CHECK, is_warning=False)
     return found.aggregate(total=Sum("count"))["total"] or 0
 
 

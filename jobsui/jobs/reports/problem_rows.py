@@ -36,7 +36,8 @@ def page(
 ) -> Page[ProblemRow]:
     """The rows behind row `after` that have problems, of one cause or of any. Raises
     FileRefused when the stored file can no longer be read."""
-    causes = [cause] if cause else job.causes.filter(phase=Cause.Phase.CHECK)
+    errors = job.causes.filter(phase=Cause.Phase.CHECK, is_warning=False)
+    causes = [cause] if cause else errors
     wanted = reduce(or_, problem_rows.rows_of(causes).values(), RowSet())
     found = list(islice(wanted.after(after), size + 1))
     older = str(found[size - 1]) if len(found) > size else ""
@@ -44,21 +45,28 @@ def page(
 
 
 def rows(job: Job, numbers: Collection[int]) -> list[ProblemRow]:
-    """These rows of a draft, those without problems too. Numbers that no row has are left
-    out. Raises FileRefused."""
+    """These rows of a draft, those without problems too. Warnings count as problems. Numbers
+    that no row has are left out. Raises FileRefused."""
     # Web processes import this module, and blocks need pyarrow, which takes 46 MB.
-    from jobsui.jobs.preparation import checked_rows, job_blocks, staged_rows  # noqa: PLC0415
+    from jobsui.jobs.preparation import (  # noqa: PLC0415
+        checked_rows,
+        job_blocks,
+        staged_rows,
+        warned_rows,
+    )
 
     found: dict[int, ProblemRow] = {}
     wanted = sorted(numbers)
     with staged_rows.open_staged(job.file) as staged:
         reader = job_blocks.JobReader(job, staged.columns)
         repeats = checked_rows.repeats_of(job)
+        add_warnings = warned_rows.adding_warnings(job)
         for block in staged_rows.blocks_with(staged, wanted):
             for row in _cells(block, reader.corrected(block), staged.columns):
                 found[row.row] = row
             read = reader.read(block)
             repeats.mark(read)
+            add_warnings(read)
             for problems in read.problems():
                 found[problems[0].row].problems.extend(problems)
     return [found[row] for row in wanted if row in found]

@@ -61,6 +61,17 @@ def check_again(request: HtmxRequest, job: Job) -> HttpResponse:
     return redirect("jobs:check", job.code)
 
 
+@post_only
+@on_draft
+def warned_rows(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Send the rows that Zendesk may refuse, or leave them out."""
+    try:
+        drafts.set_warned_rows(job, request.POST.get("warnings", ""))
+    except NotPossibleNow as refusal:
+        messages.error(request, str(refusal))
+    return redirect("jobs:check", job.code)
+
+
 def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
     found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
@@ -77,8 +88,11 @@ def _check_page(job: Job) -> dict[str, Any]:
         "workbook_rows": problem_workbook.max_rows(len(job.file.columns)),
         "announcement": wizard_texts.check_announcement(job),
         "causes": found,
+        "warnings": job_details.warnings(job) if is_ready else [],
+        "notices": job_details.account_notices(job) if is_ready else [],
+        "sends_warned": job.rows_left_out == job.rows_invalid,
         "scope": check_scope(job) if is_ready else "",
         "problems": job_details.problem_count(job) if is_ready else 0,
-        "valid": job.rows - job.rows_invalid,
+        "valid": job.rows - job.rows_left_out,
         "file_form": FileForm(),
     }

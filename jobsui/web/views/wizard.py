@@ -336,6 +336,11 @@ def _review(request: HtmxRequest, job: Job, form: LaunchForm) -> HttpResponse:
         "preview": preview,
         "summary": wizard_texts.summary(job, preview.sent),
         "points": wizard_texts.points(job),
+        "notices": [
+            notice
+            for notice in job_details.account_notices(job)
+            if notice["code"] == "record_limit"
+        ],
         "shared_records": shared_records.if_launched(job),
         "mapped": job_details.mapped(job),
         "obstacle": actions.launch_obstacle(job),

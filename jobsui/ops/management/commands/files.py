@@ -57,5 +57,9 @@ class Command(TerminalCommand):
         self.write(f"{rows}, {invalid} with problems.")
         for line in output.causes(job_details.causes(job, Cause.Phase.CHECK)):
             self.write(line)
+        if job.rows_warned:
+            self.write(f"Zendesk may refuse {counted(job.rows_warned, 'valid row')}.")
+        for line in output.check_warnings_of(job):
+            self.write(line)
         if not job.rows_invalid:
             self.write(check_scope(job))

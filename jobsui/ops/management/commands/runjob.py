@@ -5,7 +5,7 @@ from django.core.management.base import CommandParser
 
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs import queueing
-from jobsui.jobs.control import actions
+from jobsui.jobs.control import actions, drafts
 from jobsui.jobs.enums import Weight
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.reports import job_details
@@ -30,6 +30,15 @@ class Command(TerminalCommand):
             help=(
                 "what invalid rows do: stop prevents the launch (the default), "
                 "skip launches without them"
+            ),
+        )
+        parser.add_argument(
+            "--warnings",
+            choices=["send", "skip", "stop"],
+            default="send",
+            help=(
+                "what valid rows do that Zendesk may refuse: send them (the default), "
+                "skip them, or stop, which prevents the launch"
             ),
         )
         parser.add_argument(
@@ -86,7 +95,14 @@ class Command(TerminalCommand):
                     f"{rows} with problems, so nothing was sent. "
                     "Fix the file, or add --invalid skip."
                 )
+            if draft.rows_warned and options["warnings"] == "stop":
+                rows = counted(draft.rows_warned, "row")
+                raise command_error(
+                    f"Zendesk may refuse {rows}, so nothing was sent. "
+                    "Fix the file, or choose --warnings send or skip."
+                )
             weight = Weight[options["priority"].upper()]
+            drafts.set_warned_rows(draft, options["warnings"])
             actions.launch(
                 draft,
                 by=user,
@@ -103,3 +119,7 @@ class Command(TerminalCommand):
         else:
             for line in output.causes(causes):
                 self.log(line)
+        if job.rows_warned:
+            self.log(f"Zendesk may refuse {counted(job.rows_warned, 'valid row')}.")
+        for line in output.check_warnings_of(job):
+            self.log(line)
