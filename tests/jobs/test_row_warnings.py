@@ -5,7 +5,7 @@ import pytest
 
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.control import drafts
+from jobsui.jobs.control import corrections, drafts
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import AccountFacts, Cause, Job
 from jobsui.jobs.preparation import account_reads, checker, planner, row_sample
@@ -306,3 +306,23 @@ def test_rows_with_warnings_are_sent_or_left_out(
     found = list(job.row_errors.values_list("row", "code"))
     assert found == [(3, "missing_in_new_record")][:invalid]
     assert not AccountFacts.objects.exists()
+
+
+def test_warnings_follow_corrections(gadget: CustomObject) -> None:
+    content = (
+        "external_id,name,serial,price,owner\n"
+        "g-2,B,,x,external_id:p-1\n"
+        "g-3,C,AB-000003,1,external_id:p-2\n"
+    )
+    job = check(content, UPSERT, gadget)
+    assert warnings_of(job) == [
+        ("reference_missing", "owner", [3], ["external_id:p-2"])
+    ]
+
+    corrections.correct_cell(job, 2, "price", "1", by=None)
+    corrections.correct_cell(job, 3, "owner", "external_id:p-1", by=None)
+
+    job.refresh_from_db()
+    assert job.state == JobState.READY
+    assert warnings_of(job) == [("missing_in_new_record", "serial", [2], [])]
+    assert (job.rows_invalid, job.rows_warned) == (0, 1)

@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ("existing_keys", models.JSONField(default=list)),
                 ("missing_keys", models.JSONField(default=list)),
                 ("taken_names", models.JSONField(default=dict)),
+                ("has_blanks", models.BooleanField(default=False)),
                 ("notices", models.JSONField(default=list)),
             ],
         ),

@@ -19,6 +19,8 @@ class AccountFacts(models.Model):
     missing_keys = models.JSONField(default=list)
     # {name of a record: its external ID}.
     taken_names = models.JSONField(default=dict)
+    # Whether rows leave blank or clear what a new record needs. Invalid rows count too.
+    has_blanks = models.BooleanField(default=False)
     # What concerns the job as a whole, and what could not be read: [{"code", "message",
     # "fix", "count"}, ...].
     notices = models.JSONField(default=list)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from jobsui.jobs.ledger import causes, problem_rows
 from jobsui.jobs.ledger.row_sets import RowSet
@@ -14,7 +15,12 @@ from jobsui.jobs.preparation.found_causes import (
     OTHER,
     new_cause,
     set_values,
+    warning_cause,
 )
+
+if TYPE_CHECKING:
+    from jobsui.jobs.preparation.job_blocks import JobBlock
+    from jobsui.jobs.preparation.row_warnings import RowWarning
 
 
 class WholeCheckNeeded(Exception):
@@ -83,13 +89,40 @@ class CheckCauses:
         found = RowSet()
         for entry in self._entries.values():
             code = entry.cause.code
-            if not (without_codes and code.startswith(without_codes)):
+            is_left_out = without_codes and code.startswith(without_codes)
+            if not (is_left_out or entry.cause.is_warning):
                 found |= entry.rows
         return found
 
+    def warned_rows(self) -> RowSet:
+        found = RowSet()
+        for entry in self._entries.values():
+            if entry.cause.is_warning:
+                found |= entry.rows
+        return found - self.invalid_rows()
+
+    def change_warning(
+        self, warning: "RowWarning", block: "JobBlock", *, is_added: bool
+    ) -> None:
+        """Rows have this warning now, or no longer have it."""
+        if warning.signature not in self._entries:
+            cause = warning_cause(self._job, warning)
+            self._entries[warning.signature] = _Entry(cause, RowSet(), {})
+        entry = self._entries[warning.signature]
+        problems = list(warning.problems(block))
+        rows = RowSet.of([problem.row for problem in problems])
+        entry.rows = entry.rows | rows if is_added else entry.rows - rows
+        for problem in problems:
+            entry.count(problem.value, 1 if is_added else -1)
+        entry.is_changed = True
+
     def first_rows(self) -> set[int]:
-        """The first row of each cause that has changed."""
-        changed = (entry for entry in self._entries.values() if entry.is_changed)
+        """The first row of each cause of errors that has changed."""
+        changed = (
+            entry
+            for entry in self._entries.values()
+            if entry.is_changed and not entry.cause.is_warning
+        )
         return {next(iter(entry.rows)) for entry in changed if entry.rows}
 
     def describe(self, problems: Iterable[Problem]) -> None:
@@ -97,7 +130,7 @@ class CheckCauses:
         of `first_rows`."""
         found = {(signature_of(problem), problem.row): problem for problem in problems}
         for signature, entry in self._entries.items():
-            if not (entry.is_changed and entry.rows):
+            if not (entry.is_changed and entry.rows) or entry.cause.is_warning:
                 continue
             problem = found[signature, next(iter(entry.rows))]
             entry.cause.message = problem.general

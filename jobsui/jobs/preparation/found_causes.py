@@ -33,15 +33,9 @@ class FoundCauses:
 
     def add_warning(self, warning: "RowWarning", block: "JobBlock") -> None:
         """Rows of a block that Zendesk may refuse."""
-        # Several targets without a column can have the same warning.
-        key = (warning.code, warning.column or warning.message)
+        key = (warning.code, warning.signature)
         if key not in self._found:
-            cause = new_cause(
-                self._job, warning.code, warning.column, warning.message, warning.fix
-            )
-            cause.signature = causes.signature(*key, "")
-            cause.is_warning = True
-            self._found[key] = _Found(cause)
+            self._found[key] = _Found(warning_cause(self._job, warning))
         found = self._found[key]
         for problem in warning.problems(block):
             found.add(problem)
@@ -109,6 +103,14 @@ def new_cause(job: Job, code: str, column: str, message: str, fix: str) -> Cause
         message=message,
         fix=fix,
     )
+
+
+def warning_cause(job: Job, warning: "RowWarning") -> Cause:
+    """A cause of the check, not saved yet."""
+    cause = new_cause(job, warning.code, warning.column, warning.message, warning.fix)
+    cause.signature = warning.signature
+    cause.is_warning = True
+    return cause
 
 
 def set_values(cause: Cause, counts: dict[str, int]) -> None:

@@ -25,7 +25,8 @@ from jobsui.jobs.mapping.field_targets import schema_of, unique_targets
 from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES, Problem, problem_of
 from jobsui.jobs.mapping.rules import rules_of, used_columns
 from jobsui.jobs.mapping.types import ValueProblem
-from jobsui.jobs.models import Job, RepeatedKeys
+from jobsui.jobs.models import AccountFacts, Job, RepeatedKeys
+from jobsui.jobs.models.repeated_keys import RowPairs
 from jobsui.jobs.preparation import checker, job_blocks, staged_rows
 from jobsui.jobs.preparation.changed_cells import (
     ColumnChange,
@@ -39,6 +40,7 @@ from jobsui.jobs.preparation.corrected_cells import CorrectedCells
 from jobsui.jobs.preparation.file_keys import CODE_PREFIX, Repeats
 from jobsui.jobs.preparation.job_blocks import JobReader
 from jobsui.jobs.preparation.key_hashes import hashes_of
+from jobsui.jobs.preparation.row_warnings import RowWarnings
 from jobsui.jobs.preparation.shared_keys import SharedKeys
 
 MAX_READ_ROWS = 20_000
@@ -89,6 +91,7 @@ class Rechecked:
             job,
             expected=(JobState.READY,),
             rows_invalid=len(self.causes.invalid_rows()),
+            rows_warned=len(self.causes.warned_rows()),
             largest_item=self.largest_item,
             checked_fingerprint=checker.fingerprint(job),
             checked_at=timezone.now(),
@@ -99,6 +102,8 @@ class Rechecked:
 class _Found:
     """What changes."""
 
+    rows: RowSet = field(default_factory=RowSet)
+    """Those with changed cells."""
     removed: list[Problem] = field(default_factory=list)
     added: list[Problem] = field(default_factory=list)
     removed_of_rows: list[tuple[Problem, RowSet]] = field(default_factory=list)
@@ -130,12 +135,18 @@ class _Recheck:
         self._unique = unique_targets(schema_of(job), Action(job.action))
         self._causes = CheckCauses(job)
         self._keys = _shared_keys(keys)
+        self._old_repeats = Repeats(job, keys.rows)
+        facts = AccountFacts.objects.filter(job=job).first()
+        if facts is None:
+            raise WholeCheckNeeded
+        self._warnings = RowWarnings(job, facts)
 
     def run(self) -> Rechecked:
         """Raises WholeCheckNeeded and FileRefused."""
         used = used_columns(self._job.mapping, rules_of(self._job.rules))
         changes = changes_between(self._before, self._after, self._staged.columns, used)
         found = self._found(changes)
+        all_invalid_before = self._causes.invalid_rows()
         invalid_before = self._causes.invalid_rows(without_codes=CODE_PREFIX)
         self._causes.change(found.removed, found.added)
         for problem, rows in found.removed_of_rows:
@@ -145,6 +156,8 @@ class _Recheck:
         invalid = self._causes.invalid_rows(without_codes=CODE_PREFIX)
         self._change_keys(found, invalid_before ^ invalid, invalid)
         self._causes.describe(self._first_problems())
+        flipped = all_invalid_before ^ self._causes.invalid_rows()
+        self._change_warnings(found.rows | flipped, {each.index for each in changes})
         return Rechecked(
             self._causes,
             self._keys,
@@ -165,7 +178,9 @@ class _Recheck:
             all_rows |= rows
         if len(all_rows) > MAX_READ_ROWS:
             raise WholeCheckNeeded
-        return self._read(list(all_rows), {change.index for change in changes})
+        found = self._read(list(all_rows), {change.index for change in changes})
+        found.rows = all_rows
+        return found
 
     def _read(self, rows: Sequence[int], columns: set[int]) -> _Found:
         """By reading the rows as they were and as they are."""
@@ -201,6 +216,7 @@ class _Recheck:
             if len(cell.sources) > 1 or cell.target.key in self._unique:
                 raise WholeCheckNeeded
             for (text, kind), concerned in rows.items():
+                found.rows |= concerned
                 row = next(iter(concerned))
                 old = _read_text(cell, self._before, column, text, kind, row)
                 new = _read_text(cell, self._after, column, text, kind, row)
@@ -311,10 +327,35 @@ class _Recheck:
                     added.append(repeats.problem(row, target, key, after[row]))
         self._causes.change(removed, added)
 
+    def _change_warnings(self, rows: RowSet, columns: set[int]) -> None:
+        """Find the warnings of rows whose cells or validity have changed."""
+        may_warn = any(
+            cell.target.key in self._warnings.targets
+            and columns.intersection(cell.sources)
+            for cell in self._cells
+        )
+        if not (may_warn or self._warnings.are_possible):
+            return
+        if len(rows) > MAX_READ_ROWS:
+            raise WholeCheckNeeded
+        repeats = Repeats(self._job, self._repeated())
+        for block in staged_rows.blocks_with(self._staged, list(rows)):
+            old = self._old.read(block)
+            self._old_repeats.mark(old)
+            for warning in self._warnings.find(old):
+                self._causes.change_warning(warning, old, is_added=False)
+            new = self._new.read(block)
+            repeats.mark(new)
+            for warning in self._warnings.find(new):
+                self._causes.change_warning(warning, new, is_added=True)
+
+    def _repeated(self) -> dict[str, RowPairs]:
+        """The rows that repeat a key now."""
+        return {target: keys.stored()[1] for target, keys in self._keys.items()}
+
     def _first_problems(self) -> Iterator[Problem]:
         """The problems of the first row of each cause that has changed."""
-        repeated = {target: keys.stored()[1] for target, keys in self._keys.items()}
-        repeats = Repeats(self._job, repeated)
+        repeats = Repeats(self._job, self._repeated())
         rows = sorted(self._causes.first_rows())
         for block in staged_rows.blocks_with(self._staged, rows):
             read = self._new.read(block)

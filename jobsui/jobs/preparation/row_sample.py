@@ -33,12 +33,12 @@ class RowSample:
         self._action = Action(job.action)
         self._rows_to_read = job.rows_to_check or 0
         self._rows_read = 0
-        self._required = required_for_new(job)
         schema = schema_of(job)
+        self._required = required_for_new(schema, self._action)
         self.rows = 0
         """How many rows would be sent: known at the end."""
         self.has_blanks = False
-        """Whether a row leaves blank or clears what a record needs."""
+        """Whether a row leaves blank or clears what a record needs. Invalid rows count too."""
         is_name = self._action.key_of_records == "name"
         self.keys = _Values(MAX_NAMES if is_name else MAX_KEYS)
         """Of the rows for which it matters whether their record exists."""
@@ -77,7 +77,7 @@ class RowSample:
         is_blank = [clears(block, target.key) for target in self._required]
         if self._action.is_upsert:
             is_blank.append(self._lacks_any(block))
-        return any(pc.and_(each, block.is_sent).true_count for each in is_blank)
+        return any(each.true_count for each in is_blank)
 
     def _lacks_any(self, block: JobBlock) -> pa.BooleanArray:
         """Whether a new record could not be made of each row."""

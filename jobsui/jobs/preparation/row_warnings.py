@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.jobs.enums import Action
+from jobsui.jobs.ledger import causes
 from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, NULL
 from jobsui.jobs.mapping.column_reader import ColumnValues
 from jobsui.jobs.mapping.field_targets import Target, schema_of, targets
@@ -18,6 +19,7 @@ from jobsui.jobs.mapping.json_texts import decoded
 from jobsui.jobs.mapping.row_reader import Problem, shown
 from jobsui.jobs.models import AccountFacts, Job
 from jobsui.jobs.preparation.job_blocks import JobBlock
+from jobsui.zendesk.payloads import Schema
 
 KEY_LABELS = {"id": "Zendesk ID", "external_id": "external ID", "name": "name"}
 
@@ -34,6 +36,11 @@ class RowWarning:
     """Whether each row of the block is concerned."""
     values: pa.StringArray | None = None
     """The JSON of each row's value without quotation marks; None when it says nothing."""
+
+    @property
+    def signature(self) -> str:
+        """Of its cause. Several targets without a column can have the same code."""
+        return causes.signature(self.code, self.column or self.message, "")
 
     def problems(self, block: JobBlock) -> Iterator[Problem]:
         """One for each row."""
@@ -57,10 +64,10 @@ class RowWarnings:
     def __init__(self, job: Job, facts: AccountFacts) -> None:
         self._action = Action(job.action)
         self._columns = {target: column for column, target in job.mapping.items()}
-        self._required = required_for_new(job)
-        self._offered = {
-            target.key: target for target in targets(schema_of(job), self._action)
-        }
+        self._has_blanks = facts.has_blanks
+        schema = schema_of(job)
+        self._required = required_for_new(schema, self._action)
+        self._offered = {target.key: target for target in targets(schema, self._action)}
         self._references = {
             target: pa.array(values, pa.string())
             for target, values in facts.missing_references.items()
@@ -72,10 +79,16 @@ class RowWarnings:
         self._owners = pa.array(facts.taken_names.values(), pa.string())
 
     @property
-    def has_facts(self) -> bool:
-        """Whether rows may have a warning because of what the account has."""
+    def are_possible(self) -> bool:
+        """Whether a row may have a warning, as far as the whole file shows."""
         has_keys = len(self._existing) or len(self._missing) or len(self._names)
-        return bool(self._references or has_keys)
+        return bool(self._has_blanks or self._references or has_keys)
+
+    @property
+    def targets(self) -> set[str]:
+        """Those whose values may lead to a warning."""
+        names = {"name"} if len(self._names) else set()
+        return {each.key for each in self._required} | set(self._references) | names
 
     def find(self, block: JobBlock) -> list[RowWarning]:
         """Of the rows that would be sent."""
@@ -198,10 +211,8 @@ class RowWarnings:
         )
 
 
-def required_for_new(job: Job) -> list[Target]:
-    """What a new record needs, and rows of this job may lack."""
-    schema = schema_of(job)
-    action = Action(job.action)
+def required_for_new(schema: Schema, action: Action) -> list[Target]:
+    """What a new record needs, and rows to send may lack."""
     if action is Action.CREATE:
         # Rows without a required value are invalid then.
         return []

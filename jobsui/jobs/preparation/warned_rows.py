@@ -42,9 +42,10 @@ def find(
         return WarnedRows(AccountFacts(job=job))
     sample.rows = checked.rows - checked.invalid
     facts = account_reads.read(job, sample, lambda: progress(checked.rows))
+    facts.has_blanks = sample.has_blanks
     found = WarnedRows(facts)
     warnings = RowWarnings(job, facts)
-    if not (sample.has_blanks or warnings.has_facts):
+    if not warnings.are_possible:
         return found
     with file_reading.open_rows(job.file) as table:
         for block in job_blocks.read(job, table):

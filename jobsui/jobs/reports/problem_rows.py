@@ -60,13 +60,13 @@ def rows(job: Job, numbers: Collection[int]) -> list[ProblemRow]:
     with staged_rows.open_staged(job.file) as staged:
         reader = job_blocks.JobReader(job, staged.columns)
         repeats = checked_rows.repeats_of(job)
-        add_warnings = warned_rows.adding_warnings(job)
         for block in staged_rows.blocks_with(staged, wanted):
             for row in _cells(block, reader.corrected(block), staged.columns):
                 found[row.row] = row
             read = reader.read(block)
             repeats.mark(read)
-            add_warnings(read)
+            if read.is_good.true_count:
+                warned_rows.adding_warnings(job)(read)
             for problems in read.problems():
                 found[problems[0].row].problems.extend(problems)
     return [found[row] for row in wanted if row in found]
