@@ -106,7 +106,5 @@ def _arguments(route: str, known: Known) -> Sequence[tuple[str, dict[str, Any]]]
         return []  # An address of an e-mail.
     kind = "drafts" if route.startswith("jobs/new/") else route.partition("/")[0]
     things: Mapping[str, str] = getattr(known, kind, {})
-    return [
-        (about, {"code": key, "pk": key, "seq": 1, "status_id": "none"})
-        for about, key in things.items()
-    ]
+    others = {"seq": 1, "status_id": "none", "target": "external_id"}
+    return [(about, {"code": key, "pk": key} | others) for about, key in things.items()]
