@@ -2,6 +2,7 @@
 
 import csv
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,16 @@ NAMES = ("Laptop {}", "Zürich office {}", 'Drill, 5" ({})', "first line\nsecond
 
 def write(path: Path, rows: int) -> None:
     """28 % of the rows have quoted cells, 10 % a line end in one."""
-    chance = random.Random(7)
     with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(HEADER)
-        writer.writerows(_row(number, chance) for number in range(rows))
+        writer.writerows(rows_of(rows))
+
+
+def rows_of(rows: int) -> Iterator[list[str]]:
+    chance = random.Random(7)
+    for number in range(rows):
+        yield _row(number, chance)
 
 
 def _row(number: int, chance: random.Random) -> list[str]:

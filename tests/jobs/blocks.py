@@ -33,12 +33,13 @@ def block_of(
 def results_of(read: ReadBlock) -> list[Item | list[Problem]]:
     """The item of each row, or its problems."""
     lines = read.lines(read.is_good)
+    ends = lines.ends.to_pylist()
     numbers = read.numbers.to_pylist()
     found: dict[int, Item | list[Problem]] = {
         numbers[index]: problems for index, problems in read.problems.items()
     }
     for index, row in enumerate(lines.rows):
-        line = bytes(lines.data[lines.ends[index] : lines.ends[index + 1]])
+        line = bytes(lines.data[ends[index] : ends[index + 1]])
         place = numbers.index(row)
         keys = {target: keys[place].as_py() for target, keys in read.keys.items()}
         filled = tuple((target, key) for target, key in keys.items() if key is not None)

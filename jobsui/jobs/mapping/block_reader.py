@@ -130,7 +130,7 @@ class Lines:
     """The row number of each."""
     data: memoryview
     """The JSON of each, and a line feed behind it."""
-    ends: Sequence[int]
+    ends: pa.Int64Array
     """Where each line begins, and where the last one ends."""
 
 
@@ -185,11 +185,11 @@ class ReadBlock:
         """The items of the rows that are wanted, which have no problems."""
         lines = self.template.lines(self.numbers, self.values).filter(is_wanted)
         _, offsets, data = lines.buffers()
-        ends = memoryview(offsets).cast("i")[
-            lines.offset : lines.offset + len(lines) + 1
-        ]
+        ends = pa.Array.from_buffers(
+            pa.int32(), len(lines) + 1, [None, offsets], offset=lines.offset
+        )
         numbers = self.numbers.filter(is_wanted).to_pylist()
-        return Lines(numbers, memoryview(data or b""), ends)
+        return Lines(numbers, memoryview(data or b""), ends.cast(pa.int64()))
 
 
 class _Template:

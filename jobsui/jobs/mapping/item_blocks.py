@@ -63,6 +63,6 @@ class ReadItems:
             for line, is_chosen in zip(self.items, wanted, strict=True)
             if is_chosen
         ]
-        ends = list(accumulate(map(len, chosen), initial=0))
+        ends = pa.array(accumulate(map(len, chosen), initial=0), pa.int64())
         rows = self.numbers.filter(is_wanted).to_pylist()
         return Lines(rows, memoryview(b"".join(chosen)), ends)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE as MAX_BATCH_SIZE
 from jobsui.jobs.preparation.job_blocks import JobBlock
@@ -33,7 +36,7 @@ class Chunk:
     """Those with an item."""
     data: memoryview
     """Their items, each with a line feed behind it."""
-    ends: list[int]
+    ends: pa.Int64Array
     """Where each item begins in `data`, and where the last one ends."""
     invalid: list[list[Problem]]
     """The problems of each other row."""
@@ -41,8 +44,8 @@ class Chunk:
     def batches(self) -> Iterator[Group]:
         for start in range(0, len(self.rows), MAX_BATCH_SIZE):
             rows = self.rows[start : start + MAX_BATCH_SIZE]
-            line_feed = self.ends[start + len(rows)] - 1
-            yield Group(rows, self.data[self.ends[start] : line_feed])
+            line_feed = self.ends[start + len(rows)].as_py() - 1
+            yield Group(rows, self.data[self.ends[start].as_py() : line_feed])
 
 
 class PendingRows:
@@ -51,7 +54,7 @@ class PendingRows:
     def __init__(self) -> None:
         self._rows: list[int] = []
         self._data = memoryview(b"")
-        self._ends = [0]
+        self._ends = pa.array([0], pa.int64())
         self._invalid: list[list[Problem]] = []
         self._wanted = MAX_BATCH_SIZE
 
@@ -61,16 +64,11 @@ class PendingRows:
         self._rows += lines.rows
         self._invalid += block.problems(after)
         # Few are left of the blocks before.
-        left = self._data[self._ends[0] : self._ends[-1]]
-        moved_left = self._ends[0]
-        moved_right = len(left) - lines.ends[0]
-        self._data = memoryview(
-            b"".join((left, lines.data[lines.ends[0] : lines.ends[-1]]))
-        )
-        self._ends = [
-            *(end - moved_left for end in self._ends),
-            *(end + moved_right for end in lines.ends[1:]),
-        ]
+        left = _between(self._data, self._ends)
+        self._data = memoryview(b"".join((left, _between(lines.data, lines.ends))))
+        ends = pc.subtract(self._ends, self._ends[0])
+        more = pc.add(pc.subtract(lines.ends, lines.ends[0]), len(left))
+        self._ends = pa.concat_arrays([ends, more[1:]])
 
     def chunks(self) -> Iterator[Chunk]:
         """Rows whose items fill whole batches."""
@@ -109,7 +107,7 @@ class PendingRows:
             invalid=self._invalid[:invalid],
         )
         del self._rows[:items]
-        del self._ends[:items]
+        self._ends = self._ends[items:]
         del self._invalid[:invalid]
         return chunk
 
@@ -118,3 +116,8 @@ class PendingRows:
         return bisect_right(
             self._invalid, last_row, key=lambda problems: problems[0].row
         )
+
+
+def _between(data: memoryview, ends: pa.Int64Array) -> memoryview:
+    """From the first to the last end."""
+    return data[ends[0].as_py() : ends[-1].as_py()]

@@ -1,0 +1,131 @@
+"""What the intake of each format costs, beside a bare library that reads the same file: CPU
+seconds of one process each, from its start.
+
+    python -m bench.formats --rows 1000000 --sheet-rows 200000
+
+`bench.check` has CSV."""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import processes, runs, typed_files
+from bench.processes import say
+from bench.tables import aligned
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    label: str
+    name: str
+    """Of the file."""
+    bare: str
+    max_cpu: float | None = None
+    """Times that of the bare library."""
+    is_sheet: bool = True
+
+
+CASES = (
+    Case("JSON Lines", "rows.jsonl", "json.loads a line", 1.2, is_sheet=False),
+    Case("JSON array", "rows.json", "json.load", 1.2, is_sheet=False),
+    Case("XLSX", "rows.xlsx", "calamine", 1.5),
+    Case("ODS", "rows.ods", "calamine"),
+)
+
+
+def main() -> None:
+    options = _options()
+    lines = [
+        ["", "rows", "MB", "bare", "CPU s", "our CPU s", "x", "at most", "peak MB"]
+    ]
+    with runs.folder(keep=False) as folder:
+        for case in CASES:
+            rows = options.sheet_rows if case.is_sheet else options.rows
+            path = folder / case.name
+            typed_files.write(path, rows)
+            bare = _cost(case.bare, path)
+            own = _cost("intake", path)
+            limit = "" if case.max_cpu is None else f"{case.max_cpu:g}"
+            lines.append(
+                [
+                    case.label,
+                    f"{rows:,}",
+                    f"{path.stat().st_size >> 20:,}",
+                    case.bare,
+                    f"{bare['cpu']:.2f}",
+                    f"{own['cpu']:.2f}",
+                    f"{own['cpu'] / bare['cpu']:.2f}",
+                    limit,
+                    f"{own['peak_mb']:.0f}",
+                ]
+            )
+            path.unlink()
+    print(*aligned(lines), sep="\n")
+
+
+def _cost(reader: str, path: Path) -> dict[str, float]:
+    with processes.program("bench.formats", "--read", reader, str(path)) as program:
+        cost: dict[str, float] = program.said()
+    return cost
+
+
+def _read(reader: str, path: Path) -> None:
+    READERS[reader](path)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    say(cpu=used.ru_utime + used.ru_stime, peak_mb=used.ru_maxrss / 1024)
+
+
+def _json_lines(path: Path) -> None:
+    with path.open("rb") as lines:
+        for line in lines:
+            json.loads(line)
+
+
+def _json_array(path: Path) -> None:
+    json.loads(path.read_bytes())
+
+
+def _calamine(path: Path) -> None:
+    import python_calamine  # noqa: PLC0415  # not in the processes of other readers
+
+    book = python_calamine.load_workbook(str(path))
+    for _ in book.get_sheet_by_index(0).iter_rows():
+        pass
+
+
+def _intake(path: Path) -> None:
+    from jobsui.files.intake import take_in  # noqa: PLC0415
+    from jobsui.files.layout import DETECT_ALL  # noqa: PLC0415
+
+    with path.open("rb") as content, tempfile.TemporaryFile() as out:
+        found = take_in(content, path.name, DETECT_ALL, out, lambda _rows: None)
+    assert not found.refusal, found.refusal
+
+
+READERS: dict[str, Callable[[Path], None]] = {
+    "json.loads a line": _json_lines,
+    "json.load": _json_array,
+    "calamine": _calamine,
+    "intake": _intake,
+}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--sheet-rows", type=int, default=200_000)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--read"]:
+        _read(sys.argv[2], Path(sys.argv[3]))
+    else:
+        main()
