@@ -23,7 +23,10 @@ def question(subject: Subject) -> str:
     """What the column leaves open."""
     orders = subject.facts.date_orders if subject.facts else {}
     if subject.target.type == "date" and judge_dates(orders) == "ambiguous":
-        return "Every date can be read in two orders. Choose the right one."
+        return (
+            "Dates can be read in two orders, and no other date decides. Choose the right "
+            "one."
+        )
     if subject.target.type in NUMBERS and subject.decimal_mark == "?":
         return "The numbers do not show which mark is the decimal mark. Choose it."
     return ""

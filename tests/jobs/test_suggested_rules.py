@@ -50,6 +50,7 @@ def dates(**orders: int) -> ColumnFacts:
         ("day", dates(ymd=5, dmy=1), (), {"date_order": "dmy"}),
         ("day", dates(dmy=8, mdy=1), (), {}),
         ("day", dates(either=9), (), {}),
+        ("day", dates(dmy=1, either=2, undecided=1), (), {}),
         ("day", dates(ymd=9), (), {}),
         ("day", facts("2026/8/3", date_orders={"ymd": 1}), (), {"date_order": "ymd"}),
         ("day", facts("2026-08-03", date_orders={"ymd": 1}), (), {}),

@@ -169,7 +169,7 @@ def test_preview_shows_the_rule_that_is_being_chosen(operator: Client) -> None:
         address, fields | {"date_order": "mdy", "then": "preview"}
     )
 
-    assert "Every date can be read in two orders." in before.text
+    assert "Dates can be read in two orders" in before.text
     assert "Day, month, year: 03/04/2026 is 3 April 2026" in before.text
     assert "Month, day, year: 03/04/2026 is 4 March 2026" in before.text
     assert "3 of 3 different values have a problem." in visible(before.text)

@@ -104,6 +104,8 @@ def judge_dates(orders: Mapping[str, int]) -> DateJudgement:
     the day first, and others only with the month first. "": there are no dates."""
     if orders.get("dmy") and orders.get("mdy"):
         return "contradictory"
+    if orders.get("undecided"):
+        return "ambiguous"
     if orders.get("dmy"):
         return "dmy"
     if orders.get("mdy"):

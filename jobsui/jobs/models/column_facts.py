@@ -24,8 +24,9 @@ class ColumnFacts(models.Model):
     # [[text, how often]], the most frequent first, at most MAX_STORED_VALUES. [] when
     # `distinct` is None.
     values = models.JSONField(default=list)
-    # {order: how many different dates only it explains}: "ymd", "dmy", "mdy", and
-    # "either" for those that are a date in two orders. {} when there are no dates.
+    # {order: how many different dates only it explains}: "ymd", "dmy", "mdy", "either" for
+    # those that are a date in two orders, and "undecided" (files/date_orders.py). {} when
+    # there are no dates.
     date_orders = models.JSONField(default=dict)
 
     class Meta:
