@@ -119,9 +119,11 @@ class Person:
 
     def matched(self) -> dict[str, str]:
         """{column: target key} of the mapped columns, as the map page shows it."""
-        selects = self.page.locator("select[name^=source_]").all()
+        sources = self.page.locator("select[name^=source_]")
+        # all() does not wait for the page.
+        expect(sources.first).to_be_visible()
         found = {}
-        for select in selects:
+        for select in sources.all():
             if column := select.input_value():
                 name = select.get_attribute("name") or ""
                 found[column] = name.removeprefix("source_")
