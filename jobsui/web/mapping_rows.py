@@ -9,15 +9,20 @@ from jobsui.jobs.mapping import suggested_rules
 from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import FIELD, Target, schema_of
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.rule_preview import Subject, count_problems
 from jobsui.jobs.mapping.rule_words import rules_in_words
 from jobsui.jobs.mapping.rules import NO_RULE, Rule, rules_of, used_columns
 from jobsui.jobs.models import ColumnFacts, File, Job
+from jobsui.text import counted
 from jobsui.web.forms.mapping import SOURCE, SUGGESTED, MappingForm
+from jobsui.web.value_table import TABLED
 
 NUMBERS = frozenset({"integer", "decimal", "currency"})
 DATES_ARE_AMBIGUOUS = "Day and month are ambiguous. Choose their order."
 DATES_CONTRADICT = "Some dates have the day first, others the month. Choose one order."
 MARKS_ARE_AMBIGUOUS = "The decimal mark is ambiguous. Choose it."
+MAX_VALUES_READ = 50
+"""Of each column, the most frequent ones, to say which match no option."""
 MAX_SAMPLES = 3
 MAX_OPTIONS = 12
 MAX_OPEN_COLUMNS = 12
@@ -163,9 +168,12 @@ class MappingRows:
             options=self._options(target),
             rule=rule,
             suggested=suggested if rule == NO_RULE else NO_RULE,
-            question=self._question(target, column, rule),
         )
-        return replace(row, is_suggestion_used=self._is_used(row))
+        return replace(
+            row,
+            is_suggestion_used=self._is_used(row),
+            question=self._question(row, column),
+        )
 
     def _is_used(self, row: MappingRow) -> bool:
         """A suggestion is used unless a person has seen and left it."""
@@ -175,7 +183,9 @@ class MappingRows:
             return self._form.uses_suggestion(row.target)
         return not self._job.mapping
 
-    def _question(self, target: Target, column: str, rule: Rule) -> str:
+    def _question(self, row: MappingRow, column: str) -> str:
+        target = row.target
+        rule = row.rule
         if target.type == "date" and not rule.date_order and column in self._facts:
             orders = self._facts[column].date_orders
             match suggested_rules.judge_dates(orders):
@@ -186,7 +196,40 @@ class MappingRows:
         has_mark = rule.decimal_mark or self._marks.get(column) != "?"
         if target.type in NUMBERS and not has_mark:
             return MARKS_ARE_AMBIGUOUS
+        if column in self._valued:
+            return self._values_left(row, column)
         return ""
+
+    def _values_left(self, row: MappingRow, column: str) -> str:
+        """What the table of values still lacks. A suggested rule is beside it."""
+        facts = self._valued[column]
+        subject = Subject(
+            job=self._job,
+            schema=self._schema,
+            target=row.target,
+            field=self._fields.get(row.target.key),
+            column=column,
+            facts=facts,
+            options=Options.from_json(self._job.options),
+        )
+        rule = row.suggested if row.rule == NO_RULE else row.rule
+        left = count_problems(subject, rule, most=MAX_VALUES_READ)
+        if not left:
+            return ""
+        is_whole = facts.distinct is not None and facts.distinct <= MAX_VALUES_READ
+        values = counted(left, "value")
+        number = values if is_whole else f"At least {values}"
+        match = "matches" if left == 1 else "match"
+        wanted = "neither yes nor no" if row.target.type == "checkbox" else "no option"
+        return f"{number} {match} {wanted}. Choose what to send."
+
+    @cached_property
+    def _valued(self) -> dict[str, ColumnFacts]:
+        """The facts of the columns whose targets have a table of values."""
+        types = {target.key: target.type for target in self._form.targets}
+        columns = [c for c, key in self._mapping.items() if types[key] in TABLED]
+        found = self._job.file.column_facts.filter(name__in=columns)
+        return {facts.name: facts for facts in found}
 
     def _options(self, target: Target) -> Sequence[Any]:
         own = self._fields.get(target.key)
@@ -194,7 +237,11 @@ class MappingRows:
 
     @cached_property
     def _fields(self) -> Mapping[str, Any]:
-        return {f"{FIELD}{own.key}": own for own in schema_of(self._job).fields}
+        return {f"{FIELD}{own.key}": own for own in self._schema.fields}
+
+    @cached_property
+    def _schema(self) -> Any:
+        return schema_of(self._job)
 
     @cached_property
     def _marks(self) -> Mapping[str, str]:

@@ -332,12 +332,15 @@ def test_mapping_page_names_what_only_a_person_can_decide(operator: Client) -> N
         rules={
             "field:bought": {"date_order": "dmy"},
             "field:price": {"decimal_mark": "comma"},
+            "field:status": {"values": {"Out of order": "retired"}},
         },
     )
     decided = visible(operator.get(path(job, "map/")).text)
 
     assert "Day and month are ambiguous. Choose their order." in text
     assert "The decimal mark is ambiguous. Choose it." in text
+    assert text.count("1 value matches no option. Choose what to send.") == 2
+    assert decided.count("1 value matches no option.") == 1
     assert "ambiguous" not in decided
     assert "Dates are day, month, year" in decided
 
@@ -361,3 +364,16 @@ def test_lookup_cells_are_external_ids_or_names(operator: Client) -> None:
 
     assert "name:Berlin Mitte" in visible(shown.content.decode())
     assert Job.objects.get().rules == {"field:site": {"reference": "name"}}
+
+
+def test_review_and_job_show_rules_in_words(operator: Client) -> None:
+    rules = {"field:price": {"decimal_mark": "comma"}, "field:seats": {"constant": "4"}}
+    job = stages.checked(rules=rules)
+
+    review = visible(operator.get(path(job, "review/")).text)
+    stages.changed(job, state=JobState.QUEUED)
+    events = visible(operator.get(f"/jobs/{job.code}/events/").text)
+
+    assert "price Price Numbers are like 1.234,5" in review
+    assert "No column Seats Always “4”" in review
+    assert "No column Seats Always “4”" in events

@@ -156,6 +156,13 @@ def preview(subject: Subject, rule: Rule) -> Preview:
     )
 
 
+def count_problems(subject: Subject, rule: Rule, *, most: int) -> int:
+    """How many of the `most` most frequent texts of the column have a problem."""
+    texts = _texts(subject, rule)[:most]
+    found = _readings(subject.reader(rule), texts)
+    return sum(bool(reading.problem) for reading in found)
+
+
 def _texts(subject: Subject, rule: Rule) -> list[str]:
     if not rule.also:
         return [text for text, _ in subject.texts]
