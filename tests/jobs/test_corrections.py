@@ -167,6 +167,30 @@ def test_correction_beside_another_one_is_checked_with_it(
     assert found(job) == [("not_an_integer", "seats", 1, [3])]
 
 
+@pytest.mark.parametrize(
+    ("texts", "prices"),
+    [
+        ({"x": "1", "1": "2"}, ["1", "2", "1", "2"]),
+        ({"1": "2", "2": "x", "x": "y"}, ["y", "2", "y", "x"]),
+        ({"x": "x"}, ["x", "1", "x", "2"]),
+    ],
+)
+def test_texts_are_replaced_at_the_same_time(
+    job: Job, texts: dict[str, str], prices: list[str]
+) -> None:
+    corrections.replace_texts(job, "price", texts, by=None)
+
+    rows = problem_rows.rows(job, range(2, 6))
+    assert [row.cells[1] for row in rows] == prices
+
+
+def test_texts_cannot_be_swapped_at_once(job: Job) -> None:
+    with pytest.raises(NotPossibleNow, match="one after the other"):
+        corrections.replace_texts(job, "price", {"1": "2", "2": "1"}, by=None)
+
+    assert made(job) == []
+
+
 def test_corrections_are_events(job: Job) -> None:
     corrections.correct_cell(job, 2, "price", "1", by=make_user())
     corrections.replace_text(job, "price", "x", "2", by=None)

@@ -4,7 +4,7 @@ reads them corrected."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ def correct_many(job: Job, changes: Sequence[CellChange], *, by: "User | None") 
     edit = _Edit(EventKind.CORRECTED)
     cells: dict[tuple[int, str], str] = {}
     for change in changes:
-        cells[change.row, change.column] = storable_text(change.after)[:MAX_LENGTH]
+        cells[change.row, change.column] = _storable(change.after)
     for (row, column), after in cells.items():
         original = originals[row, column]
         if made.text(row, column, original) == after:
@@ -88,25 +88,25 @@ def correct_many(job: Job, changes: Sequence[CellChange], *, by: "User | None") 
 def replace_text(
     job: Job, column: str, before: str, after: str, *, by: "User | None"
 ) -> None:
-    """`replace_texts` for one text."""
+    """Give every cell of a column that has the text `before`, as corrected up to now,
+    another one, and check these rows again. Raises NotPossibleNow and FileRefused."""
     replace_texts(job, column, {before: after}, by=by)
 
 
 def replace_texts(
     job: Job, column: str, texts: Mapping[str, str], *, by: "User | None"
 ) -> None:
-    """Give every cell of a column that has one of these texts, as corrected up to now,
-    another one, and check these rows again. `texts`: {before: after}. Raises NotPossibleNow
-    and FileRefused."""
+    """`replace_text` for several texts of a column, all at the same time."""
     _require_draft(job)
     _require_columns(job, [column])
+    changed = {
+        before: _storable(after) for before, after in texts.items() if after != before
+    }
+    facts = {"column": column, "values": len(changed)}
+    edit = _Edit(EventKind.TEXT_REPLACED, facts=facts)
     made = changes_of(job)
-    edit = _Edit(EventKind.TEXT_REPLACED)
-    replaced = 0
-    for before, after in texts.items():
-        changes = _replacements(made, column, before, storable_text(after)[:MAX_LENGTH])
-        replaced += bool(changes)
-        for change in changes:
+    for before in _ordered(changed):
+        for change in _changes_for(made, column, before):
             edit.replace(change)
             edit.added.append(
                 Correction(
@@ -114,30 +114,41 @@ def replace_texts(
                     row=change.row,
                     column=column,
                     before=change.before,
-                    after=change.after,
+                    after=changed[before],
                     by=by,
                 )
             )
-    edit.facts = {"column": column, "values": replaced}
-    if replaced:
+    if edit.added:
         _apply(job, edit, by=by)
 
 
-def _replacements(
-    made: Sequence[Change], column: str, before: str, after: str
-) -> list[Change]:
-    """The changes that give cells with the text `before` another one."""
-    if after == before:
-        return []
-    if all((None, column, before) != astuple(each)[:3] for each in made):
-        return [Change(None, column, before, after)]
-    # Cells with this text in the file have another one by now. Those that have it now have
-    # it from corrections.
+def _ordered(texts: Mapping[str, str]) -> list[str]:
+    """The texts to replace in an order in which none is replaced by another one that is
+    replaced later."""
+    found: dict[str, None] = {}
+    for text in texts:
+        chain = [text]
+        while (following := texts[chain[-1]]) in texts and following not in found:
+            if following in chain:
+                raise NotPossibleNow(
+                    f"“{text}” cannot be replaced by “{texts[text]}” and the other way round at "
+                    "once. Replace one after the other."
+                )
+            chain.append(following)
+        found |= dict.fromkeys(reversed(chain))
+    return list(found)
+
+
+def _changes_for(made: Sequence[Change], column: str, before: str) -> list[Change]:
+    """The changes to make so that all cells with the text `before` get another one."""
+    new = Change(None, column, before, before)
+    if not any(each.replaces_same(new) for each in made):
+        return [new]
+    # Cells that have this text in the file have another one by now. Those that have it now
+    # have it from corrections.
     cells = CorrectedCells(made)
     return [
-        replace(each, after=after)
-        for each in made
-        if each.column == column and cells.result(each) == before
+        each for each in made if each.column == column and cells.result(each) == before
     ]
 
 
@@ -308,6 +319,12 @@ def _require_draft(job: Job) -> None:
             f"The file of this job is stored on another machine, {job.file.storage_id}. "
             "Correct its rows there."
         )
+
+
+def _storable(text: str) -> str:
+    if len(text) > MAX_LENGTH:
+        raise NotPossibleNow(f"A cell can have at most {MAX_LENGTH:,} characters.")
+    return storable_text(text)
 
 
 def _require_columns(job: Job, columns: Iterable[str]) -> None:

@@ -17,6 +17,14 @@ class Change:
     before: str
     after: str
 
+    def replaces_same(self, other: "Change") -> bool:
+        """Whether both replace the same text."""
+        return (
+            self.row is None
+            and other.row is None
+            and (self.column, self.before) == (other.column, other.before)
+        )
+
 
 class CorrectedCells:
     """What corrections do together. Each one changes what the ones before it have left, so a
