@@ -59,6 +59,8 @@ BODY_TOO_LARGE = (
     "The request body is too large. The maximum is 10 MB. "
     "Upload rows as a file: POST /api/v1/files."
 )
+MAX_ERRORS = 20
+"""Of a body, that are listed."""
 UNREADABLE = "The request could not be read. Check how its body is encoded."
 UNEXPECTED = "Something went wrong. Try again. The server log has the details."
 UNKNOWN_REFERENCE = "is unknown, or this token has no access to it"
@@ -215,12 +217,19 @@ def _zendesk_problem(error: ZendeskError) -> Problem:
 def _invalid(error: ValidationError) -> Problem:
     errors = [
         {"where": _where(each["loc"]), "message": _message(each)}
-        for each in error.errors
+        for each in error.errors[:MAX_ERRORS]
     ]
+    return invalid(errors, len(error.errors))
+
+
+def invalid(errors: list[dict[str, str]], count: int) -> Problem:
+    """`errors`: the first MAX_ERRORS of `count`."""
     first = errors[0]
     detail = f"{first['where']}: {first['message']}."
-    if len(errors) > 1:
-        detail += f" errors lists {len(errors) - 1} more."
+    if count > len(errors):
+        detail += f" errors lists the first {len(errors)} of {count:,}."
+    elif count > 1:
+        detail += f" errors lists {count - 1} more."
     return Problem(422, "invalid", detail, errors)
 
 

@@ -96,8 +96,13 @@ def _next_line(decoded: _Decoded) -> str:
 class Document:
     """A JSON document, read from its beginning."""
 
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+    def __init__(
+        self, stream: BinaryIO, encoding: str, max_value: int = MAX_ROW
+    ) -> None:
+        """`max_value`: characters of a value; longer ones are refused once they are read in
+        several pieces."""
         self.encoding = encoding
+        self._max_value = max_value
         self._decoded = _Decoded(stream, encoding)
         self._lines_before = 0
         """Line ends before the window."""
@@ -184,9 +189,10 @@ class Document:
                 if end < len(self.window) or self.is_all:
                     self.position = end
                     return value
-            if len(self.window) - start > MAX_ROW:
+            if len(self.window) - start > self._max_value:
+                megabytes = self._max_value >> 20
                 raise BadJSON(
-                    "long_row", "is longer than 16 MB", "Shorten it.", start
+                    "long_row", f"is longer than {megabytes} MB", "Shorten it.", start
                 ) from None
             self.grow()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from jobsui.files import delimited, encoding_detection, json_text
 from jobsui.files import encoding as encodings
 from jobsui.files.errors import FileRefused
-from jobsui.files.json_text import Document
+from jobsui.files.json_text import MAX_ROW, Document
 from jobsui.files.json_values import (
     BadJSON,
     NumberText,
@@ -34,6 +34,8 @@ EXTENSIONS = ("json", *LINES_EXTENSIONS)
 LISTS = ("job.items", "items", "custom_object_records", "records")
 """Where Zendesk and we keep rows in a document that is an object."""
 MAX_DIGITS = 1000
+MAX_ITEM = 1 << 20
+"""Characters of an item of a request: web processes read it as a whole."""
 TAIL_BYTES = 256
 TRAILING_COMMA = re.compile(rb",[\x00 \t\r\n]*\][\x00 \t\r\n]*\Z")
 """In any encoding."""
@@ -210,7 +212,7 @@ def _other_lists(found: list[_List], path: str) -> list[Notice]:
 def read_items(stream: BinaryIO, path: str) -> Iterator[Row]:
     """The values of the array at `path` ("job.items") of a request body, each as JSON in
     its one cell, numbered from 1. Raises FileRefused, also while rows are read."""
-    document = _body(stream)
+    document = _body(stream, MAX_ITEM)
     try:
         for found, elements in json_text.arrays(document):
             if found != path:
@@ -309,9 +311,9 @@ def _skip(document: Document) -> None:
         pass
 
 
-def _body(stream: BinaryIO) -> Document:
+def _body(stream: BinaryIO, max_value: int = MAX_ROW) -> Document:
     stream.seek(0)
-    return Document(stream, encodings.choose(stream.read(4)))
+    return Document(stream, encodings.choose(stream.read(4)), max_value)
 
 
 def _body_refused(error: BadJSON) -> FileRefused:

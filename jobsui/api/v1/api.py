@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest
@@ -36,6 +37,14 @@ same `Idempotency-Key` within 24 hours, and it is created only once.
 """
 MAX_DEPTH = 100
 """Levels of nesting in a body. The database and Zendesk cannot store unlimited ones."""
+ITEMS = "items"
+MAX_CONTAINERS = 250_000
+"""Objects and lists in a body, counted by their signs. Each takes 60 to 250 bytes."""
+MAX_VALUES = 1_000_000
+MAX_MEMBERS = 20_000
+"""Of an object or list other than the list of items: each may be an error of the
+schema."""
+TOO_MANY = "The body has too many values. Upload rows as a file: POST /api/v1/files."
 TOO_DEEP = f"The body is nested more than {MAX_DEPTH} levels deep."
 
 
@@ -43,6 +52,7 @@ class StrictParser(Parser):
     """Refuses NaN, Infinity and deep nesting, which Python's JSON parser accepts."""
 
     def parse_body(self, request: HttpRequest) -> Any:
+        _require_few_values(request.body)
         try:
             body = json.loads(request.body, parse_constant=_refuse_constant)
         except RecursionError:
@@ -52,7 +62,33 @@ class StrictParser(Parser):
             raise Problem(400, "not_json", detail) from None
         if _is_deeper(body, MAX_DEPTH):
             raise Problem(400, "not_json", TOO_DEEP)
+        if _has_wide_member(body):
+            raise Problem(413, "too_large", TOO_MANY)
         return body
+
+
+def _require_few_values(body: bytes) -> None:
+    """Raise Problem for a body that would take far more memory than it has bytes."""
+    containers = body.count(b"{") + body.count(b"[")
+    if containers > MAX_CONTAINERS or body.count(b",") > MAX_VALUES:
+        raise Problem(413, "too_large", TOO_MANY)
+
+
+def _has_wide_member(body: Any) -> bool:
+    """Whether an object or list that is checked by a schema has too many members."""
+    if not isinstance(body, dict):
+        return False
+    checked = [body, *(value for name, value in body.items() if name != ITEMS)]
+    nested = [
+        member
+        for container in checked[1:]
+        if isinstance(container, dict | list)
+        for member in islice(_members(container), MAX_MEMBERS)
+    ]
+    return any(
+        isinstance(each, dict | list) and len(each) > MAX_MEMBERS
+        for each in (*checked, *nested)
+    )
 
 
 class Api(NinjaAPI):

@@ -12,7 +12,16 @@ from jobsui.jobs.enums import Action, Weight
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, RunSettings
 
-Items = Annotated[list[dict[str, Any]], Field(min_length=1)]
+MAX_ITEMS = 100_000
+Items = Annotated[
+    list[Any],
+    Field(
+        min_length=1,
+        max_length=MAX_ITEMS,
+        json_schema_extra={"items": {"type": "object", "additionalProperties": True}},
+    ),
+]
+"""Each is checked when it is stored: errors of the schema would take a kilobyte each."""
 RUN_SETTINGS = {
     "priority": "weight",
     "auto_pause_percent": "stop_percent",
@@ -80,7 +89,7 @@ class JobIn(Body):
     """ID of an uploaded file. Send either `file` or `items`."""
     items: Items | None = None
     """The records, each a JSON object. Its members, and those of its
-    `custom_object_fields`, are columns."""
+    `custom_object_fields`, are columns. Each takes at most 32 KB."""
     mapping: Mapping | None = None
     """Without a mapping, columns are matched to fields by name."""
     constants: Constants = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api import idempotency, waiting
 from jobsui.api.auth import RUN, ApiRequest
-from jobsui.api.problems import named_in_body
+from jobsui.api.problems import MAX_ERRORS, invalid, named_in_body
 from jobsui.api.schema import Schema
 from jobsui.api.v1 import job_in, job_out
 from jobsui.api.v1.job_in import JobChange, JobIn
@@ -35,6 +35,7 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, automation, drafts, saved_mappings
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES
 from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.models import File, Job, SavedMapping
 from jobsui.jobs.preparation import uploads
@@ -58,10 +59,11 @@ def create(request: ApiRequest, body: JobIn) -> HttpResponse:
     a person has to decide something, the job stays a draft and its `error` says why. A
     job that cannot work is refused at once if that is already known. An object that
     Jobs UI does not know yet is read from Zendesk."""
+    items = None if body.items is None else _items_file(body.items)
     with named_in_body("connection"):
         connection = lookup.connection_called(request.auth, body.connection)
     custom_object = objects.read_once(connection, body.object)
-    with _stored_items(body.items) as stored:
+    with _stored_items(items) as stored:
 
         def create_job() -> idempotency.Result:
             file = _file(request, body, stored)
@@ -173,13 +175,44 @@ def delete(request: ApiRequest, code: Code) -> Any:
     return Status(204, None)
 
 
+def _items_file(items: list[Any]) -> bytes:
+    """The items as a JSON document. Raises Problem with the first ones that are not
+    possible."""
+    documents: list[bytes] = []
+    errors: list[dict[str, str]] = []
+    wrong = 0
+    for index, item in enumerate(items):
+        document = json.dumps(item)
+        documents.append(document.encode())
+        if message := _item_mistake(item, document):
+            wrong += 1
+            if len(errors) < MAX_ERRORS:
+                errors.append({"where": f"body.items.{index}", "message": message})
+    if errors:
+        raise invalid(errors, wrong)
+    return b"[" + b",".join(documents) + b"]"
+
+
+def _item_mistake(item: Any, document: str) -> str:
+    """`document`: its JSON, in ASCII."""
+    if not isinstance(item, dict):
+        return "must be an object"
+    if len(document) <= MAX_RECORD_BYTES:
+        return ""
+    text = json.dumps(item, ensure_ascii=False)
+    size = len(text.encode(errors="surrogatepass"))
+    if size <= MAX_RECORD_BYTES:
+        return ""
+    return f"takes {size:,} bytes, and a record at most 32 KB"
+
+
 def _stored_items(
-    items: list[dict[str, Any]] | None,
+    items: bytes | None,
 ) -> AbstractContextManager[uploads.Stored | None]:
     """The items in storage, as a file that is deleted unless a job is created of it."""
     if items is None:
         return nullcontext()
-    return uploads.storing([json.dumps(items).encode()], "items.json")
+    return uploads.storing([items], "items.json")
 
 
 def _file(request: ApiRequest, body: JobIn, items: uploads.Stored | None) -> File:

@@ -236,6 +236,16 @@ def test_item_that_cannot_be_sent_as_it_came_is_refused(
     assert read(response)["description"].removeprefix("job.items[1] ") == sentence
 
 
+def test_item_that_is_far_too_long_is_refused_unread(program: Program) -> None:
+    item = b'{"name": [%s1]}' % (b"[]," * 1_500_000)
+    body = b'{"job": {"action": "create", "items": [%s]}}' % item
+
+    response = program.post("custom_objects/gadget/jobs", body)
+
+    assert response.status_code == 400
+    assert "is longer than 1 MB. Shorten it." in read(response)["description"]
+
+
 def test_body_with_a_byte_order_mark_is_accepted(program: Program) -> None:
     body = b'\xef\xbb\xbf{"job": {"action": "create", "items": [{"name": "a"}]}}'
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobsui.api import waiting
+from jobsui.api.v1.api import TOO_MANY
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
 from jobsui.jobs.models import ApiWarning, Attempt, File, Job, RowResult
 from tests.api.conftest import Program, Programs
@@ -190,7 +191,21 @@ def test_draft_that_needs_a_person_says_why(
             "body: send either file, the ID of an uploaded file, or items.",
         ),
         ({"items": []}, 422, "body.items: list should have at least 1 item"),
-        ({"items": ["g-1"]}, 422, "body.items.0: input should be a valid dictionary."),
+        ({"items": ["g-1"]}, 422, "body.items.0: must be an object."),
+        (
+            {"items": [{"a": 1}, {"a": "é" * 16_400}]},
+            422,
+            "body.items.1: takes 32,809 bytes, and a record at most 32 KB.",
+        ),
+        (
+            {"items": [1] * 21},
+            422,
+            "body.items.0: must be an object. errors lists the first 20 of 21.",
+        ),
+        ({"items": [{}] * 250_001}, 413, TOO_MANY),
+        ({"items": [1] * 1_000_002}, 413, TOO_MANY),
+        ({"items": [{}], **dict.fromkeys(map(str, range(20_001)), 1)}, 413, TOO_MANY),
+        ({"items": [{}], "mapping": {"a": [1] * 20_001}}, 413, TOO_MANY),
         (
             {"file": "{file}", "connection": "Nope"},
             422,
