@@ -134,8 +134,10 @@ class Grid:
 
 
 def _columns(job: Job, first: str) -> list[GridColumn]:
-    """The mapped ones, in the order of the file. The column `first` comes before them."""
-    labels = {entry.column: entry.target for entry in job_details.mapped(job)}
+    """The mapped and joined ones, in the order of the file. The column `first` comes before
+    them."""
+    joined = dict.fromkeys(problem_values.joined_columns(job), "joined")
+    labels = joined | {entry.column: entry.target for entry in job_details.mapped(job)}
     options = problem_values.options_by_column(job)
     found = [
         GridColumn(

@@ -203,6 +203,20 @@ def test_values_are_offered_only_where_they_repeat(operator: Client) -> None:
     assert offered == [str(cause_of(job, "status").pk)]
 
 
+def test_joined_columns_are_shown_and_not_replaced(operator: Client) -> None:
+    rule = {"also": ["extra"], "joiner": "-"}
+    job = stages.draft("external_id,status,extra\ng-1,a,b\ng-2,a,b\n")
+    stages.changed(job, rules={"field:status": rule})
+    stages.check(Job.objects.get(pk=job.pk))
+    cause = cause_of(job, "status")
+
+    page = operator.get(path(job)).text
+    grid = visible(operator.get(path(job, f"rows/?cause={cause.pk}")).text)
+
+    assert "check/values/" not in page
+    assert "Row status Status external_id External ID extra joined" in grid
+
+
 def test_corrections_are_listed_and_undone(operator: Client, ana: User) -> None:
     job = stages.checked(ROWS)
     corrections.replace_text(job, "status", "broken", "retired", by=ana)

@@ -1,6 +1,7 @@
 """The values of a column that have a problem, to be replaced in all rows."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobsui.jobs.enums import Action
@@ -9,7 +10,7 @@ from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import FIELD, schema_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.row_reader import MAX_SHOWN, cell_readers
-from jobsui.jobs.mapping.rules import rules_of
+from jobsui.jobs.mapping.rules import NO_RULE, rules_of
 from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.jobs.models import Cause, Job
 from jobsui.jobs.preparation.corrected_cells import corrected_cells
@@ -27,18 +28,33 @@ class ProblemValue:
     """How many cells have it. None: not known."""
 
 
-def can_replace(cause: Cause) -> bool:
-    """Whether rows of this cause share values, so that replacing one corrects several."""
-    if not cause.column or cause.code.startswith(REPEATED_KEY):
-        return False
-    values = len(cause.sample_values)
-    return 0 < values < cause.count
+def replaceable(job: Job, causes: Iterable[Cause]) -> list[Cause]:
+    """Those whose rows share values, so that replacing one corrects several rows. The text
+    of joined columns is no value of one cell."""
+    with_others = {
+        column
+        for column, target in job.mapping.items()
+        if rules_of(job.rules).get(target, NO_RULE).also
+    }
+    return [
+        cause
+        for cause in causes
+        if cause.column
+        and cause.column not in with_others
+        and not cause.code.startswith(REPEATED_KEY)
+        and 0 < len(cause.sample_values) < cause.count
+    ]
+
+
+def joined_columns(job: Job) -> list[str]:
+    """The columns that are joined behind mapped ones."""
+    return [column for rule in rules_of(job.rules).values() for column in rule.also]
 
 
 def values_of(job: Job, cause: Cause) -> list[ProblemValue]:
     """The values that have this problem, the most frequent first, at most MAX_VALUES. Of a
     column with too many different values: a few of them."""
-    if not can_replace(cause):
+    if not replaceable(job, [cause]):
         return []
     if found := _judged(job, cause):
         return found[:MAX_VALUES]

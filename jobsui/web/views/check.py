@@ -80,9 +80,7 @@ def _check_page(job: Job) -> dict[str, Any]:
         "job": job,
         "can_correct": can_correct,
         "corrections": job.corrections.count(),
-        "replaceable": [
-            cause.pk for cause in found if problem_values.can_replace(cause)
-        ],
+        "replaceable": problem_values.replaceable(job, found),
         "upload": CorrectionUpload.objects.filter(job=job).first(),
         "workbook_form": WorkbookForm(),
         "workbook_rows": problem_workbook.max_rows(len(job.file.columns)),
