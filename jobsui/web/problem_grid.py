@@ -41,13 +41,19 @@ class GridCell:
     """In the file, if it was corrected."""
     problems: Sequence[Problem]
     options: Sequence[str]
-    is_wrong: bool
-    """Or warned of."""
+    is_warning: bool
+    """Zendesk may refuse it, but it has no error."""
     is_open: bool
     """Shown as a field to write in."""
     has_focus: bool
     edit: str
     """Where it is opened."""
+
+    @property
+    def style(self) -> str:
+        if not self.problems:
+            return ""
+        return "is-bad is-warned" if self.is_warning else "is-bad"
 
     @property
     def is_long(self) -> bool:
@@ -74,8 +80,7 @@ class Grid:
     def __init__(self, job: Job, cause: Cause | None, after: str) -> None:
         self.cause = cause
         self.after = after
-        self._warned = cause.column if cause and cause.is_warning else None
-        """The column that a warning is about; None: the cause is no warning."""
+        self.warning_codes = {each.code for each in job_details.warnings(job)}
         self.columns = _columns(job, cause.column if cause else "")
 
     @property
@@ -95,9 +100,15 @@ class Grid:
             problems=[each for each in row.problems if each.column not in shown],
             text="" if row.can_be_corrected else ", ".join(filter(None, row.cells)),
             can_change=row.can_be_corrected,
-            is_good=not row.problems and self._warned is None,
+            is_good=all(self._is_settled(each) for each in row.problems),
             refusal=refusal,
         )
+
+    def _is_settled(self, problem: Problem) -> bool:
+        """Whether a row with it counts as fixed: it is a warning, and another one than that
+        of the page."""
+        is_asked_for = self.cause is not None and problem.code == self.cause.code
+        return problem.code in self.warning_codes and not is_asked_for
 
     def _cell(
         self, row: ProblemRow, column: GridColumn, opened: int | None
@@ -106,7 +117,6 @@ class Grid:
         text = row.cells[position] if position < len(row.cells) else ""
         problems = [each for each in row.problems if each.column == column.name]
         has_focus = position == opened
-        is_wrong = bool(problems) or column.name == self._warned
         can_open = len(text) <= MAX_EDITED
         return GridCell(
             id=f"c{row.row}-{position}",
@@ -116,8 +126,8 @@ class Grid:
             was=row.originals.get(column.name),
             problems=problems,
             options=column.options,
-            is_open=can_open and (has_focus or is_wrong),
-            is_wrong=is_wrong,
+            is_warning=all(each.code in self.warning_codes for each in problems),
+            is_open=can_open and (has_focus or bool(problems)),
             has_focus=has_focus,
             edit=self._address(row.row, position),
         )

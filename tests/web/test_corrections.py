@@ -13,6 +13,7 @@ from jobsui.jobs.control import corrections
 from jobsui.jobs.enums import EventKind, JobState
 from jobsui.jobs.models import Cause, ColumnFacts, CorrectionUpload, Job
 from jobsui.jobs.preparation import checker
+from tests.factories import make_job
 from tests.web import stages
 from tests.web.pages import visible
 
@@ -215,6 +216,24 @@ def test_joined_columns_are_shown_and_not_replaced(operator: Client) -> None:
 
     assert "check/values/" not in page
     assert "Row status Status external_id External ID extra joined" in grid
+
+
+def test_rows_of_a_warning_are_corrected_too(operator: Client) -> None:
+    rows = "external_id,serial,price\ng-1,,1\ng-2,AB-000002,x\n"
+    job = make_job(rows, stages.UPSERT, to=stages.gadget(), blank="clear")
+    stages.check(job)
+    cause = Cause.objects.get(job=job, code="clears_required")
+    change = {"row": 2, "column": 1, "text": "AB-000001", "cause": cause.pk}
+
+    grid = operator.get(path(job, f"rows/?cause={cause.pk}")).text
+    answer = operator.post(path(job, "rows/correct/"), change, headers=HTMX)
+
+    assert rows_of(grid) == ["2"]
+    assert 'class="is-bad is-warned"' in grid
+    assert "1 row with this warning." in visible(grid)
+    assert "Fixed" not in visible(grid)
+    assert "0 rows with this warning." in visible(answer.text)
+    assert "Fixed" in visible(answer.text)
 
 
 def test_corrections_are_listed_and_undone(operator: Client, ana: User) -> None:

@@ -75,18 +75,19 @@ def warned_rows(request: HtmxRequest, job: Job) -> HttpResponse:
 def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
     found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
+    warnings = job_details.warnings(job) if is_ready else []
     can_correct = is_ready and not job.file.is_raw_items
     return {
         "job": job,
         "can_correct": can_correct,
         "corrections": job.corrections.count(),
-        "replaceable": problem_values.replaceable(job, found),
+        "replaceable": problem_values.replaceable(job, [*found, *warnings]),
         "upload": CorrectionUpload.objects.filter(job=job).first(),
         "workbook_form": WorkbookForm(),
         "workbook_rows": problem_workbook.max_rows(len(job.file.columns)),
         "announcement": wizard_texts.check_announcement(job),
         "causes": found,
-        "warnings": job_details.warnings(job) if is_ready else [],
+        "warnings": warnings,
         "notices": job_details.account_notices(job) if is_ready else [],
         "sends_warned": job.rows_left_out == job.rows_invalid,
         "scope": check_scope(job) if is_ready else "",

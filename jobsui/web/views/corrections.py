@@ -242,6 +242,7 @@ def _context(job: Job, drawn: Grid) -> dict[str, Any]:
         "cause": drawn.cause,
         "after": drawn.after,
         "columns": drawn.columns,
+        "warning_codes": drawn.warning_codes,
         "corrections": job.corrections.count(),
     }
 
