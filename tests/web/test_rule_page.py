@@ -229,6 +229,42 @@ def test_values_of_a_rule_that_the_file_lacks_are_kept(operator: Client) -> None
     }
 
 
+@pytest.mark.parametrize(
+    ("target", "rule"),
+    [
+        ("field:notes", {"also": ["brand", "price"], "joiner": " + ", "trim": True}),
+        ("field:notes", {"repairs": ["invisible"], "case": "lower", "pad": 3}),
+        ("field:notes", {"blank": "set", "blank_value": "none"}),
+        (
+            "field:notes",
+            {"values": {"note": "Note"}, "joiner": "\n", "also": ["brand"]},
+        ),
+        ("field:tags", {"separator": "~"}),
+        ("field:tags", {"separator": "\n", "values": {"Blau": "gps"}}),
+        ("field:tags", {"separator": ";", "values": {"Blau": "gps", "wifi": ""}}),
+        ("field:tags", {"values": {"wifi;Blau": '["wifi","gps"]'}}),
+        ("field:status", {"values": {"In use": "retired", "x": "in_use"}}),
+        ("field:status", {"values": {"In use": "gone"}, "blank": "leave"}),
+        ("field:insured", {"yes": ["ja", "jo"], "no": ["nein", "nee"]}),
+        ("field:insured", {"yes": ["nein"], "no": ["ja"], "values": {"x": "true"}}),
+        ("field:price", {"decimal_mark": "point", "blank": "clear"}),
+        ("field:bought", {"date_order": "mdy", "repairs": ["serial_dates"]}),
+        ("field:seats", {"constant": "4"}),
+        ("name", {"constant": "Unnamed"}),
+    ],
+)
+def test_saving_what_the_page_shows_changes_nothing(
+    operator: Client, target: str, rule: dict[str, Any]
+) -> None:
+    job = draft(rules={target: rule})
+
+    page = page_of(operator, job, target)
+    answer = operator.post(path(job, f"map/{target}/"), entered(page))
+
+    assert answer["Location"] == path(job, "map/")
+    assert Job.objects.get().rules == {target: rule}
+
+
 def test_rule_is_removed(operator: Client) -> None:
     job = draft(rules={"field:price": {"decimal_mark": "comma"}})
 
