@@ -964,8 +964,9 @@ def test_job_page_takes_as_many_queries_for_many_retries(
     Job.objects.filter(parent=job).update(state=JobState.COMPLETED, rows=1, failed=1)
     operator.get(path(job))  # Shows the messages of the buttons once.
 
-    # session, user, job, strip, warnings, causes, rows taken, retries, whole retries, free causes
-    with django_assert_num_queries(10):
+    # session, user, job, strip, warnings, causes, rows taken, retries, whole retries,
+    # free causes, corrections
+    with django_assert_num_queries(11):
         operator.get(path(job))
 
 
