@@ -107,17 +107,4 @@ def _arguments(route: str, known: Known) -> Sequence[tuple[str, dict[str, Any]]]
     kind = "drafts" if route.startswith("jobs/new/") else route.partition("/")[0]
     things: Mapping[str, str] = getattr(known, kind, {})
     others = {"seq": 1, "status_id": "none", "target": "external_id"}
-    return [
-        (
-            about,
-            {
-                "code": key,
-                "pk": key,
-                "seq": 1,
-                "status_id": "none",
-                "target": "external_id",
-            }
-            | others,
-        )
-        for about, key in things.items()
-    ]
+    return [(about, {"code": key, "pk": key} | others) for about, key in things.items()]
