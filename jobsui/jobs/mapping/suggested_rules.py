@@ -9,7 +9,7 @@ from jobsui.jobs.mapping.field_targets import api_name, schema_of
 from jobsui.jobs.mapping.option_matching import OptionFinder
 from jobsui.jobs.mapping.repairs import OF_DATES, REPAIRS, REPAIRS_OF_SIGNS, Repair
 from jobsui.jobs.mapping.rules import NO_RULE, Rewriter, Rule, lower, rules_of
-from jobsui.jobs.mapping.types import ValueProblem, of_field
+from jobsui.jobs.mapping.types import ValueProblem, ValueType, of_field
 from jobsui.jobs.mapping.types.checkbox import FALSE, TRUE
 from jobsui.jobs.models import ColumnFacts, Job
 from jobsui.zendesk.payloads import Field
@@ -148,10 +148,11 @@ def _values(field: Field, counts: Iterable[tuple[str, int]]) -> dict[str, str]:
     """{text: tag} for the texts that are an option but for accents, spaces and
     punctuation."""
     finder = OptionFinder(field)
+    own = of_field(field)
     found = {}
     for text, _ in counts:
         tag = finder.find(text)
-        if tag and not _is_readable(field, text):
+        if tag and _value(own, text) is None:
             found[text.strip()] = tag
     return found
 
@@ -160,7 +161,8 @@ def _lists(field: Field, facts: ColumnFacts) -> dict[str, Any]:
     """The separator of the lists of a column, and what their parts become: those that make
     the most texts readable, and leave all others what they are."""
     texts = [text for text, _ in facts.values]
-    before = {text: _value(field, text) for text in texts}
+    own = of_field(field)
+    before = {text: _value(own, text) for text in texts}
     best: dict[str, Any] = {"values": _values(field, facts.values)}
     most = len(best["values"])
     for separator in SEPARATORS:
@@ -169,7 +171,7 @@ def _lists(field: Field, facts: ColumnFacts) -> dict[str, Any]:
         values = _values(field, [(part, 1) for part in sorted(parts)])
         members: dict[str, Any] = {"separator": separator, "values": values}
         rewriter = Rewriter(Rule(**members))
-        after = {text: _value(field, rewriter.rewrite(text)) for text in texts}
+        after = {text: _value(own, rewriter.rewrite(text)) for text in texts}
         are_others_same = all(
             after[text] == value for text, value in before.items() if value is not None
         )
@@ -180,15 +182,11 @@ def _lists(field: Field, facts: ColumnFacts) -> dict[str, Any]:
     return best
 
 
-def _is_readable(field: Field, text: str) -> bool:
-    return _value(field, text) is not None
-
-
-def _value(field: Field, text: str) -> Any:
-    """None for a text that the field cannot read."""
+def _value(own: ValueType, text: str) -> Any:
+    """None for a text that the field's type cannot read."""
     if not text.strip():
         return ""
     try:
-        return of_field(field).parse(text)
+        return own.parse(text)
     except ValueProblem:
         return None
