@@ -116,8 +116,6 @@ def matched(
     columns: dict[str, Texts],
     action: Action = Action.CREATE,
     memory: Memory | None = None,
-    *,
-    only_by_name: bool = False,
 ) -> dict[str, str]:
     offered = targets(ASSET, action)
     matcher = Matcher(
@@ -127,7 +125,6 @@ def matched(
         texts=columns,
         memory=memory or Memory(),
         object_name="Company asset",
-        only_by_name=only_by_name,
     )
     return matcher.complete(list(columns), suggest(list(columns), offered))
 
@@ -203,10 +200,19 @@ def test_key_of_the_records_is_found_by_ids(
     assert matched({column: of_column}, action).get(column) == target
 
 
-def test_programs_get_what_names_decide() -> None:
-    columns = {"Asset name": Texts(), "Z1": OPTIONS}
+def test_programs_get_the_same_mapping_whatever_a_file_contains(
+    harness: Harness,
+) -> None:
+    harness.object()
+    header = b"external_id,State,Zustand\n"
+    contents = [
+        header + b"1,In use,In use\n2,Retired,Retired\n",
+        header + b"1,Hesse,1\n",
+    ]
 
-    assert matched(columns, only_by_name=True) == {"Asset name": "name"}
+    found = [harness.checked(content, UPSERT).mapping for content in contents]
+
+    assert found == [{"external_id": "external_id", "State": "field:status"}] * 2
 
 
 def test_earlier_jobs_decide_where_names_do_not() -> None:

@@ -71,8 +71,8 @@ def suggest_for(
     job: Job, chosen: Mapping[str, str] | None = None, *, only_by_name: bool = False
 ) -> Mapped:
     """{column: target key} of `chosen`, and of the other columns of the job's file whose
-    target is clear. Constants and joined columns stay what they are. `only_by_name`: without
-    what only the texts of a column or earlier jobs suggest."""
+    target is clear. Constants and joined columns stay what they are. `only_by_name`: the texts
+    of a column and earlier jobs do not matter, so files of the same columns are mapped alike."""
     custom_object = CustomObject.objects.get(
         connection=job.connection, key=job.object_key
     )
@@ -85,14 +85,14 @@ def suggest_for(
     offered = [each for each in targets(schema, action) if each.key not in taken]
     columns = [column for column in job.file.columns if column not in used]
     named = suggest(columns, offered)
+    unmatched = [column for column in columns if column not in named]
     matcher = Matcher(
         schema,
         action,
         offered,
-        texts=texts_of(job.file, [each for each in columns if each not in named]),
+        texts={} if only_by_name else texts_of(job.file, unmatched),
         memory=Memory() if only_by_name else remembered(job),
         object_name=custom_object.title,
-        only_by_name=only_by_name,
     )
     return chosen | matcher.complete(columns, named)
 
@@ -123,22 +123,25 @@ class Matcher:
         texts: Mapping[str, Texts],
         memory: Memory,
         object_name: str = "",
-        only_by_name: bool = False,
     ) -> None:
+        """`texts` of columns: those that are not known contradict nothing."""
         self._schema = schema
         self._action = action
         self._offered = list(offered)
         self._texts = texts
         self._memory = memory
         self._of_object = words_of(schema.object_key) | words_of(object_name)
-        self._only_by_name = only_by_name
 
     def complete(self, columns: Sequence[str], found: Mapped) -> Mapped:
         """`found` with the columns that further steps match."""
         found = dict(found)
-        steps = [self._remembered, self._same_words, self._similar_words]
-        if not self._only_by_name:
-            steps += [self._record_keys, self._options]
+        steps = (
+            self._remembered,
+            self._same_words,
+            self._similar_words,
+            self._record_keys,
+            self._options,
+        )
         for step in steps:
             free = [column for column in columns if column not in found]
             left = [each for each in self._offered if each.key not in found.values()]
