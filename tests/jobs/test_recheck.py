@@ -22,13 +22,14 @@ from jobsui.jobs.preparation import checker, file_reading, planner, recheck
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET
 
-COLUMNS = ("external_id", "name", "price", "seats", "serial")
+COLUMNS = ("external_id", "name", "price", "seats", "serial", "notes")
 CELLS = {
     "external_id": st.sampled_from(["", "a", "b", "c", " a", "d"]),
     "name": st.sampled_from(["", "n", "m"]),
     "price": st.sampled_from(["", "1", "x", "y", "1,5", "2.50"]),
     "seats": st.sampled_from(["", "4", "four", "x"]),
-    "serial": st.sampled_from(["AB-000001", "AB-000001", "none"]),
+    "serial": st.sampled_from(["AB-000001", "AB-000001", "none", ""]),
+    "notes": st.just("No row is blank."),
 }
 ROW = st.tuples(*(CELLS[column] for column in COLUMNS))
 
@@ -101,6 +102,7 @@ def stored(job: Job) -> dict[str, Any]:
     return {
         "state": job.state,
         "invalid": job.rows_invalid,
+        "warned": job.rows_warned,
         "fingerprint": job.checked_fingerprint,
         "causes": {
             (cause.code, cause.column): (

@@ -9,6 +9,7 @@ ROWS_PER_PART = 1 << 20
 """How many row numbers are stored together."""
 BITS = 8
 BYTES_PER_PART = ROWS_PER_PART // BITS
+MASK_OF_PART = (1 << ROWS_PER_PART) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,16 @@ class RowCollector:
         if part != self._part or not self._bits:
             self._open(part)
         self._bits[bit // BITS] |= 1 << bit % BITS
+
+    def add_all(self, rows: RowSet) -> None:
+        for part in range(rows.bits.bit_length() // ROWS_PER_PART + 1):
+            bits = rows.bits >> part * ROWS_PER_PART & MASK_OF_PART
+            if not bits:
+                continue
+            if part != self._part or not self._bits:
+                self._open(part)
+            bits |= int.from_bytes(self._bits, "little")
+            self._bits[:] = bits.to_bytes(BYTES_PER_PART, "little")
 
     def packed(self) -> dict[int, bytes]:
         """As `RowSet.packed`."""

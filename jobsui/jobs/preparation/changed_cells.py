@@ -13,6 +13,7 @@ from jobsui.files.cells import Column, Kind
 from jobsui.files.staging import Staged
 from jobsui.jobs.ledger.row_sets import RowSet
 from jobsui.jobs.preparation.corrected_cells import CorrectedCells
+from jobsui.jobs.preparation.row_masks import rows_where
 
 type TextAndKind = tuple[str, int]
 
@@ -76,7 +77,7 @@ def rows_by_text(staged: Staged, change: ColumnChange) -> dict[TextAndKind, RowS
         for index in pc.unique(indexes.drop_null()).to_pylist():
             is_text = pc.fill_null(pc.equal(indexes, index), False)
             for kind, is_found in _by_kind(column, is_text):
-                found[change.texts[index], kind] |= _bits(numbers, is_found)
+                found[change.texts[index], kind] |= rows_where(numbers, is_found).bits
     own = RowSet.of(change.own)
     rows = {key: RowSet(bits) - own for key, bits in found.items()}
     return {key: each for key, each in rows.items() if each}
@@ -90,14 +91,3 @@ def _by_kind(
         return [(Kind.TEXT, is_found)]
     kinds = pc.unique(column.kinds.filter(is_found)).to_pylist()
     return [(kind, pc.and_(is_found, pc.equal(column.kinds, kind))) for kind in kinds]
-
-
-def _bits(numbers: pa.Int64Array, is_found: pa.BooleanArray) -> int:
-    """The row numbers as those of a RowSet."""
-    first = numbers[0].as_py()
-    if numbers[-1].as_py() - first + 1 != len(numbers):
-        return RowSet.of(numbers.filter(is_found).to_pylist()).bits
-    # Arrow stores a bit for each row, too.
-    data = pa.concat_arrays([is_found]).buffers()[1]
-    bits = int.from_bytes(memoryview(data), "little") & ((1 << len(numbers)) - 1)
-    return bits << int(first)

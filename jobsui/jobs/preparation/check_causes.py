@@ -109,12 +109,23 @@ class CheckCauses:
             cause = warning_cause(self._job, warning)
             self._entries[warning.signature] = _Entry(cause, RowSet(), {})
         entry = self._entries[warning.signature]
-        problems = list(warning.problems(block))
-        rows = RowSet.of([problem.row for problem in problems])
-        entry.rows = entry.rows | rows if is_added else entry.rows - rows
-        for problem in problems:
-            entry.count(problem.value, 1 if is_added else -1)
         entry.is_changed = True
+        rows = warning.rows(block)
+        entry.rows = entry.rows | rows if is_added else entry.rows - rows
+        if warning.values is None:
+            return
+        for problem in warning.problems(block):
+            entry.count(problem.value, 1 if is_added else -1)
+
+    def remove_warnings(self, rows: RowSet) -> None:
+        """These rows have no warning for now. Raises WholeCheckNeeded where values would have
+        to be counted again."""
+        for entry in self._entries.values():
+            if entry.cause.is_warning and entry.rows & rows:
+                if entry.values:
+                    raise WholeCheckNeeded
+                entry.rows -= rows
+                entry.is_changed = True
 
     def first_rows(self) -> set[int]:
         """The first row of each cause of errors that has changed."""

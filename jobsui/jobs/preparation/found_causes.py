@@ -1,10 +1,11 @@
 """The causes of problems that a check finds: counted, with the rows of each."""
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from jobsui.jobs.ledger import causes
-from jobsui.jobs.ledger.row_sets import RowCollector
+from jobsui.jobs.ledger.row_sets import RowCollector, RowSet
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Cause, Job, ProblemRows
 
@@ -37,6 +38,9 @@ class FoundCauses:
         if key not in self._found:
             self._found[key] = _Found(warning_cause(self._job, warning))
         found = self._found[key]
+        if warning.values is None:
+            found.add_rows(warning.rows(block))
+            return
         for problem in warning.problems(block):
             found.add(problem)
 
@@ -86,6 +90,14 @@ class _Found:
             self.values[value] += 1
         elif value and len(self.values) < MAX_VALUES:
             self.values[value] = 1
+
+    def add_rows(self, rows: RowSet) -> None:
+        """Rows without values."""
+        cause = self.cause
+        cause.count += len(rows)
+        self.rows.add_all(rows)
+        room = causes.MAX_SAMPLE_ROWS - len(cause.sample_rows)
+        cause.sample_rows += islice(rows, room)
 
     def complete(self) -> Cause:
         set_values(self.cause, self.values)

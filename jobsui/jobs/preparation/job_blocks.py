@@ -4,7 +4,7 @@ Workers only: it imports pyarrow."""
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from operator import itemgetter
 from typing import cast
@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.files.ahead import ahead
-from jobsui.files.cells import Block, Column
-from jobsui.files.layout import OddCells
+from jobsui.files.cells import Block
 from jobsui.files.table import Table
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.block_reader import BlockReader, Lines, ReadBlock, mask
@@ -31,6 +30,7 @@ from jobsui.jobs.preparation import job_rows
 from jobsui.jobs.preparation.corrected_blocks import BlockCorrector
 from jobsui.jobs.preparation.corrected_cells import CorrectedCells, corrected_cells
 from jobsui.jobs.preparation.job_rows import Membership, MembershipOf
+from jobsui.jobs.preparation.staged_rows import filtered
 
 
 class JobBlock:
@@ -169,7 +169,7 @@ def _read_each(
     for block in blocks:
         part = block
         if wanted is not None:
-            part = _filtered(block, pc.is_in(block.numbers, wanted), odd=())
+            part = filtered(block, pc.is_in(block.numbers, wanted), odd=())
         is_own: list[bool] | None = None
         if membership:
             part, is_own = _members_of(part, membership)
@@ -183,15 +183,15 @@ def _reader(job: Job, columns: list[str]) -> BlockReader | ItemBlockReader:
 
 
 def block_reader(
-    job: Job, columns: list[str], target: str | None = None
+    job: Job, columns: list[str], only: Collection[str] | None = None
 ) -> BlockReader:
-    """The reader of a job's targets, or of one of them. Not for raw items."""
+    """The reader of a job's targets, or of some of them. Not for raw items."""
     options = Options.from_json(job.options)
     mapping = job.mapping
     rules = rules_of(job.rules)
-    if target is not None:
-        mapping = {name: key for name, key in mapping.items() if key == target}
-        rules = {key: rule for key, rule in rules.items() if key == target}
+    if only is not None:
+        mapping = {name: key for name, key in mapping.items() if key in only}
+        rules = {key: rule for key, rule in rules.items() if key in only}
     return BlockReader(
         schema_of(job),
         Action(job.action),
@@ -215,17 +215,4 @@ def _members_of(block: Block, membership: MembershipOf) -> tuple[Block, list[boo
         (row, cells) for row, cells in block.odd if found[row] is Membership.OWN
     )
     is_own = [each is Membership.OWN for each in members if each is not Membership.NONE]
-    return _filtered(block, is_member, odd_members), is_own
-
-
-def _filtered(
-    block: Block, is_wanted: pa.BooleanArray, odd: tuple[tuple[int, OddCells], ...]
-) -> Block:
-    columns = (
-        Column(
-            column.texts.filter(is_wanted),
-            None if column.kinds is None else column.kinds.filter(is_wanted),
-        )
-        for column in block.columns
-    )
-    return Block(block.numbers.filter(is_wanted), tuple(columns), odd)
+    return filtered(block, is_member, odd_members), is_own

@@ -38,8 +38,9 @@ from jobsui.jobs.preparation.check_causes import CheckCauses, WholeCheckNeeded
 from jobsui.jobs.preparation.corrected_blocks import BlockCorrector
 from jobsui.jobs.preparation.corrected_cells import CorrectedCells
 from jobsui.jobs.preparation.file_keys import CODE_PREFIX, Repeats
-from jobsui.jobs.preparation.job_blocks import JobReader
+from jobsui.jobs.preparation.job_blocks import JobBlock, JobReader
 from jobsui.jobs.preparation.key_hashes import hashes_of
+from jobsui.jobs.preparation.row_masks import is_in_rows
 from jobsui.jobs.preparation.row_warnings import RowWarnings
 from jobsui.jobs.preparation.shared_keys import SharedKeys
 
@@ -157,7 +158,7 @@ class _Recheck:
         self._change_keys(found, invalid_before ^ invalid, invalid)
         self._causes.describe(self._first_problems())
         flipped = all_invalid_before ^ self._causes.invalid_rows()
-        self._change_warnings(found.rows | flipped, {each.index for each in changes})
+        self._change_warnings(found.rows | flipped)
         return Rechecked(
             self._causes,
             self._keys,
@@ -283,7 +284,7 @@ class _Recheck:
     ) -> Iterator[tuple[pa.Int64Array, pa.StringArray]]:
         """(row numbers, keys) of each block. `rows`: only of these, ascending."""
         columns = self._staged.columns
-        reader = job_blocks.block_reader(self._job, columns, target)
+        reader = job_blocks.block_reader(self._job, columns, [target])
         corrector = BlockCorrector(self._after, columns)
         [cell] = reader.cells
         for entry in self._staged.entries:
@@ -327,17 +328,21 @@ class _Recheck:
                     added.append(repeats.problem(row, target, key, after[row]))
         self._causes.change(removed, added)
 
-    def _change_warnings(self, rows: RowSet, columns: set[int]) -> None:
+    def _change_warnings(self, rows: RowSet) -> None:
         """Find the warnings of rows whose cells or validity have changed."""
+        corrected = self._before.columns | self._after.columns
+        names = self._staged.columns
         may_warn = any(
-            cell.target.key in self._warnings.targets
-            and columns.intersection(cell.sources)
+            names[index] in corrected
             for cell in self._cells
+            if cell.target.key in self._warnings.targets
+            for index in cell.sources
         )
         if not (may_warn or self._warnings.are_possible):
             return
         if len(rows) > MAX_READ_ROWS:
-            raise WholeCheckNeeded
+            self._change_many_warnings(rows)
+            return
         repeats = Repeats(self._job, self._repeated())
         for block in staged_rows.blocks_with(self._staged, list(rows)):
             old = self._old.read(block)
@@ -348,6 +353,25 @@ class _Recheck:
             repeats.mark(new)
             for warning in self._warnings.find(new):
                 self._causes.change_warning(warning, new, is_added=True)
+
+    def _change_many_warnings(self, rows: RowSet) -> None:
+        """By reading only the targets that can lead to warnings."""
+        self._causes.remove_warnings(rows)
+        sent = rows - self._causes.invalid_rows()
+        columns = self._staged.columns
+        targets = self._warnings.read_targets
+        reader = job_blocks.block_reader(self._job, columns, targets)
+        corrector = BlockCorrector(self._after, columns)
+        indexes = {index for cell in reader.cells for index in cell.sources} or {0}
+        for entry in self._staged.entries:
+            block = self._with_columns(entry, sorted(indexes))
+            is_sent = is_in_rows(block.numbers, sent)
+            if not is_sent.true_count:
+                continue
+            part = corrector.corrected(staged_rows.filtered(block, is_sent))
+            read = JobBlock(reader.read(part), None)
+            for warning in self._warnings.find(read):
+                self._causes.change_warning(warning, read, is_added=True)
 
     def _repeated(self) -> dict[str, RowPairs]:
         """The rows that repeat a key now."""

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from jobsui.jobs.enums import Action
 from jobsui.jobs.ledger import causes
+from jobsui.jobs.ledger.row_sets import RowSet
 from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, NULL
 from jobsui.jobs.mapping.column_reader import ColumnValues
 from jobsui.jobs.mapping.field_targets import Target, schema_of, targets
@@ -19,6 +20,7 @@ from jobsui.jobs.mapping.json_texts import decoded
 from jobsui.jobs.mapping.row_reader import Problem, shown
 from jobsui.jobs.models import AccountFacts, Job
 from jobsui.jobs.preparation.job_blocks import JobBlock
+from jobsui.jobs.preparation.row_masks import rows_where
 from jobsui.zendesk.payloads import Schema
 
 KEY_LABELS = {"id": "Zendesk ID", "external_id": "external ID", "name": "name"}
@@ -36,6 +38,9 @@ class RowWarning:
     """Whether each row of the block is concerned."""
     values: pa.StringArray | None = None
     """The JSON of each row's value without quotation marks; None when it says nothing."""
+
+    def rows(self, block: JobBlock) -> RowSet:
+        return rows_where(block.numbers, self.is_warned)
 
     @property
     def signature(self) -> str:
@@ -89,6 +94,11 @@ class RowWarnings:
         """Those whose values may lead to a warning."""
         names = {"name"} if len(self._names) else set()
         return {each.key for each in self._required} | set(self._references) | names
+
+    @property
+    def read_targets(self) -> set[str]:
+        """Those whose values are read for the warnings."""
+        return self.targets | {self._action.key or "external_id", "external_id"}
 
     def find(self, block: JobBlock) -> list[RowWarning]:
         """Of the rows that would be sent."""

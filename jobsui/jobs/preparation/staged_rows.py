@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from jobsui.files.cells import Block, Column
 from jobsui.files.errors import FileRefused
+from jobsui.files.layout import OddCells
 from jobsui.files.staging import INCOMPLETE, BlockEntry, Staged
 from jobsui.jobs.models import File
 from jobsui.jobs.preparation import file_reading
@@ -44,6 +45,17 @@ def has_any(entry: BlockEntry, rows: Sequence[int]) -> bool:
 
 def only_rows(block: Block, rows: Sequence[int]) -> Block:
     is_wanted = pc.is_in(block.numbers, pa.array(rows, pa.int64()))
+    chosen = set(rows)
+    odd = tuple((number, cells) for number, cells in block.odd if number in chosen)
+    return filtered(block, is_wanted, odd)
+
+
+def filtered(
+    block: Block,
+    is_wanted: pa.BooleanArray,
+    odd: tuple[tuple[int, OddCells], ...] = (),
+) -> Block:
+    """Some rows of a block, and these odd ones."""
     columns = (
         Column(
             column.texts.filter(is_wanted),
@@ -51,6 +63,4 @@ def only_rows(block: Block, rows: Sequence[int]) -> Block:
         )
         for column in block.columns
     )
-    chosen = set(rows)
-    odd = tuple((number, cells) for number, cells in block.odd if number in chosen)
     return Block(block.numbers.filter(is_wanted), tuple(columns), odd)
