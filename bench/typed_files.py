@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -59,7 +60,11 @@ def _write_array(path: Path, rows: int) -> None:
 
 def _records(rows: int) -> Iterator[str]:
     for cells in rows_of(rows):
-        record = dict(zip(HEADER, cells, strict=True))
+        record: dict[str, object] = dict(zip(HEADER, cells, strict=True))
+        record["insured"] = record["insured"] == "true"
+        for name in NUMBERS:
+            with suppress(ValueError):
+                record[name] = json.loads(str(record[name]))
         yield json.dumps(record, ensure_ascii=False)
 
 

@@ -1,7 +1,7 @@
 """Blocks of columns from JSON rows. For workers only: it imports pyarrow."""
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import itemgetter
@@ -29,6 +29,10 @@ from jobsui.files.json_values import (
 )
 from jobsui.files.layout import MAX_COLUMNS, MAX_ODD_LENGTH, OddCells
 
+TEXT_KIND = pa.scalar(int(Kind.TEXT), pa.int8())
+NULL_KIND = pa.scalar(int(Kind.NULL), pa.int8())
+MAX_LESSONS = 5
+"""In a file whose rows differ, more would only cost time."""
 MAX_BLOCK_CELLS = 1 << 20
 """Where many rows lack most of many columns, a block would be much larger than its text."""
 Members = dict[str, Any]
@@ -75,9 +79,12 @@ def line_blocks(stream: BinaryIO, encoding: str, header: list[str]) -> Iterator[
 
 
 def _fast_line_blocks(first: int, piece: str, table: "_Table") -> list[Block] | None:
+    if table.decoder and (rows := table.decoder.lines(piece)):
+        return table.uniform_blocks(first, rows)
     objects = json_fast.lines(piece)
     if objects is None:
         return None
+    table.learn(objects)
     return table.fast_blocks(range(first, first + len(objects)), objects)
 
 
@@ -98,14 +105,21 @@ def element_blocks(elements: Elements, header: list[str]) -> Iterator[Block]:
 def _fast_element_blocks(
     elements: Elements, table: "_Table", size: int
 ) -> list[Block] | None:
-    found = elements.peek_objects(size)
+    first = elements.number + 1
+    if table.decoder and (uniform := elements.peek(size, table.decoder.objects)):
+        rows, behind = uniform
+        blocks = table.uniform_blocks(first, rows)
+        if blocks is not None:
+            elements.accept(rows.count, behind)
+        return blocks
+    found = elements.peek(size, json_fast.objects)
     if found is None:
         return None
     objects, behind = found
-    first = elements.number + 1
+    table.learn(objects)
     blocks = table.fast_blocks(range(first, first + len(objects)), objects)
     if blocks is not None:
-        elements.accept(objects, behind)
+        elements.accept(len(objects), behind)
     return blocks
 
 
@@ -153,6 +167,25 @@ class _Table:
         self._noun = noun
         self._encoding = encoding
         self._names = dict.fromkeys(header)
+        self.decoder: json_fast.RowDecoder | None = None
+        """Reads pieces whose rows are like those before."""
+        self._lessons = 0
+
+    def learn(self, objects: list[Members]) -> None:
+        """Expect more rows like these, unless that has failed several times in a row."""
+        self._lessons += 1
+        self.decoder = None
+        if objects and self._lessons <= MAX_LESSONS:
+            self.decoder = json_fast.decoder_like(objects[0])
+
+    def uniform_blocks(
+        self, first: int, rows: json_fast.UniformRows
+    ) -> list[Block] | None:
+        """None if one of them may be odd."""
+        self._lessons = 0
+        numbers = range(first, first + rows.count)
+        block = self._fast_block(numbers, rows.columns, rows.texts)
+        return None if block is None else [block]
 
     def fast_blocks(
         self, numbers: Numbers, objects: list[Members]
@@ -162,21 +195,28 @@ class _Table:
         step = self._rows_per_block(objects)
         for start in range(0, len(objects), step):
             end = start + step
-            block = self._fast_block(numbers[start:end], objects[start:end])
+            columns = _columns_of(objects[start:end])
+            block = None
+            if columns is not None:
+                block = self._fast_block(numbers[start:end], columns)
             if block is None:
                 return None
             blocks.append(block)
         return blocks
 
-    def _fast_block(self, numbers: Numbers, objects: list[Members]) -> Block | None:
-        columns = _columns_of(objects)
-        if columns is None or any(len(name) > MAX_NAME for name in columns):
+    def _fast_block(
+        self,
+        numbers: Numbers,
+        columns: Mapping[str, Sequence[Any]],
+        texts: frozenset[str] = frozenset(),
+    ) -> Block | None:
+        if any(len(name) > MAX_NAME for name in columns):
             return None
         if len(self._names | dict.fromkeys(columns)) > MAX_COLUMNS:
             return None
         self._add(columns)
         try:
-            block = self._built(pa.array(numbers, pa.int64()), columns)
+            block = self._built(pa.array(numbers, pa.int64()), columns, texts)
         except BadJSON:
             return None
         longest = (_longest(column.texts) for column in block.columns)
@@ -242,9 +282,18 @@ class _Table:
                 "columns. Remove some."
             )
 
-    def _built(self, numbers: pa.Int64Array, values: dict[str, list[Any]]) -> Block:
-        """The block without its blank rows."""
-        columns = {name: _column(found) for name, found in values.items() if found}
+    def _built(
+        self,
+        numbers: pa.Int64Array,
+        values: Mapping[str, Sequence[Any]],
+        texts: frozenset[str] = frozenset(),
+    ) -> Block:
+        """The block without its blank rows. `texts`: columns of str and None."""
+        columns = {
+            name: _text_column(found) if name in texts else _column(found)
+            for name, found in values.items()
+            if found
+        }
         filled = _filled(columns.values(), len(numbers))
         if filled is not None:
             numbers = numbers.filter(filled)
@@ -295,12 +344,20 @@ def _checked(value: Any) -> Members:
     return row_members(value)
 
 
-def _column(values: list[Any]) -> Column:
+def _text_column(values: Sequence[str | None]) -> Column:
+    texts = pa.array(values, pa.string())
+    if not texts.null_count:
+        return Column(texts)
+    kinds = pc.if_else(texts.is_null(), NULL_KIND, TEXT_KIND)
+    return Column(pc.fill_null(texts, ""), kinds)
+
+
+def _column(values: Sequence[Any]) -> Column:
     types = set(map(type, values))
     return Column(_texts(values, types), _kinds(values, types))
 
 
-def _kinds(values: list[Any], types: set[type]) -> pa.Int8Array | None:
+def _kinds(values: Sequence[Any], types: set[type]) -> pa.Int8Array | None:
     if types == {str}:
         return None
     if len(types) == 1:
@@ -308,7 +365,7 @@ def _kinds(values: list[Any], types: set[type]) -> pa.Int8Array | None:
     return pa.array([KINDS[type(value)] for value in values], pa.int8())
 
 
-def _texts(values: list[Any], types: set[type]) -> pa.StringArray:
+def _texts(values: Sequence[Any], types: set[type]) -> pa.StringArray:
     if types == {int}:
         try:
             return pc.cast(pa.array(values, pa.int64()), pa.string())

@@ -5,7 +5,7 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from jobsui.files import json_fast
@@ -249,8 +249,10 @@ class Elements:
         self._is_behind_comma = document.take(",")
         return value, text
 
-    def peek_objects(self, size: int) -> tuple[json_fast.Objects, int] | None:
-        """The next elements, of about `size` characters, if all are plain objects
+    def peek[T](
+        self, size: int, decode: Callable[[str], T | None]
+    ) -> tuple[T, int] | None:
+        """The next elements, of about `size` characters, if `decode` can read them
         (`json_fast.objects`), and what `accept` needs to go past them. None: read them
         with `next`."""
         document = self.document
@@ -260,15 +262,16 @@ class Elements:
         for end, behind in self._cuts(size):
             text = document.window[document.position : end]
             try:
-                rows = json_fast.objects(text)
+                rows = decode(text)
             except json_fast.CutText:
                 continue
             return None if rows is None else (rows, behind)
         return None
 
-    def accept(self, objects: json_fast.Objects, behind: int) -> None:
+    def accept(self, count: int, behind: int) -> None:
+        """Go past so many elements."""
         self.document.position = behind
-        self.number += len(objects)
+        self.number += count
         self._is_behind_comma = True
 
     def _cuts(self, size: int) -> Iterator[tuple[int, int]]:
@@ -324,8 +327,9 @@ class Elements:
     def skip_rest(self) -> None:
         """Raises FileRefused."""
         while not self.is_over:
-            if found := self.peek_objects(SIZE):
-                self.accept(*found)
+            if found := self.peek(SIZE, json_fast.objects):
+                objects, behind = found
+                self.accept(len(objects), behind)
             else:
                 self.next()
 

@@ -213,3 +213,76 @@ def test_wide_rows_are_several_blocks(
     assert len(blocks) == 3
     assert numbers == list(range(1, len(content.splitlines()) + 1))
     assert [cells[0] for _, cells in rows_of(blocks) if len(cells) == 2] == [*"01234"]
+
+
+TEXT_CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+LIKE_ROWS = st.lists(
+    st.fixed_dictionaries(
+        {"a": TEXT_CELLS, "b c": SCALARS, "d": st.none() | TEXT_CELLS}
+    )
+    | st.dictionaries(st.sampled_from(["a", "b c", "e"]), VALUES, max_size=3),
+    max_size=12,
+)
+
+
+@given(LIKE_ROWS, st.integers(20, 200))
+def test_rows_like_those_before_are_read_as_one_by_one(
+    rows: list[dict[str, Any]], size: int
+) -> None:
+    array = json.dumps(rows, ensure_ascii=False)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_text, "FIRST_SIZES", (size, size, size))
+        patch.setattr(json_text, "SIZE", size)
+        fast = [cells_and_kinds(read_array(array)), cells_and_kinds(read_lines(lines))]
+        patch.setattr(json_fast, "objects", lambda _: None)
+        patch.setattr(json_fast, "lines", lambda _: None)
+        slow = [cells_and_kinds(read_array(array)), cells_and_kinds(read_lines(lines))]
+
+    assert fast == slow
+
+
+def cells_and_kinds(reading: Reading) -> list[dict[str, tuple[str, str]]]:
+    """{column: (text, kind)} of each row, and {} for each that cannot be read."""
+    found = []
+    for block in reading.blocks:
+        texts = [column.texts.to_pylist() for column in block.columns]
+        rows = zip(*texts, strict=True)
+        for row, row_kinds in zip(rows, zip(*kinds(block), strict=True), strict=True):
+            cells = zip(reading.header, row, row_kinds, strict=False)
+            found.append(
+                {name: (text, kind) for name, text, kind in cells if kind != "ABSENT"}
+            )
+        found += [{} for _ in block.odd]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "is_uniform"),
+    [
+        ('{"a": "x", "b": 1}', True),
+        ('{"b": 2.50, "a": null}, {"a": "", "b": "x"}', True),
+        ('{"a": 1, "b": 1}', False),
+        ('{"a": "x"}', False),
+        ('{"a": "x", "b": 1, "c": 1}', False),
+        ('{"a": "x", "a": "y", "b": 1}', False),
+        ('{"a": "x", "b": {"c": 1}}', False),
+        ('{"a": "x", "b": -0}', False),
+        ('{"a": "\\u0000", "b": 1}', False),
+    ],
+)
+def test_decoder_takes_only_rows_like_the_one_it_knows(
+    text: str, is_uniform: bool
+) -> None:
+    decoder = json_fast.decoder_like({"a": "text", "b": 7})
+    assert decoder
+
+    found = decoder.objects(text)
+
+    assert (found is not None) == is_uniform
+
+
+@pytest.mark.parametrize("row", [{}, {'d"': 1}, {"a\n": 1}, {"a": []}, {"a": {}}])
+def test_decoder_knows_only_plain_rows(row: dict[str, Any]) -> None:
+    assert json_fast.decoder_like(row) is None
