@@ -36,8 +36,9 @@ def test_file_without_problems_passes_and_is_not_kept(
     assert ran.status == 0
     assert ran.out == (
         "3 rows, 0 rows with problems.\n"
-        "Checked: types, options, required fields, names and keys. "
-        "Zendesk may still refuse a row for other reasons.\n"
+        "Checked: types, options, required fields, names and keys, and a sample of the "
+        "keys and references in Zendesk. Zendesk may still refuse a row for other "
+        "reasons.\n"
     )
     assert Job.objects.count() == 0
     assert File.objects.count() == 0

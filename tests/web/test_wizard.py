@@ -144,14 +144,15 @@ def test_file_is_shown_as_it_was_read(operator: Client) -> None:
     assert f'href="{path(job, "map/")}"' in text
 
 
-def test_check_without_problems_says_what_it_did_not_cover(operator: Client) -> None:
+def test_check_without_problems_says_what_it_covers_and_warns(operator: Client) -> None:
     job = stages.checked("external_id,price\ng-1,1\n")
 
     text = " ".join(operator.get(path(job, "check/")).text.split())
 
     assert "no problems" in text
-    assert "required fields, names and keys were checked" not in text
-    assert "Not checked: blank cells of Name" in text
+    assert "a sample of the records and references in Zendesk" in text
+    assert "Zendesk may refuse 1 valid row" in text
+    assert "Name is required for new records, and no column is mapped to it." in text
 
 
 def test_file_that_cannot_be_read_says_why(operator: Client) -> None:

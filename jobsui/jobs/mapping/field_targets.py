@@ -10,6 +10,7 @@ from jobsui.jobs.models import Job
 from jobsui.zendesk.payloads import Field, Schema
 
 FIELD = "field:"
+REQUIRED_FOR_NEW = "Required for records that do not exist yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _record_key(key: str) -> Target:
 def _name(schema: Schema, action: Action) -> Target:
     hints = []
     if action is Action.UPSERT_BY_EXTERNAL_ID:
-        hints.append("Required for records that do not exist yet.")
+        hints.append(REQUIRED_FOR_NEW)
     if schema.name_rules.unique:
         hints.append("Unique in this object.")
     required = action in {Action.CREATE, Action.UPSERT_BY_NAME}
@@ -107,10 +108,13 @@ def _optional_external_id() -> Target:
 
 
 def _field(field: Field, action: Action) -> Target:
+    hints = [field.description] if field.description else []
+    if field.required and action.is_upsert:
+        hints.append(REQUIRED_FOR_NEW)
     return Target(
         key=f"{FIELD}{field.key}",
         label=field.title or field.key,
         type=field.type,
         required=field.required and action is Action.CREATE,
-        help=field.description,
+        help=" ".join(hints),
     )
