@@ -145,6 +145,7 @@ class TestRecheck(TestCase):
         job = check(staged(make_job(written(rows), action, to=gadget())))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(recheck, "MAX_READ_ROWS", 1 if is_by_text else 1_000)
+            patch.setattr(recheck, "MAX_ROWS_READ_TWICE", 1 if is_by_text else 1_000)
             for edit in made:
                 apply(job, edit)
                 job.refresh_from_db()

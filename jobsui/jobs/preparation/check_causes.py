@@ -118,14 +118,18 @@ class CheckCauses:
             entry.count(problem.value, 1 if is_added else -1)
 
     def remove_warnings(self, rows: RowSet) -> None:
-        """These rows have no warning for now. Raises WholeCheckNeeded where values would have
-        to be counted again."""
-        for entry in self._entries.values():
-            if entry.cause.is_warning and entry.rows & rows:
-                if entry.values:
-                    raise WholeCheckNeeded
-                entry.rows -= rows
-                entry.is_changed = True
+        """These rows have no warning for now. Raises WholeCheckNeeded, before any change, where
+        values would have to be counted again."""
+        concerned = [
+            entry
+            for entry in self._entries.values()
+            if entry.cause.is_warning and entry.rows & rows
+        ]
+        if any(entry.values for entry in concerned):
+            raise WholeCheckNeeded
+        for entry in concerned:
+            entry.rows -= rows
+            entry.is_changed = True
 
     def first_rows(self) -> set[int]:
         """The first row of each cause of errors that has changed."""

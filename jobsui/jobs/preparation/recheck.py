@@ -46,6 +46,8 @@ from jobsui.jobs.preparation.shared_keys import SharedKeys
 
 MAX_READ_ROWS = 20_000
 """More rows are checked again only where the texts of one column decide."""
+MAX_ROWS_READ_TWICE = 500
+"""For more rows, the columns that can lead to warnings are read again, if that is enough."""
 MAX_SHARING_ROWS = 200_000
 MAX_CHANGED_KEYS = 1_000
 
@@ -340,9 +342,13 @@ class _Recheck:
         )
         if not (may_warn or self._warnings.are_possible):
             return
-        if len(rows) > MAX_READ_ROWS:
-            self._change_many_warnings(rows)
-            return
+        try:
+            if len(rows) > MAX_ROWS_READ_TWICE:
+                self._change_many_warnings(rows)
+                return
+        except WholeCheckNeeded:
+            if len(rows) > MAX_READ_ROWS:
+                raise
         repeats = Repeats(self._job, self._repeated())
         for block in staged_rows.blocks_with(self._staged, list(rows)):
             old = self._old.read(block)
