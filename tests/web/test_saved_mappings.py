@@ -18,9 +18,11 @@ from tests.web.pages import visible
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
-NEXT = b"external_id,price\ng-7,7\ng-8,8\n"
-INVALID = b"external_id,price\ng-7,dear\n"
-LACKING = b"external_id,cost\ng-7,7\n"
+NEXT = b"external_id,name,serial,price\ng-7,Drill,AB-000007,7\ng-8,Saw,AB-000008,8\n"
+INVALID = NEXT.replace(b",8\n", b",dear\n")
+INCOMPLETE = NEXT.replace(b"Saw", b"")
+"""Zendesk refuses the row without a name if it is a new record."""
+LACKING = NEXT.replace(b"price", b"cost")
 
 
 def path(job: Job, step: str = "") -> str:
@@ -132,12 +134,18 @@ def test_new_job_offers_saved_mappings(operator: Client) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("content", "step"),
-    [(NEXT, "review/"), (INVALID, "check/"), (LACKING, "map/"), (b"\x89PNG", "")],
+    [
+        (NEXT, "review/"),
+        (INCOMPLETE, "check/"),
+        (INVALID, "check/"),
+        (LACKING, "map/"),
+        (b"\x89PNG", ""),
+    ],
 )
 def test_next_file_leads_to_the_step_that_needs_a_person(
     operator: Client, ana: User, task_queue: TaskQueue, content: bytes, step: str
 ) -> None:
-    mapping = saved()
+    mapping = saved(stages.draft(NEXT.decode()))
 
     answer = operator.post(f"/mappings/{mapping.pk}/new-job/", upload(content))
     job = Job.objects.latest("pk")
@@ -204,7 +212,7 @@ def test_draft_goes_on_once_its_encoding_is_chosen(
 def test_check_of_a_repeat_without_problems_leads_to_the_review(
     operator: Client,
 ) -> None:
-    job = stages.checked("external_id,price\ng-1,1\n", saved_mapping=saved())
+    job = stages.checked(NEXT.decode(), saved_mapping=saved())
     poll = path(job, "check/progress/?v=0")
 
     clean = operator.get(poll, headers=HTMX)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 MAX_OFFERS = 5
+LARGE_COLUMNS = ("columns", "rules", "fields")
+"""Lists do not show them."""
 OF_ONE_FILE = ("prefix", "invalid")
 """Members of the options that are decided for each file."""
 

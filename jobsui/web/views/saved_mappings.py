@@ -35,8 +35,11 @@ def of_object(request: HtmxRequest, pk: int) -> HttpResponse:
     known = lookup.saved_mappings(request.user).filter(
         connection=custom_object.connection, object_key=custom_object.key
     )
-    newest = saved_mappings.newest(known)
-    page = {"object": custom_object, "mappings": newest.order_by("name")}
+    newest = saved_mappings.newest(known).order_by("name")
+    page = {
+        "object": custom_object,
+        "mappings": newest.defer(*saved_mappings.LARGE_COLUMNS),
+    }
     return render(request, "mappings/list.html", page)
 
 

@@ -276,8 +276,9 @@ def is_clean_repeat(job: Job) -> bool:
 
 
 def _choose_mapping(request: HtmxRequest) -> ChooseMappingForm:
-    known = lookup.saved_mappings(request.user)
-    return ChooseMappingForm(request.GET, mappings=saved_mappings.newest(known))
+    newest = saved_mappings.newest(lookup.saved_mappings(request.user))
+    offered = newest.defer("mapping", *saved_mappings.LARGE_COLUMNS)
+    return ChooseMappingForm(request.GET, mappings=offered)
 
 
 def _create_draft(request: HtmxRequest, form: JobForm) -> Job:
