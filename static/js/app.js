@@ -127,8 +127,11 @@ document.querySelectorAll("select[data-submit]").forEach((select) => {
 // What was typed meanwhile in other cells of the row survives its redrawing.
 let unsavedCells = [];
 
-document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-cell]")) event.target.form.requestSubmit();
+// A browser also leaves a cell that is removed from the page; its new row is not saved then.
+document.addEventListener("focusout", (event) => {
+  const cell = event.target;
+  if (!cell.matches("[data-cell]") || cell.closest("[data-redrawn]")) return;
+  if (cell.value !== cell.defaultValue) cell.form.requestSubmit();
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !event.target.matches("[data-cell]")) return;
@@ -137,6 +140,7 @@ document.addEventListener("keydown", (event) => {
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   const { target, requestConfig } = event.detail;
   if (!target.matches(".problem-grid tr")) return;
+  target.dataset.redrawn = "";
   const cells = [...target.querySelectorAll("[data-cell]")];
   const isUnsaved = (cell) => cell.value !== cell.defaultValue && cell.form !== requestConfig.elt;
   unsavedCells = cells.filter(isUnsaved).map(({ id, value }) => ({ id, value }));

@@ -4,7 +4,7 @@ import io
 import re
 
 import openpyxl
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.acceptance.conftest import CONNECTION
 from tests.acceptance.person import LONG, Person
@@ -41,9 +41,17 @@ def test_rows_are_corrected_by_keyboard_until_none_has_a_problem(
     cell(person, "Price", 2).press("Enter")
     expect(page.locator("#r2")).to_contain_text("Fixed")
     expect(page.locator("#grid-head")).to_contain_text("1 row with this problem.")
+    delayed: list[Route] = []
+    page.route("**/rows/correct/", lambda route: delayed.append(route), times=1)
     cell(person, "Price", 3).fill("2")
-    cell(person, "Price", 3).press("Tab")
+    with page.expect_request("**/rows/correct/"):
+        cell(person, "Status", 3).fill("reti")
+    expect(cell(person, "Status", 3)).to_have_value("reti")
+    delayed.pop().continue_()
     expect(page.locator("#grid-head")).to_contain_text("0 rows with this problem.")
+    expect(cell(person, "Status", 3)).to_have_value("reti")
+    expect(cell(person, "Status", 3)).to_be_focused()
+    cell(person, "Status", 3).press("Escape")
     expect(page.locator("#r3")).to_contain_text("“broken” is not an option")
     page.locator("#r3").get_by_role("link", name="Saw").press("Enter")
     expect(cell(person, "Name", 3)).to_be_focused()
