@@ -9,7 +9,7 @@ For workers, and for the request that corrects cells: it imports pyarrow."""
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -374,10 +374,12 @@ class _Recheck:
             is_sent = is_in_rows(block.numbers, sent)
             if not is_sent.true_count:
                 continue
-            part = corrector.corrected(staged_rows.filtered(block, is_sent))
-            read = JobBlock(reader.read(part), None)
+            read = JobBlock(reader.read(corrector.corrected(block)), None)
             for warning in self._warnings.find(read):
-                self._causes.change_warning(warning, read, is_added=True)
+                is_warned = pc.and_(warning.is_warned, is_sent)
+                if is_warned.true_count:
+                    found = replace(warning, is_warned=is_warned)
+                    self._causes.change_warning(found, read, is_added=True)
 
     def _repeated(self) -> dict[str, RowPairs]:
         """The rows that repeat a key now."""

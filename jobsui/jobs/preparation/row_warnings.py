@@ -86,8 +86,12 @@ class RowWarnings:
     @property
     def are_possible(self) -> bool:
         """Whether a row may have a warning, as far as the whole file shows."""
-        has_keys = len(self._existing) or len(self._missing) or len(self._names)
-        return bool(self._has_blanks or self._references or has_keys)
+        return bool(self._has_blanks or self._references or self._has_keys)
+
+    @property
+    def _has_keys(self) -> bool:
+        """Whether a row may have a warning because of its key."""
+        return bool(len(self._existing) or len(self._missing) or len(self._names))
 
     @property
     def targets(self) -> set[str]:
@@ -98,7 +102,8 @@ class RowWarnings:
     @property
     def read_targets(self) -> set[str]:
         """Those whose values are read for the warnings."""
-        return self.targets | {self._action.key or "external_id", "external_id"}
+        keys = {self._action.key or "external_id", "external_id"}
+        return self.targets | (keys if self._has_keys else set())
 
     def find(self, block: JobBlock) -> list[RowWarning]:
         """Of the rows that would be sent."""
