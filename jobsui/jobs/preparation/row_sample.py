@@ -65,13 +65,14 @@ class RowSample:
     def _add(
         self, found: "_Values", block: JobBlock, target: str, share: float
     ) -> None:
-        values = contents(block.values_of(target))
+        values = contents(block.values_of(target)) if found.limit else None
         if values is None:
             return
         is_wanted = block.is_sent
         if found is self.keys and self._action.is_upsert:
             is_wanted = pc.and_(is_wanted, self._lacks_any(block))
-        found.add(values.filter(is_wanted).drop_null(), share)
+        if is_wanted.true_count:
+            found.add(values.filter(is_wanted).drop_null(), share)
 
     def _has_blanks(self, block: JobBlock) -> bool:
         is_blank = [clears(block, target.key) for target in self._required]
@@ -94,7 +95,7 @@ def _needs_free_name(schema: Schema, action: Action) -> bool:
 
 class _Values:
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._found: dict[str, None] = {}
         self.is_cut = False
         """Whether there are more."""
@@ -106,11 +107,12 @@ class _Values:
     def add(self, values: pa.StringArray, share: float) -> None:
         """`share`: how much of the file has been read, so that the sample is from all of
         it."""
-        room = math.ceil(self._limit * share) - len(self._found)
-        if room <= 0:
-            self.is_cut = self.is_cut or bool(len(values))
+        room = math.ceil(self.limit * share) - len(self._found)
+        if room <= 0 and self.is_cut:
             return
-        for value in pc.unique(values).to_pylist():
+        # Enough of them for one more than there is room for.
+        candidates = pc.unique(values)[: len(self._found) + max(0, room) + 1]
+        for value in candidates.to_pylist():
             if value in self._found:
                 continue
             if room <= 0:
