@@ -46,6 +46,8 @@ STATED = {
 }
 """The attribute with the value of a cell of this type; NUMBER for others."""
 CALC_TYPE = f"{CALC}value-type"
+TEXT_ATTRIBUTES = {VALUE_TYPE: "string", CALC_TYPE: "string"}.items()
+"""Those of cells that are nothing but their text."""
 PARAGRAPH = f"{TEXT}p"
 SPACES = f"{TEXT}s"
 SPACE_COUNT = f"{TEXT}c"
@@ -226,17 +228,21 @@ class Content:
         row = self._row
         if row is None or self._table is None:
             return
-        if attributes and any(attributes.get(span, "1") != "1" for span in SPANS):
-            self._table.merged_rows.append(row.number)
-        kind = attributes.get(VALUE_TYPE, "")
         paragraphs = self._paragraphs
-        value = value_of(
-            kind,
-            attributes.get(STATED.get(kind, NUMBER), ""),
-            paragraphs[0] if len(paragraphs) == 1 else "\n".join(paragraphs),
-            is_formula=FORMULA in attributes,
-            is_error=attributes.get(CALC_TYPE) == "error",
-        )
+        shown = paragraphs[0] if len(paragraphs) == 1 else "\n".join(paragraphs)
+        if shown and attributes.items() <= TEXT_ATTRIBUTES:
+            value = Value(shown, Kind.TEXT)
+        else:
+            if any(attributes.get(span, "1") != "1" for span in SPANS):
+                self._table.merged_rows.append(row.number)
+            kind = attributes.get(VALUE_TYPE, "")
+            value = value_of(
+                kind,
+                attributes.get(STATED.get(kind, NUMBER), ""),
+                shown,
+                is_formula=FORMULA in attributes,
+                is_error=attributes.get(CALC_TYPE) == "error",
+            )
         if not value.text and value.kind == Kind.TEXT:
             return
         if count == 1 and first < MAX_COLUMNS:

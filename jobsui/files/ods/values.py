@@ -1,8 +1,8 @@
 """What a cell of an OpenDocument spreadsheet contains."""
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from jobsui.files.cells import Kind
 from jobsui.files.xlsx.number_formats import number_text
@@ -15,8 +15,7 @@ ERROR = re.compile(r"#(N/A|DIV/0!|VALUE!|REF!|NAME\?|NUM!|NULL!)|Err:[0-9]{3}")
 LEADING_ZERO = re.compile(r"-?0[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     text: str
     kind: Kind
     shown: str | None = None
