@@ -62,6 +62,7 @@ def test_each_cause_leads_to_its_rows(operator: Client) -> None:
     grid = operator.get(address).text
 
     assert f'href="{address}"' in page
+    assert f'href="/jobs/new/{job.code}/map/field:price/"' in page
     assert rows_of(grid) == ["2", "4"]
     assert "2 rows with this problem. 3 of 3 rows are invalid." in visible(grid)
     assert 'aria-label="price of row 2"' in grid

@@ -221,6 +221,14 @@ def _new_columns(columns: list[str]) -> str:
 
 
 @register.simple_tag
+def rule_page(job: Job, column: str) -> str:
+    """Where the rule of a column's target is edited. "" for a column that is not
+    mapped."""
+    target = job.mapping.get(column)
+    return reverse("jobs:rule", args=[job.code, target]) if target else ""
+
+
+@register.simple_tag
 def icon(name: str) -> SafeString:
     """One of static/vendor/icons. It is hidden from screen readers: the words beside it
     say the same."""
