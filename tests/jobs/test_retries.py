@@ -23,6 +23,7 @@ from jobsui.jobs.models import (
     Batch,
     BatchBlob,
     Cause,
+    Correction,
     Job,
     RowError,
     RowResult,
@@ -53,6 +54,23 @@ def test_retry_inherits_mapping_and_prefix(
     assert child.mapping == job.mapping
     assert child.options == job.options
     assert child.run_settings == job.run_settings
+
+
+def test_retry_keeps_the_corrections(gadget: CustomObject) -> None:
+    job = planned(gadget)
+    settled(job, row_result(Outcome.FAILED), row_result(Outcome.CREATED_OR_UPDATED))
+    for row, text in ((2, "one"), (None, "two")):
+        Correction.objects.create(
+            job=job, row=row, column="price", before=text, after="3"
+        )
+
+    child = retries.create_retry(job, by=None)
+
+    made = child.corrections.order_by("pk")
+    assert list(made.values_list("row", "column", "before", "after")) == [
+        (2, "price", "one", "3"),
+        (None, "price", "two", "3"),
+    ]
 
 
 def test_retry_is_created_once(
