@@ -11,7 +11,7 @@ from django.test import Client
 
 from jobsui.jobs.control import corrections
 from jobsui.jobs.enums import EventKind, JobState
-from jobsui.jobs.models import Cause, ColumnFacts, CorrectionUpload, Job
+from jobsui.jobs.models import Cause, ColumnFacts, CorrectionUpload, File, Job
 from jobsui.jobs.preparation import checker
 from tests.factories import make_job
 from tests.web import stages
@@ -235,6 +235,20 @@ def test_rows_of_a_warning_are_corrected_too(operator: Client) -> None:
     assert "Fixed" not in visible(grid)
     assert "0 rows with this warning." in visible(answer.text)
     assert "Fixed" in visible(answer.text)
+
+
+@pytest.mark.parametrize("where", [{"storage_id": "other"}, {"format": "items"}])
+def test_rows_that_cannot_be_corrected_here_are_not_offered(
+    operator: Client, where: dict[str, str]
+) -> None:
+    job = stages.checked(ROWS)
+    File.objects.filter(pk=job.file_id).update(**where)
+
+    text = operator.get(path(job)).text
+
+    assert "Problems by cause" in text
+    assert path(job, "rows/") not in text
+    assert path(job, "problems.xlsx") not in text
 
 
 def test_corrections_are_listed_and_undone(operator: Client, ana: User) -> None:

@@ -76,7 +76,7 @@ def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
     found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
     warnings = job_details.warnings(job) if is_ready else []
-    can_correct = is_ready and not job.file.is_raw_items
+    can_correct = is_ready and job.file.is_here and not job.file.is_raw_items
     return {
         "job": job,
         "can_correct": can_correct,
