@@ -371,6 +371,8 @@ def _texts(values: Sequence[Any], types: set[type]) -> pa.StringArray:
             return pc.cast(pa.array(values, pa.int64()), pa.string())
         except OverflowError:
             pass
+    if types == {bool}:
+        return pc.cast(pa.array(values, pa.bool_()), pa.string())
     if not types.isdisjoint(TEXTS):
         values = [_text(value) for value in values]
     # JSON's null has no text; its kind says what it is.
