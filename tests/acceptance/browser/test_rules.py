@@ -38,7 +38,7 @@ def test_choices_are_redrawn_and_kept_on_the_way_to_a_rule(
     person.sees("1 value replaced")
 
     page.get_by_role("button", name="Edit rule of Bought").click()
-    person.sees("Every date can be read in two orders.")
+    person.sees("Dates can be read in two orders")
     page.get_by_label("Order of dates").select_option("dmy")
     expect(preview).to_contain_text('"2026-06-05"')
     person.press("Save rule")
