@@ -142,6 +142,22 @@ SENTENCES: dict[EventKind, tuple[dict[str, Any], str]] = {
     EventKind.CHECK_STARTED: ({}, "Check started."),
     EventKind.CHECK_FAILED: (GONE, "Check failed. The file is gone."),
     EventKind.CHECKED: (ROWS | {"invalid": 3}, "Checked 1,200 rows: 3 invalid."),
+    EventKind.CORRECTED: (
+        {"cells": 1, "row": 1200, "column": "price"},
+        "Corrected price in row 1,200.",
+    ),
+    EventKind.TEXT_REPLACED: (
+        {"column": "status", "values": 2},
+        "Replaced 2 values of status in all rows.",
+    ),
+    EventKind.CORRECTION_UNDONE: (
+        {"row": 7, "column": "price"},
+        "Undid the correction of price in row 7.",
+    ),
+    EventKind.CORRECTIONS_DELETED: (
+        {"number": 3},
+        "Deleted 3 corrections: the rows of the draft are others now.",
+    ),
     EventKind.CHECK_OUTDATED: (GONE, "Check outdated. The file is gone."),
     EventKind.LAUNCHED: (
         {"hold_after_first_batch": True},

@@ -61,9 +61,7 @@ def sentence(event: JobEvent) -> str:
             return f"Undid the replacement of a value of {facts['column']}."
         case EventKind.CORRECTIONS_DELETED:
             number = counted(facts["number"], "correction")
-            return (
-                f"Deleted {number}: the rows are read from another file, or otherwise."
-            )
+            return f"Deleted {number}: the rows of the draft are others now."
         case EventKind.LAUNCHED if facts["hold_after_first_batch"]:
             return "Launched: the first batch, then wait for approval."
         case EventKind.LAUNCHED if "overlaps" in facts:
