@@ -169,6 +169,7 @@ def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
         "action": "create_or_update_by_external_id",
         "file": str(job.file.code),
         "file_name": "rows.csv",
+        "saved_mapping": None,
         "parent": None,
         "created_by": None,
         "created_at": "2026-07-01T12:30:00Z",
