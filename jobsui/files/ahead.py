@@ -1,8 +1,10 @@
 """Work in a thread of its own. pyarrow and file systems release the interpreter lock, so two
 cores are used."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import cycle
 
 END = object()
 
@@ -14,3 +16,19 @@ def ahead[T](items: Iterator[T]) -> Iterator[T]:
         while (item := coming.result()) is not END:
             coming = thread.submit(next, items, END)
             yield item  # type: ignore[misc]
+
+
+def made_ahead[T, R](
+    items: Iterator[T], makers: Sequence[Callable[[T], R]]
+) -> Iterator[R]:
+    """What the makers make of the items, in their order. Each maker works in a thread of its
+    own, on one item at a time, while the consumer uses an earlier one."""
+    coming: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(len(makers)) as threads:
+        for make, item in zip(cycle(makers), items, strict=False):
+            is_full = len(coming) == len(makers)
+            made = [coming.popleft().result()] if is_full else []
+            coming.append(threads.submit(make, item))
+            yield from made
+        while coming:
+            yield coming.popleft().result()

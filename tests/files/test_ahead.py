@@ -1,9 +1,10 @@
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from jobsui.files.ahead import ahead
+from jobsui.files.ahead import ahead, made_ahead
 from jobsui.files.errors import FileRefused
 
 
@@ -47,3 +48,49 @@ def test_consumer_may_stop() -> None:
     assert not [
         thread for thread in threading.enumerate() if "ThreadPool" in thread.name
     ]
+
+
+def test_what_is_made_comes_in_the_order_of_the_items() -> None:
+    makers = [lambda item: item * 10, lambda item: item * 100]
+
+    assert list(made_ahead(iter([1, 2, 3, 4, 5]), makers)) == [10, 200, 30, 400, 50]
+    assert list(made_ahead(iter([]), makers)) == []
+
+
+def test_makers_work_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    made = list(made_ahead(iter([1, 2]), [lambda _: both.wait() >= 0] * 2))
+
+    assert made == [True, True]
+
+
+def test_maker_has_one_item_at_a_time() -> None:
+    found = []
+
+    def maker() -> Callable[[int], int]:
+        busy = threading.Lock()
+
+        def make(item: int) -> int:
+            found.append(busy.acquire(blocking=False))
+            time.sleep(0.001 * (item % 3))
+            busy.release()
+            return item
+
+        return make
+
+    made = list(made_ahead(iter(range(30)), [maker(), maker()]))
+
+    assert made == list(range(30))
+    assert found == [True] * 30
+
+
+def test_what_fails_in_a_maker_comes_in_its_turn() -> None:
+    def refuse(_: int) -> int:
+        raise FileRefused("Why.")
+
+    made = made_ahead(iter([1, 2, 3]), [lambda item: item, refuse])
+
+    assert next(made) == 1
+    with pytest.raises(FileRefused, match="Why"):
+        next(made)

@@ -17,7 +17,7 @@ from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.jobs.mapping.types.base import Respelling
 from jobsui.jobs.mapping.types.pattern import Pattern
 
-MAX_REMEMBERED = 20_000
+MAX_REMEMBERED = 10_000
 """Texts whose values are remembered."""
 NEVER_PLAIN = pa.array(
     [Kind.NULL, Kind.ABSENT, Kind.NO_RESULT, Kind.ERROR, Kind.NESTED], pa.int8()

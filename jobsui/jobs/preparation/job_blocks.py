@@ -12,7 +12,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobsui.files.ahead import ahead
+from jobsui.files.ahead import made_ahead
 from jobsui.files.cells import Block
 from jobsui.files.table import Table
 from jobsui.jobs.enums import Action
@@ -31,6 +31,9 @@ from jobsui.jobs.preparation.corrected_blocks import BlockCorrector
 from jobsui.jobs.preparation.corrected_cells import CorrectedCells, corrected_cells
 from jobsui.jobs.preparation.job_rows import Membership, MembershipOf
 from jobsui.jobs.preparation.staged_rows import filtered
+
+THREADS = 2
+"""How many blocks are read at the same time."""
 
 
 class JobBlock:
@@ -152,28 +155,21 @@ def read(
     A continuation leaves out rows whose key its parent has sent, so it reads the
     parent's rows too. The blocks may be empty. `only`: read no other rows
     than these."""
-    reader = JobReader(job, table.columns)
+    corrections = corrected_cells(job)
+    readers = [JobReader(job, table.columns, corrections) for _ in range(THREADS)]
     membership = job_rows.membership_of(job)
-    wanted = None if only is None else pa.array(only, pa.int64())
-    blocks = _read_each(reader, table.blocks(), wanted, membership)
-    # Who belongs to a job is read from the database, which is not for other threads.
-    yield from blocks if membership else ahead(blocks)
-
-
-def _read_each(
-    reader: JobReader,
-    blocks: Iterator[Block],
-    wanted: pa.Int64Array | None,
-    membership: MembershipOf | None,
-) -> Iterator[JobBlock]:
-    for block in blocks:
-        part = block
-        if wanted is not None:
-            part = filtered(block, pc.is_in(block.numbers, wanted), odd=())
-        is_own: list[bool] | None = None
-        if membership:
-            part, is_own = _members_of(part, membership)
-        yield reader.read(part, is_own)
+    blocks = table.blocks()
+    if only is not None:
+        wanted = pa.array(only, pa.int64())
+        blocks = (
+            filtered(block, pc.is_in(block.numbers, wanted), odd=()) for block in blocks
+        )
+    if membership:
+        # It is read from the database, which is not for other threads.
+        for block in blocks:
+            yield readers[0].read(*_members_of(block, membership))
+    else:
+        yield from made_ahead(blocks, [reader.read for reader in readers])
 
 
 def _reader(job: Job, columns: list[str]) -> BlockReader | ItemBlockReader:
