@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobsui.files.cells import Block
@@ -144,16 +144,3 @@ class Head:
     encoding: str
     is_whole: bool
     """Whether `data` is the whole file."""
-
-
-class Reader(Protocol):
-    """A module that reads a format."""
-
-    def detect(self, stream: BinaryIO, head: Head, chosen: Layout) -> Detected:
-        """Detect the layout; what a person chose is used as it is. May read the whole
-        stream. Raises FileRefused, with what was detected (`errors.py`)."""
-        ...
-
-    def read(self, stream: BinaryIO, layout: Layout) -> Reading:
-        """Read a stream that `detect` has accepted. Raises FileRefused."""
-        ...

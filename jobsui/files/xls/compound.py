@@ -12,7 +12,6 @@ MAX_BYTES = 256 * 1024**2
 DAMAGED = "The workbook is damaged. Open it in a spreadsheet program and save it again."
 END = 0xFFFFFFF0
 """Sector numbers from here on are marks."""
-HEADER_BYTES = 512
 ENTRY_BYTES = 128
 ROOT = 5
 SPARE_SECTORS = 16

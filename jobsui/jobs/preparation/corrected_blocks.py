@@ -31,13 +31,6 @@ class BlockCorrector:
             columns[index] = corrector.corrected(block.numbers, columns[index])
         return Block(block.numbers, tuple(columns), block.odd)
 
-    def corrected_column(
-        self, index: int, numbers: pa.Int64Array, column: Column
-    ) -> Column:
-        """The column at this index of a block."""
-        corrector = self._correctors.get(index)
-        return corrector.corrected(numbers, column) if corrector else column
-
 
 class _Corrector:
     """Of one column."""
