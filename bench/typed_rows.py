@@ -43,9 +43,9 @@ FIELDS: list[dict[str, Any]] = [
 """Of the custom object whose records the rows are, as Zendesk has them."""
 HEADER = ["external_id", "name", *(field["key"] for field in FIELDS)]
 BAD_EVERY = 100
-"""One row in so many has a bad cell."""
+"""Of these rows, one has a bad cell."""
 DOUBLED_EVERY = 1000
-"""One row in so many has the external id of the row before."""
+"""Of these rows, one has the external id of the row before."""
 NAMES = ("Laptop {}", "Zürich office {}", 'Drill, 5" ({})', "first line\nsecond {}")
 
 

@@ -70,8 +70,8 @@ class CodeLengths:
         return "|".join(f"^[0-9]{{{KEPT_DIGITS}}}0{{{zeros}}}$" for zeros in lengths)
 
     def short(self, filled: int) -> str:
-        """A pattern of the codes that have lost zeros, in a column with so many filled
-        cells; "" if it is not clear that they have."""
+        """A pattern of the codes that have lost zeros; "" if it is not clear that they have.
+        `filled`: how many cells of the column have a text."""
         count = self._lengths.total()
         if count < MIN_CODES or count < MIN_ALL_DIGITS * filled:
             return ""

@@ -20,7 +20,8 @@ MAX_CELL_BYTES = 1000
 MAX_PROPOSALS = 3
 MAX_SAMPLES = 3
 MIN_CELLS_PER_WRONG_ONE = 4
-"""So many cells in UTF-8 for each that is not: the file is UTF-8 with some wrong bytes."""
+"""With this number of cells in UTF-8 for each that is not, the file is UTF-8 with a few wrong
+bytes."""
 _PART = rb'(?:[^,;:\t\x1f"\r\n|^~]|(?<=[\x80-\xff])[|^~])*'
 CELL = re.compile(_PART + rb"[\x80-\xff]" + _PART)
 """Cut at the usual delimiters. Behind a byte beyond ASCII, "|", "^" and "~" may be half of a

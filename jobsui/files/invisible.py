@@ -1,4 +1,4 @@
-"""Characters that nobody sees: texts with them look the same as others and are not."""
+"""Invisible characters: with them, texts that look the same are different."""
 
 import re
 

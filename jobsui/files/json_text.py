@@ -118,7 +118,7 @@ class Document:
         return self._decoded.is_all
 
     def fill(self, size: int) -> None:
-        """Make at least `size` characters available, if there are so many."""
+        """Make at least `size` characters available, or all that are left."""
         if len(self.window) - self.position >= size or self.is_all:
             return
         start = self.window.rfind("\n", 0, self.position) + 1
@@ -269,7 +269,7 @@ class Elements:
         return None
 
     def accept(self, count: int, behind: int) -> None:
-        """Go past so many elements."""
+        """Go past `count` elements, to the position `behind` them."""
         self.document.position = behind
         self.number += count
         self._is_behind_comma = True

@@ -55,7 +55,7 @@ class Limits:
     min_staged_mb: int = 512
     max_staged_mb: int = 4096
     max_growth: int = 16
-    """Above `min_staged_mb`, the staged rows may be so many times as large as the file."""
+    """Above `min_staged_mb`, how many times as large as the file the staged rows may be."""
 
     def seconds(self, size: int) -> int:
         wanted = self.min_seconds + self.seconds_per_mb * (size >> 20)

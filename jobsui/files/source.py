@@ -18,7 +18,7 @@ CHUNK_BYTES = 1 << 20
 MAX_BYTES = 4 << 30
 MIN_BOMB_BYTES = 100 << 20
 MAX_RATIO = 200
-"""Above MIN_BOMB_BYTES no table is so many times as large as its compressed form."""
+"""Content above MIN_BOMB_BYTES that is more times as large as its archive is no table."""
 MAX_NAMED = 3
 HIDDEN = ("__macosx/", ".ds_store", "thumbs.db", "desktop.ini")
 """What operating systems add to archives."""

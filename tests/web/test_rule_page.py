@@ -52,7 +52,7 @@ def page_of(client: Client, job: Job, target: str) -> Any:
 
 
 def entered(page: Any) -> dict[str, str]:
-    """What a browser sends of the form of a page that nobody has changed."""
+    """What a browser sends of the unchanged form of a page."""
     form = page.context["form"]
     fields = {
         field.html_name: str(field.value() or "")

@@ -49,7 +49,7 @@ def problems_xlsx(job: Job) -> Iterator[bytes]:
 
 
 def max_rows(columns: int) -> int:
-    """How many rows a workbook with so many columns gets."""
+    """The most rows that a workbook with this number of columns gets."""
     return min(MAX_ROWS, MAX_CELLS // max(columns, 1))
 
 

@@ -14,7 +14,7 @@ TEXT_FORMAT = "@"
 """In cells with this format, a spreadsheet keeps leading zeros and long numbers."""
 NUMBER_TYPES = frozenset({"integer", "decimal", "currency"})
 ROWS_WITH_OPTIONS = 10_000
-"""In so many rows the spreadsheet offers the options of a dropdown field."""
+"""How many rows of the sheet offer the options of a dropdown field."""
 COLUMN_WIDTH = 20
 HELP_WIDTH = 100
 HINTS = {

@@ -18,7 +18,7 @@ ID."""
 INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 )
-"""Characters that nobody sees: control characters, soft hyphens, zero-width spaces and
+"""Invisible characters: control characters, soft hyphens, zero-width spaces and
 joiners, marks of direction, byte order marks."""
 NEVER_PLAIN = (
     rf'"\\{CONTROL}\x{{7f}}-\x{{9f}}\x{{ad}}\x{{180e}}\x{{200b}}-\x{{200f}}'
