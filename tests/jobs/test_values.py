@@ -344,3 +344,16 @@ def test_external_ids_with_invisible_characters_are_problems(
 
     assert caught.value.code == "invisible_character"
     assert caught.value.message == f"“{shown}” has an invisible character ({name})."
+
+
+@pytest.mark.parametrize(
+    ("text", "is_advised"),
+    [("A-1\u200b", True), ("A\u202e1", True), ("A\n1", False), ("A\u200d1", False)],
+)
+def test_rule_is_advised_where_it_makes_the_external_id_good(
+    text: str, is_advised: bool
+) -> None:
+    with pytest.raises(ValueProblem) as caught:
+        types.of_member("external_id").parse(text)
+
+    assert ("rule of External ID" in caught.value.fix) == is_advised

@@ -3,6 +3,7 @@ record instead of changing the first, or change another one."""
 
 import re
 
+from jobsui.files import invisible
 from jobsui.jobs.mapping.types.base import (
     CONTROL,
     PLAIN_TEXT_BYTES,
@@ -20,6 +21,11 @@ INVISIBLE = re.compile(
 )
 """Invisible characters: control characters, soft hyphens, zero-width spaces and
 joiners, marks of direction, byte order marks."""
+REMOVE_BY_RULE = (
+    "Remove invisible characters in the rule of External ID, or type the ID again."
+)
+TYPE_AGAIN = "Type the ID again."
+"""No rule removes control characters, and joiners: some texts need these."""
 NEVER_PLAIN = (
     rf'"\\{CONTROL}\x{{7f}}-\x{{9f}}\x{{ad}}\x{{180e}}\x{{200b}}-\x{{200f}}'
     r"\x{202a}-\x{202e}\x{2060}-\x{2069}\x{feff}"
@@ -48,10 +54,11 @@ class ExternalID(ValueType, names=("standard::external_id",)):
             )
         require_no_spaces(text)
         if hidden := INVISIBLE.search(text):
+            is_removable = not INVISIBLE.search(invisible.removed(text))
             raise problem(
                 "invisible_character",
                 INVISIBLE.sub("�", text),
                 f"has an invisible character (U+{ord(hidden[0]):04X})",
-                "Remove invisible characters in the rule of External ID, or type the ID again.",
+                REMOVE_BY_RULE if is_removable else TYPE_AGAIN,
             )
         return text
