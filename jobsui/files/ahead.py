@@ -2,14 +2,14 @@
 cores are used."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
 
 END = object()
 
 
-def ahead[T](items: Iterator[T]) -> Iterator[T]:
+def ahead[T](items: Iterator[T]) -> Generator[T]:
     """The items. While one is used, the next one is made."""
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, items, END)

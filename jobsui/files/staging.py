@@ -110,10 +110,12 @@ class Staged:
         except (ValueError, KeyError, TypeError, OSError, struct.error):
             raise FileRefused(INCOMPLETE) from None
 
-    def blocks(self) -> Iterator[Block]:
-        """All blocks, each with exactly one Column for each of `columns`."""
+    def blocks(self, after: int = 0) -> Iterator[Block]:
+        """The blocks with rows behind row `after`, each with exactly one Column for each of
+        `columns`."""
         for entry in self.entries:
-            yield self.block(entry)
+            if entry.last_row > after:
+                yield self.block(entry)
 
     def block(self, entry: BlockEntry) -> Block:
         batch, odd = self._content(entry)

@@ -58,14 +58,16 @@ class Table:
         self.staged = staged
         """None: the rows are in lines, or in no file."""
 
-    def blocks(self) -> "Iterator[Block]":
-        """Each has exactly one Column for each of `columns`. Raises FileRefused if the
-        file is damaged. Workers only."""
+    def blocks(self, after: int = 0) -> "Iterator[Block]":
+        """Those with rows behind row `after`; the first one may have others, too. Each has
+        exactly one Column for each of `columns`. Raises FileRefused if the file is damaged.
+        Workers only."""
         if self.staged is not None:
-            return self.staged.blocks()
+            return self.staged.blocks(after)
         from jobsui.files.rows import blocks_of  # noqa: PLC0415
 
-        return blocks_of(self.rows, len(self.columns))
+        rows = (row for row in self.rows if row[0] > after)
+        return blocks_of(rows, len(self.columns))
 
 
 def recognize(stream: BinaryIO, name: str, chosen: Layout = DETECT_ALL) -> str:

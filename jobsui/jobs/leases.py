@@ -85,14 +85,6 @@ class Held:
         self._mine.update(tries=F("tries") + 1)
         self.tries = self._mine.values_list("tries", flat=True).get()
 
-    def repeat_known_work(self) -> None:
-        """If this run is killed before `begin_new_work`, it does not count: what it repeats
-        has been done before."""
-        self._mine.update(tries=self.tries - 1)
-
-    def begin_new_work(self) -> None:
-        self._mine.update(tries=self.tries)
-
     def note_progress(self) -> None:
         """What this run has done is done for good, so earlier runs no longer count."""
         if self.tries > 1:

@@ -7,6 +7,7 @@ use them."""
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
+from itertools import batched
 from typing import Any, cast
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
@@ -19,6 +20,7 @@ from jobsui.jobs.models import Attempt, Batch, Job, Lease, Overlap
 PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
 """The condition of a batch that waits to be sent, written so that SQLite uses the index
 of unsettled batches."""
+ROWS_PER_INSERT = 100
 LIMIT_FIELDS = ("limited_by", "limited_since", "limited_seconds")
 
 type Revision = list[Any]
@@ -235,9 +237,15 @@ def insert_many(
 ) -> None:
     """Insert new rows. Each of `rows` has the values of the fields named `columns`; the
     other fields have their defaults."""
-    insert, defaults = _insert_many(model, tuple(columns))
+    insert, one_row, defaults = _insert_many(model, tuple(columns))
     with connection.cursor() as cursor:
-        cursor.executemany(insert, [[*row, *defaults] for row in rows])
+        for group in batched(rows, ROWS_PER_INSERT):
+            values: list[Any] = []
+            for row in group:
+                values += row
+                values += defaults
+            all_rows = ", ".join([one_row] * len(group))
+            cursor.execute(f"{insert} {all_rows}", values)
 
 
 def update_rows(
@@ -288,8 +296,11 @@ def _insert(model: type[Model]) -> "tuple[list[Field[Any, Any]], str, str, str]"
 
 
 @cache
-def _insert_many(model: type[Model], columns: tuple[str, ...]) -> tuple[str, list[Any]]:
-    """The statement, and the values of the fields that are not among `columns`."""
+def _insert_many(
+    model: type[Model], columns: tuple[str, ...]
+) -> tuple[str, str, list[Any]]:
+    """The statement before the values, the placeholders of one row, and the values of the
+    fields that are not among `columns`."""
     given = [_field(model, name) for name in columns]
     others = [
         field
@@ -298,9 +309,9 @@ def _insert_many(model: type[Model], columns: tuple[str, ...]) -> tuple[str, lis
     ]
     fields = [*given, *others]
     names = ", ".join(map(_column, fields))
-    insert = f"INSERT INTO {_table(model)} ({names}) VALUES ({_marks(fields)})"  # noqa: S608
+    insert = f"INSERT INTO {_table(model)} ({names}) VALUES"
     defaults = [field.get_default() for field in others]
-    return insert, _stored(others, defaults)
+    return insert, f"({_marks(fields)})", _stored(others, defaults)
 
 
 @cache

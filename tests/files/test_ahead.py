@@ -43,7 +43,7 @@ def test_consumer_may_stop() -> None:
     found = ahead(iter(range(5)))
     next(found)
 
-    found.close()  # type: ignore[attr-defined]
+    found.close()
 
     assert not [
         thread for thread in threading.enumerate() if "ThreadPool" in thread.name

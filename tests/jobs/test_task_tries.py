@@ -18,7 +18,6 @@ from jobsui.jobs.models import File, Job, Lease
 from jobsui.jobs.preparation import (
     checker,
     file_reading,
-    job_blocks,
     pending_rows,
     planner,
     uploads,
@@ -258,30 +257,3 @@ def test_planner_with_progress_counts_from_there(
     assert job.state == JobState.QUEUED
     assert job.batches_total == 1
     assert Lease.objects.get(name=f"plan:{job.pk}").tries == 1
-
-
-def test_planner_killed_among_rows_that_are_planned_does_not_count(
-    monkeypatch: pytest.MonkeyPatch, gadget: CustomObject
-) -> None:
-    job = launched(gadget)
-    Job.objects.filter(pk=job.pk).update(planned_row=2)
-    tries: list[int] = []
-    read = job_blocks.read
-
-    def note_tries(*args: Any) -> Any:
-        tries.append(Lease.objects.get(name=f"plan:{job.pk}").tries)
-        return read(*args)
-
-    monkeypatch.setattr(job_blocks, "read", note_tries)
-    commit = planner._commit
-
-    def note_and_commit(*args: Any) -> None:
-        tries.append(Lease.objects.get(name=f"plan:{job.pk}").tries)
-        commit(*args)
-
-    monkeypatch.setattr(planner, "_commit", note_and_commit)
-
-    tasks.plan_job(job.pk)
-
-    # The row that is planned already, and the commit of the next ones.
-    assert (tries[0], tries[-1]) == (0, 1)

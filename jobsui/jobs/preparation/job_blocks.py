@@ -146,30 +146,28 @@ class JobReader:
 
 
 def read(
-    job: Job, table: Table, only: "array[int] | None" = None
+    job: Job, table: Table, only: "array[int] | None" = None, after: int = 0
 ) -> Iterator[JobBlock]:
     """The rows of a job, corrected, with their items and problems, but not those of keys that
     appear twice (`file_keys.Repeats`). Check and planner both read rows from here, so
     they always agree.
 
     A continuation leaves out rows whose key its parent has sent, so it reads the
-    parent's rows too. The blocks may be empty. `only`: read no other rows
-    than these."""
+    parent's rows too, and its rows from the database, so it can be iterated in this
+    thread only. The blocks may be empty. `only`: read no other rows
+    than these. `after`: read no blocks whose rows are all up to this one."""
     corrections = corrected_cells(job)
     readers = [JobReader(job, table.columns, corrections) for _ in range(THREADS)]
     membership = job_rows.membership_of(job)
-    blocks = table.blocks()
+    blocks = table.blocks(after)
     if only is not None:
         wanted = pa.array(only, pa.int64())
         blocks = (
             filtered(block, pc.is_in(block.numbers, wanted), odd=()) for block in blocks
         )
     if membership:
-        # It is read from the database, which is not for other threads.
-        for block in blocks:
-            yield readers[0].read(*_members_of(block, membership))
-    else:
-        yield from made_ahead(blocks, [reader.read for reader in readers])
+        return (readers[0].read(*_members_of(block, membership)) for block in blocks)
+    return made_ahead(blocks, [reader.read for reader in readers])
 
 
 def _reader(job: Job, columns: list[str]) -> BlockReader | ItemBlockReader:

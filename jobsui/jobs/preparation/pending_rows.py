@@ -10,21 +10,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.jobs.mapping.row_reader import Problem
+from jobsui.jobs.models import BatchBlob
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE as MAX_BATCH_SIZE
 from jobsui.jobs.preparation.job_blocks import JobBlock
 
-BATCHES_PER_COMMIT = 100
-MAX_ROWS_PER_COMMIT = 20_000
+BATCHES_PER_COMMIT = 200
+MAX_ROWS_PER_COMMIT = 40_000
 """Reached when many rows are invalid."""
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """The items of a batch."""
+class PlannedBatch:
+    """A batch that is not stored yet."""
 
-    rows: list[int]
-    payload: memoryview
-    """The JSON of each, with line feeds between."""
+    size: int
+    first_row: int
+    last_row: int
+    payload: bytes
+    rows: bytes
+    """Both as a BatchBlob has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +36,9 @@ class Chunk:
     """Rows to commit together."""
 
     last_row: int
-    rows: list[int]
-    """Those with an item."""
-    data: memoryview
-    """Their items, each with a line feed behind it."""
-    ends: pa.Int64Array
-    """Where each item begins in `data`, and where the last one ends."""
+    batches: list[PlannedBatch]
     invalid: list[list[Problem]]
-    """The problems of each other row."""
-
-    def batches(self) -> Iterator[Group]:
-        for start in range(0, len(self.rows), MAX_BATCH_SIZE):
-            rows = self.rows[start : start + MAX_BATCH_SIZE]
-            line_feed = self.ends[start + len(rows)].as_py() - 1
-            yield Group(rows, self.data[self.ends[start].as_py() : line_feed])
+    """The problems of each row that is in no batch."""
 
 
 class PendingRows:
@@ -99,17 +92,24 @@ class PendingRows:
     def _take(self, last_row: int) -> Chunk:
         items = bisect_right(self._rows, last_row)
         invalid = self._count_invalid(last_row)
-        chunk = Chunk(
-            last_row,
-            rows=self._rows[:items],
-            data=self._data,
-            ends=self._ends[: items + 1],
-            invalid=self._invalid[:invalid],
-        )
+        chunk = Chunk(last_row, list(self._batches(items)), self._invalid[:invalid])
         del self._rows[:items]
         self._ends = self._ends[items:]
         del self._invalid[:invalid]
         return chunk
+
+    def _batches(self, items: int) -> Iterator[PlannedBatch]:
+        """Of the first items."""
+        for start in range(0, items, MAX_BATCH_SIZE):
+            rows = self._rows[start : min(start + MAX_BATCH_SIZE, items)]
+            line_feed = self._ends[start + len(rows)].as_py() - 1
+            lines = self._data[self._ends[start].as_py() : line_feed]
+            yield PlannedBatch(
+                size=len(rows),
+                first_row=rows[0],
+                last_row=rows[-1],
+                **BatchBlob.packed_payload(lines, rows),
+            )
 
     def _count_invalid(self, last_row: int) -> int:
         """How many rows up to this one are invalid."""

@@ -5,7 +5,8 @@ Workers only: it imports pyarrow."""
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache, partial
 
 from django.core.files.storage import default_storage
@@ -13,6 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from jobsui.files.ahead import ahead
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
@@ -22,6 +24,7 @@ from jobsui.jobs.models import AccountFacts, Batch, BatchBlob, Job, RepeatedKeys
 from jobsui.jobs.preparation import checker, file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import Stopped
+from jobsui.jobs.preparation.job_blocks import JobBlock
 from jobsui.jobs.preparation.pending_rows import Chunk, PendingRows
 from jobsui.jobs.preparation.warned_rows import leaving_out
 from jobsui.jobs.queueing import enqueue
@@ -54,45 +57,42 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
 
 def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     """Until the end of the file, or until the job stops."""
-    is_new = not job.planned_row
-    if not is_new:
-        lease.repeat_known_work()
     keep_lease = partial(_keep_lease, lease, stopping)
-    repeats = repeats_of(job, keep_lease)
-    leave_out = leaving_out(job)
-    pending = PendingRows()
+    markers = [repeats_of(job, keep_lease).mark, leaving_out(job)]
     with file_reading.open_rows(job.file) as table:
-        for block in job_blocks.read(job, table):
-            if block.last_row <= job.planned_row:
+        blocks = job_blocks.read(job, table, after=job.planned_row)
+        found = _chunks(blocks, job.planned_row, markers)
+        if not job.parent_rows:
+            found = ahead(found)
+        with closing(found):
+            for chunks in found:
                 keep_lease()
-                continue
-            if not is_new:
-                lease.begin_new_work()
-                is_new = True
-            repeats.mark(block)
-            leave_out(block)
-            pending.add(block, after=job.planned_row)
-            if not _commit_pending(job, lease, stopping, pending.chunks()):
-                return
-    _commit_pending(job, lease, stopping, pending.rest())
+                for chunk in chunks:
+                    _commit(job, lease, chunk)
+                    if stopping.is_set():
+                        raise Stopped
+                    if job.state not in PLANNABLE:
+                        return
 
 
 def _keep_lease(lease: leases.Held, stopping: threading.Event, _rows: int = 0) -> None:
-    if stopping.is_set() or not lease.renew():
+    if stopping.is_set() or not lease.keep():
         raise Stopped
 
 
-def _commit_pending(
-    job: Job, lease: leases.Held, stopping: threading.Event, chunks: Iterator[Chunk]
-) -> bool:
-    """Whether the job can be planned further. Raises Stopped."""
-    for chunk in chunks:
-        _commit(job, lease, chunk)
-        if stopping.is_set():
-            raise Stopped
-        if job.state not in PLANNABLE:
-            return False
-    return True
+def _chunks(
+    blocks: Iterator[JobBlock],
+    after: int,
+    markers: Sequence[Callable[[JobBlock], None]],
+) -> Generator[list[Chunk]]:
+    """The rows behind row `after`, block by block. `markers` add problems to blocks."""
+    pending = PendingRows()
+    for block in blocks:
+        for mark in markers:
+            mark(block)
+        pending.add(block, after)
+        yield list(pending.chunks())
+    yield list(pending.rest())
 
 
 def _commit(job: Job, lease: leases.Held, chunk: Chunk) -> None:
@@ -122,28 +122,27 @@ def _commit(job: Job, lease: leases.Held, chunk: Chunk) -> None:
 
 def _create_batches(job: Job, chunk: Chunk) -> int:
     """How many batches the items fill."""
-    groups = dict(enumerate(chunk.batches(), job.batches_total + 1))
-    if not groups:
+    batches = dict(enumerate(chunk.batches, job.batches_total + 1))
+    if not batches:
         return 0
     sql.insert_many(
         Batch,
         ("job_id", "seq", "size", "first_row", "last_row"),
         (
-            (job.pk, seq, len(group.rows), group.rows[0], group.rows[-1])
-            for seq, group in groups.items()
+            (job.pk, seq, batch.size, batch.first_row, batch.last_row)
+            for seq, batch in batches.items()
         ),
     )
-    created = Batch.objects.filter(job=job, seq__gte=min(groups)).order_by("seq")
-    packed = {
-        pk: BatchBlob.packed_payload(groups[seq].payload, groups[seq].rows)
-        for pk, seq in created.values_list("pk", "seq")
-    }
+    created = Batch.objects.filter(job=job, seq__gte=min(batches))
     sql.insert_many(
         BatchBlob,
         ("batch_id", "payload", "rows"),
-        ((pk, blob["payload"], blob["rows"]) for pk, blob in packed.items()),
+        (
+            (pk, batches[seq].payload, batches[seq].rows)
+            for pk, seq in created.values_list("pk", "seq")
+        ),
     )
-    return len(groups)
+    return len(batches)
 
 
 def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
