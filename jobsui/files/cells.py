@@ -10,7 +10,7 @@ import pyarrow as pa
 from jobsui.files.kinds import WITHOUT_TEXT, Kind
 from jobsui.files.layout import OddCells
 
-__all__ = ["WITHOUT_TEXT", "Block", "Column", "Kind"]
+__all__ = ["WITHOUT_TEXT", "Block", "Column", "Kind", "content_of"]
 
 # Threads of its own would compete with those of other workers.
 pa.set_cpu_count(1)
@@ -25,6 +25,17 @@ class Column:
     """Without nulls; "" where the kind has no text."""
     kinds: pa.Int8Array | None = None
     """The Kind of each cell; None: all are TEXT."""
+
+
+def content_of(texts: pa.StringArray) -> bytes:
+    """The bytes of all texts, one behind the other."""
+    if not len(texts):
+        return b""
+    _, offsets, data = texts.buffers()
+    ends = memoryview(offsets).cast("i")
+    first = ends[texts.offset]
+    last = ends[texts.offset + len(texts)]
+    return bytes(memoryview(data)[first:last]) if last > first else b""
 
 
 def absent_column(length: int) -> Column:

@@ -110,12 +110,6 @@ SIGNS = {
 """By the code of their notices."""
 
 
-def content(texts: pa.StringArray) -> bytes:
-    """The bytes of all texts, one behind the other, perhaps with those of others."""
-    data = texts.buffers()[2]
-    return data.to_pybytes() if data is not None else b""
-
-
 def names_date(column: str) -> bool:
     """Whether the name of a column says that it has dates."""
     name = column.strip()
@@ -175,6 +169,8 @@ def _outer_spaces(texts: pa.StringArray, data: bytes) -> pa.BooleanArray | None:
 
 def _rounded(texts: pa.StringArray, data: bytes) -> pa.BooleanArray | None:
     if b"E" not in data and b"e" not in data:
+        return None
+    if not any(sign in data for sign in (b"+", b".", b",")):
         return None
     mask = _matching(texts, MAYBE_ROUNDED)
     return None if mask is None else _where(texts, mask, _is_rounded)

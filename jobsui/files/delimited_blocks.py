@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from jobsui.files import encoding as encodings
-from jobsui.files.cells import Block, Column, Kind
+from jobsui.files.cells import Block, Column, Kind, content_of
 from jobsui.files.delimited_rules import SHORT_ROW, RowRules
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import MAX_COLUMNS, Notice, OddCells, Row
@@ -247,7 +247,7 @@ class BlockReader:
     def _accepted(self, block: Block, piece: bytes, count: int) -> Block | None:
         """The block of a piece with `count` records. None if a line end unlike the others
         may have made a row odd."""
-        contents = [_content(column.texts) for column in block.columns]
+        contents = [content_of(column.texts) for column in block.columns]
         broken = [
             content for content in contents if b"\n" in content or b"\r" in content
         ]
@@ -414,7 +414,7 @@ class BlockReader:
 
     def _count_merged(self, block: Block) -> None:
         for column in block.columns:
-            content = _content(column.texts)
+            content = content_of(column.texts)
             if b"\n" not in content and b"\r" not in content:
                 continue
             if self._dialect.delimiter.encode() not in content:
@@ -542,12 +542,6 @@ def _count_short(block: Block, width: int) -> int:
         return len(block.numbers)
     kinds = block.columns[-1].kinds
     return 0 if kinds is None else pc.sum(pc.equal(kinds, Kind.ABSENT)).as_py() or 0
-
-
-def _content(texts: pa.StringArray) -> bytes:
-    """The bytes of all texts, one behind the other."""
-    data = texts.buffers()[2]
-    return data.to_pybytes() if data is not None else b""
 
 
 def _last_row(block: Block) -> int:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.files import damage
-from jobsui.files.cells import Block, Column, Kind
+from jobsui.files.cells import Block, Column, Kind, content_of
 from jobsui.files.code_lengths import CodeLengths
 from jobsui.files.damage import SIGNS
 from jobsui.files.date_orders import count_orders
@@ -191,7 +191,7 @@ class _ColumnSurvey:
         return True
 
     def _flag(self, new: pa.StringArray) -> None:
-        data = damage.content(new)
+        data = content_of(new)
         for code, mask in damage.find(new, data, has_dates=self._has_dates):
             flagged = self._flagged.setdefault(code, set())
             flagged.update(new.filter(mask).to_pylist())
@@ -221,7 +221,7 @@ class _ColumnSurvey:
 
     def _add_texts(self, numbers: pa.Int64Array, column: Column) -> None:
         texts = column.texts
-        data = damage.content(texts)
+        data = content_of(texts)
         for code, mask in damage.find(texts, data, has_dates=self._has_dates):
             self._note(code, numbers, column, mask)
         count_marks(texts, data, self.marks)

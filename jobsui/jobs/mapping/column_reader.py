@@ -9,7 +9,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobsui.files.cells import Block, Column, Kind
+from jobsui.files.cells import Block, Column, Kind, content_of
 from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, CellReader
 from jobsui.jobs.mapping.rule_kernels import joined, rewritten
 from jobsui.jobs.mapping.rules import NO_RULE
@@ -134,18 +134,14 @@ class ColumnReader:
     def _read_odd(self, column: Column, is_plain: pa.BooleanArray) -> ColumnValues:
         """Plain texts as they are, and the values of all others."""
         texts = column.texts
-        kinds = column.kinds
         for pattern, respell in self._respellings:
-            is_match = pc.match_substring_regex(column.texts, pattern)
-            is_near = pc.and_not(_is_value(is_match, kinds), is_plain)
-            if kinds is not None:
-                # Numbers of the file have no marks of thousands and no commas.
-                is_marked = pc.match_substring(column.texts, ",")
-                is_number = pc.equal(kinds, Kind.NUMBER)
-                is_near = pc.and_not(is_near, pc.and_(is_number, is_marked))
+            is_near = self._find_near(column, is_plain, pattern)
             respelled = respell(texts.filter(is_near))
             texts = pc.replace_with_mask(texts, is_near, respelled)
             is_plain = pc.or_(is_plain, is_near)
+        if is_plain.true_count == len(texts):
+            return ColumnValues(texts, is_quoted=self.cell.type.is_text)
+        kinds = column.kinds
         is_odd = pc.invert(is_plain)
         odd_kinds = None if kinds is None else kinds.filter(is_odd)
         found = self._look_up(column.texts.filter(is_odd), odd_kinds)
@@ -166,6 +162,21 @@ class ColumnReader:
             has_gaps=LEAVE_ALONE in found.results,
             problems=problems,
         )
+
+    def _find_near(
+        self, column: Column, is_plain: pa.BooleanArray, pattern: str
+    ) -> pa.BooleanArray:
+        """The cells that match a pattern and are not plain."""
+        is_left = pc.invert(is_plain)
+        texts = column.texts.filter(is_left)
+        kinds = None if column.kinds is None else column.kinds.filter(is_left)
+        is_near = _is_value(pc.match_substring_regex(texts, pattern), kinds)
+        if kinds is not None:
+            # Numbers of the file have no marks of thousands and no commas.
+            is_marked = pc.match_substring(texts, ",")
+            is_number = pc.equal(kinds, Kind.NUMBER)
+            is_near = pc.and_not(is_near, pc.and_(is_number, is_marked))
+        return pc.replace_with_mask(is_left, is_left, is_near)
 
     def _look_up(
         self, texts: pa.StringArray, kinds: pa.Int8Array | None
@@ -240,11 +251,7 @@ def _consist_of(texts: pa.StringArray, allowed: bytes) -> bool:
     """Whether these are the only bytes of the texts, and none is blank."""
     if not allowed or not pc.min(pc.binary_length(texts)).as_py():
         return False
-    _, offsets, data = texts.buffers()
-    ends = memoryview(offsets).cast("i")
-    first = ends[texts.offset]
-    last = ends[texts.offset + len(texts)]
-    return not bytes(memoryview(data)[first:last]).translate(None, allowed)
+    return not content_of(texts).translate(None, allowed)
 
 
 def _is_value(is_match: pa.BooleanArray, kinds: pa.Int8Array | None) -> pa.BooleanArray:
@@ -255,8 +262,10 @@ def _is_value(is_match: pa.BooleanArray, kinds: pa.Int8Array | None) -> pa.Boole
 
 
 def _escaped(texts: pa.StringArray) -> pa.StringArray:
+    content = content_of(texts)
     for character, escape in ESCAPES:
-        texts = pc.replace_substring(texts, character, escape)
+        if character.encode() in content:
+            texts = pc.replace_substring(texts, character, escape)
     return texts
 
 
