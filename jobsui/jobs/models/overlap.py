@@ -32,18 +32,18 @@ class RecordKeys(models.Model):
             job=job,
             first=hashes[0],
             last=hashes[-1],
-            packed_hashes=array("Q", hashes).tobytes(),
-            packed_rows=array("Q", rows).tobytes(),
+            packed_hashes=array("q", hashes).tobytes(),
+            packed_rows=array("q", rows).tobytes(),
         )
 
     @property
     def hashes(self) -> "array[int]":
-        return array("Q", bytes(self.packed_hashes))
+        return array("q", bytes(self.packed_hashes))
 
     @property
     def rows_by_hash(self) -> Iterator[tuple[int, int]]:
         """(hash, row). Several rows may have the same key."""
-        rows = array("Q", bytes(self.packed_rows))
+        rows = array("q", bytes(self.packed_rows))
         return zip(self.hashes, rows, strict=True)
 
 

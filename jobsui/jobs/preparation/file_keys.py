@@ -89,7 +89,7 @@ class _Keys:
         rows = self._rows[0].filter(is_own)
         for start in range(0, len(hashes), record_order.KEYS_PER_PART):
             part = slice(start, start + record_order.KEYS_PER_PART)
-            yield hashes[part].to_pylist(), rows[part].to_pylist()
+            yield _integers(hashes[part]), _integers(rows[part])
 
     def _sort(self) -> None:
         if self._is_sorted:
@@ -100,6 +100,11 @@ class _Keys:
         self._rows = [pa.concat_arrays(self._rows).take(order)]
         self._is_own = [pa.concat_arrays(self._is_own).take(order)]
         self._is_sorted = True
+
+
+def _integers(found: pa.Int64Array) -> "array[int]":
+    content = memoryview(found.buffers()[1]).cast("q")
+    return array("q", content[found.offset : found.offset + len(found)].tobytes())
 
 
 class Repeats:

@@ -23,6 +23,8 @@ MAX_KEYS = 1000
 """At 100 a request."""
 MAX_REFERENCES = 200
 """Of each field that refers to other records."""
+MAX_ROWS_LOOKED_AT = 2000
+"""Of a block, once it is known that not all values are in the sample."""
 
 
 class RowSample:
@@ -110,6 +112,8 @@ class _Values:
         room = math.ceil(self.limit * share) - len(self._found)
         if room <= 0 and self.is_cut:
             return
+        if self.is_cut:
+            values = values[:MAX_ROWS_LOOKED_AT]
         # Enough of them for one more than there is room for.
         candidates = pc.unique(values)[: len(self._found) + max(0, room) + 1]
         for value in candidates.to_pylist():
