@@ -4,6 +4,7 @@
 import codecs
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import BinaryIO
 
 from jobsui.files.errors import FileRefused
@@ -87,7 +88,7 @@ def named(name: str) -> str:
         python_name = codecs.lookup(name).name
     except (LookupError, ValueError):
         return ""
-    return PYTHON_NAMES.get(python_name, "")
+    return _names_by_codec().get(python_name, "")
 
 
 def utf8_pieces(stream: BinaryIO, encoding: str, size: int) -> Iterator[bytes]:
@@ -140,6 +141,14 @@ def name_of(encoding: str) -> str:
     return ENCODINGS[encoding].partition(" (")[0]
 
 
+@cache
+def _names_by_codec() -> dict[str, str]:
+    """{Python's own name of a codec: our name}. It imports all codecs, which takes longer than
+    reading a small file."""
+    names = {name: name for name in ENCODINGS} | OTHER_NAMES
+    return {codecs.lookup(other).name: name for other, name in names.items()}
+
+
 def _mark(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -176,7 +185,3 @@ def _line_ends(low: bytes, high: bytes) -> int:
 
 
 codecs.register_error(MARK, _mark)
-PYTHON_NAMES = {codecs.lookup(name).name: name for name in ENCODINGS} | {
-    codecs.lookup(name).name: encoding for name, encoding in OTHER_NAMES.items()
-}
-"""{Python's own name of a codec: our name}"""

@@ -119,7 +119,7 @@ def _survey(
 
     table = _reader(stream, found.layout)
     facts = Facts(table.header)
-    for block in _staged(table, out):
+    for block in ahead(_staged(table, out)):
         is_first = not found.rows
         found.rows += len(block.numbers) + len(block.odd)
         _add_kinds(found, block)

@@ -170,7 +170,7 @@ class _Run:
     def _start(self, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         process = subprocess.Popen(  # noqa: S603  # our own module
-            [sys.executable, "-s", "-B", "-m", MODULE],
+            [sys.executable, "-s", "-m", MODULE],
             cwd=self._folder,
             env={**kept, **ENVIRONMENT, "TMPDIR": str(self._folder)},
             stdin=subprocess.PIPE,
