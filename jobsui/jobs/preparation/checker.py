@@ -24,13 +24,12 @@ from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.models import AccountFacts, Job, RepeatedKeys
 from jobsui.jobs.preparation import file_reading, job_rows
 from jobsui.jobs.preparation.corrected_cells import changes_of
-from jobsui.jobs.preparation.file_reading import Stopped
+from jobsui.jobs.preparation.file_reading import PROGRESS_SECONDS, Stopped
 from jobsui.jobs.preparation.found_causes import FoundCauses
 from jobsui.jobs.queueing import enqueue
 
 CHOSEN_AFTERWARDS = ("invalid", "warnings")
 """Options that change nothing about the check."""
-PROGRESS_SECONDS = 0.5
 
 
 def start(job: Job, *, by: Actor) -> None:

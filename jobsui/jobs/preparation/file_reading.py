@@ -1,6 +1,7 @@
 """Reading an uploaded file in the background: what it is, its columns, how many rows it
 has, and what looks damaged."""
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from jobsui.text import storable, storable_text
 if TYPE_CHECKING:
     from django.core.files.base import File as Content
 
+PROGRESS_SECONDS = 0.5
 MAX_SAMPLE_LENGTH = 20_000
 """Characters of a row of the sample."""
 MIN_SAMPLE_CELL = 60
@@ -159,6 +161,7 @@ class _Reading:
         self._file = file
         self._lease = lease
         self._stopping = stopping
+        self._shown_at = -math.inf
 
     def run(self) -> None:
         """Raises FileRefused, and Stopped when interrupted."""
@@ -211,6 +214,10 @@ class _Reading:
 
     def _progress(self, rows: int) -> None:
         self._tick()
+        now = self._lease.clock.monotonic()
+        if now - self._shown_at < PROGRESS_SECONDS:
+            return
+        self._shown_at = now
         File.objects.filter(pk=self._file.pk).update(rows_read=rows)
 
 
