@@ -1,11 +1,19 @@
-"""Endpoints of the account: its user, tokens, settings and the incremental export."""
+"""Endpoints of the account: its users, organizations, tickets, tokens and settings, and the
+incremental export."""
 
 import time
 from urllib.parse import urlencode
 
-from jobsui.sandbox import pages, tokens
+from jobsui.sandbox import pages, related, tokens
 from jobsui.sandbox.calls import Call, no_content
-from jobsui.sandbox.errors import Refused, export_error, not_authenticated, not_found
+from jobsui.sandbox.errors import (
+    Refused,
+    export_error,
+    invalid_parameter,
+    not_authenticated,
+    not_found,
+    role_may_not,
+)
 from jobsui.sandbox.protocol import JsonObject, Response, json_response
 from jobsui.sandbox.schema import ADMIN_ID, CustomObject
 from jobsui.sandbox.serializers import record_json
@@ -13,6 +21,7 @@ from jobsui.sandbox.table import Record
 
 SETTLED_SECONDS = 60
 MAX_EXPORT_PAGE = 1_000
+MAX_SHOWN = 100
 
 
 def me(call: Call) -> Response:
@@ -52,6 +61,36 @@ def signed_in_user(call: Call) -> JsonObject:
         "restricted_agent": False,
         "authenticity_token": "sandbox",
     }
+
+
+def users(call: Call) -> Response:
+    shown = show_many(call, "users", "external_id")
+    if call.account.assumptions.deleted_users == "left-out":
+        shown = [user for user in shown if user["active"]]
+    return json_response(200, {"users": shown})
+
+
+def organizations(call: Call) -> Response:
+    shown = show_many(call, "organizations", "external_id")
+    return json_response(200, {"organizations": shown})
+
+
+def tickets(call: Call) -> Response:
+    return json_response(200, {"tickets": show_many(call, "tickets")})
+
+
+def show_many(call: Call, name: str, *more_members: str) -> list[JsonObject]:
+    """The entries of a list that a request names by id, or by one of `more_members`. Unknown
+    ones are left out. Raises Refused."""
+    if call.account.settings.role == "end-user":
+        raise role_may_not()
+    members = ("id", *more_members)
+    member = next((each for each in members if call.query.get(f"{each}s")), "id")
+    keys = [key for key in call.query.get(f"{member}s", "").split(",") if key]
+    if not 1 <= len(keys) <= MAX_SHOWN:
+        rule = f"must have 1 to {MAX_SHOWN} ids"
+        raise invalid_parameter("ids", rule, f"api/v2/{name}/show_many")
+    return related.with_keys(name, member, keys)
 
 
 def settings(_call: Call) -> Response:

@@ -86,6 +86,7 @@ class Assumptions:
     read_lag: float = number(grade="C")
     search_lag: float = number(grade="D")
     comma_in_filter: str = choice("separator", "literal", grade="C")
+    deleted_users: str = choice("inactive", "left-out", grade="C")
     creating_upsert: str = choice("200", "201", grade="D")
 
     # OAuth.

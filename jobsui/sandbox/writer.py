@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+from jobsui.sandbox import related
 from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.journal import Journal, Objects, link, unlink
 from jobsui.sandbox.members import is_dropped
@@ -261,10 +262,9 @@ class Writer:
             raise RecordInvalid(problems)
 
     def find(self, field: Field, value: str) -> str | None:
-        """The id a reference means. Of users, tickets and the like the sandbox has
-        none: any number will do."""
+        """The id a reference means."""
         if not field.target_object:
-            return value if value.isascii() and value.isdigit() else None
+            return related.find(field.target, value)
         target = self.objects.get(field.target_object)
         if target is None:
             return None

@@ -25,6 +25,12 @@ SUCCESS_WORDS = frozenset(
     {"created", "updated", "createorupdate", "upserted", "deleted"}
 )
 FAILURE_WORDS = frozenset({"failed", "error"})
+SHOWN_LISTS = {
+    "zen:user": "users",
+    "zen:organization": "organizations",
+    "zen:ticket": "tickets",
+}
+"""By the target type of a lookup field: the list in which Zendesk shows them by ID."""
 
 
 def me(client: Client) -> User:
@@ -141,6 +147,25 @@ def records_by_name(client: Client, key: str, name: str) -> list[Record]:
     lag by seconds (assumed)."""
     found = _search(client, key, {"name": {"$contains": name}})
     return [record for record in found if record.name == name]
+
+
+def show_many(
+    client: Client, target_type: str, parameter: str, keys: Iterable[str]
+) -> list[Record]:
+    """The users, organizations or tickets that exist among up to 100 keys. Deleted users
+    do not count. `parameter`: "ids", or "external_ids" for users and organizations, which
+    takes no ID with a comma."""
+    name = SHOWN_LISTS[target_type]
+    found: list[Record] = []
+    for listing in _listings(key for key in keys if "," not in key):
+        path = f"{API}/{name}/show_many"
+        data = client.call("GET", path, params={parameter: listing})
+        found += [
+            _record(entry)
+            for entry in _list(data, name)
+            if entry.get("active") is not False
+        ]
+    return found
 
 
 def record_limit(client: Client) -> tuple[int, int]:

@@ -51,6 +51,12 @@ class Field:
         """The target type as people know it: "user", or the key of an object."""
         return self.target_type.rpartition(":")[2]
 
+    @property
+    def target_noun(self) -> str:
+        """What a lookup or parent refers to one of: "user", "ticket", ..., or "record"."""
+        is_record = self.target_type.startswith("zen:custom_object:")
+        return self.target if self.target and not is_record else "record"
+
     @classmethod
     def from_api(cls, data: Mapping[str, Json]) -> "Field":
         properties = data.get("properties") or {}

@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
-from jobsui.connections import objects
-from jobsui.connections.models import CustomObject
+from jobsui.connections import credentials, objects
+from jobsui.connections.models import CustomObject, SignIn
 from jobsui.jobs.control import corrections, drafts
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import AccountFacts, Cause, Job
 from jobsui.jobs.preparation import account_reads, checker, planner, row_sample
+from jobsui.zendesk import custom_objects
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET
 from tests.sandbox_server import Sandbox
@@ -61,6 +62,28 @@ def let_owner_refer_to(gadget: CustomObject, target: str) -> None:
         if field["key"] == "owner":
             field["relationship_target_type"] = target
     gadget.save()
+
+
+def rows_with_owners(owners: list[str]) -> str:
+    """A complete row for each of them."""
+    rows = [
+        f'g-{row},N,AB-{row:06},"{owner}"' for row, owner in enumerate(owners, start=2)
+    ]
+    return "\n".join(["external_id,name,serial,owner", *rows, ""])
+
+
+def shown_lists(sandbox: Sandbox, name: str) -> list[dict[str, str]]:
+    """The queries of the requests for users, organizations or tickets by their keys."""
+    return [
+        entry["query"]
+        for entry in sandbox.log()
+        if entry["path"] == f"/api/v2/{name}/show_many"
+    ]
+
+
+def notices_of(job: Job) -> list[str]:
+    notices = AccountFacts.objects.get(job=job).notices
+    return [notice["message"] for notice in notices]
 
 
 def warnings_of(job: Job) -> Found:
@@ -254,16 +277,150 @@ def test_a_refusal_concerns_only_what_was_asked(
     assert job.rows_warned == 1
 
 
-def test_references_to_users_are_not_looked_up(gadget: CustomObject) -> None:
+RELATED: list[tuple[str, list[str], list[str], list[str], list[dict[str, str]]]] = [
+    (
+        "user",
+        [
+            "26000000000002",
+            "26000000000004",
+            "99",
+            "ann-2",
+            "external_id:e-1001",
+            "external_id:E-9",
+            "external_id:E,9",
+            "name:Ann Lind",
+        ],
+        ["26000000000004", "99", "ann-2", "external_id:E-9"],
+        ["Owner has names of users. Whether they exist was not checked."],
+        [
+            {"external_ids": "e-1001,E-9"},
+            {"ids": "26000000000002,26000000000004,99"},
+        ],
+    ),
+    (
+        "organization",
+        ["27000000000001", "27000000000009", "external_id:o-2", "external_id:O-9"],
+        ["27000000000009", "external_id:O-9"],
+        [],
+        [{"external_ids": "o-2,O-9"}, {"ids": "27000000000001,27000000000009"}],
+    ),
+    (
+        "ticket",
+        ["1", "9", "external_id:T-9"],
+        ["9"],
+        ["Owner has external IDs of tickets. Whether they exist was not checked."],
+        [{"ids": "1,9"}],
+    ),
+    (
+        "article",
+        ["1"],
+        [],
+        ["Owner has Zendesk IDs of articles. Whether they exist was not checked."],
+        [],
+    ),
+]
+
+
+@pytest.mark.parametrize("deleted_users", ["inactive", "left-out"])
+@pytest.mark.parametrize(
+    ("noun", "owners", "missing", "notices", "queries"),
+    RELATED,
+    ids=[case[0] for case in RELATED],
+)
+def test_missing_users_and_the_like_are_warnings(
+    sandbox: Sandbox,
+    gadget: CustomObject,
+    noun: str,
+    owners: list[str],
+    missing: list[str],
+    notices: list[str],
+    queries: list[dict[str, str]],
+    deleted_users: str,
+) -> None:
+    sandbox.assume(deleted_users=deleted_users)
+    let_owner_refer_to(gadget, f"zen:{noun}")
+
+    job = check(rows_with_owners(owners), UPSERT, gadget)
+
+    rows = [row for row, owner in enumerate(owners, start=2) if owner in missing]
+    expected = [("reference_missing", "owner", rows, missing)] if missing else []
+    assert warnings_of(job) == expected
+    assert job.rows_warned == len(missing)
+    assert notices_of(job) == notices
+    assert shown_lists(sandbox, f"{noun}s") == queries
+
+
+def test_warnings_name_what_the_field_refers_to(gadget: CustomObject) -> None:
+    let_owner_refer_to(gadget, "zen:organization")
+
+    job = check(rows_with_owners(["9"]), UPSERT, gadget)
+
+    cause = Cause.objects.get(job=job, is_warning=True)
+    assert cause.message == (
+        "Zendesk shows this connection no organization that Owner could refer to."
+    )
+    assert cause.fix == "Correct the value, or create the related organizations first."
+
+
+def test_users_are_read_a_hundred_at_a_time(
+    sandbox: Sandbox, gadget: CustomObject
+) -> None:
+    let_owner_refer_to(gadget, "zen:user")
+    users = [str(number) for number in range(1, 151)]
+
+    job = check(rows_with_owners(users), UPSERT, gadget)
+
+    assert job.rows_warned == 150
+    queries = shown_lists(sandbox, "users")
+    assert queries == [{"ids": ",".join(users[:100])}, {"ids": ",".join(users[100:])}]
+
+
+def test_token_for_custom_objects_is_not_widened_to_read_users(
+    sandbox: Sandbox, gadget: CustomObject
+) -> None:
+    connection = gadget.connection
+    connection.sign_in = SignIn.OAUTH_CLIENT
+    connection.client_id = sandbox.client_id
+    connection.save()
+    secrets = {"client_secret": sandbox.client_secret}
+    credentials.save_secrets(connection, secrets, by=None)
     let_owner_refer_to(gadget, "zen:user")
 
-    job = check("external_id,name,serial,owner\ng-2,B,AB-000002,17\n", UPSERT, gadget)
+    job = check(rows_with_owners(["99", "ann-2"]), UPSERT, gadget)
 
-    [notice] = AccountFacts.objects.get(job=job).notices
-    assert notice["message"] == (
-        "Owner refers to a user. Whether it exists was not checked."
-    )
     assert warnings_of(job) == []
+    assert notices_of(job) == [
+        "What Owner refers to was not checked. Zendesk shows this connection no users."
+    ]
+    connection.refresh_from_db()
+    assert connection.scopes == "custom_objects:read custom_objects:write"
+    assert len(shown_lists(sandbox, "users")) == 1
+
+
+def test_unknown_list_of_users_is_no_warning(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(custom_objects.SHOWN_LISTS, "zen:user", "people")
+    let_owner_refer_to(gadget, "zen:user")
+
+    job = check(rows_with_owners(["99"]), UPSERT, gadget)
+
+    assert warnings_of(job) == []
+    assert notices_of(job) == [
+        "What Owner refers to was not checked. Zendesk shows this connection no people."
+    ]
+
+
+def test_names_beyond_those_looked_up_are_noticed(gadget: CustomObject) -> None:
+    names = [f"name:Eve {number}" for number in range(account_reads.MAX_NAMES + 1)]
+
+    job = check(rows_with_owners(names), UPSERT, gadget)
+
+    assert job.rows_warned == account_reads.MAX_NAMES
+    assert notices_of(job) == [
+        "10 different values of Owner from all over the file were looked up in Zendesk, "
+        "and the others were not."
+    ]
 
 
 def test_stopped_check_asks_the_account_nothing_more(

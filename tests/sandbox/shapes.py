@@ -93,6 +93,9 @@ TOKEN = holds(
     created_at=TIME,
     url=TEXT,
 )
+ORGANIZATION = holds(id=WHOLE, name=TEXT, external_id=or_null(TEXT))
+USER = holds(id=WHOLE, name=TEXT, external_id=or_null(TEXT), active=YES_NO)
+TICKET = holds(id=WHOLE, subject=TEXT, external_id=or_null(TEXT))
 LIMIT = holds(count=WHOLE, limit=WHOLE)
 CURSORS = {
     "meta": holds(
@@ -153,6 +156,11 @@ RESPONSES: dict[tuple[str, str, int], Schema | None] = {
     ("GET", "/api/v2/users/me", 200): holds(
         user=holds(id=WHOLE, name=TEXT, email=TEXT, role=TEXT)
     ),
+    ("GET", "/api/v2/users/show_many", 200): holds(users=many(USER)),
+    ("GET", "/api/v2/organizations/show_many", 200): holds(
+        organizations=many(ORGANIZATION)
+    ),
+    ("GET", "/api/v2/tickets/show_many", 200): holds(tickets=many(TICKET)),
     ("GET", "/api/v2/account/settings", 200): holds(settings={"type": "object"}),
     ("GET", "/api/v2/oauth/tokens", 200): holds(tokens=many(TOKEN)),
     ("GET", "/api/v2/oauth/tokens/{oauth_token_id}", 200): holds(token=TOKEN),

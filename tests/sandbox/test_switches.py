@@ -473,6 +473,13 @@ def records_found_by_an_id_with_a_comma(api: Api) -> int:
     return len(listed["custom_object_records"])
 
 
+@shows("deleted-users", inactive=[True, False], left_out=[True])
+def users_that_are_active(api: Api) -> list[bool]:
+    ids = "26000000000003,26000000000004"
+    shown = api.get("/api/v2/users/show_many", ids=ids)
+    return [user["active"] for user in shown["users"]]
+
+
 @shows("creating-upsert", _200=200, _201=201)
 def status_of_an_upsert_that_creates(api: Api) -> int:
     body = {"custom_object_record": {"name": "One"}}

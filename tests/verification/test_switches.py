@@ -99,6 +99,7 @@ UNASKED = (
     "deadlock-free-jobs=1",
     "deleted-object=items",
     "length-unit=characters",
+    "deleted-users=left-out",
     "invalid-client=400",
 )
 """Values that change no verdict, because no harmless request shows them."""

@@ -168,6 +168,29 @@ def test_records_are_found_by_ids(client: Client, sandbox: Sandbox) -> None:
     assert custom_objects.records_by_ids(client, "asset", []) == []
 
 
+@pytest.mark.parametrize(
+    ("target_type", "parameter", "keys", "found"),
+    [
+        (
+            "zen:user",
+            "ids",
+            ["26000000000002", "26000000000004", "7"],
+            ["26000000000002"],
+        ),
+        ("zen:user", "external_ids", ["e-1002", "E,1001", ""], ["26000000000003"]),
+        ("zen:organization", "external_ids", ["O-1", "O-9"], ["27000000000001"]),
+        ("zen:ticket", "ids", ["2", "9"], ["2"]),
+        ("zen:ticket", "ids", [], []),
+    ],
+)
+def test_users_and_the_like_are_found_by_keys(
+    client: Client, target_type: str, parameter: str, keys: list[str], found: list[str]
+) -> None:
+    shown = custom_objects.show_many(client, target_type, parameter, keys)
+
+    assert [record.id for record in shown] == found
+
+
 def test_long_lists_of_ids_are_sent_in_parts(client: Client, sandbox: Sandbox) -> None:
     external_ids = [f"{n:03}-" + "ü" * 96 for n in range(100)]
     sandbox.add_records(

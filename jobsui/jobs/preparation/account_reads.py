@@ -2,6 +2,7 @@
 whether there is room for new ones. It takes few requests, each in its turn. What cannot be
 read is not checked, and the page says so."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,7 +18,15 @@ from jobsui.jobs.mapping.json_texts import decoded, encoded
 from jobsui.jobs.models import AccountFacts, Job, Lease
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
-from jobsui.zendesk.errors import RateLimited, Refused, Unauthorized, ZendeskError
+from jobsui.zendesk.custom_objects import SHOWN_LISTS
+from jobsui.zendesk.errors import (
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Refused,
+    Unauthorized,
+    ZendeskError,
+)
 from jobsui.zendesk.payloads import Field, Record
 
 if TYPE_CHECKING:
@@ -33,11 +42,17 @@ EXTERNAL_ID = "external_id:"
 NAME = "name:"
 MAX_NAMES = 10
 """One request each."""
+NUMBER = re.compile("[1-9][0-9]{0,17}")
+"""IDs of users, organizations and tickets."""
 KEY_LABELS = {"id": "Zendesk IDs", "external_id": "external IDs", "name": "names"}
 
 
 class _Unavailable(Exception):
     """The account cannot be asked now. Carries the reason as a sentence."""
+
+
+class _NotShown(Exception):
+    """The connection is not allowed to read this. Carries the reason as a sentence."""
 
 
 def read(job: Job, sample: "RowSample", keep: Callable[[], object]) -> AccountFacts:
@@ -102,6 +117,8 @@ class _Reader:
             read()
         except Refused as error:
             self.note("not_checked", f"{topic} was not checked. {explain(error)}")
+        except _NotShown as reason:
+            self.note("not_checked", f"{topic} was not checked. {reason}")
 
     def _read_record_limit(self) -> None:
         count, limit = self._call(custom_objects.record_limit)
@@ -155,18 +172,14 @@ class _Reader:
             )
 
     def _read_field(self, target: str, field: Field) -> None:
-        label = field.title or field.key
-        if not field.target_type.startswith(CUSTOM_OBJECT):
-            self.note(
-                "not_checked",
-                f"{label} refers to a {field.target}. Whether it exists was not checked.",
-            )
-            return
         self._about(
-            f"What {label} refers to", lambda: self._read_references(target, field)
+            f"What {field.title or field.key} refers to",
+            lambda: self._read_references(target, field),
         )
 
     def _read_references(self, target: str, field: Field) -> None:
+        """Raises _NotShown."""
+        label = field.title or field.key
         values = self._sample.references[target]
         contents = {decoded(content): content for content in values.found}
         by_key: dict[str, dict[str, str]] = {"external_id": {}, "name": {}, "id": {}}
@@ -178,22 +191,50 @@ class _Reader:
             else:
                 by_key["id"][value] = content
         missing: list[str] = []
+        looked_up = 0
+        is_cut = values.is_cut
         for key, wanted in by_key.items():
             asked = list(wanted)[: MAX_NAMES if key == "name" else None]
-            records = self._records(field.target, key, asked)
-            existing = {_key_of(record, key) for record in records}
+            if asked and not _can_look_up(field, key):
+                self.note(
+                    "not_checked",
+                    f"{label} has {KEY_LABELS[key]} of {field.target_noun}s. Whether they exist "
+                    "was not checked.",
+                )
+                continue
+            existing = self._existing(field, key, asked)
+            looked_up += len(asked)
+            is_cut = is_cut or len(asked) < len(wanted)
             missing += [
                 wanted[each]
                 for each in asked
                 if each not in existing and "," not in each
             ]
         self.facts.missing_references[target] = missing
-        if values.is_cut:
+        if looked_up and is_cut:
             self.note(
                 "sampled",
-                f"{len(contents):,} different values of {field.title or field.key} from all "
-                "over the file were looked up in Zendesk, and the others were not.",
+                f"{looked_up:,} different values of {label} from all over the "
+                "file were looked up in Zendesk, and the others were not.",
             )
+
+    def _existing(self, field: Field, key: str, values: list[str]) -> set[str]:
+        """Those of the values that something has that the field may refer to. Raises
+        _NotShown."""
+        if field.target_type not in SHOWN_LISTS:
+            records = self._records(field.target, key, values)
+            return {_key_of(record, key) for record in records}
+        if key == "id":
+            values = [value for value in values if NUMBER.fullmatch(value)]
+        shown: list[Record] = []
+        for page in _pages(values, PAGE_SIZE):
+            read = partial(
+                _show_many, target_type=field.target_type, key=key, values=page
+            )
+            shown += self._call(read)
+        # Case does not matter in external IDs of users and organizations.
+        existing = {_key_of(each, key).lower() for each in shown}
+        return {value for value in values if value.lower() in existing}
 
     def _records(self, object_key: str, key: str, values: list[str]) -> list[Record]:
         """Those that have one of these keys."""
@@ -243,6 +284,26 @@ def _by_name(client: Client, key: str, values: list[str]) -> list[Record]:
         for name in values
         for record in custom_objects.records_by_name(client, key, name)
     ]
+
+
+def _show_many(
+    client: Client, target_type: str, key: str, values: list[str]
+) -> list[Record]:
+    """Raises _NotShown where the connection is not allowed to read them. SignedClient must
+    not see that refusal: it would ask for a token with wider scopes, which jobs do not need."""
+    try:
+        return custom_objects.show_many(client, target_type, f"{key}s", values)
+    except (Forbidden, NotFound):
+        name = SHOWN_LISTS[target_type]
+        raise _NotShown(f"Zendesk shows this connection no {name}.") from None
+
+
+def _can_look_up(field: Field, key: str) -> bool:
+    if field.target_type.startswith(CUSTOM_OBJECT):
+        return True
+    if field.target_type == "zen:ticket":
+        return key == "id"
+    return field.target_type in SHOWN_LISTS and key != "name"
 
 
 _READS = {"id": _by_id, "external_id": _by_external_id, "name": _by_name}

@@ -15,7 +15,7 @@ from jobsui.jobs.ledger import causes
 from jobsui.jobs.ledger.row_sets import RowSet
 from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, NULL
 from jobsui.jobs.mapping.column_reader import ColumnValues
-from jobsui.jobs.mapping.field_targets import Target, schema_of, targets
+from jobsui.jobs.mapping.field_targets import Target, api_name, schema_of, targets
 from jobsui.jobs.mapping.json_texts import decoded
 from jobsui.jobs.mapping.row_reader import Problem, shown
 from jobsui.jobs.models import AccountFacts, Job
@@ -71,6 +71,7 @@ class RowWarnings:
         self._columns = {target: column for column, target in job.mapping.items()}
         self._has_blanks = facts.has_blanks
         schema = schema_of(job)
+        self._schema = schema
         self._required = required_for_new(schema, self._action)
         self._offered = {target.key: target for target in targets(schema, self._action)}
         self._references = {
@@ -169,11 +170,13 @@ class RowWarnings:
             if values is None:
                 continue
             label = self._offered[target].label
+            field = self._schema.field(api_name(target))
+            noun = field.target_noun if field else "record"
             yield RowWarning(
                 code="reference_missing",
                 column=self._columns.get(target, ""),
-                message=f"Zendesk has no record that {label} could refer to.",
-                fix="Correct the value, or create the related records first.",
+                message=f"Zendesk shows this connection no {noun} that {label} could refer to.",
+                fix=f"Correct the value, or create the related {noun}s first.",
                 is_warned=pc.is_in(values, missing),
                 values=values,
             )
