@@ -133,7 +133,7 @@ def test_problem_names_value_fix_and_kind() -> None:
     problem = problem_of("decimal", "1.250,50")
 
     assert problem.message == "“1.250,50” is not a number."
-    assert problem.kind == "The value is not a number, for example “1.250,50”."
+    assert problem.general == "The value is not a number, for example “1.250,50”."
     assert "or as the other numbers of the column" in problem.fix
 
 

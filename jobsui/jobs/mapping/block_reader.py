@@ -81,15 +81,15 @@ class BlockReader:
         items = ReadBlock(block.numbers, values, self._template)
         numbers = _LazyList(block.numbers)
         for index, cells in self._rows_too_wide(block):
-            found = too_many_cells(numbers[index], cells, self._width)
-            items.add_problems(index, found)
+            for wide in too_many_cells(numbers[index], cells, self._width):
+                items.add(index, wide)
         for reader, source, column in zip(self._columns, sources, values, strict=True):
-            name = reader.cell.column
-            for index, problem in column.problems.items():
-                text = source.texts[index].as_py()
-                items.add_problems(
-                    index, [problem_of(problem, numbers[index], name, text)]
-                )
+            indexes = pa.array(column.problems, pa.int64())
+            texts = source.texts.take(indexes).to_pylist()
+            found = zip(column.problems.items(), texts, strict=True)
+            for (index, problem), text in found:
+                row = numbers[index]
+                items.add(index, problem_of(problem, row, reader.cell.column, text))
         items.find_too_large()
         items.odd = {number: [odd_row(number, cells)] for number, cells in block.odd}
         items.keys = dict(self._keys(block, columns, values))
@@ -149,10 +149,8 @@ class ReadBlock:
     """{target key: the value of each row that may appear only once in a file}. Null where
     a row has none."""
 
-    def add_problems(self, index: int, problems: Iterable[Problem]) -> None:
-        self.problems.setdefault(index, []).extend(problems)
-        if not self.problems[index]:
-            del self.problems[index]
+    def add(self, index: int, problem: Problem) -> None:
+        self.problems.setdefault(index, []).append(problem)
 
     @property
     def is_good(self) -> pa.BooleanArray:

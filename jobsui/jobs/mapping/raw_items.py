@@ -8,13 +8,18 @@ from typing import Any
 from jobsui.files.layout import Row
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import unique_targets
-from jobsui.jobs.mapping.row_reader import Item, Problem, problem_of, shown, too_large
+from jobsui.jobs.mapping.row_reader import (
+    WHOLE_ROW,
+    Item,
+    Problem,
+    problem_of,
+    too_large,
+)
 from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.jobs.mapping.types.record_id import checked_record_id
 from jobsui.zendesk.payloads import Schema
 
 COLUMN = "item"
-WHOLE_ROW = ""
 """The column of a problem: an item is all that its row has."""
 
 
@@ -64,14 +69,8 @@ class ItemReader:
 
 
 def _not_an_item(number: int, line: str, message: str) -> Problem:
-    return Problem(
-        row=number,
-        column=WHOLE_ROW,
-        value=shown(line),
-        code="not_an_item",
-        message=message,
-        fix="Correct the item and send it again.",
-    )
+    found = ValueProblem("not_an_item", message, "Correct the item and send it again.")
+    return problem_of(found, number, WHOLE_ROW, line)
 
 
 def _is_key(value: Any) -> bool:

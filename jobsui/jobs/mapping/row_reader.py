@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobsui.files.kinds import Kind
 from jobsui.files.layout import OddCells, Row
@@ -18,26 +19,35 @@ from jobsui.zendesk.payloads import Schema
 MAX_RECORD_BYTES = 32 * 1024
 """Zendesk's limit (docs/zendesk.md, "Sizes")."""
 MAX_SHOWN = 200
+WHOLE_ROW = ""
+"""The column of problems that concern the row as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with one cell, or with the row as a whole (column "")."""
+class Problem(NamedTuple):
+    """What is wrong with one cell, or with the row as a whole (WHOLE_ROW)."""
 
     row: int
     column: str
     value: str
-    code: str
-    """The same for all problems of a kind, for programs."""
-    message: str
-    fix: str
-    kind: str = ""
-    """The message without the particulars of this row; "" when it has none."""
+    found: ValueProblem
+
+    @property
+    def code(self) -> str:
+        """The same for all problems of a kind, for programs."""
+        return self.found.code
+
+    @property
+    def message(self) -> str:
+        return self.found.message
 
     @property
     def general(self) -> str:
         """The message for all problems of this kind together."""
-        return self.kind or self.message
+        return self.found.general
+
+    @property
+    def fix(self) -> str:
+        return self.found.fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,26 +176,18 @@ def too_large(number: int, line: str) -> Problem | None:
 
 def size_problem(number: int, size: int) -> Problem:
     """`size`: in bytes."""
-    return Problem(
-        row=number,
-        column="",
-        value=f"{size:,} bytes",
-        code="too_large",
-        message="The record would be larger than the 32 KB Zendesk allows.",
-        fix="Shorten its longest texts.",
+    found = ValueProblem(
+        "too_large",
+        "The record would be larger than the 32 KB Zendesk allows.",
+        "Shorten its longest texts.",
     )
+    return Problem(number, WHOLE_ROW, f"{size:,} bytes", found)
 
 
 def odd_row(number: int, cells: OddCells) -> Problem:
     """The problem of a row that cannot be read as a row of the table."""
-    return Problem(
-        row=number,
-        column="",
-        value=shown(", ".join(filter(None, cells))),
-        code=cells.code,
-        message=cells.reason,
-        fix=cells.fix,
-    )
+    found = ValueProblem(cells.code, cells.reason, cells.fix)
+    return problem_of(found, number, WHOLE_ROW, ", ".join(filter(None, cells)))
 
 
 def shown(value: str) -> str:
@@ -196,15 +198,7 @@ def shown(value: str) -> str:
 
 def problem_of(problem: ValueProblem, number: int, column: str, text: str) -> Problem:
     """The problem of a value in the form in which it is stored."""
-    return Problem(
-        row=number,
-        column=column,
-        value=shown(text),
-        code=problem.code,
-        message=problem.message,
-        fix=problem.fix,
-        kind=problem.kind,
-    )
+    return Problem(number, column, shown(text), problem)
 
 
 def too_many_cells(number: int, extra: list[str], width: int) -> list[Problem]:
@@ -212,12 +206,9 @@ def too_many_cells(number: int, extra: list[str], width: int) -> list[Problem]:
     filled = [text for text in extra if text.strip()]
     if not filled:
         return []
-    problem = Problem(
-        row=number,
-        column="",
-        value=shown(", ".join(filled)),
-        code="too_many_cells",
-        message=f"The row has more cells than the header has columns ({width}).",
-        fix="Quote cells that contain the delimiter.",
+    found = ValueProblem(
+        "too_many_cells",
+        f"The row has more cells than the header has columns ({width}).",
+        "Quote cells that contain the delimiter.",
     )
-    return [problem]
+    return [problem_of(found, number, WHOLE_ROW, ", ".join(filled))]

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from jobsui.jobs.enums import Action
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.record_order import HashedKeys
-from jobsui.jobs.mapping import types
-from jobsui.jobs.mapping.row_reader import Problem, shown
+from jobsui.jobs.mapping.row_reader import Problem, problem_of
+from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.jobs.models import Job
 from jobsui.jobs.models.repeated_keys import RowPairs
 from jobsui.jobs.preparation.job_blocks import JobBlock
@@ -164,18 +164,14 @@ class Repeats:
 
     def problem(self, row: int, target: str, value: str, first_row: int) -> Problem:
         what = f"is already the {KEY_LABELS[target]} of"
-        found = types.problem(
-            f"{CODE_PREFIX}{target}", value, f"{what} row {first_row}", FIX
+        found = ValueProblem(
+            f"{CODE_PREFIX}{target}",
+            f"{what} row {first_row}",
+            FIX,
+            text=value,
+            kind=f"{what} an earlier row",
         )
-        return Problem(
-            row=row,
-            column=self._columns.get(target, ""),
-            value=shown(value),
-            code=found.code,
-            message=found.message,
-            fix=FIX,
-            kind=f"The value {what} an earlier row, for example “{shown(value)}”.",
-        )
+        return problem_of(found, row, self._columns.get(target, ""), value)
 
 
 def are_of_keys(problems: list[Problem]) -> bool:

@@ -76,15 +76,15 @@ class FoundCauses:
 @dataclass(slots=True)
 class _Found:
     cause: Cause
+    count: int = 0
     rows: RowCollector = field(default_factory=RowCollector)
     values: dict[str, int] = field(default_factory=dict)
 
     def add(self, problem: Problem) -> None:
-        cause = self.cause
-        cause.count += 1
+        self.count += 1
         self.rows.add(problem.row)
-        if len(cause.sample_rows) < causes.MAX_SAMPLE_ROWS:
-            cause.sample_rows.append(problem.row)
+        if self.count <= causes.MAX_SAMPLE_ROWS:
+            self.cause.sample_rows.append(problem.row)
         value = problem.value
         if value in self.values:
             self.values[value] += 1
@@ -93,13 +93,13 @@ class _Found:
 
     def add_rows(self, rows: RowSet) -> None:
         """Rows without values."""
-        cause = self.cause
-        cause.count += len(rows)
+        self.count += len(rows)
         self.rows.add_all(rows)
-        room = causes.MAX_SAMPLE_ROWS - len(cause.sample_rows)
-        cause.sample_rows += islice(rows, room)
+        sample = self.cause.sample_rows
+        sample += islice(rows, causes.MAX_SAMPLE_ROWS - len(sample))
 
     def complete(self) -> Cause:
+        self.cause.count = self.count
         set_values(self.cause, self.values)
         return self.cause
 

@@ -17,7 +17,8 @@ from jobsui.jobs.mapping.cell_reader import LEAVE_ALONE, NULL
 from jobsui.jobs.mapping.column_reader import ColumnValues
 from jobsui.jobs.mapping.field_targets import Target, api_name, schema_of, targets
 from jobsui.jobs.mapping.json_texts import decoded
-from jobsui.jobs.mapping.row_reader import Problem, shown
+from jobsui.jobs.mapping.row_reader import Problem, problem_of
+from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.jobs.models import AccountFacts, Job
 from jobsui.jobs.preparation.job_blocks import JobBlock
 from jobsui.jobs.preparation.row_masks import rows_where
@@ -49,18 +50,13 @@ class RowWarning:
 
     def problems(self, block: JobBlock) -> Iterator[Problem]:
         """One for each row."""
+        found = ValueProblem(self.code, self.message, self.fix)
         indexes = pc.indices_nonzero(self.is_warned)
         values = None if self.values is None else self.values.take(indexes)
         for place, row in enumerate(block.numbers.take(indexes).to_pylist()):
             value = "" if values is None else values[place].as_py()
-            yield Problem(
-                row=row,
-                column=self.column,
-                value=shown(decoded(value)) if value else "",
-                code=self.code,
-                message=self.message,
-                fix=self.fix,
-            )
+            text = decoded(value) if value else ""
+            yield problem_of(found, row, self.column, text)
 
 
 class RowWarnings:

@@ -21,16 +21,54 @@ NEARLY_PLAIN_TEXT = rf"[^{SPACES}#][^{ESCAPED}]*"
 
 
 class ValueProblem(Exception):
-    """A value that its field cannot take."""
+    """A value that its field cannot take. A file may have a million of them, so sentences are
+    composed when they are asked for."""
 
-    def __init__(self, code: str, message: str, fix: str, kind: str = "") -> None:
-        """`code`: for programs. `kind`: the message for all such values, with this one
-        as an example."""
-        super().__init__(message)
+    __slots__ = ("_kind", "_text", "_what", "code", "fix")
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        fix: str,
+        *,
+        text: str | None = None,
+        kind: str = "",
+    ) -> None:
+        """`code`: for programs. `what` completes a sentence that begins with the text, or
+        is a sentence if there is no text. `kind`: instead of `what`, for the message of all
+        such values."""
         self.code = code
-        self.message = message
         self.fix = fix
-        self.kind = kind or message
+        self._kind = kind or what
+        self._what = what
+        self._text = text
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ValueProblem) and self._words == other._words
+
+    def __hash__(self) -> int:
+        return hash(self._words)
+
+    @property
+    def _words(self) -> tuple[str, str, str, str]:
+        return self.code, self.message, self.general, self.fix
+
+    @property
+    def message(self) -> str:
+        if self._text is None:
+            return self._what
+        return f"“{_shown(self._text)}” {self._what}."
+
+    @property
+    def general(self) -> str:
+        """The message for all such values, with this one as an example."""
+        if self._text is None:
+            return self._kind
+        return f"The value {self._kind}, for example “{_shown(self._text)}”."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +130,8 @@ class ValueType:
 
 def problem(code: str, text: str, what: str, fix: str) -> ValueProblem:
     """The problem of `text`. `what` completes a sentence that begins with the text."""
-    shown = f"{text[:MAX_QUOTED]}…" if len(text) > MAX_QUOTED else text
-    return ValueProblem(
-        code,
-        message=f"“{shown}” {what}.",
-        fix=fix,
-        kind=f"The value {what}, for example “{shown}”.",
-    )
+    return ValueProblem(code, what, fix, text=text)
+
+
+def _shown(text: str) -> str:
+    return f"{text[:MAX_QUOTED]}…" if len(text) > MAX_QUOTED else text
