@@ -299,7 +299,7 @@ def _notice(code: str, column: str, found: _Found) -> Notice:
 def _shown(text: str) -> str:
     """With names for characters that cannot be seen."""
     shown = "".join(
-        character if character.isprintable() else f"U+{ord(character):04X}"
+        character if character.isprintable() else f"[U+{ord(character):04X}]"
         for character in text[:MAX_EXAMPLE]
     )
     return f"“{shown}”"

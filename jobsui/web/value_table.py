@@ -51,8 +51,8 @@ class ValueTable:
         self._counted = {text: counts[text] for text in texts}
         self.labels = Labels([*self._choices(), *self._odd_choices(known.values())])
 
-    def __bool__(self) -> bool:
-        return bool(self._counted)
+    def __len__(self) -> int:
+        return len(self._counted)
 
     @property
     def digest(self) -> str:

@@ -112,7 +112,7 @@ def test_characters_that_cannot_be_seen_are_named() -> None:
     [notice] = notices_of("id", ["A\u200b1"])
 
     assert notice.message == (
-        "1 value in id with invisible characters, such as “AU+200B1”. They make texts "
+        "1 value in id with invisible characters, such as “A[U+200B]1”. They make texts "
         "different that look the same."
     )
 

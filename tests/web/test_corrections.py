@@ -237,6 +237,21 @@ def test_rows_of_a_warning_are_corrected_too(operator: Client) -> None:
     assert "Fixed" in visible(answer.text)
 
 
+def test_grid_offers_changes_only_of_rows_that_can_be_corrected(
+    operator: Client,
+) -> None:
+    rows = 'external_id,serial,price,status\ng-1,"AB"x,1,retired\ng-2,ab,2,retired\n'
+    job = stages.checked(rows)
+    stray, wrong = Cause.objects.filter(job=job).order_by("column")
+
+    unreadable = operator.get(path(job, f"rows/?cause={stray.pk}")).text
+    readable = operator.get(path(job, f"rows/?cause={wrong.pk}")).text
+
+    assert "This row cannot be corrected here." in unreadable
+    assert "Select a cell to change it" not in unreadable
+    assert "Select a cell to change it" in readable
+
+
 @pytest.mark.parametrize("where", [{"storage_id": "other"}, {"format": "items"}])
 def test_rows_that_cannot_be_corrected_here_are_not_offered(
     operator: Client, where: dict[str, str]

@@ -223,8 +223,12 @@ def test_preview_marks_cells_without_a_text(operator: Client) -> None:
 
     text = page(operator, job)
 
-    assert '<td> <span class="kind null">null</span> </td> <td>x</td>' in text
-    assert '<td>1</td> <td> <span class="kind absent">missing</span> </td>' in text
+    null = '<td class="text-nowrap"> <span class="kind null">null</span> </td>'
+    assert f"{null} <td>x</td>" in text
+    assert (
+        '<td>1</td> <td class="text-nowrap"> <span class="kind absent">missing</span> </td>'
+        in text
+    )
 
 
 def test_preview_marks_errors_of_a_workbook(operator: Client) -> None:

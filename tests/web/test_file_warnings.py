@@ -58,6 +58,26 @@ def test_many_warnings_are_behind_a_summary(operator: Client) -> None:
     assert [f"No {n}." in text for n in range(20)] == [True] * 20
 
 
+@pytest.mark.parametrize(
+    ("step", "number", "is_open"),
+    [
+        ("map/", 2, True),
+        ("map/", 3, False),
+        ("check/", 3, False),
+        ("review/", 3, True),
+    ],
+)
+def test_warnings_are_closed_where_they_would_hide_the_step(
+    operator: Client, step: str, number: int, *, is_open: bool
+) -> None:
+    job = stages.checked()
+    File.objects.update(warnings=[make_warning() for _ in range(number)])
+
+    text = operator.get(f"/jobs/new/{job.code}/{step}").text
+
+    assert ('<details class="card-body" open>' in text) is is_open
+
+
 def test_file_without_warnings_has_no_section(operator: Client) -> None:
     job = stages.draft()
 

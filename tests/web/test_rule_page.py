@@ -214,6 +214,31 @@ def test_another_separator_redraws_the_values(operator: Client) -> None:
     assert 'id="rule-values" hx-swap-oob="true"' in changed.text
 
 
+@pytest.mark.parametrize(
+    ("distinct", "sentence"),
+    [
+        (2, "All 2 values. Those without an option come first."),
+        (9, "2 values, there are more. Those without an option come first."),
+    ],
+)
+def test_table_of_values_says_how_many_it_has(
+    operator: Client, distinct: int, sentence: str
+) -> None:
+    job = draft()
+    ColumnFacts.objects.filter(name="status").update(distinct=distinct)
+
+    assert sentence in visible(page_of(operator, job, "field:status").text)
+
+
+def test_preview_says_a_fix_once_for_rows_in_a_row(operator: Client) -> None:
+    job = draft()
+
+    text = visible(page_of(operator, job, "field:price").text)
+
+    assert text.count("is not a number") == 3
+    assert text.count("Write digits with a point") == 1
+
+
 def test_values_of_a_rule_that_the_file_lacks_are_kept(operator: Client) -> None:
     values = {"values": {"Lost": "retired", "Out of order": "in_use"}, "case": "upper"}
     job = draft(rules={"field:status": values})

@@ -122,7 +122,7 @@ def test_empty_upload_is_refused(operator: Client) -> None:
     answer = operator.post("/jobs/new/", form(stages.gadget(), file=upload(b"")))
 
     assert answer.status_code == 200
-    assert "The submitted file is empty." in answer.text
+    assert "The file is empty. Choose another file." in answer.text
 
 
 def test_colleague_opens_the_draft(

@@ -136,6 +136,6 @@ def _error_cell(text: str) -> ValueProblem:
     return problem(
         "error_cell",
         text,
-        "is the error of a formula, not a value",
+        "is a formula error, not a value",
         "Correct the formula or the cell in the file, and upload it again.",
     )

@@ -110,6 +110,7 @@ def _optional_external_id() -> Target:
 def _field(field: Field, action: Action) -> Target:
     hints = [field.description] if field.description else []
     if field.required and action.is_upsert:
+        hints = [_as_sentence(hint) for hint in hints]
         hints.append(REQUIRED_FOR_NEW)
     return Target(
         key=f"{FIELD}{field.key}",
@@ -118,3 +119,7 @@ def _field(field: Field, action: Action) -> Target:
         required=field.required and action is Action.CREATE,
         help=" ".join(hints),
     )
+
+
+def _as_sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

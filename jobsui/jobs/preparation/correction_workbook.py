@@ -140,7 +140,7 @@ def _unusable(kinds: Iterable[object] | None) -> dict[int, str]:
     """{index: what the cell has instead of a text}."""
     words = {
         Kind.NO_RESULT: "a formula without a result",
-        Kind.ERROR: "the error of a formula",
+        Kind.ERROR: "a formula error",
     }
     if kinds is None:
         return {}

@@ -28,6 +28,7 @@ class UploadField(forms.FileField):
         megabytes = settings.MAX_UPLOAD_BYTES // 1024**2
         help_text = f"{file_formats.LABELS}. Up to {megabytes:,} MB."
         super().__init__(help_text=help_text, **kwargs)
+        self.error_messages["empty"] = "The file is empty. Choose another file."
         self.widget.attrs |= {
             "accept": ",".join(file_formats.EXTENSIONS),
             "data-max-bytes": settings.MAX_UPLOAD_BYTES,

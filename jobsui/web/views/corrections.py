@@ -56,12 +56,14 @@ def grid(request: HtmxRequest, job: Job) -> HttpResponse:
     except FileRefused as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:check", job.code)
+    rows = [
+        drawn.row(each, opened=opened if each.row == row else None)
+        for each in page.entries
+    ]
     context = _context(job, drawn) | {
-        "rows": [
-            drawn.row(each, opened=opened if each.row == row else None)
-            for each in page.entries
-        ],
+        "rows": rows,
         "older": page.older,
+        "can_change": any(each.can_change for each in rows),
     }
     response = render(request, "wizard/grid.html", context)
     patch_vary_headers(response, ["HX-Request"])
@@ -228,7 +230,7 @@ def _row(
     refusal: str = "",
 ) -> HttpResponse:
     """One row of the grid, and its head with the counts."""
-    context = _context(job, drawn) | {"is_update": True}
+    context = _context(job, drawn) | {"is_update": True, "can_change": True}
     for found in problem_rows.rows(job, [number]):
         context["row"] = drawn.row(found, opened=opened, refusal=refusal)
     response = render(request, "wizard/grid_update.html", context)
