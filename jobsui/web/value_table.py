@@ -55,6 +55,11 @@ class ValueTable:
         return len(self._counted)
 
     @property
+    def has_unmatched(self) -> bool:
+        """Whether a text becomes no option. Then the first one does."""
+        return self._value_of(next(iter(self._counted))) is None
+
+    @property
     def digest(self) -> str:
         """Of the texts, to notice that a form was about others."""
         texts = "\n".join(self._counted)

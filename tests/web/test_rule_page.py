@@ -215,19 +215,22 @@ def test_another_separator_redraws_the_values(operator: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("distinct", "sentence"),
+    ("target", "distinct", "sentence"),
     [
-        (2, "All 2 values. Those without an option come first."),
-        (9, "2 values, there are more. Those without an option come first."),
+        ("status", 2, "2 values, those without an option first"),
+        ("status", 9, "The first 2 values, those without an option first"),
+        ("insured", 2, "2 values"),
     ],
 )
 def test_table_of_values_says_how_many_it_has(
-    operator: Client, distinct: int, sentence: str
+    operator: Client, target: str, distinct: int, sentence: str
 ) -> None:
     job = draft()
-    ColumnFacts.objects.filter(name="status").update(distinct=distinct)
+    ColumnFacts.objects.filter(name=target).update(distinct=distinct)
 
-    assert sentence in visible(page_of(operator, job, "field:status").text)
+    text = visible(page_of(operator, job, f"field:{target}").text)
+
+    assert f"What each value becomes {sentence} The values of" in text
 
 
 def test_preview_says_a_fix_once_for_rows_in_a_row(operator: Client) -> None:
