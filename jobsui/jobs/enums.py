@@ -140,6 +140,7 @@ class EventKind(TextChoices):
     CHECK_STARTED = "check_started", "Check started"
     CHECK_FAILED = "check_failed", "Check failed"
     """(reason)"""
+    CHECK_CANCELLED = "check_cancelled", "Check cancelled"
     CHECKED = "checked", "Checked"
     """(rows, invalid, warned)"""
     CHECK_OUTDATED = "check_outdated", "Check outdated"

@@ -82,6 +82,7 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/check/", check.check, name="check"),
     path("<uuid:code>/check/progress/", check.check_progress, name="check_progress"),
     path("<uuid:code>/check/again/", check.check_again, name="check_again"),
+    path("<uuid:code>/check/cancel/", check.cancel_check, name="cancel_check"),
     path("<uuid:code>/check/warnings/", check.warned_rows, name="warned_rows"),
     path("<uuid:code>/check/rows/", corrections.grid, name="grid"),
     path("<uuid:code>/check/rows/correct/", corrections.correct, name="correct"),

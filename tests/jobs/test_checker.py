@@ -324,6 +324,30 @@ def test_check_stops_when_the_draft_is_discarded(
     assert not Cause.objects.exists()
 
 
+def test_check_stops_when_it_is_cancelled(
+    gadget: CustomObject,
+    immediate_queue: TaskQueue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = make_job("external_id,price\ng-1,x\ng-2,x\n", to=gadget)
+    read = job_blocks.read
+
+    def cancelled_meanwhile(*args: object) -> object:
+        checker.cancel(Job.objects.get(pk=job.pk), by=None)
+        immediate_queue.clear()
+        return read(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(job_blocks, "read", cancelled_meanwhile)
+    checker.start(job, by=None)
+    checker.check(Job.objects.get(pk=job.pk), stopping=threading.Event())
+
+    job.refresh_from_db()
+    assert job.state == JobState.DRAFT
+    assert job.reason == "The check was cancelled."
+    assert list(immediate_queue) == []
+    assert not Cause.objects.exists()
+
+
 def test_fingerprint_changes_with_what_the_check_depends_on(
     gadget: CustomObject,
 ) -> None:

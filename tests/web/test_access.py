@@ -79,6 +79,7 @@ MATRIX = {
     "jobs/new/<uuid:code>/check/": Row(200, 302),
     "jobs/new/<uuid:code>/check/progress/": PAGE,
     "jobs/new/<uuid:code>/check/again/": ACT,
+    "jobs/new/<uuid:code>/check/cancel/": ACT,
     "jobs/new/<uuid:code>/check/warnings/": ACT,
     "jobs/new/<uuid:code>/check/rows/": PAGE,
     "jobs/new/<uuid:code>/check/rows/correct/": ACT,

@@ -493,6 +493,30 @@ def test_check_begins_again(operator: Client) -> None:
     )
 
 
+def test_check_is_cancelled(operator: Client) -> None:
+    job = stages.draft()
+    operator.post(path(job, "check/again/"))
+    button = f'action="{path(job, "check/cancel/")}"'
+    checking = operator.get(path(job, "check/")).text
+
+    answer = operator.post(path(job, "check/cancel/"), follow=True)
+
+    assert button in checking
+    assert button not in answer.text
+    assert "The check was cancelled." in answer.text
+    assert "Check rows" in answer.text
+    assert Job.objects.get().state == JobState.DRAFT
+
+
+def test_check_that_has_ended_is_not_cancelled(operator: Client) -> None:
+    job = stages.checked()
+
+    answer = operator.post(path(job, "check/cancel/"), follow=True)
+
+    assert "This job is no longer being checked." in answer.text
+    assert Job.objects.get().state == JobState.READY
+
+
 # Review and launch
 
 
@@ -794,7 +818,17 @@ def test_draft_that_is_launched_meanwhile_is_left_alone(
 
 @pytest.mark.parametrize(
     "step",
-    ["", "layout/", "map/", "check/", "check/again/", "launch/", "discard/", "review/"],
+    [
+        "",
+        "layout/",
+        "map/",
+        "check/",
+        "check/again/",
+        "check/cancel/",
+        "launch/",
+        "discard/",
+        "review/",
+    ],
 )
 def test_draft_that_was_launched_is_a_job(operator: Client, step: str) -> None:
     job = stages.planned()

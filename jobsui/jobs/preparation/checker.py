@@ -30,6 +30,7 @@ from jobsui.jobs.queueing import enqueue
 
 CHOSEN_AFTERWARDS = ("invalid", "warnings")
 """Options that change nothing about the check."""
+CANCELLED = "The check was cancelled."
 
 
 def start(job: Job, *, by: Actor) -> None:
@@ -48,6 +49,22 @@ def start(job: Job, *, by: Actor) -> None:
         raise NotPossibleNow("This job is being checked, or was already launched.")
     leases.forget_tries(_lease_name(job))
     enqueue("check_job", job.pk)
+
+
+def cancel(job: Job, *, by: Actor) -> None:
+    """Stop the check of a draft, which stays as it is. Raises NotPossibleNow unless it is
+    being checked."""
+    is_cancelled = lifecycle.move(
+        job,
+        JobState.DRAFT,
+        by=by,
+        event=EventKind.CHECK_CANCELLED,
+        expected=(JobState.CHECKING,),
+        reason=CANCELLED,
+        auto_target="",
+    )
+    if not is_cancelled:
+        raise NotPossibleNow("This job is no longer being checked.")
 
 
 def check(job: Job, *, stopping: threading.Event) -> None:

@@ -63,6 +63,16 @@ def check_again(request: HtmxRequest, job: Job) -> HttpResponse:
 
 @post_only
 @on_draft
+def cancel_check(request: HtmxRequest, job: Job) -> HttpResponse:
+    try:
+        checker.cancel(job, by=request.user)
+    except NotPossibleNow as refusal:
+        messages.error(request, str(refusal))
+    return redirect("jobs:check", job.code)
+
+
+@post_only
+@on_draft
 def warned_rows(request: HtmxRequest, job: Job) -> HttpResponse:
     """Send the rows that Zendesk may refuse, or leave them out."""
     try:
