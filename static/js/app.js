@@ -154,9 +154,10 @@ document.body.addEventListener("htmx:afterSwap", () => {
 });
 
 // Upload: choose, drop or paste a file. One that is too large is refused before it is sent.
-const MEGABYTE = 1024 ** 2;
+const MEGABYTE = 1000 ** 2;
+const LIMIT_MEGABYTE = 1024 ** 2;
 const PASTED_NAME = "pasted.tsv";
-const inMegabytes = (bytes) => `${Math.ceil(bytes / MEGABYTE).toLocaleString("en")} MB`;
+const inMegabytes = (bytes, unit = MEGABYTE) => `${Math.ceil(bytes / unit).toLocaleString("en")} MB`;
 const counted = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 const isShown = (element) => element.checkVisibility?.() ?? true;
 const isTextField = (element) => element.matches?.("textarea, input:not([type=file]), [contenteditable]");
@@ -177,7 +178,7 @@ const checkFile = (input) => {
   const drop = input.closest("[data-drop]");
   const file = input.files[0];
   const isTooLarge = file && file.size > Number(input.dataset.maxBytes);
-  const limit = inMegabytes(Number(input.dataset.maxBytes));
+  const limit = inMegabytes(Number(input.dataset.maxBytes), LIMIT_MEGABYTE);
   const refusal = isTooLarge ? `${file.name} is larger than ${limit}. Split it, or raise JOBSUI_MAX_UPLOAD_MB.` : "";
   input.setCustomValidity(refusal);
   input.toggleAttribute("aria-invalid", Boolean(refusal));

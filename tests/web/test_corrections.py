@@ -284,6 +284,17 @@ def test_corrections_are_listed_and_undone(operator: Client, ana: User) -> None:
     assert checked_again(job).rows_invalid == 2
 
 
+def test_pages_without_an_entry_say_what_to_do(operator: Client) -> None:
+    job = stages.checked("external_id,price\ng-1,1\n")
+
+    grid = visible(operator.get(path(job, "rows/")).text)
+    listed = visible(operator.get(f"/jobs/{job.code}/corrections/").text)
+
+    assert "No row has a problem Go back to the check" in grid
+    assert "No corrections Cells that you change on the Check step" in listed
+    assert "0 corrections" not in listed
+
+
 def test_corrections_are_counted_where_one_decides(operator: Client, ana: User) -> None:
     job = stages.checked(ROWS)
     corrections.correct_cell(job, 2, "price", "1.5", by=ana)

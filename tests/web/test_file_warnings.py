@@ -78,6 +78,18 @@ def test_warnings_are_closed_where_they_would_hide_the_step(
     assert ('<details class="card-body" open>' in text) is is_open
 
 
+def test_three_samples_of_a_warning_are_shown(operator: Client) -> None:
+    job = stages.draft()
+    warning = make_warning(count=4, rows=[2, 3, 4, 5], values=["a", "b", "c", "d"])
+    File.objects.update(warnings=[warning])
+
+    text = operator.get(f"/jobs/new/{job.code}/").text
+
+    assert "row 4: <q>c</q>" in text
+    assert "row 5:" not in text
+    assert "<span>…</span>" in text
+
+
 def test_file_without_warnings_has_no_section(operator: Client) -> None:
     job = stages.draft()
 

@@ -152,7 +152,7 @@ class FileWarning:
 
 
 MAX_NEW_COLUMNS = 10
-MAX_WARNING_SAMPLES = 5
+MAX_WARNING_SAMPLES = 3
 MAX_OPEN_WARNINGS = 8
 """The others are behind a summary."""
 
