@@ -176,6 +176,28 @@ def test_value_is_replaced_in_all_rows_by_an_option(operator: Client) -> None:
     assert made(job) == [(None, "status", "broken", "in_use", "ana")]
 
 
+def test_many_options_for_many_values_are_listed_once(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobsui.web.forms.corrections.MAX_CHOICES", 1)
+    job = stages.checked(ROWS)
+    status_facts(job, ["broken", 2], ["retired", 1])
+    address = path(job, f"values/?cause={cause_of(job, 'status').pk}")
+    offered = operator.get(address).text
+    [name] = fields_of(offered)
+
+    refused = operator.post(address, {name: "unknown"})
+    operator.post(address, {name: "in_use"})
+
+    assert re.findall(r'<option value="(\w*)"', offered) == ["in_use", "retired"]
+    assert (
+        f'name="{name}" class="form-control" autocomplete="off" list="options"'
+        in offered
+    )
+    assert "Choose a listed option." in refused.text
+    assert made(job) == [(None, "status", "broken", "in_use", "ana")]
+
+
 def test_values_are_replaced_together_unless_another_person_did(
     operator: Client, ana: User
 ) -> None:

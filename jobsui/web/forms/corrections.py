@@ -7,9 +7,11 @@ from django import forms
 
 from jobsui.jobs.reports.problem_values import ProblemValue
 from jobsui.web.forms.fields import DressedForm
+from jobsui.web.forms.mapping import MAX_CHOICES
 from jobsui.web.forms.wizard import FileForm
 
 MAX_TEXT = 100_000
+KEEP = "Keep it"
 
 
 class CellForm(forms.Form):
@@ -51,8 +53,11 @@ class ValuesForm(DressedForm):
     ) -> None:
         super().__init__(*args, **kwargs)
         self._values = values
+        is_long = len(values) * len(options) > MAX_CHOICES
+        self.listed = options if is_long else ()
+        """The options when they are listed once, for all values together."""
         for value in values:
-            self.fields[_name_of(value)] = _field(options)
+            self.fields[_name_of(value)] = _field(options, lists_once=is_long)
 
     @property
     def lines(self) -> list[ValueLine]:
@@ -78,12 +83,17 @@ def _name_of(value: ProblemValue) -> str:
     return f"value_{hashlib.sha256(value.text.encode()).hexdigest()[:16]}"
 
 
-def _field(options: Sequence[tuple[str, str]]) -> forms.Field:
-    if options:
-        choices = [("", "Keep it"), *options]
-        select = forms.Select(attrs={"class": "form-select"})
-        return forms.ChoiceField(choices=choices, required=False, widget=select)
+def _field(options: Sequence[tuple[str, str]], *, lists_once: bool) -> forms.Field:
     line = forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"})
-    return forms.CharField(
-        required=False, strip=False, max_length=MAX_TEXT, widget=line
+    if not options:
+        return forms.CharField(
+            required=False, strip=False, max_length=MAX_TEXT, widget=line
+        )
+    line.attrs |= {"list": "options", "placeholder": KEEP}
+    select = forms.Select(attrs={"class": "form-select"})
+    return forms.ChoiceField(
+        choices=[("", KEEP), *options],
+        required=False,
+        widget=line if lists_once else select,
+        error_messages={"invalid_choice": "Choose a listed option."},
     )
