@@ -100,8 +100,8 @@ class BlockReader:
         if self._mixed.count:
             yield Notice(
                 code="mixed_line_ends",
-                message=f"{counted(self._mixed.count, 'line')} with another end than most "
-                f"({LINE_ENDS[self._line_end]}).",
+                message=f"{counted(self._mixed.count, 'line')} with a line break other than "
+                f"most lines have ({LINE_ENDS[self._line_end]}).",
                 fix="Check that these rows are whole.",
                 count=self._mixed.count,
                 samples=tuple(self._mixed.samples),
@@ -118,8 +118,8 @@ class BlockReader:
         if self._unpaired.count:
             yield Notice(
                 code="unpaired_quote",
-                message=f"{counted(self._unpaired.count, 'cell')} with a quotation mark "
-                "that has no second one, sent with it.",
+                message=f"{counted(self._unpaired.count, 'cell')} with an unpaired "
+                "quotation mark. The mark is sent as a part of the cell.",
                 fix="Check that these rows have the right cells in each column.",
                 count=self._unpaired.count,
                 samples=tuple(self._unpaired.samples),

@@ -111,7 +111,7 @@ def test_ods_shown_value_can_be_chosen(written: str, shown: str, stored: str) ->
     assert read(content, NAME)[1] == [(2, ["k", stored])]
     assert read(content, NAME, values="shown")[1] == [(2, ["k", shown])]
     assert notices(content)["shown_differs"] == (
-        f"1 value in value is shown otherwise than stored: {shown} is stored as "
+        f"1 value in value is not shown as stored: {shown} is stored as "
         f"{stored}. The stored value is read."
     )
 

@@ -302,7 +302,7 @@ def test_xlsx_notices_where_shown_differs_from_stored() -> None:
         (3, "00007 is stored as 7"),
     )
     assert notice.message == (
-        "2 values in id are shown otherwise than stored: 00042 is stored as 42. The "
+        "2 values in id are not shown as stored: 00042 is stored as 42. The "
         "stored value is read."
     )
 

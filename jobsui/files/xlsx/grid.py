@@ -166,7 +166,7 @@ class Grid:
                 count,
                 code="shown_differs",
                 message=f"{counted(count.cells, 'value')} in {self._name(column)} "
-                f"{'is' if count.cells == 1 else 'are'} shown otherwise than stored: "
+                f"{'is' if count.cells == 1 else 'are'} not shown as stored: "
                 f"{example}. The {used} value is read.",
                 fix=fix,
             )
