@@ -263,7 +263,7 @@ def test_differences_are_listed_where_they_are_reviewed(operator: Client) -> Non
 @pytest.mark.parametrize(
     ("content", "step", "text"),
     [
-        (NEXT, "check/", "Checked 2 rows: no problems"),
+        (NEXT, "check/", "Checked 2 rows: no invalid rows"),
         (LACKING, "map/", "The file has no column"),
     ],
 )
