@@ -18,6 +18,9 @@ from jobsui.api.v1.job_out import JobOut
 from jobsui.api.v1.types import Code, responses
 from jobsui.jobs.control import actions, automation, retries, uncertain_rows
 from jobsui.jobs.enums import JobState
+from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.models import Job
+from jobsui.jobs.preparation import checker
 
 router = Router(auth=RUN)
 
@@ -83,8 +86,9 @@ def resume(request: ApiRequest, code: Code) -> Any:
     response=responses(200, JobOut, 404, 409),
 )
 def cancel(request: ApiRequest, code: Code) -> Any:
-    """Sends no further batches. Records that were sent stay in Zendesk."""
-    return _act(request, code, actions.cancel)
+    """Sends no further batches. Records that were sent stay in Zendesk. Of a draft that is
+    being checked, only the check is cancelled, and the draft stays."""
+    return _act(request, code, _cancel)
 
 
 @router.post(
@@ -161,6 +165,14 @@ def resolve(request: ApiRequest, code: Code, body: ResolveIn) -> Any:
     job = lookup.job(request.auth, code)
     uncertain_rows.resolve(job, body.uncertain, by=request.auth.user)
     return job_out.current(request, code)
+
+
+def _cancel(job: Job, *, by: Actor) -> None:
+    """Raises NotPossibleNow."""
+    if job.state == JobState.CHECKING:
+        checker.cancel(job, by=by)
+    else:
+        actions.cancel(job, by=by)
 
 
 def _act(request: ApiRequest, code: UUID, act: Callable[..., None]) -> JobOut:

@@ -657,6 +657,21 @@ def test_wait_polls_and_then_returns_the_job(program: Programs) -> None:
 
 
 @pytest.mark.django_db
+def test_check_of_a_draft_is_cancelled(program: Programs) -> None:
+    job = stages.planned()
+    Job.objects.filter(pk=job.pk).update(
+        state=JobState.CHECKING, auto_target=JobState.QUEUED
+    )
+
+    response = program("run").call("POST", f"/jobs/{job.code}/cancel")
+
+    job.refresh_from_db()
+    assert response.status_code == 200
+    assert response.json()["state"] == "draft"
+    assert job.auto_target == ""
+    assert job.reason == "The check was cancelled."
+
+
 def test_job_is_paused_resumed_and_cancelled(program: Programs) -> None:
     job = stages.planned()
     runner = program("run")
