@@ -357,7 +357,8 @@ def test_warnings_name_what_the_field_refers_to(gadget: CustomObject) -> None:
 
     cause = Cause.objects.get(job=job, is_warning=True)
     assert cause.message == (
-        "Zendesk shows this connection no organization that Owner could refer to."
+        "The organization that Owner refers to does not exist, or this connection is not "
+        "allowed to read it."
     )
     assert cause.fix == "Correct the value, or create the related organizations first."
 
@@ -390,7 +391,7 @@ def test_token_for_custom_objects_is_not_widened_to_read_users(
 
     assert warnings_of(job) == []
     assert notices_of(job) == [
-        "What Owner refers to was not checked. Zendesk shows this connection no users."
+        "What Owner refers to was not checked. This connection is not allowed to read users."
     ]
     connection.refresh_from_db()
     assert connection.scopes == "custom_objects:read custom_objects:write"
@@ -407,7 +408,7 @@ def test_unknown_list_of_users_is_no_warning(
 
     assert warnings_of(job) == []
     assert notices_of(job) == [
-        "What Owner refers to was not checked. Zendesk shows this connection no people."
+        "What Owner refers to was not checked. This connection is not allowed to read people."
     ]
 
 

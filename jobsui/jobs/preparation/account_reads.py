@@ -295,7 +295,7 @@ def _show_many(
         return custom_objects.show_many(client, target_type, f"{key}s", values)
     except (Forbidden, NotFound):
         name = SHOWN_LISTS[target_type]
-        raise _NotShown(f"Zendesk shows this connection no {name}.") from None
+        raise _NotShown(f"This connection is not allowed to read {name}.") from None
 
 
 def _can_look_up(field: Field, key: str) -> bool:

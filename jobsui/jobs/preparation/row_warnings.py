@@ -171,7 +171,8 @@ class RowWarnings:
             yield RowWarning(
                 code="reference_missing",
                 column=self._columns.get(target, ""),
-                message=f"Zendesk shows this connection no {noun} that {label} could refer to.",
+                message=f"The {noun} that {label} refers to does not exist, or this connection "
+                "is not allowed to read it.",
                 fix=f"Correct the value, or create the related {noun}s first.",
                 is_warned=pc.is_in(values, missing),
                 values=values,
