@@ -135,7 +135,7 @@ def test_every_block_has_every_column() -> None:
     ("after", "rows"), [(0, [1, 2, 3, 7]), (1, [1, 2, 3, 7]), (2, [3, 7]), (7, [])]
 )
 def test_only_blocks_with_later_rows_are_read(after: int, rows: list[int]) -> None:
-    odd = OddCells(["y"], code="bad", reason="Bad.", fix="Mend it.")
+    odd = OddCells(["y"], code="bad", reason="Bad.", fix="Correct it.")
     out = staged({1: text("x"), 2: odd}, {3: text("x")}, {7: odd}, columns=["a"])
 
     blocks = list(Staged(out).blocks(after))
