@@ -23,9 +23,9 @@ from enum import StrEnum
 
 from jobsui.jobs.delivery import batch_request
 from jobsui.jobs.delivery.batch_request import BatchRequest
-from jobsui.jobs.delivery.comparison import holds
 from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.ledger.settlement import uncertain
+from jobsui.jobs.mapping.comparison import holds
 from jobsui.jobs.models import RowResult
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.payloads import JobStatus, Json, Record
