@@ -14,8 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.errors import HostRefused
 from jobsui.connections.models import Connection
-from jobsui.jobs import queueing
-from jobsui.jobs.preparation import account_reads
+from jobsui.jobs import account_client, queueing
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -126,11 +125,11 @@ def _empty_caches() -> None:
 @pytest.fixture(autouse=True)
 def _only_local_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checks read a sample of the records in the account. Most tests have none."""
-    client_for = account_reads.client_for
+    client_for = account_client.client_for
 
     def of_sandbox(account: Connection) -> SignedClient:
         if not account.host.startswith("127.0.0.1:"):
             raise HostRefused("This account does not exist.")
         return client_for(account)
 
-    monkeypatch.setattr(account_reads, "client_for", of_sandbox)
+    monkeypatch.setattr(account_client, "client_for", of_sandbox)

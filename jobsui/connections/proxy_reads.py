@@ -34,6 +34,8 @@ people."""
 READ_SECONDS = 20.0
 DEFAULT_RETRY_AFTER = 30.0
 """Seconds, after a 429 without Retry-After."""
+MIN_WAIT = 0.01
+"""Seconds."""
 CLOCK_STEP = timedelta(seconds=5)
 """The database's clock may be corrected by this much."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,6 +84,22 @@ def wait_for_turn(connection: Connection, *, beside_driver: bool) -> None:
     Busy when that takes too long."""
     interval = _interval(connection, beside_driver=beside_driver)
     time.sleep(_take_turn(connection.host, interval))
+
+
+def take_free_turn(connection: Connection, *, beside_driver: bool) -> float:
+    """Take a turn if nobody waits for one. Returns 0.0 if it was taken, else the seconds
+    until there may be one. For long work, which gives way to people."""
+    interval = _interval(connection, beside_driver=beside_driver)
+    pace = ReadPace.objects.filter(host=connection.host)
+    new = ReadPace(host=connection.host, next_at=LONG_AGO)
+    ReadPace.objects.bulk_create([new], ignore_conflicts=True)
+    next_at = Greatest("next_at", Now()) + interval
+    if pace.filter(next_at__lte=Now()).update(next_at=next_at, set_at=Now()):
+        return 0.0
+    _forget_future(pace)
+    next_turn, now = pace.values_list("next_at", Now()).get()
+    ahead: timedelta = next_turn - now
+    return max(ahead.total_seconds(), MIN_WAIT)
 
 
 def postpone(connection: Connection, seconds: float, *, beside_driver: bool) -> None:

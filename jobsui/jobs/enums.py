@@ -260,3 +260,34 @@ class Weight(IntegerChoices):
     LOW = 1, "Low: a quarter of a normal job's share"
     NORMAL = 4, "Normal"
     HIGH = 16, "High: four times a normal job's share"
+
+
+class Purpose(TextChoices):
+    """What the live records of a job are read for."""
+
+    COMPARE = "compare", "Compare"
+
+
+class ReadState(TextChoices):
+    """Of the reading of a job's live records."""
+
+    DIVIDING = "dividing", "Dividing rows into pages"
+    READING = "reading", "Reading"
+    DONE = "done", "Done"
+    CANCELLED = "cancelled", "Cancelled"
+    FAILED = "failed", "Failed"
+
+
+class Verdict(IntegerChoices):
+    """What a row would do to its record in the account. Stored as one byte."""
+
+    SAME = 1, "Same"
+    CHANGE = 2, "Change"
+    CREATE = 3, "Create"
+    DELETE = 4, "Delete"
+    MISSING = 5, "Key not found"
+    """Nothing to update or to delete."""
+    AMBIGUOUS = 6, "Several records"
+    """More than one record has the key."""
+    UNKNOWN = 7, "Unknown"
+    """Whether a record has the key cannot be found out for certain."""

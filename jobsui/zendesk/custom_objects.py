@@ -304,6 +304,7 @@ def _record(data: Mapping[str, Json]) -> Record:
         fields=data.get("custom_object_fields") or {},
         created_at=str(data.get("created_at") or ""),
         updated_at=str(data.get("updated_at") or ""),
+        updated_by=str(data.get("updated_by_user_id") or ""),
     )
 
 

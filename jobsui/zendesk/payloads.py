@@ -172,6 +172,8 @@ class Record:
     """ISO 8601 text as it came, "" when absent."""
     updated_at: str = ""
     """Like created_at."""
+    updated_by: str = ""
+    """ID of the user who changed it last; "" when absent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.overlap import Overlap, RecordKeys
 from jobsui.jobs.models.problem_rows import ProblemRows
+from jobsui.jobs.models.record_read import ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.repeated_keys import RepeatedKeys
 from jobsui.jobs.models.results import RowResult
 from jobsui.jobs.models.row import Cause, RowError
@@ -35,7 +36,10 @@ __all__ = [
     "Lease",
     "Overlap",
     "ProblemRows",
+    "ReadPage",
+    "ReadPageBlob",
     "RecordKeys",
+    "RecordRead",
     "RepeatedKeys",
     "RowError",
     "RowResult",

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobsui.connections import hosts, proxy_reads
+from jobsui.connections import proxy_reads
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.errors import ConnectionsError, explain
-from jobsui.connections.models import Connection
+from jobsui.jobs import account_client
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import api_name, schema_of
 from jobsui.jobs.mapping.json_texts import decoded, encoded
-from jobsui.jobs.models import AccountFacts, Job, Lease
+from jobsui.jobs.models import AccountFacts, Job
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import SHOWN_LISTS
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from jobsui.jobs.preparation.row_sample import RowSample
 
 PAGE_SIZE = 100
-REQUEST_SECONDS = 10.0
 MAX_SECONDS = 20.0
 """How long people wait for all of it."""
-DEFAULT_RETRY_AFTER = 30.0
 CUSTOM_OBJECT = "zen:custom_object:"
 EXTERNAL_ID = "external_id:"
 NAME = "name:"
@@ -64,19 +62,6 @@ def read(job: Job, sample: "RowSample", keep: Callable[[], object]) -> AccountFa
     except _Unavailable as reason:
         reader.note("not_checked", f"Not everything was checked in Zendesk. {reason}")
     return reader.facts
-
-
-def client_for(connection: Connection) -> SignedClient:
-    """Its requests wait for their turn among those of people and programs. Raises
-    HostRefused."""
-    hosts.require_allowed(connection.host)
-
-    def wait_for_turn() -> None:
-        proxy_reads.wait_for_turn(connection, beside_driver=_has_driver(connection))
-
-    return SignedClient(
-        connection, wait_for_turn=wait_for_turn, request_timeout=REQUEST_SECONDS
-    )
 
 
 class _Reader:
@@ -250,7 +235,7 @@ class _Reader:
         if time.monotonic() - self._started > MAX_SECONDS:
             raise _Unavailable("The account took too long to answer.")
         try:
-            client = self._client or client_for(self._job.connection)
+            client = self._client or account_client.client_for(self._job.connection)
             self._client = client
             return client.renewing(lambda: call(client))
         except proxy_reads.Busy as busy:
@@ -258,7 +243,7 @@ class _Reader:
                 "Jobs and programs use all requests of the account at the moment."
             ) from busy
         except RateLimited as error:
-            _postpone(self._job.connection, error)
+            account_client.postpone(self._job.connection, error)
             raise _Unavailable(explain(error)) from error
         except Unauthorized as error:
             raise _Unavailable(explain(error)) from error
@@ -316,17 +301,3 @@ def _pages(values: list[str], size: int) -> Iterator[list[str]]:
 
 def _key_of(record: Record, key: str) -> str:
     return str(getattr(record, key))
-
-
-def _has_driver(connection: Connection) -> bool:
-    return Lease.objects.live().filter(name=f"account:{connection.host}").exists()
-
-
-def _postpone(connection: Connection, error: RateLimited) -> None:
-    """Let other reads of the account wait as long as Zendesk asks for."""
-    seconds = error.retry_after
-    proxy_reads.postpone(
-        connection,
-        DEFAULT_RETRY_AFTER if seconds is None else seconds,
-        beside_driver=_has_driver(connection),
-    )

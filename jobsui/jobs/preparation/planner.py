@@ -5,7 +5,6 @@ Workers only: it imports pyarrow."""
 
 import hashlib
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache, partial
 
@@ -24,8 +23,7 @@ from jobsui.jobs.models import AccountFacts, Batch, BatchBlob, Job, RepeatedKeys
 from jobsui.jobs.preparation import checker, file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import Stopped
-from jobsui.jobs.preparation.job_blocks import JobBlock
-from jobsui.jobs.preparation.pending_rows import Chunk, PendingRows
+from jobsui.jobs.preparation.pending_rows import Chunk, chunks_of
 from jobsui.jobs.preparation.warned_rows import leaving_out
 from jobsui.jobs.queueing import enqueue
 
@@ -61,7 +59,7 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
     markers = [repeats_of(job, keep_lease).mark, leaving_out(job)]
     with file_reading.open_rows(job.file) as table:
         blocks = job_blocks.read(job, table, after=job.planned_row)
-        found = _chunks(blocks, job.planned_row, markers)
+        found = chunks_of(blocks, job.planned_row, markers)
         if not job.parent_rows:
             found = ahead(found)
         with closing(found):
@@ -78,21 +76,6 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
 def _keep_lease(lease: leases.Held, stopping: threading.Event, _rows: int = 0) -> None:
     if stopping.is_set() or not lease.keep():
         raise Stopped
-
-
-def _chunks(
-    blocks: Iterator[JobBlock],
-    after: int,
-    markers: Sequence[Callable[[JobBlock], None]],
-) -> Generator[list[Chunk]]:
-    """The rows behind row `after`, block by block. `markers` add problems to blocks."""
-    pending = PendingRows()
-    for block in blocks:
-        for mark in markers:
-            mark(block)
-        pending.add(block, after)
-        yield list(pending.chunks())
-    yield list(pending.rest())
 
 
 def _commit(job: Job, lease: leases.Held, chunk: Chunk) -> None:

@@ -1,0 +1,71 @@
+"""Clients for requests that are no job's: they wait for their turn among those of people and
+programs."""
+
+import time
+from collections.abc import Callable
+
+from jobsui.connections import hosts, proxy_reads
+from jobsui.connections.credentials import SignedClient
+from jobsui.connections.models import Connection
+from jobsui.jobs.models import Lease
+from jobsui.zendesk.errors import RateLimited
+
+REQUEST_SECONDS = 10.0
+MAX_WAIT = 1.0
+"""Seconds after which a long read asks for its turn again."""
+
+
+def client_for(connection: Connection) -> SignedClient:
+    """For a few requests that somebody waits for: they raise Busy when their turn is far
+    away. Raises HostRefused."""
+
+    def wait_for_turn() -> None:
+        proxy_reads.wait_for_turn(connection, beside_driver=_has_driver(connection))
+
+    return _client(connection, wait_for_turn)
+
+
+def patient_client_for(
+    connection: Connection, may_call: Callable[[], bool]
+) -> SignedClient:
+    """For thousands of requests: each waits until nobody else wants a turn, or `may_call`
+    returns False. Raises HostRefused."""
+
+    def wait_for_turn() -> None:
+        while may_call():
+            seconds = proxy_reads.take_free_turn(
+                connection, beside_driver=_has_driver(connection)
+            )
+            if not seconds:
+                return
+            time.sleep(min(seconds, MAX_WAIT))
+
+    return _client(connection, wait_for_turn, may_call)
+
+
+def postpone(connection: Connection, error: RateLimited) -> None:
+    """Let other reads of the account wait as long as Zendesk asks for."""
+    seconds = error.retry_after
+    proxy_reads.postpone(
+        connection,
+        proxy_reads.DEFAULT_RETRY_AFTER if seconds is None else seconds,
+        beside_driver=_has_driver(connection),
+    )
+
+
+def _client(
+    connection: Connection,
+    wait_for_turn: Callable[[], None],
+    may_call: Callable[[], bool] = lambda: True,
+) -> SignedClient:
+    hosts.require_allowed(connection.host)
+    return SignedClient(
+        connection,
+        wait_for_turn=wait_for_turn,
+        may_call=may_call,
+        request_timeout=REQUEST_SECONDS,
+    )
+
+
+def _has_driver(connection: Connection) -> bool:
+    return Lease.objects.live().filter(name=f"account:{connection.host}").exists()

@@ -1,0 +1,98 @@
+"""Compares the item of a row with the live record: what would change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jobsui.jobs.enums import Action, Verdict
+from jobsui.jobs.mapping.comparison import Likeness, likeness
+from jobsui.zendesk.payloads import Json, Record, Schema
+
+FIELDS = "custom_object_fields"
+MEMBERS = ("name", "external_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a record holds before it is changed or deleted."""
+
+    record_id: str
+    updated_at: str
+    updated_by: str
+    """ID of the user who changed it last; "" if Zendesk does not say."""
+    old: Mapping[str, Json]
+    """The values that would change, by member ("name", "external_id") or by
+    "custom_object_fields.KEY"; of a record that would be deleted all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    verdict: Verdict
+    image: Image | None = None
+    """Of CHANGE and DELETE."""
+    changed: Sequence[str] = ()
+    """The names of the values that change."""
+    blanks: Sequence[str] = ()
+    """Those of them that become blank."""
+
+
+def compared(
+    item: Json,
+    action: Action,
+    schema: Schema,
+    records: Sequence[Record],
+    *,
+    is_unknown: bool,
+) -> Compared:
+    """What an item would do. `records`: those with its key. `is_unknown`: there may be one
+    that could not be found."""
+    if len(records) > 1:
+        return Compared(Verdict.AMBIGUOUS)
+    if not records:
+        return Compared(_without_record(action, is_unknown=is_unknown))
+    [record] = records
+    if action.deletes:
+        return Compared(Verdict.DELETE, _image(record, _all_values(record)))
+    changes = _changes(item, action, schema, record)
+    if not changes:
+        return Compared(Verdict.SAME)
+    held = _all_values(record)
+    old = {name: held.get(name) for name in changes}
+    blanks = [name for name, value in changes.items() if value in (None, "", [])]
+    return Compared(Verdict.CHANGE, _image(record, old), list(changes), blanks)
+
+
+def key_of(item: Json, action: Action) -> str:
+    """The key by which an item finds its record."""
+    return str(item if action.deletes else item[action.key])
+
+
+def _without_record(action: Action, *, is_unknown: bool) -> Verdict:
+    if is_unknown:
+        return Verdict.UNKNOWN
+    return Verdict.CREATE if action.is_upsert else Verdict.MISSING
+
+
+def _changes(
+    item: Mapping[str, Json], action: Action, schema: Schema, record: Record
+) -> dict[str, Json]:
+    """The values of the item that the record does not hold."""
+    changes: dict[str, Json] = {}
+    for name in MEMBERS:
+        value = item.get(name)
+        if value and name != action.key and value != getattr(record, name):
+            changes[name] = value
+    for key, value in (item.get(FIELDS) or {}).items():
+        known = schema.field(key)
+        field_type = known.type if known else ""
+        if likeness(value, record.fields.get(key), field_type) < Likeness.EQUAL:
+            changes[f"{FIELDS}.{key}"] = value
+    return changes
+
+
+def _all_values(record: Record) -> dict[str, Json]:
+    fields = {f"{FIELDS}.{key}": value for key, value in record.fields.items()}
+    return {"name": record.name, "external_id": record.external_id} | fields
+
+
+def _image(record: Record, old: Mapping[str, Json]) -> Image:
+    return Image(record.id, record.updated_at, record.updated_by, old)

@@ -1,0 +1,75 @@
+"""Reads the records that have some keys. A key finds a record only if the list of records
+shows it under exactly this key; a search alone proves nothing, because its index lags."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from jobsui.zendesk import custom_objects
+from jobsui.zendesk.client import Client
+from jobsui.zendesk.payloads import Record
+
+type Search = Callable[[str], list[Record]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The records of some keys."""
+
+    records: Mapping[str, Sequence[Record]]
+    """By key. A key that is missing here has no record, unless it is unknown."""
+    unknown: frozenset[str] = frozenset()
+    """Keys that only a search could find, and it has not."""
+
+
+def read(client: Client, object_key: str, key: str, values: Sequence[str]) -> Found:
+    """The records with these keys, up to 100. `key`: "id", "external_id" or "name". Raises
+    the errors of `Client.call`."""
+    if key == "id":
+        return Found(
+            _by(key, values, custom_objects.records_by_ids(client, object_key, values))
+        )
+    if key == "name":
+        return _searched(
+            client,
+            object_key,
+            key,
+            values,
+            lambda name: custom_objects.records_by_name(client, object_key, name),
+        )
+    listed = [value for value in values if "," not in value]
+    records = custom_objects.records_by_external_ids(client, object_key, listed)
+    searched = _searched(
+        client,
+        object_key,
+        key,
+        [value for value in values if "," in value],
+        lambda value: custom_objects.records_by_external_ids(
+            client, object_key, [value]
+        ),
+    )
+    return Found({**_by(key, listed, records), **searched.records}, searched.unknown)
+
+
+def _searched(
+    client: Client, object_key: str, key: str, values: Sequence[str], search: Search
+) -> Found:
+    """Each value is searched for. What the search finds is read by its ID, because the index
+    may show an older record."""
+    ids = [record.id for value in values for record in search(value)]
+    records = custom_objects.records_by_ids(client, object_key, ids) if ids else []
+    found = _by(key, values, records)
+    return Found(found, frozenset(values) - found.keys())
+
+
+def _by(
+    key: str, values: Iterable[str], records: Iterable[Record]
+) -> dict[str, list[Record]]:
+    """Without records that were not asked for: a comma in a list is read as two keys."""
+    wanted = set(values)
+    found: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        value = str(getattr(record, key))
+        if value in wanted:
+            found[value].append(record)
+    return dict(found)

@@ -1,0 +1,231 @@
+"""Reads the live records of a job, page by page. It is one task: pages are read in a few
+threads, and what was found is stored together about once a second. After an interruption
+it continues with the pages that are not stored."""
+
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
+from functools import partial
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from jobsui.clock import Clock
+from jobsui.connections.errors import ConnectionsError, explain
+from jobsui.files.errors import FileRefused
+from jobsui.jobs import account_client, leases, sql
+from jobsui.jobs.enums import Action, ReadState, Verdict
+from jobsui.jobs.live import images, pages
+from jobsui.jobs.live.page_reading import PageFound, Rows, read_page
+from jobsui.jobs.mapping.field_targets import schema_of
+from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
+from jobsui.jobs.models.batch import unpack
+from jobsui.jobs.models.record_read import OPEN
+from jobsui.jobs.preparation.file_reading import SMALLER_FILE, Stopped
+from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
+
+logger = logging.getLogger(__name__)
+
+THREADS = 4
+"""How many pages are read at the same time."""
+PAGES_PER_QUERY = 50
+COMMIT_SECONDS = 1.0
+RETRY_SECONDS = 5.0
+MAX_FAILING_SECONDS = 600.0
+"""After this long without a page that could be read, the read has failed."""
+
+
+class Failed(Exception):
+    """The account cannot be read. Carries the reason as a sentence."""
+
+
+def run(read: RecordRead, *, stopping: threading.Event) -> None:
+    """Read what is left of an open read."""
+    with leases.tried(f"records:{read.pk}", partial(_give_up, read)) as lease:
+        read.refresh_from_db()
+        if lease is None or not read.is_open:
+            return
+        try:
+            if read.state == ReadState.DIVIDING:
+                pages.divide(read, lease, stopping)
+            _Pages(read, lease, stopping).read_all()
+        except (Stopped, leases.LeaseLost):
+            return
+        except (FileRefused, Failed) as reason:
+            _fail(read, str(reason))
+
+
+class _Pages:
+    """Those of a read that wait."""
+
+    def __init__(
+        self, read: RecordRead, lease: leases.Held, stopping: threading.Event
+    ) -> None:
+        job = read.job
+        self._read = read
+        self._lease = lease
+        self._stopping = stopping
+        self._clock: Clock = lease.clock
+        self._client = account_client.patient_client_for(job.connection, self._may_call)
+        self._rows = Rows(job.object_key, Action(job.action), schema_of(job))
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        """(page, its packed lines)"""
+        self._last_seq = 0
+        """Of the pages that were put among the waiting ones."""
+        self._found: dict[int, PageFound] = {}
+        """By page: what is not stored yet."""
+        self._committed_at = self._clock.monotonic()
+        self._succeeded_at = self._clock.monotonic()
+
+    def read_all(self) -> None:
+        """Raises Stopped, LeaseLost and Failed."""
+        with ThreadPoolExecutor(THREADS) as threads:
+            in_flight: dict[Future[PageFound], tuple[int, bytes]] = {}
+            try:
+                while self._fill() or in_flight:
+                    self._submit(threads, in_flight)
+                    done, _ = wait(in_flight, COMMIT_SECONDS, FIRST_COMPLETED)
+                    for future in done:
+                        self._take_in(future, in_flight.pop(future))
+                    self._commit_if_due()
+            finally:
+                for future in in_flight:
+                    future.cancel()
+        self._commit()
+        self._finish()
+
+    def _may_call(self) -> bool:
+        return not self._stopping.is_set()
+
+    def _fill(self) -> bool:
+        """Have pages to read, if there are any left."""
+        if not self._waiting:
+            left = ReadPage.objects.filter(
+                read=self._read, read_at=None, seq__gt=self._last_seq
+            )
+            chosen = left.order_by("seq").values_list("pk", "seq", "blob__payload")
+            for pk, seq, payload in chosen[:PAGES_PER_QUERY]:
+                self._waiting.append((pk, bytes(payload)))
+                self._last_seq = seq
+        return bool(self._waiting)
+
+    def _submit(
+        self,
+        threads: Executor,
+        in_flight: dict[Future[PageFound], tuple[int, bytes]],
+    ) -> None:
+        while self._waiting and len(in_flight) < THREADS:
+            page = self._waiting.popleft()
+            future = threads.submit(_in_thread, partial(self._read_page, page[1]))
+            in_flight[future] = page
+
+    def _read_page(self, payload: bytes) -> PageFound:
+        lines = unpack(payload).split(b"\n")
+        return self._client.renewing(lambda: read_page(self._client, self._rows, lines))
+
+    def _take_in(self, future: Future[PageFound], page: tuple[int, bytes]) -> None:
+        try:
+            self._found[page[0]] = future.result()
+        except RateLimited as error:
+            account_client.postpone(self._read.job.connection, error)
+            self._again(page, error)
+        except Refused as error:
+            raise Failed(explain(error)) from error
+        except ZendeskError as error:
+            self._again(page, error)
+        except ConnectionsError as error:
+            raise Failed(str(error)) from error
+        else:
+            self._succeeded_at = self._clock.monotonic()
+
+    def _again(self, page: tuple[int, bytes], error: ZendeskError) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+        if self._clock.monotonic() - self._succeeded_at > MAX_FAILING_SECONDS:
+            raise Failed(explain(error)) from error
+        self._waiting.append(page)
+        self._stopping.wait(RETRY_SECONDS)
+
+    def _commit_if_due(self) -> None:
+        if self._clock.monotonic() - self._committed_at >= COMMIT_SECONDS:
+            self._commit()
+        if self._stopping.is_set():
+            self._commit()
+            raise Stopped
+
+    def _commit(self) -> None:
+        """In one transaction, store what was found."""
+        self._committed_at = self._clock.monotonic()
+        with transaction.atomic():
+            if not self._lease.renew():
+                raise Stopped
+            read = RecordRead.objects.select_for_update().get(pk=self._read.pk)
+            if not read.is_open:
+                raise Stopped
+            now = timezone.now()
+            sql.update_rows(ReadPage, ("read_at",), [(pk, now) for pk in self._found])
+            sql.update_rows(
+                ReadPageBlob,
+                ("verdicts", "images"),
+                [
+                    (pk, found.verdicts, images.packed(found.images))
+                    for pk, found in self._found.items()
+                ],
+            )
+            _add_up(read, self._found)
+            read.started_at = read.started_at or now
+            read.version += 1
+            read.save()
+        self._found.clear()
+        self._lease.note_progress()
+
+    def _finish(self) -> None:
+        RecordRead.objects.filter(pk=self._read.pk, state=ReadState.READING).update(
+            state=ReadState.DONE, finished_at=timezone.now(), version=F("version") + 1
+        )
+
+
+def _in_thread(call: Callable[[], PageFound]) -> PageFound:
+    try:
+        return call()
+    finally:
+        connection.close()
+
+
+def _add_up(read: RecordRead, found: Mapping[int, PageFound]) -> None:
+    verdicts = Counter[int]()
+    changed = Counter[str]()
+    blanks = Counter[str]()
+    for page in found.values():
+        verdicts.update(page.verdicts)
+        changed.update(page.changed)
+        blanks.update(page.blanks)
+    read.pages_read += len(found)
+    for code, count in verdicts.items():
+        name = Verdict(code).name.lower()
+        read.counts[name] = read.counts.get(name, 0) + count
+    for name, count in changed.items():
+        changes, become_blank = read.changed_cells.get(name, (0, 0))
+        read.changed_cells[name] = [changes + count, become_blank + blanks[name]]
+
+
+def _give_up(read: RecordRead, _lease: leases.Held, reason: str) -> None:
+    _fail(read, f"{reason} {SMALLER_FILE}")
+
+
+def _fail(read: RecordRead, reason: str) -> None:
+    RecordRead.objects.filter(pk=read.pk, state__in=OPEN).update(
+        state=ReadState.FAILED,
+        reason=reason,
+        finished_at=timezone.now(),
+        version=F("version") + 1,
+    )
