@@ -37,6 +37,7 @@ TASKS = {
     "advance_job": WORK,
     "apply_corrections": WORK,
     "plan_job": WORK,
+    "divide_rows": WORK,
     "drive": DRIVE,
 }
 """The queue of each task. A driver runs for minutes, so drivers have a queue and a

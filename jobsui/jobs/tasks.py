@@ -3,7 +3,7 @@ Running a task twice does no harm."""
 
 from jobsui.jobs.control import automation, correction_uploads
 from jobsui.jobs.delivery import driver_pool
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.models import File, Job, RecordRead
 from jobsui.jobs.preparation import checker, file_reading
 from jobsui.jobs.queueing import stopping
 from jobsui.jobs.reports import problem_rows
@@ -41,6 +41,15 @@ def plan_job(job_id: int) -> None:
 
     if job := Job.objects.filter(pk=job_id).first():
         planner.plan(job, stopping=stopping)
+
+
+def divide_rows(read_id: int) -> None:
+    """Divide the rows of a job into pages whose live records are read."""
+    # As plan_job.
+    from jobsui.jobs.live import pages  # noqa: PLC0415
+
+    if read := RecordRead.objects.filter(pk=read_id).first():
+        pages.divide(read, stopping=stopping)
 
 
 def drive() -> None:

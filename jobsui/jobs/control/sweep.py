@@ -14,9 +14,9 @@ from django.utils import timezone
 from jobsui.jobs import leases, retention
 from jobsui.jobs.control import drafts
 from jobsui.jobs.delivery import restore_guard
-from jobsui.jobs.enums import MOVING, FileState, JobState
+from jobsui.jobs.enums import MOVING, FileState, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import CorrectionUpload, File, Job, JobEvent, Lease
+from jobsui.jobs.models import CorrectionUpload, File, Job, JobEvent, Lease, RecordRead
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import timing_from_settings
 
@@ -60,6 +60,9 @@ def _enqueue_jobs(leased: set[str]) -> None:
     plannable = launched.exclude(state=JobState.CANCELLING)
     unplanned = plannable.filter(planned_at=None)
     _enqueue_unless_leased("plan_job", "plan", unplanned, leased)
+
+    dividing = RecordRead.objects.filter(state=ReadState.DIVIDING)
+    _enqueue_unless_leased("divide_rows", "divide", dividing, leased)
 
 
 def _enqueue_unless_leased(

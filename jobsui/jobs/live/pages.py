@@ -9,19 +9,41 @@ from django.db import transaction
 from django.db.models import F
 
 from jobsui.files.ahead import ahead
+from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import ReadState
+from jobsui.jobs.live.reads import fail
 from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.preparation import file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
-from jobsui.jobs.preparation.file_reading import Stopped
+from jobsui.jobs.preparation.file_reading import SMALLER_FILE, Stopped
 from jobsui.jobs.preparation.pending_rows import Chunk, chunks_of
 from jobsui.jobs.preparation.warned_rows import leaving_out
+from jobsui.jobs.queueing import enqueue
 
 
-def divide(read: RecordRead, lease: leases.Held, stopping: threading.Event) -> None:
-    """The rows that would be sent. After an interruption it continues behind the last row
-    that it committed. Raises Stopped and FileRefused."""
+def divide(read: RecordRead, *, stopping: threading.Event) -> None:
+    """Divide the rows that would be sent, and enqueue the drivers, beside which pages are
+    read. After an interruption it continues behind the last row that it committed."""
+    with leases.tried(f"divide:{read.pk}", partial(_give_up, read)) as lease:
+        read.refresh_from_db()
+        if lease is None or read.state != ReadState.DIVIDING:
+            return
+        try:
+            _divide(read, lease, stopping)
+        except (Stopped, leases.LeaseLost):
+            return
+        except FileRefused as refusal:
+            fail(read, str(refusal))
+    enqueue("drive")
+
+
+def _give_up(read: RecordRead, _lease: leases.Held, reason: str) -> None:
+    fail(read, f"{reason} {SMALLER_FILE}")
+
+
+def _divide(read: RecordRead, lease: leases.Held, stopping: threading.Event) -> None:
+    """Raises Stopped and FileRefused."""
     job = read.job
     keep_lease = partial(_keep_lease, lease, stopping)
     markers: list[Callable[[job_blocks.JobBlock], None]] = [

@@ -1,6 +1,5 @@
-"""Reads the live records of a job, page by page. It is one task: pages are read in a few
-threads, and what was found is stored together about once a second. After an interruption
-it continues with the pages that are not stored."""
+"""Reads the pages of a read in a few threads. What was found is stored together about once a
+second. After an interruption it continues with the pages that are not stored."""
 
 import logging
 import threading
@@ -21,16 +20,15 @@ from django.utils import timezone
 
 from jobsui.clock import Clock
 from jobsui.connections.errors import ConnectionsError, explain
-from jobsui.files.errors import FileRefused
 from jobsui.jobs import account_client, leases, sql
 from jobsui.jobs.enums import Action, ReadState, Verdict
-from jobsui.jobs.live import images, pages
+from jobsui.jobs.live import images
 from jobsui.jobs.live.page_reading import PageFound, Rows, read_page
+from jobsui.jobs.live.reads import fail
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import unpack
-from jobsui.jobs.models.record_read import OPEN
-from jobsui.jobs.preparation.file_reading import SMALLER_FILE, Stopped
+from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
 
 logger = logging.getLogger(__name__)
@@ -49,19 +47,17 @@ class Failed(Exception):
 
 
 def run(read: RecordRead, *, stopping: threading.Event) -> None:
-    """Read what is left of an open read."""
+    """Read the pages that are left."""
     with leases.tried(f"records:{read.pk}", partial(_give_up, read)) as lease:
         read.refresh_from_db()
-        if lease is None or not read.is_open:
+        if lease is None or read.state != ReadState.READING:
             return
         try:
-            if read.state == ReadState.DIVIDING:
-                pages.divide(read, lease, stopping)
             _Pages(read, lease, stopping).read_all()
         except (Stopped, leases.LeaseLost):
             return
-        except (FileRefused, Failed) as reason:
-            _fail(read, str(reason))
+        except Failed as reason:
+            fail(read, str(reason))
 
 
 class _Pages:
@@ -169,7 +165,7 @@ class _Pages:
             if not self._lease.renew():
                 raise Stopped
             read = RecordRead.objects.select_for_update().get(pk=self._read.pk)
-            if not read.is_open:
+            if read.state != ReadState.READING:
                 raise Stopped
             now = timezone.now()
             sql.update_rows(ReadPage, ("read_at",), [(pk, now) for pk in self._found])
@@ -219,13 +215,4 @@ def _add_up(read: RecordRead, found: Mapping[int, PageFound]) -> None:
 
 
 def _give_up(read: RecordRead, _lease: leases.Held, reason: str) -> None:
-    _fail(read, f"{reason} {SMALLER_FILE}")
-
-
-def _fail(read: RecordRead, reason: str) -> None:
-    RecordRead.objects.filter(pk=read.pk, state__in=OPEN).update(
-        state=ReadState.FAILED,
-        reason=reason,
-        finished_at=timezone.now(),
-        version=F("version") + 1,
-    )
+    fail(read, reason)

@@ -6,73 +6,142 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('jobs', '0034_check_cancelled'),
+        ("jobs", "0034_check_cancelled"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ReadPage',
+            name="ReadPage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.PositiveIntegerField()),
-                ('size', models.PositiveSmallIntegerField()),
-                ('first_row', models.PositiveBigIntegerField()),
-                ('last_row', models.PositiveBigIntegerField()),
-                ('read_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("seq", models.PositiveIntegerField()),
+                ("size", models.PositiveSmallIntegerField()),
+                ("first_row", models.PositiveBigIntegerField()),
+                ("last_row", models.PositiveBigIntegerField()),
+                ("read_at", models.DateTimeField(null=True)),
             ],
             options={
-                'ordering': ('read', 'seq'),
+                "ordering": ("read", "seq"),
             },
         ),
         migrations.CreateModel(
-            name='ReadPageBlob',
+            name="ReadPageBlob",
             fields=[
-                ('page', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='blob', serialize=False, to='jobs.readpage')),
-                ('payload', models.BinaryField()),
-                ('rows', models.BinaryField()),
-                ('verdicts', models.BinaryField(default=bytes)),
-                ('images', models.BinaryField(default=bytes)),
+                (
+                    "page",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="blob",
+                        serialize=False,
+                        to="jobs.readpage",
+                    ),
+                ),
+                ("payload", models.BinaryField()),
+                ("rows", models.BinaryField()),
+                ("verdicts", models.BinaryField(default=bytes)),
+                ("images", models.BinaryField(default=bytes)),
             ],
         ),
         migrations.CreateModel(
-            name='RecordRead',
+            name="RecordRead",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('purpose', models.CharField(choices=[('compare', 'Compare')], max_length=8)),
-                ('state', models.CharField(choices=[('dividing', 'Dividing rows into pages'), ('reading', 'Reading'), ('done', 'Done'), ('cancelled', 'Cancelled'), ('failed', 'Failed')], default='dividing', max_length=9)),
-                ('reason', models.TextField(blank=True)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('divided_row', models.PositiveBigIntegerField(default=0)),
-                ('pages_total', models.PositiveBigIntegerField(default=0)),
-                ('pages_read', models.PositiveBigIntegerField(default=0)),
-                ('counts', models.JSONField(default=dict)),
-                ('changed_cells', models.JSONField(default=dict)),
-                ('version', models.PositiveBigIntegerField(default=0)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='record_reads', to='jobs.job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(choices=[("compare", "Compare")], max_length=8),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("dividing", "Dividing rows into pages"),
+                            ("reading", "Reading"),
+                            ("done", "Done"),
+                            ("cancelled", "Cancelled"),
+                            ("failed", "Failed"),
+                        ],
+                        default="dividing",
+                        max_length=9,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("divided_row", models.PositiveBigIntegerField(default=0)),
+                ("pages_total", models.PositiveBigIntegerField(default=0)),
+                ("pages_read", models.PositiveBigIntegerField(default=0)),
+                ("counts", models.JSONField(default=dict)),
+                ("changed_cells", models.JSONField(default=dict)),
+                ("version", models.PositiveBigIntegerField(default=0)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="record_reads",
+                        to="jobs.job",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='readpage',
-            name='read',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pages', to='jobs.recordread'),
+            model_name="readpage",
+            name="read",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="pages",
+                to="jobs.recordread",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='recordread',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['dividing', 'reading'])), fields=('job', 'purpose'), name='one_open_read_per_purpose'),
+            model_name="recordread",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["dividing", "reading"])),
+                fields=("job", "purpose"),
+                name="one_open_read_per_purpose",
+            ),
         ),
         migrations.AddIndex(
-            model_name='readpage',
-            index=models.Index(condition=models.Q(('read_at', None)), fields=['read', 'seq'], name='page_waiting'),
+            model_name="readpage",
+            index=models.Index(
+                condition=models.Q(("read_at", None)),
+                fields=["read", "seq"],
+                name="page_waiting",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='readpage',
-            constraint=models.UniqueConstraint(fields=('read', 'seq'), name='one_page_per_place'),
+            model_name="readpage",
+            constraint=models.UniqueConstraint(
+                fields=("read", "seq"), name="one_page_per_place"
+            ),
         ),
     ]

@@ -1,0 +1,205 @@
+"""Reading and comparing the live records of a job."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from jobsui.connections import objects
+from jobsui.connections.models import CustomObject
+from jobsui.jobs import account_client
+from jobsui.jobs.control import comparisons
+from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
+from jobsui.jobs.live import images, keyed_reads, pages, reader
+from jobsui.jobs.live.compare import Image
+from jobsui.jobs.models import Job, ReadPage, RecordRead
+from jobsui.jobs.preparation import checker
+from tests.factories import make_connection, make_job, make_object
+from tests.harness import GADGET
+from tests.sandbox_server import Sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FIELDS = [*GADGET, {"key": "weight", "title": "Weight", "type": "decimal"}]
+
+
+def record(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "name": f"Gadget {number}",
+        "external_id": f"g-{number}",
+        "custom_object_fields": {"serial": f"AB-{number:06}"} | fields,
+    }
+
+
+@pytest.fixture
+def gadget(sandbox: Sandbox) -> CustomObject:
+    sandbox.make_object("gadget", fields=FIELDS)
+    connection = make_connection(host=sandbox.host, email=sandbox.email)
+    connection.requests_per_minute = 6_000
+    connection.set_secret("api_token", sandbox.api_token)
+    connection.save()
+    return objects.refresh(make_object(connection, "gadget"))
+
+
+def checked(content: str, action: Action, to: CustomObject, **options: Any) -> Job:
+    job = make_job(content, action, to=to, **options)
+    checker.start(job, by=None)
+    checker.check(job, stopping=threading.Event())
+    job.refresh_from_db()
+    assert job.state == JobState.READY
+    return job
+
+
+def compared(job: Job) -> RecordRead:
+    read = comparisons.start(job, by=None)
+    pages.divide(read, stopping=threading.Event())
+    reader.run(read, stopping=threading.Event())
+    read.refresh_from_db()
+    return read
+
+
+def verdicts(read: RecordRead) -> list[str]:
+    codes = b"".join(bytes(page.blob.verdicts) for page in read.pages.all())
+    return [Verdict(code).name for code in codes]
+
+
+def found_images(read: RecordRead) -> list[dict[int, Image]]:
+    return [images.unpacked(page.blob.images) for page in read.pages.all()]
+
+
+def test_upsert_is_compared_row_by_row(sandbox: Sandbox, gadget: CustomObject) -> None:
+    ids = sandbox.add_records(
+        "gadget",
+        [record(1, weight=2.5, tags=["gps", "wifi"]), record(2, weight=1), record(3)],
+    )
+    job = checked(
+        "external_id,name,serial,weight,tags\n"
+        'g-1,Gadget 1,AB-000001,2.50,"wifi;gps"\n'
+        "g-2,Gadget 2,AB-000002,3,\n"
+        "g-3,Gadget,AB-000003,,\n"
+        "g-4,Gadget 4,AB-000004,,\n",
+        Action.UPSERT_BY_EXTERNAL_ID,
+        gadget,
+    )
+
+    read = compared(job)
+
+    assert read.state == ReadState.DONE
+    assert verdicts(read) == ["SAME", "CHANGE", "CHANGE", "CREATE"]
+    assert read.counts == {"same": 1, "change": 2, "create": 1}
+    assert read.changed_cells == {
+        "custom_object_fields.weight": [1, 0],
+        "name": [1, 0],
+    }
+    [page] = found_images(read)
+    assert {index: (image.record_id, image.old) for index, image in page.items()} == {
+        1: (ids[1], {"custom_object_fields.weight": 1}),
+        2: (ids[2], {"name": "Gadget 3"}),
+    }
+
+
+def test_cleared_values_are_counted(sandbox: Sandbox, gadget: CustomObject) -> None:
+    sandbox.add_records("gadget", [record(1, weight=2.5), record(2)])
+    job = checked(
+        "external_id,name,serial,weight\n"
+        "g-1,Gadget 1,AB-000001,\n"
+        "g-2,Gadget 2,AB-000002,\n",
+        Action.UPSERT_BY_EXTERNAL_ID,
+        gadget,
+        blank="clear",
+    )
+
+    read = compared(job)
+
+    assert verdicts(read) == ["CHANGE", "SAME"]
+    assert read.changed_cells == {"custom_object_fields.weight": [1, 1]}
+
+
+def test_delete_keeps_the_whole_record(sandbox: Sandbox, gadget: CustomObject) -> None:
+    [record_id] = sandbox.add_records("gadget", [record(1, weight=2.5)])
+    job = checked("external_id\ng-1\ng-2\n", Action.DELETE_BY_EXTERNAL_ID, gadget)
+
+    read = compared(job)
+
+    assert verdicts(read) == ["DELETE", "MISSING"]
+    [page] = found_images(read)
+    assert page[0].record_id == record_id
+    assert page[0].old["name"] == "Gadget 1"
+    assert page[0].old["custom_object_fields.weight"] == 2.5
+
+
+def test_pages_take_one_request_each(sandbox: Sandbox, gadget: CustomObject) -> None:
+    sandbox.add_records("gadget", [record(number) for number in range(250)])
+    rows = "".join(f"g-{n},Gadget {n},AB-{n:06}\n" for n in range(250))
+    job = checked(
+        f"external_id,name,serial\n{rows}", Action.UPSERT_BY_EXTERNAL_ID, gadget
+    )
+    before = len(sandbox.log())
+
+    read = compared(job)
+
+    assert read.counts == {"same": 250}
+    assert (read.pages_total, read.pages_read) == (3, 3)
+    assert len(sandbox.log()) - before == 3
+
+
+def test_interrupted_read_continues(sandbox: Sandbox, gadget: CustomObject) -> None:
+    sandbox.add_records("gadget", [record(number) for number in range(250)])
+    rows = "".join(f"g-{n},Gadget {n},AB-{n:06}\n" for n in range(250))
+    job = checked(
+        f"external_id,name,serial\n{rows}", Action.UPSERT_BY_EXTERNAL_ID, gadget
+    )
+    read = compared(job)
+    # As if it had been killed after its first page.
+    again = ReadPage.objects.filter(read=read, seq__gt=1)
+    again.update(read_at=None)
+    RecordRead.objects.filter(pk=read.pk).update(
+        state=ReadState.READING, pages_read=1, counts={"same": 100}
+    )
+    before = len(sandbox.log())
+
+    reader.run(read, stopping=threading.Event())
+
+    read.refresh_from_db()
+    assert read.state == ReadState.DONE
+    assert read.counts == {"same": 250}
+    assert read.pages_read == 3
+    assert len(sandbox.log()) - before == 2
+
+
+def test_cancelled_read_stores_nothing(gadget: CustomObject) -> None:
+    job = checked(
+        "external_id,name,serial\ng-1,Gadget 1,AB-000001\n",
+        Action.UPSERT_BY_EXTERNAL_ID,
+        gadget,
+    )
+    read = comparisons.start(job, by=None)
+    comparisons.cancel(read)
+
+    pages.divide(read, stopping=threading.Event())
+
+    read.refresh_from_db()
+    assert read.state == ReadState.CANCELLED
+    assert read.pages_total == 0
+
+
+def test_key_with_a_comma_is_found_or_unknown(
+    sandbox: Sandbox, gadget: CustomObject
+) -> None:
+    sandbox.add_records(
+        "gadget",
+        [record(1), record(2), {**record(3), "external_id": "g-1,g-2"}],
+    )
+    client = account_client.client_for(gadget.connection)
+
+    found = keyed_reads.read(
+        client, "gadget", "external_id", ["g-1", "g-1,g-2", "g-8,g-9", "g-7"]
+    )
+
+    assert {
+        key: [each.name for each in records] for key, records in found.records.items()
+    } == {
+        "g-1": ["Gadget 1"],
+        "g-1,g-2": ["Gadget 3"],
+    }
+    assert found.unknown == {"g-8,g-9"}
