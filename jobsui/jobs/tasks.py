@@ -1,8 +1,11 @@
 """The tasks of the queues. Each takes ids, finds the row and calls one engine function.
 Running a task twice does no harm."""
 
+from functools import partial
+
 from jobsui.jobs.control import automation, correction_uploads
 from jobsui.jobs.delivery import driver_pool
+from jobsui.jobs.live import reader
 from jobsui.jobs.models import File, Job, RecordRead
 from jobsui.jobs.preparation import checker, file_reading
 from jobsui.jobs.queueing import stopping
@@ -53,7 +56,11 @@ def divide_rows(read_id: int) -> None:
 
 
 def drive() -> None:
-    """Drive the accounts that have open work and no driver, until no work is left."""
+    """Drive the accounts that have open work and no driver, and read live records, until no
+    work is left."""
     driver_pool.drive_accounts(
-        stopping=stopping, timing=timing_from_settings(), clock=clock_from_settings()
+        stopping=stopping,
+        timing=timing_from_settings(),
+        clock=clock_from_settings(),
+        beside=partial(reader.waiting_reads, stopping),
     )

@@ -75,7 +75,11 @@ def _enqueue_unless_leased(
 
 def _enqueue_drivers(leased: set[str]) -> None:
     hosts = set(Job.objects.moving().values_list("connection__host", flat=True))
-    if any(f"account:{host}" not in leased for host in hosts):
+    reads = RecordRead.objects.filter(state=ReadState.READING).values_list(
+        "pk", flat=True
+    )
+    names = {f"account:{host}" for host in hosts} | {f"records:{pk}" for pk in reads}
+    if names - leased:
         enqueue("drive")
 
 

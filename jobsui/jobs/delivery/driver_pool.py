@@ -34,18 +34,25 @@ CRASHED = (
 )
 
 
+type OtherWork = Callable[[], Mapping[str, Callable[[], None]]]
+"""{name: function} of the work that nobody does now. Each runs in a thread of its own, and
+raises nothing."""
+
+
 def drive_accounts(
     *,
     stopping: threading.Event,
     timing: Timing,
     clock: Clock = SYSTEM_CLOCK,
     max_accounts: int | None = None,
+    beside: OtherWork = lambda: {},
 ) -> None:
     """Drive every account that has open work and no driver, until no work is left or
-    `stopping` is set. `max_accounts` at a time, by default those of the settings."""
+    `stopping` is set. `max_accounts` at a time, by default those of the settings. `beside`:
+    what else this process does meanwhile."""
     start = partial(_start_thread, stopping, timing, clock)
     most = max_accounts or settings.MAX_ACCOUNTS
-    DriverPool(stopping, timing, clock, most, start).run()
+    DriverPool(stopping, timing, clock, most, start, beside).run()
 
 
 class DriverThread(Protocol):
@@ -71,13 +78,17 @@ class DriverPool:
         clock: Clock,
         max_accounts: int,
         start: Start,
+        beside: OtherWork = lambda: {},
     ) -> None:
         self._stopping = stopping
         self._timing = timing
         self._clock = clock
         self._max_accounts = max_accounts
         self._start_driver = start
+        self._beside = beside
         self._threads: dict[str, DriverThread] = {}
+        self._others: dict[str, threading.Thread] = {}
+        """By the name of their work."""
         self._turns: dict[str, Turn] = {}
         """The last turn of each account with open work."""
 
@@ -92,11 +103,12 @@ class DriverPool:
             self._forget_all_but(accounts)
             waiting = self._start(accounts)
             self._make_room(waiting, accounts)
-            if not self._threads:
+            self._start_others()
+            threads = [*self._threads.values(), *self._others.values()]
+            if not threads:
                 break
-            first = next(iter(self._threads.values()))
-            first.join(self._timing.pool_interval)
-        for thread in self._threads.values():
+            threads[0].join(self._timing.pool_interval)
+        for thread in [*self._threads.values(), *self._others.values()]:
             thread.join()
         if self._stopping.is_set() and accounts_to_drive():
             # So that another worker continues at once.
@@ -121,6 +133,15 @@ class DriverPool:
             self._turns[host] = turn
             self._threads[host] = self._start_driver(host, turn)
         return waiting[free:]
+
+    def _start_others(self) -> None:
+        self._others = {
+            name: thread for name, thread in self._others.items() if thread.is_alive()
+        }
+        for name, work in self._beside().items():
+            if name not in self._others:
+                self._others[name] = threading.Thread(target=work, name=name)
+                self._others[name].start()
 
     def _is_ready(self, host: str, accounts: Accounts) -> bool:
         """Whether a driver may have something to do."""

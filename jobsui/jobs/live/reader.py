@@ -21,18 +21,21 @@ from django.utils import timezone
 from jobsui.clock import Clock
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.jobs import account_client, leases, sql
+from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import Action, ReadState, Verdict
 from jobsui.jobs.live import images
 from jobsui.jobs.live.page_reading import PageFound, Rows, read_page
 from jobsui.jobs.live.reads import fail
 from jobsui.jobs.mapping.field_targets import schema_of
-from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
+from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import unpack
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
 
 logger = logging.getLogger(__name__)
 
+MAX_READS = 8
+"""How many reads run at the same time in one process."""
 THREADS = 4
 """How many pages are read at the same time."""
 PAGES_PER_QUERY = 50
@@ -46,9 +49,24 @@ class Failed(Exception):
     """The account cannot be read. Carries the reason as a sentence."""
 
 
+def waiting_reads(stopping: threading.Event) -> dict[str, Callable[[], None]]:
+    """What reads the pages of each open read that no process reads now, by its name; none
+    while the database is away."""
+    try:
+        owned = set(Lease.objects.live().values_list("name", flat=True))
+        reads = list(RecordRead.objects.filter(state=ReadState.READING)[:MAX_READS])
+    except DATABASE_AWAY:
+        return {}
+    return {
+        _lease_name(read): partial(_run_or_report, read, stopping)
+        for read in reads
+        if _lease_name(read) not in owned
+    }
+
+
 def run(read: RecordRead, *, stopping: threading.Event) -> None:
     """Read the pages that are left."""
-    with leases.tried(f"records:{read.pk}", partial(_give_up, read)) as lease:
+    with leases.tried(_lease_name(read), partial(_give_up, read)) as lease:
         read.refresh_from_db()
         if lease is None or read.state != ReadState.READING:
             return
@@ -188,6 +206,21 @@ class _Pages:
         RecordRead.objects.filter(pk=self._read.pk, state=ReadState.READING).update(
             state=ReadState.DONE, finished_at=timezone.now(), version=F("version") + 1
         )
+
+
+def _run_or_report(read: RecordRead, stopping: threading.Event) -> None:
+    """`run`, for a thread of its own. Errors go to the log."""
+    try:
+        run(read, stopping=stopping)
+    except Exception:
+        logger.exception("Reading the records of job %s failed.", read.job_id)
+        stopping.wait(RETRY_SECONDS)
+    finally:
+        connection.close()
+
+
+def _lease_name(read: RecordRead) -> str:
+    return f"records:{read.pk}"
 
 
 def _in_thread(call: Callable[[], PageFound]) -> PageFound:
