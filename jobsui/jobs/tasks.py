@@ -3,8 +3,9 @@ Running a task twice does no harm."""
 
 from functools import partial
 
-from jobsui.jobs.control import automation, correction_uploads
+from jobsui.jobs.control import automation, comparisons, correction_uploads
 from jobsui.jobs.delivery import driver_pool
+from jobsui.jobs.enums import ReadState
 from jobsui.jobs.live import reader
 from jobsui.jobs.models import File, Job, RecordRead
 from jobsui.jobs.preparation import checker, file_reading
@@ -40,10 +41,14 @@ def apply_corrections(job_id: int) -> None:
 def plan_job(job_id: int) -> None:
     """Divide a launched job into batches."""
     # It needs pyarrow, which takes 46 MB that drivers do not need.
+    from jobsui.jobs.live import plan  # noqa: PLC0415
     from jobsui.jobs.preparation import planner  # noqa: PLC0415
 
     if job := Job.objects.filter(pk=job_id).first():
-        planner.plan(job, stopping=stopping)
+        comparison = comparisons.current(job)
+        is_used = comparison is not None and comparison.state == ReadState.DONE
+        source = plan.source_of(comparison) if comparison and is_used else None
+        planner.plan(job, stopping=stopping, source=source)
 
 
 def divide_rows(read_id: int) -> None:

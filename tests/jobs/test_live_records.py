@@ -10,10 +10,11 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs import account_client
 from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
-from jobsui.jobs.live import images, keyed_reads, pages, reader
+from jobsui.jobs.live import images, keyed_reads, pages, plan, reader
 from jobsui.jobs.live.compare import Image
 from jobsui.jobs.models import Job, ReadPage, RecordRead
-from jobsui.jobs.preparation import checker
+from jobsui.jobs.preparation import checker, planner
+from jobsui.jobs.reports import row_results
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET
 from tests.sandbox_server import Sandbox
@@ -203,3 +204,56 @@ def test_key_with_a_comma_is_found_or_unknown(
         "g-1,g-2": ["Gadget 3"],
     }
     assert found.unknown == {"g-8,g-9"}
+
+
+def test_only_what_differs_is_planned(sandbox: Sandbox, gadget: CustomObject) -> None:
+    ids = sandbox.add_records("gadget", [record(number) for number in range(250)])
+    changed = {7, 150, 249}
+    rows = [
+        f"g-{n},{'New' if n in changed else 'Gadget'} {n},AB-{n:06}\n"
+        for n in range(252)
+    ]
+    rows.append("g-bad,Bad,AB\n")
+    job = checked(
+        f"external_id,name,serial\n{''.join(rows)}",
+        Action.UPSERT_BY_EXTERNAL_ID,
+        gadget,
+        invalid="skip",
+    )
+    read = compared(job)
+    assert read.counts == {"same": 247, "change": 3, "create": 2}
+    Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
+
+    planner.plan(job, stopping=threading.Event(), source=plan.source_of(read))
+
+    job.refresh_from_db()
+    batches = job.batches.order_by("seq").select_related("blob", "job")
+    sent = [batch for batch in batches if not batch.done_at]
+    assert [(batch.action, batch.blob.items) for batch in sent] == [
+        (
+            Action.UPDATE,
+            [{"id": ids[n], "name": f"New {n}"} for n in sorted(changed)],
+        ),
+        (
+            Action.CREATE,
+            [
+                {
+                    "external_id": f"g-{n}",
+                    "name": f"Gadget {n}",
+                    "custom_object_fields": {"serial": f"AB-{n:06}"},
+                }
+                for n in (250, 251)
+            ],
+        ),
+    ]
+    assert job.unchanged == 247
+    assert job.invalid == 1
+    assert job.pending == 5
+    outcomes = [each.outcome for each in row_results.outcome_rows(job)]
+    assert outcomes.count("unchanged") == 247
+    assert [outcomes[n] for n in (7, 8, 250, 252)] == [
+        "pending",
+        "unchanged",
+        "pending",
+        "invalid",
+    ]

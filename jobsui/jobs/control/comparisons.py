@@ -10,6 +10,7 @@ from jobsui.connections.models import Connection
 from jobsui.jobs.enums import Action, JobState, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.models.record_read import OPEN
 from jobsui.jobs.queueing import enqueue
@@ -37,7 +38,7 @@ def cost_of(job: Job) -> Cost:
 def current(job: Job) -> RecordRead | None:
     """The comparison with the rows of the present check, if there is one."""
     reads = RecordRead.objects.filter(
-        job=job, purpose=Purpose.COMPARE, fingerprint=job.checked_fingerprint
+        job=job, purpose=Purpose.COMPARE, fingerprint=_fingerprint(job)
     )
     return reads.order_by("-pk").first() if job.checked_fingerprint else None
 
@@ -58,7 +59,7 @@ def start(job: Job, *, by: Actor) -> RecordRead:
             read = RecordRead.objects.create(
                 job=job,
                 purpose=Purpose.COMPARE,
-                fingerprint=job.checked_fingerprint,
+                fingerprint=_fingerprint(job),
                 created_by=person,
             )
     except IntegrityError:
@@ -74,6 +75,12 @@ def cancel(read: RecordRead) -> None:
     )
     if not cancelled:
         raise NotPossibleNow("The comparison has ended already.")
+
+
+def _fingerprint(job: Job) -> str:
+    """Changes with the rows that would be sent."""
+    choice = Options.from_json(job.options).warnings if job.rows_warned else ""
+    return f"{job.checked_fingerprint}{choice}"
 
 
 def _requests_per_minute(connection: Connection) -> float:

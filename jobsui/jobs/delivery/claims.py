@@ -15,14 +15,7 @@ from jobsui.connections.models import Connection
 from jobsui.jobs import sql
 from jobsui.jobs.delivery import batch_request
 from jobsui.jobs.delivery.batch_request import BatchRequest, Item
-from jobsui.jobs.enums import (
-    Action,
-    AttemptResult,
-    BatchState,
-    Component,
-    EventKind,
-    JobState,
-)
+from jobsui.jobs.enums import AttemptResult, BatchState, Component, EventKind, JobState
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
 from jobsui.jobs.models.batch import Unreadable
@@ -323,7 +316,7 @@ def _request(
         batch_id=batch.pk,
         job_id=job.pk,
         attempt_id=last.attempt_id,
-        action=Action(job.action),
+        action=batch.action,
         object_key=job.object_key,
         client=client_of(job.connection),
         connection_id=job.connection_id,

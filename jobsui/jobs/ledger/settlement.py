@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from jobsui.jobs.enums import UNSETTLED, Action, AttemptResult, BatchState, Outcome
+from jobsui.jobs.enums import UNSETTLED, AttemptResult, BatchState, Outcome
 from jobsui.jobs.ledger import causes, unreadable
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job, RowResult
 from jobsui.jobs.models.batch import Unreadable, pack, pack_rows
@@ -263,7 +263,7 @@ def _settle_unreadable(
     recovered = unreadable.recover(batch, blob)
     results = recovered.results
     if recovered.forgotten:
-        outcome = Action(batch.job.action).outcome
+        outcome = batch.action.outcome
         counters.add(batch.job_id, outcome, -recovered.forgotten)
     added = _add_results(results, reported)
     missing = unreadable.results_of_open_items(batch, results)

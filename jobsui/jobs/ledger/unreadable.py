@@ -6,7 +6,7 @@ its other records say: its counts, its attempts, and the errors of its rows."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobsui.jobs.enums import IN_FLIGHT, Action, AttemptResult, Outcome
+from jobsui.jobs.enums import IN_FLIGHT, AttemptResult, Outcome
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, RowError, RowResult
 from jobsui.jobs.models.batch import Unreadable
 
@@ -59,7 +59,7 @@ def stored_results(blob: BatchBlob) -> list[tuple[int, RowResult | None]]:
     rest: RowResult | None = None
     if recovered.forgotten:
         has_succeeded = recovered.forgotten == recovered.results.count(None)
-        outcome = Action(blob.batch.job.action).outcome
+        outcome = blob.batch.action.outcome
         rest = RowResult(outcome) if has_succeeded else DAMAGED_RESULT
     results = [result or rest for result in recovered.results]
     return list(zip(recovered.rows, results, strict=True))

@@ -27,6 +27,8 @@ class Image:
 @dataclass(frozen=True, slots=True)
 class Compared:
     verdict: Verdict
+    record_id: str = ""
+    """"" if there is no record, or several."""
     image: Image | None = None
     """Of CHANGE and DELETE."""
     changed: Sequence[str] = ()
@@ -51,14 +53,16 @@ def compared(
         return Compared(_without_record(action, is_unknown=is_unknown))
     [record] = records
     if action.deletes:
-        return Compared(Verdict.DELETE, _image(record, _all_values(record)))
+        image = _image(record, _all_values(record))
+        return Compared(Verdict.DELETE, record.id, image)
     changes = _changes(item, action, schema, record)
     if not changes:
-        return Compared(Verdict.SAME)
+        return Compared(Verdict.SAME, record.id)
     held = _all_values(record)
     old = {name: held.get(name) for name in changes}
     blanks = [name for name, value in changes.items() if value in (None, "", [])]
-    return Compared(Verdict.CHANGE, _image(record, old), list(changes), blanks)
+    image = _image(record, old)
+    return Compared(Verdict.CHANGE, record.id, image, list(changes), blanks)
 
 
 def key_of(item: Json, action: Action) -> str:

@@ -27,6 +27,8 @@ class PageFound:
 
     verdicts: bytes
     """A Verdict for each row."""
+    record_ids: list[str]
+    """Of the record of each row; "" where it has none."""
     images: dict[int, Image] = field(default_factory=dict)
     """By the index of the row in the page."""
     changed: Counter[str] = field(default_factory=Counter)
@@ -37,8 +39,10 @@ class PageFound:
 
 def read_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
     """`lines`: the item of each row. Raises the errors of `Client.call`."""
-    items = [json.loads(line) for line in lines]
+    items = [json.loads(line) for line in lines if line]
     keys = [key_of(item, rows.action) for item in items]
+    if not items:
+        return PageFound(b"", [])
     found = keyed_reads.read(client, rows.object_key, rows.action.key, keys)
     results = [
         compared(
@@ -50,7 +54,10 @@ def read_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
         )
         for item, key in zip(items, keys, strict=True)
     ]
-    page = PageFound(bytes(result.verdict for result in results))
+    page = PageFound(
+        verdicts=bytes(result.verdict for result in results),
+        record_ids=[result.record_id for result in results],
+    )
     for index, result in enumerate(results):
         if result.image is not None:
             page.images[index] = result.image

@@ -12,12 +12,13 @@ from jobsui.files.ahead import ahead
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import ReadState
+from jobsui.jobs.live import stored_problems
 from jobsui.jobs.live.reads import fail
-from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
+from jobsui.jobs.models import BatchBlob, ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.preparation import file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import SMALLER_FILE, Stopped
-from jobsui.jobs.preparation.pending_rows import Chunk, chunks_of
+from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch, chunks_of
 from jobsui.jobs.preparation.warned_rows import leaving_out
 from jobsui.jobs.queueing import enqueue
 
@@ -73,6 +74,10 @@ def _keep_lease(lease: leases.Held, stopping: threading.Event, _rows: int = 0) -
 def _commit(read: RecordRead, lease: leases.Held, chunk: Chunk) -> None:
     """In one transaction, store these pages and how far the rows are divided."""
     pages = dict(enumerate(chunk.batches, read.pages_total + 1))
+    if chunk.invalid and not pages:
+        pages[read.pages_total + 1] = _without_rows(chunk)
+    last = max(pages, default=0)
+    invalid = {last: stored_problems.packed(chunk.invalid)}
     with transaction.atomic():
         leases.fence(lease)
         sql.insert_many(
@@ -86,9 +91,9 @@ def _commit(read: RecordRead, lease: leases.Held, chunk: Chunk) -> None:
         created = ReadPage.objects.filter(read=read, seq__in=pages)
         sql.insert_many(
             ReadPageBlob,
-            ("page_id", "payload", "rows"),
+            ("page_id", "payload", "rows", "invalid"),
             (
-                (pk, pages[seq].payload, pages[seq].rows)
+                (pk, pages[seq].payload, pages[seq].rows, invalid.get(seq, b""))
                 for pk, seq in created.values_list("pk", "seq")
             ),
         )
@@ -98,6 +103,16 @@ def _commit(read: RecordRead, lease: leases.Held, chunk: Chunk) -> None:
             pages_total=F("pages_total") + len(pages),
         )
     lease.note_progress()
+
+
+def _without_rows(chunk: Chunk) -> PlannedBatch:
+    """For the problems of rows none of which is valid."""
+    return PlannedBatch(
+        size=0,
+        first_row=chunk.last_row,
+        last_row=chunk.last_row,
+        **BatchBlob.packed([], []),
+    )
 
 
 def _change(read: RecordRead, **fields: object) -> None:

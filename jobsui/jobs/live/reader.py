@@ -1,6 +1,7 @@
 """Reads the pages of a read in a few threads. What was found is stored together about once a
 second. After an interruption it continues with the pages that are not stored."""
 
+import json
 import logging
 import threading
 from collections import Counter, deque
@@ -28,7 +29,7 @@ from jobsui.jobs.live.page_reading import PageFound, Rows, read_page
 from jobsui.jobs.live.reads import fail
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
-from jobsui.jobs.models.batch import unpack
+from jobsui.jobs.models.batch import pack, unpack
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
 
@@ -189,9 +190,14 @@ class _Pages:
             sql.update_rows(ReadPage, ("read_at",), [(pk, now) for pk in self._found])
             sql.update_rows(
                 ReadPageBlob,
-                ("verdicts", "images"),
+                ("verdicts", "record_ids", "images"),
                 [
-                    (pk, found.verdicts, images.packed(found.images))
+                    (
+                        pk,
+                        found.verdicts,
+                        pack(json.dumps(found.record_ids).encode()),
+                        images.packed(found.images),
+                    )
                     for pk, found in self._found.items()
                 ],
             )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.db import models
 from isal import isal_zlib
 
-from jobsui.jobs.enums import UNSETTLED, AttemptResult, BatchState
+from jobsui.jobs.enums import UNSETTLED, Action, AttemptResult, BatchState
 from jobsui.jobs.models.job import Job
 from jobsui.jobs.models.results import RowResult
 
@@ -77,6 +77,9 @@ class Batch(models.Model):
     size = models.PositiveSmallIntegerField()
     first_row = models.PositiveBigIntegerField()
     last_row = models.PositiveBigIntegerField()
+    # What its request does; "": what the job does. A comparison finds that single rows of
+    # an upsert update a record or create one.
+    own_action = models.CharField(max_length=40, choices=Action, blank=True)
     state = models.CharField(
         max_length=12, choices=BatchState, default=BatchState.PLANNED
     )
@@ -132,6 +135,10 @@ class Batch(models.Model):
                 name="batch_unsettled",
             ),
         )
+
+    @property
+    def action(self) -> Action:
+        return Action(self.own_action or self.job.action)
 
 
 class BatchBlob(models.Model):

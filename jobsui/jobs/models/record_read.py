@@ -18,8 +18,8 @@ class RecordRead(models.Model):
     )
     # Why it failed, as a sentence; "" otherwise.
     reason = models.TextField(blank=True)
-    # The check whose rows are read (`Job.checked_fingerprint`).
-    fingerprint = models.CharField(max_length=64)
+    # Changes with the rows that are read (`control/comparisons.py`).
+    fingerprint = models.CharField(max_length=80)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
@@ -84,7 +84,11 @@ class ReadPageBlob(models.Model):
 
     payload, rows    as those of a BatchBlob
     verdicts         one byte for each row: the code of its Verdict; b"" until it is read
+    record_ids       a JSON list, compressed: the ID of each row's record, "" where it has
+                     none; b"" until it is read
     images           what the records hold that change: JSON, compressed (`live/images.py`)
+    invalid          the problems of invalid rows up to the page's last one that are in no
+                     page before: JSON, compressed (`live/stored_problems.py`)
     """
 
     page = models.OneToOneField(
@@ -93,4 +97,6 @@ class ReadPageBlob(models.Model):
     payload = models.BinaryField()
     rows = models.BinaryField()
     verdicts = models.BinaryField(default=bytes)
+    record_ids = models.BinaryField(default=bytes)
     images = models.BinaryField(default=bytes)
+    invalid = models.BinaryField(default=bytes)

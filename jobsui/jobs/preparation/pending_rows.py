@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.jobs.mapping.row_reader import Problem
-from jobsui.jobs.models import BatchBlob
+from jobsui.jobs.models import BatchBlob, RowResult
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE as MAX_BATCH_SIZE
 from jobsui.jobs.preparation.job_blocks import JobBlock
 
@@ -29,6 +29,10 @@ class PlannedBatch:
     payload: bytes
     rows: bytes
     """Both as a BatchBlob has them."""
+    own_action: str = ""
+    """As a Batch has it."""
+    results: Sequence[RowResult] = ()
+    """Of its rows, if they are not sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Workers only: it imports pyarrow."""
 
 import hashlib
 import threading
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from functools import lru_cache, partial
 
@@ -17,24 +18,27 @@ from jobsui.files.ahead import ahead
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
-from jobsui.jobs.ledger import causes, lifecycle
+from jobsui.jobs.ledger import causes, lifecycle, settlement
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import AccountFacts, Batch, BatchBlob, Job, RepeatedKeys
 from jobsui.jobs.preparation import checker, file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import Stopped
-from jobsui.jobs.preparation.pending_rows import Chunk, chunks_of
+from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch, chunks_of
 from jobsui.jobs.preparation.warned_rows import leaving_out
 from jobsui.jobs.queueing import enqueue
 
 HASH_CHUNK_BYTES = 1 << 20
+type Source = Callable[[Job, Callable[[int], None]], Generator[list[Chunk]]]
+"""Gives the rows behind `Job.planned_row`. Calls the function now and then, which raises an
+exception to stop it."""
 PLANNABLE = (*SENDABLE, JobState.PAUSING, JobState.PAUSED)
 
 
-def plan(job: Job, *, stopping: threading.Event) -> None:
+def plan(job: Job, *, stopping: threading.Event, source: Source | None = None) -> None:
     """Plan the rows of a launched job that are not planned yet, and enqueue the driver as
     soon as there is a batch to send. After an interruption it continues behind the last
-    row that it committed."""
+    row that it committed. `source`: instead of the file, read row by row."""
     with leases.tried(f"plan:{job.pk}", partial(_give_up, job)) as lease:
         job.refresh_from_db()
         if lease is None or job.planned_at is not None or job.is_draft or job.is_over:
@@ -42,7 +46,7 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
         try:
             if job.state in PLANNABLE:
                 _require_unchanged(job, lease)
-                _plan(job, lease, stopping)
+                _plan(job, lease, stopping, source or _from_file)
             Job.objects.filter(pk=job.pk, planned_at=None).update(
                 planned_at=timezone.now(), version=F("version") + 1
             )
@@ -53,9 +57,23 @@ def plan(job: Job, *, stopping: threading.Event) -> None:
     _finish(job)
 
 
-def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
-    """Until the end of the file, or until the job stops."""
+def _plan(
+    job: Job, lease: leases.Held, stopping: threading.Event, source: Source
+) -> None:
+    """Until the last row, or until the job stops."""
     keep_lease = partial(_keep_lease, lease, stopping)
+    with closing(source(job, keep_lease)) as found:
+        for chunks in found:
+            keep_lease()
+            for chunk in chunks:
+                _commit(job, lease, chunk)
+                if stopping.is_set():
+                    raise Stopped
+                if job.state not in PLANNABLE:
+                    return
+
+
+def _from_file(job: Job, keep_lease: Callable[[int], None]) -> Generator[list[Chunk]]:
     markers = [repeats_of(job, keep_lease).mark, leaving_out(job)]
     with file_reading.open_rows(job.file) as table:
         blocks = job_blocks.read(job, table, after=job.planned_row)
@@ -63,14 +81,7 @@ def _plan(job: Job, lease: leases.Held, stopping: threading.Event) -> None:
         if not job.parent_rows:
             found = ahead(found)
         with closing(found):
-            for chunks in found:
-                keep_lease()
-                for chunk in chunks:
-                    _commit(job, lease, chunk)
-                    if stopping.is_set():
-                        raise Stopped
-                    if job.state not in PLANNABLE:
-                        return
+            yield from found
 
 
 def _keep_lease(lease: leases.Held, stopping: threading.Event, _rows: int = 0) -> None:
@@ -110,9 +121,16 @@ def _create_batches(job: Job, chunk: Chunk) -> int:
         return 0
     sql.insert_many(
         Batch,
-        ("job_id", "seq", "size", "first_row", "last_row"),
+        ("job_id", "seq", "size", "first_row", "last_row", "own_action"),
         (
-            (job.pk, seq, batch.size, batch.first_row, batch.last_row)
+            (
+                job.pk,
+                seq,
+                batch.size,
+                batch.first_row,
+                batch.last_row,
+                batch.own_action,
+            )
             for seq, batch in batches.items()
         ),
     )
@@ -125,7 +143,19 @@ def _create_batches(job: Job, chunk: Chunk) -> int:
             for pk, seq in created.values_list("pk", "seq")
         ),
     )
+    _settle_unsent(job, batches)
     return len(batches)
+
+
+def _settle_unsent(job: Job, batches: Mapping[int, PlannedBatch]) -> None:
+    """Give the rows that are not sent their results. `batches`: by their places."""
+    results = {seq: batch.results for seq, batch in batches.items() if batch.results}
+    if not results:
+        return
+    counters = settlement.JobCounters()
+    for batch in Batch.objects.filter(job=job, seq__in=results).select_related("job"):
+        settlement.settle(batch, dict(enumerate(results[batch.seq])), counters)
+    counters.write()
 
 
 def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:

@@ -62,7 +62,7 @@ def details(batch: Batch) -> BatchDetails:
     url = f"{address}/api/v2/custom_objects/{job.object_key}/jobs"
     body = ""
     if blob.payload:
-        body = json.dumps(_request(job, blob), ensure_ascii=False)
+        body = json.dumps(_request(batch, blob), ensure_ascii=False)
     attempts = [] if job.attempts_pruned_at else list(batch.attempts.all())
     return BatchDetails(
         method="POST",
@@ -114,10 +114,10 @@ def _last_response(attempts: list[Attempt]) -> bytes:
     return b""
 
 
-def _request(job: Job, blob: BatchBlob) -> Any:
+def _request(batch: Batch, blob: BatchBlob) -> Any:
     """A sentence if it cannot be read."""
     try:
-        return {"job": {"action": job.action, "items": blob.items}}
+        return {"job": {"action": batch.action, "items": blob.items}}
     except Unreadable:
         return DAMAGED
 

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -96,14 +97,15 @@ def page(
         return Page([], "", "")
     batches = _batches_with(job, outcome, after)
     is_cut = len(batches) == MAX_BATCHES
-    last_row = batches[-1].last_row if is_cut else paging.MAX_INTEGER
+    # The next batches may have rows between those of this one, but none before it.
+    last_row = batches[-1].first_row if is_cut else paging.MAX_INTEGER
     blobs = BatchBlob.objects.filter(batch__in=batches)
     invalid = job.row_errors.filter(row__gt=after, row__lte=last_row)
     with closing(_results_by_row(blobs, invalid)) as results:
         wanted = (
             outcome_row(row, [], result, "")
             for row, result in results
-            if row > after and outcome in {"", result.outcome}
+            if after < row <= last_row and outcome in {"", result.outcome}
         )
         found = list(itertools.islice(wanted, size + 1))
     if len(found) > size:
@@ -262,11 +264,22 @@ def _results_by_row(
 def _results_of_batches(
     blobs: QuerySet[BatchBlob],
 ) -> Generator[tuple[int, RowResult]]:
-    found = blobs.select_related("batch").order_by("batch__seq")
+    """Batches of several actions have rows of the same part of the file, but no batch begins
+    before an earlier one."""
+    found = blobs.select_related("batch__job").order_by("batch__seq")
+    kept: list[tuple[int, RowResult]] = []
     for blob in found.defer("payload", "job_status_body").iterator(chunk_size=50):
-        without_result = RowResult(open_outcome(blob.batch))
-        for row, result in unreadable.stored_results(blob):
-            yield row, result or without_result
+        place = bisect_left(kept, blob.batch.first_row, key=itemgetter(0))
+        yield from kept[:place]
+        own = _results_of_batch(blob)
+        kept = list(heapq.merge(kept[place:], own, key=itemgetter(0)))
+    yield from kept
+
+
+def _results_of_batch(blob: BatchBlob) -> Iterator[tuple[int, RowResult]]:
+    without_result = RowResult(open_outcome(blob.batch))
+    for row, result in unreadable.stored_results(blob):
+        yield row, result or without_result
 
 
 def _results_of_invalid(

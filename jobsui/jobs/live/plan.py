@@ -1,0 +1,169 @@
+"""Plans a compared job from its pages: only rows that differ are sent, in full batches, each
+with the action that fits its rows."""
+
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from jobsui.jobs.enums import Action, Outcome, Verdict
+from jobsui.jobs.live import images, stored_problems
+from jobsui.jobs.live.compare import FIELDS, Image
+from jobsui.jobs.models import BatchBlob, Job, ReadPage, RecordRead, RowResult
+from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
+from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
+
+PAGES_PER_CHUNK = 200
+NOT_SENT = "not sent"
+"""Beside the actions: rows that get their results without a request."""
+KEY_NOT_FOUND = RowResult(
+    Outcome.FAILED,
+    "",
+    "NotFound",
+    "No record in Zendesk has this key. The row was not sent.",
+)
+SEVERAL_RECORDS = RowResult(
+    Outcome.FAILED,
+    "",
+    "AmbiguousKey",
+    "More than one record in Zendesk has this key. The row was not sent.",
+)
+
+
+def source_of(
+    read: RecordRead,
+) -> Callable[[Job, Callable[[int], None]], Generator[list[Chunk]]]:
+    """For `planner.plan`."""
+
+    def source(job: Job, _keep_lease: Callable[[int], None]) -> Generator[list[Chunk]]:
+        after = job.planned_row
+        while pages := _pages(read, after):
+            yield [_chunk(job, pages)]
+            after = pages[-1].last_row
+
+    return source
+
+
+def _pages(read: RecordRead, after: int) -> list[ReadPage]:
+    found = read.pages.filter(last_row__gt=after).select_related("blob")
+    return list(found.order_by("seq")[:PAGES_PER_CHUNK])
+
+
+def _chunk(job: Job, pages: Iterable[ReadPage]) -> Chunk:
+    batches: dict[str, _Batches] = {}
+    invalid = []
+    last_row = 0
+    for page in pages:
+        invalid += stored_problems.unpacked(page.blob.invalid)
+        last_row = page.last_row
+        for row in _rows(page):
+            planned = _planned(job, row)
+            batches.setdefault(planned.kind, _Batches(planned.kind)).add(planned)
+    found = [batch for each in batches.values() for batch in each.all()]
+    # Later batches have later rows: the order of jobs relies on it (sql.blocked_rows).
+    found.sort(key=lambda batch: batch.first_row)
+    return Chunk(last_row, found, invalid)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    number: int
+    line: bytes
+    verdict: Verdict
+    record_id: str
+    image: Image | None
+
+
+def _rows(page: ReadPage) -> Iterator[_Row]:
+    if not page.size:
+        return
+    numbers = unpack_rows(page.blob.rows)
+    lines = unpack(page.blob.payload).split(b"\n")
+    ids = json.loads(unpack(page.blob.record_ids))
+    found = images.unpacked(page.blob.images)
+    verdicts = bytes(page.blob.verdicts)
+    together = zip(numbers, lines, verdicts, ids, strict=True)
+    for index, (number, line, code, record_id) in enumerate(together):
+        yield _Row(number, line, Verdict(code), record_id, found.get(index))
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    kind: str
+    """An action, "" for that of the job, or NOT_SENT."""
+    row: int
+    line: bytes = b""
+    result: RowResult | None = None
+
+
+def _planned(job: Job, row: _Row) -> _Planned:
+    match row.verdict:
+        case Verdict.CHANGE if row.image:
+            line = _changes(row, row.image)
+            return _Planned(Action.UPDATE, row.number, line)
+        case Verdict.CREATE:
+            return _Planned(Action.CREATE, row.number, row.line)
+        case Verdict.DELETE:
+            line = json.dumps(row.record_id).encode()
+            return _Planned(Action.DELETE, row.number, line)
+        case Verdict.UNKNOWN:
+            return _Planned("", row.number, row.line)
+    return _Planned(NOT_SENT, row.number, row.line, _result(job, row))
+
+
+def _changes(row: _Row, image: Image) -> bytes:
+    """An update of the values that differ."""
+    item = json.loads(row.line)
+    changed = {
+        name: item[name] for name in ("name", "external_id") if name in image.old
+    }
+    fields = {
+        key: value
+        for key, value in (item.get(FIELDS) or {}).items()
+        if f"{FIELDS}.{key}" in image.old
+    }
+    update = {"id": row.record_id} | changed
+    if fields:
+        update[FIELDS] = fields
+    return json.dumps(update, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _result(job: Job, row: _Row) -> RowResult:
+    if row.verdict is Verdict.AMBIGUOUS:
+        return SEVERAL_RECORDS
+    is_done = row.verdict is Verdict.SAME or Action(job.action).deletes
+    return RowResult(Outcome.UNCHANGED, row.record_id) if is_done else KEY_NOT_FOUND
+
+
+@dataclass(slots=True)
+class _Batches:
+    """Those of one action."""
+
+    kind: str
+    _rows: list[_Planned] = field(default_factory=list)
+    _full: list[PlannedBatch] = field(default_factory=list)
+
+    def add(self, row: _Planned) -> None:
+        self._rows.append(row)
+        if len(self._rows) == MAX_BATCH_SIZE:
+            self._close()
+
+    def all(self) -> list[PlannedBatch]:
+        if self._rows:
+            self._close()
+        return self._full
+
+    def _close(self) -> None:
+        rows = [row.row for row in self._rows]
+        lines = b"\n".join(row.line for row in self._rows)
+        results = [row.result for row in self._rows if row.result]
+        self._full.append(
+            PlannedBatch(
+                size=len(rows),
+                first_row=rows[0],
+                last_row=rows[-1],
+                own_action="" if self.kind == NOT_SENT else self.kind,
+                results=results,
+                **BatchBlob.packed_payload(lines, rows),
+            )
+        )
+        self._rows = []
