@@ -8,7 +8,7 @@ import pytest
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
 from jobsui.jobs import account_client
-from jobsui.jobs.control import comparisons
+from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
 from jobsui.jobs.live import images, keyed_reads, pages, plan, reader
 from jobsui.jobs.live.compare import Image
@@ -16,7 +16,7 @@ from jobsui.jobs.models import Job, ReadPage, RecordRead
 from jobsui.jobs.preparation import checker, planner
 from jobsui.jobs.reports import row_results
 from tests.factories import make_connection, make_job, make_object
-from tests.harness import GADGET
+from tests.harness import GADGET, Harness, gadgets
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -257,3 +257,58 @@ def test_only_what_differs_is_planned(sandbox: Sandbox, gadget: CustomObject) ->
         "pending",
         "invalid",
     ]
+
+
+def compare_and_launch(harness: Harness, job: Job) -> Job:
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    actions.launch(job, by=None)
+    harness.task_queue.run_all()
+    job.refresh_from_db()
+    return job
+
+
+def test_compared_upsert_touches_only_what_differs(harness: Harness) -> None:
+    harness.object()
+    harness.run(gadgets(300), Action.CREATE)
+    before = harness.records()
+    rows = gadgets(305)
+    rows[41]["price"] = "1000"
+    requests = len(harness.sandbox.log())
+    job = harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID)
+
+    job = compare_and_launch(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.counts["unchanged"] == 299
+    assert job.counts["updated"] == 1
+    assert job.counts["created"] == 5
+    after = harness.records()
+    assert after["g-42"]["custom_object_fields"]["price"] == 1000
+    assert after["g-42"]["name"] == before["g-42"]["name"]
+    untouched = before.keys() - {"g-42"}
+    assert {key: after[key] for key in untouched} == {
+        key: before[key] for key in untouched
+    }
+    log = harness.sandbox.log()[requests:]
+    lists = [each for each in log if each["path"].endswith("/gadget/records")]
+    posts = [each for each in log if each["path"].endswith("/gadget/jobs")]
+    assert len(lists) == 4
+    assert len(posts) == 2
+    results = {row["external_id"]: row["_outcome"] for row in harness.results(job)}
+    assert results["g-41"] == "unchanged"
+    assert results["g-42"] == "updated"
+    assert results["g-303"] == "created"
+
+
+def test_compared_delete_reports_what_is_gone(harness: Harness) -> None:
+    harness.object()
+    harness.run(gadgets(2), Action.CREATE)
+    rows = [{"external_id": key} for key in ("g-1", "g-2", "g-9")]
+    job = harness.checked(rows, Action.DELETE_BY_EXTERNAL_ID)
+
+    job = compare_and_launch(harness, job)
+
+    assert job.counts["deleted"] == 2
+    assert job.counts["unchanged"] == 1
+    assert harness.records() == {}
