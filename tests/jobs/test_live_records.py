@@ -10,6 +10,7 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs import account_client
 from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
+from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import images, keyed_reads, pages, plan, reader
 from jobsui.jobs.live.compare import Image
 from jobsui.jobs.models import Job, ReadPage, RecordRead
@@ -312,3 +313,73 @@ def test_compared_delete_reports_what_is_gone(harness: Harness) -> None:
     assert job.counts["deleted"] == 2
     assert job.counts["unchanged"] == 1
     assert harness.records() == {}
+
+
+def test_rows_left_out_are_not_sent(harness: Harness) -> None:
+    harness.object()
+    harness.run(gadgets(2), Action.CREATE)
+    before = harness.records()
+    rows = gadgets(3)
+    rows[0]["price"] = "100"
+    rows[1]["price"] = "200"
+    job = harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID)
+    read = comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    read.refresh_from_db()
+
+    comparisons.leave_out(read, [2, 4], is_left_out=True)
+    comparisons.leave_out(read, [4], is_left_out=False)
+    actions.launch(job, by=None)
+    harness.task_queue.run_all()
+
+    job.refresh_from_db()
+    assert job.state == JobState.COMPLETED
+    assert job.counts["cancelled"] == 1
+    after = harness.records()
+    assert after["g-1"] == before["g-1"]
+    assert after["g-2"]["custom_object_fields"]["price"] == 200
+    assert sorted(after) == ["g-1", "g-2", "g-3"]
+    assert [row["_outcome"] for row in harness.results(job)] == [
+        "cancelled",
+        "updated",
+        "created",
+    ]
+
+
+def test_job_finished_since_the_comparison_makes_it_useless(harness: Harness) -> None:
+    harness.object()
+    harness.run(gadgets(2), Action.CREATE)
+    job = harness.checked(gadgets(2), Action.UPSERT_BY_EXTERNAL_ID)
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    harness.run([{"external_id": "g-1", "price": "7"}], Action.UPSERT_BY_EXTERNAL_ID)
+
+    with pytest.raises(NotPossibleNow, match="Compare again"):
+        actions.launch(job, by=None)
+
+    comparisons.skip(job)
+    actions.launch(job, by=None)
+    harness.task_queue.run_all()
+    assert harness.records()["g-1"]["custom_object_fields"]["price"] == 1.5
+
+
+def test_rows_of_an_open_job_are_sent_whatever_was_found(harness: Harness) -> None:
+    harness.object()
+    harness.run(gadgets(3), Action.CREATE)
+    earlier = harness.checked(
+        [{"external_id": "g-2", "price": "7"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    job = harness.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
+    read = comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    read.refresh_from_db()
+    assert read.counts == {"same": 3}
+    actions.launch(earlier, by=None)
+
+    actions.launch(job, by=None)
+    harness.task_queue.run_all()
+
+    job.refresh_from_db()
+    assert job.counts["unchanged"] == 2
+    assert job.counts["created_or_updated"] == 1
+    assert harness.records()["g-2"]["custom_object_fields"]["price"] == 2.5

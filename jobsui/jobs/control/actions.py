@@ -10,7 +10,7 @@ from django.utils import timezone
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.control import retries, uncertain_rows
+from jobsui.jobs.control import comparisons, retries, uncertain_rows
 from jobsui.jobs.enums import SENDABLE, UNLAUNCHED, EventKind, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow, UnreachableNow
 from jobsui.jobs.ledger import lifecycle, record_order
@@ -84,6 +84,7 @@ def launch(
             else "This job was already launched."
         )
     _require_unchanged(job, by)
+    comparisons.require_usable(job)
     with transaction.atomic():
         if job.parent_id:
             # Locked: of two retries launched at the same time, the second one sees which

@@ -1,5 +1,6 @@
 """Comparing a checked draft with the account: what each row would change."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
@@ -11,7 +12,8 @@ from jobsui.jobs.enums import Action, JobState, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.models import Job, ReadPage, RecordRead
+from jobsui.jobs.models.batch import pack_rows, unpack_rows
 from jobsui.jobs.models.record_read import OPEN
 from jobsui.jobs.queueing import enqueue
 
@@ -75,6 +77,55 @@ def cancel(read: RecordRead) -> None:
     )
     if not cancelled:
         raise NotPossibleNow("The comparison has ended already.")
+
+
+def skip(job: Job) -> None:
+    """Send all rows, whatever a comparison found."""
+    RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE).delete()
+
+
+def require_usable(job: Job) -> None:
+    """Raise NotPossibleNow if the job has a comparison that does not say what its rows would
+    change now. Jobs that are open are no obstacle: the job waits for their rows, and sends
+    those that both have (`live/plan.py`)."""
+    read = current(job)
+    if read is None:
+        return
+    if read.is_open:
+        raise NotPossibleNow(
+            "The rows are still being compared. Wait for it, or cancel the comparison."
+        )
+    others = Job.objects.on_account(job.connection.host).launched().exclude(pk=job.pk)
+    since = others.filter(object_key=job.object_key, finished_at__gte=read.created_at)
+    if read.state == ReadState.DONE and since.exists():
+        raise NotPossibleNow(
+            "Another job has changed records of this object since the comparison. Compare "
+            "again, or skip the comparison."
+        )
+
+
+def leave_out(read: RecordRead, rows: Collection[int], *, is_left_out: bool) -> None:
+    """Leave these rows out of a finished comparison, or send them after all. Raises
+    NotPossibleNow once the job was launched."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(pk=read.job_id)
+        if job.state != JobState.READY or read.state != ReadState.DONE:
+            raise NotPossibleNow("The rows of this comparison can no longer be chosen.")
+        for row in sorted(rows):
+            page = read.pages.filter(first_row__lte=row, last_row__gte=row).first()
+            if page is not None:
+                _leave_out(page, row, is_left_out=is_left_out)
+        RecordRead.objects.filter(pk=read.pk).update(version=F("version") + 1)
+
+
+def _leave_out(page: ReadPage, row: int, *, is_left_out: bool) -> None:
+    blob = page.blob
+    left_out = set(unpack_rows(blob.left_out)) if blob.left_out else set()
+    if row not in unpack_rows(blob.rows):
+        return
+    changed = left_out | {row} if is_left_out else left_out - {row}
+    blob.left_out = pack_rows(sorted(changed)) if changed else b""
+    blob.save(update_fields=["left_out"])
 
 
 def _fingerprint(job: Job) -> str:

@@ -34,6 +34,7 @@ SETTLED_FIELDS = (
     "succeeded",
     "failed",
     "uncertain",
+    "cancelled",
 )
 """The columns of a batch that settling may change."""
 
@@ -305,6 +306,8 @@ def _add_results(
 def _count_results(batch: Batch, results: Iterable[RowResult | None]) -> None:
     counts = Counter(map(_outcome_of, filter(None, results)))
     batch.failed = counts.pop(Outcome.FAILED, 0)
+    # Rows that a person has left out. Others are cancelled with their batch.
+    batch.cancelled += counts.pop(Outcome.CANCELLED, 0)
     batch.uncertain = counts.pop(Outcome.UNCERTAIN, 0)
     batch.succeeded = counts.total()
 

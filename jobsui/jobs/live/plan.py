@@ -2,7 +2,7 @@
 with the action that fits its rows."""
 
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jobsui.jobs.enums import Action, Outcome, Verdict
@@ -15,6 +15,7 @@ from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
 PAGES_PER_CHUNK = 200
 NOT_SENT = "not sent"
 """Beside the actions: rows that get their results without a request."""
+LEFT_OUT = RowResult(Outcome.CANCELLED, "", "", "Left out after the comparison.")
 KEY_NOT_FOUND = RowResult(
     Outcome.FAILED,
     "",
@@ -36,8 +37,9 @@ def source_of(
 
     def source(job: Job, _keep_lease: Callable[[int], None]) -> Generator[list[Chunk]]:
         after = job.planned_row
+        shared = list(job.overlaps_with_earlier.values_list("first_row", "last_row"))
         while pages := _pages(read, after):
-            yield [_chunk(job, pages)]
+            yield [_chunk(job, pages, shared)]
             after = pages[-1].last_row
 
     return source
@@ -48,7 +50,10 @@ def _pages(read: RecordRead, after: int) -> list[ReadPage]:
     return list(found.order_by("seq")[:PAGES_PER_CHUNK])
 
 
-def _chunk(job: Job, pages: Iterable[ReadPage]) -> Chunk:
+def _chunk(
+    job: Job, pages: Iterable[ReadPage], shared: Sequence[tuple[int, int]]
+) -> Chunk:
+    """`shared`: (first, last) row of those that earlier jobs may also change."""
     batches: dict[str, _Batches] = {}
     invalid = []
     last_row = 0
@@ -56,7 +61,8 @@ def _chunk(job: Job, pages: Iterable[ReadPage]) -> Chunk:
         invalid += stored_problems.unpacked(page.blob.invalid)
         last_row = page.last_row
         for row in _rows(page):
-            planned = _planned(job, row)
+            is_shared = any(first <= row.number <= last for first, last in shared)
+            planned = _shared(row) if is_shared else _planned(job, row)
             batches.setdefault(planned.kind, _Batches(planned.kind)).add(planned)
     found = [batch for each in batches.values() for batch in each.all()]
     # Later batches have later rows: the order of jobs relies on it (sql.blocked_rows).
@@ -71,6 +77,7 @@ class _Row:
     verdict: Verdict
     record_id: str
     image: Image | None
+    is_left_out: bool
 
 
 def _rows(page: ReadPage) -> Iterator[_Row]:
@@ -81,9 +88,17 @@ def _rows(page: ReadPage) -> Iterator[_Row]:
     ids = json.loads(unpack(page.blob.record_ids))
     found = images.unpacked(page.blob.images)
     verdicts = bytes(page.blob.verdicts)
+    left_out = unpack_rows(page.blob.left_out) if page.blob.left_out else ()
     together = zip(numbers, lines, verdicts, ids, strict=True)
     for index, (number, line, code, record_id) in enumerate(together):
-        yield _Row(number, line, Verdict(code), record_id, found.get(index))
+        yield _Row(
+            number,
+            line,
+            Verdict(code),
+            record_id,
+            image=found.get(index),
+            is_left_out=number in left_out,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +110,17 @@ class _Planned:
     result: RowResult | None = None
 
 
+def _shared(row: _Row) -> _Planned:
+    """A row that is sent behind an earlier job, which may change its record: the comparison
+    says nothing about it."""
+    if row.is_left_out:
+        return _Planned(NOT_SENT, row.number, row.line, LEFT_OUT)
+    return _Planned("", row.number, row.line)
+
+
 def _planned(job: Job, row: _Row) -> _Planned:
+    if row.is_left_out:
+        return _Planned(NOT_SENT, row.number, row.line, LEFT_OUT)
     match row.verdict:
         case Verdict.CHANGE if row.image:
             line = _changes(row, row.image)
