@@ -13,7 +13,7 @@ from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import images, keyed_reads, pages, plan, reader
 from jobsui.jobs.live.compare import Image
-from jobsui.jobs.models import Job, ReadPage, RecordRead
+from jobsui.jobs.models import BatchImages, Job, ReadPage, RecordRead
 from jobsui.jobs.preparation import checker, planner
 from jobsui.jobs.reports import row_results
 from tests.factories import make_connection, make_job, make_object
@@ -383,3 +383,30 @@ def test_rows_of_an_open_job_are_sent_whatever_was_found(harness: Harness) -> No
     assert job.counts["unchanged"] == 2
     assert job.counts["created_or_updated"] == 1
     assert harness.records()["g-2"]["custom_object_fields"]["price"] == 2.5
+
+
+def test_what_is_changed_or_deleted_is_kept(harness: Harness) -> None:
+    harness.object()
+    harness.run(gadgets(3), Action.CREATE)
+    ids = {key: each["id"] for key, each in harness.records().items()}
+    rows = gadgets(4)
+    rows[1]["price"] = "9"
+    job = compare_and_launch(
+        harness, harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID)
+    )
+    [change] = BatchImages.objects.filter(batch__job=job)
+    [image] = images.unpacked(change.images).values()
+
+    assert image.record_id == ids["g-2"]
+    assert image.old == {"custom_object_fields.price": 2.5}
+
+    deletion = compare_and_launch(
+        harness,
+        harness.checked([{"external_id": "g-1"}], Action.DELETE_BY_EXTERNAL_ID),
+    )
+    [deleted] = BatchImages.objects.filter(batch__job=deletion)
+    [image] = images.unpacked(deleted.images).values()
+
+    assert image.record_id == ids["g-1"]
+    assert image.old["external_id"] == "g-1"
+    assert image.old["custom_object_fields.serial"] == "AB-000001"

@@ -14,7 +14,7 @@ from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import ReadState
 from jobsui.jobs.live import stored_problems
 from jobsui.jobs.live.reads import fail
-from jobsui.jobs.models import BatchBlob, ReadPage, ReadPageBlob, RecordRead
+from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.preparation import file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import SMALLER_FILE, Stopped
@@ -107,12 +107,8 @@ def _commit(read: RecordRead, lease: leases.Held, chunk: Chunk) -> None:
 
 def _without_rows(chunk: Chunk) -> PlannedBatch:
     """For the problems of rows none of which is valid."""
-    return PlannedBatch(
-        size=0,
-        first_row=chunk.last_row,
-        last_row=chunk.last_row,
-        **BatchBlob.packed([], []),
-    )
+    row = chunk.last_row
+    return PlannedBatch(0, first_row=row, last_row=row, payload=b"", rows=b"")
 
 
 def _change(read: RecordRead, **fields: object) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from jobsui.jobs.enums import Action, Outcome, Verdict
 from jobsui.jobs.live import images, stored_problems
 from jobsui.jobs.live.compare import FIELDS, Image
-from jobsui.jobs.models import BatchBlob, Job, ReadPage, RecordRead, RowResult
+from jobsui.jobs.models import Job, ReadPage, RecordRead, RowResult
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
 from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
 
@@ -108,6 +108,8 @@ class _Planned:
     row: int
     line: bytes = b""
     result: RowResult | None = None
+    image: Image | None = None
+    """What its record holds before."""
 
 
 def _shared(row: _Row) -> _Planned:
@@ -124,12 +126,12 @@ def _planned(job: Job, row: _Row) -> _Planned:
     match row.verdict:
         case Verdict.CHANGE if row.image:
             line = _changes(row, row.image)
-            return _Planned(Action.UPDATE, row.number, line)
+            return _Planned(Action.UPDATE, row.number, line, image=row.image)
         case Verdict.CREATE:
             return _Planned(Action.CREATE, row.number, row.line)
         case Verdict.DELETE:
             line = json.dumps(row.record_id).encode()
-            return _Planned(Action.DELETE, row.number, line)
+            return _Planned(Action.DELETE, row.number, line, image=row.image)
         case Verdict.UNKNOWN:
             return _Planned("", row.number, row.line)
     return _Planned(NOT_SENT, row.number, row.line, _result(job, row))
@@ -181,14 +183,13 @@ class _Batches:
         rows = [row.row for row in self._rows]
         lines = b"\n".join(row.line for row in self._rows)
         results = [row.result for row in self._rows if row.result]
-        self._full.append(
-            PlannedBatch(
-                size=len(rows),
-                first_row=rows[0],
-                last_row=rows[-1],
-                own_action="" if self.kind == NOT_SENT else self.kind,
-                results=results,
-                **BatchBlob.packed_payload(lines, rows),
-            )
+        found = {index: row.image for index, row in enumerate(self._rows) if row.image}
+        batch = PlannedBatch.of(
+            rows,
+            lines,
+            own_action="" if self.kind == NOT_SENT else self.kind,
+            results=results,
+            images=images.packed(found),
         )
+        self._full.append(batch)
         self._rows = []

@@ -3,7 +3,7 @@ causes and rows."""
 
 from jobsui.jobs.models.account_facts import AccountFacts
 from jobsui.jobs.models.api_warning import ApiWarning
-from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob
+from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob, BatchImages
 from jobsui.jobs.models.column_facts import ColumnFacts
 from jobsui.jobs.models.correction import Correction
 from jobsui.jobs.models.correction_upload import CorrectionUpload
@@ -26,6 +26,7 @@ __all__ = [
     "Attempt",
     "Batch",
     "BatchBlob",
+    "BatchImages",
     "Cause",
     "ColumnFacts",
     "Correction",

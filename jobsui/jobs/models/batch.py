@@ -229,6 +229,18 @@ class BatchBlob(models.Model):
         return pack(json.dumps(results).encode())
 
 
+class BatchImages(models.Model):
+    """What the records of a batch held before it was sent: the values that it changes, or the
+    whole records that it deletes. With them a job can be undone. Kept apart, because they are
+    rarely read and are deleted sooner than results."""
+
+    batch = models.OneToOneField(
+        Batch, on_delete=models.CASCADE, primary_key=True, related_name="before"
+    )
+    # {index of the item: image}, JSON, compressed (live/images.py).
+    images = models.BinaryField()
+
+
 class Attempt(models.Model):
     """One attempt to send a batch. Each attempt that may have reached Zendesk is kept, so
     nothing is sent twice silently."""

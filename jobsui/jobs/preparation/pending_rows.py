@@ -33,6 +33,31 @@ class PlannedBatch:
     """As a Batch has it."""
     results: Sequence[RowResult] = ()
     """Of its rows, if they are not sent."""
+    images: bytes = b""
+    """As a BatchImages has them."""
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[int],
+        lines: bytes | memoryview,
+        *,
+        own_action: str = "",
+        results: Sequence[RowResult] = (),
+        images: bytes = b"",
+    ) -> "PlannedBatch":
+        """`lines`: the item of each row, with line feeds between."""
+        packed = BatchBlob.packed_payload(lines, rows)
+        return cls(
+            size=len(rows),
+            first_row=rows[0],
+            last_row=rows[-1],
+            payload=packed["payload"],
+            rows=packed["rows"],
+            own_action=own_action,
+            results=results,
+            images=images,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +133,7 @@ class PendingRows:
             rows = self._rows[start : min(start + MAX_BATCH_SIZE, items)]
             line_feed = self._ends[start + len(rows)].as_py() - 1
             lines = self._data[self._ends[start].as_py() : line_feed]
-            yield PlannedBatch(
-                size=len(rows),
-                first_row=rows[0],
-                last_row=rows[-1],
-                **BatchBlob.packed_payload(lines, rows),
-            )
+            yield PlannedBatch.of(rows, lines)
 
     def _count_invalid(self, last_row: int) -> int:
         """How many rows up to this one are invalid."""

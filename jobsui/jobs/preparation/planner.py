@@ -20,7 +20,14 @@ from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import causes, lifecycle, settlement
 from jobsui.jobs.mapping.row_reader import Problem
-from jobsui.jobs.models import AccountFacts, Batch, BatchBlob, Job, RepeatedKeys
+from jobsui.jobs.models import (
+    AccountFacts,
+    Batch,
+    BatchBlob,
+    BatchImages,
+    Job,
+    RepeatedKeys,
+)
 from jobsui.jobs.preparation import checker, file_reading, job_blocks
 from jobsui.jobs.preparation.checked_rows import repeats_of
 from jobsui.jobs.preparation.file_reading import Stopped
@@ -141,6 +148,15 @@ def _create_batches(job: Job, chunk: Chunk) -> int:
         (
             (pk, batches[seq].payload, batches[seq].rows)
             for pk, seq in created.values_list("pk", "seq")
+        ),
+    )
+    with_images = {seq: each for seq, each in batches.items() if each.images}
+    sql.insert_many(
+        BatchImages,
+        ("batch_id", "images"),
+        (
+            (pk, batches[seq].images)
+            for pk, seq in created.filter(seq__in=with_images).values_list("pk", "seq")
         ),
     )
     _settle_unsent(job, batches)
