@@ -266,6 +266,9 @@ class Purpose(TextChoices):
     """What the live records of a job are read for."""
 
     COMPARE = "compare", "Compare"
+    """Before the launch: what each row would change."""
+    PROVE = "prove", "Prove"
+    """After the end: whether each record is what was sent."""
 
 
 class ReadState(TextChoices):
@@ -291,3 +294,19 @@ class Verdict(IntegerChoices):
     """More than one record has the key."""
     UNKNOWN = 7, "Unknown"
     """Whether a record has the key cannot be found out for certain."""
+
+
+class Landing(IntegerChoices):
+    """Whether a record is, after a job, what the job has sent. Stored as one byte."""
+
+    EXACT = 1, "Exactly as sent"
+    OTHER_FORM = 2, "Stored in another form"
+    """The same values, such as a date with midnight or options in another order."""
+    ALTERED = 3, "Altered"
+    """Another value, though nothing has changed the record since."""
+    CHANGED_SINCE = 4, "Changed since"
+    GONE = 5, "Gone"
+    STILL_THERE = 6, "Still there"
+    """It was to be deleted."""
+    UNKNOWN = 7, "Unknown"
+    """It could not be found for certain, or refers to a record by another key."""

@@ -2,14 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobsui.jobs.enums import Action
+from jobsui.jobs.enums import Action, Purpose
 from jobsui.jobs.live import keyed_reads
 from jobsui.jobs.live.compare import Image, compared, key_of
+from jobsui.jobs.live.proof import proved
 from jobsui.zendesk.client import Client
-from jobsui.zendesk.payloads import Schema
+from jobsui.zendesk.payloads import Json, Record, Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,52 @@ class PageFound:
     """How many of them become blank."""
 
 
-def read_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
+def prove_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
+    """`lines` are those of `sent_rows`. Raises the errors of `Client.call`."""
+    sent = [json.loads(line) for line in lines if line]
+    found = _records_of(client, rows, sent)
+    results = [
+        proved(each, rows.schema, records)
+        for each, records in zip(sent, found, strict=True)
+    ]
+    page = PageFound(
+        verdicts=bytes(result.landing for result in results),
+        record_ids=[each["id"] for each in sent],
+    )
+    for index, result in enumerate(results):
+        if result.image is not None:
+            page.images[index] = result.image
+        page.changed.update(result.altered)
+    return page
+
+
+def _records_of(
+    client: Client, rows: Rows, sent: Sequence[Mapping[str, Json]]
+) -> list[Sequence[Record]]:
+    """By ID where Zendesk has named it, else by key."""
+    ids = [each["id"] for each in sent if each["id"]]
+    by_id = keyed_reads.read(client, rows.object_key, "id", ids).records if ids else {}
+    keys = {index: _key(each) for index, each in enumerate(sent) if not each["id"]}
+    by_key = (
+        keyed_reads.read(
+            client, rows.object_key, rows.action.key_of_records, list(keys.values())
+        ).records
+        if keys
+        else {}
+    )
+    return [
+        by_id.get(each["id"], ()) if each["id"] else by_key.get(keys[index], ())
+        for index, each in enumerate(sent)
+    ]
+
+
+def _key(sent: Mapping[str, Json]) -> str:
+    action = Action(sent["action"])
+    item = sent["item"]
+    return str(item if action.deletes else item.get(action.key_of_records, ""))
+
+
+def compare_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
     """`lines`: the item of each row. Raises the errors of `Client.call`."""
     items = [json.loads(line) for line in lines if line]
     keys = [key_of(item, rows.action) for item in items]
@@ -64,3 +110,9 @@ def read_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
         page.changed.update(result.changed)
         page.blanks.update(result.blanks)
     return page
+
+
+READS: Mapping[Purpose, Callable[[Client, Rows, Sequence[bytes]], PageFound]] = {
+    Purpose.COMPARE: compare_page,
+    Purpose.PROVE: prove_page,
+}

@@ -1,26 +1,29 @@
 """Divides the rows of a job into the pages of a read. Workers only: it imports pyarrow."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 
 from django.db import transaction
 from django.db.models import F
 
-from jobsui.files.ahead import ahead
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
-from jobsui.jobs.enums import ReadState
-from jobsui.jobs.live import stored_problems
+from jobsui.jobs.enums import Purpose, ReadState
+from jobsui.jobs.live import sent_rows, stored_problems
 from jobsui.jobs.live.reads import fail
 from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
-from jobsui.jobs.preparation import file_reading, job_blocks
-from jobsui.jobs.preparation.checked_rows import repeats_of
+from jobsui.jobs.preparation import valid_rows
 from jobsui.jobs.preparation.file_reading import SMALLER_FILE, Stopped
-from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch, chunks_of
-from jobsui.jobs.preparation.warned_rows import leaving_out
+from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
+from jobsui.jobs.preparation.planner import Source
 from jobsui.jobs.queueing import enqueue
+
+SOURCES: Mapping[Purpose, Source] = {
+    Purpose.COMPARE: valid_rows.read,
+    Purpose.PROVE: sent_rows.read,
+}
 
 
 def divide(read: RecordRead, *, stopping: threading.Event) -> None:
@@ -45,22 +48,13 @@ def _give_up(read: RecordRead, _lease: leases.Held, reason: str) -> None:
 
 def _divide(read: RecordRead, lease: leases.Held, stopping: threading.Event) -> None:
     """Raises Stopped and FileRefused."""
-    job = read.job
     keep_lease = partial(_keep_lease, lease, stopping)
-    markers: list[Callable[[job_blocks.JobBlock], None]] = [
-        repeats_of(job, keep_lease).mark,
-        leaving_out(job),
-    ]
-    with file_reading.open_rows(job.file) as table:
-        blocks = job_blocks.read(job, table, after=read.divided_row)
-        found = chunks_of(blocks, read.divided_row, markers)
-        if not job.parent_rows:
-            found = ahead(found)
-        with closing(found):
-            for chunks in found:
-                keep_lease()
-                for chunk in chunks:
-                    _commit(read, lease, chunk)
+    source = SOURCES[Purpose(read.purpose)]
+    with closing(source(read.job, read.divided_row, keep_lease)) as found:
+        for chunks in found:
+            keep_lease()
+            for chunk in chunks:
+                _commit(read, lease, chunk)
     with transaction.atomic():
         leases.fence(lease)
         _change(read, state=ReadState.READING)

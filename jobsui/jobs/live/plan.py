@@ -32,11 +32,12 @@ SEVERAL_RECORDS = RowResult(
 
 def source_of(
     read: RecordRead,
-) -> Callable[[Job, Callable[[int], None]], Generator[list[Chunk]]]:
+) -> Callable[[Job, int, Callable[[int], None]], Generator[list[Chunk]]]:
     """For `planner.plan`."""
 
-    def source(job: Job, _keep_lease: Callable[[int], None]) -> Generator[list[Chunk]]:
-        after = job.planned_row
+    def source(
+        job: Job, after: int, _keep_lease: Callable[[int], None]
+    ) -> Generator[list[Chunk]]:
         shared = list(job.overlaps_with_earlier.values_list("first_row", "last_row"))
         while pages := _pages(read, after):
             yield [_chunk(job, pages, shared)]

@@ -23,9 +23,9 @@ from jobsui.clock import Clock
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.jobs import account_client, leases, sql
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
-from jobsui.jobs.enums import Action, ReadState, Verdict
+from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
 from jobsui.jobs.live import images
-from jobsui.jobs.live.page_reading import PageFound, Rows, read_page
+from jobsui.jobs.live.page_reading import READS, PageFound, Rows
 from jobsui.jobs.live.reads import fail
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
@@ -92,6 +92,7 @@ class _Pages:
         self._clock: Clock = lease.clock
         self._client = account_client.patient_client_for(job.connection, self._may_call)
         self._rows = Rows(job.object_key, Action(job.action), schema_of(job))
+        self._read_lines = READS[Purpose(read.purpose)]
         self._waiting: deque[tuple[int, bytes]] = deque()
         """(page, its packed lines)"""
         self._last_seq = 0
@@ -145,7 +146,9 @@ class _Pages:
 
     def _read_page(self, payload: bytes) -> PageFound:
         lines = unpack(payload).split(b"\n")
-        return self._client.renewing(lambda: read_page(self._client, self._rows, lines))
+        return self._client.renewing(
+            lambda: self._read_lines(self._client, self._rows, lines)
+        )
 
     def _take_in(self, future: Future[PageFound], page: tuple[int, bytes]) -> None:
         try:
@@ -245,8 +248,9 @@ def _add_up(read: RecordRead, found: Mapping[int, PageFound]) -> None:
         changed.update(page.changed)
         blanks.update(page.blanks)
     read.pages_read += len(found)
+    codes = Landing if read.purpose == Purpose.PROVE else Verdict
     for code, count in verdicts.items():
-        name = Verdict(code).name.lower()
+        name = codes(code).name.lower()
         read.counts[name] = read.counts.get(name, 0) + count
     for name, count in changed.items():
         changes, become_blank = read.changed_cells.get(name, (0, 0))

@@ -1,7 +1,7 @@
 """Rows that are read and wait to be planned. Workers only: it imports pyarrow."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -145,18 +145,3 @@ class PendingRows:
 def _between(data: memoryview, ends: pa.Int64Array) -> memoryview:
     """From the first to the last end."""
     return data[ends[0].as_py() : ends[-1].as_py()]
-
-
-def chunks_of(
-    blocks: Iterator[JobBlock],
-    after: int,
-    markers: Sequence[Callable[[JobBlock], None]],
-) -> Generator[list[Chunk]]:
-    """The rows behind row `after`, block by block. `markers` add problems to blocks."""
-    pending = PendingRows()
-    for block in blocks:
-        for mark in markers:
-            mark(block)
-        pending.add(block, after)
-        yield list(pending.chunks())
-    yield list(pending.rest())

@@ -14,7 +14,6 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobsui.files.ahead import ahead
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
@@ -28,17 +27,14 @@ from jobsui.jobs.models import (
     Job,
     RepeatedKeys,
 )
-from jobsui.jobs.preparation import checker, file_reading, job_blocks
-from jobsui.jobs.preparation.checked_rows import repeats_of
+from jobsui.jobs.preparation import checker, file_reading, valid_rows
 from jobsui.jobs.preparation.file_reading import Stopped
-from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch, chunks_of
-from jobsui.jobs.preparation.warned_rows import leaving_out
+from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
 from jobsui.jobs.queueing import enqueue
 
 HASH_CHUNK_BYTES = 1 << 20
-type Source = Callable[[Job, Callable[[int], None]], Generator[list[Chunk]]]
-"""Gives the rows behind `Job.planned_row`. Calls the function now and then, which raises an
-exception to stop it."""
+type Source = Callable[[Job, int, Callable[[int], None]], Generator[list[Chunk]]]
+"""As `valid_rows.read`."""
 PLANNABLE = (*SENDABLE, JobState.PAUSING, JobState.PAUSED)
 
 
@@ -53,7 +49,7 @@ def plan(job: Job, *, stopping: threading.Event, source: Source | None = None) -
         try:
             if job.state in PLANNABLE:
                 _require_unchanged(job, lease)
-                _plan(job, lease, stopping, source or _from_file)
+                _plan(job, lease, stopping, source or valid_rows.read)
             Job.objects.filter(pk=job.pk, planned_at=None).update(
                 planned_at=timezone.now(), version=F("version") + 1
             )
@@ -69,7 +65,7 @@ def _plan(
 ) -> None:
     """Until the last row, or until the job stops."""
     keep_lease = partial(_keep_lease, lease, stopping)
-    with closing(source(job, keep_lease)) as found:
+    with closing(source(job, job.planned_row, keep_lease)) as found:
         for chunks in found:
             keep_lease()
             for chunk in chunks:
@@ -78,17 +74,6 @@ def _plan(
                     raise Stopped
                 if job.state not in PLANNABLE:
                     return
-
-
-def _from_file(job: Job, keep_lease: Callable[[int], None]) -> Generator[list[Chunk]]:
-    markers = [repeats_of(job, keep_lease).mark, leaving_out(job)]
-    with file_reading.open_rows(job.file) as table:
-        blocks = job_blocks.read(job, table, after=job.planned_row)
-        found = chunks_of(blocks, job.planned_row, markers)
-        if not job.parent_rows:
-            found = ahead(found)
-        with closing(found):
-            yield from found
 
 
 def _keep_lease(lease: leases.Held, stopping: threading.Event, _rows: int = 0) -> None:

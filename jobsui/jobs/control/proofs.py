@@ -1,0 +1,40 @@
+"""Proving that a job has landed: its records are read again and compared with what was
+sent."""
+
+from django.db import IntegrityError, transaction
+
+from jobsui.jobs.enums import OVER, JobState, Purpose
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.models.record_read import OPEN
+from jobsui.jobs.queueing import enqueue
+
+
+def current(job: Job) -> RecordRead | None:
+    """The last one."""
+    reads = RecordRead.objects.filter(job=job, purpose=Purpose.PROVE)
+    return reads.order_by("-pk").first()
+
+
+def start(job: Job, *, by: Actor) -> RecordRead:
+    """Read all records of the rows that succeeded. Raises NotPossibleNow."""
+    if job.state not in (*OVER, JobState.NEEDS_DECISION):
+        raise NotPossibleNow("Wait until the job has ended.")
+    if job.results_pruned_at or job.bodies_pruned_at:
+        raise NotPossibleNow(
+            "What was sent has been deleted by the retention settings, so there is nothing "
+            "to compare the records with."
+        )
+    person = None if isinstance(by, str) else by
+    try:
+        with transaction.atomic():
+            own = RecordRead.objects.filter(job=job, purpose=Purpose.PROVE)
+            own.exclude(state__in=OPEN).delete()
+            read = RecordRead.objects.create(
+                job=job, purpose=Purpose.PROVE, created_by=person
+            )
+    except IntegrityError:
+        raise NotPossibleNow("The records are being read already.") from None
+    enqueue("divide_rows", read.pk)
+    return read

@@ -1,0 +1,83 @@
+"""Proof of landing: whether a record is what a job has sent, field by field."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jobsui.jobs.enums import Action, Landing
+from jobsui.jobs.live.compare import FIELDS, MEMBERS, Image
+from jobsui.jobs.mapping.comparison import Likeness, likeness
+from jobsui.zendesk.payloads import Json, Record, Schema
+
+CLOCK_TOLERANCE = timedelta(seconds=2)
+"""Zendesk reports times in whole seconds. Its clock may differ by more (assumed small)."""
+LANDINGS = {
+    Likeness.EXACT: Landing.EXACT,
+    Likeness.EQUAL: Landing.OTHER_FORM,
+    Likeness.NORMALIZED: Landing.ALTERED,
+    Likeness.UNKNOWN: Landing.UNKNOWN,
+    Likeness.DIFFERENT: Landing.ALTERED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    landing: Landing
+    image: Image | None = None
+    """Of records that are not as sent: what they hold instead."""
+    altered: Sequence[str] = ()
+    """The names of the values that differ."""
+
+
+def proved(
+    sent: Mapping[str, Json], schema: Schema, records: Sequence[Record]
+) -> Proved:
+    """`sent`: a line of `sent_rows`. `records`: those with its ID or key now."""
+    if Action(sent["action"]).deletes:
+        return Proved(Landing.STILL_THERE if records else Landing.EXACT)
+    if not records:
+        return Proved(Landing.GONE)
+    if len(records) > 1:
+        return Proved(Landing.UNKNOWN)
+    [record] = records
+    found = _likeness_by_name(sent["item"], schema, record)
+    least = min(found.values(), default=Likeness.EXACT)
+    landing = LANDINGS[least]
+    if landing in {Landing.EXACT, Landing.OTHER_FORM}:
+        return Proved(landing)
+    differing = [name for name, each in found.items() if each < Likeness.EQUAL]
+    if landing is Landing.ALTERED and _has_changed_since(record, sent["at"]):
+        landing = Landing.CHANGED_SINCE
+    held = {name: _held(record, name) for name in differing}
+    image = Image(record.id, record.updated_at, record.updated_by, held)
+    return Proved(landing, image, differing)
+
+
+def _likeness_by_name(
+    item: Mapping[str, Json], schema: Schema, record: Record
+) -> dict[str, Likeness]:
+    found: dict[str, Likeness] = {}
+    for name in MEMBERS:
+        if item.get(name):
+            is_same = str(item[name]) == getattr(record, name)
+            found[name] = Likeness.EXACT if is_same else Likeness.DIFFERENT
+    for key, value in (item.get(FIELDS) or {}).items():
+        known = schema.field(key)
+        field_type = known.type if known else ""
+        name = f"{FIELDS}.{key}"
+        found[name] = likeness(value, record.fields.get(key), field_type)
+    return found
+
+
+def _held(record: Record, name: str) -> Json:
+    if name in MEMBERS:
+        return getattr(record, name)
+    return record.fields.get(name.removeprefix(f"{FIELDS}."))
+
+
+def _has_changed_since(record: Record, at: str) -> bool:
+    try:
+        updated = datetime.fromisoformat(record.updated_at)
+        return updated > datetime.fromisoformat(at) + CLOCK_TOLERANCE
+    except (ValueError, TypeError):
+        return False

@@ -1,0 +1,76 @@
+"""The rows of a job that succeeded, as its batches have them: what was done to which record.
+
+A line of a page is JSON: {"action", "id", "item", "at"}. "id" is that of the record, "" if
+Zendesk has not named it; "at" is when the batch got its last result."""
+
+import json
+from collections.abc import Callable, Generator, Iterator
+
+from jobsui.files.errors import FileRefused
+from jobsui.jobs.enums import SUCCEEDED
+from jobsui.jobs.models import BatchBlob, Job
+from jobsui.jobs.models.batch import MAX_BATCH_SIZE, Unreadable
+from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
+
+BATCHES_PER_CHUNK = 100
+
+type SentRow = tuple[int, bytes]
+"""(row number, line)"""
+
+
+def read(
+    job: Job, after: int, _keep_lease: Callable[[int], None]
+) -> Generator[list[Chunk]]:
+    """Those behind row `after`. Raises FileRefused if a batch cannot be read."""
+    while blobs := _blobs(job, after):
+        last_row = max(blob.batch.last_row for blob in blobs)
+        # A batch that begins up to there may have rows of this chunk.
+        overlapping = BatchBlob.objects.filter(
+            batch__job=job,
+            batch__seq__gt=blobs[-1].batch.seq,
+            batch__first_row__lte=last_row,
+        ).select_related("batch__job")
+        rows = sorted(
+            row
+            for blob in [*blobs, *overlapping]
+            for row in _rows(blob)
+            if after < row[0] <= last_row
+        )
+        yield [Chunk(last_row, list(_pages(rows)), [])]
+        after = last_row
+
+
+def _blobs(job: Job, after: int) -> list[BatchBlob]:
+    found = BatchBlob.objects.filter(batch__job=job, batch__last_row__gt=after)
+    ordered = found.select_related("batch__job").order_by("batch__seq")
+    return list(ordered[:BATCHES_PER_CHUNK])
+
+
+def _rows(blob: BatchBlob) -> Iterator[SentRow]:
+    batch = blob.batch
+    at = batch.done_at.isoformat() if batch.done_at else ""
+    try:
+        together = list(
+            zip(blob.row_numbers, blob.items, blob.row_results, strict=True)
+        )
+    except (Unreadable, ValueError):
+        raise FileRefused(
+            f"The stored content of batch {batch.seq:,} is damaged or was deleted."
+        ) from None
+    for number, item, result in together:
+        if result is None or result.outcome not in SUCCEEDED:
+            continue
+        line = {
+            "action": batch.action,
+            "id": result.record_id,
+            "item": item,
+            "at": at,
+        }
+        yield number, json.dumps(line, ensure_ascii=False).encode()
+
+
+def _pages(rows: list[SentRow]) -> Iterator[PlannedBatch]:
+    for start in range(0, len(rows), MAX_BATCH_SIZE):
+        page = rows[start : start + MAX_BATCH_SIZE]
+        numbers = [number for number, _ in page]
+        yield PlannedBatch.of(numbers, b"\n".join(line for _, line in page))

@@ -1,0 +1,111 @@
+"""Whether the records of a job are what was sent."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from jobsui.jobs.control import proofs
+from jobsui.jobs.enums import Action, Landing, ReadState
+from jobsui.jobs.live import images
+from jobsui.jobs.live.proof import proved
+from jobsui.jobs.models import Job, RecordRead
+from jobsui.zendesk.payloads import Record, Schema
+from tests.harness import GADGET, Harness, gadgets
+
+SCHEMA = Schema.from_api("gadget", [*GADGET, {"key": "on", "type": "date"}])
+AT = "2026-01-31T12:00:00+00:00"
+
+
+def record(updated_at: str = "2026-01-31T12:00:01Z", **fields: Any) -> Record:
+    return Record("r1", "Gadget 1", "g-1", fields, "", updated_at, "7")
+
+
+def sent(
+    action: Action = Action.UPSERT_BY_EXTERNAL_ID, **fields: Any
+) -> dict[str, Any]:
+    item = {"external_id": "g-1", "name": "Gadget 1", "custom_object_fields": fields}
+    return {"action": action, "id": "r1", "item": item, "at": AT}
+
+
+@pytest.mark.parametrize(
+    ("item", "held", "found"),
+    [
+        (sent(price=2.5), record(price=2.5), Landing.EXACT),
+        (sent(price=2.5), record(price="2.50"), Landing.OTHER_FORM),
+        (sent(on="2026-01-31"), record(on="2026-01-31T00:00:00Z"), Landing.OTHER_FORM),
+        (sent(price=2.5), record(price=3), Landing.ALTERED),
+        (sent(price=2.5), record(), Landing.ALTERED),
+        (
+            sent(price=2.5),
+            record(updated_at="2026-01-31T12:00:05Z", price=3),
+            Landing.CHANGED_SINCE,
+        ),
+        (
+            sent(price=2.5),
+            record(updated_at="2026-01-31T12:00:05Z", price=2.5),
+            Landing.EXACT,
+        ),
+        (sent(price=2.5), None, Landing.GONE),
+        (sent(Action.DELETE), None, Landing.EXACT),
+        (sent(Action.DELETE), record(), Landing.STILL_THERE),
+    ],
+)
+def test_landing_of_a_record(
+    item: dict[str, Any], held: Record | None, found: Landing
+) -> None:
+    assert proved(item, SCHEMA, [held] if held else []).landing is found
+
+
+def test_altered_values_are_named() -> None:
+    result = proved(sent(price=2.5, status="in_use"), SCHEMA, [record(price=3)])
+
+    assert list(result.altered) == [
+        "custom_object_fields.price",
+        "custom_object_fields.status",
+    ]
+    assert result.image is not None
+    assert result.image.old == {
+        "custom_object_fields.price": 3,
+        "custom_object_fields.status": None,
+    }
+    assert result.image.updated_by == "7"
+
+
+def prove(harness: Harness, job: Job) -> RecordRead:
+    read = proofs.start(job, by=None)
+    harness.task_queue.run_all()
+    read.refresh_from_db()
+    assert read.state == ReadState.DONE
+    return read
+
+
+def test_all_records_of_a_job_are_proved(harness: Harness) -> None:
+    harness.object()
+    job = harness.run(gadgets(250), Action.CREATE)
+    before = len(harness.sandbox.log())
+
+    read = prove(harness, job)
+
+    assert read.counts == {"exact": 250}
+    assert len(harness.sandbox.log()) - before == 3
+
+
+def test_record_that_is_gone_or_altered_is_found(harness: Harness) -> None:
+    harness.object()
+    job = harness.run(gadgets(4), Action.CREATE)
+    ids = {key: each["id"] for key, each in harness.records().items()}
+    url = f"{harness.sandbox.url}/api/v2/custom_objects/gadget/records"
+    signed_in = (f"{harness.sandbox.email}/token", harness.sandbox.api_token)
+    requests.delete(f"{url}/{ids['g-3']}", auth=signed_in, timeout=10)
+    changed = {"custom_object_record": {"custom_object_fields": {"price": 99}}}
+    requests.patch(f"{url}/{ids['g-4']}", json=changed, auth=signed_in, timeout=10)
+
+    read = prove(harness, job)
+
+    assert {"exact": 2, "gone": 1}.items() <= read.counts.items()
+    [page] = read.pages.all()
+    found = images.unpacked(page.blob.images)
+    assert [image.old for image in found.values()] == [
+        {"custom_object_fields.price": 99}
+    ]
