@@ -38,6 +38,7 @@ TASKS = {
     "apply_corrections": WORK,
     "plan_job": WORK,
     "divide_rows": WORK,
+    "index_job": WORK,
     "drive": DRIVE,
 }
 """The queue of each task. A driver runs for minutes, so drivers have a queue and a

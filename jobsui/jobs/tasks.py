@@ -60,6 +60,15 @@ def divide_rows(read_id: int) -> None:
         pages.divide(read, stopping=stopping)
 
 
+def index_job(job_id: int) -> None:
+    """Add the records of a job that has ended to the history."""
+    # As plan_job.
+    from jobsui.jobs.live import history_index  # noqa: PLC0415
+
+    if job := Job.objects.filter(pk=job_id).first():
+        history_index.add(job)
+
+
 def drive() -> None:
     """Drive the accounts that have open work and no driver, and read live records, until no
     work is left."""

@@ -14,12 +14,14 @@ from django.utils import timezone
 from jobsui.jobs import leases, retention
 from jobsui.jobs.control import drafts
 from jobsui.jobs.delivery import restore_guard
-from jobsui.jobs.enums import MOVING, FileState, JobState, ReadState
+from jobsui.jobs.enums import MOVING, OVER, FileState, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import CorrectionUpload, File, Job, JobEvent, Lease, RecordRead
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import timing_from_settings
 
+MAX_INDEXED = 20
+"""Jobs that a sweep adds to the history, at most: after an upgrade there may be many."""
 UPLOAD_SECONDS = 24 * 3600
 """An incomplete upload that did not grow for this long belongs to a killed process."""
 
@@ -60,6 +62,11 @@ def _enqueue_jobs(leased: set[str]) -> None:
     plannable = launched.exclude(state=JobState.CANCELLING)
     unplanned = plannable.filter(planned_at=None)
     _enqueue_unless_leased("plan_job", "plan", unplanned, leased)
+
+    ended = Job.objects.filter(state__in=OVER, indexed_at=None, results_pruned_at=None)
+    _enqueue_unless_leased(
+        "index_job", "index", ended.order_by("pk")[:MAX_INDEXED], leased
+    )
 
     dividing = RecordRead.objects.filter(state=ReadState.DIVIDING)
     _enqueue_unless_leased("divide_rows", "divide", dividing, leased)

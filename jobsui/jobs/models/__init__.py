@@ -11,6 +11,7 @@ from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.overlap import Overlap, RecordKeys
 from jobsui.jobs.models.problem_rows import ProblemRows
+from jobsui.jobs.models.record_history import RecordHistory
 from jobsui.jobs.models.record_read import ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.repeated_keys import RepeatedKeys
 from jobsui.jobs.models.results import RowResult
@@ -39,6 +40,7 @@ __all__ = [
     "ProblemRows",
     "ReadPage",
     "ReadPageBlob",
+    "RecordHistory",
     "RecordKeys",
     "RecordRead",
     "RepeatedKeys",

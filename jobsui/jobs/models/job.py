@@ -222,6 +222,8 @@ class Job(models.Model):
 
     # When the retention settings made these unavailable (retention.py). None: they are
     # kept.
+    # When its records were added to the history.
+    indexed_at = models.DateTimeField(null=True, blank=True)
     bodies_pruned_at = models.DateTimeField(null=True, blank=True)
     attempts_pruned_at = models.DateTimeField(null=True, blank=True)
     results_pruned_at = models.DateTimeField(null=True, blank=True)

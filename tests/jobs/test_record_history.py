@@ -1,0 +1,111 @@
+"""Which jobs have touched a record."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobsui.connections.models import CustomObject
+from jobsui.jobs.control import actions, comparisons
+from jobsui.jobs.enums import Action, Outcome
+from jobsui.jobs.live import history_index
+from jobsui.jobs.models import Job, RecordHistory
+from jobsui.jobs.preparation.single_hash import hash_of
+from jobsui.jobs.reports import record_history
+from tests.harness import Harness, gadgets
+from tests.jobs.test_key_hashes import NEIGHBORS, hashes
+
+type Seen = list[tuple[int, int, str]]
+"""(job, row, outcome)"""
+
+
+@given(key=st.text(max_size=60), target=st.sampled_from(["id", "external_id"]))
+def test_hash_of_one_key_is_that_of_many(key: str, target: str) -> None:
+    assert [hash_of(target, key)] == hashes([key], target)
+
+
+def test_hashes_of_many_keys_are_those_of_one() -> None:
+    some = NEIGHBORS[::97]
+
+    assert [hash_of("external_id", key) for key in some] == hashes(some)
+
+
+def indexed(job: Job) -> Job:
+    history_index.add(job)
+    job.refresh_from_db()
+    assert job.indexed_at is not None
+    return job
+
+
+def compared(harness: Harness, job: Job) -> Job:
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    actions.launch(job, by=None)
+    harness.task_queue.run_all()
+    return indexed(job)
+
+
+def seen(custom_object: CustomObject, key: str) -> Seen:
+    return [
+        (touch.job.pk, touch.row, touch.result.outcome)
+        for touch in record_history.touches(custom_object, key)
+    ]
+
+
+def test_every_job_that_touched_a_record_is_found(harness: Harness) -> None:
+    gadget = harness.object()
+    made = indexed(harness.run(gadgets(300), Action.CREATE))
+    rows = gadgets(300)
+    rows[6]["price"] = "99"
+    changed = compared(harness, harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID))
+    record_id = harness.records()["g-7"]["id"]
+    deleted = compared(
+        harness,
+        harness.checked([{"external_id": "g-7"}], Action.DELETE_BY_EXTERNAL_ID),
+    )
+
+    assert seen(gadget, record_id) == [
+        (deleted.pk, 2, Outcome.DELETED),
+        (changed.pk, 8, Outcome.UPDATED),
+        (made.pk, 8, Outcome.CREATED),
+    ]
+    assert seen(gadget, "g-8") == [
+        (changed.pk, 9, Outcome.UNCHANGED),
+        (made.pk, 9, Outcome.CREATED),
+    ]
+    assert seen(gadget, "g-999") == []
+    newest, change, creation = record_history.touches(gadget, record_id)
+    assert newest.image is not None
+    assert newest.image.old["custom_object_fields.price"] == 99
+    assert change.image is not None
+    assert change.image.old == {"custom_object_fields.price": 7.5}
+    assert change.item["custom_object_fields"] == {"price": 99}
+    assert creation.image is None
+
+
+def test_record_of_another_object_is_not_found(harness: Harness) -> None:
+    harness.object()
+    other = harness.object("widget")
+    indexed(harness.run(gadgets(1), Action.CREATE))
+
+    assert seen(other, "g-1") == []
+
+
+def test_job_is_indexed_once(harness: Harness) -> None:
+    harness.object()
+    job = indexed(harness.run(gadgets(2), Action.CREATE))
+    before = list(RecordHistory.objects.values_list("pk", flat=True))
+
+    history_index.add(job)
+
+    assert list(RecordHistory.objects.values_list("pk", flat=True)) == before
+
+
+@pytest.mark.django_db
+def test_open_job_is_not_indexed(harness: Harness) -> None:
+    harness.object()
+    job = harness.planned(gadgets(2))
+
+    history_index.add(job)
+
+    job.refresh_from_db()
+    assert job.indexed_at is None
