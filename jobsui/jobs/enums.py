@@ -196,6 +196,7 @@ class ParentRows(TextChoices):
 
     FAILED = "failed", "Failed rows"
     UNSENT = "unsent", "Rows that were not sent"
+    UNDONE = "undone", "Rows to undo"
 
 
 class Decision(StrEnum):
@@ -267,6 +268,8 @@ class Purpose(TextChoices):
 
     COMPARE = "compare", "Compare"
     """Before the launch: what each row would change."""
+    UNDO = "undo", "Undo"
+    """Before the launch of an undo: what can be put back."""
     PROVE = "prove", "Prove"
     """After the end: whether each record is what was sent."""
 
@@ -294,6 +297,9 @@ class Verdict(IntegerChoices):
     """More than one record has the key."""
     UNKNOWN = 7, "Unknown"
     """Whether a record has the key cannot be found out for certain."""
+    KEPT = 8, "Kept"
+    """It is not undone, because the record has changed since."""
+    IMPOSSIBLE = 9, "Cannot be undone"
 
 
 class Landing(IntegerChoices):

@@ -3,9 +3,9 @@ Running a task twice does no harm."""
 
 from functools import partial
 
-from jobsui.jobs.control import automation, comparisons, correction_uploads
+from jobsui.jobs.control import automation, comparisons, correction_uploads, undo
 from jobsui.jobs.delivery import driver_pool
-from jobsui.jobs.enums import ReadState
+from jobsui.jobs.enums import ParentRows, ReadState
 from jobsui.jobs.live import reader
 from jobsui.jobs.models import File, Job, RecordRead
 from jobsui.jobs.preparation import checker, file_reading
@@ -45,9 +45,10 @@ def plan_job(job_id: int) -> None:
     from jobsui.jobs.preparation import planner  # noqa: PLC0415
 
     if job := Job.objects.filter(pk=job_id).first():
-        comparison = comparisons.current(job)
-        is_used = comparison is not None and comparison.state == ReadState.DONE
-        source = plan.source_of(comparison) if comparison and is_used else None
+        is_undo = job.parent_rows == ParentRows.UNDONE
+        read = undo.current(job) if is_undo else comparisons.current(job)
+        is_used = read is not None and read.state == ReadState.DONE
+        source = plan.source_of(read) if read and is_used else None
         planner.plan(job, stopping=stopping, source=source)
 
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.control import comparisons, retries, uncertain_rows
-from jobsui.jobs.enums import SENDABLE, UNLAUNCHED, EventKind, JobState
+from jobsui.jobs.control import comparisons, retries, uncertain_rows, undo
+from jobsui.jobs.enums import SENDABLE, UNLAUNCHED, EventKind, JobState, ParentRows
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow, UnreachableNow
 from jobsui.jobs.ledger import lifecycle, record_order
 from jobsui.jobs.ledger.lifecycle import Actor
@@ -83,8 +83,11 @@ def launch(
             if job.is_draft
             else "This job was already launched."
         )
-    _require_unchanged(job, by)
-    comparisons.require_usable(job)
+    if job.parent_rows == ParentRows.UNDONE:
+        undo.require_usable(job)
+    else:
+        _require_unchanged(job, by)
+        comparisons.require_usable(job)
     with transaction.atomic():
         if job.parent_id:
             # Locked: of two retries launched at the same time, the second one sees which
@@ -139,7 +142,8 @@ def _overlap_fact(overlap: Overlap) -> dict[str, Any]:
 
 def launch_obstacle(job: Job) -> str:
     """Why a checked job cannot be launched as it is, as a sentence; "" if it can."""
-    if job.parent and not retries.rows_left_for(job):
+    is_undo = job.parent_rows == ParentRows.UNDONE
+    if job.parent and not is_undo and not retries.rows_left_for(job):
         return "Another job already contains these rows."
     if job.rows == job.rows_left_out and not job.auto_target:
         return NO_ROWS_LEFT if job.rows == job.rows_invalid else NO_ROWS_TO_SEND

@@ -13,7 +13,7 @@ from itertools import batched
 from django.db import transaction
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.enums import Action
+from jobsui.jobs.enums import Action, ParentRows
 from jobsui.jobs.ledger import problem_rows
 from jobsui.jobs.ledger.row_sets import Membership
 from jobsui.jobs.models import Batch, Job, Overlap, RecordKeys
@@ -111,6 +111,8 @@ def is_overtaken(batch: Batch) -> bool:
 
 def _overlap(earlier: Job, later: Job) -> Overlap | None:
     """None when the two jobs change no common record."""
+    if ParentRows.UNDONE in {earlier.parent_rows, later.parent_rows}:
+        return _unknown_overlap(earlier, later)
     keys = {Action(job.action).key_of_records for job in (earlier, later)}
     if len(keys) > 1:
         # The id of a record that a job creates is unknown before.

@@ -14,8 +14,9 @@ from jobsui.jobs.models import BatchBlob, Job, RecordHistory
 from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.key_hashes import hashes_of
 
-ENTRIES_PER_PART = 4_096
-PARTS_PER_COMMIT = 16
+ENTRIES_PER_PART = 256
+"""Small, because an undo looks up single records of many jobs."""
+PARTS_PER_COMMIT = 256
 BLOBS_PER_CHUNK = 500
 
 type Entry = tuple[int, str]

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobsui.jobs.enums import Action, Purpose
-from jobsui.jobs.live import keyed_reads
+from jobsui.jobs.enums import Action, Outcome, Purpose
+from jobsui.jobs.live import keyed_reads, undo_rows
+from jobsui.jobs.live.claims import Claims, LaterJobs
 from jobsui.jobs.live.compare import Image, compared, key_of
 from jobsui.jobs.live.proof import proved
+from jobsui.jobs.live.undo import Done, undone
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.payloads import Json, Record, Schema
 
@@ -20,6 +22,8 @@ class Rows:
     object_key: str
     action: Action
     schema: Schema
+    later_jobs: LaterJobs | None = None
+    """Of an undo: the jobs that were launched after the one that is undone."""
 
 
 @dataclass(slots=True)
@@ -32,6 +36,10 @@ class PageFound:
     """Of the record of each row; "" where it has none."""
     images: dict[int, Image] = field(default_factory=dict)
     """By the index of the row in the page."""
+    items: list[bytes] = field(default_factory=list)
+    """Of an undo: what would be sent of each row."""
+    notes: dict[int, str] = field(default_factory=dict)
+    """By the index of the row: why it is kept or cannot be undone."""
     changed: Counter[str] = field(default_factory=Counter)
     """How many values change, by their names."""
     blanks: Counter[str] = field(default_factory=Counter)
@@ -112,7 +120,49 @@ def compare_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFoun
     return page
 
 
+def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
+    """`lines` are those of `undo_rows`. Raises the errors of `Client.call`."""
+    all_done = [undo_rows.done_of(json.loads(line)) for line in lines if line]
+    ids = [done.record_id for done in all_done if done.record_id]
+    records = keyed_reads.read(client, rows.object_key, "id", ids).records
+    keys = [key for done in all_done if (key := _deleted_key(done))]
+    taken = keyed_reads.read(client, rows.object_key, "external_id", keys)
+    claims = rows.later_jobs.claims_of(ids) if rows.later_jobs else {}
+    results = []
+    for done in all_done:
+        found = records.get(done.record_id, ())
+        key = _deleted_key(done)
+        results.append(
+            undone(
+                done,
+                rows.schema,
+                found[0] if found else None,
+                claims.get(done.record_id, Claims()),
+                is_taken=key in taken.records or key in taken.unknown,
+            )
+        )
+    page = PageFound(
+        verdicts=bytes(result.verdict for result in results),
+        record_ids=[done.record_id for done in all_done],
+    )
+    for index, result in enumerate(results):
+        page.items.append(json.dumps(result.item, ensure_ascii=False).encode())
+        if result.image is not None:
+            page.images[index] = result.image
+        if result.note:
+            page.notes[index] = result.note
+    return page
+
+
+def _deleted_key(done: Done) -> str:
+    """The external ID of a record that was deleted."""
+    if done.outcome != Outcome.DELETED or done.image is None:
+        return ""
+    return str(done.image.old.get("external_id") or "")
+
+
 READS: Mapping[Purpose, Callable[[Client, Rows, Sequence[bytes]], PageFound]] = {
     Purpose.COMPARE: compare_page,
+    Purpose.UNDO: undo_page,
     Purpose.PROVE: prove_page,
 }

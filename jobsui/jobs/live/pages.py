@@ -11,7 +11,7 @@ from django.db.models import F
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import Purpose, ReadState
-from jobsui.jobs.live import sent_rows, stored_problems
+from jobsui.jobs.live import sent_rows, stored_problems, undo_rows
 from jobsui.jobs.live.reads import fail
 from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.preparation import valid_rows
@@ -22,6 +22,7 @@ from jobsui.jobs.queueing import enqueue
 
 SOURCES: Mapping[Purpose, Source] = {
     Purpose.COMPARE: valid_rows.read,
+    Purpose.UNDO: undo_rows.read,
     Purpose.PROVE: sent_rows.read,
 }
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jobsui.jobs.enums import Action, Outcome, Verdict
+from jobsui.jobs.enums import Action, Outcome, ParentRows, Verdict
 from jobsui.jobs.live import images, stored_problems
 from jobsui.jobs.live.compare import FIELDS, Image
 from jobsui.jobs.models import Job, ReadPage, RecordRead, RowResult
@@ -79,6 +79,7 @@ class _Row:
     record_id: str
     image: Image | None
     is_left_out: bool
+    note: str
 
 
 def _rows(page: ReadPage) -> Iterator[_Row]:
@@ -89,6 +90,7 @@ def _rows(page: ReadPage) -> Iterator[_Row]:
     ids = json.loads(unpack(page.blob.record_ids))
     found = images.unpacked(page.blob.images)
     verdicts = bytes(page.blob.verdicts)
+    notes = json.loads(unpack(page.blob.notes)) if page.blob.notes else {}
     left_out = unpack_rows(page.blob.left_out) if page.blob.left_out else ()
     together = zip(numbers, lines, verdicts, ids, strict=True)
     for index, (number, line, code, record_id) in enumerate(together):
@@ -99,6 +101,7 @@ def _rows(page: ReadPage) -> Iterator[_Row]:
             record_id,
             image=found.get(index),
             is_left_out=number in left_out,
+            note=notes.get(str(index), ""),
         )
 
 
@@ -126,12 +129,15 @@ def _planned(job: Job, row: _Row) -> _Planned:
         return _Planned(NOT_SENT, row.number, row.line, LEFT_OUT)
     match row.verdict:
         case Verdict.CHANGE if row.image:
-            line = _changes(row, row.image)
+            is_item = job.parent_rows == ParentRows.UNDONE
+            line = row.line if is_item else _changes(row, row.image)
             return _Planned(Action.UPDATE, row.number, line, image=row.image)
         case Verdict.CREATE:
-            return _Planned(Action.CREATE, row.number, row.line)
+            return _Planned(Action.CREATE, row.number, row.line, image=row.image)
         case Verdict.DELETE:
-            line = json.dumps(row.record_id).encode()
+            line = json.dumps(
+                row.image.record_id if row.image else row.record_id
+            ).encode()
             return _Planned(Action.DELETE, row.number, line, image=row.image)
         case Verdict.UNKNOWN:
             return _Planned("", row.number, row.line)
@@ -156,8 +162,13 @@ def _changes(row: _Row, image: Image) -> bytes:
 
 
 def _result(job: Job, row: _Row) -> RowResult:
-    if row.verdict is Verdict.AMBIGUOUS:
-        return SEVERAL_RECORDS
+    match row.verdict:
+        case Verdict.AMBIGUOUS:
+            return SEVERAL_RECORDS
+        case Verdict.KEPT:
+            return RowResult(Outcome.UNCHANGED, row.record_id, "Kept", row.note)
+        case Verdict.IMPOSSIBLE:
+            return RowResult(Outcome.FAILED, row.record_id, "CannotUndo", row.note)
     is_done = row.verdict is Verdict.SAME or Action(job.action).deletes
     return RowResult(Outcome.UNCHANGED, row.record_id) if is_done else KEY_NOT_FOUND
 

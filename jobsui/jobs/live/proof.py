@@ -46,7 +46,7 @@ def proved(
     if landing in {Landing.EXACT, Landing.OTHER_FORM}:
         return Proved(landing)
     differing = [name for name, each in found.items() if each < Likeness.EQUAL]
-    if landing is Landing.ALTERED and _has_changed_since(record, sent["at"]):
+    if landing is Landing.ALTERED and has_changed_since(record, sent["at"]):
         landing = Landing.CHANGED_SINCE
     held = {name: _held(record, name) for name in differing}
     image = Image(record.id, record.updated_at, record.updated_by, held)
@@ -75,7 +75,8 @@ def _held(record: Record, name: str) -> Json:
     return record.fields.get(name.removeprefix(f"{FIELDS}."))
 
 
-def _has_changed_since(record: Record, at: str) -> bool:
+def has_changed_since(record: Record, at: str) -> bool:
+    """Whether a record was changed after this time, ISO 8601."""
     try:
         updated = datetime.fromisoformat(record.updated_at)
         return updated > datetime.fromisoformat(at) + CLOCK_TOLERANCE

@@ -25,6 +25,7 @@ from jobsui.jobs import account_client, leases, sql
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
 from jobsui.jobs.live import images
+from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.page_reading import READS, PageFound, Rows
 from jobsui.jobs.live.reads import fail
 from jobsui.jobs.mapping.field_targets import schema_of
@@ -91,7 +92,13 @@ class _Pages:
         self._stopping = stopping
         self._clock: Clock = lease.clock
         self._client = account_client.patient_client_for(job.connection, self._may_call)
-        self._rows = Rows(job.object_key, Action(job.action), schema_of(job))
+        is_undo = read.purpose == Purpose.UNDO and job.parent is not None
+        self._rows = Rows(
+            job.object_key,
+            Action(job.action),
+            schema_of(job),
+            LaterJobs(job.parent) if is_undo and job.parent else None,
+        )
         self._read_lines = READS[Purpose(read.purpose)]
         self._waiting: deque[tuple[int, bytes]] = deque()
         """(page, its packed lines)"""
@@ -193,15 +200,25 @@ class _Pages:
             sql.update_rows(ReadPage, ("read_at",), [(pk, now) for pk in self._found])
             sql.update_rows(
                 ReadPageBlob,
-                ("verdicts", "record_ids", "images"),
+                ("verdicts", "record_ids", "images", "notes"),
                 [
                     (
                         pk,
                         found.verdicts,
-                        pack(json.dumps(found.record_ids).encode()),
+                        _packed(found.record_ids),
                         images.packed(found.images),
+                        _packed(found.notes) if found.notes else b"",
                     )
                     for pk, found in self._found.items()
+                ],
+            )
+            sql.update_rows(
+                ReadPageBlob,
+                ("payload",),
+                [
+                    (pk, pack(b"\n".join(found.items)))
+                    for pk, found in self._found.items()
+                    if found.items
                 ],
             )
             _add_up(read, self._found)
@@ -230,6 +247,10 @@ def _run_or_report(read: RecordRead, stopping: threading.Event) -> None:
 
 def _lease_name(read: RecordRead) -> str:
     return f"records:{read.pk}"
+
+
+def _packed(found: list[str] | dict[int, str]) -> bytes:
+    return pack(json.dumps(found).encode())
 
 
 def _in_thread(call: Callable[[], PageFound]) -> PageFound:

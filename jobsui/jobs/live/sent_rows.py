@@ -1,27 +1,37 @@
 """The rows of a job that succeeded, as its batches have them: what was done to which record.
 
-A line of a page is JSON: {"action", "id", "item", "at"}. "id" is that of the record, "" if
-Zendesk has not named it; "at" is when the batch got its last result."""
+A line of a page is JSON: {"action", "outcome", "id", "item", "at"}. "id" is that of the
+record, "" if Zendesk has not named it; "at" is when the batch got its last result."""
 
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 
 from jobsui.files.errors import FileRefused
 from jobsui.jobs.enums import SUCCEEDED
 from jobsui.jobs.models import BatchBlob, Job
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, Unreadable
 from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
+from jobsui.zendesk.payloads import Json
 
 BATCHES_PER_CHUNK = 100
 
 type SentRow = tuple[int, bytes]
 """(row number, line)"""
+type LineOf = Callable[[BatchBlob], Callable[[int, dict[str, Json]], dict[str, Json]]]
+"""Of a batch: a function that completes the line of a row, by the index in the batch."""
 
 
 def read(
     job: Job, after: int, _keep_lease: Callable[[int], None]
 ) -> Generator[list[Chunk]]:
     """Those behind row `after`. Raises FileRefused if a batch cannot be read."""
+    return read_lines(job, after, lambda _blob: lambda _index, line: line)
+
+
+def read_lines(
+    job: Job, after: int, line_of: LineOf, wanted: Collection[int] | None = None
+) -> Generator[list[Chunk]]:
+    """`wanted`: only these rows."""
     while blobs := _blobs(job, after):
         last_row = max(blob.batch.last_row for blob in blobs)
         # A batch that begins up to there may have rows of this chunk.
@@ -33,8 +43,8 @@ def read(
         rows = sorted(
             row
             for blob in [*blobs, *overlapping]
-            for row in _rows(blob)
-            if after < row[0] <= last_row
+            for row in _rows(blob, line_of(blob))
+            if after < row[0] <= last_row and (wanted is None or row[0] in wanted)
         )
         yield [Chunk(last_row, list(_pages(rows)), [])]
         after = last_row
@@ -46,7 +56,9 @@ def _blobs(job: Job, after: int) -> list[BatchBlob]:
     return list(ordered[:BATCHES_PER_CHUNK])
 
 
-def _rows(blob: BatchBlob) -> Iterator[SentRow]:
+def _rows(
+    blob: BatchBlob, complete: Callable[[int, dict[str, Json]], dict[str, Json]]
+) -> Iterator[SentRow]:
     batch = blob.batch
     at = batch.done_at.isoformat() if batch.done_at else ""
     try:
@@ -57,16 +69,18 @@ def _rows(blob: BatchBlob) -> Iterator[SentRow]:
         raise FileRefused(
             f"The stored content of batch {batch.seq:,} is damaged or was deleted."
         ) from None
-    for number, item, result in together:
+    for index, (number, item, result) in enumerate(together):
         if result is None or result.outcome not in SUCCEEDED:
             continue
         line = {
             "action": batch.action,
+            "outcome": result.outcome,
             "id": result.record_id,
             "item": item,
             "at": at,
         }
-        yield number, json.dumps(line, ensure_ascii=False).encode()
+        completed = complete(index, line)
+        yield number, json.dumps(completed, ensure_ascii=False).encode()
 
 
 def _pages(rows: list[SentRow]) -> Iterator[PlannedBatch]:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
+UNDO_ROWS = "undo_rows"
+"""The option of an undo with the rows that were chosen; without it, all are undone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

@@ -71,7 +71,10 @@ class Batch(models.Model):
     """Up to 100 rows of a job, sent as one request. The driver updates this row often;
     the bodies are in BatchBlob."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="batches")
+    # `one_batch_per_place` begins with it.
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="batches", db_index=False
+    )
     # 1, 2, 3 ... in the order of the file.
     seq = models.PositiveIntegerField()
     size = models.PositiveSmallIntegerField()

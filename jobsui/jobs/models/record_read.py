@@ -87,6 +87,7 @@ class ReadPageBlob(models.Model):
     record_ids       a JSON list, compressed: the ID of each row's record, "" where it has
                      none; b"" until it is read
     images           what the records hold that change: JSON, compressed (`live/images.py`)
+    notes            JSON, compressed: {index of a row: why it is kept or cannot be undone}
     left_out         the rows that a person has left out, as those of a BatchBlob; b"": none
     invalid          the problems of invalid rows up to the page's last one that are in no
                      page before: JSON, compressed (`live/stored_problems.py`)
@@ -100,5 +101,6 @@ class ReadPageBlob(models.Model):
     verdicts = models.BinaryField(default=bytes)
     record_ids = models.BinaryField(default=bytes)
     images = models.BinaryField(default=bytes)
+    notes = models.BinaryField(default=bytes)
     left_out = models.BinaryField(default=bytes)
     invalid = models.BinaryField(default=bytes)

@@ -8,7 +8,7 @@ from jobsui.files.layout import Row
 from jobsui.files.table import Table
 from jobsui.jobs.enums import BatchState, Outcome, ParentRows
 from jobsui.jobs.models import BatchBlob, Job, RowError
-from jobsui.jobs.models.batch import Unreadable
+from jobsui.jobs.models.batch import Unreadable, unpack_rows
 from jobsui.jobs.preparation.corrected_cells import corrected_cells
 
 NUMBERS_PER_QUERY = 2_000
@@ -59,6 +59,9 @@ def membership_of(job: Job) -> MembershipOf | None:
         case ParentRows.FAILED:
             failed = _Numbers(_failed_rows(job))
             return lambda row: Membership.OWN if row in failed else Membership.NONE
+        case ParentRows.UNDONE:
+            undone = _Numbers(_planned_rows(job))
+            return lambda row: Membership.OWN if row in undone else Membership.NONE
         case ParentRows.UNSENT if job.parent:
             return _membership_in_continuation(job.parent)
     return None
@@ -104,6 +107,15 @@ def _failed_rows(retry: Job) -> Iterator[int]:
     while chunk := list(numbers.filter(row__gt=last_row)[:NUMBERS_PER_QUERY]):
         yield from chunk
         last_row = chunk[-1]
+
+
+def _planned_rows(job: Job) -> Iterator[int]:
+    """Those in its batches."""
+    blobs = BatchBlob.objects.filter(batch__job=job).order_by("batch__seq")
+    numbers: list[int] = []
+    for packed in blobs.values_list("rows", flat=True).iterator(chunk_size=50):
+        numbers += unpack_rows(packed)
+    yield from sorted(numbers)
 
 
 def _cancelled_rows(job: Job) -> Iterator[int]:

@@ -16,7 +16,14 @@ from django.utils import timezone
 
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
-from jobsui.jobs.enums import SENDABLE, Component, EventKind, JobState, Outcome
+from jobsui.jobs.enums import (
+    SENDABLE,
+    Component,
+    EventKind,
+    JobState,
+    Outcome,
+    ParentRows,
+)
 from jobsui.jobs.ledger import causes, lifecycle, settlement
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import (
@@ -48,7 +55,8 @@ def plan(job: Job, *, stopping: threading.Event, source: Source | None = None) -
             return
         try:
             if job.state in PLANNABLE:
-                _require_unchanged(job, lease)
+                if job.parent_rows != ParentRows.UNDONE:
+                    _require_unchanged(job, lease)
                 _plan(job, lease, stopping, source or valid_rows.read)
             Job.objects.filter(pk=job.pk, planned_at=None).update(
                 planned_at=timezone.now(), version=F("version") + 1

@@ -1,0 +1,95 @@
+"""Undoing a job: a job of its own, which puts back what it can."""
+
+from collections.abc import Collection
+
+from django.db import transaction
+
+from jobsui.jobs.enums import OVER, Action, JobState, ParentRows, Purpose, ReadState
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.mapping.options import UNDO_ROWS
+from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.preparation import checker
+from jobsui.jobs.queueing import enqueue
+
+OPEN_JOB = (
+    "Another job of this object has not ended. What it writes is not known yet: wait for it, "
+    "or cancel it."
+)
+NOT_INDEXED = (
+    "A later job has ended just now, and its records are not in the history yet. Try again in "
+    "a minute."
+)
+
+
+def create(job: Job, *, by: Actor, rows: Collection[int] | None = None) -> Job:
+    """A draft that undoes a job that has ended, or some of its rows. Its records are read
+    first. Raises NotPossibleNow."""
+    _require_undoable(job)
+    require_quiet(job)
+    person = None if isinstance(by, str) else by
+    with transaction.atomic():
+        undo = Job.objects.create(
+            connection=job.connection,
+            object_key=job.object_key,
+            action=Action.UPDATE,
+            file=job.file,
+            parent=job,
+            parent_rows=ParentRows.UNDONE,
+            options={} if rows is None else {UNDO_ROWS: sorted(rows)},
+            rows=job.succeeded if rows is None else len(rows),
+            state=JobState.READY,
+            created_by=person,
+            **job.run_settings.columns,
+        )
+        undo.checked_fingerprint = checker.fingerprint(undo)
+        undo.save(update_fields=["checked_fingerprint"])
+        read = RecordRead.objects.create(
+            job=undo, purpose=Purpose.UNDO, created_by=person
+        )
+    enqueue("divide_rows", read.pk)
+    return undo
+
+
+def current(undo: Job) -> RecordRead | None:
+    """The read that says what an undo can put back."""
+    reads = RecordRead.objects.filter(job=undo, purpose=Purpose.UNDO)
+    return reads.order_by("-pk").first()
+
+
+def require_usable(undo: Job) -> None:
+    """Raise NotPossibleNow unless it is known what an undo can put back."""
+    read = current(undo)
+    if read is None or read.state != ReadState.DONE:
+        raise NotPossibleNow(
+            read.reason if read and read.reason else "The records are still being read."
+        )
+    if undo.parent is not None:
+        require_quiet(undo.parent)
+
+
+def require_quiet(job: Job) -> None:
+    """Raise NotPossibleNow while a later job may still change the records of a job, or while
+    what it changed is unknown."""
+    later = Job.objects.on_account(job.connection.host).launched()
+    later = later.filter(object_key=job.object_key, created_at__gt=job.created_at)
+    if later.open().exclude(pk=job.pk).exists():
+        raise NotPossibleNow(OPEN_JOB)
+    if (
+        later.exclude(pk=job.pk)
+        .filter(indexed_at=None, results_pruned_at=None)
+        .exists()
+    ):
+        raise NotPossibleNow(NOT_INDEXED)
+
+
+def _require_undoable(job: Job) -> None:
+    if job.state not in OVER:
+        raise NotPossibleNow("Only a job that has ended can be undone.")
+    if not job.succeeded:
+        raise NotPossibleNow("The job has changed nothing that could be undone.")
+    if job.results_pruned_at or job.bodies_pruned_at:
+        raise NotPossibleNow(
+            "What the job did has been deleted by the retention settings, so it cannot be "
+            "undone."
+        )

@@ -1,0 +1,215 @@
+"""Undoing jobs: what is put back, what is kept, what is impossible."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from jobsui.jobs.control import actions, comparisons, undo
+from jobsui.jobs.enums import Action, JobState, ReadState
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.live import history_index
+from jobsui.jobs.models import Job
+from tests.harness import Harness, gadgets
+
+
+def finish(harness: Harness, job: Job) -> Job:
+    actions.launch(job, by=None)
+    harness.task_queue.run_all()
+    history_index.add(job)
+    job.refresh_from_db()
+    assert job.state == JobState.COMPLETED
+    return job
+
+
+def run(harness: Harness, rows: list[dict[str, Any]], action: Action) -> Job:
+    """Compared first, so that what it changes is kept."""
+    job = harness.checked(rows, action)
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    return finish(harness, job)
+
+
+def make(harness: Harness, count: int) -> Job:
+    return finish(harness, harness.checked(gadgets(count), Action.CREATE))
+
+
+def undo_of(harness: Harness, job: Job, rows: list[int] | None = None) -> Job:
+    undone = undo.create(job, by=None, rows=rows)
+    harness.task_queue.run_all()
+    read = undo.current(undone)
+    assert read is not None
+    assert read.state == ReadState.DONE
+    return finish(harness, undone)
+
+
+def edit(harness: Harness, key: str, **fields: Any) -> None:
+    """As another program would."""
+    record_id = harness.records()[key]["id"]
+    url = f"{harness.sandbox.url}/api/v2/custom_objects/gadget/records/{record_id}"
+    signed_in = (f"{harness.sandbox.email}/token", harness.sandbox.api_token)
+    body = {"custom_object_record": {"custom_object_fields": fields}}
+    response = requests.patch(url, json=body, auth=signed_in, timeout=10)
+    assert response.status_code == 200
+
+
+def contents(harness: Harness) -> dict[str, Any]:
+    """Without what no undo can put back."""
+    return {
+        key: (record["name"], record["custom_object_fields"])
+        for key, record in harness.records().items()
+    }
+
+
+def outcomes(harness: Harness, job: Job) -> list[tuple[str, str]]:
+    return [(row["_outcome"], row["_error_code"]) for row in harness.results(job)]
+
+
+def test_update_is_undone(harness: Harness) -> None:
+    harness.object()
+    make(harness, 3)
+    before = contents(harness)
+    rows = [
+        {"external_id": f"g-{n}", "price": "100", "name": f"New {n}"} for n in (1, 3)
+    ]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    assert contents(harness) != before
+
+    undone = undo_of(harness, job)
+
+    assert contents(harness) == before
+    assert undone.counts["updated"] == 2
+
+
+def test_value_changed_since_is_kept(harness: Harness) -> None:
+    harness.object()
+    make(harness, 2)
+    rows = [
+        {"external_id": f"g-{n}", "price": "100", "name": f"New {n}"} for n in (1, 2)
+    ]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    edit(harness, "g-2", price=77)
+
+    undo_of(harness, job)
+
+    after = contents(harness)
+    assert after["g-1"][0] == "Gadget 1"
+    assert after["g-1"][1]["price"] == 1.5
+    assert after["g-2"][0] == "Gadget 2"
+    assert after["g-2"][1]["price"] == 77
+
+
+def test_created_records_are_deleted_unless_changed(harness: Harness) -> None:
+    harness.object()
+    job = make(harness, 3)
+    edit(harness, "g-2", price=77)
+
+    undone = undo_of(harness, job)
+
+    assert sorted(contents(harness)) == ["g-2"]
+    assert outcomes(harness, undone) == [
+        ("deleted", ""),
+        ("unchanged", "Kept"),
+        ("deleted", ""),
+    ]
+
+
+def test_deleted_records_are_created_again(harness: Harness) -> None:
+    harness.object()
+    make(harness, 3)
+    before = contents(harness)
+    rows = [{"external_id": key} for key in ("g-1", "g-2")]
+    job = run(harness, rows, Action.DELETE_BY_EXTERNAL_ID)
+    assert sorted(contents(harness)) == ["g-3"]
+
+    undone = undo_of(harness, job)
+
+    assert contents(harness) == before
+    assert undone.counts["created"] == 2
+
+
+def test_undo_of_an_undo_returns(harness: Harness) -> None:
+    harness.object()
+    make(harness, 2)
+    rows = [{"external_id": "g-1", "price": "100"}]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    changed = contents(harness)
+    undone = undo_of(harness, job)
+    assert contents(harness) != changed
+
+    undo_of(harness, undone)
+
+    assert contents(harness) == changed
+
+
+def test_what_a_later_job_wrote_or_found_is_kept(harness: Harness) -> None:
+    harness.object()
+    make(harness, 3)
+    rows = [{"external_id": f"g-{n}", "price": "100"} for n in (1, 2, 3)]
+    first = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    later = [
+        {"external_id": "g-1", "price": "200"},
+        {"external_id": "g-2", "price": "100"},
+    ]
+    run(harness, later, Action.UPSERT_BY_EXTERNAL_ID)
+
+    undo_of(harness, first)
+
+    prices = {key: fields["price"] for key, (_, fields) in contents(harness).items()}
+    assert prices == {"g-1": 200, "g-2": 100, "g-3": 3.5}
+
+
+def test_claim_of_a_later_job_ends_with_its_undo(harness: Harness) -> None:
+    harness.object()
+    make(harness, 1)
+    before = contents(harness)
+    first = run(
+        harness, [{"external_id": "g-1", "price": "100"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    second = run(
+        harness, [{"external_id": "g-1", "price": "200"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+
+    undo_of(harness, second)
+    undo_of(harness, first)
+
+    assert contents(harness) == before
+
+
+def test_chosen_rows_are_undone(harness: Harness) -> None:
+    harness.object()
+    make(harness, 3)
+    rows = [{"external_id": f"g-{n}", "price": "100"} for n in (1, 2, 3)]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+
+    undo_of(harness, job, rows=[3])
+
+    prices = {key: fields["price"] for key, (_, fields) in contents(harness).items()}
+    assert prices == {"g-1": 100, "g-2": 2.5, "g-3": 100}
+
+
+def test_job_without_images_cannot_be_undone(harness: Harness) -> None:
+    harness.object()
+    make(harness, 1)
+    rows = [{"external_id": "g-1", "price": "100"}]
+    job = finish(harness, harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID))
+
+    undone = undo.create(job, by=None)
+    harness.task_queue.run_all()
+    actions.launch(undone, by=None)
+    harness.task_queue.run_all()
+
+    assert outcomes(harness, undone) == [("failed", "CannotUndo")]
+    assert contents(harness)["g-1"][1]["price"] == 100
+
+
+def test_undo_waits_for_later_jobs(harness: Harness) -> None:
+    harness.object()
+    job = make(harness, 1)
+    later = harness.checked(
+        [{"external_id": "g-1", "price": "7"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    actions.launch(later, by=None)
+
+    with pytest.raises(NotPossibleNow, match="has not ended"):
+        undo.create(job, by=None)
