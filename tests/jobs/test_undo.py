@@ -213,3 +213,32 @@ def test_undo_waits_for_later_jobs(harness: Harness) -> None:
 
     with pytest.raises(NotPossibleNow, match="has not ended"):
         undo.create(job, by=None)
+
+
+def test_records_with_new_ids_are_followed(harness: Harness) -> None:
+    harness.object()
+    make(harness, 2)
+    before = contents(harness)
+    rows = [{"external_id": f"g-{n}", "price": "100"} for n in (1, 2)]
+    change = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    old_id = harness.records()["g-1"]["id"]
+    deletion = run(harness, [{"external_id": "g-1"}], Action.DELETE_BY_EXTERNAL_ID)
+
+    undo_of(harness, deletion)
+    undo_of(harness, change)
+
+    assert contents(harness) == before
+    assert harness.records()["g-1"]["id"] != old_id
+
+
+def test_external_id_taken_again_is_kept(harness: Harness) -> None:
+    harness.object()
+    make(harness, 1)
+    deletion = run(harness, [{"external_id": "g-1"}], Action.DELETE_BY_EXTERNAL_ID)
+    taken = [{**gadgets(1)[0], "name": "Another"}]
+    finish(harness, harness.checked(taken, Action.CREATE))
+
+    undone = undo_of(harness, deletion)
+
+    assert outcomes(harness, undone) == [("unchanged", "Kept")]
+    assert contents(harness)["g-1"][0] == "Another"

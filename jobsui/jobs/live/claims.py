@@ -39,18 +39,23 @@ class LaterJobs:
     """The jobs that were launched after a job, on the same object of the same account."""
 
     def __init__(self, job: Job) -> None:
+        self.job = job
         launched = Job.objects.on_account(job.connection.host).launched()
         later = launched.filter(
             object_key=job.object_key, created_at__gt=job.created_at
         ).exclude(pk=job.pk)
         self.jobs = list(later.select_related("parent").order_by("created_at", "pk"))
 
-    def claims_of(self, record_ids: Collection[str]) -> dict[str, Claims]:
-        """By record ID. Records that no later job has touched are left out."""
+    def claims_of(self, chains: Mapping[str, Collection[str]]) -> dict[str, Claims]:
+        """By the key in `chains`, which has all IDs of each record. Records that no later job
+        has touched are left out."""
+        first_ids = {
+            record_id: first for first, chain in chains.items() for record_id in chain
+        }
         found: defaultdict[str, Claims] = defaultdict(Claims)
         for job in self.jobs:
-            for record_id, batch, item in _touches(job, record_ids):
-                _apply(found[record_id], job, batch, item)
+            for record_id, batch, item in _touches(job, first_ids):
+                _apply(found[first_ids[record_id]], job, batch, item)
         return dict(found)
 
 

@@ -8,8 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobsui.jobs import leases
-from jobsui.jobs.enums import OVER, SUCCEEDED
+from jobsui.jobs.enums import OVER, SUCCEEDED, ParentRows
 from jobsui.jobs.ledger.unreadable import stored_results
+from jobsui.jobs.live import new_ids
 from jobsui.jobs.models import BatchBlob, Job, RecordHistory
 from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.key_hashes import hashes_of
@@ -32,6 +33,8 @@ def add(job: Job) -> None:
         hashes, rows = _entries(job, lease)
         RecordHistory.objects.filter(job=job).delete()
         _save(job, hashes, rows)
+        if job.parent_rows == ParentRows.UNDONE:
+            new_ids.note(job)
         Job.objects.filter(pk=job.pk, state__in=OVER).update(indexed_at=timezone.now())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jobsui.jobs.enums import Action, Outcome, Purpose
-from jobsui.jobs.live import keyed_reads, undo_rows
+from jobsui.jobs.live import keyed_reads, new_ids, undo_rows
 from jobsui.jobs.live.claims import Claims, LaterJobs
 from jobsui.jobs.live.compare import Image, compared, key_of
 from jobsui.jobs.live.proof import proved
@@ -124,13 +124,19 @@ def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
     """`lines` are those of `undo_rows`. Raises the errors of `Client.call`."""
     all_done = [undo_rows.done_of(json.loads(line)) for line in lines if line]
     ids = [done.record_id for done in all_done if done.record_id]
-    records = keyed_reads.read(client, rows.object_key, "id", ids).records
+    later = rows.later_jobs
+    assert later is not None  # noqa: S101  # It is an undo.
+    chains = new_ids.chains(later.job, ids)
+    present = {record_id: chain[-1] for record_id, chain in chains.items()}
+    records = keyed_reads.read(
+        client, rows.object_key, "id", list(present.values())
+    ).records
     keys = [key for done in all_done if (key := _deleted_key(done))]
     taken = keyed_reads.read(client, rows.object_key, "external_id", keys)
-    claims = rows.later_jobs.claims_of(ids) if rows.later_jobs else {}
+    claims = later.claims_of(chains)
     results = []
     for done in all_done:
-        found = records.get(done.record_id, ())
+        found = records.get(present.get(done.record_id, ""), ())
         key = _deleted_key(done)
         results.append(
             undone(

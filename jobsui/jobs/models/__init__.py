@@ -11,7 +11,7 @@ from jobsui.jobs.models.file import File
 from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.overlap import Overlap, RecordKeys
 from jobsui.jobs.models.problem_rows import ProblemRows
-from jobsui.jobs.models.record_history import RecordHistory
+from jobsui.jobs.models.record_history import RecordHistory, RecreatedRecord
 from jobsui.jobs.models.record_read import ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.repeated_keys import RepeatedKeys
 from jobsui.jobs.models.results import RowResult
@@ -43,6 +43,7 @@ __all__ = [
     "RecordHistory",
     "RecordKeys",
     "RecordRead",
+    "RecreatedRecord",
     "RepeatedKeys",
     "RowError",
     "RowResult",

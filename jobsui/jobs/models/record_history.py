@@ -43,3 +43,19 @@ class RecordHistory(models.Model):
         while index < len(hashes) and hashes[index] == key_hash:
             yield rows[index]
             index += 1
+
+
+class RecreatedRecord(models.Model):
+    """A record that an undo has created again: Zendesk gave it a new ID."""
+
+    host = models.CharField(max_length=255)
+    object_key = models.CharField(max_length=255)
+    old_id = models.CharField(max_length=64)
+    new_id = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["host", "object_key", "old_id"], name="one_new_id_per_record"
+            ),
+        )
