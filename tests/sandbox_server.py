@@ -72,11 +72,46 @@ class Sandbox:
         Replaces an object of the same key."""
         self.control("objects", key=key, fields=fields or [], name=name or {}, **more)
 
-    def add_records(self, object_key: str, records: list[dict[str, Any]]) -> list[str]:
-        """Add records of the hour before, without the API. Returns their ids."""
-        added = self.control("records", object=object_key, records=records, age=3600)
+    def add_records(
+        self, object_key: str, records: list[dict[str, Any]], **author: Any
+    ) -> list[str]:
+        """Add records of the hour before, without the API. Returns their ids. `author` as
+        for `edit_records`."""
+        author = {"age": 3600} | author
+        added = self.control("records", object=object_key, records=records, **author)
         ids: list[str] = added["ids"]
         return ids
+
+    def edit_records(
+        self, object_key: str, records: list[dict[str, Any]], **author: Any
+    ) -> None:
+        """Change records without the API, named by id or else by external_id. `author`:
+        user="26000000000002", and age=60 (seconds ago; negative: in the future)."""
+        self.control("edits", object=object_key, records=records, **author)
+
+    def delete_records(
+        self, object_key: str, records: list[dict[str, Any]], **author: Any
+    ) -> None:
+        """Delete records as `edit_records` changes them."""
+        self.control("deletions", object=object_key, records=records, **author)
+
+    def hide_records(self, object_key: str, records: list[dict[str, Any]]) -> None:
+        """Leave these records, and no others, out of what the API shows."""
+        self.control("hidden", object=object_key, records=records)
+
+    def alterations(self) -> list[dict[str, Any]]:
+        """What the faults altered-values and dropped-values did: object, id, external_id,
+        fault, field, sent, stored."""
+        made: list[dict[str, Any]] = self.seen("alterations")["alterations"]
+        return made
+
+    def requests(self) -> dict[str, int]:
+        """How many API requests of each kind came since `forget_requests`."""
+        received: dict[str, int] = self.seen("requests")["requests"]
+        return received
+
+    def forget_requests(self) -> None:
+        self.control("requests")
 
     def records(self, object_key: str) -> list[dict[str, Any]]:
         listed = self.seen("records", object=object_key)

@@ -1,11 +1,12 @@
 """The sandbox's one account, with all its state."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobsui.sandbox import schema
+from jobsui.sandbox.alterations import Alterations
 from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.errors import custom_objects_off, invalid_because, unknown_object
 from jobsui.sandbox.faults import Faults
@@ -17,7 +18,7 @@ from jobsui.sandbox.samples import SAMPLE_RECORDS, SAMPLES
 from jobsui.sandbox.schema import CustomObject, Field
 from jobsui.sandbox.settings import Settings
 from jobsui.sandbox.tokens import Tokens
-from jobsui.sandbox.writer import Writer
+from jobsui.sandbox.writer import Author, Writer
 
 LOGGED_REQUESTS = 10_000
 
@@ -55,9 +56,17 @@ class Account:
         self.requests = Window()
         self.exports = Window()
         self.log: deque[JsonObject] = deque(maxlen=LOGGED_REQUESTS)
+        self.received: Counter[str] = Counter()
+        """How many API requests of each kind."""
         self.writer = Writer(self.objects, self.journal, self.assumptions)
+        self.alterations = Alterations(self.faults)
         self.jobs = Jobs(
-            self.settings, self.assumptions, self.faults, self.writer, self.wake
+            self.settings,
+            self.assumptions,
+            self.faults,
+            self.writer,
+            self.wake,
+            self.alterations,
         )
 
     def reset(self) -> None:
@@ -135,5 +144,5 @@ class Account:
                 continue
             custom_object = self.make_object(sample, sample["fields"], sample["name"])
             for record in SAMPLE_RECORDS[key]:
-                self.writer.create(custom_object, record, applied=0)
+                self.writer.create(custom_object, record, Author(applied=0))
         self.journal.flush()

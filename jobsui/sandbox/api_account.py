@@ -14,8 +14,9 @@ from jobsui.sandbox.errors import (
     not_found,
     role_may_not,
 )
+from jobsui.sandbox.ids import ADMIN_ID
 from jobsui.sandbox.protocol import JsonObject, Response, json_response
-from jobsui.sandbox.schema import ADMIN_ID, CustomObject
+from jobsui.sandbox.schema import CustomObject, now
 from jobsui.sandbox.serializers import record_json
 from jobsui.sandbox.table import Record
 
@@ -185,6 +186,10 @@ def changed_records(call: Call, custom_object: CustomObject) -> list[Record]:
     ]
     if not with_deleted:
         changed = [record for record in changed if not record.deleted]
+    lag = call.account.assumptions.export_lag
+    if lag:
+        newest = now() - int(lag * 1000)
+        changed = [record for record in changed if record.updated <= newest]
     return sorted(changed, key=by_change)
 
 

@@ -46,6 +46,8 @@ def index(call: Call, key: str) -> Response:
         records = custom_object.table.alive() if filtered is None else filtered
         order = by_updated if by_time else by_row
         page = pages.sorted_page(records, wanted, order, descending=descending)
+    if filtered is not None and call.account.assumptions.list_order == "any":
+        call.account.faults.random.shuffle(page.items)
     return page_response(call, custom_object, page, wanted)
 
 
@@ -211,14 +213,15 @@ def delete(call: Call, key: str, record_id: str) -> Response:
 def delete_by_key(call: Call, key: str) -> Response:
     custom_object = call.custom_object(key)
     name, value = record_key(call, "delete")
+    writer = call.account.writer
     table = custom_object.table
     if name == "external_id":
-        record = table.with_external_id(value)
+        record = writer.with_external_id(table, value)
     elif custom_object.names_are_unique:
         record = table.with_name(value)
     else:
         raise invalid_because(NAME_NOT_UNIQUE)
-    call.account.writer.delete(custom_object, existing(record))
+    writer.delete(custom_object, existing(record))
     return no_content()
 
 

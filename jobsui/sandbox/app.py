@@ -2,12 +2,13 @@
 
 import time
 
-from jobsui.sandbox import api_jobs, control, routes
+from jobsui.sandbox import api_jobs, control, kinds, routes
 from jobsui.sandbox.account import Account
 from jobsui.sandbox.calls import Call
 from jobsui.sandbox.errors import (
     Refused,
     bad_bearer,
+    export_error,
     missing_scope,
     not_authenticated,
     role_may_not,
@@ -70,9 +71,12 @@ class App:
         self.account.log.append(entry)
 
     def _guarded(self, request: Request, triggered: list[str]) -> Response:
+        if refusal := self._too_long(request):
+            return refusal
         found = routes.match(request.method, request.path)
         if found is None:
             raise unknown_route()
+        self.account.received[kinds.kind_of(request, found.handler)] += 1
         call = self._authenticated(request)
         if refusal := self._over_limit() or self._too_large(request):
             return refusal
@@ -101,6 +105,15 @@ class App:
             return None
         return rate_limited(self.account.requests.reset_in(seconds))
 
+    def _too_long(self, request: Request) -> Response | None:
+        """The refusal of an address that is too long, by the server in front of the API."""
+        assumptions = self.account.assumptions
+        limit = assumptions.address_limit
+        if not limit or request.address_length <= limit:
+            return None
+        status = int(assumptions.long_address)
+        return html(status, b"<html><h1>The address is too long</h1></html>")
+
     def _too_large(self, request: Request) -> Response | None:
         limit = self.account.assumptions.request_limit_bytes
         if not limit or len(request.body) <= limit:
@@ -116,6 +129,8 @@ class App:
             names.append("refused-reads")
         elif "/job_statuses" in call.request.path:
             names.append("refused-statuses")
+        elif "/incremental/" in call.request.path:
+            names.append("refused-exports")
         if is_job_post(call.request):
             names += ["drop-before-accept", "no-answer", "too-many-jobs"]
         if call.token:
@@ -171,6 +186,7 @@ def fault_responses(settings: Settings) -> dict[str, Response]:
         "missing-scope": missing_scope("write").response,
         "refused-reads": role_may_not().response,
         "refused-statuses": role_may_not().response,
+        "refused-exports": export_error(403, "Forbidden", "Forbidden").response,
         "drop-before-accept": Response(0, dropped=True),
         "no-answer": Response(0, dropped=True, delay=settings.slow_seconds),
     }

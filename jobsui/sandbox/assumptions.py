@@ -34,6 +34,8 @@ class Assumptions:
     role_error: str = choice("titled", "description", grade="C")
     anonymous_user: str = choice("200", "401", grade="C")
     request_limit_bytes: float = number(grade="D")
+    address_limit: float = number(grade="D")
+    long_address: str = choice("414", "400", grade="D")
     idempotency_key: str = choice("ignored", "honoured", grade="D")
 
     # Limits.
@@ -69,23 +71,33 @@ class Assumptions:
     standard_keys_in_fields: str = choice("ignored", "item", grade="C")
     omitted_field: str = choice("kept", "emptied", grade="C")
     deleted_key: str = choice("free", "taken", grade="D")
+    external_id_case: str = choice("exact", "any", grade="D")
+    key_spaces: str = choice("kept", "trimmed", grade="D")
+    no_change_update: str = choice("moves", "keeps", grade="D")
+    job_user: str = choice("credentials", "system", grade="C")
     trigger: str = choice("none", "fires", grade="C")
+    trigger_user: str = choice("updater", "system", grade="D")
 
     # Values.
     null_value: str = choice("empties", "ignored", "item", grade="C")
     blank_text: str = choice("empties", "item", grade="D")
     unknown_option: str = choice("item", "vanishes", grade="C")
     pattern_match: str = choice("search", "full", grade="D")
+    text_spaces: str = choice("kept", "trimmed", grade="D")
     text_limit: float = number(grade="D")
     length_unit: str = choice("bytes", "characters", grade="C")
     currency_shape: str = choice("number", "object", "string", grade="C")
     number_shape: str = choice("number", "string", grade="C")
     date_shape: str = choice("date", "time", grade="C")
+    empty_checkbox: str = choice("null", "false", grade="D")
+    multiselect_order: str = choice("sent", "options", grade="D")
 
     # Reading records.
     read_lag: float = number(grade="C")
     search_lag: float = number(grade="D")
     comma_in_filter: str = choice("separator", "literal", grade="C")
+    list_order: str = choice("id", "any", grade="C")
+    export_lag: float = number(grade="D")
     deleted_users: str = choice("inactive", "left-out", grade="C")
     creating_upsert: str = choice("200", "201", grade="D")
 

@@ -65,8 +65,8 @@ class Call:
 
 
 def delayed(custom_object: CustomObject, seconds: float) -> CustomObject:
-    """The object as it was before."""
-    if not seconds:
+    """The object as it was before, without hidden records."""
+    if not seconds and not custom_object.table.hidden:
         return custom_object
     moment = now() - int(seconds * 1000)
     return replace(custom_object, table=custom_object.table.as_of(moment))

@@ -11,11 +11,13 @@ from jobsui.sandbox.account import Account
 from jobsui.sandbox.assumptions import BadAssumption
 from jobsui.sandbox.errors import Refused
 from jobsui.sandbox.faults import BadFault
+from jobsui.sandbox.ids import ADMIN_ID
 from jobsui.sandbox.protocol import Json, JsonObject, Request, Response, json_response
 from jobsui.sandbox.schema import CustomObject
 from jobsui.sandbox.serializers import record_json
 from jobsui.sandbox.settings import BadSetting
-from jobsui.sandbox.writer import RecordInvalid
+from jobsui.sandbox.table import Record
+from jobsui.sandbox.writer import Author, RecordInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,12 @@ class Command:
         if key not in self.account.objects:
             raise ValueError(f"There is no object {key}.")
         return self.account.objects[key]
+
+    def author(self) -> Author:
+        """Of a write without the API."""
+        user = str(self.body.get("user", ADMIN_ID))
+        age = float(self.body.get("age", 0))
+        return Author(user, applied=0, age=age)
 
 
 def handle(account: Account, request: Request) -> Response:
@@ -61,6 +69,8 @@ def show_faults(command: Command) -> Json:
             "times": fault.times,
             "method": fault.method,
             "path": fault.path,
+            "keys": fault.keys,
+            "field": fault.field,
         }
         for name, fault in faults.set.items()
     }
@@ -118,16 +128,60 @@ def create_object(command: Command) -> Json:
 
 
 def add_records(command: Command) -> Json:
-    """{"object", "records": [...], "age"?}. Adds them at once and without the API, as if
-    they had been created `age` seconds ago."""
+    """{"object", "records": [...], "user"?, "age"?}. Adds them at once and without the
+    API, as if this user had created them `age` seconds ago."""
     custom_object = command.custom_object(command.body.get("object"))
+    author = command.author()
     writer = command.account.writer
-    age = float(command.body.get("age", 0))
     created = [
-        writer.create(custom_object, data, applied=0, age=age)
-        for data in command.body["records"]
+        writer.create(custom_object, data, author) for data in command.body["records"]
     ]
     return {"ids": [custom_object.table.id_of(record) for record in created]}
+
+
+def edit_records(command: Command) -> Json:
+    """{"object", "records": [...], "user"?, "age"?}. Changes them at once and without the
+    API, as if this user had done it `age` seconds ago; a negative age lies in the future.
+    Each entry names its record by `id`, or else by `external_id`."""
+    custom_object = command.custom_object(command.body.get("object"))
+    author = command.author()
+    entries = command.body["records"]
+    found = [named_record(custom_object, entry) for entry in entries]
+    for record, entry in zip(found, entries, strict=True):
+        command.account.writer.update(custom_object, record, entry, author)
+    return {}
+
+
+def delete_records(command: Command) -> Json:
+    """{"object", "records": [...], "user"?, "age"?}. Deletes them as `edit_records`
+    changes them."""
+    custom_object = command.custom_object(command.body.get("object"))
+    author = command.author()
+    found = [named_record(custom_object, entry) for entry in command.body["records"]]
+    for record in found:
+        command.account.writer.delete(custom_object, record, author)
+    return {}
+
+
+def hide_records(command: Command) -> Json:
+    """{"object", "records": [...]}, named as in `edit_records`. Reads leave these out, and
+    no others."""
+    custom_object = command.custom_object(command.body.get("object"))
+    found = [named_record(custom_object, entry) for entry in command.body["records"]]
+    custom_object.table.hidden = {record.row for record in found}
+    return {}
+
+
+def named_record(custom_object: CustomObject, entry: JsonObject) -> Record:
+    """Raises ValueError when there is none."""
+    table = custom_object.table
+    if "id" in entry:
+        record = table.get(entry["id"])
+    else:
+        record = table.with_external_id(entry["external_id"])
+    if record is None:
+        raise ValueError(f"There is no record {entry.get('id', entry)}.")
+    return record
 
 
 def list_records(command: Command) -> Json:
@@ -150,6 +204,23 @@ def list_requests(command: Command) -> Json:
     since = float(command.query.get("since", 0))
     log = command.account.log
     return {"requests": [entry for entry in log if entry["time"] > since]}
+
+
+def count_requests(command: Command) -> Json:
+    """How many API requests of each kind came since the start or the last
+    `forget_requests`, refused ones included."""
+    return {"requests": command.account.received}
+
+
+def forget_requests(command: Command) -> Json:
+    """Count the requests from zero."""
+    command.account.received.clear()
+    return {}
+
+
+def list_alterations(command: Command) -> Json:
+    """What the faults `altered-values` and `dropped-values` did, oldest first."""
+    return {"alterations": command.account.alterations.made}
 
 
 def list_jobs(command: Command) -> Json:
@@ -194,7 +265,13 @@ COMMANDS: dict[tuple[str, str], Callable[[Command], Json]] = {
     ("POST", "objects"): create_object,
     ("POST", "records"): add_records,
     ("GET", "records"): list_records,
+    ("POST", "edits"): edit_records,
+    ("POST", "deletions"): delete_records,
+    ("POST", "hidden"): hide_records,
+    ("GET", "alterations"): list_alterations,
     ("GET", "applied"): count_applied,
+    ("GET", "requests"): count_requests,
+    ("POST", "requests"): forget_requests,
     ("GET", "log"): list_requests,
     ("GET", "jobs"): list_jobs,
 }

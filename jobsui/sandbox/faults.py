@@ -2,6 +2,7 @@
 run can be repeated."""
 
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from random import Random
 
 from jobsui.sandbox.protocol import Json, JsonObject
@@ -23,6 +24,7 @@ REQUEST_FAULTS = {
     "missing-scope",
     "refused-reads",
     "refused-statuses",
+    "refused-exports",
     "slow",
     "no-answer",
 }
@@ -41,7 +43,7 @@ JOB_FAULTS = {
     "status-expired",
     "slow-job",
 }
-ITEM_FAULTS = {"deadlocked-items"}
+ITEM_FAULTS = {"deadlocked-items", "altered-values", "dropped-values"}
 NAMES = REQUEST_FAULTS | JOB_FAULTS | ITEM_FAULTS
 
 
@@ -58,6 +60,10 @@ class Fault:
     """Only requests of this method; "": all."""
     path: str = ""
     """Only requests whose path contains this."""
+    keys: list[str] = dataclass_field(default_factory=list)
+    """Only items with one of these external ids, record ids or names; []: all."""
+    field: str = ""
+    """The key of the field that an item loses or gets another value in; "": any."""
 
     def concerns(self, method: str, path: str) -> bool:
         return (not self.method or self.method == method) and self.path in path
@@ -104,7 +110,9 @@ def parse_fault(name: str, value: Json) -> Fault:
     try:
         fault = Fault(**details)
     except TypeError:
-        raise BadFault(f"{name} takes rate, times, method and path.") from None
+        raise BadFault(
+            f"{name} takes rate, times, method, path, keys and field."
+        ) from None
     if not is_rate(fault.rate):
         raise BadFault(f"The rate of {name} must be a number from 0 to 1.")
     return fault

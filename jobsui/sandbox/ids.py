@@ -7,6 +7,10 @@ from random import Random
 
 from jobsui.sandbox.protocol import Json
 
+ADMIN_ID = "26000000000001"
+"""The user to whom all credentials belong."""
+SYSTEM_ID = "-1"
+"""The account itself, as the author of a change."""
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 MASK_40 = (1 << 40) - 1

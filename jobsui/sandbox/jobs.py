@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from jobsui.sandbox import ids
+from jobsui.sandbox.alterations import Alterations
 from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.faults import JOB_FAULTS, Faults
 from jobsui.sandbox.protocol import Json, JsonObject, to_json
 from jobsui.sandbox.schema import CustomObject
 from jobsui.sandbox.settings import Settings
 from jobsui.sandbox.table import Record
-from jobsui.sandbox.writer import RecordInvalid, RecordMissing, Writer
+from jobsui.sandbox.writer import Author, RecordInvalid, RecordMissing, Writer
 
 SUCCESS = {
     "create": "Created",
@@ -113,6 +114,7 @@ class Jobs:
     writer: Writer
     wake: Callable[[float], None]
     """Asks for a call of `advance` after this many seconds."""
+    alterations: Alterations
     all: dict[str, Job] = field(default_factory=dict)
     due: list[tuple[float, int, Job]] = field(default_factory=list)
     accepted: int = 0
@@ -354,10 +356,24 @@ class Jobs:
         if not isinstance(item, dict):
             raise RecordInvalid([("base", "The item must be an object")])
         self._check_null_keys(item)
-        record = self._saved(job, item)
+        applied, made = self.alterations.altered(job.custom_object, item)
+        record = self._saved(job, applied)
+        if made:
+            self.alterations.note(job.custom_object, record, made)
         if self.assumptions.trigger == "fires":
-            self.writer.trigger(job.custom_object, record)
+            self._trigger(job.custom_object, record)
         return record
+
+    def _trigger(self, custom_object: CustomObject, record: Record) -> None:
+        is_updater = self.assumptions.trigger_user == "updater"
+        user = record.updated_by if is_updater else ids.SYSTEM_ID
+        values = self.settings.trigger_values
+        self.writer.trigger(custom_object, record, values, user)
+
+    @property
+    def _author(self) -> Author:
+        is_system = self.assumptions.job_user == "system"
+        return Author(ids.SYSTEM_ID if is_system else ids.ADMIN_ID)
 
     def _check_null_keys(self, item: JsonObject) -> None:
         if self.assumptions.null_key == "ignored":
@@ -368,23 +384,26 @@ class Jobs:
 
     def _saved(self, job: Job, item: JsonObject) -> Record:
         keeps = self.assumptions.omitted_field == "kept"
+        author = self._author
+        writer = self.writer
         custom_object = job.custom_object
         if job.action == "create":
-            return self.writer.create(custom_object, item)
+            return writer.create(custom_object, item, author)
         if job.action == "create_or_update_by_external_id":
-            return self.writer.upsert_by_external_id(custom_object, item, keeps=keeps)
+            return writer.upsert_by_external_id(
+                custom_object, item, author, keeps=keeps
+            )
         if job.action == "create_or_update_by_name":
-            return self.writer.upsert_by_name(custom_object, item, keeps=keeps)
+            return writer.upsert_by_name(custom_object, item, author, keeps=keeps)
         record = self._record_to_update(custom_object, item)
-        return self.writer.update(custom_object, record, item, keeps=keeps)
+        return writer.update(custom_object, record, item, author, keeps=keeps)
 
     def _record_to_update(
         self, custom_object: CustomObject, item: JsonObject
     ) -> Record:
-        table = custom_object.table
         is_by_external_id = self.assumptions.update_key == "external-id"
         if is_by_external_id and item.get("id") is None:
-            return existing(table.with_external_id, item.get("external_id"))
+            return self._with_external_id(custom_object, item.get("external_id"))
         return self._with_id(custom_object, item.get("id"))
 
     def _with_id(self, custom_object: CustomObject, record_id: Json) -> Record:
@@ -393,13 +412,21 @@ class Jobs:
             record_id = record_id.upper()
         return existing(custom_object.table.get, record_id)
 
+    def _with_external_id(
+        self, custom_object: CustomObject, external_id: Json
+    ) -> Record:
+        table = custom_object.table
+        return existing(
+            lambda key: self.writer.with_external_id(table, key), external_id
+        )
+
     def _delete(self, job: Job, item: Json) -> Record:
         custom_object = job.custom_object
         if job.action == "delete":
             record = self._with_id(custom_object, item)
         else:
-            record = existing(custom_object.table.with_external_id, item)
-        self.writer.delete(custom_object, record)
+            record = self._with_external_id(custom_object, item)
+        self.writer.delete(custom_object, record, self._author)
         return record
 
 

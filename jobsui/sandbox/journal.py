@@ -10,9 +10,13 @@ from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import BinaryIO
 
+from jobsui.sandbox.ids import ADMIN_ID
 from jobsui.sandbox.protocol import Json, JsonObject, to_json
 from jobsui.sandbox.schema import CustomObject, Field
 from jobsui.sandbox.table import Record, Table
+
+USUAL_USERS = [ADMIN_ID, ADMIN_ID]
+"""The users of a record are kept only if they are others."""
 
 type Objects = dict[str, CustomObject]
 
@@ -65,6 +69,9 @@ class Journal:
             record.updated,
             record.applied,
         ]
+        users = [record.created_by, record.updated_by]
+        if users != USUAL_USERS:
+            entry += users
         self.file.write(to_json(entry) + b"\t" + record.fields + b"\n")
 
     def keep_number(self, custom_object: CustomObject) -> None:
@@ -74,7 +81,12 @@ class Journal:
 
     def drop_record(self, custom_object: CustomObject, record: Record) -> None:
         self._write(
-            "no record", custom_object.key, record.row, record.updated, record.applied
+            "no record",
+            custom_object.key,
+            record.row,
+            record.updated,
+            record.applied,
+            record.updated_by,
         )
 
     def flush(self) -> None:
@@ -157,10 +169,12 @@ def replay_object(objects: Objects, data: JsonObject) -> None:
 
 
 def replay_record(custom_object: CustomObject, row: list[Json], values: bytes) -> None:
-    number, name, external_id, created, updated, applied = row
+    number, name, external_id, created, updated, applied, *users = row
+    created_by, updated_by = users or USUAL_USERS
     forget_old(custom_object, number)
-    record = Record(number, name, external_id, values, created)
+    record = Record(number, name, external_id, values, created, created_by)
     record.updated = updated
+    record.updated_by = updated_by
     record.applied = applied
     custom_object.table.put(record)
     link(custom_object, record)
@@ -177,13 +191,13 @@ def forget_old(custom_object: CustomObject, row: int) -> None:
 
 
 def replay_deletion(
-    custom_object: CustomObject, row: int, at: int, applied: int
+    custom_object: CustomObject, row: int, at: int, applied: int, by: str = ADMIN_ID
 ) -> None:
     record = custom_object.table.rows[row]
     if record:
         record.applied = applied
         unlink(custom_object, record)
-        custom_object.table.remove(record, at)
+        custom_object.table.remove(record, at, by)
 
 
 def link(custom_object: CustomObject, record: Record) -> None:

@@ -31,6 +31,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     body: bytes = b""
+    address_length: int = 0
+    """Characters of its path and query, as they came."""
 
     @property
     def origin(self) -> str:
@@ -183,7 +185,7 @@ def parse_head(head: bytes) -> Request:
         raise Malformed(400)
     path, _, query_string = target.partition("?")
     query = dict(parse_qsl(query_string, keep_blank_values=True))
-    return Request(method, unquote(path), query, headers)
+    return Request(method, unquote(path), query, headers, address_length=len(target))
 
 
 def parse_header(line: str) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 """Users, organizations and tickets: what lookup fields can refer to, beside records. They
 are the same at every start."""
 
+from jobsui.sandbox.ids import ADMIN_ID
 from jobsui.sandbox.protocol import JsonObject
-from jobsui.sandbox.schema import ADMIN_ID
 
 
 def user(

@@ -28,7 +28,6 @@ TYPES = {
 CHOICES = {"dropdown", "multiselect"}
 REFERENCES = {"lookup", "parent"}
 KEY = re.compile(r"[a-z0-9_]{1,80}", re.IGNORECASE)
-ADMIN_ID = "26000000000001"
 MAX_FIELDS = 100
 MAX_PREFIX = 30
 MAX_PADDING = 9
@@ -291,8 +290,8 @@ def object_json(custom_object: CustomObject, origin: str) -> JsonObject:
         "allows_attachments": custom_object.allows_attachments,
         "created_at": ids.timestamp(custom_object.created),
         "updated_at": ids.timestamp(custom_object.updated),
-        "created_by_user_id": ADMIN_ID,
-        "updated_by_user_id": ADMIN_ID,
+        "created_by_user_id": ids.ADMIN_ID,
+        "updated_by_user_id": ids.ADMIN_ID,
         "url": f"{origin}/api/v2/custom_objects/{custom_object.key}.json",
     }
 

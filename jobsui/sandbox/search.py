@@ -7,7 +7,7 @@ from datetime import datetime
 
 from jobsui.sandbox.errors import invalid_parameter
 from jobsui.sandbox.protocol import Json, JsonObject
-from jobsui.sandbox.schema import ADMIN_ID, CustomObject
+from jobsui.sandbox.schema import CustomObject
 from jobsui.sandbox.table import Record
 
 WHERE = "api/v2/custom_objects/records/filtered_search"
@@ -101,8 +101,8 @@ def attribute(
         "created_at": lambda record, _: record.created // 1000,
         "updated_at": lambda record, _: record.updated // 1000,
         "external_id": lambda record, _: record.external_id,
-        "created_by_user": lambda *_: ADMIN_ID,
-        "updated_by_user": lambda *_: ADMIN_ID,
+        "created_by_user": lambda record, _: record.created_by,
+        "updated_by_user": lambda record, _: record.updated_by,
         "name": lambda record, _: record.name,
     }
     if name in standard:

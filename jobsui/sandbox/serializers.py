@@ -7,7 +7,7 @@ from jobsui.sandbox import ids
 from jobsui.sandbox.account import Account
 from jobsui.sandbox.assumptions import Assumptions
 from jobsui.sandbox.protocol import Json, JsonObject
-from jobsui.sandbox.schema import ADMIN_ID, CustomObject, Field
+from jobsui.sandbox.schema import CustomObject, Field
 from jobsui.sandbox.table import Record
 
 
@@ -25,8 +25,8 @@ def record_json(
         "photo": None,
         "created_at": ids.timestamp(record.created),
         "updated_at": ids.timestamp(record.updated),
-        "created_by_user_id": ADMIN_ID,
-        "updated_by_user_id": ADMIN_ID,
+        "created_by_user_id": record.created_by,
+        "updated_by_user_id": record.updated_by,
         "url": f"{origin}{path}",
     }
 
@@ -43,13 +43,14 @@ def fields_json(
             value = rolled_up(account, field, record_id)
         else:
             value = values.get(field.key)
-        if value is not None:
-            value = in_assumed_shape(field, value, account.assumptions)
-        shown[field.key] = value
+        shown[field.key] = in_assumed_shape(field, value, account.assumptions)
     return shown
 
 
 def in_assumed_shape(field: Field, value: Json, assumptions: Assumptions) -> Json:
+    if value is None:
+        is_unchecked = assumptions.empty_checkbox == "false"
+        return False if field.type == "checkbox" and is_unchecked else None
     match field.type:
         case "date" if assumptions.date_shape == "time":
             return f"{value}T00:00:00+00:00"

@@ -1,6 +1,6 @@
 """Settings of the sandbox, given at the start and changed while it runs."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from jobsui.sandbox.protocol import Json, JsonObject
 
@@ -37,6 +37,9 @@ class Settings:
     token_seconds: float = 0.0
     """Life of the access tokens it gives out; 0: what the request asks for, else
     1,800."""
+    trigger_values: JsonObject = field(default_factory=dict)
+    """Values by field key that object triggers set in records that jobs write. They run
+    under the assumption trigger=fires."""
     role: str = "admin"
     """Role of everyone who signs in: "admin", "agent" or "end-user"."""
     api_tokens: bool = True

@@ -17,16 +17,24 @@ class Record:
     __slots__ = (
         "applied",
         "created",
+        "created_by",
         "deleted",
         "external_id",
         "fields",
         "name",
         "row",
         "updated",
+        "updated_by",
     )
 
     def __init__(
-        self, row: int, name: str, external_id: str | None, fields: bytes, created: int
+        self,
+        row: int,
+        name: str,
+        external_id: str | None,
+        fields: bytes,
+        created: int,
+        created_by: str = ids.ADMIN_ID,
     ) -> None:
         self.row = row
         self.name = name
@@ -36,6 +44,9 @@ class Record:
         self.created = created
         self.updated = created
         """Milliseconds."""
+        self.created_by = created_by
+        self.updated_by = created_by
+        """Ids of users."""
         self.applied = 0
         """How many items were applied to it."""
         self.deleted = False
@@ -68,6 +79,8 @@ class Table:
         records."""
         self.past: deque[Past] = deque()
         """Earlier versions of records, oldest first, while reads lag."""
+        self.hidden: set[int] = set()
+        """Rows that reads do not show."""
         self.size = 0
 
     def id_of(self, record: Record) -> str:
@@ -115,7 +128,7 @@ class Table:
         if self.by_name is not None:
             del self.by_name[record.name]
 
-    def remove(self, record: Record, now: int) -> None:
+    def remove(self, record: Record, now: int, by: str) -> None:
         """Delete a record. The incremental export still shows it."""
         self.forget_keys(record)
         if record.external_id is not None:
@@ -125,6 +138,7 @@ class Table:
         self.applied_to_deleted[record.external_id or record.name] += record.applied
         record.deleted = True
         record.updated = now
+        record.updated_by = by
         record.fields = b"{}"
         self.size -= 1
 
@@ -135,7 +149,7 @@ class Table:
             self.past.popleft()
 
     def as_of(self, moment: int) -> "Table":
-        """The table as it was at this time, in milliseconds."""
+        """What reads show of the table as it was at this time, in milliseconds."""
         rows = list(self.rows)
         for past in reversed(self.past):
             if past.until > moment:
@@ -143,7 +157,8 @@ class Table:
         earlier = Table(self.number, unique_names=self.by_name is not None)
         earlier.children = self.children
         for record in rows:
-            if record and not record.deleted and record.created <= moment:
+            is_there = record and not record.deleted and record.created <= moment
+            if record and is_there and record.row not in self.hidden:
                 earlier.put(record)
         return earlier
 

@@ -57,15 +57,19 @@ def check_blank(value: Json, assumptions: Assumptions) -> None:
         raise Invalid("cannot be blank")
 
 
-def text(field: Field, value: Json, assumptions: Assumptions) -> str:
+def text(field: Field, value: Json, assumptions: Assumptions) -> str | None:
+    """None for a text that is blank once it is trimmed."""
     if not isinstance(value, str):
         raise Invalid("must be a string")
+    stored = value if assumptions.text_spaces == "kept" else value.strip()
+    if not stored:
+        return None
     limit = assumptions.text_limit
-    if limit and text_size(value, assumptions) > limit:
+    if limit and text_size(stored, assumptions) > limit:
         raise Invalid(f"is too long (maximum is {limit:.0f} {assumptions.length_unit})")
     if field.type == "regexp":
-        check_pattern(field, value, assumptions)
-    return value
+        check_pattern(field, stored, assumptions)
+    return stored
 
 
 def text_size(value: str, assumptions: Assumptions) -> int:
@@ -139,8 +143,12 @@ def chosen(field: Field, value: Json, assumptions: Assumptions) -> Json:
     """The options of a dropdown or multiselect."""
     if assumptions.unknown_option == "vanishes":
         value = without_unknown(field, value)
-    is_one = field.type == "dropdown"
-    return choice(field, value) if is_one else choices(field, value)
+    if field.type == "dropdown":
+        return choice(field, value)
+    options = choices(field, value)
+    if assumptions.multiselect_order == "sent":
+        return options
+    return [each["value"] for each in field.options if each["value"] in options]
 
 
 def without_unknown(field: Field, value: Json) -> Json:

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from jobsui.sandbox import related
 from jobsui.sandbox.assumptions import Assumptions
+from jobsui.sandbox.ids import ADMIN_ID
 from jobsui.sandbox.journal import Journal, Objects, link, unlink
 from jobsui.sandbox.members import is_dropped
 from jobsui.sandbox.protocol import Json, JsonObject, to_json
 from jobsui.sandbox.schema import CustomObject, Field, now
-from jobsui.sandbox.table import Record
+from jobsui.sandbox.table import Record, Table
 from jobsui.sandbox.values import Invalid, Unchanged, is_blank, stored_value, text_size
 
 MAX_RECORD = 32 * 1024
@@ -31,6 +33,20 @@ class RecordMissing(Exception):
     """There is no such record."""
 
 
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes, and when."""
+
+    user: str = ADMIN_ID
+    applied: int = 1
+    """How many items it counts for: 0 without the API."""
+    age: float = 0.0
+    """How many seconds ago it happened. A negative age lies in the future."""
+
+
+FROM_API = Author()
+
+
 class Writer:
     """All writes to records go through here."""
 
@@ -50,12 +66,8 @@ class Writer:
         self,
         custom_object: CustomObject,
         data: JsonObject,
-        *,
-        applied: int = 1,
-        age: float = 0.0,
+        author: Author = FROM_API,
     ) -> Record:
-        """`applied` is 0 for a record that is added without the API, which may have been
-        created `age` seconds ago."""
         table = custom_object.table
         problems: Problems = []
         name = self._checked_name(custom_object, data, None, problems)
@@ -65,9 +77,10 @@ class Writer:
         self._refuse(problems, name, body)
         if custom_object.autonumbered:
             name = custom_object.next_name()
-        created = self.clock() - int(age * 1000)
-        record = Record(len(table.rows), name, external_id, body, created)
-        record.applied = applied
+        created = self._time_of(author)
+        row = len(table.rows)
+        record = Record(row, name, external_id, body, created, author.user)
+        record.applied = author.applied
         table.put(record)
         link(custom_object, record)
         self.journal.keep_record(custom_object, record)
@@ -80,6 +93,7 @@ class Writer:
         custom_object: CustomObject,
         record: Record,
         data: JsonObject,
+        author: Author = FROM_API,
         *,
         keeps: bool = True,
     ) -> Record:
@@ -91,64 +105,115 @@ class Writer:
         fields = self._checked_fields(custom_object, before, data, problems)
         body = to_json(fields)
         self._refuse(problems, name, body)
+        held = (record.name, record.external_id, record.fields)
+        is_same = held == (name, external_id, body)
         self._remember(custom_object, record)
         unlink(custom_object, record)
         custom_object.table.forget_keys(record)
         record.name = name
         record.external_id = external_id
         record.fields = body
-        record.updated = self.clock()
-        record.applied += 1
+        if not is_same or self.assumptions.no_change_update == "moves":
+            record.updated = self._time_of(author)
+            record.updated_by = author.user
+        record.applied += author.applied
         custom_object.table.index(record)
         link(custom_object, record)
         self.journal.keep_record(custom_object, record)
         return record
 
-    def trigger(self, custom_object: CustomObject, record: Record) -> None:
-        """What a trigger of the account does after a write: it changes the record."""
+    def _time_of(self, author: Author) -> int:
+        """In milliseconds."""
+        return self.clock() - int(author.age * 1000)
+
+    def trigger(
+        self, custom_object: CustomObject, record: Record, values: JsonObject, user: str
+    ) -> None:
+        """What a trigger of the account does after a write: it changes the record, and sets
+        those of these values whose fields the object has. Raises RecordInvalid."""
+        known = custom_object.fields.keys() & values.keys()
+        sent = {"custom_object_fields": {key: values[key] for key in known}}
+        problems: Problems = []
+        before = json.loads(record.fields)
+        fields = self._checked_fields(custom_object, before, sent, problems)
+        body = to_json(fields)
+        self._refuse(problems, record.name, body)
+        unlink(custom_object, record)
+        record.fields = body
         record.updated += TRIGGER_MILLISECONDS
+        record.updated_by = user
+        link(custom_object, record)
         self.journal.keep_record(custom_object, record)
 
     def upsert_by_external_id(
-        self, custom_object: CustomObject, data: JsonObject, *, keeps: bool = True
+        self,
+        custom_object: CustomObject,
+        data: JsonObject,
+        author: Author = FROM_API,
+        *,
+        keeps: bool = True,
     ) -> Record:
         external_id = data.get("external_id")
         if not isinstance(external_id, str) or not external_id:
             raise RecordInvalid([("base", "External ID: cannot be blank")])
-        record = custom_object.table.with_external_id(external_id)
+        record = self.with_external_id(custom_object.table, external_id)
         if record is None:
-            return self.create(custom_object, data)
-        return self.update(custom_object, record, data, keeps=keeps)
+            return self.create(custom_object, data, author)
+        data = data | {"external_id": record.external_id}
+        return self.update(custom_object, record, data, author, keeps=keeps)
+
+    def with_external_id(self, table: Table, external_id: str) -> Record | None:
+        """The record that a write with this external id finds."""
+        external_id = self._key(external_id)
+        if self.assumptions.external_id_case == "exact":
+            return table.with_external_id(external_id)
+        wanted = external_id.casefold()
+        same = (each for each in table.by_external_id if each.casefold() == wanted)
+        found = next(same, None)
+        return None if found is None else table.with_external_id(found)
+
+    def _key(self, text: str) -> str:
+        """An external id or a name in the form that is stored."""
+        return text if self.assumptions.key_spaces == "kept" else text.strip()
 
     def upsert_by_name(
-        self, custom_object: CustomObject, data: JsonObject, *, keeps: bool = True
+        self,
+        custom_object: CustomObject,
+        data: JsonObject,
+        author: Author = FROM_API,
+        *,
+        keeps: bool = True,
     ) -> Record:
         if not custom_object.names_are_unique:
             raise RecordInvalid([("base", NAME_NOT_UNIQUE)])
         name = data.get("name")
         if not isinstance(name, str) or not name.strip():
             raise RecordInvalid([("base", "Name: cannot be blank")])
-        record = custom_object.table.with_name(name)
+        record = custom_object.table.with_name(self._key(name))
         if record is None:
-            return self.create(custom_object, data)
-        return self.update(custom_object, record, data, keeps=keeps)
+            return self.create(custom_object, data, author)
+        return self.update(custom_object, record, data, author, keeps=keeps)
 
-    def delete(self, custom_object: CustomObject, record: Record) -> None:
+    def delete(
+        self, custom_object: CustomObject, record: Record, author: Author = FROM_API
+    ) -> None:
         """Deletes a record and its children."""
-        record.applied += 1
-        self._delete(custom_object, record)
+        record.applied += author.applied
+        self._delete(custom_object, record, author)
 
-    def _delete(self, custom_object: CustomObject, record: Record) -> None:
+    def _delete(
+        self, custom_object: CustomObject, record: Record, author: Author
+    ) -> None:
         record_id = custom_object.table.id_of(record)
         self._remember(custom_object, record)
         unlink(custom_object, record)
-        custom_object.table.remove(record, self.clock())
+        custom_object.table.remove(record, self._time_of(author), author.user)
         self.journal.drop_record(custom_object, record)
         for other in self.objects.values():
             children = other.table.children.pop(record_id, set())
             for child in [other.table.rows[row] for row in children]:
                 if child and not child.deleted:
-                    self._delete(other, child)
+                    self._delete(other, child, author)
 
     def _remember(self, custom_object: CustomObject, record: Record) -> None:
         """Keep what lagging reads still show."""
@@ -219,6 +284,7 @@ class Writer:
         if is_blank(name) or not isinstance(name, str) or not name.strip():
             problems.append(("base", "Name: cannot be blank"))
             return ""
+        name = self._key(name)
         other = custom_object.table.with_name(name)
         is_used = other is not None and other is not record
         if is_used or self._was_deleted(custom_object, f"name:{name}"):
@@ -240,7 +306,8 @@ class Writer:
         if not isinstance(external_id, str):
             problems.append(("base", "External ID: must be a string"))
             return None
-        other = custom_object.table.with_external_id(external_id)
+        external_id = self._key(external_id)
+        other = self.with_external_id(custom_object.table, external_id)
         is_used = other is not None and other is not record
         if is_used or self._was_deleted(custom_object, f"external_id:{external_id}"):
             problems.append(("base", "External ID already exists. Try another one."))

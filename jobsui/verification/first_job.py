@@ -36,6 +36,8 @@ class FirstJob:
     read_lag: float | None
     """Seconds after the end of the job until its first record could be read. None when
     that took too long."""
+    ids_lag: float | None
+    """The same by record ID."""
     search_lag: float | None
     """The same for search, of the record whose external ID has a comma."""
 
@@ -87,14 +89,16 @@ def run_first_job(scratch: Scratch) -> FirstJob:
     account = scratch.account
     at_once = account.get(f"{API}/job_statuses/{job_id}")
     is_listed = _is_listed(scratch, job_id)
-    ids = f"{job_id},{UNKNOWN_JOB}"
-    mixed = account.get(f"{API}/job_statuses/show_many", {"ids": ids})
+    job_ids = f"{job_id},{UNKNOWN_JOB}"
+    mixed = account.get(f"{API}/job_statuses/show_many", {"ids": job_ids})
     run = scratch.wait_for(posted)
     plain_id = str(items[0]["external_id"])
     comma_id = str(items[1]["external_id"])
-    read_lag, search_lag = _lags(
+    record_ids = {item.external_id: item.record_id for item in run.items}
+    read_lag, ids_lag, search_lag = _lags(
         scratch,
         lambda: scratch.find(plain_id) is not None,
+        lambda: listed_by_id(scratch, plain_id, record_ids.get(plain_id, "")),
         lambda: searched(scratch, comma_id),
     )
     scratch.read_lag = read_lag or 0.0
@@ -107,8 +111,20 @@ def run_first_job(scratch: Scratch) -> FirstJob:
         mixed_statuses=mixed,
         is_listed_at_once=is_listed,
         read_lag=read_lag,
+        ids_lag=ids_lag,
         search_lag=search_lag,
     )
+
+
+def listed_by_id(scratch: Scratch, external_id: str, record_id: str) -> bool:
+    """Whether a list by record IDs shows a record. `record_id`: "" if the results of the
+    job did not name it."""
+    if not record_id:
+        record = scratch.find(external_id)
+        if record is None:
+            return False
+        record_id = str(record["id"])
+    return record_id in scratch.listed({"filter[ids]": record_id})
 
 
 def searched(scratch: Scratch, external_id: str) -> bool:

@@ -10,12 +10,17 @@ from jobsui.verification.questions import CannotAsk, Finding, Source, asks
 from jobsui.verification.wording import response_error, scope_names, shape, small_number
 from jobsui.zendesk import oauth
 from jobsui.zendesk.custom_objects import API, MAX_LISTED, PAGE_SIZE
-from jobsui.zendesk.payloads import Json
+from jobsui.zendesk.payloads import Json, Response
 
 UNKNOWN_JOB = "V3-" + 32 * "0"
 UNKNOWN_RECORD = "01" + 24 * "0"
 UNKNOWN_OBJECT = "jobsui_verify_unknown"
 MALFORMED_RECORD = "jobsui-verify"
+NO_OBJECT = "the account has no custom object that can be read"
+LONG_ADDRESS = 7_500
+"""Characters of IDs. Common servers accept 8,000 for the whole address."""
+EXPORT_SECONDS = 120
+"""Zendesk requires more than 60."""
 ONE_UNKNOWN_ID = (
     "Jobs UI polls up to 100 job statuses with one request. If one unknown ID fails the "
     "request, Jobs UI confirms all batches of that request by reading their records, which "
@@ -37,7 +42,7 @@ class ObjectReads:
     def path(self) -> str:
         """Raises CannotAsk."""
         if not self.key:
-            raise CannotAsk("the account has no custom object that can be read")
+            raise CannotAsk(NO_OBJECT)
         return f"{API}/custom_objects/{quote(self.key, safe='')}"
 
     def records(self, **filters: str) -> dict[str, Json]:
@@ -333,9 +338,57 @@ def malformed_filter(reads: ObjectReads) -> Finding:
     "external IDs.",
 )
 def long_filter(reads: ObjectReads) -> Finding:
-    length = MAX_LISTED // PAGE_SIZE - len("%2C")
+    return _filtered(reads, "external_ids", long_list(MAX_LISTED))
+
+
+@asks(
+    "long-address",
+    f"Does a list by 100 external IDs of {LONG_ADDRESS:,} characters work?",
+    assumed="Yes.",
+    source=Source.OPEN,
+    request="GET /api/v2/custom_objects/{object}/records?filter[external_ids]=",
+    depends="Jobs UI keeps to 4,000 characters, so it works both ways. Where longer "
+    "addresses work, records with long external IDs could be read with fewer requests.",
+)
+def long_address(reads: ObjectReads) -> Finding:
+    finding = _filtered(reads, "external_ids", long_list(LONG_ADDRESS))
+    if not finding.holds:
+        return finding
+    longer = _filtered(reads, "external_ids", long_list(2 * LONG_ADDRESS))
+    return Finding(True, f"yes; with twice as many characters {longer.observed}")
+
+
+def long_list(characters: int) -> str:
+    """100 external IDs that have this length in an address."""
+    length = characters // PAGE_SIZE - len("%2C")
     ids = [f"{number}-{'x' * length}"[:length] for number in range(100, 200)]
-    return _filtered(reads, "external_ids", ",".join(ids))
+    return ",".join(ids)
+
+
+@asks(
+    "export",
+    "May the connection read the incremental export?",
+    assumed="Yes.",
+    source=Source.OPEN,
+    request="GET /api/v2/incremental/custom_objects/{object}/cursor",
+    depends="No job and no check needs it. Only the export shows with few requests what "
+    "others changed or deleted in the meantime.",
+)
+def export(reads: ObjectReads) -> Finding:
+    response = ask_export(reads.account, reads.key)
+    if response.status != 200:
+        return Finding(False, response_error(response))
+    records = listed_in(required(response), "custom_object_records")
+    return Finding(True, f"status 200 with {counted(len(records), 'record')}")
+
+
+def ask_export(account: Account, key: str) -> Response:
+    """The changes to an object since EXPORT_SECONDS ago. Raises CannotAsk."""
+    if not key:
+        raise CannotAsk(NO_OBJECT)
+    path = f"{API}/incremental/custom_objects/{quote(key, safe='')}/cursor"
+    start = int(account.clock.now().timestamp()) - EXPORT_SECONDS
+    return account.ask(path, {"start_time": str(start)})
 
 
 def _filtered(reads: ObjectReads, name: str, value: str) -> Finding:
@@ -366,6 +419,8 @@ OBJECT_PROBES = (
     unknown_record_ids,
     malformed_filter,
     long_filter,
+    long_address,
+    export,
 )
 
 

@@ -7,6 +7,8 @@ from jobsui.verification.wording import response_error
 from jobsui.zendesk.payloads import Verdict
 
 SAME_KEY_ITEMS = 30
+SECONDS_BETWEEN = 2.0
+"""Times of records have whole seconds."""
 
 
 @asks(
@@ -100,4 +102,81 @@ def creating_upsert(writes: Writes) -> Finding:
     return Finding(response.status == 200, f"status {response.status}")
 
 
-PROBES = (idempotency_key, item_order, key_reuse, creating_upsert)
+@asks(
+    "no-change-update",
+    "Does an update that changes nothing move the time of the last update?",
+    assumed="Yes.",
+    source=Source.OPEN,
+    request=f"{JOBS}, then {RECORDS}",
+    depends="The fields of a record decide, so it works both ways. A later time alone "
+    "does not say that a record was changed.",
+)
+def no_change_update(writes: Writes) -> Finding:
+    scratch = writes.scratch
+    _, external_id = scratch.create("same")
+    before = scratch.record(external_id)
+    scratch.account.clock.sleep(SECONDS_BETWEEN)
+    members = ("id", "name") if scratch.has_own_names else ("id", "external_id")
+    run = scratch.run("update", [{member: before[member] for member in members}])
+    if not run.succeeded:
+        raise CannotAsk(run.described())
+    after = scratch.record(external_id)
+    if not before.get("updated_at"):
+        raise CannotAsk("records have no times")
+    has_moved = after.get("updated_at") != before["updated_at"]
+    return Finding(has_moved, "it moves" if has_moved else "it stays")
+
+
+@asks(
+    "external-id-spaces",
+    "Does an external ID keep a space at its end?",
+    assumed="Yes.",
+    source=Source.OPEN,
+    request=f"{JOBS}, then {RECORDS}",
+    depends="The check of a file refuses such external IDs, so it works both ways.",
+)
+def external_id_spaces(writes: Writes) -> Finding:
+    scratch = writes.scratch
+    item = scratch.item("spaced")
+    plain = str(item["external_id"])
+    item["external_id"] = scratch.claim(f"{plain} ")
+    run = scratch.run("create", [item])
+    if not run.succeeded:
+        return Finding(False, run.described())
+    scratch.settle()
+    if scratch.find(f"{plain} "):
+        return Finding(True, "the space is kept")
+    is_trimmed = scratch.find(plain) is not None
+    return Finding(False, "the space is removed" if is_trimmed else "it is not found")
+
+
+@asks(
+    "external-id-case",
+    "May two records have external IDs that differ only in case?",
+    assumed="Yes.",
+    source=Source.OPEN,
+    request=JOBS,
+    matters=True,
+    depends="Jobs UI takes such IDs as different, as lists by external IDs do. If this does not "
+    "hold, a row may fail because its ID is taken, or change the other record.",
+)
+def external_id_case(writes: Writes) -> Finding:
+    scratch = writes.scratch
+    run, external_id = scratch.create("case")
+    if not run.succeeded:
+        raise CannotAsk(run.described())
+    item = scratch.item("case")
+    item["external_id"] = scratch.claim(external_id.upper())
+    second = scratch.run("create", [item])
+    return Finding(second.succeeded, second.described())
+
+
+PROBES = (
+    idempotency_key,
+    item_order,
+    key_reuse,
+    creating_upsert,
+    no_change_update,
+    external_id_spaces,
+    external_id_case,
+)

@@ -150,7 +150,10 @@ class Scratch:
     def new_external_id(self, label: str) -> str:
         """One that no other record has. It is deleted at the end."""
         number = len(self._external_ids) + 1
-        external_id = f"jobsui-verify-{self.run_code}-{number}-{label}"
+        return self.claim(f"jobsui-verify-{self.run_code}-{number}-{label}")
+
+    def claim(self, external_id: str) -> str:
+        """Delete this external ID too at the end."""
         self._external_ids.append(external_id)
         return external_id
 
@@ -277,6 +280,12 @@ class Scratch:
         records = listed_in(data, "custom_object_records")
         ours = (each for each in records if each.get("external_id") == external_id)
         return next(ours, None)
+
+    def listed(self, params: Mapping[str, str]) -> list[str]:
+        """The record IDs of a page of the list, in its order."""
+        data = required(self.account.get(f"{self.path}/records", params))
+        records = listed_in(data, "custom_object_records")
+        return [str(record.get("id")) for record in records]
 
     @property
     def external_ids(self) -> list[str]:

@@ -92,6 +92,24 @@ UNASKED = (
         depends="Jobs UI pauses the job with the reason.",
     ),
     _unasked(
+        "definition-change",
+        "Does a changed option or a roll-up move the time of the last update of records?",
+        assumed="No.",
+        source=Source.OPEN,
+        why="it would change the fields of an object",
+        depends="The fields of a record decide. A later time alone does not say that a "
+        "record was changed.",
+    ),
+    _unasked(
+        "concurrent-reads",
+        "May several lists of records be read at the same moment?",
+        assumed="Yes.",
+        source=Source.ASSUMED,
+        why="verify sends one request at a time",
+        depends="Requests to one account keep to its rate limit, also when several run at "
+        "once.",
+    ),
+    _unasked(
         "token-refresh",
         "What invalidates a refresh token?",
         assumed="Each use, and the revocation of its access token.",

@@ -14,6 +14,7 @@ from jobsui.zendesk.payloads import Verdict as ItemVerdict
 READ_BACK = f"{JOBS}, then {RECORDS}"
 LONG_TEXT = "jobsui " * 1_500
 """About 10,000 characters: less than the 32 KB of a record."""
+SPACED_TEXT = " jobsui verify "
 BLANKS: dict[str, Json] = {"text": "", "textarea": "", "multiselect": []}
 UNKNOWN_OPTION = "jobsui_verify_unknown"
 COMPARES = (
@@ -106,6 +107,73 @@ def unset_checkbox(writes: Writes) -> Finding:
     value = value_of(writes.first.record("plain"), each)
     form = "false" if value is False else shape(value)
     return Finding(value is None, form)
+
+
+@asks(
+    "null-checkbox",
+    "What does a checkbox hold after it was emptied with null?",
+    assumed="null.",
+    source=Source.OPEN,
+    request=READ_BACK,
+    depends="To confirm rows, Jobs UI takes an unchecked checkbox as what the account makes "
+    "of null. The proof of landing counts it as altered.",
+)
+def null_checkbox(writes: Writes) -> Finding:
+    scratch = writes.scratch
+    each = scratch.field_of("checkbox")
+    _, external_id = scratch.create("checkbox", {each.key: True})
+    record = scratch.record(external_id)
+    change = {"id": record["id"], "custom_object_fields": {each.key: None}}
+    run = scratch.run("update", [change])
+    value = value_of(scratch.record(external_id), each)
+    form = str(value).lower() if isinstance(value, bool) else shape(value)
+    return Finding(value is None, form if run.succeeded else run.described())
+
+
+@asks(
+    "text-spaces",
+    "Do texts keep spaces at their ends?",
+    assumed="Yes.",
+    source=Source.OPEN,
+    request=READ_BACK,
+    depends="To confirm rows, Jobs UI takes a trimmed text as what the account makes of it. "
+    "The proof of landing counts it as altered. A rule of the column can trim it before.",
+)
+def text_spaces(writes: Writes) -> Finding:
+    each = writes.scratch.field_of("text", "textarea")
+    run, external_id = writes.scratch.create("spaces", {each.key: SPACED_TEXT})
+    if not run.succeeded:
+        raise CannotAsk(run.described())
+    value = value_of(writes.scratch.record(external_id), each)
+    if value == SPACED_TEXT:
+        return Finding(True, "kept")
+    is_trimmed = value == SPACED_TEXT.strip()
+    return Finding(False, "trimmed" if is_trimmed else f"another text ({shape(value)})")
+
+
+@asks(
+    "multiselect-order",
+    "In which order do the options of a multiselect come back?",
+    assumed="As they were sent.",
+    source=Source.OPEN,
+    request=READ_BACK,
+    depends="Jobs UI compares options as a set, so it works both ways.",
+)
+def multiselect_order(writes: Writes) -> Finding:
+    each = writes.scratch.field_of("multiselect")
+    sent = [option.value for option in reversed(each.options)]
+    if len(sent) < 2:
+        raise CannotAsk("the object's multiselect has fewer than two options")
+    run, external_id = writes.scratch.create("options", {each.key: sent})
+    if not run.succeeded:
+        raise CannotAsk(run.described())
+    held = value_of(writes.scratch.record(external_id), each)
+    if held == sent:
+        return Finding(True, "as sent")
+    is_by_definition = held == sent[::-1]
+    return Finding(
+        False, "as the field lists them" if is_by_definition else shape(held)
+    )
 
 
 @asks(
@@ -320,6 +388,9 @@ PROBES = (
     currency_shape,
     date_shape,
     unset_checkbox,
+    null_checkbox,
+    text_spaces,
+    multiselect_order,
     omitted_field,
     null_value,
     blank_value,

@@ -55,11 +55,13 @@ CONTENT = {
 
 NUMBERS = {
     "request-limit-bytes": 500,
+    "address-limit": 1000,
     "status-list-lag": 0.5,
     "deadlock-free-jobs": 1,
     "text-limit": 100,
     "read-lag": 0.3,
     "search-lag": 0.3,
+    "export-lag": 60,
 }
 """The value tried besides 0."""
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -115,6 +117,9 @@ LOST_MATTERS = {
     "read-lag",
     "search-lag",
     "comma-in-filter",
+    "empty-checkbox",
+    "list-order",
+    "job-user",
     "job-statuses-scope",
 }
 """What the reading of records depends on."""
@@ -136,6 +141,13 @@ NEVER_MET = {
     "read-only-value",
     "standard-keys-in-fields",
     "deleted-key",
+    "long-address",
+    "external-id-case",
+    "key-spaces",
+    "no-change-update",
+    "trigger-user",
+    "text-spaces",
+    "multiselect-order",
     "unknown-option",
     "creating-upsert",
     "invalid-client",

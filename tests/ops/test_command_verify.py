@@ -37,7 +37,7 @@ def test_report_without_scratch_is_written_to_standard_output(
 
     assert ran.status == 0
     assert ran.lines[0] == "# Verification of a Zendesk account"
-    assert "13 of 13 assumptions hold, 0 do not (0 with consequences). " in ran.out
+    assert "15 of 15 assumptions hold, 0 do not (0 with consequences). " in ran.out
     assert {request.method for request in transport.requests} == {"GET"}
 
 

@@ -4,9 +4,33 @@ from typing import Any
 import pytest
 import requests
 
-from tests.sandbox.conftest import Api
+from tests.sandbox.conftest import FIELDS, OPTIONS, Api
 
+EXPORT = "/api/v2/incremental/custom_objects/thing/cursor"
+EVERY_FIELD: list[dict[str, Any]] = [
+    *FIELDS,
+    {"key": "weight", "type": "decimal"},
+    {"key": "done", "type": "checkbox"},
+    {"key": "day", "type": "date"},
+    {"key": "shades", "type": "multiselect", "custom_field_options": OPTIONS},
+]
+SENT: dict[str, Any] = {
+    "note": "a",
+    "count": 7,
+    "weight": 1.5,
+    "done": True,
+    "day": "2026-01-31",
+    "colour": "red",
+    "shades": ["red", "blue"],
+}
 ITEMS = [{"name": f"Thing {number}", "external_id": str(number)} for number in range(4)]
+
+
+def every_field_items(number: int) -> list[dict[str, Any]]:
+    return [
+        {"external_id": str(each), "name": "Thing", "custom_object_fields": SENT}
+        for each in range(number)
+    ]
 
 
 def run(api: Api, items: list[Any] = ITEMS) -> dict[str, Any]:
@@ -235,7 +259,10 @@ def test_random_faults_are_repeatable(api: Api) -> None:
     ("faults", "complaint"),
     [
         ({"503": 1.5}, "The rate of 503 must be a number from 0 to 1."),
-        ({"503": {"rate": 1, "often": 2}}, "503 takes rate, times, method and path."),
+        (
+            {"503": {"rate": 1, "often": 2}},
+            "503 takes rate, times, method, path, keys and field.",
+        ),
     ],
 )
 def test_invalid_fault_is_refused_and_changes_nothing(
@@ -302,3 +329,111 @@ def test_refused_reads_let_jobs_through(api: Api, fault: str, refused: str) -> N
 
     assert read == dict.fromkeys(paths, 200) | {refused: 403}
     assert api.post_job("thing", "create", ITEMS).status_code == 201
+
+
+def test_refused_exports_are_forbidden(api: Api) -> None:
+    api.sandbox.faults(refused_exports=1)
+
+    response = api.call("GET", f"{EXPORT}?start_time=1")
+
+    assert response.status_code == 403
+    assert response.json()["errors"][0]["code"] == "Forbidden"
+    assert api.status_of("GET", "/api/v2/custom_objects/thing/records") == 200
+
+
+def test_altered_values_are_stored_as_successes(api: Api) -> None:
+    api.sandbox.make_object("thing", fields=EVERY_FIELD)
+    api.sandbox.faults(altered_values={"rate": 1, "times": 2})
+
+    results = api.run_job("thing", "create", every_field_items(3))
+
+    assert [result["status"] for result in results] == ["Created"] * 3
+    made = api.sandbox.alterations()
+    assert [each["external_id"] for each in made] == ["0", "1"]
+    by_id = {record["external_id"]: record for record in api.sandbox.records("thing")}
+    for each in made:
+        values = by_id[each["external_id"]]["custom_object_fields"]
+        assert values[each["field"]] == each["stored"]
+        assert values | {each["field"]: each["sent"]} == SENT
+        assert each["stored"] != each["sent"]
+    assert by_id["2"]["custom_object_fields"] == SENT
+
+
+@pytest.mark.parametrize(
+    ("key", "stored"),
+    [
+        ("note", "a (altered)"),
+        ("count", 8),
+        ("weight", 2.5),
+        ("done", False),
+        ("day", "2026-02-01"),
+        ("colour", "blue"),
+        ("shades", ["red"]),
+    ],
+)
+def test_altered_value_depends_on_the_type(api: Api, key: str, stored: Any) -> None:
+    api.sandbox.make_object("thing", fields=EVERY_FIELD)
+    api.sandbox.faults(altered_values={"rate": 1, "field": key})
+
+    api.run_job("thing", "create", every_field_items(1))
+
+    [made] = api.sandbox.alterations()
+    del made["id"]
+    assert made == {
+        "object": "thing",
+        "external_id": "0",
+        "fault": "altered-values",
+        "field": key,
+        "sent": SENT[key],
+        "stored": stored,
+    }
+
+
+def test_dropped_value_leaves_what_was_there(api: Api) -> None:
+    old = {"note": "before", "count": 1}
+    new = {"note": "after", "count": 2}
+    records = [
+        {"external_id": key, "name": key, "custom_object_fields": old}
+        for key in ("1", "2")
+    ]
+    ids = api.sandbox.add_records("thing", records)
+    fault = {"rate": 1, "keys": [ids[1]], "field": "note"}
+    api.sandbox.faults(dropped_values=fault)
+
+    items = [{"id": record_id, "custom_object_fields": new} for record_id in ids]
+    results = api.run_job("thing", "update", items)
+
+    assert [result["status"] for result in results] == ["Updated", "Updated"]
+    held = [
+        (values["note"], values["count"])
+        for values in (
+            record["custom_object_fields"] for record in api.sandbox.records("thing")
+        )
+    ]
+    assert held == [("after", 2), ("before", 2)]
+    [made] = api.sandbox.alterations()
+    assert (made["sent"], made["stored"]) == ("after", "before")
+
+
+def test_alteration_needs_a_value_that_it_can_alter(api: Api) -> None:
+    api.sandbox.faults(altered_values=1, dropped_values=1)
+    item = {"name": "One", "custom_object_fields": {"note": None}}
+
+    [result] = api.run_job("thing", "create", [item])
+
+    assert result["status"] == "Created"
+    assert api.sandbox.alterations() == []
+    assert api.sandbox.seen("faults")["triggered"] == {}
+
+
+def test_item_is_altered_by_one_fault_only(api: Api) -> None:
+    faults = {"rate": 1, "times": 1}
+    api.sandbox.faults(altered_values=faults, dropped_values=faults)
+    values = {"note": "a", "count": 1}
+    items = [{"name": "Thing", "custom_object_fields": values}] * 3
+
+    api.run_job("thing", "create", items)
+
+    made = api.sandbox.alterations()
+    assert [each["fault"] for each in made] == ["altered-values", "dropped-values"]
+    assert made[0]["id"] != made[1]["id"]

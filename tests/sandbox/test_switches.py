@@ -1,5 +1,6 @@
 """What each value of each assumption does, seen from outside."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import requests
 
 from jobsui.sandbox.assumptions import VALUES, Assumptions
 from jobsui.sandbox.limits import Window
-from tests.sandbox.conftest import FIELDS, Api
+from tests.sandbox.conftest import FIELDS, OPTIONS, Api
 
 RECORDS = "/api/v2/custom_objects/thing/records"
 OBJECT = "/api/v2/custom_objects/thing"
@@ -18,6 +19,8 @@ MORE_FIELDS: list[dict[str, Any]] = [
     *FIELDS,
     {"key": "code", "type": "regexp", "regexp_for_validation": "[A-Z]+"},
     {"key": "day", "type": "date"},
+    {"key": "done", "type": "checkbox"},
+    {"key": "shades", "type": "multiselect", "custom_field_options": OPTIONS},
     {
         "key": "price",
         "type": "currency",
@@ -152,6 +155,17 @@ def status_without_credentials(api: Api) -> int:
 @shows("request-limit-bytes", _0=201, _1=413)
 def status_of_a_large_request(api: Api) -> int:
     return api.post_job("thing", "create", [{"name": "One"}]).status_code
+
+
+@shows("address-limit", _0=200, _100=414)
+def status_of_a_long_address(api: Api) -> int:
+    return api.status_of("GET", RECORDS, params={"filter[external_ids]": "x" * 100})
+
+
+@shows("long-address", _414=414, _400=400)
+def status_of_an_address_that_is_too_long(api: Api) -> int:
+    api.sandbox.assume(address_limit=10)
+    return api.status_of("GET", RECORDS)
 
 
 @shows("idempotency-key", ignored=2, honoured=1)
@@ -381,6 +395,37 @@ def result_of_the_key_of_a_deleted_record(api: Api) -> Any:
     return result_or_status(api, "create", {"name": "Two", "external_id": "1"})
 
 
+@shows("external-id-case", exact="Created", any="Failed")
+def result_of_an_external_id_in_another_case(api: Api) -> Any:
+    created(api, external_id="a")
+    return result_or_status(api, "create", {"name": "Two", "external_id": "A"})
+
+
+@shows("key-spaces", kept=("One ", " 1"), trimmed=("One", "1"))
+def keys_with_spaces(api: Api) -> tuple[str, str]:
+    record = created(api, name="One ", external_id=" 1")
+    return record["name"], record["external_id"]
+
+
+@shows("no-change-update", moves=True, keeps=False)
+def whether_an_update_without_a_change_moves_the_time(api: Api) -> bool:
+    [record_id] = api.sandbox.add_records("thing", [{"name": "One"}])
+    only_result(api, "update", {"id": record_id, "name": "One"})
+    record = read(api, record_id)
+    return bool(record["updated_at"] != record["created_at"])
+
+
+@shows("job-user", credentials="26000000000001", system="-1")
+def user_of_a_record_that_a_job_created(api: Api) -> str:
+    return str(created(api)["created_by_user_id"])
+
+
+@shows("trigger-user", updater="26000000000001", system="-1")
+def user_of_a_record_that_a_trigger_changed(api: Api) -> str:
+    api.sandbox.assume(trigger="fires")
+    return str(created(api)["updated_by_user_id"])
+
+
 @shows("trigger", none=True, fires=False)
 def whether_a_new_record_is_as_it_was_created(api: Api) -> bool:
     record = created(api)
@@ -408,6 +453,11 @@ def value_after_an_unknown_option(api: Api) -> Any:
 @shows("pattern-match", search="A1", full="Failed")
 def value_that_a_pattern_matches_in_part(api: Api) -> Any:
     return value_after(api, "code", "A", "A1")
+
+
+@shows("text-spaces", kept=" a ", trimmed="a")
+def value_of_a_text_with_spaces(api: Api) -> Any:
+    return value_after(api, "note", "b", " a ")
 
 
 @shows("text-limit", _0="ab", _1="Failed")
@@ -441,6 +491,16 @@ def shape_of_a_date(api: Api) -> Any:
     return value_after(api, "day", "2026-01-30", "2026-01-31")
 
 
+@shows("empty-checkbox", null=None, false=False)
+def value_of_a_checkbox_after_null(api: Api) -> Any:
+    return value_after(api, "done", True, None)
+
+
+@shows("multiselect-order", sent=["blue", "red"], options=["red", "blue"])
+def order_of_the_options_of_a_multiselect(api: Api) -> Any:
+    return value_after(api, "shades", ["red"], ["blue", "red"])
+
+
 # Reading records
 
 
@@ -471,6 +531,25 @@ def records_found_by_an_id_with_a_comma(api: Api) -> int:
     created(api, external_id="1,2")
     listed = api.get(RECORDS, **{"filter[external_ids]": "1,2"})
     return len(listed["custom_object_records"])
+
+
+@shows("list-order", id=True, any=False)
+def whether_a_list_by_external_ids_is_in_order_of_ids(api: Api) -> bool:
+    records = [{"name": "One", "external_id": str(number)} for number in range(50)]
+    ids = api.sandbox.add_records("thing", records)
+    wanted = ",".join(str(number) for number in reversed(range(50)))
+    listed = api.get(RECORDS, **{"filter[external_ids]": wanted})
+    shown = [record["id"] for record in listed["custom_object_records"]]
+    assert sorted(shown) == ids
+    return shown == ids
+
+
+@shows("export-lag", _0=1, _60=0)
+def records_in_the_export_at_once(api: Api) -> int:
+    created(api)
+    path = "/api/v2/incremental/custom_objects/thing/cursor"
+    exported = api.get(path, start_time=int(time.time()) - 120)
+    return len(exported["custom_object_records"])
 
 
 @shows("deleted-users", inactive=[True, False], left_out=[True])

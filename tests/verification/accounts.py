@@ -88,7 +88,7 @@ class VirtualTime:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
     virtual = VirtualTime()
-    for module in ("jobs", "schema"):
+    for module in ("jobs", "schema", "api_account"):
         monkeypatch.setattr(f"jobsui.sandbox.{module}.time", virtual)
     monkeypatch.setattr(proxy_reads, "wait_for_turn", take_turn_at_once)
     return virtual

@@ -1,10 +1,13 @@
 """Each assumption of the sandbox is tried both ways, and the verification tells the two
 accounts apart."""
 
+from dataclasses import replace
+
 import pytest
 
 from jobsui.sandbox.assumptions import VALUES
 from jobsui.verification.questions import Verdict
+from jobsui.zendesk.transport import Request
 from tests.verification.accounts import VirtualTime, account
 
 pytestmark = pytest.mark.django_db
@@ -16,6 +19,8 @@ NUMBERS = {
     "text-limit": 5000,
     "deadlock-free-jobs": 1,
     "request-limit-bytes": 1_000_000,
+    "address-limit": 5_000,
+    "export-lag": 60,
 }
 """A value for each assumption that is a number."""
 NOT_ASKED_BY_DEFAULT = {
@@ -24,6 +29,7 @@ NOT_ASKED_BY_DEFAULT = {
     "job-statuses-scope",
     "jobs-scope",
     "autonumbered-name",
+    "trigger-user",
 }
 CHANGED: dict[str, set[str]] = {
     "invalid-request=400-errors": {"invalid-request"},
@@ -32,6 +38,7 @@ CHANGED: dict[str, set[str]] = {
     "malformed-json=422": {"malformed-json"},
     "field-errors=base": {"field-errors"},
     "anonymous-user=401": {"anonymous-user"},
+    "address-limit=5000": {"long-address"},
     "idempotency-key=honoured": {"idempotency-key"},
     "inflight-header=absent": {"slots-header"},
     "unknown-job-ids=404": {"unknown-job-ids", "mixed-job-ids"},
@@ -59,25 +66,35 @@ CHANGED: dict[str, set[str]] = {
     "standard-keys-in-fields=item": {"standard-keys"},
     "omitted-field=emptied": {"omitted-field"},
     "deleted-key=taken": {"key-reuse"},
+    "external-id-case=any": {"external-id-case"},
+    "key-spaces=trimmed": {"external-id-spaces"},
+    "no-change-update=keeps": {"no-change-update"},
+    "job-user=system": {"record-user"},
     "trigger=fires": {"triggers"},
-    "null-value=ignored": {"null-value"},
-    "null-value=item": {"null-value"},
+    "null-value=ignored": {"null-value", "null-checkbox"},
+    "null-value=item": {"null-value", "null-checkbox"},
     "blank-text=item": {"blank-value"},
     "unknown-option=vanishes": {"unknown-option"},
     "pattern-match=full": {"pattern-match"},
+    "text-spaces=trimmed": {"text-spaces"},
     "text-limit=5000": {"long-text"},
     "currency-shape=object": {"currency-shape"},
     "currency-shape=string": {"currency-shape"},
     "number-shape=string": {"number-shape"},
     "date-shape=time": {"date-shape"},
-    "read-lag=15": {"read-lag"},
+    "empty-checkbox=false": {"unset-checkbox", "null-checkbox"},
+    "multiselect-order=options": {"multiselect-order"},
+    "read-lag=15": {"read-lag", "ids-lag"},
     "search-lag=15": {"search-lag"},
     "comma-in-filter=literal": {"comma-in-filter"},
+    "list-order=any": {"list-order"},
+    "export-lag=60": {"export-lag"},
     "creating-upsert=201": {"creating-upsert"},
 }
 """The questions whose verdict changes with each value that is not the default."""
 ELSEWHERE = {
     "autonumbered-name": "test_name_of_an_autonumbered_object_is_asked_there",
+    "trigger-user": "test_user_of_triggers_is_asked_where_one_ran",
     "granular-scopes": "test_scopes.py",
     "jobs-scope": "test_scopes.py",
     "job-statuses-scope": "test_scopes.py",
@@ -87,6 +104,7 @@ ELSEWHERE = {
 UNASKED = (
     "role-error=description",
     "request-limit-bytes=1000000",
+    "long-address=400",
     "job-slots=action",
     "too-many-jobs=429-retry-after",
     "too-many-jobs=422",
@@ -171,3 +189,65 @@ def test_name_of_an_autonumbered_object_is_asked_there(
         expected["autonumbered-name"] = Verdict.DOES_NOT_HOLD
     assert others == expected
     assert verified.external_ids == []
+
+
+@pytest.mark.parametrize("value", VALUES["trigger-user"])
+def test_user_of_triggers_is_asked_where_one_ran(
+    clock: VirtualTime, value: str
+) -> None:
+    assume: dict[str, str | float] = {"trigger": "fires", "trigger-user": value}
+
+    verified = account(clock, assume=assume).run()
+
+    is_updater = value == "updater"
+    expected = Verdict.HOLDS if is_updater else Verdict.DOES_NOT_HOLD
+    assert verified.verdicts["trigger-user"] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "status"), [("414", "status 414"), ("400", "status 400")]
+)
+def test_refusal_of_a_long_address_is_observed(
+    clock: VirtualTime, value: str, status: str
+) -> None:
+    assume: dict[str, str | float] = {"address-limit": 5_000, "long-address": value}
+
+    verified = account(clock, assume=assume, with_scratch=False).run()
+
+    assert verified.verdicts["long-address"] == Verdict.DOES_NOT_HOLD
+    assert status in verified.observed["long-address"]
+
+
+def test_longest_address_is_observed(clock: VirtualTime) -> None:
+    assume: dict[str, str | float] = {"address-limit": 10_000}
+
+    verified = account(clock, assume=assume, with_scratch=False).run()
+
+    assert verified.verdicts["long-address"] == Verdict.HOLDS
+    assert "status 414" in verified.observed["long-address"]
+
+
+def test_refused_export_is_observed(clock: VirtualTime) -> None:
+    verified = account(clock, faults={"refused-exports": 1}).run()
+
+    assert verified.verdicts["export"] == Verdict.DOES_NOT_HOLD
+    assert verified.verdicts["export-lag"] == Verdict.NOT_ASKED
+    assert "status 403" in verified.observed["export"]
+
+
+def test_list_that_cannot_be_read_from_its_end_is_observed(clock: VirtualTime) -> None:
+    verified = account(clock)
+    verified.transport.intercept = without_sort
+
+    verified.run()
+
+    assert verified.verdicts["two-chains"] == Verdict.DOES_NOT_HOLD
+    assert verified.observed["two-chains"] == "not in order: sort=-id"
+
+
+def without_sort(request: Request) -> Request:
+    """For an account that ignores the order that a request asks for."""
+    params = {
+        name: value for name, value in (request.params or {}).items() if name != "sort"
+    }
+    return replace(request, params=params)
