@@ -410,3 +410,22 @@ def test_what_is_changed_or_deleted_is_kept(harness: Harness) -> None:
     assert image.record_id == ids["g-1"]
     assert image.old["external_id"] == "g-1"
     assert image.old["custom_object_fields.serial"] == "AB-000001"
+
+
+def test_job_that_only_updates_creates_nothing(harness: Harness) -> None:
+    harness.object()
+    harness.run(gadgets(2), Action.CREATE)
+    rows = gadgets(3)
+    rows[0]["price"] = "100"
+    job = harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID, only_existing=True)
+
+    with pytest.raises(NotPossibleNow, match="Compare its rows"):
+        actions.launch(job, by=None)
+    job = compare_and_launch(harness, job)
+
+    assert [(row["_outcome"], row["_error_code"]) for row in harness.results(job)] == [
+        ("updated", ""),
+        ("unchanged", ""),
+        ("failed", "NotFound"),
+    ]
+    assert sorted(harness.records()) == ["g-1", "g-2"]

@@ -89,6 +89,12 @@ def require_usable(job: Job) -> None:
     change now. Jobs that are open are no obstacle: the job waits for their rows, and sends
     those that both have (`live/plan.py`)."""
     read = current(job)
+    is_done = read is not None and read.state == ReadState.DONE
+    if Options.from_json(job.options).only_existing and not is_done:
+        raise NotPossibleNow(
+            "This job only updates records that exist. Compare its rows with the account "
+            "first."
+        )
     if read is None:
         return
     if read.is_open:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from jobsui.jobs.enums import Action, Outcome, ParentRows, Verdict
 from jobsui.jobs.live import images, stored_problems
 from jobsui.jobs.live.compare import FIELDS, Image
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPage, RecordRead, RowResult
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
 from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
+from jobsui.zendesk.payloads import Json
 
 PAGES_PER_CHUNK = 200
 NOT_SENT = "not sent"
@@ -55,6 +57,7 @@ def _chunk(
     job: Job, pages: Iterable[ReadPage], shared: Sequence[tuple[int, int]]
 ) -> Chunk:
     """`shared`: (first, last) row of those that earlier jobs may also change."""
+    options = Options.from_json(job.options)
     batches: dict[str, _Batches] = {}
     invalid = []
     last_row = 0
@@ -63,7 +66,7 @@ def _chunk(
         last_row = page.last_row
         for row in _rows(page):
             is_shared = any(first <= row.number <= last for first, last in shared)
-            planned = _shared(row) if is_shared else _planned(job, row)
+            planned = _planned(job, row, options, is_shared=is_shared)
             batches.setdefault(planned.kind, _Batches(planned.kind)).add(planned)
     found = [batch for each in batches.values() for batch in each.all()]
     # Later batches have later rows: the order of jobs relies on it (sql.blocked_rows).
@@ -116,17 +119,18 @@ class _Planned:
     """What its record holds before."""
 
 
-def _shared(row: _Row) -> _Planned:
-    """A row that is sent behind an earlier job, which may change its record: the comparison
-    says nothing about it."""
+def _planned(job: Job, row: _Row, options: Options, *, is_shared: bool) -> _Planned:
+    """`is_shared`: it is sent behind an earlier job that may change its record, so the
+    comparison says nothing about it."""
     if row.is_left_out:
         return _Planned(NOT_SENT, row.number, row.line, LEFT_OUT)
-    return _Planned("", row.number, row.line)
-
-
-def _planned(job: Job, row: _Row) -> _Planned:
-    if row.is_left_out:
-        return _Planned(NOT_SENT, row.number, row.line, LEFT_OUT)
+    if options.only_existing and row.verdict in {Verdict.CREATE, Verdict.UNKNOWN}:
+        return _Planned(NOT_SENT, row.number, row.line, KEY_NOT_FOUND)
+    if is_shared and options.only_existing and row.record_id:
+        item = {"id": row.record_id} | json.loads(row.line)
+        return _Planned(Action.UPDATE, row.number, _line(item))
+    if is_shared:
+        return _Planned("", row.number, row.line)
     match row.verdict:
         case Verdict.CHANGE if row.image:
             is_item = job.parent_rows == ParentRows.UNDONE
@@ -158,7 +162,11 @@ def _changes(row: _Row, image: Image) -> bytes:
     update = {"id": row.record_id} | changed
     if fields:
         update[FIELDS] = fields
-    return json.dumps(update, ensure_ascii=False, separators=(",", ":")).encode()
+    return _line(update)
+
+
+def _line(item: dict[str, Json]) -> bytes:
+    return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _result(job: Job, row: _Row) -> RowResult:

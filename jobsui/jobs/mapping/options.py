@@ -22,6 +22,9 @@ class Options:
     generate_external_ids: bool = True
     """Rows to `create` without an external ID get one that Jobs UI generates, so that a
     lost response can be reconciled."""
+    only_existing: bool = False
+    """An upsert by external ID updates records and creates none. It has to be compared
+    first."""
     prefix: str = ""
     """The beginning of generated external IDs. Retries inherit it, so that a row keeps
     its ID."""
