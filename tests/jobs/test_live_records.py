@@ -429,16 +429,3 @@ def test_job_that_only_updates_creates_nothing(harness: Harness) -> None:
         ("failed", "NotFound"),
     ]
     assert sorted(harness.records()) == ["g-1", "g-2"]
-
-
-def test_job_that_changes_nothing_sends_nothing(harness: Harness) -> None:
-    harness.object()
-    harness.run(gadgets(150), Action.CREATE)
-    before = harness.records()
-    job = harness.checked(gadgets(150), Action.UPSERT_BY_EXTERNAL_ID)
-
-    job = compare_and_launch(harness, job)
-
-    assert job.state == JobState.COMPLETED
-    assert job.counts["unchanged"] == 150
-    assert harness.records() == before

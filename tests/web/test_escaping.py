@@ -150,6 +150,7 @@ def test_every_page_shows_markup_as_text(administrator: Client, evil: Things) ->
         "accounts/inactive/",
         "accounts/reauthenticate/",
         "objects/<int:pk>/request/status/<str:status_id>/",
+        "jobs/new/<uuid:code>/compare/progress/",
     }
 
 

@@ -363,6 +363,7 @@ def test_discarding_asks_first(operator: Client) -> None:
         ("", ""),
         ("map/", "?step=map"),
         ("check/", "?step=check"),
+        ("compare/", "?step=compare"),
         ("review/", "?step=review"),
     ],
 )
@@ -466,7 +467,7 @@ def test_person_decides_about_rows_with_problems(
 
     answer = operator.post(path(job, "check/"), {"invalid": choice})
 
-    assert answer["Location"] == path(job, "review/")
+    assert answer["Location"] == path(job, "compare/")
     assert Job.objects.get().options["invalid"] == kept
 
 
@@ -667,8 +668,12 @@ def test_invalid_rows_can_be_fixed_or_skipped(operator: Client, step: str) -> No
     assert path(job, "launch/") not in text
 
 
-def test_skipping_invalid_rows_leads_to_the_launch(operator: Client) -> None:
-    job = stages.checked()
+def test_skipping_invalid_rows_of_a_create_leads_to_the_launch(
+    operator: Client,
+) -> None:
+    job = stages.checked(
+        "name,serial,price\nOne,AB-000001,1\nTwo,AB-000002,x\n", Action.CREATE
+    )
     drafts.set_invalid_rows(job, "stop")
 
     page = operator.post(path(job, "check/"), {"invalid": "skip"}, follow=True)

@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.enums import Action, JobState, Purpose, ReadState
+from jobsui.jobs.enums import Action, JobState, ParentRows, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.options import Options
@@ -28,6 +28,10 @@ class Cost:
     minutes: float
     """While no job of the account is sent."""
 
+    @property
+    def seconds(self) -> float:
+        return self.minutes * 60
+
 
 def cost_of(job: Job) -> Cost:
     action = Action(job.action)
@@ -37,12 +41,35 @@ def cost_of(job: Job) -> Cost:
     return Cost(requests, requests / _requests_per_minute(job.connection))
 
 
+def is_possible(job: Job) -> bool:
+    """Whether the rows of a job can be compared: new records have nothing to be compared
+    with, and an undo has a read of its own (`undo.py`)."""
+    return bool(Action(job.action).key) and job.parent_rows != ParentRows.UNDONE
+
+
 def current(job: Job) -> RecordRead | None:
     """The comparison with the rows of the present check, if there is one."""
     reads = RecordRead.objects.filter(
         job=job, purpose=Purpose.COMPARE, fingerprint=_fingerprint(job)
     )
     return reads.order_by("-pk").first() if job.checked_fingerprint else None
+
+
+def finished(job: Job) -> RecordRead | None:
+    """The current comparison if it is done. Launching the job then sends what differs."""
+    read = current(job)
+    return read if read and read.state == ReadState.DONE else None
+
+
+def latest(job: Job) -> RecordRead | None:
+    """The newest comparison, also if it is open, has failed, or is not `current`."""
+    reads = RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE)
+    return reads.order_by("-pk").first()
+
+
+def is_current(read: RecordRead, job: Job) -> bool:
+    """Whether a comparison is with the rows of the present check."""
+    return bool(job.checked_fingerprint) and read.fingerprint == _fingerprint(job)
 
 
 def start(job: Job, *, by: Actor) -> RecordRead:
@@ -82,6 +109,15 @@ def cancel(read: RecordRead) -> None:
 def skip(job: Job) -> None:
     """Send all rows, whatever a comparison found."""
     RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE).delete()
+
+
+def obstacle(job: Job) -> str:
+    """Why the job cannot be launched with its comparison, as a sentence; "" if it can."""
+    try:
+        require_usable(job)
+    except NotPossibleNow as refusal:
+        return str(refusal)
+    return ""
 
 
 def require_usable(job: Job) -> None:

@@ -140,15 +140,6 @@ def settle_all(
     causes.record_failed_rows(failed_rows)
 
 
-def save(batches: Iterable[Batch]) -> None:
-    """Store what settling has changed."""
-    rows = [
-        (batch.pk, *(getattr(batch, name) for name in SETTLED_FIELDS))
-        for batch in batches
-    ]
-    update_rows(Batch, SETTLED_FIELDS, rows)
-
-
 def settle_unreadable(batch: Batch, counters: JobCounters) -> None:
     """Settle a batch whose content cannot be read, and save it. Its open rows are
     uncertain if they may have been sent, else failed."""

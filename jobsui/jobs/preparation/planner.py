@@ -25,7 +25,6 @@ from jobsui.jobs.enums import (
     ParentRows,
 )
 from jobsui.jobs.ledger import causes, lifecycle, settlement
-from jobsui.jobs.ledger.settlement import ReportedResults
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import (
     AccountFacts,
@@ -162,13 +161,9 @@ def _settle_unsent(job: Job, batches: Mapping[int, PlannedBatch]) -> None:
     results = {seq: batch.results for seq, batch in batches.items() if batch.results}
     if not results:
         return
-    unsent = Batch.objects.filter(job=job, seq__in=results).select_related("job")
-    reported = [
-        ReportedResults(batch, dict(enumerate(results[batch.seq]))) for batch in unsent
-    ]
     counters = settlement.JobCounters()
-    settlement.settle_all(reported, counters, timezone.now())
-    settlement.save([each.batch for each in reported])
+    for batch in Batch.objects.filter(job=job, seq__in=results).select_related("job"):
+        settlement.settle(batch, dict(enumerate(results[batch.seq])), counters)
     counters.write()
 
 

@@ -13,8 +13,9 @@ from django.db.models.functions import Coalesce
 from jobsui.jobs.mapping.field_targets import api_name, targets_for
 from jobsui.jobs.mapping.rule_words import rules_in_words
 from jobsui.jobs.mapping.rules import NO_RULE, rules_of
-from jobsui.jobs.models import AccountFacts, Cause, Job
+from jobsui.jobs.models import AccountFacts, Cause, Job, RecordRead
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE
+from jobsui.jobs.reports.compared_rows import planned_rows
 from jobsui.jobs.timing import Timing
 
 
@@ -30,14 +31,21 @@ class Preview:
     sends_warned: bool
     """Whether these are sent."""
     batches: int
+    """About, if it was compared."""
+    is_compared: bool
     seconds: float
     """At the account's limits, if each of Zendesk's jobs takes ten seconds. Other
     integrations make it longer."""
 
 
-def preview(job: Job) -> Preview:
+def preview(job: Job, comparison: RecordRead | None = None) -> Preview:
+    """`comparison`: a finished one, so that only what differs is sent."""
     sent = job.rows - job.rows_left_out
     batches = math.ceil(sent / MAX_BATCH_SIZE)
+    if comparison:
+        planned = planned_rows(comparison)
+        sent = planned.sent
+        batches = planned.batches
     limits = job.connection
     by_rate = limits.requests_per_minute * limits.share / 100 / 60
     by_slots = limits.max_running_jobs / Timing.first_job_duration
@@ -48,6 +56,7 @@ def preview(job: Job) -> Preview:
         warned=job.rows_warned,
         sends_warned=job.rows_left_out == job.rows_invalid,
         batches=batches,
+        is_compared=comparison is not None,
         seconds=batches / per_second + Timing.first_job_duration,
     )
 

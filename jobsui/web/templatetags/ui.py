@@ -18,8 +18,8 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.control import saved_mappings
-from jobsui.jobs.enums import BatchState, JobState, Outcome
+from jobsui.jobs.control import comparisons, saved_mappings
+from jobsui.jobs.enums import BatchState, JobState, Outcome, Verdict
 from jobsui.jobs.models import File, Job, SavedMapping
 from jobsui.text import counted as in_words
 
@@ -57,6 +57,15 @@ OUTCOME = {
     Outcome.CANCELLED: ("secondary", "ban"),
     Outcome.PENDING: ("secondary", "clock"),
 }
+VERDICT = {
+    Verdict.SAME: ("secondary", "check"),
+    Verdict.CHANGE: ("blue", "pencil"),
+    Verdict.CREATE: ("green", "plus"),
+    Verdict.DELETE: ("red", "trash"),
+    Verdict.MISSING: ("orange", "alert-triangle"),
+    Verdict.AMBIGUOUS: ("orange", "alert-triangle"),
+    Verdict.UNKNOWN: ("purple", "help-circle"),
+}
 
 ALERT_CLASSES = {
     messages.INFO: "alert-info",
@@ -79,10 +88,12 @@ ADMINISTRATION = (
     ("storage", "trash", "Storage"),
     ("django_rq:home", "hourglass", "Background tasks"),
 )
+COMPARE_STEP = ("jobs:compare", "Compare")
 WIZARD_STEPS = (
     ("jobs:upload", "Upload"),
     ("jobs:map", "Map columns"),
     ("jobs:check", "Check"),
+    COMPARE_STEP,
     ("jobs:review", "Review"),
 )
 
@@ -132,10 +143,11 @@ class WizardStep:
 @register.inclusion_tag("wizard/steps.html")
 def wizard_steps(current: str, job: Job | None = None) -> dict[str, list[WizardStep]]:
     """The steps of the wizard. `current` is the view of the current step."""
-    views = [view for view, _ in WIZARD_STEPS]
-    position = views.index(current)
+    is_compared = job is None or comparisons.is_possible(job)
+    taken = [step for step in WIZARD_STEPS if is_compared or step != COMPARE_STEP]
+    position = [view for view, _ in taken].index(current)
     steps = []
-    for index, (view, label) in enumerate(WIZARD_STEPS):
+    for index, (view, label) in enumerate(taken):
         is_done = index < position
         address = reverse(view, args=[job.code]) if job and is_done else ""
         steps.append(WizardStep(label, address, index == position, is_done))
@@ -267,6 +279,12 @@ def batch_badge(state: str) -> SafeString:
 def outcome_badge(outcome: str) -> SafeString:
     colour, name = OUTCOME.get(Outcome(outcome), ("green", "circle-check"))
     return _badge(colour, name, Outcome(outcome).label)
+
+
+@register.simple_tag
+def verdict_badge(verdict: Verdict) -> SafeString:
+    colour, name = VERDICT[verdict]
+    return _badge(colour, name, str(verdict.label))
 
 
 @register.simple_tag

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.jobs.control import drafts
+from jobsui.jobs.control import comparisons, drafts
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.errors import JobsError, NotPossibleNow
 from jobsui.jobs.mapping.check_scope import check_scope
@@ -36,7 +36,7 @@ def check(request: HtmxRequest, job: Job) -> HttpResponse:
         except NotPossibleNow as refusal:
             messages.error(request, str(refusal))
             return redirect("jobs:check", job.code)
-        return redirect("jobs:review", job.code)
+        return redirect(_next_step(job), job.code)
     return render(request, "wizard/check.html", _check_page(job))
 
 
@@ -82,6 +82,10 @@ def warned_rows(request: HtmxRequest, job: Job) -> HttpResponse:
     return redirect("jobs:check", job.code)
 
 
+def _next_step(job: Job) -> str:
+    return "jobs:compare" if comparisons.is_possible(job) else "jobs:review"
+
+
 def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
     found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
@@ -103,5 +107,6 @@ def _check_page(job: Job) -> dict[str, Any]:
         "scope": check_scope(job) if is_ready else "",
         "problems": job_details.problem_count(job) if is_ready else 0,
         "valid": job.rows - job.rows_left_out,
+        "can_compare": comparisons.is_possible(job),
         "file_form": FileForm(),
     }

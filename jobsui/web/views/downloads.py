@@ -1,4 +1,5 @@
-"""Files about a job: the results of its rows, and the problems of its check."""
+"""Files about a job: the results of its rows, the problems of its check, and what
+its comparison found."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -10,10 +11,11 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from jobsui.access import lookup
+from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.models import Job
-from jobsui.jobs.reports import row_results
+from jobsui.jobs.reports import compared_rows, row_results
 from jobsui.web.http import HtmxRequest
 
 
@@ -42,6 +44,16 @@ def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
     return _download(lines, f"{_stem(job)}-problems.csv")
+
+
+@require_safe
+def plan(request: HtmxRequest, code: UUID) -> HttpResponseBase:
+    """What launching a compared draft would change, or what it has changed."""
+    job = lookup.draft_or_job(request.user, code)
+    comparison = comparisons.finished(job)
+    if comparison is None:
+        raise Http404
+    return _download(compared_rows.plan_csv(comparison), f"{_stem(job)}-plan.csv")
 
 
 def _download(lines: Iterator[bytes], name: str) -> StreamingHttpResponse:

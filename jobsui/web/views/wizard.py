@@ -16,14 +16,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import retarget
 
 from jobsui.access import lookup
-from jobsui.jobs.control import actions, automation, drafts, saved_mappings
+from jobsui.jobs.control import actions, automation, comparisons, drafts, saved_mappings
 from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, NotPossibleNow
 from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import file_formats, uploads
 from jobsui.jobs.reports import job_details, shared_records
+from jobsui.jobs.reports.job_details import Preview
 from jobsui.text import counted
-from jobsui.web import confirmation, http, wizard_texts
+from jobsui.web import comparison_page, confirmation, http, wizard_texts
 from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.saved_mappings import ChooseMappingForm
@@ -31,7 +32,7 @@ from jobsui.web.forms.wizard import FileForm, JobForm, LaunchForm, LayoutForm
 from jobsui.web.http import HtmxRequest
 
 BAD_SETTINGS = "Choose listed options, and a header row from 1 to 1,000."
-STEPS = ("upload", "map", "check", "review")
+STEPS = ("upload", "map", "check", "compare", "review")
 DraftView = Callable[..., HttpResponseBase]
 """Called with the request and the draft, and with further parts of the address."""
 
@@ -208,16 +209,18 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
 def review(request: HtmxRequest, job: Job) -> HttpResponse:
     if job.state != JobState.READY:
         return redirect("jobs:check", job.code)
-    return _review(request, job, _launch_form(job))
+    preview = _preview(job)
+    return _review(request, job, _launch_form(job, preview), preview)
 
 
 @post_only
 @on_draft
 def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     """Launch the job. A second click finds it launched and lands on its page."""
-    form = _launch_form(job, request.POST)
+    preview = _preview(job)
+    form = _launch_form(job, preview, request.POST)
     if not form.is_valid():
-        return _review(request, job, form)
+        return _review(request, job, form, preview)
     hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
     try:
         actions.launch(
@@ -320,17 +323,32 @@ def _file_page(job: Job) -> dict[str, Any]:
     }
 
 
-def _launch_form(job: Job, data: QueryDict | None = None) -> LaunchForm:
+def _launch_form(
+    job: Job, preview: Preview, data: QueryDict | None = None
+) -> LaunchForm:
     return LaunchForm(
         data,
         initial=job.run_settings.columns,
-        number=job_details.preview(job).sent,
-        deletes=Action(job.action).deletes,
+        number=preview.sent,
+        deletes=_deletes(job, preview),
     )
 
 
-def _review(request: HtmxRequest, job: Job, form: LaunchForm) -> HttpResponse:
-    preview = job_details.preview(job)
+def _preview(job: Job) -> Preview:
+    return job_details.preview(job, comparisons.finished(job))
+
+
+def _deletes(job: Job, preview: Preview) -> bool:
+    """Whether launching it deletes records."""
+    return Action(job.action).deletes and preview.sent > 0
+
+
+def _review(
+    request: HtmxRequest, job: Job, form: LaunchForm, preview: Preview
+) -> HttpResponse:
+    latest = comparisons.latest(job)
+    is_current = latest is not None and comparisons.is_current(latest, job)
+    can_compare = comparisons.is_possible(job)
     page = {
         "job": job,
         "form": form,
@@ -342,10 +360,15 @@ def _review(request: HtmxRequest, job: Job, form: LaunchForm) -> HttpResponse:
             for notice in job_details.account_notices(job)
             if notice["code"] == "record_limit"
         ],
+        "comparison": comparison_page.on_review(
+            job, latest, is_current=is_current, obstacle=comparisons.obstacle(job)
+        )
+        if can_compare
+        else None,
         "shared_records": shared_records.if_launched(job),
         "mapped": job_details.mapped(job),
         "obstacle": actions.launch_obstacle(job),
-        "deletes": Action(job.action).deletes,
+        "deletes": _deletes(job, preview),
         "launch_button": wizard_texts.launch_button(job, preview.sent),
         "valid": preview.sent,
         "file_form": FileForm(),

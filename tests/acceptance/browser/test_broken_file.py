@@ -87,7 +87,7 @@ def test_broken_file_is_put_right_and_the_next_takes_two_clicks(
     person.press("Save rule")
     page.get_by_role("button", name=re.compile("^Check")).click()
     person.sees("Checked 40 rows: no problems")
-    person.press("Review")
+    person.review()
     person.press("Save mapping")
     page.get_by_label("Name").fill(f"Monthly {asset}")
     person.press("Save mapping")

@@ -77,7 +77,7 @@ def test_rows_are_corrected_by_keyboard_until_none_has_a_problem(
     person.sees("4 corrections.")
     person.press("Check")
     person.sees("Checked 4 rows: no problems")
-    person.press("Review")
+    person.review()
     person.launch()
     person.watch()
     sent = {row["external_id"]: row for row in person.results()}

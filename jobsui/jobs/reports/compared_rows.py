@@ -1,0 +1,337 @@
+"""What a comparison found: row by row in constant memory, in numbers, and as a file."""
+
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from jobsui import paging
+from jobsui.files.safe import csv_line
+from jobsui.jobs.enums import Action, Verdict
+from jobsui.jobs.live import images
+from jobsui.jobs.live.compare import FIELDS, MEMBERS, Image, key_of
+from jobsui.jobs.mapping.field_targets import schema_of
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Job, ReadPageBlob, RecordRead
+from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
+from jobsui.jobs.reports.row_results import BOM, in_pieces
+from jobsui.paging import Page
+from jobsui.zendesk.payloads import Json, Schema
+
+MAX_PAGES = 2_000
+"""How many pages of a read are searched for one page of rows."""
+PAGES_PER_SEARCH = 500
+PAGES_PER_QUERY = 10
+PLAN_COLUMNS = ("row", "key", "record_id", "action", "field", "old", "new")
+DIFFERING = frozenset(Verdict) - {Verdict.SAME}
+SENT = frozenset({Verdict.CHANGE, Verdict.CREATE, Verdict.DELETE, Verdict.UNKNOWN})
+ACTIONS = {
+    Verdict.CHANGE: str(Action.UPDATE),
+    Verdict.CREATE: str(Action.CREATE),
+    Verdict.DELETE: str(Action.DELETE),
+    Verdict.MISSING: "key_not_found",
+    Verdict.AMBIGUOUS: "several_records",
+}
+"""What `plan_csv` calls them. The last two are not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedValue:
+    name: str
+    """ "name", "external_id" or "custom_object_fields.KEY"."""
+    old: str
+    """ "" for blank."""
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    row: int
+    key: str
+    record_id: str
+    """ "" if there is no record, or several."""
+    verdict: Verdict
+    values: Sequence[ComparedValue] = ()
+    """Those that change; of a record that would be created or deleted, all that it has
+    apart from its key."""
+    is_left_out: bool = False
+    """By a person."""
+
+    @property
+    def can_be_left_out(self) -> bool:
+        return self.verdict in SENT
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows of a comparison are asked for."""
+
+    verdicts: frozenset[Verdict] = DIFFERING
+    field: str = ""
+    """Only rows that change this value."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRows:
+    """What launching a compared job would do with its rows."""
+
+    changes: int
+    creates: int
+    deletes: int
+    unknown: int
+    """Sent as they are."""
+    same: int
+    missing: int
+    ambiguous: int
+    left_out: int
+    """By a person. The other numbers are without them."""
+
+    @property
+    def sent(self) -> int:
+        return self.changes + self.creates + self.deletes + self.unknown
+
+    @property
+    def rows(self) -> int:
+        return self.sent + self.same + self.missing + self.ambiguous + self.left_out
+
+    @property
+    def batches(self) -> int:
+        """About: where the rows of an action lie far apart, there are more."""
+        kinds = (self.changes, self.creates, self.deletes, self.unknown)
+        return sum(math.ceil(rows / MAX_BATCH_SIZE) for rows in kinds)
+
+
+def planned_rows(read: RecordRead) -> PlannedRows:
+    counts = Counter(
+        {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
+    )
+    left_out = _left_out_by_verdict(read)
+    counts.subtract(left_out)
+    if Options.from_json(read.job.options).only_existing:
+        counts[Verdict.MISSING] += counts.pop(Verdict.CREATE)
+    return PlannedRows(
+        changes=counts[Verdict.CHANGE],
+        creates=counts[Verdict.CREATE],
+        deletes=counts[Verdict.DELETE],
+        unknown=counts[Verdict.UNKNOWN],
+        same=counts[Verdict.SAME],
+        missing=counts[Verdict.MISSING],
+        ambiguous=counts[Verdict.AMBIGUOUS],
+        left_out=left_out.total(),
+    )
+
+
+def left_out_rows(read: RecordRead, rows: Collection[int]) -> set[int]:
+    """Those of these rows that a person has left out."""
+    if not rows:
+        return set()
+    blobs = _with_left_out(read).filter(
+        page__first_row__lte=max(rows), page__last_row__gte=min(rows)
+    )
+    stored = blobs.values_list("left_out", flat=True)
+    return {row for packed in stored for row in unpack_rows(packed)}.intersection(rows)
+
+
+def _left_out_by_verdict(read: RecordRead) -> Counter[Verdict]:
+    found = Counter[Verdict]()
+    stored = _with_left_out(read).values_list("left_out", "rows", "verdicts")
+    for left_out, rows, verdicts in stored.iterator(chunk_size=PAGES_PER_SEARCH):
+        codes = dict(zip(unpack_rows(rows), bytes(verdicts), strict=True))
+        found.update(Verdict(codes[row]) for row in unpack_rows(left_out))
+    return found
+
+
+def _with_left_out(read: RecordRead) -> QuerySet[ReadPageBlob]:
+    return ReadPageBlob.objects.filter(page__read=read).exclude(left_out=b"")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedField:
+    name: str
+    label: str
+    cells: int
+    """How many change."""
+    blanks: int
+    """How many of them become blank."""
+
+
+def changed_fields(read: RecordRead, labels: "Labels") -> list[ChangedField]:
+    """The one with the most changed cells first."""
+    found = [
+        ChangedField(name, labels.of(name), cells, blanks)
+        for name, (cells, blanks) in read.changed_cells.items()
+    ]
+    return sorted(found, key=lambda each: (-each.cells, each.label))
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What people call the values of records."""
+
+    _schema: Schema
+
+    def of(self, name: str) -> str:
+        if name in MEMBERS:
+            return {"name": "Name", "external_id": "External ID"}[name]
+        key = name.removeprefix(f"{FIELDS}.")
+        known = self._schema.field(key)
+        return (known.title if known else "") or key
+
+
+def labels_of(job: Job) -> Labels:
+    return Labels(schema_of(job))
+
+
+def page(
+    read: RecordRead,
+    wanted: Wanted | None = None,
+    *,
+    after: int = 0,
+    size: int = paging.SIZE,
+) -> Page[ComparedRow]:
+    """Rows behind row `after`. The cursor `older` is the last row that was searched.
+
+    A page searches at most MAX_PAGES pages of the read. Where few rows are wanted, it may
+    have fewer rows than `size`, even none, without being the last."""
+    found: list[ComparedRow] = []
+    searched = after
+    pages = _pages(read, wanted or Wanted(), after)
+    for last_row, rows in itertools.islice(pages, MAX_PAGES):
+        found += rows
+        if len(found) > size:
+            return Page(found[:size], str(found[size - 1].row), "")
+        searched = last_row
+    is_cut = next(pages, None) is not None
+    return Page(found, str(searched) if is_cut else "", "")
+
+
+def plan_csv(read: RecordRead) -> Iterator[bytes]:
+    """What launching the job would do, as chunks of CSV in UTF-8: a line for each value that
+    changes, and one for each record that would be created or deleted, and for each row
+    without a single record. Rows that are the same, or that a person has left out, are not in
+    it. Cells that a spreadsheet would run as formulas are escaped."""
+    lines = (
+        csv_line(cells)
+        for _, rows in _pages(read, Wanted(), 0)
+        for row in rows
+        if not row.is_left_out
+        for cells in _plan_lines(row, read.job.action)
+    )
+    return in_pieces(itertools.chain([BOM + csv_line(PLAN_COLUMNS)], lines))
+
+
+def _plan_lines(row: ComparedRow, action: str) -> Iterator[list[str]]:
+    first = [str(row.row), row.key, row.record_id, ACTIONS.get(row.verdict, action)]
+    if row.verdict is not Verdict.CHANGE:
+        yield [*first, "", "", ""]
+        return
+    for value in row.values:
+        name = value.name.removeprefix(f"{FIELDS}.")
+        yield [*first, name, value.old, value.new]
+
+
+def _pages(
+    read: RecordRead, wanted: Wanted, after: int
+) -> Iterator[tuple[int, list[ComparedRow]]]:
+    """(last row, the wanted rows behind row `after`) of each page of the read. The bodies of
+    pages without a wanted row stay unread."""
+    blobs = ReadPageBlob.objects.filter(page__read=read, page__last_row__gt=after)
+    in_order = blobs.order_by("page__seq").values_list(
+        "pk", "page__seq", "page__last_row", "verdicts"
+    )
+    action = Action(read.job.action)
+    last_seq = 0
+    while searched := list(in_order.filter(page__seq__gt=last_seq)[:PAGES_PER_SEARCH]):
+        for some in itertools.batched(searched, PAGES_PER_QUERY):
+            matching = [
+                pk
+                for pk, _, _, verdicts in some
+                if not wanted.verdicts.isdisjoint(bytes(verdicts))
+            ]
+            bodies = blobs.in_bulk(matching) if matching else {}
+            for pk, _, last_row, _ in some:
+                found = _rows(bodies[pk], wanted, action, after) if pk in bodies else []
+                yield last_row, found
+        last_seq = searched[-1][1]
+
+
+def _rows(
+    blob: ReadPageBlob, wanted: Wanted, action: Action, after: int
+) -> list[ComparedRow]:
+    """The wanted ones of a page that has been read."""
+    ids = json.loads(unpack(blob.record_ids))
+    found = images.unpacked(blob.images)
+    left_out = unpack_rows(blob.left_out) if blob.left_out else ()
+    together = zip(
+        unpack_rows(blob.rows),
+        unpack(blob.payload).split(b"\n"),
+        bytes(blob.verdicts),
+        ids,
+        strict=True,
+    )
+    rows = []
+    for index, (number, line, code, record_id) in enumerate(together):
+        image = found.get(index)
+        is_wanted = code in wanted.verdicts and number > after
+        if wanted.field:
+            is_wanted = is_wanted and image is not None and wanted.field in image.old
+        if is_wanted:
+            item = json.loads(line)
+            verdict = Verdict(code)
+            rows.append(
+                ComparedRow(
+                    row=number,
+                    key=key_of(item, action),
+                    record_id=record_id,
+                    verdict=verdict,
+                    values=_values(item, action, verdict, image),
+                    is_left_out=number in left_out,
+                )
+            )
+    return rows
+
+
+def _values(
+    item: Json, action: Action, verdict: Verdict, image: Image | None
+) -> list[ComparedValue]:
+    old = image.old if image else {}
+    new = {} if action.deletes else _values_of_item(item)
+    match verdict:
+        case Verdict.CHANGE:
+            names = list(old)
+        case Verdict.CREATE:
+            names = [name for name, value in new.items() if _text(value)]
+        case Verdict.DELETE:
+            names = [name for name, value in old.items() if _text(value)]
+        case _:
+            names = []
+    if verdict is not Verdict.CHANGE:
+        names = [name for name in names if name != action.key]
+    return [
+        ComparedValue(name, _text(old.get(name)), _text(new.get(name)))
+        for name in names
+    ]
+
+
+def _values_of_item(item: dict[str, Json]) -> dict[str, Json]:
+    members = {name: item[name] for name in MEMBERS if name in item}
+    fields = item.get(FIELDS) or {}
+    return members | {f"{FIELDS}.{key}": value for key, value in fields.items()}
+
+
+def _text(value: Json) -> str:
+    """As people write it; "" for blank."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return ", ".join(map(_text, value))
+        case dict():
+            return json.dumps(value, ensure_ascii=False)
+    return str(value)

@@ -1,0 +1,127 @@
+"""Comparing a checked draft with the account, before it is reviewed."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from jobsui import paging
+from jobsui.jobs.control import comparisons
+from jobsui.jobs.enums import Action, JobState, ReadState
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.reports import compared_rows
+from jobsui.web import comparison_page, http
+from jobsui.web.addresses import post_only
+from jobsui.web.comparison_page import Grid
+from jobsui.web.http import HtmxRequest
+from jobsui.web.views.wizard import DraftView, on_draft, with_file
+
+
+def on_checked(view: DraftView) -> DraftView:
+    """For drafts that are checked and have records to be compared with."""
+
+    @wraps(view)
+    def comparable(request: HtmxRequest, job: Job, **others: Any) -> HttpResponseBase:
+        if job.state != JobState.READY:
+            return http.go(request, "jobs:check", job.code)
+        if not comparisons.is_possible(job):
+            return http.go(request, "jobs:review", job.code)
+        return view(request, job, **others)
+
+    return comparable
+
+
+@require_safe
+@on_draft
+@with_file
+@on_checked
+def compare(request: HtmxRequest, job: Job) -> HttpResponse:
+    return render(request, "wizard/compare.html", _page(request, job))
+
+
+@require_safe
+@on_draft
+@on_checked
+def progress(request: HtmxRequest, job: Job) -> HttpResponse:
+    """The live section: 204 when nothing is new."""
+    page = _page(request, job)
+    if request.GET.get("v") == page["version"]:
+        return HttpResponse(status=204)
+    return render(request, "wizard/compare.html#comparison", page)
+
+
+@post_only
+@on_draft
+def start(request: HtmxRequest, job: Job) -> HttpResponse:
+    return _act(request, job, lambda: comparisons.start(job, by=request.user))
+
+
+@post_only
+@on_draft
+def skip(_request: HtmxRequest, job: Job) -> HttpResponse:
+    """Send all rows, whatever a comparison found."""
+    comparisons.skip(job)
+    return redirect("jobs:review", job.code)
+
+
+@post_only
+@on_draft
+def cancel(request: HtmxRequest, job: Job) -> HttpResponse:
+    read = comparisons.latest(job)
+    if read is None:
+        return redirect("jobs:compare", job.code)
+    return _act(request, job, lambda: comparisons.cancel(read))
+
+
+def _act(request: HtmxRequest, job: Job, act: Callable[[], object]) -> HttpResponse:
+    try:
+        act()
+    except NotPossibleNow as refusal:
+        messages.error(request, str(refusal))
+    return redirect("jobs:compare", job.code)
+
+
+def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
+    read = comparisons.latest(job)
+    is_current = read is not None and comparisons.is_current(read, job)
+    page = {
+        "job": job,
+        "read": read,
+        "is_outdated": read is not None and not is_current,
+        "version": comparison_page.version(read),
+        "announcement": comparison_page.announcement(read),
+        "cost": comparisons.cost_of(job),
+        "by_name": Action(job.action).key == "name",
+        "deletes": Action(job.action).deletes,
+        "only_existing": Options.from_json(job.options).only_existing,
+    }
+    if read and read.is_open:
+        return page | comparison_page.progress(read)
+    if read and is_current and read.state == ReadState.DONE:
+        return page | _found(request, job, read)
+    return page
+
+
+def _found(request: HtmxRequest, job: Job, read: RecordRead) -> dict[str, Any]:
+    """Of a finished comparison."""
+    read.job = job
+    grid = Grid(read, request.GET.get("verdict", ""), request.GET.get("field", ""))
+    after = paging.parse_integer(request.GET.get("after", "")) or 0
+    rows, older = grid.page(after)
+    return {
+        "is_found": True,
+        "grid": grid,
+        "rows": rows,
+        "older": older,
+        "after": after,
+        "sentence": comparison_page.sentence(compared_rows.planned_rows(read), job),
+        "obstacle": comparisons.obstacle(job),
+        "explanations": comparison_page.explanations(read),
+        "age": comparison_page.age_seconds(read),
+    }

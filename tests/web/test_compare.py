@@ -1,0 +1,310 @@
+"""The step on which a draft is compared with the account."""
+
+import csv
+import io
+
+import pytest
+from django.test import Client
+
+from jobsui.jobs.control import comparisons
+from jobsui.jobs.enums import Action, JobState, ReadState
+from jobsui.jobs.models import Job, RecordRead
+from tests.conftest import TaskQueue
+from tests.harness import Harness, gadgets
+from tests.web import stages
+from tests.web.pages import buttons, visible
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+UPSERT = Action.UPSERT_BY_EXTERNAL_ID
+
+
+def path(job: Job, step: str = "compare/") -> str:
+    return f"/jobs/new/{job.code}/{step}"
+
+
+def page(client: Client, job: Job, query: str = "") -> str:
+    return visible(client.get(f"{path(job)}{query}").text)
+
+
+def compared(harness: Harness) -> Job:
+    """A draft of five rows: two changes, a new record, and two that are the same."""
+    harness.object()
+    before = gadgets(4)
+    before[0]["notes"] = "=1+1"
+    harness.run(before, Action.CREATE)
+    rows = gadgets(5)
+    rows[0] |= {"price": "100", "notes": ""}
+    rows[2]["price"] = "300"
+    rows[4]["name"] = "<b>New</b>"
+    job = harness.checked(rows, UPSERT, blank="clear")
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    return job
+
+
+def test_offer_says_what_a_comparison_costs(operator: Client) -> None:
+    job = stages.checked(
+        "external_id\n" + "".join(f"g-{n}\n" for n in range(1_000)),
+    )
+    job.connection.requests_per_minute = 10
+    job.connection.share = 50
+    job.connection.save()
+
+    text = page(operator, job)
+
+    assert "Compare 1,000 rows with Zendesk" in text
+    assert "Takes 10 requests, about 2 min at your share of the limit" in text
+    assert "Saves no requests" in text
+    assert "Skip comparison" in text
+
+
+def test_new_records_have_nothing_to_compare(operator: Client) -> None:
+    job = stages.checked("name,serial\nOne,AB-000001\n", Action.CREATE)
+
+    check = operator.get(path(job, "check/")).text
+    step = operator.get(path(job))
+
+    assert path(job) not in check
+    assert path(job, "review/") in check
+    assert step["Location"] == path(job, "review/")
+
+
+def test_draft_that_is_not_checked_is_not_compared(operator: Client) -> None:
+    job = stages.draft()
+
+    assert operator.get(path(job))["Location"] == path(job, "check/")
+
+
+def test_check_leads_to_the_comparison(operator: Client) -> None:
+    job = stages.checked("external_id,price\ng-1,1\n")
+
+    text = operator.get(path(job, "check/")).text
+
+    assert f'<a class="btn btn-primary" href="{path(job)}">' in text
+
+
+def test_progress_is_shown_until_there_is_nothing_new(operator: Client) -> None:
+    job = stages.checked()
+    operator.post(path(job, "compare/start/"))
+    read = RecordRead.objects.get()
+    RecordRead.objects.update(
+        state=ReadState.READING, pages_total=1_200, pages_read=300, version=7
+    )
+    seen = path(job, f"compare/progress/?v={read.pk}-7")
+
+    text = operator.get(path(job)).text
+    unchanged = operator.get(seen, headers=HTMX)
+    RecordRead.objects.update(pages_read=301, version=8)
+    changed = operator.get(seen, headers=HTMX)
+
+    assert "300 of 1,200 pages of up to 100 rows read" in visible(text)
+    assert f'hx-get="{path(job, "compare/progress/")}?v={read.pk}-7"' in text
+    assert "Cancel comparison" in buttons(text)
+    assert unchanged.status_code == 204
+    assert "301 of 1,200 pages" in visible(changed.text)
+
+
+def test_comparison_is_cancelled(operator: Client) -> None:
+    job = stages.checked()
+    operator.post(path(job, "compare/start/"))
+
+    answer = operator.post(path(job, "compare/cancel/"), follow=True)
+
+    assert RecordRead.objects.get().state == ReadState.CANCELLED
+    assert "The comparison was cancelled." in answer.text
+    assert "Compare again" in buttons(answer.text)
+    assert "Cancel comparison" not in answer.text
+
+
+def test_failed_comparison_says_why(operator: Client) -> None:
+    job = stages.checked()
+    comparisons.start(job, by=None)
+    RecordRead.objects.update(state=ReadState.FAILED, reason="The token has expired.")
+
+    text = page(operator, job)
+    review = visible(operator.get(path(job, "review/")).text)
+
+    assert "The comparison failed. The token has expired." in text
+    assert "The comparison with Zendesk failed: all rows are sent." in review
+
+
+def test_comparison_of_other_rows_is_not_shown(operator: Client) -> None:
+    job = stages.checked()
+    comparisons.start(job, by=None)
+    RecordRead.objects.update(state=ReadState.DONE, fingerprint="earlier")
+
+    text = page(operator, job)
+    review = visible(operator.get(path(job, "review/")).text)
+
+    assert "The rows have changed since the last comparison." in text
+    assert "The rows have changed since they were compared" in review
+
+
+@pytest.mark.django_db(transaction=True)
+def test_result_says_what_each_row_changes(operator: Client, harness: Harness) -> None:
+    job = compared(harness)
+
+    answer = operator.get(path(job))
+
+    text = visible(answer.text)
+    assert (
+        "Sends 3 of 5 rows: 2 changes, 1 new record; 2 are as in the file already"
+        in text
+    )
+    assert "A person or program may have changed records since." in text
+    assert "2 to change 1 to create 2 the same, not sent" in text
+    assert "Price 2 0 Notes 1 1" in text
+    rows = answer.context["rows"]
+    assert [
+        (
+            line.row.row,
+            line.row.key,
+            [(label, each.old, each.new) for label, each in line.values],
+        )
+        for line in rows
+    ] == [
+        (2, "g-1", [("Price", "1.5", "100"), ("Notes", "=1+1", "")]),
+        (4, "g-3", [("Price", "3.5", "300")]),
+        (
+            6,
+            "g-5",
+            [
+                ("Name", "", "<b>New</b>"),
+                ("Serial", "", "AB-000005"),
+                ("Price", "", "5.5"),
+            ],
+        ),
+    ]
+    assert "<b>New</b>" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", [2, 4, 6]),
+        ("?verdict=same", [3, 5]),
+        ("?verdict=create", [6]),
+        ("?verdict=missing", []),
+        ("?verdict=nonsense", [2, 4, 6]),
+        ("?field=custom_object_fields.notes", [2]),
+        ("?field=nonsense", [2, 4, 6]),
+        ("?verdict=create&field=custom_object_fields.notes", []),
+        ("?after=2", [4, 6]),
+        ("?after=6", []),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_filtered_by_the_address(
+    operator: Client, harness: Harness, query: str, shown: list[int]
+) -> None:
+    job = compared(harness)
+
+    rows = operator.get(f"{path(job)}{query}").context["rows"]
+
+    assert [line.row.row for line in rows] == shown
+
+
+@pytest.mark.django_db(transaction=True)
+def test_long_comparison_has_pages(operator: Client, harness: Harness) -> None:
+    harness.object()
+    job = harness.checked(gadgets(230), UPSERT)
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+
+    shown: list[int] = []
+    query = ""
+    sizes = []
+    while True:
+        answer = operator.get(f"{path(job)}{query}")
+        rows = [line.row.row for line in answer.context["rows"]]
+        shown += rows
+        sizes.append(len(rows))
+        older = answer.context["older"]
+        if not older:
+            break
+        query = f"?after={older}"
+
+    assert shown == list(range(2, 232))
+    assert sizes == [50, 50, 50, 50, 30]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_plan_is_downloaded(operator: Client, harness: Harness) -> None:
+    job = compared(harness)
+
+    answer = operator.get(f"/jobs/{job.code}/plan.csv")
+
+    text = answer.getvalue().decode("utf-8-sig")
+    lines = list(csv.reader(io.StringIO(text)))
+    ids = {key: record["id"] for key, record in harness.records().items()}
+    assert lines == [
+        ["row", "key", "record_id", "action", "field", "old", "new"],
+        ["2", "g-1", ids["g-1"], "update", "price", "1.5", "100"],
+        ["2", "g-1", ids["g-1"], "update", "notes", "'=1+1", ""],
+        ["4", "g-3", ids["g-3"], "update", "price", "3.5", "300"],
+        ["6", "g-5", "", "create", "", "", ""],
+    ]
+    assert answer["Content-Disposition"] == 'attachment; filename="rows-plan.csv"'
+
+
+@pytest.mark.django_db(transaction=True)
+def test_plan_of_deletions_names_each_record(
+    operator: Client, harness: Harness
+) -> None:
+    harness.object()
+    harness.run(gadgets(1), Action.CREATE)
+    rows = [{"external_id": "g-1"}, {"external_id": "g-9"}]
+    job = harness.checked(rows, Action.DELETE_BY_EXTERNAL_ID)
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+
+    text = page(operator, job)
+    answer = operator.get(f"/jobs/{job.code}/plan.csv")
+    review = operator.get(path(job, "review/"))
+
+    assert "Sends 1 of 2 rows: 1 deletion; 1 is already gone" in text
+    lines = answer.getvalue().decode("utf-8-sig").splitlines()
+    record_id = harness.records()["g-1"]["id"]
+    assert lines[1:] == [f"2,g-1,{record_id},delete,,,", "3,g-9,,key_not_found,,,"]
+    assert "Type 1 to delete 1 record" in visible(review.text)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_review_says_what_is_sent_after_a_comparison(
+    operator: Client, harness: Harness
+) -> None:
+    job = compared(harness)
+
+    review = operator.get(path(job, "review/"))
+
+    text = visible(review.text)
+    assert "Sends 3 of 5 rows: 2 changes, 1 new record; 2 are as in the file" in text
+    assert "3 rows in about 2 batches" in text
+    assert "A person or program may have changed records since." in text
+    assert "Launch 3 rows" in buttons(review.text)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_skipped_comparison_sends_all_rows(operator: Client, harness: Harness) -> None:
+    job = compared(harness)
+
+    answer = operator.post(path(job, "compare/skip/"), follow=True)
+
+    assert "Not compared with Zendesk: all rows are sent." in visible(answer.text)
+    assert "Launch 5 rows" in buttons(answer.text)
+
+
+def test_review_while_rows_are_compared_leads_back(
+    operator: Client, task_queue: TaskQueue
+) -> None:
+    job = stages.checked("external_id,price\ng-1,1\n")
+    operator.post(path(job, "compare/start/"))
+    task_queue.clear()
+
+    review = visible(operator.get(path(job, "review/")).text)
+    answer = operator.post(path(job, "launch/"), {"start": "all"}, follow=True)
+
+    assert "The rows are still being compared." in review
+    assert "The rows are still being compared." in visible(answer.text)
+    assert Job.objects.get().state == JobState.READY
