@@ -102,6 +102,8 @@ def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:
 def _file_of(task: str, ids: tuple[int, ...]) -> File | None:
     if task == "read_file":
         files = File.objects.filter(pk__in=ids)
+    elif task == "divide_rows":
+        files = File.objects.filter(jobs__record_reads__in=ids)
     else:
         files = File.objects.filter(jobs__in=ids)
     return files.only("storage_id", "size").first()

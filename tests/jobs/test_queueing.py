@@ -11,7 +11,8 @@ from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from jobsui.jobs import queueing, tasks
-from jobsui.jobs.models import File
+from jobsui.jobs.enums import Purpose
+from jobsui.jobs.models import File, RecordRead
 from jobsui.jobs.queueing import Task
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_job, make_object
@@ -179,3 +180,16 @@ def queue_name(task: str, *ids: int) -> str:
 @pytest.mark.parametrize("task", ["read_file", "check_job", "plan_job"])
 def test_work_on_a_deleted_file_has_no_queue(task: str) -> None:
     assert queueing.queue_of(task, (1,)) is None
+
+
+@pytest.mark.django_db
+def test_rows_are_divided_where_their_file_is() -> None:
+    custom_object = make_object(make_connection())
+    jobs = [make_job("a\n1\n", to=custom_object) for _ in range(2)]
+    File.objects.filter(pk=jobs[1].file_id).update(storage_id="there")
+    # Of the second job: its ID is that of the first one.
+    read = RecordRead.objects.create(
+        pk=jobs[0].pk, job=jobs[1], purpose=Purpose.COMPARE
+    )
+
+    assert queue_name("divide_rows", read.pk) == "work:there"
