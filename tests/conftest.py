@@ -97,8 +97,11 @@ class TaskQueue(list[tuple[str, tuple[int, ...]]]):
     def run_all(self) -> None:
         """Run the tasks in this process, and those that they enqueue."""
         while self:
-            task, ids = self.pop(0)
-            import_string(f"jobsui.jobs.tasks.{task}")(*ids)
+            self.run_next()
+
+    def run_next(self) -> None:
+        task, ids = self.pop(0)
+        import_string(f"jobsui.jobs.tasks.{task}")(*ids)
 
 
 @pytest.fixture(autouse=True)

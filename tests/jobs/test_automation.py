@@ -1,15 +1,19 @@
 """Drafts that advance without a person."""
 
 import json
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from jobsui.jobs.control import actions, automation, drafts, sweep
-from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.control import actions, automation, comparisons, drafts, sweep
+from jobsui.jobs.enums import Action, JobState, ReadState
+from jobsui.jobs.live import pages, reader, reads
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.models import File, Job
-from jobsui.jobs.preparation import item_uploads, uploads
+from jobsui.jobs.models import File, Job, RecordRead
+from jobsui.jobs.preparation import checker, item_uploads, uploads
 from tests.harness import Harness, gadgets, to_csv
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -170,6 +174,217 @@ def test_lost_task_is_enqueued_again_by_the_sweep(harness: Harness) -> None:
     finished(harness, job)
 
     assert job.state == JobState.COMPLETED
+
+
+def compared_draft(harness: Harness, rows: list[dict[str, Any]], **options: Any) -> Job:
+    """A draft that is to be compared. Its object has the gadgets 1 to 3."""
+    harness.object()
+    harness.run(gadgets(3), Action.CREATE)
+    file = uploads.receive([to_csv(rows)], "rows.csv", by=None)
+    return drafts.create_draft(
+        harness.connection,
+        "gadget",
+        Action.UPSERT_BY_EXTERNAL_ID,
+        file,
+        by=None,
+        options=Options(compare=True, **options),
+    )
+
+
+def run_until_compared(harness: Harness, job: Job) -> RecordRead:
+    """Run the tasks up to an open comparison."""
+    while not (found := RecordRead.objects.filter(job=job).first()):
+        harness.task_queue.run_next()
+    return found
+
+
+def test_compared_draft_sends_only_what_differs(harness: Harness) -> None:
+    job = compared_draft(harness, gadgets(5))
+
+    automation.set_auto_target(job, JobState.QUEUED)
+    finished(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.auto_target == ""
+    assert job.unchanged == 3
+    assert job.created == 2
+
+
+def test_compared_draft_that_is_not_to_be_launched_is_ready(harness: Harness) -> None:
+    job = compared_draft(harness, gadgets(5))
+
+    automation.set_auto_target(job, JobState.READY)
+    finished(harness, job)
+
+    comparison = RecordRead.objects.get(job=job)
+    assert job.state == JobState.READY
+    assert job.auto_target == ""
+    assert comparison.counts == {"same": 3, "create": 2}
+
+
+def test_draft_waits_while_it_is_compared(harness: Harness) -> None:
+    job = compared_draft(harness, gadgets(5))
+    automation.set_auto_target(job, JobState.QUEUED)
+    comparison = run_until_compared(harness, job)
+
+    automation.advance(job)
+    automation.advance(job)
+
+    assert job.state == JobState.READY
+    assert job.is_in_progress
+    assert list(RecordRead.objects.filter(job=job)) == [comparison]
+
+
+def test_lost_tasks_of_a_comparison_are_enqueued_again(harness: Harness) -> None:
+    job = compared_draft(harness, gadgets(5))
+    automation.set_auto_target(job, JobState.QUEUED)
+    run_until_compared(harness, job)
+    harness.task_queue.clear()
+
+    sweep.sweep()
+    finished(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.unchanged == 3
+
+
+def test_finished_comparison_advances_the_draft(harness: Harness) -> None:
+    job = compared_draft(harness, gadgets(5))
+    automation.set_auto_target(job, JobState.QUEUED)
+    comparison = run_until_compared(harness, job)
+    harness.task_queue.clear()
+
+    pages.divide(comparison, stopping=threading.Event())
+    harness.task_queue.clear()
+    reader.run(comparison, stopping=threading.Event())
+
+    assert harness.task_queue == [("advance_job", (job.pk,))]
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (
+            lambda read: reads.fail(read, "The account cannot be read."),
+            "The account cannot be read.",
+        ),
+        (comparisons.cancel, "The comparison was cancelled."),
+    ],
+)
+def test_comparison_without_a_result_stops_the_draft(
+    harness: Harness, end: Callable[[RecordRead], None], reason: str
+) -> None:
+    job = compared_draft(harness, gadgets(5))
+    automation.set_auto_target(job, JobState.QUEUED)
+    end(run_until_compared(harness, job))
+
+    finished(harness, job)
+
+    assert job.state == JobState.READY
+    assert job.auto_target == ""
+    assert job.reason == (
+        f"{automation.NOT_COMPARED} {reason} {automation.COMPARE_AGAIN}"
+    )
+
+
+def test_refused_reads_stop_the_draft(harness: Harness) -> None:
+    job = compared_draft(harness, gadgets(5))
+    automation.set_auto_target(job, JobState.QUEUED)
+    run_until_compared(harness, job)
+    harness.sandbox.faults(**{"refused-reads": {"rate": 1, "path": "/records"}})
+
+    finished(harness, job)
+
+    assert job.state == JobState.READY
+    assert job.auto_target == ""
+    assert job.reason.startswith(automation.NOT_COMPARED)
+
+
+def test_another_check_compares_a_failed_draft_again(harness: Harness) -> None:
+    job = compared_draft(harness, gadgets(5))
+    automation.set_auto_target(job, JobState.QUEUED)
+    comparisons.cancel(run_until_compared(harness, job))
+    finished(harness, job)
+    checker.start(job, by=None)
+
+    automation.set_auto_target(job, JobState.QUEUED)
+    finished(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.unchanged == 3
+
+
+def test_draft_is_compared_again_after_another_job(harness: Harness) -> None:
+    job = compared_draft(harness, gadgets(5))
+    other = harness.planned(gadgets(1, 9))
+    automation.set_auto_target(job, JobState.QUEUED)
+    before = run_until_compared(harness, job)
+    Job.objects.filter(pk=other.pk).update(
+        state=JobState.CANCELLED, finished_at=timezone.now()
+    )
+    automation.advance(job)
+    waiting = RecordRead.objects.get(job=job)
+
+    sweep.sweep()
+    finished(harness, job)
+
+    after = RecordRead.objects.get(job=job)
+    assert waiting == before
+    assert after.pk > before.pk
+    assert job.state == JobState.COMPLETED
+    assert job.unchanged == 3
+
+
+def test_changed_draft_is_compared_again(harness: Harness) -> None:
+    job = compared_draft(harness, gadgets(5))
+    automation.set_auto_target(job, JobState.READY)
+    before = run_until_compared(harness, job)
+    job.refresh_from_db()
+    without_price = {
+        column: field for column, field in job.mapping.items() if column != "price"
+    }
+    drafts.set_mapping(job, without_price, Options.from_json(job.options), by=None)
+
+    automation.set_auto_target(job, JobState.QUEUED)
+    finished(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.unchanged == 3
+    assert not RecordRead.objects.filter(pk=before.pk, state=ReadState.DONE).exists()
+
+
+def test_rows_that_are_not_launched_are_not_compared(harness: Harness) -> None:
+    job = compared_draft(harness, [*gadgets(2), {**gadgets(1, 3)[0], "price": "dear"}])
+
+    automation.set_auto_target(job, JobState.QUEUED)
+    finished(harness, job)
+
+    assert job.state == JobState.READY
+    assert job.reason.startswith("1 invalid row. Correct the file")
+    assert not RecordRead.objects.filter(job=job).exists()
+
+
+def test_compared_draft_without_valid_rows_completes(harness: Harness) -> None:
+    job = compared_draft(
+        harness, [{**row, "price": "dear"} for row in gadgets(3)], invalid="skip"
+    )
+
+    automation.set_auto_target(job, JobState.QUEUED)
+    finished(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.invalid == 3
+
+
+def test_new_records_are_not_compared(harness: Harness) -> None:
+    job = drafted(harness, to_csv(gadgets(2)), Action.CREATE, compare=True)
+
+    automation.set_auto_target(job, JobState.QUEUED)
+    finished(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.created == 2
+    assert not RecordRead.objects.filter(job=job).exists()
 
 
 def items_job(harness: Harness, items: list[Any], action: Action) -> Job:

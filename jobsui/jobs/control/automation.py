@@ -1,13 +1,24 @@
 """Drafts that advance without a person, those of programs and those with a saved mapping:
-once the file is read, columns map themselves, the rows are checked, and the job is launched
-if it was asked for. Where a person has to decide, the draft stops and says why."""
+once the file is read, columns map themselves, the rows are checked, and compared with their
+records if that was chosen; then the job is launched if it was asked for. Where a person has
+to decide, the draft stops and says why."""
 
+from datetime import timedelta
 from functools import partial
 
+from django.utils import timezone
+
 from jobsui.jobs import leases
-from jobsui.jobs.control import actions, drafts, saved_mappings
+from jobsui.jobs.control import actions, comparisons, drafts, saved_mappings
 from jobsui.jobs.control.auto_mapping import auto_check, auto_map_unmapped
-from jobsui.jobs.enums import UNLAUNCHED, Component, FileState, JobState
+from jobsui.jobs.enums import (
+    UNLAUNCHED,
+    Action,
+    Component,
+    FileState,
+    JobState,
+    ReadState,
+)
 from jobsui.jobs.errors import (
     ChangedSinceCheck,
     MappingRefused,
@@ -16,9 +27,16 @@ from jobsui.jobs.errors import (
     UploadRefused,
 )
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.models import Job, RunSettings
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import Job, RecordRead, RunSettings
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
+
+MAX_COMPARING = timedelta(hours=1)
+"""For this long after the check, rows are compared again when another job has changed
+records meanwhile."""
+NOT_COMPARED = "The rows were not compared with their records in Zendesk."
+COMPARE_AGAIN = "Compare them again, or launch the job to send all rows."
 
 
 def set_auto_target(
@@ -62,8 +80,8 @@ def require_feasible(job: Job) -> None:
 
 
 def advance(job: Job) -> None:
-    """Take the next step that is possible now. Called again when the file is read and
-    when its rows are checked."""
+    """Take the next step that is possible now. Called again when the file is read, when
+    its rows are checked, and when they are compared."""
     with leases.tried(f"advance:{job.pk}", partial(_give_up, job)) as lease:
         job.refresh_from_db()
         if lease is None or not job.auto_target or not job.is_draft:
@@ -98,6 +116,8 @@ def _take_step(job: Job) -> None:
     match JobState(job.state), job.auto_target:
         case JobState.DRAFT, _:
             _check(job)
+        case JobState.READY, _ if not _is_compared(job):
+            return
         case JobState.READY, JobState.READY:
             Job.objects.change(job, expected=(JobState.READY,), auto_target="")
         case JobState.READY, _:
@@ -118,6 +138,47 @@ def _is_read_again(job: Job) -> bool:
 def _check(job: Job) -> None:
     saved_mappings.apply(job, by=_actor(job))
     auto_check(job, by=_actor(job))
+
+
+def _is_compared(job: Job) -> bool:
+    """Whether no comparison is to be waited for. One that is missing is started. Raises
+    NotPossibleNow if it has ended without a result."""
+    read = comparisons.current(job)
+    if read is not None and not _is_too_old(job, read):
+        return _has_result(read)
+    options = Options.from_json(job.options)
+    is_wanted = options.compare or options.only_existing
+    if is_wanted and Action(job.action).key:
+        _compare(job)
+        return False
+    return True
+
+
+def _is_too_old(job: Job, read: RecordRead) -> bool:
+    """Whether an ended comparison is from before the check, or another job may have changed
+    what was read."""
+    if read.is_open or job.checked_at is None:
+        return False
+    if read.created_at < job.checked_at:
+        return True
+    is_late = timezone.now() - job.checked_at > MAX_COMPARING
+    is_done = read.state == ReadState.DONE
+    return is_done and not is_late and comparisons.is_outdated(read)
+
+
+def _has_result(read: RecordRead) -> bool:
+    """False: not yet."""
+    if read.state in {ReadState.CANCELLED, ReadState.FAILED}:
+        reason = read.reason or "The comparison was cancelled."
+        raise NotPossibleNow(f"{NOT_COMPARED} {reason} {COMPARE_AGAIN}")
+    return not read.is_open
+
+
+def _compare(job: Job) -> None:
+    if job.auto_target == JobState.QUEUED and (reason := actions.launch_obstacle(job)):
+        # Comparing rows that are not launched would only take requests.
+        raise NotPossibleNow(reason)
+    comparisons.start(job, by=_actor(job))
 
 
 def _launch(job: Job) -> None:

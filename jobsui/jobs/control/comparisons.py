@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import Action, JobState, ParentRows, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.live.reads import end, fingerprint_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPage, RecordRead
 from jobsui.jobs.models.batch import pack_rows, unpack_rows
@@ -35,7 +35,7 @@ class Cost:
 
 def cost_of(job: Job) -> Cost:
     action = Action(job.action)
-    rows = job.to_send
+    rows = job.rows - job.rows_left_out
     # Names can only be searched for, one by one.
     requests = rows if action.key == "name" else -(-rows // ROWS_PER_REQUEST)
     return Cost(requests, requests / _requests_per_minute(job.connection))
@@ -50,7 +50,7 @@ def is_possible(job: Job) -> bool:
 def current(job: Job) -> RecordRead | None:
     """The comparison with the rows of the present check, if there is one."""
     reads = RecordRead.objects.filter(
-        job=job, purpose=Purpose.COMPARE, fingerprint=_fingerprint(job)
+        job=job, purpose=Purpose.COMPARE, fingerprint=fingerprint_of(job)
     )
     return reads.order_by("-pk").first() if job.checked_fingerprint else None
 
@@ -69,7 +69,7 @@ def latest(job: Job) -> RecordRead | None:
 
 def is_current(read: RecordRead, job: Job) -> bool:
     """Whether a comparison is with the rows of the present check."""
-    return bool(job.checked_fingerprint) and read.fingerprint == _fingerprint(job)
+    return bool(job.checked_fingerprint) and read.fingerprint == fingerprint_of(job)
 
 
 def start(job: Job, *, by: Actor) -> RecordRead:
@@ -85,10 +85,13 @@ def start(job: Job, *, by: Actor) -> RecordRead:
         with transaction.atomic():
             own = RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE)
             own.exclude(state__in=OPEN).delete()
+            # Of rows as they were before the present check.
+            for outdated in own.exclude(fingerprint=fingerprint_of(job)):
+                end(outdated, ReadState.CANCELLED)
             read = RecordRead.objects.create(
                 job=job,
                 purpose=Purpose.COMPARE,
-                fingerprint=_fingerprint(job),
+                fingerprint=fingerprint_of(job),
                 created_by=person,
             )
     except IntegrityError:
@@ -99,10 +102,7 @@ def start(job: Job, *, by: Actor) -> RecordRead:
 
 def cancel(read: RecordRead) -> None:
     """Raises NotPossibleNow unless it is open."""
-    cancelled = RecordRead.objects.filter(pk=read.pk, state__in=OPEN).update(
-        state=ReadState.CANCELLED, finished_at=timezone.now(), version=F("version") + 1
-    )
-    if not cancelled:
+    if not end(read, ReadState.CANCELLED):
         raise NotPossibleNow("The comparison has ended already.")
 
 
@@ -137,13 +137,19 @@ def require_usable(job: Job) -> None:
         raise NotPossibleNow(
             "The rows are still being compared. Wait for it, or cancel the comparison."
         )
-    others = Job.objects.on_account(job.connection.host).launched().exclude(pk=job.pk)
-    since = others.filter(object_key=job.object_key, finished_at__gte=read.created_at)
-    if read.state == ReadState.DONE and since.exists():
+    if read.state == ReadState.DONE and is_outdated(read):
         raise NotPossibleNow(
             "Another job has changed records of this object since the comparison. Compare "
             "again, or skip the comparison."
         )
+
+
+def is_outdated(read: RecordRead) -> bool:
+    """Whether another job may have changed what was read."""
+    job = read.job
+    others = Job.objects.on_account(job.connection.host).launched().exclude(pk=job.pk)
+    since = others.filter(object_key=job.object_key, finished_at__gte=read.created_at)
+    return since.exists()
 
 
 def leave_out(read: RecordRead, rows: Collection[int], *, is_left_out: bool) -> None:
@@ -168,12 +174,6 @@ def _leave_out(page: ReadPage, row: int, *, is_left_out: bool) -> None:
     changed = left_out | {row} if is_left_out else left_out - {row}
     blob.left_out = pack_rows(sorted(changed)) if changed else b""
     blob.save(update_fields=["left_out"])
-
-
-def _fingerprint(job: Job) -> str:
-    """Changes with the rows that would be sent."""
-    choice = Options.from_json(job.options).warnings if job.rows_warned else ""
-    return f"{job.checked_fingerprint}{choice}"
 
 
 def _requests_per_minute(connection: Connection) -> float:

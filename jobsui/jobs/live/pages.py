@@ -12,7 +12,7 @@ from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
 from jobsui.jobs.enums import Purpose, ReadState
 from jobsui.jobs.live import sent_rows, stored_problems, undo_rows
-from jobsui.jobs.live.reads import fail
+from jobsui.jobs.live.reads import fail, is_of_present_rows
 from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.preparation import valid_rows
 from jobsui.jobs.preparation.file_reading import SMALLER_FILE, Stopped
@@ -33,6 +33,8 @@ def divide(read: RecordRead, *, stopping: threading.Event) -> None:
     with leases.tried(f"divide:{read.pk}", partial(_give_up, read)) as lease:
         read.refresh_from_db()
         if lease is None or read.state != ReadState.DIVIDING:
+            return
+        if not is_of_present_rows(read):
             return
         try:
             _divide(read, lease, stopping)
@@ -107,8 +109,12 @@ def _without_rows(chunk: Chunk) -> PlannedBatch:
 
 
 def _change(read: RecordRead, **fields: object) -> None:
-    """Raises Stopped if somebody has cancelled it."""
-    open_reads = RecordRead.objects.filter(pk=read.pk, state=ReadState.DIVIDING)
+    """Raises Stopped if somebody has cancelled it, or has changed the rows meanwhile."""
+    open_reads = RecordRead.objects.filter(
+        pk=read.pk,
+        state=ReadState.DIVIDING,
+        job__checked_fingerprint=read.job.checked_fingerprint,
+    )
     if not open_reads.update(version=F("version") + 1, **fields):
         raise Stopped
     read.refresh_from_db()

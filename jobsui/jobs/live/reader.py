@@ -16,7 +16,6 @@ from concurrent.futures import (
 from functools import partial
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from jobsui.clock import Clock
@@ -27,7 +26,7 @@ from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
 from jobsui.jobs.live import images
 from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.page_reading import READS, PageFound, Rows
-from jobsui.jobs.live.reads import fail
+from jobsui.jobs.live.reads import end, fail, is_of_present_rows
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import pack, unpack
@@ -71,6 +70,8 @@ def run(read: RecordRead, *, stopping: threading.Event) -> None:
     with leases.tried(_lease_name(read), partial(_give_up, read)) as lease:
         read.refresh_from_db()
         if lease is None or read.state != ReadState.READING:
+            return
+        if not is_of_present_rows(read):
             return
         try:
             _Pages(read, lease, stopping).read_all()
@@ -193,8 +194,9 @@ class _Pages:
         with transaction.atomic():
             if not self._lease.renew():
                 raise Stopped
-            read = RecordRead.objects.select_for_update().get(pk=self._read.pk)
-            if read.state != ReadState.READING:
+            open_reads = RecordRead.objects.filter(state=ReadState.READING)
+            read = open_reads.select_for_update().filter(pk=self._read.pk).first()
+            if read is None:
                 raise Stopped
             now = timezone.now()
             sql.update_rows(ReadPage, ("read_at",), [(pk, now) for pk in self._found])
@@ -229,9 +231,7 @@ class _Pages:
         self._lease.note_progress()
 
     def _finish(self) -> None:
-        RecordRead.objects.filter(pk=self._read.pk, state=ReadState.READING).update(
-            state=ReadState.DONE, finished_at=timezone.now(), version=F("version") + 1
-        )
+        end(self._read, ReadState.DONE, expected=(ReadState.READING,))
 
 
 def _run_or_report(read: RecordRead, stopping: threading.Event) -> None:

@@ -25,6 +25,9 @@ class Options:
     only_existing: bool = False
     """An upsert by external ID updates records and creates none. It has to be compared
     first."""
+    compare: bool = False
+    """A job that is launched without a person is compared with the account first, and
+    sends only what differs."""
     prefix: str = ""
     """The beginning of generated external IDs. Retries inherit it, so that a row keeps
     its ID."""
