@@ -71,6 +71,10 @@ MATRIX = {
     "retry_job": Row("run", 201, 404),
     "continue_job": Row("run", 409, 404),
     "resolve_job": Row("run", 409, 404, {"uncertain": "accept"}),
+    "start_comparison": Row("run", 409, 404),
+    "cancel_comparison": Row("run", 404, 404),  # There is none, here and below.
+    "get_comparison": Row("read", 404, 404),
+    "delete_comparison": Row("run", 404, 404),
     "list_rows": Row("read", 200, 404),
     "get_results": Row("read", 200, 404),
     "list_errors": Row("read", 200, 404),

@@ -15,6 +15,7 @@ from jobsui.api.auth import READ
 from jobsui.api.problems import Problem
 from jobsui.api.v1 import (
     batches,
+    comparisons,
     connections,
     files,
     job_actions,
@@ -147,6 +148,7 @@ api.add_router("/connections", saved_mappings.router, tags=["Objects"])
 api.add_router("/files", files.router, tags=["Files"])
 api.add_router("/jobs", jobs.router, tags=["Jobs"])
 api.add_router("/jobs", job_actions.router, tags=["Jobs"])
+api.add_router("/jobs", comparisons.router, tags=["Comparison"])
 api.add_router("/jobs", rows.router, tags=["Results"])
 api.add_router("/jobs", batches.job_router, tags=["Batches"])
 api.add_router("/batches", batches.router, tags=["Batches"])

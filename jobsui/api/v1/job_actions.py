@@ -16,7 +16,13 @@ from jobsui.api.v1 import job_out
 from jobsui.api.v1.job_in import ContinueIn, LaunchIn, ResolveIn, RetryIn
 from jobsui.api.v1.job_out import JobOut
 from jobsui.api.v1.types import Code, responses
-from jobsui.jobs.control import actions, automation, retries, uncertain_rows
+from jobsui.jobs.control import (
+    actions,
+    automation,
+    comparisons,
+    retries,
+    uncertain_rows,
+)
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.models import Job
@@ -32,15 +38,17 @@ router = Router(auth=RUN)
     response=responses(200, JobOut, 400, 404, 409, 413, 503),
 )
 def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any:
-    """Launches a job that is ready. A job that is still being read or checked is
-    launched as soon as it is ready."""
+    """Launches a job that is ready. A job that is still being read, checked or compared is
+    launched as soon as it is ready. A job that was compared sends only what differs."""
     job = lookup.draft_or_job(request.auth, code)
     chosen = body or LaunchIn()
     run_settings = chosen.run_settings.apply(job.run_settings)
     hold_after_first_batch = chosen.hold_after_first_batch
     if hold_after_first_batch is None:
         hold_after_first_batch = job.hold_after_first_batch
-    if job.state == JobState.READY:
+    comparison = comparisons.current(job)
+    is_compared_now = comparison is not None and comparison.is_open
+    if job.state == JobState.READY and not is_compared_now:
         actions.launch(
             job,
             by=request.auth.user,

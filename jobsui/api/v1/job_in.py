@@ -49,6 +49,9 @@ class OptionsIn(Body):
     generate_external_ids: bool = True
     """Generate an external ID for each row to create that has none. Jobs UI can then
     find out whether the row was saved when a response is lost."""
+    compare: bool = False
+    """Compare the rows with their records in Zendesk after the check, and send only what
+    differs. A comparison that fails prevents the launch. Not for `create`."""
 
     def apply(self, options: Options) -> Options:
         """`options` with the members that were sent."""

@@ -13,6 +13,7 @@ from jobsui.api.auth import ApiRequest
 from jobsui.api.schema import Schema
 from jobsui.api.v1 import file_warnings
 from jobsui.api.v1.file_warnings import JobWarningOut
+from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Action, JobState, LimitedBy
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import (
@@ -91,6 +92,9 @@ class JobOut(Schema):
     """The job whose failed or unsent rows this job sends."""
     saved_mapping: int | None
     """ID of the saved mapping it was mapped with."""
+    comparison: str | None
+    """Address of its comparison with the records in Zendesk. Null if its rows were not
+    compared."""
     created_by: str | None
     created_at: datetime
     started_at: datetime | None
@@ -136,12 +140,17 @@ def serializer(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobO
     waits_for = shared_records.waits_for(jobs)
     warnings = api_warnings.of_jobs(jobs)
     foreseen = check_warnings.of_jobs(jobs)
+    compared = comparisons.compared(jobs)
 
     def serialize_one(job: Job) -> JobOut:
         url = request.build_absolute_uri(page_path(job))
+        comparison = None
+        if job.pk in compared:
+            comparison = request.build_absolute_uri(comparison_path(job))
         return serialize(
             job,
             url,
+            comparison,
             in_flight.get(job.pk, 0),
             waits_for.get(job.pk, []),
             warnings.get(job.pk, JobWarnings()),
@@ -155,9 +164,14 @@ def page_path(job: Job) -> str:
     return reverse("jobs:detail", args=[job.code])
 
 
+def comparison_path(job: Job) -> str:
+    return reverse("api-v1:comparison", args=[job.code])
+
+
 def serialize(
     job: Job,
     url: str,
+    comparison: str | None,
     in_flight: int,
     waits_for: Sequence[SharedRecords],
     warnings: JobWarnings,
@@ -175,6 +189,7 @@ def serialize(
         file=job.file.code,
         parent=job.parent.code if job.parent else None,
         saved_mapping=job.saved_mapping_id,
+        comparison=comparison,
         created_by=job.created_by.username if job.created_by else None,
         created_at=job.created_at,
         started_at=job.started_at,

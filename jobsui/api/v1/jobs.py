@@ -18,6 +18,7 @@ from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import MAX_ERRORS, invalid, named_in_body
 from jobsui.api.schema import Schema
 from jobsui.api.v1 import job_in, job_out
+from jobsui.api.v1.comparisons import require_comparable
 from jobsui.api.v1.job_in import JobChange, JobIn
 from jobsui.api.v1.job_out import JobOut
 from jobsui.api.v1.mapping_in import stored_mapping
@@ -59,6 +60,7 @@ def create(request: ApiRequest, body: JobIn) -> HttpResponse:
     a person has to decide something, the job stays a draft and its `error` says why. A
     job that cannot work is refused at once if that is already known. An object that
     Jobs UI does not know yet is read from Zendesk."""
+    require_comparable(body.action, compare=body.options.compare)
     items = None if body.items is None else _items_file(body.items)
     with named_in_body("connection"):
         connection = lookup.connection_called(request.auth, body.connection)
@@ -288,5 +290,6 @@ def _change_mapping(job: Job, body: JobChange, *, by: User) -> None:
         }
     options = Options.from_json(job.options)
     if body.options:
+        require_comparable(Action(job.action), compare=body.options.compare)
         options = body.options.apply(options)
     drafts.set_mapping(job, mapping, options, by=by, rules=rules)

@@ -72,6 +72,13 @@ def is_current(read: RecordRead, job: Job) -> bool:
     return bool(job.checked_fingerprint) and read.fingerprint == fingerprint_of(job)
 
 
+def compared(jobs: Collection[Job]) -> set[int]:
+    """The IDs of those that have a current comparison."""
+    reads = RecordRead.objects.filter(job__in=jobs, purpose=Purpose.COMPARE)
+    found = set(reads.values_list("job_id", "fingerprint"))
+    return {job.pk for job in jobs if (job.pk, fingerprint_of(job)) in found}
+
+
 def start(job: Job, *, by: Actor) -> RecordRead:
     """Compare all rows again. Raises NotPossibleNow."""
     if job.state != JobState.READY:
@@ -107,8 +114,13 @@ def cancel(read: RecordRead) -> None:
 
 
 def skip(job: Job) -> None:
-    """Send all rows, whatever a comparison found."""
-    RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE).delete()
+    """Send all rows, whatever a comparison found. Raises NotPossibleNow once launched."""
+    with transaction.atomic():
+        # Locked: the planner of a launched job needs what was found.
+        draft = Job.objects.drafts().select_for_update().filter(pk=job.pk)
+        if not draft.exists():
+            raise NotPossibleNow("This job was already launched.")
+        RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE).delete()
 
 
 def obstacle(job: Job) -> str:

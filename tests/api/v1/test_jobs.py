@@ -56,6 +56,7 @@ def test_job_from_a_file_is_launched_and_returned(
         "file": file,
         "parent": None,
         "saved_mapping": None,
+        "comparison": None,
         "created_by": "boss",
         "created_at": data["created_at"],
         "started_at": data["started_at"],
@@ -105,6 +106,62 @@ def test_job_from_items_is_launched(harness: Harness, program: Programs) -> None
     assert data["counts"]["created"] == 1
     assert fields["serial"] == "AB-000001"
     assert fields["insured"]
+
+
+def test_job_that_is_compared_sends_only_what_differs(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
+    harness.run(gadgets(3), Action.CREATE)
+
+    data = create(
+        harness,
+        program("run"),
+        items=gadgets(5),
+        action="create_or_update_by_external_id",
+        options={"compare": True},
+        launch=True,
+    )
+
+    assert data["state"] == "completed"
+    assert data["counts"]["unchanged"] == 3
+    assert data["counts"]["created"] == 2
+
+
+def test_new_records_cannot_be_compared(harness: Harness, program: Programs) -> None:
+    harness.object()
+    body = CREATE | {"items": gadgets(1), "options": {"compare": True}}
+
+    response = program("run").call("POST", "/jobs", body)
+
+    message = "new records have no record to be compared with; leave compare out"
+    assert response.status_code == 422
+    assert response.json()["errors"] == [
+        {"where": "body.options.compare", "message": message}
+    ]
+    assert not Job.objects.exists()
+
+
+def test_comparison_is_chosen_for_a_draft(harness: Harness, program: Programs) -> None:
+    harness.object()
+    runner = program("run")
+    upsert = create(
+        harness,
+        runner,
+        items=gadgets(1),
+        action="create_or_update_by_external_id",
+    )
+    new = create(harness, runner, items=gadgets(1))
+    options = {"options": {"compare": True}}
+
+    changed = runner.call("PATCH", f"/jobs/{upsert['id']}", options)
+    refused = runner.call("PATCH", f"/jobs/{new['id']}", options)
+    harness.task_queue.run_all()
+
+    comparison = reload(runner, upsert)["comparison"]
+    assert changed.status_code == 200
+    assert refused.status_code == 422
+    assert comparison == f"http://testserver/api/v1/jobs/{upsert['id']}/comparison"
 
 
 def test_columns_are_mapped_as_requested(harness: Harness, program: Programs) -> None:
@@ -249,9 +306,9 @@ def test_draft_that_needs_a_person_says_why(
             "Zendesk ID is required. Map a column to it.",
         ),
         (
-            {"file": "{file}", "options": {"compare": True}},
+            {"file": "{file}", "options": {"undo": True}},
             422,
-            "body.options.compare: extra inputs",
+            "body.options.undo: extra inputs",
         ),
         (
             {"file": "{file}", "run_settings": {"auto_pause_percent": 101}},
@@ -573,7 +630,7 @@ def test_list_takes_the_same_queries_for_any_length(
 
     # The token, the jobs, their batches in flight, the jobs that they wait for, warnings
     # of Zendesk and of checks.
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         response = reader.call("GET", "/jobs?state=queued")
 
     assert len(response.json()["items"]) == jobs

@@ -1,0 +1,234 @@
+from typing import Any
+
+import pytest
+
+from jobsui.jobs.control import comparisons
+from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.models import Job, RecordRead
+from tests.api.conftest import Program, Programs
+from tests.harness import Harness, gadgets
+from tests.web import stages
+
+UPSERT = Action.UPSERT_BY_EXTERNAL_ID
+COUNTS = ("same", "change", "create", "delete", "missing", "ambiguous", "unknown")
+
+
+@pytest.fixture
+def account(harness: Harness) -> Harness:
+    """With the gadgets 1 to 3."""
+    harness.object()
+    harness.run(gadgets(3), Action.CREATE)
+    return harness
+
+
+def different() -> list[dict[str, Any]]:
+    """Of five gadgets two are new, and one has another price and another name."""
+    rows = gadgets(5)
+    rows[1] |= {"name": "Other", "price": "7"}
+    return rows
+
+
+def call(program: Program, method: str, job: Job, path: str) -> Any:
+    return program.call(method, f"/jobs/{job.code}{path}")
+
+
+def test_ready_job_is_compared(account: Harness, program: Programs) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+
+    started = call(runner, "POST", job, "/compare")
+    account.task_queue.run_all()
+
+    data = call(runner, "GET", job, "/comparison").json()
+    assert started.status_code == 201
+    assert started.json()["state"] == "dividing"
+    assert data == {
+        "job": str(job.code),
+        "state": "done",
+        "reason": None,
+        "created_at": data["created_at"],
+        "started_at": data["started_at"],
+        "finished_at": data["finished_at"],
+        "requests": 1,
+        "pages": {"read": 1, "total": 1},
+        "counts": dict.fromkeys(COUNTS, 0) | {"same": 2, "change": 1, "create": 2},
+        "changed_cells": [
+            {"field": "name", "cells": 1, "blank": 0},
+            {"field": "price", "cells": 1, "blank": 0},
+        ],
+    }
+    assert data["started_at"] <= data["finished_at"]
+
+
+def test_job_names_its_comparison(account: Harness, program: Programs) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+    before = call(runner, "GET", job, "").json()["comparison"]
+    call(runner, "POST", job, "/compare")
+    account.task_queue.run_all()
+
+    call(runner, "POST", job, "/launch")
+    account.task_queue.run_all()
+
+    after = call(runner, "GET", job, "").json()
+    assert before is None
+    assert after["comparison"] == (
+        f"http://testserver/api/v1/jobs/{job.code}/comparison"
+    )
+    assert after["state"] == "completed"
+    assert after["counts"]["unchanged"] == 2
+    assert after["counts"]["updated"] == 1
+    assert after["counts"]["created"] == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/comparison"),
+        ("DELETE", "/comparison"),
+        ("POST", "/compare/cancel"),
+    ],
+)
+def test_job_without_a_comparison_has_none(
+    account: Harness, program: Programs, method: str, path: str
+) -> None:
+    job = account.checked(different(), UPSERT)
+
+    response = call(program("run"), method, job, path)
+
+    assert response.status_code == 404
+    assert response.json()["detail"] == (
+        "This job has no comparison of its present rows. "
+        "Start one: POST /api/v1/jobs/{id}/compare."
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("stage", "action", "detail"),
+    [
+        (
+            stages.draft,
+            UPSERT,
+            "Check the rows first: only valid rows are compared.",
+        ),
+        (
+            stages.checked,
+            Action.CREATE,
+            "New records have no record in Zendesk to be compared with.",
+        ),
+    ],
+)
+def test_comparison_that_is_not_possible_is_refused(
+    program: Programs, stage: Any, action: Action, detail: str
+) -> None:
+    content = "external_id,name,serial\ng-1,One,AB-000001\n"
+    job = stage(content, action)
+
+    response = call(program("run"), "POST", job, "/compare")
+
+    assert response.status_code == 409
+    assert response.json()["detail"] == detail
+
+
+def test_second_comparison_waits_for_the_first(
+    account: Harness, program: Programs
+) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+
+    response = call(runner, "POST", job, "/compare")
+
+    assert response.status_code == 409
+    assert response.json()["detail"] == "The rows are being compared already."
+
+
+def test_comparison_is_cancelled(account: Harness, program: Programs) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+
+    cancelled = call(runner, "POST", job, "/compare/cancel")
+    again = call(runner, "POST", job, "/compare/cancel")
+
+    assert cancelled.status_code == 200
+    assert cancelled.json()["state"] == "cancelled"
+    assert again.status_code == 409
+    assert again.json()["detail"] == "The comparison has ended already."
+
+
+def test_job_without_its_comparison_sends_all_rows(
+    account: Harness, program: Programs
+) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+    account.task_queue.run_all()
+
+    deleted = call(runner, "DELETE", job, "/comparison")
+    call(runner, "POST", job, "/launch")
+    account.task_queue.run_all()
+
+    counts = call(runner, "GET", job, "").json()["counts"]
+    assert deleted.status_code == 204
+    assert counts["created_or_updated"] == 5
+
+
+def test_comparison_of_a_launched_job_stays(
+    account: Harness, program: Programs
+) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+    account.task_queue.run_all()
+    call(runner, "POST", job, "/launch")
+
+    response = call(runner, "DELETE", job, "/comparison")
+
+    assert response.status_code == 409
+    assert response.json()["detail"] == "This job was already launched."
+    assert RecordRead.objects.filter(job=job).count() == 1
+
+
+def test_launch_waits_for_the_comparison(account: Harness, program: Programs) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+
+    launched = call(runner, "POST", job, "/launch").json()
+    account.task_queue.run_all()
+
+    job.refresh_from_db()
+    assert launched["state"] == "ready"
+    assert job.state == JobState.COMPLETED
+    assert job.unchanged == 2
+
+
+def test_cancelled_comparison_prevents_the_launch(
+    account: Harness, program: Programs
+) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+    call(runner, "POST", job, "/launch")
+
+    call(runner, "POST", job, "/compare/cancel")
+    account.task_queue.run_all()
+
+    data = call(runner, "GET", job, "").json()
+    assert data["state"] == "ready"
+    assert data["error"] == (
+        "The rows were not compared with their records in Zendesk. "
+        "The comparison was cancelled. "
+        "Compare them again, or launch the job to send all rows."
+    )
+
+
+def test_reader_cannot_compare(account: Harness, program: Programs) -> None:
+    job = account.checked(different(), UPSERT)
+
+    response = call(program("read"), "POST", job, "/compare")
+
+    assert response.status_code == 403
+    assert comparisons.current(job) is None
