@@ -37,6 +37,12 @@ def swept(task_queue: TaskQueue) -> Tasks:
     return sorted(task_queue)
 
 
+def test_indexed_job_is_left_alone(gadget: CustomObject, task_queue: TaskQueue) -> None:
+    make(gadget, JobState.COMPLETED, indexed_at=timezone.now())
+
+    assert swept(task_queue) == []
+
+
 @pytest.mark.parametrize(
     ("state", "is_planned", "tasks"),
     [
@@ -50,7 +56,7 @@ def swept(task_queue: TaskQueue) -> Tasks:
         (JobState.PAUSED, True, []),
         (JobState.CANCELLING, True, ["drive"]),
         (JobState.NEEDS_DECISION, True, []),
-        (JobState.COMPLETED, True, []),
+        (JobState.COMPLETED, True, ["index_job"]),
     ],
 )
 @pytest.mark.django_db(transaction=True)
