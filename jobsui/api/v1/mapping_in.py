@@ -10,6 +10,7 @@ from jobsui.api.v1.types import STORABLE, Body, Name
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping import field_targets, rules
+from jobsui.jobs.mapping.repairs import Repair
 from jobsui.jobs.mapping.rules import NO_RULE, Rule
 
 MAX_CONSTANT_LENGTH = 10_000
@@ -29,12 +30,14 @@ class MappedField(Body):
     """Further columns, joined behind this one."""
     joiner: Annotated[str, Field(max_length=20), STORABLE] = " "
     """Between the joined columns that have a text."""
-    repairs: list[Literal["garbled", "invisible", "serial_dates", "swapped_dates"]] = (
-        Field(default_factory=list)
-    )
+    repairs: list[Repair] = Field(default_factory=list)
     """Put right what was damaged before the upload: restore `garbled` letters, remove
     `invisible` characters, read numbers such as 45000 as `serial_dates` of a spreadsheet,
-    swap day and month of dates with the year first, such as 2024-05-03 (`swapped_dates`)."""
+    swap day and month of dates with the year first, such as 2024-05-03 (`swapped_dates`). For
+    keys: compose letters and their accents (`composed`), remove quotation marks at the ends
+    (`quotes`), replace `dashes` by hyphens, remove separators between thousands (`grouping`),
+    remove .0 behind digits (`point_zero`), remove zeros in front of digits
+    (`leading_zeros`)."""
     trim: bool = False
     """Remove spaces at the ends."""
     blank: Literal["", "leave", "clear", "set"] = ""

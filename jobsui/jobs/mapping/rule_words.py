@@ -22,6 +22,12 @@ REFERENCES: Mapping[str, str] = {
 REPAIRS: Mapping[Repair, str] = {
     "garbled": "restore garbled letters",
     "invisible": "remove invisible characters",
+    "composed": "compose letters and their accents",
+    "quotes": "remove quotation marks at the ends",
+    "dashes": "replace dashes by hyphens",
+    "grouping": "remove separators between thousands",
+    "point_zero": "remove .0 behind digits",
+    "leading_zeros": "remove zeros in front of digits",
     "serial_dates": "numbers are dates of a spreadsheet",
     "swapped_dates": "swap day and month of dates with the year first",
 }

@@ -22,5 +22,7 @@ class AccountFacts(models.Model):
     # Whether rows leave blank or clear what a new record needs. Invalid rows count too.
     has_blanks = models.BooleanField(default=False)
     # What concerns the job as a whole, and what could not be read: [{"code", "message",
-    # "fix", "count"}, ...].
+    # "fix", "count"}, ...]. About keys also a "proposal": {"target", "column", "rule",
+    # "connection", "sampled", "exist", "would_exist", "examples": [{"before", "after",
+    # "name"}, ...]}. Its rule or column explains why few of the keys have a record.
     notices = models.JSONField(default=list)

@@ -1,21 +1,24 @@
-"""What the check asks the account about a sample of the rows: which records exist, and
-whether there is room for new ones. It takes few requests, each in its turn. What cannot be
-read is not checked, and the page says so."""
+"""What the check asks the account about a sample of the rows: which records exist, why few of
+them do, and whether there is room for new ones. It takes few requests, each in its turn. What
+cannot be read is not checked, and the page says so."""
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from jobsui.connections import proxy_reads
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.errors import ConnectionsError, explain
+from jobsui.connections.models import Connection
 from jobsui.jobs import account_client
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import api_name, schema_of
 from jobsui.jobs.mapping.json_texts import decoded, encoded
+from jobsui.jobs.mapping.key_rewritings import ENOUGH
 from jobsui.jobs.models import AccountFacts, Job
+from jobsui.jobs.preparation.key_damage import MIN_KEYS, KeyDamage
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import SHOWN_LISTS
@@ -75,6 +78,8 @@ class _Reader:
         self._keep = keep
         self._schema = schema_of(job)
         self._client: SignedClient | None = None
+        self._existing_records: dict[str, Record] = {}
+        """By their keys, of the sample."""
         self._started = time.monotonic()
 
     def note(self, code: str, message: str, fix: str = "", count: int = 0) -> None:
@@ -95,6 +100,8 @@ class _Reader:
             field = self._schema.field(api_name(target))
             if field and values.found:
                 self._read_field(target, field)
+        if self._may_have_damaged_keys:
+            self._about("Whether the keys are right", self._find_damage)
 
     def _about(self, topic: str, read: Callable[[], None]) -> None:
         """What Zendesk refuses to show is left out."""
@@ -123,9 +130,10 @@ class _Reader:
         key = self._action.key_of_records
         keys = [decoded(content) for content in self._sample.keys.found]
         existing = {
-            _key_of(record, key)
+            _key_of(record, key): record
             for record in self._records(self._job.object_key, key, keys)
         }
+        self._existing_records = existing
         if self._action is Action.UPDATE or self._action.deletes:
             # Keys with a comma are searched for, and the search may lag.
             missing = [
@@ -142,6 +150,45 @@ class _Reader:
                 f"{len(keys):,} {KEY_LABELS[key]} from all over the file were looked up in "
                 "Zendesk, and the others were not.",
             )
+
+    @property
+    def _may_have_damaged_keys(self) -> bool:
+        """Whether records should exist, and few do, as far as is known."""
+        if self._action.key not in {"id", "external_id"}:
+            return False
+        if self._action.is_upsert:
+            # Only the keys of rows that could not become new records were looked up.
+            return self._sample.rows >= MIN_KEYS
+        wanted = len(self._sample.keys.found)
+        return wanted >= MIN_KEYS and len(self._existing_records) < ENOUGH * wanted
+
+    def _find_damage(self) -> None:
+        damage = KeyDamage(self._job, self._look_up, self._look_up_elsewhere)
+        keys = [decoded(content) for content in self._sample.keys.found]
+        damage.add_known(keys, self._existing_records)
+        if notice := damage.find(self._sample.rows_of_file()):
+            self.facts.notices.insert(0, notice)
+
+    def _look_up(self, key: str, values: Sequence[str]) -> list[Record]:
+        return self._call(
+            partial(_READS[key], key=self._job.object_key, values=list(values))
+        )
+
+    def _look_up_elsewhere(
+        self, connection: Connection, key: str, values: Sequence[str]
+    ) -> list[Record] | None:
+        self._keep()
+        if time.monotonic() - self._started > MAX_SECONDS:
+            return None
+        read = partial(_READS[key], key=self._job.object_key, values=list(values))
+        try:
+            client = account_client.client_for(connection)
+            return client.renewing(lambda: read(client))
+        except RateLimited as error:
+            account_client.postpone(connection, error)
+            return None
+        except (ZendeskError, ConnectionsError):
+            return None
 
     def _read_names(self) -> None:
         names = [decoded(content) for content in self._sample.names.found]

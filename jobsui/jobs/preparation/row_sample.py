@@ -9,8 +9,10 @@ import pyarrow.compute as pc
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import FIELD, schema_of
 from jobsui.jobs.models import Job
+from jobsui.jobs.preparation import key_sample
 from jobsui.jobs.preparation.account_reads import MAX_NAMES
 from jobsui.jobs.preparation.job_blocks import JobBlock
+from jobsui.jobs.preparation.key_sample import SampledRow
 from jobsui.jobs.preparation.row_warnings import (
     clears,
     contents,
@@ -32,6 +34,7 @@ class RowSample:
 
     def __init__(self, job: Job) -> None:
         """Not for jobs of raw items."""
+        self._job = job
         self._action = Action(job.action)
         self._rows_to_read = job.rows_to_check or 0
         self._rows_read = 0
@@ -52,6 +55,10 @@ class RowSample:
             for field in schema.fields:
                 if field.type in {"lookup", "parent"}:
                     self.references[f"{FIELD}{field.key}"] = _Values(MAX_REFERENCES)
+
+    def rows_of_file(self) -> list[SampledRow]:
+        """Rows that would be sent, read again. Raises FileRefused."""
+        return key_sample.read(self._job)
 
     def add(self, block: JobBlock) -> None:
         self.has_blanks = self.has_blanks or self._has_blanks(block)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import AccountFacts, Cause, Job
@@ -17,6 +18,8 @@ class CheckWarning:
     fix: str
     sample_rows: list[int] = field(default_factory=list)
     sample_values: list[str] = field(default_factory=list)
+    proposal: dict[str, Any] | None = None
+    """What would explain it, of AccountFacts.notices."""
 
 
 def of_jobs(jobs: Sequence[Job]) -> dict[int, list[CheckWarning]]:

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from jobsui.jobs.mapping.field_targets import FIELD, Target
-from jobsui.jobs.mapping.repairs import OF_DATES
+from jobsui.jobs.mapping.repairs import OF_DATES, OF_KEYS
 from jobsui.jobs.mapping.rule_preview import Subject
 from jobsui.jobs.mapping.rule_words import REPAIRS
 from jobsui.jobs.mapping.rules import MAX_PAD, NO_RULE, Rewriter, Rule, lower
@@ -164,14 +164,18 @@ class RuleForm(DressedForm):
             self._add_words("no", "Further words for no", rule.no)
 
     def _add_repairs(self) -> None:
-        """A checkbox for each that makes sense for the target."""
+        """A checkbox for each that makes sense for the target, or is chosen already."""
+        is_key = self.subject.target.key == "external_id"
         is_date = self.subject.target.type == "date"
         if is_date or _is_text(self.subject.target):
             for repair, words in REPAIRS.items():
+                is_chosen = repair in self.initial_rule.repairs
+                if repair in OF_KEYS and not is_key and not is_chosen:
+                    continue
                 if (repair in OF_DATES) == is_date:
                     self.fields[f"repair_{repair}"] = forms.BooleanField(
                         label=words[0].upper() + words[1:],
-                        initial=repair in self.initial_rule.repairs,
+                        initial=is_chosen,
                         required=False,
                     )
 
