@@ -85,6 +85,7 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/check/again/", check.check_again, name="check_again"),
     path("<uuid:code>/check/cancel/", check.cancel_check, name="cancel_check"),
     path("<uuid:code>/check/warnings/", check.warned_rows, name="warned_rows"),
+    path("<uuid:code>/check/keys/", check.accept_keys, name="accept_keys"),
     path("<uuid:code>/check/rows/", corrections.grid, name="grid"),
     path("<uuid:code>/check/rows/correct/", corrections.correct, name="correct"),
     path("<uuid:code>/check/values/", corrections.values, name="replace_values"),

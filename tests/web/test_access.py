@@ -81,6 +81,7 @@ MATRIX = {
     "jobs/new/<uuid:code>/check/again/": ACT,
     "jobs/new/<uuid:code>/check/cancel/": ACT,
     "jobs/new/<uuid:code>/check/warnings/": ACT,
+    "jobs/new/<uuid:code>/check/keys/": ACT,
     "jobs/new/<uuid:code>/check/rows/": PAGE,
     "jobs/new/<uuid:code>/check/rows/correct/": ACT,
     "jobs/new/<uuid:code>/check/values/": Row(302, 302),

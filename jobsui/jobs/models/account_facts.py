@@ -24,5 +24,6 @@ class AccountFacts(models.Model):
     # What concerns the job as a whole, and what could not be read: [{"code", "message",
     # "fix", "count"}, ...]. About keys also a "proposal": {"target", "column", "rule",
     # "connection", "sampled", "exist", "would_exist", "examples": [{"before", "after",
-    # "name"}, ...]}. Its rule or column explains why few of the keys have a record.
+    # "name"}, ...]}. It explains why few of the keys have a record; without a column,
+    # there is nothing to set.
     notices = models.JSONField(default=list)

@@ -361,10 +361,10 @@ class KeyDamage:
     ) -> dict[str, Any]:
         would = _sentence_of(explanation, _count(records), len(self._rows))
         code = "keys_would_match"
-        fix = "Check the keys below. If they are right, set this rule and check again."
+        fix = "If the keys in the examples are right, set this rule and check again."
         if explanation.column:
             code = "keys_in_other_column"
-            fix = "Check the keys below. If they are right, use this column and check again."
+            fix = "If the keys in the examples are right, use this column and check again."
         elif explanation.rule is None:
             fix = f"Choose an action that finds records by {LABELS[explanation.key][:-1]}."
         proposal = self._proposal(explanation, records)
@@ -381,9 +381,12 @@ class KeyDamage:
             if record is not None and value != row.key
         ]
         rule = explanation.rule
+        column = explanation.column
+        if rule is not None:
+            column = self._key_column
         return self._proposed(
             _count(records),
-            column=explanation.column or self._key_column,
+            column=column,
             rule=rule.to_json() if rule is not None else None,
             examples=examples[:MAX_EXAMPLES],
         )

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.jobs.control import comparisons, drafts
+from jobsui.jobs.control import comparisons, drafts, key_proposals
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.errors import JobsError, NotPossibleNow
 from jobsui.jobs.mapping.check_scope import check_scope
@@ -78,6 +78,17 @@ def warned_rows(request: HtmxRequest, job: Job) -> HttpResponse:
     try:
         drafts.set_warned_rows(job, request.POST.get("warnings", ""))
     except NotPossibleNow as refusal:
+        messages.error(request, str(refusal))
+    return redirect("jobs:check", job.code)
+
+
+@post_only
+@on_draft
+def accept_keys(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Set the rule or the column that the check proposes for the key, and check again."""
+    try:
+        key_proposals.accept(job, by=request.user)
+    except JobsError as refusal:
         messages.error(request, str(refusal))
     return redirect("jobs:check", job.code)
 

@@ -358,7 +358,7 @@ def _review(
         "notices": [
             notice
             for notice in job_details.account_notices(job)
-            if notice["code"] == "record_limit"
+            if notice["code"] == "record_limit" or notice["code"].startswith("keys_")
         ],
         "comparison": comparison_page.on_review(
             job, latest, is_current=is_current, obstacle=comparisons.obstacle(job)

@@ -86,7 +86,9 @@ def test_warnings_are_answered_with_file_and_job(
         "sample_rows",
         "sample_values",
     ]
-    assert about_job[:1] == [warning | {"source": "file"} for warning in warnings]
+    assert about_job[:1] == [
+        warning | {"source": "file", "proposal": None} for warning in warnings
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

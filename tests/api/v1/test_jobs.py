@@ -881,3 +881,34 @@ def test_unsent_rows_of_a_cancelled_job_continue_in_a_new_one(
     assert response.json()["id"] == str(child.code)
     assert response.json()["parent"] == str(job.code)
     assert child.auto_target == "queued"
+
+
+def test_proposal_about_keys_is_a_mapping(harness: Harness, program: Programs) -> None:
+    harness.sandbox.make_object("gadget", fields=GADGET)
+    held = [
+        row | {"external_id": f"{number:06}", "serial": f"AB-{number * 7919:06}"}
+        for number, row in enumerate(gadgets(30), start=1)
+    ]
+    records = [
+        {
+            "name": f"Pump {row['serial']}",
+            "external_id": row["external_id"],
+            "custom_object_fields": {"serial": row["serial"]},
+        }
+        for row in held
+    ]
+    harness.sandbox.add_records("gadget", records)
+    rows = [row | {"external_id": row["external_id"].lstrip("0")} for row in held]
+    runner = program("run")
+    file = upload(runner, to_csv(rows)).json()["id"]
+
+    data = create(harness, runner, file=file, action="create_or_update_by_external_id")
+
+    [warning] = data["warnings"]
+    assert warning["code"] == "keys_would_match"
+    assert warning["source"] == "check"
+    proposal = warning["proposal"]
+    assert proposal["mapping"] == {"external_id": {"field": "external_id", "pad": 6}}
+    assert (proposal["sampled"], proposal["exist"]) == (30, 0)
+    assert proposal["would_exist"] == 30
+    assert len(proposal["examples"]) == 10
