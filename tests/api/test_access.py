@@ -75,6 +75,8 @@ MATRIX = {
     "cancel_comparison": Row("run", 404, 404),  # There is none, here and below.
     "get_comparison": Row("read", 404, 404),
     "delete_comparison": Row("run", 404, 404),
+    "list_compared_rows": Row("read", 404, 404),
+    "get_plan": Row("read", 404, 404),
     "list_rows": Row("read", 200, 404),
     "get_results": Row("read", 200, 404),
     "list_errors": Row("read", 200, 404),

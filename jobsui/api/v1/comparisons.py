@@ -1,28 +1,35 @@
 """What the rows of a job would change in Zendesk, compared before the launch."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from ninja import Router, Status
 
+from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import Problem, invalid
 from jobsui.api.schema import Schema
-from jobsui.api.v1.types import Code, responses
+from jobsui.api.v1.rows import CSV
+from jobsui.api.v1.types import Code, Limit, ListOut, Text, list_response, responses
 from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Action, ReadState, Verdict
+from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live.compare import FIELDS
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.reports import compared_rows
+from jobsui.jobs.reports.compared_rows import ComparedRow, Wanted
 
 router = Router()
 NO_COMPARISON = (
     "This job has no comparison of its present rows. "
     "Start one: POST /api/v1/jobs/{id}/compare."
 )
+NOT_DONE = "The comparison is not done. Wait for it, or compare the job again."
 NOT_FOR_CREATE = "new records have no record to be compared with; leave compare out"
 
 
@@ -77,6 +84,39 @@ class ComparisonOut(Schema):
     """Of the pages that are read."""
     changed_cells: list[ChangedCells]
     """By field, most frequent first."""
+
+
+class ComparedVerdict(StrEnum):
+    """What a row would do: see the counts of the comparison."""
+
+    SAME = "same"
+    CHANGE = "change"
+    CREATE = "create"
+    DELETE = "delete"
+    MISSING = "missing"
+    AMBIGUOUS = "ambiguous"
+    UNKNOWN = "unknown"
+
+
+class ChangeOut(Schema):
+    field: str
+    old: str | None
+    """Null for blank, here and in `new`."""
+    new: str | None
+
+
+class ComparedRowOut(Schema):
+    row: int
+    """Row number in the file."""
+    key: str
+    record_id: str | None
+    """Null if there is no record, or several."""
+    verdict: ComparedVerdict
+    is_left_out: bool
+    """A person has chosen not to send the row."""
+    changes: list[ChangeOut]
+    """The values that change. Of a record that would be created or deleted, all that are
+    not blank, without its key."""
 
 
 @router.post(
@@ -141,6 +181,47 @@ def delete(request: ApiRequest, code: Code) -> Any:
     return Status(204, None)
 
 
+@router.get(
+    "/{uuid:id}/comparison/rows",
+    operation_id="list_compared_rows",
+    summary="List compared rows",
+    response=responses(200, ListOut[ComparedRowOut], 404),
+)
+def row_list(
+    request: ApiRequest,
+    code: Code,
+    verdict: ComparedVerdict | None = None,
+    cursor: Text = "",
+    limit: Limit = paging.SIZE,
+) -> Any:
+    """In the order of the file, as far as they are compared. With `verdict`, a page may have
+    fewer rows than `limit`, or none, before the last page. Follow `next` until it is null."""
+    read = _current(lookup.draft_or_job(request.auth, code))
+    after = paging.number(cursor) if cursor else 0
+    verdicts = [Verdict[verdict.name]] if verdict else Verdict
+    wanted = Wanted(verdicts=frozenset(verdicts))
+    page = compared_rows.page(read, wanted, after=after, size=limit)
+    return list_response(request, page, _serialize_row)
+
+
+@router.get(
+    "/{uuid:id}/plan.csv",
+    operation_id="get_plan",
+    summary="Download what a compared job would change",
+    response=responses(200, None, 404, 409),
+    openapi_extra=CSV,
+)
+def plan(request: ApiRequest, code: Code) -> StreamingHttpResponse:
+    """The columns `row`, `key`, `record_id`, `action`, `field`, `old` and `new`: a line for
+    each value that changes, and one for each record that is created or deleted. Rows that
+    are the same are left out. 409 until the comparison is done."""
+    read = _current(lookup.draft_or_job(request.auth, code))
+    if read.state != ReadState.DONE:
+        raise NotPossibleNow(NOT_DONE)
+    lines = compared_rows.plan_csv(read)
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+
+
 def serialize(job: Job, read: RecordRead) -> ComparisonOut:
     return ComparisonOut(
         job=job.code,
@@ -171,7 +252,7 @@ def _current(job: Job) -> RecordRead:
 
 
 def _serialize_counts(read: RecordRead) -> ComparisonCounts:
-    names = [verdict.name.lower() for verdict in Verdict]
+    names = ComparisonCounts.model_fields
     return ComparisonCounts(**{name: read.counts.get(name, 0) for name in names})
 
 
@@ -186,3 +267,21 @@ def _changed_cells(read: RecordRead) -> list[ChangedCells]:
 def field_name(name: str) -> str:
     """What programs call a value of a record."""
     return name.removeprefix(f"{FIELDS}.")
+
+
+def _serialize_row(row: ComparedRow) -> ComparedRowOut:
+    return ComparedRowOut(
+        row=row.row,
+        key=row.key,
+        record_id=row.record_id or None,
+        verdict=ComparedVerdict[row.verdict.name],
+        is_left_out=row.is_left_out,
+        changes=[
+            ChangeOut(
+                field=field_name(value.name),
+                old=value.old or None,
+                new=value.new or None,
+            )
+            for value in row.values
+        ],
+    )

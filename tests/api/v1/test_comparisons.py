@@ -6,6 +6,7 @@ from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Job, RecordRead
 from tests.api.conftest import Program, Programs
+from tests.api.v1.test_rows import pages
 from tests.harness import Harness, gadgets
 from tests.web import stages
 
@@ -60,6 +61,86 @@ def test_ready_job_is_compared(account: Harness, program: Programs) -> None:
     assert data["started_at"] <= data["finished_at"]
 
 
+def test_compared_rows_are_listed(account: Harness, program: Programs) -> None:
+    runner = program("run")
+    ids = {key: record["id"] for key, record in account.records().items()}
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+    account.task_queue.run_all()
+    comparison = RecordRead.objects.get(job=job)
+    comparisons.leave_out(comparison, [3], is_left_out=True)
+
+    listed = pages(runner, f"/jobs/{job.code}/comparison/rows?limit=2")
+
+    same = {"verdict": "same", "is_left_out": False, "changes": []}
+    assert [len(page) for page in listed] == [2, 2, 1]
+    rows = [row for page in listed for row in page]
+    assert rows[:4] == [
+        {"row": 2, "key": "g-1", "record_id": ids["g-1"], **same},
+        {
+            "row": 3,
+            "key": "g-2",
+            "record_id": ids["g-2"],
+            "verdict": "change",
+            "is_left_out": True,
+            "changes": [
+                {"field": "name", "old": "Gadget 2", "new": "Other"},
+                {"field": "price", "old": "2.5", "new": "7"},
+            ],
+        },
+        {"row": 4, "key": "g-3", "record_id": ids["g-3"], **same},
+        {
+            "row": 5,
+            "key": "g-4",
+            "record_id": None,
+            "verdict": "create",
+            "is_left_out": False,
+            "changes": [
+                {"field": "name", "old": None, "new": "Gadget 4"},
+                {"field": "serial", "old": None, "new": "AB-000004"},
+                {"field": "price", "old": None, "new": "4.5"},
+            ],
+        },
+    ]
+
+
+def test_compared_rows_are_filtered_by_verdict(
+    account: Harness, program: Programs
+) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+    account.task_queue.run_all()
+
+    listed = pages(runner, f"/jobs/{job.code}/comparison/rows?verdict=create")
+
+    assert [[row["key"] for row in page] for page in listed] == [["g-4", "g-5"]]
+
+
+def test_plan_of_a_compared_job_is_downloaded(
+    account: Harness, program: Programs
+) -> None:
+    runner = program("run")
+    ids = {key: record["id"] for key, record in account.records().items()}
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+    unfinished = call(runner, "GET", job, "/plan.csv")
+    account.task_queue.run_all()
+
+    response = call(runner, "GET", job, "/plan.csv")
+
+    text = b"".join(response.streaming_content).decode("utf-8-sig")
+    assert unfinished.status_code == 409
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert text.splitlines() == [
+        "row,key,record_id,action,field,old,new",
+        f"3,g-2,{ids['g-2']},update,name,Gadget 2,Other",
+        f"3,g-2,{ids['g-2']},update,price,2.5,7",
+        "5,g-4,,create,,,",
+        "6,g-5,,create,,,",
+    ]
+
+
 def test_job_names_its_comparison(account: Harness, program: Programs) -> None:
     runner = program("run")
     job = account.checked(different(), UPSERT)
@@ -85,6 +166,8 @@ def test_job_names_its_comparison(account: Harness, program: Programs) -> None:
     ("method", "path"),
     [
         ("GET", "/comparison"),
+        ("GET", "/comparison/rows"),
+        ("GET", "/plan.csv"),
         ("DELETE", "/comparison"),
         ("POST", "/compare/cancel"),
     ],
