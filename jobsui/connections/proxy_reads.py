@@ -91,14 +91,17 @@ def take_free_turn(connection: Connection, *, beside_driver: bool) -> float:
     until there may be one. For long work, which gives way to people."""
     interval = _interval(connection, beside_driver=beside_driver)
     pace = ReadPace.objects.filter(host=connection.host)
-    new = ReadPace(host=connection.host, next_at=LONG_AGO)
-    ReadPace.objects.bulk_create([new], ignore_conflicts=True)
     next_at = Greatest("next_at", Now()) + interval
     if pace.filter(next_at__lte=Now()).update(next_at=next_at, set_at=Now()):
         return 0.0
-    _forget_future(pace)
-    next_turn, now = pace.values_list("next_at", Now()).get()
-    ahead: timedelta = next_turn - now
+    times = pace.values_list("next_at", Now()).first()
+    if times is None:
+        new = ReadPace(host=connection.host, next_at=LONG_AGO)
+        ReadPace.objects.bulk_create([new], ignore_conflicts=True)
+        return MIN_WAIT
+    ahead: timedelta = times[0] - times[1]
+    if ahead > CLOCK_STEP and _forget_future(pace):
+        return MIN_WAIT
     return max(ahead.total_seconds(), MIN_WAIT)
 
 

@@ -14,7 +14,8 @@ from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
 from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
 from jobsui.zendesk.payloads import Json
 
-PAGES_PER_CHUNK = 200
+PAGES_PER_CHUNK = 500
+"""The last batch of each action of a chunk is not full."""
 NOT_SENT = "not sent"
 """Beside the actions: rows that get their results without a request."""
 LEFT_OUT = RowResult(Outcome.CANCELLED, "", "", "Left out after the comparison.")
