@@ -208,9 +208,13 @@ def test_dense_numbers_of_another_account_are_never_proposed(
 
     check(job)
 
-    assert [notice.get("proposal") for notice in notices_of(job)] == (
-        [None] if action is DELETE else []
+    [notice] = notices_of(job)
+    assert notice["code"] == "keys_not_in_account"
+    assert notice["message"] == (
+        "0 % of the sampled external IDs exist in this account, 100 % would if padded to 8 "
+        "digits. But those records hold other values than the file."
     )
+    assert "proposal" not in notice
     assert reads_of_records(sandbox) <= 25
 
 

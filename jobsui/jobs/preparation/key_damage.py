@@ -47,6 +47,9 @@ MIN_DISTINCT = 0.5
 PROBABLY_OTHER = 0.5
 """With fewer of its keys in the account, a file is probably not meant for it."""
 ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
+ANOTHER_ACCOUNT = (
+    "The file may be meant for another account. Check connection, object and keys."
+)
 LABELS = {"id": "Zendesk IDs", "external_id": "external IDs"}
 
 
@@ -96,8 +99,8 @@ class KeyDamage:
         self._unproven: list[tuple[Explanation, int]] = []
         """Explanations that find records, and how many, of which nothing shows whether they are
         the same."""
-        self._is_contradicted = False
-        """Whether the keys find records of another content."""
+        self._contradicted: list[tuple[Explanation, int]] = []
+        """Explanations that find records of another content."""
         self.requests = 0
         """Made so far, with those of `add_known`."""
 
@@ -135,7 +138,7 @@ class KeyDamage:
                 case Agreement.AGREES:
                     return self._would_match(explanation, records)
                 case Agreement.DISAGREES:
-                    self._is_contradicted = True
+                    self._contradicted.append((explanation, after))
                 case Agreement.UNKNOWN:
                     self._unproven.append((explanation, after))
         return None
@@ -144,13 +147,16 @@ class KeyDamage:
         agreement_of_own = self._agreement(self._rows, self._own)
         if agreement_of_own is Agreement.AGREES:
             return None
-        if agreement_of_own is Agreement.DISAGREES and self._before >= MIN_KEYS:
-            self._is_contradicted = True
+        is_contradicted = bool(self._contradicted) or (
+            agreement_of_own is Agreement.DISAGREES and self._before >= MIN_KEYS
+        )
         notice = None
-        if self._is_contradicted or not self._action.is_upsert:
+        if is_contradicted or not self._action.is_upsert:
             notice = self._in_other_account()
         if notice is None and self._unproven:
             notice = self._would_match_unproven(*self._unproven[0])
+        if notice is None and self._contradicted:
+            notice = self._would_match_others(*self._contradicted[0])
         return notice or self._not_in_account(agreement_of_own)
 
     # Trying explanations
@@ -436,6 +442,16 @@ class KeyDamage:
             "Compare some of these records in Zendesk with the file before you change the keys.",
         )
 
+    def _would_match_others(
+        self, explanation: Explanation, after: int
+    ) -> dict[str, Any]:
+        would = _sentence_of(explanation, after, len(self._rows))
+        return _notice(
+            "keys_not_in_account",
+            f"{self._share}, {would}. But those records hold other values than the file.",
+            ANOTHER_ACCOUNT,
+        )
+
     def _not_in_account(self, contents: Agreement) -> dict[str, Any] | None:
         """`contents`: whether those that exist are the same records."""
         if self._action.is_upsert:
@@ -444,7 +460,7 @@ class KeyDamage:
             return _notice(
                 "keys_not_in_account",
                 f"{self._share}, but these records hold other values than the file.",
-                "The file may be meant for another account. Check connection, object and keys.",
+                ANOTHER_ACCOUNT,
             )
         if self._before >= PROBABLY_OTHER * len(self._rows):
             return None
