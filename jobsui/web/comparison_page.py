@@ -149,7 +149,7 @@ class Grid:
             return [], ""
         wanted = Wanted(chosen, self.field)
         page = compared_rows.page(self._read, wanted, after=after)
-        return [_grid_row(row, self._labels) for row in page.entries], page.older
+        return [grid_row(row, self._labels) for row in page.entries], page.older
 
 
 def progress(read: RecordRead) -> dict[str, Any]:
@@ -279,11 +279,19 @@ def _code(verdict: Verdict) -> str:
     return verdict.name.lower()
 
 
-def _grid_row(row: ComparedRow, labels: Labels) -> GridRow:
+def grid_row(row: ComparedRow, labels: Labels) -> GridRow:
+    shown, hidden = shown_values(row.values, labels)
+    return GridRow(row, shown, hidden)
+
+
+def shown_values(
+    values: Sequence[ComparedValue], labels: Labels
+) -> tuple[list[tuple[str, ComparedValue]], int]:
+    """The first ones with their labels, and how many others there are."""
     shown = [
-        (labels.of(value.name), _shortened(value)) for value in row.values[:MAX_VALUES]
+        (labels.of(value.name), _shortened(value)) for value in values[:MAX_VALUES]
     ]
-    return GridRow(row, shown, len(row.values) - len(shown))
+    return shown, len(values) - len(shown)
 
 
 def _shortened(value: ComparedValue) -> ComparedValue:

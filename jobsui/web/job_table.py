@@ -1,6 +1,6 @@
 """The contents of the table of jobs (jobs/table.html), which several pages include."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,13 @@ from jobsui.jobs.enums import JobState, ParentRows
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_progress
 from jobsui.text import counted
+
+KINDS: Mapping[str, str] = {
+    ParentRows.FAILED: ", retry",
+    ParentRows.UNSENT: ", unsent rows",
+    ParentRows.UNDONE: ", undo",
+}
+"""{rows of its parent that a job sends: what the table says}."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +35,7 @@ class Line:
 
     @property
     def kind(self) -> str:
-        if not self.job.parent_id:
-            return ""
-        is_retry = self.job.parent_rows == ParentRows.FAILED
-        return ", retry" if is_retry else ", unsent rows"
+        return KINDS.get(self.job.parent_rows, "") if self.job.parent_id else ""
 
     @property
     def has_failures(self) -> bool:

@@ -14,10 +14,13 @@ from jobsui.web.views import (
     mapping,
     objects,
     people,
+    proof,
+    records,
     requests,
     saved_mappings,
     storage,
     tokens,
+    undo,
     wizard,
 )
 
@@ -41,6 +44,7 @@ object_urls = [
         "<int:pk>/template.xlsx", objects.template, {"suffix": "xlsx"}, "template_xlsx"
     ),
     path("<int:pk>/mappings/", saved_mappings.of_object, name="mappings"),
+    path("<int:pk>/records/", records.history, name="records"),
     path("<int:pk>/request/", requests.prepare, name="request"),
     path("<int:pk>/request/send/", requests.send, name="send_request"),
     path(
@@ -129,6 +133,15 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/retry/", job_actions.retry, name="retry"),
     path("<uuid:code>/continue/", job_actions.continue_unsent, name="continue"),
     path("<uuid:code>/resolve/", job_actions.resolve, name="resolve"),
+    path("<uuid:code>/undo/", undo.create, name="undo"),
+    path("<uuid:code>/undo-plan/", undo.plan, name="undo_plan"),
+    path("<uuid:code>/undo-plan/progress/", undo.progress, name="undo_progress"),
+    path("<uuid:code>/undo-plan/read-again/", undo.read_again, name="undo_read_again"),
+    path("<uuid:code>/undo-plan/launch/", undo.launch, name="launch_undo"),
+    path("<uuid:code>/proof/", proof.proof, name="proof"),
+    path("<uuid:code>/proof/progress/", proof.progress, name="proof_progress"),
+    path("<uuid:code>/proof/start/", proof.start, name="prove"),
+    path("<uuid:code>/record/", records.of_job, name="record"),
 ]
 
 # Allauth's own come last, so that second factors and single sign-on need only be

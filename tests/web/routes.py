@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from jobsui.access import tokens
 from jobsui.access.models import ApiToken
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.control import saved_mappings
+from jobsui.jobs.control import saved_mappings, undo
 from jobsui.jobs.models import Correction, Job, SavedMapping
 from tests.factories import make_user
 from tests.web import stages
@@ -40,6 +40,8 @@ class Things:
     object: CustomObject
     job: Job
     draft: Job
+    undo: Job
+    """The draft of one."""
     correction: Correction
     """Of the draft."""
     person: User
@@ -53,6 +55,8 @@ class Things:
             code = self.connection.code
         elif route.startswith("jobs/new/"):
             code = self.draft.code
+        elif "/undo-plan/" in route:
+            code = self.undo.code
         else:
             code = self.job.code
         with_numbers = {
@@ -88,5 +92,13 @@ def create_things() -> Things:
     token, _ = tokens.create(person, "nightly import")
     mapping = saved_mappings.save(job, "Monthly gadgets", by=person)
     return Things(
-        thing.connection, thing, job, draft, correction, person, token, mapping
+        thing.connection,
+        thing,
+        job,
+        draft,
+        undo.create(job, by=person),
+        correction,
+        person,
+        token,
+        mapping,
     )

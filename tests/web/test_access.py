@@ -25,6 +25,7 @@ class Row:
     who: str = "operators"
 
 
+LEADS = Row(302, 405)
 PAGE, ACT, FORM = Row(200, 405), Row(405, 302), Row(200, 200)
 MATRIX = {
     "": PAGE,
@@ -49,6 +50,7 @@ MATRIX = {
     "objects/<int:pk>/template.csv": PAGE,
     "objects/<int:pk>/template.xlsx": PAGE,
     "objects/<int:pk>/mappings/": PAGE,
+    "objects/<int:pk>/records/": PAGE,
     "objects/<int:pk>/request/": PAGE,
     "objects/<int:pk>/request/send/": Row(405, 200),
     "objects/<int:pk>/request/status/<str:status_id>/": PAGE,
@@ -116,6 +118,15 @@ MATRIX = {
     "jobs/<uuid:code>/retry/": ACT,
     "jobs/<uuid:code>/continue/": ACT,
     "jobs/<uuid:code>/resolve/": Row(302, 302),
+    "jobs/<uuid:code>/undo/": Row(200, 302),
+    "jobs/<uuid:code>/undo-plan/": PAGE,
+    "jobs/<uuid:code>/undo-plan/progress/": PAGE,
+    "jobs/<uuid:code>/undo-plan/read-again/": ACT,
+    "jobs/<uuid:code>/undo-plan/launch/": ACT,
+    "jobs/<uuid:code>/proof/": PAGE,
+    "jobs/<uuid:code>/proof/progress/": PAGE,
+    "jobs/<uuid:code>/proof/start/": ACT,
+    "jobs/<uuid:code>/record/": LEADS,
 }
 CLOSED = (
     "accounts/signup/",

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobsui.access import tokens
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.control import saved_mappings
+from jobsui.jobs.control import saved_mappings, undo
 from jobsui.jobs.enums import EventKind, FileState
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import (
@@ -116,8 +116,17 @@ def evil(boss: User) -> Things:
     CorrectionUpload.objects.create(
         job=draft, name=EVIL, refused=1, refusals=[[2, EVIL]]
     )
+    undone = undo.create(job, by=boss)
     return Things(
-        thing.connection, thing, job, draft, correction, person, token, mapping
+        thing.connection,
+        thing,
+        job,
+        draft,
+        undone,
+        correction,
+        person,
+        token,
+        mapping,
     )
 
 
@@ -151,6 +160,8 @@ def test_every_page_shows_markup_as_text(administrator: Client, evil: Things) ->
         "accounts/reauthenticate/",
         "objects/<int:pk>/request/status/<str:status_id>/",
         "jobs/new/<uuid:code>/compare/progress/",
+        "jobs/<uuid:code>/undo-plan/progress/",
+        "jobs/<uuid:code>/proof/progress/",
     }
 
 

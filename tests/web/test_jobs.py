@@ -965,8 +965,8 @@ def test_job_page_takes_as_many_queries_for_many_retries(
     operator.get(path(job))  # Shows the messages of the buttons once.
 
     # session, user, job, strip, warnings, causes, rows taken, retries, whole retries,
-    # free causes, corrections
-    with django_assert_num_queries(11):
+    # free causes, corrections, proof
+    with django_assert_num_queries(12):
         operator.get(path(job))
 
 

@@ -17,15 +17,24 @@ def current(job: Job) -> RecordRead | None:
     return reads.order_by("-pk").first()
 
 
-def start(job: Job, *, by: Actor) -> RecordRead:
-    """Read all records of the rows that succeeded. Raises NotPossibleNow."""
+def obstacle(job: Job) -> str:
+    """Why a job cannot be proved now, as a sentence; "" if it can."""
     if job.state not in (*OVER, JobState.NEEDS_DECISION):
-        raise NotPossibleNow("Wait until the job has ended.")
+        return "Wait until the job has ended."
     if job.results_pruned_at or job.bodies_pruned_at:
-        raise NotPossibleNow(
+        return (
             "What was sent has been deleted by the retention settings, so there is nothing "
             "to compare the records with."
         )
+    if not job.succeeded:
+        return "No row of the job has succeeded, so there is no record to read."
+    return ""
+
+
+def start(job: Job, *, by: Actor) -> RecordRead:
+    """Read all records of the rows that succeeded. Raises NotPossibleNow."""
+    if found := obstacle(job):
+        raise NotPossibleNow(found)
     person = None if isinstance(by, str) else by
     try:
         with transaction.atomic():

@@ -76,7 +76,7 @@ def rows_left_for(child: Job) -> int:
 def unsent_rows(job: Job) -> int:
     """How many rows the job did not send because it was cancelled or failed; 0 when a
     launched continuation has them, or when the rows were deleted."""
-    if not job.is_over or not job.cancelled or retention.rows_notice(job):
+    if not _may_send_again(job) or not job.cancelled:
         return 0
     launched = job.retries.launched().filter(parent_rows=ParentRows.UNSENT)
     return 0 if launched.exists() else job.cancelled
@@ -88,7 +88,7 @@ def retriable_rows(job: Job, cause: Cause | None = None) -> int:
     rows were deleted."""
     if cause is not None:
         return retriable_causes(job).get(cause.pk, 0)
-    if not job.is_over or not job.failed or retention.rows_notice(job):
+    if not _may_send_again(job) or not job.failed:
         return 0
     launched = job.retries.launched().with_failed_rows()
     retried = launched.aggregate(
@@ -103,13 +103,19 @@ def retriable_rows(job: Job, cause: Cause | None = None) -> int:
 
 def retriable_causes(job: Job) -> dict[int, int]:
     """{id of a cause that no launched retry has: its failed rows}."""
-    if not job.is_over or not job.failed or retention.rows_notice(job):
+    if not _may_send_again(job) or not job.failed:
         return {}
     launched = job.retries.launched().with_failed_rows()
     if launched.filter(cause=None).exists():
         return {}
     failed = Cause.objects.filter(job=job, phase=Cause.Phase.SEND).failed()
     return dict(failed.exclude(retries__in=launched).values_list("pk", "count"))
+
+
+def _may_send_again(job: Job) -> bool:
+    """The rows of an undo come from no file: undoing its parent again takes those left."""
+    is_undo = job.parent_rows == ParentRows.UNDONE
+    return job.is_over and not is_undo and not retention.rows_notice(job)
 
 
 def _lock(job: Job) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from jobsui.jobs.enums import OVER, Action, JobState, ParentRows, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.mapping.options import UNDO_ROWS
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.models.record_read import OPEN
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
 
@@ -57,6 +58,39 @@ def current(undo: Job) -> RecordRead | None:
     return reads.order_by("-pk").first()
 
 
+def undoable_rows(job: Job) -> int:
+    """How many rows an undo would look at; 0: the job cannot be undone."""
+    return 0 if _obstacle(job) else job.succeeded
+
+
+def read_again(undo: Job, *, by: Actor) -> RecordRead:
+    """Read the records of a draft again. Raises NotPossibleNow."""
+    person = None if isinstance(by, str) else by
+    try:
+        with transaction.atomic():
+            draft = Job.objects.select_for_update().get(pk=undo.pk)
+            if draft.state != JobState.READY:
+                raise NotPossibleNow("This undo was already launched.")
+            own = RecordRead.objects.filter(job=undo, purpose=Purpose.UNDO)
+            own.exclude(state__in=OPEN).delete()
+            read = RecordRead.objects.create(
+                job=undo, purpose=Purpose.UNDO, created_by=person
+            )
+    except IntegrityError:
+        raise NotPossibleNow("The records are being read already.") from None
+    enqueue("divide_rows", read.pk)
+    return read
+
+
+def obstacle(undo: Job) -> str:
+    """Why a draft cannot be launched now, as a sentence; "" if it can."""
+    try:
+        require_usable(undo)
+    except NotPossibleNow as refusal:
+        return str(refusal)
+    return ""
+
+
 def require_usable(undo: Job) -> None:
     """Raise NotPossibleNow unless it is known what an undo can put back."""
     read = current(undo)
@@ -84,12 +118,18 @@ def require_quiet(job: Job) -> None:
 
 
 def _require_undoable(job: Job) -> None:
+    if found := _obstacle(job):
+        raise NotPossibleNow(found)
+
+
+def _obstacle(job: Job) -> str:
     if job.state not in OVER:
-        raise NotPossibleNow("Only a job that has ended can be undone.")
+        return "Only a job that has ended can be undone."
     if not job.succeeded:
-        raise NotPossibleNow("The job has changed nothing that could be undone.")
+        return "The job has changed nothing that could be undone."
     if job.results_pruned_at or job.bodies_pruned_at:
-        raise NotPossibleNow(
+        return (
             "What the job did has been deleted by the retention settings, so it cannot be "
             "undone."
         )
+    return ""

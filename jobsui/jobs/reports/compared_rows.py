@@ -18,14 +18,11 @@ from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
+from jobsui.jobs.reports import read_pages
 from jobsui.jobs.reports.row_results import BOM, in_pieces
 from jobsui.paging import Page
 from jobsui.zendesk.payloads import Json, Schema
 
-MAX_PAGES = 2_000
-"""How many pages of a read are searched for one page of rows."""
-PAGES_PER_SEARCH = 500
-PAGES_PER_QUERY = 10
 PLAN_COLUMNS = ("row", "key", "record_id", "action", "field", "old", "new")
 DIFFERING = frozenset(Verdict) - {Verdict.SAME}
 SENT = frozenset({Verdict.CHANGE, Verdict.CREATE, Verdict.DELETE, Verdict.UNKNOWN})
@@ -139,7 +136,9 @@ def left_out_rows(read: RecordRead, rows: Collection[int]) -> set[int]:
 def _left_out_by_verdict(read: RecordRead) -> Counter[Verdict]:
     found = Counter[Verdict]()
     stored = _with_left_out(read).values_list("left_out", "rows", "verdicts")
-    for left_out, rows, verdicts in stored.iterator(chunk_size=PAGES_PER_SEARCH):
+    for left_out, rows, verdicts in stored.iterator(
+        chunk_size=read_pages.PAGES_PER_SEARCH
+    ):
         codes = dict(zip(unpack_rows(rows), bytes(verdicts), strict=True))
         found.update(Verdict(codes[row]) for row in unpack_rows(left_out))
     return found
@@ -195,18 +194,10 @@ def page(
 ) -> Page[ComparedRow]:
     """Rows behind row `after`. The cursor `older` is the last row that was searched.
 
-    A page searches at most MAX_PAGES pages of the read. Where few rows are wanted, it may
-    have fewer rows than `size`, even none, without being the last."""
-    found: list[ComparedRow] = []
-    searched = after
+    Where few rows are wanted, a page may have fewer rows than `size`, even none, without
+    being the last."""
     pages = _pages(read, wanted or Wanted(), after)
-    for last_row, rows in itertools.islice(pages, MAX_PAGES):
-        found += rows
-        if len(found) > size:
-            return Page(found[:size], str(found[size - 1].row), "")
-        searched = last_row
-    is_cut = next(pages, None) is not None
-    return Page(found, str(searched) if is_cut else "", "")
+    return read_pages.page(pages, after=after, size=size)
 
 
 def plan_csv(read: RecordRead) -> Iterator[bytes]:
@@ -239,24 +230,9 @@ def _pages(
 ) -> Iterator[tuple[int, list[ComparedRow]]]:
     """(last row, the wanted rows behind row `after`) of each page of the read. The bodies of
     pages without a wanted row stay unread."""
-    blobs = ReadPageBlob.objects.filter(page__read=read, page__last_row__gt=after)
-    in_order = blobs.order_by("page__seq").values_list(
-        "pk", "page__seq", "page__last_row", "verdicts"
-    )
     action = Action(read.job.action)
-    last_seq = 0
-    while searched := list(in_order.filter(page__seq__gt=last_seq)[:PAGES_PER_SEARCH]):
-        for some in itertools.batched(searched, PAGES_PER_QUERY):
-            matching = [
-                pk
-                for pk, _, _, verdicts in some
-                if not wanted.verdicts.isdisjoint(bytes(verdicts))
-            ]
-            bodies = blobs.in_bulk(matching) if matching else {}
-            for pk, _, last_row, _ in some:
-                found = _rows(bodies[pk], wanted, action, after) if pk in bodies else []
-                yield last_row, found
-        last_seq = searched[-1][1]
+    for last_row, body in read_pages.bodies(read, wanted.verdicts, after):
+        yield last_row, _rows(body, wanted, action, after) if body else []
 
 
 def _rows(
@@ -288,42 +264,53 @@ def _rows(
                     key=key_of(item, action),
                     record_id=record_id,
                     verdict=verdict,
-                    values=_values(item, action, verdict, image),
+                    values=values_of(item, action, verdict, image),
                     is_left_out=number in left_out,
                 )
             )
     return rows
 
 
-def _values(
+def values_of(
     item: Json, action: Action, verdict: Verdict, image: Image | None
 ) -> list[ComparedValue]:
+    """Those that change; of a record that would be created or deleted, all that it has apart
+    from the key of the action."""
     old = image.old if image else {}
-    new = {} if action.deletes else _values_of_item(item)
+    new = values_of_item(item) if isinstance(item, dict) else {}
     match verdict:
         case Verdict.CHANGE:
             names = list(old)
         case Verdict.CREATE:
-            names = [name for name, value in new.items() if _text(value)]
+            names = [name for name, value in new.items() if text_of(value)]
         case Verdict.DELETE:
-            names = [name for name, value in old.items() if _text(value)]
+            names = [name for name, value in old.items() if text_of(value)]
         case _:
             names = []
     if verdict is not Verdict.CHANGE:
         names = [name for name in names if name != action.key]
     return [
-        ComparedValue(name, _text(old.get(name)), _text(new.get(name)))
+        ComparedValue(name, text_of(old.get(name)), text_of(new.get(name)))
         for name in names
     ]
 
 
-def _values_of_item(item: dict[str, Json]) -> dict[str, Json]:
+def sent_and_held(item: Json, image: Image) -> list[ComparedValue]:
+    """What was sent of each value of an image, and what the image holds."""
+    sent = values_of_item(item) if isinstance(item, dict) else {}
+    return [
+        ComparedValue(name, text_of(sent.get(name)), text_of(held))
+        for name, held in image.old.items()
+    ]
+
+
+def values_of_item(item: dict[str, Json]) -> dict[str, Json]:
     members = {name: item[name] for name in MEMBERS if name in item}
     fields = item.get(FIELDS) or {}
     return members | {f"{FIELDS}.{key}": value for key, value in fields.items()}
 
 
-def _text(value: Json) -> str:
+def text_of(value: Json) -> str:
     """As people write it; "" for blank."""
     match value:
         case None:
@@ -331,7 +318,7 @@ def _text(value: Json) -> str:
         case bool():
             return "true" if value else "false"
         case list():
-            return ", ".join(map(_text, value))
+            return ", ".join(map(text_of, value))
         case dict():
             return json.dumps(value, ensure_ascii=False)
     return str(value)

@@ -1,9 +1,13 @@
 """Which jobs have touched a record: every row, with what it wrote and what was there before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
+
+from django.db.models import Q
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import SUCCEEDED, Action
@@ -20,8 +24,11 @@ from jobsui.jobs.models import (
 )
 from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.single_hash import hash_of
+from jobsui.paging import Page
 
 KEYS = ("id", "external_id")
+SIZE = 20
+"""Touches of a page. Each takes a few look-ups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +50,64 @@ class Touch:
 def touches(custom_object: CustomObject, key: str) -> list[Touch]:
     """Those of the record with this ID or external ID, the newest first. Takes as many
     look-ups as jobs may have touched it."""
-    found: dict[tuple[int, int], Touch] = {}
-    for target in KEYS:
-        for job, row in _rows(custom_object, hash_of(target, key)):
-            for touch in _touches_of(job, row, key):
-                found[job.pk, row] = touch
-    ordered = sorted(
-        found.values(), key=lambda touch: (touch.job.created_at, touch.row)
+    return list(_touches(_places(custom_object, [key]), {key}))
+
+
+def page(
+    custom_object: CustomObject,
+    keys: Collection[str],
+    *,
+    after: int = 0,
+) -> Page[Touch]:
+    """Those of a record with one of these IDs or external IDs, the newest first, without
+    the first `after` ones."""
+    places = _places(custom_object, keys)
+    shown = places[after : after + SIZE]
+    older = str(after + SIZE) if len(places) > after + SIZE else ""
+    return Page(list(_touches(shown, set(keys))), older, "")
+
+
+def later_jobs(job: Job, record_ids: Collection[str]) -> dict[str, Job]:
+    """{record ID: the last job launched after this one that has touched the record}."""
+    hashes = {hash_of("id", record_id): record_id for record_id in record_ids}
+    if not hashes:
+        return {}
+    is_in_part = reduce(or_, [Q(first__lte=each, last__gte=each) for each in hashes])
+    parts = RecordHistory.objects.filter(
+        is_in_part,
+        job__connection__host=job.connection.host,
+        job__object_key=job.object_key,
+        job__created_at__gt=job.created_at,
+    ).exclude(job=job)
+    found: dict[str, Job] = {}
+    # The last one that is found replaces the others.
+    for part in parts.select_related("job").order_by("job__created_at", "pk"):
+        for key_hash, record_id in hashes.items():
+            if any(True for _ in part.rows_of(key_hash)):
+                found[record_id] = part.job
+    return found
+
+
+def _places(
+    custom_object: CustomObject, keys: Collection[str]
+) -> list[tuple[Job, int]]:
+    """(job, row) of the rows that may have touched the record, the newest first."""
+    found: dict[tuple[int, int], Job] = {}
+    for key in keys:
+        for target in KEYS:
+            for job, row in _rows(custom_object, hash_of(target, key)):
+                found[job.pk, row] = job
+    places = [(job, row) for (_, row), job in found.items()]
+    return sorted(
+        places, key=lambda place: (place[0].created_at, place[1]), reverse=True
     )
-    return ordered[::-1]
+
+
+def _touches(
+    places: Iterable[tuple[Job, int]], keys: Collection[str]
+) -> Iterator[Touch]:
+    for job, row in places:
+        yield from _touches_of(job, row, keys)
 
 
 def _rows(custom_object: CustomObject, key_hash: int) -> Iterator[tuple[Job, int]]:
@@ -66,8 +122,8 @@ def _rows(custom_object: CustomObject, key_hash: int) -> Iterator[tuple[Job, int
             yield part.job, row
 
 
-def _touches_of(job: Job, row: int, key: str) -> Iterator[Touch]:
-    """The row, if it really has the key: other keys may have the same hash."""
+def _touches_of(job: Job, row: int, keys: Collection[str]) -> Iterator[Touch]:
+    """The row, if it really has one of the keys: other keys may have the same hash."""
     batches = Batch.objects.filter(job=job, first_row__lte=row, last_row__gte=row)
     for batch in batches.select_related("job"):
         blob = (
@@ -79,7 +135,8 @@ def _touches_of(job: Job, row: int, key: str) -> Iterator[Touch]:
             if number != row or result is None or result.outcome not in SUCCEEDED:
                 continue
             item = _item(blob, index)
-            if key in {result.record_id, _external_id(item, batch.action)}:
+            own = {result.record_id, _external_id(item, batch.action)}
+            if not own.isdisjoint(keys):
                 image = _images(batch).get(index)
                 yield Touch(job, row, batch.action, result, batch.done_at, item, image)
 

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_safe
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs import retention
-from jobsui.jobs.control import actions, retries
-from jobsui.jobs.enums import Action, LimitedBy
+from jobsui.jobs.control import actions, proofs, retries, undo
+from jobsui.jobs.enums import Action, LimitedBy, ParentRows
 from jobsui.jobs.models import Batch, Cause, Job, RowError
 from jobsui.jobs.reports import (
     api_warnings,
@@ -29,7 +29,7 @@ from jobsui.jobs.reports import (
 from jobsui.jobs.retention import Kind
 from jobsui.paging import Page
 from jobsui.text import counted
-from jobsui.web import http, job_table, strip_drawing
+from jobsui.web import http, job_table, proof_page, strip_drawing, undo_page
 from jobsui.web.forms.jobs import HistoryForm
 from jobsui.web.http import HtmxRequest
 
@@ -78,7 +78,10 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
         "run_settings": job.run_settings,
         "retries": job_details.retries(job),
         "retriable": retriable,
+        "undoable_rows": undo.undoable_rows(job),
     }
+    if job.is_over:
+        context |= _after_the_end(request, job)
     return render(request, "jobs/detail.html", context)
 
 
@@ -173,6 +176,22 @@ def _live(job: Job, retriable: Mapping[int, int]) -> dict[str, Any]:
         "hidden_causes": causes.hidden,
         "retriable": {},
     }
+
+
+def _after_the_end(request: HtmxRequest, job: Job) -> dict[str, Any]:
+    """The proof of a job that has ended, and what an undo has put back."""
+    proof = proofs.current(job)
+    context: dict[str, Any] = {
+        "proof_summary": proof_page.summary(proof, job),
+        "may_prove": not proofs.obstacle(job),
+    }
+    is_undo = job.parent_rows == ParentRows.UNDONE
+    read = undo.current(job) if is_undo else None
+    if read is None:
+        return context
+    found = undo_page.lists_page(job, read, request.GET)
+    sentence = undo_page.sentence(found["undo"].rows, is_launched=True)
+    return context | found | {"undo_sentence": sentence}
 
 
 def _notices(job: Job) -> dict[str, str]:

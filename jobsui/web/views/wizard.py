@@ -17,7 +17,7 @@ from django_htmx.http import retarget
 
 from jobsui.access import lookup
 from jobsui.jobs.control import actions, automation, comparisons, drafts, saved_mappings
-from jobsui.jobs.enums import Action, FileState, JobState
+from jobsui.jobs.enums import Action, FileState, JobState, ParentRows
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, NotPossibleNow
 from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import file_formats, uploads
@@ -37,7 +37,7 @@ DraftView = Callable[..., HttpResponseBase]
 """Called with the request and the draft, and with further parts of the address."""
 
 
-def on_draft(view: DraftView) -> DraftView:
+def on_any_draft(view: DraftView) -> DraftView:
     """Find the draft. A job that has been launched shows its own page instead."""
 
     @wraps(view)
@@ -48,6 +48,18 @@ def on_draft(view: DraftView) -> DraftView:
         return view(request, job, **others)
 
     return found
+
+
+def on_draft(view: DraftView) -> DraftView:
+    """As on_any_draft. The draft of an undo has no steps: it shows its plan instead."""
+
+    @wraps(view)
+    def stepping(request: HtmxRequest, job: Job, **others: Any) -> HttpResponseBase:
+        if job.parent_rows == ParentRows.UNDONE:
+            return http.go(request, "jobs:undo_plan", job.code)
+        return view(request, job, **others)
+
+    return on_any_draft(stepping)
 
 
 def with_file(view: DraftView) -> DraftView:
@@ -239,7 +251,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@on_draft
+@on_any_draft
 def discard(request: HtmxRequest, job: Job) -> HttpResponse:
     if request.method == "GET":
         step = request.GET.get("step", "")
@@ -378,6 +390,8 @@ def _review(
 
 def _discard_question(job: Job, step: str) -> Confirmation:
     """`step`: the one that "Keep the draft" leads back to."""
+    if job.parent_rows == ParentRows.UNDONE:
+        return _discard_undo_question(job)
     rows = f" with {counted(job.file.rows, 'row')}" if job.file.rows else ""
     effects = ["The draft and its mapping are deleted. This cannot be undone."]
     if not job.file.jobs.exclude(pk=job.pk).exists():
@@ -390,4 +404,16 @@ def _discard_question(job: Job, step: str) -> Confirmation:
         keep="Keep the draft",
         subject=str(job.file),
         back=reverse(f"jobs:{step}", args=[job.code]),
+    )
+
+
+def _discard_undo_question(job: Job) -> Confirmation:
+    return Confirmation(
+        question="Discard this undo?",
+        effects=["The draft and its plan are deleted. Nothing changes in Zendesk."],
+        button="Discard draft",
+        icon="trash",
+        keep="Keep the draft",
+        subject=str(job.file),
+        back=reverse("jobs:undo_plan", args=[job.code]),
     )

@@ -1,0 +1,110 @@
+"""What a proof of landing found: in numbers, and the records that are not what was sent."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from jobsui.jobs.enums import Action, Landing
+from jobsui.jobs.live import images
+from jobsui.jobs.live.compare import Image
+from jobsui.jobs.models import ReadPageBlob, RecordRead
+from jobsui.jobs.models.batch import unpack, unpack_rows
+from jobsui.jobs.reports import compared_rows, read_pages
+from jobsui.jobs.reports.compared_rows import ComparedValue
+from jobsui.paging import Page
+
+LANDED = frozenset({Landing.EXACT, Landing.OTHER_FORM})
+NOT_LANDED = frozenset(Landing) - LANDED
+ROWS_PER_PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedRow:
+    row: int
+    landing: Landing
+    record_id: str
+    """ "" if Zendesk has not named it."""
+    key: str
+    """By which the row names its record; "" if it has none."""
+    values: Sequence[ComparedValue] = ()
+    """Those that differ: the old ones were sent, the record holds the new ones."""
+    updated_at: str = ""
+    """Of the record, as Zendesk reports it; "" if there is none."""
+    updated_by: str = ""
+    """ID of the user who changed it last; "" if Zendesk does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedRows:
+    """How many records are what the job has sent."""
+
+    landed: int
+    other_form: int
+    """Of these, the ones that are stored in another form."""
+    rows: int
+
+
+def proved(read: RecordRead) -> ProvedRows:
+    counts = {landing: count(read, landing) for landing in Landing}
+    return ProvedRows(
+        landed=sum(counts[landing] for landing in LANDED),
+        other_form=counts[Landing.OTHER_FORM],
+        rows=sum(counts.values()),
+    )
+
+
+def count(read: RecordRead, landing: Landing) -> int:
+    rows: int = read.counts.get(landing.name.lower(), 0)
+    return rows
+
+
+def page(
+    read: RecordRead, landings: frozenset[Landing] = NOT_LANDED, *, after: int = 0
+) -> Page[ProvedRow]:
+    """Rows with one of these landings behind row `after`."""
+    pages = _pages(read, landings, after)
+    return read_pages.page(pages, after=after, size=ROWS_PER_PAGE)
+
+
+def _pages(
+    read: RecordRead, landings: frozenset[Landing], after: int
+) -> Iterator[tuple[int, list[ProvedRow]]]:
+    for last_row, blob in read_pages.bodies(read, landings, after):
+        rows = _rows(blob) if blob else ()
+        wanted = [row for row in rows if row.landing in landings and row.row > after]
+        yield last_row, wanted
+
+
+def _rows(blob: ReadPageBlob) -> Iterator[ProvedRow]:
+    found = images.unpacked(blob.images)
+    together = zip(
+        unpack_rows(blob.rows),
+        unpack(blob.payload).split(b"\n"),
+        bytes(blob.verdicts),
+        strict=True,
+    )
+    for index, (number, line, code) in enumerate(together):
+        sent = json.loads(line)
+        yield _row(number, Landing(code), sent, found.get(index))
+
+
+def _row(
+    number: int, landing: Landing, sent: Mapping[str, object], image: Image | None
+) -> ProvedRow:
+    item = sent["item"]
+    record_id = str(sent["id"] or (image.record_id if image else ""))
+    return ProvedRow(
+        row=number,
+        landing=landing,
+        record_id=record_id,
+        key=_key(item, Action(str(sent["action"]))),
+        values=compared_rows.sent_and_held(item, image) if image else (),
+        updated_at=image.updated_at if image else "",
+        updated_by=image.updated_by if image else "",
+    )
+
+
+def _key(item: object, action: Action) -> str:
+    if isinstance(item, dict):
+        return str(item.get("external_id") or item.get("name") or "")
+    return "" if item is None or action.key == "id" else str(item)

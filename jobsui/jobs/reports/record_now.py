@@ -1,0 +1,68 @@
+"""What the account holds of one record now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from jobsui.connections.errors import ConnectionsError, explain
+from jobsui.connections.models import CustomObject
+from jobsui.jobs import account_client
+from jobsui.jobs.live import keyed_reads
+from jobsui.jobs.live.compare import FIELDS
+from jobsui.jobs.reports import compared_rows
+from jobsui.jobs.reports.compared_rows import Labels
+from jobsui.zendesk.errors import ZendeskError
+from jobsui.zendesk.payloads import Record
+
+READ_BY = ("id", "external_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What the account holds."""
+
+    record: Record | None = None
+    values: Sequence[tuple[str, str]] = ()
+    """(label of the field, value), blank ones left out."""
+    problem: str = ""
+    """Why the account could not be read, as a sentence."""
+    is_unknown: bool = False
+    """Only a search could find the key, and it has not."""
+
+    def keys(self, key: str) -> list[str]:
+        """By which jobs may have touched the record that was asked for by `key`."""
+        known = [self.record.id, self.record.external_id] if self.record else []
+        return [each for each in dict.fromkeys([key, *known]) if each]
+
+
+def read(custom_object: CustomObject, key: str) -> Now:
+    """Of the record with this ID or external ID, by one read or two."""
+    try:
+        return _read(custom_object, key)
+    except ConnectionsError as error:
+        return Now(problem=str(error))
+    except ZendeskError as error:
+        return Now(problem=explain(error))
+
+
+def _read(custom_object: CustomObject, key: str) -> Now:
+    client = account_client.client_for(custom_object.connection)
+    unknown = False
+    for kind in READ_BY:
+        found = client.renewing(
+            partial(keyed_reads.read, client, custom_object.key, kind, [key])
+        )
+        if records := found.records.get(key):
+            return Now(records[0], _values(custom_object, records[0]))
+        unknown = unknown or bool(found.unknown)
+    return Now(is_unknown=unknown)
+
+
+def _values(custom_object: CustomObject, record: Record) -> list[tuple[str, str]]:
+    labels = Labels(custom_object.schema)
+    members = {"name": record.name, "external_id": record.external_id}
+    fields = {f"{FIELDS}.{key}": value for key, value in record.fields.items()}
+    texts = {
+        name: compared_rows.text_of(value) for name, value in (members | fields).items()
+    }
+    return [(labels.of(name), text) for name, text in texts.items() if text]

@@ -1,0 +1,170 @@
+"""What an undo puts back, keeps and cannot undo: in numbers, and row by row."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from jobsui import paging
+from jobsui.jobs.enums import SUCCEEDED, Action, Outcome, Verdict
+from jobsui.jobs.ledger.unreadable import stored_results
+from jobsui.jobs.live import images
+from jobsui.jobs.models import BatchBlob, Job, ReadPageBlob, RecordRead, RowResult
+from jobsui.jobs.models.batch import unpack, unpack_rows
+from jobsui.jobs.reports import compared_rows, read_pages
+from jobsui.jobs.reports.compared_rows import ComparedRow
+from jobsui.paging import Page
+
+
+class UndoList(StrEnum):
+    RESTORED = "restored"
+    KEPT = "kept"
+    IMPOSSIBLE = "impossible"
+
+
+RESTORED = frozenset({Verdict.CHANGE, Verdict.CREATE, Verdict.DELETE})
+VERDICTS: Mapping[UndoList, frozenset[Verdict]] = {
+    UndoList.RESTORED: RESTORED,
+    UndoList.KEPT: frozenset({Verdict.KEPT}),
+    UndoList.IMPOSSIBLE: frozenset({Verdict.IMPOSSIBLE}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneRows:
+    """How many rows an undo would put back, or has put back."""
+
+    changes: int
+    """Records whose values are restored."""
+    creates: int
+    deletes: int
+    same: int
+    """Records that are as they were before."""
+    kept: int
+    impossible: int
+    """Before the launch: rows that cannot be undone. After it, also those that failed."""
+
+    @property
+    def restored(self) -> int:
+        return self.changes + self.creates + self.deletes
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneRow:
+    compared: ComparedRow
+    """Its old values are those that the record held when it was read, the new ones those
+    that are put back."""
+    note: str = ""
+    """What is kept and why, or why the row cannot be undone."""
+
+    @property
+    def row(self) -> int:
+        return self.compared.row
+
+
+def planned(read: RecordRead) -> UndoneRows:
+    """What launching the undo would do."""
+    counts = {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
+    return UndoneRows(
+        changes=counts[Verdict.CHANGE],
+        creates=counts[Verdict.CREATE],
+        deletes=counts[Verdict.DELETE],
+        same=counts[Verdict.SAME],
+        kept=counts[Verdict.KEPT],
+        impossible=counts[Verdict.IMPOSSIBLE],
+    )
+
+
+def done(undo: Job, read: RecordRead) -> UndoneRows:
+    """What a launched undo has done so far."""
+    kept = min(planned(read).kept, undo.count(Outcome.UNCHANGED))
+    return UndoneRows(
+        changes=undo.count(Outcome.UPDATED),
+        creates=undo.count(Outcome.CREATED),
+        deletes=undo.count(Outcome.DELETED),
+        same=undo.count(Outcome.UNCHANGED) - kept,
+        kept=kept,
+        impossible=undo.failed + undo.uncertain + undo.cancelled,
+    )
+
+
+def page(read: RecordRead, chosen: UndoList, *, after: int = 0) -> Page[UndoneRow]:
+    """Rows of a list behind row `after`: as planned, or of a launched undo as done. Rows that
+    failed are then among those that cannot be undone."""
+    undo = read.job
+    if chosen is UndoList.IMPOSSIBLE and not undo.is_draft:
+        return _failed(undo, after)
+    found = read_pages.page(_pages(read, VERDICTS[chosen], after), after=after)
+    if chosen is not UndoList.RESTORED or undo.is_draft:
+        return found
+    results = _results(undo, [row.row for row in found.entries])
+    restored = [row for row in found.entries if _has_succeeded(results.get(row.row))]
+    return Page(restored, found.older, found.newer)
+
+
+def _failed(undo: Job, after: int) -> Page[UndoneRow]:
+    found = paging.by_number(undo.row_errors.all(), "row", str(after))
+    rows = [
+        UndoneRow(
+            ComparedRow(error.row, "", "", Verdict.IMPOSSIBLE), note=error.message
+        )
+        for error in found.entries
+    ]
+    return Page(rows, found.older, found.newer)
+
+
+def _has_succeeded(result: RowResult | None) -> bool:
+    return result is not None and result.outcome in SUCCEEDED
+
+
+def _results(undo: Job, rows: Collection[int]) -> dict[int, RowResult]:
+    """Of rows that were sent. They are in few batches, because each batch has successive
+    rows of one action."""
+    if not rows:
+        return {}
+    blobs = BatchBlob.objects.filter(
+        batch__job=undo,
+        batch__first_row__lte=max(rows),
+        batch__last_row__gte=min(rows),
+    ).exclude(batch__own_action="")
+    return {
+        row: result
+        for blob in blobs.select_related("batch__job")
+        for row, result in stored_results(blob)
+        if result is not None
+    }
+
+
+def _pages(
+    read: RecordRead, verdicts: frozenset[Verdict], after: int
+) -> Iterator[tuple[int, list[UndoneRow]]]:
+    for last_row, blob in read_pages.bodies(read, verdicts, after):
+        rows = _rows(blob) if blob else ()
+        yield (
+            last_row,
+            [
+                row
+                for row in rows
+                if row.compared.verdict in verdicts and row.row > after
+            ],
+        )
+
+
+def _rows(blob: ReadPageBlob) -> Iterator[UndoneRow]:
+    """All of a page that has been read."""
+    found = images.unpacked(blob.images)
+    notes = json.loads(unpack(blob.notes)) if blob.notes else {}
+    together = zip(
+        unpack_rows(blob.rows),
+        unpack(blob.payload).split(b"\n"),
+        bytes(blob.verdicts),
+        json.loads(unpack(blob.record_ids)),
+        strict=True,
+    )
+    for index, (number, line, code, record_id) in enumerate(together):
+        verdict = Verdict(code)
+        values = compared_rows.values_of(
+            json.loads(line), Action.UPDATE, verdict, found.get(index)
+        )
+        compared = ComparedRow(number, record_id, record_id, verdict, values)
+        yield UndoneRow(compared, notes.get(str(index), ""))

@@ -1,0 +1,157 @@
+"""What the pages say about undoing a job."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from jobsui import paging
+from jobsui.jobs.control import comparisons
+from jobsui.jobs.enums import Outcome
+from jobsui.jobs.models import BatchImages, Job, RecordRead
+from jobsui.jobs.reports import compared_rows, undone_rows
+from jobsui.jobs.reports.undone_rows import UndoList, UndoneRows
+from jobsui.text import counted
+from jobsui.web import comparison_page
+from jobsui.web.comparison_page import GridRow
+
+LISTS = {
+    UndoList.RESTORED: ("Will be put back", "Put back"),
+    UndoList.KEPT: ("Kept because changed since", "Kept because changed since"),
+    UndoList.IMPOSSIBLE: ("Cannot be undone", "Not undone"),
+}
+"""{list: its heading before and after the launch}."""
+NOT_KEPT = (
+    "What their records held before was not kept, because the job was not compared with "
+    "Zendesk before its launch."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A list, as the link that chooses it."""
+
+    name: str
+    rows: int
+    address: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    grid: GridRow
+    note: str
+
+
+def effects(job: Job) -> list[str]:
+    """What an undo of a job would do, as sentences."""
+    created = job.count(Outcome.CREATED)
+    changed = job.count(Outcome.UPDATED) + job.count(Outcome.CREATED_OR_UPDATED)
+    deleted = job.count(Outcome.DELETED)
+    has_images = BatchImages.objects.filter(batch__job=job).exists()
+    found = []
+    if created:
+        found.append(
+            f"Created records ({created:,}) are deleted, unless they were changed since."
+        )
+    if changed and has_images:
+        found.append(
+            f"Changed fields ({counted(changed, 'record')}) get their old values back, if "
+            "they still hold what this job wrote. Blank fields become blank again."
+        )
+    if deleted and has_images:
+        found.append(
+            f"Deleted records ({deleted:,}) are created again, with new IDs. Links to "
+            "them, their attachments and photos are not restored."
+        )
+    if (changed or deleted) and not has_images:
+        rows = counted(changed + deleted, "row")
+        found.append(f"{rows} cannot be undone. {NOT_KEPT}")
+    found.append("Zendesk runs its triggers again for every record that is put back.")
+    return found
+
+
+def cost(job: Job) -> str:
+    """Of planning the undo."""
+    requests = -(-job.succeeded // comparisons.ROWS_PER_REQUEST)
+    return (
+        f"First Jobs UI reads the records, which takes {counted(requests, 'request')}, and "
+        "shows what it would put back. Nothing changes before you launch the undo."
+    )
+
+
+def sentence(rows: UndoneRows, *, is_launched: bool) -> str:
+    """What is put back, in numbers."""
+    found = (
+        (rows.changes, "to change", "changed"),
+        (rows.creates, "to create again", "created again"),
+        (rows.deletes, "to delete", "deleted"),
+    )
+    parts = [f"{each[0]:,} {each[1 + is_launched]}" for each in found if each[0]]
+    records = counted(rows.restored, "record")
+    verb = "Put back" if is_launched else "Puts back"
+    return f"{verb} {records}: {', '.join(parts)}" if parts else f"{verb} no record"
+
+
+class Lists:
+    """The three lists of an undo, of which an address chooses one."""
+
+    def __init__(self, undo: Job, read: RecordRead, query: Any) -> None:
+        read.job = undo
+        self._read = read
+        self._labels = compared_rows.labels_of(undo)
+        self._is_launched = not undo.is_draft
+        self.rows = (
+            undone_rows.done(undo, read)
+            if self._is_launched
+            else undone_rows.planned(read)
+        )
+        self.after = paging.parse_integer(query.get("after", "")) or 0
+        self.chosen = self._chosen(query.get("list", ""))
+
+    @property
+    def heading(self) -> str:
+        return LISTS[self.chosen][self._is_launched]
+
+    @property
+    def tabs(self) -> list[Tab]:
+        return [
+            Tab(
+                name=names[self._is_launched],
+                rows=self._count(each),
+                address=f"?{urlencode({'list': each.value})}#undo-rows",
+                is_chosen=each is self.chosen,
+            )
+            for each, names in LISTS.items()
+        ]
+
+    def page(self) -> tuple[Sequence[Line], str]:
+        """The rows, and the cursor of the next page."""
+        if not self._count(self.chosen):
+            return [], ""
+        found = undone_rows.page(self._read, self.chosen, after=self.after)
+        lines = [
+            Line(comparison_page.grid_row(row.compared, self._labels), row.note)
+            for row in found.entries
+        ]
+        return lines, found.older
+
+    def _count(self, chosen: UndoList) -> int:
+        return {
+            UndoList.RESTORED: self.rows.restored,
+            UndoList.KEPT: self.rows.kept,
+            UndoList.IMPOSSIBLE: self.rows.impossible,
+        }[chosen]
+
+    def _chosen(self, name: str) -> UndoList:
+        """The one that is named, or else the first one that has rows."""
+        if name in set(UndoList):
+            return UndoList(name)
+        with_rows = [each for each in UndoList if self._count(each)]
+        return with_rows[0] if with_rows else UndoList.RESTORED
+
+
+def lists_page(undo: Job, read: RecordRead, query: Any) -> dict[str, Any]:
+    lists = Lists(undo, read, query)
+    lines, older = lists.page()
+    return {"undo": lists, "lines": lines, "older": older}

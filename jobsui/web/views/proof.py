@@ -1,0 +1,75 @@
+"""Whether a job has landed: its records are read again and compared with what was sent."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from jobsui.access import lookup
+from jobsui.jobs.control import comparisons, proofs
+from jobsui.jobs.enums import ReadState
+from jobsui.jobs.errors import JobsError
+from jobsui.jobs.models import Job
+from jobsui.web import comparison_page, proof_page
+from jobsui.web.addresses import post_only
+from jobsui.web.http import HtmxRequest
+from jobsui.web.proof_page import Landings
+
+
+@require_safe
+def proof(request: HtmxRequest, code: UUID) -> HttpResponse:
+    job = lookup.job(request.user, code)
+    return render(request, "jobs/proof.html", _page(request, job))
+
+
+@require_safe
+def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """The live section: 204 when nothing is new."""
+    page = _page(request, lookup.job(request.user, code))
+    if request.GET.get("v") == page["version"]:
+        return HttpResponse(status=204)
+    return render(request, "jobs/proof.html#proof", page)
+
+
+@post_only
+def start(request: HtmxRequest, code: UUID) -> HttpResponse:
+    job = lookup.job(request.user, code)
+    try:
+        proofs.start(job, by=request.user)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("jobs:proof", code)
+
+
+def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
+    read = proofs.current(job)
+    page = {
+        "job": job,
+        "tab": "proof",
+        "read": read,
+        "version": comparison_page.version(read),
+        "announcement": "",
+        "requests": -(-job.succeeded // comparisons.ROWS_PER_REQUEST),
+        "obstacle": proofs.obstacle(job),
+    }
+    if read is None:
+        return page
+    if read.is_open:
+        return page | comparison_page.progress(read)
+    page["announcement"] = proof_page.summary(read, job)
+    if read.state != ReadState.DONE:
+        return page
+    landings = Landings(read, job, request.GET)
+    lines, older = landings.page()
+    found = {
+        "is_proved": True,
+        "landings": landings,
+        "lines": lines,
+        "older": older,
+        "sentence": proof_page.sentence(read, job),
+        "age": comparison_page.age_seconds(read),
+    }
+    return page | found

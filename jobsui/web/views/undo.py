@@ -1,0 +1,131 @@
+"""Undoing a job: the question, the plan of the undo, and its launch."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from jobsui.access import lookup
+from jobsui.jobs.control import actions, undo
+from jobsui.jobs.enums import ParentRows, ReadState
+from jobsui.jobs.errors import JobsError
+from jobsui.jobs.models import Job
+from jobsui.jobs.reports import undone_rows
+from jobsui.web import comparison_page, undo_page
+from jobsui.web.addresses import post_only
+from jobsui.web.forms.wizard import LaunchForm
+from jobsui.web.http import HtmxRequest
+from jobsui.web.views.wizard import on_any_draft
+
+
+@require_http_methods(["GET", "POST"])
+def create(request: HtmxRequest, code: UUID) -> HttpResponse:
+    """Say what an undo does. A POST creates its draft."""
+    job = lookup.job(request.user, code)
+    if request.method == "GET":
+        if not undo.undoable_rows(job):
+            return redirect("jobs:detail", code)
+        page = {
+            "job": job,
+            "effects": undo_page.effects(job),
+            "cost": undo_page.cost(job),
+        }
+        return render(request, "jobs/undo.html", page)
+    try:
+        draft = undo.create(job, by=request.user)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:detail", code)
+    return redirect("jobs:undo_plan", draft.code)
+
+
+@require_safe
+@on_any_draft
+def plan(request: HtmxRequest, job: Job) -> HttpResponse:
+    return render(request, "jobs/undo_plan.html", _page(request, job))
+
+
+@require_safe
+@on_any_draft
+def progress(request: HtmxRequest, job: Job) -> HttpResponse:
+    """The live section: 204 when nothing is new."""
+    page = _page(request, job)
+    if request.GET.get("v") == page["version"]:
+        return HttpResponse(status=204)
+    return render(request, "jobs/undo_plan.html#plan", page)
+
+
+@post_only
+@on_any_draft
+def read_again(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Plan the undo again, from what the records hold now."""
+    _require_undo(job)
+    try:
+        undo.read_again(job, by=request.user)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("jobs:undo_plan", job.code)
+
+
+@post_only
+@on_any_draft
+def launch(request: HtmxRequest, job: Job) -> HttpResponse:
+    _require_undo(job)
+    form = _launch_form(job, request.POST)
+    if not form.is_valid():
+        page = _page(request, job) | {"form": form}
+        return render(request, "jobs/undo_plan.html", page)
+    hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
+    try:
+        actions.launch(
+            job,
+            by=request.user,
+            hold_after_first_batch=hold_after_first_batch,
+            run_settings=form.run_settings(),
+        )
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:undo_plan", job.code)
+    return redirect("jobs:detail", job.code)
+
+
+def _require_undo(job: Job) -> None:
+    if job.parent_rows != ParentRows.UNDONE:
+        raise Http404
+
+
+def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
+    _require_undo(job)
+    read = undo.current(job)
+    page = {
+        "job": job,
+        "read": read,
+        "version": comparison_page.version(read),
+    }
+    if read and read.is_open:
+        return page | comparison_page.progress(read)
+    if read is None or read.state != ReadState.DONE:
+        return page
+    found = undo_page.lists_page(job, read, request.GET)
+    sentence = undo_page.sentence(found["undo"].rows, is_launched=False)
+    plan = {
+        "is_planned": True,
+        "sentence": sentence,
+        "announcement": f"{sentence}.",
+        "obstacle": undo.obstacle(job),
+        "age": comparison_page.age_seconds(read),
+        "form": _launch_form(job),
+        "deletes": found["undo"].rows.deletes,
+    }
+    return page | found | plan
+
+
+def _launch_form(job: Job, data: QueryDict | None = None) -> LaunchForm:
+    read = undo.current(job)
+    deletes = undone_rows.planned(read).deletes if read else 0
+    return LaunchForm(
+        data, initial=job.run_settings.columns, number=deletes, deletes=deletes > 0
+    )
