@@ -175,6 +175,7 @@ def checked(
     *,
     by: "User | None" = None,
     invalid: Literal["stop", "skip"] = "stop",
+    compare: bool = False,
 ) -> Iterator[Job]:
     """The file as a draft with all rows checked. The draft is discarded at the end of
     the block, unless it was launched. Raises CommandError and the engine's errors."""
@@ -192,6 +193,7 @@ def checked(
             decimal_mark=options["decimal_mark"],
             invalid=invalid,
             generate_external_ids=options["generate_external_ids"],
+            compare=compare,
         ),
     )
     bar = ProgressBar(command.stderr)
@@ -241,7 +243,7 @@ def _read(job: Job, bar: ProgressBar) -> None:
         bar.show(f"Reading {file.name}: {counted(file.rows_read, 'row')}")
         return file.state != FileState.READING
 
-    _run_until(is_read, read)
+    run_until(is_read, read)
     bar.clear()
     if file.state == FileState.REJECTED:
         raise command_error(f"{file.name}: {file.error}{_encoding_options(file)}")
@@ -330,13 +332,13 @@ def _check(job: Job, bar: ProgressBar) -> None:
         bar.show(f"Checking {done:,} of {counted(rows, 'row')}", 100 * done // rows)
         return job.state != JobState.CHECKING
 
-    _run_until(is_checked, check)
+    run_until(is_checked, check)
     bar.clear()
     if job.state != JobState.READY:
         raise command_error(job.reason)
 
 
-def _run_until(is_done: Callable[[], bool], work: Callable[[Event], None]) -> None:
+def run_until(is_done: Callable[[], bool], work: Callable[[Event], None]) -> None:
     """Run `work` in a thread, again and again, until `is_done`. `is_done` is polled
     meanwhile, to show progress. If a worker took the task, only polling is left."""
     stopping = Event()

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from jobsui.api.v1 import comparisons as comparisons_api
 from jobsui.api.v1 import job_out, rows
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.control import comparisons
-from jobsui.jobs.enums import JobState, Outcome
-from jobsui.jobs.models import Cause, File, Job
+from jobsui.jobs.enums import JobState, Outcome, Verdict
+from jobsui.jobs.models import Cause, File, Job, RecordRead
 from jobsui.jobs.reports import (
     api_warnings,
     check_warnings,
@@ -55,6 +56,31 @@ def as_json(job: Job) -> dict[str, Any]:
 def cause_as_json(cause: Cause) -> dict[str, Any]:
     """The cause as the REST API returns it."""
     return rows.serialize_cause(cause).model_dump(mode="json")
+
+
+def comparison_as_json(job: Job, read: RecordRead) -> dict[str, Any]:
+    """The comparison as the REST API returns it."""
+    return comparisons_api.serialize(job, read).model_dump(mode="json")
+
+
+def comparison(read: RecordRead) -> list[str]:
+    """A line with what the rows would do, and one with the values that change."""
+    counts = {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
+    parts = [
+        f"{number:,} {verdict.label.lower()}"
+        for verdict, number in counts.items()
+        if number
+    ]
+    rows = counted(sum(counts.values()), "row")
+    lines = [f"Compared with Zendesk: {', '.join(parts) or 'none'} of {rows}."]
+    if read.changed_cells:
+        changed = [
+            f"{comparisons_api.field_name(name)} {cells:,}"
+            + (f" ({blank:,} to blank)" if blank else "")
+            for name, (cells, blank) in read.changed_cells.items()
+        ]
+        lines.append(f"Values that change: {', '.join(changed)}.")
+    return lines
 
 
 def progress(job: Job) -> str:

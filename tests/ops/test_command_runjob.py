@@ -25,7 +25,13 @@ from tests.ops.commands import Ran, Terminal, run
 @pytest.fixture(autouse=True)
 def _workers(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run enqueued tasks whenever the command sleeps."""
-    monkeypatch.setattr(wait, "sleep", lambda _: harness.task_queue.run_all())
+
+    def work(_seconds: float) -> None:
+        # A driver would wait for the planner of a job, which runs behind it here.
+        harness.task_queue.sort(key=lambda task: task[0] == "drive")
+        harness.task_queue.run_all()
+
+    monkeypatch.setattr(wait, "sleep", work)
     monkeypatch.setattr(queueing, "is_reachable", lambda: True)
 
 
@@ -147,6 +153,74 @@ def test_a_launch_names_the_jobs_that_it_waits_for(
     ran = runjob(file(gadgets(3)))
 
     assert "wait for jobs launched earlier: old.csv (3 rows)." in ran.err
+
+
+UPSERT = "create_or_update_by_external_id"
+
+
+def compared_gadgets(harness: Harness) -> list[dict[str, object]]:
+    """Of five gadgets three are in the account, one of them with another price."""
+    harness.object()
+    harness.run(gadgets(3), Action.CREATE)
+    rows = gadgets(5)
+    rows[1]["price"] = "7"
+    return rows
+
+
+def test_compared_job_sends_only_what_differs(harness: Harness, file: Write) -> None:
+    path = file(compared_gadgets(harness))
+
+    ran = runjob(path, "--compare", "--wait", action=UPSERT)
+
+    job = Job.objects.get(action=UPSERT)
+    assert ran.status == 0
+    assert ran.lines[0] == "Completed: 2 created, 1 updated, 2 unchanged of 5 rows."
+    assert ran.err.splitlines()[1:3] == [
+        "Compared with Zendesk: 2 same, 1 change, 2 create of 5 rows.",
+        "Values that change: price 1.",
+    ]
+    assert job.options["compare"]
+
+
+def test_comparison_is_written_as_json(harness: Harness, file: Write) -> None:
+    path = file(compared_gadgets(harness))
+
+    ran = runjob(path, "--compare", "--json", action=UPSERT)
+
+    comparison, launched = ran.data
+    job = Job.objects.get(action=UPSERT)
+    assert ran.status == 0
+    assert comparison["job"] == str(job.code)
+    assert comparison["state"] == "done"
+    assert comparison["counts"]["same"] == 2
+    assert comparison["changed_cells"] == [{"field": "price", "cells": 1, "blank": 0}]
+    assert launched["comparison"] == f"/api/v1/jobs/{job.code}/comparison"
+
+
+def test_failed_comparison_prevents_the_launch(harness: Harness, file: Write) -> None:
+    path = file(compared_gadgets(harness))
+    harness.sandbox.faults(**{"refused-reads": {"rate": 1, "path": "/records"}})
+
+    ran = runjob(path, "--compare", "--wait", action=UPSERT)
+
+    assert ran.status == 2
+    assert ran.err.splitlines()[-1].startswith(
+        "The rows were not compared with Zendesk, so nothing was sent. "
+    )
+    assert not Job.objects.filter(action=UPSERT).exists()
+
+
+def test_new_records_are_not_compared(harness: Harness, file: Write) -> None:
+    harness.object()
+
+    ran = runjob(file(gadgets(1)), "--compare")
+
+    assert ran.status == 2
+    assert ran.err == (
+        "New records have no record in Zendesk to be compared with. "
+        "Leave --compare out.\n"
+    )
+    assert nothing_is_left()
 
 
 def test_problems_prevent_the_launch(harness: Harness, file: Write) -> None:

@@ -423,6 +423,21 @@ def test_job_without_external_ids_of_ours_is_asked_for_without_them(
     assert "--no-generate-external-ids" in calls["command"][0][0]
 
 
+def test_compared_job_is_compared_again(operator: Client, run: Run) -> None:
+    job = stages.settled()
+    Job.objects.update(options=job.options | {"compare": True})
+
+    texts = shown(operator, job)
+    calls = {name: run(texts[name]) for name in ("rest", "command")}
+
+    assert json.loads(calls["rest"][1][1] or "")["options"] == {
+        "blank": "skip",
+        "invalid": "skip",
+        "compare": True,
+    }
+    assert "--compare" in calls["command"][0][0]
+
+
 @pytest.mark.usefixtures("client")
 def test_addresses_are_those_of_this_server(operator: Client, settings: Any) -> None:
     job = stages.settled()

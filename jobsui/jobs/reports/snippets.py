@@ -156,8 +156,11 @@ def _runjob(job: Job) -> str:
         # A value that starts with "-" would be taken for an option.
         separator = "=" if value.startswith("-") else " "
         words.append(f"--{option}{separator}{word(value)}")
-    if not Options.from_json(job.options).generate_external_ids:
+    options = Options.from_json(job.options)
+    if not options.generate_external_ids:
         words.append("--no-generate-external-ids")
+    if options.compare:
+        words.append("--compare")
     return before + NEXT.join([*words, "--wait"])
 
 
@@ -236,6 +239,8 @@ def _options(job: Job) -> dict[str, Any]:
         found["decimal_mark"] = options.decimal_mark
     if not options.generate_external_ids:
         found["generate_external_ids"] = False
+    if options.compare:
+        found["compare"] = True
     return found
 
 

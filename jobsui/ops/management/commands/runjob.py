@@ -6,10 +6,10 @@ from django.core.management.base import CommandParser
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs import queueing
 from jobsui.jobs.control import actions, drafts
-from jobsui.jobs.enums import Weight
-from jobsui.jobs.models import Cause, Job
+from jobsui.jobs.enums import Action, Weight
+from jobsui.jobs.models import Cause, Job, RecordRead
 from jobsui.jobs.reports import job_details
-from jobsui.ops import file_check, lookup, output, wait
+from jobsui.ops import comparison, file_check, lookup, output, wait
 from jobsui.ops.terminal import Exit, TerminalCommand, command_error
 from jobsui.text import counted
 
@@ -40,6 +40,11 @@ class Command(TerminalCommand):
                 "what valid rows do that Zendesk may refuse: send them (the default), "
                 "skip them, or stop, which prevents the launch"
             ),
+        )
+        parser.add_argument(
+            "--compare",
+            action="store_true",
+            help="compare the rows with their records in Zendesk, and send only what differs",
         )
         parser.add_argument(
             "--priority",
@@ -87,7 +92,15 @@ class Command(TerminalCommand):
     def _launch(self, options: dict[str, Any]) -> Job:
         user = lookup.user(options["user"]) if options["user"] else None
         invalid = options["invalid"]
-        with file_check.checked(self, options, by=user, invalid=invalid) as draft:
+        compare = options["compare"]
+        if compare and not Action(options["action"]).key:
+            raise command_error(
+                "New records have no record in Zendesk to be compared with. "
+                "Leave --compare out."
+            )
+        with file_check.checked(
+            self, options, by=user, invalid=invalid, compare=compare
+        ) as draft:
             self._write_problems(draft, as_json=options["json"])
             if draft.rows_invalid and invalid == "stop":
                 rows = counted(draft.rows_invalid, "row")
@@ -103,6 +116,9 @@ class Command(TerminalCommand):
                 )
             weight = Weight[options["priority"].upper()]
             drafts.set_warned_rows(draft, options["warnings"])
+            if compare:
+                read = comparison.compare(self, draft)
+                self._write_comparison(draft, read, as_json=options["json"])
             actions.launch(
                 draft,
                 by=user,
@@ -110,6 +126,13 @@ class Command(TerminalCommand):
                 run_settings=replace(draft.run_settings, weight=weight),
             )
         return lookup.job(str(draft.code))
+
+    def _write_comparison(self, job: Job, read: RecordRead, *, as_json: bool) -> None:
+        if as_json:
+            self.write_json(output.comparison_as_json(job, read))
+        else:
+            for line in output.comparison(read):
+                self.log(line)
 
     def _write_problems(self, job: Job, *, as_json: bool) -> None:
         causes = job_details.causes(job, Cause.Phase.CHECK)
