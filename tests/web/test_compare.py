@@ -308,3 +308,37 @@ def test_review_while_rows_are_compared_leads_back(
     assert "The rows are still being compared." in review
     assert "The rows are still being compared." in visible(answer.text)
     assert Job.objects.get().state == JobState.READY
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_left_out_and_sent_after_all(
+    operator: Client, harness: Harness
+) -> None:
+    job = compared(harness)
+    choose = path(job, "compare/rows/")
+    shown = {"shown": ["2", "4", "6"]}
+
+    first = operator.post(choose, shown | {"row": ["6"]}, headers=HTMX)
+    then = operator.post(f"{choose}?verdict=change", shown | {"row": ["4", "6"]})
+
+    left_out = [
+        line.row.row
+        for line in operator.get(path(job)).context["rows"]
+        if line.row.is_left_out
+    ]
+    plan = operator.get(f"/jobs/{job.code}/plan.csv").getvalue().decode("utf-8-sig")
+    assert (
+        "Sends 1 of 5 rows: 1 new record; 2 are as in the file already; 2 are left out"
+        in visible(first.text)
+    )
+    assert then["Location"] == f"{path(job)}?verdict=change#rows"
+    assert left_out == [2]
+    assert [line.split(",")[0] for line in plan.splitlines()[1:]] == ["4", "6"]
+
+
+def test_rows_of_a_job_without_a_comparison_are_not_chosen(operator: Client) -> None:
+    job = stages.checked()
+
+    answer = operator.post(path(job, "compare/rows/"), {"shown": ["2"]})
+
+    assert answer["Location"] == path(job)

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from jobsui import paging
@@ -60,6 +61,34 @@ def progress(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_draft
 def start(request: HtmxRequest, job: Job) -> HttpResponse:
     return _act(request, job, lambda: comparisons.start(job, by=request.user))
+
+
+@post_only
+@on_draft
+def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Send the ticked ones of the rows that a page shows, and leave the others out. htmx
+    gets what the comparison says then."""
+    read = comparisons.finished(job)
+    if read is None:
+        return http.go(request, "jobs:compare", job.code)
+    shown = _rows(request, "shown")
+    ticked = _rows(request, "row") & shown
+    left_out = compared_rows.left_out_rows(read, shown)
+    try:
+        comparisons.leave_out(read, shown - ticked - left_out, is_left_out=True)
+        comparisons.leave_out(read, ticked & left_out, is_left_out=False)
+    except NotPossibleNow as refusal:
+        messages.error(request, str(refusal))
+        return http.go(request, "jobs:compare", job.code)
+    if request.htmx:
+        return render(request, "wizard/compare_result.html", _page(request, job))
+    address = reverse("jobs:compare", args=[job.code])
+    return redirect(f"{address}?{request.GET.urlencode()}#rows")
+
+
+def _rows(request: HtmxRequest, name: str) -> set[int]:
+    sent = request.POST.getlist(name)[: paging.SIZE]
+    return {row for text in sent if (row := paging.parse_integer(text)) is not None}
 
 
 @post_only
@@ -120,6 +149,8 @@ def _found(request: HtmxRequest, job: Job, read: RecordRead) -> dict[str, Any]:
         "rows": rows,
         "older": older,
         "after": after,
+        "page_query": request.GET.urlencode(),
+        "can_choose": any(line.row.can_be_left_out for line in rows),
         "sentence": comparison_page.sentence(compared_rows.planned_rows(read), job),
         "obstacle": comparisons.obstacle(job),
         "explanations": comparison_page.explanations(read),
