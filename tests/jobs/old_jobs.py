@@ -38,6 +38,7 @@ def finished(days_ago: int = 100, *, name: str = "Acme") -> Job:
             response_headers={"Date": "today"},
             response_body=pack(b"{}"),
         )
+    Batch.objects.filter(job=job).update(attempts_made=1)
     finish(job, days_ago)
     return job
 

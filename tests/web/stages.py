@@ -62,6 +62,7 @@ def settled(content: str = ROWS, *results: RowResult, **fields: Any) -> Job:
     counters = settlement.JobCounters()
     given = iter(results)
     saved = RowResult(Outcome.CREATED_OR_UPDATED, "01REC")
+    Batch.objects.filter(job=job).update(attempts_made=1)
     for batch in Batch.objects.filter(job=job).order_by("seq"):
         of_batch = {index: next(given, saved) for index in range(batch.size)}
         settlement.settle(batch, of_batch, counters)

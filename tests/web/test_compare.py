@@ -6,13 +6,13 @@ import io
 import pytest
 from django.test import Client
 
-from jobsui.jobs.control import comparisons
+from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.models import Job, RecordRead
 from tests.conftest import TaskQueue
 from tests.harness import Harness, gadgets
 from tests.web import stages
-from tests.web.pages import buttons, visible
+from tests.web.pages import buttons, counters, visible
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -293,6 +293,42 @@ def test_skipped_comparison_sends_all_rows(operator: Client, harness: Harness) -
 
     assert "Not compared with Zendesk: all rows are sent." in visible(answer.text)
     assert "Launch 5 rows" in buttons(answer.text)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_of_a_compared_job_say_what_they_do(
+    operator: Client, harness: Harness
+) -> None:
+    job = compared(harness)
+    actions.launch(job, by=None)
+    harness.task_queue.run_all()
+
+    batches = operator.get(f"/jobs/{job.code}/batches/")
+    unsent = operator.get(f"/jobs/{job.code}/batches/?state=not_sent")
+
+    text = visible(batches.text)
+    assert "Done Update 2 2 to 4 2 0 1" in text
+    assert "Done Create 1 6 to 6 1 0 1" in text
+    assert "Not sent – 2 3 to 5 2 0 0" in text
+    [batch] = unsent.context["page"].entries
+    page = visible(operator.get(f"/jobs/{job.code}/batches/{batch.seq}/").text)
+    assert "2 of 2 rows unchanged, 0 failed" in page
+    assert "None: the comparison with Zendesk found that these rows need no" in page
+    assert "Response" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_compared_job_counts_what_it_did_not_send(
+    operator: Client, harness: Harness
+) -> None:
+    job = compared(harness)
+    actions.launch(job, by=None)
+    harness.task_queue.run_all()
+
+    text = operator.get(f"/jobs/{job.code}/").text
+
+    assert counters(text)["created or updated"] == "3"
+    assert counters(text)["unchanged, not sent"] == "2"
 
 
 def test_review_while_rows_are_compared_leads_back(

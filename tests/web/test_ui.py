@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import BatchState, JobState, Outcome
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import Batch, Job
 from jobsui.web.templatetags import ui
 
 
@@ -84,7 +84,9 @@ def test_completed_with_failures_says_so(counts: dict[str, int]) -> None:
 
 def test_every_other_state_has_a_badge() -> None:
     batches = [
-        f"</svg>{state.label}</span>" in ui.batch_badge(state) for state in BatchState
+        f"</svg>{state.label}</span>"
+        in ui.batch_badge(Batch(state=state, attempts_made=1))
+        for state in BatchState
     ]
     outcomes = [
         f"</svg>{outcome.label}</span>" in ui.outcome_badge(outcome)

@@ -6,11 +6,12 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from jobsui.connections import hosts
 from jobsui.connections.models import SignIn
 from jobsui.jobs import retention
+from jobsui.jobs.enums import BatchState
 from jobsui.jobs.ledger import unreadable
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
 from jobsui.jobs.models.batch import Unreadable, pack, unpack
@@ -83,6 +84,16 @@ def details(batch: Batch) -> BatchDetails:
         attempts_notice=retention.notice(job, Kind.ATTEMPTS, ATTEMPTS_WERE),
         results_notice=retention.notice(job, Kind.RESULTS, RESULTS_WERE),
     )
+
+
+def is_unsent(batch: Batch) -> bool:
+    """Whether its rows got their results without a request: a comparison found that they
+    need none."""
+    return batch.state == BatchState.DONE and not batch.attempts_made
+
+
+def unsent[T: QuerySet[Batch]](batches: T) -> T:
+    return batches.filter(state=BatchState.DONE, attempts_made=0)
 
 
 def _blob(batch: Batch) -> BatchBlob:

@@ -38,6 +38,8 @@ class Progress:
     in_flight: int
     """Batches that Zendesk has, or may have."""
     rows_in_flight: int
+    saved: int
+    """Rows that succeeded and were sent."""
     succeeded_label: str
     """The outcome of the rows that succeeded, such as "created"."""
     waiting: int
@@ -58,6 +60,7 @@ def progress(job: Job) -> Progress:
         processed=processed(job),
         in_flight=batches,
         rows_in_flight=rows,
+        saved=job.succeeded - job.unchanged,
         succeeded_label=succeeded_label(job),
         waiting=waiting(job, batches),
         records_per_second=rate,

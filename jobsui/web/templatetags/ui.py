@@ -20,7 +20,8 @@ from django.utils.safestring import SafeString, mark_safe
 from jobsui.connections.models import Connection
 from jobsui.jobs.control import comparisons, saved_mappings
 from jobsui.jobs.enums import BatchState, JobState, Outcome, Verdict
-from jobsui.jobs.models import File, Job, SavedMapping
+from jobsui.jobs.models import Batch, File, Job, SavedMapping
+from jobsui.jobs.reports import batch_details
 from jobsui.text import counted as in_words
 
 register = template.Library()
@@ -270,9 +271,18 @@ def job_badge(job: Job) -> SafeString:
 
 
 @register.simple_tag
-def batch_badge(state: str) -> SafeString:
-    colour, name = BATCH[BatchState(state)]
-    return _badge(colour, name, BatchState(state).label)
+def batch_badge(batch: Batch) -> SafeString:
+    if batch_details.is_unsent(batch):
+        return _badge("secondary", "check", "Not sent")
+    state = BatchState(batch.state)
+    colour, name = BATCH[state]
+    return _badge(colour, name, state.label)
+
+
+@register.simple_tag
+def batch_action(batch: Batch) -> str:
+    """What the request of a batch does: its own action, or that of the job."""
+    return "–" if batch_details.is_unsent(batch) else str(batch.action.label)
 
 
 @register.simple_tag

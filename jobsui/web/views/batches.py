@@ -13,6 +13,7 @@ from jobsui.web import http
 from jobsui.web.http import HtmxRequest
 
 FAILED = "failed"
+NOT_SENT = "not_sent"
 
 
 @require_safe
@@ -22,6 +23,8 @@ def batch_list(request: HtmxRequest, code: UUID) -> HttpResponse:
     state = request.GET.get("state", "")
     if state == FAILED:
         found = found.filter(failed__gt=0)
+    elif state == NOT_SENT:
+        found = batch_details.unsent(found)
     elif state in BatchState:
         found = found.filter(state=state)
     else:
@@ -45,6 +48,7 @@ def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
     context = {
         "job": job,
         "batch": batch,
+        "is_unsent": batch_details.is_unsent(batch),
         "details": batch_details.details(batch),
         "saved": job_progress.saved_label(job),
         "previous": seq - 1,
