@@ -95,10 +95,8 @@ def page(
     """
     if job.results_pruned_at:
         return Page([], "", "")
-    batches = _batches_with(job, outcome, after)
-    is_cut = len(batches) == MAX_BATCHES
-    # The next batches may have rows between those of this one, but none before it.
-    last_row = batches[-1].first_row if is_cut else paging.MAX_INTEGER
+    batches, last_row = _batches_with(job, outcome, after)
+    is_cut = last_row < paging.MAX_INTEGER
     blobs = BatchBlob.objects.filter(batch__in=batches)
     invalid = job.row_errors.filter(row__gt=after, row__lte=last_row)
     with closing(_results_by_row(blobs, invalid)) as results:
@@ -237,16 +235,25 @@ def _require_content(job: Job) -> None:
         )
 
 
-def _batches_with(job: Job, outcome: str, after: int) -> list[Batch]:
-    """The first batches that may have rows of the outcome after a row. Invalid rows are
-    in none."""
+def _batches_with(job: Job, outcome: str, after: int) -> tuple[list[Batch], int]:
+    """The first batches that may have rows of the outcome after a row, and up to which row
+    there are no others. Invalid rows are in none."""
     if outcome == Outcome.INVALID:
-        return []
+        return [], paging.MAX_INTEGER
     found = job.batches.filter(last_row__gt=after)
     if outcome:
         succeeded = {"succeeded__gt": 0}
         found = found.filter(**BATCHES_WITH.get(Outcome(outcome), succeeded))
-    return list(found.order_by("seq")[:MAX_BATCHES])
+    number = MAX_BATCHES
+    while True:
+        batches = list(found.order_by("seq")[: number + 1])
+        if len(batches) <= number:
+            return batches, paging.MAX_INTEGER
+        # No later batch begins before the next one.
+        last_row = batches[number].first_row - 1
+        if last_row > after:
+            return batches[:number], last_row
+        number *= 2
 
 
 def _results_by_row(
