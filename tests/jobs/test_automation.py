@@ -376,6 +376,19 @@ def test_compared_draft_without_valid_rows_completes(harness: Harness) -> None:
     assert job.invalid == 3
 
 
+def test_draft_that_only_updates_is_compared(harness: Harness) -> None:
+    job = drafted(harness, to_csv(gadgets(4)), only_existing=True)
+    harness.run(gadgets(3), Action.CREATE)
+
+    automation.set_auto_target(job, JobState.QUEUED)
+    finished(harness, job)
+
+    assert job.state == JobState.COMPLETED
+    assert job.unchanged == 3
+    assert job.failed == 1
+    assert len(harness.records()) == 3
+
+
 def test_new_records_are_not_compared(harness: Harness) -> None:
     job = drafted(harness, to_csv(gadgets(2)), Action.CREATE, compare=True)
 
