@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -63,6 +64,14 @@ class Line:
     hidden: int
     later_job: Job | None
     """The last job launched since that has touched the record."""
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """As Zendesk reports it."""
+        try:
+            return datetime.fromisoformat(self.row.updated_at)
+        except ValueError:
+            return None
 
 
 def sentence(read: RecordRead, job: Job) -> str:

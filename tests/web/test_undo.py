@@ -187,6 +187,7 @@ def test_launched_undo_shows_what_it_has_put_back(
     assert answer["Location"] == path(draft, "")
     assert Job.objects.get(pk=draft.pk).state == JobState.COMPLETED
     assert "Put back 2 records: 2 changed" in visible(page)
+    assert counters(page)["put back or kept"] == "3"
     assert "Undo of 3 rows of the job of" in visible(page)
     assert "Retry" not in visible(page)
     assert [row for row, _, _ in lines(operator, path(draft, ""))] == [2, 4]

@@ -13,6 +13,8 @@ from jobsui.jobs.enums import (
     Action,
     JobState,
     LimitedBy,
+    Outcome,
+    ParentRows,
 )
 from jobsui.jobs.models import Batch, Job
 
@@ -83,8 +85,14 @@ def succeeded_label(job: Job) -> str:
     """The outcome of the rows that succeeded. If their outcomes differ, the outcome
     that belongs to the action."""
     outcomes = [outcome for outcome in SUCCEEDED if job.count(outcome)]
-    same = outcomes[0] if len(outcomes) == 1 else Action(job.action).outcome
-    return str(same.label).lower()
+    if len(outcomes) == 1:
+        return str(outcomes[0].label).lower()
+    if outcomes and job.parent_rows == ParentRows.UNDONE:
+        return "put back or kept"
+    of_action = str(Action(job.action).outcome.label).lower()
+    if Outcome.UNCHANGED not in outcomes:
+        return of_action
+    return f"{of_action.replace(' or ', ', ')} or unchanged"
 
 
 def saved_label(job: Job) -> str:
