@@ -11,10 +11,11 @@ from jobsui.jobs import account_client
 from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import images, keyed_reads, pages, plan, reader
-from jobsui.jobs.live.compare import Image
+from jobsui.jobs.live import pages, plan, reader
 from jobsui.jobs.models import BatchImages, Job, ReadPage, RecordRead
 from jobsui.jobs.preparation import checker, planner
+from jobsui.jobs.records import images, keyed_reads
+from jobsui.jobs.records.compare import Image
 from jobsui.jobs.reports import row_results
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET, Harness, gadgets

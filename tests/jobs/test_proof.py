@@ -7,9 +7,9 @@ import requests
 
 from jobsui.jobs.control import proofs
 from jobsui.jobs.enums import Action, Landing, ReadState
-from jobsui.jobs.live import images
 from jobsui.jobs.live.proof import proved
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.records import images
 from jobsui.zendesk.payloads import Record, Schema
 from tests.harness import GADGET, Harness, gadgets
 

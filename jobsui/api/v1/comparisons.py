@@ -19,8 +19,8 @@ from jobsui.api.v1.types import Code, Limit, ListOut, Text, list_response, respo
 from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Action, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live.compare import FIELDS
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.records.compare import FIELDS
 from jobsui.jobs.reports import compared_rows
 from jobsui.jobs.reports.compared_rows import ComparedRow, Wanted
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from jobsui.jobs.enums import SUCCEEDED, Action, ParentRows
 from jobsui.jobs.ledger.unreadable import stored_results
-from jobsui.jobs.live.compare import FIELDS, MEMBERS
 from jobsui.jobs.mapping.field_targets import FIELD, api_name
 from jobsui.jobs.models import Batch, BatchBlob, Job, RecordHistory
 from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.single_hash import hash_of
+from jobsui.jobs.records.compare import FIELDS, MEMBERS
 
 WHOLE_RECORD = "*"
 """The claim of a job that has created or deleted the record."""

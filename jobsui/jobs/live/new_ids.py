@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.ledger.unreadable import stored_results
-from jobsui.jobs.live import images
 from jobsui.jobs.models import BatchImages, Job, RecreatedRecord
+from jobsui.jobs.records import images
 
 
 def note(undo: Job) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jobsui.jobs.enums import Action, Outcome, Purpose
-from jobsui.jobs.live import keyed_reads, new_ids, undo_rows
+from jobsui.jobs.live import new_ids, undo_rows
 from jobsui.jobs.live.claims import Claims, LaterJobs
-from jobsui.jobs.live.compare import Image, compared, key_of
 from jobsui.jobs.live.proof import proved
 from jobsui.jobs.live.undo import Done, undone
+from jobsui.jobs.records import keyed_reads
+from jobsui.jobs.records.compare import Image, compared, key_of
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.payloads import Json, Record, Schema
 

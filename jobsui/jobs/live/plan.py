@@ -6,12 +6,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jobsui.jobs.enums import Action, Outcome, ParentRows, Verdict
-from jobsui.jobs.live import images, stored_problems
-from jobsui.jobs.live.compare import FIELDS, Image
+from jobsui.jobs.live import stored_problems
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPage, RecordRead, RowResult
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
 from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
+from jobsui.jobs.records import images
+from jobsui.jobs.records.compare import FIELDS, Image
 from jobsui.zendesk.payloads import Json
 
 PAGES_PER_CHUNK = 500

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jobsui.jobs.enums import Action, Landing
-from jobsui.jobs.live.compare import FIELDS, MEMBERS, Image
 from jobsui.jobs.mapping.comparison import Likeness, likeness
+from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image
 from jobsui.zendesk.payloads import Json, Record, Schema
 
 CLOCK_TOLERANCE = timedelta(seconds=2)

@@ -23,7 +23,6 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.jobs import account_client, leases, sql
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
-from jobsui.jobs.live import images
 from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.page_reading import READS, PageFound, Rows
 from jobsui.jobs.live.reads import end, fail, is_of_present_rows
@@ -31,6 +30,7 @@ from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import pack, unpack
 from jobsui.jobs.preparation.file_reading import Stopped
+from jobsui.jobs.records import images
 from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
 
 logger = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from typing import Any
 
 from jobsui.jobs.enums import Action, Outcome, Verdict
 from jobsui.jobs.live.claims import Claims
-from jobsui.jobs.live.compare import FIELDS, MEMBERS, Image
 from jobsui.jobs.live.proof import has_changed_since
 from jobsui.jobs.mapping.comparison import Likeness, likeness
+from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image
 from jobsui.zendesk.payloads import Json, Record, Schema
 
 NO_IMAGE = "What the record held before was not kept."

@@ -6,12 +6,13 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import astuple
 
 from jobsui.jobs.enums import Action, Outcome
-from jobsui.jobs.live import images, sent_rows
-from jobsui.jobs.live.compare import Image
+from jobsui.jobs.live import sent_rows
 from jobsui.jobs.live.undo import Done
 from jobsui.jobs.mapping.options import UNDO_ROWS
 from jobsui.jobs.models import BatchBlob, BatchImages, Job
 from jobsui.jobs.preparation.pending_rows import Chunk
+from jobsui.jobs.records import images
+from jobsui.jobs.records.compare import Image
 from jobsui.zendesk.payloads import Json
 
 

@@ -240,7 +240,7 @@ class BatchImages(models.Model):
     batch = models.OneToOneField(
         Batch, on_delete=models.CASCADE, primary_key=True, related_name="before"
     )
-    # {index of the item: image}, JSON, compressed (live/images.py).
+    # {index of the item: image}, JSON, compressed (records/images.py).
     images = models.BinaryField()
 
 

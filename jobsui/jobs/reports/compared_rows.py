@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 from jobsui import paging
 from jobsui.files.safe import csv_line
 from jobsui.jobs.enums import Action, Verdict
-from jobsui.jobs.live import images
-from jobsui.jobs.live.compare import FIELDS, MEMBERS, Image, key_of
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
+from jobsui.jobs.records import images
+from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image, key_of
 from jobsui.jobs.reports import read_pages
 from jobsui.jobs.reports.row_results import BOM, in_pieces
 from jobsui.paging import Page

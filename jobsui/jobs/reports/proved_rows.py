@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobsui.jobs.enums import Action, Landing
-from jobsui.jobs.live import images
-from jobsui.jobs.live.compare import Image
 from jobsui.jobs.models import ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import unpack, unpack_rows
+from jobsui.jobs.records import images
+from jobsui.jobs.records.compare import Image
 from jobsui.jobs.reports import compared_rows, read_pages
 from jobsui.jobs.reports.compared_rows import ComparedValue
 from jobsui.paging import Page

@@ -12,8 +12,6 @@ from django.db.models import Q
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import SUCCEEDED, Action
 from jobsui.jobs.ledger.unreadable import stored_results
-from jobsui.jobs.live import images
-from jobsui.jobs.live.compare import Image
 from jobsui.jobs.models import (
     Batch,
     BatchBlob,
@@ -24,6 +22,8 @@ from jobsui.jobs.models import (
 )
 from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.single_hash import hash_of
+from jobsui.jobs.records import images
+from jobsui.jobs.records.compare import Image
 from jobsui.paging import Page
 
 KEYS = ("id", "external_id")

@@ -7,8 +7,8 @@ from functools import partial
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import CustomObject
 from jobsui.jobs import account_client
-from jobsui.jobs.live import keyed_reads
-from jobsui.jobs.live.compare import FIELDS
+from jobsui.jobs.records import keyed_reads
+from jobsui.jobs.records.compare import FIELDS
 from jobsui.jobs.reports import compared_rows
 from jobsui.jobs.reports.compared_rows import Labels
 from jobsui.zendesk.errors import ZendeskError

@@ -8,9 +8,9 @@ from enum import StrEnum
 from jobsui import paging
 from jobsui.jobs.enums import SUCCEEDED, Action, Outcome, Verdict
 from jobsui.jobs.ledger.unreadable import stored_results
-from jobsui.jobs.live import images
 from jobsui.jobs.models import BatchBlob, Job, ReadPageBlob, RecordRead, RowResult
 from jobsui.jobs.models.batch import unpack, unpack_rows
+from jobsui.jobs.records import images
 from jobsui.jobs.reports import compared_rows, read_pages
 from jobsui.jobs.reports.compared_rows import ComparedRow
 from jobsui.paging import Page

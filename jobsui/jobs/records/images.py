@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import astuple
 
-from jobsui.jobs.live.compare import Image
 from jobsui.jobs.models.batch import pack, unpack
+from jobsui.jobs.records.compare import Image
 
 
 def packed(images: Mapping[int, Image]) -> bytes:
