@@ -29,7 +29,7 @@ from jobsui.connections.encryption import SecretUnreadable, is_current
 from jobsui.connections.errors import HostRefused
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import oauth
-from jobsui.zendesk.client import Client, sending_nothing
+from jobsui.zendesk.client import MAX_LISTED, Client, sending_nothing
 from jobsui.zendesk.errors import Forbidden, NotSent, Refused, Unauthorized
 from jobsui.zendesk.payloads import Token
 from jobsui.zendesk.transport import Transport
@@ -102,6 +102,7 @@ class SignedClient(Client):
         self._read_at = float("-inf")
         self._credentials = Authorization("", "")
         self._sent = threading.local()
+        self._use_max_listed(connection)
 
     def renewing[T](self, call: Callable[[], T]) -> T:
         """Run `call`, which uses this client. When Zendesk rejects the token, or refuses
@@ -159,12 +160,22 @@ class SignedClient(Client):
                 self._read_at = now
             return self._credentials
 
+    def lower_max_listed(self, length: int) -> None:
+        super().lower_max_listed(length)
+        sent_more = Q(max_listed=None) | Q(max_listed__gt=length)
+        own = Connection.objects.filter(sent_more, pk=self._pk, host=self._host)
+        own.update(max_listed=length)
+
+    def _use_max_listed(self, connection: Connection) -> None:
+        super().lower_max_listed(connection.max_listed or MAX_LISTED)
+
     def _read(self) -> "Authorization":
         try:
             hosts.require_allowed(self._host)
             current = Connection.objects.filter(pk=self._pk, host=self._host).first()
             if current is None:
                 raise NotSent(MOVED)
+            self._use_max_listed(current)
             return Authorization(authorization(current), current.sealed_access_token)
         except HostRefused as refused:
             raise Unauthorized(str(refused), code="host") from None
@@ -290,7 +301,8 @@ def forget_secrets(connection: Connection) -> None:
     """Delete all secrets: a stored secret must never be sent to a host it was not given
     for."""
     save_secrets(connection, dict.fromkeys(Connection.SECRETS, ""), by=None)
-    Connection.objects.filter(pk=connection.pk).update(secret_set_at=None)
+    own = Connection.objects.filter(pk=connection.pk)
+    own.update(secret_set_at=None, max_listed=None)
 
 
 def has_secret(connection: Connection) -> bool:

@@ -84,6 +84,10 @@ class Connection(models.Model):
         related_name="+",
     )
 
+    # Encoded characters of IDs that one URL may have, as the account has refused longer
+    # ones. None: it has refused none.
+    max_listed = models.PositiveIntegerField(null=True, blank=True, editable=False)
+
     # The result of the last test. tested_at None: not tested since the credentials or
     # the host changed.
     tested_at = models.DateTimeField(null=True, blank=True)

@@ -36,6 +36,9 @@ DEFAULT_RETRY_AFTER = 30.0
 """Seconds, after a 429 without Retry-After."""
 MIN_WAIT = 0.01
 """Seconds."""
+MAX_TAKEN = 20
+MAX_TAKEN_AHEAD = timedelta(seconds=0.1)
+"""How many turns long work takes at a time, and how long they may take."""
 CLOCK_STEP = timedelta(seconds=5)
 """The database's clock may be corrected by this much."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,23 +89,27 @@ def wait_for_turn(connection: Connection, *, beside_driver: bool) -> None:
     time.sleep(_take_turn(connection.host, interval))
 
 
-def take_free_turn(connection: Connection, *, beside_driver: bool) -> float:
-    """Take a turn if nobody waits for one. Returns 0.0 if it was taken, else the seconds
-    until there may be one. For long work, which gives way to people."""
+def take_free_turns(
+    connection: Connection, *, beside_driver: bool
+) -> tuple[int, float]:
+    """Take turns if nobody waits for one: one, or as many as delay others by no more than
+    MAX_TAKEN_AHEAD. Returns (how many were taken, seconds until there may be one). For long
+    work, which gives way to people."""
     interval = _interval(connection, beside_driver=beside_driver)
+    number = max(1, min(MAX_TAKEN, MAX_TAKEN_AHEAD // interval))
     pace = ReadPace.objects.filter(host=connection.host)
-    next_at = Greatest("next_at", Now()) + interval
+    next_at = Greatest("next_at", Now()) + interval * number
     if pace.filter(next_at__lte=Now()).update(next_at=next_at, set_at=Now()):
-        return 0.0
+        return number, 0.0
     times = pace.values_list("next_at", Now()).first()
     if times is None:
         new = ReadPace(host=connection.host, next_at=LONG_AGO)
         ReadPace.objects.bulk_create([new], ignore_conflicts=True)
-        return MIN_WAIT
+        return 0, MIN_WAIT
     ahead: timedelta = times[0] - times[1]
     if ahead > CLOCK_STEP and _forget_future(pace):
-        return MIN_WAIT
-    return max(ahead.total_seconds(), MIN_WAIT)
+        return 0, MIN_WAIT
+    return 0, max(ahead.total_seconds(), MIN_WAIT)
 
 
 def postpone(connection: Connection, seconds: float, *, beside_driver: bool) -> None:

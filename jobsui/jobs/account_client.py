@@ -1,6 +1,7 @@
 """Clients for requests that are no job's: they wait for their turn among those of people and
 programs."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,9 @@ from jobsui.zendesk.errors import RateLimited
 REQUEST_SECONDS = 10.0
 MAX_WAIT = 1.0
 """Seconds after which a long read asks for its turn again."""
+REUSE_SECONDS = 1.0
+"""For how long a long read uses what it has read from the database: its turns, its
+credentials, and whether there is a driver."""
 
 
 def client_for(connection: Connection) -> SignedClient:
@@ -30,17 +34,45 @@ def patient_client_for(
 ) -> SignedClient:
     """For thousands of requests: each waits until nobody else wants a turn, or `may_call`
     returns False. Raises HostRefused."""
+    turns = _Turns(connection)
 
     def wait_for_turn() -> None:
         while may_call():
-            seconds = proxy_reads.take_free_turn(
-                connection, beside_driver=_has_driver(connection)
-            )
+            seconds = turns.take()
             if not seconds:
                 return
             time.sleep(min(seconds, MAX_WAIT))
 
-    return _client(connection, wait_for_turn, may_call)
+    return _client(connection, wait_for_turn, may_call, reuse_seconds=REUSE_SECONDS)
+
+
+class _Turns:
+    """Of one long read, whose threads share them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._left = 0
+        self._taken_at = 0.0
+        self._has_driver = False
+        self._looked_at = float("-inf")
+
+    def take(self) -> float:
+        """Returns 0.0 if there was a turn, else the seconds until there may be one."""
+        with self._lock:
+            now = time.monotonic()
+            if self._left and now - self._taken_at < REUSE_SECONDS:
+                self._left -= 1
+                return 0.0
+            if now - self._looked_at >= REUSE_SECONDS:
+                self._has_driver = _has_driver(self._connection)
+                self._looked_at = now
+            number, seconds = proxy_reads.take_free_turns(
+                self._connection, beside_driver=self._has_driver
+            )
+            self._left = max(0, number - 1)
+            self._taken_at = now
+            return seconds
 
 
 def postpone(connection: Connection, error: RateLimited) -> None:
@@ -57,12 +89,15 @@ def _client(
     connection: Connection,
     wait_for_turn: Callable[[], None],
     may_call: Callable[[], bool] = lambda: True,
+    *,
+    reuse_seconds: float = 0.0,
 ) -> SignedClient:
     hosts.require_allowed(connection.host)
     return SignedClient(
         connection,
         wait_for_turn=wait_for_turn,
         may_call=may_call,
+        reuse_seconds=reuse_seconds,
         request_timeout=REQUEST_SECONDS,
     )
 

@@ -27,6 +27,9 @@ DEFAULT_HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": "Jobs UI",
 }
+MAX_LISTED = 7_500
+"""Characters of IDs in one URL, encoded. Zendesk publishes no limit; common servers accept
+8,000 for the whole URL."""
 MAX_DETAILS = 200
 """Characters of a response that go into an error."""
 MAX_CODE = 80
@@ -59,8 +62,18 @@ class Client:
         self._request_timeout = request_timeout
         self._clock = clock
         self._transport = transport or HttpTransport()
+        self._max_listed = MAX_LISTED
         self._last_date: tuple[datetime, float] | None = None
         """The account's time at its last response, and our monotonic time then."""
+
+    @property
+    def max_listed(self) -> int:
+        """Encoded characters of IDs that one URL may have."""
+        return self._max_listed
+
+    def lower_max_listed(self, length: int) -> None:
+        """From now on list no more than this: the account has refused a longer URL."""
+        self._max_listed = min(self._max_listed, length)
 
     @property
     def account_time(self) -> datetime | None:

@@ -1,10 +1,10 @@
 """The API calls the product makes. All raise the errors of `Client.call`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from urllib.parse import quote
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from urllib.parse import quote, quote_plus
 
 from jobsui.zendesk.client import Client, decoded
-from jobsui.zendesk.errors import NotFound, Unconfirmed
+from jobsui.zendesk.errors import NotFound, Refused, Unconfirmed
 from jobsui.zendesk.payloads import (
     ItemResult,
     JobStatus,
@@ -18,9 +18,10 @@ from jobsui.zendesk.payloads import (
 
 API = "/api/v2"
 PAGE_SIZE = 100
-MAX_LISTED = 4_000
-"""Characters of IDs in one URL. Zendesk publishes no limit; common servers accept 8,000
-for the whole URL."""
+MIN_LISTED = 500
+"""A URL with a shorter list is not refused for its length."""
+TOO_LONG = frozenset({400, 414})
+"""Statuses with which a server may refuse the length of a URL (assumed)."""
 SUCCESS_WORDS = frozenset(
     {"created", "updated", "createorupdate", "upserted", "deleted"}
 )
@@ -157,9 +158,9 @@ def show_many(
     takes no ID with a comma."""
     name = SHOWN_LISTS[target_type]
     found: list[Record] = []
-    for listing in _listings(key for key in keys if "," not in key):
-        path = f"{API}/{name}/show_many"
-        data = client.call("GET", path, params={parameter: listing})
+    path = f"{API}/{name}/show_many"
+    listable = [key for key in keys if "," not in key]
+    for data in _responses(client, path, parameter, listable):
         found += [
             _record(entry)
             for entry in _list(data, name)
@@ -266,27 +267,75 @@ def _list_records(
     client: Client, key: str, filter_name: str, values: Iterable[str]
 ) -> list[Record]:
     records: list[Record] = []
-    for listing in _listings(values):
-        params = {filter_name: listing, "page[size]": str(PAGE_SIZE)}
-        data = client.call("GET", f"{_object_path(key)}/records", params=params)
+    path = f"{_object_path(key)}/records"
+    more = {"page[size]": str(PAGE_SIZE)}
+    for data in _responses(client, path, filter_name, values, more):
         records += [_record(entry) for entry in _list(data, "custom_object_records")]
     return records
 
 
-def _listings(values: Iterable[str]) -> Iterator[str]:
-    """The values, each once, as comma-separated lists that fit into a URL."""
+def _responses(
+    client: Client,
+    path: str,
+    parameter: str,
+    values: Iterable[str],
+    more: Mapping[str, str] | None = None,
+) -> Iterator[Json]:
+    """To lists of these values, each once, in URLs as long as the account takes them.
+    `more`: the other parameters."""
+
+    def read(listing: Sequence[str]) -> Json:
+        params = {parameter: ",".join(listing), **(more or {})}
+        return client.call("GET", path, params=params)
+
+    wanted = list(filter(None, dict.fromkeys(values)))
+    for listing in listings(wanted, lambda: client.max_listed):
+        yield from _read_halving(client, listing, read)
+
+
+def _read_halving(
+    client: Client, listing: list[str], read: Callable[[Sequence[str]], Json]
+) -> list[Json]:
+    """The responses to a list, or to parts of it if the account refuses its length."""
+    try:
+        return [read(listing)]
+    except Refused as error:
+        length = listed_length(listing)
+        if error.status not in TOO_LONG or len(listing) == 1 or length < MIN_LISTED:
+            raise
+    half = length // 2
+    found = [
+        response
+        for part in listings(listing, lambda: min(half, client.max_listed))
+        for response in _read_halving(client, part, read)
+    ]
+    # Not sooner: a 400 may also be about one of the values. A part would be refused, too.
+    client.lower_max_listed(half)
+    return found
+
+
+def listings(
+    values: Sequence[str], max_length: Callable[[], int]
+) -> Iterator[list[str]]:
+    """The values in lists of up to 100 that fit into a URL."""
     listing: list[str] = []
     length = 0
-    for value in filter(None, dict.fromkeys(values)):
-        size = len(quote(value)) + len("%2C")
-        if listing and length + size > MAX_LISTED:
-            yield ",".join(listing)
+    for value in values:
+        size = listed_length([value])
+        is_full = len(listing) == PAGE_SIZE or length + size > max_length()
+        if listing and is_full:
+            yield listing
             listing = []
             length = 0
         listing.append(value)
         length += size
     if listing:
-        yield ",".join(listing)
+        yield listing
+
+
+def listed_length(values: Iterable[str]) -> int:
+    """How long a list of them is in a URL."""
+    return len(quote_plus(",".join(values))) + len("%2C")
 
 
 def _search(client: Client, key: str, condition: Mapping[str, Json]) -> list[Record]:

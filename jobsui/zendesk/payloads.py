@@ -116,6 +116,11 @@ class Schema:
     name_rules: NameRules = NameRules()
     fingerprint: str = ""
     """Changes exactly when something changes that rows are checked against."""
+    _by_key: Mapping[str, Field] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_key = {entry.key: entry for entry in reversed(self.fields)}
+        object.__setattr__(self, "_by_key", by_key)
 
     @classmethod
     def from_api(
@@ -134,7 +139,12 @@ class Schema:
         return cls(object_key, active, rules, _fingerprint(active, rules))
 
     def field(self, key: str) -> Field | None:
-        return next((entry for entry in self.fields if entry.key == key), None)
+        return self._by_key.get(key)
+
+    def type_of(self, key: str) -> str:
+        """Zendesk's name of a field's type; "" if there is no such field."""
+        known = self._by_key.get(key)
+        return known.type if known else ""
 
 
 def _fingerprint(fields: Iterable[Field], rules: NameRules) -> str:

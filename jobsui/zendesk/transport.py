@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlencode
 
 import requests
 from urllib3.exceptions import (
@@ -91,8 +92,10 @@ class HttpTransport:
             request.url,
             request.headers,
             data=request.body,
-            params=request.params,
         ).prepare()
+        if request.params:
+            # Not by requests, which checks and encodes what is encoded character by character.
+            prepared.url = f"{prepared.url}?{urlencode(request.params)}"
         adapter = self._adapter(is_write=request.method != "GET")
         timeouts = (
             min(self._connect_timeout, deadline),

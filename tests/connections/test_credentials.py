@@ -461,3 +461,30 @@ def test_sealed_secret_of_another_connection_is_never_sent(
 
     assert failure(lambda: me(api_token)).code == "unreadable"
     assert sandbox.log() == []
+
+
+def test_length_of_lists_is_remembered_for_other_processes(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
+    sandbox.make_object("asset", fields=[])
+    sandbox.assume(address_limit=4_000)
+    external_ids = [f"{number:03}-{'x' * 60}" for number in range(100)]
+    client = credentials.client_for(api_token)
+    other = credentials.client_for(api_token)
+
+    custom_objects.records_by_external_ids(client, "asset", external_ids)
+
+    api_token.refresh_from_db()
+    assert api_token.max_listed == 3_350
+    assert credentials.client_for(api_token).max_listed == 3_350
+    custom_objects.me(other)
+    assert other.max_listed == 3_350
+
+
+def test_length_of_lists_is_forgotten_with_the_secrets(api_token: Connection) -> None:
+    Connection.objects.filter(pk=api_token.pk).update(max_listed=900)
+
+    credentials.forget_secrets(api_token)
+
+    api_token.refresh_from_db()
+    assert api_token.max_listed is None

@@ -197,3 +197,20 @@ def test_process_limits_its_concurrent_reads(
     monkeypatch.setattr(proxy_reads, "_send", lambda *_: Response(200, {}, b"{}", 0.0))
     assert busy.value.retry_after == 1
     assert read(acme).status == 200
+
+
+def test_long_work_takes_as_many_turns_as_delay_nobody(acme: Connection) -> None:
+    fast = make_connection(
+        name="Fast", host="fast.zendesk.com", requests_per_minute=60_000, share=100
+    )
+    proxy_reads.take_free_turns(acme, beside_driver=False)
+    proxy_reads.take_free_turns(fast, beside_driver=False)
+
+    taken = proxy_reads.take_free_turns(acme, beside_driver=False)
+    taken_of_fast = proxy_reads.take_free_turns(fast, beside_driver=False)
+
+    assert taken == (1, 0.0)
+    assert taken_of_fast == (proxy_reads.MAX_TAKEN, 0.0)
+    none, seconds = proxy_reads.take_free_turns(acme, beside_driver=False)
+    assert none == 0
+    assert 0.5 < seconds <= 1

@@ -49,7 +49,7 @@ class PageFound:
 
 def prove_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
     """`lines` are those of `sent_rows`. Raises the errors of `Client.call`."""
-    sent = [json.loads(line) for line in lines if line]
+    sent = _decoded(lines)
     found = _records_of(client, rows, sent)
     results = [
         proved(each, rows.schema, records)
@@ -94,7 +94,7 @@ def _key(sent: Mapping[str, Json]) -> str:
 
 def compare_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
     """`lines`: the item of each row. Raises the errors of `Client.call`."""
-    items = [json.loads(line) for line in lines if line]
+    items = _decoded(lines)
     keys = [key_of(item, rows.action) for item in items]
     if not items:
         return PageFound(b"", [])
@@ -116,14 +116,19 @@ def compare_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFoun
     for index, result in enumerate(results):
         if result.image is not None:
             page.images[index] = result.image
-        page.changed.update(result.changed)
-        page.blanks.update(result.blanks)
+            page.changed.update(result.changed)
+            page.blanks.update(result.blanks)
     return page
+
+
+def _decoded(lines: Sequence[bytes]) -> list[Json]:
+    """All at once, because that is faster."""
+    return list(json.loads(b"[%b]" % b",".join(filter(None, lines))))
 
 
 def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
     """`lines` are those of `undo_rows`. Raises the errors of `Client.call`."""
-    all_done = [undo_rows.done_of(json.loads(line)) for line in lines if line]
+    all_done = [undo_rows.done_of(line) for line in _decoded(lines)]
     ids = [done.record_id for done in all_done if done.record_id]
     later = rows.later_jobs
     assert later is not None  # noqa: S101  # It is an undo.

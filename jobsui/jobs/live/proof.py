@@ -62,10 +62,8 @@ def _likeness_by_name(
             is_same = str(item[name]) == getattr(record, name)
             found[name] = Likeness.EXACT if is_same else Likeness.DIFFERENT
     for key, value in (item.get(FIELDS) or {}).items():
-        known = schema.field(key)
-        field_type = known.type if known else ""
         name = f"{FIELDS}.{key}"
-        found[name] = likeness(value, record.fields.get(key), field_type)
+        found[name] = likeness(value, record.fields.get(key), schema.type_of(key))
     return found
 
 

@@ -173,8 +173,7 @@ def _held(record: Record, name: str) -> Json:
 
 
 def _is_equal(name: str, one: Json, other: Json, schema: Schema) -> bool:
-    known = schema.field(name.removeprefix(f"{FIELDS}."))
-    field_type = known.type if known else ""
+    field_type = schema.type_of(name.removeprefix(f"{FIELDS}."))
     return likeness(one, other, field_type) >= Likeness.EQUAL
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import Action
@@ -18,7 +17,8 @@ from jobsui.jobs.mapping.key_rewritings import ENOUGH, MIN_REWRITTEN, rises_clea
 from jobsui.jobs.mapping.repairs import GROUPED
 from jobsui.jobs.mapping.rules import NO_RULE, Rule, rules_of
 from jobsui.jobs.models import Job
-from jobsui.zendesk.custom_objects import MAX_LISTED, PAGE_SIZE
+from jobsui.zendesk.client import MAX_LISTED
+from jobsui.zendesk.custom_objects import PAGE_SIZE, listings
 from jobsui.zendesk.payloads import Json, Record
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class KeyDamage:
             for value in dict.fromkeys(values)
             if value and "," not in value and (key, value) not in self._known.records
         ]
-        for page in _pages(wanted):
+        for page in listings(wanted, self._max_listed):
             if self.requests >= MAX_REQUESTS:
                 return
             self.requests += 1
@@ -262,6 +262,9 @@ class KeyDamage:
             }
             for value in page:
                 self._known.records[key, value] = found.get(value)
+
+    def _max_listed(self) -> int:
+        return self._job.connection.max_listed or MAX_LISTED
 
     def _records(self, explanation: Explanation) -> list[Record | None]:
         return [
@@ -286,7 +289,7 @@ class KeyDamage:
             key = str(getattr(record, self._key))
             for name, value in self._values(row).items():
                 held = record.name if name == "name" else record.fields.get(name)
-                column = columns.setdefault(name, Compared(self._type_of(name)))
+                column = columns.setdefault(name, Compared(self._schema.type_of(name)))
                 column.add(key, value, held)
         return agreement(columns.values())
 
@@ -313,14 +316,11 @@ class KeyDamage:
         named = matching.suggest(columns, offered)
         return {columns.index(name): api_name(key) for name, key in named.items()}
 
-    def _type_of(self, name: str) -> str:
-        known = self._schema.field(name)
-        return known.type if known else ""
-
     # Other accounts
 
     def _in_other_account(self) -> dict[str, Any] | None:
-        page = next(_pages(_spread([row.key for row in self._rows], PAGE_SIZE)))
+        keys = _spread([row.key for row in self._rows], PAGE_SIZE)
+        page = next(listings(keys, self._max_listed))
         chosen = set(page)
         asked = [row for row in self._rows if row.key in chosen]
         here = _count(self._known.of(self._key, row.key) for row in asked)
@@ -494,22 +494,6 @@ def _notice(
 
 def _count(records: Iterable[Record | None]) -> int:
     return sum(record is not None for record in records)
-
-
-def _pages(values: Sequence[str]) -> Iterator[list[str]]:
-    """Each for one request."""
-    page: list[str] = []
-    length = 0
-    for value in values:
-        size = len(quote(value)) + len("%2C")
-        if page and (len(page) == PAGE_SIZE or length + size > MAX_LISTED):
-            yield page
-            page = []
-            length = 0
-        page.append(value)
-        length += size
-    if page:
-        yield page
 
 
 def _spread[T](found: Sequence[T], limit: int) -> list[T]:

@@ -85,10 +85,12 @@ def _changes(
         value = item.get(name)
         if value and name != action.key and value != getattr(record, name):
             changes[name] = value
+    held = record.fields
     for key, value in (item.get(FIELDS) or {}).items():
-        known = schema.field(key)
-        field_type = known.type if known else ""
-        if likeness(value, record.fields.get(key), field_type) < Likeness.EQUAL:
+        now = held.get(key)
+        if value == now and type(value) is type(now):
+            continue
+        if likeness(value, now, schema.type_of(key)) < Likeness.EQUAL:
             changes[f"{FIELDS}.{key}"] = value
     return changes
 
