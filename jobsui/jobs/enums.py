@@ -284,6 +284,13 @@ class ReadState(TextChoices):
     FAILED = "failed", "Failed"
 
 
+class NameSource(TextChoices):
+    """How a comparison finds the records of names."""
+
+    SEARCH = "search", "Search for each name"
+    LIST = "list", "List of all records"
+
+
 class Verdict(IntegerChoices):
     """What a row would do to its record in the account. Stored as one byte."""
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.utils import timezone
 
 from jobsui.jobs.enums import Action, ReadState, Verdict
+from jobsui.jobs.live import name_list
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import compared_rows
 from jobsui.jobs.reports.compared_rows import (
@@ -155,8 +156,10 @@ class Grid:
 def progress(read: RecordRead) -> dict[str, Any]:
     """Of an open comparison."""
     is_reading = read.state == ReadState.READING
+    is_listing = is_reading and name_list.is_open(read)
     return {
-        "pages": read.pages_total if is_reading else None,
+        "is_listing": is_listing,
+        "pages": read.pages_total if is_reading and not is_listing else None,
         "seconds_left": _seconds_left(read),
     }
 
@@ -249,6 +252,9 @@ def _not_sent(plan: PlannedRows, job: Job) -> list[str]:
 def _seconds_left(read: RecordRead) -> float | None:
     """None while it is unknown."""
     if read.state != ReadState.READING or not read.started_at or not read.pages_read:
+        return None
+    if read.is_listed:
+        # It began with another kind of requests.
         return None
     elapsed = (timezone.now() - read.started_at).total_seconds()
     if elapsed < MIN_SECONDS:

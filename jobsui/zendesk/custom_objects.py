@@ -1,6 +1,7 @@
 """The API calls the product makes. All raise the errors of `Client.call`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 from jobsui.zendesk.client import Client, decoded
@@ -32,6 +33,13 @@ SHOWN_LISTS = {
     "zen:ticket": "tickets",
 }
 """By the target type of a lookup field: the list in which Zendesk shows them by ID."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    records: Sequence[Record]
+    after: str
+    """The cursor of the next page; "" if this is the last one."""
 
 
 def me(client: Client) -> User:
@@ -122,6 +130,18 @@ def recent_job_statuses(
         deadline=deadline,
     )
     return [read_job_status(entry) for entry in _list(data, "job_statuses")]
+
+
+def list_records(client: Client, key: str, after: str = "") -> RecordPage:
+    """Up to 100 records in the order of their IDs. `after`: the cursor of the page before."""
+    params = {"page[size]": str(PAGE_SIZE), "sort": "id"}
+    if after:
+        params["page[after]"] = after
+    data = client.call("GET", f"{_object_path(key)}/records", params=params)
+    records = [_record(entry) for entry in _list(data, "custom_object_records")]
+    meta = _object_in(data, "meta")
+    has_more = bool(records) and meta.get("has_more") is True
+    return RecordPage(records, str(meta.get("after_cursor") or "") if has_more else "")
 
 
 def records_by_external_ids(

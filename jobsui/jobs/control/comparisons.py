@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from jobsui.connections.models import Connection
+from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import Action, JobState, ParentRows, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.live import name_list
 from jobsui.jobs.live.reads import end, fingerprint_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPage, RecordRead
@@ -36,8 +37,9 @@ class Cost:
 def cost_of(job: Job) -> Cost:
     action = Action(job.action)
     rows = job.rows - job.rows_left_out
-    # Names can only be searched for, one by one.
-    requests = rows if action.key == "name" else -(-rows // ROWS_PER_REQUEST)
+    requests = -(-rows // ROWS_PER_REQUEST)
+    if action.key == "name":
+        requests = name_list.requests_for(rows, _known_records(job))
     return Cost(requests, requests / _requests_per_minute(job.connection))
 
 
@@ -186,6 +188,12 @@ def _leave_out(page: ReadPage, row: int, *, is_left_out: bool) -> None:
     changed = left_out | {row} if is_left_out else left_out - {row}
     blob.left_out = pack_rows(sorted(changed)) if changed else b""
     blob.save(update_fields=["left_out"])
+
+
+def _known_records(job: Job) -> int | None:
+    """How many records the object had when it was last synced."""
+    own = CustomObject.objects.filter(connection=job.connection, key=job.object_key)
+    return own.values_list("record_count", flat=True).first()
 
 
 def _requests_per_minute(connection: Connection) -> float:

@@ -25,6 +25,8 @@ class Rows:
     schema: Schema
     later_jobs: LaterJobs | None = None
     """Of an undo: the jobs that were launched after the one that is undone."""
+    ids_of_names: Callable[[Sequence[str]], list[str]] | None = None
+    """Where names were listed: the IDs of the records that may have them."""
 
 
 @dataclass(slots=True)
@@ -98,7 +100,11 @@ def compare_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFoun
     keys = [key_of(item, rows.action) for item in items]
     if not items:
         return PageFound(b"", [])
-    found = keyed_reads.read(client, rows.object_key, rows.action.key, keys)
+    found = (
+        keyed_reads.read_listed(client, rows.object_key, keys, rows.ids_of_names(keys))
+        if rows.ids_of_names
+        else keyed_reads.read(client, rows.object_key, rows.action.key, keys)
+    )
     results = [
         compared(
             item,

@@ -13,6 +13,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from dataclasses import replace
 from functools import partial
 
 from django.db import connection, transaction
@@ -23,6 +24,7 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.jobs import account_client, leases, sql
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
+from jobsui.jobs.live import name_list
 from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.page_reading import READS, PageFound, Rows
 from jobsui.jobs.live.reads import end, fail, is_of_present_rows
@@ -31,6 +33,7 @@ from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import pack, unpack
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.records import images
+from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
 
 logger = logging.getLogger(__name__)
@@ -113,6 +116,7 @@ class _Pages:
     def read_all(self) -> None:
         """Raises Stopped, LeaseLost and Failed."""
         with ThreadPoolExecutor(THREADS) as threads:
+            self._list_names(threads)
             in_flight: dict[Future[PageFound], tuple[int, bytes]] = {}
             try:
                 while self._fill() or in_flight:
@@ -129,6 +133,45 @@ class _Pages:
 
     def _may_call(self) -> bool:
         return not self._stopping.is_set()
+
+    def _list_names(self, threads: Executor) -> None:
+        """Where the records of names are found by a list: complete it."""
+        read = self._read
+        if name_list.is_undecided(read):
+            name_list.decide(read, self._number_of_records(threads))
+        if name_list.is_open(read):
+            names = name_list.NameList(read, self._client, self._lease, self._stopping)
+            names.complete(partial(self._patiently, threads))
+        if read.is_listed:
+            find = partial(name_list.record_ids, read)
+            self._rows = replace(self._rows, ids_of_names=find)
+
+    def _number_of_records(self, threads: Executor) -> int | None:
+        key = self._read.job.object_key
+        try:
+            return self._patiently(
+                threads, lambda: custom_objects.count_records(self._client, key)
+            )
+        except Failed:
+            return None
+
+    def _patiently[T](self, threads: Executor, call: Callable[[], T]) -> T:
+        """The result of requests that may be made again. Keeps the lease meanwhile. Raises
+        Stopped, LeaseLost and Failed."""
+        while True:
+            request = partial(self._client.renewing, call)
+            future = threads.submit(_in_thread, request)
+            while not wait([future], COMMIT_SECONDS).done:
+                self._keep_lease()
+            try:
+                return self._result(future)
+            except ZendeskError as error:
+                self._wait_after(error)
+            self._keep_lease()
+
+    def _keep_lease(self) -> None:
+        if self._stopping.is_set() or not self._lease.keep():
+            raise Stopped
 
     def _fill(self) -> bool:
         """Have pages to read, if there are any left."""
@@ -160,25 +203,30 @@ class _Pages:
 
     def _take_in(self, future: Future[PageFound], page: tuple[int, bytes]) -> None:
         try:
-            self._found[page[0]] = future.result()
+            self._found[page[0]] = self._result(future)
+        except ZendeskError as error:
+            self._wait_after(error)
+            self._waiting.append(page)
+
+    def _result[T](self, future: Future[T]) -> T:
+        """Raises Failed, and ZendeskError where the requests may be made again."""
+        try:
+            result = future.result()
         except RateLimited as error:
             account_client.postpone(self._read.job.connection, error)
-            self._again(page, error)
+            raise
         except Refused as error:
             raise Failed(explain(error)) from error
-        except ZendeskError as error:
-            self._again(page, error)
         except ConnectionsError as error:
             raise Failed(str(error)) from error
-        else:
-            self._succeeded_at = self._clock.monotonic()
+        self._succeeded_at = self._clock.monotonic()
+        return result
 
-    def _again(self, page: tuple[int, bytes], error: ZendeskError) -> None:
+    def _wait_after(self, error: ZendeskError) -> None:
         if self._stopping.is_set():
             raise Stopped
         if self._clock.monotonic() - self._succeeded_at > MAX_FAILING_SECONDS:
             raise Failed(explain(error)) from error
-        self._waiting.append(page)
         self._stopping.wait(RETRY_SECONDS)
 
     def _commit_if_due(self) -> None:
@@ -231,6 +279,7 @@ class _Pages:
         self._lease.note_progress()
 
     def _finish(self) -> None:
+        name_list.forget(self._read)
         end(self._read, ReadState.DONE, expected=(ReadState.READING,))
 
 
@@ -253,7 +302,7 @@ def _packed(found: list[str] | dict[int, str]) -> bytes:
     return pack(json.dumps(found).encode())
 
 
-def _in_thread(call: Callable[[], PageFound]) -> PageFound:
+def _in_thread[T](call: Callable[[], T]) -> T:
     try:
         return call()
     finally:

@@ -12,7 +12,12 @@ from jobsui.jobs.models.job import Job, JobEvent, Lease
 from jobsui.jobs.models.overlap import Overlap, RecordKeys
 from jobsui.jobs.models.problem_rows import ProblemRows
 from jobsui.jobs.models.record_history import RecordHistory, RecreatedRecord
-from jobsui.jobs.models.record_read import ReadPage, ReadPageBlob, RecordRead
+from jobsui.jobs.models.record_read import (
+    ListedName,
+    ReadPage,
+    ReadPageBlob,
+    RecordRead,
+)
 from jobsui.jobs.models.repeated_keys import RepeatedKeys
 from jobsui.jobs.models.results import RowResult
 from jobsui.jobs.models.row import Cause, RowError
@@ -36,6 +41,7 @@ __all__ = [
     "Job",
     "JobEvent",
     "Lease",
+    "ListedName",
     "Overlap",
     "ProblemRows",
     "ReadPage",

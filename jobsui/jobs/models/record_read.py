@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.db import models
 
-from jobsui.jobs.enums import Purpose, ReadState
+from jobsui.jobs.enums import NameSource, Purpose, ReadState
 from jobsui.jobs.models.job import Job
 
 OPEN = (ReadState.DIVIDING, ReadState.READING)
@@ -31,6 +31,14 @@ class RecordRead(models.Model):
     divided_row = models.PositiveBigIntegerField(default=0)
     pages_total = models.PositiveBigIntegerField(default=0)
     pages_read = models.PositiveBigIntegerField(default=0)
+    # How records are found by name, once that is decided; "" for other keys.
+    name_source = models.CharField(max_length=6, choices=NameSource, blank=True)
+    # Of the list of all records: about how many there are, how many were listed, the cursor
+    # behind them, and whether these are all.
+    records_to_list = models.PositiveBigIntegerField(default=0)
+    records_listed = models.PositiveBigIntegerField(default=0)
+    list_cursor = models.TextField(blank=True)
+    is_listed = models.BooleanField(default=False)
     # {verdict: how many rows}.
     counts = models.JSONField(default=dict)
     # {member or field: [how many cells change, how many of them become blank]}.
@@ -50,6 +58,21 @@ class RecordRead(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
+
+
+class ListedName(models.Model):
+    """A record that may have the name of a row, from the list of all records. Deleted once
+    the rows are compared."""
+
+    read = models.ForeignKey(
+        RecordRead, on_delete=models.CASCADE, related_name="listed", db_index=False
+    )
+    # Of `single_hash.hash_of`. Other names may have the same.
+    name_hash = models.BigIntegerField()
+    record_id = models.CharField(max_length=64)
+
+    class Meta:
+        indexes = (models.Index(fields=["read", "name_hash"], name="listed_name"),)
 
 
 class ReadPage(models.Model):

@@ -51,6 +51,17 @@ def read(client: Client, object_key: str, key: str, values: Sequence[str]) -> Fo
     return Found({**_by(key, listed, records), **searched.records}, searched.unknown)
 
 
+def read_listed(
+    client: Client, object_key: str, names: Sequence[str], record_ids: Sequence[str]
+) -> Found:
+    """The records with these names, among these records, which a list of all records has
+    shown. Raises the errors of `Client.call`."""
+    if not record_ids:
+        return Found({})
+    records = custom_objects.records_by_ids(client, object_key, record_ids)
+    return Found(_by("name", names, records))
+
+
 def _searched(
     client: Client, object_key: str, key: str, values: Sequence[str], search: Search
 ) -> Found:
