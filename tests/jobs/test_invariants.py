@@ -93,6 +93,8 @@ class Launch:
     has_bad_rows: bool
     """Some rows that Zendesk refuses, and one that the check refuses."""
     hold_after_first_batch: bool
+    keeps_undo: bool
+    """Records are read before each batch."""
     rules: RunSettings
 
 
@@ -151,6 +153,7 @@ launches = st.builds(
     st.sampled_from(("none", "ours", "theirs")),
     st.booleans(),
     st.sampled_from((False, False, False, True)),
+    st.booleans(),
     all_rules,
 )
 faults = st.dictionaries(
@@ -261,6 +264,8 @@ class Engine(RuleBasedStateMachine):
                 key=target,
                 invalid="skip",
                 generate_external_ids=what.ids != "none",
+                # Names are searched for one by one.
+                keep_undo=what.keeps_undo and what.action is not Action.UPSERT_BY_NAME,
             )
             self._let_go(
                 job,

@@ -147,7 +147,8 @@ def _is_compared(job: Job) -> bool:
     if read is not None and not _is_too_old(job, read):
         return _has_result(read)
     options = Options.from_json(job.options)
-    is_wanted = options.compare or options.only_existing
+    refuses = options.refuse_changed != "off"
+    is_wanted = options.compare or options.only_existing or refuses
     if is_wanted and Action(job.action).key:
         _compare(job)
         return False

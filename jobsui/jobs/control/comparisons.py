@@ -1,13 +1,20 @@
 """Comparing a checked draft with the account: what each row would change."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.enums import Action, JobState, ParentRows, Purpose, ReadState
+from jobsui.jobs.enums import (
+    UNLAUNCHED,
+    Action,
+    JobState,
+    ParentRows,
+    Purpose,
+    ReadState,
+)
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.live import name_list
@@ -116,13 +123,17 @@ def cancel(read: RecordRead) -> None:
 
 
 def skip(job: Job) -> None:
-    """Send all rows, whatever a comparison found. Raises NotPossibleNow once launched."""
+    """Send all rows, whatever a comparison found, also if their records change. Raises
+    NotPossibleNow once launched."""
     with transaction.atomic():
         # Locked: the planner of a launched job needs what was found.
-        draft = Job.objects.drafts().select_for_update().filter(pk=job.pk)
-        if not draft.exists():
+        draft = Job.objects.drafts().select_for_update().filter(pk=job.pk).first()
+        if draft is None:
             raise NotPossibleNow("This job was already launched.")
         RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE).delete()
+        options = replace(Options.from_json(draft.options), refuse_changed="off")
+        job.options = draft.options | options.to_json()
+        Job.objects.change(draft, expected=UNLAUNCHED, options=job.options)
 
 
 def obstacle(job: Job) -> str:
@@ -140,7 +151,13 @@ def require_usable(job: Job) -> None:
     those that both have (`live/plan.py`)."""
     read = current(job)
     is_done = read is not None and read.state == ReadState.DONE
-    if Options.from_json(job.options).only_existing and not is_done:
+    options = Options.from_json(job.options)
+    if options.refuse_changed != "off" and not is_done:
+        raise NotPossibleNow(
+            "This job refuses rows whose records change after the comparison. Compare its "
+            "rows with the account first, or skip the comparison."
+        )
+    if options.only_existing and not is_done:
         raise NotPossibleNow(
             "This job only updates records that exist. Compare its rows with the account "
             "first."

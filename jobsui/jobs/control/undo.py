@@ -1,13 +1,14 @@
 """Undoing a job: a job of its own, which puts back what it can."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from jobsui.jobs.enums import OVER, Action, JobState, ParentRows, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.mapping.options import UNDO_ROWS
+from jobsui.jobs.mapping.options import UNDO_ROWS, Options
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.models.record_read import OPEN
 from jobsui.jobs.preparation import checker
@@ -37,7 +38,7 @@ def create(job: Job, *, by: Actor, rows: Collection[int] | None = None) -> Job:
             file=job.file,
             parent=job,
             parent_rows=ParentRows.UNDONE,
-            options={} if rows is None else {UNDO_ROWS: sorted(rows)},
+            options=_options(rows),
             rows=job.succeeded if rows is None else len(rows),
             state=JobState.READY,
             created_by=person,
@@ -50,6 +51,12 @@ def create(job: Job, *, by: Actor, rows: Collection[int] | None = None) -> Job:
         )
     enqueue("divide_rows", read.pk)
     return undo
+
+
+def _options(rows: Collection[int] | None) -> dict[str, Any]:
+    """Nothing is put back over what somebody changes meanwhile."""
+    options = Options(refuse_changed="strict").to_json()
+    return options if rows is None else options | {UNDO_ROWS: sorted(rows)}
 
 
 def current(undo: Job) -> RecordRead | None:

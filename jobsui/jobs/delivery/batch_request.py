@@ -63,6 +63,18 @@ class BatchRequest:
     """An earlier attempt may have reached Zendesk."""
     accepted_before: int = 0
     """How many earlier attempts Zendesk accepted."""
+    records: Mapping[int, str] = field(default_factory=dict)
+    """Of an upsert whose records were read before: the ID of the record that an item updates,
+    "" if it creates one, by index in the batch. Items of which that is not known are left
+    out."""
+
+    def succeeded(self, index: int, record_id: str) -> RowResult:
+        """The result of an item that was applied. `record_id`: "" if it was not named."""
+        known = self.records.get(index)
+        if known is None:
+            return RowResult(self.action.outcome, record_id)
+        outcome = Outcome.UPDATED if known else Outcome.CREATED
+        return RowResult(outcome, record_id or known)
 
     @property
     def parsed_items(self) -> list[Any]:
@@ -139,16 +151,15 @@ def row_results(request: BatchRequest, status: JobStatus) -> dict[int, RowResult
     """
     reported = status.results or ()
     indexes = _indexes_in_order(request, reported) or _named_indexes(request, reported)
-    outcome = request.action.outcome
     found = {}
     for index, result in zip(indexes, reported, strict=True):
         if index is None:
             continue
         # Nearly all of them, so this is decided here.
         if result.verdict is Verdict.SUCCEEDED:
-            found[index] = RowResult(outcome, result.record_id)
+            found[index] = request.succeeded(index, result.record_id)
         elif _is_clear(request, result):
-            found[index] = _row_result(request, result)
+            found[index] = _row_result(request, index, result)
     return found
 
 
@@ -164,7 +175,7 @@ def results_by_position(
     if names_items or len(reported) != len(request.items):
         return {}
     return {
-        index: _row_result(request, result)
+        index: _row_result(request, index, result)
         for (index, _), result in zip(request.items, reported, strict=True)
         if _is_clear(request, result)
     }
@@ -285,9 +296,9 @@ def keys(items: Iterable[Item], named_by: str) -> dict[int, str]:
     return found
 
 
-def _row_result(request: BatchRequest, result: ItemResult) -> RowResult:
+def _row_result(request: BatchRequest, index: int, result: ItemResult) -> RowResult:
     if result.verdict in {Verdict.SUCCEEDED, Verdict.NAMED}:
-        return RowResult(request.action.outcome, result.record_id)
+        return request.succeeded(index, result.record_id)
     if _was_deleted_before(request, result):
         return RowResult(Outcome.DELETED, result.record_id)
     message = result.error or "Zendesk gave no reason."

@@ -16,10 +16,11 @@ from django.db import connection
 from jobsui.clock import Clock
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
-from jobsui.jobs.delivery import batch_request, reconciliation
+from jobsui.jobs.delivery import batch_request, prior_reads, reconciliation
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
 from jobsui.jobs.delivery.decision import ReconcileResult
 from jobsui.jobs.delivery.finished_batches import BatchFinished
+from jobsui.jobs.delivery.prior_reads import PriorRead
 from jobsui.jobs.delivery.rate_limits import Budget
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.timing import Timing
@@ -81,7 +82,7 @@ class VerifyResult:
     """Zendesk could not be read, so no failure is certain."""
 
 
-CallResult = PostResult | PollResult | VerifyResult | ReconcileResult
+CallResult = PostResult | PollResult | VerifyResult | ReconcileResult | PriorRead
 Call = Callable[[], CallResult]
 CallQueue = Literal["posts", "polls", "reads"]
 THREADS: Mapping[CallQueue, int] = {
@@ -257,6 +258,16 @@ class Calls:
             ),
         )
 
+    def read_first(self, request: BatchRequest) -> None:
+        """Read the records of a batch that is sent next. The driver has taken the token of
+        one request. It waits among the posts, because it is one half of a batch's way."""
+        self._submit(
+            "posts",
+            request,
+            partial(self._read_first, request),
+            lambda error: PriorRead(request, error=error),
+        )
+
     def poll(self, batches: tuple[RunningBatch, ...]) -> None:
         """Read the job statuses of at most 100 batches of one connection. The driver has
         taken the token of one request."""
@@ -341,6 +352,11 @@ class Calls:
         status, response = batch_request.send(request)
         now = self._clock.monotonic()
         return PostResult(request, status=status, response=response, at=now)
+
+    def _read_first(self, request: BatchRequest) -> PriorRead:
+        if not self._may_post():
+            raise NotSent(OUT_OF_TURN, code="withheld")
+        return PriorRead(request, prior_reads.read(request))
 
     def _poll(self, batches: tuple[RunningBatch, ...]) -> PollResult:
         client = batches[0].request.client

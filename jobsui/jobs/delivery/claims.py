@@ -3,8 +3,8 @@ transaction. Only after its commit may a request leave."""
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,12 +13,14 @@ from django.db.models.functions import Now
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import sql
-from jobsui.jobs.delivery import batch_request
+from jobsui.jobs.delivery import batch_request, prior_reads
 from jobsui.jobs.delivery.batch_request import BatchRequest, Item
 from jobsui.jobs.enums import AttemptResult, BatchState, Component, EventKind, JobState
 from jobsui.jobs.ledger import lifecycle, settlement
-from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, BatchImages, Job
 from jobsui.jobs.models.batch import Unreadable
+from jobsui.jobs.records import images
+from jobsui.jobs.records.compare import Image
 from jobsui.zendesk.client import Client
 
 logger = logging.getLogger(__name__)
@@ -53,8 +55,30 @@ NO_EFFECT = (AttemptResult.LIMITED, AttemptResult.NOT_SENT, AttemptResult.REFUSE
 @dataclass(frozen=True, slots=True)
 class Claims:
     requests: list[BatchRequest]
+    to_read: list[BatchRequest]
+    """Batches whose records are read first. Nothing is marked yet (read_claims.py)."""
     blocked: frozenset[int]
     """The jobs whose next batches wait for earlier jobs with the same records."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToSend:
+    """A batch that is marked."""
+
+    batch: Batch
+    open_items: Sequence[Item]
+    last_read: int | None = None
+    """The index of its last item whose record was read: later ones are not sent yet. None:
+    no record was read."""
+    images: Mapping[int, Image | None] = field(default_factory=dict)
+
+    @property
+    def carried(self) -> Sequence[Item]:
+        """The items of its next request."""
+        items = self.open_items
+        if self.last_read is not None:
+            items = [item for item in items if item[0] <= self.last_read]
+        return items[: self.batch.split_size]
 
 
 def claim(
@@ -64,12 +88,15 @@ def claim(
     *,
     epoch: int,
     now: datetime,
+    reading: Collection[int] = (),
 ) -> Claims:
     """Mark the next batches of these jobs as being sent, each with a new attempt.
 
     `wanted` has the maximum number of batches for each job. Jobs that have been paused
-    or cancelled are left out, and so are rows that wait for earlier jobs."""
+    or cancelled are left out, and so are rows that wait for earlier jobs, and the batches
+    whose records are being read."""
     claimed: list[Batch] = []
+    to_read: list[Batch] = []
     unreadable: list[Batch] = []
     blocked = sql.blocked_rows(wanted)
     # The jobs are locked, so a pause or cancel comes before this claim or after its
@@ -77,17 +104,25 @@ def claim(
     for job_id, state, first_only in sql.lock_jobs(wanted):
         job = jobs[job_id]
         candidates = _candidates(
-            job, wanted[job_id], blocked.get(job_id, ()), first_only=first_only
+            job,
+            wanted[job_id],
+            blocked.get(job_id, ()),
+            reading,
+            first_only=first_only,
         )
         if len(candidates) == wanted[job_id]:
             blocked.pop(job_id, None)
         chosen = list(_readable(candidates, unreadable))
         if chosen and state == JobState.QUEUED:
             _start(job)
-        claimed += chosen
+        for batch in chosen:
+            is_read_first = prior_reads.is_needed(job, batch)
+            (to_read if is_read_first else claimed).append(batch)
     settle_unreadable(unreadable)
-    requests = _mark(claimed, client_of, epoch, now) if claimed else []
-    return Claims(requests, frozenset(blocked))
+    to_send = [ToSend(batch, batch.blob.open_items) for batch in claimed]
+    requests = mark(to_send, client_of, epoch, now) if to_send else []
+    reads = [_request_to_read(batch, client_of, now) for batch in to_read]
+    return Claims(requests, reads, frozenset(blocked))
 
 
 def batches_in(state: BatchState, account: str) -> QuerySet[Batch]:
@@ -134,17 +169,49 @@ def status_id_of(batch: Batch, request: BatchRequest) -> str:
 def requests_of(batches: Sequence[Batch], client_of: ClientOf) -> list[BatchRequest]:
     """The requests that the last attempts of these batches sent, or were about to send.
     The batches must be readable, and have been read with job, connection and blob."""
-    attempts = _attempts_of(batches)
+    attempts = attempts_of(batches)
+    upserts = [
+        batch.pk
+        for batch in batches
+        if batch.action.is_upsert and prior_reads.is_needed(batch.job, batch)
+    ]
+    found = stored_images(upserts) if upserts else {}
     return [
-        _request(batch, batch.blob.open_items, client_of, attempts[batch.pk])
+        _request(
+            batch,
+            batch.blob.open_items,
+            client_of,
+            attempts[batch.pk],
+            found.get(batch.pk, {}),
+        )
         for batch in batches
     ]
 
 
+def stored_images(batch_ids: Collection[int]) -> dict[int, dict[int, Image | None]]:
+    """By batch."""
+    found = BatchImages.objects.filter(batch__in=batch_ids)
+    return {before.batch_id: images.all_unpacked(before.images) for before in found}
+
+
+def _known_records(found: Mapping[int, Image | None]) -> dict[int, str]:
+    """For BatchRequest.records."""
+    return {index: image.record_id if image else "" for index, image in found.items()}
+
+
 def _candidates(
-    job: Job, number: int, blocked: Sequence[sql.RowRange], *, first_only: bool
+    job: Job,
+    number: int,
+    blocked: Sequence[sql.RowRange],
+    reading: Collection[int],
+    *,
+    first_only: bool,
 ) -> list[Batch]:
-    batches = sql.next_planned(job.pk, number, blocked, first_only=first_only)
+    """Up to `number` batches, without those whose records are being read."""
+    found = sql.next_planned(
+        job.pk, number + len(reading), blocked, first_only=first_only
+    )
+    batches = [batch for batch in found if batch.pk not in reading][:number]
     blobs = sql.by_id(BatchBlob, [batch.pk for batch in batches])
     for batch in batches:
         batch.job = job
@@ -156,13 +223,13 @@ def _candidates(
 def _readable(batches: Iterable[Batch], unreadable: list[Batch]) -> Iterator[Batch]:
     """The readable ones of these batches. The others are added to `unreadable`."""
     for batch in batches:
-        if _is_readable(batch):
+        if is_readable(batch):
             yield batch
         else:
             unreadable.append(batch)
 
 
-def _is_readable(batch: Batch) -> bool:
+def is_readable(batch: Batch) -> bool:
     try:
         return bool(batch.blob.open_items)
     except (BatchBlob.DoesNotExist, Unreadable):
@@ -203,21 +270,21 @@ REPLACED = (
 """The columns of an attempt without effect that the next attempt replaces."""
 
 
-def _mark(
-    batches: Sequence[Batch], client_of: ClientOf, epoch: int, now: datetime
+def mark(
+    to_send: Sequence[ToSend], client_of: ClientOf, epoch: int, now: datetime
 ) -> list[BatchRequest]:
-    past = _attempts_of([batch for batch in batches if batch.attempts_made])
-    open_items = [batch.blob.open_items for batch in batches]
+    batches = [each.batch for each in to_send]
+    past = attempts_of([batch for batch in batches if batch.attempts_made])
     attempts = [
         _attempt(
-            batch,
-            items[: batch.split_size],
-            past[batch.pk],
+            each.batch,
+            each.carried,
+            past[each.batch.pk],
             epoch=epoch,
             at=now,
-            account_time=client_of(batch.job.connection).account_time,
+            account_time=client_of(each.batch.job.connection).account_time,
         )
-        for batch, items in zip(batches, open_items, strict=True)
+        for each in to_send
     ]
     _save_attempts(attempts)
     rows = [
@@ -235,10 +302,31 @@ def _mark(
     ]
     sql.update_rows(Batch, MARKED, rows)
     requests = []
-    for batch, items, attempt in zip(batches, open_items, attempts, strict=True):
+    for each, attempt in zip(to_send, attempts, strict=True):
         this = PastAttempt(attempt.pk, now, attempt.account_time, "", attempt.last_item)
-        requests.append(_request(batch, items, client_of, [*past[batch.pk], this]))
+        all_attempts = [*past[each.batch.pk], this]
+        requests.append(
+            _request(each.batch, each.open_items, client_of, all_attempts, each.images)
+        )
     return requests
+
+
+def _request_to_read(batch: Batch, client_of: ClientOf, now: datetime) -> BatchRequest:
+    """The items of the next request, which has no attempt yet."""
+    items = batch.blob.open_items
+    carried = tuple(items[: batch.split_size])
+    return BatchRequest(
+        batch_id=batch.pk,
+        job_id=batch.job_id,
+        attempt_id=0,
+        action=batch.action,
+        object_key=batch.job.object_key,
+        client=client_of(batch.job.connection),
+        connection_id=batch.job.connection_id,
+        items=carried,
+        is_part=len(carried) < len(items),
+        first_sent_at=now,
+    )
 
 
 def _attempt(
@@ -282,7 +370,7 @@ def _save_attempts(attempts: Iterable[Attempt]) -> None:
     sql.update_rows(Attempt, REPLACED, replaced)
 
 
-def _attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[PastAttempt]]:
+def attempts_of(batches: Sequence[Batch]) -> defaultdict[int, list[PastAttempt]]:
     """The attempts of each batch by its id, oldest first."""
     found: defaultdict[int, list[PastAttempt]] = defaultdict(list)
     if not batches:
@@ -302,7 +390,9 @@ def _request(
     open_items: Sequence[Item],
     client_of: ClientOf,
     attempts: Sequence[PastAttempt],
+    found: Mapping[int, Image | None],
 ) -> BatchRequest:
+    """`found`: what the records of an upsert held before."""
     job = batch.job
     last = attempts[-1]
     first = next((each for each in attempts if each.may_have_arrived), last)
@@ -328,4 +418,5 @@ def _request(
         accepted_before=sum(
             attempt.result == AttemptResult.ACCEPTED for attempt in attempts[:-1]
         ),
+        records=_known_records(found) if batch.action.is_upsert else {},
     )

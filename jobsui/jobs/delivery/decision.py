@@ -71,8 +71,21 @@ class AccessRefused:
     error: Refused
 
 
+@dataclass(frozen=True, slots=True)
+class ReadRefused:
+    """Zendesk refused to show the records of a batch before it was sent."""
+
+    request: BatchRequest
+    error: Refused
+
+
 DeliveryResult = (
-    PostResult | BatchFinished | StatusLost | ReconcileResult | AccessRefused
+    PostResult
+    | BatchFinished
+    | StatusLost
+    | ReconcileResult
+    | AccessRefused
+    | ReadRefused
 )
 
 
@@ -137,6 +150,8 @@ def decide(result: DeliveryResult, known_status_ids: Collection[str]) -> Transit
             reason = f"Zendesk refused: {result.error.message}"
             pause = Pause(reason, job_id=result.request.job_id)
             return _transition(result.request, pause=pause)
+        case ReadRefused():
+            return _read_refused(result.request, result.error)
         case _:
             assert_never(result)
 
@@ -274,6 +289,22 @@ def _refused(posted: PostResult, error: Refused) -> Transition:
     failed = RowResult(Outcome.FAILED, code=code, message=error.message)
     return _send_again(
         posted, AttemptResult.REFUSED, results={index: failed}, split_size=0
+    )
+
+
+def _read_refused(request: BatchRequest, error: Refused) -> Transition:
+    """As of a refused request: the batch has not been sent and waits as before."""
+    if not blames_items(error):
+        reason = f"{REFUSED_READ} {error.message}"
+        return _transition(request, pause=Pause(reason, job_id=request.job_id))
+    changes: dict[str, Any] = {"split_size": (len(request.items) + 1) // 2}
+    if len(request.items) == 1:
+        [(index, _)] = request.items
+        code = error.code or str(error.status)
+        failed = RowResult(Outcome.FAILED, code=code, message=error.message)
+        changes = {"results": {index: failed}, "split_size": 0}
+    return _transition(
+        request, expected=BatchState.PLANNED, state=BatchState.PLANNED, **changes
     )
 
 

@@ -1,7 +1,7 @@
 """Sharing one account among its jobs: each job sends in proportion to its weight."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from jobsui.jobs.models import Job
 
@@ -54,11 +54,12 @@ class FairShare:
         take_request: Callable[[], bool],
         object_room: Mapping[str, int] = NO_LIMITS,
         claimed: Mapping[int, int] = NO_CLAIMS,
+        without: Collection[int] = (),
     ) -> Counter[int]:
         """How many batches each job may send now: up to `room` in all, each for one
         request of the budget. The job served least always gets the next batch.
         `object_room`: {key of an object: how many more batches may run on it}. `claimed`
-        counts those of each job that are about to be sent."""
+        counts those of each job that are about to be sent. Jobs in `without` send none."""
         chosen = Counter[int]()
         served = self._served.copy()
         left = dict(object_room)
@@ -67,7 +68,7 @@ class FairShare:
             key = self.jobs[job_id].object_key
             if key in left:
                 left[key] -= number
-        candidates = self._on_free_objects(left)
+        candidates = self._on_free_objects(left).difference(without)
         while candidates and chosen.total() < room and take_request():
             job_id = min(candidates, key=lambda pk: (served[pk], pk))
             served[job_id] += self._step(job_id)
@@ -75,7 +76,7 @@ class FairShare:
             key = self.jobs[job_id].object_key
             if key in left:
                 left[key] -= 1
-                candidates = self._on_free_objects(left)
+                candidates = self._on_free_objects(left).difference(without)
         return chosen
 
     def _on_free_objects(self, left: Mapping[str, int]) -> set[int]:

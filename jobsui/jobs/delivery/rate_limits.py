@@ -118,6 +118,16 @@ class Budget:
             self._spend()
             return True
 
+    def borrow(self) -> bool:
+        """Spend one more request of the driver, which follows the one that it has just taken.
+        Those that come later wait for it. False when the minute has no more."""
+        with self._lock:
+            self._fill()
+            if len(self._spent_at) >= self._limit:
+                return False
+            self._spend()
+            return True
+
     def take_for_read(self) -> bool:
         """Spend one request of a call that reads. False when there is none to spend, or
         it is the driver's turn: try again after `read_wait` seconds. May be called in any

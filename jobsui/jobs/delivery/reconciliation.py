@@ -267,11 +267,14 @@ def _compare(request: BatchRequest, keyed: Mapping[int, str]) -> dict[int, Compa
     records = _records(request, keyed)
     items = {index: json.loads(line) for index, line in request.items}
     return {
-        index: _compared(request, items[index], records.get(index)) for index in keyed
+        index: _compared(request, index, items[index], records.get(index))
+        for index in keyed
     }
 
 
-def _compared(request: BatchRequest, item: Json, record: Record | None) -> Compared:
+def _compared(
+    request: BatchRequest, index: int, item: Json, record: Record | None
+) -> Compared:
     action = request.action
     if action.deletes:
         if record is None:
@@ -287,7 +290,7 @@ def _compared(request: BatchRequest, item: Json, record: Record | None) -> Compa
         taken = RowResult(Outcome.FAILED, record.id, "ExternalIdTaken", message)
         return Compared(Match.OLDER, taken)
     if holds(record, item):
-        return Compared(Match.SAME, RowResult(action.outcome, record.id))
+        return Compared(Match.SAME, request.succeeded(index, record.id))
     if action is Action.CREATE or _has_changed(request, record):
         return Compared(Match.CHANGED, _uncertain(record, CHANGED_SINCE))
     return Compared(Match.UNTOUCHED, NO_RESULT)
@@ -333,7 +336,7 @@ def _match_names(batch: UnconfirmedBatch) -> Finding:
     for record in _recently_saved(batch):
         index = index_of.get(record.name)
         if index is not None and holds(record, items[index]):
-            results[index] = RowResult(request.action.outcome, record.id)
+            results[index] = request.succeeded(index, record.id)
     if len(results) == batch.size:
         note = f"All {batch.size} records hold what was sent."
         return Finding(results, note=note)

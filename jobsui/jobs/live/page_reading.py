@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from jobsui.jobs.enums import Action, Outcome, Purpose
 from jobsui.jobs.live import new_ids, undo_rows
@@ -134,7 +134,7 @@ def _decoded(lines: Sequence[bytes]) -> list[Json]:
 
 def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
     """`lines` are those of `undo_rows`. Raises the errors of `Client.call`."""
-    all_done = [undo_rows.done_of(line) for line in _decoded(lines)]
+    all_done = _named(client, rows, map(undo_rows.done_of, _decoded(lines)))
     ids = [done.record_id for done in all_done if done.record_id]
     later = rows.later_jobs
     assert later is not None  # noqa: S101  # It is an undo.
@@ -170,6 +170,29 @@ def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
         if result.note:
             page.notes[index] = result.note
     return page
+
+
+def _named(client: Client, rows: Rows, done_rows: Iterable[Done]) -> list[Done]:
+    """With the IDs of the records that a job created and Zendesk has not named: those that
+    have their external IDs."""
+    all_done = list(done_rows)
+    keys = [key for done in all_done if (key := _unnamed_key(done))]
+    if not keys:
+        return all_done
+    records = keyed_reads.read(client, rows.object_key, "external_id", keys).records
+    named = []
+    for done in all_done:
+        having = records.get(_unnamed_key(done), ())
+        is_found = len(having) == 1
+        named.append(replace(done, record_id=having[0].id) if is_found else done)
+    return named
+
+
+def _unnamed_key(done: Done) -> str:
+    if done.record_id or done.outcome != Outcome.CREATED:
+        return ""
+    item = done.item if isinstance(done.item, Mapping) else {}
+    return str(item.get("external_id") or "")
 
 
 def _deleted_key(done: Done) -> str:

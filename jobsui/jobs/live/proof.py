@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jobsui.jobs.enums import Action, Landing
-from jobsui.jobs.mapping.comparison import Likeness, likeness
-from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image
+from jobsui.jobs.mapping.comparison import Likeness
+from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image, held, likeness_of
 from jobsui.zendesk.payloads import Json, Record, Schema
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
@@ -48,8 +48,8 @@ def proved(
     differing = [name for name, each in found.items() if each < Likeness.EQUAL]
     if landing is Landing.ALTERED and has_changed_since(record, sent["at"]):
         landing = Landing.CHANGED_SINCE
-    held = {name: _held(record, name) for name in differing}
-    image = Image(record.id, record.updated_at, record.updated_by, held)
+    differing_values = {name: held(record, name) for name in differing}
+    image = Image(record.id, record.updated_at, record.updated_by, differing_values)
     return Proved(landing, image, differing)
 
 
@@ -63,14 +63,8 @@ def _likeness_by_name(
             found[name] = Likeness.EXACT if is_same else Likeness.DIFFERENT
     for key, value in (item.get(FIELDS) or {}).items():
         name = f"{FIELDS}.{key}"
-        found[name] = likeness(value, record.fields.get(key), schema.type_of(key))
+        found[name] = likeness_of(name, value, held(record, name), schema)
     return found
-
-
-def _held(record: Record, name: str) -> Json:
-    if name in MEMBERS:
-        return getattr(record, name)
-    return record.fields.get(name.removeprefix(f"{FIELDS}."))
 
 
 def has_changed_since(record: Record, at: str) -> bool:

@@ -3,19 +3,32 @@ what the record holds now."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from jobsui.jobs.enums import Action, Outcome, Verdict
 from jobsui.jobs.live.claims import Claims
 from jobsui.jobs.live.proof import has_changed_since
-from jobsui.jobs.mapping.comparison import Likeness, likeness
-from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image
+from jobsui.jobs.records.compare import (
+    FIELDS,
+    MEMBERS,
+    Image,
+    held,
+    image_of,
+    is_equal,
+    label,
+    values_of,
+)
 from jobsui.zendesk.payloads import Json, Record, Schema
 
 NO_IMAGE = "What the record held before was not kept."
 NOT_KNOWN_IF_NEW = "Zendesk did not say whether the job created this record."
 GONE = "The record has been deleted since."
 TAKEN = "Another record has this external ID now."
+CLOCK_DIFFERENCE = timedelta(seconds=60)
+"""Our clock may be ahead of the account's (assumed: not more)."""
+OLDER = "The record is older than the job, so the job has not created it."
+NOT_NAMED = "Zendesk did not name the record that the job created."
 FILLED_SINCE = "Somebody has filled other fields of the record since."
 
 
@@ -31,6 +44,8 @@ class Done:
     """When its batch got its last result, ISO 8601."""
     image: Image | None
     """What the record held before."""
+    began: str = ""
+    """When its job began to send, ISO 8601; "" if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +86,20 @@ def undone(
 
 
 def _created(done: Done, schema: Schema, record: Record | None, claims: Claims) -> Undo:
+    is_named = done.record_id or values_of(done.item).get("external_id")
+    if record is None and not is_named:
+        return Undo(Verdict.IMPOSSIBLE, note=NOT_NAMED)
     if record is None:
         return Undo(Verdict.SAME)
+    if _is_older(record, done.began):
+        return Undo(Verdict.KEPT, note=OLDER)
     if later := claims.any():
         return Undo(Verdict.KEPT, note=_claimed("The record", later))
-    written = _values(done.item)
+    written = values_of(done.item)
     differing = [
         name
         for name, value in written.items()
-        if not _is_equal(name, value, _held(record, name), schema)
+        if not is_equal(name, value, held(record, name), schema)
     ]
     if differing:
         return Undo(Verdict.KEPT, note=_changed(differing, record))
@@ -90,7 +110,15 @@ def _created(done: Done, schema: Schema, record: Record | None, claims: Claims) 
     ]
     if others and has_changed_since(record, done.at):
         return Undo(Verdict.KEPT, note=FILLED_SINCE)
-    return Undo(Verdict.DELETE, record.id, _image_of(record))
+    return Undo(Verdict.DELETE, record.id, image_of(record))
+
+
+def _is_older(record: Record, began: str) -> bool:
+    try:
+        created = datetime.fromisoformat(record.created_at)
+        return created < datetime.fromisoformat(began) - CLOCK_DIFFERENCE
+    except (ValueError, TypeError):
+        return False
 
 
 def _updated(
@@ -98,17 +126,17 @@ def _updated(
 ) -> Undo:
     if record is None:
         return Undo(Verdict.IMPOSSIBLE, note=GONE)
-    written = _values(done.item)
+    written = values_of(done.item)
     restored: dict[str, Json] = {}
     notes = []
     changed = []
     for name, old in before.old.items():
-        now = _held(record, name)
-        if _is_equal(name, old, now, schema):
+        now = held(record, name)
+        if is_equal(name, old, now, schema):
             continue
         if later := claims.of(name):
-            notes.append(_claimed(_label(name), later))
-        elif _is_equal(name, written.get(name), now, schema):
+            notes.append(_claimed(label(name), later))
+        elif is_equal(name, written.get(name), now, schema):
             restored[name] = old
         else:
             changed.append(name)
@@ -121,7 +149,7 @@ def _updated(
         record.id,
         record.updated_at,
         record.updated_by,
-        {name: _held(record, name) for name in restored},
+        {name: held(record, name) for name in restored},
     )
     return Undo(Verdict.CHANGE, _update(record.id, restored), image, note)
 
@@ -156,42 +184,11 @@ def _update(record_id: str, values: Mapping[str, Json]) -> dict[str, Json]:
     return item | {FIELDS: fields} if fields else item
 
 
-def _values(item: Any) -> dict[str, Json]:
-    """The values of an item by their names."""
-    if not isinstance(item, Mapping):
-        return {}
-    fields = {
-        f"{FIELDS}.{key}": value for key, value in (item.get(FIELDS) or {}).items()
-    }
-    return {name: item[name] for name in MEMBERS if item.get(name)} | fields
-
-
-def _held(record: Record, name: str) -> Json:
-    if name in MEMBERS:
-        return getattr(record, name)
-    return record.fields.get(name.removeprefix(f"{FIELDS}."))
-
-
-def _is_equal(name: str, one: Json, other: Json, schema: Schema) -> bool:
-    field_type = schema.type_of(name.removeprefix(f"{FIELDS}."))
-    return likeness(one, other, field_type) >= Likeness.EQUAL
-
-
-def _image_of(record: Record) -> Image:
-    fields = {f"{FIELDS}.{key}": value for key, value in record.fields.items()}
-    values = {"name": record.name, "external_id": record.external_id} | fields
-    return Image(record.id, record.updated_at, record.updated_by, values)
-
-
-def _label(name: str) -> str:
-    return name.removeprefix(f"{FIELDS}.")
-
-
 def _claimed(what: str, later: Any) -> str:
     return f"{what} is kept: a later job ({later.code}) has written it or found it so."
 
 
 def _changed(names: Sequence[str], record: Record) -> str:
-    listed = ", ".join(map(_label, names))
+    listed = ", ".join(map(label, names))
     who = f" by user {record.updated_by}" if record.updated_by else ""
     return f"Changed since{who}: {listed}."

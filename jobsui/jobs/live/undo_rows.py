@@ -1,6 +1,6 @@
 """The rows of a job that are undone, with what it did and what there was before.
 
-A line of a page is JSON: {"action", "outcome", "id", "item", "at", "image"}."""
+A line of a page is JSON: {"action", "outcome", "id", "item", "at", "image", "began"}."""
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import astuple
@@ -29,20 +29,24 @@ def read(
 def _line_of(blob: BatchBlob) -> Callable[[int, dict[str, Json]], dict[str, Json]]:
     before = BatchImages.objects.filter(batch=blob.batch_id).first()
     found: Mapping[int, Image] = images.unpacked(before.images) if before else {}
+    started_at = blob.batch.job.started_at
+    began = started_at.isoformat() if started_at else ""
 
     def line(index: int, sent: dict[str, Json]) -> dict[str, Json]:
         image = found.get(index)
-        return sent | {"image": astuple(image) if image else None}
+        return sent | {"image": astuple(image) if image else None, "began": began}
 
     return line
 
 
 def done_of(line: Mapping[str, Json]) -> Done:
+    image = Image(*line["image"]) if line["image"] else None
     return Done(
         action=Action(line["action"]),
         outcome=Outcome(line["outcome"]),
-        record_id=line["id"],
+        record_id=line["id"] or (image.record_id if image else ""),
         item=line["item"],
         at=line["at"],
-        image=Image(*line["image"]) if line["image"] else None,
+        image=image,
+        began=line.get("began", ""),
     )

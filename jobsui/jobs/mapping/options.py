@@ -28,6 +28,12 @@ class Options:
     compare: bool = False
     """A job that is launched without a person is compared with the account first, and
     sends only what differs."""
+    keep_undo: bool = False
+    """What the records hold is read and kept right before each batch is sent, so that the job
+    can be undone without a comparison."""
+    refuse_changed: Literal["off", "strict"] = "off"
+    """"strict": the records of a compared job are read again right before each batch is sent.
+    Rows whose records have changed since the comparison are not sent."""
     prefix: str = ""
     """The beginning of generated external IDs. Retries inherit it, so that a row keeps
     its ID."""

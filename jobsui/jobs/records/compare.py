@@ -53,13 +53,11 @@ def compared(
         return Compared(_without_record(action, is_unknown=is_unknown))
     [record] = records
     if action.deletes:
-        image = _image(record, _all_values(record))
-        return Compared(Verdict.DELETE, record.id, image)
+        return Compared(Verdict.DELETE, record.id, image_of(record))
     changes = _changes(item, action, schema, record)
     if not changes:
         return Compared(Verdict.SAME, record.id)
-    held = _all_values(record)
-    old = {name: held.get(name) for name in changes}
+    old = {name: held(record, name) for name in changes}
     blanks = [name for name, value in changes.items() if value in (None, "", [])]
     image = _image(record, old)
     return Compared(Verdict.CHANGE, record.id, image, list(changes), blanks)
@@ -68,6 +66,42 @@ def compared(
 def key_of(item: Json, action: Action) -> str:
     """The key by which an item finds its record."""
     return str(item if action.deletes else item[action.key])
+
+
+def values_of(item: Json) -> dict[str, Json]:
+    """The values of an item by their names, as those of an Image."""
+    if not isinstance(item, Mapping):
+        return {}
+    fields = {
+        f"{FIELDS}.{key}": value for key, value in (item.get(FIELDS) or {}).items()
+    }
+    return {name: item[name] for name in MEMBERS if item.get(name)} | fields
+
+
+def held(record: Record, name: str) -> Json:
+    """The value of this name that a record holds."""
+    if name in MEMBERS:
+        return getattr(record, name)
+    return record.fields.get(name.removeprefix(f"{FIELDS}."))
+
+
+def likeness_of(name: str, sent: Json, now: Json, schema: Schema) -> Likeness:
+    """Of two values of this name."""
+    return likeness(sent, now, schema.type_of(name.removeprefix(f"{FIELDS}.")))
+
+
+def is_equal(name: str, one: Json, other: Json, schema: Schema) -> bool:
+    return likeness_of(name, one, other, schema) >= Likeness.EQUAL
+
+
+def image_of(record: Record) -> Image:
+    """All that a record holds."""
+    return _image(record, _all_values(record))
+
+
+def label(name: str) -> str:
+    """What people call a value: the key of its field."""
+    return name.removeprefix(f"{FIELDS}.")
 
 
 def _without_record(action: Action, *, is_unknown: bool) -> Verdict:
@@ -85,9 +119,9 @@ def _changes(
         value = item.get(name)
         if value and name != action.key and value != getattr(record, name):
             changes[name] = value
-    held = record.fields
+    fields = record.fields
     for key, value in (item.get(FIELDS) or {}).items():
-        now = held.get(key)
+        now = fields.get(key)
         if value == now and type(value) is type(now):
             continue
         if likeness(value, now, schema.type_of(key)) < Likeness.EQUAL:
