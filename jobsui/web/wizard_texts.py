@@ -6,6 +6,7 @@ from jobsui.jobs.enums import Action, FileState, JobState
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import file_formats
+from jobsui.jobs.reports.job_details import Preview
 from jobsui.text import counted
 
 ACTION_HELP = {
@@ -83,6 +84,28 @@ class Point:
     icon: str
     text: str
     is_warning: bool = False
+
+
+def reads(job: Job, preview: Preview) -> dict[str, str]:
+    """What can be read right before each batch, and what it costs, for the LaunchForm."""
+    if not Action(job.action).key:
+        return {}
+    batches = f"{counted(preview.batches, 'more request')}"
+    if preview.is_compared:
+        text = (
+            f"Reads the records of each batch again right before it is sent: about {batches}. "
+            "What changes in the 3 to 10 seconds between the read and the write is not seen."
+        )
+        return {"refuse_changed": text}
+    if Action(job.action).key == "name":
+        requests = counted(preview.sent, "more request")
+        return {
+            "keep_undo": "Reads the records of each batch right before it is sent. Names can "
+            f"only be searched for one by one: about {requests}."
+        }
+    return {
+        "keep_undo": f"Reads the records of each batch right before it is sent: {batches}."
+    }
 
 
 def file_preview(file: File) -> FilePreview:

@@ -13,7 +13,7 @@ from django.conf import settings
 from jobsui.jobs import queueing, tasks
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, EventKind, JobState, Weight
-from jobsui.jobs.models import File, Job, RunSettings
+from jobsui.jobs.models import BatchImages, File, Job, RunSettings
 from jobsui.jobs.preparation import file_reading
 from jobsui.ops import file_check, wait
 from tests.acceptance.processes import TIMEOUT, Processes, wait_until
@@ -208,6 +208,41 @@ def test_failed_comparison_prevents_the_launch(harness: Harness, file: Write) ->
         "The rows were not compared with Zendesk, so nothing was sent. "
     )
     assert not Job.objects.filter(action=UPSERT).exists()
+
+
+def test_what_records_hold_is_kept(harness: Harness, file: Write) -> None:
+    path = file(compared_gadgets(harness))
+
+    ran = runjob(path, "--keep-undo", "--wait", action=UPSERT)
+
+    assert ran.status == 0
+    assert ran.lines[0] == "Completed: 2 created, 3 updated of 5 rows."
+    assert BatchImages.objects.filter(batch__job__action=UPSERT).exists()
+
+
+def test_compared_job_refuses_changes(harness: Harness, file: Write) -> None:
+    path = file(compared_gadgets(harness))
+
+    ran = runjob(
+        path, "--compare", "--refuse-changed", "strict", "--wait", action=UPSERT
+    )
+
+    job = Job.objects.get(action=UPSERT)
+    assert ran.status == 0
+    assert job.options["refuse_changed"] == "strict"
+
+
+def test_changes_are_refused_after_a_comparison_only(
+    harness: Harness, file: Write
+) -> None:
+    path = file(compared_gadgets(harness))
+
+    ran = runjob(path, "--refuse-changed", "strict", action=UPSERT)
+
+    assert ran.status == 2
+    assert ran.err == (
+        "--refuse-changed needs what the records held before. Add --compare.\n"
+    )
 
 
 def test_new_records_are_not_compared(harness: Harness, file: Write) -> None:

@@ -286,6 +286,58 @@ def test_review_says_what_is_sent_after_a_comparison(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_review_offers_to_refuse_rows_that_change(
+    operator: Client, harness: Harness
+) -> None:
+    job = compared(harness)
+
+    review = operator.get(path(job, "review/"))
+    operator.post(path(job, "launch/"), {"refuse_changed": "on"})
+
+    job.refresh_from_db()
+    text = visible(review.text)
+    assert "Do not send rows whose records have changed since the comparison" in text
+    assert "before it is sent: about 2 more requests." in text
+    assert "in the 3 to 10 seconds between the read and the write is not seen" in text
+    assert "Keep what the records hold" not in text
+    assert job.state == JobState.QUEUED
+    assert job.options["refuse_changed"] == "strict"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_review_offers_to_keep_what_records_hold(
+    operator: Client, harness: Harness
+) -> None:
+    harness.object()
+    job = harness.checked(gadgets(120), UPSERT)
+
+    review = operator.get(path(job, "review/"))
+    operator.post(path(job, "launch/"), {"keep_undo": "on"})
+
+    job.refresh_from_db()
+    text = visible(review.text)
+    assert "Keep what the records hold, so that the job can be undone" in text
+    assert "right before it is sent: 2 more requests." in text
+    assert job.options["keep_undo"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_deleted_is_kept_unless_somebody_chooses_otherwise(
+    operator: Client, harness: Harness
+) -> None:
+    harness.object()
+    job = harness.checked([{"external_id": "g-1"}], Action.DELETE_BY_EXTERNAL_ID)
+
+    review = operator.get(path(job, "review/"))
+    operator.post(path(job, "launch/"), {"confirm": "1"})
+
+    job.refresh_from_db()
+    form = review.context["form"]
+    assert form["keep_undo"].value() is True
+    assert not job.options["keep_undo"]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_skipped_comparison_sends_all_rows(operator: Client, harness: Harness) -> None:
     job = compared(harness)
 

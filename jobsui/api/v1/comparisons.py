@@ -14,6 +14,7 @@ from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import Problem, invalid
 from jobsui.api.schema import Schema
+from jobsui.api.v1.job_in import OptionsIn
 from jobsui.api.v1.rows import CSV
 from jobsui.api.v1.types import Code, Limit, ListOut, Text, list_response, responses
 from jobsui.jobs.control import comparisons
@@ -30,7 +31,7 @@ NO_COMPARISON = (
     "Start one: POST /api/v1/jobs/{id}/compare."
 )
 NOT_DONE = "The comparison is not done. Wait for it, or compare the job again."
-NOT_FOR_CREATE = "new records have no record to be compared with; leave compare out"
+NOT_FOR_CREATE = "new records have no record to be compared with; leave {} out"
 
 
 class PageCounts(Schema):
@@ -237,11 +238,21 @@ def serialize(job: Job, read: RecordRead) -> ComparisonOut:
     )
 
 
-def require_comparable(action: Action, *, compare: bool) -> None:
+def require_comparable(action: Action, options: OptionsIn) -> None:
     """Raise Problem if a job is to be compared that cannot be."""
-    if compare and not action.key:
-        error = {"where": "body.options.compare", "message": NOT_FOR_CREATE}
-        raise invalid([error], 1)
+    if action.key:
+        return
+    wanted = {
+        "compare": options.compare,
+        "refuse_changed": options.refuse_changed != "off",
+    }
+    errors = [
+        {"where": f"body.options.{name}", "message": NOT_FOR_CREATE.format(name)}
+        for name, is_wanted in wanted.items()
+        if is_wanted
+    ]
+    if errors:
+        raise invalid(errors, len(errors))
 
 
 def _current(job: Job) -> RecordRead:

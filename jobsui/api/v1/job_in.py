@@ -52,6 +52,15 @@ class OptionsIn(Body):
     compare: bool = False
     """Compare the rows with their records in Zendesk after the check, and send only what
     differs. A comparison that fails prevents the launch. Not for `create`."""
+    keep_undo: bool = False
+    """Read and keep what the records hold right before each batch is sent, so that the job can
+    be undone without a comparison. Takes one more request for each batch of an update,
+    upsert or deletion; by name one for each row."""
+    refuse_changed: Literal["off", "strict"] = "off"
+    """What rows do whose records change after the comparison: `off` sends them, `strict` reads
+    the records of each batch again right before it is sent, and rows whose values have
+    changed fail with `ChangedSince`. The 3 to 10 seconds from the read to the write stay
+    open. Compares the rows, as `compare` does. Not for `create`."""
 
     def apply(self, options: Options) -> Options:
         """`options` with the members that were sent."""

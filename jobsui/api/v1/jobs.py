@@ -60,7 +60,7 @@ def create(request: ApiRequest, body: JobIn) -> HttpResponse:
     a person has to decide something, the job stays a draft and its `error` says why. A
     job that cannot work is refused at once if that is already known. An object that
     Jobs UI does not know yet is read from Zendesk."""
-    require_comparable(body.action, compare=body.options.compare)
+    require_comparable(body.action, body.options)
     items = None if body.items is None else _items_file(body.items)
     with named_in_body("connection"):
         connection = lookup.connection_called(request.auth, body.connection)
@@ -290,6 +290,6 @@ def _change_mapping(job: Job, body: JobChange, *, by: User) -> None:
         }
     options = Options.from_json(job.options)
     if body.options:
-        require_comparable(Action(job.action), compare=body.options.compare)
+        require_comparable(Action(job.action), body.options)
         options = body.options.apply(options)
     drafts.set_mapping(job, mapping, options, by=by, rules=rules)

@@ -173,6 +173,17 @@ def set_warned_rows(job: Job, choice: str) -> None:
         raise NotPossibleNow("This job must be checked first.")
 
 
+def set_reads(job: Job, *, keep_undo: bool, refuse_changed: bool) -> None:
+    """Choose after the check what records are read for right before each batch is sent: to
+    keep what they hold, or to send no row whose record has changed since the comparison.
+    The check remains valid. Raises NotPossibleNow before it."""
+    options = Options.from_json(job.options).to_json()
+    options["keep_undo"] = keep_undo
+    options["refuse_changed"] = "strict" if refuse_changed else "off"
+    if not Job.objects.change(job, expected=(JobState.READY,), options=options):
+        raise NotPossibleNow("This job must be checked first.")
+
+
 def discard(job: Job) -> None:
     """Delete a draft, and its file unless another job has it. Raises NotPossibleNow
     once launched."""

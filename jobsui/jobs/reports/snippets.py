@@ -159,8 +159,10 @@ def _runjob(job: Job) -> str:
     options = Options.from_json(job.options)
     if not options.generate_external_ids:
         words.append("--no-generate-external-ids")
-    if options.compare:
+    if options.compare or options.refuse_changed != "off":
         words.append("--compare")
+    if options.keep_undo:
+        words.append("--keep-undo")
     return before + NEXT.join([*words, "--wait"])
 
 
@@ -175,7 +177,7 @@ def _runjob_options(job: Job) -> Iterator[tuple[str, str]]:
         yield name.replace("_", "-"), shown
     defaults = Options().to_json()
     chosen = _options(job)
-    for name in ("blank", "invalid", "decimal_mark"):
+    for name in ("blank", "invalid", "decimal_mark", "refuse_changed"):
         if chosen.get(name, defaults[name]) != defaults[name]:
             yield name.replace("_", "-"), chosen[name]
     if job.rules:
@@ -241,6 +243,10 @@ def _options(job: Job) -> dict[str, Any]:
         found["generate_external_ids"] = False
     if options.compare:
         found["compare"] = True
+    if options.keep_undo:
+        found["keep_undo"] = True
+    if options.refuse_changed != "off":
+        found["refuse_changed"] = options.refuse_changed
     return found
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -11,6 +12,8 @@ from jobsui.jobs.preparation import file_formats
 from jobsui.text import counted
 from jobsui.web.forms.fields import DressedForm
 from jobsui.web.forms.jobs import RunSettingsForm
+
+NO_READS: Mapping[str, str] = {}
 
 
 class _ObjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when it runs
@@ -131,12 +134,33 @@ class LaunchForm(RunSettingsForm):
         required=False,
         widget=forms.RadioSelect,
     )
+    keep_undo = forms.BooleanField(
+        label="Keep what the records hold, so that the job can be undone",
+        required=False,
+    )
+    refuse_changed = forms.BooleanField(
+        label="Do not send rows whose records have changed since the comparison",
+        required=False,
+    )
     confirm = forms.CharField(required=False)
 
-    def __init__(self, *args: Any, number: int, deletes: bool, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        number: int,
+        deletes: bool,
+        reads: Mapping[str, str] = NO_READS,
+        **kwargs: Any,
+    ) -> None:
+        """`reads`: {"keep_undo" or "refuse_changed", if it is offered: what it costs}."""
         super().__init__(*args, **kwargs)
         self._number = number
         self._deletes = deletes
+        for name in ("keep_undo", "refuse_changed"):
+            if name in reads:
+                self.fields[name].help_text = reads[name]
+            else:
+                del self.fields[name]
 
     def clean_confirm(self) -> str:
         typed = self.cleaned_data["confirm"].replace(",", "").strip()

@@ -19,6 +19,7 @@ from jobsui.access import lookup
 from jobsui.jobs.control import actions, automation, comparisons, drafts, saved_mappings
 from jobsui.jobs.enums import Action, FileState, JobState, ParentRows
 from jobsui.jobs.errors import ChangedSinceCheck, JobsError, NotPossibleNow
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import file_formats, uploads
 from jobsui.jobs.reports import job_details, shared_records
@@ -235,6 +236,12 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
         return _review(request, job, form, preview)
     hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
     try:
+        if job.state == JobState.READY:
+            drafts.set_reads(
+                job,
+                keep_undo=form.cleaned_data.get("keep_undo", False),
+                refuse_changed=form.cleaned_data.get("refuse_changed", False),
+            )
         actions.launch(
             job,
             by=request.user,
@@ -338,11 +345,19 @@ def _file_page(job: Job) -> dict[str, Any]:
 def _launch_form(
     job: Job, preview: Preview, data: QueryDict | None = None
 ) -> LaunchForm:
+    options = Options.from_json(job.options)
+    deletes = _deletes(job, preview)
+    chosen = {
+        # A deleted record has no other copy.
+        "keep_undo": options.keep_undo or deletes,
+        "refuse_changed": options.refuse_changed != "off",
+    }
     return LaunchForm(
         data,
-        initial=job.run_settings.columns,
+        initial=job.run_settings.columns | chosen,
         number=preview.sent,
-        deletes=_deletes(job, preview),
+        deletes=deletes,
+        reads=wizard_texts.reads(job, preview),
     )
 
 

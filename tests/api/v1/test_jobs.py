@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from jobsui.api import waiting
 from jobsui.api.v1.api import TOO_MANY
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
-from jobsui.jobs.models import ApiWarning, Attempt, File, Job, RowResult
+from jobsui.jobs.models import ApiWarning, Attempt, BatchImages, File, Job, RowResult
 from tests.api.conftest import Program, Programs
 from tests.api.v1.uploading import stored_counts, upload
 from tests.factories import make_connection, make_file, make_object, make_user
@@ -128,18 +128,61 @@ def test_job_that_is_compared_sends_only_what_differs(
     assert data["counts"]["created"] == 2
 
 
-def test_new_records_cannot_be_compared(harness: Harness, program: Programs) -> None:
+@pytest.mark.parametrize(
+    ("option", "value"), [("compare", True), ("refuse_changed", "strict")]
+)
+def test_new_records_cannot_be_compared(
+    harness: Harness, program: Programs, option: str, value: object
+) -> None:
     harness.object()
-    body = CREATE | {"items": gadgets(1), "options": {"compare": True}}
+    body = CREATE | {"items": gadgets(1), "options": {option: value}}
 
     response = program("run").call("POST", "/jobs", body)
 
-    message = "new records have no record to be compared with; leave compare out"
+    message = f"new records have no record to be compared with; leave {option} out"
     assert response.status_code == 422
     assert response.json()["errors"] == [
-        {"where": "body.options.compare", "message": message}
+        {"where": f"body.options.{option}", "message": message}
     ]
     assert not Job.objects.exists()
+
+
+def test_job_keeps_what_records_hold(harness: Harness, program: Programs) -> None:
+    harness.object()
+    harness.run(gadgets(1), Action.CREATE)
+
+    data = create(
+        harness,
+        program("run"),
+        items=gadgets(2),
+        action="create_or_update_by_external_id",
+        options={"keep_undo": True},
+        launch=True,
+    )
+
+    assert data["counts"]["updated"] == 1
+    assert data["counts"]["created"] == 1
+    assert BatchImages.objects.count() == 1
+
+
+def test_job_that_refuses_changes_is_compared(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
+    harness.run(gadgets(1), Action.CREATE)
+
+    data = create(
+        harness,
+        program("run"),
+        items=gadgets(2),
+        action="create_or_update_by_external_id",
+        options={"refuse_changed": "strict"},
+        launch=True,
+    )
+
+    assert data["comparison"] is not None
+    assert data["counts"]["unchanged"] == 1
+    assert data["counts"]["created"] == 1
 
 
 def test_comparison_is_chosen_for_a_draft(harness: Harness, program: Programs) -> None:

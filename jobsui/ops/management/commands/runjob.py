@@ -47,6 +47,23 @@ class Command(TerminalCommand):
             help="compare the rows with their records in Zendesk, and send only what differs",
         )
         parser.add_argument(
+            "--keep-undo",
+            action="store_true",
+            help=(
+                "read and keep what the records hold right before each batch is sent, so "
+                "that the job can be undone without --compare"
+            ),
+        )
+        parser.add_argument(
+            "--refuse-changed",
+            choices=["off", "strict"],
+            default="off",
+            help=(
+                "with --compare: strict reads the records of each batch again right before "
+                "it is sent, and rows whose values have changed are not sent"
+            ),
+        )
+        parser.add_argument(
             "--priority",
             choices=[weight.name.lower() for weight in Weight],
             default="normal",
@@ -98,6 +115,11 @@ class Command(TerminalCommand):
                 "New records have no record in Zendesk to be compared with. "
                 "Leave --compare out."
             )
+        refuses = options["refuse_changed"] != "off"
+        if refuses and not compare:
+            raise command_error(
+                "--refuse-changed needs what the records held before. Add --compare."
+            )
         with file_check.checked(
             self, options, by=user, invalid=invalid, compare=compare
         ) as draft:
@@ -116,6 +138,9 @@ class Command(TerminalCommand):
                 )
             weight = Weight[options["priority"].upper()]
             drafts.set_warned_rows(draft, options["warnings"])
+            drafts.set_reads(
+                draft, keep_undo=options["keep_undo"], refuse_changed=refuses
+            )
             if compare:
                 read = comparison.compare(self, draft)
                 self._write_comparison(draft, read, as_json=options["json"])
